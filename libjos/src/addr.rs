@@ -1,0 +1,184 @@
+//! Addresses that cannot be mixed up: [`PhysAddr`], [`VirtAddr`], and [`PhysRange`].
+//!
+//! Both are a `u64` on every machine, so that the 32-bit and RISC-V maps run in one host binary
+//! with the 64-bit one. Holding one proves nothing about it: a physical address may lie outside
+//! RAM, a virtual one may be non-canonical or unmapped.
+
+use core::fmt;
+use core::ops::{Add, Sub};
+
+use layout::{PGSIZE, page_round_down, page_round_up};
+
+macro_rules! address {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        #[repr(transparent)]
+        pub struct $name(u64);
+
+        impl $name {
+            /// The address with this number.
+            #[must_use]
+            pub const fn new(number: u64) -> Self {
+                Self(number)
+            }
+
+            /// The number of this address.
+            #[must_use]
+            pub const fn as_u64(self) -> u64 {
+                self.0
+            }
+
+            /// Whether this is a multiple of `align` bytes.
+            #[must_use]
+            pub const fn is_aligned(self, align: u64) -> bool {
+                self.0.is_multiple_of(align)
+            }
+
+            /// The start of the page that this address lies in.
+            #[must_use]
+            pub const fn page_start(self) -> Self {
+                Self(page_round_down(self.0))
+            }
+        }
+
+        /// Panics where the sum is 2^64 or more.
+        impl Add<u64> for $name {
+            type Output = Self;
+            fn add(self, bytes: u64) -> Self {
+                match self.0.checked_add(bytes) {
+                    Some(sum) => Self(sum),
+                    None => panic!("{self} + {bytes:#x} overflows"),
+                }
+            }
+        }
+
+        /// The distance in bytes. Panics where `other` is the higher one.
+        impl Sub for $name {
+            type Output = u64;
+            fn sub(self, other: Self) -> u64 {
+                match self.0.checked_sub(other.0) {
+                    Some(distance) => distance,
+                    None => panic!("{self} - {other} is negative"),
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:#x}", self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({:#x})"), self.0)
+            }
+        }
+    };
+}
+
+address! {
+    /// A physical address: what the processor puts on the bus.
+    PhysAddr
+}
+
+address! {
+    /// A virtual address: what a program names, before translation.
+    VirtAddr
+}
+
+/// The physical addresses `[start, end)`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PhysRange {
+    /// The first address.
+    pub start: PhysAddr,
+    /// The first address after it; not below `start`.
+    pub end_exclusive: PhysAddr,
+}
+
+impl PhysRange {
+    /// `[start, end_exclusive)`.
+    ///
+    /// # Panics
+    ///
+    /// Where the end is below the start.
+    #[must_use]
+    pub const fn new(start: PhysAddr, end_exclusive: PhysAddr) -> Self {
+        assert!(start.as_u64() <= end_exclusive.as_u64(), "a range ends before it starts");
+        Self { start, end_exclusive }
+    }
+
+    /// The range of `size` bytes from `start`; cut off at 2^64 - 1 where it would wrap, so that
+    /// what firmware says can be handed in as it is.
+    #[must_use]
+    pub const fn from_size(start: PhysAddr, size: u64) -> Self {
+        Self { start, end_exclusive: PhysAddr(start.0.saturating_add(size)) }
+    }
+
+    /// Bytes in the range.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.end_exclusive.0 - self.start.0
+    }
+
+    /// Whether there is no byte in the range.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.size() == 0
+    }
+
+    /// Whether `pa` lies in the range.
+    #[must_use]
+    pub const fn contains(&self, pa: PhysAddr) -> bool {
+        self.start.0 <= pa.0 && pa.0 < self.end_exclusive.0
+    }
+
+    /// Whether the two have a byte in common.
+    #[must_use]
+    pub const fn overlaps(&self, other: &Self) -> bool {
+        self.start.0 < other.end_exclusive.0
+            && other.start.0 < self.end_exclusive.0
+            && !self.is_empty()
+            && !other.is_empty()
+    }
+
+    /// The largest run of whole pages inside.
+    #[must_use]
+    pub const fn whole_pages(&self) -> Self {
+        let end = page_round_down(self.end_exclusive.0);
+        match page_round_up(self.start.0) {
+            Some(start) if start < end => {
+                Self { start: PhysAddr(start), end_exclusive: PhysAddr(end) }
+            }
+            _ => Self { start: PhysAddr(end), end_exclusive: PhysAddr(end) },
+        }
+    }
+
+    /// The smallest run of whole pages that covers this; one that would end at 2^64 loses its
+    /// last page. Empty stays empty.
+    #[must_use]
+    pub const fn covering_pages(&self) -> Self {
+        if self.is_empty() {
+            return *self;
+        }
+        let end = match page_round_up(self.end_exclusive.0) {
+            Some(end) => end,
+            None => page_round_down(u64::MAX),
+        };
+        let start = page_round_down(self.start.0);
+        Self { start: PhysAddr(if start < end { start } else { end }), end_exclusive: PhysAddr(end) }
+    }
+
+    /// The addresses of the pages in a range of whole pages, in order.
+    pub fn pages(&self) -> impl Iterator<Item = PhysAddr> + use<> {
+        let start = self.start;
+        (0..self.size() / PGSIZE).map(move |i| start + i * PGSIZE)
+    }
+}
+
+impl fmt::Display for PhysRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{}, {})", self.start, self.end_exclusive)
+    }
+}

@@ -1,0 +1,207 @@
+//! `check_kern_pgdir`: the proof that the kernel's part of the address space is as it must be.
+//!
+//! Every page of it is translated here by a walk of its own, and must lead to the frame and have
+//! the permissions that JOS's memory map says; every other address must be absent. What is
+//! expected is spelled out once more, not read from the table that `mem_init` maps by.
+
+use layout::{MemLayout, PGSIZE};
+
+use crate::addr::{PhysAddr, PhysRange, VirtAddr};
+use crate::format::{Entry, Format, Geometry, Perm};
+use crate::machine::Machine;
+use crate::pages::{PageAllocator, PageInfo};
+use crate::pgdir::WordOf;
+use crate::pmap::Pmap;
+use crate::word::Word;
+
+/// What a virtual address leads to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Translation {
+    /// The physical address.
+    pub(crate) pa: PhysAddr,
+    /// What the tables on the way and the leaf all grant.
+    pub(crate) perm: Perm,
+}
+
+/// What [`Pmap::check_va2pa`] finds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Found {
+    /// Bytes that the deciding entry maps or leaves unmapped.
+    pub(crate) span: u64,
+    /// Where the address leads, if it does.
+    pub(crate) to: Option<Translation>,
+}
+
+impl<M: Machine> Pmap<M> {
+    /// Translates `va` as a processor does (JOS's `check_va2pa`).
+    pub(crate) fn check_va2pa(&self, pgdir: PhysAddr, va: u64) -> Found {
+        let mut table = pgdir;
+        let mut allowed = Perm::all();
+        for level in (0..M::Format::LEVELS).rev() {
+            let span = M::Format::page_size(level);
+            let index = va / span % M::Format::ENTRIES as u64;
+            let at = table + index * WordOf::<M>::BYTES;
+            match M::Format::decode(level, self.machine.load(at)) {
+                Entry::Absent => return Found { span, to: None },
+                Entry::Table { pa, allows } => {
+                    table = pa;
+                    allowed &= allows;
+                }
+                Entry::Leaf(leaf) => {
+                    let to = Translation { pa: leaf.pa + va % span, perm: leaf.perm & allowed };
+                    return Found { span, to: Some(to) };
+                }
+            }
+        }
+        unreachable!("the last level has no tables below it")
+    }
+
+    /// Proves that `kern_pgdir` maps what it must and nothing else.
+    ///
+    /// # Panics
+    ///
+    /// Where that does not hold, with the region, the address, and what is and should be there.
+    #[inline(never)]
+    pub fn check_kern_pgdir(&mut self) {
+        // From the bottom up, without a gap. First the application's part, and UENVS.
+        let upages = M::Layout::UPAGES;
+        self.assert_unmapped("below UPAGES", 0, M::Layout::LOWER_END - 1);
+        if M::Layout::UPPER_START < upages {
+            self.assert_unmapped("below UPAGES", M::Layout::UPPER_START, upages - 1);
+        }
+
+        let size = (self.pages.npages() * size_of::<PageInfo>()) as u64;
+        let pages_end = (upages + size).next_multiple_of(PGSIZE);
+        let PhysRange { start, .. } = self.pages_memory;
+        self.assert_mapped("UPAGES", upages, pages_end - 1, start, Perm::UR);
+        self.check_upages_shows_pages();
+        self.assert_unmapped("above pages in UPAGES", pages_end, M::Layout::UVPT - 1);
+
+        let (uvpt, ulim) = (M::Layout::UVPT, M::Layout::ULIM);
+        if M::Layout::SELF_MAP {
+            self.check_uvpt(M::Format::ROOT, self.kern_pgdir, 0);
+        } else {
+            self.assert_unmapped("UVPT", uvpt, ulim - 1);
+        }
+
+        let (kstack, kstacktop) = (M::Layout::KSTACK, M::Layout::KSTACKTOP);
+        let gap = kstack - M::Layout::KSTKGAP;
+        self.assert_unmapped("between ULIM and the kernel stack's gap", ulim, gap - 1);
+        self.assert_unmapped("the gap below the kernel stack", gap, kstack - 1);
+        let image = self.boot.image;
+        let krw = Perm::KRW | Perm::G;
+        self.assert_mapped("kernel stack", kstack, kstacktop - 1, image.stack.start, krw);
+
+        let kernbase = M::Layout::KERNBASE;
+        let pa = PhysAddr::new(M::Layout::PHYS_BASE);
+        let at = |pa: PhysAddr| kernbase + (pa.as_u64() - M::Layout::PHYS_BASE);
+        let (text, rodata) = (at(image.text.start), at(image.rodata.start));
+        let data = at(image.rodata.end_exclusive);
+        let (krx, kr) = (Perm::KRX | Perm::G, Perm::KR | Perm::G);
+        self.assert_mapped("KERNBASE, below the kernel", kernbase, text - 1, pa, krw);
+        self.assert_mapped("kernel text", text, rodata - 1, image.text.start, krx);
+        self.assert_mapped("kernel rodata", rodata, data - 1, image.rodata.start, kr);
+        let last = M::Layout::VA_LAST;
+        self.assert_mapped("KERNBASE", data, last, image.rodata.end_exclusive, krw);
+
+        self.machine.print(format_args!("check_kern_pgdir() succeeded!\n"));
+    }
+
+    /// Every page of `[first, last]` leads to its frame of those from `pa` on, with `perm`.
+    fn assert_mapped(&self, what: &str, first: u64, last: u64, pa: PhysAddr, perm: Perm) {
+        let perm = M::Format::effective(perm);
+        let mut va = first;
+        while va <= last {
+            let Found { span, to } = self.check_va2pa(self.kern_pgdir, va);
+            let expected = Translation { pa: pa + (va - first), perm };
+            assert!(
+                to == Some(expected),
+                "check_kern_pgdir: {what}: {va:#x} must lead to {} {perm}, but {}",
+                expected.pa,
+                Outcome(to)
+            );
+            // All pages of one leaf lead where its first does.
+            match (va | (span - 1)).checked_add(1) {
+                Some(next) => va = next,
+                None => break,
+            }
+        }
+    }
+
+    /// No page of `[first, last]` is mapped.
+    fn assert_unmapped(&self, what: &str, first: u64, last: u64) {
+        let mut va = first;
+        while va <= last {
+            let Found { span, to } = self.check_va2pa(self.kern_pgdir, va);
+            assert!(
+                to.is_none(),
+                "check_kern_pgdir: {what}: {va:#x} must not be mapped, but {}",
+                Outcome(to)
+            );
+            match (va | (span - 1)).checked_add(1) {
+                Some(next) => va = next,
+                None => break,
+            }
+        }
+    }
+
+    /// What UPAGES leads to is the memory that `pages` lies in: its words are there.
+    fn check_upages_shows_pages(&self) {
+        let infos = self.pages.infos();
+        let per_page = PGSIZE as usize / size_of::<PageInfo>();
+        for (index, info) in infos.iter().enumerate().step_by(per_page) {
+            let va = M::Layout::UPAGES + (index * size_of::<PageInfo>()) as u64;
+            let to = self.check_va2pa(self.kern_pgdir, va).to;
+            let seen = to.map(|to| self.machine.load::<u64>(to.pa));
+            let is = u64::from(info.pp_link) | u64::from(info.pp_ref) << 32;
+            assert!(
+                seen == Some(is),
+                "check_kern_pgdir: UPAGES: pages[{index}] is {is:#x}, but {va:#x} shows {seen:x?}"
+            );
+        }
+    }
+
+    /// The table of `level` at `table`, which maps the addresses from `base` on, and all below
+    /// it are seen through UVPT, by the user too, and cannot be written there.
+    fn check_uvpt(&self, level: u32, table: PhysAddr, base: u64) {
+        let mut va = base;
+        for _ in 0..=level {
+            va = self.uvpt_of(va);
+        }
+        let va = layout::page_round_down(va);
+        let expected = Translation { pa: table, perm: M::Format::effective(Perm::UR) };
+        let to = self.check_va2pa(self.kern_pgdir, va).to;
+        assert!(
+            to == Some(expected),
+            "check_kern_pgdir: UVPT: {va:#x} must show the page table {table} {}, but {}",
+            expected.perm,
+            Outcome(to)
+        );
+        for index in 0..M::Format::ENTRIES {
+            if let Entry::Table { pa, .. } = self.entry(level, table, index)
+                && pa != self.kern_pgdir
+            {
+                let base = M::Format::address(level, VirtAddr::new(base), index).as_u64();
+                self.check_uvpt(level - 1, pa, base);
+            }
+        }
+    }
+
+    /// Where UVPT shows the last level's entry for `va` (JOS's `uvpt[PGNUM(va)]`).
+    fn uvpt_of(&self, va: u64) -> u64 {
+        let pgnum = va % (1 << M::Format::VA_BITS) / PGSIZE;
+        M::Layout::UVPT + pgnum * WordOf::<M>::BYTES
+    }
+}
+
+/// A translation in words.
+struct Outcome(Option<Translation>);
+
+impl core::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.0 {
+            Some(Translation { pa, perm }) => write!(f, "leads to {pa} {perm}"),
+            None => f.write_str("is not mapped"),
+        }
+    }
+}

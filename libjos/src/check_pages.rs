@@ -1,0 +1,338 @@
+//! `check_page_free_list` and `check_page_alloc`: the proofs of the page allocator.
+//!
+//! They assert what JOS's functions of these names assert, and that no page is lost, counted
+//! wrongly, or free while something uses it. What must be free is worked out here from the memory
+//! map once more, in another way than `page_init`'s.
+
+use layout::{MemLayout, PGSIZE};
+
+use crate::addr::{PhysAddr, PhysRange};
+use crate::format::{Entry, Geometry};
+use crate::machine::Machine;
+use crate::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageError, PageInfo};
+use crate::pmap::Pmap;
+
+/// What is written to free pages, to see that nothing depends on them (JOS's `0x97`).
+const PATTERN: u64 = 0x9797_9797_9797_9797;
+
+impl<M: Machine> Pmap<M> {
+    /// Proves that the free list is whole: each page that can be free is on it, once, and no
+    /// other is.
+    ///
+    /// # Panics
+    ///
+    /// Where that does not hold, with the page or the numbers that differ.
+    #[inline(never)]
+    pub fn check_page_free_list(&mut self) {
+        let on_list = self.check_list();
+        self.check_states(on_list);
+        self.check_reserved();
+        self.check_tables_in_use(M::Format::ROOT, self.kern_pgdir);
+        self.check_free_pages_are_unused();
+        self.machine.print(format_args!("check_page_free_list() succeeded!\n"));
+    }
+
+    /// Follows the list from its head, and returns how long it is.
+    fn check_list(&self) -> usize {
+        let infos = self.pages.infos();
+        let head = self.pages.page_free_list_head();
+        assert!(head != PageInfo::END, "check_page_free_list: the list is empty");
+        let (mut below_1m, mut above_1m) = (0_usize, 0_usize);
+        let mut next = head;
+        while next != PageInfo::END {
+            let Some(info) = infos.get(next as usize) else {
+                panic!(
+                    "check_page_free_list: a link leads to {next:#x}, outside the {:#x} of pages",
+                    infos.len()
+                );
+            };
+            let pa = self.pages.page2pa(Frame::new(next));
+            assert!(
+                info.pp_ref == 0,
+                "check_page_free_list: page {pa} is on the list with pp_ref {}",
+                info.pp_ref
+            );
+            if pa.as_u64() < M::Layout::EXTPHYSMEM {
+                below_1m += 1;
+            } else {
+                above_1m += 1;
+            }
+            // A page that is on the list twice makes it a circle, since it has one link.
+            assert!(
+                below_1m + above_1m <= infos.len(),
+                "check_page_free_list: the list runs in a circle: page {pa} is on it twice"
+            );
+            next = info.pp_link;
+        }
+        let base_memory = self.boot.memory.totals::<M::Layout>().base;
+        assert!(
+            below_1m > 0 || base_memory <= PGSIZE,
+            "check_page_free_list: no free page below 1 MB, where {base_memory:#x} bytes are RAM"
+        );
+        assert!(above_1m > 0, "check_page_free_list: no free page above 1 MB");
+        let (length, nfree) = (below_1m + above_1m, self.pages.nfree());
+        assert!(
+            length == nfree,
+            "check_page_free_list: {length} pages are on the list, the counter says {nfree}"
+        );
+        length
+    }
+
+    /// Each frame is free, in use or reserved, and there are as many of each as the memory map
+    /// promises.
+    fn check_states(&self, on_list: usize) {
+        let (mut free, mut in_use) = (0_usize, 0_usize);
+        for (index, info) in (0..).zip(self.pages.infos()) {
+            let pa = self.pages.page2pa(Frame::new(index));
+            match info.pp_link {
+                PageInfo::IN_USE => in_use += 1,
+                PageInfo::RESERVED => {}
+                _ => {
+                    free += 1;
+                    continue;
+                }
+            }
+            assert!(
+                info.pp_ref != 0,
+                "check_page_free_list: page {pa} is not on the list, yet its pp_ref is 0"
+            );
+        }
+        assert!(
+            free == on_list,
+            "check_page_free_list: {free} pages say that they are free, {on_list} are on the list"
+        );
+        let promised = self.promised_pages();
+        assert!(
+            free + in_use == promised,
+            "check_page_free_list: {free} pages free and {in_use} in use, \
+             but the memory map promises {promised}"
+        );
+    }
+
+    /// What may never be free, by name.
+    fn never_free(&self) -> impl Iterator<Item = (&'static str, PhysRange)> + '_ {
+        let page_0 = PhysRange::from_size(PhysAddr::new(M::Layout::PHYS_BASE), PGSIZE);
+        let io_hole = PhysRange::new(
+            PhysAddr::new(M::Layout::IOPHYSMEM),
+            PhysAddr::new(M::Layout::EXTPHYSMEM),
+        );
+        let ext = PhysRange::from_size(PhysAddr::new(M::Layout::EXTPHYSMEM), PGSIZE);
+        let image = &self.boot.image;
+        let kernel = PhysRange::new(image.text.start, image.data.end_exclusive);
+        let kern_pgdir = PhysRange::from_size(self.kern_pgdir, PGSIZE);
+        [
+            ("page 0", page_0),
+            ("the IO hole", io_hole),
+            ("the first page of extended memory", ext),
+            ("the kernel", kernel),
+            ("kern_pgdir", kern_pgdir),
+            ("the array pages", self.pages_memory),
+        ]
+        .into_iter()
+        .chain(self.boot.reserved.runs().iter().map(|run| ("boot information", *run)))
+    }
+
+    /// Frames of RAM that are left for allocation: counted page by page, each reservation once.
+    fn promised_pages(&self) -> usize {
+        let window_end = PhysAddr::new(M::Layout::PHYS_BASE + M::Layout::WINDOW_SIZE);
+        let usable = self.boot.memory.usable();
+        let mut pages = 0;
+        for run in usable.runs() {
+            let end = run.end_exclusive.min(window_end);
+            pages += end.as_u64().saturating_sub(run.start.as_u64()) / PGSIZE;
+        }
+        for (i, (_, range)) in self.never_free().enumerate() {
+            let first_of = |pa| !self.never_free().take(i).any(|(_, other)| other.contains(pa));
+            let lost = range
+                .pages()
+                .filter(|pa| *pa < window_end && usable.contains(*pa) && first_of(*pa));
+            pages -= lost.count() as u64;
+        }
+        pages as usize
+    }
+
+    /// What may never be free is reserved; so are the holes between runs of RAM.
+    fn check_reserved(&self) {
+        let assert_reserved = |what: &str, range: PhysRange| {
+            for pa in range.pages() {
+                let Some(frame) = self.pages.pa2page(pa) else { continue };
+                let PageInfo { pp_link, pp_ref } = self.pages.info(frame);
+                assert!(
+                    pp_link == PageInfo::RESERVED && pp_ref != 0,
+                    "check_page_free_list: page {pa} of {what} must be reserved, \
+                     but has pp_link {pp_link:#x} and pp_ref {pp_ref}"
+                );
+            }
+        };
+        for (what, range) in self.never_free() {
+            assert_reserved(what, range);
+        }
+        let mut hole_start = PhysAddr::new(M::Layout::PHYS_BASE);
+        for run in self.boot.memory.usable().runs() {
+            if run.start > hole_start {
+                assert_reserved("a hole in RAM", PhysRange::new(hole_start, run.start));
+            }
+            hole_start = hole_start.max(run.end_exclusive);
+        }
+    }
+
+    /// The tables below `table`, itself of `level`, are pages in use.
+    fn check_tables_in_use(&self, level: u32, table: PhysAddr) {
+        for index in 0..M::Format::ENTRIES {
+            let Entry::Table { pa, .. } = self.entry(level, table, index) else {
+                continue;
+            };
+            // The directory's entry for itself is no table below it.
+            if pa == self.kern_pgdir {
+                continue;
+            }
+            let info = self.pages.pa2page(pa).map(|frame| self.pages.info(frame));
+            assert!(
+                matches!(info, Some(PageInfo { pp_link: PageInfo::IN_USE, pp_ref: 1 })),
+                "check_page_free_list: page table {pa} must be in use once, but is {info:?}"
+            );
+            self.check_tables_in_use(level - 1, pa);
+        }
+    }
+
+    /// Writing to free pages changes nothing that is in use.
+    fn check_free_pages_are_unused(&self) {
+        let before = self.checksum();
+        for frame in self.pages.page_free_list() {
+            let pa = self.pages.page2pa(frame);
+            self.machine.store(pa, PATTERN);
+            self.machine.store(pa + (PGSIZE - 8), PATTERN);
+        }
+        let after = self.checksum();
+        assert!(
+            before == after,
+            "check_page_free_list: writing to free pages changed the kernel, its tables or pages \
+             (checksum {before:#x} is now {after:#x})"
+        );
+    }
+
+    /// A sum over memory in use that nothing else changes meanwhile: the kernel's code and
+    /// constants, and what `boot_alloc` handed out.
+    fn checksum(&self) -> u64 {
+        let image = &self.boot.image;
+        let constant = PhysRange::new(image.text.start, image.rodata.end_exclusive);
+        let mut sum: u64 = 0;
+        for range in [constant].iter().chain(self.boot_alloc.taken().runs()) {
+            for offset in (0..range.size()).step_by(8) {
+                sum = sum.rotate_left(7) ^ self.machine.load::<u64>(range.start + offset);
+            }
+        }
+        sum
+    }
+}
+
+/// Proves that `pages` allocates and frees as it must: every free page once and then none, zeroed
+/// if asked, and none that is freed twice, in use or reserved. Leaves as many pages free as it
+/// found, in the same order.
+///
+/// # Panics
+///
+/// Where that does not hold, with the page or the numbers that differ.
+#[inline(never)]
+pub fn check_page_alloc(pages: &mut impl PageAllocator, machine: &mut impl Machine) {
+    let nfree = pages.nfree();
+    let last = drain(pages, machine, nfree);
+
+    // One page alone: it comes back, zeroed to its last word.
+    let Some(pp) = last else { panic!("check_page_alloc: there is no free page") };
+    let pa = pages.page2pa(pp);
+    let link = machine.load::<u64>(pa);
+    let words = (PGSIZE / 8) as usize;
+    machine.store_run(pa, u64::MAX, 0, words);
+    expect(pages.try_page_free(pp), Ok(()), "of an allocated page", pa);
+    expect(pages.try_page_free(pp), Err(PageError::Free { pa }), "of a free page", pa);
+    assert!(pages.nfree() == 1, "check_page_alloc: 1 page freed, {} are free", pages.nfree());
+    let again = pages.page_alloc(machine, ALLOC_ZERO);
+    assert!(again == Some(pp), "check_page_alloc: {again:?} allocated, {pp:?} was free");
+    for offset in (0..PGSIZE).step_by(8) {
+        let word = machine.load::<u64>(pa + offset);
+        assert!(word == 0, "check_page_alloc: ALLOC_ZERO left {word:#x} at {}", pa + offset);
+    }
+    let none = pages.page_alloc(machine, AllocFlags::empty());
+    assert!(none.is_none(), "check_page_alloc: {none:?} allocated from an empty list");
+
+    // A page in use, and one that is reserved.
+    let counted = pages.page_incref(pp);
+    assert!(counted.is_ok(), "check_page_alloc: page_incref of {pa}: {counted:?}");
+    let in_use = PageError::Referenced { pa, pp_ref: 1 };
+    expect(pages.try_page_free(pp), Err(in_use), "of a page with pp_ref 1", pa);
+    pages.page_decref(pp);
+    assert!(pages.nfree() == 1, "check_page_alloc: page_decref to 0 left {} free", pages.nfree());
+    let counted = pages.page_incref(pp);
+    let free = Err(PageError::Free { pa });
+    assert!(counted == free, "check_page_alloc: page_incref of a free page: {counted:?}");
+    let again = pages.page_alloc(machine, AllocFlags::empty());
+    assert!(again == Some(pp), "check_page_alloc: {again:?} allocated, {pp:?} was free");
+    let page_0 = Frame::new(0);
+    let pa_0 = pages.page2pa(page_0);
+    let reserved = Err(PageError::Reserved { pa: pa_0 });
+    expect(pages.try_page_free(page_0), reserved, "of a reserved page", pa_0);
+
+    machine.store(pa, link);
+    refill(pages, machine, last);
+    assert!(
+        pages.nfree() == nfree,
+        "check_page_alloc: {nfree} pages were free, {} are now",
+        pages.nfree()
+    );
+    machine.print(format_args!("check_page_alloc() succeeded!\n"));
+}
+
+/// Allocates all there is; each page holds the one before, so that [`refill`] finds them again.
+/// Returns the last.
+fn drain(
+    pages: &mut impl PageAllocator,
+    machine: &impl Machine,
+    nfree: usize,
+) -> Option<Frame> {
+    const NONE: u64 = u64::MAX;
+    let mut last = None;
+    let mut count = 0;
+    while let Some(frame) = pages.page_alloc(machine, AllocFlags::empty()) {
+        count += 1;
+        assert!(
+            frame.index() < pages.npages(),
+            "check_page_alloc: {frame:?} lies outside the {:#x} of pages",
+            pages.npages()
+        );
+        assert!(count <= nfree, "check_page_alloc: {nfree} pages were free, more were allocated");
+        let before = last.map_or(NONE, |frame: Frame| frame.index() as u64);
+        machine.store(pages.page2pa(frame), before);
+        last = Some(frame);
+    }
+    assert!(
+        count == nfree && pages.nfree() == 0,
+        "check_page_alloc: {nfree} pages were free, {count} were allocated, {} are left",
+        pages.nfree()
+    );
+    last
+}
+
+/// Frees what [`drain`] allocated. A page that was allocated twice is found here: the second time
+/// it is free already.
+fn refill(pages: &mut impl PageAllocator, machine: &impl Machine, last: Option<Frame>) {
+    let mut next = last;
+    while let Some(frame) = next {
+        let pa = pages.page2pa(frame);
+        let before = machine.load::<u64>(pa);
+        expect(pages.try_page_free(frame), Ok(()), "of an allocated page", pa);
+        next = u32::try_from(before).ok().map(Frame::new);
+    }
+}
+
+fn expect(
+    freed: Result<(), PageError>,
+    expected: Result<(), PageError>,
+    what: &str,
+    pa: PhysAddr,
+) {
+    assert!(
+        freed == expected,
+        "check_page_alloc: page_free {what}, {pa}, must give {expected:?}, not {freed:?}"
+    );
+}

@@ -1,0 +1,105 @@
+//! What the memory system asks of the machine beneath it: [`PhysMem`] and [`Machine`].
+//!
+//! `kernel` implements both for a real PC, [`sim`](crate::sim) for simulated ones. Everything
+//! else in this crate is written against them and knows no hardware.
+
+use core::fmt;
+use core::ptr::NonNull;
+
+use layout::MemLayout;
+
+use crate::addr::{PhysAddr, VirtAddr};
+use crate::format::Format;
+use crate::pages::PageInfo;
+use crate::word::Word;
+
+/// Physical memory, by address.
+///
+/// The memory system reads and writes page-table entries through this as single words, each in
+/// one access, because the processor sets accessed and dirty bits behind the kernel's back.
+///
+/// Methods take `&self`: memory is shared with the processor, and two words never overlap.
+/// They panic for an address that is not aligned to the word, or that cannot be reached.
+pub trait PhysMem {
+    /// Reads the word at `pa`, in one access.
+    fn load<W: Word>(&self, pa: PhysAddr) -> W;
+
+    /// Writes the word at `pa`, in one access.
+    fn store<W: Word>(&self, pa: PhysAddr, word: W);
+
+    /// Writes `count` words from `pa` on: `first`, `first + step`, and so on. They lie in one
+    /// frame that no processor walks yet, so the order and size of the accesses are free.
+    fn store_run<W: Word>(&self, pa: PhysAddr, first: W, step: W, count: usize) {
+        let mut word = first;
+        for i in 0..count as u64 {
+            self.store(pa + i * W::BYTES, word);
+            word = word.wrapping_add(step);
+        }
+    }
+
+    /// Fills the frame that begins at `pa` with zeros.
+    fn zero_frame(&self, pa: PhysAddr);
+
+    /// The memory at `pa` as an array of `npages` [`PageInfo`]s.
+    ///
+    /// `mem_init` calls this once, for memory that it has allocated and zeroed for `pages` and
+    /// that nothing else uses from then on. The array is valid for reads and writes, aligned, as
+    /// long as the machine is.
+    fn page_array(&self, pa: PhysAddr, npages: usize) -> NonNull<[PageInfo]>;
+}
+
+/// Why a probed access did not happen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// The address that the processor reported (CR2, stval).
+    pub va: VirtAddr,
+    /// Whether the page was present, and so permissions were what forbade the access.
+    pub present: bool,
+    /// Whether the access was a write.
+    pub write: bool,
+}
+
+/// The processor, as far as the memory system needs it.
+pub trait Machine: PhysMem {
+    /// The memory map of this machine.
+    type Layout: MemLayout;
+    /// The page-table format that this processor walks.
+    type Format: Format;
+
+    /// The levels, as a bit mask like [`Format::LEAF_LEVELS`], at which this very processor
+    /// accepts a leaf. (1 GB pages are optional on x86-64, 4 MB pages on i386.)
+    fn leaf_levels(&self) -> u32 {
+        Self::Format::LEAF_LEVELS
+    }
+
+    /// Makes `pgdir` the page directory in use and drops all translations of the old one
+    /// (JOS's `lcr3`). All code, stacks and data in use must be mapped in it.
+    fn lcr3(&mut self, pgdir: PhysAddr);
+
+    /// Turns on what makes permissions hold in the kernel too: write protection (CR0.WP) and,
+    /// where the processor has them, no-execute, global pages, SMEP, SMAP and UMIP.
+    fn protect_kernel(&mut self);
+
+    /// Drops the translation of the page at `va` (`invlpg`, `sfence.vma`).
+    fn invlpg(&mut self, va: VirtAddr);
+
+    /// Reads the 8 bytes at `va` as the kernel does, through the page tables in use.
+    ///
+    /// # Errors
+    ///
+    /// The fault that the processor raised.
+    fn probe_load(&mut self, va: VirtAddr) -> Result<u64, Fault>;
+
+    /// Writes the 8 bytes at `va` as the kernel does, through the page tables in use.
+    ///
+    /// # Errors
+    ///
+    /// The fault that the processor raised.
+    fn probe_store(&mut self, va: VirtAddr, value: u64) -> Result<(), Fault>;
+
+    /// The stack pointer in use.
+    fn stack_pointer(&self) -> VirtAddr;
+
+    /// Prints on the console; text comes with its own line ends.
+    fn print(&mut self, text: fmt::Arguments<'_>);
+}

@@ -1,0 +1,123 @@
+//! JOS's operations on single pages: `page_insert`, `page_lookup`, `page_remove`, and
+//! `tlb_invalidate`.
+//!
+//! Below UTOP each mapping of a page is counted in its `pp_ref`; above, in the kernel's part,
+//! nothing is.
+
+use layout::MemLayout;
+
+use crate::addr::{PhysAddr, VirtAddr};
+use crate::format::{Entry, Format, Geometry, Perm};
+use crate::machine::Machine;
+use crate::pages::{Frame, PageAllocator};
+use crate::pgdir::{MapError, Pte, Stop, WordOf};
+use crate::pmap::Pmap;
+use crate::word::Word;
+
+impl<M: Machine> Pmap<M> {
+    /// Maps the page that `va` lies in to `frame`, with `perm`. What was mapped there before is
+    /// unmapped, and freed if that was its last use; mapping the same frame again changes its
+    /// permissions alone. Page tables are made as needed.
+    ///
+    /// # Errors
+    ///
+    /// [`MapError::NoMemory`], [`MapError::LargePage`], [`MapError::NonCanonical`], and
+    /// [`MapError::Page`] where `frame` is free or its `pp_ref` would overflow. Nothing has
+    /// changed then.
+    #[inline(never)]
+    pub fn page_insert(
+        &mut self,
+        pgdir: PhysAddr,
+        frame: Frame,
+        va: VirtAddr,
+        perm: Perm,
+    ) -> Result<(), MapError> {
+        let va = va.page_start();
+        let counted = Self::is_counted(va);
+        // Counted first, so that mapping the same frame again does not free it in between.
+        if counted {
+            self.pages.page_incref(frame)?;
+        }
+        let pte = match self.pgdir_walk(pgdir, va, true) {
+            Ok(Some(pte)) => pte,
+            Ok(None) => unreachable!("pgdir_walk makes the table that it is asked to make"),
+            Err(error) => {
+                if counted {
+                    self.pages.page_uncount(frame);
+                }
+                return Err(error);
+            }
+        };
+        let old = M::Format::decode(0, self.machine.load(pte.pa));
+        self.machine.store(pte.pa, M::Format::leaf(0, self.pages.page2pa(frame), perm));
+        self.drop_page(pgdir, va, old);
+        Ok(())
+    }
+
+    /// The frame that `va` is mapped to, and the place of its entry. `None` where nothing is
+    /// mapped, or what is mapped is a large page or no RAM.
+    #[must_use]
+    #[inline(never)]
+    pub fn page_lookup(&self, pgdir: PhysAddr, va: VirtAddr) -> Option<(Frame, Pte)> {
+        match self.walk(pgdir, va) {
+            Stop { level: 0, at, entry: Entry::Leaf(leaf) } if M::Format::is_canonical(va) => {
+                Some((self.pages.pa2page(leaf.pa)?, Pte { pa: at }))
+            }
+            _ => None,
+        }
+    }
+
+    /// Unmaps the page that `va` lies in, if there is one, and frees its frame if that was its
+    /// last use. Page tables stay.
+    ///
+    /// # Errors
+    ///
+    /// [`MapError::LargePage`] and [`MapError::NonCanonical`]; nothing has changed then.
+    #[inline(never)]
+    pub fn page_remove(&mut self, pgdir: PhysAddr, va: VirtAddr) -> Result<(), MapError> {
+        let va = va.page_start();
+        if let Some(pte) = self.pgdir_walk(pgdir, va, false)? {
+            let old = M::Format::decode(0, self.machine.load(pte.pa));
+            self.machine.store(pte.pa, WordOf::<M>::ZERO);
+            self.drop_page(pgdir, va, old);
+        }
+        Ok(())
+    }
+
+    /// Ends the life of a mapping at `va` whose entry is already gone: first its translation,
+    /// then its use of the frame.
+    fn drop_page(&mut self, pgdir: PhysAddr, va: VirtAddr, old: Entry) {
+        let Entry::Leaf(leaf) = old else { return };
+        self.tlb_invalidate(pgdir, va);
+        if let Some(frame) = self.pages.pa2page(leaf.pa)
+            && Self::is_counted(va)
+        {
+            self.pages.page_decref(frame);
+        }
+    }
+
+    /// Drops the processor's translation of `va`, unless `pgdir` is not in use and `va` is not
+    /// in the part that all page directories share.
+    #[inline(never)]
+    pub fn tlb_invalidate(&mut self, pgdir: PhysAddr, va: VirtAddr) {
+        if Some(pgdir) == self.loaded || !Self::is_counted(va) {
+            self.machine.invlpg(va);
+        }
+    }
+
+    /// Whether a mapping at `va` counts in `pp_ref`.
+    pub(crate) fn is_counted(va: VirtAddr) -> bool {
+        va.as_u64() < M::Layout::UTOP
+    }
+
+    /// The physical address that `va` is mapped to, through pages of any size.
+    #[must_use]
+    pub fn va2pa(&self, pgdir: PhysAddr, va: VirtAddr) -> Option<PhysAddr> {
+        match self.walk(pgdir, va) {
+            Stop { level, entry: Entry::Leaf(leaf), .. } if M::Format::is_canonical(va) => {
+                Some(leaf.pa + (va.as_u64() & (M::Format::page_size(level) - 1)))
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,411 @@
+//! The page allocator: the array `pages`, one [`PageInfo`] a frame, and `page_free_list` in it.
+//!
+//! As in JOS, a frame's whole state is its `PageInfo`: its place on the free list, or how many
+//! mappings and tables use it. Links are indices, not pointers, so that the array means the same
+//! at every address it is mapped at. The invariant: a frame is on `page_free_list` exactly where
+//! its `pp_link` says free, and then its `pp_ref` is 0.
+
+use core::fmt;
+use core::ptr::NonNull;
+
+use layout::PGSIZE;
+
+use crate::addr::PhysAddr;
+use crate::machine::PhysMem;
+use crate::range_set::RangeSet;
+
+/// A frame of physical memory, by its place in `pages`.
+///
+/// Holding one does not prove that the frame is in use.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Frame(u32);
+
+impl Frame {
+    /// The frame at `index` in `pages`.
+    #[must_use]
+    pub const fn new(index: u32) -> Self {
+        Self(index)
+    }
+
+    /// The frame's index in `pages`.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What the allocator keeps of one frame (JOS's `struct PageInfo`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct PageInfo {
+    /// On the free list: the index of the next free frame, or [`PageInfo::END`]. Off it:
+    /// [`PageInfo::IN_USE`] or [`PageInfo::RESERVED`].
+    pub pp_link: u32,
+    /// Mappings of the frame below UTOP, plus 1 where it is a page table, plus 1 where it is
+    /// reserved.
+    pub pp_ref: u32,
+}
+
+const _: () = assert!(size_of::<PageInfo>() == 8);
+
+impl PageInfo {
+    /// `pp_link` of a frame that was allocated.
+    pub const IN_USE: u32 = u32::MAX;
+    /// `pp_link` of a frame that is never allocated: no RAM, or the loader's or the kernel's own.
+    pub const RESERVED: u32 = u32::MAX - 1;
+    /// `pp_link` of the last frame on the free list.
+    pub const END: u32 = u32::MAX - 2;
+    /// The most frames that links can name.
+    pub const MAX_FRAMES: usize = Self::END as usize;
+
+    /// Whether the frame is on the free list.
+    #[must_use]
+    pub const fn is_free(&self) -> bool {
+        self.pp_link <= Self::END
+    }
+}
+
+bitflags::bitflags! {
+    /// What [`Pages::page_alloc`] is to do with the page.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct AllocFlags: u8 {
+        /// Fill it with zeros.
+        const ZERO = 1 << 0;
+    }
+}
+
+/// Asks [`Pages::page_alloc`] for a page of zeros (JOS's name).
+pub const ALLOC_ZERO: AllocFlags = AllocFlags::ZERO;
+
+/// Why a frame cannot be freed or counted as asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PageError {
+    /// It is on the free list already.
+    Free {
+        /// The frame's address.
+        pa: PhysAddr,
+    },
+    /// It is never allocated, and so never freed.
+    Reserved {
+        /// The frame's address.
+        pa: PhysAddr,
+    },
+    /// It is still in use.
+    Referenced {
+        /// The frame's address.
+        pa: PhysAddr,
+        /// By how many.
+        pp_ref: u32,
+    },
+    /// Its `pp_ref` would overflow.
+    Overflow {
+        /// The frame's address.
+        pa: PhysAddr,
+    },
+    /// Its `pp_ref` is 0 and cannot be lowered.
+    Unreferenced {
+        /// The frame's address.
+        pa: PhysAddr,
+    },
+}
+
+impl fmt::Display for PageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Free { pa } => write!(f, "page {pa} is free already"),
+            Self::Reserved { pa } => write!(f, "page {pa} is reserved"),
+            Self::Referenced { pa, pp_ref } => {
+                write!(f, "page {pa} is still in use: pp_ref is {pp_ref}")
+            }
+            Self::Overflow { pa } => write!(f, "pp_ref of page {pa} would overflow"),
+            Self::Unreferenced { pa } => write!(f, "pp_ref of page {pa} is 0"),
+        }
+    }
+}
+
+impl core::error::Error for PageError {}
+
+/// What a page allocator does: [`Pages`] does it, and `check_page_alloc` asks it of whatever it
+/// is given.
+pub trait PageAllocator {
+    /// Takes a page off the free list; its `pp_ref` is 0. `None` where there is none.
+    fn page_alloc(&mut self, mem: &impl PhysMem, flags: AllocFlags) -> Option<Frame>;
+
+    /// Puts a page back on the free list.
+    ///
+    /// # Errors
+    ///
+    /// [`PageError::Free`], [`PageError::Reserved`] and [`PageError::Referenced`]; nothing has
+    /// changed then.
+    fn try_page_free(&mut self, frame: Frame) -> Result<(), PageError>;
+
+    /// Counts one more use of `frame`.
+    ///
+    /// # Errors
+    ///
+    /// [`PageError::Free`] and [`PageError::Overflow`]; nothing has changed then.
+    fn page_incref(&mut self, frame: Frame) -> Result<(), PageError>;
+
+    /// Counts one use of `frame` less, and frees it when none is left.
+    ///
+    /// # Panics
+    ///
+    /// Where its `pp_ref` is 0, or it is reserved and nothing but the reservation is left: a bug
+    /// of the caller.
+    fn page_decref(&mut self, frame: Frame);
+
+    /// Frames on the free list.
+    fn nfree(&self) -> usize;
+
+    /// Frames that there are, free or not.
+    fn npages(&self) -> usize;
+
+    /// The physical address of `frame`.
+    fn page2pa(&self, frame: Frame) -> PhysAddr;
+}
+
+/// The free list, taken out of its allocator by [`Pages::set_aside_free_list`].
+#[must_use = "these pages are lost unless they are given back"]
+#[derive(Debug)]
+pub struct FreeList {
+    head: u32,
+    nfree: usize,
+}
+
+/// The page allocator: `pages` and `page_free_list`.
+#[derive(Debug)]
+pub struct Pages {
+    array: NonNull<[PageInfo]>,
+    /// The physical address of frame 0.
+    base: PhysAddr,
+    /// The first free frame, or [`PageInfo::END`].
+    page_free_list: u32,
+    /// Frames on the list.
+    nfree: usize,
+}
+
+// SAFETY: `array` is reached through this `Pages` alone (`new` asks for that), so moving it to
+// another processor moves all access to it.
+unsafe impl Send for Pages {}
+
+impl Pages {
+    /// An allocator for the frames from `base` on, one for each element of `array`, all of them
+    /// reserved until [`page_init`](Self::page_init).
+    ///
+    /// # Safety
+    ///
+    /// `array` is valid for reads and writes as long as this value lives, and nothing else
+    /// accesses it in that time except by reading while no method runs.
+    ///
+    /// # Panics
+    ///
+    /// Where there are more frames than [`PageInfo::MAX_FRAMES`].
+    #[must_use]
+    pub unsafe fn new(array: NonNull<[PageInfo]>, base: PhysAddr) -> Self {
+        assert!(array.len() <= PageInfo::MAX_FRAMES, "more frames than links can name");
+        Self { array, base, page_free_list: PageInfo::END, nfree: 0 }
+    }
+
+    /// All frames' states.
+    #[must_use]
+    pub fn infos(&self) -> &[PageInfo] {
+        // SAFETY: `new` was promised that the array is valid and no one else writes to it while
+        // `self` is borrowed.
+        unsafe { self.array.as_ref() }
+    }
+
+    /// All frames' states, to be changed. What is written here is not checked.
+    pub(crate) fn infos_mut(&mut self) -> &mut [PageInfo] {
+        // SAFETY: as in `infos`, and `self` is borrowed mutably, so there is no other borrow.
+        unsafe { self.array.as_mut() }
+    }
+
+    /// The state of `frame`.
+    #[must_use]
+    pub fn info(&self, frame: Frame) -> PageInfo {
+        self.infos()[frame.index()]
+    }
+
+    /// The `pp_ref` of `frame`.
+    #[must_use]
+    pub fn pp_ref(&self, frame: Frame) -> u32 {
+        self.info(frame).pp_ref
+    }
+
+    /// The frame that `pa` lies in; `None` where `pages` does not describe it.
+    #[must_use]
+    pub fn pa2page(&self, pa: PhysAddr) -> Option<Frame> {
+        let index = pa.as_u64().checked_sub(self.base.as_u64())? / PGSIZE;
+        (index < self.npages() as u64).then_some(Frame(index as u32))
+    }
+
+    /// Puts every page of `free` on the free list, the lowest first, and reserves all others
+    /// (`pp_ref` 1). Nothing is kept of an earlier state.
+    ///
+    /// # Panics
+    ///
+    /// Where `free` has a page that `pages` does not describe.
+    #[inline(never)]
+    pub fn page_init(&mut self, free: &RangeSet) {
+        const RESERVED: PageInfo = PageInfo { pp_link: PageInfo::RESERVED, pp_ref: 1 };
+        let base = self.base;
+        let npages = self.npages();
+        let index = |pa: PhysAddr| {
+            let index = ((pa - base) / PGSIZE) as usize;
+            assert!(index <= npages, "page_init: {pa} lies beyond the end of pages");
+            index
+        };
+        let runs = free.runs();
+        let infos = self.infos_mut();
+        let mut done = 0;
+        for (i, run) in runs.iter().enumerate() {
+            let (start, end) = (index(run.start), index(run.end_exclusive));
+            infos[done..start].fill(RESERVED);
+            for (pp_link, info) in (start as u32 + 1..).zip(&mut infos[start..end]) {
+                *info = PageInfo { pp_link, pp_ref: 0 };
+            }
+            // The run's last frame links to the next run.
+            infos[end - 1].pp_link = match runs.get(i + 1) {
+                Some(next) => index(next.start) as u32,
+                None => PageInfo::END,
+            };
+            done = end;
+        }
+        infos[done..].fill(RESERVED);
+        self.page_free_list = runs.first().map_or(PageInfo::END, |run| index(run.start) as u32);
+        self.nfree = (free.size() / PGSIZE) as usize;
+    }
+
+    /// Puts a page back on the free list.
+    ///
+    /// # Panics
+    ///
+    /// Where it is free, reserved or still referenced: a bug of the caller.
+    #[inline(never)]
+    pub fn page_free(&mut self, frame: Frame) {
+        if let Err(error) = self.try_page_free(frame) {
+            panic!("page_free: {error}");
+        }
+    }
+
+    /// Takes back what [`page_incref`](PageAllocator::page_incref) counted. The frame stays
+    /// allocated even where no use is left.
+    pub(crate) fn page_uncount(&mut self, frame: Frame) {
+        self.infos_mut()[frame.index()].pp_ref -= 1;
+    }
+
+    /// Empties the allocator, so that it has no memory to give, until
+    /// [`give_back`](Self::give_back). For checks of what happens then.
+    pub(crate) fn set_aside_free_list(&mut self) -> FreeList {
+        let list = FreeList { head: self.page_free_list, nfree: self.nfree };
+        self.page_free_list = PageInfo::END;
+        self.nfree = 0;
+        list
+    }
+
+    /// Undoes [`set_aside_free_list`](Self::set_aside_free_list).
+    ///
+    /// # Panics
+    ///
+    /// Where the allocator has pages of its own now, which would be lost.
+    pub(crate) fn give_back(&mut self, list: FreeList) {
+        assert!(self.nfree == 0, "{} pages would be lost", self.nfree);
+        self.page_free_list = list.head;
+        self.nfree = list.nfree;
+    }
+
+    /// The first frame on the free list, or [`PageInfo::END`].
+    pub(crate) fn page_free_list_head(&self) -> u32 {
+        self.page_free_list
+    }
+
+    /// The free frames in the order of the list. It ends after `npages` frames even where the
+    /// list is broken and runs in a circle, and where a link leads out of `pages`.
+    pub fn page_free_list(&self) -> impl Iterator<Item = Frame> + '_ {
+        let infos = self.infos();
+        let mut next = self.page_free_list;
+        core::iter::from_fn(move || {
+            let frame = Frame(next);
+            next = infos.get(frame.index())?.pp_link;
+            Some(frame)
+        })
+        .take(self.npages() + 1)
+    }
+
+}
+
+impl PageAllocator for Pages {
+    #[inline(never)]
+    fn page_alloc(&mut self, mem: &impl PhysMem, flags: AllocFlags) -> Option<Frame> {
+        let frame = Frame(self.page_free_list);
+        if frame.0 == PageInfo::END {
+            return None;
+        }
+        let info = &mut self.infos_mut()[frame.index()];
+        let next = info.pp_link;
+        info.pp_link = PageInfo::IN_USE;
+        self.page_free_list = next;
+        self.nfree -= 1;
+        if flags.contains(ALLOC_ZERO) {
+            mem.zero_frame(self.page2pa(frame));
+        }
+        Some(frame)
+    }
+
+    fn try_page_free(&mut self, frame: Frame) -> Result<(), PageError> {
+        let pa = self.page2pa(frame);
+        let head = self.page_free_list;
+        let info = &mut self.infos_mut()[frame.index()];
+        match *info {
+            PageInfo { pp_link: PageInfo::IN_USE, pp_ref: 0 } => info.pp_link = head,
+            PageInfo { pp_link: PageInfo::IN_USE, pp_ref } => {
+                return Err(PageError::Referenced { pa, pp_ref });
+            }
+            PageInfo { pp_link: PageInfo::RESERVED, .. } => {
+                return Err(PageError::Reserved { pa });
+            }
+            _ => return Err(PageError::Free { pa }),
+        }
+        self.page_free_list = frame.0;
+        self.nfree += 1;
+        Ok(())
+    }
+    fn page_incref(&mut self, frame: Frame) -> Result<(), PageError> {
+        let pa = self.page2pa(frame);
+        let info = &mut self.infos_mut()[frame.index()];
+        if info.is_free() {
+            return Err(PageError::Free { pa });
+        }
+        info.pp_ref = info.pp_ref.checked_add(1).ok_or(PageError::Overflow { pa })?;
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn page_decref(&mut self, frame: Frame) {
+        let pa = self.page2pa(frame);
+        let info = &mut self.infos_mut()[frame.index()];
+        match info.pp_ref {
+            0 => panic!("page_decref: {}", PageError::Unreferenced { pa }),
+            1 if info.pp_link == PageInfo::RESERVED => {
+                panic!("page_decref: {}", PageError::Reserved { pa })
+            }
+            1 => {
+                info.pp_ref = 0;
+                self.page_free(frame);
+            }
+            _ => info.pp_ref -= 1,
+        }
+    }
+
+    fn nfree(&self) -> usize {
+        self.nfree
+    }
+
+    fn npages(&self) -> usize {
+        self.array.len()
+    }
+
+    fn page2pa(&self, frame: Frame) -> PhysAddr {
+        self.base + u64::from(frame.0) * PGSIZE
+    }
+}

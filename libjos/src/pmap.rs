@@ -1,0 +1,257 @@
+//! `mem_init`: JOS's lab 2 in one function, and [`Pmap`], the memory system that it sets up.
+//!
+//! Everything in this crate comes together here. The single operations are in
+//! [`pages`](crate::pages) (frames), [`pgdir`](crate::pgdir) (tables) and
+//! [`mapping`](crate::mapping) (pages in tables); the `check_*` functions that prove each step in
+//! [`check_pages`](crate::check_pages), [`check_page`](crate::check_page),
+//! [`check_kern_pgdir`](crate::check_kern_pgdir) and
+//! [`check_installed`](crate::check_installed).
+
+use layout::{Content, MB, MemLayout, PGSIZE, Region};
+
+use crate::addr::{PhysAddr, PhysRange, VirtAddr};
+use crate::boot_alloc::BootAlloc;
+use crate::check_pages::check_page_alloc;
+use crate::format::{Format, Geometry, Perm};
+use crate::machine::Machine;
+use crate::memory_map::{MemoryMap, window};
+use crate::pages::{AllocFlags, Frame, PageAllocator, PageInfo, Pages};
+use crate::range_set::{RangeSet, TooManyRuns};
+
+/// The least RAM, in bytes, that a machine must have.
+pub const MIN_RAM: u64 = 4 * MB;
+
+/// Where the kernel lies in physical memory. Each range is of whole pages, in this order, one
+/// behind the other.
+#[derive(Clone, Copy, Debug)]
+pub struct KernelImage {
+    /// The code, from the image's start.
+    pub text: PhysRange,
+    /// What is only read.
+    pub rodata: PhysRange,
+    /// Everything else, to the image's end.
+    pub data: PhysRange,
+    /// The memory of the first kernel stack, in `data`; KSTKSIZE bytes.
+    pub stack: PhysRange,
+}
+
+/// What `mem_init` must be told of the machine that was booted.
+#[derive(Clone, Debug)]
+pub struct Boot {
+    /// The RAM.
+    pub memory: MemoryMap,
+    /// The kernel.
+    pub image: KernelImage,
+    /// What the loader left in RAM and must stay: boot information, modules.
+    pub reserved: RangeSet,
+}
+
+/// The memory system of a machine: JOS's globals of `kern/pmap.c`, and the operations on them.
+#[derive(Debug)]
+pub struct Pmap<M: Machine> {
+    /// The machine beneath.
+    pub machine: M,
+    /// The page allocator.
+    pub pages: Pages,
+    /// The kernel's page directory.
+    pub(crate) kern_pgdir: PhysAddr,
+    /// The page directory in use, where it is not `entry_pgdir`.
+    pub(crate) loaded: Option<PhysAddr>,
+    /// The memory of `pages`.
+    pub(crate) pages_memory: PhysRange,
+    pub(crate) boot_alloc: BootAlloc,
+    pub(crate) boot: Boot,
+}
+
+/// Sets up the whole memory system, and proves each step: sizes RAM, allocates `kern_pgdir` and
+/// `pages`, builds the free list, maps UPAGES, the kernel stack and the window at KERNBASE, and
+/// switches from `entry_pgdir` to `kern_pgdir`.
+///
+/// On return permissions hold for the kernel too. What is left for the caller is to move to the
+/// stack at KSTACKTOP and to call [`Pmap::check_page_installed_pgdir`] there.
+///
+/// # Panics
+///
+/// Where the machine has too little RAM, or a check fails.
+#[inline(never)]
+pub fn mem_init<M: Machine>(mut machine: M, boot: Boot) -> Pmap<M> {
+    // How much RAM there is.
+    let npages = i386_detect_memory(&mut machine, &boot);
+
+    // The page directory, and one PageInfo for each frame: from the memory behind the kernel.
+    let mut boot_alloc = match boot_alloc_init::<M>(&boot) {
+        Ok(boot_alloc) => boot_alloc,
+        Err(error) => panic!("mem_init: the loader's memory map: {error}"),
+    };
+    let kern_pgdir = boot_alloc.boot_alloc(&machine, PGSIZE);
+    let pages_size = (npages * size_of::<PageInfo>()) as u64;
+    let pages_memory = PhysRange::from_size(
+        boot_alloc.boot_alloc(&machine, pages_size),
+        pages_size.next_multiple_of(PGSIZE),
+    );
+    let array = machine.page_array(pages_memory.start, npages);
+    #[expect(unsafe_code)]
+    // SAFETY: the array is of memory that was just allocated for it alone, and it stays valid
+    // with the machine, which the same Pmap owns. Through UPAGES it can only be read.
+    let pages = unsafe { Pages::new(array, PhysAddr::new(M::Layout::PHYS_BASE)) };
+
+    let mut pmap =
+        Pmap { machine, pages, kern_pgdir, loaded: None, pages_memory, boot_alloc, boot };
+
+    // The page tables as part of the address space: the directory's own entry at UVPT.
+    if let Some(entry) = M::Format::self_map(kern_pgdir) {
+        let at = M::Format::entry(M::Format::ROOT, kern_pgdir, VirtAddr::new(M::Layout::UVPT));
+        pmap.machine.store(at, entry);
+    }
+
+    // From here on page_alloc serves.
+    pmap.page_init();
+    pmap.check_page_free_list();
+    check_page_alloc(&mut pmap.pages, &mut pmap.machine);
+    pmap.check_page();
+    pmap.check_page();
+
+    // The kernel's part of the address space.
+    for region in layout::regions::<M::Layout>() {
+        pmap.map_region(region);
+    }
+    pmap.check_kern_pgdir();
+
+    // The switch. All that is in use now is mapped at the same address in both directories.
+    pmap.lcr3(kern_pgdir);
+    pmap.machine.protect_kernel();
+    pmap.check_page_free_list();
+    pmap
+}
+
+/// Says how much RAM there is, and returns how many frames `pages` must describe.
+fn i386_detect_memory<M: Machine>(machine: &mut M, boot: &Boot) -> usize {
+    let totals = boot.memory.totals::<M::Layout>();
+    machine.print(format_args!("{totals}\n"));
+    let usable = totals.base + totals.extended - totals.unused;
+    assert!(
+        usable >= MIN_RAM,
+        "too little RAM: {} KB within the first {} MB, at least {} KB are needed: \
+         give the machine more memory (QEMU: -m 8M or more)",
+        usable / layout::KB,
+        M::Layout::WINDOW_SIZE / MB,
+        MIN_RAM / layout::KB
+    );
+    boot.memory.npages::<M::Layout>()
+}
+
+fn boot_alloc_init<M: Machine>(boot: &Boot) -> Result<BootAlloc, TooManyRuns> {
+    let kernel_end = boot.image.data.end_exclusive;
+    BootAlloc::new::<M::Layout>(&boot.memory, kernel_end, &boot.reserved)
+}
+
+impl<M: Machine> Pmap<M> {
+    /// The physical address of the kernel's page directory.
+    #[must_use]
+    pub fn kern_pgdir(&self) -> PhysAddr {
+        self.kern_pgdir
+    }
+
+    /// The memory that the array `pages` takes, in whole pages.
+    #[must_use]
+    pub fn pages_memory(&self) -> PhysRange {
+        self.pages_memory
+    }
+
+    /// What the machine was booted with.
+    #[must_use]
+    pub fn boot(&self) -> &Boot {
+        &self.boot
+    }
+
+    /// Takes a page off the free list; its `pp_ref` is 0. `None` where there is none.
+    pub fn page_alloc(&mut self, flags: AllocFlags) -> Option<Frame> {
+        self.pages.page_alloc(&self.machine, flags)
+    }
+
+    /// Allocates memory as [`BootAlloc::boot_alloc`] does.
+    ///
+    /// # Panics
+    ///
+    /// Always: `boot_alloc` is closed once `page_init` has run. This is here to show it.
+    pub fn boot_alloc(&mut self, n: u64) -> PhysAddr {
+        self.boot_alloc.boot_alloc(&self.machine, n)
+    }
+
+    /// Puts all RAM of the window on the free list except page 0 (which holds the real-mode
+    /// vectors and would look like a null pointer), the IO hole, the kernel, and what the loader
+    /// left and `boot_alloc` handed out. Closes `boot_alloc`.
+    fn page_init(&mut self) {
+        match self.free_at_boot() {
+            Ok(free) => {
+                self.boot_alloc.close();
+                self.pages.page_init(&free);
+            }
+            Err(error) => panic!("page_init: the loader's memory map: {error}"),
+        }
+    }
+
+    fn free_at_boot(&self) -> Result<RangeSet, TooManyRuns> {
+        let Boot { memory, image, reserved } = &self.boot;
+        let window = window::<M::Layout>();
+        let mut free = memory.usable().clone();
+        free.remove(PhysRange::new(PhysAddr::new(0), window.start))?;
+        free.remove(PhysRange::new(window.end_exclusive, PhysAddr::new(u64::MAX)))?;
+        free.remove(PhysRange::from_size(window.start, PGSIZE))?;
+        free.remove(PhysRange::new(
+            PhysAddr::new(M::Layout::IOPHYSMEM),
+            PhysAddr::new(M::Layout::EXTPHYSMEM),
+        ))?;
+        free.remove(PhysRange::new(image.text.start, image.data.end_exclusive))?;
+        for range in reserved.runs().iter().chain(self.boot_alloc.taken().runs()) {
+            free.remove(*range)?;
+        }
+        Ok(free)
+    }
+
+    /// Maps what `region` says belongs there from the start.
+    fn map_region(&mut self, region: &Region) {
+        let pgdir = self.kern_pgdir;
+        let va = VirtAddr::new(region.base);
+        let image = self.boot.image;
+        match region.content {
+            Content::Pages => {
+                let PhysRange { start, .. } = self.pages_memory;
+                self.boot_map_region(pgdir, va, self.pages_memory.size(), start, Perm::UR);
+            }
+            Content::KernelStack => {
+                let perm = Perm::KRW | Perm::G;
+                self.boot_map_region(pgdir, va, region.size, image.stack.start, perm);
+            }
+            Content::Window => {
+                // Never both writable and executable: the kernel's code and constants are cut
+                // out of what else is plain memory.
+                let window = window::<M::Layout>();
+                let before = PhysRange::new(window.start, image.text.start);
+                let after = PhysRange::new(image.rodata.end_exclusive, window.end_exclusive);
+                for (part, perm) in [
+                    (before, Perm::KRW),
+                    (image.text, Perm::KRX),
+                    (image.rodata, Perm::KR),
+                    (after, Perm::KRW),
+                ] {
+                    let va = va + (part.start - window.start);
+                    self.boot_map_region(pgdir, va, part.size(), part.start, perm | Perm::G);
+                }
+            }
+            // The self-map is in the directory already. RAM above the window is not used yet.
+            // All else is mapped when someone asks for it, or never.
+            Content::PageTables
+            | Content::PhysMap
+            | Content::Empty
+            | Content::Application
+            | Content::Invalid => {}
+        }
+    }
+
+    /// Makes `pgdir` the page directory in use.
+    pub(crate) fn lcr3(&mut self, pgdir: PhysAddr) {
+        self.machine.lcr3(pgdir);
+        self.loaded = Some(pgdir);
+    }
+}

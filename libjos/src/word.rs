@@ -1,0 +1,83 @@
+//! [`Word`]: the integer that one page-table entry is, 4 or 8 bytes, read and written in one access.
+//!
+//! The accesses are relaxed atomics: plain loads and stores on every processor, but never torn,
+//! doubled or left out by the compiler, while the processor sets accessed and dirty bits.
+
+use core::fmt;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// The integer that one page-table entry is.
+pub trait Word: Copy + Eq + fmt::Debug + fmt::LowerHex + 'static {
+    /// Bytes of the word.
+    const BYTES: u64;
+
+    /// All bits clear: an absent entry in every format.
+    const ZERO: Self;
+
+    /// Widens.
+    fn to_u64(self) -> u64;
+
+    /// Narrows.
+    ///
+    /// # Panics
+    ///
+    /// Where the value does not fit.
+    fn from_u64(value: u64) -> Self;
+
+    /// Adds, modulo the word's size.
+    #[must_use]
+    fn wrapping_add(self, other: Self) -> Self;
+
+    /// Reads the word that `ptr` points at, in one access.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is aligned and valid for reads and writes, and every access to it that happens at
+    /// the same time is atomic and of the same size.
+    unsafe fn load(ptr: *mut Self) -> Self;
+
+    /// Writes the word that `ptr` points at, in one access.
+    ///
+    /// # Safety
+    ///
+    /// As for [`load`](Self::load).
+    unsafe fn store(ptr: *mut Self, word: Self);
+}
+
+macro_rules! word {
+    ($word:ty, $atomic:ty) => {
+        impl Word for $word {
+            const BYTES: u64 = size_of::<$word>() as u64;
+            const ZERO: Self = 0;
+
+            fn to_u64(self) -> u64 {
+                u64::from(self)
+            }
+
+            fn from_u64(value: u64) -> Self {
+                match Self::try_from(value) {
+                    Ok(word) => word,
+                    Err(_) => panic!("{value:#x} does not fit in a page-table entry"),
+                }
+            }
+
+            fn wrapping_add(self, other: Self) -> Self {
+                <$word>::wrapping_add(self, other)
+            }
+
+            unsafe fn load(ptr: *mut Self) -> Self {
+                // SAFETY: the caller gives what `from_ptr` asks: validity, alignment, and no
+                // access at the same time that is not atomic.
+                unsafe { <$atomic>::from_ptr(ptr) }.load(Ordering::Relaxed)
+            }
+
+            unsafe fn store(ptr: *mut Self, word: Self) {
+                // SAFETY: as in `load`.
+                unsafe { <$atomic>::from_ptr(ptr) }.store(word, Ordering::Relaxed);
+            }
+        }
+    };
+}
+
+word!(u32, AtomicU32);
+word!(u64, AtomicU64);
