@@ -16,9 +16,13 @@ pub mod memory_map;
 #[expect(unsafe_code)]
 pub mod pages;
 pub mod pgdir;
+#[cfg(test)]
+mod planted;
 pub mod pmap;
 pub mod range_set;
 pub mod riscv;
+#[cfg(any(test, feature = "std"))]
+pub mod sim;
 #[expect(unsafe_code)]
 pub mod word;
 pub mod x86_64;

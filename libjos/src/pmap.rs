@@ -109,7 +109,6 @@ pub fn mem_init<M: Machine>(mut machine: M, boot: Boot) -> Pmap<M> {
     pmap.check_page_free_list();
     check_page_alloc(&mut pmap.pages, &mut pmap.machine);
     pmap.check_page();
-    pmap.check_page();
 
     // The kernel's part of the address space.
     for region in layout::regions::<M::Layout>() {

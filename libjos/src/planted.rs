@@ -1,0 +1,508 @@
+//! Planted faults: each check must catch, and name, what it is there to catch.
+//!
+//! Every row of [`faults`] is one fault in a finished memory system, or an allocator or processor
+//! that does one thing wrong. First come those that JOS's own checks let pass. Each
+//! is planted on every machine that can have it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::string::String;
+
+use layout::{Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
+
+use crate::addr::{PhysAddr, VirtAddr};
+use crate::check_pages::check_page_alloc;
+use crate::format::{Entry, Format, Geometry, Leaf, Perm};
+use crate::i386::I386;
+use crate::machine::{Machine, PhysMem};
+use crate::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageError, PageInfo, Pages};
+use crate::pgdir::WordOf;
+use crate::pmap::{Pmap, mem_init};
+use crate::riscv::Sv39;
+use crate::sim::{SimMachine, mmu::Mmu};
+use crate::word::Word;
+use crate::x86_64::X86_64;
+
+const RAM: u64 = 16 * MB;
+
+type Sim<L, F> = Pmap<SimMachine<L, F>>;
+
+/// A fault, how to plant it and ask for it, and what the check must say.
+struct Fault<L: MemLayout, F: Format + Mmu> {
+    name: &'static str,
+    /// Plants the fault and runs the check that must catch it.
+    run: fn(&mut Sim<L, F>),
+    /// The panic's message contains this.
+    says: &'static str,
+}
+
+/// A sound system with a sound stack, where `mem_init` and all checks have passed.
+fn sound<L: MemLayout, F: Format + Mmu>() -> Sim<L, F> {
+    let (machine, boot) = SimMachine::new(RAM);
+    let mut pmap = mem_init(machine, boot);
+    pmap.machine.move_to_kernel_stack();
+    pmap.check_page_installed_pgdir();
+    pmap
+}
+
+impl<L: MemLayout, F: Format + Mmu> Sim<L, F> {
+    /// Changes the leaf that maps `va`, whatever its size.
+    fn change_leaf(&mut self, va: u64, change: impl FnOnce(&mut Leaf)) {
+        let stop = self.walk(self.kern_pgdir, VirtAddr::new(va));
+        let Entry::Leaf(mut leaf) = stop.entry else { panic!("{va:#x} is not mapped") };
+        change(&mut leaf);
+        self.machine.store(stop.at, F::leaf(stop.level, leaf.pa, leaf.perm));
+    }
+
+    fn allow(&mut self, va: u64, perm: Perm) {
+        self.change_leaf(va, |leaf| leaf.perm |= perm);
+    }
+
+    fn forbid(&mut self, va: u64, perm: Perm) {
+        self.change_leaf(va, |leaf| leaf.perm -= perm);
+    }
+
+    /// Takes away the leaf that maps `va`, whatever its size.
+    fn unmap(&mut self, va: u64) {
+        let stop = self.walk(self.kern_pgdir, VirtAddr::new(va));
+        self.machine.store(stop.at, WordOf::<SimMachine<L, F>>::ZERO);
+    }
+
+    fn map_page(&mut self, va: u64, perm: Perm) {
+        let pa = PhysAddr::new(L::PHYS_BASE + 2 * MB);
+        self.boot_map_region(self.kern_pgdir, VirtAddr::new(va), PGSIZE, pa, perm);
+    }
+
+    /// Puts another entry for itself into the directory.
+    fn set_self_map(&mut self, entry: F::Word) {
+        let at = F::entry(F::ROOT, self.kern_pgdir, VirtAddr::new(L::UVPT));
+        self.machine.store(at, entry);
+    }
+
+    fn info(&mut self, pa: u64) -> &mut PageInfo {
+        let frame = self.pages.pa2page(PhysAddr::new(pa)).expect("a frame of RAM");
+        &mut self.pages.infos_mut()[frame.index()]
+    }
+
+    /// The index of the free list's second frame.
+    fn second_free(&self) -> u32 {
+        let second = self.pages.page_free_list().nth(1).expect("two free pages");
+        u32::try_from(second.index()).expect("frames have 32-bit numbers")
+    }
+
+    fn check_page_alloc_with(&mut self, fault: AllocatorFault) {
+        let mut pages = FaultyPages { pages: &mut self.pages, fault, given: None };
+        check_page_alloc(&mut pages, &mut self.machine);
+    }
+}
+
+/// What a [`FaultyPages`] does wrong.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AllocatorFault {
+    FreesWithoutCheck,
+    LeavesLastWordDirty,
+    GivesAPageTwice,
+    LosesAPage,
+}
+
+/// An allocator with a fault.
+struct FaultyPages<'a> {
+    pages: &'a mut Pages,
+    fault: AllocatorFault,
+    /// The page that was allocated last.
+    given: Option<Frame>,
+}
+
+impl PageAllocator for FaultyPages<'_> {
+    fn page_alloc(&mut self, mem: &impl PhysMem, flags: AllocFlags) -> Option<Frame> {
+        if self.fault == AllocatorFault::GivesAPageTwice && self.pages.nfree() == 1 {
+            // The last page goes lost, and in its place the one before is given once more.
+            self.pages.page_alloc(mem, flags);
+            return self.given;
+        }
+        self.given = self.pages.page_alloc(mem, flags);
+        if self.fault == AllocatorFault::LosesAPage && self.pages.nfree() == 7 {
+            self.pages.page_alloc(mem, AllocFlags::empty());
+        }
+        if self.fault == AllocatorFault::LeavesLastWordDirty && flags.contains(ALLOC_ZERO) {
+            let pa = self.pages.page2pa(self.given?);
+            mem.store(pa + (PGSIZE - 8), 1_u64);
+        }
+        self.given
+    }
+
+    fn try_page_free(&mut self, frame: Frame) -> Result<(), PageError> {
+        if self.fault == AllocatorFault::FreesWithoutCheck {
+            self.pages.infos_mut()[frame.index()] =
+                PageInfo { pp_link: PageInfo::IN_USE, pp_ref: 0 };
+        }
+        self.pages.try_page_free(frame)
+    }
+
+    fn page_incref(&mut self, frame: Frame) -> Result<(), PageError> {
+        self.pages.page_incref(frame)
+    }
+
+    fn page_decref(&mut self, frame: Frame) {
+        self.pages.page_decref(frame);
+    }
+
+    fn nfree(&self) -> usize {
+        self.pages.nfree()
+    }
+
+    fn npages(&self) -> usize {
+        self.pages.npages()
+    }
+
+    fn page2pa(&self, frame: Frame) -> PhysAddr {
+        self.pages.page2pa(frame)
+    }
+}
+
+/// The faults that every machine can have.
+fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
+    let mut faults: Vec<Fault<L, F>> = vec![
+        // Those that pass JOS's own checks.
+        Fault {
+            name: "KERNBASE mapped user",
+            run: |pmap| {
+                pmap.allow(L::KERNBASE + 8 * MB, Perm::U);
+                pmap.check_kern_pgdir();
+            },
+            says: "check_kern_pgdir: KERNBASE: ",
+        },
+        Fault {
+            name: "UPAGES user-writable",
+            run: |pmap| {
+                pmap.allow(L::UPAGES, Perm::W);
+                pmap.check_kern_pgdir();
+            },
+            says: "check_kern_pgdir: UPAGES: ",
+        },
+        Fault {
+            name: "UPAGES not user-readable",
+            run: |pmap| {
+                pmap.forbid(L::UPAGES + PGSIZE, Perm::U);
+                pmap.check_kern_pgdir();
+            },
+            says: "check_kern_pgdir: UPAGES: ",
+        },
+        Fault {
+            name: "stack read-only",
+            run: |pmap| {
+                pmap.forbid(L::KSTACK + PGSIZE, Perm::W);
+                pmap.check_kern_pgdir();
+            },
+            says: "check_kern_pgdir: kernel stack: ",
+        },
+        Fault {
+            name: "stack user",
+            run: |pmap| {
+                pmap.allow(L::KSTACKTOP - PGSIZE, Perm::U);
+                pmap.check_kern_pgdir();
+            },
+            says: "check_kern_pgdir: kernel stack: ",
+        },
+        Fault {
+            name: "the page just below the stack mapped",
+            run: |pmap| {
+                pmap.map_page(L::KSTACK - PGSIZE, Perm::KRW);
+                pmap.check_kern_pgdir();
+            },
+            says: "check_kern_pgdir: the gap below the kernel stack: ",
+        },
+        Fault {
+            name: "page_free without any check",
+            run: |pmap| pmap.check_page_alloc_with(AllocatorFault::FreesWithoutCheck),
+            says: "check_page_alloc: page_free of a free page",
+        },
+        Fault {
+            name: "reserved pages with pp_ref 0",
+            run: |pmap| {
+                pmap.info(L::PHYS_BASE + MB).pp_ref = 0;
+                pmap.check_page_free_list();
+            },
+            says: "is not on the list, yet its pp_ref is 0",
+        },
+        Fault {
+            name: "half the free memory leaked",
+            run: |pmap| {
+                // As if page_init had taken them for reserved, all but the lowest.
+                let lowest = pmap.page_alloc(AllocFlags::empty()).expect("a free page");
+                for _ in 0..pmap.pages.nfree() / 2 {
+                    let leaked = pmap.page_alloc(AllocFlags::empty()).expect("a free page");
+                    pmap.pages.infos_mut()[leaked.index()] =
+                        PageInfo { pp_link: PageInfo::RESERVED, pp_ref: 1 };
+                }
+                pmap.pages.page_free(lowest);
+                pmap.check_page_free_list();
+            },
+            says: "but the memory map promises",
+        },
+        Fault {
+            name: "the RAM of the IO hole freed",
+            run: |pmap| {
+                let hole = if L::IOPHYSMEM < L::EXTPHYSMEM { L::IOPHYSMEM } else { L::PHYS_BASE };
+                *pmap.info(hole) = PageInfo { pp_link: PageInfo::IN_USE, pp_ref: 0 };
+                let frame = pmap.pages.pa2page(PhysAddr::new(hole)).expect("a frame");
+                pmap.pages.page_free(frame);
+                pmap.check_page_free_list();
+            },
+            says: "check_page_free_list: ",
+        },
+        Fault {
+            name: "above the RAM size only one page in a large one mapped",
+            run: |pmap| {
+                let va = L::KERNBASE + 64 * MB;
+                pmap.unmap(va);
+                let pa = PhysAddr::new(L::PHYS_BASE + 64 * MB);
+                let perm = Perm::KRW | Perm::G;
+                pmap.boot_map_region(pmap.kern_pgdir, VirtAddr::new(va), PGSIZE, pa, perm);
+                pmap.check_kern_pgdir();
+            },
+            says: "check_kern_pgdir: KERNBASE: ",
+        },
+        Fault {
+            name: "the CR0 write dropped",
+            run: |pmap| {
+                pmap.machine.defects.drops_cr0_write = true;
+                pmap.machine.protect_kernel();
+                pmap.check_page_installed_pgdir();
+            },
+            says: "is write protection (CR0.WP) off?",
+        },
+        // And others.
+        Fault {
+            name: "kernel text writable",
+            run: |pmap| {
+                pmap.allow(L::KERNBASE + MB, Perm::W);
+                pmap.check_kern_pgdir();
+            },
+            says: "check_kern_pgdir: kernel text: ",
+        },
+        Fault {
+            name: "rodata writable",
+            run: |pmap| {
+                let rodata = pmap.boot.image.rodata.start - PhysAddr::new(L::PHYS_BASE);
+                pmap.allow(L::KERNBASE + rodata, Perm::W);
+                pmap.check_kern_pgdir();
+            },
+            says: "check_kern_pgdir: kernel rodata: ",
+        },
+        Fault {
+            name: "a page of KERNBASE leads to its neighbour",
+            run: |pmap| {
+                pmap.change_leaf(L::KERNBASE + MB - PGSIZE, |leaf| leaf.pa = leaf.pa + PGSIZE);
+                pmap.check_kern_pgdir();
+            },
+            says: "check_kern_pgdir: KERNBASE, below the kernel: ",
+        },
+        Fault {
+            name: "the last pages of KERNBASE missing",
+            run: |pmap| {
+                pmap.unmap(L::VA_LAST - PGSIZE);
+                pmap.check_kern_pgdir();
+            },
+            says: "check_kern_pgdir: KERNBASE: ",
+        },
+        Fault {
+            name: "UPAGES to a wrong frame",
+            run: |pmap| {
+                pmap.change_leaf(L::UPAGES, |leaf| leaf.pa = leaf.pa + PGSIZE);
+                pmap.check_kern_pgdir();
+            },
+            says: "check_kern_pgdir: UPAGES: ",
+        },
+        Fault {
+            name: "entry_pgdir's mapping at 0 left in place",
+            run: |pmap| {
+                pmap.map_page(2 * MB, Perm::KRW);
+                pmap.check_kern_pgdir();
+            },
+            says: "check_kern_pgdir: below UPAGES: 0x200000 must not be mapped",
+        },
+        Fault {
+            name: "a mapping in UENVS",
+            run: |pmap| {
+                pmap.map_page(L::UENVS, Perm::KR);
+                pmap.check_kern_pgdir();
+            },
+            says: "check_kern_pgdir: below UPAGES: ",
+        },
+        Fault {
+            name: "a page in the devices' range",
+            run: |pmap| {
+                pmap.map_page(L::MMIOBASE, Perm::KRW);
+                pmap.check_kern_pgdir();
+            },
+            says: "check_kern_pgdir: between ULIM and the kernel stack's gap: ",
+        },
+        Fault {
+            name: "the free list runs in a circle",
+            run: |pmap| {
+                let head = pmap.pages.page_free_list_head();
+                let second = pmap.second_free() as usize;
+                pmap.pages.infos_mut()[second].pp_link = head;
+                pmap.check_page_free_list();
+            },
+            says: "check_page_free_list: the list runs in a circle",
+        },
+        Fault {
+            name: "a link that leads out of pages",
+            run: |pmap| {
+                let npages = u32::try_from(pmap.pages.npages()).expect("few");
+                let second = pmap.second_free() as usize;
+                pmap.pages.infos_mut()[second].pp_link = npages;
+                pmap.check_page_free_list();
+            },
+            says: "check_page_free_list: a link leads to ",
+        },
+        Fault {
+            name: "a free page with pp_ref 1",
+            run: |pmap| {
+                let second = pmap.second_free() as usize;
+                pmap.pages.infos_mut()[second].pp_ref = 1;
+                pmap.check_page_free_list();
+            },
+            says: "is on the list with pp_ref 1",
+        },
+        Fault {
+            name: "a page table freed while in use",
+            run: |pmap| {
+                let stop = pmap.walk(pmap.kern_pgdir, VirtAddr::new(L::KSTACK));
+                let table = pmap.pages.pa2page(stop.at).expect("tables are RAM");
+                pmap.pages.page_decref(table);
+                pmap.check_page_free_list();
+            },
+            says: "check_page_free_list: page table ",
+        },
+        Fault {
+            name: "a page lost: neither free nor counted",
+            run: |pmap| {
+                pmap.page_alloc(AllocFlags::empty());
+                pmap.check_page_free_list();
+            },
+            says: "is not on the list, yet its pp_ref is 0",
+        },
+        Fault {
+            name: "the boot information free",
+            run: |pmap| {
+                let pa = pmap.boot.reserved.runs()[0].start;
+                *pmap.info(pa.as_u64()) = PageInfo { pp_link: PageInfo::IN_USE, pp_ref: 1 };
+                pmap.check_page_free_list();
+            },
+            says: "check_page_free_list: ",
+        },
+        Fault {
+            name: "ALLOC_ZERO leaves the last word",
+            run: |pmap| pmap.check_page_alloc_with(AllocatorFault::LeavesLastWordDirty),
+            says: "check_page_alloc: ALLOC_ZERO left 0x1",
+        },
+        Fault {
+            name: "a page allocated twice",
+            run: |pmap| pmap.check_page_alloc_with(AllocatorFault::GivesAPageTwice),
+            says: "check_page_alloc: ",
+        },
+        Fault {
+            name: "a page lost while allocating",
+            run: |pmap| pmap.check_page_alloc_with(AllocatorFault::LosesAPage),
+            says: "check_page_alloc: ",
+        },
+        Fault {
+            name: "invlpg dropped",
+            run: |pmap| {
+                pmap.machine.defects.drops_invlpg = true;
+                pmap.check_page_installed_pgdir();
+            },
+            says: "(a stale TLB?)",
+        },
+        Fault {
+            name: "another page directory in use",
+            run: |pmap| {
+                let other = pmap.page_alloc(ALLOC_ZERO).expect("a free page");
+                let other = pmap.pages.page2pa(other);
+                pmap.machine.lcr3(other);
+                pmap.check_page_installed_pgdir();
+            },
+            says: "check_page_installed_pgdir: a read of 0x1000 after page_insert",
+        },
+        Fault {
+            name: "the boot stack still in use",
+            run: |pmap| {
+                let (machine, _) = SimMachine::<L, F>::new(RAM);
+                let boot_stack = machine.stack_pointer();
+                pmap.machine.set_stack_pointer(boot_stack);
+                pmap.check_page_installed_pgdir();
+            },
+            says: "is not the kernel stack",
+        },
+    ];
+    if L::SELF_MAP {
+        faults.push(Fault {
+            name: "UVPT to a wrong frame",
+            run: |pmap| {
+                let wrong = pmap.page_alloc(ALLOC_ZERO).expect("a free page");
+                let entry = F::self_map(pmap.pages.page2pa(wrong)).expect("it has one");
+                pmap.set_self_map(entry);
+                pmap.check_kern_pgdir();
+            },
+            says: "check_kern_pgdir: UVPT: ",
+        });
+        faults.push(Fault {
+            name: "UVPT user-writable",
+            run: |pmap| {
+                pmap.set_self_map(F::table(pmap.kern_pgdir));
+                pmap.check_kern_pgdir();
+            },
+            says: "check_kern_pgdir: UVPT: ",
+        });
+    }
+    if !F::ALWAYS.contains(Perm::X) {
+        faults.push(Fault {
+            name: "data executable",
+            run: |pmap| {
+                pmap.allow(L::KERNBASE + 8 * MB, Perm::X);
+                pmap.check_kern_pgdir();
+            },
+            says: "check_kern_pgdir: KERNBASE: ",
+        });
+    }
+    faults
+}
+
+/// The message of a panic.
+fn message(panic: &(dyn std::any::Any + Send)) -> String {
+    match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
+        (Some(text), _) => text.clone(),
+        (_, Some(text)) => String::from(*text),
+        _ => String::new(),
+    }
+}
+
+fn every_fault_is_caught<L: MemLayout, F: Format + Mmu>() {
+    for Fault { name, run, says } in faults::<L, F>() {
+        let mut pmap = sound::<L, F>();
+        match catch_unwind(AssertUnwindSafe(|| run(&mut pmap))) {
+            Ok(()) => panic!("{}: {name}: no check noticed", L::NAME),
+            Err(panic) => {
+                let said = message(&*panic);
+                assert!(said.contains(says), "{}: {name}: the check said: {said}", L::NAME);
+            }
+        }
+    }
+}
+
+#[test]
+fn jos64() {
+    every_fault_is_caught::<Jos64, X86_64>();
+}
+
+#[test]
+fn jos32() {
+    every_fault_is_caught::<Jos32, I386>();
+}
+
+#[test]
+fn jossv39() {
+    every_fault_is_caught::<JosSv39, Sv39>();
+}

@@ -1,0 +1,94 @@
+//! The RAM of a simulated machine.
+
+use core::ptr::NonNull;
+use std::alloc::{self, Layout};
+
+use layout::PGSIZE;
+
+use crate::addr::PhysAddr;
+use crate::pages::PageInfo;
+use crate::word::Word;
+
+/// Zeroed memory with physical addresses. The host gives pages to it only as they are touched.
+#[derive(Debug)]
+pub struct SimMemory {
+    /// The physical address of the first byte.
+    base: u64,
+    /// The block, allocated with `layout`.
+    block: NonNull<u8>,
+    layout: Layout,
+}
+
+// SAFETY: the block belongs to this value alone, as a `Box` would.
+unsafe impl Send for SimMemory {}
+
+impl SimMemory {
+    /// `size` bytes of zeros from `base` on.
+    ///
+    /// # Panics
+    ///
+    /// Where `size` is 0 or more than the host can address.
+    #[must_use]
+    pub fn new(base: u64, size: u64) -> Self {
+        let layout = usize::try_from(size)
+            .ok()
+            .and_then(|size| Layout::from_size_align(size, PGSIZE as usize).ok());
+        let Some(layout) = layout.filter(|layout| layout.size() > 0) else {
+            panic!("{size:#x} bytes of RAM cannot be simulated")
+        };
+        // SAFETY: the layout's size is not 0.
+        let block = unsafe { alloc::alloc_zeroed(layout) };
+        let Some(block) = NonNull::new(block) else { alloc::handle_alloc_error(layout) };
+        Self { base, block, layout }
+    }
+
+    /// Where the `size` bytes at `pa` are on the host.
+    fn at(&self, pa: PhysAddr, size: usize) -> NonNull<u8> {
+        let offset = pa.as_u64().wrapping_sub(self.base);
+        let end = offset.checked_add(size as u64);
+        assert!(
+            end.is_some_and(|end| end <= self.layout.size() as u64) && pa.is_aligned(4),
+            "bus error: {size} bytes at {pa}"
+        );
+        // SAFETY: the offset lies within the block, as just asserted.
+        unsafe { self.block.add(offset as usize) }
+    }
+
+    /// Reads a word.
+    #[must_use]
+    pub fn load<W: Word>(&self, pa: PhysAddr) -> W {
+        assert!(pa.is_aligned(W::BYTES), "unaligned read at {pa}");
+        // SAFETY: `at` gives memory of the block, aligned as asserted; the value is not `Sync`,
+        // so no other access happens at the same time.
+        unsafe { W::load(self.at(pa, size_of::<W>()).as_ptr().cast()) }
+    }
+
+    /// Writes a word.
+    pub fn store<W: Word>(&self, pa: PhysAddr, word: W) {
+        assert!(pa.is_aligned(W::BYTES), "unaligned write at {pa}");
+        // SAFETY: as in `load`.
+        unsafe { W::store(self.at(pa, size_of::<W>()).as_ptr().cast(), word) }
+    }
+
+    /// Fills a frame with zeros.
+    pub fn zero_frame(&self, pa: PhysAddr) {
+        assert!(pa.is_aligned(PGSIZE), "{pa} is no frame");
+        // SAFETY: `at` gives PGSIZE bytes of the block.
+        unsafe { self.at(pa, PGSIZE as usize).as_ptr().write_bytes(0, PGSIZE as usize) }
+    }
+
+    /// The memory at `pa` as `pages`.
+    #[must_use]
+    pub fn page_array(&self, pa: PhysAddr, npages: usize) -> NonNull<[PageInfo]> {
+        assert!(pa.is_aligned(PGSIZE), "{pa} is no place for pages");
+        let start = self.at(pa, npages * size_of::<PageInfo>());
+        NonNull::slice_from_raw_parts(start.cast(), npages)
+    }
+}
+
+impl Drop for SimMemory {
+    fn drop(&mut self) {
+        // SAFETY: the block was allocated with this layout, and this is its only owner.
+        unsafe { alloc::dealloc(self.block.as_ptr(), self.layout) }
+    }
+}

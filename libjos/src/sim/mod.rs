@@ -1,0 +1,224 @@
+//! A simulated machine: the memory system runs on it as it does on a real one, on any host.
+//!
+//! [`SimMachine`] has RAM of its own ([`memory`]), a processor that walks page tables as the
+//! manuals say, written without this crate's own decoders ([`mmu`]), and a TLB that stays stale
+//! until it is flushed, so that a missing invalidation is seen. It can be built with
+//! [`Defects`], to see that the checks notice.
+//!
+//! ```
+//! use layout::Jos64;
+//! use libjos::{pmap::mem_init, sim::SimMachine, x86_64::X86_64};
+//!
+//! let (machine, boot) = SimMachine::<Jos64, X86_64>::new(16 << 20);
+//! let mut pmap = mem_init(machine, boot);
+//! pmap.machine.move_to_kernel_stack();
+//! pmap.check_page_installed_pgdir();
+//! assert!(pmap.machine.log.contains("check_kern_pgdir() succeeded!"));
+//! ```
+
+use core::fmt::{self, Write};
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+use std::collections::HashMap;
+use std::string::String;
+
+use layout::{KB, MB, MemLayout, PGSIZE};
+
+use crate::addr::{PhysAddr, PhysRange, VirtAddr};
+use crate::format::Format;
+use crate::machine::{Fault, Machine, PhysMem};
+use crate::memory_map::{MemoryKind, MemoryMap, MemoryMapEntry};
+use crate::pages::PageInfo;
+use crate::pmap::{Boot, KernelImage};
+use crate::range_set::RangeSet;
+use crate::word::Word;
+
+#[expect(unsafe_code)]
+pub mod memory;
+pub mod mmu;
+
+use memory::SimMemory;
+use mmu::{Mmu, Page};
+
+/// What is wrong with a simulated processor.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Defects {
+    /// The write to CR0 that turns on write protection is lost.
+    pub drops_cr0_write: bool,
+    /// `invlpg` does nothing.
+    pub drops_invlpg: bool,
+    /// `lcr3` does nothing.
+    pub drops_lcr3: bool,
+}
+
+/// A machine with the map `L` whose processor walks tables of format `F`.
+#[derive(Debug)]
+pub struct SimMachine<L, F> {
+    /// What was printed.
+    pub log: String,
+    /// What is wrong with the processor.
+    pub defects: Defects,
+    /// Levels at which the processor accepts a leaf, as in [`Format::LEAF_LEVELS`].
+    pub leaf_levels: u32,
+    memory: SimMemory,
+    stack_pointer: u64,
+    cr3: Option<PhysAddr>,
+    /// CR0.WP and CR4.SMAP.
+    protected: bool,
+    /// Translations by page number.
+    tlb: HashMap<u64, Page>,
+    types: PhantomData<fn() -> (L, F)>,
+}
+
+impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
+    /// A machine with `ram` bytes from the layout's `PHYS_BASE` on, and what its loader reports:
+    /// on a PC with the hole below 1 MB and some boot information just behind the kernel.
+    ///
+    /// # Panics
+    ///
+    /// Where `ram` is under 2 MB.
+    #[must_use]
+    pub fn new(ram: u64) -> (Self, Boot) {
+        let base = L::PHYS_BASE;
+        let usable = |base, length| MemoryMapEntry { base, length, kind: MemoryKind::Usable };
+        let reserved = |base, length| MemoryMapEntry { base, length, kind: MemoryKind::Reserved };
+        // As QEMU's PC has it; RISC-V's firmware takes the first 512 KB.
+        let entries = if L::IOPHYSMEM < L::EXTPHYSMEM {
+            [
+                usable(0, 0x9_fc00),
+                reserved(0x9_fc00, 0x6_0400),
+                usable(MB, ram - MB),
+                reserved(0xfd_0000_0000, 0x3_0000_0000),
+            ]
+        } else {
+            [
+                usable(base, ram),
+                reserved(base, 512 * KB),
+                reserved(0, base),
+                reserved(base + ram, PGSIZE),
+            ]
+        };
+        let Ok(memory) = MemoryMap::new(entries.into_iter()) else {
+            unreachable!("four entries fit")
+        };
+        let text = PhysRange::from_size(PhysAddr::new(base + MB), 64 * KB);
+        let rodata = PhysRange::from_size(text.end_exclusive, 32 * KB);
+        let data = PhysRange::from_size(rodata.end_exclusive, 96 * KB);
+        let stack = PhysRange::from_size(data.start + 32 * KB, L::KSTKSIZE);
+        let mut boot_info = RangeSet::new();
+        let behind = PhysRange::from_size(data.end_exclusive + PGSIZE, PGSIZE);
+        let Ok(()) = boot_info.insert(behind) else { unreachable!("one run fits") };
+        let machine = Self {
+            log: String::new(),
+            defects: Defects::default(),
+            leaf_levels: F::LEAF_LEVELS,
+            memory: SimMemory::new(base, ram),
+            stack_pointer: L::KERNBASE + (stack.end_exclusive.as_u64() - base),
+            cr3: None,
+            protected: false,
+            tlb: HashMap::new(),
+            types: PhantomData,
+        };
+        let image = KernelImage { text, rodata, data, stack };
+        (machine, Boot { memory, image, reserved: boot_info })
+    }
+
+    /// Moves the stack pointer to the kernel stack, as a kernel does after `mem_init`.
+    pub fn move_to_kernel_stack(&mut self) {
+        self.stack_pointer = L::KSTACKTOP - 64;
+    }
+
+    /// Puts the stack pointer elsewhere.
+    pub fn set_stack_pointer(&mut self, va: VirtAddr) {
+        self.stack_pointer = va.as_u64();
+    }
+
+    /// Translates an access of the kernel, through the TLB.
+    fn translate(&mut self, va: VirtAddr, write: bool) -> Result<PhysAddr, Fault> {
+        let number = va.as_u64() / PGSIZE;
+        let cached = self.tlb.get(&number).copied();
+        // A write through an entry that is not yet dirty walks again, to set D.
+        let page = match cached {
+            Some(page) if page.dirty || !write => page,
+            _ => {
+                let root = self.cr3.unwrap_or(PhysAddr::new(0));
+                let may_write = |page: &Page| page.writable || !self.protected;
+                let page = F::walk(&self.memory, root.as_u64(), va.as_u64(), |page| {
+                    write && may_write(page)
+                })
+                .ok_or(Fault { va, present: false, write })?;
+                self.tlb.insert(number, page);
+                page
+            }
+        };
+        let forbidden = self.protected && (page.user || write && !page.writable);
+        if forbidden {
+            return Err(Fault { va, present: true, write });
+        }
+        Ok(PhysAddr::new(page.pa) + va.as_u64() % PGSIZE)
+    }
+}
+
+impl<L, F> PhysMem for SimMachine<L, F> {
+    fn load<W: Word>(&self, pa: PhysAddr) -> W {
+        self.memory.load(pa)
+    }
+
+    fn store<W: Word>(&self, pa: PhysAddr, word: W) {
+        self.memory.store(pa, word);
+    }
+
+    fn zero_frame(&self, pa: PhysAddr) {
+        self.memory.zero_frame(pa);
+    }
+
+    fn page_array(&self, pa: PhysAddr, npages: usize) -> NonNull<[PageInfo]> {
+        self.memory.page_array(pa, npages)
+    }
+}
+
+impl<L: MemLayout, F: Format + Mmu> Machine for SimMachine<L, F> {
+    type Layout = L;
+    type Format = F;
+
+    fn leaf_levels(&self) -> u32 {
+        self.leaf_levels
+    }
+
+    fn lcr3(&mut self, pgdir: PhysAddr) {
+        if !self.defects.drops_lcr3 {
+            self.cr3 = Some(pgdir);
+            self.tlb.retain(|_, page| page.global);
+        }
+    }
+
+    fn protect_kernel(&mut self) {
+        self.protected = !self.defects.drops_cr0_write;
+    }
+
+    fn invlpg(&mut self, va: VirtAddr) {
+        if !self.defects.drops_invlpg {
+            // A large page's translation goes as a whole.
+            let number = va.as_u64() / PGSIZE;
+            let pages = self.tlb.get(&number).map_or(1, |page| page.size / PGSIZE);
+            self.tlb.retain(|other, _| other / pages != number / pages);
+        }
+    }
+
+    fn probe_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {
+        self.translate(va, false).map(|pa| self.memory.load(pa))
+    }
+
+    fn probe_store(&mut self, va: VirtAddr, value: u64) -> Result<(), Fault> {
+        self.translate(va, true).map(|pa| self.memory.store(pa, value))
+    }
+
+    fn stack_pointer(&self) -> VirtAddr {
+        VirtAddr::new(self.stack_pointer)
+    }
+
+    fn print(&mut self, text: fmt::Arguments<'_>) {
+        // Writing to a String cannot fail.
+        let _ = self.log.write_fmt(text);
+    }
+}

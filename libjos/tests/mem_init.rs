@@ -1,0 +1,59 @@
+//! The whole of `mem_init`, with every check, on each of the three maps, over simulated memory.
+
+use layout::{Jos32, Jos64, JosSv39, MB, MemLayout};
+use libjos::format::Format;
+use libjos::i386::I386;
+use libjos::pmap::{Pmap, mem_init};
+use libjos::riscv::Sv39;
+use libjos::sim::{SimMachine, mmu::Mmu};
+use libjos::x86_64::X86_64;
+
+const CHECKS: &str = "\
+check_page_free_list() succeeded!
+check_page_alloc() succeeded!
+check_page() succeeded!
+check_kern_pgdir() succeeded!
+check_page_free_list() succeeded!
+check_page_installed_pgdir() succeeded!
+";
+
+fn boot<L: MemLayout, F: Format + Mmu>(ram: u64) -> Pmap<SimMachine<L, F>> {
+    let (machine, boot) = SimMachine::new(ram);
+    let mut pmap = mem_init(machine, boot);
+    pmap.machine.move_to_kernel_stack();
+    pmap.check_page_installed_pgdir();
+    pmap
+}
+
+/// Sizes of RAM to try. Under Miri the smallest alone: it is a thousand times slower.
+fn sizes() -> &'static [u64] {
+    if cfg!(miri) { &[8 * MB] } else { &[8 * MB, 16 * MB, 127 * MB, 256 * MB, 1024 * MB] }
+}
+
+fn runs_whole<L: MemLayout, F: Format + Mmu>() {
+    for &ram in sizes() {
+        let pmap = boot::<L, F>(ram);
+        let (first, checks) = pmap.machine.log.split_once('\n').expect("lines were printed");
+        assert!(first.starts_with("Physical memory: "), "{first}");
+        let checks = match checks.split_once("Unused: ") {
+            Some((_, rest)) => rest.split_once('\n').expect("a line").1,
+            None => checks,
+        };
+        assert_eq!(checks, CHECKS, "{} with {} MB", L::NAME, ram / MB);
+    }
+}
+
+#[test]
+fn jos64() {
+    runs_whole::<Jos64, X86_64>();
+}
+
+#[test]
+fn jos32() {
+    runs_whole::<Jos32, I386>();
+}
+
+#[test]
+fn jossv39() {
+    runs_whole::<JosSv39, Sv39>();
+}
