@@ -167,7 +167,10 @@ impl PhysRange {
             None => page_round_down(u64::MAX),
         };
         let start = page_round_down(self.start.0);
-        Self { start: PhysAddr(if start < end { start } else { end }), end_exclusive: PhysAddr(end) }
+        Self {
+            start: PhysAddr(if start < end { start } else { end }),
+            end_exclusive: PhysAddr(end),
+        }
     }
 
     /// The addresses of the pages in a range of whole pages, in order.

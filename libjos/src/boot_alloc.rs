@@ -83,3 +83,69 @@ impl BootAlloc {
         &self.taken
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory_map::{MemoryKind, MemoryMapEntry};
+    use crate::sim::SimMachine;
+    use crate::x86_64::X86_64;
+    use layout::{Jos64, MB, PGSIZE};
+
+    /// An allocator for 1 MB of RAM from 1 MB on, of which the kernel has 16 KB and the loader
+    /// the page at 0x106000; the RAM holds ones.
+    fn boot_alloc() -> (SimMachine<Jos64, X86_64>, BootAlloc) {
+        let (machine, _) = SimMachine::new(2 * MB);
+        let ram = MemoryMapEntry { base: MB, length: MB, kind: MemoryKind::Usable };
+        let memory = MemoryMap::new([ram].into_iter()).unwrap();
+        let mut reserved = RangeSet::new();
+        reserved.insert(PhysRange::from_size(PhysAddr::new(0x10_6000), PGSIZE)).unwrap();
+        for page in PhysRange::from_size(PhysAddr::new(MB), MB).pages() {
+            machine.store_run(page, u64::MAX, 0, 512);
+        }
+        let kernel_end = PhysAddr::new(0x10_4000);
+        let boot_alloc = BootAlloc::new::<Jos64>(&memory, kernel_end, &reserved).unwrap();
+        (machine, boot_alloc)
+    }
+
+    #[test]
+    fn hands_out_zeroed_pages_behind_the_kernel() {
+        let (machine, mut boot_alloc) = boot_alloc();
+        assert_eq!(boot_alloc.boot_alloc(&machine, 0), PhysAddr::new(0x10_4000));
+        assert_eq!(boot_alloc.boot_alloc(&machine, 1), PhysAddr::new(0x10_4000));
+        assert_eq!(machine.load::<u64>(PhysAddr::new(0x10_4ff8)), 0);
+        assert_eq!(machine.load::<u64>(PhysAddr::new(0x10_5000)), u64::MAX);
+        assert_eq!(boot_alloc.boot_alloc(&machine, 0), PhysAddr::new(0x10_5000));
+    }
+
+    #[test]
+    fn steps_over_what_the_loader_left_and_loses_nothing() {
+        let (machine, mut boot_alloc) = boot_alloc();
+        assert_eq!(boot_alloc.boot_alloc(&machine, 0x3000), PhysAddr::new(0x10_7000));
+        assert_eq!(boot_alloc.boot_alloc(&machine, 0x2000), PhysAddr::new(0x10_4000));
+        assert_eq!(boot_alloc.taken().size(), 0x5000);
+        assert_eq!(machine.load::<u64>(PhysAddr::new(0x10_6000)), u64::MAX);
+    }
+
+    #[test]
+    #[should_panic(expected = "boot_alloc: out of memory: 1048576 bytes asked for, 1019904 left")]
+    fn says_what_was_asked_and_what_is_left() {
+        let (machine, mut boot_alloc) = boot_alloc();
+        boot_alloc.boot_alloc(&machine, MB);
+    }
+
+    #[test]
+    #[should_panic(expected = "boot_alloc: out of memory: 18446744073709551615 bytes")]
+    fn a_size_that_wraps_does_no_harm() {
+        let (machine, mut boot_alloc) = boot_alloc();
+        boot_alloc.boot_alloc(&machine, u64::MAX);
+    }
+
+    #[test]
+    #[should_panic(expected = "boot_alloc: 1 bytes asked for after page_init")]
+    fn is_closed_for_good() {
+        let (machine, mut boot_alloc) = boot_alloc();
+        boot_alloc.close();
+        boot_alloc.boot_alloc(&machine, 1);
+    }
+}

@@ -45,7 +45,10 @@ impl<M: Machine> Pmap<M> {
         let stored = self.machine.probe_store(va, 3);
         assert!(stored.is_ok(), "check_page_installed_pgdir: write to {va}: {stored:?}");
         let word = self.machine.load::<u64>(self.pages.page2pa(pp2));
-        assert!(word == 3, "check_page_installed_pgdir: 3 was written to {va}, its frame has {word}");
+        assert!(
+            word == 3,
+            "check_page_installed_pgdir: 3 was written to {va}, its frame has {word}"
+        );
 
         // Read-only for the kernel too: CR0.WP.
         self.insert_for_check(pp2, va, Perm::KR);

@@ -176,9 +176,7 @@ impl<M: Machine> Pmap<M> {
     /// Pages that were dirty when they became tables map nothing.
     fn check_dirty_tables(&mut self, tables: &[Frame]) {
         for &table in tables {
-            let ones = WordOf::<M>::from_u64(
-                u64::MAX >> (64 - 8 * WordOf::<M>::BYTES),
-            );
+            let ones = WordOf::<M>::from_u64(u64::MAX >> (64 - 8 * WordOf::<M>::BYTES));
             let zero = WordOf::<M>::ZERO;
             self.machine.store_run(self.pages.page2pa(table), ones, zero, M::Format::ENTRIES);
         }
@@ -315,10 +313,8 @@ impl<M: Machine> Pmap<M> {
     }
 
     fn expect_mapped(&self, va: VirtAddr, pp: Option<Frame>, perm: Perm) {
-        let expected = pp.map(|pp| Translation {
-            pa: self.pages.page2pa(pp),
-            perm: M::Format::effective(perm),
-        });
+        let expected = pp
+            .map(|pp| Translation { pa: self.pages.page2pa(pp), perm: M::Format::effective(perm) });
         let to = self.check_va2pa(self.kern_pgdir, va.as_u64()).to;
         assert!(to == expected, "check_page: {va} must lead to {expected:?}, not {to:?}");
     }

@@ -285,11 +285,7 @@ pub fn check_page_alloc(pages: &mut impl PageAllocator, machine: &mut impl Machi
 
 /// Allocates all there is; each page holds the one before, so that [`refill`] finds them again.
 /// Returns the last.
-fn drain(
-    pages: &mut impl PageAllocator,
-    machine: &impl Machine,
-    nfree: usize,
-) -> Option<Frame> {
+fn drain(pages: &mut impl PageAllocator, machine: &impl Machine, nfree: usize) -> Option<Frame> {
     const NONE: u64 = u64::MAX;
     let mut last = None;
     let mut count = 0;
@@ -325,12 +321,7 @@ fn refill(pages: &mut impl PageAllocator, machine: &impl Machine, last: Option<F
     }
 }
 
-fn expect(
-    freed: Result<(), PageError>,
-    expected: Result<(), PageError>,
-    what: &str,
-    pa: PhysAddr,
-) {
+fn expect(freed: Result<(), PageError>, expected: Result<(), PageError>, what: &str, pa: PhysAddr) {
     assert!(
         freed == expected,
         "check_page_alloc: page_free {what}, {pa}, must give {expected:?}, not {freed:?}"

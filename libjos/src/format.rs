@@ -50,13 +50,8 @@ impl Perm {
 /// `urwxg`, with `-` for what is withheld.
 impl fmt::Display for Perm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let letters = [
-            (Self::U, 'u'),
-            (Self::R, 'r'),
-            (Self::W, 'w'),
-            (Self::X, 'x'),
-            (Self::G, 'g'),
-        ];
+        let letters =
+            [(Self::U, 'u'), (Self::R, 'r'), (Self::W, 'w'), (Self::X, 'x'), (Self::G, 'g')];
         let mut text = [b'-'; 5];
         for (slot, (perm, letter)) in text.iter_mut().zip(letters) {
             if self.contains(perm) {
@@ -113,6 +108,9 @@ pub trait Format: 'static {
 
     /// Levels that may hold a leaf: bit `n` stands for level `n`.
     const LEAF_LEVELS: u32;
+
+    /// Whether a table can be entered in itself and then shows its entries as pages.
+    const SELF_MAP: bool;
 
     /// Physical addresses from here on do not fit in an entry.
     const PA_END: u64;

@@ -36,6 +36,7 @@ impl Format for I386 {
     const LEVELS: u32 = 2;
     const INDEX_BITS: u32 = 10;
     const LEAF_LEVELS: u32 = 0b11;
+    const SELF_MAP: bool = true;
     const PA_END: u64 = 1 << 32;
     const ALWAYS: Perm = Perm::R.union(Perm::X);
 

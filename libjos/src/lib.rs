@@ -1,4 +1,29 @@
 //! The library OS of JOS64: MIT JOS's memory system, generic over machine and page-table format.
+//!
+//! This crate knows no hardware. It is written against two small traits in [`machine`], which
+//! `kernel` implements for a PC and [`sim`] for simulated machines, so all of it runs, and is
+//! tested, on any host. From the bottom up:
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`addr`] | physical and virtual addresses that cannot be mixed up |
+//! | [`machine`] | what is asked of the machine: words of physical memory, a few instructions |
+//! | [`range_set`], [`memory_map`] | the loader's memory map, made fit to be trusted |
+//! | [`boot_alloc`] | the allocator of the time before `pages` |
+//! | [`pages`] | `pages`, `page_free_list`, `pp_ref`: the page allocator |
+//! | [`format`](mod@format), [`word`] | what a page-table format is; permissions; entries |
+//! | [`x86_64`], [`i386`], [`riscv`] | the formats, as data |
+//! | [`pgdir`] | `pgdir_walk`, `boot_map_region`: the walker |
+//! | [`mapping`] | `page_insert`, `page_lookup`, `page_remove`, `tlb_invalidate` |
+//! | [`pmap`] | `mem_init`: all of it in order |
+//! | [`check_pages`], `check_page`, `check_kern_pgdir`, `check_installed` | JOS's proofs of each step, and more |
+//! | [`sim`] | a machine to run on (feature `std`) |
+//!
+//! Names are JOS's wherever the idea is JOS's. Bugs of a caller panic, with the values; what can
+//! go wrong in a correct program is an error that carries the address.
+//!
+//! Unsafe code is in [`word`] (one access to one entry), [`pages`] (the array `pages`), one line
+//! of [`pmap`], and the RAM of [`sim`]; everywhere else the compiler denies it.
 #![cfg_attr(not(any(test, feature = "std")), no_std)]
 #![deny(unsafe_code)]
 
@@ -6,7 +31,7 @@ pub mod addr;
 pub mod boot_alloc;
 mod check_installed;
 mod check_kern_pgdir;
-pub mod check_page;
+mod check_page;
 pub mod check_pages;
 pub mod format;
 pub mod i386;

@@ -43,9 +43,7 @@ impl MemoryMap {
     /// # Errors
     ///
     /// [`TooManyRuns`] where the RAM is in more pieces than a map can hold.
-    pub fn new(
-        entries: impl Iterator<Item = MemoryMapEntry> + Clone,
-    ) -> Result<Self, TooManyRuns> {
+    pub fn new(entries: impl Iterator<Item = MemoryMapEntry> + Clone) -> Result<Self, TooManyRuns> {
         let range = |e: &MemoryMapEntry| PhysRange::from_size(PhysAddr::new(e.base), e.length);
         let mut usable = RangeSet::new();
         for entry in entries.clone().filter(|e| e.kind == MemoryKind::Usable) {
@@ -177,9 +175,11 @@ mod tests {
         let map = map(&[usable(0x10_0000, 0x3ff0_0000), usable(1 << 32, 1 << 30)]);
         assert_eq!(map.npages::<Jos64>(), 0x1_0000);
         assert_eq!(map.totals::<Jos64>().unused, (1 << 30) + 768 * MB);
-        assert!(map.totals::<Jos64>().to_string().ends_with(
-            "\nUnused: 1835008K of RAM above the 256 MB window at KERNBASE"
-        ));
+        assert!(
+            map.totals::<Jos64>()
+                .to_string()
+                .ends_with("\nUnused: 1835008K of RAM above the 256 MB window at KERNBASE")
+        );
     }
 
     #[test]

@@ -331,7 +331,6 @@ impl Pages {
         })
         .take(self.npages() + 1)
     }
-
 }
 
 impl PageAllocator for Pages {

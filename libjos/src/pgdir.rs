@@ -155,12 +155,7 @@ impl<M: Machine> Pmap<M> {
     }
 
     /// Makes the tables of all levels below `level` that lead to `va`, and links them at `at`.
-    fn make_tables(
-        &mut self,
-        level: u32,
-        at: PhysAddr,
-        va: VirtAddr,
-    ) -> Result<Pte, MapError> {
+    fn make_tables(&mut self, level: u32, at: PhysAddr, va: VirtAddr) -> Result<Pte, MapError> {
         let table = self.alloc_table(ALLOC_ZERO).ok_or(MapError::NoMemory { va })?;
         let pa = self.pages.page2pa(table);
         let entry = M::Format::entry(level - 1, pa, va);

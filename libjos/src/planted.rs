@@ -22,7 +22,7 @@ use crate::sim::{SimMachine, mmu::Mmu};
 use crate::word::Word;
 use crate::x86_64::X86_64;
 
-const RAM: u64 = 16 * MB;
+const RAM: u64 = 8 * MB;
 
 type Sim<L, F> = Pmap<SimMachine<L, F>>;
 

@@ -3,9 +3,8 @@
 //! Everything in this crate comes together here. The single operations are in
 //! [`pages`](crate::pages) (frames), [`pgdir`](crate::pgdir) (tables) and
 //! [`mapping`](crate::mapping) (pages in tables); the `check_*` functions that prove each step in
-//! [`check_pages`](crate::check_pages), [`check_page`](crate::check_page),
-//! [`check_kern_pgdir`](crate::check_kern_pgdir) and
-//! [`check_installed`](crate::check_installed).
+//! [`check_pages`](crate::check_pages) and the files `check_page.rs`, `check_kern_pgdir.rs` and
+//! `check_installed.rs`.
 
 use layout::{Content, MB, MemLayout, PGSIZE, Region};
 
@@ -75,6 +74,13 @@ pub struct Pmap<M: Machine> {
 /// Where the machine has too little RAM, or a check fails.
 #[inline(never)]
 pub fn mem_init<M: Machine>(mut machine: M, boot: Boot) -> Pmap<M> {
+    // The map must be made for tables of this format.
+    const {
+        assert!(M::Layout::VA_BITS == M::Format::VA_BITS);
+        assert!(M::Layout::PTSIZE == PGSIZE << (M::Format::ROOT * M::Format::INDEX_BITS));
+        assert!(M::Layout::SELF_MAP == M::Format::SELF_MAP);
+    }
+
     // How much RAM there is.
     let npages = i386_detect_memory(&mut machine, &boot);
 

@@ -46,6 +46,7 @@ impl<const N: u32> Format for Sv<N> {
     const LEVELS: u32 = N;
     const INDEX_BITS: u32 = 9;
     const LEAF_LEVELS: u32 = 0b111;
+    const SELF_MAP: bool = false;
     const PA_END: u64 = 1 << 56;
     const ALWAYS: Perm = Perm::R;
 

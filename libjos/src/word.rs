@@ -6,8 +6,16 @@
 use core::fmt;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-/// The integer that one page-table entry is.
-pub trait Word: Copy + Eq + fmt::Debug + fmt::LowerHex + 'static {
+mod sealed {
+    /// Keeps [`Word`](super::Word) to integers, for which every pattern of bits is a value.
+    pub trait Integer {}
+    impl Integer for u32 {}
+    impl Integer for u64 {}
+}
+
+/// The integer that one page-table entry is: `u32` or `u64`, and nothing else, so that any
+/// memory may be read as a word.
+pub trait Word: sealed::Integer + Copy + Eq + fmt::Debug + fmt::LowerHex + 'static {
     /// Bytes of the word.
     const BYTES: u64;
 

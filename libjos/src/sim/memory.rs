@@ -58,16 +58,16 @@ impl SimMemory {
     #[must_use]
     pub fn load<W: Word>(&self, pa: PhysAddr) -> W {
         assert!(pa.is_aligned(W::BYTES), "unaligned read at {pa}");
-        // SAFETY: `at` gives memory of the block, aligned as asserted; the value is not `Sync`,
-        // so no other access happens at the same time.
-        unsafe { W::load(self.at(pa, size_of::<W>()).as_ptr().cast()) }
+        // SAFETY: `at` gives memory of the block, aligned as asserted, and a word may have any
+        // value. This type is not `Sync`, so no other access happens at the same time.
+        unsafe { self.at(pa, size_of::<W>()).cast().read() }
     }
 
     /// Writes a word.
     pub fn store<W: Word>(&self, pa: PhysAddr, word: W) {
         assert!(pa.is_aligned(W::BYTES), "unaligned write at {pa}");
         // SAFETY: as in `load`.
-        unsafe { W::store(self.at(pa, size_of::<W>()).as_ptr().cast(), word) }
+        unsafe { self.at(pa, size_of::<W>()).cast().write(word) }
     }
 
     /// Fills a frame with zeros.

@@ -1,0 +1,93 @@
+//! Each format's entries: what is encoded is decoded, at every level, and is to the bit what the
+//! manual says.
+
+use libjos::addr::{PhysAddr, VirtAddr};
+use libjos::format::{Entry, Format, Geometry, Leaf, Perm};
+use libjos::i386::I386;
+use libjos::riscv::Sv39;
+use libjos::word::Word;
+use libjos::x86_64::X86_64;
+
+/// Every leaf that can be asked for comes back as it was asked for.
+fn round_trip<F: Format>() {
+    for level in (0..F::LEVELS).filter(|level| F::LEAF_LEVELS & 1 << level != 0) {
+        let pa = PhysAddr::new(F::page_size(level) * 5);
+        for bits in 0..Perm::all().bits() {
+            let perm = Perm::from_bits_truncate(bits) | Perm::R;
+            let Entry::Leaf(Leaf { pa: found, perm: has, .. }) =
+                F::decode(level, F::leaf(level, pa, perm))
+            else {
+                panic!("{}: a leaf of level {level} is decoded as something else", F::NAME);
+            };
+            assert_eq!((found, has), (pa, F::effective(perm)), "{} level {level}", F::NAME);
+        }
+        assert_eq!(F::decode(level, F::Word::ZERO), Entry::Absent);
+    }
+    for level in 1..F::LEVELS {
+        let pa = PhysAddr::new(0x1234_5000);
+        assert_eq!(F::decode(level, F::table(pa)), Entry::Table { pa, allows: Perm::all() });
+    }
+    assert_eq!(F::self_map(PhysAddr::new(0x5000)).is_some(), F::SELF_MAP);
+}
+
+#[test]
+fn x86_64() {
+    round_trip::<X86_64>();
+    let pa = PhysAddr::new(0x4020_0000);
+    // Intel SDM vol. 3A, tables 4-18 (2 MB page) and 4-20 (4 KB page).
+    assert_eq!(X86_64::leaf(0, pa, Perm::URW), 0x8000_0000_4020_0007);
+    assert_eq!(X86_64::leaf(1, pa, Perm::KRX | Perm::G), 0x4020_0181);
+    assert_eq!(X86_64::table(pa), 0x4020_0007);
+    assert_eq!(X86_64::self_map(pa), Some(0x8000_0000_4020_0005));
+    // Bit 7 is PAT in a 4 KB page's entry, bit 12 in a larger one's: neither is an address.
+    assert!(
+        matches!(X86_64::decode(0, 0x1081), Entry::Leaf(Leaf { pa, .. }) if pa == PhysAddr::new(0x1000))
+    );
+    assert!(
+        matches!(X86_64::decode(1, 0x20_1081), Entry::Leaf(Leaf { pa, .. }) if pa == PhysAddr::new(0x20_0000))
+    );
+    let Entry::Leaf(leaf) = X86_64::decode(0, 0x1061) else { panic!("a leaf") };
+    assert!(leaf.accessed && leaf.dirty);
+}
+
+#[test]
+fn i386() {
+    round_trip::<I386>();
+    let pa = PhysAddr::new(0x40_0000);
+    // Intel SDM vol. 3A, tables 4-4 (4 MB page) and 4-6 (4 KB page).
+    assert_eq!(I386::leaf(0, pa, Perm::URW), 0x40_0007);
+    assert_eq!(I386::leaf(1, pa, Perm::KRW), 0x40_0083);
+    assert_eq!(I386::self_map(pa), Some(0x40_0005));
+}
+
+#[test]
+fn sv39() {
+    round_trip::<Sv39>();
+    let pa = PhysAddr::new(0x8020_0000);
+    // RISC-V privileged specification, figure 63: PPN from bit 10, DAGUXWRV below.
+    assert_eq!(Sv39::leaf(0, pa, Perm::URW), 0x2008_0000 | 0b1101_0111);
+    assert_eq!(Sv39::leaf(2, pa, Perm::KRX), 0x2008_0000 | 0b0100_1011);
+    assert_eq!(Sv39::table(pa), 0x2008_0001);
+    // A pointer in the last level leads nowhere.
+    assert_eq!(Sv39::decode(0, 0x2008_0001), Entry::Absent);
+}
+
+#[test]
+fn addresses() {
+    assert!(X86_64::is_canonical(VirtAddr::new(0x7fff_ffff_ffff)));
+    assert!(!X86_64::is_canonical(VirtAddr::new(0x8000_0000_0000)));
+    assert!(X86_64::is_canonical(VirtAddr::new(0xffff_8000_0000_0000)));
+    assert!(!Sv39::is_canonical(VirtAddr::new(0x40_0000_0000)));
+    assert!(I386::is_canonical(VirtAddr::new(0xffff_ffff)));
+    assert!(!I386::is_canonical(VirtAddr::new(1 << 32)));
+    let kernel_half = X86_64::address(3, VirtAddr::new(0), 511);
+    assert_eq!(kernel_half, VirtAddr::new(0xffff_ff80_0000_0000));
+    assert_eq!(I386::address(1, VirtAddr::new(0), 1023), VirtAddr::new(0xffc0_0000));
+    assert_eq!(X86_64::index(3, kernel_half), 511);
+}
+
+#[test]
+fn permissions_in_letters() {
+    assert_eq!((Perm::KRX | Perm::G).to_string(), "-r-xg");
+    assert_eq!(Perm::URW.to_string(), "urw--");
+}
