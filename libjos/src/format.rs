@@ -18,7 +18,7 @@ use crate::word::Word;
 bitflags::bitflags! {
     /// Who may do what with a page. What a page has of these is what a walk grants: on x86 each
     /// level can only take away.
-    #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
     pub struct Perm: u8 {
         /// Reading.
         const R = 1 << 0;

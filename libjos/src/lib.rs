@@ -15,6 +15,7 @@
 //! | [`x86_64`], [`i386`], [`riscv`] | the formats, as data |
 //! | [`pgdir`] | `pgdir_walk`, `boot_map_region`: the walker |
 //! | [`mapping`] | `page_insert`, `page_lookup`, `page_remove`, `tlb_invalidate` |
+//! | [`mappings`] | looking at tables: walks level by level, all that is mapped |
 //! | [`pmap`] | `mem_init`: all of it in order |
 //! | [`check_pages`], `check_page`, `check_kern_pgdir`, `check_installed` | JOS's proofs of each step, and more |
 //! | [`sim`] | a machine to run on (feature `std`) |
@@ -37,6 +38,7 @@ pub mod format;
 pub mod i386;
 pub mod machine;
 pub mod mapping;
+pub mod mappings;
 pub mod memory_map;
 #[expect(unsafe_code)]
 pub mod pages;

@@ -9,8 +9,9 @@ use layout::MemLayout;
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::format::{Entry, Format, Geometry, Perm};
 use crate::machine::Machine;
+use crate::mappings::Step;
 use crate::pages::{Frame, PageAllocator};
-use crate::pgdir::{MapError, Pte, Stop, WordOf};
+use crate::pgdir::{MapError, Pte, WordOf};
 use crate::pmap::Pmap;
 use crate::word::Word;
 
@@ -60,7 +61,7 @@ impl<M: Machine> Pmap<M> {
     #[inline(never)]
     pub fn page_lookup(&self, pgdir: PhysAddr, va: VirtAddr) -> Option<(Frame, Pte)> {
         match self.walk(pgdir, va) {
-            Stop { level: 0, at, entry: Entry::Leaf(leaf) } if M::Format::is_canonical(va) => {
+            Step { level: 0, at, entry: Entry::Leaf(leaf), .. } if M::Format::is_canonical(va) => {
                 Some((self.pages.pa2page(leaf.pa)?, Pte { pa: at }))
             }
             _ => None,
@@ -114,7 +115,7 @@ impl<M: Machine> Pmap<M> {
     #[must_use]
     pub fn va2pa(&self, pgdir: PhysAddr, va: VirtAddr) -> Option<PhysAddr> {
         match self.walk(pgdir, va) {
-            Stop { level, entry: Entry::Leaf(leaf), .. } if M::Format::is_canonical(va) => {
+            Step { level, entry: Entry::Leaf(leaf), .. } if M::Format::is_canonical(va) => {
                 Some(leaf.pa + (va.as_u64() & (M::Format::page_size(level) - 1)))
             }
             _ => None,

@@ -11,6 +11,7 @@ use layout::PGSIZE;
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::format::{Entry, Format, Geometry, Perm};
 use crate::machine::Machine;
+use crate::mappings::{Step, steps};
 use crate::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageError};
 use crate::pmap::Pmap;
 use crate::word::Word;
@@ -94,15 +95,6 @@ impl Span {
     }
 }
 
-/// Where a walk ended, and what it found there.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Stop {
-    pub(crate) level: u32,
-    /// The physical address of the entry.
-    pub(crate) at: PhysAddr,
-    pub(crate) entry: Entry,
-}
-
 impl<M: Machine> Pmap<M> {
     /// What entry `index` of the table of `level` at `table` says.
     pub(crate) fn entry(&self, level: u32, table: PhysAddr, index: usize) -> Entry {
@@ -111,18 +103,10 @@ impl<M: Machine> Pmap<M> {
 
     /// Follows the tables from `pgdir` to the entry that decides about `va`: a leaf, or an absent
     /// entry of any level.
-    pub(crate) fn walk(&self, pgdir: PhysAddr, va: VirtAddr) -> Stop {
-        let mut level = M::Format::ROOT;
-        let mut table = pgdir;
-        loop {
-            let at = M::Format::entry(level, table, va);
-            match M::Format::decode(level, self.machine.load(at)) {
-                Entry::Table { pa, .. } if level > 0 => {
-                    table = pa;
-                    level -= 1;
-                }
-                entry => return Stop { level, at, entry },
-            }
+    pub(crate) fn walk(&self, pgdir: PhysAddr, va: VirtAddr) -> Step {
+        match steps::<M::Format, M>(&self.machine, pgdir, va).last() {
+            Some(step) => step,
+            None => unreachable!("a walk has at least the root's step"),
         }
     }
 
@@ -145,12 +129,12 @@ impl<M: Machine> Pmap<M> {
             return Err(MapError::NonCanonical { va });
         }
         match self.walk(pgdir, va) {
-            Stop { level: 0, at, .. } => Ok(Some(Pte { pa: at })),
-            Stop { level, entry: Entry::Leaf(_), .. } => {
+            Step { level: 0, at, .. } => Ok(Some(Pte { pa: at })),
+            Step { level, entry: Entry::Leaf(_), .. } => {
                 Err(MapError::LargePage { va, size: M::Format::page_size(level) })
             }
-            Stop { level, at, .. } if create => self.make_tables(level, at, va).map(Some),
-            Stop { .. } => Ok(None),
+            Step { level, at, .. } if create => self.make_tables(level, at, va).map(Some),
+            Step { .. } => Ok(None),
         }
     }
 

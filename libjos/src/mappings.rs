@@ -1,0 +1,273 @@
+//! Looking at page tables: the walk of one address level by level ([`Steps`]), and all that is
+//! mapped ([`leaves`], merged into [`runs`]).
+//!
+//! The monitor, the pictures and the checks all look through these. They need nothing but memory
+//! to read, so they work on the dump of a dead machine as well as on a live one.
+
+use core::marker::PhantomData;
+
+use crate::addr::{PhysAddr, VirtAddr};
+use crate::format::{Entry, Format, Geometry, Leaf, Perm};
+use crate::machine::PhysMem;
+use crate::word::Word;
+
+/// The most levels that a format has.
+const MAX_LEVELS: usize = 5;
+
+/// One level of a walk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// The level of the table.
+    pub level: u32,
+    /// The table's physical address.
+    pub table: PhysAddr,
+    /// Which of the table's entries the address picks.
+    pub index: usize,
+    /// The entry's physical address.
+    pub at: PhysAddr,
+    /// The entry as it stands there.
+    pub word: u64,
+    /// What the processor sees in it.
+    pub entry: Entry,
+}
+
+/// The walk of an address from the root down, an item a level, up to the entry that decides: a
+/// leaf, or an absent one. [`steps`] makes it.
+#[derive(Debug)]
+pub struct Steps<'a, F, Mem> {
+    mem: &'a Mem,
+    va: VirtAddr,
+    /// The next level and its table.
+    next: Option<(u32, PhysAddr)>,
+    format: PhantomData<fn() -> F>,
+}
+
+/// Walks `va` in the tables of format `F` from the root at `pgdir`. Bits of `va` that the format
+/// does not translate are passed over.
+pub fn steps<F: Format, Mem: PhysMem>(
+    mem: &Mem,
+    pgdir: PhysAddr,
+    va: VirtAddr,
+) -> Steps<'_, F, Mem> {
+    Steps { mem, va, next: Some((F::ROOT, pgdir)), format: PhantomData }
+}
+
+impl<F: Format, Mem: PhysMem> Iterator for Steps<'_, F, Mem> {
+    type Item = Step;
+
+    #[inline]
+    fn next(&mut self) -> Option<Step> {
+        let (level, table) = self.next?;
+        let index = F::index(level, self.va);
+        let at = F::entry(level, table, self.va);
+        let word: F::Word = self.mem.load(at);
+        let entry = F::decode(level, word);
+        self.next = match entry {
+            Entry::Table { pa, .. } => level.checked_sub(1).map(|below| (below, pa)),
+            _ => None,
+        };
+        Some(Step { level, table, index, at, word: word.to_u64(), entry })
+    }
+}
+
+/// A page of any size, or a run of pages: `size` bytes at `va` lead to as many at `pa`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mapping {
+    /// The first virtual address.
+    pub va: VirtAddr,
+    /// The physical address it leads to.
+    pub pa: PhysAddr,
+    /// Bytes.
+    pub size: u64,
+    /// What all levels together grant.
+    pub perm: Perm,
+    /// Bytes of the smallest page in the run.
+    pub smallest: u64,
+    /// Bytes of the largest page in the run.
+    pub largest: u64,
+}
+
+impl Mapping {
+    /// The last virtual address. (The end may be 2^64.)
+    #[must_use]
+    pub fn last(&self) -> VirtAddr {
+        self.va + (self.size - 1)
+    }
+
+    /// Takes `next` in, if it goes on where this ends, in both address spaces and with the same
+    /// permissions.
+    fn merge(&mut self, next: &Self) -> bool {
+        let follows = self.perm == next.perm
+            && self.va.as_u64().wrapping_add(self.size) == next.va.as_u64()
+            && self.pa.as_u64().wrapping_add(self.size) == next.pa.as_u64();
+        if follows {
+            self.size += next.size;
+            self.smallest = self.smallest.min(next.smallest);
+            self.largest = self.largest.max(next.largest);
+        }
+        follows
+    }
+}
+
+/// A table that [`Leaves`] is going through.
+#[derive(Clone, Copy, Debug, Default)]
+struct Frame {
+    table: PhysAddr,
+    /// The lowest address that the table maps.
+    base: VirtAddr,
+    /// The next entry to look at.
+    index: usize,
+    /// What the levels above grant.
+    allows: Perm,
+}
+
+/// All pages that are mapped between two addresses, in order of address. [`leaves`] makes it.
+#[derive(Debug)]
+pub struct Leaves<'a, F, Mem> {
+    mem: &'a Mem,
+    pgdir: PhysAddr,
+    /// The last address of interest.
+    last: VirtAddr,
+    /// The first address of interest.
+    first: VirtAddr,
+    /// Tables on the way, by level.
+    frames: [Frame; MAX_LEVELS],
+    /// The level at hand; `None` at the end.
+    level: Option<u32>,
+    format: PhantomData<fn() -> F>,
+}
+
+/// The pages mapped at any address of `[first, last]` by the tables of format `F` from the root
+/// at `pgdir`. What a directory's entry for itself shows is left out.
+pub fn leaves<F: Format, Mem: PhysMem>(
+    mem: &Mem,
+    pgdir: PhysAddr,
+    first: VirtAddr,
+    last: VirtAddr,
+) -> Leaves<'_, F, Mem> {
+    let mut frames = [Frame::default(); MAX_LEVELS];
+    let index = F::index(F::ROOT, first);
+    frames[F::ROOT as usize] =
+        Frame { table: pgdir, base: VirtAddr::new(0), index, allows: Perm::all() };
+    let level = (first <= last).then_some(F::ROOT);
+    Leaves { mem, pgdir, last, first, frames, level, format: PhantomData }
+}
+
+/// As [`leaves`], with neighbours that go on in both address spaces with the same permissions
+/// merged into one.
+pub fn runs<F: Format, Mem: PhysMem>(
+    mem: &Mem,
+    pgdir: PhysAddr,
+    first: VirtAddr,
+    last: VirtAddr,
+) -> impl Iterator<Item = Mapping> {
+    let mut leaves = leaves::<F, Mem>(mem, pgdir, first, last).peekable();
+    core::iter::from_fn(move || {
+        let mut run = leaves.next()?;
+        while leaves.next_if(|next| run.merge(next)).is_some() {}
+        Some(run)
+    })
+}
+
+impl<F: Format, Mem: PhysMem> Iterator for Leaves<'_, F, Mem> {
+    type Item = Mapping;
+
+    fn next(&mut self) -> Option<Mapping> {
+        loop {
+            let level = self.level?;
+            let frame = &mut self.frames[level as usize];
+            if frame.index == F::ENTRIES {
+                self.level = (level < F::ROOT).then_some(level + 1);
+                continue;
+            }
+            let Frame { table, base, index, allows } = *frame;
+            frame.index += 1;
+            let va = F::address(level, base, index);
+            if va > self.last {
+                self.level = None;
+                continue;
+            }
+            let word = self.mem.load::<F::Word>(table + index as u64 * F::Word::BYTES);
+            match F::decode(level, word) {
+                Entry::Absent => {}
+                Entry::Table { pa, .. } if pa == self.pgdir => {}
+                Entry::Table { pa, allows: here } => {
+                    // The first table on the way to `first` is entered in the middle.
+                    let inside = F::address(level, base, index) <= self.first;
+                    let index = if inside { F::index(level - 1, self.first) } else { 0 };
+                    self.frames[level as usize - 1] =
+                        Frame { table: pa, base: va, index, allows: allows & here };
+                    self.level = Some(level - 1);
+                }
+                Entry::Leaf(Leaf { pa, perm, .. }) => {
+                    let size = F::page_size(level);
+                    let perm = perm & allows;
+                    return Some(Mapping { va, pa, size, perm, smallest: size, largest: size });
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pmap::mem_init;
+    use crate::sim::SimMachine;
+    use crate::x86_64::X86_64;
+    use layout::{Jos64, MB, MemLayout, PGSIZE};
+
+    const TOP: VirtAddr = VirtAddr::new(u64::MAX);
+
+    #[test]
+    fn a_kernel_is_a_few_runs() {
+        let (machine, boot) = SimMachine::<Jos64, X86_64>::new(8 * MB);
+        let pmap = mem_init(machine, boot);
+        let (mem, pgdir) = (&pmap.machine, pmap.kern_pgdir());
+        let runs: Vec<_> = runs::<X86_64, _>(mem, pgdir, VirtAddr::new(0), TOP).collect();
+        let found: Vec<_> = runs.iter().map(|run| (run.va.as_u64(), run.perm)).collect();
+        let image = pmap.boot().image;
+        let at = |pa: PhysAddr| Jos64::KERNBASE + pa.as_u64();
+        let g = Perm::G;
+        assert_eq!(
+            found,
+            [
+                (Jos64::UPAGES, Perm::UR),
+                (Jos64::KSTACK, Perm::KRW | g),
+                (Jos64::KERNBASE, Perm::KRW | g),
+                (at(image.text.start), Perm::KRX | g),
+                (at(image.rodata.start), Perm::KR | g),
+                (at(image.data.start), Perm::KRW | g),
+            ]
+        );
+        let last = runs.last().unwrap();
+        assert_eq!((last.last(), last.smallest, last.largest), (TOP, PGSIZE, 2 * MB));
+    }
+
+    #[test]
+    fn a_range_cuts_the_list_but_no_page() {
+        let (machine, boot) = SimMachine::<Jos64, X86_64>::new(8 * MB);
+        let pmap = mem_init(machine, boot);
+        let (mem, pgdir) = (&pmap.machine, pmap.kern_pgdir());
+        let first = VirtAddr::new(Jos64::KERNBASE + 5 * MB);
+        let range: Vec<_> = leaves::<X86_64, _>(mem, pgdir, first, first + 2 * MB).collect();
+        assert_eq!(range[0].va.as_u64(), Jos64::KERNBASE + 4 * MB);
+        assert_eq!(range.len(), 2);
+        let none = leaves::<X86_64, _>(mem, pgdir, TOP, VirtAddr::new(0)).next();
+        assert_eq!(none, None);
+    }
+
+    #[test]
+    fn a_walk_ends_at_the_entry_that_decides() {
+        let (machine, boot) = SimMachine::<Jos64, X86_64>::new(8 * MB);
+        let pmap = mem_init(machine, boot);
+        let (mem, pgdir) = (&pmap.machine, pmap.kern_pgdir());
+        let levels = |va| {
+            let steps = steps::<X86_64, _>(mem, pgdir, VirtAddr::new(va));
+            steps.map(|step| (step.level, step.index)).collect::<Vec<_>>()
+        };
+        assert_eq!(levels(0), [(3, 0)]);
+        assert_eq!(levels(u64::MAX), [(3, 511), (2, 511), (1, 511)]);
+        assert_eq!(levels(Jos64::KSTACKTOP - 1), [(3, 511), (2, 511), (1, 383), (0, 511)]);
+    }
+}
