@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_kernel_is_a_few_runs() {
-        let (machine, boot) = SimMachine::<Jos64, X86_64>::new(8 * MB);
+        let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
         let pmap = mem_init(machine, boot);
         let (mem, pgdir) = (&pmap.machine, pmap.kern_pgdir());
         let runs: Vec<_> = runs::<X86_64, _>(mem, pgdir, VirtAddr::new(0), TOP).collect();
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_range_cuts_the_list_but_no_page() {
-        let (machine, boot) = SimMachine::<Jos64, X86_64>::new(8 * MB);
+        let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
         let pmap = mem_init(machine, boot);
         let (mem, pgdir) = (&pmap.machine, pmap.kern_pgdir());
         let first = VirtAddr::new(Jos64::KERNBASE + 5 * MB);
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_walk_ends_at_the_entry_that_decides() {
-        let (machine, boot) = SimMachine::<Jos64, X86_64>::new(8 * MB);
+        let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
         let pmap = mem_init(machine, boot);
         let (mem, pgdir) = (&pmap.machine, pmap.kern_pgdir());
         let levels = |va| {

@@ -22,7 +22,7 @@ use crate::sim::{SimMachine, mmu::Mmu};
 use crate::word::Word;
 use crate::x86_64::X86_64;
 
-const RAM: u64 = 8 * MB;
+const RAM: u64 = 5 * MB;
 
 type Sim<L, F> = Pmap<SimMachine<L, F>>;
 
@@ -480,7 +480,10 @@ fn message(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 fn every_fault_is_caught<L: MemLayout, F: Format + Mmu>() {
-    for Fault { name, run, says } in faults::<L, F>() {
+    // Miri, a thousand times slower, looks for what the compiler cannot see, not for faults: it
+    // gets a few of them.
+    let step = if cfg!(miri) { 12 } else { 1 };
+    for Fault { name, run, says } in faults::<L, F>().into_iter().step_by(step) {
         let mut pmap = sound::<L, F>();
         match catch_unwind(AssertUnwindSafe(|| run(&mut pmap))) {
             Ok(()) => panic!("{}: {name}: no check noticed", L::NAME),

@@ -27,7 +27,7 @@ fn boot<L: MemLayout, F: Format + Mmu>(ram: u64) -> Pmap<SimMachine<L, F>> {
 
 /// Sizes of RAM to try. Under Miri the smallest alone: it is a thousand times slower.
 fn sizes() -> &'static [u64] {
-    if cfg!(miri) { &[8 * MB] } else { &[8 * MB, 16 * MB, 127 * MB, 256 * MB, 1024 * MB] }
+    if cfg!(miri) { &[5 * MB] } else { &[5 * MB, 8 * MB, 16 * MB, 127 * MB, 256 * MB, 1024 * MB] }
 }
 
 fn runs_whole<L: MemLayout, F: Format + Mmu>() {

@@ -101,8 +101,8 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
         let Ok(memory) = MemoryMap::new(entries.into_iter()) else {
             unreachable!("four entries fit")
         };
-        let text = PhysRange::from_size(PhysAddr::new(base + MB), 64 * KB);
-        let rodata = PhysRange::from_size(text.end_exclusive, 32 * KB);
+        let text = PhysRange::from_size(PhysAddr::new(base + MB), 16 * KB);
+        let rodata = PhysRange::from_size(text.end_exclusive, 8 * KB);
         let data = PhysRange::from_size(rodata.end_exclusive, 96 * KB);
         let stack = PhysRange::from_size(data.start + 32 * KB, L::KSTKSIZE);
         let mut boot_info = RangeSet::new();
