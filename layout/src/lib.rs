@@ -42,15 +42,22 @@ pub const MB: u64 = 1 << 20;
 /// One gibibyte, in bytes.
 pub const GB: u64 = 1 << 30;
 
-/// Rounds down to a multiple of `n` (JOS's `ROUNDDOWN`); `n` is a power of two.
+/// Rounds down to a multiple of `n` (JOS's `ROUNDDOWN`).
+///
+/// # Panics
+///
+/// Where `n` is no power of two.
 #[must_use]
 pub const fn round_down(a: u64, n: u64) -> u64 {
     assert!(n.is_power_of_two());
     a & !(n - 1)
 }
 
-/// Rounds up to a multiple of `n` (JOS's `ROUNDUP`), or `None` where that is 2^64 or more;
-/// `n` is a power of two.
+/// Rounds up to a multiple of `n` (JOS's `ROUNDUP`), or `None` where that is 2^64 or more.
+///
+/// # Panics
+///
+/// Where `n` is no power of two.
 #[must_use]
 pub const fn round_up(a: u64, n: u64) -> Option<u64> {
     assert!(n.is_power_of_two());

@@ -58,6 +58,7 @@ impl Region {
 
 /// The regions of `L` from the top of the address space down, without those that are empty on
 /// this machine.
+#[must_use]
 pub fn regions<L: MemLayout + ?Sized>() -> impl DoubleEndedIterator<Item = &'static Region> {
     L::REGIONS.iter().filter(|region| region.size != 0)
 }

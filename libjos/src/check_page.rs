@@ -11,8 +11,9 @@ use crate::check_kern_pgdir::Translation;
 use crate::format::{Entry, Format, Geometry, Perm};
 use crate::machine::Machine;
 use crate::pages::{AllocFlags, Frame, PageAllocator, PageError, PageInfo};
-use crate::pgdir::{MapError, Span, Table, WordOf};
+use crate::pgdir::{MapError, WordOf};
 use crate::pmap::Pmap;
+use crate::range::PageSizes;
 use crate::word::Word;
 
 /// Pages that the check works with, beside those for tables.
@@ -212,11 +213,13 @@ impl<M: Machine> Pmap<M> {
         }
         let size = M::Format::page_size(1);
         let pgdir = self.kern_pgdir;
-        let span = Span { va: VirtAddr::new(size), pa: PhysAddr::new(M::Layout::PHYS_BASE), size };
-        let mapped = self.map(M::Format::ROOT, pgdir, span, Perm::KRW, Table::Linked);
+        // Behind the window there are no frames to be counted.
+        let start = VirtAddr::new(size);
+        let pa = PhysAddr::new(M::Layout::PHYS_BASE + M::Layout::WINDOW_SIZE);
+        let mapped = self.map_range(pgdir, start, size, pa, Perm::KRW, PageSizes::Largest);
         assert!(mapped == Ok(()), "check_page: a page of {size:#x} bytes: {mapped:?}");
 
-        let va = span.va + PGSIZE;
+        let va = start + PGSIZE;
         let expected = Err(MapError::LargePage { va, size });
         self.expect_insert(pp, va, Perm::KRW, expected);
         self.expect_ref(pp, 0, "after page_insert into a large page");
@@ -226,16 +229,16 @@ impl<M: Machine> Pmap<M> {
         assert!(removed == expected, "check_page: page_remove in a large page: {removed:?}");
         let found = self.page_lookup(pgdir, va);
         assert!(found.is_none(), "check_page: page_lookup in a large page: {found:?}");
-        let pa = self.va2pa(pgdir, va);
+        let found = self.va2pa(pgdir, va);
         assert!(
-            pa == Some(span.pa + PGSIZE),
-            "check_page: {va} in a large page leads to {pa:?}, not {}",
-            span.pa + PGSIZE
+            found == Some(pa + PGSIZE),
+            "check_page: {va} in a large page leads to {found:?}, not {}",
+            pa + PGSIZE
         );
 
         let entry = self.walk(pgdir, va).at;
         self.machine.store(entry, WordOf::<M>::ZERO);
-        self.tlb_invalidate(pgdir, span.va);
+        self.tlb_invalidate(pgdir, start);
         self.prune(pgdir, va);
     }
 

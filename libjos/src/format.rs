@@ -126,8 +126,14 @@ pub trait Format: 'static {
     /// shows all tables, read-only and to the user too; `None` where a table cannot map itself.
     fn self_map(pa: PhysAddr) -> Option<Self::Word>;
 
-    /// The entry for a page of `level`'s size at `pa`. `perm` contains [`Perm::R`].
-    fn leaf(level: u32, pa: PhysAddr, perm: Perm) -> Self::Word;
+    /// The entry for `leaf`, a page of `level`'s size. Its `perm` contains [`Perm::R`].
+    fn encode(level: u32, leaf: &Leaf) -> Self::Word;
+
+    /// The entry for a page of `level`'s size at `pa` that nobody has used yet.
+    #[must_use]
+    fn leaf(level: u32, pa: PhysAddr, perm: Perm) -> Self::Word {
+        Self::encode(level, &Leaf { pa, perm, accessed: false, dirty: false })
+    }
 
     /// What the processor sees in `entry` at `level`.
     fn decode(level: u32, entry: Self::Word) -> Entry;

@@ -48,18 +48,24 @@ impl Format for I386 {
         Some(address(pa) | US | P)
     }
 
-    fn leaf(level: u32, pa: PhysAddr, perm: Perm) -> u32 {
-        let mut entry = address(pa) | P;
+    fn encode(level: u32, leaf: &Leaf) -> u32 {
+        let mut entry = address(leaf.pa) | P;
+        if leaf.accessed {
+            entry |= A;
+        }
+        if leaf.dirty {
+            entry |= D;
+        }
         if level > 0 {
             entry |= PS;
         }
-        if perm.contains(Perm::W) {
+        if leaf.perm.contains(Perm::W) {
             entry |= RW;
         }
-        if perm.contains(Perm::U) {
+        if leaf.perm.contains(Perm::U) {
             entry |= US;
         }
-        if perm.contains(Perm::G) {
+        if leaf.perm.contains(Perm::G) {
             entry |= G;
         }
         entry

@@ -13,7 +13,8 @@
 //! | [`pages`] | `pages`, `page_free_list`, `pp_ref`: the page allocator |
 //! | [`format`](mod@format), [`word`] | what a page-table format is; permissions; entries |
 //! | [`x86_64`], [`i386`], [`riscv`] | the formats, as data |
-//! | [`pgdir`] | `pgdir_walk`, `boot_map_region`: the walker |
+//! | [`pgdir`] | `pgdir_walk`: the walker |
+//! | [`range`](mod@range), [`removal`] | ranges: `boot_map_region`, map, unmap, protect, split, merge; what is owed after |
 //! | [`mapping`] | `page_insert`, `page_lookup`, `page_remove`, `tlb_invalidate` |
 //! | [`mappings`] | looking at tables: walks level by level, all that is mapped |
 //! | [`pmap`] | `mem_init`: all of it in order |
@@ -46,7 +47,9 @@ pub mod pgdir;
 #[cfg(test)]
 mod planted;
 pub mod pmap;
+pub mod range;
 pub mod range_set;
+pub mod removal;
 pub mod riscv;
 #[cfg(any(test, feature = "std"))]
 pub mod sim;

@@ -83,6 +83,9 @@ pub trait Machine: PhysMem {
     /// Drops the translation of the page at `va` (`invlpg`, `sfence.vma`).
     fn invlpg(&mut self, va: VirtAddr);
 
+    /// Drops all translations, global ones too.
+    fn flush_tlb(&mut self);
+
     /// Reads the 8 bytes at `va` as the kernel does, through the page tables in use.
     ///
     /// # Errors

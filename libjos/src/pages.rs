@@ -172,6 +172,22 @@ pub struct FreeList {
     nfree: usize,
 }
 
+/// Frames without use, linked like the free list but not on it: they wait for a TLB flush.
+#[must_use = "these frames are lost unless they are given back"]
+#[derive(Debug)]
+pub struct FreeFrames {
+    /// The frame that came last, and the one that came first, where the list ends.
+    ends: Option<(u32, u32)>,
+    count: usize,
+}
+
+impl FreeFrames {
+    /// None yet.
+    pub(crate) fn new() -> Self {
+        Self { ends: None, count: 0 }
+    }
+}
+
 /// The page allocator: `pages` and `page_free_list`.
 #[derive(Debug)]
 pub struct Pages {
@@ -292,6 +308,34 @@ impl Pages {
     /// allocated even where no use is left.
     pub(crate) fn page_uncount(&mut self, frame: Frame) {
         self.infos_mut()[frame.index()].pp_ref -= 1;
+    }
+
+    /// Counts one use of `frame` less; one without use goes to `waiting`, not to the free list.
+    ///
+    /// # Panics
+    ///
+    /// As [`page_decref`](PageAllocator::page_decref).
+    #[inline]
+    pub(crate) fn release(&mut self, frame: Frame, waiting: &mut FreeFrames) {
+        let info = &mut self.infos_mut()[frame.index()];
+        if *info != (PageInfo { pp_link: PageInfo::IN_USE, pp_ref: 1 }) {
+            return self.page_decref(frame);
+        }
+        let (link, first) = waiting.ends.unwrap_or((PageInfo::END, frame.0));
+        *info = PageInfo { pp_link: link, pp_ref: 0 };
+        waiting.ends = Some((frame.0, first));
+        waiting.count += 1;
+    }
+
+    /// Puts the frames that waited on the free list, and returns how many they were.
+    pub(crate) fn take_back(&mut self, waiting: FreeFrames) -> usize {
+        if let Some((last, first)) = waiting.ends {
+            let head = self.page_free_list;
+            self.infos_mut()[first as usize].pp_link = head;
+            self.page_free_list = last;
+            self.nfree += waiting.count;
+        }
+        waiting.count
     }
 
     /// Empties the allocator, so that it has no memory to give, until

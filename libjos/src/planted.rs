@@ -68,7 +68,7 @@ impl<L: MemLayout, F: Format + Mmu> Sim<L, F> {
     }
 
     fn map_page(&mut self, va: u64, perm: Perm) {
-        let pa = PhysAddr::new(L::PHYS_BASE + 2 * MB);
+        let pa = PhysAddr::new(L::PHYS_BASE + MB);
         self.boot_map_region(self.kern_pgdir, VirtAddr::new(va), PGSIZE, pa, perm);
     }
 

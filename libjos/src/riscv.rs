@@ -58,18 +58,21 @@ impl<const N: u32> Format for Sv<N> {
         None
     }
 
-    fn leaf(_level: u32, pa: PhysAddr, perm: Perm) -> u64 {
-        let mut entry = pa.as_u64() >> PPN_SHIFT | A | R | V;
-        if perm.contains(Perm::W) {
+    fn encode(_level: u32, leaf: &Leaf) -> u64 {
+        let mut entry = leaf.pa.as_u64() >> PPN_SHIFT | A | R | V;
+        if leaf.perm.contains(Perm::W) {
             entry |= D | W;
         }
-        if perm.contains(Perm::X) {
+        if leaf.dirty {
+            entry |= D;
+        }
+        if leaf.perm.contains(Perm::X) {
             entry |= X;
         }
-        if perm.contains(Perm::U) {
+        if leaf.perm.contains(Perm::U) {
             entry |= U;
         }
-        if perm.contains(Perm::G) {
+        if leaf.perm.contains(Perm::G) {
             entry |= G;
         }
         entry

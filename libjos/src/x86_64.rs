@@ -54,21 +54,27 @@ impl<const N: u32> Format for LongMode<N> {
         Some(pa.as_u64() | XD | US | P)
     }
 
-    fn leaf(level: u32, pa: PhysAddr, perm: Perm) -> u64 {
-        let mut entry = pa.as_u64() | P;
+    fn encode(level: u32, leaf: &Leaf) -> u64 {
+        let mut entry = leaf.pa.as_u64() | P;
+        if leaf.accessed {
+            entry |= A;
+        }
+        if leaf.dirty {
+            entry |= D;
+        }
         if level > 0 {
             entry |= PS;
         }
-        if perm.contains(Perm::W) {
+        if leaf.perm.contains(Perm::W) {
             entry |= RW;
         }
-        if perm.contains(Perm::U) {
+        if leaf.perm.contains(Perm::U) {
             entry |= US;
         }
-        if perm.contains(Perm::G) {
+        if leaf.perm.contains(Perm::G) {
             entry |= G;
         }
-        if !perm.contains(Perm::X) {
+        if !leaf.perm.contains(Perm::X) {
             entry |= XD;
         }
         entry

@@ -55,6 +55,10 @@ impl SimMemory {
     }
 
     /// Reads a word.
+    ///
+    /// # Panics
+    ///
+    /// Where `pa` is no RAM or not aligned; so do the others.
     #[must_use]
     pub fn load<W: Word>(&self, pa: PhysAddr) -> W {
         assert!(pa.is_aligned(W::BYTES), "unaligned read at {pa}");
@@ -64,6 +68,10 @@ impl SimMemory {
     }
 
     /// Writes a word.
+    ///
+    /// # Panics
+    ///
+    /// As [`load`](Self::load).
     pub fn store<W: Word>(&self, pa: PhysAddr, word: W) {
         assert!(pa.is_aligned(W::BYTES), "unaligned write at {pa}");
         // SAFETY: as in `load`.
@@ -71,6 +79,10 @@ impl SimMemory {
     }
 
     /// Fills a frame with zeros.
+    ///
+    /// # Panics
+    ///
+    /// As [`load`](Self::load).
     pub fn zero_frame(&self, pa: PhysAddr) {
         assert!(pa.is_aligned(PGSIZE), "{pa} is no frame");
         // SAFETY: `at` gives PGSIZE bytes of the block.
@@ -78,6 +90,10 @@ impl SimMemory {
     }
 
     /// The memory at `pa` as `pages`.
+    ///
+    /// # Panics
+    ///
+    /// As [`load`](Self::load).
     #[must_use]
     pub fn page_array(&self, pa: PhysAddr, npages: usize) -> NonNull<[PageInfo]> {
         assert!(pa.is_aligned(PGSIZE), "{pa} is no place for pages");

@@ -205,6 +205,12 @@ impl<L: MemLayout, F: Format + Mmu> Machine for SimMachine<L, F> {
         }
     }
 
+    fn flush_tlb(&mut self) {
+        if !self.defects.drops_invlpg {
+            self.tlb.clear();
+        }
+    }
+
     fn probe_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {
         self.translate(va, false).map(|pa| self.memory.load(pa))
     }

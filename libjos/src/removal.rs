@@ -1,0 +1,93 @@
+//! What is owed when mappings are gone: first the flush of the TLB, then the reuse of the frames.
+//!
+//! A processor may go on using a translation after its entry is gone, until it is told; a frame
+//! that is reused before then is written to by whoever still has the old translation. So
+//! operations on ranges return a [`Removal`], and the only way from there to the free list leads
+//! through [`Removal::flush`] and then [`Flushed::free`].
+
+use crate::addr::VirtAddr;
+use crate::machine::Machine;
+use crate::pages::{Frame, FreeFrames, Pages};
+
+/// The most pages that are flushed one by one; beyond that the whole TLB is cheaper.
+pub const FLUSH_ALL_ABOVE: usize = 32;
+
+/// The translations that a change has made stale.
+#[must_use = "the processor may still use the old translations"]
+#[derive(Debug)]
+pub struct Flush {
+    /// The first pages of them, one for each leaf.
+    pages: [VirtAddr; FLUSH_ALL_ABOVE],
+    /// How many there are; more than `pages` holds means all.
+    count: usize,
+    /// Whether a processor may have seen them at all.
+    visible: bool,
+}
+
+impl Flush {
+    /// Nothing yet. `visible` says whether a processor may be using the tables that change.
+    pub(crate) fn new(visible: bool) -> Self {
+        Self { pages: [VirtAddr::new(0); FLUSH_ALL_ABOVE], count: 0, visible }
+    }
+
+    /// One more: the leaf, of any size, that mapped `va`.
+    pub(crate) fn add(&mut self, va: VirtAddr) {
+        if let Some(slot) = self.pages.get_mut(self.count) {
+            *slot = va;
+        }
+        self.count += 1;
+    }
+
+    /// Makes the processor forget them.
+    pub fn flush<M: Machine>(self, machine: &mut M) {
+        if !self.visible {
+            return;
+        }
+        match self.pages.get(..self.count) {
+            Some(pages) => pages.iter().for_each(|va| machine.invlpg(*va)),
+            None => machine.flush_tlb(),
+        }
+    }
+}
+
+/// Mappings that are gone from the tables, but perhaps not from the TLB.
+#[must_use = "the processor may still use the old translations, and the frames are not free yet"]
+#[derive(Debug)]
+pub struct Removal {
+    pub(crate) flush: Flush,
+    /// Frames that have no use left.
+    pub(crate) frames: FreeFrames,
+}
+
+impl Removal {
+    pub(crate) fn new(visible: bool) -> Self {
+        Self { flush: Flush::new(visible), frames: FreeFrames::new() }
+    }
+
+    /// Makes the processor forget the mappings. What comes back holds the frames.
+    pub fn flush<M: Machine>(self, machine: &mut M) -> Flushed {
+        self.flush.flush(machine);
+        Flushed { frames: self.frames }
+    }
+}
+
+/// Frames that no translation leads to any more.
+#[must_use = "the frames are lost unless they are freed"]
+#[derive(Debug)]
+pub struct Flushed {
+    frames: FreeFrames,
+}
+
+impl Flushed {
+    /// Puts the frames on the free list, and returns how many they were.
+    pub fn free(self, pages: &mut Pages) -> usize {
+        pages.take_back(self.frames)
+    }
+}
+
+impl Removal {
+    /// Drops one use of `frame`, and keeps the frame for later if none is left.
+    pub(crate) fn release(&mut self, pages: &mut Pages, frame: Frame) {
+        pages.release(frame, &mut self.frames);
+    }
+}

@@ -1,0 +1,295 @@
+//! Range operations on every format: large pages used, split and merged; errors that change
+//! nothing; frames freed only after the flush.
+
+use layout::{Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
+use libjos::addr::{PhysAddr, VirtAddr};
+use libjos::format::{Format, Geometry, Perm};
+use libjos::i386::I386;
+use libjos::machine::Machine;
+use libjos::mappings::{Mapping, leaves, runs, steps};
+use libjos::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator};
+use libjos::pgdir::MapError;
+use libjos::pmap::{Pmap, mem_init};
+use libjos::range::PageSizes::{Largest, Smallest};
+use libjos::riscv::Sv39;
+use libjos::sim::{SimMachine, mmu::Mmu};
+use libjos::x86_64::X86_64;
+
+type Sim<L, F> = Pmap<SimMachine<L, F>>;
+
+fn booted<L: MemLayout, F: Format + Mmu>() -> Sim<L, F> {
+    let (machine, boot) = SimMachine::new(if cfg!(miri) { 5 * MB } else { 32 * MB });
+    let mut pmap = mem_init(machine, boot);
+    pmap.machine.move_to_kernel_stack();
+    pmap
+}
+
+/// All that is mapped below UTOP, page by page.
+fn user_leaves<L: MemLayout, F: Format + Mmu>(pmap: &Sim<L, F>) -> Vec<Mapping> {
+    let last = VirtAddr::new(L::UTOP - 1);
+    leaves::<F, _>(&pmap.machine, pmap.kern_pgdir(), VirtAddr::new(0), last).collect()
+}
+
+/// What must not change when an operation fails.
+fn state<L: MemLayout, F: Format + Mmu>(pmap: &Sim<L, F>) -> (Vec<Mapping>, usize, Vec<u32>) {
+    let refs = pmap.pages.infos().iter().map(|info| info.pp_ref).collect();
+    (user_leaves(pmap), pmap.pages.nfree(), refs)
+}
+
+/// Device memory behind the window, which `pages` does not describe, aligned to the largest page.
+fn device<L: MemLayout>() -> PhysAddr {
+    PhysAddr::new(L::PHYS_BASE + 1024 * MB)
+}
+
+/// Runs `$name` for every format.
+macro_rules! on_every_format {
+    ($($name:ident)*) => { $(mod $name {
+        use super::*;
+        #[test]
+        fn jos64() { super::$name::<Jos64, X86_64>(); }
+        #[test]
+        fn jos32() { super::$name::<Jos32, I386>(); }
+        #[test]
+        fn jossv39() { super::$name::<JosSv39, Sv39>(); }
+    })* };
+}
+
+on_every_format! {
+    the_largest_pages_that_fit
+    a_part_of_a_large_page_changes
+    pieces_merge_again
+    a_failed_split_changes_nothing
+    a_failed_map_changes_nothing
+    protection_keeps_marks_and_finds_holes
+    frames_wait_for_the_flush
+    pages_of_ram_are_counted_one_by_one
+    bad_ranges_are_refused
+}
+
+fn the_largest_pages_that_fit<L: MemLayout, F: Format + Mmu>() {
+    let mut pmap = booted::<L, F>();
+    let (pgdir, large) = (pmap.kern_pgdir(), F::page_size(1));
+    let nfree = pmap.pages.nfree();
+    // One small page, two large ones, one small page.
+    let va = VirtAddr::new(4 * large - PGSIZE);
+    let (pa, size) = (device::<L>() + (large - PGSIZE), 2 * large + 2 * PGSIZE);
+    pmap.map_range(pgdir, va, size, pa, Perm::URW, Largest).unwrap();
+    let sizes: Vec<u64> = user_leaves(&pmap).iter().map(|leaf| leaf.size).collect();
+    assert_eq!(sizes, [PGSIZE, large, large, PGSIZE]);
+    let whole: Vec<Mapping> =
+        runs::<F, _>(&pmap.machine, pgdir, VirtAddr::new(0), VirtAddr::new(L::UTOP - 1)).collect();
+    let perm = F::effective(Perm::URW);
+    assert_eq!(whole, [Mapping { va, pa, size, perm, smallest: PGSIZE, largest: large }]);
+    pmap.unmap_range(pgdir, va, size).unwrap().flush(&mut pmap.machine).free(&mut pmap.pages);
+    for piece in [va, va + (size - PGSIZE)] {
+        pmap.prune(pgdir, piece);
+    }
+    assert!(user_leaves(&pmap).is_empty());
+    assert_eq!(pmap.pages.nfree(), nfree);
+
+    // Only small ones when asked, or when the processor has no others.
+    pmap.map_range(pgdir, VirtAddr::new(0), large, pa + PGSIZE, Perm::UR, Smallest).unwrap();
+    pmap.machine.leaf_levels = 1;
+    let va = VirtAddr::new(large);
+    pmap.map_range(pgdir, va, large, pa + PGSIZE, Perm::UR, Largest).unwrap();
+    assert!(user_leaves(&pmap).iter().all(|leaf| leaf.size == PGSIZE));
+}
+
+fn a_part_of_a_large_page_changes<L: MemLayout, F: Format + Mmu>() {
+    let mut pmap = booted::<L, F>();
+    let (pgdir, large) = (pmap.kern_pgdir(), F::page_size(1));
+    let (va, pa) = (VirtAddr::new(large), device::<L>());
+    pmap.map_range(pgdir, va, 2 * large, pa, Perm::URW, Largest).unwrap();
+    let hole = va + (large - PGSIZE);
+    let _ = pmap.unmap_range(pgdir, hole, 2 * PGSIZE).unwrap().flush(&mut pmap.machine);
+    let left: Vec<_> =
+        runs::<F, _>(&pmap.machine, pgdir, VirtAddr::new(0), VirtAddr::new(L::UTOP - 1))
+            .map(|run| (run.va, run.pa, run.size))
+            .collect();
+    let size = large - PGSIZE;
+    assert_eq!(left, [(va, pa, size), (hole + 2 * PGSIZE, pa + large + PGSIZE, size)]);
+}
+
+fn pieces_merge_again<L: MemLayout, F: Format + Mmu>() {
+    let mut pmap = booted::<L, F>();
+    let (pgdir, large) = (pmap.kern_pgdir(), F::page_size(1));
+    let (va, pa) = (VirtAddr::new(large), device::<L>());
+    pmap.map_range(pgdir, va, large, pa, Perm::URW, Largest).unwrap();
+    let before = state(&pmap);
+    let page = va + 3 * PGSIZE;
+    pmap.protect_range(pgdir, page, PGSIZE, Perm::UR).unwrap().flush(&mut pmap.machine);
+    let failed = MapError::NotUniform { va };
+    assert_eq!(pmap.merge(pgdir, va, 1).unwrap_err(), failed);
+    assert_eq!(
+        pmap.merge(pgdir, VirtAddr::new(0), 1).unwrap_err(),
+        MapError::NotUniform { va: VirtAddr::new(0) }
+    );
+    pmap.protect_range(pgdir, page, PGSIZE, Perm::URW).unwrap().flush(&mut pmap.machine);
+    let merged = pmap.merge(pgdir, page, 1).unwrap().flush(&mut pmap.machine);
+    assert_eq!(merged.free(&mut pmap.pages), 1, "the table is free again");
+    assert_eq!(state(&pmap), before);
+}
+
+fn a_failed_split_changes_nothing<L: MemLayout, F: Format + Mmu>() {
+    let mut pmap = booted::<L, F>();
+    let (pgdir, large) = (pmap.kern_pgdir(), F::page_size(1));
+    let (va, pa) = (VirtAddr::new(large), device::<L>());
+    pmap.map_range(pgdir, va, 2 * large, pa, Perm::URW, Largest).unwrap();
+    let mut taken = take_all(&mut pmap);
+    // Each end takes a table. With none and with one free page nothing happens.
+    let (start, size) = (va + PGSIZE, 2 * large - 2 * PGSIZE);
+    for _ in 0..2 {
+        let before = state(&pmap);
+        let error = MapError::NoMemory { va: start };
+        assert_eq!(pmap.unmap_range(pgdir, start, size).unwrap_err(), error);
+        assert_eq!(pmap.protect_range(pgdir, start, size, Perm::UR).unwrap_err(), error);
+        assert_eq!(state(&pmap), before);
+        pmap.pages.page_free(taken.pop().expect("a page"));
+    }
+    let _ = pmap.unmap_range(pgdir, start, size).unwrap().flush(&mut pmap.machine);
+    assert_eq!(user_leaves(&pmap).len(), 2);
+    assert_eq!(pmap.pages.nfree(), 0);
+}
+
+fn a_failed_map_changes_nothing<L: MemLayout, F: Format + Mmu>() {
+    let mut pmap = booted::<L, F>();
+    let (pgdir, large) = (pmap.kern_pgdir(), F::page_size(1));
+    // Three tables of the last level, and what is above them, of which none exists.
+    let (va, size) = (VirtAddr::new(large - PGSIZE), large + 2 * PGSIZE);
+    let mut taken = take_all(&mut pmap);
+    let error = MapError::NoMemory { va };
+    let mut needed = 0;
+    loop {
+        let before = state(&pmap);
+        match pmap.map_range(pgdir, va, size, device::<L>(), Perm::URW, Smallest) {
+            Ok(()) => break,
+            Err(found) => assert_eq!(found, error),
+        }
+        assert_eq!(state(&pmap), before);
+        pmap.pages.page_free(taken.pop().expect("a page"));
+        needed += 1;
+    }
+    assert_eq!((needed, pmap.pages.nfree()), (3 + F::LEVELS as usize - 2, 0));
+
+    // What is mapped already is left alone, whatever its size; so is all before it.
+    let before = state(&pmap);
+    let mapped = VirtAddr::new(large - PGSIZE);
+    let error = pmap.map_range(
+        pgdir,
+        VirtAddr::new(large - 3 * PGSIZE),
+        4 * PGSIZE,
+        device::<L>(),
+        Perm::UR,
+        Largest,
+    );
+    assert_eq!(error, Err(MapError::AlreadyMapped { va: mapped }));
+    assert_eq!(state(&pmap), before);
+}
+
+fn protection_keeps_marks_and_finds_holes<L: MemLayout, F: Format + Mmu>() {
+    let mut pmap = booted::<L, F>();
+    let (pgdir, large) = (pmap.kern_pgdir(), F::page_size(1));
+    let va = VirtAddr::new(large);
+    let frame = pmap.page_alloc(ALLOC_ZERO).unwrap();
+    pmap.page_insert(pgdir, frame, va, Perm::KRW).unwrap();
+    pmap.machine.probe_store(va, 7).unwrap();
+    pmap.protect_range(pgdir, va, PGSIZE, Perm::KR).unwrap().flush(&mut pmap.machine);
+    let step = steps::<F, _>(&pmap.machine, pgdir, va).last().unwrap();
+    let libjos::format::Entry::Leaf(leaf) = step.entry else { panic!("{step:?}") };
+    assert!(leaf.accessed && leaf.dirty, "{leaf:?}");
+    assert_eq!(pmap.machine.probe_load(va), Ok(7));
+    assert!(pmap.machine.probe_store(va, 8).is_err(), "a stale TLB lets the write through");
+
+    let before = state(&pmap);
+    let error = pmap.protect_range(pgdir, va, 2 * PGSIZE, Perm::KRW).unwrap_err();
+    assert_eq!(error, MapError::NotMapped { va: va + PGSIZE });
+    assert_eq!(state(&pmap), before);
+}
+
+fn frames_wait_for_the_flush<L: MemLayout, F: Format + Mmu>() {
+    let mut pmap = booted::<L, F>();
+    let pgdir = pmap.kern_pgdir();
+    // More pages than are flushed one by one.
+    let count = 40;
+    let at = |i: u64| VirtAddr::new(0x10_0000 + i * PGSIZE);
+    for i in 0..count {
+        let frame = pmap.page_alloc(ALLOC_ZERO).unwrap();
+        pmap.page_insert(pgdir, frame, at(i), Perm::KRW).unwrap();
+        pmap.machine.probe_store(at(i), i).unwrap();
+    }
+    let nfree = pmap.pages.nfree();
+    for (first, n) in [(0, 3), (3, count - 3)] {
+        let removal = pmap.unmap_range(pgdir, at(first), n * PGSIZE).unwrap();
+        assert_eq!(pmap.pages.nfree(), nfree + first as usize, "not free before the flush");
+        // The processor still has the translation: this is why.
+        assert_eq!(pmap.machine.probe_load(at(first)), Ok(first));
+        let flushed = removal.flush(&mut pmap.machine);
+        assert!(pmap.machine.probe_load(at(first)).is_err());
+        assert_eq!(flushed.free(&mut pmap.pages), n as usize);
+        assert_eq!(pmap.pages.nfree(), nfree + (first + n) as usize);
+    }
+    pmap.prune(pgdir, at(0));
+    pmap.check_page_free_list();
+}
+
+fn pages_of_ram_are_counted_one_by_one<L: MemLayout, F: Format + Mmu>() {
+    let mut pmap = booted::<L, F>();
+    let pgdir = pmap.kern_pgdir();
+    // Four neighbours, from among a few.
+    let mut frames: Vec<Frame> =
+        (0..64).map(|_| pmap.page_alloc(AllocFlags::empty()).unwrap()).collect();
+    frames.sort();
+    let neighbours = |w: &&[Frame]| w[0].index() + 3 == w[3].index();
+    let frames = frames.windows(4).find(neighbours).expect("four neighbours").to_vec();
+    let pa = pmap.pages.page2pa(frames[0]);
+    let va = VirtAddr::new(0x10_0000);
+    pmap.map_range(pgdir, va, 4 * PGSIZE, pa, Perm::UR, Largest).unwrap();
+    pmap.page_insert(pgdir, frames[2], va + 8 * PGSIZE, Perm::UR).unwrap();
+    let refs = |pmap: &Sim<L, F>| frames.iter().map(|f| pmap.pages.pp_ref(*f)).collect::<Vec<_>>();
+    assert_eq!(refs(&pmap), [1, 1, 2, 1]);
+    let gone = pmap.unmap_range(pgdir, va, 4 * PGSIZE).unwrap().flush(&mut pmap.machine);
+    assert_eq!(gone.free(&mut pmap.pages), 3);
+    assert_eq!(refs(&pmap), [0, 0, 1, 0]);
+
+    // A free page among them: none is counted.
+    let before = state(&pmap);
+    let error = pmap.map_range(pgdir, va, 4 * PGSIZE, pa, Perm::UR, Largest).unwrap_err();
+    assert_eq!(error, MapError::Page(libjos::pages::PageError::Free { pa }));
+    assert_eq!(state(&pmap), before);
+}
+
+fn bad_ranges_are_refused<L: MemLayout, F: Format + Mmu>() {
+    let mut pmap = booted::<L, F>();
+    let pgdir = pmap.kern_pgdir();
+    let before = state(&pmap);
+    let mut refused = |va: u64, size: u64, error: fn(VirtAddr) -> MapError| {
+        let va = VirtAddr::new(va);
+        let error = error(va);
+        let pa = device::<L>();
+        assert_eq!(pmap.map_range(pgdir, va, size, pa, Perm::UR, Largest), Err(error));
+        assert_eq!(pmap.unmap_range(pgdir, va, size).unwrap_err(), error);
+        assert_eq!(pmap.protect_range(pgdir, va, size, Perm::UR).unwrap_err(), error);
+    };
+    refused(1, PGSIZE, |va| MapError::Misaligned { va });
+    refused(0, 5, |va| MapError::Misaligned { va });
+    refused(u64::MAX - PGSIZE + 1, 2 * PGSIZE, |va| MapError::NonCanonical { va });
+    if L::LOWER_END < L::UPPER_START {
+        refused(L::LOWER_END - PGSIZE, 2 * PGSIZE, |va| MapError::NonCanonical { va });
+        refused(L::LOWER_END, PGSIZE, |va| MapError::NonCanonical { va });
+        // Both ends are addresses, the middle is not.
+        let size = (L::UPPER_START - L::LOWER_END) + 2 * PGSIZE;
+        refused(L::LOWER_END - PGSIZE, size, |va| MapError::NonCanonical { va });
+    } else {
+        refused(L::VA_LAST + 1, PGSIZE, |va| MapError::NonCanonical { va });
+    }
+    let pa = PhysAddr::new(F::PA_END - PGSIZE);
+    let va = VirtAddr::new(0);
+    let beyond = pmap.map_range(pgdir, va, 2 * PGSIZE, pa, Perm::UR, Largest);
+    assert_eq!(beyond, Err(MapError::Misaligned { va }));
+    assert_eq!(state(&pmap), before);
+}
+
+/// Takes all free pages.
+fn take_all<M: Machine>(pmap: &mut Pmap<M>) -> Vec<Frame> {
+    std::iter::from_fn(|| pmap.page_alloc(AllocFlags::empty())).collect()
+}
