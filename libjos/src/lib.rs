@@ -1,7 +1,7 @@
 //! The library OS of JOS64: MIT JOS's memory system, generic over machine and page-table format.
 //!
 //! This crate knows no hardware. It is written against two small traits in [`machine`], which
-//! `kernel` implements for a PC and [`sim`] for simulated machines, so all of it runs, and is
+//! `kernel` implements for a PC and `sim` for simulated machines, so all of it runs, and is
 //! tested, on any host. From the bottom up:
 //!
 //! | module | holds |
@@ -19,13 +19,13 @@
 //! | [`mappings`] | looking at tables: walks level by level, all that is mapped |
 //! | [`pmap`] | `mem_init`: all of it in order |
 //! | [`check_pages`], `check_page`, `check_kern_pgdir`, `check_installed` | JOS's proofs of each step, and more |
-//! | [`sim`] | a machine to run on (feature `std`) |
+//! | `sim` | a machine to run on (feature `std`) |
 //!
 //! Names are JOS's wherever the idea is JOS's. Bugs of a caller panic, with the values; what can
 //! go wrong in a correct program is an error that carries the address.
 //!
 //! Unsafe code is in [`word`] (one access to one entry), [`pages`] (the array `pages`), one line
-//! of [`pmap`], and the RAM of [`sim`]; everywhere else the compiler denies it.
+//! of [`pmap`], and the RAM of `sim`; everywhere else the compiler denies it.
 #![cfg_attr(not(any(test, feature = "std")), no_std)]
 #![deny(unsafe_code)]
 

@@ -1,6 +1,6 @@
 //! What the memory system asks of the machine beneath it: [`PhysMem`] and [`Machine`].
 //!
-//! `kernel` implements both for a real PC, [`sim`](crate::sim) for simulated ones. Everything
+//! `kernel` implements both for a real PC, `sim` for simulated ones. Everything
 //! else in this crate is written against them and knows no hardware.
 
 use core::fmt;

@@ -167,7 +167,7 @@ pub trait PageAllocator {
 /// The free list, taken out of its allocator by [`Pages::set_aside_free_list`].
 #[must_use = "these pages are lost unless they are given back"]
 #[derive(Debug)]
-pub struct FreeList {
+pub(crate) struct FreeList {
     head: u32,
     nfree: usize,
 }
