@@ -18,6 +18,7 @@
 //! | [`mapping`] | `page_insert`, `page_lookup`, `page_remove`, `tlb_invalidate` |
 //! | [`mappings`] | looking at tables: walks level by level, all that is mapped |
 //! | [`pmap`] | `mem_init`: all of it in order |
+//! | [`line`](mod@line) | a line editor, for the monitor |
 //! | [`check_pages`], `check_page`, `check_kern_pgdir`, `check_installed` | JOS's proofs of each step, and more |
 //! | `sim` | a machine to run on (feature `std`) |
 //!
@@ -37,6 +38,7 @@ mod check_page;
 pub mod check_pages;
 pub mod format;
 pub mod i386;
+pub mod line;
 pub mod machine;
 pub mod mapping;
 pub mod mappings;

@@ -41,7 +41,8 @@ pub struct Boot {
     pub memory: MemoryMap,
     /// The kernel.
     pub image: KernelImage,
-    /// What the loader left in RAM and must stay: boot information, modules.
+    /// What the loader left in RAM and must stay: boot information, modules. Made with
+    /// [`RangeSet::insert_covering`], since the loader may use a part of a page.
     pub reserved: RangeSet,
 }
 

@@ -89,6 +89,15 @@ impl RangeSet {
         self.replace(first, after, &[merged]).map_err(|()| TooManyRuns { range })
     }
 
+    /// Adds every page of which `range` covers any part.
+    ///
+    /// # Errors
+    ///
+    /// [`TooManyRuns`]; the set is then as before.
+    pub fn insert_covering(&mut self, range: PhysRange) -> Result<(), TooManyRuns> {
+        self.insert(range.covering_pages())
+    }
+
     /// Takes out every page of which `range` covers any part.
     ///
     /// # Errors
@@ -164,6 +173,14 @@ mod tests {
         let set = set(&[(0x9000, 0xa000), (0x1000, 0x2fff), (0x2000, 0x3000), (0x9000, 0xb000)]);
         assert_eq!(runs(&set), [(0x1000, 0x3000), (0x9000, 0xb000)]);
         assert_eq!(set.size(), 0x4000);
+    }
+
+    #[test]
+    fn insert_covering_widens_to_pages() {
+        let mut set = set(&[]);
+        set.insert_covering(range(0x1ff8, 0x2008)).unwrap();
+        set.insert_covering(range(0x5000, 0x5000)).unwrap();
+        assert_eq!(runs(&set), [(0x1000, 0x3000)]);
     }
 
     #[test]

@@ -1,0 +1,91 @@
+//! The 32-bit entries, the checks that need no Rust, and the way to long mode: JOS's `entry.S`.
+//!
+//! The assembly is in `entry.s`; it gets its numbers from here as `const` operands, so there is no
+//! second copy of any. Its part in `.boot` is linked where it is loaded, because it runs before
+//! paging; it ends by a jump to its high address and a call of `i386_init`. gdb knows its symbols
+//! at both, but no lines: the compiler records none for assembly.
+//!
+//! On the way in (Multiboot2 specification 2.0, section 3.3 "I386 machine state"; Xen PVH, "the
+//! boot-time state"): 32-bit protected mode, flat segments, no paging, interrupts off, no stack,
+//! no usable GDT; EBX holds the physical address of what the loader says, and EAX the loader's
+//! magic under multiboot2.
+
+use core::arch::global_asm;
+
+use layout::{Jos64, MemLayout, PGSIZE};
+use x86_64::registers::control::{Cr0Flags, Cr4Flags};
+use x86_64::registers::model_specific::EferFlags;
+use x86_64::structures::gdt::DescriptorFlags;
+
+use crate::pvh;
+
+unsafe extern "C" {
+    /// The kernel, which the entry calls with the magic of the loader's protocol and the physical
+    /// address of what it says ([`Protocol::from_magic`](crate::Protocol::from_magic)).
+    pub fn i386_init(magic: u32, info: u32) -> !;
+}
+
+unsafe extern "C" {
+    /// The lowest byte of the stack that the kernel starts on; `mem_init` maps it below
+    /// KSTACKTOP as well. An address, not a value.
+    pub static bootstack: u8;
+    /// The end of that stack, where it begins to grow down.
+    pub static bootstacktop: u8;
+}
+
+/// What the entry needs to run 64-bit code: flat segments at privilege level 0 (Intel SDM vol. 3A,
+/// 3.4.5 and 5.2.1). The kernel's own table, with a task state segment, replaces it.
+#[unsafe(no_mangle)]
+static entry_gdt: [u64; 3] =
+    [0, DescriptorFlags::KERNEL_CODE64.bits(), DescriptorFlags::KERNEL_DATA.bits()];
+
+/// Selectors of the two segments in `entry_gdt`.
+const CODE_SELECTOR: u16 = 8;
+const DATA_SELECTOR: u16 = 16;
+
+/// EFER, the register that holds long mode enable and no-execute enable (Intel SDM vol. 4, 2.1).
+const MSR_EFER: u32 = 0xC000_0080;
+/// EFER on entry to the kernel. No-execute enable must be on before a table has such a bit.
+const EFER: u64 = EferFlags::LONG_MODE_ENABLE.union(EferFlags::NO_EXECUTE_ENABLE).bits();
+
+/// EFLAGS.ID can be changed where there is a CPUID instruction (Intel SDM vol. 1, 3.4.3.3).
+const EFLAGS_ID: u32 = 1 << 21;
+/// The CPUID leaf of the extended features (Intel SDM vol. 2A, CPUID, table 3-8).
+const CPUID_EXTENDED: u32 = 0x8000_0001;
+/// Bits of its EDX.
+const CPUID_EDX_NX: u32 = 1 << 20;
+const CPUID_EDX_LM: u32 = 1 << 29;
+
+/// COM1, where the first serial line is on a PC.
+const COM1: u16 = 0x3F8;
+/// QEMU's isa-debug-exit device, and what to write to it for a failure (status 35).
+const DEBUG_EXIT_PORT: u16 = 0xF4;
+const DEBUG_EXIT_FAILURE: u8 = 0x11;
+/// VGA's text buffer, and white on red.
+const VGA_TEXT: u32 = 0xB_8000;
+const VGA_WHITE_ON_RED: u8 = 0x4F;
+
+global_asm!(
+    include_str!("entry.s"),
+    KERNBASE = const Jos64::KERNBASE,
+    KSTKSIZE = const Jos64::KSTKSIZE,
+    PGSIZE = const PGSIZE,
+    MULTIBOOT2_MAGIC = const multiboot2::MAGIC,
+    PVH_MAGIC = const pvh::START_INFO_MAGIC,
+    CODE_SELECTOR = const CODE_SELECTOR,
+    DATA_SELECTOR = const DATA_SELECTOR,
+    GDT_LIMIT = const size_of_val(&entry_gdt) - 1,
+    CR0_PG = const Cr0Flags::PAGING.bits(),
+    CR4_PAE = const Cr4Flags::PHYSICAL_ADDRESS_EXTENSION.bits(),
+    MSR_EFER = const MSR_EFER,
+    EFER = const EFER,
+    EFLAGS_ID = const EFLAGS_ID,
+    CPUID_EXTENDED = const CPUID_EXTENDED,
+    CPUID_EDX_NX = const CPUID_EDX_NX,
+    CPUID_EDX_LM = const CPUID_EDX_LM,
+    COM1 = const COM1,
+    DEBUG_EXIT_PORT = const DEBUG_EXIT_PORT,
+    DEBUG_EXIT_FAILURE = const DEBUG_EXIT_FAILURE,
+    VGA_TEXT = const VGA_TEXT,
+    VGA_WHITE_ON_RED = const VGA_WHITE_ON_RED,
+);

@@ -1,0 +1,77 @@
+//! Why boot information cannot be used, each with its address.
+
+use core::fmt;
+
+/// Why boot information cannot be used. `what` names the part in each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BootInfoError {
+    /// It lies, at least in part, where `entry_pgdir` does not reach.
+    OutsideWindow {
+        /// The part.
+        what: &'static str,
+        /// Its physical address.
+        at: u64,
+        /// Its bytes.
+        size: u64,
+        /// The bytes of physical memory, from 0 on, that can be reached.
+        window: u64,
+    },
+    /// Its address is not the multiple of 8 that the protocol promises.
+    Misaligned {
+        /// The part.
+        what: &'static str,
+        /// Its physical address.
+        at: u64,
+    },
+    /// It ends before what it must contain, or its parts do not add up to its size.
+    Truncated {
+        /// The part.
+        what: &'static str,
+        /// Its physical address.
+        at: u64,
+    },
+    /// A field has a value that the protocol does not allow.
+    Invalid {
+        /// The part.
+        what: &'static str,
+        /// Its physical address.
+        at: u64,
+        /// The value.
+        value: u64,
+    },
+    /// There is no memory map, or an empty one.
+    NoMemoryMap {
+        /// The physical address of the boot information.
+        at: u64,
+    },
+}
+
+/// Cause and remedy, as the kernel's last words: "JOS64 cannot start: " comes before.
+impl fmt::Display for BootInfoError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::OutsideWindow { what, at, size, window } => write!(
+                f,
+                "the {what} at {at:#x} ({size} bytes) lies outside the {} MB of physical memory \
+                 that the entry page tables show; use a loader that puts it lower",
+                window.div_ceil(1 << 20)
+            ),
+            Self::Misaligned { what, at } => {
+                write!(f, "the {what} at {at:#x} is not aligned to 8 bytes; use another loader")
+            }
+            Self::Truncated { what, at } => {
+                write!(f, "the {what} at {at:#x} is truncated or damaged; use another loader")
+            }
+            Self::Invalid { what, at, value } => {
+                write!(f, "the {what} at {at:#x} is invalid ({value:#x}); use another loader")
+            }
+            Self::NoMemoryMap { at } => write!(
+                f,
+                "the boot information at {at:#x} has no memory map; use a loader that gives one \
+                 (multiboot2 tag 6, or PVH version 1)"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for BootInfoError {}

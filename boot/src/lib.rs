@@ -1,0 +1,23 @@
+//! From the loader's jump to `i386_init`: JOS64's way in.
+//!
+//! One kernel file, two ways to start it:
+//!
+//! * GRUB, or any multiboot2 loader, finds the [`header`] and jumps to `multiboot2_start`;
+//! * `qemu -kernel`, or any PVH loader, finds the ELF note in [`pvh`] and jumps to `pvh_start`.
+//!
+//! Both arrive in 32-bit protected mode without paging and meet in `entry`, which checks the
+//! loader and the processor, loads [`entry_pgdir`](mod@entry_pgdir), enters long mode and calls
+//! the kernel's `i386_init` at its high address. This crate calls up through that one symbol,
+//! as JOS's `entry.S` does. What the loader says about the machine is read by [`info`], which
+//! runs on the host too, so that its tests (and fuzzers) can feed it anything.
+#![cfg_attr(not(test), no_std)]
+
+pub mod entry_pgdir;
+pub mod header;
+pub mod info;
+pub mod pvh;
+
+#[cfg(target_os = "none")]
+pub mod entry;
+
+pub use info::{BootInfo, BootInfoError, Protocol};

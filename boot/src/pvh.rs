@@ -1,0 +1,31 @@
+//! The PVH entry note: how `qemu -kernel` finds its way into this file.
+//!
+//! Xen's PVH boot ABI (xen/docs/misc/pvh.pandoc): an ELF note with the name "Xen" and the type
+//! XEN_ELFNOTE_PHYS32_ENTRY holds the physical address at which the loader enters, in 32-bit
+//! protected mode without paging, with EBX holding the physical address of `hvm_start_info`.
+
+/// The first word of `hvm_start_info` (xen/include/public/arch-x86/hvm/start_info.h).
+pub const START_INFO_MAGIC: u32 = 0x336E_C578;
+
+/// XEN_ELFNOTE_PHYS32_ENTRY (xen/include/public/elfnote.h).
+#[cfg(target_os = "none")]
+const XEN_ELFNOTE_PHYS32_ENTRY: u32 = 18;
+
+// An ELF note (System V ABI, chapter 5 "Note Section"): sizes of name and descriptor, type, name,
+// descriptor. QEMU takes the descriptor of an ELF64 file to be 8 bytes long.
+#[cfg(target_os = "none")]
+core::arch::global_asm!(
+    ".section .note.Xen, \"a\", @note",
+    ".balign 4",
+    ".globl pvh_note",
+    "pvh_note:",
+    ".long 2f - 1f",
+    ".long 4f - 3f",
+    ".long {entry_note}",
+    "1: .asciz \"Xen\"",
+    "2: .balign 4",
+    "3: .quad pvh_start",
+    "4:",
+    ".previous",
+    entry_note = const XEN_ELFNOTE_PHYS32_ENTRY,
+);

@@ -1,0 +1,63 @@
+//! What the loader says: parsed by the crate `boot`, kept here for good.
+
+use boot::info::PhysWindow;
+use boot::{BootInfo, Protocol};
+use layout::{Jos64, MemLayout};
+use libjos::memory_map::MemoryMap;
+use libjos::pmap::Boot;
+use libjos::range_set::RangeSet;
+use spin::Once;
+
+use crate::symbols;
+
+static BOOT_INFO: Once<BootInfo<'static>> = Once::new();
+
+/// Reads what the loader left at physical address `info`.
+///
+/// # Panics
+///
+/// Where it cannot be used; the message names cause and remedy.
+pub fn init(magic: u32, info: u32) -> &'static BootInfo<'static> {
+    let window = core::ptr::with_exposed_provenance(Jos64::KERNBASE as usize);
+    // The window ends with the address space, where no Rust object may end: its end would be 0.
+    let size = Jos64::WINDOW_SIZE - 1;
+    // SAFETY: entry_pgdir and kern_pgdir both map the whole window, for good. Boot information
+    // lies in none of the kernel's own data: the loader must keep off the image, and mem_init is
+    // told to keep what `reserved` names out of every allocator.
+    let window = unsafe { PhysWindow::new(window, size) };
+    let Some(protocol) = Protocol::from_magic(magic) else {
+        panic!("the entry code passed on a loader that it does not know ({magic:#x})");
+    };
+    BOOT_INFO.call_once(|| match BootInfo::parse(protocol, info.into(), window) {
+        Ok(boot_info) => boot_info,
+        Err(error) => panic!("JOS64 cannot start: {error}"),
+    })
+}
+
+/// What the loader said.
+///
+/// # Panics
+///
+/// Before [`init`].
+pub fn get() -> &'static BootInfo<'static> {
+    BOOT_INFO.get().expect("the loader's information is read first of all")
+}
+
+/// What `mem_init` must be told.
+///
+/// # Panics
+///
+/// Where memory is in more pieces than a memory map can hold.
+#[must_use]
+pub fn for_mem_init(boot_info: &BootInfo<'_>) -> Boot {
+    let memory = MemoryMap::new(boot_info.memory_entries());
+    let mut reserved = RangeSet::new();
+    let mut parts = boot_info.reserved();
+    let result = parts.try_for_each(|part| reserved.insert_covering(part.range));
+    match (memory, result) {
+        (Ok(memory), Ok(())) => Boot { memory, image: symbols::kernel_image(), reserved },
+        (Err(error), _) | (_, Err(error)) => {
+            panic!("JOS64 cannot start: the loader's memory map: {error}")
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The screen: VGA text mode, 80 columns by 25 rows at physical 0xB8000.
+//!
+//! A cell is a word: the character (code page 437) below, the colours above. What is on the screen
+//! is kept in RAM as well, because reading the device is slow. Where there is no VGA, the writes
+//! go to the hole in RAM that is kept for devices, and do no harm.
+
+use core::ptr::{self, NonNull};
+
+use layout::{Jos64, MemLayout};
+use volatile::VolatilePtr;
+use x86_64::instructions::port::Port;
+
+const ROWS: usize = 25;
+const COLUMNS: usize = 80;
+
+/// Light grey on black.
+const COLOURS: u16 = 0x07 << 8;
+const BLANK: u16 = COLOURS | b' ' as u16;
+/// What code page 437 shows for a character that it may not have: a small square.
+const UNKNOWN: u8 = 0xFE;
+
+/// Physical address of the first cell.
+const TEXT_BUFFER: u64 = 0xB_8000;
+/// The CRT controller's index port; the data port follows.
+const CRTC: u16 = 0x3D4;
+/// Its registers for the cursor's position: high byte, low byte.
+const CURSOR_HIGH: u8 = 14;
+const CURSOR_LOW: u8 = 15;
+
+/// The screen.
+pub(super) struct Vga {
+    cells: [[u16; COLUMNS]; ROWS],
+    row: usize,
+    column: usize,
+}
+
+impl Vga {
+    pub(super) const fn new() -> Self {
+        Self { cells: [[BLANK; COLUMNS]; ROWS], row: 0, column: 0 }
+    }
+
+    /// Clears the screen.
+    pub(super) fn init(&mut self) {
+        *self = Self::new();
+        self.show_all();
+        self.show_cursor();
+    }
+
+    /// Shows `text`, but leaves the cursor where it is: that takes longer than a character.
+    pub(super) fn write(&mut self, text: &str) {
+        text.chars().for_each(|c| self.put(c));
+    }
+
+    /// Whether the next character goes to the start of a line.
+    pub(super) fn at_line_start(&self) -> bool {
+        self.column == 0
+    }
+
+    fn put(&mut self, c: char) {
+        match c {
+            '\n' => self.new_line(),
+            '\r' => self.column = 0,
+            '\t' => (0..8 - self.column % 8).for_each(|_| self.put(' ')),
+            // Back by one cell, over the edge of a line too.
+            '\x08' => {
+                let at = (self.row * COLUMNS + self.column).saturating_sub(1);
+                (self.row, self.column) = (at / COLUMNS, at % COLUMNS);
+            }
+            '\x07' => {}
+            _ => {
+                let printable = c == ' ' || c.is_ascii_graphic();
+                let byte = if printable { c as u8 } else { UNKNOWN };
+                self.cells[self.row][self.column] = COLOURS | u16::from(byte);
+                self.show(self.row, self.column);
+                self.column += 1;
+                if self.column == COLUMNS {
+                    self.new_line();
+                }
+            }
+        }
+    }
+
+    fn new_line(&mut self) {
+        self.column = 0;
+        if self.row + 1 < ROWS {
+            self.row += 1;
+        } else {
+            self.cells.copy_within(1.., 0);
+            self.cells[ROWS - 1] = [BLANK; COLUMNS];
+            self.show_all();
+        }
+    }
+
+    fn show_all(&self) {
+        for row in 0..ROWS {
+            for column in 0..COLUMNS {
+                self.show(row, column);
+            }
+        }
+    }
+
+    /// Puts one cell on the screen.
+    fn show(&self, row: usize, column: usize) {
+        let word = self.cells[row][column];
+        let at = Jos64::KERNBASE + TEXT_BUFFER + 2 * (row * COLUMNS + column) as u64;
+        let cell = NonNull::new(ptr::with_exposed_provenance_mut(at as usize));
+        let cell = cell.expect("KERNBASE is not 0");
+        // SAFETY: row and column index `cells`, so the word lies in the device's text buffer,
+        // which the window shows for good and which is kept out of every allocator.
+        unsafe { VolatilePtr::<u16>::new(cell) }.write(word);
+    }
+
+    /// Moves the cursor to where the next character goes.
+    pub(super) fn show_cursor(&self) {
+        let at = (self.row * COLUMNS + self.column) as u16;
+        let [low, high] = at.to_le_bytes();
+        let mut index = Port::<u8>::new(CRTC);
+        let mut data = Port::<u8>::new(CRTC + 1);
+        for (register, value) in [(CURSOR_HIGH, high), (CURSOR_LOW, low)] {
+            // SAFETY: on a PC these two ports are the CRT controller's or nobody's, and only this
+            // function uses them. The cursor's position has no effect on memory.
+            unsafe {
+                index.write(register);
+                data.write(value);
+            }
+        }
+    }
+}

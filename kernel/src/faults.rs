@@ -1,0 +1,116 @@
+//! Deliberate faults, picked by `test=NAME` on the kernel's command line: each breaks one promise
+//! of the memory system by a real access or call, and must end in a panic that names it.
+
+use core::arch::asm;
+use core::hint::black_box;
+use core::sync::atomic::AtomicU8;
+
+use layout::{Jos64, MemLayout, PGSIZE};
+use libjos::pages::{AllocFlags, PageAllocator};
+
+use crate::pmap;
+use crate::symbols;
+
+/// A fault that can be asked for.
+#[derive(Debug)]
+pub struct Fault {
+    /// What follows `test=`.
+    pub name: &'static str,
+    commit: fn(),
+}
+
+/// All that can be asked for.
+pub const FAULTS: &[Fault] = &[
+    Fault { name: "read-null", commit: || read(0) },
+    Fault { name: "write-text", commit: || write(symbols::stext().as_u64()) },
+    Fault { name: "write-rodata", commit: || write((&raw const CONSTANT).addr() as u64) },
+    Fault { name: "exec-data", commit: exec_data },
+    Fault { name: "stack-overflow", commit: stack_overflow },
+    Fault { name: "write-upages", commit: || write(Jos64::UPAGES) },
+    Fault { name: "read-hole", commit: || read(Jos64::MMIOBASE - PGSIZE) },
+    Fault { name: "non-canonical", commit: || read(Jos64::LOWER_END) },
+    Fault { name: "double-free", commit: double_free },
+    Fault { name: "free-referenced", commit: free_referenced },
+    Fault { name: "boot-alloc-late", commit: boot_alloc_late },
+    Fault { name: "panic", commit: || panic!("asked for by test=panic") },
+    Fault { name: "failed-check", commit: failed_check },
+];
+
+/// Something in `.rodata`.
+static CONSTANT: u64 = 42;
+
+/// The fault called `name`.
+#[must_use]
+pub fn find(name: &[u8]) -> Option<&'static Fault> {
+    FAULTS.iter().find(|fault| fault.name.as_bytes() == name)
+}
+
+/// Commits `fault`.
+///
+/// # Panics
+///
+/// Always: by the fault itself, or else because it went unnoticed.
+pub fn run(fault: &Fault) -> ! {
+    (fault.commit)();
+    panic!("test={}: nothing stopped it", fault.name)
+}
+
+/// Reads 8 bytes by an instruction that no compiler can leave out.
+fn read(va: u64) {
+    let value: u64;
+    // SAFETY: reading changes nothing; where nothing is mapped, the fault is what is wanted.
+    unsafe { asm!("mov {}, [{}]", out(reg) value, in(reg) va, options(readonly, nostack)) };
+    black_box(value);
+}
+
+/// Writes the 8 bytes at `va` by an instruction that changes none of them. It is one access, a
+/// write, so that SMAP cannot make it a forbidden read first.
+fn write(va: u64) {
+    // SAFETY: the same value is written that is there; all addresses here are mapped.
+    unsafe { asm!("or qword ptr [{}], 0", in(reg) va, options(nostack)) };
+}
+
+/// Calls a function whose code is data: a single RET.
+fn exec_data() {
+    static CODE: AtomicU8 = AtomicU8::new(0xC3);
+    // SAFETY: should it run, RET returns here at once, and has changed no register.
+    unsafe { asm!("call {}", in(reg) CODE.as_ptr()) };
+}
+
+/// Recurses until the stack is used up.
+fn stack_overflow() {
+    #[inline(never)]
+    fn recurse(depth: u64) -> u64 {
+        let frame = black_box([depth; 16]);
+        if depth == u64::MAX { depth } else { black_box(recurse(depth + 1)) + frame[0] }
+    }
+    black_box(recurse(0));
+}
+
+/// Frees a page twice.
+fn double_free() {
+    let mut pmap = pmap::lock();
+    let page = pmap.page_alloc(AllocFlags::empty()).expect("a free page");
+    pmap.pages.page_free(page);
+    pmap.pages.page_free(page);
+}
+
+/// Frees a page that is in use.
+fn free_referenced() {
+    let mut pmap = pmap::lock();
+    let page = pmap.page_alloc(AllocFlags::empty()).expect("a free page");
+    pmap.pages.page_incref(page).expect("a page in use can be counted");
+    pmap.pages.page_free(page);
+}
+
+/// Asks for memory that the page allocator owns by now.
+fn boot_alloc_late() {
+    pmap::lock().boot_alloc(PGSIZE);
+}
+
+/// Loses a page, and then checks that none is lost.
+fn failed_check() {
+    let mut pmap = pmap::lock();
+    pmap.page_alloc(AllocFlags::empty()).expect("a free page");
+    pmap.check_page_free_list();
+}

@@ -1,0 +1,90 @@
+//! The kernel of JOS64: the machine beneath `libjos`, and the way from its entry to an application.
+//!
+//! This file is the table of contents. [`i386_init`] is where the entry code of the crate `boot`
+//! arrives, at KERNBASE and on the boot stack; `on_kernel_stack` is the rest of the way, on the
+//! stack at KSTACKTOP. What each line of the two does is in the module that it names:
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`console`] | serial line, VGA text and keyboard behind one lock; `print!` |
+//! | [`traps`] | every exception, decoded into a panic |
+//! | [`boot_info`] | what the loader says, and what `mem_init` is told of it |
+//! | [`cmdline`] | the words of the kernel's command line |
+//! | [`machine`] | [`Pc`](machine::Pc): physical memory and the processor, for `libjos` |
+//! | [`probe`] | accesses that may fault |
+//! | [`pmap`] | the one memory system, behind its lock |
+//! | [`stack`] | the stacks, and the move to KSTACKTOP |
+//! | [`faults`] | the deliberate faults of `test=NAME` |
+//! | [`monitor`], [`readline`] | the prompt `K> `, and its commands |
+//! | [`panic`](mod@panic), [`backtrace`], [`exit`] | the ways down |
+//! | [`symbols`] | what `linker.ld` knows: where the kernel begins and ends |
+//!
+//! An application is a function handed to [`application!`]; `main.rs` hands over the monitor.
+#![no_std]
+
+#[macro_use]
+pub mod console;
+pub mod backtrace;
+pub mod boot_info;
+pub mod cmdline;
+pub mod exit;
+pub mod faults;
+pub mod machine;
+pub mod monitor;
+pub mod panic;
+pub mod pmap;
+pub mod probe;
+pub mod readline;
+pub mod stack;
+pub mod symbols;
+pub mod traps;
+
+/// Where the crate `boot` hands over: 64-bit code, `entry_pgdir` loaded, on the boot stack.
+///
+/// `magic` names the loader's protocol, `info` is the physical address of what it says.
+#[unsafe(no_mangle)]
+pub extern "C" fn i386_init(magic: u32, info: u32) -> ! {
+    // Be able to speak, and to say what went wrong: from here on an exception is a decoded panic.
+    console::init();
+    traps::init();
+
+    // What the loader says, and the command line in it.
+    let boot_info = boot_info::init(magic, info);
+    cmdline::init(boot_info.command_line());
+
+    // The memory system: prints how much RAM there is, and a line for each check.
+    pmap::init(boot_info);
+
+    // kern_pgdir is loaded; leave the boot stack for the one whose overflow faults.
+    stack::move_to_kstacktop(on_kernel_stack)
+}
+
+/// The rest of the way, on the stack at KSTACKTOP.
+extern "C" fn on_kernel_stack() -> ! {
+    // What only holds on this stack.
+    pmap::lock().check_page_installed_pgdir();
+
+    // The fault that the command line asks for, if any: does not return.
+    if let Some(fault) = cmdline::options().fault {
+        faults::run(fault);
+    }
+
+    unsafe extern "C" {
+        safe fn umain();
+    }
+    umain();
+    exit::exit(exit::Status::Success)
+}
+
+/// Makes a `fn()` the application: what runs once the kernel is up. When it returns, the machine
+/// is done, and QEMU ends with success.
+#[macro_export]
+macro_rules! application {
+    ($main:path) => {
+        #[unsafe(no_mangle)]
+        extern "C" fn umain() {
+            let main: fn() = $main;
+            main();
+        }
+    };
+}

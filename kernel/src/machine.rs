@@ -1,0 +1,187 @@
+//! [`Pc`]: the machine that `libjos` works on, a PC with an x86-64 processor.
+
+use core::arch::asm;
+use core::fmt;
+use core::ptr::{self, NonNull};
+
+use layout::{Jos64, MemLayout, PGSIZE};
+use libjos::addr::{PhysAddr, VirtAddr};
+use libjos::machine::{Fault, Machine, PhysMem};
+use libjos::pages::PageInfo;
+use libjos::word::Word;
+use libjos::x86_64::X86_64;
+use raw_cpuid::{CpuId, CpuIdReaderNative};
+use x86_64::instructions::tlb;
+use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr3Flags, Cr4, Cr4Flags, Efer, EferFlags};
+use x86_64::structures::paging::PhysFrame;
+
+use crate::console;
+use crate::probe;
+
+/// The machine. Holding one allows all that [`Machine`] does, so there is one, in
+/// [`pmap`](crate::pmap).
+#[derive(Debug)]
+pub struct Pc(());
+
+impl Pc {
+    /// The machine. Only for [`pmap`](crate::pmap).
+    pub(crate) const fn new() -> Self {
+        Self(())
+    }
+}
+
+/// Where the window shows the `size` bytes at `pa` (JOS's `KADDR`).
+///
+/// # Panics
+///
+/// Where they do not all lie in the window, or are not aligned.
+fn kaddr<T>(pa: PhysAddr, size: u64) -> NonNull<T> {
+    let offset = pa - PhysAddr::new(Jos64::PHYS_BASE);
+    assert!(
+        offset <= Jos64::WINDOW_SIZE && size <= Jos64::WINDOW_SIZE - offset,
+        "physical address {pa} ({size} bytes) lies outside the window at KERNBASE"
+    );
+    assert!(pa.is_aligned(align_of::<T>() as u64), "physical address {pa} is not aligned");
+    let va = Jos64::KERNBASE + offset;
+    NonNull::new(ptr::with_exposed_provenance_mut(va as usize)).expect("KERNBASE is not 0")
+}
+
+impl PhysMem for Pc {
+    fn load<W: Word>(&self, pa: PhysAddr) -> W {
+        // SAFETY: aligned and in the window, which is mapped for good (`kaddr`). Words at
+        // physical addresses are written by this type and the processor alone, atomically.
+        unsafe { W::load(kaddr::<W>(pa, W::BYTES).as_ptr()) }
+    }
+
+    fn store<W: Word>(&self, pa: PhysAddr, word: W) {
+        // SAFETY: as in `load`; and `libjos` writes only to frames that are its own, and to those
+        // that it has given out to nobody else. Outside the kernel's code and constants the
+        // window is writable.
+        unsafe { W::store(kaddr::<W>(pa, W::BYTES).as_ptr(), word) };
+    }
+
+    fn store_run<W: Word>(&self, pa: PhysAddr, first: W, step: W, count: usize) {
+        let start = kaddr::<W>(pa, W::BYTES * count as u64).as_ptr();
+        let mut word = first;
+        for i in 0..count {
+            // SAFETY: as in `store`; all `count` words lie in the window.
+            unsafe { W::store(start.add(i), word) };
+            word = word.wrapping_add(step);
+        }
+    }
+
+    fn zero_frame(&self, pa: PhysAddr) {
+        assert!(pa.is_aligned(PGSIZE), "frame {pa} is not aligned");
+        let words = PGSIZE / 8;
+        // In assembly, because the window's last frame ends where the address space does, and no
+        // Rust object may.
+        // SAFETY: as in `store`, for a whole frame that nothing uses yet; the ABI keeps the
+        // direction flag clear.
+        unsafe {
+            asm!(
+                "rep stosq",
+                inout("rdi") kaddr::<u64>(pa, PGSIZE).as_ptr() => _,
+                inout("rcx") words => _,
+                in("rax") 0u64,
+                options(nostack, preserves_flags),
+            );
+        }
+    }
+
+    fn page_array(&self, pa: PhysAddr, npages: usize) -> NonNull<[PageInfo]> {
+        let size = (npages * size_of::<PageInfo>()) as u64;
+        let end = pa - PhysAddr::new(Jos64::PHYS_BASE) + size;
+        assert!(end < Jos64::WINDOW_SIZE, "no Rust object may end at 2^64, where the window ends");
+        NonNull::slice_from_raw_parts(kaddr(pa, size), npages)
+    }
+}
+
+impl Machine for Pc {
+    type Layout = Jos64;
+    type Format = X86_64;
+
+    /// 4 KB and 2 MB always, 1 GB where CPUID says so (Intel SDM vol. 3A, 4.1.4).
+    fn leaf_levels(&self) -> u32 {
+        let features = cpuid().get_extended_processor_and_feature_identifiers();
+        let has_1gb = features.is_some_and(|features| features.has_1gib_pages());
+        0b011 | u32::from(has_1gb) << 2
+    }
+
+    fn lcr3(&mut self, pgdir: PhysAddr) {
+        let frame = PhysFrame::from_start_address(x86_64::PhysAddr::new(pgdir.as_u64()))
+            .expect("a page directory is a whole frame");
+        // SAFETY: the caller maps all code, stacks and data in use at the same addresses in the
+        // new directory (the contract of this method).
+        unsafe { Cr3::write(frame, Cr3Flags::empty()) };
+    }
+
+    /// Bits and CPUID leaves: Intel SDM vol. 3A, 2.5 "Control registers", and 4.6 "Access rights".
+    fn protect_kernel(&mut self) {
+        let basic = cpuid().get_feature_info();
+        let extended = cpuid().get_extended_feature_info();
+        let basic = |has: fn(&raw_cpuid::FeatureInfo) -> bool| basic.as_ref().is_some_and(has);
+        let extended =
+            |has: fn(&raw_cpuid::ExtendedFeatures) -> bool| extended.as_ref().is_some_and(has);
+
+        let mut cr4 = Cr4::read();
+        cr4.set(Cr4Flags::PAGE_GLOBAL, basic(|f| f.has_pge()));
+        cr4.set(Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION, extended(|f| f.has_smep()));
+        cr4.set(Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION, extended(|f| f.has_smap()));
+        cr4.set(Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION, extended(|f| f.has_umip()));
+        // SAFETY: only protections are added, each of which the processor has; kern_pgdir gives
+        // the kernel what it needs without what they forbid.
+        unsafe {
+            Efer::update(|efer| efer.insert(EferFlags::NO_EXECUTE_ENABLE));
+            Cr4::write(cr4);
+            Cr0::update(|cr0| cr0.insert(Cr0Flags::WRITE_PROTECT));
+        }
+    }
+
+    fn invlpg(&mut self, va: VirtAddr) {
+        // A non-canonical address has no translation to drop.
+        if let Ok(va) = x86_64::VirtAddr::try_new(va.as_u64()) {
+            tlb::flush(va);
+        }
+    }
+
+    /// Reloading CR3 spares global translations; turning them off and on again does not (Intel SDM
+    /// vol. 3A, 4.10.4.1).
+    fn flush_tlb(&mut self) {
+        let cr4 = Cr4::read();
+        if cr4.contains(Cr4Flags::PAGE_GLOBAL) {
+            // SAFETY: the bit only says whether translations outlive a change of CR3.
+            unsafe {
+                Cr4::write(cr4 - Cr4Flags::PAGE_GLOBAL);
+                Cr4::write(cr4);
+            }
+        } else {
+            tlb::flush_all();
+        }
+    }
+
+    fn probe_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {
+        probe::load(va.as_u64())
+    }
+
+    fn probe_store(&mut self, va: VirtAddr, value: u64) -> Result<(), Fault> {
+        // SAFETY: the memory system probes only pages that it has mapped for that, or that must
+        // fault.
+        unsafe { probe::store(va.as_u64(), value) }
+    }
+
+    fn stack_pointer(&self) -> VirtAddr {
+        let rsp: u64;
+        // SAFETY: reads a register.
+        unsafe { asm!("mov {}, rsp", out(reg) rsp, options(nomem, nostack, preserves_flags)) };
+        VirtAddr::new(rsp)
+    }
+
+    fn print(&mut self, text: fmt::Arguments<'_>) {
+        console::print(text);
+    }
+}
+
+/// The processor's identification.
+fn cpuid() -> CpuId<CpuIdReaderNative> {
+    CpuId::new()
+}

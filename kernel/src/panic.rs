@@ -1,0 +1,61 @@
+//! A panic, whether of Rust code or decoded from an exception: one line that says what and where,
+//! the registers where there are any, a backtrace, and the end of QEMU with a failure.
+//!
+//! The report must come out whatever state the kernel is in: it takes the console from whoever
+//! holds it, reads nothing that it has not checked, and if it fails itself, the second report is
+//! one line, and a third time there is nothing but the end.
+
+use core::fmt;
+use core::panic::{Location, PanicInfo};
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use crate::backtrace;
+use crate::console;
+use crate::exit::{self, Status};
+use crate::traps::TrapFrame;
+
+/// Reports that were begun. None ever ends but by the end of the machine.
+static REPORTS: AtomicU32 = AtomicU32::new(0);
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    // The location is always there: core says so.
+    let location = info.location().unwrap_or(Location::caller());
+    report(location, format_args!("{}", info.message()), None)
+}
+
+/// Reports `message`, which came from `location`, and ends. `frame` is the state that an
+/// exception interrupted.
+pub(crate) fn report(
+    location: &Location<'_>,
+    message: fmt::Arguments<'_>,
+    frame: Option<&TrapFrame>,
+) -> ! {
+    match REPORTS.fetch_add(1, Ordering::Relaxed) {
+        0 => {
+            // SAFETY: whoever held the lock was interrupted for good, since this never returns.
+            unsafe { console::seize() };
+            console::fresh_line();
+            println!("kernel panic at {location}: {message}");
+            if let Some(frame) = frame {
+                println!("{frame}");
+            }
+            println!("Backtrace:");
+            match frame {
+                Some(frame) => backtrace::print_from(Some(frame.rip), frame.rbp),
+                None => backtrace::print_here(),
+            }
+        }
+        1 => {
+            // SAFETY: as above.
+            unsafe { console::seize() };
+            console::fresh_line();
+            println!("kernel panic within the report of a panic, at {location}");
+        }
+        _ => {
+            exit::exit_silently(Status::Failure);
+            exit::halt();
+        }
+    }
+    exit::exit(Status::Failure)
+}

@@ -1,0 +1,69 @@
+//! What `linker.ld` and the entry code know: where the kernel begins and ends.
+
+use boot::entry::{bootstack, bootstacktop};
+use layout::{Jos64, MemLayout};
+use libjos::addr::{PhysAddr, PhysRange, VirtAddr};
+use libjos::pmap::KernelImage;
+
+/// Declares addresses that the linker script defines, and a function for each.
+macro_rules! symbols {
+    ($($(#[$doc:meta])* $name:ident)*) => {$(
+        $(#[$doc])*
+        #[must_use]
+        pub fn $name() -> VirtAddr {
+            unsafe extern "C" {
+                static $name: u8;
+            }
+            VirtAddr::new((&raw const $name).addr() as u64)
+        }
+    )*};
+}
+
+symbols! {
+    /// The entry point as it is loaded, in physical memory (JOS's name).
+    _start
+    /// The entry point as the window shows it.
+    entry
+    /// The start of the kernel's code, and of its image.
+    stext
+    /// The end of the code, exact to the byte (JOS's name).
+    etext
+    /// The end of the pages that the code is in; the constants follow.
+    text_end_exclusive
+    /// The end of the pages that the constants are in; the data follow.
+    rodata_end_exclusive
+    /// The end of the initialised data (JOS's name).
+    edata
+    /// The end of the kernel (JOS's name).
+    end
+}
+
+/// The boot stack: the lowest address, and the end.
+#[must_use]
+pub fn boot_stack() -> (VirtAddr, VirtAddr) {
+    let address = |symbol: *const u8| VirtAddr::new(symbol.addr() as u64);
+    (address(&raw const bootstack), address(&raw const bootstacktop))
+}
+
+/// The physical address of what is linked at `va`, in the window (JOS's `PADDR`).
+///
+/// # Panics
+///
+/// Where `va` lies below the window.
+#[must_use]
+pub fn paddr(va: VirtAddr) -> PhysAddr {
+    PhysAddr::new(Jos64::PHYS_BASE) + (va - VirtAddr::new(Jos64::KERNBASE))
+}
+
+/// The parts of the kernel in physical memory, as `mem_init` maps them.
+#[must_use]
+pub fn kernel_image() -> KernelImage {
+    let range = |start, end| PhysRange::new(paddr(start), paddr(end));
+    let (stack_start, stack_end) = boot_stack();
+    KernelImage {
+        text: range(stext(), text_end_exclusive()),
+        rodata: range(text_end_exclusive(), rodata_end_exclusive()),
+        data: range(rodata_end_exclusive(), end()),
+        stack: range(stack_start, stack_end),
+    }
+}

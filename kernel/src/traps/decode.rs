@@ -1,0 +1,211 @@
+//! What an exception means, in words: its name, and for the three that a memory system meets, the
+//! access, the reason and the place.
+
+use core::fmt;
+
+use layout::{Jos64, MemLayout};
+use libjos::addr::VirtAddr;
+use x86_64::structures::idt::{DescriptorTable, PageFaultErrorCode, SelectorErrorCode};
+
+use super::TrapFrame;
+use crate::symbols;
+
+/// Mnemonic and name of each exception (Intel SDM vol. 3A, table 6-1; AMD APM vol. 2, 8.2).
+const NAMES: [(&str, &str); 32] = [
+    ("#DE", "divide error"),
+    ("#DB", "debug exception"),
+    ("NMI", "non-maskable interrupt"),
+    ("#BP", "breakpoint"),
+    ("#OF", "overflow"),
+    ("#BR", "bound range exceeded"),
+    ("#UD", "invalid opcode"),
+    ("#NM", "device not available (x87, SSE)"),
+    ("#DF", "double fault"),
+    ("-", "coprocessor segment overrun"),
+    ("#TS", "invalid TSS"),
+    ("#NP", "segment not present"),
+    ("#SS", "stack-segment fault"),
+    ("#GP", "general protection"),
+    ("#PF", "page fault"),
+    ("-", "reserved"),
+    ("#MF", "x87 floating-point error"),
+    ("#AC", "alignment check"),
+    ("#MC", "machine check"),
+    ("#XM", "SIMD floating-point exception"),
+    ("#VE", "virtualization exception"),
+    ("#CP", "control protection"),
+    ("-", "reserved"),
+    ("-", "reserved"),
+    ("-", "reserved"),
+    ("-", "reserved"),
+    ("-", "reserved"),
+    ("-", "reserved"),
+    ("#HV", "hypervisor injection"),
+    ("#VC", "VMM communication"),
+    ("#SX", "security exception"),
+    ("-", "reserved"),
+];
+
+const DOUBLE_FAULT: u64 = 8;
+const INVALID_TSS: u64 = 10;
+const GENERAL_PROTECTION: u64 = 13;
+const STACK_SEGMENT: u64 = 12;
+const PAGE_FAULT: u64 = 14;
+
+/// An exception, to be displayed.
+pub(super) struct Exception<'a> {
+    /// The state that it interrupted.
+    pub(super) frame: &'a TrapFrame,
+    /// The address of the latest page fault.
+    pub(super) cr2: u64,
+}
+
+impl fmt::Display for Exception<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let vector = self.frame.vector;
+        let (mnemonic, name) =
+            usize::try_from(vector).ok().and_then(|v| NAMES.get(v)).unwrap_or(&("-", "unknown"));
+        let overflow = vector == DOUBLE_FAULT && in_guard_gap(self.cr2);
+        let name = if overflow { "kernel stack overflow" } else { name };
+        write!(f, "{name} ({mnemonic}, vector {vector})")?;
+        match vector {
+            PAGE_FAULT => self.page_fault(f),
+            DOUBLE_FAULT if overflow => write!(
+                f,
+                ": the stack ran into the guard gap below KSTACKTOP-KSTKSIZE, at {:#018x}",
+                self.cr2
+            ),
+            DOUBLE_FAULT => write!(
+                f,
+                ": an exception could not be delivered; the latest page fault was at {:#018x}, in {}",
+                self.cr2,
+                Place(self.cr2)
+            ),
+            INVALID_TSS..=GENERAL_PROTECTION => self.segment_fault(f),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Exception<'_> {
+    /// Access, address, reason and region of a page fault (Intel SDM vol. 3A, 4.7).
+    fn page_fault(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use PageFaultErrorCode as E;
+        let error = E::from_bits_truncate(self.frame.error);
+        let access = if error.contains(E::INSTRUCTION_FETCH) {
+            "instruction fetch from"
+        } else if error.contains(E::CAUSED_BY_WRITE) {
+            "write to"
+        } else {
+            "read of"
+        };
+        let reason = if !error.contains(E::PROTECTION_VIOLATION) {
+            "page not present"
+        } else if error.contains(E::MALFORMED_TABLE) {
+            "reserved bit set in a page-table entry"
+        } else if error.contains(E::INSTRUCTION_FETCH) {
+            "no-execute page"
+        } else {
+            "protection violation (page present)"
+        };
+        let user = if error.contains(E::USER_MODE) { ", by user code" } else { "" };
+        let (cr2, place) = (self.cr2, Place(self.cr2));
+        write!(f, ": {access} {cr2:#018x}: {reason}{user}, in {place}")
+    }
+
+    /// The selector of a segment fault, or the register that looks like its cause: the processor
+    /// does not say which address was non-canonical (Intel SDM vol. 3A, 6.15 "Interrupt 13").
+    fn segment_fault(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let error = SelectorErrorCode::new_truncate(self.frame.error);
+        if !error.is_null() {
+            let table = match error.descriptor_table() {
+                DescriptorTable::Gdt => "GDT",
+                DescriptorTable::Idt => "IDT",
+                DescriptorTable::Ldt => "LDT",
+            };
+            let external = if error.external() { ", on an external event" } else { "" };
+            return write!(f, ": {table} entry {}{external}", error.index());
+        }
+        match self.non_canonical_register() {
+            Some((name, value)) => {
+                write!(f, ": access to a non-canonical address, it seems: {name} is {value:#018x}")
+            }
+            None if matches!(self.frame.vector, GENERAL_PROTECTION | STACK_SEGMENT) => {
+                write!(f, ": an instruction or operand that is not allowed here")
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The first register with an address that no page table can translate.
+    fn non_canonical_register(&self) -> Option<(&'static str, u64)> {
+        let frame = self.frame;
+        [
+            ("rip", frame.rip),
+            ("rsp", frame.rsp),
+            ("rbp", frame.rbp),
+            ("rdi", frame.rdi),
+            ("rsi", frame.rsi),
+            ("rax", frame.rax),
+            ("rbx", frame.rbx),
+            ("rcx", frame.rcx),
+            ("rdx", frame.rdx),
+            ("r8", frame.r8),
+            ("r9", frame.r9),
+            ("r10", frame.r10),
+            ("r11", frame.r11),
+            ("r12", frame.r12),
+            ("r13", frame.r13),
+            ("r14", frame.r14),
+            ("r15", frame.r15),
+        ]
+        .into_iter()
+        .find(|&(_, value)| (Jos64::LOWER_END..Jos64::UPPER_START).contains(&value))
+    }
+}
+
+/// Whether `va` lies in the guard gap of the kernel stack.
+fn in_guard_gap(va: u64) -> bool {
+    (Jos64::KSTACK - Jos64::KSTKGAP..Jos64::KSTACK).contains(&va)
+}
+
+/// The error code of an exception; of a page fault, bit by bit.
+pub(super) struct ErrorCode<'a>(pub(super) &'a TrapFrame);
+
+/// Bits of a page fault's error code, as the Intel SDM (vol. 3A, figure 4-12) calls them.
+const PAGE_FAULT_BITS: [(&str, u32); 8] =
+    [("P", 0), ("W/R", 1), ("U/S", 2), ("RSVD", 3), ("I/D", 4), ("PK", 5), ("SS", 6), ("SGX", 15)];
+
+impl fmt::Display for ErrorCode<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let error = self.0.error;
+        write!(f, "error code {error:#x}")?;
+        if self.0.vector == PAGE_FAULT {
+            f.write_str(":")?;
+            for (name, bit) in PAGE_FAULT_BITS {
+                write!(f, " {name}={}", error >> bit & 1)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What `va` is for: the region of the memory map, and the part of the kernel.
+struct Place(u64);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = layout::region_of::<Jos64>(self.0).map_or("nowhere", |region| region.name);
+        write!(f, "\"{name}\"")?;
+        let va = VirtAddr::new(self.0);
+        let parts = [
+            (symbols::stext(), symbols::text_end_exclusive(), "code"),
+            (symbols::text_end_exclusive(), symbols::rodata_end_exclusive(), "constants"),
+            (symbols::rodata_end_exclusive(), symbols::end(), "data"),
+        ];
+        match parts.iter().find(|(start, end, _)| (*start..*end).contains(&va)) {
+            Some((_, _, part)) => write!(f, " (kernel {part})"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! [`TrapFrame`]: the state that an exception interrupted, and the stubs that save it.
+
+use core::arch::global_asm;
+use core::fmt;
+
+use x86_64::VirtAddr;
+use x86_64::registers::control::{Cr0, Cr2, Cr3, Cr4};
+
+use super::decode::ErrorCode;
+
+/// The registers at an exception, in the order in which the stub (downwards from `error`) and the
+/// processor (Intel SDM vol. 3A, 6.14.2) push them. JOS's `struct Trapframe`.
+#[derive(Debug)]
+#[repr(C)]
+#[allow(missing_docs, reason = "each field is the register of its name")]
+pub struct TrapFrame {
+    pub r15: u64,
+    pub r14: u64,
+    pub r13: u64,
+    pub r12: u64,
+    pub r11: u64,
+    pub r10: u64,
+    pub r9: u64,
+    pub r8: u64,
+    pub rbp: u64,
+    pub rdi: u64,
+    pub rsi: u64,
+    pub rdx: u64,
+    pub rcx: u64,
+    pub rbx: u64,
+    pub rax: u64,
+    /// Which exception.
+    pub vector: u64,
+    /// The processor's error code; 0 where the exception has none.
+    pub error: u64,
+    pub rip: u64,
+    pub cs: u64,
+    pub rflags: u64,
+    pub rsp: u64,
+    pub ss: u64,
+}
+
+/// Vectors below this are exceptions.
+const NEXCEPTIONS: u64 = 32;
+/// Exceptions with an error code: bit `n` stands for vector `n` (Intel SDM vol. 3A, table 6-1;
+/// AMD APM vol. 2, 8.2 for 29 and 30).
+const WITH_ERROR_CODE: u32 = 1 << 8 | 0b11111 << 10 | 1 << 17 | 1 << 21 | 1 << 29 | 1 << 30;
+/// Bytes from one stub to the next.
+const STUB_SIZE: u64 = 16;
+
+// A stub makes the stack look the same for all vectors: an error code, then the vector. The
+// processor aligned RSP to 16 before it pushed; 22 words later it is aligned again, as the ABI
+// wants it at a call.
+global_asm!(
+    ".balign {STUB_SIZE}",
+    ".type trap_stubs, @function",
+    "trap_stubs:",
+    ".set vector, 0",
+    ".rept {NEXCEPTIONS}",
+    "    .balign {STUB_SIZE}",
+    "    .if (({WITH_ERROR_CODE} >> vector) & 1) == 0",
+    "    push 0",
+    "    .endif",
+    "    push vector",
+    "    jmp trap_common",
+    "    .set vector, vector + 1",
+    ".endr",
+    ".size trap_stubs, . - trap_stubs",
+    "",
+    ".type trap_common, @function",
+    "trap_common:",
+    "    push rax",
+    "    push rbx",
+    "    push rcx",
+    "    push rdx",
+    "    push rsi",
+    "    push rdi",
+    "    push rbp",
+    "    push r8",
+    "    push r9",
+    "    push r10",
+    "    push r11",
+    "    push r12",
+    "    push r13",
+    "    push r14",
+    "    push r15",
+    "    cld",
+    "    mov rdi, rsp",
+    "    call {trap}",
+    "    pop r15",
+    "    pop r14",
+    "    pop r13",
+    "    pop r12",
+    "    pop r11",
+    "    pop r10",
+    "    pop r9",
+    "    pop r8",
+    "    pop rbp",
+    "    pop rdi",
+    "    pop rsi",
+    "    pop rdx",
+    "    pop rcx",
+    "    pop rbx",
+    "    pop rax",
+    "    add rsp, 16", // vector and error code
+    "    iretq",
+    ".size trap_common, . - trap_common",
+    STUB_SIZE = const STUB_SIZE,
+    NEXCEPTIONS = const NEXCEPTIONS,
+    WITH_ERROR_CODE = const WITH_ERROR_CODE,
+    trap = sym super::trap,
+);
+
+const _: () = assert!(size_of::<TrapFrame>().is_multiple_of(16));
+
+/// The address of the stub of `vector`, an exception.
+pub(super) fn stub(vector: u64) -> VirtAddr {
+    unsafe extern "C" {
+        static trap_stubs: u8;
+    }
+    assert!(vector < NEXCEPTIONS);
+    VirtAddr::from_ptr(&raw const trap_stubs) + vector * STUB_SIZE
+}
+
+/// All registers, three to a line, the control registers as they are now, and the error code.
+impl fmt::Display for TrapFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let general = [
+            ("rax", self.rax),
+            ("rbx", self.rbx),
+            ("rcx", self.rcx),
+            ("rdx", self.rdx),
+            ("rsi", self.rsi),
+            ("rdi", self.rdi),
+            ("rbp", self.rbp),
+            ("rsp", self.rsp),
+            ("rip", self.rip),
+            ("r8", self.r8),
+            ("r9", self.r9),
+            ("r10", self.r10),
+            ("r11", self.r11),
+            ("r12", self.r12),
+            ("r13", self.r13),
+            ("r14", self.r14),
+            ("r15", self.r15),
+            ("rflags", self.rflags),
+            ("cr0", Cr0::read_raw()),
+            ("cr2", Cr2::read_raw()),
+            ("cr3", Cr3::read_raw().0.start_address().as_u64()),
+            ("cr4", Cr4::read_raw()),
+            ("cs", self.cs),
+            ("ss", self.ss),
+        ];
+        for row in general.chunks(3) {
+            for (name, value) in row {
+                write!(f, "  {name:<6} {value:016x}")?;
+            }
+            writeln!(f)?;
+        }
+        write!(f, "  {}", ErrorCode(self))
+    }
+}

@@ -1,0 +1,81 @@
+//! Exceptions: each ends in a panic that says what happened, in words.
+//!
+//! `frame` has the stubs in assembly, which push a [`TrapFrame`] and call `trap`; `decode` finds
+//! the words; `segments` holds the GDT and the TSS. The kernel runs with interrupts off,
+//! so exceptions are all there is. Double fault, NMI and machine check run on stacks of their
+//! own, since the stack in use may be what is broken.
+
+mod decode;
+mod frame;
+mod segments;
+
+pub use frame::TrapFrame;
+
+use core::panic::Location;
+
+use spin::Once;
+use x86_64::registers::control::Cr2;
+use x86_64::structures::idt::InterruptDescriptorTable;
+
+use crate::panic;
+use crate::probe;
+use frame::stub;
+
+static IDT: Once<InterruptDescriptorTable> = Once::new();
+
+/// Loads GDT, TSS and IDT. From here on an exception is a decoded panic.
+pub fn init() {
+    segments::init();
+    IDT.call_once(idt).load();
+}
+
+/// Every exception that the processor may raise (Intel SDM vol. 3A, 6.3.1, table 6-1; AMD APM
+/// vol. 2, 8.2), by the names that it goes by in the crate `x86_64`.
+fn idt() -> InterruptDescriptorTable {
+    let mut idt = InterruptDescriptorTable::new();
+    macro_rules! entries {
+        ($($vector:literal $name:ident $(on $stack:expr)?;)*) => {$(
+            // SAFETY: the stub of this very vector pushes a whole frame, whether the processor
+            // pushed an error code or not, and returns with IRETQ.
+            let options = unsafe { idt.$name.set_handler_addr(stub($vector)) };
+            // SAFETY: the TSS has a stack at this index, which no other vector uses.
+            $(unsafe { options.set_stack_index($stack) };)?
+            let _ = options;
+        )*};
+    }
+    entries! {
+        0 divide_error;
+        1 debug;
+        2 non_maskable_interrupt on segments::NMI_STACK;
+        3 breakpoint;
+        4 overflow;
+        5 bound_range_exceeded;
+        6 invalid_opcode;
+        7 device_not_available;
+        8 double_fault on segments::DOUBLE_FAULT_STACK;
+        10 invalid_tss;
+        11 segment_not_present;
+        12 stack_segment_fault;
+        13 general_protection_fault;
+        14 page_fault;
+        16 x87_floating_point;
+        17 alignment_check;
+        18 machine_check on segments::MACHINE_CHECK_STACK;
+        19 simd_floating_point;
+        20 virtualization;
+        21 cp_protection_exception;
+        28 hv_injection_exception;
+        29 vmm_communication_exception;
+        30 security_exception;
+    }
+    idt
+}
+
+/// Where every stub arrives. Returns only to a probe that faulted, at its second return.
+extern "C" fn trap(frame: &mut TrapFrame) {
+    let cr2 = Cr2::read_raw();
+    if !probe::recover(frame, cr2) {
+        let what = decode::Exception { frame, cr2 };
+        panic::report(Location::caller(), format_args!("{what}"), Some(frame));
+    }
+}
