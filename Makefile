@@ -1,0 +1,196 @@
+# JOS64's Makefile, with the targets and variables that JOS's users know; `make help` lists them.
+#
+# cargo decides what is stale: every build asks it, and a file under obj/ is written only when what it is
+# made from has changed. Tools that a target needs and this machine lacks are installed by tools/setup.sh.
+
+QEMU      ?= qemu-system-x86_64## the QEMU to run
+QEMUEXTRA ?=## more options for QEMU
+CPUS      ?= 1## processors
+MEM       ?= 256M## memory, as QEMU's -m takes it
+APP       ?= monitor## what runs after mem_init: the monitor, or NAME for kernel/examples/NAME.rs
+BOOT      ?= grub## how it boots: grub (an ISO image, multiboot2) or pvh (qemu -kernel)
+CMDLINE   ?=## the kernel's command line, for instance test=read-null
+GDBPORT   ?= $(shell expr `id -u` % 5000 + 25000)## where QEMU waits for gdb
+PROFILE   ?= dev## cargo's profile: dev or release
+GRADEFLAGS ?=## options for grade.py, for instance -v; see ./grade.py --help
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+# grade.py picks its own machines and command lines; what it grades is always the monitor, booted both ways.
+ifneq ($(filter check grade grade-images,$(MAKECMDGOALS)),)
+  override APP := monitor
+  override BOOT := grub
+  override CMDLINE :=
+endif
+
+# make V=1 shows every command.
+Q := $(if $(filter-out 0,$(V)),,@)
+
+# Exported, so that the place of cargo's results is known whatever cargo's own configuration says.
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+BUILT := $(CARGO_TARGET_DIR)/x86_64-unknown-none/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+
+ifeq ($(APP),monitor)
+  CARGO_APP := --bin kernel
+  BUILT := $(BUILT)/kernel
+else
+  APPS := $(sort $(patsubst kernel/examples/%,%,$(patsubst %.rs,%,$(wildcard kernel/examples/*.rs)) \
+            $(patsubst %/main.rs,%,$(wildcard kernel/examples/*/main.rs))))
+  ifeq ($(filter $(APP),$(APPS)),)
+    $(error unknown APP "$(APP)"; there are: monitor $(APPS) (kernel/examples/NAME.rs makes APP=NAME))
+  endif
+  CARGO_APP := --example $(APP)
+  BUILT := $(BUILT)/examples/$(APP)
+endif
+
+QEMUOPTS = -accel tcg -m $(MEM) -smp $(CPUS) -no-reboot -device isa-debug-exit,iobase=0xf4,iosize=0x04
+# QEMU ends silently on a triple fault. Its log says so, and the recipe below reads it.
+QEMUOPTS += -d cpu_reset -D obj/qemu.log
+ifeq ($(BOOT),grub)
+  IMAGE := obj/jos.iso
+  QEMUOPTS += -boot d -cdrom obj/jos.iso
+else ifeq ($(BOOT),pvh)
+  IMAGE := obj/kern/kernel
+  QEMUOPTS += -kernel obj/kern/kernel -append "$$CMDLINE"
+else
+  $(error unknown BOOT "$(BOOT)"; there are: grub pvh)
+endif
+export CMDLINE QEMU
+
+# With graphics=on the firmware and GRUB write to the (unseen) screen, which leaves the serial line to JOS64.
+NOX := -nographic -machine graphics=on
+BANNER := ***\n*** Leave QEMU with: Ctrl-a x (or, at the prompt, exit)\n***\n
+GDBOPTS = -S -gdb tcp::$(GDBPORT)
+GDBBANNER = *** QEMU waits at reset: run "make gdb" in another terminal.\n
+
+# Run QEMU; $(1): more options. 33 is the kernel's success. 0 is the user's Ctrl-a x, or a triple fault.
+define run-qemu
+$(Q)$(QEMU) $(QEMUOPTS) $(1) $(QEMUEXTRA); status=$$?; \
+if grep -qs '^Triple fault' obj/qemu.log; then \
+  echo "*** triple fault: the processor could not deliver an exception; its state: obj/qemu.log" >&2; exit 1; fi; \
+case $$status in \
+0|33) ;; \
+35) echo "*** the kernel ended with a failure (QEMU status 35); the lines above say why" >&2; exit 1;; \
+*)  echo "*** QEMU ended with status $$status" >&2; exit 1;; \
+esac
+endef
+
+##@ Build
+
+all: obj/kern/kernel obj/kern/kernel.sym obj/kern/kernel.asm $(IMAGE) ## build the kernel, its listings and its ISO image
+
+obj/kern/kernel.linked: FORCE | setup-build
+	@mkdir -p $(@D)
+	$(Q)tools/kcargo build -p kernel $(CARGO_APP) --profile $(PROFILE)
+	$(Q)cmp -s $(BUILT) $@ || cp $(BUILT) $@
+
+# dev promises gdb every name; an optimised build may have inlined some of them.
+obj/kern/kernel: obj/kern/kernel.linked tools/plain_symbols.py
+	$(Q)tools/plain_symbols.py $(if $(filter dev,$(PROFILE)),,--allow-missing) $< $@
+
+obj/kern/kernel.sym: obj/kern/kernel
+	$(Q)nm -n $< > $@
+
+obj/kern/kernel.asm: obj/kern/kernel
+	$(Q)objdump -S -d -C $< > $@
+
+# A backslash keeps GRUB's shell from reading anything into the command line.
+obj/jos.cfg obj/grade-words.cfg: FORCE
+	@mkdir -p $(@D)
+	@line=$$(printf '%s' "$$CMDLINE" | sed 's/[^[:alnum:]_=,.:@%+/ -]/\\&/g'); \
+	printf 'set timeout=0\nmultiboot2 /boot/kernel %s\nboot\n' "$$line" > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+# GRUB would load the debugging information too, so it gets a kernel without.
+# Only GRUB's BIOS half, and of its modules what it asks for: a sixth of the size, and sooner booted.
+GRUBMODULES := multiboot2 normal part_acorn part_amiga part_apple part_bsd part_dfly part_dvh part_gpt \
+               part_msdos part_plan part_sun part_sunpc
+obj/jos.iso obj/grade-words.iso: obj/%.iso: obj/kern/kernel obj/%.cfg | setup-iso
+	$(Q)rm -rf obj/$*.root && mkdir -p obj/$*.root/boot/grub
+	$(Q)strip -o obj/$*.root/boot/kernel obj/kern/kernel
+	$(Q)cp obj/$*.cfg obj/$*.root/boot/grub/grub.cfg
+	$(Q)grub-mkrescue -d /usr/lib/grub/i386-pc --install-modules="$(GRUBMODULES)" \
+	  --locales= --fonts= --themes= -o $@ obj/$*.root > obj/$*.log 2>&1 || { cat obj/$*.log; exit 1; }
+
+##@ Run
+
+qemu: $(IMAGE) | setup-qemu setup-window ## run in a window; the serial line is this terminal
+	$(call run-qemu,-serial mon:stdio)
+
+qemu-nox: $(IMAGE) | setup-qemu ## run in this terminal; Ctrl-a x leaves
+	@printf '$(BANNER)'
+	$(call run-qemu,$(NOX))
+
+qemu-gdb: $(IMAGE) .gdbinit | setup-qemu setup-window ## as qemu, waiting at reset for "make gdb"
+	@printf '$(GDBBANNER)'
+	$(call run-qemu,-serial mon:stdio $(GDBOPTS))
+
+qemu-nox-gdb: $(IMAGE) .gdbinit | setup-qemu ## as qemu-nox, waiting at reset for "make gdb"
+	@printf '$(GDBBANNER)$(BANNER)'
+	$(call run-qemu,$(NOX) $(GDBOPTS))
+
+gdb: .gdbinit | setup-gdb ## debug what "make qemu-nox-gdb" runs in another terminal
+	$(Q)$$(command -v gdb || command -v gdb-multiarch) -q -n -x .gdbinit
+
+.gdbinit: .gdbinit.tmpl FORCE
+	@sed 's/localhost:1234/localhost:$(GDBPORT)/' $< > $@
+
+print-gdbport: ## print GDBPORT
+	@echo $(GDBPORT)
+
+##@ Test
+
+grade: grade-images ## boot it on every machine of grade.py and score it
+	$(Q)./grade.py --no-build $(GRADEFLAGS)
+grade-images: obj/kern/kernel obj/jos.iso obj/grade-words.iso | setup-qemu setup-gdb
+obj/grade-words.cfg: override CMDLINE := colour=mauve test=nonsense
+
+check: fmt-check clippy test doc test-tools grade ## every test there is: format, clippy, host tests, docs, tools, grade
+
+test: | setup-host ## the host tests
+	$(Q)cargo test
+
+miri: | setup-miri ## the host tests under Miri
+	$(Q)cargo +nightly miri test
+
+fmt: | setup-fmt ## format the sources
+	$(Q)cargo fmt --all
+
+fmt-check: | setup-fmt
+	$(Q)cargo fmt --all --check
+
+clippy: | setup-clippy setup-build ## lint: no warning is let through
+	$(Q)cargo clippy --all-targets -- -D warnings
+	$(Q)tools/kcargo clippy -p kernel --bins --examples -- -D warnings
+
+doc: export RUSTDOCFLAGS := -D warnings
+doc: | setup-host setup-build ## the crates' documentation
+	$(Q)cargo doc --no-deps
+	$(Q)tools/kcargo doc --no-deps -p kernel --lib
+
+test-tools: ## the tests of grade.py and of tools/
+	$(Q)python3 -m unittest discover -q -s tools
+
+##@ Else
+
+setup: ## install whatever any target needs
+	@tools/setup.sh build iso qemu window gdb host fmt clippy
+
+setup-%: FORCE
+	@tools/setup.sh $*
+
+clean: ## remove everything built
+	$(Q)rm -rf obj .gdbinit
+	$(Q)if command -v cargo > /dev/null; then cargo clean; fi
+
+help: ## this list
+	@echo "Targets:"
+	@sed -nE 's/^##@ (.*)/ \1/p; s/^([a-z-]+):[^=]* ## (.*)/  \1\t\2/p' Makefile | expand -t 18
+	@echo "Variables:"
+	@sed -nE 's/^([A-Z]+) *\?= *([^#]*)## *(.*)/  \1\t\3 [\2]/p' Makefile | sed 's/ \[\]$$//' | expand -t 18
+
+FORCE:
+.PHONY: all qemu qemu-nox qemu-gdb qemu-nox-gdb gdb print-gdbport grade grade-images check test miri \
+        fmt fmt-check clippy doc test-tools setup clean help FORCE

@@ -1,0 +1,107 @@
+"""What a bad loader hands to the kernel, written over a good loader's work at the kernel's entry.
+
+Each function here is a Machine.at_entry of gradelib.py: QEMU has loaded the kernel by PVH, and the
+processor is about to execute its first instruction. A multiboot2 loader is played by writing its
+information to free memory and going to the other entry.
+"""
+
+import struct
+
+MULTIBOOT2_MAGIC = 0x36D76289
+COMMAND_LINE, MEMORY_MAP, END = 1, 6, 0  # multiboot2 tags
+RAM, RESERVED = 1, 2  # types of memory
+
+# Free memory below 640K, for information; and an address that the entry page tables do not show.
+LOW = 0x9000
+OUTSIDE_WINDOW = 0x2000_0000
+
+GOOD_MAP = ((0, 0x9_F000, RAM), (0x9_F000, 0x6_1000, RESERVED), (0x10_0000, 0xFF0_0000, RAM))
+
+# struct hvm_start_info of the PVH protocol: where the address of the memory map stands, and its length.
+PVH_MEMORY_MAP, PVH_MEMORY_MAP_ENTRIES = 40, 48
+
+
+def multiboot2(*tags):
+    """Boot information of these tags, each (type, contents)."""
+    body = b""
+    for kind, contents in (*tags, (END, b"")):
+        body += struct.pack("<II", kind, 8 + len(contents)) + contents
+        body += bytes(-len(body) % 8)
+    return struct.pack("<II", 8 + len(body), 0) + body
+
+
+def memory_map(entries):
+    """A memory map's tag, of (start, size, type)."""
+    rows = b"".join(struct.pack("<QQII", start, size, kind, 0) for start, size, kind in entries)
+    return MEMORY_MAP, struct.pack("<II", 24, 0) + rows
+
+
+def enter_multiboot2(stub, symbols, information, at=LOW, magic=MULTIBOOT2_MAGIC):
+    """Enter the kernel as a multiboot2 loader would."""
+    stub.run_to(symbols["pvh_start"])
+    # The size that it states is the one that it has, also where it was cut.
+    stub.write_memory(LOW, struct.pack("<I", len(information)) + information[4:])
+    stub.write("rip", symbols["multiboot2_start"])
+    stub.write("rax", magic)
+    stub.write("rbx", at)
+
+
+def enter_pvh(stub, symbols):
+    """Stop at the PVH entry; returns the address of the boot information."""
+    stub.run_to(symbols["pvh_start"])
+    return stub.read("rbx")
+
+
+def no_magic(stub, symbols):
+    """A loader of another protocol (EAX holds multiboot1's magic)."""
+    enter_multiboot2(stub, symbols, multiboot2(memory_map(GOOD_MAP)), magic=0x2BADB002)
+
+
+def pvh_no_magic(stub, symbols):
+    """PVH boot information without its magic."""
+    stub.write_memory(enter_pvh(stub, symbols), bytes(4))
+
+
+def outside_window(stub, symbols):
+    """Boot information where the entry page tables do not reach, although there is RAM."""
+    enter_multiboot2(stub, symbols, multiboot2(memory_map(GOOD_MAP)), at=OUTSIDE_WINDOW)
+
+
+def pvh_map_outside_window(stub, symbols):
+    """A PVH memory map there."""
+    stub.write_memory(enter_pvh(stub, symbols) + PVH_MEMORY_MAP, struct.pack("<Q", OUTSIDE_WINDOW))
+
+
+def no_end(stub, symbols):
+    """Boot information that ends before its end tag."""
+    enter_multiboot2(stub, symbols, multiboot2(memory_map(GOOD_MAP))[:-8])
+
+
+def cut_within_tag(stub, symbols):
+    """Boot information that ends in the middle of its memory map."""
+    enter_multiboot2(stub, symbols, multiboot2(memory_map(GOOD_MAP))[:48])
+
+
+def no_memory_map(stub, symbols):
+    """Boot information with a command line and nothing else."""
+    enter_multiboot2(stub, symbols, multiboot2((COMMAND_LINE, b"\0")))
+
+
+def pvh_no_memory_map(stub, symbols):
+    """PVH boot information without a memory map, as version 0 had none."""
+    stub.write_memory(enter_pvh(stub, symbols) + PVH_MEMORY_MAP, bytes(12))
+
+
+def wild_memory_map(stub, symbols):
+    """A memory map to mistrust: no order, overlaps, an empty and a wrapping entry, reserved areas far up."""
+    wild = (
+        (0xFD_0000_0000, 12 << 30, RESERVED),
+        (0x10_0000, 0x100_0000, RAM),
+        (0x80_0000, 0x780_0000, RAM),
+        (0x90_0000, 0x1001, RESERVED),
+        (0xFFFF_FFFF_FFFF_F000, 0x2000, RAM),
+        (0x400_0000, 0, RAM),
+        (0, 0x9_F000, RAM),
+        (0x500_0000, 0x1000, 77),
+    )
+    enter_multiboot2(stub, symbols, multiboot2(memory_map(wild)))

@@ -1,0 +1,114 @@
+"""What grade.py's tests are made of: a machine, what came of a run of it, and the judgement of the run.
+
+A test passes only if the serial output holds every expected line, whole and in order, and no forbidden
+one, **and** QEMU ended with exactly the expected status, **and** QEMU did not say that the machine reset
+itself or switched itself off: QEMU's status is 0 on a triple fault and on a power-off, so 0 means nothing.
+graderun.py runs machines, gradeui.py reports, and the tests are in grade.py.
+"""
+
+import itertools
+from dataclasses import dataclass, field
+from typing import Callable, Optional
+
+# QEMU's status is twice what is written to isa-debug-exit, plus one.
+SUCCESS = 33  # the kernel wrote 0x10
+FAILURE = 35  # the kernel wrote 0x11
+
+# How a kernel that gives up begins to say why.
+LAST_WORDS = ("kernel panic ", "JOS64 cannot start: ")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A QEMU machine, and what is done to it. Equal machines are run once."""
+
+    image: str = "kernel"  # which of Bench.images: "kernel" by QEMU's -kernel (PVH), or an ISO image by GRUB
+    memory: str = "256M"
+    cpu: str = ""  # QEMU's default
+    words: str = ""  # the kernel's command line (for an ISO image: what was built into it)
+    typed: tuple = ("exit\r",)  # each is typed at a prompt of its own
+    at_entry: Optional[Callable] = None  # called as at_entry(stub, symbols) before the first instruction
+    gdb: tuple = ()  # commands for gdb, after those of .gdbinit
+
+
+@dataclass(frozen=True)
+class Test:
+    """One graded part. Expected and forbidden lines are exact strings, or compiled patterns for whole lines."""
+
+    title: str
+    points: int
+    machine: Machine
+    lines: tuple = ()  # must all be there, in this order
+    forbidden: tuple = ()
+    status: int = SUCCESS
+    whole: bool = False  # the lines are all the output there is
+    gdb_lines: tuple = ()  # the same for gdb's output
+    tags: tuple = ()
+
+
+@dataclass
+class Run:
+    """What came of one run of a machine."""
+
+    command: list
+    output: bytearray = field(default_factory=bytearray)  # of the serial line
+    errors: str = ""  # of QEMU itself
+    gdb_output: str = ""
+    status: Optional[int] = None  # None: it had to be ended
+    shutdown: Optional[str] = None  # QMP's reason for a SHUTDOWN event
+    problem: str = ""  # why the run is worth nothing
+    seconds: float = 0.0
+
+    @property
+    def lines(self):
+        """The serial output as lines, without their ends."""
+        text = self.output.decode("utf-8", "backslashreplace")
+        return [line[:-1] if line.endswith("\r") else line for line in text.split("\n")]
+
+
+def judge(test, run):
+    """Why a test fails, as a list of sentences; an empty list is a pass."""
+    if run.problem:
+        return [run.problem]
+    complaints = []
+    if run.shutdown == "guest-reset":
+        complaints.append("the machine reset itself, as by a triple fault (QMP: SHUTDOWN, guest-reset)")
+    elif run.shutdown:
+        complaints.append(f"the machine did not end by isa-debug-exit (QMP: SHUTDOWN, {run.shutdown})")
+    if run.status != test.status:
+        complaints.append(f"QEMU's status is {run.status}, not {test.status}")
+    complaints += compare(test.lines, run.lines, test.whole)
+    complaints += [f"in gdb: {text}" for text in compare(test.gdb_lines, run.gdb_output.split("\n"), False)]
+    for line in run.lines:
+        complaints += [f"forbidden line: {line}" for pattern in test.forbidden if matches(pattern, line)]
+    if complaints:
+        complaints += [f"the kernel said: {line}" for line in run.lines if line.startswith(LAST_WORDS)][:1]
+    return complaints
+
+
+def compare(wanted, lines, whole):
+    """A complaint if the wanted lines are not there in this order or, if whole, not all there is."""
+    if whole:
+        found = [line for line in lines if line]
+        for pattern, line in itertools.zip_longest(wanted, found):
+            if pattern is None:
+                return [f"unexpected line: {line}"]
+            if line is None or not matches(pattern, line):
+                return [f"expected the line: {show(pattern)}", f"but there is: {line or 'nothing'}"]
+        return []
+    rest = iter(lines)
+    for pattern in wanted:
+        if not any(matches(pattern, line) for line in rest):
+            late = any(matches(pattern, line) for line in lines)
+            return [f"missing line{' (it is there, but out of order)' if late else ''}: {show(pattern)}"]
+    return []
+
+
+def show(pattern):
+    """A wanted line as a reader of complaints sees it."""
+    return pattern if isinstance(pattern, str) else f"(pattern) {pattern.pattern}"
+
+
+def matches(pattern, line):
+    """Whether a whole line is this string or has this pattern."""
+    return line == pattern if isinstance(pattern, str) else pattern.fullmatch(line) is not None

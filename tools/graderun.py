@@ -1,0 +1,233 @@
+"""Runs the machines of gradelib.py in QEMU: types at their prompts, watches how they end, leaves nothing behind.
+
+QEMU starts halted and connects to sockets of this side, so that no event is missed and nothing waits for a
+fixed time. The serial line is QEMU's standard input and output.
+"""
+
+import contextlib
+import json
+import os
+import select
+import shlex
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gdbstub import Stub, StubError
+from gradelib import Run
+
+PROMPT = b"K> "
+
+# No good run prints as much; a kernel that prints without end is stopped before it fills the memory.
+OUTPUT_LIMIT = 1 << 22
+
+
+class RunError(Exception):
+    """A run that is worth nothing, and why."""
+
+
+@dataclass
+class Bench:
+    """Where machines run."""
+
+    root: Path  # of the project; every process starts there
+    qemu: str
+    images: dict  # Machine.image -> path below the root
+    stop: threading.Event = field(default_factory=threading.Event)  # set: all runs end at once
+
+    def command(self, machine):
+        """The QEMU command by which a user can repeat a run, as a list of arguments."""
+        arguments = [self.qemu, "-accel", "tcg", "-m", machine.memory, "-no-reboot", "-nic", "none"]
+        arguments += ["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]
+        arguments += ["-cpu", machine.cpu] if machine.cpu else []
+        path = str(self.images[machine.image])
+        if machine.image == "kernel":
+            return arguments + ["-kernel", path, "-append", machine.words]
+        return arguments + ["-boot", "d", "-cdrom", path]
+
+    def symbols(self):
+        """The kernel's symbols: name -> address."""
+        nm = subprocess.run(["nm", self.images["kernel"]], cwd=self.root, stdout=subprocess.PIPE, text=True, check=True)
+        rows = (line.split(" ", 2) for line in nm.stdout.splitlines())
+        return {row[2]: int(row[0], 16) for row in rows if row[0]}
+
+
+def run_machine(machine, bench, timeout):
+    """Run a machine to its end, or for `timeout` seconds; never leaves a process behind."""
+    run = Run(bench.command(machine))
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="jos64-") as folder, contextlib.ExitStack() as stack:
+        try:
+            session = Session(machine, bench, run, Path(folder), start + timeout, stack)
+            session.go()
+        except (TimeoutError, socket.timeout):  # The same from Python 3.10 on.
+            run.problem = f"no end after {timeout:g} s"
+        except RunError as error:
+            run.problem = str(error)
+        except (OSError, StubError) as error:
+            run.problem = f"{type(error).__name__}: {error}"
+    run.seconds = time.monotonic() - start
+    return run
+
+
+class Session:
+    """The processes and sockets of one run."""
+
+    def __init__(self, machine, bench, run, folder, deadline, stack):
+        self.machine, self.bench, self.run = machine, bench, run
+        self.folder, self.deadline, self.stack = folder, deadline, stack
+        self.typed = list(machine.typed)
+        self.seen = 0  # how much of the output was there when something was last typed
+        self.events = b""
+
+    def go(self):
+        """The whole run."""
+        control_listener = self.listen("qmp")
+        command = self.run.command + ["-display", "none", "-serial", "stdio", "-monitor", "none", "-S"]
+        command += ["-qmp", f"unix:{self.folder}/qmp,server=off"]
+        if self.machine.at_entry:
+            stub_listener = self.listen("gdb")
+            command += ["-chardev", f"socket,id=gdb,path={self.folder}/gdb,server=off", "-gdb", "chardev:gdb"]
+        elif self.machine.gdb:
+            command += ["-chardev", f"socket,id=gdb,path={self.folder}/gdb,server=on,wait=off", "-gdb", "chardev:gdb"]
+        self.start_qemu(command)
+        try:
+            self.control = self.accept(control_listener)
+            self.ask("qmp_capabilities")
+            if self.machine.at_entry:
+                connection = self.accept(stub_listener)
+                connection.settimeout(self.left())
+                stub = Stub(connection)
+                self.machine.at_entry(stub, self.bench.symbols())
+                stub.detach()
+            elif self.machine.gdb:
+                self.start_gdb()
+            else:
+                self.ask("cont")
+            self.talk()
+        finally:
+            self.stop(self.qemu)
+            self.run.errors = self.errors.read_text(errors="replace") if self.errors.exists() else ""
+            self.note_events()
+
+    def listen(self, name):
+        """A listening socket in the run's folder."""
+        listener = self.stack.enter_context(socket.socket(socket.AF_UNIX))
+        listener.bind(str(self.folder / name))
+        listener.listen(1)
+        return listener
+
+    def accept(self, listener):
+        """QEMU's connection to a listening socket; RunError if QEMU ends before."""
+        while not select.select([listener], [], [], 0.1)[0]:
+            self.left()
+            if self.qemu.poll() is not None:
+                text = self.errors.read_text(errors="replace").strip()
+                raise RunError(f"QEMU did not start (status {self.qemu.returncode}): {text}")
+        return self.stack.enter_context(listener.accept()[0])
+
+    def start_qemu(self, command):
+        """Start QEMU in a process group of its own, so that the whole of it can be ended."""
+        self.errors = self.folder / "errors"
+        with open(self.errors, "wb") as errors:
+            self.qemu = subprocess.Popen(
+                command, cwd=self.bench.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+                start_new_session=True,
+            )
+        self.stack.callback(self.stop, self.qemu)
+
+    def start_gdb(self):
+        """Start gdb on the machine, by the .gdbinit that users get."""
+        script = (self.bench.root / ".gdbinit.tmpl").read_text().replace("localhost:1234", f"{self.folder}/gdb")
+        script = "set pagination off\nset confirm off\n" + script + "\n".join((*self.machine.gdb, "detach", "quit"))
+        (self.folder / "script").write_text(script)
+        self.gdb_log = self.folder / "gdb.log"
+        with open(self.gdb_log, "wb") as log:
+            self.gdb = subprocess.Popen(
+                ["gdb", "-q", "-n", "-batch", "-x", str(self.folder / "script")],
+                cwd=self.bench.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )
+        self.stack.callback(self.stop, self.gdb)
+
+    def talk(self):
+        """Collect the serial output and answer every prompt, until QEMU ends."""
+        output, control = self.qemu.stdout, self.control
+        watched = [output, control]
+        while watched:
+            if self.machine.gdb and self.gdb.poll():  # An error in its commands: the machine would wait forever.
+                raise RunError("gdb failed; the last lines of what it printed say why")
+            ready = select.select(watched, [], [], min(self.left(), 0.2))[0]
+            if control in ready:
+                data = control.recv(65536)
+                self.events += data
+                if not data:
+                    watched.remove(control)
+            if output in ready:
+                data = os.read(output.fileno(), 65536)
+                self.run.output += data
+                if not data:
+                    watched.remove(output)
+                if len(self.run.output) > OUTPUT_LIMIT:
+                    raise RunError(f"more than {OUTPUT_LIMIT} bytes of output")
+                self.answer()
+        self.run.status = self.qemu.wait(self.left())
+        if self.machine.gdb:
+            self.gdb.wait(self.left())
+            self.run.gdb_output = self.gdb_log.read_text(errors="replace")
+
+    def answer(self):
+        """Type the next words if the output ends with a prompt that has not been answered."""
+        start = len(self.run.output) - len(PROMPT)  # of the prompt, and so of a line, if it is there
+        at_prompt = self.run.output.endswith(PROMPT) and self.run.output[start - 1 : start] in (b"\n", b"")
+        if at_prompt and start >= self.seen and self.typed:
+            self.seen = len(self.run.output)
+            with contextlib.suppress(BrokenPipeError):
+                self.qemu.stdin.write(self.typed.pop(0).encode("latin-1"))
+                self.qemu.stdin.flush()
+
+    def ask(self, name):
+        """Send a QMP command. Its answer needs no reading: QEMU carries commands out in order."""
+        self.control.sendall(json.dumps({"execute": name}).encode() + b"\n")
+
+    def note_events(self):
+        """Find the reason of a shutdown among QMP's messages, and keep what gdb said."""
+        for line in self.events.splitlines():
+            with contextlib.suppress(ValueError):
+                message = json.loads(line)
+                if message.get("event") == "SHUTDOWN":
+                    self.run.shutdown = message["data"].get("reason", "unknown")
+        if self.machine.gdb and not self.run.gdb_output and hasattr(self, "gdb_log"):
+            self.run.gdb_output = self.gdb_log.read_text(errors="replace")
+
+    def left(self):
+        """Seconds until the deadline; TimeoutError when there are none, or nobody waits any more."""
+        seconds = self.deadline - time.monotonic()
+        if seconds <= 0 or self.bench.stop.is_set():
+            raise TimeoutError
+        return seconds
+
+    @staticmethod
+    def stop(process):
+        """End a process and whatever it started."""
+        if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+
+
+def reproduce(machine, command):
+    """The line that repeats a run by hand."""
+    line = shlex.join(command + ["-nographic", "-machine", "graphics=on"])
+    notes = [f"type {typed!r}" for typed in machine.typed] if machine.typed != ("exit\r",) else []
+    if machine.at_entry:
+        notes.append(f"spoiled at the entry by {machine.at_entry.__name__} of tools/badloader.py")
+    return line + "".join(f"\n# {note}" for note in notes)

@@ -1,0 +1,169 @@
+#!/bin/sh
+# setup.sh GROUP...: install what the groups of tools need and this machine lacks. Says nothing, and takes
+# well under 0.2 s, when nothing is missing, so that every target of the Makefile can ask first.
+#
+# Programs come from apt-get on Debian and Ubuntu; parts of the Rust toolchain from rustup where there is
+# one. On other systems, and whenever an installation fails, it says what to install and ends with 1.
+set -eu
+cd "$(dirname "$0")/.."
+
+# The oldest Rust 1.x that builds this workspace: rust-version in Cargo.toml.
+oldest_rust=91
+target=x86_64-unknown-none
+
+say() { echo "setup: $*" >&2; }
+die() { say "$*"; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+on_debian() { have apt-get && have dpkg; }
+have_rustup() { have rustup && rustup --version >/dev/null 2>&1; }
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+apt() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q "$@" >&2
+}
+
+# install_debian PACKAGE...: with apt-get; a first failure may only mean that the package lists are old.
+install_debian() {
+    [ "$(id -u)" = 0 ] || have sudo || die "please run as root: apt-get install $*"
+    say "installing $* (apt-get)"
+    # --no-remove: Debian has several packages that provide rustc and cargo (rustc, rustc-web, rustup) and
+    # conflict with one another. Better to stop than to take away a toolchain that somebody uses.
+    set -- install -y --no-install-recommends --no-remove "$@"
+    # Lists are absent in a fresh container.
+    if ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1 && apt "$@"; then return; fi
+    apt update || die "apt-get update failed"
+    apt "$@" || die "apt-get $* failed"
+}
+
+# need PROGRAM PACKAGE...: notes a program (or a file, if it begins with /) that is missing, and the packages
+# that bring it on Debian.
+missing=
+packages=
+need() {
+    program=$1
+    shift
+    case $program in
+    /*) [ -e "$program" ] ;;
+    *) have "$program" ;;
+    esac && return
+    missing="$missing${missing:+, }$program"
+    packages="$packages $*"
+}
+
+# --- The Rust toolchain ---------------------------------------------------------------------------------
+
+# Debian's own Rust, which security updates keep new for its browsers.
+debian_rust() {
+    on_debian && [ -n "$(apt-cache madison rustc-web 2>/dev/null)" ]
+}
+
+# A cargo and rustc that are new enough, and a C compiler, which links what runs on this machine.
+setup_rust() {
+    [ -n "${rust_is_ready-}" ] && return
+    rust_is_ready=1
+    need cc gcc libc6-dev
+    if ! have cargo || ! have rustc; then
+        if have_rustup; then
+            say "installing the stable Rust toolchain (rustup)"
+            rustup toolchain install stable --profile minimal >&2 || die "rustup toolchain install stable failed"
+            return
+        fi
+        if on_debian && ! ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1; then apt update || true; fi
+        debian_rust || die "there is no Rust: install it from https://rustup.rs, then run this again"
+        install_debian rustc-web cargo-web rust-web-src lld
+        hash -r
+    fi
+    version=$(rustc --version) || die "rustc does not run: rustc --version failed"
+    minor=$(echo "$version" | sed -nE 's/^rustc 1\.([0-9]+)\..*/\1/p')
+    [ "${minor:-0}" -ge $oldest_rust ] ||
+        die "$version is too old, Rust 1.$oldest_rust is needed: rustup update stable (see https://rustup.rs)"
+}
+
+# The libraries of the kernel's target: prebuilt, or their source.
+setup_target() {
+    setup_rust
+    case $(tools/kcargo --way) in
+    prebuilt) return ;;
+    source | debian)
+        tools/kcargo --has-linker || need ld.lld lld
+        return
+        ;;
+    esac
+    if have_rustup; then
+        say "adding the target $target (rustup)"
+        rustup target add $target >&2 && return
+        say "adding the source of the Rust library instead (rustup)"
+        rustup component add rust-src >&2 && return
+    fi
+    debian_rust || die "please give your Rust toolchain the target $target (rustup target add $target)"
+    # Both may stand side by side: rustup's toolchain in the user's home stays first in PATH, and kcargo
+    # takes Debian's for the kernel alone.
+    install_debian rustc-web cargo-web rust-web-src lld
+    [ "$(tools/kcargo --way)" != none ] || die "Debian's rustc-web cannot build for $target"
+}
+
+# setup_component NAME PROGRAM PACKAGE: a part of the toolchain that is one more program of cargo's.
+setup_component() {
+    setup_rust
+    have "$2" && "$2" --version >/dev/null 2>&1 && return
+    if have_rustup; then
+        say "adding $1 (rustup)"
+        rustup component add "$1" >&2 && return
+        die "rustup component add $1 failed"
+    fi
+    case $(command -v rustc) in
+    /usr/bin/*) install_debian "$3" ;;
+    *) die "please give your Rust toolchain the component $1" ;;
+    esac
+}
+
+setup_miri() {
+    have_rustup || die "Miri needs rustup (https://rustup.rs) and a nightly toolchain"
+    if ! cargo +nightly --version >/dev/null 2>&1; then
+        say "installing the nightly Rust toolchain (rustup)"
+        rustup toolchain install nightly --profile minimal >&2 || die "rustup toolchain install nightly failed"
+    fi
+    cargo +nightly miri --version >/dev/null 2>&1 && return
+    say "adding miri and rust-src to the nightly toolchain (rustup)"
+    rustup component add --toolchain nightly miri rust-src >&2 || die "rustup cannot add miri"
+}
+
+# --- The groups -----------------------------------------------------------------------------------------
+
+for group in "$@"; do
+    case $group in
+    host) setup_rust ;;
+    build)
+        setup_target
+        need objcopy binutils
+        need python3 python3
+        ;;
+    fmt) setup_component rustfmt cargo-fmt rustfmt-web ;;
+    clippy) setup_component clippy cargo-clippy rust-web-clippy ;;
+    miri) setup_miri ;;
+    iso)
+        need grub-mkrescue grub-common
+        need /usr/lib/grub/i386-pc grub-pc-bin
+        need xorriso xorriso
+        need mformat mtools
+        ;;
+    qemu)
+        # Whatever QEMU the user names is the user's; only the default one is installed.
+        [ "${QEMU:-qemu-system-x86_64}" != qemu-system-x86_64 ] || need qemu-system-x86_64 qemu-system-x86
+        ;;
+    window)
+        # Debian packs QEMU's window apart from QEMU.
+        if on_debian; then need "$(echo /usr/lib/*/qemu/ui-gtk.so)" qemu-system-gui; fi
+        ;;
+    gdb) have gdb-multiarch || need gdb gdb ;;
+    *) die "unknown group $group" ;;
+    esac
+done
+
+[ -n "$missing" ] || exit 0
+on_debian || die "please install $missing (on Debian they are in:$packages)"
+# shellcheck disable=SC2086 # a list of words
+install_debian $packages

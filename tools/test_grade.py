@@ -1,0 +1,297 @@
+"""Proves the grader: what must fail fails, for the stated reason. A script plays QEMU; nothing is booted."""
+
+import contextlib
+import io
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+import unittest
+import xml.etree.ElementTree as xml
+from pathlib import Path
+from unittest import mock
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import gradeui
+from gradelib import FAILURE, SUCCESS, Machine, Test, judge
+from graderun import Bench, run_machine
+
+# A QEMU that greets by QMP, waits for "cont", prints, answers what is typed, and ends.
+FAKE = r"""#!{python}
+import os, re, socket, sys, time
+text, status, event, prompt, hang = {text!r}, {status!r}, {event!r}, {prompt!r}, {hang!r}
+open({pidfile!r}, "w").write(str(os.getpid()))
+path = sys.argv[sys.argv.index("-qmp") + 1].split(":", 1)[1].split(",")[0]
+qmp = socket.socket(socket.AF_UNIX)
+qmp.connect(path)
+qmp.sendall(b'{{"QMP": {{}}}}\r\n')
+asked = b""
+while b'"cont"' not in asked:
+    asked += qmp.recv(4096)
+def say(data):
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+say(text)
+while prompt:
+    say(b"K> ")
+    typed = b""
+    while not typed.endswith(b"\r"):
+        typed += os.read(0, 1)
+    say(typed + b"\n")
+    if typed == b"exit\r":
+        break
+while hang:
+    time.sleep(1)
+if event:
+    qmp.sendall(b'{{"event": "SHUTDOWN", "data": {{"guest": true, "reason": "%s"}}}}\r\n' % event)
+sys.exit(status)
+"""
+
+GOOD = b"check_page() succeeded!\r\n"
+LINE = "check_page() succeeded!"
+
+
+class GraderCase(unittest.TestCase):
+    """Tests with a folder and a QEMU of their own."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name)
+        self.pidfile = self.root / "pid"
+        for name in ("kernel", "iso"):
+            (self.root / name).touch()
+        self.bench = Bench(self.root, str(self.root / "qemu"), {"kernel": Path("kernel"), "grub": Path("iso")})
+
+    def qemu(self, text=GOOD, status=SUCCESS, event=None, prompt=True, hang=False):
+        """Write the script that plays QEMU."""
+        path = self.root / "qemu"
+        path.write_text(FAKE.format(python=sys.executable, pidfile=str(self.pidfile), **{
+            "text": text, "status": status, "event": event, "prompt": prompt, "hang": hang
+        }))
+        path.chmod(0o755)
+
+    def judge(self, timeout=10, machine=Machine(), **test):
+        """The complaints about one test on that QEMU."""
+        test = Test("a test", 5, machine, **{"lines": (LINE,), **test})
+        return judge(test, run_machine(machine, self.bench, timeout))
+
+    def assert_fails(self, complaints, pattern):
+        self.assertTrue(any(re.search(pattern, text) for text in complaints), complaints)
+
+    def assert_no_qemu(self):
+        with self.assertRaises(ProcessLookupError):
+            os.kill(int(self.pidfile.read_text()), 0)
+
+
+class Judgement(GraderCase):
+    """What passes and what does not."""
+
+    def test_good_run_passes(self):
+        self.qemu()
+        self.assertEqual(self.judge(), [])
+
+    def test_line_but_status_0_fails(self):
+        self.qemu(status=0)
+        self.assert_fails(self.judge(), "status is 0, not 33")
+
+    def test_line_but_another_status_fails(self):
+        for status in (1, 32, 34, FAILURE):
+            self.qemu(status=status)
+            self.assert_fails(self.judge(), f"status is {status}, not 33")
+
+    def test_success_where_failure_is_wanted_fails(self):
+        self.qemu()
+        self.assert_fails(self.judge(status=FAILURE), "status is 33, not 35")
+
+    def test_status_but_no_line_fails(self):
+        self.qemu(text=b"")
+        self.assert_fails(self.judge(), "missing line: check_page")
+
+    def test_line_as_part_of_a_line_fails(self):
+        spoiled = [GOOD.replace(b"!", b"!!"), GOOD.replace(b" ", b" \r"), GOOD.upper(), b"x" + GOOD, b" " + GOOD]
+        for text in spoiled:
+            self.qemu(text=text)
+            self.assert_fails(self.judge(), "missing line")
+
+    def test_pattern_as_part_of_a_line_fails(self):
+        self.qemu(text=b"a check_page b\r\n")
+        self.assert_fails(self.judge(lines=(re.compile("check_page"),)), "missing line")
+
+    def test_order_counts(self):
+        self.qemu(text=b"b\r\na\r\n")
+        self.assert_fails(self.judge(lines=("a", "b")), "out of order")
+        self.assertEqual(self.judge(lines=("b", "a")), [])
+
+    def test_a_line_wanted_twice_must_come_twice(self):
+        self.qemu()
+        self.assert_fails(self.judge(lines=(LINE, LINE)), "missing line")
+
+    def test_whole_output_allows_nothing_else(self):
+        self.qemu(text=GOOD + b"something else\r\n")
+        self.assertEqual(self.judge(), [])
+        self.assert_fails(self.judge(lines=(LINE, "K> exit"), whole=True), "there is: something else")
+        self.assert_fails(self.judge(lines=(LINE, "something else"), whole=True), "unexpected line: K> exit")
+        self.assertEqual(self.judge(lines=(LINE, "something else", "K> exit"), whole=True), [])
+
+    def test_forbidden_line_fails(self):
+        self.qemu(text=GOOD + b"kernel panic at x\r\n")
+        self.assert_fails(self.judge(forbidden=(re.compile("kernel panic.*"),)), "forbidden line: kernel panic at x")
+
+    def test_last_words_are_told(self):
+        self.qemu(text=b"kernel panic at x: why\r\n", status=FAILURE)
+        self.assert_fails(self.judge(), "the kernel said: kernel panic at x: why")
+
+    def test_triple_fault_is_named(self):
+        self.qemu(status=0, event=b"guest-reset", prompt=False)
+        self.assert_fails(self.judge(), "triple fault")
+
+    def test_power_off_is_no_end_even_with_the_right_status(self):
+        self.qemu(event=b"guest-shutdown")
+        self.assert_fails(self.judge(), "guest-shutdown")
+
+    def test_hostile_output_is_judged_not_fatal(self):
+        self.qemu(text=b"\xff\xfe\x00\x1b[2J\r\n" * 1000 + GOOD)
+        self.assertEqual(self.judge(), [])
+
+
+class Running(GraderCase):
+    """What becomes of QEMU."""
+
+    def test_timeout_fails_and_ends_qemu(self):
+        self.qemu(prompt=False, hang=True)
+        start = time.monotonic()
+        self.assert_fails(self.judge(timeout=1), "no end after 1 s")
+        self.assertLess(time.monotonic() - start, 5)
+        self.assert_no_qemu()
+
+    def test_output_before_a_timeout_is_kept(self):
+        self.qemu(prompt=False, hang=True)
+        self.assertEqual(run_machine(Machine(), self.bench, 1).lines[0], LINE)
+
+    def test_output_without_end_is_ended(self):
+        self.qemu(text=b"a line\r\n" * 1_000_000, prompt=False, hang=True)
+        self.assert_fails(self.judge(timeout=30), "bytes of output")
+        self.assert_no_qemu()
+
+    def test_a_prompt_that_nobody_answers_is_ended(self):
+        self.qemu()
+        self.assert_fails(self.judge(timeout=1, machine=Machine(typed=())), "no end")
+        self.assert_no_qemu()
+
+    def test_each_line_is_typed_at_a_prompt_of_its_own(self):
+        self.qemu()
+        machine = Machine(typed=("help\r", "exit\r"))
+        self.assertEqual(self.judge(machine=machine, lines=(LINE, "K> help", "K> exit"), whole=True), [])
+
+    def test_qemu_that_does_not_start_is_reported(self):
+        (self.root / "qemu").write_text("#!/bin/sh\necho no such machine >&2\nexit 1\n")
+        (self.root / "qemu").chmod(0o755)
+        self.assert_fails(self.judge(), r"did not start \(status 1\): no such machine")
+
+    def test_no_qemu_is_reported(self):
+        self.assert_fails(self.judge(), "FileNotFoundError")
+
+    def test_equal_machines_run_once(self):
+        self.qemu()
+        (self.root / "count").write_text('#!/bin/sh\necho run >> runs\nexec ./qemu "$@"\n')
+        (self.root / "count").chmod(0o755)
+        self.bench.qemu = str(self.root / "count")
+        tests = [Test(f"part {i}", 1, Machine(), (LINE,)) for i in range(3)] + [Test("other", 1, Machine(words="x"))]
+        options = gradeui.parse([], tests)
+        results = gradeui.grade(options, self.bench, gradeui.Screen("never", len(tests), io.StringIO()))
+        self.assertTrue(all(result.passed for result in results))
+        self.assertEqual((self.root / "runs").read_text().count("run"), 2)
+
+
+class Program(GraderCase):
+    """The command line, the score and the reports."""
+
+    TESTS = [
+        Test("Page management", 20, Machine(), (LINE,), tags=("jos",)),
+        Test("fault: <none> & such", 5, Machine(), ("not there",)),
+    ]
+
+    def grade(self, *arguments):
+        """(status, printed text) of a grading."""
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+            try:
+                with mock.patch.dict(os.environ, QEMU=self.bench.qemu):
+                    status = gradeui.main(self.TESTS, self.root, self.bench.images, ["--no-build", *arguments])
+            except SystemExit as end:
+                status = end.code
+        return status, printed.getvalue()
+
+    def test_score_and_status(self):
+        self.qemu()
+        status, text = self.grade()
+        self.assertEqual(status, 1)
+        self.assertTrue(text.endswith("\nScore: 20/25\n"), text)
+        status, text = self.grade("page")
+        self.assertEqual((status, text.splitlines()[-1]), (0, "Score: 20/20"))
+
+    def test_output_of_a_failed_test_is_kept_and_named(self):
+        self.qemu()
+        _, text = self.grade()
+        path = self.root / "obj/grade/fault-none-such.out"
+        self.assertIn("output: obj/grade/fault-none-such.out", text)
+        self.assertIn(LINE, path.read_text())
+        self.assertIn(f"$ {self.bench.qemu} -accel tcg", path.read_text())
+        self.assertFalse((self.root / "obj/grade/page-management.out").exists())
+
+    def test_filters(self):
+        self.qemu()
+        self.assertEqual(self.grade("--list", "PAGE*")[1], "  20  Page management\n")
+        self.assertEqual(self.grade("--list", "fault:")[1], "   5  fault: <none> & such\n")
+        status, text = self.grade("page", "nothing like it")
+        self.assertEqual(status, 2)
+        self.assertIn("'nothing like it'", text)
+
+    def test_bad_options_are_errors(self):
+        for arguments in (["--jobs", "0"], ["--timeout", "-1"], ["--timeout", "nan"], ["--json", "/no/such/folder/x"]):
+            self.assertEqual(self.grade(*arguments)[0], 2, arguments)
+
+    def test_no_kernel_is_an_error(self):
+        (self.root / "kernel").unlink()
+        status, text = self.grade()
+        self.assertEqual(status, 2)
+        self.assertIn("there is no kernel", text)
+
+    def test_color(self):
+        self.qemu()
+        self.assertIn("\x1b[31mFAIL", self.grade("--color", "always")[1])
+        self.assertNotIn("\x1b", self.grade("--color", "auto")[1])
+        self.assertNotIn("\x1b", self.grade("--color", "never")[1])
+
+    def test_verbose_shows_commands_and_output_without_control_characters(self):
+        self.qemu(text=GOOD + b"\x1b[2J\r\n")
+        text = self.grade("-v", "page")[1]
+        self.assertIn("-kernel kernel", text)
+        self.assertIn("| K> exit", text)
+        self.assertNotIn("\x1b", text)
+
+    def test_json_is_what_gradescope_reads(self):
+        self.qemu()
+        self.grade("--json", str(self.root / "results.json"))
+        report = json.loads((self.root / "results.json").read_text())
+        self.assertEqual((report["score"], report["output"]), (20, "Score: 20/25"))
+        first, second = report["tests"]
+        self.assertEqual(set(first), {"name", "score", "max_score", "status", "output", "tags", "visibility"})
+        self.assertEqual((first["status"], first["score"], first["tags"]), ("passed", 20, ["jos"]))
+        self.assertEqual((second["status"], second["score"], second["max_score"]), ("failed", 0, 5))
+        self.assertIn("missing line: not there", second["output"])
+
+    def test_junit_is_well_formed_whatever_the_output(self):
+        self.qemu(text=b"\x00\x1b<&>\xff\r\n" + GOOD)
+        self.grade("--junit", str(self.root / "junit.xml"))
+        suite = xml.parse(self.root / "junit.xml").getroot().find("testsuite")
+        self.assertEqual((suite.get("tests"), suite.get("failures")), ("2", "1"))
+        self.assertEqual(len(suite.findall("testcase/failure")), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
