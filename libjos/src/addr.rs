@@ -9,6 +9,13 @@ use core::ops::{Add, Sub};
 
 use layout::{PGSIZE, page_round_down, page_round_up};
 
+/// Out of line, so that sums of addresses stay two instructions where they are used.
+#[cold]
+#[inline(never)]
+fn overflow(address: u64, bytes: u64) -> ! {
+    panic!("{address:#x} + {bytes:#x} is no address")
+}
+
 macro_rules! address {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -48,7 +55,7 @@ macro_rules! address {
             fn add(self, bytes: u64) -> Self {
                 match self.0.checked_add(bytes) {
                     Some(sum) => Self(sum),
-                    None => panic!("{self} + {bytes:#x} overflows"),
+                    None => overflow(self.0, bytes),
                 }
             }
         }

@@ -49,7 +49,7 @@ impl BootAlloc {
     ///
     /// Where no run of free memory is long enough, with what was asked and what is left; and
     /// after [`close`](Self::close).
-    #[inline(never)]
+    #[cfg_attr(debug_assertions, inline(never))]
     pub fn boot_alloc(&mut self, mem: &impl PhysMem, n: u64) -> PhysAddr {
         assert!(!self.closed, "boot_alloc: {n} bytes asked for after page_init; use page_alloc");
         let runs = self.free.runs();

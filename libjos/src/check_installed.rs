@@ -19,7 +19,7 @@ impl<M: Machine> Pmap<M> {
     /// # Panics
     ///
     /// Where that does not hold, with the values that differ.
-    #[inline(never)]
+    #[cfg_attr(debug_assertions, inline(never))]
     pub fn check_page_installed_pgdir(&mut self) {
         let sp = self.machine.stack_pointer().as_u64();
         let (kstack, kstacktop) = (M::Layout::KSTACK, M::Layout::KSTACKTOP);

@@ -61,7 +61,7 @@ impl<M: Machine> Pmap<M> {
     /// # Panics
     ///
     /// Where that does not hold, with the region, the address, and what is and should be there.
-    #[inline(never)]
+    #[cfg_attr(debug_assertions, inline(never))]
     pub fn check_kern_pgdir(&mut self) {
         // From the bottom up, without a gap. First the application's part, and UENVS.
         let upages = M::Layout::UPAGES;

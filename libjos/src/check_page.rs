@@ -34,7 +34,7 @@ impl<M: Machine> Pmap<M> {
     /// # Panics
     ///
     /// Where that does not hold, with the values that differ.
-    #[inline(never)]
+    #[cfg_attr(debug_assertions, inline(never))]
     pub fn check_page(&mut self) {
         let nfree = self.pages.nfree();
         let mut pps = [Frame::new(0); PAGES];

@@ -18,19 +18,24 @@ use crate::word::Word;
 bitflags::bitflags! {
     /// Who may do what with a page. What a page has of these is what a walk grants: on x86 each
     /// level can only take away.
+    ///
+    /// Where x86 has a bit for it, it is that bit, so that making an entry is a mask.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-    pub struct Perm: u8 {
+    pub struct Perm: u16 {
         /// Reading.
         const R = 1 << 0;
         /// Writing.
         const W = 1 << 1;
         /// Fetching instructions.
-        const X = 1 << 2;
+        const X = 1 << 3;
         /// By user code too, not the kernel alone (JOS's `PTE_U`).
-        const U = 1 << 3;
+        const U = 1 << 2;
         /// The same in every address space, so that it may outlive a change of page directory
         /// in the TLB.
-        const G = 1 << 4;
+        const G = 1 << 8;
+        /// Nothing to the processor: in place of [`Perm::W`], it says that a write is to be given
+        /// a copy of the page (JOS's `PTE_COW`). Formats keep it in a bit left to software.
+        const COW = 1 << 11;
     }
 }
 
@@ -47,7 +52,7 @@ impl Perm {
     pub const URW: Self = Self::UR.union(Self::W);
 }
 
-/// `urwxg`, with `-` for what is withheld.
+/// `urwxg`, with `-` for what is withheld, and `c` in place of `w` for copy-on-write.
 impl fmt::Display for Perm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let letters =
@@ -56,6 +61,8 @@ impl fmt::Display for Perm {
         for (slot, (perm, letter)) in text.iter_mut().zip(letters) {
             if self.contains(perm) {
                 *slot = letter as u8;
+            } else if perm == Self::W && self.contains(Self::COW) {
+                *slot = b'c';
             }
         }
         f.pad(core::str::from_utf8(&text).unwrap_or("?????"))
@@ -196,7 +203,7 @@ pub trait Geometry: Format {
     /// Where the entry of the table of `level` at `table` lies that maps `va`.
     #[must_use]
     fn entry(level: u32, table: PhysAddr, va: VirtAddr) -> PhysAddr {
-        table + Self::index(level, va) as u64 * Self::Word::BYTES
+        PhysAddr::new(table.as_u64() + Self::index(level, va) as u64 * Self::Word::BYTES)
     }
 }
 

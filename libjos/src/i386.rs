@@ -15,6 +15,8 @@ const D: u32 = 1 << 6;
 /// "Page size" in the page directory. In a page table the same bit is PAT.
 const PS: u32 = 1 << 7;
 const G: u32 = 1 << 8;
+/// Of the bits left to software, the one that JOS takes for PTE_COW.
+const COW: u32 = 1 << 11;
 
 /// Bits 31:12 of an entry.
 const ADDRESS: u32 = 0xFFFF_F000;
@@ -68,6 +70,9 @@ impl Format for I386 {
         if leaf.perm.contains(Perm::G) {
             entry |= G;
         }
+        if leaf.perm.contains(Perm::COW) {
+            entry |= COW;
+        }
         entry
     }
 
@@ -80,9 +85,10 @@ impl Format for I386 {
         perm.set(Perm::U, entry & US != 0);
         if level > 0 && entry & PS == 0 {
             let pa = PhysAddr::new(u64::from(entry & ADDRESS));
-            return Entry::Table { pa, allows: perm | Perm::G };
+            return Entry::Table { pa, allows: perm | Perm::G | Perm::COW };
         }
         perm.set(Perm::G, entry & G != 0);
+        perm.set(Perm::COW, entry & COW != 0);
         let address = if level > 0 { LARGE_ADDRESS } else { ADDRESS };
         Entry::Leaf(Leaf {
             pa: PhysAddr::new(u64::from(entry & address)),

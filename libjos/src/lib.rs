@@ -17,8 +17,14 @@
 //! | [`range`](mod@range), [`removal`] | ranges: `boot_map_region`, map, unmap, protect, split, merge; what is owed after |
 //! | [`mapping`] | `page_insert`, `page_lookup`, `page_remove`, `tlb_invalidate` |
 //! | [`mappings`] | looking at tables: walks level by level, all that is mapped |
+//! | [`space`] | address spaces: made, taken down, switched to; the kernel's half shared |
+//! | [`uvm`], [`cow`], [`copy`] | user memory: grown, shrunk, copied, copied on write; `copyin`, `copyout` |
+//! | [`vmprint`](mod@vmprint) | page tables in print, as xv6's lab has them and folded |
+//! | [`explain`] | an address explained: its bits, its walk, why an access was refused |
 //! | [`pmap`] | `mem_init`: all of it in order |
 //! | [`line`](mod@line) | a line editor, for the monitor |
+//! | [`processor`] | what the bits of control registers and error codes mean |
+//! | [`symtab`] | the kernel's own names and source lines, carried in its image |
 //! | [`check_pages`], `check_page`, `check_kern_pgdir`, `check_installed` | JOS's proofs of each step, and more |
 //! | `sim` | a machine to run on (feature `std`) |
 //!
@@ -36,6 +42,9 @@ mod check_installed;
 mod check_kern_pgdir;
 mod check_page;
 pub mod check_pages;
+pub mod copy;
+pub mod cow;
+pub mod explain;
 pub mod format;
 pub mod i386;
 pub mod line;
@@ -49,12 +58,17 @@ pub mod pgdir;
 #[cfg(test)]
 mod planted;
 pub mod pmap;
+pub mod processor;
 pub mod range;
 pub mod range_set;
 pub mod removal;
 pub mod riscv;
 #[cfg(any(test, feature = "std"))]
 pub mod sim;
+pub mod space;
+pub mod symtab;
+pub mod uvm;
+pub mod vmprint;
 #[expect(unsafe_code)]
 pub mod word;
 pub mod x86_64;

@@ -9,9 +9,8 @@ use layout::MemLayout;
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::format::{Entry, Format, Geometry, Perm};
 use crate::machine::Machine;
-use crate::mappings::Step;
 use crate::pages::{Frame, PageAllocator};
-use crate::pgdir::{MapError, Pte, WordOf};
+use crate::pgdir::{MapError, Pte, Stop, WordOf};
 use crate::pmap::Pmap;
 use crate::word::Word;
 
@@ -25,7 +24,7 @@ impl<M: Machine> Pmap<M> {
     /// [`MapError::NoMemory`], [`MapError::LargePage`], [`MapError::NonCanonical`], and
     /// [`MapError::Page`] where `frame` is free or its `pp_ref` would overflow. Nothing has
     /// changed then.
-    #[inline(never)]
+    #[cfg_attr(debug_assertions, inline(never))]
     pub fn page_insert(
         &mut self,
         pgdir: PhysAddr,
@@ -58,10 +57,10 @@ impl<M: Machine> Pmap<M> {
     /// The frame that `va` is mapped to, and the place of its entry. `None` where nothing is
     /// mapped, or what is mapped is a large page or no RAM.
     #[must_use]
-    #[inline(never)]
+    #[cfg_attr(debug_assertions, inline(never))]
     pub fn page_lookup(&self, pgdir: PhysAddr, va: VirtAddr) -> Option<(Frame, Pte)> {
         match self.walk(pgdir, va) {
-            Step { level: 0, at, entry: Entry::Leaf(leaf), .. } if M::Format::is_canonical(va) => {
+            Stop { level: 0, at, entry: Entry::Leaf(leaf), .. } if M::Format::is_canonical(va) => {
                 Some((self.pages.pa2page(leaf.pa)?, Pte { pa: at }))
             }
             _ => None,
@@ -74,7 +73,7 @@ impl<M: Machine> Pmap<M> {
     /// # Errors
     ///
     /// [`MapError::LargePage`] and [`MapError::NonCanonical`]; nothing has changed then.
-    #[inline(never)]
+    #[cfg_attr(debug_assertions, inline(never))]
     pub fn page_remove(&mut self, pgdir: PhysAddr, va: VirtAddr) -> Result<(), MapError> {
         let va = va.page_start();
         if let Some(pte) = self.pgdir_walk(pgdir, va, false)? {
@@ -99,7 +98,7 @@ impl<M: Machine> Pmap<M> {
 
     /// Drops the processor's translation of `va`, unless `pgdir` is not in use and `va` is not
     /// in the part that all page directories share.
-    #[inline(never)]
+    #[cfg_attr(debug_assertions, inline(never))]
     pub fn tlb_invalidate(&mut self, pgdir: PhysAddr, va: VirtAddr) {
         if Some(pgdir) == self.loaded || !Self::is_counted(va) {
             self.machine.invlpg(va);
@@ -115,7 +114,7 @@ impl<M: Machine> Pmap<M> {
     #[must_use]
     pub fn va2pa(&self, pgdir: PhysAddr, va: VirtAddr) -> Option<PhysAddr> {
         match self.walk(pgdir, va) {
-            Step { level, entry: Entry::Leaf(leaf), .. } if M::Format::is_canonical(va) => {
+            Stop { level, entry: Entry::Leaf(leaf), .. } if M::Format::is_canonical(va) => {
                 Some(leaf.pa + (va.as_u64() & (M::Format::page_size(level) - 1)))
             }
             _ => None,

@@ -12,7 +12,7 @@ use crate::machine::PhysMem;
 use crate::word::Word;
 
 /// The most levels that a format has.
-const MAX_LEVELS: usize = 5;
+pub(crate) const MAX_LEVELS: usize = 5;
 
 /// One level of a walk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

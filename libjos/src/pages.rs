@@ -41,8 +41,8 @@ pub struct PageInfo {
     /// On the free list: the index of the next free frame, or [`PageInfo::END`]. Off it:
     /// [`PageInfo::IN_USE`] or [`PageInfo::RESERVED`].
     pub pp_link: u32,
-    /// Mappings of the frame below UTOP, plus 1 where it is a page table, plus 1 where it is
-    /// reserved.
+    /// Mappings of the frame below UTOP, plus 1 where it is a page table (and 1 for each
+    /// further address space that shares it), plus 1 where it is reserved.
     pub pp_ref: u32,
 }
 
@@ -176,15 +176,67 @@ pub(crate) struct FreeList {
 #[must_use = "these frames are lost unless they are given back"]
 #[derive(Debug)]
 pub struct FreeFrames {
-    /// The frame that came last, and the one that came first, where the list ends.
-    ends: Option<(u32, u32)>,
+    /// The frame that came last, from which the links lead to the others.
+    last: u32,
+    /// The frame that came first, where they end.
+    first: u32,
     count: usize,
 }
 
 impl FreeFrames {
     /// None yet.
     pub(crate) fn new() -> Self {
-        Self { ends: None, count: 0 }
+        Self { last: PageInfo::END, first: PageInfo::END, count: 0 }
+    }
+
+    /// Notes that the list now begins with frame `index`, whose link leads to the last one.
+    #[inline]
+    fn push(&mut self, index: u32) {
+        if self.count == 0 {
+            self.first = index;
+        }
+        self.last = index;
+        self.count += 1;
+    }
+}
+
+/// Counts uses of pages less, one after the other; [`Pages::release_into`] makes it.
+#[derive(Debug)]
+pub(crate) struct Releases<'a> {
+    base: PhysAddr,
+    infos: &'a mut [PageInfo],
+    /// Held by value, so that it stays in registers while many are released.
+    waiting: FreeFrames,
+}
+
+impl Releases<'_> {
+    /// Counts one use less of the page at `pa`, if `pages` describes it.
+    ///
+    /// # Panics
+    ///
+    /// As [`page_decref`](PageAllocator::page_decref).
+    #[inline]
+    pub(crate) fn release(&mut self, pa: PhysAddr) {
+        // An address below `base` wraps, and lies beyond the end of `pages` then.
+        let index = (pa.as_u64().wrapping_sub(self.base.as_u64()) / PGSIZE) as usize;
+        let Some(info) = self.infos.get_mut(index) else { return };
+        if *info == (PageInfo { pp_link: PageInfo::IN_USE, pp_ref: 1 }) {
+            *info = PageInfo { pp_link: self.waiting.last, pp_ref: 0 };
+            self.waiting.push(index as u32);
+        } else if info.pp_ref > 1 {
+            info.pp_ref -= 1;
+        } else {
+            no_use_left(pa, info.pp_ref)
+        }
+    }
+}
+
+/// A use was counted less that had not been counted.
+#[cold]
+fn no_use_left(pa: PhysAddr, pp_ref: u32) -> ! {
+    match pp_ref {
+        0 => panic!("page_decref: {}", PageError::Unreferenced { pa }),
+        _ => panic!("page_decref: {}", PageError::Reserved { pa }),
     }
 }
 
@@ -261,7 +313,7 @@ impl Pages {
     /// # Panics
     ///
     /// Where `free` has a page that `pages` does not describe.
-    #[inline(never)]
+    #[cfg_attr(debug_assertions, inline(never))]
     pub fn page_init(&mut self, free: &RangeSet) {
         const RESERVED: PageInfo = PageInfo { pp_link: PageInfo::RESERVED, pp_ref: 1 };
         let base = self.base;
@@ -297,11 +349,22 @@ impl Pages {
     /// # Panics
     ///
     /// Where it is free, reserved or still referenced: a bug of the caller.
-    #[inline(never)]
+    #[cfg_attr(debug_assertions, inline(never))]
     pub fn page_free(&mut self, frame: Frame) {
         if let Err(error) = self.try_page_free(frame) {
             panic!("page_free: {error}");
         }
+    }
+
+    /// Frees `frame`, of which at most one use is left.
+    fn drop_last_use(&mut self, frame: Frame) {
+        let pa = self.page2pa(frame);
+        let info = &mut self.infos_mut()[frame.index()];
+        match *info {
+            PageInfo { pp_link: PageInfo::IN_USE, pp_ref: 1 } => info.pp_ref = 0,
+            PageInfo { pp_ref, .. } => no_use_left(pa, pp_ref),
+        }
+        self.page_free(frame);
     }
 
     /// Takes back what [`page_incref`](PageAllocator::page_incref) counted. The frame stays
@@ -310,32 +373,56 @@ impl Pages {
         self.infos_mut()[frame.index()].pp_ref -= 1;
     }
 
-    /// Counts one use of `frame` less; one without use goes to `waiting`, not to the free list.
+    /// Counts one more use of each of the pages in `[pa, pa + size)` that `pages` describes.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// As [`page_decref`](PageAllocator::page_decref).
-    #[inline]
-    pub(crate) fn release(&mut self, frame: Frame, waiting: &mut FreeFrames) {
-        let info = &mut self.infos_mut()[frame.index()];
-        if *info != (PageInfo { pp_link: PageInfo::IN_USE, pp_ref: 1 }) {
-            return self.page_decref(frame);
+    /// Those of [`page_incref`](PageAllocator::page_incref), for the first page that has one;
+    /// nothing has changed then.
+    pub(crate) fn count_run(&mut self, pa: PhysAddr, size: u64) -> Result<(), PageError> {
+        let base = self.base.as_u64();
+        let index = |pa: u64| {
+            let index = pa.saturating_sub(base) / PGSIZE;
+            index.min(self.npages() as u64) as usize
+        };
+        let (start, end) = (index(pa.as_u64()), index(pa.as_u64().saturating_add(size)));
+        let run = &mut self.infos_mut()[start..end];
+        let cannot = |info: &PageInfo| info.is_free() || info.pp_ref == u32::MAX;
+        if let Some(bad) = run.iter().position(cannot) {
+            // Names the error; it changes nothing.
+            return self.page_incref(Frame((start + bad) as u32));
         }
-        let (link, first) = waiting.ends.unwrap_or((PageInfo::END, frame.0));
-        *info = PageInfo { pp_link: link, pp_ref: 0 };
-        waiting.ends = Some((frame.0, first));
-        waiting.count += 1;
+        for info in run {
+            info.pp_ref += 1;
+        }
+        Ok(())
+    }
+
+    /// Lets `release` count uses less. Pages without use then go to `waiting`, not to the free
+    /// list.
+    #[inline]
+    pub(crate) fn release_into(
+        &mut self,
+        waiting: &mut FreeFrames,
+        release: impl FnOnce(&mut Releases<'_>),
+    ) {
+        let base = self.base;
+        let taken = core::mem::replace(waiting, FreeFrames::new());
+        let mut releases = Releases { base, infos: self.infos_mut(), waiting: taken };
+        release(&mut releases);
+        *waiting = releases.waiting;
     }
 
     /// Puts the frames that waited on the free list, and returns how many they were.
     pub(crate) fn take_back(&mut self, waiting: FreeFrames) -> usize {
-        if let Some((last, first)) = waiting.ends {
+        let FreeFrames { last, first, count } = waiting;
+        if count > 0 {
             let head = self.page_free_list;
             self.infos_mut()[first as usize].pp_link = head;
             self.page_free_list = last;
-            self.nfree += waiting.count;
+            self.nfree += count;
         }
-        waiting.count
+        count
     }
 
     /// Empties the allocator, so that it has no memory to give, until
@@ -378,7 +465,7 @@ impl Pages {
 }
 
 impl PageAllocator for Pages {
-    #[inline(never)]
+    #[cfg_attr(debug_assertions, inline(never))]
     fn page_alloc(&mut self, mem: &impl PhysMem, flags: AllocFlags) -> Option<Frame> {
         let frame = Frame(self.page_free_list);
         if frame.0 == PageInfo::END {
@@ -423,20 +510,13 @@ impl PageAllocator for Pages {
         Ok(())
     }
 
-    #[inline(never)]
+    #[cfg_attr(debug_assertions, inline(never))]
     fn page_decref(&mut self, frame: Frame) {
-        let pa = self.page2pa(frame);
         let info = &mut self.infos_mut()[frame.index()];
-        match info.pp_ref {
-            0 => panic!("page_decref: {}", PageError::Unreferenced { pa }),
-            1 if info.pp_link == PageInfo::RESERVED => {
-                panic!("page_decref: {}", PageError::Reserved { pa })
-            }
-            1 => {
-                info.pp_ref = 0;
-                self.page_free(frame);
-            }
-            _ => info.pp_ref -= 1,
+        if info.pp_ref > 1 {
+            info.pp_ref -= 1;
+        } else {
+            self.drop_last_use(frame);
         }
     }
 
@@ -448,7 +528,8 @@ impl PageAllocator for Pages {
         self.array.len()
     }
 
+    #[inline]
     fn page2pa(&self, frame: Frame) -> PhysAddr {
-        self.base + u64::from(frame.0) * PGSIZE
+        PhysAddr::new(self.base.as_u64() + u64::from(frame.0) * PGSIZE)
     }
 }

@@ -9,7 +9,6 @@ use core::fmt;
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::format::{Entry, Format, Geometry};
 use crate::machine::Machine;
-use crate::mappings::{Step, steps};
 use crate::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageError};
 use crate::pmap::Pmap;
 use crate::word::Word;
@@ -93,6 +92,16 @@ impl From<PageError> for MapError {
 /// The integer that one entry of this machine's page tables is.
 pub(crate) type WordOf<M> = <<M as Machine>::Format as Format>::Word;
 
+/// Where a walk ended, and what it found there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stop {
+    pub(crate) level: u32,
+    /// The physical address of the entry.
+    pub(crate) at: PhysAddr,
+    /// A leaf, or absent.
+    pub(crate) entry: Entry,
+}
+
 impl<M: Machine> Pmap<M> {
     /// What entry `index` of the table of `level` at `table` says.
     pub(crate) fn entry(&self, level: u32, table: PhysAddr, index: usize) -> Entry {
@@ -101,11 +110,21 @@ impl<M: Machine> Pmap<M> {
 
     /// Follows the tables from `pgdir` to the entry that decides about `va`: a leaf, or an absent
     /// entry of any level.
-    pub(crate) fn walk(&self, pgdir: PhysAddr, va: VirtAddr) -> Step {
-        match steps::<M::Format, M>(&self.machine, pgdir, va).last() {
-            Some(step) => step,
-            None => unreachable!("a walk has at least the root's step"),
+    ///
+    /// This is [`steps`](crate::mappings::steps) without looking on, for the paths where each
+    /// instruction counts: with the level known at each turn, the loop unrolls to a few loads.
+    #[inline(always)]
+    pub(crate) fn walk(&self, pgdir: PhysAddr, va: VirtAddr) -> Stop {
+        let mut table = pgdir;
+        for level in (1..M::Format::LEVELS).rev() {
+            let at = M::Format::entry(level, table, va);
+            match M::Format::decode(level, self.machine.load(at)) {
+                Entry::Table { pa, .. } => table = pa,
+                entry => return Stop { level, at, entry },
+            }
         }
+        let at = M::Format::entry(0, table, va);
+        Stop { level: 0, at, entry: M::Format::decode(0, self.machine.load(at)) }
     }
 
     /// Finds the entry of the page at `va`, whether present or not. Where the page table that
@@ -116,33 +135,54 @@ impl<M: Machine> Pmap<M> {
     ///
     /// [`MapError::NoMemory`], and then no table was made; [`MapError::LargePage`];
     /// [`MapError::NonCanonical`].
-    #[inline(never)]
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn pgdir_walk(
         &mut self,
         pgdir: PhysAddr,
         va: VirtAddr,
         create: bool,
     ) -> Result<Option<Pte>, MapError> {
-        if !M::Format::is_canonical(va) {
-            return Err(MapError::NonCanonical { va });
-        }
         match self.walk(pgdir, va) {
-            Step { level: 0, at, .. } => Ok(Some(Pte { pa: at })),
-            Step { level, entry: Entry::Leaf(_), .. } => {
-                Err(MapError::LargePage { va, size: M::Format::page_size(level) })
-            }
-            Step { level, at, .. } if create => self.make_tables(level, at, va).map(Some),
-            Step { .. } => Ok(None),
+            Stop { level: 0, at, .. } if M::Format::is_canonical(va) => Ok(Some(Pte { pa: at })),
+            _ => self.no_table(pgdir, va, create).map(|at| at.map(|pa| Pte { pa })),
+        }
+    }
+
+    /// What [`pgdir_walk`](Self::pgdir_walk) does where the walk of `va` ended above the last
+    /// level, or should not have begun.
+    #[inline(never)]
+    fn no_table(
+        &mut self,
+        pgdir: PhysAddr,
+        va: VirtAddr,
+        create: bool,
+    ) -> Result<Option<PhysAddr>, MapError> {
+        let Stop { level, at, entry } = self.walk(pgdir, va);
+        if !M::Format::is_canonical(va) {
+            Err(MapError::NonCanonical { va })
+        } else if let Entry::Leaf(_) = entry {
+            Err(MapError::LargePage { va, size: M::Format::page_size(level) })
+        } else if create {
+            self.make_tables(level, at, va).map(Some)
+        } else {
+            Ok(None)
         }
     }
 
     /// Makes the tables of all levels below `level` that lead to `va`, and links them at `at`.
-    fn make_tables(&mut self, level: u32, at: PhysAddr, va: VirtAddr) -> Result<Pte, MapError> {
+    /// Returns where the entry of `va` is.
+    fn make_tables(
+        &mut self,
+        level: u32,
+        at: PhysAddr,
+        va: VirtAddr,
+    ) -> Result<PhysAddr, MapError> {
         let table = self.alloc_table(ALLOC_ZERO).ok_or(MapError::NoMemory { va })?;
         let pa = self.pages.page2pa(table);
         let entry = M::Format::entry(level - 1, pa, va);
         let pte = match level {
-            1 => Pte { pa: entry },
+            1 => entry,
             _ => self.make_tables(level - 1, entry, va).inspect_err(|_| {
                 self.pages.page_decref(table);
             })?,
@@ -175,7 +215,7 @@ impl<M: Machine> Pmap<M> {
             self.machine.store(at, WordOf::<M>::ZERO);
             // The processor may keep upper-level entries that led to the table (Intel SDM
             // vol. 3A, 4.10.3); flushing any address below it drops them.
-            self.tlb_invalidate(self.kern_pgdir, va);
+            self.machine.invlpg(va);
             self.free_table(pa);
         }
         (0..M::Format::ENTRIES).all(|index| self.entry(level, table, index) == Entry::Absent)

@@ -6,6 +6,8 @@
 //! [`check_pages`](crate::check_pages) and the files `check_page.rs`, `check_kern_pgdir.rs` and
 //! `check_installed.rs`.
 
+use core::hint::black_box;
+
 use layout::{Content, MB, MemLayout, PGSIZE, Region};
 
 use crate::addr::{PhysAddr, PhysRange, VirtAddr};
@@ -73,7 +75,7 @@ pub struct Pmap<M: Machine> {
 /// # Panics
 ///
 /// Where the machine has too little RAM, or a check fails.
-#[inline(never)]
+#[cfg_attr(debug_assertions, inline(never))]
 pub fn mem_init<M: Machine>(mut machine: M, boot: Boot) -> Pmap<M> {
     // The map must be made for tables of this format.
     const {
@@ -100,10 +102,22 @@ pub fn mem_init<M: Machine>(mut machine: M, boot: Boot) -> Pmap<M> {
     #[expect(unsafe_code)]
     // SAFETY: the array is of memory that was just allocated for it alone, and it stays valid
     // with the machine, which the same Pmap owns. Through UPAGES it can only be read.
-    let pages = unsafe { Pages::new(array, PhysAddr::new(M::Layout::PHYS_BASE)) };
+    let allocator = unsafe { Pages::new(array, PhysAddr::new(M::Layout::PHYS_BASE)) };
 
-    let mut pmap =
-        Pmap { machine, pages, kern_pgdir, loaded: None, pages_memory, boot_alloc, boot };
+    // What JOS's users ask gdb for. Kept in memory, so that `p npages`, `p kern_pgdir` and
+    // `p pages[1]` answer at every line from here on.
+    let pages: *const PageInfo = array.as_ptr().cast();
+    black_box((&npages, &kern_pgdir, &pages));
+
+    let mut pmap = Pmap {
+        machine,
+        pages: allocator,
+        kern_pgdir,
+        loaded: None,
+        pages_memory,
+        boot_alloc,
+        boot,
+    };
 
     // The page tables as part of the address space: the directory's own entry at UVPT.
     if let Some(entry) = M::Format::self_map(kern_pgdir) {
@@ -127,6 +141,7 @@ pub fn mem_init<M: Machine>(mut machine: M, boot: Boot) -> Pmap<M> {
     pmap.lcr3(kern_pgdir);
     pmap.machine.protect_kernel();
     pmap.check_page_free_list();
+    black_box((&npages, &kern_pgdir, &pages));
     pmap
 }
 

@@ -11,7 +11,7 @@ use crate::addr::{PhysAddr, VirtAddr};
 use crate::format::{Entry, Format, Geometry, Leaf, Perm};
 use crate::machine::Machine;
 use crate::mappings::leaves;
-use crate::pages::{ALLOC_ZERO, AllocFlags, PageAllocator};
+use crate::pages::{ALLOC_ZERO, AllocFlags, PageAllocator, Pages};
 use crate::pgdir::{MapError, WordOf};
 use crate::pmap::Pmap;
 use crate::removal::{Flush, Removal};
@@ -50,6 +50,104 @@ impl Span {
     }
 }
 
+/// Neighbouring entries of one table: leaves of `level`, or absent.
+#[derive(Clone, Copy)]
+struct Entries {
+    level: u32,
+    /// Where the first one is.
+    at: PhysAddr,
+    /// What the first one maps.
+    va: VirtAddr,
+    count: usize,
+}
+
+impl Entries {
+    /// The leaves among them: where the entry is, the address that it maps, what it says.
+    #[inline]
+    fn leaves<M: Machine>(&self, machine: &M) -> impl Iterator<Item = (PhysAddr, VirtAddr, Leaf)> {
+        let page_size = M::Format::page_size(self.level);
+        (0..self.count as u64).filter_map(move |i| {
+            // Within one table and what it maps, so no sum overflows.
+            let at = PhysAddr::new(self.at.as_u64() + i * WordOf::<M>::BYTES);
+            let va = VirtAddr::new(self.va.as_u64() + i * page_size);
+            match M::Format::decode(self.level, machine.load(at)) {
+                Entry::Leaf(leaf) => Some((at, va, leaf)),
+                _ => None,
+            }
+        })
+    }
+}
+
+/// What is to be done to a range of mappings.
+trait Change<M: Machine> {
+    /// Does it to `entries`.
+    fn make(&mut self, pmap: &mut Pmap<M>, entries: &Entries);
+}
+
+/// Takes them away.
+struct Unmap<'a> {
+    removal: &'a mut Removal,
+}
+
+impl<M: Machine> Change<M> for Unmap<'_> {
+    fn make(&mut self, pmap: &mut Pmap<M>, entries: &Entries) {
+        let Pmap { machine, pages, .. } = pmap;
+        let counted = Pmap::<M>::is_counted(entries.va);
+        if entries.level == 0 && counted {
+            // With the level known, this is one small loop.
+            let entries = Entries { level: 0, ..*entries };
+            return take_pages_away(machine, pages, &entries, self.removal);
+        }
+        let size = M::Format::page_size(entries.level);
+        for (at, va, leaf) in entries.leaves(machine) {
+            machine.store(at, WordOf::<M>::ZERO);
+            self.removal.flush.add(va);
+            if counted {
+                pages.release_into(&mut self.removal.frames, |releases| {
+                    for offset in (0..size).step_by(PGSIZE as usize) {
+                        releases.release(leaf.pa + offset);
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// Takes entries of the last level away, and each page's use. Of all that is unmapped nearly
+/// everything goes through here, so this is one small loop, with what it counts in registers.
+#[inline(always)]
+fn take_pages_away<M: Machine>(
+    machine: &mut M,
+    pages: &mut Pages,
+    entries: &Entries,
+    removal: &mut Removal,
+) {
+    let Removal { flush, frames } = removal;
+    pages.release_into(frames, |releases| {
+        for (at, va, leaf) in entries.leaves(machine) {
+            machine.store(at, WordOf::<M>::ZERO);
+            flush.add(va);
+            releases.release(leaf.pa);
+        }
+    });
+}
+
+/// Gives them other permissions.
+struct Protect<'a> {
+    perm: Perm,
+    flush: &'a mut Flush,
+}
+
+impl<M: Machine> Change<M> for Protect<'_> {
+    fn make(&mut self, pmap: &mut Pmap<M>, entries: &Entries) {
+        for (at, va, leaf) in entries.leaves(&pmap.machine) {
+            let entry = M::Format::encode(entries.level, &Leaf { perm: self.perm, ..leaf });
+            pmap.machine.store(at, entry);
+            self.flush.add(va);
+        }
+    }
+}
+
 impl<M: Machine> Pmap<M> {
     /// Maps `[va, va + size)` to `[pa, pa + size)` with `perm` in the kernel's part of `pgdir`,
     /// by the largest pages that alignment and the processor allow. No `pp_ref` of what is mapped
@@ -58,7 +156,7 @@ impl<M: Machine> Pmap<M> {
     /// # Panics
     ///
     /// Where [`map_range`](Self::map_range) fails: a bug, or a machine that cannot be used.
-    #[inline(never)]
+    #[cfg_attr(debug_assertions, inline(never))]
     pub fn boot_map_region(
         &mut self,
         pgdir: PhysAddr,
@@ -120,17 +218,7 @@ impl<M: Machine> Pmap<M> {
         self.split_at_ends(pgdir, va, size)?;
         let mut removal = Removal::new(self.is_visible(pgdir, va));
         let span = Span { va, pa: PhysAddr::new(0), size };
-        self.visit(M::Format::ROOT, pgdir, span, &mut |pmap, level, at, va, leaf| {
-            pmap.machine.store(at, WordOf::<M>::ZERO);
-            removal.flush.add(va);
-            if Self::is_counted(va) {
-                for page in (0..M::Format::page_size(level)).step_by(PGSIZE as usize) {
-                    if let Some(frame) = pmap.pages.pa2page(leaf.pa + page) {
-                        removal.release(&mut pmap.pages, frame);
-                    }
-                }
-            }
-        });
+        self.visit(M::Format::ROOT, pgdir, span, &mut Unmap { removal: &mut removal });
         Ok(removal)
     }
 
@@ -154,10 +242,7 @@ impl<M: Machine> Pmap<M> {
         self.split_at_ends(pgdir, va, size)?;
         let mut flush = Flush::new(self.is_visible(pgdir, va));
         let span = Span { va, pa: PhysAddr::new(0), size };
-        self.visit(M::Format::ROOT, pgdir, span, &mut |pmap, level, at, va, leaf| {
-            pmap.machine.store(at, M::Format::encode(level, &Leaf { perm, ..leaf }));
-            flush.add(va);
-        });
+        self.visit(M::Format::ROOT, pgdir, span, &mut Protect { perm, flush: &mut flush });
         Ok(flush)
     }
 
@@ -169,10 +254,6 @@ impl<M: Machine> Pmap<M> {
     ///
     /// [`MapError::NonCanonical`], and [`MapError::NotUniform`] where the pages do not make one,
     /// or the processor has none of that size. Nothing has changed then.
-    ///
-    /// # Panics
-    ///
-    /// Where the table is no page of RAM: a bug.
     pub fn merge(
         &mut self,
         pgdir: PhysAddr,
@@ -208,10 +289,7 @@ impl<M: Machine> Pmap<M> {
         for index in 0..M::Format::ENTRIES as u64 {
             removal.flush.add(start + index * part);
         }
-        match self.pages.pa2page(table) {
-            Some(frame) => removal.release(&mut self.pages, frame),
-            None => panic!("page table at {table} lies outside RAM"),
-        }
+        self.pages.release_into(&mut removal.frames, |releases| releases.release(table));
         Ok(removal)
     }
 
@@ -316,19 +394,7 @@ impl<M: Machine> Pmap<M> {
     /// Counts a mapping of each page of `span` that counts.
     fn count_range(&mut self, span: Span) -> Result<(), MapError> {
         let counted = M::Layout::UTOP.saturating_sub(span.va.as_u64()).min(span.size);
-        let pages = || (0..counted).step_by(PGSIZE as usize).map(|offset| span.pa + offset);
-        for (done, pa) in pages().enumerate() {
-            let Some(frame) = self.pages.pa2page(pa) else { continue };
-            if let Err(error) = self.pages.page_incref(frame) {
-                for pa in pages().take(done) {
-                    if let Some(frame) = self.pages.pa2page(pa) {
-                        self.pages.page_uncount(frame);
-                    }
-                }
-                return Err(error.into());
-            }
-        }
-        Ok(())
+        Ok(self.pages.count_run(span.pa, counted)?)
     }
 
     /// Maps `span` in the table of `level` at `table`, which maps all of its addresses.
@@ -410,15 +476,14 @@ impl<M: Machine> Pmap<M> {
         Word::from_u64(entry(M::Format::page_size(level)) - entry(0))
     }
 
-    /// Calls `change` for each leaf in `span`, all of which lie in it whole, with the leaf's
-    /// level, where its entry is, the address that it maps, and what it says.
-    fn visit(
-        &mut self,
-        level: u32,
-        table: PhysAddr,
-        mut span: Span,
-        change: &mut impl FnMut(&mut Self, u32, PhysAddr, VirtAddr, Leaf),
-    ) {
+    /// Makes `change` to all entries of `span` that may be leaves. Every leaf there lies in the span
+    /// whole.
+    fn visit(&mut self, level: u32, table: PhysAddr, mut span: Span, change: &mut impl Change<M>) {
+        if level == 0 {
+            let at = M::Format::entry(0, table, span.va);
+            let count = Self::pages_here(0, &span);
+            return change.make(self, &Entries { level: 0, at, va: span.va, count });
+        }
         let page_size = M::Format::page_size(level);
         while span.size > 0 {
             let part = span.within(page_size);
@@ -426,7 +491,7 @@ impl<M: Machine> Pmap<M> {
             match M::Format::decode(level, self.machine.load(at)) {
                 Entry::Absent => {}
                 Entry::Table { pa, .. } => self.visit(level - 1, pa, part, change),
-                Entry::Leaf(leaf) => change(self, level, at, span.va, leaf),
+                Entry::Leaf(_) => change.make(self, &Entries { level, at, va: span.va, count: 1 }),
             }
             span.advance(part.size);
         }

@@ -7,7 +7,7 @@
 
 use crate::addr::VirtAddr;
 use crate::machine::Machine;
-use crate::pages::{Frame, FreeFrames, Pages};
+use crate::pages::{Frame, FreeFrames, PageAllocator, Pages};
 
 /// The most pages that are flushed one by one; beyond that the whole TLB is cheaper.
 pub const FLUSH_ALL_ABOVE: usize = 32;
@@ -64,6 +64,12 @@ impl Removal {
         Self { flush: Flush::new(visible), frames: FreeFrames::new() }
     }
 
+    /// Drops one use of `frame`, and keeps the frame for later if none is left.
+    pub(crate) fn release(&mut self, pages: &mut Pages, frame: Frame) {
+        let pa = pages.page2pa(frame);
+        pages.release_into(&mut self.frames, |releases| releases.release(pa));
+    }
+
     /// Makes the processor forget the mappings. What comes back holds the frames.
     pub fn flush<M: Machine>(self, machine: &mut M) -> Flushed {
         self.flush.flush(machine);
@@ -82,12 +88,5 @@ impl Flushed {
     /// Puts the frames on the free list, and returns how many they were.
     pub fn free(self, pages: &mut Pages) -> usize {
         pages.take_back(self.frames)
-    }
-}
-
-impl Removal {
-    /// Drops one use of `frame`, and keeps the frame for later if none is left.
-    pub(crate) fn release(&mut self, pages: &mut Pages, frame: Frame) {
-        pages.release(frame, &mut self.frames);
     }
 }

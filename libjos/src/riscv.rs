@@ -1,7 +1,7 @@
 //! RISC-V's formats: Sv39 (three levels) and Sv48 (four) of 512 eight-byte entries; pages of
-//! 4 KB, 2 MB and 1 GB.
+//! 4 KB, 2 MB, 1 GB and, with four levels, 512 GB.
 //!
-//! Source: RISC-V privileged specification, 12.3 "Sv32", 12.4 "Sv39". An entry with
+//! Source: RISC-V privileged specification, 12.3 "Sv32", 12.4 "Sv39", 12.5 "Sv48". An entry with
 //! R = W = X = 0 is a table and nothing else, so a table cannot map itself. Leaves are made with
 //! A set, and D where they are writable, because an implementation may fault instead of setting
 //! them (12.3.1).
@@ -17,6 +17,8 @@ const U: u64 = 1 << 4;
 const G: u64 = 1 << 5;
 const A: u64 = 1 << 6;
 const D: u64 = 1 << 7;
+/// Of RSW, the bits left to software.
+const COW: u64 = 1 << 8;
 
 /// Bits 53:10 hold the physical page number.
 const PPN: u64 = (1 << 54) - (1 << 10);
@@ -30,10 +32,14 @@ pub enum Sv<const LEVELS: u32> {}
 /// 39-bit addresses, as xv6 uses them.
 pub type Sv39 = Sv<3>;
 
+/// 48-bit addresses.
+pub type Sv48 = Sv<4>;
+
 const _: () = {
     assert!(12 + Sv39::LEVELS * Sv39::INDEX_BITS == 39);
+    assert!(12 + Sv48::LEVELS * Sv48::INDEX_BITS == 48);
     assert!((1 << Sv39::INDEX_BITS) * size_of::<u64>() as u64 == layout::PGSIZE);
-    assert!(PPN & (V | R | W | X | U | G | A | D) == 0);
+    assert!(PPN & (V | R | W | X | U | G | A | D | COW) == 0);
 };
 
 impl<const N: u32> Format for Sv<N> {
@@ -45,7 +51,7 @@ impl<const N: u32> Format for Sv<N> {
     type Word = u64;
     const LEVELS: u32 = N;
     const INDEX_BITS: u32 = 9;
-    const LEAF_LEVELS: u32 = 0b111;
+    const LEAF_LEVELS: u32 = (1 << N) - 1;
     const SELF_MAP: bool = false;
     const PA_END: u64 = 1 << 56;
     const ALWAYS: Perm = Perm::R;
@@ -75,6 +81,9 @@ impl<const N: u32> Format for Sv<N> {
         if leaf.perm.contains(Perm::G) {
             entry |= G;
         }
+        if leaf.perm.contains(Perm::COW) {
+            entry |= COW;
+        }
         entry
     }
 
@@ -96,6 +105,7 @@ impl<const N: u32> Format for Sv<N> {
         perm.set(Perm::X, entry & X != 0);
         perm.set(Perm::U, entry & U != 0);
         perm.set(Perm::G, entry & G != 0);
+        perm.set(Perm::COW, entry & COW != 0);
         Entry::Leaf(Leaf { pa, perm, accessed: entry & A != 0, dirty: entry & D != 0 })
     }
 }

@@ -16,6 +16,8 @@ const D: u64 = 1 << 6;
 /// "Page size" above the last level. At the last level the same bit is PAT.
 const PS: u64 = 1 << 7;
 const G: u64 = 1 << 8;
+/// Of the bits left to software, the one that JOS takes for PTE_COW.
+const COW: u64 = 1 << 11;
 const XD: u64 = 1 << 63;
 
 /// Bits 51:12, the most that an entry's address may have.
@@ -27,17 +29,24 @@ const LARGE_PAT: u64 = 1 << 12;
 #[derive(Debug)]
 pub enum LongMode<const LEVELS: u32> {}
 
-/// What every x86-64 processor has.
+/// What every x86-64 processor has: 48-bit addresses.
 pub type X86_64 = LongMode<4>;
+
+/// Five levels, for 57-bit addresses: with CR4.LA57, where the processor has it.
+pub type La57 = LongMode<5>;
 
 const _: () = {
     assert!(12 + X86_64::LEVELS * X86_64::INDEX_BITS == 48);
+    assert!(12 + La57::LEVELS * La57::INDEX_BITS == 57);
     assert!((1 << X86_64::INDEX_BITS) * size_of::<u64>() as u64 == layout::PGSIZE);
-    assert!(ADDRESS & (P | RW | US | A | D | PS | G | XD) == 0);
+    assert!(ADDRESS & (P | RW | US | A | D | PS | G | COW | XD) == 0);
 };
 
 impl<const N: u32> Format for LongMode<N> {
-    const NAME: &'static str = "x86-64";
+    const NAME: &'static str = match N {
+        4 => "x86-64",
+        _ => "x86-64 LA57",
+    };
     type Word = u64;
     const LEVELS: u32 = N;
     const INDEX_BITS: u32 = 9;
@@ -74,6 +83,9 @@ impl<const N: u32> Format for LongMode<N> {
         if leaf.perm.contains(Perm::G) {
             entry |= G;
         }
+        if leaf.perm.contains(Perm::COW) {
+            entry |= COW;
+        }
         if !leaf.perm.contains(Perm::X) {
             entry |= XD;
         }
@@ -90,9 +102,10 @@ impl<const N: u32> Format for LongMode<N> {
         perm.set(Perm::X, entry & XD == 0);
         let pa = entry & ADDRESS;
         if level > 0 && entry & PS == 0 {
-            return Entry::Table { pa: PhysAddr::new(pa), allows: perm | Perm::G };
+            return Entry::Table { pa: PhysAddr::new(pa), allows: perm | Perm::G | Perm::COW };
         }
         perm.set(Perm::G, entry & G != 0);
+        perm.set(Perm::COW, entry & COW != 0);
         let pa = if level > 0 { pa & !LARGE_PAT } else { pa };
         Entry::Leaf(Leaf {
             pa: PhysAddr::new(pa),

@@ -4,9 +4,9 @@
 use libjos::addr::{PhysAddr, VirtAddr};
 use libjos::format::{Entry, Format, Geometry, Leaf, Perm};
 use libjos::i386::I386;
-use libjos::riscv::Sv39;
+use libjos::riscv::{Sv39, Sv48};
 use libjos::word::Word;
-use libjos::x86_64::X86_64;
+use libjos::x86_64::{La57, X86_64};
 
 /// Every leaf that can be asked for comes back as it was asked for.
 fn round_trip<F: Format>() {
@@ -48,6 +48,24 @@ fn x86_64() {
     );
     let Entry::Leaf(leaf) = X86_64::decode(0, 0x1061) else { panic!("a leaf") };
     assert!(leaf.accessed && leaf.dirty);
+    // JOS's PTE_COW, among the bits left to software.
+    assert_eq!(X86_64::leaf(0, pa, Perm::UR | Perm::COW), 0x8000_0000_4020_0805);
+}
+
+/// Five levels are the same entries, one level more.
+#[test]
+fn five_levels() {
+    round_trip::<La57>();
+    assert_eq!((La57::NAME, X86_64::NAME), ("x86-64 LA57", "x86-64"));
+    assert_eq!((La57::VA_BITS, La57::ROOT, La57::page_size(La57::ROOT)), (57, 4, 1 << 48));
+    assert_eq!(La57::LEAF_LEVELS, X86_64::LEAF_LEVELS);
+    let pa = PhysAddr::new(0x4020_0000);
+    assert_eq!(La57::leaf(1, pa, Perm::KRX), X86_64::leaf(1, pa, Perm::KRX));
+    assert!(La57::is_canonical(VirtAddr::new(0x00ff_ffff_ffff_ffff)));
+    assert!(!La57::is_canonical(VirtAddr::new(0x0100_0000_0000_0000)));
+    let kernel_half = La57::address(4, VirtAddr::new(0), 256);
+    assert_eq!(kernel_half, VirtAddr::new(0xff00_0000_0000_0000));
+    assert_eq!((La57::index(4, kernel_half), La57::index(3, kernel_half)), (256, 0));
 }
 
 #[test]
@@ -58,6 +76,7 @@ fn i386() {
     assert_eq!(I386::leaf(0, pa, Perm::URW), 0x40_0007);
     assert_eq!(I386::leaf(1, pa, Perm::KRW), 0x40_0083);
     assert_eq!(I386::self_map(pa), Some(0x40_0005));
+    assert_eq!(I386::leaf(0, pa, Perm::UR | Perm::COW), 0x40_0805);
 }
 
 #[test]
@@ -70,6 +89,19 @@ fn sv39() {
     assert_eq!(Sv39::table(pa), 0x2008_0001);
     // A pointer in the last level leads nowhere.
     assert_eq!(Sv39::decode(0, 0x2008_0001), Entry::Absent);
+    // The lower one of RSW's two bits.
+    assert_eq!(Sv39::leaf(0, pa, Perm::UR | Perm::COW), 0x2008_0000 | 0b1_0101_0011);
+}
+
+#[test]
+fn sv48() {
+    round_trip::<Sv48>();
+    assert_eq!((Sv48::NAME, Sv39::NAME), ("Sv48", "Sv39"));
+    assert_eq!((Sv48::VA_BITS, Sv48::ROOT, Sv48::page_size(Sv48::ROOT)), (48, 3, 512 << 30));
+    // Privileged specification, 12.5: 512 GB pages too.
+    assert_eq!((Sv48::LEAF_LEVELS, Sv39::LEAF_LEVELS), (0b1111, 0b111));
+    assert!(Sv48::is_canonical(VirtAddr::new(0x7fff_ffff_ffff)));
+    assert!(!Sv48::is_canonical(VirtAddr::new(0x8000_0000_0000)));
 }
 
 #[test]
@@ -90,4 +122,5 @@ fn addresses() {
 fn permissions_in_letters() {
     assert_eq!((Perm::KRX | Perm::G).to_string(), "-r-xg");
     assert_eq!(Perm::URW.to_string(), "urw--");
+    assert_eq!((Perm::UR | Perm::COW).to_string(), "urc--");
 }

@@ -1,12 +1,16 @@
-//! The whole of `mem_init`, with every check, on each of the three maps, over simulated memory.
+//! The whole of `mem_init`, with every check, on each map and each format, over simulated memory.
+
+mod layouts;
 
 use layout::{Jos32, Jos64, JosSv39, MB, MemLayout};
 use libjos::format::Format;
 use libjos::i386::I386;
 use libjos::pmap::{Pmap, mem_init};
-use libjos::riscv::Sv39;
+use libjos::riscv::{Sv39, Sv48};
 use libjos::sim::{SimMachine, mmu::Mmu};
-use libjos::x86_64::X86_64;
+use libjos::x86_64::{La57, X86_64};
+
+use layouts::{Jos57, JosSv48};
 
 const CHECKS: &str = "\
 check_page_free_list() succeeded!
@@ -56,4 +60,14 @@ fn jos32() {
 #[test]
 fn jossv39() {
     runs_whole::<JosSv39, Sv39>();
+}
+
+#[test]
+fn five_levels() {
+    runs_whole::<Jos57, La57>();
+}
+
+#[test]
+fn sv48() {
+    runs_whole::<JosSv48, Sv48>();
 }

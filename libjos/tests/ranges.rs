@@ -1,6 +1,8 @@
 //! Range operations on every format: large pages used, split and merged; errors that change
 //! nothing; frames freed only after the flush.
 
+mod layouts;
+
 use layout::{Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
 use libjos::addr::{PhysAddr, VirtAddr};
 use libjos::format::{Format, Geometry, Perm};
@@ -11,9 +13,11 @@ use libjos::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator};
 use libjos::pgdir::MapError;
 use libjos::pmap::{Pmap, mem_init};
 use libjos::range::PageSizes::{Largest, Smallest};
-use libjos::riscv::Sv39;
+use libjos::riscv::{Sv39, Sv48};
 use libjos::sim::{SimMachine, mmu::Mmu};
-use libjos::x86_64::X86_64;
+use libjos::x86_64::{La57, X86_64};
+
+use layouts::{Jos57, JosSv48};
 
 type Sim<L, F> = Pmap<SimMachine<L, F>>;
 
@@ -51,6 +55,10 @@ macro_rules! on_every_format {
         fn jos32() { super::$name::<Jos32, I386>(); }
         #[test]
         fn jossv39() { super::$name::<JosSv39, Sv39>(); }
+        #[test]
+        fn five_levels() { super::$name::<Jos57, La57>(); }
+        #[test]
+        fn sv48() { super::$name::<JosSv48, Sv48>(); }
     })* };
 }
 

@@ -1,15 +1,15 @@
 //! What a processor does with a page table, for each format, from the manuals alone.
 //!
 //! Nothing here uses this crate's formats: what they encode is decoded a second time, by someone
-//! else as it were. Sources: Intel SDM vol. 3A, 4.3 (32-bit paging), 4.5 (4-level paging), 4.6
-//! (access rights), 4.8 (accessed and dirty flags); RISC-V privileged specification, 12.3.2
-//! (virtual address translation process).
+//! else as it were. Sources: Intel SDM vol. 3A, 4.3 (32-bit paging), 4.5 (4-level paging
+//! and 5-level paging), 4.6 (access rights), 4.8 (accessed and dirty flags); RISC-V privileged
+//! specification, 12.3.2 (virtual address translation process).
 
 use crate::addr::PhysAddr;
 use crate::i386::I386;
-use crate::riscv::Sv39;
+use crate::riscv::Sv;
 use crate::sim::memory::SimMemory;
-use crate::x86_64::X86_64;
+use crate::x86_64::LongMode;
 
 /// A translation, as a TLB keeps it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,20 +40,25 @@ pub trait Mmu {
     ) -> Option<Page>;
 }
 
-impl Mmu for X86_64 {
+/// Whether the bits that are not translated, and the topmost one that is, are all the same.
+fn upper_bits_equal(va: u64, translated_bits: u32) -> bool {
+    let upper = va >> (translated_bits - 1);
+    upper == 0 || upper == u64::MAX >> (translated_bits - 1)
+}
+
+impl<const LEVELS: u32> Mmu for LongMode<LEVELS> {
     fn walk(
         memory: &SimMemory,
         root: u64,
         va: u64,
         writes: impl FnOnce(&Page) -> bool,
     ) -> Option<Page> {
-        // Bits 63:47 are all the same.
-        if (va >> 47) != 0 && (va >> 47) != 0x1_ffff {
+        if !upper_bits_equal(va, 12 + 9 * LEVELS) {
             return None;
         }
         let (mut writable, mut user) = (true, true);
         let mut table = root;
-        for shift in [39, 30, 21, 12] {
+        for shift in (0..LEVELS).rev().map(|level| 12 + 9 * level) {
             let at = PhysAddr::new(table + ((va >> shift) & 0x1ff) * 8);
             let mut entry: u64 = memory.load(at);
             if entry & 0x1 == 0 {
@@ -63,8 +68,12 @@ impl Mmu for X86_64 {
             user &= entry & 0x4 != 0;
             entry |= 0x20;
             memory.store(at, entry);
-            let is_page = shift == 12 || (shift < 39 && entry & 0x80 != 0);
-            if !is_page {
+            let ps = entry & 0x80 != 0;
+            // There are no pages of more than 1 GB: PS is reserved there.
+            if ps && shift > 30 {
+                return None;
+            }
+            if !ps && shift > 12 {
                 table = entry & 0x000f_ffff_ffff_f000;
                 continue;
             }
@@ -133,19 +142,18 @@ impl Mmu for I386 {
     }
 }
 
-impl Mmu for Sv39 {
+impl<const LEVELS: u32> Mmu for Sv<LEVELS> {
     fn walk(
         memory: &SimMemory,
         root: u64,
         va: u64,
         writes: impl FnOnce(&Page) -> bool,
     ) -> Option<Page> {
-        // Bits 63:39 equal bit 38.
-        if (va >> 38) != 0 && (va >> 38) != 0x3ff_ffff {
+        if !upper_bits_equal(va, 12 + 9 * LEVELS) {
             return None;
         }
         let mut table = root;
-        for level in [2_u32, 1, 0] {
+        for level in (0..LEVELS).rev() {
             let at = PhysAddr::new(table + ((va >> (12 + 9 * level)) & 0x1ff) * 8);
             let pte: u64 = memory.load(at);
             let (v, r, w, x) = (pte & 1 != 0, pte & 2 != 0, pte & 4 != 0, pte & 8 != 0);

@@ -133,8 +133,26 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
         self.stack_pointer = va.as_u64();
     }
 
-    /// Translates an access of the kernel, through the TLB.
-    fn translate(&mut self, va: VirtAddr, write: bool) -> Result<PhysAddr, Fault> {
+    /// Reads the 8 bytes at `va` as user code does, through the page tables in use.
+    ///
+    /// # Errors
+    ///
+    /// The fault that the processor raised.
+    pub fn user_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {
+        self.translate(va, false, true).map(|pa| self.memory.load(pa))
+    }
+
+    /// Writes the 8 bytes at `va` as user code does, through the page tables in use.
+    ///
+    /// # Errors
+    ///
+    /// The fault that the processor raised.
+    pub fn user_store(&mut self, va: VirtAddr, value: u64) -> Result<(), Fault> {
+        self.translate(va, true, true).map(|pa| self.memory.store(pa, value))
+    }
+
+    /// Translates an access of the user's or the kernel's, through the TLB.
+    fn translate(&mut self, va: VirtAddr, write: bool, user: bool) -> Result<PhysAddr, Fault> {
         let number = va.as_u64() / PGSIZE;
         let cached = self.tlb.get(&number).copied();
         // A write through an entry that is not yet dirty walks again, to set D.
@@ -142,7 +160,9 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
             Some(page) if page.dirty || !write => page,
             _ => {
                 let root = self.cr3.unwrap_or(PhysAddr::new(0));
-                let may_write = |page: &Page| page.writable || !self.protected;
+                let may_write = |page: &Page| {
+                    if user { page.user && page.writable } else { page.writable || !self.protected }
+                };
                 let page = F::walk(&self.memory, root.as_u64(), va.as_u64(), |page| {
                     write && may_write(page)
                 })
@@ -151,7 +171,11 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
                 page
             }
         };
-        let forbidden = self.protected && (page.user || write && !page.writable);
+        let read_only = write && !page.writable;
+        let forbidden = match user {
+            true => !page.user || read_only,
+            false => self.protected && (page.user || read_only),
+        };
         if forbidden {
             return Err(Fault { va, present: true, write });
         }
@@ -212,11 +236,11 @@ impl<L: MemLayout, F: Format + Mmu> Machine for SimMachine<L, F> {
     }
 
     fn probe_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {
-        self.translate(va, false).map(|pa| self.memory.load(pa))
+        self.translate(va, false, false).map(|pa| self.memory.load(pa))
     }
 
     fn probe_store(&mut self, va: VirtAddr, value: u64) -> Result<(), Fault> {
-        self.translate(va, true).map(|pa| self.memory.store(pa, value))
+        self.translate(va, true, false).map(|pa| self.memory.store(pa, value))
     }
 
     fn stack_pointer(&self) -> VirtAddr {

@@ -1,0 +1,126 @@
+//! Copy-on-write: [`uvmcow`](Pmap::uvmcow) gives two address spaces the same pages, and
+//! [`cow_fault`](Pmap::cow_fault) gives the one that writes a copy.
+//!
+//! A page is copy-on-write where its entry says [`Perm::COW`], a bit that the processor leaves to
+//! software, and nowhere else. So it cannot be mistaken for a page that is read-only for good:
+//! those are shared as they are and stay read-only. Neither `pp_ref` nor where the page lies has a
+//! say in that; `pp_ref` only tells whether a copy is needed. COW and W exclude each other: a page
+//! gets W back through `cow_fault` alone.
+
+use layout::{MemLayout, PGSIZE};
+
+use crate::addr::{PhysAddr, VirtAddr};
+use crate::format::{Entry, Format, Leaf, Perm};
+use crate::machine::Machine;
+use crate::pages::{AllocFlags, Frame, PageAllocator, PageError};
+use crate::pgdir::MapError;
+use crate::pmap::Pmap;
+use crate::removal::Flush;
+use crate::uvm::{UserPage, UvmError};
+
+impl<M: Machine> Pmap<M> {
+    /// Gives `new` the user memory of `old`, `sz` bytes, without copying it: all that is mapped
+    /// there is mapped in `new` too, and where it could be written it becomes copy-on-write in
+    /// both. Holes stay holes; pages that `pages` does not describe are shared as they are. What
+    /// comes back must be flushed, or `old` goes on writing to what it shares.
+    ///
+    /// # Errors
+    ///
+    /// [`UvmError::NoMemory`]; [`UvmError::Limit`] for a size beyond UTOP; [`UvmError::Map`]
+    /// where something is in the way in `new`, for a large page that can be written, and where a
+    /// `pp_ref` would overflow. Nothing has changed then.
+    pub fn uvmcow(&mut self, old: PhysAddr, new: PhysAddr, sz: u64) -> Result<Flush, UvmError> {
+        let end = Self::user_end(sz, M::Layout::UTOP)?;
+        let tables = self.tables_for_pages(new, self.user_pages(old, end).map(|page| page.va))?;
+        if tables > self.pages.nfree() {
+            return Err(UvmError::NoMemory { va: VirtAddr::new(0) });
+        }
+        self.check_shareable(old, end)?;
+        let mut flush = Flush::new(self.loaded == Some(old));
+        let mut at = VirtAddr::new(0);
+        while let Some(page) = self.next_page(old, at, end) {
+            let mut perm = page.perm;
+            if self.becomes_cow(&page) {
+                perm = (perm - Perm::W) | Perm::COW;
+                self.set_perm(old, page.va, perm);
+                flush.add(page.va);
+            }
+            self.share_counted(new, &page, perm);
+            at = page.va + PGSIZE;
+        }
+        Ok(flush)
+    }
+
+    /// What a page-fault handler does about a user's write to `va`: where the page is
+    /// copy-on-write, makes it writable, as a copy if it is in use elsewhere too, and else as it
+    /// is. The write can then be tried again. A page that can be written already stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`UvmError::NoAccess`] where the user may not write there; [`UvmError::NoMemory`] for the
+    /// copy; [`UvmError::Map`] where pages were merged to a large one, which must be split first.
+    /// Nothing has changed then.
+    pub fn cow_fault(&mut self, pgdir: PhysAddr, va: VirtAddr) -> Result<(), UvmError> {
+        let page = self.user_page(pgdir, va, Perm::UR)?;
+        if page.perm.contains(Perm::W) {
+            // The processor has not noticed yet.
+            self.tlb_invalidate(pgdir, va);
+            return Ok(());
+        }
+        let frame = self.cow_frame(&page, va)?;
+        let perm = (page.perm - Perm::COW) | Perm::W;
+        if self.pages.pp_ref(frame) == 1 {
+            self.set_perm(pgdir, va, perm);
+            self.tlb_invalidate(pgdir, va);
+            return Ok(());
+        }
+        let copy = self.page_alloc(AllocFlags::empty()).ok_or(UvmError::NoMemory { va })?;
+        self.copy_frame(page.pa, self.pages.page2pa(copy));
+        self.page_insert(pgdir, copy, va, perm)?;
+        Ok(())
+    }
+
+    /// The frame of `page`, which `va` lies in, if that is copy-on-write.
+    pub(crate) fn cow_frame(&self, page: &UserPage, va: VirtAddr) -> Result<Frame, UvmError> {
+        if !page.perm.contains(Perm::COW) {
+            return Err(UvmError::NoAccess { va });
+        }
+        if page.leaf_size > PGSIZE {
+            return Err(MapError::LargePage { va, size: page.leaf_size }.into());
+        }
+        self.pages.pa2page(page.pa).ok_or(UvmError::NoAccess { va })
+    }
+
+    /// Whether a page is to become copy-on-write when it is shared.
+    fn becomes_cow(&self, page: &UserPage) -> bool {
+        page.perm.contains(Perm::W) && self.pages.pa2page(page.pa).is_some()
+    }
+
+    /// The pages below `end` can be shared: those to become copy-on-write are small, and no
+    /// `pp_ref` can overflow, even if all of them were one frame.
+    fn check_shareable(&self, pgdir: PhysAddr, end: VirtAddr) -> Result<(), MapError> {
+        let npages = self.user_pages(pgdir, end).count();
+        for page in self.user_pages(pgdir, end) {
+            let UserPage { va, pa, leaf_size, .. } = page;
+            if self.becomes_cow(&page) && leaf_size > PGSIZE {
+                return Err(MapError::LargePage { va, size: leaf_size });
+            }
+            if let Some(frame) = self.pages.pa2page(pa)
+                && npages > (u32::MAX - self.pages.pp_ref(frame)) as usize
+            {
+                return Err(PageError::Overflow { pa }.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the small page that is mapped at `va` the permissions `perm`. Accessed and dirty bits
+    /// stay.
+    fn set_perm(&mut self, pgdir: PhysAddr, va: VirtAddr, perm: Perm) {
+        let stop = self.walk(pgdir, va);
+        if let Entry::Leaf(leaf) = stop.entry {
+            let entry = M::Format::encode(stop.level, &Leaf { perm, ..leaf });
+            self.machine.store(stop.at, entry);
+        }
+    }
+}
