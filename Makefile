@@ -11,8 +11,10 @@ APP       ?= monitor## what runs after mem_init: the monitor, or NAME for kernel
 BOOT      ?= grub## how it boots: grub (an ISO image, multiboot2) or pvh (qemu -kernel)
 CMDLINE   ?=## the kernel's command line, for instance test=read-null
 GDBPORT   ?= $(shell expr `id -u` % 5000 + 25000)## where QEMU waits for gdb
+FROM      ?= mem_init## where "make gdb" begins on a machine at reset: mem_init or reset
 PROFILE   ?= dev## cargo's profile: dev or release
 GRADEFLAGS ?=## options for grade.py, for instance -v; see ./grade.py --help
+BENCHFLAGS ?=## options for the benchmark, for instance --only map-4k --rounds 50
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -79,15 +81,19 @@ endef
 
 ##@ Build
 
-all: obj/kern/kernel obj/kern/kernel.sym obj/kern/kernel.asm $(IMAGE) ## build the kernel, its listings and its ISO image
+all: obj/kern/kernel obj/kern/kernel.sym obj/kern/kernel.asm obj/facts.json $(IMAGE) ## build the kernel, its listings and its ISO image
 
 obj/kern/kernel.linked: FORCE | setup-build
 	@mkdir -p $(@D)
 	$(Q)tools/kcargo build -p kernel $(CARGO_APP) --profile $(PROFILE)
 	$(Q)cmp -s $(BUILT) $@ || cp $(BUILT) $@
 
+# The kernel's own symbols and source lines go into its image.
+obj/kern/kernel.named: obj/kern/kernel.linked $(wildcard tools/symtab/src/*.rs libjos/src/symtab/*.rs)
+	$(Q)cargo run -q -p symtab -- $< $@
+
 # dev promises gdb every name; an optimised build may have inlined some of them.
-obj/kern/kernel: obj/kern/kernel.linked tools/plain_symbols.py
+obj/kern/kernel: obj/kern/kernel.named tools/plain_symbols.py
 	$(Q)tools/plain_symbols.py $(if $(filter dev,$(PROFILE)),,--allow-missing) $< $@
 
 obj/kern/kernel.sym: obj/kern/kernel
@@ -95,6 +101,12 @@ obj/kern/kernel.sym: obj/kern/kernel
 
 obj/kern/kernel.asm: obj/kern/kernel
 	$(Q)objdump -S -d -C $< > $@
+
+# What gdb's jos commands must know of the sources.
+obj/facts.json: FORCE | setup-host
+	@mkdir -p $(@D)
+	$(Q)cargo run -q -p libjos --example facts > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # A backslash keeps GRUB's shell from reading anything into the command line.
 obj/jos.cfg obj/grade-words.cfg: FORCE
@@ -131,8 +143,14 @@ qemu-nox-gdb: $(IMAGE) .gdbinit | setup-qemu ## as qemu-nox, waiting at reset fo
 	@printf '$(GDBBANNER)$(BANNER)'
 	$(call run-qemu,$(NOX) $(GDBOPTS))
 
-gdb: .gdbinit | setup-gdb ## debug what "make qemu-nox-gdb" runs in another terminal
-	$(Q)$$(command -v gdb || command -v gdb-multiarch) -q -n -x .gdbinit
+gdb: .gdbinit obj/facts.json | setup-gdb ## debug what "make qemu-nox-gdb" runs in another terminal
+	$(Q)$$(command -v gdb || command -v gdb-multiarch) -q -n -x .gdbinit $(GDBSTART)
+
+ifeq ($(FROM),mem_init)
+  GDBSTART := -x tools/gdb/start.gdb
+else ifneq ($(FROM),reset)
+  $(error unknown FROM "$(FROM)"; there are: mem_init reset)
+endif
 
 .gdbinit: .gdbinit.tmpl FORCE
 	@sed 's/localhost:1234/localhost:$(GDBPORT)/' $< > $@
@@ -144,7 +162,7 @@ print-gdbport: ## print GDBPORT
 
 grade: grade-images ## boot it on every machine of grade.py and score it
 	$(Q)./grade.py --no-build $(GRADEFLAGS)
-grade-images: obj/kern/kernel obj/jos.iso obj/grade-words.iso | setup-qemu setup-gdb
+grade-images: obj/kern/kernel obj/jos.iso obj/grade-words.iso obj/facts.json | setup-qemu setup-gdb
 obj/grade-words.cfg: override CMDLINE := colour=mauve test=nonsense
 
 check: fmt-check clippy test doc test-tools grade ## every test there is: format, clippy, host tests, docs, tools, grade
@@ -163,6 +181,7 @@ fmt-check: | setup-fmt
 
 clippy: | setup-clippy setup-build ## lint: no warning is let through
 	$(Q)cargo clippy --all-targets -- -D warnings
+	$(Q)cargo clippy -p bench -- -D warnings
 	$(Q)tools/kcargo clippy -p kernel --bins --examples -- -D warnings
 
 doc: export RUSTDOCFLAGS := -D warnings
@@ -170,8 +189,19 @@ doc: | setup-host setup-build ## the crates' documentation
 	$(Q)cargo doc --no-deps
 	$(Q)tools/kcargo doc --no-deps -p kernel --lib
 
-test-tools: ## the tests of grade.py and of tools/
+test-tools: obj/facts.json ## the tests of grade.py and of tools/
 	$(Q)python3 -m unittest discover -q -s tools
+
+##@ Measure
+
+bench: | setup-host ## libjos beside its peers and the memory's limit; figures and a plot in obj/bench.*
+	@mkdir -p obj
+	$(Q)cargo run -q --release -p bench -- --json obj/bench.json --svg obj/bench.svg $(BENCHFLAGS)
+
+# With -icount the processor's clock counts instructions, so that the figures are the same on every run.
+bench-kernel: ## instructions that the memory system takes in the machine, beside JOS and xv6
+	$(Q)$(MAKE) --no-print-directory qemu-nox APP=bench PROFILE=release BOOT=pvh MEM=256M CPUS=1 CMDLINE= \
+	  QEMUEXTRA="-icount shift=0,sleep=off $(QEMUEXTRA)"
 
 ##@ Else
 
@@ -193,4 +223,4 @@ help: ## this list
 
 FORCE:
 .PHONY: all qemu qemu-nox qemu-gdb qemu-nox-gdb gdb print-gdbport grade grade-images check test miri \
-        fmt fmt-check clippy doc test-tools setup clean help FORCE
+        fmt fmt-check clippy doc test-tools bench bench-kernel setup clean help FORCE

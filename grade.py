@@ -3,7 +3,7 @@
 
 This file is the list of tests. The first four are those of JOS's lab 2, with its titles and points. How runs
 are judged is in tools/gradelib.py, how they are made in tools/graderun.py, the program around them in
-tools/gradeui.py, and what bad loaders do in tools/badloader.py.
+tools/gradeui.py, what bad loaders do in tools/badloader.py, and what gdb is asked in tools/gdbtests.py.
 """
 
 import re
@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "tools"))
 
 import badloader  # noqa: E402 (found by the line above)
+import gdbtests  # noqa: E402
 from gradelib import FAILURE, Machine, Test  # noqa: E402
 from gradeui import main  # noqa: E402
 
@@ -94,7 +95,6 @@ ODD_WARNINGS = (
 HEX = "0x[0-9a-f]{16}"
 KERNEL = "0xfffffffff01[0-9a-f]{5}"  # an address in the kernel's image
 UPAGES = "0xfffffe8000000000"
-SOURCE_LINE = re.compile(r"\d+\t.+")  # as gdb shows it
 PAGE_FAULT = r"page fault \(#PF, vector 14\): "
 
 TESTS = [
@@ -217,31 +217,184 @@ TESTS = [
         ),
         (*WELCOME, re.compile(r".*[Uu]nknown command.*"), "K> exit"), (re.compile(".*panic.*"),), tags=("monitor",),
     ),
-    # gdb, by the .gdbinit that users get.
     Test(
-        "gdb: walk through mem_init", 10,
+        "monitor: a line of 1 MB", 5,
+        Machine(typed=("x" * 1_000_000 + "\r", "exit\r"), patience=6),
+        (*WELCOME, re.compile(r"Unknown command 'x{76}'"), "K> exit"), (re.compile(".*panic.*"),), tags=("monitor",),
+    ),
+    Test(
+        "monitor: numbers that overflow, ranges that wrap", 5,
         Machine(
-            gdb=(
-                "break mem_init", "continue", "backtrace 1", "next", "print npages", "next",
-                "tbreak boot_alloc", "continue", "finish", "next", "print kern_pgdir",
-                "break check_page", "continue", "up", "print pmap.pages.array.pointer[1]",
-                *(f"info line {name}" for name in ("boot_map_region", "page_insert", "page_alloc", "readline")),
+            typed=(
+                "dump 0xffffffffffffffffffff\r", "dump 0xfffffffffffffff0 17\r", "showmappings 2 1\r",
+                "translate KERNBASE+0x10000000\r", "translate beef\r", "alloc 99999999999999999999\r", "dump -1\r",
+                "showmappings 0 0xffffffffffffffff\r", "translate 0x800000000000\r", "pages\r", "exit\r",
             )
         ),
-        boots(),
-        gdb_lines=(
-            re.compile(r"Breakpoint 1 at 0xffff.*: file .*\.rs, line \d+\."),
-            re.compile(r"Breakpoint 1, .*mem_init.*"),
-            re.compile(r"#0 .*mem_init.*\.rs:\d+"),
-            SOURCE_LINE, "$1 = 65504", SOURCE_LINE,
-            re.compile(r"Temporary breakpoint 2, .*boot_alloc.*"), SOURCE_LINE,
-            re.compile(r"\$3 = .*PhysAddr \(\d+\)"),  # $2 is what `finish` showed: boot_alloc's value.
-            re.compile(r"Breakpoint 3, .*check_page.*"),
-            re.compile(r"\$4 = .*PageInfo \{pp_link: \d+, pp_ref: \d+\}"),
-            *(re.compile(r'Line \d+ of ".*\.rs" starts at address 0xffff.*') for _ in range(4)),
+        (
+            *WELCOME,
+            "0xffffffffffffffffffff is too large", "usage: dump [-p] ADDRESS [N]",
+            "0x11 bytes at 0xfffffffffffffff0 go beyond the last address",
+            "the range ends before it begins: 0x2, 0x1", "usage: showmappings LO [HI]",
+            "KERNBASE+0x10000000 is too large", "usage: translate VA",
+            'unknown name "beef" (a hexadecimal number begins with 0x)',
+            "99999999999999999999 is too large", "usage: alloc [N]",
+            'something is missing in "-1"',
+            "0x0000000000000000-0xfffffe7fffffffff not mapped",
+            re.compile(" the walk cannot begin: .*"),
+            "   65504 pages are described, 262016 KB", "K> exit",
         ),
-        tags=("gdb",),
+        (re.compile(".*panic.*"),), tags=("monitor",),
     ),
+    Test(
+        "monitor: editing, history, completion", 10,
+        Machine(
+            typed=(
+                "hlp\x1b[D\x1b[De\x1b[F up\x17uptime\r",  # help uptime
+                "\x1b[A\x1b[A\x7f\r",  # nothing before the first line: help uptim
+                "tr\tmem_init\r", "show\tKERNB\t\r", "dump\x15exit 7\x03", "exit\r",
+            )
+        ),
+        (
+            *WELCOME, "uptime", "Display the time since the kernel began.",
+            "Unknown command 'uptim'",
+            re.compile(r"K> translate mem_init"),
+            re.compile(r'0xffff[0-9a-f]{12} in "window on physical memory" \(kernel code, libjos::pmap::mem_init\)'),
+            "K> showmappings KERNBASE ",
+            "0xfffffffff0000000-0xfffffffff0000fff -> 0x000000000 -rw-g 4 KB 4K",
+            "K> exit",
+        ),
+        (re.compile(".*panic.*"),), tags=("monitor",),
+    ),
+    Test(
+        "monitor: what is mapped where", 10,
+        Machine(
+            typed=(
+                "map\r", "translate KSTACKTOP-1\r", "vmprint\r", "showmappings KSTACKTOP-0x9000 KSTACKTOP\r",
+                "dump KSTACKTOP-0x8008 16\r", "dump KERNBASE+0xb8000 16\r", "cr\r", "exit\r",
+            )
+        ),
+        (
+            *WELCOME,
+            "0xfffffffff0000000 RW/-- window on physical memory",
+            re.compile(r"  0xfffffffff0100000-0xffff[0-9a-f]{12} -> 0x000100000 -r-xg \d+ KB 4K X"),
+            "0xffffffffefff0000 --/-- guard gap",
+            re.compile(r"  0xfffffe8000000000-0xffff[0-9a-f]{12} -> 0x[0-9a-f]{9} ur--- 512 KB 4K"),
+            'K> translate KSTACKTOP-1',
+            "|  0xffff   |    511    |    511    |    383    |    511    |   0xfff   |",
+            re.compile(r"       \+-> 0x[0-9a-f]+\[511\] = 0x80000000[0-9a-f]{8}  4 KB page at 0x[0-9a-f]+ -rw-g.*"),
+            re.compile(r"page table 0x[0-9a-f]{16}"),
+            re.compile(r"0xffffffffefff7000-0xffffffffefff7fff not mapped"),
+            re.compile(r"0xffffffffefff8000-0xffffffffefffffff -> .* -rw-g 32 KB 4K"),
+            re.compile(r"ffffffffefff7ff8-ffffffffefff7fff: not mapped"),
+            re.compile(r"ffffffffefff8000: 0000 0000 0000 0000 .*"),
+            "fffffffff00b8000-fffffffff00b800f: no RAM, or out of reach: left alone",
+            "     16  WP         1  write protection: read-only pages bind the kernel too",
+            "     11  NXE        1  no-execute pages: bit 63 of an entry counts",
+            "K> exit",
+        ),
+        (re.compile(r"kernel panic.*"), re.compile(r".{81,}")), tags=("monitor",),
+    ),
+    Test(
+        "monitor: playing with pages", 10,
+        Machine(
+            typed=(
+                "alloc\r", "insert UTEMP 0xc000 +w +u\r", "pages 0xc000\r", "setperm UTEMP -u\r", "checks\r",
+                "free 0xc000\r", "remove UTEMP\r", "remove UTEMP\r", "insert KERNBASE 0xc000\r",
+                "setperm KERNBASE -w\r", "free 0\r", "insert UTEMP 0xc000\r", "checks\r", "exit\r",
+            )
+        ),
+        (
+            *WELCOME, "page 0xc000, pp_ref 1", "0x400000 -> 0xc000 urw--, pp_ref 2",
+            re.compile('  0x0000000000400000 urw-- in a 4 KB page, "temporary mappings"'),
+            "0x400000: urw-- -> -rw--",
+            "0x400000 is mapped, and check_kern_pgdir would panic: remove it, or use -f",
+            "page 0xc000 is still mapped: pp_ref 1", "0x400000 is not mapped any more; page 0xc000 is free",
+            "0x400000 is not mapped",
+            "0xfffffffff0000000 is the kernel's (UTOP and above); with -f, at your own risk",
+            "0xfffffffff0000000 is the kernel's (UTOP and above); with -f, at your own risk",
+            "page 0x0 is not one of alloc's; with -f, at your own risk",
+            "page 0xc000 is free already", "K> checks", *CHECKS, "K> exit",
+        ),
+        (re.compile(r"kernel panic.*"),), tags=("monitor",),
+    ),
+    Test(
+        "monitor: long output waits, and stops", 5,
+        Machine(typed=("page on\r", "vmprint\r \rq", "page off\r", "vmprint\r\x03", "uptime\r", "exit\r")),
+        (
+            *WELCOME, "K> vmprint", "-- more --", "K> page off", "K> vmprint",
+            "^C", re.compile(r"up 0:0\d:\d\d\.\d\d\d"), "K> exit",
+        ),
+        (re.compile(r"kernel panic.*"), re.compile(r".*0xffffffffffe00000: pte .*")), tags=("monitor",),
+    ),
+    # What a panic says.
+    Test(
+        "report: a page fault explained", 10, Machine(words="test=write-upages"),
+        (
+            *CHECKS, re.compile(r"kernel panic at .*"), re.compile(r"  rax +[0-9a-f]{16} +rbx .*"),
+            re.compile(r"  CR0 +[0-9a-f]{16}  PE .*WP PG"), re.compile(r"  EFER +[0-9a-f]{16}  .*NXE.*"),
+            "  error code 0x3: P=1 W/R=1 U/S=0 RSVD=0 I/D=0 PK=0 SS=0 SGX=0",
+            "    P    1  present: permissions forbid the access", "    W/R  1  write", "    U/S  0  by the kernel",
+            'Walk of 0xfffffe8000000000 ("pages array"):',
+            re.compile(r"       \+-> 0x[0-9a-f]+\[0\] = 0x80000000[0-9a-f]{8}  4 KB page at 0x[0-9a-f]+ ur---.*"),
+            "  0xfffffe8000000000 is mapped, but may not be written: level 0 withholds it",
+            "Backtrace:", re.compile(r"  #0 +0xffff[0-9a-f]{12} kernel::faults::write \(inlined\)"),
+            re.compile(r" +kernel/src/faults\.rs:\d+"),
+            re.compile(r"  #1 +0xffff[0-9a-f]{12} kernel::faults::run kernel/src/faults\.rs:\d+"),
+            re.compile(r"  #2 +0xffff[0-9a-f]{12} kernel::on_kernel_stack kernel/src/lib\.rs:\d+"),
+        ),
+        NO_PROMPT, FAILURE, tags=("report",),
+    ),
+    Test(
+        "report: a panic without its machinery", 5, Machine(words="test=failed-check"),
+        (
+            *CHECKS, re.compile(r"kernel panic at libjos/src/check_pages\.rs:.*"), "Backtrace:",
+            re.compile(r"  #0 +0xffff[0-9a-f]{12} libjos::check_pages::Pmap::check_states"),
+            re.compile(r" +libjos/src/check_pages\.rs:\d+"), re.compile(r"  #\d .* kernel::faults::run .*"),
+        ),
+        (*NO_PROMPT, re.compile(r"  #\d.*(panic|rust_begin_unwind).*")), FAILURE, tags=("report",),
+    ),
+    *(
+        Test(
+            f"report: {title}", 5, Machine(words=f"test={name}"),
+            (*CHECKS, *map(re.compile, lines)), NO_PROMPT, FAILURE, tags=("report",),
+        )
+        for name, title, lines in (
+            (
+                "divide", "division by 0",
+                (r"kernel panic at .*: divide error \(#DE, vector 0\)", r"  #0 .*faults::divide.*"),
+            ),
+            ("breakpoint", "breakpoint", (r"kernel panic at .*: breakpoint \(#BP, vector 3\)",)),
+            ("invalid-opcode", "invalid opcode", (r"kernel panic at .*: invalid opcode \(#UD, vector 6\)",)),
+            (
+                "bad-selector", "a selector's error code",
+                (r"kernel panic at .*#GP.*: GDT entry 5", r"  error code 0x28: EXT=0 IDT=0 TI=0 index=0x5"),
+            ),
+            (
+                "reserved-bit", "a reserved bit",
+                (r"kernel panic at .*: reserved bit set in a page-table entry, .*", r"    RSVD 1  .*"),
+            ),
+            (
+                "table-outside-ram", "a table where no RAM is",
+                (r"kernel panic at .*", r" +stops at level 2: 0x8000000000, where the table should be, is .*"),
+            ),
+            (
+                "broken-stack", "a broken stack",
+                (r"kernel panic at .*", r"  #0 .*", r"  \(the chain breaks off: frame pointer 0x7fff.*\)"),
+            ),
+            (
+                "stack-overflow", "a recursion in few lines",
+                (r"  #1 .*recurse", r"      \.\.\. and \d+ more of the same"),
+            ),
+        )
+    ),
+    Test(
+        "report: a fault within the report", 5, Machine(words="test=fault-in-report"),
+        (*CHECKS, re.compile(r"kernel panic at kernel/src/faults\.rs:.*"), re.compile(r"kernel panic within .*")),
+        (re.compile(r"K> .*"),), FAILURE, tags=("report",),
+    ),
+    # gdb, by the .gdbinit that users get.
+    *gdbtests.tests(ROOT, boots()),
 ]
 
 if __name__ == "__main__":

@@ -3,7 +3,11 @@
 
 use std::path::Path;
 
-use layout::{Jos64, MemLayout, PGSIZE};
+use layout::{Jos64, KB, MemLayout, PGSIZE};
+
+/// Bytes that the image keeps for the kernel's symbols and source lines; `tools/symtab` fills them
+/// in. A kernel that needs more goes without lines, and the build says so.
+const SYMBOLS_ROOM: u64 = 256 * KB;
 
 fn main() {
     let manifest_dir = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
@@ -18,6 +22,7 @@ fn main() {
         ("WINDOW_SIZE", Jos64::WINDOW_SIZE),
         ("EXTPHYSMEM", Jos64::EXTPHYSMEM),
         ("PGSIZE", PGSIZE),
+        ("SYMBOLS_ROOM", SYMBOLS_ROOM),
     ];
     // The symbols come first: the script is read with them known.
     let mut arguments = symbols.map(|(name, value)| format!("--defsym={name}={value:#x}")).to_vec();

@@ -29,6 +29,8 @@ class Machine:
     typed: tuple = ("exit\r",)  # each is typed at a prompt of its own
     at_entry: Optional[Callable] = None  # called as at_entry(stub, symbols) before the first instruction
     gdb: tuple = ()  # commands for gdb, after those of .gdbinit
+    vscode: str = ""  # start gdb as this configuration of .vscode/launch.json does, not by .gdbinit
+    patience: int = 1  # how many times the usual timeout it may take
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Test:
     status: int = SUCCESS
     whole: bool = False  # the lines are all the output there is
     gdb_lines: tuple = ()  # the same for gdb's output
+    gdb_whole: bool = False
     tags: tuple = ()
 
 
@@ -78,7 +81,7 @@ def judge(test, run):
     if run.status != test.status:
         complaints.append(f"QEMU's status is {run.status}, not {test.status}")
     complaints += compare(test.lines, run.lines, test.whole)
-    complaints += [f"in gdb: {text}" for text in compare(test.gdb_lines, run.gdb_output.split("\n"), False)]
+    complaints += [f"in gdb: {text}" for text in compare(test.gdb_lines, run.gdb_output.split("\n"), test.gdb_whole)]
     for line in run.lines:
         complaints += [f"forbidden line: {line}" for pattern in test.forbidden if matches(pattern, line)]
     if complaints:

@@ -18,6 +18,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import vscode
 from gdbstub import Stub, StubError
 from gradelib import Run
 
@@ -82,6 +83,7 @@ class Session:
         self.machine, self.bench, self.run = machine, bench, run
         self.folder, self.deadline, self.stack = folder, deadline, stack
         self.typed = list(machine.typed)
+        self.typing = b""  # what of the last of them QEMU has not taken yet
         self.seen = 0  # how much of the output was there when something was last typed
         self.events = b""
 
@@ -139,11 +141,15 @@ class Session:
                 command, cwd=self.bench.root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
                 start_new_session=True,
             )
+        os.set_blocking(self.qemu.stdin.fileno(), False)
         self.stack.callback(self.stop, self.qemu)
 
     def start_gdb(self):
-        """Start gdb on the machine, by the .gdbinit that users get."""
-        script = (self.bench.root / ".gdbinit.tmpl").read_text().replace("localhost:1234", f"{self.folder}/gdb")
+        """Start gdb on the machine, by the .gdbinit that users get, or as Visual Studio Code does."""
+        if self.machine.vscode:
+            script = vscode.gdb_script(self.bench.root, self.machine.vscode, f"{self.folder}/gdb")
+        else:
+            script = (self.bench.root / ".gdbinit.tmpl").read_text().replace("localhost:1234", f"{self.folder}/gdb")
         script = "set pagination off\nset confirm off\n" + script + "\n".join((*self.machine.gdb, "detach", "quit"))
         (self.folder / "script").write_text(script)
         self.gdb_log = self.folder / "gdb.log"
@@ -161,7 +167,10 @@ class Session:
         while watched:
             if self.machine.gdb and self.gdb.poll():  # An error in its commands: the machine would wait forever.
                 raise RunError("gdb failed; the last lines of what it printed say why")
-            ready = select.select(watched, [], [], min(self.left(), 0.2))[0]
+            keyboard = [self.qemu.stdin] if self.typing else []
+            ready, writable, _ = select.select(watched, keyboard, [], min(self.left(), 0.2))
+            if writable:
+                self.type_on()
             if control in ready:
                 data = control.recv(65536)
                 self.events += data
@@ -186,9 +195,16 @@ class Session:
         at_prompt = self.run.output.endswith(PROMPT) and self.run.output[start - 1 : start] in (b"\n", b"")
         if at_prompt and start >= self.seen and self.typed:
             self.seen = len(self.run.output)
-            with contextlib.suppress(BrokenPipeError):
-                self.qemu.stdin.write(self.typed.pop(0).encode("latin-1"))
-                self.qemu.stdin.flush()
+            self.typing += self.typed.pop(0).encode("latin-1")
+
+    def type_on(self):
+        """Type as much as QEMU takes now: a long line goes in bit by bit, while its echo is read."""
+        try:
+            self.typing = self.typing[os.write(self.qemu.stdin.fileno(), self.typing) :]
+        except BlockingIOError:
+            pass
+        except BrokenPipeError:
+            self.typing = b""
 
     def ask(self, name):
         """Send a QMP command. Its answer needs no reading: QEMU carries commands out in order."""

@@ -151,7 +151,8 @@ def grade(options, bench, screen):
     results = []
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         machines = dict.fromkeys(test.machine for test in options.tests)  # Each once, in order.
-        runs = {machine: pool.submit(run_machine, machine, bench, options.timeout) for machine in machines}
+        submit = lambda machine: pool.submit(run_machine, machine, bench, options.timeout * machine.patience)
+        runs = {machine: submit(machine) for machine in machines}
         try:
             for test in options.tests:
                 while not runs[test.machine].done():

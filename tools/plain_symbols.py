@@ -21,7 +21,7 @@ NAMES = """
 mem_init boot_alloc page_init page_alloc page_free page_decref
 pgdir_walk boot_map_region page_insert page_lookup page_remove tlb_invalidate
 check_page_free_list check_page_alloc check_page check_kern_pgdir check_page_installed_pgdir
-i386_init readline kerninfo backtrace
+i386_init i386_detect_memory trap readline kerninfo backtrace
 """.split()
 
 

@@ -1,4 +1,4 @@
-//! Who called whom: the chain of frame pointers.
+//! Who called whom: the chain of frame pointers, with names.
 //!
 //! All code is compiled with frame pointers, so at `rbp` lie the caller's `rbp` and, above it, the
 //! address to return to (System V ABI for x86-64, 3.2.2). The entry code begins with `rbp` 0, and
@@ -6,58 +6,188 @@
 //! be aligned, lie in a stack, and lie above the frame that it was called from.
 
 use core::arch::asm;
+use core::fmt;
 
 use libjos::addr::VirtAddr;
+use libjos::symtab::Frame;
 
 use crate::probe;
 use crate::stack;
+use crate::symbols;
 
-/// Frames to print; those of a runaway recursion are all alike.
+/// Calls to print, not counting those that are the same as the one before.
 const LONGEST: usize = 24;
+/// Columns of the screen.
+const COLUMNS: usize = 80;
 
 /// One call.
 #[derive(Clone, Copy, Debug)]
 pub struct Call {
-    /// Where the call returns to.
-    pub return_address: u64,
-    /// The frame pointer of the function that called.
-    pub rbp: u64,
+    /// Where the call returns to; of the place where an exception happened, that place.
+    pub address: u64,
+    /// Whether `address` is the one to return to, behind the call.
+    pub is_return: bool,
 }
 
-/// The calls that led to the frame at `rbp`, the latest first.
-pub fn calls(mut rbp: u64) -> impl Iterator<Item = Call> {
-    core::iter::from_fn(move || {
-        let frame = rbp;
-        if !frame.is_multiple_of(8) || !stack::contains(VirtAddr::new(frame), 16) {
+impl Call {
+    /// The functions that the call was made in: the innermost first, the compiled one last.
+    fn frames(self) -> impl Iterator<Item = Frame<'static>> {
+        // The call may be the last instruction of its line, and of its function.
+        let inside = self.address.wrapping_sub(self.is_return.into());
+        symbols::table().into_iter().flat_map(move |table| table.frames(inside))
+    }
+}
+
+/// Why a chain of frames ends too soon.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Broken {
+    /// A frame pointer leads to no place of a stack.
+    NoStack(u64),
+    /// A frame pointer leads down, or to itself.
+    NotUp(u64),
+    /// A frame cannot be read.
+    Unreadable(u64),
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoStack(rbp) => write!(f, "frame pointer {rbp:#x} leads into no stack"),
+            Self::NotUp(rbp) => write!(f, "frame pointer {rbp:#x} does not lead up the stack"),
+            Self::Unreadable(rbp) => write!(f, "the frame at {rbp:#x} cannot be read"),
+        }
+    }
+}
+
+/// The calls that led to a frame, the latest first. [`calls`] makes it.
+#[derive(Clone, Debug)]
+pub struct Calls {
+    rbp: u64,
+    broken: Option<Broken>,
+}
+
+/// The calls that led to the frame at `rbp`.
+#[must_use]
+pub fn calls(rbp: u64) -> Calls {
+    Calls { rbp, broken: None }
+}
+
+impl Iterator for Calls {
+    type Item = Call;
+
+    fn next(&mut self) -> Option<Call> {
+        let frame = core::mem::take(&mut self.rbp);
+        if frame == 0 {
             return None;
         }
-        let caller = probe::load(frame).ok()?;
-        let return_address = probe::load(frame + 8).ok()?;
-        // The chain must lead up, or it could go round in a circle.
-        rbp = if caller > frame { caller } else { 0 };
-        Some(Call { return_address, rbp: caller })
-    })
+        if !frame.is_multiple_of(8) || !stack::contains(VirtAddr::new(frame), 16) {
+            self.broken = Some(Broken::NoStack(frame));
+            return None;
+        }
+        let (Ok(caller), Ok(address)) = (probe::load(frame), probe::load(frame + 8)) else {
+            self.broken = Some(Broken::Unreadable(frame));
+            return None;
+        };
+        // Or the chain could go round in a circle.
+        if caller > frame || caller == 0 {
+            self.rbp = caller;
+        } else {
+            self.broken = Some(Broken::NotUp(caller));
+        }
+        Some(Call { address, is_return: true })
+    }
 }
 
 /// Prints the calls that led here, without this function.
 #[inline(never)]
 pub fn print_here() {
+    print(None, frame_pointer(), |_| false);
+}
+
+/// As [`print_here`], without the functions by which a panic comes here.
+#[inline(never)]
+pub(crate) fn print_panic() {
+    print(None, frame_pointer(), is_panic_machinery);
+}
+
+/// Prints the instruction at `rip` and the calls that led to the frame at `rbp`.
+pub(crate) fn print_exception(rip: u64, rbp: u64) {
+    print(Some(Call { address: rip, is_return: false }), rbp, |_| false);
+}
+
+/// The frame pointer of the function that calls this one.
+#[inline(always)]
+fn frame_pointer() -> u64 {
     let rbp: u64;
     // SAFETY: reads a register.
     unsafe { asm!("mov {}, rbp", out(reg) rbp, options(nomem, nostack, preserves_flags)) };
-    print_from(None, rbp);
+    rbp
 }
 
-/// Prints the calls that led to the frame at `rbp`, and before them the instruction at `rip`.
-pub fn print_from(rip: Option<u64>, rbp: u64) {
-    let here = rip.map(|return_address| Call { return_address, rbp });
-    let mut calls = here.into_iter().chain(calls(rbp));
-    for (n, call) in calls.by_ref().take(LONGEST).enumerate() {
-        println!("  #{n:<2} {:#018x}  rbp {:#018x}", call.return_address, call.rbp);
+/// Whether a panic comes through `function` before it is reported.
+fn is_panic_machinery(function: &str) -> bool {
+    let path = function.trim_start_matches('<');
+    ["core::", "kernel::panic::", "kernel::backtrace::", "__rustc::", "rust_begin_unwind"]
+        .iter()
+        .any(|prefix| path.starts_with(prefix))
+}
+
+/// Prints `first` and the calls that led to the frame at `rbp`, without those at the start whose
+/// compiled function `is_noise` holds for.
+fn print(first: Option<Call>, rbp: u64, is_noise: fn(&str) -> bool) {
+    let chain = || first.into_iter().chain(calls(rbp));
+    let noise = |call: Call| call.frames().last().is_some_and(|frame| is_noise(frame.function));
+    // Where all is noise, so is the idea.
+    let skipped = chain().position(|call| !noise(call)).unwrap_or(0);
+    let mut rest = chain().skip(skipped).peekable();
+    let (mut n, mut printed) = (0, 0);
+    while let Some(call) = rest.next_if(|_| printed < LONGEST) {
+        print_call(n, call);
+        let mut same = 0;
+        while rest.next_if(|next| next.address == call.address).is_some() {
+            same += 1;
+        }
+        if same > 0 {
+            println!("      ... and {same} more of the same");
+        }
+        n += 1 + same;
+        printed += 1;
     }
-    let more = calls.count();
+    let more = rest.count();
     if more > 0 {
         println!("  ... and {more} more");
     }
-    println!("  (addr2line -Cfpe obj/kern/kernel ADDRESS... names them)");
+    let mut calls = calls(rbp);
+    calls.by_ref().for_each(drop);
+    if let Some(broken) = calls.broken {
+        println!("  (the chain breaks off: {broken})");
+    }
+    if symbols::table().is_none() {
+        println!("  (addr2line -Cfpe obj/kern/kernel ADDRESS... names them)");
+    }
+}
+
+/// Prints a call: a line for each function, and another where the place does not fit on it.
+fn print_call(n: usize, call: Call) {
+    print!("  #{n:<2} {:#018x}", call.address);
+    let mut frames = call.frames().enumerate().peekable();
+    if frames.peek().is_none() {
+        println!();
+    }
+    let indent = "  #nn 0x0123456789abcdef".len();
+    for (i, frame) in frames {
+        let space = if i > 0 { indent } else { 0 };
+        let inlined = if frame.inlined { " (inlined)" } else { "" };
+        print!("{:space$} {}{inlined}", "", frame.function);
+        if let Some(location) = frame.location {
+            let used = indent + 1 + frame.function.len() + inlined.len();
+            // A colon and five digits are what a line number takes.
+            if used + 1 + location.file.len() + 6 < COLUMNS {
+                print!(" {location}");
+            } else {
+                print!("\n{:indent$}   {location}", "");
+            }
+        }
+        println!();
+    }
 }

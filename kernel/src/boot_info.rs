@@ -3,6 +3,7 @@
 use boot::info::PhysWindow;
 use boot::{BootInfo, Protocol};
 use layout::{Jos64, MemLayout};
+use libjos::addr::PhysAddr;
 use libjos::memory_map::MemoryMap;
 use libjos::pmap::Boot;
 use libjos::range_set::RangeSet;
@@ -11,6 +12,7 @@ use spin::Once;
 use crate::symbols;
 
 static BOOT_INFO: Once<BootInfo<'static>> = Once::new();
+static MEMORY: Once<MemoryMap> = Once::new();
 
 /// Reads what the loader left at physical address `info`.
 ///
@@ -55,9 +57,25 @@ pub fn for_mem_init(boot_info: &BootInfo<'_>) -> Boot {
     let mut parts = boot_info.reserved();
     let result = parts.try_for_each(|part| reserved.insert_covering(part.range));
     match (memory, result) {
-        (Ok(memory), Ok(())) => Boot { memory, image: symbols::kernel_image(), reserved },
+        (Ok(memory), Ok(())) => {
+            MEMORY.call_once(|| memory.clone());
+            Boot { memory, image: symbols::kernel_image(), reserved }
+        }
         (Err(error), _) | (_, Err(error)) => {
             panic!("JOS64 cannot start: the loader's memory map: {error}")
+        }
+    }
+}
+
+/// Whether `pa` lies in RAM. Before [`for_mem_init`] has made out the memory map, whether it lies
+/// in the kernel.
+#[must_use]
+pub fn is_ram(pa: PhysAddr) -> bool {
+    match MEMORY.get() {
+        Some(memory) => memory.usable().contains(pa),
+        None => {
+            let image = symbols::kernel_image();
+            image.text.start <= pa && pa < image.data.end_exclusive
         }
     }
 }

@@ -10,6 +10,13 @@ use crate::console;
 /// `2 * v + 1`, so that no status of ours is 0.
 const DEBUG_EXIT: u16 = 0xF4;
 
+/// The chipset's reset control (PIIX3 data sheet, 2.5.4), and the bits for a full reset.
+const RESET_CONTROL: u16 = 0xCF9;
+const RESET_REQUEST: u8 = 1 << 1 | 1 << 2;
+/// The keyboard controller's command port, and the command that pulses the processor's reset line.
+const KEYBOARD_COMMAND: u16 = 0x64;
+const PULSE_RESET: u8 = 0xFE;
+
 /// How the machine ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
@@ -33,6 +40,19 @@ pub fn exit_silently(status: Status) {
     let mut port = Port::<u32>::new(DEBUG_EXIT);
     // SAFETY: at this port of a PC there is the device or nothing; neither touches memory.
     unsafe { port.write(status as u32) };
+}
+
+/// Resets the machine.
+pub fn reboot() -> ! {
+    console::flush();
+    // SAFETY: on a PC these ports are the chipset's reset control and the keyboard controller's, or
+    // nobody's; a reset is what is asked for, and nothing runs after it.
+    unsafe {
+        Port::<u8>::new(RESET_CONTROL).write(RESET_REQUEST);
+        Port::<u8>::new(KEYBOARD_COMMAND).write(PULSE_RESET);
+    }
+    println!("Halted: the machine does not reset itself. It can be turned off.");
+    halt()
 }
 
 /// Stops the processor for good.

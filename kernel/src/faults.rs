@@ -2,10 +2,14 @@
 //! of the memory system by a real access or call, and must end in a panic that names it.
 
 use core::arch::asm;
+use core::fmt;
 use core::hint::black_box;
 use core::sync::atomic::AtomicU8;
 
 use layout::{Jos64, MemLayout, PGSIZE};
+use libjos::addr::VirtAddr;
+use libjos::format::Perm;
+use libjos::machine::PhysMem;
 use libjos::pages::{AllocFlags, PageAllocator};
 
 use crate::pmap;
@@ -34,6 +38,14 @@ pub const FAULTS: &[Fault] = &[
     Fault { name: "boot-alloc-late", commit: boot_alloc_late },
     Fault { name: "panic", commit: || panic!("asked for by test=panic") },
     Fault { name: "failed-check", commit: failed_check },
+    Fault { name: "divide", commit: divide },
+    Fault { name: "breakpoint", commit: x86_64::instructions::interrupts::int3 },
+    Fault { name: "invalid-opcode", commit: invalid_opcode },
+    Fault { name: "bad-selector", commit: bad_selector },
+    Fault { name: "reserved-bit", commit: reserved_bit },
+    Fault { name: "table-outside-ram", commit: table_outside_ram },
+    Fault { name: "broken-stack", commit: broken_stack },
+    Fault { name: "fault-in-report", commit: || panic!("{}", Unprintable) },
 ];
 
 /// Something in `.rodata`.
@@ -106,6 +118,74 @@ fn free_referenced() {
 /// Asks for memory that the page allocator owns by now.
 fn boot_alloc_late() {
     pmap::lock().boot_alloc(PGSIZE);
+}
+
+/// Divides by 0, by an instruction that no compiler can replace by a check.
+fn divide() {
+    // SAFETY: the division faults, and changes nothing.
+    unsafe { asm!("div {:e}", in(reg) 0, inout("eax") 1 => _, inout("edx") 0 => _) };
+}
+
+fn invalid_opcode() {
+    // SAFETY: the instruction faults, and changes nothing.
+    unsafe { asm!("ud2") };
+}
+
+/// Loads a segment register with a selector behind the end of the GDT.
+fn bad_selector() {
+    // SAFETY: the instruction faults, and changes nothing.
+    unsafe { asm!("mov es, {:x}", in(reg) 5_u16 << 3) };
+}
+
+/// Reads a page whose entry has a bit that no processor knows yet (Intel SDM vol. 3A, table 4-20).
+fn reserved_bit() {
+    let page = VirtAddr::new(Jos64::UTEMP);
+    let mut pmap = pmap::lock();
+    let pgdir = pmap.kern_pgdir();
+    let frame = pmap.page_alloc(AllocFlags::empty()).expect("a free page");
+    pmap.page_insert(pgdir, frame, page, Perm::KRW).expect("nothing is there");
+    let (_, pte) = pmap.page_lookup(pgdir, page).expect("it was just mapped");
+    let entry: u64 = pmap.machine.load(pte.pa);
+    pmap.machine.store(pte.pa, entry | 1 << 51);
+    pmap.tlb_invalidate(pgdir, page);
+    drop(pmap);
+    read(Jos64::UTEMP);
+}
+
+/// Reads through a directory entry that leads to a table where no RAM is.
+fn table_outside_ram() {
+    let pmap = pmap::lock();
+    // The directory's first entry: present, and writable.
+    pmap.machine.store(pmap.kern_pgdir(), TABLE_OUTSIDE_RAM | 3);
+    drop(pmap);
+    read(0);
+}
+
+/// An address that no PC of less than 512 GB has RAM at.
+const TABLE_OUTSIDE_RAM: u64 = 1 << 39;
+
+/// Reads address 0 with a frame pointer that leads nowhere.
+fn broken_stack() {
+    // SAFETY: the read faults, and nothing runs after it that needs the frame pointer.
+    unsafe {
+        asm!(
+            "mov rbp, {nowhere}",
+            "mov {nowhere}, [0]",
+            "ud2",
+            nowhere = in(reg) Jos64::USTACKTOP,
+            options(noreturn),
+        );
+    }
+}
+
+/// A message that faults when it is printed.
+struct Unprintable;
+
+impl fmt::Display for Unprintable {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        read(0);
+        Ok(())
+    }
 }
 
 /// Loses a page, and then checks that none is lost.

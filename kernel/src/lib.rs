@@ -11,13 +11,15 @@
 //! | [`boot_info`] | what the loader says, and what `mem_init` is told of it |
 //! | [`cmdline`] | the words of the kernel's command line |
 //! | [`machine`] | [`Pc`](machine::Pc): physical memory and the processor, for `libjos` |
-//! | [`probe`] | accesses that may fault |
+//! | [`control`] | the control registers |
+//! | [`probe`], [`inspect`] | accesses that may fault; looking at memory that may be broken |
 //! | [`pmap`] | the one memory system, behind its lock |
 //! | [`stack`] | the stacks, and the move to KSTACKTOP |
 //! | [`faults`] | the deliberate faults of `test=NAME` |
 //! | [`monitor`], [`readline`] | the prompt `K> `, and its commands |
+//! | [`clock`] | time |
 //! | [`panic`](mod@panic), [`backtrace`], [`exit`] | the ways down |
-//! | [`symbols`] | what `linker.ld` knows: where the kernel begins and ends |
+//! | [`symbols`] | what `linker.ld` knows: where the kernel begins and ends; names and source lines |
 //!
 //! An application is a function handed to [`application!`]; `main.rs` hands over the monitor.
 #![no_std]
@@ -26,9 +28,12 @@
 pub mod console;
 pub mod backtrace;
 pub mod boot_info;
+pub mod clock;
 pub mod cmdline;
+pub mod control;
 pub mod exit;
 pub mod faults;
+pub mod inspect;
 pub mod machine;
 pub mod monitor;
 pub mod panic;
@@ -45,6 +50,7 @@ pub mod traps;
 #[unsafe(no_mangle)]
 pub extern "C" fn i386_init(magic: u32, info: u32) -> ! {
     // Be able to speak, and to say what went wrong: from here on an exception is a decoded panic.
+    clock::init();
     console::init();
     traps::init();
 

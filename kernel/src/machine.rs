@@ -21,53 +21,78 @@ use crate::probe;
 /// The machine. Holding one allows all that [`Machine`] does, so there is one, in
 /// [`pmap`](crate::pmap).
 #[derive(Debug)]
-pub struct Pc(());
+pub struct Pc {
+    /// Levels at which this processor accepts a leaf. CPUID is slow, above all in a virtual
+    /// machine, so it is asked once.
+    leaf_levels: u32,
+}
 
 impl Pc {
     /// The machine. Only for [`pmap`](crate::pmap).
-    pub(crate) const fn new() -> Self {
-        Self(())
+    ///
+    /// Pages of 4 KB and 2 MB there are always, of 1 GB where CPUID says so (Intel SDM vol. 3A,
+    /// 4.1.4).
+    pub(crate) fn new() -> Self {
+        let features = cpuid().get_extended_processor_and_feature_identifiers();
+        let has_1gb = features.is_some_and(|features| features.has_1gib_pages());
+        Self { leaf_levels: 0b011 | u32::from(has_1gb) << 2 }
     }
 }
 
-/// Where the window shows the `size` bytes at `pa` (JOS's `KADDR`).
+/// Where the window shows the `size` bytes at `pa` (JOS's `KADDR`). All access to page tables
+/// goes through here, so the checks are one comparison and one test of bits.
 ///
 /// # Panics
 ///
 /// Where they do not all lie in the window, or are not aligned.
-fn kaddr<T>(pa: PhysAddr, size: u64) -> NonNull<T> {
-    let offset = pa - PhysAddr::new(Jos64::PHYS_BASE);
-    assert!(
-        offset <= Jos64::WINDOW_SIZE && size <= Jos64::WINDOW_SIZE - offset,
-        "physical address {pa} ({size} bytes) lies outside the window at KERNBASE"
-    );
-    assert!(pa.is_aligned(align_of::<T>() as u64), "physical address {pa} is not aligned");
-    let va = Jos64::KERNBASE + offset;
-    NonNull::new(ptr::with_exposed_provenance_mut(va as usize)).expect("KERNBASE is not 0")
+#[inline(always)]
+fn kaddr<T>(pa: PhysAddr, size: u64) -> *mut T {
+    // An address below the window wraps, and lies far beyond its end then.
+    let offset = pa.as_u64().wrapping_sub(Jos64::PHYS_BASE);
+    let aligned = offset & (align_of::<T>() as u64 - 1) == 0;
+    if size > Jos64::WINDOW_SIZE || offset > Jos64::WINDOW_SIZE - size || !aligned {
+        no_kaddr(pa, size);
+    }
+    ptr::with_exposed_provenance_mut(Jos64::KERNBASE.wrapping_add(offset) as usize)
+}
+
+#[cold]
+fn no_kaddr(pa: PhysAddr, size: u64) -> ! {
+    panic!(
+        "physical address {pa} ({size} bytes) is not aligned, or lies outside the window at KERNBASE"
+    )
 }
 
 impl PhysMem for Pc {
     fn load<W: Word>(&self, pa: PhysAddr) -> W {
         // SAFETY: aligned and in the window, which is mapped for good (`kaddr`). Words at
         // physical addresses are written by this type and the processor alone, atomically.
-        unsafe { W::load(kaddr::<W>(pa, W::BYTES).as_ptr()) }
+        unsafe { W::load(kaddr(pa, W::BYTES)) }
     }
 
     fn store<W: Word>(&self, pa: PhysAddr, word: W) {
         // SAFETY: as in `load`; and `libjos` writes only to frames that are its own, and to those
         // that it has given out to nobody else. Outside the kernel's code and constants the
         // window is writable.
-        unsafe { W::store(kaddr::<W>(pa, W::BYTES).as_ptr(), word) };
+        unsafe { W::store(kaddr(pa, W::BYTES), word) };
     }
 
     fn store_run<W: Word>(&self, pa: PhysAddr, first: W, step: W, count: usize) {
-        let start = kaddr::<W>(pa, W::BYTES * count as u64).as_ptr();
+        /// Stores to a turn of the loop: a page table is some hundred of them.
+        const UNROLLED: usize = 8;
+        let mut next = kaddr::<W>(pa, W::BYTES * count as u64);
         let mut word = first;
-        for i in 0..count {
-            // SAFETY: as in `store`; all `count` words lie in the window.
-            unsafe { W::store(start.add(i), word) };
+        let mut store = || {
+            // SAFETY: as in `store`; all `count` words lie in the window, and this runs `count`
+            // times.
+            unsafe { W::store(next, word) };
+            next = next.wrapping_add(1);
             word = word.wrapping_add(step);
+        };
+        for _ in 0..count / UNROLLED {
+            (0..UNROLLED).for_each(|_| store());
         }
+        (0..count % UNROLLED).for_each(|_| store());
     }
 
     fn zero_frame(&self, pa: PhysAddr) {
@@ -80,7 +105,7 @@ impl PhysMem for Pc {
         unsafe {
             asm!(
                 "rep stosq",
-                inout("rdi") kaddr::<u64>(pa, PGSIZE).as_ptr() => _,
+                inout("rdi") kaddr::<u64>(pa, PGSIZE) => _,
                 inout("rcx") words => _,
                 in("rax") 0u64,
                 options(nostack, preserves_flags),
@@ -92,7 +117,8 @@ impl PhysMem for Pc {
         let size = (npages * size_of::<PageInfo>()) as u64;
         let end = pa - PhysAddr::new(Jos64::PHYS_BASE) + size;
         assert!(end < Jos64::WINDOW_SIZE, "no Rust object may end at 2^64, where the window ends");
-        NonNull::slice_from_raw_parts(kaddr(pa, size), npages)
+        let start = NonNull::new(kaddr(pa, size)).expect("KERNBASE is not 0");
+        NonNull::slice_from_raw_parts(start, npages)
     }
 }
 
@@ -100,11 +126,8 @@ impl Machine for Pc {
     type Layout = Jos64;
     type Format = X86_64;
 
-    /// 4 KB and 2 MB always, 1 GB where CPUID says so (Intel SDM vol. 3A, 4.1.4).
     fn leaf_levels(&self) -> u32 {
-        let features = cpuid().get_extended_processor_and_feature_identifiers();
-        let has_1gb = features.is_some_and(|features| features.has_1gib_pages());
-        0b011 | u32::from(has_1gb) << 2
+        self.leaf_levels
     }
 
     fn lcr3(&mut self, pgdir: PhysAddr) {

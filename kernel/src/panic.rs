@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use crate::backtrace;
 use crate::console;
 use crate::exit::{self, Status};
-use crate::traps::TrapFrame;
+use crate::traps::Report;
 
 /// Reports that were begun. None ever ends but by the end of the machine.
 static REPORTS: AtomicU32 = AtomicU32::new(0);
@@ -24,12 +24,12 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     report(location, format_args!("{}", info.message()), None)
 }
 
-/// Reports `message`, which came from `location`, and ends. `frame` is the state that an
-/// exception interrupted.
+/// Reports `message`, which came from `location`, and ends. `exception` is what there is to say of
+/// the exception that it is about.
 pub(crate) fn report(
     location: &Location<'_>,
     message: fmt::Arguments<'_>,
-    frame: Option<&TrapFrame>,
+    exception: Option<&Report<'_>>,
 ) -> ! {
     match REPORTS.fetch_add(1, Ordering::Relaxed) {
         0 => {
@@ -37,13 +37,13 @@ pub(crate) fn report(
             unsafe { console::seize() };
             console::fresh_line();
             println!("kernel panic at {location}: {message}");
-            if let Some(frame) = frame {
-                println!("{frame}");
+            if let Some(exception) = exception {
+                print!("{exception}");
             }
             println!("Backtrace:");
-            match frame {
-                Some(frame) => backtrace::print_from(Some(frame.rip), frame.rbp),
-                None => backtrace::print_here(),
+            match exception {
+                Some(Report { frame, .. }) => backtrace::print_exception(frame.rip, frame.rbp),
+                None => backtrace::print_panic(),
             }
         }
         1 => {

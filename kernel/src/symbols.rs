@@ -1,9 +1,11 @@
-//! What `linker.ld` and the entry code know: where the kernel begins and ends.
+//! What `linker.ld` and the entry code know: where the kernel begins and ends, and the table of
+//! all other names that `tools/symtab` puts into the image.
 
 use boot::entry::{bootstack, bootstacktop};
 use layout::{Jos64, MemLayout};
 use libjos::addr::{PhysAddr, PhysRange, VirtAddr};
 use libjos::pmap::KernelImage;
+use libjos::symtab::SymbolTable;
 
 /// Declares addresses that the linker script defines, and a function for each.
 macro_rules! symbols {
@@ -36,6 +38,47 @@ symbols! {
     edata
     /// The end of the kernel (JOS's name).
     end
+}
+
+/// The names that the linker script gives, with their addresses.
+#[must_use]
+pub fn linker_symbols() -> [(&'static str, VirtAddr); 8] {
+    [
+        ("_start", _start()),
+        ("entry", entry()),
+        ("stext", stext()),
+        ("etext", etext()),
+        ("text_end_exclusive", text_end_exclusive()),
+        ("rodata_end_exclusive", rodata_end_exclusive()),
+        ("edata", edata()),
+        ("end", end()),
+    ]
+}
+
+/// The part of the kernel that `va` lies in.
+#[must_use]
+pub fn part_of(va: VirtAddr) -> Option<&'static str> {
+    [
+        (stext(), text_end_exclusive(), "code"),
+        (text_end_exclusive(), rodata_end_exclusive(), "constants"),
+        (rodata_end_exclusive(), end(), "data"),
+    ]
+    .into_iter()
+    .find_map(|(start, end, part)| (start..end).contains(&va).then_some(part))
+}
+
+/// The kernel's names and source lines; `None` in a kernel that was not given them.
+#[must_use]
+pub fn table() -> Option<SymbolTable<'static>> {
+    unsafe extern "C" {
+        static symbols_start: u8;
+        static symbols_end_exclusive: u8;
+    }
+    let start = &raw const symbols_start;
+    let size = (&raw const symbols_end_exclusive).addr() - start.addr();
+    // SAFETY: the linker script keeps these bytes for the table, among the constants, which are
+    // mapped and never written. The compiler knows nothing of what is in them.
+    SymbolTable::parse(unsafe { core::slice::from_raw_parts(start, size) })
 }
 
 /// The boot stack: the lowest address, and the end.

@@ -225,7 +225,7 @@ impl<F: Format> fmt::Display for Blame<'_, F> {
         } else if !self.by_user && perm.contains(Perm::U) {
             write!(f, "{va} is the user's, and the kernel is kept off it (SMEP, SMAP)")
         } else {
-            write!(f, "{va} is mapped and allows this now: a stale TLB entry, or a reserved bit?")
+            write!(f, "{va} is mapped and allows this now: a stale TLB entry?")
         }
     }
 }
@@ -388,7 +388,7 @@ impl fmt::Write for Padded {
 mod tests {
     use super::*;
     use crate::machine::PhysMem;
-    use crate::pages::{ALLOC_ZERO, PageAllocator};
+    use crate::pages::ALLOC_ZERO;
     use crate::pmap::{Pmap, mem_init};
     use crate::riscv::Sv39;
     use crate::sim::SimMachine;

@@ -24,6 +24,7 @@
 //! | [`pmap`] | `mem_init`: all of it in order |
 //! | [`line`](mod@line) | a line editor, for the monitor |
 //! | [`processor`] | what the bits of control registers and error codes mean |
+//! | [`monitor`] | the kernel monitor's commands, as far as they need no processor |
 //! | [`symtab`] | the kernel's own names and source lines, carried in its image |
 //! | [`check_pages`], `check_page`, `check_kern_pgdir`, `check_installed` | JOS's proofs of each step, and more |
 //! | `sim` | a machine to run on (feature `std`) |
@@ -52,6 +53,7 @@ pub mod machine;
 pub mod mapping;
 pub mod mappings;
 pub mod memory_map;
+pub mod monitor;
 #[expect(unsafe_code)]
 pub mod pages;
 pub mod pgdir;

@@ -105,9 +105,10 @@ impl<M: Machine> Pmap<M> {
         }
     }
 
-    /// Whether a mapping at `va` counts in `pp_ref`.
+    /// Whether a mapping at `va` counts in `pp_ref`. The page between UTOP and the lower half's end,
+    /// where there is one, would count too, so that no large page lies on both sides.
     pub(crate) fn is_counted(va: VirtAddr) -> bool {
-        va.as_u64() < M::Layout::UTOP
+        va.as_u64() < M::Layout::LOWER_END
     }
 
     /// The physical address that `va` is mapped to, through pages of any size.

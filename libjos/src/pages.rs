@@ -329,8 +329,8 @@ impl Pages {
         for (i, run) in runs.iter().enumerate() {
             let (start, end) = (index(run.start), index(run.end_exclusive));
             infos[done..start].fill(RESERVED);
-            for (pp_link, info) in (start as u32 + 1..).zip(&mut infos[start..end]) {
-                *info = PageInfo { pp_link, pp_ref: 0 };
+            for (i, info) in infos[start..end].iter_mut().enumerate() {
+                *info = PageInfo { pp_link: (start + i + 1) as u32, pp_ref: 0 };
             }
             // The run's last frame links to the next run.
             infos[end - 1].pp_link = match runs.get(i + 1) {

@@ -146,6 +146,7 @@ pub fn mem_init<M: Machine>(mut machine: M, boot: Boot) -> Pmap<M> {
 }
 
 /// Says how much RAM there is, and returns how many frames `pages` must describe.
+#[cfg_attr(debug_assertions, inline(never))]
 fn i386_detect_memory<M: Machine>(machine: &mut M, boot: &Boot) -> usize {
     let totals = boot.memory.totals::<M::Layout>();
     machine.print(format_args!("{totals}\n"));

@@ -393,7 +393,7 @@ impl<M: Machine> Pmap<M> {
 
     /// Counts a mapping of each page of `span` that counts.
     fn count_range(&mut self, span: Span) -> Result<(), MapError> {
-        let counted = M::Layout::UTOP.saturating_sub(span.va.as_u64()).min(span.size);
+        let counted = M::Layout::LOWER_END.saturating_sub(span.va.as_u64()).min(span.size);
         Ok(self.pages.count_run(span.pa, counted)?)
     }
 

@@ -63,11 +63,13 @@ fn jossv39() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "as four levels")]
 fn five_levels() {
     runs_whole::<Jos57, La57>();
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "as Sv39")]
 fn sv48() {
     runs_whole::<JosSv48, Sv48>();
 }

@@ -1,9 +1,11 @@
 //! The PS/2 keyboard, polled: what is typed into QEMU's window.
 //!
-//! The controller (8042) translates to scan code set 1, as firmware leaves it. Keys without a
-//! character, such as arrows, are dropped.
+//! The controller (8042) translates to scan code set 1, as firmware leaves it. Keys that move or
+//! delete send what a terminal's do, an escape sequence; others without a character are dropped.
 
-use pc_keyboard::{DecodedKey, HandleControl, PS2Keyboard, ScancodeSet1, layouts};
+use pc_keyboard::{
+    DecodedKey, HandleControl, KeyCode, KeyState, PS2Keyboard, ScancodeSet1, layouts,
+};
 use x86_64::instructions::port::Port;
 
 /// The controller's data port, and its status port.
@@ -26,16 +28,25 @@ impl Keyboard {
         Self { decoder: PS2Keyboard::new(ScancodeSet1::new(), layouts::Us104Key, control) }
     }
 
-    /// The next character that was typed, if it is in ASCII.
-    pub(super) fn try_read(&mut self) -> Option<u8> {
+    /// Gives `each` the bytes of the next key that was typed, as a terminal sends them; `None`
+    /// where none was.
+    pub(super) fn try_read(&mut self, mut each: impl FnMut(u8)) -> Option<()> {
         loop {
             let code = Self::next_code()?;
             // A code that makes no sense is dropped; the decoder starts over with the next.
             let Ok(Some(event)) = self.decoder.add_byte(code) else { continue };
-            if let Some(DecodedKey::Unicode(c)) = self.decoder.process_keyevent(event)
+            let sequence = if event.state == KeyState::Up { None } else { sequence(event.code) };
+            // The decoder must see every key, to know which are held down.
+            let decoded = self.decoder.process_keyevent(event);
+            if let Some(sequence) = sequence {
+                sequence.iter().for_each(|byte| each(*byte));
+                return Some(());
+            }
+            if let Some(DecodedKey::Unicode(c)) = decoded
                 && let Ok(byte) = u8::try_from(c)
             {
-                return Some(byte);
+                each(byte);
+                return Some(());
             }
         }
     }
@@ -57,4 +68,18 @@ impl Keyboard {
             }
         }
     }
+}
+
+/// What a terminal sends for a key without a character (ECMA-48, 5.4; VT220).
+fn sequence(code: KeyCode) -> Option<&'static [u8]> {
+    Some(match code {
+        KeyCode::ArrowUp => b"\x1b[A",
+        KeyCode::ArrowDown => b"\x1b[B",
+        KeyCode::ArrowRight => b"\x1b[C",
+        KeyCode::ArrowLeft => b"\x1b[D",
+        KeyCode::Home => b"\x1b[H",
+        KeyCode::End => b"\x1b[F",
+        KeyCode::Delete => b"\x1b[3~",
+        _ => return None,
+    })
 }

@@ -6,7 +6,10 @@
 
 mod keyboard;
 mod serial;
+mod typed;
 mod vga;
+
+pub use typed::Source;
 
 use core::fmt::{self, Write};
 
@@ -14,7 +17,13 @@ use spin::Mutex;
 
 use keyboard::Keyboard;
 use serial::Serial;
+use typed::Typed;
 use vga::Vga;
+
+/// What Ctrl-C sends.
+const CTRL_C: u8 = 0x03;
+/// Clears a terminal, and moves its cursor to the first row (ECMA-48, 8.3.39 and 8.3.21).
+const CLEAR_TERMINAL: &str = "\x1b[2J\x1b[H";
 
 static CONSOLE: Mutex<Console> = Mutex::new(Console::new());
 
@@ -23,11 +32,31 @@ struct Console {
     serial: Serial,
     vga: Vga,
     keyboard: Keyboard,
+    typed: Typed,
 }
 
 impl Console {
     const fn new() -> Self {
-        Self { serial: Serial::new(), vga: Vga::new(), keyboard: Keyboard::new() }
+        Self {
+            serial: Serial::new(),
+            vga: Vga::new(),
+            keyboard: Keyboard::new(),
+            typed: Typed::new(),
+        }
+    }
+
+    /// Takes in what was typed, as far as there is room. What there is no room for waits.
+    fn poll(&mut self) {
+        while self.typed.has_room() {
+            if let Some(byte) = self.serial.try_read() {
+                self.typed.push(byte, Source::Serial);
+                continue;
+            }
+            let typed = &mut self.typed;
+            if self.keyboard.try_read(|byte| typed.push(byte, Source::Keyboard)).is_none() {
+                return;
+            }
+        }
     }
 }
 
@@ -77,22 +106,41 @@ pub fn fresh_line() {
     }
 }
 
-/// The next byte that was typed, if there is one. Enter is `\n`, backspace 8 or 127.
-#[must_use]
-pub fn try_read() -> Option<u8> {
+/// Clears the screen, and the terminal on the serial line.
+pub fn clear() {
     let mut console = CONSOLE.lock();
-    console.serial.try_read().or_else(|| console.keyboard.try_read())
+    console.serial.write(CLEAR_TERMINAL);
+    console.vga.init();
+}
+
+/// The next byte that was typed, and where, if there is one. Enter is `\n`, backspace 8 or 127;
+/// keys without a character send escape sequences.
+#[must_use]
+pub fn try_read() -> Option<(u8, Source)> {
+    let mut console = CONSOLE.lock();
+    console.typed.pop().or_else(|| {
+        console.poll();
+        console.typed.pop()
+    })
 }
 
 /// Waits for the next byte that is typed.
 #[must_use]
-pub fn read() -> u8 {
+pub fn read() -> (u8, Source) {
     loop {
         if let Some(byte) = try_read() {
             return byte;
         }
         core::hint::spin_loop();
     }
+}
+
+/// Whether Ctrl-C was typed. It is taken out then, with all that was typed before it.
+#[must_use]
+pub fn interrupted() -> bool {
+    let mut console = CONSOLE.lock();
+    console.poll();
+    console.typed.drop_through(CTRL_C)
 }
 
 /// Waits until all that was printed has left the serial port.

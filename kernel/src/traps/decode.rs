@@ -1,56 +1,18 @@
-//! What an exception means, in words: its name, and for the three that a memory system meets, the
-//! access, the reason and the place.
+//! What an exception means, in one sentence: its name, and for those that a memory system meets,
+//! the access, the reason and the place.
 
 use core::fmt;
 
 use layout::{Jos64, MemLayout};
 use libjos::addr::VirtAddr;
+use libjos::processor::exception;
+use libjos::processor::vector::{
+    DOUBLE_FAULT, GENERAL_PROTECTION, INVALID_TSS, PAGE_FAULT, STACK_SEGMENT,
+};
 use x86_64::structures::idt::{DescriptorTable, PageFaultErrorCode, SelectorErrorCode};
 
 use super::TrapFrame;
 use crate::symbols;
-
-/// Mnemonic and name of each exception (Intel SDM vol. 3A, table 6-1; AMD APM vol. 2, 8.2).
-const NAMES: [(&str, &str); 32] = [
-    ("#DE", "divide error"),
-    ("#DB", "debug exception"),
-    ("NMI", "non-maskable interrupt"),
-    ("#BP", "breakpoint"),
-    ("#OF", "overflow"),
-    ("#BR", "bound range exceeded"),
-    ("#UD", "invalid opcode"),
-    ("#NM", "device not available (x87, SSE)"),
-    ("#DF", "double fault"),
-    ("-", "coprocessor segment overrun"),
-    ("#TS", "invalid TSS"),
-    ("#NP", "segment not present"),
-    ("#SS", "stack-segment fault"),
-    ("#GP", "general protection"),
-    ("#PF", "page fault"),
-    ("-", "reserved"),
-    ("#MF", "x87 floating-point error"),
-    ("#AC", "alignment check"),
-    ("#MC", "machine check"),
-    ("#XM", "SIMD floating-point exception"),
-    ("#VE", "virtualization exception"),
-    ("#CP", "control protection"),
-    ("-", "reserved"),
-    ("-", "reserved"),
-    ("-", "reserved"),
-    ("-", "reserved"),
-    ("-", "reserved"),
-    ("-", "reserved"),
-    ("#HV", "hypervisor injection"),
-    ("#VC", "VMM communication"),
-    ("#SX", "security exception"),
-    ("-", "reserved"),
-];
-
-const DOUBLE_FAULT: u64 = 8;
-const INVALID_TSS: u64 = 10;
-const GENERAL_PROTECTION: u64 = 13;
-const STACK_SEGMENT: u64 = 12;
-const PAGE_FAULT: u64 = 14;
 
 /// An exception, to be displayed.
 pub(super) struct Exception<'a> {
@@ -63,8 +25,7 @@ pub(super) struct Exception<'a> {
 impl fmt::Display for Exception<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let vector = self.frame.vector;
-        let (mnemonic, name) =
-            usize::try_from(vector).ok().and_then(|v| NAMES.get(v)).unwrap_or(&("-", "unknown"));
+        let (mnemonic, name) = exception(vector);
         let overflow = vector == DOUBLE_FAULT && in_guard_gap(self.cr2);
         let name = if overflow { "kernel stack overflow" } else { name };
         write!(f, "{name} ({mnemonic}, vector {vector})")?;
@@ -99,10 +60,11 @@ impl Exception<'_> {
         } else {
             "read of"
         };
-        let reason = if !error.contains(E::PROTECTION_VIOLATION) {
-            "page not present"
-        } else if error.contains(E::MALFORMED_TABLE) {
+        // QEMU clears P along with it.
+        let reason = if error.contains(E::MALFORMED_TABLE) {
             "reserved bit set in a page-table entry"
+        } else if !error.contains(E::PROTECTION_VIOLATION) {
+            "page not present"
         } else if error.contains(E::INSTRUCTION_FETCH) {
             "no-execute page"
         } else {
@@ -169,27 +131,6 @@ fn in_guard_gap(va: u64) -> bool {
     (Jos64::KSTACK - Jos64::KSTKGAP..Jos64::KSTACK).contains(&va)
 }
 
-/// The error code of an exception; of a page fault, bit by bit.
-pub(super) struct ErrorCode<'a>(pub(super) &'a TrapFrame);
-
-/// Bits of a page fault's error code, as the Intel SDM (vol. 3A, figure 4-12) calls them.
-const PAGE_FAULT_BITS: [(&str, u32); 8] =
-    [("P", 0), ("W/R", 1), ("U/S", 2), ("RSVD", 3), ("I/D", 4), ("PK", 5), ("SS", 6), ("SGX", 15)];
-
-impl fmt::Display for ErrorCode<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let error = self.0.error;
-        write!(f, "error code {error:#x}")?;
-        if self.0.vector == PAGE_FAULT {
-            f.write_str(":")?;
-            for (name, bit) in PAGE_FAULT_BITS {
-                write!(f, " {name}={}", error >> bit & 1)?;
-            }
-        }
-        Ok(())
-    }
-}
-
 /// What `va` is for: the region of the memory map, and the part of the kernel.
 struct Place(u64);
 
@@ -197,14 +138,8 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = layout::region_of::<Jos64>(self.0).map_or("nowhere", |region| region.name);
         write!(f, "\"{name}\"")?;
-        let va = VirtAddr::new(self.0);
-        let parts = [
-            (symbols::stext(), symbols::text_end_exclusive(), "code"),
-            (symbols::text_end_exclusive(), symbols::rodata_end_exclusive(), "constants"),
-            (symbols::rodata_end_exclusive(), symbols::end(), "data"),
-        ];
-        match parts.iter().find(|(start, end, _)| (*start..*end).contains(&va)) {
-            Some((_, _, part)) => write!(f, " (kernel {part})"),
+        match symbols::part_of(VirtAddr::new(self.0)) {
+            Some(part) => write!(f, " (kernel {part})"),
             None => Ok(()),
         }
     }

@@ -4,9 +4,6 @@ use core::arch::global_asm;
 use core::fmt;
 
 use x86_64::VirtAddr;
-use x86_64::registers::control::{Cr0, Cr2, Cr3, Cr4};
-
-use super::decode::ErrorCode;
 
 /// The registers at an exception, in the order in which the stub (downwards from `error`) and the
 /// processor (Intel SDM vol. 3A, 6.14.2) push them. JOS's `struct Trapframe`.
@@ -122,10 +119,10 @@ pub(super) fn stub(vector: u64) -> VirtAddr {
     VirtAddr::from_ptr(&raw const trap_stubs) + vector * STUB_SIZE
 }
 
-/// All registers, three to a line, the control registers as they are now, and the error code.
+/// The registers that the program sees, three to a line.
 impl fmt::Display for TrapFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let general = [
+        let registers = [
             ("rax", self.rax),
             ("rbx", self.rbx),
             ("rcx", self.rcx),
@@ -143,20 +140,13 @@ impl fmt::Display for TrapFrame {
             ("r13", self.r13),
             ("r14", self.r14),
             ("r15", self.r15),
-            ("rflags", self.rflags),
-            ("cr0", Cr0::read_raw()),
-            ("cr2", Cr2::read_raw()),
-            ("cr3", Cr3::read_raw().0.start_address().as_u64()),
-            ("cr4", Cr4::read_raw()),
             ("cs", self.cs),
             ("ss", self.ss),
         ];
-        for row in general.chunks(3) {
-            for (name, value) in row {
-                write!(f, "  {name:<6} {value:016x}")?;
-            }
-            writeln!(f)?;
+        for (i, (name, value)) in registers.into_iter().enumerate() {
+            let end = if i > 0 && i.is_multiple_of(3) { "\n" } else { "" };
+            write!(f, "{end}  {name:<6} {value:016x}")?;
         }
-        write!(f, "  {}", ErrorCode(self))
+        Ok(())
     }
 }

@@ -1,15 +1,17 @@
 //! Exceptions: each ends in a panic that says what happened, in words.
 //!
 //! `frame` has the stubs in assembly, which push a [`TrapFrame`] and call `trap`; `decode` finds
-//! the words; `segments` holds the GDT and the TSS. The kernel runs with interrupts off,
+//! the sentence, `report` all the rest; `segments` holds the GDT and the TSS. The kernel runs with interrupts off,
 //! so exceptions are all there is. Double fault, NMI and machine check run on stacks of their
 //! own, since the stack in use may be what is broken.
 
 mod decode;
 mod frame;
+mod report;
 mod segments;
 
 pub use frame::TrapFrame;
+pub use report::Report;
 
 use core::panic::Location;
 
@@ -17,6 +19,7 @@ use spin::Once;
 use x86_64::registers::control::Cr2;
 use x86_64::structures::idt::InterruptDescriptorTable;
 
+use crate::control::ControlRegisters;
 use crate::panic;
 use crate::probe;
 use frame::stub;
@@ -73,9 +76,11 @@ fn idt() -> InterruptDescriptorTable {
 
 /// Where every stub arrives. Returns only to a probe that faulted, at its second return.
 extern "C" fn trap(frame: &mut TrapFrame) {
-    let cr2 = Cr2::read_raw();
-    if !probe::recover(frame, cr2) {
-        let what = decode::Exception { frame, cr2 };
-        panic::report(Location::caller(), format_args!("{what}"), Some(frame));
+    if probe::recover(frame, Cr2::read_raw()) {
+        return;
     }
+    let control = ControlRegisters::read();
+    let what = decode::Exception { frame, cr2: control.cr2 };
+    let report = Report { frame, control };
+    panic::report(Location::caller(), format_args!("{what}"), Some(&report));
 }

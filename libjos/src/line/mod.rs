@@ -174,8 +174,8 @@ impl<'a> LineEditor<'a> {
         bytes.copy_within(self.cursor..*length, self.cursor + text.len());
         bytes[self.cursor..self.cursor + text.len()].copy_from_slice(text);
         *length += text.len();
-        self.show_from_cursor(0, out)?;
-        self.move_to(self.cursor + text.len(), out)
+        self.move_to(self.cursor + text.len(), out)?;
+        self.show_from_cursor(0, out)
     }
 
     /// Takes out the characters `[start, end)`; the cursor goes there.
@@ -201,8 +201,8 @@ impl<'a> LineEditor<'a> {
         let old = self.line.length;
         self.line = *line;
         self.rung = false;
-        self.show_from_cursor(old.saturating_sub(line.length), out)?;
-        self.move_to(line.length, out)
+        self.move_to(line.length, out)?;
+        self.show_from_cursor(old.saturating_sub(line.length), out)
     }
 
     /// Shows the line that is `back` lines back in the history.

@@ -89,6 +89,16 @@ fn characters_are_kept() {
 }
 
 #[test]
+fn what_is_typed_at_the_end_is_echoed_as_it_is() {
+    let mut out = String::new();
+    let mut editor = LineEditor::new(PROMPT);
+    for byte in *b"help\x7f\r" {
+        editor.feed(byte, &History::new(), &WORDS, &mut out).unwrap();
+    }
+    assert_eq!(out, "help\x08 \x08\n");
+}
+
+#[test]
 fn a_full_line_rings_once_and_loses_nothing() {
     let long = [b'x'; 1000];
     assert_eq!(typed(&long), "x".repeat(LONGEST));
@@ -175,7 +185,7 @@ fn history_forgets_the_oldest() {
 #[test]
 fn tab_completes_as_far_as_it_can() {
     assert_eq!(typed(b"sh\t"), "showmappings ");
-    assert_eq!(typed(b"he\t"), "help");
+    assert_eq!(typed(b"he\t"), "help ");
     assert_eq!(typed(b"s\tet"), "set");
     assert_eq!(typed(b"setp\t1"), "setperm 1");
     assert_eq!(typed(b"dump K\t"), "dump KERN");

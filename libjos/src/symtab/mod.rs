@@ -130,6 +130,7 @@ impl<'a> SymbolTable<'a> {
     }
 
     /// All symbols, by address.
+    #[must_use]
     pub fn symbols(&self) -> impl ExactSizeIterator<Item = Symbol<'a>> + use<'a> {
         let table = *self;
         (0..self.symbols.len() / SYMBOL_BYTES).map(move |index| table.symbol(index))

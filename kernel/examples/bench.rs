@@ -1,0 +1,326 @@
+//! `make bench-kernel`: how many instructions the memory system takes in the machine, beside JOS and
+//! xv6.
+//!
+//! Under QEMU's `-icount shift=0,sleep=off` the time-stamp counter counts instructions, so a figure
+//! is the same on every run. (A REP string instruction counts once for each repetition.) What is
+//! measured is the kernel's own memory system, after it has booted; `mem_init` as a whole runs a
+//! second time, in RAM that the first one left free.
+
+#![no_std]
+#![no_main]
+
+use core::arch::x86_64::_rdtsc;
+use core::fmt;
+use core::hint::black_box;
+use core::ptr::NonNull;
+use core::sync::atomic::{Ordering, compiler_fence};
+
+use kernel::machine::Pc;
+use kernel::{pmap, println};
+use layout::{Jos64, KB, MB, MemLayout, PGSIZE};
+use libjos::addr::{PhysAddr, PhysRange, VirtAddr};
+use libjos::boot_alloc::BootAlloc;
+use libjos::check_pages::check_page_alloc;
+use libjos::format::Perm;
+use libjos::machine::{Fault, Machine, PhysMem};
+use libjos::pages::{ALLOC_ZERO, AllocFlags, PageAllocator, PageInfo};
+use libjos::pmap::{Boot, Pmap, mem_init};
+use libjos::word::Word;
+use libjos::x86_64::X86_64;
+
+kernel::application!(bench);
+
+/// Pages in the window of 256 MB.
+const NPAGES: u64 = Jos64::WINDOW_SIZE / PGSIZE;
+
+fn bench() {
+    let pmap = &mut *pmap::lock();
+    let single = single_pages(pmap);
+    let region = boot_map_region(pmap);
+    let boot = boot_again(pmap);
+    let whole = whole(&pmap.machine, &boot);
+
+    println!("\nInstructions; JOS and xv6 are C on i386, whose tables have two levels");
+    line("", &"JOS64", "goal", "JOS -O1 / -O2", "xv6 -O1 / -O2");
+    line("page_init, a page", &Per(whole.page_init, whole.npages), "5", "18.9 / 17.0", "-");
+    line("boot_map_region, a 4 KB page", &Per(region, NPAGES), "3", "51.1 / 38.1", "46.1 / 26.0");
+    line("page_alloc + page_free", &single.alloc_free, "-", "40 / 40", "22+~50 / 21+~50");
+    line("page_insert + page_remove, page kept", &single.insert_remove, "90", "173 / 113", "-");
+    line("pgdir_walk, hit", &single.hit, "25", "40 / 33", "34 / 34");
+    line("pgdir_walk, miss", &single.miss, "-", "31 / 29", "-");
+    line("mem_init, 256 MB, all checks", &whole.all, "6000000", "17792757 / 16933591", "-");
+    line("mem_init, 256 MB, no check", &whole.no_check(), "400000", "4739184 / 3820818", "-");
+    line("  of this: boot_alloc", &whole.boot_alloc, "-", "-", "-");
+    line("  of this: page_init", &whole.page_init, "-", "-", "-");
+    line("  of this: all regions mapped", &whole.regions, "-", "-", "3019232 / 1708191");
+    line("check_page_free_list, each time", &whole.check_free_list, "-", "-", "-");
+    line("check_page_alloc", &whole.check_page_alloc, "-", "-", "-");
+    line("check_page", &whole.check_page, "-", "-", "-");
+    line("check_kern_pgdir", &whole.check_kern_pgdir, "-", "-", "-");
+    let tables_kb = (whole.ntables + 1) * PGSIZE / KB;
+    line("page tables after mem_init, KB", &tables_kb, "64", "268", "-");
+}
+
+/// A line of the table. What others take was measured elsewhere: docs/performance.md says how.
+fn line(what: &str, count: &dyn fmt::Display, goal: &str, jos: &str, xv6: &str) {
+    println!("{what:<45}{count:>9} {goal:>8}  {jos:<19}  {xv6}");
+}
+
+/// A count for one of several, to one decimal.
+struct Per(u64, u64);
+
+impl fmt::Display for Per {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tenths = (10 * self.0 + self.1 / 2) / self.1;
+        let width = f.width().unwrap_or(0).saturating_sub(2);
+        write!(f, "{:>width$}.{}", tenths / 10, tenths % 10)
+    }
+}
+
+/// The instructions of `work`.
+fn count<R>(work: impl FnOnce() -> R) -> u64 {
+    fn between<R>(work: impl FnOnce() -> R) -> u64 {
+        // SAFETY: every x86-64 processor has the counter, and the kernel may read it.
+        let now = || unsafe { _rdtsc() };
+        let start = now();
+        compiler_fence(Ordering::SeqCst);
+        let result = work();
+        compiler_fence(Ordering::SeqCst);
+        let end = now();
+        black_box(result);
+        end - start
+    }
+    between(work) - between(|| ())
+}
+
+/// What operations on one page take.
+struct SinglePages {
+    alloc_free: u64,
+    insert_remove: u64,
+    hit: u64,
+    miss: u64,
+}
+
+fn single_pages(pmap: &mut Pmap<Pc>) -> SinglePages {
+    // As JOS counts: in the directory in use, so that the translation is dropped, too.
+    let pgdir = black_box(pmap.kern_pgdir());
+    let (va, absent) = (black_box(VirtAddr::new(Jos64::UTEMP)), black_box(VirtAddr::new(64 * MB)));
+    let page = pmap.page_alloc(AllocFlags::empty()).expect("there is memory");
+    // Another use of the page, by which it outlives its mapping; and so the tables are there.
+    pmap.pages.page_incref(page).expect("it was just allocated");
+    pmap.page_insert(pgdir, page, va, Perm::URW).expect("nothing is mapped there");
+    pmap.page_remove(pgdir, va).expect("no large page is there");
+
+    let alloc_free = count(|| {
+        let page = pmap.page_alloc(AllocFlags::empty());
+        pmap.pages.page_free(black_box(page).expect("there is memory"));
+    });
+    let insert_remove = count(|| {
+        let inserted = pmap.page_insert(pgdir, page, va, Perm::URW);
+        inserted.and(pmap.page_remove(pgdir, va))
+    });
+    let hit = count(|| pmap.pgdir_walk(pgdir, va, false));
+    let miss = count(|| pmap.pgdir_walk(pgdir, absent, false));
+
+    assert!(matches!(pmap.pgdir_walk(pgdir, va, false), Ok(Some(_))), "it was to be a hit");
+    assert!(matches!(pmap.pgdir_walk(pgdir, absent, false), Ok(None)), "it was to be a miss");
+    assert!(pmap.pages.pp_ref(page) == 1 && pmap.page_lookup(pgdir, va).is_none(), "page kept");
+    SinglePages { alloc_free, insert_remove, hit, miss }
+}
+
+/// A page directory with nothing in it.
+fn new_pgdir<M: Machine>(pmap: &mut Pmap<M>) -> PhysAddr {
+    let frame = pmap.page_alloc(ALLOC_ZERO).expect("there is memory");
+    pmap.pages.page_incref(frame).expect("it was just allocated");
+    pmap.pages.page2pa(frame)
+}
+
+/// Maps 65,536 pages of 4 KB: the physical addresses lie one page off, so that no larger page fits.
+fn boot_map_region(pmap: &mut Pmap<Pc>) -> u64 {
+    let pgdir = black_box(new_pgdir(pmap));
+    let (va, pa) = (VirtAddr::new(Jos64::PHYSMAP), PhysAddr::new(PGSIZE));
+    let region = count(|| {
+        pmap.boot_map_region(pgdir, va, Jos64::WINDOW_SIZE, pa, Perm::KRW);
+    });
+    for offset in (0..Jos64::WINDOW_SIZE).step_by(PGSIZE as usize) {
+        assert!(pmap.va2pa(pgdir, va + offset) == Some(pa + offset), "at {}", va + offset);
+    }
+    region
+}
+
+/// What `mem_init` takes, and its parts.
+struct Whole {
+    all: u64,
+    boot_alloc: u64,
+    page_init: u64,
+    /// Frames that `page_init` sets up.
+    npages: u64,
+    regions: u64,
+    check_free_list: u64,
+    /// What one more table costs in `check_free_list`.
+    check_table: u64,
+    check_page_alloc: u64,
+    check_page: u64,
+    check_kern_pgdir: u64,
+    /// Page tables, the directory not counted.
+    ntables: u64,
+}
+
+impl Whole {
+    /// All without the checks. `check_page_free_list` runs twice, the first time before there are
+    /// any tables to look at.
+    fn no_check(&self) -> u64 {
+        let early_check_free_list = self.check_free_list - self.ntables * self.check_table;
+        self.all
+            - (early_check_free_list + self.check_free_list)
+            - (self.check_page_alloc + self.check_page + self.check_kern_pgdir)
+    }
+}
+
+/// What is in use now is reserved for a second `mem_init`.
+fn boot_again(pmap: &Pmap<Pc>) -> Boot {
+    let mut boot = pmap.boot().clone();
+    let in_use =
+        pmap.pages.infos().iter().zip(0..).filter(|(info, _)| info.pp_link == PageInfo::IN_USE);
+    let tables =
+        in_use.map(|(_, index)| PhysRange::from_size(PhysAddr::new(index * PGSIZE), PGSIZE));
+    let pgdir = PhysRange::from_size(pmap.kern_pgdir(), PGSIZE);
+    for range in tables.chain([pgdir, pmap.pages_memory()]) {
+        boot.reserved.insert(range).expect("tables lie side by side");
+    }
+    boot
+}
+
+fn whole(pc: &Pc, boot: &Boot) -> Whole {
+    // Before the second memory system is there, since this takes the same memory.
+    let npages = boot.memory.npages::<Jos64>() as u64;
+    let boot_alloc = count(|| {
+        let kernel_end = boot.image.data.end_exclusive;
+        let allocator = BootAlloc::new::<Jos64>(&boot.memory, kernel_end, &boot.reserved);
+        let mut allocator = allocator.expect("mem_init could do it");
+        allocator.boot_alloc(pc, PGSIZE);
+        allocator.boot_alloc(pc, npages * size_of::<PageInfo>() as u64)
+    });
+
+    let (machine, its_boot) = (Again(pc), boot.clone());
+    let mut pmap = None;
+    let all = count(|| pmap = Some(mem_init(machine, its_boot)));
+    let pmap = &mut pmap.expect("mem_init has run");
+    let ntables =
+        pmap.pages.infos().iter().filter(|info| info.pp_link == PageInfo::IN_USE).count() as u64;
+
+    let check_free_list = count(|| pmap.check_page_free_list());
+    let check_page_alloc = count(|| check_page_alloc(&mut pmap.pages, &mut pmap.machine));
+    let check_page = count(|| pmap.check_page());
+    let check_kern_pgdir = count(|| pmap.check_kern_pgdir());
+
+    // A page of the region for devices, which has no table yet: one more table.
+    let (device, nfree) = (VirtAddr::new(Jos64::MMIOBASE), pmap.pages.nfree());
+    pmap.boot_map_region(pmap.kern_pgdir(), device, PGSIZE, PhysAddr::new(0), Perm::KRW);
+    assert!(pmap.pages.nfree() == nfree - 1, "it was to take one table");
+    let check_table = count(|| pmap.check_page_free_list()) - check_free_list;
+
+    let pgdir = black_box(new_pgdir(pmap));
+    let regions = count(|| map_regions(pmap, pgdir, boot));
+
+    // The end of this memory system: all its pages but the kernel's are free again.
+    let mut free = boot.memory.usable().clone();
+    let used = PhysRange::new(PhysAddr::new(0), pmap.pages_memory().end_exclusive);
+    free.remove(used).expect("one run is cut");
+    let page_init = count(|| pmap.pages.page_init(&free));
+    Whole {
+        all,
+        boot_alloc,
+        page_init,
+        npages,
+        regions,
+        check_free_list,
+        check_table,
+        check_page_alloc,
+        check_page,
+        check_kern_pgdir,
+        ntables,
+    }
+}
+
+/// What `mem_init` maps, in another directory.
+fn map_regions(pmap: &mut Pmap<Again<'_>>, pgdir: PhysAddr, boot: &Boot) {
+    let image = boot.image;
+    let window = PhysRange::from_size(PhysAddr::new(0), Jos64::WINDOW_SIZE);
+    let memory = pmap.pages_memory();
+    let mut map = |va, range: PhysRange, perm| {
+        pmap.boot_map_region(pgdir, VirtAddr::new(va), range.size(), range.start, perm);
+    };
+    map(Jos64::UPAGES, memory, Perm::UR);
+    map(Jos64::KSTACK, image.stack, Perm::KRW | Perm::G);
+    for (range, perm) in [
+        (PhysRange::new(window.start, image.text.start), Perm::KRW),
+        (image.text, Perm::KRX),
+        (image.rodata, Perm::KR),
+        (PhysRange::new(image.rodata.end_exclusive, window.end_exclusive), Perm::KRW),
+    ] {
+        map(Jos64::KERNBASE + range.start.as_u64(), range, perm | Perm::G);
+    }
+}
+
+/// The machine for a second memory system: the same memory, but the processor stays with the
+/// first one's tables.
+#[derive(Debug)]
+struct Again<'a>(&'a Pc);
+
+impl PhysMem for Again<'_> {
+    #[inline]
+    fn load<W: Word>(&self, pa: PhysAddr) -> W {
+        self.0.load(pa)
+    }
+
+    #[inline]
+    fn store<W: Word>(&self, pa: PhysAddr, word: W) {
+        self.0.store(pa, word);
+    }
+
+    #[inline]
+    fn store_run<W: Word>(&self, pa: PhysAddr, first: W, step: W, count: usize) {
+        self.0.store_run(pa, first, step, count);
+    }
+
+    #[inline]
+    fn zero_frame(&self, pa: PhysAddr) {
+        self.0.zero_frame(pa);
+    }
+
+    fn page_array(&self, pa: PhysAddr, npages: usize) -> NonNull<[PageInfo]> {
+        self.0.page_array(pa, npages)
+    }
+}
+
+impl Machine for Again<'_> {
+    type Layout = Jos64;
+    type Format = X86_64;
+
+    #[inline]
+    fn leaf_levels(&self) -> u32 {
+        self.0.leaf_levels()
+    }
+
+    fn lcr3(&mut self, _pgdir: PhysAddr) {}
+    fn protect_kernel(&mut self) {}
+    fn invlpg(&mut self, _va: VirtAddr) {}
+    fn flush_tlb(&mut self) {}
+
+    fn probe_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {
+        Err(Fault { va, present: false, write: false })
+    }
+
+    fn probe_store(&mut self, va: VirtAddr, _value: u64) -> Result<(), Fault> {
+        Err(Fault { va, present: false, write: true })
+    }
+
+    fn stack_pointer(&self) -> VirtAddr {
+        self.0.stack_pointer()
+    }
+
+    fn print(&mut self, text: fmt::Arguments<'_>) {
+        kernel::console::print(text);
+    }
+}

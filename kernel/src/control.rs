@@ -1,0 +1,58 @@
+//! The control registers, as they are now.
+
+use core::fmt;
+
+use libjos::processor::{self, Register};
+use x86_64::registers::control::{Cr0, Cr2, Cr3, Cr4, Cr8, Efer};
+
+/// The values of the control registers.
+#[derive(Clone, Copy, Debug)]
+pub struct ControlRegisters {
+    /// The address of the latest page fault.
+    pub cr2: u64,
+    cr0: u64,
+    cr3: u64,
+    cr4: u64,
+    cr8: u64,
+    efer: u64,
+}
+
+impl ControlRegisters {
+    /// Reads them.
+    #[must_use]
+    pub fn read() -> Self {
+        let (directory, flags) = Cr3::read_raw();
+        Self {
+            cr0: Cr0::read_raw(),
+            cr2: Cr2::read_raw(),
+            cr3: directory.start_address().as_u64() | u64::from(flags),
+            cr4: Cr4::read_raw(),
+            cr8: Cr8::read_raw(),
+            efer: Efer::read_raw(),
+        }
+    }
+
+    /// Each with its value.
+    #[must_use]
+    pub fn all(&self) -> [(&'static Register, u64); 6] {
+        [
+            (&processor::CR0, self.cr0),
+            (&processor::CR2, self.cr2),
+            (&processor::CR3, self.cr3),
+            (&processor::CR4, self.cr4),
+            (&processor::CR8, self.cr8),
+            (&processor::EFER, self.efer),
+        ]
+    }
+}
+
+/// A line each, with the names of what is set.
+impl fmt::Display for ControlRegisters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, (register, value)) in self.all().into_iter().enumerate() {
+            let end = if i == 0 { "" } else { "\n" };
+            write!(f, "{end}  {:<6} {value:016x}  {}", register.name, register.names(value))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,143 @@
+//! `kerninfo` and `cr`: the kernel, and the processor under it.
+
+use core::fmt::Write;
+
+use libjos::addr::VirtAddr;
+use libjos::monitor::{Arguments, CommandError};
+use libjos::pages::PageAllocator;
+use raw_cpuid::CpuId;
+
+use crate::boot_info;
+use crate::control::ControlRegisters;
+use crate::pmap;
+use crate::symbols;
+
+/// `kerninfo`: where the kernel is, how it was started, on what processor.
+#[inline(never)]
+pub(super) fn kerninfo<'w>(
+    arguments: &Arguments<'w>,
+    out: &mut dyn Write,
+) -> Result<(), CommandError<'w>> {
+    arguments.none()?;
+    writeln!(out, "Special kernel symbols:")?;
+    writeln!(
+        out,
+        "  {:<8} {:>18}        {:#010x} (phys)",
+        "_start",
+        "",
+        symbols::_start().as_u64()
+    )?;
+    for (name, va) in [
+        ("entry", symbols::entry()),
+        ("etext", symbols::etext()),
+        ("edata", symbols::edata()),
+        ("end", symbols::end()),
+    ] {
+        let pa = symbols::paddr(va).as_u64();
+        writeln!(out, "  {name:<8} {:#018x} (virt) {pa:#010x} (phys)", va.as_u64())?;
+    }
+    writeln!(out, "Sections, in whole pages:")?;
+    let sections: [(&str, VirtAddr, VirtAddr, &str); 3] = [
+        ("text", symbols::stext(), symbols::text_end_exclusive(), "code: read, execute"),
+        (
+            "rodata",
+            symbols::text_end_exclusive(),
+            symbols::rodata_end_exclusive(),
+            "constants: read",
+        ),
+        ("data", symbols::rodata_end_exclusive(), symbols::end(), "data, bss, stacks: read, write"),
+    ];
+    for (name, start, end, what) in sections {
+        let (first, size) = (start.as_u64(), (end - start) / 1024);
+        writeln!(out, "  {name:<8} {first:#018x} {size:>6} KB  {what}")?;
+    }
+    if let Some(table) = symbols::table() {
+        let (size, count) = (table.size().div_ceil(1024), table.symbols().len());
+        writeln!(out, "  of the constants, {size} KB are {count} names and the source lines")?;
+    }
+    let footprint = symbols::end() - symbols::entry();
+    writeln!(out, "Kernel executable memory footprint: {}KB", footprint.div_ceil(1024))?;
+
+    let boot_info = boot_info::get();
+    write!(out, "Started by: {}", boot_info.protocol().name())?;
+    if let Some(loader) = boot_info.loader() {
+        write!(out, ", {loader}")?;
+    }
+    writeln!(out, "\nCommand line: {}", boot_info.command_line())?;
+    for part in boot_info.reserved() {
+        let (start, size) = (part.range.start.as_u64(), part.range.size());
+        writeln!(out, "  {} at {start:#x}, {size} bytes", part.name)?;
+    }
+    processor(out)?;
+
+    let pmap = pmap::lock();
+    writeln!(out, "{}", pmap.boot().memory.totals::<layout::Jos64>())?;
+    writeln!(out, "Pages: {}, free: {}", pmap.pages.npages(), pmap.pages.nfree())?;
+    Ok(())
+}
+
+/// The processor's name, and what of its features matters to a memory system.
+fn processor(out: &mut dyn Write) -> core::fmt::Result {
+    let cpuid = CpuId::new();
+    write!(out, "Processor:")?;
+    if let Some(vendor) = cpuid.get_vendor_info() {
+        write!(out, " {}", vendor.as_str())?;
+    }
+    if let Some(brand) = cpuid.get_processor_brand_string() {
+        write!(out, ", {}", brand.as_str().trim())?;
+    }
+    let basic = cpuid.get_feature_info();
+    let more = cpuid.get_extended_feature_info();
+    let amd = cpuid.get_extended_processor_and_feature_identifiers();
+    let basic = |has: fn(&raw_cpuid::FeatureInfo) -> bool| basic.as_ref().is_some_and(has);
+    let more = |has: fn(&raw_cpuid::ExtendedFeatures) -> bool| more.as_ref().is_some_and(has);
+    let amd = |has: fn(&raw_cpuid::ExtendedProcessorFeatureIdentifiers) -> bool| {
+        amd.as_ref().is_some_and(has)
+    };
+    write!(out, "\n  has:")?;
+    let features = [
+        ("NX", amd(|f| f.has_execute_disable())),
+        ("1 GB pages", amd(|f| f.has_1gib_pages())),
+        ("PGE", basic(|f| f.has_pge())),
+        ("PCID", basic(|f| f.has_pcid())),
+        ("SMEP", more(|f| f.has_smep())),
+        ("SMAP", more(|f| f.has_smap())),
+        ("UMIP", more(|f| f.has_umip())),
+        ("LA57", more(|f| f.has_la57())),
+        ("a hypervisor", basic(|f| f.has_hypervisor())),
+    ];
+    let mut comma = "";
+    for (name, _) in features.iter().filter(|(_, has)| *has) {
+        write!(out, "{comma} {name}")?;
+        comma = ",";
+    }
+    writeln!(out)
+}
+
+/// `cr`: every bit of the control registers.
+pub(super) fn cr<'w>(
+    arguments: &Arguments<'w>,
+    out: &mut dyn Write,
+) -> Result<(), CommandError<'w>> {
+    arguments.none()?;
+    for (register, value) in ControlRegisters::read().all() {
+        writeln!(out, "{} = {value:#018x}: {}", register.name, register.meaning)?;
+        for field in register.fields {
+            let low = field.bit;
+            let high = low + field.width - 1;
+            let (name, meaning) = (field.name, field.meaning);
+            match field.width {
+                1 => writeln!(out, "  {:>5}  {name:<11}{}  {meaning}", low, field.of(value))?,
+                _ => {
+                    let value = field.of(value);
+                    writeln!(out, "  {high:>2}:{low:<2}  {name:<11}{value:#x}  {meaning}")?;
+                }
+            }
+        }
+        let unknown = register.unknown(value);
+        if unknown != 0 {
+            writeln!(out, "  bits without a name here: {unknown:#x}")?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! The kernel monitor: a prompt, and the commands of [`libjos::monitor`]. JOS's `kern/monitor.c`.
+//!
+//! `libjos` has the table of commands and all that needs no processor; here are the loop, what
+//! does need one, the names of the kernel, and the pager that long output goes through.
+
+mod info;
+mod names;
+mod pager;
+
+use core::fmt::Write;
+
+use libjos::line::History;
+use libjos::monitor::{
+    Arguments, COMMANDS, Command, CommandError, Held, Kernel, Session, Verb, find, split,
+};
+
+use crate::backtrace;
+use crate::boot_info;
+use crate::clock;
+use crate::console;
+use crate::exit::{self, Status};
+use crate::faults;
+use crate::pmap;
+use crate::readline::readline;
+use names::KernelNames;
+use pager::{Pager, Paging};
+
+const PROMPT: &str = "K> ";
+/// Columns of a command's name and arguments in the list of commands.
+const USAGE_COLUMNS: usize = 26;
+
+/// What the monitor remembers from one command to the next.
+struct State {
+    held: Held,
+    paging: Paging,
+}
+
+/// Reads commands and runs them, for ever.
+pub fn monitor() {
+    println!("Welcome to the JOS kernel monitor!");
+    println!("Type 'help' for a list of commands.");
+    let mut history = History::new();
+    let mut state = State { held: Held::new(), paging: Paging::Auto };
+    loop {
+        let line = readline(PROMPT, &mut history, &KernelNames);
+        let mut pager = Pager::new(state.paging.waits(line.source));
+        runcmd(line.as_str(), &mut state, &mut pager);
+    }
+}
+
+/// Splits `line` into words and runs the command that the first one names.
+fn runcmd(line: &str, state: &mut State, pager: &mut Pager) {
+    let words = match split(line) {
+        Ok(words) => words,
+        Err(error) => return println!("{error}"),
+    };
+    let Some((name, words)) = words.as_slice().split_first() else { return };
+    let Some(command) = find(name) else {
+        return println!("{}", CommandError::UnknownCommand(name));
+    };
+    let arguments = Arguments::new(words, command.options);
+    let result = run(command.verb, &arguments, state, pager);
+    pager.flush();
+    match result {
+        Ok(()) | Err(CommandError::Stopped) => {}
+        Err(CommandError::Misuse) => println!("usage: {command}"),
+        Err(error) => {
+            println!("{error}");
+            if error.is_usage() {
+                println!("usage: {command}");
+            }
+        }
+    }
+}
+
+fn run<'w>(
+    verb: Verb,
+    arguments: &Arguments<'w>,
+    state: &mut State,
+    pager: &mut Pager,
+) -> Result<(), CommandError<'w>> {
+    match verb {
+        Verb::Memory(verb) => {
+            let mut pmap = pmap::lock();
+            let (held, names) = (&mut state.held, &KernelNames);
+            let mut session = Session { pmap: &mut pmap, held, names, out: pager };
+            session.run(verb, arguments, boot_info::get().memory_entries())
+        }
+        Verb::Kernel(Kernel::Help) => help(arguments, pager),
+        Verb::Kernel(Kernel::Kerninfo) => info::kerninfo(arguments, pager),
+        Verb::Kernel(Kernel::Backtrace) => backtrace(arguments),
+        Verb::Kernel(Kernel::Cr) => info::cr(arguments, pager),
+        Verb::Kernel(Kernel::Fault) => fault(arguments),
+        Verb::Kernel(Kernel::Uptime) => uptime(arguments),
+        Verb::Kernel(Kernel::Page) => page(arguments, &mut state.paging),
+        Verb::Kernel(Kernel::Clear) => {
+            arguments.none()?;
+            console::clear();
+            Ok(())
+        }
+        Verb::Kernel(Kernel::Reboot) => {
+            arguments.none()?;
+            exit::reboot()
+        }
+        Verb::Kernel(Kernel::Exit) => exit(arguments),
+    }
+}
+
+fn help<'w>(arguments: &Arguments<'w>, pager: &mut Pager) -> Result<(), CommandError<'w>> {
+    let Some(name) = arguments.at_most_one()? else {
+        for command in COMMANDS {
+            let Command { name, arguments, summary, .. } = command;
+            let space = USAGE_COLUMNS - name.len();
+            writeln!(pager, "{name} {arguments:space$} {summary}")?;
+        }
+        return Ok(());
+    };
+    let command = find(name).ok_or(CommandError::UnknownCommand(name))?;
+    let Command { summary, details, .. } = command;
+    writeln!(pager, "{command}\n{summary}.")?;
+    details.iter().try_for_each(|line| writeln!(pager, "{line}"))?;
+    Ok(())
+}
+
+#[inline(never)]
+fn backtrace<'w>(arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
+    arguments.none()?;
+    println!("Backtrace:");
+    backtrace::print_here();
+    Ok(())
+}
+
+fn fault<'w>(arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
+    match arguments.at_most_one()? {
+        Some(name) => match faults::find(name.as_bytes()) {
+            Some(fault) => faults::run(fault),
+            None => Err(CommandError::Misuse),
+        },
+        None => {
+            faults::FAULTS.iter().for_each(|fault| println!("{}", fault.name));
+            Ok(())
+        }
+    }
+}
+
+fn uptime<'w>(arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
+    arguments.none()?;
+    match clock::uptime() {
+        Some(time) => {
+            let seconds = time.as_secs();
+            let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+            let (seconds, milliseconds) = (seconds % 60, time.subsec_millis());
+            println!("up {hours}:{minutes:02}:{seconds:02}.{milliseconds:03}");
+        }
+        None => println!("no timer chip says how fast the time-stamp counter runs"),
+    }
+    Ok(())
+}
+
+fn page<'w>(arguments: &Arguments<'w>, paging: &mut Paging) -> Result<(), CommandError<'w>> {
+    match arguments.at_most_one()? {
+        Some("on") => *paging = Paging::On,
+        Some("off") => *paging = Paging::Off,
+        Some("auto") => *paging = Paging::Auto,
+        Some(_) => return Err(CommandError::Misuse),
+        None => println!("{paging}"),
+    }
+    Ok(())
+}
+
+fn exit<'w>(arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
+    let status = match arguments.at_most_one()? {
+        None => Status::Success,
+        Some(code) => match code.parse::<i32>() {
+            Ok(0) => Status::Success,
+            Ok(_) => Status::Failure,
+            Err(_) => return Err(CommandError::Misuse),
+        },
+    };
+    exit::exit(status)
+}

@@ -1,0 +1,65 @@
+//! [`KernelNames`]: what the kernel's addresses are called, and what Tab completes.
+
+use core::fmt::{self, Write};
+
+use layout::Jos64;
+use libjos::addr::VirtAddr;
+use libjos::line::Complete;
+use libjos::monitor::{COMMANDS, KERN_PGDIR, Kernel, Names, Verb, constants, find};
+
+use crate::faults;
+use crate::symbols;
+
+/// The kernel's names.
+pub(super) struct KernelNames;
+
+impl Names for KernelNames {
+    fn address(&self, name: &str) -> Option<u64> {
+        let linker = symbols::linker_symbols().into_iter().find(|(known, _)| *known == name);
+        linker
+            .map(|(_, va)| va.as_u64())
+            .or_else(|| symbols::table().and_then(|table| table.find(name)))
+    }
+
+    fn describe(&self, va: u64, out: &mut dyn Write) -> fmt::Result {
+        let Some(part) = symbols::part_of(VirtAddr::new(va)) else { return Ok(()) };
+        write!(out, " (kernel {part}")?;
+        if let Some(symbol) = symbols::table().and_then(|table| table.symbol_at(va)) {
+            write!(out, ", {}", symbol.name)?;
+            if va > symbol.address {
+                write!(out, "+{:#x}", va - symbol.address)?;
+            }
+        }
+        out.write_str(")")
+    }
+}
+
+impl Complete for KernelNames {
+    fn candidates(&self, before: &str, word: &str, each: &mut dyn FnMut(&str)) {
+        let verb = before.split_ascii_whitespace().next().map(|name| find(name).map(|c| c.verb));
+        match verb {
+            None | Some(Some(Verb::Kernel(Kernel::Help))) => {
+                COMMANDS.iter().for_each(|command| each(command.name));
+            }
+            Some(Some(Verb::Kernel(Kernel::Fault))) => {
+                faults::FAULTS.iter().for_each(|fault| each(fault.name));
+            }
+            Some(Some(Verb::Kernel(Kernel::Page))) => {
+                ["on", "off", "auto"].into_iter().for_each(each);
+            }
+            Some(_) => addresses(word, each),
+        }
+    }
+}
+
+/// All names of addresses; those of functions and variables only where there is a letter to tell
+/// them apart by, and whole paths where one is being typed.
+fn addresses(word: &str, each: &mut dyn FnMut(&str)) {
+    constants::<Jos64>().for_each(|(name, _)| each(name));
+    each(KERN_PGDIR);
+    symbols::linker_symbols().iter().for_each(|(name, _)| each(name));
+    let Some(table) = symbols::table().filter(|_| !word.is_empty()) else { return };
+    for symbol in table.symbols() {
+        each(if word.contains("::") { symbol.name } else { symbol.short_name() });
+    }
+}

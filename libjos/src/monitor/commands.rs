@@ -1,0 +1,349 @@
+//! [`COMMANDS`]: the table of commands. `help` and `docs/monitor.md` are made of it.
+
+use core::fmt;
+
+/// What a command does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verb {
+    /// It works on the memory system: [`Session::run`](super::Session::run) does it.
+    Memory(Memory),
+    /// It needs the processor or the console: the kernel does it.
+    Kernel(Kernel),
+}
+
+/// Commands that work on the memory system.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "the table below says what each is")]
+pub enum Memory {
+    Showmappings,
+    Setperm,
+    Dump,
+    Translate,
+    Vmprint,
+    Map,
+    Memmap,
+    Pages,
+    Freelist,
+    Alloc,
+    Free,
+    Insert,
+    Remove,
+    Checks,
+}
+
+/// Commands that need the processor or the console.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "the table below says what each is")]
+pub enum Kernel {
+    Help,
+    Kerninfo,
+    Backtrace,
+    Cr,
+    Fault,
+    Uptime,
+    Page,
+    Clear,
+    Reboot,
+    Exit,
+}
+
+/// A command of the monitor.
+#[derive(Clone, Copy, Debug)]
+pub struct Command {
+    /// What it does.
+    pub verb: Verb,
+    /// What is typed.
+    pub name: &'static str,
+    /// What may follow the name.
+    pub arguments: &'static str,
+    /// The letters of its options.
+    pub options: &'static str,
+    /// What it does, in a few words.
+    pub summary: &'static str,
+    /// All there is to know, in lines that fit on the screen.
+    pub details: &'static [&'static str],
+}
+
+/// How to type the command.
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let space = if self.arguments.is_empty() { "" } else { " " };
+        write!(f, "{}{space}{}", self.name, self.arguments)
+    }
+}
+
+/// The command called `name`.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Command> {
+    COMMANDS.iter().find(|command| command.name == name)
+}
+
+/// All commands, in the order in which `help` lists them.
+pub const COMMANDS: &[Command] = &[
+    Command {
+        verb: Verb::Kernel(Kernel::Help),
+        name: "help",
+        arguments: "[COMMAND]",
+        options: "",
+        summary: "Display this list of commands, or all about one",
+        details: &["Lists the commands, or says all there is to know about COMMAND."],
+    },
+    Command {
+        verb: Verb::Kernel(Kernel::Kerninfo),
+        name: "kerninfo",
+        arguments: "",
+        options: "",
+        summary: "Display information about the kernel",
+        details: &[
+            "Where the kernel's parts are, virtual and physical, and how large; how it was",
+            "started, and with which command line; the processor and what it can do.",
+        ],
+    },
+    Command {
+        verb: Verb::Kernel(Kernel::Backtrace),
+        name: "backtrace",
+        arguments: "",
+        options: "",
+        summary: "Display the calls that led here",
+        details: &[
+            "The chain of frame pointers from here up, each call with its function, file",
+            "and line. A call that the compiler put into another function is marked",
+            "(inlined).",
+        ],
+    },
+    Command {
+        verb: Verb::Memory(Memory::Showmappings),
+        name: "showmappings",
+        arguments: "LO [HI]",
+        options: "",
+        summary: "Display what the pages from LO to HI lead to",
+        details: &[
+            "From the page of LO to the page of HI, both included; HI is LO unless it is",
+            "given. A line for each run of pages that go on in both address spaces with the",
+            "same permissions: virtual addresses, the physical one where the run begins,",
+            "permissions (u user, r read, w write, x execute, g global), bytes, and the",
+            "size of its pages.",
+        ],
+    },
+    Command {
+        verb: Verb::Memory(Memory::Setperm),
+        name: "setperm",
+        arguments: "[-f] VA +w -u ...",
+        options: "f",
+        summary: "Change the permissions of the page of VA",
+        details: &[
+            "Each word gives (+) or takes away (-) permissions: u user, w write, x execute,",
+            "g global. Others stay. The kernel's part, from UTOP up, takes -f, and may",
+            "break. A part of a large page is split off first.",
+        ],
+    },
+    Command {
+        verb: Verb::Memory(Memory::Dump),
+        name: "dump",
+        arguments: "[-p] ADDRESS [N]",
+        options: "p",
+        summary: "Display N bytes of memory (64)",
+        details: &[
+            "In hexadecimal and as text. ADDRESS is a virtual one or, with -p, a physical",
+            "one. What is not mapped is said. Only RAM is read: devices are left alone.",
+        ],
+    },
+    Command {
+        verb: Verb::Memory(Memory::Translate),
+        name: "translate",
+        arguments: "VA",
+        options: "",
+        summary: "Display the walk of VA, level by level",
+        details: &[
+            "The bits of VA, boxed by what they pick; then each entry on the way, with the",
+            "table that it is in, its index and its value, and what it leads to or why it",
+            "stops.",
+        ],
+    },
+    Command {
+        verb: Verb::Memory(Memory::Vmprint),
+        name: "vmprint",
+        arguments: "",
+        options: "",
+        summary: "Display every entry of the page tables",
+        details: &[
+            "As xv6 prints them: a line for each entry that is present, behind as many dots",
+            "as it lies deep. `map` and `showmappings` say the same in fewer lines.",
+        ],
+    },
+    Command {
+        verb: Verb::Memory(Memory::Map),
+        name: "map",
+        arguments: "",
+        options: "",
+        summary: "Display the memory map, and what is mapped in it",
+        details: &[
+            "Each region with what kernel/user may do there, and below it every run of",
+            "pages that is mapped. W marks what is writable, X what is executable, ! what",
+            "the memory map does not allow there.",
+        ],
+    },
+    Command {
+        verb: Verb::Kernel(Kernel::Cr),
+        name: "cr",
+        arguments: "",
+        options: "",
+        summary: "Display the control registers, bit by bit",
+        details: &["CR0, CR2, CR3, CR4, CR8 and EFER: each bit with its value and what it does."],
+    },
+    Command {
+        verb: Verb::Memory(Memory::Memmap),
+        name: "memmap",
+        arguments: "",
+        options: "",
+        summary: "Display the loader's memory map, what became of it",
+        details: &["The entries as the loader gave them; then who has the memory now."],
+    },
+    Command {
+        verb: Verb::Memory(Memory::Pages),
+        name: "pages",
+        arguments: "[PA]",
+        options: "",
+        summary: "Count the pages by state, or display the one of PA",
+        details: &["Of one page: its PageInfo, whose it is, and every mapping of it."],
+    },
+    Command {
+        verb: Verb::Memory(Memory::Freelist),
+        name: "freelist",
+        arguments: "[N]",
+        options: "",
+        summary: "Display the first N runs of page_free_list (16)",
+        details: &["In the order in which page_alloc hands pages out."],
+    },
+    Command {
+        verb: Verb::Memory(Memory::Alloc),
+        name: "alloc",
+        arguments: "[N]",
+        options: "",
+        summary: "Allocate N pages (1)",
+        details: &["By page_alloc, with zeros. `free` gives them back."],
+    },
+    Command {
+        verb: Verb::Memory(Memory::Free),
+        name: "free",
+        arguments: "[-f] PA",
+        options: "f",
+        summary: "Free the page of PA",
+        details: &[
+            "One that `alloc` gave out. A page that is mapped as well stays in use until it",
+            "is removed there. With -f any page in use: the kernel may break.",
+        ],
+    },
+    Command {
+        verb: Verb::Memory(Memory::Insert),
+        name: "insert",
+        arguments: "[-f] VA PA [+w ...]",
+        options: "f",
+        summary: "Map the page of VA to the page of PA",
+        details: &[
+            "By page_insert: what was mapped there is unmapped. Permissions as for setperm;",
+            "the page can only be read unless they say more. From UTOP up it takes -f.",
+        ],
+    },
+    Command {
+        verb: Verb::Memory(Memory::Remove),
+        name: "remove",
+        arguments: "[-f] VA",
+        options: "f",
+        summary: "Unmap the page of VA",
+        details: &[
+            "By page_remove; page tables that map nothing any more are freed. From UTOP up",
+            "it takes -f.",
+        ],
+    },
+    Command {
+        verb: Verb::Memory(Memory::Checks),
+        name: "checks",
+        arguments: "[-f]",
+        options: "f",
+        summary: "Run all of mem_init's checks again",
+        details: &[
+            "A check that fails is a panic. check_kern_pgdir fails where the application's",
+            "part is not empty, so `checks` does not begin then, unless -f is given.",
+        ],
+    },
+    Command {
+        verb: Verb::Kernel(Kernel::Fault),
+        name: "fault",
+        arguments: "[NAME]",
+        options: "",
+        summary: "Commit a deliberate fault, which ends everything",
+        details: &["One of those of test=NAME on the command line; without NAME it lists them."],
+    },
+    Command {
+        verb: Verb::Kernel(Kernel::Uptime),
+        name: "uptime",
+        arguments: "",
+        options: "",
+        summary: "Display the time since the kernel began",
+        details: &["By the processor's time-stamp counter, held against the timer chip (8254)."],
+    },
+    Command {
+        verb: Verb::Kernel(Kernel::Page),
+        name: "page",
+        arguments: "[on|off|auto]",
+        options: "",
+        summary: "Say whether long output waits after each screen",
+        details: &[
+            "auto, as at the start: only what is asked for on the keyboard waits, because",
+            "the screen forgets what scrolls off; a terminal on the serial line keeps it.",
+            "At -- more -- the space bar shows a screen more, Enter a line, q no more.",
+        ],
+    },
+    Command {
+        verb: Verb::Kernel(Kernel::Clear),
+        name: "clear",
+        arguments: "",
+        options: "",
+        summary: "Clear the screen",
+        details: &["As Ctrl-L does."],
+    },
+    Command {
+        verb: Verb::Kernel(Kernel::Reboot),
+        name: "reboot",
+        arguments: "",
+        options: "",
+        summary: "Reset the machine",
+        details: &["Under `make qemu` and `make qemu-nox` a reset ends QEMU."],
+    },
+    Command {
+        verb: Verb::Kernel(Kernel::Exit),
+        name: "exit",
+        arguments: "[CODE]",
+        options: "",
+        summary: "Leave QEMU; a CODE other than 0 is a failure",
+        details: &["QEMU's status is 33 for success and 35 for a failure."],
+    },
+];
+
+/// `docs/monitor.md`, to be displayed.
+#[cfg(any(test, feature = "std"))]
+#[derive(Clone, Copy, Debug)]
+pub struct Manual;
+
+#[cfg(any(test, feature = "std"))]
+impl fmt::Display for Manual {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(include_str!("manual.md"))?;
+        writeln!(f, "| command | |\n|---|---|")?;
+        for command in COMMANDS {
+            let name = command.name;
+            // A bar would end the cell.
+            let bars = std::format!("{command}").replace('|', "\\|");
+            writeln!(f, "| [`{bars}`](#{name}) | {} |", command.summary)?;
+        }
+        for command in COMMANDS {
+            let Command { name, summary, .. } = command;
+            writeln!(f, "\n## {name}\n\n    {command}\n\n{summary}.\n")?;
+            for line in command.details {
+                writeln!(f, "{line}")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,109 @@
+//! `dump`: memory in hexadecimal and as text. It reads RAM alone, through the window: what is not
+//! mapped is said, and devices are left alone.
+
+use layout::MemLayout;
+
+use super::extents::Extent;
+use super::{Arguments, CommandError, Session};
+use crate::addr::PhysAddr;
+use crate::machine::Machine;
+
+/// Bytes of a line.
+const LINE: u64 = 16;
+/// Bytes that are shown where nobody says how many.
+const DEFAULT_SIZE: u64 = 64;
+
+impl<M: Machine> Session<'_, M> {
+    /// `dump [-p] ADDRESS [N]`: N bytes at ADDRESS, a virtual one or, with -p, a physical one.
+    pub(super) fn dump<'w>(&mut self, arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
+        let (first, size) = match arguments.words() {
+            [address] => (*address, DEFAULT_SIZE),
+            [address, size] => (*address, self.value(size)?),
+            _ => return Err(CommandError::Misuse),
+        };
+        let first = if arguments.physical { self.value(first)? } else { self.va(first)?.as_u64() };
+        if size == 0 {
+            return Ok(());
+        }
+        let end = if arguments.physical { u64::MAX } else { M::Layout::VA_LAST };
+        let last = first.checked_add(size - 1).filter(|last| *last <= end);
+        let last = last.ok_or(CommandError::Wraps { first, size })?;
+        if arguments.physical {
+            return self.dump_physical(first, last, first);
+        }
+        self.extents(first, last, |session, extent| {
+            let Extent { first, last, to } = extent;
+            match to {
+                None => Ok(writeln!(session.out, "{first:016x}-{last:016x}: not mapped")?),
+                Some(target) => {
+                    let pa = target.pa.as_u64();
+                    session.dump_physical(pa, pa + (last - first), first)
+                }
+            }
+        })
+    }
+
+    /// Shows the physical bytes `[first, last]`, with addresses that begin at `label`.
+    fn dump_physical<'w>(
+        &mut self,
+        first: u64,
+        last: u64,
+        label: u64,
+    ) -> Result<(), CommandError<'w>> {
+        let mut at = first;
+        loop {
+            let is_ram = self.is_ram(PhysAddr::new(at));
+            let end = if is_ram {
+                self.dump_line(at, last.min(at | (LINE - 1)), label + (at - first))?
+            } else {
+                let end = self.end_of_hole(at, last);
+                let (from, to) = (label + (at - first), label + (end - first));
+                writeln!(self.out, "{from:016x}-{to:016x}: no RAM, or out of reach: left alone")?;
+                end
+            };
+            if end >= last {
+                return Ok(());
+            }
+            at = end + 1;
+        }
+    }
+
+    /// The last address before RAM begins again after `at`, up to `last`.
+    fn end_of_hole(&self, at: u64, last: u64) -> u64 {
+        let runs = self.pmap.boot.memory.usable().runs();
+        let next = runs.iter().map(|run| run.start.as_u64()).find(|start| *start > at);
+        // RAM that the window does not show is as good as none.
+        let next = next.filter(|start| self.is_ram(PhysAddr::new(*start)));
+        next.map_or(last, |start| last.min(start - 1))
+    }
+
+    /// Shows the bytes `[first, last]`, which are RAM and at most a line, and returns `last`.
+    fn dump_line<'w>(
+        &mut self,
+        first: u64,
+        last: u64,
+        label: u64,
+    ) -> Result<u64, CommandError<'w>> {
+        let mut bytes = [0; LINE as usize];
+        for (byte, pa) in bytes.iter_mut().zip(first..=last) {
+            let word: u64 = self.pmap.machine.load(PhysAddr::new(pa & !7));
+            *byte = word.to_le_bytes()[(pa & 7) as usize];
+        }
+        let bytes = &bytes[..(last - first + 1) as usize];
+        write!(self.out, "{label:016x}:")?;
+        for i in 0..LINE as usize {
+            let space = if i % 2 == 0 { " " } else { "" };
+            match bytes.get(i) {
+                Some(byte) => write!(self.out, "{space}{byte:02x}")?,
+                None => write!(self.out, "{space}  ")?,
+            }
+        }
+        self.out.write_str("  ")?;
+        for byte in bytes {
+            let printable = *byte == b' ' || byte.is_ascii_graphic();
+            self.out.write_char(if printable { char::from(*byte) } else { '.' })?;
+        }
+        self.out.write_str("\n")?;
+        Ok(last)
+    }
+}

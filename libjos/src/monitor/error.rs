@@ -1,0 +1,161 @@
+//! What can be wrong with a command; whatever it is, nothing has changed.
+
+use core::fmt;
+
+use super::expression::ExpressionError;
+use crate::addr::{PhysAddr, VirtAddr};
+use crate::pages::PageError;
+use crate::pgdir::MapError;
+
+/// What can be wrong with a command.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CommandError<'w> {
+    /// The words make no sense; the command's usage says what does.
+    Misuse,
+    /// More words than any command takes.
+    TooManyWords,
+    /// There is no such command.
+    UnknownCommand(&'w str),
+    /// A word is no number.
+    Expression(ExpressionError<'w>),
+    /// The reader has seen enough.
+    Stopped,
+    /// The range ends before it begins.
+    Backward {
+        /// Where it begins.
+        first: u64,
+        /// Where it ends.
+        last: u64,
+    },
+    /// The range goes on beyond the last address.
+    Wraps {
+        /// Where it begins.
+        first: u64,
+        /// Bytes.
+        size: u64,
+    },
+    /// The address is in the kernel's part.
+    KernelPart {
+        /// The address.
+        va: VirtAddr,
+    },
+    /// The address shows page tables, which are changed where they are.
+    PageTables {
+        /// The address.
+        va: VirtAddr,
+    },
+    /// No page of RAM is there.
+    NoPage {
+        /// The address.
+        pa: PhysAddr,
+    },
+    /// The page was not given out by `alloc`.
+    NotHeld {
+        /// The page.
+        pa: PhysAddr,
+    },
+    /// `alloc` can give out no more.
+    TooManyHeld {
+        /// The most.
+        most: usize,
+    },
+    /// There are not so many free pages.
+    OutOfMemory {
+        /// Pages asked for.
+        asked: u64,
+        /// Pages that are free.
+        free: usize,
+    },
+    /// The permission cannot be taken away on this machine.
+    AlwaysGranted {
+        /// Its letter.
+        letter: char,
+    },
+    /// The checks want the application's part empty.
+    InTheWay {
+        /// What is mapped.
+        va: VirtAddr,
+    },
+    /// What the memory system said.
+    Map(MapError),
+    /// What the page allocator said.
+    Page(PageError),
+}
+
+impl CommandError<'_> {
+    /// Whether the words are at fault, so that the command's usage helps.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Misuse | Self::Expression(_) | Self::Backward { .. } | Self::Wraps { .. }
+        )
+    }
+}
+
+impl fmt::Display for CommandError<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Misuse => f.write_str("these words make no sense here"),
+            Self::TooManyWords => write!(f, "Too many arguments (max {})", super::MAXARGS),
+            Self::UnknownCommand(name) => write!(f, "Unknown command '{name}'"),
+            Self::Expression(error) => error.fmt(f),
+            Self::Stopped => f.write_str("stopped"),
+            Self::Backward { first, last } => {
+                write!(f, "the range ends before it begins: {first:#x}, {last:#x}")
+            }
+            Self::Wraps { first, size } => {
+                write!(f, "{size:#x} bytes at {first:#x} go beyond the last address")
+            }
+            Self::KernelPart { va } => {
+                write!(f, "{va} is the kernel's (UTOP and above); with -f, at your own risk")
+            }
+            Self::PageTables { va } => {
+                write!(f, "{va} shows a page table; change what the table maps instead")
+            }
+            Self::NoPage { pa } => write!(f, "{pa} is in no page of RAM that `pages` describes"),
+            Self::NotHeld { pa } => {
+                write!(f, "page {pa} is not one of alloc's; with -f, at your own risk")
+            }
+            Self::TooManyHeld { most } => write!(f, "alloc gives out {most} pages at most"),
+            Self::OutOfMemory { asked, free } => {
+                write!(f, "{asked} pages asked for, {free} are free")
+            }
+            Self::AlwaysGranted { letter } => {
+                write!(f, "this processor cannot withhold '{letter}' from a mapped page")
+            }
+            Self::InTheWay { va } => {
+                write!(f, "{va} is mapped, and check_kern_pgdir would panic: remove it, or use -f")
+            }
+            Self::Map(error) => error.fmt(f),
+            Self::Page(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for CommandError<'_> {}
+
+impl<'w> From<ExpressionError<'w>> for CommandError<'w> {
+    fn from(error: ExpressionError<'w>) -> Self {
+        Self::Expression(error)
+    }
+}
+
+impl From<MapError> for CommandError<'_> {
+    fn from(error: MapError) -> Self {
+        Self::Map(error)
+    }
+}
+
+impl From<PageError> for CommandError<'_> {
+    fn from(error: PageError) -> Self {
+        Self::Page(error)
+    }
+}
+
+/// A writer fails only where the reader wants no more.
+impl From<fmt::Error> for CommandError<'_> {
+    fn from(_: fmt::Error) -> Self {
+        Self::Stopped
+    }
+}

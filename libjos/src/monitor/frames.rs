@@ -1,0 +1,261 @@
+//! `memmap`, `pages`, `freelist`: physical memory, and who has it.
+
+use core::fmt;
+
+use layout::{MemLayout, PGSIZE};
+
+use super::{Arguments, CommandError, Session};
+use crate::addr::{PhysAddr, PhysRange, VirtAddr};
+use crate::explain::Size;
+use crate::format::{Entry, Geometry};
+use crate::machine::Machine;
+use crate::mappings::leaves;
+use crate::memory_map::{MemoryKind, MemoryMapEntry};
+use crate::pages::{Frame, PageAllocator, PageInfo};
+
+/// Runs of the free list that are shown where nobody says how many.
+const DEFAULT_RUNS: u64 = 16;
+
+/// What a frame is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Owner {
+    NoRam,
+    Page0,
+    IoHole,
+    KernelCode,
+    KernelConstants,
+    KernelData,
+    KernelStack,
+    PageDirectory,
+    PagesArray,
+    Loader,
+    Allocator,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoRam => "no RAM",
+            Self::Page0 => "page 0, never given out",
+            Self::IoHole => "the hole for devices",
+            Self::KernelCode => "kernel: code",
+            Self::KernelConstants => "kernel: constants",
+            Self::KernelData => "kernel: data",
+            Self::KernelStack => "kernel: stack",
+            Self::PageDirectory => "kern_pgdir",
+            Self::PagesArray => "the array `pages`",
+            Self::Loader => "the loader's (see kerninfo)",
+            Self::Allocator => "page_alloc's",
+        })
+    }
+}
+
+impl<M: Machine> Session<'_, M> {
+    fn owner(&self, pa: PhysAddr) -> Owner {
+        let pmap = &*self.pmap;
+        let image = pmap.boot.image;
+        let hole = PhysRange::new(
+            PhysAddr::new(M::Layout::IOPHYSMEM),
+            PhysAddr::new(M::Layout::EXTPHYSMEM),
+        );
+        let page0 = PhysRange::from_size(PhysAddr::new(M::Layout::PHYS_BASE), PGSIZE);
+        let pgdir = PhysRange::from_size(pmap.kern_pgdir, PGSIZE);
+        let known = [
+            (hole, Owner::IoHole),
+            (page0, Owner::Page0),
+            (image.stack, Owner::KernelStack),
+            (image.text, Owner::KernelCode),
+            (image.rodata, Owner::KernelConstants),
+            (image.data, Owner::KernelData),
+            (pgdir, Owner::PageDirectory),
+            (pmap.pages_memory, Owner::PagesArray),
+        ];
+        if let Some((_, owner)) = known.iter().find(|(range, _)| range.contains(pa)) {
+            *owner
+        } else if pmap.boot.reserved.contains(pa) {
+            Owner::Loader
+        } else if pmap.boot.memory.usable().contains(pa) {
+            Owner::Allocator
+        } else {
+            Owner::NoRam
+        }
+    }
+
+    /// `memmap`: the loader's `entries`, and what became of the memory that `pages` describes.
+    pub(super) fn memmap<'w>(
+        &mut self,
+        arguments: &Arguments<'w>,
+        entries: impl Iterator<Item = MemoryMapEntry>,
+    ) -> Result<(), CommandError<'w>> {
+        arguments.none()?;
+        writeln!(self.out, "The loader's memory map:")?;
+        for MemoryMapEntry { base, length, kind } in entries {
+            let kind = match kind {
+                MemoryKind::Usable => "RAM",
+                MemoryKind::Reserved => "reserved",
+            };
+            let size = Size(length);
+            match base.checked_add(length.saturating_sub(1)) {
+                Some(_) if length == 0 => writeln!(self.out, "  {base:#018x} empty, {kind}")?,
+                Some(last) => writeln!(self.out, "  {base:#018x}-{last:#018x} {kind}, {size}")?,
+                None => writeln!(self.out, "  {base:#018x} wraps ({length:#x} bytes), {kind}")?,
+            }
+        }
+        writeln!(self.out, "What became of it:")?;
+        let npages = self.pmap.pages.npages();
+        let owner_of = |session: &Self, index| {
+            session.owner(session.pmap.pages.page2pa(Frame::new(index as u32)))
+        };
+        let mut start = 0;
+        while start < npages {
+            let owner = owner_of(self, start);
+            let (mut end, mut free) = (start, 0);
+            while end < npages && owner_of(self, end) == owner {
+                free += usize::from(self.pmap.pages.infos()[end].is_free());
+                end += 1;
+            }
+            let first = self.pmap.pages.page2pa(Frame::new(start as u32)).as_u64();
+            let size = (end - start) as u64 * PGSIZE;
+            let last = first + (size - 1);
+            write!(self.out, "  {first:#018x}-{last:#018x} {owner}")?;
+            match owner {
+                Owner::Allocator => {
+                    writeln!(self.out, ": {free} free, {} in use", end - start - free)?;
+                }
+                _ => writeln!(self.out, ", {}", Size(size))?,
+            }
+            start = end;
+        }
+        let unused = self.pmap.boot.memory.totals::<M::Layout>().unused;
+        if unused > 0 {
+            writeln!(self.out, "  {} above the window are left unused", Size(unused))?;
+        }
+        Ok(())
+    }
+
+    /// `pages [PA]`: how many pages are in which state; or one page, and every mapping of it.
+    pub(super) fn pages<'w>(&mut self, arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
+        match arguments.at_most_one()? {
+            None => self.count_pages(),
+            Some(pa) => {
+                let frame = self.frame(pa)?;
+                self.one_page(frame)
+            }
+        }
+    }
+
+    /// The page that the physical address `text` lies in.
+    pub(super) fn frame<'w>(&self, text: &'w str) -> Result<Frame, CommandError<'w>> {
+        let pa = PhysAddr::new(self.value(text)?);
+        self.pmap.pages.pa2page(pa).ok_or(CommandError::NoPage { pa })
+    }
+
+    fn count_pages<'w>(&mut self) -> Result<(), CommandError<'w>> {
+        let infos = self.pmap.pages.infos();
+        let (mut free, mut reserved, mut in_use, mut uses) = (0_usize, 0_usize, 0_usize, 0_u64);
+        for info in infos {
+            match info.pp_link {
+                PageInfo::RESERVED => reserved += 1,
+                _ if info.is_free() => free += 1,
+                _ => {
+                    in_use += 1;
+                    uses += u64::from(info.pp_ref);
+                }
+            }
+        }
+        let size = |pages: usize| Size(pages as u64 * PGSIZE);
+        let all = infos.len();
+        writeln!(self.out, "{all:>8} pages are described, {}", size(all))?;
+        writeln!(self.out, "{free:>8} free, {}", size(free))?;
+        writeln!(self.out, "{in_use:>8} in use, with {uses} uses in all (pp_ref)")?;
+        writeln!(self.out, "{reserved:>8} reserved: no RAM, the kernel's, the loader's")?;
+        Ok(())
+    }
+
+    fn one_page<'w>(&mut self, frame: Frame) -> Result<(), CommandError<'w>> {
+        let pa = self.pmap.pages.page2pa(frame);
+        let PageInfo { pp_link, pp_ref } = self.pmap.pages.info(frame);
+        writeln!(self.out, "page {pa}, number {} in `pages`", frame.index())?;
+        write!(self.out, "  pp_ref {pp_ref}, pp_link ")?;
+        match pp_link {
+            PageInfo::IN_USE => writeln!(self.out, "says: in use")?,
+            PageInfo::RESERVED => writeln!(self.out, "says: reserved")?,
+            PageInfo::END => writeln!(self.out, "says: free, the last on page_free_list")?,
+            next => writeln!(self.out, "says: free, before page number {next}")?,
+        }
+        writeln!(self.out, "  belongs to: {}", self.owner(pa))?;
+        if self.held.contains(frame) {
+            writeln!(self.out, "  given out by alloc (counted in pp_ref)")?;
+        }
+        let pgdir = self.pgdir();
+        if let Some(level) = self.table_level(M::Format::ROOT, pgdir, pa) {
+            writeln!(self.out, "  is a page table of level {level}")?;
+        }
+        writeln!(self.out, "Mappings:")?;
+        let (first, last) = (VirtAddr::new(0), VirtAddr::new(M::Layout::VA_LAST));
+        let mut count = 0;
+        for leaf in leaves::<M::Format, M>(&self.pmap.machine, pgdir, first, last) {
+            let Some(offset) = pa.as_u64().checked_sub(leaf.pa.as_u64()) else { continue };
+            if offset < leaf.size {
+                let va = leaf.va.as_u64() + offset;
+                let (perm, size) = (leaf.perm, Size(leaf.size));
+                let name = layout::region_of::<M::Layout>(va).map_or("", |region| region.name);
+                writeln!(self.out, "  {va:#018x} {perm} in a {size} page, \"{name}\"")?;
+                count += 1;
+            }
+        }
+        writeln!(self.out, "  {count} in all, without those at UVPT")?;
+        Ok(())
+    }
+
+    /// The level of the table in the frame at `pa`, if it is one of those below the table of
+    /// `level` at `table`, or that one.
+    fn table_level(&self, level: u32, table: PhysAddr, pa: PhysAddr) -> Option<u32> {
+        if table == pa {
+            return Some(level);
+        }
+        (0..M::Format::ENTRIES).find_map(|index| match self.pmap.entry(level, table, index) {
+            Entry::Table { pa: below, .. } if level > 0 && below != self.pgdir() => {
+                self.table_level(level - 1, below, pa)
+            }
+            _ => None,
+        })
+    }
+
+    /// `freelist [N]`: the first N runs of the free list, in its order.
+    pub(super) fn freelist<'w>(
+        &mut self,
+        arguments: &Arguments<'w>,
+    ) -> Result<(), CommandError<'w>> {
+        let most = match arguments.at_most_one()? {
+            None => DEFAULT_RUNS,
+            Some(text) => self.value(text)?,
+        };
+        let pages = &self.pmap.pages;
+        let nfree = pages.nfree();
+        writeln!(self.out, "page_free_list: {nfree} pages, {}", Size(nfree as u64 * PGSIZE))?;
+        let mut list = pages.page_free_list().map(|frame| pages.page2pa(frame).as_u64()).peekable();
+        let (mut shown, mut runs) = (0, 0);
+        while let Some(first) = list.next_if(|_| runs < most) {
+            let (mut last, mut count) = (first, 1);
+            // A run goes up or down, as its second page says.
+            let up = list.peek().is_some_and(|next| *next == first.wrapping_add(PGSIZE));
+            let step = if up { PGSIZE } else { PGSIZE.wrapping_neg() };
+            while let Some(next) = list.next_if(|next| *next == last.wrapping_add(step)) {
+                last = next;
+                count += 1;
+            }
+            match count {
+                1 => writeln!(self.out, "  {first:#011x}")?,
+                _ => writeln!(self.out, "  {first:#011x}, ... {last:#011x}: {count} pages")?,
+            }
+            shown += count;
+            runs += 1;
+        }
+        let more = nfree.saturating_sub(shown);
+        if more > 0 {
+            writeln!(self.out, "  and {more} more pages")?;
+        }
+        Ok(())
+    }
+}

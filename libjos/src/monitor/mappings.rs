@@ -1,0 +1,191 @@
+//! `showmappings`, `map`, `translate`, `vmprint`: what is mapped where.
+
+use core::fmt;
+
+use layout::{Content, GB, KB, MB, MemLayout, Region, regions};
+
+use super::extents::{Extent, Target};
+use super::{Arguments, CommandError, Session};
+use crate::addr::VirtAddr;
+use crate::explain::{Outcome, Size, fields};
+use crate::format::Perm;
+use crate::machine::Machine;
+use crate::vmprint::vmprint;
+
+/// Bytes of pages, short enough for a column.
+struct PageSize(u64);
+
+impl fmt::Display for PageSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (unit, letter) = match self.0 {
+            GB.. => (GB, 'G'),
+            MB.. => (MB, 'M'),
+            _ => (KB, 'K'),
+        };
+        write!(f, "{}{letter}", self.0 / unit)
+    }
+}
+
+/// One extent as a line: addresses, where they lead, permissions, how much, by what pages.
+impl fmt::Display for Extent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { first, last, to } = self;
+        write!(f, "{first:#018x}-{last:#018x}")?;
+        let Some(Target { pa, perm, smallest, largest }) = to else {
+            return f.write_str(" not mapped");
+        };
+        // Not even the whole window is 2^64 bytes.
+        let size = Size(self.size_less_one() + 1);
+        write!(f, " -> {:#011x} {perm} {size} {}", pa.as_u64(), PageSize(*smallest))?;
+        if smallest < largest {
+            write!(f, "-{}", PageSize(*largest))?;
+        }
+        Ok(())
+    }
+}
+
+impl<M: Machine> Session<'_, M> {
+    /// `showmappings LO [HI]`: what the pages from the one of LO to the one of HI lead to.
+    pub(super) fn showmappings<'w>(
+        &mut self,
+        arguments: &Arguments<'w>,
+    ) -> Result<(), CommandError<'w>> {
+        let (first, last) = match arguments.words() {
+            [page] => (self.va(page)?, self.va(page)?),
+            [first, last] => (self.va(first)?, self.va(last)?),
+            _ => return Err(CommandError::Misuse),
+        };
+        if first > last {
+            let (first, last) = (first.as_u64(), last.as_u64());
+            return Err(CommandError::Backward { first, last });
+        }
+        let first = first.page_start().as_u64();
+        let last = last.page_start().as_u64() | (layout::PGSIZE - 1);
+        self.extents(first, last, |session, extent| Ok(writeln!(session.out, "{extent}")?))
+    }
+
+    /// `map`: each region of the memory map, and what is mapped in it.
+    pub(super) fn map<'w>(&mut self, arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
+        arguments.none()?;
+        let mut wrong = 0;
+        for region in regions::<M::Layout>() {
+            let Region { name, base, access, .. } = *region;
+            writeln!(self.out, "{base:#018x} {access} {name}")?;
+            if region.content == Content::PageTables {
+                self.count_tables(region)?;
+                continue;
+            }
+            self.extents(base, region.last(), |session, extent| {
+                let Some(Target { perm, .. }) = extent.to else { return Ok(()) };
+                let mark = mark(region, perm);
+                wrong += usize::from(mark.contains('!'));
+                writeln!(session.out, "  {extent}{mark}")
+            })?;
+        }
+        writeln!(self.out, "(W: writable, X: executable, !: not what the map allows there)")?;
+        if wrong > 0 {
+            writeln!(self.out, "{wrong} runs are not what the map allows")?;
+        }
+        Ok(())
+    }
+
+    /// What UVPT shows: the page tables, and large pages, which look like the kernel's own pages
+    /// there because the processor takes their entries for those of tables' pages.
+    fn count_tables<'w>(&mut self, region: &Region) -> Result<(), CommandError<'w>> {
+        let (mut tables, mut others) = (0, 0);
+        self.extents::<CommandError<'w>>(region.base, region.last(), |_, extent| {
+            let pages = extent.size_less_one() / layout::PGSIZE + 1;
+            match extent.to {
+                Some(Target { perm, .. }) if perm.contains(Perm::U) => tables += pages,
+                Some(_) => others += pages,
+                None => {}
+            }
+            Ok(())
+        })?;
+        Ok(writeln!(
+            self.out,
+            "  {tables} page tables; {others} large pages, seen as if one of them"
+        )?)
+    }
+
+    /// `translate VA`: the bits of VA, the walk that they make, and where it leads.
+    pub(super) fn translate<'w>(
+        &mut self,
+        arguments: &Arguments<'w>,
+    ) -> Result<(), CommandError<'w>> {
+        let va = self.va(arguments.one()?)?;
+        let number = va.as_u64();
+        let region = layout::region_of::<M::Layout>(number);
+        write!(self.out, "{va} in \"{}\"", region.map_or("nowhere", |region| region.name))?;
+        self.names.describe(number, self.out)?;
+        let walk = self.walk(va);
+        let level = match walk.outcome() {
+            Outcome::Page { level, .. } => level,
+            _ => 0,
+        };
+        writeln!(self.out, "\n\n{}\n\n{walk}", fields::<M::Format>(va, level))?;
+        Ok(())
+    }
+
+    /// `vmprint`: every entry of the page directory and of the tables below it.
+    pub(super) fn vmprint<'w>(
+        &mut self,
+        arguments: &Arguments<'w>,
+    ) -> Result<(), CommandError<'w>> {
+        arguments.none()?;
+        let pgdir = self.pgdir();
+        let print = vmprint::<M::Format, M>(&self.pmap.machine, pgdir);
+        Ok(write!(self.out, "{print}")?)
+    }
+
+    /// The first address of the application's part that is mapped.
+    pub(super) fn application_mapping(&self) -> Option<VirtAddr> {
+        let extent = self.extent(0, M::Layout::UTOP - 1);
+        match extent.to {
+            Some(_) => Some(VirtAddr::new(0)),
+            None if extent.last < M::Layout::UTOP - 1 => Some(VirtAddr::new(extent.last + 1)),
+            None => None,
+        }
+    }
+}
+
+/// What to say of pages with these permissions in `region`.
+fn mark(region: &Region, perm: Perm) -> &'static str {
+    let kernel_only = region.access.ends_with("--");
+    let read_only = !region.access.contains('W');
+    let wrong = region.content == Content::Invalid
+        || perm.contains(Perm::W | Perm::X)
+        || read_only && perm.contains(Perm::W)
+        || kernel_only && perm.contains(Perm::U);
+    match (perm.contains(Perm::W), perm.contains(Perm::X), wrong) {
+        (true, true, _) => " WX!",
+        (true, false, true) => " W!",
+        (true, false, false) => " W",
+        (false, true, true) => " X!",
+        (false, true, false) => " X",
+        (false, false, true) => " !",
+        (false, false, false) => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use layout::Jos64;
+
+    #[test]
+    fn what_the_map_does_not_allow_is_marked() {
+        let region = |va| layout::region_of::<Jos64>(va).unwrap();
+        let window = region(Jos64::KERNBASE);
+        assert_eq!(mark(window, Perm::KRW), " W");
+        assert_eq!(mark(window, Perm::KRX), " X");
+        assert_eq!(mark(window, Perm::KR), "");
+        assert_eq!(mark(window, Perm::KRW | Perm::X), " WX!");
+        assert_eq!(mark(window, Perm::UR), " !");
+        assert_eq!(mark(window, Perm::URW), " W!");
+        assert_eq!(mark(region(Jos64::UPAGES), Perm::UR), "");
+        assert_eq!(mark(region(Jos64::UPAGES), Perm::URW), " W!");
+        assert_eq!(mark(region(Jos64::KSTACK - 1), Perm::KR), " !");
+        assert_eq!(mark(region(Jos64::UTEXT), Perm::URW), " W");
+    }
+}

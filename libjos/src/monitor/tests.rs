@@ -1,0 +1,365 @@
+//! The commands, run on simulated machines.
+
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use layout::{Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
+
+use super::commands::Manual;
+use super::*;
+use crate::format::Format;
+use crate::i386::I386;
+use crate::machine::PhysMem;
+use crate::memory_map::{MemoryKind, MemoryMapEntry};
+use crate::pages::PageAllocator;
+use crate::pmap::mem_init;
+use crate::riscv::Sv39;
+use crate::sim::SimMachine;
+use crate::sim::mmu::Mmu;
+use crate::x86_64::X86_64;
+
+struct NoNames;
+
+impl Names for NoNames {
+    fn address(&self, name: &str) -> Option<u64> {
+        (name == "end").then_some(Jos64::KERNBASE + 2 * MB)
+    }
+
+    fn describe(&self, _: u64, _: &mut dyn Write) -> core::fmt::Result {
+        Ok(())
+    }
+}
+
+/// A monitor on a simulated machine.
+struct Monitor<L: MemLayout, F: Format + Mmu> {
+    pmap: Pmap<SimMachine<L, F>>,
+    held: Held,
+}
+
+fn monitor<L: MemLayout, F: Format + Mmu>() -> Monitor<L, F> {
+    let (machine, boot) = SimMachine::<L, F>::new(5 * MB);
+    let mut pmap = mem_init(machine, boot);
+    pmap.machine.move_to_kernel_stack();
+    Monitor { pmap, held: Held::new() }
+}
+
+impl<L: MemLayout, F: Format + Mmu> Monitor<L, F> {
+    /// What a command prints, or the error.
+    fn try_run(&mut self, line: &str) -> Result<String, String> {
+        let mut out = String::new();
+        let mut session =
+            Session { pmap: &mut self.pmap, held: &mut self.held, names: &NoNames, out: &mut out };
+        let words = split(line).map_err(|error| error.to_string())?;
+        let (name, words) = words.as_slice().split_first().unwrap();
+        let command = find(name).unwrap();
+        let arguments = Arguments::new(words, command.options);
+        let usable = |base, length| MemoryMapEntry { base, length, kind: MemoryKind::Usable };
+        let entries = [usable(0, 0x9_fc00), usable(5, 0), usable(u64::MAX, 2)];
+        let Verb::Memory(verb) = command.verb else { panic!("{name} is the kernel's") };
+        session.run(verb, &arguments, entries.into_iter()).map_err(|error| error.to_string())?;
+        for line in out.lines() {
+            assert!(line.len() <= 80, "too wide: {line}");
+        }
+        Ok(out)
+    }
+
+    fn run(&mut self, line: &str) -> String {
+        self.try_run(line).unwrap_or_else(|error| panic!("{line}: {error}"))
+    }
+
+    fn error(&mut self, line: &str) -> String {
+        self.try_run(line).expect_err(line)
+    }
+
+    /// A page that `alloc` gives out, as it is typed.
+    fn alloc(&mut self) -> String {
+        let out = self.run("alloc");
+        out.strip_prefix("page ").and_then(|rest| rest.split(',').next()).unwrap().to_string()
+    }
+}
+
+fn monitor64() -> Monitor<Jos64, X86_64> {
+    monitor()
+}
+
+#[test]
+fn the_table_is_in_order() {
+    for command in COMMANDS {
+        assert_eq!(find(command.name).unwrap().verb, command.verb);
+        let line = std::format!("{command}");
+        assert!(line.len() <= 27 && command.summary.len() <= 80 - 28, "{line}");
+        assert!(command.details.iter().all(|line| line.len() <= 80), "{line}");
+        assert_eq!(command.arguments.contains("-f"), command.options.contains('f'), "{line}");
+        assert_eq!(command.arguments.contains("-p"), command.options.contains('p'), "{line}");
+    }
+    let names: std::collections::HashSet<_> = COMMANDS.iter().map(|command| command.name).collect();
+    assert_eq!(names.len(), COMMANDS.len());
+}
+
+#[test]
+fn the_manual_is_made_of_the_table() {
+    let manual = include_str!("../../../docs/monitor.md");
+    let right = Manual.to_string();
+    assert!(manual == right, "docs/monitor.md should be (see there how it is made):\n{right}");
+}
+
+#[test]
+fn commands_run_on_every_machine() {
+    fn all<L: MemLayout, F: Format + Mmu>() {
+        let mut monitor = monitor::<L, F>();
+        for line in [
+            "showmappings 0 UTOP",
+            "showmappings KERNBASE",
+            "translate 0",
+            "translate KERNBASE+5",
+            "vmprint",
+            "map",
+            "memmap",
+            "pages",
+            "pages kern_pgdir",
+            "freelist",
+            "freelist 0",
+            "checks",
+        ] {
+            let out = monitor.run(line);
+            assert!(line == "checks" || !out.is_empty(), "{line}"); // They print on the console.
+        }
+        let page = monitor.alloc();
+        monitor.run(&std::format!("insert UTEMP {page} +w"));
+        monitor.run("setperm UTEMP -w +u");
+        monitor.run("dump UTEMP 16");
+        assert!(monitor.run("showmappings UTEMP").contains("ur"));
+        monitor.run("remove UTEMP");
+        monitor.run(&std::format!("free {page}"));
+        monitor.run("checks");
+    }
+    all::<Jos64, X86_64>();
+    all::<Jos32, I386>();
+    all::<JosSv39, Sv39>();
+}
+
+#[test]
+fn mappings_are_shown_with_their_gaps() {
+    let mut monitor = monitor64();
+    let page = monitor.alloc();
+    monitor.run(&std::format!("insert 0x400000 {page} +wu"));
+    let pa = u64::from_str_radix(&page[2..], 16).unwrap();
+    assert_eq!(
+        monitor.run("showmappings 0x3ff123 0x401000"),
+        std::format!(
+            "0x00000000003ff000-0x00000000003fffff not mapped\n\
+             0x0000000000400000-0x0000000000400fff -> {pa:#011x} urw-- 4 KB 4K\n\
+             0x0000000000401000-0x0000000000401fff not mapped\n"
+        )
+    );
+    let all = monitor.run("showmappings 0 0xffffffffffffffff");
+    assert!(all.contains("0x0000000000401000-0xfffffe7fffffffff not mapped\n"), "{all}");
+    let last = all.lines().last().unwrap();
+    assert!(last.contains("-0xffffffffffffffff -> 0x000") && last.ends_with(" 4K-2M"), "{last}");
+    assert!(monitor.error("showmappings 2 1").contains("ends before it begins"));
+    // The page tables as memory: the directory is the last of them.
+    assert!(monitor.run("showmappings UVPT UVPT+PTSIZE-1").lines().count() > 5);
+}
+
+#[test]
+fn the_map_marks_what_is_not_allowed() {
+    let mut monitor = monitor64();
+    let map = monitor.run("map");
+    assert!(map.contains("0xfffffffff0000000 RW/-- window on physical memory\n"), "{map}");
+    assert!(map.contains(" -r-xg ") && !map.contains('!') || map.matches('!').count() == 1);
+    monitor.run("setperm -f KERNBASE+0x8000 +x");
+    monitor.run("setperm -f UPAGES +w");
+    let map = monitor.run("map");
+    assert!(map.contains(" WX!") && map.contains(" W!"), "{map}");
+    assert!(map.ends_with("2 runs are not what the map allows\n"), "{map}");
+}
+
+#[test]
+fn addresses_are_translated_in_boxes() {
+    let mut monitor = monitor64();
+    let out = monitor.run("translate end+0x10");
+    assert!(
+        out.starts_with("0xfffffffff0200010 in \"window on physical memory\"\n\n 63 "),
+        "{out}"
+    );
+    assert!(out.contains("level 1") && out.contains("+-> 0x200010, which the kernel may"), "{out}");
+    assert!(monitor.run("translate 0x0000_8000_0000_0000").contains("cannot begin"));
+    assert!(monitor.error("translate").contains("make no sense"));
+    assert!(monitor.error("translate 1 2").contains("make no sense"));
+    assert!(monitor.error("translate beef").contains("begins with 0x"));
+    assert!(monitor.error("translate KERNBASE+KERNBASE").contains("too large"));
+}
+
+#[test]
+fn memory_is_dumped_over_gaps_and_boundaries() {
+    let mut monitor = monitor64();
+    let (one, two) = (monitor.alloc(), monitor.alloc());
+    monitor.run(&std::format!("insert 0x400000 {two}"));
+    monitor.run(&std::format!("insert 0x401000 {one}"));
+    let pa = |text: &str| PhysAddr::new(u64::from_str_radix(&text[2..], 16).unwrap());
+    monitor.pmap.machine.store(pa(&two) + 0xFF8, 0x6867_6665_6463_6261_u64);
+    monitor.pmap.machine.store(pa(&one), 0x6F6E_6D6C_6B6A_69FF_u64);
+    let out = monitor.run("dump 0x400ffc 12");
+    assert_eq!(
+        out,
+        "0000000000400ffc: 6566 6768                                efgh\n\
+         0000000000401000: ff69 6a6b 6c6d 6e6f                      .ijklmno\n"
+    );
+    let out = monitor.run("dump 0x3ffff0 32");
+    assert!(out.starts_with("00000000003ffff0-00000000003fffff: not mapped\n0000000000400000: 0"));
+    let out = monitor.run("dump -p 0x9ffff 2");
+    assert!(out.contains("000000000009ffff") && out.contains("left alone"), "{out}");
+    let out = monitor.run("dump KERNBASE+0xb8000 8");
+    assert!(out.contains("left alone"), "{out}");
+    assert!(monitor.run("dump -p 0xffffffffffffffff 1").contains("left alone"));
+    assert!(monitor.run("dump 0xffffffffffffffff 1").contains("left alone"));
+    assert!(monitor.error("dump 0xffffffffffffffff 2").contains("beyond the last address"));
+    assert!(monitor.error("dump 2 0xffffffffffffffff").contains("beyond the last address"));
+    assert_eq!(monitor.run("dump 0 0"), "");
+    assert_eq!(monitor.run("dump 0 0xffffffff").lines().count(), 1 + 2 * 256 + 1);
+    assert_eq!(monitor.run("dump -p 0 0x20").lines().count(), 2);
+}
+
+#[test]
+fn pages_are_counted_and_described() {
+    let mut monitor = monitor64();
+    let nfree = monitor.pmap.pages.nfree();
+    let counts = monitor.run("pages");
+    assert!(counts.contains(&std::format!("{nfree:>8} free")), "{counts}");
+    let page = monitor.alloc();
+    monitor.run(&std::format!("insert 0x400000 {page}"));
+    monitor.run(&std::format!("insert 0x800000 {page} +w"));
+    let out = monitor.run(&std::format!("pages {page}+0xabc"));
+    for expected in [
+        "pp_ref 3, pp_link says: in use",
+        "given out by alloc",
+        "0x0000000000400000 -r---",
+        "0x0000000000800000 -rw--",
+        "3 in all",
+    ] {
+        assert!(out.contains(expected), "{expected}: {out}");
+    }
+    assert!(monitor.run("pages kern_pgdir").contains("is a page table of level 3"));
+    assert!(monitor.run("pages 0").contains("page 0, never given out"));
+    assert!(monitor.error("pages 0xffffffff000").contains("no page of RAM"));
+}
+
+#[test]
+fn memory_map_and_free_list_add_up() {
+    let mut monitor = monitor64();
+    let map = monitor.run("memmap");
+    for expected in ["wraps (0x2 bytes), RAM", "empty, RAM", "kernel: code", "kern_pgdir", "hole"] {
+        assert!(map.contains(expected), "{expected}: {map}");
+    }
+    let nfree = monitor.pmap.pages.nfree();
+    let list = monitor.run("freelist 1000000");
+    assert!(list.starts_with(&std::format!("page_free_list: {nfree} pages")), "{list}");
+    assert!(!list.contains("more pages"), "{list}");
+    assert!(monitor.run("freelist 1").contains("more pages"));
+    // A page that was freed last comes first.
+    let pages: Vec<_> = (0..3).map(|_| monitor.alloc()).collect();
+    pages.iter().for_each(|page| drop(monitor.run(&std::format!("free {page}"))));
+    assert!(monitor.run("freelist").contains(": 3 pages\n"));
+}
+
+#[test]
+fn playing_changes_nothing_where_it_fails() {
+    let mut monitor = monitor64();
+    let page = monitor.alloc();
+    let insert = |text: &str| std::format!("insert {text}");
+    let before = (monitor.pmap.pages.infos().to_vec(), monitor.run("map"), monitor.run("vmprint"));
+    for (line, reason) in [
+        ("alloc 64", "at most"),
+        ("alloc 0xffffffffffffffff", "at most"),
+        ("alloc x", "unknown name"),
+        ("alloc 1 2", "no sense"),
+        ("free", "no sense"),
+        ("free 0", "not one of alloc's"),
+        ("free -f 0", "reserved"),
+        ("free kern_pgdir", "not one of alloc's"),
+        ("free 0xfffffffff000", "no page of RAM"),
+        ("setperm UTEMP +w", "is not mapped"),
+        ("setperm UTEMP", "no sense"),
+        ("setperm UTEMP w", "no sense"),
+        ("setperm KERNBASE -w", "the kernel's"),
+        ("setperm -f UVPT +w", "shows a page table"),
+        ("setperm -f KERNBASE -r", "cannot withhold 'r'"),
+        ("setperm -f 0x800000000000 +w", "not a canonical"),
+        ("remove UTEMP", "is not mapped"),
+        ("remove KERNBASE", "the kernel's"),
+        ("remove -f KERNBASE+0x400000", "large page"),
+        ("remove -f UVPT", "shows a page table"),
+        ("remove -f 0x800000000000", "not a canonical"),
+        (&insert("UTEMP"), "no sense"),
+        (&insert("UTEMP 0xfffffffff000"), "no page of RAM"),
+        (&insert(&std::format!("KERNBASE {page}")), "the kernel's"),
+        (&insert(&std::format!("UTEMP {page} +q")), "no sense"),
+        (&insert(&std::format!("-f KERNBASE+0x400000 {page}")), "large page"),
+        (&insert(&std::format!("-f 0x800000000000 {page}")), "not a canonical"),
+        (&insert("UTEMP 0x3000+PGSIZE*2"), "unknown name"),
+        (&insert("UTEMP 12ab"), "not a number"),
+    ] {
+        let error = monitor.error(line);
+        assert!(error.contains(reason), "{line}: {error}");
+    }
+    let free = monitor.run("freelist 1").lines().nth(1).unwrap().trim().to_string();
+    let free = free.split(',').next().unwrap();
+    assert!(monitor.error(&std::format!("insert UTEMP {free}")).contains("free already"));
+    assert!(monitor.error(&std::format!("free -f {free}")).contains("free already"));
+    let after = (monitor.pmap.pages.infos().to_vec(), monitor.run("map"), monitor.run("vmprint"));
+    assert!(before == after);
+}
+
+#[test]
+fn a_page_lives_while_anything_uses_it() {
+    let mut monitor = monitor64();
+    let nfree = monitor.pmap.pages.nfree();
+    let page = monitor.alloc();
+    assert!(monitor.run(&std::format!("insert UTEMP {page}")).contains("pp_ref 2"));
+    assert!(monitor.error("checks").contains("is mapped, and check_kern_pgdir would panic"));
+    assert!(monitor.run(&std::format!("free {page}")).contains("still mapped: pp_ref 1"));
+    assert!(monitor.error(&std::format!("free {page}")).contains("not one of alloc's"));
+    let out = monitor.run("remove UTEMP+0x123");
+    assert!(out.ends_with(&std::format!("page {page} is free\n")), "{out}");
+    assert_eq!(monitor.pmap.pages.nfree(), nfree);
+    monitor.run("alloc 64");
+    assert!(monitor.error("alloc").contains("at most"));
+    monitor.pmap.check_page_free_list();
+}
+
+#[test]
+fn too_many_words_are_refused() {
+    assert_eq!(split("a b  c\td\n").unwrap().as_slice(), ["a", "b", "c", "d"]);
+    assert_eq!(split("").unwrap().as_slice(), [""; 0]);
+    assert!(split(&" a".repeat(MAXARGS)).is_ok());
+    assert_eq!(split(&" a".repeat(MAXARGS + 1)).unwrap_err(), CommandError::TooManyWords);
+}
+
+#[test]
+fn a_reader_can_stop_every_listing() {
+    /// A writer that has had enough at once.
+    struct Enough;
+    impl Write for Enough {
+        fn write_str(&mut self, _: &str) -> core::fmt::Result {
+            Err(core::fmt::Error)
+        }
+    }
+    let mut monitor = monitor64();
+    let mut session = Session {
+        pmap: &mut monitor.pmap,
+        held: &mut monitor.held,
+        names: &NoNames,
+        out: &mut Enough,
+    };
+    let none = Arguments::new(&[], "");
+    let zero = Arguments::new(&["0"], "");
+    assert_eq!(session.map(&none), Err(CommandError::Stopped));
+    assert_eq!(session.vmprint(&none), Err(CommandError::Stopped));
+    assert_eq!(session.memmap(&none, [].into_iter()), Err(CommandError::Stopped));
+    assert_eq!(session.pages(&none), Err(CommandError::Stopped));
+    assert_eq!(session.freelist(&none), Err(CommandError::Stopped));
+    assert_eq!(session.showmappings(&zero), Err(CommandError::Stopped));
+    assert_eq!(session.dump(&zero), Err(CommandError::Stopped));
+    assert_eq!(session.translate(&zero), Err(CommandError::Stopped));
+    assert_eq!(PGSIZE, 4096);
+}

@@ -1,0 +1,160 @@
+//! JOS's algorithms in C (`c/pmap.c`) as a contestant.
+
+use std::ffi::{c_int, c_void};
+
+use layout::PGSIZE;
+
+use crate::memory::{ARRAY, FRAMES, Memory, NFRAMES, TABLES};
+use crate::tables::{PageSize, SinglePages, Tables, TearDown, Translate};
+
+const ALLOC_ZERO: c_int = 1;
+const PTE_W: c_int = 2;
+const PTE_U: c_int = 4;
+
+/// `struct PageInfo`, by its address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub(crate) struct Page(*mut c_void);
+
+unsafe extern "C" {
+    fn jos_init(memory: *mut c_void, array: *mut c_void, npages: usize);
+    fn page_init(first: usize, end: usize);
+    fn page_alloc(flags: c_int) -> Page;
+    fn page_free(page: Page);
+    fn page_incref(page: Page);
+    fn page2pa(page: Page) -> u64;
+    fn boot_map_region(pgdir: *mut u64, va: u64, size: usize, pa: u64, perm: c_int);
+    fn page_insert(pgdir: *mut u64, page: Page, va: u64, perm: c_int) -> c_int;
+    fn page_remove(pgdir: *mut u64, va: u64);
+    fn va2pa(pgdir: *mut u64, va: u64) -> u64;
+    fn tear_down(pgdir: *mut u64, va: u64, size: usize);
+}
+
+/// JOS's lab 2. Its state is C's, so there is one at a time.
+#[derive(Debug)]
+pub(crate) struct C {
+    memory: Memory,
+    root: u64,
+    /// A `struct PageInfo` for each of `FRAMES`, allocated.
+    frames: Vec<Page>,
+}
+
+impl C {
+    fn pgdir(&self) -> *mut u64 {
+        self.memory.at(self.root)
+    }
+
+    /// `page_alloc` for a page that there is.
+    #[inline]
+    pub(crate) fn page_alloc(&mut self) -> Page {
+        // SAFETY: `new` has called `jos_init`.
+        unsafe { page_alloc(0) }
+    }
+
+    /// `page_free`.
+    #[inline]
+    pub(crate) fn page_free(&mut self, page: Page) {
+        // SAFETY: a `Page` comes from `page_alloc` alone; freed twice, it ends the process.
+        unsafe { page_free(page) };
+    }
+
+    /// Frees all of `FRAMES` and `TABLES`.
+    pub(crate) fn free_all(&mut self) {
+        // SAFETY: as in `reset`.
+        unsafe { page_init((TABLES.start / PGSIZE) as usize, (FRAMES.end / PGSIZE) as usize) };
+    }
+}
+
+impl Tables for C {
+    fn new(memory: Memory) -> Self {
+        let npages = (FRAMES.end / PGSIZE) as usize;
+        assert!(npages as u64 * 16 <= ARRAY.end - ARRAY.start);
+        // SAFETY: memory is for ever, and the place of the array is kept for it.
+        unsafe { jos_init(memory.at(0), memory.at(ARRAY.start), npages) };
+        let mut c = Self { memory, root: 0, frames: Vec::new() };
+        c.reset();
+        c
+    }
+
+    fn reset(&mut self) {
+        // SAFETY: these frames are described by the array of `jos_init`. Those of FRAMES are
+        // allocated before any that has memory behind it is free, and are never touched.
+        unsafe {
+            if self.frames.is_empty() {
+                page_init((FRAMES.start / PGSIZE) as usize, (FRAMES.end / PGSIZE) as usize);
+                self.frames = (0..NFRAMES).map(|_| page_alloc(0)).collect();
+            }
+            page_init((TABLES.start / PGSIZE) as usize, (TABLES.end / PGSIZE) as usize);
+            self.root = page2pa(page_alloc(ALLOC_ZERO));
+        }
+    }
+
+    fn root(&self) -> u64 {
+        self.root
+    }
+
+    fn map(&mut self, va: u64, pa: u64, size: u64, pages: PageSize) {
+        assert!(pages == PageSize::Small, "JOS has no large pages");
+        // SAFETY: the directory is the one that `reset` made.
+        unsafe { boot_map_region(self.pgdir(), va, size as usize, pa, PTE_W) };
+    }
+}
+
+impl SinglePages for C {
+    fn keep_frames(&mut self) {
+        // SAFETY: as in `map`.
+        self.frames.iter().for_each(|page| unsafe { page_incref(*page) });
+    }
+
+    #[inline]
+    fn map_page(&mut self, va: u64, pa: u64) {
+        let page = self.frames[((pa - FRAMES.start) / PGSIZE) as usize];
+        // SAFETY: as in `map`.
+        let status = unsafe { page_insert(self.pgdir(), page, va, PTE_W | PTE_U) };
+        assert!(status == 0, "it can be mapped");
+    }
+
+    #[inline]
+    fn unmap_page(&mut self, va: u64) {
+        // SAFETY: as in `map`.
+        unsafe { page_remove(self.pgdir(), va) };
+    }
+}
+
+impl Translate for C {
+    #[inline]
+    fn translate(&self, va: u64) -> u64 {
+        // SAFETY: as in `map`.
+        unsafe { va2pa(self.pgdir(), va) }
+    }
+}
+
+impl TearDown for C {
+    fn fill(&mut self, va: u64) {
+        // A new start, since the frames that were torn down last are free.
+        self.frames.clear();
+        self.reset();
+        for i in 0..NFRAMES {
+            self.map_page(va + i * PGSIZE, FRAMES.start + i * PGSIZE);
+        }
+    }
+
+    fn tear_down(&mut self, va: u64, size: u64) {
+        // SAFETY: as in `map`.
+        unsafe { tear_down(self.pgdir(), va, size as usize) };
+    }
+
+    fn nfree(&self) -> usize {
+        // The list is C's, and keeps no count: count what it gives.
+        // SAFETY: as in `new`; the pages are not touched.
+        let pages: Vec<Page> = std::iter::repeat_with(|| unsafe { page_alloc(0) })
+            .take_while(|page| !page.0.is_null())
+            .collect();
+        let nfree = pages.len();
+        for page in pages.into_iter().rev() {
+            // SAFETY: it was just allocated.
+            unsafe { page_free(page) };
+        }
+        nfree
+    }
+}

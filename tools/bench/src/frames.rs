@@ -1,0 +1,175 @@
+//! Allocators of frames: libjos, JOS's C, and the allocators that kernels take from crates.io.
+
+use std::alloc::Layout;
+use std::ptr::NonNull;
+
+use bitmap_allocator::{BitAlloc, BitAlloc1M};
+use layout::PGSIZE;
+use libjos::pages::{AllocFlags, Frame, PageAllocator};
+use talc::base::Talc;
+use talc::base::binning::DefaultBinning;
+use talc::source::Manual;
+
+use crate::jos::Libjos;
+use crate::memory::{FRAMES, HEAP, Memory};
+
+/// An allocator of frames.
+pub(crate) trait Frames {
+    /// What a frame is to it.
+    type Frame: Copy + PartialEq;
+    /// One with all of [`FRAMES`] free, or as many as it can have memory for.
+    fn new(memory: Memory) -> Self;
+    /// Allocates a frame; there is one.
+    fn alloc(&mut self) -> Self::Frame;
+    /// Frees it.
+    fn free(&mut self, frame: Self::Frame);
+}
+
+impl Frames for Libjos {
+    type Frame = Frame;
+
+    fn new(memory: Memory) -> Self {
+        let mut libjos = Self::with_pages(memory, FRAMES.end);
+        libjos.page_init(Some(crate::jos::range(FRAMES)));
+        libjos
+    }
+
+    #[inline]
+    fn alloc(&mut self) -> Frame {
+        let pages = &mut self.pmap.pages;
+        pages.page_alloc(&self.pmap.machine, AllocFlags::empty()).expect("there is one")
+    }
+
+    #[inline]
+    fn free(&mut self, frame: Frame) {
+        self.pmap.pages.page_free(frame);
+    }
+}
+
+#[cfg(has_c)]
+impl Frames for crate::c::C {
+    type Frame = crate::c::Page;
+
+    fn new(memory: Memory) -> Self {
+        let mut c = <Self as crate::tables::Tables>::new(memory);
+        c.free_all();
+        c
+    }
+
+    #[inline]
+    fn alloc(&mut self) -> Self::Frame {
+        self.page_alloc()
+    }
+
+    #[inline]
+    fn free(&mut self, frame: Self::Frame) {
+        self.page_free(frame);
+    }
+}
+
+/// Frame numbers of [`FRAMES`].
+fn numbers() -> std::ops::Range<usize> {
+    (FRAMES.start / PGSIZE) as usize..(FRAMES.end / PGSIZE) as usize
+}
+
+/// `buddy_system_allocator`'s frame allocator, which keeps its books on the host's heap.
+pub(crate) type Buddy = buddy_system_allocator::FrameAllocator<33>;
+
+impl Frames for Buddy {
+    type Frame = usize;
+
+    fn new(_memory: Memory) -> Self {
+        let mut buddy = Self::new();
+        buddy.insert(numbers());
+        buddy
+    }
+
+    #[inline]
+    fn alloc(&mut self) -> usize {
+        Self::alloc(self, 1).expect("there is one")
+    }
+
+    #[inline]
+    fn free(&mut self, frame: usize) {
+        self.dealloc(frame, 1);
+    }
+}
+
+/// `bitmap-allocator` for a million frames, as kernels use it.
+pub(crate) type Bitmap = Box<BitAlloc1M>;
+
+impl Frames for Bitmap {
+    type Frame = usize;
+
+    fn new(_memory: Memory) -> Self {
+        let mut bitmap = Self::default();
+        bitmap.insert(numbers());
+        bitmap
+    }
+
+    #[inline]
+    fn alloc(&mut self) -> usize {
+        BitAlloc::alloc(&mut **self).expect("there is one")
+    }
+
+    #[inline]
+    fn free(&mut self, frame: usize) {
+        assert!(self.dealloc(frame), "it was allocated");
+    }
+}
+
+/// A frame of a heap.
+fn page() -> Layout {
+    Layout::from_size_align(PGSIZE as usize, PGSIZE as usize).expect("a page is a power of 2")
+}
+
+/// `linked_list_allocator`: a heap, asked for whole aligned pages.
+pub(crate) type LinkedList = linked_list_allocator::Heap;
+
+impl Frames for LinkedList {
+    type Frame = NonNull<u8>;
+
+    fn new(memory: Memory) -> Self {
+        // SAFETY: the memory is kept for a heap, and one contestant at a time has it.
+        unsafe { Self::new(memory.at(HEAP.start), (HEAP.end - HEAP.start) as usize) }
+    }
+
+    #[inline]
+    fn alloc(&mut self) -> NonNull<u8> {
+        self.allocate_first_fit(page()).expect("there is one")
+    }
+
+    #[inline]
+    fn free(&mut self, frame: NonNull<u8>) {
+        // SAFETY: it was allocated with this layout.
+        unsafe { self.deallocate(frame, page()) };
+    }
+}
+
+/// `talc`: a heap, asked for whole aligned pages.
+pub(crate) type TalcHeap = Talc<Manual, DefaultBinning>;
+
+impl Frames for TalcHeap {
+    type Frame = NonNull<u8>;
+
+    fn new(memory: Memory) -> Self {
+        let mut talc = Self::new(Manual);
+        // SAFETY: as for `LinkedList`.
+        let claimed =
+            unsafe { talc.claim(memory.at(HEAP.start), (HEAP.end - HEAP.start) as usize) };
+        assert!(claimed.is_some(), "the heap is large enough");
+        talc
+    }
+
+    #[inline]
+    fn alloc(&mut self) -> NonNull<u8> {
+        // SAFETY: the layout's size is not 0.
+        unsafe { self.allocate(page()) }.expect("there is one")
+    }
+
+    #[inline]
+    fn free(&mut self, frame: NonNull<u8>) {
+        // SAFETY: it was allocated with this layout.
+        unsafe { self.deallocate(frame.as_ptr(), page()) };
+    }
+}

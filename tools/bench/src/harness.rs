@@ -1,0 +1,175 @@
+//! Rounds, turns and samples: how a time comes about.
+//!
+//! In each round every contestant of a row has one turn, each round begun by another one. A turn
+//! warms up, takes samples for a few milliseconds, and keeps their median. What is reported is the
+//! median of the turns, and their quartiles: all contestants see the same weather.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use crate::memory::Memory;
+
+/// Samples that a turn throws away first.
+const WARM_UP: usize = 3;
+/// Samples that a turn takes at least.
+const SAMPLES: usize = 5;
+
+/// What a contestant is in its row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Role {
+    /// What the memory alone allows.
+    Limit,
+    /// This project.
+    Libjos,
+    /// Somebody else.
+    Peer,
+    /// Shown for comparison; never the best peer.
+    Aside,
+}
+
+/// One contestant of a row.
+#[derive(Clone, Debug)]
+pub(crate) struct Contestant {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// Its role.
+    pub(crate) role: Role,
+    run: fn(&mut Turn),
+    /// A time for each turn, in nanoseconds an operation.
+    turns: Vec<f64>,
+}
+
+impl Contestant {
+    /// A contestant that `run` measures.
+    pub(crate) fn new(role: Role, name: &'static str, run: fn(&mut Turn)) -> Self {
+        Self { name, role, run, turns: Vec::new() }
+    }
+
+    /// The median of the turns.
+    pub(crate) fn median(&self) -> f64 {
+        self.quantile(0.5)
+    }
+
+    /// The time at `fraction` of the sorted turns: 0.5 is the median.
+    pub(crate) fn quantile(&self, fraction: f64) -> f64 {
+        quantile(&mut self.turns.clone(), fraction)
+    }
+}
+
+/// What libjos is to reach in a row: at most so many times what another one takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target {
+    /// The factor.
+    pub(crate) at_most: f64,
+    /// Whose time.
+    pub(crate) of: Rival,
+}
+
+/// Whom a target names.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Rival {
+    /// The limit.
+    Limit,
+    /// The best peer.
+    BestPeer,
+    /// The one of this name.
+    Named(&'static str),
+}
+
+/// Contestants that do the same thing.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    /// A short name, for `--only` and for files.
+    pub(crate) id: &'static str,
+    /// What is done.
+    pub(crate) title: &'static str,
+    /// In how many nanoseconds a time is told: 1 for ns, 1000 for us.
+    pub(crate) unit: f64,
+    /// What libjos is to reach.
+    pub(crate) target: Option<Target>,
+    /// Who does it.
+    pub(crate) contestants: Vec<Contestant>,
+}
+
+impl Row {
+    /// The best median of those with `role`.
+    pub(crate) fn best(&self, role: Role) -> Option<&Contestant> {
+        let of_role = self.contestants.iter().filter(|contestant| contestant.role == role);
+        of_role.min_by(|a, b| a.median().total_cmp(&b.median()))
+    }
+
+    /// Whom the target names, where they take part.
+    pub(crate) fn rival(&self, rival: Rival) -> Option<&Contestant> {
+        match rival {
+            Rival::Limit => self.best(Role::Limit),
+            Rival::BestPeer => self.best(Role::Peer),
+            Rival::Named(name) => self.contestants.iter().find(|c| c.name == name),
+        }
+    }
+}
+
+/// A contestant's turn in a round.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    /// What all work on.
+    pub(crate) memory: Memory,
+    /// The first round, in which results are verified.
+    pub(crate) first: bool,
+    budget: Duration,
+    /// What looking at the clock takes.
+    clock: f64,
+    result: f64,
+}
+
+impl Turn {
+    /// Takes samples of `run`, each after a `prepare` that is not timed. One `run` is `ops`
+    /// operations.
+    pub(crate) fn measure<S>(
+        &mut self,
+        ops: u64,
+        state: &mut S,
+        mut prepare: impl FnMut(&mut S),
+        mut run: impl FnMut(&mut S),
+    ) {
+        let begun = Instant::now();
+        let mut samples = Vec::new();
+        while samples.len() < WARM_UP + SAMPLES || begun.elapsed() < self.budget {
+            prepare(black_box(&mut *state));
+            let start = Instant::now();
+            run(black_box(&mut *state));
+            let ns = start.elapsed().as_nanos() as f64;
+            samples.push((ns - self.clock).max(0.0) / ops as f64);
+        }
+        self.result = quantile(&mut samples[WARM_UP..], 0.5);
+    }
+}
+
+/// Gives each contestant of each row a turn in each round.
+pub(crate) fn run(rows: &mut [Row], rounds: usize, budget: Duration) {
+    let memory = Memory::new();
+    let clock = clock_cost();
+    for round in 0..rounds {
+        for row in &mut *rows {
+            let n = row.contestants.len();
+            for i in 0..n {
+                let contestant = &mut row.contestants[(i + round) % n];
+                let mut turn = Turn { memory, first: round == 0, budget, clock, result: f64::NAN };
+                (contestant.run)(&mut turn);
+                assert!(!turn.result.is_nan(), "{} measured nothing", contestant.name);
+                contestant.turns.push(turn.result);
+            }
+        }
+    }
+}
+
+/// Nanoseconds that pass between two looks at the clock with nothing in between.
+fn clock_cost() -> f64 {
+    let mut samples: Vec<f64> =
+        (0..1000).map(|_| Instant::now().elapsed().as_nanos() as f64).collect();
+    quantile(&mut samples, 0.5)
+}
+
+fn quantile(samples: &mut [f64], fraction: f64) -> f64 {
+    samples.sort_by(f64::total_cmp);
+    samples[(fraction * (samples.len() - 1) as f64).round() as usize]
+}

@@ -1,0 +1,239 @@
+//! libjos as a contestant: a machine whose physical memory is [`Memory`].
+
+use std::fmt;
+use std::ptr::NonNull;
+
+use layout::{Jos64, PGSIZE};
+use libjos::addr::{PhysAddr, PhysRange, VirtAddr};
+use libjos::format::Perm;
+use libjos::machine::{Fault, Machine, PhysMem};
+use libjos::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageInfo, Pages};
+use libjos::pmap::{Pmap, mem_init};
+use libjos::range::PageSizes;
+use libjos::range_set::RangeSet;
+use libjos::sim::SimMachine;
+use libjos::word::Word;
+use libjos::x86_64::X86_64;
+
+use crate::memory::{ARRAY, FRAMES, Memory, NFRAMES, TABLES};
+use crate::tables::{PageSize, SinglePages, Tables, TearDown, Translate};
+
+/// A machine as a kernel writer would make it who cares for speed: an address and an addition.
+#[derive(Debug)]
+pub(crate) struct BenchMachine(Memory);
+
+impl PhysMem for BenchMachine {
+    #[inline]
+    fn load<W: Word>(&self, pa: PhysAddr) -> W {
+        // SAFETY: libjos asks for aligned words of frames that it was given, all in memory.
+        unsafe { W::load(self.0.at(pa.as_u64())) }
+    }
+
+    #[inline]
+    fn store<W: Word>(&self, pa: PhysAddr, word: W) {
+        // SAFETY: as in `load`.
+        unsafe { W::store(self.0.at(pa.as_u64()), word) };
+    }
+
+    #[inline]
+    fn store_run<W: Word>(&self, pa: PhysAddr, first: W, step: W, count: usize) {
+        // SAFETY: as in `load`, for a run of words in one frame, which nothing else uses now.
+        let run = unsafe { std::slice::from_raw_parts_mut(self.0.at::<W>(pa.as_u64()), count) };
+        let mut word = first;
+        for slot in run {
+            *slot = word;
+            word = word.wrapping_add(step);
+        }
+    }
+
+    #[inline]
+    fn zero_frame(&self, pa: PhysAddr) {
+        *self.0.table(pa.as_u64()) = [0; 512];
+    }
+
+    fn page_array(&self, pa: PhysAddr, npages: usize) -> NonNull<[PageInfo]> {
+        let array = NonNull::new(self.0.at(pa.as_u64())).expect("memory is not at 0");
+        NonNull::slice_from_raw_parts(array, npages)
+    }
+}
+
+/// The processor does nothing, as for all contestants: no time here has a TLB in it.
+impl Machine for BenchMachine {
+    type Layout = Jos64;
+    type Format = X86_64;
+
+    fn lcr3(&mut self, _pgdir: PhysAddr) {}
+    fn protect_kernel(&mut self) {}
+    fn invlpg(&mut self, _va: VirtAddr) {}
+    fn flush_tlb(&mut self) {}
+
+    fn probe_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {
+        Err(Fault { va, present: false, write: false })
+    }
+
+    fn probe_store(&mut self, va: VirtAddr, _value: u64) -> Result<(), Fault> {
+        Err(Fault { va, present: false, write: true })
+    }
+
+    fn stack_pointer(&self) -> VirtAddr {
+        VirtAddr::new(0)
+    }
+
+    fn print(&mut self, _text: fmt::Arguments<'_>) {}
+}
+
+/// The memory system, with a page directory of its own to work in.
+#[derive(Debug)]
+pub(crate) struct Libjos {
+    /// What is measured.
+    pub(crate) pmap: Pmap<BenchMachine>,
+    root: PhysAddr,
+}
+
+/// The same as a range of physical addresses.
+pub(crate) fn range(range: std::ops::Range<u64>) -> PhysRange {
+    PhysRange::new(PhysAddr::new(range.start), PhysAddr::new(range.end))
+}
+
+impl Libjos {
+    /// As `new`, with `pages` for all frames below `end`; those of `TABLES` are free.
+    pub(crate) fn with_pages(memory: Memory, end: u64) -> Self {
+        let (_, boot) = SimMachine::<Jos64, X86_64>::new(TABLES.end);
+        let mut pmap = mem_init(BenchMachine(memory), boot);
+        // The tables that all address spaces share are made once, from frames below `TABLES`.
+        let space = pmap.uvmcreate().expect("there are frames");
+        assert!(space.as_u64() < TABLES.start, "the lowest frames are allocated first");
+        let npages = (end / PGSIZE) as usize;
+        let array = pmap.machine.page_array(PhysAddr::new(ARRAY.start), npages);
+        // SAFETY: the array lies in memory, in a place that is kept for it.
+        pmap.pages = unsafe { Pages::new(array, PhysAddr::new(0)) };
+        let mut libjos = Self { pmap, root: PhysAddr::new(0) };
+        libjos.reset();
+        libjos
+    }
+
+    /// Frees the pages of `free` and those of `TABLES`, and no others.
+    pub(crate) fn page_init(&mut self, free: Option<PhysRange>) {
+        let mut all = RangeSet::new();
+        for range in [Some(range(TABLES)), free].into_iter().flatten() {
+            all.insert(range).expect("two runs fit");
+        }
+        self.pmap.pages.page_init(&all);
+        let Pmap { machine, pages, .. } = &mut self.pmap;
+        let root = pages.page_alloc(machine, ALLOC_ZERO).expect("all is free");
+        self.root = pages.page2pa(root);
+    }
+
+    /// The frame at `pa`.
+    pub(crate) fn frame(&self, pa: u64) -> Frame {
+        self.pmap.pages.pa2page(PhysAddr::new(pa)).expect("pages describes it")
+    }
+}
+
+impl Tables for Libjos {
+    fn new(memory: Memory) -> Self {
+        Self::with_pages(memory, TABLES.end)
+    }
+
+    fn reset(&mut self) {
+        self.page_init(None);
+    }
+
+    fn root(&self) -> u64 {
+        self.root.as_u64()
+    }
+
+    fn map(&mut self, va: u64, pa: u64, size: u64, pages: PageSize) {
+        let sizes = if pages == PageSize::Small { PageSizes::Smallest } else { PageSizes::Largest };
+        let (va, pa) = (VirtAddr::new(va), PhysAddr::new(pa));
+        self.pmap.map_range(self.root, va, size, pa, Perm::KRW, sizes).expect("it can be mapped");
+    }
+}
+
+impl Translate for Libjos {
+    #[inline]
+    fn translate(&self, va: u64) -> u64 {
+        match self.pmap.va2pa(self.root, VirtAddr::new(va)) {
+            Some(pa) => pa.as_u64(),
+            None => panic!("{va:#x} is not mapped"),
+        }
+    }
+}
+
+/// libjos with a `PageInfo` for every frame that is mapped, so that each mapping is counted.
+#[derive(Debug)]
+pub(crate) struct Counted(pub Libjos);
+
+impl Tables for Counted {
+    fn new(memory: Memory) -> Self {
+        let mut counted = Self(Libjos::with_pages(memory, FRAMES.end));
+        counted.reset();
+        counted
+    }
+
+    /// All of `FRAMES` is allocated.
+    fn reset(&mut self) {
+        self.0.page_init(Some(range(FRAMES)));
+        let Pmap { machine, pages, .. } = &mut self.0.pmap;
+        let ntables = (TABLES.end - TABLES.start) / PGSIZE - 1;
+        let mut alloc = || pages.page_alloc(machine, AllocFlags::empty()).expect("all is free");
+        let tables: Vec<Frame> = (0..ntables).map(|_| alloc()).collect();
+        let frames: Vec<Frame> = (0..NFRAMES).map(|_| alloc()).collect();
+        assert_eq!(frames[0], Frame::new((FRAMES.start / PGSIZE) as u32));
+        for table in tables.into_iter().rev() {
+            pages.page_free(table);
+        }
+    }
+
+    fn root(&self) -> u64 {
+        self.0.root()
+    }
+
+    fn map(&mut self, va: u64, pa: u64, size: u64, pages: PageSize) {
+        self.0.map(va, pa, size, pages);
+    }
+}
+
+impl SinglePages for Counted {
+    fn keep_frames(&mut self) {
+        for pa in FRAMES.step_by(PGSIZE as usize) {
+            let frame = self.0.frame(pa);
+            self.0.pmap.pages.page_incref(frame).expect("it is allocated");
+        }
+    }
+
+    #[inline]
+    fn map_page(&mut self, va: u64, pa: u64) {
+        let frame = self.0.frame(pa);
+        let (root, va) = (self.0.root, VirtAddr::new(va));
+        self.0.pmap.page_insert(root, frame, va, Perm::URW).expect("it can be mapped");
+    }
+
+    #[inline]
+    fn unmap_page(&mut self, va: u64) {
+        self.0.pmap.page_remove(self.0.root, VirtAddr::new(va)).expect("no large page is there");
+    }
+}
+
+impl TearDown for Counted {
+    /// An address space of its own, with the kernel's half shared.
+    fn fill(&mut self, va: u64) {
+        self.reset();
+        let Libjos { pmap, root } = &mut self.0;
+        let old = pmap.pages.pa2page(*root).expect("pages describes it");
+        pmap.pages.page_free(old);
+        *root = pmap.uvmcreate().expect("there are frames");
+        self.map(va, FRAMES.start, NFRAMES * PGSIZE, PageSize::Small);
+    }
+
+    fn tear_down(&mut self, _va: u64, _size: u64) {
+        let Libjos { pmap, root } = &mut self.0;
+        let removal = pmap.uvmfree(*root);
+        removal.flush(&mut pmap.machine).free(&mut pmap.pages);
+    }
+
+    fn nfree(&self) -> usize {
+        // All contestants keep their root.
+        self.0.pmap.pages.nfree() - 1
+    }
+}

@@ -1,0 +1,238 @@
+//! The rows of the table: what is measured, and who takes part. How it is done: [`crate::work`].
+
+use crate::aarch64::Aarch64;
+#[cfg(has_c)]
+use crate::c::C;
+use crate::frames::{Bitmap, Buddy, LinkedList, TalcHeap};
+use crate::harness::Role::{self, Aside, Libjos as IsLibjos, Limit as IsLimit, Peer};
+use crate::harness::{Contestant, Rival, Row, Target, Turn};
+use crate::jos::{Counted, Libjos};
+use crate::limit::Limit;
+#[cfg(target_arch = "x86_64")]
+use crate::multiarch::Multiarch;
+use crate::rust_x86_64::{Mapped, Offset, X86};
+use crate::work::{
+    alloc_free, alloc_free_random, chain, map, map_counted, map_unmap, stream, tear,
+};
+
+const OFFSET: &str = "x86_64 OffsetPageTable";
+const JOS_C: &str = "JOS's C";
+
+/// All of them.
+pub(crate) fn all() -> Vec<Row> {
+    vec![
+        map_small(),
+        map_large(),
+        one_page(),
+        random_page(),
+        dependent(),
+        independent(),
+        tear_down(),
+        lifo(),
+        bulk(),
+    ]
+}
+
+/// A row of contestants, of which some may not be there.
+fn row(
+    id: &'static str,
+    title: &'static str,
+    unit: f64,
+    target: Option<Target>,
+    all: &[Option<Contestant>],
+) -> Row {
+    Row { id, title, unit, target, contestants: all.iter().flatten().cloned().collect() }
+}
+
+/// At most `at_most` times what that one takes.
+fn reach(at_most: f64, of: Rival) -> Option<Target> {
+    Some(Target { at_most, of })
+}
+
+fn who(role: Role, name: &'static str, run: fn(&mut Turn)) -> Option<Contestant> {
+    Some(Contestant::new(role, name, run))
+}
+
+/// JOS's C under a name, where there is a C compiler.
+macro_rules! c {
+    ($run:ident $(, $argument:tt)*) => {{
+        #[cfg(has_c)]
+        let c = who(Peer, JOS_C, $run::<C $(, $argument)*>);
+        #[cfg(not(has_c))]
+        let c = None;
+        c
+    }};
+}
+
+/// `page_table_multiarch`, which has the tables of the processor that it is compiled for.
+macro_rules! multiarch {
+    ($run:ident $(, $argument:tt)*) => {{
+        #[cfg(target_arch = "x86_64")]
+        let multiarch = who(Peer, "page_table_multiarch", $run::<Multiarch $(, $argument)*>);
+        #[cfg(not(target_arch = "x86_64"))]
+        let multiarch = None;
+        multiarch
+    }};
+}
+
+fn map_small() -> Row {
+    row(
+        "map-4k",
+        "map 256 MB by 4 KB pages into fresh tables",
+        1000.0,
+        reach(1.25, Rival::Limit),
+        &[
+            who(IsLimit, "the stores alone", map::<Limit, false>),
+            who(IsLibjos, "libjos map_range", map::<Libjos, false>),
+            who(Aside, "libjos, each page counted in pp_ref", map_counted),
+            who(Peer, "aarch64-paging", map::<Aarch64, false>),
+            who(Peer, "x86_64 MappedPageTable", map::<X86<Mapped>, false>),
+            who(Peer, OFFSET, map::<X86<Offset>, false>),
+            multiarch!(map, false),
+            c!(map, false),
+        ],
+    )
+}
+
+fn map_large() -> Row {
+    row(
+        "map-2m",
+        "map 256 MB by 2 MB pages into fresh tables",
+        1.0,
+        reach(1.0, Rival::BestPeer),
+        &[
+            who(IsLimit, "the stores alone", map::<Limit, true>),
+            who(IsLibjos, "libjos map_range", map::<Libjos, true>),
+            who(Peer, "aarch64-paging", map::<Aarch64, true>),
+            who(Peer, "x86_64 MappedPageTable", map::<X86<Mapped>, true>),
+            who(Peer, OFFSET, map::<X86<Offset>, true>),
+            multiarch!(map, true),
+        ],
+    )
+}
+
+fn one_page() -> Row {
+    row(
+        "map-unmap",
+        "map + unmap one page in an existing table, the same each time",
+        1.0,
+        reach(4.5 / 8.1, Rival::Named(OFFSET)),
+        &[
+            who(IsLimit, "the stores alone", map_unmap::<Limit, true>),
+            who(
+                IsLibjos,
+                "libjos page_insert + page_remove, pp_ref kept",
+                map_unmap::<Counted, true>,
+            ),
+            who(Peer, "x86_64 MappedPageTable", map_unmap::<X86<Mapped>, true>),
+            who(Peer, OFFSET, map_unmap::<X86<Offset>, true>),
+            multiarch!(map_unmap, true),
+            c!(map_unmap, true),
+        ],
+    )
+}
+
+fn random_page() -> Row {
+    row(
+        "map-unmap-random",
+        "the same for a random one of 65,536 pages",
+        1.0,
+        None,
+        &[
+            who(IsLimit, "the stores alone", map_unmap::<Limit, false>),
+            who(
+                IsLibjos,
+                "libjos page_insert + page_remove, pp_ref kept",
+                map_unmap::<Counted, false>,
+            ),
+            who(Peer, "x86_64 MappedPageTable", map_unmap::<X86<Mapped>, false>),
+            who(Peer, OFFSET, map_unmap::<X86<Offset>, false>),
+            multiarch!(map_unmap, false),
+            c!(map_unmap, false),
+        ],
+    )
+}
+
+fn dependent() -> Row {
+    row(
+        "translate-dependent",
+        "translate, each address from the one before",
+        1.0,
+        reach(1.05, Rival::BestPeer),
+        &[
+            who(IsLimit, "four loads", chain::<Limit>),
+            who(IsLibjos, "libjos va2pa", chain::<Libjos>),
+            who(Peer, "x86_64 MappedPageTable", chain::<X86<Mapped>>),
+            who(Peer, OFFSET, chain::<X86<Offset>>),
+            multiarch!(chain),
+            c!(chain),
+        ],
+    )
+}
+
+fn independent() -> Row {
+    row(
+        "translate-independent",
+        "translate, addresses known beforehand",
+        1.0,
+        reach(1.05, Rival::BestPeer),
+        &[
+            who(IsLimit, "four loads", stream::<Limit>),
+            who(IsLibjos, "libjos va2pa", stream::<Libjos>),
+            who(Peer, "x86_64 MappedPageTable", stream::<X86<Mapped>>),
+            who(Peer, OFFSET, stream::<X86<Offset>>),
+            multiarch!(stream),
+            c!(stream),
+        ],
+    )
+}
+
+fn tear_down() -> Row {
+    row(
+        "tear-down",
+        "tear down 65,536 mapped pages, free each frame and all tables",
+        1000.0,
+        reach(0.5, Rival::BestPeer),
+        &[
+            who(IsLimit, "a load and a store a frame", tear::<Limit>),
+            who(IsLibjos, "libjos uvmfree, flush, free; pp_ref kept", tear::<Counted>),
+            who(Peer, "aarch64-paging", tear::<Aarch64>),
+            who(Peer, "x86_64 MappedPageTable", tear::<X86<Mapped>>),
+            who(Peer, OFFSET, tear::<X86<Offset>>),
+            multiarch!(tear),
+            c!(tear),
+        ],
+    )
+}
+
+fn lifo() -> Row {
+    row(
+        "alloc-free",
+        "page_alloc + page_free, no lock",
+        1.0,
+        reach(1.0, Rival::Named(JOS_C)),
+        &[
+            who(IsLibjos, "libjos", alloc_free::<Libjos>),
+            c!(alloc_free),
+            who(Peer, "buddy_system_allocator", alloc_free::<Buddy>),
+            who(Peer, "bitmap-allocator 1M", alloc_free::<Bitmap>),
+            who(Peer, "linked_list_allocator (4 KB of a heap)", alloc_free::<LinkedList>),
+            who(Peer, "talc (4 KB of a heap)", alloc_free::<TalcHeap>),
+        ],
+    )
+}
+
+fn bulk() -> Row {
+    row(
+        "alloc-free-random",
+        "60,000 frames allocated, then freed in random order",
+        1.0,
+        None,
+        &[
+            who(IsLibjos, "libjos", alloc_free_random::<Libjos>),
+            c!(alloc_free_random),
+            who(Peer, "buddy_system_allocator", alloc_free_random::<Buddy>),
+            who(Peer, "bitmap-allocator 1M", alloc_free_random::<Bitmap>),
+        ],
+    )
+}

@@ -1,0 +1,54 @@
+"""What every `jos` command is: a class whose docstring is what `help jos NAME` shows."""
+
+import gdb
+
+from . import kernel
+
+
+class Jos(gdb.Command):
+    """Look at JOS64's memory, whatever is mapped: tables are read from physical memory.
+
+Addresses (VA, PA) may be numbers, names of the map (KERNBASE, UPAGES, ...), symbols (end, entry_pgdir),
+registers ($rip), variables (kern_pgdir), and sums of these: KERNBASE+0x1000.
+
+walk and map look at the page directory in use, the one in CR3. `in DIR` at the end names another:
+kern_pgdir, entry_pgdir, or its physical address."""
+
+    def __init__(self):
+        super().__init__("jos", gdb.COMMAND_DATA, gdb.COMPLETE_COMMAND, prefix=True)
+
+    def invoke(self, argument, from_tty):
+        if argument:
+            raise gdb.GdbError(f'There is no "jos {argument}"; "help jos" lists what there is.')
+        gdb.execute("help jos")
+
+
+class Command(gdb.Command):
+    """A command below jos."""
+
+    usage = ""  # after the name
+
+    def __init__(self):
+        name = type(self).__name__.lower()
+        super().__init__(f"jos {name}", gdb.COMMAND_DATA)
+        self.usage_line = f"Usage: jos {name}" + (f" {self.usage}" if self.usage else "")
+
+    def invoke(self, argument, from_tty):
+        try:
+            self.run(gdb.string_to_argv(argument))
+        except kernel.NotYet as answer:
+            print(answer)
+
+    def run(self, words):
+        """Does it."""
+        raise NotImplementedError
+
+    def wants(self, right):
+        """Ends the command with its usage where it was used wrongly."""
+        if not right:
+            raise gdb.GdbError(self.usage_line)
+
+
+def register():
+    """Adds them to gdb."""
+    Jos()

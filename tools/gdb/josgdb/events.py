@@ -1,0 +1,89 @@
+"""The commands about what happened: diff, since the last stop, and why, for a page fault."""
+
+import gdb
+
+from . import fault as faults
+from . import kernel, machine, snapshot
+from .command import Command
+from .stops import CONTEXT, HISTORY, take
+
+
+class Diff(Command):
+    """Tell what changed since the stop before this one: jos diff
+
+Page tables, mappings, page states and counts, the free list, and control registers. + is new, - is gone,
+! is changed. The bits that the processor sets by itself, A and D, are left out. To see what one function
+does: stop at it, `finish`, `jos diff`."""
+
+    def run(self, words):
+        self.wants(not words)
+        if HISTORY.now is None:
+            HISTORY.now = take()
+        if HISTORY.before is None:
+            raise kernel.NotYet("This is the first stop: there is nothing to compare with yet.")
+        lines = snapshot.compare(CONTEXT.form, HISTORY.before, HISTORY.now)
+        print("\n".join(lines) if lines else "Nothing changed in tables, counts and control registers.")
+
+
+class Why(Command):
+    """Explain the page fault that the kernel is handling: jos why
+
+It puts together the error code that the processor pushed, CR2, and the walk of that address now. Stop where
+the kernel handles an exception: `break trap`."""
+
+    def run(self, words):
+        self.wants(not words)
+        facts, form = CONTEXT.facts, CONTEXT.form
+        frame = trap_frame()
+        if frame is None:
+            raise kernel.NotYet("No exception is being handled here; `break trap` stops at the next one.")
+        vector, error, rip = (int(frame[name]) for name in ("vector", "error", "rip"))
+        cr2 = machine.register("cr2")
+        if vector not in (8, 14):
+            print(f"This is exception {vector}, not a page fault. It was raised at {code(rip)}.")
+            return
+        root = machine.mode().root
+        with machine.physical() as read:
+            steps = form.walk(read, root, cr2)
+        if vector == 8:
+            # A double fault's own error code is 0; what failed was the delivery of the latest page fault, if any.
+            stack = facts.region(cr2)["name"] == "guard gap"
+            why = "the kernel stack ran over" if stack else "an exception could not be delivered"
+            print(f"This is a double fault: {why}. The latest page fault was at {facts.named(cr2)}.")
+        else:
+            fault = faults.Fault(cr2, error, machine.register("cr0"), machine.register("cr4"), int(frame["rflags"]))
+            print(faults.explain(form, fault, steps))
+            print(f"  {faults.error_text(error)}")
+        print(f"  It happened at {code(rip)}.")
+
+
+def trap_frame():
+    """The TrapFrame that a function on the stack has, or None."""
+    frame = gdb.newest_frame()
+    for _ in range(kernel.MOST_FRAMES):
+        if frame is None:
+            return None
+        for _, value in kernel.variables(frame):
+            if value.type.code == gdb.TYPE_CODE_PTR and (value.type.target().name or "").endswith("::TrapFrame"):
+                return value.dereference()
+        frame = frame.older()
+    return None
+
+
+def code(rip):
+    """An address in the code, with its function and line."""
+    place = gdb.find_pc_line(rip)
+    block = gdb.block_for_pc(rip)
+    while block is not None and block.function is None:
+        block = block.superblock
+    if block is None:  # Assembly: `info symbol` says "name + 12 in section .text".
+        return f"{rip:#018x} ({gdb.execute(f'info symbol {rip:#x}', to_string=True).split(' in section')[0].strip()})"
+    function = f" in {block.function}"
+    line = f", {place.symtab.filename}:{place.line}" if place.symtab is not None else ""
+    return f"{rip:#018x}{function}{line}"
+
+
+def register():
+    """Adds them to gdb."""
+    for command in (Diff, Why):
+        command()

@@ -1,0 +1,77 @@
+"""What the Rust sources say: the map, the page-table format, PageInfo. Nothing of it is repeated here.
+
+libjos/examples/facts.rs prints it as JSON, and make keeps that in obj/facts.json.
+"""
+
+import json
+from pathlib import Path
+
+PATH = Path(__file__).resolve().parents[3] / "obj" / "facts.json"
+
+
+class Missing(Exception):
+    """There is no obj/facts.json, or it is not what this program needs."""
+
+
+def load(path=PATH):
+    """The facts of a file; Missing if it is none."""
+    try:
+        return Facts(json.loads(Path(path).read_text()))
+    except OSError as error:
+        raise Missing(f"cannot read {path} ({error.strerror}): run make") from None
+    except (ValueError, KeyError) as error:
+        raise Missing(f"{path} is not what libjos/examples/facts.rs prints ({error!r}): run make") from None
+
+
+class Facts:
+    """The facts, and the names that follow from them."""
+
+    def __init__(self, table):
+        self.map, self.format, self.page_info = table["map"], table["format"], table["page_info"]
+        self.addresses, self.regions = self.map["addresses"], self.map["regions"]
+        self.constants = {**self.addresses, **self.map["sizes"], **self.map["physical"], "PGSIZE": self.map["PGSIZE"]}
+        self.page_size = self.map["PGSIZE"]
+        self.levels = self.format["levels"]
+        self.entries = 1 << self.format["index_bits"]
+        self.kernbase, self.upages, self.uvpt = (self.addresses[name] for name in ("KERNBASE", "UPAGES", "UVPT"))
+
+    def region(self, va):
+        """The region of the map that a virtual address lies in."""
+        return next(region for region in self.regions if region["base"] <= va <= region["last"])
+
+    def place(self, va):
+        """A virtual address as the map names it: a constant plus an offset, if the region has a constant."""
+        region = self.region(va)
+        below = [(base, name) for name, base in self.addresses.items() if region["base"] <= base <= va]
+        if not below:
+            return ""
+        nearest = max(base for base, _ in below)
+        name = next(name for base, name in below if base == nearest)
+        return name if va == nearest else f"{name}+{va - nearest:#x}"
+
+    def named(self, va):
+        """A virtual address, its name and its region, for a sentence."""
+        name, region = self.place(va), f'"{self.region(va)["name"]}"'
+        return f"{va:#018x} ({name}, in {region})" if name else f"{va:#018x} (in {region})"
+
+    def in_window(self, va):
+        """The physical address of an address in the window at KERNBASE; None for any other."""
+        offset = va - self.kernbase
+        return self.map["physical"]["PHYS_BASE"] + offset if 0 <= offset < self.map["sizes"]["WINDOW_SIZE"] else None
+
+    def perm_text(self, perm):
+        """Permissions in the kernel's own letters."""
+        return self.format["texts"].get(str(perm), f"{perm:#x}")
+
+
+def size_text(size):
+    """Bytes in the largest unit that leaves no fraction."""
+    for unit, name in ((1 << 40, "TB"), (1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB")):
+        if size and size % unit == 0:
+            return f"{size // unit} {name}"
+    return f"{size} bytes"
+
+
+def plural(count, noun):
+    """A number and what it counts."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

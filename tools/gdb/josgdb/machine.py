@@ -1,0 +1,65 @@
+"""The machine in QEMU: its control registers, and its memory by physical address."""
+
+import contextlib
+from typing import NamedTuple
+
+import gdb
+
+CONTROL = ("cr0", "cr3", "cr4", "efer")
+CR0_PG = 1 << 31
+EFER_LMA = 1 << 10
+CR3_ADDRESS = (1 << 52) - (1 << 12)  # without PCID and flags (Intel SDM vol. 3A, table 4-12)
+
+
+class Mode(NamedTuple):
+    """Whether the processor translates by four-level tables, from which root, and if not, why not."""
+
+    paging: bool
+    root: int
+    why_not: str
+
+
+def register(name):
+    """A register's value as an unsigned number."""
+    return int(gdb.newest_frame().read_register(name)) % (1 << 64)
+
+
+def flags(name):
+    """The names of the bits that are set in a control register, as gdb shows them: [ PG PE ]."""
+    return gdb.newest_frame().read_register(name).format_string().strip("[] ").split()
+
+
+def mode():
+    """How the processor translates addresses now."""
+    if not register("cr0") & CR0_PG:
+        return Mode(False, 0, "paging is off (CR0.PG is 0): every address is physical")
+    if not register("efer") & EFER_LMA:
+        return Mode(False, 0, "paging is on, but not in long mode: this is not JOS64's paging")
+    return Mode(True, register("cr3") & CR3_ADDRESS, "")
+
+
+@contextlib.contextmanager
+def physical():
+    """Within `with`, gives a function (physical address, size) -> bytes. gdb sees virtual memory again after it."""
+    inferior = gdb.selected_inferior()
+    if not inferior.pid:
+        raise gdb.GdbError("There is no machine: connect to one (see .gdbinit).")
+
+    def read(pa, size):
+        try:
+            return bytes(inferior.read_memory(pa, size))
+        except gdb.MemoryError:
+            raise gdb.GdbError(f"Physical memory at {pa:#x} cannot be read.") from None
+
+    set_physical(1)
+    try:
+        yield read
+    finally:
+        set_physical(0)
+
+
+def set_physical(on):
+    """Tells QEMU whether addresses in gdb's requests are physical."""
+    answer = gdb.execute(f"maint packet Qqemu.PhyMemMode:{on}", to_string=True)
+    if '"OK"' not in answer:
+        raise gdb.GdbError("This gdb server cannot read physical memory; QEMU can since 4.1.")

@@ -1,0 +1,150 @@
+"""Pretty printers: addresses with names, entries and permissions in words, PageInfo by its state."""
+
+import re
+
+import gdb
+import gdb.printing
+
+from . import kernel, machine
+from .pages import info_text
+from .stops import CONTEXT
+
+
+class Text:
+    """A value that is one word."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def to_string(self):
+        """What is printed."""
+        try:
+            return self.text()
+        except gdb.GdbError:  # No obj/facts.json: as good as it gets.
+            return self.value.format_string(raw=True)
+
+
+class Address(Text):
+    """PhysAddr, VirtAddr: as Rust's Debug writes them, a virtual one with its place in the map."""
+
+    def text(self):
+        """The number, and its name."""
+        name, number = self.value.type.name.rpartition("::")[2], kernel.number(self.value)
+        place = CONTEXT.facts.place(number) if name == "VirtAddr" and number >= CONTEXT.facts.addresses["UTOP"] else ""
+        return f"{name}({number:#x}{' = ' + place if place else ''})"
+
+
+class Frame(Text):
+    """pages::Frame: the index in `pages`, and the address."""
+
+    def text(self):
+        """Both."""
+        index, facts = kernel.number(self.value), CONTEXT.facts
+        return f"Frame({index} = {facts.map['physical']['PHYS_BASE'] + index * facts.page_size:#x})"
+
+
+class Range(Text):
+    """PhysRange."""
+
+    def text(self):
+        """Both ends."""
+        start, end = kernel.number(self.value["start"]), kernel.number(self.value["end_exclusive"])
+        return f"[{start:#x}, {end:#x})"
+
+
+class Ranges(Text):
+    """RangeSet: only the runs that it has."""
+
+    def text(self):
+        """The runs."""
+        runs = self.value["runs"]
+        return "{" + ", ".join(str(Range(runs[i]).text()) for i in range(int(self.value["len"]))) + "}"
+
+
+class Perms(Text):
+    """Perm."""
+
+    def text(self):
+        """The kernel's letters."""
+        return f"Perm({CONTEXT.facts.perm_text(kernel.number(self.value))})"
+
+
+class Info(Text):
+    """PageInfo."""
+
+    def text(self):
+        """Its state."""
+        return f"PageInfo({info_text(CONTEXT.facts, int(self.value['pp_link']), int(self.value['pp_ref']))})"
+
+
+class Place(Text):
+    """Pte: where an entry lies, and, where memory can be read, what it says. It is always of level 0."""
+
+    def text(self):
+        """The entry decoded."""
+        pa, form = kernel.number(self.value["pa"]), CONTEXT.form
+        with machine.physical() as read:
+            word = int.from_bytes(read(pa, 8), "little")
+        entry = form.decode(0, word)
+        says = f"{form.flags(0, word)} -> {entry.pa:#x}" if entry.kind == "page" else "not present"
+        return f"Pte({pa:#x}: {word:#x} {says})"
+
+
+class Leaf(Text):
+    """format::Leaf, a decoded entry."""
+
+    def text(self):
+        """Where it leads."""
+        perm = CONTEXT.facts.perm_text(kernel.number(self.value["perm"]))
+        used = "".join(letter for letter, name in (("A", "accessed"), ("D", "dirty")) if self.value[name])
+        return f"Leaf({kernel.number(self.value['pa']):#x} {perm}{' ' + used if used else ''})"
+
+
+class Table:
+    """boot's entry_pgdir::Table: the entries that are present, decoded. Which level it is, no entry says."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def to_string(self):
+        """The type."""
+        return "Table"
+
+    def children(self):
+        """The entries that are present."""
+        form, entries = CONTEXT.form, self.value[self.value.type.fields()[0]]
+        for index in range(form.entries):
+            word = kernel.number(entries[index])
+            if word & form.present:
+                level = 1  # Of a large page or a table; level 0 has no Table here.
+                entry = form.decode(level, word)
+                yield f"[{index}]", f"{form.flags(level, word)} -> {entry.pa:#x}"
+
+
+PRINTERS = {
+    r"libjos::addr::(Phys|Virt)Addr": Address,
+    r"libjos::addr::PhysRange": Range,
+    r"libjos::range_set::RangeSet": Ranges,
+    r"libjos::format::Perm": Perms,
+    r"libjos::format::Leaf": Leaf,
+    r"libjos::pages::Frame": Frame,
+    r"libjos::pages::PageInfo": Info,
+    r"libjos::pgdir::Pte": Place,
+    r"boot::entry_pgdir::Table": Table,
+}
+
+
+class Printers(gdb.printing.PrettyPrinter):
+    """Finds the printer of a type by its full name."""
+
+    def __init__(self):
+        super().__init__("jos64", [gdb.printing.SubPrettyPrinter(pattern) for pattern in PRINTERS])
+
+    def __call__(self, value):
+        name = value.type.unqualified().strip_typedefs().name or ""
+        return next((printer(value) for pattern, printer in PRINTERS.items() if re.fullmatch(pattern, name)), None)
+
+
+def register():
+    """Adds the printers to gdb, in place of older ones."""
+    gdb.printing.register_pretty_printer(None, Printers(), replace=True)

@@ -1,0 +1,94 @@
+"""A snapshot at every stop of the machine, so that `jos diff` can tell what happened since the one before."""
+
+import gdb
+
+from . import facts as facts_module
+from . import kernel, machine
+from .paging import Format
+from .snapshot import MOST_TABLES, Snapshot
+
+
+class Context:
+    """What every command needs: the facts, loaded when first asked for."""
+
+    def __init__(self):
+        self._facts = self._form = None
+
+    @property
+    def facts(self):
+        """The Facts."""
+        if self._facts is None:
+            try:
+                self._facts = facts_module.load()
+            except facts_module.Missing as error:
+                raise gdb.GdbError(str(error)) from None
+        return self._facts
+
+    @property
+    def form(self):
+        """The page-table format."""
+        self._form = self._form or Format(self.facts)
+        return self._form
+
+
+CONTEXT = Context()
+
+
+class History:
+    """The last two stops."""
+
+    def __init__(self):
+        self.before = self.now = None
+
+    def on_stop(self, _event):
+        """The machine stopped: it is a moment to keep."""
+        self.before, self.now = self.now, None
+        try:
+            self.now = take()
+        except (gdb.error, gdb.GdbError, RuntimeError):
+            pass  # No facts, or no QEMU: the commands will say so.
+
+
+HISTORY = History()
+
+
+def directories(found):
+    """The page directories of interest: [(name, root)]; the one in use comes first."""
+    rows = []
+    paging, root, _ = machine.mode()
+    if paging:
+        rows.append((directory_name(found, root), root))
+    if found.kern_pgdir is not None and found.kern_pgdir != root:
+        rows.append(("kern_pgdir", found.kern_pgdir))
+    return rows
+
+
+def directory_name(found, root):
+    """What a page directory is called."""
+    if root == found.kern_pgdir:
+        return "kern_pgdir"
+    return "entry_pgdir" if root == kernel.entry_pgdir(CONTEXT.facts) else f"the directory at {root:#x}"
+
+
+def take():
+    """A Snapshot of now."""
+    facts, form = CONTEXT.facts, CONTEXT.form
+    shot = Snapshot({name.upper(): (machine.register(name), machine.flags(name)) for name in machine.CONTROL})
+    found = kernel.find(facts, form)
+    shot.pages = found.pages
+    with machine.physical() as read:
+        for name, root in directories(found):
+            shot.directories[root] = (name, *form.tables(read, root, MOST_TABLES))
+    return shot
+
+
+def register():
+    """Watches stops from now on; now is the first."""
+    gdb.events.stop.connect(HISTORY.on_stop)
+    if gdb.selected_inferior().pid:
+        HISTORY.on_stop(None)
+
+
+def forget():
+    """Undoes register()."""
+    gdb.events.stop.disconnect(HISTORY.on_stop)
