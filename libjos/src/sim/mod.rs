@@ -222,10 +222,13 @@ impl<L: MemLayout, F: Format + Mmu> Machine for SimMachine<L, F> {
 
     fn invlpg(&mut self, va: VirtAddr) {
         if !self.defects.drops_invlpg {
-            // A large page's translation goes as a whole.
+            // All that is kept of a large page goes with any address in it (Intel SDM vol. 3A,
+            // 4.10.4.1).
             let number = va.as_u64() / PGSIZE;
-            let pages = self.tlb.get(&number).map_or(1, |page| page.size / PGSIZE);
-            self.tlb.retain(|other, _| other / pages != number / pages);
+            self.tlb.retain(|other, page| {
+                let pages = page.size / PGSIZE;
+                other / pages != number / pages
+            });
         }
     }
 

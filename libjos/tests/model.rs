@@ -1,0 +1,70 @@
+//! Sequences of operations against a plain model, on every format: results and errors, what is
+//! mapped, tables, counts and the free list, and what a processor with a warm TLB does.
+//!
+//! Two things keep failures small: operations name few addresses and few frames, and proptest
+//! takes operations away until none can go. To see more of them: `PROPTEST_CASES=10000 cargo test
+//! --release -p libjos --test model`.
+
+mod cases;
+mod layouts;
+mod plain;
+
+use layout::{Jos32, Jos64, JosSv39, MemLayout};
+use libjos::format::Format;
+use libjos::i386::I386;
+use libjos::riscv::{Sv39, Sv48};
+use libjos::sim::mmu::Mmu;
+use libjos::x86_64::{La57, X86_64};
+use proptest::prelude::*;
+use proptest::test_runner::{TestError, TestRunner};
+
+use layouts::{Jos57, JosSv48};
+use plain::ops;
+use plain::rig::Rig;
+
+/// Runs sequences on a machine with the map `L` and the format `F`.
+fn follows_the_model<L: MemLayout, F: Format + Mmu>() {
+    let sequence = (prop::bool::weighted(0.1), ops::sequence(if cfg!(miri) { 4 } else { 12 }));
+    let mut runner = TestRunner::new(cases::config(48));
+    let result = runner.run(&sequence, |(small_only, steps)| {
+        let mut rig = Rig::<L, F>::new(!small_only);
+        for step in &steps {
+            rig.step(step);
+        }
+        rig.finish();
+        Ok(())
+    });
+    match result {
+        Ok(()) => {}
+        Err(TestError::Fail(reason, (small_only, steps))) => {
+            let steps: String = steps.iter().map(|step| format!("    {step:?}\n")).collect();
+            panic!("{reason}, by (small pages only: {small_only})\n{steps}");
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn jos64() {
+    follows_the_model::<Jos64, X86_64>();
+}
+
+#[test]
+fn jos32() {
+    follows_the_model::<Jos32, I386>();
+}
+
+#[test]
+fn jossv39() {
+    follows_the_model::<JosSv39, Sv39>();
+}
+
+#[test]
+fn five_levels() {
+    follows_the_model::<Jos57, La57>();
+}
+
+#[test]
+fn sv48() {
+    follows_the_model::<JosSv48, Sv48>();
+}

@@ -1,0 +1,489 @@
+//! The plain model that libjos is compared with: mappings in a map, tables in a set, counts in
+//! another map. No entries, no walks, nothing shared with what it judges.
+//!
+//! [`ops`] are the operations, [`rig`] does each one to the model and to a simulated machine, and
+//! [`census`] reads the machine's tables for the comparison.
+
+pub(crate) mod census;
+pub(crate) mod ops;
+pub(crate) mod rig;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use layout::{MemLayout, PGSIZE};
+use libjos::addr::{PhysAddr, VirtAddr};
+use libjos::format::{Format, Leaf, Perm};
+use libjos::pages::PageError;
+use libjos::pgdir::MapError;
+use libjos::uvm::UvmError;
+
+/// Bytes that an entry of `level` maps.
+pub(crate) fn page_size<F: Format>(level: u32) -> u64 {
+    PGSIZE << (level * F::INDEX_BITS)
+}
+
+/// What is mapped: by the address of its first byte each leaf, with its level; and the tables
+/// there are, each by the level of the entry that links it and the number of that entry's block.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Space {
+    pub(crate) leaves: BTreeMap<u64, (u32, Leaf)>,
+    pub(crate) tables: BTreeSet<(u32, u64)>,
+}
+
+/// The model.
+#[derive(Clone, Debug)]
+pub(crate) struct Plain<L, F> {
+    /// Two address spaces below UENVS, and the kernel's half.
+    pub(crate) spaces: [Space; 3],
+    /// The frames in use for data, by number, and how often each is used.
+    pub(crate) in_use: BTreeMap<u64, u32>,
+    /// The frames of tables; told by the machine, and used only to say what is free.
+    pub(crate) table_frames: BTreeSet<u64>,
+    /// Frames that come and go: in use, tables, or free.
+    pub(crate) pool: Range<u64>,
+    /// All frames that `pages` describes.
+    pub(crate) ram: Range<u64>,
+    pub(crate) nfree: usize,
+    pub(crate) leaf_levels: u32,
+    pub(crate) types: PhantomData<fn() -> (L, F)>,
+}
+
+/// Which of [`Plain::spaces`] is the kernel's half.
+pub(crate) const KERNEL: usize = 2;
+
+impl<L: MemLayout, F: Format> Plain<L, F> {
+    /// The space that `va` is looked up in, in the address space `space`.
+    pub(crate) fn half(space: usize, va: u64) -> usize {
+        if va >= L::UENVS { KERNEL } else { space }
+    }
+
+    fn is_canonical(va: u64) -> bool {
+        va <= L::VA_LAST && (va < L::LOWER_END || va >= L::UPPER_START)
+    }
+
+    fn is_free(&self, pfn: u64) -> bool {
+        self.pool.contains(&pfn)
+            && !self.in_use.contains_key(&pfn)
+            && !self.table_frames.contains(&pfn)
+    }
+
+    /// The leaf that maps `va`: its first address, its level and itself.
+    pub(crate) fn leaf(&self, space: usize, va: u64) -> Option<(u64, u32, Leaf)> {
+        let leaves = &self.spaces[Self::half(space, va)].leaves;
+        let (&start, &(level, leaf)) = leaves.range(..=va).next_back()?;
+        (va - start < page_size::<F>(level)).then_some((start, level, leaf))
+    }
+
+    /// Where `va` leads, and with what permissions.
+    pub(crate) fn translate(&self, space: usize, va: u64) -> Option<(PhysAddr, Perm)> {
+        let (start, _, leaf) = self.leaf(space, va)?;
+        Some((leaf.pa + (va - start), leaf.perm))
+    }
+
+    /// The processor has used the page at `va`, and written to it if it could.
+    pub(crate) fn touch(&mut self, space: usize, va: u64, wrote: bool) {
+        let Some((start, ..)) = self.leaf(space, va) else { return };
+        let leaf = self.spaces[Self::half(space, va)].leaves.get_mut(&start);
+        let (_, leaf) = leaf.expect("the leaf was just found");
+        leaf.accessed = true;
+        leaf.dirty |= wrote;
+    }
+
+    /// A page that nobody has used yet. RISC-V's are marked beforehand.
+    fn fresh(pa: u64, perm: Perm) -> Leaf {
+        let marked = F::NAME.starts_with("Sv");
+        Leaf {
+            pa: PhysAddr::new(pa),
+            perm: perm | F::ALWAYS,
+            accessed: marked,
+            dirty: marked && perm.contains(Perm::W),
+        }
+    }
+
+    /// The frames of the leaf that are counted.
+    fn counted_frames(&self, va: u64, level: u32, leaf: &Leaf) -> Vec<u64> {
+        let pages = 0..page_size::<F>(level) / PGSIZE;
+        pages
+            .filter(|i| va + i * PGSIZE < L::UTOP)
+            .map(|i| leaf.pa.as_u64() / PGSIZE + i)
+            .filter(|pfn| self.ram.contains(pfn))
+            .collect()
+    }
+
+    fn put(&mut self, half: usize, va: u64, level: u32, leaf: Leaf) {
+        for pfn in self.counted_frames(va, level, &leaf) {
+            *self.in_use.entry(pfn).or_default() += 1;
+        }
+        self.spaces[half].leaves.insert(va, (level, leaf));
+    }
+
+    /// Takes the leaf at `va` away; returns how many frames are free by that.
+    fn take(&mut self, half: usize, va: u64) -> usize {
+        let Some((level, leaf)) = self.spaces[half].leaves.remove(&va) else { return 0 };
+        let mut freed = 0;
+        for pfn in self.counted_frames(va, level, &leaf) {
+            let count = self.in_use.get_mut(&pfn).expect("a counted frame");
+            *count -= 1;
+            if *count == 0 {
+                self.in_use.remove(&pfn);
+                freed += 1;
+            }
+        }
+        self.nfree += freed;
+        freed
+    }
+
+    /// The tables that a leaf of `level` at `va` hangs from.
+    fn tables_above(va: u64, level: u32) -> impl Iterator<Item = (u32, u64)> {
+        (level + 1..F::LEVELS).map(move |level| (level, va / page_size::<F>(level)))
+    }
+
+    fn add_tables(&mut self, half: usize, tables: &BTreeSet<(u32, u64)>) {
+        self.nfree -= tables.len();
+        self.spaces[half].tables.extend(tables);
+    }
+
+    fn missing_tables(&self, half: usize, va: u64, level: u32) -> BTreeSet<(u32, u64)> {
+        let tables = &self.spaces[half].tables;
+        Self::tables_above(va, level).filter(|table| !tables.contains(table)).collect()
+    }
+
+    pub(crate) fn page_free(&mut self, pfn: u64) -> Result<(), PageError> {
+        let pa = PhysAddr::new(pfn * PGSIZE);
+        match self.in_use.get(&pfn) {
+            Some(0) => {
+                self.in_use.remove(&pfn);
+                self.nfree += 1;
+                Ok(())
+            }
+            Some(&pp_ref) => Err(PageError::Referenced { pa, pp_ref }),
+            None if self.is_free(pfn) => Err(PageError::Free { pa }),
+            None if self.table_frames.contains(&pfn) => {
+                Err(PageError::Referenced { pa, pp_ref: 1 })
+            }
+            None => Err(PageError::Reserved { pa }),
+        }
+    }
+
+    pub(crate) fn page_insert(
+        &mut self,
+        space: usize,
+        pfn: u64,
+        va: u64,
+        perm: Perm,
+    ) -> Result<(), MapError> {
+        let at = va / PGSIZE * PGSIZE;
+        let (half, va) = (Self::half(space, at), VirtAddr::new(at));
+        let pa = pfn * PGSIZE;
+        if at < L::UTOP && self.is_free(pfn) {
+            return Err(PageError::Free { pa: PhysAddr::new(pa) }.into());
+        }
+        if !Self::is_canonical(at) {
+            return Err(MapError::NonCanonical { va });
+        }
+        if let Some((_, level @ 1.., _)) = self.leaf(space, at) {
+            return Err(MapError::LargePage { va, size: page_size::<F>(level) });
+        }
+        let tables = self.missing_tables(half, at, 0);
+        if tables.len() > self.nfree {
+            return Err(MapError::NoMemory { va });
+        }
+        self.add_tables(half, &tables);
+        let old = self.spaces[half].leaves.remove(&at);
+        self.put(half, at, 0, Self::fresh(pa, perm));
+        // What was there goes last: it may be the same frame.
+        if let Some(old) = old {
+            let new = self.spaces[half].leaves.insert(at, old);
+            self.take(half, at);
+            self.spaces[half].leaves.insert(at, new.expect("it was just put there"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn page_remove(&mut self, space: usize, va: u64) -> Result<(), MapError> {
+        let at = va / PGSIZE * PGSIZE;
+        let va = VirtAddr::new(at);
+        if !Self::is_canonical(at) {
+            return Err(MapError::NonCanonical { va });
+        }
+        if let Some((_, level @ 1.., _)) = self.leaf(space, at) {
+            return Err(MapError::LargePage { va, size: page_size::<F>(level) });
+        }
+        self.take(Self::half(space, at), at);
+        Ok(())
+    }
+
+    fn check_range(va: u64, size: u64) -> Result<(), MapError> {
+        let (at, bad) = (va, VirtAddr::new(va));
+        if !at.is_multiple_of(PGSIZE) || !size.is_multiple_of(PGSIZE) {
+            return Err(MapError::Misaligned { va: bad });
+        }
+        let last = at.checked_add(size.max(1) - 1).filter(|last| Self::is_canonical(*last));
+        let in_one_half = |last: u64| (at < L::LOWER_END) == (last < L::LOWER_END);
+        match last {
+            Some(last) if Self::is_canonical(at) && (!L::HALVES || in_one_half(last)) => Ok(()),
+            _ => Err(MapError::NonCanonical { va: bad }),
+        }
+    }
+
+    /// The level of the page that a range begins with which has `left` bytes left, where no
+    /// table is in the way.
+    fn level_for(&self, half: usize, va: u64, pa: u64, left: u64, largest: bool) -> u32 {
+        let fits = |level: &u32| {
+            let size = page_size::<F>(*level);
+            self.leaf_levels & 1 << level != 0
+                && va.is_multiple_of(size)
+                && pa.is_multiple_of(size)
+                && left >= size
+                && !self.spaces[half].tables.contains(&(*level, va / size))
+        };
+        (1..F::LEVELS).rev().filter(|_| largest).find(fits).unwrap_or(0)
+    }
+
+    pub(crate) fn map_range(
+        &mut self,
+        space: usize,
+        va: u64,
+        size: u64,
+        pa: u64,
+        perm: Perm,
+        largest: bool,
+    ) -> Result<(), MapError> {
+        Self::check_range(va, size)?;
+        if !pa.is_multiple_of(PGSIZE) || pa + size > F::PA_END {
+            return Err(MapError::Misaligned { va: VirtAddr::new(va) });
+        }
+        let half = Self::half(space, va);
+        self.check_nothing_mapped(space, va, size, pa, largest)?;
+        // By leaves from the left. Absurdly many end as soon as the tables are too many.
+        let (mut leaves, mut tables) = (vec![], BTreeSet::new());
+        let mut done = 0;
+        while done < size {
+            let level = self.level_for(half, va + done, pa + done, size - done, largest);
+            tables.extend(self.missing_tables(half, va + done, level));
+            if tables.len() > self.nfree {
+                return Err(MapError::NoMemory { va: VirtAddr::new(va) });
+            }
+            leaves.push((va + done, level, pa + done));
+            done += page_size::<F>(level);
+        }
+        let free = (0..size / PGSIZE)
+            .filter(|i| va + i * PGSIZE < L::UTOP)
+            .find(|i| self.is_free(pa / PGSIZE + i));
+        if let Some(i) = free {
+            return Err(PageError::Free { pa: PhysAddr::new(pa + i * PGSIZE) }.into());
+        }
+        self.add_tables(half, &tables);
+        for (va, level, pa) in leaves {
+            self.put(half, va, level, Self::fresh(pa, perm));
+        }
+        Ok(())
+    }
+
+    /// The first page that is in the way of a range decides about the error: it is a large page,
+    /// or else something of the size that would have been mapped there.
+    fn check_nothing_mapped(
+        &self,
+        space: usize,
+        va: u64,
+        size: u64,
+        pa: u64,
+        largest: bool,
+    ) -> Result<(), MapError> {
+        let half = Self::half(space, va);
+        let here = self.leaf(space, va).filter(|_| size > 0).map(|(_, level, _)| (va, level));
+        let next = self.spaces[half].leaves.range(va..va + size).next();
+        let Some((at, level)) = here.or(next.map(|(at, (level, _))| (*at, *level))) else {
+            return Ok(());
+        };
+        let (page, done) = (page_size::<F>(level), at - va);
+        let same_size = level == 0
+            || largest
+                && self.leaf_levels & 1 << level != 0
+                && at.is_multiple_of(page)
+                && (pa + done).is_multiple_of(page)
+                && size - done >= page;
+        let va = VirtAddr::new(at);
+        Err(match same_size {
+            true => MapError::AlreadyMapped { va },
+            false => MapError::LargePage { va, size: page },
+        })
+    }
+
+    /// The tables by which the large page around `at` is split, so that a page begins there.
+    fn tables_to_split(&self, space: usize, at: u64) -> BTreeSet<(u32, u64)> {
+        let level = self.leaf(space, at).map_or(0, |(_, level, _)| level);
+        (1..=level)
+            .map(|level| (level, page_size::<F>(level)))
+            .filter(|(_, size)| !at.is_multiple_of(*size))
+            .map(|(level, size)| (level, at / size))
+            .collect()
+    }
+
+    fn split_at(&mut self, space: usize, at: u64) {
+        let half = Self::half(space, at);
+        while let Some((start, level @ 1.., whole)) = self.leaf(space, at)
+            && start < at
+        {
+            let part = page_size::<F>(level - 1);
+            self.add_tables(half, &[(level, start / page_size::<F>(level))].into());
+            for i in 0..1 << F::INDEX_BITS {
+                let leaf = Leaf { pa: whole.pa + i * part, ..whole };
+                self.spaces[half].leaves.insert(start + i * part, (level - 1, leaf));
+            }
+        }
+    }
+
+    /// Splits what reaches over the ends of the range; the leaves in it are whole then.
+    fn split_at_ends(&mut self, space: usize, va: u64, size: u64) -> Result<Vec<u64>, MapError> {
+        if size == 0 {
+            return Ok(vec![]);
+        }
+        let mut tables = self.tables_to_split(space, va);
+        tables.extend(self.tables_to_split(space, va + size));
+        if tables.len() > self.nfree {
+            return Err(MapError::NoMemory { va: VirtAddr::new(va) });
+        }
+        self.split_at(space, va);
+        self.split_at(space, va + size);
+        let leaves = &self.spaces[Self::half(space, va)].leaves;
+        Ok(leaves.range(va..va + size).map(|(at, _)| *at).collect())
+    }
+
+    /// Returns how many frames are free by it.
+    pub(crate) fn unmap_range(
+        &mut self,
+        space: usize,
+        va: u64,
+        size: u64,
+    ) -> Result<usize, MapError> {
+        Self::check_range(va, size)?;
+        let leaves = self.split_at_ends(space, va, size)?;
+        Ok(leaves.into_iter().map(|at| self.take(Self::half(space, va), at)).sum())
+    }
+
+    pub(crate) fn protect_range(
+        &mut self,
+        space: usize,
+        va: u64,
+        size: u64,
+        perm: Perm,
+    ) -> Result<(), MapError> {
+        Self::check_range(va, size)?;
+        let mut at = va;
+        while at < va + size {
+            match self.leaf(space, at) {
+                Some((start, level, _)) => at = start + page_size::<F>(level),
+                None => return Err(MapError::NotMapped { va: VirtAddr::new(at) }),
+            }
+        }
+        for at in self.split_at_ends(space, va, size)? {
+            let leaves = &mut self.spaces[Self::half(space, va)].leaves;
+            let (_, leaf) = leaves.get_mut(&at).expect("the leaf was just listed");
+            let fresh = Self::fresh(0, perm);
+            leaf.perm = fresh.perm;
+            leaf.accessed |= fresh.accessed;
+            leaf.dirty |= fresh.dirty;
+        }
+        Ok(())
+    }
+
+    /// Merges to one page of `level`.
+    pub(crate) fn merge(&mut self, space: usize, va: u64, level: u32) -> Result<(), MapError> {
+        let bad = VirtAddr::new(va);
+        if !Self::is_canonical(va) {
+            return Err(MapError::NonCanonical { va: bad });
+        }
+        let failed = Err(MapError::NotUniform { va: bad });
+        if level == 0 || self.leaf_levels & 1 << level == 0 {
+            return failed;
+        }
+        let (size, part) = (page_size::<F>(level), page_size::<F>(level - 1));
+        let (start, half) = (va / size * size, Self::half(space, va));
+        let Space { leaves, tables } = &mut self.spaces[half];
+        if !tables.contains(&(level, start / size)) {
+            return failed;
+        }
+        let Some(&(_, mut whole)) = leaves.get(&start) else { return failed };
+        if !whole.pa.is_aligned(size) {
+            return failed;
+        }
+        for i in 0..1 << F::INDEX_BITS {
+            match leaves.get(&(start + i * part)) {
+                Some((of, leaf))
+                    if *of == level - 1
+                        && leaf.pa == whole.pa + i * part
+                        && leaf.perm == whole.perm =>
+                {
+                    whole.accessed |= leaf.accessed;
+                    whole.dirty |= leaf.dirty;
+                }
+                _ => return failed,
+            }
+        }
+        leaves.retain(|at, _| at / size != start / size);
+        leaves.insert(start, (level, whole));
+        tables.remove(&(level, start / size));
+        self.nfree += 1;
+        Ok(())
+    }
+
+    pub(crate) fn prune(&mut self, space: usize, va: u64) {
+        let Space { leaves, tables } = &mut self.spaces[Self::half(space, va)];
+        for level in 1..F::LEVELS {
+            let size = page_size::<F>(level);
+            let start = va / size * size;
+            let holds_leaf = leaves.range(start..start + size).next().is_some();
+            let holds_table = tables.iter().any(|(below, number)| {
+                *below < level && number * page_size::<F>(*below) / size == va / size
+            });
+            if !holds_leaf && !holds_table && tables.remove(&(level, va / size)) {
+                self.nfree += 1;
+            }
+        }
+    }
+
+    /// Gives the copy-on-write page at `va` to who writes to it; whether that takes a copy.
+    pub(crate) fn cow_fault(&mut self, space: usize, va: u64) -> Result<bool, UvmError> {
+        let no_access = Err(UvmError::NoAccess { va: VirtAddr::new(va) });
+        if va >= L::UTOP {
+            return no_access;
+        }
+        let Some((start, level, leaf)) = self.leaf(space, va) else { return no_access };
+        if !leaf.perm.contains(Perm::UR) {
+            return no_access;
+        }
+        if leaf.perm.contains(Perm::W) {
+            return Ok(false);
+        }
+        if !leaf.perm.contains(Perm::COW) {
+            return no_access;
+        }
+        if level > 0 {
+            let size = page_size::<F>(level);
+            return Err(MapError::LargePage { va: VirtAddr::new(va), size }.into());
+        }
+        let pfn = leaf.pa.as_u64() / PGSIZE;
+        if !self.ram.contains(&pfn) {
+            return no_access;
+        }
+        let perm = (leaf.perm - Perm::COW) | Perm::W;
+        if self.in_use[&pfn] == 1 {
+            let marks = Self::fresh(0, perm);
+            let leaf = Leaf {
+                perm,
+                accessed: leaf.accessed | marks.accessed,
+                dirty: leaf.dirty | marks.dirty,
+                ..leaf
+            };
+            self.spaces[space].leaves.insert(start, (0, leaf));
+            return Ok(false);
+        }
+        if self.nfree == 0 {
+            return Err(UvmError::NoMemory { va: VirtAddr::new(va) });
+        }
+        Ok(true)
+    }
+}
