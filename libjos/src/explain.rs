@@ -384,7 +384,8 @@ impl fmt::Write for Padded {
     }
 }
 
-#[cfg(test)]
+// Not under Miri: each boots a machine, half a minute there, and nothing here is unsafe.
+#[cfg(all(test, not(miri)))]
 mod tests {
     use super::*;
     use crate::machine::PhysMem;

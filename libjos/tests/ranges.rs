@@ -52,8 +52,10 @@ macro_rules! on_every_format {
         #[test]
         fn jos64() { super::$name::<Jos64, X86_64>(); }
         #[test]
+        #[cfg_attr(miri, ignore = "the same unsafe code, half a minute more")]
         fn jos32() { super::$name::<Jos32, I386>(); }
         #[test]
+        #[cfg_attr(miri, ignore = "the same unsafe code, half a minute more")]
         fn jossv39() { super::$name::<JosSv39, Sv39>(); }
         #[test]
         #[cfg_attr(miri, ignore = "as four levels")]
