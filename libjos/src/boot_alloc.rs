@@ -90,17 +90,17 @@ mod tests {
     use crate::memory_map::{MemoryKind, MemoryMapEntry};
     use crate::sim::SimMachine;
     use crate::x86_64::X86_64;
-    use layout::{Jos64, MB, PGSIZE};
+    use layout::{Jos64, KB, MB, PGSIZE};
 
-    /// An allocator for 1 MB of RAM from 1 MB on, of which the kernel has 16 KB and the loader
+    /// An allocator for 64 KB of RAM from 1 MB on, of which the kernel has 16 KB and the loader
     /// the page at 0x106000; the RAM holds ones.
     fn boot_alloc() -> (SimMachine<Jos64, X86_64>, BootAlloc) {
         let (machine, _) = SimMachine::new(2 * MB);
-        let ram = MemoryMapEntry { base: MB, length: MB, kind: MemoryKind::Usable };
+        let ram = MemoryMapEntry { base: MB, length: 64 * KB, kind: MemoryKind::Usable };
         let memory = MemoryMap::new([ram].into_iter()).unwrap();
         let mut reserved = RangeSet::new();
         reserved.insert(PhysRange::from_size(PhysAddr::new(0x10_6000), PGSIZE)).unwrap();
-        for page in PhysRange::from_size(PhysAddr::new(MB), MB).pages() {
+        for page in PhysRange::from_size(PhysAddr::new(MB), 64 * KB).pages() {
             machine.store_run(page, u64::MAX, 0, 512);
         }
         let kernel_end = PhysAddr::new(0x10_4000);
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "boot_alloc: out of memory: 1048576 bytes asked for, 1019904 left")]
+    #[should_panic(expected = "boot_alloc: out of memory: 1048576 bytes asked for, 36864 left")]
     fn says_what_was_asked_and_what_is_left() {
         let (machine, mut boot_alloc) = boot_alloc();
         boot_alloc.boot_alloc(&machine, MB);
