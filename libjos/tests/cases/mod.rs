@@ -7,7 +7,7 @@ use proptest::test_runner::{Config, RngSeed};
 ///
 /// What is found becomes a test by hand, so proptest keeps no files.
 pub(crate) fn config(cases: u32) -> Config {
-    let config = Config { failure_persistence: None, max_shrink_iters: 4096, ..Config::default() };
+    let config = Config { failure_persistence: None, max_shrink_iters: 512, ..Config::default() };
     if std::env::var_os("PROPTEST_CASES").is_some() {
         return config;
     }
