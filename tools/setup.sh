@@ -35,7 +35,18 @@ install_debian() {
     # Lists are absent in a fresh container.
     if ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1 && apt "$@"; then return; fi
     apt update || die "apt-get update failed"
-    apt "$@" || die "apt-get $* failed"
+    apt "$@" || beside_qemu_utils "$@" || die "apt-get $* failed"
+}
+
+# beside_qemu_utils install ...: once more, with qemu-utils of this release. One of another release (from
+# backports, say) may refuse to stand beside this release's QEMU, and no one else needs the newer one.
+beside_qemu_utils() {
+    case " $* " in *" qemu-system-x86 "*) ;; *) return 1 ;; esac
+    has=$(dpkg-query -W -f '${Version}' qemu-utils 2>/dev/null) && [ -n "$has" ] || return 1
+    version=$(apt-cache policy qemu-system-x86 | sed -n 's/^ *Candidate: //p')
+    [ "$has" != "$version" ] && [ -z "$(apt-cache rdepends --installed qemu-utils | sed 1,2d)" ] || return 1
+    say "qemu-utils $has does not go with QEMU $version: taking qemu-utils $version"
+    apt "$@" --allow-downgrades "qemu-utils=$version"
 }
 
 # need PROGRAM PACKAGE...: notes a program (or a file, if it begins with /) that is missing, and the packages
