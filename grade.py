@@ -25,7 +25,6 @@ IMAGES = {
 }
 
 MB = 1024  # all sizes here are in K
-WINDOW = 256 * MB  # the physical memory that is mapped at KERNBASE
 
 CHECKS = (
     "check_page_free_list() succeeded!",
@@ -38,19 +37,20 @@ CHECKS = (
 WELCOME = ("Welcome to the JOS kernel monitor!", "Type 'help' for a list of commands.")
 
 
-def opening(memory):
+def opening(memory, limit=None):
     """The first lines on a machine with so much memory (in K), which follow from QEMU's memory map: 639K
-    below the IO hole, of which whole pages count, and what is above 1 MB except 128K that the firmware keeps."""
+    below the IO hole, of which whole pages count, and what is above 1 MB except 128K that the firmware keeps.
+    What lies above the limit, if there is one, is left unused."""
     base, extended = 639 // 4 * 4, memory - 1024 - 128
     lines = [f"Physical memory: {base + extended}K available, base = {base}K, extended = {extended}K"]
-    if memory > WINDOW:
-        lines.append(f"Unused: {1024 + extended - WINDOW}K of RAM above the 256 MB window at KERNBASE")
+    if limit is not None:
+        lines.append(f"Unused: {1024 + extended - limit}K of RAM, all that lies above {limit}K")
     return tuple(lines)
 
 
-def boots(memory=256 * MB, before=()):
+def boots(memory=256 * MB, before=(), limit=None):
     """All of the output of a good boot, up to the exit that is typed."""
-    return (*before, *opening(memory), *CHECKS, *WELCOME, "K> exit")
+    return (*before, *opening(memory, limit), *CHECKS, *WELCOME, "K> exit")
 
 
 def panic(text):
@@ -72,7 +72,7 @@ def fault(name, points, title, text):
 
 def unknown_option(word):
     """The warning about a word of the command line that means nothing."""
-    return f'warning: unknown option "{word}" ignored; known: test=NAME (help: make help)'
+    return f'warning: unknown option "{word}" ignored; known: test=NAME mem=SIZE (help: make help)'
 
 
 NO_PROMPT = (re.compile(r"K> .*"), re.compile(r"kernel panic within .*"))
@@ -112,8 +112,17 @@ TESTS = [
         Test(f"memory: {name}", 5, Machine("grub", memory=name), boots(size), whole=True, tags=("memory",))
         for name, size in (
             ("16M", 16 * MB), ("64M", 64 * MB), ("127M", 127 * MB), ("128M", 128 * MB),
-            ("256M", 256 * MB), ("1G", 1024 * MB), ("5G", 5120 * MB),
+            ("256M", 256 * MB), ("257M", 257 * MB), ("1G", 1024 * MB), ("5G", 5120 * MB),
         )
+    ),
+    Test("memory: 16G", 5, Machine(memory="16G"), boots(16384 * MB), whole=True, tags=("memory",)),
+    Test(
+        "memory: 1G, mem=256M as on JOS", 5, Machine(memory="1G", words="mem=256M"),
+        boots(1024 * MB, limit=256 * MB), whole=True, tags=("memory",),
+    ),
+    Test(
+        "memory: mem= that is no size", 5, Machine(words="mem=lots"),
+        boots(before=('warning: "mem=lots" ignored: mem= wants a size such as 64M, 256M or 2G',)), whole=True, tags=("memory",),
     ),
     # Deliberate faults.
     fault("read-null", 5, "read of address 0", PAGE_FAULT + r"read of 0x0000000000000000: page not present.*"),

@@ -20,7 +20,6 @@ use kernel::{pmap, println};
 use layout::{Jos64, KB, MB, MemLayout, PGSIZE};
 use libjos::addr::{PhysAddr, PhysRange, VirtAddr};
 use libjos::boot_alloc::BootAlloc;
-use libjos::check_pages::check_page_alloc;
 use libjos::format::Perm;
 use libjos::machine::{Fault, Machine, PhysMem};
 use libjos::pages::{ALLOC_ZERO, AllocFlags, PageAllocator, PageInfo};
@@ -210,7 +209,7 @@ fn whole(pc: &Pc, boot: &Boot) -> Whole {
         pmap.pages.infos().iter().filter(|info| info.pp_link == PageInfo::IN_USE).count() as u64;
 
     let check_free_list = count(|| pmap.check_page_free_list());
-    let check_page_alloc = count(|| check_page_alloc(&mut pmap.pages, &mut pmap.machine));
+    let check_page_alloc = count(|| pmap.check_page_alloc());
     let check_page = count(|| pmap.check_page());
     let check_kern_pgdir = count(|| pmap.check_kern_pgdir());
 

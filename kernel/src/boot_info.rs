@@ -9,7 +9,7 @@ use libjos::pmap::Boot;
 use libjos::range_set::RangeSet;
 use spin::Once;
 
-use crate::symbols;
+use crate::{cmdline, symbols};
 
 static BOOT_INFO: Once<BootInfo<'static>> = Once::new();
 static MEMORY: Once<MemoryMap> = Once::new();
@@ -57,8 +57,11 @@ pub fn for_mem_init(boot_info: &BootInfo<'_>) -> Boot {
     let mut parts = boot_info.reserved();
     let result = parts.try_for_each(|part| reserved.insert_covering(part.range));
     match (memory, result) {
-        (Ok(memory), Ok(())) => {
+        (Ok(mut memory), Ok(())) => {
             MEMORY.call_once(|| memory.clone());
+            if let Some(limit) = cmdline::options().memory_limit {
+                memory.limit(limit);
+            }
             Boot { memory, image: symbols::kernel_image(), reserved }
         }
         (Err(error), _) | (_, Err(error)) => {

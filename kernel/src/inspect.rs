@@ -1,9 +1,10 @@
 //! Looking at memory that may be broken: physical words that are read only where RAM is, and walks
 //! over them. Takes no lock, so that a panic can look too.
 
-use layout::{Jos64, MemLayout};
+use layout::Jos64;
 use libjos::addr::{PhysAddr, VirtAddr};
 use libjos::explain::{self, Walk};
+use libjos::kaddr::kaddr;
 use libjos::x86_64::X86_64;
 use x86_64::registers::control::Cr3;
 
@@ -16,17 +17,13 @@ pub fn pgdir_in_use() -> PhysAddr {
     PhysAddr::new(Cr3::read_raw().0.start_address().as_u64())
 }
 
-/// The 8 bytes at `pa`, an aligned address; `None` where there is no RAM that the window shows.
+/// The 8 bytes at `pa`, an aligned address; `None` where there is no RAM that a window shows.
 #[must_use]
 pub fn load(pa: PhysAddr) -> Option<u64> {
     if !boot_info::is_ram(pa) || !pa.is_aligned(8) {
         return None;
     }
-    let offset = pa.as_u64().checked_sub(Jos64::PHYS_BASE)?;
-    if offset >= Jos64::WINDOW_SIZE {
-        return None;
-    }
-    probe::load(Jos64::KERNBASE + offset).ok()
+    probe::load(kaddr::<Jos64>(pa, 8)?.as_u64()).ok()
 }
 
 /// The walk of `va` from the page directory at `pgdir`.

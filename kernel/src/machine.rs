@@ -6,6 +6,7 @@ use core::ptr::{self, NonNull};
 
 use layout::{Jos64, MemLayout, PGSIZE};
 use libjos::addr::{PhysAddr, VirtAddr};
+use libjos::kaddr;
 use libjos::machine::{Fault, Machine, PhysMem};
 use libjos::pages::PageInfo;
 use libjos::word::Word;
@@ -39,33 +40,38 @@ impl Pc {
     }
 }
 
-/// Where the window shows the `size` bytes at `pa` (JOS's `KADDR`). All access to page tables
-/// goes through here, so the checks are one comparison and one test of bits.
+/// Where the kernel sees the `size` bytes at `pa` (JOS's `KADDR`). All access to page tables goes
+/// through here, so for the window at KERNBASE the checks are one comparison and one test of bits.
 ///
 /// # Panics
 ///
-/// Where they do not all lie in the window, or are not aligned.
+/// Where they do not all lie in one window, or are not aligned.
 #[inline(always)]
 fn kaddr<T>(pa: PhysAddr, size: u64) -> *mut T {
     // An address below the window wraps, and lies far beyond its end then.
     let offset = pa.as_u64().wrapping_sub(Jos64::PHYS_BASE);
     let aligned = offset & (align_of::<T>() as u64 - 1) == 0;
-    if size > Jos64::WINDOW_SIZE || offset > Jos64::WINDOW_SIZE - size || !aligned {
-        no_kaddr(pa, size);
-    }
-    ptr::with_exposed_provenance_mut(Jos64::KERNBASE.wrapping_add(offset) as usize)
+    let va = if size > Jos64::WINDOW_SIZE || offset > Jos64::WINDOW_SIZE - size || !aligned {
+        in_physmap(pa, size, align_of::<T>() as u64)
+    } else {
+        Jos64::KERNBASE.wrapping_add(offset)
+    };
+    ptr::with_exposed_provenance_mut(va as usize)
 }
 
+/// [`kaddr`] for what is not in the window at KERNBASE.
 #[cold]
-fn no_kaddr(pa: PhysAddr, size: u64) -> ! {
-    panic!(
-        "physical address {pa} ({size} bytes) is not aligned, or lies outside the window at KERNBASE"
-    )
+#[inline(never)]
+fn in_physmap(pa: PhysAddr, size: u64, align: u64) -> u64 {
+    match kaddr::kaddr::<Jos64>(pa, size) {
+        Some(va) if pa.is_aligned(align) => va.as_u64(),
+        _ => panic!("physical address {pa} ({size} bytes) is not aligned, or no window shows it"),
+    }
 }
 
 impl PhysMem for Pc {
     fn load<W: Word>(&self, pa: PhysAddr) -> W {
-        // SAFETY: aligned and in the window, which is mapped for good (`kaddr`). Words at
+        // SAFETY: aligned and in a window, which is mapped for good (`kaddr`). Words at
         // physical addresses are written by this type and the processor alone, atomically.
         unsafe { W::load(kaddr(pa, W::BYTES)) }
     }

@@ -23,7 +23,7 @@ macro_rules! constants {
 fn main() {
     let addresses = constants!(KERNBASE KSTACKTOP KSTACK MMIOLIM MMIOBASE ULIM PHYSMAP UVPT UPAGES
         UENVS UTOP UXSTACKTOP USTACKTOP UTEXT UTEMP);
-    let sizes = constants!(PTSIZE KSTKSIZE KSTKGAP WINDOW_SIZE);
+    let sizes = constants!(PTSIZE KSTKSIZE KSTKGAP WINDOW_SIZE PHYSMAP_MAX);
     let physical = constants!(PHYS_BASE IOPHYSMEM EXTPHYSMEM);
     let regions = regions::<Jos64>().map(|region| {
         object([

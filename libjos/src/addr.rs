@@ -150,6 +150,13 @@ impl PhysRange {
             && !other.is_empty()
     }
 
+    /// What lies in both; empty where they do not overlap.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        let start = self.start.max(other.start);
+        Self { start, end_exclusive: self.end_exclusive.min(other.end_exclusive).max(start) }
+    }
+
     /// The largest run of whole pages inside.
     #[must_use]
     pub const fn whole_pages(&self) -> Self {

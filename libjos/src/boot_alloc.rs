@@ -34,8 +34,9 @@ impl BootAlloc {
     ) -> Result<Self, TooManyRuns> {
         let window = window::<L>();
         let mut free = memory.usable().clone();
+        let end = window.end_exclusive.min(memory.used_end::<L>());
         free.remove(PhysRange::new(PhysAddr::new(0), kernel_end))?;
-        free.remove(PhysRange::new(window.end_exclusive, PhysAddr::new(u64::MAX)))?;
+        free.remove(PhysRange::new(end, PhysAddr::new(u64::MAX)))?;
         for range in reserved.runs() {
             free.remove(*range)?;
         }
@@ -58,7 +59,7 @@ impl BootAlloc {
             Some(PhysRange::from_size(run.start, size))
         });
         let Some(range) = run else {
-            let longest = runs.iter().map(PhysRange::size).max().unwrap_or(0);
+            let longest = self.longest();
             panic!("boot_alloc: out of memory: {n} bytes asked for, {longest} left in one piece");
         };
         // Both sets change at the edge of a run. `taken` gains a run only where `free` loses the
@@ -70,6 +71,12 @@ impl BootAlloc {
             mem.zero_frame(page);
         }
         range.start
+    }
+
+    /// Most bytes that can be asked for at once.
+    #[must_use]
+    pub fn longest(&self) -> u64 {
+        self.free.runs().iter().map(PhysRange::size).max().unwrap_or(0)
     }
 
     /// Ends this allocator: the page allocator takes over what is left.

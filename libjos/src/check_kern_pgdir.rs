@@ -86,7 +86,8 @@ impl<M: Machine> Pmap<M> {
 
         let (kstack, kstacktop) = (M::Layout::KSTACK, M::Layout::KSTACKTOP);
         let gap = kstack - M::Layout::KSTKGAP;
-        self.assert_unmapped("between ULIM and the kernel stack's gap", ulim, gap - 1);
+        let physmap = self.check_physmap(ulim);
+        self.assert_unmapped("between ULIM and the kernel stack's gap", physmap, gap - 1);
         self.assert_unmapped("the gap below the kernel stack", gap, kstack - 1);
         let image = self.boot.image;
         let krw = Perm::KRW | Perm::G;
@@ -105,6 +106,31 @@ impl<M: Machine> Pmap<M> {
         self.assert_mapped("KERNBASE", data, last, image.rodata.end_exclusive, krw);
 
         self.machine.print(format_args!("check_kern_pgdir() succeeded!\n"));
+    }
+
+    /// PHYSMAP, which begins at `physmap`, shows the RAM above the window, its holes nothing.
+    /// Returns where it ends.
+    fn check_physmap(&self, physmap: u64) -> u64 {
+        let base = M::Layout::PHYS_BASE;
+        let used_end = self.boot.memory.used_end::<M::Layout>().as_u64();
+        let mut shown = base + M::Layout::WINDOW_SIZE; // physical memory, up to here
+        let mut va = physmap;
+        for run in self.boot.memory.usable().runs() {
+            let start = run.start.as_u64().max(shown);
+            let end = run.end_exclusive.as_u64().min(used_end);
+            if start >= end {
+                continue;
+            }
+            let first = physmap + (start - base);
+            let pa = PhysAddr::new(start);
+            if va < first {
+                self.assert_unmapped("a hole in PHYSMAP", va, first - 1);
+            }
+            va = physmap + (end - base);
+            self.assert_mapped("PHYSMAP", first, va - 1, pa, Perm::KRW | Perm::G);
+            shown = end;
+        }
+        va
     }
 
     /// Every page of `[first, last]` leads to its frame of those from `pa` on, with `perm`.

@@ -213,9 +213,10 @@ impl<M: Machine> Pmap<M> {
         }
         let size = M::Format::page_size(1);
         let pgdir = self.kern_pgdir;
-        // Behind the window there are no frames to be counted.
+        // Behind what `pages` describes there are no frames to be counted.
         let start = VirtAddr::new(size);
-        let pa = PhysAddr::new(M::Layout::PHYS_BASE + M::Layout::WINDOW_SIZE);
+        let described = self.pages.npages() as u64 * PGSIZE;
+        let pa = PhysAddr::new(M::Layout::PHYS_BASE + described.next_multiple_of(size));
         let mapped = self.map_range(pgdir, start, size, pa, Perm::KRW, PageSizes::Largest);
         assert!(mapped == Ok(()), "check_page: a page of {size:#x} bytes: {mapped:?}");
 

@@ -9,11 +9,15 @@ use layout::{MemLayout, PGSIZE};
 use crate::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::format::{Entry, Geometry};
 use crate::machine::Machine;
+use crate::memory_map::window;
 use crate::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageError, PageInfo};
 use crate::pmap::Pmap;
 
 /// What is written to free pages, to see that nothing depends on them (JOS's `0x97`).
 const PATTERN: u64 = 0x9797_9797_9797_9797;
+
+/// Where in a page its last word is.
+const LAST_WORD: u64 = PGSIZE - 8;
 
 impl<M: Machine> Pmap<M> {
     /// Proves that the free list is whole: each page that can be free is on it, once, and no
@@ -134,18 +138,17 @@ impl<M: Machine> Pmap<M> {
 
     /// Frames of RAM that are left for allocation: counted page by page, each reservation once.
     fn promised_pages(&self) -> usize {
-        let window_end = PhysAddr::new(M::Layout::PHYS_BASE + M::Layout::WINDOW_SIZE);
-        let usable = self.boot.memory.usable();
+        let (memory, end) = (&self.boot.memory, self.boot.memory.used_end::<M::Layout>());
+        let usable = memory.usable();
         let mut pages = 0;
         for run in usable.runs() {
-            let end = run.end_exclusive.min(window_end);
+            let end = run.end_exclusive.min(end);
             pages += end.as_u64().saturating_sub(run.start.as_u64()) / PGSIZE;
         }
         for (i, (_, range)) in self.never_free().enumerate() {
             let first_of = |pa| !self.never_free().take(i).any(|(_, other)| other.contains(pa));
-            let lost = range
-                .pages()
-                .filter(|pa| *pa < window_end && usable.contains(*pa) && first_of(*pa));
+            let lost =
+                range.pages().filter(|pa| *pa < end && usable.contains(*pa) && first_of(*pa));
             pages -= lost.count() as u64;
         }
         pages as usize
@@ -153,21 +156,26 @@ impl<M: Machine> Pmap<M> {
 
     /// What may never be free is reserved; so are the holes between runs of RAM.
     fn check_reserved(&self) {
+        let all = PhysRange::from_size(
+            PhysAddr::new(M::Layout::PHYS_BASE),
+            self.pages.npages() as u64 * PGSIZE,
+        );
         let assert_reserved = |what: &str, range: PhysRange| {
-            for pa in range.pages() {
-                let Some(frame) = self.pages.pa2page(pa) else { continue };
-                let PageInfo { pp_link, pp_ref } = self.pages.info(frame);
+            for pa in range.intersection(&all).pages() {
+                let info = self.pages.pa2page(pa).map(|frame| self.pages.info(frame));
+                let is_reserved = info.is_some_and(|PageInfo { pp_link, pp_ref }| {
+                    pp_link == PageInfo::RESERVED && pp_ref != 0
+                });
                 assert!(
-                    pp_link == PageInfo::RESERVED && pp_ref != 0,
-                    "check_page_free_list: page {pa} of {what} must be reserved, \
-                     but has pp_link {pp_link:#x} and pp_ref {pp_ref}"
+                    is_reserved,
+                    "check_page_free_list: page {pa} of {what} must be reserved, but is {info:?}"
                 );
             }
         };
         for (what, range) in self.never_free() {
             assert_reserved(what, range);
         }
-        let mut hole_start = PhysAddr::new(M::Layout::PHYS_BASE);
+        let mut hole_start = all.start;
         for run in self.boot.memory.usable().runs() {
             if run.start > hole_start {
                 assert_reserved("a hole in RAM", PhysRange::new(hole_start, run.start));
@@ -201,13 +209,24 @@ impl<M: Machine> Pmap<M> {
         }
     }
 
-    /// Writing to free pages changes nothing that is in use.
+    /// The end of the physical memory that the kernel sees now: `entry_pgdir` has the window alone.
+    pub(crate) fn memory_end(&self) -> PhysAddr {
+        match self.loaded {
+            Some(_) => self.boot.memory.used_end::<M::Layout>(),
+            None => window::<M::Layout>().end_exclusive,
+        }
+    }
+
+    /// Writing to free pages changes nothing that is in use. Only pages of the window are written
+    /// to: what is above is a plain run of RAM, and a virtual machine has it only once touched.
     fn check_free_pages_are_unused(&self) {
         let before = self.checksum();
-        for frame in self.pages.page_free_list() {
-            let pa = self.pages.page2pa(frame);
-            self.machine.store(pa, PATTERN);
-            self.machine.store(pa + (PGSIZE - 8), PATTERN);
+        let window = window::<M::Layout>();
+        for (pa, info) in window.pages().zip(self.pages.infos()) {
+            if info.is_free() {
+                self.machine.store(pa, PATTERN);
+                self.machine.store(pa + LAST_WORD, PATTERN);
+            }
         }
         let after = self.checksum();
         assert!(
@@ -218,31 +237,57 @@ impl<M: Machine> Pmap<M> {
     }
 
     /// A sum over memory in use that nothing else changes meanwhile: the kernel's code and
-    /// constants, and what `boot_alloc` handed out.
+    /// constants, and what `boot_alloc` handed out. Of each page it takes the two words that are
+    /// written to where a page is free.
     fn checksum(&self) -> u64 {
         let image = &self.boot.image;
         let constant = PhysRange::new(image.text.start, image.rodata.end_exclusive);
         let mut sum: u64 = 0;
         for range in [constant].iter().chain(self.boot_alloc.taken().runs()) {
-            for offset in (0..range.size()).step_by(8) {
-                sum = sum.rotate_left(7) ^ self.machine.load::<u64>(range.start + offset);
+            for pa in range.pages() {
+                for word in [pa, pa + LAST_WORD] {
+                    sum = sum.rotate_left(7) ^ self.machine.load::<u64>(word);
+                }
             }
         }
         sum
+    }
+
+    /// Proves that the page allocator allocates and frees as it must: [`check_allocator`] for the
+    /// one in use.
+    ///
+    /// # Panics
+    ///
+    /// Where that does not hold, with the page or the numbers that differ.
+    #[cfg_attr(debug_assertions, inline(never))]
+    pub fn check_page_alloc(&mut self) {
+        let end = self.memory_end();
+        check_allocator(&mut self.pages, &mut self.machine, end);
     }
 }
 
 /// Proves that `pages` allocates and frees as it must: every free page once and then none, zeroed
 /// if asked, and none that is freed twice, in use or reserved. Leaves as many pages free as it
-/// found, in the same order.
+/// found, in the same order. Only pages below `end` are written to; the free list is followed to
+/// the first page above it, and at most as far as the window has pages.
 ///
 /// # Panics
 ///
 /// Where that does not hold, with the page or the numbers that differ.
-#[cfg_attr(debug_assertions, inline(never))]
-pub fn check_page_alloc(pages: &mut impl PageAllocator, machine: &mut impl Machine) {
+pub(crate) fn check_allocator<M: Machine>(
+    pages: &mut impl PageAllocator,
+    machine: &mut M,
+    end: PhysAddr,
+) {
     let nfree = pages.nfree();
-    let last = drain(pages, machine, nfree);
+    let most = (M::Layout::WINDOW_SIZE / PGSIZE) as usize;
+    let (last, count) = drain(pages, machine, end, most);
+    let rest = pages.set_aside_free_list();
+    assert!(
+        count + rest.nfree() == nfree,
+        "check_page_alloc: {nfree} pages were free, {count} were allocated, {} are left",
+        rest.nfree()
+    );
 
     // One page alone: it comes back, zeroed to its last word.
     let Some(pp) = last else { panic!("check_page_alloc: there is no free page") };
@@ -280,6 +325,7 @@ pub fn check_page_alloc(pages: &mut impl PageAllocator, machine: &mut impl Machi
     expect(pages.try_page_free(page_0), reserved, "of a reserved page", pa_0);
 
     machine.store(pa, link);
+    pages.give_back(rest);
     refill(pages, machine, last);
     assert!(
         pages.nfree() == nfree,
@@ -289,30 +335,38 @@ pub fn check_page_alloc(pages: &mut impl PageAllocator, machine: &mut impl Machi
     machine.print(format_args!("check_page_alloc() succeeded!\n"));
 }
 
-/// Allocates all there is; each page holds the one before, so that [`refill`] finds them again.
-/// Returns the last.
-fn drain(pages: &mut impl PageAllocator, machine: &impl Machine, nfree: usize) -> Option<Frame> {
+/// Allocates pages until none is left, `most` are allocated, or one lies beyond `end`; each holds
+/// the number of the one before, so that [`refill`] finds them again. Returns the last, and how
+/// many they are.
+fn drain(
+    pages: &mut impl PageAllocator,
+    machine: &impl Machine,
+    end: PhysAddr,
+    most: usize,
+) -> (Option<Frame>, usize) {
     const NONE: u64 = u64::MAX;
+    let npages = pages.npages();
     let mut last = None;
+    let mut before = NONE;
     let mut count = 0;
-    while let Some(frame) = pages.page_alloc(machine, AllocFlags::empty()) {
-        count += 1;
+    while count < most
+        && let Some(frame) = pages.page_alloc(machine, AllocFlags::empty())
+    {
         assert!(
-            frame.index() < pages.npages(),
-            "check_page_alloc: {frame:?} lies outside the {:#x} of pages",
-            pages.npages()
+            frame.index() < npages,
+            "check_page_alloc: {frame:?} lies outside the {npages:#x} of pages"
         );
-        assert!(count <= nfree, "check_page_alloc: {nfree} pages were free, more were allocated");
-        let before = last.map_or(NONE, |frame: Frame| frame.index() as u64);
-        machine.store(pages.page2pa(frame), before);
+        let pa = pages.page2pa(frame);
+        if pa >= end {
+            expect(pages.try_page_free(frame), Ok(()), "of an allocated page", pa);
+            break;
+        }
+        count += 1;
+        machine.store(pa, before);
+        before = frame.index() as u64;
         last = Some(frame);
     }
-    assert!(
-        count == nfree && pages.nfree() == 0,
-        "check_page_alloc: {nfree} pages were free, {count} were allocated, {} are left",
-        pages.nfree()
-    );
-    last
+    (last, count)
 }
 
 /// Frees what [`drain`] allocated. A page that was allocated twice is found here: the second time

@@ -11,6 +11,7 @@
 //! | [`range_set`], [`memory_map`] | the loader's memory map, made fit to be trusted |
 //! | [`boot_alloc`] | the allocator of the time before `pages` |
 //! | [`pages`] | `pages`, `page_free_list`, `pp_ref`: the page allocator |
+//! | [`kaddr`](mod@kaddr) | `KADDR` and `PADDR`: where the kernel sees physical memory |
 //! | [`format`](mod@format), [`word`] | what a page-table format is; permissions; entries |
 //! | [`x86_64`], [`i386`], [`riscv`] | the formats, as data |
 //! | [`pgdir`] | `pgdir_walk`: the walker |
@@ -48,6 +49,7 @@ pub mod cow;
 pub mod explain;
 pub mod format;
 pub mod i386;
+pub mod kaddr;
 pub mod line;
 pub mod machine;
 pub mod mapping;

@@ -6,7 +6,7 @@
 
 use core::fmt;
 
-use layout::{KB, MemLayout};
+use layout::{KB, MemLayout, PGSIZE};
 
 use crate::addr::{PhysAddr, PhysRange};
 use crate::range_set::{RangeSet, TooManyRuns};
@@ -35,6 +35,8 @@ pub struct MemoryMapEntry {
 #[derive(Clone, Debug)]
 pub struct MemoryMap {
     usable: RangeSet,
+    /// RAM from here on is not used; a whole page.
+    limit: PhysAddr,
 }
 
 impl MemoryMap {
@@ -52,45 +54,57 @@ impl MemoryMap {
         for entry in entries.filter(|e| e.kind != MemoryKind::Usable) {
             usable.remove(range(&entry))?;
         }
-        Ok(Self { usable })
+        Ok(Self { usable, limit: PhysAddr::new(u64::MAX).page_start() })
     }
 
-    /// The RAM.
+    /// Leaves RAM from `limit` on unused (its page too, where it lies within one). The lowest
+    /// limit counts.
+    pub fn limit(&mut self, limit: PhysAddr) {
+        self.limit = self.limit.min(limit.page_start());
+    }
+
+    /// The RAM, with what is left unused.
     #[must_use]
     pub fn usable(&self) -> &RangeSet {
         &self.usable
     }
 
-    /// Frames from the window's start to the end of the last RAM in it: what `pages` must count.
-    #[must_use]
-    pub fn npages<L: MemLayout>(&self) -> usize {
-        let window = window::<L>();
-        let end = self
-            .usable
+    /// The RAM that the map `L` can show and that no limit forbids, from the bottom up.
+    pub fn used<L: MemLayout>(&self) -> impl Iterator<Item = PhysRange> + Clone + '_ {
+        let used = PhysRange::new(PhysAddr::new(L::PHYS_BASE), self.used_end::<L>());
+        self.usable
             .runs()
             .iter()
-            .filter(|run| run.overlaps(&window))
-            .map(|run| run.end_exclusive.min(window.end_exclusive))
-            .max()
-            .unwrap_or(window.start);
-        ((end - window.start) / layout::PGSIZE) as usize
+            .filter_map(move |run| Some(run.intersection(&used)).filter(|run| !run.is_empty()))
+    }
+
+    /// The first physical address whose RAM is not used: the end of what `L` has addresses for,
+    /// or the limit.
+    #[must_use]
+    pub fn used_end<L: MemLayout>(&self) -> PhysAddr {
+        let shown = PhysAddr::new(L::PHYS_BASE + L::WINDOW_SIZE.max(L::PHYSMAP_MAX));
+        shown.min(self.limit).max(PhysAddr::new(L::PHYS_BASE))
+    }
+
+    /// Frames from `PHYS_BASE` to the end of the last RAM that is used: what `pages` must count.
+    #[must_use]
+    pub fn npages<L: MemLayout>(&self) -> usize {
+        let end = self.used::<L>().last().map_or(L::PHYS_BASE, |run| run.end_exclusive.as_u64());
+        ((end - L::PHYS_BASE) / PGSIZE) as usize
     }
 
     /// How much RAM there is where, as JOS reports it.
     #[must_use]
     pub fn totals<L: MemLayout>(&self) -> Totals {
-        let below = |limit: u64| {
-            let mut rest = self.usable.clone();
-            let above = PhysRange::new(PhysAddr::new(limit), PhysAddr::new(u64::MAX));
-            match rest.remove(above) {
-                Ok(()) => rest.size(),
-                // Only a cut in the middle of a run can fail, and this one reaches to the end.
-                Err(_) => unreachable!("cutting off the top splits no run"),
-            }
+        let below = |limit: u64| -> u64 {
+            let end = |run: &PhysRange| run.end_exclusive.as_u64().min(limit);
+            let usable = self.usable.runs().iter();
+            usable.map(|run| end(run).saturating_sub(run.start.as_u64())).sum()
         };
         let base = below(L::EXTPHYSMEM);
-        let window = below(L::PHYS_BASE + L::WINDOW_SIZE);
-        Totals { base, extended: self.usable.size() - base, unused: self.usable.size() - window }
+        let used_end = self.used_end::<L>();
+        let unused = self.usable.size() - below(used_end.as_u64());
+        Totals { base, extended: self.usable.size() - base, unused, used_end }
     }
 }
 
@@ -106,14 +120,16 @@ pub struct Totals {
     pub base: u64,
     /// All the rest: extended memory.
     pub extended: u64,
-    /// What of it lies above the window and is left unused.
+    /// What of it is left unused.
     pub unused: u64,
+    /// Where the unused begins: a physical address.
+    pub used_end: PhysAddr,
 }
 
 /// JOS's opening line, and a second one where RAM is left unused.
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { base, extended, unused } = *self;
+        let Self { base, extended, unused, used_end } = *self;
         write!(
             f,
             "Physical memory: {}K available, base = {}K, extended = {}K",
@@ -122,7 +138,8 @@ impl fmt::Display for Totals {
             extended / KB
         )?;
         if unused > 0 {
-            write!(f, "\nUnused: {}K of RAM above the 256 MB window at KERNBASE", unused / KB)?;
+            let end = used_end.as_u64() / KB;
+            write!(f, "\nUnused: {}K of RAM, all that lies above {end}K", unused / KB)?;
         }
         Ok(())
     }
@@ -131,7 +148,7 @@ impl fmt::Display for Totals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use layout::{Jos64, JosSv39, MB};
+    use layout::{GB, Jos32, Jos64, JosSv39, MB};
 
     fn usable(base: u64, length: u64) -> MemoryMapEntry {
         MemoryMapEntry { base, length, kind: MemoryKind::Usable }
@@ -163,23 +180,55 @@ mod tests {
         let map = qemu();
         assert_eq!(map.npages::<Jos64>(), 0xffe0);
         let totals = map.totals::<Jos64>();
-        assert_eq!(totals, Totals { base: 0x9_f000, extended: 0xfee_0000, unused: 0 });
+        assert_eq!(
+            totals,
+            Totals {
+                unused: 0,
+                base: 0x9_f000,
+                extended: 0xfee_0000,
+                used_end: PhysAddr::new(256 * GB)
+            }
+        );
         assert_eq!(
             totals.to_string(),
             "Physical memory: 261628K available, base = 636K, extended = 260992K"
         );
     }
 
+    /// RAM as a PC with 1 GB below the hole and 1 GB from 4 GB on.
+    fn two_gigabytes() -> MemoryMap {
+        map(&[usable(0x10_0000, GB - MB), usable(4 * GB, GB)])
+    }
+
     #[test]
-    fn ram_above_the_window_is_counted_as_unused() {
-        let map = map(&[usable(0x10_0000, 0x3ff0_0000), usable(1 << 32, 1 << 30)]);
-        assert_eq!(map.npages::<Jos64>(), 0x1_0000);
-        assert_eq!(map.totals::<Jos64>().unused, (1 << 30) + 768 * MB);
+    fn ram_is_used_as_far_as_the_map_has_addresses() {
+        let map = two_gigabytes();
+        assert_eq!(map.npages::<Jos64>(), (5 * GB / PGSIZE) as usize);
+        assert_eq!(map.totals::<Jos64>().unused, 0);
+        assert_eq!(map.npages::<Jos32>(), 0x1_0000);
+        assert_eq!(map.totals::<Jos32>().unused, GB + 768 * MB);
         assert!(
-            map.totals::<Jos64>()
+            map.totals::<Jos32>()
                 .to_string()
-                .ends_with("\nUnused: 1835008K of RAM above the 256 MB window at KERNBASE")
+                .ends_with("\nUnused: 1835008K of RAM, all that lies above 262144K")
         );
+        let used: Vec<_> = map.used::<Jos32>().collect();
+        assert_eq!(used, [PhysRange::new(PhysAddr::new(MB), PhysAddr::new(256 * MB))]);
+    }
+
+    #[test]
+    fn the_lowest_limit_counts_and_cuts_whole_pages() {
+        let mut map = two_gigabytes();
+        map.limit(PhysAddr::new(4 * GB + 5));
+        assert_eq!(map.npages::<Jos64>(), (GB / PGSIZE) as usize);
+        assert_eq!(map.totals::<Jos64>().unused, GB);
+        map.limit(PhysAddr::new(64 * MB + 0xfff));
+        map.limit(PhysAddr::new(GB));
+        assert_eq!(map.npages::<Jos64>(), (64 * MB / PGSIZE) as usize);
+        let totals = map.totals::<Jos64>();
+        assert_eq!((totals.unused, totals.extended), (2 * GB - 64 * MB, 2 * GB - MB));
+        map.limit(PhysAddr::new(0));
+        assert_eq!((map.npages::<Jos64>(), map.used::<Jos64>().count()), (0, 0));
     }
 
     #[test]

@@ -154,6 +154,17 @@ pub trait PageAllocator {
     /// of the caller.
     fn page_decref(&mut self, frame: Frame);
 
+    /// Empties the allocator, so that it has no memory to give, until
+    /// [`give_back`](Self::give_back). For checks of what happens then.
+    fn set_aside_free_list(&mut self) -> FreeList;
+
+    /// Undoes [`set_aside_free_list`](Self::set_aside_free_list).
+    ///
+    /// # Panics
+    ///
+    /// Where the allocator has pages of its own now, which would be lost.
+    fn give_back(&mut self, list: FreeList);
+
     /// Frames on the free list.
     fn nfree(&self) -> usize;
 
@@ -164,12 +175,20 @@ pub trait PageAllocator {
     fn page2pa(&self, frame: Frame) -> PhysAddr;
 }
 
-/// The free list, taken out of its allocator by [`Pages::set_aside_free_list`].
+/// A free list, taken out of its allocator by [`PageAllocator::set_aside_free_list`].
 #[must_use = "these pages are lost unless they are given back"]
 #[derive(Debug)]
-pub(crate) struct FreeList {
+pub struct FreeList {
     head: u32,
     nfree: usize,
+}
+
+impl FreeList {
+    /// Frames on it.
+    #[must_use]
+    pub fn nfree(&self) -> usize {
+        self.nfree
+    }
 }
 
 /// Frames without use, linked like the free list but not on it: they wait for a TLB flush.
@@ -425,26 +444,6 @@ impl Pages {
         count
     }
 
-    /// Empties the allocator, so that it has no memory to give, until
-    /// [`give_back`](Self::give_back). For checks of what happens then.
-    pub(crate) fn set_aside_free_list(&mut self) -> FreeList {
-        let list = FreeList { head: self.page_free_list, nfree: self.nfree };
-        self.page_free_list = PageInfo::END;
-        self.nfree = 0;
-        list
-    }
-
-    /// Undoes [`set_aside_free_list`](Self::set_aside_free_list).
-    ///
-    /// # Panics
-    ///
-    /// Where the allocator has pages of its own now, which would be lost.
-    pub(crate) fn give_back(&mut self, list: FreeList) {
-        assert!(self.nfree == 0, "{} pages would be lost", self.nfree);
-        self.page_free_list = list.head;
-        self.nfree = list.nfree;
-    }
-
     /// The first frame on the free list, or [`PageInfo::END`].
     pub(crate) fn page_free_list_head(&self) -> u32 {
         self.page_free_list
@@ -500,6 +499,7 @@ impl PageAllocator for Pages {
         self.nfree += 1;
         Ok(())
     }
+
     fn page_incref(&mut self, frame: Frame) -> Result<(), PageError> {
         let pa = self.page2pa(frame);
         let info = &mut self.infos_mut()[frame.index()];
@@ -518,6 +518,19 @@ impl PageAllocator for Pages {
         } else {
             self.drop_last_use(frame);
         }
+    }
+
+    fn set_aside_free_list(&mut self) -> FreeList {
+        let list = FreeList { head: self.page_free_list, nfree: self.nfree };
+        self.page_free_list = PageInfo::END;
+        self.nfree = 0;
+        list
+    }
+
+    fn give_back(&mut self, list: FreeList) {
+        assert!(self.nfree == 0, "{} pages would be lost", self.nfree);
+        self.page_free_list = list.head;
+        self.nfree = list.nfree;
     }
 
     fn nfree(&self) -> usize {

@@ -10,11 +10,13 @@ use std::string::String;
 use layout::{Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
 
 use crate::addr::{PhysAddr, VirtAddr};
-use crate::check_pages::check_page_alloc;
+use crate::check_pages::check_allocator;
 use crate::format::{Entry, Format, Geometry, Leaf, Perm};
 use crate::i386::I386;
 use crate::machine::{Machine, PhysMem};
-use crate::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageError, PageInfo, Pages};
+use crate::pages::{
+    ALLOC_ZERO, AllocFlags, Frame, FreeList, PageAllocator, PageError, PageInfo, Pages,
+};
 use crate::pgdir::WordOf;
 use crate::pmap::{Pmap, mem_init};
 use crate::riscv::Sv39;
@@ -23,6 +25,9 @@ use crate::word::Word;
 use crate::x86_64::X86_64;
 
 const RAM: u64 = 5 * MB;
+
+/// RAM beyond the window, where a machine has it: some large pages, and one page more.
+const RAM_ABOVE: u64 = 4 * MB + PGSIZE;
 
 type Sim<L, F> = Pmap<SimMachine<L, F>>;
 
@@ -36,8 +41,8 @@ struct Fault<L: MemLayout, F: Format + Mmu> {
 }
 
 /// A sound system with a sound stack, where `mem_init` and all checks have passed.
-fn sound<L: MemLayout, F: Format + Mmu>() -> Sim<L, F> {
-    let (machine, boot) = SimMachine::new(RAM);
+fn sound<L: MemLayout, F: Format + Mmu>(ram: u64) -> Sim<L, F> {
+    let (machine, boot) = SimMachine::new(ram);
     let mut pmap = mem_init(machine, boot);
     pmap.machine.move_to_kernel_stack();
     pmap.check_page_installed_pgdir();
@@ -90,8 +95,9 @@ impl<L: MemLayout, F: Format + Mmu> Sim<L, F> {
     }
 
     fn check_page_alloc_with(&mut self, fault: AllocatorFault) {
+        let end = self.memory_end();
         let mut pages = FaultyPages { pages: &mut self.pages, fault, given: None };
-        check_page_alloc(&mut pages, &mut self.machine);
+        check_allocator(&mut pages, &mut self.machine, end);
     }
 }
 
@@ -144,6 +150,14 @@ impl PageAllocator for FaultyPages<'_> {
 
     fn page_decref(&mut self, frame: Frame) {
         self.pages.page_decref(frame);
+    }
+
+    fn set_aside_free_list(&mut self) -> FreeList {
+        self.pages.set_aside_free_list()
+    }
+
+    fn give_back(&mut self, list: FreeList) {
+        self.pages.give_back(list);
     }
 
     fn nfree(&self) -> usize {
@@ -470,6 +484,76 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
     faults
 }
 
+/// Faults that only a machine with more RAM than the window shows can have; its PHYSMAP shows
+/// `RAM_ABOVE` bytes from the window's end on.
+fn physmap_faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
+    let mut faults: Vec<Fault<L, F>> = vec![
+        Fault {
+            name: "PHYSMAP mapped user",
+            run: |pmap| {
+                pmap.allow(L::PHYSMAP + L::WINDOW_SIZE + PGSIZE, Perm::U);
+                pmap.check_kern_pgdir();
+            },
+            says: "check_kern_pgdir: PHYSMAP: ",
+        },
+        Fault {
+            name: "PHYSMAP read-only",
+            run: |pmap| {
+                pmap.forbid(L::PHYSMAP + L::WINDOW_SIZE, Perm::W);
+                pmap.check_kern_pgdir();
+            },
+            says: "check_kern_pgdir: PHYSMAP: ",
+        },
+        Fault {
+            name: "PHYSMAP one page too long",
+            run: |pmap| {
+                pmap.map_page(L::PHYSMAP + L::WINDOW_SIZE + RAM_ABOVE, Perm::KRW);
+                pmap.check_kern_pgdir();
+            },
+            says: "check_kern_pgdir: between ULIM and the kernel stack's gap: ",
+        },
+        Fault {
+            name: "the last page of PHYSMAP missing",
+            run: |pmap| {
+                pmap.unmap(L::PHYSMAP + L::WINDOW_SIZE + RAM_ABOVE - PGSIZE);
+                pmap.check_kern_pgdir();
+            },
+            says: "check_kern_pgdir: PHYSMAP: ",
+        },
+        Fault {
+            name: "the window shown in PHYSMAP too, where code would be writable",
+            run: |pmap| {
+                pmap.map_page(L::PHYSMAP + MB, Perm::KRW);
+                pmap.check_kern_pgdir();
+            },
+            says: "check_kern_pgdir: a hole in PHYSMAP: ",
+        },
+        Fault {
+            name: "RAM above the window not free",
+            run: |pmap| {
+                let reserved = PageInfo { pp_link: PageInfo::RESERVED, pp_ref: 1 };
+                let last = pmap.pages.npages() - 1;
+                let infos = pmap.pages.infos_mut();
+                infos[last - 1].pp_link = PageInfo::END;
+                infos[last] = reserved;
+                pmap.check_page_free_list();
+            },
+            says: "check_page_free_list: ",
+        },
+    ];
+    if !F::ALWAYS.contains(Perm::X) {
+        faults.push(Fault {
+            name: "PHYSMAP executable",
+            run: |pmap| {
+                pmap.allow(L::PHYSMAP + L::WINDOW_SIZE, Perm::X);
+                pmap.check_kern_pgdir();
+            },
+            says: "check_kern_pgdir: PHYSMAP: ",
+        });
+    }
+    faults
+}
+
 /// The message of a panic.
 fn message(panic: &(dyn std::any::Any + Send)) -> String {
     match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
@@ -479,12 +563,10 @@ fn message(panic: &(dyn std::any::Any + Send)) -> String {
     }
 }
 
-fn every_fault_is_caught<L: MemLayout, F: Format + Mmu>() {
-    // Miri, a thousand times slower, looks for what the compiler cannot see, not for faults: it
-    // gets a few of them.
-    let step = if cfg!(miri) { 12 } else { 1 };
-    for Fault { name, run, says } in faults::<L, F>().into_iter().step_by(step) {
-        let mut pmap = sound::<L, F>();
+/// Plants every `step`th of the faults in a machine with `ram` bytes.
+fn are_caught<L: MemLayout, F: Format + Mmu>(ram: u64, faults: Vec<Fault<L, F>>, step: usize) {
+    for Fault { name, run, says } in faults.into_iter().step_by(step) {
+        let mut pmap = sound::<L, F>(ram);
         match catch_unwind(AssertUnwindSafe(|| run(&mut pmap))) {
             Ok(()) => panic!("{}: {name}: no check noticed", L::NAME),
             Err(panic) => {
@@ -493,6 +575,20 @@ fn every_fault_is_caught<L: MemLayout, F: Format + Mmu>() {
             }
         }
     }
+}
+
+fn every_fault_is_caught<L: MemLayout, F: Format + Mmu>() {
+    // Miri, a thousand times slower, looks for what the compiler cannot see, not for faults: it
+    // gets a few of them.
+    are_caught(RAM, faults::<L, F>(), if cfg!(miri) { 12 } else { 1 });
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "too much RAM")]
+fn physmap() {
+    let above = |window: u64| window + RAM_ABOVE;
+    are_caught(above(Jos64::WINDOW_SIZE), physmap_faults::<Jos64, X86_64>(), 1);
+    are_caught(above(JosSv39::WINDOW_SIZE), physmap_faults::<JosSv39, Sv39>(), 1);
 }
 
 #[test]

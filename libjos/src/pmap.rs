@@ -12,7 +12,6 @@ use layout::{Content, MB, MemLayout, PGSIZE, Region};
 
 use crate::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::boot_alloc::BootAlloc;
-use crate::check_pages::check_page_alloc;
 use crate::format::{Format, Geometry, Perm};
 use crate::machine::Machine;
 use crate::memory_map::{MemoryMap, window};
@@ -76,7 +75,7 @@ pub struct Pmap<M: Machine> {
 ///
 /// Where the machine has too little RAM, or a check fails.
 #[cfg_attr(debug_assertions, inline(never))]
-pub fn mem_init<M: Machine>(mut machine: M, boot: Boot) -> Pmap<M> {
+pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
     // The map must be made for tables of this format.
     const {
         assert!(M::Layout::VA_BITS == M::Format::VA_BITS);
@@ -85,13 +84,10 @@ pub fn mem_init<M: Machine>(mut machine: M, boot: Boot) -> Pmap<M> {
     }
 
     // How much RAM there is.
-    let npages = i386_detect_memory(&mut machine, &boot);
+    let npages = i386_detect_memory(&mut machine, &mut boot);
 
     // The page directory, and one PageInfo for each frame: from the memory behind the kernel.
-    let mut boot_alloc = match boot_alloc_init::<M>(&boot) {
-        Ok(boot_alloc) => boot_alloc,
-        Err(error) => panic!("mem_init: the loader's memory map: {error}"),
-    };
+    let mut boot_alloc = boot_alloc_init::<M>(&boot);
     let kern_pgdir = boot_alloc.boot_alloc(&machine, PGSIZE);
     let pages_size = (npages * size_of::<PageInfo>()) as u64;
     let pages_memory = PhysRange::from_size(
@@ -128,7 +124,7 @@ pub fn mem_init<M: Machine>(mut machine: M, boot: Boot) -> Pmap<M> {
     // From here on page_alloc serves.
     pmap.page_init();
     pmap.check_page_free_list();
-    check_page_alloc(&mut pmap.pages, &mut pmap.machine);
+    pmap.check_page_alloc();
     pmap.check_page();
 
     // The kernel's part of the address space.
@@ -145,12 +141,20 @@ pub fn mem_init<M: Machine>(mut machine: M, boot: Boot) -> Pmap<M> {
     pmap
 }
 
-/// Says how much RAM there is, and returns how many frames `pages` must describe.
+/// Says how much RAM there is, and returns how many frames `pages` must describe. RAM for which
+/// `pages` has no room is left unused.
 #[cfg_attr(debug_assertions, inline(never))]
-fn i386_detect_memory<M: Machine>(machine: &mut M, boot: &Boot) -> usize {
+fn i386_detect_memory<M: Machine>(machine: &mut M, boot: &mut Boot) -> usize {
+    // `pages` lies in the window, since entry_pgdir maps no more, and leaves a quarter of its run.
+    let room = boot_alloc_init::<M>(boot).longest() / 4 * 3;
+    let frames = room / size_of::<PageInfo>() as u64;
+    boot.memory.limit(PhysAddr::new(M::Layout::PHYS_BASE) + frames * PGSIZE);
+
     let totals = boot.memory.totals::<M::Layout>();
     machine.print(format_args!("{totals}\n"));
-    let usable = totals.base + totals.extended - totals.unused;
+    let window = window::<M::Layout>();
+    let runs = boot.memory.used::<M::Layout>();
+    let usable: u64 = runs.map(|run| run.intersection(&window).size()).sum();
     assert!(
         usable >= MIN_RAM,
         "too little RAM: {} KB within the first {} MB, at least {} KB are needed: \
@@ -162,9 +166,12 @@ fn i386_detect_memory<M: Machine>(machine: &mut M, boot: &Boot) -> usize {
     boot.memory.npages::<M::Layout>()
 }
 
-fn boot_alloc_init<M: Machine>(boot: &Boot) -> Result<BootAlloc, TooManyRuns> {
+fn boot_alloc_init<M: Machine>(boot: &Boot) -> BootAlloc {
     let kernel_end = boot.image.data.end_exclusive;
-    BootAlloc::new::<M::Layout>(&boot.memory, kernel_end, &boot.reserved)
+    match BootAlloc::new::<M::Layout>(&boot.memory, kernel_end, &boot.reserved) {
+        Ok(boot_alloc) => boot_alloc,
+        Err(error) => panic!("mem_init: the loader's memory map: {error}"),
+    }
 }
 
 impl<M: Machine> Pmap<M> {
@@ -200,7 +207,7 @@ impl<M: Machine> Pmap<M> {
         self.boot_alloc.boot_alloc(&self.machine, n)
     }
 
-    /// Puts all RAM of the window on the free list except page 0 (which holds the real-mode
+    /// Puts all RAM that is used on the free list except page 0 (which holds the real-mode
     /// vectors and would look like a null pointer), the IO hole, the kernel, and what the loader
     /// left and `boot_alloc` handed out. Closes `boot_alloc`.
     fn page_init(&mut self) {
@@ -215,11 +222,11 @@ impl<M: Machine> Pmap<M> {
 
     fn free_at_boot(&self) -> Result<RangeSet, TooManyRuns> {
         let Boot { memory, image, reserved } = &self.boot;
-        let window = window::<M::Layout>();
-        let mut free = memory.usable().clone();
-        free.remove(PhysRange::new(PhysAddr::new(0), window.start))?;
-        free.remove(PhysRange::new(window.end_exclusive, PhysAddr::new(u64::MAX)))?;
-        free.remove(PhysRange::from_size(window.start, PGSIZE))?;
+        let mut free = RangeSet::new();
+        for run in memory.used::<M::Layout>() {
+            free.insert(run)?;
+        }
+        free.remove(PhysRange::from_size(PhysAddr::new(M::Layout::PHYS_BASE), PGSIZE))?;
         free.remove(PhysRange::new(
             PhysAddr::new(M::Layout::IOPHYSMEM),
             PhysAddr::new(M::Layout::EXTPHYSMEM),
@@ -261,13 +268,24 @@ impl<M: Machine> Pmap<M> {
                     self.boot_map_region(pgdir, va, part.size(), part.start, perm | Perm::G);
                 }
             }
-            // The self-map is in the directory already. RAM above the window is not used yet.
-            // All else is mapped when someone asks for it, or never.
-            Content::PageTables
-            | Content::PhysMap
-            | Content::Empty
-            | Content::Application
-            | Content::Invalid => {}
+            // What the window shows is not shown twice: its code and constants are read-only.
+            Content::PhysMap => {
+                let mut start = window::<M::Layout>().end_exclusive;
+                let above = |pmap: &Self, start| {
+                    let mut runs = pmap.boot.memory.used::<M::Layout>();
+                    runs.find(|run| run.end_exclusive > start)
+                };
+                while let Some(run) = above(self, start) {
+                    start = start.max(run.start);
+                    let va = va + (start.as_u64() - M::Layout::PHYS_BASE);
+                    let size = run.end_exclusive - start;
+                    self.boot_map_region(pgdir, va, size, start, Perm::KRW | Perm::G);
+                    start = run.end_exclusive;
+                }
+            }
+            // The self-map is in the directory already. All else is mapped when someone asks for
+            // it, or never.
+            Content::PageTables | Content::Empty | Content::Application | Content::Invalid => {}
         }
     }
 

@@ -2,9 +2,12 @@
 
 mod layouts;
 
-use layout::{Jos32, Jos64, JosSv39, MB, MemLayout};
+use layout::{GB, Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
+use libjos::addr::PhysAddr;
 use libjos::format::Format;
 use libjos::i386::I386;
+use libjos::kaddr::kaddr;
+use libjos::pages::PageAllocator;
 use libjos::pmap::{Pmap, mem_init};
 use libjos::riscv::{Sv39, Sv48};
 use libjos::sim::{SimMachine, mmu::Mmu};
@@ -31,7 +34,11 @@ fn boot<L: MemLayout, F: Format + Mmu>(ram: u64) -> Pmap<SimMachine<L, F>> {
 
 /// Sizes of RAM to try. Under Miri the smallest alone: it is a thousand times slower.
 fn sizes() -> &'static [u64] {
-    if cfg!(miri) { &[5 * MB] } else { &[5 * MB, 8 * MB, 16 * MB, 127 * MB, 256 * MB, 1024 * MB] }
+    if cfg!(miri) {
+        &[5 * MB]
+    } else {
+        &[5 * MB, 8 * MB, 16 * MB, 127 * MB, 256 * MB, 1024 * MB, 5 * GB]
+    }
 }
 
 fn runs_whole<L: MemLayout, F: Format + Mmu>() {
@@ -72,4 +79,33 @@ fn five_levels() {
 #[cfg_attr(miri, ignore = "as Sv39")]
 fn sv48() {
     runs_whole::<JosSv48, Sv48>();
+}
+
+/// What `boot_alloc` has room for sets an end: `pages` must lie in the window.
+#[test]
+#[cfg_attr(miri, ignore = "too much RAM")]
+fn all_of_64_gb_is_used_and_what_pages_has_no_room_for_is_said() {
+    let pmap = boot::<Jos64, X86_64>(64 * GB);
+    let ram = 64 * GB;
+    let free = pmap.pages.nfree() as u64 * PGSIZE;
+    assert!(free > ram - 140 * MB && free < ram - 130 * MB, "{} MB are free", free / MB);
+    assert!(!pmap.machine.log.contains("Unused"), "{}", pmap.machine.log);
+    let last = PhysAddr::new(65 * GB - PGSIZE);
+    assert!(pmap.pages.pa2page(last).is_some());
+    let seen = kaddr::<Jos64>(last, PGSIZE).expect("PHYSMAP shows it");
+    assert_eq!(pmap.va2pa(pmap.kern_pgdir(), seen), Some(last));
+
+    let pmap = boot::<Jos64, X86_64>(200 * GB);
+    assert!(pmap.machine.log.contains("\nUnused: "), "{}", pmap.machine.log);
+    assert!(pmap.pages_memory().size() < Jos64::WINDOW_SIZE);
+}
+
+#[test]
+fn a_limit_leaves_ram_unused_as_on_jos() {
+    let (machine, mut info) = SimMachine::<Jos64, X86_64>::new(300 * MB);
+    info.memory.limit(PhysAddr::new(256 * MB));
+    let pmap = mem_init(machine, info);
+    assert_eq!(pmap.pages.npages() as u64 * PGSIZE, 256 * MB);
+    let unused = "Unused: 45056K of RAM, all that lies above 262144K\n";
+    assert!(pmap.machine.log.contains(unused), "{}", pmap.machine.log);
 }

@@ -5,7 +5,6 @@ use layout::{Content, MemLayout};
 
 use super::{Arguments, CommandError, Session};
 use crate::addr::VirtAddr;
-use crate::check_pages::check_page_alloc;
 use crate::format::{Entry, Format, Geometry, Perm};
 use crate::machine::Machine;
 use crate::mappings::steps;
@@ -174,7 +173,7 @@ impl<M: Machine> Session<'_, M> {
         }
         let pmap = &mut *self.pmap;
         pmap.check_page_free_list();
-        check_page_alloc(&mut pmap.pages, &mut pmap.machine);
+        pmap.check_page_alloc();
         pmap.check_page();
         pmap.check_kern_pgdir();
         pmap.check_page_free_list();

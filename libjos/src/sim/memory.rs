@@ -1,7 +1,9 @@
 //! The RAM of a simulated machine.
 
+use core::cell::OnceCell;
 use core::ptr::NonNull;
 use std::alloc::{self, Layout};
+use std::vec::Vec;
 
 use layout::PGSIZE;
 
@@ -9,27 +11,35 @@ use crate::addr::PhysAddr;
 use crate::pages::PageInfo;
 use crate::word::Word;
 
-/// Zeroed memory with physical addresses. The host gives pages to it only as they are touched.
+/// Most bytes that are asked of the host at once. More may be refused, though the host would
+/// give pages only as they are touched.
+const BLOCK_SIZE: u64 = layout::GB;
+
+/// Zeroed memory with physical addresses. The host gives it as it is touched: a block of 1 GB at a
+/// time, and in that page by page.
 #[derive(Debug)]
 pub struct SimMemory {
     /// The physical address of the first byte.
     base: u64,
-    /// The block, allocated with `layout`.
-    block: NonNull<u8>,
+    /// Bytes.
+    size: u64,
+    /// Blocks of `BLOCK_SIZE`, the last one shorter.
+    blocks: Vec<OnceCell<Block>>,
+}
+
+/// Zeroed memory of the host.
+#[derive(Debug)]
+struct Block {
+    /// Allocated with `layout`.
+    start: NonNull<u8>,
     layout: Layout,
 }
 
-// SAFETY: the block belongs to this value alone, as a `Box` would.
-unsafe impl Send for SimMemory {}
+// SAFETY: the memory belongs to this value alone, as a `Box` would.
+unsafe impl Send for Block {}
 
-impl SimMemory {
-    /// `size` bytes of zeros from `base` on.
-    ///
-    /// # Panics
-    ///
-    /// Where `size` is 0 or more than the host can address.
-    #[must_use]
-    pub fn new(base: u64, size: u64) -> Self {
+impl Block {
+    fn new(size: u64) -> Self {
         let layout = usize::try_from(size)
             .ok()
             .and_then(|size| Layout::from_size_align(size, PGSIZE as usize).ok());
@@ -37,21 +47,42 @@ impl SimMemory {
             panic!("{size:#x} bytes of RAM cannot be simulated")
         };
         // SAFETY: the layout's size is not 0.
-        let block = unsafe { alloc::alloc_zeroed(layout) };
-        let Some(block) = NonNull::new(block) else { alloc::handle_alloc_error(layout) };
-        Self { base, block, layout }
+        let start = unsafe { alloc::alloc_zeroed(layout) };
+        let Some(start) = NonNull::new(start) else { alloc::handle_alloc_error(layout) };
+        Self { start, layout }
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // SAFETY: the memory was allocated with this layout, and this is its only owner.
+        unsafe { alloc::dealloc(self.start.as_ptr(), self.layout) }
+    }
+}
+
+impl SimMemory {
+    /// `size` bytes of zeros from `base` on.
+    #[must_use]
+    pub fn new(base: u64, size: u64) -> Self {
+        let blocks = (0..size.div_ceil(BLOCK_SIZE)).map(|_| OnceCell::new()).collect();
+        Self { base, size, blocks }
     }
 
     /// Where the `size` bytes at `pa` are on the host.
     fn at(&self, pa: PhysAddr, size: usize) -> NonNull<u8> {
         let offset = pa.as_u64().wrapping_sub(self.base);
         let end = offset.checked_add(size as u64);
+        let (number, offset_in_block) = (offset / BLOCK_SIZE, offset % BLOCK_SIZE);
         assert!(
-            end.is_some_and(|end| end <= self.layout.size() as u64) && pa.is_aligned(4),
+            end.is_some_and(|end| end <= self.size)
+                && offset_in_block + size as u64 <= BLOCK_SIZE
+                && pa.is_aligned(4),
             "bus error: {size} bytes at {pa}"
         );
-        // SAFETY: the offset lies within the block, as just asserted.
-        unsafe { self.block.add(offset as usize) }
+        let block_size = (self.size - number * BLOCK_SIZE).min(BLOCK_SIZE);
+        let block = self.blocks[number as usize].get_or_init(|| Block::new(block_size));
+        // SAFETY: all the bytes lie within the block, as just asserted.
+        unsafe { block.start.add(offset_in_block as usize) }
     }
 
     /// Reads a word.
@@ -99,12 +130,5 @@ impl SimMemory {
         assert!(pa.is_aligned(PGSIZE), "{pa} is no place for pages");
         let start = self.at(pa, npages * size_of::<PageInfo>());
         NonNull::slice_from_raw_parts(start.cast(), npages)
-    }
-}
-
-impl Drop for SimMemory {
-    fn drop(&mut self) {
-        // SAFETY: the block was allocated with this layout, and this is its only owner.
-        unsafe { alloc::dealloc(self.block.as_ptr(), self.layout) }
     }
 }

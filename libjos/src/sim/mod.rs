@@ -22,7 +22,7 @@ use core::ptr::NonNull;
 use std::collections::HashMap;
 use std::string::String;
 
-use layout::{KB, MB, MemLayout, PGSIZE};
+use layout::{GB, KB, MB, MemLayout, PGSIZE};
 
 use crate::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::format::Format;
@@ -72,7 +72,8 @@ pub struct SimMachine<L, F> {
 
 impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
     /// A machine with `ram` bytes from the layout's `PHYS_BASE` on, and what its loader reports:
-    /// on a PC with the hole below 1 MB and some boot information just behind the kernel.
+    /// on a PC with the hole below 1 MB, and another from 3 GB to 4 GB that moves what RAM is left
+    /// up; some boot information lies just behind the kernel.
     ///
     /// # Panics
     ///
@@ -83,11 +84,13 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
         let usable = |base, length| MemoryMapEntry { base, length, kind: MemoryKind::Usable };
         let reserved = |base, length| MemoryMapEntry { base, length, kind: MemoryKind::Reserved };
         // As QEMU's PC has it; RISC-V's firmware takes the first 512 KB.
+        let below_hole = ram.min(3 * GB);
         let entries = if L::IOPHYSMEM < L::EXTPHYSMEM {
             [
                 usable(0, 0x9_fc00),
                 reserved(0x9_fc00, 0x6_0400),
-                usable(MB, ram - MB),
+                usable(MB, below_hole - MB),
+                usable(4 * GB, ram - below_hole),
                 reserved(0xfd_0000_0000, 0x3_0000_0000),
             ]
         } else {
@@ -96,11 +99,13 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
                 reserved(base, 512 * KB),
                 reserved(0, base),
                 reserved(base + ram, PGSIZE),
+                reserved(base + ram + PGSIZE, PGSIZE),
             ]
         };
         let Ok(memory) = MemoryMap::new(entries.into_iter()) else {
-            unreachable!("four entries fit")
+            unreachable!("five entries fit")
         };
+        let end = memory.usable().runs().last().map_or(base, |run| run.end_exclusive.as_u64());
         let text = PhysRange::from_size(PhysAddr::new(base + MB), 16 * KB);
         let rodata = PhysRange::from_size(text.end_exclusive, 8 * KB);
         let data = PhysRange::from_size(rodata.end_exclusive, 96 * KB);
@@ -112,7 +117,7 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
             log: String::new(),
             defects: Defects::default(),
             leaf_levels: F::LEAF_LEVELS,
-            memory: SimMemory::new(base, ram),
+            memory: SimMemory::new(base, end - base),
             stack_pointer: L::KERNBASE + (stack.end_exclusive.as_u64() - base),
             cr3: None,
             protected: false,

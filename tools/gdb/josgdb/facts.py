@@ -55,9 +55,12 @@ class Facts:
         return f"{va:#018x} ({name}, in {region})" if name else f"{va:#018x} (in {region})"
 
     def in_window(self, va):
-        """The physical address of an address in the window at KERNBASE; None for any other."""
-        offset = va - self.kernbase
-        return self.map["physical"]["PHYS_BASE"] + offset if 0 <= offset < self.map["sizes"]["WINDOW_SIZE"] else None
+        """The physical address of an address in the window at KERNBASE or in PHYSMAP; None for any other."""
+        window, physmap = self.map["sizes"]["WINDOW_SIZE"], self.map["sizes"]["PHYSMAP_MAX"]
+        for base, first, end in ((self.kernbase, 0, window), (self.addresses["PHYSMAP"], window, physmap)):
+            if first <= va - base < end:
+                return self.map["physical"]["PHYS_BASE"] + va - base
+        return None
 
     def perm_text(self, perm):
         """Permissions in the kernel's own letters."""
