@@ -124,6 +124,15 @@ TESTS = [
         "memory: mem= that is no size", 5, Machine(words="mem=lots"),
         boots(before=('warning: "mem=lots" ignored: mem= wants a size such as 64M, 256M or 2G',)), whole=True, tags=("memory",),
     ),
+    # Other boards, and other firmware.
+    Test("board: q35, GRUB", 5, Machine("grub", board="q35"), CHECKS + WELCOME, tags=("board",)),
+    Test("board: q35, PVH", 5, Machine(board="q35"), CHECKS + WELCOME, tags=("board",)),
+    Test("board: microvm (no VGA, no keyboard)", 5, Machine(board="microvm"), CHECKS + WELCOME, tags=("board",)),
+    Test("board: UEFI, GRUB", 5, Machine("grub", uefi=True, patience=3), CHECKS + WELCOME, tags=("board", "uefi")),
+    Test(
+        "board: UEFI, q35, GRUB", 5, Machine("grub", board="q35", uefi=True, memory="1G", patience=3),
+        CHECKS + WELCOME, tags=("board", "uefi"),
+    ),
     # Deliberate faults.
     fault("read-null", 5, "read of address 0", PAGE_FAULT + r"read of 0x0000000000000000: page not present.*"),
     fault("write-text", 5, "write to kernel text", PAGE_FAULT + rf"write to {KERNEL}: protection violation.*window.*"),

@@ -24,6 +24,8 @@ class Machine:
 
     image: str = "kernel"  # which of Bench.images: "kernel" by QEMU's -kernel (PVH), or an ISO image by GRUB
     memory: str = "256M"
+    board: str = ""  # QEMU's -machine; its default is pc
+    uefi: bool = False  # UEFI firmware instead of a BIOS
     cpu: str = ""  # QEMU's default
     words: str = ""  # the kernel's command line (for an ISO image: what was built into it)
     typed: tuple = ("exit\r",)  # each is typed at a prompt of its own

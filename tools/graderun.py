@@ -39,12 +39,15 @@ class Bench:
     root: Path  # of the project; every process starts there
     qemu: str
     images: dict  # Machine.image -> path below the root
+    ovmf: str = "/usr/share/OVMF/OVMF_CODE_4M.fd"  # UEFI firmware for QEMU
     stop: threading.Event = field(default_factory=threading.Event)  # set: all runs end at once
 
     def command(self, machine):
         """The QEMU command by which a user can repeat a run, as a list of arguments."""
         arguments = [self.qemu, "-accel", "tcg", "-m", machine.memory, "-no-reboot", "-nic", "none"]
         arguments += ["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]
+        arguments += ["-machine", machine.board] if machine.board else []
+        arguments += ["-drive", f"if=pflash,format=raw,readonly=on,file={self.ovmf}"] if machine.uefi else []
         arguments += ["-cpu", machine.cpu] if machine.cpu else []
         path = str(self.images[machine.image])
         if machine.image == "kernel":

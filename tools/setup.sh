@@ -158,6 +158,7 @@ for group in "$@"; do
     iso)
         need grub-mkrescue grub-common
         need /usr/lib/grub/i386-pc grub-pc-bin
+        need /usr/lib/grub/x86_64-efi grub-efi-amd64-bin
         need xorriso xorriso
         need mformat mtools
         ;;
@@ -165,6 +166,7 @@ for group in "$@"; do
         # Whatever QEMU the user names is the user's; only the default one is installed.
         [ "${QEMU:-qemu-system-x86_64}" != qemu-system-x86_64 ] || need qemu-system-x86_64 qemu-system-x86
         ;;
+    uefi) need "${OVMF:-/usr/share/OVMF/OVMF_CODE_4M.fd}" ovmf ;;
     window)
         # Debian packs QEMU's window apart from QEMU.
         if on_debian; then need "$(echo /usr/lib/*/qemu/ui-gtk.so)" qemu-system-gui; fi

@@ -88,17 +88,19 @@ impl PhysMem for Pc {
         const UNROLLED: usize = 8;
         let mut next = kaddr::<W>(pa, W::BYTES * count as u64);
         let mut word = first;
-        let mut store = || {
-            // SAFETY: as in `store`; all `count` words lie in the window, and this runs `count`
-            // times.
-            unsafe { W::store(next, word) };
-            next = next.wrapping_add(1);
-            word = word.wrapping_add(step);
+        let mut store = |count: usize| {
+            for i in 0..count {
+                // SAFETY: as in `store`; all the words lie in one window, and this stores `count`
+                // of them in all.
+                unsafe { W::store(next.wrapping_add(i), word) };
+                word = word.wrapping_add(step);
+            }
+            next = next.wrapping_add(count);
         };
         for _ in 0..count / UNROLLED {
-            (0..UNROLLED).for_each(|_| store());
+            store(UNROLLED);
         }
-        (0..count % UNROLLED).for_each(|_| store());
+        store(count % UNROLLED);
     }
 
     fn zero_frame(&self, pa: PhysAddr) {
