@@ -22,7 +22,7 @@ use libjos::addr::{PhysAddr, PhysRange, VirtAddr};
 use libjos::boot_alloc::BootAlloc;
 use libjos::format::Perm;
 use libjos::machine::{Fault, Machine, PhysMem};
-use libjos::pages::{ALLOC_ZERO, AllocFlags, PageAllocator, PageInfo};
+use libjos::pages::{ALLOC_ZERO, AllocFlags, Block, PageAllocator, PageInfo};
 use libjos::pmap::{Boot, Pmap, mem_init};
 use libjos::word::Word;
 use libjos::x86_64::X86_64;
@@ -184,7 +184,7 @@ fn boot_again(pmap: &Pmap<Pc>) -> Boot {
     let tables =
         in_use.map(|(_, index)| PhysRange::from_size(PhysAddr::new(index * PGSIZE), PGSIZE));
     let pgdir = PhysRange::from_size(pmap.kern_pgdir(), PGSIZE);
-    for range in tables.chain([pgdir, pmap.pages_memory()]) {
+    for range in tables.chain([pgdir, pmap.pages_memory(), pmap.runs_memory()]) {
         boot.reserved.insert(range).expect("tables lie side by side");
     }
     boot
@@ -198,7 +198,9 @@ fn whole(pc: &Pc, boot: &Boot) -> Whole {
         let allocator = BootAlloc::new::<Jos64>(&boot.memory, kernel_end, &boot.reserved);
         let mut allocator = allocator.expect("mem_init could do it");
         allocator.boot_alloc(pc, PGSIZE);
-        allocator.boot_alloc(pc, npages * size_of::<PageInfo>() as u64)
+        allocator.boot_alloc(pc, npages * size_of::<PageInfo>() as u64);
+        let table_len = Block::table_len(npages as usize) as u64;
+        allocator.boot_alloc(pc, table_len * size_of::<PageInfo>() as u64)
     });
 
     let (machine, its_boot) = (Again(pc), boot.clone());
@@ -224,7 +226,7 @@ fn whole(pc: &Pc, boot: &Boot) -> Whole {
 
     // The end of this memory system: all its pages but the kernel's are free again.
     let mut free = boot.memory.usable().clone();
-    let used = PhysRange::new(PhysAddr::new(0), pmap.pages_memory().end_exclusive);
+    let used = PhysRange::new(PhysAddr::new(0), pmap.runs_memory().end_exclusive);
     free.remove(used).expect("one run is cut");
     let page_init = count(|| pmap.pages.page_init(&free));
     Whole {

@@ -247,11 +247,11 @@ impl<M: Machine> Pmap<M> {
     /// mapped.
     fn check_counts(&mut self, pp: Frame) {
         let pa = self.pages.page2pa(pp);
-        self.pages.infos_mut()[pp.index()].pp_ref = u32::MAX;
+        self.pages.infos_mut()[pp.index()].pp_ref_or_prev = u32::MAX;
         let overflow = Err(PageError::Overflow { pa }.into());
         self.expect_insert(pp, VA1, Perm::KRW, overflow);
         self.expect_free(Self::NTABLES, "after page_insert that would overflow pp_ref");
-        self.pages.infos_mut()[pp.index()].pp_ref = 0;
+        self.pages.infos_mut()[pp.index()].pp_ref_or_prev = 0;
 
         let above = VirtAddr::new(M::Layout::MMIOBASE);
         self.expect_insert(pp, above, Perm::KRW, Ok(()));
@@ -259,7 +259,7 @@ impl<M: Machine> Pmap<M> {
         self.expect_ref(pp, 0, "mapped above UTOP");
         self.expect_remove(above);
         let info = self.pages.info(pp);
-        let kept = PageInfo { pp_link: PageInfo::IN_USE, pp_ref: 0 };
+        let kept = PageInfo::in_use(0);
         assert!(info == kept, "check_page: unmapped above UTOP, {pp:?} is {info:?}");
         self.prune(self.kern_pgdir, above);
 

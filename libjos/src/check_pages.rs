@@ -30,6 +30,7 @@ impl<M: Machine> Pmap<M> {
     pub fn check_page_free_list(&mut self) {
         let on_list = self.check_list();
         self.check_states(on_list);
+        self.pages.check_runs();
         self.check_reserved();
         self.check_tables_in_use(M::Format::ROOT, self.kern_pgdir);
         self.check_free_pages_are_unused();
@@ -42,7 +43,7 @@ impl<M: Machine> Pmap<M> {
         let head = self.pages.page_free_list_head();
         assert!(head != PageInfo::END, "check_page_free_list: the list is empty");
         let (mut below_1m, mut above_1m) = (0_usize, 0_usize);
-        let mut next = head;
+        let (mut before, mut next) = (PageInfo::END, head);
         while next != PageInfo::END {
             let Some(info) = infos.get(next as usize) else {
                 panic!(
@@ -52,10 +53,18 @@ impl<M: Machine> Pmap<M> {
             };
             let pa = self.pages.page2pa(Frame::new(next));
             assert!(
-                info.pp_ref == 0,
+                info.is_free(),
                 "check_page_free_list: page {pa} is on the list with pp_ref {}",
-                info.pp_ref
+                info.pp_ref()
             );
+            // The first one's is not kept.
+            assert!(
+                next == head || info.pp_ref_or_prev == before,
+                "check_page_free_list: page {pa} is on the list behind page number {before:#x}, \
+                 but says {:#x}",
+                info.pp_ref_or_prev
+            );
+            before = next;
             if pa.as_u64() < M::Layout::EXTPHYSMEM {
                 below_1m += 1;
             } else {
@@ -89,7 +98,7 @@ impl<M: Machine> Pmap<M> {
         for (index, info) in (0..).zip(self.pages.infos()) {
             let pa = self.pages.page2pa(Frame::new(index));
             match info.pp_link {
-                PageInfo::IN_USE => in_use += 1,
+                PageInfo::IN_USE | PageInfo::WAITING | PageInfo::WAITING_RUN => in_use += 1,
                 PageInfo::RESERVED => {}
                 _ => {
                     free += 1;
@@ -97,7 +106,7 @@ impl<M: Machine> Pmap<M> {
                 }
             }
             assert!(
-                info.pp_ref != 0,
+                info.pp_ref() != 0,
                 "check_page_free_list: page {pa} is not on the list, yet its pp_ref is 0"
             );
         }
@@ -131,6 +140,7 @@ impl<M: Machine> Pmap<M> {
             ("the kernel", kernel),
             ("kern_pgdir", kern_pgdir),
             ("the array pages", self.pages_memory),
+            ("the table of runs", self.runs_memory),
         ]
         .into_iter()
         .chain(self.boot.reserved.runs().iter().map(|run| ("boot information", *run)))
@@ -163,9 +173,8 @@ impl<M: Machine> Pmap<M> {
         let assert_reserved = |what: &str, range: PhysRange| {
             for pa in range.intersection(&all).pages() {
                 let info = self.pages.pa2page(pa).map(|frame| self.pages.info(frame));
-                let is_reserved = info.is_some_and(|PageInfo { pp_link, pp_ref }| {
-                    pp_link == PageInfo::RESERVED && pp_ref != 0
-                });
+                let is_reserved = info
+                    .is_some_and(|info| info.pp_link == PageInfo::RESERVED && info.pp_ref() != 0);
                 assert!(
                     is_reserved,
                     "check_page_free_list: page {pa} of {what} must be reserved, but is {info:?}"
@@ -198,8 +207,9 @@ impl<M: Machine> Pmap<M> {
             // Every address space uses those that hang from the root in the kernel's half.
             let va = M::Format::address(level, VirtAddr::new(0), index).as_u64();
             let is_shared = level == M::Format::ROOT && va >= M::Layout::UENVS;
-            let in_use = info.is_some_and(|PageInfo { pp_link, pp_ref }| {
-                pp_link == PageInfo::IN_USE && (pp_ref == 1 || is_shared && pp_ref > 1)
+            let in_use = info.is_some_and(|info| {
+                let pp_ref = info.pp_ref();
+                info.pp_link == PageInfo::IN_USE && (pp_ref == 1 || is_shared && pp_ref > 1)
             });
             assert!(
                 in_use,

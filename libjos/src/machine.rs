@@ -42,8 +42,8 @@ pub trait PhysMem {
 
     /// The memory at `pa` as an array of `npages` [`PageInfo`]s.
     ///
-    /// `mem_init` calls this once, for memory that it has allocated and zeroed for `pages` and
-    /// that nothing else uses from then on. The array is valid for reads and writes, aligned, as
+    /// `mem_init` calls this for memory that it has allocated and zeroed, for `pages` and for the
+    /// table beside it, and that nothing else uses from then on. The array is valid for reads and writes, aligned, as
     /// long as the machine is.
     fn page_array(&self, pa: PhysAddr, npages: usize) -> NonNull<[PageInfo]>;
 }

@@ -138,8 +138,7 @@ impl PageAllocator for FaultyPages<'_> {
 
     fn try_page_free(&mut self, frame: Frame) -> Result<(), PageError> {
         if self.fault == AllocatorFault::FreesWithoutCheck {
-            self.pages.infos_mut()[frame.index()] =
-                PageInfo { pp_link: PageInfo::IN_USE, pp_ref: 0 };
+            self.pages.infos_mut()[frame.index()] = PageInfo::in_use(0);
         }
         self.pages.try_page_free(frame)
     }
@@ -233,7 +232,7 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
         Fault {
             name: "reserved pages with pp_ref 0",
             run: |pmap| {
-                pmap.info(L::PHYS_BASE + MB).pp_ref = 0;
+                pmap.info(L::PHYS_BASE + MB).pp_ref_or_prev = 0;
                 pmap.check_page_free_list();
             },
             says: "is not on the list, yet its pp_ref is 0",
@@ -245,8 +244,7 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
                 let lowest = pmap.page_alloc(AllocFlags::empty()).expect("a free page");
                 for _ in 0..pmap.pages.nfree() / 2 {
                     let leaked = pmap.page_alloc(AllocFlags::empty()).expect("a free page");
-                    pmap.pages.infos_mut()[leaked.index()] =
-                        PageInfo { pp_link: PageInfo::RESERVED, pp_ref: 1 };
+                    pmap.pages.infos_mut()[leaked.index()] = PageInfo::reserved();
                 }
                 pmap.pages.page_free(lowest);
                 pmap.check_page_free_list();
@@ -257,7 +255,7 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             name: "the RAM of the IO hole freed",
             run: |pmap| {
                 let hole = if L::IOPHYSMEM < L::EXTPHYSMEM { L::IOPHYSMEM } else { L::PHYS_BASE };
-                *pmap.info(hole) = PageInfo { pp_link: PageInfo::IN_USE, pp_ref: 0 };
+                *pmap.info(hole) = PageInfo::in_use(0);
                 let frame = pmap.pages.pa2page(PhysAddr::new(hole)).expect("a frame");
                 pmap.pages.page_free(frame);
                 pmap.check_page_free_list();
@@ -375,10 +373,43 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             name: "a free page with pp_ref 1",
             run: |pmap| {
                 let second = pmap.second_free() as usize;
-                pmap.pages.infos_mut()[second].pp_ref = 1;
+                pmap.pages.infos_mut()[second] = PageInfo::in_use(1);
                 pmap.check_page_free_list();
             },
             says: "is on the list with pp_ref 1",
+        },
+        Fault {
+            name: "a free page that does not link back",
+            run: |pmap| {
+                let second = pmap.second_free() as usize;
+                pmap.pages.infos_mut()[second].pp_ref_or_prev = 1;
+                pmap.check_page_free_list();
+            },
+            says: "but says 0x1",
+        },
+        Fault {
+            name: "a run of free pages that the table denies",
+            run: |pmap| {
+                pmap.pages.deny_frames(1);
+                pmap.check_page_free_list();
+            },
+            says: "check_page_free_list: block 1 has a free run of order 9",
+        },
+        Fault {
+            name: "a run of free blocks that the table denies",
+            run: |pmap| {
+                pmap.pages.deny_blocks(0);
+                pmap.check_page_free_list();
+            },
+            says: "check_page_free_list: group 0 has a free run of order ",
+        },
+        Fault {
+            name: "a block lost from the lists of the table",
+            run: |pmap| {
+                pmap.pages.lose_blocks();
+                pmap.check_page_free_list();
+            },
+            says: "blocks have free runs, 0 are listed",
         },
         Fault {
             name: "a page table freed while in use",
@@ -402,7 +433,7 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             name: "the boot information free",
             run: |pmap| {
                 let pa = pmap.boot.reserved.runs()[0].start;
-                *pmap.info(pa.as_u64()) = PageInfo { pp_link: PageInfo::IN_USE, pp_ref: 1 };
+                *pmap.info(pa.as_u64()) = PageInfo::in_use(1);
                 pmap.check_page_free_list();
             },
             says: "check_page_free_list: ",
@@ -531,7 +562,7 @@ fn physmap_faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
         Fault {
             name: "RAM above the window not free",
             run: |pmap| {
-                let reserved = PageInfo { pp_link: PageInfo::RESERVED, pp_ref: 1 };
+                let reserved = PageInfo::reserved();
                 let last = pmap.pages.npages() - 1;
                 let infos = pmap.pages.infos_mut();
                 infos[last - 1].pp_link = PageInfo::END;

@@ -15,7 +15,7 @@ use crate::boot_alloc::BootAlloc;
 use crate::format::{Format, Geometry, Perm};
 use crate::machine::Machine;
 use crate::memory_map::{MemoryMap, window};
-use crate::pages::{AllocFlags, Frame, PageAllocator, PageInfo, Pages};
+use crate::pages::{AllocFlags, Block, Frame, PageAllocator, PageInfo, Pages};
 use crate::range_set::{RangeSet, TooManyRuns};
 
 /// The least RAM, in bytes, that a machine must have.
@@ -60,6 +60,8 @@ pub struct Pmap<M: Machine> {
     pub(crate) loaded: Option<PhysAddr>,
     /// The memory of `pages`.
     pub(crate) pages_memory: PhysRange,
+    /// The memory of the table beside it, which helps to find runs of free frames.
+    pub(crate) runs_memory: PhysRange,
     pub(crate) boot_alloc: BootAlloc,
     pub(crate) boot: Boot,
 }
@@ -89,16 +91,19 @@ pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
     // The page directory, and one PageInfo for each frame: from the memory behind the kernel.
     let mut boot_alloc = boot_alloc_init::<M>(&boot);
     let kern_pgdir = boot_alloc.boot_alloc(&machine, PGSIZE);
-    let pages_size = (npages * size_of::<PageInfo>()) as u64;
-    let pages_memory = PhysRange::from_size(
-        boot_alloc.boot_alloc(&machine, pages_size),
-        pages_size.next_multiple_of(PGSIZE),
-    );
+    let mut array_memory = |len: usize| {
+        let size = (len * size_of::<PageInfo>()) as u64;
+        let start = boot_alloc.boot_alloc(&machine, size);
+        PhysRange::from_size(start, size.next_multiple_of(PGSIZE))
+    };
+    let pages_memory = array_memory(npages);
+    let runs_memory = array_memory(Block::table_len(npages));
     let array = machine.page_array(pages_memory.start, npages);
+    let table = machine.page_array(runs_memory.start, Block::table_len(npages));
     #[expect(unsafe_code)]
-    // SAFETY: the array is of memory that was just allocated for it alone, and it stays valid
-    // with the machine, which the same Pmap owns. Through UPAGES it can only be read.
-    let allocator = unsafe { Pages::new(array, PhysAddr::new(M::Layout::PHYS_BASE)) };
+    // SAFETY: both are of memory that was just allocated for them alone and zeroed, and they stay
+    // valid with the machine, which the same Pmap owns. Through UPAGES `pages` can only be read.
+    let allocator = unsafe { Pages::new(array, table, PhysAddr::new(M::Layout::PHYS_BASE)) };
 
     // What JOS's users ask gdb for. Kept in memory, so that `p npages`, `p kern_pgdir` and
     // `p pages[1]` answer at every line from here on.
@@ -111,6 +116,7 @@ pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
         kern_pgdir,
         loaded: None,
         pages_memory,
+        runs_memory,
         boot_alloc,
         boot,
     };
@@ -187,6 +193,12 @@ impl<M: Machine> Pmap<M> {
         self.pages_memory
     }
 
+    /// The memory that the table of runs beside `pages` takes, in whole pages.
+    #[must_use]
+    pub fn runs_memory(&self) -> PhysRange {
+        self.runs_memory
+    }
+
     /// What the machine was booted with.
     #[must_use]
     pub fn boot(&self) -> &Boot {
@@ -196,6 +208,12 @@ impl<M: Machine> Pmap<M> {
     /// Takes a page off the free list; its `pp_ref` is 0. `None` where there is none.
     pub fn page_alloc(&mut self, flags: AllocFlags) -> Option<Frame> {
         self.pages.page_alloc(&self.machine, flags)
+    }
+
+    /// Takes 2^`order` pages off the free list that lie side by side, as
+    /// [`Pages::page_alloc_run`] does.
+    pub fn page_alloc_run(&mut self, flags: AllocFlags, order: u32) -> Option<Frame> {
+        self.pages.page_alloc_run(&self.machine, flags, order)
     }
 
     /// Allocates memory as [`BootAlloc::boot_alloc`] does.

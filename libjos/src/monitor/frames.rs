@@ -28,6 +28,7 @@ enum Owner {
     KernelStack,
     PageDirectory,
     PagesArray,
+    RunsTable,
     Loader,
     Allocator,
 }
@@ -44,6 +45,7 @@ impl fmt::Display for Owner {
             Self::KernelStack => "kernel: stack",
             Self::PageDirectory => "kern_pgdir",
             Self::PagesArray => "the array `pages`",
+            Self::RunsTable => "the table of runs beside it",
             Self::Loader => "the loader's (see kerninfo)",
             Self::Allocator => "page_alloc's",
         })
@@ -69,6 +71,7 @@ impl<M: Machine> Session<'_, M> {
             (image.data, Owner::KernelData),
             (pgdir, Owner::PageDirectory),
             (pmap.pages_memory, Owner::PagesArray),
+            (pmap.runs_memory, Owner::RunsTable),
         ];
         if let Some((_, owner)) = known.iter().find(|(range, _)| range.contains(pa)) {
             *owner
@@ -159,7 +162,7 @@ impl<M: Machine> Session<'_, M> {
                 _ if info.is_free() => free += 1,
                 _ => {
                     in_use += 1;
-                    uses += u64::from(info.pp_ref);
+                    uses += u64::from(info.pp_ref());
                 }
             }
         }
@@ -174,12 +177,15 @@ impl<M: Machine> Session<'_, M> {
 
     fn one_page<'w>(&mut self, frame: Frame) -> Result<(), CommandError<'w>> {
         let pa = self.pmap.pages.page2pa(frame);
-        let PageInfo { pp_link, pp_ref } = self.pmap.pages.info(frame);
+        let info = self.pmap.pages.info(frame);
         writeln!(self.out, "page {pa}, number {} in `pages`", frame.index())?;
-        write!(self.out, "  pp_ref {pp_ref}, pp_link ")?;
-        match pp_link {
+        write!(self.out, "  pp_ref {}, pp_link ", info.pp_ref())?;
+        match info.pp_link {
             PageInfo::IN_USE => writeln!(self.out, "says: in use")?,
             PageInfo::RESERVED => writeln!(self.out, "says: reserved")?,
+            PageInfo::WAITING | PageInfo::WAITING_RUN => {
+                writeln!(self.out, "says: unmapped, waiting for a TLB flush")?;
+            }
             PageInfo::END => writeln!(self.out, "says: free, the last on page_free_list")?,
             next => writeln!(self.out, "says: free, before page number {next}")?,
         }

@@ -80,11 +80,11 @@ impl<M: Machine> Session<'_, M> {
         let frame = self.frame(arguments.one()?)?;
         let pa = self.pmap.pages.page2pa(frame);
         if !self.held.replace(Some(frame), None) {
-            let PageInfo { pp_link, pp_ref } = self.pmap.pages.info(frame);
+            let info = self.pmap.pages.info(frame);
             if !arguments.force {
                 return Err(CommandError::NotHeld { pa });
             }
-            if pp_link != PageInfo::IN_USE || pp_ref == 0 {
+            if info.pp_link != PageInfo::IN_USE || info.pp_ref() == 0 {
                 self.pmap.pages.try_page_free(frame)?;
                 return Ok(writeln!(self.out, "page {pa} is free")?);
             }
@@ -92,7 +92,7 @@ impl<M: Machine> Session<'_, M> {
         self.pmap.pages.page_decref(frame);
         match self.pmap.pages.info(frame) {
             info if info.is_free() => writeln!(self.out, "page {pa} is free")?,
-            info => writeln!(self.out, "page {pa} is still mapped: pp_ref {}", info.pp_ref)?,
+            info => writeln!(self.out, "page {pa} is still mapped: pp_ref {}", info.pp_ref())?,
         }
         Ok(())
     }
@@ -126,7 +126,7 @@ impl<M: Machine> Session<'_, M> {
         write!(self.out, "{va} is not mapped any more")?;
         match self.pmap.pages.pa2page(pa).map(|frame| self.pmap.pages.info(frame)) {
             Some(info) if info.is_free() => writeln!(self.out, "; page {pa} is free")?,
-            Some(info) => writeln!(self.out, "; page {pa} has pp_ref {}", info.pp_ref)?,
+            Some(info) => writeln!(self.out, "; page {pa} has pp_ref {}", info.pp_ref())?,
             None => writeln!(self.out)?,
         }
         Ok(())

@@ -428,18 +428,16 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         for (pfn, info) in (self.plain.ram.start..).zip(pages.infos()) {
             let counted = refs.get(&pfn).copied();
             let expected = match (self.reserved.get(&pfn), counted) {
-                (Some(info), used) => PageInfo { pp_ref: info.pp_ref + used.unwrap_or(0), ..*info },
-                (None, Some(pp_ref)) => PageInfo { pp_link: PageInfo::IN_USE, pp_ref },
-                (None, None) if self.plain.in_use.contains_key(&pfn) => {
-                    PageInfo { pp_link: PageInfo::IN_USE, pp_ref: 0 }
-                }
+                (Some(info), used) => (info.pp_link, info.pp_ref() + used.unwrap_or(0)),
+                (None, Some(pp_ref)) => (PageInfo::IN_USE, pp_ref),
+                (None, None) if self.plain.in_use.contains_key(&pfn) => (PageInfo::IN_USE, 0),
                 (None, None) => {
                     assert!(info.is_free(), "frame {pfn:#x} is lost: {info:?}");
                     free.insert(pfn);
-                    PageInfo { pp_link: info.pp_link, pp_ref: 0 }
+                    (info.pp_link, 0)
                 }
             };
-            assert_eq!(*info, expected, "frame {pfn:#x}");
+            assert_eq!((info.pp_link, info.pp_ref()), expected, "frame {pfn:#x}");
         }
         for (pfn, pp_ref) in &self.plain.in_use {
             assert_eq!(pages.pp_ref(self.frame(*pfn)), *pp_ref, "frame {pfn:#x}");

@@ -7,7 +7,7 @@ use layout::{Jos64, PGSIZE};
 use libjos::addr::{PhysAddr, PhysRange, VirtAddr};
 use libjos::format::Perm;
 use libjos::machine::{Fault, Machine, PhysMem};
-use libjos::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageInfo, Pages};
+use libjos::pages::{ALLOC_ZERO, AllocFlags, Block, Frame, PageAllocator, PageInfo, Pages};
 use libjos::pmap::{Pmap, mem_init};
 use libjos::range::PageSizes;
 use libjos::range_set::RangeSet;
@@ -105,8 +105,10 @@ impl Libjos {
         assert!(space.as_u64() < TABLES.start, "the lowest frames are allocated first");
         let npages = (end / PGSIZE) as usize;
         let array = pmap.machine.page_array(PhysAddr::new(ARRAY.start), npages);
-        // SAFETY: the array lies in memory, in a place that is kept for it.
-        pmap.pages = unsafe { Pages::new(array, PhysAddr::new(0)) };
+        let table = PhysAddr::new(ARRAY.start) + (npages * size_of::<PageInfo>()) as u64;
+        let table = pmap.machine.page_array(table, Block::table_len(npages));
+        // SAFETY: both lie in memory, side by side in a place that is kept for them.
+        pmap.pages = unsafe { Pages::new(array, table, PhysAddr::new(0)) };
         let mut libjos = Self { pmap, root: PhysAddr::new(0) };
         libjos.reset();
         libjos

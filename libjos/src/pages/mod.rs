@@ -3,9 +3,17 @@
 //! As in JOS, a frame's whole state is its `PageInfo`: its place on the free list, or how many
 //! mappings and tables use it. Links are indices, not pointers, so that the array means the same
 //! at every address it is mapped at. The invariant: a frame is on `page_free_list` exactly where
-//! its `pp_link` says free, and then its `pp_ref` is 0.
+//! its `pp_link` says free, and the frame that it links to links back.
+//!
+//! `info.rs` says what is kept of a frame; `runs.rs` takes runs of neighbours off the list,
+//! `waiting.rs` keeps frames from it until a TLB flush.
 
-use core::fmt;
+mod info;
+mod runs;
+#[cfg(test)]
+mod tests;
+mod waiting;
+
 use core::ptr::NonNull;
 
 use layout::PGSIZE;
@@ -13,117 +21,11 @@ use layout::PGSIZE;
 use crate::addr::PhysAddr;
 use crate::machine::PhysMem;
 use crate::range_set::RangeSet;
+use runs::Lists;
 
-/// A frame of physical memory, by its place in `pages`.
-///
-/// Holding one does not prove that the frame is in use.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Frame(u32);
-
-impl Frame {
-    /// The frame at `index` in `pages`.
-    #[must_use]
-    pub const fn new(index: u32) -> Self {
-        Self(index)
-    }
-
-    /// The frame's index in `pages`.
-    #[must_use]
-    pub const fn index(self) -> usize {
-        self.0 as usize
-    }
-}
-
-/// What the allocator keeps of one frame (JOS's `struct PageInfo`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(C)]
-pub struct PageInfo {
-    /// On the free list: the index of the next free frame, or [`PageInfo::END`]. Off it:
-    /// [`PageInfo::IN_USE`] or [`PageInfo::RESERVED`].
-    pub pp_link: u32,
-    /// Mappings of the frame below UTOP, plus 1 where it is a page table (and 1 for each
-    /// further address space that shares it), plus 1 where it is reserved.
-    pub pp_ref: u32,
-}
-
-const _: () = assert!(size_of::<PageInfo>() == 8);
-
-impl PageInfo {
-    /// `pp_link` of a frame that was allocated.
-    pub const IN_USE: u32 = u32::MAX;
-    /// `pp_link` of a frame that is never allocated: no RAM, or the loader's or the kernel's own.
-    pub const RESERVED: u32 = u32::MAX - 1;
-    /// `pp_link` of the last frame on the free list.
-    pub const END: u32 = u32::MAX - 2;
-    /// The most frames that links can name.
-    pub const MAX_FRAMES: usize = Self::END as usize;
-
-    /// Whether the frame is on the free list.
-    #[must_use]
-    pub const fn is_free(&self) -> bool {
-        self.pp_link <= Self::END
-    }
-}
-
-bitflags::bitflags! {
-    /// What [`Pages::page_alloc`] is to do with the page.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    pub struct AllocFlags: u8 {
-        /// Fill it with zeros.
-        const ZERO = 1 << 0;
-    }
-}
-
-/// Asks [`Pages::page_alloc`] for a page of zeros (JOS's name).
-pub const ALLOC_ZERO: AllocFlags = AllocFlags::ZERO;
-
-/// Why a frame cannot be freed or counted as asked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PageError {
-    /// It is on the free list already.
-    Free {
-        /// The frame's address.
-        pa: PhysAddr,
-    },
-    /// It is never allocated, and so never freed.
-    Reserved {
-        /// The frame's address.
-        pa: PhysAddr,
-    },
-    /// It is still in use.
-    Referenced {
-        /// The frame's address.
-        pa: PhysAddr,
-        /// By how many.
-        pp_ref: u32,
-    },
-    /// Its `pp_ref` would overflow.
-    Overflow {
-        /// The frame's address.
-        pa: PhysAddr,
-    },
-    /// Its `pp_ref` is 0 and cannot be lowered.
-    Unreferenced {
-        /// The frame's address.
-        pa: PhysAddr,
-    },
-}
-
-impl fmt::Display for PageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Free { pa } => write!(f, "page {pa} is free already"),
-            Self::Reserved { pa } => write!(f, "page {pa} is reserved"),
-            Self::Referenced { pa, pp_ref } => {
-                write!(f, "page {pa} is still in use: pp_ref is {pp_ref}")
-            }
-            Self::Overflow { pa } => write!(f, "pp_ref of page {pa} would overflow"),
-            Self::Unreferenced { pa } => write!(f, "pp_ref of page {pa} is 0"),
-        }
-    }
-}
-
-impl core::error::Error for PageError {}
+pub use info::{ALLOC_ZERO, AllocFlags, Frame, PageError, PageInfo};
+pub use runs::{Block, MAX_ORDER};
+pub use waiting::FreeFrames;
 
 /// What a page allocator does: [`Pages`] does it, and `check_page_alloc` asks it of whatever it
 /// is given.
@@ -154,8 +56,8 @@ pub trait PageAllocator {
     /// of the caller.
     fn page_decref(&mut self, frame: Frame);
 
-    /// Empties the allocator, so that it has no memory to give, until
-    /// [`give_back`](Self::give_back). For checks of what happens then.
+    /// Empties the allocator, so that it has no memory to give but what is freed until
+    /// [`give_back`](Self::give_back), and of that no runs. For checks of what happens then.
     fn set_aside_free_list(&mut self) -> FreeList;
 
     /// Undoes [`set_aside_free_list`](Self::set_aside_free_list).
@@ -191,74 +93,6 @@ impl FreeList {
     }
 }
 
-/// Frames without use, linked like the free list but not on it: they wait for a TLB flush.
-#[must_use = "these frames are lost unless they are given back"]
-#[derive(Debug)]
-pub struct FreeFrames {
-    /// The frame that came last, from which the links lead to the others.
-    last: u32,
-    /// The frame that came first, where they end.
-    first: u32,
-    count: usize,
-}
-
-impl FreeFrames {
-    /// None yet.
-    pub(crate) fn new() -> Self {
-        Self { last: PageInfo::END, first: PageInfo::END, count: 0 }
-    }
-
-    /// Notes that the list now begins with frame `index`, whose link leads to the last one.
-    #[inline]
-    fn push(&mut self, index: u32) {
-        if self.count == 0 {
-            self.first = index;
-        }
-        self.last = index;
-        self.count += 1;
-    }
-}
-
-/// Counts uses of pages less, one after the other; [`Pages::release_into`] makes it.
-#[derive(Debug)]
-pub(crate) struct Releases<'a> {
-    base: PhysAddr,
-    infos: &'a mut [PageInfo],
-    /// Held by value, so that it stays in registers while many are released.
-    waiting: FreeFrames,
-}
-
-impl Releases<'_> {
-    /// Counts one use less of the page at `pa`, if `pages` describes it.
-    ///
-    /// # Panics
-    ///
-    /// As [`page_decref`](PageAllocator::page_decref).
-    #[inline]
-    pub(crate) fn release(&mut self, pa: PhysAddr) {
-        // An address below `base` wraps, and lies beyond the end of `pages` then.
-        let index = (pa.as_u64().wrapping_sub(self.base.as_u64()) / PGSIZE) as usize;
-        let Some(info) = self.infos.get_mut(index) else { return };
-        if *info == (PageInfo { pp_link: PageInfo::IN_USE, pp_ref: 1 }) {
-            *info = PageInfo { pp_link: self.waiting.last, pp_ref: 0 };
-            self.waiting.push(index as u32);
-        } else if info.pp_ref > 1 {
-            info.pp_ref -= 1;
-        } else {
-            no_use_left(pa, info.pp_ref)
-        }
-    }
-}
-
-/// A use was counted less that had not been counted.
-#[cold]
-fn no_use_left(pa: PhysAddr, pp_ref: u32) -> ! {
-    match pp_ref {
-        0 => panic!("page_decref: {}", PageError::Unreferenced { pa }),
-        _ => panic!("page_decref: {}", PageError::Reserved { pa }),
-    }
-}
-
 /// The page allocator: `pages` and `page_free_list`.
 #[derive(Debug)]
 pub struct Pages {
@@ -269,28 +103,43 @@ pub struct Pages {
     page_free_list: u32,
     /// Frames on the list.
     nfree: usize,
+    /// What helps to find runs of free frames: blocks, then groups of them.
+    table: NonNull<[Block]>,
+    lists: Lists,
+    /// Whether the free list is set aside.
+    is_set_aside: bool,
 }
 
-// SAFETY: `array` is reached through this `Pages` alone (`new` asks for that), so moving it to
-// another processor moves all access to it.
+// SAFETY: both arrays are reached through this `Pages` alone (`new` asks for that), so moving it
+// to another processor moves all access to them.
 unsafe impl Send for Pages {}
 
 impl Pages {
     /// An allocator for the frames from `base` on, one for each element of `array`, all of them
-    /// reserved until [`page_init`](Self::page_init).
+    /// reserved until [`page_init`](Self::page_init). `table` is memory of its own, for
+    /// [`Block::table_len`] elements.
     ///
     /// # Safety
     ///
-    /// `array` is valid for reads and writes as long as this value lives, and nothing else
-    /// accesses it in that time except by reading while no method runs.
+    /// `array` and `table` hold initialised memory that is valid for reads and writes as long as
+    /// this value lives, and nothing else accesses it in that time except by reading while no
+    /// method runs.
     ///
     /// # Panics
     ///
-    /// Where there are more frames than [`PageInfo::MAX_FRAMES`].
+    /// Where there are more frames than [`PageInfo::MAX_FRAMES`], `table` is too small for them,
+    /// or `base` no multiple of the size of the largest run.
     #[must_use]
-    pub unsafe fn new(array: NonNull<[PageInfo]>, base: PhysAddr) -> Self {
+    pub unsafe fn new(
+        array: NonNull<[PageInfo]>,
+        table: NonNull<[PageInfo]>,
+        base: PhysAddr,
+    ) -> Self {
         assert!(array.len() <= PageInfo::MAX_FRAMES, "more frames than links can name");
-        Self { array, base, page_free_list: PageInfo::END, nfree: 0 }
+        assert!(base.is_aligned(PGSIZE << MAX_ORDER), "{base}: no run would be aligned");
+        let table = Block::table(table, array.len());
+        let (lists, page_free_list) = (Lists::new(), PageInfo::END);
+        Self { array, base, page_free_list, nfree: 0, table, lists, is_set_aside: false }
     }
 
     /// All frames' states.
@@ -307,6 +156,25 @@ impl Pages {
         unsafe { self.array.as_mut() }
     }
 
+    /// The table of runs.
+    fn table(&self) -> &[Block] {
+        // SAFETY: `new` was promised that the memory is valid, holds numbers, and no one else
+        // writes to it while `self` is borrowed; it is aligned as `PageInfo` is, which is enough,
+        // and `Block::table` saw that it is large enough.
+        unsafe { self.table.as_ref() }
+    }
+
+    /// The same, to be changed.
+    fn table_mut(&mut self) -> &mut [Block] {
+        self.table_and_lists().0
+    }
+
+    /// The same, with the lists that begin outside it.
+    fn table_and_lists(&mut self) -> (&mut [Block], &mut Lists) {
+        // SAFETY: as in `table`, and `self` is borrowed mutably, so there is no other borrow.
+        (unsafe { self.table.as_mut() }, &mut self.lists)
+    }
+
     /// The state of `frame`.
     #[must_use]
     pub fn info(&self, frame: Frame) -> PageInfo {
@@ -316,7 +184,7 @@ impl Pages {
     /// The `pp_ref` of `frame`.
     #[must_use]
     pub fn pp_ref(&self, frame: Frame) -> u32 {
-        self.info(frame).pp_ref
+        self.info(frame).pp_ref()
     }
 
     /// The frame that `pa` lies in; `None` where `pages` does not describe it.
@@ -334,7 +202,6 @@ impl Pages {
     /// Where `free` has a page that `pages` does not describe.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn page_init(&mut self, free: &RangeSet) {
-        const RESERVED: PageInfo = PageInfo { pp_link: PageInfo::RESERVED, pp_ref: 1 };
         let base = self.base;
         let npages = self.npages();
         let index = |pa: PhysAddr| {
@@ -342,25 +209,27 @@ impl Pages {
             assert!(index <= npages, "page_init: {pa} lies beyond the end of pages");
             index
         };
-        let runs = free.runs();
+        // From the highest run down, so that each can link to the one behind it.
+        self.clear_table();
         let infos = self.infos_mut();
-        let mut done = 0;
-        for (i, run) in runs.iter().enumerate() {
+        let (mut next, mut done) = (PageInfo::END, npages);
+        for run in free.runs().iter().rev() {
             let (start, end) = (index(run.start), index(run.end_exclusive));
-            infos[done..start].fill(RESERVED);
-            for (i, info) in infos[start..end].iter_mut().enumerate() {
-                *info = PageInfo { pp_link: (start + i + 1) as u32, pp_ref: 0 };
+            infos[end..done].fill(PageInfo::reserved());
+            link_upwards(&mut infos[start..end], start);
+            infos[start].pp_ref_or_prev = PageInfo::END;
+            infos[end - 1].pp_link = next;
+            if let Some(info) = infos.get_mut(next as usize) {
+                info.pp_ref_or_prev = end as u32 - 1;
             }
-            // The run's last frame links to the next run.
-            infos[end - 1].pp_link = match runs.get(i + 1) {
-                Some(next) => index(next.start) as u32,
-                None => PageInfo::END,
-            };
-            done = end;
+            (next, done) = (start as u32, start);
         }
-        infos[done..].fill(RESERVED);
-        self.page_free_list = runs.first().map_or(PageInfo::END, |run| index(run.start) as u32);
+        infos[..done].fill(PageInfo::reserved());
+        self.page_free_list = next;
         self.nfree = (free.size() / PGSIZE) as usize;
+        for run in free.runs().iter().rev() {
+            self.note_free_run(index(run.start), index(run.end_exclusive) - 1);
+        }
     }
 
     /// Puts a page back on the free list.
@@ -379,17 +248,17 @@ impl Pages {
     fn drop_last_use(&mut self, frame: Frame) {
         let pa = self.page2pa(frame);
         let info = &mut self.infos_mut()[frame.index()];
-        match *info {
-            PageInfo { pp_link: PageInfo::IN_USE, pp_ref: 1 } => info.pp_ref = 0,
-            PageInfo { pp_ref, .. } => no_use_left(pa, pp_ref),
+        if *info != PageInfo::in_use(1) {
+            waiting::no_use_left(pa, info);
         }
+        *info = PageInfo::in_use(0);
         self.page_free(frame);
     }
 
     /// Takes back what [`page_incref`](PageAllocator::page_incref) counted. The frame stays
     /// allocated even where no use is left.
     pub(crate) fn page_uncount(&mut self, frame: Frame) {
-        self.infos_mut()[frame.index()].pp_ref -= 1;
+        self.infos_mut()[frame.index()].pp_ref_or_prev -= 1;
     }
 
     /// Counts one more use of each of the pages in `[pa, pa + size)` that `pages` describes.
@@ -406,42 +275,15 @@ impl Pages {
         };
         let (start, end) = (index(pa.as_u64()), index(pa.as_u64().saturating_add(size)));
         let run = &mut self.infos_mut()[start..end];
-        let cannot = |info: &PageInfo| info.is_free() || info.pp_ref == u32::MAX;
+        let cannot = |info: &PageInfo| !info.has_count() || info.pp_ref_or_prev == u32::MAX;
         if let Some(bad) = run.iter().position(cannot) {
             // Names the error; it changes nothing.
             return self.page_incref(Frame((start + bad) as u32));
         }
         for info in run {
-            info.pp_ref += 1;
+            info.pp_ref_or_prev += 1;
         }
         Ok(())
-    }
-
-    /// Lets `release` count uses less. Pages without use then go to `waiting`, not to the free
-    /// list.
-    #[inline]
-    pub(crate) fn release_into(
-        &mut self,
-        waiting: &mut FreeFrames,
-        release: impl FnOnce(&mut Releases<'_>),
-    ) {
-        let base = self.base;
-        let taken = core::mem::replace(waiting, FreeFrames::new());
-        let mut releases = Releases { base, infos: self.infos_mut(), waiting: taken };
-        release(&mut releases);
-        *waiting = releases.waiting;
-    }
-
-    /// Puts the frames that waited on the free list, and returns how many they were.
-    pub(crate) fn take_back(&mut self, waiting: FreeFrames) -> usize {
-        let FreeFrames { last, first, count } = waiting;
-        if count > 0 {
-            let head = self.page_free_list;
-            self.infos_mut()[first as usize].pp_link = head;
-            self.page_free_list = last;
-            self.nfree += count;
-        }
-        count
     }
 
     /// The first frame on the free list, or [`PageInfo::END`].
@@ -472,7 +314,7 @@ impl PageAllocator for Pages {
         }
         let info = &mut self.infos_mut()[frame.index()];
         let next = info.pp_link;
-        info.pp_link = PageInfo::IN_USE;
+        *info = PageInfo::in_use(0);
         self.page_free_list = next;
         self.nfree -= 1;
         if flags.contains(ALLOC_ZERO) {
@@ -482,39 +324,39 @@ impl PageAllocator for Pages {
     }
 
     fn try_page_free(&mut self, frame: Frame) -> Result<(), PageError> {
-        let pa = self.page2pa(frame);
         let head = self.page_free_list;
-        let info = &mut self.infos_mut()[frame.index()];
-        match *info {
-            PageInfo { pp_link: PageInfo::IN_USE, pp_ref: 0 } => info.pp_link = head,
-            PageInfo { pp_link: PageInfo::IN_USE, pp_ref } => {
-                return Err(PageError::Referenced { pa, pp_ref });
-            }
-            PageInfo { pp_link: PageInfo::RESERVED, .. } => {
-                return Err(PageError::Reserved { pa });
-            }
-            _ => return Err(PageError::Free { pa }),
+        let infos = self.infos_mut();
+        let info = &mut infos[frame.index()];
+        if *info != PageInfo::in_use(0) {
+            let info = *info;
+            return Err(refusal(&info, self.page2pa(frame)));
+        }
+        *info = PageInfo::free(PageInfo::END, head);
+        if let Some(info) = infos.get_mut(head as usize) {
+            info.pp_ref_or_prev = frame.0;
         }
         self.page_free_list = frame.0;
         self.nfree += 1;
+        self.note_free(frame.index());
         Ok(())
     }
 
     fn page_incref(&mut self, frame: Frame) -> Result<(), PageError> {
         let pa = self.page2pa(frame);
         let info = &mut self.infos_mut()[frame.index()];
-        if info.is_free() {
+        if !info.has_count() {
             return Err(PageError::Free { pa });
         }
-        info.pp_ref = info.pp_ref.checked_add(1).ok_or(PageError::Overflow { pa })?;
+        let pp_ref = info.pp_ref_or_prev.checked_add(1).ok_or(PageError::Overflow { pa })?;
+        info.pp_ref_or_prev = pp_ref;
         Ok(())
     }
 
     #[cfg_attr(debug_assertions, inline(never))]
     fn page_decref(&mut self, frame: Frame) {
         let info = &mut self.infos_mut()[frame.index()];
-        if info.pp_ref > 1 {
-            info.pp_ref -= 1;
+        if info.has_count() && info.pp_ref_or_prev > 1 {
+            info.pp_ref_or_prev -= 1;
         } else {
             self.drop_last_use(frame);
         }
@@ -524,6 +366,7 @@ impl PageAllocator for Pages {
         let list = FreeList { head: self.page_free_list, nfree: self.nfree };
         self.page_free_list = PageInfo::END;
         self.nfree = 0;
+        self.is_set_aside = true;
         list
     }
 
@@ -531,6 +374,7 @@ impl PageAllocator for Pages {
         assert!(self.nfree == 0, "{} pages would be lost", self.nfree);
         self.page_free_list = list.head;
         self.nfree = list.nfree;
+        self.is_set_aside = false;
     }
 
     fn nfree(&self) -> usize {
@@ -545,4 +389,44 @@ impl PageAllocator for Pages {
     fn page2pa(&self, frame: Frame) -> PhysAddr {
         PhysAddr::new(self.base.as_u64() + u64::from(frame.0) * PGSIZE)
     }
+}
+
+/// Why a frame that is not just allocated, without any use, is not freed.
+#[cold]
+fn refusal(info: &PageInfo, pa: PhysAddr) -> PageError {
+    match info.pp_link {
+        PageInfo::RESERVED => PageError::Reserved { pa },
+        _ if info.is_free() => PageError::Free { pa },
+        _ => PageError::Referenced { pa, pp_ref: info.pp_ref() },
+    }
+}
+
+/// Makes `run`, whose first frame is at `first`, free, each frame linked to its neighbours.
+fn link_upwards(run: &mut [PageInfo], first: usize) {
+    /// Frames to a turn of the loop.
+    const UNROLLED: usize = 8;
+    // Both links as one word, which is how they are stored: next below, previous above.
+    const STEP: u64 = 1 | 1 << 32;
+    let mut links = (first as u64 + 1) | (first as u64).wrapping_sub(1) << 32;
+    let mut link = |info: &mut PageInfo| {
+        *info = PageInfo::free((links >> 32) as u32, links as u32);
+        links = links.wrapping_add(STEP);
+    };
+    let (turns, rest) = run.as_chunks_mut::<UNROLLED>();
+    turns.iter_mut().flatten().for_each(&mut link);
+    rest.iter_mut().for_each(link);
+}
+
+/// How many of `infos`, from the first on, are `state`.
+#[inline]
+fn leading(infos: &[PageInfo], state: PageInfo) -> usize {
+    /// Frames looked at without a branch.
+    const CHUNK: usize = 64;
+    let differs = |info: &PageInfo| {
+        (info.pp_link ^ state.pp_link) | (info.pp_ref_or_prev ^ state.pp_ref_or_prev)
+    };
+    let chunks = infos.chunks_exact(CHUNK);
+    let whole = chunks.take_while(|chunk| chunk.iter().map(differs).fold(0, |a, b| a | b) == 0);
+    let done = whole.count() * CHUNK;
+    done + infos[done..].iter().take_while(|info| differs(info) == 0).count()
 }

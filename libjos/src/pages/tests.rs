@@ -1,0 +1,374 @@
+//! Tests of runs, against a plain set of free frames, and of how long searches take.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::vec::Vec;
+
+use layout::{GB, Jos64, MB, PGSIZE};
+use proptest::prelude::*;
+
+use super::{ALLOC_ZERO, Pages};
+use super::{AllocFlags, Block, Frame, FreeFrames, MAX_ORDER, PageAllocator, PageError, PageInfo};
+use crate::addr::{PhysAddr, PhysRange};
+use crate::machine::PhysMem;
+use crate::range_set::RangeSet;
+use crate::sim::{SimMachine, memory::SimMemory};
+use crate::x86_64::X86_64;
+
+/// An allocator alone, for more frames than there is memory.
+struct Rig {
+    pages: Pages,
+    /// A machine for `page_alloc`, which touches no frame here.
+    machine: SimMachine<Jos64, X86_64>,
+    /// What `pages` points into.
+    _arrays: SimMemory,
+}
+
+impl Rig {
+    /// For `ram` bytes, of which those in `free` are free.
+    fn new(ram: u64, free: &[(u64, u64)]) -> Self {
+        let npages = (ram / PGSIZE) as usize;
+        let at_table = (npages as u64 * 8).next_multiple_of(PGSIZE);
+        let table_len = Block::table_len(npages);
+        let arrays = SimMemory::new(0, at_table + table_len as u64 * 8);
+        let array = arrays.page_array(PhysAddr::new(0), npages);
+        let table = arrays.page_array(PhysAddr::new(at_table), table_len);
+        // SAFETY: two arrays of zeros in memory that lives as long.
+        let mut pages = unsafe { Pages::new(array, table, PhysAddr::new(0)) };
+        let mut set = RangeSet::new();
+        for (start, end) in free {
+            let range = PhysRange::new(PhysAddr::new(*start), PhysAddr::new(*end));
+            set.insert(range).expect("a few runs fit");
+        }
+        pages.page_init(&set);
+        Self { pages, machine: SimMachine::new(2 * MB).0, _arrays: arrays }
+    }
+
+    fn alloc(&mut self) -> Option<Frame> {
+        self.pages.page_alloc(&self.machine, AllocFlags::empty())
+    }
+
+    fn alloc_run(&mut self, order: u32) -> Option<Frame> {
+        self.pages.page_alloc_run(&self.machine, AllocFlags::empty(), order)
+    }
+}
+
+fn frame(index: usize) -> Frame {
+    Frame::new(index as u32)
+}
+
+/// What happens to an allocator. Numbers choose among what there is.
+#[derive(Clone, Copy, Debug)]
+enum Op {
+    Alloc,
+    AllocMany(usize),
+    Free(usize),
+    AllocRun(u32),
+    FreeRun(usize),
+    /// Its frames go back one by one.
+    FreeSingly(usize),
+    /// Its frames lose their use, and come back after the flush.
+    Release(usize),
+    FreeEverySecond,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let order = prop_oneof![0..10_u32, 9..12_u32];
+    prop_oneof![
+        3 => Just(Op::Alloc),
+        1 => (0..1500_usize).prop_map(Op::AllocMany),
+        6 => any::<usize>().prop_map(Op::Free),
+        6 => order.prop_map(Op::AllocRun),
+        2 => any::<usize>().prop_map(Op::FreeRun),
+        1 => any::<usize>().prop_map(Op::FreeSingly),
+        1 => any::<usize>().prop_map(Op::Release),
+        1 => Just(Op::FreeEverySecond),
+    ]
+}
+
+/// The plain model: which frames are free, and which runs are out.
+struct Model {
+    rig: Rig,
+    free: BTreeSet<usize>,
+    singles: Vec<usize>,
+    runs: BTreeMap<usize, u32>,
+    /// Frames allocated and freed.
+    changes: u64,
+    /// Searches, by their size in frames.
+    asked: u64,
+}
+
+impl Model {
+    fn take(&mut self, first: Frame, order: u32) {
+        for index in first.index()..first.index() + (1 << order) {
+            assert!(self.free.remove(&index), "frame {index} was not free");
+            assert_eq!(self.rig.pages.info(frame(index)), PageInfo::in_use(0));
+        }
+        self.changes += 1 << order;
+    }
+
+    fn put(&mut self, first: usize, order: u32) {
+        self.free.extend(first..first + (1 << order));
+        self.changes += 1 << order;
+    }
+
+    fn has_run(&self, order: u32) -> bool {
+        let is_run = |first: usize| {
+            first.is_multiple_of(1 << order)
+                && self.free.range(first..first + (1 << order)).count() == 1 << order
+        };
+        self.free.iter().any(|first| is_run(*first))
+    }
+
+    fn some_run(&self, which: usize) -> Option<(usize, u32)> {
+        let (first, order) = self.runs.iter().nth(which % self.runs.len().max(1))?;
+        Some((*first, *order))
+    }
+
+    fn apply(&mut self, op: Op) {
+        match op {
+            Op::Alloc => self.alloc(),
+            Op::AllocMany(count) => (0..count).for_each(|_| self.alloc()),
+            Op::Free(which) if !self.singles.is_empty() => {
+                let index = self.singles.swap_remove(which % self.singles.len());
+                self.free_single(index);
+            }
+            Op::FreeEverySecond => {
+                let freed: Vec<usize> = self.singles.iter().copied().step_by(2).collect();
+                self.singles = self.singles.iter().copied().skip(1).step_by(2).collect();
+                freed.into_iter().for_each(|index| self.free_single(index));
+            }
+            Op::AllocRun(order) => {
+                let has_run = self.has_run(order);
+                self.asked += 1 << order;
+                let run = self.rig.alloc_run(order);
+                assert_eq!(run.is_some(), has_run, "order {order}");
+                if let Some(first) = run {
+                    assert!(first.index().is_multiple_of(1 << order), "{first:?}, order {order}");
+                    self.take(first, order);
+                    self.runs.insert(first.index(), order);
+                }
+            }
+            Op::FreeRun(which) => {
+                let Some((first, order)) = self.some_run(which) else { return };
+                self.rig.pages.page_free_run(frame(first), order);
+                self.runs.remove(&first);
+                self.put(first, order);
+            }
+            Op::FreeSingly(which) => {
+                let Some((first, order)) = self.some_run(which) else { return };
+                for index in first..first + (1 << order) {
+                    self.rig.pages.page_incref(frame(index)).unwrap();
+                    self.rig.pages.page_decref(frame(index));
+                }
+                self.runs.remove(&first);
+                self.put(first, order);
+            }
+            Op::Release(which) => {
+                let Some((first, order)) = self.some_run(which) else { return };
+                self.release(first, 1 << order);
+                self.runs.remove(&first);
+                self.put(first, order);
+            }
+            Op::Free(_) => {}
+        }
+    }
+
+    fn alloc(&mut self) {
+        let single = self.rig.alloc();
+        assert_eq!(single.is_some(), !self.free.is_empty());
+        if let Some(single) = single {
+            self.take(single, 0);
+            self.singles.push(single.index());
+        }
+    }
+
+    fn free_single(&mut self, index: usize) {
+        self.rig.pages.page_free(frame(index));
+        self.put(index, 0);
+    }
+
+    /// All of these frames are unmapped; every third stays, for it has another use.
+    fn release(&mut self, first: usize, count: usize) {
+        let pages = &mut self.rig.pages;
+        for index in first..first + count {
+            pages.page_incref(frame(index)).unwrap();
+            if index % 3 == 0 {
+                pages.page_incref(frame(index)).unwrap();
+            }
+        }
+        let mut waiting = FreeFrames::new();
+        pages.release_into(&mut waiting, |releases| {
+            let all = first..first + count;
+            all.for_each(|index| releases.release(PhysAddr::new(index as u64 * PGSIZE)));
+        });
+        for index in first..first + count {
+            let pa = pages.page2pa(frame(index));
+            assert_eq!(pages.pp_ref(frame(index)), 1, "until the flush");
+            let in_use = PageError::Referenced { pa, pp_ref: 1 };
+            assert_eq!(pages.try_page_free(frame(index)), Err(in_use));
+        }
+        let twice = (first..first + count).filter(|index| index % 3 == 0);
+        pages.release_into(&mut waiting, |releases| {
+            twice.for_each(|index| releases.release(PhysAddr::new(index as u64 * PGSIZE)));
+        });
+        assert_eq!(pages.take_back(waiting), count);
+    }
+
+    /// The list has all that is free, the table is whole, and searches have not taken more than
+    /// what was asked, and one look into a block (or at a group) for each frame that changed.
+    fn check(&mut self) {
+        let listed: BTreeSet<usize> = self.rig.pages.page_free_list().map(Frame::index).collect();
+        assert_eq!(listed, self.free);
+        assert_eq!(self.rig.pages.nfree(), self.free.len());
+        self.rig.pages.check_runs();
+        let most = 3 * self.asked + 2 * 512 * (self.changes + self.free.len() as u64);
+        assert!(self.rig.pages.run_search_steps() <= most);
+    }
+}
+
+const HOLES: [(u64, u64); 3] = [(PGSIZE, 5 * MB), (6 * MB, 11 * MB + PGSIZE), (16 * MB, 30 * MB)];
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: if cfg!(miri) { 2 } else { 96 },
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn runs_agree_with_a_plain_set(ops in prop::collection::vec(op(), 1..40)) {
+        let rig = Rig::new(31 * MB, &HOLES);
+        let free: BTreeSet<usize> = rig.pages.page_free_list().map(Frame::index).collect();
+        let (singles, runs) = (Vec::new(), BTreeMap::new());
+        let mut model = Model { rig, free, singles, runs, changes: 0, asked: 0 };
+        for op in ops {
+            model.apply(op);
+            model.check();
+        }
+    }
+}
+
+/// Fragments the lowest 20 MB, and asks for runs of all sizes; what the searches took.
+fn steps(ram: u64) -> u64 {
+    let mut rig = Rig::new(ram, &[(0, ram)]);
+    let singles: Vec<Frame> = (0..5000).map(|_| rig.alloc().expect("20 MB")).collect();
+    for single in singles.iter().step_by(2) {
+        rig.pages.page_free(*single);
+    }
+    let mut runs = Vec::new();
+    for order in (1..=12).chain((1..=9).rev()) {
+        runs.push((rig.alloc_run(order).expect("40 MB are in one piece"), order));
+    }
+    for (first, order) in runs.into_iter().step_by(2) {
+        rig.pages.page_free_run(first, order);
+        assert_eq!(rig.alloc_run(order), Some(first), "it came back last");
+    }
+    rig.pages.run_search_steps()
+}
+
+#[test]
+fn a_search_takes_as_long_in_64_mb_as_in_64_gb() {
+    let large = if cfg!(miri) { 128 * MB } else { 64 * GB };
+    assert_eq!(steps(64 * MB), steps(large));
+}
+
+#[test]
+fn the_largest_run_is_a_gigabyte() {
+    let mut rig = Rig::new(3 * GB, &[(PGSIZE, 3 * GB)]);
+    let first = rig.alloc_run(MAX_ORDER).expect("two are free");
+    assert_eq!(first, frame(1 << MAX_ORDER));
+    assert_eq!(rig.alloc_run(MAX_ORDER), Some(frame(2 << MAX_ORDER)));
+    assert_eq!(rig.alloc_run(MAX_ORDER), None);
+    assert_eq!(rig.alloc_run(MAX_ORDER + 1), None);
+    assert_eq!(rig.alloc_run(MAX_ORDER - 1), Some(frame(1 << (MAX_ORDER - 1))));
+    rig.pages.page_free_run(first, MAX_ORDER);
+    assert_eq!(rig.alloc_run(MAX_ORDER), Some(first));
+}
+
+#[test]
+fn runs_are_zeroed_if_asked() {
+    let mut rig = Rig::new(2 * MB, &[(MB, 2 * MB)]);
+    for pa in (MB..2 * MB).step_by(8) {
+        rig.machine.store(PhysAddr::new(pa), 7_u64);
+    }
+    let first = rig.pages.page_alloc_run(&rig.machine, ALLOC_ZERO, 3).expect("all is free");
+    let first = rig.pages.page2pa(first).as_u64();
+    for pa in (MB..2 * MB).step_by(8) {
+        let is_of_run = (first..first + 8 * PGSIZE).contains(&pa);
+        let word = rig.machine.load::<u64>(PhysAddr::new(pa));
+        assert_eq!(word, if is_of_run { 0 } else { 7 }, "at {pa:#x}");
+    }
+}
+
+#[test]
+fn a_run_that_is_not_whole_is_not_freed() {
+    let mut rig = Rig::new(2 * MB, &[(MB, 2 * MB)]);
+    let first = rig.alloc_run(4).expect("all is free");
+    let (inside, nfree) = (frame(first.index() + 7), rig.pages.nfree());
+    let pa = rig.pages.page2pa(inside);
+    rig.pages.page_incref(inside).unwrap();
+    let in_use = PageError::Referenced { pa, pp_ref: 1 };
+    assert_eq!(rig.pages.try_page_free_run(first, 4), Err(in_use));
+    rig.pages.page_decref(inside);
+    assert_eq!(rig.pages.try_page_free_run(first, 4), Err(PageError::Free { pa }));
+    assert_eq!(rig.pages.nfree(), nfree + 1);
+    let reserved = PageError::Reserved { pa: PhysAddr::new(0) };
+    assert_eq!(rig.pages.try_page_free_run(frame(0), 1), Err(reserved));
+}
+
+#[test]
+fn what_waits_for_a_flush_is_in_no_run() {
+    let mut rig = Rig::new(4 * MB, &[(2 * MB, 4 * MB)]);
+    let first = rig.alloc_run(9).expect("2 MB are free");
+    let mut waiting = FreeFrames::new();
+    for index in first.index()..first.index() + 512 {
+        rig.pages.page_incref(frame(index)).unwrap();
+    }
+    rig.pages.release_into(&mut waiting, |releases| {
+        (2 * MB..4 * MB).step_by(4096).for_each(|pa| releases.release(PhysAddr::new(pa)));
+    });
+    assert_eq!((rig.alloc_run(1), rig.alloc()), (None, None));
+    assert_eq!(rig.pages.take_back(waiting), 512);
+    assert_eq!(rig.alloc_run(9), Some(first));
+}
+
+#[test]
+#[should_panic(expected = "a page was used after it was unmapped: page 0x201000 is still in use")]
+fn a_use_while_a_frame_waits_is_noticed() {
+    let mut rig = Rig::new(4 * MB, &[(2 * MB, 4 * MB)]);
+    let first = rig.alloc_run(2).expect("2 MB are free");
+    let mut waiting = FreeFrames::new();
+    for index in first.index()..first.index() + 4 {
+        rig.pages.page_incref(frame(index)).unwrap();
+    }
+    rig.pages.release_into(&mut waiting, |releases| {
+        (0..4).for_each(|i| releases.release(PhysAddr::new(2 * MB + i * PGSIZE)));
+    });
+    rig.pages.page_incref(frame(first.index() + 1)).unwrap();
+    rig.pages.take_back(waiting);
+}
+
+#[test]
+#[should_panic(expected = "page_decref: pp_ref of page 0x201000 is 0")]
+fn a_use_is_not_counted_down_twice() {
+    let mut rig = Rig::new(4 * MB, &[(2 * MB, 4 * MB)]);
+    rig.alloc_run(2).expect("2 MB are free");
+    rig.pages.page_incref(frame(513)).unwrap();
+    let mut waiting = FreeFrames::new();
+    rig.pages.release_into(&mut waiting, |releases| {
+        releases.release(PhysAddr::new(2 * MB + PGSIZE));
+        releases.release(PhysAddr::new(2 * MB + PGSIZE));
+    });
+}
+
+#[test]
+fn no_run_comes_from_a_list_that_is_set_aside() {
+    let mut rig = Rig::new(4 * MB, &[(2 * MB, 4 * MB)]);
+    let singles: Vec<Frame> = (0..4).map(|_| rig.alloc().expect("2 MB are free")).collect();
+    let rest = rig.pages.set_aside_free_list();
+    singles.iter().for_each(|single| rig.pages.page_free(*single));
+    assert_eq!(rig.alloc_run(1), None);
+    while rig.alloc().is_some() {}
+    rig.pages.give_back(rest);
+    assert_eq!(rig.alloc_run(8), Some(frame(512 + 256)));
+}

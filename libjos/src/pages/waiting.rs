@@ -1,0 +1,163 @@
+//! Frames whose last use is gone, and that wait for a TLB flush: counted down, kept, taken back.
+//!
+//! The last use of a frame passes to [`FreeFrames`], so until the flush the frame is in use and
+//! `pp_ref` says so. Frames come as neighbours far more often than not (an address space was
+//! mostly mapped in one go), so all of this works on runs of neighbours. What a run needs is
+//! written at its ends: the last frame leads to the first, and the first to the run before.
+
+use layout::PGSIZE;
+
+use super::{Frame, PageAllocator, PageError, PageInfo, Pages, leading, refusal};
+use crate::addr::PhysAddr;
+
+/// A frame with one use, which nothing else has.
+const ONE_USE: PageInfo = PageInfo::in_use(1);
+
+/// Frames without use, that are not on the free list yet: they wait for a TLB flush.
+#[must_use = "these frames are lost unless they are given back"]
+#[derive(Debug)]
+pub struct FreeFrames {
+    /// The last frame of the run that came last, from which links lead to all others.
+    last: u32,
+}
+
+impl FreeFrames {
+    /// None yet.
+    pub(crate) fn new() -> Self {
+        Self { last: PageInfo::END }
+    }
+
+    /// Adds `run`, whose first frame is `first`. All of them say [`ONE_USE`].
+    fn push(&mut self, run: &mut [PageInfo], first: usize) {
+        let before = self.last;
+        let link = |pp_link, to| PageInfo { pp_link, pp_ref_or_prev: to };
+        match run {
+            [] => return,
+            [only] => *only = link(PageInfo::WAITING, before),
+            [start, .., end] => {
+                *start = link(PageInfo::WAITING_RUN, before);
+                *end = link(PageInfo::WAITING_RUN, first as u32);
+            }
+        }
+        self.last = (first + run.len() - 1) as u32;
+    }
+
+    /// Takes the run away that came last: its first frame and its last one.
+    fn pop(&mut self, infos: &mut [PageInfo]) -> Option<(usize, usize)> {
+        let last = self.last as usize;
+        let end = infos.get_mut(last)?;
+        let (first, before) = match *end {
+            PageInfo { pp_link: PageInfo::WAITING, pp_ref_or_prev } => (last, pp_ref_or_prev),
+            PageInfo { pp_ref_or_prev: first, .. } => {
+                *end = ONE_USE;
+                (first as usize, infos[first as usize].pp_ref_or_prev)
+            }
+        };
+        infos[first] = ONE_USE;
+        self.last = before;
+        Some((first, last))
+    }
+}
+
+/// Counts uses of pages less, one after the other; [`Pages::release_into`] makes it.
+///
+/// Neighbours are gathered, and counted when the run of them ends.
+#[derive(Debug)]
+pub(crate) struct Releases<'a> {
+    base: PhysAddr,
+    infos: &'a mut [PageInfo],
+    waiting: FreeFrames,
+    /// The pages gathered: page numbers from `base` on, the end exclusive.
+    start: u64,
+    end_exclusive: u64,
+}
+
+impl Releases<'_> {
+    /// Counts one use less of the page at `pa`, if `pages` describes it.
+    ///
+    /// # Panics
+    ///
+    /// As [`page_decref`](super::PageAllocator::page_decref), now or when the last one is counted.
+    #[inline]
+    pub(crate) fn release(&mut self, pa: PhysAddr) {
+        // An address below `base` wraps, and lies beyond the end of `pages` then.
+        let number = pa.as_u64().wrapping_sub(self.base.as_u64()) / PGSIZE;
+        if number != self.end_exclusive {
+            self.count_gathered();
+            self.start = number;
+        }
+        self.end_exclusive = number + 1;
+    }
+
+    /// Counts what was gathered.
+    fn count_gathered(&mut self) {
+        let npages = self.infos.len() as u64;
+        let mut at = self.start.min(npages) as usize;
+        let end = self.end_exclusive.min(npages) as usize;
+        while at < end {
+            let run = &mut self.infos[at..end];
+            let without_use = leading(run, ONE_USE);
+            self.waiting.push(&mut run[..without_use], at);
+            at += without_use;
+            // The frame behind them has another use, or none to give up.
+            match run.get_mut(without_use) {
+                None => {}
+                Some(info) if info.has_count() && info.pp_ref_or_prev > 1 => {
+                    info.pp_ref_or_prev -= 1;
+                    at += 1;
+                }
+                Some(info) => no_use_left(self.base + at as u64 * PGSIZE, info),
+            }
+        }
+    }
+}
+
+/// A use was counted less that had not been counted.
+#[cold]
+pub(super) fn no_use_left(pa: PhysAddr, info: &PageInfo) -> ! {
+    match info.pp_link {
+        PageInfo::RESERVED if info.pp_ref_or_prev > 0 => {
+            panic!("page_decref: {}", PageError::Reserved { pa })
+        }
+        _ => panic!("page_decref: {}", PageError::Unreferenced { pa }),
+    }
+}
+
+impl Pages {
+    /// Lets `release` count uses less. Pages without use then go to `waiting`, not to the free
+    /// list.
+    #[inline]
+    pub(crate) fn release_into(
+        &mut self,
+        waiting: &mut FreeFrames,
+        release: impl FnOnce(&mut Releases<'_>),
+    ) {
+        let base = self.base;
+        let taken = core::mem::replace(waiting, FreeFrames::new());
+        let infos = self.infos_mut();
+        let mut releases = Releases { base, infos, waiting: taken, start: 0, end_exclusive: 0 };
+        release(&mut releases);
+        releases.count_gathered();
+        *waiting = releases.waiting;
+    }
+
+    /// Puts the frames that waited on the free list, and returns how many they were.
+    ///
+    /// # Panics
+    ///
+    /// Where one of them was used or freed meanwhile: a bug.
+    pub(crate) fn take_back(&mut self, mut waiting: FreeFrames) -> usize {
+        let mut count = 0;
+        while let Some((first, last)) = waiting.pop(self.infos_mut()) {
+            let run = &mut self.infos_mut()[first..=last];
+            let good = leading(run, ONE_USE);
+            if let Some(info) = run.get(good).copied() {
+                let pa = self.page2pa(Frame((first + good) as u32));
+                panic!("a page was used after it was unmapped: {}", refusal(&info, pa));
+            }
+            self.push_free_run(first, last);
+            count += last + 1 - first;
+        }
+        count
+    }
+}
