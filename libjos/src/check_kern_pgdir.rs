@@ -179,7 +179,7 @@ impl<M: Machine> Pmap<M> {
             let va = M::Layout::UPAGES + (index * size_of::<PageInfo>()) as u64;
             let to = self.check_va2pa(self.kern_pgdir, va).to;
             let seen = to.map(|to| self.machine.load::<u64>(to.pa));
-            let is = u64::from(info.pp_link) | u64::from(info.pp_ref_or_prev) << 32;
+            let is = info.word();
             assert!(
                 seen == Some(is),
                 "check_kern_pgdir: UPAGES: pages[{index}] is {is:#x}, but {va:#x} shows {seen:x?}"

@@ -78,6 +78,51 @@ impl Entries {
     }
 }
 
+impl Entries {
+    /// Those from number `i` on.
+    #[inline]
+    fn skip<M: Machine>(&self, i: usize) -> Self {
+        let at = PhysAddr::new(self.at.as_u64() + i as u64 * WordOf::<M>::BYTES);
+        let va = VirtAddr::new(self.va.as_u64() + i as u64 * M::Format::page_size(self.level));
+        Self { at, va, count: self.count - i, ..*self }
+    }
+
+    /// How many of these, the first of which is `leaf`, lead to one page after the other and say
+    /// the same else.
+    #[inline]
+    fn alike<M: Machine>(&self, machine: &M, leaf: &Leaf) -> usize {
+        /// Entries compared without a branch.
+        const CHUNK: usize = 8;
+        let step = Pmap::<M>::leaf_step(self.level);
+        let load = |i: usize| -> WordOf<M> {
+            machine.load(PhysAddr::new(self.at.as_u64() + i as u64 * WordOf::<M>::BYTES))
+        };
+        // No address after the last one looks like its neighbour.
+        let to_last = (M::Format::PA_END - leaf.pa.as_u64()) / M::Format::page_size(self.level);
+        let count = self.count.min(to_last as usize).max(1);
+        let (mut alike, mut expected) = (1, load(0).wrapping_add(step));
+        // The first neighbour tells mostly whether there will be others.
+        while alike + CHUNK <= count && load(alike) == expected {
+            let (mut differs, mut next) = (0, expected);
+            let mut at = PhysAddr::new(self.at.as_u64() + alike as u64 * WordOf::<M>::BYTES);
+            for _ in 0..CHUNK {
+                let word: WordOf<M> = machine.load(at);
+                differs |= word.to_u64() ^ next.to_u64();
+                next = next.wrapping_add(step);
+                at = PhysAddr::new(at.as_u64() + WordOf::<M>::BYTES);
+            }
+            if differs != 0 {
+                break;
+            }
+            (alike, expected) = (alike + CHUNK, next);
+        }
+        while alike < count && load(alike) == expected {
+            (alike, expected) = (alike + 1, expected.wrapping_add(step));
+        }
+        alike
+    }
+}
+
 /// What is to be done to a range of mappings.
 trait Change<M: Machine> {
     /// Does it to `entries`.
@@ -87,6 +132,8 @@ trait Change<M: Machine> {
 /// Takes them away.
 struct Unmap<'a> {
     removal: &'a mut Removal,
+    /// Whether the tables stay, and so the entries must go.
+    tables_stay: bool,
 }
 
 impl<M: Machine> Change<M> for Unmap<'_> {
@@ -96,17 +143,17 @@ impl<M: Machine> Change<M> for Unmap<'_> {
         if entries.level == 0 && counted {
             // With the level known, this is one small loop.
             let entries = Entries { level: 0, ..*entries };
-            return take_pages_away(machine, pages, &entries, self.removal);
+            return take_pages_away(machine, pages, &entries, self.removal, self.tables_stay);
         }
         let size = M::Format::page_size(entries.level);
         for (at, va, leaf) in entries.leaves(machine) {
-            machine.store(at, WordOf::<M>::ZERO);
+            if self.tables_stay {
+                machine.store(at, WordOf::<M>::ZERO);
+            }
             self.removal.flush.add(va);
             if counted {
                 pages.release_into(&mut self.removal.frames, |releases| {
-                    for offset in (0..size).step_by(PGSIZE as usize) {
-                        releases.release(leaf.pa + offset);
-                    }
+                    releases.release(leaf.pa, (size / PGSIZE) as usize);
                 });
             }
         }
@@ -114,20 +161,34 @@ impl<M: Machine> Change<M> for Unmap<'_> {
 }
 
 /// Takes entries of the last level away, and each page's use. Of all that is unmapped nearly
-/// everything goes through here, so this is one small loop, with what it counts in registers.
+/// everything goes through here, and nearly all of that in runs: neighbours that map neighbours in
+/// the same way. So these are found by comparing, and decoded once.
 #[inline(always)]
 fn take_pages_away<M: Machine>(
     machine: &mut M,
     pages: &mut Pages,
     entries: &Entries,
     removal: &mut Removal,
+    tables_stay: bool,
 ) {
     let Removal { flush, frames } = removal;
     pages.release_into(frames, |releases| {
-        for (at, va, leaf) in entries.leaves(machine) {
-            machine.store(at, WordOf::<M>::ZERO);
-            flush.add(va);
-            releases.release(leaf.pa);
+        let mut i = 0;
+        while i < entries.count {
+            let rest = entries.skip::<M>(i);
+            let Entry::Leaf(leaf) = M::Format::decode(0, machine.load(rest.at)) else {
+                i += 1;
+                continue;
+            };
+            let run = rest.alike(machine, &leaf);
+            if tables_stay {
+                for k in 0..run as u64 {
+                    machine.store(rest.at + k * WordOf::<M>::BYTES, WordOf::<M>::ZERO);
+                }
+            }
+            flush.add_pages(rest.va, run);
+            releases.release(leaf.pa, run);
+            i += run;
         }
     });
 }
@@ -218,8 +279,22 @@ impl<M: Machine> Pmap<M> {
         self.split_at_ends(pgdir, va, size)?;
         let mut removal = Removal::new(self.is_visible(pgdir, va));
         let span = Span { va, pa: PhysAddr::new(0), size };
-        self.visit(M::Format::ROOT, pgdir, span, &mut Unmap { removal: &mut removal });
+        let mut unmap = Unmap { removal: &mut removal, tables_stay: true };
+        self.visit(M::Format::ROOT, pgdir, span, &mut unmap);
         Ok(removal)
+    }
+
+    /// Gives up all that is mapped in the lower half of `pgdir`, which is not in use, and whose
+    /// tables the caller gives up next: entries stay as they are. What comes back must be
+    /// flushed, and then freed.
+    pub(crate) fn abandon_lower_half(&mut self, pgdir: PhysAddr) -> Removal {
+        // To the end of the half, where no large page reaches across.
+        let (start, size) = (VirtAddr::new(0), M::Layout::LOWER_END);
+        let mut removal = Removal::new(self.is_visible(pgdir, start));
+        let span = Span { va: start, pa: PhysAddr::new(0), size };
+        let mut unmap = Unmap { removal: &mut removal, tables_stay: false };
+        self.visit(M::Format::ROOT, pgdir, span, &mut unmap);
+        removal
     }
 
     /// Gives all pages of `[va, va + size)` the permissions `perm`, splitting large pages at its
@@ -289,7 +364,7 @@ impl<M: Machine> Pmap<M> {
         for index in 0..M::Format::ENTRIES as u64 {
             removal.flush.add(start + index * part);
         }
-        self.pages.release_into(&mut removal.frames, |releases| releases.release(table));
+        self.pages.release_into(&mut removal.frames, |releases| releases.release(table, 1));
         Ok(removal)
     }
 

@@ -5,6 +5,8 @@
 //! operations on ranges return a [`Removal`], and the only way from there to the free list leads
 //! through [`Removal::flush`] and then [`Flushed::free`].
 
+use layout::PGSIZE;
+
 use crate::addr::VirtAddr;
 use crate::machine::Machine;
 use crate::pages::{Frame, FreeFrames, PageAllocator, Pages};
@@ -38,6 +40,15 @@ impl Flush {
         self.count += 1;
     }
 
+    /// More: the `count` pages from `va` on, each by a leaf of the smallest size.
+    pub(crate) fn add_pages(&mut self, va: VirtAddr, count: usize) {
+        let listed = count.min(self.pages.len().saturating_sub(self.count));
+        for i in 0..listed as u64 {
+            self.add(va + i * PGSIZE);
+        }
+        self.count += count - listed;
+    }
+
     /// Makes the processor forget them.
     pub fn flush<M: Machine>(self, machine: &mut M) {
         if !self.visible {
@@ -67,7 +78,7 @@ impl Removal {
     /// Drops one use of `frame`, and keeps the frame for later if none is left.
     pub(crate) fn release(&mut self, pages: &mut Pages, frame: Frame) {
         let pa = pages.page2pa(frame);
-        pages.release_into(&mut self.frames, |releases| releases.release(pa));
+        pages.release_into(&mut self.frames, |releases| releases.release(pa, 1));
     }
 
     /// Makes the processor forget the mappings. What comes back holds the frames.

@@ -66,11 +66,7 @@ impl<M: Machine> Pmap<M> {
         if self.loaded == Some(pgdir) {
             self.switchuvm(self.kern_pgdir);
         }
-        // To the end of the lower half, where no large page reaches across and would be split.
-        let mut removal = match self.unmap_range(pgdir, VirtAddr::new(0), M::Layout::LOWER_END) {
-            Ok(removal) => removal,
-            Err(error) => panic!("uvmfree: {error}"),
-        };
+        let mut removal = self.abandon_lower_half(pgdir);
         for index in 0..Self::first_shared_slot() {
             if let Entry::Table { pa, .. } = self.entry(M::Format::ROOT, pgdir, index) {
                 self.release_tables(M::Format::ROOT - 1, pa, &mut removal);

@@ -75,6 +75,16 @@ impl PageInfo {
         Self { pp_link: next, pp_ref_or_prev: prev }
     }
 
+    /// Both halves as one, as they lie in memory.
+    pub(crate) const fn word(&self) -> u64 {
+        self.pp_link as u64 | (self.pp_ref_or_prev as u64) << 32
+    }
+
+    /// The reverse.
+    pub(super) const fn from_word(word: u64) -> Self {
+        Self { pp_link: word as u32, pp_ref_or_prev: (word >> 32) as u32 }
+    }
+
     /// Whether the frame is on the free list.
     #[must_use]
     pub const fn is_free(&self) -> bool {

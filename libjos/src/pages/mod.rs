@@ -409,7 +409,7 @@ fn link_upwards(run: &mut [PageInfo], first: usize) {
     const STEP: u64 = 1 | 1 << 32;
     let mut links = (first as u64 + 1) | (first as u64).wrapping_sub(1) << 32;
     let mut link = |info: &mut PageInfo| {
-        *info = PageInfo::free((links >> 32) as u32, links as u32);
+        *info = PageInfo::from_word(links);
         links = links.wrapping_add(STEP);
     };
     let (turns, rest) = run.as_chunks_mut::<UNROLLED>();
@@ -420,13 +420,17 @@ fn link_upwards(run: &mut [PageInfo], first: usize) {
 /// How many of `infos`, from the first on, are `state`.
 #[inline]
 fn leading(infos: &[PageInfo], state: PageInfo) -> usize {
-    /// Frames looked at without a branch.
-    const CHUNK: usize = 64;
-    let differs = |info: &PageInfo| {
-        (info.pp_link ^ state.pp_link) | (info.pp_ref_or_prev ^ state.pp_ref_or_prev)
-    };
-    let chunks = infos.chunks_exact(CHUNK);
-    let whole = chunks.take_while(|chunk| chunk.iter().map(differs).fold(0, |a, b| a | b) == 0);
-    let done = whole.count() * CHUNK;
-    done + infos[done..].iter().take_while(|info| differs(info) == 0).count()
+    /// Frames that are looked at without a branch, at most.
+    const MOST: usize = 512;
+    let differs = |info: &PageInfo| info.word() ^ state.word();
+    // Steps grow with what is found, so that short runs are found as fast as they are long.
+    let (mut found, mut step) = (0, 4);
+    while let Some(next) = infos.get(found..found + step) {
+        if next.iter().fold(0, |all, info| all | differs(info)) != 0 {
+            break;
+        }
+        found += step;
+        step = MOST.min(2 * step);
+    }
+    found + infos[found..].iter().take_while(|info| differs(info) == 0).count()
 }

@@ -199,7 +199,7 @@ impl Model {
         let mut waiting = FreeFrames::new();
         pages.release_into(&mut waiting, |releases| {
             let all = first..first + count;
-            all.for_each(|index| releases.release(PhysAddr::new(index as u64 * PGSIZE)));
+            all.for_each(|index| releases.release(PhysAddr::new(index as u64 * PGSIZE), 1));
         });
         for index in first..first + count {
             let pa = pages.page2pa(frame(index));
@@ -209,7 +209,7 @@ impl Model {
         }
         let twice = (first..first + count).filter(|index| index % 3 == 0);
         pages.release_into(&mut waiting, |releases| {
-            twice.for_each(|index| releases.release(PhysAddr::new(index as u64 * PGSIZE)));
+            twice.for_each(|index| releases.release(PhysAddr::new(index as u64 * PGSIZE), 1));
         });
         assert_eq!(pages.take_back(waiting), count);
     }
@@ -325,7 +325,7 @@ fn what_waits_for_a_flush_is_in_no_run() {
         rig.pages.page_incref(frame(index)).unwrap();
     }
     rig.pages.release_into(&mut waiting, |releases| {
-        (2 * MB..4 * MB).step_by(4096).for_each(|pa| releases.release(PhysAddr::new(pa)));
+        (2 * MB..4 * MB).step_by(4096).for_each(|pa| releases.release(PhysAddr::new(pa), 1));
     });
     assert_eq!((rig.alloc_run(1), rig.alloc()), (None, None));
     assert_eq!(rig.pages.take_back(waiting), 512);
@@ -342,7 +342,7 @@ fn a_use_while_a_frame_waits_is_noticed() {
         rig.pages.page_incref(frame(index)).unwrap();
     }
     rig.pages.release_into(&mut waiting, |releases| {
-        (0..4).for_each(|i| releases.release(PhysAddr::new(2 * MB + i * PGSIZE)));
+        (0..4).for_each(|i| releases.release(PhysAddr::new(2 * MB + i * PGSIZE), 1));
     });
     rig.pages.page_incref(frame(first.index() + 1)).unwrap();
     rig.pages.take_back(waiting);
@@ -356,8 +356,8 @@ fn a_use_is_not_counted_down_twice() {
     rig.pages.page_incref(frame(513)).unwrap();
     let mut waiting = FreeFrames::new();
     rig.pages.release_into(&mut waiting, |releases| {
-        releases.release(PhysAddr::new(2 * MB + PGSIZE));
-        releases.release(PhysAddr::new(2 * MB + PGSIZE));
+        releases.release(PhysAddr::new(2 * MB + PGSIZE), 1);
+        releases.release(PhysAddr::new(2 * MB + PGSIZE), 1);
     });
 }
 

@@ -73,20 +73,21 @@ pub(crate) struct Releases<'a> {
 }
 
 impl Releases<'_> {
-    /// Counts one use less of the page at `pa`, if `pages` describes it.
+    /// Counts one use less of each of the `count` pages from `pa` on that `pages` describes.
     ///
     /// # Panics
     ///
     /// As [`page_decref`](super::PageAllocator::page_decref), now or when the last one is counted.
     #[inline]
-    pub(crate) fn release(&mut self, pa: PhysAddr) {
+    pub(crate) fn release(&mut self, pa: PhysAddr, count: usize) {
         // An address below `base` wraps, and lies beyond the end of `pages` then.
         let number = pa.as_u64().wrapping_sub(self.base.as_u64()) / PGSIZE;
         if number != self.end_exclusive {
             self.count_gathered();
             self.start = number;
         }
-        self.end_exclusive = number + 1;
+        // No machine has 2^64 pages.
+        self.end_exclusive = number + count as u64;
     }
 
     /// Counts what was gathered.
