@@ -16,6 +16,9 @@ use crate::pmap::Pmap;
 /// What is written to free pages, to see that nothing depends on them (JOS's `0x97`).
 const PATTERN: u64 = 0x9797_9797_9797_9797;
 
+/// Most pages that [`check_allocator`] takes.
+const MOST_DRAINED: usize = 2048;
+
 /// Where in a page its last word is.
 const LAST_WORD: u64 = PGSIZE - 8;
 
@@ -42,48 +45,50 @@ impl<M: Machine> Pmap<M> {
         let infos = self.pages.infos();
         let head = self.pages.page_free_list_head();
         assert!(head != PageInfo::END, "check_page_free_list: the list is empty");
-        let (mut below_1m, mut above_1m) = (0_usize, 0_usize);
-        let (mut before, mut next) = (PageInfo::END, head);
-        while next != PageInfo::END {
-            let Some(info) = infos.get(next as usize) else {
+        let (npages, ext) = (infos.len(), (M::Layout::EXTPHYSMEM - M::Layout::PHYS_BASE) / PGSIZE);
+        let (mut left, mut below_1m) = (npages, 0_usize);
+        // What comes before the first one is not kept: whatever it says is right.
+        let mut before = infos.get(head as usize).map_or(PageInfo::END, |info| info.pp_ref_or_prev);
+        let mut at = head;
+        // Each page of the machine comes by here. What a panic says is made out where it panics, so
+        // that this stays a dozen instructions.
+        while at != PageInfo::END {
+            let Some(&info) = infos.get(at as usize) else {
+                let at = at;
                 panic!(
-                    "check_page_free_list: a link leads to {next:#x}, outside the {:#x} of pages",
-                    infos.len()
+                    "check_page_free_list: a link leads to {at:#x}, outside the {npages:#x} of pages"
                 );
             };
-            let pa = self.pages.page2pa(Frame::new(next));
-            assert!(
-                info.is_free(),
-                "check_page_free_list: page {pa} is on the list with pp_ref {}",
-                info.pp_ref()
-            );
-            // The first one's is not kept.
-            assert!(
-                next == head || info.pp_ref_or_prev == before,
-                "check_page_free_list: page {pa} is on the list behind page number {before:#x}, \
-                 but says {:#x}",
-                info.pp_ref_or_prev
-            );
-            before = next;
-            if pa.as_u64() < M::Layout::EXTPHYSMEM {
-                below_1m += 1;
-            } else {
-                above_1m += 1;
+            if !info.is_free() {
+                let (pa, pp_ref) = (self.pages.page2pa(Frame::new(at)), info.pp_ref());
+                panic!("check_page_free_list: page {pa} is on the list with pp_ref {pp_ref}");
             }
             // A page that is on the list twice makes it a circle, since it has one link.
-            assert!(
-                below_1m + above_1m <= infos.len(),
-                "check_page_free_list: the list runs in a circle: page {pa} is on it twice"
-            );
-            next = info.pp_link;
+            let Some(others) = left.checked_sub(1) else {
+                let pa = self.pages.page2pa(Frame::new(at));
+                panic!("check_page_free_list: the list runs in a circle: page {pa} is on it twice");
+            };
+            left = others;
+            if info.pp_ref_or_prev != before {
+                let (pa, before) = (self.pages.page2pa(Frame::new(at)), before);
+                let says = info.pp_ref_or_prev;
+                panic!(
+                    "check_page_free_list: page {pa} is on the list behind page number \
+                     {before:#x}, but says {says:#x}"
+                );
+            }
+            below_1m += usize::from(u64::from(at) < ext);
+            before = at;
+            at = info.pp_link;
         }
+        let length = npages - left;
         let base_memory = self.boot.memory.totals::<M::Layout>().base;
         assert!(
             below_1m > 0 || base_memory <= PGSIZE,
             "check_page_free_list: no free page below 1 MB, where {base_memory:#x} bytes are RAM"
         );
-        assert!(above_1m > 0, "check_page_free_list: no free page above 1 MB");
-        let (length, nfree) = (below_1m + above_1m, self.pages.nfree());
+        assert!(length > below_1m, "check_page_free_list: no free page above 1 MB");
+        let nfree = self.pages.nfree();
         assert!(
             length == nfree,
             "check_page_free_list: {length} pages are on the list, the counter says {nfree}"
@@ -94,22 +99,19 @@ impl<M: Machine> Pmap<M> {
     /// Each frame is free, in use or reserved, and there are as many of each as the memory map
     /// promises.
     fn check_states(&self, on_list: usize) {
-        let (mut free, mut in_use) = (0_usize, 0_usize);
-        for (index, info) in (0..).zip(self.pages.infos()) {
-            let pa = self.pages.page2pa(Frame::new(index));
-            match info.pp_link {
-                PageInfo::IN_USE | PageInfo::WAITING | PageInfo::WAITING_RUN => in_use += 1,
-                PageInfo::RESERVED => {}
-                _ => {
-                    free += 1;
-                    continue;
-                }
+        let (mut not_free, mut in_use) = (0_usize, 0_usize);
+        for (index, info) in self.pages.infos().iter().enumerate() {
+            if info.is_free() {
+                continue;
             }
-            assert!(
-                info.pp_ref() != 0,
-                "check_page_free_list: page {pa} is not on the list, yet its pp_ref is 0"
-            );
+            not_free += 1;
+            in_use += usize::from(info.pp_link != PageInfo::RESERVED);
+            if info.pp_ref() == 0 {
+                let pa = self.pages.page2pa(Frame::new(index as u32));
+                panic!("check_page_free_list: page {pa} is not on the list, yet its pp_ref is 0");
+            }
         }
+        let free = self.pages.npages() - not_free;
         assert!(
             free == on_list,
             "check_page_free_list: {free} pages say that they are free, {on_list} are on the list"
@@ -156,7 +158,9 @@ impl<M: Machine> Pmap<M> {
             pages += end.as_u64().saturating_sub(run.start.as_u64()) / PGSIZE;
         }
         for (i, (_, range)) in self.never_free().enumerate() {
-            let first_of = |pa| !self.never_free().take(i).any(|(_, other)| other.contains(pa));
+            let before = || self.never_free().take(i).map(|(_, other)| other);
+            let is_alone = !before().any(|other| other.overlaps(&range));
+            let first_of = |pa| is_alone || !before().any(|other| other.contains(pa));
             let lost =
                 range.pages().filter(|pa| *pa < end && usable.contains(*pa) && first_of(*pa));
             pages -= lost.count() as u64;
@@ -278,8 +282,8 @@ impl<M: Machine> Pmap<M> {
 
 /// Proves that `pages` allocates and frees as it must: every free page once and then none, zeroed
 /// if asked, and none that is freed twice, in use or reserved. Leaves as many pages free as it
-/// found, in the same order. Only pages below `end` are written to; the free list is followed to
-/// the first page above it, and at most as far as the window has pages.
+/// found, in the same order. Of a long free list it takes the first pages, and sets the others
+/// aside: [`Pmap::check_page_free_list`] has proved all of it. Pages from `end` on are not taken.
 ///
 /// # Panics
 ///
@@ -290,8 +294,7 @@ pub(crate) fn check_allocator<M: Machine>(
     end: PhysAddr,
 ) {
     let nfree = pages.nfree();
-    let most = (M::Layout::WINDOW_SIZE / PGSIZE) as usize;
-    let (last, count) = drain(pages, machine, end, most);
+    let (last, count) = drain(pages, machine, end, MOST_DRAINED);
     let rest = pages.set_aside_free_list();
     assert!(
         count + rest.nfree() == nfree,

@@ -353,8 +353,10 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             name: "the free list runs in a circle",
             run: |pmap| {
                 let head = pmap.pages.page_free_list_head();
-                let second = pmap.second_free() as usize;
-                pmap.pages.infos_mut()[second].pp_link = head;
+                let second = pmap.second_free();
+                let infos = pmap.pages.infos_mut();
+                infos[second as usize].pp_link = head;
+                infos[head as usize].pp_ref_or_prev = second;
                 pmap.check_page_free_list();
             },
             says: "check_page_free_list: the list runs in a circle",
