@@ -70,11 +70,6 @@ impl PageInfo {
         Self { pp_link: Self::RESERVED, pp_ref_or_prev: 1 }
     }
 
-    /// A frame on the free list, between those at `prev` and `next`.
-    pub(super) const fn free(prev: u32, next: u32) -> Self {
-        Self { pp_link: next, pp_ref_or_prev: prev }
-    }
-
     /// Both halves as one, as they lie in memory.
     pub(crate) const fn word(&self) -> u64 {
         self.pp_link as u64 | (self.pp_ref_or_prev as u64) << 32

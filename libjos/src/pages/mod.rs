@@ -217,7 +217,7 @@ impl Pages {
             let (start, end) = (index(run.start), index(run.end_exclusive));
             infos[end..done].fill(PageInfo::reserved());
             link_upwards(&mut infos[start..end], start);
-            infos[start].pp_ref_or_prev = PageInfo::END;
+            infos[start].pp_ref_or_prev = 0;
             infos[end - 1].pp_link = next;
             if let Some(info) = infos.get_mut(next as usize) {
                 info.pp_ref_or_prev = end as u32 - 1;
@@ -323,15 +323,16 @@ impl PageAllocator for Pages {
         Some(frame)
     }
 
+    #[inline]
     fn try_page_free(&mut self, frame: Frame) -> Result<(), PageError> {
         let head = self.page_free_list;
         let infos = self.infos_mut();
         let info = &mut infos[frame.index()];
-        if *info != PageInfo::in_use(0) {
+        if info.word() != PageInfo::in_use(0).word() {
             let info = *info;
             return Err(refusal(&info, self.page2pa(frame)));
         }
-        *info = PageInfo::free(PageInfo::END, head);
+        info.pp_link = head;
         if let Some(info) = infos.get_mut(head as usize) {
             info.pp_ref_or_prev = frame.0;
         }

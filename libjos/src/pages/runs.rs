@@ -336,7 +336,7 @@ impl Pages {
     fn unlink(&mut self, first: usize, last: usize) {
         let head = self.page_free_list as usize;
         let infos = self.infos_mut();
-        let (next, mut prev) = (infos[last].pp_link, PageInfo::END);
+        let (next, mut prev) = (infos[last].pp_link, 0);
         if first != head {
             prev = infos[first].pp_ref_or_prev;
             infos[prev as usize].pp_link = next;
@@ -354,7 +354,7 @@ impl Pages {
         let head = self.page_free_list;
         let infos = self.infos_mut();
         link_upwards(&mut infos[first..=last], first);
-        infos[first].pp_ref_or_prev = PageInfo::END;
+        infos[first].pp_ref_or_prev = 0;
         infos[last].pp_link = head;
         if let Some(info) = infos.get_mut(head as usize) {
             info.pp_ref_or_prev = last as u32;
