@@ -147,11 +147,12 @@ class Paging(unittest.TestCase):
 
 
 def array(*infos, **more):
-    """A Pages of (pp_link, pp_ref)."""
+    """A Pages of (pp_link, pp_ref or the page before)."""
     return Pages(FACTS, b"".join(struct.pack("<II", *info) for info in infos), 0x9000, **more)
 
 
 END, RESERVED, IN_USE = (FACTS.page_info[name] for name in ("END", "RESERVED", "IN_USE"))
+WAITING = FACTS.page_info["WAITING"]
 HELD = (RESERVED, 1)
 
 
@@ -159,22 +160,25 @@ class PageStates(unittest.TestCase):
     """The array `pages`."""
 
     def test_states(self):
-        pages = array(HELD, (2, 0), (END, 0), (IN_USE, 3), (END, 1), head=1, nfree=2)
+        pages = array(HELD, (2, 0), (END, 1), (IN_USE, 3), (WAITING, END), head=1, nfree=2)
         self.assertEqual([pages.state(i) for i in range(5)],
-                         ["reserved, pp_ref 1", "free", "free", "in use, pp_ref 3", "free, but pp_ref 1"])
-        self.assertEqual(pages.counts(), (3, 1, 1))
+                         ["reserved, pp_ref 1", "free", "free", "in use, pp_ref 3",
+                          "unmapped, waiting for a TLB flush"])
+        self.assertEqual(pages.counts(), (2, 2, 1))
+        self.assertEqual(info_text(FACTS, WAITING, END), "unmapped, waiting for a TLB flush")
         self.assertEqual(info_text(FACTS, 2, 0), "free, next page 2")
-        self.assertEqual(info_text(FACTS, END, 0), "free, the last on the list")
+        self.assertEqual(info_text(FACTS, END, 1), "free, the last on the list")
 
     def test_free_list(self):
-        found = array(HELD, (3, 0), (END, 0), (2, 0), head=1).free_list()
+        found = array(HELD, (3, 0), (END, 3), (2, 1), head=1).free_list()
         self.assertEqual((found.frames, found.fault), ([1, 3, 2], ""))
 
     def test_the_head_is_the_page_that_none_links_to(self):
         self.assertEqual(array(HELD, (3, 0), (END, 0), (2, 0)).find_head(), 1)
 
     def test_broken_lists_end_and_are_named(self):
-        broken = (([HELD, (2, 0), (1, 0)], "circle"), ([HELD, (9, 0)], "out of pages"), ([HELD, (0, 0)], "page 0 is on"))
+        broken = (([HELD, (2, 0), (1, 1)], "circle"), ([HELD, (9, 0)], "out of pages"), ([HELD, (0, 0)], "page 0 is on"),
+                  ([HELD, (2, 0), (3, 1), (END, 1)], "page 3 comes after page 2, but links back to page 1"))
         for infos, said in broken:
             self.assertIn(said, array(*infos, head=1).free_list().fault)
 

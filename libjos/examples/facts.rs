@@ -45,7 +45,7 @@ fn main() {
     let page_info = object([
         ("size", size_of::<PageInfo>().to_string()),
         ("pp_link", offset_of!(PageInfo, pp_link).to_string()),
-        ("pp_ref", offset_of!(PageInfo, pp_ref_or_prev).to_string()),
+        ("pp_ref_or_prev", offset_of!(PageInfo, pp_ref_or_prev).to_string()),
         ("IN_USE", PageInfo::IN_USE.to_string()),
         ("RESERVED", PageInfo::RESERVED.to_string()),
         ("WAITING", PageInfo::WAITING.to_string()),

@@ -20,9 +20,10 @@ class Pages:
         self.facts, self.pa, self.head, self.nfree = facts, pa, head, nfree
         info = facts.page_info
         self.in_use, self.reserved, self.end = info["IN_USE"], info["RESERVED"], info["END"]
+        self.waiting = (info["WAITING"], info["WAITING_RUN"])
         words = struct.unpack(f"<{len(data) // 4}I", data)
         step = info["size"] // 4
-        self.links, self.refs = words[info["pp_link"] // 4 :: step], words[info["pp_ref"] // 4 :: step]
+        self.links, self.refs = words[info["pp_link"] // 4 :: step], words[info["pp_ref_or_prev"] // 4 :: step]
 
     def __len__(self):
         return len(self.links)
@@ -42,7 +43,9 @@ class Pages:
             return "not set yet"
         link, count = self.links[index], self.refs[index]
         if self.is_free(index):
-            return "free" if count == 0 else f"free, but pp_ref {count}"
+            return "free"
+        if link in self.waiting:
+            return "unmapped, waiting for a TLB flush"
         return f"{'reserved' if link == self.reserved else 'in use'}, pp_ref {count}"
 
     def find_head(self):
@@ -55,6 +58,7 @@ class Pages:
     def free_list(self):
         """The free list from its head on. It stops where the list is broken."""
         frames, seen, index = [], set(), self.find_head()
+        before = None
         while index != self.end:
             if index >= len(self):
                 return FreeList(frames, f"the link after page {frames[-1] if frames else '?'} leads out of pages")
@@ -62,6 +66,9 @@ class Pages:
                 return FreeList(frames, f"it runs in a circle, back to page {index}")
             if not self.is_free(index):
                 return FreeList(frames, f"page {index} is on it, but {self.state(index)}")
+            if before is not None and self.refs[index] != before:
+                return FreeList(frames, f"page {index} comes after page {before}, but links back to page {self.refs[index]}")
+            before = index
             seen.add(index)
             frames.append(index)
             index = self.links[index]
@@ -75,14 +82,15 @@ class Pages:
 
 
 def info_text(facts, link, count):
-    """One PageInfo, as the pretty printer shows it."""
+    """One PageInfo, as the pretty printer shows it. Of a free page, `count` is the link to the page before."""
     info = facts.page_info
     if link == info["RESERVED"]:
         return f"reserved, pp_ref {count}"
     if link == info["IN_USE"]:
         return f"in use, pp_ref {count}"
-    text = "free, the last on the list" if link == info["END"] else f"free, next page {link}"
-    return text if count == 0 else f"{text}, but pp_ref {count}"
+    if link in (info["WAITING"], info["WAITING_RUN"]):
+        return "unmapped, waiting for a TLB flush"
+    return "free, the last on the list" if link == info["END"] else f"free, next page {link}"
 
 
 def ascending(frames):

@@ -74,7 +74,7 @@ class Info(Text):
 
     def text(self):
         """Its state."""
-        return f"PageInfo({info_text(CONTEXT.facts, int(self.value['pp_link']), int(self.value['pp_ref']))})"
+        return f"PageInfo({info_text(CONTEXT.facts, int(self.value['pp_link']), int(self.value['pp_ref_or_prev']))})"
 
 
 class Place(Text):
