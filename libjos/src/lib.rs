@@ -23,6 +23,7 @@
 //! | [`vmprint`](mod@vmprint) | page tables in print, as xv6's lab has them and folded |
 //! | [`explain`] | an address explained: its bits, its walk, why an access was refused |
 //! | [`pmap`] | `mem_init`: all of it in order |
+//! | [`schemes`] | the textbook's ways of keeping books on frames, to be compared |
 //! | [`line`](mod@line) | a line editor, for the monitor |
 //! | [`processor`] | what the bits of control registers and error codes mean |
 //! | [`monitor`] | the kernel monitor's commands, as far as they need no processor |
@@ -67,6 +68,7 @@ pub mod range;
 pub mod range_set;
 pub mod removal;
 pub mod riscv;
+pub mod schemes;
 #[cfg(any(test, feature = "std"))]
 pub mod sim;
 pub mod space;

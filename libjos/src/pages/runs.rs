@@ -261,6 +261,16 @@ impl Pages {
         self.lists.steps
     }
 
+    /// The order of the largest run that [`page_alloc_run`](Self::page_alloc_run) finds now; `None`
+    /// where nothing is free. Looks at all frames.
+    #[must_use]
+    pub fn largest_run(&self) -> Option<u32> {
+        match first_run(self.infos().iter().map(PageInfo::is_free), MAX_ORDER) {
+            Ok(_) => Some(MAX_ORDER),
+            Err(bound) => bound.checked_sub(1),
+        }
+    }
+
     /// Finds 2^`order` frames within one block; their first index.
     fn find_in_block(&mut self, order: u32) -> Option<usize> {
         loop {
