@@ -24,7 +24,9 @@
 //!                         +---------------------------+ 0xeebf_f000
 //!                         |        guard page         | --/--  4 KB
 //!               USTACKTOP +---------------------------+ 0xeebf_e000
-//!                         |  program, heap and stack  | RW/RW
+//!                         |      heap and stack       | RW/RW
+//!                   UHEAP +---------------------------+ 0x4000_0000
+//!                         |          program          | RW/RW  1016 MB
 //!                   UTEXT +---------------------------+ 0x0080_0000
 //!                         |    temporary mappings     | RW/RW  4 MB
 //!                   UTEMP +---------------------------+ 0x0040_0000

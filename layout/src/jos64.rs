@@ -32,7 +32,9 @@
 //!                         +---------------------------+ 0x0000_7fff_ffff_e000
 //!                         |        guard page         | --/--  4 KB
 //!               USTACKTOP +---------------------------+ 0x0000_7fff_ffff_d000
-//!                         |  program, heap and stack  | RW/RW
+//!                         |      heap and stack       | RW/RW
+//!                   UHEAP +---------------------------+ 0x0000_0000_4000_0000
+//!                         |          program          | RW/RW  1016 MB
 //!                   UTEXT +---------------------------+ 0x0000_0000_0080_0000
 //!                         |    temporary mappings     | RW/RW  4 MB
 //!                   UTEMP +---------------------------+ 0x0000_0000_0040_0000
@@ -67,5 +69,6 @@ const _: () = {
     assert!(Jos64::UPAGES == 0xFFFF_FE80_0000_0000);
     assert!(Jos64::UENVS == 0xFFFF_FE00_0000_0000);
     assert!(Jos64::UTOP == 0x0000_7FFF_FFFF_F000);
+    assert!(Jos64::UHEAP == 0x4000_0000);
     assert!(Jos64::UTEXT == 8 * MB);
 };

@@ -100,6 +100,9 @@ pub trait MemLayout: 'static {
     const UTEMP: u64 = 4 * MB;
     /// Where an application's program begins.
     const UTEXT: u64 = 2 * Self::UTEMP;
+    /// Where an application's heap begins: above any program, and at a multiple of every machine's
+    /// large pages.
+    const UHEAP: u64 = GB;
 
     /// The whole map as data, from the top down. The regions tile the address space: each ends
     /// where the one before begins. Use [`regions`](crate::regions), which leaves out those that
@@ -110,7 +113,8 @@ pub trait MemLayout: 'static {
 /// Fails the build where a map breaks a promise of the documents. Called beside each map.
 pub(crate) const fn assert_layout<L: MemLayout + ?Sized>() {
     // The regimes are in order, and each boundary is where one root entry ends.
-    assert!(L::UTEMP < L::UTEXT && L::UTEXT < L::USTACKTOP && L::USTACKTOP < L::UXSTACKTOP);
+    assert!(L::UTEMP < L::UTEXT && L::UTEXT < L::UHEAP);
+    assert!(L::UHEAP < L::USTACKTOP && L::USTACKTOP < L::UXSTACKTOP);
     assert!(L::UTOP <= L::UENVS && L::UENVS < L::UPAGES && L::UPAGES < L::UVPT);
     assert!(L::UVPT < L::ULIM && L::ULIM <= L::MMIOBASE && L::MMIOBASE < L::MMIOLIM);
     assert!(L::PTSIZE.is_power_of_two() && L::ULIM.is_multiple_of(L::PTSIZE));

@@ -28,7 +28,7 @@ pub fn picture<L: MemLayout>() -> Picture<L> {
 
 impl<L: MemLayout> Picture<L> {
     /// The boundaries that have names.
-    const BOUNDARIES: [(&'static str, u64); 16] = [
+    const BOUNDARIES: [(&'static str, u64); 17] = [
         ("KERNBASE", L::KERNBASE),
         ("KSTACKTOP", L::KSTACKTOP),
         ("KSTACK", L::KSTACK),
@@ -42,6 +42,7 @@ impl<L: MemLayout> Picture<L> {
         ("UTOP", L::UTOP),
         ("UXSTACKTOP", L::UXSTACKTOP),
         ("USTACKTOP", L::USTACKTOP),
+        ("UHEAP", L::UHEAP),
         ("UTEXT", L::UTEXT),
         ("UTEMP", L::UTEMP),
         ("0", 0),

@@ -72,12 +72,12 @@ pub fn region_of<L: MemLayout + ?Sized>(va: u64) -> Option<&'static Region> {
 
 /// Builds the table of `L`: each row is given by its lowest address and reaches up to the row
 /// above it.
-pub(crate) const fn table<L: MemLayout + ?Sized>() -> [Region; 18] {
+pub(crate) const fn table<L: MemLayout + ?Sized>() -> [Region; 19] {
     use Content::{Application, Empty, Invalid, KernelStack, PageTables, Pages, PhysMap, Window};
     let physmap_end = L::PHYSMAP + L::PHYSMAP_MAX;
     let kstack_gap = L::KSTACK - L::KSTKGAP;
     let (uvpt, uvpt_access) = if L::SELF_MAP { (PageTables, "R-/R-") } else { (Invalid, "--/--") };
-    let rows: [(&'static str, u64, Content, &'static str); 18] = [
+    let rows: [(&'static str, u64, Content, &'static str); 19] = [
         ("window on physical memory", L::KERNBASE, Window, "RW/--"),
         ("kernel stack", L::KSTACK, KernelStack, "RW/--"),
         ("guard gap", kstack_gap, Invalid, "--/--"),
@@ -93,11 +93,12 @@ pub(crate) const fn table<L: MemLayout + ?Sized>() -> [Region; 18] {
         ("unused", L::UTOP, Invalid, "--/--"),
         ("exception stack", L::UXSTACKTOP - PGSIZE, Application, "RW/RW"),
         ("guard page", L::USTACKTOP, Invalid, "--/--"),
-        ("program, heap and stack", L::UTEXT, Application, "RW/RW"),
+        ("heap and stack", L::UHEAP, Application, "RW/RW"),
+        ("program", L::UTEXT, Application, "RW/RW"),
         ("temporary mappings", L::UTEMP, Application, "RW/RW"),
         ("low addresses", 0, Application, "RW/RW"),
     ];
-    let mut table = [Region { name: "", base: 0, size: 0, content: Invalid, access: "" }; 18];
+    let mut table = [Region { name: "", base: 0, size: 0, content: Invalid, access: "" }; 19];
     let mut last = L::VA_LAST; // of the row at hand
     let mut i = 0;
     while i < rows.len() {

@@ -22,7 +22,7 @@ macro_rules! constants {
 
 fn main() {
     let addresses = constants!(KERNBASE KSTACKTOP KSTACK MMIOLIM MMIOBASE ULIM PHYSMAP UVPT UPAGES
-        UENVS UTOP UXSTACKTOP USTACKTOP UTEXT UTEMP);
+        UENVS UTOP UXSTACKTOP USTACKTOP UHEAP UTEXT UTEMP);
     let sizes = constants!(PTSIZE KSTKSIZE KSTKGAP WINDOW_SIZE PHYSMAP_MAX);
     let physical = constants!(PHYS_BASE IOPHYSMEM EXTPHYSMEM);
     let regions = regions::<Jos64>().map(|region| {

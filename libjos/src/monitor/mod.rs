@@ -88,6 +88,7 @@ pub fn constants<L: MemLayout>() -> impl Iterator<Item = (&'static str, u64)> {
         ("UTOP", L::UTOP),
         ("UXSTACKTOP", L::UXSTACKTOP),
         ("USTACKTOP", L::USTACKTOP),
+        ("UHEAP", L::UHEAP),
         ("UTEXT", L::UTEXT),
         ("UTEMP", L::UTEMP),
         ("PTSIZE", L::PTSIZE),
