@@ -49,6 +49,8 @@ pub mod copy;
 pub mod cow;
 pub mod explain;
 pub mod format;
+#[expect(unsafe_code)]
+pub mod heap;
 pub mod i386;
 pub mod kaddr;
 pub mod line;
