@@ -37,6 +37,8 @@ pub(super) struct Class {
     pub(super) first: usize,
     /// Blocks of a slab.
     pub(super) blocks: usize,
+    /// 2^32 / `size`, rounded up: a multiplication in place of a division.
+    inverse: u64,
 }
 
 impl Class {
@@ -45,7 +47,16 @@ impl Class {
         let first = SLAB_HEADER.next_multiple_of(align);
         let least = (first + MIN_BLOCKS * size).next_power_of_two();
         let slab = if least < PGSIZE as usize { PGSIZE as usize } else { least };
-        Self { size, slab, first, blocks: (slab - first) / size }
+        let inverse = (1_u64 << 32).div_ceil(size as u64);
+        Self { size, slab, first, blocks: (slab - first) / size, inverse }
+    }
+
+    /// Whether a block begins at this offset, which lies in a slab.
+    #[inline]
+    pub(super) const fn is_block(&self, offset: usize) -> bool {
+        let from_first = offset.wrapping_sub(self.first);
+        let block = ((from_first as u64).wrapping_mul(self.inverse) >> 32) as usize;
+        block < self.blocks && block * self.size == from_first
     }
 }
 
@@ -88,11 +99,11 @@ static CLASS_OF: [u8; MAX_SMALL / GRAIN + 1] = {
     numbers
 };
 
-/// The class for a block of `layout`, whose size is not 0; `None` where it is not small.
+/// The class for a block of `layout`; `None` where it is not small, or has no bytes.
 #[inline]
 pub(super) fn class_of(layout: Layout) -> Option<usize> {
     let (size, align) = (layout.size(), layout.align());
-    if size > MAX_SMALL || align > MAX_SMALL {
+    if size.wrapping_sub(1) >= MAX_SMALL || align > MAX_SMALL {
         return None;
     }
     // Both are at most a page, so the sums are small.

@@ -4,6 +4,8 @@
 use core::alloc::Layout;
 use core::fmt;
 
+use super::OutOfPages;
+
 /// Why the heap did not do what it was asked. All but [`OutOfMemory`](Self::OutOfMemory) are bugs
 /// of the program that uses the heap; addresses are those that the program knows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,21 +33,21 @@ pub enum HeapError {
         /// What was given.
         given: Layout,
     },
-    /// No block begins there, or what the heap keeps in front of it was overwritten. Nothing has
-    /// changed.
+    /// No block begins there: none ever did, or it is free and its memory given back, or what the
+    /// heap keeps in front of it was overwritten. Nothing has changed.
     Foreign {
         /// The address.
         at: usize,
         /// Bytes that are said to be there.
         size: usize,
     },
-    /// Bytes behind the block's end were written. The block is still allocated.
+    /// Bytes behind the block's end, or in front of it, were written. It is still allocated.
     Overrun {
         /// The block's address.
         at: usize,
         /// Its bytes.
         size: usize,
-        /// The first byte behind it that is not as it was.
+        /// The first byte that is not as it was.
         changed: usize,
     },
     /// Memory was written after it had been freed. The heap does not use it any more.
@@ -78,16 +80,37 @@ impl fmt::Display for HeapError {
                 )
             }
             Self::Foreign { at, size } => {
-                write!(f, "{at:#x} is no block of the heap, nor one of {size} bytes")
+                write!(f, "no block of {size} bytes is allocated at {at:#x}")
             }
             Self::Overrun { at, size, changed } => {
-                write!(f, "block {at:#x} of {size} bytes was overrun: {changed:#x} is written")
+                write!(f, "block {at:#x} of {size} bytes was overrun: {changed:#x} was written")
             }
             Self::UseAfterFree { at, size, changed } => {
-                write!(f, "{size} bytes at {at:#x} were used after free: {changed:#x} is written")
+                write!(f, "{size} bytes at {at:#x} were used after free: {changed:#x} was written")
             }
         }
     }
 }
 
 impl core::error::Error for HeapError {}
+
+/// Why a part of the heap has no memory to give to another part.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// There is none.
+    OutOfPages,
+    /// There is, but somebody uses it.
+    Misused(HeapError),
+}
+
+impl From<OutOfPages> for Refusal {
+    fn from(OutOfPages: OutOfPages) -> Self {
+        Self::OutOfPages
+    }
+}
+
+impl From<HeapError> for Refusal {
+    fn from(error: HeapError) -> Self {
+        Self::Misused(error)
+    }
+}

@@ -4,43 +4,65 @@
 //! Its [`Segment`] lies right in front of the block.
 
 use core::alloc::Layout;
-use core::ptr::NonNull;
 
 use super::segments::{HEADER, PAGE, SEGMENT, Segment, Segments};
 use super::{HeapPages, OutOfPages};
 
+/// A huge block.
+#[derive(Clone, Copy)]
+pub(super) struct Huge {
+    /// Its address.
+    pub(super) block: usize,
+    /// Bytes that there is room for.
+    pub(super) size: usize,
+    /// Bytes mapped for it.
+    pub(super) held: usize,
+}
+
+impl Huge {
+    /// The block at `block` that ends at `end`.
+    fn new(block: usize, end: usize) -> Self {
+        Self { block, size: end - block, held: end - Self::start(block) }
+    }
+
+    /// Where the segment of the block at `block` begins.
+    fn start(block: usize) -> usize {
+        (block - HEADER) & !(PAGE - 1)
+    }
+}
+
 impl<P: HeapPages> Segments<P> {
     /// A block for `layout`, which is huge.
-    pub(super) fn alloc_huge(&mut self, layout: Layout) -> Result<NonNull<u8>, OutOfPages> {
+    pub(super) fn alloc_huge(&mut self, layout: Layout) -> Result<Huge, OutOfPages> {
         let place = |from: usize, to: usize| {
-            // At a large page's start, if the block's own alignment is not the greater one.
+            // From a large page's start on, unless the block's own alignment is greater.
             let header = from.checked_next_multiple_of(SEGMENT)?;
             let block = header.checked_add(HEADER)?.checked_next_multiple_of(layout.align())?;
             let end = block.checked_add(layout.size())?.checked_next_multiple_of(PAGE)?;
-            (end <= to).then_some(((block - HEADER) & !(PAGE - 1), block, end))
+            (end <= to).then_some((block, end))
         };
-        let (prev, (start, block, end)) = self.find(place).ok_or(OutOfPages)?;
+        let (prev, (block, end)) = self.find(place).ok_or(OutOfPages)?;
+        let start = Huge::start(block);
         self.map(start, end)?;
         self.insert(prev, block - HEADER, Segment::huge(start, block, end));
-        Ok(self.at(block))
+        Ok(Huge::new(block, end))
     }
 
-    /// Bytes that the huge block at `addr` has room for; `None` where there is no such block.
+    /// The huge block at `addr`; `None` where there is none.
     ///
     /// # Safety
     ///
     /// The bytes in front of `addr` are mapped.
-    pub(super) unsafe fn huge_size(&self, addr: usize) -> Option<usize> {
+    pub(super) unsafe fn huge(&self, addr: usize) -> Option<Huge> {
         if !addr.is_multiple_of(align_of::<Segment>()) {
             return None;
         }
-        let at = self.at(addr - HEADER).cast::<Segment>();
-        // SAFETY: mapped, says the caller, and aligned. Whatever is there, the numbers of a
-        // `Segment` may be read from it.
-        let (block, end) = unsafe {
-            ((&raw const (*at.as_ptr()).block).read(), (&raw const (*at.as_ptr()).end).read())
-        };
-        (block == addr).then(|| end - block)
+        let at = self.at(addr - HEADER).cast::<Segment>().as_ptr();
+        // SAFETY: mapped, says the caller, and aligned. Whatever is there, these numbers may be
+        // read from it.
+        let (block, end) =
+            unsafe { ((&raw const (*at).block).read(), (&raw const (*at).end).read()) };
+        (block == addr && end > block).then(|| Huge::new(block, end))
     }
 
     /// Frees a huge block.
@@ -52,30 +74,29 @@ impl<P: HeapPages> Segments<P> {
         self.remove(self.at(addr - HEADER).cast());
     }
 
-    /// Gives the huge block at `addr` room for `size` bytes where it is, or says that it cannot.
+    /// Gives the huge block at `addr` room for `size` bytes where it is; `None` where it cannot.
     ///
     /// # Safety
     ///
     /// It is a huge block, and nobody uses what is beyond `size`.
-    pub(super) unsafe fn resize_huge(&mut self, addr: usize, size: usize) -> bool {
+    pub(super) unsafe fn resize_huge(&mut self, addr: usize, size: usize) -> Option<Huge> {
         let mut at = self.at(addr - HEADER).cast::<Segment>();
-        // SAFETY: a huge block has its segment in front, the caller says, and the next one is on
-        // the list. Nothing else refers to them.
+        // SAFETY: a huge block has its segment in front, and the next one is on the list. Nothing
+        // else refers to them.
         let (end, limit) = unsafe {
             let segment = at.as_ref();
             let limit = segment.next.map(|next| next.as_ref().start);
             (segment.end, limit.unwrap_or(self.region.addr().get() + self.region.len()))
         };
-        let wanted = addr.checked_add(size).and_then(|end| end.checked_next_multiple_of(PAGE));
-        let Some(wanted) = wanted.filter(|wanted| *wanted <= limit) else { return false };
-        if wanted > end && self.map(end, wanted).is_err() {
-            return false;
+        let wanted = addr.checked_add(size)?.checked_next_multiple_of(PAGE)?;
+        if wanted > limit || (wanted > end && self.map(end, wanted).is_err()) {
+            return None;
         }
         // SAFETY: as above.
         unsafe { at.as_mut() }.end = wanted;
         if wanted < end {
             self.unmap(wanted, end);
         }
-        true
+        Some(Huge::new(addr, wanted))
     }
 }

@@ -24,60 +24,27 @@ mod error;
 mod huge;
 mod poison;
 mod segments;
+mod slabs;
+mod slow;
+mod source;
 mod stats;
 
 use core::alloc::Layout;
 use core::fmt;
-use core::num::NonZeroUsize;
 use core::ptr::NonNull;
 
 pub use error::HeapError;
+pub use source::{HeapPages, OutOfPages};
 pub use stats::{BlockStats, HeapStats};
 
-use crate::addr::VirtAddr;
-use classes::{CLASSES, GRAIN, NR_CLASSES};
-use segments::{SEGMENT, Segments, is_huge};
-
-/// There are no pages to map.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct OutOfPages;
-
-impl fmt::Display for OutOfPages {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not enough free pages")
-    }
-}
-
-impl core::error::Error for OutOfPages {}
-
-/// Where a heap's memory comes from: the machine's pages, mapped at addresses that the heap
-/// chooses.
-///
-/// # Safety
-///
-/// Where [`map`](Self::map) succeeds, these addresses are memory that can be read and written and
-/// that nobody else uses, until they are unmapped.
-pub unsafe trait HeapPages {
-    /// Maps `[start, start + size)`, of which nothing is mapped yet. All of it are whole pages in
-    /// the heap's region. What the memory holds does not matter. Where `start` is a multiple of
-    /// 2 MB and `size` is as large, large pages can be used.
-    ///
-    /// # Errors
-    ///
-    /// [`OutOfPages`]; then nothing of it is mapped.
-    fn map(&mut self, start: VirtAddr, size: u64) -> Result<(), OutOfPages>;
-
-    /// Unmaps `[start, start + size)`, all of which is mapped, perhaps by several calls of
-    /// [`map`](Self::map), or as a part of what one mapped.
-    fn unmap(&mut self, start: VirtAddr, size: u64);
-
-    /// Bytes of pages that could still be mapped.
-    fn left(&self) -> u64;
-}
+use classes::class_of;
+use segments::{PAGE, SEGMENT, Segments};
+use slabs::Slabs;
 
 /// A heap. See the [module](self).
 pub struct Heap<P> {
     segments: Segments<P>,
+    slabs: Slabs,
     /// Bytes that the program has asked for and not freed.
     asked: usize,
     large: BlockStats,
@@ -101,7 +68,7 @@ impl<P: HeapPages> Heap<P> {
     /// # Safety
     ///
     /// Nobody else uses the addresses of `region` as long as there is the heap or a block of it.
-    /// The pointer is good for whatever `pages` maps there. Its memory need not exist before.
+    /// The pointer is good for whatever `pages` maps there. Nothing need be mapped yet.
     ///
     /// # Panics
     ///
@@ -109,38 +76,32 @@ impl<P: HeapPages> Heap<P> {
     #[must_use]
     pub unsafe fn new(region: NonNull<[u8]>, pages: P, poison: bool) -> Self {
         assert!(
-            region.addr().get().is_multiple_of(SEGMENT)
-                && region.len().is_multiple_of(segments::PAGE),
-            "a heap at {region:?} of {:#x} bytes: it begins at a large page and has whole pages",
+            region.addr().get().is_multiple_of(SEGMENT) && region.len().is_multiple_of(PAGE),
+            "a heap of {:#x} bytes at {region:?}: it begins with a large page and has whole pages",
             region.len()
         );
         let segments = Segments::new(region, pages, poison);
-        Self { segments, asked: 0, large: BlockStats::default(), huge: BlockStats::default() }
+        let (large, huge) = (BlockStats::default(), BlockStats::default());
+        Self { segments, slabs: Slabs::new(), asked: 0, large, huge }
     }
 
     /// Allocates a block. Its bytes are not initialised. A block of 0 bytes needs no memory: it
-    /// is an aligned address, which nothing lies at.
+    /// is an aligned address at which nothing lies.
     ///
     /// # Errors
     ///
-    /// [`HeapError::OutOfMemory`]; with poison [`HeapError::UseAfterFree`] too.
+    /// [`HeapError::OutOfMemory`], and the heap is as it was. With poison
+    /// [`HeapError::UseAfterFree`] too.
+    #[inline]
     pub fn alloc(&mut self, layout: Layout) -> Result<NonNull<u8>, HeapError> {
-        if layout.size() == 0 {
-            let align = NonZeroUsize::new(layout.align()).expect("no alignment is 0");
-            return Ok(NonNull::without_provenance(align));
+        if let Some(class) = class_of(layout)
+            && !self.segments.poison
+            && let Some(block) = self.slabs.alloc(class)
+        {
+            self.asked += layout.size();
+            return Ok(block);
         }
-        let out_of_pages = |heap: &mut Self| HeapError::OutOfMemory {
-            asked: layout.size(),
-            left: heap.segments.left(),
-        };
-        let block = if is_huge(layout) {
-            self.segments.alloc_huge(layout)
-        } else {
-            self.segments.alloc_shared(grains(layout))
-        };
-        let block = block.map_err(|OutOfPages| out_of_pages(self))?;
-        self.asked += layout.size();
-        Ok(block)
+        self.alloc_slowly(layout)
     }
 
     /// Frees a block that was allocated with `layout`.
@@ -148,31 +109,29 @@ impl<P: HeapPages> Heap<P> {
     /// # Errors
     ///
     /// [`HeapError::DoubleFree`], [`WrongLayout`](HeapError::WrongLayout) and
-    /// [`Foreign`](HeapError::Foreign) as far as they are found; with poison always, and
-    /// [`HeapError::Overrun`] too. Nothing is freed then.
+    /// [`Foreign`](HeapError::Foreign) for a small block as far as its slab shows it, with poison
+    /// for each block and always; with poison [`Overrun`](HeapError::Overrun) too. The block is
+    /// not freed then. With poison [`UseAfterFree`](HeapError::UseAfterFree) too, of other
+    /// memory: the block is freed.
     ///
     /// # Safety
     ///
     /// `block` came from this heap with `layout`, is allocated, and nobody uses it any more. The
-    /// errors are a help in finding where this is broken, not a licence to break it.
+    /// errors help to find where this is broken; they do not allow it.
+    #[inline]
     pub unsafe fn dealloc(&mut self, block: NonNull<u8>, layout: Layout) -> Result<(), HeapError> {
-        let (at, size) = (block.addr().get(), layout.size());
-        if size == 0 {
+        let addr = block.addr().get();
+        if let Some(class) = class_of(layout)
+            && !self.segments.poison
+            && self.segments.may_hold(addr)
+        {
+            // SAFETY: the caller's promise.
+            unsafe { self.slabs.free(class, addr, layout, &mut self.segments)? };
+            self.asked -= layout.size();
             return Ok(());
         }
-        if !self.segments.may_hold(at) {
-            return Err(HeapError::Foreign { at, size });
-        }
         // SAFETY: the caller's promise.
-        unsafe {
-            if is_huge(layout) {
-                self.segments.free_huge(at);
-            } else {
-                self.segments.free_shared(at, grains(layout).size());
-            }
-        }
-        self.asked -= size;
-        Ok(())
+        unsafe { self.dealloc_slowly(addr, layout) }
     }
 
     /// Changes a block's size to `new_size` bytes: where it is, if there is room, else by moving
@@ -180,54 +139,64 @@ impl<P: HeapPages> Heap<P> {
     ///
     /// # Errors
     ///
-    /// Those of [`alloc`](Self::alloc) and [`dealloc`](Self::dealloc); the block is as it was
-    /// then.
+    /// Those of [`alloc`](Self::alloc) and [`dealloc`](Self::dealloc). Unless freed memory was
+    /// used the block is as it was then.
     ///
     /// # Safety
     ///
-    /// As for [`dealloc`](Self::dealloc); when it succeeds, the block is the new one alone.
+    /// As for [`dealloc`](Self::dealloc), where it succeeds; the block then is the new one.
     pub unsafe fn realloc(
         &mut self,
         block: NonNull<u8>,
         layout: Layout,
         new_size: usize,
     ) -> Result<NonNull<u8>, HeapError> {
-        let new_layout = Layout::from_size_align(new_size, layout.align())
-            .map_err(|_| HeapError::OutOfMemory { asked: new_size, left: self.segments.left() })?;
-        let new = self.alloc(new_layout)?;
-        // SAFETY: the caller's block has `layout.size()` bytes, the new one `new_size`; they do
-        // not overlap, for both are allocated. The caller gives the old one up.
+        let Ok(new_layout) = Layout::from_size_align(new_size, layout.align()) else {
+            return Err(self.out_of_memory(new_size));
+        };
+        // SAFETY: the caller's block has `layout.size()` bytes and is given up for the new one,
+        // which has `new_size`; both are allocated when one is copied, so they do not overlap.
         unsafe {
+            let addr = block.addr().get();
+            if self.segments.poison && layout.size() != 0 {
+                self.check(addr, layout)?;
+            } else if !self.segments.poison && self.resize(addr, layout, new_layout) {
+                self.asked = self.asked - layout.size() + new_size;
+                return Ok(block);
+            }
+            let new = self.alloc(new_layout)?;
             new.copy_from_nonoverlapping(block, layout.size().min(new_size));
             self.dealloc(block, layout)?;
+            Ok(new)
         }
-        Ok(new)
     }
 
     /// Gives back all memory that is kept though no block needs it. Says how many bytes that was.
-    pub fn trim(&mut self) -> usize {
+    ///
+    /// # Errors
+    ///
+    /// [`HeapError::UseAfterFree`], with poison.
+    pub fn trim(&mut self) -> Result<usize, HeapError> {
         let held = self.segments.held;
+        self.slabs.trim(&mut self.segments)?;
         self.segments.trim();
-        held - self.segments.held
+        Ok(held - self.segments.held)
     }
 
     /// What the heap holds.
     #[must_use]
     pub fn stats(&self) -> HeapStats {
-        HeapStats {
-            asked: self.asked,
-            handed_out: self.asked,
-            held: self.segments.held,
-            peak: self.segments.peak,
-            small: [BlockStats::default(); NR_CLASSES],
-            large: self.large,
-            huge: self.huge,
-        }
+        let Segments { held, peak, .. } = self.segments;
+        let small = self.slabs.stats();
+        let in_slabs: usize = small.iter().map(|class| class.held).sum();
+        let large = BlockStats { held: held - self.huge.held - in_slabs, ..self.large };
+        let bytes: usize = small.iter().map(|class| class.bytes).sum();
+        let handed_out = bytes + large.bytes + self.huge.bytes;
+        HeapStats { asked: self.asked, handed_out, held, peak, small, large, huge: self.huge }
     }
-}
 
-/// `layout` with its size a multiple of [`GRAIN`].
-fn grains(layout: Layout) -> Layout {
-    let (size, align) = (layout.size().next_multiple_of(GRAIN), layout.align().max(GRAIN));
-    Layout::from_size_align(size, align).expect("a large block's size is far from the limit")
+    #[cold]
+    fn out_of_memory(&self, asked: usize) -> HeapError {
+        HeapError::OutOfMemory { asked, left: self.segments.left() }
+    }
 }

@@ -1,9 +1,91 @@
-//! Poison.
+//! Poison: how misuse of the heap is found, if the heap was told to look for it.
+//!
+//! Every free byte is [`FREE`], except where a list has its links: at the start of a free block
+//! and, in segments, at the start of a page. What is allocated must still be so. A block has
+//!
+//! ```text
+//!     | links | FREE ... | Seal | the program's bytes | RED ... |
+//!     base              block                              base + size
+//! ```
+//!
+//! where FREE is there for large alignments only, and RED for at least [`RED_ZONE`] bytes. The
+//! [`Seal`] has the layout; it is FREE too when the block is.
 
+use core::alloc::Layout;
 use core::ptr::NonNull;
+
+use layout::PGSIZE;
+
+use super::HeapError;
+use super::classes::{GRAIN, MAX_SMALL};
 
 /// What every free byte is.
 const FREE: u8 = 0xDF;
+
+/// What every byte of a red zone is.
+const RED: u8 = 0xFD;
+
+/// Bytes of a red zone at least.
+const RED_ZONE: usize = 16;
+
+/// Bytes that a list's links take in free memory.
+const LINKS: usize = super::slabs::FREE_BLOCK;
+
+/// What lies in front of an allocated block.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq)]
+struct Seal {
+    /// Bytes that the program asked for.
+    size: usize,
+    /// Made of the block's address, its size, and in the lowest bits its alignment's logarithm.
+    seal: usize,
+}
+
+const SEAL: usize = size_of::<Seal>();
+const _: () = assert!(LINKS.is_multiple_of(GRAIN) && SEAL.is_multiple_of(GRAIN));
+
+/// Bits of a seal that are the alignment's logarithm.
+const LOG2: usize = 0x3F;
+
+impl Seal {
+    const IS_FREE: Self = {
+        let word = usize::from_ne_bytes([FREE; size_of::<usize>()]);
+        Self { size: word, seal: word }
+    };
+
+    fn new(addr: usize, layout: Layout) -> Self {
+        let log2 = layout.align().trailing_zeros() as usize;
+        Self { size: layout.size(), seal: Self::mix(addr, layout.size()) & !LOG2 | log2 }
+    }
+
+    fn mix(addr: usize, size: usize) -> usize {
+        (addr ^ size.rotate_left(32)).wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as usize)
+    }
+
+    /// The layout, if this is the seal of a block at `addr`.
+    fn layout(self, addr: usize) -> Option<Layout> {
+        let align = 1_usize.checked_shl((self.seal & LOG2) as u32)?;
+        let layout = Layout::from_size_align(self.size, align).ok()?;
+        (Self::new(addr, layout) == self).then_some(layout)
+    }
+}
+
+/// Bytes between a block's base and what the program gets.
+pub(super) fn front(layout: Layout) -> usize {
+    layout.align().max(LINKS + SEAL)
+}
+
+/// What must be allocated for a block of `layout`; `None` where that is more than there can be.
+pub(super) fn padded(layout: Layout) -> Option<Layout> {
+    let size = front(layout).checked_add(layout.size())?.checked_add(RED_ZONE)?;
+    let align = layout.align().max(GRAIN);
+    let (size, align) = if size > MAX_SMALL || align > MAX_SMALL {
+        (size.checked_next_multiple_of(PGSIZE as usize)?, align.max(PGSIZE as usize))
+    } else {
+        (size.next_multiple_of(GRAIN), align)
+    };
+    Layout::from_size_align(size, align).ok()
+}
 
 /// Fills memory that is free now.
 ///
@@ -13,4 +95,123 @@ const FREE: u8 = 0xDF;
 pub(super) unsafe fn fill(at: NonNull<u8>, size: usize) {
     // SAFETY: the caller's promise.
     unsafe { at.write_bytes(FREE, size) };
+}
+
+/// Checks that `size` free bytes, which may have links at every multiple of `every` bytes, are as
+/// they were left.
+///
+/// # Errors
+///
+/// [`HeapError::UseAfterFree`].
+///
+/// # Safety
+///
+/// The `size` bytes are mapped, and nobody's.
+pub(super) unsafe fn check_free(
+    at: NonNull<u8>,
+    size: usize,
+    every: usize,
+) -> Result<(), HeapError> {
+    for start in (0..size).step_by(every) {
+        // SAFETY: the caller's promise.
+        unsafe { unchanged(at, start + LINKS..start + every, FREE) }
+            .map_err(|changed| HeapError::UseAfterFree { at: at.addr().get(), size, changed })?;
+    }
+    Ok(())
+}
+
+/// Makes a block for `layout` of the `size` bytes at `base`, which were allocated for it and, if
+/// they are `small`, were not checked yet.
+///
+/// # Errors
+///
+/// [`HeapError::UseAfterFree`].
+///
+/// # Safety
+///
+/// The bytes are mapped and nobody's, and enough.
+pub(super) unsafe fn seal(
+    base: NonNull<u8>,
+    size: usize,
+    small: bool,
+    layout: Layout,
+) -> Result<NonNull<u8>, HeapError> {
+    let front = front(layout);
+    // SAFETY: all of it is within the bytes that the caller leaves to this function. A block is
+    // aligned to more than a seal.
+    unsafe {
+        if small {
+            check_free(base, size, size)?;
+        }
+        let block = base.add(front);
+        block.cast::<Seal>().sub(1).write(Seal::new(block.addr().get(), layout));
+        block.add(layout.size()).write_bytes(RED, size - front - layout.size());
+        Ok(block)
+    }
+}
+
+/// Checks that `block` is what the program says it is.
+///
+/// # Errors
+///
+/// [`HeapError::DoubleFree`], [`HeapError::Foreign`], [`HeapError::WrongLayout`].
+///
+/// # Safety
+///
+/// The [`LINKS`] and [`SEAL`] bytes in front of `block` are mapped.
+pub(super) unsafe fn check_seal(block: NonNull<u8>, given: Layout) -> Result<(), HeapError> {
+    let (at, size) = (block.addr().get(), given.size());
+    // SAFETY: the caller's promise; integers may be read from any bytes.
+    let seal = unsafe { block.cast::<Seal>().sub(1).read_unaligned() };
+    match seal.layout(at) {
+        Some(allocated) if allocated == given => Ok(()),
+        Some(allocated) => Err(HeapError::WrongLayout { at, allocated, given }),
+        None if seal == Seal::IS_FREE => Err(HeapError::DoubleFree { at, size }),
+        None => Err(HeapError::Foreign { at, size }),
+    }
+}
+
+/// Checks that the program kept to its bytes of a block of `layout`, which is one of `size` bytes
+/// with all that belongs to it.
+///
+/// # Errors
+///
+/// [`HeapError::Overrun`].
+///
+/// # Safety
+///
+/// It is such a block, allocated.
+pub(super) unsafe fn check_zones(
+    block: NonNull<u8>,
+    size: usize,
+    layout: Layout,
+) -> Result<(), HeapError> {
+    let front = front(layout);
+    // SAFETY: the block's bytes are `size` from its base on, the caller says.
+    let changed = unsafe {
+        let base = block.sub(front);
+        unchanged(base, LINKS..front - SEAL, FREE)
+            .and_then(|()| unchanged(base, front + layout.size()..size, RED))
+    };
+    let overrun =
+        |changed| HeapError::Overrun { at: block.addr().get(), size: layout.size(), changed };
+    changed.map_err(overrun)
+}
+
+/// The address of the first byte in this range of offsets that is not `byte`, as an error.
+///
+/// # Safety
+///
+/// The bytes are mapped, and nobody writes them.
+unsafe fn unchanged(
+    at: NonNull<u8>,
+    range: core::ops::Range<usize>,
+    byte: u8,
+) -> Result<(), usize> {
+    // SAFETY: the caller's promise. The reference ends with this function.
+    let bytes = unsafe { core::slice::from_raw_parts(at.add(range.start).as_ptr(), range.len()) };
+    match bytes.iter().position(|found| *found != byte) {
+        Some(changed) => Err(at.addr().get() + range.start + changed),
+        None => Ok(()),
+    }
 }

@@ -15,8 +15,8 @@ use layout::{MB, PGSIZE};
 use linked_list_allocator::Heap as LinkedList;
 
 use super::classes::GRAIN;
-use super::poison;
-use super::{HeapPages, OutOfPages};
+use super::error::Refusal;
+use super::{HeapPages, OutOfPages, poison};
 use crate::addr::VirtAddr;
 
 /// What a shared segment is aligned to, and bytes that it grows to: a large page on every machine
@@ -93,6 +93,12 @@ pub(super) struct Segments<P> {
     pub(super) peak: usize,
 }
 
+/// What `layout` is in a shared segment: its size a multiple of [`GRAIN`].
+pub(super) fn grains(layout: Layout) -> Layout {
+    let (size, align) = (layout.size().next_multiple_of(GRAIN), layout.align().max(GRAIN));
+    Layout::from_size_align(size, align).expect("a large block's size is far from the limit")
+}
+
 /// Whether a block has a segment of its own. Depends on its layout alone.
 pub(super) fn is_huge(layout: Layout) -> bool {
     layout.size() > MAX_SHARED.0 || layout.align() > MAX_SHARED.1
@@ -132,8 +138,23 @@ impl<P: HeapPages> Segments<P> {
         self.pages.left().min((self.region.len() - self.held) as u64)
     }
 
-    /// Room for `layout`, which is not huge; its size is a multiple of [`GRAIN`].
-    pub(super) fn alloc_shared(&mut self, layout: Layout) -> Result<NonNull<u8>, OutOfPages> {
+    /// Room for `layout`, which is not huge; its size is a multiple of [`GRAIN`], and with poison
+    /// its size and alignment are whole pages.
+    ///
+    /// # Errors
+    ///
+    /// That there are no pages, and with poison that somebody used this memory while it was free.
+    pub(super) fn alloc_shared(&mut self, layout: Layout) -> Result<NonNull<u8>, Refusal> {
+        let block = self.find_room(layout)?;
+        if self.poison {
+            // SAFETY: the block is nobody's yet. With poison all are whole pages, and so are the
+            // holes between them: what the list writes in holes is at the start of a page.
+            unsafe { poison::check_free(block, layout.size(), PAGE)? };
+        }
+        Ok(block)
+    }
+
+    fn find_room(&mut self, layout: Layout) -> Result<NonNull<u8>, OutOfPages> {
         if let Some(block) = self.current.and_then(|segment| self.fit(segment, layout)) {
             return Ok(block);
         }
@@ -302,7 +323,7 @@ impl<P: HeapPages> Segments<P> {
         header: usize,
         segment: Segment,
     ) -> NonNull<Segment> {
-        let mut at = self.at(header).cast::<Segment>();
+        let at = self.at(header).cast::<Segment>();
         // SAFETY: the header lies in pages mapped for it, aligned; its neighbours are on the
         // list, and each reference ends with its statement.
         unsafe {
