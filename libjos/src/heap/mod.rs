@@ -183,6 +183,12 @@ impl<P: HeapPages> Heap<P> {
         Ok(held - self.segments.held)
     }
 
+    /// Where the heap's memory comes from.
+    #[must_use]
+    pub fn pages(&self) -> &P {
+        &self.segments.pages
+    }
+
     /// What the heap holds.
     #[must_use]
     pub fn stats(&self) -> HeapStats {

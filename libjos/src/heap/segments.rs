@@ -147,9 +147,13 @@ impl<P: HeapPages> Segments<P> {
     pub(super) fn alloc_shared(&mut self, layout: Layout) -> Result<NonNull<u8>, Refusal> {
         let block = self.find_room(layout)?;
         if self.poison {
-            // SAFETY: the block is nobody's yet. With poison all are whole pages, and so are the
-            // holes between them: what the list writes in holes is at the start of a page.
-            unsafe { poison::check_free(block, layout.size(), PAGE)? };
+            // With poison all blocks are whole pages, and so are the holes between them: what
+            // the list writes in holes is at the start of a page. It must not stay there.
+            // SAFETY: the block is nobody's yet.
+            unsafe {
+                poison::check_free(block, layout.size(), PAGE)?;
+                poison::fill(block, layout.size());
+            }
         }
         Ok(block)
     }

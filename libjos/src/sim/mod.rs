@@ -3,7 +3,8 @@
 //! [`SimMachine`] has RAM of its own ([`memory`]), a processor that walks page tables as the
 //! manuals say, written without this crate's own decoders ([`mmu`]), and a TLB that stays stale
 //! until it is flushed, so that a missing invalidation is seen. It can be built with
-//! [`Defects`], to see that the checks notice.
+//! [`Defects`], to see that the checks notice. A [heap](crate::heap) needs less: an
+//! [`Arena`](arena::Arena).
 //!
 //! ```
 //! use layout::Jos64;
@@ -33,6 +34,8 @@ use crate::pmap::{Boot, KernelImage};
 use crate::range_set::RangeSet;
 use crate::word::Word;
 
+#[expect(unsafe_code)]
+pub mod arena;
 #[expect(unsafe_code)]
 pub mod memory;
 pub mod mmu;
