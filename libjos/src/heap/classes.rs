@@ -16,12 +16,12 @@ pub(super) const MAX_SMALL: usize = PGSIZE as usize;
 /// What every block's address and size is a multiple of, in bytes.
 pub(super) const GRAIN: usize = 16;
 
-/// Bytes at the start of a slab that are the heap's.
-pub(super) const SLAB_HEADER: usize = 64;
+/// A slab has room for at least so many blocks, so that what its end loses is less than a
+/// sixteenth.
+const MIN_BLOCKS: usize = 16;
 
-/// A slab has room for at least so many blocks: what it loses to its header and its end stays
-/// about a sixteenth.
-const MIN_BLOCKS: usize = 15;
+/// The largest slab, in bytes.
+pub(super) const MAX_SLAB: usize = MIN_BLOCKS * MAX_SMALL;
 
 /// How many classes there are.
 pub(super) const NR_CLASSES: usize = class_number(MAX_SMALL) + 1;
@@ -33,8 +33,6 @@ pub(super) struct Class {
     pub(super) size: usize,
     /// Bytes of a slab, and its alignment.
     pub(super) slab: usize,
-    /// Where a slab's first block begins.
-    pub(super) first: usize,
     /// Blocks of a slab.
     pub(super) blocks: usize,
     /// 2^32 / `size`, rounded up: a multiplication in place of a division.
@@ -43,20 +41,17 @@ pub(super) struct Class {
 
 impl Class {
     const fn new(size: usize) -> Self {
-        let align = 1 << size.trailing_zeros();
-        let first = SLAB_HEADER.next_multiple_of(align);
-        let least = (first + MIN_BLOCKS * size).next_power_of_two();
+        let least = (MIN_BLOCKS * size).next_power_of_two();
         let slab = if least < PGSIZE as usize { PGSIZE as usize } else { least };
         let inverse = (1_u64 << 32).div_ceil(size as u64);
-        Self { size, slab, first, blocks: (slab - first) / size, inverse }
+        Self { size, slab, blocks: slab / size, inverse }
     }
 
     /// Whether a block begins at this offset, which lies in a slab.
     #[inline]
     pub(super) const fn is_block(&self, offset: usize) -> bool {
-        let from_first = offset.wrapping_sub(self.first);
-        let block = ((from_first as u64).wrapping_mul(self.inverse) >> 32) as usize;
-        block < self.blocks && block * self.size == from_first
+        let block = ((offset as u64 * self.inverse) >> 32) as usize;
+        block < self.blocks && block * self.size == offset
     }
 }
 
@@ -82,7 +77,7 @@ pub(super) static CLASSES: [Class; NR_CLASSES] = {
             power + step * power / 4
         };
         classes[i] = Class::new(size);
-        assert!(class_number(size) == i && classes[i].slab <= 16 * MAX_SMALL);
+        assert!(class_number(size) == i && classes[i].slab <= MAX_SLAB);
         i += 1;
     }
     classes

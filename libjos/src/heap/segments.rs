@@ -2,7 +2,9 @@
 //!
 //! A shared segment lies at a multiple of [`SEGMENT`], is at most so large, and holds large blocks
 //! and slabs, which `linked_list_allocator` finds room for. A block too large for that has a
-//! segment of its own. Each begins with its [`Segment`], or has it in front of its block.
+//! segment of its own. Each has a [`Segment`]: a huge block in front of it, a shared segment at its
+//! start, with a table of the slabs that begin in each of its pages. (If each slab began with what
+//! is kept of it, these would all compete for the same few lines of the processor's caches.)
 //!
 //! `linked_list_allocator` can grow at its end but never shrink, so a segment is what goes back:
 //! a huge block's at once, a shared one when nothing is left in it and one such is kept already.
@@ -16,6 +18,7 @@ use linked_list_allocator::Heap as LinkedList;
 
 use super::classes::GRAIN;
 use super::error::Refusal;
+use super::slabs::Slab;
 use super::{HeapPages, OutOfPages, poison};
 use crate::addr::VirtAddr;
 
@@ -34,10 +37,14 @@ const NO_LIMIT: Layout = match Layout::from_size_align(isize::MAX as usize, 1) {
     Err(_) => panic!("isize::MAX is a size"),
 };
 
-/// Bytes of a segment that are the heap's.
+/// Bytes of a segment that are the heap's; and in a shared one, with the table of its slabs.
 pub(super) const HEADER: usize = size_of::<Segment>();
 
+const SHARED_HEADER: usize = HEADER + SEGMENT / PAGE * size_of::<Slab>();
+
 const _: () = assert!(HEADER.is_multiple_of(GRAIN) && HEADER <= PAGE);
+const _: () =
+    assert!(SHARED_HEADER.is_multiple_of(GRAIN) && HEADER.is_multiple_of(align_of::<Slab>()));
 
 /// What the heap keeps of a segment. Its pages from `start` to `end` are mapped.
 #[repr(C, align(16))]
@@ -117,6 +124,14 @@ impl<P: HeapPages> Segments<P> {
         self.region.cast::<u8>().with_addr(addr)
     }
 
+    /// What is kept of the slab that begins in the page of `addr`, if `addr` lies in a shared
+    /// segment and a slab begins there.
+    #[inline]
+    pub(super) fn slab(&self, addr: usize) -> NonNull<Slab> {
+        let page = addr % SEGMENT / PAGE;
+        self.at(addr - addr % SEGMENT + HEADER + page * size_of::<Slab>()).cast()
+    }
+
     /// Whether `addr` is one of the region's addresses, mapped or not.
     #[inline]
     pub(super) fn may_hold(&self, addr: usize) -> bool {
@@ -128,7 +143,8 @@ impl<P: HeapPages> Segments<P> {
         self.iter().any(|segment| {
             // SAFETY: on the list, so it is there; the reference ends with this closure.
             let segment = unsafe { segment.as_ref() };
-            let first = if segment.block == 0 { segment.start + HEADER } else { segment.block };
+            let first =
+                if segment.block == 0 { segment.start + SHARED_HEADER } else { segment.block };
             addr >= first && addr < segment.end && size <= segment.end - addr
         })
     }
@@ -272,7 +288,7 @@ impl<P: HeapPages> Segments<P> {
             (start.checked_add(SEGMENT)? <= to).then_some(start)
         };
         let (prev, start) = self.find(place).ok_or(OutOfPages)?;
-        let first = start + HEADER;
+        let first = start + SHARED_HEADER;
         let least = (first.next_multiple_of(layout.align()) + layout.size()).next_multiple_of(PAGE);
         let whole = start + SEGMENT;
         let end = if self.held >= SEGMENT && self.map(start, whole).is_ok() {
@@ -281,8 +297,11 @@ impl<P: HeapPages> Segments<P> {
             self.map(start, least)?;
             least
         };
-        // SAFETY: mapped just now and nobody's, from the header's end to the last page's.
-        let list = unsafe { LinkedList::new(self.at(first).as_ptr(), end - first) };
+        // SAFETY: mapped just now and nobody's, up to the last page's end. Zeros are no slabs.
+        let list = unsafe {
+            self.at(start).write_bytes(0, SHARED_HEADER);
+            LinkedList::new(self.at(first).as_ptr(), end - first)
+        };
         Ok(self.insert(prev, start, Segment { list, ..Segment::shared(start, end) }))
     }
 

@@ -1,51 +1,71 @@
 //! Slabs: small blocks of one size class, cut from pieces of shared segments.
 //!
-//! A slab is aligned to its size, so a block's address and class lead to its [`Slab`]. Free
-//! blocks are linked through themselves, by offsets, so that a link that was overwritten cannot
-//! lead out of the slab; blocks that were never in use are cut off as need arises. Slabs that
-//! have room are on their class's list. At most one of a class's slabs is empty.
+//! A slab is aligned to its size, so a block's address and class lead to its start, and this to
+//! its [`Slab`] in the segment's table. Free blocks are linked through themselves; those that were
+//! never in use are cut off as need arises. Slabs that have room are on their class's list. At
+//! most one of a class's slabs is empty.
 //!
-//! A free block holds a key made of its address. If a block that is freed holds it, the list is
-//! searched: so every second free of a block is found, for the price of a comparison.
+//! A free block holds a key made of its address and its link. It must be right when the block is
+//! allocated, or somebody used the block. If it is right when a block is freed, the free list is
+//! searched for it. So much use after free and every double free of a small block is found for the
+//! price of two comparisons, as long as the slab is there.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
-use super::classes::{CLASSES, Class, GRAIN, NR_CLASSES, SLAB_HEADER};
+use super::classes::{CLASSES, Class, GRAIN, MAX_SLAB, NR_CLASSES, class_of};
 use super::error::Refusal;
-use super::segments::Segments;
+use super::segments::{PAGE, SEGMENT, Segments};
 use super::{BlockStats, HeapError, HeapPages, poison};
 
-/// What [`Slab::tag`] is, with the class's number added.
-const TAG: u32 = 0x51AB_0000;
-
-/// What the key in a free block is, but for the block's address.
-const KEY: usize = 0x9E37_79B9_7F4A_7C15_u64 as usize;
-
-/// What lies at a slab's start.
+/// What is kept of a slab. One of zeros is no slab.
 #[repr(C)]
-struct Slab {
-    /// Says that this is a slab, and of which class.
-    tag: u32,
-    /// Blocks in use.
-    used: u32,
-    /// Offset of the first block on the free list; 0 where there is none.
-    free: u32,
-    /// Offset of the first block that was never in use.
-    fresh: u32,
+pub(super) struct Slab {
     /// Neighbours on the class's list of slabs with room.
     prev: Option<NonNull<Slab>>,
     next: Option<NonNull<Slab>>,
+    /// The first block's address, for whoever has the slab alone.
+    start: Option<NonNull<u8>>,
+    /// The number of its class, and 1; 0 where there is no slab.
+    tag: u16,
+    /// Blocks in use.
+    used: u16,
+    /// Offset of the first block on the free list, and where there is none [`NO_BLOCK`]. Offsets
+    /// are in units of [`GRAIN`].
+    free: u16,
+    /// Offset of the first block that was never in use.
+    fresh: u16,
 }
 
-const _: () = assert!(size_of::<Slab>() <= SLAB_HEADER);
+impl Slab {
+    const NONE: Self =
+        Self { prev: None, next: None, start: None, tag: 0, used: 0, free: 0, fresh: 0 };
+}
+
+/// The end of a free list.
+const NO_BLOCK: u16 = u16::MAX;
+
+const _: () = assert!(size_of::<Slab>() <= 32 && MAX_SLAB / GRAIN < NO_BLOCK as usize);
 
 /// What lies in a free block. With poison, all else of it is the pattern.
 #[repr(C)]
 struct FreeBlock {
-    /// Offset of the next one; 0 where there is none.
+    /// As [`Slab::free`].
     next: usize,
     key: usize,
+}
+
+impl FreeBlock {
+    /// For the free block at `addr`.
+    fn new(addr: usize, next: usize) -> Self {
+        Self { next, key: addr ^ next ^ 0x9E37_79B9_7F4A_7C15_u64 as usize }
+    }
+
+    /// Whether this may be what is in the free block at `addr`.
+    #[inline]
+    fn fits(&self, addr: usize) -> bool {
+        self.key == Self::new(addr, self.next).key
+    }
 }
 
 /// Bytes at a free block's start that are the heap's.
@@ -71,26 +91,28 @@ impl Slabs {
         Self([Room { first: None, blocks: 0, slabs: 0, empty: None }; NR_CLASSES])
     }
 
-    /// A block of `class`; `None` where no slab has room.
+    /// A block of `class`; `None` where no slab has room, or [`check`](Self::check) finds it used.
     #[inline]
     pub(super) fn alloc(&mut self, class: usize) -> Option<NonNull<u8>> {
         let room = &mut self.0[class];
         let mut at = room.first?;
         // SAFETY: slabs on the list are there, and this is the only reference to it.
         let slab = unsafe { at.as_mut() };
-        let free = slab.free as usize;
-        let offset = if free != 0 { free } else { slab.fresh as usize };
-        // SAFETY: offsets on the list and below a slab's end lead to blocks of this slab, all of
-        // whose memory the pointer is good for. `slab` covers the header alone.
-        let block = unsafe { at.cast::<u8>().add(offset) };
-        if free != 0 {
-            let mut links = block.cast::<FreeBlock>();
-            // SAFETY: the block is free, so it holds its links, which nobody else refers to.
-            let links = unsafe { links.as_mut() };
-            slab.free = links.next as u32;
-            links.key = 0;
+        let free = slab.free;
+        let offset = if free == NO_BLOCK { slab.fresh } else { free };
+        // SAFETY: offsets on the list and below a slab's end lead to blocks of this slab, for all
+        // of which the pointer is good.
+        let block = unsafe { slab.start?.add(usize::from(offset) * GRAIN) };
+        if free == NO_BLOCK {
+            slab.fresh += (CLASSES[class].size / GRAIN) as u16;
         } else {
-            slab.fresh += CLASSES[class].size as u32;
+            // SAFETY: the block is free, so it holds its links, which nobody else refers to.
+            let links = unsafe { block.cast::<FreeBlock>().as_mut() };
+            if !links.fits(block.addr().get()) {
+                return None;
+            }
+            slab.free = links.next as u16;
+            links.key = 0;
         }
         slab.used += 1;
         room.blocks += 1;
@@ -103,6 +125,20 @@ impl Slabs {
         Some(block)
     }
 
+    /// Why there is no block of `class`, if it is not that no slab has room.
+    ///
+    /// # Errors
+    ///
+    /// [`HeapError::UseAfterFree`].
+    pub(super) fn check(&self, class: usize) -> Result<(), HeapError> {
+        let Some(at) = self.0[class].first else { return Ok(()) };
+        // SAFETY: on the list; the reference ends with this function.
+        let slab = unsafe { at.as_ref() };
+        let start = slab.start.map_or(0, |start| start.addr().get());
+        let at = start + usize::from(slab.free) * GRAIN;
+        Err(HeapError::UseAfterFree { at, size: CLASSES[class].size, changed: at })
+    }
+
     /// Makes a slab for `class`.
     #[cold]
     pub(super) fn add<P: HeapPages>(
@@ -112,10 +148,22 @@ impl Slabs {
     ) -> Result<(), Refusal> {
         let bytes = CLASSES[class].slab;
         let layout = Layout::from_size_align(bytes, bytes).expect("slabs are powers of two");
-        let at = segments.alloc_shared(layout)?.cast::<Slab>();
-        let (tag, fresh) = (TAG + class as u32, CLASSES[class].first as u32);
-        // SAFETY: the slab's memory is nobody's yet, and aligned to more than a `Slab`.
-        unsafe { at.write(Slab { tag, used: 0, free: 0, fresh, prev: None, next: None }) };
+        let start = segments.alloc_shared(layout)?;
+        let at = segments.slab(start.addr().get());
+        let (start, tag) = (Some(start), class as u16 + 1);
+        // SAFETY: the start of the slab leads to its place in the segment's table, where no other
+        // slab is, and to which nothing refers.
+        unsafe {
+            at.write(Slab {
+                prev: None,
+                next: None,
+                start,
+                tag,
+                used: 0,
+                free: NO_BLOCK,
+                fresh: 0,
+            });
+        }
         let room = &mut self.0[class];
         room.slabs += 1;
         room.empty = Some(at);
@@ -142,29 +190,31 @@ impl Slabs {
         layout: Layout,
         segments: &mut Segments<P>,
     ) -> Result<(), HeapError> {
-        let mut at = segments.at(addr & !(CLASSES[class].slab - 1)).cast::<Slab>();
+        let start = addr & !(CLASSES[class].slab - 1);
+        let mut at = segments.slab(start);
         let block = segments.at(addr).cast::<FreeBlock>();
         let room = &mut self.0[class];
-        // SAFETY: mapped, the caller says, and aligned, so that there are numbers to be read; if
-        // they are a slab's, this is the only reference to it.
-        let slab = unsafe { at.as_mut() };
-        let offset = addr - at.addr().get();
-        let known = slab.tag == TAG + class as u32
-            && offset < slab.fresh as usize
+        // SAFETY: the table of the segment that `addr` lies in; what is read from it are slabs or
+        // zeros. This is the only reference to it.
+        let mut slab = unsafe { at.as_mut() };
+        let offset = addr - start;
+        let known = usize::from(slab.tag) == class + 1
+            && offset < usize::from(slab.fresh) * GRAIN
             && CLASSES[class].is_block(offset);
         // SAFETY: a block of this slab, which has room for the links. Nobody else uses it.
-        if !known || slab.used == 0 || unsafe { block.read() }.key == KEY ^ addr {
-            // SAFETY: nobody uses the slab until this returns.
-            unsafe { suspect(at, addr, known, layout)? };
+        if !known || slab.used == 0 || unsafe { block.read() }.fits(addr) {
+            suspect(addr, layout, segments)?;
+            // SAFETY: as above; `suspect` has no reference left.
+            slab = unsafe { at.as_mut() };
         }
-        let links = FreeBlock { next: slab.free as usize, key: KEY ^ addr };
+        let links = FreeBlock::new(addr, slab.free.into());
         // SAFETY: as above, and the caller gives the block to the heap.
         unsafe { block.write(links) };
-        slab.free = offset as u32;
+        slab.free = (offset / GRAIN) as u16;
         slab.used -= 1;
         room.blocks -= 1;
-        let used = slab.used as usize;
-        if used + 1 == CLASSES[class].blocks {
+        let used = slab.used;
+        if usize::from(used) + 1 == CLASSES[class].blocks {
             link(room, at);
         }
         if used == 0 {
@@ -212,18 +262,19 @@ impl Slabs {
         let room = &mut self.0[class];
         unlink(room, at);
         room.slabs -= 1;
-        let Class { first, size, slab, .. } = CLASSES[class];
+        let Class { size, slab: bytes, .. } = CLASSES[class];
+        // SAFETY: it is in a segment's table, and nothing refers to it. No slab is there now.
+        let slab = unsafe { at.replace(Slab::NONE) };
+        let start = slab.start.expect("every slab has one");
         if segments.poison {
-            // SAFETY: no block is in use, so all of the slab is the heap's.
-            unsafe {
-                for offset in (first..at.as_ref().fresh as usize).step_by(size) {
-                    poison::check_free(at.cast::<u8>().add(offset), size, size)?;
-                }
+            for offset in (0..usize::from(slab.fresh) * GRAIN).step_by(size) {
+                // SAFETY: no block is in use, so all of the slab is the heap's.
+                unsafe { poison::check_free(start.add(offset), size, size)? };
             }
         }
         // SAFETY: it came from there, with this size; no block of it is in use, and its class's
         // list does not lead to it any more.
-        unsafe { segments.free_shared(at.addr().get(), slab) };
+        unsafe { segments.free_shared(start.addr().get(), bytes) };
         Ok(())
     }
 }
@@ -257,49 +308,46 @@ fn unlink(room: &mut Room, at: NonNull<Slab>) {
     }
 }
 
-/// Says what is wrong with freeing a block at `addr`, if something is: it may just happen to hold
-/// its key. `known` says that it is a block of the slab at `at`, in use or not.
-///
-/// # Safety
-///
-/// `at` is mapped, and if it is a slab, nobody else uses it.
+/// Says what is wrong with freeing a small block at `addr`, if something is: it may just happen to
+/// hold its key. The segment that it lies in is mapped.
 #[cold]
-unsafe fn suspect(
-    at: NonNull<Slab>,
+fn suspect<P: HeapPages>(
     addr: usize,
-    known: bool,
     given: Layout,
+    segments: &Segments<P>,
 ) -> Result<(), HeapError> {
-    let size = given.size();
-    // SAFETY: mapped and aligned, says the caller, so there are numbers to be read.
-    let Slab { tag, used, mut free, fresh, .. } = *unsafe { at.as_ref() };
-    if !known {
-        let class = CLASSES.get(tag.wrapping_sub(TAG) as usize);
-        let offset = addr - at.addr().get();
-        return Err(match class {
-            Some(class) if offset < fresh as usize && class.is_block(offset) => {
-                let allocated = Layout::from_size_align(class.size, GRAIN);
-                let allocated = allocated.expect("no class is too large");
-                HeapError::WrongLayout { at: addr, allocated, given }
-            }
-            _ => HeapError::Foreign { at: addr, size },
-        });
+    let (at, size) = (addr, given.size());
+    let foreign = HeapError::Foreign { at, size };
+    // The slab that `addr` lies in begins in its page or one of those before.
+    let mut slabs = (addr - addr % SEGMENT..=addr).rev().step_by(PAGE).take(MAX_SLAB / PAGE);
+    let slab = slabs.find_map(|page| {
+        // SAFETY: as in `free`, which does not use its own reference while there is this one.
+        let slab = unsafe { segments.slab(page).as_ref() };
+        Some((slab, slab.start?.addr().get(), CLASSES.get(usize::from(slab.tag).wrapping_sub(1))?))
+    });
+    let Some((slab, start, class)) = slab else { return Err(foreign) };
+    let (offset, fresh) = (addr - start, usize::from(slab.fresh) * GRAIN);
+    if offset >= fresh || !class.is_block(offset) {
+        return Err(foreign);
     }
-    let double_free = HeapError::DoubleFree { at: addr, size };
-    if used == 0 {
-        return Err(double_free);
+    if class_of(given).is_none_or(|given| CLASSES[given].size != class.size) {
+        let allocated = Layout::from_size_align(class.size, GRAIN);
+        let allocated = allocated.expect("no class is too large");
+        return Err(HeapError::WrongLayout { at, allocated, given });
     }
     // As many steps as there are blocks: what was used after it was freed may lead in a circle.
-    for _ in 0..CLASSES[(tag - TAG) as usize].blocks {
-        if free == 0 || free >= fresh {
+    let mut free = usize::from(slab.free) * GRAIN;
+    for _ in 0..class.blocks {
+        if slab.used == 0 || free == offset {
+            return Err(HeapError::DoubleFree { at, size });
+        }
+        if free >= fresh {
             break;
         }
-        if at.addr().get() + free as usize == addr {
-            return Err(double_free);
-        }
-        // SAFETY: below `fresh` and so in the slab; integers may be read from anywhere in it.
-        free = unsafe { at.cast::<u8>().add(free as usize).cast::<FreeBlock>().read_unaligned() }
-            .next as u32;
+        // SAFETY: in the slab, at a multiple of `GRAIN`, and so before its end.
+        free = unsafe { segments.at(start + free).cast::<FreeBlock>().read() }
+            .next
+            .wrapping_mul(GRAIN);
     }
     Ok(())
 }

@@ -96,7 +96,7 @@ impl<P: HeapPages> Heap<P> {
             let whole = poison::padded(layout).ok_or(foreign)?;
             let size = class_of(whole).map_or(whole.size(), |class| CLASSES[class].size);
             poison::check_zones(block, size, layout)?;
-            Ok(Layout::from_size_align(size, whole.align()).map_err(|_| foreign)?)
+            Layout::from_size_align(size, whole.align()).map_err(|_| foreign)
         }
     }
 
@@ -104,10 +104,11 @@ impl<P: HeapPages> Heap<P> {
     fn take(&mut self, layout: Layout) -> Result<NonNull<u8>, Refusal> {
         if let Some(class) = class_of(layout) {
             loop {
-                match self.slabs.alloc(class) {
-                    Some(block) => return Ok(block),
-                    None => self.slabs.add(class, &mut self.segments)?,
+                if let Some(block) = self.slabs.alloc(class) {
+                    return Ok(block);
                 }
+                self.slabs.check(class)?;
+                self.slabs.add(class, &mut self.segments)?;
             }
         }
         if !is_huge(layout) {

@@ -37,12 +37,14 @@ pub(crate) struct Contestant {
     run: fn(&mut Turn),
     /// A time for each turn, in nanoseconds an operation.
     turns: Vec<f64>,
+    /// What else is to be said of it.
+    pub(crate) note: Option<String>,
 }
 
 impl Contestant {
     /// A contestant that `run` measures.
     pub(crate) fn new(role: Role, name: &'static str, run: fn(&mut Turn)) -> Self {
-        Self { name, role, run, turns: Vec::new() }
+        Self { name, role, run, turns: Vec::new(), note: None }
     }
 
     /// The median of the turns.
@@ -115,6 +117,8 @@ pub(crate) struct Turn {
     pub(crate) memory: Memory,
     /// The first round, in which results are verified.
     pub(crate) first: bool,
+    /// What else there is to say of the contestant; said in the first round.
+    pub(crate) note: Option<String>,
     budget: Duration,
     /// What looking at the clock takes.
     clock: f64,
@@ -153,10 +157,12 @@ pub(crate) fn run(rows: &mut [Row], rounds: usize, budget: Duration) {
             let n = row.contestants.len();
             for i in 0..n {
                 let contestant = &mut row.contestants[(i + round) % n];
-                let mut turn = Turn { memory, first: round == 0, budget, clock, result: f64::NAN };
+                let (first, note, result) = (round == 0, None, f64::NAN);
+                let mut turn = Turn { memory, first, note, budget, clock, result };
                 (contestant.run)(&mut turn);
                 assert!(!turn.result.is_nan(), "{} measured nothing", contestant.name);
                 contestant.turns.push(turn.result);
+                contestant.note = contestant.note.take().or(turn.note);
             }
         }
     }

@@ -8,7 +8,8 @@
 //! | [`memory`] | the memory that all work on |
 //! | [`tables`] | what page tables can be asked; the proof that they did it |
 //! | [`limit`], [`jos`], `c`, [`rust_x86_64`], `multiarch`, [`aarch64`] | the page tables |
-//! | [`frames`] | the allocators |
+//! | [`frames`] | the allocators of frames |
+//! | [`heaps`], [`heap_work`] | the heaps; what they do |
 //! | [`report`], [`plot`] | what comes out |
 //!
 //! No test asserts a time. What is asserted is that all did the same work.
@@ -18,6 +19,8 @@ mod aarch64;
 mod c;
 mod frames;
 mod harness;
+mod heap_work;
+mod heaps;
 mod jos;
 mod limit;
 mod memory;

@@ -35,6 +35,11 @@ pub(crate) fn print(row: &Row) {
             ratio(peer)
         );
     }
+    for contestant in &row.contestants {
+        if let Some(note) = &contestant.note {
+            println!("  {}: {note}", contestant.name);
+        }
+    }
     if let Some(verdict) = verdict(row) {
         println!("  {verdict}");
     }
@@ -75,6 +80,7 @@ pub(crate) fn json(rows: &[Row]) -> Value {
                 "quartiles_ns": [contestant.quantile(0.25), contestant.quantile(0.75)],
                 "times_limit": limit.map(|limit| median / limit),
                 "times_best_peer": peer.map(|peer| median / peer),
+                "note": contestant.note,
             })
         });
         json!({

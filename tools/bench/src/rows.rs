@@ -6,6 +6,8 @@ use crate::c::C;
 use crate::frames::{Bitmap, Buddy, LinkedList, TalcHeap};
 use crate::harness::Role::{self, Aside, Libjos as IsLibjos, Limit as IsLimit, Peer};
 use crate::harness::{Contestant, Rival, Row, Target, Turn};
+use crate::heap_work::{any_size, bytes_64, replace, stack};
+use crate::heaps::{JosHeap, Slabs, System};
 use crate::jos::{Counted, Libjos};
 use crate::limit::Limit;
 #[cfg(target_arch = "x86_64")]
@@ -17,6 +19,7 @@ use crate::work::{
 
 const OFFSET: &str = "x86_64 OffsetPageTable";
 const JOS_C: &str = "JOS's C";
+const TALC: &str = "talc";
 
 /// All of them.
 pub(crate) fn all() -> Vec<Row> {
@@ -30,6 +33,9 @@ pub(crate) fn all() -> Vec<Row> {
         tear_down(),
         lifo(),
         bulk(),
+        heap_random(),
+        heap_64(),
+        heap_stack(),
     ]
 }
 
@@ -234,5 +240,48 @@ fn bulk() -> Row {
             who(Peer, "buddy_system_allocator", alloc_free_random::<Buddy>),
             who(Peer, "bitmap-allocator 1M", alloc_free_random::<Bitmap>),
         ],
+    )
+}
+
+/// All heaps, at the same work.
+macro_rules! heaps {
+    ($work:ident $(, $size:expr)?) => {
+        &[
+            who(IsLibjos, "libjos", |turn| $work::<JosHeap>(turn $(, $size)?)),
+            who(Peer, TALC, |turn| $work::<TalcHeap>(turn $(, $size)?)),
+            who(Peer, "slab_allocator_rs", |turn| $work::<Slabs>(turn $(, $size)?)),
+            who(Peer, "linked_list_allocator", |turn| $work::<LinkedList>(turn $(, $size)?)),
+            who(Aside, "the host's, with its lock", |turn| $work::<System>(turn $(, $size)?)),
+        ]
+    };
+}
+
+fn heap_random() -> Row {
+    row(
+        "heap-random",
+        "free one of 4,096 blocks of 16 to 4096 bytes at random, allocate another",
+        1.0,
+        reach(20.0 / 23.0, Rival::Named(TALC)),
+        heaps!(replace, any_size),
+    )
+}
+
+fn heap_64() -> Row {
+    row(
+        "heap-64",
+        "free one of 4,096 blocks of 64 bytes at random, allocate another",
+        1.0,
+        reach(1.0, Rival::BestPeer),
+        heaps!(replace, bytes_64),
+    )
+}
+
+fn heap_stack() -> Row {
+    row(
+        "heap-stack",
+        "allocate 4,096 blocks of 16 to 4096 bytes, free the last first",
+        1.0,
+        reach(1.0, Rival::BestPeer),
+        heaps!(stack),
     )
 }

@@ -1,0 +1,180 @@
+//! Heaps: libjos, those that kernels take from crates.io, and the host's own.
+
+use std::alloc::Layout;
+use std::ptr::NonNull;
+use std::sync::LazyLock;
+
+use layout::MB;
+use libjos::heap::Heap;
+use libjos::sim::arena::Arena;
+use slab_allocator_rs::Heap as SlabHeap;
+use talc::source::Manual;
+
+use crate::frames::{LinkedList, TalcHeap};
+
+/// Bytes of memory that each heap may use.
+const SIZE: usize = 128 * MB as usize;
+
+/// A heap.
+pub(crate) trait Blocks {
+    /// One without any blocks, which may use [`SIZE`] bytes.
+    fn new() -> Self;
+
+    /// Allocates a block; there is memory for it.
+    fn alloc(&mut self, layout: Layout) -> NonNull<u8>;
+
+    /// Frees it.
+    ///
+    /// # Safety
+    ///
+    /// It was allocated here with this layout, and is not used any more.
+    unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout);
+
+    /// Bytes in use by its own count, rounding included, if it counts; and bytes of memory that
+    /// it holds for them, if that is not always the same.
+    fn in_use(&self) -> (Option<usize>, Option<usize>) {
+        (None, None)
+    }
+
+    /// Gives back what it holds for no block.
+    fn trim(&mut self) {}
+}
+
+/// libjos.
+pub(crate) type JosHeap = Heap<Arena>;
+
+impl Blocks for JosHeap {
+    fn new() -> Self {
+        let arena = Arena::new(SIZE, false);
+        // SAFETY: the heap owns the arena, and nobody else knows its memory.
+        unsafe { Self::new(arena.region(), arena, false) }
+    }
+
+    #[inline]
+    fn alloc(&mut self, layout: Layout) -> NonNull<u8> {
+        Self::alloc(self, layout).expect("there is enough")
+    }
+
+    #[inline]
+    unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { self.dealloc(block, layout) }.expect("it was allocated");
+    }
+
+    fn in_use(&self) -> (Option<usize>, Option<usize>) {
+        let stats = self.stats();
+        assert_eq!(stats.held, self.pages().mapped());
+        (Some(stats.handed_out), Some(stats.held))
+    }
+
+    fn trim(&mut self) {
+        Self::trim(self).expect("nothing is poisoned");
+    }
+}
+
+/// The memory of those who take one piece of it: the same for each, turn by turn.
+fn memory() -> NonNull<u8> {
+    static MEMORY: LazyLock<usize> = LazyLock::new(|| {
+        let layout = Layout::from_size_align(SIZE, 2 * MB as usize).expect("2 MB is a power of 2");
+        // SAFETY: the size is not 0.
+        let start = unsafe { std::alloc::alloc(layout) };
+        NonNull::new(start).expect("the host has memory").expose_provenance().get()
+    });
+    NonNull::new(std::ptr::with_exposed_provenance_mut(*MEMORY)).expect("it is not at 0")
+}
+
+impl Blocks for LinkedList {
+    fn new() -> Self {
+        // SAFETY: the memory is kept for a heap, and one contestant at a time has it.
+        unsafe { Self::new(memory().as_ptr(), SIZE) }
+    }
+
+    #[inline]
+    fn alloc(&mut self, layout: Layout) -> NonNull<u8> {
+        self.allocate_first_fit(layout).expect("there is enough")
+    }
+
+    #[inline]
+    unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { self.deallocate(block, layout) };
+    }
+
+    fn in_use(&self) -> (Option<usize>, Option<usize>) {
+        (Some(self.used()), None)
+    }
+}
+
+impl Blocks for TalcHeap {
+    fn new() -> Self {
+        let mut talc = Self::new(Manual);
+        // SAFETY: as for `LinkedList`.
+        let claimed = unsafe { talc.claim(memory().as_ptr(), SIZE) };
+        assert!(claimed.is_some(), "the heap is large enough");
+        talc
+    }
+
+    #[inline]
+    fn alloc(&mut self, layout: Layout) -> NonNull<u8> {
+        // SAFETY: no layout here has a size of 0.
+        unsafe { self.allocate(layout) }.expect("there is enough")
+    }
+
+    #[inline]
+    unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { self.deallocate(block.as_ptr(), layout) };
+    }
+}
+
+/// `slab_allocator_rs`, and what its blocks are rounded up to.
+pub(crate) struct Slabs {
+    heap: SlabHeap,
+    in_use: usize,
+}
+
+impl Blocks for Slabs {
+    fn new() -> Self {
+        // SAFETY: as for `LinkedList`.
+        let heap = unsafe { SlabHeap::new(memory().addr().get(), SIZE) };
+        Self { heap, in_use: 0 }
+    }
+
+    #[inline]
+    fn alloc(&mut self, layout: Layout) -> NonNull<u8> {
+        self.in_use += self.heap.usable_size(&layout).1;
+        self.heap.allocate(layout).expect("there is enough")
+    }
+
+    #[inline]
+    unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {
+        self.in_use -= self.heap.usable_size(&layout).1;
+        // SAFETY: the caller's promise.
+        unsafe { self.heap.deallocate(block, layout) };
+    }
+
+    fn in_use(&self) -> (Option<usize>, Option<usize>) {
+        (Some(self.in_use), None)
+    }
+}
+
+/// The host's own heap, with its lock.
+pub(crate) struct System;
+
+impl Blocks for System {
+    fn new() -> Self {
+        Self
+    }
+
+    #[inline]
+    fn alloc(&mut self, layout: Layout) -> NonNull<u8> {
+        // SAFETY: no layout here has a size of 0.
+        NonNull::new(unsafe { std::alloc::alloc(layout) }).expect("there is enough")
+    }
+
+    #[inline]
+    unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { std::alloc::dealloc(block.as_ptr(), layout) };
+    }
+}
