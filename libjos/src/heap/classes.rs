@@ -35,6 +35,8 @@ pub(super) struct Class {
     pub(super) slab: usize,
     /// Blocks of a slab.
     pub(super) blocks: usize,
+    /// Free blocks that are kept in front of the slabs at most.
+    pub(super) stack: usize,
     /// 2^32 / `size`, rounded up: a multiplication in place of a division.
     inverse: u64,
 }
@@ -43,8 +45,12 @@ impl Class {
     const fn new(size: usize) -> Self {
         let least = (MIN_BLOCKS * size).next_power_of_two();
         let slab = if least < PGSIZE as usize { PGSIZE as usize } else { least };
+        let stack = match MAX_SLAB / size {
+            64.. => 64,
+            n => n,
+        };
         let inverse = (1_u64 << 32).div_ceil(size as u64);
-        Self { size, slab, blocks: slab / size, inverse }
+        Self { size, slab, blocks: slab / size, stack, inverse }
     }
 
     /// Whether a block begins at this offset, which lies in a slab.

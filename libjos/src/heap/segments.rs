@@ -124,12 +124,18 @@ impl<P: HeapPages> Segments<P> {
         self.region.cast::<u8>().with_addr(addr)
     }
 
-    /// What is kept of the slab that begins in the page of `addr`, if `addr` lies in a shared
-    /// segment and a slab begins there.
+    /// What is kept of the slab that begins in the page of `addr`, which lies in a shared segment:
+    /// zeros, if none does.
     #[inline]
     pub(super) fn slab(&self, addr: usize) -> NonNull<Slab> {
         let page = addr % SEGMENT / PAGE;
         self.at(addr - addr % SEGMENT + HEADER + page * size_of::<Slab>()).cast()
+    }
+
+    /// Where the slab that this is kept of begins.
+    pub(super) fn slab_start(&self, slab: NonNull<Slab>) -> NonNull<u8> {
+        let (segment, offset) = (slab.addr().get() & !(SEGMENT - 1), slab.addr().get() % SEGMENT);
+        self.at(segment + (offset - HEADER) / size_of::<Slab>() * PAGE)
     }
 
     /// Whether `addr` is one of the region's addresses, mapped or not.

@@ -5,8 +5,12 @@
 //! never in use are cut off as need arises. Slabs that have room are on their class's list. At
 //! most one of a class's slabs is empty.
 //!
+//! In front of its slabs each class has a stack of free blocks, so that blocks come and go without
+//! a look at where they are from; it is filled from the slabs and emptied into them by halves. To
+//! its slab, a block on the stack is in use.
+//!
 //! A free block holds a key made of its address and its link. It must be right when the block is
-//! allocated, or somebody used the block. If it is right when a block is freed, the free list is
+//! allocated, or somebody used the block. If it is right when a block is freed, the free blocks are
 //! searched for it. So much use after free and every double free of a small block is found for the
 //! price of two comparisons, as long as the slab is there.
 
@@ -24,41 +28,45 @@ pub(super) struct Slab {
     /// Neighbours on the class's list of slabs with room.
     prev: Option<NonNull<Slab>>,
     next: Option<NonNull<Slab>>,
-    /// The first block's address, for whoever has the slab alone.
-    start: Option<NonNull<u8>>,
-    /// The number of its class, and 1; 0 where there is no slab.
-    tag: u16,
+    /// The first block on the slab's free list.
+    free: Link,
+    /// Offset of the first block that was never in use, in units of [`GRAIN`].
+    fresh: u16,
     /// Blocks in use.
     used: u16,
-    /// Offset of the first block on the free list, and where there is none [`NO_BLOCK`]. Offsets
-    /// are in units of [`GRAIN`].
-    free: u16,
-    /// Offset of the first block that was never in use.
-    fresh: u16,
+    /// The number of its class, and 1; 0 where there is no slab.
+    tag: u16,
 }
+
+const _: () = assert!(size_of::<Slab>() <= 32 && MAX_SLAB / GRAIN < u16::MAX as usize);
 
 impl Slab {
-    const NONE: Self =
-        Self { prev: None, next: None, start: None, tag: 0, used: 0, free: 0, fresh: 0 };
+    const NONE: Self = Self { prev: None, next: None, free: None, fresh: 0, used: 0, tag: 0 };
+
+    /// Bytes that were cut off so far.
+    fn cut(&self) -> usize {
+        usize::from(self.fresh) * GRAIN
+    }
 }
-
-/// The end of a free list.
-const NO_BLOCK: u16 = u16::MAX;
-
-const _: () = assert!(size_of::<Slab>() <= 32 && MAX_SLAB / GRAIN < NO_BLOCK as usize);
 
 /// What lies in a free block. With poison, all else of it is the pattern.
 #[repr(C)]
-struct FreeBlock {
-    /// As [`Slab::free`].
-    next: usize,
+pub(super) struct FreeBlock {
+    next: Link,
     key: usize,
 }
 
+type Link = Option<NonNull<FreeBlock>>;
+
+/// Bytes at a free block's start that are the heap's.
+pub(super) const FREE_BLOCK: usize = size_of::<FreeBlock>();
+
 impl FreeBlock {
     /// For the free block at `addr`.
-    fn new(addr: usize, next: usize) -> Self {
-        Self { next, key: addr ^ next ^ 0x9E37_79B9_7F4A_7C15_u64 as usize }
+    #[inline]
+    fn new(addr: usize, next: Link) -> Self {
+        let next_addr = next.map_or(0, |next| next.addr().get());
+        Self { next, key: addr ^ next_addr ^ 0x9E37_79B9_7F4A_7C15_u64 as usize }
     }
 
     /// Whether this may be what is in the free block at `addr`.
@@ -68,19 +76,48 @@ impl FreeBlock {
     }
 }
 
-/// Bytes at a free block's start that are the heap's.
-pub(super) const FREE_BLOCK: usize = size_of::<FreeBlock>();
+/// Puts a block on a list.
+///
+/// # Safety
+///
+/// The block is free, and nobody uses it.
+#[inline]
+unsafe fn push(list: &mut Link, block: NonNull<FreeBlock>) {
+    // SAFETY: a free block has room for its links, and is aligned; the caller's promise.
+    unsafe { block.write(FreeBlock::new(block.addr().get(), *list)) };
+    *list = Some(block);
+}
+
+/// Takes the first block, which there is, off a list; if somebody used it, it is the error.
+///
+/// # Safety
+///
+/// The blocks of the list are there.
+#[inline]
+unsafe fn pop(list: &mut Link, mut block: NonNull<FreeBlock>) -> Result<(), usize> {
+    // SAFETY: it is there, the caller says; while it is free nobody refers to it.
+    let links = unsafe { block.as_mut() };
+    if !links.fits(block.addr().get()) {
+        return Err(block.addr().get());
+    }
+    links.key = 0;
+    *list = links.next;
+    Ok(())
+}
 
 /// What the heap keeps of a class.
 #[derive(Clone, Copy)]
 struct Room {
+    /// The stack of free blocks in front of the slabs, and how many there are.
+    stack: Link,
+    depth: usize,
     /// The slabs that have room.
     first: Option<NonNull<Slab>>,
-    /// Blocks in use.
-    blocks: usize,
-    slabs: usize,
     /// The slab that is empty, if one is.
     empty: Option<NonNull<Slab>>,
+    /// Blocks in use, those on the stack included.
+    used: usize,
+    slabs: usize,
 }
 
 /// All slabs.
@@ -88,87 +125,99 @@ pub(super) struct Slabs([Room; NR_CLASSES]);
 
 impl Slabs {
     pub(super) const fn new() -> Self {
-        Self([Room { first: None, blocks: 0, slabs: 0, empty: None }; NR_CLASSES])
+        let room = Room { stack: None, depth: 0, first: None, empty: None, used: 0, slabs: 0 };
+        Self([room; NR_CLASSES])
     }
 
-    /// A block of `class`; `None` where no slab has room, or [`check`](Self::check) finds it used.
+    /// A block of `class` from its stack; `None` where [`fill`](Self::fill) must be asked.
     #[inline]
     pub(super) fn alloc(&mut self, class: usize) -> Option<NonNull<u8>> {
         let room = &mut self.0[class];
-        let mut at = room.first?;
-        // SAFETY: slabs on the list are there, and this is the only reference to it.
-        let slab = unsafe { at.as_mut() };
-        let free = slab.free;
-        let offset = if free == NO_BLOCK { slab.fresh } else { free };
-        // SAFETY: offsets on the list and below a slab's end lead to blocks of this slab, for all
-        // of which the pointer is good.
-        let block = unsafe { slab.start?.add(usize::from(offset) * GRAIN) };
-        if free == NO_BLOCK {
-            slab.fresh += (CLASSES[class].size / GRAIN) as u16;
-        } else {
-            // SAFETY: the block is free, so it holds its links, which nobody else refers to.
-            let links = unsafe { block.cast::<FreeBlock>().as_mut() };
-            if !links.fits(block.addr().get()) {
-                return None;
-            }
-            slab.free = links.next as u16;
-            links.key = 0;
-        }
-        slab.used += 1;
-        room.blocks += 1;
-        if slab.used == 1 {
-            room.empty = None;
-        }
-        if slab.used as usize == CLASSES[class].blocks {
-            unlink(room, at);
-        }
-        Some(block)
+        let block = room.stack?;
+        // SAFETY: blocks on the stack are there.
+        unsafe { pop(&mut room.stack, block) }.ok()?;
+        room.depth -= 1;
+        Some(block.cast())
     }
 
-    /// Why there is no block of `class`, if it is not that no slab has room.
+    /// Fills the stack of `class`, from which nothing could be taken, by half.
     ///
     /// # Errors
     ///
-    /// [`HeapError::UseAfterFree`].
-    pub(super) fn check(&self, class: usize) -> Result<(), HeapError> {
-        let Some(at) = self.0[class].first else { return Ok(()) };
-        // SAFETY: on the list; the reference ends with this function.
-        let slab = unsafe { at.as_ref() };
-        let start = slab.start.map_or(0, |start| start.addr().get());
-        let at = start + usize::from(slab.free) * GRAIN;
-        Err(HeapError::UseAfterFree { at, size: CLASSES[class].size, changed: at })
-    }
-
-    /// Makes a slab for `class`.
+    /// That there are no pages, or that somebody used a free block. All on its list are forgotten.
     #[cold]
-    pub(super) fn add<P: HeapPages>(
+    pub(super) fn fill<P: HeapPages>(
         &mut self,
         class: usize,
         segments: &mut Segments<P>,
     ) -> Result<(), Refusal> {
+        let Class { size, blocks, stack, .. } = CLASSES[class];
+        let used_after_free = |at| HeapError::UseAfterFree { at, size, changed: at };
+        let room = &mut self.0[class];
+        if let Some(used) = room.stack.take() {
+            room.depth = 0;
+            return Err(used_after_free(used.addr().get()).into());
+        }
+        let mut at = match room.first {
+            Some(at) => at,
+            None => self.add(class, segments)?,
+        };
+        let start = segments.slab_start(at);
+        let room = &mut self.0[class];
+        // SAFETY: slabs on the list are there, and this is the only reference to it.
+        let slab = unsafe { at.as_mut() };
+        let count = (blocks - usize::from(slab.used)).min(stack / 2);
+        for _ in 0..count {
+            let block = if let Some(block) = slab.free {
+                // SAFETY: blocks of a slab that is on the list are there.
+                if let Err(used) = unsafe { pop(&mut slab.free, block) } {
+                    // What is left counts as in use for ever.
+                    room.used += blocks - usize::from(slab.used);
+                    (slab.free, slab.used) = (None, blocks as u16);
+                    unlink(room, at);
+                    return Err(used_after_free(used).into());
+                }
+                block
+            } else {
+                let fresh = slab.cut();
+                slab.fresh += (size / GRAIN) as u16;
+                // SAFETY: not all blocks are in use and none is free, so one was never used, and
+                // lies within the slab.
+                unsafe { start.add(fresh) }.cast()
+            };
+            // SAFETY: it is free, and on no list now.
+            unsafe { push(&mut room.stack, block) };
+            room.depth += 1;
+            room.used += 1;
+            slab.used += 1;
+        }
+        if room.empty == Some(at) {
+            room.empty = None;
+        }
+        if usize::from(slab.used) == blocks {
+            unlink(room, at);
+        }
+        Ok(())
+    }
+
+    /// Makes a slab for `class`.
+    fn add<P: HeapPages>(
+        &mut self,
+        class: usize,
+        segments: &mut Segments<P>,
+    ) -> Result<NonNull<Slab>, Refusal> {
         let bytes = CLASSES[class].slab;
         let layout = Layout::from_size_align(bytes, bytes).expect("slabs are powers of two");
-        let start = segments.alloc_shared(layout)?;
-        let at = segments.slab(start.addr().get());
-        let (start, tag) = (Some(start), class as u16 + 1);
+        let start = segments.alloc_shared(layout)?.addr().get();
+        let at = segments.slab(start);
         // SAFETY: the start of the slab leads to its place in the segment's table, where no other
         // slab is, and to which nothing refers.
-        unsafe {
-            at.write(Slab {
-                prev: None,
-                next: None,
-                start,
-                tag,
-                used: 0,
-                free: NO_BLOCK,
-                fresh: 0,
-            });
-        }
+        unsafe { at.write(Slab { tag: class as u16 + 1, ..Slab::NONE }) };
         let room = &mut self.0[class];
         room.slabs += 1;
         room.empty = Some(at);
         link(room, at);
-        Ok(())
+        Ok(at)
     }
 
     /// Frees the block of `class` at `addr`.
@@ -177,11 +226,11 @@ impl Slabs {
     ///
     /// [`HeapError::DoubleFree`], [`HeapError::WrongLayout`] and [`HeapError::Foreign`] as far as
     /// they can be found, for a block that was said to have `layout`; nothing has changed then.
-    /// With poison [`HeapError::UseAfterFree`], of another block.
+    /// [`HeapError::UseAfterFree`], of another block.
     ///
     /// # Safety
     ///
-    /// The address lies in the heap's region, where memory is mapped, and nobody uses the block.
+    /// The address lies in a segment, and nobody uses the block.
     #[inline]
     pub(super) unsafe fn free<P: HeapPages>(
         &mut self,
@@ -191,37 +240,71 @@ impl Slabs {
         segments: &mut Segments<P>,
     ) -> Result<(), HeapError> {
         let start = addr & !(CLASSES[class].slab - 1);
-        let mut at = segments.slab(start);
-        let block = segments.at(addr).cast::<FreeBlock>();
-        let room = &mut self.0[class];
-        // SAFETY: the table of the segment that `addr` lies in; what is read from it are slabs or
-        // zeros. This is the only reference to it.
-        let mut slab = unsafe { at.as_mut() };
+        // SAFETY: the table of the segment that `addr` lies in: there are slabs or zeros in it.
+        // The reference ends with this statement.
+        let (tag, cut) = unsafe {
+            let slab = segments.slab(start).as_ref();
+            (usize::from(slab.tag), slab.cut())
+        };
         let offset = addr - start;
-        let known = usize::from(slab.tag) == class + 1
-            && offset < usize::from(slab.fresh) * GRAIN
-            && CLASSES[class].is_block(offset);
-        // SAFETY: a block of this slab, which has room for the links. Nobody else uses it.
-        if !known || slab.used == 0 || unsafe { block.read() }.fits(addr) {
-            suspect(addr, layout, segments)?;
-            // SAFETY: as above; `suspect` has no reference left.
-            slab = unsafe { at.as_mut() };
+        let known = tag == class + 1 && offset < cut && CLASSES[class].is_block(offset);
+        let block = segments.at(addr).cast::<FreeBlock>();
+        // SAFETY: a block of this slab, which has room for links. Nobody else uses it.
+        if !known || unsafe { block.read() }.fits(addr) {
+            self.suspect(addr, layout, segments)?;
         }
-        let links = FreeBlock::new(addr, slab.free.into());
+        let room = &mut self.0[class];
         // SAFETY: as above, and the caller gives the block to the heap.
-        unsafe { block.write(links) };
-        slab.free = (offset / GRAIN) as u16;
-        slab.used -= 1;
-        room.blocks -= 1;
-        let used = slab.used;
-        if usize::from(used) + 1 == CLASSES[class].blocks {
-            link(room, at);
+        unsafe { push(&mut room.stack, block) };
+        room.depth += 1;
+        if room.depth > CLASSES[class].stack {
+            self.drain(class, CLASSES[class].stack / 2, segments)?;
         }
-        if used == 0 {
-            if room.empty.is_some() {
-                return self.remove(class, at, segments);
+        Ok(())
+    }
+
+    /// Gives blocks on the stack of `class` back to their slabs, until `depth` are left.
+    ///
+    /// # Errors
+    ///
+    /// [`HeapError::UseAfterFree`]; all on the stack are forgotten then.
+    #[cold]
+    #[inline(never)]
+    fn drain<P: HeapPages>(
+        &mut self,
+        class: usize,
+        depth: usize,
+        segments: &mut Segments<P>,
+    ) -> Result<(), HeapError> {
+        let Class { size, blocks, slab: bytes, .. } = CLASSES[class];
+        while self.0[class].depth > depth {
+            let room = &mut self.0[class];
+            let Some(block) = room.stack else { break };
+            // SAFETY: blocks on the stack are there.
+            if let Err(at) = unsafe { pop(&mut room.stack, block) } {
+                (room.stack, room.depth) = (None, 0);
+                return Err(HeapError::UseAfterFree { at, size, changed: at });
             }
-            room.empty = Some(at);
+            room.depth -= 1;
+            room.used -= 1;
+            let mut at = segments.slab(block.addr().get() & !(bytes - 1));
+            // SAFETY: its slab, to which nothing else refers; and the block is free.
+            let used = unsafe {
+                let slab = at.as_mut();
+                push(&mut slab.free, block);
+                slab.used -= 1;
+                usize::from(slab.used)
+            };
+            if used + 1 == blocks {
+                link(room, at);
+            }
+            if used == 0 {
+                if room.empty.is_some() {
+                    self.remove(class, at, segments)?;
+                } else {
+                    room.empty = Some(at);
+                }
+            }
         }
         Ok(())
     }
@@ -236,6 +319,7 @@ impl Slabs {
         segments: &mut Segments<P>,
     ) -> Result<(), HeapError> {
         for class in 0..NR_CLASSES {
+            self.drain(class, 0, segments)?;
             if let Some(empty) = self.0[class].empty.take() {
                 self.remove(class, empty, segments)?;
             }
@@ -246,7 +330,8 @@ impl Slabs {
     /// What is in use, by class.
     pub(super) fn stats(&self) -> [BlockStats; NR_CLASSES] {
         core::array::from_fn(|i| {
-            let (Room { blocks, slabs, .. }, class) = (self.0[i], CLASSES[i]);
+            let (Room { used, depth, slabs, .. }, class) = (self.0[i], CLASSES[i]);
+            let blocks = used - depth;
             BlockStats { blocks, bytes: blocks * class.size, held: slabs * class.slab }
         })
     }
@@ -265,9 +350,9 @@ impl Slabs {
         let Class { size, slab: bytes, .. } = CLASSES[class];
         // SAFETY: it is in a segment's table, and nothing refers to it. No slab is there now.
         let slab = unsafe { at.replace(Slab::NONE) };
-        let start = slab.start.expect("every slab has one");
+        let start = segments.slab_start(at);
         if segments.poison {
-            for offset in (0..usize::from(slab.fresh) * GRAIN).step_by(size) {
+            for offset in (0..slab.cut()).step_by(size) {
                 // SAFETY: no block is in use, so all of the slab is the heap's.
                 unsafe { poison::check_free(start.add(offset), size, size)? };
             }
@@ -275,6 +360,51 @@ impl Slabs {
         // SAFETY: it came from there, with this size; no block of it is in use, and its class's
         // list does not lead to it any more.
         unsafe { segments.free_shared(start.addr().get(), bytes) };
+        Ok(())
+    }
+
+    /// Says what is wrong with freeing a small block at `addr`, if something is: it may just happen
+    /// to hold its key. The segment that it lies in is mapped.
+    #[cold]
+    fn suspect<P: HeapPages>(
+        &self,
+        addr: usize,
+        given: Layout,
+        segments: &Segments<P>,
+    ) -> Result<(), HeapError> {
+        let (at, size) = (addr, given.size());
+        let foreign = HeapError::Foreign { at, size };
+        // The slab that `addr` lies in begins in its page or one of those before.
+        let pages = (addr - addr % SEGMENT..=addr).rev().step_by(PAGE).take(MAX_SLAB / PAGE);
+        let slab = pages.map(|page| segments.slab(page)).find_map(|at| {
+            // SAFETY: as in `free`; the reference ends with this function.
+            let slab = unsafe { at.as_ref() };
+            let class = usize::from(slab.tag).checked_sub(1)?;
+            Some((slab, segments.slab_start(at).addr().get(), class))
+        });
+        let Some((slab, start, number)) = slab else { return Err(foreign) };
+        let class = CLASSES[number];
+        let offset = addr - start;
+        if offset >= slab.cut() || !class.is_block(offset) {
+            return Err(foreign);
+        }
+        if class_of(given) != Some(number) {
+            let allocated = Layout::from_size_align(class.size, GRAIN);
+            let allocated = allocated.expect("no class is too large");
+            return Err(HeapError::WrongLayout { at, allocated, given });
+        }
+        for mut list in [self.0[number].stack, slab.free] {
+            // A list that somebody wrote to ends there. No list is longer than this.
+            for _ in 0..class.stack.max(class.blocks) + 1 {
+                let Some(block) = list else { break };
+                if block.addr().get() == addr {
+                    return Err(HeapError::DoubleFree { at, size });
+                }
+                // SAFETY: blocks on a list are there; the reference ends with this turn.
+                let links = unsafe { block.as_ref() };
+                list = if links.fits(block.addr().get()) { links.next } else { None };
+            }
+        }
         Ok(())
     }
 }
@@ -306,48 +436,4 @@ fn unlink(room: &mut Room, at: NonNull<Slab>) {
             None => room.first = next,
         }
     }
-}
-
-/// Says what is wrong with freeing a small block at `addr`, if something is: it may just happen to
-/// hold its key. The segment that it lies in is mapped.
-#[cold]
-fn suspect<P: HeapPages>(
-    addr: usize,
-    given: Layout,
-    segments: &Segments<P>,
-) -> Result<(), HeapError> {
-    let (at, size) = (addr, given.size());
-    let foreign = HeapError::Foreign { at, size };
-    // The slab that `addr` lies in begins in its page or one of those before.
-    let mut slabs = (addr - addr % SEGMENT..=addr).rev().step_by(PAGE).take(MAX_SLAB / PAGE);
-    let slab = slabs.find_map(|page| {
-        // SAFETY: as in `free`, which does not use its own reference while there is this one.
-        let slab = unsafe { segments.slab(page).as_ref() };
-        Some((slab, slab.start?.addr().get(), CLASSES.get(usize::from(slab.tag).wrapping_sub(1))?))
-    });
-    let Some((slab, start, class)) = slab else { return Err(foreign) };
-    let (offset, fresh) = (addr - start, usize::from(slab.fresh) * GRAIN);
-    if offset >= fresh || !class.is_block(offset) {
-        return Err(foreign);
-    }
-    if class_of(given).is_none_or(|given| CLASSES[given].size != class.size) {
-        let allocated = Layout::from_size_align(class.size, GRAIN);
-        let allocated = allocated.expect("no class is too large");
-        return Err(HeapError::WrongLayout { at, allocated, given });
-    }
-    // As many steps as there are blocks: what was used after it was freed may lead in a circle.
-    let mut free = usize::from(slab.free) * GRAIN;
-    for _ in 0..class.blocks {
-        if slab.used == 0 || free == offset {
-            return Err(HeapError::DoubleFree { at, size });
-        }
-        if free >= fresh {
-            break;
-        }
-        // SAFETY: in the slab, at a multiple of `GRAIN`, and so before its end.
-        free = unsafe { segments.at(start + free).cast::<FreeBlock>().read() }
-            .next
-            .wrapping_mul(GRAIN);
-    }
-    Ok(())
 }

@@ -107,8 +107,7 @@ impl<P: HeapPages> Heap<P> {
                 if let Some(block) = self.slabs.alloc(class) {
                     return Ok(block);
                 }
-                self.slabs.check(class)?;
-                self.slabs.add(class, &mut self.segments)?;
+                self.slabs.fill(class, &mut self.segments)?;
             }
         }
         if !is_huge(layout) {
