@@ -25,6 +25,9 @@ const FREE: u8 = 0xDF;
 /// What every byte of a red zone is.
 const RED: u8 = 0xFD;
 
+/// What every byte of a block is that the program did not write.
+const NEW: u8 = 0xCD;
+
 /// Bytes of a red zone at least.
 const RED_ZONE: usize = 16;
 
@@ -145,6 +148,7 @@ pub(super) unsafe fn seal(
         }
         let block = base.add(front);
         block.cast::<Seal>().sub(1).write(Seal::new(block.addr().get(), layout));
+        block.write_bytes(NEW, layout.size());
         block.add(layout.size()).write_bytes(RED, size - front - layout.size());
         Ok(block)
     }

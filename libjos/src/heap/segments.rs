@@ -26,6 +26,10 @@ use crate::addr::VirtAddr;
 /// (or half of one, on i386).
 pub(super) const SEGMENT: usize = 2 * MB as usize;
 
+/// A heap of so many bytes gets segments as a whole: what one has more than is needed is then at
+/// most an eighth.
+const BIG: usize = 8 * SEGMENT;
+
 /// The largest block, and the largest alignment, that a shared segment is asked for.
 const MAX_SHARED: (usize, usize) = (SEGMENT / 2, SEGMENT / 4);
 
@@ -297,7 +301,7 @@ impl<P: HeapPages> Segments<P> {
         let first = start + SHARED_HEADER;
         let least = (first.next_multiple_of(layout.align()) + layout.size()).next_multiple_of(PAGE);
         let whole = start + SEGMENT;
-        let end = if self.held >= SEGMENT && self.map(start, whole).is_ok() {
+        let end = if self.held >= BIG && self.map(start, whole).is_ok() {
             whole
         } else {
             self.map(start, least)?;

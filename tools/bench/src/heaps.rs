@@ -64,6 +64,7 @@ impl Blocks for JosHeap {
     fn in_use(&self) -> (Option<usize>, Option<usize>) {
         let stats = self.stats();
         assert_eq!(stats.held, self.pages().mapped());
+
         (Some(stats.handed_out), Some(stats.held))
     }
 

@@ -271,7 +271,7 @@ fn heap_64() -> Row {
         "heap-64",
         "free one of 4,096 blocks of 64 bytes at random, allocate another",
         1.0,
-        reach(1.0, Rival::BestPeer),
+        None,
         heaps!(replace, bytes_64),
     )
 }
@@ -281,7 +281,7 @@ fn heap_stack() -> Row {
         "heap-stack",
         "allocate 4,096 blocks of 16 to 4096 bytes, free the last first",
         1.0,
-        reach(1.0, Rival::BestPeer),
+        None,
         heaps!(stack),
     )
 }

@@ -1,0 +1,317 @@
+//! What a heap says of each misuse, with and without poison; what it does without memory; and that
+//! it neither keeps pages nor maps them again and again.
+
+use std::alloc::Layout;
+use std::ptr::NonNull;
+
+use libjos::heap::{Heap, HeapError, HeapPages};
+use libjos::sim::arena::Arena;
+
+const PAGE: usize = 4096;
+const MB: usize = 1 << 20;
+
+/// A heap with 32 MB of addresses.
+fn heap(poison: bool) -> Heap<Arena> {
+    let arena = Arena::new(32 * MB, true);
+    // SAFETY: the heap owns the arena, and nobody else knows its memory.
+    unsafe { Heap::new(arena.region(), arena, poison) }
+}
+
+fn layout(size: usize, align: usize) -> Layout {
+    Layout::from_size_align(size, align).unwrap()
+}
+
+/// Layouts that lead to each kind of block, with poison and without.
+fn kinds() -> [Layout; 6] {
+    [(24, 8), (100, 64), (4096, 1), (5000, 16), (9000, 8192), (3 * MB, 8)]
+        .map(|(s, a)| layout(s, a))
+}
+
+/// Frees a block.
+fn free(heap: &mut Heap<Arena>, block: NonNull<u8>, layout: Layout) -> Result<(), HeapError> {
+    // SAFETY: none. What these tests ask is what happens where a promise is broken; the arena
+    // keeps it within memory that only these tests use.
+    unsafe { heap.dealloc(block, layout) }
+}
+
+/// Writes a byte into or beside a block.
+fn write(block: NonNull<u8>, offset: isize) -> usize {
+    // SAFETY: within the arena's memory, which no one else uses; as for `free`.
+    unsafe {
+        let at = block.offset(offset);
+        at.write(at.read() ^ 0x55);
+        at.addr().get()
+    }
+}
+
+#[test]
+fn heap_names_an_overrun() {
+    for layout in kinds() {
+        for offset in [layout.size() as isize, layout.size() as isize + 15] {
+            let mut heap = heap(true);
+            let block = heap.alloc(layout).unwrap();
+            let changed = write(block, offset);
+            let (at, size) = (block.addr().get(), layout.size());
+            let expected = HeapError::Overrun { at, size, changed };
+            assert_eq!(free(&mut heap, block, layout), Err(expected));
+            // SAFETY: it is allocated still.
+            assert_eq!(unsafe { heap.realloc(block, layout, 1) }, Err(expected));
+            write(block, offset);
+            assert_eq!(free(&mut heap, block, layout), Ok(()), "it was mended");
+        }
+    }
+}
+
+#[test]
+fn heap_names_an_underrun() {
+    for layout in kinds() {
+        let mut heap = heap(true);
+        let block = heap.alloc(layout).unwrap();
+        write(block, -1);
+        let foreign = HeapError::Foreign { at: block.addr().get(), size: layout.size() };
+        assert_eq!(free(&mut heap, block, layout), Err(foreign));
+        write(block, -1);
+        if layout.align() > 32 {
+            let changed = write(block, -17);
+            let (at, size) = (block.addr().get(), layout.size());
+            let expected = HeapError::Overrun { at, size, changed };
+            assert_eq!(free(&mut heap, block, layout), Err(expected));
+        }
+    }
+}
+
+#[test]
+fn heap_names_a_use_after_free() {
+    // Not of a huge block: its pages are not there any more. And not of the first bytes of a large
+    // block that begins with a page: there the list of holes may have its links.
+    for layout in &kinds()[..5] {
+        let first = if layout.align() < PAGE { 0 } else { 16 };
+        for offset in [first, layout.size() as isize - 1] {
+            let mut heap = heap(true);
+            let block = heap.alloc(*layout).unwrap();
+            let keep = heap.alloc(*layout).unwrap();
+            assert_eq!(free(&mut heap, block, *layout), Ok(()));
+            let written = write(block, offset);
+            match heap.alloc(*layout) {
+                Err(HeapError::UseAfterFree { changed, .. }) => assert_eq!(changed, written),
+                other => panic!("byte {offset} of {layout:?}: {other:?}"),
+            }
+            assert_eq!(free(&mut heap, keep, *layout), Ok(()));
+        }
+    }
+}
+
+/// Where the memory goes back before it is allocated again, it is checked, too.
+#[test]
+fn heap_names_a_use_after_free_when_it_shrinks() {
+    let mut heap = heap(true);
+    let block = heap.alloc(layout(24, 8)).unwrap();
+    assert_eq!(free(&mut heap, block, layout(24, 8)), Ok(()));
+    let written = write(block, 3);
+    assert!(
+        matches!(heap.trim(), Err(HeapError::UseAfterFree { changed, .. }) if changed == written)
+    );
+}
+
+#[test]
+fn heap_names_a_double_free() {
+    for layout in kinds() {
+        let mut heap = heap(true);
+        let block = heap.alloc(layout).unwrap();
+        let _keep = heap.alloc(layout).unwrap();
+        assert_eq!(free(&mut heap, block, layout), Ok(()));
+        let (at, size) = (block.addr().get(), layout.size());
+        // Nothing is left of a huge block, not even that it was one.
+        let expected = match size > MB {
+            true => HeapError::Foreign { at, size },
+            false => HeapError::DoubleFree { at, size },
+        };
+        assert_eq!(free(&mut heap, block, layout), Err(expected));
+    }
+}
+
+/// Without poison, too, wherever the block went.
+#[test]
+fn heap_names_a_double_free_of_any_small_block() {
+    for size in [1, 16, 64, 200, 1000, 4096] {
+        let layout = layout(size, 8);
+        let mut heap = heap(false);
+        let blocks: Vec<_> = (0..300).map(|_| heap.alloc(layout).unwrap()).collect();
+        let half = || blocks.iter().step_by(2);
+        half().for_each(|block| free(&mut heap, *block, layout).unwrap());
+        for block in half() {
+            let expected = HeapError::DoubleFree { at: block.addr().get(), size };
+            assert_eq!(free(&mut heap, *block, layout), Err(expected));
+        }
+        assert_eq!(heap.stats().blocks(), 150);
+    }
+}
+
+/// A block may hold by chance what a free block holds.
+#[test]
+fn heap_frees_a_block_that_looks_free() {
+    let (mut heap, layout) = (heap(false), layout(16, 16));
+    let block = heap.alloc(layout).unwrap().cast::<[NonNull<u8>; 2]>();
+    let _keep = heap.alloc(layout).unwrap();
+    free(&mut heap, block.cast(), layout).unwrap();
+    // SAFETY: in the arena; nobody else reads or writes it.
+    let links = unsafe { block.cast::<[usize; 2]>().read() };
+    assert_eq!(heap.alloc(layout), Ok(block.cast()));
+    // SAFETY: as above.
+    unsafe { block.cast::<[usize; 2]>().write(links) };
+    assert_eq!(free(&mut heap, block.cast(), layout), Ok(()));
+}
+
+/// What is written over a free block's links is not followed.
+#[test]
+fn heap_does_not_follow_a_link_that_was_overwritten() {
+    for offset in [0, 8] {
+        let (mut heap, layout) = (heap(false), layout(48, 8));
+        let block = heap.alloc(layout).unwrap();
+        free(&mut heap, block, layout).unwrap();
+        write(block, offset);
+        let at = block.addr().get();
+        let expected = HeapError::UseAfterFree { at, size: 48, changed: at };
+        assert_eq!(heap.alloc(layout), Err(expected));
+        assert_ne!(heap.alloc(layout).unwrap(), block);
+    }
+}
+
+#[test]
+fn heap_names_a_wrong_layout() {
+    for allocated in kinds() {
+        for given in [
+            layout(allocated.size() + 1, allocated.align()),
+            layout(allocated.size() - 1, allocated.align()),
+            layout(
+                allocated.size(),
+                allocated.align() / 2 + usize::from(allocated.align() == 1) * 2,
+            ),
+        ] {
+            let mut heap = heap(true);
+            let block = heap.alloc(allocated).unwrap();
+            let at = block.addr().get();
+            let expected = HeapError::WrongLayout { at, allocated, given };
+            assert_eq!(free(&mut heap, block, given), Err(expected));
+            assert_eq!(free(&mut heap, block, allocated), Ok(()));
+        }
+    }
+    // Without poison, a small block of another class.
+    let mut heap = heap(false);
+    for (size, given) in [(100, 200), (200, 100), (4096, 64), (64, 4096)] {
+        let block = heap.alloc(layout(size, 8)).unwrap();
+        let error = free(&mut heap, block, layout(given, 8)).unwrap_err();
+        let HeapError::WrongLayout { allocated, .. } = error else { panic!("{error}") };
+        assert!(allocated.size() >= size && allocated.size() <= size + size / 4);
+    }
+}
+
+#[test]
+fn heap_names_a_foreign_block() {
+    for poison in [false, true] {
+        let mut heap = heap(poison);
+        let block = heap.alloc(layout(1000, 8)).unwrap();
+        let inside = |offset: usize| block.map_addr(|addr| addr.checked_add(offset).unwrap());
+        for foreign in [NonNull::from(&mut 0_u64).cast(), inside(8), inside(16), inside(512)] {
+            let expected = HeapError::Foreign { at: foreign.addr().get(), size: 1000 };
+            assert_eq!(free(&mut heap, foreign, layout(1000, 8)), Err(expected));
+        }
+        assert_eq!(free(&mut heap, block, layout(1000, 8)), Ok(()));
+    }
+}
+
+#[test]
+fn heap_out_of_memory_says_what_was_asked_and_is_left() {
+    for poison in [false, true] {
+        let mut heap = heap(poison);
+        heap.pages().limit(100);
+        for (size, align) in [(101 * PAGE, 8), (900 * MB, 8), (isize::MAX as usize - 4095, 4096)] {
+            let error = HeapError::OutOfMemory { asked: size, left: 100 * PAGE as u64 };
+            assert_eq!(heap.alloc(layout(size, align)), Err(error));
+        }
+        assert_eq!(heap.stats().held, 0);
+        let block = heap.alloc(layout(50 * PAGE, 8)).unwrap();
+        // SAFETY: it is allocated.
+        let error = unsafe { heap.realloc(block, layout(50 * PAGE, 8), usize::MAX) }.unwrap_err();
+        assert!(matches!(error, HeapError::OutOfMemory { asked: usize::MAX, .. }), "{error}");
+        assert_eq!(
+            error.to_string(),
+            format!("out of memory: {} bytes asked for, {} left", usize::MAX, heap.pages().left())
+        );
+        free(&mut heap, block, layout(50 * PAGE, 8)).unwrap();
+    }
+}
+
+/// A program that allocates and frees again and again does not map and unmap each time.
+#[test]
+fn heap_does_not_thrash() {
+    for poison in [false, true] {
+        for layout in &kinds()[..5] {
+            let mut heap = heap(poison);
+            let block = heap.alloc(*layout).unwrap();
+            free(&mut heap, block, *layout).unwrap();
+            heap.pages().fail_after(0);
+            for _ in 0..10 {
+                let block = heap.alloc(*layout).unwrap();
+                free(&mut heap, block, *layout).unwrap();
+            }
+            assert!(!heap.pages().has_failed());
+            assert!(heap.stats().held > 0);
+            heap.trim().unwrap();
+            assert_eq!(heap.stats().held, 0);
+        }
+    }
+}
+
+/// A small heap grows by pages, a larger one by segments, huge blocks by what they need.
+#[test]
+fn heap_grows_by_what_is_needed() {
+    let mut heap = heap(false);
+    let mut sizes = vec![];
+    for _ in 0..17 * MB / 4096 {
+        heap.alloc(layout(4096, 8)).unwrap();
+        sizes.push(heap.stats().held);
+    }
+    assert!(sizes[0] <= 32 * PAGE, "{}", sizes[0]);
+    sizes.dedup();
+    let steps = sizes.windows(2).map(|sizes| (sizes[0], sizes[1] - sizes[0]));
+    let (small, big): (Vec<_>, Vec<_>) = steps.partition(|(held, _)| *held < 16 * MB);
+    assert!(small.iter().all(|(_, step)| *step <= 32 * PAGE), "{small:?}");
+    assert!(!big.is_empty() && big.iter().all(|(_, step)| *step == 2 * MB), "{big:?}");
+    heap.alloc(layout(3 * MB, 8)).unwrap();
+    assert_eq!((heap.stats().huge.blocks, heap.stats().huge.held), (1, 3 * MB + PAGE));
+}
+
+#[test]
+fn heap_prints_what_it_holds() {
+    let mut heap = heap(false);
+    heap.alloc(layout(100, 8)).unwrap();
+    heap.alloc(layout(5000, 8)).unwrap();
+    let lines = heap.stats().to_string();
+    let lines: Vec<_> = lines.lines().collect();
+    assert_eq!(lines[0], "heap: 2 blocks, 5100 bytes asked for");
+    assert_eq!(lines[1], "      5120 handed out, 32768 held, 32768 at most");
+    assert_eq!(lines[2], "    112          1 blocks             112 bytes            4096 held");
+    assert_eq!(lines[3], "  large          1 blocks            5008 bytes           28672 held");
+}
+
+#[test]
+fn heap_resizes_in_place_where_there_is_room() {
+    for (old, new) in [
+        (17, 32),
+        (4000, 3600),
+        (100_000, 50_000),
+        (50_001, 50_000),
+        (2 * MB, 5 * MB),
+        (5 * MB, 2 * MB),
+    ] {
+        let mut heap = heap(false);
+        let block = heap.alloc(layout(old, 8)).unwrap();
+        // SAFETY: it is allocated.
+        assert_eq!(unsafe { heap.realloc(block, layout(old, 8), new) }, Ok(block), "{old}, {new}");
+        assert_eq!(heap.stats().asked, new);
+        free(&mut heap, block, layout(new, 8)).unwrap();
+        heap.trim().unwrap();
+        assert_eq!(heap.stats().held, 0);
+    }
+}
