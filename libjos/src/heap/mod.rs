@@ -8,7 +8,7 @@
 //! | block | lies in | given back |
 //! |---|---|---|
 //! | small: up to 4 KB | a slab of blocks of one size (`classes`, `slabs`) | to the slab |
-//! | large: up to 1 MB | a shared segment, by `linked_list_allocator` (`segments`) | to the segment |
+//! | large: up to 1 MB | a shared segment, by `linked_list_allocator` (`shared`) | to the segment |
 //! | huge | a segment of its own (`huge`) | to the machine |
 //!
 //! Slabs are blocks in shared segments. An empty slab goes back to its segment, and an empty
@@ -21,13 +21,17 @@
 
 mod classes;
 mod error;
+mod free_list;
 mod huge;
 mod poison;
+mod room;
 mod segments;
+mod shared;
 mod slabs;
 mod slow;
 mod source;
 mod stats;
+mod suspect;
 
 use core::alloc::Layout;
 use core::fmt;

@@ -32,7 +32,7 @@ const NEW: u8 = 0xCD;
 const RED_ZONE: usize = 16;
 
 /// Bytes that a list's links take in free memory.
-const LINKS: usize = super::slabs::FREE_BLOCK;
+const LINKS: usize = super::free_list::FREE_BLOCK;
 
 /// What lies in front of an allocated block.
 #[repr(C)]

@@ -1,13 +1,7 @@
 //! Segments: the heap's memory, taken from the machine and given back to it.
 //!
-//! A shared segment lies at a multiple of [`SEGMENT`], is at most so large, and holds large blocks
-//! and slabs, which `linked_list_allocator` finds room for. A block too large for that has a
-//! segment of its own. Each has a [`Segment`]: a huge block in front of it, a shared segment at its
-//! start, with a table of the slabs that begin in each of its pages. (If each slab began with what
-//! is kept of it, these would all compete for the same few lines of the processor's caches.)
-//!
-//! `linked_list_allocator` can grow at its end but never shrink, so a segment is what goes back:
-//! a huge block's at once, a shared one when nothing is left in it and one such is kept already.
+//! There are segments that blocks share (`shared`), and segments of one huge block each (`huge`).
+//! All are on one list, in the order of their addresses; each has its [`Segment`] within its pages.
 
 use core::alloc::Layout;
 use core::num::NonZeroUsize;
@@ -17,8 +11,7 @@ use layout::{MB, PGSIZE};
 use linked_list_allocator::Heap as LinkedList;
 
 use super::classes::GRAIN;
-use super::error::Refusal;
-use super::slabs::Slab;
+use super::room::Slab;
 use super::{HeapPages, OutOfPages, poison};
 use crate::addr::VirtAddr;
 
@@ -26,17 +19,10 @@ use crate::addr::VirtAddr;
 /// (or half of one, on i386).
 pub(super) const SEGMENT: usize = 2 * MB as usize;
 
-/// A heap of so many bytes gets segments as a whole: what one has more than is needed is then at
-/// most an eighth.
-const BIG: usize = 8 * SEGMENT;
-
-/// The largest block, and the largest alignment, that a shared segment is asked for.
-const MAX_SHARED: (usize, usize) = (SEGMENT / 2, SEGMENT / 4);
-
 pub(super) const PAGE: usize = PGSIZE as usize;
 
 /// What there is never room for: more than can be asked.
-const NO_LIMIT: Layout = match Layout::from_size_align(isize::MAX as usize, 1) {
+pub(super) const NO_LIMIT: Layout = match Layout::from_size_align(isize::MAX as usize, 1) {
     Ok(layout) => layout,
     Err(_) => panic!("isize::MAX is a size"),
 };
@@ -44,7 +30,7 @@ const NO_LIMIT: Layout = match Layout::from_size_align(isize::MAX as usize, 1) {
 /// Bytes of a segment that are the heap's; and in a shared one, with the table of its slabs.
 pub(super) const HEADER: usize = size_of::<Segment>();
 
-const SHARED_HEADER: usize = HEADER + SEGMENT / PAGE * size_of::<Slab>();
+pub(super) const SHARED_HEADER: usize = HEADER + SEGMENT / PAGE * size_of::<Slab>();
 
 const _: () = assert!(HEADER.is_multiple_of(GRAIN) && HEADER <= PAGE);
 const _: () =
@@ -54,7 +40,7 @@ const _: () =
 #[repr(C, align(16))]
 pub(super) struct Segment {
     /// Who has which bytes; without any where the segment is a huge block's.
-    list: LinkedList,
+    pub(super) list: LinkedList,
     /// The huge block's address, or 0.
     pub(super) block: usize,
     pub(super) start: usize,
@@ -64,21 +50,22 @@ pub(super) struct Segment {
     prev: Link,
     pub(super) next: Link,
     /// What there was no room for when last asked: there is none for more.
-    no_room: Layout,
+    pub(super) no_room: Layout,
 }
 
 type Link = Option<NonNull<Segment>>;
 
 impl Segment {
-    /// A shared one, without a list yet.
-    fn shared(start: usize, end: usize) -> Self {
-        let (list, prev, next) = (LinkedList::empty(), None, None);
+    /// A shared one.
+    pub(super) fn shared(start: usize, end: usize, list: LinkedList) -> Self {
+        let (prev, next) = (None, None);
         Self { list, block: 0, start, end, prev, next, no_room: NO_LIMIT }
     }
 
     /// One for the huge block at `block`.
     pub(super) fn huge(start: usize, block: usize, end: usize) -> Self {
-        Self { block, no_room: Layout::new::<()>(), ..Self::shared(start, end) }
+        let shared = Self::shared(start, end, LinkedList::empty());
+        Self { block, no_room: Layout::new::<()>(), ..shared }
     }
 
     /// The first address that another segment may use.
@@ -94,25 +81,14 @@ pub(super) struct Segments<P> {
     pub(super) region: NonNull<[u8]>,
     pub(super) poison: bool,
     /// The one with the lowest address.
-    first: Link,
+    pub(super) first: Link,
     /// The shared one that last had room.
-    current: Link,
+    pub(super) current: Link,
     /// The shared one that is empty and kept.
-    spare: Link,
+    pub(super) spare: Link,
     /// Bytes mapped, and the most that ever were.
     pub(super) held: usize,
     pub(super) peak: usize,
-}
-
-/// What `layout` is in a shared segment: its size a multiple of [`GRAIN`].
-pub(super) fn grains(layout: Layout) -> Layout {
-    let (size, align) = (layout.size().next_multiple_of(GRAIN), layout.align().max(GRAIN));
-    Layout::from_size_align(size, align).expect("a large block's size is far from the limit")
-}
-
-/// Whether a block has a segment of its own. Depends on its layout alone.
-pub(super) fn is_huge(layout: Layout) -> bool {
-    layout.size() > MAX_SHARED.0 || layout.align() > MAX_SHARED.1
 }
 
 impl<P: HeapPages> Segments<P> {
@@ -126,20 +102,6 @@ impl<P: HeapPages> Segments<P> {
     pub(super) fn at(&self, addr: usize) -> NonNull<u8> {
         let addr = NonZeroUsize::new(addr).expect("no block lies at 0");
         self.region.cast::<u8>().with_addr(addr)
-    }
-
-    /// What is kept of the slab that begins in the page of `addr`, which lies in a shared segment:
-    /// zeros, if none does.
-    #[inline]
-    pub(super) fn slab(&self, addr: usize) -> NonNull<Slab> {
-        let page = addr % SEGMENT / PAGE;
-        self.at(addr - addr % SEGMENT + HEADER + page * size_of::<Slab>()).cast()
-    }
-
-    /// Where the slab that this is kept of begins.
-    pub(super) fn slab_start(&self, slab: NonNull<Slab>) -> NonNull<u8> {
-        let (segment, offset) = (slab.addr().get() & !(SEGMENT - 1), slab.addr().get() % SEGMENT);
-        self.at(segment + (offset - HEADER) / size_of::<Slab>() * PAGE)
     }
 
     /// Whether `addr` is one of the region's addresses, mapped or not.
@@ -162,157 +124,6 @@ impl<P: HeapPages> Segments<P> {
     /// Bytes that could still be mapped: of pages and of addresses.
     pub(super) fn left(&self) -> u64 {
         self.pages.left().min((self.region.len() - self.held) as u64)
-    }
-
-    /// Room for `layout`, which is not huge; its size is a multiple of [`GRAIN`], and with poison
-    /// its size and alignment are whole pages.
-    ///
-    /// # Errors
-    ///
-    /// That there are no pages, and with poison that somebody used this memory while it was free.
-    pub(super) fn alloc_shared(&mut self, layout: Layout) -> Result<NonNull<u8>, Refusal> {
-        let block = self.find_room(layout)?;
-        if self.poison {
-            // With poison all blocks are whole pages, and so are the holes between them: what
-            // the list writes in holes is at the start of a page. It must not stay there.
-            // SAFETY: the block is nobody's yet.
-            unsafe {
-                poison::check_free(block, layout.size(), PAGE)?;
-                poison::fill(block, layout.size());
-            }
-        }
-        Ok(block)
-    }
-
-    fn find_room(&mut self, layout: Layout) -> Result<NonNull<u8>, OutOfPages> {
-        if let Some(block) = self.current.and_then(|segment| self.fit(segment, layout)) {
-            return Ok(block);
-        }
-        let shared: fn(&mut Self, NonNull<Segment>, Layout) -> Option<NonNull<u8>> = Self::fit;
-        for find in [shared, Self::grow] {
-            let mut next = self.first;
-            while let Some(segment) = next {
-                if let Some(block) = find(self, segment, layout) {
-                    self.current = Some(segment);
-                    return Ok(block);
-                }
-                // SAFETY: it is on the list, and `find` removes none.
-                next = unsafe { segment.as_ref() }.next;
-            }
-        }
-        let segment = self.add_shared(layout)?;
-        self.current = Some(segment);
-        Ok(self.fit(segment, layout).expect("the segment was made to have room"))
-    }
-
-    /// Takes back what [`alloc_shared`](Self::alloc_shared) gave, or a part of it.
-    ///
-    /// # Safety
-    ///
-    /// The bytes are allocated, `size` is a multiple of [`GRAIN`], and nobody uses them any more.
-    pub(super) unsafe fn free_shared(&mut self, addr: usize, size: usize) {
-        let block = self.at(addr);
-        if self.poison {
-            // SAFETY: the caller leaves the bytes to the heap.
-            unsafe { poison::fill(block, size) };
-        }
-        let mut at = self.at(addr & !(SEGMENT - 1)).cast::<Segment>();
-        // SAFETY: shared segments lie at multiples of their size, so one begins there; nothing
-        // else refers to it. The bytes are allocated from its list, the caller says.
-        let empty = unsafe {
-            let segment = at.as_mut();
-            segment.list.deallocate(block, Layout::from_size_align_unchecked(size, GRAIN));
-            segment.no_room = NO_LIMIT;
-            segment.list.used() == 0
-        };
-        if !empty {
-            return;
-        }
-        // Of two empty ones the lower stays.
-        match self.spare {
-            Some(spare) if spare < at => self.remove(at),
-            Some(spare) => {
-                self.spare = Some(at);
-                self.remove(spare);
-            }
-            None => self.spare = Some(at),
-        }
-    }
-
-    /// Gives back the empty segment that was kept; says whether there was one.
-    pub(super) fn trim(&mut self) -> bool {
-        let spare = self.spare.take();
-        if let Some(spare) = spare {
-            self.remove(spare);
-        }
-        spare.is_some()
-    }
-
-    /// Takes room for `layout` from this segment, if there is and it is shared.
-    fn fit(&mut self, mut at: NonNull<Segment>, layout: Layout) -> Option<NonNull<u8>> {
-        // SAFETY: `at` is on the list; this is the only reference to it. Its list's blocks and
-        // holes lie behind it.
-        let segment = unsafe { at.as_mut() };
-        let no_room = segment.no_room;
-        if layout.size() >= no_room.size() && layout.align() >= no_room.align() {
-            return None;
-        }
-        let block = segment.list.allocate_first_fit(layout).ok();
-        if block.is_none() {
-            segment.no_room = layout;
-        } else if self.spare == Some(at) {
-            self.spare = None;
-        }
-        block
-    }
-
-    /// Maps more of this segment, if it is shared and can grow, and takes room for `layout`.
-    fn grow(&mut self, mut at: NonNull<Segment>, layout: Layout) -> Option<NonNull<u8>> {
-        // SAFETY: as in `fit`.
-        let segment = unsafe { at.as_mut() };
-        let (start, end) = (segment.start, segment.end);
-        if segment.block != 0 || end == start + SEGMENT {
-            return None;
-        }
-        let wanted =
-            (end.checked_next_multiple_of(layout.align())? + layout.size()).next_multiple_of(PAGE);
-        if wanted > start + SEGMENT {
-            return None;
-        }
-        self.map(end, wanted).ok()?;
-        // SAFETY: as above; `map` touches no segment. The list ends where the new pages begin.
-        unsafe {
-            let segment = at.as_mut();
-            segment.list.extend(wanted - end);
-            segment.end = wanted;
-            segment.no_room = NO_LIMIT;
-        }
-        self.fit(at, layout)
-    }
-
-    /// A new shared segment with room for `layout`. A small heap gets just the pages for it, a
-    /// larger one all of the segment at once, which can then be one large page.
-    fn add_shared(&mut self, layout: Layout) -> Result<NonNull<Segment>, OutOfPages> {
-        let place = |from: usize, to: usize| {
-            let start = from.checked_next_multiple_of(SEGMENT)?;
-            (start.checked_add(SEGMENT)? <= to).then_some(start)
-        };
-        let (prev, start) = self.find(place).ok_or(OutOfPages)?;
-        let first = start + SHARED_HEADER;
-        let least = (first.next_multiple_of(layout.align()) + layout.size()).next_multiple_of(PAGE);
-        let whole = start + SEGMENT;
-        let end = if self.held >= BIG && self.map(start, whole).is_ok() {
-            whole
-        } else {
-            self.map(start, least)?;
-            least
-        };
-        // SAFETY: mapped just now and nobody's, up to the last page's end. Zeros are no slabs.
-        let list = unsafe {
-            self.at(start).write_bytes(0, SHARED_HEADER);
-            LinkedList::new(self.at(first).as_ptr(), end - first)
-        };
-        Ok(self.insert(prev, start, Segment { list, ..Segment::shared(start, end) }))
     }
 
     /// The lowest gap between segments, given as its first address and its end, that `place`

@@ -9,119 +9,21 @@
 //! a look at where they are from; it is filled from the slabs and emptied into them by halves. To
 //! its slab, a block on the stack is in use.
 //!
-//! A free block holds a key made of its address and its link. It must be right when the block is
-//! allocated, or somebody used the block. If it is right when a block is freed, the free blocks are
-//! searched for it. So much use after free and every double free of a small block is found for the
-//! price of two comparisons, as long as the slab is there.
+//! So much use after free and every double free of a small block is found for the price of two
+//! comparisons, as long as the slab is there (`free_list`, `suspect`).
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
-use super::classes::{CLASSES, Class, GRAIN, MAX_SLAB, NR_CLASSES, class_of};
+use super::classes::{CLASSES, Class, GRAIN, NR_CLASSES};
 use super::error::Refusal;
-use super::segments::{PAGE, SEGMENT, Segments};
+use super::free_list::{FreeBlock, pop, push};
+use super::room::{Room, Slab, link, unlink};
+use super::segments::Segments;
 use super::{BlockStats, HeapError, HeapPages, poison};
 
-/// What is kept of a slab. One of zeros is no slab.
-#[repr(C)]
-pub(super) struct Slab {
-    /// Neighbours on the class's list of slabs with room.
-    prev: Option<NonNull<Slab>>,
-    next: Option<NonNull<Slab>>,
-    /// The first block on the slab's free list.
-    free: Link,
-    /// Offset of the first block that was never in use, in units of [`GRAIN`].
-    fresh: u16,
-    /// Blocks in use.
-    used: u16,
-    /// The number of its class, and 1; 0 where there is no slab.
-    tag: u16,
-}
-
-const _: () = assert!(size_of::<Slab>() <= 32 && MAX_SLAB / GRAIN < u16::MAX as usize);
-
-impl Slab {
-    const NONE: Self = Self { prev: None, next: None, free: None, fresh: 0, used: 0, tag: 0 };
-
-    /// Bytes that were cut off so far.
-    fn cut(&self) -> usize {
-        usize::from(self.fresh) * GRAIN
-    }
-}
-
-/// What lies in a free block. With poison, all else of it is the pattern.
-#[repr(C)]
-pub(super) struct FreeBlock {
-    next: Link,
-    key: usize,
-}
-
-type Link = Option<NonNull<FreeBlock>>;
-
-/// Bytes at a free block's start that are the heap's.
-pub(super) const FREE_BLOCK: usize = size_of::<FreeBlock>();
-
-impl FreeBlock {
-    /// For the free block at `addr`.
-    #[inline]
-    fn new(addr: usize, next: Link) -> Self {
-        let next_addr = next.map_or(0, |next| next.addr().get());
-        Self { next, key: addr ^ next_addr ^ 0x9E37_79B9_7F4A_7C15_u64 as usize }
-    }
-
-    /// Whether this may be what is in the free block at `addr`.
-    #[inline]
-    fn fits(&self, addr: usize) -> bool {
-        self.key == Self::new(addr, self.next).key
-    }
-}
-
-/// Puts a block on a list.
-///
-/// # Safety
-///
-/// The block is free, and nobody uses it.
-#[inline]
-unsafe fn push(list: &mut Link, block: NonNull<FreeBlock>) {
-    // SAFETY: a free block has room for its links, and is aligned; the caller's promise.
-    unsafe { block.write(FreeBlock::new(block.addr().get(), *list)) };
-    *list = Some(block);
-}
-
-/// Takes the first block, which there is, off a list; if somebody used it, it is the error.
-///
-/// # Safety
-///
-/// The blocks of the list are there.
-#[inline]
-unsafe fn pop(list: &mut Link, mut block: NonNull<FreeBlock>) -> Result<(), usize> {
-    // SAFETY: it is there, the caller says; while it is free nobody refers to it.
-    let links = unsafe { block.as_mut() };
-    if !links.fits(block.addr().get()) {
-        return Err(block.addr().get());
-    }
-    links.key = 0;
-    *list = links.next;
-    Ok(())
-}
-
-/// What the heap keeps of a class.
-#[derive(Clone, Copy)]
-struct Room {
-    /// The stack of free blocks in front of the slabs, and how many there are.
-    stack: Link,
-    depth: usize,
-    /// The slabs that have room.
-    first: Option<NonNull<Slab>>,
-    /// The slab that is empty, if one is.
-    empty: Option<NonNull<Slab>>,
-    /// Blocks in use, those on the stack included.
-    used: usize,
-    slabs: usize,
-}
-
 /// All slabs.
-pub(super) struct Slabs([Room; NR_CLASSES]);
+pub(super) struct Slabs(pub(super) [Room; NR_CLASSES]);
 
 impl Slabs {
     pub(super) const fn new() -> Self {
@@ -361,79 +263,5 @@ impl Slabs {
         // list does not lead to it any more.
         unsafe { segments.free_shared(start.addr().get(), bytes) };
         Ok(())
-    }
-
-    /// Says what is wrong with freeing a small block at `addr`, if something is: it may just happen
-    /// to hold its key. The segment that it lies in is mapped.
-    #[cold]
-    fn suspect<P: HeapPages>(
-        &self,
-        addr: usize,
-        given: Layout,
-        segments: &Segments<P>,
-    ) -> Result<(), HeapError> {
-        let (at, size) = (addr, given.size());
-        let foreign = HeapError::Foreign { at, size };
-        // The slab that `addr` lies in begins in its page or one of those before.
-        let pages = (addr - addr % SEGMENT..=addr).rev().step_by(PAGE).take(MAX_SLAB / PAGE);
-        let slab = pages.map(|page| segments.slab(page)).find_map(|at| {
-            // SAFETY: as in `free`; the reference ends with this function.
-            let slab = unsafe { at.as_ref() };
-            let class = usize::from(slab.tag).checked_sub(1)?;
-            Some((slab, segments.slab_start(at).addr().get(), class))
-        });
-        let Some((slab, start, number)) = slab else { return Err(foreign) };
-        let class = CLASSES[number];
-        let offset = addr - start;
-        if offset >= slab.cut() || !class.is_block(offset) {
-            return Err(foreign);
-        }
-        if class_of(given) != Some(number) {
-            let allocated = Layout::from_size_align(class.size, GRAIN);
-            let allocated = allocated.expect("no class is too large");
-            return Err(HeapError::WrongLayout { at, allocated, given });
-        }
-        for mut list in [self.0[number].stack, slab.free] {
-            // A list that somebody wrote to ends there. No list is longer than this.
-            for _ in 0..class.stack.max(class.blocks) + 1 {
-                let Some(block) = list else { break };
-                if block.addr().get() == addr {
-                    return Err(HeapError::DoubleFree { at, size });
-                }
-                // SAFETY: blocks on a list are there; the reference ends with this turn.
-                let links = unsafe { block.as_ref() };
-                list = if links.fits(block.addr().get()) { links.next } else { None };
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Puts a slab that has room in front of the list.
-fn link(room: &mut Room, mut at: NonNull<Slab>) {
-    // SAFETY: the slab and the list's first one are there; each reference ends with its statement.
-    unsafe {
-        at.as_mut().prev = None;
-        at.as_mut().next = room.first;
-        if let Some(mut next) = room.first {
-            next.as_mut().prev = Some(at);
-        }
-    }
-    room.first = Some(at);
-}
-
-/// Takes a slab off the list.
-fn unlink(room: &mut Room, at: NonNull<Slab>) {
-    // SAFETY: the slab and its neighbours are on the list, so they are there; each reference ends
-    // with its statement.
-    unsafe {
-        let Slab { prev, next, .. } = *at.as_ref();
-        if let Some(mut next) = next {
-            next.as_mut().prev = prev;
-        }
-        match prev {
-            Some(mut prev) => prev.as_mut().next = next,
-            None => room.first = next,
-        }
     }
 }

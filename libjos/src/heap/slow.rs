@@ -7,7 +7,7 @@ use core::ptr::NonNull;
 
 use super::classes::{CLASSES, class_of};
 use super::error::Refusal;
-use super::segments::{grains, is_huge};
+use super::shared::{grains, is_huge};
 use super::{Heap, HeapError, HeapPages, poison};
 
 impl<P: HeapPages> Heap<P> {

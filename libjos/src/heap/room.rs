@@ -1,0 +1,78 @@
+//! What is kept of slabs and of the classes that they are of, and the list of a class's slabs.
+
+use core::ptr::NonNull;
+
+use super::classes::{GRAIN, MAX_SLAB};
+use super::free_list::Link;
+
+/// What is kept of a slab. One of zeros is no slab.
+#[repr(C)]
+pub(super) struct Slab {
+    /// Neighbours on the class's list of slabs with room.
+    pub(super) prev: Option<NonNull<Slab>>,
+    pub(super) next: Option<NonNull<Slab>>,
+    /// The first block on the slab's free list.
+    pub(super) free: Link,
+    /// Offset of the first block that was never in use, in units of [`GRAIN`].
+    pub(super) fresh: u16,
+    /// Blocks in use.
+    pub(super) used: u16,
+    /// The number of its class, and 1; 0 where there is no slab.
+    pub(super) tag: u16,
+}
+
+const _: () = assert!(size_of::<Slab>() <= 32 && MAX_SLAB / GRAIN < u16::MAX as usize);
+
+impl Slab {
+    pub(super) const NONE: Self =
+        Self { prev: None, next: None, free: None, fresh: 0, used: 0, tag: 0 };
+
+    /// Bytes that were cut off so far.
+    pub(super) fn cut(&self) -> usize {
+        usize::from(self.fresh) * GRAIN
+    }
+}
+
+/// What the heap keeps of a class.
+#[derive(Clone, Copy)]
+pub(super) struct Room {
+    /// The stack of free blocks in front of the slabs, and how many there are.
+    pub(super) stack: Link,
+    pub(super) depth: usize,
+    /// The slabs that have room.
+    pub(super) first: Option<NonNull<Slab>>,
+    /// The slab that is empty, if one is.
+    pub(super) empty: Option<NonNull<Slab>>,
+    /// Blocks in use, those on the stack included.
+    pub(super) used: usize,
+    pub(super) slabs: usize,
+}
+
+/// Puts a slab that has room in front of the list.
+pub(super) fn link(room: &mut Room, mut at: NonNull<Slab>) {
+    // SAFETY: the slab and the list's first one are there; each reference ends with its statement.
+    unsafe {
+        at.as_mut().prev = None;
+        at.as_mut().next = room.first;
+        if let Some(mut next) = room.first {
+            next.as_mut().prev = Some(at);
+        }
+    }
+    room.first = Some(at);
+}
+
+/// Takes a slab off the list.
+pub(super) fn unlink(room: &mut Room, at: NonNull<Slab>) {
+    // SAFETY: the slab and its neighbours are on the list, so they are there; each reference ends
+    // with its statement.
+    unsafe {
+        let Slab { prev, next, .. } = *at.as_ref();
+        if let Some(mut next) = next {
+            next.as_mut().prev = prev;
+        }
+        match prev {
+            Some(mut prev) => prev.as_mut().next = next,
+            None => room.first = next,
+        }
+    }
+}
