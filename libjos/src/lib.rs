@@ -29,6 +29,7 @@
 //! | [`monitor`] | the kernel monitor's commands, as far as they need no processor |
 //! | [`symtab`] | the kernel's own names and source lines, carried in its image |
 //! | [`check_pages`], `check_page`, `check_kern_pgdir`, `check_installed` | JOS's proofs of each step, and more |
+//! | `os`, `prelude` | what an application calls, and the machine beneath it (feature `os`) |
 //! | `sim` | a machine to run on (feature `std`) |
 //!
 //! Names are JOS's wherever the idea is JOS's. Bugs of a caller panic, with the values; what can
@@ -38,6 +39,9 @@
 //! of [`pmap`], and the RAM of `sim`; everywhere else the compiler denies it.
 #![cfg_attr(not(any(test, feature = "std")), no_std)]
 #![deny(unsafe_code)]
+
+#[cfg(feature = "os")]
+pub extern crate alloc;
 
 pub mod addr;
 pub mod boot_alloc;
@@ -59,12 +63,16 @@ pub mod mapping;
 pub mod mappings;
 pub mod memory_map;
 pub mod monitor;
+#[cfg(feature = "os")]
+pub mod os;
 #[expect(unsafe_code)]
 pub mod pages;
 pub mod pgdir;
 #[cfg(test)]
 mod planted;
 pub mod pmap;
+#[cfg(feature = "os")]
+pub mod prelude;
 pub mod processor;
 pub mod range;
 pub mod range_set;

@@ -39,9 +39,13 @@ pub mod arena;
 #[expect(unsafe_code)]
 pub mod memory;
 pub mod mmu;
+#[cfg(feature = "std")]
+pub mod platform;
 
 use memory::SimMemory;
 use mmu::{Mmu, Page};
+#[cfg(feature = "std")]
+pub use platform::SimPlatform;
 
 /// What is wrong with a simulated processor.
 #[derive(Clone, Copy, Default, Debug)]

@@ -1,0 +1,263 @@
+//! [`SimPlatform`]: a simulated machine for an application to run on, on the host.
+//!
+//! What the application prints is kept, what it reads was given before, and its pages are those of a
+//! [`SimMachine`]: a page that is not mapped faults there as it does on a PC, and the fault goes to
+//! the same handlers.
+//!
+//! ```
+//! use libjos::prelude::*;
+//! use libjos::println;
+//! use libjos::sim::SimPlatform;
+//!
+//! fn hello() -> Result<(), String> {
+//!     let name = read_line("Your name? ");
+//!     if name.is_empty() {
+//!         return Err("nobody is there".into());
+//!     }
+//!     println!("Hello, {name}!");
+//!     Ok(())
+//! }
+//!
+//! let run = SimPlatform::new().typed(&["Ada"]).run(hello);
+//! assert_eq!(run.output, "Your name? Ada\nHello, Ada!\n");
+//! assert_eq!(run.code, ExitCode::SUCCESS);
+//!
+//! let run = SimPlatform::new().typed(&[""]).run(hello);
+//! assert_eq!(run.output, "Your name? \nError: nobody is there\n");
+//! assert_eq!(run.code, ExitCode::FAILURE);
+//! ```
+
+use core::fmt::{self, Write};
+use core::time::Duration;
+use std::boxed::Box;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
+use std::string::String;
+use std::time::Instant;
+
+use layout::{Jos64, MB};
+use spin::Mutex;
+
+use super::SimMachine;
+use crate::addr::VirtAddr;
+use crate::machine::{Fault, Machine};
+use crate::os::area::Areas;
+use crate::os::memory::{HeapUse, Memory};
+use crate::os::process::{ExitCode, Termination};
+use crate::os::{Platform, resolve};
+use crate::pages::PageAllocator;
+use crate::pmap::{Pmap, mem_init};
+use crate::x86_64::X86_64;
+
+/// A machine to be, with what its user does.
+#[derive(Clone, Debug)]
+pub struct SimPlatform {
+    ram: u64,
+    command_line: String,
+    typed: VecDeque<String>,
+}
+
+/// What came of an application's run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Run {
+    /// All that was printed, prompts and what was typed at them too.
+    pub output: String,
+    /// How it ended.
+    pub code: ExitCode,
+    /// Pages that it has not given back.
+    pub pages_kept: usize,
+}
+
+impl SimPlatform {
+    /// A machine with 16 MB, an empty command line, and nobody at the keyboard.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { ram: 16 * MB, command_line: String::new(), typed: VecDeque::new() }
+    }
+
+    /// With `ram` bytes.
+    #[must_use]
+    pub fn ram(self, ram: u64) -> Self {
+        Self { ram, ..self }
+    }
+
+    /// With these words on the command line, for the application.
+    #[must_use]
+    pub fn command_line(self, command_line: &str) -> Self {
+        Self { command_line: command_line.into(), ..self }
+    }
+
+    /// With somebody who types these lines.
+    #[must_use]
+    pub fn typed(self, lines: &[&str]) -> Self {
+        Self { typed: lines.iter().map(|line| (*line).into()).collect(), ..self }
+    }
+
+    /// Boots the machine and runs `main` on it, on this thread.
+    ///
+    /// # Panics
+    ///
+    /// Where `main` panics, reads a line when nobody types, or has a fault that nothing resolves.
+    pub fn run<T: Termination>(self, main: impl FnOnce() -> T) -> Run {
+        let (machine, boot) = SimMachine::new(self.ram);
+        let pmap = mem_init(machine, boot);
+        let before = pmap.pages.nfree();
+        let running = Rc::new(Running {
+            pmap: Mutex::new(pmap),
+            areas: Mutex::new(Areas::new()),
+            output: Mutex::new(String::new()),
+            typed: Mutex::new(self.typed),
+            command_line: self.command_line,
+            began: Instant::now(),
+        });
+        let outer = CURRENT.replace(Some(running.clone()));
+        let result = catch_unwind(AssertUnwindSafe(|| main().report()));
+        CURRENT.set(outer);
+        let code = match result {
+            Ok(code) => code,
+            Err(payload) => match payload.downcast::<ExitCode>() {
+                Ok(code) => *code,
+                Err(panic) => resume_unwind(panic),
+            },
+        };
+        let output = running.output.lock().clone();
+        let after = running.pmap.lock().pages.nfree();
+        Run { output, code, pages_kept: before - after }
+    }
+}
+
+impl Default for SimPlatform {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+std::thread_local! {
+    /// What the application of this thread runs on.
+    static CURRENT: RefCell<Option<Rc<Running>>> = const { RefCell::new(None) };
+}
+
+/// What the application of this thread runs on, if there is one.
+pub(crate) fn current() -> Option<Rc<dyn Platform>> {
+    let running = CURRENT.with_borrow(Clone::clone)?;
+    Some(running)
+}
+
+/// A machine that an application runs on.
+#[derive(Debug)]
+struct Running {
+    pmap: Mutex<Pmap<SimMachine<Jos64, X86_64>>>,
+    areas: Mutex<Areas>,
+    output: Mutex<String>,
+    typed: Mutex<VecDeque<String>>,
+    command_line: String,
+    began: Instant,
+}
+
+impl Running {
+    /// Makes `access` until there is no fault, or nobody resolves it.
+    fn retry<R>(
+        &self,
+        mut access: impl FnMut(&mut SimMachine<Jos64, X86_64>) -> Result<R, Fault>,
+    ) -> Result<R, Fault> {
+        loop {
+            let result = access(&mut self.pmap.lock().machine);
+            match result {
+                Err(fault) if resolve(self, &fault) => {}
+                result => return result,
+            }
+        }
+    }
+}
+
+/// The word that `va` lies in, and by how many bits it is off.
+fn word(va: VirtAddr) -> (VirtAddr, u64) {
+    (VirtAddr::new(va.as_u64() & !7), va.as_u64() % 8 * 8)
+}
+
+/// A fault is about a word; this is the byte that was asked for.
+fn at(va: VirtAddr) -> impl Fn(Fault) -> Fault {
+    move |fault| Fault { va, ..fault }
+}
+
+impl Platform for Running {
+    fn print(&self, text: fmt::Arguments<'_>) {
+        // Writing to a String cannot fail. Not locked while the text's own code runs.
+        let mut line = String::new();
+        let _ = line.write_fmt(text);
+        self.output.lock().push_str(&line);
+    }
+
+    fn read_line(&self, prompt: &str) -> String {
+        let Some(line) = self.typed.lock().pop_front() else {
+            panic!("{prompt:?} waits for a line that nobody types (SimPlatform::typed)")
+        };
+        self.print(format_args!("{prompt}{line}\n"));
+        line
+    }
+
+    fn command_line(&self) -> &str {
+        &self.command_line
+    }
+
+    fn uptime(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    fn exit(&self, code: ExitCode) -> ! {
+        resume_unwind(Box::new(code))
+    }
+
+    fn with_memory(&self, work: &mut dyn FnMut(&mut dyn Memory)) {
+        work(&mut *self.pmap.lock());
+    }
+
+    /// The host's heap is not this machine's.
+    fn heap_use(&self) -> HeapUse {
+        HeapUse::default()
+    }
+
+    fn areas(&self) -> &Mutex<Areas> {
+        &self.areas
+    }
+
+    fn read(&self, va: VirtAddr, bytes: &mut [u8]) {
+        for (byte, offset) in bytes.iter_mut().zip(0..) {
+            *byte = match self.try_read(va + offset) {
+                Ok(byte) => byte,
+                Err(fault) => panic!("page fault: read of {}: {fault:?}", fault.va),
+            };
+        }
+    }
+
+    fn write(&self, va: VirtAddr, bytes: &[u8]) {
+        for (byte, offset) in bytes.iter().zip(0..) {
+            if let Err(fault) = self.try_write(va + offset, *byte) {
+                panic!("page fault: write to {}: {fault:?}", fault.va);
+            }
+        }
+    }
+
+    fn try_read(&self, va: VirtAddr) -> Result<u8, Fault> {
+        let (word, bits) = word(va);
+        self.retry(|machine| machine.probe_load(word).map_err(at(va)))
+            .map(|value| (value >> bits) as u8)
+    }
+
+    fn try_write(&self, va: VirtAddr, byte: u8) -> Result<(), Fault> {
+        let (word, bits) = word(va);
+        self.retry(|machine| {
+            // A fault of this read is the write's.
+            let as_write = |fault| Fault { write: true, ..fault };
+            let old = machine.probe_load(word).map_err(as_write).map_err(at(va))?;
+            let new = old & !(0xFF << bits) | u64::from(byte) << bits;
+            machine.probe_store(word, new).map_err(at(va))
+        })
+    }
+
+    fn read_user(&self, va: VirtAddr) -> Result<u64, Fault> {
+        self.pmap.lock().machine.user_load(va)
+    }
+}
