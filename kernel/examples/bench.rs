@@ -27,7 +27,7 @@ use libjos::pmap::{Boot, Pmap, mem_init};
 use libjos::word::Word;
 use libjos::x86_64::X86_64;
 
-kernel::application!(bench);
+libjos::application!(bench);
 
 /// Pages in the window of 256 MB.
 const NPAGES: u64 = Jos64::WINDOW_SIZE / PGSIZE;

@@ -42,6 +42,14 @@ pub fn uptime() -> Option<Duration> {
     u64::try_from(nanoseconds).ok().map(Duration::from_nanos)
 }
 
+/// As [`uptime`], for those who must have a time: where nothing tells how fast the counter runs, it
+/// is taken to run at 1 GHz.
+#[must_use]
+pub fn monotonic() -> Duration {
+    let counts = || START.get().map_or(0, |start| counter() - start);
+    uptime().unwrap_or_else(|| Duration::from_nanos(counts()))
+}
+
 fn counter() -> u64 {
     // SAFETY: reads a counter that every x86-64 processor has.
     unsafe { _rdtsc() }

@@ -17,15 +17,20 @@
 //! | [`stack`] | the stacks, and the move to KSTACKTOP |
 //! | [`faults`] | the deliberate faults of `test=NAME` |
 //! | [`monitor`], [`readline`] | the prompt `K> `, and its commands |
+//! | [`application`] | its begin and its end |
+//! | `platform`, [`heap`] | what an application has of the machine |
 //! | [`clock`] | time |
 //! | [`panic`](mod@panic), [`backtrace`], [`exit`] | the ways down |
 //! | [`symbols`] | what `linker.ld` knows: where the kernel begins and ends; names and source lines |
 //!
-//! An application is a function handed to [`application!`]; `main.rs` hands over the monitor.
+//! An application is a function handed to [`libjos::application!`]; `main.rs` hands over the monitor.
 #![no_std]
+
+extern crate alloc;
 
 #[macro_use]
 pub mod console;
+pub mod application;
 pub mod backtrace;
 pub mod boot_info;
 pub mod clock;
@@ -33,10 +38,12 @@ pub mod cmdline;
 pub mod control;
 pub mod exit;
 pub mod faults;
+pub mod heap;
 pub mod inspect;
 pub mod machine;
 pub mod monitor;
 pub mod panic;
+mod platform;
 pub mod pmap;
 pub mod probe;
 pub mod readline;
@@ -75,22 +82,6 @@ extern "C" fn on_kernel_stack() -> ! {
         faults::run(fault);
     }
 
-    unsafe extern "C" {
-        safe fn umain();
-    }
-    umain();
-    exit::exit(exit::Status::Success)
-}
-
-/// Makes a `fn()` the application: what runs once the kernel is up. When it returns, the machine
-/// is done, and QEMU ends with success.
-#[macro_export]
-macro_rules! application {
-    ($main:path) => {
-        #[unsafe(no_mangle)]
-        extern "C" fn umain() {
-            let main: fn() = $main;
-            main();
-        }
-    };
+    // The heap, and all else that an application calls; its `main`; and the end.
+    application::run()
 }

@@ -2,4 +2,4 @@
 #![no_std]
 #![no_main]
 
-kernel::application!(kernel::monitor::monitor);
+libjos::application!(kernel::monitor::monitor);

@@ -12,6 +12,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use crate::backtrace;
 use crate::console;
 use crate::exit::{self, Status};
+use crate::heap;
 use crate::traps::Report;
 
 /// Reports that were begun. None ever ends but by the end of the machine.
@@ -39,6 +40,9 @@ pub(crate) fn report(
             println!("kernel panic at {location}: {message}");
             if let Some(exception) = exception {
                 print!("{exception}");
+            }
+            if let Some(refused) = heap::refused() {
+                println!("The last allocation failed: {refused}");
             }
             println!("Backtrace:");
             match exception {

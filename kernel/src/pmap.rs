@@ -22,7 +22,9 @@ pub fn init(boot_info: &BootInfo<'_>) {
 ///
 /// # Panics
 ///
-/// Before [`init`].
+/// Before [`init`], and where it is in use already: there is one processor, so that would be for
+/// ever.
 pub fn lock() -> MutexGuard<'static, Pmap<Pc>> {
-    PMAP.get().expect("mem_init has not run yet").lock()
+    let pmap = PMAP.get().expect("mem_init has not run yet");
+    pmap.try_lock().expect("the memory system is asked for pages while it works")
 }

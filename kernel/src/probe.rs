@@ -7,25 +7,40 @@ use core::arch::global_asm;
 
 use libjos::addr::VirtAddr;
 use libjos::machine::Fault;
+use x86_64::registers::control::{Cr4, Cr4Flags};
+use x86_64::registers::rflags::RFlags;
 use x86_64::structures::idt::{ExceptionVector, PageFaultErrorCode};
 
 use crate::traps::TrapFrame;
 
-// Both return in RAX:RDX, as the System V ABI (3.2.3) returns a pair of words.
+// All return in RAX:RDX, as the System V ABI (3.2.3) returns a pair of words. An access is a
+// probe's first instruction, so that the symbol is its address, but for the one that first lets the
+// kernel read what is the user's (Intel SDM vol. 3A, 4.6.1: SMAP and EFLAGS.AC).
 global_asm!(
-    ".globl probe_load, probe_store, probe_faulted",
-    ".type probe_load, @function",
-    "probe_load:",
-    "    mov rax, [rdi]", // the access: the first instruction, so the symbol is its address
+    ".macro probe name, access:vararg",
+    ".globl \\name",
+    ".type \\name, @function",
+    "\\name:",
+    "    \\access",
     "    xor edx, edx",
     "    ret",
-    ".size probe_load, . - probe_load",
-    ".type probe_store, @function",
-    "probe_store:",
-    "    mov [rdi], rsi",
+    ".size \\name, . - \\name",
+    ".endm",
+    "probe probe_load, mov rax, [rdi]",
+    "probe probe_load_byte, movzx eax, byte ptr [rdi]",
+    "probe probe_store, mov [rdi], rsi",
+    "probe probe_store_byte, mov [rdi], sil",
+    ".purgem probe",
+    ".globl probe_load_user, probe_load_user_access, probe_faulted",
+    ".type probe_load_user, @function",
+    "probe_load_user:",
+    "    stac",
+    "probe_load_user_access:",
+    "    mov rax, [rdi]",
+    "    clac",
     "    xor edx, edx",
     "    ret",
-    ".size probe_store, . - probe_store",
+    ".size probe_load_user, . - probe_load_user",
     ".type probe_faulted, @function",
     "probe_faulted:",
     "    ret",
@@ -46,7 +61,11 @@ const FAULTED: u64 = 1 << 63;
 
 unsafe extern "C" {
     fn probe_load(va: u64) -> Outcome;
+    fn probe_load_byte(va: u64) -> Outcome;
+    fn probe_load_user(va: u64) -> Outcome;
+    fn probe_load_user_access();
     fn probe_store(va: u64, value: u64) -> Outcome;
+    fn probe_store_byte(va: u64, value: u64) -> Outcome;
     fn probe_faulted();
 }
 
@@ -74,6 +93,30 @@ pub fn load(va: u64) -> Result<u64, Fault> {
     unsafe { probe_load(va) }.check()
 }
 
+/// Reads the byte at `va`, whatever is there.
+///
+/// # Errors
+///
+/// The fault that the processor raised.
+pub fn load_byte(va: u64) -> Result<u8, Fault> {
+    // SAFETY: as in `load`.
+    unsafe { probe_load_byte(va) }.check().map(|value| value as u8)
+}
+
+/// Reads the 8 bytes at `va` as [`load`] does, but those of user-accessible pages, too.
+///
+/// # Errors
+///
+/// The fault that the processor raised.
+pub fn load_user(va: u64) -> Result<u64, Fault> {
+    if !Cr4::read().contains(Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION) {
+        // Nothing forbids it; and without SMAP there is no STAC.
+        return load(va);
+    }
+    // SAFETY: as in `load`; the flag is clear again on both ways back.
+    unsafe { probe_load_user(va) }.check()
+}
+
 /// Writes the 8 bytes at `va`, if the page tables let the kernel.
 ///
 /// # Safety
@@ -88,11 +131,27 @@ pub unsafe fn store(va: u64, value: u64) -> Result<(), Fault> {
     unsafe { probe_store(va, value) }.check().map(|_| ())
 }
 
+/// Writes the byte at `va`, if the page tables let the kernel.
+///
+/// # Safety
+///
+/// Where `va` is mapped writable, no Rust object may lie there.
+///
+/// # Errors
+///
+/// The fault that the processor raised.
+pub unsafe fn store_byte(va: u64, value: u8) -> Result<(), Fault> {
+    // SAFETY: the caller's promise; a fault comes back as an outcome.
+    unsafe { probe_store_byte(va, value.into()) }.check().map(|_| ())
+}
+
 /// Sends a probe that faulted on to its second return, and says whether it was one.
 pub(crate) fn recover(frame: &mut TrapFrame, cr2: u64) -> bool {
     let rip = frame.rip;
-    let store = rip == probe_store as *const () as u64;
-    if !store && rip != probe_load as *const () as u64 {
+    let at = |access: *const ()| rip == access as u64;
+    let store = at(probe_store as *const ()) || at(probe_store_byte as *const ());
+    let user = at(probe_load_user_access as *const ());
+    if !store && !user && !at(probe_load as *const ()) && !at(probe_load_byte as *const ()) {
         return false;
     }
     const PAGE: u64 = ExceptionVector::Page as u64;
@@ -110,5 +169,8 @@ pub(crate) fn recover(frame: &mut TrapFrame, cr2: u64) -> bool {
     frame.rax = va;
     frame.rdx = FAULTED | error;
     frame.rip = probe_faulted as *const () as u64;
+    if user {
+        frame.rflags &= !RFlags::ALIGNMENT_CHECK.bits();
+    }
     true
 }

@@ -13,12 +13,14 @@ use libjos::line::History;
 use libjos::monitor::{
     Arguments, COMMANDS, Command, CommandError, Held, Kernel, Session, Verb, find, split,
 };
+use libjos::os::process::ExitCode;
 
+use crate::application;
 use crate::backtrace;
 use crate::boot_info;
 use crate::clock;
 use crate::console;
-use crate::exit::{self, Status};
+use crate::exit;
 use crate::faults;
 use crate::pmap;
 use crate::readline::readline;
@@ -169,13 +171,13 @@ fn page<'w>(arguments: &Arguments<'w>, paging: &mut Paging) -> Result<(), Comman
 }
 
 fn exit<'w>(arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
-    let status = match arguments.at_most_one()? {
-        None => Status::Success,
+    let code = match arguments.at_most_one()? {
+        None => ExitCode::SUCCESS,
         Some(code) => match code.parse::<i32>() {
-            Ok(0) => Status::Success,
-            Ok(_) => Status::Failure,
+            Ok(0) => ExitCode::SUCCESS,
+            Ok(_) => ExitCode::FAILURE,
             Err(_) => return Err(CommandError::Misuse),
         },
     };
-    exit::exit(status)
+    application::end(code)
 }

@@ -21,6 +21,7 @@ use x86_64::structures::idt::InterruptDescriptorTable;
 
 use crate::control::ControlRegisters;
 use crate::panic;
+use crate::platform;
 use crate::probe;
 use frame::stub;
 
@@ -74,9 +75,12 @@ fn idt() -> InterruptDescriptorTable {
     idt
 }
 
-/// Where every stub arrives. Returns only to a probe that faulted, at its second return.
+/// Where every stub arrives. Returns only where the application has resolved a page fault, and to a
+/// probe that faulted, at its second return.
 extern "C" fn trap(frame: &mut TrapFrame) {
-    if probe::recover(frame, Cr2::read_raw()) {
+    // Read first of all, for the application may cause faults of its own.
+    let cr2 = Cr2::read_raw();
+    if platform::resolve(frame, cr2) || probe::recover(frame, cr2) {
         return;
     }
     let control = ControlRegisters::read();

@@ -24,9 +24,9 @@ use crate::machine::Fault;
 use crate::pgdir::MapError;
 
 /// Where areas begin: half way up the application's addresses. What lies below is the heap's.
-const AREAS_START: u64 = round_down(Jos64::LOWER_END / 2, Jos64::PTSIZE);
+pub const AREAS_START: u64 = round_down(Jos64::LOWER_END / 2, Jos64::PTSIZE);
 /// Where they end.
-const AREAS_END: u64 = Jos64::USTACKTOP;
+pub const AREAS_END: u64 = Jos64::USTACKTOP;
 
 /// What may be done with a page. (Nothing that an application maps can be executed.)
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -163,6 +163,17 @@ impl Areas {
         }
         self.0.insert(start, Reserved { npages, handler: None });
         Some(start)
+    }
+
+    /// Gives the addresses from `base` on free. What comes back is to be dropped when nothing is
+    /// locked any more: a handler may own other areas.
+    fn release(&mut self, base: VirtAddr) -> Option<Reserved> {
+        let taken = self.0.remove(&base);
+        if self.0.is_empty() {
+            // An empty map may still hold memory.
+            self.0 = BTreeMap::new();
+        }
+        taken
     }
 
     /// The area that `va` lies in, and where it begins.
@@ -496,8 +507,7 @@ impl Drop for VmArea {
     fn drop(&mut self) {
         with(|platform| {
             platform.with_memory(&mut |memory| memory.unmap(self.base, self.npages, true));
-            // The handler is dropped when nothing is locked any more: it may own other areas.
-            let taken = platform.areas().lock().0.remove(&self.base);
+            let taken = platform.areas().lock().release(self.base);
             drop(taken);
         });
     }

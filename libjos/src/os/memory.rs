@@ -8,7 +8,7 @@ use layout::{KB, PGSIZE};
 use super::area::{Access, Translation, VmError};
 use super::with;
 use crate::addr::VirtAddr;
-use crate::format::Geometry;
+use crate::format::{Geometry, Perm};
 use crate::machine::Machine;
 use crate::mappings::leaves;
 use crate::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator};
@@ -19,9 +19,9 @@ use crate::pmap::Pmap;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct HeapUse {
     /// Bytes that the application has asked for and not given back.
-    pub bytes_asked: u64,
-    /// Pages that are mapped for them.
-    pub pages: usize,
+    pub asked: u64,
+    /// Bytes of pages that are mapped for them.
+    pub held: u64,
 }
 
 /// How much memory there is, and whose it is.
@@ -38,14 +38,9 @@ pub struct MemoryUse {
 impl fmt::Display for MemoryUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kilobytes = |pages: usize| pages as u64 * PGSIZE / KB;
-        write!(
-            f,
-            "{} KB of {} KB free; heap: {} bytes in {} KB",
-            kilobytes(self.free_pages),
-            kilobytes(self.total_pages),
-            self.heap.bytes_asked,
-            kilobytes(self.heap.pages),
-        )
+        let HeapUse { asked, held } = self.heap;
+        let (free, total) = (kilobytes(self.free_pages), kilobytes(self.total_pages));
+        write!(f, "{free} KB of {total} KB free; heap: {asked} bytes in {} KB", held / KB)
     }
 }
 
@@ -128,31 +123,7 @@ impl<M: Machine> Memory for Pmap<M> {
     }
 
     fn map(&mut self, va: VirtAddr, npages: usize, access: Access) -> Result<(), VmError> {
-        let pgdir = self.kern_pgdir();
-        let free = self.pages.nfree();
-        if npages > free {
-            return Err(VmError::OutOfMemory { asked: npages, free });
-        }
-        let Some(last) = (npages as u64).checked_sub(1) else { return Ok(()) };
-        let last = va + last * PGSIZE;
-        if let Some(found) = leaves::<M::Format, M>(&self.machine, pgdir, va, last).next() {
-            return Err(MapError::AlreadyMapped { va: found.va }.into());
-        }
-        for done in 0..npages {
-            let page = va + done as u64 * PGSIZE;
-            let out = VmError::OutOfMemory { asked: npages, free };
-            let mapped = self.page_alloc(ALLOC_ZERO).ok_or(out).and_then(|frame| {
-                self.page_insert(pgdir, frame, page, access.perm()).map_err(|error| {
-                    self.pages.page_free(frame);
-                    error.into()
-                })
-            });
-            if mapped.is_err() {
-                self.unmap(va, done, true);
-                return mapped;
-            }
-        }
-        Ok(())
+        map_pages(self, va, npages, access.perm(), ALLOC_ZERO)
     }
 
     fn alias(&mut self, from: VirtAddr, to: VirtAddr, access: Access) -> Result<(), VmError> {
@@ -204,6 +175,50 @@ impl<M: Machine> Memory for Pmap<M> {
         let access = Access::of(leaf.perm);
         Some(Translation { pa: leaf.pa, access, pp_ref: self.pages.pp_ref(frame) })
     }
+}
+
+/// Maps `npages` new pages at `va`, a page at a time.
+///
+/// # Errors
+///
+/// [`VmError::OutOfMemory`], and [`VmError::Map`] where something is mapped there already. Nothing
+/// has changed then.
+pub fn map_pages<M: Machine>(
+    pmap: &mut Pmap<M>,
+    va: VirtAddr,
+    npages: usize,
+    perm: Perm,
+    flags: AllocFlags,
+) -> Result<(), VmError> {
+    let pgdir = pmap.kern_pgdir();
+    let out_of_memory = VmError::OutOfMemory { asked: npages, free: pmap.pages.nfree() };
+    let Some(last) = (npages as u64).checked_sub(1) else { return Ok(()) };
+    if npages > pmap.pages.nfree() {
+        return Err(out_of_memory);
+    }
+    let last = va + last * PGSIZE;
+    if let Some(found) = leaves::<M::Format, M>(&pmap.machine, pgdir, va, last).next() {
+        return Err(MapError::AlreadyMapped { va: found.va }.into());
+    }
+    for done in 0..npages {
+        let page = va + done as u64 * PGSIZE;
+        let mapped = pmap.page_alloc(flags).ok_or(out_of_memory).and_then(|frame| {
+            pmap.page_insert(pgdir, frame, page, perm).map_err(|error| {
+                pmap.pages.page_free(frame);
+                // Nothing else can be wrong with a page that was free, where nothing is mapped.
+                if matches!(error, MapError::NoMemory { .. }) {
+                    out_of_memory
+                } else {
+                    error.into()
+                }
+            })
+        });
+        if mapped.is_err() {
+            pmap.unmap(va, done, true);
+            return mapped;
+        }
+    }
+    Ok(())
 }
 
 /// The frame that the page at `va` is mapped to.

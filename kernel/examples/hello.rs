@@ -1,0 +1,20 @@
+//! `make run APP=hello`: the smallest application, and a little more.
+//!
+//! It greets the world, or whom the command line names (`CMDLINE='-- Ada'`), or asks who is there
+//! (`CMDLINE='-- ?'`).
+#![no_std]
+#![no_main]
+
+use kernel as _;
+use libjos::prelude::*;
+
+application!(main);
+
+fn main() {
+    let name = match command_line().as_str() {
+        "" => "world".to_string(),
+        "?" => read_line("Who is there? "),
+        name => name.to_string(),
+    };
+    println!("Hello, {name}!");
+}

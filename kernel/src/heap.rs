@@ -1,0 +1,123 @@
+//! The heap: [`libjos::heap`] behind Rust's global allocator, on the pages of this machine from
+//! UHEAP up.
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::ptr::{self, NonNull};
+
+use layout::{Jos64, MemLayout, PGSIZE};
+use libjos::addr::VirtAddr;
+use libjos::format::Perm;
+use libjos::heap::{Heap, HeapError, HeapPages, HeapStats, OutOfPages};
+use libjos::os::area::AREAS_START;
+use libjos::os::memory::{Memory, map_pages};
+use libjos::pages::{AllocFlags, PageAllocator};
+use spin::{Mutex, MutexGuard, Once};
+
+use crate::pmap;
+
+static HEAP: Once<Mutex<Heap<KernelPages>>> = Once::new();
+/// What the last allocation said, if it failed.
+static REFUSED: Mutex<Option<HeapError>> = Mutex::new(None);
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
+
+/// Makes the heap, which has no page yet. With `poison` it finds misuse, and is slower.
+pub fn init(poison: bool) {
+    let start = ptr::with_exposed_provenance_mut(Jos64::UHEAP as usize);
+    let start = NonNull::new(start).expect("UHEAP is not 0");
+    let region = NonNull::slice_from_raw_parts(start, (AREAS_START - Jos64::UHEAP) as usize);
+    // SAFETY: nothing but this maps anything between UHEAP and the areas, and this runs once.
+    HEAP.call_once(|| Mutex::new(unsafe { Heap::new(region, KernelPages, poison) }));
+}
+
+/// The heap. `None` before [`init`].
+///
+/// # Panics
+///
+/// Where it is in use. There is one processor, so it would be for ever.
+fn lock() -> Option<MutexGuard<'static, Heap<KernelPages>>> {
+    let heap = HEAP.get()?;
+    Some(heap.try_lock().expect("the heap is asked for memory while it works"))
+}
+
+/// Gives back what no block needs.
+pub fn trim() {
+    if let Some(mut heap) = lock() {
+        heap.trim();
+    }
+}
+
+/// What the heap holds. `None` before [`init`].
+#[must_use]
+pub fn stats() -> Option<HeapStats> {
+    lock().map(|heap| heap.stats())
+}
+
+/// What the last allocation said, if it failed. For the report of a panic, which is often about it.
+pub(crate) fn refused() -> Option<HeapError> {
+    *REFUSED.try_lock()?
+}
+
+/// This machine's pages, for the heap.
+struct KernelPages;
+
+// SAFETY: free pages are nobody's, and `map_pages` maps them where nothing else is.
+unsafe impl HeapPages for KernelPages {
+    fn map(&mut self, start: VirtAddr, size: u64) -> Result<(), OutOfPages> {
+        let npages = (size / PGSIZE) as usize;
+        map_pages(&mut *pmap::lock(), start, npages, Perm::KRW, AllocFlags::empty())
+            .map_err(|_| OutOfPages)
+    }
+
+    fn unmap(&mut self, start: VirtAddr, size: u64) {
+        pmap::lock().unmap(start, (size / PGSIZE) as usize, true);
+    }
+
+    fn left(&self) -> u64 {
+        pmap::lock().pages.nfree() as u64 * PGSIZE
+    }
+}
+
+/// The heap, as Rust asks for it. What is the program's fault is a panic that names it.
+struct Allocator;
+
+impl Allocator {
+    /// What the heap says about an allocation, as Rust wants to hear it.
+    fn answer(result: Option<Result<NonNull<u8>, HeapError>>) -> *mut u8 {
+        let (block, refused) = match result {
+            Some(Ok(block)) => (block.as_ptr(), None),
+            Some(Err(error @ HeapError::OutOfMemory { .. })) => (ptr::null_mut(), Some(error)),
+            Some(Err(error)) => panic!("heap: {error}"),
+            None => (ptr::null_mut(), None),
+        };
+        *REFUSED.lock() = refused;
+        block
+    }
+}
+
+// SAFETY: the heap keeps the promises of its own documentation, which are those of this trait; a
+// panic is the end of the machine, so nothing unwinds.
+unsafe impl GlobalAlloc for Allocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        Self::answer(lock().map(|mut heap| heap.alloc(layout)))
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        if let (Some(mut heap), Some(block)) = (lock(), NonNull::new(block)) {
+            // SAFETY: the caller's promise, which is the same.
+            if let Err(error) = unsafe { heap.dealloc(block, layout) } {
+                panic!("heap: {error}");
+            }
+        }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        let block = NonNull::new(block);
+        // SAFETY: the caller's promise, which is the same.
+        let realloc = |(mut heap, block): (MutexGuard<'_, Heap<_>>, _)| unsafe {
+            heap.realloc(block, layout, new_size)
+        };
+        Self::answer(lock().zip(block).map(realloc))
+    }
+}
