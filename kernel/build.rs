@@ -5,8 +5,9 @@ use std::path::Path;
 
 use layout::{Jos64, KB, MemLayout, PGSIZE};
 
-/// Bytes that the image keeps for the kernel's symbols and source lines; `tools/symtab` fills them
-/// in. A kernel that needs more goes without lines, and the build says so.
+/// Bytes of memory that are kept for the kernel's symbols and source lines; `tools/symtab` fills them
+/// in, and the file has only what is used. A kernel that needs more goes without lines, and the
+/// build says so.
 const SYMBOLS_ROOM: u64 = 256 * KB;
 
 fn main() {

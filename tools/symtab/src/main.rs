@@ -1,20 +1,19 @@
 //! `symtab SOURCE RESULT`: copies a linked kernel, and writes its symbols and source lines into the
 //! room that `linker.ld` keeps for them, the section `.symbols`.
 //!
-//! The kernel's backtraces and its monitor read the table ([`libjos::symtab`] defines it). A
+//! The kernel's backtraces and its monitor read the table ([`libjos::symtab`] defines it). The file
+//! grows by what the table takes, not by the room. A
 //! table that does not fit goes without source lines, with a warning: an application is never
 //! refused for what only helps to debug it.
 
 mod names;
 mod read;
+mod room;
 
 use std::error::Error;
 use std::process::ExitCode;
 
 use libjos::symtab::Builder;
-
-/// The section that keeps room for the table.
-const SECTION: &str = ".symbols";
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -34,7 +33,7 @@ fn main() -> ExitCode {
 fn embed(source: &str, result: &str) -> Result<(), Box<dyn Error>> {
     let mut bytes = std::fs::read(source)?;
     let kernel = read::Kernel::parse(&bytes)?;
-    let room = kernel.room(SECTION)?;
+    let room = kernel.room()?;
 
     let mut names_only = Builder::new();
     kernel.symbols(&mut names_only);
@@ -42,19 +41,21 @@ fn embed(source: &str, result: &str) -> Result<(), Box<dyn Error>> {
     kernel.rows(&mut complete)?;
 
     let complete = complete.build()?;
-    let table = if complete.len() <= room.len() { complete.clone() } else { names_only.build()? };
+    let table =
+        if complete.len() <= room.size() { complete.clone() } else { names_only.build()? };
     if table.len() < complete.len() {
         eprintln!(
             "symtab: {source} has {} bytes of symbols and source lines, but room for {}: its \
              backtraces will be without lines (SYMBOLS_ROOM in kernel/build.rs gives the room)",
             complete.len(),
-            room.len()
+            room.size()
         );
     }
-    if let Some(place) = bytes[room].get_mut(..table.len()) {
-        place.copy_from_slice(&table);
+    if table.len() <= room.size() {
+        room.fill(&mut bytes, &table)?;
     } else {
         eprintln!("symtab: {source} has no room even for names: its backtraces will be numbers");
+        room.fill(&mut bytes, &[])?;
     }
     std::fs::write(result, bytes)?;
     // The result is run and debugged like the source.

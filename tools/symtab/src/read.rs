@@ -1,7 +1,6 @@
 //! [`Kernel`]: what a linked kernel says of itself, by its ELF symbols and its DWARF.
 
 use std::error::Error;
-use std::ops::Range;
 use std::path::PathBuf;
 
 use addr2line::Context;
@@ -10,6 +9,7 @@ use libjos::symtab::{Builder, SourceFrame};
 use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
 
 use crate::names::{file_name, function_name, is_in_library};
+use crate::room::Room;
 
 /// A linked kernel.
 pub(crate) struct Kernel<'a> {
@@ -31,12 +31,9 @@ impl<'a> Kernel<'a> {
         Ok(Self { file, dwarf, root: std::env::current_dir()? })
     }
 
-    /// Where in the file the section called `name` lies.
-    pub(crate) fn room(&self, name: &str) -> Result<Range<usize>, Box<dyn Error>> {
-        let section = self.file.section_by_name(name);
-        let range = section.and_then(|section| section.file_range());
-        let (start, size) = range.ok_or_else(|| format!("there is no section {name} in it"))?;
-        Ok(usize::try_from(start)?..usize::try_from(start + size)?)
+    /// The place for the table.
+    pub(crate) fn room(&self) -> Result<Room, Box<dyn Error>> {
+        Room::find(&self.file)
     }
 
     /// Adds all functions and variables at high addresses: what runs before paging is never in a
