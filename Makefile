@@ -8,13 +8,17 @@ QEMUEXTRA ?=## more options for QEMU
 CPUS      ?= 1## processors
 MEM       ?= 256M## memory, as QEMU's -m takes it
 APP       ?= monitor## what runs after mem_init: the monitor, or NAME for kernel/examples/NAME.rs
+# An application that is only to run boots the quickest way.
+ifneq ($(filter run,$(MAKECMDGOALS)),)
+  BOOT    ?= pvh
+endif
 BOOT      ?= grub## how it boots: grub (an ISO image, BIOS), uefi (the same ISO image) or pvh (qemu -kernel)
 BOARD     ?= pc## the machine as QEMU calls it: pc, q35 or (with BOOT=pvh) microvm
-CMDLINE   ?=## the kernel's command line, for instance test=read-null
+CMDLINE   ?=## the kernel's command line, for instance test=read-null; -- WORDS are the application's
 OVMF      ?= /usr/share/OVMF/OVMF_CODE_4M.fd## UEFI firmware for QEMU
 GDBPORT   ?= $(shell expr `id -u` % 5000 + 25000)## where QEMU waits for gdb
 FROM      ?= mem_init## where "make gdb" begins on a machine at reset: mem_init or reset
-PROFILE   ?= dev## cargo's profile: dev or release
+PROFILE   ?= dev## cargo's profile: dev, release (fast) or small
 GRADEFLAGS ?=## options for grade.py, for instance -v; see ./grade.py --help
 BENCHFLAGS ?=## options for the benchmark, for instance --only map-4k --rounds 50
 
@@ -36,28 +40,31 @@ Q := $(if $(filter-out 0,$(V)),,@)
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 BUILT := $(CARGO_TARGET_DIR)/x86_64-unknown-none/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 
+APPS := $(sort $(patsubst kernel/examples/%,%,$(patsubst %.rs,%,$(wildcard kernel/examples/*.rs)) \
+          $(patsubst %/main.rs,%,$(wildcard kernel/examples/*/main.rs))))
+BUILT_APPS := $(BUILT)/examples
 ifeq ($(APP),monitor)
   CARGO_APP := --bin kernel
   BUILT := $(BUILT)/kernel
+  ISO := obj/jos.iso
 else
-  APPS := $(sort $(patsubst kernel/examples/%,%,$(patsubst %.rs,%,$(wildcard kernel/examples/*.rs)) \
-            $(patsubst %/main.rs,%,$(wildcard kernel/examples/*/main.rs))))
   ifeq ($(filter $(APP),$(APPS)),)
     $(error unknown APP "$(APP)"; there are: monitor $(APPS) (kernel/examples/NAME.rs makes APP=NAME))
   endif
   CARGO_APP := --example $(APP)
-  BUILT := $(BUILT)/examples/$(APP)
+  BUILT := $(BUILT_APPS)/$(APP)
+  ISO := obj/$(APP).iso
 endif
 
 QEMUOPTS = -accel tcg -machine $(BOARD) -m $(MEM) -smp $(CPUS) -no-reboot -device isa-debug-exit,iobase=0xf4,iosize=0x04
 # QEMU ends silently on a triple fault. Its log says so, and the recipe below reads it.
 QEMUOPTS += -d cpu_reset -D obj/qemu.log
 ifeq ($(BOOT),grub)
-  IMAGE := obj/jos.iso
-  QEMUOPTS += -boot d -cdrom obj/jos.iso
+  IMAGE := $(ISO)
+  QEMUOPTS += -boot d -cdrom $(ISO)
 else ifeq ($(BOOT),uefi)
-  IMAGE := obj/jos.iso
-  QEMUOPTS += -drive if=pflash,format=raw,readonly=on,file=$(OVMF) -cdrom obj/jos.iso -nic none
+  IMAGE := $(ISO)
+  QEMUOPTS += -drive if=pflash,format=raw,readonly=on,file=$(OVMF) -cdrom $(ISO) -nic none
   SETUP_QEMU := setup-uefi
 else ifeq ($(BOOT),pvh)
   IMAGE := obj/kern/kernel
@@ -100,7 +107,8 @@ obj/kern/kernel.linked: FORCE | setup-build
 	$(Q)cmp -s $(BUILT) $@ || cp $(BUILT) $@
 
 # The kernel's own symbols and source lines go into its image.
-obj/kern/kernel.named: obj/kern/kernel.linked $(wildcard tools/symtab/src/*.rs libjos/src/symtab/*.rs)
+SYMTAB := $(wildcard tools/symtab/src/*.rs libjos/src/symtab/*.rs)
+obj/kern/kernel.named: obj/kern/kernel.linked $(SYMTAB)
 	$(Q)cargo run -q -p symtab -- $< $@
 
 # dev promises gdb every name; an optimised build may have inlined some of them.
@@ -119,8 +127,21 @@ obj/facts.json: FORCE | setup-host
 	$(Q)cargo run -q -p libjos --example facts > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
+# All applications at once, for grade.py: what QEMU boots by itself.
+apps-linked: FORCE | setup-build
+	@mkdir -p obj/apps
+	$(Q)tools/kcargo build -p kernel --examples --profile $(PROFILE)
+	$(Q)for app in $(APPS); do cmp -s $(BUILT_APPS)/$$app obj/apps/$$app.linked || \
+	  cp $(BUILT_APPS)/$$app obj/apps/$$app.linked; done
+$(APPS:%=obj/apps/%.linked): apps-linked ;
+$(APPS:%=obj/apps/%): %: %.linked $(SYMTAB)
+	$(Q)cargo run -q -p symtab -- $< $@
+
+image: $(ISO) ## build APP's ISO image alone: obj/jos.iso, or obj/APP.iso
+
 # A backslash keeps GRUB's shell from reading anything into the command line.
-obj/jos.cfg obj/grade-words.cfg: FORCE
+ISOS := $(sort obj/jos.iso obj/grade-words.iso $(ISO))
+$(ISOS:.iso=.cfg): FORCE
 	@mkdir -p $(@D)
 	@line=$$(printf '%s' "$$CMDLINE" | sed 's/[^[:alnum:]_=,.:@%+/ -]/\\&/g'); \
 	printf 'set timeout=0\nmultiboot2 /boot/kernel %s\nboot\n' "$$line" > $@.new
@@ -130,7 +151,7 @@ obj/jos.cfg obj/grade-words.cfg: FORCE
 # It boots from BIOS and UEFI. Of GRUB's modules it gets what it asks for: smaller, and sooner booted.
 GRUBMODULES := multiboot2 normal part_acorn part_amiga part_apple part_bsd part_dfly part_dvh part_gpt \
                part_msdos part_plan part_sun part_sunpc
-obj/jos.iso obj/grade-words.iso: obj/%.iso: obj/kern/kernel obj/%.cfg | setup-iso
+$(ISOS): obj/%.iso: obj/kern/kernel obj/%.cfg | setup-iso
 	$(Q)rm -rf obj/$*.root && mkdir -p obj/$*.root/boot/grub
 	$(Q)strip -o obj/$*.root/boot/kernel obj/kern/kernel
 	$(Q)cp obj/$*.cfg obj/$*.root/boot/grub/grub.cfg
@@ -144,6 +165,9 @@ qemu: $(IMAGE) | setup-qemu $(SETUP_QEMU) setup-window ## run in a window; the s
 
 qemu-nox: $(IMAGE) | setup-qemu $(SETUP_QEMU) ## run in this terminal; Ctrl-a x leaves
 	@printf '$(BANNER)'
+	$(call run-qemu,$(NOX))
+
+run: $(IMAGE) | setup-qemu $(SETUP_QEMU) ## run APP to its end; make fails if it does
 	$(call run-qemu,$(NOX))
 
 qemu-gdb: $(IMAGE) .gdbinit | setup-qemu $(SETUP_QEMU) setup-window ## as qemu, waiting at reset for "make gdb"
@@ -173,7 +197,8 @@ print-gdbport: ## print GDBPORT
 
 grade: grade-images ## boot it on every machine of grade.py and score it
 	$(Q)./grade.py --no-build $(GRADEFLAGS)
-grade-images: obj/kern/kernel obj/jos.iso obj/grade-words.iso obj/facts.json | setup-qemu setup-uefi setup-gdb
+grade-images: obj/kern/kernel obj/jos.iso obj/grade-words.iso obj/facts.json $(APPS:%=obj/apps/%) \
+  | setup-qemu setup-uefi setup-gdb
 obj/grade-words.cfg: override CMDLINE := colour=mauve test=nonsense
 
 check: fmt-check clippy test doc test-tools grade ## every test there is: format, clippy, host tests, docs, tools, grade
@@ -233,5 +258,5 @@ help: ## this list
 	@sed -nE 's/^([A-Z]+) *\?= *([^#]*)## *(.*)/  \1\t\3 [\2]/p' Makefile | sed 's/ \[\]$$//' | expand -t 18
 
 FORCE:
-.PHONY: all qemu qemu-nox qemu-gdb qemu-nox-gdb gdb print-gdbport grade grade-images check test miri \
+.PHONY: all image apps-linked run qemu qemu-nox qemu-gdb qemu-nox-gdb gdb print-gdbport grade grade-images check test miri \
         fmt fmt-check clippy doc test-tools bench bench-kernel setup clean help FORCE

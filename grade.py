@@ -13,7 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "tools"))
 
-import badloader  # noqa: E402 (found by the line above)
+import apptests  # noqa: E402 (found by the line above)
+import badloader  # noqa: E402
 import gdbtests  # noqa: E402
 from gradelib import FAILURE, Machine, Test  # noqa: E402
 from gradeui import main  # noqa: E402
@@ -22,6 +23,7 @@ IMAGES = {
     "kernel": Path("obj/kern/kernel"),  # booted by QEMU itself, as PVH
     "grub": Path("obj/jos.iso"),
     "grub-words": Path("obj/grade-words.iso"),  # with two unknown words on its command line (see the Makefile)
+    **{app: Path("obj/apps", app) for app in ("hello", "heap", "pages", "sieve", "tour")},
 }
 
 MB = 1024  # all sizes here are in K
@@ -72,7 +74,10 @@ def fault(name, points, title, text):
 
 def unknown_option(word):
     """The warning about a word of the command line that means nothing."""
-    return f'warning: unknown option "{word}" ignored; known: test=NAME mem=SIZE (help: make help)'
+    return f'warning: unknown option "{word}" ignored'
+
+
+KNOWN_OPTIONS = "known: test=NAME mem=SIZE log=LEVEL heap=poison leakcheck -- APPLICATION'S WORDS"
 
 
 NO_PROMPT = (re.compile(r"K> .*"), re.compile(r"kernel panic within .*"))
@@ -82,14 +87,16 @@ PVH = Machine()
 TWO_WORDS = (
     unknown_option("colour=mauve"),
     re.compile(r'warning: unknown test "nonsense" ignored; known tests: .*read-null.*failed-check.*'),
+    KNOWN_OPTIONS,
 )
-ODD_WORDS = "test test= =x  foo " + "y" * 200
+ODD_WORDS = "test test= =x  foo " + "y" * 200 + " log=loud --"
 ODD_WARNINGS = (
     unknown_option("test"),
     re.compile(r'warning: unknown test "" ignored; known tests: .*'),
     unknown_option("=x"),
     unknown_option("foo"),
-    unknown_option("y" * 200),
+    unknown_option("y" * 200), unknown_option("log=loud"),
+    KNOWN_OPTIONS,
 )
 
 HEX = "0x[0-9a-f]{16}"
@@ -205,6 +212,8 @@ TESTS = [
         "options: malformed ones warn", 5, Machine(words=ODD_WORDS),
         boots(before=ODD_WARNINGS), whole=True, tags=("options",),
     ),
+    # Applications.
+    *apptests.tests((*opening(256 * MB), *CHECKS)),
     # The monitor.
     Test(
         "monitor: help, kerninfo, backtrace", 10, Machine(typed=("help\r", "kerninfo\r", "backtrace\r", "exit\r")),

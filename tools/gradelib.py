@@ -22,13 +22,14 @@ LAST_WORDS = ("kernel panic ", "JOS64 cannot start: ")
 class Machine:
     """A QEMU machine, and what is done to it. Equal machines are run once."""
 
-    image: str = "kernel"  # which of Bench.images: "kernel" by QEMU's -kernel (PVH), or an ISO image by GRUB
+    image: str = "kernel"  # which of Bench.images: "grub..." an ISO image, by GRUB; others by QEMU's -kernel (PVH)
     memory: str = "256M"
     board: str = ""  # QEMU's -machine; its default is pc
     uefi: bool = False  # UEFI firmware instead of a BIOS
     cpu: str = ""  # QEMU's default
     words: str = ""  # the kernel's command line (for an ISO image: what was built into it)
     typed: tuple = ("exit\r",)  # each is typed at a prompt of its own
+    prompt: str = "K> "
     at_entry: Optional[Callable] = None  # called as at_entry(stub, symbols) before the first instruction
     gdb: tuple = ()  # commands for gdb, after those of .gdbinit
     vscode: str = ""  # start gdb as this configuration of .vscode/launch.json does, not by .gdbinit

@@ -22,8 +22,6 @@ import vscode
 from gdbstub import Stub, StubError
 from gradelib import Run
 
-PROMPT = b"K> "
-
 # No good run prints as much; a kernel that prints without end is stopped before it fills the memory.
 OUTPUT_LIMIT = 1 << 22
 
@@ -50,9 +48,9 @@ class Bench:
         arguments += ["-drive", f"if=pflash,format=raw,readonly=on,file={self.ovmf}"] if machine.uefi else []
         arguments += ["-cpu", machine.cpu] if machine.cpu else []
         path = str(self.images[machine.image])
-        if machine.image == "kernel":
-            return arguments + ["-kernel", path, "-append", machine.words]
-        return arguments + ["-boot", "d", "-cdrom", path]
+        if machine.image.startswith("grub"):
+            return arguments + ["-boot", "d", "-cdrom", path]
+        return arguments + ["-kernel", path, "-append", machine.words]
 
     def symbols(self):
         """The kernel's symbols: name -> address."""
@@ -194,8 +192,9 @@ class Session:
 
     def answer(self):
         """Type the next words if the output ends with a prompt that has not been answered."""
-        start = len(self.run.output) - len(PROMPT)  # of the prompt, and so of a line, if it is there
-        at_prompt = self.run.output.endswith(PROMPT) and self.run.output[start - 1 : start] in (b"\n", b"")
+        prompt = self.machine.prompt.encode()
+        start = len(self.run.output) - len(prompt)  # of the prompt, and so of a line, if it is there
+        at_prompt = self.run.output.endswith(prompt) and self.run.output[start - 1 : start] in (b"\n", b"")
         if at_prompt and start >= self.seen and self.typed:
             self.seen = len(self.run.output)
             self.typing += self.typed.pop(0).encode("latin-1")

@@ -1,6 +1,7 @@
 //! `make run APP=heap`: collections, growth to most of RAM, and the clean end of it.
 //!
-//! With `CMDLINE='-- exhaust'` an allocation that nobody expects to fail, and that does.
+//! With `CMDLINE='-- exhaust'` an allocation that nobody expects to fail, and that does; with
+//! `CMDLINE='leakcheck -- leak'` one that is never freed.
 #![no_std]
 #![no_main]
 
@@ -19,8 +20,10 @@ fn main() -> Result<(), String> {
     grow()?;
     // All that it took has come back, so that it can be had again.
     grow()?;
-    if command_line() == "exhaust" {
-        drop(Vec::<u8>::with_capacity(1 << 40));
+    match command_line().as_str() {
+        "exhaust" => drop(Vec::<u8>::with_capacity(1 << 40)),
+        "leak" => core::mem::forget(Vec::<u8>::with_capacity(100_000)),
+        _ => {}
     }
     Ok(())
 }

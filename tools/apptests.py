@@ -1,0 +1,99 @@
+"""The graded tests of applications (kernel/examples): what each prints, all of it, and how it ends."""
+
+import re
+
+from gradelib import FAILURE, SUCCESS, Machine, Test
+
+WENT_BACK = "leakcheck: every page went back"
+NO_LEAKS = (re.compile(r"leakcheck: .*not.*"), re.compile(r"kernel panic .*"))
+GREW = ("grew to 9/10 of the free memory and more: true; then:",
+        "  memory allocation failed because the memory allocator returned an error")
+HEAP = (
+    'BTreeMap, Vec: [("the", 3), ("and", 1), ("brown", 1)]', 'Rc<Box<String>>: "   42", 2 owners',
+    "Vec<u64>: 100000 numbers, the first 9999800001", *GREW, *GREW,
+)
+PAGES = (
+    "alias: 42 at the other address; same frame: true, pp_ref 2",
+    "alias: 42 when the first is gone, pp_ref 1",
+    "guard: byte 0 is 0", "guard: byte 4096 faults, present: false", "guard: byte 8192 is 0",
+    'protect: write faults, present: true; still "kept"',
+    "lazy: [9, 1000000, 1002001, 2621439897600001] with 3 of 100000 pages",
+    "snapshot: was [1, 2, 3, 4], is [1, 2, 33, 4], 1 page copied",
+)
+TOUR = (
+    # The directory; a table for each of window, UPAGES and the application's area; and so on down.
+    re.compile(r"tables by level: 1 \+ \d \+ \d \+ \d"),
+    re.compile(r"pages of 4 KB: \d{3}, of 2 MB: 127, of 1 GB: 0"),
+    "both writable and executable: 0",
+    '         12 KB in "areas"', '         32 KB in "kernel stack"', '        512 KB in "pages array"',
+    '     262144 KB in "window on physical memory"',
+    "the area's pages:",
+    "  0: -rw-- pp_ref 1, as translate says: true", "  1: -r--- pp_ref 1, as translate says: true",
+    "  2: -rw-- pp_ref 1, as translate says: true",
+    "the directory maps itself: true, ur---",
+    re.compile(r"frames: \d+ free, \d+ in use, \d+ reserved"), "as the allocator counts: true",
+)
+
+
+def tests(boot):
+    """All of them; `boot` is what the kernel prints before it runs an application, with 256 MB."""
+
+    def app(title, name, lines, words="leakcheck", status=SUCCESS, whole=True, **machine):
+        if words.startswith("leakcheck") and status == SUCCESS:
+            lines = (*lines, WENT_BACK)
+        return Test(
+            f"application: {title}", 5, Machine(name, words=words, **machine), (*boot, *lines),
+            NO_LEAKS if status == SUCCESS else (), status, whole, tags=("application",),
+        )
+
+    return [
+        app("hello", "hello", ("Hello, world!",)),
+        app("words on the command line", "hello", ("Hello, Ada  Lovelace!",), "leakcheck -- Ada  Lovelace"),
+        app(
+            "a line that is typed", "hello", ("Who is there? Grace Hopper", "Hello, Grace Hopper!"), "leakcheck -- ?",
+            typed=("Grave\bce Hopper\r",), prompt="Who is there? ",
+        ),
+        app("sieve", "sieve", ("78498 primes up to 1000000", "the last is 999983, their sum 37550402023")),
+        app(
+            "log level", "sieve",
+            (
+                re.compile(r"\[ +\d\.\d{6}\] INFO  sieve::primes: sieved in .*s"), "25 primes up to 100",
+                "the last is 97, their sum 1060",
+            ),
+            "leakcheck log=info -- 100",
+        ),
+        app(
+            "an error is a failure", "sieve", ('Error: "ten": invalid digit found in string', "Exit code 1"), "-- ten",
+            FAILURE,
+        ),
+        app("heap", "heap", HEAP, memory="256M"),
+        app("heap that looks for misuse", "heap", HEAP, "leakcheck heap=poison"),
+        app(
+            "out of memory is named", "heap",
+            (
+                *HEAP, re.compile(r"kernel panic at .*: memory allocation of 1099511627776 bytes failed"),
+                re.compile(r"The last allocation failed: out of memory: 1099511627776 bytes asked for, \d+ left"),
+                "Backtrace:", re.compile(r"  #\d .* heap::main .*"),
+            ),
+            "-- exhaust", FAILURE, whole=False,
+        ),
+        app(
+            "leakcheck finds a leak", "heap",
+            (*HEAP, re.compile(r"leakcheck: \d+ pages did not go back; 100000 bytes of the heap are in use")),
+            "leakcheck -- leak", FAILURE,
+        ),
+        app("pages", "pages", PAGES),
+        app("pages, with every feature", "pages", PAGES, cpu="max"),
+        app(
+            "a fault that nobody handles", "pages",
+            (
+                *PAGES,
+                re.compile(r"kernel panic at .*: page fault .*: write to 0x00004000000.1000: page not present, .*"),
+                re.compile(r"  0x00004000000.1000 is not mapped: .*"), "Backtrace:",
+                re.compile(r"  #\d .* pages::demo::main .*"),
+            ),
+            "-- overrun", FAILURE, whole=False,
+        ),
+        app("tour", "tour", TOUR),
+        app("tour, with SMAP", "tour", TOUR, cpu="max"),
+    ]
