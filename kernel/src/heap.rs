@@ -42,9 +42,13 @@ fn lock() -> Option<MutexGuard<'static, Heap<KernelPages>>> {
 }
 
 /// Gives back what no block needs.
+///
+/// # Panics
+///
+/// Where the heap finds misuse.
 pub fn trim() {
-    if let Some(mut heap) = lock() {
-        heap.trim();
+    if let Some(Err(error)) = lock().map(|mut heap| heap.trim()) {
+        panic!("heap: {error}");
     }
 }
 

@@ -6,7 +6,7 @@ use libjos::prelude::*;
 use libjos::println;
 
 /// All of them, one after the other.
-pub fn main() -> Result<(), VmError> {
+pub(crate) fn main() -> Result<(), VmError> {
     alias()?;
     guard()?;
     protect()?;

@@ -7,7 +7,7 @@ use libjos::println;
 const LIMIT: usize = 1_000_000;
 
 /// Counts the primes up to a limit, and shows the last of them.
-pub fn main() -> Result<(), String> {
+pub(crate) fn main() -> Result<(), String> {
     let limit = match command_line().as_str() {
         "" => LIMIT,
         word => word.parse().map_err(|error| format!("{word:?}: {error}"))?,

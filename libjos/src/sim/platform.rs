@@ -111,6 +111,7 @@ impl SimPlatform {
             typed: Mutex::new(self.typed),
             command_line: self.command_line,
             began: Instant::now(),
+            free_at_exit: Mutex::new(None),
         });
         let outer = CURRENT.replace(Some(running.clone()));
         let result = catch_unwind(AssertUnwindSafe(|| main().report()));
@@ -123,7 +124,7 @@ impl SimPlatform {
             },
         };
         let output = running.output.lock().clone();
-        let after = running.pmap.lock().pages.nfree();
+        let after = running.free_at_exit.lock().unwrap_or_else(|| running.nfree());
         Run { output, code, pages_kept: before - after }
     }
 }
@@ -154,9 +155,16 @@ struct Running {
     typed: Mutex<VecDeque<String>>,
     command_line: String,
     began: Instant,
+    /// Pages that were free when `exit` was called, which here drops what is on the stack.
+    free_at_exit: Mutex<Option<usize>>,
 }
 
 impl Running {
+    /// Pages that are free.
+    fn nfree(&self) -> usize {
+        self.pmap.lock().pages.nfree()
+    }
+
     /// Makes `access` until there is no fault, or nobody resolves it.
     fn retry<R>(
         &self,
@@ -207,6 +215,7 @@ impl Platform for Running {
     }
 
     fn exit(&self, code: ExitCode) -> ! {
+        *self.free_at_exit.lock() = Some(self.nfree());
         resume_unwind(Box::new(code))
     }
 
