@@ -225,7 +225,7 @@ doc: | setup-host setup-build ## the crates' documentation
 	$(Q)cargo doc --no-deps
 	$(Q)tools/kcargo doc --no-deps -p kernel --lib
 
-test-tools: obj/facts.json ## the tests of grade.py and of tools/
+test-tools: obj/facts.json | setup-build setup-qemu ## the tests of grade.py and of tools/
 	$(Q)python3 -m unittest discover -q -s tools
 
 ##@ Measure

@@ -30,7 +30,10 @@ fn main() {
     arguments.push(format!("-T{}", script.display()));
     // Segments begin on pages of 4 KB, in memory and in the file.
     arguments.push(format!("-zmax-page-size={PGSIZE}"));
-    for argument in arguments {
+    for argument in &arguments {
         println!("cargo::rustc-link-arg={argument}");
     }
+    // For applications that are crates of their own, since cargo passes arguments to this package's
+    // images alone: docs/template/build.rs reads it.
+    println!("cargo::metadata=LINK_ARGUMENTS={}", arguments.join("\x1f"));
 }

@@ -1,0 +1,113 @@
+"""Follows docs/applications.md to the letter: its files are those of the tree, its commands print what it says.
+
+A block of ```console is a session: a line after "$ " is typed, the lines below it are printed, in this order; "..."
+stands for any lines. Each command must succeed. The sessions of the first chapter run in this tree; those of the second
+in a new folder, where the tree is called `jos64`.
+"""
+
+import os
+import re
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = (ROOT / "docs" / "applications.md").read_text()
+TIMEOUT = 600  # for a session: the second one compiles the kernel
+
+
+def chapter(title):
+    """The text below a heading that begins so."""
+    return re.search(rf"^## {title}.*?$(.*?)(?=^## |\Z)", PAGE, re.M | re.S)[1]
+
+
+def sessions(text):
+    """The sessions of a text, each a list of [command, expected lines]."""
+    found = []
+    for block in re.findall(r"^```console\n(.*?)^```$", text, re.M | re.S):
+        steps = []
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                steps.append([line.removeprefix("$ "), []])
+            else:
+                steps[-1][1].append(line)
+        found.append(steps)
+    return found
+
+
+def differs(expected, printed):
+    """The first expected line that was not printed where it should be; None if there is none."""
+    rest, anywhere = iter(printed), False
+    for line in expected:
+        if line == "...":
+            anywhere = True
+        elif not (line in rest if anywhere else next(rest, None) == line):
+            return line
+        else:
+            anywhere = False
+    # Nothing more is printed than is shown.
+    return None if anywhere else next(rest, None)
+
+
+class Page(unittest.TestCase):
+    """docs/applications.md."""
+
+    def follow(self, steps, folder, **variables):
+        """Type the commands in one shell, and compare what they print; what goes to stderr is not shown there."""
+        mark = "-- end of step"
+        script = "".join(f"{command}\necho \"{mark} $?\"\n" for command, _ in steps)
+        run = subprocess.run(
+            ["sh", "-c", script], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, errors="replace", timeout=TIMEOUT, env={**os.environ, **variables},
+        )
+        parts = re.split(rf"^{mark} (\d+)\n", run.stdout, flags=re.M)
+        printed, statuses = parts[0:-1:2], parts[1::2]
+        for (command, expected), output, status in zip(steps, printed, statuses):
+            said = f"$ {command}\n{output}\n--- stderr of all steps ---\n{run.stderr}"
+            self.assertEqual(status, "0", said)
+            lines = [line.rstrip("\r") for line in output.splitlines()]
+            self.assertIsNone(differs(expected, lines), said)
+        self.assertEqual(len(statuses), len(steps), run.stderr)
+
+    def test_its_files_are_those_of_the_tree(self):
+        files = re.findall(r"^```rust (file|part-of)=(\S+)\n(.*?)^```$", PAGE, re.M | re.S)
+        self.assertEqual(len(files), PAGE.count("```rust"))
+        for kind, path, text in files:
+            there = (ROOT / path).read_text()
+            if kind == "file":
+                self.assertEqual(text, there, path)
+            else:
+                self.assertIn(text, there, path)
+
+    def test_the_sessions_in_this_tree(self):
+        (steps,) = sessions(chapter("In this tree"))
+        # Without what a make above this one has set for itself, such as CMDLINE.
+        make = dict.fromkeys(("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "CMDLINE"), "")
+        self.follow(steps, ROOT, **make)
+
+    def test_a_crate_of_ones_own(self):
+        way = subprocess.run([ROOT / "tools/kcargo", "--way"], stdout=subprocess.PIPE, text=True, check=True)
+        if way.stdout.strip() != "prebuilt":
+            self.skipTest("rustup cannot add x86_64-unknown-none here, which docs/applications.md asks for")
+        first, *others = sessions(chapter("A crate of your own"))
+        target = os.environ.get("CARGO_TARGET_DIR") or ROOT / "target"
+        with tempfile.TemporaryDirectory(prefix="jos64-") as folder:
+            (Path(folder) / "jos64").symlink_to(ROOT)
+            kept = {"CARGO_TARGET_DIR": f"{target}/template", "CARGO_NET_OFFLINE": "true"}
+            # The target is there, as was just made sure; without a network it cannot be added again.
+            self.assertEqual(first.pop(0)[0], "rustup target add x86_64-unknown-none")
+            self.follow(first, folder, **kept)
+            for steps in others:
+                self.follow(steps, Path(folder) / "hello-jos", **kept)
+
+
+class Differs(unittest.TestCase):
+    """That the comparison finds what differs."""
+
+    def test_differs(self):
+        for expected, printed, line in (
+            ("a b", "a b", None), ("a b", "b a", "a"), ("a", "a b", "b"), ("a b", "a", "b"), ("... b", "x y b", None),
+            ("... b", "x y", "b"), ("... b", "b x", "x"), ("a ...", "a x y", None), ("a ... c", "a b c", None),
+        ):
+            self.assertEqual(differs(expected.split(), printed.split()), line, (expected, printed))
