@@ -52,7 +52,7 @@ fn main() -> Result<(), VmError> {
             continue;
         };
         let frame = (leaf.pa.as_u64() / PGSIZE) as usize;
-        let pp_ref = tables::page_info(frame).map_or(0, |info| info.pp_ref);
+        let pp_ref = tables::page_info(frame).map_or(0, |info| info.pp_ref());
         println!(
             "  {page}: {} pp_ref {pp_ref}, as translate says: {}",
             leaf.perm,

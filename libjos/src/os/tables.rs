@@ -75,7 +75,7 @@ fn load(va: VirtAddr, level: u32) -> Option<Entry> {
 ///
 /// # let run = SimPlatform::new().run(|| {
 /// // Page 0 is never allocated.
-/// assert!(tables::page_info(0).is_some_and(|info| info.pp_ref == 1 && !info.is_free()));
+/// assert!(tables::page_info(0).is_some_and(|info| info.pp_ref() == 1 && !info.is_free()));
 /// # });
 /// # assert!(run.code.is_success());
 /// ```
@@ -86,6 +86,5 @@ pub fn page_info(index: usize) -> Option<PageInfo> {
         return None;
     }
     let word = with(|platform| platform.read_user(VirtAddr::new(Jos64::UPAGES) + offset)).ok()?;
-    // Two words of 4 bytes, in this order.
-    Some(PageInfo { pp_link: word as u32, pp_ref: (word >> 32) as u32 })
+    Some(PageInfo::from_word(word))
 }

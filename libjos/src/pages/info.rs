@@ -76,7 +76,7 @@ impl PageInfo {
     }
 
     /// The reverse.
-    pub(super) const fn from_word(word: u64) -> Self {
+    pub(crate) const fn from_word(word: u64) -> Self {
         Self { pp_link: word as u32, pp_ref_or_prev: (word >> 32) as u32 }
     }
 
