@@ -6,11 +6,10 @@ use core::ptr::{self, NonNull};
 
 use layout::{Jos64, MemLayout, PGSIZE};
 use libjos::addr::VirtAddr;
-use libjos::format::Perm;
 use libjos::heap::{Heap, HeapError, HeapPages, HeapStats, OutOfPages};
 use libjos::os::area::AREAS_START;
-use libjos::os::memory::{Memory, map_pages};
-use libjos::pages::{AllocFlags, PageAllocator};
+use libjos::os::backing::Backing;
+use libjos::pages::PageAllocator;
 use spin::{Mutex, MutexGuard, Once};
 
 use crate::pmap;
@@ -28,7 +27,9 @@ pub fn init(poison: bool) {
     let Some(start) = NonNull::new(start) else { unreachable!("UHEAP is not 0") };
     let region = NonNull::slice_from_raw_parts(start, (AREAS_START - Jos64::UHEAP) as usize);
     // SAFETY: nothing but this maps anything between UHEAP and the areas, and this runs once.
-    HEAP.call_once(|| Mutex::new(unsafe { Heap::new(region, KernelPages, poison) }));
+    HEAP.call_once(|| {
+        Mutex::new(unsafe { Heap::new(region, KernelPages(Backing::new()), poison) })
+    });
 }
 
 /// The heap. `None` before [`init`].
@@ -64,18 +65,16 @@ pub(crate) fn refused() -> Option<HeapError> {
 }
 
 /// This machine's pages, for the heap.
-struct KernelPages;
+struct KernelPages(Backing);
 
-// SAFETY: free pages are nobody's, and `map_pages` maps them where nothing else is.
+// SAFETY: free pages are nobody's, and they are mapped where nothing else is.
 unsafe impl HeapPages for KernelPages {
     fn map(&mut self, start: VirtAddr, size: u64) -> Result<(), OutOfPages> {
-        let npages = (size / PGSIZE) as usize;
-        map_pages(&mut *pmap::lock(), start, npages, Perm::KRW, AllocFlags::empty())
-            .map_err(|_| OutOfPages)
+        self.0.map(&mut *pmap::lock(), start, size)
     }
 
     fn unmap(&mut self, start: VirtAddr, size: u64) {
-        pmap::lock().unmap(start, (size / PGSIZE) as usize, true);
+        self.0.unmap(&mut *pmap::lock(), start, size);
     }
 
     fn left(&self) -> u64 {

@@ -10,11 +10,13 @@
 //! | [`console`] | `print!`, `println!`, `eprintln!`, [`read_line`](console::read_line), `log` |
 //! | [`process`] | `application!`, [`ExitCode`](process::ExitCode), [`exit`](process::exit), the command line |
 //! | [`time`] | [`Instant`](time::Instant), [`sleep`](time::sleep) |
+//! | [`backing`] | the pages beneath a heap |
 //! | [`memory`] | how much memory there is; what a platform does to pages |
 //! | [`area`] | [`VmArea`](area::VmArea): addresses of the application's own, and their faults |
 //! | [`tables`] | reading the page tables at UVPT and `pages` at UPAGES |
 
 pub mod area;
+pub mod backing;
 pub mod console;
 pub mod memory;
 pub mod process;

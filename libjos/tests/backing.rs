@@ -1,0 +1,118 @@
+//! The pages beneath a heap: mapped by large pages where they fit, given back to the last one, and
+//! unmapped in part even when no page is free.
+
+use layout::{Jos64, MB, MemLayout, PGSIZE};
+use libjos::addr::VirtAddr;
+use libjos::heap::OutOfPages;
+use libjos::mappings::leaves;
+use libjos::os::backing::Backing;
+use libjos::pages::{AllocFlags, PageAllocator};
+use libjos::pmap::{Pmap, mem_init};
+use libjos::sim::SimMachine;
+use libjos::x86_64::X86_64;
+
+type Machine = SimMachine<Jos64, X86_64>;
+
+const LARGE: u64 = 2 * MB;
+const START: VirtAddr = VirtAddr::new(Jos64::UHEAP);
+
+fn boot(ram: u64) -> Pmap<Machine> {
+    let (machine, boot) = Machine::new(ram);
+    mem_init(machine, boot)
+}
+
+/// The sizes of the pages from START on, up to a hole.
+fn page_sizes(pmap: &Pmap<Machine>) -> Vec<u64> {
+    let last = START + (64 * MB - 1);
+    let mut next = START;
+    leaves::<X86_64, Machine>(&pmap.machine, pmap.kern_pgdir(), START, last)
+        .take_while(|leaf| core::mem::replace(&mut next, leaf.va + leaf.size) == leaf.va)
+        .map(|leaf| leaf.size)
+        .collect()
+}
+
+/// Takes every free page.
+fn exhaust(pmap: &mut Pmap<Machine>) -> Vec<libjos::pages::Frame> {
+    core::iter::from_fn(|| pmap.page_alloc(AllocFlags::empty())).collect()
+}
+
+#[test]
+fn large_pages_where_they_fit() {
+    let mut pmap = boot(32 * MB);
+    let (free, mut backing) = (pmap.pages.nfree(), Backing::new());
+    backing.map(&mut pmap, START, 2 * LARGE + 3 * PGSIZE).expect("there is memory");
+    assert_eq!(page_sizes(&pmap), [LARGE, LARGE, PGSIZE, PGSIZE, PGSIZE]);
+    // It goes on in the middle, where no large page fits.
+    let end = START + 2 * LARGE + 3 * PGSIZE;
+    backing.map(&mut pmap, end, LARGE).expect("there is memory");
+    assert_eq!(page_sizes(&pmap).len(), 2 + 512 + 3);
+    backing.unmap(&mut pmap, START, 3 * LARGE + 3 * PGSIZE);
+    assert_eq!((pmap.pages.nfree(), page_sizes(&pmap)), (free, vec![]));
+}
+
+#[test]
+fn small_pages_where_the_processor_has_no_others() {
+    let mut pmap = boot(16 * MB);
+    pmap.machine.leaf_levels = 1;
+    let (free, mut backing) = (pmap.pages.nfree(), Backing::new());
+    backing.map(&mut pmap, START, LARGE).expect("there is memory");
+    assert_eq!(page_sizes(&pmap), [PGSIZE; 512]);
+    backing.unmap(&mut pmap, START, LARGE);
+    assert_eq!(pmap.pages.nfree(), free);
+}
+
+#[test]
+fn out_of_pages_leaves_nothing_behind() {
+    let mut pmap = boot(16 * MB);
+    let (free, mut backing) = (pmap.pages.nfree(), Backing::new());
+    for size in [16 * MB, free as u64 * PGSIZE, (free as u64 - 1) * PGSIZE] {
+        assert_eq!(backing.map(&mut pmap, START, size), Err(OutOfPages), "{size:#x}");
+        assert_eq!((pmap.pages.nfree(), page_sizes(&pmap)), (free, vec![]));
+    }
+}
+
+#[test]
+fn runs_that_are_broken_up_serve_as_small_pages() {
+    let mut pmap = boot(16 * MB);
+    // Every second page is free, so that there is no large page, but many small ones.
+    let taken = exhaust(&mut pmap);
+    taken.iter().filter(|frame| frame.index() % 2 == 0).for_each(|f| pmap.pages.page_free(*f));
+    let (free, mut backing) = (pmap.pages.nfree(), Backing::new());
+    backing.map(&mut pmap, START, LARGE).expect("there is memory");
+    assert_eq!(page_sizes(&pmap), [PGSIZE; 512]);
+    backing.unmap(&mut pmap, START, LARGE);
+    assert_eq!(pmap.pages.nfree(), free);
+}
+
+#[test]
+fn a_large_page_is_split_when_no_page_is_free() {
+    let mut pmap = boot(16 * MB);
+    let (free, mut backing) = (pmap.pages.nfree(), Backing::new());
+    backing.map(&mut pmap, START, 2 * LARGE).expect("there is memory");
+    let others = exhaust(&mut pmap);
+    // A page at the first one's end, and then one in the middle of the second: a table each time.
+    backing.unmap(&mut pmap, START + (LARGE - PGSIZE), PGSIZE);
+    assert_eq!(page_sizes(&pmap), [PGSIZE; 511]);
+    // What has come back is kept aside again.
+    assert_eq!(pmap.pages.nfree(), 0);
+    backing.unmap(&mut pmap, START + (LARGE + PGSIZE), PGSIZE);
+    backing.unmap(&mut pmap, START, LARGE - PGSIZE);
+    backing.unmap(&mut pmap, START + LARGE, PGSIZE);
+    backing.unmap(&mut pmap, START + (LARGE + 2 * PGSIZE), LARGE - 2 * PGSIZE);
+    others.into_iter().for_each(|frame| pmap.pages.page_free(frame));
+    assert_eq!((pmap.pages.nfree(), page_sizes(&pmap)), (free, vec![]));
+}
+
+#[test]
+fn one_unmapping_may_split_two_large_pages() {
+    let mut pmap = boot(16 * MB);
+    let (free, mut backing) = (pmap.pages.nfree(), Backing::new());
+    backing.map(&mut pmap, START, 2 * LARGE).expect("there is memory");
+    let others = exhaust(&mut pmap);
+    backing.unmap(&mut pmap, START + (LARGE - PGSIZE), 2 * PGSIZE);
+    assert_eq!(page_sizes(&pmap).len(), 511);
+    backing.unmap(&mut pmap, START, LARGE - PGSIZE);
+    backing.unmap(&mut pmap, START + (LARGE + PGSIZE), LARGE - PGSIZE);
+    others.into_iter().for_each(|frame| pmap.pages.page_free(frame));
+    assert_eq!(pmap.pages.nfree(), free);
+}
