@@ -129,7 +129,7 @@ impl Model<'_> {
             }
             Op::FreeBeyond(first, count) => {
                 let all_used = self.used.get(first..first + count);
-                if !all_used.is_some_and(|used| !used.contains(&false)) {
+                if all_used.is_none_or(|used| used.contains(&false)) {
                     self.expect_wrong(first, count);
                 }
                 self.expect_wrong(first, usize::MAX - first / 2);
