@@ -26,9 +26,10 @@ pub fn init(poison: bool) {
     let start = ptr::with_exposed_provenance_mut(Jos64::UHEAP as usize);
     let Some(start) = NonNull::new(start) else { unreachable!("UHEAP is not 0") };
     let region = NonNull::slice_from_raw_parts(start, (AREAS_START - Jos64::UHEAP) as usize);
-    // SAFETY: nothing but this maps anything between UHEAP and the areas, and this runs once.
     HEAP.call_once(|| {
-        Mutex::new(unsafe { Heap::new(region, KernelPages(Backing::new()), poison) })
+        let pages = KernelPages(Backing::new());
+        // SAFETY: nothing but this maps anything between UHEAP and the areas, and this runs once.
+        Mutex::new(unsafe { Heap::new(region, pages, poison) })
     });
 }
 

@@ -1,5 +1,6 @@
 //! The pages beneath a heap: mapped by large pages where they fit, given back to the last one, and
-//! unmapped in part even when no page is free.
+//! unmapped in part even when no page is free. Nothing here is unsafe, so that Miri is spared it.
+#![cfg(not(miri))]
 
 use layout::{Jos64, MB, MemLayout, PGSIZE};
 use libjos::addr::VirtAddr;

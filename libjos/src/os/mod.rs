@@ -8,7 +8,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`console`] | `print!`, `println!`, `eprintln!`, [`read_line`](console::read_line), `log` |
-//! | [`process`] | `application!`, [`ExitCode`](process::ExitCode), [`exit`](process::exit), the command line |
+//! | [`process`] | `application!`, [`ExitCode`], [`exit`](process::exit), the command line |
 //! | [`time`] | [`Instant`](time::Instant), [`sleep`](time::sleep) |
 //! | [`backing`] | the pages beneath a heap |
 //! | [`memory`] | how much memory there is; what a platform does to pages |

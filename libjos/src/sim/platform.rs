@@ -71,10 +71,10 @@ pub struct Run {
 }
 
 impl SimPlatform {
-    /// A machine with 16 MB, an empty command line, and nobody at the keyboard.
+    /// A machine with 8 MB, an empty command line, and nobody at the keyboard.
     #[must_use]
     pub fn new() -> Self {
-        Self { ram: 16 * MB, command_line: String::new(), typed: VecDeque::new() }
+        Self { ram: 8 * MB, command_line: String::new(), typed: VecDeque::new() }
     }
 
     /// With `ram` bytes.
