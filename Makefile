@@ -239,6 +239,11 @@ bench-kernel: ## instructions that the memory system takes in the machine, besid
 	$(Q)$(MAKE) --no-print-directory qemu-nox APP=bench PROFILE=release BOOT=pvh MEM=256M CPUS=1 CMDLINE= \
 	  QEMUEXTRA="-icount shift=0,sleep=off $(QEMUEXTRA)"
 
+bench-boot: ## what booting takes, each way: instructions, time, image size, RAM
+	$(Q)$(MAKE) --no-print-directory image obj/kern/kernel APP=boot PROFILE=small CMDLINE= MEM=256M
+	$(Q)tools/boottime.py $(BENCHFLAGS)
+bench-boot: | setup-qemu setup-uefi
+
 ##@ Else
 
 setup: ## install whatever any target needs
@@ -259,4 +264,4 @@ help: ## this list
 
 FORCE:
 .PHONY: all image apps-linked run qemu qemu-nox qemu-gdb qemu-nox-gdb gdb print-gdbport grade grade-images check test miri \
-        fmt fmt-check clippy doc test-tools bench bench-kernel setup clean help FORCE
+        fmt fmt-check clippy doc test-tools bench bench-kernel bench-boot setup clean help FORCE

@@ -33,6 +33,14 @@ pub fn init() {
     START.call_once(counter);
 }
 
+/// What the counter says, which begins at the machine's reset, and how far it has come since
+/// [`init`].
+#[must_use]
+pub fn counts() -> (u64, u64) {
+    let now = counter();
+    (now, START.get().map_or(0, |start| now - start))
+}
+
 /// The time since [`init`]; `None` where nothing tells how fast the counter runs.
 #[must_use]
 pub fn uptime() -> Option<Duration> {

@@ -27,7 +27,7 @@ impl Random {
 
 /// Blocks of 16 to 4096 bytes, each size as likely.
 pub(crate) fn any_size(random: u32) -> usize {
-    16 + (random as usize * (4096 - 16 + 1) >> 32)
+    16 + ((random as usize * (4096 - 16 + 1)) >> 32)
 }
 
 /// Blocks of 64 bytes.
