@@ -24,6 +24,7 @@
 //! | [`explain`] | an address explained: its bits, its walk, why an access was refused |
 //! | [`pmap`] | `mem_init`: all of it in order |
 //! | [`schemes`] | the textbook's ways of keeping books on frames, to be compared |
+//! | [`heap`] | the application's heap: it grows and shrinks, and finds misuse when asked to |
 //! | [`line`](mod@line) | a line editor, for the monitor |
 //! | [`processor`] | what the bits of control registers and error codes mean |
 //! | [`monitor`] | the kernel monitor's commands, as far as they need no processor |
@@ -35,8 +36,9 @@
 //! Names are JOS's wherever the idea is JOS's. Bugs of a caller panic, with the values; what can
 //! go wrong in a correct program is an error that carries the address.
 //!
-//! Unsafe code is in [`word`] (one access to one entry), [`pages`] (the array `pages`), one line
-//! of [`pmap`], and the RAM of `sim`; everywhere else the compiler denies it.
+//! Unsafe code is in [`word`] (one access to one entry), [`pages`] (the array `pages`), [`heap`]
+//! (memory that has no type yet), one line of [`pmap`], and the RAM of `sim`; everywhere else the
+//! compiler denies it.
 #![cfg_attr(not(any(test, feature = "std")), no_std)]
 #![deny(unsafe_code)]
 

@@ -177,6 +177,57 @@ fn heap_does_not_follow_a_link_that_was_overwritten() {
     }
 }
 
+/// However many free blocks are written to, the heap hands out none of them.
+#[test]
+fn heap_forgets_what_was_used_after_free() {
+    let (mut heap, layout) = (heap(false), layout(48, 8));
+    let blocks: Vec<_> = (0..300).map(|_| heap.alloc(layout).unwrap()).collect();
+    // So that each slab stays where it is.
+    let (freed, kept): (Vec<_>, Vec<_>) = (0..300).partition(|i| i % 2 == 0);
+    freed.iter().for_each(|i| free(&mut heap, blocks[*i], layout).unwrap());
+    freed.iter().for_each(|i| assert_ne!(write(blocks[*i], 8), 0));
+    let mut errors = 0;
+    for _ in 0..300 {
+        match heap.alloc(layout) {
+            Ok(block) => assert!(!blocks.contains(&block), "{block:?} is in use, one way or other"),
+            Err(HeapError::UseAfterFree { .. }) => errors += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(errors > 1, "the stack, and a slab at least");
+    for i in kept {
+        free(&mut heap, blocks[i], layout).unwrap();
+    }
+}
+
+/// What is found when blocks go from the stack to their slabs is said, once.
+#[test]
+fn heap_names_a_use_after_free_when_a_stack_is_emptied() {
+    let (mut heap, layout) = (heap(false), layout(48, 8));
+    let blocks: Vec<_> = (0..300).map(|_| heap.alloc(layout).unwrap()).collect();
+    let mut errors = vec![];
+    for block in &blocks {
+        errors.extend(free(&mut heap, *block, layout).err());
+        if *block == blocks[10] {
+            write(*block, 0);
+        }
+    }
+    let at = blocks[10].addr().get();
+    assert_eq!(errors, [HeapError::UseAfterFree { at, size: 48, changed: at }]);
+    assert!(!(0..300).any(|_| heap.alloc(layout).unwrap() == blocks[10]));
+}
+
+/// Room that a block leaves is found again, though there had been none before.
+#[test]
+fn heap_uses_what_was_freed_in_a_full_segment() {
+    let (mut heap, layout) = (heap(false), layout(100_000, 8));
+    heap.pages().limit(500);
+    let blocks: Vec<_> = std::iter::from_fn(|| heap.alloc(layout).ok()).collect();
+    assert!(blocks.len() > 15, "{}", blocks.len());
+    free(&mut heap, blocks[3], layout).unwrap();
+    assert_eq!(heap.alloc(layout), Ok(blocks[3]));
+}
+
 #[test]
 fn heap_names_a_wrong_layout() {
     for allocated in kinds() {
@@ -259,6 +310,28 @@ fn heap_does_not_thrash() {
             assert!(heap.stats().held > 0);
             heap.trim().unwrap();
             assert_eq!(heap.stats().held, 0);
+        }
+    }
+}
+
+/// After a peak all that is not kept for the next block is given back, whatever comes first.
+#[test]
+fn heap_shrinks_after_a_peak() {
+    let orders: [fn(usize, usize) -> usize; 3] =
+        [|i, _| i, |i, n| n - 1 - i, |i, n| (i * 7919) % n];
+    for (size, n) in [(16, 9000), (100, 4000), (500, 2000), (3000, 500), (40_000, 60)] {
+        for order in orders {
+            let (mut heap, layout) = (heap(false), layout(size, 8));
+            let blocks: Vec<_> = (0..n).map(|_| heap.alloc(layout).unwrap()).collect();
+            let peak = heap.stats().held;
+            for i in 0..n {
+                free(&mut heap, blocks[order(i, n)], layout).unwrap();
+            }
+            let slabs: usize = heap.stats().small.iter().map(|class| class.held).sum();
+            assert!(slabs <= peak / 4, "{slabs} bytes of {peak} are kept for {size}");
+            let held = heap.stats().held;
+            assert_eq!(heap.trim(), Ok(held));
+            assert_eq!((heap.stats().held, heap.stats().peak), (0, peak));
         }
     }
 }

@@ -74,7 +74,8 @@ impl<P: HeapPages> Segments<P> {
         self.remove(self.at(addr - HEADER).cast());
     }
 
-    /// Gives the huge block at `addr` room for `size` bytes where it is; `None` where it cannot.
+    /// Gives the huge block at `addr` room for `size` bytes where it is; `None` where it cannot. A
+    /// smaller block keeps what a large page may have mapped together with its end.
     ///
     /// # Safety
     ///
@@ -89,6 +90,7 @@ impl<P: HeapPages> Segments<P> {
             (segment.end, limit.unwrap_or(self.region.addr().get() + self.region.len()))
         };
         let wanted = addr.checked_add(size)?.checked_next_multiple_of(PAGE)?;
+        let wanted = if wanted < end { end.min(wanted.next_multiple_of(SEGMENT)) } else { wanted };
         if wanted > limit || (wanted > end && self.map(end, wanted).is_err()) {
             return None;
         }

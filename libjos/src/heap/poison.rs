@@ -214,8 +214,13 @@ unsafe fn unchanged(
 ) -> Result<(), usize> {
     // SAFETY: the caller's promise. The reference ends with this function.
     let bytes = unsafe { core::slice::from_raw_parts(at.add(range.start).as_ptr(), range.len()) };
-    match bytes.iter().position(|found| *found != byte) {
-        Some(changed) => Err(at.addr().get() + range.start + changed),
-        None => Ok(()),
-    }
+    // By pieces, for these are compared many bytes at a time.
+    let expected = [byte; 256];
+    let pieces = bytes.chunks(expected.len());
+    let Some(piece) = pieces.clone().position(|piece| *piece != expected[..piece.len()]) else {
+        return Ok(());
+    };
+    let start = piece * expected.len();
+    let within = bytes[start..].iter().take_while(|found| **found == byte).count();
+    Err(at.addr().get() + range.start + start + within)
 }

@@ -2,7 +2,7 @@
 
 use core::ptr::NonNull;
 
-use super::classes::{GRAIN, MAX_SLAB};
+use super::classes::{Class, GRAIN, MAX_SLAB};
 use super::free_list::Link;
 
 /// What is kept of a slab. One of zeros is no slab.
@@ -46,6 +46,15 @@ pub(super) struct Room {
     /// Blocks in use, those on the stack included.
     pub(super) used: usize,
     pub(super) slabs: usize,
+}
+
+impl Room {
+    /// How deep the stack may be: not much deeper than there are blocks in use, so that the blocks
+    /// on it do not keep slabs that the program has left.
+    #[inline]
+    pub(super) fn max_depth(&self, class: &Class) -> usize {
+        class.stack.min(class.stack / 8 + self.used - self.depth)
+    }
 }
 
 /// Puts a slab that has room in front of the list.

@@ -42,7 +42,7 @@ impl Slabs {
         Some(block.cast())
     }
 
-    /// Fills the stack of `class`, from which nothing could be taken, by half.
+    /// Fills the stack of `class`, from which nothing could be taken, by up to a half.
     ///
     /// # Errors
     ///
@@ -53,7 +53,7 @@ impl Slabs {
         class: usize,
         segments: &mut Segments<P>,
     ) -> Result<(), Refusal> {
-        let Class { size, blocks, stack, .. } = CLASSES[class];
+        let Class { size, blocks, .. } = CLASSES[class];
         let used_after_free = |at| HeapError::UseAfterFree { at, size, changed: at };
         let room = &mut self.0[class];
         if let Some(used) = room.stack.take() {
@@ -68,7 +68,8 @@ impl Slabs {
         let room = &mut self.0[class];
         // SAFETY: slabs on the list are there, and this is the only reference to it.
         let slab = unsafe { at.as_mut() };
-        let count = (blocks - usize::from(slab.used)).min(stack / 2);
+        let wanted = room.max_depth(&CLASSES[class]).div_ceil(2);
+        let count = wanted.min(blocks - usize::from(slab.used));
         for _ in 0..count {
             let block = if let Some(block) = slab.free {
                 // SAFETY: blocks of a slab that is on the list are there.
@@ -159,8 +160,9 @@ impl Slabs {
         // SAFETY: as above, and the caller gives the block to the heap.
         unsafe { push(&mut room.stack, block) };
         room.depth += 1;
-        if room.depth > CLASSES[class].stack {
-            self.drain(class, CLASSES[class].stack / 2, segments)?;
+        if room.depth > room.max_depth(&CLASSES[class]) {
+            let depth = room.depth / 2;
+            self.drain(class, depth, segments)?;
         }
         Ok(())
     }

@@ -33,8 +33,9 @@ pub unsafe trait HeapPages {
     /// [`OutOfPages`]; then nothing of it is mapped.
     fn map(&mut self, start: VirtAddr, size: u64) -> Result<(), OutOfPages>;
 
-    /// Unmaps `[start, start + size)`, all of which is mapped, perhaps by several calls of
-    /// [`map`](Self::map), or as a part of what one mapped.
+    /// Unmaps `[start, start + size)`, all of which is mapped: by several calls of
+    /// [`map`](Self::map) perhaps, or as a part of what one mapped, but then so that no large page of
+    /// 2 MB is divided.
     fn unmap(&mut self, start: VirtAddr, size: u64);
 
     /// Bytes of pages that could still be mapped.

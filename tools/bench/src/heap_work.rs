@@ -10,7 +10,9 @@ use crate::heaps::Blocks;
 /// Blocks that are alive.
 const ALIVE: usize = 4096;
 /// Blocks that are replaced in one sample.
-const BATCH: usize = 8192;
+const BATCH: usize = 1024;
+/// Samples that differ.
+const BATCHES: usize = 64;
 
 /// Random numbers that are always the same: xorshift64 (Marsaglia, "Xorshift RNGs", 2003).
 struct Random(u64);
@@ -64,7 +66,7 @@ pub(crate) fn replace<H: Blocks>(turn: &mut Turn, size: fn(u32) -> usize) {
         layout.expect("8 is a power of 2")
     };
     let first: Vec<Layout> = (0..ALIVE).map(|_| layout()).collect();
-    let next: Vec<Layout> = (0..16 * BATCH).map(|_| layout()).collect();
+    let next: Vec<Layout> = (0..BATCHES * BATCH).map(|_| layout()).collect();
     let places: Vec<usize> = next.iter().map(|_| random.below(ALIVE)).collect();
 
     let mut heap = H::new();
@@ -76,7 +78,7 @@ pub(crate) fn replace<H: Blocks>(turn: &mut Turn, size: fn(u32) -> usize) {
         |_| (),
         |heap| {
             let steps = batch * BATCH..(batch + 1) * BATCH;
-            batch = (batch + 1) % 16;
+            batch = (batch + 1) % BATCHES;
             for (place, layout) in places[steps.clone()].iter().zip(&next[steps]) {
                 free(heap, blocks[*place]);
                 blocks[*place] = alloc(heap, *layout);
