@@ -388,3 +388,22 @@ fn heap_resizes_in_place_where_there_is_room() {
         assert_eq!(heap.stats().held, 0);
     }
 }
+
+/// A huge block grows up to what lies behind it, and no further.
+#[test]
+fn heap_moves_a_huge_block_that_has_no_room() {
+    let (mut heap, layout) = (heap(false), layout(3 * MB, 8));
+    let (first, second) = (heap.alloc(layout).unwrap(), heap.alloc(layout).unwrap());
+    assert_eq!(second.addr().get() - first.addr().get(), 4 * MB);
+    // SAFETY: each is allocated, and forgotten where it moves.
+    unsafe {
+        first.write(64);
+        second.write(65);
+        let moved = heap.realloc(first, layout, 5 * MB).unwrap();
+        assert!(moved > second && moved.read() == 64 && second.read() == 65);
+        // Now there is room in front of the second, but none that is large enough behind it.
+        let error = heap.realloc(second, layout, 31 * MB).unwrap_err();
+        assert!(matches!(error, HeapError::OutOfMemory { .. }), "{error}");
+        assert_eq!(second.read(), 65);
+    }
+}
