@@ -82,6 +82,12 @@ impl<M: Machine> Pmap<M> {
             at = info.pp_link;
         }
         let length = npages - left;
+        let end = self.pages.page_free_list_end();
+        assert!(
+            before == end,
+            "check_page_free_list: the list ends with page number {before:#x}, \
+             the allocator says {end:#x}"
+        );
         let base_memory = self.boot.memory.totals::<M::Layout>().base;
         assert!(
             below_1m > 0 || base_memory <= PGSIZE,

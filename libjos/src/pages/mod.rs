@@ -82,6 +82,7 @@ pub trait PageAllocator {
 #[derive(Debug)]
 pub struct FreeList {
     head: u32,
+    end: u32,
     nfree: usize,
 }
 
@@ -101,6 +102,8 @@ pub struct Pages {
     base: PhysAddr,
     /// The first free frame, or [`PageInfo::END`].
     page_free_list: u32,
+    /// The last one, where the list is not empty.
+    page_free_list_end: u32,
     /// Frames on the list.
     nfree: usize,
     /// What helps to find runs of free frames: blocks, then groups of them.
@@ -138,8 +141,16 @@ impl Pages {
         assert!(array.len() <= PageInfo::MAX_FRAMES, "more frames than links can name");
         assert!(base.is_aligned(PGSIZE << MAX_ORDER), "{base}: no run would be aligned");
         let table = Block::table(table, array.len());
-        let (lists, page_free_list) = (Lists::new(), PageInfo::END);
-        Self { array, base, page_free_list, nfree: 0, table, lists, is_set_aside: false }
+        Self {
+            array,
+            base,
+            page_free_list: PageInfo::END,
+            page_free_list_end: PageInfo::END,
+            nfree: 0,
+            table,
+            lists: Lists::new(),
+            is_set_aside: false,
+        }
     }
 
     /// All frames' states.
@@ -226,6 +237,8 @@ impl Pages {
         }
         infos[..done].fill(PageInfo::reserved());
         self.page_free_list = next;
+        self.page_free_list_end =
+            free.runs().last().map_or(PageInfo::END, |run| index(run.end_exclusive) as u32 - 1);
         self.nfree = (free.size() / PGSIZE) as usize;
         for run in free.runs().iter().rev() {
             self.note_free_run(index(run.start), index(run.end_exclusive) - 1);
@@ -291,6 +304,11 @@ impl Pages {
         self.page_free_list
     }
 
+    /// The last frame on the free list, where there is one.
+    pub(crate) fn page_free_list_end(&self) -> u32 {
+        self.page_free_list_end
+    }
+
     /// The free frames in the order of the list. It ends after `npages` frames even where the
     /// list is broken and runs in a circle, and where a link leads out of `pages`.
     pub fn page_free_list(&self) -> impl Iterator<Item = Frame> + '_ {
@@ -333,8 +351,9 @@ impl PageAllocator for Pages {
             return Err(refusal(&info, self.page2pa(frame)));
         }
         info.pp_link = head;
-        if let Some(info) = infos.get_mut(head as usize) {
-            info.pp_ref_or_prev = frame.0;
+        match infos.get_mut(head as usize) {
+            Some(info) => info.pp_ref_or_prev = frame.0,
+            None => self.page_free_list_end = frame.0,
         }
         self.page_free_list = frame.0;
         self.nfree += 1;
@@ -364,8 +383,10 @@ impl PageAllocator for Pages {
     }
 
     fn set_aside_free_list(&mut self) -> FreeList {
-        let list = FreeList { head: self.page_free_list, nfree: self.nfree };
+        let (head, end) = (self.page_free_list, self.page_free_list_end);
+        let list = FreeList { head, end, nfree: self.nfree };
         self.page_free_list = PageInfo::END;
+        self.page_free_list_end = PageInfo::END;
         self.nfree = 0;
         self.is_set_aside = true;
         list
@@ -374,6 +395,7 @@ impl PageAllocator for Pages {
     fn give_back(&mut self, list: FreeList) {
         assert!(self.nfree == 0, "{} pages would be lost", self.nfree);
         self.page_free_list = list.head;
+        self.page_free_list_end = list.end;
         self.nfree = list.nfree;
         self.is_set_aside = false;
     }

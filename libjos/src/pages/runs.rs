@@ -221,7 +221,8 @@ impl Pages {
         Some(first)
     }
 
-    /// Puts 2^`order` frames from `first` on back on the free list.
+    /// Puts 2^`order` frames from `first` on back on the free list: at its end, so that they stay
+    /// together for as long as others serve.
     ///
     /// # Panics
     ///
@@ -244,6 +245,9 @@ impl Pages {
     ///
     /// Where `pages` does not describe all of them.
     pub fn try_page_free_run(&mut self, first: Frame, order: u32) -> Result<(), PageError> {
+        if order == 0 {
+            return self.try_page_free(first);
+        }
         let run = first.index()..first.index() + (1 << order);
         let good = leading(&self.infos()[run.clone()], PageInfo::in_use(0));
         if good < run.len() {
@@ -275,6 +279,15 @@ impl Pages {
     fn find_in_block(&mut self, order: u32) -> Option<usize> {
         loop {
             let block = self.blocks().candidate(order)?;
+            if order < BLOCK_ORDER && self.table()[block].bound == ALL {
+                // Perhaps only because something was freed. If so, it may serve before those that
+                // are whole, but only if none that is fuller can.
+                let truth = self.look_into(block, BLOCK_ORDER + 1).err();
+                if let Some(bound) = truth.filter(|bound| *bound < ALL) {
+                    self.blocks().set(block, bound);
+                    continue;
+                }
+            }
             match self.look_into(block, order) {
                 Ok(first) => return Some(block * BLOCK + first),
                 Err(bound) => self.blocks().set(block, bound),
@@ -351,25 +364,30 @@ impl Pages {
             prev = infos[first].pp_ref_or_prev;
             infos[prev as usize].pp_link = next;
         }
-        if let Some(info) = infos.get_mut(next as usize) {
-            info.pp_ref_or_prev = prev;
+        match infos.get_mut(next as usize) {
+            Some(info) => info.pp_ref_or_prev = prev,
+            None => self.page_free_list_end = prev,
         }
         if first == head {
             self.page_free_list = next;
         }
     }
 
-    /// Puts the frames from `first` to `last` in front of the list, the first at its head.
+    /// Puts the frames from `first` to `last` at the end of the list, where single pages are taken
+    /// from them last.
     pub(super) fn push_free_run(&mut self, first: usize, last: usize) {
-        let head = self.page_free_list;
+        let is_empty = self.page_free_list == PageInfo::END;
+        let before = if is_empty { 0 } else { self.page_free_list_end };
         let infos = self.infos_mut();
         link_upwards(&mut infos[first..=last], first);
-        infos[first].pp_ref_or_prev = 0;
-        infos[last].pp_link = head;
-        if let Some(info) = infos.get_mut(head as usize) {
-            info.pp_ref_or_prev = last as u32;
+        infos[first].pp_ref_or_prev = before;
+        infos[last].pp_link = PageInfo::END;
+        if is_empty {
+            self.page_free_list = first as u32;
+        } else {
+            infos[before as usize].pp_link = first as u32;
         }
-        self.page_free_list = first as u32;
+        self.page_free_list_end = last as u32;
         self.nfree += last + 1 - first;
         for block in first / BLOCK..=last / BLOCK {
             self.raise(block);

@@ -156,7 +156,12 @@ impl Pages {
                 let pa = self.page2pa(Frame((first + good) as u32));
                 panic!("a page was used after it was unmapped: {}", refusal(&info, pa));
             }
-            self.push_free_run(first, last);
+            if first == last {
+                self.infos_mut()[first] = PageInfo::in_use(0);
+                self.page_free(Frame(first as u32));
+            } else {
+                self.push_free_run(first, last);
+            }
             count += last + 1 - first;
         }
         count

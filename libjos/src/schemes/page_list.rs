@@ -62,7 +62,10 @@ impl<M: PhysMem> FrameScheme for PageList<'_, M> {
         let order = count.checked_next_power_of_two().filter(|_| count > 0)?.trailing_zeros();
         let first = self.pages.page_alloc_run(self.mem, AllocFlags::empty(), order)?;
         let first = first.index() - self.start;
-        self.give_back(first + count, (1 << order) - count);
+        // One by one they are in front of the list, and single pages come from them next.
+        for surplus in (first + count..first + (1 << order)).rev() {
+            self.pages.page_free(self.frame(surplus));
+        }
         Some(first)
     }
 
