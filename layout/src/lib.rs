@@ -26,7 +26,7 @@ pub use jos32::Jos32;
 pub use jos64::Jos64;
 pub use jossv39::JosSv39;
 pub use memlayout::MemLayout;
-pub use picture::{Picture, picture};
+pub use picture::{Picture, names_of, picture};
 pub use region::{Content, Region, region_of, regions};
 
 /// Bits of an address that pick a byte within a page.

@@ -26,6 +26,12 @@ pub fn picture<L: MemLayout>() -> Picture<L> {
     Picture(PhantomData)
 }
 
+/// The names that the map of `L` has for `address`, as JOS writes them: `KERNBASE`, `KSTACKTOP`.
+pub fn names_of<L: MemLayout>(address: u64) -> impl Iterator<Item = &'static str> {
+    let named = Picture::<L>::BOUNDARIES.iter().filter(move |(_, at)| *at == address);
+    named.map(|(name, _)| *name).filter(|name| Picture::<L>::has(name))
+}
+
 impl<L: MemLayout> Picture<L> {
     /// The boundaries that have names.
     const BOUNDARIES: [(&'static str, u64); 17] = [
@@ -60,9 +66,7 @@ impl<L: MemLayout> Picture<L> {
     /// The line between two regions: the names of `address`, and its number.
     fn boundary(f: &mut fmt::Formatter<'_>, address: u64) -> fmt::Result {
         let mut names = Line::default();
-        for (name, _) in
-            Self::BOUNDARIES.iter().filter(|(name, at)| *at == address && Self::has(name))
-        {
+        for name in names_of::<L>(address) {
             if !names.text().is_empty() {
                 names.push(", ");
             }

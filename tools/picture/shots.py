@@ -1,0 +1,176 @@
+"""Runs within gdb: brings the machine to the moments that are wanted, and has a picture taken of each.
+
+capture.py leaves its wish in the folder $JOS_PICTURE and finds there shot-NN.json, or problem.txt. Where the
+kernel keeps its things is asked of the package josgdb, which gdb's `jos` commands are made of.
+"""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import gdb
+from josgdb import kernel, machine, steps
+from josgdb.stops import CONTEXT
+
+FOLDER = Path(os.environ["JOS_PICTURE"])
+BEGINS = "mem_init begins"
+DONE = "The memory system stands"
+PANIC, EXIT = "kernel::panic::report", "kernel::exit::exit"
+
+
+class Problem(Exception):
+    """There is no picture, and why."""
+
+
+def ranges(runs):
+    """A libjos RangeSet as pairs of numbers."""
+    array = runs["runs"]
+    return [[kernel.number(array[i][end]) for end in ("start", "end_exclusive")] for i in range(int(runs["len"]))]
+
+
+class Camera:
+    """Takes pictures of the machine, one after the other."""
+
+    def __init__(self, tool):
+        self.tool, self.taken = tool, 0
+        # What mem_init was told of RAM, and of what the loader left in it.
+        boot = gdb.newest_frame().read_var("boot")
+        self.usable, self.reserved = ranges(boot["memory"]["usable"]), ranges(boot["reserved"])
+
+    def take(self, title, said):
+        """A picture of now."""
+        found = kernel.find(CONTEXT.facts, CONTEXT.form)
+        paging, root, _ = machine.mode()
+        facts = {
+            "title": title, "said": said, "cr3": root if paging else None,
+            "entry_pgdir": kernel.entry_pgdir(CONTEXT.facts), "kern_pgdir": found.kern_pgdir,
+            "pages": (found.pages.pa, len(found.pages)) if found.pages else None,
+            "usable": self.usable, "reserved": self.reserved,
+        }
+        core, told = FOLDER / "core", FOLDER / "facts.json"
+        told.write_text(json.dumps(facts))
+        said = gdb.execute(f"monitor dump-guest-memory {core}", to_string=True)
+        if not core.exists():
+            raise Problem(f"QEMU did not dump the memory: {said.strip()}")
+        command = [self.tool, "read", "jos64", str(core), str(told), "obj/kern/kernel"]
+        shot = FOLDER / f"shot-{self.taken:02}.json"
+        with open(shot, "wb") as output:
+            done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, check=False)
+        core.unlink()
+        if done.returncode:
+            shot.unlink()
+            raise Problem(done.stderr.decode(errors="replace").strip())
+        self.taken += 1
+
+    def retake(self, title, said):
+        """A picture of now in place of the last one."""
+        self.taken = max(0, self.taken - 1)
+        self.take(title, said)
+
+
+def all_steps():
+    """(name, title, what `jos step` said) of each step after mem_init has begun, up to the application.
+
+    A name comes to stand for several calls; what mem_init does itself between two calls has no name.
+    """
+    calls = {}
+    while True:
+        first, *rest = gdb.execute("jos step", to_string=True).splitlines() or [""]
+        rest = [line.strip() for line in rest]
+        if first.startswith(DONE):
+            yield steps.END, "the application begins", [first]
+            return
+        if first.startswith("On the way"):
+            yield None, name_between(rest), rest
+            continue
+        found = re.match(rf"({'|'.join(steps.STEPS)})(?:: (.*))?$", first)
+        if not found:
+            raise Problem(f"mem_init did not come to its end: {first}")
+        name, purpose = found[1], found[2]
+        calls[name] = calls.get(name, 0) + 1
+        title = name if calls[name] == 1 else f"{name} ({calls[name]})"
+        yield name, title, [purpose, *rest] if purpose else rest
+
+
+def name_between(lines):
+    """What mem_init does itself, by what it changes."""
+    for sign, title in (("CR3:", "lcr3"), ("is the directory itself", "self-map at UVPT")):
+        if any(sign in line for line in lines):
+            return title
+    return "between two calls"
+
+
+def begin(tool):
+    """Stops where mem_init begins, and has a camera there."""
+    if steps.run_to((steps.START, PANIC)) != steps.START:
+        go_on()
+        raise Problem("the kernel ended before mem_init began")
+    return Camera(tool)
+
+
+def go_on():
+    """Lets the machine print what it has to say."""
+    if gdb.selected_inferior().pid:
+        steps.go("continue")
+
+
+def film(tool):
+    """A picture of each step."""
+    camera = begin(tool)
+    camera.take(BEGINS, ["RAM is known to the loader; entry_pgdir maps 256 MB twice, at 0 and at KERNBASE."])
+    for _, title, said in all_steps():
+        camera.take(title, said)
+
+
+def one(tool, step):
+    """A picture after a step: NAME means the last of its calls that follow each other, NAME:N the Nth."""
+    name, _, number = step.partition(":")
+    names = (steps.START, *steps.STEPS, steps.END)
+    if name not in names or (number and not number.isdecimal()):
+        raise Problem(f'unknown STEP "{step}"; there are: {" ".join(names)}, and NAME:N for the Nth call of one')
+    camera = begin(tool)
+    if name == steps.START:
+        camera.take(BEGINS, [])
+        return
+    calls = 0
+    for called, title, said in all_steps():
+        if called == name:
+            calls += 1
+            if not number or calls == int(number):
+                camera.retake(title, said)
+        elif called is not None and camera.taken:
+            return
+        if number and calls == int(number):
+            return
+    if not camera.taken:
+        raise Problem(f"{name} is called only {calls} times")
+
+
+def prompt(tool):
+    """A picture where the application asks for input, or ends."""
+    camera = begin(tool)
+    reached = steps.run_to(("readline", EXIT, PANIC))
+    if reached == "readline":
+        camera.take("the monitor waits at its prompt", ["mem_init is done, and kern_pgdir is in use."])
+    elif reached == EXIT:
+        camera.take("the application has ended", ["mem_init is done, and kern_pgdir is in use."])
+    else:
+        go_on()
+        raise Problem("the kernel ended before its prompt")
+
+
+def main():
+    """What capture.py wishes."""
+    wish = json.loads((FOLDER / "wish.json").read_text())
+    try:
+        {"film": film, "step": one, "prompt": prompt}[wish["wish"][0]](wish["tool"], *wish["wish"][1:])
+    except Problem as problem:
+        (FOLDER / "problem.txt").write_text(str(problem))
+    except gdb.error as error:
+        (FOLDER / "problem.txt").write_text(f"gdb: {error}")
+    # The machine is of no use any more; capture.py ends it.
+
+
+main()

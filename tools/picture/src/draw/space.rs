@@ -1,0 +1,103 @@
+//! An address space as JOS draws it: the regions from the top down, to a scale that can be read.
+//!
+//! The height of what is mapped, and of each hole, grows with the logarithm of its size: 4 KB can
+//! be seen beside 256 GB.
+
+use maud::{Markup, html};
+
+use super::text::{address, filling, perm, size};
+use crate::shot::{Region, Run, Space};
+
+/// The height in `em` for so many bytes: a line for a page, half as much again for 256 MB.
+fn height(bytes: u64) -> String {
+    let doublings = f64::from(bytes.ilog2().saturating_sub(layout::PGSHIFT));
+    format!("min-height:{:.2}em", 1.6 + doublings * 0.07)
+}
+
+/// The regions, each with what is mapped in it.
+pub(crate) fn draw(space: &Space, va_bits: u32) -> Markup {
+    html! {
+        ol.space {
+            @for region in &space.regions {
+                li.region.invalid[region.invalid].empty[region.runs.is_empty() && region.tables == 0] {
+                    div.box {
+                        div.head {
+                            b { (region.name) }
+                            span.access title="kernel/user may at most" { (region.access) }
+                            span.size { (size(region.last - region.base + 1)) }
+                        }
+                        (content(region, va_bits))
+                    }
+                    div.edge {
+                        code { (address(region.base, va_bits)) }
+                        @if !region.boundary.is_empty() { b { (region.boundary.join(", ")) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What is mapped in a region, and the holes between, from the top down.
+fn content(region: &Region, va_bits: u32) -> Markup {
+    // One past the highest address that is not drawn yet, or none for 2^64.
+    let mut above = region.last.checked_add(1);
+    let mut rows = Vec::new();
+    for run in region.runs.iter().rev() {
+        rows.push(hole(run.last.checked_add(1), above));
+        rows.push(mapped(run, va_bits));
+        above = Some(run.va);
+    }
+    if region.tables > 0 {
+        rows.push(html! {
+            div.run data-key={ "tables " (region.tables) } {
+                (perm("ur---"))
+                span { (region.tables) " page tables, by the directory's entry for itself" }
+            }
+        });
+    } else if region.runs.is_empty() {
+        let text = if region.invalid { "never mapped" } else { "nothing mapped" };
+        rows.push(html! { div.run.hole { (block("hole")) span { (text) } } });
+    } else {
+        rows.push(hole(Some(region.base), above));
+    }
+    html! { @for row in rows { (row) } }
+}
+
+fn block(name: &str) -> Markup {
+    html! {
+        svg.block aria-hidden="true" {
+            rect width="100%" height="100%" fill={ "url(#f-" (name) ")" } {}
+        }
+    }
+}
+
+/// Addresses `[start, end)` where nothing is mapped, if there are any; none is 2^64.
+fn hole(start: Option<u64>, end: Option<u64>) -> Markup {
+    let Some(bytes) = start.map(|start| end.unwrap_or(0).wrapping_sub(start)) else {
+        return html! {};
+    };
+    html! {
+        @if bytes > 0 {
+            div.run.hole style=(height(bytes)) { (block("hole")) span { "hole of " (size(bytes)) } }
+        }
+    }
+}
+
+fn mapped(run: &Run, va_bits: u32) -> Markup {
+    let key = format!("{:x} {:x} {}", run.va, run.size(), run.perm);
+    let user = run.perm.contains('u');
+    html! {
+        div.run.user[user] data-key=(key) style=(height(run.size())) {
+            (block(filling(&run.perm)))
+            (perm(&run.perm))
+            span.what {
+                code { (address(run.va, va_bits)) }
+                " → " code { (format!("{:#x}", run.pa)) } ", " b { (size(run.size())) } " by "
+                (size(run.smallest))
+                @if run.largest > run.smallest { " to " (size(run.largest)) }
+                " pages"
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! [`Dump`]: a core file that QEMU's `dump-guest-memory` wrote, as physical memory.
+//!
+//! The file says for each piece of the guest's memory which physical addresses it has, so nothing
+//! here knows how much RAM a machine has or where. Frames are read as they are asked for: of a
+//! large machine's memory, most is never looked at.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::error::Error;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::ptr::NonNull;
+
+use layout::PGSIZE;
+use libjos::addr::{PhysAddr, PhysRange};
+use libjos::machine::PhysMem;
+use libjos::pages::PageInfo;
+use libjos::word::Word;
+use object::Endianness;
+use object::elf::{FileHeader64, PT_LOAD};
+use object::read::ReadCache;
+use object::read::elf::{FileHeader, ProgramHeader};
+
+/// A piece of physical memory, and where in the file it begins.
+#[derive(Debug)]
+struct Piece {
+    range: PhysRange,
+    offset: u64,
+}
+
+/// Physical memory in a file. Addresses that the file has nothing for read as zeros, which is an
+/// absent entry in every format: tables that lead there are shown as they are.
+#[derive(Debug)]
+pub(crate) struct Dump {
+    file: File,
+    pieces: Vec<Piece>,
+    /// The frames that were asked for, by number.
+    frames: RefCell<HashMap<u64, Vec<u8>>>,
+}
+
+impl Dump {
+    /// The memory in `file`.
+    pub(crate) fn new(file: File) -> Result<Self, Box<dyn Error>> {
+        let size = file.metadata()?.len();
+        let cache = ReadCache::new(&file);
+        let header = FileHeader64::<Endianness>::parse(&cache)
+            .map_err(|error| format!("this is no core file of QEMU's dump-guest-memory: {error}"))?;
+        let endian = header.endian()?;
+        let mut pieces = Vec::new();
+        for segment in header.program_headers(endian, &cache)? {
+            if segment.p_type(endian) != PT_LOAD {
+                continue;
+            }
+            let start = PhysAddr::new(segment.p_paddr(endian));
+            let (offset, length) = (segment.p_offset(endian), segment.p_filesz(endian));
+            let end = offset.checked_add(length).filter(|end| *end <= size);
+            if end.is_none() {
+                return Err(format!(
+                    "the dump is cut off: it has {size} bytes, but the memory at {start} should \
+                     be at {offset} and {length} bytes long; was QEMU stopped, or the disk full?"
+                )
+                .into());
+            }
+            pieces.push(Piece { range: PhysRange::from_size(start, length), offset });
+        }
+        if pieces.is_empty() {
+            return Err("there is no memory in this core file".into());
+        }
+        drop(cache);
+        Ok(Self { file, pieces, frames: RefCell::default() })
+    }
+
+    /// The bytes of a frame; zeros for what is not in the file.
+    fn frame(&self, number: u64) -> Vec<u8> {
+        let mut bytes = vec![0; PGSIZE as usize];
+        let start = PhysAddr::new(number * PGSIZE);
+        if let Some(piece) = self.pieces.iter().find(|piece| piece.range.contains(start)) {
+            let size = PGSIZE.min(piece.range.end_exclusive - start) as usize;
+            let at = piece.offset + (start - piece.range.start);
+            if let Err(error) = self.file.read_exact_at(&mut bytes[..size], at) {
+                panic!("the dump cannot be read at {at:#x}: {error}");
+            }
+        }
+        bytes
+    }
+}
+
+impl PhysMem for Dump {
+    fn load<W: Word>(&self, pa: PhysAddr) -> W {
+        let number = pa.as_u64() / PGSIZE;
+        let mut frames = self.frames.borrow_mut();
+        let bytes = frames.entry(number).or_insert_with(|| self.frame(number));
+        let at = (pa.as_u64() % PGSIZE) as usize;
+        let word = &bytes[at..at + W::BYTES as usize];
+        W::from_u64(word.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    }
+
+    fn store<W: Word>(&self, pa: PhysAddr, _word: W) {
+        panic!("a dump is not written to, not at {pa} either")
+    }
+
+    fn zero_frame(&self, pa: PhysAddr) {
+        panic!("a dump is not written to, not at {pa} either")
+    }
+
+    fn page_array(&self, pa: PhysAddr, _npages: usize) -> NonNull<[PageInfo]> {
+        panic!("no page allocator runs on a dump: the array at {pa} is copied out of it")
+    }
+}

@@ -1,0 +1,131 @@
+//! Frames by owner: who has which page of physical memory, and what `pages` says of it.
+
+use std::collections::BTreeMap;
+
+use layout::{MemLayout, PGSIZE};
+use libjos::addr::{PhysAddr, PhysRange};
+use libjos::machine::PhysMem;
+use libjos::pages::{Frame, PageAllocator, PageInfo, Pages};
+use libjos::sim::memory::SimMemory;
+use libjos::word::Word;
+
+use crate::facts::Facts;
+use crate::shot::{FrameRun, Frames, Info, Owner, State};
+
+/// Every page table that any address space has, by its address: what is said of it.
+pub(crate) type Tables = BTreeMap<u64, String>;
+
+/// A copy of the array `pages`, behind libjos' own view of it.
+pub(crate) struct Copy {
+    pages: Pages,
+    /// The memory that `pages` lies in.
+    _memory: SimMemory,
+}
+
+impl Copy {
+    /// The `npages` elements at `pa`, for the frames from `base` on.
+    pub(crate) fn new(mem: &impl PhysMem, pa: PhysAddr, npages: usize, base: u64) -> Self {
+        let bytes = (npages * size_of::<PageInfo>()) as u64;
+        let memory = SimMemory::new(0, bytes);
+        for at in (0..bytes).step_by(u32::BYTES as usize) {
+            memory.store(PhysAddr::new(at), mem.load::<u32>(pa + at));
+        }
+        let array = memory.page_array(PhysAddr::new(0), npages);
+        // SAFETY: the array is the whole of the memory that was allocated just above, filled with
+        // `PageInfo`s as a kernel left them; a `PageInfo` is integers, so any bytes are one. The
+        // memory is kept as long as `pages`, and nothing else accesses it.
+        let pages = unsafe { Pages::new(array, PhysAddr::new(base)) };
+        Self { pages, _memory: memory }
+    }
+
+    /// Whether `page_init` has run: page 0 is never free, so zeros are none of it yet.
+    fn is_set(&self) -> bool {
+        self.pages.infos().first().is_some_and(|info| !info.is_free())
+    }
+
+    /// What is said of the frame at `pa`; nothing before `page_init`, or beyond the array's end.
+    fn info(&self, pa: PhysAddr) -> Option<Info> {
+        let info = self.pages.info(self.pages.pa2page(pa)?);
+        let state = match info {
+            _ if info.is_free() => State::Free,
+            PageInfo { pp_link: PageInfo::RESERVED, .. } => State::Reserved,
+            _ => State::InUse,
+        };
+        Some(Info { state, pp_ref: info.pp_ref })
+    }
+}
+
+/// All frames from the window's start to the end of RAM.
+pub(crate) fn frames<L: MemLayout>(facts: &Facts, copy: Option<&Copy>, tables: &Tables) -> Frames {
+    let base = L::PHYS_BASE;
+    let end = facts.told.usable.iter().map(|(_, end)| *end).max().unwrap_or(base);
+    let counted = copy.map_or(base, |copy| {
+        copy.pages.page2pa(Frame::new(copy.pages.npages() as u32)).as_u64()
+    });
+    let copy = copy.filter(|copy| copy.is_set());
+    let known = known::<L>(facts);
+    let mut runs: Vec<FrameRun> = Vec::new();
+    for pa in (base..end.max(counted)).step_by(PGSIZE as usize) {
+        let info = copy.and_then(|copy| copy.info(PhysAddr::new(pa)));
+        let (owner, detail) = owner(PhysAddr::new(pa), info, facts, &known, tables);
+        match runs.last_mut() {
+            Some(run) if run.owner == owner && run.info == info && run.detail == detail => {
+                run.count += 1;
+            }
+            _ => runs.push(FrameRun { count: 1, owner, detail: detail.into(), info }),
+        }
+    }
+    Frames { base, runs }
+}
+
+/// What lies at fixed places, the first that fits counts.
+type Known = Vec<(PhysRange, Owner, &'static str)>;
+
+fn known<L: MemLayout>(facts: &Facts) -> Known {
+    let range = |(start, end)| PhysRange::new(PhysAddr::new(start), PhysAddr::new(end));
+    let hole = range((L::IOPHYSMEM, L::EXTPHYSMEM));
+    let page0 = range((L::PHYS_BASE, L::PHYS_BASE + PGSIZE));
+    let mut known: Known = facts
+        .told
+        .reserved
+        .iter()
+        .map(|run| (range(*run), Owner::Loader, "left by the loader"))
+        .collect();
+    known.push((hole, Owner::Reserved, "the hole for devices: VGA, ROMs"));
+    known.push((page0, Owner::Reserved, "the first page is never given out"));
+    if let Some(image) = facts.image {
+        known.push((image.stack, Owner::Stack, "the boot stack, mapped below KSTACKTOP too"));
+        known.push((image.text, Owner::Text, ""));
+        known.push((image.rodata, Owner::Rodata, ""));
+        known.push((image.data, Owner::Data, ""));
+    }
+    if let Some((start, npages)) = facts.told.pages {
+        let size = (npages * size_of::<PageInfo>()) as u64;
+        let range = PhysRange::from_size(PhysAddr::new(start), size).covering_pages();
+        known.push((range, Owner::Pages, ""));
+    }
+    known
+}
+
+fn owner<'a>(
+    pa: PhysAddr,
+    info: Option<Info>,
+    facts: &Facts,
+    known: &Known,
+    tables: &'a Tables,
+) -> (Owner, &'a str) {
+    if let Some(table) = tables.get(&pa.as_u64()) {
+        return (Owner::Tables, table);
+    }
+    if let Some((_, owner, detail)) = known.iter().find(|(range, ..)| range.contains(pa)) {
+        return (*owner, detail);
+    }
+    let is_ram = |(start, end): &(u64, u64)| (*start..*end).contains(&pa.as_u64());
+    match info.map(|info| info.state) {
+        _ if !facts.told.usable.iter().any(is_ram) => (Owner::Reserved, "no RAM, or the firmware's"),
+        None => (Owner::Unaccounted, ""),
+        Some(State::Free) => (Owner::Free, ""),
+        Some(State::InUse) => (Owner::Application, ""),
+        Some(State::Reserved) => (Owner::Reserved, "reserved when page_init ran"),
+    }
+}

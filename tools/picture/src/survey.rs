@@ -1,0 +1,176 @@
+//! Surveys a machine: from memory and [`Facts`] to a [`Shot`], for every map and format.
+
+use std::error::Error;
+
+use layout::{Content, Jos32, Jos64, JosSv39, MB, MemLayout, names_of, regions};
+use libjos::addr::{PhysAddr, VirtAddr};
+use libjos::explain::Size;
+use libjos::format::{Format, Geometry};
+use libjos::i386::I386;
+use libjos::machine::PhysMem;
+use libjos::mappings::runs;
+use libjos::pages::PageAllocator;
+use libjos::pmap::{Pmap, mem_init};
+use libjos::riscv::Sv39;
+use libjos::sim::SimMachine;
+use libjos::sim::mmu::Mmu;
+use libjos::x86_64::X86_64;
+
+use crate::facts::{Facts, Told};
+use crate::frames::{Copy, Tables, frames};
+use crate::shot::{Region, Run, Shot, Space};
+use crate::tables::Reader;
+
+/// RAM of a simulated machine.
+const SIM_RAM: u64 = 16 * MB;
+
+/// Does the same for the map and the format that are asked for by name.
+macro_rules! for_machine {
+    ($name:expr, $do:ident $arguments:tt) => {
+        match $name {
+            "jos64" => Ok($do::<Jos64, X86_64> $arguments),
+            "jos32" => Ok($do::<Jos32, I386> $arguments),
+            "jossv39" => Ok($do::<JosSv39, Sv39> $arguments),
+            other => Err(format!(
+                "picture: unknown machine {other:?}; there are: jos64 jos32 jossv39"
+            ).into()),
+        }
+    };
+}
+
+/// A shot of a machine whose memory is `mem`.
+pub(crate) fn dumped(
+    machine: &str,
+    mem: &crate::dump::Dump,
+    facts: &Facts,
+) -> Result<Shot, Box<dyn Error>> {
+    for_machine!(machine, survey(mem, facts))
+}
+
+/// A shot of a simulated machine after `mem_init`.
+pub(crate) fn simulated(machine: &str) -> Result<Shot, Box<dyn Error>> {
+    for_machine!(machine, simulate())
+}
+
+fn simulate<L: MemLayout, F: Format + Mmu>() -> Shot {
+    let pmap = simulated_machine::<L, F>();
+    survey::<L, F>(&pmap.machine, &facts_of(&pmap))
+}
+
+/// A machine after `mem_init`.
+pub(crate) fn simulated_machine<L: MemLayout, F: Format + Mmu>() -> Pmap<SimMachine<L, F>> {
+    let (machine, boot) = SimMachine::<L, F>::new(SIM_RAM);
+    mem_init(machine, boot)
+}
+
+/// What a debugger would say of a simulated machine.
+pub(crate) fn facts_of<L: MemLayout, F: Format + Mmu>(pmap: &Pmap<SimMachine<L, F>>) -> Facts {
+    let pairs = |set: &libjos::range_set::RangeSet| {
+        set.runs().iter().map(|run| (run.start.as_u64(), run.end_exclusive.as_u64())).collect()
+    };
+    let pgdir = pmap.kern_pgdir().as_u64();
+    let mut facts = Facts::new(Told {
+        title: "mem_init".into(),
+        said: vec![format!("A simulated machine with {} of RAM.", Size(SIM_RAM))],
+        cr3: Some(pgdir),
+        entry_pgdir: None,
+        kern_pgdir: Some(pgdir),
+        pages: Some((pmap.pages_memory().start.as_u64(), pmap.pages.npages())),
+        usable: pairs(pmap.boot().memory.usable()),
+        reserved: pairs(&pmap.boot().reserved),
+    });
+    facts.image = Some(pmap.boot().image);
+    facts
+}
+
+/// A shot of a machine with the map `L` whose processor walks tables of format `F`.
+pub(crate) fn survey<L: MemLayout, F: Format>(mem: &impl PhysMem, facts: &Facts) -> Shot {
+    let told = &facts.told;
+    let mut tables = Tables::new();
+    let mut spaces = Vec::new();
+    // kern_pgdir first, even while it is still being built.
+    for root in [told.kern_pgdir, told.cr3.filter(|root| told.kern_pgdir != Some(*root))] {
+        let Some(root) = root else { continue };
+        let name = match Some(root) {
+            root if root == told.kern_pgdir => "kern_pgdir",
+            root if root == told.entry_pgdir => "entry_pgdir",
+            _ => "the directory in CR3",
+        };
+        let in_use = told.cr3 == Some(root);
+        spaces.push(space::<L, F>(mem, PhysAddr::new(root), name, in_use, &mut tables));
+    }
+    let copy = told
+        .pages
+        .map(|(pa, npages)| Copy::new(mem, PhysAddr::new(pa), npages, L::PHYS_BASE));
+    Shot {
+        title: told.title.clone(),
+        said: told.said.clone(),
+        layout: L::NAME.into(),
+        format: F::NAME.into(),
+        levels: F::LEVELS,
+        va_bits: if L::VA_LAST == u64::MAX { 64 } else { 32 },
+        spaces,
+        frames: frames::<L>(facts, copy.as_ref(), &tables),
+    }
+}
+
+/// The address space of the tables below `pgdir`; notes the tables.
+fn space<L: MemLayout, F: Format>(
+    mem: &impl PhysMem,
+    pgdir: PhysAddr,
+    name: &str,
+    in_use: bool,
+    tables: &mut Tables,
+) -> Space {
+    let (root, reader) = Reader::read::<F>(mem, pgdir);
+    for (pa, (level, va)) in &reader.seen {
+        let detail = match *level {
+            level if level == F::ROOT => name.to_string(),
+            level => {
+                let span = Size(F::page_size(level + 1));
+                format!("{name}, level {level}, for {span} from {va:#x}")
+            }
+        };
+        tables.entry(*pa).or_insert(detail);
+    }
+    let regions = regions::<L>()
+        .map(|region| Region {
+            name: region.name.into(),
+            boundary: names_of::<L>(region.base).map(Into::into).collect(),
+            base: region.base,
+            last: region.last(),
+            access: region.access.into(),
+            invalid: region.content == Content::Invalid,
+            runs: mapped::<F>(mem, pgdir, region.base, region.last()),
+            tables: match region.content {
+                Content::PageTables if shows_itself::<L, F>(mem, pgdir) => reader.seen.len(),
+                _ => 0,
+            },
+        })
+        .collect();
+    Space { name: name.into(), in_use, regions, root }
+}
+
+/// Whether the directory's entry at UVPT is for itself.
+fn shows_itself<L: MemLayout, F: Format>(mem: &impl PhysMem, pgdir: PhysAddr) -> bool {
+    let at = F::entry(F::ROOT, pgdir, VirtAddr::new(L::UVPT));
+    let entry = F::decode(F::ROOT, mem.load(at));
+    matches!(entry, libjos::format::Entry::Table { pa, .. } if pa == pgdir)
+}
+
+/// What is mapped in `[first, last]`, cut to it.
+fn mapped<F: Format>(mem: &impl PhysMem, pgdir: PhysAddr, first: u64, last: u64) -> Vec<Run> {
+    runs::<F, _>(mem, pgdir, VirtAddr::new(first), VirtAddr::new(last))
+        .map(|run| {
+            let va = run.va.as_u64().max(first);
+            Run {
+                va,
+                last: run.last().as_u64().min(last),
+                pa: run.pa.as_u64() + (va - run.va.as_u64()),
+                perm: run.perm.to_string(),
+                smallest: run.smallest,
+                largest: run.largest,
+            }
+        })
+        .collect()
+}

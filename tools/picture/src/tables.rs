@@ -1,0 +1,109 @@
+//! Page tables as a tree: each entry with what it says, runs of equal entries folded.
+
+use std::collections::BTreeMap;
+
+use libjos::addr::{PhysAddr, VirtAddr};
+use libjos::format::{self, Format, Geometry, Perm};
+use libjos::machine::PhysMem;
+use libjos::word::Word;
+
+use crate::shot::{Entry, Row, Table};
+
+/// Most tables that are shown of one address space. Broken tables may lead to each other in more
+/// ways than anyone can read.
+const MOST: usize = 4096;
+
+/// Reads the tables of one address space.
+pub(crate) struct Reader<'a, M> {
+    mem: &'a M,
+    root: PhysAddr,
+    /// Every table that was read: its address, its level and the first virtual address it is for.
+    pub(crate) seen: BTreeMap<u64, (u32, u64)>,
+}
+
+impl<'a, M: PhysMem> Reader<'a, M> {
+    /// The tables of format `F` below `root`, and the reader that knows where they are.
+    pub(crate) fn read<F: Format>(mem: &'a M, root: PhysAddr) -> (Table, Self) {
+        let mut reader = Self { mem, root, seen: BTreeMap::new() };
+        let table = reader.table::<F>(F::ROOT, root, VirtAddr::new(0));
+        (table, reader)
+    }
+
+    fn table<F: Format>(&mut self, level: u32, pa: PhysAddr, base: VirtAddr) -> Table {
+        self.seen.insert(pa.as_u64(), (level, base.as_u64()));
+        let mut table = Table { level, pa: pa.as_u64(), present: 0, rows: Vec::new() };
+        for index in 0..F::ENTRIES {
+            let word: F::Word = self.mem.load(pa + index as u64 * F::Word::BYTES);
+            let va = F::address(level, base, index);
+            let entry = match F::decode(level, word) {
+                format::Entry::Absent => Entry::Absent,
+                format::Entry::Leaf(leaf) => Entry::Pages {
+                    pa: leaf.pa.as_u64(),
+                    perm: leaf.perm.to_string(),
+                    accessed: leaf.accessed.into(),
+                    dirty: leaf.dirty.into(),
+                },
+                format::Entry::Table { pa, allows } => self.below::<F>(level, pa, va, allows),
+            };
+            table.present += usize::from(entry != Entry::Absent);
+            let size = F::page_size(level);
+            let row = Row {
+                first: index,
+                last: index,
+                va: va.as_u64(),
+                va_last: va.as_u64() + (size - 1),
+                word: word.to_u64(),
+                entry,
+            };
+            if !table.rows.last_mut().is_some_and(|last| fold(last, &row)) {
+                table.rows.push(row);
+            }
+        }
+        table
+    }
+
+    /// What an entry of the table of `level` says that leads to a table at `pa`.
+    fn below<F: Format>(
+        &mut self,
+        level: u32,
+        pa: PhysAddr,
+        va: VirtAddr,
+        allows: Perm,
+    ) -> Entry {
+        // What no table can withhold is not worth a word.
+        let allows = (allows & (Perm::URW | Perm::X)).to_string();
+        let why = if pa == self.root {
+            "the directory itself: all tables show here"
+        } else if self.seen.contains_key(&pa.as_u64()) {
+            "shown above: both entries lead to it"
+        } else if self.seen.len() == MOST {
+            "not shown: there are too many tables"
+        } else {
+            let table = Box::new(self.table::<F>(level - 1, pa, va));
+            return Entry::Table { allows, table };
+        };
+        Entry::Elsewhere { pa: pa.as_u64(), allows, why: why.into() }
+    }
+}
+
+/// Takes `next` into `row` where both say the same and follow each other.
+fn fold(row: &mut Row, next: &Row) -> bool {
+    // Within a table, addresses follow each other but for the gap between the halves.
+    if row.va_last.wrapping_add(1) != next.va {
+        return false;
+    }
+    let bytes = next.va - row.va;
+    match (&mut row.entry, &next.entry) {
+        (Entry::Absent, Entry::Absent) => {}
+        (
+            Entry::Pages { pa, perm, accessed, dirty },
+            Entry::Pages { pa: next_pa, perm: next_perm, accessed: a, dirty: d },
+        ) if *pa + bytes == *next_pa && perm == next_perm => {
+            *accessed += a;
+            *dirty += d;
+        }
+        _ => return false,
+    }
+    (row.last, row.va_last) = (next.last, next.va_last);
+    true
+}
