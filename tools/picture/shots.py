@@ -80,7 +80,7 @@ def all_steps():
         first, *rest = gdb.execute("jos step", to_string=True).splitlines() or [""]
         rest = [line.strip() for line in rest]
         if first.startswith(DONE):
-            yield steps.END, "the application begins", [first]
+            yield steps.END, "The application begins", [first]
             return
         if first.startswith("On the way"):
             yield None, name_between(rest), rest
@@ -153,9 +153,9 @@ def prompt(tool):
     camera = begin(tool)
     reached = steps.run_to(("readline", EXIT, PANIC))
     if reached == "readline":
-        camera.take("the monitor waits at its prompt", ["mem_init is done, and kern_pgdir is in use."])
+        camera.take("The monitor waits at its prompt", ["mem_init is done, and kern_pgdir is in use."])
     elif reached == EXIT:
-        camera.take("the application has ended", ["mem_init is done, and kern_pgdir is in use."])
+        camera.take("The application has ended", ["mem_init is done, and kern_pgdir is in use."])
     else:
         go_on()
         raise Problem("the kernel ended before its prompt")

@@ -43,8 +43,9 @@ impl Dump {
     pub(crate) fn new(file: File) -> Result<Self, Box<dyn Error>> {
         let size = file.metadata()?.len();
         let cache = ReadCache::new(&file);
-        let header = FileHeader64::<Endianness>::parse(&cache)
-            .map_err(|error| format!("this is no core file of QEMU's dump-guest-memory: {error}"))?;
+        let header = FileHeader64::<Endianness>::parse(&cache).map_err(|error| {
+            format!("this is no core file of QEMU's dump-guest-memory: {error}")
+        })?;
         let endian = header.endian()?;
         let mut pieces = Vec::new();
         for segment in header.program_headers(endian, &cache)? {

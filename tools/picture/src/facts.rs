@@ -39,14 +39,12 @@ pub(crate) struct Facts {
     pub(crate) told: Told,
     /// Where the kernel lies, if that is known.
     pub(crate) image: Option<KernelImage>,
-    /// The kernel's symbols: their physical address, size and name, in order.
-    pub(crate) symbols: Vec<(u64, u64, String)>,
 }
 
 impl Facts {
     /// What the debugger says.
     pub(crate) fn new(told: Told) -> Self {
-        Self { told, image: None, symbols: Vec::new() }
+        Self { told, image: None }
     }
 
     /// Takes in what the kernel's ELF file says: where its parts lie in physical memory.
@@ -60,7 +58,8 @@ impl Facts {
                 .ok_or_else(|| format!("{name} lies below KERNBASE"))?;
             Ok::<_, Box<dyn Error>>(PhysAddr::new(Jos64::PHYS_BASE + offset))
         };
-        let range = |start, end| Ok::<_, Box<dyn Error>>(PhysRange::new(paddr(start)?, paddr(end)?));
+        let range =
+            |start, end| Ok::<_, Box<dyn Error>>(PhysRange::new(paddr(start)?, paddr(end)?));
         self.image = Some(KernelImage {
             text: range("stext", "text_end_exclusive")?,
             rodata: range("text_end_exclusive", "rodata_end_exclusive")?,

@@ -59,9 +59,8 @@ impl Copy {
 pub(crate) fn frames<L: MemLayout>(facts: &Facts, copy: Option<&Copy>, tables: &Tables) -> Frames {
     let base = L::PHYS_BASE;
     let end = facts.told.usable.iter().map(|(_, end)| *end).max().unwrap_or(base);
-    let counted = copy.map_or(base, |copy| {
-        copy.pages.page2pa(Frame::new(copy.pages.npages() as u32)).as_u64()
-    });
+    let counted = copy
+        .map_or(base, |copy| copy.pages.page2pa(Frame::new(copy.pages.npages() as u32)).as_u64());
     let copy = copy.filter(|copy| copy.is_set());
     let known = known::<L>(facts);
     let mut runs: Vec<FrameRun> = Vec::new();
@@ -122,7 +121,9 @@ fn owner<'a>(
     }
     let is_ram = |(start, end): &(u64, u64)| (*start..*end).contains(&pa.as_u64());
     match info.map(|info| info.state) {
-        _ if !facts.told.usable.iter().any(is_ram) => (Owner::Reserved, "no RAM, or the firmware's"),
+        _ if !facts.told.usable.iter().any(is_ram) => {
+            (Owner::Reserved, "no RAM, or the firmware's")
+        }
         None => (Owner::Unaccounted, ""),
         Some(State::Free) => (Owner::Free, ""),
         Some(State::InUse) => (Owner::Application, ""),

@@ -99,9 +99,8 @@ pub(crate) fn survey<L: MemLayout, F: Format>(mem: &impl PhysMem, facts: &Facts)
         let in_use = told.cr3 == Some(root);
         spaces.push(space::<L, F>(mem, PhysAddr::new(root), name, in_use, &mut tables));
     }
-    let copy = told
-        .pages
-        .map(|(pa, npages)| Copy::new(mem, PhysAddr::new(pa), npages, L::PHYS_BASE));
+    let copy =
+        told.pages.map(|(pa, npages)| Copy::new(mem, PhysAddr::new(pa), npages, L::PHYS_BASE));
     Shot {
         title: told.title.clone(),
         said: told.said.clone(),

@@ -63,13 +63,7 @@ impl<'a, M: PhysMem> Reader<'a, M> {
     }
 
     /// What an entry of the table of `level` says that leads to a table at `pa`.
-    fn below<F: Format>(
-        &mut self,
-        level: u32,
-        pa: PhysAddr,
-        va: VirtAddr,
-        allows: Perm,
-    ) -> Entry {
+    fn below<F: Format>(&mut self, level: u32, pa: PhysAddr, va: VirtAddr, allows: Perm) -> Entry {
         // What no table can withhold is not worth a word.
         let allows = (allows & (Perm::URW | Perm::X)).to_string();
         let why = if pa == self.root {

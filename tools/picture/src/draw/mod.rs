@@ -48,11 +48,15 @@ pub(crate) fn page(shots: &[Shot]) -> Result<Markup, serde_json::Error> {
                 }
                 main {
                     @if film { (controls(shots)) }
-                    section #caption { (caption(first)) }
-                    section #memory aria-labelledby="memory-h" {
-                        h2 #memory-h { "Physical memory" }
-                        (grids())
-                        div #sums { (sums::owners(&first.frames)) }
+                    div.stage {
+                        section #caption { (caption(first)) }
+                        section #memory aria-labelledby="memory-h" {
+                            h2 #memory-h { "Physical memory" }
+                            (grids())
+                        }
+                        section #sums aria-label="Whose the frames are" {
+                            (sums::owners(&first.frames))
+                        }
                     }
                     div #spaces { (spaces(first)) }
                 }
@@ -172,7 +176,7 @@ fn grids() -> Markup {
     html! {
         noscript { p { "The frames are drawn by JavaScript, which is off here." } }
         p.hint #overview-hint {}
-        svg #overview.grid role="application" tabindex="0"
+        svg #overview.grid preserveAspectRatio="none" role="application" tabindex="0"
             aria-label="All frames. Arrow keys move from frame to frame." {}
         p.hint #closeup-hint {}
         svg #closeup.grid role="application" tabindex="0"

@@ -19,10 +19,13 @@ pub(crate) fn draw(space: &Space, va_bits: u32) -> Markup {
     html! {
         ol.space {
             @for region in &space.regions {
-                li.region.invalid[region.invalid].empty[region.runs.is_empty() && region.tables == 0] {
-                    div.box {
+                li.region.invalid[region.invalid].empty[is_empty(region)] {
+                    div.box style=[is_empty(region).then(|| height(region.last - region.base + 1))] {
                         div.head {
                             b { (region.name) }
+                            @if is_empty(region) {
+                                span.absent { @if region.invalid { "never mapped" } @else { "nothing mapped" } }
+                            }
                             span.access title="kernel/user may at most" { (region.access) }
                             span.size { (size(region.last - region.base + 1)) }
                         }
@@ -38,6 +41,11 @@ pub(crate) fn draw(space: &Space, va_bits: u32) -> Markup {
     }
 }
 
+/// Whether nothing at all is mapped in a region.
+fn is_empty(region: &Region) -> bool {
+    region.runs.is_empty() && region.tables == 0
+}
+
 /// What is mapped in a region, and the holes between, from the top down.
 fn content(region: &Region, va_bits: u32) -> Markup {
     // One past the highest address that is not drawn yet, or none for 2^64.
@@ -50,15 +58,12 @@ fn content(region: &Region, va_bits: u32) -> Markup {
     }
     if region.tables > 0 {
         rows.push(html! {
-            div.run data-key={ "tables " (region.tables) } {
-                (perm("ur---"))
+            div.run.user data-key={ "tables " (region.tables) } {
+                (block("ro")) (perm("ur---"))
                 span { (region.tables) " page tables, by the directory's entry for itself" }
             }
         });
-    } else if region.runs.is_empty() {
-        let text = if region.invalid { "never mapped" } else { "nothing mapped" };
-        rows.push(html! { div.run.hole { (block("hole")) span { (text) } } });
-    } else {
+    } else if !is_empty(region) {
         rows.push(hole(Some(region.base), above));
     }
     html! { @for row in rows { (row) } }
@@ -93,10 +98,9 @@ fn mapped(run: &Run, va_bits: u32) -> Markup {
             (perm(&run.perm))
             span.what {
                 code { (address(run.va, va_bits)) }
-                " → " code { (format!("{:#x}", run.pa)) } ", " b { (size(run.size())) } " by "
+                " → " code { (format!("{:#x}", run.pa)) } " · " b { (size(run.size())) } " by "
                 (size(run.smallest))
-                @if run.largest > run.smallest { " to " (size(run.largest)) }
-                " pages"
+                @if run.largest > run.smallest { "–" (size(run.largest)) }
             }
         }
     }

@@ -91,8 +91,11 @@ fn count_tables(table: &Table, tables: &mut BTreeMap<u32, usize>) {
 fn words(letters: &str) -> String {
     let who = if letters.contains('u') { "user and kernel" } else { "kernel" };
     let verbs = [('r', "read"), ('w', "write"), ('c', "copy on write"), ('x', "execute")];
-    let may: Vec<_> =
-        verbs.iter().filter(|(letter, _)| letters.contains(*letter)).map(|(_, verb)| *verb).collect();
+    let may: Vec<_> = verbs
+        .iter()
+        .filter(|(letter, _)| letters.contains(*letter))
+        .map(|(_, verb)| *verb)
+        .collect();
     let global = if letters.contains('g') { "; global" } else { "" };
     format!("{who}: {}{global}", may.join(", "))
 }

@@ -19,7 +19,8 @@ pub(crate) fn size(bytes: u64) -> String {
 
 /// An address in groups of four digits, so that an eye finds its place: 0xffff_ffff_f000_0000.
 pub(crate) fn address(number: u64, va_bits: u32) -> String {
-    let groups = (0..va_bits / 16).rev().map(|group| format!("{:04x}", number >> (16 * group) & 0xffff));
+    let groups =
+        (0..va_bits / 16).rev().map(|group| format!("{:04x}", number >> (16 * group) & 0xffff));
     format!("0x{}", groups.collect::<Vec<_>>().join("_"))
 }
 
@@ -55,7 +56,11 @@ pub(crate) fn count(number: u64, one: &str) -> String {
         }
         grouped.push(digit);
     }
-    if one.is_empty() { grouped } else { format!("{grouped} {one}{}", if number == 1 { "" } else { "s" }) }
+    if one.is_empty() {
+        grouped
+    } else {
+        format!("{grouped} {one}{}", if number == 1 { "" } else { "s" })
+    }
 }
 
 /// The most that an entry for a table lets any page below it have.
