@@ -17,6 +17,7 @@ BOARD     ?= pc## the machine as QEMU calls it: pc, q35 or (with BOOT=pvh) micro
 CMDLINE   ?=## the kernel's command line, for instance test=read-null; -- WORDS are the application's
 OVMF      ?= /usr/share/OVMF/OVMF_CODE_4M.fd## UEFI firmware for QEMU
 GDBPORT   ?= $(shell expr `id -u` % 5000 + 25000)## where QEMU waits for gdb
+STEP      ?=## "make picture": after which step of mem_init (page_init, boot_map_region:3); else at the prompt
 FROM      ?= mem_init## where "make gdb" begins on a machine at reset: mem_init or reset
 PROFILE   ?= dev## cargo's profile: dev, release (fast) or small
 GRADEFLAGS ?=## options for grade.py, for instance -v; see ./grade.py --help
@@ -27,7 +28,7 @@ BENCHFLAGS ?=## options for the benchmark, for instance --only map-4k --rounds 5
 .NOTPARALLEL:
 
 # grade.py picks its own machines and command lines; what it grades is always the monitor, booted both ways.
-ifneq ($(filter check grade grade-images,$(MAKECMDGOALS)),)
+ifneq ($(filter check grade grade-images test-picture screenshots,$(MAKECMDGOALS)),)
   override APP := monitor
   override BOOT := grub
   override CMDLINE :=
@@ -193,6 +194,25 @@ endif
 print-gdbport: ## print GDBPORT
 	@echo $(GDBPORT)
 
+##@ See
+
+PICTURE := $(CARGO_TARGET_DIR)/debug/picture
+CAPTURE = tools/picture/capture.py $(PICTURE) $(1) $@ -- $(QEMU) $(QEMUOPTS) -nic none $(QEMUEXTRA)
+picture: obj/picture.html ## what is in the machine's memory, as a page: obj/picture.html
+film: obj/film.html ## the same after each step of mem_init, with a slider: obj/film.html
+obj/picture.html obj/film.html: $(IMAGE) obj/kern/kernel obj/facts.json picture-tool FORCE | setup-qemu setup-gdb
+obj/picture.html:
+	$(Q)$(call CAPTURE,$(if $(STEP),step $(STEP),prompt))
+obj/film.html:
+	$(Q)$(call CAPTURE,film)
+
+picture-tool: | setup-host
+	$(Q)cargo build -q -p picture
+
+# docs/img, for the README.
+screenshots: obj/picture.html obj/film.html | setup-browser setup-screenshots ## draw the pictures of the README anew
+	$(Q)tools/picture/screenshots.py docs/img -- $(QEMU) $(QEMUOPTS) -nic none $(QEMUEXTRA)
+
 ##@ Test
 
 grade: grade-images ## boot it on every machine of grade.py and score it
@@ -201,7 +221,7 @@ grade-images: obj/kern/kernel obj/jos.iso obj/grade-words.iso obj/facts.json $(A
   | setup-qemu setup-uefi setup-gdb
 obj/grade-words.cfg: override CMDLINE := colour=mauve test=nonsense
 
-check: fmt-check clippy test doc test-tools grade ## every test there is: format, clippy, host tests, docs, tools, grade
+check: fmt-check clippy test doc test-tools test-picture grade ## every test there is: format, clippy, host tests, docs, tools, grade
 
 test: | setup-host ## the host tests
 	$(Q)cargo test
@@ -228,6 +248,11 @@ doc: | setup-host setup-build ## the crates' documentation
 test-tools: obj/facts.json | setup-build setup-qemu ## the tests of grade.py and of tools/
 	$(Q)python3 -m unittest discover -q -s tools
 
+# Where no browser can be had, all but the tests of the pages in it.
+test-picture: obj/kern/kernel obj/jos.iso obj/facts.json picture-tool | setup-qemu setup-gdb ## the tests of the pictures, in a browser
+	$(Q)tools/setup.sh browser || echo "*** NOT TESTED: pictures in a browser. There is no Chromium here. ***" >&2
+	$(Q)tools/picture/test_picture.py -q
+
 ##@ Measure
 
 bench: | setup-host ## libjos beside its peers and the memory's limit; figures and a plot in obj/bench.*
@@ -247,7 +272,7 @@ bench-boot: | setup-qemu setup-uefi
 ##@ Else
 
 setup: ## install whatever any target needs
-	@tools/setup.sh build iso qemu uefi window gdb host fmt clippy
+	@tools/setup.sh build iso qemu uefi window gdb host fmt clippy browser
 
 setup-%: FORCE
 	@tools/setup.sh $*
@@ -263,5 +288,6 @@ help: ## this list
 	@sed -nE 's/^([A-Z]+) *\?= *([^#]*)## *(.*)/  \1\t\3 [\2]/p' Makefile | sed 's/ \[\]$$//' | expand -t 18
 
 FORCE:
-.PHONY: all image apps-linked run qemu qemu-nox qemu-gdb qemu-nox-gdb gdb print-gdbport grade grade-images check test miri \
-        fmt fmt-check clippy doc test-tools bench bench-kernel bench-boot setup clean help FORCE
+.PHONY: all image apps-linked run qemu qemu-nox qemu-gdb qemu-nox-gdb gdb print-gdbport grade grade-images \
+        check test miri fmt fmt-check clippy doc test-tools bench bench-kernel bench-boot setup clean help \
+        picture film picture-tool screenshots test-picture FORCE

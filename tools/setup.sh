@@ -172,6 +172,11 @@ for group in "$@"; do
         if on_debian; then need "$(echo /usr/lib/*/qemu/ui-gtk.so)" qemu-system-gui; fi
         ;;
     gdb) have gdb-multiarch || need gdb gdb ;;
+    browser)
+        have google-chrome || have chromium-browser || need chromium chromium
+        need chromedriver chromium-driver
+        ;;
+    screenshots) need pngquant pngquant ;;
     *) die "unknown group $group" ;;
     esac
 done

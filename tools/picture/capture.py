@@ -38,10 +38,9 @@ def capture(tool, wish, page, command):
             gdb.wait(deadline - time.monotonic())
         except subprocess.TimeoutExpired:
             raise Failed(f"no picture after {SECONDS} s; {serial_says(folder)}") from None
-        problem = folder / "problem.txt"
-        if problem.exists():
-            raise Failed(problem.read_text().strip() + ("" if "unknown STEP" in problem.read_text() else
-                                                        f"; {serial_says(folder)}"))
+        if (folder / "problem.json").exists():
+            told = json.loads((folder / "problem.json").read_text())
+            raise Failed(told["problem"] + (f"; {serial_says(folder)}" if told["ended"] else ""))
         shots = sorted(folder.glob("shot-*.json"))
         if gdb.returncode or not shots:
             raise Failed(f"gdb failed (status {gdb.returncode}):\n{tail(folder / 'gdb.txt')}")
@@ -119,7 +118,8 @@ def run(command):
 
 def main(words):
     """The command line."""
-    own, _, command = (words[: words.index("--")], 0, words[words.index("--") + 1 :]) if "--" in words else (words, 0, [])
+    end = words.index("--") if "--" in words else len(words)
+    own, command = words[:end], words[end + 1 :]
     if len(own) < 3 or not command:
         sys.exit(__doc__.split("\n\n")[1])
     tool, *wish, page = own

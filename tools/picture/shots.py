@@ -1,6 +1,6 @@
 """Runs within gdb: brings the machine to the moments that are wanted, and has a picture taken of each.
 
-capture.py leaves its wish in the folder $JOS_PICTURE and finds there shot-NN.json, or problem.txt. Where the
+capture.py leaves its wish in the folder $JOS_PICTURE and finds there shot-NN.json, or problem.json. Where the
 kernel keeps its things is asked of the package josgdb, which gdb's `jos` commands are made of.
 """
 
@@ -22,6 +22,10 @@ PANIC, EXIT = "kernel::panic::report", "kernel::exit::exit"
 
 class Problem(Exception):
     """There is no picture, and why."""
+
+
+class Ended(Problem):
+    """The machine ended too early. What it printed last may tell why."""
 
 
 def ranges(runs):
@@ -87,7 +91,7 @@ def all_steps():
             continue
         found = re.match(rf"({'|'.join(steps.STEPS)})(?:: (.*))?$", first)
         if not found:
-            raise Problem(f"mem_init did not come to its end: {first}")
+            raise Ended(f"mem_init did not come to its end: {first}")
         name, purpose = found[1], found[2]
         calls[name] = calls.get(name, 0) + 1
         title = name if calls[name] == 1 else f"{name} ({calls[name]})"
@@ -106,7 +110,7 @@ def begin(tool):
     """Stops where mem_init begins, and has a camera there."""
     if steps.run_to((steps.START, PANIC)) != steps.START:
         go_on()
-        raise Problem("the kernel ended before mem_init began")
+        raise Ended("the kernel ended before mem_init began")
     return Camera(tool)
 
 
@@ -158,7 +162,7 @@ def prompt(tool):
         camera.take("The application has ended", ["mem_init is done, and kern_pgdir is in use."])
     else:
         go_on()
-        raise Problem("the kernel ended before its prompt")
+        raise Ended("the kernel ended before its prompt")
 
 
 def main():
@@ -167,9 +171,8 @@ def main():
     try:
         {"film": film, "step": one, "prompt": prompt}[wish["wish"][0]](wish["tool"], *wish["wish"][1:])
     except Problem as problem:
-        (FOLDER / "problem.txt").write_text(str(problem))
-    except gdb.error as error:
-        (FOLDER / "problem.txt").write_text(f"gdb: {error}")
+        told = {"problem": str(problem), "ended": isinstance(problem, Ended)}
+        (FOLDER / "problem.json").write_text(json.dumps(told))
     # The machine is of no use any more; capture.py ends it.
 
 

@@ -107,7 +107,7 @@ class Browser:
 
     def point(self, x, y):
         """Moves the mouse to a point of the window."""
-        move = {"type": "pointerMove", "duration": 0, "x": round(x), "y": round(y), "origin": "viewport"}
+        move = {"type": "pointerMove", "duration": 0, "x": x, "y": y, "origin": "viewport"}
         mouse = {"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": [move]}
         self.post("/actions", actions=[mouse])
 

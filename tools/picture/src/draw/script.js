@@ -3,7 +3,7 @@
 (() => {
   const SVG = "http://www.w3.org/2000/svg";
   const CLOSE = 1024; // frames in the close-up: 4 MB
-  const MOST_CELLS = 131072; // of the overview; with more frames a cell stands for several
+  const MOST_CELLS = 65536; // of the overview; with more frames a cell stands for several
   const FREE = 9, UNACCOUNTED = 10; // owners that give way where a cell stands for several frames
   const STATES = ["", "free", "in use", "reserved"];
   const data = JSON.parse(document.getElementById("data").textContent);
@@ -127,7 +127,7 @@
     const wide = document.documentElement.clientWidth > 640;
     const per = 2 ** Math.max(0, Math.ceil(Math.log2(count / MOST_CELLS)));
     const all = Math.ceil(count / per);
-    const columns = 2 ** Math.round(Math.log2(Math.sqrt(all * (wide ? 4 : 1))));
+    const columns = 2 ** Math.ceil(Math.log2(Math.sqrt(all * (wide ? 4 : 1))));
     grid("overview", 0, count, per, columns, 4, false);
     $("overview-hint").textContent = `All ${grouped(count)} frames from ${hex(frames.base)}: a cell is ` +
       (per === 1 ? "one frame" : `${per} frames, in the colour of one that is not free`) +
@@ -287,7 +287,7 @@
     }
     for (const [name, open] of [["open", true], ["close", false]]) {
       if (!button.classList.contains(name)) continue;
-      const tree = button.closest("section").querySelectorAll("details details");
+      const tree = button.closest("section").querySelectorAll("details.entry");
       for (const row of tree) row.open = open;
     }
   });

@@ -1,0 +1,357 @@
+#!/usr/bin/env python3
+"""Tests of `make picture` and `make film`: the machine stopped and drawn, and the pages in a real browser.
+
+Run by `make test-picture`, which builds what they need. Without a Chromium the tests of the pages are left out.
+"""
+
+import functools
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.path.insert(0, str(HERE))
+
+import capture  # noqa: E402
+import webdriver  # noqa: E402
+
+TOOL = str(Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug/picture")
+QEMU = [os.environ.get("QEMU") or "qemu-system-x86_64", "-accel", "tcg", "-no-reboot", "-nic", "none",
+        "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04", "-boot", "d", "-cdrom", "obj/jos.iso", "-m"]
+LIMIT = 1_500_000  # bytes of a page
+MEMORY = "64M"  # little, so that dumps are small
+FRAMES = 16352  # that this makes on QEMU's PC
+FOLDER = tempfile.TemporaryDirectory(prefix="jos64-")
+
+
+def tearDownModule():
+    """Removes the pages."""
+    FOLDER.cleanup()
+
+
+def pictured(*wish, memory=MEMORY):
+    """The page of a machine in QEMU, made as the Makefile makes it."""
+    page = Path(FOLDER.name, f"{'-'.join(wish)}.html".replace(":", "-"))
+    capture.capture(TOOL, list(wish), page, [*QEMU, memory])
+    return page
+
+
+@functools.lru_cache(maxsize=None)
+def film():
+    """The page of all steps."""
+    return pictured("film")
+
+
+@functools.lru_cache(maxsize=None)
+def simulated(machine):
+    """The page of a simulated machine."""
+    return drawn(machine, json.loads(capture.run([TOOL, "sim", machine])))
+
+
+def drawn(name, shot):
+    """The page of one shot."""
+    shot_file, page = Path(FOLDER.name, f"{name}.json"), Path(FOLDER.name, f"{name}.html")
+    shot_file.write_text(json.dumps(shot))
+    page.write_bytes(capture.run([TOOL, "draw", str(shot_file)]))
+    return page
+
+
+def data(page):
+    """What a page tells its script."""
+    return json.loads(re.search(r'<script id="data" type="application/json">(.*?)</script>', page.read_text())[1])
+
+
+class Captured(unittest.TestCase):
+    """What comes of machines, good ones and bad ones."""
+
+    def test_a_film_shows_each_step(self):
+        shots = data(film())["shots"]
+        titles = [shot["title"] for shot in shots]
+        self.assertEqual(titles[:5], ["mem_init begins", "i386_detect_memory", "boot_alloc", "boot_alloc (2)",
+                                      "self-map at UVPT"])
+        self.assertEqual(titles[5:9], ["page_init", "check_page_free_list", "check_page_alloc", "check_page"])
+        self.assertIn("boot_map_region (6)", titles)
+        self.assertEqual(titles[-4:], ["lcr3", "check_page_free_list (2)", "check_page_installed_pgdir",
+                                       "The application begins"])
+        for frames in data(film())["frames"]:
+            self.assertEqual(sum(run[0] for run in frames["runs"]), FRAMES)
+
+    def test_pages_need_nothing_else_and_are_small(self):
+        for page in (film(), simulated("jos64")):
+            text = page.read_text()
+            self.assertLess(len(text), LIMIT)
+            self.assertNotRegex(text, r"https?://(?!www\.w3\.org/)|@import|\bsrc=")
+
+    def test_a_step_is_the_machine_just_after_it(self):
+        page = data(pictured("step", "page_init"))
+        self.assertEqual([shot["title"] for shot in page["shots"]], ["page_init"])
+        shown, filmed = page["frames"][0], data(film())
+        self.assertEqual(shown, filmed["frames"][filmed["shots"][5]["frames"]])
+        names = [page["owners"][run[1]] for run in shown["runs"]]
+        self.assertNotIn("RAM, not yet in pages", names)
+        free = sum(run[0] for run in shown["runs"] if page["owners"][run[1]] == "free")
+        self.assertGreater(free, FRAMES * 0.97)
+
+    def test_the_prompt_is_where_a_picture_is_taken(self):
+        page = data(pictured("prompt", memory="256M"))
+        self.assertEqual([shot["title"] for shot in page["shots"]], ["The monitor waits at its prompt"])
+        frames = page["frames"][0]
+        self.assertEqual((frames["space"], sum(run[0] for run in frames["runs"])), ("kern_pgdir", 65504))
+        self.assertIn(["0xfffffffff0000000", 0, 1 << 20, "-rw-g"], frames["maps"])
+
+    def test_calls_can_be_counted(self):
+        filmed = data(film())
+        titles = {shot["title"]: shot["spaces"] for shot in filmed["shots"]}
+        third, last = (pictured("step", step) for step in ("boot_map_region:3", "boot_map_region"))
+        self.assertNotEqual(titles["boot_map_region (3)"], titles["boot_map_region (6)"])
+        self.assertEqual(data(third)["shots"][0]["title"], "boot_map_region (3)")
+        self.assertEqual(data(last)["shots"][0]["title"], "boot_map_region (6)")
+        self.assertNotIn("ur---</b></span><span class=\"what\">", third.read_text())
+        self.assertIn("ur---</b></span><span class=\"what\">", last.read_text())
+
+    def refused(self, *wish, **machine):
+        """What is said where there is no picture."""
+        with self.assertRaises(capture.Failed) as caught:
+            pictured(*wish, **machine)
+        return str(caught.exception)
+
+    def test_unknown_steps_are_named_beside_the_known(self):
+        said = self.refused("step", "page_int")
+        self.assertIn('unknown STEP "page_int"', said)
+        for name in ("mem_init", "page_init", "boot_map_region", "check_page_installed_pgdir", "umain"):
+            self.assertIn(name, said)
+        self.assertIn("boot_alloc is called only 2 times", self.refused("step", "boot_alloc:3"))
+
+    def test_a_panic_before_the_step_is_told(self):
+        said = self.refused("step", "page_init", memory="3M")
+        self.assertIn("mem_init did not come to its end", said)
+        self.assertIn("too little RAM", said)
+        self.assertIn("too little RAM", self.refused("prompt", memory="3M"))
+
+    def test_a_missing_qemu_is_told(self):
+        with self.assertRaisesRegex(capture.Failed, "there is no no-such-qemu: install it"):
+            capture.capture(TOOL, ["prompt"], Path(FOLDER.name, "none.html"), ["no-such-qemu"])
+        with self.assertRaisesRegex(capture.Failed, "(?s)QEMU did not start.*no-such-option"):
+            capture.capture(TOOL, ["prompt"], Path(FOLDER.name, "none.html"), [QEMU[0], "-no-such-option"])
+
+    def test_a_dump_that_is_cut_off_is_told(self):
+        core, facts = Path(FOLDER.name, "cut"), Path(FOLDER.name, "facts")
+        core.write_bytes(b"\x7fELF")
+        facts.write_text('{"title": "", "said": [], "usable": [], "reserved": []}')
+        done = subprocess.run([TOOL, "read", "jos64", core, facts, ROOT / "obj/kern/kernel"], capture_output=True,
+                              text=True, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, "^picture: .*cut: this is no core file")
+
+
+# The area of all paths of a grid in cells, where every path is rectangles.
+AREA = """
+  const svg = document.getElementById(arguments[0]), size = svg.geometry.size ** 2;
+  let area = 0;
+  for (const path of svg.querySelectorAll(".frames")) {
+    for (const [, width, height] of path.getAttribute("d").matchAll(/h(\\d+)v(\\d+)/g)) area += width * height / size;
+  }
+  return area;"""
+# Where the middle of a frame's cell is on the screen.
+PLACE = """
+  const svg = document.getElementById(arguments[0]), { first, per, columns, size } = svg.geometry;
+  const cell = Math.floor((arguments[1] - first) / per);
+  const point = new DOMPoint((cell % columns + 0.5) * size, (Math.floor(cell / columns) + 0.5) * size);
+  svg.scrollIntoView({ block: "center" });
+  const { x, y } = point.matrixTransform(svg.getScreenCTM());
+  return [x, y];"""
+KEYS = {"right": "\ue014", "left": "\ue012", "down": "\ue015", "end": "\ue010", "enter": "\ue007"}
+
+
+@unittest.skipUnless(webdriver.browser(), "there is no Chromium with a chromedriver")
+class Pages(unittest.TestCase):
+    """The pages in Chromium."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.browser = webdriver.Browser().__enter__()
+        cls.addClassCleanup(cls.browser.__exit__)
+
+    def open(self, page, fragment="", width=1280, height=800):
+        """Shows a page."""
+        self.browser.size(width, height)
+        self.browser.scheme("light")
+        self.address = page.as_uri() + fragment
+        self.browser.open(self.address)
+
+    def tearDown(self):
+        """Whatever a test did: no word on the console, and no request but for the page."""
+        said, asked = self.browser.logs()
+        self.assertEqual(said, [])
+        self.assertEqual([address for address in asked if not address.startswith("data:")], [self.address.partition("#")[0]])
+
+    def text(self, identity):
+        """What an element says."""
+        return self.browser.run("return document.getElementById(arguments[0]).textContent", identity)
+
+    def hover(self, grid, frame):
+        """What is said of a frame that the mouse points at."""
+        self.browser.point(*self.browser.run(PLACE, grid, frame))
+        return self.text("frame")
+
+    def test_every_cell_is_drawn_once(self):
+        for page in (film(), *map(simulated, ("jos64", "jos32", "jossv39"))):
+            for width in (1280, 400):
+                self.open(page, width=width)
+                frames = sum(run[0] for run in data(page)["frames"][0]["runs"])
+                self.assertEqual(self.browser.run(AREA, "overview"), frames)
+                self.assertEqual(self.browser.run(AREA, "closeup"), 1024)
+
+    def test_hovering_tells_the_frame(self):
+        self.open(film(), f"#{len(data(film())['shots'])}")
+        kernel = self.hover("closeup", 256)
+        self.assertRegex(kernel, r"^Frame 256 at 0x100000: kernel code; reserved, pp_ref 1; "
+                                 r"kern_pgdir maps it at 0xfffffffff0100000 -r-xg\.$")
+        self.assertRegex(self.hover("closeup", 0), r"^Frame 0 at 0x0: reserved, devices \(the first page .*\); reserved")
+        self.assertRegex(self.hover("closeup", 0xB8), r"^Frame 184 at 0xb8000: reserved, devices \(the hole")
+        self.assertRegex(self.hover("overview", 12_000), r"^Frame 12,000 at 0x2ee0000: free; free, pp_ref 0")
+        # A frame with two mappings, and the last of each run: no lookup is off by one.
+        frames = data(film())["frames"][-1]
+        at = 0
+        for count, owner, *_ in frames["runs"]:
+            at += count
+            if at <= 1024:
+                said = self.hover("closeup", at - 1)
+                self.assertRegex(said, rf"^Frame {at - 1} at {(at - 1) * 4096:#x}: {re.escape(data(film())['owners'][owner])}")
+            if "pages array" in said:
+                self.assertRegex(said, r"maps it at 0xfffffe80[0-9a-f]{8} ur--- and 0xfffffffff0[0-9a-f]{6} -rw-g|"
+                                       r"maps it at 0xfffffffff0[0-9a-f]{6} -rw-g and 0xfffffe80[0-9a-f]{8} ur---")
+
+    def test_the_keyboard_tells_frames_too(self):
+        self.open(simulated("jos64"))
+        self.browser.type("#closeup", KEYS["right"] * 3 + KEYS["down"])
+        self.assertRegex(self.text("frame"), r"^Frame 67 at 0x43000: free;")
+        # Over the end of what is enlarged: it follows.
+        self.browser.type("#closeup", KEYS["down"] * 20)
+        self.assertRegex(self.text("closeup-hint"), "from 0x400000")
+
+    def test_a_click_enlarges_another_part(self):
+        self.open(film(), "#6")
+        x, y = self.browser.run(PLACE, "overview", 10_000)
+        self.browser.point(x, y)
+        self.browser.run("document.getElementById('overview').dispatchEvent(new PointerEvent('pointerdown', "
+                         "{clientX: arguments[0], clientY: arguments[1]}))", x, y)
+        self.assertIn(f"from {10_000 // 512 * 512 * 4096:#x}", self.text("closeup-hint"))
+
+    def test_the_legend_leads_to_its_frames(self):
+        self.open(simulated("jos32"))
+        names = data(simulated("jos32"))["owners"]
+        self.browser.click(f"[data-owner='{names.index('pages array')}']")
+        self.assertRegex(self.text("frame"), "^Frame .*: pages array")
+
+    def test_many_frames_share_a_cell(self):
+        shot = json.loads(capture.run([TOOL, "sim", "jos64"]))
+        shot["frames"]["runs"][-1]["count"] += 1_000_000
+        total = sum(run["count"] for run in shot["frames"]["runs"])
+        self.open(drawn("many", shot), width=2560, height=1600)
+        self.assertIn("a cell is 16 frames", self.text("overview-hint"))
+        self.assertEqual(self.browser.run(AREA, "overview"), -(-total // 16))
+        self.assertRegex(self.hover("overview", 900_000), r"^Frame 900,000 at 0xdbba0000: free")
+
+    def test_the_tree_opens_by_click_and_by_keyboard(self):
+        self.open(simulated("jos64"))
+        tables = "return [...document.querySelectorAll('details.entry')].filter((row) => row.checkVisibility()).length"
+        is_open = "return document.querySelector('details.entry').open"
+        closed = self.browser.run(tables)
+        self.assertFalse(self.browser.run(is_open))
+        self.browser.click("details.entry > summary")
+        self.assertTrue(self.browser.run(is_open))
+        self.assertGreater(self.browser.run(tables), closed)
+        self.browser.type("details.entry > summary", KEYS["enter"])
+        self.assertFalse(self.browser.run(is_open))
+        self.browser.type("details.entry > summary", KEYS["enter"])
+        self.assertTrue(self.browser.run(is_open))
+        self.browser.click("button.open")
+        self.assertEqual(self.browser.run(tables), self.browser.run("return document.querySelectorAll('details.entry').length"))
+        self.browser.click("button.close")
+        self.assertEqual(self.browser.run(tables), closed)
+
+    def test_the_slider_moves_and_the_picture_changes(self):
+        self.open(film())
+        seen = "return [document.getElementById('closeup').innerHTML, document.getElementById('caption').textContent]"
+        before = self.browser.run(seen)
+        self.assertIn("1 of 20", self.text("where"))
+        self.browser.type("#step", KEYS["right"] * 5)
+        self.assertIn("6 of 20", self.text("where"))
+        grid, caption = self.browser.run(seen)
+        self.assertTrue(caption.startswith("page_init"))
+        self.assertNotEqual(grid, before[0])
+        self.assertIn("changed", grid)
+        self.browser.click("#next")
+        self.assertTrue(self.text("caption").startswith("check_page_free_list"))
+        self.browser.click("#back")
+        self.assertEqual(self.browser.run(seen)[0], grid)
+        self.browser.click("[data-step='13']")
+        self.assertTrue(self.text("caption").startswith("boot_map_region (5)"))
+        self.assertIn("KSTACK", self.browser.run("return document.querySelector('.space .new').closest('.region').textContent"))
+        self.browser.type("#step", KEYS["end"])
+        self.assertIn("20 of 20", self.text("where"))
+
+    def test_what_was_opened_stays_open_from_step_to_step(self):
+        self.open(film(), "#19")
+        self.browser.click(".directory details.entry > summary")
+        self.browser.click("#next")
+        self.assertTrue(self.browser.run("return document.querySelector('.directory details.entry').open"))
+
+    def test_dark_mode_changes_the_colours(self):
+        self.open(simulated("jos64"))
+        colours = """
+          const of = (selector, name) => getComputedStyle(document.querySelector(selector))[name];
+          return [of("body", "backgroundColor"), of("body", "color"), of("#f-rw .ground", "fill")];"""
+        light = self.browser.run(colours)
+        self.browser.click("#theme")
+        dark = self.browser.run(colours)
+        self.assertTrue(all(a != b for a, b in zip(light, dark)), (light, dark))
+        self.browser.click("#theme")
+        self.assertEqual(self.browser.run(colours), light)
+        self.open(simulated("jos64"))
+        self.browser.scheme("dark")
+        self.assertEqual(self.browser.run(colours), dark)
+        self.browser.click("#theme")
+        self.assertEqual(self.browser.run(colours), light)
+
+    def test_nothing_is_wider_than_the_screen(self):
+        for page in (film(), *map(simulated, ("jos64", "jos32", "jossv39"))):
+            for width in (400, 700, 1280):
+                self.open(page, width=width)
+                self.browser.run("for (const row of document.querySelectorAll('details')) row.open = true")
+                wide = self.browser.run("return document.documentElement.scrollWidth")
+                self.assertLessEqual(wide, width, (page.name, width))
+
+    def test_letters_can_be_read_on_their_ground(self):
+        """Contrast of at least 4.5 to 1 for text (WCAG 2.2, 1.4.3), in both themes."""
+        self.open(simulated("jos64"))
+        contrast = """
+          const channel = (number) => { const c = number / 255; return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; };
+          const light = (text) => { const [r, g, b] = text.match(/[\\d.]+/g).map(Number).map(channel); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+          const ground = (row) => { for (; row; row = row.parentElement) {
+            const colour = getComputedStyle(row).backgroundColor;
+            if (!colour.endsWith(", 0)")) return colour;
+          } return "rgb(255, 255, 255)"; };
+          let least = 99;
+          for (const row of document.querySelectorAll("h1, h2, h3, p, code, b, span, li, summary, button, td, th, caption")) {
+            if (!row.checkVisibility() || row.closest("svg")) continue;
+            const [a, b] = [light(getComputedStyle(row).color), light(ground(row))].sort((x, y) => y - x);
+            least = Math.min(least, (a + 0.05) / (b + 0.05));
+          }
+          return least;"""
+        for scheme in ("light", "dark"):
+            self.browser.scheme(scheme)
+            self.assertGreaterEqual(self.browser.run(contrast), 4.5, scheme)
+
+
+if __name__ == "__main__":
+    if not webdriver.browser():
+        print("*** NOT TESTED: the pages in a browser, for there is no Chromium with a chromedriver ***", file=sys.stderr)
+    unittest.main()
