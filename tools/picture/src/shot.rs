@@ -208,7 +208,7 @@ pub(crate) enum Owner {
     Application,
     /// On the free list.
     Free,
-    /// RAM that nobody accounts for yet.
+    /// RAM that `pages` says nothing of: not yet, or never.
     Unaccounted,
     /// Devices, firmware, and RAM that is kept out.
     Reserved,
@@ -242,7 +242,7 @@ impl Owner {
             Self::Loader => "boot information",
             Self::Application => "in use (page_alloc)",
             Self::Free => "free",
-            Self::Unaccounted => "RAM, not yet in pages",
+            Self::Unaccounted => "RAM, not in pages",
             Self::Reserved => "reserved, devices",
         }
     }

@@ -166,7 +166,7 @@ fn caption(shot: &Shot) -> Markup {
     html! {
         h2.step { (shot.title) }
         @if !shot.said.is_empty() {
-            ul.said { @for line in &shot.said { li { (line) } } }
+            ul.said { @for line in &shot.said { li { (text::prose(line)) } } }
         }
     }
 }

@@ -151,23 +151,30 @@
     cursor = frame;
     outline($("overview"), "cursor", frame, frame + 1);
     outline($("closeup"), "cursor", frame, frame + 1);
-    $("frame").textContent = describe(frame);
+    $("frame").replaceChildren(...describe(frame));
   }
 
+  function code(text) {
+    const made = document.createElement("code");
+    made.textContent = text;
+    return made;
+  }
+
+  // What is known of a frame, as text and elements.
   function describe(frame) {
     const pa = frames.base + frame * 4096;
     const [, owner, detail, state, references] = frames.runs[runOf(frame)];
     let text = `Frame ${grouped(frame)} at ${hex(pa)}: ${data.owners[owner]}`;
     if (frames.details[detail]) text += ` (${frames.details[detail]})`;
     text += state ? `; ${STATES[state]}, pp_ref ${references}` : "; no PageInfo says anything of it yet";
-    const places = [];
+    if (!frames.space) return [text + "."];
+    const said = [];
     for (const [va, start, size, perm] of frames.maps) {
-      if (pa >= start && pa < start + size) places.push(`${hex(BigInt(va) + BigInt(pa - start))} ${perm}`);
+      if (pa < start || pa >= start + size) continue;
+      said.push(said.length ? " and " : `${text}; ${frames.space} maps it at `);
+      said.push(code(hex(BigInt(va) + BigInt(pa - start))), " ", code(perm));
     }
-    if (frames.space) {
-      text += places.length ? `; ${frames.space} maps it at ${places.join(" and ")}` : `; not mapped by ${frames.space}`;
-    }
-    return text + ".";
+    return said.length ? [...said, "."] : [`${text}; not mapped by ${frames.space}.`];
   }
 
   // The frame under the pointer; null beside the grid.

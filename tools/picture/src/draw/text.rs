@@ -63,6 +63,15 @@ pub(crate) fn count(number: u64, one: &str) -> String {
     }
 }
 
+/// A line of a comment in the sources: what stands between backquotes is code.
+pub(crate) fn prose(line: &str) -> Markup {
+    html! {
+        @for (index, part) in line.split('`').enumerate() {
+            @if index % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
+
 /// The most that an entry for a table lets any page below it have.
 pub(crate) fn allows(perm: &str) -> Markup {
     html! { span.perm.plain title="the most that pages below may have" { b { "≤ " (perm) } } }
