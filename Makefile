@@ -200,7 +200,7 @@ PICTURE := $(CARGO_TARGET_DIR)/debug/picture
 CAPTURE = tools/picture/capture.py $(PICTURE) $(1) $@ -- $(QEMU) $(QEMUOPTS) -nic none $(QEMUEXTRA)
 picture: obj/picture.html ## what is in the machine's memory, as a page: obj/picture.html
 film: obj/film.html ## the same after each step of mem_init, with a slider: obj/film.html
-obj/picture.html obj/film.html: $(IMAGE) obj/kern/kernel obj/facts.json picture-tool FORCE | setup-qemu setup-gdb
+obj/picture.html obj/film.html: $(IMAGE) obj/kern/kernel obj/facts.json picture-tool FORCE | setup-qemu $(SETUP_QEMU) setup-gdb
 obj/picture.html:
 	$(Q)$(call CAPTURE,$(if $(STEP),step $(STEP),prompt))
 obj/film.html:

@@ -43,7 +43,8 @@ def pages(folder):
         yield folder / "picture-tree.png", browser.screenshot()
         browser.scheme("light")
         browser.open(film)
-        browser.run("document.querySelector(`[data-step='${arguments[0]}']`).click()", 13)
+        browser.run("[...document.querySelectorAll('[data-step]')].find((step) => step.textContent === arguments[0]).click()",
+                    "boot_map_region (5)")
         yield folder / "film.png", browser.screenshot()
 
 

@@ -149,7 +149,7 @@ def one(tool, step):
         if number and calls == int(number):
             return
     if not camera.taken:
-        raise Problem(f"{name} is called only {calls} times")
+        raise Problem(f"{name} is called only {calls} time{'s' if calls != 1 else ''}")
 
 
 def prompt(tool):

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use layout::{MemLayout, PGSIZE};
 use libjos::addr::{PhysAddr, PhysRange};
 use libjos::machine::PhysMem;
-use libjos::pages::{Frame, PageAllocator, PageInfo, Pages};
+use libjos::pages::PageInfo;
 use libjos::sim::memory::SimMemory;
 use libjos::word::Word;
 
@@ -15,11 +15,11 @@ use crate::shot::{FrameRun, Frames, Info, Owner, State};
 /// Every page table that any address space has, by its address: what is said of it.
 pub(crate) type Tables = BTreeMap<u64, String>;
 
-/// A copy of the array `pages`, behind libjos' own view of it.
+/// A copy of the array `pages`.
 pub(crate) struct Copy {
-    pages: Pages,
-    /// The memory that `pages` lies in.
-    _memory: SimMemory,
+    infos: Vec<PageInfo>,
+    /// The physical address of the first frame.
+    base: u64,
 }
 
 impl Copy {
@@ -31,27 +31,32 @@ impl Copy {
             memory.store(PhysAddr::new(at), mem.load::<u32>(pa + at));
         }
         let array = memory.page_array(PhysAddr::new(0), npages);
-        // SAFETY: the array is the whole of the memory that was allocated just above, filled with
-        // `PageInfo`s as a kernel left them; a `PageInfo` is integers, so any bytes are one. The
-        // memory is kept as long as `pages`, and nothing else accesses it.
-        let pages = unsafe { Pages::new(array, PhysAddr::new(base)) };
-        Self { pages, _memory: memory }
+        // SAFETY: the array is of the memory that was allocated just above and is kept until it
+        // has been copied. A `PageInfo` is integers, so whatever bytes a kernel left are one.
+        let infos = unsafe { array.as_ref() }.to_vec();
+        Self { infos, base }
     }
 
     /// Whether `page_init` has run: page 0 is never free, so zeros are none of it yet.
     fn is_set(&self) -> bool {
-        self.pages.infos().first().is_some_and(|info| !info.is_free())
+        self.infos.first().is_some_and(|info| !info.is_free())
+    }
+
+    /// The end of the memory that it describes.
+    fn end(&self) -> u64 {
+        self.base + self.infos.len() as u64 * PGSIZE
     }
 
     /// What is said of the frame at `pa`; nothing before `page_init`, or beyond the array's end.
     fn info(&self, pa: PhysAddr) -> Option<Info> {
-        let info = self.pages.info(self.pages.pa2page(pa)?);
-        let state = match info {
+        let index = (pa.as_u64() - self.base) / PGSIZE;
+        let info = self.infos.get(index as usize)?;
+        let state = match info.pp_link {
             _ if info.is_free() => State::Free,
-            PageInfo { pp_link: PageInfo::RESERVED, .. } => State::Reserved,
+            PageInfo::RESERVED => State::Reserved,
             _ => State::InUse,
         };
-        Some(Info { state, pp_ref: info.pp_ref })
+        Some(Info { state, pp_ref: info.pp_ref() })
     }
 }
 
@@ -59,8 +64,7 @@ impl Copy {
 pub(crate) fn frames<L: MemLayout>(facts: &Facts, copy: Option<&Copy>, tables: &Tables) -> Frames {
     let base = L::PHYS_BASE;
     let end = facts.told.usable.iter().map(|(_, end)| *end).max().unwrap_or(base);
-    let counted = copy
-        .map_or(base, |copy| copy.pages.page2pa(Frame::new(copy.pages.npages() as u32)).as_u64());
+    let counted = copy.map_or(base, Copy::end);
     let copy = copy.filter(|copy| copy.is_set());
     let known = known::<L>(facts);
     let mut runs: Vec<FrameRun> = Vec::new();
@@ -127,6 +131,7 @@ fn owner<'a>(
         None => (Owner::Unaccounted, ""),
         Some(State::Free) => (Owner::Free, ""),
         Some(State::InUse) => (Owner::Application, ""),
-        Some(State::Reserved) => (Owner::Reserved, "reserved when page_init ran"),
+        // What else is reserved when page_init runs, boot_alloc has handed out.
+        Some(State::Reserved) => (Owner::Pages, "boot_alloc's: what helps to find runs of frames"),
     }
 }

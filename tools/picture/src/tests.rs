@@ -126,7 +126,7 @@ fn frames_have_the_right_owners<L: MemLayout, F: Format + Mmu>() {
         (Owner::Rodata, pages(image.rodata)),
         (Owner::Data, pages(image.data) - pages(image.stack)),
         (Owner::Stack, pages(image.stack)),
-        (Owner::Pages, pages(pmap.pages_memory())),
+        (Owner::Pages, pages(pmap.pages_memory()) + pages(pmap.runs_memory())),
         (Owner::Loader, 1),
         (Owner::Application, 2),
         (Owner::Free, pmap.pages.nfree() as u64),
