@@ -132,6 +132,6 @@ fn owner<'a>(
         Some(State::Free) => (Owner::Free, ""),
         Some(State::InUse) => (Owner::Application, ""),
         // What else is reserved when page_init runs, boot_alloc has handed out.
-        Some(State::Reserved) => (Owner::Pages, "boot_alloc's: what helps to find runs of frames"),
+        Some(State::Reserved) => (Owner::Pages, "the table of runs beside it"),
     }
 }

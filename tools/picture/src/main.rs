@@ -1,7 +1,7 @@
 //! Draws what is in a machine's memory: address space, page tables, frames.
 //!
 //! Three steps, so that a film can be made of machines that are long gone. `picture read` and
-//! `picture sim` survey a machine and print a [`Shot`](shot::Shot) as JSON; `picture draw` makes
+//! `picture sim` survey a machine and print a [`Shot`] as JSON; `picture draw` makes
 //! one web page of any number of shots. `make picture` and `make film` go through all of it
 //! (`tools/picture/capture.py`).
 //!
@@ -21,7 +21,8 @@ mod frames;
 mod shot;
 mod survey;
 mod tables;
-#[cfg(test)]
+// Miri has no files, and would take minutes for a whole machine.
+#[cfg(all(test, not(miri)))]
 mod tests;
 
 use std::error::Error;

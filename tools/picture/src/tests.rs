@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::io::Write;
 
-use layout::{Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
+use layout::{GB, Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
 use libjos::addr::{PhysAddr, VirtAddr};
 use libjos::format::{Format, Perm};
 use libjos::i386::I386;
 use libjos::machine::PhysMem;
+use libjos::mappings::leaves;
 use libjos::pages::{ALLOC_ZERO, PageAllocator};
 use libjos::pmap::Pmap;
 use libjos::riscv::Sv39;
@@ -250,4 +251,55 @@ fn a_film_keeps_what_its_shots_share_once() {
     let one = draw::page(std::slice::from_ref(&shot)).unwrap().into_string();
     let film = draw::page(&[shot.clone(), shot.clone(), shot]).unwrap().into_string();
     assert!(film.len() < one.len() + 2000, "{} and {} bytes", one.len(), film.len());
+}
+
+/// The pages in the tree from `table` down, each by itself: addresses and permissions.
+fn pages_in(table: &Table, pages: &mut Vec<(u64, u64, String)>) {
+    for row in &table.rows {
+        match &row.entry {
+            Entry::Table { table, .. } => pages_in(table, pages),
+            Entry::Pages { pa, perm, .. } => {
+                let number = (row.last - row.first + 1) as u64;
+                let size = (row.va_last - row.va + 1) / number;
+                let page = |i| (row.va + i * size, pa + i * size, perm.clone());
+                pages.extend((0..number).map(page));
+            }
+            Entry::Absent | Entry::Elsewhere { .. } => {}
+        }
+    }
+}
+
+fn the_tree_unfolds_to_what_is_mapped<L: MemLayout, F: Format + Mmu>() {
+    let pmap = with_application::<L, F>();
+    let shot = survey::<L, F>(&pmap.machine, &facts_of(&pmap));
+    let mut shown = Vec::new();
+    pages_in(&shot.spaces[0].root, &mut shown);
+    let (first, last) = (VirtAddr::new(0), VirtAddr::new(u64::MAX));
+    let mapped = leaves::<F, _>(&pmap.machine, pmap.kern_pgdir(), first, last);
+    let mapped: Vec<_> =
+        mapped.map(|page| (page.va.as_u64(), page.pa.as_u64(), page.perm.to_string())).collect();
+    assert_eq!(shown, mapped);
+}
+
+#[test]
+fn trees_of_all_formats() {
+    on_all_machines!(the_tree_unfolds_to_what_is_mapped);
+}
+
+#[test]
+fn a_page_is_cut_where_a_region_ends() {
+    // As entry_pgdir has it: one page over all regions at low addresses.
+    let mut pmap = simulated_machine::<Jos64, X86_64>();
+    let table = pmap.page_alloc(ALLOC_ZERO).unwrap();
+    let table = pmap.pages.page2pa(table);
+    pmap.machine.store(pmap.kern_pgdir(), X86_64::table(table));
+    pmap.machine.store(table, X86_64::leaf(2, PhysAddr::new(0), Perm::KRW));
+    let shot = survey::<Jos64, X86_64>(&pmap.machine, &facts_of(&pmap));
+    let runs = |base: u64| {
+        let region = shot.spaces[0].regions.iter().find(|region| region.base == base).unwrap();
+        region.runs.iter().map(|run| (run.va, run.size(), run.pa)).collect::<Vec<_>>()
+    };
+    assert_eq!(runs(0), [(0, Jos64::UTEMP, 0)]);
+    assert_eq!(runs(Jos64::UTEMP), [(Jos64::UTEMP, Jos64::UTEXT - Jos64::UTEMP, Jos64::UTEMP)]);
+    assert_eq!(runs(Jos64::UTEXT), [(Jos64::UTEXT, GB - Jos64::UTEXT, Jos64::UTEXT)]);
 }
