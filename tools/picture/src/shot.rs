@@ -28,7 +28,7 @@ pub(crate) struct Shot {
 pub(crate) struct Space {
     /// What the page directory is called.
     pub(crate) name: String,
-    /// Whether CR3 holds it.
+    /// Whether the processor uses it (CR3, satp).
     pub(crate) in_use: bool,
     /// The regions, from the top of the address space down.
     pub(crate) regions: Vec<Region>,

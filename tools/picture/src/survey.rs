@@ -94,7 +94,7 @@ pub(crate) fn survey<L: MemLayout, F: Format>(mem: &impl PhysMem, facts: &Facts)
         let name = match Some(root) {
             root if root == told.kern_pgdir => "kern_pgdir",
             root if root == told.entry_pgdir => "entry_pgdir",
-            _ => "the directory in CR3",
+            _ => "the directory in use",
         };
         let in_use = told.cr3 == Some(root);
         spaces.push(space::<L, F>(mem, PhysAddr::new(root), name, in_use, &mut tables));

@@ -193,7 +193,7 @@ fn spaces(shot: &Shot) -> Markup {
                 summary {
                     h2 { (space.name) }
                     span.note {
-                        @if space.in_use { "in use: CR3 holds " } @else { "not in use; at " }
+                        @if space.in_use { "in use, at " } @else { "not in use, at " }
                         code { (format!("{:#x}", space.root.pa)) }
                     }
                 }

@@ -274,8 +274,11 @@
       $("step").setAttribute("aria-valuetext", data.shots[shot].title);
       $("where").textContent = `${shot + 1} of ${data.shots.length}`;
       for (const button of document.querySelectorAll("[data-step]")) {
-        if (Number(button.dataset.step) === shot) button.setAttribute("aria-current", "step");
-        else button.removeAttribute("aria-current");
+        if (Number(button.dataset.step) !== shot) { button.removeAttribute("aria-current"); continue; }
+        button.setAttribute("aria-current", "step");
+        // On a narrow screen the steps are one long row.
+        const row = button.closest(".steps");
+        row.scrollLeft = button.offsetLeft - row.offsetLeft - row.clientWidth / 2;
       }
       history.replaceState(null, "", "#" + (shot + 1));
     }
