@@ -273,7 +273,7 @@ impl<M: Machine> Pmap<M> {
         sum
     }
 
-    /// Proves that the page allocator allocates and frees as it must: [`check_allocator`] for the
+    /// Proves that the page allocator allocates and frees as it must: `check_allocator` for the
     /// one in use.
     ///
     /// # Panics

@@ -43,8 +43,9 @@ def pages(folder):
         yield folder / "picture-tree.png", browser.screenshot()
         browser.scheme("light")
         browser.open(film)
-        browser.run("[...document.querySelectorAll('[data-step]')].find((step) => step.textContent === arguments[0]).click()",
-                    "boot_map_region (5)")
+        browser.run("""
+            const steps = [...document.querySelectorAll("[data-step]")];
+            steps.find((step) => step.textContent === arguments[0]).click();""", "boot_map_region (5)")
         yield folder / "film.png", browser.screenshot()
 
 

@@ -75,8 +75,9 @@ class Captured(unittest.TestCase):
     def test_a_film_shows_each_step(self):
         shots = data(film())["shots"]
         titles = [shot["title"] for shot in shots]
-        expected = ["mem_init begins", "i386_detect_memory", "boot_alloc", "boot_alloc (2)", "self-map at UVPT", "page_init",
-                    "check_page_free_list", "check_page_alloc", "check_page", *REGIONS, "check_kern_pgdir", "lcr3",
+        expected = ["mem_init begins", "i386_detect_memory", "boot_alloc", "boot_alloc (2)", "self-map at UVPT",
+                    "page_init", "check_page_free_list", "check_page_alloc", "check_page", *REGIONS,
+                    "check_kern_pgdir", "lcr3",
                     "check_page_free_list (2)", "check_page_installed_pgdir", "The application begins"]
         self.assertEqual([title for title in titles if title in expected], expected)
         self.assertLessEqual(len(titles), len(expected) + 2)
@@ -191,7 +192,8 @@ class Pages(unittest.TestCase):
         """Whatever a test did: no word on the console, and no request but for the page."""
         said, asked = self.browser.logs()
         self.assertEqual(said, [])
-        self.assertEqual([address for address in asked if not address.startswith("data:")], [self.address.partition("#")[0]])
+        asked = [address for address in asked if not address.startswith("data:")]
+        self.assertEqual(asked, [self.address.partition("#")[0]])
 
     @staticmethod
     def at(title):
@@ -220,7 +222,8 @@ class Pages(unittest.TestCase):
         kernel = self.hover("closeup", 256)
         self.assertRegex(kernel, r"^Frame 256 at 0x100000: kernel code; reserved, pp_ref 1; "
                                  r"kern_pgdir maps it at 0xfffffffff0100000 -r-xg\.$")
-        self.assertRegex(self.hover("closeup", 0), r"^Frame 0 at 0x0: (reserved, devices|boot information) \(.*\); reserved, pp_ref 1")
+        self.assertRegex(self.hover("closeup", 0),
+                         r"^Frame 0 at 0x0: (reserved, devices|boot information) \(.*\); reserved, pp_ref 1")
         self.assertRegex(self.hover("closeup", 0xB8), r"^Frame 184 at 0xb8000: reserved, devices \(the hole")
         self.assertRegex(self.hover("overview", 12_000), r"^Frame 12,000 at 0x2ee0000: free; free, pp_ref 0")
         # A frame with two mappings, and the last of each run: no lookup is off by one.
@@ -230,7 +233,8 @@ class Pages(unittest.TestCase):
             at += count
             if at <= 1024:
                 said = self.hover("closeup", at - 1)
-                self.assertRegex(said, rf"^Frame {at - 1} at {(at - 1) * 4096:#x}: {re.escape(data(film())['owners'][owner])}")
+                name = re.escape(data(film())["owners"][owner])
+                self.assertRegex(said, rf"^Frame {at - 1} at {(at - 1) * 4096:#x}: {name}")
             if "pages array;" in said:
                 self.assertRegex(said, r"maps it at 0xfffffe80[0-9a-f]{8} ur--- and 0xfffffffff0[0-9a-f]{6} -rw-g|"
                                        r"maps it at 0xfffffffff0[0-9a-f]{6} -rw-g and 0xfffffe80[0-9a-f]{8} ur---")
@@ -280,7 +284,8 @@ class Pages(unittest.TestCase):
         self.browser.type("details.entry > summary", KEYS["enter"])
         self.assertTrue(self.browser.run(is_open))
         self.browser.click("button.open")
-        self.assertEqual(self.browser.run(tables), self.browser.run("return document.querySelectorAll('details.entry').length"))
+        every = "return document.querySelectorAll('details.entry').length"
+        self.assertEqual(self.browser.run(tables), self.browser.run(every))
         self.browser.click("button.close")
         self.assertEqual(self.browser.run(tables), closed)
 
@@ -302,7 +307,8 @@ class Pages(unittest.TestCase):
         self.assertEqual(self.browser.run(seen)[0], grid)
         self.browser.click(f"[data-step='{int(self.at('boot_map_region (5)')[1:]) - 1}']")
         self.assertTrue(self.text("caption").startswith("boot_map_region (5)"))
-        self.assertIn("KSTACK", self.browser.run("return document.querySelector('.space .new').closest('.region').textContent"))
+        new = "return document.querySelector('.space .new').closest('.region').textContent"
+        self.assertIn("KSTACK", self.browser.run(new))
         self.browser.type("#step", KEYS["end"])
         self.assertEqual(self.text("where"), f"{steps} of {steps}")
 
@@ -341,14 +347,18 @@ class Pages(unittest.TestCase):
         """Contrast of at least 4.5 to 1 for text (WCAG 2.2, 1.4.3), in both themes."""
         self.open(simulated("jos64"))
         contrast = """
-          const channel = (number) => { const c = number / 255; return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; };
-          const light = (text) => { const [r, g, b] = text.match(/[\\d.]+/g).map(Number).map(channel); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+          const linear = (c) => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+          const light = (text) => {
+            const [r, g, b] = text.match(/[\\d.]+/g).map((number) => linear(number / 255));
+            return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+          };
           const ground = (row) => { for (; row; row = row.parentElement) {
             const colour = getComputedStyle(row).backgroundColor;
             if (!colour.endsWith(", 0)")) return colour;
           } return "rgb(255, 255, 255)"; };
           let least = 99;
-          for (const row of document.querySelectorAll("h1, h2, h3, p, code, b, span, li, summary, button, td, th, caption")) {
+          const words = "h1, h2, h3, p, code, b, span, li, summary, button, td, th, caption";
+          for (const row of document.querySelectorAll(words)) {
             if (!row.checkVisibility() || row.closest("svg")) continue;
             const [a, b] = [light(getComputedStyle(row).color), light(ground(row))].sort((x, y) => y - x);
             least = Math.min(least, (a + 0.05) / (b + 0.05));
@@ -361,5 +371,5 @@ class Pages(unittest.TestCase):
 
 if __name__ == "__main__":
     if not webdriver.browser():
-        print("*** NOT TESTED: the pages in a browser, for there is no Chromium with a chromedriver ***", file=sys.stderr)
+        print("*** NOT TESTED: the pages in a browser: there is no Chromium with a chromedriver ***", file=sys.stderr)
     unittest.main()

@@ -117,7 +117,8 @@ class Browser:
 
     def size(self, width, height):
         """Gives the page this many CSS pixels; a window has a least width, this has none."""
-        self.chromium("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.chromium("Emulation.setDeviceMetricsOverride", **screen)
 
     def scheme(self, name):
         """The user's liking: light or dark."""
@@ -131,8 +132,8 @@ class Browser:
         """(what the page said to the console, which addresses it asked for) since the last call."""
         said = [entry["message"] for entry in self.post("/se/log", type="browser")]
         events = [json.loads(entry["message"])["message"] for entry in self.post("/se/log", type="performance")]
-        asked = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
-        return said, asked
+        asked = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
+        return said, [parameters["request"]["url"] for parameters in asked]
 
 
 def stop(process):

@@ -290,7 +290,8 @@
     if (button.dataset.step) show(Number(button.dataset.step));
     if (button.dataset.owner) {
       // The next run of this owner's behind the one that is pointed at; after the last, the first.
-      const runs = frames.runs.map((run, index) => index).filter((index) => frames.runs[index][1] === Number(button.dataset.owner));
+      const owner = Number(button.dataset.owner);
+      const runs = frames.runs.map((run, index) => index).filter((index) => frames.runs[index][1] === owner);
       const next = runs.find((index) => cursor !== null && starts[index] > cursor) ?? runs[0];
       cursor = starts[next];
       moveClose(cursor);
@@ -306,7 +307,8 @@
     let timer = null;
     const play = (on) => {
       clearInterval(timer);
-      timer = on ? setInterval(() => { if (shot + 1 < data.shots.length) show(shot + 1); else play(false); }, 1500) : null;
+      const step = () => { if (shot + 1 < data.shots.length) show(shot + 1); else play(false); };
+      timer = on ? setInterval(step, 1500) : null;
       $("play").setAttribute("aria-pressed", on);
       $("play").textContent = on ? "Pause" : "Play";
     };
