@@ -316,6 +316,7 @@ fn heap_does_not_thrash() {
 
 /// After a peak all that is not kept for the next block is given back, whatever comes first.
 #[test]
+#[cfg_attr(miri, ignore = "thousands of blocks")]
 fn heap_shrinks_after_a_peak() {
     let orders: [fn(usize, usize) -> usize; 3] =
         [|i, _| i, |i, n| n - 1 - i, |i, n| (i * 7919) % n];
@@ -338,6 +339,7 @@ fn heap_shrinks_after_a_peak() {
 
 /// A small heap grows by pages, a larger one by segments, huge blocks by what they need.
 #[test]
+#[cfg_attr(miri, ignore = "thousands of blocks")]
 fn heap_grows_by_what_is_needed() {
     let mut heap = heap(false);
     let mut sizes = vec![];
@@ -406,4 +408,15 @@ fn heap_moves_a_huge_block_that_has_no_room() {
         assert!(matches!(error, HeapError::OutOfMemory { .. }), "{error}");
         assert_eq!(second.read(), 65);
     }
+}
+
+/// What is kept for later goes back when there is no other memory.
+#[test]
+fn heap_takes_what_it_keeps_before_it_says_that_there_is_no_more() {
+    let mut heap = heap(false);
+    let block = heap.alloc(layout(900_000, 8)).unwrap();
+    free(&mut heap, block, layout(900_000, 8)).unwrap();
+    assert!(heap.stats().held > 200 * PAGE);
+    heap.pages().limit(300);
+    heap.alloc(layout(MB + PAGE, 8)).unwrap();
 }
