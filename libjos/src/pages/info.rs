@@ -104,7 +104,7 @@ impl PageInfo {
 }
 
 bitflags::bitflags! {
-    /// What [`Pages::page_alloc`](super::Pages::page_alloc) is to do with the page.
+    /// What [`Pages::page_alloc`](super::PageAllocator::page_alloc) is to do with the page.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub struct AllocFlags: u8 {
         /// Fill it with zeros.
@@ -112,7 +112,7 @@ bitflags::bitflags! {
     }
 }
 
-/// Asks [`Pages::page_alloc`](super::Pages::page_alloc) for a page of zeros (JOS's name).
+/// Asks [`Pages::page_alloc`](super::PageAllocator::page_alloc) for a page of zeros (JOS's name).
 pub const ALLOC_ZERO: AllocFlags = AllocFlags::ZERO;
 
 /// Why a frame cannot be freed or counted as asked.
