@@ -259,6 +259,10 @@ bench: | setup-host ## libjos beside its peers and the memory's limit; figures a
 	@mkdir -p obj
 	$(Q)cargo run -q --release -p bench -- --json obj/bench.json --svg obj/bench.svg $(BENCHFLAGS)
 
+schemes: | setup-host ## all schemes of keeping books on frames on one trace: a table, and a plot in obj/schemes.svg
+	@mkdir -p obj
+	$(Q)cargo run -q -p schemes -- --svg obj/schemes.svg $(SCHEMESFLAGS)
+
 # With -icount the processor's clock counts instructions, so that the figures are the same on every run.
 bench-kernel: ## instructions that the memory system takes in the machine, beside JOS and xv6
 	$(Q)$(MAKE) --no-print-directory qemu-nox APP=bench PROFILE=release BOOT=pvh MEM=256M CPUS=1 CMDLINE= \
@@ -290,4 +294,4 @@ help: ## this list
 FORCE:
 .PHONY: all image apps-linked run qemu qemu-nox qemu-gdb qemu-nox-gdb gdb print-gdbport grade grade-images \
         check test miri fmt fmt-check clippy doc test-tools bench bench-kernel bench-boot setup clean help \
-        picture film picture-tool screenshots test-picture FORCE
+        picture film picture-tool screenshots test-picture schemes FORCE

@@ -183,6 +183,11 @@ fn seen(found: &Result<usize, u32>, all: usize, order: u32) -> u64 {
 
 /// The same for the frames of a block.
 fn first_run_in_block(frames: &[PageInfo], order: u32) -> Result<usize, u32> {
+    // The most usual question has a loop without branches.
+    let all_free = || frames.iter().fold(true, |all, info| all & info.is_free());
+    if order == BLOCK_ORDER && frames.len() == BLOCK && all_free() {
+        return Ok(0);
+    }
     first_run(frames.iter().map(PageInfo::is_free), order)
 }
 
@@ -338,9 +343,17 @@ impl Pages {
         let end = first + count;
         let mut at = first;
         while at < end {
-            // Neighbours are mostly neighbours on the list, too.
+            // Neighbours are mostly neighbours on the list, too: often all of a block.
             let start = at;
             let infos = self.infos();
+            let block = infos[..end].get(at..at + BLOCK - 1);
+            if let Some(block) = block.filter(|_| at.is_multiple_of(BLOCK)) {
+                let differs = |(info, next): (&PageInfo, u32)| info.pp_link ^ next;
+                let links = block.iter().zip(at as u32 + 1..);
+                if links.map(differs).fold(0, |all, differs| all | differs) == 0 {
+                    at += BLOCK - 1;
+                }
+            }
             while at + 1 < end && infos[at].pp_link as usize == at + 1 {
                 at += 1;
             }

@@ -67,6 +67,32 @@ impl Frames for crate::c::C {
     }
 }
 
+/// An allocator of frames that lie side by side.
+pub(crate) trait Runs: Frames {
+    /// Allocates 2^`order` frames, aligned to their size; there are some.
+    fn alloc_run(&mut self, order: u32) -> Self::Frame;
+    /// Frees them.
+    fn free_run(&mut self, first: Self::Frame, order: u32);
+    /// The number of a frame.
+    fn number(frame: Self::Frame) -> usize;
+}
+
+impl Runs for Libjos {
+    #[inline]
+    fn alloc_run(&mut self, order: u32) -> Frame {
+        self.pmap.page_alloc_run(AllocFlags::empty(), order).expect("there are some")
+    }
+
+    #[inline]
+    fn free_run(&mut self, first: Frame, order: u32) {
+        self.pmap.pages.page_free_run(first, order);
+    }
+
+    fn number(frame: Frame) -> usize {
+        frame.index()
+    }
+}
+
 /// Frame numbers of [`FRAMES`].
 fn numbers() -> std::ops::Range<usize> {
     (FRAMES.start / PGSIZE) as usize..(FRAMES.end / PGSIZE) as usize
@@ -115,6 +141,39 @@ impl Frames for Bitmap {
     #[inline]
     fn free(&mut self, frame: usize) {
         assert!(self.dealloc(frame), "it was allocated");
+    }
+}
+
+impl Runs for Buddy {
+    #[inline]
+    fn alloc_run(&mut self, order: u32) -> usize {
+        Self::alloc(self, 1 << order).expect("there are some")
+    }
+
+    #[inline]
+    fn free_run(&mut self, first: usize, order: u32) {
+        self.dealloc(first, 1 << order);
+    }
+
+    fn number(frame: usize) -> usize {
+        frame
+    }
+}
+
+impl Runs for Bitmap {
+    #[inline]
+    fn alloc_run(&mut self, order: u32) -> usize {
+        let run = self.alloc_contiguous(None, 1 << order, order as usize);
+        run.expect("there are some")
+    }
+
+    #[inline]
+    fn free_run(&mut self, first: usize, order: u32) {
+        assert!(self.dealloc_contiguous(first, 1 << order), "they were allocated");
+    }
+
+    fn number(frame: usize) -> usize {
+        frame
     }
 }
 

@@ -14,7 +14,8 @@ use crate::limit::Limit;
 use crate::multiarch::Multiarch;
 use crate::rust_x86_64::{Mapped, Offset, X86};
 use crate::work::{
-    alloc_free, alloc_free_random, chain, map, map_counted, map_unmap, stream, tear,
+    alloc_free, alloc_free_random, chain, large_run, map, map_counted, map_unmap, mixed_runs,
+    stream, tear,
 };
 
 const OFFSET: &str = "x86_64 OffsetPageTable";
@@ -33,6 +34,8 @@ pub(crate) fn all() -> Vec<Row> {
         tear_down(),
         lifo(),
         bulk(),
+        large_runs(),
+        all_runs(),
         heap_random(),
         heap_64(),
         heap_stack(),
@@ -283,5 +286,33 @@ fn heap_stack() -> Row {
         1.0,
         None,
         heaps!(stack),
+    )
+}
+
+fn large_runs() -> Row {
+    row(
+        "run-2m",
+        "512 aligned frames allocated and freed, half of all in use",
+        1.0,
+        None,
+        &[
+            who(IsLibjos, "libjos, each frame's PageInfo kept", large_run::<Libjos>),
+            who(Peer, "buddy_system_allocator", large_run::<Buddy>),
+            who(Peer, "bitmap-allocator 1M", large_run::<Bitmap>),
+        ],
+    )
+}
+
+fn all_runs() -> Row {
+    row(
+        "run-mixed",
+        "1 to 128 aligned frames allocated and freed, many in use",
+        1.0,
+        None,
+        &[
+            who(IsLibjos, "libjos, each frame's PageInfo kept", mixed_runs::<Libjos>),
+            who(Peer, "buddy_system_allocator", mixed_runs::<Buddy>),
+            who(Peer, "bitmap-allocator 1M", mixed_runs::<Bitmap>),
+        ],
     )
 }

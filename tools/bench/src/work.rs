@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use layout::PGSIZE;
 
-use crate::frames::Frames;
+use crate::frames::{Frames, Runs};
 use crate::harness::Turn;
 use crate::jos::Counted;
 use crate::memory::{FRAMES, NFRAMES, TABLES};
@@ -191,6 +191,53 @@ pub(crate) fn alloc_free_random<A: Frames>(turn: &mut Turn) {
             taken.extend((0..N).map(|_| frames.alloc()));
             for i in &order {
                 frames.free(taken[*i]);
+            }
+        },
+    );
+}
+
+/// 2 MB, the large page, with half of its peers in use.
+pub(crate) fn large_run<A: Runs>(turn: &mut Turn) {
+    const ORDER: u32 = 9;
+    let mut frames = A::new(turn.memory);
+    let all: Vec<_> = (0..NFRAMES >> ORDER).map(|_| frames.alloc_run(ORDER)).collect();
+    assert!(all.iter().all(|run| A::number(*run).is_multiple_of(1 << ORDER)), "not aligned");
+    all.into_iter().step_by(2).for_each(|run| frames.free_run(run, ORDER));
+    turn.measure(
+        BATCH / 100,
+        &mut frames,
+        |_| (),
+        |frames| {
+            for _ in 0..BATCH / 100 {
+                let run = frames.alloc_run(ORDER);
+                frames.free_run(black_box(run), ORDER);
+            }
+        },
+    );
+}
+
+/// Runs of 1 to 128 frames, of which some thousand are always in use; the one that is freed looks
+/// random.
+pub(crate) fn mixed_runs<A: Runs>(turn: &mut Turn) {
+    const IN_USE: usize = 1 << 11;
+    const N: usize = 10_000;
+    let mut frames = A::new(turn.memory);
+    let random: Vec<usize> = shuffled().into_iter().map(|i| i as usize).collect();
+    // Half of them are single frames, a quarter pairs, and so on.
+    let order = |i: usize| (random[i % random.len()] as u32 | 1 << 7).trailing_zeros();
+    let mut in_use: Vec<_> = (0..IN_USE).map(|i| (frames.alloc_run(order(i)), order(i))).collect();
+    let mut turns = 0;
+    turn.measure(
+        N as u64,
+        &mut frames,
+        |_| (),
+        |frames| {
+            for _ in 0..N {
+                turns += 1;
+                let place = &mut in_use[random[turns % random.len()] % IN_USE];
+                frames.free_run(place.0, place.1);
+                let order = order(turns + turns / random.len());
+                *place = (frames.alloc_run(order), order);
             }
         },
     );
