@@ -108,9 +108,11 @@ obj/kern/kernel.linked: FORCE | setup-build
 	$(Q)cmp -s $(BUILT) $@ || cp $(BUILT) $@
 
 # The kernel's own symbols and source lines go into its image.
+# A small image has the names alone.
+SYMTABFLAGS := $(if $(filter small,$(PROFILE)),--names)
 SYMTAB := $(wildcard tools/symtab/src/*.rs libjos/src/symtab/*.rs)
 obj/kern/kernel.named: obj/kern/kernel.linked $(SYMTAB)
-	$(Q)cargo run -q -p symtab -- $< $@
+	$(Q)cargo run -q -p symtab -- $(SYMTABFLAGS) $< $@
 
 # dev promises gdb every name; an optimised build may have inlined some of them.
 obj/kern/kernel: obj/kern/kernel.named tools/plain_symbols.py
@@ -136,7 +138,7 @@ apps-linked: FORCE | setup-build
 	  cp $(BUILT_APPS)/$$app obj/apps/$$app.linked; done
 $(APPS:%=obj/apps/%.linked): apps-linked ;
 $(APPS:%=obj/apps/%): %: %.linked $(SYMTAB)
-	$(Q)cargo run -q -p symtab -- $< $@
+	$(Q)cargo run -q -p symtab -- $(SYMTABFLAGS) $< $@
 
 image: $(ISO) ## build APP's ISO image alone: obj/jos.iso, or obj/APP.iso
 

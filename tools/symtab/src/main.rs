@@ -1,10 +1,10 @@
-//! `symtab SOURCE RESULT`: copies a linked kernel, and writes its symbols and source lines into the
+//! `symtab [--names] SOURCE RESULT`: copies a linked kernel, and writes its symbols and source lines into the
 //! room that `linker.ld` keeps for them, the section `.symbols`.
 //!
 //! The kernel's backtraces and its monitor read the table ([`libjos::symtab`] defines it). The file
 //! grows by what the table takes, not by the room. A
 //! table that does not fit goes without source lines, with a warning: an application is never
-//! refused for what only helps to debug it.
+//! refused for what only helps to debug it. With `--names` it goes without them in any case.
 
 mod names;
 mod read;
@@ -17,11 +17,16 @@ use libjos::symtab::Builder;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let [source, result] = arguments.as_slice() else {
-        eprintln!("usage: symtab SOURCE RESULT");
-        return ExitCode::FAILURE;
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let (lines, source, result) = match *arguments.as_slice() {
+        ["--names", source, result] => (false, source, result),
+        [source, result] => (true, source, result),
+        _ => {
+            eprintln!("usage: symtab [--names] SOURCE RESULT");
+            return ExitCode::FAILURE;
+        }
     };
-    match embed(source, result) {
+    match embed(source, result, lines) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("symtab: {source}: {error}");
@@ -30,7 +35,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn embed(source: &str, result: &str) -> Result<(), Box<dyn Error>> {
+fn embed(source: &str, result: &str, lines: bool) -> Result<(), Box<dyn Error>> {
     let mut bytes = std::fs::read(source)?;
     let kernel = read::Kernel::parse(&bytes)?;
     let room = kernel.room()?;
@@ -38,7 +43,9 @@ fn embed(source: &str, result: &str) -> Result<(), Box<dyn Error>> {
     let mut names_only = Builder::new();
     kernel.symbols(&mut names_only);
     let mut complete = names_only.clone();
-    kernel.rows(&mut complete)?;
+    if lines {
+        kernel.rows(&mut complete)?;
+    }
 
     let complete = complete.build()?;
     let table =
