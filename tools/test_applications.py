@@ -85,6 +85,21 @@ class Page(unittest.TestCase):
         # Without what a make above this one has set for itself, such as CMDLINE.
         make = dict.fromkeys(("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "CMDLINE"), "")
         self.follow(steps, ROOT, **make)
+        self.check_image(ROOT / "obj" / "kern" / "kernel")
+
+    def check_image(self, kernel):
+        """The file has of the room for symbols what is used, and no more; the rest is memory alone."""
+        readelf = subprocess.run(["readelf", "-SlW", kernel], stdout=subprocess.PIPE, text=True, check=True).stdout
+        row = r" {} +(\w+) +(\w+) (\w+) (\w+) "
+        (table, rest) = (re.search(row.format(name), readelf) for name in (r"\.symbols", r"\.symbols_rest"))
+        self.assertEqual((table[1], rest[1]), ("PROGBITS", "NOBITS"), readelf)
+        address, offset, size = (int(table[i], 16) for i in (2, 3, 4))
+        self.assertEqual(int(rest[2], 16), address + size, readelf)
+        segments = re.findall(r" LOAD +(0x\w+) \w+ \w+ (0x\w+) (0x\w+) R  ", readelf)
+        (start, in_file, in_memory) = (int(number, 16) for number in segments[0])
+        self.assertEqual(start + in_file, offset + size, readelf)
+        self.assertEqual(in_memory - in_file, int(rest[4], 16), readelf)
+        self.assertTrue(size > 0 and in_memory > in_file, readelf)
 
     def test_a_crate_of_ones_own(self):
         way = subprocess.run([ROOT / "tools/kcargo", "--way"], stdout=subprocess.PIPE, text=True, check=True)
