@@ -82,6 +82,18 @@ def tests(boot):
             (*HEAP, re.compile(r"leakcheck: \d+ pages did not go back; 100000 bytes of the heap are in use")),
             "leakcheck -- leak", FAILURE,
         ),
+        *(
+            Test(
+                f"application: heap=poison names {title}", 5, Machine(words=f"heap=poison test=heap-{name}"),
+                (re.compile(rf"kernel panic at kernel/src/heap.rs:\S+ heap: {text}"), "Backtrace:"),
+                status=FAILURE, tags=("application",),
+            )
+            for name, title, text in (
+                ("overrun", "an overrun", r"block (0x\w+) of 24 bytes was overrun: 0x\w+ was written"),
+                ("double-free", "a double free", r"block 0x\w+ of 24 bytes is free already"),
+                ("use-after-free", "a use after free", r"\d+ bytes at 0x\w+ were used after free: 0x\w+ was written"),
+            )
+        ),
         app("pages", "pages", PAGES),
         app("pages, with every feature", "pages", PAGES, cpu="max"),
         app(

@@ -19,7 +19,6 @@ pub(crate) fn run() -> ! {
         // `libjos::application!` defines it, and sees to its type.
         safe fn umain() -> ExitCode;
     }
-    heap::init(cmdline::options().heap_poison);
     platform::init();
     FREE_AT_START.call_once(|| pmap::lock().pages.nfree());
     end(umain())

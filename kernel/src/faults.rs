@@ -1,6 +1,7 @@
 //! Deliberate faults, picked by `test=NAME` on the kernel's command line: each breaks one promise
 //! of the memory system by a real access or call, and must end in a panic that names it.
 
+use core::alloc::Layout;
 use core::arch::asm;
 use core::fmt;
 use core::hint::black_box;
@@ -45,6 +46,9 @@ pub const FAULTS: &[Fault] = &[
     Fault { name: "reserved-bit", commit: reserved_bit },
     Fault { name: "table-outside-ram", commit: table_outside_ram },
     Fault { name: "broken-stack", commit: broken_stack },
+    Fault { name: "heap-overrun", commit: heap_overrun },
+    Fault { name: "heap-double-free", commit: heap_double_free },
+    Fault { name: "heap-use-after-free", commit: heap_use_after_free },
     Fault { name: "fault-in-report", commit: || panic!("{}", Unprintable) },
 ];
 
@@ -113,6 +117,51 @@ fn free_referenced() {
     let page = pmap.page_alloc(AllocFlags::empty()).expect("a free page");
     pmap.pages.page_incref(page).expect("a page in use can be counted");
     pmap.pages.page_free(page);
+}
+
+/// What the faults of the heap ask for. They need `heap=poison` to be found, all but the double free.
+const BLOCK: Layout = Layout::new::<[u8; 24]>();
+
+/// A block of the heap.
+fn block() -> *mut u8 {
+    // SAFETY: the layout has a size.
+    let block = unsafe { alloc::alloc::alloc(BLOCK) };
+    assert!(!block.is_null(), "there is memory");
+    black_box(block)
+}
+
+/// Writes behind a block of the heap.
+fn heap_overrun() {
+    let block = block();
+    // SAFETY: none: this is what the heap must find. What lies there is the heap's own.
+    unsafe {
+        block.add(BLOCK.size()).write_volatile(0);
+        alloc::alloc::dealloc(block, BLOCK);
+    }
+}
+
+/// Frees a block of the heap twice.
+fn heap_double_free() {
+    let block = block();
+    // SAFETY: none: this is what the heap must find.
+    unsafe {
+        alloc::alloc::dealloc(block, BLOCK);
+        alloc::alloc::dealloc(block, BLOCK);
+    }
+}
+
+/// Writes to a block of the heap that is free, and asks for it again.
+fn heap_use_after_free() {
+    let freed = block();
+    // SAFETY: none: this is what the heap must find. The memory is the heap's own.
+    unsafe {
+        alloc::alloc::dealloc(freed, BLOCK);
+        freed.add(8).write_volatile(1);
+    }
+    // It is the first block that is free, or among the first.
+    for _ in 0..1000 {
+        block();
+    }
 }
 
 /// Asks for memory that the page allocator owns by now.

@@ -77,11 +77,14 @@ extern "C" fn on_kernel_stack() -> ! {
     // What only holds on this stack.
     pmap::lock().check_page_installed_pgdir();
 
+    // The heap, from UHEAP up: empty, until somebody allocates.
+    heap::init(cmdline::options().heap_poison);
+
     // The fault that the command line asks for, if any: does not return.
     if let Some(fault) = cmdline::options().fault {
         faults::run(fault);
     }
 
-    // The heap, and all else that an application calls; its `main`; and the end.
+    // What an application calls; its `main`; and the end.
     application::run()
 }

@@ -167,7 +167,7 @@ fn handlers_may_own_areas_and_go_with_theirs() {
 fn a_private_page_is_copied_only_where_it_is_shared() {
     run(|| {
         let (one, other) = (VmArea::allocate(1)?, VmArea::reserve(1)?);
-        one.write(0, b"before");
+        one.write(0, b"before and after");
         other.alias(0, &one, 0, Access::Read)?;
         one.protect(0..1, Access::Read)?;
         let frame = |area: &VmArea| area.translate(0).map(|page| page.pa);
@@ -175,9 +175,12 @@ fn a_private_page_is_copied_only_where_it_is_shared() {
         one.make_private(0)?;
         assert!(frame(&one) != shared && frame(&other) == shared);
         one.write(0, b"after!");
-        let mut bytes = [0; 6];
-        other.read(0, &mut bytes);
-        assert_eq!(&bytes, b"before");
+        let read = |area: &VmArea| {
+            let mut bytes = [0; 16];
+            area.read(0, &mut bytes);
+            bytes
+        };
+        assert_eq!((&read(&one), &read(&other)), (b"after! and after", b"before and after"));
         // It is alone now, and stays where it is.
         other.make_private(0)?;
         assert_eq!(frame(&other), shared);

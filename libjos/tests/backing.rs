@@ -4,9 +4,11 @@
 
 use layout::{Jos64, MB, MemLayout, PGSIZE};
 use libjos::addr::VirtAddr;
+use libjos::format::Perm;
 use libjos::heap::OutOfPages;
 use libjos::mappings::leaves;
 use libjos::os::backing::Backing;
+use libjos::os::memory::map_pages;
 use libjos::pages::{AllocFlags, PageAllocator};
 use libjos::pmap::{Pmap, mem_init};
 use libjos::sim::SimMachine;
@@ -69,6 +71,20 @@ fn out_of_pages_leaves_nothing_behind() {
     for size in [16 * MB, free as u64 * PGSIZE, (free as u64 - 1) * PGSIZE] {
         assert_eq!(backing.map(&mut pmap, START, size), Err(OutOfPages), "{size:#x}");
         assert_eq!((pmap.pages.nfree(), page_sizes(&pmap)), (free, vec![]));
+    }
+}
+
+#[test]
+fn small_pages_that_run_out_in_the_middle_leave_nothing_behind() {
+    let mut pmap = boot(16 * MB);
+    let mut others = exhaust(&mut pmap);
+    // A page needs three tables. Out of pages: for the first page, its tables, the second page.
+    for free in 1..=5 {
+        others.pop().into_iter().for_each(|frame| pmap.pages.page_free(frame));
+        let mapped = map_pages(&mut pmap, START, 2, Perm::KRW, AllocFlags::empty());
+        assert_eq!(mapped.is_ok(), free == 5, "{free} pages are free");
+        assert_eq!(page_sizes(&pmap).len(), if free == 5 { 2 } else { 0 });
+        assert_eq!(pmap.pages.nfree(), if free == 5 { 0 } else { free });
     }
 }
 
