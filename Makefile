@@ -22,6 +22,9 @@ FROM      ?= mem_init## where "make gdb" begins on a machine at reset: mem_init 
 PROFILE   ?= dev## cargo's profile: dev, release (fast) or small
 GRADEFLAGS ?=## options for grade.py, for instance -v; see ./grade.py --help
 BENCHFLAGS ?=## options for the benchmark, for instance --only map-4k --rounds 50
+TARGET    ?= boot_info operations monitor_line## what "make fuzz" fuzzes
+FUZZTIME  ?= 600## seconds for each of them
+MUTANTSFLAGS ?=## options for cargo mutants, for instance -f libjos/src/range.rs or --shard 1/8
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -223,13 +226,25 @@ grade-images: obj/kern/kernel obj/jos.iso obj/grade-words.iso obj/facts.json $(A
   | setup-qemu setup-uefi setup-gdb
 obj/grade-words.cfg: override CMDLINE := colour=mauve test=nonsense
 
-check: fmt-check clippy test doc test-tools test-picture grade ## every test there is: format, clippy, host tests, docs, tools, grade
+check: fmt-check clippy test doc package fuzz-short test-tools test-picture grade ## every test there is, from format to grade
 
 test: | setup-host ## the host tests
 	$(Q)cargo test
 
 miri: | setup-miri ## the host tests under Miri
 	$(Q)cargo +nightly miri test
+
+fuzz: | setup-fuzz ## fuzz the parsers, the memory system against its model, the monitor
+	$(Q)tools/fuzz.sh long $(FUZZTIME) $(TARGET)
+
+# The corpus alone is run by "make test" too, on the stable toolchain.
+fuzz-short: ## some seconds of it, the same each time; skipped where no nightly toolchain can be had
+	$(Q)if tools/setup.sh fuzz; then \
+	  tools/fuzz.sh short 5000 boot_info && tools/fuzz.sh short 200 operations monitor_line; \
+	else echo "fuzz-short: skipped, for want of what is named above"; fi
+
+mutants: | setup-mutants setup-host ## plant faults in layout and libjos, and see whether the tests notice (hours)
+	$(Q)tools/mutants.py $(MUTANTSFLAGS)
 
 fmt: | setup-fmt ## format the sources
 	$(Q)cargo fmt --all
@@ -296,4 +311,4 @@ help: ## this list
 FORCE:
 .PHONY: all image apps-linked run qemu qemu-nox qemu-gdb qemu-nox-gdb gdb print-gdbport grade grade-images \
         check test miri fmt fmt-check clippy doc test-tools bench bench-kernel bench-boot setup clean help \
-        picture film picture-tool screenshots test-picture schemes FORCE
+        picture film picture-tool screenshots test-picture schemes fuzz fuzz-short mutants package FORCE

@@ -131,15 +131,28 @@ setup_component() {
     esac
 }
 
+# setup_nightly WHAT: the nightly toolchain, which WHAT needs.
+setup_nightly() {
+    have_rustup || die "$1 needs rustup (https://rustup.rs) and a nightly toolchain"
+    cargo +nightly --version >/dev/null 2>&1 && return
+    say "installing the nightly Rust toolchain (rustup)"
+    rustup toolchain install nightly --profile minimal >&2 || die "rustup toolchain install nightly failed"
+}
+
 setup_miri() {
-    have_rustup || die "Miri needs rustup (https://rustup.rs) and a nightly toolchain"
-    if ! cargo +nightly --version >/dev/null 2>&1; then
-        say "installing the nightly Rust toolchain (rustup)"
-        rustup toolchain install nightly --profile minimal >&2 || die "rustup toolchain install nightly failed"
-    fi
+    setup_nightly Miri
     cargo +nightly miri --version >/dev/null 2>&1 && return
     say "adding miri and rust-src to the nightly toolchain (rustup)"
     rustup component add --toolchain nightly miri rust-src >&2 || die "rustup cannot add miri"
+}
+
+# setup_cargo_program NAME: a program of cargo's from crates.io, in the user's own cargo folder.
+setup_cargo_program() {
+    setup_rust
+    have "$1" && return
+    say "installing $1 (cargo install)"
+    cargo install --quiet --locked "$1" >&2 || die "cargo install $1 failed"
+    have "$1" || die "$1 is installed, but not in PATH: add cargo's folder for programs (~/.cargo/bin)"
 }
 
 # --- The groups -----------------------------------------------------------------------------------------
@@ -155,6 +168,12 @@ for group in "$@"; do
     fmt) setup_component rustfmt cargo-fmt rustfmt-web ;;
     clippy) setup_component clippy cargo-clippy rust-web-clippy ;;
     miri) setup_miri ;;
+    fuzz)
+        setup_nightly cargo-fuzz
+        setup_cargo_program cargo-fuzz
+        need c++ g++ # libFuzzer comes as source
+        ;;
+    mutants) setup_cargo_program cargo-mutants ;;
     iso)
         need grub-mkrescue grub-common
         need /usr/lib/grub/i386-pc grub-pc-bin

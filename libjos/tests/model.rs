@@ -8,6 +8,7 @@
 mod cases;
 mod layouts;
 mod plain;
+mod strategies;
 
 use layout::{Jos32, Jos64, JosSv39, MemLayout};
 use libjos::format::Format;
@@ -19,12 +20,12 @@ use proptest::prelude::*;
 use proptest::test_runner::{TestError, TestRunner};
 
 use layouts::{Jos57, JosSv48};
-use plain::ops;
 use plain::rig::Rig;
 
 /// Runs sequences on a machine with the map `L` and the format `F`.
 fn follows_the_model<L: MemLayout, F: Format + Mmu>() {
-    let sequence = (prop::bool::weighted(0.1), ops::sequence(if cfg!(miri) { 4 } else { 12 }));
+    let sequence =
+        (prop::bool::weighted(0.1), strategies::sequence(if cfg!(miri) { 4 } else { 12 }));
     let mut runner = TestRunner::new(cases::config(48));
     let result = runner.run(&sequence, |(small_only, steps)| {
         let mut rig = Rig::<L, F>::new(!small_only);

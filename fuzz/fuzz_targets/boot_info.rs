@@ -1,0 +1,7 @@
+//! Boot information as no loader writes it.
+#![no_main]
+
+#[path = "../../boot/tests/inputs/mod.rs"]
+mod inputs;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| inputs::run(bytes));

@@ -1,0 +1,7 @@
+//! Lines at the monitor's prompt.
+#![no_main]
+
+#[path = "../../libjos/tests/inputs/lines.rs"]
+mod inputs;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| inputs::run(bytes));

@@ -1,0 +1,32 @@
+#!/bin/sh
+# fuzz.sh long SECONDS TARGET...: fuzz each target for so long.
+# fuzz.sh short RUNS TARGET...: the corpus and then new inputs, so many in all and the same ones each time.
+#
+# What a long run finds goes to obj/fuzz/TARGET, and the next one begins there; the corpus in the tree stays
+# what somebody chose. An input that fails is kept as obj/fuzz/TARGET-crash-...; copied to fuzz/corpus/TARGET
+# it is a test that `cargo test` runs.
+set -eu
+cd "$(dirname "$0")/.."
+how=$1
+amount=$2
+shift 2
+for target in "$@"; do
+    found=obj/fuzz/$target
+    log=obj/fuzz/$target.log
+    if [ "$how" = short ]; then
+        found=obj/fuzz/short
+        rm -rf $found
+        set -- -runs="$amount" -seed=64
+    else
+        set -- -max_total_time="$amount"
+    fi
+    mkdir -p "$found"
+    [ ! -e "fuzz/$target.dict" ] || set -- "$@" -dict="fuzz/$target.dict"
+    echo "fuzzing $target, a $how run of $amount; its output: $log"
+    if ! cargo +nightly fuzz run --fuzz-dir fuzz "$target" "$found" "fuzz/corpus/$target" -- \
+        "$@" -max_len=2048 -rss_limit_mb=4096 -artifact_prefix="obj/fuzz/$target-" >"$log" 2>&1; then
+        tail -n 40 "$log"
+        exit 1
+    fi
+    grep '^Done' "$log"
+done
