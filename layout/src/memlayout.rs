@@ -37,7 +37,7 @@ pub trait MemLayout: 'static {
     const EXTPHYSMEM: u64 = if Self::PHYS_BASE == 0 { MB } else { Self::PHYS_BASE };
 
     /// Whether addresses are sign-extended, so that a non-canonical hole parts two halves.
-    const HALVES: bool = Self::VA_BITS < 64 && Self::VA_BITS != 32;
+    const HALVES: bool = Self::VA_BITS > 32;
 
     /// The highest virtual address.
     const VA_LAST: u64 = if Self::HALVES { u64::MAX } else { u32::MAX as u64 };
@@ -128,4 +128,28 @@ pub(crate) const fn assert_layout<L: MemLayout + ?Sized>() {
     // The array `pages` has room for as many frames as can be shown, at 8 bytes a frame.
     assert!((L::WINDOW_SIZE + L::PHYSMAP_MAX) / PGSIZE * 8 <= L::PTSIZE);
     region::assert_tiles(L::REGIONS, L::VA_LAST);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// JOS's map, with RAM that begins where no large page does.
+    enum OddBase {}
+
+    impl MemLayout for OddBase {
+        const NAME: &'static str = "OddBase";
+        const VA_BITS: u32 = 32;
+        const PTSIZE: u64 = 4 * MB;
+        const SELF_MAP: bool = true;
+        const PHYS_BASE: u64 = MB;
+        const PHYSMAP_MAX: u64 = 0;
+    }
+
+    /// At compile time this is an error, which no test can show.
+    #[test]
+    #[should_panic(expected = "PHYS_BASE.is_multiple_of(GB)")]
+    fn a_map_must_keep_its_promises() {
+        assert_layout::<OddBase>();
+    }
 }
