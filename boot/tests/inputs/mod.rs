@@ -6,19 +6,49 @@ use layout::{Jos32, Jos64, JosSv39, MemLayout, PGSIZE};
 use libjos::addr::PhysAddr;
 use libjos::memory_map::{MemoryKind, MemoryMap, MemoryMapEntry};
 
-/// Bytes of the information's address, after as many of the loader's magic.
-const WORD: usize = 4;
+/// Bytes of a register, as the entry code keeps it.
+const REGISTER: usize = 4;
+/// In EAX, what no loader leaves there: tags follow, out of which boot information is made.
+const TAGS: u32 = u32::from_le_bytes(*b"tags");
 
 /// Parses boot information: the bytes are what the entry code finds in EAX (the loader's magic) and
 /// EBX (an address), then memory from address 0 on. Whatever they are, nothing panics; what is
 /// accepted can be walked to its end; the memory map is what the entries say, page by page.
+///
+/// A change to one tag seldom leaves the chain of all tags whole. Behind [`TAGS`] the chain is made
+/// here, so that a fuzzer comes to what is in the tags.
 pub(crate) fn run(bytes: &[u8]) {
-    let Some((registers, memory)) = bytes.split_at_checked(2 * WORD) else { return };
-    let (magic, at) = registers.split_at(WORD);
+    let Some((registers, memory)) = bytes.split_at_checked(2 * REGISTER) else { return };
+    let (eax, ebx) = registers.split_at(REGISTER);
     let word = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("four bytes"));
-    let Some(protocol) = Protocol::from_magic(word(magic)) else { return };
-    let at = u64::from(word(at));
+    match (word(eax), Protocol::from_magic(word(eax))) {
+        (TAGS, _) => parse(Protocol::Multiboot2, 0, &chain(memory)),
+        (_, Some(protocol)) => parse(protocol, word(ebx).into(), memory),
+        (_, None) => {}
+    }
+}
 
+/// Multiboot2 information of tags that are each a byte for the type, one for the payload's size,
+/// and the payload.
+fn chain(mut bytes: &[u8]) -> Vec<u8> {
+    let mut tags = Vec::new();
+    let mut tag = |kind: u8, payload: &[u8]| {
+        tags.extend(u32::from(kind).to_le_bytes());
+        tags.extend((8 + payload.len() as u32).to_le_bytes());
+        tags.extend(payload);
+        tags.resize(tags.len().next_multiple_of(8), 0);
+    };
+    while let [kind, size, rest @ ..] = bytes {
+        let (payload, rest) = rest.split_at(rest.len().min((*size).into()));
+        tag(*kind, payload);
+        bytes = rest;
+    }
+    tag(0, &[]);
+    let total_size = 8 + tags.len() as u64;
+    [&total_size.to_le_bytes()[..], &tags].concat()
+}
+
+fn parse(protocol: Protocol, at: u64, memory: &[u8]) {
     // Aligned, as memory is.
     let mut aligned = vec![0; memory.len() + 7];
     let start = aligned.as_ptr().align_offset(8);

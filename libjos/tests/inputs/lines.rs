@@ -38,44 +38,58 @@ impl Names for OneName {
     }
 }
 
+/// The monitor, on a machine that is booted when a command asks for it: that takes most of the time.
+#[derive(Default)]
+struct Monitor {
+    pmap: Option<Pmap<SimMachine<Jos64, X86_64>>>,
+    held: Held,
+}
+
 /// Types the lines in `bytes`. Whatever they are, no command panics, what is printed fits the
 /// screen, and no page is lost.
 pub(crate) fn run(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
-    let mut pmap = mem_init(machine, boot);
-    pmap.machine.move_to_kernel_stack();
-    let mut held = Held::new();
+    let mut monitor = Monitor::default();
     for line in text.lines().take(MAX_LINES) {
-        type_line(&mut pmap, &mut held, line);
+        monitor.type_line(line);
         if let Ok(words) = split(line) {
             words.as_slice().iter().for_each(|word| sum(word));
         }
     }
-    pmap.check_page_free_list();
+    if let Some(mut pmap) = monitor.pmap {
+        pmap.check_page_free_list();
+    }
 }
 
-fn type_line(pmap: &mut Pmap<SimMachine<Jos64, X86_64>>, held: &mut Held, line: &str) {
-    let Ok(words) = split(line) else { return };
-    let Some((name, words)) = words.as_slice().split_first() else { return };
-    let Some(command) = find(name) else { return };
-    let arguments = Arguments::new(words, command.options);
-    // By force the kernel may be broken; what is not of the memory system is not here.
-    let Verb::Memory(verb) = command.verb else { return };
-    if arguments.force {
-        return;
-    }
-    let mut out = Reader::default();
-    let loader = MemoryMapEntry { base: 0, length: 5 * MB, kind: MemoryKind::Usable };
-    let mut session = Session { pmap, held, names: &OneName, out: &mut out };
-    let result = session.run(verb, &arguments, [loader].into_iter());
-    let stopped = matches!(result, Err(CommandError::Stopped));
-    assert_eq!(stopped, out.0.len() > PATIENCE, "{line}: {result:?}");
-    if let Err(error) = result {
-        assert!(stopped || !error.to_string().is_empty(), "{line}: {error:?}");
-    }
-    if let Some(wide) = out.0.lines().find(|line| line.len() > 80) {
-        panic!("{line}: too wide: {wide}");
+impl Monitor {
+    fn type_line(&mut self, line: &str) {
+        let Ok(words) = split(line) else { return };
+        let Some((name, words)) = words.as_slice().split_first() else { return };
+        let Some(command) = find(name) else { return };
+        let arguments = Arguments::new(words, command.options);
+        // By force the kernel may be broken; what is not of the memory system is not here.
+        let Verb::Memory(verb) = command.verb else { return };
+        if arguments.force {
+            return;
+        }
+        let pmap = self.pmap.get_or_insert_with(|| {
+            let (machine, boot) = SimMachine::new(5 * MB);
+            let mut pmap = mem_init(machine, boot);
+            pmap.machine.move_to_kernel_stack();
+            pmap
+        });
+        let mut out = Reader::default();
+        let loader = MemoryMapEntry { base: 0, length: 5 * MB, kind: MemoryKind::Usable };
+        let mut session = Session { pmap, held: &mut self.held, names: &OneName, out: &mut out };
+        let result = session.run(verb, &arguments, [loader].into_iter());
+        let stopped = matches!(result, Err(CommandError::Stopped));
+        assert_eq!(stopped, out.0.len() > PATIENCE, "{line}: {result:?}");
+        if let Err(error) = result {
+            assert!(stopped || !error.to_string().is_empty(), "{line}: {error:?}");
+        }
+        if let Some(wide) = out.0.lines().find(|line| line.len() > 80) {
+            panic!("{line}: too wide: {wide}");
+        }
     }
 }
 
