@@ -11,7 +11,7 @@ fn a_pc_has_a_hole_below_1_mb() {
 
 #[test]
 fn wide_addresses_have_two_halves() {
-    assert!(!Jos32::HALVES && Jos64::HALVES && JosSv39::HALVES);
+    assert_eq!([Jos32::HALVES, Jos64::HALVES, JosSv39::HALVES], [false, true, true]);
     assert_eq!((Jos32::VA_LAST, Jos64::VA_LAST), (0xFFFF_FFFF, u64::MAX));
     assert_eq!((Jos64::LOWER_END, Jos64::UPPER_START), (1 << 47, 0xFFFF_8000_0000_0000));
     assert_eq!((JosSv39::LOWER_END, JosSv39::UPPER_START), (1 << 38, 0xFFFF_FFC0_0000_0000));

@@ -30,6 +30,34 @@ fn round_trip<F: Format>() {
     assert_eq!(F::self_map(PhysAddr::new(0x5000)).is_some(), F::SELF_MAP);
 }
 
+/// What the processor has noted of a page stays where it stands in an entry.
+fn notes<F: Format>(bits: [(bool, bool, u64); 3]) {
+    for level in (0..F::LEVELS).filter(|level| F::LEAF_LEVELS & 1 << level != 0) {
+        let pa = PhysAddr::new(F::page_size(level));
+        let entry =
+            |accessed, dirty| F::encode(level, &Leaf { pa, perm: Perm::UR, accessed, dirty });
+        for (accessed, dirty, bits) in bits {
+            let word = entry(accessed, dirty);
+            assert_eq!(word.to_u64() & bits, bits, "{} level {level}", F::NAME);
+            let Entry::Leaf(leaf) = F::decode(level, word) else { panic!("no leaf") };
+            assert_eq!((leaf.accessed, leaf.dirty), (accessed, dirty), "{} level {level}", F::NAME);
+        }
+    }
+}
+
+#[test]
+fn accessed_and_dirty() {
+    // Intel SDM vol. 3A, 4.8: bits 5 and 6.
+    let intel = [(false, false, 0), (true, false, 0x20), (true, true, 0x60)];
+    notes::<X86_64>(intel);
+    notes::<La57>(intel);
+    notes::<I386>(intel);
+    // RISC-V marks them beforehand; bits 6 and 7.
+    let risc_v = [(true, false, 0x40), (true, true, 0xC0), (true, false, 0x40)];
+    notes::<Sv39>(risc_v);
+    notes::<Sv48>(risc_v);
+}
+
 #[test]
 fn x86_64() {
     round_trip::<X86_64>();
