@@ -30,13 +30,16 @@ def run_pass(tests, options):
     """Runs these tests on the mutants, keeps what comes of each, and returns the exit status."""
     # To cargo's builds too, or all tests would be built each time.
     tests = ["--cargo-arg=" + option for option in tests]
-    status = subprocess.run([*COMMAND, "--output", str(OUT), *tests, *options], check=False).returncode
-    results = known()
-    for outcome in OUTCOMES:
-        for name in (OUT / "mutants.out" / f"{outcome}.txt").read_text().splitlines():
-            results[name] = outcome
-    KNOWN.write_text(json.dumps(results, indent=0, sort_keys=True) + "\n")
-    return status
+    try:
+        return subprocess.run([*COMMAND, "--output", str(OUT), *tests, *options], check=False).returncode
+    finally:
+        # What an interrupted run has found counts too.
+        results = known()
+        for outcome in OUTCOMES:
+            file = OUT / "mutants.out" / f"{outcome}.txt"
+            for name in file.read_text().splitlines() if file.exists() else []:
+                results[name] = outcome
+        KNOWN.write_text(json.dumps(results, indent=0, sort_keys=True) + "\n")
 
 
 def table():
