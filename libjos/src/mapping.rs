@@ -122,3 +122,27 @@ impl<M: Machine> Pmap<M> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::ALLOC_ZERO;
+    use crate::pmap::mem_init;
+    use crate::sim::SimMachine;
+    use crate::x86_64::X86_64;
+    use layout::{Jos64, MB};
+
+    /// Bits that no table translates do not make another name of a page.
+    #[test]
+    fn what_is_not_canonical_has_no_page() {
+        let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
+        let mut pmap = mem_init(machine, boot);
+        let pgdir = pmap.uvmcreate().unwrap();
+        let frame = pmap.page_alloc(ALLOC_ZERO).unwrap();
+        let va = VirtAddr::new(0x1000);
+        pmap.page_insert(pgdir, frame, va, Perm::URW).unwrap();
+        assert_eq!(pmap.page_lookup(pgdir, va).map(|(found, _)| found), Some(frame));
+        assert_eq!(pmap.page_lookup(pgdir, va + (1 << 48)), None);
+        assert_eq!(pmap.va2pa(pgdir, va + (1 << 48)), None);
+    }
+}
