@@ -145,4 +145,19 @@ mod tests {
         assert_eq!(pmap.page_lookup(pgdir, va + (1 << 48)), None);
         assert_eq!(pmap.va2pa(pgdir, va + (1 << 48)), None);
     }
+
+    /// In the kernel's half a change by any page directory is one in the directory in use.
+    #[test]
+    fn the_shared_half_is_flushed_whichever_directory_changes() {
+        let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
+        let mut pmap = mem_init(machine, boot);
+        let (pgdir, kern_pgdir) = (pmap.uvmcreate().unwrap(), pmap.kern_pgdir());
+        pmap.switchuvm(pgdir);
+        let frame = pmap.page_alloc(ALLOC_ZERO).unwrap();
+        let va = VirtAddr::new(Jos64::MMIOBASE);
+        pmap.page_insert(kern_pgdir, frame, va, Perm::KRW).unwrap();
+        assert_eq!(pmap.machine.probe_load(va), Ok(0));
+        pmap.page_remove(kern_pgdir, va).unwrap();
+        assert!(pmap.machine.probe_load(va).is_err(), "the page is still in the TLB");
+    }
 }
