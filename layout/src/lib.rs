@@ -22,6 +22,11 @@ mod memlayout;
 mod picture;
 mod region;
 
+/// The examples of README.md are tests too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub use jos32::Jos32;
 pub use jos64::Jos64;
 pub use jossv39::JosSv39;
