@@ -176,6 +176,7 @@ STEPS = session(*(("jos step", *said) for said in (
     (r"boot_alloc: Allocates `n` bytes, .*", r"  libjos/.*\.rs:\d+: let kern_pgdir = .*",
      r"  It returned PhysAddr\(.*\)\."),
     (r"boot_alloc: Allocates `n` bytes, .*", r"  It returned PhysAddr\(.*\)\.", STAYS),
+    (r"boot_alloc: Allocates `n` bytes, .*", r"  It returned PhysAddr\(.*\)\.", STAYS),
     (r"  kern_pgdir: \+ entry \[510\] is the directory itself: its tables show at 0xffffff0000000000",
      r"  pages: 65504 PageInfos at 0x[0-9a-f]+, not set yet"),
     (r"page_init: Puts every page of .*", r"  page.*: not set yet -> reserved, pp_ref 1",

@@ -228,6 +228,7 @@ impl<M: Machine> Pmap<M> {
     /// Puts all RAM that is used on the free list except page 0 (which holds the real-mode
     /// vectors and would look like a null pointer), the IO hole, the kernel, and what the loader
     /// left and `boot_alloc` handed out. Closes `boot_alloc`.
+    #[inline(always)] // so that, where gdb stops in the one of `pages`, mem_init is one frame up
     fn page_init(&mut self) {
         match self.free_at_boot() {
             Ok(free) => {

@@ -127,8 +127,8 @@ PRINTERS = {
     r"libjos::range_set::RangeSet": Ranges,
     r"libjos::format::Perm": Perms,
     r"libjos::format::Leaf": Leaf,
-    r"libjos::pages::Frame": Frame,
-    r"libjos::pages::PageInfo": Info,
+    r"libjos::pages::info::Frame": Frame,
+    r"libjos::pages::info::PageInfo": Info,
     r"libjos::pgdir::Pte": Place,
     r"boot::entry_pgdir::Table": Table,
 }
