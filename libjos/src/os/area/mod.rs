@@ -8,210 +8,23 @@
 //!
 //! Between two areas lies a page that is never mapped.
 
+mod access;
+mod areas;
+
+pub use access::{Access, Translation, VmError};
+pub(super) use areas::resolve;
+pub use areas::{AREAS_END, AREAS_START, AreaFault, Areas};
+
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
-use core::fmt;
-use core::mem::ManuallyDrop;
 use core::ops::Range;
 
-use layout::{Jos64, MemLayout, PGSIZE, round_down};
+use layout::PGSIZE;
 
 use super::memory::Memory;
-use super::{Platform, with};
-use crate::addr::{PhysAddr, VirtAddr};
-use crate::format::Perm;
+use super::with;
+use crate::addr::VirtAddr;
 use crate::machine::Fault;
-use crate::pgdir::MapError;
-
-/// Where areas begin: half way up the application's addresses. What lies below is the heap's.
-pub const AREAS_START: u64 = round_down(Jos64::LOWER_END / 2, Jos64::PTSIZE);
-/// Where they end.
-pub const AREAS_END: u64 = Jos64::USTACKTOP;
-
-/// What may be done with a page. (Nothing that an application maps can be executed.)
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Access {
-    /// Reading.
-    Read,
-    /// Reading and writing.
-    ReadWrite,
-}
-
-impl Access {
-    /// In a page table: the kernel's, for that is what runs.
-    pub(super) const fn perm(self) -> Perm {
-        match self {
-            Self::Read => Perm::KR,
-            Self::ReadWrite => Perm::KRW,
-        }
-    }
-
-    /// What `perm` lets an application do.
-    pub(super) const fn of(perm: Perm) -> Self {
-        if perm.contains(Perm::W) { Self::ReadWrite } else { Self::Read }
-    }
-}
-
-/// `r-` or `rw`.
-impl fmt::Display for Access {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Read => "r-",
-            Self::ReadWrite => "rw",
-        })
-    }
-}
-
-/// What a page is mapped to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Translation {
-    /// The frame's physical address.
-    pub pa: PhysAddr,
-    /// What may be done with it here.
-    pub access: Access,
-    /// How many addresses lead to the frame.
-    pub pp_ref: u32,
-}
-
-/// Why a call for pages failed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum VmError {
-    /// There are not enough free pages.
-    OutOfMemory {
-        /// Pages that were asked for.
-        asked: usize,
-        /// Pages that are free.
-        free: usize,
-    },
-    /// There are not enough addresses in a row.
-    OutOfAddresses {
-        /// Pages that were asked for.
-        asked: usize,
-    },
-    /// The page tables cannot be changed as asked.
-    Map(MapError),
-}
-
-impl fmt::Display for VmError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OutOfMemory { asked, free } => {
-                write!(f, "out of memory: {asked} pages asked for, {free} are free")
-            }
-            Self::OutOfAddresses { asked } => {
-                write!(f, "out of addresses: {asked} pages in a row asked for")
-            }
-            Self::Map(error) => error.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for VmError {}
-
-impl From<MapError> for VmError {
-    fn from(error: MapError) -> Self {
-        Self::Map(error)
-    }
-}
-
-/// A page fault in an area.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct AreaFault {
-    /// The page of the area.
-    pub page: usize,
-    /// Bytes from the area's start to the address.
-    pub offset: u64,
-    /// Whether the page was there, so that its permissions forbade the access.
-    pub present: bool,
-    /// Whether the access was a write.
-    pub write: bool,
-}
-
-/// Decides about a fault: true means that the access can be tried again.
-type Handler = Box<dyn FnMut(&VmArea, AreaFault) -> bool + Send>;
-
-/// The areas that there are.
-#[derive(Default)]
-pub struct Areas(BTreeMap<VirtAddr, Reserved>);
-
-/// Addresses that are taken.
-struct Reserved {
-    npages: usize,
-    /// None while it runs, too.
-    handler: Option<Handler>,
-}
-
-impl Areas {
-    /// None yet.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self(BTreeMap::new())
-    }
-
-    /// Takes the first `npages` pages in a row that are free, with one more behind them.
-    fn reserve(&mut self, npages: usize) -> Option<VirtAddr> {
-        let needed = (npages as u64).checked_add(1)?.checked_mul(PGSIZE)?;
-        let mut start = VirtAddr::new(AREAS_START);
-        for (base, taken) in &self.0 {
-            if *base - start >= needed {
-                break;
-            }
-            start = *base + (taken.npages as u64 + 1) * PGSIZE;
-        }
-        if VirtAddr::new(AREAS_END) - start < needed {
-            return None;
-        }
-        self.0.insert(start, Reserved { npages, handler: None });
-        Some(start)
-    }
-
-    /// Gives the addresses from `base` on free. What comes back is to be dropped when nothing is
-    /// locked any more: a handler may own other areas.
-    fn release(&mut self, base: VirtAddr) -> Option<Reserved> {
-        let taken = self.0.remove(&base);
-        if self.0.is_empty() {
-            // An empty map may still hold memory.
-            self.0 = BTreeMap::new();
-        }
-        taken
-    }
-
-    /// The area that `va` lies in, and where it begins.
-    fn find(&mut self, va: VirtAddr) -> Option<(VirtAddr, &mut Reserved)> {
-        let (&base, taken) = self.0.range_mut(..=va).next_back()?;
-        (va - base < taken.npages as u64 * PGSIZE).then_some((base, taken))
-    }
-}
-
-impl fmt::Debug for Areas {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.0.iter().map(|(base, taken)| (base, taken.npages))).finish()
-    }
-}
-
-/// Asks the handler of the area that `fault` happened in. Whether the access can be tried again.
-pub(super) fn resolve(platform: &dyn Platform, fault: &Fault) -> bool {
-    let mut areas = platform.areas().lock();
-    let Some((base, taken)) = areas.find(fault.va) else { return false };
-    // The application has the one that its pages go back with.
-    let area = ManuallyDrop::new(VmArea { base, npages: taken.npages });
-    // Taken out while it runs, so that a fault of its own is the end.
-    let Some(mut handler) = taken.handler.take() else { return false };
-    drop(areas);
-
-    let offset = fault.va - base;
-    let page = (offset / PGSIZE) as usize;
-    let Fault { present, write, .. } = *fault;
-    let resolved = handler(&area, AreaFault { page, offset, present, write })
-        // Or the same fault would come again for ever.
-        && area.translate(page).is_some_and(|now| !write || now.access == Access::ReadWrite);
-
-    if let Some(taken) = platform.areas().lock().0.get_mut(&base) {
-        // Unless it has put another in its place.
-        taken.handler.get_or_insert(handler);
-    }
-    resolved
-}
+use areas::Handler;
 
 /// Whole pages of addresses that the application has for itself. All offsets count bytes, and all
 /// page numbers pages, from the area's start. When it is dropped its pages go back.
@@ -389,12 +202,10 @@ impl VmArea {
     /// print only if the fault cannot happen within a line that is being printed; a fault of its
     /// own in the same area is not handled.
     pub fn on_fault(&self, handler: impl FnMut(&Self, AreaFault) -> bool + Send + 'static) {
-        let mut handler: Option<Handler> = Some(Box::new(handler));
-        with(|platform| {
-            if let Some(taken) = platform.areas().lock().0.get_mut(&self.base) {
-                core::mem::swap(&mut taken.handler, &mut handler);
-            }
-        });
+        let handler: Handler = Box::new(handler);
+        // The old one is dropped when nothing is locked any more: it may own other areas.
+        let old = with(|platform| platform.areas().lock().set_handler(self.base, handler));
+        drop(old);
     }
 
     /// Reads the bytes at `offset`.
