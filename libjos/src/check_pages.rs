@@ -273,8 +273,8 @@ impl<M: Machine> Pmap<M> {
         sum
     }
 
-    /// Proves that the page allocator allocates and frees as it must: `check_allocator` for the
-    /// one in use.
+    /// Proves that `pages` allocates and frees as it must: every free page once and then none,
+    /// zeroed if asked, and none that is freed twice, in use or reserved.
     ///
     /// # Panics
     ///
@@ -286,8 +286,7 @@ impl<M: Machine> Pmap<M> {
     }
 }
 
-/// Proves that `pages` allocates and frees as it must: every free page once and then none, zeroed
-/// if asked, and none that is freed twice, in use or reserved. Leaves as many pages free as it
+/// [`Pmap::check_page_alloc`] for any allocator. Leaves as many pages free as it
 /// found, in the same order. Of a long free list it takes the first pages, and sets the others
 /// aside: [`Pmap::check_page_free_list`] has proved all of it. Pages from `end` on are not taken.
 ///
