@@ -34,6 +34,9 @@ pub(crate) struct Found {
 
 impl<M: Machine> Pmap<M> {
     /// Translates `va` as a processor does (JOS's `check_va2pa`).
+    ///
+    /// Inlined, so that with the level known at each turn the loop unrolls: it runs for every page.
+    #[inline(always)]
     pub(crate) fn check_va2pa(&self, pgdir: PhysAddr, va: u64) -> Found {
         let mut table = pgdir;
         let mut allowed = Perm::all();
