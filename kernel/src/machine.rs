@@ -85,7 +85,7 @@ impl PhysMem for Pc {
 
     fn store_run<W: Word>(&self, pa: PhysAddr, first: W, step: W, count: usize) {
         /// Stores to a turn of the loop: a page table is some hundred of them.
-        const UNROLLED: usize = 8;
+        const UNROLLED: usize = 16;
         let mut next = kaddr::<W>(pa, W::BYTES * count as u64);
         let mut word = first;
         let mut store = |count: usize| {
