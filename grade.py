@@ -235,6 +235,13 @@ TESTS = [
         "monitor: exit 3 is a failure", 5, Machine(typed=("exit 3\r",)),
         (*WELCOME, "K> exit 3"), status=FAILURE, tags=("monitor",),
     ),
+    *(
+        Test(
+            f"monitor: reboot, {board}", 5, Machine(board=board, typed=("reboot\r",)),
+            (*WELCOME, "K> reboot"), resets=True, tags=("monitor", "board"),
+        )
+        for board in ("pc", "q35", "microvm")
+    ),
     Test(
         "monitor: hostile input", 5,
         Machine(

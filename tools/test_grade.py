@@ -149,6 +149,12 @@ class Judgement(GraderCase):
         self.qemu(status=0, event=b"guest-reset", prompt=False)
         self.assert_fails(self.judge(), "triple fault")
 
+    def test_a_reset_that_is_wanted_must_come(self):
+        self.qemu(status=0, event=b"guest-reset", prompt=False)
+        self.assertEqual(self.judge(resets=True), [])
+        self.qemu()
+        self.assert_fails(self.judge(resets=True), "did not reset itself")
+
     def test_power_off_is_no_end_even_with_the_right_status(self):
         self.qemu(event=b"guest-shutdown")
         self.assert_fails(self.judge(), "guest-shutdown")
