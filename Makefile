@@ -231,8 +231,8 @@ check: fmt-check clippy test doc package fuzz-short test-tools test-picture grad
 test: | setup-host ## the host tests
 	$(Q)cargo test
 
-miri: | setup-miri ## the host tests under Miri
-	$(Q)cargo +nightly miri test
+miri: | setup-miri ## the host tests of the crates that have unsafe code, under Miri
+	$(Q)cargo +nightly miri test -p layout -p libjos -p boot
 
 fuzz: | setup-fuzz ## fuzz the parsers, the memory system against its model, the monitor
 	$(Q)tools/fuzz.sh long $(FUZZTIME) $(TARGET)

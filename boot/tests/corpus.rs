@@ -5,6 +5,7 @@ mod inputs;
 use std::path::Path;
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri opens no files")]
 fn boot_information() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/boot_info");
     let mut count = 0;
