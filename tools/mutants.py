@@ -4,7 +4,7 @@ test sees each. `make mutants` runs it; docs/mutants.md has the results.
 
 In two passes, because most faults are seen by the unit tests, which are built and run in half the time: all
 other tests are only asked about what those miss. What came of each mutant is kept in obj/mutants/all.json, so
-that a run may be of some files (-f libjos/src/range.rs) or of a part (--shard 1/8). `mutants.py --table`
+that a run may be of some files (-f libjos/src/pgdir.rs) or of a part (--shard 1/8). `mutants.py --table`
 prints what is known so far, a line a file.
 """
 
