@@ -33,16 +33,34 @@ impl<M: Machine> Pmap<M> {
         perm: Perm,
     ) -> Result<(), MapError> {
         let va = va.page_start();
-        let counted = Self::is_counted(va);
         // Counted first, so that mapping the same frame again does not free it in between.
-        if counted {
+        if Self::is_counted(va) {
             self.pages.page_incref(frame)?;
         }
+        match self.walk(pgdir, va) {
+            Stop { level: 0, at, entry: Entry::Absent } if M::Format::is_canonical(va) => {
+                self.machine.store(at, M::Format::leaf(0, self.pages.page2pa(frame), perm));
+                Ok(())
+            }
+            _ => self.insert_otherwise(pgdir, frame, va, perm),
+        }
+    }
+
+    /// What [`page_insert`](Self::page_insert) does where tables are missing, or another page is
+    /// mapped. `frame` is counted already.
+    #[inline(never)]
+    fn insert_otherwise(
+        &mut self,
+        pgdir: PhysAddr,
+        frame: Frame,
+        va: VirtAddr,
+        perm: Perm,
+    ) -> Result<(), MapError> {
         let pte = match self.pgdir_walk(pgdir, va, true) {
             Ok(Some(pte)) => pte,
             Ok(None) => unreachable!("pgdir_walk makes the table that it is asked to make"),
             Err(error) => {
-                if counted {
+                if Self::is_counted(va) {
                     self.pages.page_uncount(frame);
                 }
                 return Err(error);
@@ -76,12 +94,18 @@ impl<M: Machine> Pmap<M> {
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn page_remove(&mut self, pgdir: PhysAddr, va: VirtAddr) -> Result<(), MapError> {
         let va = va.page_start();
-        if let Some(pte) = self.pgdir_walk(pgdir, va, false)? {
-            let old = M::Format::decode(0, self.machine.load(pte.pa));
-            self.machine.store(pte.pa, WordOf::<M>::ZERO);
-            self.drop_page(pgdir, va, old);
+        match self.walk(pgdir, va) {
+            _ if !M::Format::is_canonical(va) => Err(MapError::NonCanonical { va }),
+            Stop { level: 0, at, entry } => {
+                self.machine.store(at, WordOf::<M>::ZERO);
+                self.drop_page(pgdir, va, entry);
+                Ok(())
+            }
+            Stop { level, entry: Entry::Leaf(_), .. } => {
+                Err(MapError::LargePage { va, size: M::Format::page_size(level) })
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Ends the life of a mapping at `va` whose entry is already gone: first its translation,
