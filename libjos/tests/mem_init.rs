@@ -101,6 +101,7 @@ fn all_of_64_gb_is_used_and_what_pages_has_no_room_for_is_said() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too much RAM")]
 fn a_limit_leaves_ram_unused_as_on_jos() {
     let (machine, mut info) = SimMachine::<Jos64, X86_64>::new(300 * MB);
     info.memory.limit(PhysAddr::new(256 * MB));
