@@ -164,6 +164,24 @@ fn handlers_may_own_areas_and_go_with_theirs() {
 }
 
 #[test]
+fn a_handler_that_owns_areas_may_put_another_in_its_place() {
+    run(|| {
+        let (area, store) = (VmArea::reserve(2)?, VmArea::allocate(1)?);
+        area.on_fault(move |area, fault| {
+            area.on_fault(|area, fault| {
+                area.map(fault.page..fault.page + 1, Access::ReadWrite).is_ok()
+            });
+            area.alias(fault.page, &store, 0, Access::Read).is_ok()
+        });
+        assert_eq!(area.load(0), 0);
+        // With the first handler its area went, so the frame has one use left.
+        assert_eq!(area.translate(0).map(|page| page.pp_ref), Some(1));
+        area.store(PGSIZE, 1);
+        Ok::<_, VmError>(())
+    });
+}
+
+#[test]
 fn a_private_page_is_copied_only_where_it_is_shared() {
     run(|| {
         let (one, other) = (VmArea::allocate(1)?, VmArea::reserve(1)?);

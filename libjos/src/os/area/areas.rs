@@ -114,9 +114,13 @@ pub(in crate::os) fn resolve(platform: &dyn Platform, fault: &Fault) -> bool {
         // Or the same fault would come again for ever.
         && area.translate(page).is_some_and(|now| !write || now.access == Access::ReadWrite);
 
-    if let Some(taken) = platform.areas().lock().0.get_mut(&base) {
-        // Unless it has put another in its place.
-        taken.handler.get_or_insert(handler);
+    // Back in its place, unless it has put another there. Then it is dropped when nothing is locked
+    // any more: it may own other areas.
+    let mut handler = Some(handler);
+    if let Some(taken) = platform.areas().lock().0.get_mut(&base)
+        && taken.handler.is_none()
+    {
+        core::mem::swap(&mut taken.handler, &mut handler);
     }
     resolved
 }
