@@ -167,8 +167,9 @@ impl<M: Machine> Pmap<M> {
             let before = || self.never_free().take(i).map(|(_, other)| other);
             let is_alone = !before().any(|other| other.overlaps(&range));
             let first_of = |pa| is_alone || !before().any(|other| other.contains(pa));
-            let lost =
-                range.pages().filter(|pa| *pa < end && usable.contains(*pa) && first_of(*pa));
+            // A loader may reserve more than there is.
+            let range = range.intersection(&PhysRange::new(PhysAddr::new(0), end));
+            let lost = range.pages().filter(|pa| usable.contains(*pa) && first_of(*pa));
             pages -= lost.count() as u64;
         }
         pages as usize

@@ -3,7 +3,7 @@
 mod layouts;
 
 use layout::{GB, Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
-use libjos::addr::PhysAddr;
+use libjos::addr::{PhysAddr, PhysRange};
 use libjos::format::Format;
 use libjos::i386::I386;
 use libjos::kaddr::kaddr;
@@ -98,6 +98,17 @@ fn all_of_64_gb_is_used_and_what_pages_has_no_room_for_is_said() {
     let pmap = boot::<Jos64, X86_64>(200 * GB);
     assert!(pmap.machine.log.contains("\nUnused: "), "{}", pmap.machine.log);
     assert!(pmap.pages_memory().size() < Jos64::WINDOW_SIZE);
+}
+
+/// Or a check would look at each page of it.
+#[test]
+fn a_reservation_far_beyond_all_ram_does_no_harm() {
+    let (machine, mut info) = SimMachine::<Jos64, X86_64>::new(8 * MB);
+    let range = PhysRange::from_size(PhysAddr::new(6 * MB), u64::MAX / 2);
+    info.reserved.insert_covering(range).expect("a set of ranges has room for it");
+    let pmap = mem_init(machine, info);
+    assert!(pmap.machine.log.ends_with("check_page_free_list() succeeded!\n"));
+    assert!(pmap.pages.pa2page(range.start).is_some_and(|frame| !pmap.pages.info(frame).is_free()));
 }
 
 #[test]
