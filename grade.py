@@ -124,6 +124,15 @@ TESTS = [
     ),
     Test("memory: 16G", 5, Machine(memory="16G"), boots(16384 * MB), whole=True, tags=("memory",)),
     Test(
+        "memory: 5G, by pages of 1 GB", 5, Machine(memory="5G", cpu="max", typed=("map\r", "checks\r", "exit\r")),
+        (
+            *opening(5120 * MB), *CHECKS, *WELCOME, "0xffffff8000000000 RW/-- all physical memory",
+            "  0xffffff8010000000-0xffffff80bffdffff -> 0x010000000 -rw-g 2883456 KB 4K-1G W",
+            "  0xffffff8100000000-0xffffff817fffffff -> 0x100000000 -rw-g 2 GB 1G W", *CHECKS,
+        ),
+        tags=("memory",),
+    ),
+    Test(
         "memory: 1G, mem=256M as on JOS", 5, Machine(memory="1G", words="mem=256M"),
         boots(1024 * MB, limit=256 * MB), whole=True, tags=("memory",),
     ),
@@ -233,7 +242,7 @@ TESTS = [
     ),
     Test(
         "monitor: exit 3 is a failure", 5, Machine(typed=("exit 3\r",)),
-        (*WELCOME, "K> exit 3"), status=FAILURE, tags=("monitor",),
+        (*WELCOME, "K> exit 3", "Exit code 3"), status=FAILURE, tags=("monitor",),
     ),
     *(
         Test(

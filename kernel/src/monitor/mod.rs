@@ -173,11 +173,7 @@ fn page<'w>(arguments: &Arguments<'w>, paging: &mut Paging) -> Result<(), Comman
 fn exit<'w>(arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
     let code = match arguments.at_most_one()? {
         None => ExitCode::SUCCESS,
-        Some(code) => match code.parse::<i32>() {
-            Ok(0) => ExitCode::SUCCESS,
-            Ok(_) => ExitCode::FAILURE,
-            Err(_) => return Err(CommandError::Misuse),
-        },
+        Some(code) => ExitCode::from(code.parse::<u8>().map_err(|_| CommandError::Misuse)?),
     };
     application::end(code)
 }

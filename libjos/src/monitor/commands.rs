@@ -317,7 +317,10 @@ pub const COMMANDS: &[Command] = &[
         arguments: "[CODE]",
         options: "",
         summary: "Leave QEMU; a CODE other than 0 is a failure",
-        details: &["QEMU's status is 33 for success and 35 for a failure."],
+        details: &[
+            "CODE is a number up to 255. QEMU's status is 33 for success and 35 for a",
+            "failure.",
+        ],
     },
 ];
 
