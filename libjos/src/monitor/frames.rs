@@ -129,9 +129,10 @@ impl<M: Machine> Session<'_, M> {
             }
             start = end;
         }
-        let unused = self.pmap.boot.memory.totals::<M::Layout>().unused;
-        if unused > 0 {
-            writeln!(self.out, "  {} above the window are left unused", Size(unused))?;
+        let totals = self.pmap.boot.memory.totals::<M::Layout>();
+        if totals.unused > 0 {
+            let (end, unused) = (totals.used_end.as_u64(), Size(totals.unused));
+            writeln!(self.out, "  {end:#018x} and above: {unused} of RAM that are left unused")?;
         }
         Ok(())
     }

@@ -245,6 +245,16 @@ fn pages_are_counted_and_described() {
 }
 
 #[test]
+fn memory_map_says_where_the_unused_begins() {
+    let (machine, mut boot) = SimMachine::<Jos64, X86_64>::new(8 * MB);
+    boot.memory.limit(PhysAddr::new(6 * MB));
+    let mut monitor = Monitor { pmap: mem_init(machine, boot), held: Held::new() };
+    let map = monitor.run("memmap");
+    let last = "  0x0000000000600000 and above: 2 MB of RAM that are left unused\n";
+    assert!(map.ends_with(last), "{map}");
+}
+
+#[test]
 fn memory_map_and_free_list_add_up() {
     let mut monitor = monitor64();
     let map = monitor.run("memmap");
