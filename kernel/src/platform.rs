@@ -47,6 +47,12 @@ pub(crate) fn resolve(frame: &TrapFrame, cr2: u64) -> bool {
         return false;
     }
     let error = PageFaultErrorCode::from_bits_truncate(frame.error);
+    // What an application handles are reads and writes. It cannot make a page executable, and a
+    // broken table is not its own: the same fault would come again for ever.
+    if error.intersects(PageFaultErrorCode::INSTRUCTION_FETCH | PageFaultErrorCode::MALFORMED_TABLE)
+    {
+        return false;
+    }
     let present = error.contains(PageFaultErrorCode::PROTECTION_VIOLATION);
     let write = error.contains(PageFaultErrorCode::CAUSED_BY_WRITE);
     os::resolve(&PC, &Fault { va, present, write })
