@@ -15,7 +15,9 @@ static PMAP: Once<Mutex<Pmap<Pc>>> = Once::new();
 ///
 /// Where the machine has too little memory, or a check fails.
 pub fn init(boot_info: &BootInfo<'_>) {
-    PMAP.call_once(|| Mutex::new(mem_init(Pc::new(), boot_info::for_mem_init(boot_info))));
+    // Not within `call_once`, whose frames hold a memory system each: the boot stack is small.
+    let pmap = mem_init(Pc::new(), boot_info::for_mem_init(boot_info));
+    PMAP.call_once(|| Mutex::new(pmap));
 }
 
 /// The memory system, for as long as the guard is held.
