@@ -450,6 +450,9 @@ mod tests {
         assert_eq!(lines.len(), 6, "{text}");
         assert_eq!(lines[0], format!("page directory at {}", pmap.kern_pgdir()));
         assert!(lines[1].starts_with(&format!(" +-> {}[0] = 0x0", pmap.kern_pgdir())), "{text}");
+        assert!(lines[2].starts_with("   +-> ") && lines[4].starts_with("       +-> "), "{text}");
+        let word = lines[1].split(' ').nth(4).unwrap();
+        assert_eq!(word.len(), "0x0000000000000000".len(), "{text}");
         assert!(lines[4].contains("4 KB page at") && lines[4].ends_with("urw--"), "{text}");
         assert_eq!(lines[5].trim(), format!("+-> {pa}, which user and kernel may read, write"));
         assert!(lines.iter().all(|line| line.len() <= 80), "{text}");
@@ -471,6 +474,38 @@ mod tests {
         assert!(at(1 << 40).ends_with("stops at level 3: 512 GB here are not mapped"));
         assert!(at(Jos64::UTEMP + PGSIZE).ends_with("stops at level 0: 4 KB here are not mapped"));
         assert!(at(Jos64::LOWER_END).contains("the walk cannot begin"));
+    }
+
+    #[test]
+    fn a_table_may_withhold_what_the_page_grants() {
+        let pmap = with_page(Perm::URW);
+        // W and U of the entry that maps 1 GB.
+        let at = walk64(&pmap, Jos64::UTEMP).steps[2].unwrap().at;
+        pmap.machine.store(at, pmap.machine.load::<u64>(at) & !0b110);
+        let walk = walk64(&pmap, Jos64::UTEMP);
+        let Outcome::Page { perm, .. } = walk.outcome() else { panic!("{walk}") };
+        assert_eq!(perm, Perm::KR);
+        let text = walk.blame(Access::Write, false).to_string();
+        assert!(text.contains("may not be written: level 2 withholds it"), "{text}");
+        let text = walk.blame(Access::Read, true).to_string();
+        assert!(text.contains("for the kernel alone: level 2 withholds U"), "{text}");
+    }
+
+    #[test]
+    fn a_table_at_the_last_level_maps_nothing() {
+        // On RISC-V, an entry with V and neither R, W nor X.
+        let walk = walk::<Sv39>(PhysAddr::new(0), VirtAddr::new(0), |_| Some(1));
+        assert_eq!(walk.outcome(), Outcome::Absent { level: 0 });
+    }
+
+    #[test]
+    fn sizes_have_the_unit_that_fits() {
+        for (bytes, expected) in
+            [(512, "512 bytes"), (3 * KB, "3 KB"), (2 * MB, "2 MB"), (GB, "1 GB")]
+        {
+            assert_eq!(Size(bytes).to_string(), expected);
+        }
+        assert_eq!(Size(KB + 1).to_string(), "1025 bytes");
     }
 
     #[test]

@@ -449,7 +449,18 @@ mod tests {
             assert!(words(vector, 0x6B).ends_with("the IDT's entry 13, on an external event"));
         }
         assert!(words(vector::DOUBLE_FAULT, 0).ends_with("always 0"));
-        assert!(words(vector::CONTROL_PROTECTION, 3).contains("ENDBRANCH"));
+        // Bit 15 says that it was in an enclave.
+        for (code, expected) in [
+            (1, "RET to"),
+            (2, "IRET"),
+            (3, "ENDBRANCH"),
+            (4, "RSTORSSP"),
+            (5, "SETSSBSY"),
+            (6, "unknown"),
+        ] {
+            let text = words(vector::CONTROL_PROTECTION, 1 << 15 | code);
+            assert!(text.contains(expected), "{text}");
+        }
         assert!(words(0, 0).ends_with("has none"));
     }
 

@@ -4,7 +4,7 @@
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use super::{Complete, History, LONGEST, LineEditor, Outcome};
+use super::{Complete, History, LONGEST, LineEditor, MOST_LISTED, Outcome};
 
 const PROMPT: &str = "K> ";
 
@@ -50,14 +50,22 @@ impl Complete for Words {
 
 const WORDS: Words = Words(&["help", "showmappings", "setperm", "set", "help"]);
 
-/// Types into a line, and holds the terminal against it after every byte.
 fn typed_with(bytes: &[u8], history: &History) -> (String, Terminal, Outcome) {
+    typed_among(bytes, history, &WORDS)
+}
+
+/// Types into a line, and holds the terminal against it after every byte.
+fn typed_among(
+    bytes: &[u8],
+    history: &History,
+    words: &dyn Complete,
+) -> (String, Terminal, Outcome) {
     let mut terminal = Terminal::default();
     let mut editor = LineEditor::new(PROMPT);
     editor.redraw(&mut terminal).unwrap();
     let mut outcome = Outcome::Pending;
     for &byte in bytes {
-        outcome = editor.feed(byte, history, &WORDS, &mut terminal).unwrap();
+        outcome = editor.feed(byte, history, words, &mut terminal).unwrap();
         if outcome == Outcome::Pending {
             let shown = String::from_utf8(terminal.row.clone()).unwrap();
             let expected = std::format!("{PROMPT}{}", editor.line());
@@ -117,6 +125,9 @@ fn erasing_stops_at_the_ends() {
     assert_eq!(typed(b"abc\x15"), "");
     assert_eq!(typed(b"abc\x02\x15"), "c");
     assert_eq!(typed(b"abc\x02\x02\x0b"), "a");
+    for kill in [b"\x01\x15", b"\x05\x0b", b"\x01\x17"] {
+        assert_eq!(bells(kill), 1, "nothing to kill: {kill:?}");
+    }
     assert_eq!(typed(b"one two  \x17"), "one ");
     assert_eq!(typed(b"one two\x17\x17\x17"), "");
 }
@@ -203,6 +214,55 @@ fn tab_lists_what_there_is_to_choose_from() {
     assert_eq!(rows[0], "K> set");
     assert_eq!(rows[1].split_whitespace().collect::<Vec<_>>(), ["setperm", "set"]);
     assert_eq!(rows.len(), 2);
+}
+
+/// The rows in which Tab lists these words.
+fn listed(words: &dyn Complete) -> Vec<String> {
+    let (_, terminal, _) = typed_among(b"n\t", &History::new(), words);
+    let rows = terminal.rows[1..].iter();
+    rows.map(|row| String::from_utf8_lossy(row).trim_end().to_string()).collect()
+}
+
+#[test]
+fn words_are_listed_in_columns() {
+    // Five columns fill a row. A name of 14 characters and the space behind it fit into one.
+    let rows =
+        listed(&Words(&["n1", "n2-of-13-chars", "n3", "n4", "n5", "n6", "n7-of-15-charss", "n8"]));
+    let [first, second] = &rows[..] else { panic!("{rows:?}") };
+    assert_eq!(first, "n1              n2-of-13-chars  n3              n4              n5");
+    assert_eq!(second, "n6              n7-of-15-charss                 n8");
+    assert_eq!(listed(&Words(&["n1-chars9", "n2"])), ["n1-chars9       n2"]);
+}
+
+#[test]
+fn what_cannot_be_typed_is_not_listed() {
+    const LONG: &str = match core::str::from_utf8(&[b'n'; LONGEST + 1]) {
+        Ok(text) => text,
+        Err(_) => unreachable!(),
+    };
+    let rows = listed(&Words(&["n1", LONG, "n2", "n2", "n\t", "n 3", "m", "n3"]));
+    assert_eq!(rows, ["n1              n2              n3"]);
+}
+
+/// So many words, that have no more than an n in common.
+struct Numbers(usize);
+
+impl Complete for Numbers {
+    fn candidates(&self, _: &str, _: &str, each: &mut dyn FnMut(&str)) {
+        (1..=self.0).for_each(|n| each(&std::format!("n{n}")));
+    }
+}
+
+#[test]
+fn a_long_list_is_cut_off() {
+    let rows = listed(&Numbers(MOST_LISTED));
+    assert_eq!(rows.len(), MOST_LISTED / 5);
+    assert!(rows.last().unwrap().ends_with("n120"), "{rows:?}");
+    for more in [1, 7] {
+        let rows = listed(&Numbers(MOST_LISTED + more));
+        assert_eq!(rows.len(), MOST_LISTED / 5 + 1);
+        assert_eq!(*rows.last().unwrap(), std::format!("... and {more} more"));
+    }
 }
 
 #[test]
