@@ -221,7 +221,10 @@ mod tests {
         }
         let before = runs(&set);
         let more = range(0x100_0000, 0x100_1000);
-        assert_eq!(set.insert(more), Err(TooManyRuns { range: more }));
+        let error = set.insert(more).unwrap_err();
+        assert_eq!(error, TooManyRuns { range: more });
+        let text = std::format!("{more} makes more than {MAX_RUNS} separate runs of memory");
+        assert_eq!(error.to_string(), text);
         assert!(set.remove(range(0x1000, 0x2000)).is_err());
         assert_eq!(runs(&set), before);
         set.insert(range(0x3000, 0x4000)).unwrap();

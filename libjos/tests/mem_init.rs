@@ -7,7 +7,7 @@ use libjos::addr::{PhysAddr, PhysRange};
 use libjos::format::Format;
 use libjos::i386::I386;
 use libjos::kaddr::kaddr;
-use libjos::pages::PageAllocator;
+use libjos::pages::{AllocFlags, PageAllocator};
 use libjos::pmap::{Pmap, mem_init};
 use libjos::riscv::{Sv39, Sv48};
 use libjos::sim::{SimMachine, mmu::Mmu};
@@ -109,6 +109,23 @@ fn a_reservation_far_beyond_all_ram_does_no_harm() {
     let pmap = mem_init(machine, info);
     assert!(pmap.machine.log.ends_with("check_page_free_list() succeeded!\n"));
     assert!(pmap.pages.pa2page(range.start).is_some_and(|frame| !pmap.pages.info(frame).is_free()));
+}
+
+#[test]
+fn pages_of_a_finished_system() {
+    let mut pmap = boot::<Jos64, X86_64>(5 * MB);
+    // The table of runs follows `pages`.
+    let (pages, runs) = (pmap.pages_memory(), pmap.runs_memory());
+    assert!(!runs.is_empty() && runs.start >= pages.end_exclusive, "{pages} {runs}");
+    let run = pmap.page_alloc_run(AllocFlags::empty(), 4).expect("sixteen pages");
+    let pa = pmap.pages.page2pa(run);
+    assert!(pa.is_aligned(16 * PGSIZE), "{pa}");
+}
+
+#[test]
+#[should_panic(expected = "boot_alloc")]
+fn boot_alloc_is_closed() {
+    boot::<Jos64, X86_64>(5 * MB).boot_alloc(PGSIZE);
 }
 
 #[test]

@@ -259,3 +259,9 @@ fn fragmentation_is_what_the_largest_request_cannot_have() {
     assert!((report.external_fragmentation() - 0.6).abs() < 1e-9);
     assert!(Report::default().external_fragmentation() == 0.0);
 }
+
+#[test]
+fn a_wrong_free_in_words() {
+    let text = WrongFree { first: 7, count: 3 }.to_string();
+    assert_eq!(text, "3 frames from number 7 on were not given out so");
+}

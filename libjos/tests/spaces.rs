@@ -348,12 +348,19 @@ fn growth_fails_whole<L: MemLayout, F: Format + Mmu>() {
         pmap.uvmalloc(pgdir, start.as_u64() - 7, boundary + PGSIZE, Perm::W)
     });
     assert_eq!((sz, n), (boundary + PGSIZE, 3 + F::LEVELS as usize));
-    // A page in the way.
+    // A page in the way, and a large one.
+    let large = VirtAddr::new(2 * boundary);
+    let pa = PhysAddr::new(L::PHYS_BASE + 1024 * MB);
+    pmap.map_range(pgdir, large, boundary, pa, Perm::URW, Largest).unwrap();
     let before = state(&pmap, &[pgdir]);
-    let error = UvmError::Map(MapError::AlreadyMapped { va: start });
-    let grown = pmap.uvmalloc(pgdir, boundary - 4 * PGSIZE, boundary, Perm::W);
-    assert_eq!(grown, Err(error));
-    assert_eq!(state(&pmap, &[pgdir]), before);
+    for (oldsz, error) in [
+        (boundary - 4 * PGSIZE, MapError::AlreadyMapped { va: start }),
+        (2 * boundary, MapError::LargePage { va: large, size: boundary }),
+    ] {
+        let grown = pmap.uvmalloc(pgdir, oldsz, oldsz + 4 * PGSIZE, Perm::W);
+        assert_eq!(grown, Err(UvmError::Map(error)));
+        assert_eq!(state(&pmap, &[pgdir]), before);
+    }
 }
 
 fn sizes_have_limits<L: MemLayout, F: Format + Mmu>() {
@@ -884,6 +891,21 @@ fn a_guard_page_is_the_kernels<L: MemLayout, F: Format + Mmu>() {
     }
 }
 
+#[test]
+fn errors_in_words() {
+    let va = VirtAddr::new(0x5000);
+    for (error, says) in [
+        (UvmError::NoMemory { va }, "not enough free pages"),
+        (UvmError::Limit { va }, "ends at 0x5000 is out of bounds"),
+        (UvmError::NoAccess { va }, "not the user's to access"),
+        (UvmError::TooLong { va }, "too long"),
+        (UvmError::Map(MapError::NotMapped { va }), "not mapped"),
+    ] {
+        let text = error.to_string();
+        assert!(text.contains(says) && text.contains("0x5000"), "{text}");
+    }
+}
+
 /// Every line that is printed is an entry that is there, and every leaf is printed.
 fn tables_in_print<L: MemLayout, F: Format + Mmu>() {
     let (mut pmap, pgdir) = with_space::<L, F>();
@@ -964,4 +986,9 @@ page table 0x0000000080100000
     let run = " ..0x0000000000200000-0x0000000000400fff urw-- 2052 KB of 4 KB to 2 MB pages, \
                pa 0x0000000080400000";
     assert_eq!(folded.lines().nth(2), Some(run));
+    store(0x8010_0010, 0x2000_00d7);
+    let folded = vmprint_folded::<Sv39, _>(&machine, pgdir).to_string();
+    let run =
+        " ..0x0000000080000000-0x00000000bfffffff urw-- 1 GB of 1 GB pages, pa 0x0000000080000000";
+    assert_eq!(folded.lines().nth(3), Some(run));
 }
