@@ -181,6 +181,7 @@ fn earlier_lines_come_back() {
     assert_eq!(typed(b"own\x10\x10\x0e"), "third");
     assert_eq!(typed(b"own\x10\x10\x0e\x0e"), "own");
     assert_eq!(typed(b"own\x0e"), "own");
+    assert_eq!(typed(b"own\x1b[A\x1bOA\x1b[B\x1bOB"), "own");
     assert_eq!(typed(b"\x10\x10!\x02\x02?"), "a longer secon?d!");
 }
 

@@ -1,5 +1,7 @@
 //! The commands, run on simulated machines.
 
+mod numbers;
+
 use std::string::{String, ToString};
 use std::vec::Vec;
 
