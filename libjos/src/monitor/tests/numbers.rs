@@ -54,15 +54,6 @@ fn the_memory_map_has_each_page_once() {
 }
 
 #[test]
-fn unused_memory_is_said() {
-    let (machine, mut boot) = SimMachine::<Jos64, X86_64>::new(8 * MB);
-    boot.memory.limit(PhysAddr::new(5 * MB));
-    let mut monitor = Monitor { pmap: mem_init(machine, boot), held: Held::new() };
-    let text = monitor.run("memmap");
-    assert!(text.ends_with("  3 MB above the window are left unused\n"), "{text}");
-}
-
-#[test]
 fn the_states_of_pages_add_up() {
     let mut monitor = monitor64();
     monitor.alloc();
