@@ -346,7 +346,8 @@ impl PageAllocator for Pages {
         let head = self.page_free_list;
         let infos = self.infos_mut();
         let info = &mut infos[frame.index()];
-        if info.word() != PageInfo::in_use(0).word() {
+        // Not by `word`: a processor that has just written the halves would wait for both.
+        if *info != PageInfo::in_use(0) {
             let info = *info;
             return Err(refusal(&info, self.page2pa(frame)));
         }
