@@ -23,7 +23,7 @@ IMAGES = {
     "kernel": Path("obj/kern/kernel"),  # booted by QEMU itself, as PVH
     "grub": Path("obj/jos.iso"),
     "grub-words": Path("obj/grade-words.iso"),  # with two unknown words on its command line (see the Makefile)
-    **{app: Path("obj/apps", app) for app in ("hello", "heap", "pages", "sieve", "tour")},
+    **{app: Path("obj/apps", app) for app in ("bench", "hello", "heap", "pages", "sieve", "tour")},
 }
 
 MB = 1024  # all sizes here are in K

@@ -106,6 +106,14 @@ def tests(boot):
             ),
             "-- overrun", FAILURE, whole=False,
         ),
+        app(
+            "bench", "bench",
+            (
+                "Instructions; JOS and xv6 are C on i386, whose tables have two levels",
+                re.compile(r"page_init, a page +\d+\.\d .*"), re.compile(r"page tables after mem_init, KB +32 .*"),
+            ),
+            "", whole=False, memory="256M",
+        ),
         app("tour", "tour", TOUR),
         app("tour, with SMAP", "tour", TOUR, cpu="max"),
     ]
