@@ -174,6 +174,7 @@ qemu-nox: $(IMAGE) | setup-qemu $(SETUP_QEMU) ## run in this terminal; Ctrl-a x 
 	$(call run-qemu,$(NOX))
 
 run: $(IMAGE) | setup-qemu $(SETUP_QEMU) ## run APP to its end; make fails if it does
+	@if [ -t 0 ]; then echo "*** Ctrl-a x stops it before its end."; fi
 	$(call run-qemu,$(NOX))
 
 qemu-gdb: $(IMAGE) .gdbinit | setup-qemu $(SETUP_QEMU) setup-window ## as qemu, waiting at reset for "make gdb"
@@ -304,11 +305,16 @@ clean: ## remove everything built
 	$(Q)rm -rf obj .gdbinit
 	$(Q)if command -v cargo > /dev/null; then cargo clean; fi
 
+# Lines of 80 columns; what goes on stands below its beginning.
+FOLD := awk '{ while (length($$0) > 80) { for (i = 81; substr($$0, i, 1) != " "; i--); \
+  print substr($$0, 1, i - 1); $$0 = sprintf("%18s%s", "", substr($$0, i + 1)) } print }'
+
 help: ## this list
 	@echo "Targets:"
-	@sed -nE 's/^##@ (.*)/ \1/p; s/^([a-z-]+):[^=]* ## (.*)/  \1\t\2/p' Makefile | expand -t 18
+	@sed -nE 's/^##@ (.*)/ \1/p; s/^([a-z-]+):[^=]* ## (.*)/  \1\t\2/p' Makefile | expand -t 18 | $(FOLD)
 	@echo "Variables:"
-	@sed -nE 's/^([A-Z]+) *\?= *([^#]*)## *(.*)/  \1\t\3 [\2]/p' Makefile | sed 's/ \[\]$$//' | expand -t 18
+	@sed -nE 's/^([A-Z]+) *\?= *([^#]*)## *(.*)/  \1\t\3 [\2]/p' Makefile | sed -E 's/ \[(\$$.*)?\]$$//' | expand -t 18 | \
+	  $(FOLD)
 
 FORCE:
 .PHONY: all image apps-linked run qemu qemu-nox qemu-gdb qemu-nox-gdb gdb print-gdbport grade grade-images \

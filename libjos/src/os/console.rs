@@ -50,7 +50,7 @@ pub fn print(text: fmt::Arguments<'_>) {
 }
 
 /// Prints `prompt`, waits for a line and returns it without its end. A line has at most a row of
-/// the screen less the prompt; it can be edited like a shell's.
+/// the screen less the prompt; it can be edited like a shell's. Where Ctrl-C is typed it is empty.
 ///
 /// ```
 /// # use libjos::println;
