@@ -223,7 +223,7 @@ TESTS = [
         boots(before=ODD_WARNINGS), whole=True, tags=("options",),
     ),
     # Applications.
-    *apptests.tests(lambda memory: (*opening({"64M": 64 * MB, "256M": 256 * MB}[memory]), *CHECKS)),
+    *apptests.tests(lambda memory: (*opening({"64M": 64 * MB, "256M": 256 * MB, "300M": 300 * MB}[memory]), *CHECKS)),
     # The monitor.
     Test(
         "monitor: help, kerninfo, backtrace", 10, Machine(typed=("help\r", "kerninfo\r", "backtrace\r", "exit\r")),
