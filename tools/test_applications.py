@@ -1,4 +1,4 @@
-"""Follows docs/applications.md to the letter: its files are those of the tree, its commands print what it says.
+"""Follows docs/applications.md, and README.md's section on applications, to the letter: their files are those of the tree, their commands print what they say.
 
 A block of ```console is a session: a line after "$ " is typed, the lines below it are printed, in this order; "..."
 stands for any lines. Each command must succeed. The sessions of the first chapter run in this tree; those of the second
@@ -14,6 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "applications.md").read_text()
+README = re.search(r"^## Write your application$.*?(?=^## )", (ROOT / "README.md").read_text(), re.M | re.S)[0]
 TIMEOUT = 600  # for a session: the second one compiles the kernel
 
 
@@ -71,8 +72,8 @@ class Page(unittest.TestCase):
         self.assertEqual(len(statuses), len(steps), run.stderr)
 
     def test_its_files_are_those_of_the_tree(self):
-        files = re.findall(r"^```rust (file|part-of)=(\S+)\n(.*?)^```$", PAGE, re.M | re.S)
-        self.assertEqual(len(files), PAGE.count("```rust"))
+        files = re.findall(r"^```rust (file|part-of)=(\S+)\n(.*?)^```$", PAGE + README, re.M | re.S)
+        self.assertEqual(len(files), (PAGE + README).count("```rust"))
         for kind, path, text in files:
             there = (ROOT / path).read_text()
             if kind == "file":
@@ -81,9 +82,10 @@ class Page(unittest.TestCase):
                 self.assertIn(text, there, path)
 
     def test_the_sessions_in_this_tree(self):
-        (steps,) = sessions(chapter("In this tree"))
+        (steps,), (readme,) = sessions(chapter("In this tree")), sessions(README)
         # Without what a make above this one has set for itself, such as CMDLINE.
         make = dict.fromkeys(("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "CMDLINE"), "")
+        self.follow(readme, ROOT, **make)
         self.follow(steps, ROOT, **make)
         self.check_image(ROOT / "obj" / "kern" / "kernel")
 

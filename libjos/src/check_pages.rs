@@ -160,8 +160,8 @@ impl<M: Machine> Pmap<M> {
         let usable = memory.usable();
         let mut pages = 0;
         for run in usable.runs() {
-            let end = run.end_exclusive.min(end);
-            pages += end.as_u64().saturating_sub(run.start.as_u64()) / PGSIZE;
+            let start = run.start.as_u64().max(M::Layout::PHYS_BASE);
+            pages += run.end_exclusive.min(end).as_u64().saturating_sub(start) / PGSIZE;
         }
         for (i, (_, range)) in self.never_free().enumerate() {
             let before = || self.never_free().take(i).map(|(_, other)| other);

@@ -164,7 +164,7 @@ fn i386_detect_memory<M: Machine>(machine: &mut M, boot: &mut Boot) -> usize {
     assert!(
         usable >= MIN_RAM,
         "too little RAM: {} KB within the first {} MB, at least {} KB are needed: \
-         give the machine more memory (QEMU: -m 8M or more)",
+         give the machine more memory (QEMU: -m 8M or more; mem= may leave no less)",
         usable / layout::KB,
         M::Layout::WINDOW_SIZE / MB,
         MIN_RAM / layout::KB
