@@ -4,6 +4,8 @@
 //! that does one thing wrong. First come those that JOS's own checks let pass. Each
 //! is planted on every machine that can have it.
 
+mod formats;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::string::String;
 
@@ -14,6 +16,7 @@ use crate::check_pages::check_allocator;
 use crate::format::{Entry, Format, Geometry, Leaf, Perm};
 use crate::i386::I386;
 use crate::machine::{Machine, PhysMem};
+use crate::mappings::steps;
 use crate::pages::{
     ALLOC_ZERO, AllocFlags, Frame, FreeList, PageAllocator, PageError, PageInfo, Pages,
 };
@@ -86,6 +89,12 @@ impl<L: MemLayout, F: Format + Mmu> Sim<L, F> {
     fn info(&mut self, pa: u64) -> &mut PageInfo {
         let frame = self.pages.pa2page(PhysAddr::new(pa)).expect("a frame of RAM");
         &mut self.pages.infos_mut()[frame.index()]
+    }
+
+    /// Reserves a page that was free, so that there are as few as the memory map promises.
+    fn reserve_another(&mut self) {
+        let frame = self.page_alloc(AllocFlags::empty()).expect("a free page");
+        self.pages.infos_mut()[frame.index()] = PageInfo::reserved();
     }
 
     /// The index of the free list's second frame.
@@ -331,7 +340,7 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
                 pmap.map_page(2 * MB, Perm::KRW);
                 pmap.check_kern_pgdir();
             },
-            says: "check_kern_pgdir: below UPAGES: 0x200000 must not be mapped",
+            says: "check_kern_pgdir: below UPAGES: 0x200000 must not be mapped, but leads to ",
         },
         Fault {
             name: "a mapping in UENVS",
@@ -439,6 +448,60 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
                 pmap.check_page_free_list();
             },
             says: "check_page_free_list: ",
+        },
+        Fault {
+            name: "a page of the kernel in use like any other, and another reserved for it",
+            run: |pmap| {
+                pmap.reserve_another();
+                *pmap.info(L::PHYS_BASE + MB) = PageInfo::in_use(1);
+                pmap.check_page_free_list();
+            },
+            says: "must be reserved, but is ",
+        },
+        Fault {
+            name: "a page in use where there is no RAM",
+            run: |pmap| {
+                let runs = pmap.boot.memory.usable();
+                let first = runs.runs()[0];
+                let base = PhysAddr::new(L::PHYS_BASE);
+                let hole = if first.start > base { base + PGSIZE } else { first.end_exclusive };
+                pmap.reserve_another();
+                *pmap.info(hole.as_u64()) = PageInfo::in_use(1);
+                pmap.check_page_free_list();
+            },
+            says: "of a hole in RAM must be reserved, but is ",
+        },
+        Fault {
+            name: "a table of the application's counted twice",
+            run: |pmap| {
+                pmap.map_page(2 * MB, Perm::KRW);
+                let va = VirtAddr::new(2 * MB);
+                let mut steps = steps::<F, _>(&pmap.machine, pmap.kern_pgdir, va);
+                let Some(Entry::Table { pa, .. }) = steps.next().map(|step| step.entry) else {
+                    panic!("{va} is mapped")
+                };
+                pmap.info(pa.as_u64()).pp_ref_or_prev = 2;
+                pmap.check_page_free_list();
+            },
+            says: "check_page_free_list: page table ",
+        },
+        Fault {
+            name: "a table that nobody has made",
+            run: |pmap| {
+                pmap.map_page(L::PTSIZE, Perm::KRW);
+                pmap.check_page();
+            },
+            says: "must give Err(NoMemory { va: VirtAddr(",
+        },
+        Fault {
+            name: "a large page over the devices' range",
+            run: |pmap| {
+                let (va, size) = (VirtAddr::new(L::MMIOBASE), F::page_size(1));
+                let pa = PhysAddr::new(L::PHYS_BASE + 1024 * MB);
+                pmap.boot_map_region(pmap.kern_pgdir, va, size, pa, Perm::KRW);
+                pmap.check_page();
+            },
+            says: "must give Ok(()), not Err(LargePage ",
         },
         Fault {
             name: "ALLOC_ZERO leaves the last word",

@@ -96,6 +96,9 @@ fn what_cannot_be_had_is_an_error_and_changes_nothing() {
         assert!(matches!(area.protect(0..2, Access::ReadWrite), Err(VmError::Map(_))), "a hole");
         assert_eq!(area.translate(1).map(|page| page.access), Some(Access::Read));
         assert!(matches!(area.alias(1, &area, 0, Access::Read), Err(VmError::Map(_))));
+        let long = VmArea::reserve(5)?;
+        long.map(4..5, Access::Read)?;
+        assert!(matches!(long.map(0..5, Access::Read), Err(VmError::Map(_))), "its last is mapped");
         assert!(matches!(area.make_private(0), Err(VmError::Map(_))));
         Ok::<_, VmError>(())
     });

@@ -11,6 +11,7 @@ use libjos::pages::{AllocFlags, PageAllocator};
 use libjos::pmap::{Pmap, mem_init};
 use libjos::riscv::{Sv39, Sv48};
 use libjos::sim::{SimMachine, mmu::Mmu};
+use libjos::vmprint::vmprint_folded;
 use libjos::x86_64::{La57, X86_64};
 
 use layouts::{Jos57, JosSv48};
@@ -109,6 +110,15 @@ fn a_reservation_far_beyond_all_ram_does_no_harm() {
     let pmap = mem_init(machine, info);
     assert!(pmap.machine.log.ends_with("check_page_free_list() succeeded!\n"));
     assert!(pmap.pages.pa2page(range.start).is_some_and(|frame| !pmap.pages.info(frame).is_free()));
+}
+
+#[test]
+fn a_processor_without_large_pages_will_do() {
+    let (mut machine, info) = SimMachine::<Jos64, X86_64>::new(5 * MB);
+    machine.leaf_levels = 1;
+    let pmap = mem_init(machine, info);
+    let text = vmprint_folded::<X86_64, _>(&pmap.machine, pmap.kern_pgdir()).to_string();
+    assert!(text.contains("of 4 KB pages") && !text.contains("2 MB pages"), "{text}");
 }
 
 #[test]

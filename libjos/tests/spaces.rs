@@ -369,6 +369,7 @@ fn sizes_have_limits<L: MemLayout, F: Format + Mmu>() {
     let limit = |va| UvmError::Limit { va: VirtAddr::new(va) };
     for sz in [L::USTACKTOP + 1, L::UTOP, L::KERNBASE, u64::MAX] {
         assert_eq!(pmap.uvmalloc(pgdir, 0, sz, Perm::W), Err(limit(sz)));
+        assert_eq!(pmap.uvmalloc(pgdir, sz, sz, Perm::W), Err(limit(sz)), "nothing to do");
     }
     for sz in [L::UTOP + 1, u64::MAX] {
         assert_eq!(pmap.uvmdealloc(pgdir, sz, 0).unwrap_err(), limit(sz));
@@ -379,9 +380,12 @@ fn sizes_have_limits<L: MemLayout, F: Format + Mmu>() {
     let all = pmap.uvmalloc(pgdir, 0, L::USTACKTOP, Perm::W);
     assert_eq!(all, Err(UvmError::NoMemory { va: ZERO }));
     assert_eq!(state(&pmap, &[pgdir]), before);
-    // The last page below the guard page can be had.
-    let sz = pmap.uvmalloc(pgdir, L::USTACKTOP - PGSIZE, L::USTACKTOP, Perm::W);
+    // The last page below the guard page can be had. That it can be read need not be said.
+    let sz = pmap.uvmalloc(pgdir, L::USTACKTOP - PGSIZE, L::USTACKTOP, Perm::W | Perm::R);
     assert_eq!(sz, Ok(L::USTACKTOP));
+    let last = VirtAddr::new(L::USTACKTOP - PGSIZE);
+    assert_eq!(user_leaves(&pmap, pgdir)[0].perm, kept::<F>(Perm::URW));
+    assert_eq!(pmap.machine.user_load(last), Ok(0));
 }
 
 fn shrunk_memory_waits_for_the_flush<L: MemLayout, F: Format + Mmu>() {
