@@ -137,6 +137,7 @@ macro_rules! on_every_format {
 
 on_every_format! {
     the_kernel_half_is_shared
+    the_kernel_half_changes_through_any_directory
     a_changed_root_entry_arrives_with_the_switch
     a_space_is_made_whole_or_not_at_all
     a_space_gives_everything_back
@@ -161,6 +162,19 @@ on_every_format! {
     copyout_copies_what_is_shared
     a_guard_page_is_the_kernels
     tables_in_print
+}
+
+/// `kern_pgdir` is not in use, but what it maps above UTOP is.
+fn the_kernel_half_changes_through_any_directory<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, _) = with_space::<L, F>();
+    let (kern_pgdir, va) = (pmap.kern_pgdir(), VirtAddr::new(L::MMIOBASE));
+    let frame = pmap.page_alloc(AllocFlags::empty()).unwrap();
+    let pa = pmap.pages.page2pa(frame);
+    pmap.map_range(kern_pgdir, va, PGSIZE, pa, Perm::KRW, Smallest).unwrap();
+    assert!(pmap.machine.probe_load(va).is_ok());
+    let removal = pmap.unmap_range(kern_pgdir, va, PGSIZE).unwrap();
+    assert_eq!(removal.flush(&mut pmap.machine).free(&mut pmap.pages), 0);
+    assert!(pmap.machine.probe_load(va).is_err(), "a stale translation");
 }
 
 fn the_kernel_half_is_shared<L: MemLayout, F: Format + Mmu>() {

@@ -280,6 +280,22 @@ fn a_search_takes_as_long_in_64_mb_as_in_64_gb() {
 }
 
 #[test]
+fn what_a_search_has_looked_at_is_counted() {
+    let mut rig = Rig::new(8 * MB, &[(2 * MB, 8 * MB)]);
+    let taken = |rig: &mut Rig, order| {
+        let before = rig.pages.run_search_steps();
+        assert!(rig.alloc_run(order).is_some());
+        rig.pages.run_search_steps() - before
+    };
+    // All frames of a block, which might not be whole, and then the run; the next time it is found
+    // not to be, and the run is its second; from then on that is known.
+    assert_eq!([(); 3].map(|()| taken(&mut rig, 3)), [512 + 8, 512 + 16, 24]);
+    assert_eq!(rig.pages.largest_run(), Some(10));
+    while rig.alloc().is_some() {}
+    assert_eq!(rig.pages.largest_run(), None);
+}
+
+#[test]
 fn a_run_comes_from_the_fullest_block_that_has_one() {
     let mut rig = Rig::new(8 * MB, &[(0, 8 * MB)]);
     let singles: Vec<Frame> = (0..1024).map(|_| rig.alloc().expect("8 MB are free")).collect();
