@@ -265,3 +265,36 @@ fn a_wrong_free_in_words() {
     let text = WrongFree { first: 7, count: 3 }.to_string();
     assert_eq!(text, "3 frames from number 7 on were not given out so");
 }
+
+/// Each scheme does the same work; what it says of itself then.
+#[test]
+fn schemes_report_what_they_are_and_did() {
+    fn report(scheme: &mut dyn FrameScheme) -> (&'static str, bool, usize, usize, u64) {
+        let given = [5, 1, 2, 4].map(|count| (scheme.alloc(count).expect("64 are free"), count));
+        for (first, count) in [given[0], given[2], given[1]] {
+            scheme.free(first, count).expect("it was given out");
+        }
+        let Report { largest, metadata_bytes, search_steps, .. } = scheme.report();
+        (scheme.name(), scheme.keeps_lengths(), largest, metadata_bytes, search_steps)
+    }
+    // Name, whether it keeps lengths, largest hole, bytes of its books, steps of all searches.
+    let mut words = [u64::MAX];
+    assert_eq!(
+        report(&mut Bitmap::new(&mut words, 64)),
+        ("bitmap, first fit", false, 52, 64 / 8, 7)
+    );
+    let mut chunks = vec![Default::default(); 64];
+    assert_eq!(
+        report(&mut AddressOrdered::new(&mut chunks, Fit::First)),
+        ("list, first fit", true, 52, 64 * 8, 6)
+    );
+    let mut chunks = vec![Default::default(); 64];
+    assert_eq!(
+        report(&mut AddressOrdered::new(&mut chunks, Fit::Best)),
+        ("list, best fit", true, 52, 64 * 8, 6)
+    );
+    let mut chunks = vec![Default::default(); 64];
+    assert_eq!(report(&mut QuickFit::new(&mut chunks)), ("quick fit", true, 52, 64 * 8 + 8 * 4, 4));
+    let mut blocks = vec![Default::default(); 64];
+    assert_eq!(report(&mut Buddy::new(&mut blocks)), ("buddy system", true, 32, 64 * 16 + 128, 15));
+}
