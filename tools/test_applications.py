@@ -103,6 +103,15 @@ class Page(unittest.TestCase):
         self.assertEqual(in_memory - in_file, int(rest[4], 16), readelf)
         self.assertTrue(size > 0 and in_memory > in_file, readelf)
 
+    def test_a_small_image_is_small_and_boots_by_grub(self):
+        make = dict.fromkeys(("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "CMDLINE"), "")
+        steps = [["make run APP=hello BOOT=grub PROFILE=small", ["...", "Hello, world!"]]]
+        self.follow(steps, ROOT, **make)
+        with tempfile.TemporaryDirectory() as folder:
+            image = Path(folder) / "hello"
+            subprocess.run(["strip", "-o", image, ROOT / "obj" / "kern" / "kernel"], check=True)
+            self.assertLess(image.stat().st_size, 300 << 10)
+
     def test_a_crate_of_ones_own(self):
         way = subprocess.run([ROOT / "tools/kcargo", "--way"], stdout=subprocess.PIPE, text=True, check=True)
         if way.stdout.strip() != "prebuilt":
