@@ -243,7 +243,9 @@ proptest! {
     })]
 
     #[test]
-    fn runs_agree_with_a_plain_set(ops in prop::collection::vec(op(), 1..40)) {
+    fn runs_agree_with_a_plain_set(
+        ops in prop::collection::vec(op(), 1..if cfg!(miri) { 4 } else { 40 }),
+    ) {
         let rig = Rig::new(31 * MB, &HOLES);
         let free: BTreeSet<usize> = rig.pages.page_free_list().map(Frame::index).collect();
         let (singles, runs) = (Vec::new(), BTreeMap::new());
