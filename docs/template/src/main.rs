@@ -1,3 +1,4 @@
+//! An application of JOS64 outside its tree: it greets whom the command line names, and fails without a name.
 #![no_std]
 #![no_main]
 
