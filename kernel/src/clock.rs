@@ -78,12 +78,9 @@ fn measure() -> Option<u64> {
         channel.write(low);
         channel.write(high);
         let start = counter();
-        let mut patience = PATIENCE;
-        while gate.read() & OUTPUT == 0 {
-            patience = patience.checked_sub(1)?;
-        }
+        let is_done = (0..PATIENCE).any(|_| gate.read() & OUTPUT != 0);
         let counts = counter() - start;
         gate.write(before);
-        Some(counts * TIMER_HZ / u64::from(COUNT)).filter(|counts| *counts > 0)
+        Some(counts * TIMER_HZ / u64::from(COUNT)).filter(|counts| is_done && *counts > 0)
     }
 }

@@ -53,15 +53,20 @@ fn large_pages_where_they_fit() {
     assert_eq!((pmap.pages.nfree(), page_sizes(&pmap)), (free, vec![]));
 }
 
+/// Maps a large page's size by small pages, since there is no other way, and unmaps it.
+fn a_large_page_comes_as_small_ones(pmap: &mut Pmap<Machine>) {
+    let (free, mut backing) = (pmap.pages.nfree(), Backing::new());
+    backing.map(pmap, START, LARGE).expect("there is memory");
+    assert_eq!(page_sizes(pmap), [PGSIZE; 512]);
+    backing.unmap(pmap, START, LARGE);
+    assert_eq!(pmap.pages.nfree(), free);
+}
+
 #[test]
 fn small_pages_where_the_processor_has_no_others() {
     let mut pmap = boot(16 * MB);
     pmap.machine.leaf_levels = 1;
-    let (free, mut backing) = (pmap.pages.nfree(), Backing::new());
-    backing.map(&mut pmap, START, LARGE).expect("there is memory");
-    assert_eq!(page_sizes(&pmap), [PGSIZE; 512]);
-    backing.unmap(&mut pmap, START, LARGE);
-    assert_eq!(pmap.pages.nfree(), free);
+    a_large_page_comes_as_small_ones(&mut pmap);
 }
 
 #[test]
@@ -94,11 +99,7 @@ fn runs_that_are_broken_up_serve_as_small_pages() {
     // Every second page is free, so that there is no large page, but many small ones.
     let taken = exhaust(&mut pmap);
     taken.iter().filter(|frame| frame.index() % 2 == 0).for_each(|f| pmap.pages.page_free(*f));
-    let (free, mut backing) = (pmap.pages.nfree(), Backing::new());
-    backing.map(&mut pmap, START, LARGE).expect("there is memory");
-    assert_eq!(page_sizes(&pmap), [PGSIZE; 512]);
-    backing.unmap(&mut pmap, START, LARGE);
-    assert_eq!(pmap.pages.nfree(), free);
+    a_large_page_comes_as_small_ones(&mut pmap);
 }
 
 #[test]
