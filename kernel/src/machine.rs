@@ -51,20 +51,23 @@ fn kaddr<T>(pa: PhysAddr, size: u64) -> *mut T {
     // An address below the window wraps, and lies far beyond its end then.
     let offset = pa.as_u64().wrapping_sub(Jos64::PHYS_BASE);
     let aligned = offset & (align_of::<T>() as u64 - 1) == 0;
-    let va = if size > Jos64::WINDOW_SIZE || offset > Jos64::WINDOW_SIZE - size || !aligned {
-        in_physmap(pa, size, align_of::<T>() as u64)
+    let window = ptr::with_exposed_provenance_mut::<T>(Jos64::KERNBASE as usize);
+    if size > Jos64::WINDOW_SIZE || offset > Jos64::WINDOW_SIZE - size || !aligned {
+        in_physmap(pa, size)
     } else {
-        Jos64::KERNBASE.wrapping_add(offset)
-    };
-    ptr::with_exposed_provenance_mut(va as usize)
+        // A pointer and a distance, not a sum of numbers: an access then names both.
+        window.wrapping_byte_add(offset as usize)
+    }
 }
 
 /// [`kaddr`] for what is not in the window at KERNBASE.
 #[cold]
 #[inline(never)]
-fn in_physmap(pa: PhysAddr, size: u64, align: u64) -> u64 {
+fn in_physmap<T>(pa: PhysAddr, size: u64) -> *mut T {
     match kaddr::kaddr::<Jos64>(pa, size) {
-        Some(va) if pa.is_aligned(align) => va.as_u64(),
+        Some(va) if pa.is_aligned(align_of::<T>() as u64) => {
+            ptr::with_exposed_provenance_mut(va.as_u64() as usize)
+        }
         _ => panic!("physical address {pa} ({size} bytes) is not aligned, or no window shows it"),
     }
 }

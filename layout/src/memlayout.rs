@@ -122,6 +122,8 @@ pub(crate) const fn assert_layout<L: MemLayout + ?Sized>() {
     // The window ends with the address space, and every part of the map is whole pages.
     assert!(L::KERNBASE == L::VA_LAST - L::WINDOW_SIZE + 1);
     assert!(L::KERNBASE.is_multiple_of(2 * MB) && L::PHYS_BASE.is_multiple_of(GB));
+    // Upper bits of a physical address say whether the window shows it.
+    assert!(L::WINDOW_SIZE.is_power_of_two() && L::PHYS_BASE.is_multiple_of(L::WINDOW_SIZE));
     // The first stack and its gap fit in what is kept for stacks; PHYSMAP ends below MMIO.
     assert!(L::KSTKSIZE + L::KSTKGAP <= L::KSTKS_SIZE);
     assert!(L::PHYSMAP_MAX <= L::MMIOBASE - L::PHYSMAP);

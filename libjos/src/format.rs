@@ -12,7 +12,7 @@ use core::fmt;
 
 use layout::{PGSHIFT, PGSIZE};
 
-use crate::addr::{PhysAddr, VirtAddr};
+use crate::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::word::Word;
 
 bitflags::bitflags! {
@@ -122,6 +122,9 @@ pub trait Format: 'static {
     /// Physical addresses from here on do not fit in an entry.
     const PA_END: u64;
 
+    /// The bits of a table's entry that the processor sets by itself.
+    const NOTED: Self::Word;
+
     /// Permissions that the format cannot withhold: they come with every page.
     const ALWAYS: Perm;
 
@@ -204,6 +207,26 @@ pub trait Geometry: Format {
     #[must_use]
     fn entry(level: u32, table: PhysAddr, va: VirtAddr) -> PhysAddr {
         PhysAddr::new(table.as_u64() + Self::index(level, va) as u64 * Self::Word::BYTES)
+    }
+
+    /// The table that `entry` of a level above 0 leads to, where `entry` is what
+    /// [`table`](Format::table) makes for a table in `range`. The size of `range` is a power of two,
+    /// and its start a multiple of it, so that all of this is one test of bits.
+    #[must_use]
+    #[inline]
+    fn table_in(range: &PhysRange, entry: Self::Word) -> Option<PhysAddr> {
+        let table = |offset| Self::table(range.start + offset).to_u64();
+        let first = table(0);
+        let offsets = table(range.size() - PGSIZE) ^ first;
+        // No bit of an offset is one of `first`, so there is nothing to borrow from it.
+        let offset = entry.to_u64().wrapping_sub(first);
+        if offset & !(offsets | Self::NOTED.to_u64()) != 0 {
+            return None;
+        }
+        match Self::decode(1, Word::from_u64(first | offset & offsets)) {
+            Entry::Table { pa, .. } => Some(pa),
+            _ => None,
+        }
     }
 }
 

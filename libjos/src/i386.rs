@@ -40,6 +40,7 @@ impl Format for I386 {
     const LEAF_LEVELS: u32 = 0b11;
     const SELF_MAP: bool = true;
     const PA_END: u64 = 1 << 32;
+    const NOTED: u32 = A;
     const ALWAYS: Perm = Perm::R.union(Perm::X);
 
     fn table(pa: PhysAddr) -> u32 {

@@ -32,18 +32,19 @@ impl<M: Machine> Pmap<M> {
         va: VirtAddr,
         perm: Perm,
     ) -> Result<(), MapError> {
-        let va = va.page_start();
-        // Counted first, so that mapping the same frame again does not free it in between.
+        // What is counted is canonical. It is counted first, so that mapping the same frame again
+        // does not free it in between.
         if Self::is_counted(va) {
             self.pages.page_incref(frame)?;
-        }
-        match self.walk(pgdir, va) {
-            Stop { level: 0, at, entry: Entry::Absent } if M::Format::is_canonical(va) => {
-                self.machine.store(at, M::Format::leaf(0, self.pages.page2pa(frame), perm));
-                Ok(())
+            if let Some(table) = self.page_table(pgdir, va) {
+                let at = M::Format::entry(0, table, va);
+                if let Entry::Absent = M::Format::decode(0, self.machine.load(at)) {
+                    self.machine.store(at, M::Format::leaf(0, self.pages.page2pa(frame), perm));
+                    return Ok(());
+                }
             }
-            _ => self.insert_otherwise(pgdir, frame, va, perm),
         }
+        self.insert_otherwise(pgdir, frame, va.page_start(), perm)
     }
 
     /// What [`page_insert`](Self::page_insert) does where tables are missing, or another page is
@@ -93,12 +94,23 @@ impl<M: Machine> Pmap<M> {
     /// [`MapError::LargePage`] and [`MapError::NonCanonical`]; nothing has changed then.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn page_remove(&mut self, pgdir: PhysAddr, va: VirtAddr) -> Result<(), MapError> {
-        let va = va.page_start();
+        if Self::is_counted(va)
+            && let Some(table) = self.page_table(pgdir, va)
+        {
+            self.remove_at(pgdir, va, M::Format::entry(0, table, va));
+            return Ok(());
+        }
+        self.remove_otherwise(pgdir, va.page_start())
+    }
+
+    /// What [`page_remove`](Self::page_remove) does in the kernel's part, or where
+    /// [`page_table`](Self::page_table) finds none.
+    #[inline(never)]
+    fn remove_otherwise(&mut self, pgdir: PhysAddr, va: VirtAddr) -> Result<(), MapError> {
         match self.walk(pgdir, va) {
             _ if !M::Format::is_canonical(va) => Err(MapError::NonCanonical { va }),
-            Stop { level: 0, at, entry } => {
-                self.machine.store(at, WordOf::<M>::ZERO);
-                self.drop_page(pgdir, va, entry);
+            Stop { level: 0, at, .. } => {
+                self.remove_at(pgdir, va, at);
                 Ok(())
             }
             Stop { level, entry: Entry::Leaf(_), .. } => {
@@ -108,15 +120,23 @@ impl<M: Machine> Pmap<M> {
         }
     }
 
-    /// Ends the life of a mapping at `va` whose entry is already gone: first its translation,
+    /// Removes the mapping of the page that `va` lies in, whose entry is at `at`, if there is one.
+    #[inline(always)]
+    fn remove_at(&mut self, pgdir: PhysAddr, va: VirtAddr, at: PhysAddr) {
+        let old = M::Format::decode(0, self.machine.load(at));
+        if let Entry::Leaf(_) = old {
+            self.machine.store(at, WordOf::<M>::ZERO);
+            self.drop_page(pgdir, va, old);
+        }
+    }
+
+    /// Ends the life of the mapping of the page that `va` lies in, whose entry is already gone: first its translation,
     /// then its use of the frame.
     fn drop_page(&mut self, pgdir: PhysAddr, va: VirtAddr, old: Entry) {
         let Entry::Leaf(leaf) = old else { return };
         self.tlb_invalidate(pgdir, va);
-        if let Some(frame) = self.pages.pa2page(leaf.pa)
-            && Self::is_counted(va)
-        {
-            self.pages.page_decref(frame);
+        if Self::is_counted(va) {
+            self.pages.page_decref_at(leaf.pa);
         }
     }
 
@@ -150,6 +170,7 @@ impl<M: Machine> Pmap<M> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory_map::window;
     use crate::pages::ALLOC_ZERO;
     use crate::pmap::mem_init;
     use crate::sim::SimMachine;
@@ -168,6 +189,34 @@ mod tests {
         assert_eq!(pmap.page_lookup(pgdir, va).map(|(found, _)| found), Some(frame));
         assert_eq!(pmap.page_lookup(pgdir, va + (1 << 48)), None);
         assert_eq!(pmap.va2pa(pgdir, va + (1 << 48)), None);
+    }
+
+    /// `page_table` finds no such tables, and the long way is taken.
+    #[test]
+    #[cfg_attr(miri, ignore = "too much RAM")]
+    fn tables_above_the_window_serve_as_well() {
+        let (machine, boot) = SimMachine::<Jos64, X86_64>::new(264 * MB);
+        let mut pmap = mem_init(machine, boot);
+        let page = pmap.page_alloc(ALLOC_ZERO).unwrap();
+        let next = |pmap: &mut Pmap<_>| {
+            let frame = pmap.page_alloc(ALLOC_ZERO).unwrap();
+            pmap.pages.page2pa(frame)
+        };
+        while window::<Jos64>().contains(next(&mut pmap)) {}
+        // Of what is free now nothing lies in the window: not one of four tables.
+        let (va, other) = (VirtAddr::new(0x1234_5678), VirtAddr::new(0x1234_6000));
+        let pgdir = pmap.uvmcreate().unwrap();
+        pmap.page_insert(pgdir, page, va, Perm::URW).unwrap();
+        pmap.page_insert(pgdir, page, other, Perm::UR).unwrap();
+        assert_eq!(pmap.page_table(pgdir, va), None);
+        assert_eq!(pmap.pages.pp_ref(page), 2);
+        let (found, pte) = pmap.page_lookup(pgdir, va).unwrap();
+        assert_eq!(found, page);
+        assert_eq!(pmap.pgdir_walk(pgdir, va, false), Ok(Some(pte)));
+        assert!(!window::<Jos64>().contains(pte.pa));
+        pmap.page_remove(pgdir, va).unwrap();
+        assert_eq!((pmap.va2pa(pgdir, va), pmap.pages.pp_ref(page)), (None, 1));
+        assert_eq!(pmap.page_lookup(pgdir, other).map(|(found, _)| found), Some(page));
     }
 
     /// In the kernel's half a change by any page directory is one in the directory in use.

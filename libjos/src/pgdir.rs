@@ -6,9 +6,12 @@
 
 use core::fmt;
 
+use layout::PGSIZE;
+
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::format::{Entry, Format, Geometry};
 use crate::machine::Machine;
+use crate::memory_map::window;
 use crate::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageError};
 use crate::pmap::Pmap;
 use crate::word::Word;
@@ -109,10 +112,7 @@ impl<M: Machine> Pmap<M> {
     }
 
     /// Follows the tables from `pgdir` to the entry that decides about `va`: a leaf, or an absent
-    /// entry of any level.
-    ///
-    /// This is [`steps`](crate::mappings::steps) without looking on, for the paths where each
-    /// instruction counts: with the level known at each turn, the loop unrolls to a few loads.
+    /// entry of any level. This is [`steps`](crate::mappings::steps) without looking on.
     #[inline(always)]
     pub(crate) fn walk(&self, pgdir: PhysAddr, va: VirtAddr) -> Stop {
         let mut table = pgdir;
@@ -125,6 +125,27 @@ impl<M: Machine> Pmap<M> {
         }
         let at = M::Format::entry(0, table, va);
         Stop { level: 0, at, entry: M::Format::decode(0, self.machine.load(at)) }
+    }
+
+    /// The page table whose entries are those of `va`'s neighbours, where that and all tables
+    /// above it are there and lie in the window at KERNBASE: nearly always. Else `None`, and
+    /// [`walk`](Self::walk) finds out.
+    ///
+    /// For the paths where each instruction counts. What makes it short is that there is one
+    /// answer to all that can be wrong with an entry. So one test of its bits says that it is
+    /// present, that it leads to a table, and that the window shows that table.
+    #[inline(always)]
+    pub(crate) fn page_table(&self, pgdir: PhysAddr, va: VirtAddr) -> Option<PhysAddr> {
+        let window = window::<M::Layout>();
+        if !window.contains(pgdir) || !pgdir.is_aligned(PGSIZE) {
+            return None;
+        }
+        let mut table = pgdir;
+        for level in (1..M::Format::LEVELS).rev() {
+            let entry = self.machine.load(M::Format::entry(level, table, va));
+            table = M::Format::table_in(&window, entry)?;
+        }
+        Some(table)
     }
 
     /// Finds the entry of the page at `va`, whether present or not. Where the page table that
@@ -143,16 +164,18 @@ impl<M: Machine> Pmap<M> {
         va: VirtAddr,
         create: bool,
     ) -> Result<Option<Pte>, MapError> {
-        match self.walk(pgdir, va) {
-            Stop { level: 0, at, .. } if M::Format::is_canonical(va) => Ok(Some(Pte { pa: at })),
-            _ => self.no_table(pgdir, va, create).map(|at| at.map(|pa| Pte { pa })),
+        match self.page_table(pgdir, va) {
+            Some(table) if M::Format::is_canonical(va) => {
+                Ok(Some(Pte { pa: M::Format::entry(0, table, va) }))
+            }
+            _ => self.walk_otherwise(pgdir, va, create).map(|at| at.map(|pa| Pte { pa })),
         }
     }
 
-    /// What [`pgdir_walk`](Self::pgdir_walk) does where the walk of `va` ended above the last
-    /// level, or should not have begun.
+    /// What [`pgdir_walk`](Self::pgdir_walk) does where [`page_table`](Self::page_table) finds
+    /// none, or should not have been asked.
     #[inline(never)]
-    fn no_table(
+    fn walk_otherwise(
         &mut self,
         pgdir: PhysAddr,
         va: VirtAddr,
@@ -161,6 +184,8 @@ impl<M: Machine> Pmap<M> {
         let Stop { level, at, entry } = self.walk(pgdir, va);
         if !M::Format::is_canonical(va) {
             Err(MapError::NonCanonical { va })
+        } else if level == 0 {
+            Ok(Some(at))
         } else if let Entry::Leaf(_) = entry {
             Err(MapError::LargePage { va, size: M::Format::page_size(level) })
         } else if create {

@@ -53,6 +53,7 @@ impl<const N: u32> Format for LongMode<N> {
     const LEAF_LEVELS: u32 = 0b111;
     const SELF_MAP: bool = true;
     const PA_END: u64 = 1 << 52;
+    const NOTED: u64 = A;
     const ALWAYS: Perm = Perm::R;
 
     fn table(pa: PhysAddr) -> u64 {

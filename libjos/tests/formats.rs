@@ -1,7 +1,8 @@
 //! Each format's entries: what is encoded is decoded, at every level, and is to the bit what the
 //! manual says.
 
-use libjos::addr::{PhysAddr, VirtAddr};
+use layout::{MB, PGSIZE};
+use libjos::addr::{PhysAddr, PhysRange, VirtAddr};
 use libjos::format::{Entry, Format, Geometry, Leaf, Perm};
 use libjos::i386::I386;
 use libjos::riscv::{Sv39, Sv48};
@@ -43,6 +44,45 @@ fn notes<F: Format>(bits: [(bool, bool, u64); 3]) {
             assert_eq!((leaf.accessed, leaf.dirty), (accessed, dirty), "{} level {level}", F::NAME);
         }
     }
+}
+
+/// A table is found in the range that it lies in, by the entry that was made for it and by no other.
+fn tables_in_a_range<F: Format>(start: u64, size: u64) {
+    let range = PhysRange::from_size(PhysAddr::new(start), size);
+    let last = PhysAddr::new(start + size - PGSIZE);
+    for table in [range.start, range.start + PGSIZE, last] {
+        let entry = F::table(table).to_u64();
+        assert_eq!(F::table_in(&range, Word::from_u64(entry)), Some(table), "{}", F::NAME);
+        for bit in 0..8 * F::Word::BYTES {
+            let other = entry ^ 1 << bit;
+            let found = F::table_in(&range, Word::from_u64(other));
+            let expected = match F::decode(1, Word::from_u64(other)) {
+                Entry::Table { pa, .. } if pa != table => Some(pa).filter(|pa| range.contains(*pa)),
+                _ => Some(table).filter(|_| F::NOTED.to_u64() & 1 << bit != 0),
+            };
+            assert_eq!(found, expected, "{}: bit {bit} of {entry:#x} is another", F::NAME);
+        }
+    }
+    if start > 0 {
+        let below = F::table(PhysAddr::new(start - PGSIZE));
+        assert_eq!(F::table_in(&range, below), None);
+    }
+    assert_eq!(F::table_in(&range, F::table(range.end_exclusive)), None);
+    assert_eq!(F::table_in(&range, F::Word::ZERO), None);
+    assert_eq!(F::table_in(&range, F::leaf(1, range.start, Perm::URW)), None);
+}
+
+#[test]
+fn tables_are_found_in_the_window() {
+    let window = 256 * MB;
+    tables_in_a_range::<X86_64>(0, window);
+    tables_in_a_range::<La57>(0x80_0000_0000, window);
+    tables_in_a_range::<I386>(0, window);
+    tables_in_a_range::<I386>(window, window);
+    tables_in_a_range::<Sv39>(0x8000_0000, window);
+    tables_in_a_range::<Sv48>(0x8000_0000, 4 * MB);
+    // Intel SDM vol. 3A, 4.8: bit 5, of whatever was used in a translation.
+    assert_eq!((X86_64::NOTED, I386::NOTED, Sv39::NOTED), (0x20, 0x20, 0));
 }
 
 #[test]

@@ -201,8 +201,14 @@ impl Pages {
     /// The frame that `pa` lies in; `None` where `pages` does not describe it.
     #[must_use]
     pub fn pa2page(&self, pa: PhysAddr) -> Option<Frame> {
-        let index = pa.as_u64().checked_sub(self.base.as_u64())? / PGSIZE;
-        (index < self.npages() as u64).then_some(Frame(index as u32))
+        let number = self.number(pa);
+        (number < self.npages() as u64).then_some(Frame(number as u32))
+    }
+
+    /// The page number of `pa`, counted from frame 0. An address below that wraps, and its number
+    /// lies far beyond the end of `pages`.
+    fn number(&self, pa: PhysAddr) -> u64 {
+        pa.as_u64().wrapping_sub(self.base.as_u64()) / PGSIZE
     }
 
     /// Puts every page of `free` on the free list, the lowest first, and reserves all others
@@ -257,7 +263,19 @@ impl Pages {
         }
     }
 
+    /// [`page_decref`](PageAllocator::page_decref) for the page at `pa`, where `pages` describes it.
+    #[inline]
+    pub(crate) fn page_decref_at(&mut self, pa: PhysAddr) {
+        let number = self.number(pa);
+        match self.infos_mut().get_mut(number as usize) {
+            None => {}
+            Some(info) if info.has_count() && info.pp_ref_or_prev > 1 => info.pp_ref_or_prev -= 1,
+            Some(_) => self.drop_last_use(Frame(number as u32)),
+        }
+    }
+
     /// Frees `frame`, of which at most one use is left.
+    #[inline(never)]
     fn drop_last_use(&mut self, frame: Frame) {
         let pa = self.page2pa(frame);
         let info = &mut self.infos_mut()[frame.index()];
@@ -362,14 +380,14 @@ impl PageAllocator for Pages {
         Ok(())
     }
 
+    #[inline]
     fn page_incref(&mut self, frame: Frame) -> Result<(), PageError> {
-        let pa = self.page2pa(frame);
         let info = &mut self.infos_mut()[frame.index()];
-        if !info.has_count() {
-            return Err(PageError::Free { pa });
+        if !info.has_count() || info.pp_ref_or_prev == u32::MAX {
+            let info = *info;
+            return Err(uncountable(&info, self.page2pa(frame)));
         }
-        let pp_ref = info.pp_ref_or_prev.checked_add(1).ok_or(PageError::Overflow { pa })?;
-        info.pp_ref_or_prev = pp_ref;
+        info.pp_ref_or_prev += 1;
         Ok(())
     }
 
@@ -413,6 +431,12 @@ impl PageAllocator for Pages {
     fn page2pa(&self, frame: Frame) -> PhysAddr {
         PhysAddr::new(self.base.as_u64() + u64::from(frame.0) * PGSIZE)
     }
+}
+
+/// Why no use more of a frame can be counted.
+#[cold]
+fn uncountable(info: &PageInfo, pa: PhysAddr) -> PageError {
+    if info.has_count() { PageError::Overflow { pa } } else { PageError::Free { pa } }
 }
 
 /// Why a frame that is not just allocated, without any use, is not freed.
