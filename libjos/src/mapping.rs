@@ -32,6 +32,7 @@ impl<M: Machine> Pmap<M> {
         va: VirtAddr,
         perm: Perm,
     ) -> Result<(), MapError> {
+        let va = va.page_start();
         // What is counted is canonical. It is counted first, so that mapping the same frame again
         // does not free it in between.
         if Self::is_counted(va) {
@@ -44,7 +45,7 @@ impl<M: Machine> Pmap<M> {
                 }
             }
         }
-        self.insert_otherwise(pgdir, frame, va.page_start(), perm)
+        self.insert_otherwise(pgdir, frame, va, perm)
     }
 
     /// What [`page_insert`](Self::page_insert) does where tables are missing, or another page is
@@ -94,13 +95,14 @@ impl<M: Machine> Pmap<M> {
     /// [`MapError::LargePage`] and [`MapError::NonCanonical`]; nothing has changed then.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn page_remove(&mut self, pgdir: PhysAddr, va: VirtAddr) -> Result<(), MapError> {
+        let va = va.page_start();
         if Self::is_counted(va)
             && let Some(table) = self.page_table(pgdir, va)
         {
             self.remove_at(pgdir, va, M::Format::entry(0, table, va));
             return Ok(());
         }
-        self.remove_otherwise(pgdir, va.page_start())
+        self.remove_otherwise(pgdir, va)
     }
 
     /// What [`page_remove`](Self::page_remove) does in the kernel's part, or where
@@ -120,7 +122,7 @@ impl<M: Machine> Pmap<M> {
         }
     }
 
-    /// Removes the mapping of the page that `va` lies in, whose entry is at `at`, if there is one.
+    /// Removes the mapping of the page at `va` whose entry is at `at`, if there is one.
     #[inline(always)]
     fn remove_at(&mut self, pgdir: PhysAddr, va: VirtAddr, at: PhysAddr) {
         let old = M::Format::decode(0, self.machine.load(at));
@@ -130,7 +132,7 @@ impl<M: Machine> Pmap<M> {
         }
     }
 
-    /// Ends the life of the mapping of the page that `va` lies in, whose entry is already gone: first its translation,
+    /// Ends the life of a mapping at `va` whose entry is already gone: first its translation,
     /// then its use of the frame.
     fn drop_page(&mut self, pgdir: PhysAddr, va: VirtAddr, old: Entry) {
         let Entry::Leaf(leaf) = old else { return };
