@@ -72,6 +72,7 @@ on_every_format! {
     pieces_merge_again
     a_failed_split_changes_nothing
     a_failed_map_changes_nothing
+    a_map_takes_as_many_free_pages_as_it_needs_tables
     protection_keeps_marks_and_finds_holes
     frames_wait_for_the_flush
     pages_of_ram_are_counted_one_by_one
@@ -197,6 +198,42 @@ fn a_failed_map_changes_nothing<L: MemLayout, F: Format + Mmu>() {
     );
     assert_eq!(error, Err(MapError::AlreadyMapped { va: mapped }));
     assert_eq!(state(&pmap), before);
+}
+
+fn a_map_takes_as_many_free_pages_as_it_needs_tables<L: MemLayout, F: Format + Mmu>() {
+    let mut pmap = booted::<L, F>();
+    let (pgdir, pa) = (pmap.kern_pgdir(), device::<L>());
+    let mut taken = take_all(&mut pmap);
+    for level in 1..F::LEVELS.min(3) {
+        let large = F::page_size(level);
+        // With pages of this level: none, at a beginning, at both ends, between two boundaries.
+        for (start, size, shift) in [
+            (large - PGSIZE, 2 * PGSIZE, 0),
+            (large, large + PGSIZE, 0),
+            (large - PGSIZE, 2 * large + 2 * PGSIZE, 0),
+            (large + PGSIZE, large - 2 * PGSIZE, 0),
+            (large - PGSIZE, 2 * large, PGSIZE),
+        ] {
+            let va = VirtAddr::new(start);
+            let pa = pa + (start % large + shift);
+            let mut freed = 0;
+            while let Err(error) = pmap.map_range(pgdir, va, size, pa, Perm::URW, Largest) {
+                assert_eq!((error, pmap.pages.nfree()), (MapError::NoMemory { va }, freed));
+                pmap.pages.page_free(taken.pop().expect("a page"));
+                freed += 1;
+            }
+            assert_eq!(pmap.pages.nfree(), 0, "level {level}: {size:#x} bytes at {va}");
+            let _ = pmap.unmap_range(pgdir, va, size).unwrap().flush(&mut pmap.machine);
+            for at in (start..start + size)
+                .step_by(F::page_size(1) as usize)
+                .chain([start + size - PGSIZE])
+            {
+                pmap.prune(pgdir, VirtAddr::new(at));
+            }
+            assert_eq!(pmap.pages.nfree(), freed, "the tables are free again");
+            taken.extend(take_all(&mut pmap));
+        }
+    }
 }
 
 fn protection_keeps_marks_and_finds_holes<L: MemLayout, F: Format + Mmu>() {

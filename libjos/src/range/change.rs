@@ -188,7 +188,7 @@ impl<M: Machine> Pmap<M> {
         }
         let page_size = M::Format::page_size(level);
         while span.size > 0 {
-            let part = span.within(page_size);
+            let part = span.within(page_size, 1);
             let at = M::Format::entry(level, table, span.va);
             match M::Format::decode(level, self.machine.load(at)) {
                 Entry::Absent => {}

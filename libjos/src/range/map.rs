@@ -31,47 +31,63 @@ impl<M: Machine> Pmap<M> {
         room.min((span.size / M::Format::page_size(level)) as usize)
     }
 
-    /// Tables that mapping `span` takes, below the table of `level` at `table`; `None` is one
-    /// that is still to be made.
+    /// How many entries of `level` map `span`, whole or in part.
+    fn entries_of(level: u32, span: &Span) -> usize {
+        let number = |va: u64| va / M::Format::page_size(level);
+        let (first, last) = (span.va.as_u64(), span.va.as_u64() + (span.size - 1));
+        (number(last) - number(first) + 1) as usize
+    }
+
+    /// Tables that mapping `span` takes, below the table of `level` at `table`.
     pub(super) fn tables_to_map(
         &self,
         level: u32,
-        table: Option<PhysAddr>,
+        table: PhysAddr,
         mut span: Span,
         sizes: PageSizes,
     ) -> Result<usize, MapError> {
         let page_size = M::Format::page_size(level);
         let mut tables = 0;
         while span.size > 0 {
-            let index = M::Format::index(level, span.va);
-            let fits = self.fits(level, &span, sizes);
-            let Some(table) = table else {
-                if fits {
-                    span.advance(Self::pages_here(level, &span) as u64 * page_size);
-                } else {
-                    let part = span.within(page_size);
-                    tables += 1 + self.tables_to_map(level - 1, None, part, sizes)?;
-                    span.advance(part.size);
-                }
-                continue;
-            };
-            let part = span.within(page_size);
-            match self.entry(level, table, index) {
-                Entry::Absent if fits => {}
-                Entry::Absent => {
-                    tables += 1 + self.tables_to_map(level - 1, None, part, sizes)?;
-                }
-                Entry::Table { pa, .. } => {
-                    tables += self.tables_to_map(level - 1, Some(pa), part, sizes)?;
-                }
-                Entry::Leaf(_) if fits => return Err(MapError::AlreadyMapped { va: span.va }),
-                Entry::Leaf(_) => {
-                    return Err(MapError::LargePage { va: span.va, size: page_size });
+            let at = M::Format::entry(level, table, span.va);
+            let absent = self.absent_entries(level, at, Self::entries_of(level, &span));
+            let part = span.within(page_size, absent.max(1));
+            if absent > 0 {
+                tables += self.tables_of_nothing(level, part, sizes);
+            } else {
+                match M::Format::decode(level, self.machine.load(at)) {
+                    Entry::Table { pa, .. } => {
+                        tables += self.tables_to_map(level - 1, pa, part, sizes)?;
+                    }
+                    _ if self.fits(level, &span, sizes) => {
+                        return Err(MapError::AlreadyMapped { va: span.va });
+                    }
+                    _ => return Err(MapError::LargePage { va: span.va, size: page_size }),
                 }
             }
             span.advance(part.size);
         }
         Ok(tables)
+    }
+
+    /// Tables that mapping `span` takes where all entries of `level` that map it are absent.
+    fn tables_of_nothing(&self, level: u32, span: Span, sizes: PageSizes) -> usize {
+        if level == 0 || span.size == 0 {
+            return 0;
+        }
+        let page_size = M::Format::page_size(level);
+        // Where a large page fits is known for the first boundary, and all others are alike.
+        let mut behind = span;
+        behind.advance(span.size.min(span.va.as_u64().wrapping_neg() & (page_size - 1)));
+        if !self.fits(level, &behind, sizes) {
+            return Self::entries_of(level, &span) + self.tables_of_nothing(level - 1, span, sizes);
+        }
+        let before = Span { size: span.size - behind.size, ..span };
+        behind.advance(behind.size / page_size * page_size);
+        [before, behind]
+            .into_iter()
+            .filter(|end| end.size > 0)
+            .fold(0, |tables, end| tables + 1 + self.tables_of_nothing(level - 1, end, sizes))
     }
 
     /// Counts a mapping of each page of `span` that counts.
@@ -107,7 +123,7 @@ impl<M: Machine> Pmap<M> {
                 span.advance(count as u64 * page_size);
                 continue;
             }
-            let part = span.within(page_size);
+            let part = span.within(page_size, 1);
             match M::Format::decode(level, self.machine.load(at)) {
                 Entry::Table { pa, .. } => self.map_in(level - 1, pa, part, perm, sizes),
                 _ => self.map_in_new_table(level, at, part, perm, sizes),
@@ -125,22 +141,30 @@ impl<M: Machine> Pmap<M> {
         perm: Perm,
         sizes: PageSizes,
     ) {
-        // The last level's entries are all written below: what is mapped, and zeros around it.
+        // The last level's entries are all written below.
         let flags = if level == 1 { AllocFlags::empty() } else { ALLOC_ZERO };
         let Some(table) = self.alloc_table(flags) else {
             unreachable!("tables_to_map has counted the free pages")
         };
         let pa = self.pages.page2pa(table);
-        if level == 1 {
-            let start = M::Format::index(0, span.va);
-            let end = start + Self::pages_here(0, &span);
-            let zero = WordOf::<M>::ZERO;
-            let after = pa + end as u64 * WordOf::<M>::BYTES;
-            self.machine.store_run(pa, zero, zero, start);
-            self.machine.store_run(after, zero, zero, M::Format::ENTRIES - end);
+        match level {
+            1 => self.fill_page_table(pa, &span, perm),
+            _ => self.map_in(level - 1, pa, span, perm, sizes),
         }
-        self.map_in(level - 1, pa, span, perm, sizes);
         self.machine.store(at, M::Format::table(pa));
+    }
+
+    /// Writes all entries of a new page table: what `span` maps, and zeros around it.
+    #[inline]
+    fn fill_page_table(&self, table: PhysAddr, span: &Span, perm: Perm) {
+        let zero = WordOf::<M>::ZERO;
+        let start = M::Format::index(0, span.va);
+        let end = start + Self::pages_here(0, span);
+        let entry = |index: usize| table + index as u64 * WordOf::<M>::BYTES;
+        let first = M::Format::leaf(0, span.pa, perm);
+        self.machine.store_run(table, zero, zero, start);
+        self.machine.store_run(entry(start), first, Self::leaf_step(0), end - start);
+        self.machine.store_run(entry(end), zero, zero, M::Format::ENTRIES - end);
     }
 
     /// How many of the `count` entries from `at` on are absent, up to the first that is not.

@@ -51,12 +51,13 @@ impl Span {
         self.size -= bytes;
     }
 
-    /// The first part of it, up to where pages of `page_size` have a boundary.
-    fn within(&self, page_size: u64) -> Self {
+    /// The first part of it, up to where the `count`th page of `page_size` ends.
+    fn within(&self, page_size: u64, count: usize) -> Self {
         let offset = self.va.as_u64() & (page_size - 1);
-        Self { size: self.size.min(page_size - offset), ..*self }
+        Self { size: self.size.min(count as u64 * page_size - offset), ..*self }
     }
 }
+
 impl<M: Machine> Pmap<M> {
     /// Maps `[va, va + size)` to `[pa, pa + size)` with `perm` in the kernel's part of `pgdir`,
     /// by the largest pages that alignment and the processor allow. No `pp_ref` of what is mapped
@@ -102,7 +103,7 @@ impl<M: Machine> Pmap<M> {
             return Err(MapError::Misaligned { va });
         }
         let span = Span { va, pa, size };
-        if self.tables_to_map(M::Format::ROOT, Some(pgdir), span, sizes)? > self.pages.nfree() {
+        if self.tables_to_map(M::Format::ROOT, pgdir, span, sizes)? > self.pages.nfree() {
             return Err(MapError::NoMemory { va });
         }
         self.count_range(span)?;
