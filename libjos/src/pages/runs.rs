@@ -260,7 +260,8 @@ impl Pages {
             let pa = self.page2pa(Frame(bad as u32));
             return Err(refusal(&self.infos()[bad], pa));
         }
-        self.push_free_run(run.start, run.end - 1);
+        link_upwards(&mut self.infos_mut()[run.clone()], run.start);
+        self.append_linked(run.start, run.end - 1);
         Ok(())
     }
 
@@ -386,13 +387,12 @@ impl Pages {
         }
     }
 
-    /// Puts the frames from `first` to `last` at the end of the list, where single pages are taken
-    /// from them last.
-    pub(super) fn push_free_run(&mut self, first: usize, last: usize) {
+    /// Puts the frames from `first` to `last`, which [`link_upwards`] has linked, at the end of the
+    /// list, where single pages are taken from them last.
+    pub(super) fn append_linked(&mut self, first: usize, last: usize) {
         let is_empty = self.page_free_list == PageInfo::END;
         let before = if is_empty { 0 } else { self.page_free_list_end };
         let infos = self.infos_mut();
-        link_upwards(&mut infos[first..=last], first);
         infos[first].pp_ref_or_prev = before;
         infos[last].pp_link = PageInfo::END;
         if is_empty {

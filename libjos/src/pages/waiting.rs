@@ -7,11 +7,14 @@
 
 use layout::PGSIZE;
 
-use super::{Frame, PageAllocator, PageError, PageInfo, Pages, leading, refusal};
+use super::{Frame, PageAllocator, PageError, PageInfo, Pages, leading, link_upwards, refusal};
 use crate::addr::PhysAddr;
 
 /// A frame with one use, which nothing else has.
 const ONE_USE: PageInfo = PageInfo::in_use(1);
+
+/// Frames that are checked and linked at a time: what `pages` keeps of them is a page.
+const AT_ONCE: usize = 512;
 
 /// Frames without use, that are not on the free list yet: they wait for a TLB flush.
 #[must_use = "these frames are lost unless they are given back"]
@@ -150,17 +153,24 @@ impl Pages {
     pub(crate) fn take_back(&mut self, mut waiting: FreeFrames) -> usize {
         let mut count = 0;
         while let Some((first, last)) = waiting.pop(self.infos_mut()) {
-            let run = &mut self.infos_mut()[first..=last];
-            let good = leading(run, ONE_USE);
-            if let Some(info) = run.get(good).copied() {
-                let pa = self.page2pa(Frame((first + good) as u32));
-                panic!("a page was used after it was unmapped: {}", refusal(&info, pa));
+            // Each part is linked as soon as it is checked, while the cache still has it.
+            for start in (first..=last).step_by(AT_ONCE) {
+                let end = last.min(start + AT_ONCE - 1);
+                let part = &mut self.infos_mut()[start..=end];
+                let good = leading(part, ONE_USE);
+                if let Some(info) = part.get(good).copied() {
+                    let pa = self.page2pa(Frame((start + good) as u32));
+                    panic!("a page was used after it was unmapped: {}", refusal(&info, pa));
+                }
+                if first < last {
+                    link_upwards(part, start);
+                }
             }
             if first == last {
                 self.infos_mut()[first] = PageInfo::in_use(0);
                 self.page_free(Frame(first as u32));
             } else {
-                self.push_free_run(first, last);
+                self.append_linked(first, last);
             }
             count += last + 1 - first;
         }
