@@ -363,6 +363,32 @@ TESTS = [
         (re.compile(r"kernel panic.*"),), tags=("monitor",),
     ),
     Test(
+        "monitor: the loader's memory, the free list, a frame", 5,
+        Machine(typed=("memmap\r", "freelist 2\r", "dump -p kern_pgdir+0xff8 8\r", "clear\rchecks -f\r", "exit\r")),
+        (
+            *WELCOME, "The loader's memory map:", "  0x0000000000000000-0x000000000009fbff RAM, 639 KB",
+            "What became of it:", "  0x0000000000000000-0x0000000000000fff page 0, never given out, 4 KB",
+            re.compile(r"  0x0000000000003000-0x000000000009efff page_alloc's: \d+ free, \d+ in use"),
+            "  0x00000000000a0000-0x00000000000fffff the hole for devices, 384 KB",
+            re.compile(r"  0x00000000001\w{5}-0x00000000001\w{5} kern_pgdir, 4 KB"),
+            re.compile(r"  0x\w{16}-0x000000000ffdffff page_alloc's: \d+ free, 0 in use"),
+            re.compile(r"page_free_list: \d+ pages, \d+ KB"), re.compile(r"  and \d+ more pages"),
+            # The table of KERNBASE, writable and for all, present and used.
+            re.compile(r"0000000000[0-9a-f]{3}ff8: 27[0-9a-f]{2} [0-9a-f]{4} 0000 0000  .*"),
+            re.compile(r"\x1b\[2J\x1b\[HK> checks -f"), *CHECKS, "K> exit",
+        ),
+        (re.compile(r"kernel panic.*"),), tags=("monitor",),
+    ),
+    Test(
+        "monitor: a fault by its name", 5, Machine(typed=("fault nonsense\r", "fault\r", "fault divide\r")),
+        (
+            *WELCOME, "usage: fault [NAME]", "read-null", "fault-in-report",
+            re.compile(r"kernel panic at .*: divide error \(#DE, vector 0\)"),
+            re.compile(r"  #0  0x\w{16} kernel::faults::divide .*"),
+        ),
+        status=FAILURE, tags=("monitor",),
+    ),
+    Test(
         "monitor: long output waits, and stops", 5,
         Machine(typed=("page on\r", "vmprint\r \rq", "page off\r", "vmprint\r\x03", "uptime\r", "exit\r")),
         (
