@@ -285,14 +285,14 @@ impl Pages {
     fn find_in_block(&mut self, order: u32) -> Option<usize> {
         loop {
             let block = self.blocks().candidate(order)?;
-            if order < BLOCK_ORDER && self.table()[block].bound == ALL {
-                // Perhaps only because something was freed. If so, it may serve before those that
-                // are whole, but only if none that is fuller can.
-                let truth = self.look_into(block, BLOCK_ORDER + 1).err();
-                if let Some(bound) = truth.filter(|bound| *bound < ALL) {
-                    self.blocks().set(block, bound);
-                    continue;
-                }
+            // That all of it may be free is perhaps known only because something was freed. If so,
+            // it may serve before those that are whole, but only if none that is fuller can.
+            if order < BLOCK_ORDER
+                && self.table()[block].bound == ALL
+                && let Err(bound) = self.look_into(block, BLOCK_ORDER)
+            {
+                self.blocks().set(block, bound);
+                continue;
             }
             match self.look_into(block, order) {
                 Ok(first) => return Some(block * BLOCK + first),
@@ -349,9 +349,8 @@ impl Pages {
             let infos = self.infos();
             let block = infos[..end].get(at..at + BLOCK - 1);
             if let Some(block) = block.filter(|_| at.is_multiple_of(BLOCK)) {
-                let differs = |(info, next): (&PageInfo, u32)| info.pp_link ^ next;
-                let links = block.iter().zip(at as u32 + 1..);
-                if links.map(differs).fold(0, |all, differs| all | differs) == 0 {
+                let mut links = block.iter().zip(at as u32 + 1..);
+                if links.fold(true, |all, (info, next)| all & (info.pp_link == next)) {
                     at += BLOCK - 1;
                 }
             }

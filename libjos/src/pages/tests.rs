@@ -34,12 +34,7 @@ impl Rig {
         let table = arrays.page_array(PhysAddr::new(at_table), table_len);
         // SAFETY: two arrays of zeros in memory that lives as long.
         let mut pages = unsafe { Pages::new(array, table, PhysAddr::new(0)) };
-        let mut set = RangeSet::new();
-        for (start, end) in free {
-            let range = PhysRange::new(PhysAddr::new(*start), PhysAddr::new(*end));
-            set.insert(range).expect("a few runs fit");
-        }
-        pages.page_init(&set);
+        pages.page_init(&free_set(free));
         Self { pages, machine: SimMachine::new(2 * MB).0, _arrays: arrays }
     }
 
@@ -50,6 +45,16 @@ impl Rig {
     fn alloc_run(&mut self, order: u32) -> Option<Frame> {
         self.pages.page_alloc_run(&self.machine, AllocFlags::empty(), order)
     }
+}
+
+/// Frames of these bytes.
+fn free_set(free: &[(u64, u64)]) -> RangeSet {
+    let mut set = RangeSet::new();
+    for (start, end) in free {
+        let range = PhysRange::new(PhysAddr::new(*start), PhysAddr::new(*end));
+        set.insert(range).expect("a few runs fit");
+    }
+    set
 }
 
 fn frame(index: usize) -> Frame {
@@ -291,9 +296,22 @@ fn what_a_search_has_looked_at_is_counted() {
     // All frames of a block, which might not be whole, and then the run; the next time it is found
     // not to be, and the run is its second; from then on that is known.
     assert_eq!([(); 3].map(|()| taken(&mut rig, 3)), [512 + 8, 512 + 16, 24]);
-    assert_eq!(rig.pages.largest_run(), Some(10));
+    // A whole block is not looked at twice.
+    assert_eq!(taken(&mut rig, 9), 512);
+    assert_eq!(rig.pages.largest_run(), Some(9));
     while rig.alloc().is_some() {}
     assert_eq!(rig.pages.largest_run(), None);
+}
+
+#[test]
+fn no_run_is_longer_than_what_is_free() {
+    // As many frames as a block has, but half of them in one and half in the next, which ends there.
+    let mut rig = Rig::new(3 * MB, &[(MB, 3 * MB)]);
+    assert_eq!(rig.alloc_run(9), None);
+    assert!(rig.alloc_run(8).is_some());
+    let before = rig.pages.run_search_steps();
+    assert_eq!([9, MAX_ORDER, 64, u32::MAX].map(|order| rig.alloc_run(order)), [None; 4]);
+    assert_eq!(rig.pages.run_search_steps(), before, "for more than is free nothing is searched");
 }
 
 #[test]
@@ -427,4 +445,52 @@ fn no_run_comes_from_a_list_that_is_set_aside() {
     while rig.alloc().is_some() {}
     rig.pages.give_back(rest);
     assert_eq!(rig.alloc_run(8), Some(frame(512 + 256)));
+}
+
+#[test]
+fn page_init_keeps_nothing_of_an_earlier_state() {
+    let mut rig = Rig::new(6 * MB, &[(0, 2 * MB)]);
+    assert!(rig.alloc_run(3).is_some());
+    rig.pages.page_init(&free_set(&[(0, 6 * MB)]));
+    assert_eq!(rig.pages.run_search_steps(), 0);
+    assert_eq!(rig.alloc_run(9), Some(frame(0)), "of whole blocks the lowest comes first");
+}
+
+#[test]
+fn frames_end_where_pages_does() {
+    let rig = Rig::new(2 * MB, &[(MB, 2 * MB)]);
+    assert_eq!(rig.pages.pa2page(PhysAddr::new(2 * MB - 1)), Some(frame(511)));
+    assert_eq!(rig.pages.pa2page(PhysAddr::new(2 * MB)), None);
+}
+
+#[test]
+fn a_list_that_runs_in_a_circle_ends() {
+    let mut rig = Rig::new(MB, &[(0, MB)]);
+    assert_eq!(rig.pages.page_free_list().count(), 256);
+    rig.pages.infos_mut()[255].pp_link = 0;
+    assert_eq!(rig.pages.page_free_list().count(), 256 + 1, "one more than there can be");
+}
+
+/// A reserved frame, that was mapped and is not any more.
+fn reserved_once_mapped() -> Rig {
+    let mut rig = Rig::new(MB, &[(PGSIZE, MB)]);
+    rig.pages.page_incref(frame(0)).unwrap();
+    let mut waiting = FreeFrames::new();
+    rig.pages.release_into(&mut waiting, |releases| releases.release(PhysAddr::new(0), 1));
+    assert_eq!(rig.pages.take_back(waiting), 0);
+    assert_eq!(rig.pages.info(frame(0)), PageInfo::reserved());
+    rig
+}
+
+#[test]
+#[should_panic(expected = "page_decref: page 0x0 is reserved")]
+fn a_reservation_is_not_counted_down() {
+    reserved_once_mapped().pages.page_decref(frame(0));
+}
+
+#[test]
+#[should_panic(expected = "page_decref: page 0x0 is reserved")]
+fn a_reservation_is_not_counted_down_with_a_mapping() {
+    let (mut rig, mut waiting) = (reserved_once_mapped(), FreeFrames::new());
+    rig.pages.release_into(&mut waiting, |releases| releases.release(PhysAddr::new(0), 1));
 }

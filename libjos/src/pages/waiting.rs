@@ -120,9 +120,7 @@ impl Releases<'_> {
 #[cold]
 pub(super) fn no_use_left(pa: PhysAddr, info: &PageInfo) -> ! {
     match info.pp_link {
-        PageInfo::RESERVED if info.pp_ref_or_prev > 0 => {
-            panic!("page_decref: {}", PageError::Reserved { pa })
-        }
+        PageInfo::RESERVED => panic!("page_decref: {}", PageError::Reserved { pa }),
         _ => panic!("page_decref: {}", PageError::Unreferenced { pa }),
     }
 }
