@@ -5,6 +5,7 @@
 //! is planted on every machine that can have it.
 
 mod formats;
+mod layouts;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::string::String;
@@ -12,6 +13,7 @@ use std::string::String;
 use layout::{Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
 
 use crate::addr::{PhysAddr, VirtAddr};
+use crate::boot_alloc::BootAlloc;
 use crate::check_pages::check_allocator;
 use crate::format::{Entry, Format, Geometry, Leaf, Perm};
 use crate::i386::I386;
@@ -115,6 +117,7 @@ impl<L: MemLayout, F: Format + Mmu> Sim<L, F> {
 enum AllocatorFault {
     FreesWithoutCheck,
     LeavesLastWordDirty,
+    ZeroesBothEnds,
     GivesAPageTwice,
     LosesAPage,
 }
@@ -133,6 +136,13 @@ impl PageAllocator for FaultyPages<'_> {
             // The last page goes lost, and in its place the one before is given once more.
             self.pages.page_alloc(mem, flags);
             return self.given;
+        }
+        if self.fault == AllocatorFault::ZeroesBothEnds && flags.contains(ALLOC_ZERO) {
+            let given = self.pages.page_alloc(mem, AllocFlags::empty());
+            let pa = self.pages.page2pa(given?);
+            mem.store(pa, 0_u64);
+            mem.store(pa + (PGSIZE - 8), 0_u64);
+            return given;
         }
         self.given = self.pages.page_alloc(mem, flags);
         if self.fault == AllocatorFault::LosesAPage && self.pages.nfree() == 7 {
@@ -450,6 +460,21 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             says: "check_page_free_list: ",
         },
         Fault {
+            name: "memory that boot_alloc handed out free",
+            run: |pmap| {
+                // Code, unlike what lies there in this machine, has bits; and as if page_init had
+                // run before boot_alloc.
+                pmap.machine.store(pmap.boot.image.text.start, u64::MAX);
+                let behind = pmap.runs_memory.end_exclusive;
+                let reserved = &pmap.boot.reserved;
+                let boot_alloc = BootAlloc::new::<L>(&pmap.boot.memory, behind, reserved);
+                pmap.boot_alloc = boot_alloc.expect("RAM in one piece");
+                pmap.boot_alloc(PGSIZE);
+                pmap.check_page_free_list();
+            },
+            says: "check_page_free_list: writing to free pages changed the kernel",
+        },
+        Fault {
             name: "a page of the kernel in use like any other, and another reserved for it",
             run: |pmap| {
                 pmap.reserve_another();
@@ -494,6 +519,15 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             says: "must give Err(NoMemory { va: VirtAddr(",
         },
         Fault {
+            name: "empty tables left behind",
+            run: |pmap| {
+                let made = pmap.pgdir_walk(pmap.kern_pgdir, VirtAddr::new(L::MMIOBASE), true);
+                assert!(made.is_ok_and(|entry| entry.is_some()), "tables for the devices' range");
+                pmap.check_page();
+            },
+            says: " pages must be free at the end, not ",
+        },
+        Fault {
             name: "a large page over the devices' range",
             run: |pmap| {
                 let (va, size) = (VirtAddr::new(L::MMIOBASE), F::page_size(1));
@@ -507,6 +541,11 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             name: "ALLOC_ZERO leaves the last word",
             run: |pmap| pmap.check_page_alloc_with(AllocatorFault::LeavesLastWordDirty),
             says: "check_page_alloc: ALLOC_ZERO left 0x1",
+        },
+        Fault {
+            name: "ALLOC_ZERO zeroes the first word and the last",
+            run: |pmap| pmap.check_page_alloc_with(AllocatorFault::ZeroesBothEnds),
+            says: "check_page_alloc: ALLOC_ZERO left 0xffffffffffffffff at ",
         },
         Fault {
             name: "a page allocated twice",
@@ -700,4 +739,12 @@ fn jos32() {
 #[test]
 fn jossv39() {
     every_fault_is_caught::<JosSv39, Sv39>();
+}
+
+/// The kernel's tables have one use more for each address space, and that is no fault.
+#[test]
+fn address_spaces_share_tables() {
+    let mut pmap = sound::<Jos64, X86_64>(RAM);
+    pmap.uvmcreate().expect("a page for the directory");
+    pmap.check_page_free_list();
 }

@@ -349,7 +349,7 @@ impl Pages {
             let infos = self.infos();
             let block = infos[..end].get(at..at + BLOCK - 1);
             if let Some(block) = block.filter(|_| at.is_multiple_of(BLOCK)) {
-                let mut links = block.iter().zip(at as u32 + 1..);
+                let links = block.iter().zip(at as u32 + 1..);
                 if links.fold(true, |all, (info, next)| all & (info.pp_link == next)) {
                     at += BLOCK - 1;
                 }
