@@ -67,6 +67,7 @@ mod tests {
         both_windows::<Jos64>();
         both_windows::<Jos32>();
         both_windows::<JosSv39>();
+        assert_eq!(paddr::<Jos32>(VirtAddr::new(4 * GB)), None);
         assert_eq!(shown::<Jos64>(5 * GB, 1), Some(0xffff_ff81_4000_0000));
         let below = PhysAddr::new(JosSv39::PHYS_BASE - 1);
         assert_eq!(kaddr::<JosSv39>(below, 1), None);

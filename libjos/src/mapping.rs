@@ -172,12 +172,13 @@ impl<M: Machine> Pmap<M> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::i386::I386;
     use crate::memory_map::window;
     use crate::pages::ALLOC_ZERO;
     use crate::pmap::mem_init;
     use crate::sim::SimMachine;
     use crate::x86_64::X86_64;
-    use layout::{Jos64, MB};
+    use layout::{Jos32, Jos64, MB, PGSIZE};
 
     /// Bits that no table translates do not make another name of a page.
     #[test]
@@ -191,6 +192,23 @@ mod tests {
         assert_eq!(pmap.page_lookup(pgdir, va).map(|(found, _)| found), Some(frame));
         assert_eq!(pmap.page_lookup(pgdir, va + (1 << 48)), None);
         assert_eq!(pmap.va2pa(pgdir, va + (1 << 48)), None);
+        let error = Err(MapError::NonCanonical { va: va + (1 << 48) });
+        assert_eq!(pmap.pgdir_walk(pgdir, va + (1 << 48), false), error);
+    }
+
+    /// What is mapped below UTOP counts, and no page above.
+    #[test]
+    fn pp_ref_counts_up_to_utop() {
+        let (machine, boot) = SimMachine::<Jos32, I386>::new(5 * MB);
+        let mut pmap = mem_init(machine, boot);
+        let pgdir = pmap.kern_pgdir();
+        let frame = pmap.page_alloc(ALLOC_ZERO).unwrap();
+        let mut mapped = |va| {
+            pmap.page_insert(pgdir, frame, VirtAddr::new(va), Perm::KRW).unwrap();
+            pmap.pages.pp_ref(frame)
+        };
+        assert_eq!(mapped(Jos32::UTOP), 0);
+        assert_eq!(mapped(Jos32::UTOP - PGSIZE), 1);
     }
 
     /// `page_table` finds no such tables, and the long way is taken.

@@ -212,7 +212,7 @@ impl<F: Format, Mem: PhysMem> Iterator for Leaves<'_, F, Mem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pmap::mem_init;
+    use crate::pmap::{Pmap, mem_init};
     use crate::sim::SimMachine;
     use crate::x86_64::X86_64;
     use layout::{Jos64, MB, MemLayout, PGSIZE};
@@ -255,6 +255,23 @@ mod tests {
         assert_eq!(range.len(), 2);
         let none = leaves::<X86_64, _>(mem, pgdir, TOP, VirtAddr::new(0)).next();
         assert_eq!(none, None);
+    }
+
+    /// Each level can withhold what the ones below it grant.
+    #[test]
+    fn a_page_has_what_all_tables_grant() {
+        let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
+        let mut pmap = mem_init(machine, boot);
+        let (pgdir, va) = (pmap.uvmcreate().unwrap(), VirtAddr::new(MB));
+        pmap.uvmalloc(pgdir, MB, MB + PGSIZE, Perm::W).unwrap();
+        let granted =
+            |pmap: &Pmap<_>| leaves::<X86_64, _>(&pmap.machine, pgdir, va, va).next().unwrap().perm;
+        assert_eq!(granted(&pmap), Perm::URW);
+        let root: u64 = pmap.machine.load(pgdir);
+        let user = X86_64::leaf(0, PhysAddr::new(0), Perm::UR)
+            ^ X86_64::leaf(0, PhysAddr::new(0), Perm::KR);
+        pmap.machine.store(pgdir, root & !user);
+        assert_eq!(granted(&pmap), Perm::KRW);
     }
 
     #[test]

@@ -101,3 +101,30 @@ impl Flushed {
         pages.take_back(self.frames)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::Perm;
+    use crate::pmap::mem_init;
+    use crate::sim::SimMachine;
+    use crate::x86_64::X86_64;
+    use layout::{Jos64, MB};
+
+    /// Each page of a run that is gone is forgotten, and no other.
+    #[test]
+    fn all_pages_of_a_run_are_flushed() {
+        let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
+        let mut pmap = mem_init(machine, boot);
+        let pgdir = pmap.uvmcreate().unwrap();
+        pmap.switchuvm(pgdir);
+        pmap.uvmalloc(pgdir, 0, 9 * PGSIZE, Perm::W).unwrap();
+        let pages = || (0..9).map(|i| VirtAddr::new(i * PGSIZE));
+        pages().for_each(|va| assert_eq!(pmap.machine.user_load(va), Ok(0)));
+        let removal = pmap.unmap_range(pgdir, VirtAddr::new(4 * PGSIZE), 3 * PGSIZE).unwrap();
+        assert!(pages().all(|va| pmap.machine.user_load(va).is_ok()), "the TLB has them still");
+        assert_eq!(removal.flush(&mut pmap.machine).free(&mut pmap.pages), 3);
+        let seen: Vec<bool> = pages().map(|va| pmap.machine.user_load(va).is_ok()).collect();
+        assert_eq!(seen, [true, true, true, true, false, false, false, true, true]);
+    }
+}

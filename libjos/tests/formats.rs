@@ -85,6 +85,17 @@ fn tables_are_found_in_the_window() {
     assert_eq!((X86_64::NOTED, I386::NOTED, Sv39::NOTED), (0x20, 0x20, 0));
 }
 
+/// Entries that this library does not write, but a loader or a processor may have.
+#[test]
+fn entries_of_others() {
+    // A page that can only be executed, not used yet (RISC-V privileged spec., table 5.4).
+    let Entry::Leaf(leaf) = Sv39::decode(0, 0x0000_0000_0000_0009) else { panic!("no leaf") };
+    assert_eq!((leaf.perm, leaf.accessed), (Perm::X, false));
+    // A large page with PAT, and above it bits of an address beyond 4 GB (Intel SDM vol. 3A, 4.3).
+    let Entry::Leaf(leaf) = I386::decode(1, 0x0040_3081) else { panic!("no leaf") };
+    assert_eq!(leaf.pa, PhysAddr::new(0x0040_0000));
+}
+
 #[test]
 fn accessed_and_dirty() {
     // Intel SDM vol. 3A, 4.8: bits 5 and 6.

@@ -353,6 +353,7 @@ fn bad_ranges_are_refused<L: MemLayout, F: Format + Mmu>() {
         refused(L::LOWER_END - PGSIZE, size, |va| MapError::NonCanonical { va });
     } else {
         refused(L::VA_LAST + 1, PGSIZE, |va| MapError::NonCanonical { va });
+        refused(L::VA_LAST + 1 - PGSIZE, 2 * PGSIZE, |va| MapError::NonCanonical { va });
     }
     let pa = PhysAddr::new(F::PA_END - PGSIZE);
     let va = VirtAddr::new(0);
