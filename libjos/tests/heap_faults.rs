@@ -1,37 +1,18 @@
 //! What a heap says of each misuse, with and without poison; what it does without memory; and that
 //! it neither keeps pages nor maps them again and again.
 
+mod arenas;
+
 use std::alloc::Layout;
 use std::ptr::NonNull;
 
-use libjos::heap::{Heap, HeapError, HeapPages};
-use libjos::sim::arena::Arena;
-
-const PAGE: usize = 4096;
-const MB: usize = 1 << 20;
-
-/// A heap with 32 MB of addresses.
-fn heap(poison: bool) -> Heap<Arena> {
-    let arena = Arena::new(32 * MB, true);
-    // SAFETY: the heap owns the arena, and nobody else knows its memory.
-    unsafe { Heap::new(arena.region(), arena, poison) }
-}
-
-fn layout(size: usize, align: usize) -> Layout {
-    Layout::from_size_align(size, align).unwrap()
-}
+use arenas::{MB, PAGE, free, heap, layout};
+use libjos::heap::{HeapError, HeapPages};
 
 /// Layouts that lead to each kind of block, with poison and without.
 fn kinds() -> [Layout; 6] {
     [(24, 8), (100, 64), (4096, 1), (5000, 16), (9000, 8192), (3 * MB, 8)]
         .map(|(s, a)| layout(s, a))
-}
-
-/// Frees a block.
-fn free(heap: &mut Heap<Arena>, block: NonNull<u8>, layout: Layout) -> Result<(), HeapError> {
-    // SAFETY: none. What these tests ask is what happens where a promise is broken; the arena
-    // keeps it within memory that only these tests use.
-    unsafe { heap.dealloc(block, layout) }
 }
 
 /// Writes a byte into or beside a block.

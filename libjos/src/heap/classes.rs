@@ -53,11 +53,11 @@ impl Class {
         Self { size, slab, blocks: slab / size, stack, inverse }
     }
 
-    /// Whether a block begins at this offset, which lies in a slab.
+    /// Whether a block begins at this offset, which lies in what was cut off a slab.
     #[inline]
     pub(super) const fn is_block(&self, offset: usize) -> bool {
         let block = ((offset as u64 * self.inverse) >> 32) as usize;
-        block < self.blocks && block * self.size == offset
+        block * self.size == offset
     }
 }
 

@@ -82,7 +82,8 @@ pub(super) fn front(layout: Layout) -> usize {
 pub(super) fn padded(layout: Layout) -> Option<Layout> {
     let size = front(layout).checked_add(layout.size())?.checked_add(RED_ZONE)?;
     let align = layout.align().max(GRAIN);
-    let (size, align) = if size > MAX_SMALL || align > MAX_SMALL {
+    // What is aligned to more than that is larger, too: it has as much in front.
+    let (size, align) = if size > MAX_SMALL {
         (size.checked_next_multiple_of(PGSIZE as usize)?, align.max(PGSIZE as usize))
     } else {
         (size.next_multiple_of(GRAIN), align)

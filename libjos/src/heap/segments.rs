@@ -64,8 +64,7 @@ impl Segment {
 
     /// One for the huge block at `block`.
     pub(super) fn huge(start: usize, block: usize, end: usize) -> Self {
-        let shared = Self::shared(start, end, LinkedList::empty());
-        Self { block, no_room: Layout::new::<()>(), ..shared }
+        Self { block, ..Self::shared(start, end, LinkedList::empty()) }
     }
 
     /// The first address that another segment may use.

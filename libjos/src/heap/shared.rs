@@ -158,7 +158,7 @@ impl<P: HeapPages> Segments<P> {
         // SAFETY: as in `fit`.
         let segment = unsafe { at.as_mut() };
         let (start, end) = (segment.start, segment.end);
-        if segment.block != 0 || end == start + SEGMENT {
+        if segment.block != 0 {
             return None;
         }
         let wanted =

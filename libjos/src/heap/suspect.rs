@@ -40,7 +40,7 @@ impl Slabs {
         }
         for mut list in [self.0[number].stack, slab.free] {
             // A list that somebody wrote to ends there. No list is longer than this.
-            for _ in 0..class.stack.max(class.blocks) + 1 {
+            for _ in 0..class.stack.max(class.blocks) {
                 let Some(block) = list else { break };
                 if block.addr().get() == addr {
                     return Err(HeapError::DoubleFree { at, size });
