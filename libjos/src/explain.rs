@@ -117,7 +117,7 @@ fn fill(
     match taken.entry {
         Entry::Absent => Outcome::Absent { level },
         Entry::Leaf(Leaf { pa, perm, .. }) => Outcome::Page { pa, perm: perm & allowed, level },
-        Entry::Table { .. } if level == 0 => Outcome::Absent { level },
+        // No format has tables at level 0.
         Entry::Table { pa, allows } => fill(steps, level - 1, pa, allowed & allows, step),
     }
 }
@@ -210,9 +210,7 @@ impl<F: Format> fmt::Display for Blame<'_, F> {
             Outcome::NonCanonical => return write!(f, "{va} is not canonical"),
             Outcome::Page { perm, .. } => perm,
         };
-        let needed = self.access.needs();
-        let missing = needed.difference(perm | F::ALWAYS);
-        if let (false, Some(level)) = (missing.is_empty(), self.walk.withheld_at(needed)) {
+        if let Some(level) = self.walk.withheld_at(self.access.needs()) {
             let what = match self.access {
                 Access::Read => "read",
                 Access::Write => "written",

@@ -242,20 +242,19 @@ impl<'a> LineEditor<'a> {
         let start = self.name_start();
         let (before, word) = self.line()[..self.cursor].split_at(start);
         let mut common = Buffer::EMPTY;
-        let mut found = 0;
-        let mut is_one = true;
+        let (mut is_any, mut is_one) = (false, true);
         for_each(complete, before, word, &mut |candidate| {
-            if found == 0 {
+            if !is_any {
+                is_any = true;
                 common.set(candidate.as_bytes());
             } else {
                 is_one &= common.as_bytes() == candidate.as_bytes();
                 let same = common.as_bytes().iter().zip(candidate.bytes());
                 common.length = same.take_while(|(a, b)| **a == *b).count();
             }
-            found += 1;
         });
         let typed = word.len();
-        if found == 0 {
+        if !is_any {
             return out.write_str("\x07");
         }
         if common.length > typed || is_one {
