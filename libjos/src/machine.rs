@@ -68,9 +68,7 @@ pub trait Machine: PhysMem {
 
     /// The levels, as a bit mask like [`Format::LEAF_LEVELS`], at which this very processor
     /// accepts a leaf. (1 GB pages are optional on x86-64, 4 MB pages on i386.)
-    fn leaf_levels(&self) -> u32 {
-        Self::Format::LEAF_LEVELS
-    }
+    fn leaf_levels(&self) -> u32;
 
     /// Makes `pgdir` the page directory in use and drops all translations of the old one
     /// (JOS's `lcr3`). All code, stacks and data in use must be mapped in it.

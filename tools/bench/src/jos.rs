@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 
 use layout::{Jos64, PGSIZE};
 use libjos::addr::{PhysAddr, PhysRange, VirtAddr};
-use libjos::format::Perm;
+use libjos::format::{Format, Perm};
 use libjos::machine::{Fault, Machine, PhysMem};
 use libjos::pages::{ALLOC_ZERO, AllocFlags, Block, Frame, PageAllocator, PageInfo, Pages};
 use libjos::pmap::{Pmap, mem_init};
@@ -61,6 +61,10 @@ impl PhysMem for BenchMachine {
 impl Machine for BenchMachine {
     type Layout = Jos64;
     type Format = X86_64;
+
+    fn leaf_levels(&self) -> u32 {
+        X86_64::LEAF_LEVELS
+    }
 
     fn lcr3(&mut self, _pgdir: PhysAddr) {}
     fn protect_kernel(&mut self) {}
