@@ -194,6 +194,10 @@ mod tests {
         assert_eq!(pmap.va2pa(pgdir, va + (1 << 48)), None);
         let error = Err(MapError::NonCanonical { va: va + (1 << 48) });
         assert_eq!(pmap.pgdir_walk(pgdir, va + (1 << 48), false), error);
+        // Where an entry of that name is free, too.
+        let va = va + PGSIZE + (1 << 48);
+        let error = Err(MapError::NonCanonical { va });
+        assert_eq!(pmap.page_insert(pgdir, frame, va, Perm::URW), error);
     }
 
     /// What is mapped below UTOP counts, and no page above.

@@ -105,26 +105,54 @@ impl Flushed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::addr::PhysAddr;
     use crate::format::Perm;
-    use crate::pmap::mem_init;
+    use crate::machine::PhysMem;
+    use crate::pmap::{Pmap, mem_init};
     use crate::sim::SimMachine;
     use crate::x86_64::X86_64;
     use layout::{Jos64, MB};
 
+    type Machine = SimMachine<Jos64, X86_64>;
+
+    /// Two directories with nine pages each, of which the first is in use, and the translations of
+    /// its pages in the TLB. Then the first entry and the last go, and nobody tells the processor.
+    fn nine_pages() -> (Pmap<Machine>, [PhysAddr; 2]) {
+        let (machine, boot) = Machine::new(5 * MB);
+        let mut pmap = mem_init(machine, boot);
+        let pgdirs = [(); 2].map(|()| pmap.uvmcreate().unwrap());
+        for pgdir in pgdirs {
+            pmap.uvmalloc(pgdir, 0, 9 * PGSIZE, Perm::W).unwrap();
+        }
+        pmap.switchuvm(pgdirs[0]);
+        assert_eq!(seen(&mut pmap), [true; 9]);
+        for i in [0, 8] {
+            let entry = pmap.walk(pgdirs[0], VirtAddr::new(i * PGSIZE)).at;
+            pmap.machine.store(entry, 0_u64);
+        }
+        (pmap, pgdirs)
+    }
+
+    /// Which of the pages the processor still sees.
+    fn seen(pmap: &mut Pmap<Machine>) -> [bool; 9] {
+        core::array::from_fn(|i| pmap.machine.user_load(VirtAddr::new(i as u64 * PGSIZE)).is_ok())
+    }
+
     /// Each page of a run that is gone is forgotten, and no other.
     #[test]
-    fn all_pages_of_a_run_are_flushed() {
-        let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
-        let mut pmap = mem_init(machine, boot);
-        let pgdir = pmap.uvmcreate().unwrap();
-        pmap.switchuvm(pgdir);
-        pmap.uvmalloc(pgdir, 0, 9 * PGSIZE, Perm::W).unwrap();
-        let pages = || (0..9).map(|i| VirtAddr::new(i * PGSIZE));
-        pages().for_each(|va| assert_eq!(pmap.machine.user_load(va), Ok(0)));
+    fn few_pages_are_flushed_one_by_one() {
+        let (mut pmap, [pgdir, _]) = nine_pages();
         let removal = pmap.unmap_range(pgdir, VirtAddr::new(4 * PGSIZE), 3 * PGSIZE).unwrap();
-        assert!(pages().all(|va| pmap.machine.user_load(va).is_ok()), "the TLB has them still");
+        assert_eq!(seen(&mut pmap), [true; 9], "the TLB has them still");
         assert_eq!(removal.flush(&mut pmap.machine).free(&mut pmap.pages), 3);
-        let seen: Vec<bool> = pages().map(|va| pmap.machine.user_load(va).is_ok()).collect();
-        assert_eq!(seen, [true, true, true, true, false, false, false, true, true]);
+        assert_eq!(seen(&mut pmap), [true, true, true, true, false, false, false, true, true]);
+    }
+
+    #[test]
+    fn what_no_processor_sees_is_not_flushed() {
+        let (mut pmap, [_, other]) = nine_pages();
+        let removal = pmap.unmap_range(other, VirtAddr::new(0), 9 * PGSIZE).unwrap();
+        assert_eq!(removal.flush(&mut pmap.machine).free(&mut pmap.pages), 9);
+        assert_eq!(seen(&mut pmap), [true; 9]);
     }
 }
