@@ -250,7 +250,38 @@ fn quick_fit_gives_the_same_frames_again() {
     let given: Vec<usize> = (0..4).map(|_| quick.alloc(4).expect("64 are free")).collect();
     quick.free(given[2], 4).expect("it was given out");
     quick.free(given[0], 4).expect("it was given out");
-    assert_eq!((quick.alloc(3), quick.alloc(4)), (Some(16), Some(given[0])));
+    assert_eq!(quick.alloc(3), Some(16));
+    let before = quick.report().search_steps;
+    assert_eq!(quick.alloc(4), Some(given[0]));
+    assert_eq!(quick.report().search_steps, before + 1);
+    // What waits to be given again may be all that there is.
+    while quick.alloc(1).is_some() {}
+    assert_eq!(quick.report().largest, 0);
+    quick.free(given[0], 4).expect("it was given out");
+    assert_eq!(quick.report().largest, 4);
+}
+
+#[test]
+fn best_fit_takes_the_lowest_of_those_that_fit_as_well() {
+    let mut books = vec![Default::default(); 64];
+    let mut list = AddressOrdered::new(&mut books, Fit::Best);
+    let given = [3, 1, 3, 1].map(|count| (list.alloc(count).expect("64 are free"), count));
+    for (first, count) in [given[2], given[0]] {
+        list.free(first, count).expect("it was given out");
+    }
+    assert_eq!(list.alloc(2), Some(given[0].0));
+}
+
+#[test]
+fn a_request_can_have_all_there_is() {
+    let all = |scheme: &mut dyn FrameScheme| {
+        assert_eq!([65, 64, 1].map(|count| scheme.alloc(count)), [None, Some(0), None]);
+    };
+    all(&mut Bitmap::new(&mut [u64::MAX], 64));
+    all(&mut AddressOrdered::new(&mut vec![Default::default(); 64], Fit::First));
+    all(&mut AddressOrdered::new(&mut vec![Default::default(); 64], Fit::Best));
+    all(&mut QuickFit::new(&mut vec![Default::default(); 64]));
+    all(&mut Buddy::new(&mut vec![Default::default(); 64]));
 }
 
 #[test]
@@ -297,4 +328,12 @@ fn schemes_report_what_they_are_and_did() {
     assert_eq!(report(&mut QuickFit::new(&mut chunks)), ("quick fit", true, 52, 64 * 8 + 8 * 4, 4));
     let mut blocks = vec![Default::default(); 64];
     assert_eq!(report(&mut Buddy::new(&mut blocks)), ("buddy system", true, 32, 64 * 16 + 128, 15));
+    let (machine, boot) = SimMachine::<Jos64, X86_64>::new(16 * MB);
+    let mut pmap = mem_init(machine, boot);
+    let range = PhysRange::from_size(PhysAddr::new(8 * MB), 64 * PGSIZE);
+    // The books are those of two tables: for each frame, and for a block and a group of 12 bytes.
+    assert_eq!(
+        report(&mut PageList::new(&mut pmap.pages, &pmap.machine, range)),
+        ("page_free_list, runs", false, 32, 64 * 8 + 2 * 12, 1052)
+    );
 }

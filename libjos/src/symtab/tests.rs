@@ -89,6 +89,26 @@ fn symbols_are_found_by_name() {
 }
 
 #[test]
+fn a_symbol_is_a_name_at_an_address() {
+    let mut builder = Builder::new();
+    for (offset, name) in [(0, "one"), (0, "one"), (0, "another"), (8, "one")] {
+        builder.symbol(BASE + offset, 4, name);
+    }
+    let bytes = builder.build().unwrap();
+    let table = SymbolTable::parse(&bytes).unwrap();
+    let symbols: Vec<_> =
+        table.symbols().map(|symbol| (symbol.name, symbol.address - BASE)).collect();
+    assert_eq!(symbols, [("another", 0), ("one", 0), ("one", 8)]);
+}
+
+/// Rows take some ten bytes, and what leads to them fast takes little more.
+#[test]
+fn a_table_is_small() {
+    let size = table().len();
+    assert!(size < 3500, "{size} bytes for 300 rows");
+}
+
+#[test]
 fn room_behind_the_table_is_no_part_of_it() {
     let mut bytes = table();
     let size = bytes.len();
