@@ -11,7 +11,9 @@ use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use layout::{Jos64, MemLayout};
+use libjos::addr::VirtAddr;
 use libjos::os::area::AREAS_START;
+use libjos::pgdir::MapError;
 use libjos::prelude::*;
 use libjos::println;
 use libjos::sim::SimPlatform;
@@ -62,6 +64,7 @@ fn areas_lie_apart_and_their_addresses_are_used_again() {
     run(|| {
         let (a, b, c) = (VmArea::reserve(3)?, VmArea::reserve(2)?, VmArea::reserve(1)?);
         assert_eq!(a.base().as_u64(), AREAS_START);
+        assert_eq!((a.npages(), a.size()), (3, 3 * PGSIZE));
         // A page between two, which belongs to neither.
         assert_eq!(b.base() - a.base(), 4 * PGSIZE);
         assert_eq!(c.base() - b.base(), 3 * PGSIZE);
@@ -105,6 +108,25 @@ fn what_cannot_be_had_is_an_error_and_changes_nothing() {
 }
 
 #[test]
+fn areas_in_words() {
+    assert_eq!([Access::Read, Access::ReadWrite].map(|access| access.to_string()), ["r-", "rw"]);
+    let va = VirtAddr::new(0x5000);
+    let errors = [
+        VmError::OutOfMemory { asked: 3, free: 2 },
+        VmError::OutOfAddresses { asked: 7 },
+        VmError::Map(MapError::NotMapped { va }),
+    ];
+    assert_eq!(
+        errors.map(|error| error.to_string()),
+        [
+            "out of memory: 3 pages asked for, 2 are free".into(),
+            "out of addresses: 7 pages in a row asked for".into(),
+            MapError::NotMapped { va }.to_string(),
+        ]
+    );
+}
+
+#[test]
 fn accesses_outside_of_an_area_panic() {
     let outside = |access: fn(&VmArea)| {
         let main = move || VmArea::allocate(2).map(|area| access(&area));
@@ -114,6 +136,8 @@ fn accesses_outside_of_an_area_panic() {
     outside(|area| area.read(u64::MAX, &mut [0; 2]));
     outside(|area| assert_eq!(area.translate(2), None));
     outside(|area| assert_eq!(area.unmap(1..3), Ok(())));
+    outside(|area| assert_eq!(area.alias(2, area, 0, Access::Read), Ok(())));
+    outside(|area| drop(area.make_private(2)));
     outside(|area| assert!(area.try_read(2 * PGSIZE).is_err()));
 }
 

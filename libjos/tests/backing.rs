@@ -67,6 +67,22 @@ fn small_pages_where_the_processor_has_no_others() {
     let mut pmap = boot(16 * MB);
     pmap.machine.leaf_levels = 1;
     a_large_page_comes_as_small_ones(&mut pmap);
+    // None is kept aside for a table, because nothing will be split.
+    let (free, mut backing) = (pmap.pages.nfree(), Backing::new());
+    backing.map(&mut pmap, START, LARGE).expect("there is memory");
+    assert_eq!(free - pmap.pages.nfree(), 512 + 3, "pages, and their tables");
+}
+
+#[test]
+fn the_last_free_pages_can_be_mapped() {
+    let mut pmap = boot(16 * MB);
+    map_pages(&mut pmap, START, 1, Perm::KRW, AllocFlags::empty()).expect("there is memory");
+    let mut others = exhaust(&mut pmap);
+    others.drain(..2).for_each(|frame| pmap.pages.page_free(frame));
+    let next = START + PGSIZE;
+    assert!(map_pages(&mut pmap, next, 3, Perm::KRW, AllocFlags::empty()).is_err());
+    map_pages(&mut pmap, next, 2, Perm::KRW, AllocFlags::empty()).expect("the tables are there");
+    assert_eq!(page_sizes(&pmap), [PGSIZE; 3]);
 }
 
 #[test]
@@ -129,6 +145,8 @@ fn one_unmapping_may_split_two_large_pages() {
     let others = exhaust(&mut pmap);
     backing.unmap(&mut pmap, START + (LARGE - PGSIZE), 2 * PGSIZE);
     assert_eq!(page_sizes(&pmap).len(), 511);
+    let is_mapped = |va| pmap.va2pa(pmap.kern_pgdir(), va).is_some();
+    assert!(!is_mapped(START + LARGE) && is_mapped(START + (LARGE + PGSIZE)));
     backing.unmap(&mut pmap, START, LARGE - PGSIZE);
     backing.unmap(&mut pmap, START + (LARGE + PGSIZE), LARGE - PGSIZE);
     others.into_iter().for_each(|frame| pmap.pages.page_free(frame));

@@ -124,3 +124,28 @@ pub(in crate::os) fn resolve(platform: &dyn Platform, fault: &Fault) -> bool {
     }
     resolved
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_addresses_can_be_taken() {
+        let all = ((AREAS_END - AREAS_START) / PGSIZE) as usize;
+        let mut areas = Areas::new();
+        assert_eq!(areas.reserve(all), None, "a page behind it is needed");
+        assert_eq!(areas.reserve(all - 1), Some(VirtAddr::new(AREAS_START)));
+        assert_eq!(areas.reserve(0), None);
+    }
+
+    #[test]
+    fn an_area_ends_where_the_page_behind_it_begins() {
+        let mut areas = Areas::new();
+        let base = areas.reserve(2).unwrap();
+        let mut found =
+            |offset| areas.find(base + offset).map(|(base, taken)| (base, taken.npages));
+        assert_eq!(found(2 * PGSIZE - 1), Some((base, 2)));
+        assert_eq!(found(2 * PGSIZE), None);
+        assert_eq!(std::format!("{areas:?}"), "{VirtAddr(0x400000000000): 2}");
+    }
+}
