@@ -256,6 +256,8 @@ impl<M: Machine> Pmap<M> {
         let above = VirtAddr::new(M::Layout::MMIOBASE);
         self.expect_insert(pp, above, Perm::KRW, Ok(()));
         self.expect_mapped(above, Some(pp), Perm::KRW);
+        // Here it is not the first entry of each table that leads on.
+        self.check_walk(above, pp);
         self.expect_ref(pp, 0, "mapped above UTOP");
         self.expect_remove(above);
         let info = self.pages.info(pp);
