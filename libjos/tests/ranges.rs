@@ -78,6 +78,7 @@ on_every_format! {
     pages_of_ram_are_counted_one_by_one
     a_large_page_up_to_the_end_of_the_lower_half
     bad_ranges_are_refused
+    the_first_frame_does_not_follow_the_last
 }
 
 fn the_largest_pages_that_fit<L: MemLayout, F: Format + Mmu>() {
@@ -359,6 +360,20 @@ fn bad_ranges_are_refused<L: MemLayout, F: Format + Mmu>() {
     let va = VirtAddr::new(0);
     let beyond = pmap.map_range(pgdir, va, 2 * PGSIZE, pa, Perm::UR, Largest);
     assert_eq!(beyond, Err(MapError::Misaligned { va }));
+    assert_eq!(state(&pmap), before);
+}
+
+/// Though on i386 the one's entry and a page more make the other's.
+fn the_first_frame_does_not_follow_the_last<L: MemLayout, F: Format + Mmu>() {
+    let mut pmap = booted::<L, F>();
+    let (pgdir, va) = (pmap.kern_pgdir(), VirtAddr::new(L::UTEXT));
+    let before = state(&pmap);
+    for (va, pa) in [(va, F::PA_END - PGSIZE), (va + PGSIZE, 0)] {
+        pmap.map_range(pgdir, va, PGSIZE, PhysAddr::new(pa), Perm::UR, Smallest).unwrap();
+    }
+    let removal = pmap.unmap_range(pgdir, va, 2 * PGSIZE).unwrap();
+    assert_eq!(removal.flush(&mut pmap.machine).free(&mut pmap.pages), 0);
+    pmap.prune(pgdir, va);
     assert_eq!(state(&pmap), before);
 }
 
