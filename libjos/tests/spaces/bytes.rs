@@ -1,0 +1,165 @@
+//! Bytes and strings carried between the kernel and user memory, over page boundaries and only where the
+//! user may.
+
+use layout::{MemLayout, PGSIZE};
+use libjos::addr::VirtAddr;
+use libjos::format::{Format, Perm};
+use libjos::machine::PhysMem;
+use libjos::pages::{AllocFlags, PageAllocator};
+use libjos::sim::mmu::Mmu;
+use libjos::uvm::UvmError;
+
+use crate::rig::{
+    Sim, ZERO, forked, state, three_pages, three_words, with_each_shortage, with_space,
+};
+
+on_every_format! {
+    bytes_cross_page_boundaries
+    only_what_the_user_may_do_is_done
+    strings_end
+    copyout_copies_what_is_shared
+}
+
+fn bytes_cross_page_boundaries<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, pgdir) = with_space::<L, F>();
+    // Pages that are no neighbours in physical memory: the list gives them downwards or apart.
+    pmap.uvmalloc(pgdir, 0, 4 * PGSIZE, Perm::W).unwrap();
+    pmap.switchuvm(pmap.kern_pgdir());
+    let pattern: Vec<u8> = (0..2 * PGSIZE + 100).map(|i| (i % 251) as u8 + 1).collect();
+    let some = |n: u64| &pattern[..n as usize];
+    for (start, len) in [
+        (0, 1),
+        (3, 5),
+        (5, 3),
+        (1, 22),
+        (PGSIZE - 1, 2),
+        (PGSIZE - 8, 16),
+        (PGSIZE - 3, 2 * PGSIZE + 7),
+        (PGSIZE, PGSIZE),
+        (4 * PGSIZE - 9, 9),
+        (0, 2 * PGSIZE + 100),
+    ] {
+        for page in 0..4 {
+            let pa = pmap.va2pa(pgdir, VirtAddr::new(page * PGSIZE)).unwrap();
+            for offset in (0..PGSIZE).step_by(8) {
+                pmap.machine.store(pa + offset, u64::MAX);
+            }
+        }
+        pmap.copyout(pgdir, VirtAddr::new(start), some(len)).unwrap();
+        let mut all = vec![0; 4 * PGSIZE as usize];
+        pmap.copyin(pgdir, &mut all, ZERO).unwrap();
+        let (before, rest) = all.split_at(start as usize);
+        let (written, after) = rest.split_at(len as usize);
+        assert!(written == some(len), "{len} bytes at {start:#x}");
+        assert!(before.iter().chain(after).all(|byte| *byte == 0xff), "{len} bytes at {start:#x}");
+        let mut back = vec![0; len as usize];
+        pmap.copyin(pgdir, &mut back, VirtAddr::new(start)).unwrap();
+        assert!(back == some(len), "{len} bytes at {start:#x}");
+    }
+}
+
+fn only_what_the_user_may_do_is_done<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, pgdir) = with_space::<L, F>();
+    let sz = three_pages(&mut pmap, pgdir);
+    // The page below UTOP, the user's; and one of the kernel's below UTOP.
+    let frame = pmap.page_alloc(AllocFlags::ZERO).unwrap();
+    let top = VirtAddr::new(L::UTOP - PGSIZE);
+    pmap.page_insert(pgdir, frame, top, Perm::URW).unwrap();
+    pmap.page_insert(pgdir, frame, VirtAddr::new(sz), Perm::KRW).unwrap();
+    // And one at UTOP, which the user can reach, and the kernel will not.
+    pmap.page_insert(pgdir, frame, VirtAddr::new(L::UTOP), Perm::URW).unwrap();
+    let before = state(&pmap, &[pgdir]);
+    let mut bytes = [0; 16];
+    let mut refused = |at: u64, write_only: bool, first_bad: u64| {
+        let (va, error) = (VirtAddr::new(at), UvmError::NoAccess { va: VirtAddr::new(first_bad) });
+        assert_eq!(pmap.copyout(pgdir, va, &[0xff; 16]), Err(error), "write at {at:#x}");
+        if !write_only {
+            assert_eq!(pmap.copyin(pgdir, &mut bytes, va), Err(error), "read at {at:#x}");
+            assert_eq!(pmap.copyinstr(pgdir, &mut [0; 16], va), Err(error), "read at {at:#x}");
+        }
+    };
+    refused(2 * PGSIZE, false, 2 * PGSIZE);
+    refused(3 * PGSIZE + 8, true, 3 * PGSIZE + 8);
+    refused(sz + 4, false, sz + 4);
+    // At UTOP and above there is no user memory, though the user can read UPAGES; nor where
+    // addresses are not canonical, or the length wraps.
+    let kernels = [L::UTOP, L::LOWER_END, L::UPAGES, L::UVPT, L::KERNBASE, u64::MAX - 3, u64::MAX];
+    for va in kernels {
+        refused(va, false, va);
+    }
+    // The first bytes may be accessed, those after them may not.
+    refused(2 * PGSIZE - 8, true, 2 * PGSIZE);
+    refused(L::UTOP - 8, true, L::UTOP);
+    for (va, bad) in [(2 * PGSIZE - 8, 2 * PGSIZE), (L::UTOP - 8, L::UTOP)] {
+        let error = Err(UvmError::NoAccess { va: VirtAddr::new(bad) });
+        assert_eq!(pmap.copyin(pgdir, &mut bytes, VirtAddr::new(va)), error);
+    }
+    // Nothing is copied out before all is found to be in order.
+    assert_eq!(three_words(&pmap, pgdir), [1, 2, 3]);
+    let last: u64 = pmap.machine.load(pmap.pages.page2pa(frame) + (PGSIZE - 8));
+    assert_eq!((last, state(&pmap, &[pgdir]) == before), (0, true));
+    // No bytes are no access.
+    for va in [2 * PGSIZE, L::UTOP, u64::MAX].map(VirtAddr::new) {
+        assert_eq!(pmap.copyin(pgdir, &mut [], va), Ok(()));
+        assert_eq!(pmap.copyout(pgdir, va, &[]), Ok(()));
+    }
+    // And up to UTOP it goes.
+    pmap.copyout(pgdir, VirtAddr::new(L::UTOP - 16), &[7; 16]).unwrap();
+}
+
+fn strings_end<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, pgdir) = with_space::<L, F>();
+    pmap.uvmalloc(pgdir, 0, 2 * PGSIZE, Perm::W).unwrap();
+    let put = |pmap: &mut Sim<L, F>, at: u64, text: &[u8]| {
+        pmap.copyout(pgdir, VirtAddr::new(at), text).unwrap();
+        VirtAddr::new(at)
+    };
+    let mut dst = [0xff; 16];
+    // Over the boundary, and with the 0 as the first byte behind it.
+    for at in [PGSIZE - 3, PGSIZE - 5, 11] {
+        let va = put(&mut pmap, at, b"hello\0more");
+        assert_eq!(pmap.copyinstr(pgdir, &mut dst, va), Ok(5));
+        assert_eq!(&dst[..6], b"hello\0");
+        // Room for it and its end, no less.
+        assert_eq!(pmap.copyinstr(pgdir, &mut dst[..6], va), Ok(5));
+        assert_eq!(pmap.copyinstr(pgdir, &mut dst[..5], va), Err(UvmError::TooLong { va }));
+        assert_eq!(pmap.copyinstr(pgdir, &mut [], va), Err(UvmError::TooLong { va }));
+    }
+    let empty = put(&mut pmap, 100, b"\0");
+    assert_eq!(pmap.copyinstr(pgdir, &mut dst, empty), Ok(0));
+    // One that runs out of the memory, and one that ends with its last byte.
+    let va = put(&mut pmap, 2 * PGSIZE - 4, b"abcd");
+    let end = VirtAddr::new(2 * PGSIZE);
+    assert_eq!(pmap.copyinstr(pgdir, &mut dst, va), Err(UvmError::NoAccess { va: end }));
+    assert_eq!(pmap.copyinstr(pgdir, &mut dst[..4], va), Err(UvmError::TooLong { va }));
+    put(&mut pmap, 2 * PGSIZE - 4, b"abc\0");
+    assert_eq!(pmap.copyinstr(pgdir, &mut dst, va), Ok(3));
+}
+
+fn copyout_copies_what_is_shared<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, parent, child) = forked::<L, F>();
+    let both = [parent, child];
+    // The child is in use, and the processor knows its second page.
+    pmap.switchuvm(child);
+    let second = VirtAddr::new(PGSIZE);
+    assert_eq!(pmap.machine.user_load(second), Ok(2));
+    let va = VirtAddr::new(PGSIZE - 4);
+    let error = UvmError::NoMemory { va };
+    let out = |pmap: &mut Sim<L, F>| pmap.copyout(child, va, &[0xff; 12]);
+    let ((), n) = with_each_shortage(&mut pmap, &both, error, out);
+    assert_eq!(n, 2, "two pages were copied");
+    assert_eq!(three_words(&pmap, parent), [1, 2, 3]);
+    assert_eq!(three_words(&pmap, child), [1, u64::MAX, 3]);
+    assert_eq!(pmap.machine.user_load(second), Ok(u64::MAX));
+    // The parent is alone with its pages now, so its turn takes none.
+    let out = |pmap: &mut Sim<L, F>| pmap.copyout(parent, va, &[0xff; 12]);
+    let ((), n) = with_each_shortage(&mut pmap, &both, UvmError::NoMemory { va }, out);
+    assert_eq!(n, 0);
+    // With a page that cannot be written behind it, none is copied.
+    let grandchild = pmap.uvmcreate().unwrap();
+    pmap.uvmcow(child, grandchild, 2 * PGSIZE).unwrap().flush(&mut pmap.machine);
+    let before = state(&pmap, &both);
+    let refused = pmap.copyout(child, VirtAddr::new(2 * PGSIZE - 4), &[0xff; 12]);
+    assert_eq!(refused, Err(UvmError::NoAccess { va: VirtAddr::new(2 * PGSIZE) }));
+    assert_eq!(state(&pmap, &both), before);
+}

@@ -1,0 +1,227 @@
+//! User memory that is copied on write.
+
+use layout::{MB, MemLayout, PGSIZE};
+use libjos::addr::{PhysAddr, VirtAddr};
+use libjos::format::{Format, Geometry, Perm};
+use libjos::machine::PhysMem;
+use libjos::pages::{PageAllocator, PageError, PageInfo};
+use libjos::pgdir::MapError;
+use libjos::range::PageSizes::{Largest, Smallest};
+use libjos::sim::mmu::Mmu;
+use libjos::uvm::UvmError;
+
+use crate::rig::{
+    Sim, ZERO, forked, free_space, kept, read_only, state, take_all, three_pages, three_words,
+    user_leaves, user_pages, with_each_shortage, with_space,
+};
+
+on_every_format! {
+    a_write_on_either_side_stays_there
+    the_last_user_of_a_page_gets_it_back_without_a_copy
+    the_parent_is_stale_until_the_flush
+    read_only_pages_are_shared_and_stay_so
+    copy_on_write_fails_whole
+    a_count_that_would_overflow_is_an_error
+    large_pages_are_copied_but_not_on_write
+}
+
+/// A user's write, with the fault handler behind it, and what it took of free pages.
+fn write<L: MemLayout, F: Format + Mmu>(
+    pmap: &mut Sim<L, F>,
+    pgdir: PhysAddr,
+    va: VirtAddr,
+    value: u64,
+) -> usize {
+    let nfree = pmap.pages.nfree();
+    pmap.switchuvm(pgdir);
+    assert_eq!(pmap.machine.user_store(va, value), read_only(va));
+    pmap.cow_fault(pgdir, va).unwrap();
+    assert_eq!(pmap.machine.user_store(va, value), Ok(()));
+    nfree - pmap.pages.nfree()
+}
+
+pub(crate) fn a_write_on_either_side_stays_there<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, parent, child) = forked::<L, F>();
+    // The child has read the page; the processor must not go on reading the old one.
+    pmap.switchuvm(child);
+    assert_eq!(pmap.machine.user_load(ZERO), Ok(1));
+    assert_eq!(write(&mut pmap, child, ZERO, 10), 1, "a copy");
+    assert_eq!(pmap.machine.user_load(ZERO), Ok(10));
+    assert_eq!(three_words(&pmap, parent), [1, 2, 3]);
+    assert_eq!(three_words(&pmap, child), [10, 2, 3]);
+    // A byte in the middle of the second page, by the parent first: the rest comes along.
+    let va = VirtAddr::new(PGSIZE + 64);
+    assert_eq!(write(&mut pmap, parent, va, 20), 1, "a copy");
+    assert_eq!(write(&mut pmap, child, va, 30), 0, "no copy: the parent has its own");
+    assert_eq!((three_words(&pmap, parent), three_words(&pmap, child)), ([1, 2, 3], [10, 2, 3]));
+    let word = |pgdir| pmap.machine.load::<u64>(pmap.va2pa(pgdir, va).unwrap());
+    assert_eq!((word(parent), word(child)), (20, 30));
+    // Both have it to themselves.
+    let urw = kept::<F>(Perm::URW);
+    assert_eq!(user_pages(&pmap, child)[..2], [(0, urw), (1, urw)]);
+    for pgdir in [parent, child] {
+        free_space(&mut pmap, pgdir);
+    }
+    pmap.check_page_free_list();
+}
+
+fn the_last_user_of_a_page_gets_it_back_without_a_copy<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, parent, child) = forked::<L, F>();
+    let (frame, _) = pmap.page_lookup(parent, ZERO).unwrap();
+    // A grandchild: three have it, then two, then one.
+    let grandchild = pmap.uvmcreate().unwrap();
+    pmap.uvmcow(child, grandchild, 4 * PGSIZE).unwrap().flush(&mut pmap.machine);
+    assert_eq!(pmap.pages.pp_ref(frame), 3);
+    assert_eq!(write(&mut pmap, grandchild, ZERO, 30), 1);
+    assert_eq!(pmap.pages.pp_ref(frame), 2);
+    free_space(&mut pmap, child);
+    assert_eq!(pmap.pages.pp_ref(frame), 1);
+    assert_eq!(write(&mut pmap, parent, ZERO, 10), 0);
+    assert_eq!(pmap.page_lookup(parent, ZERO).unwrap().0, frame);
+    // A late fault, from a translation that is not up to date, changes nothing but that.
+    pmap.protect_range(parent, ZERO, PGSIZE, Perm::UR).unwrap().flush(&mut pmap.machine);
+    assert_eq!(pmap.machine.user_load(ZERO), Ok(10));
+    let _not_flushed = pmap.protect_range(parent, ZERO, PGSIZE, Perm::URW).unwrap();
+    assert_eq!(pmap.machine.user_store(ZERO, 10), read_only(ZERO));
+    let before = state(&pmap, &[parent, grandchild]);
+    pmap.cow_fault(parent, ZERO).unwrap();
+    assert_eq!(pmap.machine.user_store(ZERO, 10), Ok(()));
+    assert_eq!(state(&pmap, &[parent, grandchild]), before);
+    assert_eq!(three_words(&pmap, grandchild), [30, 2, 3]);
+    assert_eq!(three_words(&pmap, parent), [10, 2, 3]);
+}
+
+fn the_parent_is_stale_until_the_flush<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, parent) = with_space::<L, F>();
+    // More pages than are flushed one by one, and fewer.
+    for npages in [3, 40] {
+        let sz = npages * PGSIZE;
+        pmap.uvmalloc(parent, 0, sz, Perm::W).unwrap();
+        let last = VirtAddr::new(sz - PGSIZE);
+        pmap.machine.user_store(last, 1).unwrap();
+        let child = pmap.uvmcreate().unwrap();
+        let flush = pmap.uvmcow(parent, child, sz).unwrap();
+        // This is why: the write shows in the child.
+        pmap.machine.user_store(last, 2).unwrap();
+        assert_eq!(pmap.machine.load::<u64>(pmap.va2pa(child, last).unwrap()), 2);
+        flush.flush(&mut pmap.machine);
+        assert_eq!(pmap.machine.user_store(last, 3), read_only(last));
+        free_space(&mut pmap, child);
+        let (_, removal) = pmap.uvmdealloc(parent, sz, 0).unwrap();
+        removal.flush(&mut pmap.machine).free(&mut pmap.pages);
+    }
+}
+
+fn read_only_pages_are_shared_and_stay_so<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, parent, child) = forked::<L, F>();
+    let va = VirtAddr::new(3 * PGSIZE);
+    let (frame, _) = pmap.page_lookup(child, va).unwrap();
+    assert_eq!(pmap.pages.pp_ref(frame), 2);
+    let refused = Err(UvmError::NoAccess { va: va + 5 });
+    for pgdir in [parent, child] {
+        let before = state(&pmap, &[parent, child]);
+        assert_eq!(pmap.cow_fault(pgdir, va + 5), refused);
+        assert_eq!(pmap.copyout(pgdir, va + 5, b"x"), refused);
+        assert_eq!(state(&pmap, &[parent, child]), before);
+    }
+    // Alone with it, the parent still cannot write: it never could.
+    free_space(&mut pmap, child);
+    assert_eq!(pmap.pages.pp_ref(frame), 1);
+    assert_eq!(pmap.cow_fault(parent, va + 5), refused);
+    // Nor is there anything to be done where nothing is mapped, or above UTOP.
+    for va in [2 * PGSIZE, L::UTOP, L::UPAGES, L::KERNBASE, u64::MAX].map(VirtAddr::new) {
+        assert_eq!(pmap.cow_fault(parent, va), Err(UvmError::NoAccess { va }));
+    }
+}
+
+fn copy_on_write_fails_whole<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, parent) = with_space::<L, F>();
+    three_pages(&mut pmap, parent);
+    // A device is not to be copied: both may write to it.
+    let device = PhysAddr::new(L::PHYS_BASE + 1024 * MB);
+    let device_va = VirtAddr::new(4 * PGSIZE);
+    pmap.map_range(parent, device_va, PGSIZE, device, Perm::URW, Smallest).unwrap();
+    let sz = 5 * PGSIZE;
+    let child = pmap.uvmcreate().unwrap();
+    let both = [parent, child];
+    let error = UvmError::NoMemory { va: ZERO };
+    let (flush, n) =
+        with_each_shortage(&mut pmap, &both, error, |pmap| pmap.uvmcow(parent, child, sz));
+    flush.flush(&mut pmap.machine);
+    assert_eq!(n, F::LEVELS as usize - 1, "tables alone");
+    assert_eq!(user_leaves(&pmap, parent), user_leaves(&pmap, child));
+    assert_eq!(user_pages(&pmap, child).pop(), Some((4, kept::<F>(Perm::URW))));
+    let va = VirtAddr::new(PGSIZE);
+    let error = UvmError::NoMemory { va: va + 9 };
+    let (_, n) = with_each_shortage(&mut pmap, &both, error, |pmap| pmap.cow_fault(child, va + 9));
+    assert_eq!(n, 1);
+    let (_, n) = with_each_shortage(&mut pmap, &both, error, |pmap| pmap.cow_fault(parent, va + 9));
+    assert_eq!(n, 0);
+}
+
+fn a_count_that_would_overflow_is_an_error<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, parent) = with_space::<L, F>();
+    let sz = three_pages(&mut pmap, parent);
+    let child = pmap.uvmcreate().unwrap();
+    let va = VirtAddr::new(3 * PGSIZE);
+    let (frame, _) = pmap.page_lookup(parent, va).unwrap();
+    let pa = pmap.pages.page2pa(frame);
+    // As if it were mapped all over the place: the array itself, behind the allocator's back.
+    let info = pmap.pages_memory().start + (frame.index() * size_of::<PageInfo>()) as u64;
+    pmap.machine.store(info + 4, u32::MAX - 2);
+    assert_eq!(pmap.pages.pp_ref(frame), u32::MAX - 2);
+    let before = state(&pmap, &[parent, child]);
+    let error = UvmError::Map(MapError::Page(PageError::Overflow { pa }));
+    assert_eq!(pmap.uvmcow(parent, child, sz).unwrap_err(), error);
+    assert_eq!(state(&pmap, &[parent, child]), before);
+    // With room for all three pages it is none.
+    pmap.machine.store(info + 4, u32::MAX - 3);
+    pmap.uvmcow(parent, child, sz).unwrap().flush(&mut pmap.machine);
+    assert_eq!(pmap.pages.pp_ref(frame), u32::MAX - 2);
+}
+
+fn large_pages_are_copied_but_not_on_write<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, old) = with_space::<L, F>();
+    let large = F::page_size(1);
+    if pmap.pages.npages() as u64 * PGSIZE < 2 * large {
+        return; // Too little RAM for one, under Miri.
+    }
+    // The large page that holds RAM from `large` on; what else is there does not matter.
+    let pa = PhysAddr::new(L::PHYS_BASE + large);
+    take_all(&mut pmap).into_iter().for_each(|frame| {
+        // In use, so that it can be mapped, but free where it serves as memory here.
+        if pmap.pages.page2pa(frame) < pa || pmap.pages.page2pa(frame) >= pa + large {
+            pmap.pages.page_free(frame);
+        }
+    });
+    let va = VirtAddr::new(large);
+    pmap.map_range(old, va, large, pa, Perm::URW, Largest).unwrap();
+    let new = pmap.uvmcreate().unwrap();
+    let before = state(&pmap, &[old, new]);
+    let error = UvmError::Map(MapError::LargePage { va, size: large });
+    assert_eq!(pmap.uvmcow(old, new, 2 * large).unwrap_err(), error);
+    assert_eq!(state(&pmap, &[old, new]), before);
+    // The first pages of it are copied, as small ones.
+    pmap.machine.store(pa + PGSIZE, 7_u64);
+    pmap.uvmcopy(old, new, large + 3 * PGSIZE).unwrap();
+    let copied: Vec<u64> = user_leaves(&pmap, new).iter().map(|leaf| leaf.size).collect();
+    assert_eq!(copied, [PGSIZE; 3]);
+    let copy = pmap.va2pa(new, va + PGSIZE).unwrap();
+    assert_eq!((pmap.machine.load::<u64>(copy), copy == pa + PGSIZE), (7, false));
+    // What cannot be written can be shared.
+    pmap.protect_range(old, va, large, Perm::UR).unwrap().flush(&mut pmap.machine);
+    let sharer = pmap.uvmcreate().unwrap();
+    pmap.uvmcow(old, sharer, large + 3 * PGSIZE).unwrap().flush(&mut pmap.machine);
+    assert_eq!(pmap.va2pa(sharer, va + PGSIZE), Some(pa + PGSIZE));
+    // Copy-on-write pages that someone merged must be split before they can be given back.
+    let cow = Perm::UR | Perm::COW;
+    pmap.protect_range(old, va, large, cow).unwrap().flush(&mut pmap.machine);
+    let before = state(&pmap, &[old]);
+    // Shared with another, and not.
+    for va in [va, va + 5 * PGSIZE] {
+        let error = UvmError::Map(MapError::LargePage { va, size: large });
+        assert_eq!(pmap.cow_fault(old, va), Err(error));
+        assert_eq!(pmap.copyout(old, va, &[1]), Err(error));
+    }
+    assert_eq!(state(&pmap, &[old]), before);
+}

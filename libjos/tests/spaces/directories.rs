@@ -1,0 +1,170 @@
+//! Address spaces: made whole or not at all, the kernel's half shared, everything given back.
+
+use layout::{Jos64, MB, MemLayout, PGSIZE};
+use libjos::addr::{PhysAddr, VirtAddr};
+use libjos::format::{Entry, Format, Geometry, Perm};
+use libjos::machine::Machine;
+use libjos::mappings::{leaves, steps};
+use libjos::pages::{AllocFlags, PageAllocator};
+use libjos::pgdir::MapError;
+use libjos::range::PageSizes::{Largest, Smallest};
+use libjos::sim::mmu::Mmu;
+use libjos::x86_64::X86_64;
+
+use crate::rig::{
+    Sim, ZERO, booted, free_space, state, take_all, user_leaves, with_each_shortage, with_space,
+};
+
+on_every_format! {
+    the_kernel_half_is_shared
+    the_kernel_half_changes_through_any_directory
+    a_changed_root_entry_arrives_with_the_switch
+    a_space_is_made_whole_or_not_at_all
+    a_space_gives_everything_back
+    large_pages_go_with_their_space
+}
+
+/// `kern_pgdir` is not in use, but what it maps above UTOP is.
+fn the_kernel_half_changes_through_any_directory<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, _) = with_space::<L, F>();
+    let (kern_pgdir, va) = (pmap.kern_pgdir(), VirtAddr::new(L::MMIOBASE));
+    let frame = pmap.page_alloc(AllocFlags::empty()).unwrap();
+    let pa = pmap.pages.page2pa(frame);
+    pmap.map_range(kern_pgdir, va, PGSIZE, pa, Perm::KRW, Smallest).unwrap();
+    assert!(pmap.machine.probe_load(va).is_ok());
+    let removal = pmap.unmap_range(kern_pgdir, va, PGSIZE).unwrap();
+    assert_eq!(removal.flush(&mut pmap.machine).free(&mut pmap.pages), 0);
+    assert!(pmap.machine.probe_load(va).is_err(), "a stale translation");
+}
+
+fn the_kernel_half_is_shared<L: MemLayout, F: Format + Mmu>() {
+    let mut pmap = booted::<L, F>();
+    let kern_pgdir = pmap.kern_pgdir();
+    let (one, two) = (pmap.uvmcreate().unwrap(), pmap.uvmcreate().unwrap());
+    // A device, after both were made: it is there in both.
+    let (va, pa) = (VirtAddr::new(L::MMIOBASE), PhysAddr::new(L::PHYS_BASE + 1024 * MB));
+    pmap.boot_map_region(kern_pgdir, va, PGSIZE, pa, Perm::KRW);
+    let kernel_half = |pmap: &Sim<L, F>, pgdir| {
+        let (first, last) = (VirtAddr::new(L::UENVS), VirtAddr::new(u64::MAX));
+        leaves::<F, _>(&pmap.machine, pgdir, first, last).collect::<Vec<_>>()
+    };
+    for pgdir in [one, two] {
+        assert_eq!(kernel_half(&pmap, pgdir), kernel_half(&pmap, kern_pgdir));
+        pmap.switchuvm(pgdir);
+        assert_eq!(pmap.va2pa(pgdir, va), Some(pa));
+        assert!(pmap.machine.probe_load(VirtAddr::new(L::KSTACKTOP - 8)).is_ok());
+        assert!(user_leaves(&pmap, pgdir).is_empty());
+        // Each shows its own tables at UVPT.
+        let uvpt = steps::<F, _>(&pmap.machine, pgdir, VirtAddr::new(L::UVPT)).next().unwrap();
+        match uvpt.entry {
+            Entry::Table { pa, .. } if L::SELF_MAP => assert_eq!(pa, pgdir),
+            entry => assert!(!L::SELF_MAP && entry == Entry::Absent, "{entry:?}"),
+        }
+    }
+    // And it goes from both, with what the processor knew of it.
+    pmap.unmap_range(kern_pgdir, va, PGSIZE)
+        .unwrap()
+        .flush(&mut pmap.machine)
+        .free(&mut pmap.pages);
+    assert_eq!((pmap.va2pa(one, va), pmap.va2pa(two, va)), (None, None));
+    pmap.switchuvm(kern_pgdir);
+    pmap.check_kern_pgdir();
+    pmap.check_page_free_list();
+}
+
+/// A table further down is used once, however many address spaces there are.
+#[test]
+#[cfg_attr(miri, ignore)]
+#[should_panic(expected = "must be in use, but is")]
+fn a_table_below_a_shared_one_is_not_shared() {
+    let (mut pmap, pgdir) = with_space::<Jos64, X86_64>();
+    pmap.check_page_free_list();
+    let stack = VirtAddr::new(Jos64::KSTACK);
+    let table = steps::<X86_64, _>(&pmap.machine, pgdir, stack).last().unwrap().table;
+    let frame = pmap.pages.pa2page(table).unwrap();
+    pmap.pages.page_incref(frame).unwrap();
+    pmap.check_page_free_list();
+}
+
+fn a_changed_root_entry_arrives_with_the_switch<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, pgdir) = with_space::<L, F>();
+    let kern_pgdir = pmap.kern_pgdir();
+    let va = VirtAddr::new(L::UENVS);
+    let nfree = pmap.pages.nfree();
+    // The kernel drops its empty table; the address space still has it.
+    pmap.prune(kern_pgdir, va);
+    assert_eq!(pmap.pages.nfree(), nfree, "the table is in use");
+    let pa = PhysAddr::new(L::PHYS_BASE + 1024 * MB);
+    pmap.map_range(kern_pgdir, va, PGSIZE, pa, Perm::UR, Smallest).unwrap();
+    assert_eq!((pmap.va2pa(kern_pgdir, va), pmap.va2pa(pgdir, va)), (Some(pa), None));
+    pmap.switchuvm(pgdir);
+    assert_eq!(pmap.va2pa(pgdir, va), Some(pa));
+    // Its old table is free again. What was taken: the new table and those below it.
+    assert_eq!(pmap.pages.nfree() + F::LEVELS as usize - 2, nfree);
+    free_space(&mut pmap, pgdir);
+    assert_eq!(pmap.va2pa(kern_pgdir, va), Some(pa), "the kernel's tables stay");
+    pmap.check_page_free_list();
+}
+
+fn a_space_is_made_whole_or_not_at_all<L: MemLayout, F: Format + Mmu>() {
+    let mut pmap = booted::<L, F>();
+    let error = MapError::NoMemory { va: VirtAddr::new(L::UENVS) };
+    let (first, n) = with_each_shortage(&mut pmap, &[], error, |pmap| pmap.uvmcreate());
+    // The kernel's tables that were missing: UENVS, and on i386 MMIO's.
+    assert_eq!(n, if F::LEVELS == 2 { 3 } else { 2 });
+    let (_, n) = with_each_shortage(&mut pmap, &[first], error, |pmap| pmap.uvmcreate());
+    assert_eq!(n, 1, "now they are there");
+    // Made and taken down again, it leaves no trace: not in the shared tables' counts either.
+    let before = state(&pmap, &[first]);
+    let pgdir = pmap.uvmcreate().unwrap();
+    assert_ne!(state(&pmap, &[first]), before);
+    assert_eq!(free_space(&mut pmap, pgdir), 1);
+    assert_eq!(state(&pmap, &[first]), before);
+}
+
+fn a_space_gives_everything_back<L: MemLayout, F: Format + Mmu>() {
+    let mut pmap = booted::<L, F>();
+    let stays = pmap.uvmcreate().unwrap();
+    let before = state(&pmap, &[stays]);
+    let pgdir = pmap.uvmcreate().unwrap();
+    pmap.switchuvm(pgdir);
+    pmap.uvmalloc(pgdir, 0, 5 * PGSIZE, Perm::W).unwrap();
+    // The exception stack, just below UTOP; a page of another's; one that is mapped twice.
+    let top = VirtAddr::new(L::UXSTACKTOP - PGSIZE);
+    pmap.uvmalloc(stays, 0, PGSIZE, Perm::W).unwrap();
+    let (shared, _) = pmap.page_lookup(stays, ZERO).unwrap();
+    for va in [top, VirtAddr::new(L::UTEXT), VirtAddr::new(L::UTEXT + PGSIZE)] {
+        pmap.page_insert(pgdir, shared, va, Perm::URW).unwrap();
+    }
+    pmap.machine.user_store(ZERO, 1).unwrap();
+    let used = before.1 - pmap.pages.nfree();
+    let tables_and_page_that_stay = F::LEVELS as usize;
+
+    let removal = pmap.uvmfree(pgdir);
+    assert_eq!(before.1 - pmap.pages.nfree(), used, "not free before the flush");
+    assert!(pmap.machine.user_load(ZERO).is_err(), "kern_pgdir is in use instead");
+    let freed = removal.flush(&mut pmap.machine).free(&mut pmap.pages);
+    assert_eq!(freed, used - tables_and_page_that_stay);
+    assert_eq!(pmap.pages.pp_ref(shared), 1);
+    assert_eq!(free_space(&mut pmap, stays), tables_and_page_that_stay + 1);
+
+    // And all over again comes to the same.
+    let again = pmap.uvmcreate().unwrap();
+    assert_eq!(state(&pmap, &[again]).1, before.1);
+    pmap.check_page_free_list();
+    pmap.check_kern_pgdir();
+}
+
+fn large_pages_go_with_their_space<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, pgdir) = with_space::<L, F>();
+    let nfree = pmap.pages.nfree();
+    let (large, pa) = (F::page_size(1), PhysAddr::new(L::PHYS_BASE + 1024 * MB));
+    // Up to the end of the lower half, over UTOP where that is not the end itself.
+    let va = VirtAddr::new(L::LOWER_END - large);
+    pmap.map_range(pgdir, va, large, pa, Perm::URW, Largest).unwrap();
+    assert_eq!(user_leaves(&pmap, pgdir).len(), 1);
+    take_all(&mut pmap);
+    let freed = free_space(&mut pmap, pgdir);
+    assert_eq!(freed, F::LEVELS as usize - 1, "no table was needed for a split");
+    assert!(nfree > 0);
+}

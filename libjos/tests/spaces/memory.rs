@@ -1,0 +1,254 @@
+//! User memory: grown, shrunk, moved by sbrk, copied, guarded.
+
+use layout::{MB, MemLayout, PGSIZE};
+use libjos::addr::{PhysAddr, VirtAddr};
+use libjos::format::{Format, Geometry, Perm};
+use libjos::machine::{Fault, Machine, PhysMem};
+use libjos::pages::{AllocFlags, PageAllocator};
+use libjos::pgdir::MapError;
+use libjos::range::PageSizes::{Largest, Smallest};
+use libjos::sim::mmu::Mmu;
+use libjos::uvm::{AddressSpace, UvmError};
+
+use crate::rig::{
+    Sim, ZERO, free_space, kept, state, take_all, three_pages, three_words, user_leaves,
+    user_pages, with_each_shortage, with_space,
+};
+
+on_every_format! {
+    memory_grows_and_shrinks_by_whole_pages
+    growth_fails_whole
+    sizes_have_limits
+    shrunk_memory_waits_for_the_flush
+    sbrk_moves_the_end
+    a_copy_is_a_copy
+    a_copy_fails_whole
+    a_guard_page_is_the_kernels
+}
+
+fn memory_grows_and_shrinks_by_whole_pages<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, pgdir) = with_space::<L, F>();
+    let urw = kept::<F>(Perm::URW);
+    let pages = |pmap: &Sim<L, F>| user_pages(pmap, pgdir).len();
+    // A page that was dirty comes as zeros.
+    for frame in take_all(&mut pmap) {
+        let pa = pmap.pages.page2pa(frame);
+        pmap.machine.store(pa, u64::MAX);
+        pmap.pages.page_free(frame);
+    }
+    assert_eq!(pmap.uvmalloc(pgdir, 0, 1, Perm::W), Ok(1));
+    assert_eq!(user_pages(&pmap, pgdir), [(0, urw)]);
+    assert_eq!(pmap.machine.user_load(ZERO), Ok(0));
+    // To the end of the page there is nothing to do, nor where the size is not larger.
+    let before = state(&pmap, &[pgdir]);
+    assert_eq!(pmap.uvmalloc(pgdir, 1, PGSIZE, Perm::W), Ok(PGSIZE));
+    assert_eq!(pmap.uvmalloc(pgdir, PGSIZE, 5, Perm::W), Ok(PGSIZE));
+    assert_eq!(state(&pmap, &[pgdir]), before);
+    assert_eq!(pmap.uvmalloc(pgdir, PGSIZE, PGSIZE + 1, Perm::X), Ok(PGSIZE + 1));
+    let urx = kept::<F>(Perm::UR | Perm::X);
+    assert_eq!(user_pages(&pmap, pgdir), [(0, urw), (1, urx)]);
+
+    // Down: 2 pages and a byte to a page and a byte, of 3 pages 2 stay.
+    pmap.uvmalloc(pgdir, PGSIZE + 1, 2 * PGSIZE + 1, Perm::W).unwrap();
+    let mut shrink = |from: u64, to: u64| {
+        let (sz, removal) = pmap.uvmdealloc(pgdir, from, to).unwrap();
+        (sz, removal.flush(&mut pmap.machine).free(&mut pmap.pages), pages(&pmap))
+    };
+    assert_eq!(shrink(2 * PGSIZE + 1, PGSIZE + 1), (PGSIZE + 1, 1, 2));
+    assert_eq!(shrink(PGSIZE + 1, 2 * PGSIZE), (PGSIZE + 1, 0, 2), "not smaller");
+    assert_eq!(shrink(2 * PGSIZE, PGSIZE + 1), (PGSIZE + 1, 0, 2), "the same pages");
+    assert_eq!(shrink(PGSIZE + 1, 0), (0, 2, 0));
+    assert_eq!(shrink(9 * PGSIZE, 0), (0, 0, 0), "holes are passed over");
+}
+
+fn growth_fails_whole<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, pgdir) = with_space::<L, F>();
+    // Over the boundary of two tables, with none there yet but one below the root.
+    let boundary = F::page_size(1);
+    let start = VirtAddr::new(boundary - 2 * PGSIZE);
+    let error = UvmError::NoMemory { va: start };
+    let (sz, n) = with_each_shortage(&mut pmap, &[pgdir], error, |pmap| {
+        pmap.uvmalloc(pgdir, start.as_u64() - 7, boundary + PGSIZE, Perm::W)
+    });
+    assert_eq!((sz, n), (boundary + PGSIZE, 3 + F::LEVELS as usize));
+    // A page in the way, and a large one.
+    let large = VirtAddr::new(2 * boundary);
+    let pa = PhysAddr::new(L::PHYS_BASE + 1024 * MB);
+    pmap.map_range(pgdir, large, boundary, pa, Perm::URW, Largest).unwrap();
+    let before = state(&pmap, &[pgdir]);
+    for (oldsz, error) in [
+        (boundary - 4 * PGSIZE, MapError::AlreadyMapped { va: start }),
+        (2 * boundary, MapError::LargePage { va: large, size: boundary }),
+    ] {
+        let grown = pmap.uvmalloc(pgdir, oldsz, oldsz + 4 * PGSIZE, Perm::W);
+        assert_eq!(grown, Err(UvmError::Map(error)));
+        assert_eq!(state(&pmap, &[pgdir]), before);
+    }
+}
+
+fn sizes_have_limits<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, pgdir) = with_space::<L, F>();
+    let before = state(&pmap, &[pgdir]);
+    let limit = |va| UvmError::Limit { va: VirtAddr::new(va) };
+    for sz in [L::USTACKTOP + 1, L::UTOP, L::KERNBASE, u64::MAX] {
+        assert_eq!(pmap.uvmalloc(pgdir, 0, sz, Perm::W), Err(limit(sz)));
+        assert_eq!(pmap.uvmalloc(pgdir, sz, sz, Perm::W), Err(limit(sz)), "nothing to do");
+    }
+    for sz in [L::UTOP + 1, u64::MAX] {
+        assert_eq!(pmap.uvmdealloc(pgdir, sz, 0).unwrap_err(), limit(sz));
+        assert_eq!(pmap.uvmcopy(pgdir, pgdir, sz), Err(limit(sz)));
+        assert_eq!(pmap.uvmcow(pgdir, pgdir, sz).unwrap_err(), limit(sz));
+    }
+    // All that there is room for is not all that there is memory for: and that is said at once.
+    let all = pmap.uvmalloc(pgdir, 0, L::USTACKTOP, Perm::W);
+    assert_eq!(all, Err(UvmError::NoMemory { va: ZERO }));
+    assert_eq!(state(&pmap, &[pgdir]), before);
+    // The last page below the guard page can be had. That it can be read need not be said.
+    let sz = pmap.uvmalloc(pgdir, L::USTACKTOP - PGSIZE, L::USTACKTOP, Perm::W | Perm::R);
+    assert_eq!(sz, Ok(L::USTACKTOP));
+    let last = VirtAddr::new(L::USTACKTOP - PGSIZE);
+    assert_eq!(user_leaves(&pmap, pgdir)[0].perm, kept::<F>(Perm::URW));
+    assert_eq!(pmap.machine.user_load(last), Ok(0));
+}
+
+fn shrunk_memory_waits_for_the_flush<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, pgdir) = with_space::<L, F>();
+    pmap.uvmalloc(pgdir, 0, 2 * PGSIZE, Perm::W).unwrap();
+    let va = VirtAddr::new(PGSIZE);
+    pmap.machine.user_store(va, 7).unwrap();
+    let nfree = pmap.pages.nfree();
+    let (_, removal) = pmap.uvmdealloc(pgdir, 2 * PGSIZE, PGSIZE).unwrap();
+    assert_eq!((pmap.pages.nfree(), pmap.machine.user_load(va)), (nfree, Ok(7)));
+    let flushed = removal.flush(&mut pmap.machine);
+    assert!(pmap.machine.user_load(va).is_err());
+    assert_eq!((flushed.free(&mut pmap.pages), pmap.pages.nfree()), (1, nfree + 1));
+}
+
+pub(crate) fn sbrk_moves_the_end<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, pgdir) = with_space::<L, F>();
+    let mut space = AddressSpace { pgdir, sz: 0 };
+    let mut sbrk = |n: i64| {
+        let moved = pmap.sbrk(&mut space, n).map(|(end, removal)| {
+            (end.as_u64(), removal.flush(&mut pmap.machine).free(&mut pmap.pages))
+        });
+        (moved, space.sz, user_pages(&pmap, pgdir).len())
+    };
+    let page = PGSIZE.cast_signed();
+    assert_eq!(sbrk(0), (Ok((0, 0)), 0, 0));
+    assert_eq!(sbrk(10), (Ok((0, 0)), 10, 1));
+    assert_eq!(sbrk(page), (Ok((10, 0)), PGSIZE + 10, 2));
+    assert_eq!(sbrk(-11), (Ok((PGSIZE + 10, 1)), PGSIZE - 1, 1));
+    let limit = |va| Err(UvmError::Limit { va: VirtAddr::new(va) });
+    assert_eq!(sbrk(-page), (limit(PGSIZE - 1), PGSIZE - 1, 1));
+    assert_eq!(sbrk(i64::MIN), (limit(PGSIZE - 1), PGSIZE - 1, 1));
+    let most = L::USTACKTOP - (PGSIZE - 1);
+    assert_eq!(sbrk(most.cast_signed() + 1), (limit(L::USTACKTOP + 1), PGSIZE - 1, 1));
+    let short = UvmError::NoMemory { va: VirtAddr::new(PGSIZE) };
+    assert_eq!(sbrk(most.cast_signed()), (Err(short), PGSIZE - 1, 1));
+    assert_eq!(sbrk(-(page - 1)), (Ok((PGSIZE - 1, 1)), 0, 0));
+
+    // Where the user's stack is in the way, growth stops.
+    let frame = pmap.page_alloc(AllocFlags::empty()).unwrap();
+    let stack = VirtAddr::new(3 * PGSIZE);
+    pmap.page_insert(pgdir, frame, stack, Perm::URW).unwrap();
+    let moved = pmap.sbrk(&mut space, 4 * page).unwrap_err();
+    assert_eq!(moved, UvmError::Map(MapError::AlreadyMapped { va: stack }));
+    assert_eq!(space.sz, 0);
+}
+
+fn a_copy_is_a_copy<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, old) = with_space::<L, F>();
+    let sz = three_pages(&mut pmap, old);
+    // A device is mapped, not copied; a guard page stays one; what lies beyond the size stays.
+    let device = PhysAddr::new(L::PHYS_BASE + 1024 * MB);
+    let device_va = VirtAddr::new(4 * PGSIZE);
+    pmap.map_range(old, device_va, PGSIZE, device, Perm::URW, Smallest).unwrap();
+    pmap.uvmalloc(old, 5 * PGSIZE, 7 * PGSIZE, Perm::W).unwrap();
+    pmap.clearpteu(old, VirtAddr::new(5 * PGSIZE)).unwrap().flush(&mut pmap.machine);
+    let new = pmap.uvmcreate().unwrap();
+    assert_eq!(sz, 4 * PGSIZE);
+    pmap.uvmcopy(old, new, 5 * PGSIZE + 1).unwrap();
+    let mut expected = user_pages(&pmap, old);
+    assert_eq!(expected.pop(), Some((6, kept::<F>(Perm::URW))));
+    assert_eq!(user_pages(&pmap, new), expected);
+    assert_eq!(three_words(&pmap, new), [1, 2, 3]);
+    assert_eq!(pmap.va2pa(new, device_va), Some(device));
+    for va in [0, PGSIZE, 3 * PGSIZE, 5 * PGSIZE].map(VirtAddr::new) {
+        let (a, b) = (pmap.page_lookup(old, va).unwrap().0, pmap.page_lookup(new, va).unwrap().0);
+        assert!(a != b && pmap.pages.pp_ref(a) == 1 && pmap.pages.pp_ref(b) == 1);
+    }
+    pmap.machine.user_store(ZERO, 9).unwrap();
+    assert_eq!((three_words(&pmap, old)[0], three_words(&pmap, new)[0]), (9, 1));
+    // The whole page was copied.
+    let word = |pgdir, offset| {
+        let pa = pmap.va2pa(pgdir, VirtAddr::new(PGSIZE + offset)).unwrap();
+        pmap.machine.load::<u64>(pa)
+    };
+    assert!((0..PGSIZE).step_by(8).all(|offset| word(old, offset) == word(new, offset)));
+    for pgdir in [new, old] {
+        free_space(&mut pmap, pgdir);
+    }
+    pmap.check_page_free_list();
+}
+
+fn a_copy_fails_whole<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, old) = with_space::<L, F>();
+    let sz = three_pages(&mut pmap, old);
+    // A fourth page under a table of its own.
+    let boundary = F::page_size(1);
+    pmap.uvmalloc(old, boundary, boundary + 1, Perm::W).unwrap();
+    // A device beside it, which takes no page.
+    let device = PhysAddr::new(L::PHYS_BASE + 1024 * MB);
+    let device_va = VirtAddr::new(boundary + PGSIZE);
+    pmap.map_range(old, device_va, PGSIZE, device, Perm::URW, Smallest).unwrap();
+    let new = pmap.uvmcreate().unwrap();
+    let error = UvmError::NoMemory { va: ZERO };
+    let copy = |pmap: &mut Sim<L, F>| pmap.uvmcopy(old, new, boundary + 2 * PGSIZE);
+    let ((), n) = with_each_shortage(&mut pmap, &[old, new], error, copy);
+    assert_eq!(n, 4 + F::LEVELS as usize);
+    // Something in the way.
+    let before = state(&pmap, &[old, new]);
+    let error = MapError::AlreadyMapped { va: ZERO };
+    assert_eq!(pmap.uvmcopy(old, new, sz), Err(UvmError::Map(error)));
+    assert_eq!(pmap.uvmcow(old, new, sz).unwrap_err(), UvmError::Map(error));
+    assert_eq!(state(&pmap, &[old, new]), before);
+}
+
+fn a_guard_page_is_the_kernels<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, pgdir) = with_space::<L, F>();
+    pmap.uvmalloc(pgdir, 0, 3 * PGSIZE, Perm::W).unwrap();
+    let va = VirtAddr::new(PGSIZE);
+    pmap.machine.user_store(va, 5).unwrap();
+    let flush = pmap.clearpteu(pgdir, va + 17).unwrap();
+    assert_eq!(pmap.machine.user_load(va), Ok(5), "until the flush");
+    flush.flush(&mut pmap.machine);
+    assert_eq!(pmap.machine.user_load(va), Err(Fault { va, present: true, write: false }));
+    // The kernel keeps its access (but for SMAP, and RISC-V's SUM, a U page would be refused).
+    assert_eq!(pmap.machine.probe_load(va), Ok(5));
+    assert!(pmap.machine.user_load(VirtAddr::new(2 * PGSIZE)).is_ok());
+    let mut byte = [0];
+    let refused = Err(UvmError::NoAccess { va });
+    assert_eq!(pmap.copyin(pgdir, &mut byte, va), refused);
+    assert_eq!(pmap.copyout(pgdir, va, &byte), refused);
+    let expected = [Perm::URW, Perm::KRW, Perm::URW].map(kept::<F>);
+    let perms: Vec<Perm> = user_leaves(&pmap, pgdir).iter().map(|leaf| leaf.perm).collect();
+    assert_eq!(perms, expected);
+    for va in [3 * PGSIZE, L::UTOP, L::UPAGES, u64::MAX].map(VirtAddr::new) {
+        assert_eq!(pmap.clearpteu(pgdir, va).unwrap_err(), UvmError::NoAccess { va });
+    }
+}
+
+#[test]
+fn errors_in_words() {
+    let va = VirtAddr::new(0x5000);
+    for (error, says) in [
+        (UvmError::NoMemory { va }, "not enough free pages"),
+        (UvmError::Limit { va }, "ends at 0x5000 is out of bounds"),
+        (UvmError::NoAccess { va }, "not the user's to access"),
+        (UvmError::TooLong { va }, "too long"),
+        (UvmError::Map(MapError::NotMapped { va }), "not mapped"),
+    ] {
+        let text = error.to_string();
+        assert!(text.contains(says) && text.contains("0x5000"), "{text}");
+    }
+}

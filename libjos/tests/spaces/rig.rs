@@ -1,0 +1,186 @@
+//! Simulated machines with address spaces, what must not change in them, and each format in turn.
+
+use layout::{MB, MemLayout, PGSIZE};
+use libjos::addr::{PhysAddr, VirtAddr};
+use libjos::format::{Format, Geometry, Perm};
+use libjos::machine::{Fault, Machine, PhysMem};
+use libjos::mappings::{Mapping, leaves};
+use libjos::pages::{AllocFlags, Frame, PageAllocator};
+use libjos::pmap::{Pmap, mem_init};
+use libjos::sim::SimMachine;
+use libjos::sim::mmu::Mmu;
+
+/// The formats, each with its memory map.
+pub(crate) mod formats {
+    pub(crate) use layout::{Jos32, Jos64, JosSv39};
+    pub(crate) use libjos::i386::I386;
+    pub(crate) use libjos::riscv::{Sv39, Sv48};
+    pub(crate) use libjos::x86_64::{La57, X86_64};
+
+    pub(crate) use crate::layouts::{Jos57, JosSv48};
+}
+
+/// Runs `$name` for every format. Not under Miri, where each takes a minute and there is no unsafe
+/// code to be seen.
+macro_rules! on_every_format {
+    ($($name:ident)*) => { $(mod $name {
+        use $crate::rig::formats::*;
+        #[test]
+        #[cfg_attr(miri, ignore)]
+        fn jos64() { super::$name::<Jos64, X86_64>(); }
+        #[test]
+        #[cfg_attr(miri, ignore)]
+        fn jos32() { super::$name::<Jos32, I386>(); }
+        #[test]
+        #[cfg_attr(miri, ignore)]
+        fn jossv39() { super::$name::<JosSv39, Sv39>(); }
+        #[test]
+        #[cfg_attr(miri, ignore)]
+        fn five_levels() { super::$name::<Jos57, La57>(); }
+        #[test]
+        #[cfg_attr(miri, ignore)]
+        fn sv48() { super::$name::<JosSv48, Sv48>(); }
+    })* };
+}
+
+pub(crate) type Sim<L, F> = Pmap<SimMachine<L, F>>;
+
+pub(crate) const ZERO: VirtAddr = VirtAddr::new(0);
+
+pub(crate) fn booted<L: MemLayout, F: Format + Mmu>() -> Sim<L, F> {
+    let (machine, boot) = SimMachine::new(if cfg!(miri) { 5 * MB } else { 8 * MB });
+    let mut pmap = mem_init(machine, boot);
+    pmap.machine.move_to_kernel_stack();
+    pmap
+}
+
+/// A machine and a new address space in use.
+pub(crate) fn with_space<L: MemLayout, F: Format + Mmu>() -> (Sim<L, F>, PhysAddr) {
+    let mut pmap = booted::<L, F>();
+    let pgdir = pmap.uvmcreate().unwrap();
+    pmap.switchuvm(pgdir);
+    (pmap, pgdir)
+}
+
+/// All that is mapped below UTOP in `pgdir`.
+pub(crate) fn user_leaves<L: MemLayout, F: Format + Mmu>(
+    pmap: &Sim<L, F>,
+    pgdir: PhysAddr,
+) -> Vec<Mapping> {
+    leaves::<F, _>(&pmap.machine, pgdir, ZERO, VirtAddr::new(L::UTOP - 1)).collect()
+}
+
+/// The pages that are mapped there, with their permissions as the format can keep them.
+pub(crate) fn user_pages<L: MemLayout, F: Format + Mmu>(
+    pmap: &Sim<L, F>,
+    pgdir: PhysAddr,
+) -> Vec<(u64, Perm)> {
+    let leaves = user_leaves(pmap, pgdir);
+    leaves.iter().map(|leaf| (leaf.va.as_u64() / PGSIZE, leaf.perm)).collect()
+}
+
+pub(crate) type State = (Vec<Vec<Mapping>>, usize, Vec<u32>);
+
+/// What must not change when an operation fails: what each directory maps, and every frame.
+pub(crate) fn state<L: MemLayout, F: Format + Mmu>(pmap: &Sim<L, F>, pgdirs: &[PhysAddr]) -> State {
+    let kern_pgdir = [pmap.kern_pgdir()];
+    let maps = pgdirs.iter().chain(&kern_pgdir).map(|pgdir| {
+        leaves::<F, _>(&pmap.machine, *pgdir, ZERO, VirtAddr::new(u64::MAX)).collect()
+    });
+    let refs = pmap.pages.infos().iter().map(|info| info.pp_ref()).collect();
+    (maps.collect(), pmap.pages.nfree(), refs)
+}
+
+/// Takes all free pages.
+pub(crate) fn take_all<M: Machine>(pmap: &mut Pmap<M>) -> Vec<Frame> {
+    std::iter::from_fn(|| pmap.page_alloc(AllocFlags::empty())).collect()
+}
+
+/// Runs `operation` with no free page, then with one, and so on until it succeeds. Each time
+/// before it must fail with `error` and change nothing; in the end it must have used all. Returns
+/// how many pages it took.
+pub(crate) fn with_each_shortage<
+    L: MemLayout,
+    F: Format + Mmu,
+    T,
+    E: PartialEq + std::fmt::Debug,
+>(
+    pmap: &mut Sim<L, F>,
+    pgdirs: &[PhysAddr],
+    error: E,
+    mut operation: impl FnMut(&mut Sim<L, F>) -> Result<T, E>,
+) -> (T, usize) {
+    let mut taken = take_all(pmap);
+    let mut given = 0;
+    let done = loop {
+        let before = state(pmap, pgdirs);
+        match operation(pmap) {
+            Ok(done) => break done,
+            Err(found) => assert_eq!(found, error, "with {given} pages"),
+        }
+        assert_eq!(state(pmap, pgdirs), before, "with {given} pages");
+        pmap.pages.page_free(taken.pop().expect("a page"));
+        given += 1;
+    };
+    assert_eq!(pmap.pages.nfree(), 0, "it took fewer than the {given} pages that it asked for");
+    taken.into_iter().for_each(|frame| pmap.pages.page_free(frame));
+    (done, given)
+}
+
+/// Tears `pgdir` down, flushes and frees, and returns how many frames came back.
+pub(crate) fn free_space<L: MemLayout, F: Format + Mmu>(
+    pmap: &mut Sim<L, F>,
+    pgdir: PhysAddr,
+) -> usize {
+    pmap.uvmfree(pgdir).flush(&mut pmap.machine).free(&mut pmap.pages)
+}
+
+/// The permissions that format `F` keeps of `perm`.
+pub(crate) fn kept<F: Format>(perm: Perm) -> Perm {
+    F::effective(perm)
+}
+
+pub(crate) fn read_only(va: VirtAddr) -> Result<(), Fault> {
+    Err(Fault { va, present: true, write: true })
+}
+
+/// Three pages: read-write with 1, 2, 3 at their starts, of which the third is read-only; between
+/// the second and the third there is a hole.
+pub(crate) fn three_pages<L: MemLayout, F: Format + Mmu>(
+    pmap: &mut Sim<L, F>,
+    pgdir: PhysAddr,
+) -> u64 {
+    pmap.uvmalloc(pgdir, 0, 2 * PGSIZE, Perm::W).unwrap();
+    pmap.uvmalloc(pgdir, 3 * PGSIZE, 4 * PGSIZE, Perm::empty()).unwrap();
+    for (va, value) in [(0, 1_u64), (PGSIZE, 2), (3 * PGSIZE, 3)] {
+        let pa = pmap.va2pa(pgdir, VirtAddr::new(va)).unwrap();
+        pmap.machine.store(pa, value);
+    }
+    4 * PGSIZE
+}
+
+/// The first words of those pages.
+pub(crate) fn three_words<L: MemLayout, F: Format + Mmu>(
+    pmap: &Sim<L, F>,
+    pgdir: PhysAddr,
+) -> [u64; 3] {
+    [0, PGSIZE, 3 * PGSIZE].map(|va| {
+        let mut word = [0; 8];
+        pmap.copyin(pgdir, &mut word, VirtAddr::new(va)).unwrap();
+        u64::from_ne_bytes(word)
+    })
+}
+
+/// A parent in use and its child, which share three pages copy-on-write.
+pub(crate) fn forked<L: MemLayout, F: Format + Mmu>() -> (Sim<L, F>, PhysAddr, PhysAddr) {
+    let (mut pmap, parent) = with_space::<L, F>();
+    let sz = three_pages(&mut pmap, parent);
+    let child = pmap.uvmcreate().unwrap();
+    pmap.uvmcow(parent, child, sz).unwrap().flush(&mut pmap.machine);
+    let shared = user_pages(&pmap, parent);
+    let (cow, ur) = (kept::<F>(Perm::UR | Perm::COW), kept::<F>(Perm::UR));
+    assert_eq!(shared, [(0, cow), (1, cow), (3, ur)]);
+    assert_eq!(user_leaves(&pmap, parent), user_leaves(&pmap, child));
+    assert_eq!(three_words(&pmap, child), [1, 2, 3]);
+    (pmap, parent, child)
+}
