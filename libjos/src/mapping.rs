@@ -202,6 +202,7 @@ mod tests {
 
     /// What is mapped below UTOP counts, and no page above.
     #[test]
+    #[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
     fn pp_ref_counts_up_to_utop() {
         let (machine, boot) = SimMachine::<Jos32, I386>::new(5 * MB);
         let mut pmap = mem_init(machine, boot);

@@ -259,6 +259,7 @@ mod tests {
 
     /// Each level can withhold what the ones below it grant.
     #[test]
+    #[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
     fn a_page_has_what_all_tables_grant() {
         let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
         let mut pmap = mem_init(machine, boot);

@@ -743,6 +743,7 @@ fn jossv39() {
 
 /// The kernel's tables have one use more for each address space, and that is no fault.
 #[test]
+#[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
 fn address_spaces_share_tables() {
     let mut pmap = sound::<Jos64, X86_64>(RAM);
     pmap.uvmcreate().expect("a page for the directory");

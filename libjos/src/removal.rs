@@ -140,6 +140,7 @@ mod tests {
 
     /// Each page of a run that is gone is forgotten, and no other.
     #[test]
+    #[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
     fn few_pages_are_flushed_one_by_one() {
         let (mut pmap, [pgdir, _]) = nine_pages();
         let removal = pmap.unmap_range(pgdir, VirtAddr::new(4 * PGSIZE), 3 * PGSIZE).unwrap();
@@ -149,6 +150,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
     fn what_no_processor_sees_is_not_flushed() {
         let (mut pmap, [_, other]) = nine_pages();
         let removal = pmap.unmap_range(other, VirtAddr::new(0), 9 * PGSIZE).unwrap();

@@ -328,12 +328,12 @@ fn schemes_report_what_they_are_and_did() {
     assert_eq!(report(&mut QuickFit::new(&mut chunks)), ("quick fit", true, 52, 64 * 8 + 8 * 4, 4));
     let mut blocks = vec![Default::default(); 64];
     assert_eq!(report(&mut Buddy::new(&mut blocks)), ("buddy system", true, 32, 64 * 16 + 128, 15));
-    let (machine, boot) = SimMachine::<Jos64, X86_64>::new(16 * MB);
+    let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
     let mut pmap = mem_init(machine, boot);
-    let range = PhysRange::from_size(PhysAddr::new(8 * MB), 64 * PGSIZE);
+    let range = PhysRange::from_size(PhysAddr::new(4 * MB), 64 * PGSIZE);
     // The books are those of two tables: for each frame, and for a block and a group of 12 bytes.
     assert_eq!(
         report(&mut PageList::new(&mut pmap.pages, &pmap.machine, range)),
-        ("page_free_list, runs", false, 32, 64 * 8 + 2 * 12, 1052)
+        ("page_free_list, runs", false, 32, 64 * 8 + 2 * 12, 540)
     );
 }
