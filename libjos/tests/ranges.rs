@@ -78,6 +78,7 @@ on_every_format! {
     pages_of_ram_are_counted_one_by_one
     a_large_page_up_to_the_end_of_the_lower_half
     bad_ranges_are_refused
+    tables_below_others_are_counted_before
     the_first_frame_does_not_follow_the_last
 }
 
@@ -361,6 +362,23 @@ fn bad_ranges_are_refused<L: MemLayout, F: Format + Mmu>() {
     let beyond = pmap.map_range(pgdir, va, 2 * PGSIZE, pa, Perm::UR, Largest);
     assert_eq!(beyond, Err(MapError::Misaligned { va }));
     assert_eq!(state(&pmap), before);
+}
+
+/// The tables that a range needs below one that is there: with one too few, nothing is mapped.
+fn tables_below_others_are_counted_before<L: MemLayout, F: Format + Mmu>() {
+    let mut pmap = booted::<L, F>();
+    let (pgdir, va, pa) = (pmap.kern_pgdir(), VirtAddr::new(L::UTEXT), device::<L>());
+    pmap.map_range(pgdir, va, PGSIZE, pa, Perm::UR, Smallest).unwrap();
+    let far = va + F::page_size(F::ROOT - 1);
+    let mut taken = take_all(&mut pmap);
+    for _ in 1..F::ROOT {
+        let before = state(&pmap);
+        let mapped = pmap.map_range(pgdir, far, PGSIZE, pa, Perm::UR, Smallest);
+        assert!(matches!(mapped, Err(MapError::NoMemory { .. })), "{mapped:?}");
+        assert_eq!(state(&pmap), before);
+        pmap.pages.page_free(taken.pop().unwrap());
+    }
+    pmap.map_range(pgdir, far, PGSIZE, pa, Perm::UR, Smallest).unwrap();
 }
 
 /// Though on i386 the one's entry and a page more make the other's.
