@@ -137,10 +137,12 @@ impl<M: Machine> Pmap<M> {
     #[inline(always)]
     pub(crate) fn page_table(&self, pgdir: PhysAddr, va: VirtAddr) -> Option<PhysAddr> {
         let window = window::<M::Layout>();
-        if !window.contains(pgdir) || !pgdir.is_aligned(PGSIZE) {
+        // Made of the bits that may differ, so that the compiler knows all others.
+        let offset = pgdir.as_u64() & (window.size() - PGSIZE);
+        let mut table = PhysAddr::new(window.start.as_u64() | offset);
+        if table != pgdir {
             return None;
         }
-        let mut table = pgdir;
         for level in (1..M::Format::LEVELS).rev() {
             let entry = self.machine.load(M::Format::entry(level, table, va));
             table = M::Format::table_in(&window, entry)?;
@@ -164,12 +166,12 @@ impl<M: Machine> Pmap<M> {
         va: VirtAddr,
         create: bool,
     ) -> Result<Option<Pte>, MapError> {
-        match self.page_table(pgdir, va) {
-            Some(table) if M::Format::is_canonical(va) => {
-                Ok(Some(Pte { pa: M::Format::entry(0, table, va) }))
-            }
-            _ => self.walk_otherwise(pgdir, va, create).map(|at| at.map(|pa| Pte { pa })),
+        if M::Format::is_canonical(va)
+            && let Some(table) = self.page_table(pgdir, va)
+        {
+            return Ok(Some(Pte { pa: M::Format::entry(0, table, va) }));
         }
+        self.walk_otherwise(pgdir, va, create).map(|at| at.map(|pa| Pte { pa }))
     }
 
     /// What [`pgdir_walk`](Self::pgdir_walk) does where [`page_table`](Self::page_table) finds
