@@ -103,9 +103,11 @@ fn take(word: &[u8], options: &mut Options) -> bool {
         options.fault = faults::find(name);
         if options.fault.is_none() {
             let name = Text::new(name);
-            print!("warning: unknown test \"{name}\" ignored; known tests:");
-            faults::FAULTS.iter().for_each(|fault| print!(" {}", fault.name));
-            println!();
+            println!("warning: unknown test \"{name}\" ignored; known tests:");
+            for faults in faults::FAULTS.chunks(4) {
+                faults.iter().for_each(|fault| print!(" {}", fault.name));
+                println!();
+            }
         }
         return true;
     }
@@ -120,9 +122,14 @@ fn take(word: &[u8], options: &mut Options) -> bool {
         return true;
     }
     if let Some(level) = word.strip_prefix(b"log=") {
-        let level = core::str::from_utf8(level).ok().and_then(|level| level.parse().ok());
-        options.log = level.unwrap_or(options.log);
-        return level.is_some();
+        match core::str::from_utf8(level).ok().and_then(|level| level.parse().ok()) {
+            Some(level) => options.log = level,
+            None => println!(
+                "warning: \"log={}\" ignored: log= wants off, error, warn, info, debug or trace",
+                Text::new(level)
+            ),
+        }
+        return true;
     }
     match word {
         b"heap=poison" => options.heap_poison = true,
