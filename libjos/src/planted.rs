@@ -715,7 +715,7 @@ fn are_caught<L: MemLayout, F: Format + Mmu>(ram: u64, faults: Vec<Fault<L, F>>,
 fn every_fault_is_caught<L: MemLayout, F: Format + Mmu>() {
     // Miri, a thousand times slower, looks for what the compiler cannot see, not for faults: it
     // gets a few of them.
-    are_caught(RAM, faults::<L, F>(), if cfg!(miri) { 12 } else { 1 });
+    are_caught(RAM, faults::<L, F>(), if cfg!(miri) { 24 } else { 1 });
 }
 
 #[test]
