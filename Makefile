@@ -24,7 +24,7 @@ GRADEFLAGS ?=## options for grade.py, for instance -v; see ./grade.py --help
 BENCHFLAGS ?=## options for the benchmark, for instance --only map-4k --rounds 50
 TARGET    ?= boot_info operations monitor_line## what "make fuzz" fuzzes
 FUZZTIME  ?= 600## seconds for each of them
-MUTANTSFLAGS ?=## options for cargo mutants, for instance -f libjos/src/pgdir.rs or --shard 1/8
+MUTANTSFLAGS ?=## options for "make mutants", for instance -f libjos/src/pgdir.rs or --jobs 1
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -244,8 +244,8 @@ fuzz-short: ## some seconds of it, the same each time; skipped where no nightly 
 	  tools/fuzz.sh short 5000 boot_info && tools/fuzz.sh short 200 operations monitor_line; \
 	else echo "fuzz-short: skipped, for want of what is named above"; fi
 
-mutants: | setup-mutants setup-host ## plant faults in layout and libjos, and see whether the tests notice (hours)
-	$(Q)tools/mutants.py $(MUTANTSFLAGS)
+mutants: | setup-mutants setup-host ## plant faults in layout and libjos, and see whether the tests notice (an hour or more)
+	$(Q)tools/mutants/run.py $(MUTANTSFLAGS)
 
 fmt: | setup-fmt ## format the sources
 	$(Q)cargo fmt --all

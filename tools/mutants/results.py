@@ -1,0 +1,186 @@
+"""What is known of each mutant, for how long that holds, and what is said of it in the end."""
+
+import collections
+import hashlib
+import json
+import re
+
+from asking import split
+from copies import OUT, PACKAGES, ROOT, Failed
+
+REASONS = "docs/mutants.md"
+REASONS_BEGIN = "## What no test can catch"
+COLUMNS = ["caught", "missed", "timeout", "unviable", "not run"]
+# Of the mutants that build.
+LEAST_CAUGHT = 0.95
+
+
+def digest(files):
+    """A short digest of what these files hold."""
+    sha = hashlib.sha256()
+    for file in sorted(files):
+        sha.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes() + b"\0")
+    return sha.hexdigest()[:16]
+
+
+class Sources:
+    """Digests of the sources and of the tests, by which a result is known to hold still."""
+
+    def __init__(self):
+        files = [file for package in PACKAGES for file in (ROOT / package).rglob("*") if file.is_file()]
+        tests = {file for file in files if self.is_test(file)}
+        self.sources = digest([*(file for file in files if file not in tests), ROOT / "Cargo.lock", ROOT / "Cargo.toml"])
+        self.all = digest([*files, ROOT / "Cargo.lock", ROOT / "Cargo.toml"])
+        self.known = {}
+
+    @staticmethod
+    def is_test(file):
+        """Whether only tests see a file."""
+        inner = file.relative_to(ROOT).parts[1:]
+        return inner[0] == "tests" or inner[-1] == "tests.rs" or inner[:2] in (("src", "planted"), ("src", "planted.rs"))
+
+    def of_test(self, test):
+        """The digest of a test's own files."""
+        program, name = split(test)
+        package = ROOT / program.partition("/")[0]
+        if "/" in program:
+            return self.cached(package / "tests")
+        module = name.split("::")
+        if module[0] == "planted":
+            return self.cached(package / "src" / "planted.rs", package / "src" / "planted")
+        if "tests" in module:
+            module = module[:module.index("tests") + 1]
+            return self.cached(package.joinpath("src", *module).with_suffix(".rs"))
+        return ""
+
+    def cached(self, *places):
+        if places not in self.known:
+            files = [file for place in places for file in ([place] if place.is_file() else place.rglob("*.rs"))]
+            self.known[places] = digest(files)
+        return self.known[places]
+
+
+class Results:
+    """The verdicts, one line of JSON each, appended as they come, so that an interrupted run goes on."""
+
+    def __init__(self, sources, fresh):
+        self.sources, self.path, self.by_name = sources, OUT / "results.jsonl", {}
+        if fresh:
+            self.path.unlink(missing_ok=True)
+        if self.path.exists():
+            for line in self.path.read_text().splitlines():
+                try:
+                    result = json.loads(line)
+                except ValueError:  # The last line of a run that was killed.
+                    continue
+                self.by_name[result["name"]] = result
+        self.path.write_text("".join(json.dumps(result) + "\n" for result in self.by_name.values()))
+        self.hints = {plain(name): result["by"] for name, result in self.by_name.items() if result.get("by")}
+        self.file = open(self.path, "a", encoding="utf-8")
+
+    def add(self, mutant, outcome, by=None, passed=()):
+        """Keeps a verdict: `by` which test, or which tests have `passed`."""
+        result = {"name": mutant["name"], "outcome": outcome, "sources": self.sources.sources}
+        if by:
+            result |= {"by": by, "digest": self.sources.of_test(by)}
+        if outcome == "missed":
+            result["passed"] = {test: self.sources.of_test(test) for test in passed}
+        self.by_name[mutant["name"]] = result
+        self.file.write(json.dumps(result) + "\n")
+        self.file.flush()
+
+    def still_holds(self, mutant):
+        """The result if it was found with these sources, and by a test that is as it was."""
+        result = self.by_name.get(mutant["name"])
+        if not result or result["sources"] != self.sources.sources:
+            return None
+        if "by" in result and result["digest"] != self.sources.of_test(result["by"]):
+            return None
+        return result
+
+    def unasked(self, mutant, tests):
+        """Which of these tests are still to be asked; none if the verdict is known."""
+        result = self.still_holds(mutant)
+        if not result:
+            return tests
+        passed = result.get("passed", {})
+        return [test for test in tests if result["outcome"] == "missed" and passed.get(test) != self.sources.of_test(test)]
+
+    def outcome(self, mutant):
+        result = self.still_holds(mutant)
+        return result["outcome"] if result else "not run"
+
+
+def plain(name):
+    """A mutant's name without its place: what it does, and where, as long as lines move.
+
+    >>> plain("libjos/src/uvm.rs:146:55: replace - with / in Pmap<M>::uvmdealloc")
+    'libjos/src/uvm.rs: replace - with / in Pmap<M>::uvmdealloc'
+    """
+    return re.sub(r":\d+:\d+: ", ": ", name, count=1)
+
+
+def reasons(text):
+    """From docs/mutants.md: how many survivors of each plain name have a reason.
+
+    >>> reasons(REASONS_BEGIN + "\\n| a.rs | `replace \\\\| with ^` (2) | why |\\n| a.rs | `x` | why |\\n## Next\\n")
+    Counter({'a.rs: replace | with ^': 2, 'a.rs: x': 1})
+    """
+    section = re.split(r"^## ", text.partition(REASONS_BEGIN)[2], flags=re.M)[0]
+    told = collections.Counter()
+    for line in section.splitlines():
+        row = re.fullmatch(r"\| (\S+\.rs) \| `(.+)`(?: \((\d+)\))? \| (.+) \|", line)
+        if row:
+            told[f"{row[1]}: " + row[2].replace("\\|", "|")] += int(row[3] or 1)
+        elif ".rs" in line.partition(" | ")[0]:
+            raise Failed(f"{REASONS}: not understood: {line}")
+    return told
+
+
+def table(mutants, results):
+    """The table, a line a file, as Markdown; and the share of those that build that are caught."""
+    by_file = collections.defaultdict(collections.Counter)
+    for mutant in mutants:
+        by_file[mutant["file"]][results.outcome(mutant)] += 1
+    rows = dict(sorted(by_file.items()))
+    rows["all"] = sum(by_file.values(), collections.Counter())
+    lines = [f"| file | mutants | {' | '.join(COLUMNS)} | of those that build, caught |", "|---|" + "--:|" * 7]
+    share = 1
+    for file, counts in rows.items():
+        caught = counts["caught"] + counts["timeout"]
+        share = caught / (caught + counts["missed"]) if caught + counts["missed"] else 1
+        numbers = " | ".join(str(counts[column]) for column in COLUMNS)
+        lines.append(f"| {file} | {counts.total()} | {numbers} | {100 * share:.1f} % |")
+    return "\n".join(lines), share
+
+
+def judge(mutants, results, text, whole):
+    """What is wrong with the survivors among `mutants` and with their reasons: the lines to print, and whether all
+    is well. A reason whose survivor is gone is told, but is no failure: it makes no promise that is not kept.
+    """
+    told, names = reasons(text), collections.defaultdict(list)
+    for mutant in mutants:
+        if results.outcome(mutant) == "missed":
+            names[plain(mutant["name"])].append(mutant["name"])
+    lines, well = [], True
+    unnamed = {name: places for name, places in names.items() if len(places) > told[name]}
+    if unnamed:
+        well = False
+        lines.append(f"Without a reason in {REASONS}:")
+        for name, places in unnamed.items():
+            more = f" ({told[name]} of these {len(places)} has one)" if told[name] else ""
+            lines += [f"  {place}{more}" for place in places]
+    files = {mutant["file"] for mutant in mutants}
+    stale = [name for name, count in told.items()
+             if (whole or name.partition(":")[0] in files) and count > len(names[name])]
+    if stale:
+        lines += [f"Reasons in {REASONS} without a survivor:", *(f"  {name}" for name in stale)]
+    open_ = sum(results.outcome(mutant) == "not run" for mutant in mutants)
+    if open_:
+        well = False
+        lines.append(f"{open_} mutants were not run.")
+    share = table(mutants, results)[1]
+    if whole and share < LEAST_CAUGHT:
+        well = False
+        lines.append(f"Caught are {100 * share:.1f} %, and {100 * LEAST_CAUGHT:.0f} % are asked for.")
+    return lines, well

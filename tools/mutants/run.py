@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+"""Plant faults in layout and libjos, one at a time, and look whether a test sees each. `make mutants` runs
+this; docs/mutants.md has the results, and says of each survivor why no test can see it.
+
+cargo-mutants says which mutants there are. To build the tests anew for each would take a day. So all of them
+are planted at once in a copy of the sources, each behind a switch that the environment variable MUTANT turns
+on; each test is run once to see which mutants it reaches; and each mutant is asked of the tests that reach it,
+the likeliest first, up to the first that fails. Those that cannot be planted so (in constants, or where the
+rest would not compile) are built one by one.
+
+What is found is kept in obj/mutants, so that an interrupted run goes on where it was. A change of the sources
+makes all be asked again, a change of tests what they decide. The exit status is 0 only if at least 95 % of
+the mutants that build are caught and every survivor has its reason.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import queue
+import sys
+import time
+
+import asking
+import results as verdicts
+from copies import OUT, ROOT, Clean, Failed, Planted, list_mutants
+
+
+class Run:
+    """One run over some mutants, `jobs` at a time."""
+
+    def __init__(self, mutants, chosen, options):
+        self.mutants, self.chosen, self.jobs = mutants, chosen, options.jobs
+        self.sources = verdicts.Sources()
+        self.results = verdicts.Results(self.sources, options.fresh)
+        self.runner = asking.Runner()
+
+    def each(self, function, items):
+        """Calls a function for each item, in `jobs` threads; an interrupt ends what they run."""
+        with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
+            calls = [pool.submit(function, item) for item in items]
+            try:
+                for call in concurrent.futures.as_completed(calls):
+                    call.result()
+            except BaseException:
+                self.runner.stop()
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def progress(self, what, items):
+        return asking.Progress(what, len(items), sys.stdout.isatty())
+
+    def plant(self):
+        """Plants and builds all mutants; finds which tests reach which, and that all pass without any."""
+        known = OUT / "planted.json"
+        facts = json.loads(known.read_text()) if known.exists() else {}
+        same = facts.get("all") == self.sources.all
+        self.dropped = set(facts["dropped"]) if facts.get("sources") == self.sources.sources else set()
+        say("planting all mutants in a copy of the sources")
+        planted = Planted()
+        told = planted.plant(self.mutants, self.dropped)
+        self.planted, self.in_const_fn = set(told["planted"]), set(told["in_const_fn"])
+        say(f"{len(self.planted)} are planted; building the tests (some minutes)")
+        self.programs, built = planted.build("--package=layout", "--package=libjos", "--lib", "--tests")
+        if not self.programs:
+            raise Failed(f"the planted sources do not build:\n{built.stderr}")
+        if same:
+            self.reached, self.seconds = facts["reached"], facts["seconds"]
+        else:
+            self.reached, self.seconds = {}, {}
+            tests = asking.names_of(self.programs, self.runner)
+            progress = self.progress("tests without a mutant", tests)
+            self.each(lambda test: self.baseline(test, progress), tests)
+        facts = {"all": self.sources.all, "sources": self.sources.sources, "dropped": sorted(self.dropped),
+                 "reached": self.reached, "seconds": self.seconds}
+        known.write_text(json.dumps(facts))
+        self.asker = asking.Asker(self.runner, self.seconds)
+
+    def baseline(self, test, progress):
+        """Runs a test without a mutant, and keeps which mutants it reaches and how long it takes."""
+        record = OUT / f"record-{len(progress.counts)}-{abs(hash(test))}"
+        program, name = asking.split(test)
+        arguments = ["--exact", "--test-threads=1", name]
+        outcome, output, seconds = self.runner.run(self.programs[program], arguments, 600, {"MUTANT_RECORD": str(record)})
+        if outcome != "passed":
+            raise Failed(f"{test} fails without any mutant ({outcome}):\n{output}")
+        self.reached[test] = [int(line) for line in record.read_text().split()] if record.exists() else []
+        record.unlink(missing_ok=True)
+        self.seconds[test] = seconds
+        progress.add("passed")
+
+    def ask_planted(self):
+        """Asks about each mutant that is planted."""
+        reaching = {id: [] for id in self.planted}
+        for test, ids in self.reached.items():
+            for id in ids:
+                reaching.get(id, []).append(test)
+        # What only the compiler calls is no business of these tests.
+        todo = [(mutant, reaching[mutant["id"]]) for mutant in self.chosen
+                if mutant["id"] in self.planted and not self.is_compiled(mutant, reaching)]
+        todo = [(mutant, tests, self.results.unasked(mutant, tests)) for mutant, tests in todo]
+        todo = [item for item in todo if item[2] or not self.results.still_holds(item[0])]
+        if not todo:
+            return
+        progress = self.progress("planted mutants", todo)
+
+        def ask(item):
+            mutant, tests, unasked = item
+            outcome, by = self.asker.ask(mutant, unasked, self.programs, self.hint(mutant), {"MUTANT": str(mutant["id"])})
+            # What the compiler calls, too, is not known to survive before it was built by itself.
+            if outcome != "missed" or mutant["id"] not in self.in_const_fn:
+                self.results.add(mutant, outcome, by, tests)
+            progress.add(outcome)
+
+        self.each(ask, todo)
+
+    def hint(self, mutant):
+        """The test that saw this mutant the last time."""
+        return self.results.hints.get(verdicts.plain(mutant["name"]))
+
+    def is_compiled(self, mutant, reaching):
+        """Whether a mutant is in a `const fn` that no test calls at run time."""
+        return mutant["id"] in self.in_const_fn and not reaching[mutant["id"]]
+
+    def ask_alone(self):
+        """Builds the mutants that could not be planted one by one, and asks about each."""
+        tests = list(self.seconds)
+        todo = [mutant for mutant in self.chosen
+                if mutant["id"] not in self.planted or mutant["id"] in self.in_const_fn]
+        todo = [mutant for mutant in todo if self.results.unasked(mutant, tests) or not self.results.still_holds(mutant)]
+        if not todo:
+            return
+        say(f"{len(todo)} mutants could not be planted and are built one by one; first, the sources without any")
+        copies = queue.SimpleQueue()
+        for number in range(self.jobs):
+            copies.put(self.first_build(Clean(number)))
+        progress = self.progress("mutants one by one", todo)
+
+        def ask(mutant):
+            copy = copies.get()
+            try:
+                outcome, by = self.ask_in(copy, mutant, self.results.unasked(mutant, tests))
+                self.results.add(mutant, outcome, by, tests)
+                progress.add(outcome)
+            finally:
+                copies.put(copy)
+
+        self.each(ask, todo)
+
+    @staticmethod
+    def first_build(copy):
+        """Builds what all mutants in this copy have in common."""
+        for stage in STAGES["layout"]:
+            programs, built = copy.build(*stage)
+            if not programs:
+                raise Failed(f"the sources do not build:\n{built.stderr}")
+        return copy
+
+    def ask_in(self, copy, mutant, tests):
+        """Asks about a mutant in a copy of its own: the tests that are soonest built, then the others."""
+        copy.put(mutant)
+        for stage in STAGES[mutant["package"]]:
+            programs, _ = copy.build(*stage)
+            if self.runner.stopped:
+                raise KeyboardInterrupt
+            if not programs:
+                return "unviable", None
+            here = [test for test in tests if asking.split(test)[0] in programs]
+            outcome, by = self.asker.ask(mutant, here, programs, self.hint(mutant))
+            if outcome != "missed":
+                return outcome, by
+        return "missed", None
+
+
+# What is built one after the other for a mutant of a package, as long as no test has seen it.
+UNIT_TESTS = ["--package=libjos", "--lib"]
+OTHER_TESTS = ["--package=libjos", "--test=*"]
+STAGES = {"libjos": [UNIT_TESTS, OTHER_TESTS],
+          "layout": [["--package=layout", "--lib", "--test=*"], UNIT_TESTS, OTHER_TESTS]}
+
+
+def say(what):
+    print(f"mutants: {what}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-f", "--file", action="append", default=[], metavar="FILE",
+                        help="only the mutants of this file, or of the files in this folder; may be given again")
+    parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count(), metavar="N",
+                        help="so many at a time (default: a processor each, here %(default)s)")
+    parser.add_argument("--fresh", action="store_true", help="forget what earlier runs have found")
+    parser.add_argument("--table", action="store_true", help="run nothing; print what is known of these sources")
+    options = parser.parse_args()
+    if options.jobs < 1:
+        parser.error("--jobs: at least one")
+    OUT.mkdir(parents=True, exist_ok=True)
+    mutants = list_mutants()
+    files = {os.path.relpath(os.path.abspath(file), ROOT) for file in options.file}
+    chosen = [mutant for mutant in mutants if not files or any(
+        mutant["file"] == file or mutant["file"].startswith(file + "/") for file in files)]
+    if not chosen:
+        raise Failed(f"no mutants in {' '.join(options.file)}")
+    run = Run(mutants, chosen, options)
+    began = time.monotonic()
+    if not options.table:
+        run.plant()
+        run.ask_planted()
+        run.ask_alone()
+    text, _ = verdicts.table(chosen, run.results)
+    lines, well = verdicts.judge(chosen, run.results, (ROOT / verdicts.REASONS).read_text(), not files)
+    print(text, *lines, sep="\n")
+    say(f"{(time.monotonic() - began) / 60:.0f} minutes; {'all is well' if well else 'failed'}")
+    return 0 if well else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Failed as failed:
+        sys.exit(f"mutants: {failed}")
+    except KeyboardInterrupt:
+        sys.exit("mutants: interrupted; the next run goes on from here")
