@@ -12,8 +12,8 @@ import time
 KILOBYTES = 6 << 20
 # A run may take so many times what it takes without a mutant, and so much longer: machines are noisy.
 FACTOR, SECONDS = 8, 5
-# So many tests are run one by one, the likeliest to fail first; the others, a program's in one run.
-SINGLE = 10
+# So many tests are asked first, one by one: the likeliest to fail.
+LIKELIEST = 10
 
 
 class Runner:
@@ -31,7 +31,7 @@ class Runner:
     def run(self, program, arguments, limit, environment=()):
         """Returns "passed", "caught" or "timeout", what was printed, and the seconds that it took."""
         path, folder = program
-        command = ["sh", "-c", f'ulimit -c 0 -d {KILOBYTES}; exec "$0" "$@"', path, *arguments]
+        command = ["sh", "-c", f'ulimit -c 0; ulimit -d {KILOBYTES}; exec "$0" "$@"', path, *arguments]
         began = time.monotonic()
         with self.lock:
             if self.stopped:
@@ -86,18 +86,24 @@ class Asker:
         rate = (self.failed[file, test] + prior) / (self.asked[file, test] + 3)
         return (self.seconds[test] + 0.005) / rate
 
-    def ask(self, mutant, tests, programs, first=None, environment=()):
-        """Returns ("caught" or "timeout", the test) or ("missed", None). `first` is asked before all others."""
-        order = sorted(tests, key=lambda test: (test != first, self.cost(mutant, test)))
-        for test in order[:SINGLE]:
-            outcome = self.run(mutant, [test], programs, environment)
-            if outcome:
-                return outcome
+    def likeliest(self, mutant, tests, first=None):
+        """The tests that are best asked first, `first` before all others."""
+        return sorted(tests, key=lambda test: (test != first, self.cost(mutant, test)))[:LIKELIEST]
+
+    def ask_each(self, mutant, tests, programs, environment=()):
+        """One test after the other. Returns ("caught" or "timeout", the test) or ("missed", None)."""
+        return self.ask_batches(mutant, [[test] for test in tests], programs, environment)
+
+    def ask_all(self, mutant, tests, programs, environment=()):
+        """The same, with many short tests of a program in one run, and long ones by themselves and last."""
         batches = collections.defaultdict(list)
-        for test in order[SINGLE:]:
-            # Long ones by themselves, and last.
+        for test in tests:
             batches[split(test)[0] if self.seconds[test] < 0.3 else test].append(test)
-        for batch in sorted(batches.values(), key=lambda batch: sum(self.seconds[test] for test in batch)):
+        order = sorted(batches.values(), key=lambda batch: sum(self.seconds[test] for test in batch))
+        return self.ask_batches(mutant, order, programs, environment)
+
+    def ask_batches(self, mutant, batches, programs, environment):
+        for batch in batches:
             outcome = self.run(mutant, batch, programs, environment)
             if outcome:
                 return outcome

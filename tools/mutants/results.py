@@ -3,23 +3,25 @@
 import collections
 import hashlib
 import json
+import pathlib
 import re
 
 from asking import split
 from copies import OUT, PACKAGES, ROOT, Failed
 
 REASONS = "docs/mutants.md"
+REASONS_FILE = ROOT / REASONS
 REASONS_BEGIN = "## What no test can catch"
 COLUMNS = ["caught", "missed", "timeout", "unviable", "not run"]
 # Of the mutants that build.
 LEAST_CAUGHT = 0.95
 
 
-def digest(files):
-    """A short digest of what these files hold."""
+def digest(texts):
+    """A short digest of these texts, each with its name."""
     sha = hashlib.sha256()
-    for file in sorted(files):
-        sha.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes() + b"\0")
+    for name, text in sorted(texts):
+        sha.update(f"{name}\0{len(text)}\0".encode() + text)
     return sha.hexdigest()[:16]
 
 
@@ -27,36 +29,44 @@ class Sources:
     """Digests of the sources and of the tests, by which a result is known to hold still."""
 
     def __init__(self):
-        files = [file for package in PACKAGES for file in (ROOT / package).rglob("*") if file.is_file()]
-        tests = {file for file in files if self.is_test(file)}
-        self.sources = digest([*(file for file in files if file not in tests), ROOT / "Cargo.lock", ROOT / "Cargo.toml"])
-        self.all = digest([*files, ROOT / "Cargo.lock", ROOT / "Cargo.toml"])
+        parts = [(file.relative_to(ROOT), *self.parts(file))
+                 for package in PACKAGES for file in (ROOT / package).rglob("*") if file.is_file()]
+        workspace = [(file, (ROOT / file).read_bytes()) for file in ("Cargo.toml", "Cargo.lock")]
+        self.tests = {file: tests for file, _, tests in parts}
+        self.sources = digest(workspace + [(str(file), source) for file, source, _ in parts])
+        self.all = digest([("sources", self.sources.encode())] + [(str(file), tests) for file, _, tests in parts])
         self.known = {}
 
     @staticmethod
-    def is_test(file):
-        """Whether only tests see a file."""
+    def parts(file):
+        """What the crate sees of a file, and what only tests see."""
+        text = file.read_bytes()
         inner = file.relative_to(ROOT).parts[1:]
-        return inner[0] == "tests" or inner[-1] == "tests.rs" or inner[:2] in (("src", "planted"), ("src", "planted.rs"))
+        if inner[0] == "tests" or inner[-1] == "tests.rs" or inner[:2] in (("src", "planted"), ("src", "planted.rs")):
+            return b"", text
+        # By custom the last thing in its file.
+        tests = re.search(rb"\n#\[cfg\((test|all\(test, .*\))\)\]\nmod tests \{", text)
+        return (text[:tests.start()], text[tests.start():]) if tests else (text, b"")
 
     def of_test(self, test):
         """The digest of a test's own files."""
         program, name = split(test)
-        package = ROOT / program.partition("/")[0]
-        if "/" in program:
-            return self.cached(package / "tests")
+        package = pathlib.PurePath(program.partition("/")[0])
         module = name.split("::")
-        if module[0] == "planted":
-            return self.cached(package / "src" / "planted.rs", package / "src" / "planted")
-        if "tests" in module:
-            module = module[:module.index("tests") + 1]
-            return self.cached(package.joinpath("src", *module).with_suffix(".rs"))
-        return ""
+        if "/" in program:
+            places = [package / "tests"]
+        elif module[0] == "planted":
+            places = [package / "src" / "planted.rs", package / "src" / "planted"]
+        else:
+            module = package.joinpath("src", *module[:module.index("tests") if "tests" in module else -1])
+            places = [module.with_name(module.name + ".rs"), module / "mod.rs", module / "tests.rs"]
+            places += [package / "src" / "lib.rs"] if module.name == "src" else []
+        return self.cached(tuple(places))
 
-    def cached(self, *places):
+    def cached(self, places):
         if places not in self.known:
-            files = [file for place in places for file in ([place] if place.is_file() else place.rglob("*.rs"))]
-            self.known[places] = digest(files)
+            self.known[places] = digest((str(file), tests) for file, tests in self.tests.items()
+                                        if any(file.is_relative_to(place) for place in places))
         return self.known[places]
 
 
@@ -84,7 +94,8 @@ class Results:
         if by:
             result |= {"by": by, "digest": self.sources.of_test(by)}
         if outcome == "missed":
-            result["passed"] = {test: self.sources.of_test(test) for test in passed}
+            before = self.still_holds(mutant) or {}
+            result["passed"] = before.get("passed", {}) | {test: self.sources.of_test(test) for test in passed}
         self.by_name[mutant["name"]] = result
         self.file.write(json.dumps(result) + "\n")
         self.file.flush()
@@ -154,11 +165,11 @@ def table(mutants, results):
     return "\n".join(lines), share
 
 
-def judge(mutants, results, text, whole):
+def judge(mutants, results, told, whole):
     """What is wrong with the survivors among `mutants` and with their reasons: the lines to print, and whether all
     is well. A reason whose survivor is gone is told, but is no failure: it makes no promise that is not kept.
     """
-    told, names = reasons(text), collections.defaultdict(list)
+    names = collections.defaultdict(list)
     for mutant in mutants:
         if results.outcome(mutant) == "missed":
             names[plain(mutant["name"])].append(mutant["name"])

@@ -19,6 +19,7 @@ import json
 import os
 import queue
 import sys
+import threading
 import time
 
 import asking
@@ -34,6 +35,7 @@ class Run:
         self.sources = verdicts.Sources()
         self.results = verdicts.Results(self.sources, options.fresh)
         self.runner = asking.Runner()
+        self.reasons, self.thorough = verdicts.reasons(verdicts.REASONS_FILE.read_text()), options.thorough
 
     def each(self, function, items):
         """Calls a function for each item, in `jobs` threads; an interrupt ends what they run."""
@@ -78,12 +80,14 @@ class Run:
 
     def baseline(self, test, progress):
         """Runs a test without a mutant, and keeps which mutants it reaches and how long it takes."""
-        record = OUT / f"record-{len(progress.counts)}-{abs(hash(test))}"
+        record = OUT / f"record-{threading.get_ident()}"
         program, name = asking.split(test)
         arguments = ["--exact", "--test-threads=1", name]
-        outcome, output, seconds = self.runner.run(self.programs[program], arguments, 600, {"MUTANT_RECORD": str(record)})
-        if outcome != "passed":
-            raise Failed(f"{test} fails without any mutant ({outcome}):\n{output}")
+        # Once more for the time: to record takes some, too.
+        for environment in ({"MUTANT_RECORD": str(record)}, {}):
+            outcome, output, seconds = self.runner.run(self.programs[program], arguments, 600, environment)
+            if outcome != "passed":
+                raise Failed(f"{test} fails without any mutant ({outcome}):\n{output}")
         self.reached[test] = [int(line) for line in record.read_text().split()] if record.exists() else []
         record.unlink(missing_ok=True)
         self.seconds[test] = seconds
@@ -95,20 +99,43 @@ class Run:
         for test, ids in self.reached.items():
             for id in ids:
                 reaching.get(id, []).append(test)
-        # What only the compiler calls is no business of these tests.
-        todo = [(mutant, reaching[mutant["id"]]) for mutant in self.chosen
-                if mutant["id"] in self.planted and not self.is_compiled(mutant, reaching)]
-        todo = [(mutant, tests, self.results.unasked(mutant, tests)) for mutant, tests in todo]
-        todo = [item for item in todo if item[2] or not self.results.still_holds(item[0])]
-        if not todo:
-            return
-        progress = self.progress("planted mutants", todo)
+        todo = []
+        for mutant in self.chosen:
+            tests = reaching.get(mutant["id"])
+            # What only the compiler calls is no business of these tests.
+            if tests is not None and (tests or mutant["id"] not in self.in_const_fn):
+                todo += self.open(mutant, tests)
+        # First a few tests for each, which see nearly all that can be seen; then the others for the rest.
+        survivors = self.ask_likeliest(todo)
+        self.ask_others([item for item in survivors if not self.has_reason(item[0])])
+
+    def ask_likeliest(self, todo):
+        """Asks about mutants, each with its tests; returns those that survive, with the tests that are left."""
+        progress, survivors = self.progress("planted mutants", todo), []
 
         def ask(item):
-            mutant, tests, unasked = item
-            outcome, by = self.asker.ask(mutant, unasked, self.programs, self.hint(mutant), {"MUTANT": str(mutant["id"])})
+            mutant, tests = item
+            likeliest = self.asker.likeliest(mutant, tests, self.hint(mutant))
+            outcome, by = self.asker.ask_each(mutant, likeliest, self.programs, switch(mutant))
+            left = [test for test in tests if test not in likeliest]
+            if outcome == "missed":
+                survivors.append((mutant, left))
+            if not (outcome == "missed" and mutant["id"] in self.in_const_fn):
+                self.results.add(mutant, outcome, by, likeliest)
+            progress.add(outcome)
+
+        self.each(ask, todo)
+        return survivors
+
+    def ask_others(self, todo):
+        """Asks all tests that are left about mutants that have survived so far."""
+        progress = self.progress("their survivors, asked of all other tests", todo)
+
+        def ask(item):
+            mutant, tests = item
+            outcome, by = self.asker.ask_all(mutant, tests, self.programs, switch(mutant))
             # What the compiler calls, too, is not known to survive before it was built by itself.
-            if outcome != "missed" or mutant["id"] not in self.in_const_fn:
+            if not (outcome == "missed" and mutant["id"] in self.in_const_fn):
                 self.results.add(mutant, outcome, by, tests)
             progress.add(outcome)
 
@@ -118,16 +145,26 @@ class Run:
         """The test that saw this mutant the last time."""
         return self.results.hints.get(verdicts.plain(mutant["name"]))
 
-    def is_compiled(self, mutant, reaching):
-        """Whether a mutant is in a `const fn` that no test calls at run time."""
-        return mutant["id"] in self.in_const_fn and not reaching[mutant["id"]]
+    def has_reason(self, mutant):
+        """Whether docs/mutants.md says why this mutant survives, and that is to be believed."""
+        return not self.thorough and verdicts.plain(mutant["name"]) in self.reasons
+
+    def open(self, mutant, tests):
+        """The mutant with those of the tests that are still to be asked, if its verdict is open: a list of at most
+        one. A survivor that has its reason is asked of no more than a few."""
+        result = self.results.still_holds(mutant)
+        tests = self.results.unasked(mutant, tests)
+        if result and (not tests or result["outcome"] == "missed" and self.has_reason(mutant)):
+            return []
+        return [(mutant, tests)]
 
     def ask_alone(self):
         """Builds the mutants that could not be planted one by one, and asks about each."""
         tests = list(self.seconds)
-        todo = [mutant for mutant in self.chosen
-                if mutant["id"] not in self.planted or mutant["id"] in self.in_const_fn]
-        todo = [mutant for mutant in todo if self.results.unasked(mutant, tests) or not self.results.still_holds(mutant)]
+        todo = []
+        for mutant in self.chosen:
+            if mutant["id"] not in self.planted or mutant["id"] in self.in_const_fn:
+                todo += self.open(mutant, tests)
         if not todo:
             return
         say(f"{len(todo)} mutants could not be planted and are built one by one; first, the sources without any")
@@ -136,11 +173,11 @@ class Run:
             copies.put(self.first_build(Clean(number)))
         progress = self.progress("mutants one by one", todo)
 
-        def ask(mutant):
-            copy = copies.get()
+        def ask(item):
+            copy, (mutant, unasked) = copies.get(), item
             try:
-                outcome, by = self.ask_in(copy, mutant, self.results.unasked(mutant, tests))
-                self.results.add(mutant, outcome, by, tests)
+                outcome, by = self.ask_in(copy, mutant, unasked)
+                self.results.add(mutant, outcome, by, unasked)
                 progress.add(outcome)
             finally:
                 copies.put(copy)
@@ -166,7 +203,10 @@ class Run:
             if not programs:
                 return "unviable", None
             here = [test for test in tests if asking.split(test)[0] in programs]
-            outcome, by = self.asker.ask(mutant, here, programs, self.hint(mutant))
+            likeliest = self.asker.likeliest(mutant, here, self.hint(mutant))
+            outcome, by = self.asker.ask_each(mutant, likeliest, programs)
+            if outcome == "missed" and not self.has_reason(mutant):
+                outcome, by = self.asker.ask_all(mutant, [test for test in here if test not in likeliest], programs)
             if outcome != "missed":
                 return outcome, by
         return "missed", None
@@ -177,6 +217,11 @@ UNIT_TESTS = ["--package=libjos", "--lib"]
 OTHER_TESTS = ["--package=libjos", "--test=*"]
 STAGES = {"libjos": [UNIT_TESTS, OTHER_TESTS],
           "layout": [["--package=layout", "--lib", "--test=*"], UNIT_TESTS, OTHER_TESTS]}
+
+
+def switch(mutant):
+    """The environment that turns a planted mutant on."""
+    return {"MUTANT": str(mutant["id"])}
 
 
 def say(what):
@@ -190,6 +235,8 @@ def main():
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count(), metavar="N",
                         help="so many at a time (default: a processor each, here %(default)s)")
     parser.add_argument("--fresh", action="store_true", help="forget what earlier runs have found")
+    parser.add_argument("--thorough", action="store_true",
+                        help="ask all tests about survivors that have a reason, too: is it still true?")
     parser.add_argument("--table", action="store_true", help="run nothing; print what is known of these sources")
     options = parser.parse_args()
     if options.jobs < 1:
@@ -208,7 +255,7 @@ def main():
         run.ask_planted()
         run.ask_alone()
     text, _ = verdicts.table(chosen, run.results)
-    lines, well = verdicts.judge(chosen, run.results, (ROOT / verdicts.REASONS).read_text(), not files)
+    lines, well = verdicts.judge(chosen, run.results, run.reasons, not files)
     print(text, *lines, sep="\n")
     say(f"{(time.monotonic() - began) / 60:.0f} minutes; {'all is well' if well else 'failed'}")
     return 0 if well else 1

@@ -1,0 +1,222 @@
+"""Tests of tools/mutants: how tests are asked, for how long an answer holds, and what is said of it in the end.
+What plants the mutants is Rust, and has its tests there.
+"""
+
+import doctest
+import pathlib
+import sys
+import tempfile
+import unittest
+from unittest import mock
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "mutants"))
+import asking  # noqa: E402
+import copies  # noqa: E402
+import results  # noqa: E402
+
+
+def load_tests(_loader, tests, _pattern):
+    for module in (copies, results):
+        tests.addTests(doctest.DocTestSuite(module))
+    return tests
+
+
+def mutant(place, text="replace - with + in f"):
+    return {"id": 1, "name": f"libjos/src/a.rs:{place}: {text}", "file": "libjos/src/a.rs", "package": "libjos"}
+
+
+class TestAsking(unittest.TestCase):
+    """With shell scripts that behave as test programs do."""
+
+    def ask(self, script, tests=("p one", "p two"), each=True, seconds=0.5):
+        with tempfile.TemporaryDirectory() as folder:
+            program = pathlib.Path(folder) / "program"
+            program.write_text("#!/bin/sh\n" + script)
+            program.chmod(0o755)
+            asker = asking.Asker(asking.Runner(), dict.fromkeys(tests, 0.01))
+            ask = asker.ask_each if each else asker.ask_all
+            with mock.patch.object(asking, "SECONDS", seconds):
+                return ask(mutant("1:1"), list(tests), {"p": (program, folder)}, {"MUTANT": "5"})
+
+    def test_missed(self):
+        self.assertEqual(self.ask('[ "$MUTANT" = 5 ]'), ("missed", None))
+
+    def test_no_test_at_all(self):
+        self.assertEqual(self.ask("exit 1", ()), ("missed", None))
+
+    def test_caught_by_the_second(self):
+        self.assertEqual(self.ask('[ "$3" = one ]'), ("caught", "p two"))
+
+    def test_a_batch_says_who_failed(self):
+        script = 'echo "test one ... ok"; echo "test two ... FAILED"; exit 101'
+        self.assertEqual(self.ask(script, each=False), ("caught", "p two"))
+
+    def test_a_batch_that_crashes_is_the_last_that_began(self):
+        self.assertEqual(self.ask('echo "test two ... "; kill -9 $$', each=False), ("caught", "p two"))
+
+    def test_what_never_ends_is_ended_with_all_that_it_started(self):
+        self.assertEqual(self.ask("sleep 1000 & sleep 1000; wait"), ("timeout", "p one"))
+
+    def test_memory_is_bounded(self):
+        hungry = f'exec {sys.executable} -c "bytearray(8 << 30)" 2>&1'
+        self.assertEqual(self.ask(hungry, seconds=20)[0], "caught")
+
+    def test_what_sees_much_in_little_time_is_asked_first(self):
+        asker = asking.Asker(asking.Runner(), {"p slow": 5, "p quick": 0.1, "p sharp": 0.1})
+        for test, failed in (("p quick", 0), ("p sharp", 9)):
+            asker.asked["libjos/src/a.rs", test] = 9
+            asker.failed["libjos/src/a.rs", test] = failed
+        self.assertEqual(asker.likeliest(mutant("1:1"), asker.seconds), ["p sharp", "p quick", "p slow"])
+        self.assertEqual(asker.likeliest(mutant("1:1"), asker.seconds, "p slow")[0], "p slow")
+
+    def test_after_stop_nothing_runs(self):
+        runner = asking.Runner()
+        runner.stop()
+        with self.assertRaises(KeyboardInterrupt):
+            runner.run(("/bin/true", "/"), [], 5)
+
+
+class FakeSources:
+    sources = "s1"
+
+    def __init__(self, **tests):
+        self.tests = tests
+
+    def of_test(self, test):
+        return self.tests.get(test, "")
+
+
+class TestResults(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        patch = mock.patch.object(results, "OUT", pathlib.Path(folder.name))
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def open(self, sources, fresh=False):
+        opened = results.Results(sources, fresh)
+        self.addCleanup(opened.file.close)
+        return opened
+
+    def test_a_later_run_goes_on(self):
+        first = self.open(FakeSources(t="1"))
+        first.add(mutant("1:1"), "caught", "t")
+        first.file.write('{"name": "half a li')
+        first.file.flush()
+        self.assertEqual(self.open(FakeSources(t="1")).outcome(mutant("1:1")), "caught")
+        self.assertEqual(self.open(FakeSources(t="1"), fresh=True).outcome(mutant("1:1")), "not run")
+
+    def test_other_sources_ask_again(self):
+        self.open(FakeSources()).add(mutant("1:1"), "unviable")
+        sources = FakeSources()
+        sources.sources = "s2"
+        self.assertEqual(self.open(sources).outcome(mutant("1:1")), "not run")
+
+    def test_a_changed_test_is_asked_again_about_what_it_caught(self):
+        self.open(FakeSources(t="1", u="1")).add(mutant("1:1"), "caught", "t")
+        self.assertEqual(self.open(FakeSources(t="2", u="1")).unasked(mutant("1:1"), ["t", "u"]), ["t", "u"])
+        self.assertEqual(self.open(FakeSources(t="1", u="2")).unasked(mutant("1:1"), ["t", "u"]), [])
+
+    def test_new_and_changed_tests_alone_are_asked_about_a_survivor(self):
+        self.open(FakeSources(t="1", u="1")).add(mutant("1:1"), "missed", passed=["t", "u"])
+        self.assertEqual(self.open(FakeSources(t="1", u="2", v="1")).unasked(mutant("1:1"), ["t", "u", "v"]), ["u", "v"])
+
+    def test_a_hint_outlives_the_lines(self):
+        self.open(FakeSources()).add(mutant("1:1"), "caught", "t")
+        self.assertEqual(self.open(FakeSources()).hints[results.plain(mutant("9:9")["name"])], "t")
+
+
+class FakeResults:
+    def __init__(self, **outcomes):
+        self.outcomes = outcomes
+
+    def outcome(self, mutant):
+        return self.outcomes[mutant["name"].split(":")[1]]
+
+
+class TestJudge(unittest.TestCase):
+    REASON = results.REASONS_BEGIN + "\n\n| libjos/src/a.rs | `replace - with + in f` | why |\n"
+
+    def judge(self, reasons, whole=False, **outcomes):
+        outcomes = {place.strip("_"): outcome.replace("_", " ") for place, outcome in outcomes.items()}
+        mutants = [mutant(f"{place}:1") for place in outcomes]
+        return results.judge(mutants, FakeResults(**outcomes), results.reasons(reasons), whole)
+
+    def test_all_caught(self):
+        self.assertEqual(self.judge("", _1="caught", _2="timeout", _3="unviable"), ([], True))
+
+    def test_a_survivor_without_reason_is_named(self):
+        lines, well = self.judge("", _1="missed")
+        self.assertFalse(well)
+        self.assertIn("  libjos/src/a.rs:1:1: replace - with + in f", lines)
+
+    def test_a_survivor_with_a_reason(self):
+        self.assertEqual(self.judge(self.REASON, _1="missed"), ([], True))
+
+    def test_one_reason_does_not_do_for_two(self):
+        lines, well = self.judge(self.REASON, _1="missed", _2="missed")
+        self.assertFalse(well)
+        self.assertIn("  libjos/src/a.rs:2:1: replace - with + in f (1 of these 2 has one)", lines)
+        self.assertTrue(self.judge(self.REASON.replace("` |", "` (2) |"), _1="missed", _2="missed")[1])
+
+    def test_a_reason_without_its_survivor_is_told(self):
+        lines, well = self.judge(self.REASON, _1="caught")
+        self.assertTrue(well)
+        self.assertIn("  libjos/src/a.rs: replace - with + in f", lines)
+
+    def test_what_was_not_run_is_not_well(self):
+        self.assertFalse(self.judge("", _1="not_run")[1])
+
+    def test_the_whole_needs_its_share(self):
+        outcomes = {f"_{place}": "caught" for place in range(2, 20)} | {"_1": "missed"}
+        self.assertFalse(self.judge(self.REASON, whole=True, **outcomes)[1])
+        self.assertTrue(self.judge(self.REASON, whole=True, **outcomes, _20="caught")[1])
+
+    def test_a_row_that_is_not_understood_is_an_error(self):
+        with self.assertRaises(copies.Failed):
+            results.reasons(results.REASONS_BEGIN + "\n| a.rs | replace - with + | why |\n")
+
+    def test_table(self):
+        mutants = [mutant(f"{place}:1") for place in (1, 2, 3)]
+        text, share = results.table(mutants, FakeResults(**{"1": "caught", "2": "missed", "3": "unviable"}))
+        self.assertEqual(text.splitlines()[-1], "| all | 3 | 1 | 1 | 0 | 1 | 0 | 50.0 % |")
+        self.assertEqual(share, 0.5)
+
+
+class TestCopies(unittest.TestCase):
+    def test_a_diff_that_does_not_fit_is_an_error(self):
+        with self.assertRaises(copies.Failed):
+            copies.apply("--- a\n+++ b\n@@ -1,1 +1,1 @@\n-2\n+3\n", "1\n")
+
+    def test_the_mutant_before_the_error_is_blamed(self):
+        with tempfile.TemporaryDirectory() as folder:
+            text = "if ::mutant::is(3u32) { a } else if ::mutant::is(4u32) { b }"
+            (pathlib.Path(folder) / "a.rs").write_text(text)
+            planted = copies.Planted()
+            planted.folder = pathlib.Path(folder)
+            span = '{"file_name": "a.rs", "is_primary": true, "expansion": null, "byte_start": %d}'
+            message = '{"reason": "compiler-message", "message": {"level": "error", "spans": [%s]}}\n'
+            blamed = planted.blamed("".join(message % span % text.index(at) for at in ("a }", "b }")))
+            self.assertEqual(blamed, {3, 4})
+
+
+class TestSources(unittest.TestCase):
+    def test_what_tests_see_alone_is_no_source(self):
+        for file in ("tests/model.rs", "src/pages/tests.rs", "src/planted.rs", "src/planted/formats.rs"):
+            self.assertEqual(results.Sources.parts(results.ROOT / "libjos" / file)[0], b"")
+        source, tests = results.Sources.parts(results.ROOT / "libjos/src/kaddr.rs")
+        self.assertIn(b"PHYSMAP", source)
+        self.assertNotIn(b"#[test]", source)
+        self.assertIn(b"#[test]", tests)
+
+    def test_each_test_has_its_files(self):
+        sources = results.Sources()
+        tests = ["libjos kaddr::tests::a", "libjos explain::tests::a", "libjos pages::tests::a", "libjos planted::a",
+                 "libjos/model a", "layout tests::a"]
+        self.assertEqual(len({sources.of_test(test) for test in tests}), len(tests))
+        self.assertEqual(sources.of_test("libjos/model a"), sources.of_test("libjos/spaces a"))
+
+
+if __name__ == "__main__":
+    unittest.main()
