@@ -1,4 +1,4 @@
-"""Tests of tools/mutants: how tests are asked, for how long an answer holds, and what is said of it in the end.
+"""Tests of tools/mutants: how tests are asked, how long an answer holds, and what is said of it in the end.
 What plants the mutants is Rust, and has its tests there.
 """
 
@@ -22,7 +22,8 @@ def load_tests(_loader, tests, _pattern):
 
 
 def mutant(place, text="replace - with + in f"):
-    return {"id": 1, "name": f"libjos/src/a.rs:{place}: {text}", "file": "libjos/src/a.rs", "package": "libjos"}
+    file = "libjos/src/a.rs"
+    return {"id": 1, "name": f"{file}:{place}: {text}", "file": file, "package": "libjos"}
 
 
 class TestAsking(unittest.TestCase):
@@ -120,7 +121,8 @@ class TestResults(unittest.TestCase):
 
     def test_new_and_changed_tests_alone_are_asked_about_a_survivor(self):
         self.open(FakeSources(t="1", u="1")).add(mutant("1:1"), "missed", passed=["t", "u"])
-        self.assertEqual(self.open(FakeSources(t="1", u="2", v="1")).unasked(mutant("1:1"), ["t", "u", "v"]), ["u", "v"])
+        later = self.open(FakeSources(t="1", u="2", v="1"))
+        self.assertEqual(later.unasked(mutant("1:1"), ["t", "u", "v"]), ["u", "v"])
 
     def test_a_hint_outlives_the_lines(self):
         self.open(FakeSources()).add(mutant("1:1"), "caught", "t")
@@ -212,8 +214,8 @@ class TestSources(unittest.TestCase):
 
     def test_each_test_has_its_files(self):
         sources = results.Sources()
-        tests = ["libjos kaddr::tests::a", "libjos explain::tests::a", "libjos pages::tests::a", "libjos planted::a",
-                 "libjos/model a", "layout tests::a"]
+        tests = ["libjos kaddr::tests::a", "libjos explain::tests::a", "libjos pages::tests::a",
+                 "libjos planted::a", "libjos/model a", "layout tests::a"]
         self.assertEqual(len({sources.of_test(test) for test in tests}), len(tests))
         self.assertEqual(sources.of_test("libjos/model a"), sources.of_test("libjos/spaces a"))
 

@@ -36,9 +36,10 @@ class Runner:
         with self.lock:
             if self.stopped:
                 raise KeyboardInterrupt
-            process = subprocess.Popen(command, cwd=folder, env={**os.environ, "RUST_BACKTRACE": "0", **dict(environment)},
-                                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                       text=True, errors="replace", start_new_session=True)
+            process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                       stderr=subprocess.DEVNULL, text=True, errors="replace",
+                                       env={**os.environ, "RUST_BACKTRACE": "0", **dict(environment)},
+                                       start_new_session=True)
             self.running.add(process)
         try:
             output, _ = process.communicate(timeout=limit)
@@ -66,7 +67,7 @@ def names_of(programs, runner):
     tests = []
     for program, executable in sorted(programs.items()):
         _, output, _ = runner.run(executable, ["--list", "--format=terse"], 60)
-        tests += [f"{program} {line.removesuffix(': test')}" for line in output.splitlines() if line.endswith(": test")]
+        tests += [f"{program} {name}" for name in re.findall("^(.*): test$", output, re.M)]
     return tests
 
 

@@ -18,21 +18,29 @@ TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).absol
 PACKAGES = ["layout", "libjos"]
 
 
+# What a planted package's Cargo.toml has besides; a section that none has yet.
+DEPENDENCY = """
+[target.'cfg(all())'.dependencies]
+mutant = { path = "../tools/mutants/switch" }
+"""
+
+
 class Failed(Exception):
     """What ends the program, in words for its user."""
 
 
 def cargo(arguments, folder=ROOT, target=TARGET, **environment):
-    """Runs cargo, and returns what came of it. Lints are the business of `make clippy`."""
+    """Runs cargo, and returns what came of it."""
     environment = {**os.environ, "CARGO_TARGET_DIR": str(target), **environment}
-    # An interrupt ends cargo, too; so it stays in this process group.
+    # In this process group, so that an interrupt ends it, too.
     return subprocess.run(["cargo", *arguments], cwd=folder, env=environment, capture_output=True, text=True,
                           stdin=subprocess.DEVNULL, check=False)
 
 
 def list_mutants():
     """All mutants, as cargo-mutants lists them, each with a number."""
-    listed = cargo(["mutants", "--dir", str(ROOT), "--list", "--json", *(f"--package={name}" for name in PACKAGES)])
+    packages = [f"--package={name}" for name in PACKAGES]
+    listed = cargo(["mutants", "--dir", str(ROOT), "--list", "--json", *packages])
     if listed.returncode:
         raise Failed(f"cargo mutants --list failed:\n{listed.stderr}")
     mutants = json.loads(listed.stdout)
@@ -53,7 +61,8 @@ def copy_sources(to, written=()):
             kept.add(place / name)
             new, old = ROOT / place / name, to / place / name
             # What has not changed keeps its time, or cargo would build it anew.
-            if str(place / name) not in written and not (old.exists() and filecmp.cmp(new, old, shallow=False)):
+            same = old.exists() and filecmp.cmp(new, old, shallow=False)
+            if not same and str(place / name) not in written:
                 shutil.copyfile(new, old)
     for folder, _, names in os.walk(to):
         for name in names:
@@ -67,7 +76,7 @@ class Copy:
     def __init__(self, name, **environment):
         self.folder = OUT / name
         self.target = TARGET / f"mutants-{name}"
-        self.environment = {"RUSTFLAGS": "--cap-lints=allow", **environment}
+        self.environment = environment
 
     def cargo(self, *arguments):
         return cargo([*arguments, "--profile=mutants"], self.folder, self.target, **self.environment)
@@ -82,7 +91,7 @@ class Copy:
             if message["reason"] == "compiler-artifact" and message["executable"]:
                 folder = pathlib.Path(message["manifest_path"]).parent
                 name = message["target"]["name"]
-                # `layout` and `libjos` are the unit tests; a package's other tests have its name before theirs.
+                # Unit tests are `layout` or `libjos`; other tests have their package's name before their own.
                 name = name if message["target"]["kind"] == ["lib"] else f"{folder.name}/{name}"
                 programs[name] = (message["executable"], folder)
         return programs, built
@@ -92,8 +101,8 @@ class Planted(Copy):
     """The copy with all mutants."""
 
     def __init__(self):
-        # The switch's crate alone may use what is not stable.
-        super().__init__("planted", RUSTC_BOOTSTRAP="mutant")
+        # The switch's crate alone may use what is not stable. Lints are for people's code.
+        super().__init__("planted", RUSTC_BOOTSTRAP="mutant", RUSTFLAGS="--cap-lints=allow")
 
     def plant(self, mutants, dropped):
         """Plants what compiles, starting from those that are known not to; returns what the planter tells.
@@ -106,7 +115,7 @@ class Planted(Copy):
         copy_sources(self.folder, {mutant["file"] for mutant in mutants})
         for package in PACKAGES:
             with open(self.folder / package / "Cargo.toml", "a", encoding="utf-8") as file:
-                file.write("\n[target.'cfg(all())'.dependencies]\nmutant = { path = \"../tools/mutants/switch\" }\n")
+                file.write(DEPENDENCY)
         while True:
             self.write(mutants, dropped)
             checked = self.cargo("check", "--package=libjos", "--lib", "--tests", "--message-format=json")
@@ -147,7 +156,9 @@ class Planted(Copy):
 
 
 class Clean(Copy):
-    """A copy with one mutant at a time, as cargo-mutants itself would have it."""
+    """A copy with one mutant at a time, as cargo-mutants itself would have it. Lints count here: without them
+    the compiler would evaluate a constant that never ends for ever.
+    """
 
     def __init__(self, number):
         super().__init__(f"clean-{number}")

@@ -31,18 +31,18 @@ class Sources:
     def __init__(self):
         parts = [(file.relative_to(ROOT), *self.parts(file))
                  for package in PACKAGES for file in (ROOT / package).rglob("*") if file.is_file()]
-        workspace = [(file, (ROOT / file).read_bytes()) for file in ("Cargo.toml", "Cargo.lock")]
+        lock = ("Cargo.lock", (ROOT / "Cargo.lock").read_bytes())
         self.tests = {file: tests for file, _, tests in parts}
-        self.sources = digest(workspace + [(str(file), source) for file, source, _ in parts])
-        self.all = digest([("sources", self.sources.encode())] + [(str(file), tests) for file, _, tests in parts])
+        self.sources = digest([lock, *((str(file), source) for file, source, _ in parts)])
+        self.all = digest([("", self.sources.encode()), *((str(file), tests) for file, _, tests in parts)])
         self.known = {}
 
     @staticmethod
     def parts(file):
         """What the crate sees of a file, and what only tests see."""
         text = file.read_bytes()
-        inner = file.relative_to(ROOT).parts[1:]
-        if inner[0] == "tests" or inner[-1] == "tests.rs" or inner[:2] in (("src", "planted"), ("src", "planted.rs")):
+        inner = "/".join(file.relative_to(ROOT).parts[1:])
+        if inner.startswith(("tests/", "src/planted/", "src/planted.rs")) or inner.endswith("/tests.rs"):
             return b"", text
         # By custom the last thing in its file.
         tests = re.search(rb"\n#\[cfg\((test|all\(test, .*\))\)\]\nmod tests \{", text)
@@ -94,8 +94,8 @@ class Results:
         if by:
             result |= {"by": by, "digest": self.sources.of_test(by)}
         if outcome == "missed":
-            before = self.still_holds(mutant) or {}
-            result["passed"] = before.get("passed", {}) | {test: self.sources.of_test(test) for test in passed}
+            before = (self.still_holds(mutant) or {}).get("passed", {})
+            result["passed"] = before | {test: self.sources.of_test(test) for test in passed}
         self.by_name[mutant["name"]] = result
         self.file.write(json.dumps(result) + "\n")
         self.file.flush()
@@ -115,7 +115,9 @@ class Results:
         if not result:
             return tests
         passed = result.get("passed", {})
-        return [test for test in tests if result["outcome"] == "missed" and passed.get(test) != self.sources.of_test(test)]
+        if result["outcome"] != "missed":
+            return []
+        return [test for test in tests if passed.get(test) != self.sources.of_test(test)]
 
     def outcome(self, mutant):
         result = self.still_holds(mutant)
@@ -134,7 +136,8 @@ def plain(name):
 def reasons(text):
     """From docs/mutants.md: how many survivors of each plain name have a reason.
 
-    >>> reasons(REASONS_BEGIN + "\\n| a.rs | `replace \\\\| with ^` (2) | why |\\n| a.rs | `x` | why |\\n## Next\\n")
+    >>> rows = ["", "| a.rs | `replace \\\\| with ^` (2) | why |", "| a.rs | `x` | why |", "## Next"]
+    >>> reasons(REASONS_BEGIN + "\\n".join(rows))
     Counter({'a.rs: replace | with ^': 2, 'a.rs: x': 1})
     """
     section = re.split(r"^## ", text.partition(REASONS_BEGIN)[2], flags=re.M)[0]
@@ -155,19 +158,20 @@ def table(mutants, results):
         by_file[mutant["file"]][results.outcome(mutant)] += 1
     rows = dict(sorted(by_file.items()))
     rows["all"] = sum(by_file.values(), collections.Counter())
-    lines = [f"| file | mutants | {' | '.join(COLUMNS)} | of those that build, caught |", "|---|" + "--:|" * 7]
+    lines = [f"| file | mutants | {' | '.join(COLUMNS)} | of those that build, caught |",
+             "|---|" + "--:|" * (len(COLUMNS) + 2)]
     share = 1
     for file, counts in rows.items():
         caught = counts["caught"] + counts["timeout"]
         share = caught / (caught + counts["missed"]) if caught + counts["missed"] else 1
         numbers = " | ".join(str(counts[column]) for column in COLUMNS)
-        lines.append(f"| {file} | {counts.total()} | {numbers} | {100 * share:.1f} % |")
+        lines.append(f"| {file} | {sum(counts.values())} | {numbers} | {100 * share:.1f} % |")
     return "\n".join(lines), share
 
 
 def judge(mutants, results, told, whole):
-    """What is wrong with the survivors among `mutants` and with their reasons: the lines to print, and whether all
-    is well. A reason whose survivor is gone is told, but is no failure: it makes no promise that is not kept.
+    """What is wrong with the survivors among `mutants` and with their reasons: the lines to print, and whether
+    all is well. A reason whose survivor is gone is told, but is no failure: it promises nothing.
     """
     names = collections.defaultdict(list)
     for mutant in mutants:

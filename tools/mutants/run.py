@@ -4,7 +4,7 @@ this; docs/mutants.md has the results, and says of each survivor why no test can
 
 cargo-mutants says which mutants there are. To build the tests anew for each would take a day. So all of them
 are planted at once in a copy of the sources, each behind a switch that the environment variable MUTANT turns
-on; each test is run once to see which mutants it reaches; and each mutant is asked of the tests that reach it,
+on; each test is run once to see which mutants it reaches; and the tests that reach a mutant are asked about it,
 the likeliest first, up to the first that fails. Those that cannot be planted so (in constants, or where the
 rest would not compile) are built one by one.
 
@@ -110,7 +110,7 @@ class Run:
         self.ask_others([item for item in survivors if not self.has_reason(item[0])])
 
     def ask_likeliest(self, todo):
-        """Asks about mutants, each with its tests; returns those that survive, with the tests that are left."""
+        """Asks a few tests about each mutant; returns those that survive, with the tests that are left."""
         progress, survivors = self.progress("planted mutants", todo), []
 
         def ask(item):
@@ -150,8 +150,9 @@ class Run:
         return not self.thorough and verdicts.plain(mutant["name"]) in self.reasons
 
     def open(self, mutant, tests):
-        """The mutant with those of the tests that are still to be asked, if its verdict is open: a list of at most
-        one. A survivor that has its reason is asked of no more than a few."""
+        """If a mutant's verdict is open: the mutant, and those of the tests that are still to be asked. A list
+        of at most one.
+        """
         result = self.results.still_holds(mutant)
         tests = self.results.unasked(mutant, tests)
         if result and (not tests or result["outcome"] == "missed" and self.has_reason(mutant)):
@@ -167,7 +168,7 @@ class Run:
                 todo += self.open(mutant, tests)
         if not todo:
             return
-        say(f"{len(todo)} mutants could not be planted and are built one by one; first, the sources without any")
+        say(f"{len(todo)} mutants cannot be planted and are built one by one; first, the sources without any")
         copies = queue.SimpleQueue()
         for number in range(self.jobs):
             copies.put(self.first_build(Clean(number)))
@@ -197,16 +198,20 @@ class Run:
         """Asks about a mutant in a copy of its own: the tests that are soonest built, then the others."""
         copy.put(mutant)
         for stage in STAGES[mutant["package"]]:
-            programs, _ = copy.build(*stage)
-            if self.runner.stopped:
-                raise KeyboardInterrupt
+            programs, built = copy.build(*stage)
             if not programs:
+                # An interrupted compiler, or one without memory, is no verdict.
+                if built.returncode < 0 or self.runner.stopped:
+                    raise KeyboardInterrupt
+                if '"level":"error"' not in built.stdout:
+                    raise Failed(f"{mutant['name']}: the compiler failed:\n{built.stderr}")
                 return "unviable", None
             here = [test for test in tests if asking.split(test)[0] in programs]
             likeliest = self.asker.likeliest(mutant, here, self.hint(mutant))
             outcome, by = self.asker.ask_each(mutant, likeliest, programs)
             if outcome == "missed" and not self.has_reason(mutant):
-                outcome, by = self.asker.ask_all(mutant, [test for test in here if test not in likeliest], programs)
+                left = [test for test in here if test not in likeliest]
+                outcome, by = self.asker.ask_all(mutant, left, programs)
             if outcome != "missed":
                 return outcome, by
         return "missed", None
@@ -229,15 +234,17 @@ def say(what):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="run.py", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-f", "--file", action="append", default=[], metavar="FILE",
-                        help="only the mutants of this file, or of the files in this folder; may be given again")
+                        help="only the mutants in this file or folder; may be given again")
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count(), metavar="N",
                         help="so many at a time (default: a processor each, here %(default)s)")
     parser.add_argument("--fresh", action="store_true", help="forget what earlier runs have found")
     parser.add_argument("--thorough", action="store_true",
                         help="ask all tests about survivors that have a reason, too: is it still true?")
-    parser.add_argument("--table", action="store_true", help="run nothing; print what is known of these sources")
+    parser.add_argument("--table", action="store_true",
+                        help="run nothing; print what is known of these sources")
     options = parser.parse_args()
     if options.jobs < 1:
         parser.error("--jobs: at least one")
