@@ -3,6 +3,7 @@ What plants the mutants is Rust, and has its tests there.
 """
 
 import doctest
+import json
 import pathlib
 import sys
 import tempfile
@@ -197,10 +198,12 @@ class TestCopies(unittest.TestCase):
             (pathlib.Path(folder) / "a.rs").write_text(text)
             planted = copies.Planted()
             planted.folder = pathlib.Path(folder)
-            span = '{"file_name": "a.rs", "is_primary": true, "expansion": null, "byte_start": %d}'
-            message = '{"reason": "compiler-message", "message": {"level": "error", "spans": [%s]}}\n'
-            blamed = planted.blamed("".join(message % span % text.index(at) for at in ("a }", "b }")))
-            self.assertEqual(blamed, {3, 4})
+            errors = [{"reason": "compiler-message", "message": {
+                "level": "error", "code": {"code": code}, "spans": [
+                    {"file_name": "a.rs", "is_primary": True, "expansion": None, "byte_start": text.index(at)}]}}
+                for at, code in (("a }", "E0277"), ("b }", "E0308"))]
+            blamed = planted.blamed("\n".join(map(json.dumps, errors)))
+            self.assertEqual(blamed, {3: {"E0277"}, 4: {"E0308"}})
 
 
 class TestSources(unittest.TestCase):

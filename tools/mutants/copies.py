@@ -4,6 +4,7 @@ The planted copy holds every mutant that can be turned on at run time; src/ writ
 for each job, hold one mutant at a time, as text.
 """
 
+import collections
 import filecmp
 import json
 import os
@@ -23,6 +24,10 @@ DEPENDENCY = """
 [target.'cfg(all())'.dependencies]
 mutant = { path = "../tools/mutants/switch" }
 """
+
+
+# Errors that a mutant has wherever it is: a trait or a function that there is not, arguments that are too few.
+ITS_OWN = {"E0061", "E0277", "E0369", "E0423", "E0425", "E0433", "E0599", "E0600"}
 
 
 class Failed(Exception):
@@ -105,9 +110,10 @@ class Planted(Copy):
         super().__init__("planted", RUSTC_BOOTSTRAP="mutant", RUSTFLAGS="--cap-lints=allow")
 
     def plant(self, mutants, dropped):
-        """Plants what compiles, starting from those that are known not to; returns what the planter tells.
+        """Plants what compiles; returns what the planter tells.
 
-        `dropped` grows by the mutants that do not compile beside the rest.
+        `dropped` is what is known not to, and grows: by its number, whether a mutant does not compile anywhere
+        (true), or maybe only beside the rest.
         """
         built = cargo(["build", "--quiet", "--package=mutants"])
         if built.returncode:
@@ -121,10 +127,13 @@ class Planted(Copy):
             checked = self.cargo("check", "--package=libjos", "--lib", "--tests", "--message-format=json")
             if not checked.returncode:
                 return self.told
-            wrong = self.blamed(checked.stdout) - dropped
-            if not wrong:
+            blamed = self.blamed(checked.stdout)
+            if not blamed.keys() - dropped.keys():
                 raise Failed(f"the planted sources do not compile:\n{checked.stderr}")
-            dropped |= wrong
+            for number, codes in blamed.items():
+                # What a function returns behind a switch must be of the type that it returns else.
+                hidden = "impl" in ((mutants[number]["function"] or {}).get("return_type") or "")
+                dropped[number] = codes <= ITS_OWN and not hidden
 
     def write(self, mutants, dropped):
         """Writes the planted sources, without the mutants in `dropped`."""
@@ -141,8 +150,8 @@ class Planted(Copy):
         self.told = json.loads(told.stdout)
 
     def blamed(self, messages):
-        """The mutants whose switch is the last before an error. One too many only costs time."""
-        blamed = set()
+        """The mutants whose switch is the last before an error, each with the errors' codes."""
+        blamed = collections.defaultdict(set)
         for message in map(json.loads, messages.splitlines()):
             if message["reason"] != "compiler-message" or message["message"]["level"] != "error":
                 continue
@@ -151,7 +160,8 @@ class Planted(Copy):
                     span = span["expansion"]["span"]
                 if span["is_primary"] and (self.folder / span["file_name"]).exists():
                     before = (self.folder / span["file_name"]).read_bytes()[:span["byte_start"]]
-                    blamed |= {int(number) for number in re.findall(rb"mutant::is\((\d+)u32\)", before)[-1:]}
+                    for number in re.findall(rb"mutant::is\((\d+)u32\)", before)[-1:]:
+                        blamed[int(number)].add((message["message"]["code"] or {}).get("code"))
         return blamed
 
 

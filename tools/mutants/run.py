@@ -57,10 +57,14 @@ class Run:
         known = OUT / "planted.json"
         facts = json.loads(known.read_text()) if known.exists() else {}
         same = facts.get("all") == self.sources.all
-        self.dropped = set(facts["dropped"]) if facts.get("sources") == self.sources.sources else set()
+        dropped = facts["dropped"] if facts.get("sources") == self.sources.sources else {}
+        self.dropped = {int(number): anywhere for number, anywhere in dropped.items()}
         say("planting all mutants in a copy of the sources")
         planted = Planted()
         told = planted.plant(self.mutants, self.dropped)
+        for mutant in self.chosen:
+            if self.dropped.get(mutant["id"]) and not self.results.still_holds(mutant):
+                self.results.add(mutant, "unviable")
         self.planted, self.in_const_fn = set(told["planted"]), set(told["in_const_fn"])
         say(f"{len(self.planted)} are planted; building the tests (some minutes)")
         self.programs, built = planted.build("--package=layout", "--package=libjos", "--lib", "--tests")
@@ -73,7 +77,7 @@ class Run:
             tests = asking.names_of(self.programs, self.runner)
             progress = self.progress("tests without a mutant", tests)
             self.each(lambda test: self.baseline(test, progress), tests)
-        facts = {"all": self.sources.all, "sources": self.sources.sources, "dropped": sorted(self.dropped),
+        facts = {"all": self.sources.all, "sources": self.sources.sources, "dropped": self.dropped,
                  "reached": self.reached, "seconds": self.seconds}
         known.write_text(json.dumps(facts))
         self.asker = asking.Asker(self.runner, self.seconds)
@@ -117,12 +121,12 @@ class Run:
             mutant, tests = item
             likeliest = self.asker.likeliest(mutant, tests, self.hint(mutant))
             outcome, by = self.asker.ask_each(mutant, likeliest, self.programs, switch(mutant))
-            left = [test for test in tests if test not in likeliest]
-            if outcome == "missed":
-                survivors.append((mutant, left))
-            if not (outcome == "missed" and mutant["id"] in self.in_const_fn):
-                self.results.add(mutant, outcome, by, likeliest)
             progress.add(outcome)
+            # What the compiler calls, too, is not known to survive before it was built by itself.
+            if outcome != "missed" or mutant["id"] not in self.in_const_fn:
+                self.results.add(mutant, outcome, by, likeliest)
+                if outcome == "missed":
+                    survivors.append((mutant, [test for test in tests if test not in likeliest]))
 
         self.each(ask, todo)
         return survivors
@@ -134,10 +138,8 @@ class Run:
         def ask(item):
             mutant, tests = item
             outcome, by = self.asker.ask_all(mutant, tests, self.programs, switch(mutant))
-            # What the compiler calls, too, is not known to survive before it was built by itself.
-            if not (outcome == "missed" and mutant["id"] in self.in_const_fn):
-                self.results.add(mutant, outcome, by, tests)
             progress.add(outcome)
+            self.results.add(mutant, outcome, by, tests)
 
         self.each(ask, todo)
 

@@ -64,8 +64,9 @@ fn read_environment() {
 #[cold]
 #[inline(never)]
 fn record(id: u32) {
-    let bit = 1 << (id % 64);
-    if SEEN[id as usize / 64].fetch_or(bit, Relaxed) & bit == 0 {
+    let (seen, bit) = (&SEEN[id as usize / 64], 1 << (id % 64));
+    // To read is cheap, and most are asked for again and again.
+    if seen.load(Relaxed) & bit == 0 && seen.fetch_or(bit, Relaxed) & bit == 0 {
         writeln!(RECORDS.get().unwrap(), "{id}").unwrap();
     }
 }
