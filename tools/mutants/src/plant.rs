@@ -2,7 +2,7 @@
 //!
 //! A mutant is a change of the text, so a changed operator is read anew with all of its chain: `-` in place of
 //! the `*` of `a - b * c` is `(a - b) - c`. What cannot be chosen at run time is left out and not among the
-//! planted: constants, types, patterns, what macros hold, and operators beside a `let` in a condition.
+//! planted: constants, types, what macros hold, and operators beside a `let` in a condition.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -189,7 +189,6 @@ impl VisitMut for Planter<'_> {
     fn visit_trait_item_const_mut(&mut self, _: &mut TraitItemConst) {}
     fn visit_type_mut(&mut self, _: &mut Type) {}
     fn visit_generic_argument_mut(&mut self, _: &mut syn::GenericArgument) {}
-    fn visit_pat_mut(&mut self, _: &mut Pat) {}
     fn visit_variant_mut(&mut self, _: &mut Variant) {}
     fn visit_expr_const_mut(&mut self, _: &mut syn::ExprConst) {}
     fn visit_expr_repeat_mut(&mut self, repeat: &mut ExprRepeat) {

@@ -154,6 +154,7 @@ fn what_only_the_compiler_evaluates_is_left_out() {
     assert_left_out("impl S { const A: u32 = 1 + 2; }", "BinaryOperator", (1, 27), "-");
     assert_left_out("trait T { const A: u32 = 1 + 2; }", "BinaryOperator", (1, 28), "-");
     assert_left_out("fn f() { let a: [u8; 1 + 2]; }", "BinaryOperator", (1, 24), "-");
+    assert_left_out("struct S { a: [u8; 1 + 2], }", "BinaryOperator", (1, 22), "-");
     assert_left_out("fn f() { g([0; 1 + 2]); }", "BinaryOperator", (1, 18), "-");
     assert_left_out("enum E { A = 1 + 2, }", "BinaryOperator", (1, 16), "-");
 }
