@@ -98,7 +98,9 @@ class Run:
         progress.add("passed")
 
     def ask_planted(self):
-        """Asks about each mutant that is planted."""
+        """Asks a few tests about each mutant that is planted; they see nearly all that can be seen. Returns those
+        that survive, with the tests that are left.
+        """
         reaching = {id: [] for id in self.planted}
         for test, ids in self.reached.items():
             for id in ids:
@@ -109,12 +111,6 @@ class Run:
             # What only the compiler calls is no business of these tests.
             if tests is not None and (tests or mutant["id"] not in self.in_const_fn):
                 todo += self.open(mutant, tests)
-        # First a few tests for each, which see nearly all that can be seen; then the others for the rest.
-        survivors = self.ask_likeliest(todo)
-        self.ask_others([item for item in survivors if not self.has_reason(item[0])])
-
-    def ask_likeliest(self, todo):
-        """Asks a few tests about each mutant; returns those that survive, with the tests that are left."""
         progress, survivors = self.progress("planted mutants", todo), []
 
         def ask(item):
@@ -131,9 +127,10 @@ class Run:
         self.each(ask, todo)
         return survivors
 
-    def ask_others(self, todo):
-        """Asks all tests that are left about mutants that have survived so far."""
-        progress = self.progress("their survivors, asked of all other tests", todo)
+    def ask_others(self, survivors):
+        """Asks all tests that are left about planted mutants that have survived so far and have no reason to."""
+        todo = [item for item in survivors if not self.has_reason(item[0])]
+        progress = self.progress("survivors, by all other tests", todo)
 
         def ask(item):
             mutant, tests = item
@@ -261,8 +258,10 @@ def main():
     began = time.monotonic()
     if not options.table:
         run.plant()
-        run.ask_planted()
+        survivors = run.ask_planted()
         run.ask_alone()
+        # What takes longest for the least.
+        run.ask_others(survivors)
     text, _ = verdicts.table(chosen, run.results)
     lines, well = verdicts.judge(chosen, run.results, run.reasons, not files)
     print(text, *lines, sep="\n")
