@@ -1,6 +1,7 @@
 """Asks tests whether they see a mutant: each in a process of its own, bounded in time and memory."""
 
 import collections
+import contextlib
 import os
 import re
 import signal
@@ -26,7 +27,9 @@ class Runner:
         with self.lock:
             self.stopped = True
             for process in self.running:
-                os.killpg(process.pid, signal.SIGKILL)
+                # It may have ended just now.
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
 
     def run(self, program, arguments, limit, environment=()):
         """Returns "passed", "caught" or "timeout", what was printed, and the seconds that it took."""
