@@ -84,7 +84,9 @@ class Results:
                 except ValueError:  # The last line of a run that was killed.
                     continue
                 self.by_name[result["name"]] = result
-        self.path.write_text("".join(json.dumps(result) + "\n" for result in self.by_name.values()))
+        shorter = self.path.with_suffix(".new")
+        shorter.write_text("".join(json.dumps(result) + "\n" for result in self.by_name.values()))
+        shorter.replace(self.path)
         self.hints = {plain(name): result["by"] for name, result in self.by_name.items() if result.get("by")}
         self.file = open(self.path, "a", encoding="utf-8")
 

@@ -15,6 +15,7 @@ the mutants that build are caught and every survivor has its reason.
 
 import argparse
 import concurrent.futures
+import fcntl
 import json
 import os
 import queue
@@ -248,6 +249,11 @@ def main():
     if options.jobs < 1:
         parser.error("--jobs: at least one")
     OUT.mkdir(parents=True, exist_ok=True)
+    lock = open(OUT / "lock", "w", encoding="utf-8")  # Held until this process ends.
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Failed("another run is at work in obj/mutants") from None
     mutants = list_mutants()
     files = {os.path.relpath(os.path.abspath(file), ROOT) for file in options.file}
     chosen = [mutant for mutant in mutants if not files or any(
