@@ -169,7 +169,8 @@ class TestJudge(unittest.TestCase):
         self.assertIn("  libjos/src/a.rs: replace - with + in f", lines)
 
     def test_what_was_not_run_is_not_well(self):
-        self.assertFalse(self.judge("", _1="not_run")[1])
+        self.assertEqual(self.judge("", _1="not_run"), (["1 mutants were not run."], False))
+        self.assertEqual(self.judge(self.REASON, _1="not_run"), (["1 mutants were not run."], False))
 
     def test_the_whole_needs_its_share(self):
         outcomes = {f"_{place}": "caught" for place in range(2, 20)} | {"_1": "missed"}

@@ -175,10 +175,12 @@ def judge(mutants, results, told, whole):
     """What is wrong with the survivors among `mutants` and with their reasons: the lines to print, and whether
     all is well. A reason whose survivor is gone is told, but is no failure: it promises nothing.
     """
-    names = collections.defaultdict(list)
+    names, unknown = collections.defaultdict(list), collections.Counter()
     for mutant in mutants:
-        if results.outcome(mutant) == "missed":
+        outcome = results.outcome(mutant)
+        if outcome == "missed":
             names[plain(mutant["name"])].append(mutant["name"])
+        unknown[plain(mutant["name"])] += outcome == "not run"
     lines, well = [], True
     unnamed = {name: places for name, places in names.items() if len(places) > told[name]}
     if unnamed:
@@ -189,13 +191,12 @@ def judge(mutants, results, told, whole):
             lines += [f"  {place}{more}" for place in places]
     files = {mutant["file"] for mutant in mutants}
     stale = [name for name, count in told.items()
-             if (whole or name.partition(":")[0] in files) and count > len(names[name])]
+             if (whole or name.partition(":")[0] in files) and count > len(names[name]) + unknown[name]]
     if stale:
         lines += [f"Reasons in {REASONS} without a survivor:", *(f"  {name}" for name in stale)]
-    open_ = sum(results.outcome(mutant) == "not run" for mutant in mutants)
-    if open_:
+    if sum(unknown.values()):
         well = False
-        lines.append(f"{open_} mutants were not run.")
+        lines.append(f"{sum(unknown.values())} mutants were not run.")
     share = table(mutants, results)[1]
     if whole and share < LEAST_CAUGHT:
         well = False
