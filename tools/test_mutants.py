@@ -54,7 +54,8 @@ class TestAsking(unittest.TestCase):
         self.assertEqual(self.ask(script, each=False), ("caught", "p two"))
 
     def test_a_batch_that_crashes_is_the_last_that_began(self):
-        self.assertEqual(self.ask('echo "test two ... "; kill -9 $$', each=False), ("caught", "p two"))
+        script = 'echo "test one ... ok"; echo "test two ... "; kill -9 $$'
+        self.assertEqual(self.ask(script, each=False), ("caught", "p two"))
 
     def test_what_never_ends_is_ended_with_all_that_it_started(self):
         self.assertEqual(self.ask("sleep 1000 & sleep 1000; wait"), ("timeout", "p one"))
