@@ -99,8 +99,8 @@ class Run:
         progress.add("passed")
 
     def ask_planted(self):
-        """Asks a few tests about each mutant that is planted; they see nearly all that can be seen. Returns those
-        that survive, with the tests that are left.
+        """Asks a few tests about each mutant that is planted; they see nearly all that can be seen. Returns
+        those that survive, with the tests that are left.
         """
         reaching = {id: [] for id in self.planted}
         for test, ids in self.reached.items():
@@ -129,7 +129,7 @@ class Run:
         return survivors
 
     def ask_others(self, survivors):
-        """Asks all tests that are left about planted mutants that have survived so far and have no reason to."""
+        """Asks all tests that are left about planted mutants that have survived so far without a reason."""
         todo = [item for item in survivors if not self.has_reason(item[0])]
         progress = self.progress("survivors, by all other tests", todo)
 
