@@ -242,7 +242,8 @@ pub const COMMANDS: &[Command] = &[
         summary: "Map the page of VA to the page of PA",
         details: &[
             "By page_insert: what was mapped there is unmapped. Permissions as for setperm;",
-            "the page can only be read unless they say more. From UTOP up it takes -f.",
+            "the page can only be read unless they say more. A page that is not alloc's, and",
+            "addresses from UTOP up, take -f.",
         ],
     },
     Command {

@@ -105,6 +105,11 @@ impl<M: Machine> Session<'_, M> {
         let (va, frame) = (self.va(va)?.page_start(), self.frame(pa)?);
         let perm = change(Perm::R, permissions)?;
         self.check_changeable::<M::Layout>(va, arguments.force)?;
+        // Others are the kernel's: a page table that is mapped has one use too many.
+        let may_be_mapped = self.held.contains(frame) || self.pmap.pages.info(frame).is_free();
+        if !may_be_mapped && !arguments.force {
+            return Err(CommandError::NotHeld { pa: self.pmap.pages.page2pa(frame) });
+        }
         let pgdir = self.pgdir();
         self.pmap.page_insert(pgdir, frame, va, perm)?;
         let (pa, pp_ref) = (self.pmap.pages.page2pa(frame), self.pmap.pages.pp_ref(frame));

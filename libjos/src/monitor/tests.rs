@@ -304,6 +304,7 @@ fn playing_changes_nothing_where_it_fails() {
         ("remove -f 0x800000000000", "not a canonical"),
         (&insert("UTEMP"), "no sense"),
         (&insert("UTEMP 0xfffffffff000"), "no page of RAM"),
+        (&insert("UTEMP 0"), "not one of alloc's"),
         (&insert(&std::format!("KERNBASE {page}")), "the kernel's"),
         (&insert(&std::format!("UTEMP {page} +q")), "no sense"),
         (&insert(&std::format!("-f KERNBASE+0x400000 {page}")), "large page"),
