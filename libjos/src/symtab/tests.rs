@@ -44,6 +44,7 @@ fn frames(table: &[u8], address: u64) -> Vec<String> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "long, and nothing here is unsafe")]
 fn every_row_is_found() {
     let table = table();
     assert_eq!(frames(&table, BASE), ["first one.rs:7"]);
