@@ -14,6 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "mutants"))
 import asking  # noqa: E402
 import copies  # noqa: E402
 import results  # noqa: E402
+import run  # noqa: E402
 
 
 def load_tests(_loader, tests, _pattern):
@@ -98,7 +99,7 @@ class TestResults(unittest.TestCase):
         self.addCleanup(patch.stop)
 
     def open(self, sources, fresh=False):
-        opened = results.Results(sources, fresh)
+        opened = results.Results([mutant("1:1"), mutant("2:1")], sources, fresh)
         self.addCleanup(opened.file.close)
         return opened
 
@@ -129,6 +130,21 @@ class TestResults(unittest.TestCase):
     def test_a_hint_outlives_the_lines(self):
         self.open(FakeSources()).add(mutant("1:1"), "caught", "t")
         self.assertEqual(self.open(FakeSources()).hints[results.plain(mutant("9:9")["name"])], "t")
+
+
+    def test_a_reason_for_one_is_none_for_two(self):
+        self.open(FakeSources()).add(mutant("1:1"), "missed")
+        asked = run.Run.__new__(run.Run)
+        asked.results, asked.thorough = self.open(FakeSources()), False
+        asked.reasons = results.collections.Counter({results.plain(mutant("1:1")["name"]): 1})
+        self.assertTrue(asked.has_reason(mutant("1:1")))
+        self.assertFalse(asked.has_reason(mutant("1:1", "replace - with * in f")))
+        asked.results.add(mutant("2:1"), "missed")
+        self.assertFalse(asked.has_reason(mutant("1:1")))
+        asked.results.add(mutant("2:1"), "caught", "t")
+        self.assertTrue(asked.has_reason(mutant("1:1")))
+        asked.thorough = True
+        self.assertFalse(asked.has_reason(mutant("1:1")))
 
 
 class FakeResults:

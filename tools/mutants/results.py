@@ -73,7 +73,7 @@ class Sources:
 class Results:
     """The verdicts, one line of JSON each, appended as they come, so that an interrupted run goes on."""
 
-    def __init__(self, sources, fresh):
+    def __init__(self, mutants, sources, fresh):
         self.sources, self.path, self.by_name = sources, OUT / "results.jsonl", {}
         if fresh:
             self.path.unlink(missing_ok=True)
@@ -88,6 +88,8 @@ class Results:
         shorter.write_text("".join(json.dumps(result) + "\n" for result in self.by_name.values()))
         shorter.replace(self.path)
         self.hints = {plain(name): result["by"] for name, result in self.by_name.items() if result.get("by")}
+        self.survivors = collections.Counter(
+            plain(mutant["name"]) for mutant in mutants if self.outcome(mutant) == "missed")
         self.file = open(self.path, "a", encoding="utf-8")
 
     def add(self, mutant, outcome, by=None, passed=()):
@@ -98,6 +100,7 @@ class Results:
         if outcome == "missed":
             before = (self.still_holds(mutant) or {}).get("passed", {})
             result["passed"] = before | {test: self.sources.of_test(test) for test in passed}
+        self.survivors[plain(mutant["name"])] += (outcome == "missed") - (self.outcome(mutant) == "missed")
         self.by_name[mutant["name"]] = result
         self.file.write(json.dumps(result) + "\n")
         self.file.flush()

@@ -34,7 +34,7 @@ class Run:
     def __init__(self, mutants, chosen, options):
         self.mutants, self.chosen, self.jobs = mutants, chosen, options.jobs
         self.sources = verdicts.Sources()
-        self.results = verdicts.Results(self.sources, options.fresh)
+        self.results = verdicts.Results(mutants, self.sources, options.fresh)
         self.runner = asking.Runner()
         self.reasons, self.thorough = verdicts.reasons(verdicts.REASONS_FILE.read_text()), options.thorough
 
@@ -146,8 +146,11 @@ class Run:
         return self.results.hints.get(verdicts.plain(mutant["name"]))
 
     def has_reason(self, mutant):
-        """Whether docs/mutants.md says why this mutant survives, and that is to be believed."""
-        return not self.thorough and verdicts.plain(mutant["name"]) in self.reasons
+        """Whether docs/mutants.md says why this mutant survives, and that is to be believed: of a name that more
+        survivors have than there are reasons, each is asked about.
+        """
+        name = verdicts.plain(mutant["name"])
+        return not self.thorough and self.results.survivors[name] <= self.reasons[name] > 0
 
     def open(self, mutant, tests):
         """If a mutant's verdict is open: the mutant, and those of the tests that are still to be asked. A list
