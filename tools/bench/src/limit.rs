@@ -36,8 +36,11 @@ fn fill_run(memory: Memory, table: u64, start: u64, first: u64, step: u64, count
     let table = memory.table(table);
     let (start, end) = (start as usize, (start + count) as usize);
     table[..start].fill(0);
-    for (entry, i) in table[start..end].iter_mut().zip(0..) {
-        *entry = first + i * step;
+    // By addition, as libjos does: a multiplication would take longer than the stores.
+    let mut next = first;
+    for entry in &mut table[start..end] {
+        *entry = next;
+        next = next.wrapping_add(step);
     }
     table[end..].fill(0);
 }
