@@ -7,7 +7,7 @@ use std::alloc::Layout;
 use std::ptr::NonNull;
 
 use arenas::{MB, PAGE, free, heap, layout};
-use libjos::heap::{HeapError, HeapPages};
+use libjos::heap::{HeapError, HeapPages, HeapStats};
 
 /// Layouts that lead to each kind of block, with poison and without.
 fn kinds() -> [Layout; 6] {
@@ -349,6 +349,13 @@ fn heap_prints_what_it_holds() {
     assert_eq!(lines[1], "      5120 handed out, 32768 held, 32768 at most");
     assert_eq!(lines[2], "    112          1 blocks             112 bytes            4096 held");
     assert_eq!(lines[3], "  large          1 blocks            5008 bytes           28672 held");
+
+    // All that is held is held for something.
+    let before = heap.stats();
+    heap.alloc(layout(3 * MB, 8)).unwrap();
+    let HeapStats { held, small, large, huge, .. } = heap.stats();
+    let in_slabs: usize = small.iter().map(|class| class.held).sum();
+    assert_eq!((large.held, in_slabs + large.held + huge.held), (before.large.held, held));
 }
 
 #[test]

@@ -110,6 +110,7 @@ fn what_is_typed_at_the_end_is_echoed_as_it_is() {
 fn a_full_line_rings_once_and_loses_nothing() {
     let long = [b'x'; 1000];
     assert_eq!(typed(&long), "x".repeat(LONGEST));
+    assert_eq!("K> ".len() + LONGEST, 79, "the screen's last column is free");
     assert_eq!(bells(&long), 1);
     let again = [&long[..], b"\x7f", &long[..]].concat();
     assert_eq!(bells(&again), 2);
