@@ -103,6 +103,7 @@ fn all_of_64_gb_is_used_and_what_pages_has_no_room_for_is_said() {
 
 /// Or a check would look at each page of it.
 #[test]
+#[cfg_attr(miri, ignore = "minutes, for no unsafe code that jos64 does not run")]
 fn a_reservation_far_beyond_all_ram_does_no_harm() {
     let (machine, mut info) = SimMachine::<Jos64, X86_64>::new(8 * MB);
     let range = PhysRange::from_size(PhysAddr::new(6 * MB), u64::MAX / 2);
@@ -113,6 +114,7 @@ fn a_reservation_far_beyond_all_ram_does_no_harm() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "64 K entries that are checked one by one")]
 fn a_processor_without_large_pages_will_do() {
     let (mut machine, info) = SimMachine::<Jos64, X86_64>::new(5 * MB);
     machine.leaf_levels = 1;
