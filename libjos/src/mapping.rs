@@ -216,6 +216,19 @@ mod tests {
         assert_eq!(mapped(Jos32::UTOP - PGSIZE), 1);
     }
 
+    /// What is found the short way begins with a page directory in the window, and no other.
+    #[test]
+    fn the_short_way_begins_in_the_window() {
+        let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
+        let pmap = mem_init(machine, boot);
+        let (pgdir, va) = (pmap.kern_pgdir(), VirtAddr::new(Jos64::KERNBASE));
+        let last = pmap.walk(pgdir, va);
+        let found = pmap.page_table(pgdir, va).map(|table| X86_64::entry(0, table, va));
+        assert_eq!((found, last.level), (Some(last.at), 0));
+        assert_eq!(pmap.page_table(pgdir + Jos64::WINDOW_SIZE, va), None);
+        assert_eq!(pmap.page_table(pgdir + 8, va), None);
+    }
+
     /// `page_table` finds no such tables, and the long way is taken.
     #[test]
     #[cfg_attr(miri, ignore = "too much RAM")]

@@ -392,18 +392,19 @@ fn a_run_that_is_not_whole_is_not_freed() {
 
 #[test]
 fn what_waits_for_a_flush_is_in_no_run() {
-    let mut rig = Rig::new(4 * MB, &[(2 * MB, 4 * MB)]);
-    let first = rig.alloc_run(9).expect("2 MB are free");
+    // More than are taken back at once.
+    let mut rig = Rig::new(8 * MB, &[(4 * MB, 8 * MB)]);
+    let first = rig.alloc_run(10).expect("4 MB are free");
     let mut waiting = FreeFrames::new();
-    for index in first.index()..first.index() + 512 {
+    for index in first.index()..first.index() + 1024 {
         rig.pages.page_incref(frame(index)).unwrap();
     }
     rig.pages.release_into(&mut waiting, |releases| {
-        (2 * MB..4 * MB).step_by(4096).for_each(|pa| releases.release(PhysAddr::new(pa), 1));
+        (4 * MB..8 * MB).step_by(4096).for_each(|pa| releases.release(PhysAddr::new(pa), 1));
     });
     assert_eq!((rig.alloc_run(1), rig.alloc()), (None, None));
-    assert_eq!(rig.pages.take_back(waiting), 512);
-    assert_eq!(rig.alloc_run(9), Some(first));
+    assert_eq!(rig.pages.take_back(waiting), 1024);
+    assert_eq!(rig.alloc_run(10), Some(first));
 }
 
 #[test]
