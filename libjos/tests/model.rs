@@ -51,21 +51,25 @@ fn jos64() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "mem_init.rs runs its unsafe code")]
 fn jos32() {
     follows_the_model::<Jos32, I386>();
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "mem_init.rs runs its unsafe code")]
 fn jossv39() {
     follows_the_model::<JosSv39, Sv39>();
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "as four levels")]
 fn five_levels() {
     follows_the_model::<Jos57, La57>();
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "as Sv39")]
 fn sv48() {
     follows_the_model::<JosSv48, Sv48>();
 }
