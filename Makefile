@@ -233,7 +233,7 @@ test: | setup-host ## the host tests
 	$(Q)cargo test
 
 miri: | setup-miri ## the host tests of the crates that have unsafe code, under Miri
-	$(Q)cargo +nightly miri test -p layout -p libjos -p boot
+	$(Q)cargo +nightly miri test -p jos-layout -p libjos -p boot
 
 fuzz: | setup-fuzz ## fuzz the parsers, the memory system against its model, the monitor
 	$(Q)tools/fuzz.sh long $(FUZZTIME) $(TARGET)
@@ -270,8 +270,8 @@ test-tools: obj/facts.json | setup-build setup-qemu ## the tests of grade.py and
 test-picture: obj/kern/kernel obj/jos.iso obj/facts.json picture-tool | setup-qemu setup-gdb ## the tests of the pictures, in a browser
 	$(Q)tools/setup.sh browser || echo "*** NOT TESTED: pictures in a browser. There is no Chromium here. ***" >&2
 	$(Q)tools/picture/test_picture.py -q
-package: | setup-host ## layout and libjos as crates.io would get them, each built from its package alone
-	$(Q)cargo package --quiet --allow-dirty --all-features -p layout -p libjos
+package: | setup-host ## jos-layout and libjos as crates.io would get them, each built from its package alone
+	$(Q)cargo package --quiet --allow-dirty --all-features -p jos-layout -p libjos
 
 ##@ Measure
 

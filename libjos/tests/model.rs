@@ -25,8 +25,8 @@ use plain::rig::Rig;
 /// Runs sequences on a machine with the map `L` and the format `F`.
 fn follows_the_model<L: MemLayout, F: Format + Mmu>() {
     let sequence =
-        (prop::bool::weighted(0.1), strategies::sequence(if cfg!(miri) { 4 } else { 12 }));
-    let mut runner = TestRunner::new(cases::config(48));
+        (prop::bool::weighted(0.1), strategies::sequence(if cfg!(miri) { 2 } else { 12 }));
+    let mut runner = TestRunner::new(cases::config(if cfg!(miri) { 1 } else { 48 }));
     let result = runner.run(&sequence, |(small_only, steps)| {
         let mut rig = Rig::<L, F>::new(!small_only);
         for step in &steps {

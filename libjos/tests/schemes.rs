@@ -1,5 +1,7 @@
 //! The schemes of `libjos::schemes` against a plain model: which frames are in use, one by one.
 
+mod cases;
+
 use layout::{Jos64, MB, PGSIZE};
 use libjos::addr::{PhysAddr, PhysRange};
 use libjos::pmap::mem_init;
@@ -175,49 +177,50 @@ fn agrees(scheme: &mut dyn FrameScheme, rules: Rules, frames: usize, ops: &[Op])
     }
 }
 
+/// Less where Miri makes each request slow: none of this is unsafe.
+const FRAMES: usize = if cfg!(miri) { 100 } else { 1500 };
+const REQUESTS: usize = if cfg!(miri) { 8 } else { 60 };
+
 const HOLES: Rules = Rules { places: Places::Holes, rounds_up: false, joins_late: false };
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: if cfg!(miri) { 2 } else { 64 },
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(cases::config(64))]
 
     #[test]
-    fn bitmap(frames in 1..1500_usize, ops in prop::collection::vec(op(), 1..60)) {
+    fn bitmap(frames in 1..FRAMES, ops in prop::collection::vec(op(), 1..REQUESTS)) {
         let mut words = vec![u64::MAX; frames.div_ceil(64)];
         agrees(&mut Bitmap::new(&mut words, frames), HOLES, frames, &ops);
     }
 
     #[test]
-    fn first_fit(frames in 1..1500_usize, ops in prop::collection::vec(op(), 1..60)) {
+    fn first_fit(frames in 1..FRAMES, ops in prop::collection::vec(op(), 1..REQUESTS)) {
         let mut books = vec![Default::default(); frames];
         agrees(&mut AddressOrdered::new(&mut books, Fit::First), HOLES, frames, &ops);
     }
 
     #[test]
-    fn best_fit(frames in 1..1500_usize, ops in prop::collection::vec(op(), 1..60)) {
+    fn best_fit(frames in 1..FRAMES, ops in prop::collection::vec(op(), 1..REQUESTS)) {
         let mut books = vec![Default::default(); frames];
         agrees(&mut AddressOrdered::new(&mut books, Fit::Best), HOLES, frames, &ops);
     }
 
     #[test]
-    fn quick_fit(frames in 1..1500_usize, ops in prop::collection::vec(op(), 1..60)) {
+    fn quick_fit(frames in 1..FRAMES, ops in prop::collection::vec(op(), 1..REQUESTS)) {
         let mut books = vec![Default::default(); frames];
         let rules = Rules { joins_late: true, ..HOLES };
         agrees(&mut QuickFit::new(&mut books), rules, frames, &ops);
     }
 
     #[test]
-    fn buddy(frames in 1..1500_usize, ops in prop::collection::vec(op(), 1..60)) {
+    fn buddy(frames in 1..FRAMES, ops in prop::collection::vec(op(), 1..REQUESTS)) {
         let mut books = vec![Default::default(); frames];
         let rules = Rules { places: Places::Aligned, rounds_up: true, joins_late: false };
         agrees(&mut Buddy::new(&mut books), rules, frames, &ops);
     }
 
     #[test]
-    fn page_free_list(frames in 1..1500_usize, ops in prop::collection::vec(op(), 1..60)) {
+    #[cfg_attr(miri, ignore = "a machine for each case, and nothing here is unsafe")]
+    fn page_free_list(frames in 1..FRAMES, ops in prop::collection::vec(op(), 1..REQUESTS)) {
         let (machine, boot) = SimMachine::<Jos64, X86_64>::new(16 * MB);
         let mut pmap = mem_init(machine, boot);
         let range = PhysRange::from_size(PhysAddr::new(8 * MB), frames as u64 * PGSIZE);

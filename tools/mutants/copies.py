@@ -16,7 +16,8 @@ import subprocess
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 OUT = ROOT / "obj" / "mutants"
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).absolute()
-PACKAGES = ["layout", "libjos"]
+# By folder, which is what the library is called, too.
+PACKAGES = {"layout": "jos-layout", "libjos": "libjos"}
 
 
 # What a planted package's Cargo.toml has besides; a section that none has yet.
@@ -44,13 +45,14 @@ def cargo(arguments, folder=ROOT, target=TARGET, **environment):
 
 def list_mutants():
     """All mutants, as cargo-mutants lists them, each with a number."""
-    packages = [f"--package={name}" for name in PACKAGES]
+    packages = [f"--package={name}" for name in PACKAGES.values()]
     listed = cargo(["mutants", "--dir", str(ROOT), "--list", "--json", *packages])
     if listed.returncode:
         raise Failed(f"cargo mutants --list failed:\n{listed.stderr}")
     mutants = json.loads(listed.stdout)
     for number, mutant in enumerate(mutants):
         mutant["id"] = number
+        mutant["package"] = mutant["file"].partition("/")[0]
     return mutants
 
 

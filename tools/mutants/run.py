@@ -68,7 +68,7 @@ class Run:
                 self.results.add(mutant, "unviable")
         self.planted, self.in_const_fn = set(told["planted"]), set(told["in_const_fn"])
         say(f"{len(self.planted)} are planted; building the tests (some minutes)")
-        self.programs, built = planted.build("--package=layout", "--package=libjos", "--lib", "--tests")
+        self.programs, built = planted.build("--package=jos-layout", "--package=libjos", "--lib", "--tests")
         if not self.programs:
             raise Failed(f"the planted sources do not build:\n{built.stderr}")
         if same:
@@ -224,7 +224,7 @@ class Run:
 UNIT_TESTS = ["--package=libjos", "--lib"]
 OTHER_TESTS = ["--package=libjos", "--test=*"]
 STAGES = {"libjos": [UNIT_TESTS, OTHER_TESTS],
-          "layout": [["--package=layout", "--lib", "--test=*"], UNIT_TESTS, OTHER_TESTS]}
+          "layout": [["--package=jos-layout", "--lib", "--test=*"], UNIT_TESTS, OTHER_TESTS]}
 
 
 def switch(mutant):
