@@ -44,37 +44,38 @@ fn bench() {
     // What `mem_init` should take, and took JOS and xv6, is known for 256 MB alone.
     let of_256_mb = |figure| if whole.npages.div_ceil(256) == NPAGES / 256 { figure } else { "-" };
     let mb = whole.npages * PGSIZE / MB;
-    println!(
-        "\nInstructions, with frames for {mb} MB; JOS and xv6 are C on i386, two levels of tables"
-    );
-    line("", &"JOS64", "goal", "JOS -O1 / -O2", "xv6 -O1 / -O2");
-    line("page_init, a page", &Per(whole.page_init, whole.npages), "5", "18.9 / 17.0", "-");
-    line("boot_map_region, a 4 KB page", &Per(region, NPAGES), "3", "51.1 / 38.1", "46.1 / 26.0");
-    line("page_alloc + page_free", &single.alloc_free, "-", "40 / 40", "22+~50 / 21+~50");
-    line("page_insert + page_remove, page kept", &single.insert_remove, "90", "173 / 113", "-");
-    line("pgdir_walk, hit", &single.hit, "25", "40 / 33", "34 / 34");
-    line("pgdir_walk, miss", &single.miss, "-", "31 / 29", "-");
-    let (goal, jos) = (of_256_mb("6000000"), of_256_mb("17792757 / 16933591"));
+    println!("\nInstructions, with frames for {mb} MB; JOS and xv6: C on i386, two levels");
+    line("", &"JOS64", "goal", "JOS -O1/-O2", "xv6 -O1/-O2");
+    line("page_init, a page", &Per(whole.page_init, whole.npages), "5", "18.9/17.0", "-");
+    line("boot_map_region, a 4 KB page", &Per(region, NPAGES), "3", "51.1/38.1", "46.1/26.0");
+    line("page_alloc + page_free", &single.alloc_free, "-", "40/40", "22+~50/21+~50");
+    line("page_insert + page_remove", &single.insert_remove, "90", "173/113", "-");
+    line("pgdir_walk, hit", &single.hit, "25", "40/33", "34/34");
+    line("pgdir_walk, miss", &single.miss, "-", "31/29", "-");
+    let (goal, jos) = (of_256_mb("6000000"), of_256_mb("17792757/16933591"));
     line("mem_init, all checks", &whole.all, goal, jos, "-");
-    let (goal, jos) = (of_256_mb("400000"), of_256_mb("4739184 / 3820818"));
+    let (goal, jos) = (of_256_mb("400000"), of_256_mb("4739184/3820818"));
     line("mem_init, no check", &whole.no_check(), goal, jos, "-");
     line("  a frame", &Per(whole.no_check(), whole.npages), "-", "-", "-");
-    line("  of this: boot_alloc", &whole.boot_alloc, "-", "-", "-");
-    line("  of this: page_init", &whole.page_init, "-", "-", "-");
-    let xv6 = of_256_mb("3019232 / 1708191");
-    line("  of this: all regions mapped", &whole.regions, "-", "-", xv6);
-    line("check_page_free_list, each time", &whole.check_free_list, "-", "-", "-");
+    line("  of it: boot_alloc", &whole.boot_alloc, "-", "-", "-");
+    line("  of it: page_init", &whole.page_init, "-", "-", "-");
+    let xv6 = of_256_mb("3019232/1708191");
+    line("  of it: all regions mapped", &whole.regions, "-", "-", xv6);
+    line("check_page_free_list", &whole.check_free_list, "-", "-", "-");
     line("check_page_alloc", &whole.check_page_alloc, "-", "-", "-");
     line("check_page", &whole.check_page, "-", "-", "-");
     line("check_kern_pgdir", &whole.check_kern_pgdir, "-", "-", "-");
     let tables_kb = (whole.ntables + 1) * PGSIZE / KB;
     let (goal, jos) = (of_256_mb("64"), of_256_mb("268"));
-    line("page tables after mem_init, KB", &tables_kb, goal, jos, "-");
+    line("page tables at the end, KB", &tables_kb, goal, jos, "-");
 }
 
-/// A line of the table. What others take was measured elsewhere: docs/performance.md says how.
+/// A line of the table, within 80 columns. What others take was measured elsewhere:
+/// docs/performance.md says how.
 fn line(what: &str, count: &dyn fmt::Display, goal: &str, jos: &str, xv6: &str) {
-    println!("{what:<45}{count:>9} {goal:>8}  {jos:<19}  {xv6}");
+    // Long counts, of much RAM, have what their names leave.
+    let rest = 36 - what.len();
+    println!("{what}{count:>rest$}{goal:>8}  {jos:<17} {xv6}");
 }
 
 /// A count for one of several, to one decimal.

@@ -129,7 +129,7 @@ fn losses<H: Blocks>(heap: &H, blocks: &[Block]) -> Option<String> {
     let (in_use, held) = heap.in_use();
     let rounding = format!("{:.1} % of the bytes in use lost to rounding", lost(in_use?));
     Some(match held {
-        Some(held) => format!("{rounding}, {:.1} % of the memory held lost to all", lost(held)),
+        Some(held) => format!("{rounding}, of all held {:.1} %", lost(held)),
         None => rounding,
     })
 }

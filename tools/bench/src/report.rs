@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 
 use crate::harness::{Rival, Role, Row};
 
-/// Prints a row: its contestants, the fastest first, and whether libjos reaches its target.
+/// Prints a row within 80 columns: its contestants, the fastest first, and whether libjos reaches its target.
 pub(crate) fn print(row: &Row) {
     let unit = unit(row);
     println!("\n{} [{}]", row.title, row.id);
     println!(
-        "  {:<46} {:>10} {:>19} {:>9} {:>9}",
-        format!("{unit}: median, and the middle half of the turns"),
+        "  {:<36} {:>7} {:>16} {:>7} {:>7}",
+        format!("{unit}; spread: the turns' middle half"),
         "median",
         "spread",
         "x limit",
@@ -21,16 +21,16 @@ pub(crate) fn print(row: &Row) {
     contestants.sort_by(|a, b| a.median().total_cmp(&b.median()));
     for contestant in contestants {
         let at = |fraction| contestant.quantile(fraction) / row.unit;
-        let spread = format!("{:.2}..{:.2}", at(0.25), at(0.75));
+        let spread = format!("{}..{}", time(at(0.25)), time(at(0.75)));
         let ratio = |of: Option<f64>| match of {
             Some(of) => format!("{:.2}", contestant.median() / of),
             None => "-".into(),
         };
         println!(
-            "{} {:<46} {:>10.2} {spread:>19} {:>9} {:>9}",
+            "{} {:<36} {:>7} {spread:>16} {:>7} {:>7}",
             if contestant.role == Role::Libjos { '>' } else { ' ' },
             contestant.name,
-            at(0.5),
+            time(at(0.5)),
             ratio(limit),
             ratio(peer)
         );
@@ -57,6 +57,11 @@ fn verdict(row: &Row) -> Option<String> {
     };
     let word = if ratio <= target.at_most { "reached" } else { "NOT reached" };
     Some(format!("target: {:.2} x {name}; {word}: {ratio:.2}", target.at_most))
+}
+
+/// To two decimals, or what of them fits into the column.
+fn time(time: f64) -> String {
+    if time < 1000.0 { format!("{time:.2}") } else { format!("{time:.0}") }
 }
 
 fn unit(row: &Row) -> &'static str {

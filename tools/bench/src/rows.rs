@@ -128,11 +128,7 @@ fn one_page() -> Row {
         reach(4.5 / 8.1, Rival::Named(OFFSET)),
         &[
             who(IsLimit, "the stores alone", map_unmap::<Limit, true>),
-            who(
-                IsLibjos,
-                "libjos page_insert + page_remove, pp_ref kept",
-                map_unmap::<Counted, true>,
-            ),
+            who(IsLibjos, "libjos insert + remove, pp_ref kept", map_unmap::<Counted, true>),
             who(Peer, "x86_64 MappedPageTable", map_unmap::<X86<Mapped>, true>),
             who(Peer, OFFSET, map_unmap::<X86<Offset>, true>),
             multiarch!(map_unmap, true),
@@ -149,11 +145,7 @@ fn random_page() -> Row {
         None,
         &[
             who(IsLimit, "the stores alone", map_unmap::<Limit, false>),
-            who(
-                IsLibjos,
-                "libjos page_insert + page_remove, pp_ref kept",
-                map_unmap::<Counted, false>,
-            ),
+            who(IsLibjos, "libjos insert + remove, pp_ref kept", map_unmap::<Counted, false>),
             who(Peer, "x86_64 MappedPageTable", map_unmap::<X86<Mapped>, false>),
             who(Peer, OFFSET, map_unmap::<X86<Offset>, false>),
             multiarch!(map_unmap, false),
@@ -204,7 +196,7 @@ fn tear_down() -> Row {
         reach(0.5, Rival::BestPeer),
         &[
             who(IsLimit, "a load and a store a frame", tear::<Limit>),
-            who(IsLibjos, "libjos uvmfree, flush, free; pp_ref kept", tear::<Counted>),
+            who(IsLibjos, "libjos uvmfree + flush, pp_ref kept", tear::<Counted>),
             who(Peer, "aarch64-paging", tear::<Aarch64>),
             who(Peer, "x86_64 MappedPageTable", tear::<X86<Mapped>>),
             who(Peer, OFFSET, tear::<X86<Offset>>),
@@ -225,8 +217,8 @@ fn lifo() -> Row {
             c!(alloc_free),
             who(Peer, "buddy_system_allocator", alloc_free::<Buddy>),
             who(Peer, "bitmap-allocator 1M", alloc_free::<Bitmap>),
-            who(Peer, "linked_list_allocator (4 KB of a heap)", alloc_free::<LinkedList>),
-            who(Peer, "talc (4 KB of a heap)", alloc_free::<TalcHeap>),
+            who(Peer, "linked_list_allocator (4 KB blocks)", alloc_free::<LinkedList>),
+            who(Peer, "talc (4 KB blocks)", alloc_free::<TalcHeap>),
         ],
     )
 }
@@ -262,7 +254,7 @@ macro_rules! heaps {
 fn heap_random() -> Row {
     row(
         "heap-random",
-        "free one of 4,096 blocks of 16 to 4096 bytes at random, allocate another",
+        "free one of 4,096 blocks of 16 to 4096 bytes, allocate another",
         1.0,
         reach(20.0 / 23.0, Rival::Named(TALC)),
         heaps!(replace, any_size),
@@ -272,7 +264,7 @@ fn heap_random() -> Row {
 fn heap_64() -> Row {
     row(
         "heap-64",
-        "free one of 4,096 blocks of 64 bytes at random, allocate another",
+        "free one of 4,096 blocks of 64 bytes, allocate another",
         1.0,
         None,
         heaps!(replace, bytes_64),
