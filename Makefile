@@ -296,7 +296,8 @@ bench-boot: | setup-qemu setup-uefi
 ##@ Else
 
 setup: ## install whatever any target needs
-	@tools/setup.sh build iso qemu uefi window gdb host fmt clippy browser
+	@tools/setup.sh build iso qemu uefi window gdb host fmt clippy browser screenshots mutants
+	@tools/setup.sh miri fuzz || echo "setup: all is there but what \"make miri\" and \"make fuzz\" need" >&2
 
 setup-%: FORCE
 	@tools/setup.sh $*

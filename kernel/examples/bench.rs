@@ -13,7 +13,6 @@
 use core::arch::x86_64::_rdtsc;
 use core::fmt;
 use core::hint::black_box;
-use core::ptr::NonNull;
 use core::sync::atomic::{Ordering, compiler_fence};
 
 use kernel::machine::Pc;
@@ -23,7 +22,7 @@ use libjos::addr::{PhysAddr, PhysRange, VirtAddr};
 use libjos::boot_alloc::BootAlloc;
 use libjos::format::Perm;
 use libjos::machine::{Fault, Machine, PhysMem};
-use libjos::pages::{ALLOC_ZERO, AllocFlags, Block, PageAllocator, PageInfo};
+use libjos::pages::{ALLOC_ZERO, AllocFlags, Block, PageAllocator, PageArray, PageInfo};
 use libjos::pmap::{Boot, Pmap, mem_init};
 use libjos::word::Word;
 use libjos::x86_64::X86_64;
@@ -321,8 +320,9 @@ impl PhysMem for Again<'_> {
         self.0.zero_frame(pa);
     }
 
-    fn page_array(&self, pa: PhysAddr, npages: usize) -> NonNull<[PageInfo]> {
-        self.0.page_array(pa, npages)
+    unsafe fn page_array(&self, pa: PhysAddr, npages: usize) -> PageArray {
+        // SAFETY: what the caller has promised.
+        unsafe { self.0.page_array(pa, npages) }
     }
 }
 

@@ -8,7 +8,7 @@ use layout::{Jos64, MemLayout, PGSIZE};
 use libjos::addr::{PhysAddr, VirtAddr};
 use libjos::kaddr;
 use libjos::machine::{Fault, Machine, PhysMem};
-use libjos::pages::PageInfo;
+use libjos::pages::{PageArray, PageInfo};
 use libjos::word::Word;
 use libjos::x86_64::X86_64;
 use raw_cpuid::{CpuId, CpuIdReaderNative};
@@ -124,12 +124,15 @@ impl PhysMem for Pc {
         }
     }
 
-    fn page_array(&self, pa: PhysAddr, npages: usize) -> NonNull<[PageInfo]> {
+    unsafe fn page_array(&self, pa: PhysAddr, npages: usize) -> PageArray {
         let size = (npages * size_of::<PageInfo>()) as u64;
         let end = pa - PhysAddr::new(Jos64::PHYS_BASE) + size;
         assert!(end < Jos64::WINDOW_SIZE, "no Rust object may end at 2^64, where the window ends");
         let start = NonNull::new(kaddr(pa, size)).expect("KERNBASE is not 0");
-        NonNull::slice_from_raw_parts(start, npages)
+        let array = NonNull::slice_from_raw_parts(start, npages);
+        // SAFETY: RAM in the window, which is mapped for good; that it is initialised and the
+        // array's alone the caller has promised.
+        unsafe { PageArray::new(array) }
     }
 }
 

@@ -70,8 +70,13 @@
 //! go wrong in a correct program is an error that carries the address.
 //!
 //! Unsafe code is in [`word`] (one access to one entry), [`pages`] (the array `pages`), [`heap`]
-//! (memory that has no type yet), one line of [`pmap`], and the RAM of `sim`; everywhere else the
-//! compiler denies it.
+//! (memory that has no type yet), where [`pmap`] asks for that array, and in the RAM of `sim`;
+//! everywhere else the compiler denies it.
+//!
+//! A memory system can break more than Rust's rules know of. Who holds a `&mut Pmap` can unmap the
+//! code that runs, and who holds its `machine` can store to any RAM. libjos keeps its own books
+//! right whatever it is asked for; what an address means to the kernel's own code and data is for
+//! the caller to know, who should hand neither of the two to those who do not.
 #![cfg_attr(not(any(test, feature = "std")), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]

@@ -4,13 +4,12 @@
 //! else in this crate is written against them and knows no hardware.
 
 use core::fmt;
-use core::ptr::NonNull;
 
 use layout::MemLayout;
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::format::Format;
-use crate::pages::PageInfo;
+use crate::pages::PageArray;
 use crate::word::Word;
 
 /// Physical memory, by address.
@@ -27,8 +26,8 @@ pub trait PhysMem {
     /// Writes the word at `pa`, in one access.
     fn store<W: Word>(&self, pa: PhysAddr, word: W);
 
-    /// Writes `count` words from `pa` on: `first`, `first + step`, and so on. They lie in one
-    /// frame that no processor walks yet, so the order and size of the accesses are free.
+    /// Writes `count` words from `pa` on, all in one frame: `first`, `first + step`, and so on.
+    /// A processor may walk them meanwhile, so each is written in one access; their order is free.
     fn store_run<W: Word>(&self, pa: PhysAddr, first: W, step: W, count: usize) {
         let mut word = first;
         for i in 0..count as u64 {
@@ -40,12 +39,16 @@ pub trait PhysMem {
     /// Fills the frame that begins at `pa` with zeros.
     fn zero_frame(&self, pa: PhysAddr);
 
-    /// The memory at `pa` as an array of `npages` [`PageInfo`]s.
+    /// The memory at `pa` as an array of `npages` [`PageInfo`](crate::pages::PageInfo)s. `mem_init`
+    /// calls this for memory that it has allocated and zeroed: for `pages`, and for the table
+    /// beside it.
     ///
-    /// `mem_init` calls this for memory that it has allocated and zeroed, for `pages` and for the
-    /// table beside it, and that nothing else uses from then on. The array is valid for reads and writes, aligned, as
-    /// long as the machine is.
-    fn page_array(&self, pa: PhysAddr, npages: usize) -> NonNull<[PageInfo]>;
+    /// # Safety
+    ///
+    /// The memory is the caller's own: as long as the array lives, nothing else writes to it, by
+    /// this trait's methods either, and nothing reads it while the array's user runs.
+    #[expect(unsafe_code)]
+    unsafe fn page_array(&self, pa: PhysAddr, npages: usize) -> PageArray;
 }
 
 /// Why a probed access did not happen.

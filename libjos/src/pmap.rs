@@ -98,16 +98,21 @@ pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
     };
     let pages_memory = array_memory(npages);
     let runs_memory = array_memory(Block::table_len(npages));
-    let array = machine.page_array(pages_memory.start, npages);
-    let table = machine.page_array(runs_memory.start, Block::table_len(npages));
     #[expect(unsafe_code)]
-    // SAFETY: both are of memory that was just allocated for them alone and zeroed, and they stay
-    // valid with the machine, which the same Pmap owns. Through UPAGES `pages` can only be read.
-    let allocator = unsafe { Pages::new(array, table, PhysAddr::new(M::Layout::PHYS_BASE)) };
+    // SAFETY: boot_alloc has just allocated the memory for them alone, and never gives it out
+    // again. Through UPAGES `pages` can only be read.
+    let (array, table) = unsafe {
+        let table_len = Block::table_len(npages);
+        (
+            machine.page_array(pages_memory.start, npages),
+            machine.page_array(runs_memory.start, table_len),
+        )
+    };
 
     // What JOS's users ask gdb for. Kept in memory, so that `p npages`, `p kern_pgdir` and
     // `p pages[1]` answer at every line from here on.
-    let pages: *const PageInfo = array.as_ptr().cast();
+    let pages: *const PageInfo = array.as_ptr().as_ptr().cast();
+    let allocator = Pages::new(array, table, PhysAddr::new(M::Layout::PHYS_BASE));
     black_box((&npages, &kern_pgdir, &pages));
 
     let mut pmap = Pmap {

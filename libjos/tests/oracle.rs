@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use layout::{GB, Jos64, MB, MemLayout, PGSIZE};
 use libjos::addr::{PhysAddr, VirtAddr};
 use libjos::format::{Entry, Perm};
-use libjos::machine::{Machine, PhysMem};
+use libjos::machine::Machine;
 use libjos::mappings::{leaves, steps};
 use libjos::pages::{ALLOC_ZERO, PageAllocator};
 use libjos::pmap::{Pmap, mem_init};
@@ -42,7 +42,7 @@ fn with_oracle<T>(
 ) -> T {
     // RAM begins at physical address 0 and is one block, so where that lies on the host is the
     // offset of everything in it.
-    let ram = pmap.machine.page_array(PhysAddr::new(0), 1).as_ptr().cast::<u8>();
+    let ram = pmap.machine.memory().host_address(PhysAddr::new(0)).as_ptr();
     let offset = ram.expose_provenance() as u64;
     let root = std::ptr::with_exposed_provenance_mut((offset + pgdir.as_u64()) as usize);
     // SAFETY: `root` is a frame of the machine's RAM, so it is aligned, valid for reads and

@@ -75,8 +75,9 @@ impl PageInfo {
         self.pp_link as u64 | (self.pp_ref_or_prev as u64) << 32
     }
 
-    /// The reverse.
-    pub(crate) const fn from_word(word: u64) -> Self {
+    /// From both halves as they lie in memory, the first in the lower 32 bits.
+    #[must_use]
+    pub const fn from_word(word: u64) -> Self {
         Self { pp_link: word as u32, pp_ref_or_prev: (word >> 32) as u32 }
     }
 

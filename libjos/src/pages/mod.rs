@@ -5,9 +5,10 @@
 //! at every address it is mapped at. The invariant: a frame is on `page_free_list` exactly where
 //! its `pp_link` says free, and the frame that it links to links back.
 //!
-//! `info.rs` says what is kept of a frame; `runs.rs` takes runs of neighbours off the list,
+//! `array.rs` holds the memory of `pages`; `info.rs` says what is kept of a frame; `runs.rs` takes runs of neighbours off the list,
 //! `waiting.rs` keeps frames from it until a TLB flush.
 
+mod array;
 mod info;
 mod runs;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use crate::machine::PhysMem;
 use crate::range_set::RangeSet;
 use runs::Lists;
 
+pub use array::PageArray;
 pub use info::{ALLOC_ZERO, AllocFlags, Frame, PageError, PageInfo};
 pub use runs::{Block, MAX_ORDER};
 pub use waiting::FreeFrames;
@@ -98,6 +100,8 @@ impl FreeList {
 #[derive(Debug)]
 pub struct Pages {
     array: NonNull<[PageInfo]>,
+    /// The memory of `array` and of `table`.
+    _memory: [PageArray; 2],
     /// The physical address of frame 0.
     base: PhysAddr,
     /// The first free frame, or [`PageInfo::END`].
@@ -113,36 +117,29 @@ pub struct Pages {
     is_set_aside: bool,
 }
 
-// SAFETY: both arrays are reached through this `Pages` alone (`new` asks for that), so moving it
-// to another processor moves all access to them.
+// SAFETY: both arrays are reached through this `Pages` alone (`PageArray` promises that), so moving
+// it to another processor moves all access to them.
 unsafe impl Send for Pages {}
 
 impl Pages {
-    /// An allocator for the frames from `base` on, one for each element of `array`, all of them
-    /// reserved until [`page_init`](Self::page_init). `table` is memory of its own, for
-    /// [`Block::table_len`] elements.
-    ///
-    /// # Safety
-    ///
-    /// `array` and `table` hold initialised memory that is valid for reads and writes as long as
-    /// this value lives, and nothing else accesses it in that time except by reading while no
-    /// method runs.
+    /// An allocator for the frames from `base` on, one for each element of `array`, which says
+    /// nothing of them until [`page_init`](Self::page_init) has run. `table` is memory of its own,
+    /// for [`Block::table_len`] elements.
     ///
     /// # Panics
     ///
     /// Where there are more frames than [`PageInfo::MAX_FRAMES`], `table` is too small for them,
     /// or `base` no multiple of the size of the largest run.
     #[must_use]
-    pub unsafe fn new(
-        array: NonNull<[PageInfo]>,
-        table: NonNull<[PageInfo]>,
-        base: PhysAddr,
-    ) -> Self {
+    pub fn new(array: PageArray, table: PageArray, base: PhysAddr) -> Self {
+        let memory = [array, table];
+        let [array, table] = [memory[0].as_ptr(), memory[1].as_ptr()];
         assert!(array.len() <= PageInfo::MAX_FRAMES, "more frames than links can name");
         assert!(base.is_aligned(PGSIZE << MAX_ORDER), "{base}: no run would be aligned");
         let table = Block::table(table, array.len());
         Self {
             array,
+            _memory: memory,
             base,
             page_free_list: PageInfo::END,
             page_free_list_end: PageInfo::END,
@@ -156,7 +153,7 @@ impl Pages {
     /// All frames' states.
     #[must_use]
     pub fn infos(&self) -> &[PageInfo] {
-        // SAFETY: `new` was promised that the array is valid and no one else writes to it while
+        // SAFETY: `_memory` promises that the array is valid and no one else writes to it while
         // `self` is borrowed.
         unsafe { self.array.as_ref() }
     }
@@ -169,7 +166,7 @@ impl Pages {
 
     /// The table of runs.
     fn table(&self) -> &[Block] {
-        // SAFETY: `new` was promised that the memory is valid, holds numbers, and no one else
+        // SAFETY: `_memory` promises that the memory is valid, holds numbers, and no one else
         // writes to it while `self` is borrowed; it is aligned as `PageInfo` is, which is enough,
         // and `Block::table` saw that it is large enough.
         unsafe { self.table.as_ref() }

@@ -19,8 +19,6 @@ struct Rig {
     pages: Pages,
     /// A machine for `page_alloc`, which touches no frame here.
     machine: SimMachine<Jos64, X86_64>,
-    /// What `pages` points into.
-    _arrays: SimMemory,
 }
 
 impl Rig {
@@ -30,12 +28,14 @@ impl Rig {
         let at_table = (npages as u64 * 8).next_multiple_of(PGSIZE);
         let table_len = Block::table_len(npages);
         let arrays = SimMemory::new(0, at_table + table_len as u64 * 8);
-        let array = arrays.page_array(PhysAddr::new(0), npages);
-        let table = arrays.page_array(PhysAddr::new(at_table), table_len);
-        // SAFETY: two arrays of zeros in memory that lives as long.
-        let mut pages = unsafe { Pages::new(array, table, PhysAddr::new(0)) };
+        // SAFETY: nobody else has this memory, in which they lie side by side.
+        let [array, table] = unsafe {
+            [(0, npages), (at_table, table_len)]
+                .map(|(at, len)| arrays.page_array(PhysAddr::new(at), len))
+        };
+        let mut pages = Pages::new(array, table, PhysAddr::new(0));
         pages.page_init(&free_set(free));
-        Self { pages, machine: SimMachine::new(2 * MB).0, _arrays: arrays }
+        Self { pages, machine: SimMachine::new(2 * MB).0 }
     }
 
     fn alloc(&mut self) -> Option<Frame> {

@@ -3,12 +3,13 @@
 use core::cell::OnceCell;
 use core::ptr::NonNull;
 use std::alloc::{self, Layout};
+use std::sync::Arc;
 use std::vec::Vec;
 
 use layout::PGSIZE;
 
 use crate::addr::PhysAddr;
-use crate::pages::PageInfo;
+use crate::pages::{PageArray, PageInfo};
 use crate::word::Word;
 
 /// Most bytes that are asked of the host at once. More may be refused, though the host would
@@ -24,7 +25,7 @@ pub struct SimMemory {
     /// Bytes.
     size: u64,
     /// Blocks of `BLOCK_SIZE`, the last one shorter.
-    blocks: Vec<OnceCell<Block>>,
+    blocks: Vec<OnceCell<Arc<Block>>>,
 }
 
 /// Zeroed memory of the host.
@@ -37,6 +38,10 @@ struct Block {
 
 // SAFETY: the memory belongs to this value alone, as a `Box` would.
 unsafe impl Send for Block {}
+
+// SAFETY: nothing can be done to the memory by way of a `&Block`, but in this file by `SimMemory`,
+// which is not `Sync`, and through the `PageArray`s that share it, whose memory is theirs alone.
+unsafe impl Sync for Block {}
 
 impl Block {
     fn new(size: u64) -> Self {
@@ -55,7 +60,7 @@ impl Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        // SAFETY: the memory was allocated with this layout, and this is its only owner.
+        // SAFETY: the memory was allocated with this layout, and this is the last that uses it.
         unsafe { alloc::dealloc(self.start.as_ptr(), self.layout) }
     }
 }
@@ -70,6 +75,13 @@ impl SimMemory {
 
     /// Where the `size` bytes at `pa` are on the host.
     fn at(&self, pa: PhysAddr, size: usize) -> NonNull<u8> {
+        let (block, offset) = self.block(pa, size);
+        // SAFETY: all the bytes lie within the block, as `block` asserts.
+        unsafe { block.start.add(offset) }
+    }
+
+    /// The block that the `size` bytes at `pa` lie in, and how far from its start.
+    fn block(&self, pa: PhysAddr, size: usize) -> (&Arc<Block>, usize) {
         let offset = pa.as_u64().wrapping_sub(self.base);
         let end = offset.checked_add(size as u64);
         let (number, offset_in_block) = (offset / BLOCK_SIZE, offset % BLOCK_SIZE);
@@ -80,9 +92,8 @@ impl SimMemory {
             "bus error: {size} bytes at {pa}"
         );
         let block_size = (self.size - number * BLOCK_SIZE).min(BLOCK_SIZE);
-        let block = self.blocks[number as usize].get_or_init(|| Block::new(block_size));
-        // SAFETY: all the bytes lie within the block, as just asserted.
-        unsafe { block.start.add(offset_in_block as usize) }
+        let block = self.blocks[number as usize].get_or_init(|| Arc::new(Block::new(block_size)));
+        (block, offset_in_block as usize)
     }
 
     /// Reads a word.
@@ -93,7 +104,7 @@ impl SimMemory {
     #[must_use]
     pub fn load<W: Word>(&self, pa: PhysAddr) -> W {
         assert!(pa.is_aligned(W::BYTES), "unaligned read at {pa}");
-        // SAFETY: `at` gives memory of the block, aligned as asserted, and a word may have any
+        // SAFETY: `at` gives memory of a block, aligned as asserted, and a word may have any
         // value. This type is not `Sync`, so no other access happens at the same time.
         unsafe { self.at(pa, size_of::<W>()).cast().read() }
     }
@@ -120,15 +131,34 @@ impl SimMemory {
         unsafe { self.at(pa, PGSIZE as usize).as_ptr().write_bytes(0, PGSIZE as usize) }
     }
 
-    /// The memory at `pa` as `pages`.
+    /// The memory at `pa` as `pages`. It stays as long as the array does.
+    ///
+    /// # Safety
+    ///
+    /// As for [`PhysMem::page_array`](crate::machine::PhysMem::page_array).
     ///
     /// # Panics
     ///
     /// As [`load`](Self::load).
     #[must_use]
-    pub fn page_array(&self, pa: PhysAddr, npages: usize) -> NonNull<[PageInfo]> {
+    pub unsafe fn page_array(&self, pa: PhysAddr, npages: usize) -> PageArray {
         assert!(pa.is_aligned(PGSIZE), "{pa} is no place for pages");
-        let start = self.at(pa, npages * size_of::<PageInfo>());
-        NonNull::slice_from_raw_parts(start.cast(), npages)
+        let size = npages * size_of::<PageInfo>();
+        let array = NonNull::slice_from_raw_parts(self.at(pa, size).cast(), npages);
+        let block = Arc::clone(self.block(pa, size).0);
+        // SAFETY: initialised with zeros, aligned to a page, and valid as long as the block; that
+        // the memory is the array's alone the caller has promised.
+        unsafe { PageArray::of(array, block) }
+    }
+
+    /// Where on the host the byte at `pa` is, and what follows it in RAM up to the next multiple of
+    /// 1 GB; for as long as this memory lives.
+    ///
+    /// # Panics
+    ///
+    /// As [`load`](Self::load).
+    #[must_use]
+    pub fn host_address(&self, pa: PhysAddr) -> NonNull<u8> {
+        self.at(pa, 1)
     }
 }

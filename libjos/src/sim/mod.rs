@@ -19,7 +19,6 @@
 
 use core::fmt::{self, Write};
 use core::marker::PhantomData;
-use core::ptr::NonNull;
 use std::collections::HashMap;
 use std::string::String;
 
@@ -29,7 +28,7 @@ use crate::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::format::Format;
 use crate::machine::{Fault, Machine, PhysMem};
 use crate::memory_map::{MemoryKind, MemoryMap, MemoryMapEntry};
-use crate::pages::PageInfo;
+use crate::pages::PageArray;
 use crate::pmap::{Boot, KernelImage};
 use crate::range_set::RangeSet;
 use crate::word::Word;
@@ -135,6 +134,12 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
         (machine, Boot { memory, image, reserved: boot_info })
     }
 
+    /// The RAM.
+    #[must_use]
+    pub fn memory(&self) -> &SimMemory {
+        &self.memory
+    }
+
     /// Moves the stack pointer to the kernel stack, as a kernel does after `mem_init`.
     pub fn move_to_kernel_stack(&mut self) {
         self.stack_pointer = L::KSTACKTOP - 64;
@@ -208,8 +213,10 @@ impl<L, F> PhysMem for SimMachine<L, F> {
         self.memory.zero_frame(pa);
     }
 
-    fn page_array(&self, pa: PhysAddr, npages: usize) -> NonNull<[PageInfo]> {
-        self.memory.page_array(pa, npages)
+    #[expect(unsafe_code)]
+    unsafe fn page_array(&self, pa: PhysAddr, npages: usize) -> PageArray {
+        // SAFETY: what the caller has promised.
+        unsafe { self.memory.page_array(pa, npages) }
     }
 }
 

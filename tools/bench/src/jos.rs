@@ -7,7 +7,9 @@ use layout::{Jos64, PGSIZE};
 use libjos::addr::{PhysAddr, PhysRange, VirtAddr};
 use libjos::format::{Format, Perm};
 use libjos::machine::{Fault, Machine, PhysMem};
-use libjos::pages::{ALLOC_ZERO, AllocFlags, Block, Frame, PageAllocator, PageInfo, Pages};
+use libjos::pages::{
+    ALLOC_ZERO, AllocFlags, Block, Frame, PageAllocator, PageArray, PageInfo, Pages,
+};
 use libjos::pmap::{Pmap, mem_init};
 use libjos::range::PageSizes;
 use libjos::range_set::RangeSet;
@@ -37,7 +39,8 @@ impl PhysMem for BenchMachine {
 
     #[inline]
     fn store_run<W: Word>(&self, pa: PhysAddr, first: W, step: W, count: usize) {
-        // SAFETY: as in `load`, for a run of words in one frame, which nothing else uses now.
+        // SAFETY: as in `load`, for a run of words in one frame. No processor walks it, so any
+        // accesses will do.
         let run = unsafe { std::slice::from_raw_parts_mut(self.0.at::<W>(pa.as_u64()), count) };
         let mut word = first;
         for slot in run {
@@ -51,9 +54,11 @@ impl PhysMem for BenchMachine {
         *self.0.table(pa.as_u64()) = [0; 512];
     }
 
-    fn page_array(&self, pa: PhysAddr, npages: usize) -> NonNull<[PageInfo]> {
+    unsafe fn page_array(&self, pa: PhysAddr, npages: usize) -> PageArray {
         let array = NonNull::new(self.0.at(pa.as_u64())).expect("memory is not at 0");
-        NonNull::slice_from_raw_parts(array, npages)
+        // SAFETY: the memory is given back when the process ends; that it is the array's alone the
+        // caller has promised.
+        unsafe { PageArray::new(NonNull::slice_from_raw_parts(array, npages)) }
     }
 }
 
@@ -108,11 +113,14 @@ impl Libjos {
         let space = pmap.uvmcreate().expect("there are frames");
         assert!(space.as_u64() < TABLES.start, "the lowest frames are allocated first");
         let npages = (end / PGSIZE) as usize;
-        let array = pmap.machine.page_array(PhysAddr::new(ARRAY.start), npages);
-        let table = PhysAddr::new(ARRAY.start) + (npages * size_of::<PageInfo>()) as u64;
-        let table = pmap.machine.page_array(table, Block::table_len(npages));
-        // SAFETY: both lie in memory, side by side in a place that is kept for them.
-        pmap.pages = unsafe { Pages::new(array, table, PhysAddr::new(0)) };
+        let start = PhysAddr::new(ARRAY.start);
+        let arrays = [
+            (start, npages),
+            (start + (npages * size_of::<PageInfo>()) as u64, Block::table_len(npages)),
+        ];
+        // SAFETY: they lie side by side in a place that is kept for them.
+        let [array, table] = arrays.map(|(pa, len)| unsafe { pmap.machine.page_array(pa, len) });
+        pmap.pages = Pages::new(array, table, PhysAddr::new(0));
         let mut libjos = Self { pmap, root: PhysAddr::new(0) };
         libjos.reset();
         libjos

@@ -9,12 +9,11 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::ptr::NonNull;
 
 use layout::PGSIZE;
 use libjos::addr::{PhysAddr, PhysRange};
 use libjos::machine::PhysMem;
-use libjos::pages::PageInfo;
+use libjos::pages::PageArray;
 use libjos::word::Word;
 use object::Endianness;
 use object::elf::{FileHeader64, PT_LOAD};
@@ -104,7 +103,7 @@ impl PhysMem for Dump {
         panic!("a dump is not written to, not at {pa} either")
     }
 
-    fn page_array(&self, pa: PhysAddr, _npages: usize) -> NonNull<[PageInfo]> {
+    unsafe fn page_array(&self, pa: PhysAddr, _npages: usize) -> PageArray {
         panic!("no page allocator runs on a dump: the array at {pa} is copied out of it")
     }
 }

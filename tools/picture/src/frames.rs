@@ -6,8 +6,6 @@ use layout::{MemLayout, PGSIZE};
 use libjos::addr::{PhysAddr, PhysRange};
 use libjos::machine::PhysMem;
 use libjos::pages::PageInfo;
-use libjos::sim::memory::SimMemory;
-use libjos::word::Word;
 
 use crate::facts::Facts;
 use crate::shot::{FrameRun, Frames, Info, Owner, State};
@@ -26,14 +24,8 @@ impl Copy {
     /// The `npages` elements at `pa`, for the frames from `base` on.
     pub(crate) fn new(mem: &impl PhysMem, pa: PhysAddr, npages: usize, base: u64) -> Self {
         let bytes = (npages * size_of::<PageInfo>()) as u64;
-        let memory = SimMemory::new(0, bytes);
-        for at in (0..bytes).step_by(u32::BYTES as usize) {
-            memory.store(PhysAddr::new(at), mem.load::<u32>(pa + at));
-        }
-        let array = memory.page_array(PhysAddr::new(0), npages);
-        // SAFETY: the array is of the memory that was allocated just above and is kept until it
-        // has been copied. A `PageInfo` is integers, so whatever bytes a kernel left are one.
-        let infos = unsafe { array.as_ref() }.to_vec();
+        let infos = (0..bytes).step_by(size_of::<PageInfo>());
+        let infos = infos.map(|at| PageInfo::from_word(mem.load(pa + at))).collect();
         Self { infos, base }
     }
 
