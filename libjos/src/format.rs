@@ -19,7 +19,9 @@ bitflags::bitflags! {
     /// Who may do what with a page. What a page has of these is what a walk grants: on x86 each
     /// level can only take away.
     ///
-    /// Where x86 has a bit for it, it is that bit, so that making an entry is a mask.
+    /// Where x86 has a bit for it, it is that bit, so that making an entry is a mask. How memory is
+    /// cached is not among them: entries leave that to the machine (on a PC to the MTRRs, which
+    /// know where devices are).
     #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
     pub struct Perm: u16 {
         /// Reading.
@@ -31,7 +33,8 @@ bitflags::bitflags! {
         /// By user code too, not the kernel alone (JOS's `PTE_U`).
         const U = 1 << 2;
         /// The same in every address space, so that it may outlive a change of page directory
-        /// in the TLB.
+        /// in the TLB. For the kernel's half alone: a page of one address space would stay visible
+        /// in the next one.
         const G = 1 << 8;
         /// Nothing to the processor: in place of [`Perm::W`], it says that a write is to be given
         /// a copy of the page (JOS's `PTE_COW`). Formats keep it in a bit left to software.

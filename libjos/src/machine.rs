@@ -17,13 +17,16 @@ use crate::word::Word;
 /// The memory system reads and writes page-table entries through this as single words, each in
 /// one access, because the processor sets accessed and dirty bits behind the kernel's back.
 ///
+/// Only one processor's bits are kept so: libjos reads an entry, changes it and writes it back, and
+/// what another processor sets in between is lost. As in JOS's lab 2, one processor runs.
+///
 /// Methods take `&self`: memory is shared with the processor, and two words never overlap.
 /// They panic for an address that is not aligned to the word, or that cannot be reached.
 pub trait PhysMem {
     /// Reads the word at `pa`, in one access.
     fn load<W: Word>(&self, pa: PhysAddr) -> W;
 
-    /// Writes the word at `pa`, in one access.
+    /// Writes the word at `pa`, in one access, and not before what was written before.
     fn store<W: Word>(&self, pa: PhysAddr, word: W);
 
     /// Writes `count` words from `pa` on, all in one frame: `first`, `first + step`, and so on.

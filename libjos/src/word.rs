@@ -1,7 +1,8 @@
 //! [`Word`]: the integer that one page-table entry is, 4 or 8 bytes, read and written in one access.
 //!
-//! The accesses are relaxed atomics: plain loads and stores on every processor, but never torn,
-//! doubled or left out by the compiler, while the processor sets accessed and dirty bits.
+//! The accesses are atomics: never torn, doubled or left out by the compiler, while the processor
+//! sets accessed and dirty bits. Loads are relaxed, and stores release what was stored before them,
+//! so that a processor that walks to a table finds it filled. On x86-64 both are plain moves.
 
 use core::fmt;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -44,7 +45,7 @@ pub trait Word: sealed::Integer + Copy + Eq + fmt::Debug + fmt::LowerHex + 'stat
     /// the same time is atomic and of the same size.
     unsafe fn load(ptr: *mut Self) -> Self;
 
-    /// Writes the word that `ptr` points at, in one access.
+    /// Writes the word that `ptr` points at, in one access, and after all writes before this one.
     ///
     /// # Safety
     ///
@@ -81,7 +82,7 @@ macro_rules! word {
 
             unsafe fn store(ptr: *mut Self, word: Self) {
                 // SAFETY: as in `load`.
-                unsafe { <$atomic>::from_ptr(ptr) }.store(word, Ordering::Relaxed);
+                unsafe { <$atomic>::from_ptr(ptr) }.store(word, Ordering::Release);
             }
         }
     };
