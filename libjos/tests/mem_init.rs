@@ -134,6 +134,13 @@ fn pages_of_a_finished_system() {
     assert!(pa.is_aligned(16 * PGSIZE), "{pa}");
 }
 
+/// 636 KB below the hole, 3 MB above it.
+#[test]
+#[should_panic(expected = "too little RAM: 3708 KB within the first 256 MB, at least 4096 KB")]
+fn a_machine_of_4_mb_is_too_small() {
+    let _ = boot::<Jos64, X86_64>(4 * MB);
+}
+
 #[test]
 #[should_panic(expected = "boot_alloc")]
 fn boot_alloc_is_closed() {
