@@ -57,6 +57,15 @@ fn free_set(free: &[(u64, u64)]) -> RangeSet {
     set
 }
 
+/// A number that is no mark is a link.
+#[test]
+fn links_name_as_many_frames_as_numbers_can() {
+    let marks = [PageInfo::IN_USE, PageInfo::RESERVED, PageInfo::WAITING, PageInfo::WAITING_RUN];
+    let lowest = marks.into_iter().min().expect("there are some");
+    assert_eq!((marks[0] - lowest) as usize, marks.len() - 1, "{marks:x?}");
+    assert_eq!(PageInfo::END, lowest - 1);
+}
+
 fn frame(index: usize) -> Frame {
     Frame::new(index as u32)
 }
