@@ -48,7 +48,7 @@ impl<M: Machine> Pmap<M> {
             }
         }
         self.machine.store(step.at, M::Format::encode(level, &whole));
-        let mut removal = Removal::new(self.is_visible(pgdir, va));
+        let mut removal = Removal::new(self.is_visible(pgdir, start, size));
         for index in 0..M::Format::ENTRIES as u64 {
             removal.flush.add(start + index * part);
         }

@@ -126,7 +126,7 @@ impl<M: Machine> Pmap<M> {
     ) -> Result<Removal, MapError> {
         Self::check_range(va, size)?;
         self.split_at_ends(pgdir, va, size)?;
-        let mut removal = Removal::new(self.is_visible(pgdir, va));
+        let mut removal = Removal::new(self.is_visible(pgdir, va, size));
         let span = Span { va, pa: PhysAddr::new(0), size };
         let mut unmap = Unmap { removal: &mut removal, tables_stay: true };
         self.visit(M::Format::ROOT, pgdir, span, &mut unmap);
@@ -139,7 +139,7 @@ impl<M: Machine> Pmap<M> {
     pub(crate) fn abandon_lower_half(&mut self, pgdir: PhysAddr) -> Removal {
         // To the end of the half, where no large page reaches across.
         let (start, size) = (VirtAddr::new(0), M::Layout::LOWER_END);
-        let mut removal = Removal::new(self.is_visible(pgdir, start));
+        let mut removal = Removal::new(self.is_visible(pgdir, start, size));
         let span = Span { va: start, pa: PhysAddr::new(0), size };
         let mut unmap = Unmap { removal: &mut removal, tables_stay: false };
         self.visit(M::Format::ROOT, pgdir, span, &mut unmap);
@@ -164,7 +164,7 @@ impl<M: Machine> Pmap<M> {
         Self::check_range(va, size)?;
         self.check_mapped(pgdir, va, size)?;
         self.split_at_ends(pgdir, va, size)?;
-        let mut flush = Flush::new(self.is_visible(pgdir, va));
+        let mut flush = Flush::new(self.is_visible(pgdir, va, size));
         let span = Span { va, pa: PhysAddr::new(0), size };
         self.visit(M::Format::ROOT, pgdir, span, &mut Protect { perm, flush: &mut flush });
         Ok(flush)
@@ -201,9 +201,10 @@ impl<M: Machine> Pmap<M> {
         Ok(())
     }
 
-    /// Whether a processor may be using what `pgdir` maps at `va`.
-    fn is_visible(&self, pgdir: PhysAddr, va: VirtAddr) -> bool {
-        Some(pgdir) == self.loaded || !Self::is_counted(va)
+    /// Whether a processor may be using what `pgdir` maps in the `size` bytes at `va`: all of it, or
+    /// the end of it, which lies in the half that all directories share.
+    fn is_visible(&self, pgdir: PhysAddr, va: VirtAddr, size: u64) -> bool {
+        Some(pgdir) == self.loaded || !Self::is_counted(va + size.saturating_sub(1))
     }
 
     /// What the entries of neighbouring pages of `level` differ by.

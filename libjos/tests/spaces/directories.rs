@@ -1,9 +1,10 @@
 //! Address spaces: made whole or not at all, the kernel's half shared, everything given back.
 
-use layout::{Jos64, MB, MemLayout, PGSIZE};
+use layout::{Jos32, Jos64, MB, MemLayout, PGSIZE};
 use libjos::addr::{PhysAddr, VirtAddr};
 use libjos::format::{Entry, Format, Geometry, Perm};
-use libjos::machine::Machine;
+use libjos::i386::I386;
+use libjos::machine::{Machine, PhysMem};
 use libjos::mappings::{leaves, steps};
 use libjos::pages::{AllocFlags, PageAllocator};
 use libjos::pgdir::MapError;
@@ -35,6 +36,42 @@ fn the_kernel_half_changes_through_any_directory<L: MemLayout, F: Format + Mmu>(
     let removal = pmap.unmap_range(kern_pgdir, va, PGSIZE).unwrap();
     assert_eq!(removal.flush(&mut pmap.machine).free(&mut pmap.pages), 0);
     assert!(pmap.machine.probe_load(va).is_err(), "a stale translation");
+}
+
+/// Where no gap lies between the halves, a range may begin in the one and end in the other. What it
+/// changes in the shared one is in use, though the directory that it is changed by is not.
+#[test]
+#[cfg_attr(miri, ignore)]
+fn a_range_over_utop_is_flushed_whichever_directory_changes() {
+    let (mut pmap, _) = with_space::<Jos32, I386>();
+    let (other, utop) = (pmap.uvmcreate().unwrap(), VirtAddr::new(Jos32::UTOP));
+    let (start, size) = (VirtAddr::new(Jos32::UTOP - PGSIZE), 2 * PGSIZE);
+    let pa = PhysAddr::new(1024 * MB);
+    pmap.machine.flush_tlb();
+    let frame = pmap.page_alloc(AllocFlags::ZERO).unwrap();
+    pmap.map_range(other, start, PGSIZE, pa, Perm::KRW, Smallest).unwrap();
+    pmap.page_insert(other, frame, utop, Perm::KRW).unwrap();
+    pmap.machine.probe_store(utop, 7).unwrap();
+    pmap.protect_range(other, start, size, Perm::KR).unwrap().flush(&mut pmap.machine);
+    assert!(pmap.machine.probe_store(utop, 8).is_err(), "a stale permission");
+    assert_eq!(pmap.machine.probe_load(utop), Ok(7));
+    let removal = pmap.unmap_range(other, start, size).unwrap();
+    assert_eq!(removal.flush(&mut pmap.machine).free(&mut pmap.pages), 0);
+    assert!(pmap.machine.probe_load(utop).is_err(), "a stale translation");
+    // A range that ends at UTOP leaves what the processor knows above it alone.
+    pmap.page_insert(other, frame, utop, Perm::KRW).unwrap();
+    assert_eq!(pmap.machine.probe_load(utop), Ok(7));
+    let entry = steps::<I386, _>(&pmap.machine, other, utop).last().unwrap().at;
+    pmap.machine.store(entry, 0_u32);
+    let first = VirtAddr::new(Jos32::UTOP - 41 * PGSIZE);
+    pmap.map_range(other, first, 41 * PGSIZE, pa, Perm::KRW, Smallest).unwrap();
+    let removal = pmap.unmap_range(other, first, 41 * PGSIZE).unwrap();
+    assert_eq!(removal.flush(&mut pmap.machine).free(&mut pmap.pages), 0);
+    assert_eq!(
+        pmap.machine.probe_load(utop),
+        Ok(7),
+        "it was flushed, though nobody sees the range"
+    );
 }
 
 fn the_kernel_half_is_shared<L: MemLayout, F: Format + Mmu>() {
