@@ -141,6 +141,11 @@ fn pieces_merge_again<L: MemLayout, F: Format + Mmu>() {
         MapError::NotUniform { va: VirtAddr::new(0) }
     );
     pmap.protect_range(pgdir, page, PGSIZE, Perm::URW).unwrap().flush(&mut pmap.machine);
+    // Nor do pages make one of a size that there is not.
+    for level in [0, F::LEVELS, F::LEVELS + 1, 6, 7, 31, 32, 64, u32::MAX] {
+        let failed = MapError::NotUniform { va: page };
+        assert_eq!(pmap.merge(pgdir, page, level).unwrap_err(), failed, "level {level}");
+    }
     let merged = pmap.merge(pgdir, page, 1).unwrap().flush(&mut pmap.machine);
     assert_eq!(merged.free(&mut pmap.pages), 1, "the table is free again");
     assert_eq!(state(&pmap), before);

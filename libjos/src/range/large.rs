@@ -16,7 +16,7 @@ impl<M: Machine> Pmap<M> {
     /// # Errors
     ///
     /// [`MapError::NonCanonical`], and [`MapError::NotUniform`] where the pages do not make one,
-    /// or the processor has none of that size. Nothing has changed then.
+    /// or the processor, or the format, has none of that size. Nothing has changed then.
     pub fn merge(
         &mut self,
         pgdir: PhysAddr,
@@ -27,12 +27,13 @@ impl<M: Machine> Pmap<M> {
             return Err(MapError::NonCanonical { va });
         }
         let failed = MapError::NotUniform { va };
-        let size = M::Format::page_size(level);
-        let start = VirtAddr::new(layout::round_down(va.as_u64(), size));
         let mut steps = crate::mappings::steps::<M::Format, M>(&self.machine, pgdir, va);
         let step = steps.find(|step| step.level == level).ok_or(failed)?;
         let Entry::Table { pa: table, .. } = step.entry else { return Err(failed) };
         let Entry::Leaf(mut whole) = self.entry(level - 1, table, 0) else { return Err(failed) };
+        // A table of the format's hangs there, so the level is one of its own, and has a size.
+        let size = M::Format::page_size(level);
+        let start = VirtAddr::new(layout::round_down(va.as_u64(), size));
         if self.machine.leaf_levels() & 1 << level == 0 || !whole.pa.is_aligned(size) {
             return Err(failed);
         }
