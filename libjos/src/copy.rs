@@ -4,7 +4,8 @@
 //! The kernel never follows a user's pointer. It looks each page up in the user's page directory,
 //! which need not be the one in use, and allows what the user could do itself: read where the page
 //! has U, write where it has W too. What lies at UTOP or above is no user memory, even where the
-//! user can read it. Bytes go through physical memory; accessed and dirty bits stay.
+//! user can read it. Nor does what is no RAM, such as a device that is mapped for the user: bytes
+//! go through physical memory, where the kernel sees RAM alone. Accessed and dirty bits stay.
 
 use core::mem::take;
 
@@ -15,7 +16,7 @@ use crate::format::Perm;
 use crate::machine::Machine;
 use crate::pages::PageAllocator;
 use crate::pmap::Pmap;
-use crate::uvm::UvmError;
+use crate::uvm::{UserPage, UvmError};
 
 /// Bytes of the words that memory is read and written by.
 const WORD: u64 = size_of::<u64>() as u64;
@@ -25,8 +26,8 @@ impl<M: Machine> Pmap<M> {
     ///
     /// # Errors
     ///
-    /// [`UvmError::NoAccess`] with the first address that the user cannot read; what lies before
-    /// it is in `dst` then.
+    /// [`UvmError::NoAccess`] with the first address that the user cannot read, or that is no RAM;
+    /// what lies before it is in `dst` then.
     pub fn copyin(
         &self,
         pgdir: PhysAddr,
@@ -74,8 +75,8 @@ impl<M: Machine> Pmap<M> {
     ///
     /// # Errors
     ///
-    /// [`UvmError::NoAccess`] with the first address that the user cannot write, and what
-    /// [`cow_fault`](Self::cow_fault) says. Nothing has changed then.
+    /// [`UvmError::NoAccess`] with the first address that the user cannot write, or that is no RAM,
+    /// and what [`cow_fault`](Self::cow_fault) says. Nothing has changed then.
     pub fn copyout(
         &mut self,
         pgdir: PhysAddr,
@@ -104,7 +105,7 @@ impl<M: Machine> Pmap<M> {
     ) -> Result<(), UvmError> {
         let (dstva, mut left, mut copies) = (va, len as u64, 0);
         while left > 0 {
-            let page = self.user_page(pgdir, va, Perm::UR)?;
+            let page = self.user_ram(pgdir, va)?;
             if !page.perm.contains(Perm::W) {
                 let frame = self.cow_frame(&page, va)?;
                 copies += usize::from(self.pages.pp_ref(frame) > 1);
@@ -126,9 +127,22 @@ impl<M: Machine> Pmap<M> {
         va: VirtAddr,
         len: usize,
     ) -> Result<(PhysAddr, usize), UvmError> {
-        let page = self.user_page(pgdir, va, Perm::UR)?;
+        let page = self.user_ram(pgdir, va)?;
         let offset = va - page.va;
         Ok((page.pa + offset, len.min((PGSIZE - offset) as usize)))
+    }
+
+    /// The page that `va` lies in, if the user can read it, and the kernel too: only where it is
+    /// RAM does [`PhysMem`](crate::machine::PhysMem) reach it.
+    fn user_ram(&self, pgdir: PhysAddr, va: VirtAddr) -> Result<UserPage, UvmError> {
+        let page = self.user_page(pgdir, va, Perm::UR)?;
+        if self.is_ram(page.pa) { Ok(page) } else { Err(UvmError::NoAccess { va }) }
+    }
+
+    /// Whether `pa` is RAM that can be reached, and no device. (There are holes in what `pages`
+    /// describes.)
+    pub(crate) fn is_ram(&self, pa: PhysAddr) -> bool {
+        self.pages.pa2page(pa).is_some() && self.boot.memory.usable().contains(pa)
     }
 
     /// Reads the bytes at `pa`, all of one page.

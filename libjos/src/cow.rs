@@ -21,7 +21,7 @@ use crate::uvm::{UserPage, UvmError};
 impl<M: Machine> Pmap<M> {
     /// Gives `new` the user memory of `old`, `sz` bytes, without copying it: all that is mapped
     /// there is mapped in `new` too, and where it could be written it becomes copy-on-write in
-    /// both. Holes stay holes; pages that `pages` does not describe are shared as they are. What
+    /// both. Holes stay holes; pages that are no RAM, such as a device's, are shared as they are. What
     /// comes back must be flushed, or `old` goes on writing to what it shares.
     ///
     /// # Errors
@@ -88,12 +88,13 @@ impl<M: Machine> Pmap<M> {
         if page.leaf_size > PGSIZE {
             return Err(MapError::LargePage { va, size: page.leaf_size }.into());
         }
-        self.pages.pa2page(page.pa).ok_or(UvmError::NoAccess { va })
+        let frame = self.pages.pa2page(page.pa).filter(|_| self.is_ram(page.pa));
+        frame.ok_or(UvmError::NoAccess { va })
     }
 
     /// Whether a page is to become copy-on-write when it is shared.
     fn becomes_cow(&self, page: &UserPage) -> bool {
-        page.perm.contains(Perm::W) && self.pages.pa2page(page.pa).is_some()
+        page.perm.contains(Perm::W) && self.is_ram(page.pa)
     }
 
     /// The pages below `end` can be shared: those to become copy-on-write are small, and no

@@ -172,7 +172,7 @@ impl<M: Machine> Pmap<M> {
 
     /// Copies the user memory of `old`, `sz` bytes, to `new`: what is mapped there gets pages of
     /// its own in `new` with the same contents and permissions, and holes stay holes. Pages that
-    /// `pages` does not describe, such as a device's, are mapped in both. (For copies made only
+    /// are no RAM, such as a device's, are mapped in both. (For copies made only
     /// when one side writes: [`uvmcow`](Self::uvmcow).)
     ///
     /// # Errors
@@ -182,13 +182,13 @@ impl<M: Machine> Pmap<M> {
     pub fn uvmcopy(&mut self, old: PhysAddr, new: PhysAddr, sz: u64) -> Result<(), UvmError> {
         let end = Self::user_end(sz, M::Layout::UTOP)?;
         let tables = self.tables_for_pages(new, self.user_pages(old, end).map(|page| page.va))?;
-        let of_ram = |page: &UserPage| self.pages.pa2page(page.pa).is_some();
+        let of_ram = |page: &UserPage| self.is_ram(page.pa);
         if tables + self.user_pages(old, end).filter(of_ram).count() > self.pages.nfree() {
             return Err(UvmError::NoMemory { va: VirtAddr::new(0) });
         }
         let mut at = VirtAddr::new(0);
         while let Some(page) = self.next_page(old, at, end) {
-            if self.pages.pa2page(page.pa).is_some() {
+            if self.is_ram(page.pa) {
                 let frame = self.counted_page(AllocFlags::empty());
                 self.copy_frame(page.pa, self.pages.page2pa(frame));
                 self.insert_counted(new, frame, page.va, page.perm);

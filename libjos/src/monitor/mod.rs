@@ -160,7 +160,7 @@ impl<M: Machine> Session<'_, M> {
 
     /// Whether the 8 bytes at `pa` are RAM that can be reached.
     fn is_ram(&self, pa: PhysAddr) -> bool {
-        self.pmap.pages.pa2page(pa).is_some() && self.pmap.boot.memory.usable().contains(pa)
+        self.pmap.is_ram(pa)
     }
 
     /// The walk of `va`, whatever state the tables are in.

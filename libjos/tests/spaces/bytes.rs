@@ -1,13 +1,17 @@
 //! Bytes and strings carried between the kernel and user memory, over page boundaries and only where the
 //! user may.
 
-use layout::{MemLayout, PGSIZE};
-use libjos::addr::VirtAddr;
+use layout::{Jos64, MB, MemLayout, PGSIZE};
+use libjos::addr::{PhysAddr, VirtAddr};
 use libjos::format::{Format, Perm};
 use libjos::machine::PhysMem;
 use libjos::pages::{AllocFlags, PageAllocator};
+use libjos::pmap::mem_init;
+use libjos::range::PageSizes::Smallest;
+use libjos::sim::SimMachine;
 use libjos::sim::mmu::Mmu;
 use libjos::uvm::UvmError;
+use libjos::x86_64::X86_64;
 
 use crate::rig::{
     Sim, ZERO, forked, state, three_pages, three_words, with_each_shortage, with_space,
@@ -16,6 +20,7 @@ use crate::rig::{
 on_every_format! {
     bytes_cross_page_boundaries
     only_what_the_user_may_do_is_done
+    a_device_is_no_memory_to_copy
     strings_end
     copyout_copies_what_is_shared
 }
@@ -105,6 +110,52 @@ fn only_what_the_user_may_do_is_done<L: MemLayout, F: Format + Mmu>() {
     }
     // And up to UTOP it goes.
     pmap.copyout(pgdir, VirtAddr::new(L::UTOP - 16), &[7; 16]).unwrap();
+}
+
+/// The user may use a device that is mapped for it, and the kernel will not do so for the user.
+fn a_device_is_no_memory_to_copy<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, pgdir) = with_space::<L, F>();
+    pmap.uvmalloc(pgdir, 0, PGSIZE, Perm::W).unwrap();
+    let va = VirtAddr::new(PGSIZE);
+    // Far away, beside the RAM, and (on a PC) within what `pages` describes.
+    let beside = PhysAddr::new(L::PHYS_BASE + pmap.pages.npages() as u64 * PGSIZE);
+    let mut devices = vec![PhysAddr::new(L::PHYS_BASE + 1024 * MB), beside];
+    if L::IOPHYSMEM < L::EXTPHYSMEM {
+        devices.push(PhysAddr::new(L::IOPHYSMEM));
+    }
+    for device in devices {
+        for perm in [Perm::URW, Perm::UR, Perm::UR | Perm::COW] {
+            pmap.map_range(pgdir, va, PGSIZE, device, perm, Smallest).unwrap();
+            let before = state(&pmap, &[pgdir]);
+            for (at, bad) in [(va + 8, va + 8), (VirtAddr::new(PGSIZE - 8), va)] {
+                let refused = UvmError::NoAccess { va: bad };
+                let (mut bytes, mut text) = ([0; 16], [0; 16]);
+                pmap.machine.store(pmap.va2pa(pgdir, VirtAddr::new(PGSIZE - 8)).unwrap(), !0_u64);
+                assert_eq!(pmap.copyin(pgdir, &mut bytes, at), Err(refused), "{device}");
+                assert_eq!(pmap.copyinstr(pgdir, &mut text, at), Err(refused), "{device}");
+                assert_eq!(pmap.copyout(pgdir, at, &[7; 16]), Err(refused), "{device}");
+                let word = pmap.va2pa(pgdir, VirtAddr::new(PGSIZE - 8)).unwrap();
+                assert_eq!(pmap.machine.load::<u64>(word), !0, "nothing has changed");
+            }
+            assert_eq!(state(&pmap, &[pgdir]), before);
+            let removal = pmap.unmap_range(pgdir, va, PGSIZE).unwrap();
+            assert_eq!(removal.flush(&mut pmap.machine).free(&mut pmap.pages), 0);
+        }
+    }
+}
+
+/// RAM that `pages` has no room for, or that was to be left alone, has no address in the kernel.
+#[test]
+#[cfg_attr(miri, ignore)]
+fn ram_that_is_not_used_is_no_memory_to_copy() {
+    let (machine, mut boot) = SimMachine::<Jos64, X86_64>::new(8 * MB);
+    let (va, unused) = (VirtAddr::new(PGSIZE), PhysAddr::new(7 * MB));
+    boot.memory.limit(unused);
+    let mut pmap = mem_init(machine, boot);
+    let pgdir = pmap.uvmcreate().unwrap();
+    pmap.map_range(pgdir, va, PGSIZE, unused, Perm::URW, Smallest).unwrap();
+    assert_eq!(pmap.copyout(pgdir, va, &[1]), Err(UvmError::NoAccess { va }));
+    assert_eq!(pmap.copyin(pgdir, &mut [0], va), Err(UvmError::NoAccess { va }));
 }
 
 fn strings_end<L: MemLayout, F: Format + Mmu>() {

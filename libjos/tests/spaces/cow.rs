@@ -23,6 +23,7 @@ on_every_format! {
     copy_on_write_fails_whole
     a_count_that_would_overflow_is_an_error
     large_pages_are_copied_but_not_on_write
+    devices_are_shared_wherever_they_lie
 }
 
 /// A user's write, with the fault handler behind it, and what it took of free pages.
@@ -178,6 +179,41 @@ fn a_count_that_would_overflow_is_an_error<L: MemLayout, F: Format + Mmu>() {
     pmap.machine.store(info + 4, u32::MAX - 3);
     pmap.uvmcow(parent, child, sz).unwrap().flush(&mut pmap.machine);
     assert_eq!(pmap.pages.pp_ref(frame), u32::MAX - 2);
+}
+
+/// One within what `pages` describes, on a PC, and one far away: neither is copied, now or later.
+fn devices_are_shared_wherever_they_lie<L: MemLayout, F: Format + Mmu>() {
+    let mut devices = vec![PhysAddr::new(L::PHYS_BASE + 1024 * MB)];
+    if L::IOPHYSMEM < L::EXTPHYSMEM {
+        devices.push(PhysAddr::new(L::IOPHYSMEM));
+    }
+    for device in devices {
+        let (mut pmap, old) = with_space::<L, F>();
+        let before = state(&pmap, &[old]);
+        let last = VirtAddr::new(PGSIZE);
+        pmap.map_range(old, ZERO, PGSIZE, device, Perm::URW, Smallest).unwrap();
+        pmap.map_range(old, last, PGSIZE, device, Perm::UR | Perm::COW, Smallest).unwrap();
+        let (copy, shared) = (pmap.uvmcreate().unwrap(), pmap.uvmcreate().unwrap());
+        pmap.uvmcopy(old, copy, 2 * PGSIZE).unwrap();
+        pmap.uvmcow(old, shared, 2 * PGSIZE).unwrap().flush(&mut pmap.machine);
+        let mapped = user_leaves(&pmap, old);
+        assert_eq!(mapped[0].perm, kept::<F>(Perm::URW));
+        assert_eq!(
+            (user_leaves(&pmap, copy), user_leaves(&pmap, shared)),
+            (mapped.clone(), mapped)
+        );
+        // Though its entry asks for a copy, none can be made of it.
+        assert_eq!(pmap.cow_fault(shared, last), Err(UvmError::NoAccess { va: last }));
+        for pgdir in [copy, shared] {
+            free_space(&mut pmap, pgdir);
+        }
+        pmap.unmap_range(old, ZERO, 2 * PGSIZE)
+            .unwrap()
+            .flush(&mut pmap.machine)
+            .free(&mut pmap.pages);
+        pmap.prune(old, ZERO);
+        assert_eq!(state(&pmap, &[old]).2, before.2);
+    }
 }
 
 fn large_pages_are_copied_but_not_on_write<L: MemLayout, F: Format + Mmu>() {
