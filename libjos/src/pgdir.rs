@@ -63,6 +63,11 @@ pub enum MapError {
         /// The address.
         va: VirtAddr,
     },
+    /// No entry can hold this physical address, or that of a page behind it in the range.
+    BeyondPhysical {
+        /// The physical address asked for.
+        pa: PhysAddr,
+    },
     /// The page to be mapped cannot be counted.
     Page(PageError),
 }
@@ -79,6 +84,9 @@ impl fmt::Display for MapError {
             Self::NotUniform { va } => write!(f, "the pages around {va} make no large page"),
             Self::Misaligned { va } => write!(f, "the range at {va} is not of whole pages"),
             Self::NonCanonical { va } => write!(f, "{va} is not a canonical address"),
+            Self::BeyondPhysical { pa } => {
+                write!(f, "the range at physical address {pa} ends where no entry can lead")
+            }
             Self::Page(error) => error.fmt(f),
         }
     }

@@ -365,8 +365,14 @@ fn bad_ranges_are_refused<L: MemLayout, F: Format + Mmu>() {
     }
     let pa = PhysAddr::new(F::PA_END - PGSIZE);
     let va = VirtAddr::new(0);
-    let beyond = pmap.map_range(pgdir, va, 2 * PGSIZE, pa, Perm::UR, Largest);
-    assert_eq!(beyond, Err(MapError::Misaligned { va }));
+    let beyond = |pa| Err(MapError::BeyondPhysical { pa });
+    for (pa, size) in
+        [(pa, 2 * PGSIZE), (pa + PGSIZE, PGSIZE), (PhysAddr::new(u64::MAX - (PGSIZE - 1)), PGSIZE)]
+    {
+        assert_eq!(pmap.map_range(pgdir, va, size, pa, Perm::UR, Largest), beyond(pa));
+    }
+    let misaligned = pmap.map_range(pgdir, va, PGSIZE, pa + 8, Perm::UR, Largest);
+    assert_eq!(misaligned, Err(MapError::Misaligned { va }));
     assert_eq!(state(&pmap), before);
 }
 

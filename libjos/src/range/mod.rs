@@ -85,9 +85,10 @@ impl<M: Machine> Pmap<M> {
     ///
     /// # Errors
     ///
-    /// [`MapError::Misaligned`], [`MapError::NonCanonical`], [`MapError::AlreadyMapped`],
-    /// [`MapError::LargePage`], [`MapError::NoMemory`], and [`MapError::Page`] where a page is
-    /// free or its `pp_ref` would overflow. Nothing has changed then.
+    /// [`MapError::Misaligned`], [`MapError::NonCanonical`], [`MapError::BeyondPhysical`],
+    /// [`MapError::AlreadyMapped`], [`MapError::LargePage`], [`MapError::NoMemory`], and
+    /// [`MapError::Page`] where a page is free or its `pp_ref` would overflow. Nothing has changed
+    /// then.
     pub fn map_range(
         &mut self,
         pgdir: PhysAddr,
@@ -99,8 +100,11 @@ impl<M: Machine> Pmap<M> {
     ) -> Result<(), MapError> {
         Self::check_range(va, size)?;
         let in_format = pa.as_u64().checked_add(size).is_some_and(|end| end <= M::Format::PA_END);
-        if !pa.is_aligned(PGSIZE) || !in_format {
+        if !pa.is_aligned(PGSIZE) {
             return Err(MapError::Misaligned { va });
+        }
+        if !in_format {
+            return Err(MapError::BeyondPhysical { pa });
         }
         let span = Span { va, pa, size };
         if self.tables_to_map(M::Format::ROOT, pgdir, span, sizes)? > self.pages.nfree() {

@@ -252,8 +252,11 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         largest: bool,
     ) -> Result<(), MapError> {
         Self::check_range(va, size)?;
-        if !pa.is_multiple_of(PGSIZE) || pa + size > F::PA_END {
+        if !pa.is_multiple_of(PGSIZE) {
             return Err(MapError::Misaligned { va: VirtAddr::new(va) });
+        }
+        if pa + size > F::PA_END {
+            return Err(MapError::BeyondPhysical { pa: PhysAddr::new(pa) });
         }
         let half = Self::half(space, va);
         self.check_nothing_mapped(space, va, size, pa, largest)?;
