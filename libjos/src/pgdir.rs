@@ -31,14 +31,14 @@ pub enum MapError {
         /// The address that needs the table.
         va: VirtAddr,
     },
-    /// A large page is mapped here.
+    /// A large page is mapped here, whatever was to be done.
     LargePage {
-        /// The address asked for.
+        /// The address asked for; of a range, the first that lies in a large page.
         va: VirtAddr,
         /// Bytes of the page that is in the way.
         size: u64,
     },
-    /// Something else is mapped here already.
+    /// A page of the smallest size is mapped here already.
     AlreadyMapped {
         /// The first such address.
         va: VirtAddr,

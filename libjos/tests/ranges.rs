@@ -193,6 +193,10 @@ fn a_failed_map_changes_nothing<L: MemLayout, F: Format + Mmu>() {
     assert_eq!((needed, pmap.pages.nfree()), (3 + F::LEVELS as usize - 2, 0));
 
     // What is mapped already is left alone, whatever its size; so is all before it.
+    let _ = pmap.unmap_range(pgdir, VirtAddr::new(large), large).unwrap().flush(&mut pmap.machine);
+    pmap.prune(pgdir, VirtAddr::new(large));
+    let pa = device::<L>();
+    pmap.map_range(pgdir, VirtAddr::new(large), large, pa, Perm::URW, Largest).unwrap();
     let before = state(&pmap);
     let mapped = VirtAddr::new(large - PGSIZE);
     let error = pmap.map_range(
@@ -204,6 +208,18 @@ fn a_failed_map_changes_nothing<L: MemLayout, F: Format + Mmu>() {
         Largest,
     );
     assert_eq!(error, Err(MapError::AlreadyMapped { va: mapped }));
+    // A large page is called so, whether one of its size was to be mapped or a small one.
+    for (offset, size, sizes) in [
+        (0, large, Largest),
+        (0, 2 * large, Largest),
+        (0, large, Smallest),
+        (0, PGSIZE, Largest),
+        (3 * PGSIZE, large, Largest),
+    ] {
+        let va = VirtAddr::new(large + offset);
+        let error = MapError::LargePage { va, size: large };
+        assert_eq!(pmap.map_range(pgdir, va, size, pa, Perm::UR, sizes), Err(error));
+    }
     assert_eq!(state(&pmap), before);
 }
 

@@ -59,9 +59,7 @@ impl<M: Machine> Pmap<M> {
                     Entry::Table { pa, .. } => {
                         tables += self.tables_to_map(level - 1, pa, part, sizes)?;
                     }
-                    _ if self.fits(level, &span, sizes) => {
-                        return Err(MapError::AlreadyMapped { va: span.va });
-                    }
+                    _ if level == 0 => return Err(MapError::AlreadyMapped { va: span.va }),
                     _ => return Err(MapError::LargePage { va: span.va, size: page_size }),
                 }
             }

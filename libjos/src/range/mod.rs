@@ -86,9 +86,9 @@ impl<M: Machine> Pmap<M> {
     /// # Errors
     ///
     /// [`MapError::Misaligned`], [`MapError::NonCanonical`], [`MapError::BeyondPhysical`],
-    /// [`MapError::AlreadyMapped`], [`MapError::LargePage`], [`MapError::NoMemory`], and
-    /// [`MapError::Page`] where a page is free or its `pp_ref` would overflow. Nothing has changed
-    /// then.
+    /// [`MapError::AlreadyMapped`] or [`MapError::LargePage`] for the first page that is in the
+    /// way, according to its size, [`MapError::NoMemory`], and [`MapError::Page`] where a page is
+    /// free or its `pp_ref` would overflow. Nothing has changed then.
     pub fn map_range(
         &mut self,
         pgdir: PhysAddr,

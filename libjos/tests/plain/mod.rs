@@ -259,7 +259,7 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
             return Err(MapError::BeyondPhysical { pa: PhysAddr::new(pa) });
         }
         let half = Self::half(space, va);
-        self.check_nothing_mapped(space, va, size, pa, largest)?;
+        self.check_nothing_mapped(space, va, size)?;
         // By leaves from the left. Absurdly many end as soon as the tables are too many.
         let (mut leaves, mut tables) = (vec![], BTreeSet::new());
         let mut done = 0;
@@ -285,33 +285,19 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         Ok(())
     }
 
-    /// The first page that is in the way of a range decides about the error: it is a large page,
-    /// or else something of the size that would have been mapped there.
-    fn check_nothing_mapped(
-        &self,
-        space: usize,
-        va: u64,
-        size: u64,
-        pa: u64,
-        largest: bool,
-    ) -> Result<(), MapError> {
+    /// The first page that is in the way of a range decides about the error: it is a large page, or
+    /// one of the smallest size.
+    fn check_nothing_mapped(&self, space: usize, va: u64, size: u64) -> Result<(), MapError> {
         let half = Self::half(space, va);
         let here = self.leaf(space, va).filter(|_| size > 0).map(|(_, level, _)| (va, level));
         let next = self.spaces[half].leaves.range(va..va + size).next();
         let Some((at, level)) = here.or(next.map(|(at, (level, _))| (*at, *level))) else {
             return Ok(());
         };
-        let (page, done) = (page_size::<F>(level), at - va);
-        let same_size = level == 0
-            || largest
-                && self.leaf_levels & 1 << level != 0
-                && at.is_multiple_of(page)
-                && (pa + done).is_multiple_of(page)
-                && size - done >= page;
         let va = VirtAddr::new(at);
-        Err(match same_size {
-            true => MapError::AlreadyMapped { va },
-            false => MapError::LargePage { va, size: page },
+        Err(match level {
+            0 => MapError::AlreadyMapped { va },
+            _ => MapError::LargePage { va, size: page_size::<F>(level) },
         })
     }
 
