@@ -274,9 +274,26 @@ fn protection_keeps_marks_and_finds_holes<L: MemLayout, F: Format + Mmu>() {
     assert_eq!(pmap.machine.probe_load(va), Ok(7));
     assert!(pmap.machine.probe_store(va, 8).is_err(), "a stale TLB lets the write through");
 
+    let refused = |pmap: &mut Sim<L, F>, va, size, hole| {
+        let before = state(pmap);
+        let error = pmap.protect_range(pgdir, va, size, Perm::KRW).unwrap_err();
+        assert_eq!(error, MapError::NotMapped { va: hole });
+        assert_eq!(state(pmap), before);
+    };
+    refused(&mut pmap, va, 2 * PGSIZE, va + PGSIZE);
+    let below = VirtAddr::new(large - PGSIZE);
+    refused(&mut pmap, below, 2 * PGSIZE, below);
+    // A hole between two pages, and one behind a large page that the range begins in.
+    pmap.map_range(pgdir, va + 2 * PGSIZE, PGSIZE, device::<L>(), Perm::KR, Smallest).unwrap();
+    refused(&mut pmap, va, 3 * PGSIZE, va + PGSIZE);
+    let next = va + large;
+    pmap.map_range(pgdir, next, large, device::<L>(), Perm::KR, Largest).unwrap();
+    refused(&mut pmap, next + PGSIZE, large, next + large);
+    // No pages are all mapped, wherever.
     let before = state(&pmap);
-    let error = pmap.protect_range(pgdir, va, 2 * PGSIZE, Perm::KRW).unwrap_err();
-    assert_eq!(error, MapError::NotMapped { va: va + PGSIZE });
+    for va in [va + PGSIZE, next + PGSIZE] {
+        pmap.protect_range(pgdir, va, 0, Perm::KRW).unwrap().flush(&mut pmap.machine);
+    }
     assert_eq!(state(&pmap), before);
 }
 

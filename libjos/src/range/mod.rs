@@ -1,9 +1,12 @@
 //! Ranges: `boot_map_region`, and mapping, unmapping and protecting any range of pages.
 //!
-//! Each operation visits a table once, and works on runs of its entries. It first finds out
-//! whether it can succeed, and how many tables it takes; then it does its work, which cannot
-//! fail. So an error always leaves everything as it was. Large pages are used where they fit, and
-//! split where a part of one is to change.
+//! An operation is at most two passes over the tables of its range. The first finds out whether it
+//! can succeed, and how many tables it takes: mapping counts the tables that are missing,
+//! protecting looks for holes, and unmapping, which holes do not stop, has no such pass. The second
+//! does the work, which cannot fail; so an error always leaves everything as it was. Each pass
+//! visits a table once, and works on runs of its entries. Beside that the two ends of a range are
+//! looked up from the root, where large pages are split that reach over them. Large pages are
+//! used where they fit.
 //!
 //! Here are the operations; how a range is mapped is in `map.rs`, what is done to what is mapped in
 //! `change.rs`, splitting and merging in `large.rs`.
@@ -195,14 +198,15 @@ impl<M: Machine> Pmap<M> {
 
     /// There is no hole in the range.
     fn check_mapped(&self, pgdir: PhysAddr, va: VirtAddr, size: u64) -> Result<(), MapError> {
+        let last = va + size.saturating_sub(1);
         let mut mapped = 0; // bytes from `va` on
-        while mapped < size {
-            let va = va + mapped;
-            let leaf = leaves::<M::Format, M>(&self.machine, pgdir, va, va).next();
-            let leaf = leaf.ok_or(MapError::NotMapped { va })?;
-            mapped += leaf.size - (va - leaf.va);
+        for leaf in leaves::<M::Format, M>(&self.machine, pgdir, va, last) {
+            if leaf.va > va + mapped {
+                break;
+            }
+            mapped = leaf.last() - va + 1;
         }
-        Ok(())
+        if mapped < size { Err(MapError::NotMapped { va: va + mapped }) } else { Ok(()) }
     }
 
     /// Whether a processor may be using what `pgdir` maps in the `size` bytes at `va`: all of it, or
