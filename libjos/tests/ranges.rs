@@ -7,7 +7,7 @@ use layout::{Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
 use libjos::addr::{PhysAddr, VirtAddr};
 use libjos::format::{Format, Geometry, Perm};
 use libjos::i386::I386;
-use libjos::machine::Machine;
+use libjos::machine::{Machine, PhysMem};
 use libjos::mappings::{Mapping, leaves, runs, steps};
 use libjos::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator};
 use libjos::pgdir::MapError;
@@ -80,6 +80,7 @@ on_every_format! {
     bad_ranges_are_refused
     tables_below_others_are_counted_before
     the_first_frame_does_not_follow_the_last
+    new_tables_map_what_they_should_and_nothing_else
 }
 
 fn the_largest_pages_that_fit<L: MemLayout, F: Format + Mmu>() {
@@ -424,6 +425,45 @@ fn tables_below_others_are_counted_before<L: MemLayout, F: Format + Mmu>() {
         pmap.pages.page_free(taken.pop().unwrap());
     }
     pmap.map_range(pgdir, far, PGSIZE, pa, Perm::UR, Smallest).unwrap();
+}
+
+/// Whatever was in the frames that become tables, and however much of a table is used.
+fn new_tables_map_what_they_should_and_nothing_else<L: MemLayout, F: Format + Mmu>() {
+    let mut pmap = booted::<L, F>();
+    let (pgdir, large) = (pmap.kern_pgdir(), F::page_size(1));
+    // All free pages look like tables full of entries.
+    let frames: Vec<Frame> = take_all(&mut pmap);
+    for frame in frames.iter().rev() {
+        let pa = pmap.pages.page2pa(*frame);
+        for offset in (0..PGSIZE).step_by(8) {
+            pmap.machine.store(pa + offset, 0x0000_1067_0000_1067_u64);
+        }
+        pmap.pages.page_free(*frame);
+    }
+    // What the second table from below maps, where there is one that is not the root.
+    let next = if F::LEVELS > 2 { F::page_size(2) } else { 8 * large };
+    for (start, size, sizes) in [
+        // Wholly by large pages, by tables, by large pages between small ones.
+        (next, next, Largest),
+        (next, 4 * large, Smallest),
+        (next + 3 * large - PGSIZE, 2 * large + 2 * PGSIZE, Largest),
+        // From the first entry on, up to the last, over the boundary of two tables.
+        (next, 2 * large, Largest),
+        (2 * next - 2 * large, 2 * large, Largest),
+        (2 * next - large, 2 * large, Largest),
+        (2 * next - PGSIZE, 2 * PGSIZE, Smallest),
+    ] {
+        let (va, pa) = (VirtAddr::new(start), device::<L>() + start % large);
+        pmap.map_range(pgdir, va, size, pa, Perm::URW, sizes).unwrap();
+        let runs = runs::<F, _>(&pmap.machine, pgdir, VirtAddr::new(0), VirtAddr::new(L::UTOP - 1));
+        let found: Vec<_> = runs.map(|run| (run.va, run.pa, run.size)).collect();
+        assert_eq!(found, [(va, pa, size)]);
+        let _ = pmap.unmap_range(pgdir, va, size).unwrap().flush(&mut pmap.machine);
+        for at in (start..start + size).step_by(large as usize).chain([start + size - PGSIZE]) {
+            pmap.prune(pgdir, VirtAddr::new(at));
+        }
+        assert_eq!(pmap.pages.nfree(), frames.len(), "the tables are free again");
+    }
 }
 
 /// Though on i386 the one's entry and a page more make the other's.

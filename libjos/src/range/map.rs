@@ -11,6 +11,24 @@ use crate::pgdir::{MapError, WordOf};
 use crate::pmap::Pmap;
 use crate::word::Word;
 
+/// What a range is mapped to.
+pub(crate) trait Source<M: Machine> {
+    /// Writes the `count` entries of `level` from `at` on, which are neighbours in one table, and
+    /// neighbours in the range of those written before. By the range, the first leads to `pa`.
+    fn put(&mut self, pmap: &mut Pmap<M>, level: u32, at: PhysAddr, pa: PhysAddr, count: usize);
+}
+
+/// What the range says: neighbours in physical memory, all with these permissions.
+pub(crate) struct Neighbours(pub(crate) Perm);
+
+impl<M: Machine> Source<M> for Neighbours {
+    #[inline]
+    fn put(&mut self, pmap: &mut Pmap<M>, level: u32, at: PhysAddr, pa: PhysAddr, count: usize) {
+        let first = M::Format::leaf(level, pa, self.0);
+        pmap.machine.store_run(at, first, Pmap::<M>::leaf_step(level), count);
+    }
+}
+
 impl<M: Machine> Pmap<M> {
     /// Whether `span` can begin with a page of `level`'s size.
     fn fits(&self, level: u32, span: &Span, sizes: PageSizes) -> bool {
@@ -94,14 +112,14 @@ impl<M: Machine> Pmap<M> {
         Ok(self.pages.count_run(span.pa, counted)?)
     }
 
-    /// Maps `span` in the table of `level` at `table`, which maps all of its addresses.
-    /// [`tables_to_map`](Self::tables_to_map) has said that this can be done.
-    pub(super) fn map_in(
+    /// Maps `span` to what `source` gives, in the table of `level` at `table`, which maps all of its
+    /// addresses. [`tables_to_map`](Self::tables_to_map) has said that this can be done.
+    pub(crate) fn map_in(
         &mut self,
         level: u32,
         table: PhysAddr,
         mut span: Span,
-        perm: Perm,
+        source: &mut impl Source<M>,
         sizes: PageSizes,
     ) {
         let page_size = M::Format::page_size(level);
@@ -116,15 +134,14 @@ impl<M: Machine> Pmap<M> {
                 }
             }
             if count > 0 {
-                let first = M::Format::leaf(level, span.pa, perm);
-                self.machine.store_run(at, first, Self::leaf_step(level), count);
+                source.put(self, level, at, span.pa, count);
                 span.advance(count as u64 * page_size);
                 continue;
             }
             let part = span.within(page_size, 1);
             match M::Format::decode(level, self.machine.load(at)) {
-                Entry::Table { pa, .. } => self.map_in(level - 1, pa, part, perm, sizes),
-                _ => self.map_in_new_table(level, at, part, perm, sizes),
+                Entry::Table { pa, .. } => self.map_in(level - 1, pa, part, source, sizes),
+                _ => self.map_in_new_table(level, at, part, source, sizes),
             }
             span.advance(part.size);
         }
@@ -136,32 +153,57 @@ impl<M: Machine> Pmap<M> {
         level: u32,
         at: PhysAddr,
         span: Span,
-        perm: Perm,
+        source: &mut impl Source<M>,
         sizes: PageSizes,
     ) {
-        // The last level's entries are all written below.
-        let flags = if level == 1 { AllocFlags::empty() } else { ALLOC_ZERO };
+        // Of a page table, and of what is filled wholly, all entries are written below.
+        let is_filled = level == 1 || Self::entries_of(level - 1, &span) == M::Format::ENTRIES;
+        let flags = if is_filled { AllocFlags::empty() } else { ALLOC_ZERO };
         let Some(table) = self.alloc_table(flags) else {
             unreachable!("tables_to_map has counted the free pages")
         };
         let pa = self.pages.page2pa(table);
         match level {
-            1 => self.fill_page_table(pa, &span, perm),
-            _ => self.map_in(level - 1, pa, span, perm, sizes),
+            1 => self.fill_page_table(pa, &span, source),
+            _ => self.fill_table(level - 1, pa, span, source, sizes),
         }
         self.machine.store(at, M::Format::table(pa));
     }
 
+    /// Writes the entries of a new table of `level`, which is not the last, that map `span`, with
+    /// new tables below: as [`map_in`](Self::map_in), but nothing is read.
+    fn fill_table(
+        &mut self,
+        level: u32,
+        table: PhysAddr,
+        mut span: Span,
+        source: &mut impl Source<M>,
+        sizes: PageSizes,
+    ) {
+        let page_size = M::Format::page_size(level);
+        while span.size > 0 {
+            let at = M::Format::entry(level, table, span.va);
+            let mut part = span.within(page_size, 1);
+            if self.fits(level, &span, sizes) {
+                let count = Self::pages_here(level, &span);
+                source.put(self, level, at, span.pa, count);
+                part.size = count as u64 * page_size;
+            } else {
+                self.map_in_new_table(level, at, part, source, sizes);
+            }
+            span.advance(part.size);
+        }
+    }
+
     /// Writes all entries of a new page table: what `span` maps, and zeros around it.
     #[inline]
-    fn fill_page_table(&self, table: PhysAddr, span: &Span, perm: Perm) {
+    fn fill_page_table(&mut self, table: PhysAddr, span: &Span, source: &mut impl Source<M>) {
         let zero = WordOf::<M>::ZERO;
         let start = M::Format::index(0, span.va);
         let end = start + Self::pages_here(0, span);
         let entry = |index: usize| table + index as u64 * WordOf::<M>::BYTES;
-        let first = M::Format::leaf(0, span.pa, perm);
         self.machine.store_run(table, zero, zero, start);
-        self.machine.store_run(entry(start), first, Self::leaf_step(0), end - start);
+        source.put(self, 0, entry(start), span.pa, end - start);
         self.machine.store_run(entry(end), zero, zero, M::Format::ENTRIES - end);
     }
 

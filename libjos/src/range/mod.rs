@@ -27,6 +27,7 @@ use crate::pmap::Pmap;
 use crate::removal::{Flush, Removal};
 use crate::word::Word;
 use change::{Protect, Unmap};
+use map::Neighbours;
 
 /// By what pages a range is mapped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,7 +40,7 @@ pub enum PageSizes {
 
 /// `size` bytes at `va`, and where in physical memory they lead; whole pages.
 #[derive(Clone, Copy, Debug)]
-struct Span {
+pub(crate) struct Span {
     va: VirtAddr,
     pa: PhysAddr,
     size: u64,
@@ -114,7 +115,7 @@ impl<M: Machine> Pmap<M> {
             return Err(MapError::NoMemory { va });
         }
         self.count_range(span)?;
-        self.map_in(M::Format::ROOT, pgdir, span, perm, sizes);
+        self.map_in(M::Format::ROOT, pgdir, span, &mut Neighbours(perm), sizes);
         Ok(())
     }
 
