@@ -12,7 +12,8 @@ use layout::{MemLayout, PGSIZE};
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::format::{Entry, Format, Leaf, Perm};
 use crate::machine::Machine;
-use crate::pages::{AllocFlags, Frame, PageAllocator, PageError};
+use crate::mappings::Mapping;
+use crate::pages::{AllocFlags, Frame, PageAllocator};
 use crate::pgdir::MapError;
 use crate::pmap::Pmap;
 use crate::removal::Flush;
@@ -31,23 +32,24 @@ impl<M: Machine> Pmap<M> {
     /// `pp_ref` would overflow. Nothing has changed then.
     pub fn uvmcow(&mut self, old: PhysAddr, new: PhysAddr, sz: u64) -> Result<Flush, UvmError> {
         let end = Self::user_end(sz, M::Layout::UTOP)?;
-        let tables = self.tables_for_pages(new, self.user_pages(old, end).map(|page| page.va))?;
-        if tables > self.pages.nfree() {
-            return Err(UvmError::NoMemory { va: VirtAddr::new(0) });
+        let stays = |pmap: &Self, leaf: &Mapping| !pmap.becomes_cow(leaf);
+        let tables = self.tables_to_duplicate(old, new, end, stays)?;
+        self.check_free(tables, old, end)?;
+        let large = |leaf: &Mapping| leaf.largest > PGSIZE && self.becomes_cow(leaf);
+        if let Some(leaf) = self.user_leaves(old, end).find(large) {
+            return Err(MapError::LargePage { va: leaf.va, size: leaf.largest }.into());
         }
-        self.check_shareable(old, end)?;
+        self.check_countable(old, end, |_| true)?;
         let mut flush = Flush::new(self.loaded == Some(old));
-        let mut at = VirtAddr::new(0);
-        while let Some(page) = self.next_page(old, at, end) {
-            let mut perm = page.perm;
-            if self.becomes_cow(&page) {
+        self.duplicate(old, new, end, stays, |pmap, at, old_at, page| {
+            let UserPage { va, pa, mut perm, .. } = page;
+            if perm.contains(Perm::W) && pmap.is_ram(pa) {
                 perm = (perm - Perm::W) | Perm::COW;
-                self.set_perm(old, page.va, perm);
-                flush.add(page.va);
+                pmap.set_perm(old_at, perm);
+                flush.add(va);
             }
-            self.share_counted(new, &page, perm);
-            at = page.va + PGSIZE;
-        }
+            pmap.share_at(at, pa, perm);
+        });
         Ok(flush)
     }
 
@@ -70,7 +72,7 @@ impl<M: Machine> Pmap<M> {
         let frame = self.cow_frame(&page, va)?;
         let perm = (page.perm - Perm::COW) | Perm::W;
         if self.pages.pp_ref(frame) == 1 {
-            self.set_perm(pgdir, va, perm);
+            self.set_perm(self.walk(pgdir, va).at, perm);
             self.tlb_invalidate(pgdir, va);
             return Ok(());
         }
@@ -92,36 +94,17 @@ impl<M: Machine> Pmap<M> {
         frame.ok_or(UvmError::NoAccess { va })
     }
 
-    /// Whether a page is to become copy-on-write when it is shared.
-    fn becomes_cow(&self, page: &UserPage) -> bool {
-        page.perm.contains(Perm::W) && self.is_ram(page.pa)
+    /// Whether a page is to become copy-on-write when it is shared: a large one too, though it
+    /// cannot.
+    fn becomes_cow(&self, leaf: &Mapping) -> bool {
+        leaf.perm.contains(Perm::W) && self.holds_ram(leaf)
     }
 
-    /// The pages below `end` can be shared: those to become copy-on-write are small, and no
-    /// `pp_ref` can overflow, even if all of them were one frame.
-    fn check_shareable(&self, pgdir: PhysAddr, end: VirtAddr) -> Result<(), MapError> {
-        let npages = self.user_pages(pgdir, end).count();
-        for page in self.user_pages(pgdir, end) {
-            let UserPage { va, pa, leaf_size, .. } = page;
-            if self.becomes_cow(&page) && leaf_size > PGSIZE {
-                return Err(MapError::LargePage { va, size: leaf_size });
-            }
-            if let Some(frame) = self.pages.pa2page(pa)
-                && npages > (u32::MAX - self.pages.pp_ref(frame)) as usize
-            {
-                return Err(PageError::Overflow { pa }.into());
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives the small page that is mapped at `va` the permissions `perm`. Accessed and dirty bits
+    /// Gives the small page whose entry is at `at` the permissions `perm`. Accessed and dirty bits
     /// stay.
-    fn set_perm(&mut self, pgdir: PhysAddr, va: VirtAddr, perm: Perm) {
-        let stop = self.walk(pgdir, va);
-        if let Entry::Leaf(leaf) = stop.entry {
-            let entry = M::Format::encode(stop.level, &Leaf { perm, ..leaf });
-            self.machine.store(stop.at, entry);
+    fn set_perm(&mut self, at: PhysAddr, perm: Perm) {
+        if let Entry::Leaf(leaf) = M::Format::decode(0, self.machine.load(at)) {
+            self.machine.store(at, M::Format::encode(0, &Leaf { perm, ..leaf }));
         }
     }
 }

@@ -92,6 +92,7 @@ mod check_page;
 pub mod check_pages;
 pub mod copy;
 pub mod cow;
+mod duplicate;
 pub mod explain;
 pub mod format;
 #[expect(unsafe_code)]

@@ -6,7 +6,7 @@
 
 use core::marker::PhantomData;
 
-use crate::addr::{PhysAddr, VirtAddr};
+use crate::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::format::{Entry, Format, Geometry, Leaf, Perm};
 use crate::machine::PhysMem;
 use crate::word::Word;
@@ -94,6 +94,11 @@ impl Mapping {
         self.va + (self.size - 1)
     }
 
+    /// The frames that it leads to, one by one.
+    pub(crate) fn pages(&self) -> impl Iterator<Item = PhysAddr> + use<> {
+        PhysRange::from_size(self.pa, self.size).pages()
+    }
+
     /// Takes `next` in, if it goes on where this ends, in both address spaces and with the same
     /// permissions.
     fn merge(&mut self, next: &Self) -> bool {
@@ -109,7 +114,7 @@ impl Mapping {
     }
 }
 
-/// A table that [`Leaves`] is going through.
+/// A table that a [`Cursor`] is going through.
 #[derive(Clone, Copy, Debug, Default)]
 struct Frame {
     table: PhysAddr,
@@ -121,10 +126,10 @@ struct Frame {
     allows: Perm,
 }
 
-/// All pages that are mapped between two addresses, in order of address. [`leaves`] makes it.
-#[derive(Debug)]
-pub struct Leaves<'a, F, Mem> {
-    mem: &'a Mem,
+/// A place among the pages that are mapped between two addresses: what [`Leaves`] goes on from. It
+/// borrows no memory, so that other tables can be changed between two steps.
+#[derive(Clone, Debug)]
+pub(crate) struct Cursor<F> {
     pgdir: PhysAddr,
     /// The last address of interest.
     last: VirtAddr,
@@ -137,6 +142,13 @@ pub struct Leaves<'a, F, Mem> {
     format: PhantomData<fn() -> F>,
 }
 
+/// All pages that are mapped between two addresses, in order of address. [`leaves`] makes it.
+#[derive(Debug)]
+pub struct Leaves<'a, F, Mem> {
+    mem: &'a Mem,
+    cursor: Cursor<F>,
+}
+
 /// The pages mapped at any address of `[first, last]` by the tables of format `F` from the root
 /// at `pgdir`. What a directory's entry for itself shows is left out.
 pub fn leaves<F: Format, Mem: PhysMem>(
@@ -145,12 +157,7 @@ pub fn leaves<F: Format, Mem: PhysMem>(
     first: VirtAddr,
     last: VirtAddr,
 ) -> Leaves<'_, F, Mem> {
-    let mut frames = [Frame::default(); MAX_LEVELS];
-    let index = F::index(F::ROOT, first);
-    frames[F::ROOT as usize] =
-        Frame { table: pgdir, base: VirtAddr::new(0), index, allows: Perm::all() };
-    let level = (first <= last).then_some(F::ROOT);
-    Leaves { mem, pgdir, last, first, frames, level, format: PhantomData }
+    Leaves { mem, cursor: Cursor::new(pgdir, first, last) }
 }
 
 /// As [`leaves`], with neighbours that go on in both address spaces with the same permissions
@@ -173,6 +180,23 @@ impl<F: Format, Mem: PhysMem> Iterator for Leaves<'_, F, Mem> {
     type Item = Mapping;
 
     fn next(&mut self) -> Option<Mapping> {
+        self.cursor.next(self.mem).map(|(_, leaf)| leaf)
+    }
+}
+
+impl<F: Format> Cursor<F> {
+    /// Before the first page that is mapped at any address of `[first, last]`, as [`leaves`].
+    pub(crate) fn new(pgdir: PhysAddr, first: VirtAddr, last: VirtAddr) -> Self {
+        let mut frames = [Frame::default(); MAX_LEVELS];
+        let index = F::index(F::ROOT, first);
+        frames[F::ROOT as usize] =
+            Frame { table: pgdir, base: VirtAddr::new(0), index, allows: Perm::all() };
+        let level = (first <= last).then_some(F::ROOT);
+        Self { pgdir, last, first, frames, level, format: PhantomData }
+    }
+
+    /// The next page, of any size, and where its entry is.
+    pub(crate) fn next(&mut self, mem: &impl PhysMem) -> Option<(PhysAddr, Mapping)> {
         loop {
             let level = self.level?;
             let frame = &mut self.frames[level as usize];
@@ -187,8 +211,8 @@ impl<F: Format, Mem: PhysMem> Iterator for Leaves<'_, F, Mem> {
                 self.level = None;
                 continue;
             }
-            let word = self.mem.load::<F::Word>(table + index as u64 * F::Word::BYTES);
-            match F::decode(level, word) {
+            let at = table + index as u64 * F::Word::BYTES;
+            match F::decode(level, mem.load(at)) {
                 Entry::Absent => {}
                 Entry::Table { pa, .. } if pa == self.pgdir => {}
                 Entry::Table { pa, allows: here } => {
@@ -202,7 +226,8 @@ impl<F: Format, Mem: PhysMem> Iterator for Leaves<'_, F, Mem> {
                 Entry::Leaf(Leaf { pa, perm, .. }) => {
                     let size = F::page_size(level);
                     let perm = perm & allows;
-                    return Some(Mapping { va, pa, size, perm, smallest: size, largest: size });
+                    let leaf = Mapping { va, pa, size, perm, smallest: size, largest: size };
+                    return Some((at, leaf));
                 }
             }
         }

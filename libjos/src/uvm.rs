@@ -1,6 +1,7 @@
 //! User memory, as xv6 has it: grown and shrunk ([`uvmalloc`](Pmap::uvmalloc),
-//! [`uvmdealloc`](Pmap::uvmdealloc), [`sbrk`](Pmap::sbrk)), copied ([`uvmcopy`](Pmap::uvmcopy)),
-//! and kept from the user where a guard page is wanted ([`clearpteu`](Pmap::clearpteu)).
+//! [`uvmdealloc`](Pmap::uvmdealloc), [`sbrk`](Pmap::sbrk)), and kept from the user where a guard
+//! page is wanted ([`clearpteu`](Pmap::clearpteu)). [`uvmcopy`](Pmap::uvmcopy), which copies it, is
+//! in `duplicate.rs`.
 //!
 //! It lies from address 0 up to its size in bytes. Its page directory comes from
 //! [`uvmcreate`](Pmap::uvmcreate). As in [`range`](crate::range), each operation first finds out
@@ -12,13 +13,13 @@ use core::fmt;
 use layout::{MemLayout, PGSIZE, page_round_up};
 
 use crate::addr::{PhysAddr, VirtAddr};
-use crate::format::{Entry, Geometry, Perm};
+use crate::format::{Format, Geometry, Perm};
 use crate::machine::Machine;
-use crate::mappings::{MAX_LEVELS, leaves};
-use crate::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator};
+use crate::mappings::leaves;
+use crate::pages::{ALLOC_ZERO, AllocFlags, PageAllocator};
 use crate::pgdir::MapError;
 use crate::pmap::Pmap;
-use crate::range::PageSizes;
+use crate::range::{PageSizes, Source, Span};
 use crate::removal::{Flush, Removal};
 
 /// Why user memory cannot be changed or reached as asked.
@@ -26,7 +27,7 @@ use crate::removal::{Flush, Removal};
 pub enum UvmError {
     /// There are not enough free pages.
     NoMemory {
-        /// The first address that was to get one.
+        /// The first address that was to be mapped.
         va: VirtAddr,
     },
     /// User memory cannot begin below 0, nor reach so far up.
@@ -108,19 +109,15 @@ impl<M: Machine> Pmap<M> {
         if newsz < oldsz {
             return Ok(oldsz);
         }
-        let end = Self::user_end(newsz, M::Layout::USTACKTOP)?.as_u64();
-        let start = Self::user_end(oldsz, M::Layout::USTACKTOP)?.as_u64();
-        let pages = || (start..end).step_by(PGSIZE as usize).map(VirtAddr::new);
-        let short = UvmError::NoMemory { va: VirtAddr::new(start) };
-        // Before tables are counted page by page: a size may be absurd.
-        let nfree = (self.pages.nfree() as u64).checked_sub((end - start) / PGSIZE).ok_or(short)?;
-        if self.tables_for_pages(pgdir, pages())? as u64 > nfree {
-            return Err(short);
+        let end = Self::user_end(newsz, M::Layout::USTACKTOP)?;
+        let start = Self::user_end(oldsz, M::Layout::USTACKTOP)?;
+        let span = Span { va: start, pa: PhysAddr::new(0), size: end - start };
+        let (root, sizes) = (M::Format::ROOT, PageSizes::Smallest);
+        let tables = self.tables_to_map(root, pgdir, span, sizes)? as u64;
+        if tables + span.size / PGSIZE > self.pages.nfree() as u64 {
+            return Err(UvmError::NoMemory { va: start });
         }
-        for va in pages() {
-            let frame = self.counted_page(ALLOC_ZERO);
-            self.insert_counted(pgdir, frame, va, Perm::UR | xperm);
-        }
+        self.map_in(root, pgdir, span, &mut NewPages(Perm::UR | xperm), sizes);
         Ok(newsz)
     }
 
@@ -168,36 +165,6 @@ impl<M: Machine> Pmap<M> {
         };
         space.sz = newsz;
         Ok((old_end, removal))
-    }
-
-    /// Copies the user memory of `old`, `sz` bytes, to `new`: what is mapped there gets pages of
-    /// its own in `new` with the same contents and permissions, and holes stay holes. Pages that
-    /// are no RAM, such as a device's, are mapped in both. (For copies made only
-    /// when one side writes: [`uvmcow`](Self::uvmcow).)
-    ///
-    /// # Errors
-    ///
-    /// [`UvmError::NoMemory`]; [`UvmError::Limit`] for a size beyond UTOP; [`UvmError::Map`]
-    /// where something is in the way in `new`. Nothing has changed then.
-    pub fn uvmcopy(&mut self, old: PhysAddr, new: PhysAddr, sz: u64) -> Result<(), UvmError> {
-        let end = Self::user_end(sz, M::Layout::UTOP)?;
-        let tables = self.tables_for_pages(new, self.user_pages(old, end).map(|page| page.va))?;
-        let of_ram = |page: &UserPage| self.is_ram(page.pa);
-        if tables + self.user_pages(old, end).filter(of_ram).count() > self.pages.nfree() {
-            return Err(UvmError::NoMemory { va: VirtAddr::new(0) });
-        }
-        let mut at = VirtAddr::new(0);
-        while let Some(page) = self.next_page(old, at, end) {
-            if self.is_ram(page.pa) {
-                let frame = self.counted_page(AllocFlags::empty());
-                self.copy_frame(page.pa, self.pages.page2pa(frame));
-                self.insert_counted(new, frame, page.va, page.perm);
-            } else {
-                self.share_counted(new, &page, page.perm);
-            }
-            at = page.va + PGSIZE;
-        }
-        Ok(())
     }
 
     /// Takes the page that `va` lies in from the user, and leaves it to the kernel: a guard page,
@@ -248,45 +215,6 @@ impl<M: Machine> Pmap<M> {
         Some(UserPage { va, pa, perm: leaf.perm, leaf_size: leaf.size })
     }
 
-    /// All pages that are mapped below `end`.
-    pub(crate) fn user_pages(
-        &self,
-        pgdir: PhysAddr,
-        end: VirtAddr,
-    ) -> impl Iterator<Item = UserPage> {
-        let first = self.next_page(pgdir, VirtAddr::new(0), end);
-        core::iter::successors(first, move |page| self.next_page(pgdir, page.va + PGSIZE, end))
-    }
-
-    /// Tables that mapping `pages`, which are in order, takes. Nothing may be mapped there.
-    pub(crate) fn tables_for_pages(
-        &self,
-        pgdir: PhysAddr,
-        pages: impl Iterator<Item = VirtAddr>,
-    ) -> Result<usize, MapError> {
-        // The last block of each level's page size for which a table was counted.
-        let mut counted = [None; MAX_LEVELS];
-        let mut tables = 0;
-        for va in pages {
-            let stop = self.walk(pgdir, va);
-            match stop.entry {
-                Entry::Leaf(_) if stop.level == 0 => return Err(MapError::AlreadyMapped { va }),
-                Entry::Leaf(_) => {
-                    let size = M::Format::page_size(stop.level);
-                    return Err(MapError::LargePage { va, size });
-                }
-                _ => {}
-            }
-            for level in 1..=stop.level {
-                let block = Some(va.as_u64() / M::Format::page_size(level));
-                let last = &mut counted[level as usize];
-                tables += usize::from(*last != block);
-                *last = block;
-            }
-        }
-        Ok(tables)
-    }
-
     /// Where user memory of `sz` bytes ends, rounded up to a page, at most `limit`.
     pub(crate) fn user_end(sz: u64, limit: u64) -> Result<VirtAddr, UvmError> {
         match page_round_up(sz) {
@@ -295,26 +223,26 @@ impl<M: Machine> Pmap<M> {
         }
     }
 
-    /// A page of those that the caller has counted.
-    fn counted_page(&mut self, flags: AllocFlags) -> Frame {
-        match self.page_alloc(flags) {
-            Some(frame) => frame,
-            None => unreachable!("the free pages were counted"),
+    /// A page of those that the caller has counted, with `pp_ref` 1.
+    pub(crate) fn counted_page(&mut self, flags: AllocFlags) -> PhysAddr {
+        let Some(frame) = self.page_alloc(flags) else {
+            unreachable!("the free pages were counted")
+        };
+        if let Err(error) = self.pages.page_incref(frame) {
+            unreachable!("page_alloc gave a page that cannot be used: {error}")
         }
+        self.pages.page2pa(frame)
     }
+}
 
-    /// Inserts `frame` where the caller has found nothing in the way and counted the tables.
-    fn insert_counted(&mut self, pgdir: PhysAddr, frame: Frame, va: VirtAddr, perm: Perm) {
-        if let Err(error) = self.page_insert(pgdir, frame, va, perm) {
-            unreachable!("what page_insert takes was counted: {error}")
-        }
-    }
+/// New pages of zeros, with these permissions.
+struct NewPages(Perm);
 
-    /// Maps `page` in `pgdir` too, as [`insert_counted`](Self::insert_counted) does.
-    pub(crate) fn share_counted(&mut self, pgdir: PhysAddr, page: &UserPage, perm: Perm) {
-        let UserPage { va, pa, .. } = *page;
-        if let Err(error) = self.map_range(pgdir, va, PGSIZE, pa, perm, PageSizes::Smallest) {
-            unreachable!("what map_range takes was counted: {error}")
+impl<M: Machine> Source<M> for NewPages {
+    fn put(&mut self, pmap: &mut Pmap<M>, _: u32, at: PhysAddr, _: PhysAddr, count: usize) {
+        for at in Pmap::<M>::entries_from(at, count) {
+            let pa = pmap.counted_page(ALLOC_ZERO);
+            pmap.machine.store(at, M::Format::leaf(0, pa, self.0));
         }
     }
 }

@@ -57,7 +57,7 @@ impl<M: Machine> Pmap<M> {
     }
 
     /// Tables that mapping `span` takes, below the table of `level` at `table`.
-    pub(super) fn tables_to_map(
+    pub(crate) fn tables_to_map(
         &self,
         level: u32,
         table: PhysAddr,
@@ -107,7 +107,7 @@ impl<M: Machine> Pmap<M> {
     }
 
     /// Counts a mapping of each page of `span` that counts.
-    pub(super) fn count_range(&mut self, span: Span) -> Result<(), MapError> {
+    pub(crate) fn count_range(&mut self, span: Span) -> Result<(), MapError> {
         let counted = M::Layout::LOWER_END.saturating_sub(span.va.as_u64()).min(span.size);
         Ok(self.pages.count_run(span.pa, counted)?)
     }
@@ -205,6 +205,11 @@ impl<M: Machine> Pmap<M> {
         self.machine.store_run(table, zero, zero, start);
         source.put(self, 0, entry(start), span.pa, end - start);
         self.machine.store_run(entry(end), zero, zero, M::Format::ENTRIES - end);
+    }
+
+    /// Where the `count` entries from `at` on are, which are in one table.
+    pub(crate) fn entries_from(at: PhysAddr, count: usize) -> impl Iterator<Item = PhysAddr> {
+        (0..count as u64).map(move |i| at + i * WordOf::<M>::BYTES)
     }
 
     /// How many of the `count` entries from `at` on are absent, up to the first that is not.

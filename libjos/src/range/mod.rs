@@ -27,7 +27,7 @@ use crate::pmap::Pmap;
 use crate::removal::{Flush, Removal};
 use crate::word::Word;
 use change::{Protect, Unmap};
-use map::Neighbours;
+pub(crate) use map::{Neighbours, Source};
 
 /// By what pages a range is mapped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,9 +41,9 @@ pub enum PageSizes {
 /// `size` bytes at `va`, and where in physical memory they lead; whole pages.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
-    va: VirtAddr,
-    pa: PhysAddr,
-    size: u64,
+    pub(crate) va: VirtAddr,
+    pub(crate) pa: PhysAddr,
+    pub(crate) size: u64,
 }
 
 impl Span {
