@@ -4,7 +4,7 @@ use layout::{MB, MemLayout, PGSIZE};
 use libjos::addr::{PhysAddr, VirtAddr};
 use libjos::format::{Format, Geometry, Perm};
 use libjos::machine::{Fault, Machine, PhysMem};
-use libjos::pages::{AllocFlags, PageAllocator};
+use libjos::pages::{AllocFlags, PageAllocator, PageError, PageInfo};
 use libjos::pgdir::MapError;
 use libjos::range::PageSizes::{Largest, Smallest};
 use libjos::sim::mmu::Mmu;
@@ -24,6 +24,10 @@ on_every_format! {
     a_copy_is_a_copy
     a_copy_fails_whole
     a_guard_page_is_the_kernels
+    large_pages_of_devices_stay_large
+    a_shortage_is_told_of_the_first_page
+    a_device_that_cannot_be_counted_is_an_error
+    new_tables_of_user_memory_are_filled_wholly
 }
 
 fn memory_grows_and_shrinks_by_whole_pages<L: MemLayout, F: Format + Mmu>() {
@@ -235,6 +239,126 @@ fn a_guard_page_is_the_kernels<L: MemLayout, F: Format + Mmu>() {
     assert_eq!(perms, expected);
     for va in [3 * PGSIZE, L::UTOP, L::UPAGES, u64::MAX].map(VirtAddr::new) {
         assert_eq!(pmap.clearpteu(pgdir, va).unwrap_err(), UvmError::NoAccess { va });
+    }
+}
+
+/// What is no RAM is not copied, nor split: where the processor has large pages, and as far as they
+/// go.
+fn large_pages_of_devices_stay_large<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, old) = with_space::<L, F>();
+    let (large, device) = (F::page_size(1), PhysAddr::new(L::PHYS_BASE + 1024 * MB));
+    // A page of RAM, a hole, two large pages with other permissions than the third, which lies
+    // elsewhere; behind them, small pages of the device and RAM by turns.
+    pmap.uvmalloc(old, large - PGSIZE, large, Perm::W).unwrap();
+    let at = |n: u64| VirtAddr::new(n * large);
+    pmap.map_range(old, at(2), 2 * large, device, Perm::URW, Largest).unwrap();
+    pmap.map_range(old, at(4), large, device + 2 * large, Perm::UR, Largest).unwrap();
+    pmap.map_range(old, at(5), large, device, Perm::UR, Largest).unwrap();
+    for i in 0..6 {
+        let va = at(6) + i * PGSIZE;
+        match i % 2 {
+            0 => pmap.map_range(old, va, PGSIZE, device, Perm::URW, Smallest).unwrap(),
+            _ => assert!(pmap.uvmalloc(old, va.as_u64(), va.as_u64() + 1, Perm::W).is_ok()),
+        }
+    }
+    let sz = 6 * large + 6 * PGSIZE;
+    let shape = |pmap: &Sim<L, F>, pgdir| {
+        let leaves = user_leaves(pmap, pgdir).into_iter();
+        leaves.map(|leaf| (leaf.va, leaf.size, leaf.perm)).collect::<Vec<_>>()
+    };
+    let (copy, shared) = (pmap.uvmcreate().unwrap(), pmap.uvmcreate().unwrap());
+    let first = VirtAddr::new(large - PGSIZE);
+    let error = UvmError::NoMemory { va: first };
+    let all = [old, copy, shared];
+    let ((), n) = with_each_shortage(&mut pmap, &all, error, |pmap| pmap.uvmcopy(old, copy, sz));
+    assert_eq!(n, 4 + 2 + F::LEVELS as usize - 2, "4 copies, 2 page tables, those above");
+    assert_eq!(shape(&pmap, copy), shape(&pmap, old));
+    for (i, leaf) in user_leaves(&pmap, old).iter().enumerate() {
+        let is_ram = pmap.pages.pa2page(leaf.pa).is_some();
+        let same = user_leaves(&pmap, copy)[i].pa == leaf.pa;
+        assert_eq!((same, is_ram), (i % 2 == 1 || (1..=4).contains(&i), !same), "{leaf:?}");
+    }
+    let (flush, n) =
+        with_each_shortage(&mut pmap, &all, error, |pmap| pmap.uvmcow(old, shared, sz));
+    flush.flush(&mut pmap.machine);
+    assert_eq!(n, 2 + F::LEVELS as usize - 2, "tables alone");
+    assert_eq!(user_leaves(&pmap, shared), user_leaves(&pmap, old));
+
+    // The end of the memory may cut one, and the processor may have none.
+    let cut = pmap.uvmcreate().unwrap();
+    pmap.uvmcopy(old, cut, 2 * large + 3 * PGSIZE).unwrap();
+    let sizes: Vec<u64> = user_leaves(&pmap, cut).iter().map(|leaf| leaf.size).collect();
+    assert_eq!(sizes, [PGSIZE; 4]);
+    let small = pmap.uvmcreate().unwrap();
+    pmap.machine.leaf_levels = 1;
+    pmap.uvmcow(old, small, 5 * large).unwrap().flush(&mut pmap.machine);
+    assert!(user_leaves(&pmap, small).iter().all(|leaf| leaf.size == PGSIZE));
+    assert_eq!(user_leaves(&pmap, small).len() as u64, 1 + 3 * large / PGSIZE);
+    for pgdir in [copy, shared, cut, small] {
+        free_space(&mut pmap, pgdir);
+    }
+}
+
+fn a_shortage_is_told_of_the_first_page<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, old) = with_space::<L, F>();
+    let va = VirtAddr::new(L::UTEXT);
+    pmap.uvmalloc(old, L::UTEXT, L::UTEXT + PGSIZE, Perm::W).unwrap();
+    let new = pmap.uvmcreate().unwrap();
+    let sz = L::UTEXT + 2 * PGSIZE;
+    let _taken = take_all(&mut pmap);
+    assert_eq!(pmap.uvmcopy(old, new, sz), Err(UvmError::NoMemory { va }));
+    assert_eq!(pmap.uvmcow(old, new, sz).unwrap_err(), UvmError::NoMemory { va });
+    let end = VirtAddr::new(L::UTEXT + PGSIZE);
+    let grown = pmap.uvmalloc(old, end.as_u64(), end.as_u64() + 1, Perm::W);
+    assert_eq!(grown, Err(UvmError::NoMemory { va: end }));
+    // Nothing is short where there is nothing, just below the page.
+    assert_eq!(pmap.uvmcopy(old, new, L::UTEXT), Ok(()));
+    assert_eq!(pmap.uvmcopy(old, new, 0), Ok(()));
+    pmap.uvmcow(old, new, L::UTEXT).unwrap().flush(&mut pmap.machine);
+    assert!(user_leaves(&pmap, new).is_empty());
+}
+
+/// A device whose page `pages` describes, since RAM lies on both sides of it: on a PC, below 1 MB.
+fn a_device_that_cannot_be_counted_is_an_error<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, old) = with_space::<L, F>();
+    let pa = PhysAddr::new(L::IOPHYSMEM);
+    let Some(frame) = pmap.pages.pa2page(pa).filter(|_| L::IOPHYSMEM < L::EXTPHYSMEM) else {
+        return; // RISC-V's lie below RAM.
+    };
+    pmap.uvmalloc(old, 0, PGSIZE, Perm::W).unwrap();
+    pmap.map_range(old, VirtAddr::new(PGSIZE), PGSIZE, pa, Perm::URW, Smallest).unwrap();
+    let new = pmap.uvmcreate().unwrap();
+    let info = pmap.pages_memory().start + (frame.index() * size_of::<PageInfo>()) as u64;
+    pmap.machine.store(info + 4, u32::MAX);
+    let before = state(&pmap, &[old, new]);
+    let error = UvmError::Map(MapError::Page(PageError::Overflow { pa }));
+    assert_eq!(pmap.uvmcopy(old, new, 2 * PGSIZE), Err(error));
+    assert_eq!(state(&pmap, &[old, new]), before);
+    // Of the page of RAM none is counted but the copy.
+    pmap.machine.store(info + 4, u32::MAX - 1);
+    pmap.uvmcopy(old, new, 2 * PGSIZE).unwrap();
+    assert_eq!(pmap.pages.pp_ref(frame), u32::MAX);
+}
+
+/// Whatever was in the frames that become tables.
+fn new_tables_of_user_memory_are_filled_wholly<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, pgdir) = with_space::<L, F>();
+    for frame in take_all(&mut pmap).into_iter().rev() {
+        let pa = pmap.pages.page2pa(frame);
+        for offset in (0..PGSIZE).step_by(8) {
+            pmap.machine.store(pa + offset, 0x0000_1067_0000_1067_u64);
+        }
+        pmap.pages.page_free(frame);
+    }
+    let boundary = F::page_size(1);
+    let (start, end) = (boundary - 3 * PGSIZE, boundary + 2 * PGSIZE);
+    pmap.uvmalloc(pgdir, start, end, Perm::W).unwrap();
+    let new = pmap.uvmcreate().unwrap();
+    pmap.uvmcopy(pgdir, new, end).unwrap();
+    let pages: Vec<u64> = (start / PGSIZE..end / PGSIZE).collect();
+    for pgdir in [pgdir, new] {
+        let found = user_pages(&pmap, pgdir).into_iter().map(|(page, _)| page);
+        assert_eq!(found.collect::<Vec<_>>(), pages);
     }
 }
 
