@@ -10,7 +10,8 @@
 //! after that: where a large page of the root's level is split or merged (i386), or
 //! [`prune`](Pmap::prune) takes an empty table away. Other directories follow when they are
 //! switched to, [`switchuvm`](Pmap::switchuvm) sees to that; until then the tables that they
-//! share stay alive, because each link to a table counts in its `pp_ref`.
+//! share stay alive, because each link to a table counts in its `pp_ref`. What another directory
+//! than `kern_pgdir` changes in a root entry of the kernel's half is lost with its next switch.
 
 use layout::MemLayout;
 

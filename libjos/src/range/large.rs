@@ -11,7 +11,8 @@ use crate::removal::Removal;
 impl<M: Machine> Pmap<M> {
     /// Makes the pages around `va` one page of `level`'s size again, where they are that in
     /// pieces: all mapped, to neighbours in physical memory, with the same permissions. It is
-    /// accessed or dirty if any of them was. What comes back holds the table.
+    /// accessed or dirty if any of them was. What comes back holds the table. (In the kernel's half,
+    /// use `kern_pgdir`: see [`range`](super).)
     ///
     /// # Errors
     ///

@@ -8,6 +8,12 @@
 //! looked up from the root, where large pages are split that reach over them. Large pages are
 //! used where they fit.
 //!
+//! The kernel's half is changed by `kern_pgdir`. Most of what another directory does there is the
+//! same, since the tables are; but an entry of the directory itself is its own, and
+//! [`switchuvm`](Pmap::switchuvm) makes it the kernel's again. Such an entry changes where a large
+//! page of the root's level is mapped, unmapped, protected, split or merged (i386), and where a
+//! table is missing that the root would link.
+//!
 //! Here are the operations; how a range is mapped is in `map.rs`, what is done to what is mapped in
 //! `change.rs`, splitting and merging in `large.rs`.
 
@@ -85,7 +91,8 @@ impl<M: Machine> Pmap<M> {
     }
 
     /// Maps `[va, va + size)` to `[pa, pa + size)` with `perm`. Below UTOP each page that `pages`
-    /// describes is counted in its `pp_ref`, in a large page too.
+    /// describes is counted in its `pp_ref`, in a large page too. (In the kernel's half, use
+    /// `kern_pgdir`: see [`range`](self).)
     ///
     /// # Errors
     ///
@@ -120,7 +127,8 @@ impl<M: Machine> Pmap<M> {
     }
 
     /// Unmaps all that is mapped in `[va, va + size)`, splitting large pages at its ends. Page
-    /// tables stay. What comes back must be flushed, and then freed.
+    /// tables stay. What comes back must be flushed, and then freed. (In the kernel's half, use
+    /// `kern_pgdir`: see [`range`](self).)
     ///
     /// # Errors
     ///
@@ -155,7 +163,8 @@ impl<M: Machine> Pmap<M> {
     }
 
     /// Gives all pages of `[va, va + size)` the permissions `perm`, splitting large pages at its
-    /// ends. Accessed and dirty bits stay. What comes back must be flushed.
+    /// ends. Accessed and dirty bits stay. What comes back must be flushed. (In the kernel's half,
+    /// use `kern_pgdir`: see [`range`](self).)
     ///
     /// # Errors
     ///

@@ -143,6 +143,32 @@ fn a_changed_root_entry_arrives_with_the_switch<L: MemLayout, F: Format + Mmu>()
     pmap.check_page_free_list();
 }
 
+/// Where one entry of the directory maps it, that entry is each directory's own: what is changed by
+/// another than `kern_pgdir` is that one's alone, until it is switched to.
+#[test]
+#[cfg_attr(miri, ignore)]
+fn a_large_page_of_the_root_is_the_kernels_to_split() {
+    let mut pmap = booted::<Jos32, I386>();
+    let kern_pgdir = pmap.kern_pgdir();
+    let (va, large) = (VirtAddr::new(Jos32::UENVS), I386::page_size(1));
+    pmap.map_range(kern_pgdir, va, large, PhysAddr::new(1024 * MB), Perm::KRW, Largest).unwrap();
+    let pgdir = pmap.uvmcreate().unwrap();
+    let removal = pmap.unmap_range(pgdir, va, PGSIZE).unwrap();
+    removal.flush(&mut pmap.machine).free(&mut pmap.pages);
+    assert_eq!(pmap.va2pa(pgdir, va), None);
+    assert!(pmap.va2pa(kern_pgdir, va).is_some());
+    let nfree = pmap.pages.nfree();
+    pmap.switchuvm(pgdir);
+    assert!(pmap.va2pa(pgdir, va).is_some(), "as the kernel has it");
+    assert_eq!(pmap.pages.nfree(), nfree + 1, "the table of the parts is free again");
+    // By `kern_pgdir` it is for all.
+    let removal = pmap.unmap_range(kern_pgdir, va, PGSIZE).unwrap();
+    removal.flush(&mut pmap.machine).free(&mut pmap.pages);
+    pmap.switchuvm(pgdir);
+    assert_eq!((pmap.va2pa(pgdir, va), pmap.va2pa(kern_pgdir, va)), (None, None));
+    pmap.check_page_free_list();
+}
+
 fn a_space_is_made_whole_or_not_at_all<L: MemLayout, F: Format + Mmu>() {
     let mut pmap = booted::<L, F>();
     let error = MapError::NoMemory { va: VirtAddr::new(L::UENVS) };
