@@ -249,8 +249,9 @@ impl<M: Machine> Pmap<M> {
         {
             self.machine.store(at, WordOf::<M>::ZERO);
             // The processor may keep upper-level entries that led to the table (Intel SDM
-            // vol. 3A, 4.10.3); flushing any address below it drops them.
-            self.machine.invlpg(va);
+            // vol. 3A, 4.10.3). On RISC-V no flush of an address drops them (privileged spec.,
+            // 12.2.1), and on x86 the table had an address of its own too, in UVPT.
+            self.machine.flush_tlb();
             self.free_table(pa);
         }
         (0..M::Format::ENTRIES).all(|index| self.entry(level, table, index) == Entry::Absent)
