@@ -293,15 +293,6 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             },
             says: "check_kern_pgdir: KERNBASE: ",
         },
-        Fault {
-            name: "the CR0 write dropped",
-            run: |pmap| {
-                pmap.machine.defects.drops_cr0_write = true;
-                pmap.machine.protect_kernel();
-                pmap.check_page_installed_pgdir();
-            },
-            says: "is write protection (CR0.WP) off?",
-        },
         // And others.
         Fault {
             name: "kernel text writable",
@@ -586,6 +577,18 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             says: "is not the kernel stack",
         },
     ];
+    // RISC-V cannot do without write protection.
+    if F::PROCESSOR.is_x86() {
+        faults.push(Fault {
+            name: "the CR0 write dropped",
+            run: |pmap| {
+                pmap.machine.defects.drops_cr0_write = true;
+                pmap.machine.protect_kernel();
+                pmap.check_page_installed_pgdir();
+            },
+            says: "is write protection (CR0.WP) off?",
+        });
+    }
     if L::SELF_MAP {
         faults.push(Fault {
             name: "UVPT to a wrong frame",

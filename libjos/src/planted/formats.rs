@@ -3,8 +3,7 @@
 use core::marker::PhantomData;
 
 use super::*;
-use crate::sim::memory::SimMemory;
-use crate::sim::mmu::Page;
+use crate::sim::mmu::Processor;
 
 /// What a format does wrong.
 trait Wrong: 'static {
@@ -55,14 +54,7 @@ impl<W: Wrong> Format for Faulty<W> {
 }
 
 impl<W: Wrong> Mmu for Faulty<W> {
-    fn walk(
-        memory: &SimMemory,
-        root: u64,
-        va: u64,
-        writes: impl FnOnce(&Page) -> bool,
-    ) -> Option<Page> {
-        X86_64::walk(memory, root, va, writes)
-    }
+    const PROCESSOR: Processor = X86_64::PROCESSOR;
 }
 
 /// `mem_init` panics with a message that contains `says`.

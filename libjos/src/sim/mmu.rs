@@ -1,195 +1,242 @@
-//! What a processor does with a page table, for each format, from the manuals alone.
+//! What a processor does with a page table, for each format, from the manuals alone: [`x86`] and
+//! [`riscv`].
 //!
 //! Nothing here uses this crate's formats: what they encode is decoded a second time, by someone
-//! else as it were. Sources: Intel SDM vol. 3A, 4.3 (32-bit paging), 4.5 (4-level paging
-//! and 5-level paging), 4.6 (access rights), 4.8 (accessed and dirty flags); RISC-V privileged
-//! specification, 12.3.2 (virtual address translation process).
+//! else as it were. What both kinds of processor share is here: what an access is, what comes of
+//! it, and the walk's steps that are the same. What they keep of tables is in
+//! [`caches`](super::caches).
+//!
+//! Where a manual leaves the processor a choice, this one takes what is hardest for the kernel:
+//! see [`SimMachine`](super::SimMachine).
+
+mod riscv;
+mod x86;
 
 use crate::addr::PhysAddr;
 use crate::i386::I386;
 use crate::riscv::Sv;
+use crate::sim::caches::Caches;
 use crate::sim::memory::SimMemory;
 use crate::x86_64::LongMode;
 
-/// A translation, as a TLB keeps it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Page {
-    /// The physical address of the 4 KB page.
-    pub pa: u64,
-    /// Bytes of the page that it is part of.
-    pub size: u64,
-    /// Whether writing is permitted.
-    pub writable: bool,
-    /// Whether user code may use it.
-    pub user: bool,
-    /// Whether it stays in the TLB when the page directory changes.
-    pub global: bool,
-    /// Whether its entry says dirty.
-    pub dirty: bool,
-}
-
-/// A processor's table walk.
+/// The processor that walks a format's tables.
 pub trait Mmu {
-    /// Translates `va` from the root at `root`, and sets accessed bits on the way. Sets the dirty
-    /// bit if `writes` says so of the page that is found. `None` is a page that is not present.
-    fn walk(
-        memory: &SimMemory,
-        root: u64,
-        va: u64,
-        writes: impl FnOnce(&Page) -> bool,
-    ) -> Option<Page>;
-}
-
-/// Whether the bits that are not translated, and the topmost one that is, are all the same.
-fn upper_bits_equal(va: u64, translated_bits: u32) -> bool {
-    let upper = va >> (translated_bits - 1);
-    upper == 0 || upper == u64::MAX >> (translated_bits - 1)
-}
-
-impl<const LEVELS: u32> Mmu for LongMode<LEVELS> {
-    fn walk(
-        memory: &SimMemory,
-        root: u64,
-        va: u64,
-        writes: impl FnOnce(&Page) -> bool,
-    ) -> Option<Page> {
-        if !upper_bits_equal(va, 12 + 9 * LEVELS) {
-            return None;
-        }
-        let (mut writable, mut user) = (true, true);
-        let mut table = root;
-        for shift in (0..LEVELS).rev().map(|level| 12 + 9 * level) {
-            let at = PhysAddr::new(table + ((va >> shift) & 0x1ff) * 8);
-            let mut entry: u64 = memory.load(at);
-            if entry & 0x1 == 0 {
-                return None;
-            }
-            writable &= entry & 0x2 != 0;
-            user &= entry & 0x4 != 0;
-            entry |= 0x20;
-            memory.store(at, entry);
-            let ps = entry & 0x80 != 0;
-            // There are no pages of more than 1 GB: PS is reserved there.
-            if ps && shift > 30 {
-                return None;
-            }
-            if !ps && shift > 12 {
-                table = entry & 0x000f_ffff_ffff_f000;
-                continue;
-            }
-            let size = 1_u64 << shift;
-            let frame = entry & 0x000f_ffff_ffff_f000 & !(size - 1);
-            let mut page = Page {
-                pa: frame + (va & (size - 1) & !0xfff),
-                size,
-                writable,
-                user,
-                global: entry & 0x100 != 0,
-                dirty: entry & 0x40 != 0,
-            };
-            if writes(&page) {
-                memory.store(at, entry | 0x40);
-                page.dirty = true;
-            }
-            return Some(page);
-        }
-        None
-    }
+    /// Which one.
+    const PROCESSOR: Processor;
 }
 
 impl Mmu for I386 {
-    fn walk(
-        memory: &SimMemory,
-        root: u64,
-        va: u64,
-        writes: impl FnOnce(&Page) -> bool,
-    ) -> Option<Page> {
-        let va = u32::try_from(va).ok()?;
-        let pde_at = PhysAddr::new(root + u64::from(va >> 22) * 4);
-        let pde: u32 = memory.load(pde_at);
-        if pde & 0x1 == 0 {
-            return None;
-        }
-        memory.store(pde_at, pde | 0x20);
-        let (at, entry, shift) = if pde & 0x80 != 0 {
-            (pde_at, pde, 22)
-        } else {
-            let table = u64::from(pde & 0xffff_f000);
-            let at = PhysAddr::new(table + u64::from((va >> 12) & 0x3ff) * 4);
-            let pte: u32 = memory.load(at);
-            if pte & 0x1 == 0 {
-                return None;
-            }
-            (at, pte, 12)
-        };
-        let offset_mask = (1_u32 << shift) - 1;
-        let rights = pde & entry;
-        let mut page = Page {
-            pa: u64::from((entry & !offset_mask) | (va & offset_mask & !0xfff)),
-            size: 1 << shift,
-            writable: rights & 0x2 != 0,
-            user: rights & 0x4 != 0,
-            global: entry & 0x100 != 0,
-            dirty: entry & 0x40 != 0,
-        };
-        let mut marks = 0x20;
-        if writes(&page) {
-            marks |= 0x40;
-            page.dirty = true;
-        }
-        memory.store(at, entry | marks);
-        Some(page)
-    }
+    const PROCESSOR: Processor = Processor::I386;
+}
+
+impl<const LEVELS: u32> Mmu for LongMode<LEVELS> {
+    const PROCESSOR: Processor = Processor::LongMode { levels: LEVELS };
 }
 
 impl<const LEVELS: u32> Mmu for Sv<LEVELS> {
-    fn walk(
-        memory: &SimMemory,
-        root: u64,
-        va: u64,
-        writes: impl FnOnce(&Page) -> bool,
-    ) -> Option<Page> {
-        if !upper_bits_equal(va, 12 + 9 * LEVELS) {
-            return None;
+    const PROCESSOR: Processor = Processor::RiscV { levels: LEVELS };
+}
+
+/// A processor, by how it translates.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Processor {
+    /// x86 with 32-bit paging.
+    I386,
+    /// x86-64 with 4-level or 5-level paging.
+    LongMode {
+        /// Levels of tables.
+        levels: u32,
+    },
+    /// RISC-V with Sv39 or Sv48.
+    RiscV {
+        /// Levels of tables.
+        levels: u32,
+    },
+}
+
+/// The control bits that have a say in translation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Control {
+    /// CR0.WP: the kernel, too, writes only to what is writable. RISC-V knows nothing else.
+    pub wp: bool,
+    /// CR4.SMEP: the kernel executes no page of the user's. RISC-V knows nothing else.
+    pub smep: bool,
+    /// CR4.SMAP, with EFLAGS.AC clear: the kernel does not touch pages of the user's. On RISC-V,
+    /// sstatus.SUM is clear.
+    pub smap: bool,
+    /// CR4.PGE: there are global translations. RISC-V always has them.
+    pub pge: bool,
+    /// EFER.NXE: bit 63 of an entry forbids execution, and is not reserved.
+    pub nxe: bool,
+}
+
+/// What a processor raises in place of an access.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Exception {
+    /// x86's #GP(0).
+    GeneralProtection,
+    /// x86's #PF, with its error code: bit 0 P, 1 W/R, 2 U/S, 3 RSVD, 4 I/D.
+    PageFault(u32),
+    /// RISC-V's exception, by its code in `scause`: 12, 13, 15 are the page faults of a fetch, a
+    /// load and a store.
+    Cause(u64),
+}
+
+/// What an access does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kind {
+    Load,
+    Store,
+    Fetch,
+}
+
+/// An access: what is done, and by whom.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Access {
+    pub(super) kind: Kind,
+    /// By user code.
+    pub(super) user: bool,
+}
+
+/// Why there is no translation, or not for this access.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Refusal {
+    /// The address has bits that cannot be translated.
+    NonCanonical,
+    /// An entry says so.
+    NotPresent,
+    /// An entry has a bit set that must not be.
+    Reserved,
+    /// What is there may not be used so.
+    Forbidden,
+}
+
+/// What the entries of a walk, so far, grant together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Rights {
+    pub(super) readable: bool,
+    pub(super) writable: bool,
+    pub(super) executable: bool,
+    /// To user code.
+    pub(super) user: bool,
+    /// In every address space.
+    pub(super) global: bool,
+}
+
+/// A table, as a walk comes to it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Table {
+    pub(super) level: u32,
+    /// Where it is.
+    pub(super) pa: u64,
+    pub(super) rights: Rights,
+}
+
+/// A translation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Page {
+    /// The physical address of the 4 KB page.
+    pub(super) pa: u64,
+    /// Bytes of the page that it is part of.
+    pub(super) size: u64,
+    pub(super) rights: Rights,
+    /// Whether its entry says dirty.
+    pub(super) dirty: bool,
+}
+
+/// What a table walk works with.
+pub(super) struct Walk<'a> {
+    pub(super) processor: Processor,
+    pub(super) control: Control,
+    /// The levels at which the processor has leaves.
+    pub(super) leaf_levels: u32,
+    pub(super) memory: &'a SimMemory,
+    pub(super) caches: &'a mut Caches,
+    /// The table of the highest level.
+    pub(super) root: u64,
+    /// What it is for. A walk ahead of any access leaves no mark in memory.
+    pub(super) access: Option<Access>,
+}
+
+impl Processor {
+    /// Levels of tables.
+    fn levels(self) -> u32 {
+        match self {
+            Self::I386 => 2,
+            Self::LongMode { levels } | Self::RiscV { levels } => levels,
         }
-        let mut table = root;
-        for level in (0..LEVELS).rev() {
-            let at = PhysAddr::new(table + ((va >> (12 + 9 * level)) & 0x1ff) * 8);
-            let pte: u64 = memory.load(at);
-            let (v, r, w, x) = (pte & 1 != 0, pte & 2 != 0, pte & 4 != 0, pte & 8 != 0);
-            if !v || (!r && w) {
-                return None;
+    }
+
+    /// Bits of an address that a table of `level` does not translate.
+    pub(super) fn shift(self, level: u32) -> u32 {
+        let index_bits = if self == Self::I386 { 10 } else { 9 };
+        12 + level * index_bits
+    }
+
+    /// Whether it is one of Intel's or AMD's.
+    #[must_use]
+    pub fn is_x86(self) -> bool {
+        !matches!(self, Self::RiscV { .. })
+    }
+
+    /// Whether the bits of `va` that are not translated, and the topmost one that is, are the same.
+    /// Where addresses have 32 bits, there are no others.
+    fn is_canonical(self, va: u64) -> bool {
+        match self {
+            Self::I386 => va >> 32 == 0,
+            _ => {
+                let bits = self.shift(self.levels()) - 1;
+                va >> bits == 0 || va >> bits == u64::MAX >> bits
             }
-            let ppn = (pte >> 10) & 0xfff_ffff_ffff;
-            if !r && !x {
-                // U, A and D of a pointer to a table are reserved and must be zero (12.4.1).
-                if pte & 0xd0 != 0 {
-                    return None;
-                }
-                table = ppn << 12;
-                continue;
-            }
-            let size = 1_u64 << (12 + 9 * level);
-            // A misaligned superpage faults.
-            if (ppn << 12) & (size - 1) != 0 || !r {
-                return None;
-            }
-            let mut page = Page {
-                pa: (ppn << 12) + (va & (size - 1) & !0xfff),
-                size,
-                writable: w,
-                user: pte & 0x10 != 0,
-                global: pte & 0x20 != 0,
-                dirty: pte & 0x80 != 0,
-            };
-            // This processor faults where A, or D for a write, is not set already.
-            let write = writes(&page);
-            if pte & 0x40 == 0 || (write && !page.dirty) {
-                return None;
-            }
-            page.dirty |= write;
-            return Some(page);
         }
-        None
+    }
+
+    /// Whether an access finds what it needs in `page`.
+    pub(super) fn permits(self, page: &Page, access: Access, control: Control) -> bool {
+        match self {
+            Self::RiscV { .. } => riscv::permits(page, access, control),
+            _ => x86::permits(page.rights, access, control),
+        }
+    }
+
+    /// What is raised where an access is refused.
+    pub(super) fn exception(self, refusal: Refusal, access: Access, control: Control) -> Exception {
+        match self {
+            Self::RiscV { .. } => riscv::exception(access),
+            _ => x86::exception(self, refusal, access, control),
+        }
+    }
+}
+
+impl Walk<'_> {
+    /// Translates `va`: sets accessed bits on the way and, for a write that is permitted, the dirty
+    /// bit, where the processor does that by itself.
+    pub(super) fn translate(&mut self, va: u64) -> Result<Page, Refusal> {
+        if !self.processor.is_canonical(va) {
+            return Err(Refusal::NonCanonical);
+        }
+        match self.processor {
+            Processor::RiscV { .. } => riscv::translate(self, va),
+            _ => x86::translate(self, va),
+        }
+    }
+
+    /// Where to begin: at the lowest table that the processor remembers, or at the root.
+    fn first_table(&self, va: u64, rights: Rights) -> Table {
+        let level = self.processor.levels() - 1;
+        let root = Table { level, pa: self.root, rights };
+        (0..level).find_map(|level| self.caches.table(level, va)).unwrap_or(root)
+    }
+
+    /// The place of the entry of `table` that maps `va`.
+    fn entry_at(&self, table: &Table, va: u64) -> PhysAddr {
+        let bits = self.processor.shift(1) - self.processor.shift(0);
+        let index = va >> self.processor.shift(table.level) & ((1 << bits) - 1);
+        // A table is a page of entries.
+        PhysAddr::new(table.pa + index * (4096 >> bits))
+    }
+
+    fn has_leaves(&self, level: u32) -> bool {
+        self.leaf_levels & 1 << level != 0
     }
 }

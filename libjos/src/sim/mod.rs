@@ -1,10 +1,10 @@
 //! A simulated machine: the memory system runs on it as it does on a real one, on any host.
 //!
-//! [`SimMachine`] has RAM of its own ([`memory`]), a processor that walks page tables as the
-//! manuals say, written without this crate's own decoders ([`mmu`]), and a TLB that stays stale
-//! until it is flushed, so that a missing invalidation is seen. It can be built with
-//! [`Defects`], to see that the checks notice. A [heap](crate::heap) needs less: an
-//! [`Arena`](arena::Arena).
+//! [`SimMachine`] has RAM of its own ([`memory`]), a processor that walks page tables and raises
+//! exceptions as the manuals say, written without this crate's own decoders ([`mmu`]), and caches
+//! of translations and of tables that stay stale until they are flushed, so that a missing
+//! invalidation is seen. It can be built with [`Defects`], to see that the checks notice. A
+//! [heap](crate::heap) needs less: an [`Arena`](arena::Arena).
 //!
 //! ```
 //! use layout::Jos64;
@@ -19,7 +19,6 @@
 
 use core::fmt::{self, Write};
 use core::marker::PhantomData;
-use std::collections::HashMap;
 use std::string::String;
 
 use layout::{GB, KB, MB, MemLayout, PGSIZE};
@@ -33,16 +32,19 @@ use crate::pmap::{Boot, KernelImage};
 use crate::range_set::RangeSet;
 use crate::word::Word;
 
+mod access;
 #[expect(unsafe_code)]
 pub mod arena;
+mod caches;
 #[expect(unsafe_code)]
 pub mod memory;
 pub mod mmu;
 #[cfg(feature = "std")]
 pub mod platform;
 
+use caches::Caches;
 use memory::SimMemory;
-use mmu::{Mmu, Page};
+use mmu::{Control, Exception, Mmu};
 #[cfg(feature = "std")]
 pub use platform::SimPlatform;
 
@@ -51,13 +53,21 @@ pub use platform::SimPlatform;
 pub struct Defects {
     /// The write to CR0 that turns on write protection is lost.
     pub drops_cr0_write: bool,
-    /// `invlpg` does nothing.
+    /// `invlpg` does nothing, nor does a flush of everything.
     pub drops_invlpg: bool,
     /// `lcr3` does nothing.
     pub drops_lcr3: bool,
 }
 
 /// A machine with the map `L` whose processor walks tables of format `F`.
+///
+/// Where the manuals leave it a choice, the processor does what is hardest for the kernel. It keeps
+/// all that it has seen until it is told to forget it. And it looks ahead, as a processor may at
+/// any time (Intel SDM vol. 3A, 4.10.2.3; RISC-V privileged specification, 12.2.1): right after each
+/// flush and each page fault it walks the tables again, so that a flush which comes before the
+/// change of an entry, or before its fault's repair, does not help. On RISC-V it does not set
+/// accessed and dirty bits, but faults. It never keeps that nothing is mapped, which x86 forbids;
+/// on RISC-V, where it may, a kernel may put up with such a fault as it comes.
 #[derive(Debug)]
 pub struct SimMachine<L, F> {
     /// What was printed.
@@ -66,13 +76,16 @@ pub struct SimMachine<L, F> {
     pub defects: Defects,
     /// Levels at which the processor accepts a leaf, as in [`Format::LEAF_LEVELS`].
     pub leaf_levels: u32,
+    /// What the control registers say: at first, what a boot loader of ours leaves.
+    pub control: Control,
+    /// What the last access raised, if it did.
+    pub exception: Option<Exception>,
     memory: SimMemory,
     stack_pointer: u64,
     cr3: Option<PhysAddr>,
-    /// CR0.WP and CR4.SMAP.
-    protected: bool,
-    /// Translations by page number.
-    tlb: HashMap<u64, Page>,
+    caches: Caches,
+    /// The last address that was accessed.
+    last_va: VirtAddr,
     types: PhantomData<fn() -> (L, F)>,
 }
 
@@ -125,9 +138,11 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
             leaf_levels: F::LEAF_LEVELS,
             memory: SimMemory::new(base, end - base),
             stack_pointer: L::KERNBASE + (stack.end_exclusive.as_u64() - base),
+            control: Control { wp: false, smep: false, smap: false, pge: false, nxe: true },
+            exception: None,
             cr3: None,
-            protected: false,
-            tlb: HashMap::new(),
+            caches: Caches::new(F::PROCESSOR),
+            last_va: VirtAddr::new(0),
             types: PhantomData,
         };
         let image = KernelImage { text, rodata, data, stack };
@@ -148,55 +163,6 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
     /// Puts the stack pointer elsewhere.
     pub fn set_stack_pointer(&mut self, va: VirtAddr) {
         self.stack_pointer = va.as_u64();
-    }
-
-    /// Reads the 8 bytes at `va` as user code does, through the page tables in use.
-    ///
-    /// # Errors
-    ///
-    /// The fault that the processor raised.
-    pub fn user_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {
-        self.translate(va, false, true).map(|pa| self.memory.load(pa))
-    }
-
-    /// Writes the 8 bytes at `va` as user code does, through the page tables in use.
-    ///
-    /// # Errors
-    ///
-    /// The fault that the processor raised.
-    pub fn user_store(&mut self, va: VirtAddr, value: u64) -> Result<(), Fault> {
-        self.translate(va, true, true).map(|pa| self.memory.store(pa, value))
-    }
-
-    /// Translates an access of the user's or the kernel's, through the TLB.
-    fn translate(&mut self, va: VirtAddr, write: bool, user: bool) -> Result<PhysAddr, Fault> {
-        let number = va.as_u64() / PGSIZE;
-        let cached = self.tlb.get(&number).copied();
-        // A write through an entry that is not yet dirty walks again, to set D.
-        let page = match cached {
-            Some(page) if page.dirty || !write => page,
-            _ => {
-                let root = self.cr3.unwrap_or(PhysAddr::new(0));
-                let may_write = |page: &Page| {
-                    if user { page.user && page.writable } else { page.writable || !self.protected }
-                };
-                let page = F::walk(&self.memory, root.as_u64(), va.as_u64(), |page| {
-                    write && may_write(page)
-                })
-                .ok_or(Fault { va, present: false, write })?;
-                self.tlb.insert(number, page);
-                page
-            }
-        };
-        let read_only = write && !page.writable;
-        let forbidden = match user {
-            true => !page.user || read_only,
-            false => self.protected && (page.user || read_only),
-        };
-        if forbidden {
-            return Err(Fault { va, present: true, write });
-        }
-        Ok(PhysAddr::new(page.pa) + va.as_u64() % PGSIZE)
     }
 }
 
@@ -231,38 +197,41 @@ impl<L: MemLayout, F: Format + Mmu> Machine for SimMachine<L, F> {
     fn lcr3(&mut self, pgdir: PhysAddr) {
         if !self.defects.drops_lcr3 {
             self.cr3 = Some(pgdir);
-            self.tlb.retain(|_, page| page.global);
+            self.caches.change_space();
+            self.look_ahead(self.last_va);
         }
     }
 
     fn protect_kernel(&mut self) {
-        self.protected = !self.defects.drops_cr0_write;
+        let wp = !self.defects.drops_cr0_write;
+        let control = Control { wp, smep: true, smap: true, pge: true, nxe: true };
+        // On x86 the write to CR4 flushes.
+        if F::PROCESSOR.is_x86() && !self.control.pge {
+            self.caches.clear();
+        }
+        self.control = control;
     }
 
     fn invlpg(&mut self, va: VirtAddr) {
         if !self.defects.drops_invlpg {
-            // All that is kept of a large page goes with any address in it (Intel SDM vol. 3A,
-            // 4.10.4.1).
-            let number = va.as_u64() / PGSIZE;
-            self.tlb.retain(|other, page| {
-                let pages = page.size / PGSIZE;
-                other / pages != number / pages
-            });
+            self.caches.invalidate(va.as_u64());
+            self.look_ahead(va);
         }
     }
 
     fn flush_tlb(&mut self) {
         if !self.defects.drops_invlpg {
-            self.tlb.clear();
+            self.caches.clear();
+            self.look_ahead(self.last_va);
         }
     }
 
     fn probe_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {
-        self.translate(va, false, false).map(|pa| self.memory.load(pa))
+        self.kernel_load(va)
     }
 
     fn probe_store(&mut self, va: VirtAddr, value: u64) -> Result<(), Fault> {
-        self.translate(va, true, false).map(|pa| self.memory.store(pa, value))
+        self.kernel_store(va, value)
     }
 
     fn stack_pointer(&self) -> VirtAddr {
