@@ -122,7 +122,9 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
 
     /// Walks the tables for an access to `va` that may never come.
     pub(super) fn look_ahead(&mut self, va: VirtAddr) {
-        // Nothing is raised: there was no access.
-        let _ = self.walk(va, None);
+        if self.caches.page(va.as_u64()).is_none() {
+            // Nothing is raised: there was no access.
+            let _ = self.walk(va, None);
+        }
     }
 }

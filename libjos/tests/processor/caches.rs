@@ -1,0 +1,273 @@
+//! What the processor keeps until it is told to forget it: Intel SDM vol. 3A, 4.10.2 to 4.10.4;
+//! RISC-V privileged specification, 12.2.1.
+
+use layout::{Jos32, Jos64, JosSv39, MemLayout};
+use libjos::addr::{PhysAddr, VirtAddr};
+use libjos::format::Format;
+use libjos::i386::I386;
+use libjos::machine::{Machine, PhysMem};
+use libjos::riscv::{Sv39, Sv48};
+use libjos::sim::mmu::{Exception, Mmu};
+use libjos::x86_64::{La57, X86_64};
+
+use super::layouts::{Jos57, JosSv48};
+use super::rig::*;
+
+/// Two pages of one table, and one of another table.
+const VA: u64 = 0x1234_5000;
+const NEAR: u64 = VA + 0x1000;
+const FAR: u64 = VA + 0x40_0000;
+
+/// The numbers of two tables of the last level for the first two pages, and one for the third.
+const LAST: u64 = 8;
+const OTHER: u64 = 9;
+const LAST_FAR: u64 = 10;
+
+/// How entries are written by hand.
+trait ByHand: Format + Mmu {
+    /// One that leads to the table at `pa`.
+    fn to_table(pa: u64) -> u64;
+    /// A user's page, marked as used, that can be written only if `writable`.
+    fn to_page(pa: u64, writable: bool) -> u64;
+    /// The bit that makes it global.
+    const GLOBAL: u64;
+}
+
+macro_rules! by_hand {
+    (x86: $($format:ty),*) => {$(
+        impl ByHand for $format {
+            fn to_table(pa: u64) -> u64 {
+                pa | 0b111
+            }
+            fn to_page(pa: u64, writable: bool) -> u64 {
+                pa | 0b0110_0101 | u64::from(writable) << 1
+            }
+            const GLOBAL: u64 = 1 << 8;
+        }
+    )*};
+    (risc_v: $($format:ty),*) => {$(
+        impl ByHand for $format {
+            fn to_table(pa: u64) -> u64 {
+                pa >> 2 | 1
+            }
+            fn to_page(pa: u64, writable: bool) -> u64 {
+                pa >> 2 | 0b1101_0011 | u64::from(writable) << 2
+            }
+            const GLOBAL: u64 = 1 << 5;
+        }
+    )*};
+}
+
+by_hand!(x86: X86_64, La57, I386);
+by_hand!(risc_v: Sv39, Sv48);
+
+/// The `n`th frame, the first word of which is `n`.
+fn frame<L: MemLayout, F: ByHand>(rig: &Rig<L, F>, n: u64) -> u64 {
+    let pa = L::PHYS_BASE + 0x20_0000 + n * 0x1000;
+    rig.machine.store(PhysAddr::new(pa), n);
+    pa
+}
+
+/// Tables for all three, which lead to frames 1, 2 and 3, as seen by the user.
+fn mapped<L: MemLayout, F: ByHand>() -> Rig<L, F> {
+    let mut rig = Rig::<L, F>::new();
+    for level in 2..F::LEVELS {
+        let n = u64::from(F::LEVELS - 1 - level);
+        let next = F::to_table(rig.table(n + 1));
+        rig.write(n, level, VA, next);
+        rig.write(n, level, FAR, next);
+    }
+    let n = u64::from(F::LEVELS - 2);
+    let (last, far) = (rig.table(LAST), rig.table(LAST_FAR));
+    rig.write(n, 1, VA, F::to_table(last));
+    rig.write(n, 1, FAR, F::to_table(far));
+    for (i, (table, va)) in (1..).zip([(LAST, VA), (LAST, NEAR), (LAST_FAR, FAR)]) {
+        let page = F::to_page(frame(&rig, i), true);
+        rig.write(table, 0, va, page);
+    }
+    // The same addresses by another table.
+    for (i, va) in [(5, VA), (6, NEAR)] {
+        let page = F::to_page(frame(&rig, i), true);
+        rig.write(OTHER, 0, va, page);
+    }
+    rig
+}
+
+fn seen<L: MemLayout, F: ByHand>(rig: &mut Rig<L, F>) -> [Option<u64>; 3] {
+    [VA, NEAR, FAR].map(|va| rig.access(UserLoad, va).ok())
+}
+
+/// Writes the entry that leads to the last table of the first two pages.
+fn link<L: MemLayout, F: ByHand>(rig: &mut Rig<L, F>, entry: u64) {
+    rig.write(u64::from(F::LEVELS - 2), 1, VA, entry);
+}
+
+fn translations<L: MemLayout, F: ByHand>() {
+    let mut rig = mapped::<L, F>();
+    assert_eq!(seen(&mut rig), [Some(1), Some(2), Some(3)]);
+    for (table, va) in [(LAST, VA), (LAST, NEAR), (LAST_FAR, FAR)] {
+        rig.write(table, 0, va, 0);
+    }
+    assert_eq!(seen(&mut rig), [Some(1), Some(2), Some(3)], "{}: kept", F::NAME);
+    rig.machine.invlpg(VirtAddr::new(NEAR + 8));
+    assert_eq!(seen(&mut rig), [Some(1), None, Some(3)], "{}: one is forgotten", F::NAME);
+    rig.machine.flush_tlb();
+    assert_eq!(seen(&mut rig), [None; 3], "{}: all are", F::NAME);
+}
+
+fn tables<L: MemLayout, F: ByHand>() {
+    let x86 = F::PROCESSOR.is_x86();
+    let mut rig = mapped::<L, F>();
+    let other = F::to_table(rig.table(OTHER));
+    assert_eq!(rig.access(UserLoad, VA), Ok(1));
+    link(&mut rig, other);
+    // NEAR's translation was never known; the table that has it was.
+    assert_eq!(rig.access(UserLoad, NEAR), Ok(2), "{}: the table is kept", F::NAME);
+    // Whatever address INVLPG gets, it forgets all tables. SFENCE.VMA with an address forgets none.
+    rig.machine.invlpg(VirtAddr::new(FAR));
+    assert_eq!(seen(&mut rig), [Some(1), Some(2), Some(3)], "{}: pages are kept", F::NAME);
+    rig.machine.invlpg(VirtAddr::new(NEAR));
+    assert_eq!(rig.access(UserLoad, NEAR), Ok(if x86 { 6 } else { 2 }), "{}", F::NAME);
+    rig.machine.flush_tlb();
+    assert_eq!(seen(&mut rig), [Some(5), Some(6), Some(3)], "{}", F::NAME);
+}
+
+/// A change of directory drops what is not global.
+fn directories<L: MemLayout, F: ByHand>() {
+    let mut rig = mapped::<L, F>();
+    let (root, global) = (rig.table(0), F::to_page(frame(&rig, 2), true) | F::GLOBAL);
+    rig.write(LAST, 0, NEAR, global);
+    assert_eq!(seen(&mut rig), [Some(1), Some(2), Some(3)]);
+    let other = F::to_table(rig.table(OTHER));
+    link(&mut rig, other);
+    rig.machine.lcr3(PhysAddr::new(root));
+    assert_eq!(seen(&mut rig), [Some(5), Some(2), Some(3)], "{}", F::NAME);
+    // To x86 without CR4.PGE nothing is global.
+    let mut rig = mapped::<L, F>();
+    rig.machine.control = NONE;
+    rig.write(LAST, 0, NEAR, global);
+    assert_eq!(rig.access(UserLoad, NEAR), Ok(2));
+    rig.write(LAST, 0, NEAR, 0);
+    rig.machine.lcr3(PhysAddr::new(root));
+    let kept = rig.access(UserLoad, NEAR).is_ok();
+    assert_eq!(kept, !F::PROCESSOR.is_x86(), "{}", F::NAME);
+}
+
+/// On x86 a page fault forgets what it came from, and so comes once.
+fn faults<L: MemLayout, F: ByHand>() {
+    let x86 = F::PROCESSOR.is_x86();
+    let mut rig = mapped::<L, F>();
+    let page = frame(&rig, 1);
+    rig.write(LAST, 0, VA, F::to_page(page, false));
+    assert_eq!(rig.access(UserLoad, VA), Ok(1));
+    rig.write(LAST, 0, VA, F::to_page(page, true));
+    assert!(rig.access(UserStore, VA).is_err(), "{}: still read-only", F::NAME);
+    assert_eq!(rig.access(UserStore, VA).is_ok(), x86, "{}: and now?", F::NAME);
+    // So with a table: what it lacks is found in the other one at the second try.
+    rig.write(LAST, 0, NEAR, 0);
+    let other = F::to_table(rig.table(OTHER));
+    link(&mut rig, other);
+    assert!(rig.access(UserLoad, NEAR).is_err());
+    assert_eq!(rig.access(UserLoad, NEAR).ok(), x86.then_some(6), "{}", F::NAME);
+    // Not that of FAR.
+    assert_eq!(rig.access(UserLoad, FAR), Ok(3));
+    rig.write(u64::from(F::LEVELS - 2), 1, FAR, 0);
+    rig.write(LAST_FAR, 0, FAR + 0x1000, F::to_page(page, true));
+    rig.access(UserLoad, 0).unwrap_err();
+    assert!(rig.access(UserLoad, FAR + 0x1000).is_ok(), "{}", F::NAME);
+}
+
+/// The processor looks ahead: a flush that comes too early is none. But it leaves no marks, and on
+/// x86 what is not marked is not kept.
+fn ahead<L: MemLayout, F: ByHand>() {
+    let mut rig = mapped::<L, F>();
+    assert_eq!(seen(&mut rig), [Some(1), Some(2), Some(3)]);
+    rig.machine.invlpg(VirtAddr::new(VA));
+    rig.write(LAST, 0, VA, 0);
+    assert_eq!(rig.access(UserLoad, VA), Ok(1), "{}", F::NAME);
+    rig.machine.invlpg(VirtAddr::new(VA));
+    assert!(rig.access(UserLoad, VA).is_err(), "{}", F::NAME);
+
+    // The last address used is what it looks at after a flush of everything.
+    assert_eq!(rig.access(UserLoad, NEAR), Ok(2));
+    rig.machine.flush_tlb();
+    rig.write(LAST, 0, NEAR, 0);
+    assert_eq!(rig.access(UserLoad, NEAR), Ok(2), "{}", F::NAME);
+
+    if F::PROCESSOR.is_x86() {
+        let unmarked = F::to_page(frame(&rig, 1), true) & !0x60;
+        rig.write(LAST, 0, VA, unmarked);
+        rig.machine.invlpg(VirtAddr::new(VA));
+        assert_eq!(rig.read(LAST, 0, VA), unmarked, "{}", F::NAME);
+        rig.write(LAST, 0, VA, 0);
+        assert_eq!(rig.access(UserLoad, VA), Err(Exception::PageFault(0b100)), "{}", F::NAME);
+    }
+}
+
+/// All of a large page goes with any address in it; another one's stays.
+#[test]
+fn large_pages() {
+    let mut rig = Rig::<Jos64, X86_64>::new();
+    let [first, second] = [0, 0x20_0000];
+    let tables = [rig.table(1) | 0b111, rig.table(2) | 0b111];
+    for (va, page) in [(first, 0x87), (second, 0x20_0087)] {
+        rig.lead(va, &[tables[0], tables[1], page]);
+    }
+    let pages = [first + 0x3000, first + 0x1f_f000, second];
+    let seen = |rig: &mut Rig<_, _>| pages.map(|va| rig.access(UserLoad, va).is_ok());
+    assert_eq!(seen(&mut rig), [true; 3]);
+    rig.write(2, 1, first, 0);
+    rig.write(2, 1, second, 0);
+    assert_eq!(seen(&mut rig), [true; 3]);
+    rig.machine.invlpg(VirtAddr::new(first + 0x10_0000));
+    assert_eq!(seen(&mut rig), [false, false, true]);
+}
+
+/// A write to CR4 that turns global pages on forgets everything.
+#[test]
+fn turning_protection_on() {
+    let mut rig = mapped::<Jos64, X86_64>();
+    rig.machine.control = NONE;
+    assert_eq!(seen(&mut rig), [Some(1), Some(2), Some(3)]);
+    rig.write(LAST, 0, VA, 0);
+    rig.machine.protect_kernel();
+    assert_eq!((seen(&mut rig), rig.machine.control), ([None, Some(2), Some(3)], ALL));
+    rig.write(LAST, 0, NEAR, 0);
+    rig.machine.protect_kernel();
+    assert_eq!(seen(&mut rig), [None, Some(2), Some(3)], "nothing was turned on");
+}
+
+/// What lies below a global pointer is global (RISC-V privileged specification, 12.3.1).
+#[test]
+fn global_pointers() {
+    let mut rig = mapped::<JosSv39, Sv39>();
+    let (root, last) = (rig.table(0), Sv39::to_table(rig.table(LAST)));
+    link(&mut rig, last | Sv39::GLOBAL);
+    assert_eq!(seen(&mut rig), [Some(1), Some(2), Some(3)]);
+    for (table, va) in [(LAST, VA), (LAST_FAR, FAR)] {
+        rig.write(table, 0, va, 0);
+    }
+    rig.machine.lcr3(PhysAddr::new(root));
+    assert_eq!(seen(&mut rig), [Some(1), Some(2), None]);
+}
+
+macro_rules! on_every_format {
+    ($($name:ident: $check:ident;)*) => {$(
+        #[test]
+        fn $name() {
+            $check::<Jos64, X86_64>();
+            $check::<Jos57, La57>();
+            $check::<Jos32, I386>();
+            $check::<JosSv39, Sv39>();
+            $check::<JosSv48, Sv48>();
+        }
+    )*};
+}
+
+on_every_format! {
+    translations_are_kept: translations;
+    tables_are_kept: tables;
+    a_change_of_directory: directories;
+    page_faults: faults;
+    looking_ahead: ahead;
+}

@@ -1,0 +1,173 @@
+//! What this library must make the processor forget: tables that are gone, on every format.
+
+use layout::{Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
+use libjos::addr::{PhysAddr, VirtAddr};
+use libjos::format::{Format, Geometry, Perm};
+use libjos::i386::I386;
+use libjos::machine::{Machine, PhysMem};
+use libjos::mappings::steps;
+use libjos::pages::{ALLOC_ZERO, PageAllocator};
+use libjos::pmap::{Pmap, mem_init};
+use libjos::range::PageSizes::Largest;
+use libjos::riscv::{Sv39, Sv48};
+use libjos::sim::SimMachine;
+use libjos::sim::mmu::Mmu;
+use libjos::word::Word;
+use libjos::x86_64::{La57, X86_64};
+
+use super::layouts::{Jos57, JosSv48};
+
+/// A machine with an address space in use.
+fn booted<L: MemLayout, F: Format + Mmu>() -> (Pmap<SimMachine<L, F>>, PhysAddr) {
+    let (machine, boot) = SimMachine::new(16 * MB);
+    let mut pmap = mem_init(machine, boot);
+    let pgdir = pmap.uvmcreate().unwrap();
+    pmap.switchuvm(pgdir);
+    (pmap, pgdir)
+}
+
+/// Where the entry of the last level for `va` is.
+fn last_entry<L: MemLayout, F: Format + Mmu>(
+    pmap: &Pmap<SimMachine<L, F>>,
+    pgdir: PhysAddr,
+    va: VirtAddr,
+) -> PhysAddr {
+    let last = steps::<F, _>(&pmap.machine, pgdir, va).last().expect("a walk has a step");
+    assert_eq!(last.level, 0);
+    last.at
+}
+
+/// The last table on the way to `va`.
+fn last_table<L: MemLayout, F: Format + Mmu>(
+    pmap: &Pmap<SimMachine<L, F>>,
+    pgdir: PhysAddr,
+    va: VirtAddr,
+) -> PhysAddr {
+    PhysAddr::new(layout::round_down(last_entry(pmap, pgdir, va).as_u64(), PGSIZE))
+}
+
+/// A table that `prune` has freed has another use. What is mapped there next is what the processor
+/// sees, and not what now lies in that frame.
+fn pruned_tables<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, pgdir) = booted::<L, F>();
+    let va = VirtAddr::new(2 * F::page_size(1));
+    let pages = [1_u64, 2, 3].map(|value| {
+        let frame = pmap.page_alloc(ALLOC_ZERO).unwrap();
+        pmap.pages.page_incref(frame).unwrap();
+        pmap.machine.store(pmap.pages.page2pa(frame), value);
+        frame
+    });
+    for (page, i) in pages.into_iter().zip(0..2) {
+        pmap.page_insert(pgdir, page, va + i * PGSIZE, Perm::URW).unwrap();
+        assert_eq!(pmap.machine.user_load(va + i * PGSIZE), Ok(i + 1));
+    }
+    for i in 0..2 {
+        pmap.page_remove(pgdir, va + i * PGSIZE).unwrap();
+    }
+    let table = last_table(&pmap, pgdir, va);
+    pmap.prune(pgdir, va);
+    // The frame is somebody's now, who writes what looks like entries.
+    let frame = pmap.pages.pa2page(table).unwrap();
+    let mut taken = Vec::new();
+    while !taken.contains(&frame) {
+        taken.push(pmap.page_alloc(ALLOC_ZERO).unwrap());
+    }
+    let secret = F::leaf(0, pmap.pages.page2pa(pages[2]), Perm::URW);
+    for index in 0..F::ENTRIES as u64 {
+        pmap.machine.store(table + index * F::Word::BYTES, secret);
+    }
+    for i in 0..2 {
+        let seen = pmap.machine.user_load(va + i * PGSIZE);
+        assert!(seen.is_err(), "{}: unmapped, but {seen:?}", F::NAME);
+    }
+    // And tables that others use again are not those that the processor knew.
+    pmap.page_insert(pgdir, pages[0], va, Perm::URW).unwrap();
+    assert_ne!(last_table(&pmap, pgdir, va), table);
+    assert_eq!(pmap.machine.user_load(va), Ok(1), "{}", F::NAME);
+}
+
+/// Where UVPT shows the entry of level 0 or 1 that maps `va`: the last table there, or what stands
+/// in its place.
+fn in_uvpt<L: MemLayout, F: Format>(va: VirtAddr) -> VirtAddr {
+    let va = va.as_u64() & (u64::MAX >> (64 - F::VA_BITS));
+    VirtAddr::new(L::UVPT + va / F::page_size(1) * PGSIZE)
+}
+
+/// The first entry of those in 8 bytes.
+fn first_word<F: Format>(bytes: u64) -> F::Word {
+    F::Word::from_u64(bytes & (u64::MAX >> (64 - 8 * F::Word::BYTES)))
+}
+
+/// A table that `prune` has freed is not to be seen in UVPT any more.
+fn pruned_tables_in_uvpt<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, pgdir) = booted::<L, F>();
+    let (va, frame) = (VirtAddr::new(2 * F::page_size(1)), pmap.page_alloc(ALLOC_ZERO).unwrap());
+    pmap.page_insert(pgdir, frame, va, Perm::UR).unwrap();
+    let entry = pmap.machine.load::<F::Word>(last_table(&pmap, pgdir, va));
+    let seen = pmap.machine.user_load(in_uvpt::<L, F>(va)).unwrap();
+    assert_eq!(first_word::<F>(seen), entry, "{}", F::NAME);
+    pmap.page_remove(pgdir, va).unwrap();
+    assert!(pmap.machine.user_load(in_uvpt::<L, F>(va)).is_ok());
+    pmap.prune(pgdir, va);
+    let seen = pmap.machine.user_load(in_uvpt::<L, F>(va));
+    assert!(seen.is_err(), "{}: the table is gone, but {seen:?}", F::NAME);
+}
+
+/// A few small pages are flushed and no others, in both halves: here the entries of all are gone,
+/// and the processor is told of one.
+fn small_pages<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, pgdir) = booted::<L, F>();
+    let frame = pmap.page_alloc(ALLOC_ZERO).unwrap();
+    let pa = pmap.pages.page2pa(frame);
+    for (pgdir, va) in [(pgdir, 0), (pmap.kern_pgdir(), L::MMIOBASE)] {
+        let pages = [0, 1, 2].map(|i| VirtAddr::new(va + i * PGSIZE));
+        for change in ["unmap", "protect"] {
+            for va in pages {
+                pmap.map_range(pgdir, va, PGSIZE, pa, Perm::UR, Largest).unwrap();
+                assert_eq!(pmap.machine.user_load(va), Ok(0));
+            }
+            for i in [0, 2] {
+                let at = last_entry(&pmap, pgdir, pages[i]);
+                pmap.machine.store(at, F::Word::ZERO);
+            }
+            if change == "unmap" {
+                let removal = pmap.unmap_range(pgdir, pages[1], PGSIZE).unwrap();
+                removal.flush(&mut pmap.machine).free(&mut pmap.pages);
+            } else {
+                let flush = pmap.protect_range(pgdir, pages[1], PGSIZE, Perm::KR).unwrap();
+                flush.flush(&mut pmap.machine);
+            }
+            let seen = pages.map(|va| pmap.machine.user_load(va).is_ok());
+            assert_eq!(seen, [true, false, true], "{}: {change} at {}", F::NAME, pages[1]);
+            pmap.machine.flush_tlb();
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
+fn tables_that_are_pruned() {
+    pruned_tables::<Jos64, X86_64>();
+    pruned_tables::<Jos57, La57>();
+    pruned_tables::<Jos32, I386>();
+    pruned_tables::<JosSv39, Sv39>();
+    pruned_tables::<JosSv48, Sv48>();
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
+fn tables_that_are_pruned_in_uvpt() {
+    pruned_tables_in_uvpt::<Jos64, X86_64>();
+    pruned_tables_in_uvpt::<Jos57, La57>();
+    pruned_tables_in_uvpt::<Jos32, I386>();
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
+fn small_pages_one_by_one() {
+    small_pages::<Jos64, X86_64>();
+    small_pages::<Jos57, La57>();
+    small_pages::<Jos32, I386>();
+    small_pages::<JosSv39, Sv39>();
+    small_pages::<JosSv48, Sv48>();
+}
