@@ -32,12 +32,18 @@ impl Flush {
         Self { pages: [VirtAddr::new(0); FLUSH_ALL_ABOVE], count: 0, visible }
     }
 
-    /// One more: the leaf, of any size, that mapped `va`.
+    /// One more: the page that `va` lies in.
     pub(crate) fn add(&mut self, va: VirtAddr) {
         if let Some(slot) = self.pages.get_mut(self.count) {
             *slot = va;
         }
         self.count += 1;
+    }
+
+    /// One more: the leaf of `level` that mapped `va`. A large one is flushed with everything else,
+    /// since UVPT shows its first page in the place of a table, which no flush of `va` reaches.
+    pub(crate) fn add_leaf(&mut self, level: u32, va: VirtAddr) {
+        if level == 0 { self.add(va) } else { self.count += FLUSH_ALL_ABOVE + 1 }
     }
 
     /// More: the `count` pages from `va` on, each by a leaf of the smallest size.

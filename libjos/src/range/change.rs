@@ -112,7 +112,7 @@ impl<M: Machine> Change<M> for Unmap<'_> {
             if self.tables_stay {
                 machine.store(at, WordOf::<M>::ZERO);
             }
-            self.removal.flush.add(va);
+            self.removal.flush.add_leaf(entries.level, va);
             if counted {
                 pages.release_into(&mut self.removal.frames, |releases| {
                     releases.release(leaf.pa, (size / PGSIZE) as usize);
@@ -166,7 +166,7 @@ impl<M: Machine> Change<M> for Protect<'_> {
         for (at, va, leaf) in entries.leaves(&pmap.machine) {
             let entry = M::Format::encode(entries.level, &Leaf { perm: self.perm, ..leaf });
             pmap.machine.store(at, entry);
-            self.flush.add(va);
+            self.flush.add_leaf(entries.level, va);
         }
     }
 }

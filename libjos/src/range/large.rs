@@ -113,8 +113,10 @@ impl<M: Machine> Pmap<M> {
             self.machine.store_run(table, first, Self::leaf_step(level), M::Format::ENTRIES);
             self.machine.store(step.at, M::Format::table(table));
             // The processor may hold both sizes until it forgets the larger one (Intel SDM
-            // vol. 3A, 4.10.2.3).
-            self.tlb_invalidate(pgdir, va);
+            // vol. 3A, 4.10.2.3), which UVPT has shown too.
+            if self.is_visible(pgdir, va) {
+                self.machine.flush_tlb();
+            }
         }
     }
 }

@@ -113,6 +113,41 @@ fn pruned_tables_in_uvpt<L: MemLayout, F: Format + Mmu>() {
     assert!(seen.is_err(), "{}: the table is gone, but {seen:?}", F::NAME);
 }
 
+/// A large page is to be seen in UVPT too, in its table's place: its first 4 KB. That must end with
+/// the page.
+fn large_pages_in_uvpt<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, pgdir) = booted::<L, F>();
+    let large = F::page_size(1);
+    let run = pmap.page_alloc_run(ALLOC_ZERO, F::INDEX_BITS).unwrap();
+    let pa = pmap.pages.page2pa(run);
+    pmap.machine.store(pa, 42_u64);
+    let va = VirtAddr::new(2 * large);
+    let map = |pmap: &mut Pmap<_>| pmap.map_range(pgdir, va, large, pa, Perm::URW, Largest);
+    // Used once more, so that it stays.
+    pmap.map_range(pgdir, va + 4 * large, large, pa, Perm::URW, Largest).unwrap();
+
+    map(&mut pmap).unwrap();
+    assert_eq!(pmap.machine.user_load(in_uvpt::<L, F>(va)), Ok(42));
+    let removal = pmap.unmap_range(pgdir, va, large).unwrap();
+    removal.flush(&mut pmap.machine).free(&mut pmap.pages);
+    let seen = pmap.machine.user_load(in_uvpt::<L, F>(va));
+    assert!(seen.is_err(), "{}: unmapped, but {seen:?}", F::NAME);
+
+    map(&mut pmap).unwrap();
+    assert_eq!(pmap.machine.user_load(in_uvpt::<L, F>(va)), Ok(42));
+    pmap.protect_range(pgdir, va, large, Perm::KRW).unwrap().flush(&mut pmap.machine);
+    let seen = pmap.machine.user_load(in_uvpt::<L, F>(va));
+    assert!(seen.is_err(), "{}: the kernel's, but {seen:?}", F::NAME);
+    pmap.protect_range(pgdir, va, large, Perm::UR).unwrap().flush(&mut pmap.machine);
+    assert_eq!(pmap.machine.user_load(in_uvpt::<L, F>(va)), Ok(42));
+
+    // Split: now it is a table, and the page's frame is on its own.
+    let removal = pmap.unmap_range(pgdir, va, PGSIZE).unwrap();
+    removal.flush(&mut pmap.machine).free(&mut pmap.pages);
+    let seen = pmap.machine.user_load(in_uvpt::<L, F>(va + PGSIZE)).unwrap();
+    assert_eq!(first_word::<F>(seen), F::Word::ZERO, "{}", F::NAME);
+}
+
 /// A few small pages are flushed and no others, in both halves: here the entries of all are gone,
 /// and the processor is told of one.
 fn small_pages<L: MemLayout, F: Format + Mmu>() {
@@ -160,6 +195,14 @@ fn tables_that_are_pruned_in_uvpt() {
     pruned_tables_in_uvpt::<Jos64, X86_64>();
     pruned_tables_in_uvpt::<Jos57, La57>();
     pruned_tables_in_uvpt::<Jos32, I386>();
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
+fn large_pages_that_are_gone_from_uvpt() {
+    large_pages_in_uvpt::<Jos64, X86_64>();
+    large_pages_in_uvpt::<Jos57, La57>();
+    large_pages_in_uvpt::<Jos32, I386>();
 }
 
 #[test]
