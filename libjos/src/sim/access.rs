@@ -92,10 +92,9 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
     fn page(&mut self, va: VirtAddr, access: Access) -> Result<Page, Refusal> {
         if let Some(page) = self.caches.page(va.as_u64()) {
             // For the first write to a page x86 walks the tables, to set D (Intel SDM vol. 3A, 4.8).
-            let sets_dirty = F::PROCESSOR.is_x86()
-                && access.kind == Kind::Store
-                && !page.dirty
-                && self.permits(&page, access);
+            // On RISC-V such a page permits none.
+            let sets_dirty =
+                access.kind == Kind::Store && !page.dirty && self.permits(&page, access);
             if !sets_dirty {
                 return Ok(page);
             }

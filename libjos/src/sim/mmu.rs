@@ -1,10 +1,10 @@
-//! What a processor does with a page table, for each format, from the manuals alone: [`x86`] and
-//! [`riscv`].
+//! What a processor does with a page table, for each format, from the manuals alone: `x86` and
+//! `riscv`.
 //!
 //! Nothing here uses this crate's formats: what they encode is decoded a second time, by someone
 //! else as it were. What both kinds of processor share is here: what an access is, what comes of
 //! it, and the walk's steps that are the same. What they keep of tables is in
-//! [`caches`](super::caches).
+//! `caches`, beside this.
 //!
 //! Where a manual leaves the processor a choice, this one takes what is hardest for the kernel:
 //! see [`SimMachine`](super::SimMachine).

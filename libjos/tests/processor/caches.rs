@@ -93,6 +93,12 @@ fn mapped<L: MemLayout, F: ByHand>() -> Rig<L, F> {
     rig
 }
 
+/// The first word of the frame at `pa`.
+fn frame_value<L: MemLayout, F: ByHand>(rig: &Rig<L, F>, pa: u64) -> u64 {
+    rig.machine.load(PhysAddr::new(pa))
+}
+
+/// What the user reads at the three addresses.
 fn seen<L: MemLayout, F: ByHand>(rig: &mut Rig<L, F>) -> [Option<u64>; 3] {
     [VA, NEAR, FAR].map(|va| rig.access(UserLoad, va).ok())
 }
@@ -109,8 +115,9 @@ fn translations<L: MemLayout, F: ByHand>() {
         rig.write(table, 0, va, 0);
     }
     assert_eq!(seen(&mut rig), [Some(1), Some(2), Some(3)], "{}: kept", F::NAME);
+    assert_eq!(rig.access(UserStore, FAR), Ok(7), "{}: for a store too", F::NAME);
     rig.machine.invlpg(VirtAddr::new(NEAR + 8));
-    assert_eq!(seen(&mut rig), [Some(1), None, Some(3)], "{}: one is forgotten", F::NAME);
+    assert_eq!(seen(&mut rig), [Some(1), None, Some(7)], "{}: one is forgotten", F::NAME);
     rig.machine.flush_tlb();
     assert_eq!(seen(&mut rig), [None; 3], "{}: all are", F::NAME);
 }
@@ -177,6 +184,27 @@ fn faults<L: MemLayout, F: ByHand>() {
     assert!(rig.access(UserLoad, FAR + 0x1000).is_ok(), "{}", F::NAME);
 }
 
+/// For the first write to a page x86 walks the tables, to set D; not for one that it refuses.
+#[test]
+fn the_first_write() {
+    let mut rig = mapped::<Jos64, X86_64>();
+    let [first, fifth] = [1, 5].map(|n| frame(&rig, n));
+    let clean = |pa, writable| X86_64::to_page(pa, writable) & !0x40;
+    rig.write(LAST, 0, VA, clean(first, true));
+    assert_eq!(rig.access(UserLoad, VA), Ok(1));
+    rig.write(LAST, 0, VA, clean(fifth, true));
+    assert_eq!(rig.access(UserLoad, VA), Ok(1));
+    assert_eq!(rig.access(UserStore, VA), Ok(7));
+    assert_eq!((rig.access(UserLoad, VA), frame_value(&rig, first)), (Ok(7), 1));
+    assert_eq!(rig.read(LAST, 0, VA), X86_64::to_page(fifth, true));
+
+    rig.write(LAST, 0, NEAR, clean(first, false));
+    assert_eq!(rig.access(UserLoad, NEAR), Ok(1));
+    rig.write(LAST, 0, NEAR, clean(first, true));
+    assert_eq!(rig.access(UserStore, NEAR), Err(Exception::PageFault(0b111)));
+    assert_eq!(rig.access(UserStore, NEAR), Ok(7));
+}
+
 /// The processor looks ahead: a flush that comes too early is none. But it leaves no marks, and on
 /// x86 what is not marked is not kept.
 fn ahead<L: MemLayout, F: ByHand>() {
@@ -187,6 +215,13 @@ fn ahead<L: MemLayout, F: ByHand>() {
     assert_eq!(rig.access(UserLoad, VA), Ok(1), "{}", F::NAME);
     rig.machine.invlpg(VirtAddr::new(VA));
     assert!(rig.access(UserLoad, VA).is_err(), "{}", F::NAME);
+
+    // So right after a page fault, before anything is repaired.
+    let page = frame(&rig, 1);
+    rig.write(LAST, 0, VA, F::to_page(page, false));
+    assert!(rig.access(UserStore, VA).is_err(), "{}", F::NAME);
+    rig.write(LAST, 0, VA, 0);
+    assert_eq!(rig.access(UserLoad, VA), Ok(1), "{}", F::NAME);
 
     // The last address used is what it looks at after a flush of everything.
     assert_eq!(rig.access(UserLoad, NEAR), Ok(2));
@@ -254,6 +289,7 @@ fn global_pointers() {
 macro_rules! on_every_format {
     ($($name:ident: $check:ident;)*) => {$(
         #[test]
+        #[cfg_attr(miri, ignore = "many machines, and nothing here is unsafe")]
         fn $name() {
             $check::<Jos64, X86_64>();
             $check::<Jos57, La57>();

@@ -138,6 +138,7 @@ fn marks<L: MemLayout, F: Format + Mmu>() {
     assert_eq!(marks(&rig), vec![0; open.len()], "a flush is no access");
     rig.access(UserLoad, VA).unwrap();
     assert_eq!(marks(&rig), accessed);
+    rig.lead(VA, &open);
     rig.access(KernelStore, VA).unwrap_err();
     assert_eq!(marks(&rig), accessed, "a store that is refused");
     rig.access(UserStore, VA).unwrap();
@@ -167,6 +168,7 @@ fn canonical<L: MemLayout, F: Format + Mmu>(bits: u32) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "many machines, and nothing here is unsafe")]
 fn four_levels() {
     any_level::<Jos64, X86_64>();
     large::<Jos64, X86_64>();
@@ -175,6 +177,7 @@ fn four_levels() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "many machines, and nothing here is unsafe")]
 fn five_levels() {
     any_level::<Jos57, La57>();
     large::<Jos57, La57>();
