@@ -1,5 +1,7 @@
 //! Large pages: split where a part of one is to change, and merged again.
 
+use layout::PGSIZE;
+
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::format::{Entry, Format, Geometry};
 use crate::machine::Machine;
@@ -114,7 +116,7 @@ impl<M: Machine> Pmap<M> {
             self.machine.store(step.at, M::Format::table(table));
             // The processor may hold both sizes until it forgets the larger one (Intel SDM
             // vol. 3A, 4.10.2.3), which UVPT has shown too.
-            if self.is_visible(pgdir, va) {
+            if self.is_visible(pgdir, va, PGSIZE) {
                 self.machine.flush_tlb();
             }
         }
