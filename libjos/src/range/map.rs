@@ -22,7 +22,7 @@ pub(crate) trait Source<M: Machine> {
 pub(crate) struct Neighbours(pub(crate) Perm);
 
 impl<M: Machine> Source<M> for Neighbours {
-    #[inline]
+    #[inline(always)] // so that at the last level the step is a constant
     fn put(&mut self, pmap: &mut Pmap<M>, level: u32, at: PhysAddr, pa: PhysAddr, count: usize) {
         let first = M::Format::leaf(level, pa, self.0);
         pmap.machine.store_run(at, first, Pmap::<M>::leaf_step(level), count);
