@@ -4,6 +4,35 @@
 //! that is reused before then is written to by whoever still has the old translation. So
 //! operations on ranges return a [`Removal`], and the only way from there to the free list leads
 //! through [`Removal::flush`] and then [`Flushed::free`].
+//!
+//! ```
+//! # use layout::{Jos64, MB, PGSIZE};
+//! # use libjos::{addr::VirtAddr, format::Perm, pmap::mem_init, sim::SimMachine, x86_64::X86_64};
+//! # let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
+//! # let mut pmap = mem_init(machine, boot);
+//! # let pgdir = pmap.uvmcreate().unwrap();
+//! # pmap.uvmalloc(pgdir, 0, 2 * PGSIZE, Perm::W).unwrap();
+//! let removal = pmap.unmap_range(pgdir, VirtAddr::new(0), 2 * PGSIZE).unwrap();
+//! assert_eq!(removal.flush(&mut pmap.machine).free(&mut pmap.pages), 2);
+//! ```
+//!
+//! The other order does not compile, for there is nothing yet that could be freed:
+//!
+//! ```compile_fail,E0599
+//! # use layout::{Jos64, MB, PGSIZE};
+//! # use libjos::{addr::VirtAddr, format::Perm, pmap::mem_init, sim::SimMachine, x86_64::X86_64};
+//! # let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
+//! # let mut pmap = mem_init(machine, boot);
+//! # let pgdir = pmap.uvmcreate().unwrap();
+//! # pmap.uvmalloc(pgdir, 0, 2 * PGSIZE, Perm::W).unwrap();
+//! let removal = pmap.unmap_range(pgdir, VirtAddr::new(0), 2 * PGSIZE).unwrap();
+//! removal.free(&mut pmap.pages);
+//! ```
+//!
+//! Nor does any other way round the flush; `refused.rs` tries them.
+
+#[cfg(doctest)]
+mod refused;
 
 use layout::PGSIZE;
 
