@@ -1,0 +1,104 @@
+//! What the operations are done to, and their errors.
+
+use layout::{MemLayout, PGSIZE};
+use libjos::addr::{PhysAddr, VirtAddr};
+use libjos::format::{Format, Geometry, Perm};
+use libjos::mappings::leaves;
+use libjos::pages::Frame;
+use libjos::pgdir::MapError;
+use libjos::range::PageSizes::{self, Largest};
+use libjos::sim::mmu::Mmu;
+use libjos::uvm::{AddressSpace, UvmError};
+
+use crate::Owed::{Nothing, Removal};
+use crate::machines::{device, top};
+use crate::{Owed, Refused, Sim, Spaces, page};
+
+/// Bytes that a table of the last level maps.
+pub(crate) fn block<F: Format>() -> u64 {
+    F::page_size(1)
+}
+
+/// Bytes of the largest page.
+pub(crate) fn huge<F: Format>() -> u64 {
+    F::page_size(top::<F>())
+}
+
+pub(crate) fn no_table(va: VirtAddr) -> MapError {
+    MapError::NoMemory { va }
+}
+
+pub(crate) fn no_page(va: VirtAddr) -> Refused {
+    UvmError::NoMemory { va }.into()
+}
+
+pub(crate) fn no_table_for_user(va: VirtAddr) -> Refused {
+    UvmError::Map(no_table(va)).into()
+}
+
+/// The 2^`order` pages that were allocated, if they were.
+pub(crate) fn pages(first: Option<Frame>, order: u32) -> Result<Owed, Refused> {
+    first.map(|first| Owed::Pages(first, order)).ok_or(Refused::NoPage)
+}
+
+/// A page just below USTACKTOP, far from all others.
+pub(crate) fn far<L: MemLayout>() -> VirtAddr {
+    page(L::USTACKTOP - PGSIZE, 0)
+}
+
+/// Maps a device at `va`.
+pub(crate) fn map_device<L: MemLayout, F: Format + Mmu>(
+    pmap: &mut Sim<L, F>,
+    pgdir: PhysAddr,
+    va: VirtAddr,
+    size: u64,
+    sizes: PageSizes,
+) -> Result<Owed, Refused> {
+    let pa = device::<L, F>() + va.as_u64() % huge::<F>();
+    pmap.map_range(pgdir, va, size, pa, Perm::URW, sizes)?;
+    Ok(Nothing)
+}
+
+/// Two of the largest pages, from the first boundary on.
+pub(crate) fn two_huge<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, spaces: Spaces) {
+    let (va, size) = (page(huge::<F>(), 0), 2 * huge::<F>());
+    map_device(pmap, spaces.pgdir, va, size, Largest).unwrap();
+    let leaves = leaves::<F, _>(&pmap.machine, spaces.pgdir, va, va + (size - 1));
+    assert!(leaves.map(|leaf| leaf.size).eq([huge::<F>(); 2]));
+}
+
+/// Pages 0 and 1, and page 0 of the next block.
+pub(crate) fn three_pages<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, spaces: Spaces) {
+    pmap.uvmalloc(spaces.pgdir, 0, 2 * PGSIZE, Perm::W).unwrap();
+    pmap.uvmalloc(spaces.pgdir, block::<F>(), block::<F>() + 1, Perm::W).unwrap();
+}
+
+/// These, shared with the other space on write.
+pub(crate) fn shared<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, spaces: Spaces) {
+    three_pages(pmap, spaces);
+    let Spaces { pgdir, other } = spaces;
+    pmap.uvmcow(pgdir, other, block::<F>() + PGSIZE).unwrap().flush(&mut pmap.machine);
+}
+
+/// The frame that is mapped at page `n`.
+pub(crate) fn frame<L: MemLayout, F: Format + Mmu>(
+    pmap: &Sim<L, F>,
+    pgdir: PhysAddr,
+    n: u64,
+) -> Frame {
+    pmap.page_lookup(pgdir, page(0, n)).expect("a page").0
+}
+
+/// Moves the end of the memory in use from `sz` by `n`.
+pub(crate) fn sbrk<L: MemLayout, F: Format + Mmu>(
+    pmap: &mut Sim<L, F>,
+    spaces: Spaces,
+    sz: u64,
+    n: i64,
+) -> Result<Owed, Refused> {
+    let mut space = AddressSpace { pgdir: spaces.pgdir, sz };
+    let moved = pmap.sbrk(&mut space, n);
+    let expected = if moved.is_ok() { sz.strict_add_signed(n) } else { sz };
+    assert_eq!(space.sz, expected);
+    Ok(Removal(moved?.1))
+}

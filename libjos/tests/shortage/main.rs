@@ -1,0 +1,173 @@
+//! Out of memory at each step of every operation that takes pages, on every format: an error, the
+//! documented one, and the state as before.
+//!
+//! The operations are the rows of [`cases`]; a new one is one row more. Each runs with no free
+//! page, then with one, and so on until it succeeds. What must not have changed until then is in
+//! [`whole`]: bit by bit all page tables, with accessed and dirty bits, and all pages in use; each
+//! frame's state; the free list with its order; what the processor, whose TLB is warm, makes of
+//! it. In the end the operation must have used every page that it asked for.
+
+#[path = "../layouts/mod.rs"]
+mod layouts;
+#[macro_use]
+#[path = "../machines/mod.rs"]
+mod machines;
+
+mod cases;
+mod given;
+mod whole;
+
+use layout::{MB, MemLayout};
+use libjos::addr::{PhysAddr, VirtAddr};
+use libjos::format::Format;
+use libjos::heap::OutOfPages;
+use libjos::machine::Machine;
+use libjos::os::area::VmError;
+use libjos::pages::{Frame, PageAllocator};
+use libjos::pgdir::MapError;
+use libjos::pmap::{Pmap, mem_init};
+use libjos::removal::{Flush, Removal};
+use libjos::sim::{SimMachine, mmu::Mmu};
+use libjos::uvm::UvmError;
+
+use machines::take_all;
+use whole::Whole;
+
+type Sim<L, F> = Pmap<SimMachine<L, F>>;
+
+on_every_format! { every_operation_succeeds_or_changes_nothing }
+
+/// An operation, and what it does when pages run out.
+struct Case<L: MemLayout, F: Format + Mmu> {
+    name: &'static str,
+    /// The directory in use, and the first of the operation's.
+    used: Used,
+    /// Makes what the operation is done to.
+    prepare: fn(&mut Sim<L, F>, Spaces),
+    run: fn(&mut Sim<L, F>, Spaces) -> Result<Owed, Refused>,
+    /// The error, where as many pages are free.
+    refused: fn(usize) -> Refused,
+    /// How many free pages it takes.
+    takes: usize,
+    list: List,
+}
+
+/// What becomes of the free list when an operation fails.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum List {
+    /// It is as before.
+    Kept,
+    /// All that was free is free. (What maps a page at a time unmaps those that it had mapped.)
+    AnyOrder,
+}
+
+#[derive(Clone, Copy)]
+enum Used {
+    /// An address space of the user's.
+    User,
+    /// The kernel's directory, as applications have it.
+    Kernel,
+}
+
+/// Two page directories, of which the first is in use.
+#[derive(Clone, Copy)]
+struct Spaces {
+    pgdir: PhysAddr,
+    other: PhysAddr,
+}
+
+/// What is left to do after an operation.
+enum Owed {
+    Nothing,
+    /// To free 2^order pages.
+    Pages(Frame, u32),
+    Flush(Flush),
+    Removal(Removal),
+}
+
+/// An operation's error.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Refused {
+    /// There is no page to return.
+    NoPage,
+    Map(MapError),
+    Uvm(UvmError),
+    Vm(VmError),
+    Heap(OutOfPages),
+}
+
+macro_rules! from {
+    ($($variant:ident($error:ty))*) => { $(
+        impl From<$error> for Refused {
+            fn from(error: $error) -> Self {
+                Self::$variant(error)
+            }
+        }
+    )* };
+}
+
+from! { Map(MapError) Uvm(UvmError) Vm(VmError) Heap(OutOfPages) }
+
+impl<L: MemLayout, F: Format + Mmu> Case<L, F> {
+    /// Runs it with each number of free pages that is too few, and then with just enough.
+    fn check(&self) {
+        let (machine, boot) = SimMachine::new(8 * MB);
+        let mut pmap: Sim<L, F> = mem_init(machine, boot);
+        pmap.machine.move_to_kernel_stack();
+        let user = pmap.uvmcreate().unwrap();
+        let other = pmap.uvmcreate().unwrap();
+        let pgdir = match self.used {
+            Used::User => user,
+            Used::Kernel => pmap.kern_pgdir(),
+        };
+        pmap.switchuvm(pgdir);
+        let spaces = Spaces { pgdir, other };
+        (self.prepare)(&mut pmap, spaces);
+
+        let mut addresses = whole::addresses_of_ram(&pmap, pgdir);
+        addresses.iter().for_each(|va| whole::touch(&mut pmap, *va));
+        let mut taken = take_all(&mut pmap);
+        // The highest are given back first, so that they are neighbours.
+        taken.sort();
+        let mut given = 0;
+        let owed = loop {
+            let before = Whole::of(&pmap, self.list);
+            let seen = whole::seen(&mut pmap, &addresses);
+            match (self.run)(&mut pmap, spaces) {
+                Ok(owed) => break owed,
+                Err(error) => assert_eq!(error, (self.refused)(given), "{}, {given}", self.name),
+            }
+            before.assert_still(&pmap, self.list, &format!("{} with {given} pages", self.name));
+            assert_eq!(seen, whole::seen(&mut pmap, &addresses), "{}, {given}", self.name);
+            pmap.pages.page_free(taken.pop().expect("a page"));
+            given += 1;
+        };
+        assert_eq!((given, pmap.pages.nfree()), (self.takes, 0), "{}: pages, left", self.name);
+        match owed {
+            Owed::Nothing => {}
+            Owed::Pages(first, order) => pmap.pages.page_free_run(first, order),
+            Owed::Flush(flush) => flush.flush(&mut pmap.machine),
+            Owed::Removal(removal) => {
+                removal.flush(&mut pmap.machine).free(&mut pmap.pages);
+            }
+        }
+        // With what was owed done, the processor sees what the tables say.
+        addresses.extend(whole::addresses_of_ram(&pmap, pgdir));
+        let seen = whole::seen(&mut pmap, &addresses);
+        pmap.machine.flush_tlb();
+        assert_eq!(seen, whole::seen(&mut pmap, &addresses), "{}: a stale TLB", self.name);
+        taken.into_iter().for_each(|frame| pmap.pages.page_free(frame));
+        pmap.check_page_free_list();
+    }
+}
+
+fn every_operation_succeeds_or_changes_nothing<L: MemLayout, F: Format + Mmu>() {
+    for case in cases::cases::<L, F>() {
+        case.check();
+    }
+}
+
+/// Where the `n`th page from `start` on is.
+fn page(start: u64, n: u64) -> VirtAddr {
+    VirtAddr::new(start + n * layout::PGSIZE)
+}
