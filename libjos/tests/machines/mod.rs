@@ -1,11 +1,8 @@
 //! Each format in turn with its memory map, and what tests of them all have in common.
 
-use layout::{GB, MemLayout};
-use libjos::addr::PhysAddr;
+use layout::{GB, MemLayout, PGSIZE};
+use libjos::addr::{PhysAddr, VirtAddr};
 use libjos::format::{Format, Geometry};
-use libjos::machine::Machine;
-use libjos::pages::{AllocFlags, Frame};
-use libjos::pmap::Pmap;
 
 /// The formats and their memory maps.
 pub(crate) mod formats {
@@ -40,11 +37,6 @@ macro_rules! on_every_format {
     })* };
 }
 
-/// Takes all free pages.
-pub(crate) fn take_all<M: Machine>(pmap: &mut Pmap<M>) -> Vec<Frame> {
-    std::iter::from_fn(|| pmap.page_alloc(AllocFlags::empty())).collect()
-}
-
 /// The level of the largest pages.
 pub(crate) fn top<F: Format>() -> u32 {
     F::LEAF_LEVELS.ilog2()
@@ -52,5 +44,32 @@ pub(crate) fn top<F: Format>() -> u32 {
 
 /// Device memory behind all RAM, which `pages` does not describe, aligned to the largest page.
 pub(crate) fn device<L: MemLayout, F: Format>() -> PhysAddr {
-    PhysAddr::new((L::PHYS_BASE + GB).next_multiple_of(F::page_size(top::<F>())))
+    PhysAddr::new((L::PHYS_BASE + GB).next_multiple_of(huge::<F>()))
+}
+
+/// Two page directories, of which the first is in use.
+#[derive(Clone, Copy)]
+pub(crate) struct Spaces {
+    pub(crate) pgdir: PhysAddr,
+    pub(crate) other: PhysAddr,
+}
+
+/// Where the `n`th page from `start` on is.
+pub(crate) fn page(start: u64, n: u64) -> VirtAddr {
+    VirtAddr::new(start + n * PGSIZE)
+}
+
+/// Bytes that a table of the last level maps.
+pub(crate) fn block<F: Format>() -> u64 {
+    F::page_size(1)
+}
+
+/// Bytes of the largest page.
+pub(crate) fn huge<F: Format>() -> u64 {
+    F::page_size(top::<F>())
+}
+
+/// A page just below USTACKTOP, far from all others.
+pub(crate) fn far<L: MemLayout>() -> VirtAddr {
+    page(L::USTACKTOP - PGSIZE, 0)
 }

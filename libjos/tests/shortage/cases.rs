@@ -17,8 +17,8 @@ use crate::List::{AnyOrder, Kept};
 use crate::Owed::{Flush, Nothing, Removal};
 use crate::Used::{Kernel, User};
 use crate::given::*;
-use crate::machines::top;
-use crate::{Case, Refused, Spaces, page};
+use crate::machines::{Spaces, block, far, huge, page, top};
+use crate::{Case, Refused};
 
 /// A row that says nothing yet: nothing need be there, and no page is taken.
 fn user<L: MemLayout, F: Format + Mmu>() -> Case<L, F> {

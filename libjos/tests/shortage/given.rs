@@ -2,7 +2,7 @@
 
 use layout::{MemLayout, PGSIZE};
 use libjos::addr::{PhysAddr, VirtAddr};
-use libjos::format::{Format, Geometry, Perm};
+use libjos::format::{Format, Perm};
 use libjos::mappings::leaves;
 use libjos::pages::Frame;
 use libjos::pgdir::MapError;
@@ -11,18 +11,8 @@ use libjos::sim::mmu::Mmu;
 use libjos::uvm::{AddressSpace, UvmError};
 
 use crate::Owed::{Nothing, Removal};
-use crate::machines::{device, top};
-use crate::{Owed, Refused, Sim, Spaces, page};
-
-/// Bytes that a table of the last level maps.
-pub(crate) fn block<F: Format>() -> u64 {
-    F::page_size(1)
-}
-
-/// Bytes of the largest page.
-pub(crate) fn huge<F: Format>() -> u64 {
-    F::page_size(top::<F>())
-}
+use crate::machines::{Spaces, block, device, huge, page};
+use crate::{Owed, Refused, Sim};
 
 pub(crate) fn no_table(va: VirtAddr) -> MapError {
     MapError::NoMemory { va }
@@ -39,11 +29,6 @@ pub(crate) fn no_table_for_user(va: VirtAddr) -> Refused {
 /// The 2^`order` pages that were allocated, if they were.
 pub(crate) fn pages(first: Option<Frame>, order: u32) -> Result<Owed, Refused> {
     first.map(|first| Owed::Pages(first, order)).ok_or(Refused::NoPage)
-}
-
-/// A page just below USTACKTOP, far from all others.
-pub(crate) fn far<L: MemLayout>() -> VirtAddr {
-    page(L::USTACKTOP - PGSIZE, 0)
 }
 
 /// Maps a device at `va`.

@@ -1,0 +1,245 @@
+//! The operations that change tables, one row each.
+
+use layout::{MemLayout, PGSIZE};
+use libjos::addr::{PhysAddr, VirtAddr};
+use libjos::format::{Format, Perm};
+use libjos::os::area::Access;
+use libjos::os::memory::Memory;
+use libjos::pages::Frame;
+use libjos::range::PageSizes::{self, Largest, Smallest};
+use libjos::removal::Removal;
+use libjos::sim::mmu::Mmu;
+
+use crate::machines::{Spaces, block, device, far, huge, page};
+use crate::watched::Linked::{AllButLeaves, Complete, Sound};
+use crate::{Case, Sim};
+
+/// Maps a device at `va`.
+fn map_device<L: MemLayout, F: Format + Mmu>(
+    pmap: &mut Sim<L, F>,
+    pgdir: PhysAddr,
+    va: VirtAddr,
+    size: u64,
+    sizes: PageSizes,
+) {
+    let pa = device::<L, F>() + va.as_u64() % huge::<F>();
+    pmap.map_range(pgdir, va, size, pa, Perm::URW, sizes).unwrap();
+}
+
+/// Two of the largest pages, from the first boundary on.
+fn two_huge<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, spaces: Spaces) {
+    map_device(pmap, spaces.pgdir, page(huge::<F>(), 0), 2 * huge::<F>(), Largest);
+}
+
+/// Pages 0 and 1, and page 0 of the next block.
+fn three_pages<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, spaces: Spaces) {
+    pmap.uvmalloc(spaces.pgdir, 0, 2 * PGSIZE, Perm::W).unwrap();
+    pmap.uvmalloc(spaces.pgdir, block::<F>(), block::<F>() + 1, Perm::W).unwrap();
+    for (va, word) in [(0, 1), (PGSIZE, 2), (block::<F>(), 3)] {
+        let bytes = u64::to_ne_bytes(word);
+        pmap.copyout(spaces.pgdir, VirtAddr::new(va + PGSIZE - 8), &bytes).unwrap();
+    }
+}
+
+/// These, shared with the other space on write.
+fn shared<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, spaces: Spaces) {
+    three_pages(pmap, spaces);
+    let Spaces { pgdir, other } = spaces;
+    pmap.uvmcow(pgdir, other, block::<F>() + PGSIZE).unwrap().flush(&mut pmap.machine);
+}
+
+/// The frame that is mapped at page `n`.
+fn frame<L: MemLayout, F: Format + Mmu>(pmap: &Sim<L, F>, pgdir: PhysAddr, n: u64) -> Frame {
+    pmap.page_lookup(pgdir, page(0, n)).expect("a page").0
+}
+
+/// Does what is owed for `removal`.
+fn settle<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, removal: Removal) {
+    removal.flush(&mut pmap.machine).free(&mut pmap.pages);
+}
+
+pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
+    vec![
+        Case {
+            name: "map_range, small pages of two tables",
+            linked: Complete,
+            prepare: |_, _| {},
+            run: |pmap, spaces| {
+                let va = page(2 * block::<F>() - 2 * PGSIZE, 0);
+                map_device(pmap, spaces.pgdir, va, 5 * PGSIZE, Smallest);
+            },
+        },
+        Case {
+            name: "map_range, a page before the largest and one behind it",
+            linked: Complete,
+            prepare: |_, _| {},
+            run: |pmap, spaces| {
+                let (va, size) = (page(huge::<F>() - PGSIZE, 0), huge::<F>() + 2 * PGSIZE);
+                map_device(pmap, spaces.pgdir, va, size, Largest);
+            },
+        },
+        Case {
+            name: "map_range, in tables that are there and one that is not",
+            linked: Complete,
+            prepare: three_pages,
+            run: |pmap, spaces| {
+                map_device(pmap, spaces.pgdir, page(0, 2), block::<F>() - 2 * PGSIZE, Smallest);
+                let va = page(2 * block::<F>() - PGSIZE, 0);
+                map_device(pmap, spaces.pgdir, va, 2 * PGSIZE, Smallest);
+            },
+        },
+        Case {
+            name: "map_range, in the half that all share",
+            linked: Complete,
+            prepare: |_, _| {},
+            run: |pmap, spaces| {
+                let va = page(L::MMIOBASE, 1);
+                let pa = device::<L, F>();
+                pmap.map_range(spaces.pgdir, va, 3 * PGSIZE, pa, Perm::KRW, Largest).unwrap();
+            },
+        },
+        Case {
+            name: "page_insert, with all its tables",
+            linked: AllButLeaves,
+            prepare: three_pages,
+            run: |pmap, Spaces { pgdir, .. }| {
+                let frame = frame(pmap, pgdir, 0);
+                pmap.page_insert(pgdir, frame, far::<L>(), Perm::URW).unwrap();
+            },
+        },
+        Case {
+            name: "page_insert, for another page",
+            linked: Complete,
+            prepare: three_pages,
+            run: |pmap, Spaces { pgdir, .. }| {
+                let frame = frame(pmap, pgdir, 0);
+                pmap.page_insert(pgdir, frame, page(0, 1), Perm::UR).unwrap();
+            },
+        },
+        Case {
+            name: "page_insert, the same page with less",
+            linked: Complete,
+            prepare: three_pages,
+            run: |pmap, Spaces { pgdir, .. }| {
+                let frame = frame(pmap, pgdir, 1);
+                pmap.page_insert(pgdir, frame, page(0, 1), Perm::UR).unwrap();
+            },
+        },
+        Case {
+            name: "page_remove",
+            linked: Complete,
+            prepare: three_pages,
+            run: |pmap, spaces| pmap.page_remove(spaces.pgdir, page(0, 1)).unwrap(),
+        },
+        Case {
+            name: "unmap_range, all but a page of two of the largest at either end",
+            linked: Sound,
+            prepare: two_huge,
+            run: |pmap, spaces| {
+                let (va, size) = (page(huge::<F>(), 1), 2 * huge::<F>() - 2 * PGSIZE);
+                let removal = pmap.unmap_range(spaces.pgdir, va, size).unwrap();
+                settle(pmap, removal);
+            },
+        },
+        Case {
+            name: "unmap_range, large pages and small ones",
+            linked: Complete,
+            prepare: |pmap, spaces| {
+                three_pages(pmap, spaces);
+                map_device(pmap, spaces.pgdir, page(2 * huge::<F>(), 0), huge::<F>(), Largest);
+            },
+            run: |pmap, spaces| {
+                let removal = pmap.unmap_range(spaces.pgdir, page(0, 0), 3 * huge::<F>()).unwrap();
+                settle(pmap, removal);
+            },
+        },
+        Case {
+            name: "protect_range, two pages within one of the largest",
+            linked: Sound,
+            prepare: two_huge,
+            run: |pmap, spaces| {
+                let va = page(huge::<F>() + block::<F>() / 2, 0);
+                let flush = pmap.protect_range(spaces.pgdir, va, 2 * PGSIZE, Perm::UR).unwrap();
+                flush.flush(&mut pmap.machine);
+            },
+        },
+        Case {
+            name: "clearpteu",
+            linked: Sound,
+            prepare: two_huge,
+            run: |pmap, spaces| {
+                let flush = pmap.clearpteu(spaces.pgdir, page(huge::<F>(), 5)).unwrap();
+                flush.flush(&mut pmap.machine);
+            },
+        },
+        Case {
+            name: "merge",
+            linked: Complete,
+            prepare: |pmap, spaces| {
+                let va = page(huge::<F>(), 0);
+                map_device(pmap, spaces.pgdir, va, block::<F>(), Smallest);
+            },
+            run: |pmap, spaces| {
+                let removal = pmap.merge(spaces.pgdir, page(huge::<F>(), 3), 1).unwrap();
+                settle(pmap, removal);
+            },
+        },
+        Case {
+            name: "prune",
+            linked: Complete,
+            prepare: |pmap, spaces| {
+                three_pages(pmap, spaces);
+                pmap.page_remove(spaces.pgdir, page(block::<F>(), 0)).unwrap();
+            },
+            run: |pmap, spaces| pmap.prune(spaces.pgdir, page(block::<F>(), 0)),
+        },
+        Case {
+            name: "uvmalloc",
+            linked: Sound,
+            prepare: |_, _| {},
+            run: |pmap, spaces| {
+                let (oldsz, newsz) = (block::<F>() - 2 * PGSIZE, block::<F>() + 1);
+                pmap.uvmalloc(spaces.pgdir, oldsz, newsz, Perm::W).unwrap();
+            },
+        },
+        Case {
+            name: "uvmdealloc",
+            linked: Complete,
+            prepare: three_pages,
+            run: |pmap, spaces| {
+                let sz = block::<F>() + PGSIZE;
+                let (_, removal) = pmap.uvmdealloc(spaces.pgdir, sz, PGSIZE).unwrap();
+                settle(pmap, removal);
+            },
+        },
+        Case {
+            name: "uvmcopy",
+            linked: Sound,
+            prepare: three_pages,
+            run: |pmap, Spaces { pgdir, other }| {
+                pmap.uvmcopy(pgdir, other, block::<F>() + 1).unwrap();
+            },
+        },
+        Case {
+            name: "uvmcow",
+            linked: Sound,
+            prepare: three_pages,
+            run: |pmap, Spaces { pgdir, other }| {
+                let flush = pmap.uvmcow(pgdir, other, block::<F>() + 1).unwrap();
+                flush.flush(&mut pmap.machine);
+            },
+        },
+        Case {
+            name: "cow_fault",
+            linked: Complete,
+            prepare: shared,
+            run: |pmap, spaces| pmap.cow_fault(spaces.pgdir, page(0, 1)).unwrap(),
+        },
+        Case {
+            name: "Memory::map",
+            linked: Sound,
+            prepare: |pmap, _| pmap.switchuvm(pmap.kern_pgdir()),
+            run: |pmap, _| pmap.map(page(block::<F>() - PGSIZE, 0), 2, Access::ReadWrite).unwrap(),
+        },
+    ]
+}

@@ -1,0 +1,124 @@
+//! What a second processor sees of an operation while it is under way, on every format.
+//!
+//! It walks at every store, and finds each page as it was before or as it will be after, never
+//! anything else: not half a table, not another page, not a page without its contents. What is as
+//! after stays so, and no entry that a processor can come to is written twice. In none of the
+//! operations is there a third state; a page is never absent in between, say.
+//!
+//! The operations are in [`cases`]. Each runs three times, since all machines do the same: so it
+//! is known what is before, what is after, and at which addresses something begins or ends.
+
+#[path = "../layouts/mod.rs"]
+mod layouts;
+#[macro_use]
+#[path = "../machines/mod.rs"]
+mod machines;
+
+mod cases;
+mod watched;
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use layout::{MB, MemLayout, PGSIZE};
+use libjos::addr::{PhysAddr, PhysRange, VirtAddr};
+use libjos::format::{Format, Perm};
+use libjos::machine::PhysMem;
+use libjos::mappings::runs;
+use libjos::pages::{AllocFlags, Frame, PageAllocator};
+use libjos::pmap::{Pmap, mem_init};
+use libjos::sim::{SimMachine, mmu::Mmu};
+use libjos::word::Word;
+
+use machines::Spaces;
+use watched::{Linked, Place, Watched, Watcher};
+
+/// The RAM of all machines.
+const RAM: u64 = 8 * MB;
+
+type Sim<L, F> = Pmap<Watched<L, F>>;
+
+on_every_format! { pages_are_as_before_or_as_after }
+
+/// An operation, and what is expected of the tables that it makes.
+struct Case<L: MemLayout, F: Format + Mmu> {
+    name: &'static str,
+    linked: Linked,
+    /// Makes what the operation is done to.
+    prepare: fn(&mut Sim<L, F>, Spaces),
+    run: fn(&mut Sim<L, F>, Spaces),
+}
+
+/// A machine with two address spaces. The pages that are free next, more than anything here takes,
+/// are full of what looks like entries.
+fn booted<L: MemLayout, F: Format + Mmu>() -> (Sim<L, F>, Spaces) {
+    let (sim, boot) = SimMachine::new(RAM);
+    let mut pmap: Sim<L, F> = mem_init(Watched { sim, watcher: RefCell::new(None) }, boot);
+    pmap.machine.sim.move_to_kernel_stack();
+    let [pgdir, other] = [(); 2].map(|()| pmap.uvmcreate().unwrap());
+    pmap.switchuvm(pgdir);
+    let dirt = F::leaf(0, PhysAddr::new(L::PHYS_BASE + 2 * MB), Perm::URW);
+    let next: Vec<Frame> = (0..64).filter_map(|_| pmap.page_alloc(AllocFlags::empty())).collect();
+    for frame in next.into_iter().rev() {
+        let pa = pmap.pages.page2pa(frame);
+        pmap.machine.store_run(pa, dirt, F::Word::ZERO, 1 << F::INDEX_BITS);
+        pmap.pages.page_free(frame);
+    }
+    (pmap, Spaces { pgdir, other })
+}
+
+/// Where something begins or ends that is mapped, the pages on both sides of it.
+fn places<L: MemLayout, F: Format + Mmu>(
+    machine: &SimMachine<L, F>,
+    pgdirs: [PhysAddr; 3],
+) -> BTreeSet<Place> {
+    // The user's part, and one of the kernel's that the operations map in.
+    let parts = [(0, L::UTOP), (L::MMIOBASE, L::MMIOLIM)];
+    let mut places = BTreeSet::new();
+    for pgdir in pgdirs {
+        for (start, end) in parts {
+            let [first, last] = [start, end - 1].map(VirtAddr::new);
+            for run in runs::<F, _>(machine, pgdir, first, last) {
+                let (va, end) = (run.va.as_u64(), run.va.as_u64() + run.size);
+                for va in [va.saturating_sub(PGSIZE), va, end - PGSIZE, end] {
+                    places.insert(Place { pgdir, va: VirtAddr::new(va) });
+                }
+            }
+        }
+    }
+    places
+}
+
+impl<L: MemLayout, F: Format + Mmu> Case<L, F> {
+    /// A machine on which all is prepared.
+    fn prepared(&self) -> (Sim<L, F>, Spaces) {
+        let (mut pmap, spaces) = booted();
+        (self.prepare)(&mut pmap, spaces);
+        (pmap, spaces)
+    }
+
+    fn check(&self) {
+        let (before, _) = self.prepared();
+        let (mut after, spaces) = self.prepared();
+        (self.run)(&mut after, spaces);
+        let (mut pmap, spaces) = self.prepared();
+
+        let pgdirs = [spaces.pgdir, spaces.other, pmap.kern_pgdir()];
+        let machines = [before.machine.sim, after.machine.sim];
+        let places = machines.iter().flat_map(|machine| places(machine, pgdirs)).collect();
+        let ram = PhysRange::from_size(PhysAddr::new(L::PHYS_BASE), RAM);
+        let watcher = Watcher::new(machines, self.linked, ram, places);
+        pmap.machine.watcher.replace(Some(watcher));
+        (self.run)(&mut pmap, spaces);
+        let watcher = pmap.machine.watcher.take().expect("it has watched");
+        let changed = watcher.finish(&pmap.machine.sim);
+        assert!(changed > 0, "there was nothing to be seen");
+    }
+}
+
+fn pages_are_as_before_or_as_after<L: MemLayout, F: Format + Mmu>() {
+    for case in cases::cases::<L, F>() {
+        eprintln!("{}", case.name);
+        case.check();
+    }
+}

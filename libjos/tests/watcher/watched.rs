@@ -1,0 +1,257 @@
+//! A machine with a second processor, which walks the tables at every store of the first.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use layout::{MemLayout, PGSIZE, round_down};
+use libjos::addr::{PhysAddr, PhysRange, VirtAddr};
+use libjos::format::{Entry, Format, Geometry, Perm};
+use libjos::machine::{Fault, Machine, PhysMem};
+use libjos::mappings::{Step, steps};
+use libjos::pages::PageArray;
+use libjos::sim::{SimMachine, mmu::Mmu};
+use libjos::word::Word;
+
+/// An address in an address space.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Place {
+    pub(crate) pgdir: PhysAddr,
+    pub(crate) va: VirtAddr,
+}
+
+/// What a processor finds at a place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Page {
+    pa: PhysAddr,
+    perm: Perm,
+    /// The page's first word and its last, where it is RAM.
+    words: Option<[u64; 2]>,
+}
+
+/// How much of a table must be there when it is linked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Linked {
+    /// All that it will have.
+    Complete,
+    /// All but the entries of the last level.
+    AllButLeaves,
+    /// What it maps is as before or as after; it may change later.
+    Sound,
+}
+
+/// The second processor. It knows two machines that did the same as this one: on one the operation
+/// is still to come, on the other it is done.
+pub(crate) struct Watcher<L, F> {
+    before: SimMachine<L, F>,
+    after: SimMachine<L, F>,
+    linked: Linked,
+    /// RAM.
+    ram: PhysRange,
+    /// Where it looks, and what it finds there before and after.
+    places: BTreeMap<Place, [Option<Page>; 2]>,
+    /// Those that are as after already.
+    changed: BTreeSet<Place>,
+    /// The tables that it came through.
+    tables: BTreeSet<PhysAddr>,
+    /// Entries of such tables that were changed, and what they say now.
+    entries: BTreeMap<PhysAddr, u64>,
+}
+
+/// What is at `place` in `machine`.
+fn view<L: MemLayout, F: Format + Mmu>(
+    machine: &SimMachine<L, F>,
+    ram: PhysRange,
+    place: Place,
+) -> Option<Page> {
+    let mut granted = Perm::all();
+    for step in steps::<F, _>(machine, place.pgdir, place.va) {
+        match step.entry {
+            Entry::Absent => return None,
+            Entry::Table { allows, .. } => granted &= allows,
+            Entry::Leaf(leaf) => {
+                let pa = leaf.pa + place.va.as_u64() % F::page_size(step.level);
+                let words = [pa, pa + (PGSIZE - 8)];
+                let words = ram.contains(pa).then(|| words.map(|pa| machine.load(pa)));
+                return Some(Page { pa, perm: leaf.perm & granted, words });
+            }
+        }
+    }
+    unreachable!("a walk ends at a leaf or an absent entry")
+}
+
+impl<L: MemLayout, F: Format + Mmu> Watcher<L, F> {
+    pub(crate) fn new(
+        [before, after]: [SimMachine<L, F>; 2],
+        linked: Linked,
+        ram: PhysRange,
+        places: BTreeSet<Place>,
+    ) -> Self {
+        // What it comes through before the operation is no news.
+        let walks = places.iter().flat_map(|place| steps::<F, _>(&before, place.pgdir, place.va));
+        let tables = walks.map(|step| step.table).collect();
+        let (changed, entries) = (BTreeSet::new(), BTreeMap::new());
+        let places = places.into_iter().map(|place| {
+            let views = [&before, &after].map(|machine| view(machine, ram, place));
+            (place, views)
+        });
+        let places = places.collect();
+        Self { before, after, linked, ram, places, changed, tables, entries }
+    }
+
+    /// Panics unless `place`, with these `views` before and after, is as one of them; tells whether
+    /// as after.
+    fn check(
+        &self,
+        machine: &SimMachine<L, F>,
+        place: Place,
+        [before, after]: [Option<Page>; 2],
+    ) -> bool {
+        let now = view(machine, self.ram, place);
+        if now == after {
+            return true;
+        }
+        assert_eq!(now, before, "{place:x?}: not as before, nor as after, which is {after:x?}");
+        assert!(!self.changed.contains(&place), "{place:x?}: was as after, is as before again");
+        false
+    }
+
+    /// A word has been written.
+    fn look(&mut self, machine: &SimMachine<L, F>) {
+        let mut linked = vec![];
+        for (place, views) in &self.places {
+            if self.check(machine, *place, *views) {
+                self.changed.insert(*place);
+            }
+            for step in steps::<F, _>(machine, place.pgdir, place.va) {
+                if self.tables.insert(step.table) {
+                    linked.push((step, *place));
+                }
+            }
+        }
+        for (step, place) in linked {
+            self.check_table(machine, &step, place);
+        }
+    }
+
+    /// The table of `step`, on the way to `place`, has just been linked.
+    fn check_table(&self, machine: &SimMachine<L, F>, step: &Step, place: Place) {
+        let Step { level, table, .. } = *step;
+        let start = round_down(place.va.as_u64(), F::page_size(level + 1));
+        for index in 0..F::ENTRIES as u64 {
+            let va = VirtAddr::new(start + index * F::page_size(level));
+            let place = Place { va, ..place };
+            let views = [&self.before, &self.after].map(|then| view(then, self.ram, place));
+            self.check(machine, place, views);
+            let at = table + index * F::Word::BYTES;
+            let (now, then): (F::Word, F::Word) = (machine.load(at), self.after.load(at));
+            let may_come = match self.linked {
+                Linked::Complete => false,
+                Linked::AllButLeaves => level == 0 && now == F::Word::ZERO,
+                Linked::Sound => true,
+            };
+            assert!(
+                now == then || may_come,
+                "the table of level {level} at {table} was linked with {now:#x} at {index}, \
+                 where {then:#x} is to be"
+            );
+        }
+    }
+
+    /// `word` has taken the place of `old` at `pa`.
+    fn note(&mut self, pa: PhysAddr, old: u64, word: u64) {
+        if old != word && self.tables.contains(&pa.page_start()) {
+            let noted = self.entries.insert(pa, word);
+            assert_eq!(noted, None, "the entry at {pa} changes twice: {old:#x}, then {word:#x}");
+        }
+    }
+
+    /// The operation is over. Returns how many entries of linked tables it has changed.
+    pub(crate) fn finish(self, machine: &SimMachine<L, F>) -> usize {
+        for (place, [_, after]) in &self.places {
+            assert_eq!(view(machine, self.ram, *place), *after, "{place:x?} at the end");
+        }
+        self.entries.len()
+    }
+}
+
+/// A machine that is watched.
+pub(crate) struct Watched<L, F> {
+    pub(crate) sim: SimMachine<L, F>,
+    pub(crate) watcher: RefCell<Option<Watcher<L, F>>>,
+}
+
+impl<L: MemLayout, F: Format + Mmu> PhysMem for Watched<L, F> {
+    fn load<W: Word>(&self, pa: PhysAddr) -> W {
+        self.sim.load(pa)
+    }
+
+    fn store<W: Word>(&self, pa: PhysAddr, word: W) {
+        let old: W = self.sim.load(pa);
+        self.sim.store(pa, word);
+        if let Some(watcher) = &mut *self.watcher.borrow_mut() {
+            watcher.note(pa, old.to_u64(), word.to_u64());
+            watcher.look(&self.sim);
+        }
+    }
+
+    /// The last one first: their order is free.
+    fn store_run<W: Word>(&self, pa: PhysAddr, first: W, step: W, count: usize) {
+        let words = std::iter::successors(Some(first), |word| Some(word.wrapping_add(step)));
+        let words: Vec<W> = words.take(count).collect();
+        for (i, word) in words.into_iter().enumerate().rev() {
+            self.store(pa + i as u64 * W::BYTES, word);
+        }
+    }
+
+    fn zero_frame(&self, pa: PhysAddr) {
+        (0..PGSIZE).step_by(8).for_each(|offset| self.store(pa + offset, 0_u64));
+    }
+
+    unsafe fn page_array(&self, pa: PhysAddr, npages: usize) -> PageArray {
+        // SAFETY: what the caller has promised. The watcher reads tables and what they map, and no
+        // test maps the array.
+        unsafe { self.sim.page_array(pa, npages) }
+    }
+}
+
+impl<L: MemLayout, F: Format + Mmu> Machine for Watched<L, F> {
+    type Layout = L;
+    type Format = F;
+
+    fn leaf_levels(&self) -> u32 {
+        self.sim.leaf_levels()
+    }
+
+    fn lcr3(&mut self, pgdir: PhysAddr) {
+        self.sim.lcr3(pgdir);
+    }
+
+    fn protect_kernel(&mut self) {
+        self.sim.protect_kernel();
+    }
+
+    fn invlpg(&mut self, va: VirtAddr) {
+        self.sim.invlpg(va);
+    }
+
+    fn flush_tlb(&mut self) {
+        self.sim.flush_tlb();
+    }
+
+    fn probe_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {
+        self.sim.probe_load(va)
+    }
+
+    fn probe_store(&mut self, va: VirtAddr, value: u64) -> Result<(), Fault> {
+        self.sim.probe_store(va, value)
+    }
+
+    fn stack_pointer(&self) -> VirtAddr {
+        self.sim.stack_pointer()
+    }
+
+    fn print(&mut self, text: fmt::Arguments<'_>) {
+        self.sim.print(text);
+    }
+}
