@@ -1,8 +1,4 @@
-//! Each format in turn with its memory map, and what tests of them all have in common.
-
-use layout::{GB, MemLayout, PGSIZE};
-use libjos::addr::{PhysAddr, VirtAddr};
-use libjos::format::{Format, Geometry};
+//! Each format in turn, with its memory map.
 
 /// The formats and their memory maps.
 pub(crate) mod formats {
@@ -35,41 +31,4 @@ macro_rules! on_every_format {
         #[cfg_attr(miri, ignore)]
         fn sv48() { super::$name::<JosSv48, Sv48>(); }
     })* };
-}
-
-/// The level of the largest pages.
-pub(crate) fn top<F: Format>() -> u32 {
-    F::LEAF_LEVELS.ilog2()
-}
-
-/// Device memory behind all RAM, which `pages` does not describe, aligned to the largest page.
-pub(crate) fn device<L: MemLayout, F: Format>() -> PhysAddr {
-    PhysAddr::new((L::PHYS_BASE + GB).next_multiple_of(huge::<F>()))
-}
-
-/// Two page directories, of which the first is in use.
-#[derive(Clone, Copy)]
-pub(crate) struct Spaces {
-    pub(crate) pgdir: PhysAddr,
-    pub(crate) other: PhysAddr,
-}
-
-/// Where the `n`th page from `start` on is.
-pub(crate) fn page(start: u64, n: u64) -> VirtAddr {
-    VirtAddr::new(start + n * PGSIZE)
-}
-
-/// Bytes that a table of the last level maps.
-pub(crate) fn block<F: Format>() -> u64 {
-    F::page_size(1)
-}
-
-/// Bytes of the largest page.
-pub(crate) fn huge<F: Format>() -> u64 {
-    F::page_size(top::<F>())
-}
-
-/// A page just below USTACKTOP, far from all others.
-pub(crate) fn far<L: MemLayout>() -> VirtAddr {
-    page(L::USTACKTOP - PGSIZE, 0)
 }

@@ -17,7 +17,7 @@ use crate::List::{AnyOrder, Kept};
 use crate::Owed::{Flush, Nothing, Removal};
 use crate::Used::{Kernel, User};
 use crate::given::*;
-use crate::machines::{Spaces, block, far, huge, page, top};
+use crate::places::{Spaces, block, far, huge, page, top};
 use crate::{Case, Refused};
 
 /// A row that says nothing yet: nothing need be there, and no page is taken.

@@ -11,7 +11,7 @@ use libjos::sim::mmu::Mmu;
 use libjos::uvm::{AddressSpace, UvmError};
 
 use crate::Owed::{Nothing, Removal};
-use crate::machines::{Spaces, block, device, huge, page};
+use crate::places::{Spaces, block, device, huge, page};
 use crate::{Owed, Refused, Sim};
 
 pub(crate) fn no_table(va: VirtAddr) -> MapError {

@@ -12,6 +12,8 @@ mod layouts;
 #[macro_use]
 #[path = "../machines/mod.rs"]
 mod machines;
+#[path = "../machines/places.rs"]
+mod places;
 
 mod cases;
 mod given;
@@ -29,7 +31,7 @@ use libjos::removal::{Flush, Removal};
 use libjos::sim::{SimMachine, mmu::Mmu};
 use libjos::uvm::UvmError;
 
-use machines::Spaces;
+use places::Spaces;
 use whole::Whole;
 
 type Sim<L, F> = Pmap<SimMachine<L, F>>;

@@ -10,7 +10,7 @@ use libjos::range::PageSizes::{self, Largest, Smallest};
 use libjos::removal::Removal;
 use libjos::sim::mmu::Mmu;
 
-use crate::machines::{Spaces, block, device, far, huge, page};
+use crate::places::{Spaces, block, device, far, huge, page};
 use crate::watched::Linked::{AllButLeaves, Complete, Sound};
 use crate::{Case, Sim};
 

@@ -13,6 +13,8 @@ mod layouts;
 #[macro_use]
 #[path = "../machines/mod.rs"]
 mod machines;
+#[path = "../machines/places.rs"]
+mod places;
 
 mod cases;
 mod watched;
@@ -30,7 +32,7 @@ use libjos::pmap::{Pmap, mem_init};
 use libjos::sim::{SimMachine, mmu::Mmu};
 use libjos::word::Word;
 
-use machines::Spaces;
+use places::Spaces;
 use watched::{Linked, Place, Watched, Watcher};
 
 /// The RAM of all machines.
@@ -68,7 +70,7 @@ fn booted<L: MemLayout, F: Format + Mmu>() -> (Sim<L, F>, Spaces) {
 }
 
 /// Where something begins or ends that is mapped, the pages on both sides of it.
-fn places<L: MemLayout, F: Format + Mmu>(
+fn boundaries<L: MemLayout, F: Format + Mmu>(
     machine: &SimMachine<L, F>,
     pgdirs: [PhysAddr; 3],
 ) -> BTreeSet<Place> {
@@ -105,7 +107,7 @@ impl<L: MemLayout, F: Format + Mmu> Case<L, F> {
 
         let pgdirs = [spaces.pgdir, spaces.other, pmap.kern_pgdir()];
         let machines = [before.machine.sim, after.machine.sim];
-        let places = machines.iter().flat_map(|machine| places(machine, pgdirs)).collect();
+        let places = machines.iter().flat_map(|machine| boundaries(machine, pgdirs)).collect();
         let ram = PhysRange::from_size(PhysAddr::new(L::PHYS_BASE), RAM);
         let watcher = Watcher::new(machines, self.linked, ram, places);
         pmap.machine.watcher.replace(Some(watcher));

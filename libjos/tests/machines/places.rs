@@ -1,0 +1,43 @@
+//! Addresses that every format has, in its own measures: boundaries of tables and of large pages, a
+//! device.
+
+use layout::{GB, MemLayout, PGSIZE};
+use libjos::addr::{PhysAddr, VirtAddr};
+use libjos::format::{Format, Geometry};
+
+/// The level of the largest pages.
+pub(crate) fn top<F: Format>() -> u32 {
+    F::LEAF_LEVELS.ilog2()
+}
+
+/// Device memory behind all RAM, which `pages` does not describe, aligned to the largest page.
+pub(crate) fn device<L: MemLayout, F: Format>() -> PhysAddr {
+    PhysAddr::new((L::PHYS_BASE + GB).next_multiple_of(huge::<F>()))
+}
+
+/// Two page directories, of which the first is in use.
+#[derive(Clone, Copy)]
+pub(crate) struct Spaces {
+    pub(crate) pgdir: PhysAddr,
+    pub(crate) other: PhysAddr,
+}
+
+/// Where the `n`th page from `start` on is.
+pub(crate) fn page(start: u64, n: u64) -> VirtAddr {
+    VirtAddr::new(start + n * PGSIZE)
+}
+
+/// Bytes that a table of the last level maps.
+pub(crate) fn block<F: Format>() -> u64 {
+    F::page_size(1)
+}
+
+/// Bytes of the largest page.
+pub(crate) fn huge<F: Format>() -> u64 {
+    F::page_size(top::<F>())
+}
+
+/// A page just below USTACKTOP, far from all others.
+pub(crate) fn far<L: MemLayout>() -> VirtAddr {
+    page(L::USTACKTOP - PGSIZE, 0)
+}
