@@ -5,6 +5,8 @@
 #[path = "../layouts/mod.rs"]
 mod layouts;
 #[macro_use]
+#[path = "../machines/mod.rs"]
+mod machines;
 mod rig;
 
 mod bytes;
