@@ -3,7 +3,8 @@
 //! It walks at every store, and finds each page as it was before or as it will be after, never
 //! anything else: not half a table, not another page, not a page without its contents. What is as
 //! after stays so, and no entry that a processor can come to is written twice. In none of the
-//! operations is there a third state; a page is never absent in between, say.
+//! operations is there a third state; a page is never absent in between, say. And until it is told
+//! to forget a page, or a table on the way there, neither is free.
 //!
 //! The operations are in [`cases`]. Each runs three times, since all machines do the same: so it
 //! is known what is before, what is after, and at which addresses something begins or ends.
@@ -109,7 +110,7 @@ impl<L: MemLayout, F: Format + Mmu> Case<L, F> {
         let machines = [before.machine.sim, after.machine.sim];
         let places = machines.iter().flat_map(|machine| boundaries(machine, pgdirs)).collect();
         let ram = PhysRange::from_size(PhysAddr::new(L::PHYS_BASE), RAM);
-        let watcher = Watcher::new(machines, self.linked, ram, places);
+        let watcher = Watcher::new(machines, self.linked, ram, pmap.pages_memory().start, places);
         pmap.machine.watcher.replace(Some(watcher));
         (self.run)(&mut pmap, spaces);
         let watcher = pmap.machine.watcher.take().expect("it has watched");

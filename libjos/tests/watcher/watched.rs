@@ -9,7 +9,7 @@ use libjos::addr::{PhysAddr, PhysRange, VirtAddr};
 use libjos::format::{Entry, Format, Geometry, Perm};
 use libjos::machine::{Fault, Machine, PhysMem};
 use libjos::mappings::{Step, steps};
-use libjos::pages::PageArray;
+use libjos::pages::{PageArray, PageInfo};
 use libjos::sim::{SimMachine, mmu::Mmu};
 use libjos::word::Word;
 
@@ -48,6 +48,8 @@ pub(crate) struct Watcher<L, F> {
     linked: Linked,
     /// RAM.
     ram: PhysRange,
+    /// Where the array `pages` is. No method of it runs while the processor is told to forget.
+    pages: PhysAddr,
     /// Where it looks, and what it finds there before and after.
     places: BTreeMap<Place, [Option<Page>; 2]>,
     /// Those that are as after already.
@@ -85,6 +87,7 @@ impl<L: MemLayout, F: Format + Mmu> Watcher<L, F> {
         [before, after]: [SimMachine<L, F>; 2],
         linked: Linked,
         ram: PhysRange,
+        pages: PhysAddr,
         places: BTreeSet<Place>,
     ) -> Self {
         // What it comes through before the operation is no news.
@@ -96,7 +99,7 @@ impl<L: MemLayout, F: Format + Mmu> Watcher<L, F> {
             (place, views)
         });
         let places = places.collect();
-        Self { before, after, linked, ram, places, changed, tables, entries }
+        Self { before, after, linked, ram, pages, places, changed, tables, entries }
     }
 
     /// Panics unless `place`, with these `views` before and after, is as one of them; tells whether
@@ -166,6 +169,22 @@ impl<L: MemLayout, F: Format + Mmu> Watcher<L, F> {
         }
     }
 
+    /// The first processor, and so each, is about to forget what it knows of `va`. Panics where it
+    /// would have gone to a page or table that is free already.
+    fn forget(&self, machine: &SimMachine<L, F>, va: VirtAddr) {
+        let pgdirs: BTreeSet<PhysAddr> = self.places.keys().map(|place| place.pgdir).collect();
+        for pgdir in pgdirs {
+            let page = view(&self.before, self.ram, Place { pgdir, va }).map(|page| page.pa);
+            let tables = steps::<F, _>(&self.before, pgdir, va).map(|step| step.table);
+            for pa in page.into_iter().chain(tables).filter(|pa| self.ram.contains(*pa)) {
+                let number = (pa - self.ram.start) / PGSIZE;
+                let at = self.pages + number * size_of::<PageInfo>() as u64;
+                let info = PageInfo::from_word(machine.load(at));
+                assert!(!info.is_free(), "{pa} was freed before {va} was flushed");
+            }
+        }
+    }
+
     /// The operation is over. Returns how many entries of linked tables it has changed.
     pub(crate) fn finish(self, machine: &SimMachine<L, F>) -> usize {
         for (place, [_, after]) in &self.places {
@@ -209,8 +228,8 @@ impl<L: MemLayout, F: Format + Mmu> PhysMem for Watched<L, F> {
     }
 
     unsafe fn page_array(&self, pa: PhysAddr, npages: usize) -> PageArray {
-        // SAFETY: what the caller has promised. The watcher reads tables and what they map, and no
-        // test maps the array.
+        // SAFETY: what the caller has promised. The watcher reads tables and what they map, where the
+        // array is not, and the array when no method of its user runs.
         unsafe { self.sim.page_array(pa, npages) }
     }
 }
@@ -232,10 +251,16 @@ impl<L: MemLayout, F: Format + Mmu> Machine for Watched<L, F> {
     }
 
     fn invlpg(&mut self, va: VirtAddr) {
+        if let Some(watcher) = self.watcher.get_mut() {
+            watcher.forget(&self.sim, va);
+        }
         self.sim.invlpg(va);
     }
 
     fn flush_tlb(&mut self) {
+        if let Some(watcher) = self.watcher.get_mut() {
+            watcher.places.keys().for_each(|place| watcher.forget(&self.sim, place.va));
+        }
         self.sim.flush_tlb();
     }
 
