@@ -109,6 +109,24 @@ fn small_pages_that_run_out_in_the_middle_leave_nothing_behind() {
     }
 }
 
+/// By a large page or by small ones, whatever there is free: all of it or nothing, and then
+/// nothing is kept.
+#[test]
+fn a_large_page_is_mapped_whole_or_not_at_all() {
+    let mut pmap = boot(16 * MB);
+    let mut others = exhaust(&mut pmap);
+    // The highest come back first, so that the first 512 make a large page.
+    others.sort();
+    let mut free = 0;
+    while Backing::new().map(&mut pmap, START, LARGE).is_err() {
+        assert_eq!((pmap.pages.nfree(), page_sizes(&pmap)), (free, vec![]));
+        pmap.pages.page_free(others.pop().expect("a page"));
+        free += 1;
+    }
+    // Two tables, and the page that is kept aside; by small pages it would be as many.
+    assert_eq!((free, pmap.pages.nfree(), page_sizes(&pmap)), (512 + 3, 0, vec![LARGE]));
+}
+
 #[test]
 fn runs_that_are_broken_up_serve_as_small_pages() {
     let mut pmap = boot(16 * MB);
