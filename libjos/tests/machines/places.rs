@@ -37,6 +37,17 @@ pub(crate) fn huge<F: Format>() -> u64 {
     F::page_size(top::<F>())
 }
 
+/// Bytes that a table of the lowest level with large pages maps, if there is one below the root; else
+/// what a table of the last level does.
+pub(crate) fn middle<F: Format>() -> u64 {
+    F::page_size(2.min(top::<F>()))
+}
+
+/// Bytes that one entry of it maps.
+pub(crate) fn part<F: Format>() -> u64 {
+    F::page_size(2.min(top::<F>()) - 1)
+}
+
 /// A page just below USTACKTOP, far from all others.
 pub(crate) fn far<L: MemLayout>() -> VirtAddr {
     page(L::USTACKTOP - PGSIZE, 0)

@@ -17,7 +17,7 @@ use crate::List::{AnyOrder, Kept};
 use crate::Owed::{Flush, Nothing, Removal};
 use crate::Used::{Kernel, User};
 use crate::given::*;
-use crate::places::{Spaces, block, far, huge, page, top};
+use crate::places::{Spaces, block, device, far, huge, middle, page, part, top};
 use crate::{Case, Refused};
 
 /// A row that says nothing yet: nothing need be there, and no page is taken.
@@ -130,6 +130,19 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             },
             refused: |_| no_table(page(huge::<F>() - PGSIZE, 0)).into(),
             takes: levels - 1 + top,
+            ..user()
+        },
+        Case {
+            name: "map_range, a whole table of pages that could be larger but for their place",
+            run: |pmap, spaces| {
+                let (va, pa) = (page(huge::<F>(), 0), device::<L, F>() + part::<F>());
+                let size = middle::<F>();
+                Ok(pmap
+                    .map_range(spaces.pgdir, va, size, pa, Perm::UR, Largest)
+                    .map(|()| Nothing)?)
+            },
+            refused: |_| no_table(page(huge::<F>(), 0)).into(),
+            takes: levels - top.min(2),
             ..user()
         },
         Case {

@@ -10,7 +10,7 @@ use libjos::range::PageSizes::{self, Largest, Smallest};
 use libjos::removal::Removal;
 use libjos::sim::mmu::Mmu;
 
-use crate::places::{Spaces, block, device, far, huge, page};
+use crate::places::{Spaces, block, device, far, huge, middle, page, part};
 use crate::watched::Linked::{AllButLeaves, Complete, Sound};
 use crate::{Case, Sim};
 
@@ -76,6 +76,25 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             run: |pmap, spaces| {
                 let (va, size) = (page(huge::<F>() - PGSIZE, 0), huge::<F>() + 2 * PGSIZE);
                 map_device(pmap, spaces.pgdir, va, size, Largest);
+            },
+        },
+        Case {
+            name: "map_range, a whole table of pages that could be larger but for their place",
+            linked: Complete,
+            prepare: |_, _| {},
+            run: |pmap, spaces| {
+                let (va, pa) = (page(huge::<F>(), 0), device::<L, F>() + part::<F>());
+                pmap.map_range(spaces.pgdir, va, middle::<F>(), pa, Perm::UR, Largest).unwrap();
+            },
+        },
+        Case {
+            name: "map_range, all of such a table but its ends",
+            linked: Complete,
+            prepare: |_, _| {},
+            run: |pmap, spaces| {
+                let va = page(huge::<F>() + part::<F>(), 0);
+                let (pa, size) = (device::<L, F>(), middle::<F>() - 3 * part::<F>());
+                pmap.map_range(spaces.pgdir, va, size, pa, Perm::UR, Largest).unwrap();
             },
         },
         Case {
@@ -199,6 +218,15 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             prepare: |_, _| {},
             run: |pmap, spaces| {
                 let (oldsz, newsz) = (block::<F>() - 2 * PGSIZE, block::<F>() + 1);
+                pmap.uvmalloc(spaces.pgdir, oldsz, newsz, Perm::W).unwrap();
+            },
+        },
+        Case {
+            name: "uvmalloc, a whole table and a page on both sides",
+            linked: Sound,
+            prepare: |_, _| {},
+            run: |pmap, spaces| {
+                let (oldsz, newsz) = (block::<F>() - PGSIZE, 2 * block::<F>() + PGSIZE);
                 pmap.uvmalloc(spaces.pgdir, oldsz, newsz, Perm::W).unwrap();
             },
         },

@@ -56,6 +56,8 @@ pub(crate) struct Watcher<L, F> {
     changed: BTreeSet<Place>,
     /// The tables that it came through.
     tables: BTreeSet<PhysAddr>,
+    /// The pages that it found, or will find.
+    found: BTreeSet<PhysAddr>,
     /// Entries of such tables that were changed, and what they say now.
     entries: BTreeMap<PhysAddr, u64>,
 }
@@ -98,8 +100,9 @@ impl<L: MemLayout, F: Format + Mmu> Watcher<L, F> {
             let views = [&before, &after].map(|machine| view(machine, ram, place));
             (place, views)
         });
-        let places = places.collect();
-        Self { before, after, linked, ram, pages, places, changed, tables, entries }
+        let places: BTreeMap<_, _> = places.collect();
+        let found = places.values().flatten().flatten().map(|page| page.pa).collect();
+        Self { before, after, linked, ram, pages, found, places, changed, tables, entries }
     }
 
     /// Panics unless `place`, with these `views` before and after, is as one of them; tells whether
@@ -119,7 +122,7 @@ impl<L: MemLayout, F: Format + Mmu> Watcher<L, F> {
         false
     }
 
-    /// A word has been written.
+    /// Looks at each place, and at each table that is new on the way there.
     fn look(&mut self, machine: &SimMachine<L, F>) {
         let mut linked = vec![];
         for (place, views) in &self.places {
@@ -161,11 +164,16 @@ impl<L: MemLayout, F: Format + Mmu> Watcher<L, F> {
         }
     }
 
-    /// `word` has taken the place of `old` at `pa`.
-    fn note(&mut self, pa: PhysAddr, old: u64, word: u64) {
-        if old != word && self.tables.contains(&pa.page_start()) {
+    /// `word` has taken the place of `old` at `pa`. Where it does not come it need not look.
+    fn note(&mut self, machine: &SimMachine<L, F>, pa: PhysAddr, old: u64, word: u64) {
+        let frame = pa.page_start();
+        let is_table = self.tables.contains(&frame);
+        if is_table && old != word {
             let noted = self.entries.insert(pa, word);
             assert_eq!(noted, None, "the entry at {pa} changes twice: {old:#x}, then {word:#x}");
+        }
+        if is_table || self.found.contains(&frame) {
+            self.look(machine);
         }
     }
 
@@ -209,8 +217,7 @@ impl<L: MemLayout, F: Format + Mmu> PhysMem for Watched<L, F> {
         let old: W = self.sim.load(pa);
         self.sim.store(pa, word);
         if let Some(watcher) = &mut *self.watcher.borrow_mut() {
-            watcher.note(pa, old.to_u64(), word.to_u64());
-            watcher.look(&self.sim);
+            watcher.note(&self.sim, pa, old.to_u64(), word.to_u64());
         }
     }
 
