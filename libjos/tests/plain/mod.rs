@@ -1,12 +1,15 @@
 //! The plain model that libjos is compared with: mappings in a map, tables in a set, counts in
-//! another map. No entries, no walks, nothing shared with what it judges.
+//! another map, memory in a fourth. No entries, no walks, nothing shared with what it judges.
 //!
-//! [`ops`] are the operations, [`rig`] does each one to the model and to a simulated machine, and
-//! [`census`] reads the machine's tables for the comparison.
+//! Here are pages and ranges of them, in [`uvm`] address spaces and their users' memory, in
+//! [`memory`] what is in it. [`ops`] are the operations, [`rig`] does each one to the model and to
+//! a simulated machine, and [`census`] reads the machine's tables for the comparison.
 
 pub(crate) mod census;
+pub(crate) mod memory;
 pub(crate) mod ops;
 pub(crate) mod rig;
+pub(crate) mod uvm;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
@@ -17,7 +20,8 @@ use libjos::addr::{PhysAddr, VirtAddr};
 use libjos::format::{Format, Leaf, Perm};
 use libjos::pages::PageError;
 use libjos::pgdir::MapError;
-use libjos::uvm::UvmError;
+
+use memory::Memory;
 
 /// Bytes that an entry of `level` maps.
 pub(crate) fn page_size<F: Format>(level: u32) -> u64 {
@@ -37,9 +41,12 @@ pub(crate) struct Space {
 pub(crate) struct Plain<L, F> {
     /// Two address spaces below UENVS, and the kernel's half.
     pub(crate) spaces: [Space; 3],
+    /// What is in the frames in use, and in a device's memory.
+    pub(crate) memory: Memory,
     /// The frames in use for data, by number, and how often each is used.
     pub(crate) in_use: BTreeMap<u64, u32>,
-    /// The frames of tables; told by the machine, and used only to say what is free.
+    /// The frames of tables and page directories; told by the machine, and used only to say what
+    /// is free.
     pub(crate) table_frames: BTreeSet<u64>,
     /// Frames that come and go: in use, tables, or free.
     pub(crate) pool: Range<u64>,
@@ -106,22 +113,23 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
     fn counted_frames(&self, va: u64, level: u32, leaf: &Leaf) -> Vec<u64> {
         let pages = 0..page_size::<F>(level) / PGSIZE;
         pages
-            .filter(|i| va + i * PGSIZE < L::UTOP)
+            .filter(|i| va + i * PGSIZE < L::LOWER_END)
             .map(|i| leaf.pa.as_u64() / PGSIZE + i)
             .filter(|pfn| self.ram.contains(pfn))
             .collect()
     }
 
-    fn put(&mut self, half: usize, va: u64, level: u32, leaf: Leaf) {
+    fn put(&mut self, space: usize, va: u64, level: u32, leaf: Leaf) {
         for pfn in self.counted_frames(va, level, &leaf) {
             *self.in_use.entry(pfn).or_default() += 1;
         }
-        self.spaces[half].leaves.insert(va, (level, leaf));
+        self.spaces[Self::half(space, va)].leaves.insert(va, (level, leaf));
     }
 
     /// Takes the leaf at `va` away; returns how many frames are free by that.
-    fn take(&mut self, half: usize, va: u64) -> usize {
-        let Some((level, leaf)) = self.spaces[half].leaves.remove(&va) else { return 0 };
+    fn take(&mut self, space: usize, va: u64) -> usize {
+        let leaves = &mut self.spaces[Self::half(space, va)].leaves;
+        let Some((level, leaf)) = leaves.remove(&va) else { return 0 };
         let mut freed = 0;
         for pfn in self.counted_frames(va, level, &leaf) {
             let count = self.in_use.get_mut(&pfn).expect("a counted frame");
@@ -140,31 +148,82 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         (level + 1..F::LEVELS).map(move |level| (level, va / page_size::<F>(level)))
     }
 
-    fn add_tables(&mut self, half: usize, tables: &BTreeSet<(u32, u64)>) {
+    fn add_tables(&mut self, space: usize, tables: &BTreeSet<(u32, u64)>) {
         self.nfree -= tables.len();
-        self.spaces[half].tables.extend(tables);
+        for &(level, number) in tables {
+            let half = Self::half(space, number * page_size::<F>(level));
+            self.spaces[half].tables.insert((level, number));
+        }
     }
 
-    fn missing_tables(&self, half: usize, va: u64, level: u32) -> BTreeSet<(u32, u64)> {
-        let tables = &self.spaces[half].tables;
+    fn missing_tables(&self, space: usize, va: u64, level: u32) -> BTreeSet<(u32, u64)> {
+        let tables = &self.spaces[Self::half(space, va)].tables;
         Self::tables_above(va, level).filter(|table| !tables.contains(table)).collect()
     }
 
-    pub(crate) fn page_free(&mut self, pfn: u64) -> Result<(), PageError> {
+    /// What begins in the range: the address and the level.
+    fn leaves_in(&self, space: usize, range: Range<u64>) -> impl Iterator<Item = (u64, u32)> {
+        let own = self.spaces[space].leaves.range(range.clone());
+        let all = own.chain(self.spaces[KERNEL].leaves.range(range));
+        all.map(|(va, (level, _))| (*va, *level))
+    }
+
+    /// What keeps a frame from being freed.
+    fn refusal(&self, pfn: u64) -> Option<PageError> {
         let pa = PhysAddr::new(pfn * PGSIZE);
         match self.in_use.get(&pfn) {
-            Some(0) => {
-                self.in_use.remove(&pfn);
-                self.nfree += 1;
-                Ok(())
-            }
-            Some(&pp_ref) => Err(PageError::Referenced { pa, pp_ref }),
-            None if self.is_free(pfn) => Err(PageError::Free { pa }),
+            Some(0) => None,
+            Some(&pp_ref) => Some(PageError::Referenced { pa, pp_ref }),
+            None if self.is_free(pfn) => Some(PageError::Free { pa }),
             None if self.table_frames.contains(&pfn) => {
-                Err(PageError::Referenced { pa, pp_ref: 1 })
+                Some(PageError::Referenced { pa, pp_ref: 1 })
             }
-            None => Err(PageError::Reserved { pa }),
+            None => Some(PageError::Reserved { pa }),
         }
+    }
+
+    /// Frees neighbours; one frame is a run of one.
+    pub(crate) fn page_free_run(&mut self, run: Range<u64>) -> Result<(), PageError> {
+        if let Some(error) = run.clone().find_map(|pfn| self.refusal(pfn)) {
+            return Err(error);
+        }
+        for pfn in run {
+            self.in_use.remove(&pfn);
+            self.nfree += 1;
+        }
+        Ok(())
+    }
+
+    /// Whether a run of 2^`order` frames is free that begins at a multiple of its size.
+    pub(crate) fn has_free_run(&self, order: u32) -> bool {
+        let size = 1 << order;
+        let is_run = |first: u64| (first..first + size).all(|pfn| self.is_free(pfn));
+        self.pool.clone().filter(|pfn| pfn.is_multiple_of(size)).any(is_run)
+    }
+
+    /// Whether there is an entry for `va` afterwards.
+    pub(crate) fn pgdir_walk(
+        &mut self,
+        space: usize,
+        va: u64,
+        create: bool,
+    ) -> Result<bool, MapError> {
+        let at = VirtAddr::new(va);
+        if !Self::is_canonical(va) {
+            return Err(MapError::NonCanonical { va: at });
+        }
+        if let Some((_, level @ 1.., _)) = self.leaf(space, va) {
+            return Err(MapError::LargePage { va: at, size: page_size::<F>(level) });
+        }
+        let tables = self.missing_tables(space, va, 0);
+        if !create {
+            return Ok(tables.is_empty());
+        }
+        if tables.len() > self.nfree {
+            return Err(MapError::NoMemory { va: at });
+        }
+        self.add_tables(space, &tables);
+        Ok(true)
     }
 
     pub(crate) fn page_insert(
@@ -177,7 +236,7 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         let at = va / PGSIZE * PGSIZE;
         let (half, va) = (Self::half(space, at), VirtAddr::new(at));
         let pa = pfn * PGSIZE;
-        if at < L::UTOP && self.is_free(pfn) {
+        if at < L::LOWER_END && self.is_free(pfn) {
             return Err(PageError::Free { pa: PhysAddr::new(pa) }.into());
         }
         if !Self::is_canonical(at) {
@@ -186,17 +245,17 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         if let Some((_, level @ 1.., _)) = self.leaf(space, at) {
             return Err(MapError::LargePage { va, size: page_size::<F>(level) });
         }
-        let tables = self.missing_tables(half, at, 0);
+        let tables = self.missing_tables(space, at, 0);
         if tables.len() > self.nfree {
             return Err(MapError::NoMemory { va });
         }
-        self.add_tables(half, &tables);
+        self.add_tables(space, &tables);
         let old = self.spaces[half].leaves.remove(&at);
-        self.put(half, at, 0, Self::fresh(pa, perm));
+        self.put(space, at, 0, Self::fresh(pa, perm));
         // What was there goes last: it may be the same frame.
         if let Some(old) = old {
             let new = self.spaces[half].leaves.insert(at, old);
-            self.take(half, at);
+            self.take(space, at);
             self.spaces[half].leaves.insert(at, new.expect("it was just put there"));
         }
         Ok(())
@@ -211,7 +270,7 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         if let Some((_, level @ 1.., _)) = self.leaf(space, at) {
             return Err(MapError::LargePage { va, size: page_size::<F>(level) });
         }
-        self.take(Self::half(space, at), at);
+        self.take(space, at);
         Ok(())
     }
 
@@ -230,7 +289,8 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
 
     /// The level of the page that a range begins with which has `left` bytes left, where no
     /// table is in the way.
-    fn level_for(&self, half: usize, va: u64, pa: u64, left: u64, largest: bool) -> u32 {
+    fn level_for(&self, space: usize, va: u64, pa: u64, left: u64, largest: bool) -> u32 {
+        let half = Self::half(space, va);
         let fits = |level: &u32| {
             let size = page_size::<F>(*level);
             self.leaf_levels & 1 << level != 0
@@ -258,14 +318,13 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         if pa + size > F::PA_END {
             return Err(MapError::BeyondPhysical { pa: PhysAddr::new(pa) });
         }
-        let half = Self::half(space, va);
-        self.check_nothing_mapped(space, va, size)?;
+        self.check_nothing_mapped(space, va..va + size)?;
         // By leaves from the left. Absurdly many end as soon as the tables are too many.
         let (mut leaves, mut tables) = (vec![], BTreeSet::new());
         let mut done = 0;
         while done < size {
-            let level = self.level_for(half, va + done, pa + done, size - done, largest);
-            tables.extend(self.missing_tables(half, va + done, level));
+            let level = self.level_for(space, va + done, pa + done, size - done, largest);
+            tables.extend(self.missing_tables(space, va + done, level));
             if tables.len() > self.nfree {
                 return Err(MapError::NoMemory { va: VirtAddr::new(va) });
             }
@@ -273,27 +332,29 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
             done += page_size::<F>(level);
         }
         let free = (0..size / PGSIZE)
-            .filter(|i| va + i * PGSIZE < L::UTOP)
+            .filter(|i| va + i * PGSIZE < L::LOWER_END)
             .find(|i| self.is_free(pa / PGSIZE + i));
         if let Some(i) = free {
             return Err(PageError::Free { pa: PhysAddr::new(pa + i * PGSIZE) }.into());
         }
-        self.add_tables(half, &tables);
+        self.add_tables(space, &tables);
         for (va, level, pa) in leaves {
-            self.put(half, va, level, Self::fresh(pa, perm));
+            self.put(space, va, level, Self::fresh(pa, perm));
         }
         Ok(())
     }
 
+    /// The first address of the range that is mapped, and the level of what maps it.
+    fn first_mapped(&self, space: usize, range: Range<u64>) -> Option<(u64, u32)> {
+        let here = self.leaf(space, range.start).filter(|_| !range.is_empty());
+        let here = here.map(|(_, level, _)| (range.start, level));
+        here.or_else(|| self.leaves_in(space, range).next())
+    }
+
     /// The first page that is in the way of a range decides about the error: it is a large page, or
     /// one of the smallest size.
-    fn check_nothing_mapped(&self, space: usize, va: u64, size: u64) -> Result<(), MapError> {
-        let half = Self::half(space, va);
-        let here = self.leaf(space, va).filter(|_| size > 0).map(|(_, level, _)| (va, level));
-        let next = self.spaces[half].leaves.range(va..va + size).next();
-        let Some((at, level)) = here.or(next.map(|(at, (level, _))| (*at, *level))) else {
-            return Ok(());
-        };
+    fn check_nothing_mapped(&self, space: usize, range: Range<u64>) -> Result<(), MapError> {
+        let Some((at, level)) = self.first_mapped(space, range) else { return Ok(()) };
         let va = VirtAddr::new(at);
         Err(match level {
             0 => MapError::AlreadyMapped { va },
@@ -312,12 +373,12 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
     }
 
     fn split_at(&mut self, space: usize, at: u64) {
-        let half = Self::half(space, at);
         while let Some((start, level @ 1.., whole)) = self.leaf(space, at)
             && start < at
         {
             let part = page_size::<F>(level - 1);
-            self.add_tables(half, &[(level, start / page_size::<F>(level))].into());
+            let half = Self::half(space, start);
+            self.add_tables(space, &[(level, start / page_size::<F>(level))].into());
             for i in 0..1 << F::INDEX_BITS {
                 let leaf = Leaf { pa: whole.pa + i * part, ..whole };
                 self.spaces[half].leaves.insert(start + i * part, (level - 1, leaf));
@@ -337,8 +398,7 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         }
         self.split_at(space, va);
         self.split_at(space, va + size);
-        let leaves = &self.spaces[Self::half(space, va)].leaves;
-        Ok(leaves.range(va..va + size).map(|(at, _)| *at).collect())
+        Ok(self.leaves_in(space, va..va + size).map(|(at, _)| at).collect())
     }
 
     /// Returns how many frames are free by it.
@@ -350,7 +410,7 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
     ) -> Result<usize, MapError> {
         Self::check_range(va, size)?;
         let leaves = self.split_at_ends(space, va, size)?;
-        Ok(leaves.into_iter().map(|at| self.take(Self::half(space, va), at)).sum())
+        Ok(leaves.into_iter().map(|at| self.take(space, at)).sum())
     }
 
     pub(crate) fn protect_range(
@@ -369,7 +429,7 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
             }
         }
         for at in self.split_at_ends(space, va, size)? {
-            let leaves = &mut self.spaces[Self::half(space, va)].leaves;
+            let leaves = &mut self.spaces[Self::half(space, at)].leaves;
             let (_, leaf) = leaves.get_mut(&at).expect("the leaf was just listed");
             let fresh = Self::fresh(0, perm);
             leaf.perm = fresh.perm;
@@ -424,7 +484,7 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         for level in 1..F::LEVELS {
             let size = page_size::<F>(level);
             let start = va / size * size;
-            let holds_leaf = leaves.range(start..start + size).next().is_some();
+            let holds_leaf = leaves.range(start..=start + (size - 1)).next().is_some();
             let holds_table = tables.iter().any(|(below, number)| {
                 *below < level && number * page_size::<F>(*below) / size == va / size
             });
@@ -432,47 +492,5 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
                 self.nfree += 1;
             }
         }
-    }
-
-    /// Gives the copy-on-write page at `va` to who writes to it; whether that takes a copy.
-    pub(crate) fn cow_fault(&mut self, space: usize, va: u64) -> Result<bool, UvmError> {
-        let no_access = Err(UvmError::NoAccess { va: VirtAddr::new(va) });
-        if va >= L::UTOP {
-            return no_access;
-        }
-        let Some((start, level, leaf)) = self.leaf(space, va) else { return no_access };
-        if !leaf.perm.contains(Perm::UR) {
-            return no_access;
-        }
-        if leaf.perm.contains(Perm::W) {
-            return Ok(false);
-        }
-        if !leaf.perm.contains(Perm::COW) {
-            return no_access;
-        }
-        if level > 0 {
-            let size = page_size::<F>(level);
-            return Err(MapError::LargePage { va: VirtAddr::new(va), size }.into());
-        }
-        let pfn = leaf.pa.as_u64() / PGSIZE;
-        if !self.ram.contains(&pfn) {
-            return no_access;
-        }
-        let perm = (leaf.perm - Perm::COW) | Perm::W;
-        if self.in_use[&pfn] == 1 {
-            let marks = Self::fresh(0, perm);
-            let leaf = Leaf {
-                perm,
-                accessed: leaf.accessed | marks.accessed,
-                dirty: leaf.dirty | marks.dirty,
-                ..leaf
-            };
-            self.spaces[space].leaves.insert(start, (0, leaf));
-            return Ok(false);
-        }
-        if self.nfree == 0 {
-            return Err(UvmError::NoMemory { va: VirtAddr::new(va) });
-        }
-        Ok(true)
     }
 }

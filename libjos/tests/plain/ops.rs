@@ -24,6 +24,8 @@ pub(crate) enum Place {
     Mmio(u64),
     /// Beyond all addresses of the user's.
     Beyond(u64),
+    /// At the very start.
+    Start(u64),
 }
 
 impl Place {
@@ -38,6 +40,7 @@ impl Place {
             // With 32-bit addresses, those that need more.
             Self::Beyond(n) if !L::HALVES => L::VA_LAST + 1 + n * PGSIZE,
             Self::Beyond(n) => L::LOWER_END + n * PGSIZE,
+            Self::Start(n) => n * PGSIZE,
         }
     }
 }
@@ -70,14 +73,41 @@ impl Span {
             Length::Large(large, n) => large * page_size::<F>(1) + n * PGSIZE,
             Length::Huge => page_size::<F>(2.min(F::LEVELS - 1)),
         };
-        // Ranges that begin in the devices' part stay there, and those of the user stay below
-        // UTOP: the page at UTOP is never mapped.
+        // Ranges that begin in the devices' part stay there. Where there are no halves, those of
+        // the user may reach into the kernel's part, but not to UPAGES, which is in use.
         let size = match self.place {
             Place::Mmio(_) => size.min(L::MMIOLIM - va),
-            _ if va < L::UTOP => size.min(L::UTOP - va),
+            _ if !L::HALVES && va < L::UPAGES => size.min(L::UPAGES - va),
             _ => size,
         };
         (va + self.skew / 8, size + self.skew % 8)
+    }
+}
+
+/// A size of user memory: all below a place, but so many bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Size {
+    pub(crate) place: Place,
+    pub(crate) less: u64,
+}
+
+impl Size {
+    pub(crate) fn bytes<L: MemLayout, F: Format>(self) -> u64 {
+        self.place.va::<L, F>().saturating_sub(self.less)
+    }
+}
+
+/// Bytes to be copied: so many, around the start of a place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Bytes {
+    pub(crate) place: Place,
+    pub(crate) offset: i64,
+    pub(crate) len: u64,
+}
+
+impl Bytes {
+    pub(crate) fn va<L: MemLayout, F: Format>(self) -> u64 {
+        self.place.va::<L, F>().saturating_add_signed(self.offset)
     }
 }
 
@@ -151,6 +181,92 @@ pub(crate) enum Op {
     },
     /// Frees what was allocated and has no use.
     FreeUnused,
+    /// Takes the address space down. The next operation that names it makes it anew.
+    Uvmfree {
+        space: usize,
+    },
+    Uvmalloc {
+        space: usize,
+        old: Size,
+        new: Size,
+        xperm: Perm,
+    },
+    Uvmdealloc {
+        space: usize,
+        old: Size,
+        new: Size,
+    },
+    Sbrk {
+        space: usize,
+        n: i64,
+    },
+    /// From one address space to the other.
+    Uvmcopy {
+        from: usize,
+        size: Size,
+    },
+    /// From one address space to the other.
+    Uvmcow {
+        from: usize,
+        size: Size,
+    },
+    /// Bytes and, from the same place, a string.
+    Copyin {
+        space: usize,
+        bytes: Bytes,
+    },
+    Copyout {
+        space: usize,
+        bytes: Bytes,
+    },
+    Clearpteu {
+        space: usize,
+        place: Place,
+    },
+    Walk {
+        space: usize,
+        place: Place,
+        create: bool,
+    },
+    AllocRun {
+        order: u32,
+    },
+    FreeRun {
+        frame: u64,
+        order: u32,
+    },
+}
+
+impl Op {
+    /// The address spaces that it is about.
+    pub(crate) fn spaces(&self) -> Vec<usize> {
+        match *self {
+            Self::Insert { space, .. }
+            | Self::Remove { space, .. }
+            | Self::Map { space, .. }
+            | Self::Unmap { space, .. }
+            | Self::Protect { space, .. }
+            | Self::Merge { space, .. }
+            | Self::Prune { space, .. }
+            | Self::CowFault { space, .. }
+            | Self::Switch { space }
+            | Self::Uvmfree { space }
+            | Self::Uvmalloc { space, .. }
+            | Self::Uvmdealloc { space, .. }
+            | Self::Sbrk { space, .. }
+            | Self::Copyin { space, .. }
+            | Self::Copyout { space, .. }
+            | Self::Clearpteu { space, .. }
+            | Self::Walk { space, .. } => vec![space],
+            Self::Uvmcopy { from, .. } | Self::Uvmcow { from, .. } => vec![from, 1 - from],
+            Self::Alloc
+            | Self::Free { .. }
+            | Self::Drain { .. }
+            | Self::FreeUnused
+            | Self::AllocRun { .. }
+            | Self::FreeRun { .. } => vec![],
+        }
+    }
 }
 
 /// An operation, and which of the pages around it are used before and after, by bits.

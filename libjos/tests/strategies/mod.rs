@@ -1,10 +1,11 @@
 //! How proptest makes sequences of operations. Half of them come as stories of one range, which by
 //! chance alone would be too rare.
 
+use layout::PGSIZE;
 use libjos::format::Perm;
 use proptest::prelude::*;
 
-use crate::plain::ops::{Length, Op, Place, Span, Step, Target};
+use crate::plain::ops::{Bytes, Length, Op, Place, Size, Span, Step, Target};
 
 fn place() -> impl Strategy<Value = Place> {
     prop_oneof![
@@ -14,7 +15,19 @@ fn place() -> impl Strategy<Value = Place> {
         2 => (-3_i64..0).prop_map(Place::Top),
         3 => prop_oneof![0_u64..4, 510_u64..514].prop_map(Place::Mmio),
         1 => (0_u64..2).prop_map(Place::Beyond),
+        3 => (0_u64..6).prop_map(Place::Start),
     ]
+}
+
+fn size() -> impl Strategy<Value = Size> {
+    let less = prop_oneof![4 => Just(0), 1 => Just(1), 1 => Just(PGSIZE - 1)];
+    (place(), less).prop_map(|(place, less)| Size { place, less })
+}
+
+/// Some bytes, perhaps over the start of the place.
+fn bytes(place: impl Strategy<Value = Place>) -> impl Strategy<Value = Bytes> {
+    let len = prop_oneof![8 => 0_u64..24, 1 => PGSIZE..PGSIZE + 24];
+    (place, -12_i64..12, len).prop_map(|(place, offset, len)| Bytes { place, offset, len })
 }
 
 fn span() -> impl Strategy<Value = Span> {
@@ -75,7 +88,103 @@ fn op() -> impl Strategy<Value = Op> {
         2 => space().prop_map(|space| Op::Switch { space }),
         2 => (0_usize..6).prop_map(|leave| Op::Drain { leave }),
         2 => Just(Op::FreeUnused),
+        1 => (0_u32..6).prop_map(|order| Op::AllocRun { order }),
+        1 => (0_u64..16, 0_u32..4).prop_map(|(frame, order)| Op::FreeRun { frame, order }),
+        1 => (space(), place(), any::<bool>())
+            .prop_map(|(space, place, create)| Op::Walk { space, place, create }),
+        8 => on_user_memory(),
     ]
+}
+
+/// One operation on address spaces and their users' memory.
+fn on_user_memory() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        2 => space().prop_map(|space| Op::Uvmfree { space }),
+        2 => (space(), size(), size(), xperm())
+            .prop_map(|(space, old, new, xperm)| Op::Uvmalloc { space, old, new, xperm }),
+        1 => (space(), size(), size())
+            .prop_map(|(space, old, new)| Op::Uvmdealloc { space, old, new }),
+        3 => (space(), break_by()).prop_map(|(space, n)| Op::Sbrk { space, n }),
+        2 => (space(), size()).prop_map(|(from, size)| Op::Uvmcopy { from, size }),
+        2 => (space(), size()).prop_map(|(from, size)| Op::Uvmcow { from, size }),
+        2 => (space(), bytes(place())).prop_map(|(space, bytes)| Op::Copyin { space, bytes }),
+        2 => (space(), bytes(place())).prop_map(|(space, bytes)| Op::Copyout { space, bytes }),
+        1 => (space(), place()).prop_map(|(space, place)| Op::Clearpteu { space, place }),
+    ]
+}
+
+fn xperm() -> impl Strategy<Value = Perm> {
+    prop_oneof![3 => Just(Perm::W), 1 => Just(Perm::empty()), 1 => Just(Perm::X)]
+}
+
+/// By how much `sbrk` moves the end.
+fn break_by() -> impl Strategy<Value = i64> {
+    let pages = (-4_i64..7).prop_map(|pages| pages * PGSIZE.cast_signed());
+    let bytes = prop_oneof![3 => Just(0), 1 => -9_i64..9];
+    prop_oneof![
+        12 => (pages, bytes).prop_map(|(pages, bytes)| pages + bytes),
+        1 => Just(i64::MIN),
+        1 => Just(i64::MAX),
+    ]
+}
+
+/// A process has some memory, forks, and both go on with it.
+fn story_of_processes() -> impl Strategy<Value = Vec<Op>> {
+    let base = prop_oneof![
+        2 => (0_i64..2).prop_map(|n| (Place::Start(n.cast_unsigned()), Place::Start(5))),
+        3 => (-2_i64..1).prop_map(|n| (Place::Low(n), Place::Low(3))),
+        1 => Just((Place::Far(-1), Place::Far(2))),
+        1 => Just((Place::Top(-3), Place::Top(-2))),
+    ];
+    (base, 0_usize..2, xperm()).prop_flat_map(|((start, end), parent, xperm)| {
+        let size = |place| Size { place, less: 0 };
+        let (old, new) = (size(start), size(end));
+        let place = move |n: u64| match start {
+            Place::Start(m) => Place::Start(m + n),
+            Place::Low(m) => Place::Low(m + n.cast_signed()),
+            Place::Far(m) => Place::Far(m + n.cast_signed()),
+            _ => start,
+        };
+        let any_space = || prop_oneof![Just(parent), Just(1 - parent)];
+        let any_place = move || (0_u64..5).prop_map(place);
+        let begin = prop_oneof![
+            4 => Just(Op::Uvmalloc { space: parent, old, new, xperm }),
+            1 => Just(Op::Sbrk { space: parent, n: 5 * PGSIZE.cast_signed() }),
+        ];
+        let fork = prop_oneof![
+            3 => Just(Op::Uvmcow { from: parent, size: new }),
+            2 => Just(Op::Uvmcopy { from: parent, size: new }),
+        ];
+        let sequel = prop_oneof![
+            3 => (any_space(), bytes(any_place()))
+                .prop_map(|(space, bytes)| Op::Copyout { space, bytes }),
+            2 => (any_space(), bytes(any_place()))
+                .prop_map(|(space, bytes)| Op::Copyin { space, bytes }),
+            3 => (any_space(), any_place()).prop_map(|(space, place)| Op::CowFault { space, place }),
+            2 => any_space().prop_map(|space| Op::Switch { space }),
+            1 => any_space().prop_map(|space| Op::Uvmfree { space }),
+            1 => any_space().prop_map(move |space| Op::Uvmdealloc { space, old: new, new: old }),
+            1 => (any_space(), break_by()).prop_map(|(space, n)| Op::Sbrk { space, n }),
+            1 => (any_space(), any_place())
+                .prop_map(|(space, place)| Op::Clearpteu { space, place }),
+            1 => (0_usize..3).prop_map(|leave| Op::Drain { leave }),
+            1 => any_space().prop_map(move |from| Op::Uvmcow { from, size: new }),
+        ];
+        (begin, any_space(), fork, prop::collection::vec(sequel, 1..7)).prop_map(
+            move |(begin, loaded, fork, sequels)| {
+                // Something that was there may be in the way.
+                let mut ops = vec![
+                    Op::Uvmfree { space: 0 },
+                    Op::Uvmfree { space: 1 },
+                    begin,
+                    Op::Switch { space: loaded },
+                    fork,
+                ];
+                ops.extend(sequels);
+                ops
+            },
+        )
+    })
 }
 
 /// What else happens to a range that was mapped.
@@ -160,7 +269,8 @@ pub(crate) fn sequence(n: usize) -> impl Strategy<Value = Vec<Step>> {
     let some = prop_oneof![
         2 => op().prop_map(|op| vec![op]),
         1 => story().no_shrink(),
-        1 => story_of_large_pages().no_shrink()
+        1 => story_of_large_pages().no_shrink(),
+        1 => story_of_processes().no_shrink(),
     ];
     let steps = prop::collection::vec((any::<u16>(), prop::bool::weighted(1.0)), 48);
     (prop::collection::vec(some, 1..=n), steps).prop_map(|(ops, steps)| {

@@ -1,7 +1,12 @@
 //! A simulated machine and the model side by side: each operation is done to both, and both must
 //! agree on its result and on everything after it.
+//!
+//! The operations on address spaces and their users' memory are in `uvm`.
+
+mod uvm;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::marker::PhantomData;
 
 use layout::{MB, MemLayout, PGSIZE};
@@ -13,14 +18,20 @@ use libjos::memory_map::{MemoryKind, MemoryMap, MemoryMapEntry};
 use libjos::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageInfo};
 use libjos::pmap::{Pmap, mem_init};
 use libjos::range::PageSizes::{Largest, Smallest};
+use libjos::removal::Removal;
 use libjos::sim::{SimMachine, mmu::Mmu};
+use libjos::word::Word;
 
 use super::census::Census;
-use super::ops::{Length, Op, Place, Span, Step, Target};
+use super::memory::Memory;
+use super::ops::{Op, Place, Span, Step, Target};
 use super::{KERNEL, Plain, Space, page_size};
 
-/// Frames that are free at the start: few, so that they run out.
-const POOL: u64 = 20;
+/// Frames that come and go.
+const POOL: u64 = 22;
+
+/// Of these, those that are free at the start: few, so that they run out. Two are page directories.
+const FREE: u64 = POOL - 2;
 
 /// What maps an address: a level and a leaf.
 type Mapped = (u32, Leaf);
@@ -42,8 +53,11 @@ fn first_difference(
 pub(crate) struct Rig<L: MemLayout, F: Format + Mmu> {
     pmap: Pmap<SimMachine<L, F>>,
     plain: Plain<L, F>,
-    pgdirs: [PhysAddr; 2],
-    /// Which of them is in use.
+    /// The page directories, where there are any.
+    pgdirs: [Option<PhysAddr>; 2],
+    /// The user memory's sizes, as `sbrk` has them.
+    sizes: [u64; 2],
+    /// Which of the address spaces is in use, or [`KERNEL`].
     loaded: usize,
     /// Frames that the test holds by one use each, so that they are never free.
     held: BTreeSet<u64>,
@@ -78,8 +92,9 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         boot.memory = MemoryMap::new(entries.into_iter()).expect("a memory map");
         let mut pmap = mem_init(machine, boot);
         pmap.machine.move_to_kernel_stack();
-        let pgdirs = [pmap.uvmcreate().unwrap(), pmap.uvmcreate().unwrap()];
-        pmap.switchuvm(pgdirs[0]);
+        // The first address space makes tables for the kernel's half.
+        let first = pmap.uvmcreate().unwrap();
+        pmap.uvmfree(first).flush(&mut pmap.machine).free(&mut pmap.pages);
 
         // All but a pool of neighbours is held.
         let mut frames: Vec<Frame> =
@@ -87,7 +102,10 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         frames.sort();
         let held = frames.split_off(POOL as usize);
         frames.iter().for_each(|frame| pmap.pages.page_free(*frame));
-        held.iter().for_each(|frame| pmap.pages.page_incref(*frame).unwrap());
+        for frame in &held {
+            pmap.pages.page_incref(*frame).unwrap();
+            pmap.machine.zero_frame(pmap.pages.page2pa(*frame));
+        }
         let first = L::PHYS_BASE / PGSIZE;
         let pfn = |frame: &Frame| first + frame.index() as u64;
         let pool = pfn(&frames[0])..pfn(&frames[0]) + POOL;
@@ -96,6 +114,8 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         assert!(
             (0..large / PGSIZE + 1).all(|i| held.contains(&((L::PHYS_BASE + large) / PGSIZE + i)))
         );
+        let pgdirs = [(); 2].map(|()| pmap.uvmcreate().unwrap());
+        pmap.switchuvm(pgdirs[0]);
 
         if !large_pages {
             pmap.machine.leaf_levels = 1;
@@ -106,16 +126,23 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         let reserved = reserved.filter(|(_, info)| info.pp_link == PageInfo::RESERVED);
         let plain = Plain {
             spaces: [Space::default(), Space::default(), kernel],
+            memory: Memory::default(),
             in_use: held.iter().map(|pfn| (*pfn, 1)).collect(),
-            table_frames: BTreeSet::new(),
+            table_frames: pgdirs.iter().map(|pgdir| pgdir.as_u64() / PGSIZE).collect(),
             pool,
             ram: first..first + pmap.pages.npages() as u64,
-            nfree: POOL as usize,
+            nfree: FREE as usize,
             leaf_levels: pmap.machine.leaf_levels,
             types: PhantomData,
         };
         let reserved = reserved.map(|(pfn, info)| (pfn, *info)).collect();
-        Self { pmap, plain, pgdirs, loaded: 0, held, reserved, stamp: 1 }
+        let pgdirs = pgdirs.map(Some);
+        Self { pmap, plain, pgdirs, sizes: [0; 2], loaded: 0, held, reserved, stamp: 1 }
+    }
+
+    /// The page directory of an address space that there is.
+    fn pgdir(&self, space: usize) -> PhysAddr {
+        self.pgdirs[space].expect("an address space")
     }
 
     fn frame(&self, pfn: u64) -> Frame {
@@ -125,7 +152,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
     /// Does `op` to both. Before and after, the pages around it are used, so that the TLB knows
     /// what they were.
     pub(crate) fn step(&mut self, step: &Step) {
-        let mut around = Self::around(&step.op);
+        let mut around = self.around(&step.op);
         let mut bits = (0..16).cycle().map(|bit| step.touch & 1 << bit != 0);
         around.retain(|_| bits.next() == Some(true));
         around.iter().for_each(|va| self.touch(*va));
@@ -135,7 +162,8 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
     }
 
     /// The pages at the ends of what `op` is about, within it and outside.
-    fn around(op: &Op) -> Vec<u64> {
+    fn around(&self, op: &Op) -> Vec<u64> {
+        let below = |sz: u64| (sz.saturating_sub(3 * PGSIZE), 4 * PGSIZE);
         let (va, size) = match *op {
             Op::Map { span, .. } | Op::Unmap { span, .. } | Op::Protect { span, .. } => {
                 span.range::<L, F>()
@@ -143,8 +171,19 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
             Op::Insert { place, .. }
             | Op::Remove { place, .. }
             | Op::Prune { place, .. }
-            | Op::CowFault { place, .. } => (place.va::<L, F>(), PGSIZE),
+            | Op::CowFault { place, .. }
+            | Op::Clearpteu { place, .. }
+            | Op::Walk { place, .. } => (place.va::<L, F>(), PGSIZE),
             Op::Merge { place, .. } => (place.va::<L, F>(), page_size::<F>(1)),
+            Op::Uvmalloc { old, new, .. } | Op::Uvmdealloc { old, new, .. } => {
+                let (old, new) = (old.bytes::<L, F>(), new.bytes::<L, F>());
+                (old.min(new), old.abs_diff(new) + PGSIZE)
+            }
+            Op::Sbrk { space, .. } => below(self.sizes[space]),
+            Op::Uvmcopy { size, .. } | Op::Uvmcow { size, .. } => below(size.bytes::<L, F>()),
+            Op::Copyin { bytes, .. } | Op::Copyout { bytes, .. } => {
+                (bytes.va::<L, F>(), bytes.len + PGSIZE)
+            }
             _ => (page_size::<F>(1), PGSIZE),
         };
         let (va, size) = (va / PGSIZE * PGSIZE, size / PGSIZE * PGSIZE);
@@ -162,17 +201,25 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         around.into_iter().collect()
     }
 
+    /// Whether there is memory at `pa`, as there is for all RAM and one device.
+    fn has_memory(pa: u64) -> bool {
+        (L::PHYS_BASE..Self::device().1).contains(&pa)
+    }
+
+    /// The addresses of the kernel's that the model has: the part for devices, and where there are
+    /// no halves what lies between UTOP and UPAGES.
+    fn modelled(va: u64) -> bool {
+        (L::MMIOBASE..L::MMIOLIM).contains(&va) || !L::HALVES && (L::UTOP..L::UPAGES).contains(&va)
+    }
+
     /// Reads and writes at `va` as the kernel and as the user: each access must do what the
     /// model says.
     fn touch(&mut self, va: u64) {
-        // The kernel's own pages are not in the model.
-        if va >= L::UENVS && !(L::MMIOBASE..L::MMIOLIM).contains(&va) {
+        if va >= L::UENVS && !Self::modelled(va) {
             return;
         }
         let found = self.plain.translate(self.loaded, va);
-        let (_, memory_end) = Self::device();
-        let has_memory = |pa: PhysAddr| (L::PHYS_BASE..memory_end).contains(&pa.as_u64());
-        let backed = found.is_some_and(|(pa, _)| has_memory(pa));
+        let backed = found.is_some_and(|(pa, _)| Self::has_memory(pa.as_u64()));
         let va = VirtAddr::new(va);
         for (user, write) in [(false, false), (true, false), (false, true), (true, true)] {
             let allowed = found.is_some_and(|(_, perm)| {
@@ -183,23 +230,30 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
             }
             self.stamp += 1;
             let (stamp, machine) = (self.stamp, &mut self.pmap.machine);
-            if let Some((pa, _)) = found.filter(|_| backed && !write) {
-                machine.store(pa, stamp);
-            }
+            let load = |machine: &mut SimMachine<L, F>| match user {
+                true => machine.user_load(va),
+                false => machine.probe_load(va),
+            };
             let done = match (user, write) {
-                (false, false) => machine.probe_load(va).map(Some),
-                (true, false) => machine.user_load(va).map(Some),
+                (_, false) => load(machine).map(Some),
                 (false, true) => machine.probe_store(va, stamp).map(|()| None),
                 (true, true) => machine.user_store(va, stamp).map(|()| None),
             };
             let what = (user, write);
-            match (allowed, done) {
-                (true, Ok(Some(value))) => assert_eq!(value, stamp, "read at {va} {what:?}"),
-                (true, Ok(None)) => {
-                    let (pa, _) = found.expect("an allowed access has a page");
-                    assert_eq!(machine.load::<u64>(pa), stamp, "a write to {va} went astray");
+            match (allowed, done, found) {
+                (true, Ok(Some(value)), Some((pa, _))) => {
+                    let expected = self.plain.memory.word(pa.as_u64());
+                    assert_eq!(value, expected, "read at {va} {what:?}");
+                    // There may be the same elsewhere, but not what is written now.
+                    machine.store(pa, stamp);
+                    assert_eq!(load(machine), Ok(stamp), "read again at {va} {what:?}");
+                    self.plain.memory.write(pa.as_u64(), stamp);
                 }
-                (_, done) => {
+                (true, Ok(None), Some((pa, _))) => {
+                    assert_eq!(machine.load::<u64>(pa), stamp, "a write to {va} went astray");
+                    self.plain.memory.write(pa.as_u64(), stamp);
+                }
+                (_, done, _) => {
                     let fault = Fault { va, present: found.is_some(), write };
                     assert_eq!((allowed, done), (false, Err(fault)), "(user, write) is {what:?}");
                 }
@@ -209,9 +263,13 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         self.plain.touch(self.loaded, va.as_u64(), backed && writable);
     }
 
-    /// Does `op` to both and compares the results.
+    /// Does `op` to both and compares the results. What there is too little memory for is left out.
     fn apply(&mut self, op: &Op) {
-        let Self { pmap, plain, pgdirs, .. } = self;
+        if !op.spaces().into_iter().all(|space| self.make_space(space)) {
+            return;
+        }
+        let pgdirs = self.pgdirs.map(|pgdir| pgdir.unwrap_or_default());
+        let Self { pmap, plain, .. } = self;
         let before = pmap.pages.nfree();
         match *op {
             Op::Alloc => self.alloc(),
@@ -224,23 +282,24 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
             Op::Free { frame } => {
                 // Behind the pool: what is never free, and what is held.
                 let pfn = match frame {
-                    n if n < POOL - 4 => plain.pool.start + n,
+                    n if n < FREE - 4 => plain.pool.start + n,
                     n if n.is_multiple_of(2) => plain.ram.start,
                     _ => plain.pool.end,
                 };
-                let expected = plain.page_free(pfn);
+                let expected = plain.page_free_run(pfn..pfn + 1);
                 let frame = self.frame(pfn);
                 assert_eq!(self.pmap.pages.try_page_free(frame), expected);
             }
             Op::Insert { space, place, frame, perm } => {
                 let (va, perm) = Self::page(place, perm);
-                let pfn = plain.pool.start + Self::pool_offset(va) + frame;
+                let pfn = plain.pool.start + Self::pool_offset(va + PGSIZE) + frame;
                 if plain.table_frames.contains(&pfn) {
                     return;
                 }
                 let expected = plain.page_insert(space, pfn, va, perm);
-                let (pgdir, frame) = (self.pgdirs[space], self.frame(pfn));
-                let result = self.pmap.page_insert(pgdir, frame, VirtAddr::new(va + 8), perm);
+                let frame = self.frame(pfn);
+                let result =
+                    self.pmap.page_insert(pgdirs[space], frame, VirtAddr::new(va + 8), perm);
                 assert_eq!(result, expected);
             }
             Op::Remove { space, place } => {
@@ -254,14 +313,8 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
             Op::Unmap { space, span } => {
                 let (va, size) = span.range::<L, F>();
                 let result = pmap.unmap_range(pgdirs[space], VirtAddr::new(va), size);
-                let tables = before - pmap.pages.nfree();
                 let expected = plain.unmap_range(space, va, size);
-                assert_eq!(result.as_ref().err(), expected.as_ref().err());
-                if let (Ok(removal), Ok(freed)) = (result, expected) {
-                    assert_eq!(plain.nfree, before - tables + freed, "free before the flush");
-                    let flushed = removal.flush(&mut pmap.machine);
-                    assert_eq!(flushed.free(&mut pmap.pages), freed);
-                }
+                self.unmapped(before, result, expected);
             }
             Op::Protect { space, span, perm } => {
                 let (va, size) = span.range::<L, F>();
@@ -294,12 +347,60 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
                     plain.prune(space, va);
                 }
             }
-            Op::CowFault { space, place } => self.cow_fault(space, place.va::<L, F>()),
+            Op::CowFault { space, place } => {
+                let va = place.va::<L, F>();
+                let result = pmap.cow_fault(pgdirs[space], VirtAddr::new(va));
+                let expected = plain.cow_fault(space, va);
+                assert_eq!(result.err(), expected.as_ref().err().copied());
+                self.adopt_pages(space, expected.into_iter().flatten());
+            }
             Op::Switch { space } => {
                 pmap.switchuvm(pgdirs[space]);
                 self.loaded = space;
             }
+            Op::Walk { space, place, create } => {
+                let va = place.va::<L, F>() + 8;
+                let result = pmap.pgdir_walk(pgdirs[space], VirtAddr::new(va), create);
+                let expected = plain.pgdir_walk(space, va, create);
+                assert_eq!(result.map(|pte| pte.is_some()), expected);
+                if let Ok(Some(pte)) = result {
+                    self.is_entry_of(space, va, pte.pa);
+                }
+            }
+            Op::AllocRun { order } => self.alloc_run(order),
+            Op::FreeRun { frame, order } => {
+                let first = plain.pool.start + frame;
+                let expected = plain.page_free_run(first..first + (1 << order));
+                let frame = self.frame(first);
+                assert_eq!(self.pmap.pages.try_page_free_run(frame, order), expected);
+            }
+            _ => self.apply_to_users(op),
         }
+    }
+
+    /// What a removal of pages must say, of which the model has told the frames that are free by it:
+    /// they are free behind the flush. `before` were free before it.
+    fn unmapped<E: PartialEq + Debug>(
+        &mut self,
+        before: usize,
+        result: Result<Removal, E>,
+        expected: Result<usize, E>,
+    ) {
+        assert_eq!(result.as_ref().err(), expected.as_ref().err());
+        if let (Ok(removal), Ok(freed)) = (result, expected) {
+            let pages = &mut self.pmap.pages;
+            let tables = before - pages.nfree();
+            assert_eq!(self.plain.nfree, before - tables + freed, "free before the flush");
+            assert_eq!(removal.flush(&mut self.pmap.machine).free(pages), freed);
+        }
+    }
+
+    /// The last table on the way to `va` has an entry at `at`, and that one is for `va`.
+    fn is_entry_of(&self, space: usize, va: u64, at: PhysAddr) {
+        let census = Census::new(&self.pmap.machine, self.pgdir(space), va >= L::UENVS);
+        let table = census.tables[&(1, va / page_size::<F>(1))];
+        let index = va / PGSIZE % (1 << F::INDEX_BITS);
+        assert_eq!(at, table + index * F::Word::BYTES, "the entry of {va:#x}");
     }
 
     fn page(place: Place, perm: Perm) -> (u64, Perm) {
@@ -308,26 +409,52 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         (place.va::<L, F>(), perm | global)
     }
 
-    /// In the kernel's half no use is counted, so only held frames may be mapped: those behind
-    /// the pool.
-    fn pool_offset(va: u64) -> u64 {
-        if va < L::UTOP { 0 } else { POOL }
+    /// In the kernel's half no use is counted, so only held frames may be mapped there: those
+    /// behind the pool.
+    fn pool_offset(end: u64) -> u64 {
+        if end <= L::LOWER_END { 0 } else { POOL }
     }
 
     /// The frame that libjos took must have been free.
-    fn adopt(&mut self, pfn: u64, count: u32) {
+    fn adopt(&mut self, pfn: u64) {
         let free = self.plain.pool.contains(&pfn) && !self.plain.table_frames.contains(&pfn);
-        assert!(free && self.plain.in_use.insert(pfn, count).is_none(), "{pfn:#x} was in use");
+        assert!(free && self.plain.in_use.insert(pfn, 0).is_none(), "{pfn:#x} was in use");
         self.plain.nfree -= 1;
+    }
+
+    /// All that is in a frame is as the model has it.
+    fn compare_contents(&self, pfn: u64) {
+        for pa in (pfn * PGSIZE..(pfn + 1) * PGSIZE).step_by(8) {
+            let word: u64 = self.pmap.machine.load(PhysAddr::new(pa));
+            assert_eq!(word, self.plain.memory.word(pa), "in memory at {pa:#x}");
+        }
     }
 
     fn alloc(&mut self) {
         let frame = self.pmap.page_alloc(ALLOC_ZERO);
         assert_eq!(frame.is_some(), self.plain.nfree > 0);
-        let Some(frame) = frame else { return };
-        let pa = self.pmap.pages.page2pa(frame);
-        self.adopt(pa.as_u64() / PGSIZE, 0);
-        assert_eq!(self.pmap.machine.load::<u64>(pa), 0, "the page was not zeroed");
+        if let Some(frame) = frame {
+            self.adopt_zeros(frame, 1);
+        }
+    }
+
+    fn alloc_run(&mut self, order: u32) {
+        let first = self.pmap.page_alloc_run(ALLOC_ZERO, order);
+        assert_eq!(first.is_some(), self.plain.has_free_run(order), "a run of order {order}");
+        if let Some(first) = first {
+            self.adopt_zeros(first, 1 << order);
+        }
+    }
+
+    /// libjos took `count` frames that are neighbours.
+    fn adopt_zeros(&mut self, first: Frame, count: u64) {
+        let first = self.pmap.pages.page2pa(first);
+        assert!(first.is_aligned(count * PGSIZE), "a run at {first}");
+        for pfn in (first.as_u64() / PGSIZE..).take(count as usize) {
+            self.adopt(pfn);
+            self.plain.memory.zero_frame(pfn);
+            self.compare_contents(pfn);
+        }
     }
 
     fn free_unused(&mut self) {
@@ -335,7 +462,8 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         let unused: Vec<u64> = unused.map(|(pfn, _)| *pfn).collect();
         for pfn in unused {
             let frame = self.frame(pfn);
-            assert_eq!(self.pmap.pages.try_page_free(frame), self.plain.page_free(pfn));
+            let expected = self.plain.page_free_run(pfn..pfn + 1);
+            assert_eq!(self.pmap.pages.try_page_free(frame), expected);
         }
     }
 
@@ -348,7 +476,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
             Target::Pool(n) => {
                 // Held frames follow, but not for ever.
                 size = size.min(40 * PGSIZE + size % PGSIZE);
-                (self.plain.pool.start + Self::pool_offset(va) + n) * PGSIZE
+                (self.plain.pool.start + Self::pool_offset(va + size) + n) * PGSIZE
             }
             Target::Held(n) => L::PHYS_BASE + large + n * PGSIZE,
             Target::Device(n) => device + n * PGSIZE,
@@ -361,36 +489,25 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         }
         let (_, perm) = Self::page(span.place, perm);
         let expected = self.plain.map_range(space, va, size, pa, perm, largest);
-        let (pgdir, va, pa) = (self.pgdirs[space], VirtAddr::new(va), PhysAddr::new(pa));
+        let (pgdir, va, pa) = (self.pgdir(space), VirtAddr::new(va), PhysAddr::new(pa));
         let sizes = if largest { Largest } else { Smallest };
         assert_eq!(self.pmap.map_range(pgdir, va, size, pa, perm, sizes), expected);
-    }
-
-    fn cow_fault(&mut self, space: usize, va: u64) {
-        let shared = self.plain.translate(space, va);
-        let result = self.pmap.cow_fault(self.pgdirs[space], VirtAddr::new(va));
-        let expected = self.plain.cow_fault(space, va);
-        assert_eq!(result.as_ref().err(), expected.as_ref().err());
-        if let (Ok(true), Some((old, perm))) = (expected, shared) {
-            let copy = self.pmap.va2pa(self.pgdirs[space], VirtAddr::new(va)).expect("a copy");
-            let load = |pa| self.pmap.machine.load::<u64>(pa);
-            assert_eq!(load(copy), load(old), "the copy differs");
-            let pfn = copy.as_u64() / PGSIZE;
-            self.adopt(pfn, 0);
-            let perm = (perm - Perm::COW) | Perm::W;
-            assert_eq!(self.plain.page_insert(space, pfn, va, perm), Ok(()));
-        }
     }
 
     /// Everything that is mapped, every table and every frame is as the model says.
     fn compare(&mut self) {
         let machine = &self.pmap.machine;
-        let [first, second] = self.pgdirs.map(|pgdir| Census::new(machine, pgdir, false));
+        let half = |pgdir| Census::new(machine, pgdir, false);
+        let [first, second] = self.pgdirs.map(|pgdir| pgdir.map(half).unwrap_or_default());
         let mut kernel = Census::new(machine, self.pmap.kern_pgdir(), true);
-        kernel.leaves.retain(|va, _| (L::MMIOBASE..L::MMIOLIM).contains(va));
+        kernel.leaves.retain(|va, _| Self::modelled(*va));
         let mut refs: BTreeMap<u64, u32> = self.held.iter().map(|pfn| (*pfn, 1)).collect();
-        refs.extend(self.pgdirs.map(|pgdir| (pgdir.as_u64() / PGSIZE, 1)));
-        self.plain.table_frames.clear();
+        let pgdirs: Vec<u64> =
+            self.pgdirs.iter().flatten().map(|pgdir| pgdir.as_u64() / PGSIZE).collect();
+        refs.extend(pgdirs.iter().map(|pfn| (*pfn, 1)));
+        // The kernel's half hangs from all directories.
+        let kernel_links = 1 + pgdirs.len() as u32;
+        self.plain.table_frames = pgdirs.into_iter().collect();
         for (i, census) in [first, second, kernel].into_iter().enumerate() {
             let expected = &self.plain.spaces[i];
             let differs = first_difference(&census.leaves, &expected.leaves);
@@ -403,8 +520,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
             );
             for ((level, _), pa) in census.tables {
                 let pfn = pa.as_u64() / PGSIZE;
-                // The kernel's half hangs from all three directories.
-                let links = if i == KERNEL && level == F::LEVELS - 1 { 3 } else { 1 };
+                let links = if i == KERNEL && level == F::LEVELS - 1 { kernel_links } else { 1 };
                 assert_eq!(refs.insert(pfn, links), None, "table {pa} is in use elsewhere");
                 self.plain.table_frames.insert(pfn);
             }
@@ -412,13 +528,21 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
             for (va, (level, leaf)) in census.leaves {
                 let first = leaf.pa.as_u64() / PGSIZE;
                 for i in 0..page_size::<F>(level) / PGSIZE {
-                    if va + i * PGSIZE < L::UTOP && self.plain.ram.contains(&(first + i)) {
+                    if va + i * PGSIZE < L::LOWER_END && self.plain.ram.contains(&(first + i)) {
                         *refs.entry(first + i).or_default() += 1;
                     }
                 }
             }
         }
         self.compare_frames(&refs);
+        for (pa, word) in self.plain.memory.written() {
+            // What is in a frame that was freed is nobody's.
+            let pfn = pa / PGSIZE;
+            if !self.plain.ram.contains(&pfn) || self.plain.in_use.contains_key(&pfn) {
+                let found: u64 = self.pmap.machine.load(PhysAddr::new(pa));
+                assert_eq!(found, word, "in memory at {pa:#x}");
+            }
+        }
     }
 
     /// Each frame is in use as often as `refs` counts, or free, and the free list has the free.
@@ -455,21 +579,34 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
     /// The end of a sequence: libjos sees what the model has, everything can be taken down, and
     /// nothing is lost.
     pub(crate) fn finish(mut self) {
+        for pfn in self.plain.pool.clone().filter(|pfn| self.plain.in_use.contains_key(pfn)) {
+            self.compare_contents(pfn);
+        }
         for space in 0..2 {
-            self.apply(&Op::Switch { space });
-            for half in [space, KERNEL] {
-                self.read_again(half);
+            if self.pgdirs[space].is_some() {
+                self.apply(&Op::Switch { space });
+                for half in [space, KERNEL] {
+                    self.read_again(half);
+                }
             }
         }
-        let mmio = Span { place: Place::Mmio(0), length: Length::Large(4, 0), skew: 0 };
-        self.apply(&Op::Unmap { space: 0, span: mmio });
-        let pmap = &mut self.pmap;
+        let (pmap, mmio) = (&mut self.pmap, L::MMIOLIM - L::MMIOBASE);
+        let kern_pgdir = pmap.kern_pgdir();
+        let removal = pmap.unmap_range(kern_pgdir, VirtAddr::new(L::MMIOBASE), mmio).unwrap();
+        assert_eq!(removal.flush(&mut pmap.machine).free(&mut pmap.pages), 0);
+        assert_eq!(self.plain.unmap_range(0, L::MMIOBASE, mmio), Ok(0));
+        self.compare();
+        for space in 0..2 {
+            if self.pgdirs[space].is_some() {
+                self.apply(&Op::Uvmfree { space });
+                self.compare();
+            }
+        }
         for va in (L::MMIOBASE..L::MMIOLIM).step_by(page_size::<F>(1) as usize) {
-            pmap.prune(pmap.kern_pgdir(), VirtAddr::new(va));
+            self.pmap.prune(kern_pgdir, VirtAddr::new(va));
+            self.plain.prune(KERNEL, va);
         }
-        for pgdir in self.pgdirs {
-            pmap.uvmfree(pgdir).flush(&mut pmap.machine).free(&mut pmap.pages);
-        }
+        self.compare();
         self.free_unused();
         for pfn in std::mem::take(&mut self.held) {
             let frame = self.frame(pfn);
@@ -484,15 +621,20 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
 
     /// What libjos lists is what the model has, and the processor's walk leads there too.
     fn read_again(&mut self, half: usize) {
-        let (first, last) = match half {
-            KERNEL => (L::MMIOBASE, L::MMIOLIM - 1),
-            _ => (0, L::LOWER_END - 1),
+        let ranges = match half {
+            KERNEL if L::HALVES => vec![L::MMIOBASE..L::MMIOLIM],
+            KERNEL => vec![L::UTOP..L::UPAGES, L::MMIOBASE..L::MMIOLIM],
+            _ => vec![0..L::LOWER_END],
         };
-        let pgdir = self.pgdirs[self.loaded];
-        let (first, last) = (VirtAddr::new(first), VirtAddr::new(last));
-        let found: Vec<_> = leaves::<F, _>(&self.pmap.machine, pgdir, first, last)
-            .map(|leaf| (leaf.va.as_u64(), leaf.size, leaf.pa, leaf.perm))
-            .collect();
+        let pgdir = self.pgdir(self.loaded);
+        let mut found = vec![];
+        for range in ranges {
+            let (first, last) = (VirtAddr::new(range.start), VirtAddr::new(range.end - 1));
+            found.extend(
+                leaves::<F, _>(&self.pmap.machine, pgdir, first, last)
+                    .map(|leaf| (leaf.va.as_u64(), leaf.size, leaf.pa, leaf.perm)),
+            );
+        }
         let expected: Vec<_> = self.plain.spaces[half]
             .leaves
             .iter()

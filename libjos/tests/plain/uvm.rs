@@ -1,0 +1,347 @@
+//! Address spaces and their users' memory, in the model.
+//!
+//! Which frame a page gets is libjos's to choose: operations that take pages return the addresses
+//! that get one, and [`give_page`](Plain::give_page) is told the frames afterwards.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use layout::{MemLayout, PGSIZE};
+use libjos::addr::VirtAddr;
+use libjos::format::{Format, Leaf, Perm};
+use libjos::pgdir::MapError;
+use libjos::uvm::UvmError;
+
+use super::{Plain, Space, page_size};
+
+/// A page that an address space gets: its address, its permissions, and the frame that it is a
+/// copy of, or else it is zeros.
+pub(crate) type NewPage = (u64, Perm, Option<u64>);
+
+/// What [`sbrk`](Plain::sbrk) did.
+#[derive(Debug)]
+pub(crate) struct Moved {
+    /// Bytes of user memory.
+    pub(crate) sz: u64,
+    pub(crate) pages: Vec<NewPage>,
+    /// Frames that are free by it.
+    pub(crate) freed: usize,
+}
+
+impl<L: MemLayout, F: Format> Plain<L, F> {
+    pub(crate) fn uvmcreate(&mut self, space: usize) -> Result<(), MapError> {
+        if self.nfree == 0 {
+            return Err(MapError::NoMemory { va: VirtAddr::new(L::UENVS) });
+        }
+        self.nfree -= 1;
+        self.spaces[space] = Space::default();
+        Ok(())
+    }
+
+    /// Returns how many frames are free by it.
+    pub(crate) fn uvmfree(&mut self, space: usize) -> usize {
+        let leaves: Vec<u64> = self.spaces[space].leaves.keys().copied().collect();
+        let frames: usize = leaves.into_iter().map(|va| self.take(space, va)).sum();
+        // The page directory too.
+        let tables = std::mem::take(&mut self.spaces[space]).tables.len() + 1;
+        self.nfree += tables;
+        frames + tables
+    }
+
+    /// Maps `va` to `pfn`, which was free.
+    pub(crate) fn give_page(&mut self, space: usize, (va, perm, copy_of): NewPage, pfn: u64) {
+        match copy_of {
+            Some(from) => self.memory.copy_frame(from, pfn),
+            None => self.memory.zero_frame(pfn),
+        }
+        assert_eq!(self.page_insert(space, pfn, va, perm), Ok(()));
+    }
+
+    /// Where user memory of `sz` bytes ends.
+    fn user_end(sz: u64, limit: u64) -> Result<u64, UvmError> {
+        let end = sz.div_ceil(PGSIZE).saturating_mul(PGSIZE);
+        if end > limit {
+            return Err(UvmError::Limit { va: VirtAddr::new(sz) });
+        }
+        Ok(end)
+    }
+
+    /// The tables that small pages in `ranges` take, if nothing is mapped there yet.
+    fn tables_for_pages(
+        &self,
+        space: usize,
+        ranges: &[Range<u64>],
+    ) -> Result<BTreeSet<(u32, u64)>, MapError> {
+        let mut tables = BTreeSet::new();
+        for range in ranges.iter().filter(|range| !range.is_empty()) {
+            self.check_nothing_mapped(space, range.clone())?;
+            for level in 1..F::LEVELS {
+                let size = page_size::<F>(level);
+                let blocks = range.start / size..=(range.end - 1) / size;
+                tables.extend(blocks.map(|block| (level, block)));
+            }
+        }
+        Ok(&tables - &self.spaces[space].tables)
+    }
+
+    /// Returns the size then, and the pages that are new.
+    pub(crate) fn uvmalloc(
+        &mut self,
+        space: usize,
+        oldsz: u64,
+        newsz: u64,
+        xperm: Perm,
+    ) -> Result<(u64, Vec<NewPage>), UvmError> {
+        if newsz < oldsz {
+            return Ok((oldsz, vec![]));
+        }
+        let end = Self::user_end(newsz, L::USTACKTOP)?;
+        let start = Self::user_end(oldsz, L::USTACKTOP)?;
+        let short = Err(UvmError::NoMemory { va: VirtAddr::new(start) });
+        let npages = ((end - start) / PGSIZE) as usize;
+        if npages > self.nfree {
+            return short;
+        }
+        let range = start..end;
+        let tables = self.tables_for_pages(space, std::slice::from_ref(&range))?;
+        if tables.len() + npages > self.nfree {
+            return short;
+        }
+        self.add_tables(space, &tables);
+        let pages = range.step_by(PGSIZE as usize);
+        Ok((newsz, pages.map(|va| (va, Perm::UR | xperm, None)).collect()))
+    }
+
+    /// Returns the size then, and how many frames are free by it.
+    pub(crate) fn uvmdealloc(
+        &mut self,
+        space: usize,
+        oldsz: u64,
+        newsz: u64,
+    ) -> Result<(u64, usize), UvmError> {
+        if newsz >= oldsz {
+            return Ok((oldsz, 0));
+        }
+        let end = Self::user_end(oldsz, L::UTOP)?;
+        let start = Self::user_end(newsz, L::UTOP)?;
+        Ok((newsz, self.unmap_range(space, start, end - start)?))
+    }
+
+    pub(crate) fn sbrk(&mut self, space: usize, sz: u64, n: i64) -> Result<Moved, UvmError> {
+        let Some(newsz) = sz.checked_add_signed(n) else {
+            return Err(UvmError::Limit { va: VirtAddr::new(sz) });
+        };
+        if n < 0 {
+            let (sz, freed) = self.uvmdealloc(space, sz, newsz)?;
+            return Ok(Moved { sz, pages: vec![], freed });
+        }
+        let (sz, pages) = self.uvmalloc(space, sz, newsz, Perm::W)?;
+        Ok(Moved { sz, pages, freed: 0 })
+    }
+
+    /// What is mapped below `end`: where, of what level, and what maps it.
+    fn leaves_below(&self, space: usize, end: u64) -> Vec<(Range<u64>, u32, Leaf)> {
+        let leaves = self.spaces[space].leaves.range(..end);
+        let range = |va: u64, level| va..end.min(va + page_size::<F>(level));
+        leaves.map(|(&va, &(level, leaf))| (range(va, level), level, leaf)).collect()
+    }
+
+    /// The pages of a leaf that maps `range`, each with its frame, and whether that is RAM.
+    fn pages_of(&self, range: Range<u64>, leaf: Leaf) -> impl Iterator<Item = (u64, u64, bool)> {
+        range.step_by(PGSIZE as usize).enumerate().map(move |(i, va)| {
+            let pfn = leaf.pa.as_u64() / PGSIZE + i as u64;
+            (va, pfn, self.ram.contains(&pfn))
+        })
+    }
+
+    /// Maps the pages of `to` to frames that are mapped elsewhere.
+    fn share(&mut self, to: usize, pages: Vec<(u64, u64, Perm)>) {
+        for (va, pfn, perm) in pages {
+            self.put(to, va, 0, Self::fresh(pfn * PGSIZE, perm));
+        }
+    }
+
+    /// Returns the pages of `to` that are copies.
+    pub(crate) fn uvmcopy(
+        &mut self,
+        from: usize,
+        to: usize,
+        sz: u64,
+    ) -> Result<Vec<NewPage>, UvmError> {
+        let end = Self::user_end(sz, L::UTOP)?;
+        let leaves = self.leaves_below(from, end);
+        let ranges: Vec<_> = leaves.iter().map(|(range, ..)| range.clone()).collect();
+        let tables = self.tables_for_pages(to, &ranges)?;
+        let short = Err(UvmError::NoMemory { va: VirtAddr::new(0) });
+        // Pages without end end as soon as the tables are too many.
+        if tables.len() > self.nfree {
+            return short;
+        }
+        let (mut copies, mut shared) = (vec![], vec![]);
+        for (range, _, leaf) in leaves {
+            for (va, pfn, is_ram) in self.pages_of(range, leaf) {
+                match is_ram {
+                    true => copies.push((va, leaf.perm, Some(pfn))),
+                    false => shared.push((va, pfn, leaf.perm)),
+                }
+            }
+        }
+        if tables.len() + copies.len() > self.nfree {
+            return short;
+        }
+        self.add_tables(to, &tables);
+        self.share(to, shared);
+        Ok(copies)
+    }
+
+    pub(crate) fn uvmcow(&mut self, from: usize, to: usize, sz: u64) -> Result<(), UvmError> {
+        let end = Self::user_end(sz, L::UTOP)?;
+        let leaves = self.leaves_below(from, end);
+        let ranges: Vec<_> = leaves.iter().map(|(range, ..)| range.clone()).collect();
+        let tables = self.tables_for_pages(to, &ranges)?;
+        if tables.len() > self.nfree {
+            return Err(UvmError::NoMemory { va: VirtAddr::new(0) });
+        }
+        let (mut shared, mut cow) = (vec![], vec![]);
+        for (range, level, leaf) in leaves {
+            for (va, pfn, is_ram) in self.pages_of(range, leaf) {
+                let mut perm = leaf.perm;
+                if is_ram && perm.contains(Perm::W) {
+                    if level > 0 {
+                        let size = page_size::<F>(level);
+                        return Err(MapError::LargePage { va: VirtAddr::new(va), size }.into());
+                    }
+                    perm = (perm - Perm::W) | Perm::COW;
+                    cow.push((va, perm));
+                }
+                shared.push((va, pfn, perm));
+            }
+        }
+        self.add_tables(to, &tables);
+        self.share(to, shared);
+        for (va, perm) in cow {
+            let leaf = self.spaces[from].leaves.get_mut(&va);
+            leaf.expect("the leaf was just listed").1.perm = perm;
+        }
+        Ok(())
+    }
+
+    /// Takes the page at `va` from the user.
+    pub(crate) fn clearpteu(&mut self, space: usize, va: u64) -> Result<(), UvmError> {
+        match self.translate(space, va) {
+            Some((_, perm)) if va < L::UTOP => {
+                Ok(self.protect_range(space, va / PGSIZE * PGSIZE, PGSIZE, perm - Perm::U)?)
+            }
+            _ => Err(UvmError::NoAccess { va: VirtAddr::new(va) }),
+        }
+    }
+
+    /// The frame of the copy-on-write page that the user writes to at `va`; `None` where it can be
+    /// written already.
+    fn cow_frame(&self, space: usize, va: u64) -> Result<Option<u64>, UvmError> {
+        let no_access = Err(UvmError::NoAccess { va: VirtAddr::new(va) });
+        let Some((_, level, leaf)) = self.leaf(space, va).filter(|_| va < L::UTOP) else {
+            return no_access;
+        };
+        if !leaf.perm.contains(Perm::UR) {
+            return no_access;
+        }
+        if leaf.perm.contains(Perm::W) {
+            return Ok(None);
+        }
+        if !leaf.perm.contains(Perm::COW) {
+            return no_access;
+        }
+        if level > 0 {
+            let size = page_size::<F>(level);
+            return Err(MapError::LargePage { va: VirtAddr::new(va), size }.into());
+        }
+        let pfn = leaf.pa.as_u64() / PGSIZE;
+        if self.ram.contains(&pfn) { Ok(Some(pfn)) } else { no_access }
+    }
+
+    /// Gives the copy-on-write page at `va` to who writes to it; the page that is new, if it takes
+    /// a copy.
+    pub(crate) fn cow_fault(&mut self, space: usize, va: u64) -> Result<Option<NewPage>, UvmError> {
+        let Some(pfn) = self.cow_frame(space, va)? else { return Ok(None) };
+        let at = va / PGSIZE * PGSIZE;
+        let (_, leaf) = self.spaces[space].leaves.get_mut(&at).expect("a small page was found");
+        let perm = (leaf.perm - Perm::COW) | Perm::W;
+        if self.in_use[&pfn] == 1 {
+            let marks = Self::fresh(0, perm);
+            leaf.perm = perm;
+            leaf.accessed |= marks.accessed;
+            leaf.dirty |= marks.dirty;
+            return Ok(None);
+        }
+        if self.nfree == 0 {
+            return Err(UvmError::NoMemory { va: VirtAddr::new(va) });
+        }
+        Ok(Some((at, perm, Some(pfn))))
+    }
+
+    /// Where the user's byte at `va` is, if it may be read and is RAM.
+    fn user_byte(&self, space: usize, va: u64) -> Result<u64, UvmError> {
+        let found = self.translate(space, va).filter(|_| va < L::UTOP);
+        let found = found.filter(|(_, perm)| perm.contains(Perm::UR));
+        match found.map(|(pa, _)| pa.as_u64()).filter(|pa| self.ram.contains(&(pa / PGSIZE))) {
+            Some(pa) => Ok(pa),
+            None => Err(UvmError::NoAccess { va: VirtAddr::new(va) }),
+        }
+    }
+
+    /// The `len` bytes at `va`, as far as the user may read them, and why not further.
+    pub(crate) fn copyin(
+        &self,
+        space: usize,
+        va: u64,
+        len: u64,
+    ) -> (Vec<u8>, Result<(), UvmError>) {
+        let mut bytes = vec![];
+        for i in 0..len {
+            match self.user_byte(space, va + i) {
+                Ok(pa) => bytes.push(self.memory.byte(pa)),
+                Err(error) => return (bytes, Err(error)),
+            }
+        }
+        (bytes, Ok(()))
+    }
+
+    /// The length of the string at `va`, if it ends within `len` bytes.
+    pub(crate) fn copyinstr(&self, space: usize, va: u64, len: u64) -> Result<usize, UvmError> {
+        let (bytes, read) = self.copyin(space, va, len);
+        match bytes.iter().position(|byte| *byte == 0) {
+            Some(end) => Ok(end),
+            None => Err(read.err().unwrap_or(UvmError::TooLong { va: VirtAddr::new(va) })),
+        }
+    }
+
+    /// The user may write `len` bytes at `va`, and there are pages enough for the copies that this
+    /// takes: one for each page that is shared now.
+    pub(crate) fn check_copyout(&self, space: usize, va: u64, len: u64) -> Result<(), UvmError> {
+        let mut copies = 0;
+        for at in Self::page_starts(va, len) {
+            self.user_byte(space, at)?;
+            copies +=
+                usize::from(self.cow_frame(space, at)?.is_some_and(|pfn| self.in_use[&pfn] > 1));
+        }
+        if copies > self.nfree {
+            return Err(UvmError::NoMemory { va: VirtAddr::new(va) });
+        }
+        Ok(())
+    }
+
+    /// Writes what [`check_copyout`](Self::check_copyout) has allowed, to pages that are no longer
+    /// copy-on-write.
+    pub(crate) fn copyout(&mut self, space: usize, va: u64, bytes: &[u8]) {
+        for (at, byte) in (va..).zip(bytes) {
+            let pa = self.user_byte(space, at).expect("that was checked");
+            self.memory.write_byte(pa, *byte);
+        }
+    }
+
+    /// The first address in each of the pages that `len` bytes at `va` lie in.
+    pub(crate) fn page_starts(va: u64, len: u64) -> impl Iterator<Item = u64> {
+        (va..va + len).filter(move |at| *at == va || at.is_multiple_of(PGSIZE))
+    }
+}
