@@ -4,7 +4,7 @@
 //! is left to the fuzzer.
 
 use arbitrary::{Result, Unstructured};
-use layout::{Jos32, Jos64, JosSv39, MemLayout};
+use layout::{Jos32, Jos64, JosSv39, MemLayout, PGSIZE};
 use libjos::format::{Format, Perm};
 use libjos::i386::I386;
 use libjos::riscv::{Sv39, Sv48};
@@ -12,7 +12,7 @@ use libjos::sim::mmu::Mmu;
 use libjos::x86_64::{La57, X86_64};
 
 use crate::layouts::{Jos57, JosSv48};
-use crate::plain::ops::{Length, Op, Place, Span, Step, Target};
+use crate::plain::ops::{Bytes, Length, Op, Place, Size, Span, Step, Target};
 use crate::plain::rig::Rig;
 
 /// Most operations of a sequence: what is not found by so many is not found by more of them.
@@ -58,7 +58,7 @@ impl Input<'_> {
     }
 
     fn op(&mut self) -> Result<Op> {
-        let kind = self.bytes.int_in_range(0..=12)?;
+        let kind = self.bytes.int_in_range(0..=24)?;
         let space = self.bytes.int_in_range(0..=1)?;
         Ok(match kind {
             0 => Op::Alloc,
@@ -82,7 +82,30 @@ impl Input<'_> {
             9 => Op::CowFault { space, place: self.place()? },
             10 => Op::Switch { space },
             11 => Op::Drain { leave: self.bytes.int_in_range(0..=5)? },
-            _ => Op::FreeUnused,
+            12 => Op::FreeUnused,
+            13 => Op::Uvmfree { space },
+            14 => {
+                let (old, new) = (self.size()?, self.size()?);
+                let xperm = *self.bytes.choose(&[Perm::W, Perm::W, Perm::empty(), Perm::X])?;
+                Op::Uvmalloc { space, old, new, xperm }
+            }
+            15 => Op::Uvmdealloc { space, old: self.size()?, new: self.size()? },
+            16 => {
+                let pages = self.bytes.int_in_range(-4..=6)? * PGSIZE.cast_signed();
+                let bytes = [0, 0, 0, 1, -1, 8, i64::MAX, i64::MIN];
+                Op::Sbrk { space, n: pages.saturating_add(*self.bytes.choose(&bytes)?) }
+            }
+            17 => Op::Uvmcopy { from: space, size: self.size()? },
+            18 => Op::Uvmcow { from: space, size: self.size()? },
+            19 => Op::Copyin { space, bytes: self.some_bytes()? },
+            20 => Op::Copyout { space, bytes: self.some_bytes()? },
+            21 => Op::Clearpteu { space, place: self.place()? },
+            22 => Op::Walk { space, place: self.place()?, create: self.bytes.arbitrary()? },
+            23 => Op::AllocRun { order: self.bytes.int_in_range(0..=5)? },
+            _ => Op::FreeRun {
+                frame: self.bytes.int_in_range(0..=15)?,
+                order: self.bytes.int_in_range(0..=3)?,
+            },
         })
     }
 
@@ -90,15 +113,29 @@ impl Input<'_> {
         if self.bytes.arbitrary()? {
             return Ok(self.span.place);
         }
-        Ok(match self.bytes.int_in_range(0..=6)? {
+        Ok(match self.bytes.int_in_range(0..=7)? {
             0 => Place::Low(self.bytes.int_in_range(-2..=3)?),
             1 => Place::Large(self.bytes.int_in_range(1..=3)?),
             2 => Place::Far(self.bytes.int_in_range(-2..=1)?),
             3 => Place::Top(self.bytes.int_in_range(-3..=-1)?),
             4 => Place::Mmio(self.bytes.int_in_range(0..=3)?),
             5 => Place::Mmio(self.bytes.int_in_range(510..=513)?),
-            _ => Place::Beyond(self.bytes.int_in_range(0..=1)?),
+            6 => Place::Beyond(self.bytes.int_in_range(0..=1)?),
+            _ => Place::Start(self.bytes.int_in_range(0..=5)?),
         })
+    }
+
+    fn size(&mut self) -> Result<Size> {
+        let place = self.place()?;
+        Ok(Size { place, less: *self.bytes.choose(&[0, 0, 0, 0, 1, PGSIZE - 1])? })
+    }
+
+    fn some_bytes(&mut self) -> Result<Bytes> {
+        let place = self.place()?;
+        let offset = self.bytes.int_in_range(-12..=11)?;
+        let len = self.bytes.int_in_range(0..=23)?;
+        let pages = *self.bytes.choose(&[0, 0, 0, 0, 0, 0, 1, 2])?;
+        Ok(Bytes { place, offset, len: len + pages * PGSIZE })
     }
 
     fn span(&mut self) -> Result<Span> {
