@@ -2,6 +2,9 @@
 //!
 //! Addresses, frames and permissions are as few as in `strategies`; which operation follows which
 //! is left to the fuzzer.
+//!
+//! A number is a byte modulo how many there are. The inputs in `fuzz/corpus` say operations and
+//! places by the numbers themselves, so new ones go behind the others and change nothing of them.
 
 use arbitrary::{Result, Unstructured};
 use layout::{Jos32, Jos64, JosSv39, MemLayout, PGSIZE};
