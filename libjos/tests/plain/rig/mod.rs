@@ -621,19 +621,18 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
 
     /// What libjos lists is what the model has, and the processor's walk leads there too.
     fn read_again(&mut self, half: usize) {
+        let mmio = (L::MMIOBASE, L::MMIOLIM);
         let ranges = match half {
-            KERNEL if L::HALVES => vec![L::MMIOBASE..L::MMIOLIM],
-            KERNEL => vec![L::UTOP..L::UPAGES, L::MMIOBASE..L::MMIOLIM],
-            _ => vec![0..L::LOWER_END],
+            KERNEL if L::HALVES => vec![mmio],
+            KERNEL => vec![(L::UTOP, L::UPAGES), mmio],
+            _ => vec![(0, L::LOWER_END)],
         };
         let pgdir = self.pgdir(self.loaded);
         let mut found = vec![];
-        for range in ranges {
-            let (first, last) = (VirtAddr::new(range.start), VirtAddr::new(range.end - 1));
-            found.extend(
-                leaves::<F, _>(&self.pmap.machine, pgdir, first, last)
-                    .map(|leaf| (leaf.va.as_u64(), leaf.size, leaf.pa, leaf.perm)),
-            );
+        for (start, end) in ranges {
+            let (first, last) = (VirtAddr::new(start), VirtAddr::new(end - 1));
+            let leaves = leaves::<F, _>(&self.pmap.machine, pgdir, first, last);
+            found.extend(leaves.map(|leaf| (leaf.va.as_u64(), leaf.size, leaf.pa, leaf.perm)));
         }
         let expected: Vec<_> = self.plain.spaces[half]
             .leaves
