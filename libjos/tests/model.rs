@@ -24,8 +24,8 @@ use plain::rig::Rig;
 
 /// Runs sequences on a machine with the map `L` and the format `F`.
 fn follows_the_model<L: MemLayout, F: Format + Mmu>() {
-    let sequence =
-        (prop::bool::weighted(0.1), strategies::sequence(if cfg!(miri) { 2 } else { 12 }));
+    let steps = if cfg!(miri) { strategies::sequence(2, 2) } else { strategies::sequence(12, 48) };
+    let sequence = (prop::bool::weighted(0.1), steps);
     let mut runner = TestRunner::new(cases::config(if cfg!(miri) { 1 } else { 48 }));
     let result = runner.run(&sequence, |(small_only, steps)| {
         let mut rig = Rig::<L, F>::new(!small_only);

@@ -263,16 +263,16 @@ fn story_of_large_pages() -> impl Strategy<Value = Vec<Op>> {
     })
 }
 
-/// A sequence of up to `n` operations and stories, 48 steps at most. It shrinks by losing single
-/// steps, out of stories too.
-pub(crate) fn sequence(n: usize) -> impl Strategy<Value = Vec<Step>> {
+/// A sequence of up to `n` operations and stories, of so many steps at most. It shrinks by losing
+/// single steps, out of stories too.
+pub(crate) fn sequence(n: usize, most_steps: usize) -> impl Strategy<Value = Vec<Step>> {
     let some = prop_oneof![
         2 => op().prop_map(|op| vec![op]),
         1 => story().no_shrink(),
         1 => story_of_large_pages().no_shrink(),
         1 => story_of_processes().no_shrink(),
     ];
-    let steps = prop::collection::vec((any::<u16>(), prop::bool::weighted(1.0)), 48);
+    let steps = prop::collection::vec((any::<u16>(), prop::bool::weighted(1.0)), most_steps);
     (prop::collection::vec(some, 1..=n), steps).prop_map(|(ops, steps)| {
         let steps = ops.concat().into_iter().zip(steps);
         let kept = steps.filter(|(_, (_, is_kept))| *is_kept);
