@@ -59,7 +59,8 @@ pub trait PhysMem {
 pub struct Fault {
     /// The address that the processor reported (CR2, stval).
     pub va: VirtAddr,
-    /// Whether the page was present, and so permissions were what forbade the access.
+    /// Whether the page was present, and so permissions were what forbade the access, or a bit
+    /// that must not be set in an entry.
     pub present: bool,
     /// Whether the access was a write.
     pub write: bool,
@@ -84,10 +85,11 @@ pub trait Machine: PhysMem {
     /// where the processor has them, no-execute, global pages, SMEP, SMAP and UMIP.
     fn protect_kernel(&mut self);
 
-    /// Drops the translation of the page at `va` (`invlpg`, `sfence.vma`).
+    /// Drops the translation of the page at `va` (`invlpg`, `sfence.vma` with an address). What the
+    /// processor keeps of the tables above it may stay, as on RISC-V it does.
     fn invlpg(&mut self, va: VirtAddr);
 
-    /// Drops all translations, global ones too.
+    /// Drops all translations, global ones too, and all that the processor keeps of tables.
     fn flush_tlb(&mut self);
 
     /// Reads the 8 bytes at `va` as the kernel does, through the page tables in use.
