@@ -52,7 +52,7 @@
 //! | [`mapping`] | `page_insert`, `page_lookup`, `page_remove`, `tlb_invalidate` |
 //! | [`mappings`] | looking at tables: walks level by level, all that is mapped |
 //! | [`space`] | address spaces: made, taken down, switched to; the kernel's half shared |
-//! | [`uvm`], [`cow`], [`copy`] | user memory: grown, shrunk, copied, copied on write; `copyin`, `copyout` |
+//! | [`uvm`], `duplicate`, [`cow`], [`copy`] | user memory: grown, shrunk, copied, copied on write; `copyin`, `copyout` |
 //! | [`vmprint`](mod@vmprint) | page tables in print, as xv6's lab has them and folded |
 //! | [`explain`] | an address explained: its bits, its walk, why an access was refused |
 //! | [`pmap`] | `mem_init`: all of it in order |
