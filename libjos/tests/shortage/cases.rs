@@ -280,6 +280,16 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             ..user()
         },
         Case {
+            name: "uvmcow, of the largest pages",
+            prepare: two_huge,
+            run: |pmap, Spaces { pgdir, other }| {
+                Ok(Flush(pmap.uvmcow(pgdir, other, 3 * huge::<F>())?))
+            },
+            refused: |_| no_page(page(huge::<F>(), 0)),
+            takes: levels - 1 - top,
+            ..user()
+        },
+        Case {
             name: "cow_fault",
             prepare: shared,
             run: |pmap, spaces| {

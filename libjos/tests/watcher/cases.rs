@@ -214,7 +214,7 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
         },
         Case {
             name: "uvmalloc",
-            linked: Sound,
+            linked: Complete,
             prepare: |_, _| {},
             run: |pmap, spaces| {
                 let (oldsz, newsz) = (block::<F>() - 2 * PGSIZE, block::<F>() + 1);
@@ -223,7 +223,7 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
         },
         Case {
             name: "uvmalloc, a whole table and a page on both sides",
-            linked: Sound,
+            linked: Complete,
             prepare: |_, _| {},
             run: |pmap, spaces| {
                 let (oldsz, newsz) = (block::<F>() - PGSIZE, 2 * block::<F>() + PGSIZE);
@@ -242,6 +242,7 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
         },
         Case {
             name: "uvmcopy",
+            // Two runs with a hole between them, one after the other.
             linked: Sound,
             prepare: three_pages,
             run: |pmap, Spaces { pgdir, other }| {
@@ -249,7 +250,16 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             },
         },
         Case {
+            name: "uvmcopy, of the largest pages",
+            linked: Complete,
+            prepare: two_huge,
+            run: |pmap, Spaces { pgdir, other }| {
+                pmap.uvmcopy(pgdir, other, 3 * huge::<F>()).unwrap();
+            },
+        },
+        Case {
             name: "uvmcow",
+            // Two runs with a hole between them, one after the other.
             linked: Sound,
             prepare: three_pages,
             run: |pmap, Spaces { pgdir, other }| {
