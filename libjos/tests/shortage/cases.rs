@@ -280,13 +280,16 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             ..user()
         },
         Case {
-            name: "uvmcow, of the largest pages",
-            prepare: two_huge,
+            name: "uvmcow, of large pages",
+            prepare: |pmap, spaces| {
+                let (va, size) = (page(huge::<F>(), 0), 2 * middle::<F>());
+                map_device(pmap, spaces.pgdir, va, size, Largest).unwrap();
+            },
             run: |pmap, Spaces { pgdir, other }| {
-                Ok(Flush(pmap.uvmcow(pgdir, other, 3 * huge::<F>())?))
+                Ok(Flush(pmap.uvmcow(pgdir, other, huge::<F>() + 2 * middle::<F>())?))
             },
             refused: |_| no_page(page(huge::<F>(), 0)),
-            takes: levels - 1 - top,
+            takes: levels - 1 - top.min(2),
             ..user()
         },
         Case {

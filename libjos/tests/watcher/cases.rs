@@ -48,6 +48,14 @@ fn shared<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, spaces: Spaces) {
     pmap.uvmcow(pgdir, other, block::<F>() + PGSIZE).unwrap().flush(&mut pmap.machine);
 }
 
+/// Those, and in the other space tables for as many.
+fn three_pages_and_tables<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, spaces: Spaces) {
+    three_pages(pmap, spaces);
+    for start in [0, block::<F>()] {
+        pmap.uvmalloc(spaces.other, start + 7 * PGSIZE, start + 8 * PGSIZE, Perm::W).unwrap();
+    }
+}
+
 /// The frame that is mapped at page `n`.
 fn frame<L: MemLayout, F: Format + Mmu>(pmap: &Sim<L, F>, pgdir: PhysAddr, n: u64) -> Frame {
     pmap.page_lookup(pgdir, page(0, n)).expect("a page").0
@@ -231,6 +239,14 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             },
         },
         Case {
+            name: "uvmalloc, in a table that is there",
+            linked: Complete,
+            prepare: three_pages,
+            run: |pmap, spaces| {
+                pmap.uvmalloc(spaces.pgdir, 2 * PGSIZE, 5 * PGSIZE, Perm::W).unwrap();
+            },
+        },
+        Case {
             name: "uvmdealloc",
             linked: Complete,
             prepare: three_pages,
@@ -250,11 +266,22 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             },
         },
         Case {
-            name: "uvmcopy, of the largest pages",
+            name: "uvmcopy, in tables that are there",
             linked: Complete,
-            prepare: two_huge,
+            prepare: three_pages_and_tables,
             run: |pmap, Spaces { pgdir, other }| {
-                pmap.uvmcopy(pgdir, other, 3 * huge::<F>()).unwrap();
+                pmap.uvmcopy(pgdir, other, 2 * PGSIZE).unwrap();
+            },
+        },
+        Case {
+            name: "uvmcopy, of large pages",
+            linked: Complete,
+            prepare: |pmap, spaces| {
+                let (va, size) = (page(huge::<F>(), 0), 2 * middle::<F>());
+                map_device(pmap, spaces.pgdir, va, size, Largest);
+            },
+            run: |pmap, Spaces { pgdir, other }| {
+                pmap.uvmcopy(pgdir, other, huge::<F>() + 2 * middle::<F>()).unwrap();
             },
         },
         Case {
@@ -264,6 +291,15 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             prepare: three_pages,
             run: |pmap, Spaces { pgdir, other }| {
                 let flush = pmap.uvmcow(pgdir, other, block::<F>() + 1).unwrap();
+                flush.flush(&mut pmap.machine);
+            },
+        },
+        Case {
+            name: "uvmcow, in tables that are there",
+            linked: Complete,
+            prepare: three_pages_and_tables,
+            run: |pmap, Spaces { pgdir, other }| {
+                let flush = pmap.uvmcow(pgdir, other, 2 * PGSIZE).unwrap();
                 flush.flush(&mut pmap.machine);
             },
         },
