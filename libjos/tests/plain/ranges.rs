@@ -34,7 +34,14 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
 
     /// The level of the page that a range begins with which has `left` bytes left, where no
     /// table is in the way.
-    fn level_for(&self, space: usize, va: u64, pa: u64, left: u64, largest: bool) -> u32 {
+    pub(super) fn level_for(
+        &self,
+        space: usize,
+        va: u64,
+        pa: u64,
+        left: u64,
+        largest: bool,
+    ) -> u32 {
         let half = Self::half(space, va);
         let fits = |level: &u32| {
             let size = page_size::<F>(*level);

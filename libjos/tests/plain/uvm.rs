@@ -28,6 +28,16 @@ pub(crate) struct Moved {
     pub(crate) freed: usize,
 }
 
+/// What an address space gets from another.
+#[derive(Default)]
+struct Duplicate {
+    tables: BTreeSet<(u32, u64)>,
+    /// Pages that are mapped as large ones were, by what fits: the address, the level and the leaf.
+    large: Vec<(u64, u32, Leaf)>,
+    /// All others: the address, the frame and the permissions.
+    small: Vec<(u64, u64, Perm)>,
+}
+
 impl<L: MemLayout, F: Format> Plain<L, F> {
     pub(crate) fn uvmcreate(&mut self, space: usize) -> Result<(), MapError> {
         if self.nfree == 0 {
@@ -97,12 +107,14 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         }
         let end = Self::user_end(newsz, L::USTACKTOP)?;
         let start = Self::user_end(oldsz, L::USTACKTOP)?;
+        let range = start..end;
+        self.check_nothing_mapped(space, range.clone())?;
+        // Absurdly many pages are too many without their tables.
         let short = Err(UvmError::NoMemory { va: VirtAddr::new(start) });
         let npages = ((end - start) / PGSIZE) as usize;
         if npages > self.nfree {
             return short;
         }
-        let range = start..end;
         let tables = self.tables_for_pages(space, std::slice::from_ref(&range))?;
         if tables.len() + npages > self.nfree {
             return short;
@@ -146,19 +158,68 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         leaves.map(|(&va, &(level, leaf))| (range(va, level), level, leaf)).collect()
     }
 
-    /// The pages of a leaf that maps `range`, each with its frame, and whether that is RAM.
-    fn pages_of(&self, range: Range<u64>, leaf: Leaf) -> impl Iterator<Item = (u64, u64, bool)> {
-        range.step_by(PGSIZE as usize).enumerate().map(move |(i, va)| {
-            let pfn = leaf.pa.as_u64() / PGSIZE + i as u64;
-            (va, pfn, self.ram.contains(&pfn))
-        })
+    /// Whether any page of a leaf is RAM that maps `range`.
+    fn holds_ram(&self, range: &Range<u64>, leaf: &Leaf) -> bool {
+        let pfn = leaf.pa.as_u64() / PGSIZE;
+        pfn < self.ram.end && pfn + (range.end - range.start) / PGSIZE > self.ram.start
     }
 
-    /// Maps the pages of `to` to frames that are mapped elsewhere.
-    fn share(&mut self, to: usize, pages: Vec<(u64, u64, Perm)>) {
-        for (va, pfn, perm) in pages {
-            self.put(to, va, 0, Self::fresh(pfn * PGSIZE, perm));
+    /// How `to` can have what `from` maps below `end`, and the tables that this takes. Large pages
+    /// stay as they are where `stays` says so, and neighbours of them that go on in memory are
+    /// mapped together.
+    fn duplicate(
+        &self,
+        from: usize,
+        to: usize,
+        end: u64,
+        stays: impl Fn(&Range<u64>, &Leaf) -> bool,
+    ) -> Result<Duplicate, UvmError> {
+        let mut duplicate = Duplicate::default();
+        let (mut small, mut large) = (vec![], Vec::<(Range<u64>, Leaf)>::new());
+        let leaves = self.leaves_below(from, end);
+        for (range, level, leaf) in &leaves {
+            self.check_nothing_mapped(to, range.clone())?;
+            if *level == 0 || !stays(range, leaf) {
+                small.push((range.clone(), leaf));
+                continue;
+            }
+            match large.last_mut() {
+                Some((before, of))
+                    if before.end == range.start
+                        && of.pa + (before.end - before.start) == leaf.pa
+                        && of.perm == leaf.perm =>
+                {
+                    before.end = range.end;
+                }
+                _ => large.push((range.clone(), *leaf)),
+            }
         }
+        let ranges: Vec<_> = small.iter().map(|(range, _)| range.clone()).collect();
+        duplicate.tables = self.tables_for_pages(to, &ranges)?;
+        for (range, Leaf { pa, perm, .. }) in large {
+            let (pa, size, mut done) = (pa.as_u64(), range.end - range.start, 0);
+            while done < size {
+                let (va, pa) = (range.start + done, pa + done);
+                let level = self.level_for(to, va, pa, size - done, true);
+                duplicate.tables.extend(self.missing_tables(to, va, level));
+                duplicate.large.push((va, level, Self::fresh(pa, perm)));
+                done += page_size::<F>(level);
+            }
+        }
+        // Pages without end end as soon as the tables are too many.
+        match leaves.first() {
+            Some((first, ..)) if duplicate.tables.len() > self.nfree => {
+                return Err(UvmError::NoMemory { va: VirtAddr::new(first.start) });
+            }
+            _ => {}
+        }
+        for (range, leaf) in small {
+            for (i, va) in range.step_by(PGSIZE as usize).enumerate() {
+                let pfn = leaf.pa.as_u64() / PGSIZE + i as u64;
+                duplicate.small.push((va, pfn, leaf.perm));
+            }
+        }
+        Ok(duplicate)
     }
 
     /// Returns the pages of `to` that are copies.
@@ -169,59 +230,44 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         sz: u64,
     ) -> Result<Vec<NewPage>, UvmError> {
         let end = Self::user_end(sz, L::UTOP)?;
-        let leaves = self.leaves_below(from, end);
-        let ranges: Vec<_> = leaves.iter().map(|(range, ..)| range.clone()).collect();
-        let tables = self.tables_for_pages(to, &ranges)?;
-        let short = Err(UvmError::NoMemory { va: VirtAddr::new(0) });
-        // Pages without end end as soon as the tables are too many.
-        if tables.len() > self.nfree {
-            return short;
-        }
-        let (mut copies, mut shared) = (vec![], vec![]);
-        for (range, _, leaf) in leaves {
-            for (va, pfn, is_ram) in self.pages_of(range, leaf) {
-                match is_ram {
-                    true => copies.push((va, leaf.perm, Some(pfn))),
-                    false => shared.push((va, pfn, leaf.perm)),
-                }
-            }
-        }
-        if tables.len() + copies.len() > self.nfree {
-            return short;
+        let stays = |range: &Range<u64>, leaf: &Leaf| !self.holds_ram(range, leaf);
+        let Duplicate { tables, large, small } = self.duplicate(from, to, end, stays)?;
+        let (copied, shared): (Vec<_>, Vec<_>) =
+            small.into_iter().partition(|(_, pfn, _)| self.ram.contains(pfn));
+        if tables.len() + copied.len() > self.nfree {
+            let (&first, _) = self.spaces[from].leaves.first_key_value().expect("it was copied");
+            return Err(UvmError::NoMemory { va: VirtAddr::new(first) });
         }
         self.add_tables(to, &tables);
-        self.share(to, shared);
-        Ok(copies)
+        large.into_iter().for_each(|(va, level, leaf)| self.put(to, va, level, leaf));
+        for (va, pfn, perm) in shared {
+            self.put(to, va, 0, Self::fresh(pfn * PGSIZE, perm));
+        }
+        Ok(copied.into_iter().map(|(va, pfn, perm)| (va, perm, Some(pfn))).collect())
     }
 
     pub(crate) fn uvmcow(&mut self, from: usize, to: usize, sz: u64) -> Result<(), UvmError> {
         let end = Self::user_end(sz, L::UTOP)?;
-        let leaves = self.leaves_below(from, end);
-        let ranges: Vec<_> = leaves.iter().map(|(range, ..)| range.clone()).collect();
-        let tables = self.tables_for_pages(to, &ranges)?;
-        if tables.len() > self.nfree {
-            return Err(UvmError::NoMemory { va: VirtAddr::new(0) });
-        }
-        let (mut shared, mut cow) = (vec![], vec![]);
-        for (range, level, leaf) in leaves {
-            for (va, pfn, is_ram) in self.pages_of(range, leaf) {
-                let mut perm = leaf.perm;
-                if is_ram && perm.contains(Perm::W) {
-                    if level > 0 {
-                        let size = page_size::<F>(level);
-                        return Err(MapError::LargePage { va: VirtAddr::new(va), size }.into());
-                    }
-                    perm = (perm - Perm::W) | Perm::COW;
-                    cow.push((va, perm));
-                }
-                shared.push((va, pfn, perm));
+        let becomes_cow = |range: &Range<u64>, leaf: &Leaf| {
+            leaf.perm.contains(Perm::W) && self.holds_ram(range, leaf)
+        };
+        let stays = |range: &Range<u64>, leaf: &Leaf| !becomes_cow(range, leaf);
+        let Duplicate { tables, large, small } = self.duplicate(from, to, end, stays)?;
+        for (range, level, leaf) in self.leaves_below(from, end) {
+            if level > 0 && becomes_cow(&range, &leaf) {
+                let (va, size) = (VirtAddr::new(range.start), page_size::<F>(level));
+                return Err(MapError::LargePage { va, size }.into());
             }
         }
         self.add_tables(to, &tables);
-        self.share(to, shared);
-        for (va, perm) in cow {
-            let leaf = self.spaces[from].leaves.get_mut(&va);
-            leaf.expect("the leaf was just listed").1.perm = perm;
+        large.into_iter().for_each(|(va, level, leaf)| self.put(to, va, level, leaf));
+        for (va, pfn, mut perm) in small {
+            if self.ram.contains(&pfn) && perm.contains(Perm::W) {
+                perm = (perm - Perm::W) | Perm::COW;
+                let leaf = self.spaces[from].leaves.get_mut(&va);
+                leaf.expect("a small page was found").1.perm = perm;
+            }
+            self.put(to, va, 0, Self::fresh(pfn * PGSIZE, perm));
         }
         Ok(())
     }
