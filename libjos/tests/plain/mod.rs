@@ -2,10 +2,12 @@
 //! another map, memory in a fourth. No entries, no walks, nothing shared with what it judges.
 //!
 //! Here are single pages, in [`ranges`] ranges of them, in [`uvm`] address spaces and their users'
-//! memory, in [`memory`] what is in it. [`ops`] are the operations, [`rig`] does each one to the
-//! model and to a simulated machine, and [`census`] reads the machine's tables for the comparison.
+//! memory, in [`copy`] what is copied to and from that, in [`memory`] what is in it. [`ops`] are
+//! the operations, [`rig`] does each one to the model and to a simulated machine, and [`census`]
+//! reads the machine's tables for the comparison.
 
 pub(crate) mod census;
+pub(crate) mod copy;
 pub(crate) mod memory;
 pub(crate) mod ops;
 pub(crate) mod ranges;
