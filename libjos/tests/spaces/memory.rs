@@ -247,9 +247,9 @@ fn a_guard_page_is_the_kernels<L: MemLayout, F: Format + Mmu>() {
 fn large_pages_of_devices_stay_large<L: MemLayout, F: Format + Mmu>() {
     let (mut pmap, old) = with_space::<L, F>();
     let (large, device) = (F::page_size(1), PhysAddr::new(L::PHYS_BASE + 1024 * MB));
-    // A page of RAM, a hole, two large pages with other permissions than the third, which lies
+    // A page of RAM, two large pages with other permissions than the third, a fourth that lies
     // elsewhere; behind them, small pages of the device and RAM by turns.
-    pmap.uvmalloc(old, large - PGSIZE, large, Perm::W).unwrap();
+    pmap.uvmalloc(old, 2 * large - PGSIZE, 2 * large, Perm::W).unwrap();
     let at = |n: u64| VirtAddr::new(n * large);
     pmap.map_range(old, at(2), 2 * large, device, Perm::URW, Largest).unwrap();
     pmap.map_range(old, at(4), large, device + 2 * large, Perm::UR, Largest).unwrap();
@@ -269,8 +269,7 @@ fn large_pages_of_devices_stay_large<L: MemLayout, F: Format + Mmu>() {
         leaves.map(|leaf| (leaf.va, leaf.size, leaf.perm)).collect::<Vec<_>>()
     };
     let (copy, shared) = (pmap.uvmcreate().unwrap(), pmap.uvmcreate().unwrap());
-    let first = VirtAddr::new(large - PGSIZE);
-    let error = UvmError::NoMemory { va: first };
+    let error = UvmError::NoMemory { va: VirtAddr::new(2 * large - PGSIZE) };
     let all = [old, copy, shared];
     let ((), n) = with_each_shortage(&mut pmap, &all, error, |pmap| pmap.uvmcopy(old, copy, sz));
     assert_eq!(n, 4 + 3 + F::LEVELS as usize - 2, "4 copies, 3 page tables, those above");
@@ -337,6 +336,9 @@ fn a_device_that_cannot_be_counted_is_an_error<L: MemLayout, F: Format + Mmu>() 
     assert_eq!(state(&pmap, &[old, new]), before);
     // Of the page of RAM none is counted but the copy.
     pmap.machine.store(info + 4, u32::MAX - 1);
+    let (ram, _) = pmap.page_lookup(old, ZERO).unwrap();
+    let its_info = pmap.pages_memory().start + (ram.index() * size_of::<PageInfo>()) as u64;
+    pmap.machine.store(its_info + 4, u32::MAX);
     pmap.uvmcopy(old, new, 2 * PGSIZE).unwrap();
     assert_eq!(pmap.pages.pp_ref(frame), u32::MAX);
 }
