@@ -112,7 +112,7 @@ def tests(boot):
             "bench", "bench",
             (
                 re.compile(r"Instructions, with frames for 255 MB; .*"),
-                re.compile(r"page_init, a page +\d+\.\d .*"), re.compile(r"page tables after mem_init, KB +32 .*"),
+                re.compile(r"page_init, a page +\d+\.\d .*"), re.compile(r"page tables at the end, KB +32 .*"),
             ),
             "", whole=False, memory="256M",
         ),
