@@ -199,11 +199,15 @@ impl<M: Machine> Pmap<M> {
     #[inline]
     fn fill_page_table(&mut self, table: PhysAddr, span: &Span, source: &mut impl Source<M>) {
         let zero = WordOf::<M>::ZERO;
-        let start = M::Format::index(0, span.va);
-        let end = start + Self::pages_here(0, span);
+        let (start, count) = (M::Format::index(0, span.va), Self::pages_here(0, span));
+        if count == M::Format::ENTRIES {
+            // The same as below, by a number that the compiler knows.
+            return source.put(self, 0, table, span.pa, M::Format::ENTRIES);
+        }
+        let end = start + count;
         let entry = |index: usize| table + index as u64 * WordOf::<M>::BYTES;
         self.machine.store_run(table, zero, zero, start);
-        source.put(self, 0, entry(start), span.pa, end - start);
+        source.put(self, 0, entry(start), span.pa, count);
         self.machine.store_run(entry(end), zero, zero, M::Format::ENTRIES - end);
     }
 
