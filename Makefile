@@ -232,6 +232,8 @@ check: fmt-check clippy test doc package fuzz-short test-tools test-picture grad
 test: | setup-host ## the host tests
 	$(Q)cargo test
 
+# The x86_64 crate, which tests/oracle.rs asks, makes pointers of integers; Miri would warn of each.
+miri: export MIRIFLAGS := -Zmiri-permissive-provenance $(MIRIFLAGS)
 miri: | setup-miri ## the host tests of the crates that have unsafe code, under Miri
 	$(Q)cargo +nightly miri test -p jos-layout -p libjos -p boot
 
