@@ -1,7 +1,7 @@
 //! What the processor keeps until it is told to forget it: Intel SDM vol. 3A, 4.10.2 to 4.10.4;
 //! RISC-V privileged specification, 12.2.1.
 
-use layout::{Jos32, Jos64, JosSv39, MemLayout};
+use layout::{Jos64, JosSv39, MemLayout};
 use libjos::addr::{PhysAddr, VirtAddr};
 use libjos::format::Format;
 use libjos::i386::I386;
@@ -10,7 +10,6 @@ use libjos::riscv::{Sv39, Sv48};
 use libjos::sim::mmu::{Exception, Mmu};
 use libjos::x86_64::{La57, X86_64};
 
-use super::layouts::{Jos57, JosSv48};
 use super::rig::*;
 
 /// Two pages of one table, and one of another table.
@@ -108,7 +107,7 @@ fn link<L: MemLayout, F: ByHand>(rig: &mut Rig<L, F>, entry: u64) {
     rig.write(u64::from(F::LEVELS - 2), 1, VA, entry);
 }
 
-fn translations<L: MemLayout, F: ByHand>() {
+fn translations_are_kept<L: MemLayout, F: ByHand>() {
     let mut rig = mapped::<L, F>();
     assert_eq!(seen(&mut rig), [Some(1), Some(2), Some(3)]);
     for (table, va) in [(LAST, VA), (LAST, NEAR), (LAST_FAR, FAR)] {
@@ -122,7 +121,7 @@ fn translations<L: MemLayout, F: ByHand>() {
     assert_eq!(seen(&mut rig), [None; 3], "{}: all are", F::NAME);
 }
 
-fn tables<L: MemLayout, F: ByHand>() {
+fn tables_are_kept<L: MemLayout, F: ByHand>() {
     let x86 = F::PROCESSOR.is_x86();
     let mut rig = mapped::<L, F>();
     let other = F::to_table(rig.table(OTHER));
@@ -140,7 +139,7 @@ fn tables<L: MemLayout, F: ByHand>() {
 }
 
 /// A change of directory drops what is not global.
-fn directories<L: MemLayout, F: ByHand>() {
+fn a_change_of_directory<L: MemLayout, F: ByHand>() {
     let mut rig = mapped::<L, F>();
     let (root, global) = (rig.table(0), F::to_page(frame(&rig, 2), true) | F::GLOBAL);
     rig.write(LAST, 0, NEAR, global);
@@ -161,7 +160,7 @@ fn directories<L: MemLayout, F: ByHand>() {
 }
 
 /// On x86 a page fault forgets what it came from, and so comes once.
-fn faults<L: MemLayout, F: ByHand>() {
+fn page_faults<L: MemLayout, F: ByHand>() {
     let x86 = F::PROCESSOR.is_x86();
     let mut rig = mapped::<L, F>();
     let page = frame(&rig, 1);
@@ -207,7 +206,7 @@ fn the_first_write() {
 
 /// The processor looks ahead: a flush that comes too early is none. But it leaves no marks, and on
 /// x86 what is not marked is not kept.
-fn ahead<L: MemLayout, F: ByHand>() {
+fn looking_ahead<L: MemLayout, F: ByHand>() {
     let mut rig = mapped::<L, F>();
     assert_eq!(seen(&mut rig), [Some(1), Some(2), Some(3)]);
     rig.machine.invlpg(VirtAddr::new(VA));
@@ -286,24 +285,10 @@ fn global_pointers() {
     assert_eq!(seen(&mut rig), [Some(1), Some(2), None]);
 }
 
-macro_rules! on_every_format {
-    ($($name:ident: $check:ident;)*) => {$(
-        #[test]
-        #[cfg_attr(miri, ignore = "many machines, and nothing here is unsafe")]
-        fn $name() {
-            $check::<Jos64, X86_64>();
-            $check::<Jos57, La57>();
-            $check::<Jos32, I386>();
-            $check::<JosSv39, Sv39>();
-            $check::<JosSv48, Sv48>();
-        }
-    )*};
-}
-
 on_every_format! {
-    translations_are_kept: translations;
-    tables_are_kept: tables;
-    a_change_of_directory: directories;
-    page_faults: faults;
-    looking_ahead: ahead;
+    translations_are_kept
+    tables_are_kept
+    a_change_of_directory
+    page_faults
+    looking_ahead
 }

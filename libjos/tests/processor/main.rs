@@ -2,11 +2,15 @@
 //! exception that each access must raise. And this library's tables on that processor: what may be
 //! executed, and what must be flushed.
 
+#[path = "../layouts/mod.rs"]
+mod layouts;
+#[macro_use]
+#[path = "../machines/mod.rs"]
+mod machines;
+
 mod caches;
 mod flushes;
 mod i386;
-#[path = "../layouts/mod.rs"]
-mod layouts;
 mod permissions;
 mod rig;
 mod riscv;

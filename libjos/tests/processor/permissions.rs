@@ -1,20 +1,15 @@
 //! What this library's permissions are to the processor, in `mem_init`'s own map and in user memory:
 //! who may read, write and execute what, and what is raised where somebody may not.
 
-use layout::{Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
+use layout::{MB, MemLayout, PGSIZE};
 use libjos::addr::{PhysAddr, VirtAddr};
 use libjos::format::{Format, Geometry, Perm};
-use libjos::i386::I386;
 use libjos::machine::Machine;
 use libjos::pages::{ALLOC_ZERO, PageAllocator};
 use libjos::pmap::{Pmap, mem_init};
 use libjos::range::PageSizes::Largest;
-use libjos::riscv::{Sv39, Sv48};
 use libjos::sim::SimMachine;
 use libjos::sim::mmu::{Exception, Mmu};
-use libjos::x86_64::{La57, X86_64};
-
-use super::layouts::{Jos57, JosSv48};
 
 fn booted<L: MemLayout, F: Format + Mmu>() -> Pmap<SimMachine<L, F>> {
     let (machine, boot) = SimMachine::new(16 * MB);
@@ -63,7 +58,7 @@ fn expected<F: Format + Mmu>(perm: Perm) -> [Option<Exception>; 6] {
 }
 
 /// Each set of permissions in user memory, by a small page and by a large one.
-fn user_memory<L: MemLayout, F: Format + Mmu>() {
+fn permissions_of_user_memory<L: MemLayout, F: Format + Mmu>() {
     let mut pmap = booted::<L, F>();
     let pgdir = pmap.uvmcreate().unwrap();
     pmap.switchuvm(pgdir);
@@ -94,7 +89,7 @@ fn root_in_uvpt<L: MemLayout, F: Format>() -> Option<u64> {
 }
 
 /// The map that `mem_init` makes.
-fn kernel<L: MemLayout, F: Format + Mmu>() {
+fn permissions_of_the_kernel<L: MemLayout, F: Format + Mmu>() {
     let mut pmap = booted::<L, F>();
     let image = pmap.boot().image;
     let window = |pa: PhysAddr| L::KERNBASE + (pa.as_u64() - L::PHYS_BASE);
@@ -120,21 +115,7 @@ fn kernel<L: MemLayout, F: Format + Mmu>() {
     assert!(guard.iter().all(Option::is_some), "{}: {guard:?}", F::NAME);
 }
 
-macro_rules! on_every_format {
-    ($($name:ident: $check:ident;)*) => {$(
-        #[test]
-        #[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
-        fn $name() {
-            $check::<Jos64, X86_64>();
-            $check::<Jos57, La57>();
-            $check::<Jos32, I386>();
-            $check::<JosSv39, Sv39>();
-            $check::<JosSv48, Sv48>();
-        }
-    )*};
-}
-
 on_every_format! {
-    permissions_of_user_memory: user_memory;
-    permissions_of_the_kernel: kernel;
+    permissions_of_user_memory
+    permissions_of_the_kernel
 }
