@@ -1,6 +1,6 @@
 //! User memory: grown, shrunk, moved by sbrk, copied, guarded.
 
-use layout::{MB, MemLayout, PGSIZE};
+use layout::{Jos64, MB, MemLayout, PGSIZE};
 use libjos::addr::{PhysAddr, VirtAddr};
 use libjos::format::{Format, Geometry, Perm};
 use libjos::machine::{Fault, Machine, PhysMem};
@@ -9,6 +9,7 @@ use libjos::pgdir::MapError;
 use libjos::range::PageSizes::{Largest, Smallest};
 use libjos::sim::mmu::Mmu;
 use libjos::uvm::{AddressSpace, UvmError};
+use libjos::x86_64::X86_64;
 
 use crate::rig::{
     Sim, ZERO, free_space, kept, state, take_all, three_pages, three_words, user_leaves,
@@ -377,5 +378,28 @@ fn errors_in_words() {
     ] {
         let text = error.to_string();
         assert!(text.contains(says) && text.contains("0x5000"), "{text}");
+    }
+}
+
+/// And the small pages behind it, which are copied with it, begin with their own.
+#[test]
+#[cfg_attr(miri, ignore)]
+fn a_large_page_of_ram_is_copied_page_by_page() {
+    let (mut pmap, old) = with_space::<Jos64, X86_64>();
+    let large = X86_64::page_size(1);
+    let run = pmap.page_alloc_run(AllocFlags::empty(), 9).unwrap();
+    pmap.map_range(old, ZERO, large, pmap.pages.page2pa(run), Perm::URW, Largest).unwrap();
+    let sz = pmap.uvmalloc(old, large, large + 2 * PGSIZE, Perm::W).unwrap();
+    let pages = || (0..sz).step_by(PGSIZE as usize).map(VirtAddr::new);
+    for va in pages() {
+        let pa = pmap.va2pa(old, va).unwrap();
+        pmap.machine.store(pa, va.as_u64() + 1);
+    }
+    let new = pmap.uvmcreate().unwrap();
+    pmap.uvmcopy(old, new, sz).unwrap();
+    for va in pages() {
+        let pa = pmap.va2pa(new, va).unwrap();
+        assert_ne!(pmap.va2pa(old, va), Some(pa), "{va}");
+        assert_eq!(pmap.machine.load::<u64>(pa), va.as_u64() + 1, "{va}");
     }
 }
