@@ -77,11 +77,11 @@ refused! {
         "let Removal { frames, .. } = removal;";
     /// Flushed by word alone.
     flushed_by_hand: ",E0451",
-        "let flushed: fn() -> Flushed = || todo!();",
-        "let flushed: fn() -> Flushed = || Flushed { frames: todo!() };";
+        "let flushed: fn() -> Flushed = || unreachable!();",
+        "let flushed: fn() -> Flushed = || Flushed { frames: unreachable!() };";
     /// Frames that came from no removal.
     frames_made: ",E0624",
-        "let make: fn() -> FreeFrames = || todo!();",
+        "let make: fn() -> FreeFrames = || unreachable!();",
         "let make: fn() -> FreeFrames = || FreeFrames::new();";
     /// Frames given back past the token.
     frames_given_back: ",E0624",
@@ -89,11 +89,11 @@ refused! {
         "let give_back = |frames: FreeFrames| pmap.pages.take_back(frames);";
     /// A token that says there is nothing to flush.
     nothing_to_flush: ",E0624",
-        "let flush: fn() -> Flush = || todo!();",
+        "let flush: fn() -> Flush = || unreachable!();",
         "let flush: fn() -> Flush = || Flush::new(false);";
     /// The same with frames.
     nothing_removed: ",E0624",
-        "let removal: fn() -> Removal = || todo!();",
+        "let removal: fn() -> Removal = || unreachable!();",
         "let removal: fn() -> Removal = || Removal::new(false);";
     /// Frames that wait added by hand.
     released_by_hand: ",E0624",
