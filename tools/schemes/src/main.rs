@@ -18,17 +18,15 @@ use trace::Trace;
 
 const USAGE: &str = "\
 usage: schemes [--trace FILE] [--svg FILE]
-       schemes --generate
        schemes --help
-  --trace FILE  replay this trace (the one that comes with the program)
-  --svg FILE    draw the external fragmentation over time there
-  --generate    print the trace that comes with the program, made anew";
+  --trace FILE  replay this trace (the one that comes with the program, recorded
+                on Linux); tools/schemes/record.py records another
+  --svg FILE    draw the external fragmentation over time there";
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq)]
 enum Request {
     Help,
-    Generate,
     Replay { trace: Option<PathBuf>, svg: Option<PathBuf> },
 }
 
@@ -39,7 +37,6 @@ impl Request {
             let mut value = || words.next().ok_or(format!("{word} needs a file"));
             match word.as_str() {
                 "--help" | "-h" => return Ok(Self::Help),
-                "--generate" => return Ok(Self::Generate),
                 "--trace" => trace = Some(value()?.into()),
                 "--svg" => svg = Some(value()?.into()),
                 _ => return Err(format!("unknown option {word}")),
@@ -52,10 +49,9 @@ impl Request {
 fn run(request: Request) -> Result<(), Box<dyn Error>> {
     match request {
         Request::Help => println!("{USAGE}"),
-        Request::Generate => print!("{}", trace::generate()),
         Request::Replay { trace, svg } => {
             let text = match &trace {
-                None => String::from(trace::MIXED),
+                None => String::from(trace::LINUX),
                 Some(path) => fs::read_to_string(path)
                     .map_err(|error| format!("{}: {error}", path.display()))?,
             };

@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn it_has_80_columns_at_most() {
-        let trace = Trace::parse(trace::MIXED).expect("it is sound");
+        let trace = Trace::parse(trace::LINUX).expect("it is sound");
         let table = table(&trace, &replay::all(&trace));
         assert_eq!(table.lines().filter(|line| line.contains('%')).count(), 6, "{table}");
         assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");

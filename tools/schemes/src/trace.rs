@@ -2,14 +2,12 @@
 //!
 //! The first line is `frames N`. Then a line for each event: `a N` asks for N frames side by
 //! side, `f I` gives back what the I-th request (from 0 on) had. Lines that begin with `#` are
-//! comments.
+//! comments. `tools/schemes/record.py` records such a file on Linux.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
-use std::fmt::Write;
+use std::collections::BTreeSet;
 
-/// The trace that comes with the program; [`generate`] made it.
-pub(crate) const MIXED: &str = include_str!("../traces/mixed.trace");
+/// The trace that comes with the program: what Linux was asked for under `tools/schemes/load.sh`.
+pub(crate) const LINUX: &str = include_str!("../traces/linux.trace");
 
 /// An event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,96 +65,32 @@ impl Trace {
     }
 }
 
-/// A sequence that looks random: xorshift64 (Marsaglia, "Xorshift RNGs", 2003).
-struct Random(u64);
-
-impl Random {
-    /// A number below `end`.
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % end
-    }
-
-    /// A number from 1 on, small ones more often: the mean is about `mean`.
-    fn geometric(&mut self, mean: u64) -> u64 {
-        1 + (1..20 * mean).take_while(|_| self.below(mean) != 0).count() as u64
-    }
-}
-
-/// Makes [`MIXED`]. What a kernel asks for: mostly page tables and single pages, some stacks and
-/// buffers, a few large pages; most go soon, some stay long, so that what stays comes to lie
-/// between holes. Requests come as long as nine tenths of the frames are not in use.
-pub(crate) fn generate() -> String {
-    const FRAMES: u64 = 1 << 14;
-    const EVENTS: usize = 6000;
-    let mut text = format!(
-        "# Made by `schemes --generate`, whose source says how: sizes and lifetimes that a kernel\n\
-         # could have. \"a N\" asks for N frames, \"f I\" gives back what request I (from 0) had.\n\
-         frames {FRAMES}\n"
-    );
-    let mut random = Random(0x2545_F491_4F6C_DD1D);
-    // When each open request ends, its number, and its size.
-    let mut open: BinaryHeap<Reverse<(u64, u64, u64)>> = BinaryHeap::new();
-    let (mut now, mut requests, mut in_use) = (0, 0, 0);
-    for _ in 0..EVENTS {
-        now += 1;
-        let count = match random.below(100) {
-            0..50 => 1,
-            50..75 => 1 + random.below(8),
-            75..90 => 8 + random.below(57),
-            90..97 => 1 << (4 + random.below(4)),
-            _ => 512,
-        };
-        let lifetime = match random.below(100) {
-            0..60 => random.geometric(60),
-            60..90 => random.geometric(900),
-            _ => random.geometric(5000),
-        };
-        let is_full = 10 * (in_use + count) > 9 * FRAMES;
-        // Writing to a String cannot fail.
-        match open.peek().copied() {
-            Some(Reverse((end, number, size))) if end <= now || is_full => {
-                open.pop();
-                in_use -= size;
-                let _ = writeln!(text, "f {number}");
-            }
-            _ => {
-                open.push(Reverse((now + lifetime, requests, count)));
-                requests += 1;
-                in_use += count;
-                let _ = writeln!(text, "a {count}");
-            }
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// `parse` has seen that each is given back once at most, after it was asked for.
     #[test]
-    fn the_trace_that_comes_with_the_program_is_what_is_generated() {
-        assert!(MIXED == generate(), "schemes --generate > tools/schemes/traces/mixed.trace");
-    }
-
-    #[test]
-    fn it_can_be_served_by_who_wastes_nothing() {
-        let trace = Trace::parse(MIXED).expect("it is sound");
-        let mut sizes = Vec::new();
-        let mut in_use = 0;
+    fn the_recorded_one_is_whole_and_fits() {
+        assert!(LINUX.starts_with("# Recorded by record.py: "), "from the head: how it was made");
+        let trace = Trace::parse(LINUX).expect("it is sound");
+        let (mut sizes, mut in_use, mut peak) = (Vec::new(), 0, 0);
         for event in trace.events {
             match event {
                 Event::Alloc(count) => {
+                    assert!(count.is_power_of_two(), "Linux gives out no {count} pages");
                     sizes.push(count);
                     in_use += count;
                 }
                 Event::Free(request) => in_use -= sizes[request],
             }
-            assert!(10 * in_use <= 9 * trace.frames);
+            peak = peak.max(in_use);
         }
+        // As many frames as leave a tenth free at the peak, and what stays is less than that.
+        assert_eq!(trace.frames, (10 * peak).div_ceil(9));
+        assert!(0 < in_use && in_use < peak);
+        // Large requests and small ones, or there would be nothing to compare.
+        assert!(sizes.contains(&1) && sizes.contains(&512), "{sizes:?}");
     }
 
     #[test]
