@@ -41,9 +41,10 @@ class Traces(unittest.TestCase):
     """What becomes of tracefs's lines."""
 
     def test_what_is_asked_for_and_given_back_by_whomsoever(self):
-        self.assertEqual(events("# tracer: nop", ALLOC.format(ROOT, 64, 3), ALLOC.format(ROOT, 5, 0),
-                                FREE.format(STRANGER, 64, 3), FREE.format(ROOT, 5, 0)),
-                         ["a 8", "a 1", "f 0", "f 1"])
+        made = trace("# tracer: nop", ALLOC.format(ROOT, 64, 3), ALLOC.format(ROOT, 5, 0),
+                     FREE.format(STRANGER, 64, 3), FREE.format(ROOT, 5, 0))
+        self.assertEqual(made.events, [("a", 8), ("a", 1), ("f", 0), ("f", 1)])
+        self.assertEqual((made.in_parts, made.unseen), (set(), 0))
 
     def test_what_strangers_have_is_left_out(self):
         self.assertEqual(events(ALLOC.format(STRANGER, 5, 0), FREE.format(STRANGER, 5, 0), FREE.format(ROOT, 6, 0)), [])
@@ -110,10 +111,11 @@ class Recording(unittest.TestCase):
                 self.skipTest(run.stderr.splitlines()[0])
             self.assertEqual((run.returncode, run.stdout), (0, ""), run.stderr)
             lines = file.read_text().splitlines()
-            self.assertIn("# sh -c ", lines[1])
-            frames = [int(line.split()[1]) for line in lines if line.startswith("frames ")]
-            self.assertGreater(frames[0], 1024)  # the child's bytes lie in so many
-            self.assertTrue(any(line.startswith("f ") for line in lines))
+            self.assertIn("# sh -c '", lines[1])
+            said = [(what, int(value)) for what, value in (line.split() for line in lines if line[0] != "#")]
+            sizes = [value for what, value in said if what == "a"]
+            self.assertGreater(sum(sizes), 1024)  # the child's bytes lie in so many
+            self.assertLess(sum(sizes) - sum(sizes[value] for what, value in said if what == "f"), 1024)
             self.assertEqual(list((record.TRACEFS / "instances").glob("jos-record-*")), [])
 
     def test_a_command_that_fails_or_is_none(self):
@@ -126,6 +128,14 @@ class Recording(unittest.TestCase):
                     self.skipTest(run.stderr.splitlines()[0])
                 self.assertEqual((run.returncode, file.exists()), (1, False))
                 self.assertIn(said, run.stderr)
+                self.assertTrue(run.stderr.startswith("record.py: "), run.stderr)  # and no traceback
+
+    def test_processes_of_other_numbers(self):
+        with mock.patch.object(record.Trace, "take"), self.assertRaises(SystemExit) as end:
+            record.record(["true"])
+        if "no tracefs to record with" in str(end.exception):
+            self.skipTest(str(end.exception).splitlines()[0])
+        self.assertIn("nothing was seen of process", str(end.exception))
 
 
 if __name__ == "__main__":

@@ -158,6 +158,9 @@ def record(command):
         with (tracing / "trace").open(errors="replace") as lines:
             for line in lines:
                 trace.take(line)
+    if not trace.sizes:
+        sys.exit(f"record.py: nothing was seen of process {run.pid}; "
+                 "in a container that numbers processes anew, none can be told from others")
     return trace
 
 
