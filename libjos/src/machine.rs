@@ -39,6 +39,12 @@ pub trait PhysMem {
         }
     }
 
+    /// The same in a table that no processor comes to: none is linked to it until a later
+    /// [`store`](Self::store). So any accesses will do, wider ones too.
+    fn fill_run<W: Word>(&self, pa: PhysAddr, first: W, step: W, count: usize) {
+        self.store_run(pa, first, step, count);
+    }
+
     /// Fills the frame that begins at `pa` with zeros.
     fn zero_frame(&self, pa: PhysAddr);
 

@@ -112,7 +112,7 @@ impl<M: Machine> Pmap<M> {
             let table = self.pages.page2pa(table);
             let level = step.level - 1;
             let first = M::Format::encode(level, &whole);
-            self.machine.store_run(table, first, Self::leaf_step(level), M::Format::ENTRIES);
+            self.machine.fill_run(table, first, Self::leaf_step(level), M::Format::ENTRIES);
             self.machine.store(step.at, M::Format::table(table));
             // The processor may hold both sizes until it forgets the larger one (Intel SDM
             // vol. 3A, 4.10.2.3), which UVPT has shown too.

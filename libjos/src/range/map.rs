@@ -16,6 +16,12 @@ pub(crate) trait Source<M: Machine> {
     /// Writes the `count` entries of `level` from `at` on, which are neighbours in one table, and
     /// neighbours in the range of those written before. By the range, the first leads to `pa`.
     fn put(&mut self, pmap: &mut Pmap<M>, level: u32, at: PhysAddr, pa: PhysAddr, count: usize);
+
+    /// The same in a table that is not linked yet.
+    #[inline(always)]
+    fn fill(&mut self, pmap: &mut Pmap<M>, level: u32, at: PhysAddr, pa: PhysAddr, count: usize) {
+        self.put(pmap, level, at, pa, count);
+    }
 }
 
 /// What the range says: neighbours in physical memory, all with these permissions.
@@ -26,6 +32,12 @@ impl<M: Machine> Source<M> for Neighbours {
     fn put(&mut self, pmap: &mut Pmap<M>, level: u32, at: PhysAddr, pa: PhysAddr, count: usize) {
         let first = M::Format::leaf(level, pa, self.0);
         pmap.machine.store_run(at, first, Pmap::<M>::leaf_step(level), count);
+    }
+
+    #[inline(always)]
+    fn fill(&mut self, pmap: &mut Pmap<M>, level: u32, at: PhysAddr, pa: PhysAddr, count: usize) {
+        let first = M::Format::leaf(level, pa, self.0);
+        pmap.machine.fill_run(at, first, Pmap::<M>::leaf_step(level), count);
     }
 }
 
@@ -186,7 +198,7 @@ impl<M: Machine> Pmap<M> {
             let mut part = span.within(page_size, 1);
             if self.fits(level, &span, sizes) {
                 let count = Self::pages_here(level, &span);
-                source.put(self, level, at, span.pa, count);
+                source.fill(self, level, at, span.pa, count);
                 part.size = count as u64 * page_size;
             } else {
                 self.map_in_new_table(level, at, part, source, sizes);
@@ -202,13 +214,13 @@ impl<M: Machine> Pmap<M> {
         let (start, count) = (M::Format::index(0, span.va), Self::pages_here(0, span));
         if count == M::Format::ENTRIES {
             // The same as below, by a number that the compiler knows.
-            return source.put(self, 0, table, span.pa, M::Format::ENTRIES);
+            return source.fill(self, 0, table, span.pa, M::Format::ENTRIES);
         }
         let end = start + count;
         let entry = |index: usize| table + index as u64 * WordOf::<M>::BYTES;
-        self.machine.store_run(table, zero, zero, start);
-        source.put(self, 0, entry(start), span.pa, count);
-        self.machine.store_run(entry(end), zero, zero, M::Format::ENTRIES - end);
+        self.machine.fill_run(table, zero, zero, start);
+        source.fill(self, 0, entry(start), span.pa, count);
+        self.machine.fill_run(entry(end), zero, zero, M::Format::ENTRIES - end);
     }
 
     /// Where the `count` entries from `at` on are, which are in one table.

@@ -177,6 +177,15 @@ impl<L: MemLayout, F: Format + Mmu> Watcher<L, F> {
         }
     }
 
+    /// Panics where a processor comes through `table`, which is about to be filled by any accesses.
+    fn check_unlinked(&self, machine: &SimMachine<L, F>, table: PhysAddr) {
+        for place in self.places.keys() {
+            for step in steps::<F, _>(machine, place.pgdir, place.va) {
+                assert_ne!(step.table, table, "on the way to {place:x?} is a table that is filled");
+            }
+        }
+    }
+
     /// The first processor, and so each, is about to forget what it knows of `va`. Panics where it
     /// would have gone to a page or table that is free already.
     fn forget(&self, machine: &SimMachine<L, F>, va: VirtAddr) {
@@ -228,6 +237,13 @@ impl<L: MemLayout, F: Format + Mmu> PhysMem for Watched<L, F> {
         for (i, word) in words.into_iter().enumerate().rev() {
             self.store(pa + i as u64 * W::BYTES, word);
         }
+    }
+
+    fn fill_run<W: Word>(&self, pa: PhysAddr, first: W, step: W, count: usize) {
+        if let Some(watcher) = &*self.watcher.borrow() {
+            watcher.check_unlinked(&self.sim, pa.page_start());
+        }
+        self.store_run(pa, first, step, count);
     }
 
     fn zero_frame(&self, pa: PhysAddr) {

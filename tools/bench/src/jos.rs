@@ -38,9 +38,8 @@ impl PhysMem for BenchMachine {
     }
 
     #[inline]
-    fn store_run<W: Word>(&self, pa: PhysAddr, first: W, step: W, count: usize) {
-        // SAFETY: as in `load`, for a run of words in one frame. No processor walks it, so any
-        // accesses will do.
+    fn fill_run<W: Word>(&self, pa: PhysAddr, first: W, step: W, count: usize) {
+        // SAFETY: as in `load`, for a run of words in one frame.
         let run = unsafe { std::slice::from_raw_parts_mut(self.0.at::<W>(pa.as_u64()), count) };
         let mut word = first;
         for slot in run {
