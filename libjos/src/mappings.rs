@@ -1,8 +1,14 @@
 //! Looking at page tables: the walk of one address level by level ([`Steps`]), and all that is
 //! mapped ([`leaves`], merged into [`runs`]).
 //!
-//! The monitor, the pictures and the checks all look through these. They need nothing but memory
-//! to read, so they work on the dump of a dead machine as well as on a live one.
+//! One iterator goes through whole tables for all who do. By [`runs`] work the pictures,
+//! `vmprint_folded`, and the monitor's `map`, `showmappings` and `dump`. By [`leaves`] work the
+//! monitor's `pages`, the copy of an address space, and `check_page_free_list`, for which nothing
+//! that the application has mapped may be free; `check_kern_pgdir` sees by it that nothing lies
+//! between the kernel's regions. (What does lie in them it translates page by page, as JOS does.)
+//!
+//! These need nothing but memory to read, so they work on the dump of a dead machine as well as on
+//! a live one.
 
 use core::marker::PhantomData;
 
@@ -94,9 +100,21 @@ impl Mapping {
         self.va + (self.size - 1)
     }
 
+    /// What of it lies in `[first, last]`, some of which it maps.
+    pub(crate) fn within(self, first: VirtAddr, last: VirtAddr) -> Self {
+        let va = self.va.max(first);
+        let pa = PhysAddr::new(self.pa.as_u64().wrapping_add(va - self.va));
+        Self { va, pa, size: self.last().min(last) - va + 1, ..self }
+    }
+
+    /// The memory that it leads to.
+    pub(crate) fn range(&self) -> PhysRange {
+        PhysRange::from_size(self.pa, self.size)
+    }
+
     /// The frames that it leads to, one by one.
     pub(crate) fn pages(&self) -> impl Iterator<Item = PhysAddr> + use<> {
-        PhysRange::from_size(self.pa, self.size).pages()
+        self.range().pages()
     }
 
     /// Takes `next` in, if it goes on where this ends, in both address spaces and with the same
@@ -130,7 +148,8 @@ struct Frame {
 /// borrows no memory, so that other tables can be changed between two steps.
 #[derive(Clone, Debug)]
 pub(crate) struct Cursor<F> {
-    pgdir: PhysAddr,
+    /// The directory, if its entry for itself is passed over.
+    hidden: Option<PhysAddr>,
     /// The last address of interest.
     last: VirtAddr,
     /// The first address of interest.
@@ -168,7 +187,25 @@ pub fn runs<F: Format, Mem: PhysMem>(
     first: VirtAddr,
     last: VirtAddr,
 ) -> impl Iterator<Item = Mapping> {
-    let mut leaves = leaves::<F, Mem>(mem, pgdir, first, last).peekable();
+    merged(leaves::<F, Mem>(mem, pgdir, first, last))
+}
+
+/// As [`runs`], with what a directory's entry for itself shows: the tables, as pages. Entries are
+/// read by `load`; it gives `None` where no memory is, and nothing is mapped by a table there.
+pub(crate) fn runs_and_tables<F: Format>(
+    pgdir: PhysAddr,
+    first: VirtAddr,
+    last: VirtAddr,
+    load: impl Fn(PhysAddr) -> Option<F::Word>,
+) -> impl Iterator<Item = Mapping> {
+    let mut cursor = Cursor::<F>::new(pgdir, first, last);
+    cursor.hidden = None;
+    merged(core::iter::from_fn(move || Some(cursor.next_by(&load)?.1)))
+}
+
+/// `leaves`, merged where they go on.
+fn merged(leaves: impl Iterator<Item = Mapping>) -> impl Iterator<Item = Mapping> {
+    let mut leaves = leaves.peekable();
     core::iter::from_fn(move || {
         let mut run = leaves.next()?;
         while leaves.next_if(|next| run.merge(next)).is_some() {}
@@ -187,16 +224,28 @@ impl<F: Format, Mem: PhysMem> Iterator for Leaves<'_, F, Mem> {
 impl<F: Format> Cursor<F> {
     /// Before the first page that is mapped at any address of `[first, last]`, as [`leaves`].
     pub(crate) fn new(pgdir: PhysAddr, first: VirtAddr, last: VirtAddr) -> Self {
+        // From among the addresses that no table translates, the next one that is translated is
+        // the upper half's first, or there is none.
+        let upper_half = F::address(F::ROOT, VirtAddr::new(0), F::ENTRIES / 2);
+        let (asked, first) = (first, if F::is_canonical(first) { first } else { upper_half });
         let mut frames = [Frame::default(); MAX_LEVELS];
         let index = F::index(F::ROOT, first);
         frames[F::ROOT as usize] =
             Frame { table: pgdir, base: VirtAddr::new(0), index, allows: Perm::all() };
-        let level = (first <= last).then_some(F::ROOT);
-        Self { pgdir, last, first, frames, level, format: PhantomData }
+        let level = (asked <= first && first <= last).then_some(F::ROOT);
+        Self { hidden: Some(pgdir), last, first, frames, level, format: PhantomData }
     }
 
     /// The next page, of any size, and where its entry is.
     pub(crate) fn next(&mut self, mem: &impl PhysMem) -> Option<(PhysAddr, Mapping)> {
+        self.next_by(|at| Some(mem.load(at)))
+    }
+
+    /// The same, with entries read by `load`, as [`runs_and_tables`].
+    fn next_by(
+        &mut self,
+        load: impl Fn(PhysAddr) -> Option<F::Word>,
+    ) -> Option<(PhysAddr, Mapping)> {
         loop {
             let level = self.level?;
             let frame = &mut self.frames[level as usize];
@@ -212,9 +261,9 @@ impl<F: Format> Cursor<F> {
                 continue;
             }
             let at = table + index as u64 * F::Word::BYTES;
-            match F::decode(level, mem.load(at)) {
+            match load(at).map_or(Entry::Absent, |word| F::decode(level, word)) {
                 Entry::Absent => {}
-                Entry::Table { pa, .. } if pa == self.pgdir => {}
+                Entry::Table { pa, .. } if Some(pa) == self.hidden => {}
                 Entry::Table { pa, allows: here } => {
                     // The first table on the way to `first` is entered in the middle.
                     let inside = F::address(level, base, index) <= self.first;
@@ -237,10 +286,13 @@ impl<F: Format> Cursor<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::i386::I386;
     use crate::pmap::{Pmap, mem_init};
+    use crate::riscv::Sv39;
     use crate::sim::SimMachine;
+    use crate::sim::mmu::Mmu;
     use crate::x86_64::X86_64;
-    use layout::{Jos64, MB, MemLayout, PGSIZE};
+    use layout::{Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
 
     const TOP: VirtAddr = VirtAddr::new(u64::MAX);
 
@@ -280,6 +332,48 @@ mod tests {
         assert_eq!(range.len(), 2);
         let none = leaves::<X86_64, _>(mem, pgdir, TOP, VirtAddr::new(0)).next();
         assert_eq!(none, None);
+    }
+
+    /// An address that no table translates is not taken for the one whose bits a walk would use.
+    #[test]
+    #[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
+    fn untranslated_addresses_lead_nowhere() {
+        fn first_at<L: MemLayout, F: Format + Mmu>(first: u64, last: u64) -> Option<u64> {
+            let (machine, boot) = SimMachine::<L, F>::new(5 * MB);
+            let mut pmap = mem_init(machine, boot);
+            let (pgdir, upper) = (pmap.kern_pgdir(), VirtAddr::new(L::UPPER_START));
+            let page = PhysAddr::new(L::PHYS_BASE + MB);
+            pmap.boot_map_region(pgdir, VirtAddr::new(0), PGSIZE, page, Perm::KR);
+            pmap.boot_map_region(pgdir, upper, PGSIZE, page, Perm::KR);
+            let (first, last) = (VirtAddr::new(first), VirtAddr::new(last));
+            let leaf = leaves::<F, _>(&pmap.machine, pgdir, first, last).next();
+            leaf.map(|leaf| leaf.va.as_u64())
+        }
+        let upper = Jos64::UPPER_START;
+        assert_eq!(first_at::<Jos64, X86_64>(1 << 48, 1 << 48), None);
+        assert_eq!(first_at::<Jos64, X86_64>(1 << 48, upper - 1), None);
+        assert_eq!(first_at::<Jos64, X86_64>(1 << 48, upper), Some(upper));
+        assert_eq!(first_at::<Jos64, X86_64>(upper, upper), Some(upper));
+        assert_eq!(first_at::<JosSv39, Sv39>(1 << 40, u64::MAX), Some(JosSv39::UPPER_START));
+        assert_eq!(first_at::<Jos32, I386>(1 << 32, u64::MAX), None);
+    }
+
+    /// The monitor and `check_kern_pgdir` see the tables too, as pages at UVPT.
+    #[test]
+    #[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
+    fn tables_are_seen_only_where_they_are_asked_for() {
+        let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
+        let pmap = mem_init(machine, boot);
+        let (mem, pgdir) = (&pmap.machine, pmap.kern_pgdir());
+        let (first, last) = (VirtAddr::new(Jos64::UVPT), VirtAddr::new(Jos64::ULIM - 1));
+        assert_eq!(runs::<X86_64, _>(mem, pgdir, first, last).next(), None);
+        let load = |at| Some(mem.load(at));
+        let mut seen = runs_and_tables::<X86_64>(pgdir, first, last, load);
+        // Where each index is that of the entry at UVPT: 510.
+        let root = VirtAddr::new(0xFFFF_FF7F_BFDF_E000);
+        let page = seen.find(|run| run.va <= root && root <= run.last()).unwrap();
+        let page = page.within(root, root + (PGSIZE - 1));
+        assert_eq!((page.pa, page.size, page.perm), (pgdir, PGSIZE, Perm::UR));
     }
 
     /// Each level can withhold what the ones below it grant.

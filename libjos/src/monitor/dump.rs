@@ -1,12 +1,15 @@
 //! `dump`: memory in hexadecimal and as text. It reads RAM alone, through the window: what is not
 //! mapped is said, and devices are left alone.
 
+use core::fmt::Write;
+
 use layout::MemLayout;
 
-use super::extents::Extent;
+use super::extents::{Extent, extents};
 use super::{Arguments, CommandError, Session};
 use crate::addr::PhysAddr;
 use crate::machine::Machine;
+use crate::pmap::Pmap;
 
 /// Bytes of a line.
 const LINE: u64 = 16;
@@ -28,33 +31,34 @@ impl<M: Machine> Session<'_, M> {
         let end = if arguments.physical { u64::MAX } else { M::Layout::VA_LAST };
         let last = first.checked_add(size - 1).filter(|last| *last <= end);
         let last = last.ok_or(CommandError::Wraps { first, size })?;
+        let mut dump = Dump { pmap: self.pmap, out: self.out };
         if arguments.physical {
-            return self.dump_physical(first, last, first);
+            return dump.physical(first, last, first);
         }
-        self.extents(first, last, |session, extent| {
-            let Extent { first, last, to } = extent;
-            match to {
-                None => Ok(writeln!(session.out, "{first:016x}-{last:016x}: not mapped")?),
-                Some(target) => {
-                    let pa = target.pa.as_u64();
-                    session.dump_physical(pa, pa + (last - first), first)
-                }
+        for Extent { first, last, run } in extents(dump.pmap, first, last) {
+            match run.map(|run| run.pa.as_u64()) {
+                None => writeln!(dump.out, "{first:016x}-{last:016x}: not mapped")?,
+                Some(pa) => dump.physical(pa, pa + (last - first), first)?,
             }
-        })
+        }
+        Ok(())
     }
+}
 
+/// What bytes are read from, and where they go.
+struct Dump<'a, M: Machine> {
+    pmap: &'a Pmap<M>,
+    out: &'a mut dyn Write,
+}
+
+impl<M: Machine> Dump<'_, M> {
     /// Shows the physical bytes `[first, last]`, with addresses that begin at `label`.
-    fn dump_physical<'w>(
-        &mut self,
-        first: u64,
-        last: u64,
-        label: u64,
-    ) -> Result<(), CommandError<'w>> {
+    fn physical<'w>(&mut self, first: u64, last: u64, label: u64) -> Result<(), CommandError<'w>> {
         let mut at = first;
         loop {
-            let is_ram = self.is_ram(PhysAddr::new(at));
+            let is_ram = self.pmap.is_ram(PhysAddr::new(at));
             let end = if is_ram {
-                self.dump_line(at, last.min(at | (LINE - 1)), label + (at - first))?
+                self.line(at, last.min(at | (LINE - 1)), label + (at - first))?
             } else {
                 let end = self.end_of_hole(at, last);
                 let (from, to) = (label + (at - first), label + (end - first));
@@ -73,17 +77,12 @@ impl<M: Machine> Session<'_, M> {
         let runs = self.pmap.boot.memory.usable().runs();
         let next = runs.iter().map(|run| run.start.as_u64()).find(|start| *start > at);
         // RAM that the window does not show is as good as none.
-        let next = next.filter(|start| self.is_ram(PhysAddr::new(*start)));
+        let next = next.filter(|start| self.pmap.is_ram(PhysAddr::new(*start)));
         next.map_or(last, |start| last.min(start - 1))
     }
 
     /// Shows the bytes `[first, last]`, which are RAM and at most a line, and returns `last`.
-    fn dump_line<'w>(
-        &mut self,
-        first: u64,
-        last: u64,
-        label: u64,
-    ) -> Result<u64, CommandError<'w>> {
+    fn line<'w>(&mut self, first: u64, last: u64, label: u64) -> Result<u64, CommandError<'w>> {
         let mut bytes = [0; LINE as usize];
         for (byte, pa) in bytes.iter_mut().zip(first..=last) {
             let word: u64 = self.pmap.machine.load(PhysAddr::new(pa & !7));

@@ -1,15 +1,14 @@
-//! [`Extent`]: a range of addresses as runs that are mapped and gaps that are not, in order.
+//! [`extents`]: a range of addresses as runs that are mapped and gaps that are not, in order.
 //!
-//! Unlike [`runs`](crate::mappings::runs) this names the gaps, cuts runs at the range's ends, and
-//! shows the page tables at UVPT.
+//! The runs are those of [`mappings`](crate::mappings), cut at the range's ends; what they leave
+//! is gaps. The page tables at UVPT are among them, and a table that lies where no memory is maps
+//! nothing.
 
-use layout::MemLayout;
-
-use super::Session;
-use crate::addr::{PhysAddr, VirtAddr};
-use crate::explain::Outcome;
-use crate::format::{Geometry, Perm};
+use super::pgdir_in_use;
+use crate::addr::VirtAddr;
 use crate::machine::Machine;
+use crate::mappings::{Mapping, runs_and_tables};
+use crate::pmap::Pmap;
 
 /// Addresses that are mapped in one run, or not at all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,88 +17,30 @@ pub(super) struct Extent {
     pub(super) first: u64,
     /// The last one. (The end may be 2^64.)
     pub(super) last: u64,
-    /// What they lead to.
-    pub(super) to: Option<Target>,
+    /// The run.
+    pub(super) run: Option<Mapping>,
 }
 
-/// What a run leads to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Target {
-    /// The physical address of the run's first byte.
-    pub(super) pa: PhysAddr,
-    /// What all levels together grant.
-    pub(super) perm: Perm,
-    /// Bytes of the smallest page in the run.
-    pub(super) smallest: u64,
-    /// Bytes of the largest page in the run.
-    pub(super) largest: u64,
-}
-
-impl Extent {
-    /// Bytes, less one: all addresses together are 2^64.
-    pub(super) fn size_less_one(&self) -> u64 {
-        self.last - self.first
-    }
-
-    /// Takes `next` in, if it goes on where this ends.
-    fn merge(&mut self, next: &Self) -> bool {
-        let merged = match (self.to, next.to) {
-            (None, None) => None,
-            (Some(to), Some(more)) => {
-                let end = to.pa.as_u64().wrapping_add(self.size_less_one()).wrapping_add(1);
-                if end != more.pa.as_u64() || to.perm != more.perm {
-                    return false;
-                }
-                let smallest = to.smallest.min(more.smallest);
-                Some(Target { smallest, largest: to.largest.max(more.largest), ..to })
-            }
-            _ => return false,
+/// All extents of `[first, last]` in the page directory in use.
+pub(super) fn extents<M: Machine>(
+    pmap: &Pmap<M>,
+    first: u64,
+    last: u64,
+) -> impl Iterator<Item = Extent> {
+    let load = |pa| pmap.is_ram(pa).then(|| pmap.machine.load(pa));
+    let (from, to) = (VirtAddr::new(first), VirtAddr::new(last));
+    let runs = runs_and_tables::<M::Format>(pgdir_in_use(pmap), from, to, load);
+    let mut runs = runs.map(move |run| run.within(from, to)).peekable();
+    let mut next = Some(first);
+    core::iter::from_fn(move || {
+        let first = next?;
+        let run = runs.next_if(|run| run.va.as_u64() == first);
+        let end = match (run, runs.peek()) {
+            (Some(run), _) => run.last().as_u64(),
+            (None, Some(after)) => after.va.as_u64() - 1,
+            (None, None) => last,
         };
-        (self.last, self.to) = (next.last, merged);
-        true
-    }
-}
-
-impl<M: Machine> Session<'_, M> {
-    /// The extent at `first`, as far as one entry of a table decides, up to `last`.
-    fn piece(&self, first: u64, last: u64) -> Extent {
-        let span = |level| M::Format::page_size(level) - 1;
-        let (end, to) = match self.walk(VirtAddr::new(first)).outcome() {
-            Outcome::Page { pa, perm, level } => {
-                let size = span(level) + 1;
-                let to = Target { pa, perm, smallest: size, largest: size };
-                (first | span(level), Some(to))
-            }
-            Outcome::Absent { level } | Outcome::NoMemory { level, .. } => {
-                (first | span(level), None)
-            }
-            Outcome::NonCanonical => (M::Layout::UPPER_START - 1, None),
-        };
-        Extent { first, last: end.min(last), to }
-    }
-
-    /// The extent at `first`, up to `last`.
-    pub(super) fn extent(&self, first: u64, last: u64) -> Extent {
-        let mut extent = self.piece(first, last);
-        while extent.last < last && extent.merge(&self.piece(extent.last + 1, last)) {}
-        extent
-    }
-
-    /// Calls `each` for all extents of `[first, last]`, in order.
-    pub(super) fn extents<E>(
-        &mut self,
-        first: u64,
-        last: u64,
-        mut each: impl FnMut(&mut Self, Extent) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut first = first;
-        loop {
-            let extent = self.extent(first, last);
-            each(self, extent)?;
-            if extent.last >= last {
-                return Ok(());
-            }
-            first = extent.last + 1;
-        }
-    }
+        next = end.checked_add(1).filter(|next| *next <= last);
+        Some(Extent { first, last: end, run })
+    })
 }

@@ -4,12 +4,13 @@ use core::fmt;
 
 use layout::{Content, GB, KB, MB, MemLayout, Region, regions};
 
-use super::extents::{Extent, Target};
+use super::extents::{Extent, extents};
 use super::{Arguments, CommandError, Session};
 use crate::addr::VirtAddr;
 use crate::explain::{Outcome, Size, fields};
 use crate::format::Perm;
 use crate::machine::Machine;
+use crate::mappings::Mapping;
 use crate::vmprint::vmprint;
 
 /// Bytes of pages, short enough for a column.
@@ -29,14 +30,13 @@ impl fmt::Display for PageSize {
 /// One extent as a line: addresses, where they lead, permissions, how much, by what pages.
 impl fmt::Display for Extent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { first, last, to } = self;
+        let Self { first, last, run } = self;
         write!(f, "{first:#018x}-{last:#018x}")?;
-        let Some(Target { pa, perm, smallest, largest }) = to else {
+        let Some(Mapping { pa, perm, size, smallest, largest, .. }) = run else {
             return f.write_str(" not mapped");
         };
-        // Not even the whole window is 2^64 bytes.
-        let size = Size(self.size_less_one() + 1);
-        write!(f, " -> {:#011x} {perm} {size} {}", pa.as_u64(), PageSize(*smallest))?;
+        let (pa, size, smallest_size) = (pa.as_u64(), Size(*size), PageSize(*smallest));
+        write!(f, " -> {pa:#011x} {perm} {size} {smallest_size}")?;
         if smallest < largest {
             write!(f, "-{}", PageSize(*largest))?;
         }
@@ -61,7 +61,10 @@ impl<M: Machine> Session<'_, M> {
         }
         let first = first.page_start().as_u64();
         let last = last.page_start().as_u64() | (layout::PGSIZE - 1);
-        self.extents(first, last, |session, extent| Ok(writeln!(session.out, "{extent}")?))
+        for extent in extents(self.pmap, first, last) {
+            writeln!(self.out, "{extent}")?;
+        }
+        Ok(())
     }
 
     /// `map`: each region of the memory map, and what is mapped in it.
@@ -75,12 +78,12 @@ impl<M: Machine> Session<'_, M> {
                 self.count_tables(region)?;
                 continue;
             }
-            self.extents(base, region.last(), |session, extent| {
-                let Some(Target { perm, .. }) = extent.to else { return Ok(()) };
-                let mark = mark(region, perm);
+            for extent in extents(self.pmap, base, region.last()) {
+                let Some(run) = extent.run else { continue };
+                let mark = mark(region, run.perm);
                 wrong += usize::from(mark.contains('!'));
-                writeln!(session.out, "  {extent}{mark}")
-            })?;
+                writeln!(self.out, "  {extent}{mark}")?;
+            }
         }
         writeln!(self.out, "(W: writable, X: executable, !: not what the map allows there)")?;
         if wrong > 0 {
@@ -93,15 +96,10 @@ impl<M: Machine> Session<'_, M> {
     /// there because the processor takes their entries for those of tables' pages.
     fn count_tables<'w>(&mut self, region: &Region) -> Result<(), CommandError<'w>> {
         let (mut tables, mut others) = (0, 0);
-        self.extents::<CommandError<'w>>(region.base, region.last(), |_, extent| {
-            let pages = extent.size_less_one() / layout::PGSIZE + 1;
-            match extent.to {
-                Some(Target { perm, .. }) if perm.contains(Perm::U) => tables += pages,
-                Some(_) => others += pages,
-                None => {}
-            }
-            Ok(())
-        })?;
+        for run in extents(self.pmap, region.base, region.last()).filter_map(|extent| extent.run) {
+            let pages = run.size / layout::PGSIZE;
+            if run.perm.contains(Perm::U) { tables += pages } else { others += pages }
+        }
         Ok(writeln!(
             self.out,
             "  {tables} page tables; {others} large pages, seen as if one of them"
@@ -140,12 +138,7 @@ impl<M: Machine> Session<'_, M> {
 
     /// The first address of the application's part that is mapped.
     pub(super) fn application_mapping(&self) -> Option<VirtAddr> {
-        let extent = self.extent(0, M::Layout::UTOP - 1);
-        match extent.to {
-            Some(_) => Some(VirtAddr::new(0)),
-            None if extent.last < M::Layout::UTOP - 1 => Some(VirtAddr::new(extent.last + 1)),
-            None => None,
-        }
+        extents(self.pmap, 0, M::Layout::UTOP - 1).find_map(|extent| Some(extent.run?.va))
     }
 }
 

@@ -102,6 +102,11 @@ pub fn constants<L: MemLayout>() -> impl Iterator<Item = (&'static str, u64)> {
 /// What stands for the page directory's physical address.
 pub const KERN_PGDIR: &str = "kern_pgdir";
 
+/// The page directory in use.
+fn pgdir_in_use<M: Machine>(pmap: &Pmap<M>) -> PhysAddr {
+    pmap.loaded.unwrap_or(pmap.kern_pgdir)
+}
+
 impl<M: Machine> Session<'_, M> {
     /// Runs a command. `loader` is the memory map as the loader gave it.
     ///
@@ -155,16 +160,11 @@ impl<M: Machine> Session<'_, M> {
 
     /// The page directory that commands look at and change: the one in use.
     fn pgdir(&self) -> PhysAddr {
-        self.pmap.loaded.unwrap_or(self.pmap.kern_pgdir)
-    }
-
-    /// Whether the 8 bytes at `pa` are RAM that can be reached.
-    fn is_ram(&self, pa: PhysAddr) -> bool {
-        self.pmap.is_ram(pa)
+        pgdir_in_use(self.pmap)
     }
 
     /// The walk of `va`, whatever state the tables are in.
     fn walk(&self, va: VirtAddr) -> Walk<M::Format> {
-        walk(self.pgdir(), va, |pa| self.is_ram(pa).then(|| self.pmap.machine.load(pa)))
+        walk(self.pgdir(), va, |pa| self.pmap.is_ram(pa).then(|| self.pmap.machine.load(pa)))
     }
 }

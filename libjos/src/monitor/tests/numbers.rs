@@ -155,6 +155,19 @@ fn pages_of_all_sizes_are_shown() {
 }
 
 #[test]
+fn a_table_where_no_memory_is_maps_nothing() {
+    let mut monitor = monitor64();
+    let showmappings = "showmappings 0 UTOP";
+    let before = monitor.run(showmappings);
+    let va = VirtAddr::new(Jos64::PTSIZE);
+    let at = X86_64::entry(X86_64::ROOT, monitor.pmap.kern_pgdir(), va);
+    monitor.pmap.machine.store(at, X86_64::table(PhysAddr::new(64 * MB)));
+    assert_eq!(monitor.run(showmappings), before);
+    assert_eq!(monitor.run("dump PTSIZE 16"), "0000008000000000-000000800000000f: not mapped\n");
+    assert!(monitor.run("translate PTSIZE").contains("where the table should be, is no RAM"));
+}
+
+#[test]
 fn the_map_counts_page_tables() {
     fn tables(monitor: &Monitor64, level: u32, table: PhysAddr) -> (u64, u64) {
         let (mut tables_below, mut large) = (1, 0);
