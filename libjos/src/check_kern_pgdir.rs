@@ -1,14 +1,16 @@
 //! `check_kern_pgdir`: the proof that the kernel's part of the address space is as it must be.
 //!
 //! Every page of it is translated here by a walk of its own, and must lead to the frame and have
-//! the permissions that JOS's memory map says; every other address must be absent. What is
-//! expected is spelled out once more, not read from the table that `mem_init` maps by.
+//! the permissions that JOS's memory map says. Between them no run of
+//! [`mappings`](crate::mappings) may lie, nor the page tables shown a second time. What is expected
+//! is spelled out once more, not read from the table that `mem_init` maps by.
 
 use layout::{MemLayout, PGSIZE};
 
 use crate::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::format::{Entry, Format, Geometry, Perm};
 use crate::machine::Machine;
+use crate::mappings::{Mapping, runs_and_tables};
 use crate::pages::{PageAllocator, PageInfo};
 use crate::pgdir::WordOf;
 use crate::pmap::Pmap;
@@ -157,20 +159,17 @@ impl<M: Machine> Pmap<M> {
         }
     }
 
-    /// No page of `[first, last]` is mapped.
+    /// No page of `[first, last]` is mapped, not by the directory's entry for itself either.
     fn assert_unmapped(&self, what: &str, first: u64, last: u64) {
-        let mut va = first;
-        while va <= last {
-            let Found { span, to } = self.check_va2pa(self.kern_pgdir, va);
-            assert!(
-                to.is_none(),
-                "check_kern_pgdir: {what}: {va:#x} must not be mapped, but {}",
-                Outcome(to)
+        let (first, last) = (VirtAddr::new(first), VirtAddr::new(last));
+        let load = |at| Some(self.machine.load(at));
+        let mut runs = runs_and_tables::<M::Format>(self.kern_pgdir, first, last, load);
+        if let Some(run) = runs.next() {
+            let Mapping { va, pa, size, perm, .. } = run.within(first, last);
+            panic!(
+                "check_kern_pgdir: {what}: {va} must not be mapped, but leads to {pa} {perm}, \
+                 {size:#x} bytes"
             );
-            match (va | (span - 1)).checked_add(1) {
-                Some(next) => va = next,
-                None => break,
-            }
         }
     }
 

@@ -9,6 +9,7 @@ use layout::{MemLayout, PGSIZE};
 use crate::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::format::{Entry, Geometry};
 use crate::machine::Machine;
+use crate::mappings::leaves;
 use crate::memory_map::window;
 use crate::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageError, PageInfo};
 use crate::pmap::Pmap;
@@ -36,6 +37,7 @@ impl<M: Machine> Pmap<M> {
         self.pages.check_runs();
         self.check_reserved();
         self.check_tables_in_use(M::Format::ROOT, self.kern_pgdir);
+        self.check_mapped_in_use();
         self.check_free_pages_are_unused();
         self.machine.print(format_args!("check_page_free_list() succeeded!\n"));
     }
@@ -177,10 +179,7 @@ impl<M: Machine> Pmap<M> {
 
     /// What may never be free is reserved; so are the holes between runs of RAM.
     fn check_reserved(&self) {
-        let all = PhysRange::from_size(
-            PhysAddr::new(M::Layout::PHYS_BASE),
-            self.pages.npages() as u64 * PGSIZE,
-        );
+        let all = self.described();
         let assert_reserved = |what: &str, range: PhysRange| {
             for pa in range.intersection(&all).pages() {
                 let info = self.pages.pa2page(pa).map(|frame| self.pages.info(frame));
@@ -228,6 +227,27 @@ impl<M: Machine> Pmap<M> {
             );
             self.check_tables_in_use(level - 1, pa);
         }
+    }
+
+    /// What the application's part maps is not free. (The kernel's window shows free pages too.)
+    fn check_mapped_in_use(&self) {
+        let (first, last) = (VirtAddr::new(0), VirtAddr::new(M::Layout::LOWER_END - 1));
+        for leaf in leaves::<M::Format, M>(&self.machine, self.kern_pgdir, first, last) {
+            for pa in self.described().intersection(&leaf.range()).pages() {
+                let is_free =
+                    self.pages.pa2page(pa).is_some_and(|frame| self.pages.info(frame).is_free());
+                let va = leaf.va + (pa - leaf.pa);
+                assert!(!is_free, "check_page_free_list: page {pa} is free, yet mapped at {va}");
+            }
+        }
+    }
+
+    /// The physical memory that `pages` describes.
+    fn described(&self) -> PhysRange {
+        PhysRange::from_size(
+            PhysAddr::new(M::Layout::PHYS_BASE),
+            self.pages.npages() as u64 * PGSIZE,
+        )
     }
 
     /// The end of the physical memory that the kernel sees now: `entry_pgdir` has the window alone.

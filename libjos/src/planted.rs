@@ -434,6 +434,17 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             says: "check_page_free_list: page table ",
         },
         Fault {
+            name: "a page freed while the application has it mapped",
+            run: |pmap| {
+                let page = pmap.page_alloc(AllocFlags::empty()).expect("a free page");
+                let va = VirtAddr::new(2 * MB);
+                pmap.page_insert(pmap.kern_pgdir, page, va, Perm::URW).expect("it is mapped");
+                pmap.pages.page_decref(page);
+                pmap.check_page_free_list();
+            },
+            says: "is free, yet mapped at 0x200000",
+        },
+        Fault {
             name: "a page lost: neither free nor counted",
             run: |pmap| {
                 pmap.page_alloc(AllocFlags::empty());
@@ -599,6 +610,15 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
                 pmap.check_kern_pgdir();
             },
             says: "check_kern_pgdir: UVPT: ",
+        });
+        faults.push(Fault {
+            name: "the page tables shown a second time, for the user to write",
+            run: |pmap| {
+                let at = F::entry(F::ROOT, pmap.kern_pgdir, VirtAddr::new(L::UENVS));
+                pmap.machine.store(at, F::table(pmap.kern_pgdir));
+                pmap.check_kern_pgdir();
+            },
+            says: "check_kern_pgdir: below UPAGES: ",
         });
         faults.push(Fault {
             name: "UVPT user-writable",
