@@ -70,8 +70,8 @@
 //! go wrong in a correct program is an error that carries the address.
 //!
 //! Unsafe code is in [`word`] (one access to one entry), [`pages`] (the array `pages`), [`heap`]
-//! (memory that has no type yet), where [`pmap`] asks for that array, and in the RAM of `sim`;
-//! everywhere else the compiler denies it.
+//! (memory that has no type yet), where [`pmap`] asks for that array, and in `sim` (its RAM, and
+//! its `arena`, pages for a heap on the host); everywhere else the compiler denies it.
 //!
 //! A memory system can break more than Rust's rules know of. Who holds a `&mut Pmap` can unmap the
 //! code that runs, and who holds its `machine` can store to any RAM. libjos keeps its own books
