@@ -215,6 +215,29 @@ pub trait Geometry: Format {
     /// The table that `entry` of a level above 0 leads to, where `entry` is what
     /// [`table`](Format::table) makes for a table in `range`. The size of `range` is a power of two,
     /// and its start a multiple of it, so that all of this is one test of bits.
+    ///
+    /// ```
+    /// use libjos::addr::{PhysAddr, PhysRange};
+    /// use libjos::format::Geometry;
+    /// use libjos::x86_64::X86_64;
+    ///
+    /// // `table` makes of a table at 0x20_3000 the entry 0x20_3007: bits 0 to 2 are P, RW and US.
+    /// // In the first 256 MB, bits 12 to 27 are what differs from table to table.
+    /// let window = PhysRange::from_size(PhysAddr::new(0), 256 << 20);
+    /// let table_in = |entry| X86_64::table_in(&window, entry);
+    ///
+    /// // The processor has set A since. 0x20_3027 - 7 is 0x20_3020: bits 12 to 27 say which table,
+    /// // 0x20 is A, which says nothing, and no other bit is left.
+    /// assert_eq!(table_in(0x20_3027), Some(PhysAddr::new(0x20_3000)));
+    ///
+    /// // What is no such entry leaves a bit that is neither. 0x1020_3007, a table beyond 256 MB,
+    /// // leaves bit 28; 0x20_0087, a large page, bit 7. Where one of the 7 is not there to be taken
+    /// // away, others are borrowed: 0x20_3005, without RW, is 0x20_2FFE then, and 0, an absent
+    /// // entry, has nearly all bits.
+    /// for entry in [0x1020_3007, 0x20_0087, 0x20_3005, 0] {
+    ///     assert_eq!(table_in(entry), None);
+    /// }
+    /// ```
     #[must_use]
     #[inline]
     fn table_in(range: &PhysRange, entry: Self::Word) -> Option<PhysAddr> {
