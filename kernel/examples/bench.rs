@@ -201,8 +201,7 @@ impl Whole {
 /// What is in use now is reserved for a second `mem_init`.
 fn boot_again(pmap: &Pmap<Pc>) -> Boot {
     let mut boot = pmap.boot().clone();
-    let in_use =
-        pmap.pages.infos().iter().zip(0..).filter(|(info, _)| info.pp_link == PageInfo::IN_USE);
+    let in_use = pmap.pages.infos().zip(0..).filter(|(info, _)| info.pp_link == PageInfo::IN_USE);
     let tables =
         in_use.map(|(_, index)| PhysRange::from_size(PhysAddr::new(index * PGSIZE), PGSIZE));
     let pgdir = PhysRange::from_size(pmap.kern_pgdir(), PGSIZE);
@@ -230,8 +229,7 @@ fn whole(pc: &Pc, boot: &Boot) -> Whole {
     let start = now();
     let pmap = &mut mem_init(machine, its_boot);
     let all = now() - start;
-    let ntables =
-        pmap.pages.infos().iter().filter(|info| info.pp_link == PageInfo::IN_USE).count() as u64;
+    let ntables = pmap.pages.infos().filter(|info| info.pp_link == PageInfo::IN_USE).count() as u64;
 
     let check_free_list = count(|| pmap.check_page_free_list());
     let check_page_alloc = count(|| pmap.check_page_alloc());

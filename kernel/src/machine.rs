@@ -130,8 +130,9 @@ impl PhysMem for Pc {
         assert!(end < Jos64::WINDOW_SIZE, "no Rust object may end at 2^64, where the window ends");
         let start = NonNull::new(kaddr(pa, size)).expect("KERNBASE is not 0");
         let array = NonNull::slice_from_raw_parts(start, npages);
-        // SAFETY: RAM in the window, which is mapped for good; that it is initialised and the
-        // array's alone the caller has promised.
+        // SAFETY: RAM in the window, which is mapped for good and may hold any numbers; that nobody
+        // has a reference into it the caller has promised. One processor runs, so nothing accesses
+        // it while something else does.
         unsafe { PageArray::new(array) }
     }
 }

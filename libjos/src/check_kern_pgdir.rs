@@ -11,7 +11,7 @@ use crate::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::format::{Entry, Format, Geometry, Perm};
 use crate::machine::Machine;
 use crate::mappings::{Mapping, runs_and_tables};
-use crate::pages::{PageAllocator, PageInfo};
+use crate::pages::{Frame, PageAllocator, PageInfo};
 use crate::pgdir::WordOf;
 use crate::pmap::Pmap;
 use crate::word::Word;
@@ -175,13 +175,12 @@ impl<M: Machine> Pmap<M> {
 
     /// What UPAGES leads to is the memory that `pages` lies in: its words are there.
     fn check_upages_shows_pages(&self) {
-        let infos = self.pages.infos();
         let per_page = PGSIZE as usize / size_of::<PageInfo>();
-        for (index, info) in infos.iter().enumerate().step_by(per_page) {
+        for index in (0..self.pages.npages()).step_by(per_page) {
             let va = M::Layout::UPAGES + (index * size_of::<PageInfo>()) as u64;
             let to = self.check_va2pa(self.kern_pgdir, va).to;
             let seen = to.map(|to| self.machine.load::<u64>(to.pa));
-            let is = info.word();
+            let is = self.pages.info(Frame::new(index as u32)).word();
             assert!(
                 seen == Some(is),
                 "check_kern_pgdir: UPAGES: pages[{index}] is {is:#x}, but {va:#x} shows {seen:x?}"

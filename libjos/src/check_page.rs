@@ -247,11 +247,11 @@ impl<M: Machine> Pmap<M> {
     /// mapped.
     fn check_counts(&mut self, pp: Frame) {
         let pa = self.pages.page2pa(pp);
-        self.pages.infos_mut()[pp.index()].pp_ref_or_prev = u32::MAX;
+        self.pages.set_info(pp, PageInfo::in_use(u32::MAX));
         let overflow = Err(PageError::Overflow { pa }.into());
         self.expect_insert(pp, VA1, Perm::KRW, overflow);
         self.expect_free(Self::NTABLES, "after page_insert that would overflow pp_ref");
-        self.pages.infos_mut()[pp.index()].pp_ref_or_prev = 0;
+        self.pages.set_info(pp, PageInfo::in_use(0));
 
         let above = VirtAddr::new(M::Layout::MMIOBASE);
         self.expect_insert(pp, above, Perm::KRW, Ok(()));

@@ -44,7 +44,7 @@ impl<M: Machine> Pmap<M> {
 
     /// Follows the list from its head, and returns how long it is.
     fn check_list(&self) -> usize {
-        let infos = self.pages.infos();
+        let infos = self.pages.array();
         let head = self.pages.page_free_list_head();
         assert!(head != PageInfo::END, "check_page_free_list: the list is empty");
         let (npages, ext) = (infos.len(), (M::Layout::EXTPHYSMEM - M::Layout::PHYS_BASE) / PGSIZE);
@@ -108,7 +108,7 @@ impl<M: Machine> Pmap<M> {
     /// promises.
     fn check_states(&self, on_list: usize) {
         let (mut not_free, mut in_use) = (0_usize, 0_usize);
-        for (index, info) in self.pages.infos().iter().enumerate() {
+        for (index, info) in self.pages.array().iter().enumerate() {
             if info.is_free() {
                 continue;
             }

@@ -54,8 +54,9 @@ pub trait PhysMem {
     ///
     /// # Safety
     ///
-    /// The memory is the caller's own: as long as the array lives, nothing else writes to it, by
-    /// this trait's methods either, and nothing reads it while the array's user runs.
+    /// No object of Rust's lies there: as long as the array lives, nobody has a reference into this
+    /// memory but the array's user. Words in it may be loaded and stored by this trait's methods all
+    /// the same, as anywhere.
     #[expect(unsafe_code)]
     unsafe fn page_array(&self, pa: PhysAddr, npages: usize) -> PageArray;
 }

@@ -88,15 +88,22 @@ impl<L: MemLayout, F: Format + Mmu> Sim<L, F> {
         self.machine.store(at, entry);
     }
 
-    fn info(&mut self, pa: u64) -> &mut PageInfo {
+    /// Changes what `pages` says of the frame at `pa`.
+    fn change_info(&mut self, pa: u64, change: impl FnOnce(&mut PageInfo)) {
         let frame = self.pages.pa2page(PhysAddr::new(pa)).expect("a frame of RAM");
-        &mut self.pages.infos_mut()[frame.index()]
+        self.change_frame(frame, change);
+    }
+
+    fn change_frame(&mut self, frame: Frame, change: impl FnOnce(&mut PageInfo)) {
+        let mut info = self.pages.info(frame);
+        change(&mut info);
+        self.pages.set_info(frame, info);
     }
 
     /// Reserves a page that was free, so that there are as few as the memory map promises.
     fn reserve_another(&mut self) {
         let frame = self.page_alloc(AllocFlags::empty()).expect("a free page");
-        self.pages.infos_mut()[frame.index()] = PageInfo::reserved();
+        self.pages.set_info(frame, PageInfo::reserved());
     }
 
     /// The index of the free list's second frame.
@@ -157,7 +164,7 @@ impl PageAllocator for FaultyPages<'_> {
 
     fn try_page_free(&mut self, frame: Frame) -> Result<(), PageError> {
         if self.fault == AllocatorFault::FreesWithoutCheck {
-            self.pages.infos_mut()[frame.index()] = PageInfo::in_use(0);
+            self.pages.set_info(frame, PageInfo::in_use(0));
         }
         self.pages.try_page_free(frame)
     }
@@ -251,7 +258,7 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
         Fault {
             name: "reserved pages with pp_ref 0",
             run: |pmap| {
-                pmap.info(L::PHYS_BASE + MB).pp_ref_or_prev = 0;
+                pmap.change_info(L::PHYS_BASE + MB, |info| info.pp_ref_or_prev = 0);
                 pmap.check_page_free_list();
             },
             says: "is not on the list, yet its pp_ref is 0",
@@ -263,7 +270,7 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
                 let lowest = pmap.page_alloc(AllocFlags::empty()).expect("a free page");
                 for _ in 0..pmap.pages.nfree() / 2 {
                     let leaked = pmap.page_alloc(AllocFlags::empty()).expect("a free page");
-                    pmap.pages.infos_mut()[leaked.index()] = PageInfo::reserved();
+                    pmap.pages.set_info(leaked, PageInfo::reserved());
                 }
                 pmap.pages.page_free(lowest);
                 pmap.check_page_free_list();
@@ -274,7 +281,7 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             name: "the RAM of the IO hole freed",
             run: |pmap| {
                 let hole = if L::IOPHYSMEM < L::EXTPHYSMEM { L::IOPHYSMEM } else { L::PHYS_BASE };
-                *pmap.info(hole) = PageInfo::in_use(0);
+                pmap.change_info(hole, |info| *info = PageInfo::in_use(0));
                 let frame = pmap.pages.pa2page(PhysAddr::new(hole)).expect("a frame");
                 pmap.pages.page_free(frame);
                 pmap.check_page_free_list();
@@ -364,9 +371,8 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             run: |pmap| {
                 let head = pmap.pages.page_free_list_head();
                 let second = pmap.second_free();
-                let infos = pmap.pages.infos_mut();
-                infos[second as usize].pp_link = head;
-                infos[head as usize].pp_ref_or_prev = second;
+                pmap.change_frame(Frame::new(second), |info| info.pp_link = head);
+                pmap.change_frame(Frame::new(head), |info| info.pp_ref_or_prev = second);
                 pmap.check_page_free_list();
             },
             says: "check_page_free_list: the list runs in a circle",
@@ -375,8 +381,8 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             name: "a link that leads out of pages",
             run: |pmap| {
                 let npages = u32::try_from(pmap.pages.npages()).expect("few");
-                let second = pmap.second_free() as usize;
-                pmap.pages.infos_mut()[second].pp_link = npages;
+                let second = Frame::new(pmap.second_free());
+                pmap.change_frame(second, |info| info.pp_link = npages);
                 pmap.check_page_free_list();
             },
             says: "check_page_free_list: a link leads to ",
@@ -384,8 +390,8 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
         Fault {
             name: "a free page with pp_ref 1",
             run: |pmap| {
-                let second = pmap.second_free() as usize;
-                pmap.pages.infos_mut()[second] = PageInfo::in_use(1);
+                let second = Frame::new(pmap.second_free());
+                pmap.pages.set_info(second, PageInfo::in_use(1));
                 pmap.check_page_free_list();
             },
             says: "is on the list with pp_ref 1",
@@ -393,8 +399,8 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
         Fault {
             name: "a free page that does not link back",
             run: |pmap| {
-                let second = pmap.second_free() as usize;
-                pmap.pages.infos_mut()[second].pp_ref_or_prev = 1;
+                let second = Frame::new(pmap.second_free());
+                pmap.change_frame(second, |info| info.pp_ref_or_prev = 1);
                 pmap.check_page_free_list();
             },
             says: "but says 0x1",
@@ -456,7 +462,7 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             name: "the boot information free",
             run: |pmap| {
                 let pa = pmap.boot.reserved.runs()[0].start;
-                *pmap.info(pa.as_u64()) = PageInfo::in_use(1);
+                pmap.change_info(pa.as_u64(), |info| *info = PageInfo::in_use(1));
                 pmap.check_page_free_list();
             },
             says: "check_page_free_list: ",
@@ -480,7 +486,7 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             name: "a page of the kernel in use like any other, and another reserved for it",
             run: |pmap| {
                 pmap.reserve_another();
-                *pmap.info(L::PHYS_BASE + MB) = PageInfo::in_use(1);
+                pmap.change_info(L::PHYS_BASE + MB, |info| *info = PageInfo::in_use(1));
                 pmap.check_page_free_list();
             },
             says: "must be reserved, but is ",
@@ -493,7 +499,7 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
                 let base = PhysAddr::new(L::PHYS_BASE);
                 let hole = if first.start > base { base + PGSIZE } else { first.end_exclusive };
                 pmap.reserve_another();
-                *pmap.info(hole.as_u64()) = PageInfo::in_use(1);
+                pmap.change_info(hole.as_u64(), |info| *info = PageInfo::in_use(1));
                 pmap.check_page_free_list();
             },
             says: "of a hole in RAM must be reserved, but is ",
@@ -507,7 +513,7 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
                 let Some(Entry::Table { pa, .. }) = steps.next().map(|step| step.entry) else {
                     panic!("{va} is mapped")
                 };
-                pmap.info(pa.as_u64()).pp_ref_or_prev = 2;
+                pmap.change_info(pa.as_u64(), |info| info.pp_ref_or_prev = 2);
                 pmap.check_page_free_list();
             },
             says: "check_page_free_list: page table ",
@@ -689,11 +695,9 @@ fn physmap_faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
         Fault {
             name: "RAM above the window not free",
             run: |pmap| {
-                let reserved = PageInfo::reserved();
-                let last = pmap.pages.npages() - 1;
-                let infos = pmap.pages.infos_mut();
-                infos[last - 1].pp_link = PageInfo::END;
-                infos[last] = reserved;
+                let last = u32::try_from(pmap.pages.npages()).expect("few") - 1;
+                pmap.change_frame(Frame::new(last - 1), |info| info.pp_link = PageInfo::END);
+                pmap.pages.set_info(Frame::new(last), PageInfo::reserved());
                 pmap.check_page_free_list();
             },
             says: "check_page_free_list: ",

@@ -66,6 +66,13 @@ pub struct Pmap<M: Machine> {
     pub(crate) boot: Boot,
 }
 
+#[expect(unsafe_code)]
+// SAFETY: all but `pages` can be sent. The memory that it points to is valid on every thread, and
+// that none accesses it while another does is promised by the machine that can be sent, too
+// (`PageArray::new`). `Pages` alone cannot be sent, since nobody promises that of a machine that
+// stays behind.
+unsafe impl<M: Machine + Send> Send for Pmap<M> {}
+
 /// Sets up the whole memory system, and proves each step: sizes RAM, allocates `kern_pgdir` and
 /// `pages`, builds the free list, maps UPAGES, the kernel stack and the window at KERNBASE, and
 /// switches from `entry_pgdir` to `kern_pgdir`.
@@ -99,8 +106,8 @@ pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
     let pages_memory = array_memory(npages);
     let runs_memory = array_memory(Block::table_len(npages));
     #[expect(unsafe_code)]
-    // SAFETY: boot_alloc has just allocated the memory for them alone, and never gives it out
-    // again. Through UPAGES `pages` can only be read.
+    // SAFETY: boot_alloc has just allocated the memory, for these two alone: RAM in which, as `boot`
+    // says, neither the kernel lies nor what the loader left, and so no object of Rust's.
     let (array, table) = unsafe {
         let table_len = Block::table_len(npages);
         (

@@ -36,7 +36,7 @@ fn user_leaves<L: MemLayout, F: Format + Mmu>(pmap: &Sim<L, F>) -> Vec<Mapping> 
 
 /// What must not change when an operation fails.
 fn state<L: MemLayout, F: Format + Mmu>(pmap: &Sim<L, F>) -> (Vec<Mapping>, usize, Vec<u32>) {
-    let refs = pmap.pages.infos().iter().map(|info| info.pp_ref()).collect();
+    let refs = pmap.pages.infos().map(|info| info.pp_ref()).collect();
     (user_leaves(pmap), pmap.pages.nfree(), refs)
 }
 

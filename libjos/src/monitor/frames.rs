@@ -114,7 +114,7 @@ impl<M: Machine> Session<'_, M> {
             let owner = owner_of(self, start);
             let (mut end, mut free) = (start, 0);
             while end < npages && owner_of(self, end) == owner {
-                free += usize::from(self.pmap.pages.infos()[end].is_free());
+                free += usize::from(self.pmap.pages.info(Frame::new(end as u32)).is_free());
                 end += 1;
             }
             let first = self.pmap.pages.page2pa(Frame::new(start as u32)).as_u64();
@@ -155,9 +155,8 @@ impl<M: Machine> Session<'_, M> {
     }
 
     fn count_pages<'w>(&mut self) -> Result<(), CommandError<'w>> {
-        let infos = self.pmap.pages.infos();
         let (mut free, mut reserved, mut in_use, mut uses) = (0_usize, 0_usize, 0_usize, 0_u64);
-        for info in infos {
+        for info in self.pmap.pages.infos() {
             match info.pp_link {
                 PageInfo::RESERVED => reserved += 1,
                 _ if info.is_free() => free += 1,
@@ -168,7 +167,7 @@ impl<M: Machine> Session<'_, M> {
             }
         }
         let size = |pages: usize| Size(pages as u64 * PGSIZE);
-        let all = infos.len();
+        let all = self.pmap.pages.npages();
         writeln!(self.out, "{all:>8} pages are described, {}", size(all))?;
         writeln!(self.out, "{free:>8} free, {}", size(free))?;
         writeln!(self.out, "{in_use:>8} in use, with {uses} uses in all (pp_ref)")?;

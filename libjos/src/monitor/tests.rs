@@ -279,7 +279,11 @@ fn playing_changes_nothing_where_it_fails() {
     let mut monitor = monitor64();
     let page = monitor.alloc();
     let insert = |text: &str| std::format!("insert {text}");
-    let before = (monitor.pmap.pages.infos().to_vec(), monitor.run("map"), monitor.run("vmprint"));
+    let before = (
+        monitor.pmap.pages.infos().collect::<Vec<_>>(),
+        monitor.run("map"),
+        monitor.run("vmprint"),
+    );
     for (line, reason) in [
         ("alloc 64", "at most"),
         ("alloc 0xffffffffffffffff", "at most"),
@@ -319,7 +323,11 @@ fn playing_changes_nothing_where_it_fails() {
     let free = free.split(',').next().unwrap();
     assert!(monitor.error(&std::format!("insert UTEMP {free}")).contains("free already"));
     assert!(monitor.error(&std::format!("free -f {free}")).contains("free already"));
-    let after = (monitor.pmap.pages.infos().to_vec(), monitor.run("map"), monitor.run("vmprint"));
+    let after = (
+        monitor.pmap.pages.infos().collect::<Vec<_>>(),
+        monitor.run("map"),
+        monitor.run("vmprint"),
+    );
     assert!(before == after);
 }
 

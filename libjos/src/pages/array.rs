@@ -11,8 +11,12 @@ type Owner = Option<std::sync::Arc<dyn core::any::Any + Send + Sync>>;
 #[cfg(not(any(test, feature = "std")))]
 type Owner = ();
 
-/// Memory for an array of [`PageInfo`]s: initialised, valid for reads and writes as long as this
-/// value lives, and used through it alone.
+/// Memory for an array of [`PageInfo`]s: initialised, and valid for reads and writes as long as this
+/// value lives.
+///
+/// It is RAM of the machine, which anyone can write to through
+/// [`PhysMem::store`](crate::machine::PhysMem::store). So its user ([`Pages`](super::Pages)) holds
+/// no reference into it while other code may run, and relies on no value in it for memory's safety.
 #[derive(Debug)]
 pub struct PageArray {
     memory: NonNull<[PageInfo]>,
@@ -25,9 +29,11 @@ impl PageArray {
     ///
     /// # Safety
     ///
-    /// It is initialised, aligned, and valid for reads and writes from now on; as long as the
-    /// array lives, nothing else accesses it but to read while no method of its user runs (through
-    /// UPAGES).
+    /// It is initialised, aligned, and valid for reads and writes from now on. As long as the array
+    /// lives, nobody has a reference into it but the users of such arrays, and whatever else
+    /// accesses it (the machine that it is RAM of, a processor through UPAGES) does so on the thread
+    /// that has the array, or not while that thread does. A machine that can be sent to another
+    /// thread must see to that.
     #[must_use]
     pub unsafe fn new(memory: NonNull<[PageInfo]>) -> Self {
         Self { memory, _owner: Owner::default() }

@@ -5,8 +5,8 @@
 //! at every address it is mapped at. The invariant: a frame is on `page_free_list` exactly where
 //! its `pp_link` says free, and the frame that it links to links back.
 //!
-//! `array.rs` holds the memory of `pages`; `info.rs` says what is kept of a frame; `runs.rs` takes runs of neighbours off the list,
-//! `waiting.rs` keeps frames from it until a TLB flush.
+//! `array.rs` holds the memory of `pages`; `info.rs` says what is kept of a frame; `runs.rs` takes
+//! runs of neighbours off the list, `waiting.rs` keeps frames from it until a TLB flush.
 
 mod array;
 mod info;
@@ -97,6 +97,26 @@ impl FreeList {
 }
 
 /// The page allocator: `pages` and `page_free_list`.
+///
+/// Its memory is the machine's, which can write there too. So this stays on its thread, unless its
+/// [`Pmap`](crate::pmap::Pmap) is sent as a whole:
+///
+/// ```
+/// # use libjos::{addr::PhysAddr, pages::{Block, Pages}, sim::memory::SimMemory};
+/// # let memory = SimMemory::new(0, 1 << 20);
+/// // SAFETY: nobody has references into simulated memory.
+/// let array = |at, len| unsafe { memory.page_array(PhysAddr::new(at), len) };
+/// let pages = Pages::new(array(0, 512), array(0x1000, Block::table_len(512)), PhysAddr::new(0));
+/// let moved = pages;
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use libjos::{addr::PhysAddr, pages::{Block, Pages}, sim::memory::SimMemory};
+/// # let memory = SimMemory::new(0, 1 << 20);
+/// # let array = |at, len| unsafe { memory.page_array(PhysAddr::new(at), len) };
+/// # let pages = Pages::new(array(0, 512), array(0x1000, Block::table_len(512)), PhysAddr::new(0));
+/// std::thread::spawn(move || drop(pages));
+/// ```
 #[derive(Debug)]
 pub struct Pages {
     array: NonNull<[PageInfo]>,
@@ -116,10 +136,6 @@ pub struct Pages {
     /// Whether the free list is set aside.
     is_set_aside: bool,
 }
-
-// SAFETY: both arrays are reached through this `Pages` alone (`PageArray` promises that), so moving
-// it to another processor moves all access to them.
-unsafe impl Send for Pages {}
 
 impl Pages {
     /// An allocator for the frames from `base` on, one for each element of `array`, which says
@@ -150,25 +166,36 @@ impl Pages {
         }
     }
 
-    /// All frames' states.
+    /// All frames' states, in their order. They are copies: no reference into `pages` leaves
+    /// [`Pages`], since the machine can write there too.
     #[must_use]
-    pub fn infos(&self) -> &[PageInfo] {
-        // SAFETY: `_memory` promises that the array is valid and no one else writes to it while
-        // `self` is borrowed.
+    pub fn infos(&self) -> impl ExactSizeIterator<Item = PageInfo> + '_ {
+        let first = self.array.cast::<PageInfo>();
+        // SAFETY: as in `array`, for an element that there is. Where the machine has written to
+        // it meanwhile, on this thread, this reads what it wrote.
+        (0..self.npages()).map(move |index| unsafe { first.add(index).read() })
+    }
+
+    /// All frames' states, for those who call no machine as long as they have this borrow: the
+    /// methods of this type, and the checks that look at nothing else.
+    pub(crate) fn array(&self) -> &[PageInfo] {
+        // SAFETY: `_memory` promises that the array is valid, and that on other threads nobody
+        // accesses it meanwhile. On this one only the machine can, which is not called as long as
+        // a borrow from here lives: nobody outside this crate can have one, and all in it keep to
+        // that.
         unsafe { self.array.as_ref() }
     }
 
-    /// All frames' states, to be changed. What is written here is not checked.
-    pub(crate) fn infos_mut(&mut self) -> &mut [PageInfo] {
-        // SAFETY: as in `infos`, and `self` is borrowed mutably, so there is no other borrow.
+    /// The same, to be changed. What is written here is not checked.
+    fn array_mut(&mut self) -> &mut [PageInfo] {
+        // SAFETY: as in `array`, and `self` is borrowed mutably, so there is no other borrow.
         unsafe { self.array.as_mut() }
     }
 
-    /// The table of runs.
+    /// The table of runs. The same holds of it.
     fn table(&self) -> &[Block] {
-        // SAFETY: `_memory` promises that the memory is valid, holds numbers, and no one else
-        // writes to it while `self` is borrowed; it is aligned as `PageInfo` is, which is enough,
-        // and `Block::table` saw that it is large enough.
+        // SAFETY: as in `array`. The memory holds numbers, whichever they are; it is aligned as
+        // `PageInfo` is, which is enough, and `Block::table` saw that it is large enough.
         unsafe { self.table.as_ref() }
     }
 
@@ -186,7 +213,12 @@ impl Pages {
     /// The state of `frame`.
     #[must_use]
     pub fn info(&self, frame: Frame) -> PageInfo {
-        self.infos()[frame.index()]
+        self.array()[frame.index()]
+    }
+
+    /// Makes `info` the state of `frame`. It is not checked: for faults to be planted.
+    pub(crate) fn set_info(&mut self, frame: Frame, info: PageInfo) {
+        self.array_mut()[frame.index()] = info;
     }
 
     /// The `pp_ref` of `frame`.
@@ -225,7 +257,7 @@ impl Pages {
         };
         // From the highest run down, so that each can link to the one behind it.
         self.clear_table();
-        let infos = self.infos_mut();
+        let infos = self.array_mut();
         let (mut next, mut done) = (PageInfo::END, npages);
         for run in free.runs().iter().rev() {
             let (start, end) = (index(run.start), index(run.end_exclusive));
@@ -264,7 +296,7 @@ impl Pages {
     #[inline]
     pub(crate) fn page_decref_at(&mut self, pa: PhysAddr) {
         let number = self.number(pa);
-        match self.infos_mut().get_mut(number as usize) {
+        match self.array_mut().get_mut(number as usize) {
             None => {}
             Some(info) if info.has_count() && info.pp_ref_or_prev > 1 => info.pp_ref_or_prev -= 1,
             Some(_) => self.drop_last_use(Frame(number as u32)),
@@ -275,7 +307,7 @@ impl Pages {
     #[inline(never)]
     fn drop_last_use(&mut self, frame: Frame) {
         let pa = self.page2pa(frame);
-        let info = &mut self.infos_mut()[frame.index()];
+        let info = &mut self.array_mut()[frame.index()];
         if *info != PageInfo::in_use(1) {
             waiting::no_use_left(pa, info);
         }
@@ -286,7 +318,7 @@ impl Pages {
     /// Takes back what [`page_incref`](PageAllocator::page_incref) counted. The frame stays
     /// allocated even where no use is left.
     pub(crate) fn page_uncount(&mut self, frame: Frame) {
-        self.infos_mut()[frame.index()].pp_ref_or_prev -= 1;
+        self.array_mut()[frame.index()].pp_ref_or_prev -= 1;
     }
 
     /// Counts one more use of each of the pages in `[pa, pa + size)` that `pages` describes.
@@ -302,7 +334,7 @@ impl Pages {
             index.min(self.npages() as u64) as usize
         };
         let (start, end) = (index(pa.as_u64()), index(pa.as_u64().saturating_add(size)));
-        let run = &mut self.infos_mut()[start..end];
+        let run = &mut self.array_mut()[start..end];
         let cannot = |info: &PageInfo| !info.has_count() || info.pp_ref_or_prev == u32::MAX;
         if let Some(bad) = run.iter().position(cannot) {
             // Names the error; it changes nothing.
@@ -327,11 +359,10 @@ impl Pages {
     /// The free frames in the order of the list. It ends after `npages` frames even where the
     /// list is broken and runs in a circle, and where a link leads out of `pages`.
     pub fn page_free_list(&self) -> impl Iterator<Item = Frame> + '_ {
-        let infos = self.infos();
         let mut next = self.page_free_list;
         core::iter::from_fn(move || {
             let frame = Frame(next);
-            next = infos.get(frame.index())?.pp_link;
+            next = self.array().get(frame.index())?.pp_link;
             Some(frame)
         })
         .take(self.npages() + 1)
@@ -345,7 +376,7 @@ impl PageAllocator for Pages {
         if frame.0 == PageInfo::END {
             return None;
         }
-        let info = &mut self.infos_mut()[frame.index()];
+        let info = &mut self.array_mut()[frame.index()];
         let next = info.pp_link;
         *info = PageInfo::in_use(0);
         self.page_free_list = next;
@@ -359,7 +390,7 @@ impl PageAllocator for Pages {
     #[inline]
     fn try_page_free(&mut self, frame: Frame) -> Result<(), PageError> {
         let head = self.page_free_list;
-        let infos = self.infos_mut();
+        let infos = self.array_mut();
         let info = &mut infos[frame.index()];
         // Not by `word`: a processor that has just written the halves would wait for both.
         if *info != PageInfo::in_use(0) {
@@ -379,7 +410,7 @@ impl PageAllocator for Pages {
 
     #[inline]
     fn page_incref(&mut self, frame: Frame) -> Result<(), PageError> {
-        let info = &mut self.infos_mut()[frame.index()];
+        let info = &mut self.array_mut()[frame.index()];
         if !info.has_count() || info.pp_ref_or_prev == u32::MAX {
             let info = *info;
             return Err(uncountable(&info, self.page2pa(frame)));
@@ -390,7 +421,7 @@ impl PageAllocator for Pages {
 
     #[cfg_attr(debug_assertions, inline(never))]
     fn page_decref(&mut self, frame: Frame) {
-        let info = &mut self.infos_mut()[frame.index()];
+        let info = &mut self.array_mut()[frame.index()];
         if info.has_count() && info.pp_ref_or_prev > 1 {
             info.pp_ref_or_prev -= 1;
         } else {

@@ -254,13 +254,13 @@ impl Pages {
             return self.try_page_free(first);
         }
         let run = first.index()..first.index() + (1 << order);
-        let good = leading(&self.infos()[run.clone()], PageInfo::in_use(0));
+        let good = leading(&self.array()[run.clone()], PageInfo::in_use(0));
         if good < run.len() {
             let bad = run.start + good;
             let pa = self.page2pa(Frame(bad as u32));
-            return Err(refusal(&self.infos()[bad], pa));
+            return Err(refusal(&self.array()[bad], pa));
         }
-        link_upwards(&mut self.infos_mut()[run.clone()], run.start);
+        link_upwards(&mut self.array_mut()[run.clone()], run.start);
         self.append_linked(run.start, run.end - 1);
         Ok(())
     }
@@ -275,7 +275,7 @@ impl Pages {
     /// where nothing is free. Looks at all frames.
     #[must_use]
     pub fn largest_run(&self) -> Option<u32> {
-        match first_run(self.infos().iter().map(PageInfo::is_free), MAX_ORDER) {
+        match first_run(self.array().iter().map(PageInfo::is_free), MAX_ORDER) {
             Ok(_) => Some(MAX_ORDER),
             Err(bound) => bound.checked_sub(1),
         }
@@ -331,7 +331,7 @@ impl Pages {
 
     /// [`first_run_in_block`], with its steps counted.
     fn look_into(&mut self, block: usize, order: u32) -> Result<usize, u32> {
-        let infos = self.infos();
+        let infos = self.array();
         let frames = &infos[block * BLOCK..infos.len().min((block + 1) * BLOCK)];
         let found = first_run_in_block(frames, order);
         let steps = seen(&found, frames.len(), order);
@@ -346,7 +346,7 @@ impl Pages {
         while at < end {
             // Neighbours are mostly neighbours on the list, too: often all of a block.
             let start = at;
-            let infos = self.infos();
+            let infos = self.array();
             let block = infos[..end].get(at..at + BLOCK - 1);
             if let Some(block) = block.filter(|_| at.is_multiple_of(BLOCK)) {
                 let links = block.iter().zip(at as u32 + 1..);
@@ -360,7 +360,7 @@ impl Pages {
             self.unlink(start, at);
             at += 1;
         }
-        self.infos_mut()[first..end].fill(PageInfo::in_use(0));
+        self.array_mut()[first..end].fill(PageInfo::in_use(0));
         self.nfree -= count;
         // Of these blocks it is known that nothing is left.
         for block in first.div_ceil(BLOCK)..end / BLOCK {
@@ -371,7 +371,7 @@ impl Pages {
     /// Takes the frames from `first` to `last`, each linked to the next one, off the list.
     fn unlink(&mut self, first: usize, last: usize) {
         let head = self.page_free_list as usize;
-        let infos = self.infos_mut();
+        let infos = self.array_mut();
         let (next, mut prev) = (infos[last].pp_link, 0);
         if first != head {
             prev = infos[first].pp_ref_or_prev;
@@ -391,7 +391,7 @@ impl Pages {
     pub(super) fn append_linked(&mut self, first: usize, last: usize) {
         let is_empty = self.page_free_list == PageInfo::END;
         let before = if is_empty { 0 } else { self.page_free_list_end };
-        let infos = self.infos_mut();
+        let infos = self.array_mut();
         infos[first].pp_ref_or_prev = before;
         infos[last].pp_link = PageInfo::END;
         if is_empty {
@@ -493,7 +493,7 @@ impl Pages {
             Ok(_) => ALL,
             Err(bound) => bound,
         };
-        for ((index, block), frames) in blocks.iter().enumerate().zip(self.infos().chunks(BLOCK)) {
+        for ((index, block), frames) in blocks.iter().enumerate().zip(self.array().chunks(BLOCK)) {
             if block.bound != ALL {
                 let is_free = &mut frames.iter().map(PageInfo::is_free);
                 too_low("block", index, block.bound, truth(is_free));

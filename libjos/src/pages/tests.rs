@@ -466,6 +466,41 @@ fn page_init_keeps_nothing_of_an_earlier_state() {
     assert_eq!(rig.alloc_run(9), Some(frame(0)), "of whole blocks the lowest comes first");
 }
 
+/// Words of `pages` are RAM, and anyone may write to RAM. No reference is alive meanwhile, which
+/// Miri sees, and what was written is what is read.
+#[test]
+fn the_machine_may_write_to_pages() {
+    let machine = SimMemory::new(0, 4 * PGSIZE);
+    // SAFETY: nobody has references into simulated memory.
+    let array = |at, len| unsafe { machine.page_array(PhysAddr::new(at), len) };
+    let table = array(2 * PGSIZE, Block::table_len(512));
+    let mut pages = Pages::new(array(0, 512), table, PhysAddr::new(0));
+    pages.page_init(&free_set(&[(PGSIZE, 2 * MB)]));
+    let set = |index: u64, info: PageInfo| machine.store(PhysAddr::new(index * 8), info.word());
+
+    let mut infos = pages.infos();
+    assert_eq!((infos.next(), infos.len()), (Some(PageInfo::reserved()), 511));
+    set(1, PageInfo::in_use(7));
+    assert_eq!(infos.next(), Some(PageInfo::in_use(7)));
+
+    let mut list = pages.page_free_list();
+    set(1, PageInfo { pp_link: 2, pp_ref_or_prev: 0 });
+    assert_eq!(list.next(), Some(frame(1)));
+    set(2, PageInfo { pp_link: 5, pp_ref_or_prev: 1 });
+    assert_eq!([(); 2].map(|()| list.next()), [Some(frame(2)), Some(frame(5))]);
+
+    let mut waiting = FreeFrames::new();
+    drop((infos, list));
+    pages.release_into(&mut waiting, |releases| {
+        set(9, PageInfo::in_use(2));
+        releases.release(PhysAddr::new(9 * PGSIZE), 1);
+        set(11, PageInfo::in_use(3));
+        releases.release(PhysAddr::new(11 * PGSIZE), 1);
+    });
+    assert_eq!([9, 11].map(|index| pages.pp_ref(frame(index))), [1, 2]);
+    assert_eq!(pages.take_back(waiting), 0);
+}
+
 #[test]
 fn frames_end_where_pages_does() {
     let rig = Rig::new(2 * MB, &[(MB, 2 * MB)]);
@@ -477,7 +512,7 @@ fn frames_end_where_pages_does() {
 fn a_list_that_runs_in_a_circle_ends() {
     let mut rig = Rig::new(MB, &[(0, MB)]);
     assert_eq!(rig.pages.page_free_list().count(), 256);
-    rig.pages.infos_mut()[255].pp_link = 0;
+    rig.pages.array_mut()[255].pp_link = 0;
     assert_eq!(rig.pages.page_free_list().count(), 256 + 1, "one more than there can be");
 }
 

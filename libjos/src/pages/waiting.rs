@@ -68,7 +68,8 @@ impl FreeFrames {
 #[derive(Debug)]
 pub(crate) struct Releases<'a> {
     base: PhysAddr,
-    infos: &'a mut [PageInfo],
+    /// Not the array in it: who makes the calls may call the machine in between.
+    pages: &'a mut Pages,
     waiting: FreeFrames,
     /// The pages gathered: page numbers from `base` on, the end exclusive.
     start: u64,
@@ -95,11 +96,12 @@ impl Releases<'_> {
 
     /// Counts what was gathered.
     fn count_gathered(&mut self) {
-        let npages = self.infos.len() as u64;
+        let infos = self.pages.array_mut();
+        let npages = infos.len() as u64;
         let mut at = self.start.min(npages) as usize;
         let end = self.end_exclusive.min(npages) as usize;
         while at < end {
-            let run = &mut self.infos[at..end];
+            let run = &mut infos[at..end];
             let without_use = leading(run, ONE_USE);
             self.waiting.push(&mut run[..without_use], at);
             at += without_use;
@@ -136,8 +138,8 @@ impl Pages {
     ) {
         let base = self.base;
         let taken = core::mem::replace(waiting, FreeFrames::new());
-        let infos = self.infos_mut();
-        let mut releases = Releases { base, infos, waiting: taken, start: 0, end_exclusive: 0 };
+        let mut releases =
+            Releases { base, pages: self, waiting: taken, start: 0, end_exclusive: 0 };
         release(&mut releases);
         releases.count_gathered();
         *waiting = releases.waiting;
@@ -150,11 +152,11 @@ impl Pages {
     /// Where one of them was used or freed meanwhile: a bug.
     pub(crate) fn take_back(&mut self, mut waiting: FreeFrames) -> usize {
         let mut count = 0;
-        while let Some((first, last)) = waiting.pop(self.infos_mut()) {
+        while let Some((first, last)) = waiting.pop(self.array_mut()) {
             // Each part is linked as soon as it is checked, while the cache still has it.
             for start in (first..=last).step_by(AT_ONCE) {
                 let end = last.min(start + AT_ONCE - 1);
-                let part = &mut self.infos_mut()[start..=end];
+                let part = &mut self.array_mut()[start..=end];
                 let good = leading(part, ONE_USE);
                 if let Some(info) = part.get(good).copied() {
                     let pa = self.page2pa(Frame((start + good) as u32));
@@ -165,7 +167,7 @@ impl Pages {
                 }
             }
             if first == last {
-                self.infos_mut()[first] = PageInfo::in_use(0);
+                self.array_mut()[first] = PageInfo::in_use(0);
                 self.page_free(Frame(first as u32));
             } else {
                 self.append_linked(first, last);

@@ -1,6 +1,7 @@
 //! The RAM of a simulated machine.
 
 use core::cell::OnceCell;
+use core::marker::PhantomData;
 use core::ptr::NonNull;
 use std::alloc::{self, Layout};
 use std::sync::Arc;
@@ -26,6 +27,8 @@ pub struct SimMemory {
     size: u64,
     /// Blocks of `BLOCK_SIZE`, the last one shorter.
     blocks: Vec<OnceCell<Arc<Block>>>,
+    /// This memory stays on the thread on which its `PageArray`s are.
+    _stays: PhantomData<*const Block>,
 }
 
 /// Zeroed memory of the host.
@@ -36,11 +39,11 @@ struct Block {
     layout: Layout,
 }
 
-// SAFETY: the memory belongs to this value alone, as a `Box` would.
+// SAFETY: what drops it has the last share in it, and deallocates its memory on any thread.
 unsafe impl Send for Block {}
 
-// SAFETY: nothing can be done to the memory by way of a `&Block`, but in this file by `SimMemory`,
-// which is not `Sync`, and through the `PageArray`s that share it, whose memory is theirs alone.
+// SAFETY: nothing can be done to the memory by way of a `&Block`, but in this file by `SimMemory`
+// and through the `PageArray`s that share it. All of them stay on one thread.
 unsafe impl Sync for Block {}
 
 impl Block {
@@ -70,7 +73,7 @@ impl SimMemory {
     #[must_use]
     pub fn new(base: u64, size: u64) -> Self {
         let blocks = (0..size.div_ceil(BLOCK_SIZE)).map(|_| OnceCell::new()).collect();
-        Self { base, size, blocks }
+        Self { base, size, blocks, _stays: PhantomData }
     }
 
     /// Where the `size` bytes at `pa` are on the host.
@@ -105,7 +108,8 @@ impl SimMemory {
     pub fn load<W: Word>(&self, pa: PhysAddr) -> W {
         assert!(pa.is_aligned(W::BYTES), "unaligned read at {pa}");
         // SAFETY: `at` gives memory of a block, aligned as asserted, and a word may have any
-        // value. This type is not `Sync`, so no other access happens at the same time.
+        // value. This type stays on one thread, as do the arrays, so no other access happens at the
+        // same time; and who has an array keeps no reference into it.
         unsafe { self.at(pa, size_of::<W>()).cast().read() }
     }
 
@@ -127,7 +131,7 @@ impl SimMemory {
     /// As [`load`](Self::load).
     pub fn zero_frame(&self, pa: PhysAddr) {
         assert!(pa.is_aligned(PGSIZE), "{pa} is no frame");
-        // SAFETY: `at` gives PGSIZE bytes of the block.
+        // SAFETY: `at` gives PGSIZE bytes of the block. Otherwise as in `load`.
         unsafe { self.at(pa, PGSIZE as usize).as_ptr().write_bytes(0, PGSIZE as usize) }
     }
 
@@ -146,8 +150,9 @@ impl SimMemory {
         let size = npages * size_of::<PageInfo>();
         let array = NonNull::slice_from_raw_parts(self.at(pa, size).cast(), npages);
         let block = Arc::clone(self.block(pa, size).0);
-        // SAFETY: initialised with zeros, aligned to a page, and valid as long as the block; that
-        // the memory is the array's alone the caller has promised.
+        // SAFETY: initialised with zeros, aligned to a page, and valid as long as the block. Nobody
+        // else has references into it (the caller has promised that, and this file makes none), and
+        // whoever else can access it is on this thread, which neither leaves.
         unsafe { PageArray::of(array, block) }
     }
 

@@ -105,7 +105,7 @@ impl SimPlatform {
         let pmap = mem_init(machine, boot);
         let before = pmap.pages.nfree();
         let running = Rc::new(Running {
-            pmap: Mutex::new(pmap),
+            pmap: Mutex::new(Whole(pmap)),
             areas: Mutex::new(Areas::new()),
             output: Mutex::new(String::new()),
             typed: Mutex::new(self.typed),
@@ -146,10 +146,19 @@ pub(crate) fn current() -> Option<Rc<dyn Platform>> {
     Some(running)
 }
 
+/// A memory system with its machine, neither of which is ever without the other.
+#[derive(Debug)]
+struct Whole(Pmap<SimMachine<Jos64, X86_64>>);
+
+#[expect(unsafe_code)]
+// SAFETY: the machine and `pages` cannot be sent, since both access the same memory. Here they are
+// sent together: nothing takes one away, and nothing outside this file can.
+unsafe impl Send for Whole {}
+
 /// A machine that an application runs on.
 #[derive(Debug)]
 struct Running {
-    pmap: Mutex<Pmap<SimMachine<Jos64, X86_64>>>,
+    pmap: Mutex<Whole>,
     areas: Mutex<Areas>,
     output: Mutex<String>,
     typed: Mutex<VecDeque<String>>,
@@ -162,7 +171,7 @@ struct Running {
 impl Running {
     /// Pages that are free.
     fn nfree(&self) -> usize {
-        self.pmap.lock().pages.nfree()
+        self.pmap.lock().0.pages.nfree()
     }
 
     /// Makes `access` until there is no fault, or nobody resolves it.
@@ -171,7 +180,7 @@ impl Running {
         mut access: impl FnMut(&mut SimMachine<Jos64, X86_64>) -> Result<R, Fault>,
     ) -> Result<R, Fault> {
         loop {
-            let result = access(&mut self.pmap.lock().machine);
+            let result = access(&mut self.pmap.lock().0.machine);
             match result {
                 Err(fault) if resolve(self, &fault) => {}
                 result => return result,
@@ -220,7 +229,7 @@ impl Platform for Running {
     }
 
     fn with_memory(&self, work: &mut dyn FnMut(&mut dyn Memory)) {
-        work(&mut *self.pmap.lock());
+        work(&mut self.pmap.lock().0);
     }
 
     /// The host's heap is not this machine's.
@@ -267,6 +276,6 @@ impl Platform for Running {
     }
 
     fn read_user(&self, va: VirtAddr) -> Result<u64, Fault> {
-        self.pmap.lock().machine.user_load(va)
+        self.pmap.lock().0.machine.user_load(va)
     }
 }

@@ -29,7 +29,7 @@ impl Whole {
             free.sort();
         }
 
-        let frames = (0..).map(Frame::new).zip(pmap.pages.infos().iter().copied());
+        let frames = (0..).map(Frame::new).zip(pmap.pages.infos());
         let infos: Vec<_> = frames.filter(|(_, info)| !info.is_free()).collect();
         // What was taken so that it is not free has no use.
         let kern_pgdir = pmap.pages.pa2page(pmap.kern_pgdir());

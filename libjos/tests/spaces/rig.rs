@@ -54,7 +54,7 @@ pub(crate) fn state<L: MemLayout, F: Format + Mmu>(pmap: &Sim<L, F>, pgdirs: &[P
     let maps = pgdirs.iter().chain(&kern_pgdir).map(|pgdir| {
         leaves::<F, _>(&pmap.machine, *pgdir, ZERO, VirtAddr::new(u64::MAX)).collect()
     });
-    let refs = pmap.pages.infos().iter().map(|info| info.pp_ref()).collect();
+    let refs = pmap.pages.infos().map(|info| info.pp_ref()).collect();
     (maps.collect(), pmap.pages.nfree(), refs)
 }
 

@@ -16,7 +16,7 @@ fn hex(text: &str) -> u64 {
 
 /// The number of frames for which `is` holds.
 fn count(monitor: &Monitor64, is: impl Fn(&PageInfo) -> bool) -> usize {
-    monitor.pmap.pages.infos().iter().filter(|info| is(info)).count()
+    monitor.pmap.pages.infos().filter(|info| is(info)).count()
 }
 
 fn is_in_use(info: &PageInfo) -> bool {
@@ -59,7 +59,7 @@ fn the_states_of_pages_add_up() {
     monitor.alloc();
     let infos = monitor.pmap.pages.infos();
     let all = infos.len();
-    let uses: u32 = infos.iter().filter(|info| is_in_use(info)).map(PageInfo::pp_ref).sum();
+    let uses: u32 = infos.filter(is_in_use).map(|info| info.pp_ref()).sum();
     let (free, in_use) = (count(&monitor, PageInfo::is_free), count(&monitor, is_in_use));
     let size = |pages: usize| Size(pages as u64 * PGSIZE);
     assert_eq!(

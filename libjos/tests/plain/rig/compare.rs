@@ -169,7 +169,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         }
         let tables = Census::new(&self.pmap.machine, self.pmap.kern_pgdir(), true).tables.len();
         let infos = self.pmap.pages.infos();
-        let in_use = infos.iter().filter(|info| info.pp_link == PageInfo::IN_USE).count();
+        let in_use = infos.filter(|info| info.pp_link == PageInfo::IN_USE).count();
         assert_eq!(in_use, tables, "in use at the end are the kernel's tables alone");
         self.pmap.check_page_free_list();
     }

@@ -120,7 +120,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
             leaf_levels: pmap.machine.leaf_levels,
             types: PhantomData,
         };
-        let reserved = reserved.map(|(pfn, info)| (pfn, *info)).collect();
+        let reserved = reserved.collect();
         let pgdirs = pgdirs.map(Some);
         Self { pmap, plain, pgdirs, sizes: [0; 2], loaded: 0, held, reserved, stamp: 1 }
     }
