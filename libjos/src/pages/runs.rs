@@ -248,12 +248,19 @@ impl Pages {
     ///
     /// # Panics
     ///
-    /// Where `pages` does not describe all of them.
+    /// Where `pages` does not describe all of them, whatever the order.
     pub fn try_page_free_run(&mut self, first: Frame, order: u32) -> Result<(), PageError> {
         if order == 0 {
             return self.try_page_free(first);
         }
-        let run = first.index()..first.index() + (1 << order);
+        let npages = self.npages();
+        let count = 1_usize.checked_shl(order);
+        let end = count.and_then(|count| first.index().checked_add(count));
+        let Some(end) = end.filter(|end| *end <= npages) else {
+            let first = first.index();
+            panic!("2^{order} frames from number {first} on, but `pages` describes {npages}")
+        };
+        let run = first.index()..end;
         let good = leading(&self.array()[run.clone()], PageInfo::in_use(0));
         if good < run.len() {
             let bad = run.start + good;

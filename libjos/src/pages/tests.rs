@@ -1,6 +1,9 @@
 //! Tests of runs, against a plain set of free frames, and of how long searches take.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::format;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::string::String;
 use std::vec::Vec;
 
 use layout::{GB, Jos64, MB, PGSIZE};
@@ -397,6 +400,25 @@ fn a_run_that_is_not_whole_is_not_freed() {
     assert_eq!(rig.pages.nfree(), nfree + 1);
     let reserved = PageError::Reserved { pa: PhysAddr::new(0) };
     assert_eq!(rig.pages.try_page_free_run(frame(0), 1), Err(reserved));
+}
+
+#[test]
+fn no_run_beyond_the_end_of_pages_is_freed() {
+    let mut rig = Rig::new(4 * MB, &[(2 * MB, 4 * MB)]);
+    let (first, nfree) = (rig.alloc_run(4).expect("2 MB are free"), rig.pages.nfree());
+    // The first two end just behind the last frame that there is, and far behind.
+    for order in [10, 11].into_iter().chain(12..=130).chain([u32::MAX - 1, u32::MAX]) {
+        let freed = catch_unwind(AssertUnwindSafe(|| rig.pages.try_page_free_run(first, order)));
+        let panic = freed.expect_err("there is no such run");
+        let says = panic.downcast_ref::<String>().expect("the order is in it");
+        let expected = "frames from number 512 on, but `pages` describes 1024";
+        assert_eq!(*says, format!("2^{order} {expected}"));
+        assert_eq!((rig.pages.nfree(), rig.pages.info(first)), (nfree, PageInfo::in_use(0)));
+    }
+    // The whole of it is no run beyond the end, though others' frames are in it.
+    let free = PageError::Free { pa: PhysAddr::new(2 * MB + 16 * PGSIZE) };
+    assert_eq!(rig.pages.try_page_free_run(first, 9), Err(free));
+    assert_eq!(rig.pages.try_page_free_run(first, 4), Ok(()));
 }
 
 #[test]
