@@ -132,6 +132,12 @@ pub struct Flushed {
 
 impl Flushed {
     /// Puts the frames on the free list, and returns how many they were.
+    ///
+    /// # Panics
+    ///
+    /// Where one of them was used again, or freed, since it was unmapped: a bug of the caller. Where
+    /// frames wait as a run of neighbours, [`page_incref`](PageAllocator::page_incref) (and with it
+    /// `page_insert`) refuses its first and last one, and counts a use of the others, found here.
     pub fn free(self, pages: &mut Pages) -> usize {
         pages.take_back(self.frames)
     }

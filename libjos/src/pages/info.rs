@@ -136,6 +136,11 @@ pub enum PageError {
         /// By how many.
         pp_ref: u32,
     },
+    /// It was unmapped and waits for a TLB flush, so there is no use to count.
+    Waiting {
+        /// The frame's address.
+        pa: PhysAddr,
+    },
     /// Its `pp_ref` would overflow.
     Overflow {
         /// The frame's address.
@@ -156,6 +161,7 @@ impl fmt::Display for PageError {
             Self::Referenced { pa, pp_ref } => {
                 write!(f, "page {pa} is still in use: pp_ref is {pp_ref}")
             }
+            Self::Waiting { pa } => write!(f, "page {pa} waits for a TLB flush"),
             Self::Overflow { pa } => write!(f, "pp_ref of page {pa} would overflow"),
             Self::Unreferenced { pa } => write!(f, "pp_ref of page {pa} is 0"),
         }

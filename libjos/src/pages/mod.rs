@@ -47,7 +47,10 @@ pub trait PageAllocator {
     ///
     /// # Errors
     ///
-    /// [`PageError::Free`] and [`PageError::Overflow`]; nothing has changed then.
+    /// [`PageError::Free`], [`PageError::Overflow`], and [`PageError::Waiting`] where the frame
+    /// waits for a TLB flush and says so; nothing has changed then. Of a run of frames that wait
+    /// only the first and the last say so. The use of another one is counted, and
+    /// [`Flushed::free`](crate::removal::Flushed::free) finds it.
     fn page_incref(&mut self, frame: Frame) -> Result<(), PageError>;
 
     /// Counts one use of `frame` less, and frees it when none is left.
@@ -464,7 +467,11 @@ impl PageAllocator for Pages {
 /// Why no use more of a frame can be counted.
 #[cold]
 fn uncountable(info: &PageInfo, pa: PhysAddr) -> PageError {
-    if info.has_count() { PageError::Overflow { pa } } else { PageError::Free { pa } }
+    match info.pp_link {
+        PageInfo::WAITING | PageInfo::WAITING_RUN => PageError::Waiting { pa },
+        _ if info.is_free() => PageError::Free { pa },
+        _ => PageError::Overflow { pa },
+    }
 }
 
 /// Why a frame that is not just allocated, without any use, is not freed.

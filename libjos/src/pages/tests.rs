@@ -438,6 +438,29 @@ fn what_waits_for_a_flush_is_in_no_run() {
     assert_eq!(rig.alloc_run(10), Some(first));
 }
 
+/// Of a run its ends refuse, and one that is alone.
+#[test]
+fn a_frame_that_waits_refuses_a_use() {
+    let mut rig = Rig::new(4 * MB, &[(2 * MB, 4 * MB)]);
+    rig.alloc_run(3).expect("2 MB are free");
+    let mut waiting = FreeFrames::new();
+    for index in [512, 513, 514, 515, 517] {
+        rig.pages.page_incref(frame(index)).unwrap();
+    }
+    rig.pages.release_into(&mut waiting, |releases| {
+        releases.release(PhysAddr::new(2 * MB), 4);
+        releases.release(PhysAddr::new(2 * MB + 5 * PGSIZE), 1);
+    });
+    for index in [512, 515, 517] {
+        let pa = rig.pages.page2pa(frame(index));
+        assert_eq!(rig.pages.page_incref(frame(index)), Err(PageError::Waiting { pa }));
+        assert_eq!(rig.pages.count_run(pa, PGSIZE), Err(PageError::Waiting { pa }));
+    }
+    assert_eq!(rig.pages.take_back(waiting), 5);
+    let pa = PhysAddr::new(2 * MB);
+    assert_eq!(rig.pages.page_incref(frame(512)), Err(PageError::Free { pa }));
+}
+
 #[test]
 #[should_panic(expected = "a page was used after it was unmapped: page 0x201000 is still in use")]
 fn a_use_while_a_frame_waits_is_noticed() {
@@ -455,7 +478,7 @@ fn a_use_while_a_frame_waits_is_noticed() {
 }
 
 #[test]
-#[should_panic(expected = "page_decref: pp_ref of page 0x201000 is 0")]
+#[should_panic(expected = "page_decref: page 0x201000 waits for a TLB flush")]
 fn a_use_is_not_counted_down_twice() {
     let mut rig = Rig::new(4 * MB, &[(2 * MB, 4 * MB)]);
     rig.alloc_run(2).expect("2 MB are free");

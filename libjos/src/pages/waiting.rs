@@ -123,6 +123,9 @@ impl Releases<'_> {
 pub(super) fn no_use_left(pa: PhysAddr, info: &PageInfo) -> ! {
     match info.pp_link {
         PageInfo::RESERVED => panic!("page_decref: {}", PageError::Reserved { pa }),
+        PageInfo::WAITING | PageInfo::WAITING_RUN => {
+            panic!("page_decref: {}", PageError::Waiting { pa })
+        }
         _ => panic!("page_decref: {}", PageError::Unreferenced { pa }),
     }
 }
