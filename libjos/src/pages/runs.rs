@@ -11,7 +11,14 @@
 //! the highest, unless that is what it is, which is one comparison. A search looks into the block
 //! with the lowest bound that is high enough, and either finds a run or lowers the bound to the
 //! truth. So each block is looked into in vain at most once for each frame that was allocated or
-//! freed in it, and the time of a search, over many, does not grow with the RAM.
+//! freed in it.
+//!
+//! That bounds what many searches take together, and does not grow with the RAM: it is the frames
+//! that they return, and two blocks, or the blocks of one run where a run has more, for each frame
+//! that changed hands. One search alone has no such bound: it pays for all that changed before, and
+//! where every block has lost one frame since it was looked into, it looks at every frame, once.
+//! To know at each time which blocks are wholly free would take a count for each of them in
+//! `page_alloc` and `page_free`, and runs within a block would be searched for as now.
 
 use core::mem::align_of;
 use core::ptr::NonNull;
@@ -193,12 +200,17 @@ fn first_run_in_block(frames: &[PageInfo], order: u32) -> Result<usize, u32> {
 
 impl Pages {
     /// Takes 2^`order` frames off the free list that lie side by side, from an address on that
-    /// is a multiple of their size; their `pp_ref` is 0. `None` where no such run is free.
+    /// is a multiple of their size; their `pp_ref` is 0. `None` where no such run is free. The time
+    /// is amortised: that of many calls together does not grow with RAM, that of one can.
     ///
     /// They are frames like any others: each can have uses of its own, and is freed when it has
     /// none left, alone or by [`page_free_run`](Self::page_free_run). Of order 0 this is
-    /// [`page_alloc`](PageAllocator::page_alloc). The time depends on the order; beyond that, each
-    /// frame that was allocated or freed before is paid for by looking at 512 frames once at most.
+    /// [`page_alloc`](PageAllocator::page_alloc).
+    ///
+    /// All calls together look at the frames that they return, and for each frame that was
+    /// allocated or freed (by `page_init` too) at 1,024 others at most, or 2^`order` where that is
+    /// more. A single call looks at each frame of RAM once at most, and at those of its run again:
+    /// that is what it takes where each 2 MB lost a frame since the last call, and none has a run.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn page_alloc_run(
         &mut self,

@@ -298,6 +298,32 @@ fn a_search_takes_as_long_in_64_mb_as_in_64_gb() {
 }
 
 #[test]
+fn one_search_looks_at_every_frame_once_at_most() {
+    let ram = if cfg!(miri) { 16 * MB } else { 256 * MB };
+    let mut rig = Rig::new(ram, &[(0, ram)]);
+    let singles: Vec<Frame> = core::iter::from_fn(|| rig.alloc()).collect();
+    // Each block has lost a frame since the last search: its first one, or its last.
+    for at in [0, 511] {
+        for single in singles.iter().filter(|single| single.index() % 512 != at) {
+            rig.pages.page_free(*single);
+        }
+        for order in [9, 13] {
+            let npages = singles.len() as u64;
+            let steps = |rig: &mut Rig| {
+                let before = rig.pages.run_search_steps();
+                assert_eq!(rig.alloc_run(order), None);
+                rig.pages.run_search_steps() - before
+            };
+            // The first call has taken the truth down for the second, whatever the order.
+            let found = [(); 2].map(|()| steps(&mut rig));
+            let blocks = npages / 512;
+            assert_eq!(found, if order == 9 { [npages, 0] } else { [blocks, 0] }, "order {order}");
+        }
+        while rig.alloc().is_some() {}
+    }
+}
+
+#[test]
 fn what_a_search_has_looked_at_is_counted() {
     let mut rig = Rig::new(8 * MB, &[(2 * MB, 8 * MB)]);
     let taken = |rig: &mut Rig, order| {
