@@ -263,7 +263,8 @@ impl<M: Machine> Pmap<M> {
     fn check_free_pages_are_unused(&self) {
         let before = self.checksum();
         let window = window::<M::Layout>();
-        for (pa, info) in window.pages().zip(self.pages.infos()) {
+        // These are not free themselves, as `check_reserved` has seen: they are not written to.
+        for (pa, info) in window.pages().zip(self.pages.array()) {
             if info.is_free() {
                 self.machine.store(pa, PATTERN);
                 self.machine.store(pa + LAST_WORD, PATTERN);

@@ -179,13 +179,12 @@ impl Pages {
         (0..self.npages()).map(move |index| unsafe { first.add(index).read() })
     }
 
-    /// All frames' states, for those who call no machine as long as they have this borrow: the
-    /// methods of this type, and the checks that look at nothing else.
+    /// All frames' states, for those who let no machine write there as long as they have this
+    /// borrow: the methods of this type, and some checks.
     pub(crate) fn array(&self) -> &[PageInfo] {
         // SAFETY: `_memory` promises that the array is valid, and that on other threads nobody
-        // accesses it meanwhile. On this one only the machine can, which is not called as long as
-        // a borrow from here lives: nobody outside this crate can have one, and all in it keep to
-        // that.
+        // accesses it meanwhile. On this one only the machine can, and does not as long as a borrow
+        // from here lives: nobody outside this crate can have one, and all in it keep to that.
         unsafe { self.array.as_ref() }
     }
 
