@@ -307,7 +307,7 @@ fn one_search_looks_at_every_frame_once_at_most() {
         for single in singles.iter().filter(|single| single.index() % 512 != at) {
             rig.pages.page_free(*single);
         }
-        for order in [9, 13] {
+        for order in [9, 11] {
             let npages = singles.len() as u64;
             let steps = |rig: &mut Rig| {
                 let before = rig.pages.run_search_steps();
