@@ -199,7 +199,11 @@ impl<M: Machine> Pmap<M> {
         } else if let Entry::Leaf(_) = entry {
             Err(MapError::LargePage { va, size: M::Format::page_size(level) })
         } else if create {
-            self.make_tables(level, at, va).map(Some)
+            let pte = self.make_tables(level, at, va)?;
+            if level == M::Format::ROOT && !Self::is_counted(va) {
+                self.renew_loaded(pgdir);
+            }
+            Ok(Some(pte))
         } else {
             Ok(None)
         }
@@ -248,6 +252,9 @@ impl<M: Machine> Pmap<M> {
             && self.prune_below(level - 1, pa, va)
         {
             self.machine.store(at, WordOf::<M>::ZERO);
+            if level == M::Format::ROOT {
+                self.renew_loaded(table);
+            }
             // The processor may keep upper-level entries that led to the table (Intel SDM
             // vol. 3A, 4.10.3). On RISC-V no flush of an address drops them (privileged spec.,
             // 12.2.1), and on x86 the table had an address of its own too, in UVPT.

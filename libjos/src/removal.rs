@@ -72,7 +72,12 @@ impl Flush {
     /// One more: the leaf of `level` that mapped `va`. A large one is flushed with everything else,
     /// since UVPT shows its first page in the place of a table, which no flush of `va` reaches.
     pub(crate) fn add_leaf(&mut self, level: u32, va: VirtAddr) {
-        if level == 0 { self.add(va) } else { self.count += FLUSH_ALL_ABOVE + 1 }
+        if level == 0 { self.add(va) } else { self.add_all() }
+    }
+
+    /// Everything.
+    pub(crate) fn add_all(&mut self) {
+        self.count += FLUSH_ALL_ABOVE + 1;
     }
 
     /// More: the `count` pages from `va` on, each by a leaf of the smallest size.

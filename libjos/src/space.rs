@@ -7,11 +7,12 @@
 //!
 //! That needs tables to share. [`uvmcreate`](Pmap::uvmcreate) therefore gives `kern_pgdir` an
 //! empty table wherever one of these root entries is still absent. A root entry can still change
-//! after that: where a large page of the root's level is split or merged (i386), or
-//! [`prune`](Pmap::prune) takes an empty table away. Other directories follow when they are
-//! switched to, [`switchuvm`](Pmap::switchuvm) sees to that; until then the tables that they
-//! share stay alive, because each link to a table counts in its `pp_ref`. What another directory
-//! than `kern_pgdir` changes in a root entry of the kernel's half is lost with its next switch.
+//! after that: where it is a large page (i386, RISC-V), or [`prune`](Pmap::prune) takes an empty
+//! table away. What changes by `kern_pgdir` the directory in use has at once, before any flush: a
+//! global translation would else come back from an entry that is out of date, and stay. All others
+//! follow when they are switched to; until then the tables that they share stay alive, because
+//! each link to a table counts in its `pp_ref`. A root entry that is changed by another directory
+//! than `kern_pgdir` is that one's alone, and lost when it follows the kernel's again.
 
 use layout::MemLayout;
 
@@ -46,6 +47,9 @@ impl<M: Machine> Pmap<M> {
                 self.machine.store(Self::slot(kern_pgdir, index), M::Format::table(table));
             }
         }
+        if missing > 0 {
+            self.renew_loaded(kern_pgdir);
+        }
         let pgdir = self.new_table();
         self.share_kernel_half(pgdir);
         if let Some(entry) = M::Format::self_map(pgdir) {
@@ -75,7 +79,7 @@ impl<M: Machine> Pmap<M> {
         }
         for index in Self::shared_slots() {
             if let Entry::Table { pa, .. } = self.entry(M::Format::ROOT, pgdir, index) {
-                self.release_table(pa, &mut removal);
+                self.release_shared_table(pa, &mut removal);
             }
         }
         self.release_table(pgdir, &mut removal);
@@ -87,6 +91,25 @@ impl<M: Machine> Pmap<M> {
     pub fn switchuvm(&mut self, pgdir: PhysAddr) {
         self.share_kernel_half(pgdir);
         self.lcr3(pgdir);
+    }
+
+    /// Gives the directory in use the root entries of the kernel's half that have just changed, if
+    /// `pgdir` is `kern_pgdir`. To be called before the flush, and before a table is given up.
+    pub(crate) fn renew_loaded(&mut self, pgdir: PhysAddr) {
+        if let Some(loaded) = self.loaded
+            && pgdir == self.kern_pgdir
+            && pgdir != loaded
+        {
+            self.share_kernel_half(loaded);
+        }
+    }
+
+    /// The same after a change to leaves up to `last`, where such a leaf can be a root entry.
+    pub(crate) fn renew_loaded_leaves(&mut self, pgdir: PhysAddr, last: VirtAddr) {
+        let root_has_leaves = M::Format::LEAF_LEVELS >> M::Format::ROOT != 0;
+        if root_has_leaves && !Self::is_counted(last) {
+            self.renew_loaded(pgdir);
+        }
     }
 
     /// Makes the shared root entries of `pgdir` those of `kern_pgdir`, and counts the tables that
@@ -108,9 +131,21 @@ impl<M: Machine> Pmap<M> {
             let word: WordOf<M> = self.machine.load(Self::slot(self.kern_pgdir, index));
             self.machine.store(Self::slot(pgdir, index), word);
             if let Entry::Table { pa, .. } = old {
-                let frame = self.table_frame(pa);
-                self.pages.page_decref(frame);
+                let mut removal = Removal::new(self.loaded == Some(pgdir));
+                removal.flush.add_all();
+                self.release_shared_table(pa, &mut removal);
+                removal.flush(&mut self.machine).free(&mut self.pages);
             }
+        }
+    }
+
+    /// Drops a directory's link to the table of the kernel's half at `table`. If that was the last
+    /// one, the directory had that part of the half to itself, and the tables below go too.
+    fn release_shared_table(&mut self, table: PhysAddr, removal: &mut Removal) {
+        if self.pages.pp_ref(self.table_frame(table)) == 1 {
+            self.release_tables(M::Format::ROOT - 1, table, removal);
+        } else {
+            self.release_table(table, removal);
         }
     }
 

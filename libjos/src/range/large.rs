@@ -52,6 +52,7 @@ impl<M: Machine> Pmap<M> {
             }
         }
         self.machine.store(step.at, M::Format::encode(level, &whole));
+        self.renew_loaded_leaves(pgdir, start);
         let mut removal = Removal::new(self.is_visible(pgdir, start, size));
         for index in 0..M::Format::ENTRIES as u64 {
             removal.flush.add(start + index * part);
@@ -114,6 +115,7 @@ impl<M: Machine> Pmap<M> {
             let first = M::Format::encode(level, &whole);
             self.machine.fill_run(table, first, Self::leaf_step(level), M::Format::ENTRIES);
             self.machine.store(step.at, M::Format::table(table));
+            self.renew_loaded_leaves(pgdir, va);
             // The processor may hold both sizes until it forgets the larger one (Intel SDM
             // vol. 3A, 4.10.2.3), which UVPT has shown too.
             if self.is_visible(pgdir, va, PGSIZE) {

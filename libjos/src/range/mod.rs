@@ -8,11 +8,12 @@
 //! looked up from the root, where large pages are split that reach over them. Large pages are
 //! used where they fit.
 //!
-//! The kernel's half is changed by `kern_pgdir`. Most of what another directory does there is the
-//! same, since the tables are; but an entry of the directory itself is its own, and
-//! [`switchuvm`](Pmap::switchuvm) makes it the kernel's again. Such an entry changes where a large
-//! page of the root's level is mapped, unmapped, protected, split or merged (i386), and where a
-//! table is missing that the root would link.
+//! The kernel's half is changed by `kern_pgdir`: the directory in use follows at once, all others
+//! when they are switched to ([`space`](crate::space)). Most of what another directory does there is
+//! the same, since the tables are; but an entry of the directory itself is its own, and lost when it
+//! follows the kernel's again. Such an entry changes where a large page of the root's level is
+//! mapped, unmapped, protected, split or merged (i386, RISC-V), and where a table is missing that
+//! the root would link.
 //!
 //! Here are the operations; how a range is mapped is in `map.rs`, what is done to what is mapped in
 //! `change.rs`, splitting and merging in `large.rs`.
@@ -123,6 +124,9 @@ impl<M: Machine> Pmap<M> {
         }
         self.count_range(span)?;
         self.map_in(M::Format::ROOT, pgdir, span, &mut Neighbours(perm), sizes);
+        if !Self::is_counted(va + size.saturating_sub(1)) {
+            self.renew_loaded(pgdir);
+        }
         Ok(())
     }
 
@@ -146,6 +150,7 @@ impl<M: Machine> Pmap<M> {
         let span = Span { va, pa: PhysAddr::new(0), size };
         let mut unmap = Unmap { removal: &mut removal, tables_stay: true };
         self.visit(M::Format::ROOT, pgdir, span, &mut unmap);
+        self.renew_loaded_leaves(pgdir, va + size.saturating_sub(1));
         Ok(removal)
     }
 
@@ -184,6 +189,7 @@ impl<M: Machine> Pmap<M> {
         let mut flush = Flush::new(self.is_visible(pgdir, va, size));
         let span = Span { va, pa: PhysAddr::new(0), size };
         self.visit(M::Format::ROOT, pgdir, span, &mut Protect { perm, flush: &mut flush });
+        self.renew_loaded_leaves(pgdir, va + size.saturating_sub(1));
         Ok(flush)
     }
 

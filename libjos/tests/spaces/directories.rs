@@ -19,7 +19,9 @@ use crate::rig::{
 on_every_format! {
     the_kernel_half_is_shared
     the_kernel_half_changes_through_any_directory
-    a_changed_root_entry_arrives_with_the_switch
+    a_changed_root_entry_arrives
+    what_one_directory_has_to_itself_is_not_lost
+    large_pages_of_the_root_change_at_once
     a_space_is_made_whole_or_not_at_all
     a_space_gives_everything_back
     large_pages_go_with_their_space
@@ -123,23 +125,132 @@ fn a_table_below_a_shared_one_is_not_shared() {
     pmap.check_page_free_list();
 }
 
-fn a_changed_root_entry_arrives_with_the_switch<L: MemLayout, F: Format + Mmu>() {
-    let (mut pmap, pgdir) = with_space::<L, F>();
+/// In the directory in use at once, in all others with the switch.
+fn a_changed_root_entry_arrives<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, other) = with_space::<L, F>();
+    let in_use = pmap.uvmcreate().unwrap();
+    pmap.switchuvm(in_use);
     let kern_pgdir = pmap.kern_pgdir();
     let va = VirtAddr::new(L::UENVS);
     let nfree = pmap.pages.nfree();
-    // The kernel drops its empty table; the address space still has it.
+    // The kernel drops its empty table; one address space still has it.
     pmap.prune(kern_pgdir, va);
     assert_eq!(pmap.pages.nfree(), nfree, "the table is in use");
+    let root = |pmap: &Sim<L, F>, pgdir| {
+        steps::<F, _>(&pmap.machine, pgdir, va).next().expect("a walk has a step").entry
+    };
+    let has_table = |pmap: &Sim<L, F>, pgdir| root(pmap, pgdir) != Entry::Absent;
+    assert_eq!([other, in_use].map(|pgdir| has_table(&pmap, pgdir)), [true, false]);
     let pa = PhysAddr::new(L::PHYS_BASE + 1024 * MB);
     pmap.map_range(kern_pgdir, va, PGSIZE, pa, Perm::UR, Smallest).unwrap();
-    assert_eq!((pmap.va2pa(kern_pgdir, va), pmap.va2pa(pgdir, va)), (Some(pa), None));
-    pmap.switchuvm(pgdir);
-    assert_eq!(pmap.va2pa(pgdir, va), Some(pa));
+    let found = [kern_pgdir, in_use, other].map(|pgdir| pmap.va2pa(pgdir, va));
+    assert_eq!(found, [Some(pa), Some(pa), None]);
+    pmap.switchuvm(other);
+    assert_eq!(pmap.va2pa(other, va), Some(pa));
     // Its old table is free again. What was taken: the new table and those below it.
     assert_eq!(pmap.pages.nfree() + F::LEVELS as usize - 2, nfree);
+
+    // By a walk, and by the next address space that is made.
+    for by_walk in [true, false] {
+        pmap.unmap_range(kern_pgdir, va, PGSIZE)
+            .unwrap()
+            .flush(&mut pmap.machine)
+            .free(&mut pmap.pages);
+        pmap.prune(kern_pgdir, va);
+        assert!(!has_table(&pmap, other));
+        if by_walk {
+            let frame = pmap.page_alloc(AllocFlags::empty()).unwrap();
+            pmap.page_insert(kern_pgdir, frame, va, Perm::KR).unwrap();
+            pmap.page_remove(kern_pgdir, va).unwrap();
+            pmap.pages.page_free(frame);
+        } else {
+            let third = pmap.uvmcreate().unwrap();
+            free_space(&mut pmap, third);
+        }
+        assert_eq!(root(&pmap, other), root(&pmap, kern_pgdir));
+        assert!(has_table(&pmap, other), "by a walk: {by_walk}");
+    }
+    for pgdir in [other, in_use] {
+        free_space(&mut pmap, pgdir);
+    }
+    pmap.check_page_free_list();
+}
+
+/// What only one directory has of the kernel's half goes with its root entry, or with itself: the
+/// tables too that hang from that one's.
+fn what_one_directory_has_to_itself_is_not_lost<L: MemLayout, F: Format + Mmu>() {
+    for taken_down in [true, false] {
+        let (mut pmap, pgdir) = with_space::<L, F>();
+        let (va, pa) = (VirtAddr::new(L::UENVS), PhysAddr::new(L::PHYS_BASE + 1024 * MB));
+        let kern_pgdir = pmap.kern_pgdir();
+        for pgdir in [kern_pgdir, pgdir] {
+            pmap.prune(pgdir, va);
+        }
+        let before = state(&pmap, &[]);
+        pmap.map_range(pgdir, va, PGSIZE, pa, Perm::UR, Smallest).unwrap();
+        assert_ne!(state(&pmap, &[]), before);
+        assert_eq!(pmap.va2pa(kern_pgdir, va), None);
+        if taken_down {
+            assert_eq!(free_space(&mut pmap, pgdir), F::LEVELS as usize);
+        } else {
+            pmap.switchuvm(pgdir);
+            assert_eq!(pmap.va2pa(pgdir, va), None);
+            assert_eq!(state(&pmap, &[]), before);
+        }
+        pmap.check_page_free_list();
+    }
+}
+
+/// A root entry that is a large page, and global: the directory in use has it too. What the processor
+/// finds there after the flush stays for good, in every address space.
+fn large_pages_of_the_root_change_at_once<L: MemLayout, F: Format + Mmu>() {
+    let root_has_leaves = F::LEAF_LEVELS >> F::ROOT & 1 != 0;
+    if !root_has_leaves {
+        return;
+    }
+    let (mut pmap, pgdir) = with_space::<L, F>();
+    let (kern_pgdir, va) = (pmap.kern_pgdir(), VirtAddr::new(L::UENVS));
+    let (large, part) = (F::page_size(F::ROOT), F::page_size(F::ROOT - 1));
+    // Through any part of it, so that RAM is seen: it begins there, or a little further up.
+    let seen = va + layout::round_down(L::PHYS_BASE, PGSIZE) % large;
+    let pa = PhysAddr::new(layout::round_down(L::PHYS_BASE, large));
+    let global = |perm: Perm| perm | Perm::G;
+    pmap.prune(kern_pgdir, va);
+    let map = |pmap: &mut Sim<L, F>, perm| {
+        pmap.map_range(kern_pgdir, va, large, pa, global(perm), Largest).unwrap();
+    };
+    let can = |pmap: &mut Sim<L, F>| {
+        [pmap.machine.probe_load(seen).is_ok(), pmap.machine.probe_store(seen, 0).is_ok()]
+    };
+    let everywhere = |pmap: &mut Sim<L, F>, what: &str, expected: [bool; 2]| {
+        for next in [kern_pgdir, pgdir] {
+            assert_eq!(can(pmap), expected, "{}: {what}", F::NAME);
+            pmap.switchuvm(next);
+        }
+        assert_eq!(can(pmap), expected, "{}: {what}", F::NAME);
+    };
+    map(&mut pmap, Perm::KRW);
+    everywhere(&mut pmap, "mapped", [true, true]);
+    let flush = pmap.protect_range(kern_pgdir, va, large, global(Perm::KR)).unwrap();
+    flush.flush(&mut pmap.machine);
+    everywhere(&mut pmap, "protected", [true, false]);
+
+    // Split, and one part changed: each of them.
+    let first = VirtAddr::new(layout::round_down(seen.as_u64(), part));
+    let flush = pmap.protect_range(kern_pgdir, first, part, global(Perm::KRW)).unwrap();
+    flush.flush(&mut pmap.machine);
+    everywhere(&mut pmap, "split", [true, true]);
+    let flush = pmap.protect_range(kern_pgdir, va, large, global(Perm::KRW)).unwrap();
+    flush.flush(&mut pmap.machine);
+    let nfree = pmap.pages.nfree();
+    let merged = pmap.merge(kern_pgdir, va, F::ROOT).unwrap().flush(&mut pmap.machine);
+    assert_eq!((merged.free(&mut pmap.pages), pmap.pages.nfree()), (1, nfree + 1), "{}", F::NAME);
+    everywhere(&mut pmap, "merged", [true, true]);
+
+    let removal = pmap.unmap_range(kern_pgdir, va, large).unwrap();
+    assert_eq!(removal.flush(&mut pmap.machine).free(&mut pmap.pages), 0);
+    everywhere(&mut pmap, "unmapped", [false, false]);
     free_space(&mut pmap, pgdir);
-    assert_eq!(pmap.va2pa(kern_pgdir, va), Some(pa), "the kernel's tables stay");
     pmap.check_page_free_list();
 }
 
