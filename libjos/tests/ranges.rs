@@ -471,6 +471,40 @@ fn new_tables_map_what_they_should_and_nothing_else<L: MemLayout, F: Format + Mm
     }
 }
 
+/// What `pages` describes begins in the middle of a run of small pages, or of one large page.
+#[test]
+#[cfg_attr(miri, ignore = "nothing here is unsafe")]
+fn a_run_that_begins_below_ram_is_released_as_it_was_counted() {
+    begins_below_ram::<JosSv39, Sv39>(JosSv39::PHYS_BASE - PGSIZE, 2 * PGSIZE);
+    begins_below_ram::<JosSv48, Sv48>(JosSv48::PHYS_BASE - 40 * PGSIZE, 41 * PGSIZE);
+    // It ends behind what `pages` describes, too.
+    begins_below_ram::<JosSv48, Sv48>(0, Sv48::page_size(Sv48::ROOT));
+}
+
+/// Maps and unmaps `size` bytes from `pa` on.
+fn begins_below_ram<L: MemLayout, F: Format + Mmu>(pa: u64, size: u64) {
+    let mut pmap = booted::<L, F>();
+    let (pgdir, va, pa) = (pmap.uvmcreate().unwrap(), VirtAddr::new(size), PhysAddr::new(pa));
+    if F::page_size(F::ROOT) == size {
+        // Free pages cannot be mapped, and no table is needed.
+        for frame in take_all(&mut pmap) {
+            pmap.pages.page_incref(frame).unwrap();
+        }
+    }
+    let refs = |pmap: &Sim<L, F>| state(pmap).2;
+    let before = refs(&pmap);
+    pmap.map_range(pgdir, va, size, pa, Perm::UR, Largest).unwrap();
+    let inside = (pa + size - PhysAddr::new(L::PHYS_BASE)) / PGSIZE;
+    let mapped = refs(&pmap);
+    for (i, (before, mapped)) in before.iter().zip(&mapped).enumerate().take(inside as usize) {
+        assert_eq!(*mapped, before + 1, "page {i} of RAM");
+    }
+    let removal = pmap.unmap_range(pgdir, va, size).unwrap();
+    assert_eq!(removal.flush(&mut pmap.machine).free(&mut pmap.pages), 0);
+    pmap.prune(pgdir, va);
+    assert_eq!(refs(&pmap), before);
+}
+
 /// Though on i386 the one's entry and a page more make the other's.
 fn the_first_frame_does_not_follow_the_last<L: MemLayout, F: Format + Mmu>() {
     let mut pmap = booted::<L, F>();

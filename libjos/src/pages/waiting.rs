@@ -5,7 +5,7 @@
 //! mostly mapped in one go), so all of this works on runs of neighbours. What a run needs is
 //! written at its ends: the last frame leads to the first, and the first to the run before.
 
-use layout::PGSIZE;
+use layout::{PGSHIFT, PGSIZE};
 
 use super::{Frame, PageAllocator, PageError, PageInfo, Pages, leading, link_upwards, refusal};
 use crate::addr::PhysAddr;
@@ -71,9 +71,10 @@ pub(crate) struct Releases<'a> {
     /// Not the array in it: who makes the calls may call the machine in between.
     pages: &'a mut Pages,
     waiting: FreeFrames,
-    /// The pages gathered: page numbers from `base` on, the end exclusive.
-    start: u64,
-    end_exclusive: u64,
+    /// The pages gathered: page numbers from `base` on, the end exclusive. Those below `base` are
+    /// negative.
+    start: i64,
+    end_exclusive: i64,
 }
 
 impl Releases<'_> {
@@ -84,22 +85,23 @@ impl Releases<'_> {
     /// As [`page_decref`](super::PageAllocator::page_decref), now or when the last one is counted.
     #[inline]
     pub(crate) fn release(&mut self, pa: PhysAddr, count: usize) {
-        // An address below `base` wraps, and lies beyond the end of `pages` then.
-        let number = pa.as_u64().wrapping_sub(self.base.as_u64()) / PGSIZE;
+        // Physical addresses have less than 63 bits.
+        let number = pa.as_u64().wrapping_sub(self.base.as_u64()).cast_signed() >> PGSHIFT;
         if number != self.end_exclusive {
             self.count_gathered();
             self.start = number;
         }
-        // No machine has 2^64 pages.
-        self.end_exclusive = number + count as u64;
+        // No machine has 2^63 pages.
+        self.end_exclusive = number + count as i64;
     }
 
     /// Counts what was gathered.
     fn count_gathered(&mut self) {
         let infos = self.pages.array_mut();
-        let npages = infos.len() as u64;
-        let mut at = self.start.min(npages) as usize;
-        let end = self.end_exclusive.min(npages) as usize;
+        // What `pages` describes may begin or end in the middle of them.
+        let npages = infos.len() as i64;
+        let mut at = self.start.clamp(0, npages) as usize;
+        let end = self.end_exclusive.clamp(0, npages) as usize;
         while at < end {
             let run = &mut infos[at..end];
             let without_use = leading(run, ONE_USE);
