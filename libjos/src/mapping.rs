@@ -7,9 +7,9 @@
 use layout::MemLayout;
 
 use crate::addr::{PhysAddr, VirtAddr};
-use crate::format::{Entry, Format, Geometry, Perm};
+use crate::format::{Entry, Format, Geometry, Leaf, Perm};
 use crate::machine::Machine;
-use crate::pages::{Frame, PageAllocator};
+use crate::pages::{Frame, PageAllocator, PageError};
 use crate::pgdir::{MapError, Pte, Stop, WordOf};
 use crate::pmap::Pmap;
 use crate::word::Word;
@@ -21,9 +21,9 @@ impl<M: Machine> Pmap<M> {
     ///
     /// # Errors
     ///
-    /// [`MapError::NoMemory`], [`MapError::LargePage`], [`MapError::NonCanonical`], and
-    /// [`MapError::Page`] where `frame` is free or its `pp_ref` would overflow. Nothing has
-    /// changed then.
+    /// [`MapError::NoMemory`], [`MapError::LargePage`], [`MapError::NonCanonical`],
+    /// [`MapError::Uvpt`], and [`MapError::Page`] where `frame` is free or its `pp_ref` would
+    /// overflow. Nothing has changed then.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn page_insert(
         &mut self,
@@ -58,6 +58,10 @@ impl<M: Machine> Pmap<M> {
         va: VirtAddr,
         perm: Perm,
     ) -> Result<(), MapError> {
+        let pa = self.pages.page2pa(frame);
+        if !Self::is_counted(va) && self.pages.info(frame).is_free() {
+            return Err(PageError::Free { pa }.into());
+        }
         let pte = match self.pgdir_walk(pgdir, va, true) {
             Ok(Some(pte)) => pte,
             Ok(None) => unreachable!("pgdir_walk makes the table that it is asked to make"),
@@ -69,7 +73,11 @@ impl<M: Machine> Pmap<M> {
             }
         };
         let old = M::Format::decode(0, self.machine.load(pte.pa));
-        self.machine.store(pte.pa, M::Format::leaf(0, self.pages.page2pa(frame), perm));
+        let new = match old {
+            Entry::Leaf(leaf) if leaf.pa == pa => M::Format::encode(0, &Leaf { perm, ..leaf }),
+            _ => M::Format::leaf(0, pa, perm),
+        };
+        self.machine.store(pte.pa, new);
         self.drop_page(pgdir, va, old);
         Ok(())
     }
@@ -92,7 +100,8 @@ impl<M: Machine> Pmap<M> {
     ///
     /// # Errors
     ///
-    /// [`MapError::LargePage`] and [`MapError::NonCanonical`]; nothing has changed then.
+    /// [`MapError::LargePage`], [`MapError::NonCanonical`] and [`MapError::Uvpt`]; nothing has
+    /// changed then.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn page_remove(&mut self, pgdir: PhysAddr, va: VirtAddr) -> Result<(), MapError> {
         let va = va.page_start();
@@ -111,6 +120,7 @@ impl<M: Machine> Pmap<M> {
     fn remove_otherwise(&mut self, pgdir: PhysAddr, va: VirtAddr) -> Result<(), MapError> {
         match self.walk(pgdir, va) {
             _ if !M::Format::is_canonical(va) => Err(MapError::NonCanonical { va }),
+            _ if Self::is_uvpt(va) => Err(MapError::Uvpt { va }),
             Stop { level: 0, at, .. } => {
                 self.remove_at(pgdir, va, at);
                 Ok(())

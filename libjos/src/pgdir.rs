@@ -6,7 +6,7 @@
 
 use core::fmt;
 
-use layout::PGSIZE;
+use layout::{MemLayout, PGSIZE};
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::format::{Entry, Format, Geometry};
@@ -63,6 +63,12 @@ pub enum MapError {
         /// The address.
         va: VirtAddr,
     },
+    /// This part of the address space is kept for the page tables to show themselves, where the
+    /// format lets them. Nothing else is mapped there, and they change with what they map alone.
+    Uvpt {
+        /// The first such address.
+        va: VirtAddr,
+    },
     /// No entry can hold this physical address, or that of a page behind it in the range.
     BeyondPhysical {
         /// The physical address asked for.
@@ -84,6 +90,9 @@ impl fmt::Display for MapError {
             Self::NotUniform { va } => write!(f, "the pages around {va} make no large page"),
             Self::Misaligned { va } => write!(f, "the range at {va} is not of whole pages"),
             Self::NonCanonical { va } => write!(f, "{va} is not a canonical address"),
+            Self::Uvpt { va } => {
+                write!(f, "{va} is UVPT's, for page tables alone; change what they map instead")
+            }
             Self::BeyondPhysical { pa } => {
                 write!(f, "the range at physical address {pa} ends where no entry can lead")
             }
@@ -165,7 +174,7 @@ impl<M: Machine> Pmap<M> {
     /// # Errors
     ///
     /// [`MapError::NoMemory`], and then no table was made; [`MapError::LargePage`];
-    /// [`MapError::NonCanonical`].
+    /// [`MapError::NonCanonical`]; [`MapError::Uvpt`] if `create` says so.
     #[cfg_attr(debug_assertions, inline(never))]
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn pgdir_walk(
@@ -194,6 +203,8 @@ impl<M: Machine> Pmap<M> {
         let Stop { level, at, entry } = self.walk(pgdir, va);
         if !M::Format::is_canonical(va) {
             Err(MapError::NonCanonical { va })
+        } else if create && Self::is_uvpt(va) {
+            Err(MapError::Uvpt { va })
         } else if level == 0 {
             Ok(Some(at))
         } else if let Entry::Leaf(_) = entry {
@@ -240,9 +251,17 @@ impl<M: Machine> Pmap<M> {
     }
 
     /// Frees the page tables on the way to `va` that map nothing any more, from the last level
-    /// up. The page directory itself stays.
+    /// up. The page directory itself stays, and so does what UVPT shows.
     pub fn prune(&mut self, pgdir: PhysAddr, va: VirtAddr) {
-        self.prune_below(M::Format::ROOT, pgdir, va);
+        if !Self::is_uvpt(va) {
+            self.prune_below(M::Format::ROOT, pgdir, va);
+        }
+    }
+
+    /// Whether the root entry that maps `va` is UVPT's. There is one in each directory, its own.
+    pub(crate) fn is_uvpt(va: VirtAddr) -> bool {
+        let root_index = |va| M::Format::index(M::Format::ROOT, va);
+        root_index(va) == root_index(VirtAddr::new(M::Layout::UVPT))
     }
 
     /// Prunes below the table of `level`, and tells whether that table is empty then.

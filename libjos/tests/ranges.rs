@@ -9,7 +9,7 @@ use libjos::format::{Format, Geometry, Perm};
 use libjos::i386::I386;
 use libjos::machine::Machine;
 use libjos::mappings::{Mapping, leaves, runs, steps};
-use libjos::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator};
+use libjos::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageError};
 use libjos::pgdir::MapError;
 use libjos::pmap::{Pmap, mem_init};
 use libjos::range::PageSizes::{Largest, Smallest};
@@ -74,10 +74,13 @@ on_every_format! {
     a_failed_map_changes_nothing
     a_map_takes_as_many_free_pages_as_it_needs_tables
     protection_keeps_marks_and_finds_holes
+    a_page_that_is_mapped_again_keeps_its_marks
+    a_free_page_is_mapped_nowhere
     frames_wait_for_the_flush
     pages_of_ram_are_counted_one_by_one
     a_large_page_up_to_the_end_of_the_lower_half
     bad_ranges_are_refused
+    uvpt_changes_with_what_it_shows_alone
     tables_below_others_are_counted_before
     the_first_frame_does_not_follow_the_last
 }
@@ -301,6 +304,39 @@ fn protection_keeps_marks_and_finds_holes<L: MemLayout, F: Format + Mmu>() {
     assert_eq!(state(&pmap), before);
 }
 
+/// The same frame with other permissions; another frame is one that nobody has used.
+fn a_page_that_is_mapped_again_keeps_its_marks<L: MemLayout, F: Format + Mmu>() {
+    let mut pmap = booted::<L, F>();
+    let (pgdir, va) = (pmap.kern_pgdir(), VirtAddr::new(L::UTEXT));
+    let frames = [(); 2].map(|()| pmap.page_alloc(ALLOC_ZERO).unwrap());
+    let leaf =
+        |pmap: &Sim<L, F>| match steps::<F, _>(&pmap.machine, pgdir, va).last().unwrap().entry {
+            libjos::format::Entry::Leaf(leaf) => leaf,
+            entry => panic!("{entry:?}"),
+        };
+    pmap.page_insert(pgdir, frames[0], va, Perm::KRW).unwrap();
+    pmap.machine.probe_store(va, 7).unwrap();
+    pmap.page_insert(pgdir, frames[0], va, Perm::KR).unwrap();
+    let again = leaf(&pmap);
+    assert_eq!((again.perm, again.accessed, again.dirty), (F::effective(Perm::KR), true, true));
+    pmap.page_insert(pgdir, frames[1], va, Perm::KR).unwrap();
+    let fresh = F::decode(0, F::leaf(0, pmap.pages.page2pa(frames[1]), Perm::KR));
+    assert_eq!(libjos::format::Entry::Leaf(leaf(&pmap)), fresh);
+}
+
+/// Above UTOP too, where nothing is counted.
+fn a_free_page_is_mapped_nowhere<L: MemLayout, F: Format + Mmu>() {
+    let mut pmap = booted::<L, F>();
+    let (pgdir, frame) = (pmap.kern_pgdir(), pmap.pages.page_free_list().next().unwrap());
+    let error = PageError::Free { pa: pmap.pages.page2pa(frame) };
+    let before = state(&pmap);
+    for va in [0, L::MMIOBASE].map(VirtAddr::new) {
+        assert_eq!(pmap.page_insert(pgdir, frame, va, Perm::KR), Err(MapError::Page(error)));
+        assert_eq!(pmap.va2pa(pgdir, va), None);
+    }
+    assert_eq!(state(&pmap), before);
+}
+
 fn frames_wait_for_the_flush<L: MemLayout, F: Format + Mmu>() {
     let mut pmap = booted::<L, F>();
     let pgdir = pmap.kern_pgdir();
@@ -349,7 +385,7 @@ fn pages_of_ram_are_counted_one_by_one<L: MemLayout, F: Format + Mmu>() {
     // A free page among them: none is counted.
     let before = state(&pmap);
     let error = pmap.map_range(pgdir, va, 4 * PGSIZE, pa, Perm::UR, Largest).unwrap_err();
-    assert_eq!(error, MapError::Page(libjos::pages::PageError::Free { pa }));
+    assert_eq!(error, MapError::Page(PageError::Free { pa }));
     assert_eq!(state(&pmap), before);
 }
 
@@ -411,6 +447,49 @@ fn bad_ranges_are_refused<L: MemLayout, F: Format + Mmu>() {
     let misaligned = pmap.map_range(pgdir, va, PGSIZE, pa + 8, Perm::UR, Largest);
     assert_eq!(misaligned, Err(MapError::Misaligned { va }));
     assert_eq!(state(&pmap), before);
+}
+
+/// There a mapping would be an entry of a table, and its count nobody's.
+fn uvpt_changes_with_what_it_shows_alone<L: MemLayout, F: Format + Mmu>() {
+    let mut pmap = booted::<L, F>();
+    let pgdir = pmap.uvmcreate().unwrap();
+    pmap.uvmalloc(pgdir, 0, PGSIZE, Perm::W).unwrap();
+    let (frame, user) = (pmap.page_alloc(ALLOC_ZERO).unwrap(), pmap.va2pa(pgdir, VirtAddr::new(0)));
+    let pa = pmap.pages.page2pa(frame);
+    let (uvpt, below) = (VirtAddr::new(L::UVPT), VirtAddr::new(L::UVPT - PGSIZE));
+    let before = state(&pmap);
+    for va in [uvpt, uvpt + 2 * PGSIZE, VirtAddr::new(L::ULIM - PGSIZE)] {
+        for pgdir in [pgdir, pmap.kern_pgdir()] {
+            let error = MapError::Uvpt { va };
+            assert_eq!(pmap.page_insert(pgdir, frame, va, Perm::UR), Err(error));
+            assert_eq!(pmap.page_remove(pgdir, va), Err(error));
+            assert_eq!(pmap.pgdir_walk(pgdir, va, true), Err(error));
+            for level in 0..F::LEVELS {
+                assert_eq!(pmap.merge(pgdir, va, level).unwrap_err(), error);
+            }
+            pmap.prune(pgdir, va);
+        }
+    }
+    // With a part of UVPT in the range, the error names where it begins.
+    for (va, size, first) in [
+        (uvpt, PGSIZE, uvpt),
+        (below, 2 * PGSIZE, uvpt),
+        (below, L::PTSIZE + 2 * PGSIZE, uvpt),
+        (uvpt + (L::PTSIZE - PGSIZE), 2 * PGSIZE, uvpt + (L::PTSIZE - PGSIZE)),
+    ] {
+        let error = MapError::Uvpt { va: first };
+        assert_eq!(pmap.map_range(pgdir, va, size, pa, Perm::UR, Largest), Err(error));
+        assert_eq!(pmap.unmap_range(pgdir, va, size).unwrap_err(), error);
+        assert_eq!(pmap.protect_range(pgdir, va, size, Perm::UR).unwrap_err(), error);
+    }
+    for va in [below, uvpt + L::PTSIZE] {
+        let _ = pmap.unmap_range(pgdir, va, PGSIZE).unwrap().flush(&mut pmap.machine);
+    }
+    assert_eq!(state(&pmap), before);
+    assert_eq!(pmap.va2pa(pgdir, VirtAddr::new(0)), user);
+    pmap.pages.page_free(frame);
+    pmap.uvmfree(pgdir).flush(&mut pmap.machine).free(&mut pmap.pages);
+    pmap.check_page_free_list();
 }
 
 /// The tables that a range needs below one that is there: with one too few, nothing is mapped.

@@ -39,11 +39,6 @@ pub enum CommandError<'w> {
         /// The address.
         va: VirtAddr,
     },
-    /// The address shows page tables, which are changed where they are.
-    PageTables {
-        /// The address.
-        va: VirtAddr,
-    },
     /// No page of RAM is there.
     NoPage {
         /// The address.
@@ -109,9 +104,6 @@ impl fmt::Display for CommandError<'_> {
             }
             Self::KernelPart { va } => {
                 write!(f, "{va} is the kernel's (UTOP and above); with -f, at your own risk")
-            }
-            Self::PageTables { va } => {
-                write!(f, "{va} shows a page table; change what the table maps instead")
             }
             Self::NoPage { pa } => write!(f, "{pa} is in no page of RAM that `pages` describes"),
             Self::NotHeld { pa } => {

@@ -1,7 +1,7 @@
 //! `alloc`, `free`, `insert`, `remove`, `setperm`, `checks`: playing with pages, and whether all is
 //! well. Without `-f` none of them can break the kernel.
 
-use layout::{Content, MemLayout};
+use layout::MemLayout;
 
 use super::{Arguments, CommandError, Session};
 use crate::addr::VirtAddr;
@@ -192,9 +192,9 @@ impl<M: Machine> Session<'_, M> {
         va: VirtAddr,
         force: bool,
     ) -> Result<(), CommandError<'w>> {
-        let content = layout::region_of::<L>(va.as_u64()).map(|region| region.content);
-        if content == Some(Content::PageTables) {
-            Err(CommandError::PageTables { va })
+        let is_uvpt = (L::UVPT..L::ULIM).contains(&va.as_u64());
+        if is_uvpt {
+            Err(MapError::Uvpt { va }.into())
         } else if va.as_u64() >= L::UTOP && !force {
             Err(CommandError::KernelPart { va })
         } else {

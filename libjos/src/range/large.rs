@@ -18,7 +18,7 @@ impl<M: Machine> Pmap<M> {
     ///
     /// # Errors
     ///
-    /// [`MapError::NonCanonical`], and [`MapError::NotUniform`] where the pages do not make one,
+    /// [`MapError::NonCanonical`], [`MapError::Uvpt`], and [`MapError::NotUniform`] where the pages do not make one,
     /// or the processor, or the format, has none of that size. Nothing has changed then.
     pub fn merge(
         &mut self,
@@ -28,6 +28,9 @@ impl<M: Machine> Pmap<M> {
     ) -> Result<Removal, MapError> {
         if !M::Format::is_canonical(va) {
             return Err(MapError::NonCanonical { va });
+        }
+        if Self::is_uvpt(va) {
+            return Err(MapError::Uvpt { va });
         }
         let failed = MapError::NotUniform { va };
         let mut steps = crate::mappings::steps::<M::Format, M>(&self.machine, pgdir, va);

@@ -97,10 +97,11 @@ impl<M: Machine> Pmap<M> {
     ///
     /// # Errors
     ///
-    /// [`MapError::Misaligned`], [`MapError::NonCanonical`], [`MapError::BeyondPhysical`],
-    /// [`MapError::AlreadyMapped`] or [`MapError::LargePage`] for the first page that is in the
-    /// way, according to its size, [`MapError::NoMemory`], and [`MapError::Page`] where a page is
-    /// free or its `pp_ref` would overflow. Nothing has changed then.
+    /// [`MapError::Misaligned`], [`MapError::NonCanonical`], [`MapError::Uvpt`],
+    /// [`MapError::BeyondPhysical`], [`MapError::AlreadyMapped`] or [`MapError::LargePage`] for the
+    /// first page that is in the way, according to its size, [`MapError::NoMemory`], and, below
+    /// UTOP, [`MapError::Page`] where a page is free or its `pp_ref` would overflow. Nothing has
+    /// changed then.
     pub fn map_range(
         &mut self,
         pgdir: PhysAddr,
@@ -136,8 +137,8 @@ impl<M: Machine> Pmap<M> {
     ///
     /// # Errors
     ///
-    /// [`MapError::Misaligned`], [`MapError::NonCanonical`], and [`MapError::NoMemory`] for the
-    /// split of a large page. Nothing has changed then.
+    /// [`MapError::Misaligned`], [`MapError::NonCanonical`], [`MapError::Uvpt`], and
+    /// [`MapError::NoMemory`] for the split of a large page. Nothing has changed then.
     pub fn unmap_range(
         &mut self,
         pgdir: PhysAddr,
@@ -168,14 +169,15 @@ impl<M: Machine> Pmap<M> {
     }
 
     /// Gives all pages of `[va, va + size)` the permissions `perm`, splitting large pages at its
-    /// ends. Accessed and dirty bits stay. What comes back must be flushed. (In the kernel's half,
-    /// use `kern_pgdir`: see [`range`](self).)
+    /// ends. Accessed and dirty bits stay. A page that another address space may have too, by
+    /// [`uvmcow`](Self::uvmcow), becomes copy-on-write where `perm` says W. What comes back must be
+    /// flushed. (In the kernel's half, use `kern_pgdir`: see [`range`](self).)
     ///
     /// # Errors
     ///
-    /// [`MapError::Misaligned`], [`MapError::NonCanonical`], [`MapError::NotMapped`] where there
-    /// is a hole in the range, and [`MapError::NoMemory`] for the split of a large page. Nothing
-    /// has changed then.
+    /// [`MapError::Misaligned`], [`MapError::NonCanonical`], [`MapError::Uvpt`],
+    /// [`MapError::NotMapped`] where there is a hole in the range, and [`MapError::NoMemory`] for
+    /// the split of a large page. Nothing has changed then.
     pub fn protect_range(
         &mut self,
         pgdir: PhysAddr,
@@ -193,7 +195,7 @@ impl<M: Machine> Pmap<M> {
         Ok(flush)
     }
 
-    /// Whole pages, all of them addresses that the format has, in one half.
+    /// Whole pages, all of them addresses that the format has, in one half, and none of UVPT.
     fn check_range(va: VirtAddr, size: u64) -> Result<(), MapError> {
         if !va.is_aligned(PGSIZE) || !size.is_multiple_of(PGSIZE) {
             return Err(MapError::Misaligned { va });
@@ -205,11 +207,14 @@ impl<M: Machine> Pmap<M> {
         let one_half = lower(va.as_u64()) == lower(last);
         let canonical = M::Format::is_canonical(va) && M::Format::is_canonical(VirtAddr::new(last));
         // Without halves the boundary is an address like any other.
-        if canonical && (one_half || M::Layout::LOWER_END == M::Layout::UPPER_START) {
-            Ok(())
-        } else {
-            Err(MapError::NonCanonical { va })
+        if !canonical || !one_half && M::Layout::LOWER_END < M::Layout::UPPER_START {
+            return Err(MapError::NonCanonical { va });
         }
+        let uvpt = M::Layout::UVPT;
+        if last >= uvpt && va.as_u64() < uvpt + M::Layout::PTSIZE {
+            return Err(MapError::Uvpt { va: va.max(VirtAddr::new(uvpt)) });
+        }
+        Ok(())
     }
 
     /// There is no hole in the range.

@@ -116,7 +116,7 @@ impl Input<'_> {
         if self.bytes.arbitrary()? {
             return Ok(self.span.place);
         }
-        Ok(match self.bytes.int_in_range(0..=7)? {
+        Ok(match self.bytes.int_in_range(0..=8)? {
             0 => Place::Low(self.bytes.int_in_range(-2..=3)?),
             1 => Place::Large(self.bytes.int_in_range(1..=3)?),
             2 => Place::Far(self.bytes.int_in_range(-2..=1)?),
@@ -124,7 +124,8 @@ impl Input<'_> {
             4 => Place::Mmio(self.bytes.int_in_range(0..=3)?),
             5 => Place::Mmio(self.bytes.int_in_range(510..=513)?),
             6 => Place::Beyond(self.bytes.int_in_range(0..=1)?),
-            _ => Place::Start(self.bytes.int_in_range(0..=5)?),
+            7 => Place::Start(self.bytes.int_in_range(0..=5)?),
+            _ => Place::Uvpt(self.bytes.int_in_range(0..=2)?),
         })
     }
 

@@ -73,6 +73,11 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         va <= L::VA_LAST && (va < L::LOWER_END || va >= L::UPPER_START)
     }
 
+    /// Whether `va` lies where page tables are shown, which the model leaves out.
+    pub(crate) fn is_uvpt(va: u64) -> bool {
+        (L::UVPT..L::ULIM).contains(&va)
+    }
+
     fn is_free(&self, pfn: u64) -> bool {
         self.pool.contains(&pfn)
             && !self.in_use.contains_key(&pfn)
@@ -208,6 +213,9 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         if !Self::is_canonical(va) {
             return Err(MapError::NonCanonical { va: at });
         }
+        if Self::is_uvpt(va) && create {
+            return Err(MapError::Uvpt { va: at });
+        }
         if let Some((_, level @ 1.., _)) = self.leaf(space, va) {
             return Err(MapError::LargePage { va: at, size: page_size::<F>(level) });
         }
@@ -232,11 +240,14 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         let at = va / PGSIZE * PGSIZE;
         let (half, va) = (Self::half(space, at), VirtAddr::new(at));
         let pa = pfn * PGSIZE;
-        if at < L::LOWER_END && self.is_free(pfn) {
+        if self.is_free(pfn) {
             return Err(PageError::Free { pa: PhysAddr::new(pa) }.into());
         }
         if !Self::is_canonical(at) {
             return Err(MapError::NonCanonical { va });
+        }
+        if Self::is_uvpt(at) {
+            return Err(MapError::Uvpt { va });
         }
         if let Some((_, level @ 1.., _)) = self.leaf(space, at) {
             return Err(MapError::LargePage { va, size: page_size::<F>(level) });
@@ -247,7 +258,14 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         }
         self.add_tables(space, &tables);
         let old = self.spaces[half].leaves.remove(&at);
-        self.put(space, at, 0, Self::fresh(pa, perm));
+        let mut new = Self::fresh(pa, perm);
+        if let Some((_, old)) = old
+            && old.pa == new.pa
+        {
+            new.accessed |= old.accessed;
+            new.dirty |= old.dirty;
+        }
+        self.put(space, at, 0, new);
         // What was there goes last: it may be the same frame.
         if let Some(old) = old {
             let new = self.spaces[half].leaves.insert(at, old);
@@ -262,6 +280,9 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         let va = VirtAddr::new(at);
         if !Self::is_canonical(at) {
             return Err(MapError::NonCanonical { va });
+        }
+        if Self::is_uvpt(at) {
+            return Err(MapError::Uvpt { va });
         }
         if let Some((_, level @ 1.., _)) = self.leaf(space, at) {
             return Err(MapError::LargePage { va, size: page_size::<F>(level) });

@@ -26,6 +26,8 @@ pub(crate) enum Place {
     Beyond(u64),
     /// At the very start.
     Start(u64),
+    /// Where page tables are shown.
+    Uvpt(u64),
 }
 
 impl Place {
@@ -41,6 +43,7 @@ impl Place {
             Self::Beyond(n) if !L::HALVES => L::VA_LAST + 1 + n * PGSIZE,
             Self::Beyond(n) => L::LOWER_END + n * PGSIZE,
             Self::Start(n) => n * PGSIZE,
+            Self::Uvpt(n) => L::UVPT + n * PGSIZE,
         }
     }
 }

@@ -27,7 +27,13 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         let last = at.checked_add(size.max(1) - 1).filter(|last| Self::is_canonical(*last));
         let in_one_half = |last: u64| (at < L::LOWER_END) == (last < L::LOWER_END);
         match last {
-            Some(last) if Self::is_canonical(at) && (!L::HALVES || in_one_half(last)) => Ok(()),
+            Some(last) if Self::is_canonical(at) && (!L::HALVES || in_one_half(last)) => {
+                let first = at.max(L::UVPT);
+                if first <= last && first < L::ULIM {
+                    return Err(MapError::Uvpt { va: VirtAddr::new(first) });
+                }
+                Ok(())
+            }
             _ => Err(MapError::NonCanonical { va: bad }),
         }
     }
@@ -200,6 +206,9 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         let bad = VirtAddr::new(va);
         if !Self::is_canonical(va) {
             return Err(MapError::NonCanonical { va: bad });
+        }
+        if Self::is_uvpt(va) {
+            return Err(MapError::Uvpt { va: bad });
         }
         let failed = Err(MapError::NotUniform { va: bad });
         if level == 0 || self.leaf_levels & 1 << level == 0 {

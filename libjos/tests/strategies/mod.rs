@@ -16,6 +16,7 @@ fn place() -> impl Strategy<Value = Place> {
         3 => prop_oneof![0_u64..4, 510_u64..514].prop_map(Place::Mmio),
         1 => (0_u64..2).prop_map(Place::Beyond),
         3 => (0_u64..6).prop_map(Place::Start),
+        1 => (0_u64..3).prop_map(Place::Uvpt),
     ]
 }
 
