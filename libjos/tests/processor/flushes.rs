@@ -148,6 +148,26 @@ fn large_pages_in_uvpt<L: MemLayout, F: Format + Mmu>() {
     assert_eq!(first_word::<F>(seen), F::Word::ZERO, "{}", F::NAME);
 }
 
+/// Nor is one that is split: if the kernel's directory has it, but another one is in use, that one
+/// must have the table before the flush. The small page that is flushed then is another one.
+#[test]
+#[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
+fn a_large_page_of_the_root_that_is_split_in_uvpt() {
+    let (mut pmap, _) = booted::<Jos32, I386>();
+    let (kern_pgdir, va) = (pmap.kern_pgdir(), VirtAddr::new(Jos32::UENVS));
+    let (large, pa) = (I386::page_size(1), PhysAddr::new(I386::page_size(1)));
+    pmap.machine.store(pa, 42_u64);
+    pmap.prune(kern_pgdir, va);
+    pmap.map_range(kern_pgdir, va, large, pa, Perm::UR, Largest).unwrap();
+    let uvpt = in_uvpt::<Jos32, I386>(va);
+    assert_eq!(pmap.machine.user_load(uvpt), Ok(42));
+    let removal = pmap.unmap_range(kern_pgdir, va + PGSIZE, PGSIZE).unwrap();
+    removal.flush(&mut pmap.machine).free(&mut pmap.pages);
+    let seen = pmap.machine.user_load(uvpt).unwrap();
+    let (first, next) = (seen as u32, (seen >> 32) as u32);
+    assert_eq!((first & !0x60, next), (I386::leaf(0, pa, Perm::UR), 0), "the page is seen still");
+}
+
 /// A few small pages are flushed and no others, in both halves: here the entries of all are gone,
 /// and the processor is told of one.
 fn small_pages<L: MemLayout, F: Format + Mmu>() {
