@@ -2,10 +2,15 @@
 //! [`cow_fault`](Pmap::cow_fault) gives the one that writes a copy.
 //!
 //! A page is copy-on-write where its entry says [`Perm::COW`], a bit that the processor leaves to
-//! software, and nowhere else. So it cannot be mistaken for a page that is read-only for good:
-//! those are shared as they are and stay read-only. Neither `pp_ref` nor where the page lies has a
-//! say in that; `pp_ref` only tells whether a copy is needed. COW and W exclude each other: a page
-//! gets W back through `cow_fault` alone.
+//! software, and nowhere else. So it cannot be mistaken for one that is not to be written: that is
+//! shared and stays read-only. Neither `pp_ref` nor where the page lies has a say in that; `pp_ref`
+//! only tells whether a copy is needed.
+//!
+//! What is read-only may be made writable later, by [`protect_range`](Pmap::protect_range), and then
+//! two spaces must not write to one page. So what was shared says it, copy-on-write or not: the
+//! latter by [`Perm::PRIVATE`]. Of W, COW and PRIVATE a page has one at most. `protect_range` changes
+//! COW to PRIVATE where W is not asked for, and back where it is; `cow_fault` alone gives W. (Who
+//! maps a page anew says what it is from then on.)
 
 use layout::{MemLayout, PGSIZE};
 
@@ -22,7 +27,7 @@ use crate::uvm::{UserPage, UvmError};
 impl<M: Machine> Pmap<M> {
     /// Gives `new` the user memory of `old`, `sz` bytes, without copying it: all that is mapped
     /// there is mapped in `new` too, and where it could be written it becomes copy-on-write in
-    /// both. Holes stay holes; pages that are no RAM, such as a device's, are shared as they are. What
+    /// both. Where it could not, it will be that in either if it is made writable there. Holes stay holes; pages that are no RAM, such as a device's, are shared as they are. What
     /// comes back must be flushed, or `old` goes on writing to what it shares.
     ///
     /// # Errors
@@ -32,8 +37,11 @@ impl<M: Machine> Pmap<M> {
     /// `pp_ref` would overflow. Nothing has changed then.
     pub fn uvmcow(&mut self, old: PhysAddr, new: PhysAddr, sz: u64) -> Result<Flush, UvmError> {
         let end = Self::user_end(sz, M::Layout::UTOP)?;
-        let stays = |pmap: &Self, leaf: &Mapping| !pmap.becomes_cow(leaf);
-        let tables = self.tables_to_duplicate(old, new, end, stays)?;
+        let large_as = |pmap: &Self, leaf: &Mapping| {
+            let perm = if pmap.holds_ram(leaf) { private(leaf.perm) } else { leaf.perm };
+            (!pmap.becomes_cow(leaf)).then_some(perm)
+        };
+        let tables = self.tables_to_duplicate(old, new, end, large_as)?;
         self.check_free(tables, old, end)?;
         let large = |leaf: &Mapping| leaf.largest > PGSIZE && self.becomes_cow(leaf);
         if let Some(leaf) = self.user_leaves(old, end).find(large) {
@@ -41,12 +49,14 @@ impl<M: Machine> Pmap<M> {
         }
         self.check_countable(old, end, |_| true)?;
         let mut flush = Flush::new(self.loaded == Some(old));
-        self.duplicate(old, new, end, stays, |pmap, at, old_at, page| {
+        self.duplicate(old, new, end, large_as, |pmap, at, old_at, page| {
             let UserPage { va, pa, mut perm, .. } = page;
-            if perm.contains(Perm::W) && pmap.is_ram(pa) {
-                perm = (perm - Perm::W) | Perm::COW;
-                pmap.set_perm(old_at, perm);
-                flush.add(va);
+            if pmap.is_ram(pa) {
+                if perm.contains(Perm::W) {
+                    flush.add(va);
+                }
+                perm = private(perm);
+                pmap.set_perm(0, old_at, perm);
             }
             pmap.share_at(at, pa, perm);
         });
@@ -72,7 +82,7 @@ impl<M: Machine> Pmap<M> {
         let frame = self.cow_frame(&page, va)?;
         let perm = (page.perm - Perm::COW) | Perm::W;
         if self.pages.pp_ref(frame) == 1 {
-            self.set_perm(self.walk(pgdir, va).at, perm);
+            self.set_perm(0, self.walk(pgdir, va).at, perm);
             self.tlb_invalidate(pgdir, va);
             return Ok(());
         }
@@ -100,11 +110,20 @@ impl<M: Machine> Pmap<M> {
         leaf.perm.contains(Perm::W) && self.holds_ram(leaf)
     }
 
-    /// Gives the small page whose entry is at `at` the permissions `perm`. Accessed and dirty bits
-    /// stay.
-    fn set_perm(&mut self, at: PhysAddr, perm: Perm) {
-        if let Entry::Leaf(leaf) = M::Format::decode(0, self.machine.load(at)) {
-            self.machine.store(at, M::Format::encode(0, &Leaf { perm, ..leaf }));
+    /// Gives the page of `level`'s size whose entry is at `at` the permissions `perm`. Accessed and
+    /// dirty bits stay.
+    pub(crate) fn set_perm(&mut self, level: u32, at: PhysAddr, perm: Perm) {
+        if let Entry::Leaf(leaf) = M::Format::decode(level, self.machine.load(at)) {
+            self.machine.store(at, M::Format::encode(level, &Leaf { perm, ..leaf }));
         }
+    }
+}
+
+/// `perm` for a page that may be others' too: copy-on-write where it was to be writable.
+pub(crate) fn private(perm: Perm) -> Perm {
+    if perm.intersects(Perm::W | Perm::COW) {
+        (perm - Perm::W - Perm::PRIVATE) | Perm::COW
+    } else {
+        perm | Perm::PRIVATE
     }
 }

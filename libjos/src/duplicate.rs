@@ -15,7 +15,7 @@ use crate::format::{Format, Geometry, Perm};
 use crate::machine::Machine;
 use crate::mappings::{Cursor, Mapping, leaves};
 use crate::pages::{AllocFlags, PageAllocator, PageError};
-use crate::pgdir::MapError;
+use crate::pgdir::{MapError, Stop};
 use crate::pmap::Pmap;
 use crate::range::{Neighbours, PageSizes, Source, Span};
 use crate::uvm::{UserPage, UvmError};
@@ -24,12 +24,12 @@ use crate::uvm::{UserPage, UvmError};
 #[derive(Clone, Copy, Debug)]
 struct Part {
     va: VirtAddr,
-    /// Where the first page lies; of large pages that stay as they are, all.
+    /// Where the first page lies; of large pages that stay large, all.
     pa: PhysAddr,
     size: u64,
-    /// The permissions of the first page; of large pages that stay as they are, of all.
+    /// The permissions of the first page; of large pages that stay large, of all.
     perm: Perm,
-    /// By what pages they are mapped: the largest, where they are large and stay as they are.
+    /// By what pages they are mapped: the largest, where they are large and stay so.
     sizes: PageSizes,
 }
 
@@ -64,18 +64,21 @@ impl<F: Format> Parts<F> {
         Self { cursor, ahead: None, end_exclusive }
     }
 
-    /// The next part. Large pages stay as they are where `stays` says so.
+    /// The next part. Large pages stay large where `large_as` says with what permissions.
     fn next<M: Machine<Format = F>>(
         &mut self,
         pmap: &Pmap<M>,
-        stays: impl Fn(&Pmap<M>, &Mapping) -> bool,
+        large_as: impl Fn(&Pmap<M>, &Mapping) -> Option<Perm>,
     ) -> Option<Part> {
         let mut next_page = || {
             let (_, leaf) = self.cursor.next(&pmap.machine)?;
             let Mapping { va, pa, size, perm, .. } = below(leaf, self.end_exclusive)?;
-            let is_large = leaf.size > PGSIZE && stays(pmap, &leaf);
-            let sizes = if is_large { PageSizes::Largest } else { PageSizes::Smallest };
-            Some(Part { va, pa, size, perm, sizes })
+            let part = Part { va, pa, size, perm, sizes: PageSizes::Smallest };
+            let large = Some(leaf).filter(|leaf| leaf.size > PGSIZE);
+            Some(match large.and_then(|leaf| large_as(pmap, &leaf)) {
+                Some(perm) => Part { perm, sizes: PageSizes::Largest, ..part },
+                None => part,
+            })
         };
         let mut part = self.ahead.take().or_else(&mut next_page)?;
         while let Some(next) = next_page() {
@@ -153,13 +156,13 @@ impl<M: Machine> Pmap<M> {
     /// changed then.
     pub fn uvmcopy(&mut self, old: PhysAddr, new: PhysAddr, sz: u64) -> Result<(), UvmError> {
         let end = Self::user_end(sz, M::Layout::UTOP)?;
-        let stays = |pmap: &Self, leaf: &Mapping| !pmap.holds_ram(leaf);
-        let tables = self.tables_to_duplicate(old, new, end, stays)?;
+        let large_as = |pmap: &Self, leaf: &Mapping| (!pmap.holds_ram(leaf)).then_some(leaf.perm);
+        let tables = self.tables_to_duplicate(old, new, end, large_as)?;
         let pages = self.user_leaves(old, end).flat_map(|leaf| leaf.pages());
         let copies = pages.filter(|pa| self.is_ram(*pa)).count();
         self.check_free(tables + copies, old, end)?;
         self.check_countable(old, end, |pa| !self.is_ram(pa))?;
-        self.duplicate(old, new, end, stays, |pmap, at, _, UserPage { pa, perm, .. }| {
+        self.duplicate(old, new, end, large_as, |pmap, at, _, UserPage { pa, perm, .. }| {
             if pmap.is_ram(pa) {
                 let copy = pmap.counted_page(AllocFlags::empty());
                 pmap.copy_frame(pa, copy);
@@ -187,11 +190,11 @@ impl<M: Machine> Pmap<M> {
         old: PhysAddr,
         new: PhysAddr,
         end: VirtAddr,
-        stays: impl Fn(&Self, &Mapping) -> bool,
+        large_as: impl Fn(&Self, &Mapping) -> Option<Perm>,
     ) -> Result<usize, MapError> {
         let mut parts = Parts::new(old, end);
         let (mut tables, mut last) = (0, None);
-        while let Some(part) = parts.next(self, &stays) {
+        while let Some(part) = parts.next(self, &large_as) {
             tables += self.tables_to_map(M::Format::ROOT, new, part.span(), part.sizes)?;
             // Those that the part before needs too have been counted with it.
             if let Some(last) = last {
@@ -237,19 +240,19 @@ impl<M: Machine> Pmap<M> {
         }
     }
 
-    /// Maps in `new` what `old` maps below `end`: large pages that stay as they are as that, and for
-    /// each other one `map` is called, with where its entry is to be written, where its entry in
+    /// Maps in `new` what `old` maps below `end`: large pages that stay large as that, with the same
+    /// permissions in both, and for each other one `map` is called, with where its entry is to be written, where its entry in
     /// `old` is, and what that says. That all this can be done has been found out.
     pub(crate) fn duplicate(
         &mut self,
         old: PhysAddr,
         new: PhysAddr,
         end: VirtAddr,
-        stays: impl Fn(&Self, &Mapping) -> bool,
+        large_as: impl Fn(&Self, &Mapping) -> Option<Perm>,
         mut map: impl FnMut(&mut Self, PhysAddr, PhysAddr, UserPage),
     ) {
         let (mut parts, root) = (Parts::new(old, end), M::Format::ROOT);
-        while let Some(part) = parts.next(self, &stays) {
+        while let Some(part) = parts.next(self, &large_as) {
             if part.sizes == PageSizes::Smallest {
                 let mut source = OneByOne { pages: SmallPages::new(old, &part), map: &mut map };
                 self.map_in(root, new, part.span(), &mut source, part.sizes);
@@ -259,6 +262,13 @@ impl<M: Machine> Pmap<M> {
                 unreachable!("check_countable has found that it can be counted: {error}");
             }
             self.map_in(root, new, part.span(), &mut Neighbours(part.perm), part.sizes);
+            // In the old space too, though nothing changes for the processor.
+            let mut done = 0;
+            while done < part.size {
+                let Stop { level, at, .. } = self.walk(old, part.va + done);
+                self.set_perm(level, at, part.perm);
+                done += M::Format::page_size(level);
+            }
         }
     }
 

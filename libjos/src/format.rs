@@ -39,6 +39,9 @@ bitflags::bitflags! {
         /// Nothing to the processor: in place of [`Perm::W`], it says that a write is to be given
         /// a copy of the page (JOS's `PTE_COW`). Formats keep it in a bit left to software.
         const COW = 1 << 11;
+        /// Nothing to the processor: the page may be others' too, and not to be written. Where it
+        /// is to be again, that is by [`Perm::COW`]. In a bit left to software, as COW is.
+        const PRIVATE = 1 << 10;
     }
 }
 

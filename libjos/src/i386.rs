@@ -17,6 +17,11 @@ const PS: u32 = 1 << 7;
 const G: u32 = 1 << 8;
 /// Of the bits left to software, the one that JOS takes for PTE_COW.
 const COW: u32 = 1 << 11;
+/// Another one of these.
+const PRIVATE: u32 = 1 << 10;
+
+/// What only leaves say.
+const NOT_IN_TABLES: Perm = Perm::G.union(Perm::COW).union(Perm::PRIVATE);
 
 /// Bits 31:12 of an entry.
 const ADDRESS: u32 = 0xFFFF_F000;
@@ -74,6 +79,9 @@ impl Format for I386 {
         if leaf.perm.contains(Perm::COW) {
             entry |= COW;
         }
+        if leaf.perm.contains(Perm::PRIVATE) {
+            entry |= PRIVATE;
+        }
         entry
     }
 
@@ -86,10 +94,11 @@ impl Format for I386 {
         perm.set(Perm::U, entry & US != 0);
         if level > 0 && entry & PS == 0 {
             let pa = PhysAddr::new(u64::from(entry & ADDRESS));
-            return Entry::Table { pa, allows: perm | Perm::G | Perm::COW };
+            return Entry::Table { pa, allows: perm | NOT_IN_TABLES };
         }
         perm.set(Perm::G, entry & G != 0);
         perm.set(Perm::COW, entry & COW != 0);
+        perm.set(Perm::PRIVATE, entry & PRIVATE != 0);
         let address = if level > 0 { LARGE_ADDRESS } else { ADDRESS };
         Entry::Leaf(Leaf {
             pa: PhysAddr::new(u64::from(entry & address)),

@@ -17,8 +17,10 @@ const U: u64 = 1 << 4;
 const G: u64 = 1 << 5;
 const A: u64 = 1 << 6;
 const D: u64 = 1 << 7;
-/// Of RSW, the bits left to software.
+/// Of RSW, the bits left to software: the lower one.
 const COW: u64 = 1 << 8;
+/// And the upper one.
+const PRIVATE: u64 = 1 << 9;
 
 /// Bits 53:10 hold the physical page number.
 const PPN: u64 = (1 << 54) - (1 << 10);
@@ -39,7 +41,7 @@ const _: () = {
     assert!(12 + Sv39::LEVELS * Sv39::INDEX_BITS == 39);
     assert!(12 + Sv48::LEVELS * Sv48::INDEX_BITS == 48);
     assert!((1 << Sv39::INDEX_BITS) * size_of::<u64>() as u64 == layout::PGSIZE);
-    assert!(PPN & (V | R | W | X | U | G | A | D | COW) == 0);
+    assert!(PPN & (V | R | W | X | U | G | A | D | COW | PRIVATE) == 0);
 };
 
 impl<const N: u32> Format for Sv<N> {
@@ -85,6 +87,9 @@ impl<const N: u32> Format for Sv<N> {
         if leaf.perm.contains(Perm::COW) {
             entry |= COW;
         }
+        if leaf.perm.contains(Perm::PRIVATE) {
+            entry |= PRIVATE;
+        }
         entry
     }
 
@@ -107,6 +112,7 @@ impl<const N: u32> Format for Sv<N> {
         perm.set(Perm::U, entry & U != 0);
         perm.set(Perm::G, entry & G != 0);
         perm.set(Perm::COW, entry & COW != 0);
+        perm.set(Perm::PRIVATE, entry & PRIVATE != 0);
         Entry::Leaf(Leaf { pa, perm, accessed: entry & A != 0, dirty: entry & D != 0 })
     }
 }

@@ -18,7 +18,12 @@ const PS: u64 = 1 << 7;
 const G: u64 = 1 << 8;
 /// Of the bits left to software, the one that JOS takes for PTE_COW.
 const COW: u64 = 1 << 11;
+/// Another one of these.
+const PRIVATE: u64 = 1 << 10;
 const XD: u64 = 1 << 63;
+
+/// What only leaves say.
+const NOT_IN_TABLES: Perm = Perm::G.union(Perm::COW).union(Perm::PRIVATE);
 
 /// Bits 51:12, the most that an entry's address may have.
 const ADDRESS: u64 = (1 << 52) - (1 << 12);
@@ -39,7 +44,7 @@ const _: () = {
     assert!(12 + X86_64::LEVELS * X86_64::INDEX_BITS == 48);
     assert!(12 + La57::LEVELS * La57::INDEX_BITS == 57);
     assert!((1 << X86_64::INDEX_BITS) * size_of::<u64>() as u64 == layout::PGSIZE);
-    assert!(ADDRESS & (P | RW | US | A | D | PS | G | COW | XD) == 0);
+    assert!(ADDRESS & (P | RW | US | A | D | PS | G | COW | PRIVATE | XD) == 0);
 };
 
 impl<const N: u32> Format for LongMode<N> {
@@ -87,6 +92,9 @@ impl<const N: u32> Format for LongMode<N> {
         if leaf.perm.contains(Perm::COW) {
             entry |= COW;
         }
+        if leaf.perm.contains(Perm::PRIVATE) {
+            entry |= PRIVATE;
+        }
         if !leaf.perm.contains(Perm::X) {
             entry |= XD;
         }
@@ -103,10 +111,11 @@ impl<const N: u32> Format for LongMode<N> {
         perm.set(Perm::X, entry & XD == 0);
         let pa = entry & ADDRESS;
         if level > 0 && entry & PS == 0 {
-            return Entry::Table { pa: PhysAddr::new(pa), allows: perm | Perm::G | Perm::COW };
+            return Entry::Table { pa: PhysAddr::new(pa), allows: perm | NOT_IN_TABLES };
         }
         perm.set(Perm::G, entry & G != 0);
         perm.set(Perm::COW, entry & COW != 0);
+        perm.set(Perm::PRIVATE, entry & PRIVATE != 0);
         let pa = if level > 0 { pa & !LARGE_PAT } else { pa };
         Entry::Leaf(Leaf {
             pa: PhysAddr::new(pa),

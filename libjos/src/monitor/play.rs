@@ -5,11 +5,12 @@ use layout::MemLayout;
 
 use super::{Arguments, CommandError, Session};
 use crate::addr::VirtAddr;
-use crate::format::{Entry, Format, Geometry, Perm};
+use crate::format::{Entry, Format, Geometry, Leaf, Perm};
 use crate::machine::Machine;
 use crate::mappings::steps;
 use crate::pages::{ALLOC_ZERO, Frame, PageAllocator, PageInfo};
 use crate::pgdir::MapError;
+use crate::pmap::Pmap;
 
 /// Pages that `alloc` gives out at most.
 const MOST_HELD: usize = 64;
@@ -150,8 +151,10 @@ impl<M: Machine> Session<'_, M> {
         change(Perm::R, permissions)?;
         self.check_changeable::<M::Layout>(va, arguments.force)?;
         let pgdir = self.pgdir();
-        let last = steps::<M::Format, M>(&self.pmap.machine, pgdir, va).last();
-        let old = match last.map(|step| step.entry) {
+        let entry = |pmap: &Pmap<M>| {
+            steps::<M::Format, M>(&pmap.machine, pgdir, va).last().map(|step| step.entry)
+        };
+        let old = match entry(self.pmap) {
             _ if !M::Format::is_canonical(va) => {
                 return Err(MapError::NonCanonical { va }.into());
             }
@@ -167,7 +170,11 @@ impl<M: Machine> Session<'_, M> {
         }
         let flush = self.pmap.protect_range(pgdir, va, layout::PGSIZE, new)?;
         flush.flush(&mut self.pmap.machine);
-        Ok(writeln!(self.out, "{va}: {old} -> {new}")?)
+        // Which may be copy-on-write in place of writable.
+        let Some(Entry::Leaf(Leaf { perm, .. })) = entry(self.pmap) else {
+            return Err(MapError::NotMapped { va }.into());
+        };
+        Ok(writeln!(self.out, "{va}: {old} -> {perm}")?)
     }
 
     /// `checks [-f]`: all of `mem_init`'s checks, in its order. One that fails panics.

@@ -4,6 +4,7 @@ use layout::PGSIZE;
 
 use super::Span;
 use crate::addr::{PhysAddr, VirtAddr};
+use crate::cow;
 use crate::format::{Entry, Format, Geometry, Leaf, Perm};
 use crate::machine::Machine;
 use crate::pages::Pages;
@@ -155,7 +156,7 @@ fn take_pages_away<M: Machine>(
     });
 }
 
-/// Gives them other permissions.
+/// Gives them other permissions; to what may be others' too, [`Perm::COW`] in place of W.
 pub(super) struct Protect<'a> {
     pub(super) perm: Perm,
     pub(super) flush: &'a mut Flush,
@@ -164,7 +165,9 @@ pub(super) struct Protect<'a> {
 impl<M: Machine> Change<M> for Protect<'_> {
     fn make(&mut self, pmap: &mut Pmap<M>, entries: &Entries) {
         for (at, va, leaf) in entries.leaves(&pmap.machine) {
-            let entry = M::Format::encode(entries.level, &Leaf { perm: self.perm, ..leaf });
+            let is_private = (leaf.perm | self.perm).intersects(Perm::COW | Perm::PRIVATE);
+            let perm = if is_private { cow::private(self.perm) } else { self.perm };
+            let entry = M::Format::encode(entries.level, &Leaf { perm, ..leaf });
             pmap.machine.store(at, entry);
             self.flush.add_leaf(entries.level, va);
         }

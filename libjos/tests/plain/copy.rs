@@ -34,6 +34,13 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         if self.ram.contains(&pfn) { Ok(Some(pfn)) } else { no_access }
     }
 
+    /// What a page may be given that another space may have too.
+    pub(super) fn private(perm: Perm) -> Perm {
+        let kept = perm - Perm::W - Perm::COW - Perm::PRIVATE;
+        let asked = perm.contains(Perm::W) || perm.contains(Perm::COW);
+        kept | if asked { Perm::COW } else { Perm::PRIVATE }
+    }
+
     /// Gives the copy-on-write page at `va` to who writes to it; the page that is new, if it takes
     /// a copy.
     pub(crate) fn cow_fault(&mut self, space: usize, va: u64) -> Result<Option<NewPage>, UvmError> {

@@ -193,6 +193,8 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         for at in self.split_at_ends(space, va, size)? {
             let leaves = &mut self.spaces[Self::half(space, at)].leaves;
             let (_, leaf) = leaves.get_mut(&at).expect("the leaf was just listed");
+            let is_private = (leaf.perm | perm).intersects(Perm::COW | Perm::PRIVATE);
+            let perm = if is_private { Self::private(perm) } else { perm };
             let fresh = Self::fresh(0, perm);
             leaf.perm = fresh.perm;
             leaf.accessed |= fresh.accessed;

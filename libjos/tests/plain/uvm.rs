@@ -165,24 +165,26 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
     }
 
     /// How `to` can have what `from` maps below `end`, and the tables that this takes. Large pages
-    /// stay as they are where `stays` says so, and neighbours of them that go on in memory are
+    /// stay large where `large_as` says with what permissions, and neighbours of them that go on in memory are
     /// mapped together.
     fn duplicate(
         &self,
         from: usize,
         to: usize,
         end: u64,
-        stays: impl Fn(&Range<u64>, &Leaf) -> bool,
+        large_as: impl Fn(&Range<u64>, &Leaf) -> Option<Perm>,
     ) -> Result<Duplicate, UvmError> {
         let mut duplicate = Duplicate::default();
         let (mut small, mut large) = (vec![], Vec::<(Range<u64>, Leaf)>::new());
         let leaves = self.leaves_below(from, end);
         for (range, level, leaf) in &leaves {
             self.check_nothing_mapped(to, range.clone())?;
-            if *level == 0 || !stays(range, leaf) {
+            let perm = large_as(range, leaf).filter(|_| *level > 0);
+            let Some(perm) = perm else {
                 small.push((range.clone(), leaf));
                 continue;
-            }
+            };
+            let leaf = Leaf { perm, ..*leaf };
             match large.last_mut() {
                 Some((before, of))
                     if before.end == range.start
@@ -191,7 +193,7 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
                 {
                     before.end = range.end;
                 }
-                _ => large.push((range.clone(), *leaf)),
+                _ => large.push((range.clone(), leaf)),
             }
         }
         let ranges: Vec<_> = small.iter().map(|(range, _)| range.clone()).collect();
@@ -230,8 +232,9 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         sz: u64,
     ) -> Result<Vec<NewPage>, UvmError> {
         let end = Self::user_end(sz, L::UTOP)?;
-        let stays = |range: &Range<u64>, leaf: &Leaf| !self.holds_ram(range, leaf);
-        let Duplicate { tables, large, small } = self.duplicate(from, to, end, stays)?;
+        let large_as =
+            |range: &Range<u64>, leaf: &Leaf| (!self.holds_ram(range, leaf)).then_some(leaf.perm);
+        let Duplicate { tables, large, small } = self.duplicate(from, to, end, large_as)?;
         let (copied, shared): (Vec<_>, Vec<_>) =
             small.into_iter().partition(|(_, pfn, _)| self.ram.contains(pfn));
         if tables.len() + copied.len() > self.nfree {
@@ -251,21 +254,32 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         let becomes_cow = |range: &Range<u64>, leaf: &Leaf| {
             leaf.perm.contains(Perm::W) && self.holds_ram(range, leaf)
         };
-        let stays = |range: &Range<u64>, leaf: &Leaf| !becomes_cow(range, leaf);
-        let Duplicate { tables, large, small } = self.duplicate(from, to, end, stays)?;
+        let shared = |range: &Range<u64>, leaf: &Leaf| match self.holds_ram(range, leaf) {
+            true => Self::private(leaf.perm),
+            false => leaf.perm,
+        };
+        let large_as = |range: &Range<u64>, leaf: &Leaf| {
+            (!becomes_cow(range, leaf)).then(|| shared(range, leaf))
+        };
+        let Duplicate { tables, large, small } = self.duplicate(from, to, end, large_as)?;
         for (range, level, leaf) in self.leaves_below(from, end) {
             if level > 0 && becomes_cow(&range, &leaf) {
                 let (va, size) = (VirtAddr::new(range.start), page_size::<F>(level));
                 return Err(MapError::LargePage { va, size }.into());
             }
         }
+        let leaves = self.leaves_below(from, end);
+        let perms: Vec<_> =
+            leaves.iter().map(|(range, _, leaf)| (range.clone(), shared(range, leaf))).collect();
+        for (range, perm) in perms {
+            let leaf = self.spaces[from].leaves.get_mut(&range.start);
+            leaf.expect("the leaf was just listed").1.perm = perm;
+        }
         self.add_tables(to, &tables);
         large.into_iter().for_each(|(va, level, leaf)| self.put(to, va, level, leaf));
         for (va, pfn, mut perm) in small {
-            if self.ram.contains(&pfn) && perm.contains(Perm::W) {
-                perm = (perm - Perm::W) | Perm::COW;
-                let leaf = self.spaces[from].leaves.get_mut(&va);
-                leaf.expect("a small page was found").1.perm = perm;
+            if self.ram.contains(&pfn) {
+                perm = Self::private(perm);
             }
             self.put(to, va, 0, Self::fresh(pfn * PGSIZE, perm));
         }

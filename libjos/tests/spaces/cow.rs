@@ -20,6 +20,8 @@ on_every_format! {
     the_last_user_of_a_page_gets_it_back_without_a_copy
     the_parent_is_stale_until_the_flush
     read_only_pages_are_shared_and_stay_so
+    protection_makes_no_two_spaces_share_writes
+    a_large_read_only_page_is_shared_and_says_so
     copy_on_write_fails_whole
     a_count_that_would_overflow_is_an_error
     large_pages_are_copied_but_not_on_write
@@ -133,6 +135,74 @@ fn read_only_pages_are_shared_and_stay_so<L: MemLayout, F: Format + Mmu>() {
     for va in [2 * PGSIZE, L::UTOP, L::UPAGES, L::KERNBASE, u64::MAX].map(VirtAddr::new) {
         assert_eq!(pmap.cow_fault(parent, va), Err(UvmError::NoAccess { va }));
     }
+}
+
+/// Read-only before the sharing or after it, in either space, and then writable again: each has what
+/// it writes to itself.
+fn protection_makes_no_two_spaces_share_writes<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, parent, child) = forked::<L, F>();
+    let protect = |pmap: &mut Sim<L, F>, pgdir, page: u64, perm| {
+        let va = VirtAddr::new(page * PGSIZE);
+        pmap.protect_range(pgdir, va, PGSIZE, perm).unwrap().flush(&mut pmap.machine);
+        let (_, perm) = user_pages(pmap, pgdir).into_iter().find(|(at, _)| *at == page).unwrap();
+        perm
+    };
+    let (cow, private) = (kept::<F>(Perm::UR | Perm::COW), kept::<F>(Perm::UR | Perm::PRIVATE));
+    for (pgdir, page) in [(parent, 0), (child, 1), (parent, 3)] {
+        let va = VirtAddr::new(page * PGSIZE);
+        assert_eq!(protect(&mut pmap, pgdir, page, Perm::UR), private);
+        assert_eq!(pmap.cow_fault(pgdir, va), Err(UvmError::NoAccess { va }));
+        assert_eq!(pmap.copyout(pgdir, va, b"x"), Err(UvmError::NoAccess { va }));
+        // Another fork in between, and whoever says that it is writable or to be copied.
+        let third = pmap.uvmcreate().unwrap();
+        pmap.uvmcow(pgdir, third, 4 * PGSIZE).unwrap().flush(&mut pmap.machine);
+        for perm in [Perm::URW, Perm::UR | Perm::COW, Perm::URW | Perm::COW | Perm::PRIVATE] {
+            assert_eq!(protect(&mut pmap, third, page, perm), cow, "{perm:?}");
+        }
+        assert_eq!(protect(&mut pmap, pgdir, page, Perm::URW), cow);
+        assert_eq!(write(&mut pmap, pgdir, va, 7), 1, "a copy");
+        pmap.copyout(third, va, &[9; 8]).unwrap();
+        free_space(&mut pmap, third);
+    }
+    assert_eq!(three_words(&pmap, parent), [7, 2, 7]);
+    assert_eq!(three_words(&pmap, child), [1, 7, 3]);
+    // What was never shared is as it is asked for.
+    pmap.uvmalloc(parent, 4 * PGSIZE, 5 * PGSIZE, Perm::W).unwrap();
+    for perm in [Perm::UR, Perm::URW] {
+        assert_eq!(protect(&mut pmap, parent, 4, perm), kept::<F>(perm));
+    }
+}
+
+/// A large one too, in both spaces, and no device.
+fn a_large_read_only_page_is_shared_and_says_so<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, old) = with_space::<L, F>();
+    let large = F::page_size(1);
+    let (ram, device) =
+        (PhysAddr::new(L::PHYS_BASE + large), PhysAddr::new(L::PHYS_BASE + 1024 * MB));
+    for frame in take_all(&mut pmap) {
+        let pa = pmap.pages.page2pa(frame);
+        if pa < ram || pa >= ram + large {
+            pmap.pages.page_free(frame);
+        }
+    }
+    let vas = [large, 2 * large].map(VirtAddr::new);
+    for (va, pa) in vas.into_iter().zip([ram, device]) {
+        pmap.map_range(old, va, large, pa, Perm::UR, Largest).unwrap();
+    }
+    let new = pmap.uvmcreate().unwrap();
+    pmap.uvmcow(old, new, 3 * large).unwrap().flush(&mut pmap.machine);
+    let (private, ur) = (kept::<F>(Perm::UR | Perm::PRIVATE), kept::<F>(Perm::UR));
+    for pgdir in [old, new] {
+        let found: Vec<_> =
+            user_leaves(&pmap, pgdir).iter().map(|leaf| (leaf.size, leaf.perm)).collect();
+        assert_eq!(found, [(large, private), (large, ur)]);
+    }
+    // A part of it, made writable, is copied by the write.
+    let va = vas[0] + 5 * PGSIZE;
+    pmap.protect_range(new, va, PGSIZE, Perm::URW).unwrap().flush(&mut pmap.machine);
+    pmap.copyout(new, va, b"x").unwrap();
+    assert_ne!(pmap.va2pa(new, va), Some(ram + 5 * PGSIZE));
+    assert_eq!(pmap.va2pa(old, va), Some(ram + 5 * PGSIZE));
 }
 
 fn copy_on_write_fails_whole<L: MemLayout, F: Format + Mmu>() {

@@ -145,8 +145,9 @@ pub(crate) fn forked<L: MemLayout, F: Format + Mmu>() -> (Sim<L, F>, PhysAddr, P
     let child = pmap.uvmcreate().unwrap();
     pmap.uvmcow(parent, child, sz).unwrap().flush(&mut pmap.machine);
     let shared = user_pages(&pmap, parent);
-    let (cow, ur) = (kept::<F>(Perm::UR | Perm::COW), kept::<F>(Perm::UR));
-    assert_eq!(shared, [(0, cow), (1, cow), (3, ur)]);
+    let (cow, private) = (Perm::UR | Perm::COW, Perm::UR | Perm::PRIVATE);
+    let expected = [(0, cow), (1, cow), (3, private)];
+    assert_eq!(shared, expected.map(|(page, perm)| (page, kept::<F>(perm))));
     assert_eq!(user_leaves(&pmap, parent), user_leaves(&pmap, child));
     assert_eq!(three_words(&pmap, child), [1, 2, 3]);
     (pmap, parent, child)
