@@ -30,7 +30,7 @@ struct Readme;
 pub use jos32::Jos32;
 pub use jos64::Jos64;
 pub use jossv39::JosSv39;
-pub use memlayout::MemLayout;
+pub use memlayout::{MemLayout, assert_layout};
 pub use picture::{Picture, names_of, picture};
 pub use region::{Content, Region, region_of, regions};
 

@@ -110,8 +110,57 @@ pub trait MemLayout: 'static {
     const REGIONS: &'static [Region] = &region::table::<Self>();
 }
 
-/// Fails the build where a map breaks a promise of the documents. Called beside each map.
-pub(crate) const fn assert_layout<L: MemLayout + ?Sized>() {
+/// Fails the build where a map breaks what everything that uses it relies on. To be called beside
+/// each map; `libjos` calls it for the one that it sets up.
+///
+/// It asserts that the constants are in order, as the picture of [`Jos64`](crate::Jos64) has them;
+/// that ULIM, and so each region below it down to UENVS, begins where a root entry's part begins, in
+/// the upper half where there is one; that the window ends with the address space, shows a power of
+/// two of bytes, and begins at a multiple of that and of 1 GB in physical memory; that a stack
+/// with its gap fits in what is kept for stacks, PHYSMAP below the devices, and the array `pages` for
+/// all RAM in UPAGES; and that the regions tile the address space, in whole pages.
+///
+/// A map of one's own is a few numbers:
+///
+/// ```
+/// use layout::{GB, MemLayout, assert_layout};
+///
+/// enum Board {}
+///
+/// impl MemLayout for Board {
+///     const NAME: &'static str = "Board";
+///     const VA_BITS: u32 = 39;
+///     const PTSIZE: u64 = GB;
+///     const SELF_MAP: bool = false;
+///     const PHYS_BASE: u64 = 4 * GB;
+///     const PHYSMAP_MAX: u64 = 0;
+/// }
+///
+/// const _: () = assert_layout::<Board>();
+/// ```
+///
+/// With RAM that begins where no large page does, it does not compile:
+///
+/// ```compile_fail,E0080
+/// # use layout::{GB, MB, MemLayout, assert_layout};
+/// # enum Board {}
+/// impl MemLayout for Board {
+/// #    const NAME: &'static str = "Board";
+/// #    const VA_BITS: u32 = 39;
+/// #    const PTSIZE: u64 = GB;
+/// #    const SELF_MAP: bool = false;
+/// #    const PHYSMAP_MAX: u64 = 0;
+///     // ...
+///     const PHYS_BASE: u64 = 4 * GB + MB;
+/// }
+///
+/// const _: () = assert_layout::<Board>();
+/// ```
+///
+/// # Panics
+///
+/// At compile time, by the assertion that does not hold.
+pub const fn assert_layout<L: MemLayout + ?Sized>() {
     // The regimes are in order, and each boundary is where one root entry ends.
     assert!(L::UTEMP < L::UTEXT && L::UTEXT < L::UHEAP);
     assert!(L::UHEAP < L::USTACKTOP && L::USTACKTOP < L::UXSTACKTOP);

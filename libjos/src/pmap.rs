@@ -85,10 +85,11 @@ unsafe impl<M: Machine + Send> Send for Pmap<M> {}
 /// Where the machine has too little RAM, or a check fails.
 #[cfg_attr(debug_assertions, inline(never))]
 pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
-    // The map must be made for tables of this format.
+    // The map must be one, and made for tables of this format.
     const {
-        assert!(M::Layout::VA_BITS == M::Format::VA_BITS);
+        layout::assert_layout::<M::Layout>();
         assert!(M::Layout::PTSIZE == PGSIZE << (M::Format::ROOT * M::Format::INDEX_BITS));
+        assert!(M::Layout::VA_BITS == M::Format::VA_BITS);
         assert!(M::Layout::SELF_MAP == M::Format::SELF_MAP);
     }
 
