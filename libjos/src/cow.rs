@@ -27,8 +27,9 @@ use crate::uvm::{UserPage, UvmError};
 impl<M: Machine> Pmap<M> {
     /// Gives `new` the user memory of `old`, `sz` bytes, without copying it: all that is mapped
     /// there is mapped in `new` too, and where it could be written it becomes copy-on-write in
-    /// both. Where it could not, it will be that in either if it is made writable there. Holes stay holes; pages that are no RAM, such as a device's, are shared as they are. What
-    /// comes back must be flushed, or `old` goes on writing to what it shares.
+    /// both. Where it could not, it will be that in either if it is made writable there. Holes stay
+    /// holes; pages that are no RAM, such as a device's, are shared as they are. What comes back
+    /// must be flushed, or `old` goes on writing to what it shares.
     ///
     /// # Errors
     ///

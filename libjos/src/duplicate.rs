@@ -241,8 +241,9 @@ impl<M: Machine> Pmap<M> {
     }
 
     /// Maps in `new` what `old` maps below `end`: large pages that stay large as that, with the same
-    /// permissions in both, and for each other one `map` is called, with where its entry is to be written, where its entry in
-    /// `old` is, and what that says. That all this can be done has been found out.
+    /// permissions in both, and for each other one `map` is called, with where its entry is to be
+    /// written, where its entry in `old` is, and what that says. That all this can be done has been
+    /// found out.
     pub(crate) fn duplicate(
         &mut self,
         old: PhysAddr,

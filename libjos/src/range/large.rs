@@ -18,8 +18,9 @@ impl<M: Machine> Pmap<M> {
     ///
     /// # Errors
     ///
-    /// [`MapError::NonCanonical`], [`MapError::Uvpt`], and [`MapError::NotUniform`] where the pages do not make one,
-    /// or the processor, or the format, has none of that size. Nothing has changed then.
+    /// [`MapError::NonCanonical`], [`MapError::Uvpt`], and [`MapError::NotUniform`] where the pages do
+    /// not make one, or the processor, or the format, has none of that size. Nothing has changed
+    /// then.
     pub fn merge(
         &mut self,
         pgdir: PhysAddr,
