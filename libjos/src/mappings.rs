@@ -100,8 +100,13 @@ impl Mapping {
         self.va + (self.size - 1)
     }
 
-    /// What of it lies in `[first, last]`, some of which it maps.
-    pub(crate) fn within(self, first: VirtAddr, last: VirtAddr) -> Self {
+    /// What of it lies in `[first, last]`.
+    ///
+    /// # Panics
+    ///
+    /// Where nothing of it lies there.
+    #[must_use]
+    pub fn within(self, first: VirtAddr, last: VirtAddr) -> Self {
         let va = self.va.max(first);
         let pa = PhysAddr::new(self.pa.as_u64().wrapping_add(va - self.va));
         Self { va, pa, size: self.last().min(last) - va + 1, ..self }

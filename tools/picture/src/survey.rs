@@ -159,17 +159,16 @@ fn shows_itself<L: MemLayout, F: Format>(mem: &impl PhysMem, pgdir: PhysAddr) ->
 
 /// What is mapped in `[first, last]`, cut to it.
 fn mapped<F: Format>(mem: &impl PhysMem, pgdir: PhysAddr, first: u64, last: u64) -> Vec<Run> {
-    runs::<F, _>(mem, pgdir, VirtAddr::new(first), VirtAddr::new(last))
-        .map(|run| {
-            let va = run.va.as_u64().max(first);
-            Run {
-                va,
-                last: run.last().as_u64().min(last),
-                pa: run.pa.as_u64() + (va - run.va.as_u64()),
-                perm: run.perm.to_string(),
-                smallest: run.smallest,
-                largest: run.largest,
-            }
+    let (first, last) = (VirtAddr::new(first), VirtAddr::new(last));
+    runs::<F, _>(mem, pgdir, first, last)
+        .map(|run| run.within(first, last))
+        .map(|run| Run {
+            va: run.va.as_u64(),
+            last: run.last().as_u64(),
+            pa: run.pa.as_u64(),
+            perm: run.perm.to_string(),
+            smallest: run.smallest,
+            largest: run.largest,
         })
         .collect()
 }
