@@ -4,7 +4,7 @@ use layout::{MB, MemLayout, PGSIZE};
 use libjos::addr::{PhysAddr, VirtAddr};
 use libjos::format::{Format, Geometry, Perm};
 use libjos::machine::PhysMem;
-use libjos::pages::{PageAllocator, PageError, PageInfo};
+use libjos::pages::{AllocFlags, PageAllocator, PageError, PageInfo};
 use libjos::pgdir::MapError;
 use libjos::range::PageSizes::{Largest, Smallest};
 use libjos::sim::mmu::Mmu;
@@ -22,6 +22,7 @@ on_every_format! {
     read_only_pages_are_shared_and_stay_so
     protection_makes_no_two_spaces_share_writes
     a_large_read_only_page_is_shared_and_says_so
+    large_pages_side_by_side_stay_apart
     copy_on_write_fails_whole
     a_count_that_would_overflow_is_an_error
     large_pages_are_copied_but_not_on_write
@@ -203,6 +204,32 @@ fn a_large_read_only_page_is_shared_and_says_so<L: MemLayout, F: Format + Mmu>()
     pmap.copyout(new, va, b"x").unwrap();
     assert_ne!(pmap.va2pa(new, va), Some(ram + 5 * PGSIZE));
     assert_eq!(pmap.va2pa(old, va), Some(ram + 5 * PGSIZE));
+}
+
+/// Whether they lie side by side in physical memory, too, or have the same permissions, but not
+/// both; and what is behind them is not taken for one of them.
+fn large_pages_side_by_side_stay_apart<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, old) = with_space::<L, F>();
+    let large = F::page_size(1);
+    let device = PhysAddr::new(L::PHYS_BASE + 1024 * MB);
+    let pages = [(0, Perm::UR), (4, Perm::UR), (5, Perm::URW), (9, Perm::UR)];
+    let mut expected = vec![];
+    for (va, (pa, perm)) in (large..).step_by(large as usize).zip(pages) {
+        let (va, pa) = (VirtAddr::new(va), device + pa * large);
+        pmap.map_range(old, va, large, pa, perm, Largest).unwrap();
+        expected.push((va, pa, large, kept::<F>(perm)));
+    }
+    let page = pmap.page_alloc(AllocFlags::empty()).unwrap();
+    let (va, pa) = (VirtAddr::new(5 * large), pmap.pages.page2pa(page));
+    pmap.page_insert(old, page, va, Perm::URW).unwrap();
+    expected.push((va, pa, PGSIZE, kept::<F>(Perm::UR | Perm::COW)));
+    let new = pmap.uvmcreate().unwrap();
+    pmap.uvmcow(old, new, 6 * large).unwrap().flush(&mut pmap.machine);
+    for pgdir in [old, new] {
+        let leaves = user_leaves(&pmap, pgdir);
+        let found = leaves.iter().map(|leaf| (leaf.va, leaf.pa, leaf.size, leaf.perm));
+        assert_eq!(found.collect::<Vec<_>>(), expected);
+    }
 }
 
 fn copy_on_write_fails_whole<L: MemLayout, F: Format + Mmu>() {
