@@ -232,3 +232,15 @@ impl core::fmt::Display for Outcome {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_found_is_said_in_words() {
+        let found = Translation { pa: PhysAddr::new(0x3000), perm: Perm::UR };
+        assert_eq!(Outcome(Some(found)).to_string(), format!("leads to 0x3000 {}", Perm::UR));
+        assert_eq!(Outcome(None).to_string(), "is not mapped");
+    }
+}

@@ -168,6 +168,27 @@ fn a_large_page_of_the_root_that_is_split_in_uvpt() {
     assert_eq!((first & !0x60, next), (I386::leaf(0, pa, Perm::UR), 0), "the page is seen still");
 }
 
+/// A directory in use has a table of the kernel's half to itself, which the processor came through.
+/// It gets the kernel's in its place: the processor must not go on walking the other one.
+fn tables_of_ones_own<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, pgdir) = booted::<L, F>();
+    let (kern_pgdir, va) = (pmap.kern_pgdir(), VirtAddr::new(L::UENVS));
+    let [its, the_kernels] = [1_u64, 2].map(|value| {
+        let frame = pmap.page_alloc(ALLOC_ZERO).unwrap();
+        let pa = pmap.pages.page2pa(frame);
+        pmap.machine.store(pa, value);
+        pa
+    });
+    pmap.prune(kern_pgdir, va);
+    let nfree = pmap.pages.nfree();
+    pmap.map_range(pgdir, va, PGSIZE, its, Perm::UR, Largest).unwrap();
+    assert_eq!(pmap.machine.user_load(va), Ok(1));
+    let tables = nfree - pmap.pages.nfree();
+    pmap.map_range(kern_pgdir, va, PGSIZE, the_kernels, Perm::UR, Largest).unwrap();
+    assert_eq!(pmap.machine.user_load(va), Ok(2), "{}", F::NAME);
+    assert_eq!(nfree - pmap.pages.nfree(), tables, "{}: its own are free", F::NAME);
+}
+
 /// A few small pages are flushed and no others, in both halves: here the entries of all are gone,
 /// and the processor is told of one.
 fn small_pages<L: MemLayout, F: Format + Mmu>() {
@@ -223,6 +244,16 @@ fn large_pages_that_are_gone_from_uvpt() {
     large_pages_in_uvpt::<Jos64, X86_64>();
     large_pages_in_uvpt::<Jos57, La57>();
     large_pages_in_uvpt::<Jos32, I386>();
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
+fn tables_that_the_kernels_take_the_place_of() {
+    tables_of_ones_own::<Jos64, X86_64>();
+    tables_of_ones_own::<Jos57, La57>();
+    tables_of_ones_own::<Jos32, I386>();
+    tables_of_ones_own::<JosSv39, Sv39>();
+    tables_of_ones_own::<JosSv48, Sv48>();
 }
 
 #[test]
