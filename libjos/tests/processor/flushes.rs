@@ -1,6 +1,6 @@
 //! What this library must make the processor forget: tables that are gone, on every format.
 
-use layout::{Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
+use layout::{Jos32, Jos64, MB, MemLayout, PGSIZE};
 use libjos::addr::{PhysAddr, VirtAddr};
 use libjos::format::{Format, Geometry, Perm};
 use libjos::i386::I386;
@@ -9,13 +9,18 @@ use libjos::mappings::steps;
 use libjos::pages::{ALLOC_ZERO, PageAllocator};
 use libjos::pmap::{Pmap, mem_init};
 use libjos::range::PageSizes::Largest;
-use libjos::riscv::{Sv39, Sv48};
 use libjos::sim::SimMachine;
 use libjos::sim::mmu::Mmu;
 use libjos::word::Word;
 use libjos::x86_64::{La57, X86_64};
 
-use super::layouts::{Jos57, JosSv48};
+use super::layouts::Jos57;
+
+on_every_format! {
+    tables_that_are_pruned
+    tables_that_the_kernels_take_the_place_of
+    small_pages_one_by_one
+}
 
 /// A machine with an address space in use.
 fn booted<L: MemLayout, F: Format + Mmu>() -> (Pmap<SimMachine<L, F>>, PhysAddr) {
@@ -48,7 +53,7 @@ fn last_table<L: MemLayout, F: Format + Mmu>(
 
 /// A table that `prune` has freed has another use. What is mapped there next is what the processor
 /// sees, and not what now lies in that frame.
-fn pruned_tables<L: MemLayout, F: Format + Mmu>() {
+fn tables_that_are_pruned<L: MemLayout, F: Format + Mmu>() {
     let (mut pmap, pgdir) = booted::<L, F>();
     let va = VirtAddr::new(2 * F::page_size(1));
     let pages = [1_u64, 2, 3].map(|value| {
@@ -170,7 +175,7 @@ fn a_large_page_of_the_root_that_is_split_in_uvpt() {
 
 /// A directory in use has a table of the kernel's half to itself, which the processor came through.
 /// It gets the kernel's in its place: the processor must not go on walking the other one.
-fn tables_of_ones_own<L: MemLayout, F: Format + Mmu>() {
+fn tables_that_the_kernels_take_the_place_of<L: MemLayout, F: Format + Mmu>() {
     let (mut pmap, pgdir) = booted::<L, F>();
     let (kern_pgdir, va) = (pmap.kern_pgdir(), VirtAddr::new(L::UENVS));
     let [its, the_kernels] = [1_u64, 2].map(|value| {
@@ -191,7 +196,7 @@ fn tables_of_ones_own<L: MemLayout, F: Format + Mmu>() {
 
 /// A few small pages are flushed and no others, in both halves: here the entries of all are gone,
 /// and the processor is told of one.
-fn small_pages<L: MemLayout, F: Format + Mmu>() {
+fn small_pages_one_by_one<L: MemLayout, F: Format + Mmu>() {
     let (mut pmap, pgdir) = booted::<L, F>();
     let frame = pmap.page_alloc(ALLOC_ZERO).unwrap();
     let pa = pmap.pages.page2pa(frame);
@@ -222,16 +227,6 @@ fn small_pages<L: MemLayout, F: Format + Mmu>() {
 
 #[test]
 #[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
-fn tables_that_are_pruned() {
-    pruned_tables::<Jos64, X86_64>();
-    pruned_tables::<Jos57, La57>();
-    pruned_tables::<Jos32, I386>();
-    pruned_tables::<JosSv39, Sv39>();
-    pruned_tables::<JosSv48, Sv48>();
-}
-
-#[test]
-#[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
 fn tables_that_are_pruned_in_uvpt() {
     pruned_tables_in_uvpt::<Jos64, X86_64>();
     pruned_tables_in_uvpt::<Jos57, La57>();
@@ -244,24 +239,4 @@ fn large_pages_that_are_gone_from_uvpt() {
     large_pages_in_uvpt::<Jos64, X86_64>();
     large_pages_in_uvpt::<Jos57, La57>();
     large_pages_in_uvpt::<Jos32, I386>();
-}
-
-#[test]
-#[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
-fn tables_that_the_kernels_take_the_place_of() {
-    tables_of_ones_own::<Jos64, X86_64>();
-    tables_of_ones_own::<Jos57, La57>();
-    tables_of_ones_own::<Jos32, I386>();
-    tables_of_ones_own::<JosSv39, Sv39>();
-    tables_of_ones_own::<JosSv48, Sv48>();
-}
-
-#[test]
-#[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
-fn small_pages_one_by_one() {
-    small_pages::<Jos64, X86_64>();
-    small_pages::<Jos57, La57>();
-    small_pages::<Jos32, I386>();
-    small_pages::<JosSv39, Sv39>();
-    small_pages::<JosSv48, Sv48>();
 }
