@@ -272,8 +272,8 @@ test-tools: obj/facts.json | setup-build setup-qemu ## the tests of grade.py and
 test-picture: obj/kern/kernel obj/jos.iso obj/facts.json picture-tool | setup-qemu setup-gdb ## the tests of the pictures, in a browser
 	$(Q)tools/setup.sh browser || echo "*** NOT TESTED: pictures in a browser. There is no Chromium here. ***" >&2
 	$(Q)tools/picture/test_picture.py -q
-package: | setup-host ## jos-layout and libjos as crates.io would get them, each built from its package alone
-	$(Q)cargo package --quiet --allow-dirty --all-features -p jos-layout -p libjos
+package: | setup-host ## jos-layout and libjos as crates.io would get them, in obj/package; each built from its package alone
+	$(Q)tools/package.sh
 
 ##@ Measure
 

@@ -1,0 +1,27 @@
+#!/bin/sh
+# The crates as crates.io would get them, in obj/package/, each built from its package alone.
+#
+# `cargo package` could build them itself, but not twice: it unpacks what a crate depends on into the user's registry, by
+# name and version, and never looks again, so that a change in `jos-layout` that `libjos` needs fails until the version
+# is another. Here the packages are unpacked into a workspace of their own.
+set -eu
+cd "$(dirname "$0")/.."
+dir=obj/package
+
+rm -rf "$dir"
+mkdir -p "$dir"
+cargo package --quiet --allow-dirty --no-verify --all-features --target-dir "$dir/target" -p jos-layout -p libjos
+{
+    echo '[workspace]'
+    echo 'resolver = "3"'
+    echo 'members = ["jos-layout", "libjos"]'
+    echo '[patch.crates-io]'
+    echo 'jos-layout.path = "jos-layout"'
+} > "$dir/Cargo.toml"
+for crate in jos-layout libjos; do
+    mv "$dir/target/package/$crate"-[0-9]*.crate "$dir/"
+    mkdir "$dir/$crate"
+    tar -xzf "$dir/$crate"-[0-9]*.crate -C "$dir/$crate" --strip-components=1
+done
+cargo build --quiet --all-features --manifest-path "$dir/Cargo.toml" --target-dir "$dir/target"
+ls "$dir"/*.crate
