@@ -43,6 +43,20 @@ def cargo(arguments, folder=ROOT, target=TARGET, **environment):
                           stdin=subprocess.DEVNULL, check=False)
 
 
+def said(built):
+    """What the compiler and cargo said of what does not build.
+
+    >>> error = {"reason": "compiler-message", "message": {"level": "error", "rendered": "no such name\\n"}}
+    >>> said(subprocess.CompletedProcess([], 101, json.dumps(error) + "\\n", "could not compile\\n"))
+    'no such name\\ncould not compile\\n'
+    """
+    # With --message-format=json the compiler's words are among the messages on the standard output.
+    messages = [json.loads(line) for line in built.stdout.splitlines() if line.startswith("{")]
+    rendered = [message["message"]["rendered"] for message in messages if message["reason"] == "compiler-message"
+                and message["message"]["level"] == "error"]
+    return "".join(rendered) + built.stderr
+
+
 def list_mutants():
     """All mutants, as cargo-mutants lists them, each with a number."""
     packages = [f"--package={name}" for name in PACKAGES.values()]
@@ -131,7 +145,7 @@ class Planted(Copy):
                 return self.told
             blamed = self.blamed(checked.stdout)
             if not blamed.keys() - dropped.keys():
-                raise Failed(f"the planted sources do not compile:\n{checked.stderr}")
+                raise Failed(f"the planted sources do not compile:\n{said(checked)}")
             for number, codes in blamed.items():
                 # What a function returns behind a switch must be of the type that it returns else.
                 hidden = "impl" in ((mutants[number]["function"] or {}).get("return_type") or "")

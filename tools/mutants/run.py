@@ -25,7 +25,7 @@ import time
 
 import asking
 import results as verdicts
-from copies import OUT, ROOT, Clean, Failed, Planted, list_mutants
+from copies import OUT, ROOT, Clean, Failed, Planted, list_mutants, said
 
 
 class Run:
@@ -70,7 +70,7 @@ class Run:
         say(f"{len(self.planted)} are planted; building the tests (some minutes)")
         self.programs, built = planted.build("--package=jos-layout", "--package=libjos", "--lib", "--tests")
         if not self.programs:
-            raise Failed(f"the planted sources do not build:\n{built.stderr}")
+            raise Failed(f"the planted sources do not build:\n{said(built)}")
         if same:
             self.reached, self.seconds = facts["reached"], facts["seconds"]
         else:
@@ -194,7 +194,7 @@ class Run:
         for stage in STAGES["layout"]:
             programs, built = copy.build(*stage)
             if not programs:
-                raise Failed(f"the sources do not build:\n{built.stderr}")
+                raise Failed(f"the sources do not build:\n{said(built)}")
         return copy
 
     def ask_in(self, copy, mutant, tests):
@@ -207,7 +207,7 @@ class Run:
                 if built.returncode < 0 or self.runner.stopped:
                     raise KeyboardInterrupt
                 if '"level":"error"' not in built.stdout:
-                    raise Failed(f"{mutant['name']}: the compiler failed:\n{built.stderr}")
+                    raise Failed(f"{mutant['name']}: the compiler failed:\n{said(built)}")
                 return "unviable", None
             here = [test for test in tests if asking.split(test)[0] in programs]
             likeliest = self.asker.likeliest(mutant, here, self.hint(mutant))
