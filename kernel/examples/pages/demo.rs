@@ -1,5 +1,6 @@
 //! Aliases, guard pages, protection, a lazily filled array, and snapshots by copy-on-write. With
-//! `CMDLINE='-- overrun'` a write to a guard page, which nobody handles.
+//! `CMDLINE='-- overrun'` a write to a guard page, which its handler does not
+//! resolve.
 
 use libjos::alloc::sync::Arc;
 use libjos::prelude::*;
@@ -13,8 +14,10 @@ pub(crate) fn main() -> Result<(), VmError> {
     lazy()?;
     snapshot()?;
     if command_line() == "overrun" {
-        let area = VmArea::allocate(2)?;
-        area.unmap(1..2)?;
+        let area = VmArea::allocate(3)?;
+        area.unmap(1..3)?;
+        // Its own fault, at another page, is not the one to be reported.
+        area.on_fault(|area, _| area.try_read(2 * PGSIZE).is_ok());
         area.write(PGSIZE - 4, b"overrun");
     }
     Ok(())

@@ -83,8 +83,9 @@ extern "C" fn trap(frame: &mut TrapFrame) {
     if platform::resolve(frame, cr2) || probe::recover(frame, cr2) {
         return;
     }
-    let control = ControlRegisters::read();
-    let what = decode::Exception { frame, cr2: control.cr2 };
+    let mut control = ControlRegisters::read();
+    control.cr2 = cr2;
+    let what = decode::Exception { frame, cr2 };
     let report = Report { frame, control };
     panic::report(Location::caller(), format_args!("{what}"), Some(&report));
 }
