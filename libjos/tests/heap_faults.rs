@@ -7,7 +7,7 @@ use std::alloc::Layout;
 use std::ptr::NonNull;
 
 use arenas::{MB, PAGE, free, heap, layout};
-use libjos::heap::{HeapError, HeapPages, HeapStats};
+use libjos::heap::{Heap, HeapError, HeapPages, HeapStats};
 
 /// Layouts that lead to each kind of block, with poison and without.
 fn kinds() -> [Layout; 6] {
@@ -126,6 +126,47 @@ fn heap_names_a_double_free_of_any_small_block() {
         }
         assert_eq!(heap.stats().blocks(), 150);
     }
+}
+
+/// Whichever block of an empty slab was written to: what the slab has given out by then stays its
+/// owner's when empty slabs go back.
+#[test]
+fn heap_keeps_what_it_gave_out_before_it_found_a_use_after_free() {
+    let layout = layout(4096, 1);
+    for victim in 0..16 {
+        let mut heap = heap(false);
+        let blocks: Vec<_> = (0..32).map(|_| heap.alloc(layout).unwrap()).collect();
+        blocks.iter().for_each(|block| free(&mut heap, *block, layout).unwrap());
+        write(blocks[16 + victim], 0);
+        let mut errors = 0;
+        let mut take = |heap: &mut Heap<_>, n| -> Vec<_> {
+            let taken = (0..n).map(|_| heap.alloc(layout));
+            taken.filter_map(|block| block.inspect_err(|_| errors += 1).ok()).collect()
+        };
+        let mut taken = take(&mut heap, 20);
+        heap.trim().unwrap();
+        taken.extend(take(&mut heap, 40));
+        let n = taken.len();
+        taken.sort();
+        taken.dedup();
+        assert_eq!(taken.len(), n, "a block was given out twice; victim {victim}");
+        assert_eq!(errors, 1, "victim {victim}");
+    }
+}
+
+/// What `dealloc` finds wrong with other blocks is nothing against the one that it frees.
+#[test]
+fn heap_counts_a_block_as_freed_beside_a_use_after_free() {
+    let (mut heap, layout) = (heap(false), layout(4096, 1));
+    let blocks: Vec<_> = (0..32).map(|_| heap.alloc(layout).unwrap()).collect();
+    let mut freed = 0;
+    let found = blocks.iter().any(|block| {
+        let result = free(&mut heap, *block, layout);
+        (freed, _) = (freed + 1, result.is_ok().then(|| write(*block, 0)));
+        result.is_err()
+    });
+    assert!(found, "no free block was looked at");
+    assert_eq!(heap.stats().asked, (32 - freed) * layout.size());
 }
 
 /// A block may hold by chance what a free block holds.

@@ -94,8 +94,8 @@ impl<P: HeapPages> Heap<P> {
     ///
     /// # Errors
     ///
-    /// [`HeapError::OutOfMemory`], and the heap is as it was. With poison
-    /// [`HeapError::UseAfterFree`] too.
+    /// [`HeapError::OutOfMemory`], and the heap is as it was. [`HeapError::UseAfterFree`] with
+    /// poison; without it as far as the heap's own links in a free block show it.
     #[inline]
     pub fn alloc(&mut self, layout: Layout) -> Result<NonNull<u8>, HeapError> {
         if let Some(class) = class_of(layout)
@@ -115,8 +115,8 @@ impl<P: HeapPages> Heap<P> {
     /// [`HeapError::DoubleFree`], [`WrongLayout`](HeapError::WrongLayout) and
     /// [`Foreign`](HeapError::Foreign) for a small block as far as its slab shows it, with poison
     /// for each block and always; with poison [`Overrun`](HeapError::Overrun) too. The block is
-    /// not freed then. With poison [`UseAfterFree`](HeapError::UseAfterFree) too, of other
-    /// memory: the block is freed.
+    /// not freed then. [`UseAfterFree`](HeapError::UseAfterFree) as in [`alloc`](Self::alloc), of
+    /// other memory: the block is freed.
     ///
     /// # Safety
     ///
@@ -130,12 +130,24 @@ impl<P: HeapPages> Heap<P> {
             && self.segments.may_hold(addr)
         {
             // SAFETY: the caller's promise.
-            unsafe { self.slabs.free(class, addr, layout, &mut self.segments)? };
-            self.asked -= layout.size();
-            return Ok(());
+            let freed = unsafe { self.slabs.free(class, addr, layout, &mut self.segments) };
+            return self.count_freed(layout, freed);
         }
         // SAFETY: the caller's promise.
         unsafe { self.dealloc_slowly(addr, layout) }
+    }
+
+    /// Counts a block of `layout` as freed, if what came of it says so.
+    #[inline]
+    fn count_freed(
+        &mut self,
+        layout: Layout,
+        freed: Result<(), HeapError>,
+    ) -> Result<(), HeapError> {
+        if let Ok(()) | Err(HeapError::UseAfterFree { .. }) = freed {
+            self.asked -= layout.size();
+        }
+        freed
     }
 
     /// Changes a block's size to `new_size` bytes: where it is, if there is room, else by moving

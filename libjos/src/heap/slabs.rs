@@ -70,6 +70,9 @@ impl Slabs {
         let slab = unsafe { at.as_mut() };
         let wanted = room.max_depth(&CLASSES[class]).div_ceil(2);
         let count = wanted.min(blocks - usize::from(slab.used));
+        if room.empty == Some(at) {
+            room.empty = None;
+        }
         for _ in 0..count {
             let block = if let Some(block) = slab.free {
                 // SAFETY: blocks of a slab that is on the list are there.
@@ -93,9 +96,6 @@ impl Slabs {
             room.depth += 1;
             room.used += 1;
             slab.used += 1;
-        }
-        if room.empty == Some(at) {
-            room.empty = None;
         }
         if usize::from(slab.used) == blocks {
             unlink(room, at);
@@ -217,7 +217,7 @@ impl Slabs {
     ///
     /// # Errors
     ///
-    /// [`HeapError::UseAfterFree`], with poison.
+    /// [`HeapError::UseAfterFree`].
     pub(super) fn trim<P: HeapPages>(
         &mut self,
         segments: &mut Segments<P>,

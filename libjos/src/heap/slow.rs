@@ -58,7 +58,7 @@ impl<P: HeapPages> Heap<P> {
         }
         let (mut base, mut whole) = (addr, layout);
         // SAFETY: the caller's promise; with poison it is checked.
-        unsafe {
+        let freed = unsafe {
             if self.segments.poison {
                 whole = self.check(addr, layout)?;
                 base = addr - poison::front(layout);
@@ -66,10 +66,9 @@ impl<P: HeapPages> Heap<P> {
                     poison::fill(self.segments.at(base), whole.size());
                 }
             }
-            self.give(base, whole)?;
-        }
-        self.asked -= layout.size();
-        Ok(())
+            self.give(base, whole)
+        };
+        self.count_freed(layout, freed)
     }
 
     /// Checks a block that was allocated with poison. Returns what was allocated for it.
