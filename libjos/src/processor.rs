@@ -299,6 +299,10 @@ pub mod vector {
     pub const ALIGNMENT_CHECK: u64 = 17;
     /// #CP.
     pub const CONTROL_PROTECTION: u64 = 21;
+    /// #VC.
+    pub const VMM_COMMUNICATION: u64 = 29;
+    /// #SX.
+    pub const SECURITY: u64 = 30;
 }
 
 /// Mnemonic and name of the exception with this vector.
@@ -327,6 +331,12 @@ impl fmt::Display for ErrorCode {
             vector::CONTROL_PROTECTION => write!(f, ": {}", control_protection(code)),
             // Always 0 (Intel SDM vol. 3A, 6.15).
             vector::DOUBLE_FAULT | vector::ALIGNMENT_CHECK => f.write_str(": always 0"),
+            // AMD APM vol. 2, 8.2.
+            vector::VMM_COMMUNICATION => {
+                f.write_str(": what the guest did, as the exit code of SVM")
+            }
+            vector::SECURITY if code == 1 => f.write_str(": INIT, redirected"),
+            vector::SECURITY => Ok(()),
             _ => f.write_str(": this exception has none"),
         }
     }
@@ -462,6 +472,9 @@ mod tests {
             assert!(text.contains(expected), "{text}");
         }
         assert!(words(0, 0).ends_with("has none"));
+        assert!(words(vector::VMM_COMMUNICATION, 0x72).ends_with("exit code of SVM"));
+        assert!(words(vector::SECURITY, 1).ends_with("INIT, redirected"));
+        assert_eq!(words(vector::SECURITY, 2), "error code 0x2");
     }
 
     #[test]

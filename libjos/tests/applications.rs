@@ -79,6 +79,16 @@ fn areas_lie_apart_and_their_addresses_are_used_again() {
 }
 
 #[test]
+fn a_handler_that_the_application_leaks_gives_back_what_it_owns() {
+    run(|| {
+        let (leaked, owned) = (VmArea::reserve(1)?, VmArea::allocate(1)?);
+        leaked.on_fault(move |_, _| owned.load(0) == 1);
+        std::mem::forget(leaked);
+        Ok::<_, VmError>(())
+    });
+}
+
+#[test]
 fn what_cannot_be_had_is_an_error_and_changes_nothing() {
     run(|| {
         let free = memory_use().free_pages;

@@ -231,6 +231,17 @@ proptest! {
 }
 
 #[test]
+fn page_free_list_has_whole_frames_alone() {
+    let (machine, boot) = SimMachine::<Jos64, X86_64>::new(9 * MB);
+    let mut pmap = mem_init(machine, boot);
+    let range = PhysRange::from_size(PhysAddr::new(8 * MB + PGSIZE / 2), 3 * PGSIZE);
+    let mut list = PageList::new(&mut pmap.pages, &pmap.machine, range);
+    let taken = [list.alloc(1), list.alloc(1), list.alloc(1)];
+    assert_eq!(taken, [Some(0), Some(1), None]);
+    assert_eq!((list.free(1, 1), list.free(0, 1)), (Ok(()), Ok(())));
+}
+
+#[test]
 fn fits_choose_as_they_are_called() {
     // Holes of 5, 2 and 3 frames, and one at the end.
     let cases = [(Fit::First, 0), (Fit::Best, 10)];

@@ -22,14 +22,14 @@ pub struct PageList<'a, M> {
 }
 
 impl<'a, M: PhysMem> PageList<'a, M> {
-    /// The frames of `range` alone, all free; `pages` forgets what it knew of others.
+    /// The whole frames of `range` alone, all free; `pages` forgets what it knew of others.
     ///
     /// # Panics
     ///
     /// Where `pages` does not describe them all.
     #[must_use]
     pub fn new(pages: &'a mut Pages, mem: &'a M, range: PhysRange) -> Self {
-        let mut free = RangeSet::new();
+        let (mut free, range) = (RangeSet::new(), range.whole_pages());
         let (Ok(()), Some(start)) = (free.insert(range), pages.pa2page(range.start)) else {
             panic!("{range} has frames that pages does not describe")
         };

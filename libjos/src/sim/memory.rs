@@ -70,8 +70,13 @@ impl Drop for Block {
 
 impl SimMemory {
     /// `size` bytes of zeros from `base` on.
+    ///
+    /// # Panics
+    ///
+    /// Where `base` is not the address of a frame.
     #[must_use]
     pub fn new(base: u64, size: u64) -> Self {
+        assert!(base.is_multiple_of(PGSIZE), "RAM begins at {base:#x}, amid a frame");
         let blocks = (0..size.div_ceil(BLOCK_SIZE)).map(|_| OnceCell::new()).collect();
         Self { base, size, blocks, _stays: PhantomData }
     }
@@ -107,8 +112,8 @@ impl SimMemory {
     #[must_use]
     pub fn load<W: Word>(&self, pa: PhysAddr) -> W {
         assert!(pa.is_aligned(W::BYTES), "unaligned read at {pa}");
-        // SAFETY: `at` gives memory of a block, aligned as asserted, and a word may have any
-        // value. This type stays on one thread, as do the arrays, so no other access happens at the
+        // SAFETY: `at` gives memory of a block, aligned as asserted since the block and RAM begin
+        // with a frame, and a word may have any value. This type stays on one thread, as do the arrays, so no other access happens at the
         // same time; and who has an array keeps no reference into it.
         unsafe { self.at(pa, size_of::<W>()).cast().read() }
     }
@@ -165,5 +170,17 @@ impl SimMemory {
     #[must_use]
     pub fn host_address(&self, pa: PhysAddr) -> NonNull<u8> {
         self.at(pa, 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Else what is aligned in RAM would not be on the host.
+    #[test]
+    #[should_panic(expected = "RAM begins at 0x1, amid a frame")]
+    fn ram_begins_with_a_frame() {
+        let _ = SimMemory::new(1, 2 * PGSIZE);
     }
 }

@@ -28,6 +28,7 @@
 //! ```
 
 use core::fmt::{self, Write};
+use core::mem::take;
 use core::time::Duration;
 use std::boxed::Box;
 use std::cell::RefCell;
@@ -115,6 +116,9 @@ impl SimPlatform {
         });
         let outer = CURRENT.replace(Some(running.clone()));
         let result = catch_unwind(AssertUnwindSafe(|| main().report()));
+        // Their handlers may own further areas, which this machine has to take back.
+        let areas = take(&mut *running.areas.lock());
+        drop(areas);
         CURRENT.set(outer);
         let code = match result {
             Ok(code) => code,
