@@ -29,7 +29,8 @@ impl<M: Machine> Pmap<M> {
     ///
     /// # Panics
     ///
-    /// Where that does not hold, with the page or the numbers that differ.
+    /// Where that does not hold, with the page or the numbers that differ. As in JOS, also where no
+    /// page is free below 1 MB, or none above, as after boot there must be.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn check_page_free_list(&mut self) {
         let on_list = self.check_list();

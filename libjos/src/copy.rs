@@ -76,7 +76,8 @@ impl<M: Machine> Pmap<M> {
     /// # Errors
     ///
     /// [`UvmError::NoAccess`] with the first address that the user cannot write, or that is no RAM,
-    /// and what [`cow_fault`](Self::cow_fault) says. Nothing has changed then.
+    /// and what [`cow_fault`](Self::cow_fault) says. Nothing has changed then. A frame that is
+    /// copy-on-write at two of the pages is counted as two copies, though it may take but one.
     pub fn copyout(
         &mut self,
         pgdir: PhysAddr,

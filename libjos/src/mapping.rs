@@ -9,7 +9,7 @@ use layout::MemLayout;
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::format::{Entry, Format, Geometry, Leaf, Perm};
 use crate::machine::Machine;
-use crate::pages::{Frame, PageAllocator, PageError};
+use crate::pages::{Frame, PageAllocator};
 use crate::pgdir::{MapError, Pte, Stop, WordOf};
 use crate::pmap::Pmap;
 use crate::word::Word;
@@ -22,8 +22,12 @@ impl<M: Machine> Pmap<M> {
     /// # Errors
     ///
     /// [`MapError::NoMemory`], [`MapError::LargePage`], [`MapError::NonCanonical`],
-    /// [`MapError::Uvpt`], and [`MapError::Page`] where `frame` is free or its `pp_ref` would
-    /// overflow. Nothing has changed then.
+    /// [`MapError::Uvpt`], and [`MapError::Page`] where `frame` is free, waits for a flush, or its
+    /// `pp_ref` would overflow. Nothing has changed then.
+    ///
+    /// # Panics
+    ///
+    /// Where `frame` is none of `pages`.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn page_insert(
         &mut self,
@@ -59,8 +63,8 @@ impl<M: Machine> Pmap<M> {
         perm: Perm,
     ) -> Result<(), MapError> {
         let pa = self.pages.page2pa(frame);
-        if !Self::is_counted(va) && self.pages.info(frame).is_free() {
-            return Err(PageError::Free { pa }.into());
+        if !Self::is_counted(va) {
+            self.pages.check_in_use(frame)?;
         }
         let pte = match self.pgdir_walk(pgdir, va, true) {
             Ok(Some(pte)) => pte,
@@ -83,7 +87,7 @@ impl<M: Machine> Pmap<M> {
     }
 
     /// The frame that `va` is mapped to, and the place of its entry. `None` where nothing is
-    /// mapped, or what is mapped is a large page or no RAM.
+    /// mapped, or what is mapped is a large page or lies where `pages` ends.
     #[must_use]
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn page_lookup(&self, pgdir: PhysAddr, va: VirtAddr) -> Option<(Frame, Pte)> {
@@ -184,7 +188,7 @@ mod tests {
     use super::*;
     use crate::i386::I386;
     use crate::memory_map::window;
-    use crate::pages::ALLOC_ZERO;
+    use crate::pages::{ALLOC_ZERO, PageError};
     use crate::pmap::mem_init;
     use crate::sim::SimMachine;
     use crate::x86_64::X86_64;
@@ -265,6 +269,24 @@ mod tests {
         pmap.page_remove(pgdir, va).unwrap();
         assert_eq!((pmap.va2pa(pgdir, va), pmap.pages.pp_ref(page)), (None, 1));
         assert_eq!(pmap.page_lookup(pgdir, other).map(|(found, _)| found), Some(page));
+    }
+
+    /// Above UTOP no use is counted, and what is about to be freed is refused all the same.
+    #[test]
+    fn what_waits_for_a_flush_is_not_mapped_above_utop() {
+        let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
+        let mut pmap = mem_init(machine, boot);
+        let (pgdir, va) = (pmap.uvmcreate().unwrap(), VirtAddr::new(Jos64::UTEXT));
+        let frame = pmap.page_alloc(ALLOC_ZERO).unwrap();
+        let pa = pmap.pages.page2pa(frame);
+        pmap.page_insert(pgdir, frame, va, Perm::URW).unwrap();
+        let removal = pmap.unmap_range(pgdir, va, PGSIZE).unwrap();
+        let above = VirtAddr::new(Jos64::MMIOBASE);
+        let insert = |pmap: &mut Pmap<_>| pmap.page_insert(pgdir, frame, above, Perm::KRW);
+        assert_eq!(insert(&mut pmap), Err(MapError::Page(PageError::Waiting { pa })));
+        assert_eq!(removal.flush(&mut pmap.machine).free(&mut pmap.pages), 1);
+        assert_eq!(insert(&mut pmap), Err(MapError::Page(PageError::Free { pa })));
+        assert_eq!(pmap.va2pa(pgdir, above), None);
     }
 
     /// In the kernel's half a change by any page directory is one in the directory in use.

@@ -252,6 +252,10 @@ impl<M: Machine> Pmap<M> {
 
     /// Frees the page tables on the way to `va` that map nothing any more, from the last level
     /// up. The page directory itself stays, and so does what UVPT shows.
+    ///
+    /// # Panics
+    ///
+    /// Where a table is no page of RAM: a bug.
     pub fn prune(&mut self, pgdir: PhysAddr, va: VirtAddr) {
         if !Self::is_uvpt(va) {
             self.prune_below(M::Format::ROOT, pgdir, va);

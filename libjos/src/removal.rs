@@ -142,7 +142,8 @@ impl Flushed {
     ///
     /// Where one of them was used again, or freed, since it was unmapped: a bug of the caller. Where
     /// frames wait as a run of neighbours, [`page_incref`](PageAllocator::page_incref) (and with it
-    /// `page_insert`) refuses its first and last one, and counts a use of the others, found here.
+    /// `page_insert`) refuses its first and last one, and counts a use of the others, found here;
+    /// but above UTOP nothing is counted, and such a mapping of one amid a run is not found.
     pub fn free(self, pages: &mut Pages) -> usize {
         pages.take_back(self.frames)
     }

@@ -12,7 +12,9 @@
 //! global translation would else come back from an entry that is out of date, and stay. All others
 //! follow when they are switched to; until then the tables that they share stay alive, because
 //! each link to a table counts in its `pp_ref`. A root entry that is changed by another directory
-//! than `kern_pgdir` is that one's alone, and lost when it follows the kernel's again.
+//! than `kern_pgdir` is that one's alone, and lost when it follows the kernel's again; what it maps
+//! must not be global ([`Perm::G`](crate::format::Perm::G)), for nothing flushes that at a switch.
+//! Whether the processor has used a large page there, each directory's entry says for itself.
 
 use layout::MemLayout;
 
@@ -32,6 +34,10 @@ impl<M: Machine> Pmap<M> {
     /// # Errors
     ///
     /// [`MapError::NoMemory`], with UENVS as the address; nothing has changed then.
+    ///
+    /// # Panics
+    ///
+    /// Where a table of the kernel's half is no page of RAM: a bug.
     pub fn uvmcreate(&mut self) -> Result<PhysAddr, MapError> {
         let kern_pgdir = self.kern_pgdir;
         let absent = |pmap: &Self, index: &usize| {
@@ -88,6 +94,10 @@ impl<M: Machine> Pmap<M> {
 
     /// Makes `pgdir` the page directory in use (xv6's `switchuvm`, and with `kern_pgdir` its
     /// `switchkvm`). First brings its part of the kernel's half up to date.
+    ///
+    /// # Panics
+    ///
+    /// As [`uvmcreate`](Self::uvmcreate).
     pub fn switchuvm(&mut self, pgdir: PhysAddr) {
         self.share_kernel_half(pgdir);
         self.lcr3(pgdir);
@@ -118,7 +128,7 @@ impl<M: Machine> Pmap<M> {
         for index in Self::shared_slots() {
             let old = self.entry(M::Format::ROOT, pgdir, index);
             let new = self.entry(M::Format::ROOT, self.kern_pgdir, index);
-            if old == new {
+            if Self::leads_alike(old, new) {
                 continue;
             }
             if let Entry::Table { pa, .. } = new {
@@ -130,12 +140,23 @@ impl<M: Machine> Pmap<M> {
             }
             let word: WordOf<M> = self.machine.load(Self::slot(self.kern_pgdir, index));
             self.machine.store(Self::slot(pgdir, index), word);
-            if let Entry::Table { pa, .. } = old {
-                let mut removal = Removal::new(self.loaded == Some(pgdir));
-                removal.flush.add_all();
-                self.release_shared_table(pa, &mut removal);
-                removal.flush(&mut self.machine).free(&mut self.pages);
+            if old == Entry::Absent {
+                continue;
             }
+            let mut removal = Removal::new(self.loaded == Some(pgdir));
+            removal.flush.add_all();
+            if let Entry::Table { pa, .. } = old {
+                self.release_shared_table(pa, &mut removal);
+            }
+            removal.flush(&mut self.machine).free(&mut self.pages);
+        }
+    }
+
+    /// Whether two root entries are the same but for A and D.
+    fn leads_alike(one: Entry, other: Entry) -> bool {
+        match (one, other) {
+            (Entry::Leaf(one), Entry::Leaf(other)) => (one.pa, one.perm) == (other.pa, other.perm),
+            _ => one == other,
         }
     }
 

@@ -143,7 +143,7 @@ impl<M: Machine> Pmap<M> {
         Ok((newsz, self.unmap_range(pgdir, start, end - start)?))
     }
 
-    /// Moves the end of user memory by `n` bytes, up or down (`sbrk`). New memory is zeros and
+    /// Moves the end of user memory by `n` bytes, up or down (`sbrk`). New pages are zeros and
     /// can be written. Returns where the end was, and what must be flushed, and then freed.
     ///
     /// # Errors

@@ -89,6 +89,7 @@ pub struct FreeList {
     head: u32,
     end: u32,
     nfree: usize,
+    was_set_aside: bool,
 }
 
 impl FreeList {
@@ -277,6 +278,7 @@ impl Pages {
         self.page_free_list_end =
             free.runs().last().map_or(PageInfo::END, |run| index(run.end_exclusive) as u32 - 1);
         self.nfree = (free.size() / PGSIZE) as usize;
+        self.is_set_aside = false;
         for run in free.runs().iter().rev() {
             self.note_free_run(index(run.start), index(run.end_exclusive) - 1);
         }
@@ -321,6 +323,12 @@ impl Pages {
     /// allocated even where no use is left.
     pub(crate) fn page_uncount(&mut self, frame: Frame) {
         self.array_mut()[frame.index()].pp_ref_or_prev -= 1;
+    }
+
+    /// Refuses a frame that is free or waits for a flush, where no use of it is to be counted.
+    pub(crate) fn check_in_use(&self, frame: Frame) -> Result<(), PageError> {
+        let info = self.info(frame);
+        if info.has_count() { Ok(()) } else { Err(uncountable(&info, self.page2pa(frame))) }
     }
 
     /// Counts one more use of each of the pages in `[pa, pa + size)` that `pages` describes.
@@ -433,7 +441,8 @@ impl PageAllocator for Pages {
 
     fn set_aside_free_list(&mut self) -> FreeList {
         let (head, end) = (self.page_free_list, self.page_free_list_end);
-        let list = FreeList { head, end, nfree: self.nfree };
+        let was_set_aside = self.is_set_aside;
+        let list = FreeList { head, end, nfree: self.nfree, was_set_aside };
         self.page_free_list = PageInfo::END;
         self.page_free_list_end = PageInfo::END;
         self.nfree = 0;
@@ -446,7 +455,7 @@ impl PageAllocator for Pages {
         self.page_free_list = list.head;
         self.page_free_list_end = list.end;
         self.nfree = list.nfree;
-        self.is_set_aside = false;
+        self.is_set_aside = list.was_set_aside;
     }
 
     fn nfree(&self) -> usize {

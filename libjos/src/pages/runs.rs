@@ -290,8 +290,8 @@ impl Pages {
         self.lists.steps
     }
 
-    /// The order of the largest run that [`page_alloc_run`](Self::page_alloc_run) finds now; `None`
-    /// where nothing is free. Looks at all frames.
+    /// The order of the largest run of free frames, which [`page_alloc_run`](Self::page_alloc_run)
+    /// finds unless it is set aside; `None` where nothing is free. Looks at all frames.
     #[must_use]
     pub fn largest_run(&self) -> Option<u32> {
         match first_run(self.array().iter().map(PageInfo::is_free), MAX_ORDER) {

@@ -529,6 +529,29 @@ fn no_run_comes_from_a_list_that_is_set_aside() {
 }
 
 #[test]
+fn a_list_that_is_set_aside_twice_is_given_back_twice() {
+    let mut rig = Rig::new(4 * MB, &[(2 * MB, 4 * MB)]);
+    let singles: Vec<Frame> = (0..2).map(|_| rig.alloc().expect("2 MB are free")).collect();
+    let outer = rig.pages.set_aside_free_list();
+    let inner = rig.pages.set_aside_free_list();
+    rig.pages.give_back(inner);
+    singles.iter().for_each(|single| rig.pages.page_free(*single));
+    assert_eq!(rig.alloc_run(1), None, "the outer one is still set aside");
+    while rig.alloc().is_some() {}
+    rig.pages.give_back(outer);
+    assert_eq!(rig.alloc_run(8), Some(frame(512 + 256)));
+}
+
+#[test]
+fn page_init_ends_what_was_set_aside() {
+    let mut rig = Rig::new(4 * MB, &[(2 * MB, 4 * MB)]);
+    let lost = rig.pages.set_aside_free_list();
+    assert_eq!(lost.nfree(), 512);
+    rig.pages.page_init(&free_set(&[(2 * MB, 4 * MB)]));
+    assert_eq!(rig.alloc_run(9), Some(frame(512)));
+}
+
+#[test]
 fn page_init_keeps_nothing_of_an_earlier_state() {
     let mut rig = Rig::new(6 * MB, &[(0, 2 * MB)]);
     assert!(rig.alloc_run(3).is_some());

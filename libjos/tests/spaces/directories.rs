@@ -22,6 +22,8 @@ on_every_format! {
     a_changed_root_entry_arrives
     what_one_directory_has_to_itself_is_not_lost
     large_pages_of_the_root_change_at_once
+    a_large_page_of_the_root_goes_with_its_translation
+    each_directory_knows_what_it_used_of_the_root
     a_space_is_made_whole_or_not_at_all
     a_space_gives_everything_back
     large_pages_go_with_their_space
@@ -252,6 +254,61 @@ fn large_pages_of_the_root_change_at_once<L: MemLayout, F: Format + Mmu>() {
     everywhere(&mut pmap, "unmapped", [false, false]);
     free_space(&mut pmap, pgdir);
     pmap.check_page_free_list();
+}
+
+/// A root entry that is a large page, and a directory's own: it goes when the directory follows the
+/// kernel's again, at a call that flushes nothing else.
+fn a_large_page_of_the_root_goes_with_its_translation<L: MemLayout, F: Format + Mmu>() {
+    if F::LEAF_LEVELS >> F::ROOT & 1 == 0 {
+        return;
+    }
+    let (mut pmap, pgdir) = with_space::<L, F>();
+    let (kern_pgdir, va) = (pmap.kern_pgdir(), VirtAddr::new(L::UENVS));
+    let large = F::page_size(F::ROOT);
+    let seen = va + layout::round_down(L::PHYS_BASE, PGSIZE) % large;
+    let pa = PhysAddr::new(layout::round_down(L::PHYS_BASE, large));
+    pmap.prune(kern_pgdir, va);
+    pmap.map_range(pgdir, va, large, pa, Perm::KRW | Perm::G, Largest).unwrap();
+    let word = pmap.machine.probe_load(seen).unwrap();
+    assert_eq!(pmap.machine.probe_store(seen, word), Ok(()), "{}", F::NAME);
+    // Makes the table that was missing in the kernel's half.
+    let other = pmap.uvmcreate().unwrap();
+    assert_eq!(pmap.va2pa(pgdir, seen), None, "{}", F::NAME);
+    assert!(pmap.machine.probe_load(seen).is_err(), "{}: a stale translation", F::NAME);
+    pmap.switchuvm(kern_pgdir);
+    for pgdir in [pgdir, other] {
+        free_space(&mut pmap, pgdir);
+    }
+    pmap.check_page_free_list();
+}
+
+/// Whether a large page was written to, each directory's root entry says for itself, and goes on to.
+fn each_directory_knows_what_it_used_of_the_root<L: MemLayout, F: Format + Mmu>() {
+    if F::LEAF_LEVELS >> F::ROOT & 1 == 0 {
+        return;
+    }
+    let mut pmap = booted::<L, F>();
+    let (kern_pgdir, va) = (pmap.kern_pgdir(), VirtAddr::new(L::UENVS));
+    let large = F::page_size(F::ROOT);
+    let seen = va + layout::round_down(L::PHYS_BASE, PGSIZE) % large;
+    let pa = PhysAddr::new(layout::round_down(L::PHYS_BASE, large));
+    pmap.map_range(kern_pgdir, va, large, pa, Perm::KRW, Largest).unwrap();
+    let pgdir = pmap.uvmcreate().unwrap();
+    let dirty = |pmap: &Sim<L, F>, pgdir| {
+        let word = pmap.machine.load(F::entry(F::ROOT, pgdir, va));
+        matches!(F::decode(F::ROOT, word), Entry::Leaf(leaf) if leaf.dirty)
+    };
+    let fresh = dirty(&pmap, pgdir);
+    pmap.switchuvm(pgdir);
+    let word = pmap.machine.probe_load(seen).unwrap();
+    pmap.machine.probe_store(seen, word).unwrap();
+    pmap.switchuvm(pgdir);
+    assert_eq!((dirty(&pmap, pgdir), dirty(&pmap, kern_pgdir)), (true, fresh));
+    // What else changes arrives.
+    let flush = pmap.protect_range(kern_pgdir, va, large, Perm::KR).unwrap();
+    flush.flush(&mut pmap.machine);
+    assert!(pmap.machine.probe_store(seen, word).is_err(), "{}", F::NAME);
+    free_space(&mut pmap, pgdir);
 }
 
 /// Where one entry of the directory maps it, that entry is each directory's own: what is changed by
