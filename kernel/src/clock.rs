@@ -13,20 +13,18 @@ static FREQUENCY: Once<Option<u64>> = Once::new();
 
 /// The 8254's frequency, in Hz.
 const TIMER_HZ: u64 = 1_193_182;
-/// Its channel 2, and its control port (8254 data sheet; ports of the PC/AT).
-const CHANNEL_2: u16 = 0x42;
+/// Its channel 0, which all boards have (channel 2's gate is a PC's alone), and its control port
+/// (8254 data sheet; ports of the PC/AT).
+const CHANNEL_0: u16 = 0x40;
 const CONTROL: u16 = 0x43;
-/// Channel 2, low byte then high byte, mode 0: the output goes high when the count is done.
-const COUNT_DOWN: u8 = 0b10 << 6 | 0b11 << 4;
-/// The port with channel 2's gate (bit 0), the speaker (bit 1) and channel 2's output (bit 5).
-const GATE: u16 = 0x61;
-const GATE_ON: u8 = 1 << 0;
-const SPEAKER_ON: u8 = 1 << 1;
-const OUTPUT: u8 = 1 << 5;
-/// What the chip counts down: 20 ms.
+/// Channel 0, low byte then high byte, mode 0: counts down, once round and on.
+const COUNT_DOWN: u8 = 0b11 << 4;
+/// Holds channel 0's count, to be read low byte then high byte.
+const LATCH: u8 = 0;
+/// How far it is to come: 20 ms, of 55 that it takes to come round.
 const COUNT: u16 = (TIMER_HZ / 50) as u16;
-/// Looks at the output after which there is no chip.
-const PATIENCE: u32 = 10_000_000;
+/// Looks at the count after which there is no chip.
+const PATIENCE: u32 = 1_000_000;
 
 /// Notes when the kernel began.
 pub fn init() {
@@ -63,24 +61,27 @@ fn counter() -> u64 {
     unsafe { _rdtsc() }
 }
 
-/// Counts in a second, by letting the timer count down once.
+/// Counts in a second, by letting the timer count down for a while. Its interrupt reaches nobody.
 fn measure() -> Option<u64> {
-    let mut gate = Port::<u8>::new(GATE);
     let mut control = Port::<u8>::new(CONTROL);
-    let mut channel = Port::<u8>::new(CHANNEL_2);
-    let [low, high] = COUNT.to_le_bytes();
-    // SAFETY: on a PC these ports are the timer's and the speaker's, or nobody's. Channel 2 is
-    // nothing but the speaker's, which stays off.
+    let mut channel = Port::<u8>::new(CHANNEL_0);
+    // SAFETY: on a PC these ports are the timer's, or nobody's. Nothing else uses the timer.
     unsafe {
-        let before = gate.read();
-        gate.write(before & !SPEAKER_ON | GATE_ON);
         control.write(COUNT_DOWN);
-        channel.write(low);
-        channel.write(high);
-        let start = counter();
-        let is_done = (0..PATIENCE).any(|_| gate.read() & OUTPUT != 0);
-        let counts = counter() - start;
-        gate.write(before);
-        Some(counts * TIMER_HZ / u64::from(COUNT)).filter(|counts| is_done && *counts > 0)
+        channel.write(u8::MAX);
+        channel.write(u8::MAX);
     }
+    let mut look = || {
+        // SAFETY: as above.
+        unsafe {
+            control.write(LATCH);
+            (counter(), u16::from_le_bytes([channel.read(), channel.read()]))
+        }
+    };
+    // The first count may be older than the one that was set, until the chip's clock has ticked.
+    let (_, set) = look();
+    let (start, first) = (0..PATIENCE).map(|_| look()).find(|(_, count)| *count != set)?;
+    let gone = |count: u16| first.wrapping_sub(count);
+    let (end, last) = (0..PATIENCE).map(|_| look()).find(|(_, count)| gone(*count) >= COUNT)?;
+    Some((end - start) * TIMER_HZ / u64::from(gone(last))).filter(|counts| *counts > 0)
 }
