@@ -81,7 +81,7 @@ def unknown_test(name):
     """The warning, with the names of all tests."""
     names = re.compile(r"(?=.{1,80}$)( [a-z-]+)+")
     return (
-        f'warning: unknown test "{name}" ignored; known tests:', re.compile(" read-null .*"), *[names] * 4,
+        f'warning: unknown test "{name}" ignored; known tests:', re.compile(" read-null .*"), *[names] * 5,
         re.compile(".* fault-in-report"),
     )
 
@@ -151,6 +151,10 @@ TESTS = [
     Test("board: q35, GRUB", 5, Machine("grub", board="q35"), CHECKS + WELCOME, tags=("board",)),
     Test("board: q35, PVH", 5, Machine(board="q35"), CHECKS + WELCOME, tags=("board",)),
     Test("board: microvm (no VGA, no keyboard)", 5, Machine(board="microvm"), CHECKS + WELCOME, tags=("board",)),
+    Test(
+        "board: microvm, the time", 5, Machine(board="microvm", typed=("uptime\r", "exit\r")),
+        (*WELCOME, re.compile(r"up 0:0\d:\d\d\.\d\d\d"), "K> exit"), tags=("board",),
+    ),
     Test("board: UEFI, GRUB", 5, Machine("grub", uefi=True, patience=3), CHECKS + WELCOME, tags=("board", "uefi")),
     Test(
         "board: UEFI, q35, GRUB", 5, Machine("grub", board="q35", uefi=True, memory="1G", patience=3),
@@ -464,6 +468,14 @@ TESTS = [
                 (r"  #1 .*recurse", r"      \.\.\. and \d+ more of the same"),
             ),
         )
+    ),
+    Test(
+        "report: a message that prints", 5, Machine(words="test=print-in-report"),
+        (
+            *CHECKS, re.compile(r"kernel panic at kernel/src/faults\.rs:.*: printed by the message"),
+            "asked for by test=print-in-report", "Backtrace:",
+        ),
+        NO_PROMPT, FAILURE, tags=("report",),
     ),
     Test(
         "report: a fault within the report", 5, Machine(words="test=fault-in-report"),

@@ -20,6 +20,8 @@ const RESET_REQUEST: u8 = 1 << 1 | 1 << 2;
 /// The keyboard controller's command port, and the command that pulses the processor's reset line.
 const KEYBOARD_COMMAND: u16 = 0x64;
 const PULSE_RESET: u8 = 0xFE;
+/// Reads of a port, about a microsecond each, in which a reset must have come.
+const RESET_PATIENCE: u32 = 10_000;
 
 /// How the machine ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,6 +56,10 @@ pub fn reboot() -> ! {
     unsafe {
         Port::<u8>::new(RESET_CONTROL).write(RESET_REQUEST);
         Port::<u8>::new(KEYBOARD_COMMAND).write(PULSE_RESET);
+        // Either may take a moment.
+        for _ in 0..RESET_PATIENCE {
+            let _: u8 = Port::new(KEYBOARD_COMMAND).read();
+        }
         // Where there is neither (microvm): an exception that cannot be delivered shuts the processor
         // down, which boards answer with a reset (Intel SDM vol. 3A, 6.15, double fault).
         lidt(&DescriptorTablePointer { limit: 0, base: VirtAddr::zero() });

@@ -49,6 +49,7 @@ pub const FAULTS: &[Fault] = &[
     Fault { name: "heap-overrun", commit: heap_overrun },
     Fault { name: "heap-double-free", commit: heap_double_free },
     Fault { name: "heap-use-after-free", commit: heap_use_after_free },
+    Fault { name: "print-in-report", commit: || panic!("{}", Talkative) },
     Fault { name: "fault-in-report", commit: || panic!("{}", Unprintable) },
 ];
 
@@ -234,6 +235,16 @@ impl fmt::Display for Unprintable {
     fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
         read(0);
         Ok(())
+    }
+}
+
+/// A message that prints something itself.
+struct Talkative;
+
+impl fmt::Display for Talkative {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        println!("printed by the message");
+        f.write_str("asked for by test=print-in-report")
     }
 }
 

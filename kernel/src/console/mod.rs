@@ -33,6 +33,8 @@ struct Console {
     vga: Vga,
     keyboard: Keyboard,
     typed: Typed,
+    /// Nothing was printed yet on the line at hand.
+    at_line_start: bool,
 }
 
 impl Console {
@@ -42,6 +44,7 @@ impl Console {
             vga: Vga::new(),
             keyboard: Keyboard::new(),
             typed: Typed::new(),
+            at_line_start: true,
         }
     }
 
@@ -64,6 +67,9 @@ impl Write for Console {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.serial.write(text);
         self.vga.write(text);
+        if let Some(last) = text.as_bytes().last() {
+            self.at_line_start = *last == b'\n';
+        }
         Ok(())
     }
 }
@@ -90,18 +96,26 @@ pub fn init() {
     console.vga.init();
 }
 
-/// Prints `text`, all of it under the lock.
+/// Prints `text`. It may be of types whose `Display` prints, too.
 pub fn print(text: fmt::Arguments<'_>) {
-    let mut console = CONSOLE.lock();
     // Formatting fails only where a `Display` does; the console takes everything.
-    let _ = console.write_fmt(text);
-    console.vga.show_cursor();
+    let _ = Unlocked.write_fmt(text);
+    CONSOLE.lock().vga.show_cursor();
+}
+
+/// The console, locked for each piece of text by itself, and not while a piece is made.
+struct Unlocked;
+
+impl Write for Unlocked {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        CONSOLE.lock().write_str(text)
+    }
 }
 
 /// Ends the line at hand, if there is one.
 pub fn fresh_line() {
     let mut console = CONSOLE.lock();
-    if !console.vga.at_line_start() {
+    if !console.at_line_start {
         let _ = console.write_str("\n");
     }
 }
@@ -111,6 +125,7 @@ pub fn clear() {
     let mut console = CONSOLE.lock();
     console.serial.write(CLEAR_TERMINAL);
     console.vga.init();
+    console.at_line_start = true;
 }
 
 /// The next byte that was typed, and where, if there is one. Enter is `\n`, backspace 8 or 127;

@@ -51,11 +51,6 @@ impl Vga {
         text.chars().for_each(|c| self.put(c));
     }
 
-    /// Whether the next character goes to the start of a line.
-    pub(super) fn at_line_start(&self) -> bool {
-        self.column == 0
-    }
-
     fn put(&mut self, c: char) {
         match c {
             '\n' => self.new_line(),
