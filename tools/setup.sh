@@ -50,7 +50,7 @@ beside_qemu_utils() {
 }
 
 # need PROGRAM PACKAGE...: notes a program (or a file, if it begins with /) that is missing, and the packages
-# that bring it on Debian.
+# that bring it on Debian. install_needed installs what was noted so far.
 missing=
 packages=
 need() {
@@ -62,6 +62,13 @@ need() {
     esac && return
     missing="$missing${missing:+, }$program"
     packages="$packages $*"
+}
+install_needed() {
+    [ -n "$missing" ] || return 0
+    on_debian || die "please install $missing (on Debian they are in:$packages)"
+    # shellcheck disable=SC2086 # a list of words
+    install_debian $packages
+    missing= packages=
 }
 
 # --- The Rust toolchain ---------------------------------------------------------------------------------
@@ -150,6 +157,7 @@ setup_miri() {
 setup_cargo_program() {
     setup_rust
     have "$1" && return
+    install_needed # a linker, to build it with
     say "installing $1 (cargo install)"
     cargo install --quiet --locked "$1" >&2 || die "cargo install $1 failed"
     have "$1" || die "$1 is installed, but not in PATH: add cargo's folder for programs (~/.cargo/bin)"
@@ -188,7 +196,8 @@ for group in "$@"; do
     uefi) need "${OVMF:-/usr/share/OVMF/OVMF_CODE_4M.fd}" ovmf ;;
     window)
         # Debian packs QEMU's window apart from QEMU.
-        if on_debian; then need "$(echo /usr/lib/*/qemu/ui-gtk.so)" qemu-system-gui; fi
+        for gtk in /usr/lib/*/qemu/ui-gtk.so; do :; done
+        if on_debian; then need "$gtk" qemu-system-gui; fi
         ;;
     gdb) have gdb-multiarch || need gdb gdb ;;
     browser)
@@ -200,7 +209,4 @@ for group in "$@"; do
     esac
 done
 
-[ -n "$missing" ] || exit 0
-on_debian || die "please install $missing (on Debian they are in:$packages)"
-# shellcheck disable=SC2086 # a list of words
-install_debian $packages
+install_needed

@@ -76,7 +76,10 @@ def find(facts, form):
                 continue
             value = candidate
             if isinstance(candidate, At):
-                value = gdb.Value(read(physical(candidate.va), candidate.type.sizeof), candidate.type)
+                pa = physical(candidate.va)
+                if pa is None:  # What a register held before, and leads nowhere now.
+                    continue
+                value = gdb.Value(read(pa, candidate.type.sizeof), candidate.type)
             pmap = inner(value, PMAP_TYPE)
             if pmap is None:  # A Pages by itself, which may be what a Pmap was made of.
                 pages = value if pages is None else pages
