@@ -89,11 +89,14 @@ BANNER := ***\n*** Leave QEMU with: Ctrl-a x (or, at the prompt, exit)\n***\n
 GDBOPTS = -S -gdb tcp::$(GDBPORT)
 GDBBANNER = *** QEMU waits at reset: run "make gdb" in another terminal.\n
 
+# What a triple fault is. The kernel has no other way to reset a microvm.
+TRIPLE_FAULT := the processor could not deliver an exception$(if $(filter microvm,$(BOARD)), (or reboot was typed))
+
 # Run QEMU; $(1): more options. 33 is the kernel's success. 0 is the user's Ctrl-a x, or a triple fault.
 define run-qemu
-$(Q)$(QEMU) $(QEMUOPTS) $(1) $(QEMUEXTRA); status=$$?; \
+$(Q)rm -f obj/qemu.log; $(QEMU) $(QEMUOPTS) $(1) $(QEMUEXTRA); status=$$?; \
 if grep -qs '^Triple fault' obj/qemu.log; then \
-  echo "*** triple fault: the processor could not deliver an exception; its state: obj/qemu.log" >&2; exit 1; fi; \
+  echo "*** triple fault: $(TRIPLE_FAULT); its state: obj/qemu.log" >&2; exit 1; fi; \
 case $$status in \
 0|33) ;; \
 35) echo "*** the kernel ended with a failure (QEMU status 35); the lines above say why" >&2; exit 1;; \
@@ -108,7 +111,7 @@ all: obj/kern/kernel obj/kern/kernel.sym obj/kern/kernel.asm obj/facts.json $(IM
 obj/kern/kernel.linked: FORCE | setup-build
 	@mkdir -p $(@D)
 	$(Q)tools/kcargo build -p kernel $(CARGO_APP) --profile $(PROFILE)
-	$(Q)cmp -s $(BUILT) $@ || cp $(BUILT) $@
+	$(Q)cmp -s "$(BUILT)" $@ || cp "$(BUILT)" $@
 
 # The kernel's own symbols and source lines go into its image.
 # A small image has the names alone.
@@ -137,8 +140,8 @@ obj/facts.json: FORCE | setup-host
 apps-linked: FORCE | setup-build
 	@mkdir -p obj/apps
 	$(Q)tools/kcargo build -p kernel --examples --profile $(PROFILE)
-	$(Q)for app in $(APPS); do cmp -s $(BUILT_APPS)/$$app obj/apps/$$app.linked || \
-	  cp $(BUILT_APPS)/$$app obj/apps/$$app.linked; done
+	$(Q)for app in $(APPS); do cmp -s "$(BUILT_APPS)/$$app" obj/apps/$$app.linked || \
+	  cp "$(BUILT_APPS)/$$app" obj/apps/$$app.linked; done
 $(APPS:%=obj/apps/%.linked): apps-linked ;
 $(APPS:%=obj/apps/%): %: %.linked $(SYMTAB)
 	$(Q)cargo run -q -p symtab -- $(SYMTABFLAGS) $< $@
@@ -203,7 +206,7 @@ print-gdbport: ## print GDBPORT
 ##@ See
 
 PICTURE := $(CARGO_TARGET_DIR)/debug/picture
-CAPTURE = tools/picture/capture.py $(PICTURE) $(1) $@ -- $(QEMU) $(QEMUOPTS) -nic none $(QEMUEXTRA)
+CAPTURE = tools/picture/capture.py "$(PICTURE)" $(1) $@ -- $(QEMU) $(QEMUOPTS) -nic none $(QEMUEXTRA)
 picture: obj/picture.html ## what is in the machine's memory, as a page: obj/picture.html
 film: obj/film.html ## the same after each step of mem_init, with a slider: obj/film.html
 obj/picture.html obj/film.html: $(IMAGE) obj/kern/kernel obj/facts.json picture-tool FORCE | setup-qemu $(SETUP_QEMU) setup-gdb
