@@ -6,11 +6,15 @@ use layout::{MemLayout, PGSIZE};
 use libjos::addr::VirtAddr;
 use libjos::format::{Format, Perm};
 use libjos::machine::{Fault, Machine, PhysMem};
-use libjos::sim::{SimMachine, mmu::Mmu};
+use libjos::sim::SimMachine;
+use libjos::sim::mmu::{Exception, Mmu};
 
 use super::Rig;
 use crate::plain::ops::Op;
 use crate::plain::page_size;
+
+/// Of a page fault's error code: a bit is set that this processor reserves.
+const RSVD: u32 = 1 << 3;
 
 impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
     /// The pages at the ends of what `op` is about, within it and outside.
@@ -72,6 +76,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         }
         let found = self.plain.translate(self.loaded, va);
         let backed = found.is_some_and(|(pa, _)| Self::has_memory(pa.as_u64()));
+        let mut reserved = false;
         let va = VirtAddr::new(va);
         for (user, write) in [(false, false), (true, false), (false, true), (true, true)] {
             let allowed = found.is_some_and(|(_, perm)| {
@@ -108,8 +113,16 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
                 (_, done, _) => {
                     let fault = Fault { va, present: found.is_some(), write };
                     assert_eq!((allowed, done), (false, Err(fault)), "(user, write) is {what:?}");
+                    reserved |= matches!(self.pmap.machine.exception,
+                        Some(Exception::PageFault(code)) if code & RSVD != 0);
                 }
             }
+        }
+        // Of the addresses that an entry can hold, x86-64 processors have no more than their own width.
+        // What lies beyond is no page to them, and is not marked.
+        if reserved {
+            assert!(!backed, "{va} leads to memory by an entry with reserved bits");
+            return;
         }
         let writable = found.is_some_and(|(_, perm)| perm.contains(Perm::W));
         self.plain.touch(self.loaded, va.as_u64(), backed && writable);
