@@ -13,7 +13,8 @@ import xml.etree.ElementTree as xml
 from pathlib import Path
 from unittest import mock
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+TOOLS = Path(__file__).resolve().parent
+sys.path[:0] = [str(TOOLS / "grade"), str(TOOLS)]
 
 import gradeui
 from gradelib import FAILURE, SUCCESS, Machine, Test, judge

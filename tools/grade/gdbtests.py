@@ -10,6 +10,7 @@ from pathlib import Path
 
 import tour
 from gradelib import FAILURE, Machine, Test
+from words import boots
 
 PA = "0x[0-9a-f]+"
 SOURCE_LINE = r"\d+\t.+"  # as gdb shows it
@@ -226,12 +227,12 @@ ENDS = session(
 VSCODE = session(("jos walk KERNBASE", *ENTRY_WALK), ("next", SOURCE_LINE))
 
 
-def tests(root, good_boot):
-    """All of them. `good_boot` is what the serial line shows when nothing is wrong."""
+def tests(root):
+    """The whole list, for the project at `root`."""
 
     def test(title, points, played, machine=Machine(), **more):
         machine, patterns = replace(machine, gdb=machine.gdb + played[0]), played[1]
-        return Test(f"gdb: {title}", points, machine, good_boot, gdb_lines=patterns, tags=("gdb",), **more)
+        return Test(f"gdb: {title}", points, machine, boots(), gdb_lines=patterns, tags=("gdb",), **more)
 
     def why(name, title, *said):
         commands, patterns = session(("break kernel::panic::report",), ("continue",), ("jos why", *said))

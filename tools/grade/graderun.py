@@ -5,7 +5,6 @@ fixed time. The serial line is QEMU's standard input and output.
 """
 
 import contextlib
-import json
 import os
 import select
 import shlex
@@ -19,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import vscode
+from control import Control, Refused
 from gdbstub import Stub, StubError
 from gradelib import Run
 
@@ -47,6 +47,7 @@ class Bench:
         arguments += ["-machine", machine.board] if machine.board else []
         arguments += ["-drive", f"if=pflash,format=raw,readonly=on,file={self.ovmf}"] if machine.uefi else []
         arguments += ["-cpu", machine.cpu] if machine.cpu else []
+        arguments += machine.options
         path = str(self.images[machine.image])
         if machine.image.startswith("grub"):
             return arguments + ["-boot", "d", "-cdrom", path]
@@ -69,7 +70,7 @@ def run_machine(machine, bench, timeout):
             session.go()
         except (TimeoutError, socket.timeout):  # The same from Python 3.10 on.
             run.problem = f"no end after {timeout:g} s"
-        except RunError as error:
+        except (RunError, Refused) as error:
             run.problem = str(error)
         except (OSError, StubError) as error:
             run.problem = f"{type(error).__name__}: {error}"
@@ -86,7 +87,7 @@ class Session:
         self.typed = list(machine.typed)
         self.typing = b""  # what of the last of them QEMU has not taken yet
         self.seen = 0  # how much of the output was there when something was last typed
-        self.events = b""
+        self.control = None
 
     def go(self):
         """The whole run."""
@@ -100,8 +101,8 @@ class Session:
             command += ["-chardev", f"socket,id=gdb,path={self.folder}/gdb,server=on,wait=off", "-gdb", "chardev:gdb"]
         self.start_qemu(command)
         try:
-            self.control = self.accept(control_listener)
-            self.ask("qmp_capabilities")
+            self.control = Control(self.accept(control_listener), self.folder, self.left)
+            self.control.send("qmp_capabilities")
             if self.machine.at_entry:
                 connection = self.accept(stub_listener)
                 connection.settimeout(self.left())
@@ -111,7 +112,7 @@ class Session:
             elif self.machine.gdb:
                 self.start_gdb()
             else:
-                self.ask("cont")
+                self.control.send("cont")
             self.talk()
         finally:
             self.stop(self.qemu)
@@ -173,9 +174,7 @@ class Session:
             if writable:
                 self.type_on()
             if control in ready:
-                data = control.recv(65536)
-                self.events += data
-                if not data:
+                if not control.receive():
                     watched.remove(control)
             if output in ready:
                 data = os.read(output.fileno(), 65536)
@@ -191,13 +190,20 @@ class Session:
             self.run.gdb_output = self.gdb_log.read_text(errors="replace")
 
     def answer(self):
-        """Type the next words if the output ends with a prompt that has not been answered."""
+        """Type the next words, or act, if the output ends with a prompt that has not been answered."""
         prompt = self.machine.prompt.encode()
         start = len(self.run.output) - len(prompt)  # of the prompt, and so of a line, if it is there
         at_prompt = self.run.output.endswith(prompt) and self.run.output[start - 1 : start] in (b"\n", b"")
-        if at_prompt and start >= self.seen and self.typed:
+        if not at_prompt or start < self.seen:
+            return
+        while self.typed:
             self.seen = len(self.run.output)
-            self.typing += self.typed.pop(0).encode("latin-1")
+            words = self.typed.pop(0)
+            if not callable(words):
+                self.typing += words.encode("latin-1")
+                return
+            if words(self.control):
+                return
 
     def type_on(self):
         """Type as much as QEMU takes now: a long line goes in bit by bit, while its echo is read."""
@@ -208,17 +214,11 @@ class Session:
         except BrokenPipeError:
             self.typing = b""
 
-    def ask(self, name):
-        """Send a QMP command. Its answer needs no reading: QEMU carries commands out in order."""
-        self.control.sendall(json.dumps({"execute": name}).encode() + b"\n")
-
     def note_events(self):
         """Find the reason of a shutdown among QMP's messages, and keep what gdb said."""
-        for line in self.events.splitlines():
-            with contextlib.suppress(ValueError):
-                message = json.loads(line)
-                if message.get("event") == "SHUTDOWN":
-                    self.run.shutdown = message["data"].get("reason", "unknown")
+        for message in self.control.messages if self.control else ():
+            if message.get("event") == "SHUTDOWN":
+                self.run.shutdown = message["data"].get("reason", "unknown")
         if self.machine.gdb and not self.run.gdb_output and hasattr(self, "gdb_log"):
             self.run.gdb_output = self.gdb_log.read_text(errors="replace")
 
@@ -245,7 +245,8 @@ class Session:
 def reproduce(machine, command):
     """The line that repeats a run by hand."""
     line = shlex.join(command + ["-nographic", "-machine", "graphics=on"])
-    notes = [f"type {typed!r}" for typed in machine.typed] if machine.typed != ("exit\r",) else []
+    acts = [getattr(typed, "__name__", None) or f"type {typed!r}" for typed in machine.typed]
+    notes = acts if machine.typed != ("exit\r",) else []
     if machine.at_entry:
-        notes.append(f"spoiled at the entry by {machine.at_entry.__name__} of tools/badloader.py")
+        notes.append(f"spoiled at the entry by {machine.at_entry.__name__} of tools/grade/badloader.py")
     return line + "".join(f"\n# {note}" for note in notes)

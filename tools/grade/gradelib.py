@@ -27,8 +27,11 @@ class Machine:
     board: str = ""  # QEMU's -machine; its default is pc
     uefi: bool = False  # UEFI firmware instead of a BIOS
     cpu: str = ""  # QEMU's default
+    options: tuple = ()  # more arguments for QEMU
     words: str = ""  # the kernel's command line (for an ISO image: what was built into it)
-    typed: tuple = ("exit\r",)  # each is typed at a prompt of its own
+    # Each is typed at a prompt of its own. A function is called as act(control) at the prompt instead (control.py), and
+    # the next one follows at once, unless the function returns True: then it has typed a line, and a prompt will come.
+    typed: tuple = ("exit\r",)
     prompt: str = "K> "
     at_entry: Optional[Callable] = None  # called as at_entry(stub, symbols) before the first instruction
     gdb: tuple = ()  # commands for gdb, after those of .gdbinit

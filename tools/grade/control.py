@@ -1,0 +1,94 @@
+"""Looks at a running machine from outside, through QEMU's monitor: registers, memory, the screen; and acts on it.
+
+A Control is what a function in Machine.typed is called with, when the kernel waits at its prompt. Nothing here asks
+the kernel: QEMU answers for the machine, while it runs.
+"""
+
+import json
+import re
+
+# QEMU's names of the keys that type what is no letter or digit (its keyboard is a US one).
+KEYS = {
+    " ": "spc", "\r": "ret", "\n": "ret", "\b": "backspace", "\t": "tab", "-": "minus", "=": "equal", "+": "shift-equal",
+    ".": "dot", ",": "comma", "/": "slash", "_": "shift-minus", "?": "shift-slash", "\x1b": "esc", "\x03": "ctrl-c",
+}
+VGA_TEXT = 0xB_8000
+COLUMNS, ROWS = 80, 25
+
+
+class Refused(Exception):
+    """What a function in Machine.typed raises where the machine is not as it must be."""
+
+
+def require(condition, complaint):
+    """Raise Refused unless the condition holds."""
+    if not condition:
+        raise Refused(complaint)
+
+
+class Control:
+    """One connection to QEMU's monitor protocol (QMP), over a stream socket that is already connected."""
+
+    def __init__(self, connection, folder, left):
+        self.connection, self.folder, self.left = connection, folder, left
+        self.messages = []  # all but the answers to `command`, in their order
+        self.unread = b""
+
+    def fileno(self):
+        """For select."""
+        return self.connection.fileno()
+
+    def send(self, name, **arguments):
+        """Send a command whose answer nobody needs: QEMU carries commands out in order."""
+        self.connection.sendall(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
+
+    def receive(self):
+        """Take in what QEMU has said, waiting for it if need be; False at the end of the connection."""
+        data = self.connection.recv(65536)
+        *lines, self.unread = (self.unread + data).split(b"\n")
+        for line in lines:
+            try:
+                self.messages.append(json.loads(line))
+            except ValueError:
+                pass  # A line that QEMU's end has cut.
+        return bool(data)
+
+    def command(self, name, **arguments):
+        """Carry out a QMP command and return its value; Refused if QEMU refuses it or ends."""
+        self.connection.sendall(json.dumps({"execute": name, "arguments": arguments, "id": "asked"}).encode() + b"\n")
+        while True:
+            for message in self.messages:
+                if message.get("id") == "asked":
+                    self.messages.remove(message)
+                    require("error" not in message, f"QEMU refused {name}: {message.get('error')}")
+                    return message["return"]
+            self.connection.settimeout(self.left())
+            more = self.receive()
+            self.connection.settimeout(None)
+            require(more, f"QEMU ended before it answered {name}")
+
+    def monitor(self, line):
+        """What QEMU's human monitor prints for a command line."""
+        return self.command("human-monitor-command", **{"command-line": line})
+
+    def registers(self):
+        """The first processor's registers as QEMU names them (RAX, EFL, CR0, EFER, DR7, ...): name -> value."""
+        text = self.monitor("info registers")
+        return {name: int(value, 16) for name, value in re.findall(r"\b([A-Z][A-Z0-9]+) *=([0-9a-f]+)", text)}
+
+    def memory(self, pa, size):
+        """Bytes of physical memory."""
+        path = self.folder / "memory"
+        self.command("pmemsave", val=pa, size=size, filename=str(path))
+        return path.read_bytes()
+
+    def screen(self):
+        """The lines of the VGA text screen, without blanks at their ends."""
+        cells = self.memory(VGA_TEXT, COLUMNS * ROWS * 2)[::2].decode("cp437")
+        return [cells[row * COLUMNS : (row + 1) * COLUMNS].rstrip(" \0") for row in range(ROWS)]
+
+    def press(self, text):
+        """Type a text on the machine's keyboard, key by key."""
+        for char in text:
+            key = KEYS.get(char) or (f"shift-{char.lower()}" if char.isupper() else char)
+            self.monitor(f"sendkey {key} 20")

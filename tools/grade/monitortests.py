@@ -1,0 +1,181 @@
+"""The graded tests of the monitor: its commands, its line editor, its pager."""
+
+import re
+
+from gradelib import FAILURE, Machine, Test
+from words import CHECKS, HEX, KERNEL, NO_PROMPT, WELCOME
+
+TESTS = [
+    Test(
+        "monitor: help, kerninfo, backtrace", 10, Machine(typed=("help\r", "kerninfo\r", "backtrace\r", "exit\r")),
+        (
+            "K> help", re.compile(r" *help\b.+"), re.compile(r" *kerninfo\b.+"), re.compile(r" *exit\b.+"),
+            "K> kerninfo",
+            *(re.compile(rf" *{name} +{KERNEL} .*") for name in ("entry", "etext", "end")),
+            "K> backtrace", re.compile(r" *#0 +0xffff[0-9a-f]{12}.*"),
+            "K> exit",
+        ),
+        tags=("monitor",),
+    ),
+    Test(
+        "monitor: unknown command", 5, Machine(typed=("frobnicate now\r", "exit 0\r")),
+        ("K> frobnicate now", re.compile(r"[Uu]nknown command.*frobnicate.*"), "K> exit 0"), tags=("monitor",),
+    ),
+    Test(
+        "monitor: exit 3 is a failure", 5, Machine(typed=("exit 3\r",)),
+        (*WELCOME, "K> exit 3", "Exit code 3"), status=FAILURE, tags=("monitor",),
+    ),
+    *(
+        Test(
+            f"monitor: reboot, {board}", 5, Machine(board=board, typed=("reboot\r",)),
+            (*WELCOME, "K> reboot"), resets=True, tags=("monitor", "board"),
+        )
+        for board in ("pc", "q35", "microvm")
+    ),
+    Test(
+        "monitor: hostile input", 5,
+        Machine(
+            typed=(
+                "\b\b\b\x7f\r", "x" * 3000 + "\r", "\x00\x01\x1b[A\x1b[999;999H\xff\xfe\r", " a" * 500 + "\r",
+                "exxxit\b\b\b\b\x7fxit 4" + "\b" * 99 + "help\r", "exit 99999999999999999999\r", "\r\n\t \r", "exit\r",
+            )
+        ),
+        (*WELCOME, re.compile(r".*[Uu]nknown command.*"), "K> exit"), (re.compile(".*panic.*"),), tags=("monitor",),
+    ),
+    Test(
+        "monitor: a line of 1 MB", 5,
+        Machine(typed=("x" * 1_000_000 + "\r", "exit\r"), patience=6),
+        (*WELCOME, re.compile(r"Unknown command 'x{76}'"), "K> exit"), (re.compile(".*panic.*"),), tags=("monitor",),
+    ),
+    Test(
+        "monitor: numbers that overflow, ranges that wrap", 5,
+        Machine(
+            typed=(
+                "dump 0xffffffffffffffffffff\r", "dump 0xfffffffffffffff0 17\r", "showmappings 2 1\r",
+                "translate KERNBASE+0x10000000\r", "translate beef\r", "alloc 99999999999999999999\r", "dump -1\r",
+                "showmappings 0 0xffffffffffffffff\r", "translate 0x800000000000\r", "pages\r", "exit\r",
+            )
+        ),
+        (
+            *WELCOME,
+            "0xffffffffffffffffffff is too large", "usage: dump [-p] ADDRESS [N]",
+            "0x11 bytes at 0xfffffffffffffff0 go beyond the last address",
+            "the range ends before it begins: 0x2, 0x1", "usage: showmappings LO [HI]",
+            "KERNBASE+0x10000000 is too large", "usage: translate VA",
+            'unknown name "beef" (a hexadecimal number begins with 0x)',
+            "99999999999999999999 is too large", "usage: alloc [N]",
+            'something is missing in "-1"',
+            "0x0000000000000000-0xfffffe7fffffffff not mapped",
+            re.compile(" the walk cannot begin: .*"),
+            "   65504 pages are described, 262016 KB", "K> exit",
+        ),
+        (re.compile(".*panic.*"),), tags=("monitor",),
+    ),
+    Test(
+        "monitor: editing, history, completion", 10,
+        Machine(
+            typed=(
+                "hlp\x1b[D\x1b[De\x1b[F up\x17uptime\r",  # help uptime
+                "\x1b[A\x1b[A\x7f\r",  # nothing before the first line: help uptim
+                "tr\tmem_init\r", "show\tKERNB\t\r", "dump\x15exit 7\x03", "exit\r",
+            )
+        ),
+        (
+            *WELCOME, "uptime", "Display the time since the kernel began.",
+            "Unknown command 'uptim'",
+            re.compile(r"K> translate mem_init"),
+            re.compile(r'0xffff[0-9a-f]{12} in "window on physical memory" \(kernel code, libjos::pmap::mem_init\)'),
+            "K> showmappings KERNBASE ",
+            "0xfffffffff0000000-0xfffffffff0000fff -> 0x000000000 -rw-g 4 KB 4K",
+            "K> exit",
+        ),
+        (re.compile(".*panic.*"),), tags=("monitor",),
+    ),
+    Test(
+        "monitor: what is mapped where", 10,
+        Machine(
+            typed=(
+                "map\r", "translate KSTACKTOP-1\r", "vmprint\r", "showmappings KSTACKTOP-0x9000 KSTACKTOP\r",
+                "dump KSTACKTOP-0x8008 16\r", "dump KERNBASE+0xb8000 16\r", "cr\r", "exit\r",
+            )
+        ),
+        (
+            *WELCOME,
+            "0xfffffffff0000000 RW/-- window on physical memory",
+            re.compile(r"  0xfffffffff0100000-0xffff[0-9a-f]{12} -> 0x000100000 -r-xg \d+ KB 4K X"),
+            "0xffffffffefff0000 --/-- guard gap",
+            re.compile(r"  0xfffffe8000000000-0xffff[0-9a-f]{12} -> 0x[0-9a-f]{9} ur--- 512 KB 4K"),
+            'K> translate KSTACKTOP-1',
+            "|  0xffff   |    511    |    511    |    383    |    511    |   0xfff   |",
+            re.compile(r"       \+-> 0x[0-9a-f]+\[511\] = 0x80000000[0-9a-f]{8}  4 KB page at 0x[0-9a-f]+ -rw-g.*"),
+            re.compile(r"page table 0x[0-9a-f]{16}"),
+            re.compile(r"0xffffffffefff7000-0xffffffffefff7fff not mapped"),
+            re.compile(r"0xffffffffefff8000-0xffffffffefffffff -> .* -rw-g 32 KB 4K"),
+            re.compile(r"ffffffffefff7ff8-ffffffffefff7fff: not mapped"),
+            re.compile(r"ffffffffefff8000: 0000 0000 0000 0000 .*"),
+            "fffffffff00b8000-fffffffff00b800f: no RAM, or out of reach: left alone",
+            "     16  WP         1  write protection: read-only pages bind the kernel too",
+            "     11  NXE        1  no-execute pages: bit 63 of an entry counts",
+            "K> exit",
+        ),
+        (re.compile(r"kernel panic.*"), re.compile(r".{81,}")), tags=("monitor",),
+    ),
+    Test(
+        "monitor: playing with pages", 10,
+        Machine(
+            typed=(
+                "alloc\r", "insert UTEMP 0xc000 +w +u\r", "pages 0xc000\r", "setperm UTEMP -u\r", "checks\r",
+                "free 0xc000\r", "remove UTEMP\r", "remove UTEMP\r", "insert KERNBASE 0xc000\r",
+                "setperm KERNBASE -w\r", "free 0\r", "insert UTEMP 0xc000\r", "checks\r", "exit\r",
+            )
+        ),
+        (
+            *WELCOME, "page 0xc000, pp_ref 1", "0x400000 -> 0xc000 urw--, pp_ref 2",
+            re.compile('  0x0000000000400000 urw-- in a 4 KB page, "temporary mappings"'),
+            "0x400000: urw-- -> -rw--",
+            "0x400000 is mapped, and check_kern_pgdir would panic: remove it, or use -f",
+            "page 0xc000 is still mapped: pp_ref 1", "0x400000 is not mapped any more; page 0xc000 is free",
+            "0x400000 is not mapped",
+            "0xfffffffff0000000 is the kernel's (UTOP and above); with -f, at your own risk",
+            "0xfffffffff0000000 is the kernel's (UTOP and above); with -f, at your own risk",
+            "page 0x0 is not one of alloc's; with -f, at your own risk",
+            "page 0xc000 is free already", "K> checks", *CHECKS, "K> exit",
+        ),
+        (re.compile(r"kernel panic.*"),), tags=("monitor",),
+    ),
+    Test(
+        "monitor: the loader's memory, the free list, a frame", 5,
+        Machine(typed=("memmap\r", "freelist 2\r", "dump -p kern_pgdir+0xff8 8\r", "clear\rchecks -f\r", "exit\r")),
+        (
+            *WELCOME, "The loader's memory map:", "  0x0000000000000000-0x000000000009fbff RAM, 639 KB",
+            "What became of it:", "  0x0000000000000000-0x0000000000000fff page 0, never given out, 4 KB",
+            re.compile(r"  0x0000000000003000-0x000000000009efff page_alloc's: \d+ free, \d+ in use"),
+            "  0x00000000000a0000-0x00000000000fffff the hole for devices, 384 KB",
+            re.compile(r"  0x00000000001\w{5}-0x00000000001\w{5} kern_pgdir, 4 KB"),
+            re.compile(r"  0x\w{16}-0x000000000ffdffff page_alloc's: \d+ free, 0 in use"),
+            re.compile(r"page_free_list: \d+ pages, \d+ KB"), re.compile(r"  and \d+ more pages"),
+            # The table of KERNBASE, writable and for all, present and used.
+            re.compile(r"0000000000[0-9a-f]{3}ff8: 27[0-9a-f]{2} [0-9a-f]{4} 0000 0000  .*"),
+            re.compile(r"\x1b\[2J\x1b\[HK> checks -f"), *CHECKS, "K> exit",
+        ),
+        (re.compile(r"kernel panic.*"),), tags=("monitor",),
+    ),
+    Test(
+        "monitor: a fault by its name", 5, Machine(typed=("fault nonsense\r", "fault\r", "fault divide\r")),
+        (
+            *WELCOME, "usage: fault [NAME]", "read-null", "fault-in-report",
+            re.compile(r"kernel panic at .*: divide error \(#DE, vector 0\)"),
+            re.compile(r"  #0  0x\w{16} kernel::faults::divide .*"),
+        ),
+        status=FAILURE, tags=("monitor",),
+    ),
+    Test(
+        "monitor: long output waits, and stops", 5,
+        Machine(typed=("page on\r", "vmprint\r \rq", "page off\r", "vmprint\r\x03", "uptime\r", "exit\r")),
+        (
+            *WELCOME, "K> vmprint", "-- more --", "K> page off", "K> vmprint",
+            "^C", re.compile(r"up 0:0\d:\d\d\.\d\d\d"), "K> exit",
+        ),
+        (re.compile(r"kernel panic.*"), re.compile(r".*0xffffffffffe00000: pte .*")), tags=("monitor",),
+    ),
+]

@@ -1,0 +1,90 @@
+"""What the kernel prints, line by line, for the lists of tests: a good boot, a panic, a warning."""
+
+import re
+
+from gradelib import FAILURE, Machine, Test
+
+MB = 1024  # all sizes here are in K
+
+CHECKS = (
+    "check_page_free_list() succeeded!",
+    "check_page_alloc() succeeded!",
+    "check_page() succeeded!",
+    "check_kern_pgdir() succeeded!",
+    "check_page_free_list() succeeded!",
+    "check_page_installed_pgdir() succeeded!",
+)
+WELCOME = ("Welcome to the JOS kernel monitor!", "Type 'help' for a list of commands.")
+
+
+def opening(memory, limit=None):
+    """The first lines on a machine with so much memory (in K), which follow from QEMU's memory map: 639K
+    below the IO hole, of which whole pages count, and what is above 1 MB except 128K that the firmware keeps.
+    What lies above the limit, if there is one, is left unused."""
+    base, extended = 639 // 4 * 4, memory - 1024 - 128
+    lines = [f"Physical memory: {base + extended}K available, base = {base}K, extended = {extended}K"]
+    if limit is not None:
+        lines.append(f"Unused: {1024 + extended - limit}K of RAM, all that lies above {limit}K")
+    return tuple(lines)
+
+
+def boots(memory=256 * MB, before=(), limit=None):
+    """All of the output of a good boot, up to the exit that is typed."""
+    return (*before, *opening(memory, limit), *CHECKS, *WELCOME, "K> exit")
+
+
+def panic(text):
+    """A panic: its line, and a backtrace of at least one frame."""
+    line = re.compile(r"kernel panic at [\w/.-]+\.rs:\d+:\d+: " + text)
+    return line, "Backtrace:", re.compile(r"  #0 +0xffff[0-9a-f]{12}.*")
+
+
+def cannot_start(cause, remedy):
+    """The kernel's words on a machine or a loader that it cannot work with: the cause, and what to do."""
+    return (re.compile(rf"(kernel panic at \S+: )?JOS64 cannot start: .*{cause}.*{remedy}.*", re.IGNORECASE),)
+
+
+def fault(name, points, title, text):
+    """A deliberate fault: picked by test=name, after all checks; ends in one panic, and never at a prompt."""
+    lines = (*CHECKS, *panic(text))
+    return Test(f"fault: {title}", points, Machine(words=f"test={name}"), lines, NO_PROMPT, FAILURE, tags=("fault",))
+
+
+def unknown_option(word):
+    """The warning about a word of the command line that means nothing."""
+    return f'warning: unknown option "{word}" ignored'
+
+
+def unknown_test(name):
+    """The warning, with the names of all tests."""
+    names = re.compile(r"(?=.{1,80}$)( [a-z-]+)+")
+    return (
+        f'warning: unknown test "{name}" ignored; known tests:', re.compile(" read-null .*"), *[names] * 5,
+        re.compile(".* fault-in-report"),
+    )
+
+
+KNOWN_OPTIONS = "known: test=NAME mem=SIZE log=LEVEL heap=poison leakcheck -- APPLICATION'S WORDS"
+
+
+NO_PROMPT = (re.compile(r"K> .*"), re.compile(r"kernel panic within .*"))
+
+GRUB = Machine("grub")
+PVH = Machine()
+
+TWO_WORDS = (unknown_option("colour=mauve"), *unknown_test("nonsense"), KNOWN_OPTIONS)
+ODD_WORDS = "test test= =x  foo " + "y" * 200 + " log=loud --"
+ODD_WARNINGS = (
+    unknown_option("test"),
+    *unknown_test(""),
+    unknown_option("=x"),
+    unknown_option("foo"),
+    unknown_option("y" * 200),
+    'warning: "log=loud" ignored: log= wants off, error, warn, info, debug or trace',
+    KNOWN_OPTIONS,
+)
+
+HEX = "0x[0-9a-f]{16}"
+KERNEL = "0xfffffffff01[0-9a-f]{5}"  # an address in the kernel's image
+UPAGES = "0xfffffe8000000000"
+PAGE_FAULT = r"page fault \(#PF, vector 14\): "
