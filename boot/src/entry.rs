@@ -8,13 +8,17 @@
 //! On the way in (Multiboot2 specification 2.0, section 3.3 "I386 machine state"; Xen PVH, "the
 //! boot-time state"): 32-bit protected mode, flat segments, no paging, interrupts off, no stack,
 //! no usable GDT; EBX holds the physical address of what the loader says, and EAX the loader's
-//! magic under multiboot2.
+//! magic under multiboot2. All else in the registers may be anything: firmware leaves CR4 as it used it
+//! itself. So CR0, CR4, EFER, EFLAGS and DR7 are written whole, with what 64-bit code needs and
+//! nothing else; `kernel` adds what it uses. How memory is cached (PAT and MTRRs) stays as the
+//! firmware set it up, for it alone knows the board.
 
 use core::arch::global_asm;
 
 use layout::{Jos64, MemLayout, PGSIZE};
 use x86_64::registers::control::{Cr0Flags, Cr4Flags};
 use x86_64::registers::model_specific::EferFlags;
+use x86_64::registers::rflags::RFlags;
 use x86_64::structures::gdt::DescriptorFlags;
 
 use crate::pvh;
@@ -47,9 +51,18 @@ const DATA_SELECTOR: u16 = 16;
 const MSR_EFER: u32 = 0xC000_0080;
 /// EFER on entry to the kernel. No-execute enable must be on before a table has such a bit.
 const EFER: u64 = EferFlags::LONG_MODE_ENABLE.union(EferFlags::NO_EXECUTE_ENABLE).bits();
+/// CR0 on entry to the kernel. The caches are on, and nothing is set for x87, which no code here
+/// uses.
+const CR0: u64 = Cr0Flags::PROTECTED_MODE_ENABLE.union(Cr0Flags::PAGING).bits();
+/// CR4 on entry to the kernel. Long mode demands it; with LA57 beside it the tables would have five
+/// levels.
+const CR4: u64 = Cr4Flags::PHYSICAL_ADDRESS_EXTENSION.bits();
+/// EFLAGS on entry to the kernel: no interrupts, string instructions go up, SMAP is not lifted. ID
+/// can be set where there is a CPUID instruction (Intel SDM vol. 1, 3.4.3.3), and changes nothing.
+const EFLAGS: u64 = RFlags::ID.bits();
+/// DR7 as at reset: no hardware breakpoint. Bit 10 is always 1 (Intel SDM vol. 3B, 17.2.4).
+const DR7: u32 = 1 << 10;
 
-/// EFLAGS.ID can be changed where there is a CPUID instruction (Intel SDM vol. 1, 3.4.3.3).
-const EFLAGS_ID: u32 = 1 << 21;
 /// The CPUID leaf of the extended features (Intel SDM vol. 2A, CPUID, table 3-8).
 const CPUID_EXTENDED: u32 = 0x8000_0001;
 /// Bits of its EDX.
@@ -75,11 +88,12 @@ global_asm!(
     CODE_SELECTOR = const CODE_SELECTOR,
     DATA_SELECTOR = const DATA_SELECTOR,
     GDT_LIMIT = const size_of_val(&entry_gdt) - 1,
-    CR0_PG = const Cr0Flags::PAGING.bits(),
-    CR4_PAE = const Cr4Flags::PHYSICAL_ADDRESS_EXTENSION.bits(),
+    CR0 = const CR0,
+    CR4 = const CR4,
     MSR_EFER = const MSR_EFER,
     EFER = const EFER,
-    EFLAGS_ID = const EFLAGS_ID,
+    EFLAGS = const EFLAGS,
+    DR7 = const DR7,
     CPUID_EXTENDED = const CPUID_EXTENDED,
     CPUID_EDX_NX = const CPUID_EDX_NX,
     CPUID_EDX_LM = const CPUID_EDX_LM,

@@ -20,44 +20,42 @@ bootstacktop:
 .globl multiboot2_start
 .type multiboot2_start, @function
 multiboot2_start:
-    cli
-    cld
-    mov esp, offset bootstacktop - {KERNBASE}
     mov edi, eax
-    mov esi, ebx
-    cmp edi, {MULTIBOOT2_MAGIC}
-    je check_processor
-no_loader:
-    mov esi, offset no_loader_message
-    jmp cannot_start
+    mov edx, {MULTIBOOT2_MAGIC}
+    jmp check_loader
 .size multiboot2_start, . - multiboot2_start
 
 // A PVH loader enters here, with its information at EBX; that begins with the magic.
 .globl pvh_start
 .type pvh_start, @function
 pvh_start:
-    cli
-    cld
-    mov esp, offset bootstacktop - {KERNBASE}
     mov edi, [ebx]
-    mov esi, ebx
-    cmp edi, {PVH_MAGIC}
-    jne no_loader
+    mov edx, {PVH_MAGIC}
 .size pvh_start, . - pvh_start
+
+// From here on nothing depends on what the loader left in the flags and in DR7, whose breakpoints
+// would be exceptions that nobody handles yet. EDX is the magic that EDI must hold.
+.type check_loader, @function
+check_loader:
+    mov eax, {DR7}
+    mov dr7, eax
+    mov esp, offset bootstacktop - {KERNBASE}
+    push {EFLAGS}
+    popfd
+    mov esi, ebx
+    cmp edi, edx
+    je check_processor
+    mov esi, offset no_loader_message
+    jmp cannot_start
+.size check_loader, . - check_loader
 
 // Is this a 64-bit processor that knows no-execute pages?
 .type check_processor, @function
 check_processor:
-    pushfd                      // CPUID is there if EFLAGS.ID can be changed
+    pushfd                      // CPUID is there if EFLAGS.ID can be set, as it was just now
     pop eax
-    mov ecx, eax
-    xor eax, {EFLAGS_ID}
-    push eax
-    popfd
-    pushfd
-    pop eax
-    cmp eax, ecx
-    je no_long_mode
+    test eax, {EFLAGS}
+    jz no_long_mode
 
     mov eax, {CPUID_EXTENDED} - 1   // the highest extended leaf
     cpuid
@@ -71,17 +69,17 @@ check_processor:
     jz no_nx
 
 // Enter long mode (Intel SDM vol. 3A, 9.8.5): PAE, the tables, EFER, paging, a 64-bit segment.
-    mov eax, cr4
-    or eax, {CR4_PAE}
+// Each register is written whole, since the loader may have left any bit in it. CR4 is first:
+// five levels of tables must be off before paging is on, and CET before CR0.WP is off.
+    mov eax, {CR4}
     mov cr4, eax
     mov eax, offset entry_pgdir - {KERNBASE}
     mov cr3, eax
     mov ecx, {MSR_EFER}
-    rdmsr
-    or eax, {EFER}
+    mov eax, {EFER}
+    xor edx, edx
     wrmsr
-    mov eax, cr0
-    or eax, {CR0_PG}
+    mov eax, {CR0}
     mov cr0, eax
 
     lgdt [entry_gdt_pointer]
@@ -101,14 +99,15 @@ long_mode:
     xor eax, eax
     mov fs, eax
     mov gs, eax
+    lldt ax
     mov rax, offset high_start
     jmp rax
 .size long_mode, . - long_mode
 
 // At KERNBASE at last: move the stack up too, clear the frame pointer and the return address so
-// that backtraces end here (the kernel's and gdb's), clear the flags, and call the kernel. The
-// upper halves of RDI and RSI are undefined after 32-bit code (Intel SDM vol. 1, 3.4.1.1), so
-// both are written once more.
+// that backtraces end here (the kernel's and gdb's), and call the kernel. The upper halves of RDI
+// and RSI are undefined after 32-bit code (Intel SDM vol. 1, 3.4.1.1), so both are written once
+// more.
 .section .text.entry, "ax", @progbits
 .type high_start, @function
 high_start:
@@ -116,8 +115,6 @@ high_start:
     .cfi_undefined rip
     mov rsp, offset bootstacktop
     xor ebp, ebp
-    push 0
-    popfq
     mov edi, edi
     mov esi, esi
     call i386_init

@@ -12,8 +12,10 @@ use libjos::addr::VirtAddr;
 use libjos::format::Perm;
 use libjos::machine::PhysMem;
 use libjos::pages::{AllocFlags, PageAllocator};
+use x86_64::registers::rflags::{self, RFlags};
 
 use crate::pmap;
+use crate::probe;
 use crate::symbols;
 
 /// A fault that can be asked for.
@@ -32,6 +34,7 @@ pub const FAULTS: &[Fault] = &[
     Fault { name: "exec-data", commit: exec_data },
     Fault { name: "stack-overflow", commit: stack_overflow },
     Fault { name: "write-upages", commit: || write(Jos64::UPAGES) },
+    Fault { name: "read-user", commit: read_user },
     Fault { name: "read-hole", commit: || read(Jos64::MMIOBASE - PGSIZE) },
     Fault { name: "non-canonical", commit: || read(Jos64::LOWER_END) },
     Fault { name: "double-free", commit: double_free },
@@ -85,6 +88,19 @@ fn read(va: u64) {
 fn write(va: u64) {
     // SAFETY: the same value is written that is there; all addresses here are mapped.
     unsafe { asm!("or qword ptr [{}], 0", in(reg) va, options(nostack)) };
+}
+
+/// Reads a page that is the user's without saying so, after accesses that said so and must have
+/// left nothing behind. Needs a processor with SMAP.
+fn read_user() {
+    let missing = Jos64::UPAGES + Jos64::PTSIZE - PGSIZE;
+    for va in [missing, Jos64::UPAGES] {
+        let outcome = probe::load_user(va);
+        assert_eq!(outcome.is_err(), va == missing, "{va:#x}: {outcome:?}");
+        let lifted = rflags::read().contains(RFlags::ALIGNMENT_CHECK);
+        assert!(!lifted, "SMAP is still lifted after an access to {va:#x}");
+    }
+    read(Jos64::UPAGES);
 }
 
 /// Calls a function whose code is data: a single RET.

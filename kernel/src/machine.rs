@@ -13,7 +13,7 @@ use libjos::word::Word;
 use libjos::x86_64::X86_64;
 use raw_cpuid::{CpuId, CpuIdReaderNative};
 use x86_64::instructions::tlb;
-use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr3Flags, Cr4, Cr4Flags, Efer, EferFlags};
+use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr3Flags, Cr4, Cr4Flags};
 use x86_64::structures::paging::PhysFrame;
 
 use crate::console;
@@ -153,7 +153,17 @@ impl Machine for Pc {
         unsafe { Cr3::write(frame, Cr3Flags::empty()) };
     }
 
-    /// Bits and CPUID leaves: Intel SDM vol. 3A, 2.5 "Control registers", and 4.6 "Access rights".
+    /// Adds to what the entry wrote (`boot::entry`), and to CR4.MCE (`traps`):
+    ///
+    /// | bit | since |
+    /// |---|---|
+    /// | CR0.WP | read-only pages are to bind the kernel: its code and constants, UPAGES, UVPT |
+    /// | CR4.PGE | the kernel's half is mapped global |
+    /// | CR4.SMEP, SMAP | the kernel shall not run user pages, nor touch them but where it says so |
+    /// | CR4.UMIP | user code has no business with the addresses of GDT, IDT and TSS |
+    ///
+    /// No-execute pages are on since the entry. Bits and CPUID leaves: Intel SDM vol. 3A, 2.5
+    /// "Control registers", and 4.6 "Access rights".
     fn protect_kernel(&mut self) {
         let basic = cpuid().get_feature_info();
         let extended = cpuid().get_extended_feature_info();
@@ -169,7 +179,6 @@ impl Machine for Pc {
         // SAFETY: only protections are added, each of which the processor has; kern_pgdir gives
         // the kernel what it needs without what they forbid.
         unsafe {
-            Efer::update(|efer| efer.insert(EferFlags::NO_EXECUTE_ENABLE));
             Cr4::write(cr4);
             Cr0::update(|cr0| cr0.insert(Cr0Flags::WRITE_PROTECT));
         }
@@ -220,6 +229,6 @@ impl Machine for Pc {
 }
 
 /// The processor's identification.
-fn cpuid() -> CpuId<CpuIdReaderNative> {
+pub(crate) fn cpuid() -> CpuId<CpuIdReaderNative> {
     CpuId::new()
 }

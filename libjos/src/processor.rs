@@ -2,7 +2,7 @@
 //! monitor's `cr` and the reports of exceptions decode by these tables.
 //!
 //! Source: Intel SDM vol. 3A, 2.5 "Control registers", 2.2.1 (EFER), 2.3 (RFLAGS), 4.7 "Page-fault
-//! exceptions", 6.3.1 and 6.13; AMD APM vol. 2, 3.1 and 8.2.
+//! exceptions", 6.3.1 and 6.13; vol. 3B, 15.3 (machine checks); AMD APM vol. 2, 3.1 and 8.2.
 
 use core::fmt;
 
@@ -212,6 +212,37 @@ pub const RFLAGS: Register = Register {
     ],
 };
 
+/// Where a machine check left the program.
+pub const MCG_STATUS: Register = Register {
+    name: "MCG_STATUS",
+    meaning: "where a machine check left the program",
+    fields: &[
+        bit(0, "RIPV", "the program can go on where it was"),
+        bit(1, "EIPV", "the program's place has to do with the error"),
+        bit(2, "MCIP", "a machine check is being handled; another one resets"),
+        bit(3, "LMCE", "only this processor was told"),
+    ],
+};
+
+/// The error that a bank of the processor holds.
+pub const MCI_STATUS: Register = Register {
+    name: "MCi_STATUS",
+    meaning: "the error that a bank of the processor holds",
+    fields: &[
+        bits(0, 16, "MCACOD", "which error: Intel SDM vol. 3B, 15.9"),
+        bits(16, 16, "MSCOD", "which error: as this model knows it"),
+        bit(55, "AR", "the program must do something before it goes on"),
+        bit(56, "S", "reported by an exception"),
+        bit(57, "PCC", "the processor's state may be wrong"),
+        bit(58, "ADDRV", "the address is known"),
+        bit(59, "MISCV", "more is known"),
+        bit(60, "EN", "the error is one that is reported"),
+        bit(61, "UC", "not corrected"),
+        bit(62, "OVER", "an earlier error was lost"),
+        bit(63, "VAL", "there is an error"),
+    ],
+};
+
 /// An error code's bit, and what it says when it is set and when it is not.
 #[derive(Clone, Copy, Debug)]
 pub struct ErrorBit {
@@ -297,6 +328,8 @@ pub mod vector {
     pub const PAGE_FAULT: u64 = 14;
     /// #AC.
     pub const ALIGNMENT_CHECK: u64 = 17;
+    /// #MC.
+    pub const MACHINE_CHECK: u64 = 18;
     /// #CP.
     pub const CONTROL_PROTECTION: u64 = 21;
     /// #VC.
@@ -392,7 +425,8 @@ fn control_protection(code: u64) -> &'static str {
 mod tests {
     use super::*;
 
-    const REGISTERS: [&Register; 7] = [&CR0, &CR2, &CR3, &CR4, &CR8, &EFER, &RFLAGS];
+    const REGISTERS: [&Register; 9] =
+        [&CR0, &CR2, &CR3, &CR4, &CR8, &EFER, &RFLAGS, &MCG_STATUS, &MCI_STATUS];
 
     #[test]
     fn fields_are_in_order_and_apart() {
@@ -425,6 +459,9 @@ mod tests {
         assert_eq!(RFLAGS.names(0x3202).to_string(), "1 IF IOPL=0x3");
         assert_eq!(CR2.names(u64::MAX).to_string(), "VA=0xffffffffffffffff");
         assert_eq!(CR8.names(0xF).to_string(), "TPR=0xf");
+        assert_eq!(MCG_STATUS.names(5).to_string(), "RIPV MCIP");
+        let status = MCI_STATUS.names(0xB600_0000_0007_0005).to_string();
+        assert_eq!(status, "MCACOD=0x5 MSCOD=0x7 PCC ADDRV EN UC VAL");
     }
 
     fn words(vector: u64, code: u64) -> String {

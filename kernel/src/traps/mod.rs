@@ -1,12 +1,14 @@
 //! Exceptions: each ends in a panic that says what happened, in words.
 //!
 //! `frame` has the stubs in assembly, which push a [`TrapFrame`] and call `trap`; `decode` finds
-//! the sentence, `report` all the rest; `segments` holds the GDT and the TSS. The kernel runs with interrupts off,
-//! so exceptions are all there is. Double fault, NMI and machine check run on stacks of their
-//! own, since the stack in use may be what is broken.
+//! the sentence, `report` all the rest; `segments` holds the GDT and the TSS; `machine_check` turns
+//! machine checks on. The kernel runs with interrupts off, so exceptions are all there is. Double
+//! fault, NMI and machine check run on stacks of their own, since the stack in use may be what is
+//! broken.
 
 mod decode;
 mod frame;
+mod machine_check;
 mod report;
 mod segments;
 
@@ -27,10 +29,11 @@ use frame::stub;
 
 static IDT: Once<InterruptDescriptorTable> = Once::new();
 
-/// Loads GDT, TSS and IDT. From here on an exception is a decoded panic.
+/// Loads GDT, TSS and IDT. From here on an exception is a decoded panic, a machine check too.
 pub fn init() {
     segments::init();
     IDT.call_once(idt).load();
+    machine_check::init();
 }
 
 /// Every exception that the processor may raise (Intel SDM vol. 3A, 6.3.1, table 6-1; AMD APM

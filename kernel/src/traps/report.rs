@@ -1,16 +1,16 @@
 //! [`Report`]: all there is to say of an exception after its sentence: registers, the error code
-//! bit by bit, and for a page fault the walk that failed.
+//! bit by bit, for a page fault the walk that failed, for a machine check the processor's banks.
 
 use core::fmt;
 
 use layout::Jos64;
 use libjos::addr::VirtAddr;
 use libjos::explain::Access;
-use libjos::processor::vector::{DOUBLE_FAULT, PAGE_FAULT};
+use libjos::processor::vector::{DOUBLE_FAULT, MACHINE_CHECK, PAGE_FAULT};
 use libjos::processor::{ErrorCode, RFLAGS};
 use x86_64::structures::idt::PageFaultErrorCode;
 
-use super::TrapFrame;
+use super::{TrapFrame, machine_check};
 use crate::control::ControlRegisters;
 use crate::inspect;
 
@@ -34,6 +34,7 @@ impl fmt::Display for Report<'_> {
             PAGE_FAULT => self.walk(f, error),
             // The page fault that could not be delivered pushed no error code that is still there.
             DOUBLE_FAULT => self.walk(f, 0),
+            MACHINE_CHECK => machine_check::write_banks(f),
             _ => Ok(()),
         }
     }

@@ -1,0 +1,110 @@
+//! Machine checks: turned on where the processor has them, and reported from its error banks.
+//!
+//! Without CR4.MCE a machine check resets the machine in silence. Source: Intel SDM vol. 3B, 15.3
+//! (the registers), 15.6 and 15.8 (what is there, and how it is initialised).
+
+use core::fmt;
+
+use libjos::processor::{MCG_STATUS, MCI_STATUS};
+use x86_64::registers::control::{Cr4, Cr4Flags};
+use x86_64::registers::model_specific::Msr;
+
+use crate::machine::cpuid;
+
+// Numbers of the registers. Each bank has four: control, status, address, and more.
+const MCG_CAP: u32 = 0x179;
+const MCG_STATUS_MSR: u32 = 0x17A;
+const MCG_CTL: u32 = 0x17B;
+const MC0_CTL: u32 = 0x400;
+const BANK_REGISTERS: u32 = 4;
+
+// What MCG_CAP says: the number of banks, and whether there is a MCG_CTL.
+const MCG_CAP_COUNT: u64 = 0xFF;
+const MCG_CAP_CTL_P: u64 = 1 << 8;
+
+// What a bank's status says of its other registers.
+const STATUS_VAL: u64 = 1 << 63;
+const STATUS_ADDRV: u64 = 1 << 58;
+
+/// One of the places where the processor keeps an error.
+#[derive(Clone, Copy)]
+struct Bank(u32);
+
+impl Bank {
+    fn control(self) -> Msr {
+        Msr::new(MC0_CTL + self.0 * BANK_REGISTERS)
+    }
+
+    fn status(self) -> Msr {
+        Msr::new(MC0_CTL + self.0 * BANK_REGISTERS + 1)
+    }
+
+    fn address(self) -> Msr {
+        Msr::new(MC0_CTL + self.0 * BANK_REGISTERS + 2)
+    }
+}
+
+/// Turns machine checks on: every kind of error in every bank, whatever the loader left there. The
+/// IDT must be loaded.
+pub(super) fn init() {
+    let Some(features) = cpuid().get_feature_info().filter(|features| features.has_mce()) else {
+        return;
+    };
+    if has_banks() {
+        // On old processors of family 6, MC0_CTL is another register (Intel SDM vol. 3B, 15.3.2.1).
+        let keeps_bank_0 = features.family_id() == 6 && features.model_id() < 0x1A;
+        // SAFETY: CPUID and MCG_CAP say that the registers are there; they only say which errors
+        // are reported, and which have been.
+        unsafe {
+            if Msr::new(MCG_CAP).read() & MCG_CAP_CTL_P != 0 {
+                Msr::new(MCG_CTL).write(u64::MAX);
+            }
+            for bank in banks() {
+                if bank.0 != 0 || !keeps_bank_0 {
+                    bank.control().write(u64::MAX);
+                }
+                bank.status().write(0);
+            }
+            Msr::new(MCG_STATUS_MSR).write(0);
+        }
+    }
+    // SAFETY: the processor has the bit, and the IDT a handler with a stack of its own.
+    unsafe { Cr4::update(|cr4| cr4.insert(Cr4Flags::MACHINE_CHECK_EXCEPTION)) };
+}
+
+/// Whether the processor keeps errors in banks (CPUID's MCA).
+fn has_banks() -> bool {
+    cpuid().get_feature_info().is_some_and(|features| features.has_mca())
+}
+
+/// All banks of a processor that has some.
+fn banks() -> impl Iterator<Item = Bank> {
+    // SAFETY: the register is there wherever banks are, and reading it changes nothing.
+    let count = unsafe { Msr::new(MCG_CAP).read() } & MCG_CAP_COUNT;
+    (0..count as u32).map(Bank)
+}
+
+/// Writes what the processor says of a machine check: a line for itself, and one for each bank that
+/// holds an error.
+pub(super) fn write_banks(f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if !has_banks() {
+        return Ok(());
+    }
+    // SAFETY: as in `banks`.
+    let status = unsafe { Msr::new(MCG_STATUS_MSR).read() };
+    writeln!(f, "  {}  {status:016x}  {}", MCG_STATUS.name, MCG_STATUS.names(status))?;
+    for bank in banks() {
+        // SAFETY: as in `banks`.
+        let status = unsafe { bank.status().read() };
+        if status & STATUS_VAL == 0 {
+            continue;
+        }
+        write!(f, "  bank {:<6} {status:016x}  {}", bank.0, MCI_STATUS.names(status))?;
+        if status & STATUS_ADDRV != 0 {
+            // SAFETY: the status says that there is an address; reading it changes nothing.
+            write!(f, ", at {:#x}", unsafe { bank.address().read() })?;
+        }
+        writeln!(f)?;
+    }
+    Ok(())
+}
