@@ -2,9 +2,9 @@
 """Boot JOS64 in QEMU on many machines, and score what it does: `make grade`, or ./grade.py --help.
 
 The tests are lists by subject in tools/grade/: boottests.py (the first four are those of JOS's lab 2, with its
-titles and points), faulttests.py, machinetests.py, apptests.py, monitortests.py and gdbtests.py. How runs are
-judged is in gradelib.py there, how they are made in graderun.py, what a test may do to a running machine in
-control.py, the program around them in gradeui.py.
+titles and points), faulttests.py, machinetests.py, statetests.py, apptests.py, monitortests.py and gdbtests.py.
+How runs are judged is in gradelib.py there, how they are made in graderun.py, what a test may do to a running
+machine in control.py, the program around them in gradeui.py.
 """
 
 import sys
@@ -19,6 +19,7 @@ import faulttests  # noqa: E402
 import gdbtests  # noqa: E402
 import machinetests  # noqa: E402
 import monitortests  # noqa: E402
+import statetests  # noqa: E402
 from gradeui import main  # noqa: E402
 
 IMAGES = {
@@ -33,6 +34,7 @@ TESTS = [
     *boottests.TESTS,
     *faulttests.TESTS,
     *machinetests.TESTS,
+    *statetests.TESTS,
     *apptests.TESTS,
     *monitortests.TESTS,
     *gdbtests.tests(ROOT),

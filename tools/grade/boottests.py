@@ -3,6 +3,7 @@
 import re
 
 from gradelib import Machine, Test
+from statetests import UEFI
 from words import CHECKS, GRUB, MB, PVH, WELCOME, boots, opening
 
 TESTS = [
@@ -49,7 +50,7 @@ TESTS = [
         "board: microvm, the time", 5, Machine(board="microvm", typed=("uptime\r", "exit\r")),
         (*WELCOME, re.compile(r"up 0:0\d:\d\d\.\d\d\d"), "K> exit"), tags=("board",),
     ),
-    Test("board: UEFI, GRUB", 5, Machine("grub", uefi=True, patience=3), CHECKS + WELCOME, tags=("board", "uefi")),
+    Test("board: UEFI, GRUB", 5, UEFI, CHECKS + WELCOME, tags=("board", "uefi")),
     Test(
         "board: UEFI, q35, GRUB", 5, Machine("grub", board="q35", uefi=True, memory="1G", patience=3),
         CHECKS + WELCOME, tags=("board", "uefi"),

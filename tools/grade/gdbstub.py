@@ -49,6 +49,15 @@ class Stub:
             piece = data[at : at + 1024]
             self._expect(f"M{address + at:x},{len(piece):x}:{piece.hex()}", "OK")
 
+    def monitor(self, line):
+        """Carry out a command line of QEMU's human monitor, and return what it prints."""
+        answer = self._ask(f"qRcmd,{line.encode().hex()}")
+        text = b""
+        while answer.startswith("O") and answer != "OK":
+            text += bytes.fromhex(answer[1:])
+            answer = self._answer()
+        return text.decode()
+
     def detach(self):
         """Let the machine run on by itself."""
         self._expect("D", "OK")
@@ -62,6 +71,10 @@ class Stub:
         """Send one packet and return the text of the answer."""
         checksum = sum(packet.encode()) % 256
         self.connection.sendall(f"${packet}#{checksum:02x}".encode())
+        return self._answer()
+
+    def _answer(self):
+        """The text of the next packet from QEMU."""
         while True:
             start, end = self.unread.find(b"$"), self.unread.find(b"#")
             if 0 <= start < end <= len(self.unread) - 3:

@@ -248,5 +248,6 @@ def reproduce(machine, command):
     acts = [getattr(typed, "__name__", None) or f"type {typed!r}" for typed in machine.typed]
     notes = acts if machine.typed != ("exit\r",) else []
     if machine.at_entry:
-        notes.append(f"spoiled at the entry by {machine.at_entry.__name__} of tools/grade/badloader.py")
+        spoil = machine.at_entry
+        notes.append(f"spoiled at the entry by {spoil.__name__} of tools/grade/{spoil.__module__}.py")
     return line + "".join(f"\n# {note}" for note in notes)

@@ -1,5 +1,5 @@
 """The graded tests of the processor's state: what a loader may leave in its registers, what the kernel makes of them,
-machine checks and NMIs, and the stacks for exceptions that cannot trust the one in use.
+and the exceptions that come from outside (NMI, machine check) or cannot trust the stack in use.
 
 The registers are read from outside, at the prompt. They must be the same however the kernel was started, so there is
 one list of them, and stale bits in every register at the entry change nothing in it.
@@ -11,80 +11,90 @@ import struct
 import badloader
 from control import require
 from gradelib import FAILURE, Machine, Test
-from words import CHECKS, NO_PROMPT, PAGE_FAULT, UPAGES, WELCOME, boots, cannot_start, fault, panic
+from words import CHECKS, NO_PROMPT, PAGE_FAULT, UPAGES, WELCOME, boots, cannot_start, opening, panic
 
-PAGE = 4096
 KERNBASE = 0xFFFF_FFFF_F000_0000
 
-# Registers at the prompt: value, and which bits count. Of EFLAGS those that change with any instruction do not.
+# Registers at the prompt: value, and which bits count. Of RFLAGS those that change with any instruction do not.
 EVERYWHERE = {
     "CR0": (0x8001_0011, ~0),  # PE ET WP PG
     "EFER": (0xD00, ~0),  # LME LMA NXE
     "DR7": (0x400, ~0),
     "RFL": (0x20_0002, ~0x8D5),  # ID; not CF PF AF ZF SF OF
 }
-CR4 = {"": 0xE0, "max": 0x30_08E0}  # PAE MCE PGE; and UMIP SMEP SMAP
+# By processor: PAE MCE PGE; and UMIP SMEP SMAP where there are any.
+CR4 = {"qemu64": 0xE0, "qemu64,-mce,-mca": 0xA0, "max": 0x30_08E0}
 
 
 def registers(cpu):
-    """Look at the registers that the entry and the kernel write; gives a function for Machine.typed."""
+    """A function for Machine.typed that looks at the registers that the entry and the kernel write."""
 
-    def look(control):
+    def registers_at_prompt(control):
         found = control.registers()
         for name, (value, mask) in {**EVERYWHERE, "CR4": (CR4[cpu], ~0)}.items():
             require(found[name] & mask == value, f"{name} is {found[name]:#x}, not {value:#x}")
         state = control.monitor("info registers")
-        require(re.search(r"^LDT=0000 ", state, re.M), "LDTR holds what the loader left")
+        require(re.search(r"^LDT=0000 0{16} 0{8} ", state, re.M), "LDTR still holds what the loader left")
 
-    look.__name__ = "read the registers"
-    return look
+    return registers_at_prompt
 
 
-# What a loader may leave, by name: 32-bit code that leaves it. Paging is off, so bits that demand it cannot be there.
+def booted(image="kernel", cpu="qemu64", **more):
+    """A machine that boots to the prompt, where its registers are looked at."""
+    return Machine(image, cpu=cpu, typed=(registers(cpu), "exit\r"), **more)
+
+
+# Code of 32 bits, by which a loader leaves what it should not. Paging is off: bits that demand it (PCIDE, LMA) cannot
+# be there; nor can TF, which would be an exception within the loader.
+TO_CR0, TO_CR4, TO_DR0, TO_DR7 = b"\x22\xc0", b"\x22\xe0", b"\x23\xc0", b"\x23\xf8"
+EFER, MCG_STATUS, MCG_CTL, MC2_CTL, MC3_STATUS = 0xC000_0080, 0x17A, 0x17B, 0x408, 0x40D
+
+
+def word(value):
+    """A number as it stands in code."""
+    return struct.pack("<I", value)
 
 
 def put(register, value):
-    """Code that moves a value to a control or debug register, given as the bytes behind 0F."""
-    return b"\xb8" + struct.pack("<I", value) + b"\x0f" + register
+    """mov eax, value; mov register, eax."""
+    return b"\xb8" + word(value) + b"\x0f" + register
 
 
 def wrmsr(number, value):
-    """Code that writes a model-specific register."""
-    high, low = value >> 32, value & 0xFFFF_FFFF
-    return b"\xb9" + struct.pack("<I", number) + b"\xba" + struct.pack("<I", high) + b"\xb8" + struct.pack("<I", low) + b"\x0f\x30"
+    """mov ecx, number; mov edx, value's upper half; mov eax, its lower half; wrmsr."""
+    return b"\xb9" + word(number) + b"\xba" + word(value >> 32) + b"\xb8" + word(value & 0xFFFF_FFFF) + b"\x0f\x30"
 
 
-TO_CR0, TO_CR4, TO_DR0, TO_DR7 = b"\x22\xc0", b"\x22\xe0", b"\x23\xc0", b"\x23\xf8"
-EFER, MCG_CTL, MC2_CTL = 0xC000_0080, 0x17B, 0x408
-STALE = {
-    # VME PVI TSD DE PSE MCE PGE PCE OSFXSR OSXMMEXCPT UMIP LA57 FSGSBASE OSXSAVE SMEP SMAP PKE
-    "CR4": put(TO_CR4, 0x0075_1FDF),
-    "CR0": put(TO_CR0, 0x6005_002F),  # MP EM TS NE WP AM NW CD, and PE
-    "EFER": wrmsr(EFER, 0x4001),  # SCE, FFXSR
-    "EFLAGS": b"\x68" + struct.pack("<I", 0x4_7402) + b"\x9d",  # AC NT IOPL DF
-}
-EVERYTHING = b"".join(STALE.values())
+# VME PVI TSD DE PSE MCE PGE PCE OSFXSR OSXMMEXCPT UMIP LA57 FSGSBASE OSXSAVE SMEP SMAP PKE
+STALE_CR4 = put(TO_CR4, 0x75_1FDF)
+STALE_CR0 = put(TO_CR0, 0x6005_002F)  # PE; and MP EM TS NE WP AM NW CD
+STALE_EFER = wrmsr(EFER, 0x1001)  # SCE SVME
+STALE_EFLAGS = b"\x68" + word(0x4_7402) + b"\x9d"  # push, popfd: AC NT IOPL DF
+# No error is reported, one is being handled, and one is said to be there.
+STALE_BANKS = wrmsr(MCG_CTL, 0) + wrmsr(MC2_CTL, 0) + wrmsr(MCG_STATUS, 4) + wrmsr(MC3_STATUS, 1 << 63)
+
+
+def stale_breakpoint(symbols):
+    """A hardware breakpoint in the entry, where the kernel handles no exceptions yet."""
+    return put(TO_DR0, symbols["long_mode"]) + put(TO_DR7, 0x401)
+
 
 TRAMPOLINE = 0x8000  # free memory; a stack grows down from there
 
 
-def leave(stub, code):
-    """Run the 32-bit code before the instruction that is next, as the loader's last."""
-    eax, eip = stub.read("rax"), stub.read("rip")
-    back = b"\xb8" + struct.pack("<I", eax) + b"\x68" + struct.pack("<I", eip) + b"\xc3"
-    stub.write_memory(TRAMPOLINE, code + back)
-    stub.write("rsp", TRAMPOLINE)
-    stub.write("rip", TRAMPOLINE)
-
-
 def stale(code, enter=badloader.enter_pvh):
-    """A Machine.at_entry: a good loader, but for the state that the code leaves."""
+    """A Machine.at_entry: a good loader, but for what the code leaves."""
 
-    def spoil(stub, symbols):
+    def stale_state(stub, symbols):
         enter(stub, symbols)
-        leave(stub, code(symbols) if callable(code) else code)
+        made = code(symbols) if callable(code) else code
+        # mov eax, as it was; push the entry; ret
+        made += b"\xb8" + word(stub.read("rax")) + b"\x68" + word(stub.read("rip")) + b"\xc3"
+        stub.write_memory(TRAMPOLINE, made)
+        stub.write("rsp", TRAMPOLINE)
+        stub.write("rip", TRAMPOLINE)
 
-    return spoil
+    return stale_state
 
 
 def multiboot2(stub, symbols):
@@ -92,6 +102,142 @@ def multiboot2(stub, symbols):
     badloader.enter_multiboot2(stub, symbols, badloader.multiboot2(badloader.memory_map(badloader.GOOD_MAP)))
 
 
-def breakpoint_in_kernel(symbols):
-    """A hardware breakpoint on the kernel's first Rust function."""
-    return put(TO_DR0, symbols["i386_init"] & 0xFFFF_FFFF) + put(TO_DR7, 0x401)
+def stale_frame_pointer(stub, symbols):
+    """A loader's frame pointer, into the memory of the stack that the kernel starts on."""
+    badloader.enter_pvh(stub, symbols)
+    stub.write("rbp", symbols["bootstacktop"] - KERNBASE - 16)
+
+
+# Exceptions from outside.
+NMI = "nmi"
+MACHINE_CHECK = "mce 0 2 0xb600000000000000 0x5 0x1000 0"  # processor 0, bank 2, its status, MCG_STATUS, its address
+
+
+def machine_check(control):
+    """A machine check at the prompt. Nobody waits for the answer: the kernel may have ended QEMU by then."""
+    control.send("human-monitor-command", **{"command-line": MACHINE_CHECK})
+
+
+def without_stack(line):
+    """A Machine.at_entry: an exception from outside comes while RSP leads nowhere."""
+
+    def stack_pointer_to_nowhere(stub, symbols):
+        stub.run_to(symbols["check_page_installed_pgdir"])
+        stub.write("rsp", 0x1000)
+        stub.monitor(line)
+
+    return stack_pointer_to_nowhere
+
+
+NOWHERE = re.compile(r"  rbp +[0-9a-f]{16}  rsp +0000000000001000  rip +[0-9a-f]{16}")
+# What the processor says of the machine check.
+BANKS = (
+    "  MCG_STATUS  0000000000000005  RIPV MCIP",
+    "  bank 2      b600000000000000  PCC ADDRV EN UC VAL, at 0x1000",
+)
+NO_BANKS = (re.compile(r"  bank [^2].*"),)
+
+# The stacks of exceptions: four pages each, one after the other, by vector.
+STACK_SIZE = 4 * 4096
+OWN_STACKS = {8: 1, 2: 2, 18: 3}  # vector -> which of them
+SYMBOLS = {}
+
+
+def exception_stacks(control):
+    """Look at what IDT and TSS say of the stacks."""
+    tables = control.monitor("info registers")
+
+    def table(name, size):
+        base = int(re.search(rf"^{name}=\S* *([0-9a-f]{{16}}) ", tables, re.M)[1], 16)
+        return control.memory(base - KERNBASE, size)
+
+    idt, tss = table("IDT", 32 * 16), table("TR ", 104)
+    tops = struct.unpack_from("<7Q", tss, 36)
+    found = {vector: tops[idt[vector * 16 + 4] - 1] for vector in range(32) if idt[vector * 16 + 4]}
+    start = next(address for name, address in SYMBOLS.items() if "EXCEPTION_STACKS" in name)
+    wanted = {vector: start + nth * STACK_SIZE for vector, nth in OWN_STACKS.items()}
+    require(found == wanted, f"stacks by vector are {show(found)}, not {show(wanted)}")
+    end = min(address for address in SYMBOLS.values() if address > start)
+    require(end >= max(wanted.values()), f"the stacks end at {end:#x}, within the last of them")
+
+
+def show(tops):
+    """Addresses by vector, to read."""
+    return ", ".join(f"{vector}: {top:#x}" for vector, top in sorted(tops.items()))
+
+
+def remember_symbols(stub, symbols):
+    """Keep the kernel's symbols for exception_stacks."""
+    SYMBOLS.update(symbols)
+
+
+def state(title, machine, lines=boots(), whole=True):
+    """A boot with all its lines; what is looked at is in the machine."""
+    return Test(f"state: {title}", 5, machine, lines, whole=whole, tags=("state",))
+
+
+def fails(title, machine, lines, forbidden=NO_PROMPT, whole=False):
+    """A run that ends in a panic."""
+    return Test(f"state: {title}", 5, machine, lines, forbidden, FAILURE, whole=whole, tags=("state",))
+
+
+UEFI = booted("grub", "max", uefi=True, patience=3)
+
+TESTS = [
+    # The same registers however the kernel was started.
+    state("PVH", booted()),
+    state("PVH, every feature", booted(cpu="max")),
+    state("PVH, no machine checks", booted(cpu="qemu64,-mce,-mca")),
+    state("GRUB", booted("grub")),
+    state("GRUB, every feature", booted("grub", "max")),
+    state("UEFI, every feature", UEFI, CHECKS + WELCOME, whole=False),
+    # Stale bits at the entry.
+    *(
+        state(f"stale {name}", booted(cpu="max", at_entry=stale(code)))
+        for name, code in (
+            ("CR4, five levels too", STALE_CR4), ("CR0, caches off", STALE_CR0), ("EFER", STALE_EFER),
+            ("EFLAGS", STALE_EFLAGS), ("breakpoint in DR7", stale_breakpoint),
+        )
+    ),
+    state(
+        "stale everything, multiboot2",
+        booted(cpu="max", at_entry=stale(STALE_CR4 + STALE_CR0 + STALE_EFER + STALE_EFLAGS, multiboot2)),
+        CHECKS + WELCOME, whole=False,
+    ),
+    fails(
+        "stale EFLAGS, no loader", Machine(at_entry=stale(STALE_EFLAGS, badloader.no_magic)),
+        cannot_start("not started by a multiboot2 or PVH", r"obj/jos\.iso"), whole=True,
+    ),
+    fails(
+        "stale frame pointer", Machine(memory="3M", at_entry=stale_frame_pointer),
+        (
+            *opening(3 * 1024), *panic("too little RAM: .*")[:2],
+            re.compile(r"  #0 .* libjos::pmap::i386_detect_memory"), re.compile(r" +libjos/src/pmap\.rs:\d+"),
+            re.compile(r"  #1 .* libjos::pmap::mem_init .*"), re.compile(r"  #2 .* kernel::pmap::init .*"),
+            re.compile(r"  #3 .* i386_init .*"), re.compile(r"  #4 .* high_start"),
+        ),
+        whole=True,
+    ),
+    # SMAP, and what lifts it for a moment.
+    fails(
+        "SMAP is back after an access", Machine(cpu="max", words="test=read-user"),
+        (
+            *CHECKS, *panic(PAGE_FAULT + rf"read of {UPAGES}: protection violation .*")[:1],
+            f"  {UPAGES} is the user's, and the kernel is kept off it (SMEP, SMAP)",
+        ),
+    ),
+    # Exceptions that cannot trust the stack in use.
+    state("exception stacks", Machine(at_entry=remember_symbols, typed=(exception_stacks, "exit\r"))),
+    fails(
+        "machine check", Machine(at_entry=stale(STALE_BANKS), typed=(machine_check,)),
+        (*CHECKS, *panic(r"machine check \(#MC, vector 18\)")[:1], *BANKS, "Backtrace:"), NO_BANKS,
+    ),
+    fails(
+        "machine check on a stack of its own", Machine(at_entry=without_stack(MACHINE_CHECK)),
+        (*panic(r"machine check \(#MC, vector 18\)")[:1], NOWHERE, *BANKS, "Backtrace:"),
+    ),
+    fails(
+        "NMI on a stack of its own", Machine(at_entry=without_stack(NMI)),
+        (*panic(r"non-maskable interrupt \(NMI, vector 2\)")[:1], NOWHERE, "Backtrace:"),
+    ),
+]
