@@ -57,9 +57,10 @@ const CR0: u64 = Cr0Flags::PROTECTED_MODE_ENABLE.union(Cr0Flags::PAGING).bits();
 /// CR4 on entry to the kernel. Long mode demands it; with LA57 beside it the tables would have five
 /// levels.
 const CR4: u64 = Cr4Flags::PHYSICAL_ADDRESS_EXTENSION.bits();
-/// EFLAGS on entry to the kernel: no interrupts, string instructions go up, SMAP is not lifted. ID
-/// can be set where there is a CPUID instruction (Intel SDM vol. 1, 3.4.3.3), and changes nothing.
-const EFLAGS: u64 = RFlags::ID.bits();
+/// EFLAGS on entry to the kernel: no interrupts, string instructions go up, SMAP is not lifted.
+const EFLAGS: u64 = RFlags::empty().bits();
+/// This one can be set where there is a CPUID instruction (Intel SDM vol. 1, 3.4.3.3).
+const EFLAGS_ID: u64 = RFlags::ID.bits();
 /// DR7 as at reset: no hardware breakpoint. Bit 10 is always 1 (Intel SDM vol. 3B, 17.2.4).
 const DR7: u32 = 1 << 10;
 
@@ -93,6 +94,7 @@ global_asm!(
     MSR_EFER = const MSR_EFER,
     EFER = const EFER,
     EFLAGS = const EFLAGS,
+    EFLAGS_ID = const EFLAGS_ID,
     DR7 = const DR7,
     CPUID_EXTENDED = const CPUID_EXTENDED,
     CPUID_EDX_NX = const CPUID_EDX_NX,

@@ -52,9 +52,13 @@ check_loader:
 // Is this a 64-bit processor that knows no-execute pages?
 .type check_processor, @function
 check_processor:
-    pushfd                      // CPUID is there if EFLAGS.ID can be set, as it was just now
+    push {EFLAGS} | {EFLAGS_ID} // CPUID is there if EFLAGS.ID can be set
+    popfd
+    pushfd
     pop eax
-    test eax, {EFLAGS}
+    push {EFLAGS}
+    popfd
+    test eax, {EFLAGS_ID}
     jz no_long_mode
 
     mov eax, {CPUID_EXTENDED} - 1   // the highest extended leaf

@@ -20,7 +20,7 @@ EVERYWHERE = {
     "CR0": (0x8001_0011, ~0),  # PE ET WP PG
     "EFER": (0xD00, ~0),  # LME LMA NXE
     "DR7": (0x400, ~0),
-    "RFL": (0x20_0002, ~0x8D5),  # ID; not CF PF AF ZF SF OF
+    "RFL": (0x2, ~0x8D5),  # none; not CF PF AF ZF SF OF
 }
 # By processor: PAE MCE PGE; and UMIP SMEP SMAP where there are any.
 CR4 = {"qemu64": 0xE0, "qemu64,-mce,-mca": 0xA0, "max": 0x30_08E0}
