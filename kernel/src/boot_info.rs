@@ -19,7 +19,7 @@ static MEMORY: Once<MemoryMap> = Once::new();
 /// # Panics
 ///
 /// Where it cannot be used; the message names cause and remedy.
-pub fn init(magic: u32, info: u32) -> &'static BootInfo<'static> {
+pub(crate) fn init(magic: u32, info: u32) -> &'static BootInfo<'static> {
     let window = core::ptr::with_exposed_provenance(Jos64::KERNBASE as usize);
     // The window ends with the address space, where no Rust object may end: its end would be 0.
     let size = Jos64::WINDOW_SIZE - 1;
@@ -41,7 +41,7 @@ pub fn init(magic: u32, info: u32) -> &'static BootInfo<'static> {
 /// # Panics
 ///
 /// Before [`init`].
-pub fn get() -> &'static BootInfo<'static> {
+pub(crate) fn get() -> &'static BootInfo<'static> {
     BOOT_INFO.get().expect("the loader's information is read first of all")
 }
 
@@ -51,7 +51,7 @@ pub fn get() -> &'static BootInfo<'static> {
 ///
 /// Where memory is in more pieces than a memory map can hold.
 #[must_use]
-pub fn for_mem_init(boot_info: &BootInfo<'_>) -> Boot {
+pub(crate) fn for_mem_init(boot_info: &BootInfo<'_>) -> Boot {
     let memory = MemoryMap::new(boot_info.memory_entries());
     let mut reserved = RangeSet::new();
     let mut parts = boot_info.reserved();
@@ -73,7 +73,7 @@ pub fn for_mem_init(boot_info: &BootInfo<'_>) -> Boot {
 /// Whether `pa` lies in RAM. Before [`for_mem_init`] has made out the memory map, whether it lies
 /// in the kernel.
 #[must_use]
-pub fn is_ram(pa: PhysAddr) -> bool {
+pub(crate) fn is_ram(pa: PhysAddr) -> bool {
     match MEMORY.get() {
         Some(memory) => memory.usable().contains(pa),
         None => {

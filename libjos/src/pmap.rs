@@ -48,6 +48,23 @@ pub struct Boot {
 }
 
 /// The memory system of a machine: JOS's globals of `kern/pmap.c`, and the operations on them.
+///
+/// It stays on its thread, though its machine may be one that can be sent: safe code could swap
+/// [`pages`](Self::pages) with those of another machine, which writes to their memory and stays
+/// behind. A kernel that shares its memory system between threads says in a type of its own why
+/// that cannot be.
+///
+/// ```
+/// # use libjos::machine::Machine;
+/// fn sent<T: Send>() {}
+/// fn of<M: Machine + Send>() { sent::<M>() }
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use libjos::{machine::Machine, pmap::Pmap};
+/// fn sent<T: Send>() {}
+/// fn of<M: Machine + Send>() { sent::<Pmap<M>>() }
+/// ```
 #[derive(Debug)]
 pub struct Pmap<M: Machine> {
     /// The machine beneath.
@@ -65,13 +82,6 @@ pub struct Pmap<M: Machine> {
     pub(crate) boot_alloc: BootAlloc,
     pub(crate) boot: Boot,
 }
-
-#[expect(unsafe_code)]
-// SAFETY: all but `pages` can be sent. The memory that it points to is valid on every thread, and
-// that none accesses it while another does is promised by the machine that can be sent, too
-// (`PageArray::new`). `Pages` alone cannot be sent, since nobody promises that of a machine that
-// stays behind.
-unsafe impl<M: Machine + Send> Send for Pmap<M> {}
 
 /// Sets up the whole memory system, and proves each step: sizes RAM, allocates `kern_pgdir` and
 /// `pages`, builds the free list, maps UPAGES, the kernel stack and the window at KERNBASE, and
