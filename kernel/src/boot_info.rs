@@ -3,7 +3,7 @@
 use boot::info::PhysWindow;
 use boot::{BootInfo, Protocol};
 use layout::{Jos64, MemLayout};
-use libjos::addr::PhysAddr;
+use libjos::addr::{PhysAddr, PhysRange};
 use libjos::memory_map::MemoryMap;
 use libjos::pmap::Boot;
 use libjos::range_set::RangeSet;
@@ -21,12 +21,13 @@ static MEMORY: Once<MemoryMap> = Once::new();
 /// Where it cannot be used; the message names cause and remedy.
 pub(crate) fn init(magic: u32, info: u32) -> &'static BootInfo<'static> {
     let window = core::ptr::with_exposed_provenance(Jos64::KERNBASE as usize);
-    // The window ends with the address space, where no Rust object may end: its end would be 0.
-    let size = Jos64::WINDOW_SIZE - 1;
-    // SAFETY: entry_pgdir and kern_pgdir both map the whole window, for good. Boot information
-    // lies in none of the kernel's own data: the loader must keep off the image, and mem_init is
-    // told to keep what `reserved` names out of every allocator.
-    let window = unsafe { PhysWindow::new(window, size) };
+    let size = Jos64::WINDOW_LAST_FRAME - Jos64::PHYS_BASE;
+    let image = symbols::kernel_image();
+    let kernel = PhysRange::new(image.text.start, image.data.end_exclusive);
+    // SAFETY: entry_pgdir and kern_pgdir both map the whole window, for good. Outside the kernel
+    // nothing is written yet, and mem_init is told to keep what `reserved` names out of every
+    // allocator.
+    let window = unsafe { PhysWindow::new(window, size, kernel) };
     let Some(protocol) = Protocol::from_magic(magic) else {
         panic!("the entry code passed on a loader that it does not know ({magic:#x})");
     };

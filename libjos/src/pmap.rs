@@ -249,8 +249,8 @@ impl<M: Machine> Pmap<M> {
     }
 
     /// Puts all RAM that is used on the free list except page 0 (which holds the real-mode
-    /// vectors and would look like a null pointer), the IO hole, the kernel, and what the loader
-    /// left and `boot_alloc` handed out. Closes `boot_alloc`.
+    /// vectors and would look like a null pointer), the IO hole, the kernel, the window's last frame,
+    /// and what the loader left and `boot_alloc` handed out. Closes `boot_alloc`.
     #[inline(always)] // so that, where gdb stops in the one of `pages`, mem_init is one frame up
     fn page_init(&mut self) {
         match self.free_at_boot() {
@@ -274,6 +274,7 @@ impl<M: Machine> Pmap<M> {
             PhysAddr::new(M::Layout::EXTPHYSMEM),
         ))?;
         free.remove(PhysRange::new(image.text.start, image.data.end_exclusive))?;
+        free.remove(PhysRange::from_size(PhysAddr::new(M::Layout::WINDOW_LAST_FRAME), PGSIZE))?;
         for range in reserved.runs().iter().chain(self.boot_alloc.taken().runs()) {
             free.remove(*range)?;
         }
