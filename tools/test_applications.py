@@ -7,6 +7,7 @@ in a new folder, where the tree is called `jos64`.
 
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -16,6 +17,44 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "applications.md").read_text()
 README = re.search(r"^## Write your application$.*?(?=^## )", (ROOT / "README.md").read_text(), re.M | re.S)[0]
 TIMEOUT = 600  # for a session: the second one compiles the kernel
+
+# What an application may do without `unsafe`.
+HEAD = "#![no_std] #![no_main] use kernel as _; use libjos::prelude::*; application!(main); fn main() {}"
+SAFE = (
+    "kernel::println!(\"{:?} {:?}\", kernel::clock::uptime(), kernel::console::try_read());",
+    "kernel::monitor::monitor();",
+    "let area = VmArea::allocate(1).unwrap(); area.store(0, 1); area.on_fault(|_, _| false);",
+    "let _ = (tables::page_info(0), memory_use(), read_line(\"\"));",
+)
+# What it may not, by the compiler's error: private modules and functions, and what is unsafe.
+REFUSED = {
+    "E0603": (
+        "kernel::boot_info::init(0, 0);",
+        "kernel::boot_info::get();",
+        "let _ = kernel::faults::run;",
+        "kernel::heap::init(false);",
+        "kernel::pmap::lock();",
+        "kernel::pmap::init(todo!());",
+        "let _ = kernel::pmap::PMAP;",
+        "kernel::i386_init(0, 0);",
+        "kernel::platform::init();",
+        "let _ = kernel::probe::store;",
+        "kernel::stack::move_to_kstacktop(todo!());",
+        "kernel::traps::init();",
+        "libjos::os::with(|_| ());",
+    ),
+    "E0624": (
+        "kernel::machine::Pc::new();",
+        "libjos::os::area::Areas::new().reserve(1);",
+    ),
+    "E0451": ("let _ = kernel::machine::Pc { leaf_levels: 0 };",),
+    "E0133": (
+        "let _ = kernel::pmap::memory_system();",
+        "let _ = libjos::pages::PageArray::new(todo!());",
+        "let _ = <u64 as libjos::word::Word>::load(todo!());",
+        "let _ = libjos::machine::PhysMem::page_array(todo!() as &kernel::machine::Pc, todo!(), 0);",
+    ),
+}
 
 
 def chapter(title):
@@ -51,8 +90,8 @@ def differs(expected, printed):
     return None if anywhere else next(rest, None)
 
 
-class Page(unittest.TestCase):
-    """docs/applications.md."""
+class Sessions(unittest.TestCase):
+    """What is typed in a shell."""
 
     def follow(self, steps, folder, **variables):
         """Type the commands in one shell, and compare what they print; what goes to stderr is not shown there."""
@@ -70,6 +109,10 @@ class Page(unittest.TestCase):
             lines = [line.rstrip("\r") for line in output.splitlines()]
             self.assertIsNone(differs(expected, lines), said)
         self.assertEqual(len(statuses), len(steps), run.stderr)
+
+
+class Page(Sessions):
+    """docs/applications.md."""
 
     def test_its_files_are_those_of_the_tree(self):
         files = re.findall(r"^```rust (file|part-of)=(\S+)\n(.*?)^```$", PAGE + README, re.M | re.S)
@@ -112,20 +155,51 @@ class Page(unittest.TestCase):
             subprocess.run(["strip", "-o", image, ROOT / "obj" / "kern" / "kernel"], check=True)
             self.assertLess(image.stat().st_size, 300 << 10)
 
-    def test_a_crate_of_ones_own(self):
+
+class OwnCrate(Sessions):
+    """Crates beside this tree, which all have the kernel compiled once."""
+
+    @classmethod
+    def setUpClass(cls):
         way = subprocess.run([ROOT / "tools/kcargo", "--way"], stdout=subprocess.PIPE, text=True, check=True)
         if way.stdout.strip() != "prebuilt":
-            self.skipTest("rustup cannot add x86_64-unknown-none here, which docs/applications.md asks for")
-        first, *others = sessions(chapter("A crate of your own"))
+            raise unittest.SkipTest("rustup cannot add x86_64-unknown-none here, which docs/applications.md asks for")
         target = os.environ.get("CARGO_TARGET_DIR") or ROOT / "target"
-        with tempfile.TemporaryDirectory(prefix="jos64-") as folder:
-            (Path(folder) / "jos64").symlink_to(ROOT)
-            kept = {"CARGO_TARGET_DIR": f"{target}/template", "CARGO_NET_OFFLINE": "true"}
-            # The target is there, as was just made sure; without a network it cannot be added again.
-            self.assertEqual(first.pop(0)[0], "rustup target add x86_64-unknown-none")
-            self.follow(first, folder, **kept)
-            for steps in others:
-                self.follow(steps, Path(folder) / "hello-jos", **kept)
+        cls.variables = {"CARGO_TARGET_DIR": f"{target}/template", "CARGO_NET_OFFLINE": "true"}
+        folder = tempfile.TemporaryDirectory(prefix="jos64-")
+        cls.addClassCleanup(folder.cleanup)
+        cls.folder = Path(folder.name)
+        (cls.folder / "jos64").symlink_to(ROOT)
+
+    def test_a_crate_of_ones_own(self):
+        first, *others = sessions(chapter("A crate of your own"))
+        # The target is there, as was just made sure; without a network it cannot be added again.
+        self.assertEqual(first.pop(0)[0], "rustup target add x86_64-unknown-none")
+        self.follow(first, self.folder, **self.variables)
+        for steps in others:
+            self.follow(steps, self.folder / "hello-jos", **self.variables)
+
+    def build(self, statements, attributes=""):
+        """The errors of an application of these statements, each as (statement, code)."""
+        crate = self.folder / "refused"
+        shutil.copytree(ROOT / "docs" / "template", crate, dirs_exist_ok=True)
+        (crate / "src" / "main.rs").write_text(attributes + HEAD + "".join(
+            f"\npub fn f{i}() {{ {statement} }}" for i, statement in enumerate(statements)
+        ))
+        run = subprocess.run(
+            ["cargo", "build", "-q", "--message-format", "short"], cwd=crate, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, timeout=TIMEOUT, env={**os.environ, **self.variables},
+        )
+        errors = re.findall(r"^src/main\.rs:(\d+):\d+: error\[(\w+)\]", run.stderr, re.M)
+        self.assertTrue(errors or run.returncode == 0, run.stderr)
+        return [(statements[int(line) - 2], code) for line, code in errors]
+
+    def test_an_application_without_unsafe_cannot_corrupt_memory(self):
+        self.assertEqual(self.build(SAFE, "#![forbid(unsafe_code)]"), [])
+        self.assertEqual(self.build([f"unsafe {{ {statement} }}" for statement in REFUSED["E0133"]]), [])
+        # One kind at a time: after an error of one kind the compiler may not look for the next.
+        for code, statements in REFUSED.items():
+            self.assertEqual(self.build(statements), [(statement, code) for statement in statements])
 
 
 class Differs(unittest.TestCase):

@@ -33,7 +33,10 @@ libjos::application!(bench);
 const NPAGES: u64 = Jos64::WINDOW_SIZE / PGSIZE;
 
 fn bench() {
-    let pmap = &mut *pmap::lock();
+    // SAFETY: all that is mapped, freed and written here is allocated here, in directories of its
+    // own or at UTEMP, where nothing is; the second `mem_init` takes RAM that the first one left
+    // free, on a machine that leaves the processor alone.
+    let pmap = &mut *unsafe { pmap::memory_system() };
     let single = single_pages(pmap);
     // The tables of the region are given up for the second `mem_init`.
     let boot = boot_again(pmap);

@@ -27,7 +27,7 @@ pub(crate) fn run() -> ! {
 /// Ends the machine as the application's `code` says: QEMU's status is a failure's for all codes
 /// but 0, and the code itself is printed. With `leakcheck` on the command line, the last line says
 /// whether every page that the application took has gone back, and else that is a failure, too.
-pub fn end(code: ExitCode) -> ! {
+pub(crate) fn end(code: ExitCode) -> ! {
     let mut status = Status::Success;
     if !code.is_success() {
         println!("Exit code {code}");

@@ -22,7 +22,7 @@ const COLUMNS: usize = 80;
 
 /// One call.
 #[derive(Clone, Copy, Debug)]
-pub struct Call {
+pub(crate) struct Call {
     /// Where the call returns to; of the place where an exception happened, that place.
     pub address: u64,
     /// Whether `address` is the one to return to, behind the call.
@@ -40,7 +40,7 @@ impl Call {
 
 /// Why a chain of frames ends too soon.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Broken {
+pub(crate) enum Broken {
     /// A frame pointer leads to no place of a stack.
     NoStack(u64),
     /// A frame pointer leads down, or to itself.
@@ -61,14 +61,14 @@ impl fmt::Display for Broken {
 
 /// The calls that led to a frame, the latest first. [`calls`] makes it.
 #[derive(Clone, Debug)]
-pub struct Calls {
+pub(crate) struct Calls {
     rbp: u64,
     broken: Option<Broken>,
 }
 
 /// The calls that led to the frame at `rbp`.
 #[must_use]
-pub fn calls(rbp: u64) -> Calls {
+pub(crate) fn calls(rbp: u64) -> Calls {
     Calls { rbp, broken: None }
 }
 
@@ -100,7 +100,7 @@ impl Iterator for Calls {
 
 /// Prints the calls that led here, without this function.
 #[inline(never)]
-pub fn print_here() {
+pub(crate) fn print_here() {
     print(None, frame_pointer(), |_| false);
 }
 

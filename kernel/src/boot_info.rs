@@ -3,7 +3,7 @@
 use boot::info::PhysWindow;
 use boot::{BootInfo, Protocol};
 use layout::{Jos64, MemLayout};
-use libjos::addr::PhysAddr;
+use libjos::addr::{PhysAddr, PhysRange};
 use libjos::memory_map::MemoryMap;
 use libjos::pmap::Boot;
 use libjos::range_set::RangeSet;
@@ -19,14 +19,15 @@ static MEMORY: Once<MemoryMap> = Once::new();
 /// # Panics
 ///
 /// Where it cannot be used; the message names cause and remedy.
-pub fn init(magic: u32, info: u32) -> &'static BootInfo<'static> {
+pub(crate) fn init(magic: u32, info: u32) -> &'static BootInfo<'static> {
     let window = core::ptr::with_exposed_provenance(Jos64::KERNBASE as usize);
-    // The window ends with the address space, where no Rust object may end: its end would be 0.
-    let size = Jos64::WINDOW_SIZE - 1;
-    // SAFETY: entry_pgdir and kern_pgdir both map the whole window, for good. Boot information
-    // lies in none of the kernel's own data: the loader must keep off the image, and mem_init is
-    // told to keep what `reserved` names out of every allocator.
-    let window = unsafe { PhysWindow::new(window, size) };
+    let size = Jos64::WINDOW_LAST_FRAME - Jos64::PHYS_BASE;
+    let image = symbols::kernel_image();
+    let kernel = PhysRange::new(image.text.start, image.data.end_exclusive);
+    // SAFETY: entry_pgdir and kern_pgdir both map the whole window, for good. Outside the kernel
+    // nothing is written yet, and mem_init is told to keep what `reserved` names out of every
+    // allocator.
+    let window = unsafe { PhysWindow::new(window, size, kernel) };
     let Some(protocol) = Protocol::from_magic(magic) else {
         panic!("the entry code passed on a loader that it does not know ({magic:#x})");
     };
@@ -41,7 +42,7 @@ pub fn init(magic: u32, info: u32) -> &'static BootInfo<'static> {
 /// # Panics
 ///
 /// Before [`init`].
-pub fn get() -> &'static BootInfo<'static> {
+pub(crate) fn get() -> &'static BootInfo<'static> {
     BOOT_INFO.get().expect("the loader's information is read first of all")
 }
 
@@ -51,7 +52,7 @@ pub fn get() -> &'static BootInfo<'static> {
 ///
 /// Where memory is in more pieces than a memory map can hold.
 #[must_use]
-pub fn for_mem_init(boot_info: &BootInfo<'_>) -> Boot {
+pub(crate) fn for_mem_init(boot_info: &BootInfo<'_>) -> Boot {
     let memory = MemoryMap::new(boot_info.memory_entries());
     let mut reserved = RangeSet::new();
     let mut parts = boot_info.reserved();
@@ -73,7 +74,7 @@ pub fn for_mem_init(boot_info: &BootInfo<'_>) -> Boot {
 /// Whether `pa` lies in RAM. Before [`for_mem_init`] has made out the memory map, whether it lies
 /// in the kernel.
 #[must_use]
-pub fn is_ram(pa: PhysAddr) -> bool {
+pub(crate) fn is_ram(pa: PhysAddr) -> bool {
     match MEMORY.get() {
         Some(memory) => memory.usable().contains(pa),
         None => {

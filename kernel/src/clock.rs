@@ -27,7 +27,7 @@ const COUNT: u16 = (TIMER_HZ / 50) as u16;
 const PATIENCE: u32 = 1_000_000;
 
 /// Notes when the kernel began.
-pub fn init() {
+pub(crate) fn init() {
     START.call_once(counter);
 }
 

@@ -12,7 +12,7 @@ use crate::faults::{self, Fault};
 
 /// What the command line asks for.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub(crate) struct Options {
     /// The deliberate fault to commit instead of running the application.
     pub fault: Option<&'static Fault>,
     /// Physical memory from here on is left unused.
@@ -45,7 +45,7 @@ const KNOWN: &str = "test=NAME mem=SIZE log=LEVEL heap=poison leakcheck -- APPLI
 static OPTIONS: Once<(Options, &'static str)> = Once::new();
 
 /// Reads the command line, with a warning for each word that is no option.
-pub fn init(command_line: Text<'static>) {
+pub(crate) fn init(command_line: Text<'static>) {
     OPTIONS.call_once(|| {
         let (ours, application) = split(command_line.as_bytes());
         let options = parse(Text::new(ours));
@@ -59,13 +59,13 @@ pub fn init(command_line: Text<'static>) {
 
 /// What the command line asked for; nothing, before [`init`].
 #[must_use]
-pub fn options() -> Options {
+pub(crate) fn options() -> Options {
     OPTIONS.get().map_or(Options::new(), |(options, _)| *options)
 }
 
 /// What the command line says to the application.
 #[must_use]
-pub fn application() -> &'static str {
+pub(crate) fn application() -> &'static str {
     OPTIONS.get().map_or("", |(_, application)| application)
 }
 

@@ -7,7 +7,7 @@ use x86_64::registers::control::{Cr0, Cr2, Cr3, Cr4, Cr8, Efer};
 
 /// The values of the control registers.
 #[derive(Clone, Copy, Debug)]
-pub struct ControlRegisters {
+pub(crate) struct ControlRegisters {
     /// The address of the latest page fault.
     pub cr2: u64,
     cr0: u64,
@@ -20,7 +20,7 @@ pub struct ControlRegisters {
 impl ControlRegisters {
     /// Reads them.
     #[must_use]
-    pub fn read() -> Self {
+    pub(crate) fn read() -> Self {
         let (directory, flags) = Cr3::read_raw();
         Self {
             cr0: Cr0::read_raw(),
@@ -34,7 +34,7 @@ impl ControlRegisters {
 
     /// Each with its value.
     #[must_use]
-    pub fn all(&self) -> [(&'static Register, u64); 6] {
+    pub(crate) fn all(&self) -> [(&'static Register, u64); 6] {
         [
             (&processor::CR0, self.cr0),
             (&processor::CR2, self.cr2),

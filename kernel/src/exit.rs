@@ -26,7 +26,7 @@ const RESET_PATIENCE: u32 = 10_000;
 /// How the machine ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
-pub enum Status {
+pub(crate) enum Status {
     /// All is well: QEMU's status 33.
     Success = 0x10,
     /// A panic, or what the user called a failure: QEMU's status 35.
@@ -34,7 +34,7 @@ pub enum Status {
 }
 
 /// Ends QEMU with `status`. Where nothing takes notice, says so and halts.
-pub fn exit(status: Status) -> ! {
+pub(crate) fn exit(status: Status) -> ! {
     console::flush();
     exit_silently(status);
     println!("Halted: there is no isa-debug-exit device. The machine can be turned off.");
@@ -42,14 +42,14 @@ pub fn exit(status: Status) -> ! {
 }
 
 /// Asks QEMU to end with `status`; returns where nothing listens at the port.
-pub fn exit_silently(status: Status) {
+pub(crate) fn exit_silently(status: Status) {
     let mut port = Port::<u32>::new(DEBUG_EXIT);
     // SAFETY: at this port of a PC there is the device or nothing; neither touches memory.
     unsafe { port.write(status as u32) };
 }
 
 /// Resets the machine.
-pub fn reboot() -> ! {
+pub(crate) fn reboot() -> ! {
     console::flush();
     // SAFETY: on a PC these ports are the chipset's reset control and the keyboard controller's, or
     // nobody's; a reset is what is asked for, and nothing runs after it.
@@ -69,7 +69,7 @@ pub fn reboot() -> ! {
 }
 
 /// Stops the processor for good.
-pub fn halt() -> ! {
+pub(crate) fn halt() -> ! {
     loop {
         interrupts::disable();
         hlt();

@@ -20,14 +20,14 @@ use crate::symbols;
 
 /// A fault that can be asked for.
 #[derive(Debug)]
-pub struct Fault {
+pub(crate) struct Fault {
     /// What follows `test=`.
     pub name: &'static str,
     commit: fn(),
 }
 
 /// All that can be asked for.
-pub const FAULTS: &[Fault] = &[
+pub(crate) const FAULTS: &[Fault] = &[
     Fault { name: "read-null", commit: || read(0) },
     Fault { name: "write-text", commit: || write(symbols::stext().as_u64()) },
     Fault { name: "write-rodata", commit: || write((&raw const CONSTANT).addr() as u64) },
@@ -61,7 +61,7 @@ static CONSTANT: u64 = 42;
 
 /// The fault called `name`.
 #[must_use]
-pub fn find(name: &[u8]) -> Option<&'static Fault> {
+pub(crate) fn find(name: &[u8]) -> Option<&'static Fault> {
     FAULTS.iter().find(|fault| fault.name.as_bytes() == name)
 }
 
@@ -70,7 +70,7 @@ pub fn find(name: &[u8]) -> Option<&'static Fault> {
 /// # Panics
 ///
 /// Always: by the fault itself, or else because it went unnoticed.
-pub fn run(fault: &Fault) -> ! {
+pub(crate) fn run(fault: &Fault) -> ! {
     (fault.commit)();
     panic!("test={}: nothing stopped it", fault.name)
 }

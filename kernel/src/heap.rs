@@ -22,7 +22,7 @@ static REFUSED: Mutex<Option<HeapError>> = Mutex::new(None);
 static ALLOCATOR: Allocator = Allocator;
 
 /// Makes the heap, which has no page yet. With `poison` it finds misuse, and is slower.
-pub fn init(poison: bool) {
+pub(crate) fn init(poison: bool) {
     let start = ptr::with_exposed_provenance_mut(Jos64::UHEAP as usize);
     let Some(start) = NonNull::new(start) else { unreachable!("UHEAP is not 0") };
     let region = NonNull::slice_from_raw_parts(start, (AREAS_START - Jos64::UHEAP) as usize);
@@ -48,7 +48,7 @@ fn lock() -> Option<MutexGuard<'static, Heap<KernelPages>>> {
 /// # Panics
 ///
 /// Where the heap finds misuse.
-pub fn trim() {
+pub(crate) fn trim() {
     if let Some(Err(error)) = lock().map(|mut heap| heap.trim()) {
         panic!("heap: {error}");
     }
@@ -56,7 +56,7 @@ pub fn trim() {
 
 /// What the heap holds. `None` before [`init`].
 #[must_use]
-pub fn stats() -> Option<HeapStats> {
+pub(crate) fn stats() -> Option<HeapStats> {
     lock().map(|heap| heap.stats())
 }
 

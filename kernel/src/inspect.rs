@@ -13,13 +13,13 @@ use crate::probe;
 
 /// The page directory that the processor uses.
 #[must_use]
-pub fn pgdir_in_use() -> PhysAddr {
+pub(crate) fn pgdir_in_use() -> PhysAddr {
     PhysAddr::new(Cr3::read_raw().0.start_address().as_u64())
 }
 
 /// The 8 bytes at `pa`, an aligned address; `None` where there is no RAM that a window shows.
 #[must_use]
-pub fn load(pa: PhysAddr) -> Option<u64> {
+pub(crate) fn load(pa: PhysAddr) -> Option<u64> {
     if !boot_info::is_ram(pa) || !pa.is_aligned(8) {
         return None;
     }
@@ -28,6 +28,6 @@ pub fn load(pa: PhysAddr) -> Option<u64> {
 
 /// The walk of `va` from the page directory at `pgdir`.
 #[must_use]
-pub fn walk(pgdir: PhysAddr, va: VirtAddr) -> Walk<X86_64> {
+pub(crate) fn walk(pgdir: PhysAddr, va: VirtAddr) -> Walk<X86_64> {
     explain::walk(pgdir, va, load)
 }

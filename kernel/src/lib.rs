@@ -1,61 +1,66 @@
 //! The kernel of JOS64: the machine beneath `libjos`, and the way from its entry to an application.
 //!
-//! This file is the table of contents. [`i386_init`] is where the entry code of the crate `boot`
+//! This file is the table of contents. `i386_init` is where the entry code of the crate `boot`
 //! arrives, at KERNBASE and on the boot stack; `on_kernel_stack` is the rest of the way, on the
 //! stack at KSTACKTOP. What each line of the two does is in the module that it names:
 //!
 //! | module | holds |
 //! |---|---|
 //! | [`console`] | serial line, VGA text and keyboard behind one lock; `print!` |
-//! | [`traps`] | every exception, decoded into a panic |
-//! | [`boot_info`] | what the loader says, and what `mem_init` is told of it |
-//! | [`cmdline`] | the words of the kernel's command line |
+//! | `traps` | every exception, decoded into a panic |
+//! | `boot_info` | what the loader says, and what `mem_init` is told of it |
+//! | `cmdline` | the words of the kernel's command line |
 //! | [`machine`] | [`Pc`](machine::Pc): physical memory and the processor, for `libjos` |
-//! | [`control`] | the control registers |
-//! | [`probe`], [`inspect`] | accesses that may fault; looking at memory that may be broken |
+//! | `control` | the control registers |
+//! | `probe`, `inspect` | accesses that may fault; looking at memory that may be broken |
 //! | [`pmap`] | the one memory system, behind its lock |
-//! | [`stack`] | the stacks, and the move to KSTACKTOP |
-//! | [`faults`] | the deliberate faults of `test=NAME` |
-//! | [`monitor`], [`readline`] | the prompt `K> `, and its commands |
-//! | [`application`] | its begin and its end |
-//! | `platform`, [`heap`] | what an application has of the machine |
+//! | `stack` | the stacks, and the move to KSTACKTOP |
+//! | `faults` | the deliberate faults of `test=NAME` |
+//! | [`monitor`], `readline` | the prompt `K> `, and its commands |
+//! | `application` | its begin and its end |
+//! | `platform`, `heap` | what an application has of the machine |
 //! | [`clock`] | time |
-//! | [`panic`](mod@panic), [`backtrace`], [`exit`] | the ways down |
-//! | [`symbols`] | what `linker.ld` knows: where the kernel begins and ends; names and source lines |
+//! | `panic`, `backtrace`, `exit` | the ways down |
+//! | `symbols` | what `linker.ld` knows: where the kernel begins and ends; names and source lines |
 //!
 //! An application is a function handed to [`libjos::application!`]; `main.rs` hands over the monitor.
+//!
+//! An application without `unsafe` cannot corrupt memory, whatever it calls of this crate: what could
+//! is private, or `unsafe` with its terms ([`pmap::memory_system`]). `tools/test_applications.py`
+//! tries. The monitor changes memory as it is told to at the prompt, and whoever types there is
+//! trusted, as at a debugger.
 #![no_std]
 
 extern crate alloc;
 
 #[macro_use]
 pub mod console;
-pub mod application;
-pub mod backtrace;
-pub mod boot_info;
+mod application;
+mod backtrace;
+mod boot_info;
 pub mod clock;
-pub mod cmdline;
-pub mod control;
-pub mod exit;
-pub mod faults;
-pub mod heap;
-pub mod inspect;
+mod cmdline;
+mod control;
+mod exit;
+mod faults;
+mod heap;
+mod inspect;
 pub mod machine;
 pub mod monitor;
-pub mod panic;
+mod panic;
 mod platform;
 pub mod pmap;
-pub mod probe;
-pub mod readline;
-pub mod stack;
-pub mod symbols;
-pub mod traps;
+mod probe;
+mod readline;
+mod stack;
+mod symbols;
+mod traps;
 
 /// Where the crate `boot` hands over: 64-bit code, `entry_pgdir` loaded, on the boot stack.
 ///
 /// `magic` names the loader's protocol, `info` is the physical address of what it says.
 #[unsafe(no_mangle)]
-pub extern "C" fn i386_init(magic: u32, info: u32) -> ! {
+extern "C" fn i386_init(magic: u32, info: u32) -> ! {
     // Be able to speak, and to say what went wrong: from here on an exception is a decoded panic.
     clock::init();
     console::init();

@@ -45,14 +45,15 @@ impl Pc {
 ///
 /// # Panics
 ///
-/// Where they do not all lie in one window, or are not aligned.
+/// Where they do not all lie in one window, are not aligned, or end where the address space does:
+/// no Rust object may, and the window's last frame is nobody's.
 #[inline(always)]
 fn kaddr<T>(pa: PhysAddr, size: u64) -> *mut T {
     // An address below the window wraps, and lies far beyond its end then.
     let offset = pa.as_u64().wrapping_sub(Jos64::PHYS_BASE);
     let aligned = offset & (align_of::<T>() as u64 - 1) == 0;
     let window = ptr::with_exposed_provenance_mut::<T>(Jos64::KERNBASE as usize);
-    if size > Jos64::WINDOW_SIZE || offset > Jos64::WINDOW_SIZE - size || !aligned {
+    if size > Jos64::WINDOW_SIZE || offset >= Jos64::WINDOW_SIZE - size || !aligned {
         in_physmap(pa, size)
     } else {
         // A pointer and a distance, not a sum of numbers: an access then names both.
@@ -64,11 +65,15 @@ fn kaddr<T>(pa: PhysAddr, size: u64) -> *mut T {
 #[cold]
 #[inline(never)]
 fn in_physmap<T>(pa: PhysAddr, size: u64) -> *mut T {
-    match kaddr::kaddr::<Jos64>(pa, size) {
+    let ends = |va: &VirtAddr| va.as_u64().checked_add(size).is_some();
+    match kaddr::kaddr::<Jos64>(pa, size).filter(ends) {
         Some(va) if pa.is_aligned(align_of::<T>() as u64) => {
             ptr::with_exposed_provenance_mut(va.as_u64() as usize)
         }
-        _ => panic!("physical address {pa} ({size} bytes) is not aligned, or no window shows it"),
+        _ => panic!(
+            "physical address {pa} ({size} bytes) is not aligned, no window shows it, or it ends \
+             with the address space"
+        ),
     }
 }
 
@@ -108,26 +113,12 @@ impl PhysMem for Pc {
 
     fn zero_frame(&self, pa: PhysAddr) {
         assert!(pa.is_aligned(PGSIZE), "frame {pa} is not aligned");
-        let words = PGSIZE / 8;
-        // In assembly, because the window's last frame ends where the address space does, and no
-        // Rust object may.
-        // SAFETY: as in `store`, for a whole frame that nothing uses yet; the ABI keeps the
-        // direction flag clear.
-        unsafe {
-            asm!(
-                "rep stosq",
-                inout("rdi") kaddr::<u64>(pa, PGSIZE) => _,
-                inout("rcx") words => _,
-                in("rax") 0u64,
-                options(nostack, preserves_flags),
-            );
-        }
+        // SAFETY: as in `store`, for a whole frame that nothing uses yet.
+        unsafe { kaddr::<u64>(pa, PGSIZE).write_bytes(0, PGSIZE as usize / size_of::<u64>()) };
     }
 
     unsafe fn page_array(&self, pa: PhysAddr, npages: usize) -> PageArray {
         let size = (npages * size_of::<PageInfo>()) as u64;
-        let end = pa - PhysAddr::new(Jos64::PHYS_BASE) + size;
-        assert!(end < Jos64::WINDOW_SIZE, "no Rust object may end at 2^64, where the window ends");
         let start = NonNull::new(kaddr(pa, size)).expect("KERNBASE is not 0");
         let array = NonNull::slice_from_raw_parts(start, npages);
         // SAFETY: RAM in the window, which is mapped for good and may hold any numbers; that nobody

@@ -1,4 +1,8 @@
 //! The one memory system of this machine, behind its lock.
+//!
+//! Whoever has it can unmap a live `Vec`, or store to where a `&'static str` lies. So it is the
+//! kernel's own: an application asks `libjos::os` for pages, which gives it areas where no object of
+//! Rust's lies, or accepts the terms of [`memory_system`].
 
 use boot::BootInfo;
 use libjos::pmap::{Pmap, mem_init};
@@ -7,17 +11,25 @@ use spin::{Mutex, MutexGuard, Once};
 use crate::boot_info;
 use crate::machine::Pc;
 
-static PMAP: Once<Mutex<Pmap<Pc>>> = Once::new();
+static PMAP: Shared = Shared(Once::new());
+
+/// The memory system, to be used from all of the kernel.
+struct Shared(Once<Mutex<Pmap<Pc>>>);
+
+// SAFETY: one processor runs the kernel, and there are no threads, so nothing here is ever used by
+// two at once. (Elsewhere a `Pmap` stays on its thread, with the machine that can write to its
+// `pages`.)
+unsafe impl Sync for Shared {}
 
 /// Runs `mem_init`; from here on `kern_pgdir` is in use.
 ///
 /// # Panics
 ///
 /// Where the machine has too little memory, or a check fails.
-pub fn init(boot_info: &BootInfo<'_>) {
+pub(crate) fn init(boot_info: &BootInfo<'_>) {
     // Not within `call_once`, whose frames hold a memory system each: the boot stack is small.
     let pmap = mem_init(Pc::new(), boot_info::for_mem_init(boot_info));
-    PMAP.call_once(|| Mutex::new(pmap));
+    PMAP.0.call_once(|| Mutex::new(pmap));
 }
 
 /// The memory system, for as long as the guard is held.
@@ -26,7 +38,24 @@ pub fn init(boot_info: &BootInfo<'_>) {
 ///
 /// Before [`init`], and where it is in use already: there is one processor, so that would be for
 /// ever.
-pub fn lock() -> MutexGuard<'static, Pmap<Pc>> {
-    let pmap = PMAP.get().expect("mem_init has not run yet");
+pub(crate) fn lock() -> MutexGuard<'static, Pmap<Pc>> {
+    let pmap = PMAP.0.get().expect("mem_init has not run yet");
     pmap.try_lock().expect("the memory system is asked for pages while it works")
+}
+
+/// The memory system, for an application that measures or changes what lies beneath it.
+///
+/// # Safety
+///
+/// The caller changes no mapping, no frame and no word of memory that anything else uses: the
+/// kernel, the heap, an area, a stack. It frees only what it has allocated, loads no other page
+/// directory, and leaves the [`Pmap`] and its parts where they are.
+///
+/// # Panics
+///
+/// Where the memory system is in use already; and as long as the guard is held, so does whatever
+/// else asks for pages, the heap too.
+#[must_use]
+pub unsafe fn memory_system() -> MutexGuard<'static, Pmap<Pc>> {
+    lock()
 }

@@ -88,7 +88,7 @@ impl Outcome {
 /// # Errors
 ///
 /// The fault that the processor raised.
-pub fn load(va: u64) -> Result<u64, Fault> {
+pub(crate) fn load(va: u64) -> Result<u64, Fault> {
     // SAFETY: reading does no harm to Rust's memory, and a fault comes back as an outcome.
     unsafe { probe_load(va) }.check()
 }
@@ -98,7 +98,7 @@ pub fn load(va: u64) -> Result<u64, Fault> {
 /// # Errors
 ///
 /// The fault that the processor raised.
-pub fn load_byte(va: u64) -> Result<u8, Fault> {
+pub(crate) fn load_byte(va: u64) -> Result<u8, Fault> {
     // SAFETY: as in `load`.
     unsafe { probe_load_byte(va) }.check().map(|value| value as u8)
 }
@@ -108,7 +108,7 @@ pub fn load_byte(va: u64) -> Result<u8, Fault> {
 /// # Errors
 ///
 /// The fault that the processor raised.
-pub fn load_user(va: u64) -> Result<u64, Fault> {
+pub(crate) fn load_user(va: u64) -> Result<u64, Fault> {
     if !Cr4::read().contains(Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION) {
         // Nothing forbids it; and without SMAP there is no STAC.
         return load(va);
@@ -126,7 +126,7 @@ pub fn load_user(va: u64) -> Result<u64, Fault> {
 /// # Errors
 ///
 /// The fault that the processor raised.
-pub unsafe fn store(va: u64, value: u64) -> Result<(), Fault> {
+pub(crate) unsafe fn store(va: u64, value: u64) -> Result<(), Fault> {
     // SAFETY: the caller's promise; a fault comes back as an outcome.
     unsafe { probe_store(va, value) }.check().map(|_| ())
 }
@@ -140,7 +140,7 @@ pub unsafe fn store(va: u64, value: u64) -> Result<(), Fault> {
 /// # Errors
 ///
 /// The fault that the processor raised.
-pub unsafe fn store_byte(va: u64, value: u8) -> Result<(), Fault> {
+pub(crate) unsafe fn store_byte(va: u64, value: u8) -> Result<(), Fault> {
     // SAFETY: the caller's promise; a fault comes back as an outcome.
     unsafe { probe_store_byte(va, value.into()) }.check().map(|_| ())
 }

@@ -8,7 +8,7 @@ use crate::console::{self, Source};
 
 /// A line, and where it was typed.
 #[derive(Clone, Copy, Debug)]
-pub struct Line {
+pub(crate) struct Line {
     bytes: [u8; LONGEST],
     length: usize,
     /// Where Enter was typed.
@@ -18,7 +18,7 @@ pub struct Line {
 impl Line {
     /// What was typed.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         // A line is printable ASCII.
         core::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
     }
@@ -28,7 +28,7 @@ impl Line {
 /// off, with the bell; Ctrl-C gives an empty line.
 #[inline(never)]
 #[must_use]
-pub fn readline(prompt: &str, history: &mut History, complete: &dyn Complete) -> Line {
+pub(crate) fn readline(prompt: &str, history: &mut History, complete: &dyn Complete) -> Line {
     let mut editor = LineEditor::new(prompt);
     let mut out = Echo;
     // The console takes everything, so that no write fails.

@@ -15,7 +15,7 @@ const EXCEPTION_STACK_SIZE: usize = 4 * PGSIZE as usize;
 
 /// A stack for exceptions that must not trust the stack in use.
 #[repr(C, align(4096))]
-pub struct ExceptionStack(UnsafeCell<[u8; EXCEPTION_STACK_SIZE]>);
+pub(crate) struct ExceptionStack(UnsafeCell<[u8; EXCEPTION_STACK_SIZE]>);
 
 // SAFETY: Rust code never reads or writes the memory; the processor uses it as a stack, and only
 // its addresses are asked for.
@@ -28,7 +28,7 @@ impl ExceptionStack {
 
     /// The end, from which the stack grows down.
     #[must_use]
-    pub fn top(&self) -> VirtAddr {
+    pub(crate) fn top(&self) -> VirtAddr {
         self.bottom() + EXCEPTION_STACK_SIZE as u64
     }
 
@@ -38,12 +38,12 @@ impl ExceptionStack {
 }
 
 /// The stacks of double fault, NMI and machine check, in this order.
-pub static EXCEPTION_STACKS: [ExceptionStack; 3] = [const { ExceptionStack::new() }; 3];
+pub(crate) static EXCEPTION_STACKS: [ExceptionStack; 3] = [const { ExceptionStack::new() }; 3];
 
 /// Whether the `size` bytes at `va` all lie in one of the kernel's stacks. It does not say that
 /// the stack is mapped: the one at KSTACKTOP is not before `kern_pgdir` is loaded.
 #[must_use]
-pub fn contains(va: VirtAddr, size: u64) -> bool {
+pub(crate) fn contains(va: VirtAddr, size: u64) -> bool {
     let kernel = (VirtAddr::new(Jos64::KSTACK), VirtAddr::new(Jos64::KSTACKTOP));
     let exception = EXCEPTION_STACKS.iter().map(|stack| (stack.bottom(), stack.top()));
     exception
@@ -59,7 +59,7 @@ pub fn contains(va: VirtAddr, size: u64) -> bool {
 /// # Panics
 ///
 /// Where the boot stack, which has no guard, came to its last page.
-pub fn move_to_kstacktop(then: extern "C" fn() -> !) -> ! {
+pub(crate) fn move_to_kstacktop(then: extern "C" fn() -> !) -> ! {
     let (bottom, _) = symbols::boot_stack();
     let untouched = |offset| probe::load((bottom + offset).as_u64()) == Ok(0);
     assert!((0..PGSIZE).step_by(8).all(untouched), "the boot stack is nearly used up");

@@ -12,7 +12,7 @@ macro_rules! symbols {
     ($($(#[$doc:meta])* $name:ident)*) => {$(
         $(#[$doc])*
         #[must_use]
-        pub fn $name() -> VirtAddr {
+        pub(crate) fn $name() -> VirtAddr {
             unsafe extern "C" {
                 static $name: u8;
             }
@@ -42,7 +42,7 @@ symbols! {
 
 /// The names that the linker script gives, with their addresses.
 #[must_use]
-pub fn linker_symbols() -> [(&'static str, VirtAddr); 8] {
+pub(crate) fn linker_symbols() -> [(&'static str, VirtAddr); 8] {
     [
         ("_start", _start()),
         ("entry", entry()),
@@ -57,7 +57,7 @@ pub fn linker_symbols() -> [(&'static str, VirtAddr); 8] {
 
 /// The part of the kernel that `va` lies in.
 #[must_use]
-pub fn part_of(va: VirtAddr) -> Option<&'static str> {
+pub(crate) fn part_of(va: VirtAddr) -> Option<&'static str> {
     [
         (stext(), text_end_exclusive(), "code"),
         (text_end_exclusive(), rodata_end_exclusive(), "constants"),
@@ -69,7 +69,7 @@ pub fn part_of(va: VirtAddr) -> Option<&'static str> {
 
 /// The kernel's names and source lines; `None` in a kernel that was not given them.
 #[must_use]
-pub fn table() -> Option<SymbolTable<'static>> {
+pub(crate) fn table() -> Option<SymbolTable<'static>> {
     unsafe extern "C" {
         static symbols_start: u8;
         static symbols_end_exclusive: u8;
@@ -83,7 +83,7 @@ pub fn table() -> Option<SymbolTable<'static>> {
 
 /// The boot stack: the lowest address, and the end.
 #[must_use]
-pub fn boot_stack() -> (VirtAddr, VirtAddr) {
+pub(crate) fn boot_stack() -> (VirtAddr, VirtAddr) {
     let address = |symbol: *const u8| VirtAddr::new(symbol.addr() as u64);
     (address(&raw const bootstack), address(&raw const bootstacktop))
 }
@@ -94,13 +94,13 @@ pub fn boot_stack() -> (VirtAddr, VirtAddr) {
 ///
 /// Where `va` lies below the window.
 #[must_use]
-pub fn paddr(va: VirtAddr) -> PhysAddr {
+pub(crate) fn paddr(va: VirtAddr) -> PhysAddr {
     PhysAddr::new(Jos64::PHYS_BASE) + (va - VirtAddr::new(Jos64::KERNBASE))
 }
 
 /// The parts of the kernel in physical memory, as `mem_init` maps them.
 #[must_use]
-pub fn kernel_image() -> KernelImage {
+pub(crate) fn kernel_image() -> KernelImage {
     let range = |start, end| PhysRange::new(paddr(start), paddr(end));
     let (stack_start, stack_end) = boot_stack();
     KernelImage {

@@ -57,6 +57,10 @@ pub trait MemLayout: 'static {
     /// 0xF000_0000, sign-extended where addresses are wider.
     const KERNBASE: u64 = Self::VA_LAST - (Self::WINDOW_SIZE - 1);
 
+    /// The window's last frame, a physical address. It is shown where the address space ends, where
+    /// no Rust object may end, so nobody has it.
+    const WINDOW_LAST_FRAME: u64 = Self::PHYS_BASE + Self::WINDOW_SIZE - PGSIZE;
+
     /// The top of the first processor's kernel stack, which grows down from here.
     const KSTACKTOP: u64 = Self::KERNBASE;
     /// Bytes of a kernel stack.

@@ -8,7 +8,7 @@ use layout::{MemLayout, page_round_up};
 
 use crate::addr::{PhysAddr, PhysRange};
 use crate::machine::PhysMem;
-use crate::memory_map::{MemoryMap, window};
+use crate::memory_map::MemoryMap;
 use crate::range_set::{RangeSet, TooManyRuns};
 
 /// The allocator of the time before `pages`.
@@ -22,7 +22,8 @@ pub struct BootAlloc {
 }
 
 impl BootAlloc {
-    /// An allocator for the RAM within the window from `kernel_end` up, except what is `reserved`.
+    /// An allocator for the RAM within the window from `kernel_end` up, except its last frame and
+    /// what is `reserved`.
     ///
     /// # Errors
     ///
@@ -32,9 +33,8 @@ impl BootAlloc {
         kernel_end: PhysAddr,
         reserved: &RangeSet,
     ) -> Result<Self, TooManyRuns> {
-        let window = window::<L>();
         let mut free = memory.usable().clone();
-        let end = window.end_exclusive.min(memory.used_end::<L>());
+        let end = PhysAddr::new(L::WINDOW_LAST_FRAME).min(memory.used_end::<L>());
         free.remove(PhysRange::new(PhysAddr::new(0), kernel_end))?;
         free.remove(PhysRange::new(end, PhysAddr::new(u64::MAX)))?;
         for range in reserved.runs() {

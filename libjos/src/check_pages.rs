@@ -141,6 +141,8 @@ impl<M: Machine> Pmap<M> {
             PhysAddr::new(M::Layout::EXTPHYSMEM),
         );
         let ext = PhysRange::from_size(PhysAddr::new(M::Layout::EXTPHYSMEM), PGSIZE);
+        let window_end = PhysAddr::new(M::Layout::PHYS_BASE) + M::Layout::WINDOW_SIZE;
+        let last = PhysRange::new(PhysAddr::new(window_end.as_u64() - PGSIZE), window_end);
         let image = &self.boot.image;
         let kernel = PhysRange::new(image.text.start, image.data.end_exclusive);
         let kern_pgdir = PhysRange::from_size(self.kern_pgdir, PGSIZE);
@@ -148,6 +150,7 @@ impl<M: Machine> Pmap<M> {
             ("page 0", page_0),
             ("the IO hole", io_hole),
             ("the first page of extended memory", ext),
+            ("the end of the window", last),
             ("the kernel", kernel),
             ("kern_pgdir", kern_pgdir),
             ("the array pages", self.pages_memory),

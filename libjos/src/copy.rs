@@ -9,7 +9,7 @@
 
 use core::mem::take;
 
-use layout::{PGSIZE, round_down};
+use layout::{MemLayout, PGSIZE, round_down};
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::format::Perm;
@@ -141,9 +141,10 @@ impl<M: Machine> Pmap<M> {
     }
 
     /// Whether `pa` is RAM that can be reached, and no device. (There are holes in what `pages`
-    /// describes.)
+    /// describes, and the window's last frame is out of reach.)
     pub(crate) fn is_ram(&self, pa: PhysAddr) -> bool {
-        self.pages.pa2page(pa).is_some() && self.boot.memory.usable().contains(pa)
+        let is_reached = pa.page_start() != PhysAddr::new(M::Layout::WINDOW_LAST_FRAME);
+        is_reached && self.pages.pa2page(pa).is_some() && self.boot.memory.usable().contains(pa)
     }
 
     /// Reads the bytes at `pa`, all of one page.

@@ -76,7 +76,8 @@
 //! A memory system can break more than Rust's rules know of. Who holds a `&mut Pmap` can unmap the
 //! code that runs, and who holds its `machine` can store to any RAM. libjos keeps its own books
 //! right whatever it is asked for; what an address means to the kernel's own code and data is for
-//! the caller to know, who should hand neither of the two to those who do not.
+//! the caller to know, who should hand neither of the two to those who do not. (`kernel` keeps both to
+//! itself, so that its applications need not be trusted.)
 #![cfg_attr(not(any(test, feature = "std")), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(unsafe_code)]

@@ -48,6 +48,23 @@ pub struct Boot {
 }
 
 /// The memory system of a machine: JOS's globals of `kern/pmap.c`, and the operations on them.
+///
+/// It stays on its thread, though its machine may be one that can be sent: safe code could swap
+/// [`pages`](Self::pages) with those of another machine, which writes to their memory and stays
+/// behind. A kernel that shares its memory system between threads says in a type of its own why
+/// that cannot be.
+///
+/// ```
+/// # use libjos::machine::Machine;
+/// fn sent<T: Send>() {}
+/// fn of<M: Machine + Send>() { sent::<M>() }
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use libjos::{machine::Machine, pmap::Pmap};
+/// fn sent<T: Send>() {}
+/// fn of<M: Machine + Send>() { sent::<Pmap<M>>() }
+/// ```
 #[derive(Debug)]
 pub struct Pmap<M: Machine> {
     /// The machine beneath.
@@ -65,13 +82,6 @@ pub struct Pmap<M: Machine> {
     pub(crate) boot_alloc: BootAlloc,
     pub(crate) boot: Boot,
 }
-
-#[expect(unsafe_code)]
-// SAFETY: all but `pages` can be sent. The memory that it points to is valid on every thread, and
-// that none accesses it while another does is promised by the machine that can be sent, too
-// (`PageArray::new`). `Pages` alone cannot be sent, since nobody promises that of a machine that
-// stays behind.
-unsafe impl<M: Machine + Send> Send for Pmap<M> {}
 
 /// Sets up the whole memory system, and proves each step: sizes RAM, allocates `kern_pgdir` and
 /// `pages`, builds the free list, maps UPAGES, the kernel stack and the window at KERNBASE, and
@@ -239,8 +249,8 @@ impl<M: Machine> Pmap<M> {
     }
 
     /// Puts all RAM that is used on the free list except page 0 (which holds the real-mode
-    /// vectors and would look like a null pointer), the IO hole, the kernel, and what the loader
-    /// left and `boot_alloc` handed out. Closes `boot_alloc`.
+    /// vectors and would look like a null pointer), the IO hole, the kernel, the window's last frame,
+    /// and what the loader left and `boot_alloc` handed out. Closes `boot_alloc`.
     #[inline(always)] // so that, where gdb stops in the one of `pages`, mem_init is one frame up
     fn page_init(&mut self) {
         match self.free_at_boot() {
@@ -264,6 +274,7 @@ impl<M: Machine> Pmap<M> {
             PhysAddr::new(M::Layout::EXTPHYSMEM),
         ))?;
         free.remove(PhysRange::new(image.text.start, image.data.end_exclusive))?;
+        free.remove(PhysRange::from_size(PhysAddr::new(M::Layout::WINDOW_LAST_FRAME), PGSIZE))?;
         for range in reserved.runs().iter().chain(self.boot_alloc.taken().runs()) {
             free.remove(*range)?;
         }

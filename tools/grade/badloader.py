@@ -67,6 +67,14 @@ def outside_window(stub, symbols):
     enter_multiboot2(stub, symbols, multiboot2(memory_map(GOOD_MAP)), at=OUTSIDE_WINDOW)
 
 
+def in_kernel(stub, symbols):
+    """Boot information within the kernel, though where nothing else is written: in the unused room for symbols."""
+    information = multiboot2(memory_map(GOOD_MAP))
+    at = symbols["symbols_end_exclusive"] - (symbols["entry"] - symbols["_start"]) - 0x1000
+    enter_multiboot2(stub, symbols, information, at=at)
+    stub.write_memory(at, information)
+
+
 def pvh_map_outside_window(stub, symbols):
     """A PVH memory map there."""
     stub.write_memory(enter_pvh(stub, symbols) + PVH_MEMORY_MAP, struct.pack("<Q", OUTSIDE_WINDOW))

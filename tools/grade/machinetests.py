@@ -38,6 +38,7 @@ TESTS = [
             ("PVH without magic", badloader.pvh_no_magic, "not started by a multiboot2 or PVH", r"obj/jos\.iso"),
             ("information outside the window", badloader.outside_window, "0x20000000.* outside", "loader"),
             ("PVH map outside the window", badloader.pvh_map_outside_window, "0x20000000.* outside", "loader"),
+            ("information in the kernel", badloader.in_kernel, "kernel's own memory", "loader"),
             ("information without its end", badloader.no_end, "truncated", "loader"),
             ("information cut within a tag", badloader.cut_within_tag, "truncated", "loader"),
             ("no memory map", badloader.no_memory_map, "no memory map", "loader"),

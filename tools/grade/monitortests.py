@@ -33,6 +33,17 @@ TESTS = [
         for board in ("pc", "q35", "microvm")
     ),
     Test(
+        # No Rust object may end where the address space does.
+        "monitor: the window's last frame is nobody's", 5,
+        Machine(memory="300M", typed=("memmap\r", "dump -p 0xfffeff0 32\r", "exit\r")),
+        (
+            "K> memmap", "  0x000000000ffff000-0x000000000fffffff the end of the window, never given out, 4 KB",
+            "K> dump -p 0xfffeff0 32", re.compile(r"000000000fffeff0: .*"),
+            "000000000ffff000-000000000ffff00f: no RAM, or out of reach: left alone", "K> exit",
+        ),
+        tags=("monitor", "memory"),
+    ),
+    Test(
         "monitor: hostile input", 5,
         Machine(
             typed=(

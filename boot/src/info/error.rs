@@ -16,6 +16,15 @@ pub enum BootInfoError {
         /// The bytes of physical memory, from 0 on, that can be reached.
         window: u64,
     },
+    /// It lies, at least in part, in the kernel's own memory.
+    InKernel {
+        /// The part.
+        what: &'static str,
+        /// Its physical address.
+        at: u64,
+        /// Its bytes.
+        size: u64,
+    },
     /// Its address is not the multiple of 8 that the protocol promises.
     Misaligned {
         /// The part.
@@ -55,6 +64,11 @@ impl fmt::Display for BootInfoError {
                 "the {what} at {at:#x} ({size} bytes) lies outside the {} MB of physical memory \
                  that the entry page tables show; use a loader that puts it lower",
                 window.div_ceil(1 << 20)
+            ),
+            Self::InKernel { what, at, size } => write!(
+                f,
+                "the {what} at {at:#x} ({size} bytes) lies in the kernel's own memory; use another \
+                 loader"
             ),
             Self::Misaligned { what, at } => {
                 write!(f, "the {what} at {at:#x} is not aligned to 8 bytes; use another loader")

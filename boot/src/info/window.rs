@@ -1,9 +1,16 @@
 //! [`PhysWindow`]: the physical memory that the entry page tables show, read with every bound checked.
+//!
+//! A reference leads to what a loader has left, and to nothing else: not to the kernel's own memory,
+//! its stack and statics, nor to what lies behind a text.
 
 use core::marker::PhantomData;
 use core::slice;
 
+use libjos::addr::{PhysAddr, PhysRange};
+
 use super::BootInfoError;
+
+const NOWHERE: PhysRange = PhysRange::new(PhysAddr::new(0), PhysAddr::new(0));
 
 /// Physical memory `[0, size)`, readable from `base` on.
 ///
@@ -13,43 +20,59 @@ use super::BootInfoError;
 pub struct PhysWindow<'a> {
     base: *const u8,
     size: u64,
+    /// The kernel's own memory, which no loader may have written to.
+    kernel: PhysRange,
     memory: PhantomData<&'a [u8]>,
 }
 
 impl<'a> PhysWindow<'a> {
-    /// A window whose first byte is at `base`.
+    /// A window whose first byte is at `base`, and in which the kernel lies at `kernel`.
     ///
     /// # Safety
     ///
-    /// For all of `'a`, the `size` bytes from `base` can be read without fault, and those that
-    /// boot information lies in are not written. (The caller keeps them out of every allocator.)
-    /// They end below the last address that there is.
+    /// For all of `'a`, the `size` bytes from `base` but for the kernel's can be read without
+    /// fault, and those that boot information lies in are not written. (The caller keeps them out
+    /// of every allocator.) They end below the last address that there is.
     #[must_use]
-    pub const unsafe fn new(base: *const u8, size: u64) -> Self {
-        Self { base, size, memory: PhantomData }
+    pub const unsafe fn new(base: *const u8, size: u64, kernel: PhysRange) -> Self {
+        Self { base, size, kernel, memory: PhantomData }
     }
 
     /// A window on `bytes`, as if they were all of physical memory from 0 on.
     #[must_use]
     pub const fn from_bytes(bytes: &'a [u8]) -> Self {
-        Self { base: bytes.as_ptr(), size: bytes.len() as u64, memory: PhantomData }
+        Self {
+            base: bytes.as_ptr(),
+            size: bytes.len() as u64,
+            kernel: NOWHERE,
+            memory: PhantomData,
+        }
     }
 
     /// The `size` bytes at `at`, which are called `what` if they cannot be had.
     ///
     /// # Errors
     ///
-    /// [`BootInfoError::OutsideWindow`].
+    /// [`BootInfoError::OutsideWindow`] and [`BootInfoError::InKernel`].
     pub fn bytes(&self, what: &'static str, at: u64, size: u64) -> Result<&'a [u8], BootInfoError> {
         match at.checked_add(size) {
-            // SAFETY: the range lies in the window, of which `new`'s caller, or the slice given to
-            // `from_bytes`, promises that it can be read and stays as it is for 'a. Neither
-            // number is above the window's size, which fits in memory, so no cast loses bits.
-            Some(end) if end <= self.size => Ok(unsafe {
-                slice::from_raw_parts(self.base.wrapping_add(at as usize), size as usize)
-            }),
+            Some(end) if end <= self.size => {
+                if self.kernel.overlaps(&PhysRange::new(PhysAddr::new(at), PhysAddr::new(end))) {
+                    return Err(BootInfoError::InKernel { what, at, size });
+                }
+                // SAFETY: the range lies in the window and not in the kernel. Of that `new`'s
+                // caller, or the slice given to `from_bytes`, promises that it can be read and stays
+                // as it is for 'a. Neither number is above the window's size, which fits in memory,
+                // so no cast loses bits.
+                Ok(unsafe { slice::from_raw_parts(self.address(at), size as usize) })
+            }
             _ => Err(BootInfoError::OutsideWindow { what, at, size, window: self.size }),
         }
+    }
+
+    /// Where the byte at `at`, in the window, is to be read.
+    fn address(&self, at: u64) -> *const u8 {
+        self.base.wrapping_add(at as usize)
     }
 
     /// As [`bytes`](Self::bytes), for what the protocol aligns to 8 bytes.
@@ -73,12 +96,18 @@ impl<'a> PhysWindow<'a> {
     ///
     /// # Errors
     ///
-    /// [`BootInfoError::Truncated`] where there is no NUL in the window;
-    /// [`BootInfoError::OutsideWindow`] where not even the first byte is in it.
+    /// [`BootInfoError::Truncated`] where there is no NUL before the kernel or the window's end;
+    /// those of [`bytes`](Self::bytes) where not even the first byte can be read.
     pub fn string(&self, what: &'static str, at: u64) -> Result<&'a [u8], BootInfoError> {
         self.bytes(what, at, 1)?;
-        let bytes = self.bytes(what, at, self.size - at)?;
-        let end = bytes.iter().position(|&byte| byte == 0);
-        end.map(|end| &bytes[..end]).ok_or(BootInfoError::Truncated { what, at })
+        let kernel = self.kernel.start.as_u64();
+        let end = if at < kernel { kernel.min(self.size) } else { self.size };
+        // SAFETY: in the window and not in the kernel, as in `bytes`. What lies behind the text may
+        // be somebody's: so there is no reference to it.
+        let is_nul = |at: &u64| unsafe { self.address(*at).read() } == 0;
+        match (at..end).find(is_nul) {
+            Some(nul) => self.bytes(what, at, nul - at),
+            None => Err(BootInfoError::Truncated { what, at }),
+        }
     }
 }

@@ -90,7 +90,7 @@ macro_rules! println {
 }
 
 /// Sets up the devices. What is printed before is lost.
-pub fn init() {
+pub(crate) fn init() {
     let mut console = CONSOLE.lock();
     console.serial.init();
     console.vga.init();

@@ -10,7 +10,7 @@ use x86_64::VirtAddr;
 #[derive(Debug)]
 #[repr(C)]
 #[allow(missing_docs, reason = "each field is the register of its name")]
-pub struct TrapFrame {
+pub(crate) struct TrapFrame {
     pub r15: u64,
     pub r14: u64,
     pub r13: u64,

@@ -12,8 +12,8 @@ mod machine_check;
 mod report;
 mod segments;
 
-pub use frame::TrapFrame;
-pub use report::Report;
+pub(crate) use frame::TrapFrame;
+pub(crate) use report::Report;
 
 use core::panic::Location;
 
@@ -30,7 +30,7 @@ use frame::stub;
 static IDT: Once<InterruptDescriptorTable> = Once::new();
 
 /// Loads GDT, TSS and IDT. From here on an exception is a decoded panic, a machine check too.
-pub fn init() {
+pub(crate) fn init() {
     segments::init();
     IDT.call_once(idt).load();
     machine_check::init();

@@ -16,7 +16,7 @@ use crate::inspect;
 
 /// An exception, to be displayed in full.
 #[derive(Debug)]
-pub struct Report<'a> {
+pub(crate) struct Report<'a> {
     /// The state that it interrupted.
     pub frame: &'a TrapFrame,
     /// The control registers when it came. (The report itself may change CR2.)

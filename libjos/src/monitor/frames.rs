@@ -22,6 +22,7 @@ enum Owner {
     NoRam,
     Page0,
     IoHole,
+    WindowEnd,
     KernelCode,
     KernelConstants,
     KernelData,
@@ -39,6 +40,7 @@ impl fmt::Display for Owner {
             Self::NoRam => "no RAM",
             Self::Page0 => "page 0, never given out",
             Self::IoHole => "the hole for devices",
+            Self::WindowEnd => "the end of the window, never given out",
             Self::KernelCode => "kernel: code",
             Self::KernelConstants => "kernel: constants",
             Self::KernelData => "kernel: data",
@@ -61,6 +63,7 @@ impl<M: Machine> Session<'_, M> {
             PhysAddr::new(M::Layout::EXTPHYSMEM),
         );
         let page0 = PhysRange::from_size(PhysAddr::new(M::Layout::PHYS_BASE), PGSIZE);
+        let window_end = PhysRange::from_size(PhysAddr::new(M::Layout::WINDOW_LAST_FRAME), PGSIZE);
         let pgdir = PhysRange::from_size(pmap.kern_pgdir, PGSIZE);
         let known = [
             (hole, Owner::IoHole),
@@ -73,14 +76,17 @@ impl<M: Machine> Session<'_, M> {
             (pmap.pages_memory, Owner::PagesArray),
             (pmap.runs_memory, Owner::RunsTable),
         ];
+        let usable = pmap.boot.memory.usable();
         if let Some((_, owner)) = known.iter().find(|(range, _)| range.contains(pa)) {
             *owner
         } else if pmap.boot.reserved.contains(pa) {
             Owner::Loader
-        } else if pmap.boot.memory.usable().contains(pa) {
-            Owner::Allocator
-        } else {
+        } else if !usable.contains(pa) {
             Owner::NoRam
+        } else if window_end.contains(pa) {
+            Owner::WindowEnd
+        } else {
+            Owner::Allocator
         }
     }
 

@@ -102,8 +102,8 @@ impl FreeList {
 
 /// The page allocator: `pages` and `page_free_list`.
 ///
-/// Its memory is the machine's, which can write there too. So this stays on its thread, unless its
-/// [`Pmap`](crate::pmap::Pmap) is sent as a whole:
+/// Its memory is the machine's, which can write there too. So this stays on its thread, as its
+/// [`Pmap`](crate::pmap::Pmap) does:
 ///
 /// ```
 /// # use libjos::{addr::PhysAddr, pages::{Block, Pages}, sim::memory::SimMemory};

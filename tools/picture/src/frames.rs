@@ -80,6 +80,7 @@ fn known<L: MemLayout>(facts: &Facts) -> Known {
     let range = |(start, end)| PhysRange::new(PhysAddr::new(start), PhysAddr::new(end));
     let hole = range((L::IOPHYSMEM, L::EXTPHYSMEM));
     let page0 = range((L::PHYS_BASE, L::PHYS_BASE + PGSIZE));
+    let last = range((L::WINDOW_LAST_FRAME, L::WINDOW_LAST_FRAME + PGSIZE));
     let mut known: Known = facts
         .told
         .reserved
@@ -88,6 +89,7 @@ fn known<L: MemLayout>(facts: &Facts) -> Known {
         .collect();
     known.push((hole, Owner::Reserved, "the hole for devices: VGA, ROMs"));
     known.push((page0, Owner::Reserved, "the first page is never given out"));
+    known.push((last, Owner::Reserved, "the window's last page is never given out"));
     if let Some(image) = facts.image {
         known.push((image.stack, Owner::Stack, "the boot stack, mapped below KSTACKTOP too"));
         known.push((image.text, Owner::Text, ""));

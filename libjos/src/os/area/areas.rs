@@ -6,6 +6,7 @@ use core::fmt;
 use core::mem::ManuallyDrop;
 
 use layout::{Jos64, MemLayout, PGSIZE, round_down};
+use spin::MutexGuard;
 
 use super::{Access, VmArea};
 use crate::addr::VirtAddr;
@@ -97,9 +98,20 @@ impl fmt::Debug for Areas {
     }
 }
 
+/// The areas of `platform`.
+///
+/// # Panics
+///
+/// Where they are in use. There is one processor, so waiting would be for ever.
+pub(super) fn lock(platform: &dyn Platform) -> MutexGuard<'_, Areas> {
+    platform.areas().try_lock().expect("the areas are asked for while they change")
+}
+
 /// Asks the handler of the area that `fault` happened in. Whether the access can be tried again.
+/// This runs in the page-fault handler, so it waits for nothing: a fault amid a change of the areas
+/// is a bug, and nobody resolves it.
 pub(in crate::os) fn resolve(platform: &dyn Platform, fault: &Fault) -> bool {
-    let mut areas = platform.areas().lock();
+    let Some(mut areas) = platform.areas().try_lock() else { return false };
     let Some((base, taken)) = areas.find(fault.va) else { return false };
     // The application has the one that its pages go back with.
     let area = ManuallyDrop::new(VmArea { base, npages: taken.npages });
@@ -117,7 +129,7 @@ pub(in crate::os) fn resolve(platform: &dyn Platform, fault: &Fault) -> bool {
     // Back in its place, unless it has put another there. Then it is dropped when nothing is locked
     // any more: it may own other areas.
     let mut handler = Some(handler);
-    if let Some(taken) = platform.areas().lock().0.get_mut(&base)
+    if let Some(taken) = lock(platform).0.get_mut(&base)
         && taken.handler.is_none()
     {
         core::mem::swap(&mut taken.handler, &mut handler);
@@ -128,6 +140,7 @@ pub(in crate::os) fn resolve(platform: &dyn Platform, fault: &Fault) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::{SimPlatform, platform::current};
 
     #[test]
     fn all_addresses_can_be_taken() {
@@ -136,6 +149,32 @@ mod tests {
         assert_eq!(areas.reserve(all), None, "a page behind it is needed");
         assert_eq!(areas.reserve(all - 1), Some(VirtAddr::new(AREAS_START)));
         assert_eq!(areas.reserve(0), None);
+    }
+
+    /// It is a bug, to be reported. Waiting until the change is done would be for ever.
+    #[test]
+    fn a_fault_while_areas_change_is_not_resolved() {
+        let run = SimPlatform::new().run(|| {
+            let area = VmArea::reserve(1).unwrap();
+            area.on_fault(|area, _| area.map(0..1, Access::ReadWrite).is_ok());
+            let fault = Fault { va: area.base(), present: false, write: false };
+            let platform = current().unwrap();
+            let change = lock(&*platform);
+            assert!(!resolve(&*platform, &fault));
+            drop(change);
+            assert!(resolve(&*platform, &fault));
+        });
+        assert!(run.code.is_success());
+    }
+
+    #[test]
+    #[should_panic(expected = "the areas are asked for while they change")]
+    fn areas_are_not_asked_for_while_they_change() {
+        SimPlatform::new().run(|| {
+            let platform = current().unwrap();
+            let _change = lock(&*platform);
+            let _ = VmArea::reserve(1);
+        });
     }
 
     #[test]

@@ -24,7 +24,7 @@ use super::memory::Memory;
 use super::with;
 use crate::addr::VirtAddr;
 use crate::machine::Fault;
-use areas::Handler;
+use areas::{Handler, lock};
 
 /// Whole pages of addresses that the application has for itself. All offsets count bytes, and all
 /// page numbers pages, from the area's start. When it is dropped its pages go back.
@@ -69,7 +69,7 @@ impl VmArea {
     ///
     /// [`VmError::OutOfAddresses`].
     pub fn reserve(npages: usize) -> Result<Self, VmError> {
-        let base = with(|platform| platform.areas().lock().reserve(npages));
+        let base = with(|platform| lock(platform).reserve(npages));
         base.map(|base| Self { base, npages }).ok_or(VmError::OutOfAddresses { asked: npages })
     }
 
@@ -199,12 +199,12 @@ impl VmArea {
     /// accessed so, the access is tried again; otherwise the fault is a panic that explains it.
     ///
     /// The handler runs where the fault happened. It may call whatever an application may call, but
-    /// print only if the fault cannot happen within a line that is being printed; a fault of its
-    /// own in the same area is not handled.
+    /// print only if the fault cannot happen within a line that is being printed, and take no lock
+    /// that the interrupted code may hold; a fault of its own in the same area is not handled.
     pub fn on_fault(&self, handler: impl FnMut(&Self, AreaFault) -> bool + Send + 'static) {
         let handler: Handler = Box::new(handler);
         // The old one is dropped when nothing is locked any more: it may own other areas.
-        let old = with(|platform| platform.areas().lock().set_handler(self.base, handler));
+        let old = with(|platform| lock(platform).set_handler(self.base, handler));
         drop(old);
     }
 
@@ -318,7 +318,7 @@ impl Drop for VmArea {
     fn drop(&mut self) {
         with(|platform| {
             platform.with_memory(&mut |memory| memory.unmap(self.base, self.npages, true));
-            let taken = platform.areas().lock().release(self.base);
+            let taken = lock(platform).release(self.base);
             drop(taken);
         });
     }
