@@ -5,6 +5,9 @@ import re
 from gradelib import Machine, Test
 from words import CHECKS, GRUB, MB, PVH, WELCOME, boots, opening
 
+# What mem= refuses.
+NO_SIZES = ("lots", "1T", "M", "", "+1M", "-1", "1MB", "0x1000000", "17179869184G")
+
 TESTS = [
     # JOS's four.
     Test("Physical page allocator", 20, GRUB, CHECKS[1:2], tags=("jos",)),
@@ -37,9 +40,19 @@ TESTS = [
         "memory: 1G, mem=256M as on JOS", 5, Machine(memory="1G", words="mem=256M"),
         boots(1024 * MB, limit=256 * MB), whole=True, tags=("memory",),
     ),
+    *(
+        Test(
+            f"memory: 1280M, mem={size}", 5, Machine(memory="1280M", words=f"mem={size}"),
+            boots(1280 * MB, limit=limit), whole=True, tags=("memory",),
+        )
+        for size, limit in (("1G", 1024 * MB), ("1048572k", 1024 * MB - 4))
+    ),
     Test(
-        "memory: mem= that is no size", 5, Machine(words="mem=lots"),
-        boots(before=('warning: "mem=lots" ignored: mem= wants a size such as 64M, 256M or 2G',)), whole=True, tags=("memory",),
+        "memory: mem= that is no size", 5, Machine(words=" ".join(f"mem={word}" for word in NO_SIZES)),
+        boots(before=tuple(
+            f'warning: "mem={word}" ignored: mem= wants a size such as 64M, 256M or 2G' for word in NO_SIZES
+        )),
+        whole=True, tags=("memory",),
     ),
     # Other boards, and other firmware.
     Test("board: q35, GRUB", 5, Machine("grub", board="q35"), CHECKS + WELCOME, tags=("board",)),
