@@ -7,7 +7,6 @@ use spin::Once;
 use crate::cmdline;
 use crate::exit::{self, Status};
 use crate::heap;
-use crate::platform;
 use crate::pmap;
 
 /// Pages that were free when the application began.
@@ -19,7 +18,6 @@ pub(crate) fn run() -> ! {
         // `libjos::application!` defines it, and sees to its type.
         safe fn umain() -> ExitCode;
     }
-    platform::init();
     FREE_AT_START.call_once(|| pmap::lock().pages.nfree());
     end(umain())
 }

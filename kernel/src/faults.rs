@@ -1,6 +1,8 @@
 //! Deliberate faults, picked by `test=NAME` on the kernel's command line: each breaks one promise
 //! of the memory system by a real access or call, and must end in a panic that names it.
 
+mod registers;
+
 use core::alloc::Layout;
 use core::arch::asm;
 use core::fmt;
@@ -11,6 +13,7 @@ use layout::{Jos64, MemLayout, PGSIZE};
 use libjos::addr::VirtAddr;
 use libjos::format::Perm;
 use libjos::machine::PhysMem;
+use libjos::os::area::{Access, VmArea};
 use libjos::pages::{AllocFlags, PageAllocator};
 
 use crate::pmap;
@@ -30,6 +33,7 @@ pub const FAULTS: &[Fault] = &[
     Fault { name: "write-text", commit: || write(symbols::stext().as_u64()) },
     Fault { name: "write-rodata", commit: || write((&raw const CONSTANT).addr() as u64) },
     Fault { name: "exec-data", commit: exec_data },
+    Fault { name: "exec-area", commit: exec_area },
     Fault { name: "stack-overflow", commit: stack_overflow },
     Fault { name: "write-upages", commit: || write(Jos64::UPAGES) },
     Fault { name: "read-hole", commit: || read(Jos64::MMIOBASE - PGSIZE) },
@@ -46,6 +50,8 @@ pub const FAULTS: &[Fault] = &[
     Fault { name: "reserved-bit", commit: reserved_bit },
     Fault { name: "table-outside-ram", commit: table_outside_ram },
     Fault { name: "broken-stack", commit: broken_stack },
+    Fault { name: "registers", commit: registers::fault },
+    Fault { name: "registers-handled", commit: registers::fault_after_handled },
     Fault { name: "heap-overrun", commit: heap_overrun },
     Fault { name: "heap-double-free", commit: heap_double_free },
     Fault { name: "heap-use-after-free", commit: heap_use_after_free },
@@ -92,6 +98,17 @@ fn exec_data() {
     static CODE: AtomicU8 = AtomicU8::new(0xC3);
     // SAFETY: should it run, RET returns here at once, and has changed no register.
     unsafe { asm!("call {}", in(reg) CODE.as_ptr()) };
+}
+
+/// Calls a function in an area whose handler maps whatever page is missing.
+fn exec_area() {
+    let area = VmArea::reserve(1).expect("there are addresses");
+    area.on_fault(|area, fault| {
+        area.translate(fault.page).is_some()
+            || area.map(fault.page..fault.page + 1, Access::ReadWrite).is_ok()
+    });
+    // SAFETY: nothing that an area maps can be executed, so the call faults and changes nothing.
+    unsafe { asm!("call {}", in(reg) area.base().as_u64()) };
 }
 
 /// Recurses until the stack is used up.
@@ -194,12 +211,19 @@ fn reserved_bit() {
     let pgdir = pmap.kern_pgdir();
     let frame = pmap.page_alloc(AllocFlags::empty()).expect("a free page");
     pmap.page_insert(pgdir, frame, page, Perm::KRW).expect("nothing is there");
-    let (_, pte) = pmap.page_lookup(pgdir, page).expect("it was just mapped");
-    let entry: u64 = pmap.machine.load(pte.pa);
-    pmap.machine.store(pte.pa, entry | 1 << 51);
-    pmap.tlb_invalidate(pgdir, page);
     drop(pmap);
+    change_entry(page, |entry| entry | 1 << 51);
     read(Jos64::UTEMP);
+}
+
+/// Changes the page-table entry of `page`, which is mapped by a page of 4 KB.
+fn change_entry(page: VirtAddr, change: fn(u64) -> u64) {
+    let mut pmap = pmap::lock();
+    let pgdir = pmap.kern_pgdir();
+    let (_, pte) = pmap.page_lookup(pgdir, page).expect("it is mapped");
+    let entry = pmap.machine.load(pte.pa);
+    pmap.machine.store(pte.pa, change(entry));
+    pmap.tlb_invalidate(pgdir, page);
 }
 
 /// Reads through a directory entry that leads to a table where no RAM is.
