@@ -16,6 +16,7 @@ use libjos::machine::PhysMem;
 use libjos::os::area::{Access, VmArea};
 use libjos::pages::{AllocFlags, PageAllocator};
 
+use crate::console::TEXT_BUFFER;
 use crate::pmap;
 use crate::symbols;
 
@@ -52,6 +53,7 @@ pub const FAULTS: &[Fault] = &[
     Fault { name: "broken-stack", commit: broken_stack },
     Fault { name: "registers", commit: registers::fault },
     Fault { name: "registers-handled", commit: registers::fault_after_handled },
+    Fault { name: "screen-lost", commit: screen_lost },
     Fault { name: "heap-overrun", commit: heap_overrun },
     Fault { name: "heap-double-free", commit: heap_double_free },
     Fault { name: "heap-use-after-free", commit: heap_use_after_free },
@@ -214,6 +216,13 @@ fn reserved_bit() {
     drop(pmap);
     change_entry(page, |entry| entry | 1 << 51);
     read(Jos64::UTEMP);
+}
+
+/// Prints on a screen that is not mapped any more, so that the console faults while it is locked:
+/// for the first line, for the report of that, and for the report of what happens in the report.
+fn screen_lost() {
+    change_entry(VirtAddr::new(Jos64::KERNBASE + TEXT_BUFFER), |entry| entry & !1);
+    println!("the screen is not mapped");
 }
 
 /// Changes the page-table entry of `page`, which is mapped by a page of 4 KB.

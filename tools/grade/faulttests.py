@@ -16,6 +16,11 @@ def trap(text):
     return panic(text, TRAPS)[0]
 
 
+def within(text):
+    """The line of an exception within the report of a panic."""
+    return re.compile(rf"kernel panic within the report of a panic, at {TRAPS}:\d+:\d+: " + text)
+
+
 # The last words of test=registers: all that kernel/src/faults/registers.rs loads. (Hardware sets RF, QEMU does not.)
 REGISTERS = (
     *CHECKS,
@@ -173,7 +178,16 @@ TESTS = [
     ),
     Test(
         "report: a fault within the report", 5, Machine(words="test=fault-in-report"),
-        (*CHECKS, panic("", FAULTS)[0], re.compile(r"kernel panic within .*")), (re.compile(r"K> .*"), "Backtrace:"), FAILURE,
+        (*CHECKS, panic("", FAULTS)[0], within(READ_NULL)), (re.compile(r"K> .*"), "Backtrace:"), FAILURE,
         tags=("report",),
+    ),
+    Test(
+        # The first line, its report, and the report of what happens in the report fault while the console is locked.
+        "report: a fault within the console", 5, Machine(words="test=screen-lost"),
+        (
+            *CHECKS, "the screen is not mapped", "kernel panic at ", "kernel panic within the report of a panic, at ",
+            within(PAGE_FAULT + rf"write to 0xfffffffff00b8[0-9a-f]{{3}}: page not present, in {WINDOW}"),
+        ),
+        (re.compile(r"K> .*"),), FAILURE, tags=("report",),
     ),
 ]
