@@ -46,7 +46,8 @@ fn no_leak() -> bool {
         println!("leakcheck: every page went back");
     } else {
         let asked = heap::stats().map_or(0, |stats| stats.asked);
-        println!("leakcheck: {kept} pages did not go back; {asked} bytes of the heap are in use");
+        let pages = if kept == 1 { "page" } else { "pages" };
+        println!("leakcheck: {kept} {pages} did not go back; {asked} bytes of the heap are in use");
     }
     kept == 0
 }

@@ -3,6 +3,7 @@
 
 mod registers;
 
+use alloc::vec::Vec;
 use core::alloc::Layout;
 use core::arch::asm;
 use core::fmt;
@@ -53,6 +54,7 @@ pub const FAULTS: &[Fault] = &[
     Fault { name: "broken-stack", commit: broken_stack },
     Fault { name: "registers", commit: registers::fault },
     Fault { name: "registers-handled", commit: registers::fault_after_handled },
+    Fault { name: "heap-stale", commit: heap_stale },
     Fault { name: "screen-lost", commit: screen_lost },
     Fault { name: "heap-overrun", commit: heap_overrun },
     Fault { name: "heap-double-free", commit: heap_double_free },
@@ -182,6 +184,14 @@ fn heap_use_after_free() {
     for _ in 0..1000 {
         block();
     }
+}
+
+/// Is refused memory, gets some, and then panics for another reason.
+fn heap_stale() {
+    let refused = black_box(Vec::<u8>::new()).try_reserve(1 << 40);
+    assert!(refused.is_err(), "there is no such memory");
+    block();
+    panic!("asked for by test=heap-stale");
 }
 
 /// Asks for memory that the page allocator owns by now.

@@ -190,4 +190,9 @@ TESTS = [
         ),
         (re.compile(r"K> .*"),), FAILURE, tags=("report",),
     ),
+    Test(
+        "report: an allocation that failed earlier is not blamed", 5, Machine(words="test=heap-stale"),
+        (*CHECKS, *panic("asked for by test=heap-stale", FAULTS)),
+        (*NO_PROMPT, re.compile(".*allocation failed.*")), FAILURE, tags=("report",),
+    ),
 ]
