@@ -49,9 +49,11 @@ pub const FAULTS: &[Fault] = &[
     Fault { name: "breakpoint", commit: x86_64::instructions::interrupts::int3 },
     Fault { name: "invalid-opcode", commit: invalid_opcode },
     Fault { name: "bad-selector", commit: bad_selector },
+    Fault { name: "bad-interrupt", commit: bad_interrupt },
     Fault { name: "reserved-bit", commit: reserved_bit },
     Fault { name: "table-outside-ram", commit: table_outside_ram },
     Fault { name: "broken-stack", commit: broken_stack },
+    Fault { name: "lost-stack", commit: lost_stack },
     Fault { name: "registers", commit: registers::fault },
     Fault { name: "registers-handled", commit: registers::fault_after_handled },
     Fault { name: "heap-stale", commit: heap_stale },
@@ -216,6 +218,12 @@ fn bad_selector() {
     unsafe { asm!("mov es, {:x}", in(reg) 5_u16 << 3) };
 }
 
+/// Raises an interrupt that the IDT has no entry for.
+fn bad_interrupt() {
+    // SAFETY: the instruction faults, and changes nothing.
+    unsafe { asm!("int 0x80") };
+}
+
 /// Reads a page whose entry has a bit that no processor knows yet (Intel SDM vol. 3A, table 4-20).
 fn reserved_bit() {
     let page = VirtAddr::new(Jos64::UTEMP);
@@ -268,6 +276,14 @@ fn broken_stack() {
             nowhere = in(reg) Jos64::USTACKTOP,
             options(noreturn),
         );
+    }
+}
+
+/// Pushes where nothing is mapped, so that there is no stack for the page fault either.
+fn lost_stack() {
+    // SAFETY: the push faults, and nothing runs after it.
+    unsafe {
+        asm!("mov rsp, {0}", "push {0}", "ud2", in(reg) Jos64::USTACKTOP, options(noreturn));
     }
 }
 

@@ -147,6 +147,12 @@ TESTS = [
                 ("  error code 0x28: EXT=0 IDT=0 TI=0 index=0x5", "    the GDT's entry 5"),
             ),
             (
+                # QEMU 7.2 doubles the number.
+                "bad-interrupt", "an interrupt's error code",
+                r"segment not present \(#NP, vector 11\): IDT entry (128|256)",
+                ("  error code 0x[48]02: EXT=0 IDT=1 TI=0 index=0x(80|100)", "    the IDT's entry (128|256)"),
+            ),
+            (
                 "reserved-bit", "a reserved bit",
                 PAGE_FAULT + 'read of 0x0000000000400000: reserved bit set in a page-table entry, '
                 'in "temporary mappings"',
@@ -161,6 +167,15 @@ TESTS = [
                 (
                     "Backtrace:", rf"  #0  {HEX} kernel::faults::broken_stack.*",
                     r"  \(the chain breaks off: frame pointer 0x7fffffffd000 leads into no stack\)",
+                ),
+            ),
+            (
+                "lost-stack", "no stack at all",
+                r"double fault \(#DF, vector 8\): an exception could not be delivered; "
+                'the latest page fault was at 0x00007fffffffcff8, in "heap and stack"',
+                (
+                    "  error code 0x0: always 0", r'Walk of 0x7fffffffcff8 \("heap and stack"\):',
+                    " +stops at level 3: 512 GB here are not mapped",
                 ),
             ),
             (
