@@ -7,7 +7,6 @@ use spin::Once;
 use crate::cmdline;
 use crate::exit::{self, Status};
 use crate::heap;
-use crate::platform;
 use crate::pmap;
 
 /// Pages that were free when the application began.
@@ -19,7 +18,6 @@ pub(crate) fn run() -> ! {
         // `libjos::application!` defines it, and sees to its type.
         safe fn umain() -> ExitCode;
     }
-    platform::init();
     FREE_AT_START.call_once(|| pmap::lock().pages.nfree());
     end(umain())
 }
@@ -48,7 +46,8 @@ fn no_leak() -> bool {
         println!("leakcheck: every page went back");
     } else {
         let asked = heap::stats().map_or(0, |stats| stats.asked);
-        println!("leakcheck: {kept} pages did not go back; {asked} bytes of the heap are in use");
+        let pages = if kept == 1 { "page" } else { "pages" };
+        println!("leakcheck: {kept} {pages} did not go back; {asked} bytes of the heap are in use");
     }
     kept == 0
 }

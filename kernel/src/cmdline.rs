@@ -3,8 +3,8 @@
 //! keeps the machine from starting.
 
 use boot::info::Text;
-use layout::{GB, KB, MB};
 use libjos::addr::PhysAddr;
+use libjos::size::{NoSize, Size};
 use log::LevelFilter;
 use spin::Once;
 
@@ -112,9 +112,9 @@ fn take(word: &[u8], options: &mut Options) -> bool {
         return true;
     }
     if let Some(size) = word.strip_prefix(b"mem=") {
-        match parse_size(size) {
-            Some(size) => options.memory_limit = Some(PhysAddr::new(size)),
-            None => println!(
+        match core::str::from_utf8(size).map_or(Err(NoSize), str::parse) {
+            Ok(Size(size)) => options.memory_limit = Some(PhysAddr::new(size)),
+            Err(NoSize) => println!(
                 "warning: \"mem={}\" ignored: mem= wants a size such as 64M, 256M or 2G",
                 Text::new(size)
             ),
@@ -137,17 +137,4 @@ fn take(word: &[u8], options: &mut Options) -> bool {
         _ => return false,
     }
     true
-}
-
-/// A number of bytes, or with K, M or G behind it of kilobytes and so on.
-fn parse_size(text: &[u8]) -> Option<u64> {
-    let (digits, unit) = match text.split_last()? {
-        (b'K' | b'k', digits) => (digits, KB),
-        (b'M' | b'm', digits) => (digits, MB),
-        (b'G' | b'g', digits) => (digits, GB),
-        _ => (text, 1),
-    };
-    // from_str_radix takes a sign too.
-    let digits = core::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'))?;
-    digits.parse::<u64>().ok()?.checked_mul(unit)
 }

@@ -1,6 +1,9 @@
 //! Deliberate faults, picked by `test=NAME` on the kernel's command line: each breaks one promise
 //! of the memory system by a real access or call, and must end in a panic that names it.
 
+mod registers;
+
+use alloc::vec::Vec;
 use core::alloc::Layout;
 use core::arch::asm;
 use core::fmt;
@@ -11,9 +14,11 @@ use layout::{Jos64, MemLayout, PGSIZE};
 use libjos::addr::VirtAddr;
 use libjos::format::Perm;
 use libjos::machine::PhysMem;
+use libjos::os::area::{Access, VmArea};
 use libjos::pages::{AllocFlags, PageAllocator};
 use x86_64::registers::rflags::{self, RFlags};
 
+use crate::console::TEXT_BUFFER;
 use crate::pmap;
 use crate::probe;
 use crate::symbols;
@@ -32,6 +37,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault { name: "write-text", commit: || write(symbols::stext().as_u64()) },
     Fault { name: "write-rodata", commit: || write((&raw const CONSTANT).addr() as u64) },
     Fault { name: "exec-data", commit: exec_data },
+    Fault { name: "exec-area", commit: exec_area },
     Fault { name: "stack-overflow", commit: stack_overflow },
     Fault { name: "write-upages", commit: || write(Jos64::UPAGES) },
     Fault { name: "read-user", commit: read_user },
@@ -46,9 +52,15 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault { name: "breakpoint", commit: x86_64::instructions::interrupts::int3 },
     Fault { name: "invalid-opcode", commit: invalid_opcode },
     Fault { name: "bad-selector", commit: bad_selector },
+    Fault { name: "bad-interrupt", commit: bad_interrupt },
     Fault { name: "reserved-bit", commit: reserved_bit },
     Fault { name: "table-outside-ram", commit: table_outside_ram },
     Fault { name: "broken-stack", commit: broken_stack },
+    Fault { name: "lost-stack", commit: lost_stack },
+    Fault { name: "registers", commit: registers::fault },
+    Fault { name: "registers-handled", commit: registers::fault_after_handled },
+    Fault { name: "heap-stale", commit: heap_stale },
+    Fault { name: "screen-lost", commit: screen_lost },
     Fault { name: "heap-overrun", commit: heap_overrun },
     Fault { name: "heap-double-free", commit: heap_double_free },
     Fault { name: "heap-use-after-free", commit: heap_use_after_free },
@@ -108,6 +120,17 @@ fn exec_data() {
     static CODE: AtomicU8 = AtomicU8::new(0xC3);
     // SAFETY: should it run, RET returns here at once, and has changed no register.
     unsafe { asm!("call {}", in(reg) CODE.as_ptr()) };
+}
+
+/// Calls a function in an area whose handler maps whatever page is missing.
+fn exec_area() {
+    let area = VmArea::reserve(1).expect("there are addresses");
+    area.on_fault(|area, fault| {
+        area.translate(fault.page).is_some()
+            || area.map(fault.page..fault.page + 1, Access::ReadWrite).is_ok()
+    });
+    // SAFETY: nothing that an area maps can be executed, so the call faults and changes nothing.
+    unsafe { asm!("call {}", in(reg) area.base().as_u64()) };
 }
 
 /// Recurses until the stack is used up.
@@ -181,6 +204,14 @@ fn heap_use_after_free() {
     }
 }
 
+/// Is refused memory, gets some, and then panics for another reason.
+fn heap_stale() {
+    let refused = black_box(Vec::<u8>::new()).try_reserve(1 << 40);
+    assert!(refused.is_err(), "there is no such memory");
+    block();
+    panic!("asked for by test=heap-stale");
+}
+
 /// Asks for memory that the page allocator owns by now.
 fn boot_alloc_late() {
     pmap::lock().boot_alloc(PGSIZE);
@@ -203,6 +234,12 @@ fn bad_selector() {
     unsafe { asm!("mov es, {:x}", in(reg) 5_u16 << 3) };
 }
 
+/// Raises an interrupt that the IDT has no entry for.
+fn bad_interrupt() {
+    // SAFETY: the instruction faults, and changes nothing.
+    unsafe { asm!("int 0x80") };
+}
+
 /// Reads a page whose entry has a bit that no processor knows yet (Intel SDM vol. 3A, table 4-20).
 fn reserved_bit() {
     let page = VirtAddr::new(Jos64::UTEMP);
@@ -210,12 +247,26 @@ fn reserved_bit() {
     let pgdir = pmap.kern_pgdir();
     let frame = pmap.page_alloc(AllocFlags::empty()).expect("a free page");
     pmap.page_insert(pgdir, frame, page, Perm::KRW).expect("nothing is there");
-    let (_, pte) = pmap.page_lookup(pgdir, page).expect("it was just mapped");
-    let entry: u64 = pmap.machine.load(pte.pa);
-    pmap.machine.store(pte.pa, entry | 1 << 51);
-    pmap.tlb_invalidate(pgdir, page);
     drop(pmap);
+    change_entry(page, |entry| entry | 1 << 51);
     read(Jos64::UTEMP);
+}
+
+/// Prints on a screen that is not mapped any more, so that the console faults while it is locked:
+/// for the first line, for the report of that, and for the report of what happens in the report.
+fn screen_lost() {
+    change_entry(VirtAddr::new(Jos64::KERNBASE + TEXT_BUFFER), |entry| entry & !1);
+    println!("the screen is not mapped");
+}
+
+/// Changes the page-table entry of `page`, which is mapped by a page of 4 KB.
+fn change_entry(page: VirtAddr, change: fn(u64) -> u64) {
+    let mut pmap = pmap::lock();
+    let pgdir = pmap.kern_pgdir();
+    let (_, pte) = pmap.page_lookup(pgdir, page).expect("it is mapped");
+    let entry = pmap.machine.load(pte.pa);
+    pmap.machine.store(pte.pa, change(entry));
+    pmap.tlb_invalidate(pgdir, page);
 }
 
 /// Reads through a directory entry that leads to a table where no RAM is.
@@ -241,6 +292,14 @@ fn broken_stack() {
             nowhere = in(reg) Jos64::USTACKTOP,
             options(noreturn),
         );
+    }
+}
+
+/// Pushes where nothing is mapped, so that there is no stack for the page fault either.
+fn lost_stack() {
+    // SAFETY: the push faults, and nothing runs after it.
+    unsafe {
+        asm!("mov rsp, {0}", "push {0}", "ud2", in(reg) Jos64::USTACKTOP, options(noreturn));
     }
 }
 

@@ -84,12 +84,14 @@ extern "C" fn on_kernel_stack() -> ! {
 
     // The heap, from UHEAP up: empty, until somebody allocates.
     heap::init(cmdline::options().heap_poison);
+    // What an application calls.
+    platform::init();
 
     // The fault that the command line asks for, if any: does not return.
     if let Some(fault) = cmdline::options().fault {
         faults::run(fault);
     }
 
-    // What an application calls; its `main`; and the end.
+    // The application's `main`, and the end.
     application::run()
 }

@@ -2,8 +2,9 @@
 //! the registers where there are any, a backtrace, and the end of QEMU with a failure.
 //!
 //! The report must come out whatever state the kernel is in: it takes the console from whoever
-//! holds it, reads nothing that it has not checked, and if it fails itself, the second report is
-//! one line, and a third time there is nothing but the end.
+//! holds it, and reads nothing that it has not checked. If it fails itself, the second report is one
+//! line; the third is one line without the screen, which may be what fails; and a fourth time there
+//! is nothing but the end.
 
 use core::fmt;
 use core::panic::{Location, PanicInfo};
@@ -32,11 +33,19 @@ pub(crate) fn report(
     message: fmt::Arguments<'_>,
     exception: Option<&Report<'_>>,
 ) -> ! {
-    match REPORTS.fetch_add(1, Ordering::Relaxed) {
+    let before = REPORTS.fetch_add(1, Ordering::Relaxed);
+    if before > 2 {
+        exit::exit_silently(Status::Failure);
+        exit::halt();
+    }
+    // SAFETY: whoever held the lock was interrupted for good, since this never returns.
+    unsafe { console::seize() };
+    if before == 2 {
+        console::leave_screen();
+    }
+    console::fresh_line();
+    match before {
         0 => {
-            // SAFETY: whoever held the lock was interrupted for good, since this never returns.
-            unsafe { console::seize() };
-            console::fresh_line();
             println!("kernel panic at {location}: {message}");
             if let Some(exception) = exception {
                 print!("{exception}");
@@ -50,16 +59,7 @@ pub(crate) fn report(
                 None => backtrace::print_panic(),
             }
         }
-        1 => {
-            // SAFETY: as above.
-            unsafe { console::seize() };
-            console::fresh_line();
-            println!("kernel panic within the report of a panic, at {location}");
-        }
-        _ => {
-            exit::exit_silently(Status::Failure);
-            exit::halt();
-        }
+        _ => println!("kernel panic within the report of a panic, at {location}: {message}"),
     }
     exit::exit(Status::Failure)
 }

@@ -7,11 +7,12 @@
 use core::fmt;
 use core::marker::PhantomData;
 
-use layout::{GB, KB, MB, PGSHIFT};
+use layout::PGSHIFT;
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::format::{Entry, Format, Geometry, Leaf, Perm};
 use crate::mappings::{MAX_LEVELS, Step};
+use crate::size::Size;
 use crate::word::Word;
 
 /// What an access wanted.
@@ -247,22 +248,6 @@ impl fmt::Display for May {
     }
 }
 
-/// Bytes, in the largest unit that holds them without a rest.
-#[derive(Clone, Copy, Debug)]
-pub struct Size(pub u64);
-
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit, name) = match self.0 {
-            bytes if bytes.is_multiple_of(GB) => (GB, "GB"),
-            bytes if bytes.is_multiple_of(MB) => (MB, "MB"),
-            bytes if bytes.is_multiple_of(KB) => (KB, "KB"),
-            _ => (1, "bytes"),
-        };
-        write!(f, "{} {name}", self.0 / unit)
-    }
-}
-
 /// The bits of an address, boxed by what they pick. [`fields`] makes it.
 #[derive(Debug)]
 pub struct Fields<F> {
@@ -392,7 +377,7 @@ mod tests {
     use crate::riscv::Sv39;
     use crate::sim::SimMachine;
     use crate::x86_64::X86_64;
-    use layout::{Jos64, JosSv39, MemLayout, PGSIZE};
+    use layout::{Jos64, JosSv39, MB, MemLayout, PGSIZE};
 
     type Pmap64 = Pmap<SimMachine<Jos64, X86_64>>;
 
@@ -494,16 +479,6 @@ mod tests {
         // On RISC-V, an entry with V and neither R, W nor X.
         let walk = walk::<Sv39>(PhysAddr::new(0), VirtAddr::new(0), |_| Some(1));
         assert_eq!(walk.outcome(), Outcome::Absent { level: 0 });
-    }
-
-    #[test]
-    fn sizes_have_the_unit_that_fits() {
-        for (bytes, expected) in
-            [(512, "512 bytes"), (3 * KB, "3 KB"), (2 * MB, "2 MB"), (GB, "1 GB")]
-        {
-            assert_eq!(Size(bytes).to_string(), expected);
-        }
-        assert_eq!(Size(KB + 1).to_string(), "1025 bytes");
     }
 
     #[test]

@@ -59,6 +59,7 @@
 //! | [`schemes`] | the textbook's ways of keeping books on frames, to be compared |
 //! | [`heap`] | the application's heap: it grows and shrinks, and finds misuse when asked to |
 //! | [`line`](mod@line) | a line editor, for the monitor |
+//! | [`size`] | numbers of bytes, printed and typed |
 //! | [`processor`] | what the bits of control registers and error codes mean |
 //! | [`monitor`] | the kernel monitor's commands, as far as they need no processor |
 //! | [`symtab`] | the kernel's own names and source lines, carried in its image |
@@ -124,6 +125,7 @@ pub mod riscv;
 pub mod schemes;
 #[cfg(any(test, feature = "std"))]
 pub mod sim;
+pub mod size;
 pub mod space;
 pub mod symtab;
 pub mod uvm;

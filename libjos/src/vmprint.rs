@@ -6,12 +6,11 @@
 use core::fmt;
 use core::marker::PhantomData;
 
-use layout::{GB, KB, MB};
-
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::format::{Entry, Format, Geometry};
 use crate::machine::PhysMem;
 use crate::mappings::runs;
+use crate::size::Size;
 use crate::word::Word;
 
 /// All entries of a page directory and of the tables below it. [`vmprint`] makes it.
@@ -114,19 +113,5 @@ impl<F: Format, Mem: PhysMem> fmt::Display for VmPrintFolded<'_, F, Mem> {
             writeln!(f, " pages, pa {pa:#018x}")?;
         }
         Ok(())
-    }
-}
-
-/// Bytes, of whole pages, in the largest unit that holds them without a rest.
-struct Size(u64);
-
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit, name) = match self.0 {
-            bytes if bytes.is_multiple_of(GB) => (GB, "GB"),
-            bytes if bytes.is_multiple_of(MB) => (MB, "MB"),
-            _ => (KB, "KB"),
-        };
-        write!(f, "{} {name}", self.0 / unit)
     }
 }

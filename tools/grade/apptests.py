@@ -3,7 +3,7 @@
 import re
 
 from gradelib import FAILURE, SUCCESS, Machine, Test
-from words import CHECKS, MB, opening
+from words import CHECKS, MB, PAGE_FAULT, TRAPS, WELCOME, opening, panic
 
 WENT_BACK = "leakcheck: every page went back"
 NO_LEAKS = (re.compile(r"leakcheck: .*not.*"), re.compile(r"kernel panic .*"))
@@ -79,7 +79,7 @@ def tests():
         app(
             "out of memory is named", "heap",
             (
-                *HEAP, re.compile(r"kernel panic at .*: memory allocation of 1099511627776 bytes failed"),
+                *HEAP, panic("memory allocation of 1099511627776 bytes failed")[0],
                 re.compile(r"The last allocation failed: out of memory: 1099511627776 bytes asked for, \d+ left"),
                 "Backtrace:", re.compile(r"  #\d .* heap::main .*"),
             ),
@@ -90,10 +90,20 @@ def tests():
             (*HEAP, re.compile(r"leakcheck: \d+ pages did not go back; 100000 bytes of the heap are in use")),
             "leakcheck -- leak", FAILURE,
         ),
+        # The monitor's alloc takes a page, and nothing else.
+        Test(
+            "application: leakcheck finds a leak of one page", 5,
+            Machine(words="leakcheck", typed=("alloc\r", "exit\r")),
+            (
+                *CHECKS, *WELCOME, "K> alloc", re.compile("page 0x[0-9a-f]+000, pp_ref 1"), "K> exit",
+                "leakcheck: 1 page did not go back; 0 bytes of the heap are in use",
+            ),
+            status=FAILURE, tags=("application",),
+        ),
         *(
             Test(
                 f"application: heap=poison names {title}", 5, Machine(words=f"heap=poison test=heap-{name}"),
-                (re.compile(rf"kernel panic at kernel/src/heap.rs:\S+ heap: {text}"), "Backtrace:"),
+                panic(f"heap: {text}", r"kernel/src/heap\.rs"),
                 status=FAILURE, tags=("application",),
             )
             for name, title, text in (
@@ -108,8 +118,8 @@ def tests():
             "a fault that nobody handles", "pages",
             (
                 *PAGES,
-                re.compile(r"kernel panic at .*: page fault .*: write to 0x00004000000.1000: page not present, .*"),
-                re.compile(r"  0x4000000.1000 is not mapped: .*"), "Backtrace:",
+                panic(PAGE_FAULT + 'write to 0x0000400000001000: page not present, in "heap and stack"', TRAPS)[0],
+                "  0x400000001000 is not mapped: its entry of level 0 is empty", "Backtrace:",
                 re.compile(r"  #\d .* pages::demo::main .*"),
             ),
             "-- overrun", FAILURE, whole=False,

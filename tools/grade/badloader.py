@@ -1,4 +1,4 @@
-"""What a bad loader hands to the kernel, written over a good loader's work at the kernel's entry.
+"""What a bad loader hands to the kernel, or a good one with modules, written over QEMU's work at the kernel's entry.
 
 Each function here is a Machine.at_entry of gradelib.py: QEMU has loaded the kernel by PVH, and the
 processor is about to execute its first instruction. A multiboot2 loader is played by writing its
@@ -8,7 +8,7 @@ information to free memory and going to the other entry.
 import struct
 
 MULTIBOOT2_MAGIC = 0x36D76289
-COMMAND_LINE, MEMORY_MAP, END = 1, 6, 0  # multiboot2 tags
+COMMAND_LINE, MODULE, MEMORY_MAP, END = 1, 3, 6, 0  # multiboot2 tags
 RAM, RESERVED = 1, 2  # types of memory
 
 # Free memory below 640K, for information; and an address that the entry page tables do not show.
@@ -113,3 +113,23 @@ def wild_memory_map(stub, symbols):
         (0x500_0000, 0x1000, 77),
     )
     enter_multiboot2(stub, symbols, multiboot2(memory_map(wild)))
+
+
+# Boot modules, (start, end), of odd sizes, at odd places: below 640K, over several pages, one of 8 MB. What they hold
+# follows from where they are.
+MODULES = ((0x2_0FFF, 0x2_1000), (0x80_0123, 0x80_4568), (0x100_0001, 0x180_0000))
+
+
+def module_contents(start, end):
+    """The first bytes of a module, 64 at most."""
+    return bytes((start + offset) * 7 % 251 for offset in range(min(end - start, 64)))
+
+
+def with_modules(stub, symbols):
+    """A good loader's information, with the modules above, one right behind the kernel, and an empty one."""
+    end = symbols["end"] & 0xFFF_FFFF
+    modules = (*MODULES, (end, end + 5), (0x30_0000, 0x30_0000))
+    tags = [(MODULE, struct.pack("<II", *module) + b"module\0") for module in modules]
+    enter_multiboot2(stub, symbols, multiboot2(*tags, memory_map(GOOD_MAP)))
+    for module in modules[:-1]:
+        stub.write_memory(module[0], module_contents(*module))

@@ -1,10 +1,41 @@
 """The graded tests of booting: JOS's four, the ways to boot, sizes of memory, boards and firmware."""
 
 import re
+from pathlib import Path
 
+import badloader
+from control import require
 from gradelib import Machine, Test
 from statetests import UEFI
 from words import CHECKS, GRUB, MB, PVH, WELCOME, boots, opening
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULE = "README.md"  # a file to be a boot module, of QEMU's -initrd
+
+
+def find_module(control):
+    """Find QEMU's module whole in memory, and ask the kernel about the page that it begins in, and ends in."""
+    contents = (ROOT / MODULE).read_bytes()
+    top = control.command("query-memory-size-summary")["base-memory"]
+    looked_at = 1 << 20  # QEMU puts it as high as it can
+    offset = control.memory(top - looked_at, looked_at).find(contents)
+    require(offset >= 0, f"{MODULE} is not whole in the last {looked_at} bytes of memory")
+    pa = top - looked_at + offset
+    control.press(f"pages {pa:#x}\rpages {pa + len(contents) - 1:#x}\rexit\r")
+    return True
+
+
+def modules_are_whole(control):
+    """Require that all of badloader's modules hold what they held."""
+    for start, end in badloader.MODULES:
+        wanted = badloader.module_contents(start, end)
+        require(control.memory(start, len(wanted)) == wanted, f"the module at {start:#x} has changed")
+
+
+# What the command `pages` says of a page of a module.
+RESERVED = ("  pp_ref 1, pp_link says: reserved", "  belongs to: the loader's (see kerninfo)")
+# What mem= refuses.
+NO_SIZES = ("lots", "1T", "M", "", "+1M", "-1", "1MB", "0x1000000", "17179869184G")
 
 TESTS = [
     # JOS's four.
@@ -38,9 +69,58 @@ TESTS = [
         "memory: 1G, mem=256M as on JOS", 5, Machine(memory="1G", words="mem=256M"),
         boots(1024 * MB, limit=256 * MB), whole=True, tags=("memory",),
     ),
+    *(
+        Test(
+            f"memory: 1280M, mem={size}", 5, Machine(memory="1280M", words=f"mem={size}"),
+            boots(1280 * MB, limit=limit), whole=True, tags=("memory",),
+        )
+        for size, limit in (("1G", 1024 * MB), ("1048572k", 1024 * MB - 4))
+    ),
     Test(
-        "memory: mem= that is no size", 5, Machine(words="mem=lots"),
-        boots(before=('warning: "mem=lots" ignored: mem= wants a size such as 64M, 256M or 2G',)), whole=True, tags=("memory",),
+        "memory: mem= that is no size", 5, Machine(words=" ".join(f"mem={word}" for word in NO_SIZES)),
+        boots(before=tuple(
+            f'warning: "mem={word}" ignored: mem= wants a size such as 64M, 256M or 2G' for word in NO_SIZES
+        )),
+        whole=True, tags=("memory",),
+    ),
+    # Boot modules.
+    *(
+        Test(
+            f"modules: QEMU's -initrd, {memory}", 5,
+            Machine(memory=memory, options=("-initrd", MODULE), typed=("kerninfo\r", find_module)),
+            (
+                *opening(int(memory[:-1]) * MB), *CHECKS, *WELCOME,
+                re.compile(rf"  module at 0x[0-9a-f]+, {(ROOT / MODULE).stat().st_size} bytes"), *RESERVED * 2,
+            ),
+            tags=("modules",),
+        )
+        for memory in ("32M", "1024M")  # within the window, and above it
+    ),
+    Test(
+        "modules: a multiboot2 loader's, of odd sizes", 5,
+        Machine(
+            at_entry=badloader.with_modules,
+            typed=(
+                modules_are_whole, "kerninfo\r", "memmap\r", "pages 0x804567\r", "pages 0x17fffff\r", "checks\r",
+                modules_are_whole, "exit\r",
+            ),
+        ),
+        (
+            *CHECKS, *WELCOME,
+            "  module at 0x20fff, 1 bytes", "  module at 0x800123, 17477 bytes", "  module at 0x1000001, 8388607 bytes",
+            re.compile("  module at 0x1[0-9a-f]{2}000, 5 bytes"), "  module at 0x300000, 0 bytes",
+            "What became of it:",
+            "  0x0000000000020000-0x0000000000020fff the loader's (see kerninfo), 4 KB",
+            re.compile(r"  0x0000000000021000-0x000000000009efff page_alloc's: .*"),
+            re.compile(r"  0x00000000001\w{2}000-0x00000000001\w{2}fff kernel: data, .*"),
+            re.compile(r"  0x00000000001(\w{2})000-0x00000000001\1fff the loader's \(see kerninfo\), 4 KB"),
+            re.compile(r"  0x00000000001\w{2}000-0x00000000001\w{2}fff kern_pgdir, 4 KB"),
+            "  0x0000000000800000-0x0000000000804fff the loader's (see kerninfo), 20 KB",
+            "  0x0000000000805000-0x0000000000ffffff page_alloc's: 2043 free, 0 in use",
+            "  0x0000000001000000-0x00000000017fffff the loader's (see kerninfo), 8 MB",
+            *RESERVED * 2, *CHECKS, "K> exit",
+        ),
+        tags=("modules",),
     ),
     # Other boards, and other firmware.
     Test("board: q35, GRUB", 5, Machine("grub", board="q35"), CHECKS + WELCOME, tags=("board",)),

@@ -14,6 +14,7 @@ CHECKS = (
     "check_page_free_list() succeeded!",
     "check_page_installed_pgdir() succeeded!",
 )
+TRAPS = r"kernel/src/traps/mod\.rs"  # where all exceptions are reported from
 WELCOME = ("Welcome to the JOS kernel monitor!", "Type 'help' for a list of commands.")
 
 
@@ -33,10 +34,10 @@ def boots(memory=256 * MB, before=(), limit=None):
     return (*before, *opening(memory, limit), *CHECKS, *WELCOME, "K> exit")
 
 
-def panic(text):
+def panic(text, file=r"[\w/.-]+\.rs"):
     """A panic: its line, and a backtrace of at least one frame."""
-    line = re.compile(r"kernel panic at [\w/.-]+\.rs:\d+:\d+: " + text)
-    return line, "Backtrace:", re.compile(r"  #0 +0xffff[0-9a-f]{12}.*")
+    line = re.compile(rf"kernel panic at {file}:\d+:\d+: " + text)
+    return line, "Backtrace:", re.compile(r"  #0  0x[0-9a-f]{16}.*")
 
 
 def cannot_start(cause, remedy):
@@ -44,9 +45,9 @@ def cannot_start(cause, remedy):
     return (re.compile(rf"(kernel panic at \S+: )?JOS64 cannot start: .*{cause}.*{remedy}.*", re.IGNORECASE),)
 
 
-def fault(name, points, title, text):
+def fault(name, points, title, text, file=TRAPS):
     """A deliberate fault: picked by test=name, after all checks; ends in one panic, and never at a prompt."""
-    lines = (*CHECKS, *panic(text))
+    lines = (*CHECKS, *panic(text, file))
     return Test(f"fault: {title}", points, Machine(words=f"test={name}"), lines, NO_PROMPT, FAILURE, tags=("fault",))
 
 
@@ -59,7 +60,7 @@ def unknown_test(name):
     """The warning, with the names of all tests."""
     names = re.compile(r"(?=.{1,80}$)( [a-z-]+)+")
     return (
-        f'warning: unknown test "{name}" ignored; known tests:', re.compile(" read-null .*"), *[names] * 5,
+        f'warning: unknown test "{name}" ignored; known tests:', re.compile(" read-null .*"), *[names] * 6,
         re.compile(".* fault-in-report"),
     )
 
@@ -87,4 +88,5 @@ ODD_WARNINGS = (
 HEX = "0x[0-9a-f]{16}"
 KERNEL = "0xfffffffff01[0-9a-f]{5}"  # an address in the kernel's image
 UPAGES = "0xfffffe8000000000"
+WINDOW = '"window on physical memory"'
 PAGE_FAULT = r"page fault \(#PF, vector 14\): "

@@ -10,6 +10,7 @@ mod typed;
 mod vga;
 
 pub use typed::Source;
+pub(crate) use vga::TEXT_BUFFER;
 
 use core::fmt::{self, Write};
 
@@ -33,6 +34,8 @@ struct Console {
     vga: Vga,
     keyboard: Keyboard,
     typed: Typed,
+    /// The screen is written to.
+    has_screen: bool,
     /// Nothing was printed yet on the line at hand.
     at_line_start: bool,
 }
@@ -44,6 +47,7 @@ impl Console {
             vga: Vga::new(),
             keyboard: Keyboard::new(),
             typed: Typed::new(),
+            has_screen: true,
             at_line_start: true,
         }
     }
@@ -66,9 +70,12 @@ impl Console {
 impl Write for Console {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.serial.write(text);
-        self.vga.write(text);
         if let Some(last) = text.as_bytes().last() {
             self.at_line_start = *last == b'\n';
+        }
+        // Last, for the screen is memory, and a write to memory can fault.
+        if self.has_screen {
+            self.vga.write(text);
         }
         Ok(())
     }
@@ -161,6 +168,11 @@ pub fn interrupted() -> bool {
 /// Waits until all that was printed has left the serial port.
 pub fn flush() {
     CONSOLE.lock().serial.flush();
+}
+
+/// Leaves the screen as it is: from here on all is printed on the serial line alone.
+pub(crate) fn leave_screen() {
+    CONSOLE.lock().has_screen = false;
 }
 
 /// Takes the console from whoever holds it.

@@ -20,7 +20,7 @@ const BLANK: u16 = COLOURS | b' ' as u16;
 const UNKNOWN: u8 = 0xFE;
 
 /// Physical address of the first cell.
-const TEXT_BUFFER: u64 = 0xB_8000;
+pub(crate) const TEXT_BUFFER: u64 = 0xB_8000;
 /// The CRT controller's index port; the data port follows.
 const CRTC: u16 = 0x3D4;
 /// Its registers for the cursor's position: high byte, low byte.

@@ -99,30 +99,15 @@ impl Exception<'_> {
         }
     }
 
-    /// The first register with an address that no page table can translate.
+    /// The first register with an address that no page table can translate: RIP or RSP, if it is
+    /// one of them, for those are used as addresses by every instruction or nearly.
     fn non_canonical_register(&self) -> Option<(&'static str, u64)> {
-        let frame = self.frame;
-        [
-            ("rip", frame.rip),
-            ("rsp", frame.rsp),
-            ("rbp", frame.rbp),
-            ("rdi", frame.rdi),
-            ("rsi", frame.rsi),
-            ("rax", frame.rax),
-            ("rbx", frame.rbx),
-            ("rcx", frame.rcx),
-            ("rdx", frame.rdx),
-            ("r8", frame.r8),
-            ("r9", frame.r9),
-            ("r10", frame.r10),
-            ("r11", frame.r11),
-            ("r12", frame.r12),
-            ("r13", frame.r13),
-            ("r14", frame.r14),
-            ("r15", frame.r15),
-        ]
-        .into_iter()
-        .find(|&(_, value)| (Jos64::LOWER_END..Jos64::UPPER_START).contains(&value))
+        let registers = self.frame.registers();
+        let always_addresses = registers.iter().filter(|(name, _)| matches!(*name, "rip" | "rsp"));
+        always_addresses
+            .chain(&registers)
+            .find(|(_, value)| (Jos64::LOWER_END..Jos64::UPPER_START).contains(value))
+            .copied()
     }
 }
 

@@ -119,10 +119,10 @@ pub(super) fn stub(vector: u64) -> VirtAddr {
     VirtAddr::from_ptr(&raw const trap_stubs) + vector * STUB_SIZE
 }
 
-/// The registers that the program sees, three to a line.
-impl fmt::Display for TrapFrame {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let registers = [
+impl TrapFrame {
+    /// The registers that the program sees, by their names.
+    pub(super) fn registers(&self) -> [(&'static str, u64); 19] {
+        [
             ("rax", self.rax),
             ("rbx", self.rbx),
             ("rcx", self.rcx),
@@ -142,8 +142,14 @@ impl fmt::Display for TrapFrame {
             ("r15", self.r15),
             ("cs", self.cs),
             ("ss", self.ss),
-        ];
-        for (i, (name, value)) in registers.into_iter().enumerate() {
+        ]
+    }
+}
+
+/// The registers, three to a line.
+impl fmt::Display for TrapFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, (name, value)) in self.registers().into_iter().enumerate() {
             let end = if i > 0 && i.is_multiple_of(3) { "\n" } else { "" };
             write!(f, "{end}  {name:<6} {value:016x}")?;
         }

@@ -6,12 +6,12 @@ use layout::{MemLayout, PGSIZE};
 
 use super::{Arguments, CommandError, Session};
 use crate::addr::{PhysAddr, PhysRange, VirtAddr};
-use crate::explain::Size;
 use crate::format::{Entry, Geometry};
 use crate::machine::Machine;
 use crate::mappings::leaves;
 use crate::memory_map::{MemoryKind, MemoryMapEntry};
 use crate::pages::{Frame, PageAllocator, PageInfo};
+use crate::size::Size;
 
 /// Runs of the free list that are shown where nobody says how many.
 const DEFAULT_RUNS: u64 = 16;

@@ -7,10 +7,11 @@ use layout::{Content, GB, KB, MB, MemLayout, Region, regions};
 use super::extents::{Extent, extents};
 use super::{Arguments, CommandError, Session};
 use crate::addr::VirtAddr;
-use crate::explain::{Outcome, Size, fields};
+use crate::explain::{Outcome, fields};
 use crate::format::Perm;
 use crate::machine::Machine;
 use crate::mappings::Mapping;
+use crate::size::Size;
 use crate::vmprint::vmprint;
 
 /// Bytes of pages, short enough for a column.

@@ -4,7 +4,6 @@ use std::error::Error;
 
 use layout::{Content, Jos32, Jos64, JosSv39, MB, MemLayout, names_of, regions};
 use libjos::addr::{PhysAddr, VirtAddr};
-use libjos::explain::Size;
 use libjos::format::{Format, Geometry};
 use libjos::i386::I386;
 use libjos::machine::PhysMem;
@@ -14,6 +13,7 @@ use libjos::pmap::{Pmap, mem_init};
 use libjos::riscv::Sv39;
 use libjos::sim::SimMachine;
 use libjos::sim::mmu::Mmu;
+use libjos::size::Size;
 use libjos::x86_64::X86_64;
 
 use crate::facts::{Facts, Told};

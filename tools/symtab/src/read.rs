@@ -56,15 +56,13 @@ impl<'a> Kernel<'a> {
             if section.kind() != SectionKind::Text || !is_high(section.address()) {
                 continue;
             }
-            let (mut at, end) = (section.address(), section.address() + section.size());
-            for (address, size, _) in self.dwarf.find_location_range(at, end)? {
-                if at < address {
-                    builder.row(at, Vec::new());
-                }
-                builder.row(address, self.frames(address)?);
-                at = address + size;
+            let (start, end) = (section.address(), section.address() + section.size());
+            let located = self.dwarf.find_location_range(start, end)?;
+            let located = located.map(|(address, size, _)| (address, size)).collect();
+            for (address, is_located) in cut(start, located) {
+                let frames = if is_located { self.frames(address)? } else { Vec::new() };
+                builder.row(address, frames);
             }
-            builder.row(at, Vec::new());
         }
         Ok(())
     }
@@ -96,7 +94,88 @@ impl<'a> Kernel<'a> {
     }
 }
 
+/// Where rows begin in code that begins at `start` and of which `located`, each (address, size), come
+/// from a known place: at each of those (true), and wherever they leave a gap (false), since code
+/// that nobody knows the place of is not of the place before it.
+fn cut(start: u64, mut located: Vec<(u64, u64)>) -> Vec<(u64, bool)> {
+    located.sort_by_key(|part| part.0);
+    let (mut rows, mut at) = (Vec::new(), start);
+    for (address, size) in located {
+        if at < address {
+            rows.push((at, false));
+        }
+        rows.push((address, true));
+        at = at.max(address + size);
+    }
+    rows.push((at, false));
+    rows
+}
+
 /// Whether `address` is in the upper half, where the kernel runs.
 fn is_high(address: u64) -> bool {
     address.cast_signed() < 0
+}
+
+#[cfg(test)]
+mod tests {
+    use libjos::symtab::SymbolTable;
+
+    use super::*;
+
+    #[test]
+    fn gaps_have_rows_of_their_own() {
+        let (code, gap) = (true, false);
+        assert_eq!(cut(100, vec![]), [(100, gap)]);
+        assert_eq!(cut(100, vec![(100, 8)]), [(100, code), (108, gap)]);
+        assert_eq!(
+            cut(100, vec![(104, 4), (108, 2), (120, 10), (140, 1)]),
+            [
+                (100, gap),
+                (104, code),
+                (108, code),
+                (110, gap),
+                (120, code),
+                (130, gap),
+                (140, code),
+                (141, gap)
+            ]
+        );
+    }
+
+    #[test]
+    fn units_may_come_in_any_order() {
+        let in_order = cut(0, vec![(0, 10), (10, 10), (20, 10)]);
+        assert_eq!(cut(0, vec![(20, 10), (0, 10), (10, 10)]), in_order);
+        assert_eq!(cut(0, vec![(0, 10), (2, 3)]), [(0, true), (2, true), (10, false)]);
+    }
+
+    /// From there to what the kernel finds: no line in a gap, and the line before it again behind it.
+    #[test]
+    fn code_in_a_gap_has_no_line() {
+        let base = 0xFFFF_FFFF_F010_0000;
+        let mut builder = Builder::new();
+        builder.symbol(base, 100, "f");
+        for (address, is_located) in cut(base, vec![(base, 10), (base + 50, 20)]) {
+            let frame = SourceFrame { function: "f".into(), file: "f.rs".into(), line: 7 };
+            builder.row(address, if is_located { vec![frame] } else { Vec::new() });
+        }
+        let bytes = builder.build().unwrap();
+        let table = SymbolTable::parse(&bytes).unwrap();
+        let line = |offset| {
+            let frame = table.frames(base + offset).next().unwrap();
+            frame.location.map(|location| location.line)
+        };
+        for (offset, expected) in [
+            (0, Some(7)),
+            (9, Some(7)),
+            (10, None),
+            (49, None),
+            (50, Some(7)),
+            (69, Some(7)),
+            (70, None),
+            (99, None),
+        ] {
+            assert_eq!(line(offset), expected, "{offset}");
+        }
+    }
 }

@@ -1,11 +1,11 @@
 //! What listings say must be so: each number in them is worked out here once more.
 
 use super::*;
-use crate::explain::Size;
 use crate::format::{Entry, Geometry, Perm};
 use crate::mappings::steps;
 use crate::pages::{ALLOC_ZERO, PageInfo};
 use crate::range::PageSizes::Largest;
+use crate::size::Size;
 
 type Monitor64 = Monitor<Jos64, X86_64>;
 

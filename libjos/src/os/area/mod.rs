@@ -196,7 +196,8 @@ impl VmArea {
     }
 
     /// From here on faults in the area go to `handler`. If it returns true, and the page can now be
-    /// accessed so, the access is tried again; otherwise the fault is a panic that explains it.
+    /// accessed so, the access is tried again; otherwise the fault is a panic that explains it. So is
+    /// every attempt to execute the area, of which the handler never hears: it could not help.
     ///
     /// The handler runs where the fault happened. It may call whatever an application may call, but
     /// print only if the fault cannot happen within a line that is being printed, and take no lock
