@@ -44,7 +44,10 @@ class Control:
 
     def receive(self):
         """Take in what QEMU has said, waiting for it if need be; False at the end of the connection."""
-        data = self.connection.recv(65536)
+        try:
+            data = self.connection.recv(65536)
+        except ConnectionResetError:  # QEMU ended before it had read all.
+            data = b""
         *lines, self.unread = (self.unread + data).split(b"\n")
         for line in lines:
             try:

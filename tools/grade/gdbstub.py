@@ -55,7 +55,7 @@ class Stub:
         text = b""
         while answer.startswith("O") and answer != "OK":
             text += bytes.fromhex(answer[1:])
-            answer = self._answer()
+            answer = self._receive()
         return text.decode()
 
     def detach(self):
@@ -69,11 +69,14 @@ class Stub:
 
     def _ask(self, packet):
         """Send one packet and return the text of the answer."""
+        self._send(packet)
+        return self._receive()
+
+    def _send(self, packet):
         checksum = sum(packet.encode()) % 256
         self.connection.sendall(f"${packet}#{checksum:02x}".encode())
-        return self._answer()
 
-    def _answer(self):
+    def _receive(self):
         """The text of the next packet from QEMU."""
         while True:
             start, end = self.unread.find(b"$"), self.unread.find(b"#")

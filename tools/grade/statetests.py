@@ -129,6 +129,9 @@ def without_stack(line):
     return stack_pointer_to_nowhere
 
 
+# It may come while the prompt is being printed.
+MACHINE_CHECK_REPORT = re.compile(r"(K> )?kernel panic at \S+: machine check \(#MC, vector 18\)")
+NMI_REPORT = re.compile(r"kernel panic at \S+: non-maskable interrupt \(NMI, vector 2\)")
 NOWHERE = re.compile(r"  rbp +[0-9a-f]{16}  rsp +0000000000001000  rip +[0-9a-f]{16}")
 # What the processor says of the machine check.
 BANKS = (
@@ -218,6 +221,15 @@ TESTS = [
         ),
         whole=True,
     ),
+    fails(
+        "backtrace, up to the top of the kernel stack", Machine(words="test=read-null"),
+        (
+            *CHECKS, "Backtrace:", re.compile(r"  #0 .* kernel::faults::read \(inlined\)"),
+            re.compile(r"  #1 .* kernel::faults::run .*"), re.compile(r"  #2 .* kernel::on_kernel_stack .*"),
+            re.compile(r"  #3 .* kernel::stack::switch"),
+        ),
+        (*NO_PROMPT, re.compile(r"  #4 .*"), re.compile(r"  \(the chain breaks off.*")),
+    ),
     # SMAP, and what lifts it for a moment.
     fails(
         "SMAP is back after an access", Machine(cpu="max", words="test=read-user"),
@@ -230,14 +242,14 @@ TESTS = [
     state("exception stacks", Machine(at_entry=remember_symbols, typed=(exception_stacks, "exit\r"))),
     fails(
         "machine check", Machine(at_entry=stale(STALE_BANKS), typed=(machine_check,)),
-        (*CHECKS, *panic(r"machine check \(#MC, vector 18\)")[:1], *BANKS, "Backtrace:"), NO_BANKS,
+        (*WELCOME, MACHINE_CHECK_REPORT, *BANKS, "Backtrace:"), NO_BANKS,
     ),
     fails(
         "machine check on a stack of its own", Machine(at_entry=without_stack(MACHINE_CHECK)),
-        (*panic(r"machine check \(#MC, vector 18\)")[:1], NOWHERE, *BANKS, "Backtrace:"),
+        (MACHINE_CHECK_REPORT, NOWHERE, *BANKS, "Backtrace:"),
     ),
     fails(
         "NMI on a stack of its own", Machine(at_entry=without_stack(NMI)),
-        (*panic(r"non-maskable interrupt \(NMI, vector 2\)")[:1], NOWHERE, "Backtrace:"),
+        (NMI_REPORT, NOWHERE, "Backtrace:"),
     ),
 ]
