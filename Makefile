@@ -24,7 +24,7 @@ GRADEFLAGS ?=## options for grade.py, for instance -v; see ./grade.py --help
 BENCHFLAGS ?=## options for the benchmark, for instance --only map-4k --rounds 50
 TARGET    ?= boot_info operations monitor_line## what "make fuzz" fuzzes
 FUZZTIME  ?= 600## seconds for each of them
-MUTANTSFLAGS ?=## options for "make mutants", for instance -f libjos/src/pgdir.rs or --jobs 1
+MUTANTSFLAGS ?=## options for "make mutants", for instance -f libjos/src/paging/pgdir.rs or --jobs 1
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:

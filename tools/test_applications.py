@@ -41,17 +41,17 @@ REFUSED = {
         "let _ = kernel::probe::store;",
         "kernel::stack::move_to_kstacktop(todo!());",
         "kernel::traps::init();",
-        "libjos::os::with(|_| ());",
+        "libjos::app::with(|_| ());",
     ),
     "E0624": (
         "kernel::machine::Pc::new();",
-        "libjos::os::area::Areas::new().reserve(1);",
+        "libjos::app::area::Areas::new().reserve(1);",
     ),
     "E0451": ("let _ = kernel::machine::Pc { leaf_levels: 0 };",),
     "E0133": (
         "let _ = kernel::pmap::memory_system();",
-        "let _ = libjos::pages::PageArray::new(todo!());",
-        "let _ = <u64 as libjos::word::Word>::load(todo!());",
+        "let _ = libjos::mem::pages::PageArray::new(todo!());",
+        "let _ = <u64 as libjos::paging::word::Word>::load(todo!());",
         "let _ = libjos::machine::PhysMem::page_array(todo!() as &kernel::machine::Pc, todo!(), 0);",
     ),
 }

@@ -228,7 +228,7 @@ class TestSources(unittest.TestCase):
     def test_what_tests_see_alone_is_no_source(self):
         for file in ("tests/model.rs", "src/pages/tests.rs", "src/planted.rs", "src/planted/formats.rs"):
             self.assertEqual(results.Sources.parts(results.ROOT / "libjos" / file)[0], b"")
-        source, tests = results.Sources.parts(results.ROOT / "libjos/src/kaddr.rs")
+        source, tests = results.Sources.parts(results.ROOT / "libjos/src/mem/kaddr.rs")
         self.assertIn(b"PHYSMAP", source)
         self.assertNotIn(b"#[test]", source)
         self.assertIn(b"#[test]", tests)

@@ -18,14 +18,14 @@ use core::sync::atomic::{Ordering, compiler_fence};
 use kernel::machine::Pc;
 use kernel::{pmap, println};
 use layout::{Jos64, KB, MB, MemLayout, PGSIZE};
-use libjos::addr::{PhysAddr, PhysRange, VirtAddr};
-use libjos::boot_alloc::BootAlloc;
-use libjos::format::Perm;
 use libjos::machine::{Fault, Machine, PhysMem};
-use libjos::pages::{ALLOC_ZERO, AllocFlags, Block, PageAllocator, PageArray, PageInfo};
+use libjos::mem::addr::{PhysAddr, PhysRange, VirtAddr};
+use libjos::mem::boot_alloc::BootAlloc;
+use libjos::mem::pages::{ALLOC_ZERO, AllocFlags, Block, PageAllocator, PageArray, PageInfo};
+use libjos::paging::format::Perm;
+use libjos::paging::format::x86_64::X86_64;
+use libjos::paging::word::Word;
 use libjos::pmap::{Boot, Pmap, mem_init};
-use libjos::word::Word;
-use libjos::x86_64::X86_64;
 
 libjos::application!(bench);
 

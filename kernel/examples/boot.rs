@@ -7,7 +7,7 @@
 
 use kernel::{clock, pmap};
 use layout::{Jos64, KB, PGSIZE};
-use libjos::pages::PageAllocator;
+use libjos::mem::pages::PageAllocator;
 use libjos::prelude::*;
 
 application!(main);

@@ -5,10 +5,10 @@
 
 use kernel as _;
 use layout::{Jos64, MemLayout};
-use libjos::addr::VirtAddr;
-use libjos::format::{Entry, Geometry, Perm};
+use libjos::mem::addr::VirtAddr;
+use libjos::paging::format::x86_64::X86_64;
+use libjos::paging::format::{Entry, Geometry, Perm};
 use libjos::prelude::*;
-use libjos::x86_64::X86_64;
 
 application!(main);
 
@@ -106,7 +106,7 @@ fn count_frames() {
     let now = memory_use();
     let (mut free, mut in_use, mut reserved) = (0, 0, 0);
     for info in (0..now.total_pages).filter_map(tables::page_info) {
-        match (info.is_free(), info.pp_link == libjos::pages::PageInfo::IN_USE) {
+        match (info.is_free(), info.pp_link == libjos::mem::pages::PageInfo::IN_USE) {
             (true, _) => free += 1,
             (_, true) => in_use += 1,
             _ => reserved += 1,

@@ -1,7 +1,7 @@
 //! The application: how it begins, and how it ends.
 
-use libjos::os::process::ExitCode;
-use libjos::pages::PageAllocator;
+use libjos::app::process::ExitCode;
+use libjos::mem::pages::PageAllocator;
 use spin::Once;
 
 use crate::cmdline;

@@ -8,7 +8,7 @@
 use core::arch::asm;
 use core::fmt;
 
-use libjos::addr::VirtAddr;
+use libjos::mem::addr::VirtAddr;
 use libjos::symtab::Frame;
 
 use crate::probe;

@@ -3,10 +3,10 @@
 use boot::info::PhysWindow;
 use boot::{BootInfo, Protocol};
 use layout::{Jos64, MemLayout};
-use libjos::addr::{PhysAddr, PhysRange};
-use libjos::memory_map::MemoryMap;
+use libjos::mem::addr::{PhysAddr, PhysRange};
+use libjos::mem::memory_map::MemoryMap;
+use libjos::mem::range_set::RangeSet;
 use libjos::pmap::Boot;
-use libjos::range_set::RangeSet;
 use spin::Once;
 
 use crate::{cmdline, symbols};

@@ -3,8 +3,8 @@
 //! keeps the machine from starting.
 
 use boot::info::Text;
-use libjos::addr::PhysAddr;
-use libjos::size::{NoSize, Size};
+use libjos::mem::addr::PhysAddr;
+use libjos::mem::size::{NoSize, Size};
 use log::LevelFilter;
 use spin::Once;
 

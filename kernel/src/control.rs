@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use libjos::processor::{self, Register};
+use libjos::monitor::processor::{self, Register};
 use x86_64::registers::control::{Cr0, Cr2, Cr3, Cr4, Cr8, Efer};
 
 /// The values of the control registers.

@@ -11,11 +11,11 @@ use core::hint::black_box;
 use core::sync::atomic::AtomicU8;
 
 use layout::{Jos64, MemLayout, PGSIZE};
-use libjos::addr::VirtAddr;
-use libjos::format::Perm;
+use libjos::app::area::{Access, VmArea};
 use libjos::machine::PhysMem;
-use libjos::os::area::{Access, VmArea};
-use libjos::pages::{AllocFlags, PageAllocator};
+use libjos::mem::addr::VirtAddr;
+use libjos::mem::pages::{AllocFlags, PageAllocator};
+use libjos::paging::format::Perm;
 use x86_64::registers::rflags::{self, RFlags};
 
 use crate::console::TEXT_BUFFER;

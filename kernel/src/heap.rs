@@ -5,11 +5,11 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{self, NonNull};
 
 use layout::{Jos64, MemLayout, PGSIZE};
-use libjos::addr::VirtAddr;
+use libjos::app::area::AREAS_START;
+use libjos::app::backing::Backing;
 use libjos::heap::{Heap, HeapError, HeapPages, HeapStats, OutOfPages};
-use libjos::os::area::AREAS_START;
-use libjos::os::backing::Backing;
-use libjos::pages::PageAllocator;
+use libjos::mem::addr::VirtAddr;
+use libjos::mem::pages::PageAllocator;
 use spin::{Mutex, MutexGuard, Once};
 
 use crate::pmap;

@@ -2,10 +2,10 @@
 //! over them. Takes no lock, so that a panic can look too.
 
 use layout::Jos64;
-use libjos::addr::{PhysAddr, VirtAddr};
-use libjos::explain::{self, Walk};
-use libjos::kaddr::kaddr;
-use libjos::x86_64::X86_64;
+use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::mem::kaddr::kaddr;
+use libjos::monitor::explain::{self, Walk};
+use libjos::paging::format::x86_64::X86_64;
 use x86_64::registers::control::Cr3;
 
 use crate::boot_info;

@@ -5,12 +5,12 @@ use core::fmt;
 use core::ptr::{self, NonNull};
 
 use layout::{Jos64, MemLayout, PGSIZE};
-use libjos::addr::{PhysAddr, VirtAddr};
-use libjos::kaddr;
 use libjos::machine::{Fault, Machine, PhysMem};
-use libjos::pages::{PageArray, PageInfo};
-use libjos::word::Word;
-use libjos::x86_64::X86_64;
+use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::mem::kaddr;
+use libjos::mem::pages::{PageArray, PageInfo};
+use libjos::paging::format::x86_64::X86_64;
+use libjos::paging::word::Word;
 use raw_cpuid::{CpuId, CpuIdReaderNative};
 use x86_64::instructions::tlb;
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr3Flags, Cr4, Cr4Flags};

@@ -1,4 +1,4 @@
-//! This machine as applications know it: [`libjos::os::Platform`], on the console, the clock, the
+//! This machine as applications know it: [`libjos::app::Platform`], on the console, the clock, the
 //! heap and the memory system.
 
 use alloc::string::String;
@@ -7,13 +7,13 @@ use core::fmt;
 use core::ops::Range;
 use core::time::Duration;
 
-use libjos::addr::VirtAddr;
-use libjos::line::{Complete, History};
+use libjos::app::area::{AREAS_END, AREAS_START, Areas};
+use libjos::app::memory::{HeapUse, Memory};
+use libjos::app::process::ExitCode;
+use libjos::app::{self, Platform};
 use libjos::machine::Fault;
-use libjos::os::area::{AREAS_END, AREAS_START, Areas};
-use libjos::os::memory::{HeapUse, Memory};
-use libjos::os::process::ExitCode;
-use libjos::os::{self, Platform};
+use libjos::mem::addr::VirtAddr;
+use libjos::monitor::line::{Complete, History};
 use spin::Mutex;
 use x86_64::structures::idt::{ExceptionVector, PageFaultErrorCode};
 

@@ -1,7 +1,7 @@
 //! The one memory system of this machine, behind its lock.
 //!
 //! Whoever has it can unmap a live `Vec`, or store to where a `&'static str` lies. So it is the
-//! kernel's own: an application asks `libjos::os` for pages, which gives it areas where no object of
+//! kernel's own: an application asks `libjos::app` for pages, which gives it areas where no object of
 //! Rust's lies, or accepts the terms of [`memory_system`].
 
 use boot::BootInfo;

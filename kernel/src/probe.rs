@@ -5,8 +5,8 @@
 
 use core::arch::global_asm;
 
-use libjos::addr::VirtAddr;
 use libjos::machine::Fault;
+use libjos::mem::addr::VirtAddr;
 use x86_64::registers::control::{Cr4, Cr4Flags};
 use x86_64::registers::rflags::RFlags;
 use x86_64::structures::idt::{ExceptionVector, PageFaultErrorCode};

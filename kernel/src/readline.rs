@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use libjos::line::{Complete, History, LONGEST, LineEditor, Outcome};
+use libjos::monitor::line::{Complete, History, LONGEST, LineEditor, Outcome};
 
 use crate::console::{self, Source};
 

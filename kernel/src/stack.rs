@@ -5,7 +5,7 @@ use core::arch::naked_asm;
 use core::cell::UnsafeCell;
 
 use layout::{Jos64, MemLayout, PGSIZE};
-use libjos::addr::VirtAddr;
+use libjos::mem::addr::VirtAddr;
 
 use crate::probe;
 use crate::symbols;

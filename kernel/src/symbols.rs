@@ -3,7 +3,7 @@
 
 use boot::entry::{bootstack, bootstacktop};
 use layout::{Jos64, MemLayout};
-use libjos::addr::{PhysAddr, PhysRange, VirtAddr};
+use libjos::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use libjos::pmap::KernelImage;
 use libjos::symtab::SymbolTable;
 

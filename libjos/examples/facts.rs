@@ -8,10 +8,10 @@
 use core::mem::offset_of;
 
 use layout::{Jos64, MemLayout, PGSIZE, picture, regions};
-use libjos::addr::PhysAddr;
-use libjos::format::{Format, Geometry, Leaf, Perm};
-use libjos::pages::PageInfo;
-use libjos::x86_64::X86_64;
+use libjos::mem::addr::PhysAddr;
+use libjos::mem::pages::PageInfo;
+use libjos::paging::format::x86_64::X86_64;
+use libjos::paging::format::{Format, Geometry, Leaf, Perm};
 
 /// A row for each constant of the map that is named.
 macro_rules! constants {

@@ -7,10 +7,10 @@ use core::fmt;
 
 use layout::MemLayout;
 
-use crate::addr::{PhysAddr, VirtAddr};
-use crate::format::Format;
-use crate::pages::PageArray;
-use crate::word::Word;
+use crate::mem::addr::{PhysAddr, VirtAddr};
+use crate::mem::pages::PageArray;
+use crate::paging::format::Format;
+use crate::paging::word::Word;
 
 /// Physical memory, by address.
 ///
@@ -48,7 +48,7 @@ pub trait PhysMem {
     /// Fills the frame that begins at `pa` with zeros.
     fn zero_frame(&self, pa: PhysAddr);
 
-    /// The memory at `pa` as an array of `npages` [`PageInfo`](crate::pages::PageInfo)s. `mem_init`
+    /// The memory at `pa` as an array of `npages` [`PageInfo`](crate::mem::pages::PageInfo)s. `mem_init`
     /// calls this for memory that it has allocated and zeroed: for `pages`, and for the table
     /// beside it.
     ///

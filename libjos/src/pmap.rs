@@ -1,22 +1,22 @@
 //! `mem_init`: JOS's lab 2 in one function, and [`Pmap`], the memory system that it sets up.
 //!
 //! Everything in this crate comes together here. The single operations are in
-//! [`pages`](crate::pages) (frames), [`pgdir`](crate::pgdir) (tables) and
-//! [`mapping`](crate::mapping) (pages in tables); the `check_*` functions that prove each step in
-//! [`check_pages`](crate::check_pages) and the files `check_page.rs`, `check_kern_pgdir.rs` and
+//! [`pages`](crate::mem::pages) (frames), [`pgdir`](crate::paging::pgdir) (tables) and
+//! [`mapping`](crate::paging::mapping) (pages in tables); the `check_*` functions that prove each step in
+//! [`check_pages`](crate::check::check_pages) and the files `check_page.rs`, `check_kern_pgdir.rs` and
 //! `check_installed.rs`.
 
 use core::hint::black_box;
 
 use layout::{Content, MB, MemLayout, PGSIZE, Region};
 
-use crate::addr::{PhysAddr, PhysRange, VirtAddr};
-use crate::boot_alloc::BootAlloc;
-use crate::format::{Format, Geometry, Perm};
 use crate::machine::Machine;
-use crate::memory_map::{MemoryMap, window};
-use crate::pages::{AllocFlags, Block, Frame, PageAllocator, PageInfo, Pages};
-use crate::range_set::{RangeSet, TooManyRuns};
+use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
+use crate::mem::boot_alloc::BootAlloc;
+use crate::mem::memory_map::{MemoryMap, window};
+use crate::mem::pages::{AllocFlags, Block, Frame, PageAllocator, PageInfo, Pages};
+use crate::mem::range_set::{RangeSet, TooManyRuns};
+use crate::paging::format::{Format, Geometry, Perm};
 
 /// The least RAM, in bytes, that a machine must have.
 pub const MIN_RAM: u64 = 4 * MB;

@@ -11,15 +11,15 @@ use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use layout::{Jos64, MemLayout};
-use libjos::addr::VirtAddr;
-use libjos::os::area::AREAS_START;
-use libjos::pgdir::MapError;
+use libjos::app::area::AREAS_START;
+use libjos::mem::addr::VirtAddr;
+use libjos::paging::pgdir::MapError;
 use libjos::prelude::*;
 use libjos::println;
 use libjos::sim::SimPlatform;
 
 /// Runs what must succeed and keep no page.
-fn run<T: libjos::os::process::Termination>(main: impl FnOnce() -> T) -> String {
+fn run<T: libjos::app::process::Termination>(main: impl FnOnce() -> T) -> String {
     let run = SimPlatform::new().run(main);
     assert!(run.code.is_success(), "{run:?}");
     assert_eq!(run.pages_kept, 0, "{run:?}");

@@ -3,16 +3,16 @@
 #![cfg(not(miri))]
 
 use layout::{Jos64, MB, MemLayout, PGSIZE};
-use libjos::addr::VirtAddr;
-use libjos::format::Perm;
+use libjos::app::backing::Backing;
+use libjos::app::memory::map_pages;
 use libjos::heap::OutOfPages;
-use libjos::mappings::leaves;
-use libjos::os::backing::Backing;
-use libjos::os::memory::map_pages;
-use libjos::pages::{AllocFlags, PageAllocator};
+use libjos::mem::addr::VirtAddr;
+use libjos::mem::pages::{AllocFlags, PageAllocator};
+use libjos::paging::format::Perm;
+use libjos::paging::format::x86_64::X86_64;
+use libjos::paging::mappings::leaves;
 use libjos::pmap::{Pmap, mem_init};
 use libjos::sim::SimMachine;
-use libjos::x86_64::X86_64;
 
 type Machine = SimMachine<Jos64, X86_64>;
 
@@ -35,7 +35,7 @@ fn page_sizes(pmap: &Pmap<Machine>) -> Vec<u64> {
 }
 
 /// Takes every free page.
-fn exhaust(pmap: &mut Pmap<Machine>) -> Vec<libjos::pages::Frame> {
+fn exhaust(pmap: &mut Pmap<Machine>) -> Vec<libjos::mem::pages::Frame> {
     core::iter::from_fn(|| pmap.page_alloc(AllocFlags::empty())).collect()
 }
 

@@ -2,12 +2,12 @@
 //! manual says.
 
 use layout::{MB, PGSIZE};
-use libjos::addr::{PhysAddr, PhysRange, VirtAddr};
-use libjos::format::{Entry, Format, Geometry, Leaf, Perm};
-use libjos::i386::I386;
-use libjos::riscv::{Sv39, Sv48};
-use libjos::word::Word;
-use libjos::x86_64::{La57, X86_64};
+use libjos::mem::addr::{PhysAddr, PhysRange, VirtAddr};
+use libjos::paging::format::i386::I386;
+use libjos::paging::format::riscv::{Sv39, Sv48};
+use libjos::paging::format::x86_64::{La57, X86_64};
+use libjos::paging::format::{Entry, Format, Geometry, Leaf, Perm};
+use libjos::paging::word::Word;
 
 /// Every leaf that can be asked for comes back as it was asked for.
 fn round_trip<F: Format>() {

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use libjos::addr::VirtAddr;
+use libjos::app::area::Areas;
+use libjos::app::memory::{HeapUse, Memory};
+use libjos::app::process::ExitCode;
+use libjos::app::time::uptime;
+use libjos::app::{Platform, install};
 use libjos::machine::Fault;
-use libjos::os::area::Areas;
-use libjos::os::memory::{HeapUse, Memory};
-use libjos::os::process::ExitCode;
-use libjos::os::time::uptime;
-use libjos::os::{Platform, install};
+use libjos::mem::addr::VirtAddr;
 use spin::Mutex;
 
 /// A machine with a clock.

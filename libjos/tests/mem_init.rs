@@ -3,16 +3,16 @@
 mod layouts;
 
 use layout::{GB, Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
-use libjos::addr::{PhysAddr, PhysRange};
-use libjos::format::Format;
-use libjos::i386::I386;
-use libjos::kaddr::kaddr;
-use libjos::pages::{AllocFlags, PageAllocator};
+use libjos::mem::addr::{PhysAddr, PhysRange};
+use libjos::mem::kaddr::kaddr;
+use libjos::mem::pages::{AllocFlags, PageAllocator};
+use libjos::paging::format::Format;
+use libjos::paging::format::i386::I386;
+use libjos::paging::format::riscv::{Sv39, Sv48};
+use libjos::paging::format::x86_64::{La57, X86_64};
+use libjos::paging::vmprint::vmprint_folded;
 use libjos::pmap::{Pmap, mem_init};
-use libjos::riscv::{Sv39, Sv48};
 use libjos::sim::{SimMachine, mmu::Mmu};
-use libjos::vmprint::vmprint_folded;
-use libjos::x86_64::{La57, X86_64};
 
 use layouts::{Jos57, JosSv48};
 

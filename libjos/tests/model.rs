@@ -11,11 +11,11 @@ mod plain;
 mod strategies;
 
 use layout::{Jos32, Jos64, JosSv39, MemLayout};
-use libjos::format::Format;
-use libjos::i386::I386;
-use libjos::riscv::{Sv39, Sv48};
+use libjos::paging::format::Format;
+use libjos::paging::format::i386::I386;
+use libjos::paging::format::riscv::{Sv39, Sv48};
+use libjos::paging::format::x86_64::{La57, X86_64};
 use libjos::sim::mmu::Mmu;
-use libjos::x86_64::{La57, X86_64};
 use proptest::prelude::*;
 use proptest::test_runner::{TestError, TestRunner};
 

@@ -6,15 +6,15 @@ mod cases;
 use std::collections::BTreeMap;
 
 use layout::{GB, Jos64, MB, MemLayout, PGSIZE};
-use libjos::addr::{PhysAddr, VirtAddr};
-use libjos::format::{Entry, Perm};
 use libjos::machine::Machine;
-use libjos::mappings::{leaves, steps};
-use libjos::pages::{ALLOC_ZERO, PageAllocator};
+use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::mem::pages::{ALLOC_ZERO, PageAllocator};
+use libjos::paging::format::x86_64::X86_64;
+use libjos::paging::format::{Entry, Perm};
+use libjos::paging::mappings::{leaves, steps};
+use libjos::paging::range::PageSizes::{Largest, Smallest};
 use libjos::pmap::{Pmap, mem_init};
-use libjos::range::PageSizes::{Largest, Smallest};
 use libjos::sim::SimMachine;
-use libjos::x86_64::X86_64;
 use proptest::prelude::*;
 use x86_64::structures::paging::mapper::{MapToError, MappedFrame, TranslateResult};
 use x86_64::structures::paging::{

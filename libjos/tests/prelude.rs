@@ -3,15 +3,15 @@
 #![cfg(not(miri))]
 
 use layout::{Jos64, MemLayout};
-use libjos::addr::VirtAddr;
-use libjos::format::{Entry, Format, Geometry};
-use libjos::os::memory::{HeapUse, MemoryUse};
-use libjos::os::process::Termination;
-use libjos::os::{console::init_log, time::uptime};
+use libjos::app::memory::{HeapUse, MemoryUse};
+use libjos::app::process::Termination;
+use libjos::app::{console::init_log, time::uptime};
+use libjos::mem::addr::VirtAddr;
+use libjos::paging::format::x86_64::X86_64;
+use libjos::paging::format::{Entry, Format, Geometry};
 use libjos::prelude::*;
 use libjos::println;
 use libjos::sim::SimPlatform;
-use libjos::x86_64::X86_64;
 
 /// Runs what must succeed.
 fn run<T: Termination>(main: impl FnOnce() -> T) -> String {

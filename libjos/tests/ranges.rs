@@ -4,18 +4,18 @@
 mod layouts;
 
 use layout::{Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
-use libjos::addr::{PhysAddr, VirtAddr};
-use libjos::format::{Format, Geometry, Perm};
-use libjos::i386::I386;
 use libjos::machine::Machine;
-use libjos::mappings::{Mapping, leaves, runs, steps};
-use libjos::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageError};
-use libjos::pgdir::MapError;
+use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::mem::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageError};
+use libjos::paging::format::i386::I386;
+use libjos::paging::format::riscv::{Sv39, Sv48};
+use libjos::paging::format::x86_64::{La57, X86_64};
+use libjos::paging::format::{Format, Geometry, Perm};
+use libjos::paging::mappings::{Mapping, leaves, runs, steps};
+use libjos::paging::pgdir::MapError;
+use libjos::paging::range::PageSizes::{Largest, Smallest};
 use libjos::pmap::{Pmap, mem_init};
-use libjos::range::PageSizes::{Largest, Smallest};
-use libjos::riscv::{Sv39, Sv48};
 use libjos::sim::{SimMachine, mmu::Mmu};
-use libjos::x86_64::{La57, X86_64};
 
 use layouts::{Jos57, JosSv48};
 
@@ -276,7 +276,7 @@ fn protection_keeps_marks_and_finds_holes<L: MemLayout, F: Format + Mmu>() {
     pmap.machine.probe_store(va, 7).unwrap();
     pmap.protect_range(pgdir, va, PGSIZE, Perm::KR).unwrap().flush(&mut pmap.machine);
     let step = steps::<F, _>(&pmap.machine, pgdir, va).last().unwrap();
-    let libjos::format::Entry::Leaf(leaf) = step.entry else { panic!("{step:?}") };
+    let libjos::paging::format::Entry::Leaf(leaf) = step.entry else { panic!("{step:?}") };
     assert!(leaf.accessed && leaf.dirty, "{leaf:?}");
     assert_eq!(pmap.machine.probe_load(va), Ok(7));
     assert!(pmap.machine.probe_store(va, 8).is_err(), "a stale TLB lets the write through");
@@ -311,7 +311,7 @@ fn a_page_that_is_mapped_again_keeps_its_marks<L: MemLayout, F: Format + Mmu>() 
     let frames = [(); 2].map(|()| pmap.page_alloc(ALLOC_ZERO).unwrap());
     let leaf =
         |pmap: &Sim<L, F>| match steps::<F, _>(&pmap.machine, pgdir, va).last().unwrap().entry {
-            libjos::format::Entry::Leaf(leaf) => leaf,
+            libjos::paging::format::Entry::Leaf(leaf) => leaf,
             entry => panic!("{entry:?}"),
         };
     pmap.page_insert(pgdir, frames[0], va, Perm::KRW).unwrap();
@@ -321,7 +321,7 @@ fn a_page_that_is_mapped_again_keeps_its_marks<L: MemLayout, F: Format + Mmu>() 
     assert_eq!((again.perm, again.accessed, again.dirty), (F::effective(Perm::KR), true, true));
     pmap.page_insert(pgdir, frames[1], va, Perm::KR).unwrap();
     let fresh = F::decode(0, F::leaf(0, pmap.pages.page2pa(frames[1]), Perm::KR));
-    assert_eq!(libjos::format::Entry::Leaf(leaf(&pmap)), fresh);
+    assert_eq!(libjos::paging::format::Entry::Leaf(leaf(&pmap)), fresh);
 }
 
 /// Above UTOP too, where nothing is counted.

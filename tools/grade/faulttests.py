@@ -5,7 +5,7 @@ import re
 from gradelib import FAILURE, Machine, Test
 from words import CHECKS, HEX, KERNEL, NO_PROMPT, PAGE_FAULT, TRAPS, UPAGES, WINDOW, fault, panic
 
-PAGES, PAGE = r"libjos/src/pages/mod\.rs", "page 0x[0-9a-f]+000"
+PAGES, PAGE = r"libjos/src/mem/pages/mod\.rs", "page 0x[0-9a-f]+000"
 FAULTS = r"kernel/src/faults\.rs"
 READ_NULL = PAGE_FAULT + 'read of 0x0000000000000000: page not present, in "low addresses"'
 PROTECTED = r"protection violation \(page present\)"
@@ -84,12 +84,12 @@ TESTS = [
     ),
     fault(
         "boot-alloc-late", 5, "boot_alloc after page_init",
-        "boot_alloc: 4096 bytes asked for after page_init; use page_alloc", r"libjos/src/boot_alloc\.rs",
+        "boot_alloc: 4096 bytes asked for after page_init; use page_alloc", r"libjos/src/mem/boot_alloc\.rs",
     ),
     fault("panic", 5, "explicit panic", "asked for by test=panic", FAULTS),
     fault(
         "failed-check", 5, "failed check",
-        f"check_page_free_list: {PAGE} is not on the list, yet its pp_ref is 0", r"libjos/src/check_pages\.rs",
+        f"check_page_free_list: {PAGE} is not on the list, yet its pp_ref is 0", r"libjos/src/check/check_pages\.rs",
     ),
     # What a panic says.
     *(
@@ -124,9 +124,9 @@ TESTS = [
     Test(
         "report: a panic without its machinery", 5, Machine(words="test=failed-check"),
         (
-            *CHECKS, re.compile(r"kernel panic at libjos/src/check_pages\.rs:.*"), "Backtrace:",
-            re.compile(r"  #0 +0xffff[0-9a-f]{12} libjos::check_pages::Pmap::check_states"),
-            re.compile(r" +libjos/src/check_pages\.rs:\d+"), re.compile(r"  #\d .* kernel::faults::run .*"),
+            *CHECKS, re.compile(r"kernel panic at libjos/src/check/check_pages\.rs:.*"), "Backtrace:",
+            re.compile(r"  #0 +0xffff[0-9a-f]{12} libjos::check::check_pages::Pmap::check_states"),
+            re.compile(r" +libjos/src/check/check_pages\.rs:\d+"), re.compile(r"  #\d .* kernel::faults::run .*"),
         ),
         (*NO_PROMPT, re.compile(r"  #\d.*(panic|rust_begin_unwind).*")), FAILURE, tags=("report",),
     ),

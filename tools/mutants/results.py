@@ -132,8 +132,8 @@ class Results:
 def plain(name):
     """A mutant's name without its place: what it does, and where, as long as lines move.
 
-    >>> plain("libjos/src/uvm.rs:146:55: replace - with / in Pmap<M>::uvmdealloc")
-    'libjos/src/uvm.rs: replace - with / in Pmap<M>::uvmdealloc'
+    >>> plain("libjos/src/space/uvm.rs:146:55: replace - with / in Pmap<M>::uvmdealloc")
+    'libjos/src/space/uvm.rs: replace - with / in Pmap<M>::uvmdealloc'
     """
     return re.sub(r":\d+:\d+: ", ": ", name, count=1)
 

@@ -3,7 +3,7 @@
 //! `multiboot2` and `pvh` parse; [`PhysWindow`] is how they reach physical memory. Nothing that a
 //! loader says is trusted: every address is checked before it is read, and what does not hold is
 //! a [`BootInfoError`] that names the address. What is said about memory is passed on as raw
-//! entries, holes, overlaps and all; [`libjos::memory_map`] makes a map of them.
+//! entries, holes, overlaps and all; [`libjos::mem::memory_map`] makes a map of them.
 
 mod error;
 mod multiboot2;
@@ -18,8 +18,8 @@ pub use error::BootInfoError;
 pub use text::Text;
 pub use window::PhysWindow;
 
-use libjos::addr::{PhysAddr, PhysRange};
-use libjos::memory_map::{MemoryKind, MemoryMapEntry};
+use libjos::mem::addr::{PhysAddr, PhysRange};
+use libjos::mem::memory_map::{MemoryKind, MemoryMapEntry};
 
 /// How the kernel was started.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

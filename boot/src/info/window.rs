@@ -6,7 +6,7 @@
 use core::marker::PhantomData;
 use core::slice;
 
-use libjos::addr::{PhysAddr, PhysRange};
+use libjos::mem::addr::{PhysAddr, PhysRange};
 
 use super::BootInfoError;
 

@@ -3,8 +3,8 @@
 use boot::info::PhysWindow;
 use boot::{BootInfo, BootInfoError, Protocol};
 use layout::{Jos32, Jos64, JosSv39, MemLayout, PGSIZE};
-use libjos::addr::PhysAddr;
-use libjos::memory_map::{MemoryKind, MemoryMap, MemoryMapEntry};
+use libjos::mem::addr::PhysAddr;
+use libjos::mem::memory_map::{MemoryKind, MemoryMap, MemoryMapEntry};
 
 /// Bytes of a register, as the entry code keeps it.
 const REGISTER: usize = 4;

@@ -7,7 +7,7 @@
 use core::arch::naked_asm;
 
 use layout::{Jos64, MemLayout};
-use libjos::os::area::{AREAS_START, Access, VmArea};
+use libjos::app::area::{AREAS_START, Access, VmArea};
 use x86_64::instructions::segmentation::{CS, SS, Segment};
 
 /// Where nothing is mapped. The instruction that cannot be fetched from here is the fault.

@@ -2,9 +2,9 @@
 
 use core::fmt::Write;
 
-use libjos::addr::VirtAddr;
+use libjos::mem::addr::VirtAddr;
+use libjos::mem::pages::PageAllocator;
 use libjos::monitor::{Arguments, CommandError};
-use libjos::pages::PageAllocator;
 use raw_cpuid::CpuId;
 
 use crate::boot_info;

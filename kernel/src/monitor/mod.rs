@@ -9,11 +9,11 @@ mod pager;
 
 use core::fmt::Write;
 
-use libjos::line::History;
+use libjos::app::process::ExitCode;
+use libjos::monitor::line::History;
 use libjos::monitor::{
     Arguments, COMMANDS, Command, CommandError, Held, Kernel, Session, Verb, find, split,
 };
-use libjos::os::process::ExitCode;
 
 use crate::application;
 use crate::backtrace;

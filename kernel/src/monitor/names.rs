@@ -3,8 +3,8 @@
 use core::fmt::{self, Write};
 
 use layout::Jos64;
-use libjos::addr::VirtAddr;
-use libjos::line::Complete;
+use libjos::mem::addr::VirtAddr;
+use libjos::monitor::line::Complete;
 use libjos::monitor::{COMMANDS, KERN_PGDIR, Kernel, Names, Verb, constants, find};
 
 use crate::faults;

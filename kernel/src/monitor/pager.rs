@@ -3,7 +3,7 @@
 
 use core::fmt::{self, Write};
 
-use libjos::line::COLUMNS;
+use libjos::monitor::line::COLUMNS;
 
 use crate::console::{self, Source};
 

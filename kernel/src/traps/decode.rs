@@ -4,9 +4,9 @@
 use core::fmt;
 
 use layout::{Jos64, MemLayout};
-use libjos::addr::VirtAddr;
-use libjos::processor::exception;
-use libjos::processor::vector::{
+use libjos::mem::addr::VirtAddr;
+use libjos::monitor::processor::exception;
+use libjos::monitor::processor::vector::{
     DOUBLE_FAULT, GENERAL_PROTECTION, INVALID_TSS, PAGE_FAULT, STACK_SEGMENT,
 };
 use x86_64::structures::idt::{DescriptorTable, PageFaultErrorCode, SelectorErrorCode};

@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use libjos::processor::{MCG_STATUS, MCI_STATUS};
+use libjos::monitor::processor::{MCG_STATUS, MCI_STATUS};
 use x86_64::registers::control::{Cr4, Cr4Flags};
 use x86_64::registers::model_specific::Msr;
 

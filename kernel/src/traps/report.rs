@@ -4,10 +4,10 @@
 use core::fmt;
 
 use layout::Jos64;
-use libjos::addr::VirtAddr;
-use libjos::explain::Access;
-use libjos::processor::vector::{DOUBLE_FAULT, MACHINE_CHECK, PAGE_FAULT};
-use libjos::processor::{ErrorCode, RFLAGS};
+use libjos::mem::addr::VirtAddr;
+use libjos::monitor::explain::Access;
+use libjos::monitor::processor::vector::{DOUBLE_FAULT, MACHINE_CHECK, PAGE_FAULT};
+use libjos::monitor::processor::{ErrorCode, RFLAGS};
 use x86_64::structures::idt::PageFaultErrorCode;
 
 use super::{TrapFrame, machine_check};

@@ -13,7 +13,7 @@ use linked_list_allocator::Heap as LinkedList;
 use super::classes::GRAIN;
 use super::room::Slab;
 use super::{HeapPages, OutOfPages, poison};
-use crate::addr::VirtAddr;
+use crate::mem::addr::VirtAddr;
 
 /// What a shared segment is aligned to, and bytes that it grows to: a large page on every machine
 /// (or half of one, on i386).

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::addr::VirtAddr;
+use crate::mem::addr::VirtAddr;
 
 /// There are no pages to map.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

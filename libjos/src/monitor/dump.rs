@@ -7,8 +7,8 @@ use layout::MemLayout;
 
 use super::extents::{Extent, extents};
 use super::{Arguments, CommandError, Session};
-use crate::addr::PhysAddr;
 use crate::machine::Machine;
+use crate::mem::addr::PhysAddr;
 use crate::pmap::Pmap;
 
 /// Bytes of a line.

@@ -3,9 +3,9 @@
 use core::fmt;
 
 use super::expression::ExpressionError;
-use crate::addr::{PhysAddr, VirtAddr};
-use crate::pages::PageError;
-use crate::pgdir::MapError;
+use crate::mem::addr::{PhysAddr, VirtAddr};
+use crate::mem::pages::PageError;
+use crate::paging::pgdir::MapError;
 
 /// What can be wrong with a command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,13 +1,13 @@
 //! [`extents`]: a range of addresses as runs that are mapped and gaps that are not, in order.
 //!
-//! The runs are those of [`mappings`](crate::mappings), cut at the range's ends; what they leave
+//! The runs are those of [`mappings`](crate::paging::mappings), cut at the range's ends; what they leave
 //! is gaps. The page tables at UVPT are among them, and a table that lies where no memory is maps
 //! nothing.
 
 use super::pgdir_in_use;
-use crate::addr::VirtAddr;
 use crate::machine::Machine;
-use crate::mappings::{Mapping, runs_and_tables};
+use crate::mem::addr::VirtAddr;
+use crate::paging::mappings::{Mapping, runs_and_tables};
 use crate::pmap::Pmap;
 
 /// Addresses that are mapped in one run, or not at all.

@@ -5,13 +5,13 @@ use core::fmt;
 use layout::{MemLayout, PGSIZE};
 
 use super::{Arguments, CommandError, Session};
-use crate::addr::{PhysAddr, PhysRange, VirtAddr};
-use crate::format::{Entry, Geometry};
 use crate::machine::Machine;
-use crate::mappings::leaves;
-use crate::memory_map::{MemoryKind, MemoryMapEntry};
-use crate::pages::{Frame, PageAllocator, PageInfo};
-use crate::size::Size;
+use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
+use crate::mem::memory_map::{MemoryKind, MemoryMapEntry};
+use crate::mem::pages::{Frame, PageAllocator, PageInfo};
+use crate::mem::size::Size;
+use crate::paging::format::{Entry, Geometry};
+use crate::paging::mappings::leaves;
 
 /// Runs of the free list that are shown where nobody says how many.
 const DEFAULT_RUNS: u64 = 16;

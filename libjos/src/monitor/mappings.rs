@@ -6,13 +6,13 @@ use layout::{Content, GB, KB, MB, MemLayout, Region, regions};
 
 use super::extents::{Extent, extents};
 use super::{Arguments, CommandError, Session};
-use crate::addr::VirtAddr;
-use crate::explain::{Outcome, fields};
-use crate::format::Perm;
 use crate::machine::Machine;
-use crate::mappings::Mapping;
-use crate::size::Size;
-use crate::vmprint::vmprint;
+use crate::mem::addr::VirtAddr;
+use crate::mem::size::Size;
+use crate::monitor::explain::{Outcome, fields};
+use crate::paging::format::Perm;
+use crate::paging::mappings::Mapping;
+use crate::paging::vmprint::vmprint;
 
 /// Bytes of pages, short enough for a column.
 struct PageSize(u64);

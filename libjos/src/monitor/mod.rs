@@ -7,6 +7,8 @@
 //! | `arguments`, [`expression`] | words and options; numbers, names and sums |
 //! | `error` | what can be wrong with a command |
 //! | `extents` | an address range as runs that are mapped and gaps that are not |
+//! | [`explain`], [`processor`] | an address explained; the bits of registers and error codes |
+//! | [`line`](mod@line) | the line editor |
 //! | `mappings`, `dump`, `frames`, `play` | the commands themselves |
 //!
 //! A command writes to whatever it is given, and ends early when that says so: that is how a
@@ -17,11 +19,14 @@ mod arguments;
 mod commands;
 mod dump;
 mod error;
+pub mod explain;
 pub mod expression;
 mod extents;
 mod frames;
+pub mod line;
 mod mappings;
 mod play;
+pub mod processor;
 // Not under Miri: each boots a machine, half a minute there, and nothing here is unsafe.
 #[cfg(all(test, not(miri)))]
 mod tests;
@@ -37,10 +42,10 @@ use core::fmt::Write;
 
 use layout::{MemLayout, PGSIZE};
 
-use crate::addr::{PhysAddr, VirtAddr};
-use crate::explain::{Walk, walk};
 use crate::machine::Machine;
-use crate::memory_map::MemoryMapEntry;
+use crate::mem::addr::{PhysAddr, VirtAddr};
+use crate::mem::memory_map::MemoryMapEntry;
+use crate::monitor::explain::{Walk, walk};
 use crate::pmap::Pmap;
 
 use expression::{ExpressionError, evaluate};

@@ -4,12 +4,12 @@
 use layout::MemLayout;
 
 use super::{Arguments, CommandError, Session};
-use crate::addr::VirtAddr;
-use crate::format::{Entry, Format, Geometry, Leaf, Perm};
 use crate::machine::Machine;
-use crate::mappings::steps;
-use crate::pages::{ALLOC_ZERO, Frame, PageAllocator, PageInfo};
-use crate::pgdir::MapError;
+use crate::mem::addr::VirtAddr;
+use crate::mem::pages::{ALLOC_ZERO, Frame, PageAllocator, PageInfo};
+use crate::paging::format::{Entry, Format, Geometry, Leaf, Perm};
+use crate::paging::mappings::steps;
+use crate::paging::pgdir::MapError;
 use crate::pmap::Pmap;
 
 /// Pages that `alloc` gives out at most.

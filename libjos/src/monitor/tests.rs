@@ -9,16 +9,16 @@ use layout::{Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
 
 use super::commands::Manual;
 use super::*;
-use crate::format::Format;
-use crate::i386::I386;
 use crate::machine::PhysMem;
-use crate::memory_map::{MemoryKind, MemoryMapEntry};
-use crate::pages::PageAllocator;
+use crate::mem::memory_map::{MemoryKind, MemoryMapEntry};
+use crate::mem::pages::PageAllocator;
+use crate::paging::format::Format;
+use crate::paging::format::i386::I386;
+use crate::paging::format::riscv::Sv39;
+use crate::paging::format::x86_64::X86_64;
 use crate::pmap::mem_init;
-use crate::riscv::Sv39;
 use crate::sim::SimMachine;
 use crate::sim::mmu::Mmu;
-use crate::x86_64::X86_64;
 
 struct NoNames;
 

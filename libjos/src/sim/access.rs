@@ -5,9 +5,9 @@ use layout::{MemLayout, PGSIZE};
 
 use super::SimMachine;
 use super::mmu::{Access, Kind, Mmu, Page, Refusal, Walk};
-use crate::addr::{PhysAddr, VirtAddr};
-use crate::format::Format;
 use crate::machine::Fault;
+use crate::mem::addr::{PhysAddr, VirtAddr};
+use crate::paging::format::Format;
 
 /// Where one of these fails, [`exception`](SimMachine::exception) tells what the processor raised.
 impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {

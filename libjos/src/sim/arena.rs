@@ -8,8 +8,8 @@ use std::vec::Vec;
 
 use layout::{MB, PGSIZE};
 
-use crate::addr::VirtAddr;
 use crate::heap::{HeapPages, OutOfPages};
+use crate::mem::addr::VirtAddr;
 
 /// Memory with addresses of this process, of which pages can be mapped and unmapped: their state
 /// is kept and asserted, and their content is lost each time. The host gives memory only for what

@@ -9,9 +9,9 @@ use std::vec::Vec;
 
 use layout::PGSIZE;
 
-use crate::addr::PhysAddr;
-use crate::pages::{PageArray, PageInfo};
-use crate::word::Word;
+use crate::mem::addr::PhysAddr;
+use crate::mem::pages::{PageArray, PageInfo};
+use crate::paging::word::Word;
 
 /// Most bytes that are asked of the host at once. More may be refused, though the host would
 /// give pages only as they are touched.

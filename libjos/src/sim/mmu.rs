@@ -12,12 +12,12 @@
 mod riscv;
 mod x86;
 
-use crate::addr::PhysAddr;
-use crate::i386::I386;
-use crate::riscv::Sv;
+use crate::mem::addr::PhysAddr;
+use crate::paging::format::i386::I386;
+use crate::paging::format::riscv::Sv;
+use crate::paging::format::x86_64::LongMode;
 use crate::sim::caches::Caches;
 use crate::sim::memory::SimMemory;
-use crate::x86_64::LongMode;
 
 /// The processor that walks a format's tables.
 pub trait Mmu {

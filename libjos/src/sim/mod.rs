@@ -8,7 +8,7 @@
 //!
 //! ```
 //! use layout::Jos64;
-//! use libjos::{pmap::mem_init, sim::SimMachine, x86_64::X86_64};
+//! use libjos::{pmap::mem_init, sim::SimMachine, paging::format::x86_64::X86_64};
 //!
 //! let (machine, boot) = SimMachine::<Jos64, X86_64>::new(16 << 20);
 //! let mut pmap = mem_init(machine, boot);
@@ -23,14 +23,14 @@ use std::string::String;
 
 use layout::{GB, KB, MB, MemLayout, PGSIZE};
 
-use crate::addr::{PhysAddr, PhysRange, VirtAddr};
-use crate::format::Format;
 use crate::machine::{Fault, Machine, PhysMem};
-use crate::memory_map::{MemoryKind, MemoryMap, MemoryMapEntry};
-use crate::pages::PageArray;
+use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
+use crate::mem::memory_map::{MemoryKind, MemoryMap, MemoryMapEntry};
+use crate::mem::pages::PageArray;
+use crate::mem::range_set::RangeSet;
+use crate::paging::format::Format;
+use crate::paging::word::Word;
 use crate::pmap::{Boot, KernelImage};
-use crate::range_set::RangeSet;
-use crate::word::Word;
 
 mod access;
 #[expect(unsafe_code)]

@@ -42,15 +42,15 @@ use layout::{Jos64, MB};
 use spin::Mutex;
 
 use super::SimMachine;
-use crate::addr::VirtAddr;
+use crate::app::area::Areas;
+use crate::app::memory::{HeapUse, Memory};
+use crate::app::process::{ExitCode, Termination};
+use crate::app::{Platform, resolve};
 use crate::machine::{Fault, Machine};
-use crate::os::area::Areas;
-use crate::os::memory::{HeapUse, Memory};
-use crate::os::process::{ExitCode, Termination};
-use crate::os::{Platform, resolve};
-use crate::pages::PageAllocator;
+use crate::mem::addr::VirtAddr;
+use crate::mem::pages::PageAllocator;
+use crate::paging::format::x86_64::X86_64;
 use crate::pmap::{Pmap, mem_init};
-use crate::x86_64::X86_64;
 
 /// A machine to be, with what its user does.
 #[derive(Clone, Debug)]

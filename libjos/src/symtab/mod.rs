@@ -56,7 +56,7 @@ pub struct Symbol<'a> {
 
 impl Symbol<'_> {
     /// The last component of the name's path: `page_insert` of
-    /// `libjos::mapping::<impl libjos::pmap::Pmap<M>>::page_insert`.
+    /// `libjos::paging::mapping::<impl libjos::pmap::Pmap<M>>::page_insert`.
     #[must_use]
     pub fn short_name(&self) -> &str {
         self.name.rsplit("::").next().unwrap_or(self.name)

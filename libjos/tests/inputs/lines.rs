@@ -3,12 +3,12 @@
 use std::fmt::{self, Write};
 
 use layout::{Jos64, MB, MemLayout};
-use libjos::memory_map::{MemoryKind, MemoryMapEntry};
+use libjos::mem::memory_map::{MemoryKind, MemoryMapEntry};
 use libjos::monitor::expression::evaluate;
 use libjos::monitor::{Arguments, CommandError, Held, Names, Session, Verb, find, split};
+use libjos::paging::format::x86_64::X86_64;
 use libjos::pmap::{Pmap, mem_init};
 use libjos::sim::SimMachine;
-use libjos::x86_64::X86_64;
 
 /// Most lines of an input.
 const MAX_LINES: usize = 16;

@@ -8,11 +8,11 @@
 
 use arbitrary::{Result, Unstructured};
 use layout::{Jos32, Jos64, JosSv39, MemLayout, PGSIZE};
-use libjos::format::{Format, Perm};
-use libjos::i386::I386;
-use libjos::riscv::{Sv39, Sv48};
+use libjos::paging::format::i386::I386;
+use libjos::paging::format::riscv::{Sv39, Sv48};
+use libjos::paging::format::x86_64::{La57, X86_64};
+use libjos::paging::format::{Format, Perm};
 use libjos::sim::mmu::Mmu;
-use libjos::x86_64::{La57, X86_64};
 
 use crate::layouts::{Jos57, JosSv48};
 use crate::plain::ops::{Bytes, Length, Op, Place, Size, Span, Step, Target};

@@ -3,9 +3,9 @@
 /// The formats and their memory maps.
 pub(crate) mod formats {
     pub(crate) use layout::{Jos32, Jos64, JosSv39};
-    pub(crate) use libjos::i386::I386;
-    pub(crate) use libjos::riscv::{Sv39, Sv48};
-    pub(crate) use libjos::x86_64::{La57, X86_64};
+    pub(crate) use libjos::paging::format::i386::I386;
+    pub(crate) use libjos::paging::format::riscv::{Sv39, Sv48};
+    pub(crate) use libjos::paging::format::x86_64::{La57, X86_64};
 
     pub(crate) use crate::layouts::{Jos57, JosSv48};
 }

@@ -2,8 +2,8 @@
 //! device.
 
 use layout::{GB, MemLayout, PGSIZE};
-use libjos::addr::{PhysAddr, VirtAddr};
-use libjos::format::{Format, Geometry};
+use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::paging::format::{Format, Geometry};
 
 /// The level of the largest pages.
 pub(crate) fn top<F: Format>() -> u32 {

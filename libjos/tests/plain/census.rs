@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use layout::MemLayout;
-use libjos::addr::PhysAddr;
-use libjos::format::{Entry, Format, Leaf, Perm};
 use libjos::machine::Machine;
-use libjos::word::Word;
+use libjos::mem::addr::PhysAddr;
+use libjos::paging::format::{Entry, Format, Leaf, Perm};
+use libjos::paging::word::Word;
 
 use super::page_size;
 

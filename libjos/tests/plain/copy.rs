@@ -1,10 +1,10 @@
 //! Bytes copied between the kernel and user memory, and pages copied on write, in the model.
 
 use layout::{MemLayout, PGSIZE};
-use libjos::addr::VirtAddr;
-use libjos::format::{Format, Perm};
-use libjos::pgdir::MapError;
-use libjos::uvm::UvmError;
+use libjos::mem::addr::VirtAddr;
+use libjos::paging::format::{Format, Perm};
+use libjos::paging::pgdir::MapError;
+use libjos::space::uvm::UvmError;
 
 use super::uvm::NewPage;
 use super::{Plain, page_size};

@@ -5,7 +5,7 @@
 //! bytes (`inputs`, for `corpus.rs` and the fuzz target).
 
 use layout::{MemLayout, PGSIZE};
-use libjos::format::{Format, Perm};
+use libjos::paging::format::{Format, Perm};
 
 use super::page_size;
 

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use layout::{MemLayout, PGSIZE};
-use libjos::addr::{PhysAddr, VirtAddr};
-use libjos::format::{Format, Leaf, Perm};
-use libjos::pages::PageError;
-use libjos::pgdir::MapError;
+use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::mem::pages::PageError;
+use libjos::paging::format::{Format, Leaf, Perm};
+use libjos::paging::pgdir::MapError;
 
 use super::{KERNEL, Plain, Space, page_size};
 

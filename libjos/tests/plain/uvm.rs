@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use layout::{MemLayout, PGSIZE};
-use libjos::addr::VirtAddr;
-use libjos::format::{Format, Leaf, Perm};
-use libjos::pgdir::MapError;
-use libjos::uvm::UvmError;
+use libjos::mem::addr::VirtAddr;
+use libjos::paging::format::{Format, Leaf, Perm};
+use libjos::paging::pgdir::MapError;
+use libjos::space::uvm::UvmError;
 
 use super::{Plain, Space, page_size};
 

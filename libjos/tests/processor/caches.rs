@@ -2,13 +2,13 @@
 //! RISC-V privileged specification, 12.2.1.
 
 use layout::{Jos64, JosSv39, MemLayout};
-use libjos::addr::{PhysAddr, VirtAddr};
-use libjos::format::Format;
-use libjos::i386::I386;
 use libjos::machine::{Machine, PhysMem};
-use libjos::riscv::{Sv39, Sv48};
+use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::paging::format::Format;
+use libjos::paging::format::i386::I386;
+use libjos::paging::format::riscv::{Sv39, Sv48};
+use libjos::paging::format::x86_64::{La57, X86_64};
 use libjos::sim::mmu::{Exception, Mmu};
-use libjos::x86_64::{La57, X86_64};
 
 use super::rig::*;
 

@@ -1,18 +1,18 @@
 //! What this library must make the processor forget: tables that are gone, on every format.
 
 use layout::{Jos32, Jos64, MB, MemLayout, PGSIZE};
-use libjos::addr::{PhysAddr, VirtAddr};
-use libjos::format::{Format, Geometry, Perm};
-use libjos::i386::I386;
 use libjos::machine::{Machine, PhysMem};
-use libjos::mappings::steps;
-use libjos::pages::{ALLOC_ZERO, PageAllocator};
+use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::mem::pages::{ALLOC_ZERO, PageAllocator};
+use libjos::paging::format::i386::I386;
+use libjos::paging::format::x86_64::{La57, X86_64};
+use libjos::paging::format::{Format, Geometry, Perm};
+use libjos::paging::mappings::steps;
+use libjos::paging::range::PageSizes::Largest;
+use libjos::paging::word::Word;
 use libjos::pmap::{Pmap, mem_init};
-use libjos::range::PageSizes::Largest;
 use libjos::sim::SimMachine;
 use libjos::sim::mmu::Mmu;
-use libjos::word::Word;
-use libjos::x86_64::{La57, X86_64};
 
 use super::layouts::Jos57;
 

@@ -1,7 +1,7 @@
 //! i386: Intel SDM vol. 3A, 4.3 (tables 4-4 to 4-6), 4.6, 4.7.
 
 use layout::Jos32;
-use libjos::i386::I386;
+use libjos::paging::format::i386::I386;
 use libjos::sim::mmu::Exception;
 
 use super::rig::*;

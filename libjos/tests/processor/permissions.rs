@@ -2,12 +2,12 @@
 //! who may read, write and execute what, and what is raised where somebody may not.
 
 use layout::{MB, MemLayout, PGSIZE};
-use libjos::addr::{PhysAddr, VirtAddr};
-use libjos::format::{Format, Geometry, Perm};
 use libjos::machine::Machine;
-use libjos::pages::{ALLOC_ZERO, PageAllocator};
+use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::mem::pages::{ALLOC_ZERO, PageAllocator};
+use libjos::paging::format::{Format, Geometry, Perm};
+use libjos::paging::range::PageSizes::Largest;
 use libjos::pmap::{Pmap, mem_init};
-use libjos::range::PageSizes::Largest;
 use libjos::sim::SimMachine;
 use libjos::sim::mmu::{Exception, Mmu};
 

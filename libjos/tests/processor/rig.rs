@@ -1,12 +1,12 @@
 //! Tables written by hand, and accesses through them.
 
 use layout::{MB, MemLayout};
-use libjos::addr::{PhysAddr, VirtAddr};
-use libjos::format::Format;
 use libjos::machine::{Machine, PhysMem};
+use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::paging::format::Format;
+use libjos::paging::word::Word;
 use libjos::sim::SimMachine;
 use libjos::sim::mmu::{Control, Exception, Mmu};
-use libjos::word::Word;
 
 /// Everything that can be on is.
 pub(crate) const ALL: Control = Control { wp: true, smep: true, smap: true, pge: true, nxe: true };

@@ -1,8 +1,8 @@
 //! RISC-V, Sv39 and Sv48: privileged specification, 12.3.2, 12.4.1, 12.5.1.
 
 use layout::{JosSv39, MemLayout};
-use libjos::format::Format;
-use libjos::riscv::{Sv39, Sv48};
+use libjos::paging::format::Format;
+use libjos::paging::format::riscv::{Sv39, Sv48};
 use libjos::sim::mmu::Mmu;
 
 use super::layouts::JosSv48;
@@ -113,7 +113,7 @@ fn large<L: MemLayout, F: Format + Mmu>() {
 
 /// Whether the user's load is refused by what is there.
 fn fault_is_present<L: MemLayout, F: Format + Mmu>(rig: &mut Rig<L, F>, va: u64) -> bool {
-    rig.machine.user_load(libjos::addr::VirtAddr::new(va)).unwrap_err().present
+    rig.machine.user_load(libjos::mem::addr::VirtAddr::new(va)).unwrap_err().present
 }
 
 /// Unlike x86's, this is a page fault.

@@ -1,9 +1,9 @@
 //! x86-64, four levels and five: Intel SDM vol. 3A, 4.5 (tables 4-14 to 4-20), 4.6, 4.7.
 
 use layout::{Jos64, MemLayout};
-use libjos::format::Format;
+use libjos::paging::format::Format;
+use libjos::paging::format::x86_64::{La57, X86_64};
 use libjos::sim::mmu::{Exception, Mmu};
-use libjos::x86_64::{La57, X86_64};
 
 use super::layouts::Jos57;
 use super::rig::*;

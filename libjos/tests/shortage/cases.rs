@@ -3,14 +3,14 @@
 //! Not here are those that have no error: `boot_map_region` panics where `map_range` fails.
 
 use layout::{MemLayout, PGSIZE};
-use libjos::addr::VirtAddr;
-use libjos::format::{Format, Perm};
+use libjos::app::area::{Access, VmError};
+use libjos::app::backing::Backing;
+use libjos::app::memory::{Memory, map_pages};
 use libjos::heap::OutOfPages;
-use libjos::os::area::{Access, VmError};
-use libjos::os::backing::Backing;
-use libjos::os::memory::{Memory, map_pages};
-use libjos::pages::{ALLOC_ZERO, AllocFlags};
-use libjos::range::PageSizes::{Largest, Smallest};
+use libjos::mem::addr::VirtAddr;
+use libjos::mem::pages::{ALLOC_ZERO, AllocFlags};
+use libjos::paging::format::{Format, Perm};
+use libjos::paging::range::PageSizes::{Largest, Smallest};
 use libjos::sim::mmu::Mmu;
 
 use crate::List::{AnyOrder, Kept};

@@ -1,14 +1,14 @@
 //! What the operations are done to, and their errors.
 
 use layout::{MemLayout, PGSIZE};
-use libjos::addr::{PhysAddr, VirtAddr};
-use libjos::format::{Format, Perm};
-use libjos::mappings::leaves;
-use libjos::pages::Frame;
-use libjos::pgdir::MapError;
-use libjos::range::PageSizes::{self, Largest};
+use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::mem::pages::Frame;
+use libjos::paging::format::{Format, Perm};
+use libjos::paging::mappings::leaves;
+use libjos::paging::pgdir::MapError;
+use libjos::paging::range::PageSizes::{self, Largest};
 use libjos::sim::mmu::Mmu;
-use libjos::uvm::{AddressSpace, UvmError};
+use libjos::space::uvm::{AddressSpace, UvmError};
 
 use crate::Owed::{Nothing, Removal};
 use crate::places::{Spaces, block, device, huge, page};

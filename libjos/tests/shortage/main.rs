@@ -20,16 +20,16 @@ mod given;
 mod whole;
 
 use layout::{MB, MemLayout};
-use libjos::format::Format;
+use libjos::app::area::VmError;
 use libjos::heap::OutOfPages;
 use libjos::machine::Machine;
-use libjos::os::area::VmError;
-use libjos::pages::{AllocFlags, Frame, PageAllocator};
-use libjos::pgdir::MapError;
+use libjos::mem::pages::{AllocFlags, Frame, PageAllocator};
+use libjos::paging::format::Format;
+use libjos::paging::pgdir::MapError;
+use libjos::paging::removal::{Flush, Removal};
 use libjos::pmap::{Pmap, mem_init};
-use libjos::removal::{Flush, Removal};
 use libjos::sim::{SimMachine, mmu::Mmu};
-use libjos::uvm::UvmError;
+use libjos::space::uvm::UvmError;
 
 use places::Spaces;
 use whole::Whole;

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use layout::{MemLayout, PGSIZE};
-use libjos::addr::VirtAddr;
-use libjos::format::Format;
 use libjos::machine::{Fault, Machine, PhysMem};
-use libjos::mappings::leaves;
-use libjos::pages::{Frame, PageAllocator, PageInfo};
+use libjos::mem::addr::VirtAddr;
+use libjos::mem::pages::{Frame, PageAllocator, PageInfo};
+use libjos::paging::format::Format;
+use libjos::paging::mappings::leaves;
 use libjos::sim::mmu::Mmu;
 
 use crate::{List, Sim};
@@ -66,7 +66,7 @@ impl Whole {
 /// The first and the last page of whatever `pgdir` maps below UTOP to RAM.
 pub(crate) fn addresses_of_ram<L: MemLayout, F: Format + Mmu>(
     pmap: &Sim<L, F>,
-    pgdir: libjos::addr::PhysAddr,
+    pgdir: libjos::mem::addr::PhysAddr,
 ) -> BTreeSet<VirtAddr> {
     let utop = VirtAddr::new(L::UTOP - 1);
     leaves::<F, _>(&pmap.machine, pgdir, VirtAddr::new(0), utop)

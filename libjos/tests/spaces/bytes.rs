@@ -2,16 +2,16 @@
 //! user may.
 
 use layout::{Jos64, MB, MemLayout, PGSIZE};
-use libjos::addr::{PhysAddr, VirtAddr};
-use libjos::format::{Format, Perm};
 use libjos::machine::PhysMem;
-use libjos::pages::{AllocFlags, PageAllocator};
+use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::mem::pages::{AllocFlags, PageAllocator};
+use libjos::paging::format::x86_64::X86_64;
+use libjos::paging::format::{Format, Perm};
+use libjos::paging::range::PageSizes::Smallest;
 use libjos::pmap::mem_init;
-use libjos::range::PageSizes::Smallest;
 use libjos::sim::SimMachine;
 use libjos::sim::mmu::Mmu;
-use libjos::uvm::UvmError;
-use libjos::x86_64::X86_64;
+use libjos::space::uvm::UvmError;
 
 use crate::rig::{
     Sim, ZERO, forked, state, three_pages, three_words, with_each_shortage, with_space,

@@ -1,14 +1,14 @@
 //! User memory that is copied on write.
 
 use layout::{MB, MemLayout, PGSIZE};
-use libjos::addr::{PhysAddr, VirtAddr};
-use libjos::format::{Format, Geometry, Perm};
 use libjos::machine::PhysMem;
-use libjos::pages::{AllocFlags, PageAllocator, PageError, PageInfo};
-use libjos::pgdir::MapError;
-use libjos::range::PageSizes::{Largest, Smallest};
+use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::mem::pages::{AllocFlags, PageAllocator, PageError, PageInfo};
+use libjos::paging::format::{Format, Geometry, Perm};
+use libjos::paging::pgdir::MapError;
+use libjos::paging::range::PageSizes::{Largest, Smallest};
 use libjos::sim::mmu::Mmu;
-use libjos::uvm::UvmError;
+use libjos::space::uvm::UvmError;
 
 use crate::rig::{
     Sim, ZERO, forked, free_space, kept, read_only, state, take_all, three_pages, three_words,

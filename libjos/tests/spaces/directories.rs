@@ -1,16 +1,16 @@
 //! Address spaces: made whole or not at all, the kernel's half shared, everything given back.
 
 use layout::{Jos32, Jos64, MB, MemLayout, PGSIZE};
-use libjos::addr::{PhysAddr, VirtAddr};
-use libjos::format::{Entry, Format, Geometry, Perm};
-use libjos::i386::I386;
 use libjos::machine::{Machine, PhysMem};
-use libjos::mappings::{leaves, steps};
-use libjos::pages::{AllocFlags, PageAllocator};
-use libjos::pgdir::MapError;
-use libjos::range::PageSizes::{Largest, Smallest};
+use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::mem::pages::{AllocFlags, PageAllocator};
+use libjos::paging::format::i386::I386;
+use libjos::paging::format::x86_64::X86_64;
+use libjos::paging::format::{Entry, Format, Geometry, Perm};
+use libjos::paging::mappings::{leaves, steps};
+use libjos::paging::pgdir::MapError;
+use libjos::paging::range::PageSizes::{Largest, Smallest};
 use libjos::sim::mmu::Mmu;
-use libjos::x86_64::X86_64;
 
 use crate::rig::{
     Sim, ZERO, booted, free_space, state, take_all, user_leaves, with_each_shortage, with_space,

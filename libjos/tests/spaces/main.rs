@@ -19,6 +19,7 @@ mod print;
 #[cfg(miri)]
 #[test]
 fn one_of_each_kind() {
-    cow::a_write_on_either_side_stays_there::<layout::Jos64, libjos::x86_64::X86_64>();
-    memory::sbrk_moves_the_end::<layout::Jos64, libjos::x86_64::X86_64>();
+    cow::a_write_on_either_side_stays_there::<layout::Jos64, libjos::paging::format::x86_64::X86_64>(
+    );
+    memory::sbrk_moves_the_end::<layout::Jos64, libjos::paging::format::x86_64::X86_64>();
 }

@@ -1,15 +1,15 @@
 //! User memory: grown, shrunk, moved by sbrk, copied, guarded.
 
 use layout::{Jos64, MB, MemLayout, PGSIZE};
-use libjos::addr::{PhysAddr, VirtAddr};
-use libjos::format::{Format, Geometry, Perm};
 use libjos::machine::{Fault, Machine, PhysMem};
-use libjos::pages::{AllocFlags, PageAllocator, PageError, PageInfo};
-use libjos::pgdir::MapError;
-use libjos::range::PageSizes::{Largest, Smallest};
+use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::mem::pages::{AllocFlags, PageAllocator, PageError, PageInfo};
+use libjos::paging::format::x86_64::X86_64;
+use libjos::paging::format::{Format, Geometry, Perm};
+use libjos::paging::pgdir::MapError;
+use libjos::paging::range::PageSizes::{Largest, Smallest};
 use libjos::sim::mmu::Mmu;
-use libjos::uvm::{AddressSpace, UvmError};
-use libjos::x86_64::X86_64;
+use libjos::space::uvm::{AddressSpace, UvmError};
 
 use crate::rig::{
     Sim, ZERO, free_space, kept, state, take_all, three_pages, three_words, user_leaves,

@@ -1,14 +1,14 @@
 //! Page tables in print.
 
 use layout::{JosSv39, MB, MemLayout, PGSIZE};
-use libjos::addr::{PhysAddr, VirtAddr};
-use libjos::format::{Entry, Format, Perm};
 use libjos::machine::PhysMem;
-use libjos::mappings::{leaves, steps};
-use libjos::riscv::Sv39;
+use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::paging::format::riscv::Sv39;
+use libjos::paging::format::{Entry, Format, Perm};
+use libjos::paging::mappings::{leaves, steps};
+use libjos::paging::vmprint::{vmprint, vmprint_folded};
 use libjos::sim::SimMachine;
 use libjos::sim::mmu::Mmu;
-use libjos::vmprint::{vmprint, vmprint_folded};
 
 use crate::rig::{ZERO, with_space};
 

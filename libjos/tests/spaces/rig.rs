@@ -1,11 +1,11 @@
 //! Simulated machines with address spaces, and what must not change in them.
 
 use layout::{MB, MemLayout, PGSIZE};
-use libjos::addr::{PhysAddr, VirtAddr};
-use libjos::format::{Format, Geometry, Perm};
 use libjos::machine::{Fault, Machine, PhysMem};
-use libjos::mappings::{Mapping, leaves};
-use libjos::pages::{AllocFlags, Frame, PageAllocator};
+use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::mem::pages::{AllocFlags, Frame, PageAllocator};
+use libjos::paging::format::{Format, Geometry, Perm};
+use libjos::paging::mappings::{Mapping, leaves};
 use libjos::pmap::{Pmap, mem_init};
 use libjos::sim::SimMachine;
 use libjos::sim::mmu::Mmu;

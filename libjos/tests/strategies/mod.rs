@@ -2,7 +2,7 @@
 //! chance alone would be too rare.
 
 use layout::PGSIZE;
-use libjos::format::Perm;
+use libjos::paging::format::Perm;
 use proptest::prelude::*;
 
 use crate::plain::ops::{Bytes, Length, Op, Place, Size, Span, Step, Target};

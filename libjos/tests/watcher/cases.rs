@@ -1,13 +1,13 @@
 //! The operations that change tables, one row each.
 
 use layout::{MemLayout, PGSIZE};
-use libjos::addr::{PhysAddr, VirtAddr};
-use libjos::format::{Format, Perm};
-use libjos::os::area::Access;
-use libjos::os::memory::Memory;
-use libjos::pages::Frame;
-use libjos::range::PageSizes::{self, Largest, Smallest};
-use libjos::removal::Removal;
+use libjos::app::area::Access;
+use libjos::app::memory::Memory;
+use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::mem::pages::Frame;
+use libjos::paging::format::{Format, Perm};
+use libjos::paging::range::PageSizes::{self, Largest, Smallest};
+use libjos::paging::removal::Removal;
 use libjos::sim::mmu::Mmu;
 
 use crate::places::{Spaces, block, device, far, huge, middle, page, part};

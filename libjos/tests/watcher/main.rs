@@ -24,14 +24,14 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use layout::{MB, MemLayout, PGSIZE};
-use libjos::addr::{PhysAddr, PhysRange, VirtAddr};
-use libjos::format::{Format, Perm};
 use libjos::machine::PhysMem;
-use libjos::mappings::runs;
-use libjos::pages::{AllocFlags, Frame, PageAllocator};
+use libjos::mem::addr::{PhysAddr, PhysRange, VirtAddr};
+use libjos::mem::pages::{AllocFlags, Frame, PageAllocator};
+use libjos::paging::format::{Format, Perm};
+use libjos::paging::mappings::runs;
+use libjos::paging::word::Word;
 use libjos::pmap::{Pmap, mem_init};
 use libjos::sim::{SimMachine, mmu::Mmu};
-use libjos::word::Word;
 
 use places::Spaces;
 use watched::{Linked, Place, Watched, Watcher};

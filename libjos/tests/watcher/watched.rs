@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use layout::{MemLayout, PGSIZE, round_down};
-use libjos::addr::{PhysAddr, PhysRange, VirtAddr};
-use libjos::format::{Entry, Format, Geometry, Perm};
 use libjos::machine::{Fault, Machine, PhysMem};
-use libjos::mappings::{Step, steps};
-use libjos::pages::{PageArray, PageInfo};
+use libjos::mem::addr::{PhysAddr, PhysRange, VirtAddr};
+use libjos::mem::pages::{PageArray, PageInfo};
+use libjos::paging::format::{Entry, Format, Geometry, Perm};
+use libjos::paging::mappings::{Step, steps};
+use libjos::paging::word::Word;
 use libjos::sim::{SimMachine, mmu::Mmu};
-use libjos::word::Word;
 
 /// An address in an address space.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 
 use bitmap_allocator::{BitAlloc, BitAlloc1M};
 use layout::PGSIZE;
-use libjos::pages::{AllocFlags, Frame, PageAllocator};
+use libjos::mem::pages::{AllocFlags, Frame, PageAllocator};
 use talc::base::Talc;
 use talc::base::binning::DefaultBinning;
 use talc::source::Manual;

@@ -4,18 +4,18 @@ use std::fmt;
 use std::ptr::NonNull;
 
 use layout::{Jos64, PGSIZE};
-use libjos::addr::{PhysAddr, PhysRange, VirtAddr};
-use libjos::format::{Format, Perm};
 use libjos::machine::{Fault, Machine, PhysMem};
-use libjos::pages::{
+use libjos::mem::addr::{PhysAddr, PhysRange, VirtAddr};
+use libjos::mem::pages::{
     ALLOC_ZERO, AllocFlags, Block, Frame, PageAllocator, PageArray, PageInfo, Pages,
 };
+use libjos::mem::range_set::RangeSet;
+use libjos::paging::format::x86_64::X86_64;
+use libjos::paging::format::{Format, Perm};
+use libjos::paging::range::PageSizes;
+use libjos::paging::word::Word;
 use libjos::pmap::{Pmap, mem_init};
-use libjos::range::PageSizes;
-use libjos::range_set::RangeSet;
 use libjos::sim::SimMachine;
-use libjos::word::Word;
-use libjos::x86_64::X86_64;
 
 use crate::memory::{ARRAY, FRAMES, Memory, NFRAMES, TABLES};
 use crate::tables::{PageSize, SinglePages, Tables, TearDown, Translate};

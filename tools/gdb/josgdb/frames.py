@@ -34,9 +34,9 @@ its PageInfo, what it holds, and every mapping of it."""
         facts, form = CONTEXT.facts, CONTEXT.form
         text = " ".join(words)
         base = facts.map["physical"]["PHYS_BASE"]
-        by_index = text.isdecimal() or values.type_of(text) == "libjos::pages::info::Frame"
+        by_index = text.isdecimal() or values.type_of(text) == "libjos::mem::pages::info::Frame"
         pa = base + values.address(text) * facts.page_size if by_index else values.address(text)
-        if pa >= facts.kernbase or values.type_of(text) == "libjos::addr::VirtAddr":
+        if pa >= facts.kernbase or values.type_of(text) == "libjos::mem::addr::VirtAddr":
             raise gdb.GdbError(f"{pa:#x} is a virtual address; jos walk {pa:#x} tells where it leads.")
         found = kernel.find(facts, form)
         pages = need_pages(found)

@@ -14,7 +14,7 @@ from . import machine
 from .pages import Pages
 
 PMAP = "kernel::pmap::PMAP"
-PMAP_TYPE, PAGES_TYPE = "libjos::pmap::Pmap<", "libjos::pages::Pages"
+PMAP_TYPE, PAGES_TYPE = "libjos::pmap::Pmap<", "libjos::mem::pages::Pages"
 MOST_FRAMES = 64
 
 

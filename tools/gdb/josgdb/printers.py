@@ -122,14 +122,14 @@ class Table:
 
 
 PRINTERS = {
-    r"libjos::addr::(Phys|Virt)Addr": Address,
-    r"libjos::addr::PhysRange": Range,
-    r"libjos::range_set::RangeSet": Ranges,
-    r"libjos::format::Perm": Perms,
-    r"libjos::format::Leaf": Leaf,
-    r"libjos::pages::info::Frame": Frame,
-    r"libjos::pages::info::PageInfo": Info,
-    r"libjos::pgdir::Pte": Place,
+    r"libjos::mem::addr::(Phys|Virt)Addr": Address,
+    r"libjos::mem::addr::PhysRange": Range,
+    r"libjos::mem::range_set::RangeSet": Ranges,
+    r"libjos::paging::format::Perm": Perms,
+    r"libjos::paging::format::Leaf": Leaf,
+    r"libjos::mem::pages::info::Frame": Frame,
+    r"libjos::mem::pages::info::PageInfo": Info,
+    r"libjos::paging::pgdir::Pte": Place,
     r"boot::entry_pgdir::Table": Table,
 }
 

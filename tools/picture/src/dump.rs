@@ -11,10 +11,10 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use layout::PGSIZE;
-use libjos::addr::{PhysAddr, PhysRange};
 use libjos::machine::PhysMem;
-use libjos::pages::PageArray;
-use libjos::word::Word;
+use libjos::mem::addr::{PhysAddr, PhysRange};
+use libjos::mem::pages::PageArray;
+use libjos::paging::word::Word;
 use object::Endianness;
 use object::elf::{FileHeader64, PT_LOAD};
 use object::read::ReadCache;

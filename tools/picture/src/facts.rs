@@ -6,7 +6,7 @@
 use std::error::Error;
 
 use layout::{Jos64, MemLayout};
-use libjos::addr::{PhysAddr, PhysRange};
+use libjos::mem::addr::{PhysAddr, PhysRange};
 use libjos::pmap::KernelImage;
 use object::{Object, ObjectSymbol};
 use serde::Deserialize;

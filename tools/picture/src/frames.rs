@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use layout::{MemLayout, PGSIZE};
-use libjos::addr::{PhysAddr, PhysRange};
 use libjos::machine::PhysMem;
-use libjos::pages::PageInfo;
+use libjos::mem::addr::{PhysAddr, PhysRange};
+use libjos::mem::pages::PageInfo;
 
 use crate::facts::Facts;
 use crate::shot::{FrameRun, Frames, Info, Owner, State};

@@ -3,18 +3,18 @@
 use std::error::Error;
 
 use layout::{Content, Jos32, Jos64, JosSv39, MB, MemLayout, names_of, regions};
-use libjos::addr::{PhysAddr, VirtAddr};
-use libjos::format::{Format, Geometry};
-use libjos::i386::I386;
 use libjos::machine::PhysMem;
-use libjos::mappings::runs;
-use libjos::pages::PageAllocator;
+use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::mem::pages::PageAllocator;
+use libjos::mem::size::Size;
+use libjos::paging::format::i386::I386;
+use libjos::paging::format::riscv::Sv39;
+use libjos::paging::format::x86_64::X86_64;
+use libjos::paging::format::{Format, Geometry};
+use libjos::paging::mappings::runs;
 use libjos::pmap::{Pmap, mem_init};
-use libjos::riscv::Sv39;
 use libjos::sim::SimMachine;
 use libjos::sim::mmu::Mmu;
-use libjos::size::Size;
-use libjos::x86_64::X86_64;
 
 use crate::facts::{Facts, Told};
 use crate::frames::{Copy, Tables, frames};
@@ -65,7 +65,7 @@ pub(crate) fn simulated_machine<L: MemLayout, F: Format + Mmu>() -> Pmap<SimMach
 
 /// What a debugger would say of a simulated machine.
 pub(crate) fn facts_of<L: MemLayout, F: Format + Mmu>(pmap: &Pmap<SimMachine<L, F>>) -> Facts {
-    let pairs = |set: &libjos::range_set::RangeSet| {
+    let pairs = |set: &libjos::mem::range_set::RangeSet| {
         set.runs().iter().map(|run| (run.start.as_u64(), run.end_exclusive.as_u64())).collect()
     };
     let pgdir = pmap.kern_pgdir().as_u64();
@@ -154,7 +154,7 @@ fn space<L: MemLayout, F: Format>(
 fn shows_itself<L: MemLayout, F: Format>(mem: &impl PhysMem, pgdir: PhysAddr) -> bool {
     let at = F::entry(F::ROOT, pgdir, VirtAddr::new(L::UVPT));
     let entry = F::decode(F::ROOT, mem.load(at));
-    matches!(entry, libjos::format::Entry::Table { pa, .. } if pa == pgdir)
+    matches!(entry, libjos::paging::format::Entry::Table { pa, .. } if pa == pgdir)
 }
 
 /// What is mapped in `[first, last]`, cut to it.

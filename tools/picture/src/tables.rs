@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use libjos::addr::{PhysAddr, VirtAddr};
-use libjos::format::{self, Format, Geometry, Perm};
 use libjos::machine::PhysMem;
-use libjos::word::Word;
+use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::paging::format::{self, Format, Geometry, Perm};
+use libjos::paging::word::Word;
 
 use crate::shot::{Entry, Row, Table};
 

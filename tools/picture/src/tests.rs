@@ -4,17 +4,17 @@ use std::fs::File;
 use std::io::Write;
 
 use layout::{GB, Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
-use libjos::addr::{PhysAddr, VirtAddr};
-use libjos::format::{Format, Perm};
-use libjos::i386::I386;
 use libjos::machine::PhysMem;
-use libjos::mappings::leaves;
-use libjos::pages::{ALLOC_ZERO, PageAllocator};
+use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::mem::pages::{ALLOC_ZERO, PageAllocator};
+use libjos::paging::format::i386::I386;
+use libjos::paging::format::riscv::Sv39;
+use libjos::paging::format::x86_64::X86_64;
+use libjos::paging::format::{Format, Perm};
+use libjos::paging::mappings::leaves;
 use libjos::pmap::Pmap;
-use libjos::riscv::Sv39;
 use libjos::sim::SimMachine;
 use libjos::sim::mmu::Mmu;
-use libjos::x86_64::X86_64;
 
 use crate::draw;
 use crate::dump::Dump;
@@ -121,7 +121,7 @@ fn frames_have_the_right_owners<L: MemLayout, F: Format + Mmu>() {
     let pmap = with_application::<L, F>();
     let shot = survey::<L, F>(&pmap.machine, &facts_of(&pmap));
     let image = pmap.boot().image;
-    let pages = |range: libjos::addr::PhysRange| range.size() / PGSIZE;
+    let pages = |range: libjos::mem::addr::PhysRange| range.size() / PGSIZE;
     let expected = [
         (Owner::Text, pages(image.text)),
         (Owner::Rodata, pages(image.rodata)),

@@ -1,4 +1,4 @@
-//! `make schemes`: all schemes of `libjos::schemes` on one trace of requests, as a table and as a
+//! `make schemes`: all schemes of `schemes` on one trace of requests, as a table and as a
 //! plot of fragmentation over time.
 //!
 //! [`trace`] is what is asked for, [`replay`] asks each scheme for it, [`table`] and [`plot`] show

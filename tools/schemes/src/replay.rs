@@ -1,17 +1,17 @@
 //! A trace, replayed on each scheme.
 
 use layout::{Jos64, MB, PGSIZE};
-use libjos::addr::{PhysAddr, PhysRange};
+use libjos::mem::addr::{PhysAddr, PhysRange};
+use libjos::paging::format::x86_64::X86_64;
 use libjos::pmap::mem_init;
-use libjos::schemes::FrameScheme;
-use libjos::schemes::Report;
-use libjos::schemes::bitmap::Bitmap;
-use libjos::schemes::buddy::Buddy;
-use libjos::schemes::lists::{AddressOrdered, Fit};
-use libjos::schemes::page_list::PageList;
-use libjos::schemes::quick::QuickFit;
 use libjos::sim::SimMachine;
-use libjos::x86_64::X86_64;
+use schemes::FrameScheme;
+use schemes::Report;
+use schemes::bitmap::Bitmap;
+use schemes::buddy::Buddy;
+use schemes::lists::{AddressOrdered, Fit};
+use schemes::page_list::PageList;
+use schemes::quick::QuickFit;
 
 use crate::trace::{Event, Trace};
 

@@ -1,11 +1,11 @@
 //! What listings say must be so: each number in them is worked out here once more.
 
 use super::*;
-use crate::format::{Entry, Geometry, Perm};
-use crate::mappings::steps;
-use crate::pages::{ALLOC_ZERO, PageInfo};
-use crate::range::PageSizes::Largest;
-use crate::size::Size;
+use crate::mem::pages::{ALLOC_ZERO, PageInfo};
+use crate::mem::size::Size;
+use crate::paging::format::{Entry, Geometry, Perm};
+use crate::paging::mappings::steps;
+use crate::paging::range::PageSizes::Largest;
 
 type Monitor64 = Monitor<Jos64, X86_64>;
 

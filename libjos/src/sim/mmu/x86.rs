@@ -5,7 +5,7 @@
 //! and dirty flags); vol. 1, 3.3.7.1 (canonical addresses).
 
 use super::{Access, Control, Exception, Kind, Page, Processor, Refusal, Rights, Table, Walk};
-use crate::addr::PhysAddr;
+use crate::mem::addr::PhysAddr;
 
 const P: u64 = 1 << 0;
 const RW: u64 = 1 << 1;

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use layout::{MemLayout, PGSIZE};
-use libjos::addr::{PhysAddr, VirtAddr};
-use libjos::format::{Format, Leaf};
 use libjos::machine::PhysMem;
-use libjos::mappings::leaves;
-use libjos::pages::{PageAllocator, PageInfo};
+use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::mem::pages::{PageAllocator, PageInfo};
+use libjos::paging::format::{Format, Leaf};
+use libjos::paging::mappings::leaves;
+use libjos::paging::word::Word;
 use libjos::sim::mmu::Mmu;
-use libjos::word::Word;
 
 use super::Rig;
 use crate::plain::census::Census;

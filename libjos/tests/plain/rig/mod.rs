@@ -13,14 +13,14 @@ use std::fmt::Debug;
 use std::marker::PhantomData;
 
 use layout::{MB, MemLayout, PGSIZE};
-use libjos::addr::{PhysAddr, VirtAddr};
-use libjos::format::{Format, Perm};
 use libjos::machine::PhysMem;
-use libjos::memory_map::{MemoryKind, MemoryMap, MemoryMapEntry};
-use libjos::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageInfo};
+use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::mem::memory_map::{MemoryKind, MemoryMap, MemoryMapEntry};
+use libjos::mem::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageInfo};
+use libjos::paging::format::{Format, Perm};
+use libjos::paging::range::PageSizes::{Largest, Smallest};
+use libjos::paging::removal::Removal;
 use libjos::pmap::{Pmap, mem_init};
-use libjos::range::PageSizes::{Largest, Smallest};
-use libjos::removal::Removal;
 use libjos::sim::{SimMachine, mmu::Mmu};
 
 use super::census::Census;

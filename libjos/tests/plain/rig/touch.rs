@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use layout::{MemLayout, PGSIZE};
-use libjos::addr::VirtAddr;
-use libjos::format::{Format, Perm};
 use libjos::machine::{Fault, Machine, PhysMem};
+use libjos::mem::addr::VirtAddr;
+use libjos::paging::format::{Format, Perm};
 use libjos::sim::SimMachine;
 use libjos::sim::mmu::{Exception, Mmu};
 

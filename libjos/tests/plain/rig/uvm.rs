@@ -1,11 +1,11 @@
 //! The operations on address spaces and their users' memory.
 
 use layout::{MemLayout, PGSIZE};
-use libjos::addr::VirtAddr;
-use libjos::format::Format;
-use libjos::pages::PageAllocator;
+use libjos::mem::addr::VirtAddr;
+use libjos::mem::pages::PageAllocator;
+use libjos::paging::format::Format;
 use libjos::sim::mmu::Mmu;
-use libjos::uvm::AddressSpace;
+use libjos::space::uvm::AddressSpace;
 
 use super::Rig;
 use crate::plain::ops::{Bytes, Op};

@@ -1,0 +1,228 @@
+//! How much memory there is, and [`Memory`]: what an application's calls do to pages, on the memory
+//! system of any machine.
+
+use core::fmt;
+
+use layout::{KB, PGSIZE};
+
+use super::area::{Access, Translation, VmError};
+use super::with;
+use crate::machine::Machine;
+use crate::mem::addr::VirtAddr;
+use crate::mem::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator};
+use crate::paging::format::{Geometry, Perm};
+use crate::paging::mappings::leaves;
+use crate::paging::pgdir::MapError;
+use crate::pmap::Pmap;
+
+/// What the heap holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct HeapUse {
+    /// Bytes that the application has asked for and not given back.
+    pub asked: u64,
+    /// Bytes of pages that are mapped for them.
+    pub held: u64,
+}
+
+/// How much memory there is, and whose it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MemoryUse {
+    /// Pages that `pages` describes: all RAM that is used at all.
+    pub total_pages: usize,
+    /// Pages on the free list.
+    pub free_pages: usize,
+    /// What the heap holds.
+    pub heap: HeapUse,
+}
+
+impl fmt::Display for MemoryUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kilobytes = |pages: usize| pages as u64 * PGSIZE / KB;
+        let HeapUse { asked, held } = self.heap;
+        let (free, total) = (kilobytes(self.free_pages), kilobytes(self.total_pages));
+        write!(f, "{free} KB of {total} KB free; heap: {asked} bytes in {} KB", held / KB)
+    }
+}
+
+/// How much memory there is now.
+///
+/// ```
+/// # use libjos::sim::SimPlatform;
+/// use libjos::prelude::*;
+///
+/// # let run = SimPlatform::new().run(|| {
+/// let before = memory_use().free_pages;
+/// let area = VmArea::allocate(10).expect("there is memory");
+/// assert!(memory_use().free_pages <= before - 10);
+/// drop(area);
+/// assert_eq!(memory_use().free_pages, before);
+/// # });
+/// # assert!(run.code.is_success());
+/// ```
+#[must_use]
+pub fn memory_use() -> MemoryUse {
+    with(|platform| {
+        let heap = platform.heap_use();
+        let mut result = MemoryUse { total_pages: 0, free_pages: 0, heap };
+        platform.with_memory(&mut |memory| {
+            (result.total_pages, result.free_pages) = memory.count();
+        });
+        result
+    })
+}
+
+/// The memory system, as far as applications ask for it. All addresses are of whole pages below
+/// UTOP, in the page directory in use. [`Pmap`] implements it for every machine.
+pub trait Memory {
+    /// Pages that there are, and pages that are free.
+    fn count(&self) -> (usize, usize);
+
+    /// Maps `npages` pages of zeros at `va`.
+    ///
+    /// # Errors
+    ///
+    /// [`VmError::OutOfMemory`], and [`VmError::Map`] where something is mapped there already.
+    /// Nothing has changed then.
+    fn map(&mut self, va: VirtAddr, npages: usize, access: Access) -> Result<(), VmError>;
+
+    /// Maps the frame that is mapped at `from` at `to`, too. What was at `to` is unmapped.
+    ///
+    /// # Errors
+    ///
+    /// [`VmError::Map`]: nothing is at `from`, or there is no memory for a table. Nothing has
+    /// changed then.
+    fn alias(&mut self, from: VirtAddr, to: VirtAddr, access: Access) -> Result<(), VmError>;
+
+    /// Unmaps what is mapped of the `npages` pages at `va`, and frees the frames that are not
+    /// mapped elsewhere. Page tables stay, unless `prune` says otherwise and they are empty.
+    fn unmap(&mut self, va: VirtAddr, npages: usize, prune: bool);
+
+    /// Gives `npages` pages at `va` these permissions.
+    ///
+    /// # Errors
+    ///
+    /// [`VmError::Map`] where one of them is not mapped. Nothing has changed then.
+    fn protect(&mut self, va: VirtAddr, npages: usize, access: Access) -> Result<(), VmError>;
+
+    /// Makes the page at `va` writable, in a frame of its own: a copy, if the frame is mapped
+    /// elsewhere too.
+    ///
+    /// # Errors
+    ///
+    /// [`VmError::OutOfMemory`] for the copy, and [`VmError::Map`] where nothing is mapped there.
+    /// Nothing has changed then.
+    fn make_private(&mut self, va: VirtAddr) -> Result<(), VmError>;
+
+    /// What the page at `va` is mapped to.
+    fn translate(&self, va: VirtAddr) -> Option<Translation>;
+}
+
+impl<M: Machine> Memory for Pmap<M> {
+    fn count(&self) -> (usize, usize) {
+        (self.pages.npages(), self.pages.nfree())
+    }
+
+    fn map(&mut self, va: VirtAddr, npages: usize, access: Access) -> Result<(), VmError> {
+        map_pages(self, va, npages, access.perm(), ALLOC_ZERO)
+    }
+
+    fn alias(&mut self, from: VirtAddr, to: VirtAddr, access: Access) -> Result<(), VmError> {
+        let frame = mapped_frame(self, from)?;
+        Ok(self.page_insert(self.kern_pgdir(), frame, to, access.perm())?)
+    }
+
+    fn unmap(&mut self, va: VirtAddr, npages: usize, prune: bool) {
+        let (pgdir, size) = (self.kern_pgdir(), npages as u64 * PGSIZE);
+        match self.unmap_range(pgdir, va, size) {
+            Ok(removal) => {
+                removal.flush(&mut self.machine).free(&mut self.pages);
+            }
+            // An application has no large pages, and the caller sees to the addresses.
+            Err(error) => unreachable!("{npages} pages at {va}: {error}"),
+        }
+        if prune {
+            // One address for each table of the last level.
+            let step = M::Format::page_size(1);
+            let first = layout::round_down(va.as_u64(), step);
+            for table in (first..va.as_u64() + size).step_by(step as usize) {
+                self.prune(pgdir, VirtAddr::new(table));
+            }
+        }
+    }
+
+    fn protect(&mut self, va: VirtAddr, npages: usize, access: Access) -> Result<(), VmError> {
+        let size = npages as u64 * PGSIZE;
+        let flush = self.protect_range(self.kern_pgdir(), va, size, access.perm())?;
+        flush.flush(&mut self.machine);
+        Ok(())
+    }
+
+    fn make_private(&mut self, va: VirtAddr) -> Result<(), VmError> {
+        let frame = mapped_frame(self, va)?;
+        if self.pages.pp_ref(frame) == 1 {
+            return self.protect(va, 1, Access::ReadWrite);
+        }
+        let out = VmError::OutOfMemory { asked: 1, free: 0 };
+        let copy = self.page_alloc(AllocFlags::empty()).ok_or(out)?;
+        self.copy_frame(self.pages.page2pa(frame), self.pages.page2pa(copy));
+        self.page_insert(self.kern_pgdir(), copy, va, Access::ReadWrite.perm())?;
+        Ok(())
+    }
+
+    fn translate(&self, va: VirtAddr) -> Option<Translation> {
+        let leaf = leaves::<M::Format, M>(&self.machine, self.kern_pgdir(), va, va).next()?;
+        let frame = self.pages.pa2page(leaf.pa)?;
+        let access = Access::of(leaf.perm);
+        Some(Translation { pa: leaf.pa, access, pp_ref: self.pages.pp_ref(frame) })
+    }
+}
+
+/// Maps `npages` new pages at `va`, a page at a time.
+///
+/// # Errors
+///
+/// [`VmError::OutOfMemory`], and [`VmError::Map`] where something is mapped there already. Nothing
+/// has changed then.
+pub fn map_pages<M: Machine>(
+    pmap: &mut Pmap<M>,
+    va: VirtAddr,
+    npages: usize,
+    perm: Perm,
+    flags: AllocFlags,
+) -> Result<(), VmError> {
+    let pgdir = pmap.kern_pgdir();
+    let out_of_memory = VmError::OutOfMemory { asked: npages, free: pmap.pages.nfree() };
+    let Some(last) = (npages as u64).checked_sub(1) else { return Ok(()) };
+    if npages > pmap.pages.nfree() {
+        return Err(out_of_memory);
+    }
+    let last = va + last * PGSIZE;
+    if let Some(found) = leaves::<M::Format, M>(&pmap.machine, pgdir, va, last).next() {
+        return Err(MapError::AlreadyMapped { va: found.va }.into());
+    }
+    for done in 0..npages {
+        let page = va + done as u64 * PGSIZE;
+        let mapped = pmap.page_alloc(flags).ok_or(out_of_memory).and_then(|frame| {
+            pmap.page_insert(pgdir, frame, page, perm).map_err(|error| {
+                pmap.pages.page_free(frame);
+                // Nothing else can be wrong with a page that was free, where nothing is mapped.
+                if matches!(error, MapError::NoMemory { .. }) {
+                    out_of_memory
+                } else {
+                    error.into()
+                }
+            })
+        });
+        if mapped.is_err() {
+            pmap.unmap(va, done, true);
+            return mapped;
+        }
+    }
+    Ok(())
+}
+
+/// The frame that the page at `va` is mapped to.
+fn mapped_frame<M: Machine>(pmap: &Pmap<M>, va: VirtAddr) -> Result<Frame, VmError> {
+    let found = pmap.page_lookup(pmap.kern_pgdir(), va);
+    found.map(|(frame, _)| frame).ok_or(MapError::NotMapped { va }.into())
+}

@@ -1,0 +1,246 @@
+//! `check_kern_pgdir`: the proof that the kernel's part of the address space is as it must be.
+//!
+//! Every page of it is translated here by a walk of its own, and must lead to the frame and have
+//! the permissions that JOS's memory map says. Between them no run of
+//! [`mappings`](crate::paging::mappings) may lie, nor the page tables shown a second time. What is expected
+//! is spelled out once more, not read from the table that `mem_init` maps by.
+
+use layout::{MemLayout, PGSIZE};
+
+use crate::machine::Machine;
+use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
+use crate::mem::pages::{Frame, PageAllocator, PageInfo};
+use crate::paging::format::{Entry, Format, Geometry, Perm};
+use crate::paging::mappings::{Mapping, runs_and_tables};
+use crate::paging::pgdir::WordOf;
+use crate::paging::word::Word;
+use crate::pmap::Pmap;
+
+/// What a virtual address leads to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Translation {
+    /// The physical address.
+    pub(crate) pa: PhysAddr,
+    /// What the tables on the way and the leaf all grant.
+    pub(crate) perm: Perm,
+}
+
+/// What [`Pmap::check_va2pa`] finds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Found {
+    /// Bytes that the deciding entry maps or leaves unmapped.
+    pub(crate) span: u64,
+    /// Where the address leads, if it does.
+    pub(crate) to: Option<Translation>,
+}
+
+impl<M: Machine> Pmap<M> {
+    /// Translates `va` as a processor does (JOS's `check_va2pa`).
+    ///
+    /// Inlined, so that with the level known at each turn the loop unrolls: it runs for every page.
+    #[inline(always)]
+    pub(crate) fn check_va2pa(&self, pgdir: PhysAddr, va: u64) -> Found {
+        let mut table = pgdir;
+        let mut allowed = Perm::all();
+        for level in (0..M::Format::LEVELS).rev() {
+            let span = M::Format::page_size(level);
+            let index = va / span % M::Format::ENTRIES as u64;
+            let at = table + index * WordOf::<M>::BYTES;
+            match M::Format::decode(level, self.machine.load(at)) {
+                Entry::Absent => return Found { span, to: None },
+                Entry::Table { pa, allows } => {
+                    table = pa;
+                    allowed &= allows;
+                }
+                Entry::Leaf(leaf) => {
+                    let to = Translation { pa: leaf.pa + va % span, perm: leaf.perm & allowed };
+                    return Found { span, to: Some(to) };
+                }
+            }
+        }
+        unreachable!("the last level has no tables below it")
+    }
+
+    /// Proves that `kern_pgdir` maps what it must and nothing else.
+    ///
+    /// # Panics
+    ///
+    /// Where that does not hold, with the region, the address, and what is and should be there.
+    #[cfg_attr(debug_assertions, inline(never))]
+    pub fn check_kern_pgdir(&mut self) {
+        // From the bottom up, without a gap. First the application's part, and UENVS.
+        let upages = M::Layout::UPAGES;
+        self.assert_unmapped("below UPAGES", 0, M::Layout::LOWER_END - 1);
+        if M::Layout::UPPER_START < upages {
+            self.assert_unmapped("below UPAGES", M::Layout::UPPER_START, upages - 1);
+        }
+
+        let size = (self.pages.npages() * size_of::<PageInfo>()) as u64;
+        let pages_end = (upages + size).next_multiple_of(PGSIZE);
+        let PhysRange { start, .. } = self.pages_memory;
+        self.assert_mapped("UPAGES", upages, pages_end - 1, start, Perm::UR);
+        self.check_upages_shows_pages();
+        self.assert_unmapped("above pages in UPAGES", pages_end, M::Layout::UVPT - 1);
+
+        let (uvpt, ulim) = (M::Layout::UVPT, M::Layout::ULIM);
+        if M::Layout::SELF_MAP {
+            self.check_uvpt(M::Format::ROOT, self.kern_pgdir, 0);
+        } else {
+            self.assert_unmapped("UVPT", uvpt, ulim - 1);
+        }
+
+        let (kstack, kstacktop) = (M::Layout::KSTACK, M::Layout::KSTACKTOP);
+        let gap = kstack - M::Layout::KSTKGAP;
+        let physmap = self.check_physmap(ulim);
+        self.assert_unmapped("between ULIM and the kernel stack's gap", physmap, gap - 1);
+        self.assert_unmapped("the gap below the kernel stack", gap, kstack - 1);
+        let image = self.boot.image;
+        let krw = Perm::KRW | Perm::G;
+        self.assert_mapped("kernel stack", kstack, kstacktop - 1, image.stack.start, krw);
+
+        let kernbase = M::Layout::KERNBASE;
+        let pa = PhysAddr::new(M::Layout::PHYS_BASE);
+        let at = |pa: PhysAddr| kernbase + (pa.as_u64() - M::Layout::PHYS_BASE);
+        let (text, rodata) = (at(image.text.start), at(image.rodata.start));
+        let data = at(image.rodata.end_exclusive);
+        let (krx, kr) = (Perm::KRX | Perm::G, Perm::KR | Perm::G);
+        self.assert_mapped("KERNBASE, below the kernel", kernbase, text - 1, pa, krw);
+        self.assert_mapped("kernel text", text, rodata - 1, image.text.start, krx);
+        self.assert_mapped("kernel rodata", rodata, data - 1, image.rodata.start, kr);
+        let last = M::Layout::VA_LAST;
+        self.assert_mapped("KERNBASE", data, last, image.rodata.end_exclusive, krw);
+
+        self.machine.print(format_args!("check_kern_pgdir() succeeded!\n"));
+    }
+
+    /// PHYSMAP, which begins at `physmap`, shows the RAM above the window, its holes nothing.
+    /// Returns where it ends.
+    fn check_physmap(&self, physmap: u64) -> u64 {
+        let base = M::Layout::PHYS_BASE;
+        let used_end = self.boot.memory.used_end::<M::Layout>().as_u64();
+        let mut shown = base + M::Layout::WINDOW_SIZE; // physical memory, up to here
+        let mut va = physmap;
+        for run in self.boot.memory.usable().runs() {
+            let start = run.start.as_u64().max(shown);
+            let end = run.end_exclusive.as_u64().min(used_end);
+            if start >= end {
+                continue;
+            }
+            let first = physmap + (start - base);
+            let pa = PhysAddr::new(start);
+            if va < first {
+                self.assert_unmapped("a hole in PHYSMAP", va, first - 1);
+            }
+            va = physmap + (end - base);
+            self.assert_mapped("PHYSMAP", first, va - 1, pa, Perm::KRW | Perm::G);
+            shown = end;
+        }
+        va
+    }
+
+    /// Every page of `[first, last]` leads to its frame of those from `pa` on, with `perm`.
+    fn assert_mapped(&self, what: &str, first: u64, last: u64, pa: PhysAddr, perm: Perm) {
+        let perm = M::Format::effective(perm);
+        let mut va = first;
+        while va <= last {
+            let Found { span, to } = self.check_va2pa(self.kern_pgdir, va);
+            let expected = Translation { pa: pa + (va - first), perm };
+            assert!(
+                to == Some(expected),
+                "check_kern_pgdir: {what}: {va:#x} must lead to {} {perm}, but {}",
+                expected.pa,
+                Outcome(to)
+            );
+            // All pages of one leaf lead where its first does.
+            match (va | (span - 1)).checked_add(1) {
+                Some(next) => va = next,
+                None => break,
+            }
+        }
+    }
+
+    /// No page of `[first, last]` is mapped, not by the directory's entry for itself either.
+    fn assert_unmapped(&self, what: &str, first: u64, last: u64) {
+        let (first, last) = (VirtAddr::new(first), VirtAddr::new(last));
+        let load = |at| Some(self.machine.load(at));
+        let mut runs = runs_and_tables::<M::Format>(self.kern_pgdir, first, last, load);
+        if let Some(run) = runs.next() {
+            let Mapping { va, pa, size, perm, .. } = run.within(first, last);
+            panic!(
+                "check_kern_pgdir: {what}: {va} must not be mapped, but leads to {pa} {perm}, \
+                 {size:#x} bytes"
+            );
+        }
+    }
+
+    /// What UPAGES leads to is the memory that `pages` lies in: its words are there.
+    fn check_upages_shows_pages(&self) {
+        let per_page = PGSIZE as usize / size_of::<PageInfo>();
+        for index in (0..self.pages.npages()).step_by(per_page) {
+            let va = M::Layout::UPAGES + (index * size_of::<PageInfo>()) as u64;
+            let to = self.check_va2pa(self.kern_pgdir, va).to;
+            let seen = to.map(|to| self.machine.load::<u64>(to.pa));
+            let is = self.pages.info(Frame::new(index as u32)).word();
+            assert!(
+                seen == Some(is),
+                "check_kern_pgdir: UPAGES: pages[{index}] is {is:#x}, but {va:#x} shows {seen:x?}"
+            );
+        }
+    }
+
+    /// The table of `level` at `table`, which maps the addresses from `base` on, and all below
+    /// it are seen through UVPT, by the user too, and cannot be written there.
+    fn check_uvpt(&self, level: u32, table: PhysAddr, base: u64) {
+        let mut va = base;
+        for _ in 0..=level {
+            va = self.uvpt_of(va);
+        }
+        let va = layout::page_round_down(va);
+        let expected = Translation { pa: table, perm: M::Format::effective(Perm::UR) };
+        let to = self.check_va2pa(self.kern_pgdir, va).to;
+        assert!(
+            to == Some(expected),
+            "check_kern_pgdir: UVPT: {va:#x} must show the page table {table} {}, but {}",
+            expected.perm,
+            Outcome(to)
+        );
+        for index in 0..M::Format::ENTRIES {
+            if let Entry::Table { pa, .. } = self.entry(level, table, index)
+                && pa != self.kern_pgdir
+            {
+                let base = M::Format::address(level, VirtAddr::new(base), index).as_u64();
+                self.check_uvpt(level - 1, pa, base);
+            }
+        }
+    }
+
+    /// Where UVPT shows the last level's entry for `va` (JOS's `uvpt[PGNUM(va)]`).
+    fn uvpt_of(&self, va: u64) -> u64 {
+        let pgnum = va % (1 << M::Format::VA_BITS) / PGSIZE;
+        M::Layout::UVPT + pgnum * WordOf::<M>::BYTES
+    }
+}
+
+/// A translation in words.
+struct Outcome(Option<Translation>);
+
+impl core::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.0 {
+            Some(Translation { pa, perm }) => write!(f, "leads to {pa} {perm}"),
+            None => f.write_str("is not mapped"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_found_is_said_in_words() {
+        let found = Translation { pa: PhysAddr::new(0x3000), perm: Perm::UR };
+        assert_eq!(Outcome(Some(found)).to_string(), format!("leads to 0x3000 {}", Perm::UR));
+        assert_eq!(Outcome(None).to_string(), "is not mapped");
+    }
+}

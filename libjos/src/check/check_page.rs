@@ -1,0 +1,347 @@
+//! `check_page`: the proof of `pgdir_walk`, `page_insert`, `page_lookup` and `page_remove`.
+//!
+//! It takes all free pages away and hands out a few, so that it knows which page is taken for
+//! what, and what happens when there is none. It works below UTOP, where `kern_pgdir` is empty,
+//! and leaves it so.
+
+use layout::{MemLayout, PGSIZE};
+
+use crate::check::check_kern_pgdir::Translation;
+use crate::machine::Machine;
+use crate::mem::addr::{PhysAddr, VirtAddr};
+use crate::mem::pages::{AllocFlags, Frame, PageAllocator, PageError, PageInfo};
+use crate::paging::format::{Entry, Format, Geometry, Perm};
+use crate::paging::pgdir::{MapError, WordOf};
+use crate::paging::range::PageSizes;
+use crate::paging::word::Word;
+use crate::pmap::Pmap;
+
+/// Pages that the check works with, beside those for tables.
+const PAGES: usize = 3;
+
+/// Where the check maps pages: two neighbours in one table, and the start of the second entry of
+/// the page directory.
+const VA0: VirtAddr = VirtAddr::new(0);
+const VA1: VirtAddr = VirtAddr::new(PGSIZE);
+
+impl<M: Machine> Pmap<M> {
+    /// Tables between the page directory and a page.
+    const NTABLES: usize = M::Format::ROOT as usize;
+
+    /// Proves that pages are mapped, counted and unmapped as they must be, in every way that
+    /// `page_insert` and `page_remove` can go, and that what fails leaves nothing behind.
+    ///
+    /// # Panics
+    ///
+    /// Where that does not hold, with the values that differ.
+    #[cfg_attr(debug_assertions, inline(never))]
+    pub fn check_page(&mut self) {
+        let nfree = self.pages.nfree();
+        let mut pps = [Frame::new(0); PAGES];
+        let mut tables = [Frame::new(0); 8];
+        let tables = &mut tables[..Self::NTABLES];
+        for frame in pps.iter_mut().chain(tables.iter_mut()) {
+            *frame = self.alloc_for_check();
+        }
+        let rest = self.pages.set_aside_free_list();
+
+        self.check_insert_without_memory(pps[0], tables);
+        self.check_insert_and_remove(pps, tables);
+        self.check_permissions(pps[0]);
+        self.check_dirty_tables(tables);
+        self.check_large_page(pps);
+        self.check_counts(pps[0]);
+        self.check_bad_addresses(pps[0]);
+
+        self.expect_free(Self::NTABLES, "at the end");
+        while self.page_alloc(AllocFlags::empty()).is_some() {}
+        self.pages.give_back(rest);
+        for &frame in pps.iter().chain(tables.iter()) {
+            self.pages.page_free(frame);
+        }
+        self.expect_free(nfree, "when all was given back");
+        self.machine.print(format_args!("check_page() succeeded!\n"));
+    }
+
+    /// With too few pages for the tables, at every level, nothing is mapped and nothing is lost.
+    /// Leaves the pages of `tables` free.
+    fn check_insert_without_memory(&mut self, pp: Frame, tables: &[Frame]) {
+        let no_memory = Err(MapError::NoMemory { va: VA0 });
+        for (have, &table) in tables.iter().enumerate() {
+            self.expect_insert(pp, VA0, Perm::KRW, no_memory);
+            self.expect_free(have, "after page_insert without memory");
+            self.expect_ref(pp, 0, "after page_insert without memory");
+            let walked = self.pgdir_walk(self.kern_pgdir, VA0, true).map(|_| ());
+            assert!(walked == no_memory, "check_page: pgdir_walk without memory gave {walked:?}");
+            self.expect_free(have, "after pgdir_walk without memory");
+            let entry = self.machine.load::<WordOf<M>>(self.kern_pgdir);
+            assert!(
+                entry == WordOf::<M>::ZERO,
+                "check_page: page_insert without memory left {entry:#x} in kern_pgdir"
+            );
+            self.pages.page_free(table);
+        }
+    }
+
+    /// JOS's sequence: insert, insert again, replace, two mappings of one page, remove.
+    fn check_insert_and_remove(&mut self, [pp0, pp1, pp2]: [Frame; 3], tables: &[Frame]) {
+        let pgdir = self.kern_pgdir;
+        let none = self.page_lookup(pgdir, VA0);
+        assert!(none.is_none(), "check_page: page_lookup finds {none:?} where nothing is mapped");
+        let none = self.pgdir_walk(pgdir, VA0, false);
+        assert!(none == Ok(None), "check_page: pgdir_walk finds {none:?} where there is no table");
+
+        // The tables take all that is free; each is used once.
+        self.expect_insert(pp1, VA0, Perm::KRW, Ok(()));
+        self.expect_mapped(VA0, Some(pp1), Perm::KRW);
+        self.expect_free(0, "after page_insert made the tables");
+        for &table in tables {
+            self.expect_ref(table, 1, "as a page table");
+        }
+        self.expect_ref(pp1, 1, "after page_insert");
+
+        // A neighbour needs no table; inserted twice, it counts once.
+        for _ in 0..2 {
+            self.expect_insert(pp2, VA1, Perm::KRW, Ok(()));
+            self.expect_mapped(VA1, Some(pp2), Perm::KRW);
+            self.expect_ref(pp2, 1, "after page_insert of the same page");
+        }
+        self.expect_free(0, "after page_insert of the same page");
+        self.check_walk(VA1, pp2);
+
+        // A page of another table does not fit.
+        let far = VirtAddr::new(M::Layout::PTSIZE);
+        self.expect_insert(pp0, far, Perm::KRW, Err(MapError::NoMemory { va: far }));
+        self.expect_ref(pp0, 0, "after page_insert without memory");
+
+        // Replaced: one page has two mappings, the other none and is free.
+        self.expect_insert(pp1, VA1, Perm::KRW, Ok(()));
+        self.expect_mapped(VA0, Some(pp1), Perm::KRW);
+        self.expect_mapped(VA1, Some(pp1), Perm::KRW);
+        self.expect_ref(pp1, 2, "with two mappings");
+        self.expect_ref(pp2, 0, "when replaced");
+        self.expect_next(pp2, "the page that was replaced");
+
+        self.expect_remove(VA0);
+        self.expect_mapped(VA0, None, Perm::KRW);
+        self.expect_mapped(VA1, Some(pp1), Perm::KRW);
+        self.expect_ref(pp1, 1, "with one mapping removed");
+        self.expect_free(0, "with one mapping left");
+        self.expect_remove(VA1);
+        self.expect_mapped(VA1, None, Perm::KRW);
+        self.expect_ref(pp1, 0, "with no mapping left");
+        self.expect_next(pp1, "the page that was removed");
+        self.expect_remove(VA1);
+
+        self.prune(pgdir, VA0);
+        self.expect_free(tables.len(), "after the empty tables were freed");
+    }
+
+    /// `pgdir_walk` and `page_lookup` lead to the entry of `va` in the last table, and to `pp`.
+    fn check_walk(&mut self, va: VirtAddr, pp: Frame) {
+        let mut table = self.kern_pgdir;
+        for level in (1..M::Format::LEVELS).rev() {
+            let index = va.as_u64() / M::Format::page_size(level) % M::Format::ENTRIES as u64;
+            let at = table + index * WordOf::<M>::BYTES;
+            match M::Format::decode(level, self.machine.load(at)) {
+                Entry::Table { pa, .. } => table = pa,
+                other => panic!("check_page: {va} is mapped, but level {level} has {other:?}"),
+            }
+        }
+        let index = va.as_u64() / PGSIZE % M::Format::ENTRIES as u64;
+        let at = table + index * WordOf::<M>::BYTES;
+        let walked = self.pgdir_walk(self.kern_pgdir, va, false).map(|pte| pte.map(|pte| pte.pa));
+        assert!(
+            walked == Ok(Some(at)),
+            "check_page: the entry of {va} is at {at}, pgdir_walk gives {walked:?}"
+        );
+        let found = self.page_lookup(self.kern_pgdir, va).map(|(frame, pte)| (frame, pte.pa));
+        assert!(
+            found == Some((pp, at)),
+            "check_page: {va} is mapped to {pp:?} at {at}, page_lookup gives {found:?}"
+        );
+    }
+
+    /// What is asked for is what is read back, whatever was there before.
+    fn check_permissions(&mut self, pp: Frame) {
+        let (kx, ux) = (Perm::KRX, Perm::UR | Perm::X);
+        for perm in [Perm::KR, Perm::URW, Perm::KRW, ux, Perm::UR, kx, Perm::KRW | Perm::G] {
+            self.expect_insert(pp, VA1, perm, Ok(()));
+            self.expect_mapped(VA1, Some(pp), perm);
+            self.expect_ref(pp, 1, "after its permissions changed");
+        }
+        self.remove_and_keep(pp, VA1);
+        self.prune(self.kern_pgdir, VA1);
+    }
+
+    /// Pages that were dirty when they became tables map nothing.
+    fn check_dirty_tables(&mut self, tables: &[Frame]) {
+        for &table in tables {
+            let ones = WordOf::<M>::from_u64(u64::MAX >> (64 - 8 * WordOf::<M>::BYTES));
+            let zero = WordOf::<M>::ZERO;
+            self.machine.store_run(self.pages.page2pa(table), ones, zero, M::Format::ENTRIES);
+        }
+        let walked = self.pgdir_walk(self.kern_pgdir, VA0, true);
+        assert!(matches!(walked, Ok(Some(_))), "check_page: pgdir_walk with memory: {walked:?}");
+        for &table in tables {
+            let pa = self.pages.page2pa(table);
+            let present = (0..M::Format::ENTRIES as u64)
+                .map(|i| self.machine.load::<WordOf<M>>(pa + i * WordOf::<M>::BYTES))
+                .filter(|word| *word != WordOf::<M>::ZERO)
+                .count();
+            let expected = usize::from(pa.as_u64() != self.last_table(VA0));
+            assert!(
+                present == expected,
+                "check_page: the new table {pa} has {present} entries in place of {expected}"
+            );
+        }
+        self.prune(self.kern_pgdir, VA0);
+    }
+
+    /// The address of the last level's table for `va`.
+    fn last_table(&mut self, va: VirtAddr) -> u64 {
+        match self.pgdir_walk(self.kern_pgdir, va, false) {
+            Ok(Some(pte)) => layout::page_round_down(pte.pa.as_u64()),
+            other => panic!("check_page: the table for {va} is gone: {other:?}"),
+        }
+    }
+
+    /// A large page in the way is named as such by all that work on single pages, and stays.
+    fn check_large_page(&mut self, [pp, ..]: [Frame; PAGES]) {
+        if self.machine.leaf_levels() & 0b10 == 0 {
+            return;
+        }
+        let size = M::Format::page_size(1);
+        let pgdir = self.kern_pgdir;
+        // Behind what `pages` describes there are no frames to be counted.
+        let start = VirtAddr::new(size);
+        let described = self.pages.npages() as u64 * PGSIZE;
+        let pa = PhysAddr::new(M::Layout::PHYS_BASE + described.next_multiple_of(size));
+        let mapped = self.map_range(pgdir, start, size, pa, Perm::KRW, PageSizes::Largest);
+        assert!(mapped == Ok(()), "check_page: a page of {size:#x} bytes: {mapped:?}");
+
+        let va = start + PGSIZE;
+        let expected = Err(MapError::LargePage { va, size });
+        self.expect_insert(pp, va, Perm::KRW, expected);
+        self.expect_ref(pp, 0, "after page_insert into a large page");
+        let walked = self.pgdir_walk(pgdir, va, true).map(|_| ());
+        assert!(walked == expected, "check_page: pgdir_walk into a large page: {walked:?}");
+        let removed = self.page_remove(pgdir, va);
+        assert!(removed == expected, "check_page: page_remove in a large page: {removed:?}");
+        let found = self.page_lookup(pgdir, va);
+        assert!(found.is_none(), "check_page: page_lookup in a large page: {found:?}");
+        let found = self.va2pa(pgdir, va);
+        assert!(
+            found == Some(pa + PGSIZE),
+            "check_page: {va} in a large page leads to {found:?}, not {}",
+            pa + PGSIZE
+        );
+
+        let entry = self.walk(pgdir, va).at;
+        self.machine.store(entry, WordOf::<M>::ZERO);
+        self.tlb_invalidate(pgdir, start);
+        self.prune(pgdir, va);
+    }
+
+    /// A count that would overflow is an error; above UTOP nothing is counted; a free page is not
+    /// mapped.
+    fn check_counts(&mut self, pp: Frame) {
+        let pa = self.pages.page2pa(pp);
+        self.pages.set_info(pp, PageInfo::in_use(u32::MAX));
+        let overflow = Err(PageError::Overflow { pa }.into());
+        self.expect_insert(pp, VA1, Perm::KRW, overflow);
+        self.expect_free(Self::NTABLES, "after page_insert that would overflow pp_ref");
+        self.pages.set_info(pp, PageInfo::in_use(0));
+
+        let above = VirtAddr::new(M::Layout::MMIOBASE);
+        self.expect_insert(pp, above, Perm::KRW, Ok(()));
+        self.expect_mapped(above, Some(pp), Perm::KRW);
+        // Here it is not the first entry of each table that leads on.
+        self.check_walk(above, pp);
+        self.expect_ref(pp, 0, "mapped above UTOP");
+        self.expect_remove(above);
+        let info = self.pages.info(pp);
+        let kept = PageInfo::in_use(0);
+        assert!(info == kept, "check_page: unmapped above UTOP, {pp:?} is {info:?}");
+        self.prune(self.kern_pgdir, above);
+
+        self.pages.page_free(pp);
+        let free = Err(PageError::Free { pa }.into());
+        self.expect_insert(pp, VA1, Perm::KRW, free);
+        self.expect_next(pp, "the page that was not mapped");
+    }
+
+    /// Addresses that the machine does not have are refused.
+    fn check_bad_addresses(&mut self, pp: Frame) {
+        if M::Layout::LOWER_END == M::Layout::UPPER_START {
+            return;
+        }
+        for va in [M::Layout::LOWER_END, M::Layout::UPPER_START - PGSIZE] {
+            let va = VirtAddr::new(va);
+            let expected = Err(MapError::NonCanonical { va });
+            self.expect_insert(pp, va, Perm::KRW, expected);
+            let removed = self.page_remove(self.kern_pgdir, va);
+            assert!(removed == expected, "check_page: page_remove of {va}: {removed:?}");
+        }
+        self.expect_ref(pp, 0, "after page_insert at a bad address");
+    }
+
+    fn alloc_for_check(&mut self) -> Frame {
+        match self.page_alloc(AllocFlags::empty()) {
+            Some(frame) => frame,
+            None => panic!("check_page: out of memory"),
+        }
+    }
+
+    /// Unmaps `va`, but keeps its page allocated.
+    fn remove_and_keep(&mut self, pp: Frame, va: VirtAddr) {
+        self.expect_remove(va);
+        self.expect_next(pp, "the page that was removed");
+    }
+
+    fn expect_insert(
+        &mut self,
+        pp: Frame,
+        va: VirtAddr,
+        perm: Perm,
+        expected: Result<(), MapError>,
+    ) {
+        let inserted = self.page_insert(self.kern_pgdir, pp, va, perm);
+        assert!(
+            inserted == expected,
+            "check_page: page_insert at {va} must give {expected:?}, not {inserted:?}"
+        );
+    }
+
+    fn expect_remove(&mut self, va: VirtAddr) {
+        let removed = self.page_remove(self.kern_pgdir, va);
+        assert!(removed == Ok(()), "check_page: page_remove of {va}: {removed:?}");
+    }
+
+    fn expect_mapped(&self, va: VirtAddr, pp: Option<Frame>, perm: Perm) {
+        let expected = pp
+            .map(|pp| Translation { pa: self.pages.page2pa(pp), perm: M::Format::effective(perm) });
+        let to = self.check_va2pa(self.kern_pgdir, va.as_u64()).to;
+        assert!(to == expected, "check_page: {va} must lead to {expected:?}, not {to:?}");
+    }
+
+    fn expect_ref(&self, pp: Frame, expected: u32, when: &str) {
+        let pp_ref = self.pages.pp_ref(pp);
+        let pa = self.pages.page2pa(pp);
+        assert!(
+            pp_ref == expected,
+            "check_page: pp_ref of page {pa} {when} must be {expected}, is {pp_ref}"
+        );
+    }
+
+    fn expect_free(&self, expected: usize, when: &str) {
+        let nfree = self.pages.nfree();
+        assert!(nfree == expected, "check_page: {expected} pages must be free {when}, not {nfree}");
+    }
+
+    /// The next page to be allocated is `pp`, because it was just freed.
+    fn expect_next(&mut self, pp: Frame, what: &str) {
+        let next = self.page_alloc(AllocFlags::empty());
+        assert!(next == Some(pp), "check_page: {what}, {pp:?}, must be free; got {next:?}");
+    }
+}

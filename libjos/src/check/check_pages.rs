@@ -1,0 +1,433 @@
+//! `check_page_free_list` and `check_page_alloc`: the proofs of the page allocator.
+//!
+//! They assert what JOS's functions of these names assert, and that no page is lost, counted
+//! wrongly, or free while something uses it. What must be free is worked out here from the memory
+//! map once more, in another way than `page_init`'s.
+
+use layout::{MemLayout, PGSIZE};
+
+use crate::machine::Machine;
+use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
+use crate::mem::memory_map::window;
+use crate::mem::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageError, PageInfo};
+use crate::paging::format::{Entry, Geometry};
+use crate::paging::mappings::leaves;
+use crate::pmap::Pmap;
+
+/// What is written to free pages, to see that nothing depends on them (JOS's `0x97`).
+const PATTERN: u64 = 0x9797_9797_9797_9797;
+
+/// Most pages that [`check_allocator`] takes.
+const MOST_DRAINED: usize = 2048;
+
+/// Where in a page its last word is.
+const LAST_WORD: u64 = PGSIZE - 8;
+
+impl<M: Machine> Pmap<M> {
+    /// Proves that the free list is whole: each page that can be free is on it, once, and no
+    /// other is.
+    ///
+    /// # Panics
+    ///
+    /// Where that does not hold, with the page or the numbers that differ. As in JOS, also where no
+    /// page is free below 1 MB, or none above, as after boot there must be.
+    #[cfg_attr(debug_assertions, inline(never))]
+    pub fn check_page_free_list(&mut self) {
+        let on_list = self.check_list();
+        self.check_states(on_list);
+        self.pages.check_runs();
+        self.check_reserved();
+        self.check_tables_in_use(M::Format::ROOT, self.kern_pgdir);
+        self.check_mapped_in_use();
+        self.check_free_pages_are_unused();
+        self.machine.print(format_args!("check_page_free_list() succeeded!\n"));
+    }
+
+    /// Follows the list from its head, and returns how long it is.
+    fn check_list(&self) -> usize {
+        let infos = self.pages.array();
+        let head = self.pages.page_free_list_head();
+        assert!(head != PageInfo::END, "check_page_free_list: the list is empty");
+        let (npages, ext) = (infos.len(), (M::Layout::EXTPHYSMEM - M::Layout::PHYS_BASE) / PGSIZE);
+        let (mut left, mut below_1m) = (npages, 0_usize);
+        // What comes before the first one is not kept: whatever it says is right.
+        let mut before = infos.get(head as usize).map_or(PageInfo::END, |info| info.pp_ref_or_prev);
+        let mut at = head;
+        // Each page of the machine comes by here. What a panic says is made out where it panics, so
+        // that this stays a dozen instructions.
+        while at != PageInfo::END {
+            let Some(&info) = infos.get(at as usize) else {
+                let at = at;
+                panic!(
+                    "check_page_free_list: a link leads to {at:#x}, outside the {npages:#x} of pages"
+                );
+            };
+            if !info.is_free() {
+                let (pa, pp_ref) = (self.pages.page2pa(Frame::new(at)), info.pp_ref());
+                panic!("check_page_free_list: page {pa} is on the list with pp_ref {pp_ref}");
+            }
+            // A page that is on the list twice makes it a circle, since it has one link.
+            let Some(others) = left.checked_sub(1) else {
+                let pa = self.pages.page2pa(Frame::new(at));
+                panic!("check_page_free_list: the list runs in a circle: page {pa} is on it twice");
+            };
+            left = others;
+            if info.pp_ref_or_prev != before {
+                let (pa, before) = (self.pages.page2pa(Frame::new(at)), before);
+                let says = info.pp_ref_or_prev;
+                panic!(
+                    "check_page_free_list: page {pa} is on the list behind page number \
+                     {before:#x}, but says {says:#x}"
+                );
+            }
+            below_1m += usize::from(u64::from(at) < ext);
+            before = at;
+            at = info.pp_link;
+        }
+        let length = npages - left;
+        let end = self.pages.page_free_list_end();
+        assert!(
+            before == end,
+            "check_page_free_list: the list ends with page number {before:#x}, \
+             the allocator says {end:#x}"
+        );
+        let base_memory = self.boot.memory.totals::<M::Layout>().base;
+        assert!(
+            below_1m > 0 || base_memory <= PGSIZE,
+            "check_page_free_list: no free page below 1 MB, where {base_memory:#x} bytes are RAM"
+        );
+        assert!(length > below_1m, "check_page_free_list: no free page above 1 MB");
+        let nfree = self.pages.nfree();
+        assert!(
+            length == nfree,
+            "check_page_free_list: {length} pages are on the list, the counter says {nfree}"
+        );
+        length
+    }
+
+    /// Each frame is free, in use or reserved, and there are as many of each as the memory map
+    /// promises.
+    fn check_states(&self, on_list: usize) {
+        let (mut not_free, mut in_use) = (0_usize, 0_usize);
+        for (index, info) in self.pages.array().iter().enumerate() {
+            if info.is_free() {
+                continue;
+            }
+            not_free += 1;
+            in_use += usize::from(info.pp_link != PageInfo::RESERVED);
+            if info.pp_ref() == 0 {
+                let pa = self.pages.page2pa(Frame::new(index as u32));
+                panic!("check_page_free_list: page {pa} is not on the list, yet its pp_ref is 0");
+            }
+        }
+        let free = self.pages.npages() - not_free;
+        assert!(
+            free == on_list,
+            "check_page_free_list: {free} pages say that they are free, {on_list} are on the list"
+        );
+        let promised = self.promised_pages();
+        assert!(
+            free + in_use == promised,
+            "check_page_free_list: {free} pages free and {in_use} in use, \
+             but the memory map promises {promised}"
+        );
+    }
+
+    /// What may never be free, by name.
+    fn never_free(&self) -> impl Iterator<Item = (&'static str, PhysRange)> + '_ {
+        let page_0 = PhysRange::from_size(PhysAddr::new(M::Layout::PHYS_BASE), PGSIZE);
+        let io_hole = PhysRange::new(
+            PhysAddr::new(M::Layout::IOPHYSMEM),
+            PhysAddr::new(M::Layout::EXTPHYSMEM),
+        );
+        let ext = PhysRange::from_size(PhysAddr::new(M::Layout::EXTPHYSMEM), PGSIZE);
+        let window_end = PhysAddr::new(M::Layout::PHYS_BASE) + M::Layout::WINDOW_SIZE;
+        let last = PhysRange::new(PhysAddr::new(window_end.as_u64() - PGSIZE), window_end);
+        let image = &self.boot.image;
+        let kernel = PhysRange::new(image.text.start, image.data.end_exclusive);
+        let kern_pgdir = PhysRange::from_size(self.kern_pgdir, PGSIZE);
+        [
+            ("page 0", page_0),
+            ("the IO hole", io_hole),
+            ("the first page of extended memory", ext),
+            ("the end of the window", last),
+            ("the kernel", kernel),
+            ("kern_pgdir", kern_pgdir),
+            ("the array pages", self.pages_memory),
+            ("the table of runs", self.runs_memory),
+        ]
+        .into_iter()
+        .chain(self.boot.reserved.runs().iter().map(|run| ("boot information", *run)))
+    }
+
+    /// Frames of RAM that are left for allocation: counted page by page, each reservation once.
+    fn promised_pages(&self) -> usize {
+        let (memory, end) = (&self.boot.memory, self.boot.memory.used_end::<M::Layout>());
+        let usable = memory.usable();
+        let mut pages = 0;
+        for run in usable.runs() {
+            let start = run.start.as_u64().max(M::Layout::PHYS_BASE);
+            pages += run.end_exclusive.min(end).as_u64().saturating_sub(start) / PGSIZE;
+        }
+        for (i, (_, range)) in self.never_free().enumerate() {
+            let before = || self.never_free().take(i).map(|(_, other)| other);
+            let is_alone = !before().any(|other| other.overlaps(&range));
+            let first_of = |pa| is_alone || !before().any(|other| other.contains(pa));
+            // A loader may reserve more than there is.
+            let range = range.intersection(&PhysRange::new(PhysAddr::new(0), end));
+            let lost = range.pages().filter(|pa| usable.contains(*pa) && first_of(*pa));
+            pages -= lost.count() as u64;
+        }
+        pages as usize
+    }
+
+    /// What may never be free is reserved; so are the holes between runs of RAM.
+    fn check_reserved(&self) {
+        let all = self.described();
+        let assert_reserved = |what: &str, range: PhysRange| {
+            for pa in range.intersection(&all).pages() {
+                let info = self.pages.pa2page(pa).map(|frame| self.pages.info(frame));
+                let is_reserved = info
+                    .is_some_and(|info| info.pp_link == PageInfo::RESERVED && info.pp_ref() != 0);
+                assert!(
+                    is_reserved,
+                    "check_page_free_list: page {pa} of {what} must be reserved, but is {info:?}"
+                );
+            }
+        };
+        for (what, range) in self.never_free() {
+            assert_reserved(what, range);
+        }
+        let mut hole_start = all.start;
+        for run in self.boot.memory.usable().runs() {
+            if run.start > hole_start {
+                assert_reserved("a hole in RAM", PhysRange::new(hole_start, run.start));
+            }
+            hole_start = hole_start.max(run.end_exclusive);
+        }
+    }
+
+    /// The tables below `table`, itself of `level`, are pages in use.
+    fn check_tables_in_use(&self, level: u32, table: PhysAddr) {
+        for index in 0..M::Format::ENTRIES {
+            let Entry::Table { pa, .. } = self.entry(level, table, index) else {
+                continue;
+            };
+            // The directory's entry for itself is no table below it.
+            if pa == self.kern_pgdir {
+                continue;
+            }
+            let info = self.pages.pa2page(pa).map(|frame| self.pages.info(frame));
+            // Every address space uses those that hang from the root in the kernel's half.
+            let va = M::Format::address(level, VirtAddr::new(0), index).as_u64();
+            let is_shared = level == M::Format::ROOT && va >= M::Layout::UENVS;
+            let in_use = info.is_some_and(|info| {
+                let pp_ref = info.pp_ref();
+                info.pp_link == PageInfo::IN_USE && (pp_ref == 1 || is_shared && pp_ref > 1)
+            });
+            assert!(
+                in_use,
+                "check_page_free_list: page table {pa} must be in use, but is {info:?}"
+            );
+            self.check_tables_in_use(level - 1, pa);
+        }
+    }
+
+    /// What the application's part maps is not free. (The kernel's window shows free pages too.)
+    fn check_mapped_in_use(&self) {
+        let (first, last) = (VirtAddr::new(0), VirtAddr::new(M::Layout::LOWER_END - 1));
+        for leaf in leaves::<M::Format, M>(&self.machine, self.kern_pgdir, first, last) {
+            for pa in self.described().intersection(&leaf.range()).pages() {
+                let is_free =
+                    self.pages.pa2page(pa).is_some_and(|frame| self.pages.info(frame).is_free());
+                let va = leaf.va + (pa - leaf.pa);
+                assert!(!is_free, "check_page_free_list: page {pa} is free, yet mapped at {va}");
+            }
+        }
+    }
+
+    /// The physical memory that `pages` describes.
+    fn described(&self) -> PhysRange {
+        PhysRange::from_size(
+            PhysAddr::new(M::Layout::PHYS_BASE),
+            self.pages.npages() as u64 * PGSIZE,
+        )
+    }
+
+    /// The end of the physical memory that the kernel sees now: `entry_pgdir` has the window alone.
+    pub(crate) fn memory_end(&self) -> PhysAddr {
+        match self.loaded {
+            Some(_) => self.boot.memory.used_end::<M::Layout>(),
+            None => window::<M::Layout>().end_exclusive,
+        }
+    }
+
+    /// Writing to free pages changes nothing that is in use. Only pages of the window are written
+    /// to: what is above is a plain run of RAM, and a virtual machine has it only once touched.
+    fn check_free_pages_are_unused(&self) {
+        let before = self.checksum();
+        let window = window::<M::Layout>();
+        // These are not free themselves, as `check_reserved` has seen: they are not written to.
+        for (pa, info) in window.pages().zip(self.pages.array()) {
+            if info.is_free() {
+                self.machine.store(pa, PATTERN);
+                self.machine.store(pa + LAST_WORD, PATTERN);
+            }
+        }
+        let after = self.checksum();
+        assert!(
+            before == after,
+            "check_page_free_list: writing to free pages changed the kernel, its tables or pages \
+             (checksum {before:#x} is now {after:#x})"
+        );
+    }
+
+    /// A sum over memory in use that nothing else changes meanwhile: the kernel's code and
+    /// constants, and what `boot_alloc` handed out. Of each page it takes the two words that are
+    /// written to where a page is free.
+    fn checksum(&self) -> u64 {
+        let image = &self.boot.image;
+        let constant = PhysRange::new(image.text.start, image.rodata.end_exclusive);
+        let mut sum: u64 = 0;
+        for range in [constant].iter().chain(self.boot_alloc.taken().runs()) {
+            for pa in range.pages() {
+                for word in [pa, pa + LAST_WORD] {
+                    sum = sum.rotate_left(7) ^ self.machine.load::<u64>(word);
+                }
+            }
+        }
+        sum
+    }
+
+    /// Proves that `pages` allocates and frees as it must: every free page once and then none,
+    /// zeroed if asked, and none that is freed twice, in use or reserved.
+    ///
+    /// # Panics
+    ///
+    /// Where that does not hold, with the page or the numbers that differ.
+    #[cfg_attr(debug_assertions, inline(never))]
+    pub fn check_page_alloc(&mut self) {
+        let end = self.memory_end();
+        check_allocator(&mut self.pages, &mut self.machine, end);
+    }
+}
+
+/// [`Pmap::check_page_alloc`] for any allocator. Leaves as many pages free as it
+/// found, in the same order. Of a long free list it takes the first pages, and sets the others
+/// aside: [`Pmap::check_page_free_list`] has proved all of it. Pages from `end` on are not taken.
+///
+/// # Panics
+///
+/// Where that does not hold, with the page or the numbers that differ.
+pub(crate) fn check_allocator<M: Machine>(
+    pages: &mut impl PageAllocator,
+    machine: &mut M,
+    end: PhysAddr,
+) {
+    let nfree = pages.nfree();
+    let (last, count) = drain(pages, machine, end, MOST_DRAINED);
+    let rest = pages.set_aside_free_list();
+    assert!(
+        count + rest.nfree() == nfree,
+        "check_page_alloc: {nfree} pages were free, {count} were allocated, {} are left",
+        rest.nfree()
+    );
+
+    // One page alone: it comes back, zeroed to its last word.
+    let Some(pp) = last else { panic!("check_page_alloc: there is no free page") };
+    let pa = pages.page2pa(pp);
+    let link = machine.load::<u64>(pa);
+    let words = (PGSIZE / 8) as usize;
+    machine.store_run(pa, u64::MAX, 0, words);
+    expect(pages.try_page_free(pp), Ok(()), "of an allocated page", pa);
+    expect(pages.try_page_free(pp), Err(PageError::Free { pa }), "of a free page", pa);
+    assert!(pages.nfree() == 1, "check_page_alloc: 1 page freed, {} are free", pages.nfree());
+    let again = pages.page_alloc(machine, ALLOC_ZERO);
+    assert!(again == Some(pp), "check_page_alloc: {again:?} allocated, {pp:?} was free");
+    for offset in (0..PGSIZE).step_by(8) {
+        let word = machine.load::<u64>(pa + offset);
+        assert!(word == 0, "check_page_alloc: ALLOC_ZERO left {word:#x} at {}", pa + offset);
+    }
+    let none = pages.page_alloc(machine, AllocFlags::empty());
+    assert!(none.is_none(), "check_page_alloc: {none:?} allocated from an empty list");
+
+    // A page in use, and one that is reserved.
+    let counted = pages.page_incref(pp);
+    assert!(counted.is_ok(), "check_page_alloc: page_incref of {pa}: {counted:?}");
+    let in_use = PageError::Referenced { pa, pp_ref: 1 };
+    expect(pages.try_page_free(pp), Err(in_use), "of a page with pp_ref 1", pa);
+    pages.page_decref(pp);
+    assert!(pages.nfree() == 1, "check_page_alloc: page_decref to 0 left {} free", pages.nfree());
+    let counted = pages.page_incref(pp);
+    let free = Err(PageError::Free { pa });
+    assert!(counted == free, "check_page_alloc: page_incref of a free page: {counted:?}");
+    let again = pages.page_alloc(machine, AllocFlags::empty());
+    assert!(again == Some(pp), "check_page_alloc: {again:?} allocated, {pp:?} was free");
+    let page_0 = Frame::new(0);
+    let pa_0 = pages.page2pa(page_0);
+    let reserved = Err(PageError::Reserved { pa: pa_0 });
+    expect(pages.try_page_free(page_0), reserved, "of a reserved page", pa_0);
+
+    machine.store(pa, link);
+    pages.give_back(rest);
+    refill(pages, machine, last);
+    assert!(
+        pages.nfree() == nfree,
+        "check_page_alloc: {nfree} pages were free, {} are now",
+        pages.nfree()
+    );
+    machine.print(format_args!("check_page_alloc() succeeded!\n"));
+}
+
+/// Allocates pages until none is left, `most` are allocated, or one lies beyond `end`; each holds
+/// the number of the one before, so that [`refill`] finds them again. Returns the last, and how
+/// many they are.
+fn drain(
+    pages: &mut impl PageAllocator,
+    machine: &impl Machine,
+    end: PhysAddr,
+    most: usize,
+) -> (Option<Frame>, usize) {
+    const NONE: u64 = u64::MAX;
+    let npages = pages.npages();
+    let mut last = None;
+    let mut before = NONE;
+    let mut count = 0;
+    while count < most
+        && let Some(frame) = pages.page_alloc(machine, AllocFlags::empty())
+    {
+        assert!(
+            frame.index() < npages,
+            "check_page_alloc: {frame:?} lies outside the {npages:#x} of pages"
+        );
+        let pa = pages.page2pa(frame);
+        if pa >= end {
+            expect(pages.try_page_free(frame), Ok(()), "of an allocated page", pa);
+            break;
+        }
+        count += 1;
+        machine.store(pa, before);
+        before = frame.index() as u64;
+        last = Some(frame);
+    }
+    (last, count)
+}
+
+/// Frees what [`drain`] allocated. A page that was allocated twice is found here: the second time
+/// it is free already.
+fn refill(pages: &mut impl PageAllocator, machine: &impl Machine, last: Option<Frame>) {
+    let mut next = last;
+    while let Some(frame) = next {
+        let pa = pages.page2pa(frame);
+        let before = machine.load::<u64>(pa);
+        expect(pages.try_page_free(frame), Ok(()), "of an allocated page", pa);
+        next = u32::try_from(before).ok().map(Frame::new);
+    }
+}
+
+fn expect(freed: Result<(), PageError>, expected: Result<(), PageError>, what: &str, pa: PhysAddr) {
+    assert!(
+        freed == expected,
+        "check_page_alloc: page_free {what}, {pa}, must give {expected:?}, not {freed:?}"
+    );
+}

@@ -1,0 +1,273 @@
+//! The memory map: what the loader says of physical memory, made fit to be trusted.
+//!
+//! A loader's list may be unsorted, overlap itself, contain empty or wrapping entries, and cut
+//! pages in two. What comes out ([`MemoryMap`]) is the RAM alone, in whole pages, and where two
+//! entries disagree about a byte the more restrictive one is believed.
+
+use core::fmt;
+
+use layout::{KB, MemLayout, PGSIZE};
+
+use crate::mem::addr::{PhysAddr, PhysRange};
+use crate::mem::range_set::{RangeSet, TooManyRuns};
+
+/// What an entry of the loader's memory map says of its range.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MemoryKind {
+    /// RAM, free for the kernel.
+    Usable,
+    /// Anything else: devices, firmware, ACPI tables, broken RAM.
+    Reserved,
+}
+
+/// An entry of the loader's memory map, as it stands there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MemoryMapEntry {
+    /// The first physical address.
+    pub base: u64,
+    /// Bytes; the end may wrap.
+    pub length: u64,
+    /// What lies there.
+    pub kind: MemoryKind,
+}
+
+/// The RAM of the machine, in whole pages.
+#[derive(Clone, Debug)]
+pub struct MemoryMap {
+    usable: RangeSet,
+    /// RAM from here on is not used; a whole page.
+    limit: PhysAddr,
+}
+
+impl MemoryMap {
+    /// Reads a loader's list, in any order. `entries` is passed over twice.
+    ///
+    /// # Errors
+    ///
+    /// [`TooManyRuns`] where the RAM is in more pieces than a map can hold.
+    pub fn new(entries: impl Iterator<Item = MemoryMapEntry> + Clone) -> Result<Self, TooManyRuns> {
+        let range = |e: &MemoryMapEntry| PhysRange::from_size(PhysAddr::new(e.base), e.length);
+        let mut usable = RangeSet::new();
+        for entry in entries.clone().filter(|e| e.kind == MemoryKind::Usable) {
+            usable.insert(range(&entry))?;
+        }
+        for entry in entries.filter(|e| e.kind != MemoryKind::Usable) {
+            usable.remove(range(&entry))?;
+        }
+        Ok(Self { usable, limit: PhysAddr::new(u64::MAX).page_start() })
+    }
+
+    /// Leaves RAM from `limit` on unused (its page too, where it lies within one). The lowest
+    /// limit counts.
+    pub fn limit(&mut self, limit: PhysAddr) {
+        self.limit = self.limit.min(limit.page_start());
+    }
+
+    /// The RAM, with what is left unused.
+    #[must_use]
+    pub fn usable(&self) -> &RangeSet {
+        &self.usable
+    }
+
+    /// The RAM that the map `L` can show and that no limit forbids, from the bottom up.
+    pub fn used<L: MemLayout>(&self) -> impl Iterator<Item = PhysRange> + Clone + '_ {
+        let used = PhysRange::new(PhysAddr::new(L::PHYS_BASE), self.used_end::<L>());
+        self.usable
+            .runs()
+            .iter()
+            .filter_map(move |run| Some(run.intersection(&used)).filter(|run| !run.is_empty()))
+    }
+
+    /// The first physical address whose RAM is not used: the end of what `L` has addresses for,
+    /// or the limit.
+    #[must_use]
+    pub fn used_end<L: MemLayout>(&self) -> PhysAddr {
+        let shown = PhysAddr::new(L::PHYS_BASE + L::WINDOW_SIZE.max(L::PHYSMAP_MAX));
+        shown.min(self.limit).max(PhysAddr::new(L::PHYS_BASE))
+    }
+
+    /// Frames from `PHYS_BASE` to the end of the last RAM that is used: what `pages` must count.
+    #[must_use]
+    pub fn npages<L: MemLayout>(&self) -> usize {
+        let end = self.used::<L>().last().map_or(L::PHYS_BASE, |run| run.end_exclusive.as_u64());
+        ((end - L::PHYS_BASE) / PGSIZE) as usize
+    }
+
+    /// How much RAM there is where, as JOS reports it.
+    #[must_use]
+    pub fn totals<L: MemLayout>(&self) -> Totals {
+        let below = |limit: u64| -> u64 {
+            let end = |run: &PhysRange| run.end_exclusive.as_u64().min(limit);
+            let usable = self.usable.runs().iter();
+            usable.map(|run| end(run).saturating_sub(run.start.as_u64())).sum()
+        };
+        let base = below(L::EXTPHYSMEM);
+        let used_end = self.used_end::<L>();
+        let unused = self.usable.size() - below(used_end.as_u64());
+        Totals { base, extended: self.usable.size() - base, unused, used_end }
+    }
+}
+
+/// The physical memory that the window at KERNBASE shows.
+pub(crate) fn window<L: MemLayout>() -> PhysRange {
+    PhysRange::from_size(PhysAddr::new(L::PHYS_BASE), L::WINDOW_SIZE)
+}
+
+/// Bytes of RAM.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Totals {
+    /// Below 1 MB: base memory. 0 on machines that know no such thing.
+    pub base: u64,
+    /// All the rest: extended memory.
+    pub extended: u64,
+    /// What of it is left unused.
+    pub unused: u64,
+    /// Where the unused begins: a physical address.
+    pub used_end: PhysAddr,
+}
+
+/// JOS's opening line, and a second one where RAM is left unused.
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { base, extended, unused, used_end } = *self;
+        write!(
+            f,
+            "Physical memory: {}K available, base = {}K, extended = {}K",
+            (base + extended) / KB,
+            base / KB,
+            extended / KB
+        )?;
+        if unused > 0 {
+            let end = used_end.as_u64() / KB;
+            write!(f, "\nUnused: {}K of RAM, all that lies above {end}K", unused / KB)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use layout::{GB, Jos32, Jos64, JosSv39, MB};
+
+    fn usable(base: u64, length: u64) -> MemoryMapEntry {
+        MemoryMapEntry { base, length, kind: MemoryKind::Usable }
+    }
+
+    fn reserved(base: u64, length: u64) -> MemoryMapEntry {
+        MemoryMapEntry { base, length, kind: MemoryKind::Reserved }
+    }
+
+    fn map(entries: &[MemoryMapEntry]) -> MemoryMap {
+        MemoryMap::new(entries.iter().copied()).unwrap()
+    }
+
+    /// What QEMU says of a PC with 256 MB.
+    fn qemu() -> MemoryMap {
+        map(&[
+            usable(0, 0x9_fc00),
+            reserved(0x9_fc00, 0x400),
+            reserved(0xf_0000, 0x1_0000),
+            usable(0x10_0000, 0xfee_0000),
+            reserved(0xffe_0000, 0x2_0000),
+            reserved(0xfffc_0000, 0x4_0000),
+            reserved(0xfd_0000_0000, 0x3_0000_0000),
+        ])
+    }
+
+    #[test]
+    fn a_pc_is_sized_by_its_ram_alone() {
+        let map = qemu();
+        assert_eq!(map.npages::<Jos64>(), 0xffe0);
+        let totals = map.totals::<Jos64>();
+        assert_eq!(
+            totals,
+            Totals {
+                unused: 0,
+                base: 0x9_f000,
+                extended: 0xfee_0000,
+                used_end: PhysAddr::new(256 * GB)
+            }
+        );
+        assert_eq!(
+            totals.to_string(),
+            "Physical memory: 261628K available, base = 636K, extended = 260992K"
+        );
+    }
+
+    /// RAM as a PC with 1 GB below the hole and 1 GB from 4 GB on.
+    fn two_gigabytes() -> MemoryMap {
+        map(&[usable(0x10_0000, GB - MB), usable(4 * GB, GB)])
+    }
+
+    #[test]
+    fn ram_is_used_as_far_as_the_map_has_addresses() {
+        let map = two_gigabytes();
+        assert_eq!(map.npages::<Jos64>(), (5 * GB / PGSIZE) as usize);
+        assert_eq!(map.totals::<Jos64>().unused, 0);
+        assert_eq!(map.npages::<Jos32>(), 0x1_0000);
+        assert_eq!(map.totals::<Jos32>().unused, GB + 768 * MB);
+        assert!(
+            map.totals::<Jos32>()
+                .to_string()
+                .ends_with("\nUnused: 1835008K of RAM, all that lies above 262144K")
+        );
+        let used: Vec<_> = map.used::<Jos32>().collect();
+        assert_eq!(used, [PhysRange::new(PhysAddr::new(MB), PhysAddr::new(256 * MB))]);
+    }
+
+    #[test]
+    fn the_lowest_limit_counts_and_cuts_whole_pages() {
+        let mut map = two_gigabytes();
+        map.limit(PhysAddr::new(4 * GB + 5));
+        assert_eq!(map.npages::<Jos64>(), (GB / PGSIZE) as usize);
+        assert_eq!(map.totals::<Jos64>().unused, GB);
+        map.limit(PhysAddr::new(64 * MB + 0xfff));
+        map.limit(PhysAddr::new(GB));
+        assert_eq!(map.npages::<Jos64>(), (64 * MB / PGSIZE) as usize);
+        let totals = map.totals::<Jos64>();
+        assert_eq!((totals.unused, totals.extended), (2 * GB - 64 * MB, 2 * GB - MB));
+        map.limit(PhysAddr::new(0));
+        assert_eq!((map.npages::<Jos64>(), map.used::<Jos64>().count()), (0, 0));
+    }
+
+    #[test]
+    fn restriction_wins_whatever_the_order() {
+        for entries in [
+            [reserved(0x3800, 0x1000), usable(0x1000, 0x9000)],
+            [usable(0x1000, 0x9000), reserved(0x3800, 0x1000)],
+        ] {
+            let map = map(&entries);
+            assert!(!map.usable().contains(PhysAddr::new(0x3000)));
+            assert!(!map.usable().contains(PhysAddr::new(0x4fff)));
+            assert_eq!(map.usable().size(), 0x7000);
+        }
+    }
+
+    #[test]
+    fn hostile_entries_do_no_harm() {
+        let map = map(&[
+            usable(0x1000, 0),
+            usable(0x2800, 0x900),
+            usable(0x10_0000, 0x10_0000),
+            reserved(u64::MAX, u64::MAX),
+            usable(u64::MAX - 5, 100),
+            reserved(0x18_0000, u64::MAX),
+        ]);
+        assert_eq!(map.usable().size(), 0x8_0000);
+        assert_eq!(map.npages::<Jos64>(), 0x180);
+    }
+
+    #[test]
+    fn no_ram_is_no_pages() {
+        assert_eq!(map(&[]).npages::<Jos64>(), 0);
+        assert_eq!(map(&[usable(0x1000, 0x9000)]).npages::<JosSv39>(), 0);
+    }
+
+    #[test]
+    fn riscv_counts_from_the_base_of_dram() {
+        let map = map(&[usable(0x8000_0000, 128 * MB)]);
+        assert_eq!(map.npages::<JosSv39>(), 0x8000);
+        assert_eq!(map.totals::<JosSv39>().base, 0);
+    }
+}

@@ -1,0 +1,171 @@
+//! A frame and its state: [`Frame`], [`PageInfo`], and why a state forbids what was asked.
+
+use core::fmt;
+
+use crate::mem::addr::PhysAddr;
+
+/// A frame of physical memory, by its place in `pages`.
+///
+/// Holding one does not prove that the frame is in use.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Frame(pub(super) u32);
+
+impl Frame {
+    /// The frame at `index` in `pages`.
+    #[must_use]
+    pub const fn new(index: u32) -> Self {
+        Self(index)
+    }
+
+    /// The frame's index in `pages`.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What the allocator keeps of one frame (JOS's `struct PageInfo`).
+///
+/// The free list is linked both ways, so that a frame can leave it from anywhere. A free frame
+/// has no uses to count, so its second link takes the count's place: [`pp_ref`](Self::pp_ref)
+/// tells them apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C, align(8))]
+pub struct PageInfo {
+    /// On the free list: the index of the next free frame, or [`PageInfo::END`]. Off it: one of
+    /// the constants above that.
+    pub pp_link: u32,
+    /// On the free list: the index of the frame before, which is not kept for the first. Off it:
+    /// mappings of the frame below UTOP, plus 1 where it is a page table (and 1 for each
+    /// further address space that shares it), plus 1 where it is reserved.
+    pub pp_ref_or_prev: u32,
+}
+
+const _: () = assert!(size_of::<PageInfo>() == 8);
+
+impl PageInfo {
+    /// `pp_link` of a frame that was allocated.
+    pub const IN_USE: u32 = u32::MAX;
+    /// `pp_link` of a frame that is never allocated: no RAM, or the loader's or the kernel's own.
+    pub const RESERVED: u32 = u32::MAX - 1;
+    /// `pp_link` of a frame whose last use waits for a TLB flush; the second word links to others
+    /// that do.
+    pub const WAITING: u32 = u32::MAX - 2;
+    /// The same for the two ends of a run of frames; those between say [`PageInfo::IN_USE`].
+    pub const WAITING_RUN: u32 = u32::MAX - 3;
+    /// `pp_link` of the last frame on the free list.
+    pub const END: u32 = u32::MAX - 4;
+    /// The most frames that links can name.
+    pub const MAX_FRAMES: usize = Self::END as usize;
+
+    /// A frame that is allocated and has `pp_ref` uses.
+    #[must_use]
+    pub const fn in_use(pp_ref: u32) -> Self {
+        Self { pp_link: Self::IN_USE, pp_ref_or_prev: pp_ref }
+    }
+
+    /// A frame that is never allocated.
+    #[must_use]
+    pub const fn reserved() -> Self {
+        Self { pp_link: Self::RESERVED, pp_ref_or_prev: 1 }
+    }
+
+    /// Both halves as one, as they lie in memory.
+    pub(crate) const fn word(&self) -> u64 {
+        self.pp_link as u64 | (self.pp_ref_or_prev as u64) << 32
+    }
+
+    /// From both halves as they lie in memory, the first in the lower 32 bits.
+    #[must_use]
+    pub const fn from_word(word: u64) -> Self {
+        Self { pp_link: word as u32, pp_ref_or_prev: (word >> 32) as u32 }
+    }
+
+    /// Whether the frame is on the free list.
+    #[must_use]
+    pub const fn is_free(&self) -> bool {
+        self.pp_link <= Self::END
+    }
+
+    /// Whether the second word is the number of uses.
+    pub(super) const fn has_count(&self) -> bool {
+        self.pp_link >= Self::RESERVED
+    }
+
+    /// How many mappings and tables use the frame; 0 for a free one. A use that is gone from the
+    /// tables but waits for a flush counts until then.
+    #[must_use]
+    pub const fn pp_ref(&self) -> u32 {
+        match self.pp_link {
+            Self::IN_USE | Self::RESERVED => self.pp_ref_or_prev,
+            Self::WAITING | Self::WAITING_RUN => 1,
+            _ => 0,
+        }
+    }
+}
+
+bitflags::bitflags! {
+    /// What [`Pages::page_alloc`](super::PageAllocator::page_alloc) is to do with the page.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct AllocFlags: u8 {
+        /// Fill it with zeros.
+        const ZERO = 1 << 0;
+    }
+}
+
+/// Asks [`Pages::page_alloc`](super::PageAllocator::page_alloc) for a page of zeros (JOS's name).
+pub const ALLOC_ZERO: AllocFlags = AllocFlags::ZERO;
+
+/// Why a frame cannot be freed or counted as asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PageError {
+    /// It is on the free list already.
+    Free {
+        /// The frame's address.
+        pa: PhysAddr,
+    },
+    /// It is never allocated, and so never freed.
+    Reserved {
+        /// The frame's address.
+        pa: PhysAddr,
+    },
+    /// It is still in use.
+    Referenced {
+        /// The frame's address.
+        pa: PhysAddr,
+        /// By how many.
+        pp_ref: u32,
+    },
+    /// It was unmapped and waits for a TLB flush, so there is no use to count.
+    Waiting {
+        /// The frame's address.
+        pa: PhysAddr,
+    },
+    /// Its `pp_ref` would overflow.
+    Overflow {
+        /// The frame's address.
+        pa: PhysAddr,
+    },
+    /// Its `pp_ref` is 0 and cannot be lowered.
+    Unreferenced {
+        /// The frame's address.
+        pa: PhysAddr,
+    },
+}
+
+impl fmt::Display for PageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Free { pa } => write!(f, "page {pa} is free already"),
+            Self::Reserved { pa } => write!(f, "page {pa} is reserved"),
+            Self::Referenced { pa, pp_ref } => {
+                write!(f, "page {pa} is still in use: pp_ref is {pp_ref}")
+            }
+            Self::Waiting { pa } => write!(f, "page {pa} waits for a TLB flush"),
+            Self::Overflow { pa } => write!(f, "pp_ref of page {pa} would overflow"),
+            Self::Unreferenced { pa } => write!(f, "pp_ref of page {pa} is 0"),
+        }
+    }
+}
+
+impl core::error::Error for PageError {}

@@ -1,0 +1,415 @@
+//! Looking at page tables: the walk of one address level by level ([`Steps`]), and all that is
+//! mapped ([`leaves`], merged into [`runs`]).
+//!
+//! One iterator goes through whole tables for all who do. By [`runs`] work the pictures,
+//! `vmprint_folded`, and the monitor's `map`, `showmappings` and `dump`. By [`leaves`] work the
+//! monitor's `pages`, the copy of an address space, and `check_page_free_list`, for which nothing
+//! that the application has mapped may be free; `check_kern_pgdir` sees by it that nothing lies
+//! between the kernel's regions. (What does lie in them it translates page by page, as JOS does.)
+//!
+//! These need nothing but memory to read, so they work on the dump of a dead machine as well as on
+//! a live one.
+
+use core::marker::PhantomData;
+
+use crate::machine::PhysMem;
+use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
+use crate::paging::format::{Entry, Format, Geometry, Leaf, Perm};
+use crate::paging::word::Word;
+
+/// The most levels that a format has.
+pub(crate) const MAX_LEVELS: usize = 5;
+
+/// One level of a walk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// The level of the table.
+    pub level: u32,
+    /// The table's physical address.
+    pub table: PhysAddr,
+    /// Which of the table's entries the address picks.
+    pub index: usize,
+    /// The entry's physical address.
+    pub at: PhysAddr,
+    /// The entry as it stands there.
+    pub word: u64,
+    /// What the processor sees in it.
+    pub entry: Entry,
+}
+
+/// The walk of an address from the root down, an item a level, up to the entry that decides: a
+/// leaf, or an absent one. [`steps`] makes it.
+#[derive(Debug)]
+pub struct Steps<'a, F, Mem> {
+    mem: &'a Mem,
+    va: VirtAddr,
+    /// The next level and its table.
+    next: Option<(u32, PhysAddr)>,
+    format: PhantomData<fn() -> F>,
+}
+
+/// Walks `va` in the tables of format `F` from the root at `pgdir`. Bits of `va` that the format
+/// does not translate are passed over.
+pub fn steps<F: Format, Mem: PhysMem>(
+    mem: &Mem,
+    pgdir: PhysAddr,
+    va: VirtAddr,
+) -> Steps<'_, F, Mem> {
+    Steps { mem, va, next: Some((F::ROOT, pgdir)), format: PhantomData }
+}
+
+impl<F: Format, Mem: PhysMem> Iterator for Steps<'_, F, Mem> {
+    type Item = Step;
+
+    #[inline]
+    fn next(&mut self) -> Option<Step> {
+        let (level, table) = self.next?;
+        let index = F::index(level, self.va);
+        let at = F::entry(level, table, self.va);
+        let word: F::Word = self.mem.load(at);
+        let entry = F::decode(level, word);
+        self.next = match entry {
+            Entry::Table { pa, .. } => level.checked_sub(1).map(|below| (below, pa)),
+            _ => None,
+        };
+        Some(Step { level, table, index, at, word: word.to_u64(), entry })
+    }
+}
+
+/// A page of any size, or a run of pages: `size` bytes at `va` lead to as many at `pa`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mapping {
+    /// The first virtual address.
+    pub va: VirtAddr,
+    /// The physical address it leads to.
+    pub pa: PhysAddr,
+    /// Bytes.
+    pub size: u64,
+    /// What all levels together grant.
+    pub perm: Perm,
+    /// Bytes of the smallest page in the run.
+    pub smallest: u64,
+    /// Bytes of the largest page in the run.
+    pub largest: u64,
+}
+
+impl Mapping {
+    /// The last virtual address. (The end may be 2^64.)
+    #[must_use]
+    pub fn last(&self) -> VirtAddr {
+        self.va + (self.size - 1)
+    }
+
+    /// What of it lies in `[first, last]`.
+    ///
+    /// # Panics
+    ///
+    /// Where nothing of it lies there.
+    #[must_use]
+    pub fn within(self, first: VirtAddr, last: VirtAddr) -> Self {
+        let va = self.va.max(first);
+        let pa = PhysAddr::new(self.pa.as_u64().wrapping_add(va - self.va));
+        Self { va, pa, size: self.last().min(last) - va + 1, ..self }
+    }
+
+    /// The memory that it leads to.
+    pub(crate) fn range(&self) -> PhysRange {
+        PhysRange::from_size(self.pa, self.size)
+    }
+
+    /// The frames that it leads to, one by one.
+    pub(crate) fn pages(&self) -> impl Iterator<Item = PhysAddr> + use<> {
+        self.range().pages()
+    }
+
+    /// Takes `next` in, if it goes on where this ends, in both address spaces and with the same
+    /// permissions.
+    fn merge(&mut self, next: &Self) -> bool {
+        let follows = self.perm == next.perm
+            && self.va.as_u64().wrapping_add(self.size) == next.va.as_u64()
+            && self.pa.as_u64().wrapping_add(self.size) == next.pa.as_u64();
+        if follows {
+            self.size += next.size;
+            self.smallest = self.smallest.min(next.smallest);
+            self.largest = self.largest.max(next.largest);
+        }
+        follows
+    }
+}
+
+/// A table that a [`Cursor`] is going through.
+#[derive(Clone, Copy, Debug, Default)]
+struct Frame {
+    table: PhysAddr,
+    /// The lowest address that the table maps.
+    base: VirtAddr,
+    /// The next entry to look at.
+    index: usize,
+    /// What the levels above grant.
+    allows: Perm,
+}
+
+/// A place among the pages that are mapped between two addresses: what [`Leaves`] goes on from. It
+/// borrows no memory, so that other tables can be changed between two steps.
+#[derive(Clone, Debug)]
+pub(crate) struct Cursor<F> {
+    /// The directory, if its entry for itself is passed over.
+    hidden: Option<PhysAddr>,
+    /// The last address of interest.
+    last: VirtAddr,
+    /// The first address of interest.
+    first: VirtAddr,
+    /// Tables on the way, by level.
+    frames: [Frame; MAX_LEVELS],
+    /// The level at hand; `None` at the end.
+    level: Option<u32>,
+    format: PhantomData<fn() -> F>,
+}
+
+/// All pages that are mapped between two addresses, in order of address. [`leaves`] makes it.
+#[derive(Debug)]
+pub struct Leaves<'a, F, Mem> {
+    mem: &'a Mem,
+    cursor: Cursor<F>,
+}
+
+/// The pages mapped at any address of `[first, last]` by the tables of format `F` from the root
+/// at `pgdir`. What a directory's entry for itself shows is left out.
+pub fn leaves<F: Format, Mem: PhysMem>(
+    mem: &Mem,
+    pgdir: PhysAddr,
+    first: VirtAddr,
+    last: VirtAddr,
+) -> Leaves<'_, F, Mem> {
+    Leaves { mem, cursor: Cursor::new(pgdir, first, last) }
+}
+
+/// As [`leaves`], with neighbours that go on in both address spaces with the same permissions
+/// merged into one.
+pub fn runs<F: Format, Mem: PhysMem>(
+    mem: &Mem,
+    pgdir: PhysAddr,
+    first: VirtAddr,
+    last: VirtAddr,
+) -> impl Iterator<Item = Mapping> {
+    merged(leaves::<F, Mem>(mem, pgdir, first, last))
+}
+
+/// As [`runs`], with what a directory's entry for itself shows: the tables, as pages. Entries are
+/// read by `load`; it gives `None` where no memory is, and nothing is mapped by a table there.
+pub(crate) fn runs_and_tables<F: Format>(
+    pgdir: PhysAddr,
+    first: VirtAddr,
+    last: VirtAddr,
+    load: impl Fn(PhysAddr) -> Option<F::Word>,
+) -> impl Iterator<Item = Mapping> {
+    let mut cursor = Cursor::<F>::new(pgdir, first, last);
+    cursor.hidden = None;
+    merged(core::iter::from_fn(move || Some(cursor.next_by(&load)?.1)))
+}
+
+/// `leaves`, merged where they go on.
+fn merged(leaves: impl Iterator<Item = Mapping>) -> impl Iterator<Item = Mapping> {
+    let mut leaves = leaves.peekable();
+    core::iter::from_fn(move || {
+        let mut run = leaves.next()?;
+        while leaves.next_if(|next| run.merge(next)).is_some() {}
+        Some(run)
+    })
+}
+
+impl<F: Format, Mem: PhysMem> Iterator for Leaves<'_, F, Mem> {
+    type Item = Mapping;
+
+    fn next(&mut self) -> Option<Mapping> {
+        self.cursor.next(self.mem).map(|(_, leaf)| leaf)
+    }
+}
+
+impl<F: Format> Cursor<F> {
+    /// Before the first page that is mapped at any address of `[first, last]`, as [`leaves`].
+    pub(crate) fn new(pgdir: PhysAddr, first: VirtAddr, last: VirtAddr) -> Self {
+        // From among the addresses that no table translates, the next one that is translated is
+        // the upper half's first, or there is none.
+        let upper_half = F::address(F::ROOT, VirtAddr::new(0), F::ENTRIES / 2);
+        let (asked, first) = (first, if F::is_canonical(first) { first } else { upper_half });
+        let mut frames = [Frame::default(); MAX_LEVELS];
+        let index = F::index(F::ROOT, first);
+        frames[F::ROOT as usize] =
+            Frame { table: pgdir, base: VirtAddr::new(0), index, allows: Perm::all() };
+        let level = (asked <= first && first <= last).then_some(F::ROOT);
+        Self { hidden: Some(pgdir), last, first, frames, level, format: PhantomData }
+    }
+
+    /// The next page, of any size, and where its entry is.
+    pub(crate) fn next(&mut self, mem: &impl PhysMem) -> Option<(PhysAddr, Mapping)> {
+        self.next_by(|at| Some(mem.load(at)))
+    }
+
+    /// The same, with entries read by `load`, as [`runs_and_tables`].
+    fn next_by(
+        &mut self,
+        load: impl Fn(PhysAddr) -> Option<F::Word>,
+    ) -> Option<(PhysAddr, Mapping)> {
+        loop {
+            let level = self.level?;
+            let frame = &mut self.frames[level as usize];
+            if frame.index == F::ENTRIES {
+                self.level = (level < F::ROOT).then_some(level + 1);
+                continue;
+            }
+            let Frame { table, base, index, allows } = *frame;
+            frame.index += 1;
+            let va = F::address(level, base, index);
+            if va > self.last {
+                self.level = None;
+                continue;
+            }
+            let at = table + index as u64 * F::Word::BYTES;
+            match load(at).map_or(Entry::Absent, |word| F::decode(level, word)) {
+                Entry::Absent => {}
+                Entry::Table { pa, .. } if Some(pa) == self.hidden => {}
+                Entry::Table { pa, allows: here } => {
+                    // The first table on the way to `first` is entered in the middle.
+                    let inside = F::address(level, base, index) <= self.first;
+                    let index = if inside { F::index(level - 1, self.first) } else { 0 };
+                    self.frames[level as usize - 1] =
+                        Frame { table: pa, base: va, index, allows: allows & here };
+                    self.level = Some(level - 1);
+                }
+                Entry::Leaf(Leaf { pa, perm, .. }) => {
+                    let size = F::page_size(level);
+                    let perm = perm & allows;
+                    let leaf = Mapping { va, pa, size, perm, smallest: size, largest: size };
+                    return Some((at, leaf));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::paging::format::i386::I386;
+    use crate::paging::format::riscv::Sv39;
+    use crate::paging::format::x86_64::X86_64;
+    use crate::pmap::{Pmap, mem_init};
+    use crate::sim::SimMachine;
+    use crate::sim::mmu::Mmu;
+    use layout::{Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
+
+    const TOP: VirtAddr = VirtAddr::new(u64::MAX);
+
+    #[test]
+    fn a_kernel_is_a_few_runs() {
+        let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
+        let pmap = mem_init(machine, boot);
+        let (mem, pgdir) = (&pmap.machine, pmap.kern_pgdir());
+        let runs: Vec<_> = runs::<X86_64, _>(mem, pgdir, VirtAddr::new(0), TOP).collect();
+        let found: Vec<_> = runs.iter().map(|run| (run.va.as_u64(), run.perm)).collect();
+        let image = pmap.boot().image;
+        let at = |pa: PhysAddr| Jos64::KERNBASE + pa.as_u64();
+        let g = Perm::G;
+        assert_eq!(
+            found,
+            [
+                (Jos64::UPAGES, Perm::UR),
+                (Jos64::KSTACK, Perm::KRW | g),
+                (Jos64::KERNBASE, Perm::KRW | g),
+                (at(image.text.start), Perm::KRX | g),
+                (at(image.rodata.start), Perm::KR | g),
+                (at(image.data.start), Perm::KRW | g),
+            ]
+        );
+        let last = runs.last().unwrap();
+        assert_eq!((last.last(), last.smallest, last.largest), (TOP, PGSIZE, 2 * MB));
+    }
+
+    #[test]
+    fn a_range_cuts_the_list_but_no_page() {
+        let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
+        let pmap = mem_init(machine, boot);
+        let (mem, pgdir) = (&pmap.machine, pmap.kern_pgdir());
+        let first = VirtAddr::new(Jos64::KERNBASE + 5 * MB);
+        let range: Vec<_> = leaves::<X86_64, _>(mem, pgdir, first, first + 2 * MB).collect();
+        assert_eq!(range[0].va.as_u64(), Jos64::KERNBASE + 4 * MB);
+        assert_eq!(range.len(), 2);
+        let none = leaves::<X86_64, _>(mem, pgdir, TOP, VirtAddr::new(0)).next();
+        assert_eq!(none, None);
+    }
+
+    /// An address that no table translates is not taken for the one whose bits a walk would use.
+    #[test]
+    #[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
+    fn untranslated_addresses_lead_nowhere() {
+        fn first_at<L: MemLayout, F: Format + Mmu>(first: u64, last: u64) -> Option<u64> {
+            let (machine, boot) = SimMachine::<L, F>::new(5 * MB);
+            let mut pmap = mem_init(machine, boot);
+            let (pgdir, upper) = (pmap.kern_pgdir(), VirtAddr::new(L::UPPER_START));
+            let page = PhysAddr::new(L::PHYS_BASE + MB);
+            pmap.boot_map_region(pgdir, VirtAddr::new(0), PGSIZE, page, Perm::KR);
+            pmap.boot_map_region(pgdir, upper, PGSIZE, page, Perm::KR);
+            let (first, last) = (VirtAddr::new(first), VirtAddr::new(last));
+            let leaf = leaves::<F, _>(&pmap.machine, pgdir, first, last).next();
+            leaf.map(|leaf| leaf.va.as_u64())
+        }
+        let upper = Jos64::UPPER_START;
+        assert_eq!(first_at::<Jos64, X86_64>(1 << 48, 1 << 48), None);
+        assert_eq!(first_at::<Jos64, X86_64>(1 << 48, upper - 1), None);
+        assert_eq!(first_at::<Jos64, X86_64>(1 << 48, upper), Some(upper));
+        assert_eq!(first_at::<Jos64, X86_64>(upper, upper), Some(upper));
+        assert_eq!(first_at::<JosSv39, Sv39>(1 << 40, u64::MAX), Some(JosSv39::UPPER_START));
+        assert_eq!(first_at::<Jos32, I386>(1 << 32, u64::MAX), None);
+    }
+
+    /// The monitor and `check_kern_pgdir` see the tables too, as pages at UVPT.
+    #[test]
+    #[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
+    fn tables_are_seen_only_where_they_are_asked_for() {
+        let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
+        let pmap = mem_init(machine, boot);
+        let (mem, pgdir) = (&pmap.machine, pmap.kern_pgdir());
+        let (first, last) = (VirtAddr::new(Jos64::UVPT), VirtAddr::new(Jos64::ULIM - 1));
+        assert_eq!(runs::<X86_64, _>(mem, pgdir, first, last).next(), None);
+        let load = |at| Some(mem.load(at));
+        let mut seen = runs_and_tables::<X86_64>(pgdir, first, last, load);
+        // Where each index is that of the entry at UVPT: 510.
+        let root = VirtAddr::new(0xFFFF_FF7F_BFDF_E000);
+        let page = seen.find(|run| run.va <= root && root <= run.last()).unwrap();
+        let page = page.within(root, root + (PGSIZE - 1));
+        assert_eq!((page.pa, page.size, page.perm), (pgdir, PGSIZE, Perm::UR));
+    }
+
+    /// Each level can withhold what the ones below it grant.
+    #[test]
+    #[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
+    fn a_page_has_what_all_tables_grant() {
+        let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
+        let mut pmap = mem_init(machine, boot);
+        let (pgdir, va) = (pmap.uvmcreate().unwrap(), VirtAddr::new(MB));
+        pmap.uvmalloc(pgdir, MB, MB + PGSIZE, Perm::W).unwrap();
+        let granted =
+            |pmap: &Pmap<_>| leaves::<X86_64, _>(&pmap.machine, pgdir, va, va).next().unwrap().perm;
+        assert_eq!(granted(&pmap), Perm::URW);
+        let root: u64 = pmap.machine.load(pgdir);
+        let user = X86_64::leaf(0, PhysAddr::new(0), Perm::UR)
+            ^ X86_64::leaf(0, PhysAddr::new(0), Perm::KR);
+        pmap.machine.store(pgdir, root & !user);
+        assert_eq!(granted(&pmap), Perm::KRW);
+    }
+
+    #[test]
+    fn a_walk_ends_at_the_entry_that_decides() {
+        let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
+        let pmap = mem_init(machine, boot);
+        let (mem, pgdir) = (&pmap.machine, pmap.kern_pgdir());
+        let levels = |va| {
+            let steps = steps::<X86_64, _>(mem, pgdir, VirtAddr::new(va));
+            steps.map(|step| (step.level, step.index)).collect::<Vec<_>>()
+        };
+        assert_eq!(levels(0), [(3, 0)]);
+        assert_eq!(levels(u64::MAX), [(3, 511), (2, 511), (1, 511)]);
+        assert_eq!(levels(Jos64::KSTACKTOP - 1), [(3, 511), (2, 511), (1, 383), (0, 511)]);
+    }
+}

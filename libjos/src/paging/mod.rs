@@ -1,0 +1,21 @@
+//! Page tables: their formats, the walk down them, and what is done to what they map.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`format`](mod@format), [`word`] | what a page-table format is; permissions; entries |
+//! | [`pgdir`] | `pgdir_walk`: the walker |
+//! | [`mapping`] | `page_insert`, `page_lookup`, `page_remove`, `tlb_invalidate` |
+//! | [`range`](mod@range) | ranges: `boot_map_region`, map, unmap, protect, split, merge |
+//! | [`removal`] | what is owed when mappings are gone |
+//! | [`mappings`] | looking at tables: walks level by level, all that is mapped |
+//! | [`vmprint`](mod@vmprint) | page tables in print, as xv6's lab has them and folded |
+
+pub mod format;
+pub mod mapping;
+pub mod mappings;
+pub mod pgdir;
+pub mod range;
+pub mod removal;
+pub mod vmprint;
+#[expect(unsafe_code)]
+pub mod word;

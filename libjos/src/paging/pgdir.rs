@@ -1,0 +1,297 @@
+//! Page directories: `pgdir_walk`, and the tables that it makes.
+//!
+//! One walker serves every format. Two promises hold here and in [`range`](crate::paging::range): a table is
+//! linked into its parent only when it is complete, so no processor ever walks a half-made one;
+//! and an operation that fails leaves nothing behind.
+
+use core::fmt;
+
+use layout::{MemLayout, PGSIZE};
+
+use crate::machine::Machine;
+use crate::mem::addr::{PhysAddr, VirtAddr};
+use crate::mem::memory_map::window;
+use crate::mem::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageError};
+use crate::paging::format::{Entry, Format, Geometry};
+use crate::paging::word::Word;
+use crate::pmap::Pmap;
+
+/// The place of a page's entry in a page table (JOS's `pte_t *`): always of level 0.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pte {
+    /// The physical address of the entry.
+    pub pa: PhysAddr,
+}
+
+/// Why an address cannot be mapped, or its mapping changed, as asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MapError {
+    /// There is no free page for a page table.
+    NoMemory {
+        /// The address that needs the table.
+        va: VirtAddr,
+    },
+    /// A large page is mapped here, whatever was to be done.
+    LargePage {
+        /// The address asked for; of a range, the first that lies in a large page.
+        va: VirtAddr,
+        /// Bytes of the page that is in the way.
+        size: u64,
+    },
+    /// A page of the smallest size is mapped here already.
+    AlreadyMapped {
+        /// The first such address.
+        va: VirtAddr,
+    },
+    /// Nothing is mapped here.
+    NotMapped {
+        /// The first such address.
+        va: VirtAddr,
+    },
+    /// The tables below hold something other than one large page in pieces.
+    NotUniform {
+        /// The address asked for.
+        va: VirtAddr,
+    },
+    /// An address or a size is not of whole pages.
+    Misaligned {
+        /// The virtual address asked for.
+        va: VirtAddr,
+    },
+    /// The machine has no such address.
+    NonCanonical {
+        /// The address.
+        va: VirtAddr,
+    },
+    /// This part of the address space is kept for the page tables to show themselves, where the
+    /// format lets them. Nothing else is mapped there, and they change with what they map alone.
+    Uvpt {
+        /// The first such address.
+        va: VirtAddr,
+    },
+    /// No entry can hold this physical address, or that of a page behind it in the range.
+    BeyondPhysical {
+        /// The physical address asked for.
+        pa: PhysAddr,
+    },
+    /// The page to be mapped cannot be counted.
+    Page(PageError),
+}
+
+impl fmt::Display for MapError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoMemory { va } => write!(f, "no free page for a page table for {va}"),
+            Self::LargePage { va, size } => {
+                write!(f, "{va} lies in a large page of {size:#x} bytes")
+            }
+            Self::AlreadyMapped { va } => write!(f, "{va} is mapped already"),
+            Self::NotMapped { va } => write!(f, "{va} is not mapped"),
+            Self::NotUniform { va } => write!(f, "the pages around {va} make no large page"),
+            Self::Misaligned { va } => write!(f, "the range at {va} is not of whole pages"),
+            Self::NonCanonical { va } => write!(f, "{va} is not a canonical address"),
+            Self::Uvpt { va } => {
+                write!(f, "{va} is UVPT's, for page tables alone; change what they map instead")
+            }
+            Self::BeyondPhysical { pa } => {
+                write!(f, "the range at physical address {pa} ends where no entry can lead")
+            }
+            Self::Page(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for MapError {}
+
+impl From<PageError> for MapError {
+    fn from(error: PageError) -> Self {
+        Self::Page(error)
+    }
+}
+
+/// The integer that one entry of this machine's page tables is.
+pub(crate) type WordOf<M> = <<M as Machine>::Format as Format>::Word;
+
+/// Where a walk ended, and what it found there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stop {
+    pub(crate) level: u32,
+    /// The physical address of the entry.
+    pub(crate) at: PhysAddr,
+    /// A leaf, or absent.
+    pub(crate) entry: Entry,
+}
+
+impl<M: Machine> Pmap<M> {
+    /// What entry `index` of the table of `level` at `table` says.
+    pub(crate) fn entry(&self, level: u32, table: PhysAddr, index: usize) -> Entry {
+        M::Format::decode(level, self.machine.load(table + index as u64 * WordOf::<M>::BYTES))
+    }
+
+    /// Follows the tables from `pgdir` to the entry that decides about `va`: a leaf, or an absent
+    /// entry of any level. This is [`steps`](crate::paging::mappings::steps) without looking on.
+    #[inline(always)]
+    pub(crate) fn walk(&self, pgdir: PhysAddr, va: VirtAddr) -> Stop {
+        let mut table = pgdir;
+        for level in (1..M::Format::LEVELS).rev() {
+            let at = M::Format::entry(level, table, va);
+            match M::Format::decode(level, self.machine.load(at)) {
+                Entry::Table { pa, .. } => table = pa,
+                entry => return Stop { level, at, entry },
+            }
+        }
+        let at = M::Format::entry(0, table, va);
+        Stop { level: 0, at, entry: M::Format::decode(0, self.machine.load(at)) }
+    }
+
+    /// The page table whose entries are those of `va`'s neighbours, where that and all tables
+    /// above it are there and lie in the window at KERNBASE: nearly always. Else `None`, and
+    /// [`walk`](Self::walk) finds out.
+    ///
+    /// For the paths where each instruction counts. What makes it short is that there is one
+    /// answer to all that can be wrong with an entry. So one test of its bits says that it is
+    /// present, that it leads to a table, and that the window shows that table.
+    #[inline(always)]
+    pub(crate) fn page_table(&self, pgdir: PhysAddr, va: VirtAddr) -> Option<PhysAddr> {
+        let window = window::<M::Layout>();
+        // Made of the bits that may differ, so that the compiler knows all others.
+        let offset = pgdir.as_u64() & (window.size() - PGSIZE);
+        let mut table = PhysAddr::new(window.start.as_u64() | offset);
+        if table != pgdir {
+            return None;
+        }
+        for level in (1..M::Format::LEVELS).rev() {
+            let entry = self.machine.load(M::Format::entry(level, table, va));
+            table = M::Format::table_in(&window, entry)?;
+        }
+        Some(table)
+    }
+
+    /// Finds the entry of the page at `va`, whether present or not. Where the page table that
+    /// would hold it is missing, makes that table, and those above it, if `create` says so, and
+    /// else returns `None`. New tables have `pp_ref` 1.
+    ///
+    /// # Errors
+    ///
+    /// [`MapError::NoMemory`], and then no table was made; [`MapError::LargePage`];
+    /// [`MapError::NonCanonical`]; [`MapError::Uvpt`] if `create` says so.
+    #[cfg_attr(debug_assertions, inline(never))]
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    pub fn pgdir_walk(
+        &mut self,
+        pgdir: PhysAddr,
+        va: VirtAddr,
+        create: bool,
+    ) -> Result<Option<Pte>, MapError> {
+        if M::Format::is_canonical(va)
+            && let Some(table) = self.page_table(pgdir, va)
+        {
+            return Ok(Some(Pte { pa: M::Format::entry(0, table, va) }));
+        }
+        self.walk_otherwise(pgdir, va, create).map(|at| at.map(|pa| Pte { pa }))
+    }
+
+    /// What [`pgdir_walk`](Self::pgdir_walk) does where [`page_table`](Self::page_table) finds
+    /// none, or should not have been asked.
+    #[inline(never)]
+    fn walk_otherwise(
+        &mut self,
+        pgdir: PhysAddr,
+        va: VirtAddr,
+        create: bool,
+    ) -> Result<Option<PhysAddr>, MapError> {
+        let Stop { level, at, entry } = self.walk(pgdir, va);
+        if !M::Format::is_canonical(va) {
+            Err(MapError::NonCanonical { va })
+        } else if create && Self::is_uvpt(va) {
+            Err(MapError::Uvpt { va })
+        } else if level == 0 {
+            Ok(Some(at))
+        } else if let Entry::Leaf(_) = entry {
+            Err(MapError::LargePage { va, size: M::Format::page_size(level) })
+        } else if create {
+            let pte = self.make_tables(level, at, va)?;
+            if level == M::Format::ROOT && !Self::is_counted(va) {
+                self.renew_loaded(pgdir);
+            }
+            Ok(Some(pte))
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Makes the tables of all levels below `level` that lead to `va`, and links them at `at`.
+    /// Returns where the entry of `va` is.
+    fn make_tables(
+        &mut self,
+        level: u32,
+        at: PhysAddr,
+        va: VirtAddr,
+    ) -> Result<PhysAddr, MapError> {
+        let table = self.alloc_table(ALLOC_ZERO).ok_or(MapError::NoMemory { va })?;
+        let pa = self.pages.page2pa(table);
+        let entry = M::Format::entry(level - 1, pa, va);
+        let pte = match level {
+            1 => entry,
+            _ => self.make_tables(level - 1, entry, va).inspect_err(|_| {
+                self.pages.page_decref(table);
+            })?,
+        };
+        self.machine.store(at, M::Format::table(pa));
+        Ok(pte)
+    }
+
+    /// A page to be used as a table.
+    pub(crate) fn alloc_table(&mut self, flags: AllocFlags) -> Option<Frame> {
+        let table = self.pages.page_alloc(&self.machine, flags)?;
+        match self.pages.page_incref(table) {
+            Ok(()) => Some(table),
+            Err(error) => panic!("page_alloc gave a page that cannot be used: {error}"),
+        }
+    }
+
+    /// Frees the page tables on the way to `va` that map nothing any more, from the last level
+    /// up. The page directory itself stays, and so does what UVPT shows.
+    ///
+    /// # Panics
+    ///
+    /// Where a table is no page of RAM: a bug.
+    pub fn prune(&mut self, pgdir: PhysAddr, va: VirtAddr) {
+        if !Self::is_uvpt(va) {
+            self.prune_below(M::Format::ROOT, pgdir, va);
+        }
+    }
+
+    /// Whether the root entry that maps `va` is UVPT's. There is one in each directory, its own.
+    pub(crate) fn is_uvpt(va: VirtAddr) -> bool {
+        let root_index = |va| M::Format::index(M::Format::ROOT, va);
+        root_index(va) == root_index(VirtAddr::new(M::Layout::UVPT))
+    }
+
+    /// Prunes below the table of `level`, and tells whether that table is empty then.
+    fn prune_below(&mut self, level: u32, table: PhysAddr, va: VirtAddr) -> bool {
+        let at = M::Format::entry(level, table, va);
+        if let Entry::Table { pa, .. } = M::Format::decode(level, self.machine.load(at))
+            && self.prune_below(level - 1, pa, va)
+        {
+            self.machine.store(at, WordOf::<M>::ZERO);
+            if level == M::Format::ROOT {
+                self.renew_loaded(table);
+            }
+            // The processor may keep upper-level entries that led to the table (Intel SDM
+            // vol. 3A, 4.10.3). On RISC-V no flush of an address drops them (privileged spec.,
+            // 12.2.1), and on x86 the table had an address of its own too, in UVPT.
+            self.machine.flush_tlb();
+            self.free_table(pa);
+        }
+        (0..M::Format::ENTRIES).all(|index| self.entry(level, table, index) == Entry::Absent)
+    }
+
+    /// Frees the table at `table`, which nothing links to any more.
+    fn free_table(&mut self, table: PhysAddr) {
+        match self.pages.pa2page(table) {
+            Some(frame) => self.pages.page_decref(frame),
+            None => panic!("page table at {table} lies outside RAM"),
+        }
+    }
+}

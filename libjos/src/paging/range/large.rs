@@ -1,0 +1,130 @@
+//! Large pages: split where a part of one is to change, and merged again.
+
+use layout::PGSIZE;
+
+use crate::machine::Machine;
+use crate::mem::addr::{PhysAddr, VirtAddr};
+use crate::mem::pages::{AllocFlags, PageAllocator};
+use crate::paging::format::{Entry, Format, Geometry};
+use crate::paging::pgdir::MapError;
+use crate::paging::removal::Removal;
+use crate::pmap::Pmap;
+
+impl<M: Machine> Pmap<M> {
+    /// Makes the pages around `va` one page of `level`'s size again, where they are that in
+    /// pieces: all mapped, to neighbours in physical memory, with the same permissions. It is
+    /// accessed or dirty if any of them was. What comes back holds the table. (In the kernel's half,
+    /// use `kern_pgdir`: see [`range`](super).)
+    ///
+    /// # Errors
+    ///
+    /// [`MapError::NonCanonical`], [`MapError::Uvpt`], and [`MapError::NotUniform`] where the pages do
+    /// not make one, or the processor, or the format, has none of that size. Nothing has changed
+    /// then.
+    pub fn merge(
+        &mut self,
+        pgdir: PhysAddr,
+        va: VirtAddr,
+        level: u32,
+    ) -> Result<Removal, MapError> {
+        if !M::Format::is_canonical(va) {
+            return Err(MapError::NonCanonical { va });
+        }
+        if Self::is_uvpt(va) {
+            return Err(MapError::Uvpt { va });
+        }
+        let failed = MapError::NotUniform { va };
+        let mut steps = crate::paging::mappings::steps::<M::Format, M>(&self.machine, pgdir, va);
+        let step = steps.find(|step| step.level == level).ok_or(failed)?;
+        let Entry::Table { pa: table, .. } = step.entry else { return Err(failed) };
+        let Entry::Leaf(mut whole) = self.entry(level - 1, table, 0) else { return Err(failed) };
+        // A table of the format's hangs there, so the level is one of its own, and has a size.
+        let size = M::Format::page_size(level);
+        let start = VirtAddr::new(layout::round_down(va.as_u64(), size));
+        if self.machine.leaf_levels() & 1 << level == 0 || !whole.pa.is_aligned(size) {
+            return Err(failed);
+        }
+        let part = M::Format::page_size(level - 1);
+        for index in 0..M::Format::ENTRIES {
+            let expected = whole.pa + index as u64 * part;
+            match self.entry(level - 1, table, index) {
+                Entry::Leaf(leaf) if leaf.pa == expected && leaf.perm == whole.perm => {
+                    whole.accessed |= leaf.accessed;
+                    whole.dirty |= leaf.dirty;
+                }
+                _ => return Err(failed),
+            }
+        }
+        self.machine.store(step.at, M::Format::encode(level, &whole));
+        self.renew_loaded_leaves(pgdir, start);
+        let mut removal = Removal::new(self.is_visible(pgdir, start, size));
+        for index in 0..M::Format::ENTRIES as u64 {
+            removal.flush.add(start + index * part);
+        }
+        self.pages.release_into(&mut removal.frames, |releases| releases.release(table, 1));
+        Ok(removal)
+    }
+
+    /// Splits the large pages that reach over an end of `[va, va + size)`, so that none does.
+    pub(super) fn split_at_ends(
+        &mut self,
+        pgdir: PhysAddr,
+        va: VirtAddr,
+        size: u64,
+    ) -> Result<(), MapError> {
+        if size == 0 {
+            return Ok(());
+        }
+        let end = VirtAddr::new(va.as_u64().wrapping_add(size));
+        let needs_split = |level, of: VirtAddr, found: u32| {
+            level <= found && !of.is_aligned(M::Format::page_size(level))
+        };
+        let (first_leaf, end_leaf) = (self.leaf_level(pgdir, va), self.leaf_level(pgdir, end));
+        let mut tables = 0;
+        for level in 1..M::Format::LEVELS {
+            let first = needs_split(level, va, first_leaf);
+            let last = needs_split(level, end, end_leaf);
+            let block = |va: VirtAddr| va.as_u64() / M::Format::page_size(level);
+            let same = first && last && block(va) == block(end);
+            tables += usize::from(first) + usize::from(last) - usize::from(same);
+        }
+        if tables > self.pages.nfree() {
+            return Err(MapError::NoMemory { va });
+        }
+        self.split_at(pgdir, va);
+        self.split_at(pgdir, end);
+        Ok(())
+    }
+
+    /// The level of the leaf that maps `va`; 0 where there is none.
+    fn leaf_level(&self, pgdir: PhysAddr, va: VirtAddr) -> u32 {
+        let step = self.walk(pgdir, va);
+        if matches!(step.entry, Entry::Leaf(_)) { step.level } else { 0 }
+    }
+
+    /// Splits the large page that `va` lies in the middle of until none is left. All parts lead
+    /// where the whole did, with the same permissions and marks.
+    fn split_at(&mut self, pgdir: PhysAddr, va: VirtAddr) {
+        loop {
+            let step = self.walk(pgdir, va);
+            let Entry::Leaf(whole) = step.entry else { return };
+            if step.level == 0 || va.is_aligned(M::Format::page_size(step.level)) {
+                return;
+            }
+            let Some(table) = self.alloc_table(AllocFlags::empty()) else {
+                unreachable!("split_at_ends has counted the free pages")
+            };
+            let table = self.pages.page2pa(table);
+            let level = step.level - 1;
+            let first = M::Format::encode(level, &whole);
+            self.machine.fill_run(table, first, Self::leaf_step(level), M::Format::ENTRIES);
+            self.machine.store(step.at, M::Format::table(table));
+            self.renew_loaded_leaves(pgdir, va);
+            // The processor may hold both sizes until it forgets the larger one (Intel SDM
+            // vol. 3A, 4.10.2.3), which UVPT has shown too.
+            if self.is_visible(pgdir, va, PGSIZE) {
+                self.machine.flush_tlb();
+            }
+        }
+    }
+}

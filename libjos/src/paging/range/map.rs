@@ -1,0 +1,240 @@
+//! Mapping a range: first the count of tables that it takes, then the work, which cannot fail.
+
+use layout::MemLayout;
+
+use super::{PageSizes, Span};
+use crate::machine::Machine;
+use crate::mem::addr::PhysAddr;
+use crate::mem::pages::{ALLOC_ZERO, AllocFlags, PageAllocator};
+use crate::paging::format::{Entry, Format, Geometry, Perm};
+use crate::paging::pgdir::{MapError, WordOf};
+use crate::paging::word::Word;
+use crate::pmap::Pmap;
+
+/// What a range is mapped to.
+pub(crate) trait Source<M: Machine> {
+    /// Writes the `count` entries of `level` from `at` on, which are neighbours in one table, and
+    /// neighbours in the range of those written before. By the range, the first leads to `pa`.
+    fn put(&mut self, pmap: &mut Pmap<M>, level: u32, at: PhysAddr, pa: PhysAddr, count: usize);
+
+    /// The same in a table that is not linked yet.
+    #[inline(always)]
+    fn fill(&mut self, pmap: &mut Pmap<M>, level: u32, at: PhysAddr, pa: PhysAddr, count: usize) {
+        self.put(pmap, level, at, pa, count);
+    }
+}
+
+/// What the range says: neighbours in physical memory, all with these permissions.
+pub(crate) struct Neighbours(pub(crate) Perm);
+
+impl<M: Machine> Source<M> for Neighbours {
+    #[inline(always)] // so that at the last level the step is a constant
+    fn put(&mut self, pmap: &mut Pmap<M>, level: u32, at: PhysAddr, pa: PhysAddr, count: usize) {
+        let first = M::Format::leaf(level, pa, self.0);
+        pmap.machine.store_run(at, first, Pmap::<M>::leaf_step(level), count);
+    }
+
+    #[inline(always)]
+    fn fill(&mut self, pmap: &mut Pmap<M>, level: u32, at: PhysAddr, pa: PhysAddr, count: usize) {
+        let first = M::Format::leaf(level, pa, self.0);
+        pmap.machine.fill_run(at, first, Pmap::<M>::leaf_step(level), count);
+    }
+}
+
+impl<M: Machine> Pmap<M> {
+    /// Whether `span` can begin with a page of `level`'s size.
+    fn fits(&self, level: u32, span: &Span, sizes: PageSizes) -> bool {
+        if level == 0 {
+            return true;
+        }
+        let page_size = M::Format::page_size(level);
+        sizes == PageSizes::Largest
+            && self.machine.leaf_levels() & 1 << level != 0
+            && span.size >= page_size
+            && span.va.is_aligned(page_size)
+            && span.pa.is_aligned(page_size)
+    }
+
+    /// How many pages of `level`'s size `span` begins with within one table.
+    pub(super) fn pages_here(level: u32, span: &Span) -> usize {
+        let room = M::Format::ENTRIES - M::Format::index(level, span.va);
+        room.min((span.size / M::Format::page_size(level)) as usize)
+    }
+
+    /// How many entries of `level` map `span`, whole or in part.
+    fn entries_of(level: u32, span: &Span) -> usize {
+        let number = |va: u64| va / M::Format::page_size(level);
+        let (first, last) = (span.va.as_u64(), span.va.as_u64() + (span.size - 1));
+        (number(last) - number(first) + 1) as usize
+    }
+
+    /// Tables that mapping `span` takes, below the table of `level` at `table`.
+    pub(crate) fn tables_to_map(
+        &self,
+        level: u32,
+        table: PhysAddr,
+        mut span: Span,
+        sizes: PageSizes,
+    ) -> Result<usize, MapError> {
+        let page_size = M::Format::page_size(level);
+        let mut tables = 0;
+        while span.size > 0 {
+            let at = M::Format::entry(level, table, span.va);
+            let absent = self.absent_entries(level, at, Self::entries_of(level, &span));
+            let part = span.within(page_size, absent.max(1));
+            if absent > 0 {
+                tables += self.tables_of_nothing(level, part, sizes);
+            } else {
+                match M::Format::decode(level, self.machine.load(at)) {
+                    Entry::Table { pa, .. } => {
+                        tables += self.tables_to_map(level - 1, pa, part, sizes)?;
+                    }
+                    _ if level == 0 => return Err(MapError::AlreadyMapped { va: span.va }),
+                    _ => return Err(MapError::LargePage { va: span.va, size: page_size }),
+                }
+            }
+            span.advance(part.size);
+        }
+        Ok(tables)
+    }
+
+    /// Tables that mapping `span` takes where all entries of `level` that map it are absent.
+    fn tables_of_nothing(&self, level: u32, span: Span, sizes: PageSizes) -> usize {
+        if level == 0 || span.size == 0 {
+            return 0;
+        }
+        let page_size = M::Format::page_size(level);
+        // Where a large page fits is known for the first boundary, and all others are alike.
+        let mut behind = span;
+        behind.advance(span.size.min(span.va.as_u64().wrapping_neg() & (page_size - 1)));
+        if !self.fits(level, &behind, sizes) {
+            return Self::entries_of(level, &span) + self.tables_of_nothing(level - 1, span, sizes);
+        }
+        let before = Span { size: span.size - behind.size, ..span };
+        behind.advance(behind.size / page_size * page_size);
+        [before, behind]
+            .into_iter()
+            .filter(|end| end.size > 0)
+            .fold(0, |tables, end| tables + 1 + self.tables_of_nothing(level - 1, end, sizes))
+    }
+
+    /// Counts a mapping of each page of `span` that counts.
+    pub(crate) fn count_range(&mut self, span: Span) -> Result<(), MapError> {
+        let counted = M::Layout::LOWER_END.saturating_sub(span.va.as_u64()).min(span.size);
+        Ok(self.pages.count_run(span.pa, counted)?)
+    }
+
+    /// Maps `span` to what `source` gives, in the table of `level` at `table`, which maps all of its
+    /// addresses. [`tables_to_map`](Self::tables_to_map) has said that this can be done.
+    pub(crate) fn map_in(
+        &mut self,
+        level: u32,
+        table: PhysAddr,
+        mut span: Span,
+        source: &mut impl Source<M>,
+        sizes: PageSizes,
+    ) {
+        let page_size = M::Format::page_size(level);
+        while span.size > 0 {
+            let at = M::Format::entry(level, table, span.va);
+            let mut count = 0;
+            if self.fits(level, &span, sizes) {
+                count = Self::pages_here(level, &span);
+                // At the last level all entries are absent. Above it a table may be in the way.
+                if level > 0 {
+                    count = self.absent_entries(level, at, count);
+                }
+            }
+            if count > 0 {
+                source.put(self, level, at, span.pa, count);
+                span.advance(count as u64 * page_size);
+                continue;
+            }
+            let part = span.within(page_size, 1);
+            match M::Format::decode(level, self.machine.load(at)) {
+                Entry::Table { pa, .. } => self.map_in(level - 1, pa, part, source, sizes),
+                _ => self.map_in_new_table(level, at, part, source, sizes),
+            }
+            span.advance(part.size);
+        }
+    }
+
+    /// Maps `span` in a new table of the level below `level`, and then links that at `at`.
+    fn map_in_new_table(
+        &mut self,
+        level: u32,
+        at: PhysAddr,
+        span: Span,
+        source: &mut impl Source<M>,
+        sizes: PageSizes,
+    ) {
+        // Of a page table, and of what is filled wholly, all entries are written below.
+        let is_filled = level == 1 || Self::entries_of(level - 1, &span) == M::Format::ENTRIES;
+        let flags = if is_filled { AllocFlags::empty() } else { ALLOC_ZERO };
+        let Some(table) = self.alloc_table(flags) else {
+            unreachable!("tables_to_map has counted the free pages")
+        };
+        let pa = self.pages.page2pa(table);
+        match level {
+            1 => self.fill_page_table(pa, &span, source),
+            _ => self.fill_table(level - 1, pa, span, source, sizes),
+        }
+        self.machine.store(at, M::Format::table(pa));
+    }
+
+    /// Writes the entries of a new table of `level`, which is not the last, that map `span`, with
+    /// new tables below: as [`map_in`](Self::map_in), but nothing is read.
+    fn fill_table(
+        &mut self,
+        level: u32,
+        table: PhysAddr,
+        mut span: Span,
+        source: &mut impl Source<M>,
+        sizes: PageSizes,
+    ) {
+        let page_size = M::Format::page_size(level);
+        while span.size > 0 {
+            let at = M::Format::entry(level, table, span.va);
+            let mut part = span.within(page_size, 1);
+            if self.fits(level, &span, sizes) {
+                let count = Self::pages_here(level, &span);
+                source.fill(self, level, at, span.pa, count);
+                part.size = count as u64 * page_size;
+            } else {
+                self.map_in_new_table(level, at, part, source, sizes);
+            }
+            span.advance(part.size);
+        }
+    }
+
+    /// Writes all entries of a new page table: what `span` maps, and zeros around it.
+    #[inline]
+    fn fill_page_table(&mut self, table: PhysAddr, span: &Span, source: &mut impl Source<M>) {
+        let zero = WordOf::<M>::ZERO;
+        let (start, count) = (M::Format::index(0, span.va), Self::pages_here(0, span));
+        if count == M::Format::ENTRIES {
+            // The same as below, by a number that the compiler knows.
+            return source.fill(self, 0, table, span.pa, M::Format::ENTRIES);
+        }
+        let end = start + count;
+        let entry = |index: usize| table + index as u64 * WordOf::<M>::BYTES;
+        self.machine.fill_run(table, zero, zero, start);
+        source.fill(self, 0, entry(start), span.pa, count);
+        self.machine.fill_run(entry(end), zero, zero, M::Format::ENTRIES - end);
+    }
+
+    /// Where the `count` entries from `at` on are, which are in one table.
+    pub(crate) fn entries_from(at: PhysAddr, count: usize) -> impl Iterator<Item = PhysAddr> {
+        (0..count as u64).map(move |i| at + i * WordOf::<M>::BYTES)
+    }
+
+    /// How many of the `count` entries from `at` on are absent, up to the first that is not.
+    fn absent_entries(&self, level: u32, at: PhysAddr, count: usize) -> usize {
+        (0..count as u64)
+            .take_while(|i| {
+                let entry = self.machine.load(at + i * WordOf::<M>::BYTES);
+                M::Format::decode(level, entry) == Entry::Absent
+            })
+            .count()
+    }
+}

@@ -1,0 +1,244 @@
+//! Ranges: `boot_map_region`, and mapping, unmapping and protecting any range of pages.
+//!
+//! An operation is at most two passes over the tables of its range. The first finds out whether it
+//! can succeed, and how many tables it takes: mapping counts the tables that are missing,
+//! protecting looks for holes, and unmapping, which holes do not stop, has no such pass. The second
+//! does the work, which cannot fail; so an error always leaves everything as it was. Each pass
+//! visits a table once, and works on runs of its entries. Beside that the two ends of a range are
+//! looked up from the root, where large pages are split that reach over them. Large pages are
+//! used where they fit.
+//!
+//! The kernel's half is changed by `kern_pgdir`: the directory in use follows at once, all others
+//! when they are switched to ([`space`](crate::space::directory)). Most of what another directory does there is
+//! the same, since the tables are; but an entry of the directory itself is its own, and lost when it
+//! follows the kernel's again. Such an entry changes where a large page of the root's level is
+//! mapped, unmapped, protected, split or merged (i386, RISC-V), and where a table is missing that
+//! the root would link.
+//!
+//! Here are the operations; how a range is mapped is in `map.rs`, what is done to what is mapped in
+//! `change.rs`, splitting and merging in `large.rs`.
+
+mod change;
+mod large;
+mod map;
+
+use layout::{MemLayout, PGSIZE};
+
+use crate::machine::Machine;
+use crate::mem::addr::{PhysAddr, VirtAddr};
+use crate::mem::pages::PageAllocator;
+use crate::paging::format::{Format, Geometry, Perm};
+use crate::paging::mappings::leaves;
+use crate::paging::pgdir::{MapError, WordOf};
+use crate::paging::removal::{Flush, Removal};
+use crate::paging::word::Word;
+use crate::pmap::Pmap;
+use change::{Protect, Unmap};
+pub(crate) use map::{Neighbours, Source};
+
+/// By what pages a range is mapped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PageSizes {
+    /// By the largest that alignment, length and the processor allow.
+    Largest,
+    /// By the smallest alone.
+    Smallest,
+}
+
+/// `size` bytes at `va`, and where in physical memory they lead; whole pages.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    pub(crate) va: VirtAddr,
+    pub(crate) pa: PhysAddr,
+    pub(crate) size: u64,
+}
+
+impl Span {
+    /// Cuts off the first `bytes`, which are done. The end may be 2^64, after which nothing is
+    /// left to do, so the addresses may wrap.
+    fn advance(&mut self, bytes: u64) {
+        self.va = VirtAddr::new(self.va.as_u64().wrapping_add(bytes));
+        self.pa = PhysAddr::new(self.pa.as_u64().wrapping_add(bytes));
+        self.size -= bytes;
+    }
+
+    /// The first part of it, up to where the `count`th page of `page_size` ends.
+    fn within(&self, page_size: u64, count: usize) -> Self {
+        let offset = self.va.as_u64() & (page_size - 1);
+        Self { size: self.size.min(count as u64 * page_size - offset), ..*self }
+    }
+}
+
+impl<M: Machine> Pmap<M> {
+    /// Maps `[va, va + size)` to `[pa, pa + size)` with `perm` in the kernel's part of `pgdir`,
+    /// by the largest pages that alignment and the processor allow. No `pp_ref` of what is mapped
+    /// changes. For setting up what stays mapped for ever.
+    ///
+    /// # Panics
+    ///
+    /// Where [`map_range`](Self::map_range) fails: a bug, or a machine that cannot be used.
+    #[cfg_attr(debug_assertions, inline(never))]
+    pub fn boot_map_region(
+        &mut self,
+        pgdir: PhysAddr,
+        va: VirtAddr,
+        size: u64,
+        pa: PhysAddr,
+        perm: Perm,
+    ) {
+        if let Err(error) = self.map_range(pgdir, va, size, pa, perm, PageSizes::Largest) {
+            panic!("boot_map_region: {size:#x} bytes at {va} to {pa}: {error}");
+        }
+    }
+
+    /// Maps `[va, va + size)` to `[pa, pa + size)` with `perm`. Below UTOP each page that `pages`
+    /// describes is counted in its `pp_ref`, in a large page too. (In the kernel's half, use
+    /// `kern_pgdir`: see [`range`](self).)
+    ///
+    /// # Errors
+    ///
+    /// [`MapError::Misaligned`], [`MapError::NonCanonical`], [`MapError::Uvpt`],
+    /// [`MapError::BeyondPhysical`], [`MapError::AlreadyMapped`] or [`MapError::LargePage`] for the
+    /// first page that is in the way, according to its size, [`MapError::NoMemory`], and, below
+    /// UTOP, [`MapError::Page`] where a page is free or its `pp_ref` would overflow. Nothing has
+    /// changed then.
+    pub fn map_range(
+        &mut self,
+        pgdir: PhysAddr,
+        va: VirtAddr,
+        size: u64,
+        pa: PhysAddr,
+        perm: Perm,
+        sizes: PageSizes,
+    ) -> Result<(), MapError> {
+        Self::check_range(va, size)?;
+        let in_format = pa.as_u64().checked_add(size).is_some_and(|end| end <= M::Format::PA_END);
+        if !pa.is_aligned(PGSIZE) {
+            return Err(MapError::Misaligned { va });
+        }
+        if !in_format {
+            return Err(MapError::BeyondPhysical { pa });
+        }
+        let span = Span { va, pa, size };
+        if self.tables_to_map(M::Format::ROOT, pgdir, span, sizes)? > self.pages.nfree() {
+            return Err(MapError::NoMemory { va });
+        }
+        self.count_range(span)?;
+        self.map_in(M::Format::ROOT, pgdir, span, &mut Neighbours(perm), sizes);
+        if !Self::is_counted(va + size.saturating_sub(1)) {
+            self.renew_loaded(pgdir);
+        }
+        Ok(())
+    }
+
+    /// Unmaps all that is mapped in `[va, va + size)`, splitting large pages at its ends. Page
+    /// tables stay. What comes back must be flushed, and then freed. (In the kernel's half, use
+    /// `kern_pgdir`: see [`range`](self).)
+    ///
+    /// # Errors
+    ///
+    /// [`MapError::Misaligned`], [`MapError::NonCanonical`], [`MapError::Uvpt`], and
+    /// [`MapError::NoMemory`] for the split of a large page. Nothing has changed then.
+    pub fn unmap_range(
+        &mut self,
+        pgdir: PhysAddr,
+        va: VirtAddr,
+        size: u64,
+    ) -> Result<Removal, MapError> {
+        Self::check_range(va, size)?;
+        self.split_at_ends(pgdir, va, size)?;
+        let mut removal = Removal::new(self.is_visible(pgdir, va, size));
+        let span = Span { va, pa: PhysAddr::new(0), size };
+        let mut unmap = Unmap { removal: &mut removal, tables_stay: true };
+        self.visit(M::Format::ROOT, pgdir, span, &mut unmap);
+        self.renew_loaded_leaves(pgdir, va + size.saturating_sub(1));
+        Ok(removal)
+    }
+
+    /// Gives up all that is mapped in the lower half of `pgdir`, which is not in use, and whose
+    /// tables the caller gives up next: entries stay as they are. What comes back must be
+    /// flushed, and then freed.
+    pub(crate) fn abandon_lower_half(&mut self, pgdir: PhysAddr) -> Removal {
+        // To the end of the half, where no large page reaches across.
+        let (start, size) = (VirtAddr::new(0), M::Layout::LOWER_END);
+        let mut removal = Removal::new(self.is_visible(pgdir, start, size));
+        let span = Span { va: start, pa: PhysAddr::new(0), size };
+        let mut unmap = Unmap { removal: &mut removal, tables_stay: false };
+        self.visit(M::Format::ROOT, pgdir, span, &mut unmap);
+        removal
+    }
+
+    /// Gives all pages of `[va, va + size)` the permissions `perm`, splitting large pages at its
+    /// ends. Accessed and dirty bits stay. A page that another address space may have too, by
+    /// [`uvmcow`](Self::uvmcow), becomes copy-on-write where `perm` says W. What comes back must be
+    /// flushed. (In the kernel's half, use `kern_pgdir`: see [`range`](self).)
+    ///
+    /// # Errors
+    ///
+    /// [`MapError::Misaligned`], [`MapError::NonCanonical`], [`MapError::Uvpt`],
+    /// [`MapError::NotMapped`] where there is a hole in the range, and [`MapError::NoMemory`] for
+    /// the split of a large page. Nothing has changed then.
+    pub fn protect_range(
+        &mut self,
+        pgdir: PhysAddr,
+        va: VirtAddr,
+        size: u64,
+        perm: Perm,
+    ) -> Result<Flush, MapError> {
+        Self::check_range(va, size)?;
+        self.check_mapped(pgdir, va, size)?;
+        self.split_at_ends(pgdir, va, size)?;
+        let mut flush = Flush::new(self.is_visible(pgdir, va, size));
+        let span = Span { va, pa: PhysAddr::new(0), size };
+        self.visit(M::Format::ROOT, pgdir, span, &mut Protect { perm, flush: &mut flush });
+        self.renew_loaded_leaves(pgdir, va + size.saturating_sub(1));
+        Ok(flush)
+    }
+
+    /// Whole pages, all of them addresses that the format has, in one half, and none of UVPT.
+    fn check_range(va: VirtAddr, size: u64) -> Result<(), MapError> {
+        if !va.is_aligned(PGSIZE) || !size.is_multiple_of(PGSIZE) {
+            return Err(MapError::Misaligned { va });
+        }
+        let Some(last) = va.as_u64().checked_add(size.saturating_sub(1)) else {
+            return Err(MapError::NonCanonical { va });
+        };
+        let lower = |va: u64| va < M::Layout::LOWER_END;
+        let one_half = lower(va.as_u64()) == lower(last);
+        let canonical = M::Format::is_canonical(va) && M::Format::is_canonical(VirtAddr::new(last));
+        // Without halves the boundary is an address like any other.
+        if !canonical || !one_half && M::Layout::LOWER_END < M::Layout::UPPER_START {
+            return Err(MapError::NonCanonical { va });
+        }
+        let uvpt = M::Layout::UVPT;
+        if last >= uvpt && va.as_u64() < uvpt + M::Layout::PTSIZE {
+            return Err(MapError::Uvpt { va: va.max(VirtAddr::new(uvpt)) });
+        }
+        Ok(())
+    }
+
+    /// There is no hole in the range.
+    fn check_mapped(&self, pgdir: PhysAddr, va: VirtAddr, size: u64) -> Result<(), MapError> {
+        let last = va + size.saturating_sub(1);
+        let mut mapped = 0; // bytes from `va` on
+        for leaf in leaves::<M::Format, M>(&self.machine, pgdir, va, last) {
+            if leaf.va > va + mapped {
+                break;
+            }
+            mapped = leaf.last() - va + 1;
+        }
+        if mapped < size { Err(MapError::NotMapped { va: va + mapped }) } else { Ok(()) }
+    }
+
+    /// Whether a processor may be using what `pgdir` maps in the `size` bytes at `va`: all of it, or
+    /// the end of it, which lies in the half that all directories share.
+    fn is_visible(&self, pgdir: PhysAddr, va: VirtAddr, size: u64) -> bool {
+        Some(pgdir) == self.loaded || !Self::is_counted(va + size.saturating_sub(1))
+    }
+
+    /// What the entries of neighbouring pages of `level` differ by.
+    fn leaf_step(level: u32) -> WordOf<M> {
+        let entry = |pa| M::Format::leaf(level, PhysAddr::new(pa), Perm::R).to_u64();
+        Word::from_u64(entry(M::Format::page_size(level)) - entry(0))
+    }
+}

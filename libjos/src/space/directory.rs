@@ -1,0 +1,223 @@
+//! Address spaces: a page directory for each, below UTOP its own, above it the kernel's.
+//!
+//! The kernel's half begins at UENVS's root entry. Each directory's root entries from there on are
+//! those of `kern_pgdir`, so all of them lead to the same tables, and what is mapped in the
+//! kernel's half is there in every address space at once. Only UVPT's entry is a directory's own:
+//! each shows its own tables there.
+//!
+//! That needs tables to share. [`uvmcreate`](Pmap::uvmcreate) therefore gives `kern_pgdir` an
+//! empty table wherever one of these root entries is still absent. A root entry can still change
+//! after that: where it is a large page (i386, RISC-V), or [`prune`](Pmap::prune) takes an empty
+//! table away. What changes by `kern_pgdir` the directory in use has at once, before any flush: a
+//! global translation would else come back from an entry that is out of date, and stay. All others
+//! follow when they are switched to; until then the tables that they share stay alive, because
+//! each link to a table counts in its `pp_ref`. A root entry that is changed by another directory
+//! than `kern_pgdir` is that one's alone, and lost when it follows the kernel's again; what it maps
+//! must not be global ([`Perm::G`](crate::paging::format::Perm::G)), for nothing flushes that at a switch.
+//! Whether the processor has used a large page there, each directory's entry says for itself.
+
+use layout::MemLayout;
+
+use crate::machine::Machine;
+use crate::mem::addr::{PhysAddr, VirtAddr};
+use crate::mem::pages::{ALLOC_ZERO, Frame, PageAllocator};
+use crate::paging::format::{Entry, Format, Geometry};
+use crate::paging::pgdir::{MapError, WordOf};
+use crate::paging::removal::Removal;
+use crate::paging::word::Word;
+use crate::pmap::Pmap;
+
+impl<M: Machine> Pmap<M> {
+    /// Makes an address space with nothing below UTOP, and returns its page directory (xv6's
+    /// `uvmcreate`, JOS's `env_setup_vm`). The directory's `pp_ref` is 1.
+    ///
+    /// # Errors
+    ///
+    /// [`MapError::NoMemory`], with UENVS as the address; nothing has changed then.
+    ///
+    /// # Panics
+    ///
+    /// Where a table of the kernel's half is no page of RAM: a bug.
+    pub fn uvmcreate(&mut self) -> Result<PhysAddr, MapError> {
+        let kern_pgdir = self.kern_pgdir;
+        let absent = |pmap: &Self, index: &usize| {
+            pmap.entry(M::Format::ROOT, kern_pgdir, *index) == Entry::Absent
+        };
+        let missing = Self::shared_slots().filter(|index| absent(self, index)).count();
+        if missing + 1 > self.pages.nfree() {
+            return Err(MapError::NoMemory { va: VirtAddr::new(M::Layout::UENVS) });
+        }
+        for index in Self::shared_slots() {
+            if absent(self, &index) {
+                let table = self.new_table();
+                self.machine.store(Self::slot(kern_pgdir, index), M::Format::table(table));
+            }
+        }
+        if missing > 0 {
+            self.renew_loaded(kern_pgdir);
+        }
+        let pgdir = self.new_table();
+        self.share_kernel_half(pgdir);
+        if let Some(entry) = M::Format::self_map(pgdir) {
+            let uvpt = VirtAddr::new(M::Layout::UVPT);
+            self.machine.store(M::Format::entry(M::Format::ROOT, pgdir, uvpt), entry);
+        }
+        Ok(pgdir)
+    }
+
+    /// Takes down the address space of `pgdir`: all that is mapped below UTOP, the tables, and
+    /// the directory itself (xv6's `uvmfree`, JOS's `env_free`). Where it is the one in use,
+    /// `kern_pgdir` takes its place first. What comes back must be flushed, and then freed.
+    ///
+    /// # Panics
+    ///
+    /// Where `pgdir` is `kern_pgdir`, or a table is no page of RAM: bugs.
+    pub fn uvmfree(&mut self, pgdir: PhysAddr) -> Removal {
+        assert!(pgdir != self.kern_pgdir, "uvmfree: {pgdir} is kern_pgdir");
+        if self.loaded == Some(pgdir) {
+            self.switchuvm(self.kern_pgdir);
+        }
+        let mut removal = self.abandon_lower_half(pgdir);
+        for index in 0..Self::first_shared_slot() {
+            if let Entry::Table { pa, .. } = self.entry(M::Format::ROOT, pgdir, index) {
+                self.release_tables(M::Format::ROOT - 1, pa, &mut removal);
+            }
+        }
+        for index in Self::shared_slots() {
+            if let Entry::Table { pa, .. } = self.entry(M::Format::ROOT, pgdir, index) {
+                self.release_shared_table(pa, &mut removal);
+            }
+        }
+        self.release_table(pgdir, &mut removal);
+        removal
+    }
+
+    /// Makes `pgdir` the page directory in use (xv6's `switchuvm`, and with `kern_pgdir` its
+    /// `switchkvm`). First brings its part of the kernel's half up to date.
+    ///
+    /// # Panics
+    ///
+    /// As [`uvmcreate`](Self::uvmcreate).
+    pub fn switchuvm(&mut self, pgdir: PhysAddr) {
+        self.share_kernel_half(pgdir);
+        self.lcr3(pgdir);
+    }
+
+    /// Gives the directory in use the root entries of the kernel's half that have just changed, if
+    /// `pgdir` is `kern_pgdir`. To be called before the flush, and before a table is given up.
+    pub(crate) fn renew_loaded(&mut self, pgdir: PhysAddr) {
+        if let Some(loaded) = self.loaded
+            && pgdir == self.kern_pgdir
+            && pgdir != loaded
+        {
+            self.share_kernel_half(loaded);
+        }
+    }
+
+    /// The same after a change to leaves up to `last`, where such a leaf can be a root entry.
+    pub(crate) fn renew_loaded_leaves(&mut self, pgdir: PhysAddr, last: VirtAddr) {
+        let root_has_leaves = M::Format::LEAF_LEVELS >> M::Format::ROOT != 0;
+        if root_has_leaves && !Self::is_counted(last) {
+            self.renew_loaded(pgdir);
+        }
+    }
+
+    /// Makes the shared root entries of `pgdir` those of `kern_pgdir`, and counts the tables that
+    /// it links.
+    fn share_kernel_half(&mut self, pgdir: PhysAddr) {
+        for index in Self::shared_slots() {
+            let old = self.entry(M::Format::ROOT, pgdir, index);
+            let new = self.entry(M::Format::ROOT, self.kern_pgdir, index);
+            if Self::leads_alike(old, new) {
+                continue;
+            }
+            if let Entry::Table { pa, .. } = new {
+                // Each address space takes a frame, so there are fewer of them than a count holds.
+                let frame = self.table_frame(pa);
+                if let Err(error) = self.pages.page_incref(frame) {
+                    panic!("a table of the kernel's half cannot be shared: {error}");
+                }
+            }
+            let word: WordOf<M> = self.machine.load(Self::slot(self.kern_pgdir, index));
+            self.machine.store(Self::slot(pgdir, index), word);
+            if old == Entry::Absent {
+                continue;
+            }
+            let mut removal = Removal::new(self.loaded == Some(pgdir));
+            removal.flush.add_all();
+            if let Entry::Table { pa, .. } = old {
+                self.release_shared_table(pa, &mut removal);
+            }
+            removal.flush(&mut self.machine).free(&mut self.pages);
+        }
+    }
+
+    /// Whether two root entries are the same but for A and D.
+    fn leads_alike(one: Entry, other: Entry) -> bool {
+        match (one, other) {
+            (Entry::Leaf(one), Entry::Leaf(other)) => (one.pa, one.perm) == (other.pa, other.perm),
+            _ => one == other,
+        }
+    }
+
+    /// Drops a directory's link to the table of the kernel's half at `table`. If that was the last
+    /// one, the directory had that part of the half to itself, and the tables below go too.
+    fn release_shared_table(&mut self, table: PhysAddr, removal: &mut Removal) {
+        if self.pages.pp_ref(self.table_frame(table)) == 1 {
+            self.release_tables(M::Format::ROOT - 1, table, removal);
+        } else {
+            self.release_table(table, removal);
+        }
+    }
+
+    /// Gives up the table of `level` at `table`, and before it all tables below.
+    fn release_tables(&mut self, level: u32, table: PhysAddr, removal: &mut Removal) {
+        // Tables of the last level hold no tables.
+        if level > 0 {
+            for index in 0..M::Format::ENTRIES {
+                if let Entry::Table { pa, .. } = self.entry(level, table, index) {
+                    self.release_tables(level - 1, pa, removal);
+                }
+            }
+        }
+        self.release_table(table, removal);
+    }
+
+    /// Drops one use of the table at `pa`.
+    fn release_table(&mut self, pa: PhysAddr, removal: &mut Removal) {
+        let frame = self.table_frame(pa);
+        removal.release(&mut self.pages, frame);
+    }
+
+    /// The first root entry of the kernel's half.
+    fn first_shared_slot() -> usize {
+        M::Format::index(M::Format::ROOT, VirtAddr::new(M::Layout::UENVS))
+    }
+
+    /// The root entries that all address spaces share: those of the kernel's half but UVPT's.
+    fn shared_slots() -> impl Iterator<Item = usize> {
+        let uvpt = M::Format::index(M::Format::ROOT, VirtAddr::new(M::Layout::UVPT));
+        (Self::first_shared_slot()..M::Format::ENTRIES).filter(move |index| *index != uvpt)
+    }
+
+    /// Where root entry `index` of `pgdir` is.
+    fn slot(pgdir: PhysAddr, index: usize) -> PhysAddr {
+        pgdir + index as u64 * WordOf::<M>::BYTES
+    }
+
+    /// A new empty table, of those free pages that the caller has counted.
+    fn new_table(&mut self) -> PhysAddr {
+        match self.alloc_table(ALLOC_ZERO) {
+            Some(table) => self.pages.page2pa(table),
+            None => unreachable!("uvmcreate has counted the free pages"),
+        }
+    }
+
+    /// The frame of the table at `pa`.
+    fn table_frame(&self, pa: PhysAddr) -> Frame {
+        match self.pages.pa2page(pa) {
+            Some(frame) => frame,
+            None => panic!("page table at {pa} lies outside RAM"),
+        }
+    }
+}

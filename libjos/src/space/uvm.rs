@@ -1,0 +1,248 @@
+//! User memory, as xv6 has it: grown and shrunk ([`uvmalloc`](Pmap::uvmalloc),
+//! [`uvmdealloc`](Pmap::uvmdealloc), [`sbrk`](Pmap::sbrk)), and kept from the user where a guard
+//! page is wanted ([`clearpteu`](Pmap::clearpteu)). [`uvmcopy`](Pmap::uvmcopy), which copies it, is
+//! in `duplicate.rs`.
+//!
+//! It lies from address 0 up to its size in bytes. Its page directory comes from
+//! [`uvmcreate`](Pmap::uvmcreate). As in [`range`](crate::paging::range), each operation first finds out
+//! whether it can succeed, and then does work that cannot fail: an error leaves everything as it
+//! was, and its address is the first that would have been worked on.
+
+use core::fmt;
+
+use layout::{MemLayout, PGSIZE, page_round_up};
+
+use crate::machine::Machine;
+use crate::mem::addr::{PhysAddr, VirtAddr};
+use crate::mem::pages::{ALLOC_ZERO, AllocFlags, PageAllocator};
+use crate::paging::format::{Format, Geometry, Perm};
+use crate::paging::mappings::leaves;
+use crate::paging::pgdir::MapError;
+use crate::paging::range::{PageSizes, Source, Span};
+use crate::paging::removal::{Flush, Removal};
+use crate::pmap::Pmap;
+
+/// Why user memory cannot be changed or reached as asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum UvmError {
+    /// There are not enough free pages.
+    NoMemory {
+        /// The first address that was to be mapped.
+        va: VirtAddr,
+    },
+    /// User memory cannot begin below 0, nor reach so far up.
+    Limit {
+        /// Where it ends now, or would end.
+        va: VirtAddr,
+    },
+    /// The user may not do that here, or nothing is mapped.
+    NoAccess {
+        /// The first such address.
+        va: VirtAddr,
+    },
+    /// The string does not end within as many bytes as there is room for.
+    TooLong {
+        /// Where it begins.
+        va: VirtAddr,
+    },
+    /// The pages cannot be mapped, or their mapping changed.
+    Map(MapError),
+}
+
+impl fmt::Display for UvmError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoMemory { va } => write!(f, "not enough free pages for user memory at {va}"),
+            Self::Limit { va } => write!(f, "user memory that ends at {va} is out of bounds"),
+            Self::NoAccess { va } => write!(f, "{va} is not the user's to access so"),
+            Self::TooLong { va } => write!(f, "the string at {va} is too long"),
+            Self::Map(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for UvmError {}
+
+impl From<MapError> for UvmError {
+    fn from(error: MapError) -> Self {
+        Self::Map(error)
+    }
+}
+
+/// What a process keeps of its memory (xv6's `p->pagetable` and `p->sz`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AddressSpace {
+    /// The page directory.
+    pub pgdir: PhysAddr,
+    /// Bytes of user memory, from address 0 on; not always whole pages.
+    pub sz: u64,
+}
+
+/// A 4 KB page below UTOP that is mapped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct UserPage {
+    pub(crate) va: VirtAddr,
+    pub(crate) pa: PhysAddr,
+    /// What all levels together grant.
+    pub(crate) perm: Perm,
+    /// Bytes of the page, of any size, that it is part of.
+    pub(crate) leaf_size: u64,
+}
+
+impl<M: Machine> Pmap<M> {
+    /// Grows user memory from `oldsz` to `newsz` bytes by pages of zeros, which the user may read
+    /// and, beyond that, do what `xperm` says. Both sizes are rounded up to whole pages; where
+    /// `newsz` is the smaller, nothing happens. Returns the size that the memory has then.
+    ///
+    /// # Errors
+    ///
+    /// [`UvmError::NoMemory`]; [`UvmError::Limit`] for a size beyond USTACKTOP, where the guard
+    /// page of the user's stack begins; [`UvmError::Map`] where something is mapped there
+    /// already. Nothing has changed then.
+    pub fn uvmalloc(
+        &mut self,
+        pgdir: PhysAddr,
+        oldsz: u64,
+        newsz: u64,
+        xperm: Perm,
+    ) -> Result<u64, UvmError> {
+        if newsz < oldsz {
+            return Ok(oldsz);
+        }
+        let end = Self::user_end(newsz, M::Layout::USTACKTOP)?;
+        let start = Self::user_end(oldsz, M::Layout::USTACKTOP)?;
+        let span = Span { va: start, pa: PhysAddr::new(0), size: end - start };
+        let (root, sizes) = (M::Format::ROOT, PageSizes::Smallest);
+        let tables = self.tables_to_map(root, pgdir, span, sizes)? as u64;
+        if tables + span.size / PGSIZE > self.pages.nfree() as u64 {
+            return Err(UvmError::NoMemory { va: start });
+        }
+        self.map_in(root, pgdir, span, &mut NewPages(Perm::UR | xperm), sizes);
+        Ok(newsz)
+    }
+
+    /// Shrinks user memory from `oldsz` to `newsz` bytes. Both are rounded up to whole pages;
+    /// where `newsz` is not the smaller, nothing happens. Holes are passed over, and page tables
+    /// stay. Returns the size that the memory has then, and what must be flushed, and then freed.
+    ///
+    /// # Errors
+    ///
+    /// [`UvmError::Limit`] for a size beyond UTOP, and [`UvmError::Map`] where a large page must
+    /// be split and there is no page for the table. Nothing has changed then.
+    pub fn uvmdealloc(
+        &mut self,
+        pgdir: PhysAddr,
+        oldsz: u64,
+        newsz: u64,
+    ) -> Result<(u64, Removal), UvmError> {
+        if newsz >= oldsz {
+            return Ok((oldsz, Removal::new(false)));
+        }
+        let end = Self::user_end(oldsz, M::Layout::UTOP)?;
+        let start = Self::user_end(newsz, M::Layout::UTOP)?;
+        Ok((newsz, self.unmap_range(pgdir, start, end - start)?))
+    }
+
+    /// Moves the end of user memory by `n` bytes, up or down (`sbrk`). New pages are zeros and
+    /// can be written. Returns where the end was, and what must be flushed, and then freed.
+    ///
+    /// # Errors
+    ///
+    /// As [`uvmalloc`](Self::uvmalloc) and [`uvmdealloc`](Self::uvmdealloc), and
+    /// [`UvmError::Limit`] for an end below 0. Nothing has changed then.
+    pub fn sbrk(
+        &mut self,
+        space: &mut AddressSpace,
+        n: i64,
+    ) -> Result<(VirtAddr, Removal), UvmError> {
+        let AddressSpace { pgdir, sz } = *space;
+        let old_end = VirtAddr::new(sz);
+        let newsz = sz.checked_add_signed(n).ok_or(UvmError::Limit { va: old_end })?;
+        let (newsz, removal) = if n < 0 {
+            self.uvmdealloc(pgdir, sz, newsz)?
+        } else {
+            (self.uvmalloc(pgdir, sz, newsz, Perm::W)?, Removal::new(false))
+        };
+        space.sz = newsz;
+        Ok((old_end, removal))
+    }
+
+    /// Takes the page that `va` lies in from the user, and leaves it to the kernel: a guard page,
+    /// as xv6 has below a user's stack. What comes back must be flushed.
+    ///
+    /// # Errors
+    ///
+    /// [`UvmError::NoAccess`] where nothing is mapped or `va` is not below UTOP, and
+    /// [`UvmError::Map`] where a large page must be split and there is no page for the table.
+    /// Nothing has changed then.
+    pub fn clearpteu(&mut self, pgdir: PhysAddr, va: VirtAddr) -> Result<Flush, UvmError> {
+        let page = self.user_page(pgdir, va, Perm::empty())?;
+        Ok(self.protect_range(pgdir, page.va, PGSIZE, page.perm - Perm::U)?)
+    }
+
+    /// The page that `va` lies in, if it is below UTOP and has all of `perm`.
+    pub(crate) fn user_page(
+        &self,
+        pgdir: PhysAddr,
+        va: VirtAddr,
+        perm: Perm,
+    ) -> Result<UserPage, UvmError> {
+        if va.as_u64() >= M::Layout::UTOP {
+            return Err(UvmError::NoAccess { va });
+        }
+        let start = va.page_start();
+        self.next_page(pgdir, start, start + PGSIZE)
+            .filter(|page| page.perm.contains(perm))
+            .ok_or(UvmError::NoAccess { va })
+    }
+
+    /// The first page that is mapped in `[va, end_exclusive)`, which is of whole pages.
+    pub(crate) fn next_page(
+        &self,
+        pgdir: PhysAddr,
+        va: VirtAddr,
+        end_exclusive: VirtAddr,
+    ) -> Option<UserPage> {
+        if va >= end_exclusive {
+            return None;
+        }
+        let last = end_exclusive.as_u64() - 1;
+        let mut leaves = leaves::<M::Format, M>(&self.machine, pgdir, va, VirtAddr::new(last));
+        let leaf = leaves.next()?;
+        // The first leaf may be a large one that begins further down.
+        let va = va.max(leaf.va);
+        let pa = leaf.pa + (va - leaf.va);
+        Some(UserPage { va, pa, perm: leaf.perm, leaf_size: leaf.size })
+    }
+
+    /// Where user memory of `sz` bytes ends, rounded up to a page, at most `limit`.
+    pub(crate) fn user_end(sz: u64, limit: u64) -> Result<VirtAddr, UvmError> {
+        match page_round_up(sz) {
+            Some(end) if end <= limit => Ok(VirtAddr::new(end)),
+            _ => Err(UvmError::Limit { va: VirtAddr::new(sz) }),
+        }
+    }
+
+    /// A page of those that the caller has counted, with `pp_ref` 1.
+    pub(crate) fn counted_page(&mut self, flags: AllocFlags) -> PhysAddr {
+        let Some(frame) = self.page_alloc(flags) else {
+            unreachable!("the free pages were counted")
+        };
+        if let Err(error) = self.pages.page_incref(frame) {
+            unreachable!("page_alloc gave a page that cannot be used: {error}")
+        }
+        self.pages.page2pa(frame)
+    }
+}
+
+/// New pages of zeros, with these permissions.
+struct NewPages(Perm);
+
+impl<M: Machine> Source<M> for NewPages {
+    fn put(&mut self, pmap: &mut Pmap<M>, _: u32, at: PhysAddr, _: PhysAddr, count: usize) {
+        for at in Pmap::<M>::entries_from(at, count) {
+            let pa = pmap.counted_page(ALLOC_ZERO);
+            pmap.machine.store(at, M::Format::leaf(0, pa, self.0));
+        }
+    }
+}
