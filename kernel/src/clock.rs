@@ -27,7 +27,7 @@ const COUNT: u16 = (TIMER_HZ / 50) as u16;
 const PATIENCE: u32 = 1_000_000;
 
 /// Notes when the kernel began.
-pub(crate) fn init() {
+pub fn init() {
     START.call_once(counter);
 }
 

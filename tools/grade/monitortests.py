@@ -37,7 +37,7 @@ TESTS = [
         "monitor: the window's last frame is nobody's", 5,
         Machine(memory="300M", typed=("memmap\r", "dump -p 0xfffeff0 32\r", "exit\r")),
         (
-            "K> memmap", "  0x000000000ffff000-0x000000000fffffff the end of the window, never given out, 4 KB",
+            "K> memmap", "  0x000000000ffff000-0x000000000fffffff the window's end, never given out, 4 KB",
             "K> dump -p 0xfffeff0 32", re.compile(r"000000000fffeff0: .*"),
             "000000000ffff000-000000000ffff00f: no RAM, or out of reach: left alone", "K> exit",
         ),

@@ -192,6 +192,21 @@ fn addresses_are_translated_in_boxes() {
     assert!(monitor.error("translate KERNBASE+KERNBASE").contains("too large"));
 }
 
+/// It ends where the address space does, and no Rust object may.
+#[test]
+#[cfg_attr(miri, ignore = "too much memory to set up")]
+fn the_last_frame_of_the_window_is_left_alone() {
+    let (machine, boot) = SimMachine::<Jos64, X86_64>::new(257 * MB);
+    let mut monitor = Monitor { pmap: mem_init(machine, boot), held: Held::new() };
+    let out = monitor.run("memmap");
+    let row = "0x000000000ffff000-0x000000000fffffff the window's end, never given out, 4 KB";
+    assert!(out.contains(row), "{out}");
+    let out = monitor.run("dump -p 0xfffeff0 32");
+    let (before, last) = out.split_once('\n').unwrap();
+    assert!(before.starts_with("000000000fffeff0: "), "{out}");
+    assert!(last.ends_with("ffff00f: no RAM, or out of reach: left alone\n"), "{out}");
+}
+
 #[test]
 fn memory_is_dumped_over_gaps_and_boundaries() {
     let mut monitor = monitor64();
