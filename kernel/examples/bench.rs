@@ -46,14 +46,15 @@ fn bench() {
     // What `mem_init` should take, and took JOS and xv6, is known for 256 MB alone.
     let of_256_mb = |figure| if whole.npages.div_ceil(256) == NPAGES / 256 { figure } else { "-" };
     let mb = whole.npages * PGSIZE / MB;
-    println!("\nInstructions, with frames for {mb} MB; JOS and xv6: C on i386, two levels");
-    line("", &"JOS64", "goal", "JOS -O1/-O2", "xv6 -O1/-O2");
+    // What others take was measured elsewhere: docs/performance.md says how.
+    println!("\nInstructions, with frames for {mb} MB; C: two levels -O1/-O2; four -O2");
+    line("", &"JOS64", "goal", "JOS two; four", "xv6");
     line("page_init, a page", &Per(whole.page_init, whole.npages), "5", "18.9/17.0", "-");
-    line("boot_map_region, a 4 KB page", &Per(region, NPAGES), "3", "51.1/38.1", "46.1/26.0");
-    line("page_alloc + page_free", &single.alloc_free, "-", "40/40", "22+~50/21+~50");
-    line("page_insert + page_remove", &single.insert_remove, "90", "173/113", "-");
-    line("pgdir_walk, hit", &single.hit, "25", "40/33", "34/34");
-    line("pgdir_walk, miss", &single.miss, "-", "31/29", "-");
+    line("boot_map_region, a 4 KB page", &Per(region, NPAGES), "3", "51.1/38.1; 68.1", "46.1/26.0");
+    line("page_alloc + page_free", &single.alloc_free, "-", "40/40; 24", "22+~50/21+~50");
+    line("page_insert + page_remove", &single.insert_remove, "90", "173/113; 196", "-");
+    line("pgdir_walk, hit", &single.hit, "25", "40/33; 59", "34/34");
+    line("pgdir_walk, miss", &single.miss, "-", "31/29; 54", "-");
     let (goal, jos) = (of_256_mb("6000000"), of_256_mb("17792757/16933591"));
     line("mem_init, all checks", &whole.all, goal, jos, "-");
     let (goal, jos) = (of_256_mb("400000"), of_256_mb("4739184/3820818"));
@@ -72,8 +73,7 @@ fn bench() {
     line("page tables at the end, KB", &tables_kb, goal, jos, "-");
 }
 
-/// A line of the table, within 80 columns. What others take was measured elsewhere:
-/// docs/performance.md says how.
+/// A line of the table, within 80 columns.
 fn line(what: &str, count: &dyn fmt::Display, goal: &str, jos: &str, xv6: &str) {
     // Long counts, of much RAM, have what their names leave.
     let rest = 36 - what.len();

@@ -27,10 +27,11 @@ def require(condition, complaint):
 
 
 class Control:
-    """One connection to QEMU's monitor protocol (QMP), over a stream socket that is already connected."""
+    """One connection to QEMU's monitor protocol (QMP), over a stream socket that is already connected; beside it QEMU's
+    process, and what the machine has said on the serial line."""
 
-    def __init__(self, connection, folder, left):
-        self.connection, self.folder, self.left = connection, folder, left
+    def __init__(self, connection, folder, left, qemu=None, output=b""):
+        self.connection, self.folder, self.left, self.qemu, self.output = connection, folder, left, qemu, output
         self.messages = []  # all but the answers to `command`, in their order
         self.unread = b""
 

@@ -2,7 +2,7 @@
 
 import re
 
-from gradelib import FAILURE, Machine, Test
+from gradelib import BY_PORT, BY_TRIPLE_FAULT, FAILURE, LOG_RESETS, Machine, Test
 from words import CHECKS, HEX, KERNEL, NO_PROMPT, WELCOME
 
 TESTS = [
@@ -27,10 +27,16 @@ TESTS = [
     ),
     *(
         Test(
-            f"monitor: reboot, {board}", 5, Machine(board=board, typed=("reboot\r",)),
-            (*WELCOME, "K> reboot"), resets=True, tags=("monitor", "board"),
+            f"monitor: reboot, {title}", 5,
+            Machine(board=board, cpu="qemu64", options=LOG_RESETS, typed=("reboot\r",)),
+            (*WELCOME, "K> reboot"), resets=way, tags=("monitor", "board"),
         )
-        for board in ("pc", "q35", "microvm")
+        for title, board, way in (
+            ("pc without a keyboard controller", "pc,i8042=off", BY_PORT),
+            ("q35 without a keyboard controller", "q35,i8042=off", BY_PORT),
+            ("a PC without a chipset's reset control", "isapc", BY_PORT),
+            ("microvm, which has neither", "microvm", BY_TRIPLE_FAULT),
+        )
     ),
     Test(
         # No Rust object may end where the address space does.

@@ -154,7 +154,7 @@ fn uptime<'w>(arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
             let (seconds, milliseconds) = (seconds % 60, time.subsec_millis());
             println!("up {hours}:{minutes:02}:{seconds:02}.{milliseconds:03}");
         }
-        None => println!("no timer chip says how fast the time-stamp counter runs"),
+        None => println!("nothing says how fast the time-stamp counter runs"),
     }
     Ok(())
 }

@@ -282,7 +282,10 @@ pub const COMMANDS: &[Command] = &[
         arguments: "",
         options: "",
         summary: "Display the time since the kernel began",
-        details: &["By the processor's time-stamp counter, held against the timer chip (8254)."],
+        details: &[
+            "By the processor's time-stamp counter. Its rate is what a hypervisor or the",
+            "processor states, or else what the timer chip (8254) measures.",
+        ],
     },
     Command {
         verb: Verb::Kernel(Kernel::Page),

@@ -18,7 +18,7 @@ use libjos::pmap::{Pmap, mem_init};
 use libjos::sim::SimMachine;
 
 use crate::memory::{ARRAY, FRAMES, Memory, NFRAMES, TABLES};
-use crate::tables::{PageSize, SinglePages, Tables, TearDown, Translate};
+use crate::tables::{PageSize, SinglePages, Tables, TearDown, Translate, pages};
 
 /// A machine as a kernel writer would make it who cares for speed: an address and an addition.
 #[derive(Debug)]
@@ -230,13 +230,13 @@ impl SinglePages for Counted {
 
 impl TearDown for Counted {
     /// An address space of its own, with the kernel's half shared.
-    fn fill(&mut self, va: u64) {
+    fn fill(&mut self, va: u64, pas: &[u64]) {
         self.reset();
         let Libjos { pmap, root } = &mut self.0;
         let old = pmap.pages.pa2page(*root).expect("pages describes it");
         pmap.pages.page_free(old);
         *root = pmap.uvmcreate().expect("there are frames");
-        self.map(va, FRAMES.start, NFRAMES * PGSIZE, PageSize::Small);
+        pages(va, pas).for_each(|(va, pa)| self.map_page(va, pa));
     }
 
     fn tear_down(&mut self, _va: u64, _size: u64) {
