@@ -91,8 +91,11 @@ class Control:
         cells = self.memory(VGA_TEXT, COLUMNS * ROWS * 2)[::2].decode("cp437")
         return [cells[row * COLUMNS : (row + 1) * COLUMNS].rstrip(" \0") for row in range(ROWS)]
 
+    def key(self, *names):
+        """Press keys of the machine's keyboard, one after the other, by QEMU's names (up, ctrl-c, caps_lock, ...)."""
+        for name in names:
+            self.monitor(f"sendkey {name} 5")
+
     def press(self, text):
         """Type a text on the machine's keyboard, key by key."""
-        for char in text:
-            key = KEYS.get(char) or (f"shift-{char.lower()}" if char.isupper() else char)
-            self.monitor(f"sendkey {key} 20")
+        self.key(*(KEYS.get(char) or (f"shift-{char.lower()}" if char.isupper() else char) for char in text))

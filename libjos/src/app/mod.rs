@@ -47,8 +47,8 @@ pub trait Platform: Sync {
     /// Prints on the console; text comes with its own line ends.
     fn print(&self, text: fmt::Arguments<'_>);
 
-    /// Prints `prompt` and waits for a line; what comes back has no line end.
-    fn read_line(&self, prompt: &str) -> String;
+    /// Prints `prompt` and waits for a line, which has no line end; `None` at the end of input.
+    fn read_line(&self, prompt: &str) -> Option<String>;
 
     /// What the command line says to the application.
     fn command_line(&self) -> &str;

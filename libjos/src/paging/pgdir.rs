@@ -58,6 +58,16 @@ pub enum MapError {
         /// The virtual address asked for.
         va: VirtAddr,
     },
+    /// The physical address is not of a whole page.
+    MisalignedPa {
+        /// The physical address asked for.
+        pa: PhysAddr,
+    },
+    /// The range goes on behind the last address, of the machine or of the half that it begins in.
+    PastEnd {
+        /// The last address there.
+        last: VirtAddr,
+    },
     /// The machine has no such address.
     NonCanonical {
         /// The address.
@@ -89,6 +99,10 @@ impl fmt::Display for MapError {
             Self::NotMapped { va } => write!(f, "{va} is not mapped"),
             Self::NotUniform { va } => write!(f, "the pages around {va} make no large page"),
             Self::Misaligned { va } => write!(f, "the range at {va} is not of whole pages"),
+            Self::MisalignedPa { pa } => write!(f, "physical address {pa} is not of a whole page"),
+            Self::PastEnd { last } => {
+                write!(f, "the range goes on behind {last}, where there are no more addresses")
+            }
             Self::NonCanonical { va } => write!(f, "{va} is not a canonical address"),
             Self::Uvpt { va } => {
                 write!(f, "{va} is UVPT's, for page tables alone; change what they map instead")
