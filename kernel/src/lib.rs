@@ -14,6 +14,7 @@
 //! | `control` | the control registers |
 //! | `probe`, `inspect` | accesses that may fault; looking at memory that may be broken |
 //! | [`pmap`] | the one memory system, behind its lock |
+//! | `globals` | JOS's globals, by their plain names for gdb |
 //! | `stack` | the stacks, and the move to KSTACKTOP |
 //! | `faults` | the deliberate faults of `test=NAME` |
 //! | [`monitor`], `readline` | the prompt `K> `, and its commands |
@@ -43,6 +44,7 @@ mod cmdline;
 mod control;
 mod exit;
 mod faults;
+mod globals;
 mod heap;
 mod inspect;
 pub mod machine;

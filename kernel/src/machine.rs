@@ -11,12 +11,14 @@ use libjos::mem::kaddr;
 use libjos::mem::pages::{PageArray, PageInfo};
 use libjos::paging::format::x86_64::X86_64;
 use libjos::paging::word::Word;
+use libjos::pmap::Globals;
 use raw_cpuid::{CpuId, CpuIdReaderNative};
 use x86_64::instructions::tlb;
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr3Flags, Cr4, Cr4Flags};
 use x86_64::structures::paging::PhysFrame;
 
 use crate::console;
+use crate::globals;
 use crate::probe;
 
 /// The machine. Holding one allows all that [`Machine`] does, so there is one, in
@@ -212,6 +214,10 @@ impl Machine for Pc {
         // SAFETY: reads a register.
         unsafe { asm!("mov {}, rsp", out(reg) rsp, options(nomem, nostack, preserves_flags)) };
         VirtAddr::new(rsp)
+    }
+
+    fn tell_debugger(&mut self, globals: &Globals) {
+        globals::note(globals);
     }
 
     fn print(&mut self, text: fmt::Arguments<'_>) {

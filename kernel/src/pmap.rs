@@ -9,6 +9,7 @@ use libjos::pmap::{Pmap, mem_init};
 use spin::{Mutex, MutexGuard, Once};
 
 use crate::boot_info;
+use crate::globals;
 use crate::machine::Pc;
 
 static PMAP: Shared = Shared(Once::new());
@@ -30,6 +31,7 @@ pub(crate) fn init(boot_info: &BootInfo<'_>) {
     // Not within `call_once`, whose frames hold a memory system each: the boot stack is small.
     let pmap = mem_init(Pc::new(), boot_info::for_mem_init(boot_info));
     PMAP.0.call_once(|| Mutex::new(pmap));
+    globals::note(&lock().globals());
 }
 
 /// The memory system, for as long as the guard is held.

@@ -14,7 +14,7 @@ use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::mem::boot_alloc::BootAlloc;
 use crate::mem::memory_map::{MemoryMap, window};
-use crate::mem::pages::{AllocFlags, Block, Frame, PageAllocator, PageInfo, Pages};
+use crate::mem::pages::{AllocFlags, Block, Frame, PageAllocator, PageInfo, Pages, PagesAt};
 use crate::mem::range_set::{RangeSet, TooManyRuns};
 use crate::paging::format::{Format, Geometry, Perm};
 
@@ -83,6 +83,17 @@ pub struct Pmap<M: Machine> {
     pub(crate) boot: Boot,
 }
 
+/// Where JOS's globals are, for a debugger ([`Machine::tell_debugger`]).
+#[derive(Clone, Copy, Debug)]
+pub struct Globals {
+    /// Frames that `pages` describes.
+    pub npages: usize,
+    /// The kernel's page directory.
+    pub kern_pgdir: PhysAddr,
+    /// The page allocator, once there is one.
+    pub pages: Option<PagesAt>,
+}
+
 /// Sets up the whole memory system, and proves each step: sizes RAM, allocates `kern_pgdir` and
 /// `pages`, builds the free list, maps UPAGES, the kernel stack and the window at KERNBASE, and
 /// switches from `entry_pgdir` to `kern_pgdir`.
@@ -109,6 +120,7 @@ pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
     // The page directory, and one PageInfo for each frame: from the memory behind the kernel.
     let mut boot_alloc = boot_alloc_init::<M>(&boot);
     let kern_pgdir = boot_alloc.boot_alloc(&machine, PGSIZE);
+    machine.tell_debugger(&Globals { npages, kern_pgdir, pages: None });
     let mut array_memory = |len: usize| {
         let size = (len * size_of::<PageInfo>()) as u64;
         let start = boot_alloc.boot_alloc(&machine, size);
@@ -127,15 +139,9 @@ pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
         )
     };
 
-    // What JOS's users ask gdb for. Kept in memory, so that `p npages`, `p kern_pgdir` and
-    // `p pages[1]` answer at every line from here on.
-    let pages: *const PageInfo = array.as_ptr().as_ptr().cast();
-    let allocator = Pages::new(array, table, PhysAddr::new(M::Layout::PHYS_BASE));
-    black_box((&npages, &kern_pgdir, &pages));
-
     let mut pmap = Pmap {
         machine,
-        pages: allocator,
+        pages: Pages::new(array, table, PhysAddr::new(M::Layout::PHYS_BASE)),
         kern_pgdir,
         loaded: None,
         pages_memory,
@@ -143,6 +149,10 @@ pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
         boot_alloc,
         boot,
     };
+    let globals = pmap.globals();
+    pmap.machine.tell_debugger(&globals);
+    // In this function gdb finds its variables. Kept in memory, they answer at every line.
+    black_box((&npages, &kern_pgdir));
 
     // The page tables as part of the address space: the directory's own entry at UVPT.
     if let Some(entry) = M::Format::self_map(kern_pgdir) {
@@ -166,7 +176,7 @@ pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
     pmap.lcr3(kern_pgdir);
     pmap.machine.protect_kernel();
     pmap.check_page_free_list();
-    black_box((&npages, &kern_pgdir, &pages));
+    black_box((&npages, &kern_pgdir));
     pmap
 }
 
@@ -220,6 +230,13 @@ impl<M: Machine> Pmap<M> {
     #[must_use]
     pub fn runs_memory(&self) -> PhysRange {
         self.runs_memory
+    }
+
+    /// Where JOS's globals are, as long as this stays where it is.
+    #[must_use]
+    pub fn globals(&self) -> Globals {
+        let pages = Some(self.pages.at());
+        Globals { npages: self.pages.npages(), kern_pgdir: self.kern_pgdir, pages }
     }
 
     /// What the machine was booted with.

@@ -40,6 +40,8 @@ class Frame(Text):
     def text(self):
         """Both."""
         index, facts = kernel.number(self.value), CONTEXT.facts
+        if index == facts.page_info["END"]:  # The head of an empty list.
+            return "Frame(none)"
         return f"Frame({index} = {facts.map['physical']['PHYS_BASE'] + index * facts.page_size:#x})"
 
 

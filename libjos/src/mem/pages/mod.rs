@@ -100,6 +100,17 @@ impl FreeList {
     }
 }
 
+/// Where a page allocator lies, for a debugger.
+#[derive(Clone, Copy, Debug)]
+pub struct PagesAt {
+    /// The array `pages`.
+    pub array: *const PageInfo,
+    /// Where the first free frame's index is kept.
+    pub page_free_list: *const u32,
+    /// Where the number of free frames is kept.
+    pub nfree: *const usize,
+}
+
 /// The page allocator: `pages` and `page_free_list`.
 ///
 /// Its memory is the machine's, which can write there too. So this stays on its thread, as its
@@ -228,6 +239,15 @@ impl Pages {
     #[must_use]
     pub fn pp_ref(&self, frame: Frame) -> u32 {
         self.info(frame).pp_ref()
+    }
+
+    /// Where a debugger finds this allocator, as long as it stays where it is.
+    pub(crate) fn at(&self) -> PagesAt {
+        PagesAt {
+            array: self.array.as_ptr().cast(),
+            page_free_list: &raw const self.page_free_list,
+            nfree: &raw const self.nfree,
+        }
     }
 
     /// The frame that `pa` lies in; `None` where `pages` does not describe it.
@@ -368,6 +388,7 @@ impl Pages {
 
     /// The free frames in the order of the list. It ends after `npages` frames even where the
     /// list is broken and runs in a circle, and where a link leads out of `pages`.
+    #[inline(always)] // so that no function of this name hides the list from gdb's `p page_free_list`
     pub fn page_free_list(&self) -> impl Iterator<Item = Frame> + '_ {
         let mut next = self.page_free_list;
         core::iter::from_fn(move || {
@@ -462,6 +483,7 @@ impl PageAllocator for Pages {
         self.nfree
     }
 
+    #[inline(always)] // as `page_free_list`
     fn npages(&self) -> usize {
         self.array.len()
     }
