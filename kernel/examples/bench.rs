@@ -268,7 +268,7 @@ fn whole(pc: &Pc, boot: &Boot) -> Whole {
     }
 }
 
-/// What `mem_init` maps, in another directory.
+/// What `mem_init` maps, in another directory, and so not global, which takes as many instructions.
 fn map_regions(pmap: &mut Pmap<Again<'_>>, pgdir: PhysAddr, boot: &Boot) {
     let image = boot.image;
     let window = PhysRange::from_size(PhysAddr::new(0), Jos64::WINDOW_SIZE);
@@ -277,21 +277,21 @@ fn map_regions(pmap: &mut Pmap<Again<'_>>, pgdir: PhysAddr, boot: &Boot) {
         pmap.boot_map_region(pgdir, VirtAddr::new(va), range.size(), range.start, perm);
     };
     map(Jos64::UPAGES, memory, Perm::UR);
-    map(Jos64::KSTACK, image.stack, Perm::KRW | Perm::G);
+    map(Jos64::KSTACK, image.stack, Perm::KRW);
     for (range, perm) in [
         (PhysRange::new(window.start, image.text.start), Perm::KRW),
         (image.text, Perm::KRX),
         (image.rodata, Perm::KR),
         (PhysRange::new(image.rodata.end_exclusive, window.end_exclusive), Perm::KRW),
     ] {
-        map(Jos64::KERNBASE + range.start.as_u64(), range, perm | Perm::G);
+        map(Jos64::KERNBASE + range.start.as_u64(), range, perm);
     }
     for run in boot.memory.used::<Jos64>() {
         let above = PhysRange::new(
             run.start.max(window.end_exclusive),
             run.end_exclusive.max(window.end_exclusive),
         );
-        map(Jos64::PHYSMAP + above.start.as_u64(), above, Perm::KRW | Perm::G);
+        map(Jos64::PHYSMAP + above.start.as_u64(), above, Perm::KRW);
     }
 }
 

@@ -84,6 +84,11 @@ extern "C" fn on_kernel_stack() -> ! {
     // What only holds on this stack.
     pmap::lock().check_page_installed_pgdir();
 
+    // Free pages are watched from here on, if the command line says so.
+    if cmdline::options().pages_poison {
+        pmap::poison();
+    }
+
     // The heap, from UHEAP up: empty, until somebody allocates.
     heap::init(cmdline::options().heap_poison);
     // What an application calls.

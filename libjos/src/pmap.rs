@@ -14,7 +14,7 @@ use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::mem::boot_alloc::BootAlloc;
 use crate::mem::memory_map::{MemoryMap, window};
-use crate::mem::pages::{AllocFlags, Block, Frame, PageAllocator, PageInfo, Pages, PagesAt};
+use crate::mem::pages::{AllocFlags, Block, Fill, Frame, PageAllocator, PageInfo, Pages, PagesAt};
 use crate::mem::range_set::{RangeSet, TooManyRuns};
 use crate::paging::format::{Format, Geometry, Perm};
 
@@ -254,6 +254,20 @@ impl<M: Machine> Pmap<M> {
     /// [`Pages::page_alloc_run`] does.
     pub fn page_alloc_run(&mut self, flags: AllocFlags, order: u32) -> Option<Frame> {
         self.pages.page_alloc_run(&self.machine, flags, order)
+    }
+
+    /// From here on fills each frame with [`POISON`](crate::mem::pages::POISON) when it is freed, and looks
+    /// when it is allocated whether it still is so: who writes to a frame that is free is named by a
+    /// panic, with the frame, the offset and the value. Frames that are free now are filled at once.
+    /// `kern_pgdir` must be loaded, which shows all of them.
+    ///
+    /// # Safety
+    ///
+    /// `fill` writes to the frame that it is given, one of this machine's, and to nothing else;
+    /// wherever this value is.
+    #[expect(unsafe_code)]
+    pub unsafe fn poison_pages(&mut self, fill: Fill) {
+        self.pages.poison(fill);
     }
 
     /// Allocates memory as [`BootAlloc::boot_alloc`] does.

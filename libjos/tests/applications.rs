@@ -37,6 +37,7 @@ guard: byte 8192 is 0
 protect: write faults, present: true; still \"kept\"
 lazy: [9, 1000000, 1002001, 2621439897600001] with 3 of 100000 pages
 snapshot: was [1, 2, 3, 4], is [1, 2, 33, 4], 1 page copied
+sparse: 100 of 1073741824 pages, the sum of what they hold 4950
 ";
     assert_eq!(run(demo::main), expected);
 }

@@ -65,7 +65,7 @@ def unknown_test(name):
     )
 
 
-KNOWN_OPTIONS = "known: test=NAME mem=SIZE log=LEVEL heap=poison leakcheck -- APPLICATION'S WORDS"
+KNOWN_OPTIONS = "known: test=NAME mem=SIZE log=LEVEL heap=poison pages=poison leakcheck -- APPLICATION'S WORDS"
 
 
 NO_PROMPT = (re.compile(r"K> .*"), re.compile(r"kernel panic within .*"))

@@ -247,7 +247,7 @@ impl<M: Machine> Pmap<M> {
     }
 
     /// The physical memory that `pages` describes.
-    fn described(&self) -> PhysRange {
+    pub(crate) fn described(&self) -> PhysRange {
         PhysRange::from_size(
             PhysAddr::new(M::Layout::PHYS_BASE),
             self.pages.npages() as u64 * PGSIZE,
@@ -262,9 +262,13 @@ impl<M: Machine> Pmap<M> {
         }
     }
 
-    /// Writing to free pages changes nothing that is in use. Only pages of the window are written
+    /// Writing to free pages changes nothing that is in use. With poison they have been written to
+    /// whole, and nobody has used them since. Without it only pages of the window are written
     /// to: what is above is a plain run of RAM, and a virtual machine has it only once touched.
     fn check_free_pages_are_unused(&self) {
+        if self.pages.is_poisoned() {
+            return self.pages.check_poison(&self.machine);
+        }
         let before = self.checksum();
         let window = window::<M::Layout>();
         // These are not free themselves, as `check_reserved` has seen: they are not written to.

@@ -17,6 +17,7 @@
 //! assert!(pmap.machine.log.contains("check_kern_pgdir() succeeded!"));
 //! ```
 
+use core::cell::Cell;
 use core::fmt::{self, Write};
 use core::marker::PhantomData;
 use std::string::String;
@@ -80,6 +81,8 @@ pub struct SimMachine<L, F> {
     pub control: Control,
     /// What the last access raised, if it did.
     pub exception: Option<Exception>,
+    /// Words that the memory system has read.
+    pub loads: Cell<u64>,
     memory: SimMemory,
     stack_pointer: u64,
     cr3: Option<PhysAddr>,
@@ -136,6 +139,7 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
             log: String::new(),
             defects: Defects::default(),
             leaf_levels: F::LEAF_LEVELS,
+            loads: Cell::new(0),
             memory: SimMemory::new(base, end - base),
             stack_pointer: L::KERNBASE + (stack.end_exclusive.as_u64() - base),
             control: Control { wp: false, smep: false, smap: false, pge: false, nxe: true },
@@ -168,6 +172,7 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
 
 impl<L, F> PhysMem for SimMachine<L, F> {
     fn load<W: Word>(&self, pa: PhysAddr) -> W {
+        self.loads.set(self.loads.get() + 1);
         self.memory.load(pa)
     }
 

@@ -73,6 +73,7 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         largest: bool,
     ) -> Result<(), MapError> {
         Self::check_range(va, size)?;
+        Self::check_global(va, perm)?;
         if !pa.is_multiple_of(PGSIZE) {
             return Err(MapError::MisalignedPa { pa: PhysAddr::new(pa) });
         }
@@ -186,6 +187,7 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         perm: Perm,
     ) -> Result<(), MapError> {
         Self::check_range(va, size)?;
+        Self::check_global(va, perm)?;
         let mut at = va;
         while at < va + size {
             match self.leaf(space, at) {

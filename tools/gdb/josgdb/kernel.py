@@ -64,6 +64,8 @@ def find(facts):
         if not npages or pa is None:
             return Kernel(kern_pgdir, None)
         head, nfree = (int.from_bytes(read(at, size), "little") for at, size in ((head, 4), (nfree, 8)))
+        if nfree and head == facts.page_info["END"]:
+            head = None  # With pages=poison the list at hand is always empty.
         return Kernel(kern_pgdir, Pages(facts, read(pa, npages * facts.page_info["size"]), pa, head, nfree))
 
 

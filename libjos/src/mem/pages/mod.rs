@@ -6,10 +6,12 @@
 //! its `pp_link` says free, and the frame that it links to links back.
 //!
 //! `array.rs` holds the memory of `pages`; `info.rs` says what is kept of a frame; `runs.rs` takes
-//! runs of neighbours off the list, `waiting.rs` keeps frames from it until a TLB flush.
+//! runs of neighbours off the list, `waiting.rs` keeps frames from it until a TLB flush, `poison.rs`
+//! finds out who writes to a frame that is on it.
 
 mod array;
 mod info;
+mod poison;
 mod runs;
 #[cfg(test)]
 mod tests;
@@ -22,10 +24,12 @@ use layout::PGSIZE;
 use crate::machine::PhysMem;
 use crate::mem::addr::PhysAddr;
 use crate::mem::range_set::RangeSet;
+use poison::Poison;
 use runs::Lists;
 
 pub use array::PageArray;
 pub use info::{ALLOC_ZERO, AllocFlags, Frame, PageError, PageInfo};
+pub use poison::{Fill, POISON};
 pub use runs::{Block, MAX_ORDER};
 pub use waiting::FreeFrames;
 
@@ -139,7 +143,7 @@ pub struct Pages {
     _memory: [PageArray; 2],
     /// The physical address of frame 0.
     base: PhysAddr,
-    /// The first free frame, or [`PageInfo::END`].
+    /// The first free frame, or [`PageInfo::END`]. With poison that is in `poison`.
     page_free_list: u32,
     /// The last one, where the list is not empty.
     page_free_list_end: u32,
@@ -150,6 +154,8 @@ pub struct Pages {
     lists: Lists,
     /// Whether the free list is set aside.
     is_set_aside: bool,
+    /// What there is to it if free frames are to be watched.
+    poison: Option<Poison>,
 }
 
 impl Pages {
@@ -178,6 +184,7 @@ impl Pages {
             table,
             lists: Lists::new(),
             is_set_aside: false,
+            poison: None,
         }
     }
 
@@ -299,6 +306,7 @@ impl Pages {
             free.runs().last().map_or(PageInfo::END, |run| index(run.end_exclusive) as u32 - 1);
         self.nfree = (free.size() / PGSIZE) as usize;
         self.is_set_aside = false;
+        self.poison = None;
         for run in free.runs().iter().rev() {
             self.note_free_run(index(run.start), index(run.end_exclusive) - 1);
         }
@@ -324,6 +332,20 @@ impl Pages {
             None => {}
             Some(info) if info.has_count() && info.pp_ref_or_prev > 1 => info.pp_ref_or_prev -= 1,
             Some(_) => self.drop_last_use(Frame(number as u32)),
+        }
+    }
+
+    /// What `page_free` does where the list at hand is empty. `frame` says that it is free already.
+    #[cold]
+    #[inline(never)]
+    fn free_on_empty_list(&mut self, frame: Frame) {
+        if self.is_poisoned() {
+            self.free_poisoned(frame);
+        } else {
+            self.page_free_list_end = frame.0;
+            self.page_free_list = frame.0;
+            self.nfree += 1;
+            self.note_free(frame.index());
         }
     }
 
@@ -378,7 +400,7 @@ impl Pages {
 
     /// The first frame on the free list, or [`PageInfo::END`].
     pub(crate) fn page_free_list_head(&self) -> u32 {
-        self.page_free_list
+        self.poison.as_ref().map_or(self.page_free_list, Poison::head)
     }
 
     /// The last frame on the free list, where there is one.
@@ -390,7 +412,7 @@ impl Pages {
     /// list is broken and runs in a circle, and where a link leads out of `pages`.
     #[inline(always)] // so that no function of this name hides the list from gdb's `p page_free_list`
     pub fn page_free_list(&self) -> impl Iterator<Item = Frame> + '_ {
-        let mut next = self.page_free_list;
+        let mut next = self.page_free_list_head();
         core::iter::from_fn(move || {
             let frame = Frame(next);
             next = self.array().get(frame.index())?.pp_link;
@@ -405,7 +427,7 @@ impl PageAllocator for Pages {
     fn page_alloc(&mut self, mem: &impl PhysMem, flags: AllocFlags) -> Option<Frame> {
         let frame = Frame(self.page_free_list);
         if frame.0 == PageInfo::END {
-            return None;
+            return self.alloc_poisoned(mem, flags);
         }
         let info = &mut self.array_mut()[frame.index()];
         let next = info.pp_link;
@@ -418,7 +440,7 @@ impl PageAllocator for Pages {
         Some(frame)
     }
 
-    #[inline]
+    #[inline(always)] // into page_free, where nobody wants the error as a value
     fn try_page_free(&mut self, frame: Frame) -> Result<(), PageError> {
         let head = self.page_free_list;
         let infos = self.array_mut();
@@ -431,7 +453,10 @@ impl PageAllocator for Pages {
         info.pp_link = head;
         match infos.get_mut(head as usize) {
             Some(info) => info.pp_ref_or_prev = frame.0,
-            None => self.page_free_list_end = frame.0,
+            None => {
+                self.free_on_empty_list(frame);
+                return Ok(());
+            }
         }
         self.page_free_list = frame.0;
         self.nfree += 1;
@@ -461,6 +486,9 @@ impl PageAllocator for Pages {
     }
 
     fn set_aside_free_list(&mut self) -> FreeList {
+        if let Some(list) = self.with_poisoned(|pages, _| pages.set_aside_free_list()) {
+            return list;
+        }
         let (head, end) = (self.page_free_list, self.page_free_list_end);
         let was_set_aside = self.is_set_aside;
         let list = FreeList { head, end, nfree: self.nfree, was_set_aside };
@@ -472,6 +500,10 @@ impl PageAllocator for Pages {
     }
 
     fn give_back(&mut self, list: FreeList) {
+        if self.poison.is_some() {
+            self.with_poisoned(|pages, _| pages.give_back(list));
+            return;
+        }
         assert!(self.nfree == 0, "{} pages would be lost", self.nfree);
         self.page_free_list = list.head;
         self.page_free_list_end = list.end;

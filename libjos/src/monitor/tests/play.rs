@@ -43,6 +43,8 @@ fn playing_changes_nothing_where_it_fails() {
         (&insert("UTEMP 0"), "not one of alloc's"),
         (&insert(&std::format!("KERNBASE {page}")), "the kernel's"),
         (&insert(&std::format!("UTEMP {page} +q")), "\"+q\" is not + or -"),
+        (&insert(&std::format!("UTEMP {page} +wg")), "cannot be global"),
+        (&insert(&std::format!("-f UTEMP {page} +g")), "cannot be global"),
         ("pages 0 0x1000", "\"0x1000\" is one word too many"),
         ("freelist 1 2 3", "\"2\" is one word too many"),
         ("checks now", "\"now\" is one word too many"),
@@ -77,6 +79,7 @@ fn a_page_lives_while_anything_uses_it() {
     let nfree = monitor.pmap.pages.nfree();
     let page = monitor.alloc();
     assert!(monitor.run(&std::format!("insert UTEMP {page}")).contains("pp_ref 2"));
+    assert!(monitor.error("setperm UTEMP +g").contains("cannot be global"));
     assert!(monitor.error("checks").contains("is mapped, and check_kern_pgdir would panic"));
     assert!(monitor.run(&std::format!("free {page}")).contains("still mapped: pp_ref 1"));
     assert!(monitor.error(&std::format!("free {page}")).contains("not one of alloc's"));

@@ -97,8 +97,10 @@ impl<M: Machine> Pmap<M> {
     ///
     /// # Errors
     ///
-    /// [`MapError::Misaligned`], [`MapError::NonCanonical`], [`MapError::PastEnd`], [`MapError::Uvpt`],
-    /// [`MapError::MisalignedPa`], [`MapError::BeyondPhysical`], [`MapError::AlreadyMapped`] or [`MapError::LargePage`] for the
+    /// [`MapError::Misaligned`], [`MapError::NonCanonical`], [`MapError::PastEnd`],
+    /// [`MapError::Uvpt`], [`MapError::Global`] for the first page that other address spaces need
+    /// not have, [`MapError::MisalignedPa`], [`MapError::BeyondPhysical`],
+    /// [`MapError::AlreadyMapped`] or [`MapError::LargePage`] for the
     /// first page that is in the way, according to its size, [`MapError::NoMemory`], and, below
     /// UTOP, [`MapError::Page`] where a page is free or its `pp_ref` would overflow. Nothing has
     /// changed then.
@@ -112,6 +114,7 @@ impl<M: Machine> Pmap<M> {
         sizes: PageSizes,
     ) -> Result<(), MapError> {
         Self::check_range(va, size)?;
+        self.check_global(pgdir, va, va + size.saturating_sub(1), perm)?;
         let in_format = pa.as_u64().checked_add(size).is_some_and(|end| end <= M::Format::PA_END);
         if !pa.is_aligned(PGSIZE) {
             return Err(MapError::MisalignedPa { pa });
@@ -175,7 +178,8 @@ impl<M: Machine> Pmap<M> {
     ///
     /// # Errors
     ///
-    /// [`MapError::Misaligned`], [`MapError::NonCanonical`], [`MapError::PastEnd`], [`MapError::Uvpt`],
+    /// [`MapError::Misaligned`], [`MapError::NonCanonical`], [`MapError::PastEnd`],
+    /// [`MapError::Uvpt`], [`MapError::Global`] as in [`map_range`](Self::map_range),
     /// [`MapError::NotMapped`] where there is a hole in the range, and [`MapError::NoMemory`] for
     /// the split of a large page. Nothing has changed then.
     pub fn protect_range(
@@ -186,6 +190,7 @@ impl<M: Machine> Pmap<M> {
         perm: Perm,
     ) -> Result<Flush, MapError> {
         Self::check_range(va, size)?;
+        self.check_global(pgdir, va, va + size.saturating_sub(1), perm)?;
         self.check_mapped(pgdir, va, size)?;
         self.split_at_ends(pgdir, va, size)?;
         let mut flush = Flush::new(self.is_visible(pgdir, va, size));
