@@ -20,6 +20,7 @@ import consoletests  # noqa: E402
 import faulttests  # noqa: E402
 import gdbtests  # noqa: E402
 import machinetests  # noqa: E402
+import maptests  # noqa: E402
 import monitortests  # noqa: E402
 import statetests  # noqa: E402
 from gradeui import main  # noqa: E402
@@ -36,6 +37,7 @@ TESTS = [
     *boottests.TESTS,
     *faulttests.TESTS,
     *machinetests.TESTS,
+    *maptests.TESTS,
     *statetests.TESTS,
     *clocktests.TESTS,
     *apptests.TESTS,

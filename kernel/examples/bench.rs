@@ -20,8 +20,8 @@ use kernel::{pmap, println};
 use layout::{Jos64, KB, MB, MemLayout, PGSIZE};
 use libjos::machine::{Fault, Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, PhysRange, VirtAddr};
-use libjos::mem::boot_alloc::BootAlloc;
 use libjos::mem::pages::{ALLOC_ZERO, AllocFlags, Block, PageAllocator, PageArray, PageInfo};
+use libjos::mem::reservations::Reservations;
 use libjos::paging::format::Perm;
 use libjos::paging::format::x86_64::X86_64;
 use libjos::paging::word::Word;
@@ -208,9 +208,9 @@ fn boot_again(pmap: &Pmap<Pc>) -> Boot {
     let tables =
         in_use.map(|(_, index)| PhysRange::from_size(PhysAddr::new(index * PGSIZE), PGSIZE));
     let pgdir = PhysRange::from_size(pmap.kern_pgdir(), PGSIZE);
-    for range in tables.chain([pgdir, pmap.pages_memory(), pmap.runs_memory()]) {
-        boot.reserved.insert(range).expect("tables lie side by side");
-    }
+    let in_use = tables.chain([pgdir, pmap.pages_memory(), pmap.runs_memory()]);
+    let loaders = pmap.boot().reserved.runs().iter().copied();
+    boot.reserved = Reservations::new(loaders.chain(in_use), &boot.memory);
     boot
 }
 
@@ -218,9 +218,7 @@ fn whole(pc: &Pc, boot: &Boot) -> Whole {
     // Before the second memory system is there, since this takes the same memory.
     let npages = boot.memory.npages::<Jos64>() as u64;
     let boot_alloc = count(|| {
-        let kernel_end = boot.image.data.end_exclusive;
-        let allocator = BootAlloc::new::<Jos64>(&boot.memory, kernel_end, &boot.reserved);
-        let mut allocator = allocator.expect("mem_init could do it");
+        let mut allocator = boot.allocator::<Jos64>();
         allocator.boot_alloc(pc, PGSIZE);
         allocator.boot_alloc(pc, npages * size_of::<PageInfo>() as u64);
         let table_len = Block::table_len(npages as usize) as u64;
@@ -252,7 +250,7 @@ fn whole(pc: &Pc, boot: &Boot) -> Whole {
     let mut free = boot.memory.usable().clone();
     let used = PhysRange::new(PhysAddr::new(0), pmap.runs_memory().end_exclusive);
     free.remove(used).expect("one run is cut");
-    let page_init = count(|| pmap.pages.page_init(&free));
+    let page_init = count(|| pmap.pages.page_init(free.runs()));
     Whole {
         all,
         boot_alloc,

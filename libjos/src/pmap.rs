@@ -12,13 +12,14 @@ use layout::{Content, MB, MemLayout, PGSIZE, Region};
 
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
-use crate::mem::boot_alloc::BootAlloc;
+use crate::mem::boot_alloc::{BootAlloc, TakenRuns};
+use crate::mem::detect_memory::i386_detect_memory;
 use crate::mem::memory_map::{MemoryMap, window};
 use crate::mem::pages::{AllocFlags, Block, Fill, Frame, PageAllocator, PageInfo, Pages, PagesAt};
-use crate::mem::range_set::{RangeSet, TooManyRuns};
+use crate::mem::reservations::Reservations;
 use crate::paging::format::{Format, Geometry, Perm};
 
-/// The least RAM, in bytes, that a machine must have.
+/// The least RAM, in bytes, that a machine must have in the window at KERNBASE.
 pub const MIN_RAM: u64 = 4 * MB;
 
 /// Where the kernel lies in physical memory. Each range is of whole pages, in this order, one
@@ -42,9 +43,8 @@ pub struct Boot {
     pub memory: MemoryMap,
     /// The kernel.
     pub image: KernelImage,
-    /// What the loader left in RAM and must stay: boot information, modules. Made with
-    /// [`RangeSet::insert_covering`], since the loader may use a part of a page.
-    pub reserved: RangeSet,
+    /// What the loader left in RAM and must stay: boot information, modules.
+    pub reserved: Reservations,
 }
 
 /// The memory system of a machine: JOS's globals of `kern/pmap.c`, and the operations on them.
@@ -79,7 +79,8 @@ pub struct Pmap<M: Machine> {
     pub(crate) pages_memory: PhysRange,
     /// The memory of the table beside it, which helps to find runs of free frames.
     pub(crate) runs_memory: PhysRange,
-    pub(crate) boot_alloc: BootAlloc,
+    /// What `boot_alloc` handed out.
+    pub(crate) taken: TakenRuns,
     pub(crate) boot: Boot,
 }
 
@@ -118,7 +119,7 @@ pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
     let npages = i386_detect_memory(&mut machine, &mut boot);
 
     // The page directory, and one PageInfo for each frame: from the memory behind the kernel.
-    let mut boot_alloc = boot_alloc_init::<M>(&boot);
+    let mut boot_alloc = boot.allocator::<M::Layout>();
     let kern_pgdir = boot_alloc.boot_alloc(&machine, PGSIZE);
     machine.tell_debugger(&Globals { npages, kern_pgdir, pages: None });
     let mut array_memory = |len: usize| {
@@ -146,7 +147,7 @@ pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
         loaded: None,
         pages_memory,
         runs_memory,
-        boot_alloc,
+        taken: boot_alloc.taken().clone(),
         boot,
     };
     let globals = pmap.globals();
@@ -160,8 +161,8 @@ pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
         pmap.machine.store(at, entry);
     }
 
-    // From here on page_alloc serves.
-    pmap.page_init();
+    // From here on page_alloc serves, and owns what boot_alloc has left.
+    pmap.page_init(boot_alloc.free());
     pmap.check_page_free_list();
     pmap.check_page_alloc();
     pmap.check_page();
@@ -180,36 +181,11 @@ pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
     pmap
 }
 
-/// Says how much RAM there is, and returns how many frames `pages` must describe. RAM for which
-/// `pages` has no room is left unused.
-#[cfg_attr(debug_assertions, inline(never))]
-fn i386_detect_memory<M: Machine>(machine: &mut M, boot: &mut Boot) -> usize {
-    // `pages` lies in the window, since entry_pgdir maps no more, and leaves a quarter of its run.
-    let room = boot_alloc_init::<M>(boot).longest() / 4 * 3;
-    let frames = room / size_of::<PageInfo>() as u64;
-    boot.memory.limit(PhysAddr::new(M::Layout::PHYS_BASE) + frames * PGSIZE);
-
-    let totals = boot.memory.totals::<M::Layout>();
-    machine.print(format_args!("{totals}\n"));
-    let window = window::<M::Layout>();
-    let runs = boot.memory.used::<M::Layout>();
-    let usable: u64 = runs.map(|run| run.intersection(&window).size()).sum();
-    assert!(
-        usable >= MIN_RAM,
-        "too little RAM: {} KB within the first {} MB, at least {} KB are needed: \
-         give the machine more memory (QEMU: -m 8M or more; mem= may leave no less)",
-        usable / layout::KB,
-        M::Layout::WINDOW_SIZE / MB,
-        MIN_RAM / layout::KB
-    );
-    boot.memory.npages::<M::Layout>()
-}
-
-fn boot_alloc_init<M: Machine>(boot: &Boot) -> BootAlloc {
-    let kernel_end = boot.image.data.end_exclusive;
-    match BootAlloc::new::<M::Layout>(&boot.memory, kernel_end, &boot.reserved) {
-        Ok(boot_alloc) => boot_alloc,
-        Err(error) => panic!("mem_init: the loader's memory map: {error}"),
+impl Boot {
+    /// The allocator that `mem_init` begins with.
+    #[must_use]
+    pub fn allocator<L: MemLayout>(&self) -> BootAlloc {
+        BootAlloc::new::<L>(&self.memory, &self.image, &self.reserved)
     }
 }
 
@@ -270,46 +246,21 @@ impl<M: Machine> Pmap<M> {
         self.pages.poison(fill);
     }
 
-    /// Allocates memory as [`BootAlloc::boot_alloc`] does.
+    /// Stands for the allocator of the time before [`mem_init`] was done, which has ended.
     ///
     /// # Panics
     ///
-    /// Always: `boot_alloc` is closed once `page_init` has run. This is here to show it.
+    /// Always: the page allocator owns all memory. This is here to show it.
+    #[inline(always)] // so that `b boot_alloc` finds the other one alone
     pub fn boot_alloc(&mut self, n: u64) -> PhysAddr {
-        self.boot_alloc.boot_alloc(&self.machine, n)
+        panic!("boot_alloc: {n} bytes asked for after page_init; use page_alloc")
     }
 
-    /// Puts all RAM that is used on the free list except page 0 (which holds the real-mode
-    /// vectors and would look like a null pointer), the IO hole, the kernel, the window's last frame,
-    /// and what the loader left and `boot_alloc` handed out. Closes `boot_alloc`.
+    /// Puts what `boot_alloc` has left on the free list: all RAM that is used except page 0, the IO
+    /// hole, the kernel, the window's last frame, and what the loader left and `boot_alloc` handed out.
     #[inline(always)] // so that, where gdb stops in the one of `pages`, mem_init is one frame up
-    fn page_init(&mut self) {
-        match self.free_at_boot() {
-            Ok(free) => {
-                self.boot_alloc.close();
-                self.pages.page_init(&free);
-            }
-            Err(error) => panic!("page_init: the loader's memory map: {error}"),
-        }
-    }
-
-    fn free_at_boot(&self) -> Result<RangeSet, TooManyRuns> {
-        let Boot { memory, image, reserved } = &self.boot;
-        let mut free = RangeSet::new();
-        for run in memory.used::<M::Layout>() {
-            free.insert(run)?;
-        }
-        free.remove(PhysRange::from_size(PhysAddr::new(M::Layout::PHYS_BASE), PGSIZE))?;
-        free.remove(PhysRange::new(
-            PhysAddr::new(M::Layout::IOPHYSMEM),
-            PhysAddr::new(M::Layout::EXTPHYSMEM),
-        ))?;
-        free.remove(PhysRange::new(image.text.start, image.data.end_exclusive))?;
-        free.remove(PhysRange::from_size(PhysAddr::new(M::Layout::WINDOW_LAST_FRAME), PGSIZE))?;
-        for range in reserved.runs().iter().chain(self.boot_alloc.taken().runs()) {
-            free.remove(*range)?;
-        }
-        Ok(free)
+    fn page_init(&mut self, free: &[PhysRange]) {
+        self.pages.page_init(free);
     }
 
     /// Maps what `region` says belongs there from the start.

@@ -29,13 +29,17 @@ impl<M: Machine> Pmap<M> {
     const NTABLES: usize = M::Format::ROOT as usize;
 
     /// Proves that pages are mapped, counted and unmapped as they must be, in every way that
-    /// `page_insert` and `page_remove` can go, and that what fails leaves nothing behind.
+    /// `page_insert` and `page_remove` can go, and that what fails leaves nothing behind. Needs a few
+    /// free pages.
     ///
     /// # Panics
     ///
     /// Where that does not hold, with the values that differ.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn check_page(&mut self) {
+        if !self.has_pages_for("check_page", PAGES + Self::NTABLES) {
+            return;
+        }
         let nfree = self.pages.nfree();
         let mut pps = [Frame::new(0); PAGES];
         let mut tables = [Frame::new(0); 8];

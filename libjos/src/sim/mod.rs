@@ -28,7 +28,7 @@ use crate::machine::{Fault, Machine, PhysMem};
 use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::mem::memory_map::{MemoryKind, MemoryMap, MemoryMapEntry};
 use crate::mem::pages::PageArray;
-use crate::mem::range_set::RangeSet;
+use crate::mem::reservations::Reservations;
 use crate::paging::format::Format;
 use crate::paging::word::Word;
 use crate::pmap::{Boot, KernelImage};
@@ -124,17 +124,14 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
                 reserved(base + ram + PGSIZE, PGSIZE),
             ]
         };
-        let Ok(memory) = MemoryMap::new(entries.into_iter()) else {
-            unreachable!("five entries fit")
-        };
+        let memory = MemoryMap::new::<L>(entries.into_iter(), None);
         let end = memory.usable().runs().last().map_or(base, |run| run.end_exclusive.as_u64());
         let text = PhysRange::from_size(PhysAddr::new(base + MB), 16 * KB);
         let rodata = PhysRange::from_size(text.end_exclusive, 8 * KB);
         let data = PhysRange::from_size(rodata.end_exclusive, 96 * KB);
         let stack = PhysRange::from_size(data.start + 32 * KB, L::KSTKSIZE);
-        let mut boot_info = RangeSet::new();
         let behind = PhysRange::from_size(data.end_exclusive + PGSIZE, PGSIZE);
-        let Ok(()) = boot_info.insert(behind) else { unreachable!("one run fits") };
+        let reserved = Reservations::new(core::iter::once(behind), &memory);
         let machine = Self {
             log: String::new(),
             defects: Defects::default(),
@@ -150,7 +147,7 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
             types: PhantomData,
         };
         let image = KernelImage { text, rodata, data, stack };
-        (machine, Boot { memory, image, reserved: boot_info })
+        (machine, Boot { memory, image, reserved })
     }
 
     /// The RAM.

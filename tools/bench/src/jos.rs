@@ -9,7 +9,6 @@ use libjos::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use libjos::mem::pages::{
     ALLOC_ZERO, AllocFlags, Block, Frame, PageAllocator, PageArray, PageInfo, Pages,
 };
-use libjos::mem::range_set::RangeSet;
 use libjos::paging::format::x86_64::X86_64;
 use libjos::paging::format::{Format, Perm};
 use libjos::paging::range::PageSizes;
@@ -127,11 +126,8 @@ impl Libjos {
 
     /// Frees the pages of `free` and those of `TABLES`, and no others.
     pub(crate) fn page_init(&mut self, free: Option<PhysRange>) {
-        let mut all = RangeSet::new();
-        for range in [Some(range(TABLES)), free].into_iter().flatten() {
-            all.insert(range).expect("two runs fit");
-        }
-        self.pmap.pages.page_init(&all);
+        let all = [Some(range(TABLES)), free].into_iter().flatten();
+        self.pmap.pages.page_init(&all.collect::<Vec<_>>());
         let Pmap { machine, pages, .. } = &mut self.pmap;
         let root = pages.page_alloc(machine, ALLOC_ZERO).expect("all is free");
         self.root = pages.page2pa(root);

@@ -126,7 +126,7 @@ class Table:
 PRINTERS = {
     r"libjos::mem::addr::(Phys|Virt)Addr": Address,
     r"libjos::mem::addr::PhysRange": Range,
-    r"libjos::mem::range_set::RangeSet": Ranges,
+    r"libjos::mem::range_set::RangeSet<\d+>": Ranges,
     r"libjos::paging::format::Perm": Perms,
     r"libjos::paging::format::Leaf": Leaf,
     r"libjos::mem::pages::info::Frame": Frame,

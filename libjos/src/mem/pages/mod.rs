@@ -22,8 +22,7 @@ use core::ptr::NonNull;
 use layout::PGSIZE;
 
 use crate::machine::PhysMem;
-use crate::mem::addr::PhysAddr;
-use crate::mem::range_set::RangeSet;
+use crate::mem::addr::{PhysAddr, PhysRange};
 use poison::Poison;
 use runs::Lists;
 
@@ -191,7 +190,7 @@ impl Pages {
     /// All frames' states, in their order. They are copies: no reference into `pages` leaves
     /// [`Pages`], since the machine can write there too.
     #[must_use]
-    pub fn infos(&self) -> impl ExactSizeIterator<Item = PageInfo> + '_ {
+    pub fn infos(&self) -> impl ExactSizeIterator<Item = PageInfo> + Clone + '_ {
         let first = self.array.cast::<PageInfo>();
         // SAFETY: as in `array`, for an element that there is. Where the machine has written to
         // it meanwhile, on this thread, this reads what it wrote.
@@ -271,25 +270,27 @@ impl Pages {
     }
 
     /// Puts every page of `free` on the free list, the lowest first, and reserves all others
-    /// (`pp_ref` 1). Nothing is kept of an earlier state.
+    /// (`pp_ref` 1). `free` is runs of whole pages, from the lowest up. Nothing is kept of an earlier
+    /// state.
     ///
     /// # Panics
     ///
-    /// Where `free` has a page that `pages` does not describe.
+    /// Where `free` has a page that `pages` does not describe, or a run that ends within a page.
     #[cfg_attr(debug_assertions, inline(never))]
-    pub fn page_init(&mut self, free: &RangeSet) {
+    pub fn page_init(&mut self, free: &[PhysRange]) {
         let base = self.base;
         let npages = self.npages();
         let index = |pa: PhysAddr| {
             let index = ((pa - base) / PGSIZE) as usize;
             assert!(index <= npages, "page_init: {pa} lies beyond the end of pages");
+            assert!(pa.is_aligned(PGSIZE), "page_init: {pa} lies within a page");
             index
         };
         // From the highest run down, so that each can link to the one behind it.
         self.clear_table();
         let infos = self.array_mut();
         let (mut next, mut done) = (PageInfo::END, npages);
-        for run in free.runs().iter().rev() {
+        for run in free.iter().rev() {
             let (start, end) = (index(run.start), index(run.end_exclusive));
             infos[end..done].fill(PageInfo::reserved());
             link_upwards(&mut infos[start..end], start);
@@ -303,11 +304,11 @@ impl Pages {
         infos[..done].fill(PageInfo::reserved());
         self.page_free_list = next;
         self.page_free_list_end =
-            free.runs().last().map_or(PageInfo::END, |run| index(run.end_exclusive) as u32 - 1);
-        self.nfree = (free.size() / PGSIZE) as usize;
+            free.last().map_or(PageInfo::END, |run| index(run.end_exclusive) as u32 - 1);
+        self.nfree = (free.iter().map(PhysRange::size).sum::<u64>() / PGSIZE) as usize;
         self.is_set_aside = false;
         self.poison = None;
-        for run in free.runs().iter().rev() {
+        for run in free.iter().rev() {
             self.note_free_run(index(run.start), index(run.end_exclusive) - 1);
         }
     }
