@@ -138,12 +138,12 @@
 .Laddress:
     .byte 3, 8
 .Lphys_addr:
-    wrapper libjos::addr::PhysAddr, 8, u64
+    wrapper libjos::mem::addr::PhysAddr, 8, u64
 .Lframe:
-    wrapper libjos::pages::info::Frame, 4, u32
+    wrapper libjos::mem::pages::info::Frame, 4, u32
 .Lpage_info:
     .byte 5
-    .asciz "libjos::pages::info::PageInfo"
+    .asciz "libjos::mem::pages::info::PageInfo"
     .byte {PAGE_INFO}
     member pp_link, u32, {PP_LINK}
     member pp_ref_or_prev, u32, {PP_REF_OR_PREV}

@@ -23,7 +23,7 @@ use crate::console;
 use crate::heap;
 use crate::pmap;
 use crate::probe;
-use crate::readline::{Answer, readline};
+use crate::readline::{Answer, read_line};
 use crate::traps::TrapFrame;
 
 /// The machine beneath the application.
@@ -93,7 +93,7 @@ impl Platform for Pc {
 
     fn read_line(&self, prompt: &str) -> Option<String> {
         loop {
-            match readline(prompt, None, None) {
+            match read_line(prompt, None, None) {
                 Answer::Line { line, .. } => return Some(line),
                 Answer::EndOfInput => return None,
                 Answer::TooLong => {

@@ -185,7 +185,7 @@ def only_the_end_is_free(stub, symbols):
 
 
 def nothing_is_free(stub, symbols):
-    """Modules that leave 200 KB, where `pages` for 256 MB takes 512 KB."""
+    """Modules that leave 200 KB, of which the last page is nobody's, where `pages` for 256 MB takes 512 KB."""
     start = symbols["end"] % (1 << 28)
     tags = memory_map(GOOD_MAP), module(start, 256 * MB - 200 * KB), module(0x2_0000, 0x9_F000)
     enter_multiboot2(stub, symbols, multiboot2(*tags))

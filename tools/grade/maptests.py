@@ -67,7 +67,7 @@ TESTS = [
     Test(
         "map: no room for pages", 5, spoiled(badloader.nothing_is_free),
         panic(
-            r"no room for the array pages: 514 KB in one piece .* 200 KB are free in one piece within the first 256 "
+            r"no room for the array pages: 514 KB in one piece .* 196 KB are free in one piece within the first 256 "
             r"MB\. Of \d+ KB of RAM there the kernel takes \d+ KB, and boot information and modules \d+ KB: load fewer "
             r"or smaller modules"
         ),

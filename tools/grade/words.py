@@ -60,7 +60,7 @@ def unknown_test(name):
     """The warning, with the names of all tests."""
     names = re.compile(r"(?=.{1,80}$)( [a-z-]+)+")
     return (
-        f'warning: unknown test "{name}" ignored; known tests:', re.compile(" read-null .*"), *[names] * 6,
+        f'warning: unknown test "{name}" ignored; known tests:', re.compile(" read-null .*"), *[names] * 7,
         re.compile(".* fault-in-report"),
     )
 

@@ -10,7 +10,7 @@ mod pager;
 use core::fmt::Write;
 
 use libjos::app::process::ExitCode;
-use libjos::monitor::line::{Fixed, History, LONGEST};
+use libjos::monitor::line::{History, LONGEST};
 use libjos::monitor::{
     Arguments, COMMANDS, Command, CommandError, Held, Kernel, Session, Verb, find, split,
 };
@@ -44,7 +44,7 @@ pub fn monitor() {
     let mut history = History::new();
     let mut state = State { held: Held::new(), paging: Paging::Auto };
     loop {
-        match readline::<Fixed<LONGEST>>(PROMPT, Some(&history), Some(&KernelNames)) {
+        match readline(PROMPT, &history, &KernelNames) {
             Answer::Line { line, source } => {
                 history.push(&line);
                 let mut pager = Pager::new(state.paging.waits(source));
