@@ -21,8 +21,10 @@ NAMES = """
 mem_init boot_alloc page_init page_alloc page_free page_decref
 pgdir_walk boot_map_region page_insert page_lookup page_remove tlb_invalidate
 check_page_free_list check_page_alloc check_page check_kern_pgdir check_page_installed_pgdir
-i386_init i386_detect_memory trap
+kernel_main detect_memory trap
 """.split()
+# JOS's names for functions that are not one machine's here.
+JOS_NAMES = {"i386_init": "kernel_main", "i386_detect_memory": "detect_memory"}
 # Of these, those that an application without the monitor does not have are no loss.
 MONITOR_NAMES = "readline kerninfo backtrace".split()
 
@@ -50,23 +52,24 @@ def last_component(path):
 
 
 def read_functions(nm_output):
-    """From the output of nm: what is already plain, and for every other function name its addresses."""
-    plain, mangled = set(), {}
+    """From the output of nm: the functions that have plain names, and all others, each with its addresses and paths."""
+    plain, mangled = {}, {}
     for address, path in re.findall(r"^([0-9a-f]+) [tTwW] (.+)$", nm_output, re.M):
         name = last_component(path)
-        if name:
-            mangled.setdefault(name, {})[int(address, 16)] = path
-        else:
-            plain.add(path)
+        functions = mangled if name else plain
+        functions.setdefault(name or path, {})[int(address, 16)] = path
     return plain, mangled
 
 
 def plan(names, nm_output):
-    """What to add, as (name, address, path), and the names that no function has."""
+    """What to add, as (name, address, path), and the names that no function has. A name is the function's own, or in
+    JOS_NAMES."""
     plain, mangled = read_functions(nm_output)
-    wanted = [name for name in names if name not in plain]
-    missing = [name for name in wanted if name not in mangled]
-    added = [(name, *place) for name in wanted for place in sorted(mangled.get(name, {}).items())]
+    wanted = {name: JOS_NAMES.get(name, name) for name in names if name not in plain}
+    functions = plain | mangled
+    missing = [name for name, function in wanted.items() if function not in functions]
+    added = [(name, *place) for name, function in wanted.items()
+             for place in sorted(functions.get(function, {}).items())]
     return added, missing
 
 
@@ -94,7 +97,7 @@ def main():
     options = parser.parse_args()
 
     functions = run("nm", "-C", options.source)
-    added, missing = plan(NAMES + MONITOR_NAMES, functions)
+    added, missing = plan([*NAMES, *JOS_NAMES, *MONITOR_NAMES], functions)
     if "monitor" not in read_functions(functions)[1]:
         missing = [name for name in missing if name not in MONITOR_NAMES]
     if missing:

@@ -36,7 +36,7 @@ REFUSED = {
         "kernel::pmap::lock();",
         "kernel::pmap::init(todo!());",
         "let _ = kernel::pmap::PMAP;",
-        "kernel::i386_init(0, 0);",
+        "kernel::kernel_main(0, 0);",
         "kernel::platform::init();",
         "let _ = kernel::probe::store;",
         "kernel::stack::move_to_kstacktop(todo!());",

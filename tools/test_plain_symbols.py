@@ -11,7 +11,7 @@ import plain_symbols
 from plain_symbols import last_component, plan
 
 LISTING = """\
-fffffffff0100000 T i386_init
+fffffffff0100000 T kernel_main
 fffffffff0100010 t libjos::pmap::Pmap<M>::mem_init
 fffffffff0100020 t <libjos::pmap::Pmap<kernel::Pc>>::page_insert
 fffffffff0100030 t libjos::pmap::Pmap<M>::mem_init
@@ -37,7 +37,12 @@ class PlainSymbols(unittest.TestCase):
                          [("page_insert", "0xfffffffff0100020"), ("check_page", "0xfffffffff0100040")])
 
     def test_plain_ones_are_left_alone(self):
-        self.assertEqual(plan(["i386_init"], LISTING), ([], []))
+        self.assertEqual(plan(["kernel_main"], LISTING), ([], []))
+
+    def test_joss_own_names(self):
+        added, missing = plan(["i386_init", "i386_detect_memory"], LISTING)
+        self.assertEqual(added, [("i386_init", 0xfffffffff0100000, "kernel_main")])
+        self.assertEqual(missing, ["i386_detect_memory"])
 
     def test_what_is_missing_is_named(self):
         # Neither data nor an undefined symbol is a function.

@@ -2,7 +2,7 @@
 //!
 //! The assembly is in `entry.s`; it gets its numbers from here as `const` operands, so there is no
 //! second copy of any. Its part in `.boot` is linked where it is loaded, because it runs before
-//! paging; it ends by a jump to its high address and a call of `i386_init`. gdb knows its symbols
+//! paging; it ends by a jump to its high address and a call of `kernel_main`. gdb knows its symbols
 //! at both, but no lines: the compiler records none for assembly.
 //!
 //! On the way in (Multiboot2 specification 2.0, section 3.3 "I386 machine state"; Xen PVH, "the
@@ -26,7 +26,7 @@ use crate::pvh;
 unsafe extern "C" {
     /// The kernel, which the entry calls with the magic of the loader's protocol and the physical
     /// address of what it says ([`Protocol::from_magic`](crate::Protocol::from_magic)).
-    pub fn i386_init(magic: u32, info: u32) -> !;
+    pub fn kernel_main(magic: u32, info: u32) -> !;
 }
 
 unsafe extern "C" {

@@ -1,7 +1,7 @@
 // JOS64's entry, in 32-bit code until long_mode. What is in braces comes from entry.rs.
 //
 // From the checks on, EDI holds the magic of the loader's protocol and ESI the physical address
-// of what it says: already the two arguments of i386_init.
+// of what it says: already the two arguments of kernel_main.
 
 // The stack that the kernel starts on. mem_init maps it once more, below KSTACKTOP.
 .section .bss.bootstack, "aw", @nobits
@@ -121,7 +121,7 @@ high_start:
     xor ebp, ebp
     mov edi, edi
     mov esi, esi
-    call i386_init
+    call kernel_main
     ud2
     .cfi_endproc
 .size high_start, . - high_start

@@ -1,4 +1,4 @@
-//! From the loader's jump to `i386_init`: JOS64's way in.
+//! From the loader's jump to `kernel_main`: JOS64's way in.
 //!
 //! One kernel file, two ways to start it:
 //!
@@ -7,7 +7,7 @@
 //!
 //! Both arrive in 32-bit protected mode without paging and meet in `entry`, which checks the
 //! loader and the processor, loads [`entry_pgdir`](mod@entry_pgdir), enters long mode and calls
-//! the kernel's `i386_init` at its high address. This crate calls up through that one symbol,
+//! the kernel's `kernel_main` at its high address. This crate calls up through that one symbol,
 //! as JOS's `entry.S` does. What the loader says about the machine is read by [`info`], which
 //! runs on the host too, so that its tests (and fuzzers) can feed it anything.
 #![cfg_attr(not(test), no_std)]

@@ -1,6 +1,6 @@
 //! The kernel of JOS64: the machine beneath `libjos`, and the way from its entry to an application.
 //!
-//! This file is the table of contents. `i386_init` is where the entry code of the crate `boot`
+//! This file is the table of contents. `kernel_main` is where the entry code of the crate `boot`
 //! arrives, at KERNBASE and on the boot stack; `on_kernel_stack` is the rest of the way, on the
 //! stack at KSTACKTOP. What each line of the two does is in the module that it names:
 //!
@@ -62,7 +62,7 @@ mod traps;
 ///
 /// `magic` names the loader's protocol, `info` is the physical address of what it says.
 #[unsafe(no_mangle)]
-extern "C" fn i386_init(magic: u32, info: u32) -> ! {
+extern "C" fn kernel_main(magic: u32, info: u32) -> ! {
     // Be able to speak, and to say what went wrong: from here on an exception is a decoded panic.
     clock::init();
     console::init();

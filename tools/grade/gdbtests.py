@@ -81,12 +81,12 @@ MEM_INIT = session(
     ("print pages[0]", r"\$6 = PageInfo\(reserved, pp_ref 1\)"),
     ("print pages[65503]", r"\$7 = PageInfo\(free, the last on the list\)"),
     *((f"info line {name}", r'Line \d+ of ".*\.rs" starts at address 0xffff.*')
-      for name in ("boot_map_region", "page_insert", "page_alloc", "readline", "trap")),
+      for name in "boot_map_region page_insert page_alloc readline trap i386_init i386_detect_memory".split()),
 )
 
 # At reset, before there is any; while mem_init runs, in functions of each kind; at the prompt, a frame up, and on
 # the second processor, which waits in the firmware without paging.
-FIRST_STOPS = "i386_init mem_init i386_detect_memory boot_alloc".split()
+FIRST_STOPS = "kernel_main mem_init detect_memory boot_alloc".split()
 LATER_STOPS = """
 page_init check_page_free_list check_page_alloc page_free check_page page_alloc page_insert pgdir_walk page_lookup
 page_remove tlb_invalidate page_decref boot_map_region check_kern_pgdir check_page_installed_pgdir trap readline
@@ -230,7 +230,7 @@ DIFF = session(
 REGION = r"boot_map_region: Maps .*"
 STEPS = session(*(("jos step", *said) for said in (
     (r"mem_init begins:", r"  libjos/src/pmap\.rs:\d+: .*"),
-    (r"i386_detect_memory: Says how much RAM there is, .*", r"  It returned 65504\."),
+    (r"detect_memory: Says how much RAM there is, .*", r"  It returned 65504\."),
     (r"boot_alloc: Allocates `n` bytes, .*", r"  libjos/.*\.rs:\d+: let kern_pgdir = .*",
      r"  It returned PhysAddr\(.*\)\."),
     (r"boot_alloc: Allocates `n` bytes, .*", r"  It returned PhysAddr\(.*\)\.", STAYS),

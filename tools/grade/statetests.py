@@ -218,9 +218,9 @@ TESTS = [
         (
             *opening(3 * 1024), *panic("too little RAM: .*")[:2],
             re.compile(r"  #0 .* libjos::mem::detect_memory::too_little"), DETECT_MEMORY,
-            re.compile(r"  #1 .* libjos::mem::detect_memory::i386_detect_memory"), DETECT_MEMORY,
+            re.compile(r"  #1 .* libjos::mem::detect_memory::detect_memory"), DETECT_MEMORY,
             re.compile(r"  #2 .* libjos::pmap::mem_init .*"), re.compile(r"  #3 .* kernel::pmap::init .*"),
-            re.compile(r"  #4 .* i386_init .*"), re.compile(r"  #5 .* high_start"),
+            re.compile(r"  #4 .* kernel_main .*"), re.compile(r"  #5 .* high_start"),
         ),
         whole=True,
     ),
