@@ -2,7 +2,7 @@
 """Give the functions that JOS's users know their plain names in the kernel's symbol table.
 
 libjos is generic over the machine, so the debugger knows `mem_init` only under a name such as
-`libjos::pmap::Pmap<kernel::machine::Pc>::mem_init<kernel::machine::Pc>`, and gdb does not take
+`libjos::pmap::Pmap<kernel::machine::Hardware>::mem_init<kernel::machine::Hardware>`, and gdb does not take
 `b mem_init` for it. This tool runs after the linker and adds one ELF symbol of the plain name for each
 such function: local, in the function's section, and at its first instruction, from where gdb finds the
 source lines as for any other function. Nothing that is loaded changes.
@@ -34,7 +34,7 @@ def last_component(path):
 
     >>> last_component("libjos::pmap::Pmap<M>::mem_init")
     'mem_init'
-    >>> last_component("<libjos::pmap::Pmap<kernel::Pc>>::mem_init::<kernel::Pc> (.llvm.123)")
+    >>> last_component("<libjos::pmap::Pmap<kernel::Hardware>>::mem_init::<kernel::Hardware> (.llvm.123)")
     'mem_init'
     >>> last_component("libjos::pmap::Pmap<M>::mem_init::{{closure}}")
     '{{closure}}'

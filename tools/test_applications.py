@@ -38,21 +38,21 @@ REFUSED = {
         "let _ = kernel::pmap::PMAP;",
         "kernel::kernel_main(0, 0);",
         "kernel::platform::init();",
-        "let _ = kernel::probe::store;",
+        "let _ = kernel::arch::probe::store;",
         "kernel::stack::move_to_kstacktop(todo!());",
-        "kernel::traps::init();",
+        "kernel::trap::init();",
         "libjos::app::with(|_| ());",
     ),
     "E0624": (
-        "kernel::machine::Pc::new();",
+        "kernel::machine::Hardware::new();",
         "libjos::app::area::Areas::new().reserve(1);",
     ),
-    "E0451": ("let _ = kernel::machine::Pc { leaf_levels: 0 };",),
+    "E0451": ("let _ = kernel::machine::Hardware { leaf_levels: 0 };",),
     "E0133": (
         "let _ = kernel::pmap::memory_system();",
         "let _ = libjos::mem::pages::PageArray::new(todo!());",
         "let _ = <u64 as libjos::paging::word::Word>::load(todo!());",
-        "let _ = libjos::machine::PhysMem::page_array(todo!() as &kernel::machine::Pc, todo!(), 0);",
+        "let _ = libjos::machine::PhysMem::page_array(todo!() as &kernel::machine::Hardware, todo!(), 0);",
     ),
 }
 

@@ -13,9 +13,9 @@ from plain_symbols import last_component, plan
 LISTING = """\
 fffffffff0100000 T kernel_main
 fffffffff0100010 t libjos::pmap::Pmap<M>::mem_init
-fffffffff0100020 t <libjos::pmap::Pmap<kernel::Pc>>::page_insert
+fffffffff0100020 t <libjos::pmap::Pmap<kernel::Hardware>>::page_insert
 fffffffff0100030 t libjos::pmap::Pmap<M>::mem_init
-fffffffff0100040 t libjos::check::check_page::<kernel::Pc, fn(&str) -> usize> (.llvm.4711)
+fffffffff0100040 t libjos::check::check_page::<kernel::Hardware, fn(&str) -> usize> (.llvm.4711)
 fffffffff0100050 t libjos::check::check_page::{{closure}}
 fffffffff0100060 d libjos::page_alloc
                  U libjos::page_free

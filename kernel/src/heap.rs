@@ -4,7 +4,7 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{self, NonNull};
 
-use layout::{Jos64, MemLayout, PGSIZE};
+use layout::{MemLayout, PGSIZE};
 use libjos::app::area::AREAS_START;
 use libjos::app::backing::Backing;
 use libjos::heap::{Heap, HeapError, HeapPages, HeapStats, OutOfPages};
@@ -12,6 +12,7 @@ use libjos::mem::addr::VirtAddr;
 use libjos::mem::pages::PageAllocator;
 use spin::{Mutex, MutexGuard, Once};
 
+use crate::arch;
 use crate::pmap;
 
 static HEAP: Once<Mutex<Heap<KernelPages>>> = Once::new();
@@ -23,9 +24,9 @@ static ALLOCATOR: Allocator = Allocator;
 
 /// Makes the heap, which has no page yet. With `poison` it finds misuse, and is slower.
 pub(crate) fn init(poison: bool) {
-    let start = ptr::with_exposed_provenance_mut(Jos64::UHEAP as usize);
+    let start = ptr::with_exposed_provenance_mut(arch::Layout::UHEAP as usize);
     let Some(start) = NonNull::new(start) else { unreachable!("UHEAP is not 0") };
-    let region = NonNull::slice_from_raw_parts(start, (AREAS_START - Jos64::UHEAP) as usize);
+    let region = NonNull::slice_from_raw_parts(start, (AREAS_START - arch::Layout::UHEAP) as usize);
     HEAP.call_once(|| {
         let pages = KernelPages(Backing::new());
         // SAFETY: nothing but this maps anything between UHEAP and the areas, and this runs once.

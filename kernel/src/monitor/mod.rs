@@ -146,7 +146,7 @@ fn fault<'w>(arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
             }
         },
         None => {
-            faults::FAULTS.iter().for_each(|fault| println!("{}", fault.name));
+            faults::all().for_each(|fault| println!("{}", fault.name));
             Ok(())
         }
     }

@@ -121,7 +121,7 @@ pub(super) fn stub(vector: u64) -> VirtAddr {
 
 impl TrapFrame {
     /// The registers that the program sees, by their names.
-    pub(super) fn registers(&self) -> [(&'static str, u64); 19] {
+    pub(in crate::arch) fn registers(&self) -> [(&'static str, u64); 19] {
         [
             ("rax", self.rax),
             ("rbx", self.rbx),
