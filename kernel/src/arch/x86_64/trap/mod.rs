@@ -1,29 +1,22 @@
 //! Exceptions: stubs in assembly bring each as a [`Trap`] to the one handler.
 //!
-//! `frame` has the stubs, which push a [`TrapFrame`] and call `trap`; `segments` holds the GDT and the
+//! `frame` has the stubs, which push a `TrapFrame` and call `trap`; `segments` holds the GDT and the
 //! TSS; `machine_check` turns machine checks on; `words` is what only this machine can say. The kernel
 //! runs with interrupts off, so exceptions are all there is. Double fault, NMI and machine check run on
 //! stacks of their own, since the stack in use may be what is broken.
 
-pub(super) mod frame;
+mod frame;
 mod machine_check;
 mod segments;
 mod words;
 
 use spin::Once;
-use x86_64::registers::control::Cr2;
 use x86_64::structures::idt::InterruptDescriptorTable;
 
-use frame::{TrapFrame, stub};
-
-pub(crate) use words::Trap;
+pub(crate) use frame::Trap;
+use frame::{HANDLER, Handler, stub};
 
 static IDT: Once<InterruptDescriptorTable> = Once::new();
-
-/// Handles a trap. Where it returns, the interrupted code goes on as the frame says.
-pub(crate) type Handler = fn(&mut Trap<'_>);
-
-static HANDLER: Once<Handler> = Once::new();
 
 /// Loads GDT, TSS and IDT. From here on every exception comes to `handler`, a machine check too.
 pub(crate) fn init(handler: Handler) {
@@ -73,14 +66,4 @@ fn idt() -> InterruptDescriptorTable {
         30 security_exception;
     }
     idt
-}
-
-/// Where every stub arrives.
-extern "C" fn trap(frame: &mut TrapFrame) {
-    // Read first of all, for whoever handles this may cause faults of its own.
-    let cr2 = Cr2::read_raw();
-    let handler = HANDLER.get().expect("the IDT is loaded after the handler is known");
-    // A variable, for gdb's `jos why` to find.
-    let mut trap = Trap { frame, cr2 };
-    handler(&mut trap);
 }

@@ -1,4 +1,4 @@
-//! [`Trap`]: an exception, and what there is to say of it that only this machine knows.
+//! What there is to say of a [`Trap`] that only this machine knows.
 
 use core::fmt;
 
@@ -11,20 +11,11 @@ use libjos::monitor::processor::vector::{
 use libjos::monitor::processor::{ErrorCode, RFLAGS, exception};
 use x86_64::structures::idt::{DescriptorTable, PageFaultErrorCode, SelectorErrorCode};
 
-use super::frame::TrapFrame;
+use super::frame::{Trap, TrapFrame};
 use super::machine_check;
 use crate::arch::Layout;
 use crate::arch::control::ControlRegisters;
 use crate::trap::cause::{Cause, PageFault};
-
-/// An exception.
-#[derive(Debug)]
-pub(crate) struct Trap<'a> {
-    /// The state that it interrupted.
-    pub(in crate::arch) frame: &'a mut TrapFrame,
-    /// The address of the latest page fault when it came. (Handling it may change CR2.)
-    pub(in crate::arch) cr2: u64,
-}
 
 impl Trap<'_> {
     /// What it is about.
