@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MACHINES = re.compile(r"cfg\w*\(.*target_arch|\b(Jos64|Jos32|JosSv39|X86_64|La57|I386|Sv39|Sv48)\b")
 # What names a register, or is made of a processor's instructions, in code or comment.
 REGISTERS = re.compile(
-    r"\b(?i:[re]?[abcd]x|[re]?[sd]i|[re]?[sbi]p|r[89]|r1[0-5]|[re]?flags|cr[0-8]|efer|satp|stvec|stval|sepc|scause)\b"
+    r"\b(?i:[re]?[abcd]x|[re]?[sd]i|[re]?[sbi]p|r[89]|r1[0-5]|[re]flags|cr[0-8]|efer|satp|stvec|stval|sepc|scause)\b"
     r"|\b(x86_64|raw_cpuid|uart_16550|pc_keyboard)::|\b(naked_)?asm!|\bPort\b")
 
 
