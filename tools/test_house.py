@@ -134,7 +134,7 @@ class House(unittest.TestCase):
         """Outside of formats, simulated machines, tests and examples."""
         files = [(path, text) for path, text in sources(ROOT / "libjos/src").items()
                  if not re.search(r"^sim/|^paging/format/|tests|planted|refused", path)]
-        self.clean(MACHINES, files, lambda text: re.sub(r"//.*", "", text.partition("#[cfg(test)]\nmod tests")[0]))
+        self.clean(MACHINES, files, lambda text: re.sub(r"//.*", "", re.split(r"#\[cfg\((all\()?test", text)[0]))
 
 
 class Finder(unittest.TestCase):

@@ -5,7 +5,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{self, NonNull};
 
 use layout::{MemLayout, PGSIZE};
-use libjos::app::area::AREAS_START;
+use libjos::app::area::area_addresses;
 use libjos::app::backing::Backing;
 use libjos::heap::{Heap, HeapError, HeapPages, HeapStats, OutOfPages};
 use libjos::mem::addr::VirtAddr;
@@ -26,7 +26,8 @@ static ALLOCATOR: Allocator = Allocator;
 pub(crate) fn init(poison: bool) {
     let start = ptr::with_exposed_provenance_mut(arch::Layout::UHEAP as usize);
     let Some(start) = NonNull::new(start) else { unreachable!("UHEAP is not 0") };
-    let region = NonNull::slice_from_raw_parts(start, (AREAS_START - arch::Layout::UHEAP) as usize);
+    let size = area_addresses::<arch::Layout>().start - arch::Layout::UHEAP;
+    let region = NonNull::slice_from_raw_parts(start, size as usize);
     HEAP.call_once(|| {
         let pages = KernelPages(Backing::new());
         // SAFETY: nothing but this maps anything between UHEAP and the areas, and this runs once.

@@ -6,9 +6,10 @@ use core::fmt;
 use core::ops::Range;
 use core::time::Duration;
 
-use libjos::app::area::{AREAS_END, AREAS_START, Areas};
+use libjos::app::area::{Areas, area_addresses};
 use libjos::app::memory::{HeapUse, Memory};
 use libjos::app::process::ExitCode;
+use libjos::app::tables::Tables;
 use libjos::app::{self, Platform};
 use libjos::machine::Fault;
 use libjos::mem::addr::VirtAddr;
@@ -16,8 +17,8 @@ use libjos::monitor::explain::Access;
 use spin::Mutex;
 
 use crate::application;
-use crate::arch::probe;
 use crate::arch::trap::Trap;
+use crate::arch::{Format, Layout, probe};
 use crate::clock;
 use crate::cmdline;
 use crate::console;
@@ -31,7 +32,7 @@ use crate::trap::cause::Cause;
 struct ThisMachine;
 
 static THIS: ThisMachine = ThisMachine;
-static AREAS: Mutex<Areas> = Mutex::new(Areas::new());
+static AREAS: Mutex<Areas> = Mutex::new(Areas::new::<Layout>());
 
 /// Lets applications reach the machine.
 pub(crate) fn init() {
@@ -51,12 +52,13 @@ fn resolve(trap: &mut Trap<'_>) -> bool {
 }
 
 /// Where areas may lie, and nothing of Rust's does.
-const AREA_ADDRESSES: Range<u64> = AREAS_START..AREAS_END;
+const AREA_ADDRESSES: Range<u64> = area_addresses::<Layout>();
 
 /// Panics where the `length` bytes at `va` may not be an area's.
 fn assert_area(va: VirtAddr, length: usize) {
     let end = va.as_u64().checked_add(length as u64);
-    let inside = va.as_u64() >= AREAS_START && end.is_some_and(|end| end <= AREAS_END);
+    let inside =
+        va.as_u64() >= AREA_ADDRESSES.start && end.is_some_and(|end| end <= AREA_ADDRESSES.end);
     assert!(inside, "{length} bytes at {va} are in no area");
 }
 
@@ -126,6 +128,10 @@ impl Platform for ThisMachine {
         assert_area(va, 1);
         // SAFETY: no Rust object lies in an area.
         unsafe { probe::store_byte(va.as_u64(), byte) }
+    }
+
+    fn tables(&self) -> Tables {
+        Tables::of::<Layout, Format>()
     }
 
     fn read_user(&self, va: VirtAddr) -> Result<u64, Fault> {

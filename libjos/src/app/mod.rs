@@ -37,6 +37,7 @@ use crate::mem::addr::VirtAddr;
 use area::Areas;
 use memory::{HeapUse, Memory};
 use process::ExitCode;
+use tables::Tables;
 
 /// The machine beneath an application.
 ///
@@ -88,6 +89,9 @@ pub trait Platform: Sync {
     ///
     /// The fault, where it is not resolved.
     fn try_write(&self, va: VirtAddr, byte: u8) -> Result<(), Fault>;
+
+    /// Where the page tables and `pages` are to be seen.
+    fn tables(&self) -> Tables;
 
     /// Reads the 8 bytes at `va`, an aligned address of `[UTOP, ULIM)`, which is mapped for the
     /// user to read.
