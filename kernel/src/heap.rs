@@ -19,7 +19,7 @@ static HEAP: Once<Mutex<Heap<KernelPages>>> = Once::new();
 /// What the last allocation said, if it failed.
 static REFUSED: Mutex<Option<HeapError>> = Mutex::new(None);
 
-#[global_allocator]
+#[cfg_attr(target_os = "none", global_allocator)]
 static ALLOCATOR: Allocator = Allocator;
 
 /// Makes the heap, which has no page yet. With `poison` it finds misuse, and is slower.

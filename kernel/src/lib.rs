@@ -31,6 +31,7 @@
 //! tries. The monitor changes memory as it is told to at the prompt, and whoever types there is
 //! trusted, as at a debugger.
 #![no_std]
+#![cfg_attr(not(target_os = "none"), allow(dead_code, reason = "only a machine calls it"))]
 
 extern crate alloc;
 

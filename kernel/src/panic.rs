@@ -20,7 +20,7 @@ use crate::trap::report::Report;
 /// Reports that were begun. None ever ends but by the end of the machine.
 static REPORTS: AtomicU32 = AtomicU32::new(0);
 
-#[panic_handler]
+#[cfg_attr(target_os = "none", panic_handler)]
 fn panic(info: &PanicInfo<'_>) -> ! {
     // The location is always there: core says so.
     let location = info.location().unwrap_or(Location::caller());

@@ -24,6 +24,11 @@ mod x86_64;
 #[cfg(all(target_os = "none", target_arch = "x86_64"))]
 use self::x86_64 as machine;
 
+#[cfg(not(target_os = "none"))]
+mod host;
+#[cfg(not(target_os = "none"))]
+use host as machine;
+
 pub(crate) use machine::{Format, Layout};
 pub(crate) use machine::{
     clock, control, cpu, exit, faults, keyboard, probe, screen, serial, stack, trap,
