@@ -21,7 +21,8 @@ def within(text):
     return re.compile(rf"kernel panic within the report of a panic, at {TRAPS}:\d+:\d+: " + text)
 
 
-# The last words of test=registers: all that kernel/src/arch/x86_64/registers.rs loads. (Hardware sets RF, QEMU does not.)
+# The last words of test=registers: all that arch/x86_64/registers.rs of the kernel loads. (Hardware sets RF, QEMU does
+# not.)
 REGISTERS = (
     *CHECKS,
     trap(PAGE_FAULT + 'instruction fetch from 0x0000765432100ab0: page not present, in "heap and stack"'),
