@@ -16,8 +16,8 @@ REGISTERS = re.compile(
 
 def bare(source):
     """The code of a file, without comments, texts and visibilities."""
-    return re.sub(r'//.*|"(\\.|[^"\\])*"|\bpub\((in )?[\w:]+\)|\$crate', lambda found: "pub" if "pub" in found[0] else "",
-                  source)
+    source = re.sub(r'//.*|"(\\.|[^"\\])*"|\$crate', "", source)
+    return re.sub(r"\bpub\((in )?[\w:]+\)", "pub", source)
 
 
 def leaves(tree):
@@ -53,7 +53,7 @@ class Crate:
         if path[:1] == ("arch",) and path[:2] not in self.files:
             machines = [module for module in self.files if module[:-1] == ("arch",)]
             passed_on = [machine + path[1:] for machine in machines if machine + path[1:2] in self.files]
-            return {file for path in passed_on for file in self.behind(path)}  or {self.files[("arch",)]}
+            return {file for path in passed_on for file in self.behind(path)} or {self.files[("arch",)]}
         while path not in self.files:
             path = path[:-1]
         return {self.files[path]}
@@ -74,15 +74,18 @@ class Crate:
                         # What begins otherwise is a module below, or another crate.
                         return at + path[i:] if i or at + (part,) in self.files else None
             return at
-        found = set()
+        found, names = set(), {}
         for public, tree in re.findall(r"\b(pub )?use ([^;]+);", code):
             for path in map(absolute, leaves(tree)):
+                path = tuple(part for part in path or () if part != "self")
+                names |= {path[-1]: path} if path else {}
                 # A module that is passed on is not used: who uses it then depends on itself alone.
                 if path and not (public and path in self.files):
                     found |= self.behind(path)
         code = re.sub(r"\buse [^;]+;", "", code)
         for path in re.findall(r"(?<![\w:])\w+(?:::\w+)+", code):
-            path = absolute(tuple(path.split("::")))
+            first, *rest = path.split("::")
+            path = names[first] + tuple(rest) if first in names else absolute((first, *rest))
             found |= self.behind(path) if path else set()
         if re.search(r"\bprint(ln)?!", code) and ("console",) in self.files:
             found |= self.behind(("console",))
@@ -157,10 +160,11 @@ class Finder(unittest.TestCase):
             "lib.rs": "", "arch/mod.rs": "pub(crate) use machine::{Layout, cpu};",
             "arch/pc/mod.rs": "pub(crate) use super::shared::clock;",
             "arch/pc/cpu.rs": "use crate::arch::Layout;", "arch/shared/mod.rs": "", "arch/shared/clock.rs": "",
-            "console/mod.rs": "use crate::arch::{Layout, cpu};", "time.rs": "fn f() { crate::arch::clock::read() }",
+            "console/mod.rs": "use crate::arch::{Layout, cpu};",
+            "time.rs": "use crate::arch; fn f() { arch::clock::read() }",
         }
         self.assertEqual(Crate(files).uses["console/mod.rs"], {"arch/mod.rs", "arch/pc/cpu.rs"})
-        self.assertEqual(Crate(files).uses["time.rs"], {"arch/shared/clock.rs"})
+        self.assertEqual(Crate(files).uses["time.rs"], {"arch/mod.rs", "arch/shared/clock.rs"})
         self.assertEqual(Crate(files).circle(), [])
         self.assertEqual(Crate(files | {"arch/pc/cpu.rs": 'fn f() { println!("{}", 1) }'}).circle(),
                          ["arch/pc/cpu.rs", "console/mod.rs"])
@@ -169,7 +173,8 @@ class Finder(unittest.TestCase):
         for line in ("#[cfg(target_arch = \"x86\")]", "#[cfg(all(target_os = \"none\", target_arch = \"x86\"))]",
                      "use layout::{Jos64, KB};", "type F = X86_64;"):
             self.assertRegex(line, MACHINES)
-        for line in ("let rsp = 0;", "/// CR0.WP is on", "use x86_64::VirtAddr;", "unsafe { asm!(\"nop\") }", "// in RDX"):
+        for line in ("let rsp = 0;", "/// CR0.WP is on", "use x86_64::VirtAddr;", "unsafe { asm!(\"nop\") }",
+                     "// in RDX"):
             self.assertRegex(line, REGISTERS)
         for line in ("/// the stack pointer", "#[cfg(target_os = \"none\")]", "flags.is_empty()", "a flag"):
             self.assertNotRegex(line, MACHINES)
