@@ -1,6 +1,6 @@
 //! What an application calls, and the machine beneath it: [`Platform`].
 //!
-//! An application names nothing but [`prelude`](crate::prelude). Whatever it asks for comes through
+//! An application names nothing but [`prelude`]. Whatever it asks for comes through
 //! here to the one platform that there is: `kernel`'s, which installs itself before `main`, or on
 //! the host a simulated one (`libjos::sim::SimPlatform`), so that an application's logic runs under
 //! `cargo test` as it does in the machine.
