@@ -92,7 +92,8 @@ fn read_user() {
 
 /// Calls a function whose code is data.
 fn exec_data() {
-    execute((&raw const CODE).addr() as u64);
+    // SAFETY: it is the code that may be called.
+    unsafe { execute((&raw const CODE).addr() as u64) };
 }
 
 /// Calls a function in an area whose handler maps whatever page is missing.
@@ -102,7 +103,8 @@ fn exec_area() {
         area.translate(fault.page).is_some()
             || area.map(fault.page..fault.page + 1, Access::ReadWrite).is_ok()
     });
-    execute(area.base().as_u64());
+    // SAFETY: nothing that an area maps can be executed.
+    unsafe { execute(area.base().as_u64()) };
 }
 
 /// Recurses until the stack is used up.

@@ -126,7 +126,10 @@ pub(crate) mod faults {
         no_machine!()
     }
 
-    pub(crate) fn execute(_va: u64) {
+    /// # Safety
+    ///
+    /// None: it panics.
+    pub(crate) unsafe fn execute(_va: u64) {
         no_machine!()
     }
 

@@ -45,9 +45,13 @@ pub(crate) fn write(va: u64) {
     unsafe { asm!("or qword ptr [{}], 0", in(reg) va, options(nostack)) };
 }
 
-/// Calls the code at `va`, which must do nothing but return, if it can be executed at all.
-pub(crate) fn execute(va: u64) {
-    // SAFETY: should it run, it returns here at once, and has changed no register.
+/// Calls the code at `va`.
+///
+/// # Safety
+///
+/// It cannot be executed, or is what [`CODE`] holds.
+pub(crate) unsafe fn execute(va: u64) {
+    // SAFETY: should the code run, it returns here at once, and has changed no register.
     unsafe { asm!("call {}", in(reg) va) };
 }
 
