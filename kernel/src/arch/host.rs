@@ -1,6 +1,7 @@
 //! No machine at all: what lets the portable half compile on any host, for its tests.
 //!
-//! Devices are absent, and nothing is known of the processor. What only a machine can do panics.
+//! Devices are absent, and nothing is known of the processor. What only a machine can do panics,
+//! so what is unsafe elsewhere is harmless here.
 
 /// The memory map.
 pub(crate) type Layout = layout::Jos64;
@@ -60,9 +61,6 @@ pub(crate) mod cpu {
         no_machine!()
     }
 
-    /// # Safety
-    ///
-    /// None: it panics.
     pub(crate) unsafe fn lcr3(_pgdir: PhysAddr) {
         no_machine!()
     }
@@ -126,9 +124,6 @@ pub(crate) mod faults {
         no_machine!()
     }
 
-    /// # Safety
-    ///
-    /// None: it panics.
     pub(crate) unsafe fn execute(_va: u64) {
         no_machine!()
     }
@@ -169,23 +164,14 @@ pub(crate) mod probe {
         no_machine!()
     }
 
-    /// # Safety
-    ///
-    /// None: it panics.
     pub(crate) unsafe fn store(_va: u64, _value: u64) -> Result<(), Fault> {
         no_machine!()
     }
 
-    /// # Safety
-    ///
-    /// None: it panics.
     pub(crate) unsafe fn store_byte(_va: u64, _value: u8) -> Result<(), Fault> {
         no_machine!()
     }
 
-    /// # Safety
-    ///
-    /// None: it panics.
     pub(crate) unsafe fn copy(_to: u64, _from: u64, _length: usize) {
         no_machine!()
     }
@@ -242,9 +228,6 @@ pub(crate) mod stack {
         core::iter::empty()
     }
 
-    /// # Safety
-    ///
-    /// None: it panics.
     pub(crate) unsafe extern "C" fn switch(_top: u64, _then: extern "C" fn() -> !) -> ! {
         no_machine!()
     }
