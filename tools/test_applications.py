@@ -34,7 +34,7 @@ REFUSED = {
         "let _ = kernel::faults::run;",
         "kernel::heap::init(false);",
         "kernel::pmap::lock();",
-        "kernel::pmap::init(todo!());",
+        "kernel::pmap::init(todo!(), None);",
         "let _ = kernel::pmap::PMAP;",
         "kernel::kernel_main(0, 0);",
         "kernel::platform::init();",
