@@ -100,7 +100,7 @@ def main():
     if missing:
         text = f"plain_symbols.py: {options.source} has no function {', '.join(missing)} (renamed, or inlined?)"
         if not options.allow_missing:
-            sys.exit(f"{text}; the lists in tools/plain_symbols.py say what gdb's users rely on")
+            sys.exit(f"{text}; the lists in tools/build/plain_symbols.py say what gdb's users rely on")
         print(f"{text}; gdb will not find it", file=sys.stderr)
 
     table = sections(run("objdump", "-h", options.source))

@@ -10,11 +10,10 @@ import tempfile
 import unittest
 from unittest import mock
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "mutants"))
-import asking  # noqa: E402
-import copies  # noqa: E402
-import results  # noqa: E402
-import run  # noqa: E402
+import asking
+import copies
+import results
+import run
 
 
 def load_tests(_loader, tests, _pattern):
