@@ -125,16 +125,12 @@ obj/kern/kernel.linked: FORCE | setup-build
 	$(Q)tools/build/kcargo build -p kernel $(CARGO_APP) --profile $(PROFILE)
 	$(Q)cmp -s "$(BUILT)" $@ || cp "$(BUILT)" $@
 
-# The kernel's own symbols and source lines go into its image.
-# A small image has the names alone.
-SYMTABFLAGS := $(if $(filter small,$(PROFILE)),--names)
+# The kernel's own symbols and source lines go into its image, and JOS's names into the symbols that gdb reads.
+# A small image has the names alone. dev promises gdb every name; an optimised build may have inlined some of them.
+SYMTABFLAGS := $(if $(filter small,$(PROFILE)),--names) $(if $(filter dev,$(PROFILE)),--no-missing)
 SYMTAB := $(wildcard tools/build/symtab/src/*.rs libjos/src/symtab/*.rs)
-obj/kern/kernel.named: obj/kern/kernel.linked $(SYMTAB)
+obj/kern/kernel: obj/kern/kernel.linked $(SYMTAB)
 	$(Q)cargo run -q -p symtab -- $(SYMTABFLAGS) $< $@
-
-# dev promises gdb every name; an optimised build may have inlined some of them.
-obj/kern/kernel: obj/kern/kernel.named tools/build/plain_symbols.py
-	$(Q)tools/build/plain_symbols.py $(if $(filter dev,$(PROFILE)),,--allow-missing) $< $@
 
 obj/kern/kernel.sym: obj/kern/kernel
 	$(Q)nm -n $< > $@

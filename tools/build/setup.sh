@@ -170,7 +170,7 @@ for group in "$@"; do
     host) setup_rust ;;
     build)
         setup_target
-        need objcopy binutils
+        need objdump binutils
         need python3 python3
         ;;
     fmt) setup_component rustfmt cargo-fmt rustfmt-web ;;
