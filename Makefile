@@ -299,7 +299,7 @@ test-tools: obj/kern/kernel obj/facts.json | setup-build setup-iso setup-qemu se
 # Where no browser can be had, all but the tests of the pages in it.
 test-picture: obj/kern/kernel obj/jos.iso obj/facts.json picture-tool | setup-qemu setup-gdb ## the tests of the pictures, in a browser
 	$(Q)tools/build/setup.sh browser || echo "*** NOT TESTED: pictures in a browser. There is no Chromium here. ***" >&2
-	$(Q)tools/picture/test_picture.py -q
+	$(Q)python3 -m unittest discover -q -s tools/picture
 package: | setup-host ## jos-layout and libjos as crates.io would get them, in obj/package; each built from its package alone
 	$(Q)tools/build/package.sh
 
