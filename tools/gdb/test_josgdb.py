@@ -6,13 +6,9 @@ Memory is a dictionary of words here. The facts are those of the sources: `make 
 import json
 import re
 import struct
-import sys
 import tempfile
 import unittest
 from pathlib import Path
-
-TOOLS = Path(__file__).resolve().parent
-sys.path[:0] = [str(TOOLS), str(TOOLS / "gdb")]
 
 import tour
 import vscode
@@ -322,7 +318,7 @@ class Tour(unittest.TestCase):
 class VisualStudioCode(unittest.TestCase):
     """.vscode fits together, and with the Makefile."""
 
-    ROOT = TOOLS.parent
+    ROOT = Path(__file__).resolve().parents[2]
 
     def load(self, name):
         """A file of .vscode."""

@@ -12,7 +12,7 @@ import time
 import unittest
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 120  # what it builds is built, but for what differs from `make`'s own
 # Without what a make above this one has set for itself, such as CMDLINE.
 OUTER = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "CMDLINE", "DISPLAY", "WAYLAND_DISPLAY")
