@@ -304,6 +304,12 @@ fn many_modules<L: MemLayout, F: Format + Mmu>() {
         given_up.bytes / KB
     );
     assert!(pmap.machine.log.contains(&said), "{}", pmap.machine.log);
+
+    // Where there is no RAM nothing is given up.
+    let far = |range: &PhysRange| PhysRange::from_size(range.start + 128 * MB, range.size());
+    let left: Vec<_> = left.iter().map(far).collect();
+    let pmap = boots(told::<L, F>(64 * MB, &[usable(0, 64 * MB)], &left));
+    assert!(!pmap.machine.log.contains("Given up"), "{}", pmap.machine.log);
 }
 
 #[test]

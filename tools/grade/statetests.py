@@ -129,6 +129,14 @@ def without_stack(line):
     return stack_pointer_to_nowhere
 
 
+def machine_check_within_a_report(stub, symbols):
+    """A Machine.at_entry: one machine check, and another one in its backtrace."""
+    stub.run_to(symbols["check_page_installed_pgdir"])
+    stub.monitor(MACHINE_CHECK)
+    stub.run_to(next(address for name, address in symbols.items() if "9backtrace5print17h" in name))
+    stub.monitor(MACHINE_CHECK)
+
+
 # It may come while the prompt is being printed.
 MACHINE_CHECK_REPORT = re.compile(r"(K> )?kernel panic at \S+: machine check \(#MC, vector 18\)")
 NMI_REPORT = re.compile(r"kernel panic at \S+: non-maskable interrupt \(NMI, vector 2\)")
@@ -250,6 +258,14 @@ TESTS = [
     fails(
         "machine check on a stack of its own", Machine(at_entry=without_stack(MACHINE_CHECK)),
         (MACHINE_CHECK_REPORT, NOWHERE, *BANKS, "Backtrace:"),
+    ),
+    fails(
+        "machine check within the report of one", Machine(at_entry=machine_check_within_a_report),
+        (
+            MACHINE_CHECK_REPORT, *BANKS, "Backtrace:",
+            re.compile(r"kernel panic within the report of a panic, at \S+: machine check \(#MC, vector 18\)"),
+        ),
+        forbidden=(),
     ),
     fails(
         "NMI on a stack of its own", Machine(at_entry=without_stack(NMI)),
