@@ -97,6 +97,13 @@ def pages_by_keyboard(control):
     require(third[23] != second[23] and third[0] not in second, f"space: not a whole screen more: {second}, {third}")
     control.press("q")
     wait_for_last(control, "K>")
+    # Its 24 lines fill the screen: there is nothing more to wait for.
+    control.press("help\n")
+    wait(control, lambda screen: screen[0][:5] == "help " and screen[24] == "K>", "help: on one screen, without a key")
+    control.press("fault\n")
+    wait(control, lambda screen: screen[0] == "read-null" and screen[24] == MORE, "fault: it begins with read-null")
+    control.press("q")
+    wait_for_last(control, "K>")
     control.press("exit\n")
     return True
 
