@@ -9,13 +9,9 @@ import time
 
 from control import COLUMNS, ROWS, VGA_TEXT, require
 from gradelib import FAILURE, Machine, Test
-from words import CHECKS, MB, WELCOME, opening
+from words import CHECKS, MB, NO_NX, WELCOME, opening
 
 MORE = "-- more --"
-NO_NX = (
-    "JOS64 cannot start: this processor has no NX (no-execute pages); use -cpu qemu64 without -nx, or turn on NX/XD "
-    "in the firmware"
-)
 WHITE_ON_RED = 0x4F
 
 
