@@ -83,14 +83,26 @@ endif
 endif
 export CMDLINE QEMU OVMF
 
+# An empty value, or one with a blank in it, would be taken apart: QEMU's next option for the value, or a file's name.
+$(foreach name,MEM CPUS BOARD GDBPORT PROFILE,\
+  $(if $(filter-out 1,$(words $($(name)))),$(error $(name)="$($(name))" is not one word)))
+
+ifeq ($(filter dev release small,$(PROFILE)),)
+  $(error unknown PROFILE "$(PROFILE)"; there are: dev release small)
+endif
+
 # Below this much, GRUB and the kernel cannot even say that it is too little. In M, as QEMU takes a bare number; a form
 # of -m that is not known here is QEMU's to judge.
 MIN_MEM := 8
-ifneq ($(shell printf '%s\n' '$(subst ','\'',$(MEM))' | awk 'match($$0, /^(size=)?[0-9]+(\.[0-9]+)?[bBkKmMgG]?(,|$$)/) { \
-  sub(/^size=/, ""); unit = tolower(substr($$0, match($$0, /[^0-9.]|$$/), 1)); size = $$0 + 0; \
-  if (unit == "b") size /= 1048576; if (unit == "k") size /= 1024; if (unit == "g") size *= 1024; \
-  if (size < $(MIN_MEM)) print "too little" }'),)
+ifneq ($(shell printf '%s\n' '$(subst ','\'',$(MEM))' | \
+  awk 'match($$0, /(^|^size=|,size=)[0-9]+(\.[0-9]+)?[bBkKmMgGtTpPeE]?(,|$$)/) { \
+    $$0 = substr($$0, RSTART, RLENGTH); sub(/.*size=/, ""); \
+    unit = index("bkmgtpe", tolower(substr($$0, match($$0, /[^0-9.]|$$/), 1))); if (/[0-9](,|$$)/) unit = 3; \
+    if (($$0 + 0) * 1024 ^ (unit - 3) < $(MIN_MEM)) print "too little" }'),)
   $(error MEM=$(MEM) is too little memory for JOS64: give it MEM=$(MIN_MEM)M or more)
+endif
+ifneq ($(findstring 0x,$(subst X,x,$(MEM))),)
+  $(error MEM=$(MEM): give it as a decimal number, such as MEM=256M)
 endif
 
 # With graphics=on the firmware and GRUB write to the (unseen) screen, which leaves the serial line to JOS64.

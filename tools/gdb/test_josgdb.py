@@ -5,6 +5,7 @@ Memory is a dictionary of words here. The facts are those of the sources: `make 
 
 import json
 import re
+import shlex
 import struct
 import tempfile
 import unittest
@@ -331,6 +332,13 @@ class VisualStudioCode(unittest.TestCase):
         self.assertEqual(script[-1], "continue")
         self.assertNotIn("continue", vscode.gdb_script(self.ROOT, "JOS64: boot and stop at reset", "host:1"))
         self.assertNotIn("${", "".join(script))
+
+    def test_a_folder_may_have_a_blank_in_its_name(self):
+        for name in vscode.configurations(self.ROOT):
+            script = vscode.gdb_script(self.ROOT, name, "host:1").replace(str(self.ROOT), "/a folder")
+            # `cd` and `source` take the rest of their line, `file` takes words.
+            for file in re.findall(r"(?m)^file (.*)$", script):
+                self.assertEqual(len(shlex.split(file)), 1, file)
 
     def test_tasks_exist_and_the_port_is_one(self):
         tasks = {task["label"]: task for task in self.load("tasks.json")["tasks"]}

@@ -9,13 +9,9 @@ import time
 
 from control import COLUMNS, ROWS, VGA_TEXT, require
 from gradelib import FAILURE, Machine, Test
-from words import CHECKS, MB, WELCOME, opening
+from words import CHECKS, MB, NO_NX, WELCOME, opening
 
 MORE = "-- more --"
-NO_NX = (
-    "JOS64 cannot start: this processor has no NX (no-execute pages); use -cpu qemu64 without -nx, or turn on NX/XD "
-    "in the firmware"
-)
 WHITE_ON_RED = 0x4F
 
 
@@ -95,6 +91,13 @@ def pages_by_keyboard(control):
     control.press(" ")
     third = wait(control, lambda screen: screen[24] == MORE and screen[:24] != second[:24], "space: a screen more")
     require(third[23] != second[23] and third[0] not in second, f"space: not a whole screen more: {second}, {third}")
+    control.press("q")
+    wait_for_last(control, "K>")
+    # Its 24 lines fill the screen: there is nothing more to wait for.
+    control.press("help\n")
+    wait(control, lambda screen: screen[0][:5] == "help " and screen[24] == "K>", "help: on one screen, without a key")
+    control.press("fault\n")
+    wait(control, lambda screen: screen[0] == "read-null" and screen[24] == MORE, "fault: it begins with read-null")
     control.press("q")
     wait_for_last(control, "K>")
     control.press("exit\n")

@@ -21,7 +21,7 @@ TESTS = [
     ),
     Test(
         "monitor: unknown command", 5, Machine(typed=("frobnicate now\r", "exit 0\r")),
-        ("K> frobnicate now", re.compile(r"[Uu]nknown command.*frobnicate.*"), "K> exit 0"), tags=("monitor",),
+        ("K> frobnicate now", "Unknown command 'frobnicate'", "K> exit 0"), tags=("monitor",),
     ),
     Test(
         "monitor: exit 3 is a failure", 5, Machine(typed=("exit 3\r",)),
