@@ -80,6 +80,14 @@ def in_kernel(stub, symbols):
     stub.write_memory(at, information)
 
 
+def in_kernel_data(stub, symbols):
+    """Boot information within the kernel's data, at the far end of the boot stack."""
+    information = multiboot2(memory_map(GOOD_MAP))
+    at = symbols["bootstack"] - (symbols["entry"] - symbols["_start"])
+    enter_multiboot2(stub, symbols, information, at=at)
+    stub.write_memory(at, information)
+
+
 def pvh_map_outside_window(stub, symbols):
     """A PVH memory map there."""
     stub.write_memory(enter_pvh(stub, symbols) + PVH_MEMORY_MAP, struct.pack("<Q", OUTSIDE_WINDOW))

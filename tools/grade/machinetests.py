@@ -18,6 +18,15 @@ TESTS = [
         cannot_start("no long mode", "qemu-system-x86_64"), NO_PROMPT, FAILURE, tags=("machine",),
     ),
     Test(
+        # Beyond its last leaf a processor says anything.
+        "machine: no extended leaf of CPUID", 5, Machine(cpu="qemu64,xlevel=0x80000000"),
+        cannot_start("no long mode", "qemu-system-x86_64"), NO_PROMPT, FAILURE, tags=("machine",),
+    ),
+    Test(
+        "machine: one extended leaf of CPUID", 5, Machine(cpu="qemu64,xlevel=0x80000001"), boots(), whole=True,
+        tags=("machine",),
+    ),
+    Test(
         "machine: no NX", 5, Machine(cpu="qemu64,-nx"),
         cannot_start("no NX", "-cpu"), NO_PROMPT, FAILURE, tags=("machine",),
     ),
@@ -49,6 +58,7 @@ TESTS = [
             ("information outside the window", badloader.outside_window, "0x20000000.* outside", "loader"),
             ("PVH map outside the window", badloader.pvh_map_outside_window, "0x20000000.* outside", "loader"),
             ("information in the kernel", badloader.in_kernel, "kernel's own memory", "loader"),
+            ("information in the kernel's data", badloader.in_kernel_data, "kernel's own memory", "loader"),
             ("information without its end", badloader.no_end, "truncated", "loader"),
             ("information cut within a tag", badloader.cut_within_tag, "truncated", "loader"),
             ("no memory map", badloader.no_memory_map, "no memory map", "loader"),
