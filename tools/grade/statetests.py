@@ -118,9 +118,9 @@ def used_boot_stack(stub, symbols):
     stub.write_memory(symbols["bootstack"] + 4096 - 8, b"\x01")
 
 
-def fault_before_mem_init(stub, symbols):
-    """The kernel goes astray when mem_init begins."""
-    stub.run_to(symbols["mem_init"])
+def fault_before_memory_map(stub, symbols):
+    """The kernel goes astray when it begins to read what the loader left."""
+    stub.run_to(next(address for name, address in symbols.items() if "BootInfo5parse" in name))
     stub.write("rip", 0x7000_0000_0000)
 
 
@@ -281,12 +281,11 @@ TESTS = [
     ),
     # Exceptions that cannot trust the stack in use.
     state("exceptions and their stacks", Machine(at_entry=remember_symbols, typed=(gates, exception_stacks, "exit\r"))),
-    # Before mem_init.
     fails(
         "boot stack nearly used up", Machine(at_entry=used_boot_stack), panic("the boot stack is nearly used up"),
     ),
     fails(
-        "fault before there is a memory map", Machine(at_entry=fault_before_mem_init),
+        "fault before there is a memory map", Machine(at_entry=fault_before_memory_map),
         (
             panic(PAGE_FAULT + "instruction fetch from 0x0000700000000000: page not present, .*")[0],
             re.compile("page directory at 0x1[0-9a-f]{2}000"),
