@@ -214,7 +214,7 @@ TESTS = [
     Test(
         # More than the kernel keeps: what does not fit waits where it comes from.
         "console: typed while a listing runs, on the serial line", 10,
-        Machine(typed=("vmprint\r" + "".join(f"{word}\r" for word in WORDS), "exit\r")),
+        Machine(typed=("vmprint\r" * 3 + "".join(f"{word}\r" for word in WORDS), "exit\r")),
         (*WELCOME, *(f"Unknown command '{word}'" for word in WORDS), "K> exit"), tags=("console",),
     ),
     Test(
