@@ -25,6 +25,10 @@ TESTS = [
         (NO_LONG_MODE,), NO_PROMPT, FAILURE, tags=("machine",),
     ),
     Test(
+        "machine: one extended leaf of CPUID", 5, Machine(cpu="qemu64,xlevel=0x80000001"), boots(), whole=True,
+        tags=("machine",),
+    ),
+    Test(
         "machine: no NX", 5, Machine(cpu="qemu64,-nx"),
         (NO_NX,), NO_PROMPT, FAILURE, tags=("machine",),
     ),
@@ -70,6 +74,12 @@ TESTS = [
                 bad_information(
                     r"boot information at 0x1[0-9a-f]{2}000 \(8 bytes\) lies in the kernel's own memory; "
                     "use another loader"
+                ),
+            ),
+            (
+                "information in the kernel's data", badloader.in_kernel_data,
+                bad_information(
+                    r"boot information at 0x[0-9a-f]+ \(8 bytes\) lies in the kernel's own memory; use another loader"
                 ),
             ),
             ("information without its end", badloader.no_end, TRUNCATED),

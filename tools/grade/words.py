@@ -88,12 +88,13 @@ GRUB = Machine("grub")
 PVH = Machine()
 
 TWO_WORDS = (unknown_option("colour=mauve"), *unknown_test("nonsense"), KNOWN_OPTIONS)
-ODD_WORDS = "test test= =x  foo " + "y" * 200 + " log=loud --"
+ODD_WORDS = "test test= =x  foo-- --foo " + "y" * 200 + " log=loud --"
 ODD_WARNINGS = (
     unknown_option("test"),
     *unknown_test(""),
     unknown_option("=x"),
-    unknown_option("foo"),
+    unknown_option("foo--"),
+    unknown_option("--foo"),
     unknown_option("y" * 200),
     'warning: "log=loud" ignored: log= wants off, error, warn, info, debug or trace',
     KNOWN_OPTIONS,
