@@ -145,7 +145,8 @@ TESTS = [
             typed=(
                 "hlp\x1b[D\x1b[De\x1b[F up\x17uptime\r",  # help uptime
                 "\x1b[A\x1b[A\x7f\r",  # nothing before the first line: help uptim
-                "tr\tlibjos::pmap::mem_in\t\r", "translate mem_init+4\r", "show\tKERNB\t+0x1000\r", "dump\x15exit 7\x03", "exit\r",
+                "tr\tlibjos::pmap::mem_in\t\r", "translate mem_init+4\r",
+                "show\tKERNB\t+0x1000\r", "dump\x15exit 7\x03", "exit\r",
             )
         ),
         (
@@ -237,7 +238,8 @@ TESTS = [
         "monitor: bad words are named; a fault by its name", 5,
         Machine(
             typed=(
-                "page sideways\r", "page on\r", "page of\t\r", "page\r", "page auto\r", "page\r", "exit 256\r", "uptime now\r", "help me\r", "setperm 0x400000 u\r", "alloc 65\r",
+                "page sideways\r", "page on\r", "page of\t\r", "page\r", "page auto\r", "page\r",
+                "exit 256\r", "uptime now\r", "help me\r", "setperm 0x400000 u\r", "alloc 65\r",
                 "translate KERNBASE\r", "fault nonsense\r", "fault\r", "fault divi\t\r",
             )
         ),
