@@ -208,7 +208,7 @@ TESTS = [
     ),
     Test(
         "console: long output waits for the keyboard", 10,
-        Machine(words="-- " + "x" * 300, typed=(pages_by_keyboard,)), (*WELCOME, "K> exit"),
+        Machine(words="-- " + "x" * 600, typed=(pages_by_keyboard,)), (*WELCOME, "K> exit"),
         tags=("console",),
     ),
     Test(
