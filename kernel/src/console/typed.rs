@@ -1,5 +1,7 @@
 //! [`Typed`]: bytes that were typed and that nobody has read yet.
 
+use core::sync::atomic::{AtomicU16, Ordering};
+
 /// Bytes that are kept, as many as Linux keeps for a terminal. What does not fit waits in the devices.
 const SIZE: usize = 4096;
 /// What Ctrl-C sends.
@@ -14,9 +16,14 @@ pub enum Source {
     Keyboard,
 }
 
-/// A queue of bytes.
+/// The queue's bytes, each with its source in the upper half. They are behind the console's lock, as
+/// the queue is, but not within it: a static that is all zeros takes no room in the image.
+static BYTES: [AtomicU16; SIZE] = [const { AtomicU16::new(0) }; SIZE];
+/// What stands there for the keyboard.
+const FROM_KEYBOARD: u16 = 1 << 8;
+
+/// The queue of bytes. There is one, the console's.
 pub(super) struct Typed {
-    bytes: [(u8, Source); SIZE],
     first: usize,
     count: usize,
     /// How many of them are Ctrl-C.
@@ -25,7 +32,7 @@ pub(super) struct Typed {
 
 impl Typed {
     pub(super) const fn new() -> Self {
-        Self { bytes: [(0, Source::Serial); SIZE], first: 0, count: 0, interrupts: 0 }
+        Self { first: 0, count: 0, interrupts: 0 }
     }
 
     /// Whether there is room for what one key sends.
@@ -36,7 +43,9 @@ impl Typed {
     /// Adds a byte, if there is room.
     pub(super) fn push(&mut self, byte: u8, source: Source) {
         if self.count < SIZE {
-            self.bytes[(self.first + self.count) % SIZE] = (byte, source);
+            let from = if source == Source::Keyboard { FROM_KEYBOARD } else { 0 };
+            let place = &BYTES[(self.first + self.count) % SIZE];
+            place.store(u16::from(byte) | from, Ordering::Relaxed);
             self.count += 1;
             self.interrupts += usize::from(byte == CTRL_C);
         }
@@ -45,7 +54,10 @@ impl Typed {
     /// Takes the first byte out.
     pub(super) fn pop(&mut self) -> Option<(u8, Source)> {
         self.count = self.count.checked_sub(1)?;
-        let (byte, source) = self.bytes[self.first];
+        let word = BYTES[self.first].load(Ordering::Relaxed);
+        let from_keyboard = word & FROM_KEYBOARD != 0;
+        let source = if from_keyboard { Source::Keyboard } else { Source::Serial };
+        let byte = word as u8;
         self.first = (self.first + 1) % SIZE;
         self.interrupts -= usize::from(byte == CTRL_C);
         Some((byte, source))

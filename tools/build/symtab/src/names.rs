@@ -23,6 +23,18 @@ pub(crate) fn function_name(raw: &str) -> String {
     }
 }
 
+/// A function's own name in its demangled path: without what it is in, and without generic arguments.
+pub(crate) fn own_name(path: &str) -> String {
+    // The arrow in the type of a function is no bracket.
+    let mut path = path.replace("->", "");
+    while let Some(end) = path.find('>')
+        && let Some(start) = path[..end].rfind('<')
+    {
+        path.replace_range(start..=end, "");
+    }
+    path.trim_end_matches("::").rsplit("::").next().unwrap_or_default().into()
+}
+
 /// Whether a source file is one of Rust's own library.
 pub(crate) fn is_in_library(file: &str) -> bool {
     let rust = |folder: &str| folder.contains("/rustc/") || folder.contains("/rust/");
@@ -61,7 +73,7 @@ mod tests {
             (
                 "_ZN6libjos10check_page45_$LT$impl$u20$libjos..pmap..Pmap$LT$M$GT$$GT$\
                  23check_insert_and_remove17haea5dd14b347da25E",
-                "libjos::check::check_page::Pmap::check_insert_and_remove",
+                "libjos::check_page::Pmap::check_insert_and_remove",
             ),
             (
                 "_ZN66_$LT$core..option..Option$LT$T$GT$$u20$as$u20$core..fmt..Debug$GT$3fmt17h89459f6fa38ddc0dE",
@@ -69,6 +81,22 @@ mod tests {
             ),
         ] {
             assert_eq!(function_name(raw), name);
+        }
+    }
+
+    #[test]
+    fn own_names_are_whole() {
+        for (path, name) in [
+            ("libjos::pmap::Pmap<M>::mem_init", "mem_init"),
+            ("<libjos::pmap::Pmap<kernel::Pc>>::mem_init::<kernel::Pc>", "mem_init"),
+            ("a::check_page::<fn(&str) -> usize, Option<u8>>", "check_page"),
+            ("a::mem_init::{{closure}}", "{{closure}}"),
+            ("a::mem_init::{closure#0}::<u8>", "{closure#0}"),
+            ("<a as b::page>::go", "go"),
+            ("a::not_page", "not_page"),
+            ("i386_init", "i386_init"),
+        ] {
+            assert_eq!(own_name(path), name);
         }
     }
 

@@ -4,7 +4,7 @@ import re
 import unittest
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 # What names a machine, its map or its format.
 MACHINES = re.compile(r"cfg\w*\(.*target_arch|\b(Jos64|Jos32|JosSv39|X86_64|La57|I386|Sv39|Sv48)\b")
