@@ -297,6 +297,7 @@ fmt-check: | setup-fmt
 clippy: | setup-clippy setup-build ## lint: no warning is let through
 	$(Q)cargo clippy --all-targets -- -D warnings
 	$(Q)cargo clippy -p bench -- -D warnings
+	$(Q)cargo clippy -p kernel --lib -- -D warnings
 	$(Q)tools/build/kcargo clippy -p kernel --bins --examples -- -D warnings
 
 doc: export RUSTDOCFLAGS := -D warnings

@@ -15,7 +15,7 @@ use core::fmt;
 use core::hint::black_box;
 use core::sync::atomic::{Ordering, compiler_fence};
 
-use kernel::machine::Pc;
+use kernel::machine::Hardware;
 use kernel::{pmap, println};
 use layout::{Jos64, KB, MB, MemLayout, PGSIZE};
 use libjos::machine::{Fault, Machine, PhysMem};
@@ -121,7 +121,7 @@ struct SinglePages {
     miss: u64,
 }
 
-fn single_pages(pmap: &mut Pmap<Pc>) -> SinglePages {
+fn single_pages(pmap: &mut Pmap<Hardware>) -> SinglePages {
     // As JOS counts: in the directory in use, so that the translation is dropped, too.
     let pgdir = black_box(pmap.kern_pgdir());
     let (va, absent) = (black_box(VirtAddr::new(Jos64::UTEMP)), black_box(VirtAddr::new(64 * MB)));
@@ -156,7 +156,7 @@ fn new_pgdir<M: Machine>(pmap: &mut Pmap<M>) -> PhysAddr {
 }
 
 /// Maps 65,536 pages of 4 KB: the physical addresses lie one page off, so that no larger page fits.
-fn boot_map_region(pmap: &mut Pmap<Pc>) -> u64 {
+fn boot_map_region(pmap: &mut Pmap<Hardware>) -> u64 {
     let pgdir = black_box(new_pgdir(pmap));
     let (va, pa) = (VirtAddr::new(Jos64::PHYSMAP), PhysAddr::new(PGSIZE));
     let region = count(|| {
@@ -202,7 +202,7 @@ impl Whole {
 }
 
 /// What is in use now is reserved for a second `mem_init`.
-fn boot_again(pmap: &Pmap<Pc>) -> Boot {
+fn boot_again(pmap: &Pmap<Hardware>) -> Boot {
     let mut boot = pmap.boot().clone();
     let in_use = pmap.pages.infos().zip(0..).filter(|(info, _)| info.pp_link == PageInfo::IN_USE);
     let tables =
@@ -214,7 +214,7 @@ fn boot_again(pmap: &Pmap<Pc>) -> Boot {
     boot
 }
 
-fn whole(pc: &Pc, boot: &Boot) -> Whole {
+fn whole(pc: &Hardware, boot: &Boot) -> Whole {
     // Before the second memory system is there, since this takes the same memory.
     let npages = boot.memory.npages::<Jos64>() as u64;
     let boot_alloc = count(|| {
@@ -296,7 +296,7 @@ fn map_regions(pmap: &mut Pmap<Again<'_>>, pgdir: PhysAddr, boot: &Boot) {
 /// The machine for a second memory system: the same memory, but the processor stays with the
 /// first one's tables.
 #[derive(Debug)]
-struct Again<'a>(&'a Pc);
+struct Again<'a>(&'a Hardware);
 
 impl PhysMem for Again<'_> {
     #[inline]

@@ -1,17 +1,17 @@
 //! Who called whom: the chain of frame pointers, with names.
 //!
-//! All code is compiled with frame pointers, so at `rbp` lie the caller's `rbp` and, above it, the
-//! address to return to (System V ABI for x86-64, 3.2.2). The entry code begins with `rbp` 0, and
+//! All code is compiled with frame pointers, so a frame has its caller's frame pointer and the address
+//! to return to (`cpu::saved` knows where). The entry code begins with the frame pointer 0, and
 //! so does the stack at KSTACKTOP; there the chain ends. Nothing in it is trusted: a frame must
 //! be aligned, lie in a stack, and lie above the frame that it was called from.
 
-use core::arch::asm;
 use core::fmt;
 
 use libjos::mem::addr::VirtAddr;
 use libjos::symtab::Frame;
 
-use crate::probe;
+use crate::arch::cpu::{self, frame_pointer};
+use crate::arch::probe;
 use crate::stack;
 use crate::symbols;
 
@@ -23,7 +23,7 @@ const COLUMNS: usize = 80;
 /// One call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call {
-    /// Where the call returns to; of the place where an exception happened, that place.
+    /// Where the call returns to; of the place where a trap happened, that place.
     pub address: u64,
     /// Whether `address` is the one to return to, behind the call.
     pub is_return: bool,
@@ -52,9 +52,9 @@ pub(crate) enum Broken {
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoStack(rbp) => write!(f, "frame pointer {rbp:#x} leads into no stack"),
-            Self::NotUp(rbp) => write!(f, "frame pointer {rbp:#x} does not lead up the stack"),
-            Self::Unreadable(rbp) => write!(f, "the frame at {rbp:#x} cannot be read"),
+            Self::NoStack(frame) => write!(f, "frame pointer {frame:#x} leads into no stack"),
+            Self::NotUp(frame) => write!(f, "frame pointer {frame:#x} does not lead up the stack"),
+            Self::Unreadable(frame) => write!(f, "the frame at {frame:#x} cannot be read"),
         }
     }
 }
@@ -62,35 +62,38 @@ impl fmt::Display for Broken {
 /// The calls that led to a frame, the latest first. [`calls`] makes it.
 #[derive(Clone, Debug)]
 pub(crate) struct Calls {
-    rbp: u64,
+    frame: u64,
     broken: Option<Broken>,
 }
 
-/// The calls that led to the frame at `rbp`.
+/// The calls that led to the frame at `frame`.
 #[must_use]
-pub(crate) fn calls(rbp: u64) -> Calls {
-    Calls { rbp, broken: None }
+pub(crate) fn calls(frame: u64) -> Calls {
+    Calls { frame, broken: None }
 }
 
 impl Iterator for Calls {
     type Item = Call;
 
     fn next(&mut self) -> Option<Call> {
-        let frame = core::mem::take(&mut self.rbp);
+        let frame = core::mem::take(&mut self.frame);
         if frame == 0 {
             return None;
         }
-        if !frame.is_multiple_of(8) || !stack::contains(VirtAddr::new(frame), 16) {
+        let saved = cpu::saved(frame);
+        if !frame.is_multiple_of(8)
+            || !saved.iter().all(|at| stack::contains(VirtAddr::new(*at), 8))
+        {
             self.broken = Some(Broken::NoStack(frame));
             return None;
         }
-        let (Ok(caller), Ok(address)) = (probe::load(frame), probe::load(frame + 8)) else {
+        let [Ok(caller), Ok(address)] = saved.map(probe::load) else {
             self.broken = Some(Broken::Unreadable(frame));
             return None;
         };
         // Or the chain could go round in a circle.
         if caller > frame || caller == 0 {
-            self.rbp = caller;
+            self.frame = caller;
         } else {
             self.broken = Some(Broken::NotUp(caller));
         }
@@ -110,18 +113,9 @@ pub(crate) fn print_panic() {
     print(None, frame_pointer(), is_panic_machinery);
 }
 
-/// Prints the instruction at `rip` and the calls that led to the frame at `rbp`.
-pub(crate) fn print_exception(rip: u64, rbp: u64) {
-    print(Some(Call { address: rip, is_return: false }), rbp, |_| false);
-}
-
-/// The frame pointer of the function that calls this one.
-#[inline(always)]
-fn frame_pointer() -> u64 {
-    let rbp: u64;
-    // SAFETY: reads a register.
-    unsafe { asm!("mov {}, rbp", out(reg) rbp, options(nomem, nostack, preserves_flags)) };
-    rbp
+/// Prints the instruction at `address` and the calls that led to the frame at `frame`.
+pub(crate) fn print_trap(address: u64, frame: u64) {
+    print(Some(Call { address, is_return: false }), frame, |_| false);
 }
 
 /// Whether a panic comes through `function` before it is reported.
@@ -132,11 +126,11 @@ fn is_panic_machinery(function: &str) -> bool {
         .any(|prefix| path.starts_with(prefix))
 }
 
-/// Prints `first` and the calls that led to the frame at `rbp`, without those at the start whose
+/// Prints `first` and the calls that led to the frame at `frame`, without those at the start whose
 /// compiled function `is_noise` holds for.
-fn print(first: Option<Call>, rbp: u64, is_noise: fn(&str) -> bool) {
-    let chain = || first.into_iter().chain(calls(rbp));
-    let noise = |call: Call| call.frames().last().is_some_and(|frame| is_noise(frame.function));
+fn print(first: Option<Call>, frame: u64, is_noise: fn(&str) -> bool) {
+    let chain = || first.into_iter().chain(calls(frame));
+    let noise = |call: Call| call.frames().last().is_some_and(|last| is_noise(last.function));
     // Where all is noise, so is the idea.
     let skipped = chain().position(|call| !noise(call)).unwrap_or(0);
     let mut rest = chain().skip(skipped).peekable();
@@ -157,7 +151,7 @@ fn print(first: Option<Call>, rbp: u64, is_noise: fn(&str) -> bool) {
     if more > 0 {
         println!("  ... and {more} more");
     }
-    let mut calls = calls(rbp);
+    let mut calls = calls(frame);
     calls.by_ref().for_each(drop);
     if let Some(broken) = calls.broken {
         println!("  (the chain breaks off: {broken})");

@@ -2,14 +2,15 @@
 
 use boot::info::PhysWindow;
 use boot::{BootInfo, Protocol};
-use layout::{Jos64, MemLayout};
+use layout::MemLayout;
 use libjos::mem::addr::{PhysAddr, PhysRange};
 use libjos::mem::memory_map::MemoryMap;
 use libjos::mem::reservations::Reservations;
 use libjos::pmap::Boot;
 use spin::Once;
 
-use crate::{cmdline, symbols};
+use crate::arch::Layout;
+use crate::symbols;
 
 static BOOT_INFO: Once<BootInfo<'static>> = Once::new();
 static MEMORY: Once<MemoryMap> = Once::new();
@@ -20,8 +21,8 @@ static MEMORY: Once<MemoryMap> = Once::new();
 ///
 /// Where it cannot be used; the message names cause and remedy.
 pub(crate) fn init(magic: u32, info: u32) -> &'static BootInfo<'static> {
-    let window = core::ptr::with_exposed_provenance(Jos64::KERNBASE as usize);
-    let size = Jos64::WINDOW_LAST_FRAME - Jos64::PHYS_BASE;
+    let window = core::ptr::with_exposed_provenance(Layout::KERNBASE as usize);
+    let size = Layout::WINDOW_LAST_FRAME - Layout::PHYS_BASE;
     let image = symbols::kernel_image();
     let kernel = PhysRange::new(image.text.start, image.data.end_exclusive);
     // SAFETY: entry_pgdir and kern_pgdir both map the whole window, for good. Outside the kernel
@@ -46,11 +47,10 @@ pub(crate) fn get() -> &'static BootInfo<'static> {
     BOOT_INFO.get().expect("the loader's information is read first of all")
 }
 
-/// What `mem_init` must be told.
+/// What `mem_init` must be told. Physical memory from `limit` on is left unused.
 #[must_use]
-pub(crate) fn for_mem_init(boot_info: &BootInfo<'_>) -> Boot {
-    let limit = cmdline::options().memory_limit;
-    let memory = MemoryMap::new::<Jos64>(boot_info.memory_entries(), limit);
+pub(crate) fn for_mem_init(boot_info: &BootInfo<'_>, limit: Option<PhysAddr>) -> Boot {
+    let memory = MemoryMap::new::<Layout>(boot_info.memory_entries(), limit);
     let reserved = Reservations::new(boot_info.reserved().map(|part| part.range), &memory);
     MEMORY.call_once(|| memory.clone());
     Boot { memory, image: symbols::kernel_image(), reserved }

@@ -8,7 +8,8 @@ use libjos::mem::size::{NoSize, Size};
 use log::LevelFilter;
 use spin::Once;
 
-use crate::faults::{self, Fault};
+use crate::faults;
+use crate::faults::fault::Fault;
 
 /// What the command line asks for.
 #[derive(Clone, Copy, Debug)]
@@ -108,10 +109,10 @@ fn take(word: &[u8], options: &mut Options) -> bool {
         if options.fault.is_none() {
             let name = Text::new(name);
             println!("warning: unknown test \"{name}\" ignored; known tests:");
-            for faults in faults::FAULTS.chunks(4) {
-                faults.iter().for_each(|fault| print!(" {}", fault.name));
-                println!();
+            for (i, fault) in faults::all().enumerate() {
+                print!("{} {}", if i > 0 && i % 4 == 0 { "\n" } else { "" }, fault.name);
             }
+            println!();
         }
         return true;
     }

@@ -1,64 +1,48 @@
 //! Deliberate faults, picked by `test=NAME` on the kernel's command line: each breaks one promise
 //! of the memory system by a real access or call, and must end in a panic that names it.
 
-mod registers;
+pub(crate) mod fault;
 
 use alloc::vec::Vec;
 use core::alloc::Layout;
-use core::arch::asm;
 use core::fmt;
 use core::hint::black_box;
-use core::sync::atomic::AtomicU8;
 
-use layout::{Jos64, MemLayout, PGSIZE};
+use layout::{MemLayout, PGSIZE};
 use libjos::app::area::{Access, VmArea};
 use libjos::machine::PhysMem;
 use libjos::mem::addr::VirtAddr;
 use libjos::mem::pages::{ALLOC_ZERO, AllocFlags, PageAllocator};
 use libjos::paging::format::Perm;
-use x86_64::registers::rflags::{self, RFlags};
 
-use crate::console::TEXT_BUFFER;
+use crate::arch::faults::{
+    self as machine, CODE, RESERVED_BIT, execute, read, user_is_open, write,
+};
+use crate::arch::screen::TEXT_BUFFER;
+use crate::arch::{self, probe};
 use crate::pmap;
-use crate::probe;
 use crate::symbols;
+use fault::Fault;
 
-/// A fault that can be asked for.
-#[derive(Debug)]
-pub(crate) struct Fault {
-    /// What follows `test=`.
-    pub name: &'static str,
-    commit: fn(),
-}
-
-/// All that can be asked for.
-pub(crate) const FAULTS: &[Fault] = &[
+/// What every machine can be asked for.
+const FAULTS: &[Fault] = &[
     Fault { name: "read-null", commit: || read(0) },
     Fault { name: "write-text", commit: || write(symbols::stext().as_u64()) },
     Fault { name: "write-rodata", commit: || write((&raw const CONSTANT).addr() as u64) },
     Fault { name: "exec-data", commit: exec_data },
     Fault { name: "exec-area", commit: exec_area },
     Fault { name: "stack-overflow", commit: stack_overflow },
-    Fault { name: "write-upages", commit: || write(Jos64::UPAGES) },
+    Fault { name: "write-upages", commit: || write(arch::Layout::UPAGES) },
     Fault { name: "read-user", commit: read_user },
-    Fault { name: "read-hole", commit: || read(Jos64::MMIOBASE - PGSIZE) },
-    Fault { name: "non-canonical", commit: || read(Jos64::LOWER_END) },
+    Fault { name: "read-hole", commit: || read(arch::Layout::MMIOBASE - PGSIZE) },
+    Fault { name: "non-canonical", commit: || read(arch::Layout::LOWER_END) },
     Fault { name: "double-free", commit: double_free },
     Fault { name: "free-referenced", commit: free_referenced },
     Fault { name: "boot-alloc-late", commit: boot_alloc_late },
     Fault { name: "panic", commit: || panic!("asked for by test=panic") },
     Fault { name: "failed-check", commit: failed_check },
-    Fault { name: "divide", commit: divide },
-    Fault { name: "breakpoint", commit: x86_64::instructions::interrupts::int3 },
-    Fault { name: "invalid-opcode", commit: invalid_opcode },
-    Fault { name: "bad-selector", commit: bad_selector },
-    Fault { name: "bad-interrupt", commit: bad_interrupt },
     Fault { name: "reserved-bit", commit: reserved_bit },
     Fault { name: "table-outside-ram", commit: table_outside_ram },
-    Fault { name: "broken-stack", commit: broken_stack },
-    Fault { name: "lost-stack", commit: lost_stack },
-    Fault { name: "registers", commit: registers::fault },
-    Fault { name: "registers-handled", commit: registers::fault_after_handled },
     Fault { name: "heap-stale", commit: heap_stale },
     Fault { name: "screen-lost", commit: screen_lost },
     Fault { name: "heap-overrun", commit: heap_overrun },
@@ -72,10 +56,15 @@ pub(crate) const FAULTS: &[Fault] = &[
 /// Something in `.rodata`.
 static CONSTANT: u64 = 42;
 
+/// All that can be asked for.
+pub(crate) fn all() -> impl Iterator<Item = &'static Fault> {
+    FAULTS.iter().chain(machine::FAULTS)
+}
+
 /// The fault called `name`.
 #[must_use]
 pub(crate) fn find(name: &[u8]) -> Option<&'static Fault> {
-    FAULTS.iter().find(|fault| fault.name.as_bytes() == name)
+    all().find(|fault| fault.name.as_bytes() == name)
 }
 
 /// Commits `fault`.
@@ -88,39 +77,23 @@ pub(crate) fn run(fault: &Fault) -> ! {
     panic!("test={}: nothing stopped it", fault.name)
 }
 
-/// Reads 8 bytes by an instruction that no compiler can leave out.
-fn read(va: u64) {
-    let value: u64;
-    // SAFETY: reading changes nothing; where nothing is mapped, the fault is what is wanted.
-    unsafe { asm!("mov {}, [{}]", out(reg) value, in(reg) va, options(readonly, nostack)) };
-    black_box(value);
-}
-
-/// Writes the 8 bytes at `va` by an instruction that changes none of them. It is one access, a
-/// write, so that SMAP cannot make it a forbidden read first.
-fn write(va: u64) {
-    // SAFETY: the same value is written that is there; all addresses here are mapped.
-    unsafe { asm!("or qword ptr [{}], 0", in(reg) va, options(nostack)) };
-}
-
 /// Reads a page that is the user's without saying so, after accesses that said so and must have
 /// left nothing behind. Needs a processor with SMAP.
 fn read_user() {
-    let missing = Jos64::UPAGES + Jos64::PTSIZE - PGSIZE;
-    for va in [missing, Jos64::UPAGES] {
+    let missing = arch::Layout::UPAGES + arch::Layout::PTSIZE - PGSIZE;
+    for va in [missing, arch::Layout::UPAGES] {
         let outcome = probe::load_user(va);
         assert_eq!(outcome.is_err(), va == missing, "{va:#x}: {outcome:?}");
-        let lifted = rflags::read().contains(RFlags::ALIGNMENT_CHECK);
+        let lifted = user_is_open();
         assert!(!lifted, "SMAP is still lifted after an access to {va:#x}");
     }
-    read(Jos64::UPAGES);
+    read(arch::Layout::UPAGES);
 }
 
-/// Calls a function whose code is data: a single RET.
+/// Calls a function whose code is data.
 fn exec_data() {
-    static CODE: AtomicU8 = AtomicU8::new(0xC3);
-    // SAFETY: should it run, RET returns here at once, and has changed no register.
-    unsafe { asm!("call {}", in(reg) CODE.as_ptr()) };
+    // SAFETY: it is the code that may be called.
+    unsafe { execute((&raw const CODE).addr() as u64) };
 }
 
 /// Calls a function in an area whose handler maps whatever page is missing.
@@ -130,8 +103,8 @@ fn exec_area() {
         area.translate(fault.page).is_some()
             || area.map(fault.page..fault.page + 1, Access::ReadWrite).is_ok()
     });
-    // SAFETY: nothing that an area maps can be executed, so the call faults and changes nothing.
-    unsafe { asm!("call {}", in(reg) area.base().as_u64()) };
+    // SAFETY: nothing that an area maps can be executed.
+    unsafe { execute(area.base().as_u64()) };
 }
 
 /// Recurses until the stack is used up.
@@ -229,45 +202,22 @@ fn boot_alloc_late() {
     pmap::lock().boot_alloc(PGSIZE);
 }
 
-/// Divides by 0, by an instruction that no compiler can replace by a check.
-fn divide() {
-    // SAFETY: the division faults, and changes nothing.
-    unsafe { asm!("div {:e}", in(reg) 0, inout("eax") 1 => _, inout("edx") 0 => _) };
-}
-
-fn invalid_opcode() {
-    // SAFETY: the instruction faults, and changes nothing.
-    unsafe { asm!("ud2") };
-}
-
-/// Loads a segment register with a selector behind the end of the GDT.
-fn bad_selector() {
-    // SAFETY: the instruction faults, and changes nothing.
-    unsafe { asm!("mov es, {:x}", in(reg) 5_u16 << 3) };
-}
-
-/// Raises an interrupt that the IDT has no entry for.
-fn bad_interrupt() {
-    // SAFETY: the instruction faults, and changes nothing.
-    unsafe { asm!("int 0x80") };
-}
-
-/// Reads a page whose entry has a bit that no processor knows yet (Intel SDM vol. 3A, table 4-20).
+/// Reads a page whose entry has a bit that no processor knows yet.
 fn reserved_bit() {
-    let page = VirtAddr::new(Jos64::UTEMP);
+    let page = VirtAddr::new(arch::Layout::UTEMP);
     let mut pmap = pmap::lock();
     let pgdir = pmap.kern_pgdir();
     let frame = pmap.page_alloc(AllocFlags::empty()).expect("a free page");
     pmap.page_insert(pgdir, frame, page, Perm::KRW).expect("nothing is there");
     drop(pmap);
-    change_entry(page, |entry| entry | 1 << 51);
-    read(Jos64::UTEMP);
+    change_entry(page, |entry| entry | RESERVED_BIT);
+    read(arch::Layout::UTEMP);
 }
 
 /// Prints on a screen that is not mapped any more, so that the console faults while it is locked:
 /// for the first line, for the report of that, and for the report of what happens in the report.
 fn screen_lost() {
-    change_entry(VirtAddr::new(Jos64::KERNBASE + TEXT_BUFFER), |entry| entry & !1);
+    change_entry(VirtAddr::new(arch::Layout::KERNBASE + TEXT_BUFFER), |entry| entry & !1);
     println!("the screen is not mapped");
 }
 
@@ -292,28 +242,6 @@ fn table_outside_ram() {
 
 /// An address that no PC of less than 512 GB has RAM at.
 const TABLE_OUTSIDE_RAM: u64 = 1 << 39;
-
-/// Reads address 0 with a frame pointer that leads nowhere.
-fn broken_stack() {
-    // SAFETY: the read faults, and nothing runs after it that needs the frame pointer.
-    unsafe {
-        asm!(
-            "mov rbp, {nowhere}",
-            "mov {nowhere}, [0]",
-            "ud2",
-            nowhere = in(reg) Jos64::USTACKTOP,
-            options(noreturn),
-        );
-    }
-}
-
-/// Pushes where nothing is mapped, so that there is no stack for the page fault either.
-fn lost_stack() {
-    // SAFETY: the push faults, and nothing runs after it.
-    unsafe {
-        asm!("mov rsp, {0}", "push {0}", "ud2", in(reg) Jos64::USTACKTOP, options(noreturn));
-    }
-}
 
 /// A message that faults when it is printed.
 struct Unprintable;

@@ -10,9 +10,11 @@ use core::mem::offset_of;
 use core::ptr::without_provenance_mut;
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-use layout::{Jos64, MemLayout, PGSIZE};
+use layout::{MemLayout, PGSIZE};
 use libjos::mem::pages::PageInfo;
 use libjos::pmap;
+
+use crate::arch::{Layout, cpu};
 
 /// Where JOS's globals are. Only a debugger reads this.
 #[repr(C)]
@@ -28,9 +30,9 @@ static GLOBALS: Globals = Globals {
     npages: AtomicU64::new(0),
     kern_pgdir: AtomicU64::new(0),
     // Not mapped before there is an array: gdb says so, and shows nothing that is none.
-    pages: AtomicPtr::new(without_provenance_mut(Jos64::UPAGES as usize)),
-    page_free_list: AtomicPtr::new(without_provenance_mut(Jos64::UPAGES as usize)),
-    nfree: AtomicPtr::new(without_provenance_mut(Jos64::UPAGES as usize)),
+    pages: AtomicPtr::new(without_provenance_mut(Layout::UPAGES as usize)),
+    page_free_list: AtomicPtr::new(without_provenance_mut(Layout::UPAGES as usize)),
+    nfree: AtomicPtr::new(without_provenance_mut(Layout::UPAGES as usize)),
 };
 
 /// Notes where the globals are now.
@@ -53,6 +55,7 @@ macro_rules! unit {
                 "constant ", stringify!($name), ", ", stringify!($type), ", {", stringify!($name), "}"
             ),)*)*
             "end_of_unit",
+            PC = const cpu::DWARF_PC,
             GLOBALS = sym GLOBALS,
             NPAGES = const offset_of!(Globals, npages),
             KERN_PGDIR = const offset_of!(Globals, kern_pgdir),
@@ -69,8 +72,8 @@ macro_rules! unit {
 macro_rules! constants {
     (address: $($address:ident)*; u64: $($number:ident)*;) => {
         unit! {
-            address: $($address = Jos64::$address),*;
-            u64: PGSIZE = PGSIZE, $($number = Jos64::$number),*;
+            address: $($address = Layout::$address),*;
+            u64: PGSIZE = PGSIZE, $($number = Layout::$number),*;
         }
     };
 }

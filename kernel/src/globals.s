@@ -37,7 +37,7 @@
     .equ DW_OP_bra, 0x28
     .equ DW_OP_lt, 0x2d
     .equ DW_OP_lit0, 0x30
-    .equ DW_OP_breg16, 0x80             # RIP
+    .equ DW_OP_breg0, 0x70
     .equ DW_OP_stack_value, 0x9f
 
 # The abbreviations: each has a number, a tag, and whether it has children; then its attributes.
@@ -93,10 +93,10 @@
     reach
     .endm
 
-# Makes the address on top of the stack one that this processor reaches. Where RIP is not in the upper half,
+# Makes the address on top of the stack one that this processor reaches. Where the program counter is not in the upper half,
 # the loader's or the firmware's code runs (as on a second processor), and memory is at its physical address.
     .macro reach
-    .byte DW_OP_breg16, 0, DW_OP_lit0, DW_OP_lt
+    .byte DW_OP_breg0 + {PC}, 0, DW_OP_lit0, DW_OP_lt
     .byte DW_OP_bra
     .short 10                           # over the next two lines
     .byte DW_OP_const8u

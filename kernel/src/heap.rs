@@ -4,28 +4,30 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{self, NonNull};
 
-use layout::{Jos64, MemLayout, PGSIZE};
-use libjos::app::area::AREAS_START;
+use layout::{MemLayout, PGSIZE};
+use libjos::app::area::area_addresses;
 use libjos::app::backing::Backing;
 use libjos::heap::{Heap, HeapError, HeapPages, HeapStats, OutOfPages};
 use libjos::mem::addr::VirtAddr;
 use libjos::mem::pages::PageAllocator;
 use spin::{Mutex, MutexGuard, Once};
 
+use crate::arch;
 use crate::pmap;
 
 static HEAP: Once<Mutex<Heap<KernelPages>>> = Once::new();
 /// What the last allocation said, if it failed.
 static REFUSED: Mutex<Option<HeapError>> = Mutex::new(None);
 
-#[global_allocator]
+#[cfg_attr(target_os = "none", global_allocator)]
 static ALLOCATOR: Allocator = Allocator;
 
 /// Makes the heap, which has no page yet. With `poison` it finds misuse, and is slower.
 pub(crate) fn init(poison: bool) {
-    let start = ptr::with_exposed_provenance_mut(Jos64::UHEAP as usize);
+    let start = ptr::with_exposed_provenance_mut(arch::Layout::UHEAP as usize);
     let Some(start) = NonNull::new(start) else { unreachable!("UHEAP is not 0") };
-    let region = NonNull::slice_from_raw_parts(start, (AREAS_START - Jos64::UHEAP) as usize);
+    let size = area_addresses::<arch::Layout>().start - arch::Layout::UHEAP;
+    let region = NonNull::slice_from_raw_parts(start, size as usize);
     HEAP.call_once(|| {
         let pages = KernelPages(Backing::new());
         // SAFETY: nothing but this maps anything between UHEAP and the areas, and this runs once.

@@ -1,44 +1,32 @@
-//! [`Pc`]: the machine that `libjos` works on, a PC with an x86-64 processor.
+//! [`Hardware`]: the machine that `libjos` works on, its memory by the windows that show it.
 
-use core::arch::asm;
 use core::fmt;
 use core::ptr::{self, NonNull};
 
-use layout::{Jos64, MemLayout, PGSIZE};
+use layout::{MemLayout, PGSIZE};
 use libjos::machine::{Fault, Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::kaddr;
 use libjos::mem::pages::{POISON, PageArray, PageInfo};
-use libjos::paging::format::x86_64::X86_64;
 use libjos::paging::word::Word;
 use libjos::pmap::Globals;
-use raw_cpuid::{CpuId, CpuIdReaderNative};
-use x86_64::instructions::tlb;
-use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr3Flags, Cr4, Cr4Flags};
-use x86_64::structures::paging::PhysFrame;
 
+use crate::arch::{Format, Layout, cpu, probe};
 use crate::console;
 use crate::globals;
-use crate::probe;
 
 /// The machine. Holding one allows all that [`Machine`] does, so there is one, in
 /// [`pmap`](crate::pmap).
 #[derive(Debug)]
-pub struct Pc {
-    /// Levels at which this processor accepts a leaf. CPUID is slow, above all in a virtual
-    /// machine, so it is asked once.
+pub struct Hardware {
+    /// The levels at which this processor accepts a leaf.
     leaf_levels: u32,
 }
 
-impl Pc {
+impl Hardware {
     /// The machine. Only for [`pmap`](crate::pmap).
-    ///
-    /// Pages of 4 KB and 2 MB there are always, of 1 GB where CPUID says so (Intel SDM vol. 3A,
-    /// 4.1.4).
     pub(crate) fn new() -> Self {
-        let features = cpuid().get_extended_processor_and_feature_identifiers();
-        let has_1gb = features.is_some_and(|features| features.has_1gib_pages());
-        Self { leaf_levels: 0b011 | u32::from(has_1gb) << 2 }
+        Self { leaf_levels: cpu::leaf_levels() }
     }
 }
 
@@ -52,10 +40,10 @@ impl Pc {
 #[inline(always)]
 fn kaddr<T>(pa: PhysAddr, size: u64) -> *mut T {
     // An address below the window wraps, and lies far beyond its end then.
-    let offset = pa.as_u64().wrapping_sub(Jos64::PHYS_BASE);
+    let offset = pa.as_u64().wrapping_sub(Layout::PHYS_BASE);
     let aligned = offset & (align_of::<T>() as u64 - 1) == 0;
-    let window = ptr::with_exposed_provenance_mut::<T>(Jos64::KERNBASE as usize);
-    if size > Jos64::WINDOW_SIZE || offset >= Jos64::WINDOW_SIZE - size || !aligned {
+    let window = ptr::with_exposed_provenance_mut::<T>(Layout::KERNBASE as usize);
+    if size > Layout::WINDOW_SIZE || offset >= Layout::WINDOW_SIZE - size || !aligned {
         in_physmap(pa, size)
     } else {
         // A pointer and a distance, not a sum of numbers: an access then names both.
@@ -68,7 +56,7 @@ fn kaddr<T>(pa: PhysAddr, size: u64) -> *mut T {
 #[inline(never)]
 fn in_physmap<T>(pa: PhysAddr, size: u64) -> *mut T {
     let ends = |va: &VirtAddr| va.as_u64().checked_add(size).is_some();
-    match kaddr::kaddr::<Jos64>(pa, size).filter(ends) {
+    match kaddr::kaddr::<Layout>(pa, size).filter(ends) {
         Some(va) if pa.is_aligned(align_of::<T>() as u64) => {
             ptr::with_exposed_provenance_mut(va.as_u64() as usize)
         }
@@ -84,12 +72,12 @@ fn in_physmap<T>(pa: PhysAddr, size: u64) -> *mut T {
 pub(crate) fn poison_frame(pa: PhysAddr) {
     let words = kaddr::<u64>(pa, PGSIZE);
     for i in 0..PGSIZE as usize / size_of::<u64>() {
-        // SAFETY: as in `Pc::store`, for a whole frame that nothing uses.
+        // SAFETY: as in `Hardware::store`, for a whole frame that nothing uses.
         unsafe { words.wrapping_add(i).write(POISON) };
     }
 }
 
-impl PhysMem for Pc {
+impl PhysMem for Hardware {
     fn load<W: Word>(&self, pa: PhysAddr) -> W {
         // SAFETY: aligned and in a window, which is mapped for good (`kaddr`). Words at
         // physical addresses are written by this type and the processor alone, atomically.
@@ -140,73 +128,30 @@ impl PhysMem for Pc {
     }
 }
 
-impl Machine for Pc {
-    type Layout = Jos64;
-    type Format = X86_64;
+impl Machine for Hardware {
+    type Layout = Layout;
+    type Format = Format;
 
     fn leaf_levels(&self) -> u32 {
         self.leaf_levels
     }
 
     fn lcr3(&mut self, pgdir: PhysAddr) {
-        let frame = PhysFrame::from_start_address(x86_64::PhysAddr::new(pgdir.as_u64()))
-            .expect("a page directory is a whole frame");
         // SAFETY: the caller maps all code, stacks and data in use at the same addresses in the
         // new directory (the contract of this method).
-        unsafe { Cr3::write(frame, Cr3Flags::empty()) };
+        unsafe { cpu::lcr3(pgdir) };
     }
 
-    /// Adds to what the entry wrote (`boot::entry`), and to CR4.MCE (`traps`):
-    ///
-    /// | bit | since |
-    /// |---|---|
-    /// | CR0.WP | read-only pages are to bind the kernel: its code and constants, UPAGES, UVPT |
-    /// | CR4.PGE | the kernel's half is mapped global |
-    /// | CR4.SMEP, SMAP | the kernel shall not run user pages, nor touch them but where it says so |
-    /// | CR4.UMIP | user code has no business with the addresses of GDT, IDT and TSS |
-    ///
-    /// No-execute pages are on since the entry. Bits and CPUID leaves: Intel SDM vol. 3A, 2.5
-    /// "Control registers", and 4.6 "Access rights".
     fn protect_kernel(&mut self) {
-        let basic = cpuid().get_feature_info();
-        let extended = cpuid().get_extended_feature_info();
-        let basic = |has: fn(&raw_cpuid::FeatureInfo) -> bool| basic.as_ref().is_some_and(has);
-        let extended =
-            |has: fn(&raw_cpuid::ExtendedFeatures) -> bool| extended.as_ref().is_some_and(has);
-
-        let mut cr4 = Cr4::read();
-        cr4.set(Cr4Flags::PAGE_GLOBAL, basic(|f| f.has_pge()));
-        cr4.set(Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION, extended(|f| f.has_smep()));
-        cr4.set(Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION, extended(|f| f.has_smap()));
-        cr4.set(Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION, extended(|f| f.has_umip()));
-        // SAFETY: only protections are added, each of which the processor has; kern_pgdir gives
-        // the kernel what it needs without what they forbid.
-        unsafe {
-            Cr4::write(cr4);
-            Cr0::update(|cr0| cr0.insert(Cr0Flags::WRITE_PROTECT));
-        }
+        cpu::protect_kernel();
     }
 
     fn invlpg(&mut self, va: VirtAddr) {
-        // A non-canonical address has no translation to drop.
-        if let Ok(va) = x86_64::VirtAddr::try_new(va.as_u64()) {
-            tlb::flush(va);
-        }
+        cpu::invlpg(va);
     }
 
-    /// Reloading CR3 spares global translations; turning them off and on again does not (Intel SDM
-    /// vol. 3A, 4.10.4.1).
     fn flush_tlb(&mut self) {
-        let cr4 = Cr4::read();
-        if cr4.contains(Cr4Flags::PAGE_GLOBAL) {
-            // SAFETY: the bit only says whether translations outlive a change of CR3.
-            unsafe {
-                Cr4::write(cr4 - Cr4Flags::PAGE_GLOBAL);
-                Cr4::write(cr4);
-            }
-        } else {
-            tlb::flush_all();
-        }
+        cpu::flush_tlb();
     }
 
     fn probe_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {
@@ -220,10 +165,7 @@ impl Machine for Pc {
     }
 
     fn stack_pointer(&self) -> VirtAddr {
-        let rsp: u64;
-        // SAFETY: reads a register.
-        unsafe { asm!("mov {}, rsp", out(reg) rsp, options(nomem, nostack, preserves_flags)) };
-        VirtAddr::new(rsp)
+        cpu::stack_pointer()
     }
 
     fn tell_debugger(&mut self, globals: &Globals) {
@@ -233,9 +175,4 @@ impl Machine for Pc {
     fn print(&mut self, text: fmt::Arguments<'_>) {
         console::print(text);
     }
-}
-
-/// The processor's identification.
-pub(crate) fn cpuid() -> CpuId<CpuIdReaderNative> {
-    CpuId::new()
 }

@@ -5,32 +5,33 @@
 //! Rust's lies, or accepts the terms of [`memory_system`].
 
 use boot::BootInfo;
+use libjos::mem::addr::PhysAddr;
 use libjos::mem::pages::PageAllocator;
 use libjos::pmap::{Pmap, mem_init};
 use spin::{Mutex, MutexGuard, Once};
 
 use crate::boot_info;
 use crate::globals;
-use crate::machine::{Pc, poison_frame};
+use crate::machine::{Hardware, poison_frame};
 
 static PMAP: Shared = Shared(Once::new());
 
 /// The memory system, to be used from all of the kernel.
-struct Shared(Once<Mutex<Pmap<Pc>>>);
+struct Shared(Once<Mutex<Pmap<Hardware>>>);
 
 // SAFETY: one processor runs the kernel, and there are no threads, so nothing here is ever used by
 // two at once. (Elsewhere a `Pmap` stays on its thread, with the machine that can write to its
 // `pages`.)
 unsafe impl Sync for Shared {}
 
-/// Runs `mem_init`; from here on `kern_pgdir` is in use.
+/// Runs `mem_init`; from here on `kern_pgdir` is in use. Physical memory from `limit` on is left unused.
 ///
 /// # Panics
 ///
 /// Where the machine has too little memory, or a check fails.
-pub(crate) fn init(boot_info: &BootInfo<'_>) {
+pub(crate) fn init(boot_info: &BootInfo<'_>, limit: Option<PhysAddr>) {
     // Not within `call_once`, whose frames hold a memory system each: the boot stack is small.
-    let pmap = mem_init(Pc::new(), boot_info::for_mem_init(boot_info));
+    let pmap = mem_init(Hardware::new(), boot_info::for_mem_init(boot_info, limit));
     PMAP.0.call_once(|| Mutex::new(pmap));
     globals::note(&lock().globals());
 }
@@ -50,7 +51,7 @@ pub(crate) fn poison() {
 ///
 /// Before [`init`], and where it is in use already: there is one processor, so that would be for
 /// ever.
-pub(crate) fn lock() -> MutexGuard<'static, Pmap<Pc>> {
+pub(crate) fn lock() -> MutexGuard<'static, Pmap<Hardware>> {
     let pmap = PMAP.0.get().expect("mem_init has not run yet");
     pmap.try_lock().expect("the memory system is asked for pages while it works")
 }
@@ -68,6 +69,6 @@ pub(crate) fn lock() -> MutexGuard<'static, Pmap<Pc>> {
 /// Where the memory system is in use already; and as long as the guard is held, so does whatever
 /// else asks for pages, the heap too.
 #[must_use]
-pub unsafe fn memory_system() -> MutexGuard<'static, Pmap<Pc>> {
+pub unsafe fn memory_system() -> MutexGuard<'static, Pmap<Hardware>> {
     lock()
 }

@@ -1,13 +1,14 @@
 //! What `linker.ld` and the entry code know: where the kernel begins and ends, and the table of
 //! all other names that `tools/build/symtab` puts into the image.
 
-use boot::entry::{bootstack, bootstacktop};
-use layout::{Jos64, MemLayout};
+use layout::MemLayout;
 use libjos::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use libjos::pmap::KernelImage;
 use libjos::symtab::SymbolTable;
 
-/// Declares addresses that the linker script defines, and a function for each.
+use crate::arch::Layout;
+
+/// Declares addresses that the linker script or the entry code defines, and a function for each.
 macro_rules! symbols {
     ($($(#[$doc:meta])* $name:ident)*) => {$(
         $(#[$doc])*
@@ -38,6 +39,10 @@ symbols! {
     edata
     /// The end of the kernel (JOS's name).
     end
+    /// The lowest byte of the stack that the kernel boots on.
+    bootstack
+    /// The end of that stack, from which it grows down.
+    bootstacktop
 }
 
 /// The names that the linker script gives, with their addresses.
@@ -84,8 +89,7 @@ pub(crate) fn table() -> Option<SymbolTable<'static>> {
 /// The boot stack: the lowest address, and the end.
 #[must_use]
 pub(crate) fn boot_stack() -> (VirtAddr, VirtAddr) {
-    let address = |symbol: *const u8| VirtAddr::new(symbol.addr() as u64);
-    (address(&raw const bootstack), address(&raw const bootstacktop))
+    (bootstack(), bootstacktop())
 }
 
 /// The physical address of what is linked at `va`, in the window (JOS's `PADDR`).
@@ -95,7 +99,7 @@ pub(crate) fn boot_stack() -> (VirtAddr, VirtAddr) {
 /// Where `va` lies below the window.
 #[must_use]
 pub(crate) fn paddr(va: VirtAddr) -> PhysAddr {
-    PhysAddr::new(Jos64::PHYS_BASE) + (va - VirtAddr::new(Jos64::KERNBASE))
+    PhysAddr::new(Layout::PHYS_BASE) + (va - VirtAddr::new(Layout::KERNBASE))
 }
 
 /// The parts of the kernel in physical memory, as `mem_init` maps them.

@@ -13,7 +13,7 @@ use layout::{Content, MB, MemLayout, PGSIZE, Region};
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::mem::boot_alloc::{BootAlloc, TakenRuns};
-use crate::mem::detect_memory::i386_detect_memory;
+use crate::mem::detect_memory::detect_memory;
 use crate::mem::memory_map::{MemoryMap, window};
 use crate::mem::pages::{AllocFlags, Block, Fill, Frame, PageAllocator, PageInfo, Pages, PagesAt};
 use crate::mem::reservations::Reservations;
@@ -116,7 +116,7 @@ pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
     }
 
     // How much RAM there is.
-    let npages = i386_detect_memory(&mut machine, &mut boot);
+    let npages = detect_memory(&mut machine, &mut boot);
 
     // The page directory, and one PageInfo for each frame: from the memory behind the kernel.
     let mut boot_alloc = boot.allocator::<M::Layout>();

@@ -11,7 +11,7 @@ use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use layout::{Jos64, MB, MemLayout};
-use libjos::app::area::AREAS_START;
+use libjos::app::area::area_addresses;
 use libjos::mem::addr::VirtAddr;
 use libjos::paging::pgdir::MapError;
 use libjos::prelude::*;
@@ -64,7 +64,7 @@ fn sieve_counts_primes_and_names_what_is_no_number() {
 fn areas_lie_apart_and_their_addresses_are_used_again() {
     run(|| {
         let (a, b, c) = (VmArea::reserve(3)?, VmArea::reserve(2)?, VmArea::reserve(1)?);
-        assert_eq!(a.base().as_u64(), AREAS_START);
+        assert_eq!(a.base().as_u64(), area_addresses::<Jos64>().start);
         assert_eq!((a.npages(), a.size()), (3, 3 * PGSIZE));
         // A page between two, which belongs to neither.
         assert_eq!(b.base() - a.base(), 4 * PGSIZE);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use libjos::app::area::Areas;
 use libjos::app::memory::{HeapUse, Memory};
 use libjos::app::process::ExitCode;
+use libjos::app::tables::Tables;
 use libjos::app::time::uptime;
 use libjos::app::{Platform, install};
 use libjos::machine::Fault;
@@ -61,6 +62,10 @@ impl Platform for Clock {
     }
 
     fn try_write(&self, _: VirtAddr, _: u8) -> Result<(), Fault> {
+        unreachable!()
+    }
+
+    fn tables(&self) -> Tables {
         unreachable!()
     }
 

@@ -5,6 +5,7 @@
 use layout::{Jos64, MemLayout};
 use libjos::app::memory::{HeapUse, MemoryUse};
 use libjos::app::process::Termination;
+use libjos::app::tables::Tables;
 use libjos::app::{console::init_log, time::uptime};
 use libjos::mem::addr::VirtAddr;
 use libjos::paging::format::x86_64::X86_64;
@@ -23,12 +24,13 @@ fn run<T: Termination>(main: impl FnOnce() -> T) -> String {
 fn every_level_of_the_tables_is_at_uvpt() {
     // Each level's entries lie in that part of those below it that maps UVPT.
     let slot = Jos64::UVPT / Jos64::PTSIZE % X86_64::ENTRIES as u64;
+    let tables = Tables::of::<Jos64, X86_64>();
     let (mut of_level, mut part) = (Jos64::UVPT, Jos64::PTSIZE);
     for level in 0..X86_64::LEVELS {
-        assert_eq!(tables::uvpt(level, VirtAddr::new(0)).as_u64(), of_level, "{level}");
+        assert_eq!(tables.uvpt(level, VirtAddr::new(0)).as_u64(), of_level, "{level}");
         let second = VirtAddr::new(X86_64::page_size(level));
-        assert_eq!(tables::uvpt(level, second + 7).as_u64(), of_level + 8, "{level}");
-        let last = tables::uvpt(level, VirtAddr::new(u64::MAX)).as_u64();
+        assert_eq!(tables.uvpt(level, second + 7).as_u64(), of_level + 8, "{level}");
+        let last = tables.uvpt(level, VirtAddr::new(u64::MAX)).as_u64();
         assert_eq!(last, of_level + part - 8, "{level}");
         part /= X86_64::ENTRIES as u64;
         of_level += slot * part;

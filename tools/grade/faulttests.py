@@ -21,7 +21,8 @@ def within(text):
     return re.compile(rf"kernel panic within the report of a panic, at {TRAPS}:\d+:\d+: " + text)
 
 
-# The last words of test=registers: all that kernel/src/faults/registers.rs loads. (Hardware sets RF, QEMU does not.)
+# The last words of test=registers: all that arch/x86_64/registers.rs of the kernel loads. (Hardware sets RF, QEMU does
+# not.)
 REGISTERS = (
     *CHECKS,
     trap(PAGE_FAULT + 'instruction fetch from 0x0000765432100ab0: page not present, in "heap and stack"'),
@@ -112,12 +113,12 @@ TESTS = [
             'Walk of 0xfffffe8000000000 ("pages array"):',
             re.compile(r"       \+-> 0x[0-9a-f]+\[0\] = 0x80000000[0-9a-f]{8}  4 KB page at 0x[0-9a-f]+ ur---.*"),
             "  0xfffffe8000000000 is mapped, but may not be written: level 0 withholds it",
-            "Backtrace:", re.compile(r"  #0 +0xffff[0-9a-f]{12} kernel::faults::write \(inlined\)"),
-            re.compile(r" +kernel/src/faults\.rs:\d+"),
+            "Backtrace:", re.compile(r"  #0 +0xffff[0-9a-f]{12} kernel::arch::x86_64::faults::write \(inlined\)"),
+            re.compile(r" +kernel/src/arch/x86_64/faults\.rs:\d+"),
             re.compile(r"  #1 +0xffff[0-9a-f]{12} kernel::faults::run kernel/src/faults\.rs:\d+"),
             re.compile(r"  #2 +0xffff[0-9a-f]{12} kernel::on_kernel_stack kernel/src/lib\.rs:\d+"),
             # Assembly, which has no source lines: those of the code before it are not its own.
-            re.compile(r"  #3 +0xffff[0-9a-f]{12} kernel::stack::switch"),
+            re.compile(r"  #3 +0xffff[0-9a-f]{12} kernel::arch::x86_64::stack::switch"),
         ),
         NO_PROMPT, FAILURE, tags=("report",),
     ),
@@ -138,7 +139,7 @@ TESTS = [
         for name, title, text, lines in (
             (
                 "divide", "division by 0", r"divide error \(#DE, vector 0\)",
-                ("Backtrace:", rf"  #0  {HEX} kernel::faults::divide .*"),
+                ("Backtrace:", rf"  #0  {HEX} kernel::arch::x86_64::faults::divide.*"),
             ),
             ("breakpoint", "breakpoint", r"breakpoint \(#BP, vector 3\)", ()),
             ("invalid-opcode", "invalid opcode", r"invalid opcode \(#UD, vector 6\)", ()),
@@ -165,7 +166,7 @@ TESTS = [
             (
                 "broken-stack", "a broken stack", READ_NULL,
                 (
-                    "Backtrace:", rf"  #0  {HEX} kernel::faults::broken_stack.*",
+                    "Backtrace:", rf"  #0  {HEX} kernel::arch::x86_64::faults::broken_stack.*",
                     r"  \(the chain breaks off: frame pointer 0x7fffffffd000 leads into no stack\)",
                 ),
             ),

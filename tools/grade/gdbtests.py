@@ -81,12 +81,12 @@ MEM_INIT = session(
     ("print pages[0]", r"\$6 = PageInfo\(reserved, pp_ref 1\)"),
     ("print pages[65503]", r"\$7 = PageInfo\(free, the last on the list\)"),
     *((f"info line {name}", r'Line \d+ of ".*\.rs" starts at address 0xffff.*')
-      for name in ("boot_map_region", "page_insert", "page_alloc", "readline", "trap")),
+      for name in "boot_map_region page_insert page_alloc readline trap i386_init i386_detect_memory".split()),
 )
 
 # At reset, before there is any; while mem_init runs, in functions of each kind; at the prompt, a frame up, and on
 # the second processor, which waits in the firmware without paging.
-FIRST_STOPS = "i386_init mem_init i386_detect_memory boot_alloc".split()
+FIRST_STOPS = "kernel_main mem_init detect_memory boot_alloc".split()
 LATER_STOPS = """
 page_init check_page_free_list check_page_alloc page_free check_page page_alloc page_insert pgdir_walk page_lookup
 page_remove tlb_invalidate page_decref boot_map_region check_kern_pgdir check_page_installed_pgdir trap readline
@@ -230,7 +230,7 @@ DIFF = session(
 REGION = r"boot_map_region: Maps .*"
 STEPS = session(*(("jos step", *said) for said in (
     (r"mem_init begins:", r"  libjos/src/pmap\.rs:\d+: .*"),
-    (r"i386_detect_memory: Says how much RAM there is, .*", r"  It returned 65504\."),
+    (r"detect_memory: Says how much RAM there is, .*", r"  It returned 65504\."),
     (r"boot_alloc: Allocates `n` bytes, .*", r"  libjos/.*\.rs:\d+: let kern_pgdir = .*",
      r"  It returned PhysAddr\(.*\)\."),
     (r"boot_alloc: Allocates `n` bytes, .*", r"  It returned PhysAddr\(.*\)\.", STAYS),
@@ -260,7 +260,7 @@ WHY = (
     ("write-upages", "write to UPAGES",
      r'The kernel tried to write to 0xfffffe8000000000 \(UPAGES, in "pages array"\), but it lies in a 4 KB page, '
      r"mapped ur--- by level 0, entry \[0\]: not writable, and CR0\.WP holds the kernel to that\.",
-     r"  error code 0x3: P=1 W=1 U=0 RSVD=0 I=0", r"  It happened at .* in kernel::faults::.*\.rs:\d+\."),
+     r"  error code 0x3: P=1 W=1 U=0 RSVD=0 I=0", r"  It happened at .* in kernel::arch::x86_64::faults::.*\.rs:\d+\."),
     ("read-null", "read of address 0",
      r'The kernel tried to read 0x0000000000000000 \(in "low addresses"\), but the walk stops at level \d, '
      r"entry \[0\], which is not present: .*\.", r"  error code 0x0: P=0 W=0 U=0 RSVD=0 I=0"),
@@ -278,7 +278,7 @@ ENDS = session(
     ("backtrace -1", r"#\d+ +0x.* in high_start \(\)"),
     ("tbreak readline",),
     ("continue",),
-    ("backtrace -1", r"#\d+ +0x.* in kernel::stack::switch.* \(.*\)"),
+    ("backtrace -1", r"#\d+ +0x.* in kernel::arch::x86_64::stack::switch.* \(.*\)"),
     ("up 100",),
     ("print/x $sp", r"\$1 = 0xfffffffff0000000"),  # KSTACKTOP
 )

@@ -264,18 +264,18 @@ TESTS = [
         (
             *opening(3 * 1024), *panic("too little RAM: .*")[:2],
             re.compile(r"  #0 .* libjos::mem::detect_memory::too_little"), DETECT_MEMORY,
-            re.compile(r"  #1 .* libjos::mem::detect_memory::i386_detect_memory"), DETECT_MEMORY,
+            re.compile(r"  #1 .* libjos::mem::detect_memory::detect_memory"), DETECT_MEMORY,
             re.compile(r"  #2 .* libjos::pmap::mem_init .*"), re.compile(r"  #3 .* kernel::pmap::init .*"),
-            re.compile(r"  #4 .* i386_init .*"), re.compile(r"  #5 .* high_start"),
+            re.compile(r"  #4 .* kernel_main .*"), re.compile(r"  #5 .* high_start"),
         ),
         whole=True,
     ),
     fails(
         "backtrace, up to the top of the kernel stack", Machine(words="test=read-null"),
         (
-            *CHECKS, "Backtrace:", re.compile(r"  #0 .* kernel::faults::read \(inlined\)"),
+            *CHECKS, "Backtrace:", re.compile(r"  #0 .* kernel::arch::x86_64::faults::read \(inlined\)"),
             re.compile(r"  #1 .* kernel::faults::run .*"), re.compile(r"  #2 .* kernel::on_kernel_stack .*"),
-            re.compile(r"  #3 .* kernel::stack::switch"),
+            re.compile(r"  #3 .* kernel::arch::x86_64::stack::switch"),
         ),
         (*NO_PROMPT, re.compile(r"  #4 .*"), re.compile(r"  \(the chain breaks off.*")),
     ),

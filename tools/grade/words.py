@@ -14,7 +14,7 @@ CHECKS = (
     "check_page_free_list() succeeded!",
     "check_page_installed_pgdir() succeeded!",
 )
-TRAPS = r"kernel/src/traps/mod\.rs"  # where all exceptions are reported from
+TRAPS = r"kernel/src/panic\.rs"  # where all exceptions are reported from
 WELCOME = ("Welcome to the JOS kernel monitor!", "Type 'help' for a list of commands.")
 
 
@@ -75,7 +75,7 @@ def unknown_test(name):
     names = re.compile(r"(?=.{1,80}$)( [a-z-]+)+")
     return (
         f'warning: unknown test "{name}" ignored; known tests:', re.compile(" read-null .*"), *[names] * 7,
-        re.compile(".* fault-in-report"),
+        re.compile(".* registers-handled"),
     )
 
 

@@ -16,7 +16,7 @@ class Captured(unittest.TestCase):
     def test_a_film_shows_each_step(self):
         shots = data(film())["shots"]
         titles = [shot["title"] for shot in shots]
-        expected = ["mem_init begins", "i386_detect_memory", "boot_alloc", "boot_alloc (2)", "self-map at UVPT",
+        expected = ["mem_init begins", "detect_memory", "boot_alloc", "boot_alloc (2)", "self-map at UVPT",
                     "page_init", "check_page_free_list", "check_page_alloc", "check_page", *REGIONS,
                     "check_kern_pgdir", "lcr3",
                     "check_page_free_list (2)", "check_page_installed_pgdir", "The application begins"]

@@ -15,6 +15,7 @@ mod window;
 mod tests;
 
 pub use error::BootInfoError;
+pub use pvh::START_INFO_MAGIC;
 pub use text::Text;
 pub use window::PhysWindow;
 
@@ -36,7 +37,7 @@ impl Protocol {
     pub const fn from_magic(magic: u32) -> Option<Self> {
         match magic {
             ::multiboot2::MAGIC => Some(Self::Multiboot2),
-            crate::pvh::START_INFO_MAGIC => Some(Self::Pvh),
+            START_INFO_MAGIC => Some(Self::Pvh),
             _ => None,
         }
     }

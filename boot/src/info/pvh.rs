@@ -6,7 +6,9 @@
 use super::{
     BootInfoError, ENTRY_BYTES, MemoryEntries, PhysWindow, Reserved, Text, u32_at, u64_at,
 };
-use crate::pvh::START_INFO_MAGIC;
+
+/// The first word of `hvm_start_info` (xen/include/public/arch-x86/hvm/start_info.h).
+pub const START_INFO_MAGIC: u32 = 0x336E_C578;
 
 const START_INFO: &str = "boot information";
 const MEMORY_MAP: &str = "PVH memory map";

@@ -208,7 +208,7 @@ const QEMU_END: usize = COMMAND_LINE_AT + 11;
 fn qemu() -> Memory {
     let mut memory = Memory::new(0x1000);
     let info = [
-        &crate::pvh::START_INFO_MAGIC.to_le_bytes()[..],
+        &START_INFO_MAGIC.to_le_bytes()[..],
         &1u32.to_le_bytes(), // version
         &0u32.to_le_bytes(), // flags
         &1u32.to_le_bytes(), // modules

@@ -4,22 +4,18 @@
 //! One lock guards all three devices. A panic takes the lock from whoever holds it
 //! (`seize`), so that its report always comes out.
 
-mod keyboard;
-mod serial;
 mod typed;
-mod vga;
 
 pub use typed::Source;
-pub(crate) use vga::TEXT_BUFFER;
 
 use core::fmt::{self, Write};
 
 use spin::Mutex;
 
-use keyboard::Keyboard;
-use serial::Serial;
+use crate::arch::keyboard::Keyboard;
+use crate::arch::screen::Screen;
+use crate::arch::serial::Serial;
 use typed::Typed;
-use vga::Vga;
 
 /// Clears a terminal, and moves its cursor to the first row (ECMA-48, 8.3.39 and 8.3.21).
 const CLEAR_TERMINAL: &str = "\x1b[2J\x1b[H";
@@ -29,7 +25,7 @@ static CONSOLE: Mutex<Console> = Mutex::new(Console::new());
 /// The three devices. Each does nothing where the machine does not have it.
 struct Console {
     serial: Serial,
-    vga: Vga,
+    screen: Screen,
     keyboard: Keyboard,
     typed: Typed,
     /// The screen is written to.
@@ -42,7 +38,7 @@ impl Console {
     const fn new() -> Self {
         Self {
             serial: Serial::new(),
-            vga: Vga::new(),
+            screen: Screen::new(),
             keyboard: Keyboard::new(),
             typed: Typed::new(),
             has_screen: true,
@@ -88,7 +84,7 @@ impl Write for Console {
         }
         // Last, for the screen is memory, and a write to memory can fault.
         if self.has_screen {
-            self.vga.write(text);
+            self.screen.write(text);
         }
         Ok(())
     }
@@ -113,14 +109,14 @@ macro_rules! println {
 pub(crate) fn init() {
     let mut console = CONSOLE.lock();
     console.serial.init();
-    console.vga.init();
+    console.screen.init();
 }
 
 /// Prints `text`. It may be of types whose `Display` prints, too.
 pub fn print(text: fmt::Arguments<'_>) {
     // Formatting fails only where a `Display` does; the console takes everything.
     let _ = Unlocked.write_fmt(text);
-    CONSOLE.lock().vga.show_cursor();
+    CONSOLE.lock().screen.show_cursor();
 }
 
 /// The console, locked for each piece of text by itself, and not while a piece is made.
@@ -144,7 +140,7 @@ pub fn fresh_line() {
 pub fn clear() {
     let mut console = CONSOLE.lock();
     console.send(CLEAR_TERMINAL);
-    console.vga.init();
+    console.screen.init();
     console.at_line_start = true;
 }
 

@@ -5,10 +5,10 @@ use core::fmt::Write;
 use libjos::mem::addr::VirtAddr;
 use libjos::mem::pages::PageAllocator;
 use libjos::monitor::{Arguments, CommandError};
-use raw_cpuid::CpuId;
 
+use crate::arch::control::ControlRegisters;
+use crate::arch::{Layout, cpu};
 use crate::boot_info;
-use crate::control::ControlRegisters;
 use crate::pmap;
 use crate::symbols;
 
@@ -68,50 +68,12 @@ pub(super) fn kerninfo<'w>(
         let (start, size) = (part.range.start.as_u64(), part.range.size());
         writeln!(out, "  {} at {start:#x}, {size} bytes", part.name)?;
     }
-    processor(out)?;
+    cpu::describe(out)?;
 
     let pmap = pmap::lock();
-    writeln!(out, "{}", pmap.boot().memory.totals::<layout::Jos64>())?;
+    writeln!(out, "{}", pmap.boot().memory.totals::<Layout>())?;
     writeln!(out, "Pages: {}, free: {}", pmap.pages.npages(), pmap.pages.nfree())?;
     Ok(())
-}
-
-/// The processor's name, and what of its features matters to a memory system.
-fn processor(out: &mut dyn Write) -> core::fmt::Result {
-    let cpuid = CpuId::new();
-    write!(out, "Processor:")?;
-    if let Some(vendor) = cpuid.get_vendor_info() {
-        write!(out, " {}", vendor.as_str())?;
-    }
-    if let Some(brand) = cpuid.get_processor_brand_string() {
-        write!(out, ", {}", brand.as_str().trim())?;
-    }
-    let basic = cpuid.get_feature_info();
-    let more = cpuid.get_extended_feature_info();
-    let amd = cpuid.get_extended_processor_and_feature_identifiers();
-    let basic = |has: fn(&raw_cpuid::FeatureInfo) -> bool| basic.as_ref().is_some_and(has);
-    let more = |has: fn(&raw_cpuid::ExtendedFeatures) -> bool| more.as_ref().is_some_and(has);
-    let amd = |has: fn(&raw_cpuid::ExtendedProcessorFeatureIdentifiers) -> bool| {
-        amd.as_ref().is_some_and(has)
-    };
-    write!(out, "\n  has:")?;
-    let features = [
-        ("NX", amd(|f| f.has_execute_disable())),
-        ("1 GB pages", amd(|f| f.has_1gib_pages())),
-        ("PGE", basic(|f| f.has_pge())),
-        ("PCID", basic(|f| f.has_pcid())),
-        ("SMEP", more(|f| f.has_smep())),
-        ("SMAP", more(|f| f.has_smap())),
-        ("UMIP", more(|f| f.has_umip())),
-        ("LA57", more(|f| f.has_la57())),
-        ("a hypervisor", basic(|f| f.has_hypervisor())),
-    ];
-    let mut comma = "";
-    for (name, _) in features.iter().filter(|(_, has)| *has) {
-        write!(out, "{comma} {name}")?;
-        comma = ",";
-    }
-    writeln!(out)
 }
 
 /// `cr`: every bit of the control registers.

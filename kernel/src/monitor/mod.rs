@@ -146,7 +146,7 @@ fn fault<'w>(arguments: &Arguments<'w>, pager: &mut Pager) -> Result<(), Command
             }
         },
         None => {
-            Ok(faults::FAULTS.iter().try_for_each(|fault| writeln!(pager, "{}", fault.name))?)
+            Ok(faults::all().try_for_each(|fault| writeln!(pager, "{}", fault.name))?)
         }
     }
 }

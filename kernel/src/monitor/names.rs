@@ -2,11 +2,11 @@
 
 use core::fmt::{self, Write};
 
-use layout::Jos64;
 use libjos::mem::addr::VirtAddr;
 use libjos::monitor::line::Complete;
 use libjos::monitor::{COMMANDS, KERN_PGDIR, Kernel, Names, Verb, constants, find};
 
+use crate::arch::Layout;
 use crate::faults;
 use crate::symbols;
 
@@ -38,7 +38,7 @@ impl Complete for KernelNames {
     fn candidates(&self, before: &str, word: &str, each: &mut dyn FnMut(&str)) {
         match wanted(before) {
             Wanted::Command => COMMANDS.iter().for_each(|command| each(command.name)),
-            Wanted::Fault => faults::FAULTS.iter().for_each(|fault| each(fault.name)),
+            Wanted::Fault => faults::all().for_each(|fault| each(fault.name)),
             Wanted::Paging => ["on", "off", "auto"].into_iter().for_each(each),
             Wanted::Number => addresses(word, each),
         }
@@ -72,7 +72,7 @@ fn wanted(before: &str) -> Wanted {
 /// All names of addresses; those of functions and variables only where there is a letter to tell
 /// them apart by, and whole paths where one is being typed.
 fn addresses(word: &str, each: &mut dyn FnMut(&str)) {
-    constants::<Jos64>().for_each(|(name, _)| each(name));
+    constants::<Layout>().for_each(|(name, _)| each(name));
     each(KERN_PGDIR);
     symbols::linker_symbols().iter().for_each(|(name, _)| each(name));
     let Some(table) = symbols::table().filter(|_| !word.is_empty()) else { return };

@@ -1,6 +1,6 @@
 //! What an application calls, and the machine beneath it: [`Platform`].
 //!
-//! An application names nothing but [`prelude`](crate::prelude). Whatever it asks for comes through
+//! An application names nothing but [`prelude`]. Whatever it asks for comes through
 //! here to the one platform that there is: `kernel`'s, which installs itself before `main`, or on
 //! the host a simulated one (`libjos::sim::SimPlatform`), so that an application's logic runs under
 //! `cargo test` as it does in the machine.
@@ -37,6 +37,7 @@ use crate::mem::addr::VirtAddr;
 use area::Areas;
 use memory::{HeapUse, Memory};
 use process::ExitCode;
+use tables::Tables;
 
 /// The machine beneath an application.
 ///
@@ -88,6 +89,9 @@ pub trait Platform: Sync {
     ///
     /// The fault, where it is not resolved.
     fn try_write(&self, va: VirtAddr, byte: u8) -> Result<(), Fault>;
+
+    /// Where the page tables and `pages` are to be seen.
+    fn tables(&self) -> Tables;
 
     /// Reads the 8 bytes at `va`, an aligned address of `[UTOP, ULIM)`, which is mapped for the
     /// user to read.

@@ -1,4 +1,4 @@
-//! `i386_detect_memory`: how much RAM there is, and how much of it `mem_init` has room to describe.
+//! `detect_memory`: how much RAM there is, and how much of it `mem_init` has room to describe.
 //!
 //! `pages`, the table beside it and the first page tables must lie in the window at KERNBASE, since
 //! `entry_pgdir` maps no more. Where there is much RAM, or the loader left little of the window free,
@@ -20,7 +20,7 @@ const SPARE_PAGES: u64 = 16;
 /// Says how much RAM there is, and returns how many frames `pages` must describe. RAM for which
 /// `pages` has no room is left unused.
 #[cfg_attr(debug_assertions, inline(never))]
-pub(crate) fn i386_detect_memory<M: Machine>(machine: &mut M, boot: &mut Boot) -> usize {
+pub(crate) fn detect_memory<M: Machine>(machine: &mut M, boot: &mut Boot) -> usize {
     let told = boot.memory.limit;
     let npages = limit_to_room(machine, boot);
     let usable = shown_ram::<M::Layout>(boot);

@@ -1,7 +1,7 @@
 //! [`RangeSet`]: a set of physical addresses as a few sorted runs, without an allocator.
 //!
 //! The memory map, what the loader left and `boot_alloc`'s room are each one, and
-//! [`sweep`](crate::mem::sweep) works in one. The invariant: runs are not empty, sorted, and no two
+//! `sweep` works in one. The invariant: runs are not empty, sorted, and no two
 //! overlap or touch.
 
 use core::fmt;

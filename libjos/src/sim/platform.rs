@@ -25,7 +25,7 @@
 //! ```
 
 use core::fmt::{self, Write};
-use core::mem::take;
+use core::mem::replace;
 use core::time::Duration;
 use std::boxed::Box;
 use std::cell::RefCell;
@@ -42,6 +42,7 @@ use super::SimMachine;
 use crate::app::area::Areas;
 use crate::app::memory::{HeapUse, Memory};
 use crate::app::process::{ExitCode, Termination};
+use crate::app::tables::Tables;
 use crate::app::{Platform, resolve};
 use crate::machine::{Fault, Machine};
 use crate::mem::addr::VirtAddr;
@@ -104,7 +105,7 @@ impl SimPlatform {
         let before = pmap.pages.nfree();
         let running = Rc::new(Running {
             pmap: Mutex::new(Whole(pmap)),
-            areas: Mutex::new(Areas::new()),
+            areas: Mutex::new(Areas::new::<Jos64>()),
             output: Mutex::new(String::new()),
             typed: Mutex::new(self.typed),
             command_line: self.command_line,
@@ -114,7 +115,7 @@ impl SimPlatform {
         let outer = CURRENT.replace(Some(running.clone()));
         let result = catch_unwind(AssertUnwindSafe(|| main().report()));
         // Their handlers may own further areas, which this machine has to take back.
-        let areas = take(&mut *running.areas.lock());
+        let areas = replace(&mut *running.areas.lock(), Areas::new::<Jos64>());
         drop(areas);
         CURRENT.set(outer);
         let code = match result {
@@ -272,6 +273,10 @@ impl Platform for Running {
             let new = old & !(0xFF << bits) | u64::from(byte) << bits;
             machine.probe_store(word, new).map_err(at(va))
         })
+    }
+
+    fn tables(&self) -> Tables {
+        Tables::of::<Jos64, X86_64>()
     }
 
     fn read_user(&self, va: VirtAddr) -> Result<u64, Fault> {

@@ -58,7 +58,7 @@ the kernel handles an exception: `break trap`."""
 
 
 def trap_frame():
-    """The TrapFrame that a function on the stack has, or None."""
+    """The TrapFrame that a function on the stack has, by itself or in a Trap, or None."""
     frame = gdb.newest_frame()
     for _ in range(kernel.MOST_FRAMES):
         if frame is None:
@@ -66,6 +66,8 @@ def trap_frame():
         for _, value in kernel.variables(frame):
             if value.type.code == gdb.TYPE_CODE_PTR and (value.type.target().name or "").endswith("::TrapFrame"):
                 return value.dereference()
+            if (value.type.name or "").endswith("::Trap"):
+                return value["frame"].dereference()
         frame = frame.older()
     return None
 

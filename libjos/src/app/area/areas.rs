@@ -4,8 +4,9 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use core::fmt;
 use core::mem::ManuallyDrop;
+use core::ops::Range;
 
-use layout::{Jos64, MemLayout, PGSIZE, round_down};
+use layout::{MemLayout, PGSIZE, round_down};
 use spin::MutexGuard;
 
 use super::{Access, VmArea};
@@ -13,10 +14,11 @@ use crate::app::Platform;
 use crate::machine::Fault;
 use crate::mem::addr::VirtAddr;
 
-/// Where areas begin: half way up the application's addresses. What lies below is the heap's.
-pub const AREAS_START: u64 = round_down(Jos64::LOWER_END / 2, Jos64::PTSIZE);
-/// Where they end.
-pub const AREAS_END: u64 = Jos64::USTACKTOP;
+/// The addresses that areas may have: from half way up the application's. What lies below is the heap's.
+#[must_use]
+pub const fn area_addresses<L: MemLayout>() -> Range<u64> {
+    round_down(L::LOWER_END / 2, L::PTSIZE)..L::USTACKTOP
+}
 
 /// A page fault in an area.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,8 +37,11 @@ pub struct AreaFault {
 pub(super) type Handler = Box<dyn FnMut(&VmArea, AreaFault) -> bool + Send>;
 
 /// The areas that there are.
-#[derive(Default)]
-pub struct Areas(BTreeMap<VirtAddr, Reserved>);
+pub struct Areas {
+    /// The addresses that they may have.
+    addresses: Range<u64>,
+    taken: BTreeMap<VirtAddr, Reserved>,
+}
 
 /// Addresses that are taken.
 pub(super) struct Reserved {
@@ -46,55 +51,55 @@ pub(super) struct Reserved {
 }
 
 impl Areas {
-    /// None yet.
+    /// None yet, of a machine with the map `L`.
     #[must_use]
-    pub const fn new() -> Self {
-        Self(BTreeMap::new())
+    pub const fn new<L: MemLayout>() -> Self {
+        Self { addresses: area_addresses::<L>(), taken: BTreeMap::new() }
     }
 
     /// Takes the first `npages` pages in a row that are free, with one more behind them.
     pub(super) fn reserve(&mut self, npages: usize) -> Option<VirtAddr> {
         let needed = (npages as u64).checked_add(1)?.checked_mul(PGSIZE)?;
-        let mut start = VirtAddr::new(AREAS_START);
-        for (base, taken) in &self.0 {
+        let mut start = VirtAddr::new(self.addresses.start);
+        for (base, taken) in &self.taken {
             if *base - start >= needed {
                 break;
             }
             start = *base + (taken.npages as u64 + 1) * PGSIZE;
         }
-        if VirtAddr::new(AREAS_END) - start < needed {
+        if VirtAddr::new(self.addresses.end) - start < needed {
             return None;
         }
-        self.0.insert(start, Reserved { npages, handler: None });
+        self.taken.insert(start, Reserved { npages, handler: None });
         Some(start)
     }
 
     /// Makes `handler` that of the area at `base`. What comes back is the one before.
     pub(super) fn set_handler(&mut self, base: VirtAddr, handler: Handler) -> Option<Handler> {
-        self.0.get_mut(&base)?.handler.replace(handler)
+        self.taken.get_mut(&base)?.handler.replace(handler)
     }
 
     /// Gives the addresses from `base` on free. What comes back is to be dropped when nothing is
     /// locked any more: a handler may own other areas.
     pub(super) fn release(&mut self, base: VirtAddr) -> Option<Reserved> {
-        let taken = self.0.remove(&base);
-        if self.0.is_empty() {
+        let taken = self.taken.remove(&base);
+        if self.taken.is_empty() {
             // An empty map may still hold memory.
-            self.0 = BTreeMap::new();
+            self.taken = BTreeMap::new();
         }
         taken
     }
 
     /// The area that `va` lies in, and where it begins.
     fn find(&mut self, va: VirtAddr) -> Option<(VirtAddr, &mut Reserved)> {
-        let (&base, taken) = self.0.range_mut(..=va).next_back()?;
+        let (&base, taken) = self.taken.range_mut(..=va).next_back()?;
         (va - base < taken.npages as u64 * PGSIZE).then_some((base, taken))
     }
 }
 
 impl fmt::Debug for Areas {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.0.iter().map(|(base, taken)| (base, taken.npages))).finish()
+        f.debug_map().entries(self.taken.iter().map(|(base, taken)| (base, taken.npages))).finish()
     }
 }
 
@@ -129,7 +134,7 @@ pub(in crate::app) fn resolve(platform: &dyn Platform, fault: &Fault) -> bool {
     // Back in its place, unless it has put another there. Then it is dropped when nothing is locked
     // any more: it may own other areas.
     let mut handler = Some(handler);
-    if let Some(taken) = lock(platform).0.get_mut(&base)
+    if let Some(taken) = lock(platform).taken.get_mut(&base)
         && taken.handler.is_none()
     {
         core::mem::swap(&mut taken.handler, &mut handler);
@@ -140,14 +145,17 @@ pub(in crate::app) fn resolve(platform: &dyn Platform, fault: &Fault) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use layout::Jos64;
+
     use crate::sim::{SimPlatform, platform::current};
 
     #[test]
     fn all_addresses_can_be_taken() {
-        let all = ((AREAS_END - AREAS_START) / PGSIZE) as usize;
-        let mut areas = Areas::new();
+        let Range { start, end } = area_addresses::<Jos64>();
+        let all = ((end - start) / PGSIZE) as usize;
+        let mut areas = Areas::new::<Jos64>();
         assert_eq!(areas.reserve(all), None, "a page behind it is needed");
-        assert_eq!(areas.reserve(all - 1), Some(VirtAddr::new(AREAS_START)));
+        assert_eq!(areas.reserve(all - 1), Some(VirtAddr::new(start)));
         assert_eq!(areas.reserve(0), None);
     }
 
@@ -179,7 +187,7 @@ mod tests {
 
     #[test]
     fn an_area_ends_where_the_page_behind_it_begins() {
-        let mut areas = Areas::new();
+        let mut areas = Areas::new::<Jos64>();
         let base = areas.reserve(2).unwrap();
         let mut found =
             |offset| areas.find(base + offset).map(|(base, taken)| (base, taken.npages));

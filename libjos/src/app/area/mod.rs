@@ -13,7 +13,7 @@ mod areas;
 
 pub use access::{Access, Translation, VmError};
 pub(super) use areas::resolve;
-pub use areas::{AREAS_END, AREAS_START, AreaFault, Areas};
+pub use areas::{AreaFault, Areas, area_addresses};
 
 use alloc::boxed::Box;
 use core::ops::Range;

@@ -2,8 +2,8 @@
 //!
 //! A format is data: geometry as constants, entries by one encoder and one three-way decoder
 //! (absent, table, leaf), both of which take the level, because the same bit means different
-//! things at different levels. The formats themselves: [`x86_64`](crate::paging::format::x86_64),
-//! [`i386`](crate::paging::format::i386), [`riscv`](crate::paging::format::riscv). The walker over them:
+//! things at different levels. The formats themselves: [`x86_64`],
+//! [`i386`], [`riscv`]. The walker over them:
 //! [`pgdir`](crate::paging::pgdir).
 //!
 //! Levels count from the bottom: level 0 maps 4 KB pages, level `LEVELS - 1` is the root.

@@ -1,7 +1,7 @@
 //! Plain names for the functions that JOS's users know.
 //!
 //! libjos is generic over the machine, so the debugger knows `mem_init` only under a name such as
-//! `libjos::pmap::Pmap<kernel::machine::Pc>::mem_init<kernel::machine::Pc>`, and gdb does not take
+//! `libjos::pmap::Pmap<kernel::machine::Hardware>::mem_init<kernel::machine::Hardware>`, and gdb does not take
 //! `b mem_init` for it. Each such function gets a second symbol, of the plain name, at its first
 //! instruction, from where gdb finds the source lines as for any other function.
 
@@ -9,12 +9,14 @@ use std::collections::BTreeMap;
 
 use crate::names::own_name;
 
-/// The names that gdb's users rely on.
+/// The names that gdb's users rely on. `JOS=ours` is JOS's name for a function that has another one here,
+/// since it is not one machine's.
 pub(crate) const NAMES: &str = "
     mem_init boot_alloc page_init page_alloc page_free page_decref
     pgdir_walk boot_map_region page_insert page_lookup page_remove tlb_invalidate
     check_page_free_list check_page_alloc check_page check_kern_pgdir check_page_installed_pgdir
-    i386_init i386_detect_memory trap readline kerninfo backtrace";
+    kernel_main detect_memory i386_init=kernel_main i386_detect_memory=detect_memory
+    trap readline kerninfo backtrace";
 /// Names that may be missing in an application without the function `monitor`.
 const OF_THE_MONITOR: [&str; 3] = ["readline", "kerninfo", "backtrace"];
 
@@ -37,7 +39,8 @@ impl<'a> Plan<'a> {
         }
         let mut plan = Self::default();
         for name in names.split_whitespace() {
-            match places.get(name) {
+            let (name, function) = name.split_once('=').unwrap_or((name, name));
+            match places.get(function) {
                 // The function has its plain name already.
                 Some(found) if found.values().any(|path| *path == name) => {}
                 Some(found) => plan.added.extend(found.iter().map(|(at, path)| (name, *at, *path))),
@@ -82,6 +85,12 @@ mod tests {
     #[test]
     fn plain_names_are_left_alone() {
         assert_eq!(planned("i386_init", &["other::i386_init"]), (String::new(), String::new()));
+    }
+
+    #[test]
+    fn a_function_may_have_two_names() {
+        assert_eq!(planned("jos_init=i386_init pi=page_insert", &[]).0, "jos_init 0, pi 32");
+        assert_eq!(planned("nobody=no_function", &[]).1, "nobody");
     }
 
     #[test]

@@ -6,10 +6,12 @@
 
 use core::ptr::{self, NonNull};
 
-use layout::{Jos64, MemLayout};
+use layout::MemLayout;
 use libjos::monitor::line::width;
 use volatile::VolatilePtr;
-use x86_64::instructions::port::Port;
+
+use super::Port;
+use crate::arch::Layout;
 
 const ROWS: usize = 25;
 const COLUMNS: usize = 80;
@@ -29,26 +31,26 @@ const CURSOR_HIGH: u8 = 14;
 const CURSOR_LOW: u8 = 15;
 
 /// The screen.
-pub(super) struct Vga {
+pub(crate) struct Screen {
     cells: [[u16; COLUMNS]; ROWS],
     row: usize,
     column: usize,
 }
 
-impl Vga {
-    pub(super) const fn new() -> Self {
+impl Screen {
+    pub(crate) const fn new() -> Self {
         Self { cells: [[BLANK; COLUMNS]; ROWS], row: 0, column: 0 }
     }
 
     /// Clears the screen.
-    pub(super) fn init(&mut self) {
+    pub(crate) fn init(&mut self) {
         *self = Self::new();
         self.show_all();
         self.show_cursor();
     }
 
     /// Shows `text`, but leaves the cursor where it is: that takes longer than a character.
-    pub(super) fn write(&mut self, text: &str) {
+    pub(crate) fn write(&mut self, text: &str) {
         text.chars().for_each(|c| self.put(c));
     }
 
@@ -101,7 +103,7 @@ impl Vga {
     /// Puts one cell on the screen.
     fn show(&self, row: usize, column: usize) {
         let word = self.cells[row][column];
-        let at = Jos64::KERNBASE + TEXT_BUFFER + 2 * (row * COLUMNS + column) as u64;
+        let at = Layout::KERNBASE + TEXT_BUFFER + 2 * (row * COLUMNS + column) as u64;
         let cell = NonNull::new(ptr::with_exposed_provenance_mut(at as usize));
         let cell = cell.expect("KERNBASE is not 0");
         // SAFETY: row and column index `cells`, so the word lies in the device's text buffer,
@@ -110,7 +112,7 @@ impl Vga {
     }
 
     /// Moves the cursor to where the next character goes.
-    pub(super) fn show_cursor(&self) {
+    pub(crate) fn show_cursor(&self) {
         let at = (self.row * COLUMNS + self.column) as u16;
         let [low, high] = at.to_le_bytes();
         let mut index = Port::<u8>::new(CRTC);

@@ -4,16 +4,11 @@
 //! XEN_ELFNOTE_PHYS32_ENTRY holds the physical address at which the loader enters, in 32-bit
 //! protected mode without paging, with EBX holding the physical address of `hvm_start_info`.
 
-/// The first word of `hvm_start_info` (xen/include/public/arch-x86/hvm/start_info.h).
-pub const START_INFO_MAGIC: u32 = 0x336E_C578;
-
 /// XEN_ELFNOTE_PHYS32_ENTRY (xen/include/public/elfnote.h).
-#[cfg(target_os = "none")]
 const XEN_ELFNOTE_PHYS32_ENTRY: u32 = 18;
 
 // An ELF note (System V ABI, chapter 5 "Note Section"): sizes of name and descriptor, type, name,
 // descriptor. QEMU takes the descriptor of an ELF64 file to be 8 bytes long.
-#[cfg(target_os = "none")]
 core::arch::global_asm!(
     ".section .note.Xen, \"a\", @note",
     ".balign 4",

@@ -1,9 +1,12 @@
-//! [`TrapFrame`]: the state that an exception interrupted, and the stubs that save it.
+//! [`TrapFrame`]: the state that an exception interrupted, the stubs that save it, and where they
+//! arrive.
 
 use core::arch::global_asm;
 use core::fmt;
 
+use spin::Once;
 use x86_64::VirtAddr;
+use x86_64::registers::control::Cr2;
 
 /// The registers at an exception, in the order in which the stub (downwards from `error`) and the
 /// processor (Intel SDM vol. 3A, 6.14.2) push them. JOS's `struct Trapframe`.
@@ -105,7 +108,7 @@ global_asm!(
     STUB_SIZE = const STUB_SIZE,
     NEXCEPTIONS = const NEXCEPTIONS,
     WITH_ERROR_CODE = const WITH_ERROR_CODE,
-    trap = sym super::trap,
+    trap = sym trap,
 );
 
 const _: () = assert!(size_of::<TrapFrame>().is_multiple_of(16));
@@ -119,9 +122,34 @@ pub(super) fn stub(vector: u64) -> VirtAddr {
     VirtAddr::from_ptr(&raw const trap_stubs) + vector * STUB_SIZE
 }
 
+/// An exception.
+#[derive(Debug)]
+pub(crate) struct Trap<'a> {
+    /// The state that it interrupted.
+    pub(in crate::arch) frame: &'a mut TrapFrame,
+    /// The address of the latest page fault when it came. (Handling it may change CR2.)
+    pub(in crate::arch) cr2: u64,
+}
+
+/// Handles a trap. Where it returns, the interrupted code goes on as the frame says.
+pub(super) type Handler = fn(&mut Trap<'_>);
+
+/// The one handler.
+pub(super) static HANDLER: Once<Handler> = Once::new();
+
+/// Where every stub arrives.
+extern "C" fn trap(frame: &mut TrapFrame) {
+    // Read first of all, for whoever handles this may cause faults of its own.
+    let cr2 = Cr2::read_raw();
+    let handler = HANDLER.get().expect("the IDT is loaded after the handler is known");
+    // A variable, for gdb's `jos why` to find.
+    let mut trap = Trap { frame, cr2 };
+    handler(&mut trap);
+}
+
 impl TrapFrame {
     /// The registers that the program sees, by their names.
-    pub(super) fn registers(&self) -> [(&'static str, u64); 19] {
+    pub(in crate::arch) fn registers(&self) -> [(&'static str, u64); 19] {
         [
             ("rax", self.rax),
             ("rbx", self.rbx),

@@ -1,36 +1,26 @@
-//! Exceptions: each ends in a panic that says what happened, in words.
+//! Exceptions: stubs in assembly bring each as a [`Trap`] to the one handler.
 //!
-//! `frame` has the stubs in assembly, which push a [`TrapFrame`] and call `trap`; `decode` finds
-//! the sentence, `report` all the rest; `segments` holds the GDT and the TSS; `machine_check` turns
-//! machine checks on. The kernel runs with interrupts off, so exceptions are all there is. Double
-//! fault, NMI and machine check run on stacks of their own, since the stack in use may be what is
-//! broken.
+//! `frame` has the stubs, which push a `TrapFrame` and call `trap`; `segments` holds the GDT and the
+//! TSS; `machine_check` turns machine checks on; `words` is what only this machine can say. The kernel
+//! runs with interrupts off, so exceptions are all there is. Double fault, NMI and machine check run on
+//! stacks of their own, since the stack in use may be what is broken.
 
-mod decode;
 mod frame;
 mod machine_check;
-mod report;
 mod segments;
-
-pub(crate) use frame::TrapFrame;
-pub(crate) use report::Report;
-
-use core::panic::Location;
+mod words;
 
 use spin::Once;
-use x86_64::registers::control::Cr2;
 use x86_64::structures::idt::InterruptDescriptorTable;
 
-use crate::control::ControlRegisters;
-use crate::panic;
-use crate::platform;
-use crate::probe;
-use frame::stub;
+pub(crate) use frame::Trap;
+use frame::{HANDLER, Handler, stub};
 
 static IDT: Once<InterruptDescriptorTable> = Once::new();
 
-/// Loads GDT, TSS and IDT. From here on an exception is a decoded panic, a machine check too.
-pub(crate) fn init() {
+/// Loads GDT, TSS and IDT. From here on every exception comes to `handler`, a machine check too.
+pub(crate) fn init(handler: Handler) {
+    HANDLER.call_once(|| handler);
     segments::init();
     IDT.call_once(idt).load();
     machine_check::init();
@@ -76,19 +66,4 @@ fn idt() -> InterruptDescriptorTable {
         30 security_exception;
     }
     idt
-}
-
-/// Where every stub arrives. Returns only where the application has resolved a page fault, and to a
-/// probe that faulted, at its second return.
-extern "C" fn trap(frame: &mut TrapFrame) {
-    // Read first of all, for the application may cause faults of its own.
-    let cr2 = Cr2::read_raw();
-    if platform::resolve(frame, cr2) || probe::recover(frame, cr2) {
-        return;
-    }
-    let mut control = ControlRegisters::read();
-    control.cr2 = cr2;
-    let what = decode::Exception { frame, cr2 };
-    let report = Report { frame, control };
-    panic::report(Location::caller(), format_args!("{what}"), Some(&report));
 }

@@ -1,8 +1,8 @@
 //! The 32-bit entries, the checks that need no Rust, and the way to long mode: JOS's `entry.S`.
 //!
-//! The assembly is in `entry.s`; it gets its numbers from here as `const` operands, so there is no
-//! second copy of any. Its part in `.boot` is linked where it is loaded, because it runs before
-//! paging; it ends by a jump to its high address and a call of `i386_init`. gdb knows its symbols
+//! The assembly is in two files called `entry.s`, what all PCs share and what is x86-64's; they get their
+//! numbers from here as `const` operands, so there is no second copy of any. The part in `.boot` is linked where it is loaded, because it runs before
+//! paging; it ends by a jump to its high address and a call of `kernel_main`. gdb knows its symbols
 //! at both, but no lines: the compiler records none for assembly.
 //!
 //! On the way in (Multiboot2 specification 2.0, section 3.3 "I386 machine state"; Xen PVH, "the
@@ -18,23 +18,17 @@ use core::arch::global_asm;
 use layout::{Jos64, MemLayout, PGSIZE};
 use x86_64::registers::control::{Cr0Flags, Cr4Flags};
 use x86_64::registers::model_specific::EferFlags;
-use x86_64::registers::rflags::RFlags;
 use x86_64::structures::gdt::DescriptorFlags;
 
-use crate::pvh;
+use crate::info::START_INFO_MAGIC;
+use crate::x86::entry::{
+    COM1, DEBUG_EXIT_FAILURE, DEBUG_EXIT_PORT, DR7, EFLAGS, EFLAGS_ID, VGA_TEXT, VGA_WHITE_ON_RED,
+};
 
 unsafe extern "C" {
     /// The kernel, which the entry calls with the magic of the loader's protocol and the physical
     /// address of what it says ([`Protocol::from_magic`](crate::Protocol::from_magic)).
-    pub fn i386_init(magic: u32, info: u32) -> !;
-}
-
-unsafe extern "C" {
-    /// The lowest byte of the stack that the kernel starts on; `mem_init` maps it below
-    /// KSTACKTOP as well. An address, not a value.
-    pub static bootstack: u8;
-    /// The end of that stack, where it begins to grow down.
-    pub static bootstacktop: u8;
+    pub fn kernel_main(magic: u32, info: u32) -> !;
 }
 
 /// What the entry needs to run 64-bit code: flat segments at privilege level 0 (Intel SDM vol. 3A,
@@ -57,35 +51,20 @@ const CR0: u64 = Cr0Flags::PROTECTED_MODE_ENABLE.union(Cr0Flags::PAGING).bits();
 /// CR4 on entry to the kernel. Long mode demands it; with LA57 beside it the tables would have five
 /// levels.
 const CR4: u64 = Cr4Flags::PHYSICAL_ADDRESS_EXTENSION.bits();
-/// EFLAGS on entry to the kernel: no interrupts, string instructions go up, SMAP is not lifted.
-const EFLAGS: u64 = RFlags::empty().bits();
-/// This one can be set where there is a CPUID instruction (Intel SDM vol. 1, 3.4.3.3).
-const EFLAGS_ID: u64 = RFlags::ID.bits();
-/// DR7 as at reset: no hardware breakpoint. Bit 10 is always 1 (Intel SDM vol. 3B, 17.2.4).
-const DR7: u32 = 1 << 10;
-
 /// The CPUID leaf of the extended features (Intel SDM vol. 2A, CPUID, table 3-8).
 const CPUID_EXTENDED: u32 = 0x8000_0001;
 /// Bits of its EDX.
 const CPUID_EDX_NX: u32 = 1 << 20;
 const CPUID_EDX_LM: u32 = 1 << 29;
 
-/// COM1, where the first serial line is on a PC.
-const COM1: u16 = 0x3F8;
-/// QEMU's isa-debug-exit device, and what to write to it for a failure (status 35).
-const DEBUG_EXIT_PORT: u16 = 0xF4;
-const DEBUG_EXIT_FAILURE: u8 = 0x11;
-/// VGA's text buffer, and white on red.
-const VGA_TEXT: u32 = 0xB_8000;
-const VGA_WHITE_ON_RED: u8 = 0x4F;
-
 global_asm!(
+    include_str!("../x86/entry.s"),
     include_str!("entry.s"),
     KERNBASE = const Jos64::KERNBASE,
     KSTKSIZE = const Jos64::KSTKSIZE,
     PGSIZE = const PGSIZE,
     MULTIBOOT2_MAGIC = const multiboot2::MAGIC,
-    PVH_MAGIC = const pvh::START_INFO_MAGIC,
+    PVH_MAGIC = const START_INFO_MAGIC,
     CODE_SELECTOR = const CODE_SELECTOR,
     DATA_SELECTOR = const DATA_SELECTOR,
     GDT_LIMIT = const size_of_val(&entry_gdt) - 1,

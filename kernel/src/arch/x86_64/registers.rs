@@ -6,14 +6,18 @@
 
 use core::arch::naked_asm;
 
-use layout::{Jos64, MemLayout};
-use libjos::app::area::{AREAS_START, Access, VmArea};
+use layout::MemLayout;
+use libjos::app::area::{Access, VmArea, area_addresses};
 use x86_64::instructions::segmentation::{CS, SS, Segment};
+
+use crate::arch::Layout;
 
 /// Where nothing is mapped. The instruction that cannot be fetched from here is the fault.
 const NOWHERE: u64 = 0x0000_7654_3210_0AB0;
 /// Half way up the kernel's stack, and not aligned, as the stack of a fault need not be.
-const RSP: u64 = Jos64::KSTACKTOP - Jos64::KSTKSIZE / 2 + 8;
+const RSP: u64 = Layout::KSTACKTOP - Layout::KSTKSIZE / 2 + 8;
+/// Where the first area begins.
+const AREAS_START: u64 = area_addresses::<Layout>().start;
 /// The flags that change nothing for the kernel: ID, OF, DF, SF, ZF, AF, PF, the 1, and CF.
 const RFLAGS: u64 = 0x20_0CD7;
 

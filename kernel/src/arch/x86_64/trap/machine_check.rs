@@ -9,7 +9,7 @@ use libjos::monitor::processor::{MCG_STATUS, MCI_STATUS};
 use x86_64::registers::control::{Cr4, Cr4Flags};
 use x86_64::registers::model_specific::Msr;
 
-use crate::machine::cpuid;
+use crate::arch::cpu::cpuid;
 
 // Numbers of the registers. Each bank has four: control, status, address, and more.
 const MCG_CAP: u32 = 0x179;

@@ -6,7 +6,8 @@
 use pc_keyboard::{
     DecodedKey, HandleControl, KeyCode, KeyState, PS2Keyboard, ScancodeSet1, layouts,
 };
-use x86_64::instructions::port::Port;
+
+use super::Port;
 
 /// The controller's data port, and its status port.
 const DATA: u16 = 0x60;
@@ -18,19 +19,19 @@ const FROM_MOUSE: u8 = 1 << 5;
 const NO_DEVICE: u8 = 0xFF;
 
 /// The keyboard.
-pub(super) struct Keyboard {
+pub(crate) struct Keyboard {
     decoder: PS2Keyboard<layouts::Us104Key, ScancodeSet1>,
 }
 
 impl Keyboard {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         let control = HandleControl::MapLettersToUnicode;
         Self { decoder: PS2Keyboard::new(ScancodeSet1::new(), layouts::Us104Key, control) }
     }
 
     /// Gives `each` the bytes of the next key that was typed, as a terminal sends them; `None`
     /// where none was.
-    pub(super) fn try_read(&mut self, mut each: impl FnMut(u8)) -> Option<()> {
+    pub(crate) fn try_read(&mut self, mut each: impl FnMut(u8)) -> Option<()> {
         loop {
             let code = Self::next_code()?;
             // A code that makes no sense is dropped; the decoder starts over with the next.

@@ -3,7 +3,7 @@
 //! Each probe is one instruction at a known address. When it faults, `recover` lets the
 //! processor go on at `probe_faulted`, with what was wrong in the registers of the result.
 
-use core::arch::global_asm;
+use core::arch::{asm, global_asm};
 
 use libjos::machine::Fault;
 use libjos::mem::addr::VirtAddr;
@@ -11,7 +11,7 @@ use x86_64::registers::control::{Cr4, Cr4Flags};
 use x86_64::registers::rflags::RFlags;
 use x86_64::structures::idt::{ExceptionVector, PageFaultErrorCode};
 
-use crate::traps::TrapFrame;
+use super::trap::Trap;
 
 // All return in RAX:RDX, as the System V ABI (3.2.3) returns a pair of words. An access is a
 // probe's first instruction, so that the symbol is its address, but for the one that first lets the
@@ -146,7 +146,8 @@ pub(crate) unsafe fn store_byte(va: u64, value: u8) -> Result<(), Fault> {
 }
 
 /// Sends a probe that faulted on to its second return, and says whether it was one.
-pub(crate) fn recover(frame: &mut TrapFrame, cr2: u64) -> bool {
+pub(crate) fn recover(trap: &mut Trap<'_>) -> bool {
+    let Trap { frame, cr2 } = trap;
     let rip = frame.rip;
     let at = |access: *const ()| rip == access as u64;
     let store = at(probe_store as *const ()) || at(probe_store_byte as *const ());
@@ -157,7 +158,7 @@ pub(crate) fn recover(frame: &mut TrapFrame, cr2: u64) -> bool {
     const PAGE: u64 = ExceptionVector::Page as u64;
     const GENERAL_PROTECTION: u64 = ExceptionVector::GeneralProtection as u64;
     let (va, error) = match frame.vector {
-        PAGE => (cr2, frame.error),
+        PAGE => (*cr2, frame.error),
         // A non-canonical address: the processor reports neither address nor kind.
         GENERAL_PROTECTION => {
             let mut error = PageFaultErrorCode::empty();
@@ -173,4 +174,23 @@ pub(crate) fn recover(frame: &mut TrapFrame, cr2: u64) -> bool {
         frame.rflags &= !RFlags::ALIGNMENT_CHECK.bits();
     }
     true
+}
+
+/// Copies `length` bytes by one instruction that may fault in the middle and be tried again.
+///
+/// # Safety
+///
+/// `from` can be read and `to` be written, or the fault is the caller's; no Rust object lies at `to`
+/// but the caller's own.
+pub(crate) unsafe fn copy(to: u64, from: u64, length: usize) {
+    // SAFETY: the caller's promise; the ABI keeps the direction flag clear.
+    unsafe {
+        asm!(
+            "rep movsb",
+            inout("rdi") to => _,
+            inout("rsi") from => _,
+            inout("rcx") length => _,
+            options(nostack, preserves_flags),
+        );
+    }
 }

@@ -1,0 +1,115 @@
+// The way in of every PC, in 32-bit code, up to check_processor, which is the machine's own: it follows, and so does
+// no_loader_message. What is in braces comes from the machine's entry.rs.
+//
+// From the checks on, EDI holds the magic of the loader's protocol and ESI the physical address of what it says.
+
+// The stack that the kernel starts on. mem_init maps it once more, below KSTACKTOP.
+.section .bss.bootstack, "aw", @nobits
+.balign {PGSIZE}
+.globl bootstack, bootstacktop
+.type bootstack, @object
+.size bootstack, {KSTKSIZE}
+bootstack:
+    .skip {KSTKSIZE}
+bootstacktop:
+
+.section .boot.text, "ax", @progbits
+.code32
+
+// A multiboot2 loader enters here, with its magic in EAX and its information at EBX.
+.globl multiboot2_start
+.type multiboot2_start, @function
+multiboot2_start:
+    mov edi, eax
+    mov edx, {MULTIBOOT2_MAGIC}
+    jmp check_loader
+.size multiboot2_start, . - multiboot2_start
+
+// A PVH loader enters here, with its information at EBX; that begins with the magic.
+.globl pvh_start
+.type pvh_start, @function
+pvh_start:
+    mov edi, [ebx]
+    mov edx, {PVH_MAGIC}
+.size pvh_start, . - pvh_start
+
+// From here on nothing depends on what the loader left in the flags and in DR7, whose breakpoints
+// would be exceptions that nobody handles yet. EDX is the magic that EDI must hold.
+.type check_loader, @function
+check_loader:
+    mov eax, {DR7}
+    mov dr7, eax
+    mov esp, offset bootstacktop - {KERNBASE}
+    push {EFLAGS}
+    popfd
+    mov esi, ebx
+    cmp edi, edx
+    je check_processor
+    mov esi, offset no_loader_message
+    jmp cannot_start
+.size check_loader, . - check_loader
+
+// Says "JOS64 cannot start: " and what ESI points to on COM1 and on the screen, ends QEMU with a
+// failure if it has the device for it, and halts.
+.type cannot_start, @function
+cannot_start:
+    push esi
+    mov esi, offset serial_setup    // pairs of register and value, up to register 0xFF
+1:  lodsw
+    cmp al, 0xFF
+    je 2f
+    movzx edx, al
+    add edx, {COM1}
+    mov al, ah
+    out dx, al
+    jmp 1b
+2:  mov ebx, {VGA_TEXT}
+    mov esi, offset cannot_start_message
+    call print
+    pop esi
+    call print
+    mov esi, offset newline
+    call print
+    mov dx, {COM1} + 5
+3:  in al, dx                       // let the last byte leave: transmitter empty
+    test al, 0x40
+    jz 3b
+    mov al, {DEBUG_EXIT_FAILURE}
+    mov dx, {DEBUG_EXIT_PORT}
+    out dx, al
+4:  cli
+    hlt
+    jmp 4b
+.size cannot_start, . - cannot_start
+
+// Prints the string at ESI; EBX is the next cell of the screen.
+.type print, @function
+print:
+    mov dx, {COM1} + 5
+1:  in al, dx                       // wait until the transmitter takes a byte (no UART: 0xFF)
+    test al, 0x20
+    jz 1b
+    lodsb
+    test al, al
+    jz 3f
+    mov dx, {COM1}
+    out dx, al
+    cmp al, 0x20                    // line ends have no cell
+    jb print
+    mov ah, {VGA_WHITE_ON_RED}
+    mov [ebx], ax
+    add ebx, 2
+    jmp print
+3:  ret
+.size print, . - print
+
+.section .boot.rodata, "a", @progbits
+// 16550 set-up: no interrupts; divisor 1 (115200 baud) through the latch; 8N1; FIFOs on and
+// cleared; DTR and RTS.
+serial_setup:
+    .byte 1, 0x00,  3, 0x80,  0, 0x01,  1, 0x00,  3, 0x03,  2, 0x07,  4, 0x03,  0xFF, 0
+
+cannot_start_message:
+    .asciz "JOS64 cannot start: "
+newline:
+    .asciz "\r\n"

@@ -1,0 +1,7 @@
+//! What PCs share: how loaders find the kernel, and the 32-bit code that they jump to.
+
+#[cfg(target_os = "none")]
+pub(crate) mod entry;
+pub mod header;
+#[cfg(target_os = "none")]
+mod pvh;

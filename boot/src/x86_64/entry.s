@@ -1,0 +1,114 @@
+// The way of x86-64 from check_processor to kernel_main: 32-bit code until long_mode. What is in braces comes from
+// entry.rs.
+//
+// EDI holds the magic of the loader's protocol and ESI the physical address of what it says: already the two arguments
+// of kernel_main.
+
+.section .boot.text, "ax", @progbits
+.code32
+
+// Is this a 64-bit processor that knows no-execute pages?
+.type check_processor, @function
+check_processor:
+    push {EFLAGS} | {EFLAGS_ID} // CPUID is there if EFLAGS.ID can be set
+    popfd
+    pushfd
+    pop eax
+    push {EFLAGS}
+    popfd
+    test eax, {EFLAGS_ID}
+    jz no_long_mode
+
+    mov eax, {CPUID_EXTENDED} - 1   // the highest extended leaf
+    cpuid
+    cmp eax, {CPUID_EXTENDED}
+    jb no_long_mode
+    mov eax, {CPUID_EXTENDED}
+    cpuid
+    test edx, {CPUID_EDX_LM}
+    jz no_long_mode
+    test edx, {CPUID_EDX_NX}
+    jz no_nx
+
+// Enter long mode (Intel SDM vol. 3A, 9.8.5): PAE, the tables, EFER, paging, a 64-bit segment.
+// Each register is written whole, since the loader may have left any bit in it. CR4 is first:
+// five levels of tables must be off before paging is on, and CET before CR0.WP is off.
+    mov eax, {CR4}
+    mov cr4, eax
+    mov eax, offset entry_pgdir - {KERNBASE}
+    mov cr3, eax
+    mov ecx, {MSR_EFER}
+    mov eax, {EFER}
+    xor edx, edx
+    wrmsr
+    mov eax, {CR0}
+    mov cr0, eax
+
+    lgdt [entry_gdt_pointer]
+    push {CODE_SELECTOR}
+    mov eax, offset long_mode
+    push eax
+    retf                        // to CODE_SELECTOR:long_mode
+.size check_processor, . - check_processor
+
+.code64
+.type long_mode, @function
+long_mode:
+    mov eax, {DATA_SELECTOR}
+    mov ds, eax
+    mov es, eax
+    mov ss, eax
+    xor eax, eax
+    mov fs, eax
+    mov gs, eax
+    lldt ax
+    mov rax, offset high_start
+    jmp rax
+.size long_mode, . - long_mode
+
+// At KERNBASE at last: move the stack up too, clear the frame pointer and the return address so
+// that backtraces end here (the kernel's and gdb's), and call the kernel. The upper halves of RDI
+// and RSI are undefined after 32-bit code (Intel SDM vol. 1, 3.4.1.1), so both are written once
+// more.
+.section .text.entry, "ax", @progbits
+.type high_start, @function
+high_start:
+    .cfi_startproc
+    .cfi_undefined rip
+    mov rsp, offset bootstacktop
+    xor ebp, ebp
+    mov edi, edi
+    mov esi, esi
+    call kernel_main
+    ud2
+    .cfi_endproc
+.size high_start, . - high_start
+
+.section .boot.text, "ax", @progbits
+.code32
+no_long_mode:
+    mov esi, offset no_long_mode_message
+    jmp cannot_start
+no_nx:
+    mov esi, offset no_nx_message
+    jmp cannot_start
+
+.section .boot.rodata, "a", @progbits
+.balign 8
+entry_gdt_pointer:
+    .word {GDT_LIMIT}
+    .long entry_gdt - {KERNBASE}
+
+no_loader_message:
+    .ascii "not started by a multiboot2 or PVH loader; "
+    .asciz "boot obj/jos.iso, or use qemu-system-x86_64 -kernel obj/kern/kernel"
+no_long_mode_message:
+    .ascii "this processor has no long mode (64-bit); "
+    .asciz "use qemu-system-x86_64 with -cpu qemu64 or newer"
+no_nx_message:
+    .ascii "this processor has no NX (no-execute pages); "
+    .asciz "use -cpu qemu64 without -nx, or turn on NX/XD in the firmware"
+
+// What the compiler puts behind this is 64-bit code.
+.code64
+.text

@@ -1,0 +1,5 @@
+//! x86-64: from 32-bit code to long mode at KERNBASE.
+
+#[cfg(target_os = "none")]
+pub mod entry;
+pub mod entry_pgdir;

@@ -1,0 +1,168 @@
+//! The processor: the registers that page tables need, its counter, and what it can do.
+
+use core::arch::asm;
+use core::arch::x86_64::_rdtsc;
+use core::fmt;
+
+use libjos::mem::addr::{PhysAddr, VirtAddr};
+use raw_cpuid::{CpuId, CpuIdReaderNative};
+use x86_64::instructions::tlb;
+use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr3Flags, Cr4, Cr4Flags};
+use x86_64::structures::paging::PhysFrame;
+
+/// The number that DWARF has for the program counter (System V ABI, figure 3.36).
+pub(crate) const DWARF_PC: u8 = 16;
+
+/// The processor's identification.
+pub(crate) fn cpuid() -> CpuId<CpuIdReaderNative> {
+    CpuId::new()
+}
+
+/// The levels at which this processor accepts a leaf, as a bit mask.
+///
+/// Pages of 4 KB and 2 MB there are always, of 1 GB where CPUID says so (Intel SDM vol. 3A,
+/// 4.1.4). CPUID is slow, above all in a virtual machine, so this is to be asked once.
+pub(crate) fn leaf_levels() -> u32 {
+    let features = cpuid().get_extended_processor_and_feature_identifiers();
+    let has_1gb = features.is_some_and(|features| features.has_1gib_pages());
+    0b011 | u32::from(has_1gb) << 2
+}
+
+/// The page directory in use.
+#[must_use]
+pub(crate) fn pgdir_in_use() -> PhysAddr {
+    PhysAddr::new(Cr3::read_raw().0.start_address().as_u64())
+}
+
+/// Makes `pgdir` the page directory in use, and drops all translations that are not global.
+///
+/// # Safety
+///
+/// It maps all code, stacks and data in use at the same addresses as the one before.
+pub(crate) unsafe fn lcr3(pgdir: PhysAddr) {
+    let frame = PhysFrame::from_start_address(x86_64::PhysAddr::new(pgdir.as_u64()))
+        .expect("a page directory is a whole frame");
+    // SAFETY: the caller's promise.
+    unsafe { Cr3::write(frame, Cr3Flags::empty()) };
+}
+
+/// Makes permissions hold in the kernel too. Adds to what the entry wrote (`boot::entry`), and to CR4.MCE (`trap`):
+///
+/// | bit | since |
+/// |---|---|
+/// | CR0.WP | read-only pages are to bind the kernel: its code and constants, UPAGES, UVPT |
+/// | CR4.PGE | the kernel's half is mapped global |
+/// | CR4.SMEP, SMAP | the kernel shall not run user pages, nor touch them but where it says so |
+/// | CR4.UMIP | user code has no business with the addresses of GDT, IDT and TSS |
+///
+/// No-execute pages are on since the entry. Bits and CPUID leaves: Intel SDM vol. 3A, 2.5
+/// "Control registers", and 4.6 "Access rights".
+pub(crate) fn protect_kernel() {
+    let basic = cpuid().get_feature_info();
+    let extended = cpuid().get_extended_feature_info();
+    let basic = |has: fn(&raw_cpuid::FeatureInfo) -> bool| basic.as_ref().is_some_and(has);
+    let extended =
+        |has: fn(&raw_cpuid::ExtendedFeatures) -> bool| extended.as_ref().is_some_and(has);
+
+    let mut cr4 = Cr4::read();
+    cr4.set(Cr4Flags::PAGE_GLOBAL, basic(|f| f.has_pge()));
+    cr4.set(Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION, extended(|f| f.has_smep()));
+    cr4.set(Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION, extended(|f| f.has_smap()));
+    cr4.set(Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION, extended(|f| f.has_umip()));
+    // SAFETY: only protections are added, each of which the processor has; kern_pgdir gives
+    // the kernel what it needs without what they forbid.
+    unsafe {
+        Cr4::write(cr4);
+        Cr0::update(|cr0| cr0.insert(Cr0Flags::WRITE_PROTECT));
+    }
+}
+
+/// Drops the translation of the page at `va`.
+pub(crate) fn invlpg(va: VirtAddr) {
+    // A non-canonical address has no translation to drop.
+    if let Ok(va) = x86_64::VirtAddr::try_new(va.as_u64()) {
+        tlb::flush(va);
+    }
+}
+
+/// Drops all translations. Reloading CR3 spares global ones; turning them off and on again does not
+/// (Intel SDM vol. 3A, 4.10.4.1).
+pub(crate) fn flush_tlb() {
+    let cr4 = Cr4::read();
+    if cr4.contains(Cr4Flags::PAGE_GLOBAL) {
+        // SAFETY: the bit only says whether translations outlive a change of CR3.
+        unsafe {
+            Cr4::write(cr4 - Cr4Flags::PAGE_GLOBAL);
+            Cr4::write(cr4);
+        }
+    } else {
+        tlb::flush_all();
+    }
+}
+
+/// The stack pointer.
+pub(crate) fn stack_pointer() -> VirtAddr {
+    let rsp: u64;
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {}, rsp", out(reg) rsp, options(nomem, nostack, preserves_flags)) };
+    VirtAddr::new(rsp)
+}
+
+/// The frame pointer of the function that calls this one.
+#[inline(always)]
+pub(crate) fn frame_pointer() -> u64 {
+    let rbp: u64;
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {}, rbp", out(reg) rbp, options(nomem, nostack, preserves_flags)) };
+    rbp
+}
+
+/// Where the frame at `frame` keeps its caller's frame pointer, and where the address to return to
+/// (System V ABI for x86-64, 3.2.2).
+pub(crate) fn saved(frame: u64) -> [u64; 2] {
+    [frame, frame.wrapping_add(8)]
+}
+
+/// A counter that runs at one speed, and began at the machine's reset.
+pub(crate) fn counter() -> u64 {
+    // SAFETY: reads a counter that every x86-64 processor has.
+    unsafe { _rdtsc() }
+}
+
+/// The processor's name, and what of its features matters to a memory system.
+pub(crate) fn describe(out: &mut dyn fmt::Write) -> fmt::Result {
+    let cpuid = cpuid();
+    write!(out, "Processor:")?;
+    if let Some(vendor) = cpuid.get_vendor_info() {
+        write!(out, " {}", vendor.as_str())?;
+    }
+    if let Some(brand) = cpuid.get_processor_brand_string() {
+        write!(out, ", {}", brand.as_str().trim())?;
+    }
+    let basic = cpuid.get_feature_info();
+    let more = cpuid.get_extended_feature_info();
+    let amd = cpuid.get_extended_processor_and_feature_identifiers();
+    let basic = |has: fn(&raw_cpuid::FeatureInfo) -> bool| basic.as_ref().is_some_and(has);
+    let more = |has: fn(&raw_cpuid::ExtendedFeatures) -> bool| more.as_ref().is_some_and(has);
+    let amd = |has: fn(&raw_cpuid::ExtendedProcessorFeatureIdentifiers) -> bool| {
+        amd.as_ref().is_some_and(has)
+    };
+    write!(out, "\n  has:")?;
+    let features = [
+        ("NX", amd(|f| f.has_execute_disable())),
+        ("1 GB pages", amd(|f| f.has_1gib_pages())),
+        ("PGE", basic(|f| f.has_pge())),
+        ("PCID", basic(|f| f.has_pcid())),
+        ("SMEP", more(|f| f.has_smep())),
+        ("SMAP", more(|f| f.has_smap())),
+        ("UMIP", more(|f| f.has_umip())),
+        ("LA57", more(|f| f.has_la57())),
+        ("a hypervisor", basic(|f| f.has_hypervisor())),
+    ];
+    let mut comma = "";
+    for (name, _) in features.iter().filter(|(_, has)| *has) {
+        write!(out, "{comma} {name}")?;
+        comma = ",";
+    }
+    writeln!(out)
+}

@@ -1,0 +1,16 @@
+//! A PC with an x86-64 processor.
+
+pub(crate) mod control;
+pub(crate) mod cpu;
+pub(crate) mod faults;
+pub(crate) mod probe;
+mod registers;
+pub(crate) mod stack;
+pub(crate) mod trap;
+
+pub(crate) use super::x86::{clock, exit, keyboard, screen, serial};
+
+/// The memory map.
+pub(crate) type Layout = layout::Jos64;
+/// The entries of page tables.
+pub(crate) type Format = libjos::paging::format::x86_64::X86_64;

@@ -1,0 +1,132 @@
+//! What there is to say of a [`Trap`] that only this machine knows.
+
+use core::fmt;
+
+use layout::MemLayout;
+use libjos::mem::addr::VirtAddr;
+use libjos::monitor::explain::Access;
+use libjos::monitor::processor::vector::{
+    DOUBLE_FAULT, GENERAL_PROTECTION, INVALID_TSS, MACHINE_CHECK, PAGE_FAULT, STACK_SEGMENT,
+};
+use libjos::monitor::processor::{ErrorCode, RFLAGS, exception};
+use x86_64::structures::idt::{DescriptorTable, PageFaultErrorCode, SelectorErrorCode};
+
+use super::frame::{Trap, TrapFrame};
+use super::machine_check;
+use crate::arch::Layout;
+use crate::arch::control::ControlRegisters;
+use crate::trap::cause::{Cause, PageFault};
+
+impl Trap<'_> {
+    /// What it is about.
+    #[must_use]
+    pub(crate) fn cause(&self) -> Cause {
+        use PageFaultErrorCode as E;
+        let error = E::from_bits_truncate(self.frame.error);
+        let va = VirtAddr::new(self.cr2);
+        match self.frame.vector {
+            // Source: Intel SDM vol. 3A, 4.7.
+            PAGE_FAULT => Cause::PageFault(PageFault {
+                va,
+                access: if error.contains(E::INSTRUCTION_FETCH) {
+                    Access::Fetch
+                } else if error.contains(E::CAUSED_BY_WRITE) {
+                    Access::Write
+                } else {
+                    Access::Read
+                },
+                present: error.contains(E::PROTECTION_VIOLATION),
+                malformed: error.contains(E::MALFORMED_TABLE),
+                by_user: error.contains(E::USER_MODE),
+            }),
+            DOUBLE_FAULT => Cause::DoubleFault(va),
+            _ => Cause::Other,
+        }
+    }
+
+    /// The instruction that was interrupted.
+    #[must_use]
+    pub(crate) fn instruction(&self) -> u64 {
+        self.frame.rip
+    }
+
+    /// The frame pointer of the function that was interrupted.
+    #[must_use]
+    pub(crate) fn frame_pointer(&self) -> u64 {
+        self.frame.rbp
+    }
+
+    /// The exception's name.
+    #[must_use]
+    pub(crate) fn name(&self) -> &'static str {
+        exception(self.frame.vector).1
+    }
+
+    /// Writes the code by which manuals know it.
+    pub(crate) fn write_code(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let vector = self.frame.vector;
+        write!(f, "{}, vector {vector}", exception(vector).0)
+    }
+
+    /// Writes what goes on the sentence that says its name, where the cause is [`Cause::Other`].
+    pub(crate) fn write_detail(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.frame.vector {
+            INVALID_TSS..=GENERAL_PROTECTION => self.segment_fault(f),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the registers, and the error code bit by bit.
+    pub(crate) fn write_registers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let TrapFrame { vector, error, rflags, .. } = *self.frame;
+        let mut control = ControlRegisters::read();
+        control.cr2 = self.cr2;
+        writeln!(f, "{}", self.frame)?;
+        writeln!(f, "  {:<6} {rflags:016x}  {}", RFLAGS.name, RFLAGS.names(rflags))?;
+        writeln!(f, "{control}")?;
+        writeln!(f, "  {}", ErrorCode { vector, code: error })
+    }
+
+    /// Writes what the machine keeps of it elsewhere, where the cause is [`Cause::Other`].
+    pub(crate) fn write_records(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.frame.vector {
+            MACHINE_CHECK => machine_check::write_banks(f),
+            _ => Ok(()),
+        }
+    }
+
+    /// The selector of a segment fault, or the register that looks like its cause: the processor
+    /// does not say which address was non-canonical (Intel SDM vol. 3A, 6.15 "Interrupt 13").
+    fn segment_fault(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let error = SelectorErrorCode::new_truncate(self.frame.error);
+        if !error.is_null() {
+            let table = match error.descriptor_table() {
+                DescriptorTable::Gdt => "GDT",
+                DescriptorTable::Idt => "IDT",
+                DescriptorTable::Ldt => "LDT",
+            };
+            let external = if error.external() { ", on an external event" } else { "" };
+            return write!(f, ": {table} entry {}{external}", error.index());
+        }
+        match self.non_canonical_register() {
+            Some((name, value)) => {
+                write!(f, ": access to a non-canonical address, it seems: {name} is {value:#018x}")
+            }
+            None if matches!(self.frame.vector, GENERAL_PROTECTION | STACK_SEGMENT) => {
+                write!(f, ": an instruction or operand that is not allowed here")
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The first register with an address that no page table can translate: RIP or RSP, if it is
+    /// one of them, for those are used as addresses by every instruction or nearly.
+    fn non_canonical_register(&self) -> Option<(&'static str, u64)> {
+        let registers = self.frame.registers();
+        let always_addresses = registers.iter().filter(|(name, _)| matches!(*name, "rip" | "rsp"));
+        always_addresses
+            .chain(&registers)
+            .find(|(_, value)| (Layout::LOWER_END..Layout::UPPER_START).contains(value))
+            .copied()
+    }
+}

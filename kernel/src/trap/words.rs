@@ -1,0 +1,81 @@
+//! What a trap means, in one sentence: its name, and for those that a memory system meets, the
+//! access, the reason and the place.
+
+use core::fmt;
+
+use layout::MemLayout;
+use libjos::mem::addr::VirtAddr;
+use libjos::monitor::explain::Access;
+
+use super::cause::{Cause, PageFault};
+use crate::arch::Layout;
+use crate::arch::trap::Trap;
+use crate::symbols;
+
+impl fmt::Display for Trap<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cause = self.cause();
+        let overflow = matches!(cause, Cause::DoubleFault(latest) if in_guard_gap(latest));
+        let name = if overflow { "kernel stack overflow" } else { self.name() };
+        write!(f, "{name} (")?;
+        self.write_code(f)?;
+        write!(f, ")")?;
+        match cause {
+            Cause::PageFault(fault) => write_page_fault(&fault, f),
+            Cause::DoubleFault(latest) if overflow => write!(
+                f,
+                ": the stack ran into the guard gap below KSTACKTOP-KSTKSIZE, at {:#018x}",
+                latest.as_u64()
+            ),
+            Cause::DoubleFault(latest) => write!(
+                f,
+                ": an exception could not be delivered; the latest page fault was at {:#018x}, in {}",
+                latest.as_u64(),
+                Place(latest)
+            ),
+            Cause::Other => self.write_detail(f),
+        }
+    }
+}
+
+/// Access, address, reason and region of a page fault.
+fn write_page_fault(fault: &PageFault, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let access = match fault.access {
+        Access::Fetch => "instruction fetch from",
+        Access::Write => "write to",
+        Access::Read => "read of",
+    };
+    // A malformed entry comes first: QEMU says of its page that it is not present.
+    let reason = if fault.malformed {
+        "reserved bit set in a page-table entry"
+    } else if !fault.present {
+        "page not present"
+    } else if fault.access == Access::Fetch {
+        "no-execute page"
+    } else {
+        "protection violation (page present)"
+    };
+    let user = if fault.by_user { ", by user code" } else { "" };
+    let (va, place) = (fault.va.as_u64(), Place(fault.va));
+    write!(f, ": {access} {va:#018x}: {reason}{user}, in {place}")
+}
+
+/// Whether `va` lies in the guard gap of the kernel stack.
+fn in_guard_gap(va: VirtAddr) -> bool {
+    (Layout::KSTACK - Layout::KSTKGAP..Layout::KSTACK).contains(&va.as_u64())
+}
+
+/// What `va` is for: the region of the memory map, and the part of the kernel.
+struct Place(VirtAddr);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name =
+            layout::region_of::<Layout>(self.0.as_u64()).map_or("nowhere", |region| region.name);
+        write!(f, "\"{name}\"")?;
+        match symbols::part_of(self.0) {
+            Some(part) => write!(f, " (kernel {part})"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,186 @@
+"""The house (ARCHITECTURE.md): no circle among the files of the kernel, and one door to the architecture."""
+
+import re
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# What names a machine, its map or its format.
+MACHINES = re.compile(r"cfg\w*\(.*target_arch|\b(Jos64|Jos32|JosSv39|X86_64|La57|I386|Sv39|Sv48)\b")
+# What names a register, or is made of a processor's instructions, in code or comment.
+REGISTERS = re.compile(
+    r"\b(?i:[re]?[abcd]x|[re]?[sd]i|[re]?[sbi]p|r[89]|r1[0-5]|[re]flags|cr[0-8]|efer|satp|stvec|stval|sepc|scause)\b"
+    r"|\b(x86_64|raw_cpuid|uart_16550|pc_keyboard)::|\b(naked_)?asm!|\bPort\b")
+
+
+def bare(source):
+    """The code of a file, without comments, texts and visibilities."""
+    source = re.sub(r'//.*|"(\\.|[^"\\])*"|\$crate', "", source)
+    return re.sub(r"\bpub\((in )?[\w:]+\)", "pub", source)
+
+
+def leaves(tree):
+    """The paths of what follows `use`, as tuples: a::{b, c::d} gives (a, b) and (a, c, d)."""
+    head, brace, rest = tree.partition("{")
+    prefix = tuple(re.findall(r"\w+", re.sub(r"\bas \w+", "", head)))
+    if not brace:
+        return [prefix]
+    parts, depth = [""], 0
+    for c in rest[:rest.rindex("}")]:
+        depth += (c == "{") - (c == "}")
+        if c == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += c
+    return [prefix + leaf for part in parts if part.strip() for leaf in leaves(part)]
+
+
+class Crate:
+    """The files of a crate, {path below src: text}, and which uses which."""
+
+    def __init__(self, files):
+        self.files = {self.module(path): path for path in files if path != "main.rs"}
+        self.uses = {self.files[module]: self.used(module, bare(files[path])) for module, path in self.files.items()}
+
+    @staticmethod
+    def module(path):
+        """("a", "b") for a/b.rs and a/b/mod.rs."""
+        return tuple(part for part in re.sub(r"\.rs$", "", path).split("/") if part not in ("mod", "lib"))
+
+    def behind(self, path):
+        """The files that a path from the crate's root may mean. A name of the door is one of each machine."""
+        if path[:1] == ("arch",) and path[:2] not in self.files:
+            machines = [module for module in self.files if module[:-1] == ("arch",)]
+            passed_on = [machine + path[1:] for machine in machines if machine + path[1:2] in self.files]
+            return {file for path in passed_on for file in self.behind(path)} or {self.files[("arch",)]}
+        while path not in self.files:
+            path = path[:-1]
+        return {self.files[path]}
+
+    def used(self, module, code):
+        """The files that the code of a module uses."""
+        def absolute(path):
+            at = module
+            for i, part in enumerate(path):
+                match part:
+                    case "crate":
+                        at = ()
+                    case "super":
+                        at = at[:-1]
+                    case "self":
+                        pass
+                    case _:
+                        # What begins otherwise is a module below, or another crate.
+                        return at + path[i:] if i or at + (part,) in self.files else None
+            return at
+        found, names = set(), {}
+        for public, tree in re.findall(r"\b(pub )?use ([^;]+);", code):
+            for path in map(absolute, leaves(tree)):
+                path = tuple(part for part in path or () if part != "self")
+                names |= {path[-1]: path} if path else {}
+                # A module that is passed on is not used: who uses it then depends on itself alone.
+                if path and not (public and path in self.files):
+                    found |= self.behind(path)
+        code = re.sub(r"\buse [^;]+;", "", code)
+        for path in re.findall(r"(?<![\w:])\w+(?:::\w+)+", code):
+            first, *rest = path.split("::")
+            path = names[first] + tuple(rest) if first in names else absolute((first, *rest))
+            found |= self.behind(path) if path else set()
+        if re.search(r"\bprint(ln)?!", code) and ("console",) in self.files:
+            found |= self.behind(("console",))
+        return found - {self.files[module]}
+
+    def circle(self):
+        """Files of which each uses the next, and the last the first; [] if there are none."""
+        done, way = set(), []
+
+        def visit(file):
+            if file in way:
+                return way[way.index(file):]
+            if file in done:
+                return []
+            way.append(file)
+            found = next(filter(None, map(visit, sorted(self.uses[file]))), [])
+            way.pop()
+            done.add(file)
+            return found
+        return next(filter(None, map(visit, sorted(self.uses))), [])
+
+
+def sources(folder):
+    """The files below a folder, by their paths."""
+    return {str(path.relative_to(folder)): path.read_text() for path in sorted(folder.rglob("*.rs"))}
+
+
+class House(unittest.TestCase):
+    """The sources as they are."""
+
+    def clean(self, what, files, of=str):
+        said = [f"{path}:{n}: {line.strip()}" for path, text in files for n, line in enumerate(of(text).splitlines(), 1)
+                if what.search(line)]
+        self.assertEqual(said, [])
+
+    def test_no_circle_among_the_files_of_the_kernel(self):
+        kernel = Crate(sources(ROOT / "kernel/src"))
+        self.assertGreater(sum(map(len, kernel.uses.values())), 100)
+        self.assertEqual(kernel.circle(), [])
+
+    def test_one_door_to_the_architecture(self):
+        for crate, doors in (("kernel", r"arch/"), ("boot", r"x86(_64)?/")):
+            files = [(f"{crate}/src/{path}", text) for path, text in sources(ROOT / crate / "src").items()
+                     if not re.match(doors, path)]
+            self.clean(MACHINES, files)
+            self.clean(REGISTERS, files)
+
+    def test_libjos_names_no_machine(self):
+        """Outside of formats, simulated machines, tests and examples."""
+        files = [(path, text) for path, text in sources(ROOT / "libjos/src").items()
+                 if not re.search(r"^sim/|^paging/format/|tests|planted|refused", path)]
+        self.clean(MACHINES, files, lambda text: re.sub(r"//.*", "", re.split(r"#\[cfg\((all\()?test", text)[0]))
+
+
+class Finder(unittest.TestCase):
+    """That the checks find what they look for."""
+
+    def test_a_circle(self):
+        files = {
+            "lib.rs": "mod a; mod b; mod c;", "a.rs": "use crate::b::{self, Thing as Other};", "b/mod.rs": "mod inner;",
+            "b/inner.rs": "fn f() { crate::c::go(); }", "c.rs": "use spin::Mutex; // use crate::a;",
+        }
+        self.assertEqual(Crate(files).circle(), [])
+        self.assertEqual(Crate(files | {"c.rs": "use crate::{a, b::c};"}).uses["c.rs"], {"a.rs", "b/mod.rs"})
+        self.assertEqual(Crate(files | {"b/mod.rs": "mod inner; use inner::f;", "c.rs": "use crate::a;"}).circle(),
+                         ["a.rs", "b/mod.rs", "b/inner.rs", "c.rs"])
+        self.assertEqual(Crate(files | {"b/inner.rs": "use super::Thing;", "b/mod.rs": "pub use inner::f;"}).circle(),
+                         ["b/mod.rs", "b/inner.rs"])
+
+    def test_a_circle_through_the_door(self):
+        files = {
+            "lib.rs": "", "arch/mod.rs": "pub(crate) use machine::{Layout, cpu};",
+            "arch/pc/mod.rs": "pub(crate) use super::shared::clock;",
+            "arch/pc/cpu.rs": "use crate::arch::Layout;", "arch/shared/mod.rs": "", "arch/shared/clock.rs": "",
+            "console/mod.rs": "use crate::arch::{Layout, cpu};",
+            "time.rs": "use crate::arch; fn f() { arch::clock::read() }",
+        }
+        self.assertEqual(Crate(files).uses["console/mod.rs"], {"arch/mod.rs", "arch/pc/cpu.rs"})
+        self.assertEqual(Crate(files).uses["time.rs"], {"arch/mod.rs", "arch/shared/clock.rs"})
+        self.assertEqual(Crate(files).circle(), [])
+        self.assertEqual(Crate(files | {"arch/pc/cpu.rs": 'fn f() { println!("{}", 1) }'}).circle(),
+                         ["arch/pc/cpu.rs", "console/mod.rs"])
+
+    def test_machines_and_registers(self):
+        for line in ("#[cfg(target_arch = \"x86\")]", "#[cfg(all(target_os = \"none\", target_arch = \"x86\"))]",
+                     "use layout::{Jos64, KB};", "type F = X86_64;"):
+            self.assertRegex(line, MACHINES)
+        for line in ("let rsp = 0;", "/// CR0.WP is on", "use x86_64::VirtAddr;", "unsafe { asm!(\"nop\") }",
+                     "// in RDX"):
+            self.assertRegex(line, REGISTERS)
+        for line in ("/// the stack pointer", "#[cfg(target_os = \"none\")]", "flags.is_empty()", "a flag"):
+            self.assertNotRegex(line, MACHINES)
+        for line in ("/// the stack pointer", "use crate::arch::cpu;", "let axis = 1;"):
+            self.assertNotRegex(line, REGISTERS)
+
+
+if __name__ == "__main__":
+    unittest.main()
