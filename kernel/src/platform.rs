@@ -35,8 +35,8 @@ static AREAS: Mutex<Areas> = Mutex::new(Areas::new());
 
 /// Lets applications reach the machine.
 pub(crate) fn init() {
-    os::console::init_log(cmdline::options().log);
-    os::install(&PC);
+    app::console::init_log(cmdline::options().log);
+    app::install(&PC);
 }
 
 /// Asks the application about an exception, if it is a page fault in one of its areas. Whether the
@@ -55,7 +55,7 @@ pub(crate) fn resolve(frame: &TrapFrame, cr2: u64) -> bool {
     }
     let present = error.contains(PageFaultErrorCode::PROTECTION_VIOLATION);
     let write = error.contains(PageFaultErrorCode::CAUSED_BY_WRITE);
-    os::resolve(&PC, &Fault { va, present, write })
+    app::resolve(&PC, &Fault { va, present, write })
 }
 
 /// Where areas may lie, and nothing of Rust's does.
