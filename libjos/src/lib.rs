@@ -25,9 +25,8 @@
 //! pmap.uvmalloc(pgdir, 0, 2 * PGSIZE, Perm::W)?;
 //! assert_eq!(pmap.machine.user_store(VirtAddr::new(PGSIZE), 42), Ok(()));
 //!
-//! // What is unmapped is free only after the flush: no other order compiles.
-//! let removal = pmap.unmap_range(pgdir, VirtAddr::new(0), 2 * PGSIZE)?;
-//! let freed = removal.flush(&mut pmap.machine).free(&mut pmap.pages);
+//! // What is unmapped is free only after the flush, which no one can leave out.
+//! let freed = pmap.unmap_range(pgdir, VirtAddr::new(0), 2 * PGSIZE)?.finish();
 //! assert_eq!(freed, 2);
 //! assert!(pmap.machine.user_load(VirtAddr::new(PGSIZE)).is_err());
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -14,6 +14,7 @@ mod cow;
 mod directories;
 mod memory;
 mod print;
+mod unmapping;
 
 /// One of each kind, for Miri.
 #[cfg(miri)]

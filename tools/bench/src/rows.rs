@@ -196,7 +196,7 @@ fn tear_down() -> Row {
         reach(0.5, Rival::BestPeer),
         &[
             who(IsLimit, "a load and a store a frame", tear::<Limit>),
-            who(IsLibjos, "libjos uvmfree + flush, pp_ref kept", tear::<Counted>),
+            who(IsLibjos, "libjos uvmfree, pp_ref kept", tear::<Counted>),
             who(Peer, "aarch64-paging", tear::<Aarch64>),
             who(Peer, "x86_64 MappedPageTable", tear::<X86<Mapped>>),
             who(Peer, OFFSET, tear::<X86<Offset>>),
