@@ -2,8 +2,8 @@
 //!
 //! Frames come as neighbours far more often than not (an address space was mostly mapped in one
 //! go), so runs of neighbours are counted and linked by loops of their own. A frame that comes alone
-//! costs the cache line of its [`PageInfo`] and no other: it becomes the head of the free list, and
-//! the head before it was written to last.
+//! costs the cache line of its [`PageInfo`] and no other: those are linked to each other, each to the
+//! one before, which was written to last, and join the free list in the end.
 
 use layout::PGSHIFT;
 
@@ -22,12 +22,19 @@ const AT_ONCE: usize = 512;
 /// Neighbours are gathered, and counted when the run of them ends.
 #[derive(Debug)]
 pub(crate) struct Releases<'a> {
+    /// Not the array in it: who makes the calls may call the machine in between.
     pages: &'a mut Pages,
     /// The pages gathered: page numbers from frame 0 on, the end exclusive. Those below it are
     /// negative.
     start: i64,
     end_exclusive: i64,
+    /// Frames that were freed with neighbours.
     freed: usize,
+    /// Frames without use that came alone, each linked to the one before: the last that came, the
+    /// first, and how many there are.
+    head: u32,
+    end: u32,
+    alone: usize,
 }
 
 impl Releases<'_> {
@@ -36,7 +43,7 @@ impl Releases<'_> {
     /// # Panics
     ///
     /// As [`page_decref`](PageAllocator::page_decref), now or when the last one is counted.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn release(&mut self, pa: PhysAddr, count: usize) {
         // Physical addresses have less than 63 bits.
         let offset = pa.as_u64().wrapping_sub(self.pages.base.as_u64());
@@ -60,34 +67,32 @@ impl Releases<'_> {
     }
 
     /// Counts what was gathered.
-    #[inline]
+    #[inline(always)]
     fn count_gathered(&mut self) {
-        if self.end_exclusive - self.start > 1 {
-            return self.count_run();
-        }
-        // One frame, or none yet.
-        if self.start < self.end_exclusive && (0..self.pages.npages() as i64).contains(&self.start)
-        {
-            self.freed += usize::from(self.pages.drop_use(Frame(self.start as u32)));
+        match self.end_exclusive - self.start {
+            0 => {}
+            1 => self.count_one(self.start.cast_unsigned()),
+            _ => self.freed += self.pages.release_run(self.start, self.end_exclusive),
         }
     }
 
-    /// Counts a run of neighbours.
-    fn count_run(&mut self) {
-        // What `pages` describes may begin or end in the middle of them.
-        let npages = self.pages.npages() as i64;
-        let mut at = self.start.clamp(0, npages) as usize;
-        let end = self.end_exclusive.clamp(0, npages) as usize;
-        while at < end {
-            let freed = self.pages.free_last_uses(at, end);
-            self.freed += freed;
-            at += freed;
-            // The frame behind them has another use, or none to give up.
-            if at < end {
-                self.freed += usize::from(self.pages.drop_use(Frame(at as u32)));
-                at += 1;
-            }
+    /// Counts page `number`, if `pages` describes it.
+    #[inline(always)]
+    fn count_one(&mut self, number: u64) {
+        let infos = self.pages.array_mut();
+        // The number of a page below frame 0 is far beyond the end.
+        let Some(info) = infos.get_mut(number as usize) else { return };
+        if *info != ONE_USE {
+            return self.pages.page_decref(Frame(number as u32));
         }
+        *info = PageInfo { pp_link: self.head, pp_ref_or_prev: 0 };
+        match infos.get_mut(self.head as usize) {
+            Some(before) => before.pp_ref_or_prev = number as u32,
+            None => self.end = number as u32,
+        }
+        self.head = number as u32;
+        self.alone += 1;
+        self.pages.note_free(number as usize);
     }
 }
 
@@ -96,24 +101,45 @@ impl Pages {
     /// these were.
     #[inline]
     pub(crate) fn release(&mut self, release: impl FnOnce(&mut Releases<'_>)) -> usize {
-        let mut releases = Releases { pages: self, start: 0, end_exclusive: 0, freed: 0 };
+        let none = PageInfo::END;
+        let mut releases = Releases {
+            pages: self,
+            start: 0,
+            end_exclusive: 0,
+            freed: 0,
+            head: none,
+            end: none,
+            alone: 0,
+        };
         release(&mut releases);
         releases.count_gathered();
-        releases.freed
+        let Releases { freed, head, end, alone, .. } = releases;
+        if alone > 0 {
+            self.prepend_linked(head, end, alone);
+        }
+        freed + alone
     }
 
-    /// Counts one use of `frame` less. Whether it is free then.
-    #[inline]
-    fn drop_use(&mut self, frame: Frame) -> bool {
-        let info = &mut self.array_mut()[frame.index()];
-        let is_last = *info == ONE_USE;
-        if is_last {
-            *info = PageInfo::in_use(0);
-            self.page_free(frame);
-        } else {
-            self.page_decref(frame);
+    /// Counts one use less of the pages from number `start` on up to `end`, as far as there are such;
+    /// how many are free by it.
+    #[inline(never)]
+    fn release_run(&mut self, start: i64, end: i64) -> usize {
+        // What `pages` describes may begin or end in the middle of them.
+        let npages = self.npages() as i64;
+        let mut at = start.clamp(0, npages) as usize;
+        let end = end.clamp(0, npages) as usize;
+        let mut freed = 0;
+        while at < end {
+            let last_uses = self.free_last_uses(at, end);
+            freed += last_uses;
+            at += last_uses;
+            // The frame behind them has another use, or none to give up.
+            if at < end {
+                self.page_decref(Frame(at as u32));
+                at += 1;
+            }
         }
-        is_last
+        freed
     }
 
     /// Frees the frames from number `first` on, up to `end` at most, as long as they have one use;

@@ -50,7 +50,8 @@ impl Entries {
 
     /// Calls `each` for each run of neighbours among the pages that `picks` picks, with where the
     /// first one lies. Nearly everything that is unmapped goes through here, and nearly all of that in
-    /// runs, so these are found by comparing, and decoded once.
+    /// runs, so these are found by comparing, and decoded once. A page that comes alone is told by its
+    /// neighbour, here.
     #[inline(always)]
     fn runs<M: Machine>(
         &self,
@@ -61,12 +62,14 @@ impl Entries {
         let mut i = 0;
         while i < self.count {
             let rest = self.skip::<M>(i);
-            let entry = M::Format::decode(rest.level, machine.load(rest.at));
-            let Some(pa) = picks(entry) else {
+            let word: WordOf<M> = machine.load(rest.at);
+            let Some(pa) = picks(M::Format::decode(rest.level, word)) else {
                 i += 1;
                 continue;
             };
-            let count = rest.alike(machine, pa);
+            let next = word.wrapping_add(Pmap::<M>::leaf_step(rest.level));
+            let goes_on = rest.count > 1 && machine.load::<WordOf<M>>(rest.skip::<M>(1).at) == next;
+            let count = if goes_on { rest.alike(machine, pa) } else { 1 };
             each(&Self { count, ..rest }, pa);
             i += count;
         }
@@ -74,7 +77,7 @@ impl Entries {
 
     /// How many of these, the first of which leads to `pa`, lead to one page after the other and say
     /// the same else.
-    #[inline]
+    #[inline(never)]
     fn alike<M: Machine>(&self, machine: &M, pa: PhysAddr) -> usize {
         /// Entries compared without a branch.
         const CHUNK: usize = 8;
@@ -86,8 +89,7 @@ impl Entries {
         let to_last = (M::Format::PA_END - pa.as_u64()) / M::Format::page_size(self.level);
         let count = self.count.min(to_last as usize).max(1);
         let (mut alike, mut expected) = (1, load(0).wrapping_add(step));
-        // The first neighbour tells mostly whether there will be others.
-        while alike + CHUNK <= count && load(alike) == expected {
+        while alike + CHUNK <= count {
             let (mut differs, mut next) = (0, expected);
             let mut at = PhysAddr::new(self.at.as_u64() + alike as u64 * WordOf::<M>::BYTES);
             for _ in 0..CHUNK {
