@@ -80,11 +80,13 @@ pub struct Unmapping<'a, M: Machine> {
 }
 
 impl<M: Machine> Unmapping<'_, M> {
-    /// Flushes, ends the pages' uses, and returns how many frames became free.
+    /// Flushes, ends the pages' uses, and returns how many frames became free. (To drop it does the
+    /// same, and says nothing.)
     ///
     /// # Panics
     ///
     /// Where the `pp_ref` of a page is 0: a bug.
+    #[must_use]
     pub fn finish(mut self) -> usize {
         self.complete();
         self.freed

@@ -134,7 +134,7 @@ impl<M: Machine> Pmap<M> {
         }
         let end = Self::user_end(oldsz, M::Layout::UTOP)?;
         let start = Self::user_end(newsz, M::Layout::UTOP)?;
-        self.unmap_range(pgdir, start, end - start)?.finish();
+        self.unmap_range(pgdir, start, end - start)?;
         Ok(newsz)
     }
 

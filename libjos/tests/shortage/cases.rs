@@ -150,7 +150,7 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             prepare: two_huge,
             run: |pmap, spaces| {
                 let (va, size) = (page(huge::<F>(), 1), 2 * huge::<F>() - 2 * PGSIZE);
-                pmap.unmap_range(spaces.pgdir, va, size)?.finish();
+                pmap.unmap_range(spaces.pgdir, va, size)?;
                 Ok(Nothing)
             },
             refused: |_| no_table(page(huge::<F>(), 1)).into(),
@@ -162,7 +162,7 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             prepare: two_huge,
             run: |pmap, spaces| {
                 let (va, size) = (page(huge::<F>(), 1), huge::<F>() - 2 * PGSIZE);
-                pmap.unmap_range(spaces.pgdir, va, size)?.finish();
+                pmap.unmap_range(spaces.pgdir, va, size)?;
                 Ok(Nothing)
             },
             refused: |_| no_table(page(huge::<F>(), 1)).into(),
@@ -174,7 +174,7 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             prepare: two_huge,
             run: |pmap, spaces| {
                 let va = page(huge::<F>(), 0);
-                pmap.unmap_range(spaces.pgdir, va, 2 * huge::<F>())?.finish();
+                pmap.unmap_range(spaces.pgdir, va, 2 * huge::<F>())?;
                 Ok(Nothing)
             },
             ..user()
