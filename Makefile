@@ -83,6 +83,16 @@ endif
 endif
 export CMDLINE QEMU OVMF
 
+# Below this much, GRUB and the kernel cannot even say that it is too little. In M, as QEMU takes a bare number; a form
+# of -m that is not known here is QEMU's to judge.
+MIN_MEM := 8
+ifneq ($(shell printf '%s\n' '$(subst ','\'',$(MEM))' | awk 'match($$0, /^(size=)?[0-9]+(\.[0-9]+)?[bBkKmMgG]?(,|$$)/) { \
+  sub(/^size=/, ""); unit = tolower(substr($$0, match($$0, /[^0-9.]|$$/), 1)); size = $$0 + 0; \
+  if (unit == "b") size /= 1048576; if (unit == "k") size /= 1024; if (unit == "g") size *= 1024; \
+  if (size < $(MIN_MEM)) print "too little" }'),)
+  $(error MEM=$(MEM) is too little memory for JOS64: give it MEM=$(MIN_MEM)M or more)
+endif
+
 # With graphics=on the firmware and GRUB write to the (unseen) screen, which leaves the serial line to JOS64.
 NOX := -nographic -machine graphics=on
 BANNER := ***\n*** Leave QEMU with: Ctrl-a x (or, at the prompt, exit)\n***\n
@@ -92,7 +102,8 @@ GDBBANNER = *** QEMU waits at reset: run "make gdb" in another terminal.\n
 # What a triple fault is. The kernel has no other way to reset a microvm.
 TRIPLE_FAULT := the processor could not deliver an exception$(if $(filter microvm,$(BOARD)), (or reboot was typed))
 
-# Run QEMU; $(1): more options. 33 is the kernel's success. 0 is the user's Ctrl-a x, or a triple fault.
+# Run QEMU; $(1): more options; HINT: what to do where QEMU fails. 33 is the kernel's success. 0 is the user's Ctrl-a x, or
+# a triple fault.
 define run-qemu
 $(Q)rm -f obj/qemu.log; $(QEMU) $(QEMUOPTS) $(1) $(QEMUEXTRA); status=$$?; \
 if grep -qs '^Triple fault' obj/qemu.log; then \
@@ -100,7 +111,8 @@ if grep -qs '^Triple fault' obj/qemu.log; then \
 case $$status in \
 0|33) ;; \
 35) echo "*** the kernel ended with a failure (QEMU status 35); the lines above say why" >&2; exit 1;; \
-*)  echo "*** QEMU ended with status $$status" >&2; exit 1;; \
+127) echo "*** there is no $(QEMU) to run: QEMU=PROGRAM names another" >&2; exit 1;; \
+*)  echo "*** QEMU ended with status $$status, and says why above$(HINT)" >&2; exit 1;; \
 esac
 endef
 
@@ -133,7 +145,8 @@ obj/kern/kernel.asm: obj/kern/kernel
 # What gdb's jos commands must know of the sources.
 obj/facts.json: FORCE | setup-host
 	@mkdir -p $(@D)
-	$(Q)cargo run -q -p libjos --example facts > $@.new
+	$(Q)cargo build -p libjos --example facts
+	$(Q)"$(CARGO_TARGET_DIR)/debug/examples/facts" > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # All applications at once, for grade.py: what QEMU boots by itself.
@@ -148,18 +161,23 @@ $(APPS:%=obj/apps/%): %: %.linked $(SYMTAB)
 
 image: $(ISO) ## build APP's ISO image alone: obj/jos.iso, or obj/APP.iso
 
-# A backslash keeps GRUB's shell from reading anything into the command line.
+# A backslash keeps GRUB's shell from reading anything into the command line. Where GRUB cannot load the kernel, it tries
+# again on the serial line, for its reason to be seen, and ends QEMU with the status of a failure. Not before: it clears
+# its screen there.
 ISOS := $(sort obj/jos.iso obj/grade-words.iso $(ISO))
 $(ISOS:.iso=.cfg): FORCE
 	@mkdir -p $(@D)
 	@line=$$(printf '%s' "$$CMDLINE" | sed 's/[^[:alnum:]_=,.:@%+/ -]/\\&/g'); \
-	printf 'set timeout=0\nmultiboot2 /boot/kernel %s\nboot\n' "$$line" > $@.new
+	load="multiboot2 /boot/kernel $$line"; \
+	printf '%s\n' 'set timeout=0' "if $$load; then boot; fi" \
+	  serial 'terminal_output serial console' "$$load" "echo 'GRUB cannot load JOS64.'" \
+	  "echo 'If it is out of memory, give the machine more (QEMU: -m $(MIN_MEM)M or more).'" 'outb 0xf4 0x11' > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # GRUB would load the debugging information too, so it gets a kernel without.
 # It boots from BIOS and UEFI. Of GRUB's modules it gets what it asks for: smaller, and sooner booted.
-GRUBMODULES := multiboot2 normal part_acorn part_amiga part_apple part_bsd part_dfly part_dvh part_gpt \
-               part_msdos part_plan part_sun part_sunpc
+GRUBMODULES := echo iorw multiboot2 normal serial terminal part_acorn part_amiga part_apple part_bsd part_dfly \
+               part_dvh part_gpt part_msdos part_plan part_sun part_sunpc
 $(ISOS): obj/%.iso: obj/kern/kernel obj/%.cfg | setup-iso
 	$(Q)rm -rf obj/$*.root && mkdir -p obj/$*.root/boot/grub
 	$(Q)strip -o obj/$*.root/boot/kernel obj/kern/kernel
@@ -169,7 +187,17 @@ $(ISOS): obj/%.iso: obj/kern/kernel obj/%.cfg | setup-iso
 
 ##@ Run
 
-qemu: $(IMAGE) | setup-qemu $(SETUP_QEMU) setup-window ## run in a window; the serial line is this terminal
+qemu: HINT = ; qemu-nox needs no window
+qemu-gdb: HINT = ; qemu-nox-gdb needs no window, and GDBPORT=N picks another port
+qemu-nox-gdb: HINT = ; GDBPORT=N picks another port
+
+# A window needs a display; macOS has one without these variables. Asked ahead of all else, which may take long.
+display:
+	@test -n "$$DISPLAY$$WAYLAND_DISPLAY" || test "`uname`" = Darwin || case "$(QEMUEXTRA)" in *-display*|*-vnc*) ;; *) \
+	  echo "*** there is no display (DISPLAY and WAYLAND_DISPLAY are not set) for QEMU's window:" \
+	  "\"make $(subst qemu,qemu-nox,$(filter qemu%,$(MAKECMDGOALS)))\" runs in this terminal" >&2; exit 1;; esac
+
+qemu: display $(IMAGE) | setup-qemu $(SETUP_QEMU) setup-window ## run in a window; the serial line is this terminal
 	$(call run-qemu,-serial mon:stdio)
 
 qemu-nox: $(IMAGE) | setup-qemu $(SETUP_QEMU) ## run in this terminal; Ctrl-a x leaves
@@ -180,20 +208,20 @@ run: $(IMAGE) | setup-qemu $(SETUP_QEMU) ## run APP to its end; make fails if it
 	@if [ -t 0 ]; then echo "*** Ctrl-a x stops it before its end."; fi
 	$(call run-qemu,$(NOX))
 
-qemu-gdb: $(IMAGE) .gdbinit | setup-qemu $(SETUP_QEMU) setup-window ## as qemu, waiting at reset for "make gdb"
+qemu-gdb: display $(IMAGE) obj/facts.json .gdbinit | setup-qemu $(SETUP_QEMU) setup-window ## as qemu, waiting at reset for "make gdb"
 	@printf '$(GDBBANNER)'
 	$(call run-qemu,-serial mon:stdio $(GDBOPTS))
 
-qemu-nox-gdb: $(IMAGE) .gdbinit | setup-qemu $(SETUP_QEMU) ## as qemu-nox, waiting at reset for "make gdb"
+qemu-nox-gdb: $(IMAGE) obj/facts.json .gdbinit | setup-qemu $(SETUP_QEMU) ## as qemu-nox, waiting at reset for "make gdb"
 	@printf '$(GDBBANNER)$(BANNER)'
 	$(call run-qemu,$(NOX) $(GDBOPTS))
 
-gdb: .gdbinit obj/facts.json | setup-gdb ## debug what "make qemu-nox-gdb" runs in another terminal
-	$(Q)$$(command -v gdb || command -v gdb-multiarch) -q -n -x .gdbinit $(GDBSTART)
+# It compiles nothing: what it needs is built by then, and the other terminal may be compiling.
+gdb: .gdbinit | setup-gdb ## debug what "make qemu-nox-gdb" runs in another terminal
+	@test -e obj/kern/kernel || { echo '*** nothing is built yet: run "make qemu-nox-gdb" in another terminal' >&2; exit 1; }
+	$(Q)FROM=$(FROM) $$(command -v gdb || command -v gdb-multiarch) -q -n -x .gdbinit -x tools/gdb/start.gdb
 
-ifeq ($(FROM),mem_init)
-  GDBSTART := -x tools/gdb/start.gdb
-else ifneq ($(FROM),reset)
+ifeq ($(filter mem_init reset,$(FROM)),)
   $(error unknown FROM "$(FROM)"; there are: mem_init reset)
 endif
 
@@ -268,7 +296,7 @@ doc: | setup-host setup-build ## the crates' documentation
 	$(Q)cargo doc --no-deps
 	$(Q)tools/kcargo doc --no-deps -p kernel --lib
 
-test-tools: obj/facts.json | setup-build setup-qemu ## the tests of grade.py and of tools/
+test-tools: obj/kern/kernel obj/facts.json | setup-build setup-iso setup-qemu setup-gdb ## the tests of grade.py and of tools/
 	$(Q)python3 -m unittest discover -q -s tools
 
 # Where no browser can be had, all but the tests of the pages in it.
@@ -325,4 +353,4 @@ help: ## this list
 FORCE:
 .PHONY: all image apps-linked run qemu qemu-nox qemu-gdb qemu-nox-gdb gdb print-gdbport grade grade-images \
         check test miri fmt fmt-check clippy doc test-tools bench bench-kernel bench-boot setup clean help \
-        picture film picture-tool screenshots test-picture schemes fuzz fuzz-short mutants package FORCE
+        picture film picture-tool display screenshots test-picture schemes fuzz fuzz-short mutants package FORCE

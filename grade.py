@@ -2,7 +2,7 @@
 """Boot JOS64 in QEMU on many machines, and score what it does: `make grade`, or ./grade.py --help.
 
 The tests are lists by subject in tools/grade/: boottests.py (the first four are those of JOS's lab 2, with its
-titles and points), faulttests.py, machinetests.py, statetests.py, apptests.py, monitortests.py and gdbtests.py.
+titles and points), faulttests.py, machinetests.py, and so on.
 How runs are judged is in gradelib.py there, how they are made in graderun.py, what a test may do to a running
 machine in control.py, the program around them in gradeui.py.
 """
@@ -15,9 +15,12 @@ sys.path[:0] = [str(ROOT / "tools" / "grade"), str(ROOT / "tools")]
 
 import apptests  # noqa: E402 (found by the line above)
 import boottests  # noqa: E402
+import clocktests  # noqa: E402
+import consoletests  # noqa: E402
 import faulttests  # noqa: E402
 import gdbtests  # noqa: E402
 import machinetests  # noqa: E402
+import maptests  # noqa: E402
 import monitortests  # noqa: E402
 import statetests  # noqa: E402
 from gradeui import main  # noqa: E402
@@ -34,9 +37,12 @@ TESTS = [
     *boottests.TESTS,
     *faulttests.TESTS,
     *machinetests.TESTS,
+    *maptests.TESTS,
     *statetests.TESTS,
+    *clocktests.TESTS,
     *apptests.TESTS,
     *monitortests.TESTS,
+    *consoletests.TESTS,
     *gdbtests.tests(ROOT),
 ]
 

@@ -17,13 +17,14 @@ TOOLS = Path(__file__).resolve().parent
 sys.path[:0] = [str(TOOLS / "grade"), str(TOOLS)]
 
 import gradeui
-from gradelib import FAILURE, SUCCESS, Machine, Test, judge
+from gradelib import BY_PORT, BY_TRIPLE_FAULT, FAILURE, SUCCESS, Machine, Test, judge
 from graderun import Bench, run_machine
 
 # A QEMU that greets by QMP, waits for "cont", prints, answers what is typed, and ends.
 FAKE = r"""#!{python}
 import os, re, socket, sys, time
 text, status, event, prompt, hang = {text!r}, {status!r}, {event!r}, {prompt!r}, {hang!r}
+sys.stderr.write({errors!r})
 open({pidfile!r}, "w").write(str(os.getpid()))
 path = sys.argv[sys.argv.index("-qmp") + 1].split(":", 1)[1].split(",")[0]
 qmp = socket.socket(socket.AF_UNIX)
@@ -67,11 +68,11 @@ class GraderCase(unittest.TestCase):
             (self.root / name).touch()
         self.bench = Bench(self.root, str(self.root / "qemu"), {"kernel": Path("kernel"), "grub": Path("iso")})
 
-    def qemu(self, text=GOOD, status=SUCCESS, event=None, prompt=True, hang=False):
+    def qemu(self, text=GOOD, status=SUCCESS, event=None, prompt=True, hang=False, errors=""):
         """Write the script that plays QEMU."""
         path = self.root / "qemu"
         path.write_text(FAKE.format(python=sys.executable, pidfile=str(self.pidfile), **{
-            "text": text, "status": status, "event": event, "prompt": prompt, "hang": hang
+            "text": text, "status": status, "event": event, "prompt": prompt, "hang": hang, "errors": errors
         }))
         path.chmod(0o755)
 
@@ -151,10 +152,18 @@ class Judgement(GraderCase):
         self.assert_fails(self.judge(), "triple fault")
 
     def test_a_reset_that_is_wanted_must_come(self):
-        self.qemu(status=0, event=b"guest-reset", prompt=False)
-        self.assertEqual(self.judge(resets=True), [])
         self.qemu()
-        self.assert_fails(self.judge(resets=True), "did not reset itself")
+        self.assert_fails(self.judge(resets=BY_PORT), "did not reset itself")
+        resets = {"status": 0, "event": b"guest-reset", "prompt": False}
+        self.qemu(**resets)
+        self.assert_fails(self.judge(resets=BY_PORT), "unknown: QEMU needs -d cpu_reset")
+        by_port, by_triple_fault = "CPU Reset (CPU 0)\n", "CPU Reset (CPU 0)\nTriple fault\n"
+        self.qemu(**resets, errors=by_port)
+        self.assertEqual(self.judge(resets=BY_PORT), [])
+        self.assert_fails(self.judge(resets=BY_TRIPLE_FAULT), "reset itself by a port, not by a triple fault")
+        self.qemu(**resets, errors=by_triple_fault)
+        self.assertEqual(self.judge(resets=BY_TRIPLE_FAULT), [])
+        self.assert_fails(self.judge(resets=BY_PORT), "reset itself by a triple fault, not by a port")
 
     def test_power_off_is_no_end_even_with_the_right_status(self):
         self.qemu(event=b"guest-shutdown")

@@ -3,7 +3,7 @@
 The tour is in blocks fenced as ```console. A line after "(gdb) " is typed, the lines below it are what gdb
 prints, all of it. What differs from one build to the next is not compared: addresses within the kernel and in
 RAM, line numbers, and counts of three and more digits that are no fact of the machine. Nor is the number of
-spaces, nor where other people's crates lie.
+spaces.
 """
 
 import re
@@ -12,7 +12,7 @@ import re
 # UPAGES, and what 256 MB make.
 FACTS = {"256", "512", "511", "510", "509", "384", "383", "65504"}
 TOKEN = re.compile(
-    r"(?P<crate>\S*/registry/src/\S+)|(?P<hex>\b0x[0-9a-f]+\b)|(?P<line>(?<=\.rs:)\d+|(?<=, line )\d+|^\d+(?=\t| ))|"
+    r"(?P<hex>\b0x[0-9a-f]+\b)|(?P<line>(?<=\.rs:)\d+|(?<=, line )\d+|^\d+(?=\t| ))|"
     r"(?P<page>(?<=page )\d+|(?<=pages )\d+\.\.\d+|(?<=Frame\()\d+)|(?P<size>\d+(?= KB| upwards| downwards))|"
     r"(?P<number>\b\d+\b)|(?P<space>\s+)"
 )
@@ -54,8 +54,6 @@ def pattern(line):
 def wildcard(token):
     """The pattern for a token."""
     text = token[0]
-    if token["crate"]:
-        return r"\S*/registry/src/\S+"
     if token["hex"]:
         return "0x[0-9a-f]+" if varies(int(text, 16)) else text
     if token["space"]:

@@ -13,7 +13,7 @@ application!(main);
 fn main() {
     let name = match command_line().as_str() {
         "" => "world".to_string(),
-        "?" => read_line("Who is there? "),
+        "?" => read_line("Who is there? ").unwrap_or("nobody".into()),
         name => name.to_string(),
     };
     println!("Hello, {name}!");

@@ -5,7 +5,7 @@ use boot::{BootInfo, Protocol};
 use layout::{Jos64, MemLayout};
 use libjos::mem::addr::{PhysAddr, PhysRange};
 use libjos::mem::memory_map::MemoryMap;
-use libjos::mem::range_set::RangeSet;
+use libjos::mem::reservations::Reservations;
 use libjos::pmap::Boot;
 use spin::Once;
 
@@ -47,32 +47,17 @@ pub(crate) fn get() -> &'static BootInfo<'static> {
 }
 
 /// What `mem_init` must be told.
-///
-/// # Panics
-///
-/// Where memory is in more pieces than a memory map can hold.
 #[must_use]
 pub(crate) fn for_mem_init(boot_info: &BootInfo<'_>) -> Boot {
-    let memory = MemoryMap::new(boot_info.memory_entries());
-    let mut reserved = RangeSet::new();
-    let mut parts = boot_info.reserved();
-    let result = parts.try_for_each(|part| reserved.insert_covering(part.range));
-    match (memory, result) {
-        (Ok(mut memory), Ok(())) => {
-            MEMORY.call_once(|| memory.clone());
-            if let Some(limit) = cmdline::options().memory_limit {
-                memory.limit(limit);
-            }
-            Boot { memory, image: symbols::kernel_image(), reserved }
-        }
-        (Err(error), _) | (_, Err(error)) => {
-            panic!("JOS64 cannot start: the loader's memory map: {error}")
-        }
-    }
+    let limit = cmdline::options().memory_limit;
+    let memory = MemoryMap::new::<Jos64>(boot_info.memory_entries(), limit);
+    let reserved = Reservations::new(boot_info.reserved().map(|part| part.range), &memory);
+    MEMORY.call_once(|| memory.clone());
+    Boot { memory, image: symbols::kernel_image(), reserved }
 }
 
-/// Whether `pa` lies in RAM. Before [`for_mem_init`] has made out the memory map, whether it lies
-/// in the kernel.
+/// Whether `pa` lies in RAM that may be used. Before [`for_mem_init`] has made out the memory map,
+/// whether it lies in the kernel.
 #[must_use]
 pub(crate) fn is_ram(pa: PhysAddr) -> bool {
     match MEMORY.get() {

@@ -1,14 +1,19 @@
-//! Time: the processor's time-stamp counter, held against the timer chip once.
+//! Time: the processor's time-stamp counter since the kernel began.
+//!
+//! How fast it runs is what a hypervisor or the processor states, or else what is measured by the
+//! timer chip ([`rate`](mod@rate)); it is found out once, when the time is first asked for.
 
 use core::arch::x86_64::_rdtsc;
 use core::time::Duration;
 
+use libjos::app::rate::{self, Look};
+use raw_cpuid::CpuId;
 use spin::Once;
 use x86_64::instructions::port::Port;
 
 /// The counter when the kernel began.
 static START: Once<u64> = Once::new();
-/// Counts in a second; `None` where there is no timer chip to hold them against.
+/// Counts in a second; `None` where nothing tells.
 static FREQUENCY: Once<Option<u64>> = Once::new();
 
 /// The 8254's frequency, in Hz.
@@ -21,13 +26,9 @@ const CONTROL: u16 = 0x43;
 const COUNT_DOWN: u8 = 0b11 << 4;
 /// Holds channel 0's count, to be read low byte then high byte.
 const LATCH: u8 = 0;
-/// How far it is to come: 20 ms, of 55 that it takes to come round.
-const COUNT: u16 = (TIMER_HZ / 50) as u16;
-/// Looks at the count after which there is no chip.
-const PATIENCE: u32 = 1_000_000;
 
 /// Notes when the kernel began.
-pub(crate) fn init() {
+pub fn init() {
     START.call_once(counter);
 }
 
@@ -36,14 +37,14 @@ pub(crate) fn init() {
 #[must_use]
 pub fn counts() -> (u64, u64) {
     let now = counter();
-    (now, START.get().map_or(0, |start| now - start))
+    (now, START.get().map_or(0, |start| now.saturating_sub(*start)))
 }
 
 /// The time since [`init`]; `None` where nothing tells how fast the counter runs.
 #[must_use]
 pub fn uptime() -> Option<Duration> {
-    let counts = counter() - START.get()?;
-    let frequency = (*FREQUENCY.call_once(measure))?;
+    let (_, counts) = counts();
+    let frequency = (*FREQUENCY.call_once(|| stated().or_else(measured).or_else(nominal)))?;
     let nanoseconds = u128::from(counts) * 1_000_000_000 / u128::from(frequency);
     u64::try_from(nanoseconds).ok().map(Duration::from_nanos)
 }
@@ -52,8 +53,7 @@ pub fn uptime() -> Option<Duration> {
 /// is taken to run at 1 GHz.
 #[must_use]
 pub fn monotonic() -> Duration {
-    let counts = || START.get().map_or(0, |start| counter() - start);
-    uptime().unwrap_or_else(|| Duration::from_nanos(counts()))
+    uptime().unwrap_or_else(|| Duration::from_nanos(counts().1))
 }
 
 fn counter() -> u64 {
@@ -61,8 +61,23 @@ fn counter() -> u64 {
     unsafe { _rdtsc() }
 }
 
-/// Counts in a second, by letting the timer count down for a while. Its interrupt reaches nobody.
-fn measure() -> Option<u64> {
+/// Counts in a second as somebody who knows states them: the hypervisor (CPUID leaf 0x4000_0010, of
+/// VMware and KVM), or the processor, by its crystal (leaf 0x15, Intel SDM vol. 3B, 18.7.3).
+fn stated() -> Option<u64> {
+    let cpuid = CpuId::new();
+    let hypervisor = cpuid.get_hypervisor_info().and_then(|info| info.tsc_frequency());
+    let by_crystal = || cpuid.get_tsc_info().and_then(|info| info.tsc_frequency());
+    hypervisor.map(|khz| u64::from(khz) * 1_000).filter(|hz| *hz > 0).or_else(by_crystal)
+}
+
+/// Counts in a second by the processor's nominal frequency (leaf 0x16), which is within some percent.
+fn nominal() -> Option<u64> {
+    let info = CpuId::new().get_processor_frequency_info()?;
+    Some(u64::from(info.processor_base_frequency()) * 1_000_000).filter(|hz| *hz > 0)
+}
+
+/// Counts in a second by the timer chip. Its interrupt reaches nobody.
+fn measured() -> Option<u64> {
     let mut control = Port::<u8>::new(CONTROL);
     let mut channel = Port::<u8>::new(CHANNEL_0);
     // SAFETY: on a PC these ports are the timer's, or nobody's. Nothing else uses the timer.
@@ -71,17 +86,13 @@ fn measure() -> Option<u64> {
         channel.write(u8::MAX);
         channel.write(u8::MAX);
     }
-    let mut look = || {
+    rate::rate(TIMER_HZ, || {
+        let before = counter();
         // SAFETY: as above.
-        unsafe {
+        let count = unsafe {
             control.write(LATCH);
-            (counter(), u16::from_le_bytes([channel.read(), channel.read()]))
-        }
-    };
-    // The first count may be older than the one that was set, until the chip's clock has ticked.
-    let (_, set) = look();
-    let (start, first) = (0..PATIENCE).map(|_| look()).find(|(_, count)| *count != set)?;
-    let gone = |count: u16| first.wrapping_sub(count);
-    let (end, last) = (0..PATIENCE).map(|_| look()).find(|(_, count)| gone(*count) >= COUNT)?;
-    Some((end - start) * TIMER_HZ / u64::from(gone(last))).filter(|counts| *counts > 0)
+            u16::from_le_bytes([channel.read(), channel.read()])
+        };
+        Look { before, count, after: counter() }
+    })
 }

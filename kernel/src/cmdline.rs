@@ -19,6 +19,8 @@ pub(crate) struct Options {
     pub memory_limit: Option<PhysAddr>,
     /// Whether the heap is to look for misuse.
     pub heap_poison: bool,
+    /// Whether free pages are to be watched for misuse.
+    pub pages_poison: bool,
     /// Whether the end is to say if every page has gone back.
     pub leakcheck: bool,
     /// Which of the application's messages are printed.
@@ -32,6 +34,7 @@ impl Options {
             fault: None,
             memory_limit: None,
             heap_poison: false,
+            pages_poison: false,
             leakcheck: false,
             log: LevelFilter::Warn,
         }
@@ -39,7 +42,8 @@ impl Options {
 }
 
 /// The options that there are.
-const KNOWN: &str = "test=NAME mem=SIZE log=LEVEL heap=poison leakcheck -- APPLICATION'S WORDS";
+const KNOWN: &str =
+    "test=NAME mem=SIZE log=LEVEL heap=poison pages=poison leakcheck -- APPLICATION'S WORDS";
 
 /// The options, and the words for the application.
 static OPTIONS: Once<(Options, &'static str)> = Once::new();
@@ -133,6 +137,7 @@ fn take(word: &[u8], options: &mut Options) -> bool {
     }
     match word {
         b"heap=poison" => options.heap_poison = true,
+        b"pages=poison" => options.pages_poison = true,
         b"leakcheck" => options.leakcheck = true,
         _ => return false,
     }

@@ -14,7 +14,7 @@ use layout::{Jos64, MemLayout, PGSIZE};
 use libjos::app::area::{Access, VmArea};
 use libjos::machine::PhysMem;
 use libjos::mem::addr::VirtAddr;
-use libjos::mem::pages::{AllocFlags, PageAllocator};
+use libjos::mem::pages::{ALLOC_ZERO, AllocFlags, PageAllocator};
 use libjos::paging::format::Perm;
 use x86_64::registers::rflags::{self, RFlags};
 
@@ -64,6 +64,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault { name: "heap-overrun", commit: heap_overrun },
     Fault { name: "heap-double-free", commit: heap_double_free },
     Fault { name: "heap-use-after-free", commit: heap_use_after_free },
+    Fault { name: "page-use-after-free", commit: page_use_after_free },
     Fault { name: "print-in-report", commit: || panic!("{}", Talkative) },
     Fault { name: "fault-in-report", commit: || panic!("{}", Unprintable) },
 ];
@@ -157,6 +158,17 @@ fn free_referenced() {
     let page = pmap.page_alloc(AllocFlags::empty()).expect("a free page");
     pmap.pages.page_incref(page).expect("a page in use can be counted");
     pmap.pages.page_free(page);
+}
+
+/// Writes to a page that is free, and asks for it again. It needs `pages=poison` to be found.
+fn page_use_after_free() {
+    let mut pmap = pmap::lock();
+    let page = pmap.page_alloc(AllocFlags::empty()).expect("a free page");
+    let pa = pmap.pages.page2pa(page);
+    pmap.pages.page_free(page);
+    pmap.machine.store(pa + 0x18, 0x1234_u64);
+    // It is the first page that is free.
+    pmap.page_alloc(ALLOC_ZERO);
 }
 
 /// What the faults of the heap ask for. They need `heap=poison` to be found, all but the double free.

@@ -14,6 +14,7 @@
 //! | `control` | the control registers |
 //! | `probe`, `inspect` | accesses that may fault; looking at memory that may be broken |
 //! | [`pmap`] | the one memory system, behind its lock |
+//! | `globals` | JOS's globals, by their plain names for gdb |
 //! | `stack` | the stacks, and the move to KSTACKTOP |
 //! | `faults` | the deliberate faults of `test=NAME` |
 //! | [`monitor`], `readline` | the prompt `K> `, and its commands |
@@ -43,6 +44,7 @@ mod cmdline;
 mod control;
 mod exit;
 mod faults;
+mod globals;
 mod heap;
 mod inspect;
 pub mod machine;
@@ -81,6 +83,11 @@ extern "C" fn i386_init(magic: u32, info: u32) -> ! {
 extern "C" fn on_kernel_stack() -> ! {
     // What only holds on this stack.
     pmap::lock().check_page_installed_pgdir();
+
+    // Free pages are watched from here on, if the command line says so.
+    if cmdline::options().pages_poison {
+        pmap::poison();
+    }
 
     // The heap, from UHEAP up: empty, until somebody allocates.
     heap::init(cmdline::options().heap_poison);

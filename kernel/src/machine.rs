@@ -8,15 +8,17 @@ use layout::{Jos64, MemLayout, PGSIZE};
 use libjos::machine::{Fault, Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::kaddr;
-use libjos::mem::pages::{PageArray, PageInfo};
+use libjos::mem::pages::{POISON, PageArray, PageInfo};
 use libjos::paging::format::x86_64::X86_64;
 use libjos::paging::word::Word;
+use libjos::pmap::Globals;
 use raw_cpuid::{CpuId, CpuIdReaderNative};
 use x86_64::instructions::tlb;
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr3Flags, Cr4, Cr4Flags};
 use x86_64::structures::paging::PhysFrame;
 
 use crate::console;
+use crate::globals;
 use crate::probe;
 
 /// The machine. Holding one allows all that [`Machine`] does, so there is one, in
@@ -74,6 +76,16 @@ fn in_physmap<T>(pa: PhysAddr, size: u64) -> *mut T {
             "physical address {pa} ({size} bytes) is not aligned, no window shows it, or it ends \
              with the address space"
         ),
+    }
+}
+
+/// Fills the frame at `pa`, which is free, as [`Pmap::poison_pages`](libjos::pmap::Pmap::poison_pages)
+/// wants it.
+pub(crate) fn poison_frame(pa: PhysAddr) {
+    let words = kaddr::<u64>(pa, PGSIZE);
+    for i in 0..PGSIZE as usize / size_of::<u64>() {
+        // SAFETY: as in `Pc::store`, for a whole frame that nothing uses.
+        unsafe { words.wrapping_add(i).write(POISON) };
     }
 }
 
@@ -212,6 +224,10 @@ impl Machine for Pc {
         // SAFETY: reads a register.
         unsafe { asm!("mov {}, rsp", out(reg) rsp, options(nomem, nostack, preserves_flags)) };
         VirtAddr::new(rsp)
+    }
+
+    fn tell_debugger(&mut self, globals: &Globals) {
+        globals::note(globals);
     }
 
     fn print(&mut self, text: fmt::Arguments<'_>) {

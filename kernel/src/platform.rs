@@ -13,7 +13,6 @@ use libjos::app::process::ExitCode;
 use libjos::app::{self, Platform};
 use libjos::machine::Fault;
 use libjos::mem::addr::VirtAddr;
-use libjos::monitor::line::{Complete, History};
 use spin::Mutex;
 use x86_64::structures::idt::{ExceptionVector, PageFaultErrorCode};
 
@@ -24,7 +23,7 @@ use crate::console;
 use crate::heap;
 use crate::pmap;
 use crate::probe;
-use crate::readline::readline;
+use crate::readline::{Answer, read_line};
 use crate::traps::TrapFrame;
 
 /// The machine beneath the application.
@@ -87,20 +86,21 @@ unsafe fn copy(to: u64, from: u64, length: usize) {
     }
 }
 
-/// What Tab offers an application's user: nothing.
-struct NoWords;
-
-impl Complete for NoWords {
-    fn candidates(&self, _: &str, _: &str, _: &mut dyn FnMut(&str)) {}
-}
-
 impl Platform for Pc {
     fn print(&self, text: fmt::Arguments<'_>) {
         console::print(text);
     }
 
-    fn read_line(&self, prompt: &str) -> String {
-        readline(prompt, &mut History::new(), &NoWords).as_str().into()
+    fn read_line(&self, prompt: &str) -> Option<String> {
+        loop {
+            match read_line(prompt, None, None) {
+                Answer::Line { line, .. } => return Some(line),
+                Answer::EndOfInput => return None,
+                Answer::TooLong => {
+                    println!("this line needs more memory than there is, and is refused");
+                }
+            }
+        }
     }
 
     fn command_line(&self) -> &str {

@@ -5,11 +5,13 @@
 //! Rust's lies, or accepts the terms of [`memory_system`].
 
 use boot::BootInfo;
+use libjos::mem::pages::PageAllocator;
 use libjos::pmap::{Pmap, mem_init};
 use spin::{Mutex, MutexGuard, Once};
 
 use crate::boot_info;
-use crate::machine::Pc;
+use crate::globals;
+use crate::machine::{Pc, poison_frame};
 
 static PMAP: Shared = Shared(Once::new());
 
@@ -30,6 +32,16 @@ pub(crate) fn init(boot_info: &BootInfo<'_>) {
     // Not within `call_once`, whose frames hold a memory system each: the boot stack is small.
     let pmap = mem_init(Pc::new(), boot_info::for_mem_init(boot_info));
     PMAP.0.call_once(|| Mutex::new(pmap));
+    globals::note(&lock().globals());
+}
+
+/// From here on finds out who writes to a page that is free. It takes a while where there is much
+/// RAM, so it says what it does.
+pub(crate) fn poison() {
+    let mut pmap = lock();
+    println!("pages=poison: filling {} free pages", pmap.pages.nfree());
+    // SAFETY: the function fills the frame that it is given, wherever it is called.
+    unsafe { pmap.poison_pages(poison_frame) };
 }
 
 /// The memory system, for as long as the guard is held.

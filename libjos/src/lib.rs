@@ -1,36 +1,5 @@
 //! The library OS of JOS64: MIT JOS's memory system, generic over machine and page-table format.
-//!
-//! A PC with 16 MB of simulated memory, a range mapped on it, and what the processor makes of that:
-//!
-//! ```
-//! use layout::{Jos64, MB, MemLayout, PGSIZE};
-//! use libjos::mem::addr::{PhysAddr, VirtAddr};
-//! use libjos::paging::format::Perm;
-//! use libjos::paging::mappings::steps;
-//! use libjos::paging::range::PageSizes::Largest;
-//! use libjos::{pmap::mem_init, sim::SimMachine, paging::format::x86_64::X86_64};
-//!
-//! let (machine, boot) = SimMachine::<Jos64, X86_64>::new(16 * MB);
-//! let mut pmap = mem_init(machine, boot); // sizes RAM, builds kern_pgdir, proves each step
-//! let pgdir = pmap.uvmcreate()?; // an address space beside the kernel's
-//! pmap.switchuvm(pgdir);
-//!
-//! // Memory of a device, by the largest pages that fit: the walk ends two levels above 4 KB pages.
-//! let (va, pa) = (VirtAddr::new(Jos64::PTSIZE), PhysAddr::new(0xC000_0000));
-//! pmap.map_range(pgdir, va, 1 << 30, pa, Perm::UR, Largest)?;
-//! assert_eq!(steps::<X86_64, _>(&pmap.machine, pgdir, va).last().unwrap().level, 2);
-//! assert_eq!(pmap.va2pa(pgdir, va + 5 * PGSIZE + 8), Some(pa + 5 * PGSIZE + 8));
-//!
-//! // Two pages of RAM, written to by the user.
-//! pmap.uvmalloc(pgdir, 0, 2 * PGSIZE, Perm::W)?;
-//! assert_eq!(pmap.machine.user_store(VirtAddr::new(PGSIZE), 42), Ok(()));
-//!
-//! // What is unmapped is free only after the flush, which no one can leave out.
-//! let freed = pmap.unmap_range(pgdir, VirtAddr::new(0), 2 * PGSIZE)?.finish();
-//! assert_eq!(freed, 2);
-//! assert!(pmap.machine.user_load(VirtAddr::new(PGSIZE)).is_err());
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+#![doc = include_str!("../README.md")]
 //!
 //! This crate knows no hardware. It is written against two small traits in [`machine`], which
 //! `kernel` implements for a PC and `sim` for simulated machines, so all of it runs, and is

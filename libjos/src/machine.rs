@@ -11,6 +11,7 @@ use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::PageArray;
 use crate::paging::format::Format;
 use crate::paging::word::Word;
+use crate::pmap::Globals;
 
 /// Physical memory, by address.
 ///
@@ -115,6 +116,9 @@ pub trait Machine: PhysMem {
 
     /// The stack pointer in use.
     fn stack_pointer(&self) -> VirtAddr;
+
+    /// Is told where JOS's globals are, for a debugger to find them. A machine need do nothing.
+    fn tell_debugger(&mut self, _globals: &Globals) {}
 
     /// Prints on the console; text comes with its own line ends.
     fn print(&mut self, text: fmt::Arguments<'_>);

@@ -12,13 +12,14 @@ use layout::{Content, MB, MemLayout, PGSIZE, Region};
 
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
-use crate::mem::boot_alloc::BootAlloc;
+use crate::mem::boot_alloc::{BootAlloc, TakenRuns};
+use crate::mem::detect_memory::i386_detect_memory;
 use crate::mem::memory_map::{MemoryMap, window};
-use crate::mem::pages::{AllocFlags, Block, Frame, PageAllocator, PageInfo, Pages};
-use crate::mem::range_set::{RangeSet, TooManyRuns};
+use crate::mem::pages::{AllocFlags, Block, Fill, Frame, PageAllocator, PageInfo, Pages, PagesAt};
+use crate::mem::reservations::Reservations;
 use crate::paging::format::{Format, Geometry, Perm};
 
-/// The least RAM, in bytes, that a machine must have.
+/// The least RAM, in bytes, that a machine must have in the window at KERNBASE.
 pub const MIN_RAM: u64 = 4 * MB;
 
 /// Where the kernel lies in physical memory. Each range is of whole pages, in this order, one
@@ -42,9 +43,8 @@ pub struct Boot {
     pub memory: MemoryMap,
     /// The kernel.
     pub image: KernelImage,
-    /// What the loader left in RAM and must stay: boot information, modules. Made with
-    /// [`RangeSet::insert_covering`], since the loader may use a part of a page.
-    pub reserved: RangeSet,
+    /// What the loader left in RAM and must stay: boot information, modules.
+    pub reserved: Reservations,
 }
 
 /// The memory system of a machine: JOS's globals of `kern/pmap.c`, and the operations on them.
@@ -81,8 +81,20 @@ pub struct Pmap<M: Machine> {
     pub(crate) pages_memory: PhysRange,
     /// The memory of the table beside it, which helps to find runs of free frames.
     pub(crate) runs_memory: PhysRange,
-    pub(crate) boot_alloc: BootAlloc,
+    /// What `boot_alloc` handed out.
+    pub(crate) taken: TakenRuns,
     pub(crate) boot: Boot,
+}
+
+/// Where JOS's globals are, for a debugger ([`Machine::tell_debugger`]).
+#[derive(Clone, Copy, Debug)]
+pub struct Globals {
+    /// Frames that `pages` describes.
+    pub npages: usize,
+    /// The kernel's page directory.
+    pub kern_pgdir: PhysAddr,
+    /// The page allocator, once there is one.
+    pub pages: Option<PagesAt>,
 }
 
 /// Sets up the whole memory system, and proves each step: sizes RAM, allocates `kern_pgdir` and
@@ -109,8 +121,9 @@ pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
     let npages = i386_detect_memory(&mut machine, &mut boot);
 
     // The page directory, and one PageInfo for each frame: from the memory behind the kernel.
-    let mut boot_alloc = boot_alloc_init::<M>(&boot);
+    let mut boot_alloc = boot.allocator::<M::Layout>();
     let kern_pgdir = boot_alloc.boot_alloc(&machine, PGSIZE);
+    machine.tell_debugger(&Globals { npages, kern_pgdir, pages: None });
     let mut array_memory = |len: usize| {
         let size = (len * size_of::<PageInfo>()) as u64;
         let start = boot_alloc.boot_alloc(&machine, size);
@@ -129,23 +142,21 @@ pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
         )
     };
 
-    // What JOS's users ask gdb for. Kept in memory, so that `p npages`, `p kern_pgdir` and
-    // `p pages[1]` answer at every line from here on.
-    let pages: *const PageInfo = array.as_ptr().as_ptr().cast();
-    let allocator = Pages::new(array, table, PhysAddr::new(M::Layout::PHYS_BASE));
-    black_box((&npages, &kern_pgdir, &pages));
-
     let mut pmap = Pmap {
         machine,
-        pages: allocator,
+        pages: Pages::new(array, table, PhysAddr::new(M::Layout::PHYS_BASE)),
         kern_pgdir,
         loaded: None,
         open: None,
         pages_memory,
         runs_memory,
-        boot_alloc,
+        taken: boot_alloc.taken().clone(),
         boot,
     };
+    let globals = pmap.globals();
+    pmap.machine.tell_debugger(&globals);
+    // In this function gdb finds its variables. Kept in memory, they answer at every line.
+    black_box((&npages, &kern_pgdir));
 
     // The page tables as part of the address space: the directory's own entry at UVPT.
     if let Some(entry) = M::Format::self_map(kern_pgdir) {
@@ -153,8 +164,8 @@ pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
         pmap.machine.store(at, entry);
     }
 
-    // From here on page_alloc serves.
-    pmap.page_init();
+    // From here on page_alloc serves, and owns what boot_alloc has left.
+    pmap.page_init(boot_alloc.free());
     pmap.check_page_free_list();
     pmap.check_page_alloc();
     pmap.check_page();
@@ -169,40 +180,15 @@ pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
     pmap.lcr3(kern_pgdir);
     pmap.machine.protect_kernel();
     pmap.check_page_free_list();
-    black_box((&npages, &kern_pgdir, &pages));
+    black_box((&npages, &kern_pgdir));
     pmap
 }
 
-/// Says how much RAM there is, and returns how many frames `pages` must describe. RAM for which
-/// `pages` has no room is left unused.
-#[cfg_attr(debug_assertions, inline(never))]
-fn i386_detect_memory<M: Machine>(machine: &mut M, boot: &mut Boot) -> usize {
-    // `pages` lies in the window, since entry_pgdir maps no more, and leaves a quarter of its run.
-    let room = boot_alloc_init::<M>(boot).longest() / 4 * 3;
-    let frames = room / size_of::<PageInfo>() as u64;
-    boot.memory.limit(PhysAddr::new(M::Layout::PHYS_BASE) + frames * PGSIZE);
-
-    let totals = boot.memory.totals::<M::Layout>();
-    machine.print(format_args!("{totals}\n"));
-    let window = window::<M::Layout>();
-    let runs = boot.memory.used::<M::Layout>();
-    let usable: u64 = runs.map(|run| run.intersection(&window).size()).sum();
-    assert!(
-        usable >= MIN_RAM,
-        "too little RAM: {} KB within the first {} MB, at least {} KB are needed: \
-         give the machine more memory (QEMU: -m 8M or more; mem= may leave no less)",
-        usable / layout::KB,
-        M::Layout::WINDOW_SIZE / MB,
-        MIN_RAM / layout::KB
-    );
-    boot.memory.npages::<M::Layout>()
-}
-
-fn boot_alloc_init<M: Machine>(boot: &Boot) -> BootAlloc {
-    let kernel_end = boot.image.data.end_exclusive;
-    match BootAlloc::new::<M::Layout>(&boot.memory, kernel_end, &boot.reserved) {
-        Ok(boot_alloc) => boot_alloc,
-        Err(error) => panic!("mem_init: the loader's memory map: {error}"),
+impl Boot {
+    /// The allocator that `mem_init` begins with.
+    #[must_use]
+    pub fn allocator<L: MemLayout>(&self) -> BootAlloc {
+        BootAlloc::new::<L>(&self.memory, &self.image, &self.reserved)
     }
 }
 
@@ -225,6 +211,13 @@ impl<M: Machine> Pmap<M> {
         self.runs_memory
     }
 
+    /// Where JOS's globals are, as long as this stays where it is.
+    #[must_use]
+    pub fn globals(&self) -> Globals {
+        let pages = Some(self.pages.at());
+        Globals { npages: self.pages.npages(), kern_pgdir: self.kern_pgdir, pages }
+    }
+
     /// What the machine was booted with.
     #[must_use]
     pub fn boot(&self) -> &Boot {
@@ -242,46 +235,35 @@ impl<M: Machine> Pmap<M> {
         self.pages.page_alloc_run(&self.machine, flags, order)
     }
 
-    /// Allocates memory as [`BootAlloc::boot_alloc`] does.
+    /// From here on fills each frame with [`POISON`](crate::mem::pages::POISON) when it is freed, and looks
+    /// when it is allocated whether it still is so: who writes to a frame that is free is named by a
+    /// panic, with the frame, the offset and the value. Frames that are free now are filled at once.
+    /// `kern_pgdir` must be loaded, which shows all of them.
+    ///
+    /// # Safety
+    ///
+    /// `fill` writes to the frame that it is given, one of this machine's, and to nothing else;
+    /// wherever this value is.
+    #[expect(unsafe_code)]
+    pub unsafe fn poison_pages(&mut self, fill: Fill) {
+        self.pages.poison(fill);
+    }
+
+    /// Stands for the allocator of the time before [`mem_init`] was done, which has ended.
     ///
     /// # Panics
     ///
-    /// Always: `boot_alloc` is closed once `page_init` has run. This is here to show it.
+    /// Always: the page allocator owns all memory. This is here to show it.
+    #[inline(always)] // so that `b boot_alloc` finds the other one alone
     pub fn boot_alloc(&mut self, n: u64) -> PhysAddr {
-        self.boot_alloc.boot_alloc(&self.machine, n)
+        panic!("boot_alloc: {n} bytes asked for after page_init; use page_alloc")
     }
 
-    /// Puts all RAM that is used on the free list except page 0 (which holds the real-mode
-    /// vectors and would look like a null pointer), the IO hole, the kernel, the window's last frame,
-    /// and what the loader left and `boot_alloc` handed out. Closes `boot_alloc`.
+    /// Puts what `boot_alloc` has left on the free list: all RAM that is used except page 0, the IO
+    /// hole, the kernel, the window's last frame, and what the loader left and `boot_alloc` handed out.
     #[inline(always)] // so that, where gdb stops in the one of `pages`, mem_init is one frame up
-    fn page_init(&mut self) {
-        match self.free_at_boot() {
-            Ok(free) => {
-                self.boot_alloc.close();
-                self.pages.page_init(&free);
-            }
-            Err(error) => panic!("page_init: the loader's memory map: {error}"),
-        }
-    }
-
-    fn free_at_boot(&self) -> Result<RangeSet, TooManyRuns> {
-        let Boot { memory, image, reserved } = &self.boot;
-        let mut free = RangeSet::new();
-        for run in memory.used::<M::Layout>() {
-            free.insert(run)?;
-        }
-        free.remove(PhysRange::from_size(PhysAddr::new(M::Layout::PHYS_BASE), PGSIZE))?;
-        free.remove(PhysRange::new(
-            PhysAddr::new(M::Layout::IOPHYSMEM),
-            PhysAddr::new(M::Layout::EXTPHYSMEM),
-        ))?;
-        free.remove(PhysRange::new(image.text.start, image.data.end_exclusive))?;
-        free.remove(PhysRange::from_size(PhysAddr::new(M::Layout::WINDOW_LAST_FRAME), PGSIZE))?;
-        for range in reserved.runs().iter().chain(self.boot_alloc.taken().runs()) {
-            free.remove(*range)?;
-        }
-        Ok(free)
+    fn page_init(&mut self, free: &[PhysRange]) {
+        self.pages.page_init(free);
     }
 
     /// Maps what `region` says belongs there from the start.

@@ -10,7 +10,7 @@ mod primes;
 use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use layout::{Jos64, MemLayout};
+use layout::{Jos64, MB, MemLayout};
 use libjos::app::area::AREAS_START;
 use libjos::mem::addr::VirtAddr;
 use libjos::paging::pgdir::MapError;
@@ -37,6 +37,7 @@ guard: byte 8192 is 0
 protect: write faults, present: true; still \"kept\"
 lazy: [9, 1000000, 1002001, 2621439897600001] with 3 of 100000 pages
 snapshot: was [1, 2, 3, 4], is [1, 2, 33, 4], 1 page copied
+sparse: 100 of 1073741824 pages, the sum of what they hold 4950
 ";
     assert_eq!(run(demo::main), expected);
 }
@@ -262,10 +263,17 @@ fn pages_that_are_kept_are_counted() {
 
 #[test]
 fn upages_agrees_with_the_allocator() {
-    run(|| {
+    // `pages` ends within a page.
+    let machine = SimPlatform::new().ram(8 * MB + PGSIZE);
+    let run = machine.run(|| {
         let now = memory_use();
         let free = |index: &usize| tables::page_info(*index).is_some_and(|info| info.is_free());
         assert_eq!((0..now.total_pages).filter(free).count(), now.free_pages);
-        assert_eq!(tables::page_info(usize::MAX), None);
+        assert!(tables::page_info(now.total_pages - 1).is_some());
+        // The page that the array ends in is shown to its end.
+        for beyond in [now.total_pages, now.total_pages + 1, usize::MAX / 8, usize::MAX] {
+            assert_eq!(tables::page_info(beyond), None, "{beyond} of {}", now.total_pages);
+        }
     });
+    assert!(run.code.is_success(), "{run:?}");
 }

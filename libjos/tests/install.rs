@@ -24,7 +24,7 @@ impl Platform for Clock {
         unreachable!()
     }
 
-    fn read_line(&self, _: &str) -> String {
+    fn read_line(&self, _: &str) -> Option<String> {
         unreachable!()
     }
 

@@ -6,6 +6,7 @@ use layout::{GB, Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
 use libjos::mem::addr::{PhysAddr, PhysRange};
 use libjos::mem::kaddr::kaddr;
 use libjos::mem::pages::{AllocFlags, PageAllocator};
+use libjos::mem::reservations::Reservations;
 use libjos::paging::format::Format;
 use libjos::paging::format::i386::I386;
 use libjos::paging::format::riscv::{Sv39, Sv48};
@@ -107,7 +108,8 @@ fn all_of_64_gb_is_used_and_what_pages_has_no_room_for_is_said() {
 fn a_reservation_far_beyond_all_ram_does_no_harm() {
     let (machine, mut info) = SimMachine::<Jos64, X86_64>::new(8 * MB);
     let range = PhysRange::from_size(PhysAddr::new(6 * MB), u64::MAX / 2);
-    info.reserved.insert_covering(range).expect("a set of ranges has room for it");
+    let reserved = info.reserved.runs().to_vec().into_iter().chain([range]);
+    info.reserved = Reservations::new(reserved, &info.memory);
     let pmap = mem_init(machine, info);
     assert!(pmap.machine.log.ends_with("check_page_free_list() succeeded!\n"));
     assert!(pmap.pages.pa2page(range.start).is_some_and(|frame| !pmap.pages.info(frame).is_free()));

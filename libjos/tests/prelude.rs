@@ -10,7 +10,6 @@ use libjos::mem::addr::VirtAddr;
 use libjos::paging::format::x86_64::X86_64;
 use libjos::paging::format::{Entry, Format, Geometry};
 use libjos::prelude::*;
-use libjos::println;
 use libjos::sim::SimPlatform;
 
 /// Runs what must succeed.
@@ -74,7 +73,11 @@ fn time_goes_on() {
 
 #[test]
 fn a_line_is_read_behind_its_prompt() {
-    assert_eq!(run(|| println!("Hello, {}!", read_line("Name? "))), "Name? Ada\nHello, Ada!\n");
+    let output = run(|| {
+        assert_eq!(read_line("Name? ").as_deref(), Some("Ada"));
+        assert_eq!([read_line("And? "), read_line("")], [None, None]);
+    });
+    assert_eq!(output, "Name? Ada\nAnd? ^D\n^D\n");
 }
 
 #[test]

@@ -425,17 +425,19 @@ fn bad_ranges_are_refused<L: MemLayout, F: Format + Mmu>() {
     };
     refused(1, PGSIZE, |va| MapError::Misaligned { va });
     refused(0, 5, |va| MapError::Misaligned { va });
-    refused(u64::MAX - PGSIZE + 1, 2 * PGSIZE, |va| MapError::NonCanonical { va });
-    if L::LOWER_END < L::UPPER_START {
-        refused(L::LOWER_END - PGSIZE, 2 * PGSIZE, |va| MapError::NonCanonical { va });
+    if L::HALVES {
+        let past_lower = |_| MapError::PastEnd { last: VirtAddr::new(L::LOWER_END - 1) };
+        refused(L::LOWER_END - PGSIZE, 2 * PGSIZE, past_lower);
         refused(L::LOWER_END, PGSIZE, |va| MapError::NonCanonical { va });
         // Both ends are addresses, the middle is not.
         let size = (L::UPPER_START - L::LOWER_END) + 2 * PGSIZE;
-        refused(L::LOWER_END - PGSIZE, size, |va| MapError::NonCanonical { va });
+        refused(L::LOWER_END - PGSIZE, size, past_lower);
     } else {
         refused(L::VA_LAST + 1, PGSIZE, |va| MapError::NonCanonical { va });
-        refused(L::VA_LAST + 1 - PGSIZE, 2 * PGSIZE, |va| MapError::NonCanonical { va });
     }
+    let past_end = |_| MapError::PastEnd { last: VirtAddr::new(L::VA_LAST) };
+    refused(L::VA_LAST - (PGSIZE - 1), 2 * PGSIZE, past_end);
+    refused(L::VA_LAST - (PGSIZE - 1), 0_u64.wrapping_sub(PGSIZE), past_end);
     let pa = PhysAddr::new(F::PA_END - PGSIZE);
     let va = VirtAddr::new(0);
     let beyond = |pa| Err(MapError::BeyondPhysical { pa });
@@ -445,7 +447,7 @@ fn bad_ranges_are_refused<L: MemLayout, F: Format + Mmu>() {
         assert_eq!(pmap.map_range(pgdir, va, size, pa, Perm::UR, Largest), beyond(pa));
     }
     let misaligned = pmap.map_range(pgdir, va, PGSIZE, pa + 8, Perm::UR, Largest);
-    assert_eq!(misaligned, Err(MapError::Misaligned { va }));
+    assert_eq!(misaligned, Err(MapError::MisalignedPa { pa: pa + 8 }));
     assert_eq!(state(&pmap), before);
 }
 

@@ -12,3 +12,7 @@ set print elements 16
 
 # The commands of `help jos`.
 source tools/gdb/jos.py
+
+define hook-stop
+  python from josgdb import stops; stops.leave_inlined()
+end

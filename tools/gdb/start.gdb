@@ -1,7 +1,12 @@
-# What `make gdb` does once it is connected: from reset it runs to mem_init. A machine that has left reset
-# stays where it is. The stop is at the function's first instruction, ahead of where `b mem_init` stops, so
+# What `make gdb` does once it is connected, or is not. From reset it runs to mem_init, unless FROM=reset. A machine that
+# has left reset stays where it is. The stop is at the function's first instruction, ahead of where `b mem_init` stops, so
 # that who types `b mem_init` and `c`, as one does in JOS, gets there too.
-if $cs == 0xf000 && $rip == 0xfff0
-  tbreak *mem_init
-  continue
+python
+import os
+from josgdb import machine
+if not machine.connected():
+    gdb.execute("quit 1")
+if os.environ.get("FROM") != "reset" and (machine.register("cs"), machine.register("rip")) == (0xf000, 0xfff0):
+    gdb.execute("tbreak *mem_init")
+    gdb.execute("continue")
 end

@@ -5,6 +5,7 @@ import re
 from gradelib import FAILURE, SUCCESS, Machine, Test
 from words import CHECKS, MB, PAGE_FAULT, TRAPS, WELCOME, opening, panic
 
+POISONED = (re.compile(r"pages=poison: filling \d+ free pages"),)
 WENT_BACK = "leakcheck: every page went back"
 NO_LEAKS = (re.compile(r"leakcheck: .*not.*"), re.compile(r"kernel panic .*"))
 GREW = ("grew to 9/10 of the free memory and more: true; then:",
@@ -20,6 +21,7 @@ PAGES = (
     'protect: write faults, present: true; still "kept"',
     "lazy: [9, 1000000, 1002001, 2621439897600001] with 3 of 100000 pages",
     "snapshot: was [1, 2, 3, 4], is [1, 2, 33, 4], 1 page copied",
+    "sparse: 100 of 1073741824 pages, the sum of what they hold 4950",
 )
 TOUR = (
     # The directory; a table for each of window, UPAGES and the application's area; and so on down.
@@ -76,6 +78,7 @@ def tests():
         # Frames and tables above the window, by PHYSMAP.
         app("heap, beyond the window", "heap", HEAP, memory="300M"),
         app("heap that looks for misuse", "heap", HEAP, "leakcheck heap=poison"),
+        app("heap, with pages that are watched", "heap", (*POISONED, *HEAP), "leakcheck pages=poison"),
         app(
             "out of memory is named", "heap",
             (
@@ -111,6 +114,22 @@ def tests():
                 ("double-free", "a double free", r"block 0x\w+ of 24 bytes is free already"),
                 ("use-after-free", "a use after free", r"\d+ bytes at 0x\w+ were used after free: 0x\w+ was written"),
             )
+        ),
+        Test(
+            "application: pages=poison names a use after free", 5,
+            Machine(words="pages=poison test=page-use-after-free"),
+            (re.compile(
+                r"kernel panic at libjos/src/mem/pages/poison.rs:\S+ page 0x\w+ was used after it was freed: "
+                r"0x1234 was written at offset 0x18"
+            ), "Backtrace:"),
+            status=FAILURE, tags=("application",),
+        ),
+        # Frames above the window are filled too.
+        app("pages that are watched", "pages", (*POISONED, *PAGES), "leakcheck pages=poison", memory="300M"),
+        Test(
+            "application: the checks hold with pages=poison", 5,
+            Machine(memory="16M", words="pages=poison", typed=("checks\r", "exit\r")),
+            (*boot("16M"), *POISONED, "K> checks", *CHECKS, "K> exit"), tags=("application",),
         ),
         app("pages", "pages", PAGES),
         app("pages, with every feature", "pages", PAGES, cpu="max"),

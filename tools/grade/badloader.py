@@ -36,6 +36,11 @@ def memory_map(entries):
     return MEMORY_MAP, struct.pack("<II", 24, 0) + rows
 
 
+def module(start, end):
+    """The tag of a module in [start, end)."""
+    return MODULE, struct.pack("<II", start, end) + b"module\0"
+
+
 def enter_multiboot2(stub, symbols, information, at=LOW, magic=MULTIBOOT2_MAGIC):
     """Enter the kernel as a multiboot2 loader would."""
     stub.run_to(symbols["pvh_start"])
@@ -129,7 +134,65 @@ def with_modules(stub, symbols):
     """A good loader's information, with the modules above, one right behind the kernel, and an empty one."""
     end = symbols["end"] & 0xFFF_FFFF
     modules = (*MODULES, (end, end + 5), (0x30_0000, 0x30_0000))
-    tags = [(MODULE, struct.pack("<II", *module) + b"module\0") for module in modules]
+    tags = [module(*bounds) for bounds in modules]
     enter_multiboot2(stub, symbols, multiboot2(*tags, memory_map(GOOD_MAP)))
-    for module in modules[:-1]:
-        stub.write_memory(module[0], module_contents(*module))
+    for start, end in modules[:-1]:
+        stub.write_memory(start, module_contents(start, end))
+
+
+# What follows is legal.
+
+KB, MB, PAGE = 1 << 10, 1 << 20, 4096
+LOW_MEMORY = ((0, 0x9_F000, RAM), (0x9_F000, 0x6_1000, RESERVED))
+
+
+def bad_pages(stub, symbols):
+    """What GRUB's `badram 0x00800000,0x00fff000` makes of 1008 MB: a page in each 16 MB is bad."""
+    bad = [((i << 24) + 0x80_0000, PAGE, 5) for i in range(63)]
+    enter_multiboot2(stub, symbols, multiboot2(memory_map([*LOW_MEMORY, (MB, 1007 * MB, RAM), *bad])))
+
+
+def many_pieces(stub, symbols):
+    """A bad page in each 64 KB of 16 MB: 257 pieces above 1 MB, from the highest to the lowest."""
+    bad = [(17 * MB + (i << 16) + 0xF000, PAGE, RESERVED) for i in reversed(range(256))]
+    enter_multiboot2(stub, symbols, multiboot2(memory_map([*bad, (MB, 255 * MB, RAM), *LOW_MEMORY])))
+
+
+def pieces_that_join(stub, symbols):
+    """200 pieces whose gaps come later, 200 islands in a large reserved entry, two that meet within a page."""
+    pieces = [(0x20_0000 + i * 2 * PAGE, PAGE, RAM) for i in range(200)]
+    islands = [(0x1000_0000 - 0x100_0000 + i * 2 * PAGE, PAGE, RAM) for i in range(200)]
+    neighbours = [(0x80_0000, 0x2018, RAM), (0x80_2018, 0x4FE8, RAM)]
+    gaps = [(start + PAGE, PAGE, RAM) for start, _, _ in reversed(pieces)]
+    sea = [(0xF00_0000 - 5, 0x100_0000, RESERVED)]
+    more = [(0x100_0000, 0x400_0000, RAM)]
+    enter_multiboot2(
+        stub, symbols, multiboot2(memory_map([*pieces, *islands, *neighbours, *LOW_MEMORY, *more, *gaps, *sea]))
+    )
+
+
+def little_low_memory(stub, symbols):
+    """What GRUB's `cutmem 0x5000 0xa0000` leaves."""
+    entries = ((0, 0x5000, RAM), (0x5000, 0xF_B000, RESERVED), (MB, 255 * MB, RAM))
+    enter_multiboot2(stub, symbols, multiboot2(memory_map(entries)))
+
+
+def only_the_end_is_free(stub, symbols):
+    """A module that leaves the last 600 KB of the window, and what is below the kernel but for some pages."""
+    start = symbols["end"] % (1 << 28)
+    tags = memory_map(GOOD_MAP), module(start, 256 * MB - 600 * KB), module(0x4_0000, 0x9_F000)
+    enter_multiboot2(stub, symbols, multiboot2(*tags))
+
+
+def nothing_is_free(stub, symbols):
+    """Modules that leave 200 KB, of which the last page is nobody's, where `pages` for 256 MB takes 512 KB."""
+    start = symbols["end"] % (1 << 28)
+    tags = memory_map(GOOD_MAP), module(start, 256 * MB - 200 * KB), module(0x2_0000, 0x9_F000)
+    enter_multiboot2(stub, symbols, multiboot2(*tags))
+
+
+def many_modules(stub, symbols):
+    """A hundred modules of a page, with gaps of 1, 2, ... pages between them."""
+    starts = [64 * MB + i * (i + 3) // 2 * PAGE for i in range(100)]
+    tags = [module(start, start + PAGE) for start in starts]
+    enter_multiboot2(stub, symbols, multiboot2(memory_map(GOOD_MAP), *tags))

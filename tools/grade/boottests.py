@@ -126,10 +126,6 @@ TESTS = [
     Test("board: q35, GRUB", 5, Machine("grub", board="q35"), CHECKS + WELCOME, tags=("board",)),
     Test("board: q35, PVH", 5, Machine(board="q35"), CHECKS + WELCOME, tags=("board",)),
     Test("board: microvm (no VGA, no keyboard)", 5, Machine(board="microvm"), CHECKS + WELCOME, tags=("board",)),
-    Test(
-        "board: microvm, the time", 5, Machine(board="microvm", typed=("uptime\r", "exit\r")),
-        (*WELCOME, re.compile(r"up 0:0\d:\d\d\.\d\d\d"), "K> exit"), tags=("board",),
-    ),
     Test("board: UEFI, GRUB", 5, UEFI, CHECKS + WELCOME, tags=("board", "uefi")),
     Test(
         "board: UEFI, q35, GRUB", 5, Machine("grub", board="q35", uefi=True, memory="1G", patience=3),

@@ -27,10 +27,11 @@ def require(condition, complaint):
 
 
 class Control:
-    """One connection to QEMU's monitor protocol (QMP), over a stream socket that is already connected."""
+    """One connection to QEMU's monitor protocol (QMP), over a stream socket that is already connected; beside it QEMU's
+    process, and what the machine has said on the serial line."""
 
-    def __init__(self, connection, folder, left):
-        self.connection, self.folder, self.left = connection, folder, left
+    def __init__(self, connection, folder, left, qemu=None, output=b""):
+        self.connection, self.folder, self.left, self.qemu, self.output = connection, folder, left, qemu, output
         self.messages = []  # all but the answers to `command`, in their order
         self.unread = b""
 
@@ -90,8 +91,11 @@ class Control:
         cells = self.memory(VGA_TEXT, COLUMNS * ROWS * 2)[::2].decode("cp437")
         return [cells[row * COLUMNS : (row + 1) * COLUMNS].rstrip(" \0") for row in range(ROWS)]
 
+    def key(self, *names):
+        """Press keys of the machine's keyboard, one after the other, by QEMU's names (up, ctrl-c, caps_lock, ...)."""
+        for name in names:
+            self.monitor(f"sendkey {name} 5")
+
     def press(self, text):
         """Type a text on the machine's keyboard, key by key."""
-        for char in text:
-            key = KEYS.get(char) or (f"shift-{char.lower()}" if char.isupper() else char)
-            self.monitor(f"sendkey {key} 20")
+        self.key(*(KEYS.get(char) or (f"shift-{char.lower()}" if char.isupper() else char) for char in text))

@@ -84,7 +84,7 @@ TESTS = [
     ),
     fault(
         "boot-alloc-late", 5, "boot_alloc after page_init",
-        "boot_alloc: 4096 bytes asked for after page_init; use page_alloc", r"libjos/src/mem/boot_alloc\.rs",
+        "boot_alloc: 4096 bytes asked for after page_init; use page_alloc", r"libjos/src/pmap\.rs",
     ),
     fault("panic", 5, "explicit panic", "asked for by test=panic", FAULTS),
     fault(
@@ -125,7 +125,7 @@ TESTS = [
         "report: a panic without its machinery", 5, Machine(words="test=failed-check"),
         (
             *CHECKS, re.compile(r"kernel panic at libjos/src/check/check_pages\.rs:.*"), "Backtrace:",
-            re.compile(r"  #0 +0xffff[0-9a-f]{12} libjos::check::check_pages::Pmap::check_states"),
+            re.compile(r"  #0 +0xffff[0-9a-f]{12} libjos::check::check_pages::Pmap::check_part"),
             re.compile(r" +libjos/src/check/check_pages\.rs:\d+"), re.compile(r"  #\d .* kernel::faults::run .*"),
         ),
         (*NO_PROMPT, re.compile(r"  #\d.*(panic|rust_begin_unwind).*")), FAILURE, tags=("report",),

@@ -6,6 +6,7 @@ register takes 8 bytes whatever mode the processor is in.
 """
 
 import contextlib
+import time
 
 REGISTERS = "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip".split()
 
@@ -30,6 +31,13 @@ class Stub:
         if not answer.startswith("T05"):
             raise StubError(f"the machine stopped before {address:#x}: {answer}")
         self._expect(f"z0,{address:x},1", "OK")
+
+    def run_for(self, seconds):
+        """Let the machine run for some time by the host's clock."""
+        self._send("c")
+        time.sleep(seconds)
+        self.connection.sendall(b"\x03")
+        self._receive()
 
     def read(self, register):
         """The value of a register."""

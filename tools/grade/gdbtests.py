@@ -84,6 +84,63 @@ MEM_INIT = session(
       for name in ("boot_map_region", "page_insert", "page_alloc", "readline", "trap")),
 )
 
+# At reset, before there is any; while mem_init runs, in functions of each kind; at the prompt, a frame up, and on
+# the second processor, which waits in the firmware without paging.
+FIRST_STOPS = "i386_init mem_init i386_detect_memory boot_alloc".split()
+LATER_STOPS = """
+page_init check_page_free_list check_page_alloc page_free check_page page_alloc page_insert pgdir_walk page_lookup
+page_remove tlb_invalidate page_decref boot_map_region check_kern_pgdir check_page_installed_pgdir trap readline
+""".split()
+VALUE = r"\$\d+ = "
+CONSTANTS = (
+    ("print UPAGES", VALUE + r"\(.*\) 0xfffffe8000000000"),
+    ("print PGSIZE", VALUE + "4096"),
+)
+GLOBALS = (
+    *CONSTANTS,
+    ("print npages", VALUE + "65504"),
+    ("print kern_pgdir", VALUE + r"PhysAddr\(0x[0-9a-f]+000\)"),
+    ("print pages[65503]", VALUE + r"PageInfo\(.*\)"),
+    ("print page_free_list", VALUE + r"Frame\((\d+ = 0x[0-9a-f]+000|none)\)"),
+)
+
+
+def stop_at(name):
+    """Rows of a session: the one place of a plain name, in our own crates, and a stop that says the same."""
+    return (
+        (f"tbreak {name}", rf"Temporary breakpoint \d+ at 0xf+0[0-9a-f]+: file (kernel|libjos)/src/.*\.rs, line \d+\."),
+        ("continue", rf".*Temporary breakpoint \d+, .*::{name}(<.*>)? \(.*\) at (kernel|libjos)/src/.*\.rs:\d+"),
+    )
+
+
+def stops(names, rows):
+    """Rows of a session: the same at each of these functions."""
+    return (row for name in names for row in (*stop_at(name), *rows))
+
+
+# The constants that gdb knows otherwise than the `jos` commands do.
+DIFFERING = "python from josgdb.stops import CONTEXT; " \
+    "print([name for name, value in CONTEXT.facts.constants.items() if int(gdb.parse_and_eval(name)) != value])"
+
+NAMES = session(
+    *CONSTANTS,
+    (DIFFERING, r"\[\]"),
+    *stops(FIRST_STOPS, CONSTANTS),
+    *stops(LATER_STOPS, GLOBALS),
+    ("print pages[0]", VALUE + r"PageInfo\(reserved, pp_ref 1\)"),
+    ("up",),
+    *GLOBALS,
+    (DIFFERING, r"\[\]"),
+    ("thread 2", r"\[Switching to thread 2 .*\]"),
+    *GLOBALS,
+    ("print pages[0]", VALUE + r"PageInfo\(reserved, pp_ref 1\)"),
+    ("jos page 0", r"page 0, 0x0\.\.0xfff: reserved, pp_ref 1"),
+    ("jos freelist", r"page_free_list: 6[45]\d+ pages, \d+ KB",
+     r"of 65504 pages: 6[45]\d+ free, \d+ in use, \d+ reserved"),
+    ("jos page kern_pgdir", r"  It is kern_pgdir itself; .*"),
+    ("thread 1",),
+)
+
 # One instruction after the other, each of them a stop.
 STEP_TO = 'python while gdb.newest_frame().name() != "{}": gdb.execute("stepi", to_string=True)'
 # Every command at reset, before there is anything; in the 32-bit entry; step by step over the switch to long mode.
@@ -242,6 +299,8 @@ def tests(root):
     typed, printed = tour.read(Path(root, "docs/stepping.md").read_text())
     return [
         test("walk through mem_init", 10, MEM_INIT),
+        test("JOS's names, at every stop and on both processors", 10, NAMES,
+             Machine(options=("-smp", "2"), patience=2)),
         test("from reset to long mode", 10, BEFORE_PAGING),
         test("backtraces end at the entry", 5, ENDS),
         test("walk, map, page and freelist", 10, VALUES),

@@ -14,6 +14,10 @@ from typing import Callable, Optional
 SUCCESS = 33  # the kernel wrote 0x10
 FAILURE = 35  # the kernel wrote 0x11
 
+# How a machine that resets itself does it, as QEMU logs it by these options (in Machine.options).
+LOG_RESETS = ("-d", "cpu_reset")
+BY_PORT, BY_TRIPLE_FAULT = "by a port", "by a triple fault"
+
 # How a kernel that gives up begins to say why.
 LAST_WORDS = ("kernel panic ", "JOS64 cannot start: ")
 
@@ -49,7 +53,7 @@ class Test:
     lines: tuple = ()  # must all be there, in this order
     forbidden: tuple = ()
     status: int = SUCCESS
-    resets: bool = False  # the machine is to end by a reset; QEMU's status means nothing then
+    resets: str = ""  # the machine is to end by a reset, BY_PORT or BY_TRIPLE_FAULT; QEMU's status means nothing then
     whole: bool = False  # the lines are all the output there is
     gdb_lines: tuple = ()  # the same for gdb's output
     gdb_whole: bool = False
@@ -84,6 +88,10 @@ def judge(test, run):
     if test.resets:
         if run.shutdown != "guest-reset":
             complaints.append(f"the machine did not reset itself (QMP: SHUTDOWN, {run.shutdown}; status {run.status})")
+        elif "CPU Reset" not in run.errors:
+            complaints.append(f"how the machine reset itself is unknown: QEMU needs {' '.join(LOG_RESETS)}")
+        elif test.resets != (way := BY_TRIPLE_FAULT if "Triple fault" in run.errors else BY_PORT):
+            complaints.append(f"the machine reset itself {way}, not {test.resets}")
     elif run.shutdown == "guest-reset":
         complaints.append("the machine reset itself, as by a triple fault (QMP: SHUTDOWN, guest-reset)")
     elif run.shutdown:

@@ -101,7 +101,8 @@ class Session:
             command += ["-chardev", f"socket,id=gdb,path={self.folder}/gdb,server=on,wait=off", "-gdb", "chardev:gdb"]
         self.start_qemu(command)
         try:
-            self.control = Control(self.accept(control_listener), self.folder, self.left)
+            connection = self.accept(control_listener)
+            self.control = Control(connection, self.folder, self.left, self.qemu, self.run.output)
             self.control.send("qmp_capabilities")
             if self.machine.at_entry:
                 connection = self.accept(stub_listener)
@@ -248,6 +249,5 @@ def reproduce(machine, command):
     acts = [getattr(typed, "__name__", None) or f"type {typed!r}" for typed in machine.typed]
     notes = acts if machine.typed != ("exit\r",) else []
     if machine.at_entry:
-        spoil = machine.at_entry
-        notes.append(f"spoiled at the entry by {spoil.__name__} of tools/grade/{spoil.__module__}.py")
+        notes.append(f"at the entry: {machine.at_entry.__name__} of tools/grade/{machine.at_entry.__module__}.py")
     return line + "".join(f"\n# {note}" for note in notes)

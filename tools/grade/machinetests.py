@@ -4,7 +4,9 @@ import re
 
 import badloader
 from gradelib import FAILURE, Machine, Test
-from words import CHECKS, NO_PROMPT, ODD_WARNINGS, ODD_WORDS, TWO_WORDS, WELCOME, boots, cannot_start, panic
+from words import (
+    CHECKS, MB, NO_PROMPT, ODD_WARNINGS, ODD_WORDS, TWO_WORDS, WELCOME, boots, cannot_start, opening, panic,
+)
 
 TESTS = [
     Test(
@@ -19,7 +21,15 @@ TESTS = [
         "machine: no NX", 5, Machine(cpu="qemu64,-nx"),
         cannot_start("no NX", "-cpu"), NO_PROMPT, FAILURE, tags=("machine",),
     ),
-    Test("machine: no 1 GB pages", 5, Machine(cpu="qemu64,-pdpe1gb"), boots(), whole=True, tags=("machine",)),
+    Test(
+        # With them, all memory above 4 GB is mapped by such (boottests.py).
+        "machine: no 1 GB pages", 5, Machine(memory="5G", cpu="max,-pdpe1gb", typed=("map\r", "checks\r", "exit\r")),
+        (
+            *opening(5120 * MB), *CHECKS, *WELCOME,
+            "  0xffffff8100000000-0xffffff817fffffff -> 0x100000000 -rw-g 2 GB 2M W", "K> checks", *CHECKS, "K> exit",
+        ),
+        (re.compile(r".*\b1G\b.*"),), tags=("machine",),
+    ),
     Test("machine: every feature", 5, Machine(cpu="max"), boots(), whole=True, tags=("machine",)),
     Test(
         # With 2M, QEMU's firmware would write over the kernel before it begins.

@@ -2,8 +2,10 @@
 
 import re
 
-from gradelib import FAILURE, Machine, Test
+from gradelib import BY_PORT, BY_TRIPLE_FAULT, FAILURE, LOG_RESETS, Machine, Test
 from words import CHECKS, HEX, KERNEL, NO_PROMPT, WELCOME
+
+TOO_LONG = "a line of more than 255 bytes is refused whole"
 
 TESTS = [
     Test(
@@ -27,17 +29,23 @@ TESTS = [
     ),
     *(
         Test(
-            f"monitor: reboot, {board}", 5, Machine(board=board, typed=("reboot\r",)),
-            (*WELCOME, "K> reboot"), resets=True, tags=("monitor", "board"),
+            f"monitor: reboot, {title}", 5,
+            Machine(board=board, cpu="qemu64", options=LOG_RESETS, typed=("reboot\r",)),
+            (*WELCOME, "K> reboot"), resets=way, tags=("monitor", "board"),
         )
-        for board in ("pc", "q35", "microvm")
+        for title, board, way in (
+            ("pc without a keyboard controller", "pc,i8042=off", BY_PORT),
+            ("q35 without a keyboard controller", "q35,i8042=off", BY_PORT),
+            ("a PC without a chipset's reset control", "isapc", BY_PORT),
+            ("microvm, which has neither", "microvm", BY_TRIPLE_FAULT),
+        )
     ),
     Test(
         # No Rust object may end where the address space does.
         "monitor: the window's last frame is nobody's", 5,
         Machine(memory="300M", typed=("memmap\r", "dump -p 0xfffeff0 32\r", "exit\r")),
         (
-            "K> memmap", "  0x000000000ffff000-0x000000000fffffff the end of the window, never given out, 4 KB",
+            "K> memmap", "  0x000000000ffff000-0x000000000fffffff the window's end, never given out, 4 KB",
             "K> dump -p 0xfffeff0 32", re.compile(r"000000000fffeff0: .*"),
             "000000000ffff000-000000000ffff00f: no RAM, or out of reach: left alone", "K> exit",
         ),
@@ -51,12 +59,25 @@ TESTS = [
                 "exxxit\b\b\b\b\x7fxit 4" + "\b" * 99 + "help\r", "exit 99999999999999999999\r", "\r\n\t \r", "exit\r",
             )
         ),
-        (*WELCOME, re.compile(r".*[Uu]nknown command.*"), "K> exit"), (re.compile(".*panic.*"),), tags=("monitor",),
+        (
+            *WELCOME, TOO_LONG, "Unknown command '\ufffd\ufffd'", TOO_LONG, re.compile(r"help \[COMMAND\] .*"),
+            "usage: exit [CODE]", "K> exit",
+        ),
+        (re.compile(".*panic.*"),), tags=("monitor",),
     ),
     Test(
-        "monitor: a line of 1 MB", 5,
-        Machine(typed=("x" * 1_000_000 + "\r", "exit\r"), patience=6),
-        (*WELCOME, re.compile(r"Unknown command 'x{76}'"), "K> exit"), (re.compile(".*panic.*"),), tags=("monitor",),
+        "monitor: lines of any length, run or refused whole", 5,
+        Machine(
+            typed=(
+                "exit 3" + " " * 20_000 + "\r", "exit 3" + " " * 250 + "\b\r", "translate " + "0" * 245 + "\r",
+                "\x04", "exit\r",
+            )
+        ),
+        (
+            *WELCOME, TOO_LONG, TOO_LONG, re.compile(r"K> .*translate 0{245}"), re.compile(r'0x0 in ".*"'),
+            "K> ^D", "Type 'exit' to leave QEMU.", "K> exit",
+        ),
+        (re.compile(".*panic.*"),), tags=("monitor",),
     ),
     Test(
         "monitor: numbers that overflow, ranges that wrap", 5,
@@ -76,7 +97,9 @@ TESTS = [
             'unknown name "beef" (a hexadecimal number begins with 0x)',
             "99999999999999999999 is too large", "usage: alloc [N]",
             'something is missing in "-1"',
-            "0x0000000000000000-0xfffffe7fffffffff not mapped",
+            "0x0000000000000000-0x00007fffffffffff not mapped",
+            "0x0000800000000000-0xffff7fffffffffff not canonical",
+            "0xffff800000000000-0xfffffe7fffffffff not mapped",
             re.compile(" the walk cannot begin: .*"),
             "   65504 pages are described, 262016 KB", "K> exit",
         ),
@@ -88,7 +111,7 @@ TESTS = [
             typed=(
                 "hlp\x1b[D\x1b[De\x1b[F up\x17uptime\r",  # help uptime
                 "\x1b[A\x1b[A\x7f\r",  # nothing before the first line: help uptim
-                "tr\tmem_init\r", "show\tKERNB\t\r", "dump\x15exit 7\x03", "exit\r",
+                "tr\tmem_init\r", "show\tKERNB\t+0x1000\r", "dump\x15exit 7\x03", "exit\r",
             )
         ),
         (
@@ -96,8 +119,8 @@ TESTS = [
             "Unknown command 'uptim'",
             re.compile(r"K> translate mem_init"),
             re.compile(r'0xffff[0-9a-f]{12} in "window on physical memory" \(kernel code, libjos::pmap::mem_init\)'),
-            "K> showmappings KERNBASE ",
-            "0xfffffffff0000000-0xfffffffff0000fff -> 0x000000000 -rw-g 4 KB 4K",
+            "K> showmappings KERNBASE+0x1000",
+            "0xfffffffff0001000-0xfffffffff0001fff -> 0x000001000 -rw-g 4 KB 4K",
             "K> exit",
         ),
         (re.compile(".*panic.*"),), tags=("monitor",),
@@ -172,9 +195,20 @@ TESTS = [
         (re.compile(r"kernel panic.*"),), tags=("monitor",),
     ),
     Test(
-        "monitor: a fault by its name", 5, Machine(typed=("fault nonsense\r", "fault\r", "fault divide\r")),
+        "monitor: bad words are named; a fault by its name", 5,
+        Machine(
+            typed=(
+                "page sideways\r", "exit 256\r", "uptime now\r", "help me\r", "setperm 0x400000 u\r", "alloc 65\r",
+                "translate KERNBASE\r", "fault nonsense\r", "fault\r", "fault divide\r",
+            )
+        ),
         (
-            *WELCOME, "usage: fault [NAME]", "read-null", "fault-in-report",
+            *WELCOME, '"sideways" is not on, off or auto', "usage: page [on|off|auto]",
+            '"256" is not a number from 0 to 255', "usage: exit [CODE]", '"now" is one word too many', "usage: uptime",
+            "Unknown command 'me'", '"u" is not + or - and letters of r, w, x, u, g', "usage: setperm [-f] VA +w -u ...",
+            "alloc gives out 64 pages at most at a time, so 64 more now",
+            re.compile(r" \+-> 0x[0-9a-f]+\[511\] = 0x[0-9a-f]{16}  table at 0x[0-9a-f]+ urwx-"),
+            '"nonsense" is not a fault; `fault` lists them', "usage: fault [NAME]", "read-null", "fault-in-report",
             re.compile(r"kernel panic at .*: divide error \(#DE, vector 0\)"),
             re.compile(r"  #0  0x\w{16} kernel::faults::divide .*"),
         ),

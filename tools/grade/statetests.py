@@ -186,6 +186,8 @@ def fails(title, machine, lines, forbidden=NO_PROMPT, whole=False):
 
 UEFI = booted("grub", "max", uefi=True, patience=3)
 
+DETECT_MEMORY = re.compile(r" +libjos/src/mem/detect_memory\.rs:\d+")
+
 TESTS = [
     # The same registers however the kernel was started.
     state("PVH", booted()),
@@ -215,9 +217,10 @@ TESTS = [
         "stale frame pointer", Machine(memory="3M", at_entry=stale_frame_pointer),
         (
             *opening(3 * 1024), *panic("too little RAM: .*")[:2],
-            re.compile(r"  #0 .* libjos::pmap::i386_detect_memory"), re.compile(r" +libjos/src/pmap\.rs:\d+"),
-            re.compile(r"  #1 .* libjos::pmap::mem_init .*"), re.compile(r"  #2 .* kernel::pmap::init .*"),
-            re.compile(r"  #3 .* i386_init .*"), re.compile(r"  #4 .* high_start"),
+            re.compile(r"  #0 .* libjos::mem::detect_memory::too_little"), DETECT_MEMORY,
+            re.compile(r"  #1 .* libjos::mem::detect_memory::i386_detect_memory"), DETECT_MEMORY,
+            re.compile(r"  #2 .* libjos::pmap::mem_init .*"), re.compile(r"  #3 .* kernel::pmap::init .*"),
+            re.compile(r"  #4 .* i386_init .*"), re.compile(r"  #5 .* high_start"),
         ),
         whole=True,
     ),

@@ -60,12 +60,12 @@ def unknown_test(name):
     """The warning, with the names of all tests."""
     names = re.compile(r"(?=.{1,80}$)( [a-z-]+)+")
     return (
-        f'warning: unknown test "{name}" ignored; known tests:', re.compile(" read-null .*"), *[names] * 6,
+        f'warning: unknown test "{name}" ignored; known tests:', re.compile(" read-null .*"), *[names] * 7,
         re.compile(".* fault-in-report"),
     )
 
 
-KNOWN_OPTIONS = "known: test=NAME mem=SIZE log=LEVEL heap=poison leakcheck -- APPLICATION'S WORDS"
+KNOWN_OPTIONS = "known: test=NAME mem=SIZE log=LEVEL heap=poison pages=poison leakcheck -- APPLICATION'S WORDS"
 
 
 NO_PROMPT = (re.compile(r"K> .*"), re.compile(r"kernel panic within .*"))

@@ -45,7 +45,7 @@ def pages(folder):
         browser.open(film)
         browser.run("""
             const steps = [...document.querySelectorAll("[data-step]")];
-            steps.find((step) => step.textContent === arguments[0]).click();""", "boot_map_region (5)")
+            steps.find((step) => step.textContent === arguments[0]).click();""", "boot_map_region (5): kernel stack")
         yield folder / "film.png", browser.screenshot()
 
 

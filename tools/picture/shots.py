@@ -17,6 +17,9 @@ from josgdb.stops import CONTEXT
 FOLDER = Path(os.environ["JOS_PICTURE"])
 BEGINS = "mem_init begins"
 DONE = "The memory system stands"
+# Where its parts begin, but for the first.
+WINDOW_PARTS = {"stext": "window, kernel code", "text_end_exclusive": "window, kernel constants",
+                "rodata_end_exclusive": "window, all else"}
 PANIC, EXIT = "kernel::panic::report", "kernel::exit::exit"
 
 
@@ -45,7 +48,7 @@ class Camera:
 
     def take(self, title, said):
         """A picture of now."""
-        found = kernel.find(CONTEXT.facts, CONTEXT.form)
+        found = kernel.find(CONTEXT.facts)
         paging, root, _ = machine.mode()
         facts = {
             "title": title, "said": said, "cr3": root if paging else None,
@@ -95,7 +98,20 @@ def all_steps():
         name, purpose = found[1], found[2]
         calls[name] = calls.get(name, 0) + 1
         title = name if calls[name] == 1 else f"{name} ({calls[name]})"
+        if region := mapped_region(rest) if name == "boot_map_region" else "":
+            title += f": {region}"
         yield name, title, [purpose, *rest] if purpose else rest
+
+
+def mapped_region(lines):
+    """The name of what a step has mapped; the window is mapped in parts."""
+    start = re.search(r"\+ (0x[0-9a-f]{16})\.\.", "\n".join(lines))
+    if start is None:
+        return ""
+    va = int(start[1], 16)
+    parts = {kernel.symbol(name): part for name, part in WINDOW_PARTS.items()}
+    parts[CONTEXT.facts.kernbase] = "window, below the kernel"
+    return parts.get(va) or CONTEXT.facts.region(va)["name"]
 
 
 def name_between(lines):

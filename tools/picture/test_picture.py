@@ -4,6 +4,7 @@
 Run by `make test-picture`, which builds what they need. Without a Chromium the tests of the pages are left out.
 """
 
+import colorsys
 import functools
 import json
 import os
@@ -28,7 +29,9 @@ PVH, GRUB = ["-kernel", "obj/kern/kernel"], ["-boot", "d", "-cdrom", "obj/jos.is
 LIMIT = 1_500_000  # bytes of a page
 MEMORY = "64M"  # little, so that dumps are small
 FRAMES = 16352  # that this makes on QEMU's PC
-REGIONS = ["boot_map_region", *(f"boot_map_region ({number})" for number in range(2, 7))]
+REGIONS = ["boot_map_region: window, below the kernel", "boot_map_region (2): window, kernel code",
+           "boot_map_region (3): window, kernel constants", "boot_map_region (4): window, all else",
+           "boot_map_region (5): kernel stack", "boot_map_region (6): pages array"]
 FOLDER = tempfile.TemporaryDirectory(prefix="jos64-")
 
 
@@ -289,6 +292,49 @@ class Pages(unittest.TestCase):
         self.browser.click("button.close")
         self.assertEqual(self.browser.run(tables), closed)
 
+    def test_what_is_enlarged_is_marked_beside_its_rows(self):
+        marks = """
+          const svg = document.getElementById("overview"), { columns, size } = svg.geometry;
+          const lines = [...svg.querySelector(".window").getAttribute("d").matchAll(/M(\\S+) (\\d+)V(\\d+)/g)];
+          return lines.map(([, x, top, bottom]) => [x / size / columns, top / size, bottom / size]);"""
+        self.open(film(), self.at("page_init"))  # 64 MB: rows of 256 frames, of which 1024 are enlarged
+        for frame, rows in ((0, [0, 4]), (10_000, [38, 42])):
+            self.browser.click("body")
+            x, y = self.browser.run(PLACE, "overview", frame)
+            self.browser.run("document.getElementById('overview').dispatchEvent(new PointerEvent('pointerdown', "
+                             "{clientX: arguments[0], clientY: arguments[1]}))", x, y)
+            (left, *first), (right, *second) = self.browser.run(marks)
+            self.assertTrue(left < 0 and right > 1, (left, right))
+            self.assertEqual((first, second), (rows, rows))
+
+    def test_no_two_owners_share_a_hue(self):
+        fills = """
+          return [...document.querySelectorAll("pattern[id^='f-o'] .ground")].map((ground) =>
+            getComputedStyle(ground).fill.match(/\\d+/g).map(Number));"""
+        self.open(simulated("jos64"))
+        for scheme in ("light", "dark"):
+            self.browser.scheme(scheme)
+            colours = [colorsys.rgb_to_hsv(*(part / 255 for part in fill)) for fill in self.browser.run(fills)]
+            # Those of free frames, of devices and of what nobody knows are greys.
+            hues = sorted(360 * hue for hue, saturation, _ in colours if saturation > 0.3)
+            self.assertEqual(len(hues), 8)
+            apart = [(b - a) % 360 for a, b in zip(hues, hues[1:] + hues[:1])]
+            self.assertGreaterEqual(min(apart), 20, (scheme, hues))
+
+    def test_the_letters_are_explained_and_map_and_tree_run_alike(self):
+        self.open(simulated("jos64"))
+        legend = self.browser.run("return document.querySelector('.letters').textContent")
+        used = self.browser.run("return [...document.querySelectorAll('.perm b')].map((b) => b.textContent).join('')")
+        letters = self.browser.run("return [...document.querySelectorAll('.letters b')].map((b) => b.textContent)")
+        self.assertLessEqual(set(used) - set("≤ "), set(letters))
+        self.assertRegex(legend, "RW/-- .*kernel / the user")
+        for rows, va in ((".space", ".edge code"), (".rows", ".va")):
+            shown = self.browser.run("""
+              const rows = document.querySelector(arguments[0]).children;
+              return [...rows].map((row) => row.querySelector(arguments[1]).textContent);""", rows, va)
+            self.assertGreater(len(shown), 2)
+            self.assertEqual(shown, sorted(shown, reverse=True))
+
     def test_the_slider_moves_and_the_picture_changes(self):
         self.open(film())
         seen = "return [document.getElementById('closeup').innerHTML, document.getElementById('caption').textContent]"
@@ -305,7 +351,7 @@ class Pages(unittest.TestCase):
         self.assertTrue(self.text("caption").startswith("check_page_free_list"))
         self.browser.click("#back")
         self.assertEqual(self.browser.run(seen)[0], grid)
-        self.browser.click(f"[data-step='{int(self.at('boot_map_region (5)')[1:]) - 1}']")
+        self.browser.click(f"[data-step='{int(self.at(REGIONS[4])[1:]) - 1}']")
         self.assertTrue(self.text("caption").startswith("boot_map_region (5)"))
         new = "return document.querySelector('.space .new').closest('.region').textContent"
         self.assertIn("KSTACK", self.browser.run(new))

@@ -3,8 +3,9 @@
 use boot::info::PhysWindow;
 use boot::{BootInfo, BootInfoError, Protocol};
 use layout::{Jos32, Jos64, JosSv39, MemLayout, PGSIZE};
-use libjos::mem::addr::PhysAddr;
-use libjos::mem::memory_map::{MemoryKind, MemoryMap, MemoryMapEntry};
+use libjos::mem::addr::{PhysAddr, PhysRange};
+use libjos::mem::memory_map::{MemoryKind, MemoryMap, MemoryMapEntry, RAM_RUNS};
+use libjos::mem::reservations::Reservations;
 
 /// Bytes of a register, as the entry code keeps it.
 const REGISTER: usize = 4;
@@ -13,7 +14,8 @@ const TAGS: u32 = u32::from_le_bytes(*b"tags");
 
 /// Parses boot information: the bytes are what the entry code finds in EAX (the loader's magic) and
 /// EBX (an address), then memory from address 0 on. Whatever they are, nothing panics; what is
-/// accepted can be walked to its end; the memory map is what the entries say, page by page.
+/// accepted can be walked to its end; the memory map is what the entries say, and no page is lost that the
+/// loader filled.
 ///
 /// A change to one tag seldom leaves the chain of all tags whole. Behind [`TAGS`] the chain is made
 /// here, so that a fuzzer comes to what is in the tags.
@@ -79,71 +81,93 @@ fn judge(info: &BootInfo<'_>, end: usize) {
         assert!(!text.to_string().contains(char::is_control), "{text:?}");
         assert!(text.words().all(|word| !word.is_empty() && word.as_bytes().len() <= end));
     }
-    let mut reserved = info.reserved();
-    assert_eq!(reserved.next().map(|reserved| reserved.name), Some("boot information"));
-    assert!(reserved.all(|reserved| reserved.range.start <= reserved.range.end_exclusive));
+    let parts = || info.reserved().map(|reserved| reserved.range);
+    assert_eq!(info.reserved().next().map(|reserved| reserved.name), Some("boot information"));
+    assert!(parts().all(|range| range.start <= range.end_exclusive));
 
-    match MemoryMap::new(entries.iter().copied()) {
-        Ok(map) => {
-            judge_map(&map, &entries);
-            judge_totals::<Jos64>(&map);
-            judge_totals::<Jos32>(&map);
-            judge_totals::<JosSv39>(&map);
-        }
-        // An entry makes one more run at most.
-        Err(error) => assert!(entries.len() > 64, "{error} of {} entries", entries.len()),
-    }
+    let pieces = pieces(&entries);
+    let map = judge_map::<Jos64>(&pieces, &entries);
+    judge_map::<Jos32>(&pieces, &entries);
+    judge_map::<JosSv39>(&pieces, &entries);
+    judge_reservations(&Reservations::new(parts(), &map), parts());
 }
 
-/// Whole pages, sorted and merged; and around each end of an entry, page by page, RAM is what some
-/// entry says is RAM and none says is not.
-fn judge_map(map: &MemoryMap, entries: &[MemoryMapEntry]) {
-    let runs = map.usable().runs();
+/// The RAM in whole pages, sorted and merged: what some entry says is RAM and none says is not. By
+/// cutting all of memory at each end of an entry.
+fn pieces(entries: &[MemoryMapEntry]) -> Vec<PhysRange> {
+    let end = |entry: &MemoryMapEntry| entry.base.saturating_add(entry.length);
+    let mut cuts: Vec<u64> = entries.iter().flat_map(|entry| [entry.base, end(entry)]).collect();
+    cuts.sort_unstable();
+    cuts.dedup();
+    let is_ram = |from: u64| {
+        let mut here = entries.iter().filter(|entry| entry.base <= from && from < end(entry));
+        here.clone().count() > 0 && here.all(|entry| entry.kind == MemoryKind::Usable)
+    };
+    let mut runs: Vec<(u64, u64)> = Vec::new();
+    for two in cuts.windows(2).filter(|two| is_ram(two[0])) {
+        match runs.last_mut() {
+            Some(last) if last.1 == two[0] => last.1 = two[1],
+            _ => runs.push((two[0], two[1])),
+        }
+    }
+    let whole = |(start, end): (u64, u64)| {
+        let start = start.checked_next_multiple_of(PGSIZE)?;
+        let end = end & !(PGSIZE - 1);
+        (start < end).then(|| PhysRange::new(PhysAddr::new(start), PhysAddr::new(end)))
+    };
+    runs.into_iter().filter_map(whole).collect()
+}
+
+/// The map for a machine with the map `L` has all pieces that `L` can show, or the largest of them
+/// within the window and above it; and its numbers add up.
+fn judge_map<L: MemLayout>(pieces: &[PhysRange], entries: &[MemoryMapEntry]) -> MemoryMap {
+    let map = MemoryMap::new::<L>(entries.iter().copied(), None);
+    let (totals, runs) = (map.totals::<L>(), map.usable().runs());
+    assert!(!totals.to_string().is_empty() && totals.unread.is_none());
+    let size = |ranges: &[PhysRange]| ranges.iter().map(PhysRange::size).sum::<u64>();
+
+    let used_end = PhysAddr::new(L::PHYS_BASE + L::WINDOW_SIZE.max(L::PHYSMAP_MAX));
+    let shown = PhysRange::new(PhysAddr::new(0), used_end);
+    let below: Vec<PhysRange> = pieces.iter().map(|piece| piece.intersection(&shown)).collect();
+    let below: Vec<PhysRange> = below.into_iter().filter(|piece| !piece.is_empty()).collect();
+    let (kept, lost): (Vec<_>, Vec<_>) = below.iter().partition(|piece| runs.contains(piece));
+    assert_eq!(kept, runs, "of {entries:x?}");
+    assert_eq!(runs.len(), below.len().min(RAM_RUNS), "of {entries:x?}");
+    assert_eq!((totals.given_up.pieces, totals.given_up.bytes), (lost.len(), size(&lost)));
+    let window = PhysRange::from_size(PhysAddr::new(L::PHYS_BASE), L::WINDOW_SIZE);
+    for piece in &lost {
+        let is_shown = window.contains(piece.start);
+        let mut like = runs.iter().filter(|run| window.contains(run.start) == is_shown);
+        assert!(like.clone().count() >= RAM_RUNS / 2 && like.all(|run| run.size() >= piece.size()));
+    }
+
+    let all = size(pieces) - size(&lost);
+    let base = map.usable().size_within(&PhysRange::new(shown.start, PhysAddr::new(L::EXTPHYSMEM)));
+    assert_eq!((totals.base, totals.extended), (base, all - base));
+    assert_eq!(totals.unused, all - size(&kept));
+    let npages = map.npages::<L>() as u64;
+    if let Some(last) = npages.checked_sub(1) {
+        let last = PhysAddr::new(L::PHYS_BASE + last * PGSIZE);
+        assert!(last < used_end && map.usable().contains(last), "{last} is counted and no RAM");
+    }
+    map
+}
+
+/// Whole pages, sorted and merged, that cover all `parts`; and no others, unless gaps were closed.
+fn judge_reservations(all: &Reservations, parts: impl Iterator<Item = PhysRange> + Clone) {
+    let runs = all.runs();
     assert!(runs.windows(2).all(|two| two[0].end_exclusive < two[1].start), "{runs:?}");
     for run in runs {
         let (start, end) = (run.start, run.end_exclusive);
         assert!(start < end && start.is_aligned(PGSIZE) && end.is_aligned(PGSIZE), "{run}");
+        let is_end = |pa: u64| {
+            let mut covering = parts.clone().map(|part| part.covering_pages());
+            covering.any(|part| part.start.as_u64() == pa || part.end_exclusive.as_u64() == pa)
+        };
+        assert!(is_end(start.as_u64()) && is_end(end.as_u64()), "{run}");
     }
-    let end = |entry: &MemoryMapEntry| entry.base.saturating_add(entry.length);
-    let is_ram = |page: u64| {
-        // The last page ends where no address is.
-        let Some(page_end) = page.checked_add(PGSIZE) else { return false };
-        let (mut some, mut none) = (false, true);
-        for entry in entries {
-            match entry.kind {
-                MemoryKind::Usable => some |= entry.base <= page && page_end <= end(entry),
-                MemoryKind::Reserved => {
-                    let empty = entry.length == 0 || entry.base == u64::MAX;
-                    none &= empty || page_end <= entry.base || end(entry) <= page;
-                }
-            }
-        }
-        some && none
-    };
-    let ends = entries.iter().flat_map(|entry| [entry.base, end(entry)]);
-    for page in ends.map(|end| end & !(PGSIZE - 1)) {
-        for page in [page.wrapping_sub(PGSIZE), page, page.wrapping_add(PGSIZE)] {
-            let (first, last) = (PhysAddr::new(page), PhysAddr::new(page + (PGSIZE - 1)));
-            let found = [map.usable().contains(first), map.usable().contains(last)];
-            assert_eq!(found, [is_ram(page); 2], "page {first} of {entries:x?}");
-        }
-    }
-}
-
-fn judge_totals<L: MemLayout>(map: &MemoryMap) {
-    let below = |limit: u64| -> u64 {
-        let cut = |pa: PhysAddr| pa.as_u64().min(limit);
-        map.usable().runs().iter().map(|run| cut(run.end_exclusive) - cut(run.start)).sum()
-    };
-    let totals = map.totals::<L>();
-    let all = below(u64::MAX);
-    assert_eq!((totals.base, totals.extended), (below(L::EXTPHYSMEM), all - totals.base));
-    let shown = L::WINDOW_SIZE.max(L::PHYSMAP_MAX);
-    assert_eq!(totals.unused, all - below(L::PHYS_BASE + shown));
-    let npages = map.npages::<L>() as u64;
-    assert!(npages * PGSIZE <= shown, "{npages} pages, more than can be shown");
-    if let Some(last) = npages.checked_sub(1) {
-        let last = PhysAddr::new(L::PHYS_BASE + last * PGSIZE);
-        assert!(map.usable().contains(last), "{last} is counted and no RAM");
+    for part in parts.map(|part| part.covering_pages()).filter(|part| !part.is_empty()) {
+        let holds = |run: &PhysRange| run.intersection(&part) == part;
+        assert!(runs.iter().any(holds), "{part} is not in {runs:?}");
     }
 }

@@ -2,14 +2,13 @@
 #![no_std]
 #![no_main]
 
+use hello_jos::greeting;
 use kernel as _;
 use libjos::prelude::*;
 
 application!(main);
 
 fn main() -> Result<(), String> {
-    let words = command_line();
-    let name = words.split_whitespace().next().ok_or("whom shall I greet?")?;
-    println!("Hello, {name}, from an application of my own!");
+    println!("{}", greeting(&command_line())?);
     Ok(())
 }

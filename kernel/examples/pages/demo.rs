@@ -1,4 +1,5 @@
-//! Aliases, guard pages, protection, a lazily filled array, and snapshots by copy-on-write. With
+//! Aliases, guard pages, protection, a lazily filled array, snapshots by copy-on-write, and more
+//! addresses than there is memory. With
 //! `CMDLINE='-- overrun'` a write to a guard page, which its handler does not
 //! resolve.
 
@@ -13,6 +14,7 @@ pub(crate) fn main() -> Result<(), VmError> {
     protect()?;
     lazy()?;
     snapshot()?;
+    sparse()?;
     if command_line() == "overrun" {
         let area = VmArea::allocate(3)?;
         area.unmap(1..3)?;
@@ -109,5 +111,18 @@ fn snapshot() -> Result<(), VmError> {
         (0..pages as u64).map(|page| area.load(page * PGSIZE)).collect()
     };
     println!("snapshot: was {:?}, is {:?}, {copied:?} page copied", all(&before), all(&now));
+    Ok(())
+}
+
+/// Far more addresses than there is memory: only the pages that are used cost anything, when they
+/// all go back too.
+fn sparse() -> Result<(), VmError> {
+    let (npages, used) = (1 << 30, 100);
+    let area = VmArea::reserve(npages)?;
+    area.on_fault(|area, fault| area.map(fault.page..fault.page + 1, Access::ReadWrite).is_ok());
+    let offset = |i: u64| i * (area.size() / used);
+    (0..used).for_each(|i| area.store(offset(i) / PGSIZE * PGSIZE, i));
+    let sum: u64 = (0..used).map(|i| area.load(offset(i) / PGSIZE * PGSIZE)).sum();
+    println!("sparse: {used} of {npages} pages, the sum of what they hold {sum}");
     Ok(())
 }

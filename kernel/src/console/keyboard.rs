@@ -42,10 +42,8 @@ impl Keyboard {
                 sequence.iter().for_each(|byte| each(*byte));
                 return Some(());
             }
-            if let Some(DecodedKey::Unicode(c)) = decoded
-                && let Ok(byte) = u8::try_from(c)
-            {
-                each(byte);
+            if let Some(DecodedKey::Unicode(c)) = decoded {
+                c.encode_utf8(&mut [0; 4]).bytes().for_each(&mut each);
                 return Some(());
             }
         }

@@ -21,8 +21,6 @@ use serial::Serial;
 use typed::Typed;
 use vga::Vga;
 
-/// What Ctrl-C sends.
-const CTRL_C: u8 = 0x03;
 /// Clears a terminal, and moves its cursor to the first row (ECMA-48, 8.3.39 and 8.3.21).
 const CLEAR_TERMINAL: &str = "\x1b[2J\x1b[H";
 
@@ -52,7 +50,8 @@ impl Console {
         }
     }
 
-    /// Takes in what was typed, as far as there is room. What there is no room for waits.
+    /// Takes in what was typed, as far as there is room. What there is no room for waits in the
+    /// devices, and behind the serial port in QEMU.
     fn poll(&mut self) {
         while self.typed.has_room() {
             if let Some(byte) = self.serial.try_read() {
@@ -65,11 +64,25 @@ impl Console {
             }
         }
     }
+
+    /// Sends `text` on the serial line, and waits where that is slow. The devices keep no more than
+    /// 16 bytes of what is typed meanwhile, so it is taken in.
+    fn send(&mut self, text: &str) {
+        let mut bytes = text.as_bytes();
+        while !bytes.is_empty() {
+            bytes = &bytes[self.serial.send(bytes)..];
+            self.poll();
+        }
+    }
 }
 
 impl Write for Console {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.serial.write(text);
+        for (i, line) in text.split('\n').enumerate() {
+            // A line feed goes with a carriage return, as terminals want it.
+            self.send(if i > 0 { "\r\n" } else { "" });
+            self.send(line);
+        }
         if let Some(last) = text.as_bytes().last() {
             self.at_line_start = *last == b'\n';
         }
@@ -130,7 +143,7 @@ pub fn fresh_line() {
 /// Clears the screen, and the terminal on the serial line.
 pub fn clear() {
     let mut console = CONSOLE.lock();
-    console.serial.write(CLEAR_TERMINAL);
+    console.send(CLEAR_TERMINAL);
     console.vga.init();
     console.at_line_start = true;
 }
@@ -162,7 +175,7 @@ pub fn read() -> (u8, Source) {
 pub fn interrupted() -> bool {
     let mut console = CONSOLE.lock();
     console.poll();
-    console.typed.drop_through(CTRL_C)
+    console.typed.drop_interrupted()
 }
 
 /// Waits until all that was printed has left the serial port.

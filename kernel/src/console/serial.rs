@@ -31,18 +31,10 @@ impl Serial {
         self.present = self.uart.init(config).is_ok();
     }
 
-    /// Sends `text`; a line feed goes with a carriage return, as terminals want it. Waits where the
-    /// line is slow: a 16550 sends whether anyone listens or not, and QEMU's waits for its reader.
-    pub(super) fn write(&mut self, text: &str) {
-        if !self.present {
-            return;
-        }
-        for (i, line) in text.split('\n').enumerate() {
-            if i > 0 {
-                self.uart.send_bytes_exact(b"\r\n");
-            }
-            self.uart.send_bytes_exact(line.as_bytes());
-        }
+    /// Sends what the port takes now of `bytes`, and returns how many those are. That may be none
+    /// for long: a 16550 sends whether anyone listens or not, but QEMU's waits for its reader.
+    pub(super) fn send(&mut self, bytes: &[u8]) -> usize {
+        if self.present { self.uart.send_bytes(bytes) } else { bytes.len() }
     }
 
     /// The next byte that came in; a carriage return, which terminals send for Enter, is `\n`.

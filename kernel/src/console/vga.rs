@@ -7,6 +7,7 @@
 use core::ptr::{self, NonNull};
 
 use layout::{Jos64, MemLayout};
+use libjos::monitor::line::width;
 use volatile::VolatilePtr;
 use x86_64::instructions::port::Port;
 
@@ -62,16 +63,19 @@ impl Vga {
                 (self.row, self.column) = (at / COLUMNS, at % COLUMNS);
             }
             '\x07' => {}
-            _ => {
-                let printable = c == ' ' || c.is_ascii_graphic();
-                let byte = if printable { c as u8 } else { UNKNOWN };
-                self.cells[self.row][self.column] = COLOURS | u16::from(byte);
-                self.show(self.row, self.column);
-                self.column += 1;
-                if self.column == COLUMNS {
-                    self.new_line();
-                }
-            }
+            ' '..='~' => self.put_cell(c as u8),
+            // As many cells as a terminal takes, or the cursors would part.
+            _ => (0..width(c)).for_each(|_| self.put_cell(UNKNOWN)),
+        }
+    }
+
+    /// Puts a character of code page 437 where the cursor is.
+    fn put_cell(&mut self, byte: u8) {
+        self.cells[self.row][self.column] = COLOURS | u16::from(byte);
+        self.show(self.row, self.column);
+        self.column += 1;
+        if self.column == COLUMNS {
+            self.new_line();
         }
     }
 

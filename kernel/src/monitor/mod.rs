@@ -10,7 +10,7 @@ mod pager;
 use core::fmt::Write;
 
 use libjos::app::process::ExitCode;
-use libjos::monitor::line::History;
+use libjos::monitor::line::{History, LONGEST};
 use libjos::monitor::{
     Arguments, COMMANDS, Command, CommandError, Held, Kernel, Session, Verb, find, split,
 };
@@ -23,7 +23,7 @@ use crate::console;
 use crate::exit;
 use crate::faults;
 use crate::pmap;
-use crate::readline::readline;
+use crate::readline::{Answer, readline};
 use names::KernelNames;
 use pager::{Pager, Paging};
 
@@ -44,9 +44,15 @@ pub fn monitor() {
     let mut history = History::new();
     let mut state = State { held: Held::new(), paging: Paging::Auto };
     loop {
-        let line = readline(PROMPT, &mut history, &KernelNames);
-        let mut pager = Pager::new(state.paging.waits(line.source));
-        runcmd(line.as_str(), &mut state, &mut pager);
+        match readline(PROMPT, &history, &KernelNames) {
+            Answer::Line { line, source } => {
+                history.push(&line);
+                let mut pager = Pager::new(state.paging.waits(source));
+                runcmd(&line, &mut state, &mut pager);
+            }
+            Answer::TooLong => println!("a line of more than {LONGEST} bytes is refused whole"),
+            Answer::EndOfInput => println!("Type 'exit' to leave QEMU."),
+        }
     }
 }
 
@@ -65,7 +71,6 @@ fn runcmd(line: &str, state: &mut State, pager: &mut Pager) {
     pager.flush();
     match result {
         Ok(()) | Err(CommandError::Stopped) => {}
-        Err(CommandError::Misuse) => println!("usage: {command}"),
         Err(error) => {
             println!("{error}");
             if error.is_usage() {
@@ -136,7 +141,9 @@ fn fault<'w>(arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
     match arguments.at_most_one()? {
         Some(name) => match faults::find(name.as_bytes()) {
             Some(fault) => faults::run(fault),
-            None => Err(CommandError::Misuse),
+            None => {
+                Err(CommandError::BadWord { word: name, wanted: "a fault; `fault` lists them" })
+            }
         },
         None => {
             faults::FAULTS.iter().for_each(|fault| println!("{}", fault.name));
@@ -154,7 +161,7 @@ fn uptime<'w>(arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
             let (seconds, milliseconds) = (seconds % 60, time.subsec_millis());
             println!("up {hours}:{minutes:02}:{seconds:02}.{milliseconds:03}");
         }
-        None => println!("no timer chip says how fast the time-stamp counter runs"),
+        None => println!("nothing says how fast the time-stamp counter runs"),
     }
     Ok(())
 }
@@ -164,7 +171,7 @@ fn page<'w>(arguments: &Arguments<'w>, paging: &mut Paging) -> Result<(), Comman
         Some("on") => *paging = Paging::On,
         Some("off") => *paging = Paging::Off,
         Some("auto") => *paging = Paging::Auto,
-        Some(_) => return Err(CommandError::Misuse),
+        Some(word) => return Err(CommandError::BadWord { word, wanted: "on, off or auto" }),
         None => println!("{paging}"),
     }
     Ok(())
@@ -173,7 +180,10 @@ fn page<'w>(arguments: &Arguments<'w>, paging: &mut Paging) -> Result<(), Comman
 fn exit<'w>(arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
     let code = match arguments.at_most_one()? {
         None => ExitCode::SUCCESS,
-        Some(code) => ExitCode::from(code.parse::<u8>().map_err(|_| CommandError::Misuse)?),
+        Some(word) => {
+            let bad = CommandError::BadWord { word, wanted: "a number from 0 to 255" };
+            ExitCode::from(word.parse::<u8>().map_err(|_| bad)?)
+        }
     };
     application::end(code)
 }

@@ -36,19 +36,36 @@ impl Names for KernelNames {
 
 impl Complete for KernelNames {
     fn candidates(&self, before: &str, word: &str, each: &mut dyn FnMut(&str)) {
-        let verb = before.split_ascii_whitespace().next().map(|name| find(name).map(|c| c.verb));
-        match verb {
-            None | Some(Some(Verb::Kernel(Kernel::Help))) => {
-                COMMANDS.iter().for_each(|command| each(command.name));
-            }
-            Some(Some(Verb::Kernel(Kernel::Fault))) => {
-                faults::FAULTS.iter().for_each(|fault| each(fault.name));
-            }
-            Some(Some(Verb::Kernel(Kernel::Page))) => {
-                ["on", "off", "auto"].into_iter().for_each(each);
-            }
-            Some(_) => addresses(word, each),
+        match wanted(before) {
+            Wanted::Command => COMMANDS.iter().for_each(|command| each(command.name)),
+            Wanted::Fault => faults::FAULTS.iter().for_each(|fault| each(fault.name)),
+            Wanted::Paging => ["on", "off", "auto"].into_iter().for_each(each),
+            Wanted::Number => addresses(word, each),
         }
+    }
+
+    fn is_whole(&self, before: &str) -> bool {
+        wanted(before) != Wanted::Number
+    }
+}
+
+/// What a word may be.
+#[derive(PartialEq, Eq)]
+enum Wanted {
+    Command,
+    Fault,
+    Paging,
+    Number,
+}
+
+/// What the word behind `before` may be.
+fn wanted(before: &str) -> Wanted {
+    let Some(name) = before.split_ascii_whitespace().next() else { return Wanted::Command };
+    match find(name).map(|command| command.verb) {
+        Some(Verb::Kernel(Kernel::Help)) => Wanted::Command,
+        Some(Verb::Kernel(Kernel::Fault)) => Wanted::Fault,
+        Some(Verb::Kernel(Kernel::Page)) => Wanted::Paging,
+        _ => Wanted::Number,
     }
 }
 

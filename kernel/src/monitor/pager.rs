@@ -100,7 +100,7 @@ impl Pager {
                     println!();
                     return Err(fmt::Error);
                 }
-                _ => {}
+                _ => print!("\x07"),
             }
         }
         print!("\r{:1$}\r", "", MORE.len());

@@ -49,8 +49,12 @@ pub fn print(text: fmt::Arguments<'_>) {
     with(|platform| platform.print(text));
 }
 
-/// Prints `prompt`, waits for a line and returns it without its end. A line has at most a row of
-/// the screen less the prompt; it can be edited like a shell's. Where Ctrl-C is typed it is empty.
+/// Prints `prompt`, waits for a line and returns it without its end; `None` at the end of input,
+/// which is Ctrl-D on an empty line. (The next call waits for a line again.)
+///
+/// A line has any length and is UTF-8: bytes that are not become U+FFFD, the replacement
+/// character. It can be edited like a shell's, within one row of the screen. Where Ctrl-C is typed
+/// it is empty. A line for which the heap has no room is refused whole, and asked for once more.
 ///
 /// ```
 /// # use libjos::println;
@@ -58,13 +62,14 @@ pub fn print(text: fmt::Arguments<'_>) {
 /// use libjos::prelude::*;
 ///
 /// # let run = SimPlatform::new().typed(&["Ada"]).run(|| {
-/// let name = read_line("Your name? ");
-/// println!("Hello, {name}!");
+/// while let Some(name) = read_line("Your name? ") {
+///     println!("Hello, {name}!");
+/// }
 /// # });
-/// # assert_eq!(run.output, "Your name? Ada\nHello, Ada!\n");
+/// # assert_eq!(run.output, "Your name? Ada\nHello, Ada!\nYour name? ^D\n");
 /// ```
 #[must_use]
-pub fn read_line(prompt: &str) -> String {
+pub fn read_line(prompt: &str) -> Option<String> {
     with(|platform| platform.read_line(prompt))
 }
 

@@ -10,7 +10,7 @@ use super::with;
 use crate::machine::Machine;
 use crate::mem::addr::VirtAddr;
 use crate::mem::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator};
-use crate::paging::format::{Geometry, Perm};
+use crate::paging::format::Perm;
 use crate::paging::mappings::leaves;
 use crate::paging::pgdir::MapError;
 use crate::pmap::Pmap;
@@ -137,13 +137,8 @@ impl<M: Machine> Memory for Pmap<M> {
             // An application has no large pages, and the caller sees to the addresses.
             unreachable!("{npages} pages at {va}: {error}");
         }
-        if prune {
-            // One address for each table of the last level.
-            let step = M::Format::page_size(1);
-            let first = layout::round_down(va.as_u64(), step);
-            for table in (first..va.as_u64() + size).step_by(step as usize) {
-                self.prune(pgdir, VirtAddr::new(table));
-            }
+        if prune && npages > 0 {
+            self.prune_range(pgdir, va, va + (size - 1));
         }
     }
 

@@ -10,6 +10,7 @@
 //! | [`console`] | `print!`, `println!`, `eprintln!`, [`read_line`](console::read_line), `log` |
 //! | [`process`] | `application!`, [`ExitCode`], [`exit`](process::exit), the command line |
 //! | [`time`] | [`Instant`](time::Instant), [`sleep`](time::sleep) |
+//! | [`rate`](mod@rate) | how fast the clock's counter runs |
 //! | [`backing`] | the pages beneath a heap |
 //! | [`memory`] | how much memory there is; what a platform does to pages |
 //! | [`area`] | [`VmArea`](area::VmArea): addresses of the application's own, and their faults |
@@ -21,6 +22,7 @@ pub mod console;
 pub mod memory;
 pub mod prelude;
 pub mod process;
+pub mod rate;
 pub mod tables;
 pub mod time;
 
@@ -45,13 +47,13 @@ pub trait Platform: Sync {
     /// Prints on the console; text comes with its own line ends.
     fn print(&self, text: fmt::Arguments<'_>);
 
-    /// Prints `prompt` and waits for a line; what comes back has no line end.
-    fn read_line(&self, prompt: &str) -> String;
+    /// Prints `prompt` and waits for a line, which has no line end; `None` at the end of input.
+    fn read_line(&self, prompt: &str) -> Option<String>;
 
     /// What the command line says to the application.
     fn command_line(&self) -> &str;
 
-    /// The time since the machine began.
+    /// The time since the kernel began.
     fn uptime(&self) -> Duration;
 
     /// Ends the machine.

@@ -7,6 +7,7 @@
 
 use layout::{Jos64, MemLayout};
 
+use super::memory::memory_use;
 use super::with;
 use crate::mem::addr::VirtAddr;
 use crate::mem::pages::PageInfo;
@@ -67,7 +68,8 @@ fn load(va: VirtAddr, level: u32) -> Option<Entry> {
     Some(X86_64::decode(level, word))
 }
 
-/// What UPAGES shows of the frame at `index` in `pages`; `None` beyond the array's last page.
+/// What UPAGES shows of the frame at `index` in `pages`; `None` beyond the last frame. (The page that
+/// the array ends in goes on with zeros, which would say that a frame is free.)
 ///
 /// ```
 /// # use libjos::sim::SimPlatform;
@@ -81,10 +83,10 @@ fn load(va: VirtAddr, level: u32) -> Option<Entry> {
 /// ```
 #[must_use]
 pub fn page_info(index: usize) -> Option<PageInfo> {
-    let offset = (index as u64).checked_mul(size_of::<PageInfo>() as u64)?;
-    if offset >= Jos64::PTSIZE {
+    if index >= memory_use().total_pages {
         return None;
     }
-    let word = with(|platform| platform.read_user(VirtAddr::new(Jos64::UPAGES) + offset)).ok()?;
+    let va = VirtAddr::new(Jos64::UPAGES) + (index * size_of::<PageInfo>()) as u64;
+    let word = with(|platform| platform.read_user(va)).ok()?;
     Some(PageInfo::from_word(word))
 }

@@ -50,8 +50,8 @@ impl Add<Duration> for Instant {
     }
 }
 
-/// The time since the machine began. It is as good as the kernel's clock: held against the timer
-/// chip once, for 20 ms, when it is first asked.
+/// The time since the kernel began. How fast the processor's clock runs is found out when this is
+/// first called, which may take some hundredths of a second.
 #[must_use]
 pub fn uptime() -> Duration {
     with(|platform| platform.uptime())

@@ -8,13 +8,14 @@ use layout::{MemLayout, PGSIZE};
 use crate::machine::{Fault, Machine};
 use crate::mem::addr::VirtAddr;
 use crate::mem::pages::{ALLOC_ZERO, Frame, PageAllocator};
-use crate::paging::format::Perm;
+use crate::paging::format::{Geometry, Perm};
 use crate::pmap::Pmap;
 
 impl<M: Machine> Pmap<M> {
     /// Proves that `kern_pgdir` is in use: that writes through a mapping reach its frame, that a
     /// replaced or removed mapping is gone at once, that write protection binds the kernel, and
-    /// that the stack in use is the one at KSTACKTOP.
+    /// that the stack in use is the one at KSTACKTOP. Needs two free pages, and those for their
+    /// tables.
     ///
     /// # Panics
     ///
@@ -29,6 +30,10 @@ impl<M: Machine> Pmap<M> {
              is not the kernel stack [{kstack:#x}, {kstacktop:#x})"
         );
 
+        let needed = 2 + M::Format::ROOT as usize;
+        if !self.has_pages_for("check_page_installed_pgdir", needed) {
+            return;
+        }
         let nfree = self.pages.nfree();
         let pgdir = self.kern_pgdir;
         let va = VirtAddr::new(PGSIZE);

@@ -29,13 +29,17 @@ impl<M: Machine> Pmap<M> {
     const NTABLES: usize = M::Format::ROOT as usize;
 
     /// Proves that pages are mapped, counted and unmapped as they must be, in every way that
-    /// `page_insert` and `page_remove` can go, and that what fails leaves nothing behind.
+    /// `page_insert` and `page_remove` can go, and that what fails leaves nothing behind. Needs a few
+    /// free pages.
     ///
     /// # Panics
     ///
     /// Where that does not hold, with the values that differ.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn check_page(&mut self) {
+        if !self.has_pages_for("check_page", PAGES + Self::NTABLES) {
+            return;
+        }
         let nfree = self.pages.nfree();
         let mut pps = [Frame::new(0); PAGES];
         let mut tables = [Frame::new(0); 8];
@@ -165,21 +169,29 @@ impl<M: Machine> Pmap<M> {
     /// What is asked for is what is read back, whatever was there before.
     fn check_permissions(&mut self, pp: Frame) {
         let (kx, ux) = (Perm::KRX, Perm::UR | Perm::X);
-        for perm in [Perm::KR, Perm::URW, Perm::KRW, ux, Perm::UR, kx, Perm::KRW | Perm::G] {
+        for perm in [Perm::KR, Perm::URW, Perm::KRW, ux, Perm::UR, kx] {
             self.expect_insert(pp, VA1, perm, Ok(()));
             self.expect_mapped(VA1, Some(pp), perm);
             self.expect_ref(pp, 1, "after its permissions changed");
         }
+        // Below UTOP nothing is global.
+        self.expect_insert(pp, VA1, Perm::KRW | Perm::G, Err(MapError::Global { va: VA1 }));
+        self.expect_mapped(VA1, Some(pp), kx);
         self.remove_and_keep(pp, VA1);
         self.prune(self.kern_pgdir, VA1);
     }
 
     /// Pages that were dirty when they became tables map nothing.
     fn check_dirty_tables(&mut self, tables: &[Frame]) {
+        // Taken to be written to: with poison nobody may write to a free page, these checks included.
+        for _ in tables {
+            self.alloc_for_check();
+        }
         for &table in tables {
             let ones = WordOf::<M>::from_u64(u64::MAX >> (64 - 8 * WordOf::<M>::BYTES));
             let zero = WordOf::<M>::ZERO;
             self.machine.store_run(self.pages.page2pa(table), ones, zero, M::Format::ENTRIES);
+            self.pages.page_free(table);
         }
         let walked = self.pgdir_walk(self.kern_pgdir, VA0, true);
         assert!(matches!(walked, Ok(Some(_))), "check_page: pgdir_walk with memory: {walked:?}");
@@ -254,8 +266,8 @@ impl<M: Machine> Pmap<M> {
         self.pages.set_info(pp, PageInfo::in_use(0));
 
         let above = VirtAddr::new(M::Layout::MMIOBASE);
-        self.expect_insert(pp, above, Perm::KRW, Ok(()));
-        self.expect_mapped(above, Some(pp), Perm::KRW);
+        self.expect_insert(pp, above, Perm::KRW | Perm::G, Ok(()));
+        self.expect_mapped(above, Some(pp), Perm::KRW | Perm::G);
         // Here it is not the first entry of each table that leads on.
         self.check_walk(above, pp);
         self.expect_ref(pp, 0, "mapped above UTOP");

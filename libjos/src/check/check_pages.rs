@@ -29,8 +29,7 @@ impl<M: Machine> Pmap<M> {
     ///
     /// # Panics
     ///
-    /// Where that does not hold, with the page or the numbers that differ. As in JOS, also where no
-    /// page is free below 1 MB, or none above, as after boot there must be.
+    /// Where that does not hold, with the page or the numbers that differ.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn check_page_free_list(&mut self) {
         let on_list = self.check_list();
@@ -47,9 +46,8 @@ impl<M: Machine> Pmap<M> {
     fn check_list(&self) -> usize {
         let infos = self.pages.array();
         let head = self.pages.page_free_list_head();
-        assert!(head != PageInfo::END, "check_page_free_list: the list is empty");
-        let (npages, ext) = (infos.len(), (M::Layout::EXTPHYSMEM - M::Layout::PHYS_BASE) / PGSIZE);
-        let (mut left, mut below_1m) = (npages, 0_usize);
+        let npages = infos.len();
+        let mut left = npages;
         // What comes before the first one is not kept: whatever it says is right.
         let mut before = infos.get(head as usize).map_or(PageInfo::END, |info| info.pp_ref_or_prev);
         let mut at = head;
@@ -80,23 +78,17 @@ impl<M: Machine> Pmap<M> {
                      {before:#x}, but says {says:#x}"
                 );
             }
-            below_1m += usize::from(u64::from(at) < ext);
             before = at;
             at = info.pp_link;
         }
         let length = npages - left;
+        // An empty list has no last page, whatever was the last one.
         let end = self.pages.page_free_list_end();
         assert!(
-            before == end,
+            length == 0 || before == end,
             "check_page_free_list: the list ends with page number {before:#x}, \
              the allocator says {end:#x}"
         );
-        let base_memory = self.boot.memory.totals::<M::Layout>().base;
-        assert!(
-            below_1m > 0 || base_memory <= PGSIZE,
-            "check_page_free_list: no free page below 1 MB, where {base_memory:#x} bytes are RAM"
-        );
-        assert!(length > below_1m, "check_page_free_list: no free page above 1 MB");
         let nfree = self.pages.nfree();
         assert!(
             length == nfree,
@@ -106,31 +98,46 @@ impl<M: Machine> Pmap<M> {
     }
 
     /// Each frame is free, in use or reserved, and there are as many of each as the memory map
-    /// promises.
+    /// promises, below 1 MB and above. (So some are free in each part, as JOS demands, unless there
+    /// is no RAM or all of it is in use.)
     fn check_states(&self, on_list: usize) {
-        let (mut not_free, mut in_use) = (0_usize, 0_usize);
-        for (index, info) in self.pages.array().iter().enumerate() {
-            if info.is_free() {
-                continue;
-            }
-            not_free += 1;
-            in_use += usize::from(info.pp_link != PageInfo::RESERVED);
-            if info.pp_ref() == 0 {
-                let pa = self.pages.page2pa(Frame::new(index as u32));
-                panic!("check_page_free_list: page {pa} is not on the list, yet its pp_ref is 0");
-            }
-        }
-        let free = self.pages.npages() - not_free;
+        let boundary = PhysAddr::new(M::Layout::EXTPHYSMEM);
+        let all = self.described();
+        let end = all.end_exclusive.max(boundary);
+        let base = self.check_part("below 1 MB", PhysRange::new(all.start, boundary));
+        let extended = self.check_part("above 1 MB", PhysRange::new(boundary, end));
+        let free = base + extended;
         assert!(
             free == on_list,
             "check_page_free_list: {free} pages say that they are free, {on_list} are on the list"
         );
-        let promised = self.promised_pages();
+    }
+
+    /// [`check_states`](Self::check_states) for the frames of `part`; returns how many are free.
+    fn check_part(&self, what: &str, part: PhysRange) -> usize {
+        let (mut free, mut in_use) = (0_usize, 0_usize);
+        let index = |pa: PhysAddr| ((pa - self.described().start) / PGSIZE) as usize;
+        let infos = self.pages.array();
+        let end = index(part.end_exclusive).min(infos.len());
+        let start = index(part.start).min(end);
+        for (offset, info) in infos[start..end].iter().enumerate() {
+            if info.is_free() {
+                free += 1;
+                continue;
+            }
+            in_use += usize::from(info.pp_link != PageInfo::RESERVED);
+            if info.pp_ref() == 0 {
+                let pa = self.pages.page2pa(Frame::new((start + offset) as u32));
+                panic!("check_page_free_list: page {pa} is not on the list, yet its pp_ref is 0");
+            }
+        }
+        let promised = self.promised_pages(part);
         assert!(
             free + in_use == promised,
-            "check_page_free_list: {free} pages free and {in_use} in use, \
+            "check_page_free_list: {what} {free} pages are free and {in_use} in use, \
              but the memory map promises {promised}"
         );
+        free
     }
 
     /// What may never be free, by name.
@@ -160,25 +167,24 @@ impl<M: Machine> Pmap<M> {
         .chain(self.boot.reserved.runs().iter().map(|run| ("boot information", *run)))
     }
 
-    /// Frames of RAM that are left for allocation: counted page by page, each reservation once.
-    fn promised_pages(&self) -> usize {
-        let (memory, end) = (&self.boot.memory, self.boot.memory.used_end::<M::Layout>());
-        let usable = memory.usable();
-        let mut pages = 0;
-        for run in usable.runs() {
-            let start = run.start.as_u64().max(M::Layout::PHYS_BASE);
-            pages += run.end_exclusive.min(end).as_u64().saturating_sub(start) / PGSIZE;
-        }
+    /// Frames of RAM in `part` that are left for allocation: each reservation is counted once.
+    fn promised_pages(&self, part: PhysRange) -> usize {
+        let usable = self.boot.memory.usable();
+        let used = PhysRange::new(PhysAddr::new(0), self.boot.memory.used_end::<M::Layout>());
+        let part = part.intersection(&used);
+        let mut bytes = usable.size_within(&part);
         for (i, (_, range)) in self.never_free().enumerate() {
+            let range = range.intersection(&part);
             let before = || self.never_free().take(i).map(|(_, other)| other);
-            let is_alone = !before().any(|other| other.overlaps(&range));
-            let first_of = |pa| is_alone || !before().any(|other| other.contains(pa));
-            // A loader may reserve more than there is.
-            let range = range.intersection(&PhysRange::new(PhysAddr::new(0), end));
-            let lost = range.pages().filter(|pa| usable.contains(*pa) && first_of(*pa));
-            pages -= lost.count() as u64;
+            bytes -= if before().any(|other| other.overlaps(&range)) {
+                let is_first = |pa: &PhysAddr| !before().any(|other| other.contains(*pa));
+                let lost = range.pages().filter(|pa| usable.contains(*pa)).filter(is_first);
+                lost.count() as u64 * PGSIZE
+            } else {
+                usable.size_within(&range)
+            };
         }
-        pages as usize
+        (bytes / PGSIZE) as usize
     }
 
     /// What may never be free is reserved; so are the holes between runs of RAM.
@@ -247,7 +253,7 @@ impl<M: Machine> Pmap<M> {
     }
 
     /// The physical memory that `pages` describes.
-    fn described(&self) -> PhysRange {
+    pub(crate) fn described(&self) -> PhysRange {
         PhysRange::from_size(
             PhysAddr::new(M::Layout::PHYS_BASE),
             self.pages.npages() as u64 * PGSIZE,
@@ -262,9 +268,13 @@ impl<M: Machine> Pmap<M> {
         }
     }
 
-    /// Writing to free pages changes nothing that is in use. Only pages of the window are written
+    /// Writing to free pages changes nothing that is in use. With poison they have been written to
+    /// whole, and nobody has used them since. Without it only pages of the window are written
     /// to: what is above is a plain run of RAM, and a virtual machine has it only once touched.
     fn check_free_pages_are_unused(&self) {
+        if self.pages.is_poisoned() {
+            return self.pages.check_poison(&self.machine);
+        }
         let before = self.checksum();
         let window = window::<M::Layout>();
         // These are not free themselves, as `check_reserved` has seen: they are not written to.
@@ -289,7 +299,7 @@ impl<M: Machine> Pmap<M> {
         let image = &self.boot.image;
         let constant = PhysRange::new(image.text.start, image.rodata.end_exclusive);
         let mut sum: u64 = 0;
-        for range in [constant].iter().chain(self.boot_alloc.taken().runs()) {
+        for range in [constant].iter().chain(self.taken.runs()) {
             for pa in range.pages() {
                 for word in [pa, pa + LAST_WORD] {
                     sum = sum.rotate_left(7) ^ self.machine.load::<u64>(word);
@@ -299,14 +309,30 @@ impl<M: Machine> Pmap<M> {
         sum
     }
 
+    /// Whether as many pages are free as `check` needs to work with. Where memory is full this says
+    /// that the check is left out, since it would prove nothing.
+    #[cfg_attr(debug_assertions, inline(never))] // so that gdb stops in the check, and not here
+    pub(crate) fn has_pages_for(&mut self, check: &str, needed: usize) -> bool {
+        let nfree = self.pages.nfree();
+        if nfree < needed {
+            self.machine.print(format_args!(
+                "{check}() left out: it needs {needed} free pages, there are {nfree}\n"
+            ));
+        }
+        nfree >= needed
+    }
+
     /// Proves that `pages` allocates and frees as it must: every free page once and then none,
-    /// zeroed if asked, and none that is freed twice, in use or reserved.
+    /// zeroed if asked, and none that is freed twice, in use or reserved. Needs a free page.
     ///
     /// # Panics
     ///
     /// Where that does not hold, with the page or the numbers that differ.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn check_page_alloc(&mut self) {
+        if !self.has_pages_for("check_page_alloc", 1) {
+            return;
+        }
         let end = self.memory_end();
         check_allocator(&mut self.pages, &mut self.machine, end);
     }

@@ -9,13 +9,13 @@ mod layouts;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::string::String;
+use std::vec::Vec;
 
 use layout::{Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
 
 use crate::check::check_pages::check_allocator;
 use crate::machine::{Machine, PhysMem};
-use crate::mem::addr::{PhysAddr, VirtAddr};
-use crate::mem::boot_alloc::BootAlloc;
+use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::mem::pages::{
     ALLOC_ZERO, AllocFlags, Frame, FreeList, PageAllocator, PageError, PageInfo, Pages,
 };
@@ -100,10 +100,20 @@ impl<L: MemLayout, F: Format + Mmu> Sim<L, F> {
         self.pages.set_info(frame, info);
     }
 
-    /// Reserves a page that was free, so that there are as few as the memory map promises.
-    fn reserve_another(&mut self) {
-        let frame = self.page_alloc(AllocFlags::empty()).expect("a free page");
-        self.pages.set_info(frame, PageInfo::reserved());
+    /// Reserves a page in place of the one at `pa`, so that there are as few as the memory map
+    /// promises on its side of 1 MB.
+    fn reserve_another(&mut self, pa: PhysAddr) {
+        let side = |pa: PhysAddr| pa.as_u64() < L::EXTPHYSMEM;
+        let mut taken = Vec::new();
+        loop {
+            let frame = self.page_alloc(AllocFlags::empty()).expect("a free page");
+            if side(self.pages.page2pa(frame)) == side(pa) {
+                self.pages.set_info(frame, PageInfo::reserved());
+                break;
+            }
+            taken.push(frame);
+        }
+        taken.into_iter().rev().for_each(|frame| self.pages.page_free(frame));
     }
 
     /// The index of the free list's second frame.
@@ -473,11 +483,10 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
                 // Code, unlike what lies there in this machine, has bits; and as if page_init had
                 // run before boot_alloc.
                 pmap.machine.store(pmap.boot.image.text.start, u64::MAX);
-                let behind = pmap.runs_memory.end_exclusive;
-                let reserved = &pmap.boot.reserved;
-                let boot_alloc = BootAlloc::new::<L>(&pmap.boot.memory, behind, reserved);
-                pmap.boot_alloc = boot_alloc.expect("RAM in one piece");
-                pmap.boot_alloc(PGSIZE);
+                let head = pmap.pages.page_free_list().next().expect("a free page");
+                let page = PhysRange::from_size(pmap.pages.page2pa(head), PGSIZE);
+                pmap.machine.zero_frame(page.start);
+                pmap.taken.insert(page).expect("a few runs fit");
                 pmap.check_page_free_list();
             },
             says: "check_page_free_list: writing to free pages changed the kernel",
@@ -485,7 +494,7 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
         Fault {
             name: "a page of the kernel in use like any other, and another reserved for it",
             run: |pmap| {
-                pmap.reserve_another();
+                pmap.reserve_another(pmap.boot.image.text.start);
                 pmap.change_info(L::PHYS_BASE + MB, |info| *info = PageInfo::in_use(1));
                 pmap.check_page_free_list();
             },
@@ -498,7 +507,7 @@ fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
                 let first = runs.runs()[0];
                 let base = PhysAddr::new(L::PHYS_BASE);
                 let hole = if first.start > base { base + PGSIZE } else { first.end_exclusive };
-                pmap.reserve_another();
+                pmap.reserve_another(hole);
                 pmap.change_info(hole.as_u64(), |info| *info = PageInfo::in_use(1));
                 pmap.check_page_free_list();
             },

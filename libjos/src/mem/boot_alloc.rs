@@ -1,46 +1,61 @@
 //! `boot_alloc`: memory for what the page allocator itself is made of.
 //!
-//! It serves from the kernel's end up, only from RAM, and steps over whatever the loader left
-//! there. What it hands out is never given back. Once `page_init` has run, the page allocator
-//! owns all that is left, and `boot_alloc` is closed for good.
+//! It serves from the kernel's end up, and below the kernel where nothing above has room; only from
+//! RAM of the window, and around whatever the loader left there. What it hands out is never given
+//! back. The page allocator gets all that is left, which ends this one.
 
-use layout::{MemLayout, page_round_up};
+use layout::{MemLayout, PGSIZE, page_round_up};
 
 use crate::machine::PhysMem;
 use crate::mem::addr::{PhysAddr, PhysRange};
-use crate::mem::memory_map::MemoryMap;
-use crate::mem::range_set::{RangeSet, TooManyRuns};
+use crate::mem::memory_map::{MemoryMap, RAM_RUNS, window};
+use crate::mem::range_set::RangeSet;
+use crate::mem::reservations::{RESERVED_RUNS, Reservations};
+use crate::pmap::KernelImage;
+
+/// RAM that nothing uses: each reservation, the IO hole, the kernel and the window's last frame make
+/// one run more at most, and page 0, at the end of a run, none. To take memory from the start of a run makes none either.
+type FreeRuns = RangeSet<{ RAM_RUNS + RESERVED_RUNS + 3 }>;
+/// What was handed out: `mem_init` asks three times.
+pub type TakenRuns = RangeSet<8>;
 
 /// The allocator of the time before `pages`.
 #[derive(Debug)]
 pub struct BootAlloc {
-    /// RAM in the window that nothing uses yet.
-    free: RangeSet,
-    /// What was handed out.
-    taken: RangeSet,
-    closed: bool,
+    /// RAM that nothing uses yet, in the window and above.
+    free: FreeRuns,
+    taken: TakenRuns,
+    window: PhysRange,
+    kernel_end: PhysAddr,
 }
 
 impl BootAlloc {
-    /// An allocator for the RAM within the window from `kernel_end` up, except its last frame and
-    /// what is `reserved`.
-    ///
-    /// # Errors
-    ///
-    /// [`TooManyRuns`] where the reservations cut the RAM in too many pieces.
+    /// An allocator for the RAM that is used, except what is reserved: page 0 (which holds the
+    /// real-mode vectors and would look like a null pointer), the IO hole, the kernel, the window's
+    /// last frame, and what the loader left.
+    #[must_use]
     pub fn new<L: MemLayout>(
         memory: &MemoryMap,
-        kernel_end: PhysAddr,
-        reserved: &RangeSet,
-    ) -> Result<Self, TooManyRuns> {
-        let mut free = memory.usable().clone();
-        let end = PhysAddr::new(L::WINDOW_LAST_FRAME).min(memory.used_end::<L>());
-        free.remove(PhysRange::new(PhysAddr::new(0), kernel_end))?;
-        free.remove(PhysRange::new(end, PhysAddr::new(u64::MAX)))?;
-        for range in reserved.runs() {
-            free.remove(*range)?;
+        image: &KernelImage,
+        reserved: &Reservations,
+    ) -> Self {
+        let kernel_end = image.data.end_exclusive;
+        let never_free = [
+            PhysRange::from_size(PhysAddr::new(L::PHYS_BASE), PGSIZE),
+            PhysRange::new(PhysAddr::new(L::IOPHYSMEM), PhysAddr::new(L::EXTPHYSMEM)),
+            PhysRange::new(image.text.start, kernel_end),
+            PhysRange::from_size(PhysAddr::new(L::WINDOW_LAST_FRAME), PGSIZE),
+        ];
+        // Made where it will stay, since sets are large and the boot stack is small.
+        let (free, taken) = (FreeRuns::new(), TakenRuns::new());
+        let mut all = Self { free, taken, window: window::<L>(), kernel_end };
+        let used = memory.used::<L>().try_for_each(|run| all.free.insert(run));
+        let mut never_free = never_free.iter().chain(reserved.runs());
+        let freed = used.and_then(|()| never_free.try_for_each(|range| all.free.remove(*range)));
+        if let Err(error) = freed {
+            unreachable!("boot_alloc: {error}");
         }
-        Ok(Self { free, taken: RangeSet::new(), closed: false })
+        all
     }
 
     /// Allocates `n` bytes, rounded up to whole pages, and zeroes them. 0 bytes allocates nothing
@@ -48,24 +63,15 @@ impl BootAlloc {
     ///
     /// # Panics
     ///
-    /// Where no run of free memory is long enough, with what was asked and what is left; and
-    /// after [`close`](Self::close).
+    /// Where no run of free memory is long enough, with what was asked and what is left.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn boot_alloc(&mut self, mem: &impl PhysMem, n: u64) -> PhysAddr {
-        assert!(!self.closed, "boot_alloc: {n} bytes asked for after page_init; use page_alloc");
-        let runs = self.free.runs();
-        let run = page_round_up(n).and_then(|size| {
-            let run = runs.iter().find(|run| run.size() >= size)?;
-            Some(PhysRange::from_size(run.start, size))
-        });
-        let Some(range) = run else {
+        let Some(range) = self.take(n) else {
             let longest = self.longest();
             panic!("boot_alloc: out of memory: {n} bytes asked for, {longest} left in one piece");
         };
-        // Both sets change at the edge of a run. `taken` gains a run only where `free` loses the
-        // start of one behind a reservation, of which there are fewer than a set holds.
-        if let Err(error) = self.free.remove(range).and_then(|()| self.taken.insert(range)) {
-            panic!("boot_alloc: {error}");
+        if let Err(error) = self.taken.insert(range) {
+            panic!("boot_alloc: handed out in too many places: {error}");
         }
         for page in range.pages() {
             mem.zero_frame(page);
@@ -73,20 +79,56 @@ impl BootAlloc {
         range.start
     }
 
+    /// Takes `n` bytes, rounded up to whole pages; what is in them stays. `None` where no run of free
+    /// memory is long enough.
+    fn take(&mut self, n: u64) -> Option<PhysRange> {
+        let size = page_round_up(n)?;
+        let above = |run: &PhysRange| run.start >= self.kernel_end;
+        let behind_kernel = self.shown().filter(above);
+        let before_kernel = self.shown().filter(|run| !above(run));
+        let run = behind_kernel.chain(before_kernel).find(|run| run.size() >= size)?;
+        let range = PhysRange::from_size(run.start, size);
+        if let Err(error) = self.free.remove(range) {
+            unreachable!("boot_alloc: {error}");
+        }
+        Some(range)
+    }
+
+    /// Bytes of the window that would be left if each of `sizes` was asked for in turn; `None` where
+    /// one of them has no room. Changes nothing in the end.
+    pub(crate) fn left_after<const N: usize>(&mut self, sizes: [u64; N]) -> Option<u64> {
+        let taken = sizes.map(|size| self.take(size));
+        let left = self.shown().map(|run| run.size()).sum();
+        // The last one first: each grows the run that it was cut from.
+        for range in taken.iter().rev().flatten() {
+            if let Err(error) = self.free.insert(*range) {
+                unreachable!("boot_alloc: {error}");
+            }
+        }
+        taken.iter().all(Option::is_some).then_some(left)
+    }
+
+    /// What of the free memory lies in the window.
+    fn shown(&self) -> impl Iterator<Item = PhysRange> + '_ {
+        let runs = self.free.runs().iter();
+        runs.map(|run| run.intersection(&self.window)).filter(|run| !run.is_empty())
+    }
+
     /// Most bytes that can be asked for at once.
     #[must_use]
     pub fn longest(&self) -> u64 {
-        self.free.runs().iter().map(PhysRange::size).max().unwrap_or(0)
+        self.shown().map(|run| run.size()).max().unwrap_or(0)
     }
 
-    /// Ends this allocator: the page allocator takes over what is left.
-    pub fn close(&mut self) {
-        self.closed = true;
+    /// All that is left, above the window too, for the page allocator.
+    #[must_use]
+    pub fn free(&self) -> &[PhysRange] {
+        self.free.runs()
     }
 
     /// All that was handed out.
     #[must_use]
-    pub fn taken(&self) -> &RangeSet {
+    pub fn taken(&self) -> &TakenRuns {
         &self.taken
     }
 }
@@ -99,19 +141,22 @@ mod tests {
     use crate::sim::SimMachine;
     use layout::{Jos64, KB, MB, PGSIZE};
 
-    /// An allocator for 64 KB of RAM from 1 MB on, of which the kernel has 16 KB and the loader
-    /// the page at 0x106000; the RAM holds ones.
+    /// An allocator for 16 KB of RAM from 256 KB on and 64 KB from 1 MB on, of which the kernel has 16
+    /// KB and the loader the page at 0x106000; the RAM holds ones.
     fn boot_alloc() -> (SimMachine<Jos64, X86_64>, BootAlloc) {
-        let (machine, _) = SimMachine::new(2 * MB);
-        let ram = MemoryMapEntry { base: MB, length: 64 * KB, kind: MemoryKind::Usable };
-        let memory = MemoryMap::new([ram].into_iter()).unwrap();
-        let mut reserved = RangeSet::new();
-        reserved.insert(PhysRange::from_size(PhysAddr::new(0x10_6000), PGSIZE)).unwrap();
-        for page in PhysRange::from_size(PhysAddr::new(MB), 64 * KB).pages() {
+        let (machine, boot) = SimMachine::new(2 * MB);
+        let ram = [(256 * KB, 16 * KB), (MB, 64 * KB)];
+        let entry = |(base, length)| MemoryMapEntry { base, length, kind: MemoryKind::Usable };
+        let memory = MemoryMap::new::<Jos64>(ram.into_iter().map(entry), None);
+        let left = PhysRange::from_size(PhysAddr::new(0x10_6000), PGSIZE);
+        let reserved = Reservations::new([left].into_iter(), &memory);
+        for page in memory.usable().runs().iter().flat_map(PhysRange::pages) {
             machine.store_run(page, u64::MAX, 0, 512);
         }
-        let kernel_end = PhysAddr::new(0x10_4000);
-        let boot_alloc = BootAlloc::new::<Jos64>(&memory, kernel_end, &reserved).unwrap();
+        let page = |n| PhysRange::from_size(PhysAddr::new(MB + n * PGSIZE), PGSIZE);
+        let data = PhysRange::from_size(PhysAddr::new(0x10_2000), 2 * PGSIZE);
+        let image = KernelImage { text: page(0), rodata: page(1), data, ..boot.image };
+        let boot_alloc = BootAlloc::new::<Jos64>(&memory, &image, &reserved);
         (machine, boot_alloc)
     }
 
@@ -135,6 +180,16 @@ mod tests {
     }
 
     #[test]
+    fn goes_below_the_kernel_last() {
+        let (machine, mut boot_alloc) = boot_alloc();
+        assert_eq!(boot_alloc.boot_alloc(&machine, 0x9000), PhysAddr::new(0x10_7000));
+        assert_eq!(boot_alloc.boot_alloc(&machine, 0x3000), PhysAddr::new(256 * KB));
+        assert_eq!(boot_alloc.boot_alloc(&machine, 0x2000), PhysAddr::new(0x10_4000));
+        let last = PhysRange::from_size(PhysAddr::new(256 * KB + 0x3000), PGSIZE);
+        assert_eq!(boot_alloc.free(), [last]);
+    }
+
+    #[test]
     #[should_panic(expected = "boot_alloc: out of memory: 1048576 bytes asked for, 36864 left")]
     fn says_what_was_asked_and_what_is_left() {
         let (machine, mut boot_alloc) = boot_alloc();
@@ -146,13 +201,5 @@ mod tests {
     fn a_size_that_wraps_does_no_harm() {
         let (machine, mut boot_alloc) = boot_alloc();
         boot_alloc.boot_alloc(&machine, u64::MAX);
-    }
-
-    #[test]
-    #[should_panic(expected = "boot_alloc: 1 bytes asked for after page_init")]
-    fn is_closed_for_good() {
-        let (machine, mut boot_alloc) = boot_alloc();
-        boot_alloc.close();
-        boot_alloc.boot_alloc(&machine, 1);
     }
 }

@@ -2,14 +2,22 @@
 //!
 //! A loader's list may be unsorted, overlap itself, contain empty or wrapping entries, and cut
 //! pages in two. What comes out ([`MemoryMap`]) is the RAM alone, in whole pages, and where two
-//! entries disagree about a byte the more restrictive one is believed.
+//! entries disagree about a byte the more restrictive one is believed. Entries are joined and cut
+//! to the byte; what is left is rounded to whole pages last.
 
+use core::cmp::Reverse;
 use core::fmt;
+use core::iter::once;
 
 use layout::{KB, MemLayout, PGSIZE};
 
 use crate::mem::addr::{PhysAddr, PhysRange};
-use crate::mem::range_set::{RangeSet, TooManyRuns};
+use crate::mem::range_set::RangeSet;
+use crate::mem::sweep::sweep;
+
+/// Pieces of RAM that a map keeps; of more the smallest are given up. A PC's firmware reports about
+/// ten, UEFI's some hundred, most of which merge; a list of bad RAM has as many as it likes.
+pub const RAM_RUNS: usize = 128;
 
 /// What an entry of the loader's memory map says of its range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,30 +39,96 @@ pub struct MemoryMapEntry {
     pub kind: MemoryKind,
 }
 
+/// RAM in pieces for which a set of ranges had no room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct GivenUp {
+    /// How many.
+    pub pieces: usize,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl GivenUp {
+    pub(crate) fn add(&mut self, bytes: u64) {
+        self.pieces += 1;
+        self.bytes += bytes;
+    }
+}
+
 /// The RAM of the machine, in whole pages.
 #[derive(Clone, Debug)]
 pub struct MemoryMap {
-    usable: RangeSet,
+    usable: RangeSet<RAM_RUNS>,
     /// RAM from here on is not used; a whole page.
-    limit: PhysAddr,
+    pub(crate) limit: PhysAddr,
+    /// Bytes of RAM from the end on that was known when the map was made. `usable` has none of it.
+    beyond: u64,
+    given_up: GivenUp,
+    /// Where reading was given up, of a list with too many entries.
+    unread: Option<PhysAddr>,
 }
 
 impl MemoryMap {
-    /// Reads a loader's list, in any order. `entries` is passed over twice.
+    /// Reads a loader's list, in any order, for a machine with the map `L`. `entries` is passed over
+    /// many times. RAM from `limit` on is left unused, as by [`limit`](Self::limit).
     ///
-    /// # Errors
-    ///
-    /// [`TooManyRuns`] where the RAM is in more pieces than a map can hold.
-    pub fn new(entries: impl Iterator<Item = MemoryMapEntry> + Clone) -> Result<Self, TooManyRuns> {
-        let range = |e: &MemoryMapEntry| PhysRange::from_size(PhysAddr::new(e.base), e.length);
-        let mut usable = RangeSet::new();
-        for entry in entries.clone().filter(|e| e.kind == MemoryKind::Usable) {
-            usable.insert(range(&entry))?;
+    /// RAM in more than [`RAM_RUNS`] pieces loses the smallest. Half of the places are for pieces in
+    /// the window at KERNBASE, which is where the kernel needs RAM, if there are as many.
+    #[must_use]
+    pub fn new<L: MemLayout>(
+        entries: impl Iterator<Item = MemoryMapEntry> + Clone,
+        limit: Option<PhysAddr>,
+    ) -> Self {
+        let mut map = Self {
+            usable: RangeSet::new(),
+            limit: PhysAddr::new(u64::MAX).page_start(),
+            beyond: 0,
+            given_up: GivenUp::default(),
+            unread: None,
+        };
+        if let Some(limit) = limit {
+            map.limit(limit);
         }
-        for entry in entries.filter(|e| e.kind != MemoryKind::Usable) {
-            usable.remove(range(&entry))?;
+        let end = map.used_end::<L>();
+        let of_kind = |kind| {
+            let entries = entries.clone().filter(move |entry| entry.kind == kind);
+            entries.map(|entry| PhysRange::from_size(PhysAddr::new(entry.base), entry.length))
+        };
+        let (usable, reserved) = (of_kind(MemoryKind::Usable), of_kind(MemoryKind::Reserved));
+        let all = PhysRange::new(PhysAddr::new(0), PhysAddr::new(u64::MAX));
+        let read_to = sweep(all, usable, reserved, |run| {
+            let run = run.whole_pages();
+            let below = run.intersection(&PhysRange::new(PhysAddr::new(0), end));
+            map.beyond += run.size() - below.size();
+            map.keep_largest::<L>(below);
+        });
+        if read_to < all.end_exclusive {
+            map.limit(read_to);
+            map.unread = Some(read_to);
         }
-        Ok(Self { usable, limit: PhysAddr::new(u64::MAX).page_start() })
+        map
+    }
+
+    /// Adds `run`, which lies above all others; where there is no place for it, one of them all is
+    /// given up.
+    fn keep_largest<L: MemLayout>(&mut self, run: PhysRange) {
+        while self.usable.insert(run).is_err() {
+            let window = window::<L>();
+            let is_shown = |run: &PhysRange| window.contains(run.start);
+            let nr_shown = self.usable.runs().iter().filter(|run| is_shown(run)).count();
+            let from_window = nr_shown > RAM_RUNS / 2;
+            // The smallest of those, and of equals the highest.
+            let candidates = self.usable.runs().iter().chain(once(&run));
+            let smallest = candidates
+                .filter(|run| is_shown(run) == from_window)
+                .min_by_key(|run| (run.size(), Reverse(run.start)));
+            let Some(&smallest) = smallest else { return };
+            self.given_up.add(smallest.size());
+            // A whole run goes, so none is split.
+            if smallest == run || self.usable.remove(smallest).is_err() {
+                return;
+            }
+        }
     }
 
     /// Leaves RAM from `limit` on unused (its page too, where it lies within one). The lowest
@@ -63,9 +137,10 @@ impl MemoryMap {
         self.limit = self.limit.min(limit.page_start());
     }
 
-    /// The RAM, with what is left unused.
+    /// The RAM. What lies above a limit that was known from the start is not in it, nor is what was
+    /// given up.
     #[must_use]
-    pub fn usable(&self) -> &RangeSet {
+    pub fn usable(&self) -> &RangeSet<RAM_RUNS> {
         &self.usable
     }
 
@@ -96,15 +171,13 @@ impl MemoryMap {
     /// How much RAM there is where, as JOS reports it.
     #[must_use]
     pub fn totals<L: MemLayout>(&self) -> Totals {
-        let below = |limit: u64| -> u64 {
-            let end = |run: &PhysRange| run.end_exclusive.as_u64().min(limit);
-            let usable = self.usable.runs().iter();
-            usable.map(|run| end(run).saturating_sub(run.start.as_u64())).sum()
-        };
-        let base = below(L::EXTPHYSMEM);
+        let below = |end| self.usable.size_within(&PhysRange::new(PhysAddr::new(0), end));
+        let base = below(PhysAddr::new(L::EXTPHYSMEM));
         let used_end = self.used_end::<L>();
-        let unused = self.usable.size() - below(used_end.as_u64());
-        Totals { base, extended: self.usable.size() - base, unused, used_end }
+        let all = self.usable.size() + self.beyond;
+        let unused = all - below(used_end);
+        let Self { given_up, unread, .. } = *self;
+        Totals { base, extended: all - base, unused, used_end, given_up, unread }
     }
 }
 
@@ -124,12 +197,17 @@ pub struct Totals {
     pub unused: u64,
     /// Where the unused begins: a physical address.
     pub used_end: PhysAddr,
+    /// RAM that the map had no room for; in no other number.
+    pub given_up: GivenUp,
+    /// Where reading was given up, of a list with too many entries. Nothing is known of the RAM from
+    /// here on.
+    pub unread: Option<PhysAddr>,
 }
 
-/// JOS's opening line, and a second one where RAM is left unused.
+/// JOS's opening line, and one more for each kind of RAM that is left unused.
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { base, extended, unused, used_end } = *self;
+        let Self { base, extended, unused, used_end, given_up, unread } = *self;
         write!(
             f,
             "Physical memory: {}K available, base = {}K, extended = {}K",
@@ -140,6 +218,23 @@ impl fmt::Display for Totals {
         if unused > 0 {
             let end = used_end.as_u64() / KB;
             write!(f, "\nUnused: {}K of RAM, all that lies above {end}K", unused / KB)?;
+        }
+        if given_up.pieces > 0 {
+            write!(
+                f,
+                "\nGiven up: {}K of RAM, the {} smallest of {} pieces: {RAM_RUNS} are kept \
+                 (RAM_RUNS in libjos/src/mem/memory_map.rs)",
+                given_up.bytes / KB,
+                given_up.pieces,
+                given_up.pieces + RAM_RUNS
+            )?;
+        }
+        if let Some(end) = unread {
+            let end = end.as_u64() / KB;
+            write!(
+                f,
+                "\nGiven up: all RAM above {end}K, for the loader's map has too many entries"
+            )?;
         }
         Ok(())
     }
@@ -159,7 +254,7 @@ mod tests {
     }
 
     fn map(entries: &[MemoryMapEntry]) -> MemoryMap {
-        MemoryMap::new(entries.iter().copied()).unwrap()
+        MemoryMap::new::<Jos64>(entries.iter().copied(), None)
     }
 
     /// What QEMU says of a PC with 256 MB.
@@ -186,7 +281,9 @@ mod tests {
                 unused: 0,
                 base: 0x9_f000,
                 extended: 0xfee_0000,
-                used_end: PhysAddr::new(256 * GB)
+                used_end: PhysAddr::new(256 * GB),
+                given_up: GivenUp::default(),
+                unread: None,
             }
         );
         assert_eq!(

@@ -3,17 +3,21 @@
 //! | module | holds |
 //! |---|---|
 //! | [`addr`] | physical and virtual addresses that cannot be mixed up |
-//! | [`range_set`], [`memory_map`] | the loader's memory map, made fit to be trusted |
-//! | [`boot_alloc`] | the allocator of the time before `pages` |
+//! | [`range_set`], `sweep` | sets of addresses; long lists of ranges, joined and cut without memory |
+//! | [`memory_map`], [`reservations`] | the loader's memory map, made fit to be trusted; what it left |
+//! | `detect_memory`, [`boot_alloc`] | how much RAM there is room for; the allocator before `pages` |
 //! | [`pages`] | `pages`, `page_free_list`, `pp_ref`: the page allocator |
 //! | [`kaddr`](mod@kaddr) | `KADDR` and `PADDR`: where the kernel sees physical memory |
 //! | [`size`] | sizes in bytes, read and printed |
 
 pub mod addr;
 pub mod boot_alloc;
+pub(crate) mod detect_memory;
 pub mod kaddr;
 pub mod memory_map;
 #[expect(unsafe_code)]
 pub mod pages;
 pub mod range_set;
+pub mod reservations;
 pub mod size;
+mod sweep;

@@ -1,52 +1,49 @@
-//! [`RangeSet`]: a set of physical pages as a few sorted runs, without an allocator.
+//! [`RangeSet`]: a set of physical addresses as a few sorted runs, without an allocator.
 //!
-//! The memory map, the reservations and `boot_alloc`'s room are each one. The invariant: runs are
-//! of whole pages, not empty, sorted, and no two overlap or touch.
+//! The memory map, what the loader left and `boot_alloc`'s room are each one, and
+//! [`sweep`](crate::mem::sweep) works in one. The invariant: runs are not empty, sorted, and no two
+//! overlap or touch.
 
 use core::fmt;
 
-use layout::PGSIZE;
-
 use crate::mem::addr::{PhysAddr, PhysRange};
-
-/// Runs that a set can hold. A PC's firmware reports about ten, UEFI's some hundred, most of
-/// which merge.
-const MAX_RUNS: usize = 64;
 
 /// The set would have more runs than it can hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TooManyRuns {
     /// The range that did not fit.
     pub range: PhysRange,
+    /// Runs that the set can hold.
+    pub most: usize,
 }
 
 impl fmt::Display for TooManyRuns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} makes more than {MAX_RUNS} separate runs of memory", self.range)
+        write!(f, "{} makes more than {} separate runs of memory", self.range, self.most)
     }
 }
 
 impl core::error::Error for TooManyRuns {}
 
-/// A set of physical pages, kept as sorted runs.
+/// A set of physical addresses, kept as at most `MOST` sorted runs.
 #[derive(Clone, Debug)]
-pub struct RangeSet {
-    runs: [PhysRange; MAX_RUNS],
+pub struct RangeSet<const MOST: usize> {
+    runs: [PhysRange; MOST],
     len: usize,
 }
 
-impl Default for RangeSet {
+impl<const MOST: usize> Default for RangeSet<MOST> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl RangeSet {
+impl<const MOST: usize> RangeSet<MOST> {
     /// The empty set.
     #[must_use]
     pub const fn new() -> Self {
         let none = PhysRange::new(PhysAddr::new(0), PhysAddr::new(0));
-        Self { runs: [none; MAX_RUNS], len: 0 }
+        Self { runs: [none; MOST], len: 0 }
     }
 
     /// The runs, from the lowest up.
@@ -61,20 +58,24 @@ impl RangeSet {
         self.runs().iter().map(PhysRange::size).sum()
     }
 
+    /// Bytes of `range` that are in the set.
+    #[must_use]
+    pub fn size_within(&self, range: &PhysRange) -> u64 {
+        self.runs().iter().map(|run| run.intersection(range).size()).sum()
+    }
+
     /// Whether `pa` lies in the set.
     #[must_use]
     pub fn contains(&self, pa: PhysAddr) -> bool {
         self.runs().iter().any(|run| run.contains(pa))
     }
 
-    /// Adds every whole page in `range`; the pages at its ends that it covers in part are left
-    /// out.
+    /// Adds `range`.
     ///
     /// # Errors
     ///
     /// [`TooManyRuns`]; the set is then as before.
     pub fn insert(&mut self, range: PhysRange) -> Result<(), TooManyRuns> {
-        let range = range.whole_pages();
         if range.is_empty() {
             return Ok(());
         }
@@ -86,32 +87,19 @@ impl RangeSet {
             merged.start = merged.start.min(self.runs[first].start);
             merged.end_exclusive = merged.end_exclusive.max(self.runs[after - 1].end_exclusive);
         }
-        self.replace(first, after, &[merged]).map_err(|()| TooManyRuns { range })
+        self.replace(first, after, &[merged]).map_err(|()| TooManyRuns { range, most: MOST })
     }
 
-    /// Adds every page of which `range` covers any part.
-    ///
-    /// # Errors
-    ///
-    /// [`TooManyRuns`]; the set is then as before.
-    pub fn insert_covering(&mut self, range: PhysRange) -> Result<(), TooManyRuns> {
-        self.insert(range.covering_pages())
-    }
-
-    /// Takes out every page of which `range` covers any part.
+    /// Takes out `range`.
     ///
     /// # Errors
     ///
     /// [`TooManyRuns`], where it would split a run and there is no place; the set is then as
     /// before.
     pub fn remove(&mut self, range: PhysRange) -> Result<(), TooManyRuns> {
-        let range = range.covering_pages();
-        if range.is_empty() {
-            return Ok(());
-        }
         let first = self.position(|run| run.end_exclusive > range.start);
         let after = self.position(|run| run.start >= range.end_exclusive);
-        if first >= after {
+        if range.is_empty() || first >= after {
             return Ok(());
         }
         let left = self.runs[first].start..range.start;
@@ -124,7 +112,14 @@ impl RangeSet {
                 len += 1;
             }
         }
-        self.replace(first, after, &rest[..len]).map_err(|()| TooManyRuns { range })
+        let replaced = self.replace(first, after, &rest[..len]);
+        replaced.map_err(|()| TooManyRuns { range, most: MOST })
+    }
+
+    /// Takes out the highest run, if there is one, and returns it.
+    pub fn pop(&mut self) -> Option<PhysRange> {
+        self.len = self.len.checked_sub(1)?;
+        Some(self.runs[self.len])
     }
 
     /// The index of the first run that `found` holds for; `found` is false, then true, along the
@@ -136,14 +131,14 @@ impl RangeSet {
     /// Puts `new` in the place of the runs `first..after`.
     fn replace(&mut self, first: usize, after: usize, new: &[PhysRange]) -> Result<(), ()> {
         let len = self.len - (after - first) + new.len();
-        if len > MAX_RUNS {
+        if len > MOST {
             return Err(());
         }
         self.runs.copy_within(after..self.len, first + new.len());
         self.runs[first..first + new.len()].copy_from_slice(new);
         self.len = len;
         debug_assert!(self.runs().windows(2).all(|w| w[0].end_exclusive < w[1].start));
-        debug_assert!(self.runs().iter().all(|r| r.start.is_aligned(PGSIZE) && !r.is_empty()));
+        debug_assert!(self.runs().iter().all(|run| !run.is_empty()));
         Ok(())
     }
 }
@@ -152,11 +147,13 @@ impl RangeSet {
 mod tests {
     use super::*;
 
+    const MOST: usize = 8;
+
     fn range(start: u64, end: u64) -> PhysRange {
         PhysRange::new(PhysAddr::new(start), PhysAddr::new(end))
     }
 
-    fn set(ranges: &[(u64, u64)]) -> RangeSet {
+    fn set(ranges: &[(u64, u64)]) -> RangeSet<MOST> {
         let mut set = RangeSet::new();
         for &(start, end) in ranges {
             set.insert(range(start, end)).unwrap();
@@ -164,23 +161,25 @@ mod tests {
         set
     }
 
-    fn runs(set: &RangeSet) -> Vec<(u64, u64)> {
+    fn runs(set: &RangeSet<MOST>) -> Vec<(u64, u64)> {
         set.runs().iter().map(|r| (r.start.as_u64(), r.end_exclusive.as_u64())).collect()
     }
 
     #[test]
-    fn insert_sorts_merges_and_clips() {
+    fn insert_sorts_and_merges() {
         let set = set(&[(0x9000, 0xa000), (0x1000, 0x2fff), (0x2000, 0x3000), (0x9000, 0xb000)]);
         assert_eq!(runs(&set), [(0x1000, 0x3000), (0x9000, 0xb000)]);
         assert_eq!(set.size(), 0x4000);
+        assert_eq!(set.size_within(&range(0x2f00, 0x9001)), 0x101);
     }
 
     #[test]
-    fn insert_covering_widens_to_pages() {
-        let mut set = set(&[]);
-        set.insert_covering(range(0x1ff8, 0x2008)).unwrap();
-        set.insert_covering(range(0x5000, 0x5000)).unwrap();
-        assert_eq!(runs(&set), [(0x1000, 0x3000)]);
+    fn bytes_count_and_not_pages() {
+        let mut set = set(&[(0x1ff8, 0x2008)]);
+        set.insert(range(0x2008, 0x2009)).unwrap();
+        assert_eq!(runs(&set), [(0x1ff8, 0x2009)]);
+        set.remove(range(0x2000, 0x2001)).unwrap();
+        assert_eq!(runs(&set), [(0x1ff8, 0x2000), (0x2001, 0x2009)]);
     }
 
     #[test]
@@ -191,43 +190,45 @@ mod tests {
     }
 
     #[test]
-    fn remove_trims_splits_and_widens_to_pages() {
+    fn remove_trims_and_splits() {
         let mut set = set(&[(0x1000, 0x9000)]);
-        set.remove(range(0x4fff, 0x5001)).unwrap();
+        set.remove(range(0x4000, 0x6000)).unwrap();
         assert_eq!(runs(&set), [(0x1000, 0x4000), (0x6000, 0x9000)]);
         set.remove(range(0x3000, 0x7000)).unwrap();
         assert_eq!(runs(&set), [(0x1000, 0x3000), (0x7000, 0x9000)]);
         set.remove(range(0x4000, 0x5000)).unwrap();
+        assert_eq!(set.pop(), Some(range(0x7000, 0x9000)));
         set.remove(range(0, 0x10_0000)).unwrap();
-        assert_eq!(runs(&set), []);
+        assert_eq!((runs(&set), set.pop()), (Vec::new(), None));
     }
 
     #[test]
     fn empty_and_wrapping_ranges_do_no_harm() {
         let mut set = set(&[(0x1000, 0x2000)]);
         set.insert(range(0x5000, 0x5000)).unwrap();
-        set.insert(PhysRange::from_size(PhysAddr::new(u64::MAX - 10), 100)).unwrap();
         set.remove(range(0x1800, 0x1800)).unwrap();
         assert_eq!(runs(&set), [(0x1000, 0x2000)]);
-        set.remove(PhysRange::from_size(PhysAddr::new(0x1800), u64::MAX)).unwrap();
+        set.insert(PhysRange::from_size(PhysAddr::new(u64::MAX - 10), 100)).unwrap();
+        assert_eq!(runs(&set), [(0x1000, 0x2000), (u64::MAX - 10, u64::MAX)]);
+        set.remove(PhysRange::from_size(PhysAddr::new(0x1000), u64::MAX)).unwrap();
         assert_eq!(runs(&set), []);
     }
 
     #[test]
     fn a_full_set_says_so_and_stays_whole() {
         let mut set = RangeSet::new();
-        for i in 0..MAX_RUNS as u64 {
+        for i in 0..MOST as u64 {
             set.insert(range(i * 0x4000, i * 0x4000 + 0x3000)).unwrap();
         }
         let before = runs(&set);
         let more = range(0x100_0000, 0x100_1000);
         let error = set.insert(more).unwrap_err();
-        assert_eq!(error, TooManyRuns { range: more });
-        let text = std::format!("{more} makes more than {MAX_RUNS} separate runs of memory");
+        assert_eq!(error, TooManyRuns { range: more, most: MOST });
+        let text = std::format!("{more} makes more than {MOST} separate runs of memory");
         assert_eq!(error.to_string(), text);
         assert!(set.remove(range(0x1000, 0x2000)).is_err());
         assert_eq!(runs(&set), before);
         set.insert(range(0x3000, 0x4000)).unwrap();
-        assert_eq!(set.runs().len(), MAX_RUNS - 1);
+        assert_eq!(set.runs().len(), MOST - 1);
     }
 }

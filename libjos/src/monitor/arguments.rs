@@ -77,30 +77,42 @@ impl<'w> Arguments<'w> {
     ///
     /// # Errors
     ///
-    /// [`CommandError::Misuse`].
+    /// [`CommandError::Surplus`].
     pub fn none(&self) -> Result<(), CommandError<'w>> {
-        if self.words().is_empty() { Ok(()) } else { Err(CommandError::Misuse) }
+        self.at_most(0)
     }
 
     /// At most one word.
     ///
     /// # Errors
     ///
-    /// [`CommandError::Misuse`].
+    /// [`CommandError::Surplus`].
     pub fn at_most_one(&self) -> Result<Option<&'w str>, CommandError<'w>> {
-        match self.words() {
-            [] => Ok(None),
-            [word] => Ok(Some(word)),
-            _ => Err(CommandError::Misuse),
-        }
+        self.at_most(1)?;
+        Ok(self.words().first().copied())
     }
 
     /// Exactly one word.
     ///
     /// # Errors
     ///
-    /// [`CommandError::Misuse`].
+    /// [`CommandError::Surplus`], [`CommandError::Missing`].
     pub fn one(&self) -> Result<&'w str, CommandError<'w>> {
-        self.at_most_one()?.ok_or(CommandError::Misuse)
+        self.at_most_one()?.ok_or(CommandError::Missing)
+    }
+
+    /// One word or two.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError::Surplus`], [`CommandError::Missing`].
+    pub fn one_or_two(&self) -> Result<(&'w str, Option<&'w str>), CommandError<'w>> {
+        self.at_most(2)?;
+        let first = self.words().first().ok_or(CommandError::Missing)?;
+        Ok((first, self.words().get(1).copied()))
+    }
+
+    fn at_most(&self, most: usize) -> Result<(), CommandError<'w>> {
+        self.words().get(most).map_or(Ok(()), |word| Err(CommandError::Surplus(word)))
     }
 }

@@ -133,8 +133,9 @@ pub const COMMANDS: &[Command] = &[
         summary: "Change the permissions of the page of VA",
         details: &[
             "Each word gives (+) or takes away (-) permissions: u user, w write, x execute,",
-            "g global. Others stay. The kernel's part, from UTOP up, takes -f, and may",
-            "break. A part of a large page is split off first.",
+            "g global (from UTOP up alone, where all address spaces are the same). Others",
+            "stay. The kernel's part, from UTOP up, takes -f, and may break. A part of a",
+            "large page is split off first.",
         ],
     },
     Command {
@@ -282,7 +283,10 @@ pub const COMMANDS: &[Command] = &[
         arguments: "",
         options: "",
         summary: "Display the time since the kernel began",
-        details: &["By the processor's time-stamp counter, held against the timer chip (8254)."],
+        details: &[
+            "By the processor's time-stamp counter. Its rate is what a hypervisor or the",
+            "processor states, or else what the timer chip (8254) measures.",
+        ],
     },
     Command {
         verb: Verb::Kernel(Kernel::Page),

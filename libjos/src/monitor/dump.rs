@@ -19,11 +19,8 @@ const DEFAULT_SIZE: u64 = 64;
 impl<M: Machine> Session<'_, M> {
     /// `dump [-p] ADDRESS [N]`: N bytes at ADDRESS, a virtual one or, with -p, a physical one.
     pub(super) fn dump<'w>(&mut self, arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
-        let (first, size) = match arguments.words() {
-            [address] => (*address, DEFAULT_SIZE),
-            [address, size] => (*address, self.value(size)?),
-            _ => return Err(CommandError::Misuse),
-        };
+        let (first, size) = arguments.one_or_two()?;
+        let size = size.map_or(Ok(DEFAULT_SIZE), |size| self.value(size))?;
         let first = if arguments.physical { self.value(first)? } else { self.va(first)?.as_u64() };
         if size == 0 {
             return Ok(());
@@ -35,9 +32,13 @@ impl<M: Machine> Session<'_, M> {
         if arguments.physical {
             return dump.physical(first, last, first);
         }
-        for Extent { first, last, run } in extents(dump.pmap, first, last) {
+        for extent in extents(dump.pmap, first, last) {
+            let Extent { first, last, run } = extent;
             match run.map(|run| run.pa.as_u64()) {
-                None => writeln!(dump.out, "{first:016x}-{last:016x}: not mapped")?,
+                None => {
+                    let gap = extent.gap::<M::Layout>();
+                    writeln!(dump.out, "{first:016x}-{last:016x}: {gap}")?;
+                }
                 Some(pa) => dump.physical(pa, pa + (last - first), first)?,
             }
         }

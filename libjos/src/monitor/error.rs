@@ -10,8 +10,17 @@ use crate::paging::pgdir::MapError;
 /// What can be wrong with a command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CommandError<'w> {
-    /// The words make no sense; the command's usage says what does.
-    Misuse,
+    /// A word is missing.
+    Missing,
+    /// A word behind the last one that the command takes.
+    Surplus(&'w str),
+    /// A word is none of those that may stand there.
+    BadWord {
+        /// The word.
+        word: &'w str,
+        /// What may stand there.
+        wanted: &'static str,
+    },
     /// More words than any command takes.
     TooManyWords,
     /// There is no such command.
@@ -51,8 +60,10 @@ pub enum CommandError<'w> {
     },
     /// `alloc` can give out no more.
     TooManyHeld {
-        /// The most.
+        /// The most at a time.
         most: usize,
+        /// How many more it can give out now.
+        room: usize,
     },
     /// There are not so many free pages.
     OutOfMemory {
@@ -83,7 +94,12 @@ impl CommandError<'_> {
     pub fn is_usage(&self) -> bool {
         matches!(
             self,
-            Self::Misuse | Self::Expression(_) | Self::Backward { .. } | Self::Wraps { .. }
+            Self::Missing
+                | Self::Surplus(_)
+                | Self::BadWord { .. }
+                | Self::Expression(_)
+                | Self::Backward { .. }
+                | Self::Wraps { .. }
         )
     }
 }
@@ -91,8 +107,11 @@ impl CommandError<'_> {
 impl fmt::Display for CommandError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Misuse => f.write_str("these words make no sense here"),
-            Self::TooManyWords => write!(f, "Too many arguments (max {})", super::MAXARGS),
+            Self::Missing => f.write_str("something is missing"),
+            Self::Surplus(word) => write!(f, "\"{word}\" is one word too many"),
+            Self::BadWord { word, wanted } => write!(f, "\"{word}\" is not {wanted}"),
+            // One of them names the command.
+            Self::TooManyWords => write!(f, "Too many arguments (max {})", super::MAXARGS - 1),
             Self::UnknownCommand(name) => write!(f, "Unknown command '{name}'"),
             Self::Expression(error) => error.fmt(f),
             Self::Stopped => f.write_str("stopped"),
@@ -109,7 +128,9 @@ impl fmt::Display for CommandError<'_> {
             Self::NotHeld { pa } => {
                 write!(f, "page {pa} is not one of alloc's; with -f, at your own risk")
             }
-            Self::TooManyHeld { most } => write!(f, "alloc gives out {most} pages at most"),
+            Self::TooManyHeld { most, room } => {
+                write!(f, "alloc gives out {most} pages at most at a time, so {room} more now")
+            }
             Self::OutOfMemory { asked, free } => {
                 write!(f, "{asked} pages asked for, {free} are free")
             }

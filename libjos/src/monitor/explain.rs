@@ -158,7 +158,11 @@ impl<F: Format> fmt::Display for Walk<F> {
             match step.entry {
                 Entry::Absent => f.write_str("empty")?,
                 Entry::Pending { pa } => write!(f, "empty: page at {pa} is being unmapped")?,
-                Entry::Table { pa, allows } => write!(f, "table at {pa} {allows}")?,
+                // What only pages say, a table's entry neither has nor withholds.
+                Entry::Table { pa, allows } => {
+                    let perm = allows & (Perm::URW | Perm::X);
+                    write!(f, "table at {pa} {perm}")?;
+                }
                 Entry::Leaf(Leaf { pa, perm, accessed, dirty }) => {
                     let size = Size(F::page_size(step.level));
                     let accessed = if accessed { " A" } else { "" };
@@ -438,6 +442,10 @@ mod tests {
         assert!(lines[2].starts_with("   +-> ") && lines[4].starts_with("       +-> "), "{text}");
         let word = lines[1].split(' ').nth(4).unwrap();
         assert_eq!(word.len(), "0x0000000000000000".len(), "{text}");
+        assert!(
+            lines[1..4].iter().all(|line| line.ends_with(" urwx-")),
+            "tables have no g: {text}"
+        );
         assert!(lines[4].contains("4 KB page at") && lines[4].ends_with("urw--"), "{text}");
         assert_eq!(lines[5].trim(), format!("+-> {pa}, which user and kernel may read, write"));
         assert!(lines.iter().all(|line| line.len() <= 80), "{text}");

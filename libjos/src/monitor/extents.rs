@@ -1,8 +1,12 @@
 //! [`extents`]: a range of addresses as runs that are mapped and gaps that are not, in order.
 //!
 //! The runs are those of [`mappings`](crate::paging::mappings), cut at the range's ends; what they leave
-//! is gaps. The page tables at UVPT are among them, and a table that lies where no memory is maps
-//! nothing.
+//! is gaps, and of those the numbers that are no addresses are apart. The page tables at UVPT are
+//! among the runs, and a table that lies where no memory is maps nothing.
+
+use core::ops::Range;
+
+use layout::MemLayout;
 
 use super::pgdir_in_use;
 use crate::machine::Machine;
@@ -10,7 +14,7 @@ use crate::mem::addr::VirtAddr;
 use crate::paging::mappings::{Mapping, runs_and_tables};
 use crate::pmap::Pmap;
 
-/// Addresses that are mapped in one run, or not at all.
+/// Addresses that are mapped in one run, or not at all; or numbers that are no addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Extent {
     /// The first address.
@@ -19,6 +23,18 @@ pub(super) struct Extent {
     pub(super) last: u64,
     /// The run.
     pub(super) run: Option<Mapping>,
+}
+
+impl Extent {
+    /// What there is to say where there is no run.
+    pub(super) fn gap<L: MemLayout>(&self) -> &'static str {
+        if hole::<L>().contains(&self.first) { "not canonical" } else { "not mapped" }
+    }
+}
+
+/// The numbers between the halves, which are no addresses.
+fn hole<L: MemLayout>() -> Range<u64> {
+    L::LOWER_END..L::UPPER_START
 }
 
 /// All extents of `[first, last]` in the page directory in use.
@@ -37,8 +53,12 @@ pub(super) fn extents<M: Machine>(
         let run = runs.next_if(|run| run.va.as_u64() == first);
         let end = match (run, runs.peek()) {
             (Some(run), _) => run.last().as_u64(),
-            (None, Some(after)) => after.va.as_u64() - 1,
-            (None, None) => last,
+            (None, after) => {
+                let end = after.map_or(last, |after| after.va.as_u64() - 1);
+                let hole = hole::<M::Layout>();
+                let edge = [hole.start, hole.end].into_iter().find(|edge| *edge > first);
+                edge.map_or(end, |edge| end.min(edge - 1))
+            }
         };
         next = end.checked_add(1).filter(|next| *next <= last);
         Some(Extent { first, last: end, run })

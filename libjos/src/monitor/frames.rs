@@ -40,7 +40,7 @@ impl fmt::Display for Owner {
             Self::NoRam => "no RAM",
             Self::Page0 => "page 0, never given out",
             Self::IoHole => "the hole for devices",
-            Self::WindowEnd => "the end of the window, never given out",
+            Self::WindowEnd => "the window's end, never given out",
             Self::KernelCode => "kernel: code",
             Self::KernelConstants => "kernel: constants",
             Self::KernelData => "kernel: data",

@@ -32,12 +32,10 @@ impl fmt::Display for PageSize {
 impl fmt::Display for Extent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { first, last, run } = self;
-        write!(f, "{first:#018x}-{last:#018x}")?;
-        let Some(Mapping { pa, perm, size, smallest, largest, .. }) = run else {
-            return f.write_str(" not mapped");
-        };
+        write!(f, "{first:#018x}-{last:#018x} ")?;
+        let Some(Mapping { pa, perm, size, smallest, largest, .. }) = run else { return Ok(()) };
         let (pa, size, smallest_size) = (pa.as_u64(), Size(*size), PageSize(*smallest));
-        write!(f, " -> {pa:#011x} {perm} {size} {smallest_size}")?;
+        write!(f, "-> {pa:#011x} {perm} {size} {smallest_size}")?;
         if smallest < largest {
             write!(f, "-{}", PageSize(*largest))?;
         }
@@ -51,11 +49,8 @@ impl<M: Machine> Session<'_, M> {
         &mut self,
         arguments: &Arguments<'w>,
     ) -> Result<(), CommandError<'w>> {
-        let (first, last) = match arguments.words() {
-            [page] => (self.va(page)?, self.va(page)?),
-            [first, last] => (self.va(first)?, self.va(last)?),
-            _ => return Err(CommandError::Misuse),
-        };
+        let (first, last) = arguments.one_or_two()?;
+        let (first, last) = (self.va(first)?, self.va(last.unwrap_or(first))?);
         if first > last {
             let (first, last) = (first.as_u64(), last.as_u64());
             return Err(CommandError::Backward { first, last });
@@ -63,7 +58,8 @@ impl<M: Machine> Session<'_, M> {
         let first = first.page_start().as_u64();
         let last = last.page_start().as_u64() | (layout::PGSIZE - 1);
         for extent in extents(self.pmap, first, last) {
-            writeln!(self.out, "{extent}")?;
+            let gap = if extent.run.is_none() { extent.gap::<M::Layout>() } else { "" };
+            writeln!(self.out, "{extent}{gap}")?;
         }
         Ok(())
     }

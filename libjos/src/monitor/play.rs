@@ -59,8 +59,9 @@ impl<M: Machine> Session<'_, M> {
             None => 1,
             Some(text) => self.value(text)?,
         };
-        if count > self.held.room() as u64 {
-            return Err(CommandError::TooManyHeld { most: MOST_HELD });
+        let room = self.held.room();
+        if count > room as u64 {
+            return Err(CommandError::TooManyHeld { most: MOST_HELD, room });
         }
         let free = self.pmap.pages.nfree();
         if count > free as u64 {
@@ -101,7 +102,7 @@ impl<M: Machine> Session<'_, M> {
     /// `insert [-f] VA PA [PERMISSION...]`: maps the page of VA to the page of PA, by page_insert.
     pub(super) fn insert<'w>(&mut self, arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
         let [va, pa, permissions @ ..] = arguments.words() else {
-            return Err(CommandError::Misuse);
+            return Err(CommandError::Missing);
         };
         let (va, frame) = (self.va(va)?.page_start(), self.frame(pa)?);
         let perm = change(Perm::R, permissions)?;
@@ -143,10 +144,10 @@ impl<M: Machine> Session<'_, M> {
         &mut self,
         arguments: &Arguments<'w>,
     ) -> Result<(), CommandError<'w>> {
-        let [va, permissions @ ..] = arguments.words() else { return Err(CommandError::Misuse) };
+        let [va, permissions @ ..] = arguments.words() else { return Err(CommandError::Missing) };
         let va = self.va(va)?.page_start();
         if permissions.is_empty() {
-            return Err(CommandError::Misuse);
+            return Err(CommandError::Missing);
         }
         change(Perm::R, permissions)?;
         self.check_changeable::<M::Layout>(va, arguments.force)?;
@@ -217,19 +218,19 @@ const LETTERS: [(Perm, char); 5] =
 /// one sign.
 fn change<'w>(mut perm: Perm, words: &[&'w str]) -> Result<Perm, CommandError<'w>> {
     for word in words {
+        let bad = CommandError::BadWord { word, wanted: "+ or - and letters of r, w, x, u, g" };
         let mut letters = word.chars();
         let give = match letters.next() {
             Some('+') => true,
             Some('-') => false,
-            _ => return Err(CommandError::Misuse),
+            _ => return Err(bad),
         };
         if word.len() < 2 {
-            return Err(CommandError::Misuse);
+            return Err(bad);
         }
         for letter in letters {
             let found = LETTERS.into_iter().find(|(_, known)| *known == letter);
-            let (which, _) = found.ok_or(CommandError::Misuse)?;
-            perm.set(which, give);
+            perm.set(found.ok_or(bad)?.0, give);
         }
     }
     Ok(perm)
@@ -244,9 +245,12 @@ mod tests {
         assert_eq!(change(Perm::R, &["+w", "+u"]), Ok(Perm::URW));
         assert_eq!(change(Perm::URW, &["-uw"]), Ok(Perm::R));
         assert_eq!(change(Perm::R, &["+w", "-w"]), Ok(Perm::R));
-        assert_eq!(change(Perm::KRW, &["-r+w"]), Err(CommandError::Misuse));
-        for word in ["", "w", "+", "-", "+q", "+W", "+ä", "\u{1F980}"] {
-            assert_eq!(change(Perm::R, &["+w", word]), Err(CommandError::Misuse), "{word}");
+        for bad in ["-r+w", "", "w", "+", "-", "+q", "+W", "+ä", "\u{1F980}"] {
+            let error = change(Perm::R, &["+w", bad]);
+            assert!(
+                matches!(error, Err(CommandError::BadWord { word, .. }) if word == bad),
+                "{bad}"
+            );
         }
     }
 }

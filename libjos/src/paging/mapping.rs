@@ -22,8 +22,9 @@ impl<M: Machine> Pmap<M> {
     /// # Errors
     ///
     /// [`MapError::NoMemory`], [`MapError::LargePage`], [`MapError::NonCanonical`],
-    /// [`MapError::Uvpt`], and [`MapError::Page`] where `frame` is free or its `pp_ref` would
-    /// overflow. Nothing has changed then.
+    /// [`MapError::Uvpt`], [`MapError::Global`] where other address spaces may have another page, and
+    /// [`MapError::Page`] where `frame` is free or its `pp_ref` would overflow.
+    /// Nothing has changed then.
     ///
     /// # Panics
     ///
@@ -37,6 +38,7 @@ impl<M: Machine> Pmap<M> {
         perm: Perm,
     ) -> Result<(), MapError> {
         let va = va.page_start();
+        self.check_global(pgdir, va, va, perm)?;
         // What is counted is canonical. It is counted first, so that mapping the same frame again
         // does not free it in between.
         if Self::is_counted(va) {

@@ -117,11 +117,6 @@ impl Mapping {
         PhysRange::from_size(self.pa, self.size)
     }
 
-    /// The frames that it leads to, one by one.
-    pub(crate) fn pages(&self) -> impl Iterator<Item = PhysAddr> + use<> {
-        self.range().pages()
-    }
-
     /// Takes `next` in, if it goes on where this ends, in both address spaces and with the same
     /// permissions.
     fn merge(&mut self, next: &Self) -> bool {

@@ -58,6 +58,16 @@ pub enum MapError {
         /// The virtual address asked for.
         va: VirtAddr,
     },
+    /// The physical address is not of a whole page.
+    MisalignedPa {
+        /// The physical address asked for.
+        pa: PhysAddr,
+    },
+    /// The range goes on behind the last address, of the machine or of the half that it begins in.
+    PastEnd {
+        /// The last address there.
+        last: VirtAddr,
+    },
     /// The machine has no such address.
     NonCanonical {
         /// The address.
@@ -74,6 +84,12 @@ pub enum MapError {
         /// The physical address asked for.
         pa: PhysAddr,
     },
+    /// [`Perm::G`](crate::paging::format::Perm::G) where the address spaces differ: the page would stay
+    /// visible in the next one.
+    Global {
+        /// The first such address.
+        va: VirtAddr,
+    },
     /// The page to be mapped cannot be counted.
     Page(PageError),
 }
@@ -89,12 +105,19 @@ impl fmt::Display for MapError {
             Self::NotMapped { va } => write!(f, "{va} is not mapped"),
             Self::NotUniform { va } => write!(f, "the pages around {va} make no large page"),
             Self::Misaligned { va } => write!(f, "the range at {va} is not of whole pages"),
+            Self::MisalignedPa { pa } => write!(f, "physical address {pa} is not of a whole page"),
+            Self::PastEnd { last } => {
+                write!(f, "the range goes on behind {last}, where there are no more addresses")
+            }
             Self::NonCanonical { va } => write!(f, "{va} is not a canonical address"),
             Self::Uvpt { va } => {
                 write!(f, "{va} is UVPT's, for page tables alone; change what they map instead")
             }
             Self::BeyondPhysical { pa } => {
                 write!(f, "the range at physical address {pa} ends where no entry can lead")
+            }
+            Self::Global { va } => {
+                write!(f, "{va} cannot be global: other address spaces have something else there")
             }
             Self::Page(error) => error.fmt(f),
         }
@@ -257,9 +280,17 @@ impl<M: Machine> Pmap<M> {
     ///
     /// Where a table is no page of RAM: a bug.
     pub fn prune(&mut self, pgdir: PhysAddr, va: VirtAddr) {
-        if !Self::is_uvpt(va) {
-            self.prune_below(M::Format::ROOT, pgdir, va);
-        }
+        self.prune_range(pgdir, va, va);
+    }
+
+    /// As [`prune`](Self::prune), for all addresses of `[first, last]`. Looks once at each table
+    /// that there is; how many addresses there are does not matter.
+    ///
+    /// # Panics
+    ///
+    /// As [`prune`](Self::prune).
+    pub fn prune_range(&mut self, pgdir: PhysAddr, first: VirtAddr, last: VirtAddr) {
+        self.prune_below(M::Format::ROOT, pgdir, first, last);
     }
 
     /// Whether the root entry that maps `va` is UVPT's. There is one in each directory, its own.
@@ -268,21 +299,38 @@ impl<M: Machine> Pmap<M> {
         root_index(va) == root_index(VirtAddr::new(M::Layout::UVPT))
     }
 
-    /// Prunes below the table of `level`, and tells whether that table is empty then.
-    fn prune_below(&mut self, level: u32, table: PhysAddr, va: VirtAddr) -> bool {
-        let at = M::Format::entry(level, table, va);
-        if let Entry::Table { pa, .. } = M::Format::decode(level, self.machine.load(at))
-            && self.prune_below(level - 1, pa, va)
-        {
-            self.machine.store(at, WordOf::<M>::ZERO);
-            if level == M::Format::ROOT {
-                self.renew_loaded(table);
+    /// Prunes `[first, last]`, all of which the table of `level` at `table` maps, and tells whether
+    /// that table is empty then.
+    fn prune_below(
+        &mut self,
+        level: u32,
+        table: PhysAddr,
+        first: VirtAddr,
+        last: VirtAddr,
+    ) -> bool {
+        let index = |va| M::Format::index(level, va);
+        let uvpt = index(VirtAddr::new(M::Layout::UVPT));
+        for i in index(first)..=index(last) {
+            let Entry::Table { pa, .. } = self.entry(level, table, i) else { continue };
+            if level == M::Format::ROOT && i == uvpt {
+                continue;
             }
-            // The processor may keep upper-level entries that led to the table (Intel SDM
-            // vol. 3A, 4.10.3). On RISC-V no flush of an address drops them (privileged spec.,
-            // 12.2.1), and on x86 the table had an address of its own too, in UVPT.
-            self.machine.flush_tlb();
-            self.free_table(pa);
+            // Each level reads its own bits of an address alone, so that for the tables in between
+            // any two addresses will do.
+            let first = if i == index(first) { first } else { VirtAddr::new(0) };
+            let last = if i == index(last) { last } else { VirtAddr::new(u64::MAX) };
+            if self.prune_below(level - 1, pa, first, last) {
+                let at = table + i as u64 * WordOf::<M>::BYTES;
+                self.machine.store(at, WordOf::<M>::ZERO);
+                if level == M::Format::ROOT {
+                    self.renew_loaded(table);
+                }
+                // The processor may keep upper-level entries that led to the table (Intel SDM
+                // vol. 3A, 4.10.3). On RISC-V no flush of an address drops them (privileged spec.,
+                // 12.2.1), and on x86 the table had an address of its own too, in UVPT.
+                self.machine.flush_tlb();
+                self.free_table(pa);
+            }
         }
         (0..M::Format::ENTRIES).all(|index| self.entry(level, table, index) == Entry::Absent)
     }

@@ -4,13 +4,13 @@ use core::cell::OnceCell;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use std::alloc::{self, Layout};
+use std::rc::Rc;
 use std::sync::Arc;
-use std::vec::Vec;
 
 use layout::PGSIZE;
 
 use crate::mem::addr::PhysAddr;
-use crate::mem::pages::{PageArray, PageInfo};
+use crate::mem::pages::{Fill, POISON, PageArray, PageInfo};
 use crate::paging::word::Word;
 
 /// Most bytes that are asked of the host at once. More may be refused, though the host would
@@ -25,8 +25,8 @@ pub struct SimMemory {
     base: u64,
     /// Bytes.
     size: u64,
-    /// Blocks of `BLOCK_SIZE`, the last one shorter.
-    blocks: Vec<OnceCell<Arc<Block>>>,
+    /// Blocks of `BLOCK_SIZE`, the last one shorter; shared with the [`filler`](Self::filler).
+    blocks: Rc<[OnceCell<Arc<Block>>]>,
     /// This memory stays on the thread on which its `PageArray`s are.
     _stays: PhantomData<*const Block>,
 }
@@ -138,6 +138,16 @@ impl SimMemory {
         assert!(pa.is_aligned(PGSIZE), "{pa} is no frame");
         // SAFETY: `at` gives PGSIZE bytes of the block. Otherwise as in `load`.
         unsafe { self.at(pa, PGSIZE as usize).as_ptr().write_bytes(0, PGSIZE as usize) }
+    }
+
+    /// What [`Pmap::poison_pages`](crate::pmap::Pmap::poison_pages) wants. The memory stays as long as
+    /// that does.
+    #[must_use]
+    pub fn filler(&self) -> Fill {
+        let memory = Self { blocks: Rc::clone(&self.blocks), ..*self };
+        Rc::new(move |pa| {
+            (0..PGSIZE).step_by(8).for_each(|offset| memory.store(pa + offset, POISON));
+        })
     }
 
     /// The memory at `pa` as `pages`. It stays as long as the array does.

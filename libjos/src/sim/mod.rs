@@ -17,6 +17,7 @@
 //! assert!(pmap.machine.log.contains("check_kern_pgdir() succeeded!"));
 //! ```
 
+use core::cell::Cell;
 use core::fmt::{self, Write};
 use core::marker::PhantomData;
 use std::string::String;
@@ -27,7 +28,7 @@ use crate::machine::{Fault, Machine, PhysMem};
 use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::mem::memory_map::{MemoryKind, MemoryMap, MemoryMapEntry};
 use crate::mem::pages::PageArray;
-use crate::mem::range_set::RangeSet;
+use crate::mem::reservations::Reservations;
 use crate::paging::format::Format;
 use crate::paging::word::Word;
 use crate::pmap::{Boot, KernelImage};
@@ -80,6 +81,8 @@ pub struct SimMachine<L, F> {
     pub control: Control,
     /// What the last access raised, if it did.
     pub exception: Option<Exception>,
+    /// Words that the memory system has read.
+    pub loads: Cell<u64>,
     memory: SimMemory,
     stack_pointer: u64,
     cr3: Option<PhysAddr>,
@@ -121,21 +124,19 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
                 reserved(base + ram + PGSIZE, PGSIZE),
             ]
         };
-        let Ok(memory) = MemoryMap::new(entries.into_iter()) else {
-            unreachable!("five entries fit")
-        };
+        let memory = MemoryMap::new::<L>(entries.into_iter(), None);
         let end = memory.usable().runs().last().map_or(base, |run| run.end_exclusive.as_u64());
         let text = PhysRange::from_size(PhysAddr::new(base + MB), 16 * KB);
         let rodata = PhysRange::from_size(text.end_exclusive, 8 * KB);
         let data = PhysRange::from_size(rodata.end_exclusive, 96 * KB);
         let stack = PhysRange::from_size(data.start + 32 * KB, L::KSTKSIZE);
-        let mut boot_info = RangeSet::new();
         let behind = PhysRange::from_size(data.end_exclusive + PGSIZE, PGSIZE);
-        let Ok(()) = boot_info.insert(behind) else { unreachable!("one run fits") };
+        let reserved = Reservations::new(core::iter::once(behind), &memory);
         let machine = Self {
             log: String::new(),
             defects: Defects::default(),
             leaf_levels: F::LEAF_LEVELS,
+            loads: Cell::new(0),
             memory: SimMemory::new(base, end - base),
             stack_pointer: L::KERNBASE + (stack.end_exclusive.as_u64() - base),
             control: Control { wp: false, smep: false, smap: false, pge: false, nxe: true },
@@ -146,7 +147,7 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
             types: PhantomData,
         };
         let image = KernelImage { text, rodata, data, stack };
-        (machine, Boot { memory, image, reserved: boot_info })
+        (machine, Boot { memory, image, reserved })
     }
 
     /// The RAM.
@@ -168,6 +169,7 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
 
 impl<L, F> PhysMem for SimMachine<L, F> {
     fn load<W: Word>(&self, pa: PhysAddr) -> W {
+        self.loads.set(self.loads.get() + 1);
         self.memory.load(pa)
     }
 

@@ -10,10 +10,7 @@
 //! use libjos::sim::SimPlatform;
 //!
 //! fn hello() -> Result<(), String> {
-//!     let name = read_line("Your name? ");
-//!     if name.is_empty() {
-//!         return Err("nobody is there".into());
-//!     }
+//!     let name = read_line("Your name? ").ok_or("nobody is there")?;
 //!     println!("Hello, {name}!");
 //!     Ok(())
 //! }
@@ -22,8 +19,8 @@
 //! assert_eq!(run.output, "Your name? Ada\nHello, Ada!\n");
 //! assert_eq!(run.code, ExitCode::SUCCESS);
 //!
-//! let run = SimPlatform::new().typed(&[""]).run(hello);
-//! assert_eq!(run.output, "Your name? \nError: nobody is there\n");
+//! let run = SimPlatform::new().run(hello);
+//! assert_eq!(run.output, "Your name? ^D\nError: nobody is there\n");
 //! assert_eq!(run.code, ExitCode::FAILURE);
 //! ```
 
@@ -90,7 +87,7 @@ impl SimPlatform {
         Self { command_line: command_line.into(), ..self }
     }
 
-    /// With somebody who types these lines.
+    /// With somebody who types these lines, and then Ctrl-D: the end of input.
     #[must_use]
     pub fn typed(self, lines: &[&str]) -> Self {
         Self { typed: lines.iter().map(|line| (*line).into()).collect(), ..self }
@@ -100,7 +97,7 @@ impl SimPlatform {
     ///
     /// # Panics
     ///
-    /// Where `main` panics, reads a line when nobody types, or has a fault that nothing resolves.
+    /// Where `main` panics, or has a fault that nothing resolves.
     pub fn run<T: Termination>(self, main: impl FnOnce() -> T) -> Run {
         let (machine, boot) = SimMachine::new(self.ram);
         let pmap = mem_init(machine, boot);
@@ -211,11 +208,9 @@ impl Platform for Running {
         self.output.lock().push_str(&line);
     }
 
-    fn read_line(&self, prompt: &str) -> String {
-        let Some(line) = self.typed.lock().pop_front() else {
-            panic!("{prompt:?} waits for a line that nobody types (SimPlatform::typed)")
-        };
-        self.print(format_args!("{prompt}{line}\n"));
+    fn read_line(&self, prompt: &str) -> Option<String> {
+        let line = self.typed.lock().pop_front();
+        self.print(format_args!("{prompt}{}\n", line.as_deref().unwrap_or("^D")));
         line
     }
 

@@ -33,8 +33,9 @@ impl<M: Machine> Pmap<M> {
     /// # Errors
     ///
     /// [`UvmError::NoMemory`]; [`UvmError::Limit`] for a size beyond UTOP; [`UvmError::Map`]
-    /// where something is in the way in `new`, for a large page that can be written, and where a
-    /// `pp_ref` would overflow. Nothing has changed then.
+    /// where something is in the way in `new`, for a large page that can be written, where a
+    /// `pp_ref` would overflow, and where an entry that was written by hand is global. Nothing has
+    /// changed then.
     pub fn uvmcow(&mut self, old: PhysAddr, new: PhysAddr, sz: u64) -> Result<(), UvmError> {
         let end = Self::user_end(sz, M::Layout::UTOP)?;
         let large_as = |pmap: &Self, leaf: &Mapping| {
@@ -47,7 +48,7 @@ impl<M: Machine> Pmap<M> {
         if let Some(leaf) = self.user_leaves(old, end).find(large) {
             return Err(MapError::LargePage { va: leaf.va, size: leaf.largest }.into());
         }
-        self.check_countable(old, end, |_| true)?;
+        self.check_countable(old, end, true)?;
         let mut flush = Flush::new(self.loaded == Some(old));
         self.duplicate(old, new, end, large_as, |pmap, at, old_at, page| {
             let UserPage { va, pa, mut perm, .. } = page;
@@ -81,7 +82,8 @@ impl<M: Machine> Pmap<M> {
             return Ok(());
         }
         let frame = self.cow_frame(&page, va)?;
-        let perm = (page.perm - Perm::COW) | Perm::W;
+        // Global it can only be by an entry that was written by hand.
+        let perm = (page.perm - Perm::COW - Perm::G) | Perm::W;
         if self.pages.pp_ref(frame) == 1 {
             self.set_perm(0, self.walk(pgdir, va).at, perm);
             self.tlb_invalidate(pgdir, va);

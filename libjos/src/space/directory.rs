@@ -13,7 +13,7 @@
 //! follow when they are switched to; until then the tables that they share stay alive, because
 //! each link to a table counts in its `pp_ref`. A root entry that is changed by another directory
 //! than `kern_pgdir` is that one's alone, and lost when it follows the kernel's again; what it maps
-//! must not be global ([`Perm::G`](crate::paging::format::Perm::G)), for nothing flushes that at a switch.
+//! cannot be global ([`Perm::G`]), for nothing flushes that at a switch.
 //! Whether the processor has used a large page there, each directory's entry says for itself.
 
 use layout::{MemLayout, PGSIZE};
@@ -21,7 +21,7 @@ use layout::{MemLayout, PGSIZE};
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::{ALLOC_ZERO, Frame, PageAllocator};
-use crate::paging::format::{Entry, Format, Geometry};
+use crate::paging::format::{Entry, Format, Geometry, Perm};
 use crate::paging::pgdir::{MapError, WordOf};
 use crate::paging::range::release_tree;
 use crate::paging::word::Word;
@@ -169,6 +169,47 @@ impl<M: Machine> Pmap<M> {
             (Entry::Leaf(one), Entry::Leaf(other)) => (one.pa, one.perm) == (other.pa, other.perm),
             _ => one == other,
         }
+    }
+
+    /// Refuses [`Perm::G`] for what `pgdir` is to map in `[va, last]` unless all address spaces have
+    /// it: in the kernel's half, by `kern_pgdir` or in a table that `pgdir` shares with it. Addresses
+    /// that cannot be mapped at all are left to the caller.
+    #[inline]
+    pub(crate) fn check_global(
+        &self,
+        pgdir: PhysAddr,
+        va: VirtAddr,
+        last: VirtAddr,
+        perm: Perm,
+    ) -> Result<(), MapError> {
+        if perm.contains(Perm::G) { self.check_shared(pgdir, va, last) } else { Ok(()) }
+    }
+
+    /// What [`check_global`](Self::check_global) asks of the few pages that are to be global.
+    #[cold]
+    fn check_shared(&self, pgdir: PhysAddr, va: VirtAddr, last: VirtAddr) -> Result<(), MapError> {
+        if !M::Format::is_canonical(va) || Self::is_uvpt(va) {
+            return Ok(());
+        }
+        let slot = |va| M::Format::index(M::Format::ROOT, va);
+        let own = (slot(va)..=slot(last)).find(|index| !self.is_shared(pgdir, *index));
+        match own {
+            None => Ok(()),
+            Some(index) => {
+                let start = M::Format::address(M::Format::ROOT, VirtAddr::new(0), index);
+                Err(MapError::Global { va: va.max(start) })
+            }
+        }
+    }
+
+    /// Whether what hangs from root entry `index` of `pgdir` is the same in all address spaces.
+    fn is_shared(&self, pgdir: PhysAddr, index: usize) -> bool {
+        let entry = |pgdir| self.entry(M::Format::ROOT, pgdir, index);
+        let shares_table = || match (entry(pgdir), entry(self.kern_pgdir)) {
+            (Entry::Table { pa, .. }, Entry::Table { pa: kernels, .. }) => pa == kernels,
+            _ => false,
+        };
+        index >= Self::first_shared_slot() && (pgdir == self.kern_pgdir || shares_table())
     }
 
     /// Drops a directory's link to the table of the kernel's half at `table`. If that was the last

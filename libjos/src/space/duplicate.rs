@@ -11,7 +11,7 @@
 use layout::{MemLayout, PGSIZE};
 
 use crate::machine::Machine;
-use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
+use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::{AllocFlags, PageAllocator, PageError};
 use crate::paging::format::{Format, Geometry, Perm};
 use crate::paging::mappings::{Cursor, Mapping, leaves};
@@ -27,7 +27,7 @@ struct Part {
     /// Where the first page lies; of large pages that stay large, all.
     pa: PhysAddr,
     size: u64,
-    /// The permissions of the first page; of large pages that stay large, of all.
+    /// What any of the pages has; large pages that stay large all have the same.
     perm: Perm,
     /// By what pages they are mapped: the largest, where they are large and stay so.
     sizes: PageSizes,
@@ -41,6 +41,7 @@ impl Part {
         let joins = goes_on && (alike || self.sizes == PageSizes::Smallest);
         if joins {
             self.size += next.size;
+            self.perm |= next.perm;
         }
         joins
     }
@@ -152,16 +153,15 @@ impl<M: Machine> Pmap<M> {
     /// # Errors
     ///
     /// [`UvmError::NoMemory`]; [`UvmError::Limit`] for a size beyond UTOP; [`UvmError::Map`]
-    /// where something is in the way in `new`, and where a `pp_ref` would overflow. Nothing has
-    /// changed then.
+    /// where something is in the way in `new`, where a `pp_ref` would overflow, and where an entry
+    /// that was written by hand is global. Nothing has changed then.
     pub fn uvmcopy(&mut self, old: PhysAddr, new: PhysAddr, sz: u64) -> Result<(), UvmError> {
         let end = Self::user_end(sz, M::Layout::UTOP)?;
         let large_as = |pmap: &Self, leaf: &Mapping| (!pmap.holds_ram(leaf)).then_some(leaf.perm);
         let tables = self.tables_to_duplicate(old, new, end, large_as)?;
-        let pages = self.user_leaves(old, end).flat_map(|leaf| leaf.pages());
-        let copies = pages.filter(|pa| self.is_ram(*pa)).count();
-        self.check_free(tables + copies, old, end)?;
-        self.check_countable(old, end, |pa| !self.is_ram(pa))?;
+        let copies: u64 = self.user_leaves(old, end).map(|leaf| self.ram_pages(&leaf)).sum();
+        self.check_free(tables + copies as usize, old, end)?;
+        self.check_countable(old, end, false)?;
         self.duplicate(old, new, end, large_as, |pmap, at, _, UserPage { pa, perm, .. }| {
             if pmap.is_ram(pa) {
                 let copy = pmap.counted_page(AllocFlags::empty());
@@ -195,6 +195,7 @@ impl<M: Machine> Pmap<M> {
         let mut parts = Parts::new(old, end);
         let (mut tables, mut last) = (0, None);
         while let Some(part) = parts.next(self, &large_as) {
+            self.check_global(new, part.va, part.va + (part.size - 1), part.perm)?;
             tables += self.tables_to_map(M::Format::ROOT, new, part.span(), part.sizes)?;
             // Those that the part before needs too have been counted with it.
             if let Some(last) = last {
@@ -220,21 +221,28 @@ impl<M: Machine> Pmap<M> {
         }
     }
 
-    /// No `pp_ref` overflows where each page below `end` that `is_shared` is mapped once more, even
-    /// if all of them were one frame.
+    /// No `pp_ref` overflows where each page below `end` is mapped once more (those of RAM, if
+    /// `with_ram`), even if all of them were one frame. Of a large page only the frames that `pages`
+    /// describes are looked at one by one.
     pub(crate) fn check_countable(
         &self,
         pgdir: PhysAddr,
         end: VirtAddr,
-        is_shared: impl Fn(PhysAddr) -> bool,
+        with_ram: bool,
     ) -> Result<(), MapError> {
-        let pages = || self.user_leaves(pgdir, end).flat_map(|leaf| leaf.pages());
-        let npages = pages().filter(|pa| is_shared(*pa)).count();
+        let copied = |leaf: &Mapping| if with_ram { 0 } else { self.ram_pages(leaf) };
+        let leaves = || self.user_leaves(pgdir, end);
+        let npages: u64 = leaves().map(|leaf| leaf.size / PGSIZE - copied(&leaf)).sum();
+        if npages == 0 {
+            return Ok(());
+        }
+        let described = self.described();
+        let mut pages = leaves().flat_map(|leaf| leaf.range().intersection(&described).pages());
         let overflows = |pa: &PhysAddr| {
-            let frame = self.pages.pa2page(*pa).filter(|_| is_shared(*pa));
-            frame.is_some_and(|frame| npages > (u32::MAX - self.pages.pp_ref(frame)) as usize)
+            let frame = self.pages.pa2page(*pa).filter(|_| with_ram || !self.is_ram(*pa));
+            frame.is_some_and(|frame| npages > u64::from(u32::MAX - self.pages.pp_ref(frame)))
         };
-        match pages().find(overflows) {
+        match pages.find(overflows) {
             Some(pa) => Err(PageError::Overflow { pa }.into()),
             None => Ok(()),
         }
@@ -275,8 +283,13 @@ impl<M: Machine> Pmap<M> {
 
     /// Whether any page of `leaf` is RAM.
     pub(crate) fn holds_ram(&self, leaf: &Mapping) -> bool {
-        let range = PhysRange::from_size(leaf.pa, leaf.size);
-        self.boot.memory.used::<M::Layout>().any(|run| run.overlaps(&range))
+        self.boot.memory.used::<M::Layout>().any(|run| run.overlaps(&leaf.range()))
+    }
+
+    /// How many pages of `leaf` are RAM.
+    fn ram_pages(&self, leaf: &Mapping) -> u64 {
+        let runs = self.boot.memory.used::<M::Layout>();
+        runs.map(|run| run.intersection(&leaf.range()).size() / PGSIZE).sum()
     }
 
     /// Maps the small page `pa` by the entry at `at`, and counts that.

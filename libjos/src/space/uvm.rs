@@ -97,7 +97,7 @@ impl<M: Machine> Pmap<M> {
     ///
     /// [`UvmError::NoMemory`]; [`UvmError::Limit`] for a size beyond USTACKTOP, where the guard
     /// page of the user's stack begins; [`UvmError::Map`] where something is mapped there
-    /// already. Nothing has changed then.
+    /// already, or `xperm` says G. Nothing has changed then.
     pub fn uvmalloc(
         &mut self,
         pgdir: PhysAddr,
@@ -112,6 +112,7 @@ impl<M: Machine> Pmap<M> {
         let start = Self::user_end(oldsz, M::Layout::USTACKTOP)?;
         let span = Span { va: start, pa: PhysAddr::new(0), size: end - start };
         let (root, sizes) = (M::Format::ROOT, PageSizes::Smallest);
+        self.check_global(pgdir, start, end, xperm)?;
         let tables = self.tables_to_map(root, pgdir, span, sizes)? as u64;
         if tables + span.size / PGSIZE > self.pages.nfree() as u64 {
             return Err(UvmError::NoMemory { va: start });

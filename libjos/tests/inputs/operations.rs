@@ -89,7 +89,7 @@ impl Input<'_> {
             13 => Op::Uvmfree { space },
             14 => {
                 let (old, new) = (self.size()?, self.size()?);
-                let xperm = *self.bytes.choose(&[Perm::W, Perm::W, Perm::empty(), Perm::X])?;
+                let xperm = self.one_of(&[Perm::W, Perm::W, Perm::empty(), Perm::X])?;
                 Op::Uvmalloc { space, old, new, xperm }
             }
             15 => Op::Uvmdealloc { space, old: self.size()?, new: self.size()? },
@@ -172,6 +172,14 @@ impl Input<'_> {
     fn perm(&mut self) -> Result<Perm> {
         let perms =
             [Perm::KR, Perm::KRW, Perm::UR, Perm::URW, Perm::UR | Perm::X, Perm::UR | Perm::COW];
-        Ok(*self.bytes.choose(&perms)?)
+        self.one_of(&perms)
+    }
+
+    /// One of `perms`; by the highest bytes a global one, so that all others go on to mean what they
+    /// did before there were such.
+    fn one_of(&mut self, perms: &[Perm]) -> Result<Perm> {
+        let byte: u8 = self.bytes.arbitrary()?;
+        let global = if byte >= 252 { Perm::G } else { Perm::empty() };
+        Ok(perms[usize::from(byte) % perms.len()] | global)
     }
 }

@@ -78,6 +78,15 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         (L::UVPT..L::ULIM).contains(&va)
     }
 
+    /// Below UENVS nothing can be global; above, all address spaces have the same.
+    pub(crate) fn check_global(va: u64, perm: Perm) -> Result<(), MapError> {
+        let refused = perm.contains(Perm::G)
+            && Self::is_canonical(va)
+            && !Self::is_uvpt(va)
+            && Self::half(0, va) != KERNEL;
+        if refused { Err(MapError::Global { va: VirtAddr::new(va) }) } else { Ok(()) }
+    }
+
     fn is_free(&self, pfn: u64) -> bool {
         self.pool.contains(&pfn)
             && !self.in_use.contains_key(&pfn)
@@ -240,6 +249,7 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         let at = va / PGSIZE * PGSIZE;
         let (half, va) = (Self::half(space, at), VirtAddr::new(at));
         let pa = pfn * PGSIZE;
+        Self::check_global(at, perm)?;
         if self.is_free(pfn) {
             return Err(PageError::Free { pa: PhysAddr::new(pa) }.into());
         }

@@ -24,18 +24,21 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         if !at.is_multiple_of(PGSIZE) || !size.is_multiple_of(PGSIZE) {
             return Err(MapError::Misaligned { va: bad });
         }
-        let last = at.checked_add(size.max(1) - 1).filter(|last| Self::is_canonical(*last));
-        let in_one_half = |last: u64| (at < L::LOWER_END) == (last < L::LOWER_END);
-        match last {
-            Some(last) if Self::is_canonical(at) && (!L::HALVES || in_one_half(last)) => {
-                let first = at.max(L::UVPT);
-                if first <= last && first < L::ULIM {
-                    return Err(MapError::Uvpt { va: VirtAddr::new(first) });
-                }
-                Ok(())
-            }
-            _ => Err(MapError::NonCanonical { va: bad }),
+        if !Self::is_canonical(at) {
+            return Err(MapError::NonCanonical { va: bad });
         }
+        let parts = [(0, L::LOWER_END - 1), (L::UPPER_START, L::VA_LAST)];
+        let whole = [(0, L::VA_LAST)];
+        let parts = if L::HALVES { &parts[..] } else { &whole };
+        let end = parts.iter().find(|(_, end)| at <= *end).expect("it is canonical").1;
+        if size.max(1) - 1 > end - at {
+            return Err(MapError::PastEnd { last: VirtAddr::new(end) });
+        }
+        let (first, last) = (at.max(L::UVPT), at + (size.max(1) - 1));
+        if first <= last && first < L::ULIM {
+            return Err(MapError::Uvpt { va: VirtAddr::new(first) });
+        }
+        Ok(())
     }
 
     /// The level of the page that a range begins with which has `left` bytes left, where no
@@ -70,8 +73,9 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         largest: bool,
     ) -> Result<(), MapError> {
         Self::check_range(va, size)?;
+        Self::check_global(va, perm)?;
         if !pa.is_multiple_of(PGSIZE) {
-            return Err(MapError::Misaligned { va: VirtAddr::new(va) });
+            return Err(MapError::MisalignedPa { pa: PhysAddr::new(pa) });
         }
         if pa + size > F::PA_END {
             return Err(MapError::BeyondPhysical { pa: PhysAddr::new(pa) });
@@ -183,6 +187,7 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         perm: Perm,
     ) -> Result<(), MapError> {
         Self::check_range(va, size)?;
+        Self::check_global(va, perm)?;
         let mut at = va;
         while at < va + size {
             match self.leaf(space, at) {

@@ -106,6 +106,7 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         let end = Self::user_end(newsz, L::USTACKTOP)?;
         let start = Self::user_end(oldsz, L::USTACKTOP)?;
         let range = start..end;
+        Self::check_global(start, xperm)?;
         self.check_nothing_mapped(space, range.clone())?;
         // Absurdly many pages are too many without their tables.
         let short = Err(UvmError::NoMemory { va: VirtAddr::new(start) });

@@ -255,7 +255,7 @@ fn a_large_page_of_the_root_goes_with_its_translation<L: MemLayout, F: Format + 
     let seen = va + layout::round_down(L::PHYS_BASE, PGSIZE) % large;
     let pa = PhysAddr::new(layout::round_down(L::PHYS_BASE, large));
     pmap.prune(kern_pgdir, va);
-    pmap.map_range(pgdir, va, large, pa, Perm::KRW | Perm::G, Largest).unwrap();
+    pmap.map_range(pgdir, va, large, pa, Perm::KRW, Largest).unwrap();
     let word = pmap.machine.probe_load(seen).unwrap();
     assert_eq!(pmap.machine.probe_store(seen, word), Ok(()), "{}", F::NAME);
     // Makes the table that was missing in the kernel's half.

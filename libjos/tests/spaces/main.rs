@@ -12,6 +12,7 @@ mod rig;
 mod bytes;
 mod cow;
 mod directories;
+mod global;
 mod memory;
 mod print;
 mod unmapping;

@@ -55,12 +55,13 @@ fn target() -> impl Strategy<Value = Target> {
 
 fn perm() -> impl Strategy<Value = Perm> {
     prop_oneof![
-        Just(Perm::KR),
-        Just(Perm::KRW),
-        Just(Perm::UR),
-        Just(Perm::URW),
-        Just(Perm::UR | Perm::X),
-        Just(Perm::UR | Perm::COW),
+        3 => Just(Perm::KR),
+        3 => Just(Perm::KRW),
+        3 => Just(Perm::UR),
+        3 => Just(Perm::URW),
+        3 => Just(Perm::UR | Perm::X),
+        3 => Just(Perm::UR | Perm::COW),
+        1 => Just(Perm::URW | Perm::G),
     ]
 }
 
@@ -115,7 +116,12 @@ fn on_user_memory() -> impl Strategy<Value = Op> {
 }
 
 fn xperm() -> impl Strategy<Value = Perm> {
-    prop_oneof![3 => Just(Perm::W), 1 => Just(Perm::empty()), 1 => Just(Perm::X)]
+    prop_oneof![
+        6 => Just(Perm::W),
+        2 => Just(Perm::empty()),
+        2 => Just(Perm::X),
+        1 => Just(Perm::W | Perm::G),
+    ]
 }
 
 /// By how much `sbrk` moves the end.

@@ -213,3 +213,56 @@ tear_down(pte_t *pgdir, uint64_t va, size_t size)
 			pgdir[i] = 0;
 		}
 }
+
+// The benchmark's loops, in C, where the compiler may inline the functions above. The value counts as used, and all
+// memory as looked at.
+#define USED(value) __asm__ volatile("" : "+r"(value) : : "memory")
+
+void
+loop_alloc_free(uint64_t n)
+{
+	while (n-- > 0) {
+		struct PageInfo *pp = page_alloc(0);
+		USED(pp);
+		page_free(pp);
+	}
+}
+
+void
+loop_alloc_free_all(struct PageInfo **taken, const size_t *order, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		taken[i] = page_alloc(0);
+	for (size_t i = 0; i < n; i++)
+		page_free(taken[order[i]]);
+}
+
+void
+loop_map_unmap(pte_t *pgdir, const uint64_t (*mapped)[2], size_t n, int perm)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint64_t va = mapped[i][0];
+		if (page_insert(pgdir, pa2page(mapped[i][1]), va, perm) < 0)
+			abort();
+		USED(pgdir);
+		page_remove(pgdir, va);
+	}
+}
+
+// Each page's frame, counted from `frames`, names the page that comes next, counted from `base`.
+uint64_t
+loop_chain(pte_t *pgdir, uint64_t va, uint64_t n, uint64_t base, physaddr_t frames)
+{
+	while (n-- > 0)
+		va = base + (va2pa(pgdir, va) - frames);
+	return va;
+}
+
+uint64_t
+loop_sum(pte_t *pgdir, const uint64_t *vas, size_t n)
+{
+	uint64_t sum = 0;
+	for (size_t i = 0; i < n; i++)
+		sum += va2pa(pgdir, vas[i]);
+	return sum;
+}

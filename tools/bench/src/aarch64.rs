@@ -6,8 +6,8 @@ use aarch64_paging::descriptor::{El23Attributes, PhysicalAddress};
 use aarch64_paging::paging::{Constraints, El2, MemoryRegion, PageTable, RootTable, Translation};
 use layout::PGSIZE;
 
-use crate::memory::{FRAMES, Memory, NFRAMES, POOL, Pool};
-use crate::tables::{Kind, PageSize, Tables, TearDown};
+use crate::memory::{Memory, POOL, Pool};
+use crate::tables::{Kind, PageSize, Tables, TearDown, pages};
 
 /// Where its tables come from.
 #[derive(Debug)]
@@ -73,9 +73,9 @@ impl Tables for Aarch64 {
 }
 
 impl TearDown for Aarch64 {
-    fn fill(&mut self, va: u64) {
+    fn fill(&mut self, va: u64, pas: &[u64]) {
         self.reset();
-        self.map(va, FRAMES.start, NFRAMES * PGSIZE, PageSize::Small);
+        pages(va, pas).for_each(|(va, pa)| self.map(va, pa, PGSIZE, PageSize::Small));
     }
 
     fn tear_down(&mut self, va: u64, size: u64) {

@@ -4,8 +4,9 @@ use std::ffi::{c_int, c_void};
 
 use layout::PGSIZE;
 
+use crate::frames::{self, Frames};
 use crate::memory::{ARRAY, FRAMES, Memory, NFRAMES, TABLES};
-use crate::tables::{PageSize, SinglePages, Tables, TearDown, Translate};
+use crate::tables::{self, KERNEL_VA, PageSize, SinglePages, Tables, TearDown, Translate};
 
 const ALLOC_ZERO: c_int = 1;
 const PTE_W: c_int = 2;
@@ -28,44 +29,72 @@ unsafe extern "C" {
     fn page_remove(pgdir: *mut u64, va: u64);
     fn va2pa(pgdir: *mut u64, va: u64) -> u64;
     fn tear_down(pgdir: *mut u64, va: u64, size: usize);
+    fn loop_alloc_free(n: u64);
+    fn loop_alloc_free_all(taken: *mut Page, order: *const usize, n: usize);
+    fn loop_map_unmap(pgdir: *mut u64, mapped: *const [u64; 2], n: usize, perm: c_int);
+    fn loop_chain(pgdir: *mut u64, va: u64, n: u64, base: u64, frames: u64) -> u64;
+    fn loop_sum(pgdir: *mut u64, vas: *const u64, n: usize) -> u64;
 }
 
-/// JOS's lab 2. Its state is C's, so there is one at a time.
+/// JOS's lab 2. Its state is C's, so there is one at a time. With `LOOPS` the loops that are measured are C, too, so
+/// that its functions can be inlined into them; without, each is called.
 #[derive(Debug)]
-pub(crate) struct C {
+pub(crate) struct C<const LOOPS: bool = false> {
     memory: Memory,
     root: u64,
     /// A `struct PageInfo` for each of `FRAMES`, allocated.
     frames: Vec<Page>,
 }
 
-impl C {
+impl<const LOOPS: bool> C<LOOPS> {
     fn pgdir(&self) -> *mut u64 {
         self.memory.at(self.root)
     }
+}
 
-    /// `page_alloc` for a page that there is.
+impl<const LOOPS: bool> Frames for C<LOOPS> {
+    type Frame = Page;
+
+    fn new(memory: Memory) -> Self {
+        let c = <Self as Tables>::new(memory);
+        // SAFETY: as in `reset`.
+        unsafe { page_init((TABLES.start / PGSIZE) as usize, (FRAMES.end / PGSIZE) as usize) };
+        c
+    }
+
     #[inline]
-    pub(crate) fn page_alloc(&mut self) -> Page {
+    fn alloc(&mut self) -> Page {
         // SAFETY: `new` has called `jos_init`.
         unsafe { page_alloc(0) }
     }
 
-    /// `page_free`.
     #[inline]
-    pub(crate) fn page_free(&mut self, page: Page) {
+    fn free(&mut self, page: Page) {
         // SAFETY: a `Page` comes from `page_alloc` alone; freed twice, it ends the process.
         unsafe { page_free(page) };
     }
 
-    /// Frees all of `FRAMES` and `TABLES`.
-    pub(crate) fn free_all(&mut self) {
-        // SAFETY: as in `reset`.
-        unsafe { page_init((TABLES.start / PGSIZE) as usize, (FRAMES.end / PGSIZE) as usize) };
+    fn alloc_free(&mut self, n: u64) {
+        if LOOPS {
+            // SAFETY: as in `alloc` and `free`.
+            unsafe { loop_alloc_free(n) };
+        } else {
+            frames::alloc_free(self, n);
+        }
+    }
+
+    fn alloc_free_all(&mut self, taken: &mut Vec<Page>, order: &[usize]) {
+        if LOOPS {
+            taken.resize(order.len(), Page(std::ptr::null_mut()));
+            // SAFETY: as in `alloc` and `free`; both have room for as many.
+            unsafe { loop_alloc_free_all(taken.as_mut_ptr(), order.as_ptr(), order.len()) };
+        } else {
+            frames::alloc_free_all(self, taken, order);
+        }
     }
 }
 
-impl Tables for C {
+impl<const LOOPS: bool> Tables for C<LOOPS> {
     fn new(memory: Memory) -> Self {
         let npages = (FRAMES.end / PGSIZE) as usize;
         assert!(npages as u64 * 16 <= ARRAY.end - ARRAY.start);
@@ -100,7 +129,7 @@ impl Tables for C {
     }
 }
 
-impl SinglePages for C {
+impl<const LOOPS: bool> SinglePages for C<LOOPS> {
     fn keep_frames(&mut self) {
         // SAFETY: as in `map`.
         self.frames.iter().for_each(|page| unsafe { page_incref(*page) });
@@ -119,24 +148,49 @@ impl SinglePages for C {
         // SAFETY: as in `map`.
         unsafe { page_remove(self.pgdir(), va) };
     }
+
+    fn map_unmap(&mut self, pages: &[[u64; 2]]) {
+        if LOOPS {
+            // SAFETY: as in `map`; the slice has as many.
+            unsafe { loop_map_unmap(self.pgdir(), pages.as_ptr(), pages.len(), PTE_W | PTE_U) };
+        } else {
+            tables::map_unmap(self, pages);
+        }
+    }
 }
 
-impl Translate for C {
+impl<const LOOPS: bool> Translate for C<LOOPS> {
     #[inline]
     fn translate(&self, va: u64) -> u64 {
         // SAFETY: as in `map`.
         unsafe { va2pa(self.pgdir(), va) }
     }
+
+    fn chain(&self, va: u64, n: u64) -> u64 {
+        if LOOPS {
+            // SAFETY: as in `map`.
+            unsafe { loop_chain(self.pgdir(), va, n, KERNEL_VA, FRAMES.start) }
+        } else {
+            tables::chain(self, va, n)
+        }
+    }
+
+    fn sum(&self, addresses: &[u64]) -> u64 {
+        if LOOPS {
+            // SAFETY: as in `map`; the slice has as many.
+            unsafe { loop_sum(self.pgdir(), addresses.as_ptr(), addresses.len()) }
+        } else {
+            tables::sum(self, addresses)
+        }
+    }
 }
 
-impl TearDown for C {
-    fn fill(&mut self, va: u64) {
+impl<const LOOPS: bool> TearDown for C<LOOPS> {
+    fn fill(&mut self, va: u64, pas: &[u64]) {
         // A new start, since the frames that were torn down last are free.
         self.frames.clear();
         self.reset();
-        for i in 0..NFRAMES {
-            self.map_page(va + i * PGSIZE, FRAMES.start + i * PGSIZE);
-        }
+        tables::pages(va, pas).for_each(|(va, pa)| self.map_page(va, pa));
     }
 
     fn tear_down(&mut self, va: u64, size: u64) {

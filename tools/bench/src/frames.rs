@@ -1,6 +1,7 @@
 //! Allocators of frames: libjos, JOS's C, and the allocators that kernels take from crates.io.
 
 use std::alloc::Layout;
+use std::hint::black_box;
 use std::ptr::NonNull;
 
 use bitmap_allocator::{BitAlloc, BitAlloc1M};
@@ -23,6 +24,37 @@ pub(crate) trait Frames {
     fn alloc(&mut self) -> Self::Frame;
     /// Frees it.
     fn free(&mut self, frame: Self::Frame);
+    /// Allocates one and frees it, `n` times.
+    #[inline]
+    fn alloc_free(&mut self, n: u64) {
+        alloc_free(self, n);
+    }
+    /// Allocates as many as `order` has numbers, and frees them in that order.
+    #[inline]
+    fn alloc_free_all(&mut self, taken: &mut Vec<Self::Frame>, order: &[usize]) {
+        alloc_free_all(self, taken, order);
+    }
+}
+
+/// The loop of [`Frames::alloc_free`].
+#[inline]
+pub(crate) fn alloc_free<A: Frames + ?Sized>(frames: &mut A, n: u64) {
+    for _ in 0..n {
+        let frame = frames.alloc();
+        frames.free(black_box(frame));
+    }
+}
+
+/// The loops of [`Frames::alloc_free_all`].
+#[inline]
+pub(crate) fn alloc_free_all<A: Frames + ?Sized>(
+    frames: &mut A,
+    taken: &mut Vec<A::Frame>,
+    order: &[usize],
+) {
+    taken.clear();
+    taken.extend(order.iter().map(|_| frames.alloc()));
+    order.iter().for_each(|i| frames.free(taken[*i]));
 }
 
 impl Frames for Libjos {
@@ -43,27 +75,6 @@ impl Frames for Libjos {
     #[inline]
     fn free(&mut self, frame: Frame) {
         self.pmap.pages.page_free(frame);
-    }
-}
-
-#[cfg(has_c)]
-impl Frames for crate::c::C {
-    type Frame = crate::c::Page;
-
-    fn new(memory: Memory) -> Self {
-        let mut c = <Self as crate::tables::Tables>::new(memory);
-        c.free_all();
-        c
-    }
-
-    #[inline]
-    fn alloc(&mut self) -> Self::Frame {
-        self.page_alloc()
-    }
-
-    #[inline]
-    fn free(&mut self, frame: Self::Frame) {
-        self.page_free(frame);
     }
 }
 

@@ -124,9 +124,10 @@ fn verify(blocks: &[Block]) {
 
 /// What share of the bytes is lost, as far as the heap knows.
 fn losses<H: Blocks>(heap: &H, blocks: &[Block]) -> Option<String> {
-    let asked: usize = blocks.iter().map(|(_, layout)| layout.size()).sum();
+    let layouts: Vec<Layout> = blocks.iter().map(|(_, layout)| *layout).collect();
+    let asked: usize = layouts.iter().map(Layout::size).sum();
     let lost = |of: usize| 100.0 * (1.0 - asked as f64 / of as f64);
-    let (in_use, held) = heap.in_use();
+    let (in_use, held) = heap.in_use(&layouts);
     let rounding = format!("{:.1} % of the bytes in use lost to rounding", lost(in_use?));
     Some(match held {
         Some(held) => format!("{rounding}, of all held {:.1} %", lost(held)),
@@ -137,6 +138,6 @@ fn losses<H: Blocks>(heap: &H, blocks: &[Block]) -> Option<String> {
 /// Asserts that a heap in which nothing is left holds no memory, if it can say.
 fn assert_all_back<H: Blocks>(heap: &mut H) {
     heap.trim();
-    let (in_use, held) = heap.in_use();
+    let (in_use, held) = heap.in_use(&[]);
     assert_eq!((in_use.unwrap_or(0), held.unwrap_or(0)), (0, 0), "memory was not given back");
 }

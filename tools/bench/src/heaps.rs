@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use layout::MB;
 use libjos::heap::Heap;
 use libjos::sim::arena::Arena;
-use slab_allocator_rs::Heap as SlabHeap;
+pub(crate) use slab_allocator_rs::Heap as SlabHeap;
 use talc::source::Manual;
 
 use crate::frames::{LinkedList, TalcHeap};
@@ -30,9 +30,9 @@ pub(crate) trait Blocks {
     /// It was allocated here with this layout, and is not used any more.
     unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout);
 
-    /// Bytes in use by its own count, rounding included, if it counts; and bytes of memory that
-    /// it holds for them, if that is not always the same.
-    fn in_use(&self) -> (Option<usize>, Option<usize>) {
+    /// Bytes in use by the blocks that are alive, rounding included, if it can say; and bytes of
+    /// memory that it holds for them, if that is not always the same.
+    fn in_use(&self, _alive: &[Layout]) -> (Option<usize>, Option<usize>) {
         (None, None)
     }
 
@@ -61,7 +61,7 @@ impl Blocks for JosHeap {
         unsafe { self.dealloc(block, layout) }.expect("it was allocated");
     }
 
-    fn in_use(&self) -> (Option<usize>, Option<usize>) {
+    fn in_use(&self, _alive: &[Layout]) -> (Option<usize>, Option<usize>) {
         let stats = self.stats();
         assert_eq!(stats.held, self.pages().mapped());
 
@@ -101,7 +101,7 @@ impl Blocks for LinkedList {
         unsafe { self.deallocate(block, layout) };
     }
 
-    fn in_use(&self) -> (Option<usize>, Option<usize>) {
+    fn in_use(&self, _alive: &[Layout]) -> (Option<usize>, Option<usize>) {
         (Some(self.used()), None)
     }
 }
@@ -128,34 +128,25 @@ impl Blocks for TalcHeap {
     }
 }
 
-/// `slab_allocator_rs`, and what its blocks are rounded up to.
-pub(crate) struct Slabs {
-    heap: SlabHeap,
-    in_use: usize,
-}
-
-impl Blocks for Slabs {
+impl Blocks for SlabHeap {
     fn new() -> Self {
         // SAFETY: as for `LinkedList`.
-        let heap = unsafe { SlabHeap::new(memory().addr().get(), SIZE) };
-        Self { heap, in_use: 0 }
+        unsafe { Self::new(memory().addr().get(), SIZE) }
     }
 
     #[inline]
     fn alloc(&mut self, layout: Layout) -> NonNull<u8> {
-        self.in_use += self.heap.usable_size(&layout).1;
-        self.heap.allocate(layout).expect("there is enough")
+        self.allocate(layout).expect("there is enough")
     }
 
     #[inline]
     unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {
-        self.in_use -= self.heap.usable_size(&layout).1;
         // SAFETY: the caller's promise.
-        unsafe { self.heap.deallocate(block, layout) };
+        unsafe { self.deallocate(block, layout) };
     }
 
-    fn in_use(&self) -> (Option<usize>, Option<usize>) {
-        (Some(self.in_use), None)
+    fn in_use(&self, alive: &[Layout]) -> (Option<usize>, Option<usize>) {
+        (Some(alive.iter().map(|layout| self.usable_size(layout).1).sum()), None)
     }
 }
 

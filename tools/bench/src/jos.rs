@@ -9,7 +9,6 @@ use libjos::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use libjos::mem::pages::{
     ALLOC_ZERO, AllocFlags, Block, Frame, PageAllocator, PageArray, PageInfo, Pages,
 };
-use libjos::mem::range_set::RangeSet;
 use libjos::paging::format::x86_64::X86_64;
 use libjos::paging::format::{Format, Perm};
 use libjos::paging::range::PageSizes;
@@ -18,7 +17,7 @@ use libjos::pmap::{Pmap, mem_init};
 use libjos::sim::SimMachine;
 
 use crate::memory::{ARRAY, FRAMES, Memory, NFRAMES, TABLES};
-use crate::tables::{PageSize, SinglePages, Tables, TearDown, Translate};
+use crate::tables::{PageSize, SinglePages, Tables, TearDown, Translate, pages};
 
 /// A machine as a kernel writer would make it who cares for speed: an address and an addition.
 #[derive(Debug)]
@@ -127,11 +126,8 @@ impl Libjos {
 
     /// Frees the pages of `free` and those of `TABLES`, and no others.
     pub(crate) fn page_init(&mut self, free: Option<PhysRange>) {
-        let mut all = RangeSet::new();
-        for range in [Some(range(TABLES)), free].into_iter().flatten() {
-            all.insert(range).expect("two runs fit");
-        }
-        self.pmap.pages.page_init(&all);
+        let all = [Some(range(TABLES)), free].into_iter().flatten();
+        self.pmap.pages.page_init(&all.collect::<Vec<_>>());
         let Pmap { machine, pages, .. } = &mut self.pmap;
         let root = pages.page_alloc(machine, ALLOC_ZERO).expect("all is free");
         self.root = pages.page2pa(root);
@@ -230,13 +226,13 @@ impl SinglePages for Counted {
 
 impl TearDown for Counted {
     /// An address space of its own, with the kernel's half shared.
-    fn fill(&mut self, va: u64) {
+    fn fill(&mut self, va: u64, pas: &[u64]) {
         self.reset();
         let Libjos { pmap, root } = &mut self.0;
         let old = pmap.pages.pa2page(*root).expect("pages describes it");
         pmap.pages.page_free(old);
         *root = pmap.uvmcreate().expect("there are frames");
-        self.map(va, FRAMES.start, NFRAMES * PGSIZE, PageSize::Small);
+        pages(va, pas).for_each(|(va, pa)| self.map_page(va, pa));
     }
 
     fn tear_down(&mut self, _va: u64, _size: u64) {

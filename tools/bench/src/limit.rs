@@ -4,7 +4,7 @@
 use layout::{MB, PGSIZE};
 
 use crate::memory::{Memory, NFRAMES, TABLES};
-use crate::tables::{PageSize, SinglePages, Tables, TearDown, Translate};
+use crate::tables::{PageSize, SinglePages, Tables, TearDown, Translate, pages};
 
 const P: u64 = 0x1;
 const W: u64 = 0x2;
@@ -124,8 +124,9 @@ impl Translate for Limit {
 }
 
 impl TearDown for Limit {
-    fn fill(&mut self, va: u64) {
-        self.map(va, crate::memory::FRAMES.start, NFRAMES * PGSIZE, PageSize::Small);
+    fn fill(&mut self, va: u64, pas: &[u64]) {
+        self.keep_frames();
+        pages(va, pas).for_each(|(va, pa)| self.map_page(va, pa));
         self.head = 0;
     }
 

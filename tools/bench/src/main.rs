@@ -4,6 +4,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`rows`], [`work`] | what is measured, and who takes part; what they do |
+//! | [`form`] | single operations in two forms: called and inlined |
 //! | [`harness`] | how a time comes about: rounds, turns, samples, medians |
 //! | [`memory`] | the memory that all work on |
 //! | [`tables`] | what page tables can be asked; the proof that they did it |
@@ -17,6 +18,7 @@
 mod aarch64;
 #[cfg(has_c)]
 mod c;
+mod form;
 mod frames;
 mod harness;
 mod heap_work;

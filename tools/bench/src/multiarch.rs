@@ -7,8 +7,8 @@ use page_table_multiarch::PageSize as Size;
 use page_table_multiarch::PagingHandler;
 use page_table_multiarch::x86_64::X64PageTable;
 
-use crate::memory::{FRAMES, Memory, NFRAMES, POOL, Pool};
-use crate::tables::{PageSize, SinglePages, Tables, TearDown, Translate};
+use crate::memory::{Memory, POOL, Pool};
+use crate::tables::{PageSize, SinglePages, Tables, TearDown, Translate, pages};
 
 /// Where its tables come from.
 #[derive(Debug)]
@@ -90,9 +90,9 @@ impl Translate for Multiarch {
 }
 
 impl TearDown for Multiarch {
-    fn fill(&mut self, va: u64) {
+    fn fill(&mut self, va: u64, pas: &[u64]) {
         self.reset();
-        self.map(va, FRAMES.start, NFRAMES * PGSIZE, PageSize::Small);
+        pages(va, pas).for_each(|(va, pa)| self.map_page(va, pa));
     }
 
     fn tear_down(&mut self, va: u64, size: u64) {

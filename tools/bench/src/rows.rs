@@ -3,43 +3,40 @@
 use crate::aarch64::Aarch64;
 #[cfg(has_c)]
 use crate::c::C;
+use crate::form::{called, inlined};
 use crate::frames::{Bitmap, Buddy, LinkedList, TalcHeap};
 use crate::harness::Role::{self, Aside, Libjos as IsLibjos, Limit as IsLimit, Peer};
 use crate::harness::{Contestant, Rival, Row, Target, Turn};
 use crate::heap_work::{any_size, bytes_64, replace, stack};
-use crate::heaps::{JosHeap, Slabs, System};
+use crate::heaps::{JosHeap, SlabHeap, System};
 use crate::jos::{Counted, Libjos};
 use crate::limit::Limit;
 #[cfg(target_arch = "x86_64")]
 use crate::multiarch::Multiarch;
 use crate::rust_x86_64::{Mapped, Offset, X86};
 use crate::work::{
-    alloc_free, alloc_free_random, chain, large_run, map, map_counted, map_unmap, mixed_runs,
-    stream, tear,
+    all_shuffled, alloc_free, alloc_free_random, chain, frames_shuffled, in_turn, large_run, map,
+    map_counted, map_unmap, mixed_runs, stream, tear,
 };
 
+const STORES: &str = "the stores alone";
+const COUNTED: &str = "libjos map_range, counted in pp_ref";
+const MAPPED: &str = "x86_64 MappedPageTable";
 const OFFSET: &str = "x86_64 OffsetPageTable";
 const JOS_C: &str = "JOS's C";
+const BUDDY: &str = "buddy_system_allocator";
+const BITMAP: &str = "bitmap-allocator 1M";
 const TALC: &str = "talc";
 
 /// All of them.
 pub(crate) fn all() -> Vec<Row> {
-    vec![
-        map_small(),
-        map_large(),
-        one_page(),
-        random_page(),
-        dependent(),
-        independent(),
-        tear_down(),
-        lifo(),
-        bulk(),
-        large_runs(),
-        all_runs(),
-        heap_random(),
-        heap_64(),
-        heap_stack(),
-    ]
+    let mut rows = vec![map_small(), map_large()];
+    rows.extend(single_pages());
+    rows.extend(translations());
+    rows.extend([tear_down(), tear_down_shuffled()]);
+    rows.extend(frames());
+    rows.extend(heaps());
+    rows
 }
 
 /// A row of contestants, of which some may not be there.
@@ -62,11 +59,11 @@ fn who(role: Role, name: &'static str, run: fn(&mut Turn)) -> Option<Contestant>
     Some(Contestant::new(role, name, run))
 }
 
-/// JOS's C under a name, where there is a C compiler.
+/// JOS's C, where there is a C compiler.
 macro_rules! c {
-    ($run:ident $(, $argument:tt)*) => {{
+    ($run:expr) => {{
         #[cfg(has_c)]
-        let c = who(Peer, JOS_C, $run::<C $(, $argument)*>);
+        let c = who(Peer, JOS_C, $run);
         #[cfg(not(has_c))]
         let c = None;
         c
@@ -75,9 +72,9 @@ macro_rules! c {
 
 /// `page_table_multiarch`, which has the tables of the processor that it is compiled for.
 macro_rules! multiarch {
-    ($run:ident $(, $argument:tt)*) => {{
+    ($run:expr) => {{
         #[cfg(target_arch = "x86_64")]
-        let multiarch = who(Peer, "page_table_multiarch", $run::<Multiarch $(, $argument)*>);
+        let multiarch = who(Peer, "page_table_multiarch", $run);
         #[cfg(not(target_arch = "x86_64"))]
         let multiarch = None;
         multiarch
@@ -91,14 +88,14 @@ fn map_small() -> Row {
         1000.0,
         reach(1.25, Rival::Limit),
         &[
-            who(IsLimit, "the stores alone", map::<Limit, false>),
+            who(IsLimit, STORES, map::<Limit, false>),
             who(IsLibjos, "libjos map_range", map::<Libjos, false>),
-            who(Aside, "libjos, each page counted in pp_ref", map_counted),
+            who(Aside, COUNTED, map_counted::<false>),
             who(Peer, "aarch64-paging", map::<Aarch64, false>),
-            who(Peer, "x86_64 MappedPageTable", map::<X86<Mapped>, false>),
+            who(Peer, MAPPED, map::<X86<Mapped>, false>),
             who(Peer, OFFSET, map::<X86<Offset>, false>),
-            multiarch!(map, false),
-            c!(map, false),
+            multiarch!(map::<Multiarch, false>),
+            c!(map::<C, false>),
         ],
     )
 }
@@ -110,82 +107,112 @@ fn map_large() -> Row {
         1.0,
         reach(1.0, Rival::BestPeer),
         &[
-            who(IsLimit, "the stores alone", map::<Limit, true>),
+            who(IsLimit, STORES, map::<Limit, true>),
             who(IsLibjos, "libjos map_range", map::<Libjos, true>),
+            who(Aside, COUNTED, map_counted::<true>),
             who(Peer, "aarch64-paging", map::<Aarch64, true>),
-            who(Peer, "x86_64 MappedPageTable", map::<X86<Mapped>, true>),
+            who(Peer, MAPPED, map::<X86<Mapped>, true>),
             who(Peer, OFFSET, map::<X86<Offset>, true>),
-            multiarch!(map, true),
+            multiarch!(map::<Multiarch, true>),
         ],
     )
 }
 
-fn one_page() -> Row {
-    row(
-        "map-unmap",
-        "map + unmap one page in an existing table, the same each time",
-        1.0,
-        reach(4.5 / 8.1, Rival::Named(OFFSET)),
-        &[
-            who(IsLimit, "the stores alone", map_unmap::<Limit, true>),
-            who(IsLibjos, "libjos insert + remove, pp_ref kept", map_unmap::<Counted, true>),
-            who(Peer, "x86_64 MappedPageTable", map_unmap::<X86<Mapped>, true>),
-            who(Peer, OFFSET, map_unmap::<X86<Offset>, true>),
-            multiarch!(map_unmap, true),
-            c!(map_unmap, true),
-        ],
-    )
+/// A row of single operations in its two forms: called, as a kernel has them, by which libjos is judged; and inlined.
+macro_rules! both {
+    ($id:literal, $title:literal, $target:expr, $who:ident!($($work:tt)*)) => {
+        [
+            row($id, concat!($title, ", called"), 1.0, $target, $who!(called, $($work)*)),
+            row(
+                concat!($id, "-inlined"),
+                "the same, inlined",
+                1.0,
+                None,
+                $who!(inlined, $($work)*),
+            ),
+        ]
+    };
 }
 
-fn random_page() -> Row {
-    row(
-        "map-unmap-random",
-        "the same for a random one of 65,536 pages",
-        1.0,
-        None,
+/// All page tables at single pages.
+macro_rules! tables {
+    ($form:ident, $work:ident, $libjos:ident, $name:ident, $limit:ident $(, $order:ident)?) => {
         &[
-            who(IsLimit, "the stores alone", map_unmap::<Limit, false>),
-            who(IsLibjos, "libjos insert + remove, pp_ref kept", map_unmap::<Counted, false>),
-            who(Peer, "x86_64 MappedPageTable", map_unmap::<X86<Mapped>, false>),
-            who(Peer, OFFSET, map_unmap::<X86<Offset>, false>),
-            multiarch!(map_unmap, false),
-            c!(map_unmap, false),
-        ],
-    )
+            who(IsLimit, $limit, |turn| $work::<Limit>(turn $(, $order)?)),
+            who(IsLibjos, $name, |turn| $work::<$form::Of<$libjos>>(turn $(, $order)?)),
+            who(Peer, MAPPED, |turn| $work::<$form::Of<X86<Mapped>>>(turn $(, $order)?)),
+            who(Peer, OFFSET, |turn| $work::<$form::Of<X86<Offset>>>(turn $(, $order)?)),
+            multiarch!(|turn| $work::<$form::Of<Multiarch>>(turn $(, $order)?)),
+            c!(|turn| $work::<$form::C>(turn $(, $order)?)),
+        ]
+    };
 }
 
-fn dependent() -> Row {
-    row(
-        "translate-dependent",
-        "translate, each address from the one before",
-        1.0,
-        reach(1.05, Rival::BestPeer),
-        &[
-            who(IsLimit, "four loads", chain::<Limit>),
-            who(IsLibjos, "libjos va2pa", chain::<Libjos>),
-            who(Peer, "x86_64 MappedPageTable", chain::<X86<Mapped>>),
-            who(Peer, OFFSET, chain::<X86<Offset>>),
-            multiarch!(chain),
-            c!(chain),
-        ],
-    )
+const INSERT_REMOVE: &str = "libjos insert + remove, pp_ref kept";
+
+fn single_pages() -> Vec<Row> {
+    let target = reach(4.5 / 8.1, Rival::Named(OFFSET));
+    [
+        both!(
+            "map-unmap",
+            "map + unmap pages of a table in turn",
+            target,
+            tables!(map_unmap, Counted, INSERT_REMOVE, STORES, in_turn)
+        ),
+        both!(
+            "map-unmap-frames",
+            "map + unmap them with shuffled frames",
+            None,
+            tables!(map_unmap, Counted, INSERT_REMOVE, STORES, frames_shuffled)
+        ),
+        both!(
+            "map-unmap-random",
+            "map + unmap shuffled ones of 65,536 pages",
+            None,
+            tables!(map_unmap, Counted, INSERT_REMOVE, STORES, all_shuffled)
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
-fn independent() -> Row {
-    row(
-        "translate-independent",
-        "translate, addresses known beforehand",
-        1.0,
-        reach(1.05, Rival::BestPeer),
+const VA2PA: &str = "libjos va2pa";
+const FOUR_LOADS: &str = "four loads";
+
+fn translations() -> Vec<Row> {
+    [
+        both!(
+            "translate-dependent",
+            "translate, each address from the one before",
+            reach(1.05, Rival::BestPeer),
+            tables!(chain, Libjos, VA2PA, FOUR_LOADS)
+        ),
+        both!(
+            "translate-independent",
+            "translate, addresses known beforehand",
+            reach(1.05, Rival::BestPeer),
+            tables!(stream, Libjos, VA2PA, FOUR_LOADS)
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// All page tables at taking down an address space.
+macro_rules! tear {
+    ($shuffled:literal) => {
         &[
-            who(IsLimit, "four loads", stream::<Limit>),
-            who(IsLibjos, "libjos va2pa", stream::<Libjos>),
-            who(Peer, "x86_64 MappedPageTable", stream::<X86<Mapped>>),
-            who(Peer, OFFSET, stream::<X86<Offset>>),
-            multiarch!(stream),
-            c!(stream),
-        ],
-    )
+            who(IsLimit, "a load and a store a frame", tear::<Limit, $shuffled>),
+            who(IsLibjos, "libjos uvmfree, pp_ref kept", tear::<Counted, $shuffled>),
+            who(Peer, "aarch64-paging", tear::<Aarch64, $shuffled>),
+            who(Peer, MAPPED, tear::<X86<Mapped>, $shuffled>),
+            who(Peer, OFFSET, tear::<X86<Offset>, $shuffled>),
+            multiarch!(tear::<Multiarch, $shuffled>),
+            c!(tear::<C, $shuffled>),
+        ]
+    };
 }
 
 fn tear_down() -> Row {
@@ -194,117 +221,119 @@ fn tear_down() -> Row {
         "tear down 65,536 mapped pages, free each frame and all tables",
         1000.0,
         reach(0.5, Rival::BestPeer),
-        &[
-            who(IsLimit, "a load and a store a frame", tear::<Limit>),
-            who(IsLibjos, "libjos uvmfree, pp_ref kept", tear::<Counted>),
-            who(Peer, "aarch64-paging", tear::<Aarch64>),
-            who(Peer, "x86_64 MappedPageTable", tear::<X86<Mapped>>),
-            who(Peer, OFFSET, tear::<X86<Offset>>),
-            multiarch!(tear),
-            c!(tear),
-        ],
+        tear!(false),
     )
 }
 
-fn lifo() -> Row {
+fn tear_down_shuffled() -> Row {
     row(
-        "alloc-free",
-        "page_alloc + page_free, no lock",
-        1.0,
-        reach(1.0, Rival::Named(JOS_C)),
-        &[
-            who(IsLibjos, "libjos", alloc_free::<Libjos>),
-            c!(alloc_free),
-            who(Peer, "buddy_system_allocator", alloc_free::<Buddy>),
-            who(Peer, "bitmap-allocator 1M", alloc_free::<Bitmap>),
-            who(Peer, "linked_list_allocator (4 KB blocks)", alloc_free::<LinkedList>),
-            who(Peer, "talc (4 KB blocks)", alloc_free::<TalcHeap>),
-        ],
-    )
-}
-
-fn bulk() -> Row {
-    row(
-        "alloc-free-random",
-        "60,000 frames allocated, then freed in random order",
-        1.0,
+        "tear-down-shuffled",
+        "tear down 65,536 mapped pages, frames shuffled",
+        1000.0,
         None,
-        &[
-            who(IsLibjos, "libjos", alloc_free_random::<Libjos>),
-            c!(alloc_free_random),
-            who(Peer, "buddy_system_allocator", alloc_free_random::<Buddy>),
-            who(Peer, "bitmap-allocator 1M", alloc_free_random::<Bitmap>),
-        ],
+        tear!(true),
     )
+}
+
+/// The allocators of single frames; the heaps' are for the row in which the list stays short.
+macro_rules! frames {
+    ($form:ident, $work:ident $(, $name:literal: $heap:ident)*) => {
+        &[
+            who(IsLibjos, "libjos", $work::<$form::Of<Libjos>>),
+            c!($work::<$form::C>),
+            who(Peer, BUDDY, $work::<$form::Of<Buddy>>),
+            who(Peer, BITMAP, $work::<$form::Of<Bitmap>>),
+            $(who(Peer, $name, $work::<$form::Of<$heap>>),)*
+        ]
+    };
+}
+
+/// The allocators of runs of frames.
+macro_rules! runs {
+    ($form:ident, $work:ident) => {
+        &[
+            who(IsLibjos, "libjos, each frame's PageInfo kept", $work::<$form::Of<Libjos>>),
+            who(Peer, BUDDY, $work::<$form::Of<Buddy>>),
+            who(Peer, BITMAP, $work::<$form::Of<Bitmap>>),
+        ]
+    };
+}
+
+fn frames() -> Vec<Row> {
+    [
+        both!(
+            "alloc-free",
+            "page_alloc + page_free, no lock",
+            reach(1.0, Rival::Named(JOS_C)),
+            frames!(
+                alloc_free,
+                "linked_list_allocator (4 KB blocks)": LinkedList,
+                "talc (4 KB blocks)": TalcHeap
+            )
+        ),
+        both!(
+            "alloc-free-random",
+            "allocate 60,000 frames, free them in random order",
+            None,
+            frames!(alloc_free_random)
+        ),
+        both!(
+            "run-2m",
+            "allocate + free 512 aligned frames, half of all in use",
+            None,
+            runs!(large_run)
+        ),
+        both!(
+            "run-mixed",
+            "free + allocate 1 to 128 aligned frames, many in use",
+            None,
+            runs!(mixed_runs)
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// All heaps, at the same work.
 macro_rules! heaps {
-    ($work:ident $(, $size:expr)?) => {
+    ($form:ident, $work:ident $(, $size:ident)?) => {
         &[
-            who(IsLibjos, "libjos", |turn| $work::<JosHeap>(turn $(, $size)?)),
-            who(Peer, TALC, |turn| $work::<TalcHeap>(turn $(, $size)?)),
-            who(Peer, "slab_allocator_rs", |turn| $work::<Slabs>(turn $(, $size)?)),
-            who(Peer, "linked_list_allocator", |turn| $work::<LinkedList>(turn $(, $size)?)),
+            who(IsLibjos, "libjos", |turn| $work::<$form::Of<JosHeap>>(turn $(, $size)?)),
+            who(Peer, TALC, |turn| $work::<$form::Of<TalcHeap>>(turn $(, $size)?)),
+            who(Peer, "slab_allocator_rs", |turn| {
+                $work::<$form::Of<SlabHeap>>(turn $(, $size)?);
+            }),
+            who(Peer, "linked_list_allocator", |turn| {
+                $work::<$form::Of<LinkedList>>(turn $(, $size)?);
+            }),
             who(Aside, "the host's, with its lock", |turn| $work::<System>(turn $(, $size)?)),
         ]
     };
 }
 
-fn heap_random() -> Row {
-    row(
-        "heap-random",
-        "free one of 4,096 blocks of 16 to 4096 bytes, allocate another",
-        1.0,
-        reach(20.0 / 23.0, Rival::Named(TALC)),
-        heaps!(replace, any_size),
-    )
-}
-
-fn heap_64() -> Row {
-    row(
-        "heap-64",
-        "free one of 4,096 blocks of 64 bytes, allocate another",
-        1.0,
-        None,
-        heaps!(replace, bytes_64),
-    )
-}
-
-fn heap_stack() -> Row {
-    row(
-        "heap-stack",
-        "allocate 4,096 blocks of 16 to 4096 bytes, free the last first",
-        1.0,
-        None,
-        heaps!(stack),
-    )
-}
-
-fn large_runs() -> Row {
-    row(
-        "run-2m",
-        "512 aligned frames allocated and freed, half of all in use",
-        1.0,
-        None,
-        &[
-            who(IsLibjos, "libjos, each frame's PageInfo kept", large_run::<Libjos>),
-            who(Peer, "buddy_system_allocator", large_run::<Buddy>),
-            who(Peer, "bitmap-allocator 1M", large_run::<Bitmap>),
-        ],
-    )
-}
-
-fn all_runs() -> Row {
-    row(
-        "run-mixed",
-        "1 to 128 aligned frames allocated and freed, many in use",
-        1.0,
-        None,
-        &[
-            who(IsLibjos, "libjos, each frame's PageInfo kept", mixed_runs::<Libjos>),
-            who(Peer, "buddy_system_allocator", mixed_runs::<Buddy>),
-            who(Peer, "bitmap-allocator 1M", mixed_runs::<Bitmap>),
-        ],
-    )
+fn heaps() -> Vec<Row> {
+    [
+        both!(
+            "heap-random",
+            "free one of 4,096 blocks, 16 to 4096 bytes, allocate one",
+            reach(20.0 / 23.0, Rival::Named(TALC)),
+            heaps!(replace, any_size)
+        ),
+        both!(
+            "heap-64",
+            "free one of 4,096 blocks of 64 bytes, allocate one",
+            None,
+            heaps!(replace, bytes_64)
+        ),
+        both!(
+            "heap-stack",
+            "allocate 4,096 blocks, 16 to 4096 bytes, free last first",
+            None,
+            heaps!(stack)
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -9,8 +9,8 @@ use x86_64::structures::paging::{
 };
 use x86_64::{PhysAddr, VirtAddr};
 
-use crate::memory::{FRAMES, Memory, NFRAMES, Pool};
-use crate::tables::{PageSize, SinglePages, Tables, TearDown, Translate};
+use crate::memory::{Memory, Pool};
+use crate::tables::{PageSize, SinglePages, Tables, TearDown, Translate, pages};
 
 // SAFETY: a frame comes out of the pool once until it is freed.
 unsafe impl FrameAllocator<Size4KiB> for Pool {
@@ -150,9 +150,9 @@ impl<F: Flavour> Translate for X86<F> {
 }
 
 impl<F: Flavour> TearDown for X86<F> {
-    fn fill(&mut self, va: u64) {
+    fn fill(&mut self, va: u64, pas: &[u64]) {
         self.reset();
-        self.map(va, FRAMES.start, NFRAMES * PGSIZE, PageSize::Small);
+        pages(va, pas).for_each(|(va, pa)| self.map_page(va, pa));
     }
 
     fn tear_down(&mut self, va: u64, size: u64) {

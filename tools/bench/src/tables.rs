@@ -1,8 +1,10 @@
 //! What page-table contestants can do, and the proof that they did it.
 
+use std::hint::black_box;
+
 use layout::{MB, PGSIZE};
 
-use crate::memory::Memory;
+use crate::memory::{FRAMES, Memory};
 
 /// Where ranges are mapped that nobody counts: in the kernel's part of the address space.
 pub(crate) const KERNEL_VA: u64 = 0xFFFF_FF80_4000_0000;
@@ -49,22 +51,65 @@ pub(crate) trait SinglePages: Tables {
     fn map_page(&mut self, va: u64, pa: u64);
     /// Unmaps it. Its frame, which has other uses, is not freed.
     fn unmap_page(&mut self, va: u64);
+    /// Maps and unmaps pages in their turn, each an address and a frame's.
+    #[inline]
+    fn map_unmap(&mut self, pages: &[[u64; 2]]) {
+        map_unmap(self, pages);
+    }
 }
 
 /// Where an address leads.
 pub(crate) trait Translate: Tables {
     /// Translates an address that is mapped.
     fn translate(&self, va: u64) -> u64;
+    /// Follows pages of `KERNEL_VA` from `va` on, `n` times: each one's frame of `FRAMES` names the next.
+    #[inline]
+    fn chain(&self, va: u64, n: u64) -> u64 {
+        chain(self, va, n)
+    }
+    /// The sum of what addresses lead to.
+    #[inline]
+    fn sum(&self, addresses: &[u64]) -> u64 {
+        sum(self, addresses)
+    }
+}
+
+/// The loop of [`SinglePages::map_unmap`].
+#[inline]
+pub(crate) fn map_unmap<T: SinglePages + ?Sized>(tables: &mut T, pages: &[[u64; 2]]) {
+    for [va, pa] in pages {
+        tables.map_page(*va, *pa);
+        // The entry is there for all to see, before it goes again.
+        black_box(&mut *tables).unmap_page(*va);
+    }
+}
+
+/// The loop of [`Translate::chain`].
+#[inline]
+pub(crate) fn chain<T: Translate + ?Sized>(tables: &T, va: u64, n: u64) -> u64 {
+    (0..n).fold(va, |va, _| KERNEL_VA + (tables.translate(va) - FRAMES.start))
+}
+
+/// The loop of [`Translate::sum`].
+#[inline]
+pub(crate) fn sum<T: Translate + ?Sized>(tables: &T, addresses: &[u64]) -> u64 {
+    addresses.iter().map(|va| tables.translate(*va)).fold(0, u64::wrapping_add)
 }
 
 /// The end of an address space.
 pub(crate) trait TearDown: Tables {
-    /// Maps all of `FRAMES` at `va`, where they are to be freed from. Not timed.
-    fn fill(&mut self, va: u64);
+    /// Maps the frames at `pas`, all of `FRAMES`, one after the other from `va` on, where they are to be freed from.
+    /// Not timed.
+    fn fill(&mut self, va: u64, pas: &[u64]);
     /// Unmaps all, and frees every frame and every table.
     fn tear_down(&mut self, va: u64, size: u64);
     /// Frames that are free now.
     fn nfree(&self) -> usize;
+}
+
+/// What is mapped from `va` on, when the frames at `pas` are.
+pub(crate) fn pages(va: u64, pas: &[u64]) -> impl Iterator<Item = (u64, u64)> {
+    (va..).step_by(PGSIZE as usize).zip(pas.iter().copied())
 }
 
 /// Asserts that the tables map `size` bytes at `va` to `pa` by such pages, reading them as the

@@ -29,45 +29,60 @@ pub(crate) fn map<T: Tables, const LARGE: bool>(turn: &mut Turn) {
 }
 
 /// The same in the application's part, where each page is counted.
-pub(crate) fn map_counted(turn: &mut Turn) {
+pub(crate) fn map_counted<const LARGE: bool>(turn: &mut Turn) {
+    let pages = if LARGE { PageSize::Large } else { PageSize::Small };
     let mut tables = Counted::new(turn.memory);
     turn.measure(1, &mut tables, Counted::reset, |tables| {
-        tables.map(black_box(USER_VA), black_box(FRAMES.start), black_box(SIZE), PageSize::Small);
+        tables.map(black_box(USER_VA), black_box(FRAMES.start), black_box(SIZE), pages);
     });
     if turn.first {
-        verify(&tables, USER_VA, FRAMES.start, SIZE, PageSize::Small);
+        verify(&tables, USER_VA, FRAMES.start, SIZE, pages);
     }
 }
 
-/// Maps and unmaps a page again and again, whose table stays.
-pub(crate) fn map_unmap<T: SinglePages, const SAME: bool>(turn: &mut Turn) {
+/// Pages and frames by their numbers, in an order in which they are mapped and unmapped.
+type Order = fn() -> Vec<(u64, u64)>;
+
+/// The pages of one table in turn, and frames in turn.
+pub(crate) fn in_turn() -> Vec<(u64, u64)> {
+    (0..BATCH).map(|i| (i % 512, i % 512)).collect()
+}
+
+/// The pages of one table in turn, and frames that look random.
+pub(crate) fn frames_shuffled() -> Vec<(u64, u64)> {
+    shuffled().into_iter().zip(0..BATCH).map(|(frame, i)| (i % 512, frame)).collect()
+}
+
+/// Pages that look random, each with its own frame.
+pub(crate) fn all_shuffled() -> Vec<(u64, u64)> {
+    shuffled().into_iter().take(BATCH as usize).map(|i| (i, i)).collect()
+}
+
+/// Maps and unmaps pages, whose tables stay.
+pub(crate) fn map_unmap<T: SinglePages>(turn: &mut Turn, order: Order) {
+    let address = |(page, frame)| [USER_VA + page * PGSIZE, FRAMES.start + frame * PGSIZE];
     let mut tables = T::new(turn.memory);
     tables.keep_frames();
     // So that all tables are there.
     for page in 0..NFRAMES {
-        tables.map_page(USER_VA + page * PGSIZE, FRAMES.start + page * PGSIZE);
-        tables.unmap_page(USER_VA + page * PGSIZE);
+        let [va, pa] = address((page, page));
+        tables.map_page(va, pa);
+        tables.unmap_page(va);
     }
-    let order: Vec<u64> = if SAME { vec![77; BATCH as usize] } else { shuffled() };
-    turn.measure(
-        BATCH,
-        &mut tables,
-        |_| (),
-        |tables| {
-            for page in &black_box(&order)[..BATCH as usize] {
-                let offset = page * PGSIZE;
-                tables.map_page(USER_VA + offset, FRAMES.start + offset);
-                // The entry is there for all to see, before it goes again.
-                black_box(&mut *tables).unmap_page(USER_VA + offset);
-            }
-        },
-    );
+    let order: Vec<[u64; 2]> = order().into_iter().map(address).collect();
+    assert_eq!(order.len() as u64, BATCH);
+    turn.measure(BATCH, &mut tables, |_| (), |tables| tables.map_unmap(black_box(&order)));
     if turn.first {
-        let (va, pa) = (USER_VA + 9 * PGSIZE, FRAMES.start + 5 * PGSIZE);
+        let [va, pa] = address((9, 5));
         tables.map_page(va, pa);
         assert_eq!(walk(T::KIND, turn.memory, tables.root(), va), Some((pa, PGSIZE)));
         tables.unmap_page(va);
         assert_eq!(walk(T::KIND, turn.memory, tables.root(), va), None);
+        // Where the loop is not the one of Rust, it too: a page stays, the other is gone.
+        tables.map_page(va, pa);
+        tables.map_unmap(&[address((8, 5))]);
+        assert_eq!(walk(T::KIND, turn.memory, tables.root(), va), Some((pa, PGSIZE)));
+        assert_eq!(walk(T::KIND, turn.memory, tables.root(), va - PGSIZE), None);
     }
 }
 
@@ -87,25 +102,14 @@ pub(crate) fn chain<T: Translate>(turn: &mut Turn) {
         let next = order[(i + 1) % order.len()];
         remap(turn, tables.root(), KERNEL_VA + page * PGSIZE, FRAMES.start + next * PGSIZE);
     }
-    let follow = |tables: &T, va: u64| KERNEL_VA + (tables.translate(va) - FRAMES.start);
     let mut va = KERNEL_VA + order[0] * PGSIZE;
     if turn.first {
         for next in order[1..].iter().chain([&order[0]]) {
-            va = follow(&tables, va);
+            va = tables.chain(va, 1);
             assert_eq!(va, KERNEL_VA + next * PGSIZE);
         }
     }
-    turn.measure(
-        NFRAMES,
-        &mut tables,
-        |_| (),
-        |tables| {
-            for _ in 0..NFRAMES {
-                va = follow(tables, va);
-            }
-            black_box(va);
-        },
-    );
+    turn.measure(NFRAMES, &mut tables, |_| (), |tables| va = black_box(tables.chain(va, NFRAMES)));
 }
 
 /// Changes the frame of a page that is mapped, in the entry itself.
@@ -128,16 +132,14 @@ pub(crate) fn stream<T: Translate>(turn: &mut Turn) {
         NFRAMES,
         &mut tables,
         |_| (),
-        |tables| {
-            let addresses = black_box(&addresses).iter();
-            let sum = addresses.map(|va| tables.translate(*va)).fold(0, u64::wrapping_add);
-            assert_eq!(sum, expected);
-        },
+        |tables| assert_eq!(tables.sum(black_box(&addresses)), expected),
     );
 }
 
-/// Frees an address space.
-pub(crate) fn tear<T: TearDown>(turn: &mut Turn) {
+/// Frees an address space, whose frames lie in order or look random.
+pub(crate) fn tear<T: TearDown, const SHUFFLED: bool>(turn: &mut Turn) {
+    let order = if SHUFFLED { shuffled() } else { (0..NFRAMES).collect() };
+    let pas: Vec<u64> = order.into_iter().map(|frame| FRAMES.start + frame * PGSIZE).collect();
     let ntables = (TABLES.end - TABLES.start) / PGSIZE - 1;
     let mut tables = T::new(turn.memory);
     let mut run = false;
@@ -146,7 +148,7 @@ pub(crate) fn tear<T: TearDown>(turn: &mut Turn) {
             assert_eq!(tables.nfree() as u64, ntables + NFRAMES);
         }
         run = true;
-        tables.fill(USER_VA);
+        tables.fill(USER_VA, &pas);
     };
     turn.measure(1, &mut tables, prepare, |tables| tables.tear_down(black_box(USER_VA), SIZE));
     assert_eq!(tables.nfree() as u64, ntables + NFRAMES);
@@ -163,17 +165,7 @@ pub(crate) fn alloc_free<A: Frames>(turn: &mut Turn) {
     }
     // Something is always in use: a buddy allocator then finds one frame alone.
     let _in_use = frames.alloc();
-    turn.measure(
-        BATCH,
-        &mut frames,
-        |_| (),
-        |frames| {
-            for _ in 0..BATCH {
-                let frame = frames.alloc();
-                frames.free(black_box(frame));
-            }
-        },
-    );
+    turn.measure(BATCH, &mut frames, |_| (), |frames| frames.alloc_free(BATCH));
 }
 
 /// Most frames are taken, and come back in an order that looks random.
@@ -186,13 +178,7 @@ pub(crate) fn alloc_free_random<A: Frames>(turn: &mut Turn) {
         N as u64,
         &mut frames,
         |_| (),
-        |frames| {
-            taken.clear();
-            taken.extend((0..N).map(|_| frames.alloc()));
-            for i in &order {
-                frames.free(taken[*i]);
-            }
-        },
+        |frames| frames.alloc_free_all(&mut taken, black_box(&order)),
     );
 }
 

@@ -2,7 +2,7 @@
 
 import gdb
 
-from . import kernel
+from . import kernel, machine
 
 
 class Jos(gdb.Command):
@@ -27,6 +27,7 @@ class Command(gdb.Command):
     """A command below jos."""
 
     usage = ""  # after the name
+    needs_machine = True
 
     def __init__(self):
         name = type(self).__name__.lower()
@@ -34,10 +35,14 @@ class Command(gdb.Command):
         self.usage_line = f"Usage: jos {name}" + (f" {self.usage}" if self.usage else "")
 
     def invoke(self, argument, from_tty):
+        if self.needs_machine:
+            machine.need()
         try:
             self.run(gdb.string_to_argv(argument))
         except kernel.NotYet as answer:
             print(answer)
+        except gdb.error as error:  # What gdb cannot do now, in its own words: no fault of the command's.
+            raise gdb.GdbError(str(error)) from None
 
     def run(self, words):
         """Does it."""

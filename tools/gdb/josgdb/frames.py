@@ -38,7 +38,7 @@ its PageInfo, what it holds, and every mapping of it."""
         pa = base + values.address(text) * facts.page_size if by_index else values.address(text)
         if pa >= facts.kernbase or values.type_of(text) == "libjos::mem::addr::VirtAddr":
             raise gdb.GdbError(f"{pa:#x} is a virtual address; jos walk {pa:#x} tells where it leads.")
-        found = kernel.find(facts, form)
+        found = kernel.find(facts)
         pages = need_pages(found)
         index = (pa - base) // facts.page_size
         if not 0 <= index < len(pages):
@@ -101,7 +101,7 @@ thinks."""
         self.wants(len(words) <= 1 and all(word.isdecimal() for word in words))
         most = int(words[0]) if words else MOST_LINES
         facts, form = CONTEXT.facts, CONTEXT.form
-        pages = need_pages(kernel.find(facts, form))
+        pages = need_pages(kernel.find(facts))
         frames, wrong = (listed := pages.free_list()).frames, listed.fault
         print(f"page_free_list: {plural(len(frames), 'page')}, {size_text(len(frames) * facts.page_size)}")
         runs = ascending(frames)

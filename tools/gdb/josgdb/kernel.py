@@ -1,7 +1,6 @@
-"""Where the kernel keeps kern_pgdir, `pages` and the free list, at whatever point it stopped.
+"""Where the kernel has kern_pgdir, `pages` and the free list: the record of kernel/src/globals.rs says it.
 
-In this order: the static PMAP, once mem_init has returned; variables of the functions on the stack while it
-runs; and what CR3 and UPAGES show, in the short time between. Structs are found by the debug information.
+It is read from physical memory, so that it answers at every stop and on every processor.
 """
 
 import functools
@@ -13,8 +12,7 @@ import gdb
 from . import machine
 from .pages import Pages
 
-PMAP = "kernel::pmap::PMAP"
-PMAP_TYPE, PAGES_TYPE = "libjos::pmap::Pmap<", "libjos::mem::pages::Pages"
+GLOBALS = "kernel::globals::GLOBALS"
 MOST_FRAMES = 64
 
 
@@ -52,98 +50,23 @@ def symbol(name):
     return None
 
 
-def find(facts, form):
-    """The Kernel, by what its memory holds now.
-
-    Whatever gdb evaluates, it does so before memory is read physically: it must not take one for the other.
-    """
-    paging, root, _ = machine.mode()
-    if not paging:
-        return Kernel(None, None)
-    candidates = [static(), *on_stack()]
-    entry = entry_pgdir(facts)
-    with machine.physical() as read:
-
-        def physical(va):
-            """Where a variable lies."""
-            pa = form.translate(read, root, va)
-            return facts.in_window(va) if pa is None else pa
-
-        kern_pgdir = pages = None
-        for candidate in candidates:
-            if isinstance(candidate, int):
-                kern_pgdir = candidate if kern_pgdir is None else kern_pgdir
-                continue
-            value = candidate
-            if isinstance(candidate, At):
-                pa = physical(candidate.va)
-                if pa is None:  # What a register held before, and leads nowhere now.
-                    continue
-                value = gdb.Value(read(pa, candidate.type.sizeof), candidate.type)
-            pmap = inner(value, PMAP_TYPE)
-            if pmap is None:  # A Pages by itself, which may be what a Pmap was made of.
-                pages = value if pages is None else pages
-            elif number(pmap["kern_pgdir"]):  # The static begins as zeros.
-                kern_pgdir, pages = number(pmap["kern_pgdir"]), pmap["pages"]
-                break
-        if kern_pgdir is None and root != entry:
-            kern_pgdir = root
-        if pages is not None:
-            return Kernel(kern_pgdir, pages_of(facts, pages, physical, read))
-        if kern_pgdir is not None:
-            return Kernel(kern_pgdir, from_upages(facts, form, read, kern_pgdir))
-    return Kernel(None, None)
-
-
-class At(NamedTuple):
-    """A value that is still to be read."""
-
-    va: int
-    type: gdb.Type
-
-
-def static():
-    """Where PMAP is."""
-    found = gdb.lookup_static_symbol(PMAP) or gdb.lookup_global_symbol(PMAP)
+def find(facts):
+    """The Kernel, by what its memory holds now."""
+    # Whatever gdb evaluates, it does so before memory is read physically: it must not take one for the other.
+    found = gdb.lookup_static_symbol(GLOBALS) or gdb.lookup_global_symbol(GLOBALS)
     if found is None:
-        raise gdb.GdbError(f"The kernel has no {PMAP}: tools/gdb/josgdb/kernel.py must be told where it is now.")
+        raise gdb.GdbError(f"The kernel has no {GLOBALS}: tools/gdb/josgdb/kernel.py must be told where it is now.")
     value = found.value()
-    return At(int(value.address), value.type)
-
-
-def on_stack():
-    """What the functions on the stack know, the innermost first: a Pmap, a Pages, or kern_pgdir as a number."""
-    frame = gdb.newest_frame()
-    for _ in range(MOST_FRAMES):
-        if frame is None:
-            break
-        for name, value in variables(frame):
-            try:
-                pointer = value.type.code == gdb.TYPE_CODE_PTR
-                type_ = value.type.target() if pointer else value.type
-                if (type_.name or "").startswith(PMAP_TYPE) or type_.name == PAGES_TYPE:
-                    if not pointer:
-                        value.fetch_lazy()
-                    yield At(int(value), type_) if pointer else value
-                elif name == "kern_pgdir" and in_mem_init(frame):
-                    yield number(value)
-            except gdb.error:
-                continue  # Optimised out, or not yet set.
-        frame = frame.older()
-
-
-def inner(value, prefix):
-    """The first member, however deep, of a type whose name begins so."""
-    if (value.type.name or "").startswith(prefix):
-        return value
-    if value.type.code not in (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION):
-        return None
-    for field in value.type.fields():
-        if field.type.sizeof:
-            found = inner(value[field], prefix)
-            if found is not None:
-                return found
-    return None
+    with machine.physical() as read:
+        record = gdb.Value(read(facts.in_window(int(value.address)), value.type.sizeof), value.type)
+        npages, kern_pgdir = number(record["npages"]), number(record["kern_pgdir"]) or None
+        pa, head, nfree = (facts.in_window(number(record[name])) for name in ("pages", "page_free_list", "nfree"))
+        if not npages or pa is None:
+            return Kernel(kern_pgdir, None)
+        head, nfree = (int.from_bytes(read(at, size), "little") for at, size in ((head, 4), (nfree, 8)))
+        if nfree and head == facts.page_info["END"]:
+            head = None  # With pages=poison the list at hand is always empty.
+        return Kernel(kern_pgdir, Pages(facts, read(pa, npages * facts.page_info["size"]), pa, head, nfree))
 
 
 def variables(frame):
@@ -176,28 +99,6 @@ def number(value):
     while value.type.code == gdb.TYPE_CODE_STRUCT:
         value = value[value.type.fields()[0]]
     return int(value) % (1 << 64)
-
-
-def pages_of(facts, pages, physical, read):
-    """The array of a struct Pages."""
-    array = pages["array"]["pointer"]
-    pa, npages = physical(int(array["data_ptr"])), int(array["length"])
-    data = read(pa, npages * facts.page_info["size"])
-    return Pages(facts, data, pa, int(pages["page_free_list"]), int(pages["nfree"]))
-
-
-def from_upages(facts, form, read, root):
-    """The array as UPAGES shows it, which may be a few PageInfos of zeros too long: those are cut off."""
-    tables, _ = form.tables(read, root)
-    run = next((leaf for leaf in form.leaves(tables, root) if leaf.va == facts.upages), None)
-    if run is None:
-        return None
-    size = sum(leaf.size for leaf in form.leaves(tables, root) if facts.region(leaf.va) is facts.region(facts.upages))
-    data, info = read(run.pa, size), facts.page_info["size"]
-    end = len(data)
-    while end and not any(data[end - info : end]):
-        end -= info
-    return Pages(facts, data[:end], run.pa)
 
 
 def entry_pgdir(facts):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import gdb
 
+NO_MACHINE = 'There is no machine: run "make qemu-nox-gdb" in another terminal, then "source .gdbinit" here.'
 CONTROL = ("cr0", "cr3", "cr4", "efer")
 CR0_PG = 1 << 31
 EFER_LMA = 1 << 10
@@ -17,6 +18,26 @@ class Mode(NamedTuple):
     paging: bool
     root: int
     why_not: str
+
+
+def connected():
+    """Whether there is a machine."""
+    return bool(gdb.selected_inferior().pid)
+
+
+def need():
+    """An error that says what to do where there is no machine."""
+    if not connected():
+        raise gdb.GdbError(NO_MACHINE)
+
+
+def connect(place):
+    """Connects to QEMU, or says why not."""
+    gdb.execute("set tcp connect-timeout 3")
+    try:
+        gdb.execute(f"target remote {place}")
+    except gdb.error as error:
+        print(f"{str(error).rstrip('.')}. {NO_MACHINE}")
 
 
 def register(name):
@@ -41,9 +62,8 @@ def mode():
 @contextlib.contextmanager
 def physical():
     """Within `with`, gives a function (physical address, size) -> bytes. gdb sees virtual memory again after it."""
+    need()
     inferior = gdb.selected_inferior()
-    if not inferior.pid:
-        raise gdb.GdbError("There is no machine: connect to one (see .gdbinit).")
 
     def read(pa, size):
         try:

@@ -40,6 +40,8 @@ class Frame(Text):
     def text(self):
         """Both."""
         index, facts = kernel.number(self.value), CONTEXT.facts
+        if index == facts.page_info["END"]:  # The head of an empty list.
+            return "Frame(none)"
         return f"Frame({index} = {facts.map['physical']['PHYS_BASE'] + index * facts.page_size:#x})"
 
 
@@ -124,7 +126,7 @@ class Table:
 PRINTERS = {
     r"libjos::mem::addr::(Phys|Virt)Addr": Address,
     r"libjos::mem::addr::PhysRange": Range,
-    r"libjos::mem::range_set::RangeSet": Ranges,
+    r"libjos::mem::range_set::RangeSet<\d+>": Ranges,
     r"libjos::paging::format::Perm": Perms,
     r"libjos::paging::format::Leaf": Leaf,
     r"libjos::mem::pages::info::Frame": Frame,

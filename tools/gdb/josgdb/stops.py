@@ -74,7 +74,7 @@ def take():
     """A Snapshot of now."""
     facts, form = CONTEXT.facts, CONTEXT.form
     shot = Snapshot({name.upper(): (machine.register(name), machine.flags(name)) for name in machine.CONTROL})
-    found = kernel.find(facts, form)
+    found = kernel.find(facts)
     shot.pages = found.pages
     with machine.physical() as read:
         for name, root in directories(found):
@@ -82,10 +82,24 @@ def take():
     return shot
 
 
+def leave_inlined():
+    """Selects the function that a breakpoint is at, where its first line is a call of an inlined one.
+
+    gdb takes the plain name of a function for an address, and stops "in" what is inlined there. hook-stop
+    (../init.gdb) calls this before the stop is printed.
+    """
+    frame = gdb.newest_frame()
+    if frame.type() != gdb.INLINE_FRAME or f"{frame.pc():#018x}" not in gdb.execute("info breakpoints", to_string=True):
+        return
+    while frame.type() == gdb.INLINE_FRAME:
+        frame = frame.older()
+    frame.select()
+
+
 def register():
     """Watches stops from now on; now is the first."""
     gdb.events.stop.connect(HISTORY.on_stop)
-    if gdb.selected_inferior().pid:
+    if machine.connected():
         HISTORY.on_stop(None)
 
 

@@ -56,7 +56,7 @@ The last lines say why the walk stops, and what it comes to."""
         self.wants(words)
         facts, form = CONTEXT.facts, CONTEXT.form
         va = values.address(" ".join(words))
-        found = kernel.find(facts, form)
+        found = kernel.find(facts)
         root, name, note = pick_directory(name, found)
         with machine.physical() as read:
             steps = form.walk(read, root, va)
@@ -111,7 +111,7 @@ the kernel writes them: u user, r read, w write, x execute, g global, and - for 
         elif ends:
             first, last = ends[0], (ends[1] - 1) % (1 << 64)
             self.wants(first <= last)
-        found = kernel.find(facts, form)
+        found = kernel.find(facts)
         root, name, note = pick_directory(name, found)
         with machine.physical() as read:
             tables, whole = form.tables(read, root)
@@ -154,17 +154,19 @@ the kernel writes them: u user, r read, w write, x execute, g global, and - for 
 class Layout(Command):
     """Draw the map of the address space, and tell where the processor is in it: jos layout"""
 
+    needs_machine = False
+
     def run(self, words):
         self.wants(not words)
         facts = CONTEXT.facts
         print("\n".join(facts.map["picture"]))
-        paging, root, why_not = machine.mode() if gdb.selected_inferior().pid else (False, 0, "there is no machine")
+        paging, root, why_not = machine.mode() if machine.connected() else (False, 0, "there is no machine")
         if not paging:
             print(f"Now {why_not}.")
             return
         for name in ("rip", "rsp"):
             print(f"{name} is {facts.named(machine.register(name))}")
-        found = kernel.find(facts, CONTEXT.form)
+        found = kernel.find(facts)
         print(f"cr3 is {root:#x} ({directory_name(found, root)})")
 
 

@@ -34,12 +34,11 @@ def one(word):
     if not re.fullmatch(r"[A-Za-z_]\w*", word):
         return None
     try:
-        return value(gdb.parse_and_eval(word))
+        found = value(gdb.parse_and_eval(word))
     except (gdb.error, gdb.GdbError):
-        pass
-    if word == "kern_pgdir":
-        return kernel.find(CONTEXT.facts, CONTEXT.form).need_kern_pgdir()
-    return kernel.symbol(word)
+        found = kernel.symbol(word)
+    # A variable of mem_init's, or else the global, which is 0 until it is known.
+    return found or kernel.find(CONTEXT.facts).need_kern_pgdir() if word == "kern_pgdir" else found
 
 
 def type_of(text):

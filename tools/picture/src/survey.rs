@@ -65,8 +65,8 @@ pub(crate) fn simulated_machine<L: MemLayout, F: Format + Mmu>() -> Pmap<SimMach
 
 /// What a debugger would say of a simulated machine.
 pub(crate) fn facts_of<L: MemLayout, F: Format + Mmu>(pmap: &Pmap<SimMachine<L, F>>) -> Facts {
-    let pairs = |set: &libjos::mem::range_set::RangeSet| {
-        set.runs().iter().map(|run| (run.start.as_u64(), run.end_exclusive.as_u64())).collect()
+    let pairs = |runs: &[libjos::mem::addr::PhysRange]| {
+        runs.iter().map(|run| (run.start.as_u64(), run.end_exclusive.as_u64())).collect()
     };
     let pgdir = pmap.kern_pgdir().as_u64();
     let mut facts = Facts::new(Told {
@@ -76,8 +76,8 @@ pub(crate) fn facts_of<L: MemLayout, F: Format + Mmu>(pmap: &Pmap<SimMachine<L, 
         entry_pgdir: None,
         kern_pgdir: Some(pgdir),
         pages: Some((pmap.pages_memory().start.as_u64(), pmap.pages.npages())),
-        usable: pairs(pmap.boot().memory.usable()),
-        reserved: pairs(&pmap.boot().reserved),
+        usable: pairs(pmap.boot().memory.usable().runs()),
+        reserved: pairs(pmap.boot().reserved.runs()),
     });
     facts.image = Some(pmap.boot().image);
     facts

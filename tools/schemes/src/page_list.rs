@@ -9,7 +9,6 @@ use crate::{FrameScheme, Report, WrongFree};
 use libjos::machine::PhysMem;
 use libjos::mem::addr::PhysRange;
 use libjos::mem::pages::{AllocFlags, Block, Frame, PageAllocator, PageInfo, Pages};
-use libjos::mem::range_set::RangeSet;
 
 /// The frames of `pages` from one of them on.
 #[derive(Debug)]
@@ -29,11 +28,11 @@ impl<'a, M: PhysMem> PageList<'a, M> {
     /// Where `pages` does not describe them all.
     #[must_use]
     pub fn new(pages: &'a mut Pages, mem: &'a M, range: PhysRange) -> Self {
-        let (mut free, range) = (RangeSet::new(), range.whole_pages());
-        let (Ok(()), Some(start)) = (free.insert(range), pages.pa2page(range.start)) else {
+        let range = range.whole_pages();
+        let Some(start) = pages.pa2page(range.start) else {
             panic!("{range} has frames that pages does not describe")
         };
-        pages.page_init(&free);
+        pages.page_init(&[range]);
         Self { pages, mem, start: start.index(), frames: (range.size() / PGSIZE) as usize }
     }
 

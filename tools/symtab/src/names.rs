@@ -61,7 +61,7 @@ mod tests {
             (
                 "_ZN6libjos10check_page45_$LT$impl$u20$libjos..pmap..Pmap$LT$M$GT$$GT$\
                  23check_insert_and_remove17haea5dd14b347da25E",
-                "libjos::check::check_page::Pmap::check_insert_and_remove",
+                "libjos::check_page::Pmap::check_insert_and_remove",
             ),
             (
                 "_ZN66_$LT$core..option..Option$LT$T$GT$$u20$as$u20$core..fmt..Debug$GT$3fmt17h89459f6fa38ddc0dE",

@@ -6,10 +6,12 @@
 //! its `pp_link` says free, and the frame that it links to links back.
 //!
 //! `array.rs` holds the memory of `pages`; `info.rs` says what is kept of a frame; `runs.rs` takes
-//! runs of neighbours off the list, `release.rs` counts many uses less at once.
+//! runs of neighbours off the list, `release.rs` counts many uses less at once, `poison.rs` finds
+//! out who writes to a frame that is on it.
 
 mod array;
 mod info;
+mod poison;
 mod release;
 mod runs;
 #[cfg(test)]
@@ -20,12 +22,13 @@ use core::ptr::NonNull;
 use layout::PGSIZE;
 
 use crate::machine::PhysMem;
-use crate::mem::addr::PhysAddr;
-use crate::mem::range_set::RangeSet;
+use crate::mem::addr::{PhysAddr, PhysRange};
+use poison::Poison;
 use runs::Lists;
 
 pub use array::PageArray;
 pub use info::{ALLOC_ZERO, AllocFlags, Frame, PageError, PageInfo};
+pub use poison::{Fill, POISON};
 pub(crate) use release::Releases;
 pub use runs::{Block, MAX_ORDER};
 
@@ -97,6 +100,17 @@ impl FreeList {
     }
 }
 
+/// Where a page allocator lies, for a debugger.
+#[derive(Clone, Copy, Debug)]
+pub struct PagesAt {
+    /// The array `pages`.
+    pub array: *const PageInfo,
+    /// Where the first free frame's index is kept.
+    pub page_free_list: *const u32,
+    /// Where the number of free frames is kept.
+    pub nfree: *const usize,
+}
+
 /// The page allocator: `pages` and `page_free_list`.
 ///
 /// Its memory is the machine's, which can write there too. So this stays on its thread, as its
@@ -125,7 +139,7 @@ pub struct Pages {
     _memory: [PageArray; 2],
     /// The physical address of frame 0.
     base: PhysAddr,
-    /// The first free frame, or [`PageInfo::END`].
+    /// The first free frame, or [`PageInfo::END`]. With poison that is in `poison`.
     page_free_list: u32,
     /// The last one, where the list is not empty.
     page_free_list_end: u32,
@@ -136,6 +150,8 @@ pub struct Pages {
     lists: Lists,
     /// Whether the free list is set aside.
     is_set_aside: bool,
+    /// What there is to it if free frames are to be watched.
+    poison: Option<Poison>,
 }
 
 impl Pages {
@@ -164,13 +180,14 @@ impl Pages {
             table,
             lists: Lists::new(),
             is_set_aside: false,
+            poison: None,
         }
     }
 
     /// All frames' states, in their order. They are copies: no reference into `pages` leaves
     /// [`Pages`], since the machine can write there too.
     #[must_use]
-    pub fn infos(&self) -> impl ExactSizeIterator<Item = PageInfo> + '_ {
+    pub fn infos(&self) -> impl ExactSizeIterator<Item = PageInfo> + Clone + '_ {
         let first = self.array.cast::<PageInfo>();
         // SAFETY: as in `array`, for an element that there is. Where the machine has written to
         // it meanwhile, on this thread, this reads what it wrote.
@@ -227,6 +244,15 @@ impl Pages {
         self.info(frame).pp_ref()
     }
 
+    /// Where a debugger finds this allocator, as long as it stays where it is.
+    pub(crate) fn at(&self) -> PagesAt {
+        PagesAt {
+            array: self.array.as_ptr().cast(),
+            page_free_list: &raw const self.page_free_list,
+            nfree: &raw const self.nfree,
+        }
+    }
+
     /// The frame that `pa` lies in; `None` where `pages` does not describe it.
     #[must_use]
     pub fn pa2page(&self, pa: PhysAddr) -> Option<Frame> {
@@ -241,25 +267,27 @@ impl Pages {
     }
 
     /// Puts every page of `free` on the free list, the lowest first, and reserves all others
-    /// (`pp_ref` 1). Nothing is kept of an earlier state.
+    /// (`pp_ref` 1). `free` is runs of whole pages, from the lowest up. Nothing is kept of an earlier
+    /// state.
     ///
     /// # Panics
     ///
-    /// Where `free` has a page that `pages` does not describe.
+    /// Where `free` has a page that `pages` does not describe, or a run that ends within a page.
     #[cfg_attr(debug_assertions, inline(never))]
-    pub fn page_init(&mut self, free: &RangeSet) {
+    pub fn page_init(&mut self, free: &[PhysRange]) {
         let base = self.base;
         let npages = self.npages();
         let index = |pa: PhysAddr| {
             let index = ((pa - base) / PGSIZE) as usize;
             assert!(index <= npages, "page_init: {pa} lies beyond the end of pages");
+            assert!(pa.is_aligned(PGSIZE), "page_init: {pa} lies within a page");
             index
         };
         // From the highest run down, so that each can link to the one behind it.
         self.clear_table();
         let infos = self.array_mut();
         let (mut next, mut done) = (PageInfo::END, npages);
-        for run in free.runs().iter().rev() {
+        for run in free.iter().rev() {
             let (start, end) = (index(run.start), index(run.end_exclusive));
             infos[end..done].fill(PageInfo::reserved());
             link_upwards(&mut infos[start..end], start);
@@ -273,10 +301,11 @@ impl Pages {
         infos[..done].fill(PageInfo::reserved());
         self.page_free_list = next;
         self.page_free_list_end =
-            free.runs().last().map_or(PageInfo::END, |run| index(run.end_exclusive) as u32 - 1);
-        self.nfree = (free.size() / PGSIZE) as usize;
+            free.last().map_or(PageInfo::END, |run| index(run.end_exclusive) as u32 - 1);
+        self.nfree = (free.iter().map(PhysRange::size).sum::<u64>() / PGSIZE) as usize;
         self.is_set_aside = false;
-        for run in free.runs().iter().rev() {
+        self.poison = None;
+        for run in free.iter().rev() {
             self.note_free_run(index(run.start), index(run.end_exclusive) - 1);
         }
     }
@@ -301,6 +330,20 @@ impl Pages {
             None => {}
             Some(info) if !info.is_free() && info.pp_ref_or_prev > 1 => info.pp_ref_or_prev -= 1,
             Some(_) => self.drop_last_use(Frame(number as u32)),
+        }
+    }
+
+    /// What `page_free` does where the list at hand is empty. `frame` says that it is free already.
+    #[cold]
+    #[inline(never)]
+    fn free_on_empty_list(&mut self, frame: Frame) {
+        if self.is_poisoned() {
+            self.free_poisoned(frame);
+        } else {
+            self.page_free_list_end = frame.0;
+            self.page_free_list = frame.0;
+            self.nfree += 1;
+            self.note_free(frame.index());
         }
     }
 
@@ -359,7 +402,7 @@ impl Pages {
 
     /// The first frame on the free list, or [`PageInfo::END`].
     pub(crate) fn page_free_list_head(&self) -> u32 {
-        self.page_free_list
+        self.poison.as_ref().map_or(self.page_free_list, Poison::head)
     }
 
     /// The last frame on the free list, where there is one.
@@ -369,8 +412,9 @@ impl Pages {
 
     /// The free frames in the order of the list. It ends after `npages` frames even where the
     /// list is broken and runs in a circle, and where a link leads out of `pages`.
+    #[inline(always)] // so that no function of this name hides the list from gdb's `p page_free_list`
     pub fn page_free_list(&self) -> impl Iterator<Item = Frame> + '_ {
-        let mut next = self.page_free_list;
+        let mut next = self.page_free_list_head();
         core::iter::from_fn(move || {
             let frame = Frame(next);
             next = self.array().get(frame.index())?.pp_link;
@@ -385,7 +429,7 @@ impl PageAllocator for Pages {
     fn page_alloc(&mut self, mem: &impl PhysMem, flags: AllocFlags) -> Option<Frame> {
         let frame = Frame(self.page_free_list);
         if frame.0 == PageInfo::END {
-            return None;
+            return self.alloc_poisoned(mem, flags);
         }
         let info = &mut self.array_mut()[frame.index()];
         let next = info.pp_link;
@@ -398,7 +442,7 @@ impl PageAllocator for Pages {
         Some(frame)
     }
 
-    #[inline]
+    #[inline(always)] // into page_free, where nobody wants the error as a value
     fn try_page_free(&mut self, frame: Frame) -> Result<(), PageError> {
         let head = self.page_free_list;
         let infos = self.array_mut();
@@ -411,7 +455,10 @@ impl PageAllocator for Pages {
         info.pp_link = head;
         match infos.get_mut(head as usize) {
             Some(info) => info.pp_ref_or_prev = frame.0,
-            None => self.page_free_list_end = frame.0,
+            None => {
+                self.free_on_empty_list(frame);
+                return Ok(());
+            }
         }
         self.page_free_list = frame.0;
         self.nfree += 1;
@@ -441,6 +488,9 @@ impl PageAllocator for Pages {
     }
 
     fn set_aside_free_list(&mut self) -> FreeList {
+        if let Some(list) = self.with_poisoned(|pages, _| pages.set_aside_free_list()) {
+            return list;
+        }
         let (head, end) = (self.page_free_list, self.page_free_list_end);
         let was_set_aside = self.is_set_aside;
         let list = FreeList { head, end, nfree: self.nfree, was_set_aside };
@@ -452,6 +502,10 @@ impl PageAllocator for Pages {
     }
 
     fn give_back(&mut self, list: FreeList) {
+        if self.poison.is_some() {
+            self.with_poisoned(|pages, _| pages.give_back(list));
+            return;
+        }
         assert!(self.nfree == 0, "{} pages would be lost", self.nfree);
         self.page_free_list = list.head;
         self.page_free_list_end = list.end;
@@ -463,6 +517,7 @@ impl PageAllocator for Pages {
         self.nfree
     }
 
+    #[inline(always)] // as `page_free_list`
     fn npages(&self) -> usize {
         self.array.len()
     }

@@ -222,7 +222,7 @@ impl Pages {
             return self.page_alloc(mem, flags);
         }
         if order > MAX_ORDER || self.nfree >> order == 0 || self.is_set_aside {
-            return None;
+            return self.alloc_poisoned_run(mem, flags, order);
         }
         let first = match order.checked_sub(BLOCK_ORDER) {
             None | Some(0) => self.find_in_block(order)?,
@@ -409,6 +409,9 @@ impl Pages {
     /// list, where single pages are taken from them last.
     pub(super) fn append_linked(&mut self, first: usize, last: usize) {
         let is_empty = self.page_free_list == PageInfo::END;
+        if is_empty && self.poison.is_some() {
+            return self.append_poisoned(first, last);
+        }
         let before = if is_empty { 0 } else { self.page_free_list_end };
         let infos = self.array_mut();
         infos[first].pp_ref_or_prev = before;
@@ -427,6 +430,9 @@ impl Pages {
 
     /// Puts `count` frames, from `first` to `last` linked both ways and noted, in front of the list.
     pub(super) fn prepend_linked(&mut self, first: u32, last: u32, count: usize) {
+        if self.is_poisoned() {
+            return self.prepend_poisoned(first, last, count);
+        }
         let head = core::mem::replace(&mut self.page_free_list, first);
         let infos = self.array_mut();
         infos[last as usize].pp_link = head;

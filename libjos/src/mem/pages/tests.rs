@@ -13,7 +13,6 @@ use super::{ALLOC_ZERO, Pages};
 use super::{AllocFlags, Block, Frame, MAX_ORDER, PageAllocator, PageError, PageInfo};
 use crate::machine::PhysMem;
 use crate::mem::addr::{PhysAddr, PhysRange};
-use crate::mem::range_set::RangeSet;
 use crate::paging::format::x86_64::X86_64;
 use crate::sim::{SimMachine, memory::SimMemory};
 
@@ -51,13 +50,10 @@ impl Rig {
 }
 
 /// Frames of these bytes.
-fn free_set(free: &[(u64, u64)]) -> RangeSet {
-    let mut set = RangeSet::new();
-    for (start, end) in free {
-        let range = PhysRange::new(PhysAddr::new(*start), PhysAddr::new(*end));
-        set.insert(range).expect("a few runs fit");
-    }
-    set
+fn free_set(free: &[(u64, u64)]) -> Vec<PhysRange> {
+    let range =
+        |(start, end): &(u64, u64)| PhysRange::new(PhysAddr::new(*start), PhysAddr::new(*end));
+    free.iter().map(range).collect()
 }
 
 /// A number that is no mark is a link.

@@ -3,16 +3,19 @@
 /// A key, by what it does to a line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Key {
-    /// Printable ASCII.
-    Character(u8),
+    /// A character that is no control character. Bytes that are no UTF-8 are
+    /// [`char::REPLACEMENT_CHARACTER`].
+    Character(char),
     /// Return.
     Enter,
     /// Ctrl-C.
     Interrupt,
     /// Backspace.
     Backspace,
-    /// Delete, Ctrl-D.
+    /// Delete.
     Delete,
+    /// Ctrl-D: Delete, or the end of input.
+    EndOrDelete,
     /// The arrow, Ctrl-B.
     Left,
     /// The arrow, Ctrl-F.
@@ -35,25 +38,28 @@ pub enum Key {
     Clear,
     /// Tab.
     Tab,
-    /// Anything else.
+    /// Anything else: a key, or a sequence of bytes, without a meaning.
     Unknown,
 }
 
-/// Where in an escape sequence (ECMA-48, 5.4) the input is.
+/// Where the input is in a sequence of bytes that make one key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Escape {
+enum State {
     /// In none.
-    No,
+    Ground,
     /// After ESC.
-    Begun,
-    /// After ESC and an introducer, with the first parameter so far: up to a final byte.
+    Escape,
+    /// In an escape sequence (ECMA-48, 5.4) after the introducer, with the first parameter so far:
+    /// up to a final byte.
     Parameters(u8),
+    /// In a character of several bytes, with these bytes so far.
+    Character([u8; 4], usize),
 }
 
 /// Bytes from a terminal, made into keys.
 #[derive(Clone, Debug)]
 pub struct KeyDecoder {
-    escape: Escape,
+    state: State,
 }
 
 impl Default for KeyDecoder {
@@ -63,39 +69,53 @@ impl Default for KeyDecoder {
 }
 
 impl KeyDecoder {
-    /// In no escape sequence.
+    /// In no sequence.
     #[must_use]
     pub const fn new() -> Self {
-        Self { escape: Escape::No }
+        Self { state: State::Ground }
     }
 
-    /// Takes a byte; `None` within an escape sequence, and at the end of one that is no key.
-    pub fn feed(&mut self, byte: u8) -> Option<Key> {
-        match (self.escape, byte) {
-            (Escape::Begun, b'[' | b'O') => {
-                self.escape = Escape::Parameters(0);
-                return None;
+    /// Takes a byte. There is no key within a sequence; there are two where the byte breaks a
+    /// sequence off and is one itself.
+    pub fn feed(&mut self, byte: u8) -> impl Iterator<Item = Key> + use<> {
+        let state = core::mem::replace(&mut self.state, State::Ground);
+        let (first, second) = match (state, byte) {
+            (State::Escape, b'[' | b'O') => {
+                self.state = State::Parameters(0);
+                (None, None)
             }
-            (Escape::Parameters(number), b'0'..=b'9') => {
-                let number = number.saturating_mul(10).saturating_add(byte - b'0');
-                self.escape = Escape::Parameters(number);
-                return None;
+            (State::Parameters(number), 0x20..=0x3F) => {
+                let number = match byte {
+                    b'0'..=b'9' => number.saturating_mul(10).saturating_add(byte - b'0'),
+                    _ => number,
+                };
+                self.state = State::Parameters(number);
+                (None, None)
             }
-            (Escape::Parameters(_), 0x20..=0x3F) => return None,
-            (Escape::Parameters(number), 0x40..=0x7E) => {
-                self.escape = Escape::No;
-                return sequence(number, byte);
+            (State::Parameters(number), 0x40..=0x7E) => (Some(sequence(number, byte)), None),
+            (State::Escape | State::Parameters(_), _) => (Some(Key::Unknown), self.begin(byte)),
+            (State::Character(bytes, length), 0x80..=0xBF) => match self.go_on(bytes, length, byte)
+            {
+                Ok(key) => (key, None),
+                Err(key) => (Some(key), self.begin(byte)),
+            },
+            (State::Character(..), _) => {
+                (Some(Key::Character(char::REPLACEMENT_CHARACTER)), self.begin(byte))
             }
-            // Anything else ends the sequence and is taken for itself.
-            _ => self.escape = Escape::No,
-        }
+            (State::Ground, _) => (self.begin(byte), None),
+        };
+        first.into_iter().chain(second)
+    }
+
+    /// Takes a byte that is in no sequence.
+    fn begin(&mut self, byte: u8) -> Option<Key> {
         Some(match byte {
-            b' '..=b'~' => Key::Character(byte),
+            b' '..=b'~' => Key::Character(char::from(byte)),
             b'\n' | b'\r' => Key::Enter,
             b'\t' => Key::Tab,
             0x7F => Key::Backspace,
             0x1B => {
-                self.escape = Escape::Begun;
+                self.state = State::Escape;
                 return None;
             }
             // Control and a letter, in the order of the alphabet.
@@ -103,7 +123,7 @@ impl KeyDecoder {
                 b'A' => Key::Home,
                 b'B' => Key::Left,
                 b'C' => Key::Interrupt,
-                b'D' => Key::Delete,
+                b'D' => Key::EndOrDelete,
                 b'E' => Key::End,
                 b'F' => Key::Right,
                 b'H' => Key::Backspace,
@@ -115,21 +135,40 @@ impl KeyDecoder {
                 b'W' => Key::KillWord,
                 _ => Key::Unknown,
             },
+            0x80.. => return self.go_on([0; 4], 0, byte).unwrap_or_else(Some),
             _ => Key::Unknown,
         })
+    }
+
+    /// Takes a byte behind the first `length` of `bytes`, which may begin a character. The key is an
+    /// error where `byte` is no part of it.
+    fn go_on(&mut self, mut bytes: [u8; 4], length: usize, byte: u8) -> Result<Option<Key>, Key> {
+        bytes[length] = byte;
+        match core::str::from_utf8(&bytes[..=length]) {
+            Ok(text) => {
+                // Some terminals obey these, too.
+                let c = text.chars().next().filter(|c| !c.is_control());
+                Ok(Some(c.map_or(Key::Unknown, Key::Character)))
+            }
+            Err(error) if error.error_len().is_none() => {
+                self.state = State::Character(bytes, length + 1);
+                Ok(None)
+            }
+            Err(_) => Err(Key::Character(char::REPLACEMENT_CHARACTER)),
+        }
     }
 }
 
 /// The key of an escape sequence, as VT220 and xterm send them.
-fn sequence(number: u8, last: u8) -> Option<Key> {
+fn sequence(number: u8, last: u8) -> Key {
     match (last, number) {
-        (b'A', _) => Some(Key::Up),
-        (b'B', _) => Some(Key::Down),
-        (b'C', _) => Some(Key::Right),
-        (b'D', _) => Some(Key::Left),
-        (b'H', _) | (b'~', 1 | 7) => Some(Key::Home),
-        (b'F', _) | (b'~', 4 | 8) => Some(Key::End),
-        (b'~', 3) => Some(Key::Delete),
-        _ => None,
+        (b'A', _) => Key::Up,
+        (b'B', _) => Key::Down,
+        (b'C', _) => Key::Right,
+        (b'D', _) => Key::Left,
+        (b'H', _) | (b'~', 1 | 7) => Key::Home,
+        (b'F', _) | (b'~', 4 | 8) => Key::End,
+        (b'~', 3) => Key::Delete,
+        _ => Key::Unknown,
     }
 }

@@ -149,7 +149,8 @@ fn pages_of_all_sizes_are_shown() {
     map(&mut monitor, Jos64::UPPER_START, PGSIZE, 0);
     assert_eq!(
         monitor.run("showmappings 0x7fffffffffff 0xffff800000000000"),
-        "0x00007ffffffff000-0xffff7fffffffffff not mapped\n\
+        "0x00007ffffffff000-0x00007fffffffffff not mapped\n\
+         0x0000800000000000-0xffff7fffffffffff not canonical\n\
          0xffff800000000000-0xffff800000000fff -> 0x000000000 -rw-- 4 KB 4K\n"
     );
 }

@@ -99,8 +99,10 @@ impl<M: Machine> Pmap<M> {
     ///
     /// # Errors
     ///
-    /// [`MapError::Misaligned`], [`MapError::NonCanonical`], [`MapError::Uvpt`],
-    /// [`MapError::BeyondPhysical`], [`MapError::AlreadyMapped`] or [`MapError::LargePage`] for the
+    /// [`MapError::Misaligned`], [`MapError::NonCanonical`], [`MapError::PastEnd`],
+    /// [`MapError::Uvpt`], [`MapError::Global`] for the first page that other address spaces need
+    /// not have, [`MapError::MisalignedPa`], [`MapError::BeyondPhysical`],
+    /// [`MapError::AlreadyMapped`] or [`MapError::LargePage`] for the
     /// first page that is in the way, according to its size, [`MapError::NoMemory`], and, below
     /// UTOP, [`MapError::Page`] where a page is free or its `pp_ref` would overflow. Nothing has
     /// changed then.
@@ -114,9 +116,10 @@ impl<M: Machine> Pmap<M> {
         sizes: PageSizes,
     ) -> Result<(), MapError> {
         Self::check_range(va, size)?;
+        self.check_global(pgdir, va, va + size.saturating_sub(1), perm)?;
         let in_format = pa.as_u64().checked_add(size).is_some_and(|end| end <= M::Format::PA_END);
         if !pa.is_aligned(PGSIZE) {
-            return Err(MapError::Misaligned { va });
+            return Err(MapError::MisalignedPa { pa });
         }
         if !in_format {
             return Err(MapError::BeyondPhysical { pa });
@@ -140,7 +143,7 @@ impl<M: Machine> Pmap<M> {
     ///
     /// # Errors
     ///
-    /// [`MapError::Misaligned`], [`MapError::NonCanonical`], [`MapError::Uvpt`], and
+    /// [`MapError::Misaligned`], [`MapError::NonCanonical`], [`MapError::PastEnd`], [`MapError::Uvpt`], and
     /// [`MapError::NoMemory`] for the split of a large page. Nothing has changed then.
     ///
     /// # Panics
@@ -193,7 +196,8 @@ impl<M: Machine> Pmap<M> {
     ///
     /// # Errors
     ///
-    /// [`MapError::Misaligned`], [`MapError::NonCanonical`], [`MapError::Uvpt`],
+    /// [`MapError::Misaligned`], [`MapError::NonCanonical`], [`MapError::PastEnd`],
+    /// [`MapError::Uvpt`], [`MapError::Global`] as in [`map_range`](Self::map_range),
     /// [`MapError::NotMapped`] where there is a hole in the range, and [`MapError::NoMemory`] for
     /// the split of a large page. Nothing has changed then.
     pub fn protect_range(
@@ -204,6 +208,7 @@ impl<M: Machine> Pmap<M> {
         perm: Perm,
     ) -> Result<(), MapError> {
         Self::check_range(va, size)?;
+        self.check_global(pgdir, va, va + size.saturating_sub(1), perm)?;
         self.check_mapped(pgdir, va, size)?;
         self.split_at_ends(pgdir, va, size)?;
         let mut flush = Flush::new(self.is_visible(pgdir, va, size));
@@ -219,16 +224,13 @@ impl<M: Machine> Pmap<M> {
         if !va.is_aligned(PGSIZE) || !size.is_multiple_of(PGSIZE) {
             return Err(MapError::Misaligned { va });
         }
-        let Some(last) = va.as_u64().checked_add(size.saturating_sub(1)) else {
-            return Err(MapError::NonCanonical { va });
-        };
-        let lower = |va: u64| va < M::Layout::LOWER_END;
-        let one_half = lower(va.as_u64()) == lower(last);
-        let canonical = M::Format::is_canonical(va) && M::Format::is_canonical(VirtAddr::new(last));
-        // Without halves the boundary is an address like any other.
-        if !canonical || !one_half && M::Layout::LOWER_END < M::Layout::UPPER_START {
+        if !M::Format::is_canonical(va) {
             return Err(MapError::NonCanonical { va });
         }
+        let in_lower_half = M::Layout::HALVES && va.as_u64() < M::Layout::LOWER_END;
+        let end = if in_lower_half { M::Layout::LOWER_END - 1 } else { M::Layout::VA_LAST };
+        let last = va.as_u64().checked_add(size.saturating_sub(1)).filter(|last| *last <= end);
+        let last = last.ok_or(MapError::PastEnd { last: VirtAddr::new(end) })?;
         let uvpt = M::Layout::UVPT;
         if last >= uvpt && va.as_u64() < uvpt + M::Layout::PTSIZE {
             return Err(MapError::Uvpt { va: va.max(VirtAddr::new(uvpt)) });

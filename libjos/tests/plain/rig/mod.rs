@@ -73,7 +73,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         } else {
             [usable(L::PHYS_BASE + MB / 2, MB / 2), usable(L::PHYS_BASE + MB, ram - MB)]
         };
-        boot.memory = MemoryMap::new(entries.into_iter()).expect("a memory map");
+        boot.memory = MemoryMap::new::<L>(entries.into_iter(), None);
         let mut pmap = mem_init(machine, boot);
         pmap.machine.move_to_kernel_stack();
         // The first address space makes tables for the kernel's half.

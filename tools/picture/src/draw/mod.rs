@@ -197,6 +197,7 @@ fn spaces(shot: &Shot) -> Markup {
                         code { (format!("{:#x}", space.root.pa)) }
                     }
                 }
+                (text::letters())
                 div.columns {
                     section { h3 { "Address space" } (space::draw(space, shot.va_bits)) }
                     section {

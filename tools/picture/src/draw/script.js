@@ -123,6 +123,16 @@
     element("path", { d: path.replace(/-?\d+/g, (digits) => digits * size), class: name }, svg);
   };
 
+  // Marks the rows of the overview that are enlarged: on both sides, for an outline would hide what is in them.
+  function mark(first, end) {
+    const svg = $("overview"), { per, columns, size } = svg.geometry;
+    svg.querySelector(".window")?.remove();
+    const top = Math.floor(first / per / columns) * size, bottom = Math.ceil(end / per / columns) * size;
+    const width = columns * size, beside = width * 0.008;
+    const d = [-beside, width + beside].map((x) => `M${x} ${top}V${bottom}`).join("");
+    element("path", { d, class: "window" }, svg);
+  }
+
   function draw() {
     const wide = document.documentElement.clientWidth > 640;
     const per = 2 ** Math.max(0, Math.ceil(Math.log2(count / MOST_CELLS)));
@@ -142,7 +152,7 @@
     const first = frames.base + close * 4096;
     $("closeup-hint").textContent = `Enlarged: ${bytes((end - close) * 4096)} from ${hex(first)}, a row ` +
       `${bytes(svg.geometry.columns * 4096)}. Click above to enlarge another part.`;
-    outline($("overview"), "window", close, end);
+    mark(close, end);
     if (cursor !== null) point(cursor);
   }
 

@@ -46,6 +46,27 @@ pub(crate) fn perm(perm: &str) -> Markup {
     }
 }
 
+/// What the letters mean.
+pub(crate) fn letters() -> Markup {
+    let meanings = [
+        ("u", "the user may, too"),
+        ("r", "read"),
+        ("w", "write"),
+        ("c", "copied when written to"),
+        ("x", "execute"),
+        ("g", "global: outlives a change of page directory in the TLB"),
+    ];
+    html! {
+        p.letters {
+            "What is mapped: "
+            @for (letter, meaning) in meanings { b { code { (letter) } } " " (meaning) " · " }
+            b { code { "-" } } " not. What a region is for: " b { code { "RW/--" } }
+            " is the most that the kernel / the user may do there (" b { code { "R" } } " read, "
+            b { code { "W" } } " write)."
+        }
+    }
+}
+
 /// How many, and of what: `1 frame`, `2 frames`.
 pub(crate) fn count(number: u64, one: &str) -> String {
     let digits = number.to_string();

@@ -1,4 +1,4 @@
-//! Page tables as a tree that opens by click and by keyboard.
+//! Page tables as a tree that opens by click and by keyboard. The highest entries come first, as in the map beside it.
 
 use maud::{Markup, html};
 
@@ -32,7 +32,7 @@ fn entries(table: &Table) -> usize {
 
 fn rows(table: &Table, va_bits: u32) -> Markup {
     html! {
-        ol.rows { @for row in &table.rows { li { (self::row(table, row, va_bits)) } } }
+        ol.rows { @for row in table.rows.iter().rev() { li { (self::row(table, row, va_bits)) } } }
     }
 }
 

@@ -1,0 +1,82 @@
+//! JOS's globals, by the names that JOS's users ask gdb for: `p npages`, `p kern_pgdir`, `p pages[1]`,
+//! `p page_free_list`, and the constants of the map, `p UPAGES`.
+//!
+//! The kernel has no such globals: they are fields of the one [`Pmap`](libjos::pmap::Pmap). So a
+//! record says where they are ([`Globals`]), and `globals.s` describes them to gdb. They answer at
+//! every stop and on every processor. gdb's `jos` commands (`tools/gdb`) read the record too.
+
+use core::arch::global_asm;
+use core::mem::offset_of;
+use core::ptr::without_provenance_mut;
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+use layout::{Jos64, MemLayout, PGSIZE};
+use libjos::mem::pages::PageInfo;
+use libjos::pmap;
+
+/// Where JOS's globals are. Only a debugger reads this.
+#[repr(C)]
+struct Globals {
+    npages: AtomicU64,
+    kern_pgdir: AtomicU64,
+    pages: AtomicPtr<PageInfo>,
+    page_free_list: AtomicPtr<u32>,
+    nfree: AtomicPtr<usize>,
+}
+
+static GLOBALS: Globals = Globals {
+    npages: AtomicU64::new(0),
+    kern_pgdir: AtomicU64::new(0),
+    // Not mapped before there is an array: gdb says so, and shows nothing that is none.
+    pages: AtomicPtr::new(without_provenance_mut(Jos64::UPAGES as usize)),
+    page_free_list: AtomicPtr::new(without_provenance_mut(Jos64::UPAGES as usize)),
+    nfree: AtomicPtr::new(without_provenance_mut(Jos64::UPAGES as usize)),
+};
+
+/// Notes where the globals are now.
+pub(crate) fn note(globals: &pmap::Globals) {
+    GLOBALS.npages.store(globals.npages as u64, Ordering::Relaxed);
+    GLOBALS.kern_pgdir.store(globals.kern_pgdir.as_u64(), Ordering::Relaxed);
+    if let Some(pages) = globals.pages {
+        GLOBALS.pages.store(pages.array.cast_mut(), Ordering::Relaxed);
+        GLOBALS.page_free_list.store(pages.page_free_list.cast_mut(), Ordering::Relaxed);
+        GLOBALS.nfree.store(pages.nfree.cast_mut(), Ordering::Relaxed);
+    }
+}
+
+/// The unit that `globals.s` begins, with a constant for each name.
+macro_rules! unit {
+    ($($type:ident: $($name:ident = $value:expr),*;)*) => {
+        global_asm!(
+            include_str!("globals.s"),
+            $($(concat!(
+                "constant ", stringify!($name), ", ", stringify!($type), ", {", stringify!($name), "}"
+            ),)*)*
+            "end_of_unit",
+            GLOBALS = sym GLOBALS,
+            NPAGES = const offset_of!(Globals, npages),
+            KERN_PGDIR = const offset_of!(Globals, kern_pgdir),
+            PAGES = const offset_of!(Globals, pages),
+            PAGE_FREE_LIST = const offset_of!(Globals, page_free_list),
+            PAGE_INFO = const size_of::<PageInfo>(),
+            PP_LINK = const offset_of!(PageInfo, pp_link),
+            PP_REF_OR_PREV = const offset_of!(PageInfo, pp_ref_or_prev),
+            $($($name = const $value,)*)*
+        );
+    };
+}
+
+macro_rules! constants {
+    (address: $($address:ident)*; u64: $($number:ident)*;) => {
+        unit! {
+            address: $($address = Jos64::$address),*;
+            u64: PGSIZE = PGSIZE, $($number = Jos64::$number),*;
+        }
+    };
+}
+
+constants! {
+    address: KERNBASE KSTACKTOP KSTACK MMIOLIM MMIOBASE ULIM PHYSMAP UVPT UPAGES UENVS UTOP UXSTACKTOP
+        USTACKTOP UHEAP UTEXT UTEMP PHYS_BASE IOPHYSMEM EXTPHYSMEM;
+    u64: PTSIZE KSTKSIZE KSTKGAP WINDOW_SIZE PHYSMAP_MAX;
+}

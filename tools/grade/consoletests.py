@@ -1,0 +1,190 @@
+"""The graded tests of the console: what is on the screen, what is typed on the keyboard, and when.
+
+They look at the screen's memory and press keys from outside (control.py), since what the kernel says on the serial
+line tells nothing about either.
+"""
+
+import re
+import time
+
+from control import COLUMNS, ROWS, VGA_TEXT, require
+from gradelib import FAILURE, Machine, Test
+from words import CHECKS, MB, WELCOME, opening
+
+MORE = "-- more --"
+NO_NX = (
+    "JOS64 cannot start: this processor has no NX (no-execute pages); use -cpu qemu64 without -nx, or turn on NX/XD "
+    "in the firmware"
+)
+WHITE_ON_RED = 0x4F
+
+
+def wait(control, condition, wish):
+    """The screen, as soon as the condition holds for it; Refused if it does not within some seconds."""
+    end = time.monotonic() + min(20, control.left() - 1)
+    while True:
+        screen = control.screen()
+        if condition(screen):
+            return screen
+        require(time.monotonic() < end, f"{wish}; on the screen there is: {screen}")
+        time.sleep(0.02)
+
+
+def last_line(screen):
+    """The last line that is not empty."""
+    return next((line for line in reversed(screen) if line), "")
+
+
+def wait_for_last(control, line):
+    """The screen, as soon as this is its last line."""
+    return wait(control, lambda screen: last_line(screen) == line, f"the last line should be {line!r}")
+
+
+def cursor(control):
+    """Row and column of the screen's cursor."""
+    at = 0
+    for register in (14, 15):
+        control.monitor(f"o /b 0x3d4 {register}")
+        at = at << 8 | int(control.monitor("i /b 0x3d5").split("=")[1], 16)
+    return divmod(at, COLUMNS)
+
+
+def shows_the_boot(control):
+    """The screen shows the boot from its first row on, and nothing else."""
+    wanted = [*opening(256 * MB), *CHECKS, *WELCOME, "K>"]
+    screen = wait_for_last(control, "K>")
+    require(screen == wanted + [""] * (ROWS - len(wanted)), f"the screen is not that of a boot: {screen}")
+    require(cursor(control) == (len(wanted) - 1, 3), f"the cursor is at {cursor(control)}")
+
+
+def shows_the_end_of_help(control):
+    """`help` has 24 lines: all above them has scrolled away."""
+    screen = wait_for_last(control, "K>")
+    names = [line.split(" ")[0] for line in screen]
+    require(names[:2] == ["help", "kerninfo"] and names[-3:] == ["reboot", "exit", "K>"], f"no scrolling: {screen}")
+    require(screen[1].split() == "kerninfo Display information about the kernel".split(), f"on the screen: {screen[1]}")
+    require(cursor(control) == (ROWS - 1, 3), f"the cursor is at {cursor(control)}")
+
+
+def keys(control):
+    """Types on the keyboard: letters, signs, capitals by shift and by caps lock, and all that edits a line."""
+    control.press("exIt?\n")
+    control.key("caps_lock")
+    control.press("a")
+    control.key("caps_lock")
+    control.press("b\n")
+    control.key("up", "left", "left", "delete", "home")
+    control.press("x")
+    control.key("end")
+    control.press("yz\b\n")
+    control.key("up", "up", "down")
+    control.press("\n")
+    control.press("exit 7\x03")
+    control.press("showm\tKERNBA\t+0x1000\n")
+    control.press("exit\n")
+    return True
+
+
+def pages_by_keyboard(control):
+    """What was asked for on the keyboard waits after each screen, for a key there."""
+    control.press("vmprint\n")
+    first = wait_for_last(control, MORE)
+    require(first[0].startswith("page table 0x"), f"the first screen does not begin the list: {first}")
+    control.press("\n")
+    second = wait(control, lambda screen: screen[:23] == first[1:24] and screen[24] == MORE, "Enter: one line more")
+    control.press(" ")
+    third = wait(control, lambda screen: screen[24] == MORE and screen[:24] != second[:24], "space: a screen more")
+    require(third[23] != second[23] and third[0] not in second, f"space: not a whole screen more: {second}, {third}")
+    control.press("q")
+    wait_for_last(control, "K>")
+    control.press("exit\n")
+    return True
+
+
+def types_ahead(control):
+    """Types while a long listing is stuck, since nobody reads the serial line; then lets it go on."""
+    control.press("vmprint\n" * 5)
+    last = None
+    while last != (last := control.screen()):
+        time.sleep(0.3)
+    control.press("type-ahead" * 6 + "\n" + "exit\n")
+    return True
+
+
+def without_exit(stub, symbols):
+    """A machine without isa-debug-exit, which a PC is: the kernel that gives up halts, and does not end QEMU."""
+    start = symbols["cannot_start"]
+    code = stub.read_memory(start, 256)
+    exit_code = b"\x66\xba\xf4\x00\xee"  # mov dx, 0xf4; out dx, al
+    at = start + code.index(exit_code) + len(exit_code) - 1
+    stub.write_memory(at, b"\x90")
+
+
+def shows_why_it_cannot_start(control):
+    """The kernel's last words are on the screen, in its first rows; then ends QEMU as the kernel would have."""
+    cells = control.memory(VGA_TEXT, 2 * len(NO_NX))
+    text = cells[::2].decode("cp437")
+    require(text == NO_NX, f"on the screen there is {text!r}")
+    require(set(cells[1::2]) == {WHITE_ON_RED}, "not all of it is white on red")
+    control.send("human-monitor-command", **{"command-line": "o /b 0xf4 0x11"})
+    return True
+
+
+def utf_8(text):
+    """As a terminal types it: Machine.typed is sent byte by byte."""
+    return text.encode().decode("latin-1")
+
+
+def hello(title, typed, name):
+    """An application asks for a name."""
+    return Test(
+        f"console: {title}", 5, Machine("hello", words="-- ?", typed=(typed,), prompt="Who is there? "),
+        (*CHECKS, re.compile(r"Who is there\? .*"), f"Hello, {name}!"), tags=("console", "application"),
+    )
+
+
+TESTS = [
+    Test(
+        "console: the screen shows what is said, and scrolls", 10,
+        Machine(typed=(shows_the_boot, "help\r", shows_the_end_of_help, "exit\r")), (*WELCOME, "K> exit"),
+        tags=("console",),
+    ),
+    Test(
+        "console: the keyboard types and edits", 10, Machine(typed=(keys,)),
+        (
+            *WELCOME, "Unknown command 'exIt?'", "Unknown command 'Ab'", "Unknown command 'xby'", "Unknown command 'xby'",
+            "K> exit 7^C", "K> showmappings KERNBASE+0x1000",
+            "0xfffffffff0001000-0xfffffffff0001fff -> 0x000001000 -rw-g 4 KB 4K", "K> exit",
+        ),
+        tags=("console",),
+    ),
+    Test(
+        "console: long output waits for the keyboard", 10, Machine(typed=(pages_by_keyboard,)), (*WELCOME, "K> exit"),
+        tags=("console",),
+    ),
+    Test(
+        "console: typed while a listing runs, on the keyboard", 10, Machine(typed=("page off\r", types_ahead)),
+        (*WELCOME, f"Unknown command '{'type-ahead' * 6}'", "K> exit"), tags=("console",),
+    ),
+    Test(
+        "console: typed while a listing runs, on the serial line", 10,
+        Machine(typed=("vmprint\r" + "x" * 250 + "\r" + "y" * 250 + "\r", "exit\r")),
+        (*WELCOME, f"Unknown command '{'x' * 250}'", f"Unknown command '{'y' * 250}'", "K> exit"), tags=("console",),
+    ),
+    Test(
+        "console: Ctrl-C stops a listing, whatever waits before it", 10,
+        Machine(typed=("vmprint\r" * 3 + "exit 9\r" * 200 + "\x03", "exit\r")),
+        (*WELCOME, "K> vmprint", "^C", "K> exit"), (re.compile("Exit code.*|Unknown command.*"),), tags=("console",),
+    ),
+    Test(
+        "console: why the kernel cannot start is on the screen", 10,
+        Machine(
+            cpu="qemu64,-nx", at_entry=without_exit, typed=(shows_why_it_cannot_start,), prompt=NO_NX + "\r\n",
+        ),
+        (NO_NX,), status=FAILURE, whole=True, tags=("console",),
+    ),
+    hello("an application reads UTF-8", utf_8("Zoe\x7fë 漢字x\x1b[D\x1b[D\x7f\r"), "Zoë 字x"),
+    hello("an application reads a line of any length", utf_8("äöü" * 2000 + "\r"), "äöü" * 2000),
+    hello("an application reads bytes that are no UTF-8", "\xff\xe2\x82!\r", "\ufffd\ufffd!"),
+    hello("an application reads the end of input", "x\x7f\x04", "nobody"),
+]

@@ -1,0 +1,34 @@
+"""The documents: where their links lead, and what has no place in them."""
+
+import re
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [page for folder in (".", "docs", "layout", "libjos") for page in sorted((ROOT / folder).glob("*.md"))]
+
+
+class Documents(unittest.TestCase):
+    """All of them."""
+
+    def test_links_lead_somewhere(self):
+        for page in PAGES:
+            for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+                if not re.match(r"\w+:", link):
+                    self.assertTrue((page.parent / link.partition("#")[0]).exists(), f"{page.name}: {link}")
+
+    def test_the_first_page_of_libjos_has_its_example(self):
+        (link,) = re.findall(r"\[first page\]\((.*?)\)", (ROOT / "README.md").read_text())
+        example = re.search(r"```rust\n(.*?)```", (ROOT / link).read_text(), re.S)
+        for call in ("mem_init", "map_range", "steps", "unmap_range"):
+            self.assertIn(call, example[1])
+        self.assertIn('include_str!("../README.md")', (ROOT / "libjos/src/lib.rs").read_text())
+
+    def test_nothing_of_somebodys_folders(self):
+        for page in PAGES:
+            for number, line in enumerate(page.read_text().splitlines(), 1):
+                self.assertNotRegex(line, r"registry/src|\.cargo/registry|/home/|/root/|/rustc/", f"{page.name}:{number}")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,141 @@
+"""What make does with what it cannot use, and what it says: bad values, a display or a machine that is not there.
+
+Each ends soon, with a failure and with words that say what to do.
+"""
+
+import os
+import re
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TIMEOUT = 120  # what it builds is built, but for what differs from `make`'s own
+# Without what a make above this one has set for itself, such as CMDLINE.
+OUTER = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "CMDLINE", "DISPLAY", "WAYLAND_DISPLAY")
+
+
+def run(*command):
+    """(the status, all that is printed)"""
+    environment = {name: value for name, value in os.environ.items() if name not in OUTER}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, errors="replace", timeout=TIMEOUT,
+    )
+    return done.returncode, done.stdout
+
+
+class Refused(unittest.TestCase):
+    """Bad values."""
+
+    def refuses(self, *words, says):
+        """make fails, and one line of what it says matches."""
+        status, said = run("make", *words)
+        self.assertNotEqual(status, 0, (words, said))
+        self.assertRegex(said, f"(?m)^.*{says}.*$", words)
+
+    def test_too_little_memory(self):
+        for size in "1M 3M 7 7.9 0 0.001G 4096k 8191K 8388607b size=3M size=3M,slots=2,maxmem=1G 3,maxmem=1G".split():
+            self.refuses("print-gdbport", f"MEM={size}", says=f"MEM={re.escape(size)} is too little .* MEM=8M or more")
+
+    def test_enough_memory(self):
+        # What only QEMU can tell is left to it.
+        for size in "8M 8 8.5 0.5G 1g 8192k 8388608b 16G,slots=1 size=8M,maxmem=1G 1T 3MiB lots it's".split():
+            self.assertEqual(run("make", "print-gdbport", f"MEM={size}")[0], 0, size)
+
+    def test_values_that_make_knows(self):
+        for words, says in (
+            ("APP=nope", "unknown APP \"nope\"; there are: monitor "),
+            ("BOOT=nope", "unknown BOOT \"nope\"; there are: grub uefi pvh"),
+            ("BOARD=microvm", "BOARD=microvm needs BOOT=pvh"),
+            ("FROM=nope", "unknown FROM \"nope\"; there are: mem_init reset"),
+        ):
+            self.refuses("qemu-nox", words, says=says)
+
+    def test_values_that_others_know(self):
+        for words, says in (
+            ("PROFILE=nope", "profile `nope` is not defined"),
+            ("BOARD=nope", "unsupported machine type"),
+            ("CPUS=many", "'smp.cpus' expects integer"),
+            ("MEM=lots", "QEMU ended with status 1, and says why above"),
+            ("QEMU=nope", "there is no nope to run: QEMU=PROGRAM names another"),
+        ):
+            self.refuses("qemu-nox", words, says=says)
+
+    def test_without_a_display(self):
+        for target, other in (("qemu", "qemu-nox"), ("qemu-gdb", "qemu-nox-gdb")):
+            self.refuses(target, says=f'there is no display .*"make {other}" runs in this terminal')
+
+    def test_a_port_that_is_taken(self):
+        both = socket.has_dualstack_ipv6()
+        with socket.create_server(
+            ("", 0), family=socket.AF_INET6 if both else socket.AF_INET, dualstack_ipv6=both
+        ) as taken:
+            self.refuses("qemu-nox-gdb", f"GDBPORT={taken.getsockname()[1]}", says="GDBPORT=N picks another port")
+
+    def test_grub_says_on_the_serial_line_why_it_cannot_load_the_kernel(self):
+        status, said = run("make", "run", "BOOT=grub", "QEMUEXTRA=-m 3M")
+        self.assertNotEqual(status, 0, said)
+        said = re.sub(r"\x1b\[[0-9;]*\w|\r", "", said)  # how it places its words on the screen
+        for line in ("error: out of memory.", "GRUB cannot load JOS64.", "If it is out of memory, .* -m 8M or more.*"):
+            self.assertRegex(said, f"(?m)^{line}$")
+
+
+class Gdb(unittest.TestCase):
+    """gdb where there is no machine."""
+
+    WHAT_TO_DO = r'There is no machine: run "make qemu-nox-gdb" in another terminal, then "source \.gdbinit" here\.'
+    COMMANDS = ("walk 0", "map", "page 0", "freelist", "diff", "why", "step")
+
+    def one_line_each(self, said, count):
+        """Nothing but that advice, as often."""
+        self.assertEqual(len(re.findall(f"(?m)^.*{self.WHAT_TO_DO}$", said)), count, said)
+        self.assertNotRegex(said, "Traceback|Python Exception|Error in sourced|No symbol|No registers")
+
+    def test_make_gdb_without_a_machine(self):
+        with socket.socket() as free:
+            free.bind(("", 0))
+            port = free.getsockname()[1]
+        for start in ("mem_init", "reset"):
+            status, said = run("make", "gdb", f"GDBPORT={port}", f"FROM={start}")
+            self.assertNotEqual(status, 0, said)
+            self.one_line_each(said, 1)
+
+    def test_make_gdb_compiles_nothing(self):
+        self.assertNotIn("cargo", run("make", "-n", "gdb")[1])
+        for target in ("all", "qemu-nox-gdb", "qemu-gdb"):
+            self.assertIn("--example facts", run("make", "-n", target, "DISPLAY=:0")[1])
+
+    def test_the_commands_after_kill(self):
+        with tempfile.TemporaryDirectory() as folder:
+            server = f"{folder}/gdb"
+            qemu = subprocess.Popen(
+                [os.environ.get("QEMU", "qemu-system-x86_64"), "-accel", "tcg", "-m", "16M", "-display", "none", "-S",
+                 "-kernel", ROOT / "obj/kern/kernel", "-chardev", f"socket,id=gdb,path={server},server=on,wait=off",
+                 "-gdb", "chardev:gdb"], stdin=subprocess.DEVNULL,
+            )
+            self.addCleanup(qemu.wait)
+            self.addCleanup(qemu.kill)
+            while not os.path.exists(server):
+                self.assertIsNone(qemu.poll())
+                time.sleep(0.05)
+            script = Path(folder) / "script"
+            start = (ROOT / ".gdbinit.tmpl").read_text().replace("localhost:1234", server)
+            # gdb may find the line closed while it kills.
+            commands = ("kill", *(f"jos {command}" for command in self.COMMANDS))
+            tries = "".join(
+                f'python\ntry: gdb.execute("{command}")\nexcept gdb.error as error: print(error)\nend\n'
+                for command in commands
+            )
+            script.write_text(f"{start}\n{tries}jos layout\n")
+            status, said = run("gdb", "-q", "-n", "-batch", "-x", script)
+        self.assertEqual(status, 0, said)
+        self.one_line_each(said, len(self.COMMANDS))
+        self.assertIn("Now there is no machine.", said)
+
+
+if __name__ == "__main__":
+    unittest.main()
