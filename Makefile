@@ -1,7 +1,7 @@
 # JOS64's Makefile, with the targets and variables that JOS's users know; `make help` lists them.
 #
 # cargo decides what is stale: every build asks it, and a file under obj/ is written only when what it is
-# made from has changed. Tools that a target needs and this machine lacks are installed by tools/setup.sh.
+# made from has changed. Tools that a target needs and this machine lacks are installed by tools/build/setup.sh.
 
 QEMU      ?= qemu-system-x86_64## the QEMU to run
 QEMUEXTRA ?=## more options for QEMU
@@ -83,14 +83,26 @@ endif
 endif
 export CMDLINE QEMU OVMF
 
+# An empty value, or one with a blank in it, would be taken apart: QEMU's next option for the value, or a file's name.
+$(foreach name,MEM CPUS BOARD GDBPORT PROFILE,\
+  $(if $(filter-out 1,$(words $($(name)))),$(error $(name)="$($(name))" is not one word)))
+
+ifeq ($(filter dev release small,$(PROFILE)),)
+  $(error unknown PROFILE "$(PROFILE)"; there are: dev release small)
+endif
+
 # Below this much, GRUB and the kernel cannot even say that it is too little. In M, as QEMU takes a bare number; a form
 # of -m that is not known here is QEMU's to judge.
 MIN_MEM := 8
-ifneq ($(shell printf '%s\n' '$(subst ','\'',$(MEM))' | awk 'match($$0, /^(size=)?[0-9]+(\.[0-9]+)?[bBkKmMgG]?(,|$$)/) { \
-  sub(/^size=/, ""); unit = tolower(substr($$0, match($$0, /[^0-9.]|$$/), 1)); size = $$0 + 0; \
-  if (unit == "b") size /= 1048576; if (unit == "k") size /= 1024; if (unit == "g") size *= 1024; \
-  if (size < $(MIN_MEM)) print "too little" }'),)
+ifneq ($(shell printf '%s\n' '$(subst ','\'',$(MEM))' | \
+  awk 'match($$0, /(^|^size=|,size=)[0-9]+(\.[0-9]+)?[bBkKmMgGtTpPeE]?(,|$$)/) { \
+    $$0 = substr($$0, RSTART, RLENGTH); sub(/.*size=/, ""); \
+    unit = index("bkmgtpe", tolower(substr($$0, match($$0, /[^0-9.]|$$/), 1))); if (/[0-9](,|$$)/) unit = 3; \
+    if (($$0 + 0) * 1024 ^ (unit - 3) < $(MIN_MEM)) print "too little" }'),)
   $(error MEM=$(MEM) is too little memory for JOS64: give it MEM=$(MIN_MEM)M or more)
+endif
+ifneq ($(findstring 0x,$(subst X,x,$(MEM))),)
+  $(error MEM=$(MEM): give it as a decimal number, such as MEM=256M)
 endif
 
 # With graphics=on the firmware and GRUB write to the (unseen) screen, which leaves the serial line to JOS64.
@@ -122,19 +134,15 @@ all: obj/kern/kernel obj/kern/kernel.sym obj/kern/kernel.asm obj/facts.json $(IM
 
 obj/kern/kernel.linked: FORCE | setup-build
 	@mkdir -p $(@D)
-	$(Q)tools/kcargo build -p kernel $(CARGO_APP) --profile $(PROFILE)
+	$(Q)tools/build/kcargo build -p kernel $(CARGO_APP) --profile $(PROFILE)
 	$(Q)cmp -s "$(BUILT)" $@ || cp "$(BUILT)" $@
 
-# The kernel's own symbols and source lines go into its image.
-# A small image has the names alone.
-SYMTABFLAGS := $(if $(filter small,$(PROFILE)),--names)
-SYMTAB := $(wildcard tools/symtab/src/*.rs libjos/src/symtab/*.rs)
-obj/kern/kernel.named: obj/kern/kernel.linked $(SYMTAB)
+# The kernel's own symbols and source lines go into its image, and JOS's names into the symbols that gdb reads.
+# A small image has the names alone. dev promises gdb every name; an optimised build may have inlined some of them.
+SYMTABFLAGS := $(if $(filter small,$(PROFILE)),--names) $(if $(filter dev,$(PROFILE)),--no-missing)
+SYMTAB := $(wildcard tools/build/symtab/src/*.rs libjos/src/symtab/*.rs)
+obj/kern/kernel: obj/kern/kernel.linked $(SYMTAB)
 	$(Q)cargo run -q -p symtab -- $(SYMTABFLAGS) $< $@
-
-# dev promises gdb every name; an optimised build may have inlined some of them.
-obj/kern/kernel: obj/kern/kernel.named tools/plain_symbols.py
-	$(Q)tools/plain_symbols.py $(if $(filter dev,$(PROFILE)),,--allow-missing) $< $@
 
 obj/kern/kernel.sym: obj/kern/kernel
 	$(Q)nm -n $< > $@
@@ -152,7 +160,7 @@ obj/facts.json: FORCE | setup-host
 # All applications at once, for grade.py: what QEMU boots by itself.
 apps-linked: FORCE | setup-build
 	@mkdir -p obj/apps
-	$(Q)tools/kcargo build -p kernel --examples --profile $(PROFILE)
+	$(Q)tools/build/kcargo build -p kernel --examples --profile $(PROFILE)
 	$(Q)for app in $(APPS); do cmp -s "$(BUILT_APPS)/$$app" obj/apps/$$app.linked || \
 	  cp "$(BUILT_APPS)/$$app" obj/apps/$$app.linked; done
 $(APPS:%=obj/apps/%.linked): apps-linked ;
@@ -269,12 +277,12 @@ miri: | setup-miri ## the host tests of the crates that have unsafe code, under 
 	$(Q)cargo +nightly miri test -p jos-layout -p libjos -p boot
 
 fuzz: | setup-fuzz ## fuzz the parsers, the memory system against its model, the monitor
-	$(Q)tools/fuzz.sh long $(FUZZTIME) $(TARGET)
+	$(Q)tools/build/fuzz.sh long $(FUZZTIME) $(TARGET)
 
 # The corpus alone is run by "make test" too, on the stable toolchain.
 fuzz-short: ## some seconds of it, the same each time; skipped where no nightly toolchain can be had
-	$(Q)if tools/setup.sh fuzz; then \
-	  tools/fuzz.sh short 5000 boot_info && tools/fuzz.sh short 200 operations monitor_line; \
+	$(Q)if tools/build/setup.sh fuzz; then \
+	  tools/build/fuzz.sh short 5000 boot_info && tools/build/fuzz.sh short 200 operations monitor_line; \
 	else echo "fuzz-short: skipped, for want of what is named above"; fi
 
 mutants: | setup-mutants setup-host ## plant faults in layout and libjos, and see whether the tests notice (one to two hours)
@@ -289,22 +297,23 @@ fmt-check: | setup-fmt
 clippy: | setup-clippy setup-build ## lint: no warning is let through
 	$(Q)cargo clippy --all-targets -- -D warnings
 	$(Q)cargo clippy -p bench -- -D warnings
-	$(Q)tools/kcargo clippy -p kernel --bins --examples -- -D warnings
+	$(Q)tools/build/kcargo clippy -p kernel --bins --examples -- -D warnings
 
 doc: export RUSTDOCFLAGS := -D warnings
 doc: | setup-host setup-build ## the crates' documentation
 	$(Q)cargo doc --no-deps
-	$(Q)tools/kcargo doc --no-deps -p kernel --lib
+	$(Q)tools/build/kcargo doc --no-deps -p kernel --lib
 
+TESTED_TOOLS := $(filter-out tools/picture/,$(sort $(dir $(wildcard tools/*/test_*.py))))
 test-tools: obj/kern/kernel obj/facts.json | setup-build setup-iso setup-qemu setup-gdb ## the tests of grade.py and of tools/
-	$(Q)python3 -m unittest discover -q -s tools
+	$(Q)for tests in $(TESTED_TOOLS); do python3 -m unittest discover -q -s $$tests || exit 1; done
 
 # Where no browser can be had, all but the tests of the pages in it.
 test-picture: obj/kern/kernel obj/jos.iso obj/facts.json picture-tool | setup-qemu setup-gdb ## the tests of the pictures, in a browser
-	$(Q)tools/setup.sh browser || echo "*** NOT TESTED: pictures in a browser. There is no Chromium here. ***" >&2
-	$(Q)tools/picture/test_picture.py -q
+	$(Q)tools/build/setup.sh browser || echo "*** NOT TESTED: pictures in a browser. There is no Chromium here. ***" >&2
+	$(Q)python3 -m unittest discover -q -s tools/picture
 package: | setup-host ## jos-layout and libjos as crates.io would get them, in obj/package; each built from its package alone
-	$(Q)tools/package.sh
+	$(Q)tools/build/package.sh
 
 ##@ Measure
 
@@ -323,17 +332,17 @@ bench-kernel: ## instructions that the memory system takes in the machine, besid
 
 bench-boot: ## what booting takes, each way: instructions, time, image size, RAM
 	$(Q)$(MAKE) --no-print-directory image obj/kern/kernel APP=boot PROFILE=small CMDLINE= MEM=256M
-	$(Q)tools/boottime.py $(BENCHFLAGS)
+	$(Q)tools/bench/boottime.py $(BENCHFLAGS)
 bench-boot: | setup-qemu setup-uefi
 
 ##@ Else
 
 setup: ## install whatever any target needs
-	@tools/setup.sh build iso qemu uefi window gdb host fmt clippy browser screenshots mutants
-	@tools/setup.sh miri fuzz || echo "setup: all is there but what \"make miri\" and \"make fuzz\" need" >&2
+	@tools/build/setup.sh build iso qemu uefi window gdb host fmt clippy browser screenshots mutants
+	@tools/build/setup.sh miri fuzz || echo "setup: all is there but what \"make miri\" and \"make fuzz\" need" >&2
 
 setup-%: FORCE
-	@tools/setup.sh $*
+	@tools/build/setup.sh $*
 
 clean: ## remove everything built
 	$(Q)rm -rf obj .gdbinit

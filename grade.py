@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
-sys.path[:0] = [str(ROOT / "tools" / "grade"), str(ROOT / "tools")]
+sys.path[:0] = [str(ROOT / "tools" / "grade"), str(ROOT / "tools" / "gdb")]
 
 import apptests  # noqa: E402 (found by the line above)
 import boottests  # noqa: E402

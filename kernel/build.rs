@@ -5,7 +5,7 @@ use std::path::Path;
 
 use layout::{Jos64, KB, MemLayout, PGSIZE};
 
-/// Bytes of memory that are kept for the kernel's symbols and source lines; `tools/symtab` fills them
+/// Bytes of memory that are kept for the kernel's symbols and source lines; `tools/build/symtab` fills them
 /// in, and the file has only what is used. A kernel that needs more goes without lines, and the
 /// build says so.
 const SYMBOLS_ROOM: u64 = 256 * KB;

@@ -85,7 +85,7 @@ pub static multiboot2_header: Header = Header {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use multiboot2_header::{ConsoleHeaderTagFlags, HeaderTagISA, MbiTagType};
+    use multiboot2_header::{ConsoleHeaderTagFlags, HeaderTagFlag, HeaderTagISA, MbiTagType};
 
     /// A parser that others wrote accepts the header and finds in it what this file means.
     #[test]
@@ -98,9 +98,12 @@ mod tests {
         assert_eq!(header.verify_checksum(), Ok(()));
         let requests = header.information_request_tag().expect("an information request");
         assert!(requests.requests().eq([MbiTagType::Mmap]));
+        assert_eq!(requests.flags(), HeaderTagFlag::Required);
         let console = header.console_flags_tag().expect("console flags");
         assert_eq!(console.console_flags(), ConsoleHeaderTagFlags::EgaTextSupported);
-        assert!(header.module_align_tag().is_some());
+        assert_eq!(console.flags(), HeaderTagFlag::Optional, "UEFI machines have no text mode");
+        let module_align = header.module_align_tag().expect("modules on pages of their own");
+        assert_eq!(module_align.flags(), HeaderTagFlag::Required);
         assert_eq!(header.iter().count(), 4, "the end tag is the fourth");
     }
 }

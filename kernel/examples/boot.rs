@@ -1,6 +1,6 @@
 //! `make bench-boot`: what booting takes, up to an application's `main`.
 //!
-//! Prints one line for `tools/boottime.py`: what the time-stamp counter says, which under QEMU's
+//! Prints one line for `tools/bench/boottime.py`: what the time-stamp counter says, which under QEMU's
 //! `-icount` counts instructions from the machine's reset on, and how much RAM is in use.
 #![no_std]
 #![no_main]

@@ -27,7 +27,7 @@
 //! An application is a function handed to [`libjos::application!`]; `main.rs` hands over the monitor.
 //!
 //! An application without `unsafe` cannot corrupt memory, whatever it calls of this crate: what could
-//! is private, or `unsafe` with its terms ([`pmap::memory_system`]). `tools/test_applications.py`
+//! is private, or `unsafe` with its terms ([`pmap::memory_system`]). `tools/build/test_applications.py`
 //! tries. The monitor changes memory as it is told to at the prompt, and whoever types there is
 //! trusted, as at a debugger.
 #![no_std]

@@ -1,5 +1,5 @@
 //! What `linker.ld` and the entry code know: where the kernel begins and ends, and the table of
-//! all other names that `tools/symtab` puts into the image.
+//! all other names that `tools/build/symtab` puts into the image.
 
 use boot::entry::{bootstack, bootstacktop};
 use layout::{Jos64, MemLayout};

@@ -49,8 +49,13 @@ fn large_pages_where_they_fit() {
     let end = START + 2 * LARGE + 3 * PGSIZE;
     backing.map(&mut pmap, end, LARGE).expect("there is memory");
     assert_eq!(page_sizes(&pmap).len(), 2 + 512 + 3);
-    backing.unmap(&mut pmap, START, 3 * LARGE + 3 * PGSIZE);
+    pmap.check_page_free_list();
+    backing.unmap(&mut pmap, START + LARGE, PGSIZE);
+    pmap.check_page_free_list();
+    backing.unmap(&mut pmap, START, LARGE);
+    backing.unmap(&mut pmap, START + LARGE + PGSIZE, 2 * LARGE + 2 * PGSIZE);
     assert_eq!((pmap.pages.nfree(), page_sizes(&pmap)), (free, vec![]));
+    pmap.check_page_free_list();
 }
 
 /// Maps a large page's size by small pages, since there is no other way, and unmaps it.

@@ -65,6 +65,14 @@ fn heap_fills_the_holes_in_its_slabs() {
     assert_eq!(heap.stats().held, held);
 }
 
+/// Blocks that were never in use come in the order of their addresses, as they are written to.
+#[test]
+fn heap_cuts_its_slabs_from_below() {
+    let (mut heap, layout) = (heap(false), layout(64, 8));
+    let blocks: Vec<_> = (0..64).map(|_| heap.alloc(layout).unwrap()).collect();
+    assert!(blocks.windows(2).all(|two| two[1].addr().get() == two[0].addr().get() + 64));
+}
+
 /// Where there was no room for a block because of its alignment, there may be for a larger one.
 #[test]
 fn heap_has_room_though_not_for_every_alignment() {

@@ -1,7 +1,7 @@
 """gdb's commands for JOS64: `help jos` lists them. .gdbinit sources this file (see init.gdb).
 
 It only registers what is in the folder josgdb, of which the modules that import gdb talk to gdb, and the
-others (facts, paging, pages, snapshot, fault) run anywhere and are tested by tools/test_josgdb.py.
+others (facts, paging, pages, snapshot, fault) run anywhere and are tested by test_josgdb.py.
 """
 
 import importlib

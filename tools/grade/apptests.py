@@ -83,7 +83,7 @@ def tests():
             "out of memory is named", "heap",
             (
                 *HEAP, panic("memory allocation of 1099511627776 bytes failed")[0],
-                re.compile(r"The last allocation failed: out of memory: 1099511627776 bytes asked for, \d+ left"),
+                re.compile(r"The last allocation failed: out of memory: 1099511627776 bytes asked for, 6\d{7} left"),
                 "Backtrace:", re.compile(r"  #\d .* heap::main .*"),
             ),
             "-- exhaust", FAILURE, whole=False,

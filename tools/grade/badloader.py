@@ -8,7 +8,7 @@ information to free memory and going to the other entry.
 import struct
 
 MULTIBOOT2_MAGIC = 0x36D76289
-COMMAND_LINE, MODULE, MEMORY_MAP, END = 1, 3, 6, 0  # multiboot2 tags
+COMMAND_LINE, LOADER, MODULE, MEMORY_MAP, END = 1, 2, 3, 6, 0  # multiboot2 tags
 RAM, RESERVED = 1, 2  # types of memory
 
 # Free memory below 640K, for information; and an address that the entry page tables do not show.
@@ -80,6 +80,14 @@ def in_kernel(stub, symbols):
     stub.write_memory(at, information)
 
 
+def in_kernel_data(stub, symbols):
+    """Boot information within the kernel's data, at the far end of the boot stack."""
+    information = multiboot2(memory_map(GOOD_MAP))
+    at = symbols["bootstack"] - (symbols["entry"] - symbols["_start"])
+    enter_multiboot2(stub, symbols, information, at=at)
+    stub.write_memory(at, information)
+
+
 def pvh_map_outside_window(stub, symbols):
     """A PVH memory map there."""
     stub.write_memory(enter_pvh(stub, symbols) + PVH_MEMORY_MAP, struct.pack("<Q", OUTSIDE_WINDOW))
@@ -135,7 +143,7 @@ def with_modules(stub, symbols):
     end = symbols["end"] & 0xFFF_FFFF
     modules = (*MODULES, (end, end + 5), (0x30_0000, 0x30_0000))
     tags = [module(*bounds) for bounds in modules]
-    enter_multiboot2(stub, symbols, multiboot2(*tags, memory_map(GOOD_MAP)))
+    enter_multiboot2(stub, symbols, multiboot2(*tags, (LOADER, b"badloader.py\0"), memory_map(GOOD_MAP)))
     for start, end in modules[:-1]:
         stub.write_memory(start, module_contents(start, end))
 

@@ -106,7 +106,7 @@ TESTS = [
             ),
         ),
         (
-            *CHECKS, *WELCOME,
+            *CHECKS, *WELCOME, "Started by: multiboot2, badloader.py",
             "  module at 0x20fff, 1 bytes", "  module at 0x800123, 17477 bytes", "  module at 0x1000001, 8388607 bytes",
             re.compile("  module at 0x1[0-9a-f]{2}000, 5 bytes"), "  module at 0x300000, 0 bytes",
             "What became of it:",

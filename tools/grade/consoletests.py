@@ -9,14 +9,11 @@ import time
 
 from control import COLUMNS, ROWS, VGA_TEXT, require
 from gradelib import FAILURE, Machine, Test
-from words import CHECKS, MB, WELCOME, opening
+from words import CHECKS, MB, NO_NX, WELCOME, opening
 
 MORE = "-- more --"
-NO_NX = (
-    "JOS64 cannot start: this processor has no NX (no-execute pages); use -cpu qemu64 without -nx, or turn on NX/XD "
-    "in the firmware"
-)
 WHITE_ON_RED = 0x4F
+WORDS = tuple(letter * 250 for letter in "abcdefghijklmnopqrstuvwxyz")  # 6500 bytes
 
 
 def wait(control, condition, wish):
@@ -66,14 +63,46 @@ def shows_the_end_of_help(control):
     require(cursor(control) == (ROWS - 1, 3), f"the cursor is at {cursor(control)}")
 
 
+def clears_the_screen(control):
+    """By the command `clear`, and by Ctrl-L."""
+    cleared = ["K>"] + [""] * (ROWS - 1)
+    for way in "clear\n", "\x0c":
+        control.press(way)
+        wait(control, lambda screen: screen == cleared, f"there should be the prompt alone after {way!r}")
+        require(cursor(control) == (0, 3), f"the cursor is at {cursor(control)}")
+        control.press("page\n")
+        wait(control, lambda screen: screen[:3] == ["K> page", "auto", "K>"], "the answer should be auto")
+    control.press("clear\n\n")
+    wait(control, lambda screen: screen[:3] == ["K>", "K>", ""], "there should be two prompts")
+    return True
+
+
+def shows_odd_lines(control):
+    """A line longer than a row goes on in the next; what is deleted is gone; a wide character takes two cells."""
+    said = f"Unknown command 'x{'y' * 100}z■■■'"
+    screen = wait_for_last(control, "K>")
+    typed = f"K> x{'y' * 100}z■■■"
+    wanted = ["K>", typed[:COLUMNS], typed[COLUMNS:], said[:COLUMNS], said[COLUMNS:], "K>"]
+    require(screen == wanted + [""] * (ROWS - len(wanted)), f"the screen is not {wanted}: {screen}")
+
+
+def moves_the_mouse(control):
+    """Turns the mouse on, which is nobody's, and moves it: it shares the keyboard's ports."""
+    for port, byte in ((0x64, 0xD4), (0x60, 0xF4)):  # what comes next is for the mouse; report
+        control.monitor(f"o /b {port:#x} {byte:#x}")
+    control.monitor("mouse_move 5 5")
+    control.monitor("mouse_button 1")
+
+
 def keys(control):
     """Types on the keyboard: letters, signs, capitals by shift and by caps lock, and all that edits a line."""
+    moves_the_mouse(control)
     control.press("exIt?\n")
     control.key("caps_lock")
     control.press("a")
     control.key("caps_lock")
     control.press("b\n")
-    control.key("up", "left", "left", "delete", "home")
+    control.key("up", "left", "left", "right", "delete", "home")
     control.press("x")
     control.key("end")
     control.press("yz\b\n")
@@ -96,6 +125,18 @@ def pages_by_keyboard(control):
     third = wait(control, lambda screen: screen[24] == MORE and screen[:24] != second[:24], "space: a screen more")
     require(third[23] != second[23] and third[0] not in second, f"space: not a whole screen more: {second}, {third}")
     control.press("q")
+    wait_for_last(control, "K>")
+    # Its 24 lines fill the screen: there is nothing more to wait for.
+    control.press("help\n")
+    wait(control, lambda screen: screen[0][:5] == "help " and screen[24] == "K>", "help: on one screen, without a key")
+    control.press("fault\n")
+    wait(control, lambda screen: screen[0] == "read-null" and screen[24] == MORE, "fault: it begins with read-null")
+    control.press("q")
+    wait_for_last(control, "K>")
+    control.press("kerninfo\n")
+    screen = wait_for_last(control, MORE)
+    require(screen[0] == "Special kernel symbols:", f"the rows of a long line were not counted: {screen}")
+    control.press("\x03")
     wait_for_last(control, "K>")
     control.press("exit\n")
     return True
@@ -146,20 +187,28 @@ def hello(title, typed, name):
 TESTS = [
     Test(
         "console: the screen shows what is said, and scrolls", 10,
-        Machine(typed=(shows_the_boot, "help\r", shows_the_end_of_help, "exit\r")), (*WELCOME, "K> exit"),
+        Machine(
+            typed=(
+                shows_the_boot, "help\r", shows_the_end_of_help, clears_the_screen,
+                utf_8(f"x{'y' * 100}ab\x7f\x7fz漢é\r"), shows_odd_lines, "exit\r",
+            )
+        ),
+        (*WELCOME, "K> exit"),
         tags=("console",),
     ),
     Test(
         "console: the keyboard types and edits", 10, Machine(typed=(keys,)),
         (
-            *WELCOME, "Unknown command 'exIt?'", "Unknown command 'Ab'", "Unknown command 'xby'", "Unknown command 'xby'",
+            *WELCOME, "Unknown command 'exIt?'", "Unknown command 'Ab'",
+            *["Unknown command 'xAy'"] * 2,
             "K> exit 7^C", "K> showmappings KERNBASE+0x1000",
             "0xfffffffff0001000-0xfffffffff0001fff -> 0x000001000 -rw-g 4 KB 4K", "K> exit",
         ),
         tags=("console",),
     ),
     Test(
-        "console: long output waits for the keyboard", 10, Machine(typed=(pages_by_keyboard,)), (*WELCOME, "K> exit"),
+        "console: long output waits for the keyboard", 10,
+        Machine(words="-- " + "x" * 600, typed=(pages_by_keyboard,)), (*WELCOME, "K> exit"),
         tags=("console",),
     ),
     Test(
@@ -167,9 +216,10 @@ TESTS = [
         (*WELCOME, f"Unknown command '{'type-ahead' * 6}'", "K> exit"), tags=("console",),
     ),
     Test(
+        # More than the kernel keeps: what does not fit waits where it comes from.
         "console: typed while a listing runs, on the serial line", 10,
-        Machine(typed=("vmprint\r" + "x" * 250 + "\r" + "y" * 250 + "\r", "exit\r")),
-        (*WELCOME, f"Unknown command '{'x' * 250}'", f"Unknown command '{'y' * 250}'", "K> exit"), tags=("console",),
+        Machine(typed=("vmprint\r" * 3 + "".join(f"{word}\r" for word in WORDS), "exit\r")),
+        (*WELCOME, *(f"Unknown command '{word}'" for word in WORDS), "K> exit"), tags=("console",),
     ),
     Test(
         "console: Ctrl-C stops a listing, whatever waits before it", 10,

@@ -10,7 +10,8 @@ import re
 # QEMU's names of the keys that type what is no letter or digit (its keyboard is a US one).
 KEYS = {
     " ": "spc", "\r": "ret", "\n": "ret", "\b": "backspace", "\t": "tab", "-": "minus", "=": "equal", "+": "shift-equal",
-    ".": "dot", ",": "comma", "/": "slash", "_": "shift-minus", "?": "shift-slash", "\x1b": "esc", "\x03": "ctrl-c",
+    ".": "dot", ",": "comma", "/": "slash", "_": "shift-minus", "?": "shift-slash", "\x1b": "esc",
+    "\x03": "ctrl-c", "\x0c": "ctrl-l",
 }
 VGA_TEXT = 0xB_8000
 COLUMNS, ROWS = 80, 25

@@ -279,6 +279,8 @@ ENDS = session(
     ("tbreak readline",),
     ("continue",),
     ("backtrace -1", r"#\d+ +0x.* in kernel::stack::switch.* \(.*\)"),
+    ("up 100",),
+    ("print/x $sp", r"\$1 = 0xfffffffff0000000"),  # KSTACKTOP
 )
 
 VSCODE = session(("jos walk KERNBASE", *ENTRY_WALK), ("next", SOURCE_LINE))

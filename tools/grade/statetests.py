@@ -11,7 +11,7 @@ import struct
 import badloader
 from control import require
 from gradelib import FAILURE, Machine, Test
-from words import CHECKS, NO_PROMPT, PAGE_FAULT, UPAGES, WELCOME, boots, cannot_start, opening, panic
+from words import CHECKS, NO_LOADER, NO_PROMPT, PAGE_FAULT, UPAGES, WELCOME, boots, opening, panic
 
 KERNBASE = 0xFFFF_FFFF_F000_0000
 
@@ -22,6 +22,7 @@ EVERYWHERE = {
     "DR7": (0x400, ~0),
     "RFL": (0x2, ~0x8D5),  # none; not CF PF AF ZF SF OF
 }
+SELECTORS = {"CS": "0008", "SS": "0010", "DS": "0010", "ES": "0010", "FS": "0000", "GS": "0000"}
 # By processor: PAE MCE PGE; and UMIP SMEP SMAP where there are any.
 CR4 = {"qemu64": 0xE0, "qemu64,-mce,-mca": 0xA0, "max": 0x30_08E0}
 
@@ -35,6 +36,8 @@ def registers(cpu):
             require(found[name] & mask == value, f"{name} is {found[name]:#x}, not {value:#x}")
         state = control.monitor("info registers")
         require(re.search(r"^LDT=0000 0{16} 0{8} ", state, re.M), "LDTR still holds what the loader left")
+        selectors = dict(re.findall(r"^([A-Z]S) *=([0-9a-f]{4}) ", state, re.M))
+        require(selectors == SELECTORS, f"the segments are {selectors}, not {SELECTORS}")
 
     return registers_at_prompt
 
@@ -69,6 +72,7 @@ def wrmsr(number, value):
 STALE_CR4 = put(TO_CR4, 0x75_1FDF)
 STALE_CR0 = put(TO_CR0, 0x6005_002F)  # PE; and MP EM TS NE WP AM NW CD
 STALE_EFER = wrmsr(EFER, 0x1001)  # SCE SVME
+STALE_SEGMENTS = b"\x8c\xd8" + b"".join(b"\x8e" + bytes([0xC0 | s << 3]) for s in (0, 4, 5))  # DS's: ES FS GS
 STALE_EFLAGS = b"\x68" + word(0x4_7402) + b"\x9d"  # push, popfd: AC NT IOPL DF
 # No error is reported, one is being handled, and one is said to be there.
 STALE_BANKS = wrmsr(MCG_CTL, 0) + wrmsr(MC2_CTL, 0) + wrmsr(MCG_STATUS, 4) + wrmsr(MC3_STATUS, 1 << 63)
@@ -108,6 +112,18 @@ def stale_frame_pointer(stub, symbols):
     stub.write("rbp", symbols["bootstacktop"] - KERNBASE - 16)
 
 
+def used_boot_stack(stub, symbols):
+    """A word in the last page of the boot stack, as a deep call would leave it."""
+    stub.run_to(symbols["i386_init"])
+    stub.write_memory(symbols["bootstack"] + 4096 - 8, b"\x01")
+
+
+def fault_before_memory_map(stub, symbols):
+    """The kernel goes astray when it begins to read what the loader left."""
+    stub.run_to(next(address for name, address in symbols.items() if "BootInfo5parse" in name))
+    stub.write("rip", 0x7000_0000_0000)
+
+
 # Exceptions from outside.
 NMI = "nmi"
 MACHINE_CHECK = "mce 0 2 0xb600000000000000 0x5 0x1000 0"  # processor 0, bank 2, its status, MCG_STATUS, its address
@@ -129,6 +145,14 @@ def without_stack(line):
     return stack_pointer_to_nowhere
 
 
+def machine_check_within_a_report(stub, symbols):
+    """A Machine.at_entry: one machine check, and another one in its backtrace."""
+    stub.run_to(symbols["check_page_installed_pgdir"])
+    stub.monitor(MACHINE_CHECK)
+    stub.run_to(next(address for name, address in symbols.items() if "9backtrace5print17h" in name))
+    stub.monitor(MACHINE_CHECK)
+
+
 # It may come while the prompt is being printed.
 MACHINE_CHECK_REPORT = re.compile(r"(K> )?kernel panic at \S+: machine check \(#MC, vector 18\)")
 NMI_REPORT = re.compile(r"kernel panic at \S+: non-maskable interrupt \(NMI, vector 2\)")
@@ -144,6 +168,28 @@ NO_BANKS = (re.compile(r"  bank [^2].*"),)
 STACK_SIZE = 4 * 4096
 OWN_STACKS = {8: 1, 2: 2, 18: 3}  # vector -> which of them
 SYMBOLS = {}
+
+# Vectors with a gate, and those where the processor pushes an error code itself (Intel SDM vol. 3A, table 6-1; AMD APM
+# vol. 2, 8.2).
+EXCEPTIONS = {*range(9), *range(10, 15), *range(16, 22), 28, 29, 30}
+WITH_ERROR_CODE = {8, 10, 11, 12, 13, 14, 17, 21, 29, 30}
+PRESENT_INTERRUPT_GATE = 0x8E
+
+
+def gates(control):
+    """Look at every gate of the IDT, and at the first instructions of the stub that it leads to."""
+    tables = control.monitor("info registers")
+    base, limit = (int(field, 16) for field in re.search(r"^IDT= *(\w+) (\w+)", tables, re.M).groups())
+    idt = control.memory(base - KERNBASE, limit + 1)
+    there = {vector for vector in range((limit + 1) // 16) if idt[vector * 16 + 5] & 0x80}
+    require(there == EXCEPTIONS, f"the IDT has gates for {sorted(there)}")
+    for vector in sorted(there):
+        low, selector, _, kind, middle, high = struct.unpack_from("<HHBBHI", idt, vector * 16)
+        require((selector, kind) == (0x08, PRESENT_INTERRUPT_GATE), f"gate {vector}: {selector:#x}, {kind:#x}")
+        code = control.memory((high << 32 | middle << 16 | low) - KERNBASE, 4)
+        # push 0, in place of the error code; push vector
+        stub = (b"" if vector in WITH_ERROR_CODE else b"\x6a\0") + b"\x6a" + bytes([vector])
+        require(code.startswith(stub), f"gate {vector} leads to {code.hex(' ')}")
 
 
 def exception_stacks(control):
@@ -201,7 +247,7 @@ TESTS = [
         state(f"stale {name}", booted(cpu="max", at_entry=stale(code)))
         for name, code in (
             ("CR4, five levels too", STALE_CR4), ("CR0, caches off", STALE_CR0), ("EFER", STALE_EFER),
-            ("EFLAGS", STALE_EFLAGS), ("breakpoint in DR7", stale_breakpoint),
+            ("EFLAGS", STALE_EFLAGS), ("segments", STALE_SEGMENTS), ("breakpoint in DR7", stale_breakpoint),
         )
     ),
     state(
@@ -211,7 +257,7 @@ TESTS = [
     ),
     fails(
         "stale EFLAGS, no loader", Machine(at_entry=stale(STALE_EFLAGS, badloader.no_magic)),
-        cannot_start("not started by a multiboot2 or PVH", r"obj/jos\.iso"), whole=True,
+        (NO_LOADER,), whole=True,
     ),
     fails(
         "stale frame pointer", Machine(memory="3M", at_entry=stale_frame_pointer),
@@ -242,7 +288,19 @@ TESTS = [
         ),
     ),
     # Exceptions that cannot trust the stack in use.
-    state("exception stacks", Machine(at_entry=remember_symbols, typed=(exception_stacks, "exit\r"))),
+    state("exceptions and their stacks", Machine(at_entry=remember_symbols, typed=(gates, exception_stacks, "exit\r"))),
+    fails(
+        "boot stack nearly used up", Machine(at_entry=used_boot_stack), panic("the boot stack is nearly used up"),
+    ),
+    fails(
+        "fault before there is a memory map", Machine(at_entry=fault_before_memory_map),
+        (
+            panic(PAGE_FAULT + "instruction fetch from 0x0000700000000000: page not present, .*")[0],
+            re.compile("page directory at 0x1[0-9a-f]{2}000"),
+            "  0x700000000000 is not mapped: its entry of level 3 is empty",
+        ),
+        (*NO_PROMPT, re.compile(".*no RAM.*"), "Physical memory: .*"),
+    ),
     fails(
         "machine check", Machine(at_entry=stale(STALE_BANKS), typed=(machine_check,)),
         (*WELCOME, MACHINE_CHECK_REPORT, *BANKS, "Backtrace:"), NO_BANKS,
@@ -250,6 +308,14 @@ TESTS = [
     fails(
         "machine check on a stack of its own", Machine(at_entry=without_stack(MACHINE_CHECK)),
         (MACHINE_CHECK_REPORT, NOWHERE, *BANKS, "Backtrace:"),
+    ),
+    fails(
+        "machine check within the report of one", Machine(at_entry=machine_check_within_a_report),
+        (
+            MACHINE_CHECK_REPORT, *BANKS, "Backtrace:",
+            re.compile(r"kernel panic within the report of a panic, at \S+: machine check \(#MC, vector 18\)"),
+        ),
+        forbidden=(),
     ),
     fails(
         "NMI on a stack of its own", Machine(at_entry=without_stack(NMI)),

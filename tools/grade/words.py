@@ -40,9 +40,23 @@ def panic(text, file=r"[\w/.-]+\.rs"):
     return line, "Backtrace:", re.compile(r"  #0  0x[0-9a-f]{16}.*")
 
 
-def cannot_start(cause, remedy):
-    """The kernel's words on a machine or a loader that it cannot work with: the cause, and what to do."""
-    return (re.compile(rf"(kernel panic at \S+: )?JOS64 cannot start: .*{cause}.*{remedy}.*", re.IGNORECASE),)
+# Why the kernel cannot start, and what to do, where the entry code says it.
+NO_LONG_MODE = (
+    "JOS64 cannot start: this processor has no long mode (64-bit); use qemu-system-x86_64 with -cpu qemu64 or newer"
+)
+NO_NX = (
+    "JOS64 cannot start: this processor has no NX (no-execute pages); use -cpu qemu64 without -nx, or turn on NX/XD "
+    "in the firmware"
+)
+NO_LOADER = (
+    "JOS64 cannot start: not started by a multiboot2 or PVH loader; boot obj/jos.iso, or use qemu-system-x86_64 "
+    "-kernel obj/kern/kernel"
+)
+
+
+def bad_information(why):
+    """The kernel's words on boot information that it cannot work with: `why` is a pattern, and what to do."""
+    return re.compile(rf"kernel panic at kernel/src/boot_info\.rs:\d+:\d+: JOS64 cannot start: the {why}")
 
 
 def fault(name, points, title, text, file=TRAPS):
@@ -74,12 +88,13 @@ GRUB = Machine("grub")
 PVH = Machine()
 
 TWO_WORDS = (unknown_option("colour=mauve"), *unknown_test("nonsense"), KNOWN_OPTIONS)
-ODD_WORDS = "test test= =x  foo " + "y" * 200 + " log=loud --"
+ODD_WORDS = "test test= =x  foo-- --foo " + "y" * 200 + " log=loud --"
 ODD_WARNINGS = (
     unknown_option("test"),
     *unknown_test(""),
     unknown_option("=x"),
-    unknown_option("foo"),
+    unknown_option("foo--"),
+    unknown_option("--foo"),
     unknown_option("y" * 200),
     'warning: "log=loud" ignored: log= wants off, error, warn, info, debug or trace',
     KNOWN_OPTIONS,

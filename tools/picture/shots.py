@@ -44,7 +44,7 @@ class Camera:
         self.tool, self.taken = tool, 0
         # What mem_init was told of RAM, and of what the loader left in it.
         boot = gdb.newest_frame().read_var("boot")
-        self.usable, self.reserved = ranges(boot["memory"]["usable"]), ranges(boot["reserved"])
+        self.usable, self.reserved = ranges(boot["memory"]["usable"]), ranges(boot["reserved"]["pages"])
 
     def take(self, title, said):
         """A picture of now."""

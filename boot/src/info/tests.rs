@@ -133,6 +133,24 @@ fn multiboot2_entries_may_be_longer() {
 }
 
 #[test]
+fn multiboot2_counts_the_first_of_two_memory_maps() {
+    let maps = [&ENTRIES[..], &ENTRIES[..1]].map(|map| map.iter().copied().flat_map(entry));
+    let mut memory = multiboot2(&maps.map(|map| memory_map_tag(24, &map.collect::<Vec<_>>())));
+    let info = BootInfo::parse(Protocol::Multiboot2, AT, window(&mut memory, 0x1000)).unwrap();
+    assert!(info.memory_entries().eq(expected_entries()));
+}
+
+#[test]
+fn memory_of_type_1_alone_is_usable() {
+    let kinds = [0, 1, 2, 3, 4, 5, 6, 7, 12, 20, 0x101, u32::MAX];
+    let map = kinds.map(|kind| entry((0, 0x1000, kind))).concat();
+    let mut memory = multiboot2(&[memory_map_tag(24, &map)]);
+    let info = BootInfo::parse(Protocol::Multiboot2, AT, window(&mut memory, 0x1000)).unwrap();
+    let usable = info.memory_entries().map(|entry| entry.kind == MemoryKind::Usable);
+    assert!(usable.eq(kinds.map(|kind| kind == 1)));
+}
+
+#[test]
 fn multiboot2_that_cannot_be_used_says_why() {
     let parse = |mut memory: Memory, at| parse(&mut memory, 0x1000, Protocol::Multiboot2, at);
     let map = |stride, bytes: &[u8]| parse(multiboot2(&[memory_map_tag(stride, bytes)]), AT);
@@ -148,7 +166,11 @@ fn multiboot2_that_cannot_be_used_says_why() {
         Err(BootInfoError::OutsideWindow { what, at: !7, size: 8, window })
     );
     assert_eq!(parse(grub(), AT + 4), Err(BootInfoError::Misaligned { what, at: AT + 4 }));
-    assert_eq!(parse(Memory::new(0x1000), AT), Err(BootInfoError::Truncated { what, at: AT }));
+    for total_size in 0..8u64 {
+        let mut memory = Memory::new(0x1000);
+        memory.write(AT as usize, &total_size.to_le_bytes());
+        assert_eq!(parse(memory, AT), Err(BootInfoError::Truncated { what, at: AT }));
+    }
     assert_eq!(parse(multiboot2(&[]), AT), Err(BootInfoError::NoMemoryMap { at: AT }));
     assert_eq!(map(24, &[]), Err(BootInfoError::NoMemoryMap { at: AT }));
 
@@ -255,7 +277,11 @@ fn pvh_that_cannot_be_used_says_why() {
 
     let line = "PVH command line";
     assert_eq!(pvh_with(24, &[0xFF; 8]), outside(line, !0, 1));
-    assert_eq!(pvh_with(24, &[0; 8]), Ok(()));
+    let mut without = qemu();
+    without.write(0, b"at address 0\0");
+    without.write(AT as usize + 24, &[0; 8]);
+    let info = BootInfo::parse(Protocol::Pvh, AT, self::window(&mut without, QEMU_END)).unwrap();
+    assert!(info.command_line().is_empty());
     let mut unending = qemu();
     unending.write(QEMU_END - 1, b"!");
     assert_eq!(
@@ -390,8 +416,8 @@ fn any_garbage_is_refused_or_harmless() {
 
 #[test]
 fn text_is_shown_without_harm() {
-    let text = Text::new(b"a\tb\x1b[2J \xff\xc3\xa4\0hidden");
-    assert_eq!(text.to_string(), "a\\tb\\u{1b}[2J \u{FFFD}ä");
+    let text = Text::new(b"a\tb\x1b[2J \xff\xc3\xa4\xc2\x9b2J\0hidden");
+    assert_eq!(text.to_string(), "a\\tb\\u{1b}[2J \u{FFFD}ä\\u{9b}2J");
     let words: Vec<_> = Text::new(b"  one\ttwo \n three ").words().map(|w| w.to_string()).collect();
     assert_eq!(words, ["one", "two", "three"]);
     assert_eq!(Text::new(b"").words().count(), 0);

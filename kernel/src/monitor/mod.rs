@@ -97,7 +97,7 @@ fn run<'w>(
         Verb::Kernel(Kernel::Kerninfo) => info::kerninfo(arguments, pager),
         Verb::Kernel(Kernel::Backtrace) => backtrace(arguments),
         Verb::Kernel(Kernel::Cr) => info::cr(arguments, pager),
-        Verb::Kernel(Kernel::Fault) => fault(arguments),
+        Verb::Kernel(Kernel::Fault) => fault(arguments, pager),
         Verb::Kernel(Kernel::Uptime) => uptime(arguments),
         Verb::Kernel(Kernel::Page) => page(arguments, &mut state.paging),
         Verb::Kernel(Kernel::Clear) => {
@@ -137,7 +137,7 @@ fn backtrace<'w>(arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
     Ok(())
 }
 
-fn fault<'w>(arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
+fn fault<'w>(arguments: &Arguments<'w>, pager: &mut Pager) -> Result<(), CommandError<'w>> {
     match arguments.at_most_one()? {
         Some(name) => match faults::find(name.as_bytes()) {
             Some(fault) => faults::run(fault),
@@ -146,8 +146,7 @@ fn fault<'w>(arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
             }
         },
         None => {
-            faults::FAULTS.iter().for_each(|fault| println!("{}", fault.name));
-            Ok(())
+            Ok(faults::FAULTS.iter().try_for_each(|fault| writeln!(pager, "{}", fault.name))?)
         }
     }
 }

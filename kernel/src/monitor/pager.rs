@@ -80,7 +80,7 @@ impl Pager {
             println!("^C");
             return Err(fmt::Error);
         }
-        if self.waits && self.rows >= ROWS { self.ask() } else { Ok(()) }
+        Ok(())
     }
 
     /// Waits for a key: space for a screen more, Enter for a line more, q or Ctrl-C for no more.
@@ -111,6 +111,10 @@ impl Pager {
 impl Write for Pager {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for c in text.chars() {
+            // Not at the screen's end, where there may be no more to come.
+            if self.waits && self.rows >= ROWS {
+                self.ask()?;
+            }
             if c == '\n' {
                 self.end_line()?;
                 continue;

@@ -85,13 +85,19 @@ fn banks() -> impl Iterator<Item = Bank> {
 }
 
 /// Writes what the processor says of a machine check: a line for itself, and one for each bank that
-/// holds an error.
+/// holds an error. Another machine check can be reported then.
 pub(super) fn write_banks(f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if !has_banks() {
         return Ok(());
     }
-    // SAFETY: as in `banks`.
-    let status = unsafe { Msr::new(MCG_STATUS_MSR).read() };
+    let mut mcg_status = Msr::new(MCG_STATUS_MSR);
+    // SAFETY: as in `banks`. Now that it is read, MCIP goes: while it is set, another machine check
+    // resets the machine in silence (Intel SDM vol. 3B, 15.3.1.2).
+    let status = unsafe {
+        let status = mcg_status.read();
+        mcg_status.write(0);
+        status
+    };
     writeln!(f, "  {}  {status:016x}  {}", MCG_STATUS.name, MCG_STATUS.names(status))?;
     for bank in banks() {
         // SAFETY: as in `banks`.

@@ -93,7 +93,7 @@ impl Backing {
             self.release_spare(pmap);
         } else if had_spare && self.spare.is_none() {
             // At least one page has just come back.
-            self.spare = pmap.page_alloc(AllocFlags::empty());
+            self.keep_spare(pmap);
         }
     }
 
@@ -103,7 +103,7 @@ impl Backing {
             return false;
         }
         if self.spare.is_none() {
-            self.spare = pmap.page_alloc(AllocFlags::empty());
+            self.keep_spare(pmap);
         }
         if self.spare.is_none() {
             return false;
@@ -119,9 +119,15 @@ impl Backing {
         mapped.is_ok()
     }
 
+    /// Keeps a page aside, if there is one. It counts as used: no check takes it for lost.
+    fn keep_spare<M: Machine>(&mut self, pmap: &mut Pmap<M>) {
+        let spare = pmap.page_alloc(AllocFlags::empty());
+        self.spare = spare.filter(|spare| pmap.pages.page_incref(*spare).is_ok());
+    }
+
     fn release_spare<M: Machine>(&mut self, pmap: &mut Pmap<M>) {
         if let Some(spare) = self.spare.take() {
-            pmap.pages.page_free(spare);
+            pmap.pages.page_decref(spare);
         }
     }
 }

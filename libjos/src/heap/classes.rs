@@ -89,25 +89,22 @@ pub(super) static CLASSES: [Class; NR_CLASSES] = {
     classes
 };
 
-/// For each multiple of [`GRAIN`], its class.
-static CLASS_OF: [u8; MAX_SMALL / GRAIN + 1] = {
-    let mut numbers = [0; MAX_SMALL / GRAIN + 1];
-    let mut i = 1;
+/// The class of blocks of 1 grain, of 2 grains, and so on.
+static CLASS_OF: [u8; MAX_SMALL / GRAIN] = {
+    let mut numbers = [0; MAX_SMALL / GRAIN];
+    let mut i = 0;
     while i < numbers.len() {
-        numbers[i] = class_number(i * GRAIN) as u8;
+        numbers[i] = class_number((i + 1) * GRAIN) as u8;
         i += 1;
     }
     numbers
 };
 
-/// The class for a block of `layout`; `None` where it is not small, or has no bytes.
+/// The class for a block of `layout`; `None` if it is not small, or has no bytes.
 #[inline]
 pub(super) fn class_of(layout: Layout) -> Option<usize> {
-    let (size, align) = (layout.size(), layout.align());
-    if size.wrapping_sub(1) >= MAX_SMALL || align > MAX_SMALL {
-        return None;
-    }
-    // Both are at most a page, so the sums are small.
-    let size = if align <= GRAIN { size } else { (size + align - 1) & !(align - 1) };
-    Some(usize::from(CLASS_OF[size.div_ceil(GRAIN)]))
+    // No layout is so large that this overflows. 0 grains wrap to more than there are.
+    let round = layout.align().max(GRAIN) - 1;
+    let grains = ((layout.size() + round) & !round) / GRAIN;
+    CLASS_OF.get(grains.wrapping_sub(1)).map(|class| usize::from(*class))
 }

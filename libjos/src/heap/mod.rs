@@ -13,8 +13,8 @@
 //!
 //! Slabs are blocks in shared segments. An empty slab goes back to its segment, and an empty
 //! segment to the machine, if one such is kept already: a program that allocates and frees one
-//! block again and again maps nothing. When there is no memory, and on [`Heap::trim`], what is
-//! kept goes back too.
+//! block again and again maps nothing. More empty slabs are kept where giving them back was a
+//! mistake (`slabs`). When there is no memory, and on [`Heap::trim`], what is kept goes back too.
 //!
 //! With poison, memory is filled with a pattern when it is freed and checked when it is allocated
 //! again, and each block carries its layout in front and a red zone behind (`poison`).
@@ -128,26 +128,14 @@ impl<P: HeapPages> Heap<P> {
         if let Some(class) = class_of(layout)
             && !self.segments.poison
             && self.segments.may_hold(addr)
-        {
             // SAFETY: the caller's promise.
-            let freed = unsafe { self.slabs.free(class, addr, layout, &mut self.segments) };
-            return self.count_freed(layout, freed);
+            && unsafe { self.slabs.free(class, addr, &self.segments) }
+        {
+            self.asked -= layout.size();
+            return Ok(());
         }
         // SAFETY: the caller's promise.
         unsafe { self.dealloc_slowly(addr, layout) }
-    }
-
-    /// Counts a block of `layout` as freed, if what came of it says so.
-    #[inline]
-    fn count_freed(
-        &mut self,
-        layout: Layout,
-        freed: Result<(), HeapError>,
-    ) -> Result<(), HeapError> {
-        if let Ok(()) | Err(HeapError::UseAfterFree { .. }) = freed {
-            self.asked -= layout.size();
-        }
-        freed
     }
 
     /// Changes a block's size to `new_size` bytes: where it is, if there is room, else by moving
@@ -194,8 +182,7 @@ impl<P: HeapPages> Heap<P> {
     /// [`HeapError::UseAfterFree`], with poison.
     pub fn trim(&mut self) -> Result<usize, HeapError> {
         let held = self.segments.held;
-        self.slabs.trim(&mut self.segments)?;
-        self.segments.trim();
+        self.give_back()?;
         Ok(held - self.segments.held)
     }
 
@@ -215,6 +202,12 @@ impl<P: HeapPages> Heap<P> {
         let bytes: usize = small.iter().map(|class| class.bytes).sum();
         let handed_out = bytes + large.bytes + self.huge.bytes;
         HeapStats { asked: self.asked, handed_out, held, peak, small, large, huge: self.huge }
+    }
+
+    /// As [`trim`](Self::trim). Says whether anything was kept, be it only room between blocks.
+    fn give_back(&mut self) -> Result<bool, HeapError> {
+        let slabs = self.slabs.trim(&mut self.segments)?;
+        Ok(self.segments.trim() || slabs)
     }
 
     #[cold]

@@ -39,21 +39,27 @@ pub(super) struct Room {
     /// The stack of free blocks in front of the slabs, and how many there are.
     pub(super) stack: Link,
     pub(super) depth: usize,
+    /// A block is freed onto the stack if fewer than these are there.
+    pub(super) limit: usize,
     /// The slabs that have room.
     pub(super) first: Option<NonNull<Slab>>,
-    /// The slab that is empty, if one is.
-    pub(super) empty: Option<NonNull<Slab>>,
     /// Blocks in use, those on the stack included.
     pub(super) used: usize,
+    /// The slabs, and those of them that are empty.
     pub(super) slabs: usize,
+    pub(super) empty: usize,
 }
 
 impl Room {
-    /// How deep the stack may be: not much deeper than there are blocks in use, so that the blocks
-    /// on it do not keep slabs that the program has left.
-    #[inline]
-    pub(super) fn max_depth(&self, class: &Class) -> usize {
-        class.stack.min(class.stack / 8 + self.used - self.depth)
+    /// A class without slabs.
+    pub(super) const NONE: Self =
+        Self { stack: None, depth: 0, limit: 0, first: None, used: 0, slabs: 0, empty: 0 };
+
+    /// Sets how many blocks are in use, those on the stack included. Lets about half of them be on
+    /// the stack, so that the blocks there do not keep slabs that the program has left.
+    pub(super) fn set_used(&mut self, class: &Class, used: usize) {
+        self.used = used;
+        self.limit = class.stack.min(class.stack / 16 + used / 2);
     }
 }
 

@@ -2,15 +2,20 @@
 //!
 //! A slab is aligned to its size, so a block's address and class lead to its start, and this to
 //! its [`Slab`] in the segment's table. Free blocks are linked through themselves; those that were
-//! never in use are cut off as need arises. Slabs that have room are on their class's list. At
-//! most one of a class's slabs is empty.
+//! never in use are cut off as need arises. Slabs that have room are on their class's list.
 //!
-//! In front of its slabs each class has a stack of free blocks, so that blocks come and go without
-//! a look at where they are from; it is filled from the slabs and emptied into them by halves. To
-//! its slab, a block on the stack is in use.
+//! In front of its slabs each class has a stack of free blocks, so that most blocks come and go
+//! without a change to their slab. An empty stack takes over all free blocks of a slab at once; a
+//! full one gives half of its blocks back. To its slab, a block on the stack is in use.
 //!
-//! So much use after free and every double free of a small block is found for the price of two
-//! comparisons, as long as the slab is there (`free_list`, `suspect`).
+//! Each class keeps one empty slab. It keeps more only if giving them back was a mistake: as many
+//! bytes as were given back and needed again later, but at most an eighth of the memory that was
+//! left by then. So a program that takes and frees the same memory again and again soon makes no
+//! more slabs, and a single peak leaves little behind. (Making them anew each time is a third of
+//! the time of the benchmark `heap-stack`.)
+//!
+//! Each use after free that changes a block's links, and every double free of a small block, is
+//! found for the price of two comparisons, as long as the slab is there (`free_list`, `suspect`).
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -23,18 +28,23 @@ use super::segments::Segments;
 use super::{BlockStats, HeapError, HeapPages, poison};
 
 /// All slabs.
-pub(super) struct Slabs(pub(super) [Room; NR_CLASSES]);
+pub(super) struct Slabs {
+    pub(super) rooms: [Room; NR_CLASSES],
+    /// Bytes of slabs that were given back, less those that have been made again since.
+    given_back: usize,
+    /// Bytes of all empty slabs beyond which no class keeps a second one.
+    may_keep: usize,
+}
 
 impl Slabs {
     pub(super) const fn new() -> Self {
-        let room = Room { stack: None, depth: 0, first: None, empty: None, used: 0, slabs: 0 };
-        Self([room; NR_CLASSES])
+        Self { rooms: [Room::NONE; NR_CLASSES], given_back: 0, may_keep: 0 }
     }
 
     /// A block of `class` from its stack; `None` where [`fill`](Self::fill) must be asked.
     #[inline]
     pub(super) fn alloc(&mut self, class: usize) -> Option<NonNull<u8>> {
-        let room = &mut self.0[class];
+        let room = &mut self.rooms[class];
         let block = room.stack?;
         // SAFETY: blocks on the stack are there.
         unsafe { pop(&mut room.stack, block) }.ok()?;
@@ -42,11 +52,13 @@ impl Slabs {
         Some(block.cast())
     }
 
-    /// Fills the stack of `class`, from which nothing could be taken, by up to a half.
+    /// Fills the stack of `class`, from which no block could be taken: with all free blocks of a
+    /// slab, or with some that were never in use.
     ///
     /// # Errors
     ///
-    /// That there are no pages, or that somebody used a free block. All on its list are forgotten.
+    /// That there are no pages, or that somebody used the first block on the stack. All there are
+    /// forgotten.
     #[cold]
     pub(super) fn fill<P: HeapPages>(
         &mut self,
@@ -54,53 +66,44 @@ impl Slabs {
         segments: &mut Segments<P>,
     ) -> Result<(), Refusal> {
         let Class { size, blocks, .. } = CLASSES[class];
-        let used_after_free = |at| HeapError::UseAfterFree { at, size, changed: at };
-        let room = &mut self.0[class];
-        if let Some(used) = room.stack.take() {
-            room.depth = 0;
-            return Err(used_after_free(used.addr().get()).into());
+        if let Some(used) = self.rooms[class].stack {
+            return Err(self.forget_stack(class, used.addr().get()).into());
         }
-        let mut at = match room.first {
+        let mut at = match self.rooms[class].first {
             Some(at) => at,
             None => self.add(class, segments)?,
         };
         let start = segments.slab_start(at);
-        let room = &mut self.0[class];
+        let room = &mut self.rooms[class];
         // SAFETY: slabs on the list are there, and this is the only reference to it.
         let slab = unsafe { at.as_mut() };
-        let wanted = room.max_depth(&CLASSES[class]).div_ceil(2);
-        let count = wanted.min(blocks - usize::from(slab.used));
-        if room.empty == Some(at) {
-            room.empty = None;
+        room.empty -= usize::from(slab.used == 0);
+        let cut = slab.cut();
+        room.stack = slab.free.take();
+        room.depth = cut / size - usize::from(slab.used);
+        if room.stack.is_none() {
+            room.depth = room.limit.div_ceil(2).clamp(1, blocks - cut / size);
+            slab.fresh += (room.depth * size / GRAIN) as u16;
+            // The first to be taken is the one with the lowest address.
+            for offset in (cut..slab.cut()).step_by(size).rev() {
+                // SAFETY: within the slab, and never in use.
+                unsafe { push(&mut room.stack, start.add(offset).cast()) };
+            }
         }
-        for _ in 0..count {
-            let block = if let Some(block) = slab.free {
-                // SAFETY: blocks of a slab that is on the list are there.
-                if let Err(used) = unsafe { pop(&mut slab.free, block) } {
-                    // What is left counts as in use for ever.
-                    room.used += blocks - usize::from(slab.used);
-                    (slab.free, slab.used) = (None, blocks as u16);
-                    unlink(room, at);
-                    return Err(used_after_free(used).into());
-                }
-                block
-            } else {
-                let fresh = slab.cut();
-                slab.fresh += (size / GRAIN) as u16;
-                // SAFETY: not all blocks are in use and none is free, so one was never used, and
-                // lies within the slab.
-                unsafe { start.add(fresh) }.cast()
-            };
-            // SAFETY: it is free, and on no list now.
-            unsafe { push(&mut room.stack, block) };
-            room.depth += 1;
-            room.used += 1;
-            slab.used += 1;
-        }
+        slab.used += room.depth as u16;
         if usize::from(slab.used) == blocks {
             unlink(room, at);
         }
+        room.set_used(&CLASSES[class], room.used + room.depth);
         Ok(())
+    }
+
+    /// Forgets the blocks on the stack, the first of which somebody used. They count as in use for
+    /// ever.
+    fn forget_stack(&mut self, class: usize, at: usize) -> HeapError {
+        let room = &mut self.rooms[class];
+        (room.stack, room.depth) = (None, 0);
+        HeapError::UseAfterFree { at, size: CLASSES[class].size, changed: at }
     }
 
     /// Makes a slab for `class`.
@@ -116,55 +119,62 @@ impl Slabs {
         // SAFETY: the start of the slab leads to its place in the segment's table, where no other
         // slab is, and to which nothing refers.
         unsafe { at.write(Slab { tag: class as u16 + 1, ..Slab::NONE }) };
-        let room = &mut self.0[class];
+        if self.given_back >= bytes {
+            self.given_back -= bytes;
+            self.may_keep = (self.may_keep + bytes).min(segments.left() as usize / 8);
+        }
+        let room = &mut self.rooms[class];
         room.slabs += 1;
-        room.empty = Some(at);
+        room.empty += 1;
         link(room, at);
         Ok(at)
     }
 
-    /// Frees the block of `class` at `addr`.
-    ///
-    /// # Errors
-    ///
-    /// [`HeapError::DoubleFree`], [`HeapError::WrongLayout`] and [`HeapError::Foreign`] as far as
-    /// they can be found, for a block that was said to have `layout`; nothing has changed then.
-    /// [`HeapError::UseAfterFree`], of another block.
+    /// Whether a block of `class`, free or not, begins at `addr`.
     ///
     /// # Safety
     ///
-    /// The address lies in a segment, and nobody uses the block.
+    /// The address lies in a shared segment.
+    #[inline]
+    pub(super) unsafe fn is_block<P: HeapPages>(
+        class: usize,
+        addr: usize,
+        segments: &Segments<P>,
+    ) -> bool {
+        let start = addr & !(CLASSES[class].slab - 1);
+        // SAFETY: the table of the segment that `addr` lies in: there are slabs or zeros in it.
+        let slab = unsafe { segments.slab(start).as_ref() };
+        let offset = addr - start;
+        usize::from(slab.tag) == class + 1 && offset < slab.cut() && CLASSES[class].is_block(offset)
+    }
+
+    /// Frees the block of `class` at `addr` onto the stack, if that has room and the block is
+    /// surely in use. If not, nothing has changed: see [`free_slowly`](Self::free_slowly).
+    ///
+    /// # Safety
+    ///
+    /// The address lies in a shared segment, and nobody uses the block.
     #[inline]
     pub(super) unsafe fn free<P: HeapPages>(
         &mut self,
         class: usize,
         addr: usize,
-        layout: Layout,
-        segments: &mut Segments<P>,
-    ) -> Result<(), HeapError> {
-        let start = addr & !(CLASSES[class].slab - 1);
-        // SAFETY: the table of the segment that `addr` lies in: there are slabs or zeros in it.
-        // The reference ends with this statement.
-        let (tag, cut) = unsafe {
-            let slab = segments.slab(start).as_ref();
-            (usize::from(slab.tag), slab.cut())
-        };
-        let offset = addr - start;
-        let known = tag == class + 1 && offset < cut && CLASSES[class].is_block(offset);
+        segments: &Segments<P>,
+    ) -> bool {
+        let room = &mut self.rooms[class];
         let block = segments.at(addr).cast::<FreeBlock>();
-        // SAFETY: a block of this slab, which has room for links. Nobody else uses it.
-        if !known || unsafe { block.read() }.fits(addr) {
-            self.suspect(addr, layout, segments)?;
+        // SAFETY: a block that begins there has room for links, and is the heap's now.
+        unsafe {
+            if !Self::is_block(class, addr, segments)
+                || block.read().fits(addr)
+                || room.depth >= room.limit
+            {
+                return false;
+            }
+            push(&mut room.stack, block);
         }
-        let room = &mut self.0[class];
-        // SAFETY: as above, and the caller gives the block to the heap.
-        unsafe { push(&mut room.stack, block) };
         room.depth += 1;
-        if room.depth > room.max_depth(&CLASSES[class]) {
-            let depth = room.depth / 2;
-            self.drain(class, depth, segments)?;
-        }
-        Ok(())
+        true
     }
 
     /// Gives blocks on the stack of `class` back to their slabs, until `depth` are left.
@@ -172,25 +182,22 @@ impl Slabs {
     /// # Errors
     ///
     /// [`HeapError::UseAfterFree`]; all on the stack are forgotten then.
-    #[cold]
-    #[inline(never)]
-    fn drain<P: HeapPages>(
+    pub(super) fn drain<P: HeapPages>(
         &mut self,
         class: usize,
         depth: usize,
         segments: &mut Segments<P>,
     ) -> Result<(), HeapError> {
-        let Class { size, blocks, slab: bytes, .. } = CLASSES[class];
-        while self.0[class].depth > depth {
-            let room = &mut self.0[class];
+        let Class { blocks, slab: bytes, .. } = CLASSES[class];
+        while self.rooms[class].depth > depth {
+            let room = &mut self.rooms[class];
             let Some(block) = room.stack else { break };
             // SAFETY: blocks on the stack are there.
             if let Err(at) = unsafe { pop(&mut room.stack, block) } {
-                (room.stack, room.depth) = (None, 0);
-                return Err(HeapError::UseAfterFree { at, size, changed: at });
+                return Err(self.forget_stack(class, at));
             }
             room.depth -= 1;
-            room.used -= 1;
+            room.set_used(&CLASSES[class], room.used - 1);
             let mut at = segments.slab(block.addr().get() & !(bytes - 1));
             // SAFETY: its slab, to which nothing else refers; and the block is free.
             let used = unsafe {
@@ -203,17 +210,17 @@ impl Slabs {
                 link(room, at);
             }
             if used == 0 {
-                if room.empty.is_some() {
+                room.empty += 1;
+                if room.empty > 1 && self.kept() > self.may_keep {
+                    self.given_back += bytes;
                     self.remove(class, at, segments)?;
-                } else {
-                    room.empty = Some(at);
                 }
             }
         }
         Ok(())
     }
 
-    /// Gives back all empty slabs.
+    /// Gives back all empty slabs. Says whether there was one.
     ///
     /// # Errors
     ///
@@ -221,20 +228,33 @@ impl Slabs {
     pub(super) fn trim<P: HeapPages>(
         &mut self,
         segments: &mut Segments<P>,
-    ) -> Result<(), HeapError> {
+    ) -> Result<bool, HeapError> {
+        let mut trimmed = false;
         for class in 0..NR_CLASSES {
             self.drain(class, 0, segments)?;
-            if let Some(empty) = self.0[class].empty.take() {
-                self.remove(class, empty, segments)?;
+            let mut next = self.rooms[class].first;
+            while let Some(at) = next {
+                // SAFETY: slabs on the list are there; the reference ends with this statement.
+                let (used, behind) = unsafe { (at.as_ref().used, at.as_ref().next) };
+                if used == 0 {
+                    self.remove(class, at, segments)?;
+                    trimmed = true;
+                }
+                next = behind;
             }
         }
-        Ok(())
+        Ok(trimmed)
+    }
+
+    /// Bytes of all empty slabs.
+    fn kept(&self) -> usize {
+        self.rooms.iter().zip(&CLASSES).map(|(room, class)| room.empty * class.slab).sum()
     }
 
     /// What is in use, by class.
     pub(super) fn stats(&self) -> [BlockStats; NR_CLASSES] {
         core::array::from_fn(|i| {
-            let (Room { used, depth, slabs, .. }, class) = (self.0[i], CLASSES[i]);
+            let (Room { used, depth, slabs, .. }, class) = (self.rooms[i], CLASSES[i]);
             let blocks = used - depth;
             BlockStats { blocks, bytes: blocks * class.size, held: slabs * class.slab }
         })
@@ -248,10 +268,11 @@ impl Slabs {
         at: NonNull<Slab>,
         segments: &mut Segments<P>,
     ) -> Result<(), HeapError> {
-        let room = &mut self.0[class];
+        let Class { size, slab: bytes, .. } = CLASSES[class];
+        let room = &mut self.rooms[class];
         unlink(room, at);
         room.slabs -= 1;
-        let Class { size, slab: bytes, .. } = CLASSES[class];
+        room.empty -= 1;
         // SAFETY: it is in a segment's table, and nothing refers to it. No slab is there now.
         let slab = unsafe { at.replace(Slab::NONE) };
         let start = segments.slab_start(at);

@@ -23,7 +23,7 @@ impl<P: HeapPages> Heap<P> {
         let whole = whole.ok_or_else(|| self.out_of_memory(layout.size()))?;
         let block = match self.take(whole) {
             // What is kept for later is needed now.
-            Err(Refusal::OutOfPages) if self.trim()? > 0 => self.take(whole),
+            Err(Refusal::OutOfPages) if self.give_back()? => self.take(whole),
             result => result,
         };
         let mut block = block.map_err(|refusal| match refusal {
@@ -68,7 +68,10 @@ impl<P: HeapPages> Heap<P> {
             }
             self.give(base, whole)
         };
-        self.count_freed(layout, freed)
+        if let Ok(()) | Err(HeapError::UseAfterFree { .. }) = freed {
+            self.asked -= layout.size();
+        }
+        freed
     }
 
     /// Checks a block that was allocated with poison. Returns what was allocated for it.
@@ -136,7 +139,7 @@ impl<P: HeapPages> Heap<P> {
         // SAFETY: the caller's promise; where a block came from is decided by its layout.
         unsafe {
             if let Some(class) = class_of(layout) {
-                return self.slabs.free(class, addr, layout, &mut self.segments);
+                return self.slabs.free_slowly(class, addr, layout, &mut self.segments);
             }
             if !is_huge(layout) {
                 let size = grains(layout).size();

@@ -30,7 +30,7 @@ pub(crate) fn i386_detect_memory<M: Machine>(machine: &mut M, boot: &mut Boot) -
 
     machine.print(format_args!("{}\n", boot.memory.totals::<M::Layout>()));
     let given_up = boot.reserved.given_up();
-    if given_up.pieces > 0 {
+    if given_up.bytes > 0 {
         machine.print(format_args!(
             "Given up: {}K of RAM in the {} smallest gaps between what the loader left: {} pieces of \
              that are kept apart (RESERVED_RUNS in libjos/src/mem/reservations.rs)\n",

@@ -124,9 +124,6 @@ impl<M: Machine> Session<'_, M> {
         let va = self.va(arguments.one()?)?.page_start();
         self.check_changeable::<M::Layout>(va, arguments.force)?;
         let pgdir = self.pgdir();
-        if !M::Format::is_canonical(va) {
-            return Err(MapError::NonCanonical { va }.into());
-        }
         let pa = self.pmap.va2pa(pgdir, va).ok_or(MapError::NotMapped { va })?;
         self.pmap.page_remove(pgdir, va)?;
         self.pmap.prune(pgdir, va);
@@ -156,9 +153,6 @@ impl<M: Machine> Session<'_, M> {
             steps::<M::Format, M>(&pmap.machine, pgdir, va).last().map(|step| step.entry)
         };
         let old = match entry(self.pmap) {
-            _ if !M::Format::is_canonical(va) => {
-                return Err(MapError::NonCanonical { va }.into());
-            }
             Some(Entry::Leaf(leaf)) => leaf.perm,
             _ => return Err(MapError::NotMapped { va }.into()),
         };
@@ -200,7 +194,9 @@ impl<M: Machine> Session<'_, M> {
         force: bool,
     ) -> Result<(), CommandError<'w>> {
         let is_uvpt = (L::UVPT..L::ULIM).contains(&va.as_u64());
-        if is_uvpt {
+        if !M::Format::is_canonical(va) {
+            Err(MapError::NonCanonical { va }.into())
+        } else if is_uvpt {
             Err(MapError::Uvpt { va }.into())
         } else if va.as_u64() >= L::UTOP && !force {
             Err(CommandError::KernelPart { va })

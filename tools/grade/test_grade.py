@@ -13,8 +13,7 @@ import xml.etree.ElementTree as xml
 from pathlib import Path
 from unittest import mock
 
-TOOLS = Path(__file__).resolve().parent
-sys.path[:0] = [str(TOOLS / "grade"), str(TOOLS)]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "gdb"))
 
 import gradeui
 from gradelib import BY_PORT, BY_TRIPLE_FAULT, FAILURE, SUCCESS, Machine, Test, judge

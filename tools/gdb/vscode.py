@@ -1,7 +1,7 @@
 """What Visual Studio Code's debugger tells gdb, from .vscode/launch.json, so that grade.py can tell gdb the same.
 
-Of the type "cppdbg" (the extension C/C++; its debugger is microsoft/MIEngine): first setupCommands, then cwd, the
-program's file, and the connection; unless stopAtConnect is set, the machine runs on then.
+Of the type "cppdbg" (the extension C/C++; its debugger is microsoft/MIEngine): first setupCommands as they are, then
+cwd, the program's file (quoted), and the connection; unless stopAtConnect is set, the machine runs on then.
 """
 
 import json
@@ -19,7 +19,7 @@ def gdb_script(root, name, server):
     """The commands by which a configuration starts gdb on a server, as lines."""
     row = configurations(root)[name]
     commands = [command["text"] for command in row["setupCommands"]]
-    commands += [f"cd {row['cwd']}", f"file {row['program']}", f"target remote {server}"]
+    commands += [f"cd {row['cwd']}", f"file \"{row['program']}\"", f"target remote {server}"]
     if not row.get("stopAtConnect"):
         commands.append("continue")
     return "".join(command.replace(FOLDER, str(root)) + "\n" for command in commands)

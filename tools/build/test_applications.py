@@ -13,7 +13,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "applications.md").read_text()
 README = re.search(r"^## Write your application$.*?(?=^## )", (ROOT / "README.md").read_text(), re.M | re.S)[0]
 TIMEOUT = 600  # for a session: the second one compiles the kernel
@@ -161,7 +161,7 @@ class OwnCrate(Sessions):
 
     @classmethod
     def setUpClass(cls):
-        way = subprocess.run([ROOT / "tools/kcargo", "--way"], stdout=subprocess.PIPE, text=True, check=True)
+        way = subprocess.run([ROOT / "tools/build/kcargo", "--way"], stdout=subprocess.PIPE, text=True, check=True)
         if way.stdout.strip() != "prebuilt":
             raise unittest.SkipTest("rustup cannot add x86_64-unknown-none here, which docs/applications.md asks for")
         target = os.environ.get("CARGO_TARGET_DIR") or ROOT / "target"

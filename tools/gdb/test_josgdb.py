@@ -5,14 +5,11 @@ Memory is a dictionary of words here. The facts are those of the sources: `make 
 
 import json
 import re
+import shlex
 import struct
-import sys
 import tempfile
 import unittest
 from pathlib import Path
-
-TOOLS = Path(__file__).resolve().parent
-sys.path[:0] = [str(TOOLS), str(TOOLS / "gdb")]
 
 import tour
 import vscode
@@ -319,7 +316,7 @@ class Tour(unittest.TestCase):
 class VisualStudioCode(unittest.TestCase):
     """.vscode fits together, and with the Makefile."""
 
-    ROOT = TOOLS.parent
+    ROOT = Path(__file__).resolve().parents[2]
 
     def load(self, name):
         """A file of .vscode."""
@@ -332,6 +329,13 @@ class VisualStudioCode(unittest.TestCase):
         self.assertEqual(script[-1], "continue")
         self.assertNotIn("continue", vscode.gdb_script(self.ROOT, "JOS64: boot and stop at reset", "host:1"))
         self.assertNotIn("${", "".join(script))
+
+    def test_a_folder_may_have_a_blank_in_its_name(self):
+        for name in vscode.configurations(self.ROOT):
+            script = vscode.gdb_script(self.ROOT, name, "host:1").replace(str(self.ROOT), "/a folder")
+            # `cd` and `source` take the rest of their line, `file` takes words.
+            for file in re.findall(r"(?m)^file (.*)$", script):
+                self.assertEqual(len(shlex.split(file)), 1, file)
 
     def test_tasks_exist_and_the_port_is_one(self):
         tasks = {task["label"]: task for task in self.load("tasks.json")["tasks"]}

@@ -23,6 +23,18 @@ pub(crate) fn function_name(raw: &str) -> String {
     }
 }
 
+/// A function's own name in its demangled path: without what it is in, and without generic arguments.
+pub(crate) fn own_name(path: &str) -> String {
+    // The arrow in the type of a function is no bracket.
+    let mut path = path.replace("->", "");
+    while let Some(end) = path.find('>')
+        && let Some(start) = path[..end].rfind('<')
+    {
+        path.replace_range(start..=end, "");
+    }
+    path.trim_end_matches("::").rsplit("::").next().unwrap_or_default().into()
+}
+
 /// Whether a source file is one of Rust's own library.
 pub(crate) fn is_in_library(file: &str) -> bool {
     let rust = |folder: &str| folder.contains("/rustc/") || folder.contains("/rust/");
@@ -69,6 +81,22 @@ mod tests {
             ),
         ] {
             assert_eq!(function_name(raw), name);
+        }
+    }
+
+    #[test]
+    fn own_names_are_whole() {
+        for (path, name) in [
+            ("libjos::pmap::Pmap<M>::mem_init", "mem_init"),
+            ("<libjos::pmap::Pmap<kernel::Pc>>::mem_init::<kernel::Pc>", "mem_init"),
+            ("a::check_page::<fn(&str) -> usize, Option<u8>>", "check_page"),
+            ("a::mem_init::{{closure}}", "{{closure}}"),
+            ("a::mem_init::{closure#0}::<u8>", "{closure#0}"),
+            ("<a as b::page>::go", "go"),
+            ("a::not_page", "not_page"),
+            ("i386_init", "i386_init"),
+        ] {
+            assert_eq!(own_name(path), name);
         }
     }
 

@@ -4,7 +4,7 @@ import re
 import unittest
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PAGES = [page for folder in (".", "docs", "layout", "libjos") for page in sorted((ROOT / folder).glob("*.md"))]
 
 

@@ -6,7 +6,7 @@
 # what somebody chose. An input that fails is kept as obj/fuzz/TARGET-crash-...; copied to fuzz/corpus/TARGET
 # it is a test that `cargo test` runs.
 set -eu
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 how=$1
 amount=$2
 shift 2

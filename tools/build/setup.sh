@@ -5,7 +5,7 @@
 # Programs come from apt-get on Debian and Ubuntu; parts of the Rust toolchain from rustup where there is
 # one. On other systems, and whenever an installation fails, it says what to install and ends with 1.
 set -eu
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 
 # The oldest Rust 1.x that builds this workspace: rust-version in Cargo.toml.
 oldest_rust=91
@@ -103,10 +103,10 @@ setup_rust() {
 # The libraries of the kernel's target: prebuilt, or their source.
 setup_target() {
     setup_rust
-    case $(tools/kcargo --way) in
+    case $(tools/build/kcargo --way) in
     prebuilt) return ;;
     source | debian)
-        tools/kcargo --has-linker || need ld.lld lld
+        tools/build/kcargo --has-linker || need ld.lld lld
         return
         ;;
     esac
@@ -120,7 +120,7 @@ setup_target() {
     # Both may stand side by side: rustup's toolchain in the user's home stays first in PATH, and kcargo
     # takes Debian's for the kernel alone.
     install_debian rustc-web cargo-web rust-web-src lld
-    [ "$(tools/kcargo --way)" != none ] || die "Debian's rustc-web cannot build for $target"
+    [ "$(tools/build/kcargo --way)" != none ] || die "Debian's rustc-web cannot build for $target"
 }
 
 # setup_component NAME PROGRAM PACKAGE: a part of the toolchain that is one more program of cargo's.
@@ -170,7 +170,7 @@ for group in "$@"; do
     host) setup_rust ;;
     build)
         setup_target
-        need objcopy binutils
+        need objdump binutils
         need python3 python3
         ;;
     fmt) setup_component rustfmt cargo-fmt rustfmt-web ;;

@@ -1,160 +1,17 @@
-#!/usr/bin/env python3
-"""Tests of `make picture` and `make film`: the machine stopped and drawn, and the pages in a real browser.
+"""Tests of the pages that `make picture` and `make film` draw, in a real browser. `make test-picture` runs them.
 
-Run by `make test-picture`, which builds what they need. Without a Chromium the tests of the pages are left out.
+Without a Chromium they are left out, and that is said.
 """
 
 import colorsys
-import functools
 import json
-import os
 import re
-import subprocess
 import sys
-import tempfile
 import unittest
-from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-sys.path.insert(0, str(HERE))
-
-import capture  # noqa: E402
-import webdriver  # noqa: E402
-
-TOOL = str(Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug/picture")
-QEMU = [os.environ.get("QEMU") or "qemu-system-x86_64", "-accel", "tcg", "-no-reboot", "-nic", "none",
-        "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]
-PVH, GRUB = ["-kernel", "obj/kern/kernel"], ["-boot", "d", "-cdrom", "obj/jos.iso"]
-LIMIT = 1_500_000  # bytes of a page
-MEMORY = "64M"  # little, so that dumps are small
-FRAMES = 16352  # that this makes on QEMU's PC
-REGIONS = ["boot_map_region: window, below the kernel", "boot_map_region (2): window, kernel code",
-           "boot_map_region (3): window, kernel constants", "boot_map_region (4): window, all else",
-           "boot_map_region (5): kernel stack", "boot_map_region (6): pages array"]
-FOLDER = tempfile.TemporaryDirectory(prefix="jos64-")
-
-
-def tearDownModule():
-    """Removes the pages."""
-    FOLDER.cleanup()
-
-
-def pictured(*wish, memory=MEMORY, boot=PVH):
-    """The page of a machine in QEMU, made as the Makefile makes it."""
-    page = Path(FOLDER.name, f"{'-'.join(wish)}.html".replace(":", "-"))
-    capture.capture(TOOL, list(wish), page, [*QEMU, *boot, "-m", memory])
-    return page
-
-
-@functools.lru_cache(maxsize=None)
-def film():
-    """The page of all steps."""
-    return pictured("film")
-
-
-@functools.lru_cache(maxsize=None)
-def simulated(machine):
-    """The page of a simulated machine."""
-    return drawn(machine, json.loads(capture.run([TOOL, "sim", machine])))
-
-
-def drawn(name, shot):
-    """The page of one shot."""
-    shot_file, page = Path(FOLDER.name, f"{name}.json"), Path(FOLDER.name, f"{name}.html")
-    shot_file.write_text(json.dumps(shot))
-    page.write_bytes(capture.run([TOOL, "draw", str(shot_file)]))
-    return page
-
-
-def data(page):
-    """What a page tells its script."""
-    return json.loads(re.search(r'<script id="data" type="application/json">(.*?)</script>', page.read_text())[1])
-
-
-class Captured(unittest.TestCase):
-    """What comes of machines, good ones and bad ones."""
-
-    def test_a_film_shows_each_step(self):
-        shots = data(film())["shots"]
-        titles = [shot["title"] for shot in shots]
-        expected = ["mem_init begins", "i386_detect_memory", "boot_alloc", "boot_alloc (2)", "self-map at UVPT",
-                    "page_init", "check_page_free_list", "check_page_alloc", "check_page", *REGIONS,
-                    "check_kern_pgdir", "lcr3",
-                    "check_page_free_list (2)", "check_page_installed_pgdir", "The application begins"]
-        self.assertEqual([title for title in titles if title in expected], expected)
-        self.assertLessEqual(len(titles), len(expected) + 2)
-        for frames in data(film())["frames"]:
-            self.assertEqual(sum(run[0] for run in frames["runs"]), FRAMES)
-
-    def test_pages_need_nothing_else_and_are_small(self):
-        for page in (film(), simulated("jos64")):
-            text = page.read_text()
-            self.assertLess(len(text), LIMIT)
-            self.assertNotRegex(text, r"https?://(?!www\.w3\.org/)|@import|\bsrc=")
-
-    @staticmethod
-    def shot(page, title):
-        """The shot with a title."""
-        return next(shot for shot in page["shots"] if shot["title"] == title)
-
-    def test_a_step_is_the_machine_just_after_it(self):
-        page = data(pictured("step", "page_init"))
-        self.assertEqual([shot["title"] for shot in page["shots"]], ["page_init"])
-        shown, filmed = page["frames"][0], data(film())
-        self.assertEqual(shown, filmed["frames"][self.shot(filmed, "page_init")["frames"]])
-        names = [page["owners"][run[1]] for run in shown["runs"]]
-        self.assertNotIn("RAM, not in pages", names)
-        free = sum(run[0] for run in shown["runs"] if page["owners"][run[1]] == "free")
-        self.assertGreater(free, FRAMES * 0.97)
-
-    def test_the_prompt_is_where_a_picture_is_taken(self):
-        page = data(pictured("prompt", memory="256M", boot=GRUB))
-        self.assertEqual([shot["title"] for shot in page["shots"]], ["The monitor waits at its prompt"])
-        frames = page["frames"][0]
-        self.assertEqual((frames["space"], sum(run[0] for run in frames["runs"])), ("kern_pgdir", 65504))
-        self.assertIn("boot information", [page["owners"][run[1]] for run in frames["runs"]])
-        self.assertIn(["0xfffffffff0000000", 0, 1 << 20, "-rw-g"], frames["maps"])
-
-    def test_calls_can_be_counted(self):
-        titles = [shot["title"] for shot in data(film())["shots"]]
-        calls = [title for title in titles if title.startswith("boot_alloc")]
-        for step, title in (("boot_alloc:1", calls[0]), ("boot_alloc", calls[-1])):
-            self.assertEqual([shot["title"] for shot in data(pictured("step", step))["shots"]], [title])
-
-    def refused(self, *wish, **machine):
-        """What is said where there is no picture."""
-        with self.assertRaises(capture.Failed) as caught:
-            pictured(*wish, **machine)
-        return str(caught.exception)
-
-    def test_unknown_steps_are_named_beside_the_known(self):
-        said = self.refused("step", "page_int")
-        self.assertIn('unknown STEP "page_int"', said)
-        for name in ("mem_init", "page_init", "boot_map_region", "check_page_installed_pgdir", "umain"):
-            self.assertIn(name, said)
-        self.assertIn("page_init is called only 1 time", self.refused("step", "page_init:2"))
-
-    def test_a_panic_before_the_step_is_told(self):
-        said = self.refused("step", "page_init", memory="3M")
-        self.assertIn("mem_init did not come to its end", said)
-        self.assertIn("too little RAM", said)
-
-    def test_a_missing_qemu_is_told(self):
-        with self.assertRaisesRegex(capture.Failed, "there is no no-such-qemu: install it"):
-            capture.capture(TOOL, ["prompt"], Path(FOLDER.name, "none.html"), ["no-such-qemu"])
-        with self.assertRaisesRegex(capture.Failed, "(?s)QEMU did not start.*no-such-option"):
-            capture.capture(TOOL, ["prompt"], Path(FOLDER.name, "none.html"), [QEMU[0], "-no-such-option"])
-
-    def test_a_dump_that_is_cut_off_is_told(self):
-        core, facts = Path(FOLDER.name, "cut"), Path(FOLDER.name, "facts")
-        core.write_bytes(b"\x7fELF")
-        facts.write_text('{"title": "", "said": [], "usable": [], "reserved": []}')
-        done = subprocess.run([TOOL, "read", "jos64", core, facts, ROOT / "obj/kern/kernel"], capture_output=True,
-                              text=True, check=False)
-        self.assertEqual(done.returncode, 1)
-        self.assertRegex(done.stderr, "^picture: .*cut: this is no core file")
-
+import capture
+import webdriver
+from samples import REGIONS, TOOL, data, drawn, film, simulated
 
 # The area of all paths of a grid in cells, where every path is rectangles.
 AREA = """
@@ -175,7 +32,13 @@ PLACE = """
 KEYS = {"right": "\ue014", "left": "\ue012", "down": "\ue015", "end": "\ue010", "enter": "\ue007"}
 
 
-@unittest.skipUnless(webdriver.browser(), "there is no Chromium with a chromedriver")
+def setUpModule():
+    """Leaves all out where there is no browser."""
+    if not webdriver.browser():
+        print("*** NOT TESTED: the pages in a browser: there is no Chromium with a chromedriver ***", file=sys.stderr)
+        raise unittest.SkipTest("no browser")
+
+
 class Pages(unittest.TestCase):
     """The pages in Chromium."""
 
@@ -416,6 +279,4 @@ class Pages(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if not webdriver.browser():
-        print("*** NOT TESTED: the pages in a browser: there is no Chromium with a chromedriver ***", file=sys.stderr)
     unittest.main()

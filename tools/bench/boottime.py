@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What booting takes, each way: `make bench-boot`, or tools/boottime.py --help.
+"""What booting takes, each way: `make bench-boot`, or tools/bench/boottime.py --help.
 
 Runs kernel/examples/boot.rs. Instructions are counted by QEMU (-icount), so they are the same on every run; time
 is from QEMU's start to the line that the application prints, and depends on the machine and on what else it does.
@@ -15,7 +15,7 @@ import threading
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 KERNEL, ISO = Path("obj/kern/kernel"), Path("obj/boot.iso")
 OVMF = os.environ.get("OVMF") or "/usr/share/OVMF/OVMF_CODE_4M.fd"
 LINE = re.compile(rb"boot: (\d+) since reset, (\d+) since entry, (\d+) KB in use")

@@ -12,7 +12,7 @@ import time
 import unittest
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 120  # what it builds is built, but for what differs from `make`'s own
 # Without what a make above this one has set for itself, such as CMDLINE.
 OUTER = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "CMDLINE", "DISPLAY", "WAYLAND_DISPLAY")
@@ -38,12 +38,17 @@ class Refused(unittest.TestCase):
         self.assertRegex(said, f"(?m)^.*{says}.*$", words)
 
     def test_too_little_memory(self):
-        for size in "1M 3M 7 7.9 0 0.001G 4096k 8191K 8388607b size=3M size=3M,slots=2,maxmem=1G 3,maxmem=1G".split():
+        for size in """
+            1M 3M 7 7.9 0 0.001G 4096k 8191K 8388607b 0.000001T 0.000000001p size=3M
+            size=3M,slots=2,maxmem=1G 3,maxmem=1G maxmem=1G,slots=2,size=3M slots=2,size=3,maxmem=1G
+        """.split():
             self.refuses("print-gdbport", f"MEM={size}", says=f"MEM={re.escape(size)} is too little .* MEM=8M or more")
 
     def test_enough_memory(self):
         # What only QEMU can tell is left to it.
-        for size in "8M 8 8.5 0.5G 1g 8192k 8388608b 16G,slots=1 size=8M,maxmem=1G 1T 3MiB lots it's".split():
+        for size in """
+            8M 8 8.5 0.5G 1g 8192k 8388608b 16G,slots=1 size=8M,maxmem=1G maxmem=3M,size=8M 1T 3MiB lots it's
+        """.split():
             self.assertEqual(run("make", "print-gdbport", f"MEM={size}")[0], 0, size)
 
     def test_values_that_make_knows(self):
@@ -52,12 +57,20 @@ class Refused(unittest.TestCase):
             ("BOOT=nope", "unknown BOOT \"nope\"; there are: grub uefi pvh"),
             ("BOARD=microvm", "BOARD=microvm needs BOOT=pvh"),
             ("FROM=nope", "unknown FROM \"nope\"; there are: mem_init reset"),
+            ("PROFILE=test", "unknown PROFILE \"test\"; there are: dev release small"),
+            ("MEM=0x3", "MEM=0x3: give it as a decimal number"),
+            ("MEM=size=0X800000", "MEM=size=0X800000: give it as a decimal number"),
+            ("MEM=", "MEM=\"\" is not one word"),
+            ("MEM=8 M", "MEM=\"8 M\" is not one word"),
+            ("CPUS= ", "CPUS=\" *\" is not one word"),
+            ("BOARD=pc,i8042=off q35", "BOARD=\"pc,i8042=off q35\" is not one word"),
+            ("GDBPORT=", "GDBPORT=\"\" is not one word"),
+            ("PROFILE=", "PROFILE=\"\" is not one word"),
         ):
             self.refuses("qemu-nox", words, says=says)
 
     def test_values_that_others_know(self):
         for words, says in (
-            ("PROFILE=nope", "profile `nope` is not defined"),
             ("BOARD=nope", "unsupported machine type"),
             ("CPUS=many", "'smp.cpus' expects integer"),
             ("MEM=lots", "QEMU ended with status 1, and says why above"),

@@ -9,7 +9,6 @@ use libjos::symtab::{Builder, SourceFrame};
 use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
 
 use crate::names::{file_name, function_name, is_in_library};
-use crate::room::Room;
 
 /// A linked kernel.
 pub(crate) struct Kernel<'a> {
@@ -31,9 +30,13 @@ impl<'a> Kernel<'a> {
         Ok(Self { file, dwarf, root: std::env::current_dir()? })
     }
 
-    /// The place for the table.
-    pub(crate) fn room(&self) -> Result<Room, Box<dyn Error>> {
-        Room::find(&self.file)
+    /// The address and the path of each function, at low addresses too.
+    pub(crate) fn functions(&self) -> Vec<(u64, String)> {
+        let symbols = self.file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text);
+        let symbols = symbols.filter(|symbol| symbol.is_definition());
+        symbols
+            .map(|symbol| (symbol.address(), function_name(symbol.name().unwrap_or_default())))
+            .collect()
     }
 
     /// Adds all functions and variables at high addresses: what runs before paging is never in a

@@ -10,11 +10,10 @@ import tempfile
 import unittest
 from unittest import mock
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "mutants"))
-import asking  # noqa: E402
-import copies  # noqa: E402
-import results  # noqa: E402
-import run  # noqa: E402
+import asking
+import copies
+import results
+import run
 
 
 def load_tests(_loader, tests, _pattern):
@@ -226,7 +225,8 @@ class TestCopies(unittest.TestCase):
 
 class TestSources(unittest.TestCase):
     def test_what_tests_see_alone_is_no_source(self):
-        for file in ("tests/model.rs", "src/pages/tests.rs", "src/planted.rs", "src/planted/formats.rs"):
+        for file in ("tests/model.rs", "src/mem/pages/tests.rs", "src/check/planted.rs",
+                     "src/check/planted/formats.rs"):
             self.assertEqual(results.Sources.parts(results.ROOT / "libjos" / file)[0], b"")
         source, tests = results.Sources.parts(results.ROOT / "libjos/src/mem/kaddr.rs")
         self.assertIn(b"PHYSMAP", source)
@@ -235,8 +235,8 @@ class TestSources(unittest.TestCase):
 
     def test_each_test_has_its_files(self):
         sources = results.Sources()
-        tests = ["libjos kaddr::tests::a", "libjos explain::tests::a", "libjos pages::tests::a",
-                 "libjos planted::a", "libjos/model a", "layout tests::a"]
+        tests = ["libjos mem::kaddr::tests::a", "libjos monitor::explain::tests::a", "libjos mem::pages::tests::a",
+                 "libjos check::planted::a", "libjos/model a", "layout tests::a"]
         self.assertEqual(len({sources.of_test(test) for test in tests}), len(tests))
         self.assertEqual(sources.of_test("libjos/model a"), sources.of_test("libjos/spaces a"))
 

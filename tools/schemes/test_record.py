@@ -8,10 +8,9 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-SCHEMES = Path(__file__).resolve().parent / "schemes"
-sys.path.insert(0, str(SCHEMES))
-
 import record
+
+SCHEMES = Path(__file__).resolve().parent
 
 # As Linux prints them: a process's name may have blanks and brackets, and an event may have no page.
 ALLOC = "  kworker/u8:1-ev [x]-{} [001] ..... 35601.905801: mm_page_alloc: page=000000003db7c67e pfn={:#x} order={} " \

@@ -5,7 +5,7 @@
 # name and version, and never looks again, so that a change in `jos-layout` that `libjos` needs fails until the version
 # is another. Here the packages are unpacked into a workspace of their own.
 set -eu
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 dir=obj/package
 
 rm -rf "$dir"

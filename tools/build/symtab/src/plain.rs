@@ -1,0 +1,96 @@
+//! Plain names for the functions that JOS's users know.
+//!
+//! libjos is generic over the machine, so the debugger knows `mem_init` only under a name such as
+//! `libjos::pmap::Pmap<kernel::machine::Pc>::mem_init<kernel::machine::Pc>`, and gdb does not take
+//! `b mem_init` for it. Each such function gets a second symbol, of the plain name, at its first
+//! instruction, from where gdb finds the source lines as for any other function.
+
+use std::collections::BTreeMap;
+
+use crate::names::own_name;
+
+/// The names that gdb's users rely on.
+pub(crate) const NAMES: &str = "
+    mem_init boot_alloc page_init page_alloc page_free page_decref
+    pgdir_walk boot_map_region page_insert page_lookup page_remove tlb_invalidate
+    check_page_free_list check_page_alloc check_page check_kern_pgdir check_page_installed_pgdir
+    i386_init i386_detect_memory trap readline kerninfo backtrace";
+/// Names that may be missing in an application without the function `monitor`.
+const OF_THE_MONITOR: [&str; 3] = ["readline", "kerninfo", "backtrace"];
+
+/// Which functions get which plain names.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Plan<'a> {
+    /// Each name, address and path. A function that was compiled several times (for several machines,
+    /// say) gets its name at each place, in order of address: gdb then stops at all of them.
+    pub(crate) added: Vec<(&'a str, u64, &'a str)>,
+    /// The names that no function has: it was renamed, or inlined into its callers.
+    pub(crate) missing: Vec<&'a str>,
+}
+
+impl<'a> Plan<'a> {
+    /// The plan for `names`, separated by spaces, in a kernel with these `functions`.
+    pub(crate) fn new(names: &'a str, functions: &'a [(u64, String)]) -> Self {
+        let mut places = BTreeMap::<_, BTreeMap<u64, &str>>::new();
+        for (address, path) in functions {
+            places.entry(own_name(path)).or_default().insert(*address, path);
+        }
+        let mut plan = Self::default();
+        for name in names.split_whitespace() {
+            match places.get(name) {
+                // The function has its plain name already.
+                Some(found) if found.values().any(|path| *path == name) => {}
+                Some(found) => plan.added.extend(found.iter().map(|(at, path)| (name, *at, *path))),
+                None if OF_THE_MONITOR.contains(&name) && !places.contains_key("monitor") => {}
+                None => plan.missing.push(name),
+            }
+        }
+        plan
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KERNEL: [&str; 6] = [
+        "i386_init",
+        "libjos::pmap::Pmap<M>::mem_init",
+        "<libjos::pmap::Pmap<kernel::Pc>>::page_insert",
+        "libjos::pmap::Pmap<M>::mem_init",
+        "libjos::check::check_page::<kernel::Pc, fn(&str) -> usize>",
+        "libjos::check::check_page::{{closure}}",
+    ];
+
+    /// What is planned for `names`, where the functions of [`KERNEL`] and of `more` are 16 bytes each: the
+    /// names with their addresses, and what is missing.
+    fn planned(names: &str, more: &[&str]) -> (String, String) {
+        let paths = KERNEL.iter().chain(more).enumerate();
+        let functions: Vec<_> = paths.map(|(nr, path)| (16 * nr as u64, (*path).into())).collect();
+        let Plan { added, missing } = Plan::new(names, &functions);
+        let added: Vec<_> =
+            added.iter().map(|(name, address, _)| format!("{name} {address}")).collect();
+        (added.join(", "), missing.join(", "))
+    }
+
+    #[test]
+    fn every_copy_of_a_function_gets_its_name() {
+        assert_eq!(planned("mem_init", &[]).0, "mem_init 16, mem_init 48");
+        assert_eq!(planned("page_insert check_page", &[]).0, "page_insert 32, check_page 64");
+    }
+
+    #[test]
+    fn plain_names_are_left_alone() {
+        assert_eq!(planned("i386_init", &["other::i386_init"]), (String::new(), String::new()));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let names = "page_alloc mem_init page_free readline";
+        assert_eq!(planned(names, &[]).1, "page_alloc, page_free");
+        assert_eq!(
+            planned(names, &["kernel::monitor::monitor"]).1,
+            "page_alloc, page_free, readline"
+        );
+    }
+}
