@@ -145,9 +145,7 @@ fn fault<'w>(arguments: &Arguments<'w>, pager: &mut Pager) -> Result<(), Command
                 Err(CommandError::BadWord { word: name, wanted: "a fault; `fault` lists them" })
             }
         },
-        None => {
-            Ok(faults::all().try_for_each(|fault| writeln!(pager, "{}", fault.name))?)
-        }
+        None => Ok(faults::all().try_for_each(|fault| writeln!(pager, "{}", fault.name))?),
     }
 }
 
