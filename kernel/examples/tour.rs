@@ -85,7 +85,7 @@ fn visit(level: u32, base: VirtAddr, found: &mut Found) {
                     layout::region_of::<Jos64>(va.as_u64()).map_or("?", |region| region.name);
                 *found.regions.entry(name).or_default() += X86_64::page_size(level);
             }
-            Some(Entry::Absent) | None => {}
+            Some(Entry::Absent | Entry::Pending { .. }) | None => {}
         }
     }
 }

@@ -48,8 +48,6 @@ fn main() {
         ("pp_ref_or_prev", offset_of!(PageInfo, pp_ref_or_prev).to_string()),
         ("IN_USE", PageInfo::IN_USE.to_string()),
         ("RESERVED", PageInfo::RESERVED.to_string()),
-        ("WAITING", PageInfo::WAITING.to_string()),
-        ("WAITING_RUN", PageInfo::WAITING_RUN.to_string()),
         ("END", PageInfo::END.to_string()),
     ]);
     println!("{}", object([("map", map), ("format", format()), ("page_info", page_info)]));

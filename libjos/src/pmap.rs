@@ -75,6 +75,8 @@ pub struct Pmap<M: Machine> {
     pub(crate) kern_pgdir: PhysAddr,
     /// The page directory in use, where it is not `entry_pgdir`.
     pub(crate) loaded: Option<PhysAddr>,
+    /// The page directory that has an unmapping open, as long as others are worked on.
+    pub(crate) open: Option<PhysAddr>,
     /// The memory of `pages`.
     pub(crate) pages_memory: PhysRange,
     /// The memory of the table beside it, which helps to find runs of free frames.
@@ -145,6 +147,7 @@ pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
         pages: Pages::new(array, table, PhysAddr::new(M::Layout::PHYS_BASE)),
         kern_pgdir,
         loaded: None,
+        open: None,
         pages_memory,
         runs_memory,
         taken: boot_alloc.taken().clone(),

@@ -22,6 +22,15 @@ fn round_trip<F: Format>() {
             };
             assert_eq!((found, has), (pa, F::effective(perm)), "{} level {level}", F::NAME);
         }
+        // A pending page never looks absent, not even the one that says least: at 0, the kernel's.
+        for pa in [0, 1, 5].map(|n| PhysAddr::new(F::page_size(level) * n)) {
+            for perm in [Perm::KR, Perm::URW | Perm::X | Perm::COW, Perm::KRW | Perm::G] {
+                let word = F::pending(F::leaf(level, pa, perm));
+                assert_eq!(F::decode(level, word), Entry::Pending { pa }, "{}: {word:#x}", F::NAME);
+                assert_eq!(F::pending(word), word);
+                assert_eq!(word.to_u64() & 1, 0, "the processor sees a page");
+            }
+        }
         assert_eq!(F::decode(level, F::Word::ZERO), Entry::Absent);
     }
     for level in 1..F::LEVELS {

@@ -190,16 +190,8 @@ proptest! {
         for (va, size, perm) in changes {
             let va = VirtAddr::new(va);
             match perm {
-                Some(perm) => {
-                    if let Ok(flush) = pmap.protect_range(pgdir, va, size, perm - Perm::G) {
-                        flush.flush(&mut pmap.machine);
-                    }
-                }
-                None => {
-                    if let Ok(removal) = pmap.unmap_range(pgdir, va, size) {
-                        removal.flush(&mut pmap.machine).free(&mut pmap.pages);
-                    }
-                }
+                Some(perm) => drop(pmap.protect_range(pgdir, va, size, perm - Perm::G)),
+                None => drop(pmap.unmap_range(pgdir, va, size)),
             }
         }
         assert_same_view(&mut pmap, pgdir);

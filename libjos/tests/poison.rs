@@ -106,15 +106,13 @@ fn every_way_in_is_watched<L: MemLayout, F: Format + Mmu>() {
     let ways: [(&str, Give<L, F>); 5] = [
         ("page_remove", |pmap, pgdir| pmap.page_remove(pgdir, ZERO).unwrap()),
         ("a single page of a removal", |pmap, pgdir| {
-            let removal = pmap.unmap_range(pgdir, ZERO, PGSIZE).unwrap();
-            assert_eq!(removal.flush(&mut pmap.machine).free(&mut pmap.pages), 1);
+            assert_eq!(pmap.unmap_range(pgdir, ZERO, PGSIZE).unwrap().finish(), 1);
         }),
         ("a run of a removal", |pmap, pgdir| {
-            let removal = pmap.unmap_range(pgdir, ZERO, 8 * PGSIZE).unwrap();
-            assert_eq!(removal.flush(&mut pmap.machine).free(&mut pmap.pages), 8);
+            assert_eq!(pmap.unmap_range(pgdir, ZERO, 8 * PGSIZE).unwrap().finish(), 8);
         }),
         ("uvmfree", |pmap, pgdir| {
-            pmap.uvmfree(pgdir).flush(&mut pmap.machine).free(&mut pmap.pages);
+            pmap.uvmfree(pgdir);
         }),
         ("page_insert of another", |pmap, pgdir| {
             let other = pmap.page_alloc(ALLOC_ZERO).unwrap();

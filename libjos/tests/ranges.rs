@@ -103,7 +103,7 @@ fn the_largest_pages_that_fit<L: MemLayout, F: Format + Mmu>() {
         runs::<F, _>(&pmap.machine, pgdir, VirtAddr::new(0), VirtAddr::new(L::UTOP - 1)).collect();
     let perm = F::effective(Perm::URW);
     assert_eq!(whole, [Mapping { va, pa, size, perm, smallest: PGSIZE, largest: large }]);
-    pmap.unmap_range(pgdir, va, size).unwrap().flush(&mut pmap.machine).free(&mut pmap.pages);
+    pmap.unmap_range(pgdir, va, size).unwrap();
     for piece in [va, va + (size - PGSIZE)] {
         pmap.prune(pgdir, piece);
     }
@@ -124,7 +124,7 @@ fn a_part_of_a_large_page_changes<L: MemLayout, F: Format + Mmu>() {
     let (va, pa) = (VirtAddr::new(large), device::<L>());
     pmap.map_range(pgdir, va, 2 * large, pa, Perm::URW, Largest).unwrap();
     let hole = va + (large - PGSIZE);
-    let _ = pmap.unmap_range(pgdir, hole, 2 * PGSIZE).unwrap().flush(&mut pmap.machine);
+    pmap.unmap_range(pgdir, hole, 2 * PGSIZE).unwrap();
     let left: Vec<_> =
         runs::<F, _>(&pmap.machine, pgdir, VirtAddr::new(0), VirtAddr::new(L::UTOP - 1))
             .map(|run| (run.va, run.pa, run.size))
@@ -140,22 +140,21 @@ fn pieces_merge_again<L: MemLayout, F: Format + Mmu>() {
     pmap.map_range(pgdir, va, large, pa, Perm::URW, Largest).unwrap();
     let before = state(&pmap);
     let page = va + 3 * PGSIZE;
-    pmap.protect_range(pgdir, page, PGSIZE, Perm::UR).unwrap().flush(&mut pmap.machine);
+    pmap.protect_range(pgdir, page, PGSIZE, Perm::UR).unwrap();
     let failed = MapError::NotUniform { va };
     assert_eq!(pmap.merge(pgdir, va, 1).unwrap_err(), failed);
     assert_eq!(
         pmap.merge(pgdir, VirtAddr::new(0), 1).unwrap_err(),
         MapError::NotUniform { va: VirtAddr::new(0) }
     );
-    pmap.protect_range(pgdir, page, PGSIZE, Perm::URW).unwrap().flush(&mut pmap.machine);
+    pmap.protect_range(pgdir, page, PGSIZE, Perm::URW).unwrap();
     // Nor do pages make one of a size that there is not.
     for level in [0, F::LEVELS, F::LEVELS + 1, 6, 7, 31, 32, 64, u32::MAX] {
         let failed = MapError::NotUniform { va: page };
         assert_eq!(pmap.merge(pgdir, page, level).unwrap_err(), failed, "level {level}");
     }
-    let merged = pmap.merge(pgdir, page, 1).unwrap().flush(&mut pmap.machine);
-    assert_eq!(merged.free(&mut pmap.pages), 1, "the table is free again");
-    assert_eq!(state(&pmap), before);
+    pmap.merge(pgdir, page, 1).unwrap();
+    assert_eq!(state(&pmap), before, "the table is free again");
 }
 
 fn a_failed_split_changes_nothing<L: MemLayout, F: Format + Mmu>() {
@@ -174,7 +173,7 @@ fn a_failed_split_changes_nothing<L: MemLayout, F: Format + Mmu>() {
         assert_eq!(state(&pmap), before);
         pmap.pages.page_free(taken.pop().expect("a page"));
     }
-    let _ = pmap.unmap_range(pgdir, start, size).unwrap().flush(&mut pmap.machine);
+    pmap.unmap_range(pgdir, start, size).unwrap();
     assert_eq!(user_leaves(&pmap).len(), 2);
     assert_eq!(pmap.pages.nfree(), 0);
 }
@@ -200,7 +199,7 @@ fn a_failed_map_changes_nothing<L: MemLayout, F: Format + Mmu>() {
     assert_eq!((needed, pmap.pages.nfree()), (3 + F::LEVELS as usize - 2, 0));
 
     // What is mapped already is left alone, whatever its size; so is all before it.
-    let _ = pmap.unmap_range(pgdir, VirtAddr::new(large), large).unwrap().flush(&mut pmap.machine);
+    pmap.unmap_range(pgdir, VirtAddr::new(large), large).unwrap();
     pmap.prune(pgdir, VirtAddr::new(large));
     let pa = device::<L>();
     pmap.map_range(pgdir, VirtAddr::new(large), large, pa, Perm::URW, Largest).unwrap();
@@ -254,7 +253,7 @@ fn a_map_takes_as_many_free_pages_as_it_needs_tables<L: MemLayout, F: Format + M
                 freed += 1;
             }
             assert_eq!(pmap.pages.nfree(), 0, "level {level}: {size:#x} bytes at {va}");
-            let _ = pmap.unmap_range(pgdir, va, size).unwrap().flush(&mut pmap.machine);
+            pmap.unmap_range(pgdir, va, size).unwrap();
             for at in (start..start + size)
                 .step_by(F::page_size(1) as usize)
                 .chain([start + size - PGSIZE])
@@ -274,7 +273,7 @@ fn protection_keeps_marks_and_finds_holes<L: MemLayout, F: Format + Mmu>() {
     let frame = pmap.page_alloc(ALLOC_ZERO).unwrap();
     pmap.page_insert(pgdir, frame, va, Perm::KRW).unwrap();
     pmap.machine.probe_store(va, 7).unwrap();
-    pmap.protect_range(pgdir, va, PGSIZE, Perm::KR).unwrap().flush(&mut pmap.machine);
+    pmap.protect_range(pgdir, va, PGSIZE, Perm::KR).unwrap();
     let step = steps::<F, _>(&pmap.machine, pgdir, va).last().unwrap();
     let libjos::paging::format::Entry::Leaf(leaf) = step.entry else { panic!("{step:?}") };
     assert!(leaf.accessed && leaf.dirty, "{leaf:?}");
@@ -299,7 +298,7 @@ fn protection_keeps_marks_and_finds_holes<L: MemLayout, F: Format + Mmu>() {
     // No pages are all mapped, wherever.
     let before = state(&pmap);
     for va in [va + PGSIZE, next + PGSIZE] {
-        pmap.protect_range(pgdir, va, 0, Perm::KRW).unwrap().flush(&mut pmap.machine);
+        pmap.protect_range(pgdir, va, 0, Perm::KRW).unwrap();
     }
     assert_eq!(state(&pmap), before);
 }
@@ -350,13 +349,15 @@ fn frames_wait_for_the_flush<L: MemLayout, F: Format + Mmu>() {
     }
     let nfree = pmap.pages.nfree();
     for (first, n) in [(0, 3), (3, count - 3)] {
-        let removal = pmap.unmap_range(pgdir, at(first), n * PGSIZE).unwrap();
-        assert_eq!(pmap.pages.nfree(), nfree + first as usize, "not free before the flush");
-        // The processor still has the translation: this is why.
-        assert_eq!(pmap.machine.probe_load(at(first)), Ok(first));
-        let flushed = removal.flush(&mut pmap.machine);
+        let mut unmapping = pmap.unmap_range(pgdir, at(first), n * PGSIZE).unwrap();
+        unmapping.meanwhile(|pmap| {
+            assert_eq!(pmap.pages.nfree(), nfree + first as usize, "not free before the flush");
+            assert_eq!(pmap.va2pa(pgdir, at(first)), None);
+            // The processor still has the translation: this is why.
+            assert_eq!(pmap.machine.probe_load(at(first)), Ok(first));
+        });
+        assert_eq!(unmapping.finish(), n as usize);
         assert!(pmap.machine.probe_load(at(first)).is_err());
-        assert_eq!(flushed.free(&mut pmap.pages), n as usize);
         assert_eq!(pmap.pages.nfree(), nfree + (first + n) as usize);
     }
     pmap.prune(pgdir, at(0));
@@ -378,8 +379,7 @@ fn pages_of_ram_are_counted_one_by_one<L: MemLayout, F: Format + Mmu>() {
     pmap.page_insert(pgdir, frames[2], va + 8 * PGSIZE, Perm::UR).unwrap();
     let refs = |pmap: &Sim<L, F>| frames.iter().map(|f| pmap.pages.pp_ref(*f)).collect::<Vec<_>>();
     assert_eq!(refs(&pmap), [1, 1, 2, 1]);
-    let gone = pmap.unmap_range(pgdir, va, 4 * PGSIZE).unwrap().flush(&mut pmap.machine);
-    assert_eq!(gone.free(&mut pmap.pages), 3);
+    assert_eq!(pmap.unmap_range(pgdir, va, 4 * PGSIZE).unwrap().finish(), 3);
     assert_eq!(refs(&pmap), [0, 0, 1, 0]);
 
     // A free page among them: none is counted.
@@ -405,7 +405,7 @@ fn a_large_page_up_to_the_end_of_the_lower_half<L: MemLayout, F: Format + Mmu>()
         pmap.pages.page_free(*frame);
     }
     pmap.map_range(pgdir, va, large, pa, Perm::UR, Largest).unwrap();
-    pmap.unmap_range(pgdir, va, large).unwrap().flush(&mut pmap.machine).free(&mut pmap.pages);
+    pmap.unmap_range(pgdir, va, large).unwrap();
     pmap.prune(pgdir, va);
     take_all(&mut pmap);
     assert_eq!(state(&pmap), before);
@@ -485,12 +485,12 @@ fn uvpt_changes_with_what_it_shows_alone<L: MemLayout, F: Format + Mmu>() {
         assert_eq!(pmap.protect_range(pgdir, va, size, Perm::UR).unwrap_err(), error);
     }
     for va in [below, uvpt + L::PTSIZE] {
-        let _ = pmap.unmap_range(pgdir, va, PGSIZE).unwrap().flush(&mut pmap.machine);
+        pmap.unmap_range(pgdir, va, PGSIZE).unwrap();
     }
     assert_eq!(state(&pmap), before);
     assert_eq!(pmap.va2pa(pgdir, VirtAddr::new(0)), user);
     pmap.pages.page_free(frame);
-    pmap.uvmfree(pgdir).flush(&mut pmap.machine).free(&mut pmap.pages);
+    pmap.uvmfree(pgdir);
     pmap.check_page_free_list();
 }
 
@@ -544,7 +544,7 @@ fn new_tables_map_what_they_should_and_nothing_else<L: MemLayout, F: Format + Mm
         let runs = runs::<F, _>(&pmap.machine, pgdir, VirtAddr::new(0), VirtAddr::new(L::UTOP - 1));
         let found: Vec<_> = runs.map(|run| (run.va, run.pa, run.size)).collect();
         assert_eq!(found, [(va, pa, size)]);
-        let _ = pmap.unmap_range(pgdir, va, size).unwrap().flush(&mut pmap.machine);
+        pmap.unmap_range(pgdir, va, size).unwrap();
         for at in (start..start + size).step_by(large as usize).chain([start + size - PGSIZE]) {
             pmap.prune(pgdir, VirtAddr::new(at));
         }
@@ -580,8 +580,7 @@ fn begins_below_ram<L: MemLayout, F: Format + Mmu>(pa: u64, size: u64) {
     for (i, (before, mapped)) in before.iter().zip(&mapped).enumerate().take(inside as usize) {
         assert_eq!(*mapped, before + 1, "page {i} of RAM");
     }
-    let removal = pmap.unmap_range(pgdir, va, size).unwrap();
-    assert_eq!(removal.flush(&mut pmap.machine).free(&mut pmap.pages), 0);
+    assert_eq!(pmap.unmap_range(pgdir, va, size).unwrap().finish(), 0);
     pmap.prune(pgdir, va);
     assert_eq!(refs(&pmap), before);
 }
@@ -594,8 +593,7 @@ fn the_first_frame_does_not_follow_the_last<L: MemLayout, F: Format + Mmu>() {
     for (va, pa) in [(va, F::PA_END - PGSIZE), (va + PGSIZE, 0)] {
         pmap.map_range(pgdir, va, PGSIZE, PhysAddr::new(pa), Perm::UR, Smallest).unwrap();
     }
-    let removal = pmap.unmap_range(pgdir, va, 2 * PGSIZE).unwrap();
-    assert_eq!(removal.flush(&mut pmap.machine).free(&mut pmap.pages), 0);
+    assert_eq!(pmap.unmap_range(pgdir, va, 2 * PGSIZE).unwrap().finish(), 0);
     pmap.prune(pgdir, va);
     assert_eq!(state(&pmap), before);
 }

@@ -149,7 +149,6 @@ def array(*infos, **more):
 
 
 END, RESERVED, IN_USE = (FACTS.page_info[name] for name in ("END", "RESERVED", "IN_USE"))
-WAITING = FACTS.page_info["WAITING"]
 HELD = (RESERVED, 1)
 
 
@@ -157,12 +156,10 @@ class PageStates(unittest.TestCase):
     """The array `pages`."""
 
     def test_states(self):
-        pages = array(HELD, (2, 0), (END, 1), (IN_USE, 3), (WAITING, END), head=1, nfree=2)
-        self.assertEqual([pages.state(i) for i in range(5)],
-                         ["reserved, pp_ref 1", "free", "free", "in use, pp_ref 3",
-                          "unmapped, waiting for a TLB flush"])
-        self.assertEqual(pages.counts(), (2, 2, 1))
-        self.assertEqual(info_text(FACTS, WAITING, END), "unmapped, waiting for a TLB flush")
+        pages = array(HELD, (2, 0), (END, 1), (IN_USE, 3), head=1, nfree=2)
+        self.assertEqual([pages.state(i) for i in range(4)],
+                         ["reserved, pp_ref 1", "free", "free", "in use, pp_ref 3"])
+        self.assertEqual(pages.counts(), (2, 1, 1))
         self.assertEqual(info_text(FACTS, 2, 0), "free, next page 2")
         self.assertEqual(info_text(FACTS, END, 1), "free, the last on the list")
 

@@ -76,17 +76,15 @@ impl Backing {
         while done < size {
             let va = start + done;
             let step = to_boundary::<M>(va).min(size - done);
-            let removal = match pmap.unmap_range(pgdir, va, step) {
-                Err(MapError::NoMemory { .. }) => {
-                    self.release_spare(pmap);
-                    pmap.unmap_range(pgdir, va, step)
-                }
-                result => result,
-            };
-            match removal {
-                Ok(removal) => removal.flush(&mut pmap.machine).free(&mut pmap.pages),
-                Err(error) => panic!("{step:#x} bytes of the heap at {va}: {error}"),
-            };
+            let unmap = |pmap: &mut Pmap<M>| pmap.unmap_range(pgdir, va, step).map(drop);
+            let mut unmapped = unmap(pmap);
+            if let Err(MapError::NoMemory { .. }) = unmapped {
+                self.release_spare(pmap);
+                unmapped = unmap(pmap);
+            }
+            if let Err(error) = unmapped {
+                panic!("{step:#x} bytes of the heap at {va}: {error}");
+            }
             pmap.prune(pgdir, va);
             done += step;
         }

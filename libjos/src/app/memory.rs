@@ -133,12 +133,9 @@ impl<M: Machine> Memory for Pmap<M> {
 
     fn unmap(&mut self, va: VirtAddr, npages: usize, prune: bool) {
         let (pgdir, size) = (self.kern_pgdir(), npages as u64 * PGSIZE);
-        match self.unmap_range(pgdir, va, size) {
-            Ok(removal) => {
-                removal.flush(&mut self.machine).free(&mut self.pages);
-            }
+        if let Err(error) = self.unmap_range(pgdir, va, size) {
             // An application has no large pages, and the caller sees to the addresses.
-            Err(error) => unreachable!("{npages} pages at {va}: {error}"),
+            unreachable!("{npages} pages at {va}: {error}");
         }
         if prune && npages > 0 {
             self.prune_range(pgdir, va, va + (size - 1));
@@ -147,9 +144,7 @@ impl<M: Machine> Memory for Pmap<M> {
 
     fn protect(&mut self, va: VirtAddr, npages: usize, access: Access) -> Result<(), VmError> {
         let size = npages as u64 * PGSIZE;
-        let flush = self.protect_range(self.kern_pgdir(), va, size, access.perm())?;
-        flush.flush(&mut self.machine);
-        Ok(())
+        Ok(self.protect_range(self.kern_pgdir(), va, size, access.perm())?)
     }
 
     fn make_private(&mut self, va: VirtAddr) -> Result<(), VmError> {

@@ -47,7 +47,7 @@ impl<M: Machine> Pmap<M> {
             let index = va / span % M::Format::ENTRIES as u64;
             let at = table + index * WordOf::<M>::BYTES;
             match M::Format::decode(level, self.machine.load(at)) {
-                Entry::Absent => return Found { span, to: None },
+                Entry::Absent | Entry::Pending { .. } => return Found { span, to: None },
                 Entry::Table { pa, allows } => {
                     table = pa;
                     allowed &= allows;

@@ -116,7 +116,7 @@ fn fill(
     let Some(taken) = step(level, table) else { return Outcome::NoMemory { level, table } };
     steps[level as usize] = Some(taken);
     match taken.entry {
-        Entry::Absent => Outcome::Absent { level },
+        Entry::Absent | Entry::Pending { .. } => Outcome::Absent { level },
         Entry::Leaf(Leaf { pa, perm, .. }) => Outcome::Page { pa, perm: perm & allowed, level },
         // No format has tables at level 0.
         Entry::Table { pa, allows } => fill(steps, level - 1, pa, allowed & allows, step),
@@ -157,6 +157,7 @@ impl<F: Format> fmt::Display for Walk<F> {
             write!(f, "\n{:indent$}+-> {table}[{index}] = {word:#0digits$x}  ", "")?;
             match step.entry {
                 Entry::Absent => f.write_str("empty")?,
+                Entry::Pending { pa } => write!(f, "empty: page at {pa} is being unmapped")?,
                 // What only pages say, a table's entry neither has nor withholds.
                 Entry::Table { pa, allows } => {
                     let perm = allows & (Perm::URW | Perm::X);

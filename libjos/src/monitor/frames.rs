@@ -189,9 +189,6 @@ impl<M: Machine> Session<'_, M> {
         match info.pp_link {
             PageInfo::IN_USE => writeln!(self.out, "says: in use")?,
             PageInfo::RESERVED => writeln!(self.out, "says: reserved")?,
-            PageInfo::WAITING | PageInfo::WAITING_RUN => {
-                writeln!(self.out, "says: unmapped, waiting for a TLB flush")?;
-            }
             PageInfo::END => writeln!(self.out, "says: free, the last on page_free_list")?,
             next => writeln!(self.out, "says: free, before page number {next}")?,
         }

@@ -163,8 +163,7 @@ impl<M: Machine> Session<'_, M> {
         {
             return Err(CommandError::AlwaysGranted { letter });
         }
-        let flush = self.pmap.protect_range(pgdir, va, layout::PGSIZE, new)?;
-        flush.flush(&mut self.pmap.machine);
+        self.pmap.protect_range(pgdir, va, layout::PGSIZE, new)?;
         // Which may be copy-on-write in place of writable.
         let Some(Entry::Leaf(Leaf { perm, .. })) = entry(self.pmap) else {
             return Err(MapError::NotMapped { va }.into());

@@ -23,7 +23,7 @@ impl<M: Machine> Pmap<M> {
     ///
     /// [`MapError::NoMemory`], [`MapError::LargePage`], [`MapError::NonCanonical`],
     /// [`MapError::Uvpt`], [`MapError::Global`] where other address spaces may have another page, and
-    /// [`MapError::Page`] where `frame` is free, waits for a flush, or its `pp_ref` would overflow.
+    /// [`MapError::Page`] where `frame` is free or its `pp_ref` would overflow.
     /// Nothing has changed then.
     ///
     /// # Panics
@@ -131,7 +131,7 @@ impl<M: Machine> Pmap<M> {
                 self.remove_at(pgdir, va, at);
                 Ok(())
             }
-            Stop { level, entry: Entry::Leaf(_), .. } => {
+            Stop { level, entry, .. } if entry.page().is_some() => {
                 Err(MapError::LargePage { va, size: M::Format::page_size(level) })
             }
             _ => Ok(()),
@@ -142,7 +142,7 @@ impl<M: Machine> Pmap<M> {
     #[inline(always)]
     fn remove_at(&mut self, pgdir: PhysAddr, va: VirtAddr, at: PhysAddr) {
         let old = M::Format::decode(0, self.machine.load(at));
-        if let Entry::Leaf(_) = old {
+        if old.page().is_some() {
             self.machine.store(at, WordOf::<M>::ZERO);
             self.drop_page(pgdir, va, old);
         }
@@ -151,10 +151,10 @@ impl<M: Machine> Pmap<M> {
     /// Ends the life of a mapping at `va` whose entry is already gone: first its translation,
     /// then its use of the frame.
     fn drop_page(&mut self, pgdir: PhysAddr, va: VirtAddr, old: Entry) {
-        let Entry::Leaf(leaf) = old else { return };
+        let Some(pa) = old.page() else { return };
         self.tlb_invalidate(pgdir, va);
         if Self::is_counted(va) {
-            self.pages.page_decref_at(leaf.pa);
+            self.pages.page_decref_at(pa);
         }
     }
 
@@ -189,7 +189,7 @@ impl<M: Machine> Pmap<M> {
 mod tests {
     use super::*;
     use crate::mem::memory_map::window;
-    use crate::mem::pages::{ALLOC_ZERO, PageError};
+    use crate::mem::pages::ALLOC_ZERO;
     use crate::paging::format::i386::I386;
     use crate::paging::format::x86_64::X86_64;
     use crate::pmap::mem_init;
@@ -271,24 +271,6 @@ mod tests {
         pmap.page_remove(pgdir, va).unwrap();
         assert_eq!((pmap.va2pa(pgdir, va), pmap.pages.pp_ref(page)), (None, 1));
         assert_eq!(pmap.page_lookup(pgdir, other).map(|(found, _)| found), Some(page));
-    }
-
-    /// Above UTOP no use is counted, and what is about to be freed is refused all the same.
-    #[test]
-    fn what_waits_for_a_flush_is_not_mapped_above_utop() {
-        let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
-        let mut pmap = mem_init(machine, boot);
-        let (pgdir, va) = (pmap.uvmcreate().unwrap(), VirtAddr::new(Jos64::UTEXT));
-        let frame = pmap.page_alloc(ALLOC_ZERO).unwrap();
-        let pa = pmap.pages.page2pa(frame);
-        pmap.page_insert(pgdir, frame, va, Perm::URW).unwrap();
-        let removal = pmap.unmap_range(pgdir, va, PGSIZE).unwrap();
-        let above = VirtAddr::new(Jos64::MMIOBASE);
-        let insert = |pmap: &mut Pmap<_>| pmap.page_insert(pgdir, frame, above, Perm::KRW);
-        assert_eq!(insert(&mut pmap), Err(MapError::Page(PageError::Waiting { pa })));
-        assert_eq!(removal.flush(&mut pmap.machine).free(&mut pmap.pages), 1);
-        assert_eq!(insert(&mut pmap), Err(MapError::Page(PageError::Free { pa })));
-        assert_eq!(pmap.va2pa(pgdir, above), None);
     }
 
     /// In the kernel's half a change by any page directory is one in the directory in use.

@@ -262,7 +262,7 @@ impl<F: Format> Cursor<F> {
             }
             let at = table + index as u64 * F::Word::BYTES;
             match load(at).map_or(Entry::Absent, |word| F::decode(level, word)) {
-                Entry::Absent => {}
+                Entry::Absent | Entry::Pending { .. } => {}
                 Entry::Table { pa, .. } if Some(pa) == self.hidden => {}
                 Entry::Table { pa, allows: here } => {
                     // The first table on the way to `first` is entered in the middle.

@@ -6,16 +6,17 @@
 //! | [`pgdir`] | `pgdir_walk`: the walker |
 //! | [`mapping`] | `page_insert`, `page_lookup`, `page_remove`, `tlb_invalidate` |
 //! | [`range`](mod@range) | ranges: `boot_map_region`, map, unmap, protect, split, merge |
-//! | [`removal`] | what is owed when mappings are gone |
+//! | [`unmapping`], `flush` | pages on the way from mapped to free; the TLB told |
 //! | [`mappings`] | looking at tables: walks level by level, all that is mapped |
 //! | [`vmprint`](mod@vmprint) | page tables in print, as xv6's lab has them and folded |
 
+pub(crate) mod flush;
 pub mod format;
 pub mod mapping;
 pub mod mappings;
 pub mod pgdir;
 pub mod range;
-pub mod removal;
+pub mod unmapping;
 pub mod vmprint;
 #[expect(unsafe_code)]
 pub mod word;

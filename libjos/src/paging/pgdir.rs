@@ -141,7 +141,7 @@ pub(crate) struct Stop {
     pub(crate) level: u32,
     /// The physical address of the entry.
     pub(crate) at: PhysAddr,
-    /// A leaf, or absent.
+    /// No table.
     pub(crate) entry: Entry,
 }
 
@@ -230,7 +230,7 @@ impl<M: Machine> Pmap<M> {
             Err(MapError::Uvpt { va })
         } else if level == 0 {
             Ok(Some(at))
-        } else if let Entry::Leaf(_) = entry {
+        } else if entry.page().is_some() {
             Err(MapError::LargePage { va, size: M::Format::page_size(level) })
         } else if create {
             let pte = self.make_tables(level, at, va)?;

@@ -50,7 +50,7 @@ impl<F: Format, Mem: PhysMem> VmPrint<'_, F, Mem> {
         for index in 0..F::ENTRIES {
             let pte = self.mem.load::<F::Word>(table + index as u64 * F::Word::BYTES);
             let (pa, below) = match F::decode(level, pte) {
-                Entry::Absent => continue,
+                Entry::Absent | Entry::Pending { .. } => continue,
                 Entry::Table { pa, .. } => (pa, pa != self.pgdir),
                 Entry::Leaf(leaf) => (leaf.pa, false),
             };

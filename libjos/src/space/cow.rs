@@ -17,10 +17,10 @@ use layout::{MemLayout, PGSIZE};
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::{AllocFlags, Frame, PageAllocator};
+use crate::paging::flush::Flush;
 use crate::paging::format::{Entry, Format, Leaf, Perm};
 use crate::paging::mappings::Mapping;
 use crate::paging::pgdir::MapError;
-use crate::paging::removal::Flush;
 use crate::pmap::Pmap;
 use crate::space::uvm::{UserPage, UvmError};
 
@@ -28,8 +28,7 @@ impl<M: Machine> Pmap<M> {
     /// Gives `new` the user memory of `old`, `sz` bytes, without copying it: all that is mapped
     /// there is mapped in `new` too, and where it could be written it becomes copy-on-write in
     /// both. Where it could not, it will be that in either if it is made writable there. Holes stay
-    /// holes; pages that are no RAM, such as a device's, are shared as they are. What comes back
-    /// must be flushed, or `old` goes on writing to what it shares.
+    /// holes; pages that are no RAM, such as a device's, are shared as they are.
     ///
     /// # Errors
     ///
@@ -37,7 +36,7 @@ impl<M: Machine> Pmap<M> {
     /// where something is in the way in `new`, for a large page that can be written, where a
     /// `pp_ref` would overflow, and where an entry that was written by hand is global. Nothing has
     /// changed then.
-    pub fn uvmcow(&mut self, old: PhysAddr, new: PhysAddr, sz: u64) -> Result<Flush, UvmError> {
+    pub fn uvmcow(&mut self, old: PhysAddr, new: PhysAddr, sz: u64) -> Result<(), UvmError> {
         let end = Self::user_end(sz, M::Layout::UTOP)?;
         let large_as = |pmap: &Self, leaf: &Mapping| {
             let perm = if pmap.holds_ram(leaf) { private(leaf.perm) } else { leaf.perm };
@@ -62,7 +61,8 @@ impl<M: Machine> Pmap<M> {
             }
             pmap.share_at(at, pa, perm);
         });
-        Ok(flush)
+        flush.flush(&mut self.machine);
+        Ok(())
     }
 
     /// What a page-fault handler does about a user's write to `va`: where the page is

@@ -16,14 +16,14 @@
 //! cannot be global ([`Perm::G`]), for nothing flushes that at a switch.
 //! Whether the processor has used a large page there, each directory's entry says for itself.
 
-use layout::MemLayout;
+use layout::{MemLayout, PGSIZE};
 
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::{ALLOC_ZERO, Frame, PageAllocator};
 use crate::paging::format::{Entry, Format, Geometry, Perm};
 use crate::paging::pgdir::{MapError, WordOf};
-use crate::paging::removal::Removal;
+use crate::paging::range::release_tree;
 use crate::paging::word::Word;
 use crate::pmap::Pmap;
 
@@ -67,29 +67,40 @@ impl<M: Machine> Pmap<M> {
 
     /// Takes down the address space of `pgdir`: all that is mapped below UTOP, the tables, and
     /// the directory itself (xv6's `uvmfree`, JOS's `env_free`). Where it is the one in use,
-    /// `kern_pgdir` takes its place first. What comes back must be flushed, and then freed.
+    /// `kern_pgdir` takes its place first. Returns how many frames became free.
+    ///
+    /// Nothing is flushed: the processor forgot all translations of `pgdir` when another one took its
+    /// place.
     ///
     /// # Panics
     ///
-    /// Where `pgdir` is `kern_pgdir`, or a table is no page of RAM: bugs.
-    pub fn uvmfree(&mut self, pgdir: PhysAddr) -> Removal {
+    /// Where `pgdir` is `kern_pgdir` or has an unmapping open, or a table is no page of RAM: bugs.
+    pub fn uvmfree(&mut self, pgdir: PhysAddr) -> usize {
         assert!(pgdir != self.kern_pgdir, "uvmfree: {pgdir} is kern_pgdir");
+        self.assert_closed(pgdir);
+        let root = M::Format::ROOT;
         if self.loaded == Some(pgdir) {
             self.switchuvm(self.kern_pgdir);
         }
-        let mut removal = self.abandon_lower_half(pgdir);
-        for index in 0..Self::first_shared_slot() {
-            if let Entry::Table { pa, .. } = self.entry(M::Format::ROOT, pgdir, index) {
-                self.release_tables(M::Format::ROOT - 1, pa, &mut removal);
+        let Pmap { machine, pages, .. } = self;
+        let mut freed = pages.release(|releases| {
+            for index in 0..Self::first_shared_slot() {
+                let entry = M::Format::decode(root, machine.load(Self::slot(pgdir, index)));
+                let va = M::Format::address(root, VirtAddr::new(0), index);
+                let counted = Self::is_counted(va);
+                if let Entry::Table { pa, .. } = entry {
+                    release_tree(machine, releases, root - 1, pa, counted);
+                } else if let (Some(pa), true) = (entry.page(), counted) {
+                    releases.release(pa, (M::Format::page_size(root) / PGSIZE) as usize);
+                }
             }
-        }
+        });
         for index in Self::shared_slots() {
-            if let Entry::Table { pa, .. } = self.entry(M::Format::ROOT, pgdir, index) {
-                self.release_shared_table(pa, &mut removal);
+            if let Entry::Table { pa, .. } = self.entry(root, pgdir, index) {
+                freed += self.release_shared_table(pa);
             }
         }
-        self.release_table(pgdir, &mut removal);
-        removal
+        freed + self.pages.release(|releases| releases.release_table(pgdir))
     }
 
     /// Makes `pgdir` the page directory in use (xv6's `switchuvm`, and with `kern_pgdir` its
@@ -143,12 +154,12 @@ impl<M: Machine> Pmap<M> {
             if old == Entry::Absent {
                 continue;
             }
-            let mut removal = Removal::new(self.loaded == Some(pgdir));
-            removal.flush.add_all();
-            if let Entry::Table { pa, .. } = old {
-                self.release_shared_table(pa, &mut removal);
+            if self.loaded == Some(pgdir) {
+                self.machine.flush_tlb();
             }
-            removal.flush(&mut self.machine).free(&mut self.pages);
+            if let Entry::Table { pa, .. } = old {
+                self.release_shared_table(pa);
+            }
         }
     }
 
@@ -202,32 +213,15 @@ impl<M: Machine> Pmap<M> {
     }
 
     /// Drops a directory's link to the table of the kernel's half at `table`. If that was the last
-    /// one, the directory had that part of the half to itself, and the tables below go too.
-    fn release_shared_table(&mut self, table: PhysAddr, removal: &mut Removal) {
-        if self.pages.pp_ref(self.table_frame(table)) == 1 {
-            self.release_tables(M::Format::ROOT - 1, table, removal);
-        } else {
-            self.release_table(table, removal);
-        }
-    }
-
-    /// Gives up the table of `level` at `table`, and before it all tables below.
-    fn release_tables(&mut self, level: u32, table: PhysAddr, removal: &mut Removal) {
-        // Tables of the last level hold no tables.
-        if level > 0 {
-            for index in 0..M::Format::ENTRIES {
-                if let Entry::Table { pa, .. } = self.entry(level, table, index) {
-                    self.release_tables(level - 1, pa, removal);
-                }
-            }
-        }
-        self.release_table(table, removal);
-    }
-
-    /// Drops one use of the table at `pa`.
-    fn release_table(&mut self, pa: PhysAddr, removal: &mut Removal) {
-        let frame = self.table_frame(pa);
-        removal.release(&mut self.pages, frame);
+    /// one, the directory had that part of the half to itself, and the tables below go too. Returns
+    /// how many frames became free.
+    fn release_shared_table(&mut self, table: PhysAddr) -> usize {
+        let is_last = self.pages.pp_ref(self.table_frame(table)) == 1;
+        let Pmap { machine, pages, .. } = self;
+        pages.release(|releases| match is_last {
+            true => release_tree(machine, releases, M::Format::ROOT - 1, table, false),
+            false => releases.release_table(table),
+        })
     }
 
     /// The first root entry of the kernel's half.

@@ -19,7 +19,6 @@ use crate::paging::format::{Format, Geometry, Perm};
 use crate::paging::mappings::leaves;
 use crate::paging::pgdir::MapError;
 use crate::paging::range::{PageSizes, Source, Span};
-use crate::paging::removal::{Flush, Removal};
 use crate::pmap::Pmap;
 
 /// Why user memory cannot be changed or reached as asked.
@@ -124,59 +123,50 @@ impl<M: Machine> Pmap<M> {
 
     /// Shrinks user memory from `oldsz` to `newsz` bytes. Both are rounded up to whole pages;
     /// where `newsz` is not the smaller, nothing happens. Holes are passed over, and page tables
-    /// stay. Returns the size that the memory has then, and what must be flushed, and then freed.
+    /// stay. Returns the size that the memory has then.
     ///
     /// # Errors
     ///
     /// [`UvmError::Limit`] for a size beyond UTOP, and [`UvmError::Map`] where a large page must
     /// be split and there is no page for the table. Nothing has changed then.
-    pub fn uvmdealloc(
-        &mut self,
-        pgdir: PhysAddr,
-        oldsz: u64,
-        newsz: u64,
-    ) -> Result<(u64, Removal), UvmError> {
+    pub fn uvmdealloc(&mut self, pgdir: PhysAddr, oldsz: u64, newsz: u64) -> Result<u64, UvmError> {
         if newsz >= oldsz {
-            return Ok((oldsz, Removal::new(false)));
+            return Ok(oldsz);
         }
         let end = Self::user_end(oldsz, M::Layout::UTOP)?;
         let start = Self::user_end(newsz, M::Layout::UTOP)?;
-        Ok((newsz, self.unmap_range(pgdir, start, end - start)?))
+        self.unmap_range(pgdir, start, end - start)?;
+        Ok(newsz)
     }
 
     /// Moves the end of user memory by `n` bytes, up or down (`sbrk`). New pages are zeros and
-    /// can be written. Returns where the end was, and what must be flushed, and then freed.
+    /// can be written. Returns where the end was.
     ///
     /// # Errors
     ///
     /// As [`uvmalloc`](Self::uvmalloc) and [`uvmdealloc`](Self::uvmdealloc), and
     /// [`UvmError::Limit`] for an end below 0. Nothing has changed then.
-    pub fn sbrk(
-        &mut self,
-        space: &mut AddressSpace,
-        n: i64,
-    ) -> Result<(VirtAddr, Removal), UvmError> {
+    pub fn sbrk(&mut self, space: &mut AddressSpace, n: i64) -> Result<VirtAddr, UvmError> {
         let AddressSpace { pgdir, sz } = *space;
         let old_end = VirtAddr::new(sz);
         let newsz = sz.checked_add_signed(n).ok_or(UvmError::Limit { va: old_end })?;
-        let (newsz, removal) = if n < 0 {
+        space.sz = if n < 0 {
             self.uvmdealloc(pgdir, sz, newsz)?
         } else {
-            (self.uvmalloc(pgdir, sz, newsz, Perm::W)?, Removal::new(false))
+            self.uvmalloc(pgdir, sz, newsz, Perm::W)?
         };
-        space.sz = newsz;
-        Ok((old_end, removal))
+        Ok(old_end)
     }
 
     /// Takes the page that `va` lies in from the user, and leaves it to the kernel: a guard page,
-    /// as xv6 has below a user's stack. What comes back must be flushed.
+    /// as xv6 has below a user's stack.
     ///
     /// # Errors
     ///
     /// [`UvmError::NoAccess`] where nothing is mapped or `va` is not below UTOP, and
     /// [`UvmError::Map`] where a large page must be split and there is no page for the table.
     /// Nothing has changed then.
-    pub fn clearpteu(&mut self, pgdir: PhysAddr, va: VirtAddr) -> Result<Flush, UvmError> {
+    pub fn clearpteu(&mut self, pgdir: PhysAddr, va: VirtAddr) -> Result<(), UvmError> {
         let page = self.user_page(pgdir, va, Perm::empty())?;
         Ok(self.protect_range(pgdir, page.va, PGSIZE, page.perm - Perm::U)?)
     }

@@ -50,6 +50,7 @@ impl Census {
                 va += M::Layout::UPPER_START - M::Layout::LOWER_END;
             }
             match M::Format::decode(level, word) {
+                Entry::Pending { .. } => panic!("entry {word:#x} for {va:#x} is pending"),
                 Entry::Absent => panic!("entry {word:#x} for {va:#x} is absent, but not zero"),
                 Entry::Table { pa, allows } if wanted(va, pa) => {
                     assert!(

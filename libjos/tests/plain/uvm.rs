@@ -24,8 +24,6 @@ pub(crate) struct Moved {
     /// Bytes of user memory.
     pub(crate) sz: u64,
     pub(crate) pages: Vec<NewPage>,
-    /// Frames that are free by it.
-    pub(crate) freed: usize,
 }
 
 /// What an address space gets from another.
@@ -145,11 +143,11 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
             return Err(UvmError::Limit { va: VirtAddr::new(sz) });
         };
         if n < 0 {
-            let (sz, freed) = self.uvmdealloc(space, sz, newsz)?;
-            return Ok(Moved { sz, pages: vec![], freed });
+            let (sz, _) = self.uvmdealloc(space, sz, newsz)?;
+            return Ok(Moved { sz, pages: vec![] });
         }
         let (sz, pages) = self.uvmalloc(space, sz, newsz, Perm::W)?;
-        Ok(Moved { sz, pages, freed: 0 })
+        Ok(Moved { sz, pages })
     }
 
     /// What is mapped below `end`: where, of what level, and what maps it.

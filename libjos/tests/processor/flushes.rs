@@ -133,22 +133,20 @@ fn large_pages_in_uvpt<L: MemLayout, F: Format + Mmu>() {
 
     map(&mut pmap).unwrap();
     assert_eq!(pmap.machine.user_load(in_uvpt::<L, F>(va)), Ok(42));
-    let removal = pmap.unmap_range(pgdir, va, large).unwrap();
-    removal.flush(&mut pmap.machine).free(&mut pmap.pages);
+    pmap.unmap_range(pgdir, va, large).unwrap();
     let seen = pmap.machine.user_load(in_uvpt::<L, F>(va));
     assert!(seen.is_err(), "{}: unmapped, but {seen:?}", F::NAME);
 
     map(&mut pmap).unwrap();
     assert_eq!(pmap.machine.user_load(in_uvpt::<L, F>(va)), Ok(42));
-    pmap.protect_range(pgdir, va, large, Perm::KRW).unwrap().flush(&mut pmap.machine);
+    pmap.protect_range(pgdir, va, large, Perm::KRW).unwrap();
     let seen = pmap.machine.user_load(in_uvpt::<L, F>(va));
     assert!(seen.is_err(), "{}: the kernel's, but {seen:?}", F::NAME);
-    pmap.protect_range(pgdir, va, large, Perm::UR).unwrap().flush(&mut pmap.machine);
+    pmap.protect_range(pgdir, va, large, Perm::UR).unwrap();
     assert_eq!(pmap.machine.user_load(in_uvpt::<L, F>(va)), Ok(42));
 
     // Split: now it is a table, and the page's frame is on its own.
-    let removal = pmap.unmap_range(pgdir, va, PGSIZE).unwrap();
-    removal.flush(&mut pmap.machine).free(&mut pmap.pages);
+    pmap.unmap_range(pgdir, va, PGSIZE).unwrap();
     let seen = pmap.machine.user_load(in_uvpt::<L, F>(va + PGSIZE)).unwrap();
     assert_eq!(first_word::<F>(seen), F::Word::ZERO, "{}", F::NAME);
 }
@@ -166,8 +164,7 @@ fn a_large_page_of_the_root_that_is_split_in_uvpt() {
     pmap.map_range(kern_pgdir, va, large, pa, Perm::UR, Largest).unwrap();
     let uvpt = in_uvpt::<Jos32, I386>(va);
     assert_eq!(pmap.machine.user_load(uvpt), Ok(42));
-    let removal = pmap.unmap_range(kern_pgdir, va + PGSIZE, PGSIZE).unwrap();
-    removal.flush(&mut pmap.machine).free(&mut pmap.pages);
+    pmap.unmap_range(kern_pgdir, va + PGSIZE, PGSIZE).unwrap();
     let seen = pmap.machine.user_load(uvpt).unwrap();
     let (first, next) = (seen as u32, (seen >> 32) as u32);
     assert_eq!((first & !0x60, next), (I386::leaf(0, pa, Perm::UR), 0), "the page is seen still");
@@ -212,11 +209,9 @@ fn small_pages_one_by_one<L: MemLayout, F: Format + Mmu>() {
                 pmap.machine.store(at, F::Word::ZERO);
             }
             if change == "unmap" {
-                let removal = pmap.unmap_range(pgdir, pages[1], PGSIZE).unwrap();
-                removal.flush(&mut pmap.machine).free(&mut pmap.pages);
+                pmap.unmap_range(pgdir, pages[1], PGSIZE).unwrap();
             } else {
-                let flush = pmap.protect_range(pgdir, pages[1], PGSIZE, Perm::KR).unwrap();
-                flush.flush(&mut pmap.machine);
+                pmap.protect_range(pgdir, pages[1], PGSIZE, Perm::KR).unwrap();
             }
             let seen = pages.map(|va| pmap.machine.user_load(va).is_ok());
             assert_eq!(seen, [true, false, true], "{}: {change} at {}", F::NAME, pages[1]);

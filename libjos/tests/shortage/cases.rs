@@ -14,7 +14,7 @@ use libjos::paging::range::PageSizes::{Largest, Smallest};
 use libjos::sim::mmu::Mmu;
 
 use crate::List::{AnyOrder, Kept};
-use crate::Owed::{Flush, Nothing, Removal};
+use crate::Owed::{Nothing, Pages};
 use crate::Used::{Kernel, User};
 use crate::given::*;
 use crate::places::{Spaces, block, device, far, huge, middle, page, part, top};
@@ -150,7 +150,8 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             prepare: two_huge,
             run: |pmap, spaces| {
                 let (va, size) = (page(huge::<F>(), 1), 2 * huge::<F>() - 2 * PGSIZE);
-                Ok(Removal(pmap.unmap_range(spaces.pgdir, va, size)?))
+                pmap.unmap_range(spaces.pgdir, va, size)?;
+                Ok(Nothing)
             },
             refused: |_| no_table(page(huge::<F>(), 1)).into(),
             takes: 2 * top,
@@ -161,7 +162,8 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             prepare: two_huge,
             run: |pmap, spaces| {
                 let (va, size) = (page(huge::<F>(), 1), huge::<F>() - 2 * PGSIZE);
-                Ok(Removal(pmap.unmap_range(spaces.pgdir, va, size)?))
+                pmap.unmap_range(spaces.pgdir, va, size)?;
+                Ok(Nothing)
             },
             refused: |_| no_table(page(huge::<F>(), 1)).into(),
             takes: 2 * top - 1,
@@ -172,7 +174,8 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             prepare: two_huge,
             run: |pmap, spaces| {
                 let va = page(huge::<F>(), 0);
-                Ok(Removal(pmap.unmap_range(spaces.pgdir, va, 2 * huge::<F>())?))
+                pmap.unmap_range(spaces.pgdir, va, 2 * huge::<F>())?;
+                Ok(Nothing)
             },
             ..user()
         },
@@ -181,7 +184,8 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             prepare: two_huge,
             run: |pmap, spaces| {
                 let (va, size) = (page(huge::<F>(), 1), 2 * huge::<F>() - 2 * PGSIZE);
-                Ok(Flush(pmap.protect_range(spaces.pgdir, va, size, Perm::UR)?))
+                pmap.protect_range(spaces.pgdir, va, size, Perm::UR)?;
+                Ok(Nothing)
             },
             refused: |_| no_table(page(huge::<F>(), 1)).into(),
             takes: 2 * top,
@@ -192,7 +196,8 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             prepare: two_huge,
             run: |pmap, spaces| {
                 let (va, size) = (page(huge::<F>(), 1), huge::<F>() - 2 * PGSIZE);
-                Ok(Flush(pmap.protect_range(spaces.pgdir, va, size, Perm::UR)?))
+                pmap.protect_range(spaces.pgdir, va, size, Perm::UR)?;
+                Ok(Nothing)
             },
             refused: |_| no_table(page(huge::<F>(), 1)).into(),
             takes: 2 * top - 1,
@@ -204,7 +209,10 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
                 let va = page(huge::<F>(), 0);
                 map_device(pmap, spaces.pgdir, va, block::<F>(), Smallest).unwrap();
             },
-            run: |pmap, spaces| Ok(Removal(pmap.merge(spaces.pgdir, page(huge::<F>(), 3), 1)?)),
+            run: |pmap, spaces| {
+                pmap.merge(spaces.pgdir, page(huge::<F>(), 3), 1)?;
+                Ok(Pages(pmap.page_alloc(AllocFlags::empty()).expect("the table"), 0))
+            },
             ..user()
         },
         // User memory.
@@ -223,7 +231,8 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             prepare: two_huge,
             run: |pmap, spaces| {
                 let (oldsz, newsz) = (3 * huge::<F>(), huge::<F>() + PGSIZE);
-                Ok(Removal(pmap.uvmdealloc(spaces.pgdir, oldsz, newsz)?.1))
+                pmap.uvmdealloc(spaces.pgdir, oldsz, newsz)?;
+                Ok(Nothing)
             },
             refused: |_| no_table_for_user(page(huge::<F>(), 1)),
             takes: top,
@@ -254,7 +263,10 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
         Case {
             name: "clearpteu, in one of the largest pages",
             prepare: two_huge,
-            run: |pmap, spaces| Ok(Flush(pmap.clearpteu(spaces.pgdir, page(huge::<F>(), 5) + 9)?)),
+            run: |pmap, spaces| {
+                pmap.clearpteu(spaces.pgdir, page(huge::<F>(), 5) + 9)?;
+                Ok(Nothing)
+            },
             refused: |_| no_table_for_user(page(huge::<F>(), 5)),
             takes: top,
             ..user()
@@ -273,7 +285,8 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             name: "uvmcow",
             prepare: three_pages,
             run: |pmap, Spaces { pgdir, other }| {
-                Ok(Flush(pmap.uvmcow(pgdir, other, block::<F>() + 1)?))
+                pmap.uvmcow(pgdir, other, block::<F>() + 1)?;
+                Ok(Nothing)
             },
             refused: |_| no_page(page(0, 0)),
             takes: levels,
@@ -286,7 +299,8 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
                 map_device(pmap, spaces.pgdir, va, size, Largest).unwrap();
             },
             run: |pmap, Spaces { pgdir, other }| {
-                Ok(Flush(pmap.uvmcow(pgdir, other, huge::<F>() + 2 * middle::<F>())?))
+                pmap.uvmcow(pgdir, other, huge::<F>() + 2 * middle::<F>())?;
+                Ok(Nothing)
             },
             refused: |_| no_page(page(huge::<F>(), 0)),
             takes: levels - 1 - top.min(2),

@@ -10,7 +10,7 @@ use libjos::paging::range::PageSizes::{self, Largest};
 use libjos::sim::mmu::Mmu;
 use libjos::space::uvm::{AddressSpace, UvmError};
 
-use crate::Owed::{Nothing, Removal};
+use crate::Owed::Nothing;
 use crate::places::{Spaces, block, device, huge, page};
 use crate::{Owed, Refused, Sim};
 
@@ -62,7 +62,7 @@ pub(crate) fn three_pages<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, s
 pub(crate) fn shared<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, spaces: Spaces) {
     three_pages(pmap, spaces);
     let Spaces { pgdir, other } = spaces;
-    pmap.uvmcow(pgdir, other, block::<F>() + PGSIZE).unwrap().flush(&mut pmap.machine);
+    pmap.uvmcow(pgdir, other, block::<F>() + PGSIZE).unwrap();
 }
 
 /// The frame that is mapped at page `n`.
@@ -85,5 +85,6 @@ pub(crate) fn sbrk<L: MemLayout, F: Format + Mmu>(
     let moved = pmap.sbrk(&mut space, n);
     let expected = if moved.is_ok() { sz.strict_add_signed(n) } else { sz };
     assert_eq!(space.sz, expected);
-    Ok(Removal(moved?.1))
+    moved?;
+    Ok(Nothing)
 }

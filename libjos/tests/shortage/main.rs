@@ -26,7 +26,6 @@ use libjos::machine::Machine;
 use libjos::mem::pages::{AllocFlags, Frame, PageAllocator};
 use libjos::paging::format::Format;
 use libjos::paging::pgdir::MapError;
-use libjos::paging::removal::{Flush, Removal};
 use libjos::pmap::{Pmap, mem_init};
 use libjos::sim::{SimMachine, mmu::Mmu};
 use libjos::space::uvm::UvmError;
@@ -75,8 +74,6 @@ enum Owed {
     Nothing,
     /// To free 2^order pages.
     Pages(Frame, u32),
-    Flush(Flush),
-    Removal(Removal),
 }
 
 /// An operation's error.
@@ -141,12 +138,8 @@ impl<L: MemLayout, F: Format + Mmu> Case<L, F> {
         match owed {
             Owed::Nothing => {}
             Owed::Pages(first, order) => pmap.pages.page_free_run(first, order),
-            Owed::Flush(flush) => flush.flush(&mut pmap.machine),
-            Owed::Removal(removal) => {
-                removal.flush(&mut pmap.machine).free(&mut pmap.pages);
-            }
         }
-        // With what was owed done, the processor sees what the tables say.
+        // The processor sees what the tables say.
         addresses.extend(whole::addresses_of_ram(&pmap, pgdir));
         let seen = whole::seen(&mut pmap, &addresses);
         pmap.machine.flush_tlb();

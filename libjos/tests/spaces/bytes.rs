@@ -138,8 +138,7 @@ fn a_device_is_no_memory_to_copy<L: MemLayout, F: Format + Mmu>() {
                 assert_eq!(pmap.machine.load::<u64>(word), !0, "nothing has changed");
             }
             assert_eq!(state(&pmap, &[pgdir]), before);
-            let removal = pmap.unmap_range(pgdir, va, PGSIZE).unwrap();
-            assert_eq!(removal.flush(&mut pmap.machine).free(&mut pmap.pages), 0);
+            assert_eq!(pmap.unmap_range(pgdir, va, PGSIZE).unwrap().finish(), 0);
         }
     }
 }
@@ -208,7 +207,7 @@ fn copyout_copies_what_is_shared<L: MemLayout, F: Format + Mmu>() {
     assert_eq!(n, 0);
     // With a page that cannot be written behind it, none is copied.
     let grandchild = pmap.uvmcreate().unwrap();
-    pmap.uvmcow(child, grandchild, 2 * PGSIZE).unwrap().flush(&mut pmap.machine);
+    pmap.uvmcow(child, grandchild, 2 * PGSIZE).unwrap();
     let before = state(&pmap, &both);
     let refused = pmap.copyout(child, VirtAddr::new(2 * PGSIZE - 4), &[0xff; 12]);
     assert_eq!(refused, Err(UvmError::NoAccess { va: VirtAddr::new(2 * PGSIZE) }));

@@ -18,7 +18,7 @@ use crate::rig::{
 on_every_format! {
     a_write_on_either_side_stays_there
     the_last_user_of_a_page_gets_it_back_without_a_copy
-    the_parent_is_stale_until_the_flush
+    the_parent_writes_to_nothing_shared
     read_only_pages_are_shared_and_stay_so
     protection_makes_no_two_spaces_share_writes
     a_large_read_only_page_is_shared_and_says_so
@@ -74,7 +74,7 @@ fn the_last_user_of_a_page_gets_it_back_without_a_copy<L: MemLayout, F: Format +
     let (frame, _) = pmap.page_lookup(parent, ZERO).unwrap();
     // A grandchild: three have it, then two, then one.
     let grandchild = pmap.uvmcreate().unwrap();
-    pmap.uvmcow(child, grandchild, 4 * PGSIZE).unwrap().flush(&mut pmap.machine);
+    pmap.uvmcow(child, grandchild, 4 * PGSIZE).unwrap();
     assert_eq!(pmap.pages.pp_ref(frame), 3);
     assert_eq!(write(&mut pmap, grandchild, ZERO, 30), 1);
     assert_eq!(pmap.pages.pp_ref(frame), 2);
@@ -83,9 +83,11 @@ fn the_last_user_of_a_page_gets_it_back_without_a_copy<L: MemLayout, F: Format +
     assert_eq!(write(&mut pmap, parent, ZERO, 10), 0);
     assert_eq!(pmap.page_lookup(parent, ZERO).unwrap().0, frame);
     // A late fault, from a translation that is not up to date, changes nothing but that.
-    pmap.protect_range(parent, ZERO, PGSIZE, Perm::UR).unwrap().flush(&mut pmap.machine);
+    pmap.protect_range(parent, ZERO, PGSIZE, Perm::UR).unwrap();
     assert_eq!(pmap.machine.user_load(ZERO), Ok(10));
-    let _not_flushed = pmap.protect_range(parent, ZERO, PGSIZE, Perm::URW).unwrap();
+    // (The entry by hand: `protect_range` would tell the processor.)
+    let (_, pte) = pmap.page_lookup(parent, ZERO).unwrap();
+    pmap.machine.store(pte.pa, F::leaf(0, pmap.pages.page2pa(frame), Perm::URW));
     assert_eq!(pmap.machine.user_store(ZERO, 10), read_only(ZERO));
     let before = state(&pmap, &[parent, grandchild]);
     pmap.cow_fault(parent, ZERO).unwrap();
@@ -95,7 +97,7 @@ fn the_last_user_of_a_page_gets_it_back_without_a_copy<L: MemLayout, F: Format +
     assert_eq!(three_words(&pmap, parent), [10, 2, 3]);
 }
 
-fn the_parent_is_stale_until_the_flush<L: MemLayout, F: Format + Mmu>() {
+fn the_parent_writes_to_nothing_shared<L: MemLayout, F: Format + Mmu>() {
     let (mut pmap, parent) = with_space::<L, F>();
     // More pages than are flushed one by one, and fewer.
     for npages in [3, 40] {
@@ -104,15 +106,10 @@ fn the_parent_is_stale_until_the_flush<L: MemLayout, F: Format + Mmu>() {
         let last = VirtAddr::new(sz - PGSIZE);
         pmap.machine.user_store(last, 1).unwrap();
         let child = pmap.uvmcreate().unwrap();
-        let flush = pmap.uvmcow(parent, child, sz).unwrap();
-        // This is why: the write shows in the child.
-        pmap.machine.user_store(last, 2).unwrap();
-        assert_eq!(pmap.machine.load::<u64>(pmap.va2pa(child, last).unwrap()), 2);
-        flush.flush(&mut pmap.machine);
-        assert_eq!(pmap.machine.user_store(last, 3), read_only(last));
+        pmap.uvmcow(parent, child, sz).unwrap();
+        assert_eq!(pmap.machine.user_store(last, 2), read_only(last), "a stale translation");
         free_space(&mut pmap, child);
-        let (_, removal) = pmap.uvmdealloc(parent, sz, 0).unwrap();
-        removal.flush(&mut pmap.machine).free(&mut pmap.pages);
+        pmap.uvmdealloc(parent, sz, 0).unwrap();
     }
 }
 
@@ -144,7 +141,7 @@ fn protection_makes_no_two_spaces_share_writes<L: MemLayout, F: Format + Mmu>() 
     let (mut pmap, parent, child) = forked::<L, F>();
     let protect = |pmap: &mut Sim<L, F>, pgdir, page: u64, perm| {
         let va = VirtAddr::new(page * PGSIZE);
-        pmap.protect_range(pgdir, va, PGSIZE, perm).unwrap().flush(&mut pmap.machine);
+        pmap.protect_range(pgdir, va, PGSIZE, perm).unwrap();
         let (_, perm) = user_pages(pmap, pgdir).into_iter().find(|(at, _)| *at == page).unwrap();
         perm
     };
@@ -156,7 +153,7 @@ fn protection_makes_no_two_spaces_share_writes<L: MemLayout, F: Format + Mmu>() 
         assert_eq!(pmap.copyout(pgdir, va, b"x"), Err(UvmError::NoAccess { va }));
         // Another fork in between, and whoever says that it is writable or to be copied.
         let third = pmap.uvmcreate().unwrap();
-        pmap.uvmcow(pgdir, third, 4 * PGSIZE).unwrap().flush(&mut pmap.machine);
+        pmap.uvmcow(pgdir, third, 4 * PGSIZE).unwrap();
         for perm in [Perm::URW, Perm::UR | Perm::COW, Perm::URW | Perm::COW | Perm::PRIVATE] {
             assert_eq!(protect(&mut pmap, third, page, perm), cow, "{perm:?}");
         }
@@ -191,7 +188,7 @@ fn a_large_read_only_page_is_shared_and_says_so<L: MemLayout, F: Format + Mmu>()
         pmap.map_range(old, va, large, pa, Perm::UR, Largest).unwrap();
     }
     let new = pmap.uvmcreate().unwrap();
-    pmap.uvmcow(old, new, 3 * large).unwrap().flush(&mut pmap.machine);
+    pmap.uvmcow(old, new, 3 * large).unwrap();
     let (private, ur) = (kept::<F>(Perm::UR | Perm::PRIVATE), kept::<F>(Perm::UR));
     for pgdir in [old, new] {
         let found: Vec<_> =
@@ -200,7 +197,7 @@ fn a_large_read_only_page_is_shared_and_says_so<L: MemLayout, F: Format + Mmu>()
     }
     // A part of it, made writable, is copied by the write.
     let va = vas[0] + 5 * PGSIZE;
-    pmap.protect_range(new, va, PGSIZE, Perm::URW).unwrap().flush(&mut pmap.machine);
+    pmap.protect_range(new, va, PGSIZE, Perm::URW).unwrap();
     pmap.copyout(new, va, b"x").unwrap();
     assert_ne!(pmap.va2pa(new, va), Some(ram + 5 * PGSIZE));
     assert_eq!(pmap.va2pa(old, va), Some(ram + 5 * PGSIZE));
@@ -224,7 +221,7 @@ fn large_pages_side_by_side_stay_apart<L: MemLayout, F: Format + Mmu>() {
     pmap.page_insert(old, page, va, Perm::URW).unwrap();
     expected.push((va, pa, PGSIZE, kept::<F>(Perm::UR | Perm::COW)));
     let new = pmap.uvmcreate().unwrap();
-    pmap.uvmcow(old, new, 6 * large).unwrap().flush(&mut pmap.machine);
+    pmap.uvmcow(old, new, 6 * large).unwrap();
     for pgdir in [old, new] {
         let leaves = user_leaves(&pmap, pgdir);
         let found = leaves.iter().map(|leaf| (leaf.va, leaf.pa, leaf.size, leaf.perm));
@@ -243,9 +240,8 @@ fn copy_on_write_fails_whole<L: MemLayout, F: Format + Mmu>() {
     let child = pmap.uvmcreate().unwrap();
     let both = [parent, child];
     let error = UvmError::NoMemory { va: ZERO };
-    let (flush, n) =
+    let ((), n) =
         with_each_shortage(&mut pmap, &both, error, |pmap| pmap.uvmcow(parent, child, sz));
-    flush.flush(&mut pmap.machine);
     assert_eq!(n, F::LEVELS as usize - 1, "tables alone");
     assert_eq!(user_leaves(&pmap, parent), user_leaves(&pmap, child));
     assert_eq!(user_pages(&pmap, child).pop(), Some((4, kept::<F>(Perm::URW))));
@@ -274,7 +270,7 @@ fn a_count_that_would_overflow_is_an_error<L: MemLayout, F: Format + Mmu>() {
     assert_eq!(state(&pmap, &[parent, child]), before);
     // With room for all three pages it is none.
     pmap.machine.store(info + 4, u32::MAX - 3);
-    pmap.uvmcow(parent, child, sz).unwrap().flush(&mut pmap.machine);
+    pmap.uvmcow(parent, child, sz).unwrap();
     assert_eq!(pmap.pages.pp_ref(frame), u32::MAX - 2);
 }
 
@@ -292,7 +288,7 @@ fn devices_are_shared_wherever_they_lie<L: MemLayout, F: Format + Mmu>() {
         pmap.map_range(old, last, PGSIZE, device, Perm::UR | Perm::COW, Smallest).unwrap();
         let (copy, shared) = (pmap.uvmcreate().unwrap(), pmap.uvmcreate().unwrap());
         pmap.uvmcopy(old, copy, 2 * PGSIZE).unwrap();
-        pmap.uvmcow(old, shared, 2 * PGSIZE).unwrap().flush(&mut pmap.machine);
+        pmap.uvmcow(old, shared, 2 * PGSIZE).unwrap();
         let mapped = user_leaves(&pmap, old);
         assert_eq!(mapped[0].perm, kept::<F>(Perm::URW));
         assert_eq!(
@@ -304,10 +300,7 @@ fn devices_are_shared_wherever_they_lie<L: MemLayout, F: Format + Mmu>() {
         for pgdir in [copy, shared] {
             free_space(&mut pmap, pgdir);
         }
-        pmap.unmap_range(old, ZERO, 2 * PGSIZE)
-            .unwrap()
-            .flush(&mut pmap.machine)
-            .free(&mut pmap.pages);
+        pmap.unmap_range(old, ZERO, 2 * PGSIZE).unwrap();
         pmap.prune(old, ZERO);
         assert_eq!(state(&pmap, &[old]).2, before.2);
     }
@@ -342,13 +335,13 @@ fn large_pages_are_copied_but_not_on_write<L: MemLayout, F: Format + Mmu>() {
     let copy = pmap.va2pa(new, va + PGSIZE).unwrap();
     assert_eq!((pmap.machine.load::<u64>(copy), copy == pa + PGSIZE), (7, false));
     // What cannot be written can be shared.
-    pmap.protect_range(old, va, large, Perm::UR).unwrap().flush(&mut pmap.machine);
+    pmap.protect_range(old, va, large, Perm::UR).unwrap();
     let sharer = pmap.uvmcreate().unwrap();
-    pmap.uvmcow(old, sharer, large + 3 * PGSIZE).unwrap().flush(&mut pmap.machine);
+    pmap.uvmcow(old, sharer, large + 3 * PGSIZE).unwrap();
     assert_eq!(pmap.va2pa(sharer, va + PGSIZE), Some(pa + PGSIZE));
     // Copy-on-write pages that someone merged must be split before they can be given back.
     let cow = Perm::UR | Perm::COW;
-    pmap.protect_range(old, va, large, cow).unwrap().flush(&mut pmap.machine);
+    pmap.protect_range(old, va, large, cow).unwrap();
     let before = state(&pmap, &[old]);
     // Shared with another, and not.
     for va in [va, va + 5 * PGSIZE] {

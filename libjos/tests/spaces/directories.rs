@@ -37,8 +37,7 @@ fn the_kernel_half_changes_through_any_directory<L: MemLayout, F: Format + Mmu>(
     let pa = pmap.pages.page2pa(frame);
     pmap.map_range(kern_pgdir, va, PGSIZE, pa, Perm::KRW, Smallest).unwrap();
     assert!(pmap.machine.probe_load(va).is_ok());
-    let removal = pmap.unmap_range(kern_pgdir, va, PGSIZE).unwrap();
-    assert_eq!(removal.flush(&mut pmap.machine).free(&mut pmap.pages), 0);
+    assert_eq!(pmap.unmap_range(kern_pgdir, va, PGSIZE).unwrap().finish(), 0);
     assert!(pmap.machine.probe_load(va).is_err(), "a stale translation");
 }
 
@@ -56,11 +55,10 @@ fn a_range_over_utop_is_flushed_whichever_directory_changes() {
     pmap.map_range(other, start, PGSIZE, pa, Perm::KRW, Smallest).unwrap();
     pmap.page_insert(other, frame, utop, Perm::KRW).unwrap();
     pmap.machine.probe_store(utop, 7).unwrap();
-    pmap.protect_range(other, start, size, Perm::KR).unwrap().flush(&mut pmap.machine);
+    pmap.protect_range(other, start, size, Perm::KR).unwrap();
     assert!(pmap.machine.probe_store(utop, 8).is_err(), "a stale permission");
     assert_eq!(pmap.machine.probe_load(utop), Ok(7));
-    let removal = pmap.unmap_range(other, start, size).unwrap();
-    assert_eq!(removal.flush(&mut pmap.machine).free(&mut pmap.pages), 0);
+    assert_eq!(pmap.unmap_range(other, start, size).unwrap().finish(), 0);
     assert!(pmap.machine.probe_load(utop).is_err(), "a stale translation");
     // A range that ends at UTOP leaves what the processor knows above it alone.
     pmap.page_insert(other, frame, utop, Perm::KRW).unwrap();
@@ -69,8 +67,7 @@ fn a_range_over_utop_is_flushed_whichever_directory_changes() {
     pmap.machine.store(entry, 0_u32);
     let first = VirtAddr::new(Jos32::UTOP - 41 * PGSIZE);
     pmap.map_range(other, first, 41 * PGSIZE, pa, Perm::KRW, Smallest).unwrap();
-    let removal = pmap.unmap_range(other, first, 41 * PGSIZE).unwrap();
-    assert_eq!(removal.flush(&mut pmap.machine).free(&mut pmap.pages), 0);
+    assert_eq!(pmap.unmap_range(other, first, 41 * PGSIZE).unwrap().finish(), 0);
     assert_eq!(
         pmap.machine.probe_load(utop),
         Ok(7),
@@ -103,10 +100,7 @@ fn the_kernel_half_is_shared<L: MemLayout, F: Format + Mmu>() {
         }
     }
     // And it goes from both, with what the processor knew of it.
-    pmap.unmap_range(kern_pgdir, va, PGSIZE)
-        .unwrap()
-        .flush(&mut pmap.machine)
-        .free(&mut pmap.pages);
+    pmap.unmap_range(kern_pgdir, va, PGSIZE).unwrap();
     assert_eq!((pmap.va2pa(one, va), pmap.va2pa(two, va)), (None, None));
     pmap.switchuvm(kern_pgdir);
     pmap.check_kern_pgdir();
@@ -154,10 +148,7 @@ fn a_changed_root_entry_arrives<L: MemLayout, F: Format + Mmu>() {
 
     // By a walk, and by the next address space that is made.
     for by_walk in [true, false] {
-        pmap.unmap_range(kern_pgdir, va, PGSIZE)
-            .unwrap()
-            .flush(&mut pmap.machine)
-            .free(&mut pmap.pages);
+        pmap.unmap_range(kern_pgdir, va, PGSIZE).unwrap();
         pmap.prune(kern_pgdir, va);
         assert!(!has_table(&pmap, other));
         if by_walk {
@@ -233,24 +224,20 @@ fn large_pages_of_the_root_change_at_once<L: MemLayout, F: Format + Mmu>() {
     };
     map(&mut pmap, Perm::KRW);
     everywhere(&mut pmap, "mapped", [true, true]);
-    let flush = pmap.protect_range(kern_pgdir, va, large, global(Perm::KR)).unwrap();
-    flush.flush(&mut pmap.machine);
+    pmap.protect_range(kern_pgdir, va, large, global(Perm::KR)).unwrap();
     everywhere(&mut pmap, "protected", [true, false]);
 
     // Split, and one part changed: each of them.
     let first = VirtAddr::new(layout::round_down(seen.as_u64(), part));
-    let flush = pmap.protect_range(kern_pgdir, first, part, global(Perm::KRW)).unwrap();
-    flush.flush(&mut pmap.machine);
+    pmap.protect_range(kern_pgdir, first, part, global(Perm::KRW)).unwrap();
     everywhere(&mut pmap, "split", [true, true]);
-    let flush = pmap.protect_range(kern_pgdir, va, large, global(Perm::KRW)).unwrap();
-    flush.flush(&mut pmap.machine);
+    pmap.protect_range(kern_pgdir, va, large, global(Perm::KRW)).unwrap();
     let nfree = pmap.pages.nfree();
-    let merged = pmap.merge(kern_pgdir, va, F::ROOT).unwrap().flush(&mut pmap.machine);
-    assert_eq!((merged.free(&mut pmap.pages), pmap.pages.nfree()), (1, nfree + 1), "{}", F::NAME);
+    pmap.merge(kern_pgdir, va, F::ROOT).unwrap();
+    assert_eq!(pmap.pages.nfree(), nfree + 1, "{}", F::NAME);
     everywhere(&mut pmap, "merged", [true, true]);
 
-    let removal = pmap.unmap_range(kern_pgdir, va, large).unwrap();
-    assert_eq!(removal.flush(&mut pmap.machine).free(&mut pmap.pages), 0);
+    assert_eq!(pmap.unmap_range(kern_pgdir, va, large).unwrap().finish(), 0);
     everywhere(&mut pmap, "unmapped", [false, false]);
     free_space(&mut pmap, pgdir);
     pmap.check_page_free_list();
@@ -305,8 +292,7 @@ fn each_directory_knows_what_it_used_of_the_root<L: MemLayout, F: Format + Mmu>(
     pmap.switchuvm(pgdir);
     assert_eq!((dirty(&pmap, pgdir), dirty(&pmap, kern_pgdir)), (true, fresh));
     // What else changes arrives.
-    let flush = pmap.protect_range(kern_pgdir, va, large, Perm::KR).unwrap();
-    flush.flush(&mut pmap.machine);
+    pmap.protect_range(kern_pgdir, va, large, Perm::KR).unwrap();
     assert!(pmap.machine.probe_store(seen, word).is_err(), "{}", F::NAME);
     free_space(&mut pmap, pgdir);
 }
@@ -321,8 +307,7 @@ fn a_large_page_of_the_root_is_the_kernels_to_split() {
     let (va, large) = (VirtAddr::new(Jos32::UENVS), I386::page_size(1));
     pmap.map_range(kern_pgdir, va, large, PhysAddr::new(1024 * MB), Perm::KRW, Largest).unwrap();
     let pgdir = pmap.uvmcreate().unwrap();
-    let removal = pmap.unmap_range(pgdir, va, PGSIZE).unwrap();
-    removal.flush(&mut pmap.machine).free(&mut pmap.pages);
+    pmap.unmap_range(pgdir, va, PGSIZE).unwrap();
     assert_eq!(pmap.va2pa(pgdir, va), None);
     assert!(pmap.va2pa(kern_pgdir, va).is_some());
     let nfree = pmap.pages.nfree();
@@ -330,8 +315,7 @@ fn a_large_page_of_the_root_is_the_kernels_to_split() {
     assert!(pmap.va2pa(pgdir, va).is_some(), "as the kernel has it");
     assert_eq!(pmap.pages.nfree(), nfree + 1, "the table of the parts is free again");
     // By `kern_pgdir` it is for all.
-    let removal = pmap.unmap_range(kern_pgdir, va, PGSIZE).unwrap();
-    removal.flush(&mut pmap.machine).free(&mut pmap.pages);
+    pmap.unmap_range(kern_pgdir, va, PGSIZE).unwrap();
     pmap.switchuvm(pgdir);
     assert_eq!((pmap.va2pa(pgdir, va), pmap.va2pa(kern_pgdir, va)), (None, None));
     pmap.check_page_free_list();
@@ -371,11 +355,8 @@ fn a_space_gives_everything_back<L: MemLayout, F: Format + Mmu>() {
     let used = before.1 - pmap.pages.nfree();
     let tables_and_page_that_stay = F::LEVELS as usize;
 
-    let removal = pmap.uvmfree(pgdir);
-    assert_eq!(before.1 - pmap.pages.nfree(), used, "not free before the flush");
+    assert_eq!(pmap.uvmfree(pgdir), used - tables_and_page_that_stay);
     assert!(pmap.machine.user_load(ZERO).is_err(), "kern_pgdir is in use instead");
-    let freed = removal.flush(&mut pmap.machine).free(&mut pmap.pages);
-    assert_eq!(freed, used - tables_and_page_that_stay);
     assert_eq!(pmap.pages.pp_ref(shared), 1);
     assert_eq!(free_space(&mut pmap, stays), tables_and_page_that_stay + 1);
 

@@ -80,7 +80,7 @@ fn what_one_directory_has_to_itself_cannot_be_global<L: MemLayout, F: Format + M
     refuse_all(&mut pmap, pgdir, va);
     if F::LEAF_LEVELS >> F::ROOT & 1 != 0 {
         let size = F::page_size(F::ROOT);
-        pmap.unmap_range(pgdir, va, PGSIZE).unwrap().flush(&mut pmap.machine).free(&mut pmap.pages);
+        pmap.unmap_range(pgdir, va, PGSIZE).unwrap();
         pmap.prune(pgdir, va);
         let global = Perm::KR | Perm::G;
         let refused = Err(MapError::Global { va });
@@ -109,10 +109,8 @@ fn the_kernel_half_can_be_global<L: MemLayout, F: Format + Mmu>() {
         let global = Perm::KRW | Perm::G;
         pmap.page_insert(pgdir, frame, va, global).unwrap();
         pmap.map_range(pgdir, va + PGSIZE, PGSIZE, pa, global, Smallest).unwrap();
-        let flush = pmap.protect_range(pgdir, va, 2 * PGSIZE, Perm::KR | Perm::G).unwrap();
-        flush.flush(&mut pmap.machine);
-        let removal = pmap.unmap_range(pgdir, va, 2 * PGSIZE).unwrap();
-        removal.flush(&mut pmap.machine).free(&mut pmap.pages);
+        pmap.protect_range(pgdir, va, 2 * PGSIZE, Perm::KR | Perm::G).unwrap();
+        pmap.unmap_range(pgdir, va, 2 * PGSIZE).unwrap();
         pmap.pages.page_free(frame);
     }
 }
@@ -136,7 +134,7 @@ fn what_was_made_global_by_hand_is_not_spread<L: MemLayout, F: Format + Mmu>() {
     assert!(state(&pmap, &[old, new]) == before, "{}", F::NAME);
 
     by_hand(&pmap, 1, Perm::URW);
-    pmap.uvmcow(old, new, sz).unwrap().flush(&mut pmap.machine);
+    pmap.uvmcow(old, new, sz).unwrap();
     by_hand(&pmap, 1, Perm::UR | Perm::COW | Perm::G);
     pmap.machine.flush_tlb();
     let nfree = pmap.pages.nfree();

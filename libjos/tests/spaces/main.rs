@@ -15,6 +15,7 @@ mod directories;
 mod global;
 mod memory;
 mod print;
+mod unmapping;
 
 /// One of each kind, for Miri.
 #[cfg(miri)]

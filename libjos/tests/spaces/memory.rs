@@ -20,7 +20,7 @@ on_every_format! {
     memory_grows_and_shrinks_by_whole_pages
     growth_fails_whole
     sizes_have_limits
-    shrunk_memory_waits_for_the_flush
+    shrunk_memory_is_flushed
     sbrk_moves_the_end
     a_copy_is_a_copy
     a_copy_fails_whole
@@ -56,8 +56,9 @@ fn memory_grows_and_shrinks_by_whole_pages<L: MemLayout, F: Format + Mmu>() {
     // Down: 2 pages and a byte to a page and a byte, of 3 pages 2 stay.
     pmap.uvmalloc(pgdir, PGSIZE + 1, 2 * PGSIZE + 1, Perm::W).unwrap();
     let mut shrink = |from: u64, to: u64| {
-        let (sz, removal) = pmap.uvmdealloc(pgdir, from, to).unwrap();
-        (sz, removal.flush(&mut pmap.machine).free(&mut pmap.pages), pages(&pmap))
+        let nfree = pmap.pages.nfree();
+        let sz = pmap.uvmdealloc(pgdir, from, to).unwrap();
+        (sz, pmap.pages.nfree() - nfree, pages(&pmap))
     };
     assert_eq!(shrink(2 * PGSIZE + 1, PGSIZE + 1), (PGSIZE + 1, 1, 2));
     assert_eq!(shrink(PGSIZE + 1, 2 * PGSIZE), (PGSIZE + 1, 0, 2), "not smaller");
@@ -116,33 +117,29 @@ fn sizes_have_limits<L: MemLayout, F: Format + Mmu>() {
     assert_eq!(pmap.machine.user_load(last), Ok(0));
 }
 
-fn shrunk_memory_waits_for_the_flush<L: MemLayout, F: Format + Mmu>() {
+fn shrunk_memory_is_flushed<L: MemLayout, F: Format + Mmu>() {
     let (mut pmap, pgdir) = with_space::<L, F>();
     pmap.uvmalloc(pgdir, 0, 2 * PGSIZE, Perm::W).unwrap();
     let va = VirtAddr::new(PGSIZE);
     pmap.machine.user_store(va, 7).unwrap();
     let nfree = pmap.pages.nfree();
-    let (_, removal) = pmap.uvmdealloc(pgdir, 2 * PGSIZE, PGSIZE).unwrap();
-    assert_eq!((pmap.pages.nfree(), pmap.machine.user_load(va)), (nfree, Ok(7)));
-    let flushed = removal.flush(&mut pmap.machine);
+    assert_eq!(pmap.uvmdealloc(pgdir, 2 * PGSIZE, PGSIZE), Ok(PGSIZE));
     assert!(pmap.machine.user_load(va).is_err());
-    assert_eq!((flushed.free(&mut pmap.pages), pmap.pages.nfree()), (1, nfree + 1));
+    assert_eq!(pmap.pages.nfree(), nfree + 1);
 }
 
 pub(crate) fn sbrk_moves_the_end<L: MemLayout, F: Format + Mmu>() {
     let (mut pmap, pgdir) = with_space::<L, F>();
     let mut space = AddressSpace { pgdir, sz: 0 };
     let mut sbrk = |n: i64| {
-        let moved = pmap.sbrk(&mut space, n).map(|(end, removal)| {
-            (end.as_u64(), removal.flush(&mut pmap.machine).free(&mut pmap.pages))
-        });
+        let moved = pmap.sbrk(&mut space, n).map(VirtAddr::as_u64);
         (moved, space.sz, user_pages(&pmap, pgdir).len())
     };
     let page = PGSIZE.cast_signed();
-    assert_eq!(sbrk(0), (Ok((0, 0)), 0, 0));
-    assert_eq!(sbrk(10), (Ok((0, 0)), 10, 1));
-    assert_eq!(sbrk(page), (Ok((10, 0)), PGSIZE + 10, 2));
-    assert_eq!(sbrk(-11), (Ok((PGSIZE + 10, 1)), PGSIZE - 1, 1));
+    assert_eq!(sbrk(0), (Ok(0), 0, 0));
+    assert_eq!(sbrk(10), (Ok(0), 10, 1));
+    assert_eq!(sbrk(page), (Ok(10), PGSIZE + 10, 2));
+    assert_eq!(sbrk(-11), (Ok(PGSIZE + 10), PGSIZE - 1, 1));
     let limit = |va| Err(UvmError::Limit { va: VirtAddr::new(va) });
     assert_eq!(sbrk(-page), (limit(PGSIZE - 1), PGSIZE - 1, 1));
     assert_eq!(sbrk(i64::MIN), (limit(PGSIZE - 1), PGSIZE - 1, 1));
@@ -150,7 +147,7 @@ pub(crate) fn sbrk_moves_the_end<L: MemLayout, F: Format + Mmu>() {
     assert_eq!(sbrk(most.cast_signed() + 1), (limit(L::USTACKTOP + 1), PGSIZE - 1, 1));
     let short = UvmError::NoMemory { va: VirtAddr::new(PGSIZE) };
     assert_eq!(sbrk(most.cast_signed()), (Err(short), PGSIZE - 1, 1));
-    assert_eq!(sbrk(-(page - 1)), (Ok((PGSIZE - 1, 1)), 0, 0));
+    assert_eq!(sbrk(-(page - 1)), (Ok(PGSIZE - 1), 0, 0));
 
     // Where the user's stack is in the way, growth stops.
     let frame = pmap.page_alloc(AllocFlags::empty()).unwrap();
@@ -169,7 +166,7 @@ fn a_copy_is_a_copy<L: MemLayout, F: Format + Mmu>() {
     let device_va = VirtAddr::new(4 * PGSIZE);
     pmap.map_range(old, device_va, PGSIZE, device, Perm::URW, Smallest).unwrap();
     pmap.uvmalloc(old, 5 * PGSIZE, 7 * PGSIZE, Perm::W).unwrap();
-    pmap.clearpteu(old, VirtAddr::new(5 * PGSIZE)).unwrap().flush(&mut pmap.machine);
+    pmap.clearpteu(old, VirtAddr::new(5 * PGSIZE)).unwrap();
     let new = pmap.uvmcreate().unwrap();
     assert_eq!(sz, 4 * PGSIZE);
     pmap.uvmcopy(old, new, 5 * PGSIZE + 1).unwrap();
@@ -224,9 +221,7 @@ fn a_guard_page_is_the_kernels<L: MemLayout, F: Format + Mmu>() {
     pmap.uvmalloc(pgdir, 0, 3 * PGSIZE, Perm::W).unwrap();
     let va = VirtAddr::new(PGSIZE);
     pmap.machine.user_store(va, 5).unwrap();
-    let flush = pmap.clearpteu(pgdir, va + 17).unwrap();
-    assert_eq!(pmap.machine.user_load(va), Ok(5), "until the flush");
-    flush.flush(&mut pmap.machine);
+    pmap.clearpteu(pgdir, va + 17).unwrap();
     assert_eq!(pmap.machine.user_load(va), Err(Fault { va, present: true, write: false }));
     // The kernel keeps its access (but for SMAP, and RISC-V's SUM, a U page would be refused).
     assert_eq!(pmap.machine.probe_load(va), Ok(5));
@@ -279,9 +274,7 @@ fn large_pages_of_devices_stay_large<L: MemLayout, F: Format + Mmu>() {
         let is_ram = pmap.pages.pa2page(leaf.pa).is_some();
         assert_eq!(copied.pa == leaf.pa, !is_ram, "{leaf:?}");
     }
-    let (flush, n) =
-        with_each_shortage(&mut pmap, &all, error, |pmap| pmap.uvmcow(old, shared, sz));
-    flush.flush(&mut pmap.machine);
+    let ((), n) = with_each_shortage(&mut pmap, &all, error, |pmap| pmap.uvmcow(old, shared, sz));
     assert_eq!(n, 3 + F::LEVELS as usize - 2, "tables alone");
     assert_eq!(user_leaves(&pmap, shared), user_leaves(&pmap, old));
 
@@ -292,7 +285,7 @@ fn large_pages_of_devices_stay_large<L: MemLayout, F: Format + Mmu>() {
     assert_eq!(sizes, [PGSIZE; 4]);
     let small = pmap.uvmcreate().unwrap();
     pmap.machine.leaf_levels = 1;
-    pmap.uvmcow(old, small, 5 * large).unwrap().flush(&mut pmap.machine);
+    pmap.uvmcow(old, small, 5 * large).unwrap();
     assert!(user_leaves(&pmap, small).iter().all(|leaf| leaf.size == PGSIZE));
     assert_eq!(user_leaves(&pmap, small).len() as u64, 1 + 3 * large / PGSIZE);
     for pgdir in [copy, shared, cut, small] {
@@ -315,7 +308,7 @@ fn a_shortage_is_told_of_the_first_page<L: MemLayout, F: Format + Mmu>() {
     // Nothing is short where there is nothing, just below the page.
     assert_eq!(pmap.uvmcopy(old, new, L::UTEXT), Ok(()));
     assert_eq!(pmap.uvmcopy(old, new, 0), Ok(()));
-    pmap.uvmcow(old, new, L::UTEXT).unwrap().flush(&mut pmap.machine);
+    pmap.uvmcow(old, new, L::UTEXT).unwrap();
     assert!(user_leaves(&pmap, new).is_empty());
 }
 

@@ -99,7 +99,7 @@ pub(crate) fn free_space<L: MemLayout, F: Format + Mmu>(
     pmap: &mut Sim<L, F>,
     pgdir: PhysAddr,
 ) -> usize {
-    pmap.uvmfree(pgdir).flush(&mut pmap.machine).free(&mut pmap.pages)
+    pmap.uvmfree(pgdir)
 }
 
 /// The permissions that format `F` keeps of `perm`.
@@ -143,7 +143,7 @@ pub(crate) fn forked<L: MemLayout, F: Format + Mmu>() -> (Sim<L, F>, PhysAddr, P
     let (mut pmap, parent) = with_space::<L, F>();
     let sz = three_pages(&mut pmap, parent);
     let child = pmap.uvmcreate().unwrap();
-    pmap.uvmcow(parent, child, sz).unwrap().flush(&mut pmap.machine);
+    pmap.uvmcow(parent, child, sz).unwrap();
     let shared = user_pages(&pmap, parent);
     let (cow, private) = (Perm::UR | Perm::COW, Perm::UR | Perm::PRIVATE);
     let expected = [(0, cow), (1, cow), (3, private)];

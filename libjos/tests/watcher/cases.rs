@@ -7,7 +7,6 @@ use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::pages::Frame;
 use libjos::paging::format::{Format, Perm};
 use libjos::paging::range::PageSizes::{self, Largest, Smallest};
-use libjos::paging::removal::Removal;
 use libjos::sim::mmu::Mmu;
 
 use crate::places::{Spaces, block, device, far, huge, middle, page, part};
@@ -45,7 +44,7 @@ fn three_pages<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, spaces: Spac
 fn shared<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, spaces: Spaces) {
     three_pages(pmap, spaces);
     let Spaces { pgdir, other } = spaces;
-    pmap.uvmcow(pgdir, other, block::<F>() + PGSIZE).unwrap().flush(&mut pmap.machine);
+    pmap.uvmcow(pgdir, other, block::<F>() + PGSIZE).unwrap();
 }
 
 /// Those, and in the other space tables for as many.
@@ -59,11 +58,6 @@ fn three_pages_and_tables<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, s
 /// The frame that is mapped at page `n`.
 fn frame<L: MemLayout, F: Format + Mmu>(pmap: &Sim<L, F>, pgdir: PhysAddr, n: u64) -> Frame {
     pmap.page_lookup(pgdir, page(0, n)).expect("a page").0
-}
-
-/// Does what is owed for `removal`.
-fn settle<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, removal: Removal) {
-    removal.flush(&mut pmap.machine).free(&mut pmap.pages);
 }
 
 pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
@@ -164,8 +158,7 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             prepare: two_huge,
             run: |pmap, spaces| {
                 let (va, size) = (page(huge::<F>(), 1), 2 * huge::<F>() - 2 * PGSIZE);
-                let removal = pmap.unmap_range(spaces.pgdir, va, size).unwrap();
-                settle(pmap, removal);
+                pmap.unmap_range(spaces.pgdir, va, size).unwrap();
             },
         },
         Case {
@@ -176,8 +169,19 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
                 map_device(pmap, spaces.pgdir, page(2 * huge::<F>(), 0), huge::<F>(), Largest);
             },
             run: |pmap, spaces| {
-                let removal = pmap.unmap_range(spaces.pgdir, page(0, 0), 3 * huge::<F>()).unwrap();
-                settle(pmap, removal);
+                pmap.unmap_range(spaces.pgdir, page(0, 0), 3 * huge::<F>()).unwrap();
+            },
+        },
+        Case {
+            name: "unmap_range, one of a page's two addresses",
+            linked: Complete,
+            prepare: |pmap, spaces| {
+                three_pages(pmap, spaces);
+                let twice = frame(pmap, spaces.pgdir, 1);
+                pmap.page_insert(spaces.pgdir, twice, page(0, 9), Perm::URW).unwrap();
+            },
+            run: |pmap, spaces| {
+                pmap.unmap_range(spaces.pgdir, page(0, 1), PGSIZE).unwrap();
             },
         },
         Case {
@@ -186,8 +190,7 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             prepare: two_huge,
             run: |pmap, spaces| {
                 let va = page(huge::<F>() + block::<F>() / 2, 0);
-                let flush = pmap.protect_range(spaces.pgdir, va, 2 * PGSIZE, Perm::UR).unwrap();
-                flush.flush(&mut pmap.machine);
+                pmap.protect_range(spaces.pgdir, va, 2 * PGSIZE, Perm::UR).unwrap();
             },
         },
         Case {
@@ -195,8 +198,7 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             linked: Sound,
             prepare: two_huge,
             run: |pmap, spaces| {
-                let flush = pmap.clearpteu(spaces.pgdir, page(huge::<F>(), 5)).unwrap();
-                flush.flush(&mut pmap.machine);
+                pmap.clearpteu(spaces.pgdir, page(huge::<F>(), 5)).unwrap();
             },
         },
         Case {
@@ -207,8 +209,7 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
                 map_device(pmap, spaces.pgdir, va, block::<F>(), Smallest);
             },
             run: |pmap, spaces| {
-                let removal = pmap.merge(spaces.pgdir, page(huge::<F>(), 3), 1).unwrap();
-                settle(pmap, removal);
+                pmap.merge(spaces.pgdir, page(huge::<F>(), 3), 1).unwrap();
             },
         },
         Case {
@@ -252,8 +253,7 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             prepare: three_pages,
             run: |pmap, spaces| {
                 let sz = block::<F>() + PGSIZE;
-                let (_, removal) = pmap.uvmdealloc(spaces.pgdir, sz, PGSIZE).unwrap();
-                settle(pmap, removal);
+                pmap.uvmdealloc(spaces.pgdir, sz, PGSIZE).unwrap();
             },
         },
         Case {
@@ -290,8 +290,7 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             linked: Sound,
             prepare: three_pages,
             run: |pmap, Spaces { pgdir, other }| {
-                let flush = pmap.uvmcow(pgdir, other, block::<F>() + 1).unwrap();
-                flush.flush(&mut pmap.machine);
+                pmap.uvmcow(pgdir, other, block::<F>() + 1).unwrap();
             },
         },
         Case {
@@ -299,8 +298,7 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             linked: Complete,
             prepare: three_pages_and_tables,
             run: |pmap, Spaces { pgdir, other }| {
-                let flush = pmap.uvmcow(pgdir, other, 2 * PGSIZE).unwrap();
-                flush.flush(&mut pmap.machine);
+                pmap.uvmcow(pgdir, other, 2 * PGSIZE).unwrap();
             },
         },
         Case {

@@ -62,6 +62,11 @@ pub(crate) struct Watcher<L, F> {
     entries: BTreeMap<PhysAddr, u64>,
 }
 
+/// Whether an entry, of whatever level, is pending.
+fn is_pending<F: Format>(word: u64) -> bool {
+    matches!(F::decode(0, F::Word::from_u64(word)), Entry::Pending { .. })
+}
+
 /// What is at `place` in `machine`.
 fn view<L: MemLayout, F: Format + Mmu>(
     machine: &SimMachine<L, F>,
@@ -71,7 +76,7 @@ fn view<L: MemLayout, F: Format + Mmu>(
     let mut granted = Perm::all();
     for step in steps::<F, _>(machine, place.pgdir, place.va) {
         match step.entry {
-            Entry::Absent => return None,
+            Entry::Absent | Entry::Pending { .. } => return None,
             Entry::Table { allows, .. } => granted &= allows,
             Entry::Leaf(leaf) => {
                 let pa = leaf.pa + place.va.as_u64() % F::page_size(step.level);
@@ -169,8 +174,13 @@ impl<L: MemLayout, F: Format + Mmu> Watcher<L, F> {
         let frame = pa.page_start();
         let is_table = self.tables.contains(&frame);
         if is_table && old != word {
-            let noted = self.entries.insert(pa, word);
-            assert_eq!(noted, None, "the entry at {pa} changes twice: {old:#x}, then {word:#x}");
+            let is_first = self.entries.insert(pa, word).is_none();
+            // To a processor a pending entry is an absent one.
+            let is_cleared = word == 0 && is_pending::<F>(old);
+            assert!(
+                is_first || is_cleared,
+                "the entry at {pa} changes twice: {old:#x}, then {word:#x}"
+            );
         }
         if is_table || self.found.contains(&frame) {
             self.look(machine);
@@ -187,7 +197,7 @@ impl<L: MemLayout, F: Format + Mmu> Watcher<L, F> {
     }
 
     /// The first processor, and so each, is about to forget what it knows of `va`. Panics where it
-    /// would have gone to a page or table that is free already.
+    /// would have gone to a page or table that is free already, or has one use less.
     fn forget(&self, machine: &SimMachine<L, F>, va: VirtAddr) {
         let pgdirs: BTreeSet<PhysAddr> = self.places.keys().map(|place| place.pgdir).collect();
         for pgdir in pgdirs {
@@ -196,8 +206,9 @@ impl<L: MemLayout, F: Format + Mmu> Watcher<L, F> {
             for pa in page.into_iter().chain(tables).filter(|pa| self.ram.contains(*pa)) {
                 let number = (pa - self.ram.start) / PGSIZE;
                 let at = self.pages + number * size_of::<PageInfo>() as u64;
-                let info = PageInfo::from_word(machine.load(at));
-                assert!(!info.is_free(), "{pa} was freed before {va} was flushed");
+                let [before, now] = [&self.before, machine]
+                    .map(|machine| PageInfo::from_word(machine.load(at)).pp_ref());
+                assert!(now >= before, "a use of {pa} ended before {va} was flushed");
             }
         }
     }

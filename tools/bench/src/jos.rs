@@ -237,8 +237,7 @@ impl TearDown for Counted {
 
     fn tear_down(&mut self, _va: u64, _size: u64) {
         let Libjos { pmap, root } = &mut self.0;
-        let removal = pmap.uvmfree(*root);
-        removal.flush(&mut pmap.machine).free(&mut pmap.pages);
+        pmap.uvmfree(*root);
     }
 
     fn nfree(&self) -> usize {

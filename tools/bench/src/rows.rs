@@ -205,7 +205,7 @@ macro_rules! tear {
     ($shuffled:literal) => {
         &[
             who(IsLimit, "a load and a store a frame", tear::<Limit, $shuffled>),
-            who(IsLibjos, "libjos uvmfree + flush, pp_ref kept", tear::<Counted, $shuffled>),
+            who(IsLibjos, "libjos uvmfree, pp_ref kept", tear::<Counted, $shuffled>),
             who(Peer, "aarch64-paging", tear::<Aarch64, $shuffled>),
             who(Peer, MAPPED, tear::<X86<Mapped>, $shuffled>),
             who(Peer, OFFSET, tear::<X86<Offset>, $shuffled>),

@@ -62,8 +62,7 @@ its PageInfo, what it holds, and every mapping of it."""
         """What pp_link says."""
         link = pages.links[index]
         if not pages.is_free(index):
-            names = {pages.reserved: "RESERVED", pages.in_use: "IN_USE"}
-            return f"pp_link is {names.get(link, 'WAITING')}"
+            return f"pp_link is {'RESERVED' if link == pages.reserved else 'IN_USE'}"
         after = "it is the last" if link == pages.end else f"page {link} comes next"
         first = ", and it is the first on the free list" if pages.find_head() == index else ""
         return f"{after}{first}"

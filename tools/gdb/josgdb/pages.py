@@ -20,7 +20,6 @@ class Pages:
         self.facts, self.pa, self.head, self.nfree = facts, pa, head, nfree
         info = facts.page_info
         self.in_use, self.reserved, self.end = info["IN_USE"], info["RESERVED"], info["END"]
-        self.waiting = (info["WAITING"], info["WAITING_RUN"])
         words = struct.unpack(f"<{len(data) // 4}I", data)
         step = info["size"] // 4
         self.links, self.refs = words[info["pp_link"] // 4 :: step], words[info["pp_ref_or_prev"] // 4 :: step]
@@ -44,8 +43,6 @@ class Pages:
         link, count = self.links[index], self.refs[index]
         if self.is_free(index):
             return "free"
-        if link in self.waiting:
-            return "unmapped, waiting for a TLB flush"
         return f"{'reserved' if link == self.reserved else 'in use'}, pp_ref {count}"
 
     def find_head(self):
@@ -88,8 +85,6 @@ def info_text(facts, link, count):
         return f"reserved, pp_ref {count}"
     if link == info["IN_USE"]:
         return f"in use, pp_ref {count}"
-    if link in (info["WAITING"], info["WAITING_RUN"]):
-        return "unmapped, waiting for a TLB flush"
     return "free, the last on the list" if link == info["END"] else f"free, next page {link}"
 
 

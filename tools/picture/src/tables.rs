@@ -36,7 +36,7 @@ impl<'a, M: PhysMem> Reader<'a, M> {
             let word: F::Word = self.mem.load(pa + index as u64 * F::Word::BYTES);
             let va = F::address(level, base, index);
             let entry = match F::decode(level, word) {
-                format::Entry::Absent => Entry::Absent,
+                format::Entry::Absent | format::Entry::Pending { .. } => Entry::Absent,
                 format::Entry::Leaf(leaf) => Entry::Pages {
                     pa: leaf.pa.as_u64(),
                     perm: leaf.perm.to_string(),

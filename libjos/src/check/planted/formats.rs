@@ -42,6 +42,10 @@ impl<W: Wrong> Format for Faulty<W> {
         X86_64::encode(level, &leaf)
     }
 
+    fn pending(entry: Self::Word) -> Self::Word {
+        X86_64::pending(entry)
+    }
+
     fn decode(level: u32, entry: Self::Word) -> Entry {
         match X86_64::decode(level, entry) {
             Entry::Leaf(mut leaf) => {

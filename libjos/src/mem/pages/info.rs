@@ -48,13 +48,8 @@ impl PageInfo {
     pub const IN_USE: u32 = u32::MAX;
     /// `pp_link` of a frame that is never allocated: no RAM, or the loader's or the kernel's own.
     pub const RESERVED: u32 = u32::MAX - 1;
-    /// `pp_link` of a frame whose last use waits for a TLB flush; the second word links to others
-    /// that do.
-    pub const WAITING: u32 = u32::MAX - 2;
-    /// The same for the two ends of a run of frames; those between say [`PageInfo::IN_USE`].
-    pub const WAITING_RUN: u32 = u32::MAX - 3;
     /// `pp_link` of the last frame on the free list.
-    pub const END: u32 = u32::MAX - 4;
+    pub const END: u32 = u32::MAX - 2;
     /// The most frames that links can name.
     pub const MAX_FRAMES: usize = Self::END as usize;
 
@@ -87,20 +82,11 @@ impl PageInfo {
         self.pp_link <= Self::END
     }
 
-    /// Whether the second word is the number of uses.
-    pub(super) const fn has_count(&self) -> bool {
-        self.pp_link >= Self::RESERVED
-    }
-
     /// How many mappings and tables use the frame; 0 for a free one. A use that is gone from the
-    /// tables but waits for a flush counts until then.
+    /// tables but not yet from the TLB counts.
     #[must_use]
     pub const fn pp_ref(&self) -> u32 {
-        match self.pp_link {
-            Self::IN_USE | Self::RESERVED => self.pp_ref_or_prev,
-            Self::WAITING | Self::WAITING_RUN => 1,
-            _ => 0,
-        }
+        if self.is_free() { 0 } else { self.pp_ref_or_prev }
     }
 }
 
@@ -136,11 +122,6 @@ pub enum PageError {
         /// By how many.
         pp_ref: u32,
     },
-    /// It was unmapped and waits for a TLB flush, so there is no use to count.
-    Waiting {
-        /// The frame's address.
-        pa: PhysAddr,
-    },
     /// Its `pp_ref` would overflow.
     Overflow {
         /// The frame's address.
@@ -161,7 +142,6 @@ impl fmt::Display for PageError {
             Self::Referenced { pa, pp_ref } => {
                 write!(f, "page {pa} is still in use: pp_ref is {pp_ref}")
             }
-            Self::Waiting { pa } => write!(f, "page {pa} waits for a TLB flush"),
             Self::Overflow { pa } => write!(f, "pp_ref of page {pa} would overflow"),
             Self::Unreferenced { pa } => write!(f, "pp_ref of page {pa} is 0"),
         }

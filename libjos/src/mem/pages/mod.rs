@@ -6,16 +6,16 @@
 //! its `pp_link` says free, and the frame that it links to links back.
 //!
 //! `array.rs` holds the memory of `pages`; `info.rs` says what is kept of a frame; `runs.rs` takes
-//! runs of neighbours off the list, `waiting.rs` keeps frames from it until a TLB flush, `poison.rs`
-//! finds out who writes to a frame that is on it.
+//! runs of neighbours off the list, `release.rs` counts many uses less at once, `poison.rs` finds
+//! out who writes to a frame that is on it.
 
 mod array;
 mod info;
 mod poison;
+mod release;
 mod runs;
 #[cfg(test)]
 mod tests;
-mod waiting;
 
 use core::ptr::NonNull;
 
@@ -29,8 +29,8 @@ use runs::Lists;
 pub use array::PageArray;
 pub use info::{ALLOC_ZERO, AllocFlags, Frame, PageError, PageInfo};
 pub use poison::{Fill, POISON};
+pub(crate) use release::Releases;
 pub use runs::{Block, MAX_ORDER};
-pub use waiting::FreeFrames;
 
 /// What a page allocator does: [`Pages`] does it, and `check_page_alloc` asks it of whatever it
 /// is given.
@@ -50,10 +50,7 @@ pub trait PageAllocator {
     ///
     /// # Errors
     ///
-    /// [`PageError::Free`], [`PageError::Overflow`], and [`PageError::Waiting`] where the frame
-    /// waits for a TLB flush and says so; nothing has changed then. Of a run of frames that wait
-    /// only the first and the last say so. The use of another one is counted, and
-    /// [`Flushed::free`](crate::paging::removal::Flushed::free) finds it.
+    /// [`PageError::Free`] and [`PageError::Overflow`]; nothing has changed then.
     fn page_incref(&mut self, frame: Frame) -> Result<(), PageError>;
 
     /// Counts one use of `frame` less, and frees it when none is left.
@@ -331,7 +328,7 @@ impl Pages {
         let number = self.number(pa);
         match self.array_mut().get_mut(number as usize) {
             None => {}
-            Some(info) if info.has_count() && info.pp_ref_or_prev > 1 => info.pp_ref_or_prev -= 1,
+            Some(info) if !info.is_free() && info.pp_ref_or_prev > 1 => info.pp_ref_or_prev -= 1,
             Some(_) => self.drop_last_use(Frame(number as u32)),
         }
     }
@@ -355,8 +352,12 @@ impl Pages {
     fn drop_last_use(&mut self, frame: Frame) {
         let pa = self.page2pa(frame);
         let info = &mut self.array_mut()[frame.index()];
-        if *info != PageInfo::in_use(1) {
-            waiting::no_use_left(pa, info);
+        match *info {
+            info if info == PageInfo::in_use(1) => {}
+            PageInfo { pp_link: PageInfo::RESERVED, .. } => {
+                panic!("page_decref: {}", PageError::Reserved { pa })
+            }
+            _ => panic!("page_decref: {}", PageError::Unreferenced { pa }),
         }
         *info = PageInfo::in_use(0);
         self.page_free(frame);
@@ -368,10 +369,10 @@ impl Pages {
         self.array_mut()[frame.index()].pp_ref_or_prev -= 1;
     }
 
-    /// Refuses a frame that is free or waits for a flush, where no use of it is to be counted.
+    /// Refuses a frame that is free, where no use of it is to be counted.
     pub(crate) fn check_in_use(&self, frame: Frame) -> Result<(), PageError> {
         let info = self.info(frame);
-        if info.has_count() { Ok(()) } else { Err(uncountable(&info, self.page2pa(frame))) }
+        if info.is_free() { Err(uncountable(&info, self.page2pa(frame))) } else { Ok(()) }
     }
 
     /// Counts one more use of each of the pages in `[pa, pa + size)` that `pages` describes.
@@ -388,7 +389,7 @@ impl Pages {
         };
         let (start, end) = (index(pa.as_u64()), index(pa.as_u64().saturating_add(size)));
         let run = &mut self.array_mut()[start..end];
-        let cannot = |info: &PageInfo| !info.has_count() || info.pp_ref_or_prev == u32::MAX;
+        let cannot = |info: &PageInfo| info.is_free() || info.pp_ref_or_prev == u32::MAX;
         if let Some(bad) = run.iter().position(cannot) {
             // Names the error; it changes nothing.
             return self.page_incref(Frame((start + bad) as u32));
@@ -468,7 +469,7 @@ impl PageAllocator for Pages {
     #[inline]
     fn page_incref(&mut self, frame: Frame) -> Result<(), PageError> {
         let info = &mut self.array_mut()[frame.index()];
-        if !info.has_count() || info.pp_ref_or_prev == u32::MAX {
+        if info.is_free() || info.pp_ref_or_prev == u32::MAX {
             let info = *info;
             return Err(uncountable(&info, self.page2pa(frame)));
         }
@@ -479,7 +480,7 @@ impl PageAllocator for Pages {
     #[cfg_attr(debug_assertions, inline(never))]
     fn page_decref(&mut self, frame: Frame) {
         let info = &mut self.array_mut()[frame.index()];
-        if info.has_count() && info.pp_ref_or_prev > 1 {
+        if !info.is_free() && info.pp_ref_or_prev > 1 {
             info.pp_ref_or_prev -= 1;
         } else {
             self.drop_last_use(frame);
@@ -530,11 +531,7 @@ impl PageAllocator for Pages {
 /// Why no use more of a frame can be counted.
 #[cold]
 fn uncountable(info: &PageInfo, pa: PhysAddr) -> PageError {
-    match info.pp_link {
-        PageInfo::WAITING | PageInfo::WAITING_RUN => PageError::Waiting { pa },
-        _ if info.is_free() => PageError::Free { pa },
-        _ => PageError::Overflow { pa },
-    }
+    if info.is_free() { PageError::Free { pa } } else { PageError::Overflow { pa } }
 }
 
 /// Why a frame that is not just allocated, without any use, is not freed.

@@ -142,6 +142,20 @@ impl Pages {
         });
     }
 
+    /// What `prepend_linked` does with poison.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn prepend_poisoned(&mut self, first: u32, last: u32, count: usize) {
+        self.with_poisoned(|pages, fill| {
+            let mut next = first;
+            for _ in 0..count {
+                fill(pages.page2pa(Frame(next)));
+                next = pages.array()[next as usize].pp_link;
+            }
+            pages.prepend_linked(first, last, count);
+        });
+    }
+
     /// Panics unless all free frames are as they were left.
     pub(crate) fn check_poison(&self, mem: &impl PhysMem) {
         self.page_free_list().for_each(|frame| check_frame(mem, self.page2pa(frame)));

@@ -428,6 +428,21 @@ impl Pages {
         }
     }
 
+    /// Puts `count` frames, from `first` to `last` linked both ways and noted, in front of the list.
+    pub(super) fn prepend_linked(&mut self, first: u32, last: u32, count: usize) {
+        if self.is_poisoned() {
+            return self.prepend_poisoned(first, last, count);
+        }
+        let head = core::mem::replace(&mut self.page_free_list, first);
+        let infos = self.array_mut();
+        infos[last as usize].pp_link = head;
+        match infos.get_mut(head as usize) {
+            Some(info) => info.pp_ref_or_prev = last,
+            None => self.page_free_list_end = last,
+        }
+        self.nfree += count;
+    }
+
     /// Notes that frame `index` is free now, and perhaps a large run with it.
     #[inline]
     pub(super) fn note_free(&mut self, index: usize) {

@@ -10,7 +10,7 @@ use layout::{GB, Jos64, MB, PGSIZE};
 use proptest::prelude::*;
 
 use super::{ALLOC_ZERO, Pages};
-use super::{AllocFlags, Block, Frame, FreeFrames, MAX_ORDER, PageAllocator, PageError, PageInfo};
+use super::{AllocFlags, Block, Frame, MAX_ORDER, PageAllocator, PageError, PageInfo};
 use crate::machine::PhysMem;
 use crate::mem::addr::{PhysAddr, PhysRange};
 use crate::paging::format::x86_64::X86_64;
@@ -59,7 +59,7 @@ fn free_set(free: &[(u64, u64)]) -> Vec<PhysRange> {
 /// A number that is no mark is a link.
 #[test]
 fn links_name_as_many_frames_as_numbers_can() {
-    let marks = [PageInfo::IN_USE, PageInfo::RESERVED, PageInfo::WAITING, PageInfo::WAITING_RUN];
+    let marks = [PageInfo::IN_USE, PageInfo::RESERVED];
     let lowest = marks.into_iter().min().expect("there are some");
     assert_eq!((marks[0] - lowest) as usize, marks.len() - 1, "{marks:x?}");
     assert_eq!(PageInfo::END, lowest - 1);
@@ -79,7 +79,7 @@ enum Op {
     FreeRun(usize),
     /// Its frames go back one by one.
     FreeSingly(usize),
-    /// Its frames lose their use, and come back after the flush.
+    /// Its frames lose their uses, and come back.
     Release(usize),
     FreeEverySecond,
 }
@@ -209,22 +209,20 @@ impl Model {
                 pages.page_incref(frame(index)).unwrap();
             }
         }
-        let mut waiting = FreeFrames::new();
-        pages.release_into(&mut waiting, |releases| {
-            let all = first..first + count;
-            all.for_each(|index| releases.release(PhysAddr::new(index as u64 * PGSIZE), 1));
+        let pa = |index: usize| PhysAddr::new(index as u64 * PGSIZE);
+        let all = first..first + count;
+        let once = all.clone().filter(|index| index % 3 != 0).count();
+        let freed = pages.release(|releases| {
+            all.clone().for_each(|index| releases.release(pa(index), 1));
         });
-        for index in first..first + count {
-            let pa = pages.page2pa(frame(index));
-            assert_eq!(pages.pp_ref(frame(index)), 1, "until the flush");
-            let in_use = PageError::Referenced { pa, pp_ref: 1 };
-            assert_eq!(pages.try_page_free(frame(index)), Err(in_use));
+        assert_eq!(freed, once);
+        for index in all.clone() {
+            assert_eq!(pages.pp_ref(frame(index)), u32::from(index % 3 == 0));
         }
-        let twice = (first..first + count).filter(|index| index % 3 == 0);
-        pages.release_into(&mut waiting, |releases| {
-            twice.for_each(|index| releases.release(PhysAddr::new(index as u64 * PGSIZE), 1));
+        let freed = pages.release(|releases| {
+            all.filter(|index| index % 3 == 0).for_each(|index| releases.release(pa(index), 1));
         });
-        assert_eq!(pages.take_back(waiting), count);
+        assert_eq!(freed, count - once);
     }
 
     /// The list has all that is free, the table is whole, and searches have not taken more than
@@ -443,70 +441,37 @@ fn no_run_beyond_the_end_of_pages_is_freed() {
     assert_eq!(rig.pages.try_page_free_run(first, 4), Ok(()));
 }
 
+/// A run of neighbours stays one on the list, behind what was free before; frames that come alone
+/// are the next to be allocated, the last one first.
 #[test]
-fn what_waits_for_a_flush_is_in_no_run() {
-    // More than are taken back at once.
-    let mut rig = Rig::new(8 * MB, &[(4 * MB, 8 * MB)]);
-    let first = rig.alloc_run(10).expect("4 MB are free");
-    let mut waiting = FreeFrames::new();
-    for index in first.index()..first.index() + 1024 {
-        rig.pages.page_incref(frame(index)).unwrap();
-    }
-    rig.pages.release_into(&mut waiting, |releases| {
-        (4 * MB..8 * MB).step_by(4096).for_each(|pa| releases.release(PhysAddr::new(pa), 1));
+fn what_is_released_is_free_in_order() {
+    // More than are counted at once.
+    let mut rig = Rig::new(16 * MB, &[(4 * MB, 10 * MB)]);
+    let taken: Vec<Frame> = (0..1536).map(|_| rig.alloc().expect("6 MB are free")).collect();
+    taken.iter().for_each(|frame| rig.pages.page_incref(*frame).unwrap());
+    let pa = |index: u64| PhysAddr::new(index * PGSIZE);
+    let freed = rig.pages.release(|releases| {
+        releases.release(pa(2400), 1);
+        releases.release(pa(2300), 1);
+        releases.release(pa(1024), 600);
+        releases.release(pa(1624), 500);
+        releases.release(pa(2500), 1);
+        releases.release(pa(1 << 30), 7);
     });
-    assert_eq!((rig.alloc_run(1), rig.alloc()), (None, None));
-    assert_eq!(rig.pages.take_back(waiting), 1024);
-    assert_eq!(rig.alloc_run(10), Some(first));
-}
-
-/// Of a run its ends refuse, and one that is alone.
-#[test]
-fn a_frame_that_waits_refuses_a_use() {
-    let mut rig = Rig::new(4 * MB, &[(2 * MB, 4 * MB)]);
-    rig.alloc_run(3).expect("2 MB are free");
-    let mut waiting = FreeFrames::new();
-    for index in [512, 513, 514, 515, 517] {
-        rig.pages.page_incref(frame(index)).unwrap();
-    }
-    rig.pages.release_into(&mut waiting, |releases| {
-        releases.release(PhysAddr::new(2 * MB), 4);
-        releases.release(PhysAddr::new(2 * MB + 5 * PGSIZE), 1);
-    });
-    for index in [512, 515, 517] {
-        let pa = rig.pages.page2pa(frame(index));
-        assert_eq!(rig.pages.page_incref(frame(index)), Err(PageError::Waiting { pa }));
-        assert_eq!(rig.pages.count_run(pa, PGSIZE), Err(PageError::Waiting { pa }));
-    }
-    assert_eq!(rig.pages.take_back(waiting), 5);
-    let pa = PhysAddr::new(2 * MB);
-    assert_eq!(rig.pages.page_incref(frame(512)), Err(PageError::Free { pa }));
+    assert_eq!(freed, 1103);
+    let list: Vec<usize> = rig.pages.page_free_list().map(Frame::index).collect();
+    assert!(list.into_iter().eq([2500, 2300, 2400].into_iter().chain(1024..2124)));
+    assert_eq!(rig.alloc_run(9), Some(frame(1024)));
+    rig.pages.check_runs();
 }
 
 #[test]
-#[should_panic(expected = "a page was used after it was unmapped: page 0x201000 is still in use")]
-fn a_use_while_a_frame_waits_is_noticed() {
-    let mut rig = Rig::new(4 * MB, &[(2 * MB, 4 * MB)]);
-    let first = rig.alloc_run(2).expect("2 MB are free");
-    let mut waiting = FreeFrames::new();
-    for index in first.index()..first.index() + 4 {
-        rig.pages.page_incref(frame(index)).unwrap();
-    }
-    rig.pages.release_into(&mut waiting, |releases| {
-        (0..4).for_each(|i| releases.release(PhysAddr::new(2 * MB + i * PGSIZE), 1));
-    });
-    rig.pages.page_incref(frame(first.index() + 1)).unwrap();
-    rig.pages.take_back(waiting);
-}
-
-#[test]
-#[should_panic(expected = "page_decref: page 0x201000 waits for a TLB flush")]
+#[should_panic(expected = "page_decref: pp_ref of page 0x201000 is 0")]
 fn a_use_is_not_counted_down_twice() {
     let mut rig = Rig::new(4 * MB, &[(2 * MB, 4 * MB)]);
     rig.alloc_run(2).expect("2 MB are free");
     rig.pages.page_incref(frame(513)).unwrap();
-    let mut waiting = FreeFrames::new();
-    rig.pages.release_into(&mut waiting, |releases| {
+    rig.pages.release(|releases| {
         releases.release(PhysAddr::new(2 * MB + PGSIZE), 1);
         releases.release(PhysAddr::new(2 * MB + PGSIZE), 1);
     });
@@ -579,16 +544,15 @@ fn the_machine_may_write_to_pages() {
     set(2, PageInfo { pp_link: 5, pp_ref_or_prev: 1 });
     assert_eq!([(); 2].map(|()| list.next()), [Some(frame(2)), Some(frame(5))]);
 
-    let mut waiting = FreeFrames::new();
     drop((infos, list));
-    pages.release_into(&mut waiting, |releases| {
+    let freed = pages.release(|releases| {
         set(9, PageInfo::in_use(2));
         releases.release(PhysAddr::new(9 * PGSIZE), 1);
         set(11, PageInfo::in_use(3));
         releases.release(PhysAddr::new(11 * PGSIZE), 1);
     });
     assert_eq!([9, 11].map(|index| pages.pp_ref(frame(index))), [1, 2]);
-    assert_eq!(pages.take_back(waiting), 0);
+    assert_eq!(freed, 0);
 }
 
 #[test]
@@ -610,9 +574,7 @@ fn a_list_that_runs_in_a_circle_ends() {
 fn reserved_once_mapped() -> Rig {
     let mut rig = Rig::new(MB, &[(PGSIZE, MB)]);
     rig.pages.page_incref(frame(0)).unwrap();
-    let mut waiting = FreeFrames::new();
-    rig.pages.release_into(&mut waiting, |releases| releases.release(PhysAddr::new(0), 1));
-    assert_eq!(rig.pages.take_back(waiting), 0);
+    assert_eq!(rig.pages.release(|releases| releases.release(PhysAddr::new(0), 1)), 0);
     assert_eq!(rig.pages.info(frame(0)), PageInfo::reserved());
     rig
 }
@@ -626,6 +588,5 @@ fn a_reservation_is_not_counted_down() {
 #[test]
 #[should_panic(expected = "page_decref: page 0x0 is reserved")]
 fn a_reservation_is_not_counted_down_with_a_mapping() {
-    let (mut rig, mut waiting) = (reserved_once_mapped(), FreeFrames::new());
-    rig.pages.release_into(&mut waiting, |releases| releases.release(PhysAddr::new(0), 1));
+    reserved_once_mapped().pages.release(|releases| releases.release(PhysAddr::new(0), 1));
 }

@@ -19,6 +19,9 @@ const G: u32 = 1 << 8;
 const COW: u32 = 1 << 11;
 /// Another one of these.
 const PRIVATE: u32 = 1 << 10;
+/// Where P is clear, all other bits are left to software: this one tells a pending entry from an
+/// absent one.
+const PENDING: u32 = 1 << 9;
 
 /// What only leaves say.
 const NOT_IN_TABLES: Perm = Perm::G.union(Perm::COW).union(Perm::PRIVATE);
@@ -85,9 +88,18 @@ impl Format for I386 {
         entry
     }
 
+    fn pending(entry: u32) -> u32 {
+        entry & !P | PENDING
+    }
+
     fn decode(level: u32, entry: u32) -> Entry {
-        if entry & P == 0 {
+        if entry & (P | PENDING) == 0 {
             return Entry::Absent;
+        }
+        let address = if level > 0 { LARGE_ADDRESS } else { ADDRESS };
+        let pa = PhysAddr::new(u64::from(entry & address));
+        if entry & P == 0 {
+            return Entry::Pending { pa };
         }
         let mut perm = Self::ALWAYS;
         perm.set(Perm::W, entry & RW != 0);
@@ -99,13 +111,7 @@ impl Format for I386 {
         perm.set(Perm::G, entry & G != 0);
         perm.set(Perm::COW, entry & COW != 0);
         perm.set(Perm::PRIVATE, entry & PRIVATE != 0);
-        let address = if level > 0 { LARGE_ADDRESS } else { ADDRESS };
-        Entry::Leaf(Leaf {
-            pa: PhysAddr::new(u64::from(entry & address)),
-            perm,
-            accessed: entry & A != 0,
-            dirty: entry & D != 0,
-        })
+        Entry::Leaf(Leaf { pa, perm, accessed: entry & A != 0, dirty: entry & D != 0 })
     }
 }
 

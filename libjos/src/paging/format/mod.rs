@@ -1,9 +1,9 @@
 //! What a page-table format is: [`Format`], and the permissions and entries that all share.
 //!
-//! A format is data: geometry as constants, entries by one encoder and one three-way decoder
-//! (absent, table, leaf), both of which take the level, because the same bit means different
-//! things at different levels. The formats themselves: [`x86_64`],
-//! [`i386`], [`riscv`]. The walker over them:
+//! A format is data: geometry as constants, entries by one encoder and one four-way decoder
+//! (absent, pending, table, leaf), both of which take the level, because the same bit means
+//! different things at different levels. The formats themselves: [`x86_64`], [`i386`], [`riscv`].
+//! The walker over them:
 //! [`pgdir`](crate::paging::pgdir).
 //!
 //! Levels count from the bottom: level 0 maps 4 KB pages, level `LEVELS - 1` is the root.
@@ -80,11 +80,17 @@ impl fmt::Display for Perm {
     }
 }
 
-/// What the processor sees in one entry.
+/// What one entry says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Entry {
     /// Nothing: an access faults.
     Absent,
+    /// A page that is being unmapped, to the processor nothing: its use is counted until the flush
+    /// is over (see [`unmapping`](crate::paging::unmapping)).
+    Pending {
+        /// Where it lies.
+        pa: PhysAddr,
+    },
     /// The table of the next lower level.
     Table {
         /// The frame that holds the table.
@@ -95,6 +101,17 @@ pub enum Entry {
     },
     /// A page of this level's size.
     Leaf(Leaf),
+}
+
+impl Entry {
+    /// Where the page lies that the entry maps, or mapped until it became pending.
+    #[inline]
+    pub(crate) fn page(self) -> Option<PhysAddr> {
+        match self {
+            Self::Leaf(Leaf { pa, .. }) | Self::Pending { pa } => Some(pa),
+            Self::Absent | Self::Table { .. } => None,
+        }
+    }
 }
 
 /// A page, as an entry describes it.
@@ -156,7 +173,11 @@ pub trait Format: 'static {
         Self::encode(level, &Leaf { pa, perm, accessed: false, dirty: false })
     }
 
-    /// What the processor sees in `entry` at `level`.
+    /// The leaf `entry` as one that is pending. It still says where its page lies, and never looks
+    /// absent: a mark takes the place of the bit that the processor looks at.
+    fn pending(entry: Self::Word) -> Self::Word;
+
+    /// What `entry` says at `level`.
     fn decode(level: u32, entry: Self::Word) -> Entry;
 }
 

@@ -21,6 +21,9 @@ const D: u64 = 1 << 7;
 const COW: u64 = 1 << 8;
 /// And the upper one.
 const PRIVATE: u64 = 1 << 9;
+/// Where V is clear, all other bits are left to software: this one tells a pending entry from an
+/// absent one.
+const PENDING: u64 = 1 << 63;
 
 /// Bits 53:10 hold the physical page number.
 const PPN: u64 = (1 << 54) - (1 << 10);
@@ -93,11 +96,18 @@ impl<const N: u32> Format for Sv<N> {
         entry
     }
 
+    fn pending(entry: u64) -> u64 {
+        entry & !V | PENDING
+    }
+
     fn decode(level: u32, entry: u64) -> Entry {
-        if entry & V == 0 {
+        if entry & (V | PENDING) == 0 {
             return Entry::Absent;
         }
         let pa = PhysAddr::new((entry & PPN) << PPN_SHIFT);
+        if entry & V == 0 {
+            return Entry::Pending { pa };
+        }
         if entry & (R | W | X) == 0 {
             // At the last level such an entry points nowhere: the processor faults.
             return match level {

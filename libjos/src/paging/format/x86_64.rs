@@ -20,6 +20,9 @@ const G: u64 = 1 << 8;
 const COW: u64 = 1 << 11;
 /// Another one of these.
 const PRIVATE: u64 = 1 << 10;
+/// Where P is clear, all other bits are left to software: this one tells a pending entry from an
+/// absent one.
+const PENDING: u64 = 1 << 9;
 const XD: u64 = 1 << 63;
 
 /// What only leaves say.
@@ -101,27 +104,30 @@ impl<const N: u32> Format for LongMode<N> {
         entry
     }
 
+    fn pending(entry: u64) -> u64 {
+        entry & !P | PENDING
+    }
+
     fn decode(level: u32, entry: u64) -> Entry {
-        if entry & P == 0 {
+        if entry & (P | PENDING) == 0 {
             return Entry::Absent;
+        }
+        let address = if level > 0 { ADDRESS & !LARGE_PAT } else { ADDRESS };
+        let pa = PhysAddr::new(entry & address);
+        if entry & P == 0 {
+            return Entry::Pending { pa };
         }
         let mut perm = Perm::R;
         perm.set(Perm::W, entry & RW != 0);
         perm.set(Perm::U, entry & US != 0);
         perm.set(Perm::X, entry & XD == 0);
-        let pa = entry & ADDRESS;
         if level > 0 && entry & PS == 0 {
-            return Entry::Table { pa: PhysAddr::new(pa), allows: perm | NOT_IN_TABLES };
+            let pa = PhysAddr::new(entry & ADDRESS);
+            return Entry::Table { pa, allows: perm | NOT_IN_TABLES };
         }
         perm.set(Perm::G, entry & G != 0);
         perm.set(Perm::COW, entry & COW != 0);
         perm.set(Perm::PRIVATE, entry & PRIVATE != 0);
-        let pa = if level > 0 { pa & !LARGE_PAT } else { pa };
-        Entry::Leaf(Leaf {
-            pa: PhysAddr::new(pa),
-            perm,
-            accessed: entry & A != 0,
-            dirty: entry & D != 0,
-        })
+        Entry::Leaf(Leaf { pa, perm, accessed: entry & A != 0, dirty: entry & D != 0 })
     }
 }

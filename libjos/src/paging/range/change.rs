@@ -1,19 +1,20 @@
-//! What unmapping and protecting do to runs of entries that are there.
+//! What unmapping and protecting do to runs of entries that are there, and giving up whole tables.
 
 use layout::PGSIZE;
 
 use super::Span;
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
-use crate::mem::pages::Pages;
+use crate::mem::pages::Releases;
+use crate::paging::flush::Flush;
 use crate::paging::format::{Entry, Format, Geometry, Leaf, Perm};
 use crate::paging::pgdir::WordOf;
-use crate::paging::removal::{Flush, Removal};
+
 use crate::paging::word::Word;
 use crate::pmap::Pmap;
 use crate::space::cow;
 
-/// Neighbouring entries of one table: leaves of `level`, or absent.
+/// Neighbouring entries of one table: pages of `level`, pending or not, or absent.
 #[derive(Clone, Copy)]
 pub(super) struct Entries {
     level: u32,
@@ -39,9 +40,6 @@ impl Entries {
             }
         })
     }
-}
-
-impl Entries {
     /// Those from number `i` on.
     #[inline]
     fn skip<M: Machine>(&self, i: usize) -> Self {
@@ -50,10 +48,37 @@ impl Entries {
         Self { at, va, count: self.count - i, ..*self }
     }
 
-    /// How many of these, the first of which is `leaf`, lead to one page after the other and say
+    /// Calls `each` for each run of neighbours among the pages that `picks` picks, with where the
+    /// first one lies. Nearly everything that is unmapped goes through here, and nearly all of that in
+    /// runs, so these are found by comparing, and decoded once. A page that comes alone is told by its
+    /// neighbour, here.
+    #[inline(always)]
+    fn runs<M: Machine>(
+        &self,
+        machine: &M,
+        picks: impl Fn(Entry) -> Option<PhysAddr>,
+        mut each: impl FnMut(&Self, PhysAddr),
+    ) {
+        let mut i = 0;
+        while i < self.count {
+            let rest = self.skip::<M>(i);
+            let word: WordOf<M> = machine.load(rest.at);
+            let Some(pa) = picks(M::Format::decode(rest.level, word)) else {
+                i += 1;
+                continue;
+            };
+            let next = word.wrapping_add(Pmap::<M>::leaf_step(rest.level));
+            let goes_on = rest.count > 1 && machine.load::<WordOf<M>>(rest.skip::<M>(1).at) == next;
+            let count = if goes_on { rest.alike(machine, pa) } else { 1 };
+            each(&Self { count, ..rest }, pa);
+            i += count;
+        }
+    }
+
+    /// How many of these, the first of which leads to `pa`, lead to one page after the other and say
     /// the same else.
-    #[inline]
-    fn alike<M: Machine>(&self, machine: &M, leaf: &Leaf) -> usize {
+    #[inline(never)]
+    fn alike<M: Machine>(&self, machine: &M, pa: PhysAddr) -> usize {
         /// Entries compared without a branch.
         const CHUNK: usize = 8;
         let step = Pmap::<M>::leaf_step(self.level);
@@ -61,11 +86,10 @@ impl Entries {
             machine.load(PhysAddr::new(self.at.as_u64() + i as u64 * WordOf::<M>::BYTES))
         };
         // No address after the last one looks like its neighbour.
-        let to_last = (M::Format::PA_END - leaf.pa.as_u64()) / M::Format::page_size(self.level);
+        let to_last = (M::Format::PA_END - pa.as_u64()) / M::Format::page_size(self.level);
         let count = self.count.min(to_last as usize).max(1);
         let (mut alike, mut expected) = (1, load(0).wrapping_add(step));
-        // The first neighbour tells mostly whether there will be others.
-        while alike + CHUNK <= count && load(alike) == expected {
+        while alike + CHUNK <= count {
             let (mut differs, mut next) = (0, expected);
             let mut at = PhysAddr::new(self.at.as_u64() + alike as u64 * WordOf::<M>::BYTES);
             for _ in 0..CHUNK {
@@ -92,68 +116,85 @@ pub(super) trait Change<M: Machine> {
     fn make(&mut self, pmap: &mut Pmap<M>, entries: &Entries);
 }
 
-/// Takes them away.
-pub(super) struct Unmap<'a> {
-    pub(super) removal: &'a mut Removal,
-    /// Whether the tables stay, and so the entries must go.
-    pub(super) tables_stay: bool,
-}
+/// Makes them pending, so that the processor does not see them. What is not counted is gone.
+pub(super) struct Hide<'a>(pub(super) &'a mut Flush);
 
-impl<M: Machine> Change<M> for Unmap<'_> {
+impl<M: Machine> Change<M> for Hide<'_> {
     fn make(&mut self, pmap: &mut Pmap<M>, entries: &Entries) {
-        let Pmap { machine, pages, .. } = pmap;
-        let counted = Pmap::<M>::is_counted(entries.va);
-        if entries.level == 0 && counted {
-            // With the level known, this is one small loop.
-            let entries = Entries { level: 0, ..*entries };
-            return take_pages_away(machine, pages, &entries, self.removal, self.tables_stay);
-        }
-        let size = M::Format::page_size(entries.level);
-        for (at, va, leaf) in entries.leaves(machine) {
-            if self.tables_stay {
-                machine.store(at, WordOf::<M>::ZERO);
+        let Pmap { machine, .. } = pmap;
+        let (level, counted) = (entries.level, Pmap::<M>::is_counted(entries.va));
+        entries.runs(machine, Entry::page, |run, _| {
+            let (first, step) = if counted {
+                (M::Format::pending(machine.load(run.at)), Pmap::<M>::leaf_step(level))
+            } else {
+                (WordOf::<M>::ZERO, WordOf::<M>::ZERO)
+            };
+            machine.store_run(run.at, first, step, run.count);
+            match level {
+                0 => self.0.add_pages(run.va, run.count),
+                _ => self.0.add_all(),
             }
-            self.removal.flush.add_leaf(entries.level, va);
-            if counted {
-                pages.release_into(&mut self.removal.frames, |releases| {
-                    releases.release(leaf.pa, (size / PGSIZE) as usize);
-                });
-            }
-        }
+        });
     }
 }
 
-/// Takes entries of the last level away, and each page's use. Of all that is unmapped nearly
-/// everything goes through here, and nearly all of that in runs: neighbours that map neighbours in
-/// the same way. So these are found by comparing, and decoded once.
-#[inline(always)]
-fn take_pages_away<M: Machine>(
-    machine: &mut M,
-    pages: &mut Pages,
-    entries: &Entries,
-    removal: &mut Removal,
-    tables_stay: bool,
-) {
-    let Removal { flush, frames } = removal;
-    pages.release_into(frames, |releases| {
-        let mut i = 0;
-        while i < entries.count {
-            let rest = entries.skip::<M>(i);
-            let Entry::Leaf(leaf) = M::Format::decode(0, machine.load(rest.at)) else {
-                i += 1;
-                continue;
-            };
-            let run = rest.alike(machine, &leaf);
-            if tables_stay {
-                for k in 0..run as u64 {
-                    machine.store(rest.at + k * WordOf::<M>::BYTES, WordOf::<M>::ZERO);
+/// Clears those that are pending and, if `leaves` says so, those that are mapped; counts the uses
+/// that end so.
+pub(super) struct TakeAway {
+    pub(super) leaves: bool,
+    /// How many frames became free.
+    pub(super) freed: usize,
+}
+
+impl<M: Machine> Change<M> for TakeAway {
+    fn make(&mut self, pmap: &mut Pmap<M>, entries: &Entries) {
+        let Pmap { machine, pages, .. } = pmap;
+        let (zero, counted) = (WordOf::<M>::ZERO, Pmap::<M>::is_counted(entries.va));
+        let pages_each = (M::Format::page_size(entries.level) / PGSIZE) as usize;
+        let picks = |entry| match entry {
+            Entry::Leaf(leaf) if self.leaves => Some(leaf.pa),
+            Entry::Pending { pa } => Some(pa),
+            _ => None,
+        };
+        self.freed += pages.release(|releases| {
+            entries.runs(machine, picks, |run, pa| {
+                machine.store_run(run.at, zero, zero, run.count);
+                if counted {
+                    releases.release(pa, run.count * pages_each);
                 }
+            });
+        });
+    }
+}
+
+/// Ends the uses of the table of `level` at `table`, which nothing leads to any more, and of all that
+/// it leads to; pages of the kernel's half have none. Entries are read once, and stay as they are.
+///
+/// # Panics
+///
+/// Where a table is no page of RAM: a bug.
+pub(crate) fn release_tree<M: Machine>(
+    machine: &M,
+    releases: &mut Releases<'_>,
+    level: u32,
+    table: PhysAddr,
+    counted: bool,
+) {
+    if level > 0 {
+        let at = |index| table + index * WordOf::<M>::BYTES;
+        for index in 0..M::Format::ENTRIES as u64 {
+            let entry = M::Format::decode(level, machine.load(at(index)));
+            if let Entry::Table { pa, .. } = entry {
+                release_tree(machine, releases, level - 1, pa, counted);
+            } else if let (Some(pa), true) = (entry.page(), counted) {
+                releases.release(pa, (M::Format::page_size(level) / PGSIZE) as usize);
             }
-            flush.add_pages(rest.va, run);
-            releases.release(leaf.pa, run);
-            i += run;
         }
-    });
+    } else if counted {
+        let all = Entries { level: 0, at: table, va: VirtAddr::new(0), count: M::Format::ENTRIES };
+        all.runs(machine, Entry::page, |run, pa| releases.release(pa, run.count));
+    }
+    releases.release_table(table);
 }
 
 /// Gives them other permissions; to what may be others' too, [`Perm::COW`] in place of W.
@@ -175,7 +216,7 @@ impl<M: Machine> Change<M> for Protect<'_> {
 }
 
 impl<M: Machine> Pmap<M> {
-    /// Makes `change` to all entries of `span` that may be leaves. Every leaf there lies in the span
+    /// Makes `change` to all entries of `span` that may be pages. Every leaf there lies in the span
     /// whole.
     pub(super) fn visit(
         &mut self,
@@ -196,7 +237,9 @@ impl<M: Machine> Pmap<M> {
             match M::Format::decode(level, self.machine.load(at)) {
                 Entry::Absent => {}
                 Entry::Table { pa, .. } => self.visit(level - 1, pa, part, change),
-                Entry::Leaf(_) => change.make(self, &Entries { level, at, va: span.va, count: 1 }),
+                Entry::Leaf(_) | Entry::Pending { .. } => {
+                    change.make(self, &Entries { level, at, va: span.va, count: 1 });
+                }
             }
             span.advance(part.size);
         }

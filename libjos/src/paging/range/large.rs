@@ -7,26 +7,20 @@ use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::{AllocFlags, PageAllocator};
 use crate::paging::format::{Entry, Format, Geometry};
 use crate::paging::pgdir::MapError;
-use crate::paging::removal::Removal;
 use crate::pmap::Pmap;
 
 impl<M: Machine> Pmap<M> {
     /// Makes the pages around `va` one page of `level`'s size again, where they are that in
     /// pieces: all mapped, to neighbours in physical memory, with the same permissions. It is
-    /// accessed or dirty if any of them was. What comes back holds the table. (In the kernel's half,
-    /// use `kern_pgdir`: see [`range`](super).)
+    /// accessed or dirty if any of them was. (In the kernel's half, use `kern_pgdir`: see
+    /// [`range`](super).)
     ///
     /// # Errors
     ///
     /// [`MapError::NonCanonical`], [`MapError::Uvpt`], and [`MapError::NotUniform`] where the pages do
     /// not make one, or the processor, or the format, has none of that size. Nothing has changed
     /// then.
-    pub fn merge(
-        &mut self,
-        pgdir: PhysAddr,
-        va: VirtAddr,
-        level: u32,
-    ) -> Result<Removal, MapError> {
+    pub fn merge(&mut self, pgdir: PhysAddr, va: VirtAddr, level: u32) -> Result<(), MapError> {
         if !M::Format::is_canonical(va) {
             return Err(MapError::NonCanonical { va });
         }
@@ -57,12 +51,11 @@ impl<M: Machine> Pmap<M> {
         }
         self.machine.store(step.at, M::Format::encode(level, &whole));
         self.renew_loaded_leaves(pgdir, start);
-        let mut removal = Removal::new(self.is_visible(pgdir, start, size));
-        for index in 0..M::Format::ENTRIES as u64 {
-            removal.flush.add(start + index * part);
+        if self.is_visible(pgdir, start, size) {
+            self.machine.flush_tlb();
         }
-        self.pages.release_into(&mut removal.frames, |releases| releases.release(table, 1));
-        Ok(removal)
+        self.pages.page_decref_at(table);
+        Ok(())
     }
 
     /// Splits the large pages that reach over an end of `[va, va + size)`, so that none does.

@@ -27,13 +27,15 @@ use layout::{MemLayout, PGSIZE};
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::PageAllocator;
+use crate::paging::flush::Flush;
 use crate::paging::format::{Format, Geometry, Perm};
 use crate::paging::mappings::leaves;
 use crate::paging::pgdir::{MapError, WordOf};
-use crate::paging::removal::{Flush, Removal};
+use crate::paging::unmapping::Unmapping;
 use crate::paging::word::Word;
 use crate::pmap::Pmap;
-use change::{Protect, Unmap};
+pub(crate) use change::release_tree;
+use change::{Hide, Protect, TakeAway};
 pub(crate) use map::{Neighbours, Source};
 
 /// By what pages a range is mapped.
@@ -135,46 +137,62 @@ impl<M: Machine> Pmap<M> {
     }
 
     /// Unmaps all that is mapped in `[va, va + size)`, splitting large pages at its ends. Page
-    /// tables stay. What comes back must be flushed, and then freed. (In the kernel's half, use
-    /// `kern_pgdir`: see [`range`](self).)
+    /// tables stay. The uses of the pages end with what comes back: at once, unless it is kept. (In
+    /// the kernel's half, where no use is counted, all is done on return. There, use `kern_pgdir`: see
+    /// [`range`](self).)
     ///
     /// # Errors
     ///
     /// [`MapError::Misaligned`], [`MapError::NonCanonical`], [`MapError::PastEnd`], [`MapError::Uvpt`], and
     /// [`MapError::NoMemory`] for the split of a large page. Nothing has changed then.
+    ///
+    /// # Panics
+    ///
+    /// Where `pgdir` has an unmapping open.
     pub fn unmap_range(
         &mut self,
         pgdir: PhysAddr,
         va: VirtAddr,
         size: u64,
-    ) -> Result<Removal, MapError> {
+    ) -> Result<Unmapping<'_, M>, MapError> {
         Self::check_range(va, size)?;
+        self.assert_closed(pgdir);
         self.split_at_ends(pgdir, va, size)?;
-        let mut removal = Removal::new(self.is_visible(pgdir, va, size));
-        let span = Span { va, pa: PhysAddr::new(0), size };
-        let mut unmap = Unmap { removal: &mut removal, tables_stay: true };
-        self.visit(M::Format::ROOT, pgdir, span, &mut unmap);
-        self.renew_loaded_leaves(pgdir, va + size.saturating_sub(1));
-        Ok(removal)
+        let visible = self.is_visible(pgdir, va, size);
+        let (mut flush, mut freed) = (Flush::new(visible), 0);
+        if visible {
+            let span = Span { va, pa: PhysAddr::new(0), size };
+            self.visit(M::Format::ROOT, pgdir, span, &mut Hide(&mut flush));
+            let last = va + size.saturating_sub(1);
+            self.renew_loaded_leaves(pgdir, last);
+            if !Self::is_counted(last) {
+                flush.flush(&mut self.machine);
+            }
+        } else {
+            freed = self.take_away(pgdir, va, size, true);
+        }
+        Ok(Unmapping { pmap: self, pgdir, va, size: if visible { size } else { 0 }, flush, freed })
     }
 
-    /// Gives up all that is mapped in the lower half of `pgdir`, which is not in use, and whose
-    /// tables the caller gives up next: entries stay as they are. What comes back must be
-    /// flushed, and then freed.
-    pub(crate) fn abandon_lower_half(&mut self, pgdir: PhysAddr) -> Removal {
-        // To the end of the half, where no large page reaches across.
-        let (start, size) = (VirtAddr::new(0), M::Layout::LOWER_END);
-        let mut removal = Removal::new(self.is_visible(pgdir, start, size));
-        let span = Span { va: start, pa: PhysAddr::new(0), size };
-        let mut unmap = Unmap { removal: &mut removal, tables_stay: false };
-        self.visit(M::Format::ROOT, pgdir, span, &mut unmap);
-        removal
+    /// Clears the pending entries of the `size` bytes at `va`, whose flush is over, and with `leaves`
+    /// those of all other pages too. Counts the uses that end, and returns how many frames became free.
+    pub(super) fn take_away(
+        &mut self,
+        pgdir: PhysAddr,
+        va: VirtAddr,
+        size: u64,
+        leaves: bool,
+    ) -> usize {
+        let span = Span { va, pa: PhysAddr::new(0), size };
+        let mut take = TakeAway { leaves, freed: 0 };
+        self.visit(M::Format::ROOT, pgdir, span, &mut take);
+        take.freed
     }
 
     /// Gives all pages of `[va, va + size)` the permissions `perm`, splitting large pages at its
     /// ends. Accessed and dirty bits stay. A page that another address space may have too, by
-    /// [`uvmcow`](Self::uvmcow), becomes copy-on-write where `perm` says W. What comes back must be
-    /// flushed. (In the kernel's half, use `kern_pgdir`: see [`range`](self).)
+    /// [`uvmcow`](Self::uvmcow), becomes copy-on-write where `perm` says W. (In the kernel's half, use
+    /// `kern_pgdir`: see [`range`](self).)
     ///
     /// # Errors
     ///
@@ -188,7 +206,7 @@ impl<M: Machine> Pmap<M> {
         va: VirtAddr,
         size: u64,
         perm: Perm,
-    ) -> Result<Flush, MapError> {
+    ) -> Result<(), MapError> {
         Self::check_range(va, size)?;
         self.check_global(pgdir, va, va + size.saturating_sub(1), perm)?;
         self.check_mapped(pgdir, va, size)?;
@@ -197,7 +215,8 @@ impl<M: Machine> Pmap<M> {
         let span = Span { va, pa: PhysAddr::new(0), size };
         self.visit(M::Format::ROOT, pgdir, span, &mut Protect { perm, flush: &mut flush });
         self.renew_loaded_leaves(pgdir, va + size.saturating_sub(1));
-        Ok(flush)
+        flush.flush(&mut self.machine);
+        Ok(())
     }
 
     /// Whole pages, all of them addresses that the format has, in one half, and none of UVPT.

@@ -147,8 +147,10 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         }
         let (pmap, mmio) = (&mut self.pmap, L::MMIOLIM - L::MMIOBASE);
         let kern_pgdir = pmap.kern_pgdir();
-        let removal = pmap.unmap_range(kern_pgdir, VirtAddr::new(L::MMIOBASE), mmio).unwrap();
-        assert_eq!(removal.flush(&mut pmap.machine).free(&mut pmap.pages), 0);
+        assert_eq!(
+            pmap.unmap_range(kern_pgdir, VirtAddr::new(L::MMIOBASE), mmio).unwrap().finish(),
+            0
+        );
         assert_eq!(self.plain.unmap_range(0, L::MMIOBASE, mmio), Ok(0));
         self.compare();
         for space in 0..2 {

@@ -19,7 +19,6 @@ use libjos::mem::memory_map::{MemoryKind, MemoryMap, MemoryMapEntry};
 use libjos::mem::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageInfo};
 use libjos::paging::format::{Format, Perm};
 use libjos::paging::range::PageSizes::{Largest, Smallest};
-use libjos::paging::removal::Removal;
 use libjos::pmap::{Pmap, mem_init};
 use libjos::sim::{SimMachine, mmu::Mmu};
 
@@ -79,7 +78,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         pmap.machine.move_to_kernel_stack();
         // The first address space makes tables for the kernel's half.
         let first = pmap.uvmcreate().unwrap();
-        pmap.uvmfree(first).flush(&mut pmap.machine).free(&mut pmap.pages);
+        pmap.uvmfree(first);
 
         // All but a pool of neighbours is held.
         let mut frames: Vec<Frame> =
@@ -197,6 +196,14 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
                 let (va, size) = span.range::<L, F>();
                 let result = pmap.unmap_range(pgdirs[space], VirtAddr::new(va), size);
                 let expected = plain.unmap_range(space, va, size);
+                let result = result.map(|mut unmapping| {
+                    let nfree = unmapping.meanwhile(|pmap| pmap.pages.nfree());
+                    let freed = unmapping.finish();
+                    // Those that no processor sees are free at once, others after the flush.
+                    let early = if self.loaded == space { 0 } else { freed };
+                    assert!(nfree <= before + early, "free before the flush");
+                    freed
+                });
                 self.unmapped(before, result, expected);
             }
             Op::Protect { space, span, perm } => {
@@ -204,10 +211,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
                 let (_, perm) = Self::page(span.place, perm);
                 let result = pmap.protect_range(pgdirs[space], VirtAddr::new(va), size, perm);
                 let expected = plain.protect_range(space, va, size, perm);
-                assert_eq!(result.as_ref().err(), expected.as_ref().err());
-                if let Ok(flush) = result {
-                    flush.flush(&mut pmap.machine);
-                }
+                assert_eq!(result, expected);
             }
             Op::Merge { space, place, level } => {
                 let va = place.va::<L, F>();
@@ -216,12 +220,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
                     return;
                 }
                 let result = pmap.merge(pgdirs[space], VirtAddr::new(va), level);
-                assert_eq!(before, pmap.pages.nfree(), "free before the flush");
-                let expected = plain.merge(space, va, level);
-                assert_eq!(result.as_ref().err(), expected.as_ref().err());
-                if let Ok(removal) = result {
-                    assert_eq!(removal.flush(&mut pmap.machine).free(&mut pmap.pages), 1);
-                }
+                assert_eq!(result, plain.merge(space, va, level));
             }
             Op::Prune { space, place } => {
                 let va = place.va::<L, F>();
@@ -264,20 +263,18 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         }
     }
 
-    /// What a removal of pages must say, of which the model has told the frames that are free by it:
-    /// they are free behind the flush. `before` were free before it.
+    /// What unmapping pages must say, of which the model has told the frames that are free by it.
+    /// `before` were free before it.
     fn unmapped<E: PartialEq + Debug>(
         &mut self,
         before: usize,
-        result: Result<Removal, E>,
+        result: Result<usize, E>,
         expected: Result<usize, E>,
     ) {
-        assert_eq!(result.as_ref().err(), expected.as_ref().err());
-        if let (Ok(removal), Ok(freed)) = (result, expected) {
-            let pages = &mut self.pmap.pages;
-            let tables = before - pages.nfree();
-            assert_eq!(self.plain.nfree, before - tables + freed, "free before the flush");
-            assert_eq!(removal.flush(&mut self.pmap.machine).free(pages), freed);
+        assert_eq!(result, expected);
+        if let Ok(freed) = expected {
+            let tables = before + freed - self.pmap.pages.nfree();
+            assert_eq!(self.plain.nfree, before - tables + freed);
         }
     }
 

@@ -32,12 +32,12 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         match *op {
             Op::Uvmfree { space } => {
                 let Some(pgdir) = self.pgdirs[space].take() else { return };
-                let removal = pmap.uvmfree(pgdir);
-                let freed = plain.uvmfree(space);
+                let freed = pmap.uvmfree(pgdir);
+                let expected = plain.uvmfree(space);
                 if self.loaded == space {
                     self.loaded = KERNEL;
                 }
-                self.unmapped(before, Ok::<_, ()>(removal), Ok(freed));
+                self.unmapped(before, Ok::<_, ()>(freed), Ok(expected));
             }
             Op::Uvmalloc { space, old, new, xperm } => {
                 let (old, new) = (old.bytes::<L, F>(), new.bytes::<L, F>());
@@ -50,11 +50,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
                 let (old, new) = (old.bytes::<L, F>(), new.bytes::<L, F>());
                 let expected = plain.uvmdealloc(space, old, new);
                 let result = self.pmap.uvmdealloc(self.pgdir(space), old, new);
-                assert_eq!(
-                    result.as_ref().ok().map(|to| to.0),
-                    expected.as_ref().ok().map(|to| to.0)
-                );
-                self.unmapped(before, result.map(|to| to.1), expected.map(|to| to.1));
+                assert_eq!(result, expected.map(|to| to.0));
             }
             Op::Sbrk { space, n } => self.sbrk(space, n),
             Op::Uvmcopy { from, size } => {
@@ -68,10 +64,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
                 let (sz, to) = (size.bytes::<L, F>(), 1 - from);
                 let expected = plain.uvmcow(from, to, sz);
                 let result = self.pmap.uvmcow(self.pgdir(from), self.pgdir(to), sz);
-                assert_eq!(result.as_ref().err(), expected.as_ref().err());
-                if let Ok(flush) = result {
-                    flush.flush(&mut self.pmap.machine);
-                }
+                assert_eq!(result, expected);
             }
             Op::Copyin { space, bytes } => self.copyin(space, bytes),
             Op::Copyout { space, bytes } => self.copyout(space, bytes),
@@ -79,10 +72,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
                 let va = place.va::<L, F>() + 8;
                 let expected = plain.clearpteu(space, va);
                 let result = self.pmap.clearpteu(self.pgdir(space), VirtAddr::new(va));
-                assert_eq!(result.as_ref().err(), expected.as_ref().err());
-                if let Ok(flush) = result {
-                    flush.flush(&mut self.pmap.machine);
-                }
+                assert_eq!(result, expected);
             }
             _ => unreachable!("{op:?} is no operation on user memory"),
         }
@@ -107,20 +97,16 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
     }
 
     fn sbrk(&mut self, space: usize, n: i64) {
-        let before = self.pmap.pages.nfree();
         let mut both = AddressSpace { pgdir: self.pgdir(space), sz: self.sizes[space] };
         let result = self.pmap.sbrk(&mut both, n);
         let expected = self.plain.sbrk(space, self.sizes[space], n);
-        if let Ok((old_end, _)) = &result {
-            assert_eq!(old_end.as_u64(), self.sizes[space]);
-        }
+        let old_end = VirtAddr::new(self.sizes[space]);
+        assert_eq!(result, expected.as_ref().map(|_| old_end).map_err(|error| *error));
         if let Ok(moved) = &expected {
             self.sizes[space] = moved.sz;
             self.adopt_pages(space, moved.pages.iter().copied());
         }
         assert_eq!(both.sz, self.sizes[space]);
-        let freed = expected.map(|moved| moved.freed);
-        self.unmapped(before, result.map(|(_, removal)| removal), freed);
     }
 
     /// Bytes, and a string that may end among them.

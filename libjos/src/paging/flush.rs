@@ -1,0 +1,71 @@
+//! The translations that a change has made stale, gathered and then flushed.
+//!
+//! Whoever changes a present entry flushes before it returns; who takes pages away gives an
+//! [`Unmapping`](crate::paging::unmapping::Unmapping), which flushes before it counts their uses less.
+
+use layout::PGSIZE;
+
+use crate::machine::Machine;
+use crate::mem::addr::VirtAddr;
+
+/// The most pages that are flushed one by one; beyond that the whole TLB is cheaper.
+pub(crate) const FLUSH_ALL_ABOVE: usize = 32;
+
+/// The translations that a change has made stale.
+#[must_use = "the processor may still use the old translations"]
+#[derive(Debug)]
+pub(crate) struct Flush {
+    /// The first pages of them, one for each leaf.
+    pages: [VirtAddr; FLUSH_ALL_ABOVE],
+    /// How many there are; more than `pages` holds means all.
+    count: usize,
+    /// Whether a processor may have seen them at all.
+    visible: bool,
+}
+
+impl Flush {
+    /// Nothing yet. `visible` says whether a processor may be using the tables that change.
+    pub(crate) fn new(visible: bool) -> Self {
+        Self { pages: [VirtAddr::new(0); FLUSH_ALL_ABOVE], count: 0, visible }
+    }
+
+    /// Adds the page that `va` lies in.
+    pub(crate) fn add(&mut self, va: VirtAddr) {
+        if let Some(slot) = self.pages.get_mut(self.count) {
+            *slot = va;
+        }
+        self.count += 1;
+    }
+
+    /// Adds the leaf of `level` that mapped `va`. A large one is flushed with everything else,
+    /// since UVPT shows its first page in the place of a table, which no flush of `va` reaches.
+    pub(crate) fn add_leaf(&mut self, level: u32, va: VirtAddr) {
+        if level == 0 { self.add(va) } else { self.add_all() }
+    }
+
+    /// Adds everything.
+    pub(crate) fn add_all(&mut self) {
+        self.count += FLUSH_ALL_ABOVE + 1;
+    }
+
+    /// Adds the `count` pages from `va` on, each by a leaf of the smallest size.
+    pub(crate) fn add_pages(&mut self, va: VirtAddr, count: usize) {
+        let listed = count.min(self.pages.len().saturating_sub(self.count));
+        for i in 0..listed as u64 {
+            self.add(va + i * PGSIZE);
+        }
+        self.count += count - listed;
+    }
+
+    /// Makes the processor forget them. Nothing is left to flush then.
+    pub(crate) fn flush<M: Machine>(&mut self, machine: &mut M) {
+        let count = core::mem::take(&mut self.count);
+        if !self.visible {
+            return;
+        }
+        match self.pages.get(..count) {
+            Some(pages) => pages.iter().for_each(|va| machine.invlpg(*va)),
+            None => machine.flush_tlb(),
+        }
+    }
+}
