@@ -1,7 +1,7 @@
 //! The screen: VGA text mode, 80 columns by 25 rows at physical 0xB8000.
 //!
-//! A cell is a word: the character (code page 437) below, the colours above. What is on the screen
-//! is kept in RAM as well, because reading the device is slow. Where there is no VGA, the writes
+//! A cell is a word: the character (code page 437) below, the colours above, here always the same.
+//! The characters are kept in RAM as well, because reading the device is slow. Where there is no VGA, the writes
 //! go to the hole in RAM that is kept for devices, and do no harm.
 
 use core::ptr::{self, NonNull};
@@ -18,7 +18,7 @@ const COLUMNS: usize = 80;
 
 /// Light grey on black.
 const COLOURS: u16 = 0x07 << 8;
-const BLANK: u16 = COLOURS | b' ' as u16;
+const BLANK: u8 = b' ';
 /// What code page 437 shows for a character that it may not have: a small square.
 const UNKNOWN: u8 = 0xFE;
 
@@ -32,14 +32,14 @@ const CURSOR_LOW: u8 = 15;
 
 /// The screen.
 pub(crate) struct Screen {
-    cells: [[u16; COLUMNS]; ROWS],
+    characters: [[u8; COLUMNS]; ROWS],
     row: usize,
     column: usize,
 }
 
 impl Screen {
     pub(crate) const fn new() -> Self {
-        Self { cells: [[BLANK; COLUMNS]; ROWS], row: 0, column: 0 }
+        Self { characters: [[BLANK; COLUMNS]; ROWS], row: 0, column: 0 }
     }
 
     /// Clears the screen.
@@ -73,7 +73,7 @@ impl Screen {
 
     /// Puts a character of code page 437 where the cursor is.
     fn put_cell(&mut self, byte: u8) {
-        self.cells[self.row][self.column] = COLOURS | u16::from(byte);
+        self.characters[self.row][self.column] = byte;
         self.show(self.row, self.column);
         self.column += 1;
         if self.column == COLUMNS {
@@ -86,8 +86,8 @@ impl Screen {
         if self.row + 1 < ROWS {
             self.row += 1;
         } else {
-            self.cells.copy_within(1.., 0);
-            self.cells[ROWS - 1] = [BLANK; COLUMNS];
+            self.characters.copy_within(1.., 0);
+            self.characters[ROWS - 1] = [BLANK; COLUMNS];
             self.show_all();
         }
     }
@@ -102,11 +102,11 @@ impl Screen {
 
     /// Puts one cell on the screen.
     fn show(&self, row: usize, column: usize) {
-        let word = self.cells[row][column];
+        let word = COLOURS | u16::from(self.characters[row][column]);
         let at = Layout::KERNBASE + TEXT_BUFFER + 2 * (row * COLUMNS + column) as u64;
         let cell = NonNull::new(ptr::with_exposed_provenance_mut(at as usize));
         let cell = cell.expect("KERNBASE is not 0");
-        // SAFETY: row and column index `cells`, so the word lies in the device's text buffer,
+        // SAFETY: row and column index `characters`, so the word lies in the device's text buffer,
         // which the window shows for good and which is kept out of every allocator.
         unsafe { VolatilePtr::<u16>::new(cell) }.write(word);
     }
