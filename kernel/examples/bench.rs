@@ -46,7 +46,7 @@ fn bench() {
     // What `mem_init` should take, and took JOS and xv6, is known for 256 MB alone.
     let of_256_mb = |figure| if whole.npages.div_ceil(256) == NPAGES / 256 { figure } else { "-" };
     let mb = whole.npages * PGSIZE / MB;
-    // What others take was measured elsewhere: docs/performance.md says how.
+    // The peers' figures were measured elsewhere: docs/performance.md says how.
     println!("\nInstructions, with frames for {mb} MB; C: two levels -O1/-O2; four -O2");
     line("", &"JOS64", "goal", "JOS two; four", "xv6");
     line("page_init, a page", &Per(whole.page_init, whole.npages), "5", "18.9/17.0", "-");
@@ -266,7 +266,7 @@ fn whole(pc: &Hardware, boot: &Boot) -> Whole {
     }
 }
 
-/// What `mem_init` maps, in another directory, and so not global, which takes as many instructions.
+/// Maps the regions of `mem_init` in another directory, and so not global, which takes as many instructions.
 fn map_regions(pmap: &mut Pmap<Again<'_>>, pgdir: PhysAddr, boot: &Boot) {
     let image = boot.image;
     let window = PhysRange::from_size(PhysAddr::new(0), Jos64::WINDOW_SIZE);

@@ -341,7 +341,7 @@ fn a_text_ends_before_the_kernel() {
     assert_eq!(window.string("it", 4), truncated);
 }
 
-/// What lies behind a text is somebody's, who writes there: Miri sees a reference that covers it.
+/// The bytes behind a text are somebody else's, who writes there: Miri sees a reference that covers them.
 #[test]
 fn a_text_leaves_alone_what_lies_behind_it() {
     let mut memory = *b"text\0 and more";

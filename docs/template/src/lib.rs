@@ -1,4 +1,4 @@
-//! What the application does, apart from the machine, so that its tests run on the host: `cargo test-host`.
+//! The application's own work, apart from the machine, so that its tests run on the host: `cargo test-host`.
 #![no_std]
 
 use libjos::prelude::*;

@@ -8,7 +8,7 @@ pub(crate) type Layout = layout::Jos64;
 /// The entries of page tables.
 pub(crate) type Format = libjos::paging::format::x86_64::X86_64;
 
-/// What a function says that needs a machine.
+/// The body of a function that needs a machine.
 macro_rules! no_machine {
     () => {
         unimplemented!("there is no machine on the host")
