@@ -6,7 +6,7 @@
 
 use core::mem::{offset_of, size_of};
 
-/// What a loader looks for (section 3.1.2).
+/// The magic that a loader looks for (section 3.1.2).
 const MAGIC: u32 = 0xE852_50D6;
 /// 32-bit protected mode of i386, in which the loader hands over (section 3.1.2).
 const ARCHITECTURE_I386: u32 = 0;

@@ -109,6 +109,6 @@ no_nx_message:
     .ascii "this processor has no NX (no-execute pages); "
     .asciz "use -cpu qemu64 without -nx, or turn on NX/XD in the firmware"
 
-// What the compiler puts behind this is 64-bit code.
+// The compiler puts 64-bit code behind this.
 .code64
 .text

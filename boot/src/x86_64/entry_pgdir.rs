@@ -21,7 +21,7 @@ const PTE_PS: u64 = 1 << 7; // this entry of a page directory is a 2 MB page
 
 /// Entries of a table: 9 bits of index at each level.
 const NPTENTRIES: u64 = 512;
-/// What one entry maps at each level, from the last table up.
+/// Bytes that one entry maps at each level, from the last table up.
 const PDE_SIZE: u64 = 1 << 21;
 const PDPTE_SIZE: u64 = 1 << 30;
 const PML4E_SIZE: u64 = 1 << 39;

@@ -1,7 +1,7 @@
 //! The one door to the architecture: what the rest of the kernel knows of the machine goes through here.
 //!
 //! Each machine has a folder with the same names in it, and this file alone says which folder it is.
-//! What two machines share is in a folder of its own, as `x86` is. Nothing here knows what the
+//! The parts that two machines share are in a folder of its own, as `x86` is. Nothing here knows what the
 //! portable half does with it.
 //!
 //! | name | each machine gives |

@@ -4,7 +4,7 @@ use libjos::machine::Fault;
 use libjos::mem::addr::VirtAddr;
 use libjos::monitor::explain::Access;
 
-/// What a trap is about.
+/// The cause of a trap.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Cause {
     /// The page tables do not allow an access.
@@ -20,7 +20,7 @@ pub(crate) enum Cause {
 pub(crate) struct PageFault {
     /// The address.
     pub va: VirtAddr,
-    /// What was to be done there.
+    /// The access that was tried there.
     pub access: Access,
     /// Whether the page is present.
     pub present: bool,

@@ -1,4 +1,4 @@
-//! What a trap means, in one sentence: its name, and for those that a memory system meets, the
+//! The meaning of a trap, in one sentence: its name, and for those that a memory system meets, the
 //! access, the reason and the place.
 
 use core::fmt;
@@ -65,7 +65,7 @@ fn in_guard_gap(va: VirtAddr) -> bool {
     (Layout::KSTACK - Layout::KSTKGAP..Layout::KSTACK).contains(&va.as_u64())
 }
 
-/// What `va` is for: the region of the memory map, and the part of the kernel.
+/// The place that `va` lies in: the region of the memory map, and the part of the kernel.
 struct Place(VirtAddr);
 
 impl fmt::Display for Place {

@@ -20,11 +20,11 @@ const PATIENCE: usize = 1_000_000;
 /// A look at the timer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Look {
-    /// What the counter said just before.
+    /// The counter's value just before.
     pub before: u64,
     /// The timer's count, which goes down and round.
     pub count: u16,
-    /// What the counter said just after.
+    /// The counter's value just after.
     pub after: u64,
 }
 

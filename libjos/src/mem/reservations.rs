@@ -27,7 +27,7 @@ impl Reservations {
         let everything = PhysRange::new(PhysAddr::new(0), PhysAddr::new(u64::MAX));
         let none = core::iter::empty();
         let read_to = sweep(everything, parts, none, |run| all.insert(run, memory));
-        // What nobody has looked at may all be reserved.
+        // Memory that nobody has looked at may all be reserved.
         all.insert(PhysRange::new(read_to, everything.end_exclusive), memory);
         all
     }

@@ -8,7 +8,7 @@ use x86_64::structures::DescriptorTablePointer;
 
 use super::Port;
 
-/// What ends QEMU, where it is there.
+/// The name of the device that ends QEMU, where there is one.
 pub(crate) const DEVICE: &str = "isa-debug-exit device";
 
 /// The port of the device, as QEMU's command line sets it:

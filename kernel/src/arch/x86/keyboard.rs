@@ -15,7 +15,7 @@ const STATUS: u16 = 0x64;
 /// Status: a byte is waiting; and it comes from the mouse.
 const OUTPUT_FULL: u8 = 1 << 0;
 const FROM_MOUSE: u8 = 1 << 5;
-/// What a port reads where no device answers.
+/// The value that a port reads as where no device answers.
 const NO_DEVICE: u8 = 0xFF;
 
 /// The keyboard.
@@ -69,7 +69,7 @@ impl Keyboard {
     }
 }
 
-/// What a terminal sends for a key without a character (ECMA-48, 5.4; VT220).
+/// The bytes that a terminal sends for a key without a character (ECMA-48, 5.4; VT220).
 fn sequence(code: KeyCode) -> Option<&'static [u8]> {
     Some(match code {
         KeyCode::ArrowUp => b"\x1b[A",

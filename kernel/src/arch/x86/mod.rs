@@ -1,4 +1,4 @@
-//! What i386 and x86-64 share: the devices of a PC.
+//! The devices of a PC, which i386 and x86-64 share.
 
 pub(crate) mod clock;
 pub(crate) mod exit;

@@ -19,7 +19,7 @@ const COLUMNS: usize = 80;
 /// Light grey on black.
 const COLOURS: u16 = 0x07 << 8;
 const BLANK: u8 = b' ';
-/// What code page 437 shows for a character that it may not have: a small square.
+/// A small square, which stands for a character that code page 437 may not have.
 const UNKNOWN: u8 = 0xFE;
 
 /// Physical address of the first cell.

@@ -1,4 +1,4 @@
-//! What must fault, by one instruction each. `crate::faults` says what each is to show.
+//! Instructions that must fault, each by itself. `crate::faults` says what each is to show.
 
 use core::arch::asm;
 use core::hint::black_box;
@@ -11,7 +11,7 @@ use super::registers;
 use crate::arch::Layout;
 use crate::faults::fault::Fault;
 
-/// What only this machine can be asked for.
+/// The faults that only this machine can be asked for.
 pub(crate) const FAULTS: &[Fault] = &[
     Fault { name: "divide", commit: divide },
     Fault { name: "breakpoint", commit: x86_64::instructions::interrupts::int3 },

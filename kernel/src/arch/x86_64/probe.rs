@@ -47,7 +47,7 @@ global_asm!(
     ".size probe_faulted, . - probe_faulted",
 );
 
-/// What a probe returns.
+/// The result of a probe.
 #[repr(C)]
 struct Outcome {
     /// The value that was read, or the address that faulted.

@@ -14,7 +14,7 @@ use super::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageInfo, Pages};
 use crate::machine::PhysMem;
 use crate::mem::addr::PhysAddr;
 
-/// What every word of a free frame is. As an entry of a page table it is malformed, as a pointer
+/// The value of every word of a free frame. As an entry of a page table it is malformed, as a pointer
 /// non-canonical.
 pub const POISON: u64 = 0xDFDF_DFDF_DFDF_DFDF;
 

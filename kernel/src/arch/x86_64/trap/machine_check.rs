@@ -18,11 +18,11 @@ const MCG_CTL: u32 = 0x17B;
 const MC0_CTL: u32 = 0x400;
 const BANK_REGISTERS: u32 = 4;
 
-// What MCG_CAP says: the number of banks, and whether there is a MCG_CTL.
+// Bits of MCG_CAP: the number of banks, and whether there is a MCG_CTL.
 const MCG_CAP_COUNT: u64 = 0xFF;
 const MCG_CAP_CTL_P: u64 = 1 << 8;
 
-// What a bank's status says of its other registers.
+// Bits of a bank's status: whether it holds an error, and an address.
 const STATUS_VAL: u64 = 1 << 63;
 const STATUS_ADDRV: u64 = 1 << 58;
 

@@ -1,4 +1,4 @@
-//! What there is to say of a [`Trap`] that only this machine knows.
+//! The words about a [`Trap`] that only this machine knows.
 
 use core::fmt;
 
