@@ -14,4 +14,4 @@ mod check_kern_pgdir;
 mod check_page;
 pub mod check_pages;
 #[cfg(test)]
-mod planted;
+mod tests;
