@@ -61,6 +61,17 @@ impl Perm {
     pub const UR: Self = Self::R.union(Self::U);
     /// User and kernel, read and write (JOS's `PTE_U | PTE_W`).
     pub const URW: Self = Self::UR.union(Self::W);
+
+    /// These permissions for a page that other address spaces may have too: copy-on-write in place
+    /// of writable, and else [`PRIVATE`](Self::PRIVATE).
+    #[must_use]
+    pub(crate) fn private(self) -> Self {
+        if self.intersects(Self::W | Self::COW) {
+            (self - Self::W - Self::PRIVATE) | Self::COW
+        } else {
+            self | Self::PRIVATE
+        }
+    }
 }
 
 /// `urwxg`, with `-` for what is withheld, and `c` in place of `w` for copy-on-write.
