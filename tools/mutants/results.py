@@ -11,7 +11,7 @@ from copies import OUT, PACKAGES, ROOT, Failed
 
 REASONS = "docs/mutants.md"
 REASONS_FILE = ROOT / REASONS
-REASONS_BEGIN = "## What no test can catch"
+REASONS_BEGIN = "## Mutants that no test can catch"
 COLUMNS = ["caught", "missed", "timeout", "unviable", "not run"]
 # Of the mutants that build.
 LEAST_CAUGHT = 0.95

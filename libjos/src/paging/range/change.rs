@@ -47,50 +47,62 @@ impl Entries {
         Self { at, va, count: self.count - i, ..*self }
     }
 
-    /// Calls `each` for each run of neighbours among the pages that `picks` picks, with where the
-    /// first one lies. Nearly everything that is unmapped goes through here, and nearly all of that in
-    /// runs, so these are found by comparing, and decoded once. A page that comes alone is told by its
-    /// neighbour, here.
+    /// The runs of neighbours among the pages that `picks` picks, each with the address of its first
+    /// page. Nearly all that is unmapped goes through here, and most of it in runs, so these are found by
+    /// comparing words, and decoded once. The next entry tells whether a page comes alone.
     #[inline(always)]
     fn runs<M: Machine>(
         &self,
         machine: &M,
         picks: impl Fn(Entry) -> Option<PhysAddr>,
-        mut each: impl FnMut(&Self, PhysAddr),
-    ) {
+    ) -> impl Iterator<Item = (Self, PhysAddr)> {
         let mut i = 0;
-        while i < self.count {
-            let rest = self.skip::<M>(i);
-            let word: WordOf<M> = machine.load(rest.at);
-            let Some(pa) = picks(M::Format::decode(rest.level, word)) else {
-                i += 1;
-                continue;
-            };
-            let next = word.wrapping_add(Vm::<M>::leaf_step(rest.level));
-            let goes_on = rest.count > 1 && machine.load::<WordOf<M>>(rest.skip::<M>(1).at) == next;
-            let count = if goes_on { rest.alike(machine, pa) } else { 1 };
-            each(&Self { count, ..rest }, pa);
-            i += count;
-        }
+        core::iter::from_fn(move || {
+            while i < self.count {
+                let rest = self.skip::<M>(i);
+                let word: WordOf<M> = machine.load(rest.at);
+                let Some(pa) = picks(M::Format::decode(rest.level, word)) else {
+                    i += 1;
+                    continue;
+                };
+                let next = word.wrapping_add(Vm::<M>::leaf_step(rest.level));
+                let goes_on =
+                    rest.count > 1 && machine.load::<WordOf<M>>(rest.skip::<M>(1).at) == next;
+                let count = if goes_on {
+                    Self::alike(machine, rest.level, rest.at, rest.count, pa)
+                } else {
+                    1
+                };
+                i += count;
+                return Some((Self { count, ..rest }, pa));
+            }
+            None
+        })
     }
 
     /// How many of these, the first of which leads to `pa`, lead to one page after the other and say
     /// the same else.
     #[inline(never)]
-    fn alike<M: Machine>(&self, machine: &M, pa: PhysAddr) -> usize {
+    fn alike<M: Machine>(
+        machine: &M,
+        level: u32,
+        at: PhysAddr,
+        count: usize,
+        pa: PhysAddr,
+    ) -> usize {
         /// Entries compared without a branch.
         const CHUNK: usize = 8;
-        let step = Vm::<M>::leaf_step(self.level);
+        let step = Vm::<M>::leaf_step(level);
         let load = |i: usize| -> WordOf<M> {
-            machine.load(PhysAddr::new(self.at.as_u64() + i as u64 * WordOf::<M>::BYTES))
+            machine.load(PhysAddr::new(at.as_u64() + i as u64 * WordOf::<M>::BYTES))
         };
         // No address after the last one looks like its neighbour.
-        let to_last = (M::Format::PA_END - pa.as_u64()) / M::Format::page_size(self.level);
-        let count = self.count.min(to_last as usize).max(1);
+        let to_last = (M::Format::PA_END - pa.as_u64()) / M::Format::page_size(level);
+        let count = count.min(to_last as usize).max(1);
         let (mut alike, mut expected) = (1, load(0).wrapping_add(step));
         while alike + CHUNK <= count {
             let (mut differs, mut next) = (0, expected);
-            let mut at = PhysAddr::new(self.at.as_u64() + alike as u64 * WordOf::<M>::BYTES);
+            let mut at = PhysAddr::new(at.as_u64() + alike as u64 * WordOf::<M>::BYTES);
             for _ in 0..CHUNK {
                 let word: WordOf<M> = machine.load(at);
                 differs |= word.to_u64() ^ next.to_u64();
@@ -122,7 +134,7 @@ impl<M: Machine> Change<M> for Hide<'_> {
     fn make(&mut self, vm: &mut Vm<M>, entries: &Entries) {
         let Vm { machine, .. } = vm;
         let (level, counted) = (entries.level, Vm::<M>::is_user(entries.va));
-        entries.runs(machine, Entry::page, |run, _| {
+        for (run, _) in entries.runs(machine, Entry::page) {
             let (first, step) = if counted {
                 (M::Format::pending(machine.load(run.at)), Vm::<M>::leaf_step(level))
             } else {
@@ -133,7 +145,7 @@ impl<M: Machine> Change<M> for Hide<'_> {
                 0 => self.0.add_pages(run.va, run.count),
                 _ => self.0.add_all(),
             }
-        });
+        }
     }
 }
 
@@ -155,14 +167,17 @@ impl<M: Machine> Change<M> for TakeAway {
             Entry::Pending { pa } => Some(pa),
             _ => None,
         };
-        self.freed += pages.release(|releases| {
-            entries.runs(machine, picks, |run, pa| {
-                machine.store_run(run.at, zero, zero, run.count);
-                if counted {
-                    releases.release(pa, run.count * pages_each);
-                }
-            });
+        let runs = entries.runs(machine, picks).map(|(run, pa)| {
+            machine.store_run(run.at, zero, zero, run.count);
+            (pa, run.count * pages_each)
         });
+        self.freed += match counted {
+            true => pages.release(|releases| releases.release_all(runs)),
+            false => {
+                runs.for_each(drop);
+                0
+            }
+        };
     }
 }
 
@@ -191,7 +206,8 @@ pub(crate) fn release_tree<M: Machine>(
         }
     } else if counted {
         let all = Entries { level: 0, at: table, va: VirtAddr::new(0), count: M::Format::ENTRIES };
-        all.runs(machine, Entry::page, |run, pa| releases.release(pa, run.count));
+        let runs = all.runs(machine, Entry::page);
+        releases.release_all(runs.map(|(run, pa)| (pa, run.count)));
     }
     releases.release_table(table);
 }
