@@ -76,12 +76,12 @@ pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
         )
     };
 
-    let pages = Pages::new(array, table, PhysAddr::new(M::Layout::PHYS_BASE));
-    let pgdir = Pgdir::new(kern_pgdir);
+    // (No variable is called `pages`: gdb would take it for JOS's.)
+    let allocator = Pages::new(array, table, PhysAddr::new(M::Layout::PHYS_BASE));
     let taken = boot_alloc.taken().clone();
     let mut pmap = Pmap {
-        vm: Vm::new(machine, pages, boot, &pgdir),
-        kern_pgdir: ManuallyDrop::new(pgdir),
+        vm: Vm::new(machine, allocator, boot, kern_pgdir),
+        kern_pgdir: ManuallyDrop::new(Pgdir::new(kern_pgdir)),
         boot_memory: BootMemory { pages: pages_memory, runs: runs_memory, taken },
     };
     let globals = pmap.globals();

@@ -126,7 +126,7 @@ TESTS = [
         "report: a panic without its machinery", 5, Machine(words="test=failed-check"),
         (
             *CHECKS, re.compile(r"kernel panic at libjos/src/check/check_pages\.rs:.*"), "Backtrace:",
-            re.compile(r"  #0 +0xffff[0-9a-f]{12} libjos::check::check_pages::Pmap::check_part"),
+            re.compile(r"  #0 +0xffff[0-9a-f]{12} libjos::check::check_pages::Checks::check_part"),
             re.compile(r" +libjos/src/check/check_pages\.rs:\d+"), re.compile(r"  #\d .* kernel::faults::run .*"),
         ),
         (*NO_PROMPT, re.compile(r"  #\d.*(panic|rust_begin_unwind).*")), FAILURE, tags=("report",),
