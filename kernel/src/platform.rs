@@ -13,7 +13,7 @@ use libjos::app::tables::Tables;
 use libjos::app::{self, Platform};
 use libjos::machine::Fault;
 use libjos::mem::addr::VirtAddr;
-use libjos::monitor::explain::Access;
+use libjos::monitor::explain::AccessKind;
 use spin::Mutex;
 
 use crate::application;
@@ -47,7 +47,7 @@ fn resolve(trap: &mut Trap<'_>) -> bool {
     let Cause::PageFault(fault) = trap.cause() else { return false };
     // What an application handles are reads and writes. It cannot make a page executable, and a
     // broken table is not its own: the same fault would come again for ever.
-    let handles = fault.access != Access::Fetch && !fault.malformed;
+    let handles = fault.access != AccessKind::Fetch && !fault.malformed;
     handles && AREA_ADDRESSES.contains(&fault.va.as_u64()) && app::resolve(&THIS, &fault.into())
 }
 

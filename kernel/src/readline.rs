@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use libjos::monitor::line::{Complete, Fixed, History, LONGEST, LineEditor, Outcome, Text};
+use libjos::monitor::line::{Complete, Fixed, History, LONGEST, LineEditor, LineStatus, Text};
 
 use crate::console::{self, Source};
 
@@ -49,16 +49,16 @@ pub(crate) fn read_line<T: Text>(
     loop {
         let (byte, source) = console::read();
         match editor.feed(byte, history, completer, &mut out) {
-            Ok(Outcome::Done | Outcome::Interrupt) => {
+            Ok(LineStatus::Done | LineStatus::Interrupt) => {
                 return Answer::Line { line: editor.into_line(), source };
             }
-            Ok(Outcome::TooLong) => return Answer::TooLong,
-            Ok(Outcome::EndOfInput) => return Answer::EndOfInput,
-            Ok(Outcome::Clear) => {
+            Ok(LineStatus::TooLong) => return Answer::TooLong,
+            Ok(LineStatus::EndOfInput) => return Answer::EndOfInput,
+            Ok(LineStatus::Clear) => {
                 console::clear();
                 let _ = editor.redraw(&mut out);
             }
-            Ok(Outcome::Pending) | Err(fmt::Error) => {}
+            Ok(LineStatus::Pending) | Err(fmt::Error) => {}
         }
     }
 }

@@ -1,8 +1,11 @@
-//! [`Text`]: where a line is kept, in place or on the heap.
+//! [`Text`]: the memory of a line, in place or on the heap.
 
 #[cfg(feature = "os")]
 use alloc::string::String;
 use core::ops::{Deref, Range};
+
+/// Bytes of the longest line that the monitor takes, and that [`History`](super::History) keeps.
+pub const LONGEST: usize = 255;
 
 /// There is no room for so much text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
