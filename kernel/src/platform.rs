@@ -34,10 +34,14 @@ struct ThisMachine;
 static THIS: ThisMachine = ThisMachine;
 static AREAS: Mutex<Areas> = Mutex::new(Areas::new::<Layout>());
 
-/// Lets applications reach the machine.
+/// Lets `print!` reach the console, for the kernel as for an application.
+pub(crate) fn install() {
+    app::install(&THIS);
+}
+
+/// Lets an application log, and handle the page faults in its areas.
 pub(crate) fn init() {
     app::console::init_log(cmdline::options().log);
-    app::install(&THIS);
     trap::listen(resolve);
 }
 
