@@ -38,20 +38,19 @@ pub fn parse(line: &str) -> Result<Option<(&'static Command, Arguments<'_>)>, Co
 pub struct Arguments<'w> {
     words: [&'w str; MAXARGS - 1],
     count: usize,
-    /// `-f` was given: do it even if that may break the kernel.
+    /// `-f` was given: the command may break the kernel.
     pub force: bool,
     /// `-p` was given: the address is a physical one.
-    pub physical: bool,
+    pub(super) physical: bool,
 }
 
 impl<'w> Arguments<'w> {
     /// The words, in order.
-    #[must_use]
-    pub fn words(&self) -> &[&'w str] {
+    pub(super) fn words(&self) -> &[&'w str] {
         &self.words[..self.count]
     }
 
-    /// Makes sure that there is no word.
+    /// Refuses every word.
     ///
     /// # Errors
     ///
@@ -71,20 +70,12 @@ impl<'w> Arguments<'w> {
     }
 
     /// The one word.
-    ///
-    /// # Errors
-    ///
-    /// [`CommandError::Surplus`], [`CommandError::Missing`].
-    pub fn one(&self) -> Result<&'w str, CommandError<'w>> {
+    pub(super) fn one(&self) -> Result<&'w str, CommandError<'w>> {
         self.at_most_one()?.ok_or(CommandError::Missing)
     }
 
     /// The first word, and the second if there is one.
-    ///
-    /// # Errors
-    ///
-    /// [`CommandError::Surplus`], [`CommandError::Missing`].
-    pub fn one_or_two(&self) -> Result<(&'w str, Option<&'w str>), CommandError<'w>> {
+    pub(super) fn one_or_two(&self) -> Result<(&'w str, Option<&'w str>), CommandError<'w>> {
         self.at_most(2)?;
         let first = self.words().first().ok_or(CommandError::Missing)?;
         Ok((first, self.words().get(1).copied()))

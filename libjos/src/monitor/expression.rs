@@ -2,14 +2,14 @@
 
 use core::fmt;
 
-/// Why a text is no number. Each carries the part that is wrong.
+/// Why a text does not stand for a number, with the part that is wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ExpressionError<'w> {
     /// A number or a name is missing, before, between or after the signs.
     Missing(&'w str),
-    /// It begins like a number, and is none.
+    /// The word begins with a digit, and is not a number.
     NotANumber(&'w str),
-    /// Nothing has this name.
+    /// No address has this name.
     UnknownName(&'w str),
     /// The number, or the sum, is 2^64 or more, or more than this machine has addresses.
     Overflow(&'w str),
@@ -37,9 +37,9 @@ impl fmt::Display for ExpressionError<'_> {
 
 impl core::error::Error for ExpressionError<'_> {}
 
-/// The value of `text`: terms with `+` and `-` between them, each a number (`0x` and hexadecimal
-/// digits, `0b` and binary ones, or decimal ones, `_` anywhere between) or a name, of which
-/// `resolve` knows the value. The sum is formed from left to right.
+/// The value of `text`: terms with `+` and `-` between them, added from left to right. A term is a
+/// number (`0x` and hexadecimal digits, `0b` and binary ones, or decimal ones, `_` anywhere between)
+/// or a name, whose value `resolve` gives.
 ///
 /// # Errors
 ///

@@ -6,7 +6,7 @@
 //! | `commands` | [`COMMANDS`]: every command's name, usage and help; `docs/monitor.md` is made of it |
 //! | `arguments`, [`expression`] | words and options; numbers, names and sums |
 //! | `error` | why a command is refused |
-//! | `session`, `held` | what every command works with; the pages that `alloc` gave out |
+//! | `session`, `held` | the surroundings of every command; the pages that `alloc` gave out |
 //! | `extents` | an address range as runs that are mapped and gaps that are not |
 //! | [`explain`], [`processor`] | an address explained; the bits of registers and error codes |
 //! | [`line`](mod@line) | the line editor |

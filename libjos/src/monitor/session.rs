@@ -1,4 +1,4 @@
-//! [`Session`]: what every command works with, and how its words become numbers.
+//! [`Session`]: the surroundings of every command, and the numbers that its words stand for.
 
 use core::fmt::{self, Write};
 
@@ -17,7 +17,7 @@ pub trait Names {
     /// The address that `name` stands for.
     fn address(&self, name: &str) -> Option<u64>;
 
-    /// Writes what lies at `va`, to a reader; nothing if there is no name for it.
+    /// Writes the name of the place at `va` for a reader; nothing if it has no name.
     ///
     /// # Errors
     ///
@@ -101,7 +101,7 @@ impl<M: Machine> Session<'_, M> {
         pgdir_in_use(self.pmap)
     }
 
-    /// The walk of `va`, whatever state the tables are in.
+    /// The walk of `va`, in tables that may be broken.
     pub(super) fn walk(&self, va: VirtAddr) -> WalkTrace<M::Format> {
         trace(self.pgdir(), va, |pa| self.pmap.is_ram(pa).then(|| self.pmap.machine.load(pa)))
     }

@@ -1,4 +1,4 @@
-//! The commands, run on simulated machines.
+//! The commands that work on the memory system, run on simulated machines.
 
 mod numbers;
 mod play;
@@ -49,7 +49,7 @@ fn monitor<L: MemLayout, F: Format + Mmu>() -> Monitor<L, F> {
 }
 
 impl<L: MemLayout, F: Format + Mmu> Monitor<L, F> {
-    /// What a command prints, or the error.
+    /// Runs a command; gives its output, or the error.
     fn try_run(&mut self, line: &str) -> Result<String, String> {
         let mut out = String::new();
         let mut session =
@@ -204,7 +204,7 @@ fn addresses_are_translated_in_boxes() {
     assert!(monitor.error("translate KERNBASE+KERNBASE").contains("too large"));
 }
 
-/// It ends where the address space does, and no Rust object may.
+/// The frame ends at the end of the address space, which no Rust object may do.
 #[test]
 #[cfg_attr(miri, ignore = "too much memory to set up")]
 fn the_last_frame_of_the_window_is_left_alone() {

@@ -74,9 +74,9 @@ impl Builder {
         self.symbols.dedup_by(|b, a| a.0 == b.0 && a.2 == b.2);
         self.rows.sort_by_key(|row| row.0);
         self.rows.dedup_by(|next, row| next.1 == row.1);
-        let lowest = |addresses: Option<u64>| addresses.unwrap_or(u64::MAX);
-        let base = lowest(self.symbols.first().map(|symbol| symbol.0))
-            .min(lowest(self.rows.first().map(|row| row.0)));
+        let first =
+            [self.symbols.first().map(|symbol| symbol.0), self.rows.first().map(|row| row.0)];
+        let base = first.into_iter().flatten().min().unwrap_or(u64::MAX);
 
         let mut pool = Pool::new();
         let mut symbols = Vec::new();

@@ -1,4 +1,4 @@
-//! [`AddressBits`]: the bits of an address, drawn in boxes by what they pick.
+//! [`AddressBits`]: the bits of an address, drawn in boxes: sign, index of each level, offset.
 
 use core::fmt;
 use core::marker::PhantomData;

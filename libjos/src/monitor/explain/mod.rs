@@ -2,7 +2,7 @@
 //! access to it ([`Blame`]), and which of its bits pick which entries ([`AddressBits`]).
 //!
 //! The monitor's `translate` and the report of a page fault print these. Broken tables may be the
-//! cause of the fault, so the caller reads each entry and says where there is no memory to read.
+//! cause of the fault, so the caller reads each entry, and refuses to read outside of RAM.
 
 mod bits;
 // Not under Miri: each boots a machine, half a minute there, and nothing here is unsafe.
@@ -69,8 +69,8 @@ pub struct WalkTrace<F> {
     format: PhantomData<fn() -> F>,
 }
 
-/// Walks `va` in the tables of format `F` from the root at `pgdir`. `load` reads an entry, or says
-/// that there is no memory at its address.
+/// Walks `va` in the tables of format `F` from the root at `pgdir`. `load` reads the entry at an
+/// address, and gives `None` outside of RAM.
 pub fn trace<F: Format>(
     pgdir: PhysAddr,
     va: VirtAddr,

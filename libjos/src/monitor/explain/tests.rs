@@ -1,4 +1,4 @@
-//! Walks on simulated machines, whole and broken, and what is said of them.
+//! Walks in whole and broken tables of simulated machines, in words.
 
 use super::*;
 use crate::machine::PhysMem;

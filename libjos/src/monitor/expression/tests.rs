@@ -1,4 +1,4 @@
-//! Numbers, names and sums, right and wrong.
+//! Right and wrong numbers, names and sums.
 
 use super::ExpressionError::{Missing, Negative, NotANumber, Overflow, UnknownName};
 use super::*;

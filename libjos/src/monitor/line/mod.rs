@@ -1,5 +1,5 @@
-//! [`LineEditor`]: a line as it is typed, byte by byte. It knows no device: it is fed bytes, and
-//! writes to a writer whatever the terminal is to show.
+//! [`LineEditor`]: a line as it is typed, byte by byte. It knows no device: it is fed bytes, and gives
+//! a writer the text for the terminal.
 //!
 //! Prompt and line take one row of the screen: a longer line shows only the part around the cursor
 //! until Enter. The keys are those of most shells, see [`Key`]; [`History`] holds earlier lines. A
@@ -42,7 +42,7 @@ pub enum LineStatus {
     Pending,
     /// The line is complete.
     Done,
-    /// The line would be complete, but some of it was lost for want of room.
+    /// The line would be complete, but a part of it was lost for lack of room.
     TooLong,
     /// The line was given up (Ctrl-C), and is empty now.
     Interrupt,
@@ -84,13 +84,13 @@ impl<'a, T: Text> LineEditor<'a, T> {
         &self.line
     }
 
-    /// The line, for good.
+    /// Gives up the editor for the line.
     #[must_use]
     pub fn into_line(self) -> T {
         self.line
     }
 
-    /// Takes a byte that was typed, and writes to `out` what the terminal is to show. Without
+    /// Takes a byte that was typed, and writes the text for the terminal to `out`. Without
     /// `completer`, Tab is a character like any.
     ///
     /// # Errors
@@ -200,7 +200,7 @@ impl<'a, T: Text> LineEditor<'a, T> {
         let rest = &self.line[self.first..];
         let mut shown = Fixed::<{ row::BYTES }>::EMPTY;
         for c in rest[..fitting(rest.chars(), room)].chars() {
-            // A tab's width depends on where it stands.
+            // The width of a tab would depend on its column.
             let c = if c == '\t' { ' ' } else { c };
             let _ = shown.replace(shown.len()..shown.len(), c.encode_utf8(&mut [0; 4]));
         }

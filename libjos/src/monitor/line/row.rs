@@ -43,7 +43,7 @@ pub(super) fn fitting(chars: impl Iterator<Item = char>, room: usize) -> usize {
 #[derive(Debug, Default)]
 pub(super) struct Row {
     text: Fixed<BYTES>,
-    /// Where in `text` the terminal's cursor stands.
+    /// The byte of `text` before which the terminal's cursor stands.
     cursor: usize,
 }
 

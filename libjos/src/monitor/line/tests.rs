@@ -1,5 +1,5 @@
-//! Whatever is typed, the terminal shows the line, and the cursor stands where the next character
-//! goes.
+//! For any bytes that are typed, the terminal shows the line, and its cursor stands at the place of
+//! the next character.
 
 mod completion;
 
@@ -14,7 +14,7 @@ const PROMPT: &str = "K> ";
 #[derive(Default)]
 struct Terminal {
     rows: Vec<String>,
-    /// What each column shows: of a character that takes two, the second shows nothing.
+    /// The text of each column. A character that takes two has an empty second one.
     row: Vec<String>,
     column: usize,
     bells: usize,
@@ -134,7 +134,7 @@ fn characters_are_kept() {
     assert_eq!(typed(b"page 1\r"), "page 1");
 }
 
-/// What the editor writes for these bytes.
+/// The editor's output for these bytes.
 fn echo(bytes: &[u8]) -> String {
     let mut out = String::new();
     let mut editor = LineEditor::<Fixed<LONGEST>>::new(PROMPT);
@@ -173,7 +173,7 @@ fn a_line_that_is_too_long_is_refused_whole() {
     let (line, _, status) =
         typed_with(&[&long[..], b"\x10\x0e\r"].concat(), &history(&["earlier"]));
     assert_eq!((line.as_str(), status), ("", LineStatus::Done));
-    // What Tab would add is not typed, so nothing is lost.
+    // Nothing is lost: Tab's addition is not typed.
     let (line, terminal, status) =
         typed_with(&[&long[..LONGEST - 8], b" KERNB\t\r"].concat(), &History::default());
     assert_eq!((line.len(), terminal.bells, status), (LONGEST - 2, 1, LineStatus::Done));

@@ -7,7 +7,7 @@ use core::ops::{Deref, Range};
 /// Bytes of the longest line that the monitor takes, and that [`History`](super::History) keeps.
 pub const LONGEST: usize = 255;
 
-/// There is no room for so much text.
+/// The error that the text does not fit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Full;
 

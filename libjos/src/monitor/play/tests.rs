@@ -1,4 +1,4 @@
-//! Letters of permissions, right and wrong.
+//! Right and wrong letters of permissions.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What listings say must be so: each number in them is worked out here once more.
+//! The numbers in listings are right: each is worked out here by other means.
 
 use super::*;
 use crate::mem::pages::{ALLOC_ZERO, PageInfo};

@@ -1,4 +1,4 @@
-//! What Tab completes, and what it lists.
+//! Tab: completion and lists.
 
 use std::string::{String, ToString};
 use std::vec::Vec;
