@@ -2,7 +2,9 @@
 
 use core::fmt;
 
-use libjos::monitor::line::{Complete, Fixed, History, LONGEST, LineEditor, LineStatus, Text};
+use libjos::monitor::line::{
+    Complete, EditableText, Fixed, History, LONGEST, LineEditor, LineStatus,
+};
 
 use crate::console::{self, Source};
 
@@ -37,7 +39,7 @@ pub(crate) fn readline(
 /// Prints `prompt` and reads a line. Up and down bring back those of `history`, if there is one; Tab
 /// completes by `completer`, or is a character.
 #[must_use]
-pub(crate) fn read_line<T: Text>(
+pub(crate) fn read_line<T: EditableText>(
     prompt: &str,
     history: Option<&History>,
     completer: Option<&dyn Complete>,

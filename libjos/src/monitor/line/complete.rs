@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 
 use super::row::COLUMNS;
-use super::text::{Fixed, LONGEST, Text};
+use super::text::{EditableText, Fixed, LONGEST};
 
 /// The most words that are listed when Tab finds several.
 pub(super) const MOST_LISTED: usize = 120;

@@ -1,6 +1,6 @@
 //! [`History`]: the lines that were typed before.
 
-use super::text::{Fixed, LONGEST, Text};
+use super::text::{EditableText, Fixed, LONGEST};
 
 /// The number of lines that are kept.
 const LINES: usize = 16;

@@ -21,7 +21,7 @@ pub use complete::Complete;
 pub use history::History;
 pub use keys::{Key, KeyDecoder};
 pub use row::{COLUMNS, width};
-pub use text::{Fixed, Full, LONGEST, Text};
+pub use text::{EditableText, Fixed, Full, LONGEST};
 
 use core::fmt::{self, Write};
 use core::mem::take;
@@ -71,7 +71,7 @@ pub struct LineEditor<'a, T> {
     row: Row,
 }
 
-impl<'a, T: Text> LineEditor<'a, T> {
+impl<'a, T: EditableText> LineEditor<'a, T> {
     /// An empty line behind `prompt`.
     #[must_use]
     pub fn new(prompt: &'a str) -> Self {

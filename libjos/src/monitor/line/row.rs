@@ -7,7 +7,7 @@ use core::fmt::{self, Write};
 
 use unicode_width::UnicodeWidthChar;
 
-use super::text::{Fixed, Text};
+use super::text::{EditableText, Fixed};
 
 /// The columns of a screen.
 pub const COLUMNS: usize = 80;

@@ -6,7 +6,9 @@ mod completion;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use super::{COLUMNS, Complete, Fixed, History, LONGEST, LineEditor, LineStatus, Text, width};
+use super::{
+    COLUMNS, Complete, EditableText, Fixed, History, LONGEST, LineEditor, LineStatus, width,
+};
 
 const PROMPT: &str = "K> ";
 
@@ -81,7 +83,7 @@ fn typed_among(
 }
 
 /// Types into a line, and holds the terminal against it after every byte.
-fn feed<'a, T: Text>(
+fn feed<'a, T: EditableText>(
     prompt: &'a str,
     bytes: &[u8],
     history: Option<&History>,

@@ -1,4 +1,4 @@
-//! [`Text`]: the memory of a line, in place or on the heap.
+//! [`EditableText`]: the memory of a line, in place or on the heap.
 
 #[cfg(feature = "os")]
 use alloc::string::String;
@@ -12,7 +12,7 @@ pub const LONGEST: usize = 255;
 pub struct Full;
 
 /// A text that can be edited.
-pub trait Text: Default + Deref<Target = str> {
+pub trait EditableText: Default + Deref<Target = str> {
     /// Puts `new` in the place of the bytes of `range`, which begins and ends between characters.
     ///
     /// # Errors
@@ -48,7 +48,7 @@ impl<const N: usize> Deref for Fixed<N> {
     }
 }
 
-impl<const N: usize> Text for Fixed<N> {
+impl<const N: usize> EditableText for Fixed<N> {
     fn replace(&mut self, range: Range<usize>, new: &str) -> Result<(), Full> {
         let end = range.start + new.len();
         let length = self.length - range.len() + new.len();
@@ -64,7 +64,7 @@ impl<const N: usize> Text for Fixed<N> {
 
 /// As much text as there is memory for.
 #[cfg(feature = "os")]
-impl Text for String {
+impl EditableText for String {
     fn replace(&mut self, range: Range<usize>, new: &str) -> Result<(), Full> {
         self.try_reserve(new.len().saturating_sub(range.len())).map_err(|_| Full)?;
         self.replace_range(range, new);
