@@ -84,6 +84,7 @@ impl<F: Format> fmt::Display for AddressBits<F> {
         for field in self.fields() {
             match field.kind {
                 BitKind::Sign => write!(f, " {:^BOX_COLUMNS$}", "sign")?,
+                // Centred by hand: a text put together from parts takes no width.
                 BitKind::Index(level) => write!(f, "   level {level}  ")?,
                 BitKind::Offset => write!(f, " {:^BOX_COLUMNS$}", "offset")?,
             }
