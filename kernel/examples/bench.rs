@@ -16,7 +16,7 @@ use core::hint::black_box;
 use core::sync::atomic::{Ordering, compiler_fence};
 
 use kernel::machine::Hardware;
-use kernel::{pmap, println};
+use kernel::pmap;
 use layout::{Jos64, KB, MB, MemLayout, PGSIZE};
 use libjos::machine::{Fault, Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, PhysRange, VirtAddr};
@@ -26,6 +26,7 @@ use libjos::paging::format::Perm;
 use libjos::paging::format::x86_64::X86_64;
 use libjos::paging::word::Word;
 use libjos::pmap::{Boot, Pmap, mem_init};
+use libjos::println;
 
 libjos::application!(bench);
 

@@ -8,7 +8,7 @@
 use core::fmt;
 
 use libjos::mem::addr::VirtAddr;
-use libjos::symtab::Frame;
+use libjos::symtab::CallFrame;
 
 use crate::arch::cpu::{self, frame_pointer};
 use crate::arch::probe;
@@ -31,7 +31,7 @@ pub(crate) struct Call {
 
 impl Call {
     /// The functions that the call was made in: the innermost first, the compiled one last.
-    fn frames(self) -> impl Iterator<Item = Frame<'static>> {
+    fn frames(self) -> impl Iterator<Item = CallFrame<'static>> {
         // The call may be the last instruction of its line, and of its function.
         let inside = self.address.wrapping_sub(self.is_return.into());
         symbols::table().into_iter().flat_map(move |table| table.frames(inside))

@@ -3,7 +3,7 @@
 
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::kaddr::kaddr;
-use libjos::monitor::explain::{self, Walk};
+use libjos::monitor::explain::{self, WalkTrace};
 
 use crate::arch::{Format, Layout, probe};
 use crate::boot_info;
@@ -19,6 +19,6 @@ pub(crate) fn load(pa: PhysAddr) -> Option<u64> {
 
 /// The walk of `va` from the page directory at `pgdir`.
 #[must_use]
-pub(crate) fn walk(pgdir: PhysAddr, va: VirtAddr) -> Walk<Format> {
-    explain::walk(pgdir, va, load)
+pub(crate) fn walk(pgdir: PhysAddr, va: VirtAddr) -> WalkTrace<Format> {
+    explain::trace(pgdir, va, load)
 }

@@ -6,7 +6,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`console`] | serial line, VGA text and keyboard behind one lock; `print!` |
+//! | [`console`] | serial line, VGA text and keyboard behind one lock |
 //! | `arch` | the one door to the architecture: what differs from machine to machine |
 //! | `trap` | every exception: offered to those who listen, or else a panic that explains it |
 //! | `boot_info` | what the loader says, and what `mem_init` is told of it |
@@ -19,7 +19,7 @@
 //! | `faults` | the deliberate faults of `test=NAME` |
 //! | [`monitor`], `readline` | the prompt `K> `, and its commands |
 //! | `application` | its begin and its end |
-//! | `platform`, `heap` | what an application has of the machine |
+//! | `platform`, `heap` | what an application has of the machine; `print!` goes through `platform` |
 //! | [`clock`] | time |
 //! | `panic`, `backtrace`, `exit` | the ways down |
 //! | `symbols` | what `linker.ld` knows: where the kernel begins and ends; names and source lines |
@@ -34,15 +34,16 @@
 #![cfg_attr(not(target_os = "none"), allow(dead_code, reason = "only a machine calls it"))]
 
 extern crate alloc;
+#[macro_use] // print!, println!
+extern crate libjos;
 
-#[macro_use]
-pub mod console;
 mod application;
 mod arch;
 mod backtrace;
 mod boot_info;
 pub mod clock;
 mod cmdline;
+pub mod console;
 mod exit;
 mod faults;
 mod globals;
@@ -64,6 +65,7 @@ mod trap;
 #[unsafe(no_mangle)]
 extern "C" fn kernel_main(magic: u32, info: u32) -> ! {
     // Be able to speak, and to say what went wrong: from here on an exception is a decoded panic.
+    platform::install();
     clock::init();
     console::init();
     trap::listen(panic::take);

@@ -13,7 +13,7 @@ use libjos::app::tables::Tables;
 use libjos::app::{self, Platform};
 use libjos::machine::Fault;
 use libjos::mem::addr::VirtAddr;
-use libjos::monitor::explain::Access;
+use libjos::monitor::explain::AccessKind;
 use spin::Mutex;
 
 use crate::application;
@@ -34,10 +34,14 @@ struct ThisMachine;
 static THIS: ThisMachine = ThisMachine;
 static AREAS: Mutex<Areas> = Mutex::new(Areas::new::<Layout>());
 
-/// Lets applications reach the machine.
+/// Lets `print!` reach the console, for the kernel as for an application.
+pub(crate) fn install() {
+    app::install(&THIS);
+}
+
+/// Lets an application log, and handle the page faults in its areas.
 pub(crate) fn init() {
     app::console::init_log(cmdline::options().log);
-    app::install(&THIS);
     trap::listen(resolve);
 }
 
@@ -47,7 +51,7 @@ fn resolve(trap: &mut Trap<'_>) -> bool {
     let Cause::PageFault(fault) = trap.cause() else { return false };
     // What an application handles are reads and writes. It cannot make a page executable, and a
     // broken table is not its own: the same fault would come again for ever.
-    let handles = fault.access != Access::Fetch && !fault.malformed;
+    let handles = fault.access != AccessKind::Fetch && !fault.malformed;
     handles && AREA_ADDRESSES.contains(&fault.va.as_u64()) && app::resolve(&THIS, &fault.into())
 }
 

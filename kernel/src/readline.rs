@@ -2,7 +2,9 @@
 
 use core::fmt;
 
-use libjos::monitor::line::{Complete, Fixed, History, LONGEST, LineEditor, Outcome, Text};
+use libjos::monitor::line::{
+    Complete, EditableText, Fixed, History, LONGEST, LineEditor, LineStatus,
+};
 
 use crate::console::{self, Source};
 
@@ -37,7 +39,7 @@ pub(crate) fn readline(
 /// Prints `prompt` and reads a line. Up and down bring back those of `history`, if there is one; Tab
 /// completes by `completer`, or is a character.
 #[must_use]
-pub(crate) fn read_line<T: Text>(
+pub(crate) fn read_line<T: EditableText>(
     prompt: &str,
     history: Option<&History>,
     completer: Option<&dyn Complete>,
@@ -49,16 +51,16 @@ pub(crate) fn read_line<T: Text>(
     loop {
         let (byte, source) = console::read();
         match editor.feed(byte, history, completer, &mut out) {
-            Ok(Outcome::Done | Outcome::Interrupt) => {
+            Ok(LineStatus::Done | LineStatus::Interrupt) => {
                 return Answer::Line { line: editor.into_line(), source };
             }
-            Ok(Outcome::TooLong) => return Answer::TooLong,
-            Ok(Outcome::EndOfInput) => return Answer::EndOfInput,
-            Ok(Outcome::Clear) => {
+            Ok(LineStatus::TooLong) => return Answer::TooLong,
+            Ok(LineStatus::EndOfInput) => return Answer::EndOfInput,
+            Ok(LineStatus::Clear) => {
                 console::clear();
                 let _ = editor.redraw(&mut out);
             }
-            Ok(Outcome::Pending) | Err(fmt::Error) => {}
+            Ok(LineStatus::Pending) | Err(fmt::Error) => {}
         }
     }
 }

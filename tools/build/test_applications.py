@@ -21,7 +21,7 @@ TIMEOUT = 600  # for a session: the second one compiles the kernel
 # What an application may do without `unsafe`.
 HEAD = "#![no_std] #![no_main] use kernel as _; use libjos::prelude::*; application!(main); fn main() {}"
 SAFE = (
-    "kernel::println!(\"{:?} {:?}\", kernel::clock::uptime(), kernel::console::try_read());",
+    "println!(\"{:?} {:?}\", kernel::clock::uptime(), kernel::console::try_read());",
     "kernel::monitor::monitor();",
     "let area = VmArea::allocate(1).unwrap(); area.store(0, 1); area.on_fault(|_, _| false);",
     "let _ = (tables::page_info(0), memory_use(), read_line(\"\"));",

@@ -87,6 +87,7 @@ class Crate:
             first, *rest = path.split("::")
             path = names[first] + tuple(rest) if first in names else absolute((first, *rest))
             found |= self.behind(path) if path else set()
+        # A line that is printed comes there by way of libjos and the platform.
         if re.search(r"\bprint(ln)?!", code) and ("console",) in self.files:
             found |= self.behind(("console",))
         return found - {self.files[module]}

@@ -90,21 +90,6 @@ impl Write for Console {
     }
 }
 
-/// Prints on the console, like `std`'s. (A debugger shows the line that it is called from.)
-#[macro_export]
-#[collapse_debuginfo(yes)]
-macro_rules! print {
-    ($($arg:tt)*) => { $crate::console::print(format_args!($($arg)*)) };
-}
-
-/// Prints a line on the console, like `std`'s.
-#[macro_export]
-#[collapse_debuginfo(yes)]
-macro_rules! println {
-    () => { $crate::print!("\n") };
-    ($($arg:tt)*) => { $crate::console::print(format_args!("{}\n", format_args!($($arg)*))) };
-}
-
 /// Sets up the devices. What is printed before is lost.
 pub(crate) fn init() {
     let mut console = CONSOLE.lock();

@@ -2,7 +2,7 @@
 
 use libjos::machine::Fault;
 use libjos::mem::addr::VirtAddr;
-use libjos::monitor::explain::Access;
+use libjos::monitor::explain::AccessKind;
 
 /// The cause of a trap.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +21,7 @@ pub(crate) struct PageFault {
     /// The address.
     pub va: VirtAddr,
     /// The access that was tried there.
-    pub access: Access,
+    pub access: AccessKind,
     /// Whether the page is present.
     pub present: bool,
     /// Whether an entry has a bit that must not be set.
@@ -33,6 +33,6 @@ pub(crate) struct PageFault {
 impl From<PageFault> for Fault {
     fn from(fault: PageFault) -> Self {
         let PageFault { va, access, present, .. } = fault;
-        Self { va, present, write: access == Access::Write }
+        Self { va, present, write: access == AccessKind::Write }
     }
 }

@@ -4,7 +4,7 @@
 use core::fmt;
 
 use libjos::mem::addr::VirtAddr;
-use libjos::monitor::explain::Walk;
+use libjos::monitor::explain::WalkTrace;
 
 use super::cause::{Cause, PageFault};
 use crate::arch::trap::Trap;
@@ -38,7 +38,7 @@ impl fmt::Display for Report<'_> {
 }
 
 /// Writes the walk of `va`.
-fn write_walk(f: &mut fmt::Formatter<'_>, va: VirtAddr) -> Result<Walk<Format>, fmt::Error> {
+fn write_walk(f: &mut fmt::Formatter<'_>, va: VirtAddr) -> Result<WalkTrace<Format>, fmt::Error> {
     let region = layout::region_of::<Layout>(va.as_u64()).map_or("nowhere", |found| found.name);
     let walk = inspect::walk(cpu::pgdir_in_use(), va);
     writeln!(f, "Walk of {va} (\"{region}\"):")?;

@@ -5,7 +5,7 @@ use core::fmt;
 
 use layout::MemLayout;
 use libjos::mem::addr::VirtAddr;
-use libjos::monitor::explain::Access;
+use libjos::monitor::explain::AccessKind;
 
 use super::cause::{Cause, PageFault};
 use crate::arch::Layout;
@@ -41,16 +41,16 @@ impl fmt::Display for Trap<'_> {
 /// Access, address, reason and region of a page fault.
 fn write_page_fault(fault: &PageFault, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let access = match fault.access {
-        Access::Fetch => "instruction fetch from",
-        Access::Write => "write to",
-        Access::Read => "read of",
+        AccessKind::Fetch => "instruction fetch from",
+        AccessKind::Write => "write to",
+        AccessKind::Read => "read of",
     };
     // A malformed entry comes first: QEMU says of its page that it is not present.
     let reason = if fault.malformed {
         "reserved bit set in a page-table entry"
     } else if !fault.present {
         "page not present"
-    } else if fault.access == Access::Fetch {
+    } else if fault.access == AccessKind::Fetch {
         "no-execute page"
     } else {
         "protection violation (page present)"

@@ -88,7 +88,7 @@ mod tests {
     fn own_names_are_whole() {
         for (path, name) in [
             ("libjos::pmap::Pmap<M>::mem_init", "mem_init"),
-            ("<libjos::pmap::Pmap<kernel::Pc>>::mem_init::<kernel::Pc>", "mem_init"),
+            ("<libjos::pmap::Pmap<kernel::Hardware>>::mem_init::<kernel::Hardware>", "mem_init"),
             ("a::check_page::<fn(&str) -> usize, Option<u8>>", "check_page"),
             ("a::mem_init::{{closure}}", "{{closure}}"),
             ("a::mem_init::{closure#0}::<u8>", "{closure#0}"),

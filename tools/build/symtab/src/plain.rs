@@ -59,9 +59,9 @@ mod tests {
     const KERNEL: [&str; 6] = [
         "i386_init",
         "libjos::pmap::Pmap<M>::mem_init",
-        "<libjos::pmap::Pmap<kernel::Pc>>::page_insert",
+        "<libjos::pmap::Pmap<kernel::Hardware>>::page_insert",
         "libjos::pmap::Pmap<M>::mem_init",
-        "libjos::check::check_page::<kernel::Pc, fn(&str) -> usize>",
+        "libjos::check::check_page::<kernel::Hardware, fn(&str) -> usize>",
         "libjos::check::check_page::{{closure}}",
     ];
 

@@ -4,7 +4,7 @@ use core::fmt;
 
 use layout::MemLayout;
 use libjos::mem::addr::VirtAddr;
-use libjos::monitor::explain::Access;
+use libjos::monitor::explain::AccessKind;
 use libjos::monitor::processor::vector::{
     DOUBLE_FAULT, GENERAL_PROTECTION, INVALID_TSS, MACHINE_CHECK, PAGE_FAULT, STACK_SEGMENT,
 };
@@ -29,11 +29,11 @@ impl Trap<'_> {
             PAGE_FAULT => Cause::PageFault(PageFault {
                 va,
                 access: if error.contains(E::INSTRUCTION_FETCH) {
-                    Access::Fetch
+                    AccessKind::Fetch
                 } else if error.contains(E::CAUSED_BY_WRITE) {
-                    Access::Write
+                    AccessKind::Write
                 } else {
-                    Access::Read
+                    AccessKind::Read
                 },
                 present: error.contains(E::PROTECTION_VIOLATION),
                 malformed: error.contains(E::MALFORMED_TABLE),
