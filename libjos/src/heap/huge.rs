@@ -1,7 +1,7 @@
-//! Huge blocks: each has a segment of its own, so that its pages are the machine's again as soon
-//! as it is free, and can be mapped by the largest pages that its size allows.
+//! Huge blocks. Each has a segment of its own, so that freeing it gives its pages back to the machine at
+//! once, and that it can be mapped by the largest pages that fit.
 //!
-//! Its [`Segment`] lies right in front of the block.
+//! The [`Segment`] lies right in front of the block.
 
 use core::alloc::Layout;
 
@@ -13,29 +13,29 @@ use super::{HeapPages, OutOfPages};
 pub(super) struct Huge {
     /// Its address.
     pub(super) block: usize,
-    /// Bytes that there is room for.
+    /// Bytes that it has room for.
     pub(super) size: usize,
     /// Bytes mapped for it.
     pub(super) held: usize,
 }
 
 impl Huge {
-    /// The block at `block` that ends at `end`.
+    /// The huge block from `block` to `end`.
     fn new(block: usize, end: usize) -> Self {
         Self { block, size: end - block, held: end - Self::start(block) }
     }
 
-    /// Where the segment of the block at `block` begins.
+    /// The start of the segment of the block at `block`.
     fn start(block: usize) -> usize {
         (block - HEADER) & !(PAGE - 1)
     }
 }
 
 impl<P: HeapPages> Segments<P> {
-    /// A block for `layout`, which is huge.
+    /// Allocates a huge block for `layout`.
     pub(super) fn alloc_huge(&mut self, layout: Layout) -> Result<Huge, OutOfPages> {
         let place = |from: usize, to: usize| {
-            // From a large page's start on, unless the block's own alignment is greater.
+            // The header begins a large page, unless the block's alignment is greater.
             let header = from.checked_next_multiple_of(SEGMENT)?;
             let block = header.checked_add(HEADER)?.checked_next_multiple_of(layout.align())?;
             let end = block.checked_add(layout.size())?.checked_next_multiple_of(PAGE)?;
@@ -48,7 +48,7 @@ impl<P: HeapPages> Segments<P> {
         Ok(Huge::new(block, end))
     }
 
-    /// The huge block at `addr`; `None` where there is none.
+    /// The huge block at `addr`, if there is one.
     ///
     /// # Safety
     ///
@@ -58,31 +58,30 @@ impl<P: HeapPages> Segments<P> {
             return None;
         }
         let at = self.at(addr - HEADER).cast::<Segment>().as_ptr();
-        // SAFETY: mapped, says the caller, and aligned. Whatever is there, these numbers may be
-        // read from it.
+        // SAFETY: mapped, says the caller, and aligned. Any bytes may be read as numbers.
         let (block, end) =
             unsafe { ((&raw const (*at).block).read(), (&raw const (*at).end).read()) };
         (block == addr && end > block).then(|| Huge::new(block, end))
     }
 
-    /// Frees a huge block.
+    /// Frees the huge block at `addr`.
     ///
     /// # Safety
     ///
-    /// It is one, and nobody uses it any more.
+    /// There is one, and nobody uses it any more.
     pub(super) unsafe fn free_huge(&mut self, addr: usize) {
         self.remove(self.at(addr - HEADER).cast());
     }
 
-    /// Gives the huge block at `addr` room for `size` bytes where it is; `None` where it cannot. A
-    /// smaller block keeps what a large page may have mapped together with its end.
+    /// Resizes the huge block at `addr` to `size` bytes in place. `None` if it cannot. A block that
+    /// shrinks keeps the rest of its last large page, which is never divided.
     ///
     /// # Safety
     ///
-    /// It is a huge block, and nobody uses what is beyond `size`.
+    /// There is one, and nobody uses its bytes beyond `size`.
     pub(super) unsafe fn resize_huge(&mut self, addr: usize, size: usize) -> Option<Huge> {
         let mut at = self.at(addr - HEADER).cast::<Segment>();
-        // SAFETY: a huge block has its segment in front, and the next one is on the list. Nothing
+        // SAFETY: a huge block has its segment in front, and the next segment is on the list. Nothing
         // else refers to them.
         let (end, limit) = unsafe {
             let segment = at.as_ref();
