@@ -52,7 +52,6 @@ pub struct Heap<P> {
     /// Bytes that the program has allocated and not freed.
     asked: usize,
     large: BlockStats,
-    huge: BlockStats,
 }
 
 // SAFETY: all memory that a heap points to is reached through it alone, so moving it to another
@@ -85,8 +84,7 @@ impl<P: HeapPages> Heap<P> {
             region.len()
         );
         let segments = Segments::new(region, pages, poison);
-        let (large, huge) = (BlockStats::default(), BlockStats::default());
-        Self { segments, slabs: Slabs::new(), asked: 0, large, huge }
+        Self { segments, slabs: Slabs::new(), asked: 0, large: BlockStats::default() }
     }
 
     /// Allocates a block. Its bytes are not initialised. A block of 0 bytes takes no memory: it is an
@@ -196,12 +194,12 @@ impl<P: HeapPages> Heap<P> {
     #[must_use]
     pub fn stats(&self) -> HeapStats {
         let Segments { held, peak, .. } = self.segments;
-        let small = self.slabs.stats();
+        let (small, huge) = (self.slabs.stats(), self.segments.huge_stats());
         let in_slabs: usize = small.iter().map(|class| class.held).sum();
-        let large = BlockStats { held: held - self.huge.held - in_slabs, ..self.large };
+        let large = BlockStats { held: held - huge.held - in_slabs, ..self.large };
         let bytes: usize = small.iter().map(|class| class.bytes).sum();
-        let handed_out = bytes + large.bytes + self.huge.bytes;
-        HeapStats { asked: self.asked, handed_out, held, peak, small, large, huge: self.huge }
+        let handed_out = bytes + large.bytes + huge.bytes;
+        HeapStats { asked: self.asked, handed_out, held, peak, small, large, huge }
     }
 
     /// As [`trim`](Self::trim), but returns whether anything was kept, if only room between blocks.

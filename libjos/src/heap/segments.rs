@@ -206,7 +206,7 @@ impl<P: HeapPages> Segments<P> {
     }
 
     /// The segments in the order of their addresses.
-    fn iter(&self) -> impl Iterator<Item = NonNull<Segment>> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = NonNull<Segment>> {
         // SAFETY: those on the list are there while `self` is borrowed.
         core::iter::successors(self.first, |at| unsafe { at.as_ref() }.next)
     }

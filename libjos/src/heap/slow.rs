@@ -120,11 +120,7 @@ impl<P: HeapPages> Heap<P> {
             self.large.bytes += layout.size();
             return Ok(block);
         }
-        let huge = self.segments.alloc_huge(layout)?;
-        self.huge.blocks += 1;
-        self.huge.bytes += huge.size;
-        self.huge.held += huge.held;
-        Ok(self.segments.at(huge.block))
+        Ok(self.segments.alloc_huge(layout)?)
     }
 
     /// Gives back the memory that [`take`](Self::take) took for `layout`.
@@ -149,11 +145,10 @@ impl<P: HeapPages> Heap<P> {
                 self.large.bytes -= size;
                 return Ok(());
             }
-            let huge = self.segments.huge(addr).ok_or(foreign)?;
+            if !self.segments.is_huge_block(addr) {
+                return Err(foreign);
+            }
             self.segments.free_huge(addr);
-            self.huge.blocks -= 1;
-            self.huge.bytes -= huge.size;
-            self.huge.held -= huge.held;
         }
         Ok(())
     }
@@ -181,17 +176,10 @@ impl<P: HeapPages> Heap<P> {
                 }
                 new <= old
             }
-            (true, true) => {
-                // SAFETY: the caller's promise.
-                let sizes = unsafe {
-                    self.segments.huge(addr).zip(self.segments.resize_huge(addr, new.size()))
-                };
-                if let Some((before, after)) = sizes {
-                    self.huge.bytes = self.huge.bytes - before.size + after.size;
-                    self.huge.held = self.huge.held - before.held + after.held;
-                }
-                sizes.is_some()
-            }
+            // SAFETY: the caller's promise.
+            (true, true) => unsafe {
+                self.segments.is_huge_block(addr) && self.segments.resize_huge(addr, new.size())
+            },
             _ => false,
         }
     }
