@@ -1,7 +1,7 @@
 //! How fast the time-stamp counter runs: by what a hypervisor or the processor states, or as the timer
 //! chip measures it.
 
-use libjos::app::rate::{self, Look};
+use libjos::app::rate::{self, Reading};
 
 use super::Port;
 use crate::arch::cpu::{counter, cpuid};
@@ -49,6 +49,6 @@ pub(crate) fn measured() -> Option<u64> {
             control.write(LATCH);
             u16::from_le_bytes([channel.read(), channel.read()])
         };
-        Look { before, count, after: counter() }
+        Reading { before, count, after: counter() }
     })
 }
