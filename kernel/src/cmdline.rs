@@ -9,13 +9,13 @@ use log::LevelFilter;
 use spin::Once;
 
 use crate::faults;
-use crate::faults::fault::Fault;
+use crate::faults::fault::FaultTest;
 
 /// The options of the command line.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
     /// The deliberate fault to commit instead of running the application.
-    pub fault: Option<&'static Fault>,
+    pub fault: Option<&'static FaultTest>,
     /// Leave physical memory from this address on unused.
     pub memory_limit: Option<PhysAddr>,
     /// Make the heap look for misuse.

@@ -32,7 +32,7 @@ pub enum BootInfoError {
         /// Its physical address.
         at: u64,
     },
-    /// It ends before what it must contain, or its parts do not add up to its size.
+    /// It is too short for its contents, or its parts do not add up to its size.
     Truncated {
         /// The part.
         what: &'static str,
