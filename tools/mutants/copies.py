@@ -71,7 +71,7 @@ def list_mutants():
 
 
 def copy_sources(to, written=()):
-    """Makes the folder `to` a copy of ROOT, without build results and without the files in `written`."""
+    """Makes the folder `to` a copy of ROOT, without build results. The files in `written` stay as they are there."""
     left_out = {".git", "obj", "target", "__pycache__", TARGET.name}
     kept = {pathlib.Path(name) for name in written}
     for folder, folders, names in os.walk(ROOT):
