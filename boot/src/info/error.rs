@@ -32,7 +32,7 @@ pub enum BootInfoError {
         /// Its physical address.
         at: u64,
     },
-    /// It ends before what it must contain, or its parts do not add up to its size.
+    /// It is too short for its contents, or its parts do not add up to its size.
     Truncated {
         /// The part.
         what: &'static str,
@@ -55,7 +55,7 @@ pub enum BootInfoError {
     },
 }
 
-/// Cause and remedy, as the kernel's last words: "JOS64 cannot start: " comes before.
+/// Cause and remedy. The kernel prints them after "JOS64 cannot start: ".
 impl fmt::Display for BootInfoError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {

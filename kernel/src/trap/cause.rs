@@ -1,4 +1,4 @@
-//! [`Cause`]: what a trap is about, as far as all machines have it.
+//! [`Cause`]: the cause of a trap, in terms that all machines share.
 
 use libjos::machine::Fault;
 use libjos::mem::addr::VirtAddr;
@@ -11,7 +11,7 @@ pub(crate) enum Cause {
     PageFault(PageFault),
     /// An exception could not be delivered. The latest page fault was at this address.
     DoubleFault(VirtAddr),
-    /// Something that only the machine knows.
+    /// A cause that only the machine's own code knows.
     Other,
 }
 
@@ -24,9 +24,9 @@ pub(crate) struct PageFault {
     pub access: AccessKind,
     /// Whether the page is present.
     pub present: bool,
-    /// Whether an entry has a bit that must not be set.
+    /// Whether an entry has a reserved bit set.
     pub malformed: bool,
-    /// Whether user code did it.
+    /// Whether user code made the access.
     pub by_user: bool,
 }
 

@@ -1,5 +1,5 @@
-//! [`Report`]: all there is to say of a trap after its sentence: the registers, for a page fault the
-//! walk that failed, and what else the machine knows.
+//! [`Report`]: the details of a trap, after its sentence: the registers, the failed walk of a page
+//! fault, and the machine's own records.
 
 use core::fmt;
 
@@ -30,7 +30,7 @@ impl fmt::Display for Report<'_> {
                 }
                 writeln!(f, "  {}", walk.blame(access, by_user))
             }
-            // Whether the page fault that could not be delivered was a read or a write is not known.
+            // The processor does not say whether the undelivered page fault was a read or a write.
             Cause::DoubleFault(latest) => write_walk(f, latest).map(|_| ()),
             Cause::Other => self.0.write_records(f),
         }
