@@ -55,7 +55,7 @@ fn kaddr<T>(pa: PhysAddr, size: u64) -> *mut T {
     let offset = pa.as_u64().wrapping_sub(Layout::PHYS_BASE);
     let align = align_of::<T>() as u64;
     let is_inside = offset & (!(Layout::WINDOW_SIZE - 1) | (align - 1)) == 0;
-    // Of an aligned address, `align` bytes lie in the window if the first one does.
+    // If the first byte at an aligned address lies in the window, `align` bytes do.
     let ends_inside = || offset.checked_add(size).is_some_and(|end| end <= Layout::WINDOW_SIZE);
     if !is_inside || size > align && !ends_inside() {
         in_physmap(pa, size)
