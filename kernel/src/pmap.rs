@@ -1,8 +1,8 @@
 //! The machine's memory system, behind its lock.
 //!
-//! It can unmap a live `Vec`, or overwrite a `&'static str`. So only the kernel may use it: an
-//! application gets pages from `libjos::app`, as areas in which no Rust object lies, or accepts the
-//! terms of [`memory_system`].
+//! The memory system can unmap a live `Vec`, or overwrite a `&'static str`. So only the kernel may use
+//! it: an application gets pages from `libjos::app`, as areas in which no Rust object lies, or accepts
+//! the terms of [`memory_system`].
 
 use boot::BootInfo;
 use libjos::mem::addr::PhysAddr;

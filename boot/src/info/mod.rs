@@ -83,9 +83,9 @@ impl Iterator for MemoryEntries<'_> {
 /// Physical memory that the loader filled for the kernel, and that must not be handed out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Reserved {
-    /// A name for its contents.
+    /// A name for the contents.
     pub name: &'static str,
-    /// Its range, which lies outside RAM if the loader says so.
+    /// The physical addresses, which may lie outside RAM if the loader says so.
     pub range: PhysRange,
 }
 

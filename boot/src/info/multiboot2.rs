@@ -20,7 +20,7 @@ const TAG_HEADER_BYTES: u64 = 8;
 
 /// Multiboot2 boot information whose chain of tags, memory map and modules were checked.
 pub(super) struct Multiboot2<'a> {
-    /// Its physical address.
+    /// The physical address of the information.
     at: u64,
     information: BootInformation<'a>,
     pub(super) memory: MemoryEntries<'a>,

@@ -1,8 +1,8 @@
 //! The one door to the architecture: the rest of the kernel reaches the machine only through here.
 //!
 //! Each machine has a folder that defines the same names, and only this file picks the folder. Parts
-//! that two machines share are in a folder of their own, such as `x86`. Nothing in these folders calls
-//! the portable half's logic.
+//! that two machines share are in a folder of their own, such as `x86`. Nothing in these folders depends
+//! on how the portable half uses it.
 //!
 //! | name | each machine defines |
 //! |---|---|
