@@ -88,7 +88,7 @@ extern "C" fn kernel_main(magic: u32, info: u32) -> ! {
 /// Continues [`kernel_main`] on the stack at KSTACKTOP.
 extern "C" fn on_kernel_stack() -> ! {
     // This check holds only on this stack.
-    pmap::lock().check_page_installed_pgdir();
+    pmap::lock().checks().check_page_installed_pgdir();
 
     // Free pages are watched from here on, if the command line says so.
     if cmdline::options().pages_poison {

@@ -8,9 +8,9 @@ use layout::{MemLayout, PGSIZE};
 use libjos::machine::{Fault, Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::kaddr;
+use libjos::mem::pages::Globals;
 use libjos::mem::pages::{POISON, PageArray, PageInfo};
 use libjos::paging::word::Word;
-use libjos::pmap::Globals;
 
 use crate::arch::{Format, Layout, cpu, probe};
 use crate::console;

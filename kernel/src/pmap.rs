@@ -40,7 +40,7 @@ pub(crate) fn init(boot_info: &BootInfo<'_>, limit: Option<PhysAddr>) {
 /// it takes a while with much RAM.
 pub(crate) fn poison() {
     let mut pmap = lock();
-    println!("pages=poison: filling {} free pages", pmap.pages.nfree());
+    println!("pages=poison: filling {} free pages", pmap.pages().nfree());
     // SAFETY: `poison_frame` fills the whole frame that it is given.
     unsafe { pmap.poison_pages(poison_frame) };
 }

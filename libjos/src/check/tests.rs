@@ -17,6 +17,7 @@ use std::vec::Vec;
 
 use layout::{Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
 
+use crate::check::Checks;
 use crate::machine::{Machine, PhysMem};
 use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::mem::pages::{
@@ -31,6 +32,7 @@ use crate::paging::pgdir::WordOf;
 use crate::paging::word::Word;
 use crate::pmap::{Pmap, mem_init};
 use crate::sim::{SimMachine, mmu::Mmu};
+use crate::space::AddressSpace;
 
 const RAM: u64 = 5 * MB;
 
@@ -52,18 +54,18 @@ struct Fault<L: MemLayout, F: Format + Mmu> {
 fn sound<L: MemLayout, F: Format + Mmu>(ram: u64) -> Sim<L, F> {
     let (machine, boot) = SimMachine::new(ram);
     let mut pmap = mem_init(machine, boot);
-    pmap.machine.move_to_kernel_stack();
-    pmap.check_page_installed_pgdir();
+    pmap.machine_mut().move_to_kernel_stack();
+    pmap.checks().check_page_installed_pgdir();
     pmap
 }
 
 impl<L: MemLayout, F: Format + Mmu> Sim<L, F> {
     /// Changes the leaf that maps `va`, whatever its size.
     fn change_leaf(&mut self, va: u64, change: impl FnOnce(&mut Leaf)) {
-        let stop = self.walk(self.kern_pgdir, VirtAddr::new(va));
+        let stop = self.walk(self.kern_pgdir().address(), VirtAddr::new(va));
         let Entry::Leaf(mut leaf) = stop.entry else { panic!("{va:#x} is not mapped") };
         change(&mut leaf);
-        self.machine.store(stop.at, F::leaf(stop.level, leaf.pa, leaf.perm));
+        self.machine().store(stop.at, F::leaf(stop.level, leaf.pa, leaf.perm));
     }
 
     fn allow(&mut self, va: u64, perm: Perm) {
@@ -76,31 +78,32 @@ impl<L: MemLayout, F: Format + Mmu> Sim<L, F> {
 
     /// Takes away the leaf that maps `va`, whatever its size.
     fn unmap(&mut self, va: u64) {
-        let stop = self.walk(self.kern_pgdir, VirtAddr::new(va));
-        self.machine.store(stop.at, WordOf::<SimMachine<L, F>>::ZERO);
+        let stop = self.walk(self.kern_pgdir().address(), VirtAddr::new(va));
+        self.machine().store(stop.at, WordOf::<SimMachine<L, F>>::ZERO);
     }
 
     fn map_page(&mut self, va: u64, perm: Perm) {
         let pa = PhysAddr::new(L::PHYS_BASE + MB);
-        self.boot_map_region(self.kern_pgdir, VirtAddr::new(va), PGSIZE, pa, perm);
+        let (vm, pgdir) = self.split();
+        vm.boot_map_region(pgdir, VirtAddr::new(va), PGSIZE, pa, perm);
     }
 
     /// Puts another entry for itself into the directory.
     fn set_self_map(&mut self, entry: F::Word) {
-        let at = F::entry(F::ROOT, self.kern_pgdir, VirtAddr::new(L::UVPT));
-        self.machine.store(at, entry);
+        let at = F::entry(F::ROOT, self.kern_pgdir().address(), VirtAddr::new(L::UVPT));
+        self.machine().store(at, entry);
     }
 
     /// Changes what `pages` says of the frame at `pa`.
     fn change_info(&mut self, pa: u64, change: impl FnOnce(&mut PageInfo)) {
-        let frame = self.pages.pa2page(PhysAddr::new(pa)).expect("a frame of RAM");
+        let frame = self.pages().pa2page(PhysAddr::new(pa)).expect("a frame of RAM");
         self.change_frame(frame, change);
     }
 
     fn change_frame(&mut self, frame: Frame, change: impl FnOnce(&mut PageInfo)) {
-        let mut info = self.pages.info(frame);
+        let mut info = self.pages().info(frame);
         change(&mut info);
-        self.pages.set_info(frame, info);
+        self.pages_mut().set_info(frame, info);
     }
 
     /// Reserves a page in place of the one at `pa`, so that there are as few as the memory map
@@ -110,18 +113,18 @@ impl<L: MemLayout, F: Format + Mmu> Sim<L, F> {
         let mut taken = Vec::new();
         loop {
             let frame = self.page_alloc(AllocFlags::empty()).expect("a free page");
-            if side(self.pages.page2pa(frame)) == side(pa) {
-                self.pages.set_info(frame, PageInfo::reserved());
+            if side(self.pages().page2pa(frame)) == side(pa) {
+                self.pages_mut().set_info(frame, PageInfo::reserved());
                 break;
             }
             taken.push(frame);
         }
-        taken.into_iter().rev().for_each(|frame| self.pages.page_free(frame));
+        taken.into_iter().rev().for_each(|frame| self.pages_mut().page_free(frame));
     }
 
     /// The index of the free list's second frame.
     fn second_free(&self) -> u32 {
-        let second = self.pages.page_free_list().nth(1).expect("two free pages");
+        let second = self.pages().page_free_list().nth(1).expect("two free pages");
         u32::try_from(second.index()).expect("frames have 32-bit numbers")
     }
 }
@@ -185,6 +188,7 @@ fn jossv39() {
 #[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
 fn address_spaces_share_tables() {
     let mut pmap = sound::<Jos64, X86_64>(RAM);
-    pmap.uvmcreate().expect("a page for the directory");
-    pmap.check_page_free_list();
+    let space = AddressSpace::uvmcreate(&mut pmap).expect("a page for the directory");
+    pmap.checks().check_page_free_list();
+    space.uvmfree(&mut pmap);
 }

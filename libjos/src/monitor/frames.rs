@@ -28,14 +28,14 @@ impl<M: Machine> Session<'_, M> {
     /// The owner of the frame at `pa`, in words.
     fn owner(&self, pa: PhysAddr) -> &'static str {
         let pmap = &*self.pmap;
-        let image = pmap.boot.image;
+        let image = pmap.boot().image;
         let hole = PhysRange::new(
             PhysAddr::new(M::Layout::IOPHYSMEM),
             PhysAddr::new(M::Layout::EXTPHYSMEM),
         );
         let page0 = PhysRange::from_size(PhysAddr::new(M::Layout::PHYS_BASE), PGSIZE);
         let window_end = PhysRange::from_size(PhysAddr::new(M::Layout::WINDOW_LAST_FRAME), PGSIZE);
-        let pgdir = PhysRange::from_size(pmap.kern_pgdir, PGSIZE);
+        let pgdir = PhysRange::from_size(pmap.kern_pgdir().address(), PGSIZE);
         let known = [
             (hole, "the hole for devices"),
             (page0, "page 0, never given out"),
@@ -44,13 +44,13 @@ impl<M: Machine> Session<'_, M> {
             (image.rodata, "kernel: constants"),
             (image.data, "kernel: data"),
             (pgdir, "kern_pgdir"),
-            (pmap.pages_memory, "the array `pages`"),
-            (pmap.runs_memory, "the table of runs beside it"),
+            (pmap.boot_memory().pages, "the array `pages`"),
+            (pmap.boot_memory().runs, "the table of runs beside it"),
         ];
-        let usable = pmap.boot.memory.usable();
+        let usable = pmap.boot().memory.usable();
         if let Some((_, owner)) = known.iter().find(|(range, _)| range.contains(pa)) {
             owner
-        } else if pmap.boot.reserved.contains(pa) {
+        } else if pmap.boot().reserved.contains(pa) {
             "the loader's (see kerninfo)"
         } else if !usable.contains(pa) {
             "no RAM"
@@ -82,19 +82,19 @@ impl<M: Machine> Session<'_, M> {
             }
         }
         writeln!(self.out, "What became of it:")?;
-        let npages = self.pmap.pages.npages();
+        let npages = self.pmap.pages().npages();
         let owner_of = |session: &Self, index| {
-            session.owner(session.pmap.pages.page2pa(Frame::new(index as u32)))
+            session.owner(session.pmap.pages().page2pa(Frame::new(index as u32)))
         };
         let mut start = 0;
         while start < npages {
             let owner = owner_of(self, start);
             let (mut end, mut free) = (start, 0);
             while end < npages && owner_of(self, end) == owner {
-                free += usize::from(self.pmap.pages.info(Frame::new(end as u32)).is_free());
+                free += usize::from(self.pmap.pages().info(Frame::new(end as u32)).is_free());
                 end += 1;
             }
-            let (pages, first) = (end - start, self.pmap.pages.page2pa(Frame::new(start as u32)));
+            let (pages, first) = (end - start, self.pmap.pages().page2pa(Frame::new(start as u32)));
             let (first, last) = (first.as_u64(), first.as_u64() + (size(pages).0 - 1));
             write!(self.out, "  {first:#018x}-{last:#018x} {owner}")?;
             match owner {
@@ -103,7 +103,7 @@ impl<M: Machine> Session<'_, M> {
             }
             start = end;
         }
-        let totals = self.pmap.boot.memory.totals::<M::Layout>();
+        let totals = self.pmap.boot().memory.totals::<M::Layout>();
         if totals.unused > 0 {
             let (end, unused) = (totals.used_end.as_u64(), Size(totals.unused));
             writeln!(self.out, "  {end:#018x} and above: {unused} of RAM that are left unused")?;
@@ -122,12 +122,12 @@ impl<M: Machine> Session<'_, M> {
     /// The frame that the physical address `text` lies in.
     pub(super) fn frame<'w>(&self, text: &'w str) -> Result<Frame, CommandError<'w>> {
         let pa = PhysAddr::new(self.value(text)?);
-        self.pmap.pages.pa2page(pa).ok_or(CommandError::NoPage { pa })
+        self.pmap.pages().pa2page(pa).ok_or(CommandError::NoPage { pa })
     }
 
     fn count_pages<'w>(&mut self) -> Result<(), CommandError<'w>> {
         let (mut free, mut reserved, mut in_use, mut uses) = (0_usize, 0_usize, 0_usize, 0_u64);
-        for info in self.pmap.pages.infos() {
+        for info in self.pmap.pages().infos() {
             match info.pp_link {
                 PageInfo::RESERVED => reserved += 1,
                 _ if info.is_free() => free += 1,
@@ -137,7 +137,7 @@ impl<M: Machine> Session<'_, M> {
                 }
             }
         }
-        let all = self.pmap.pages.npages();
+        let all = self.pmap.pages().npages();
         writeln!(self.out, "{all:>8} pages are described, {}", size(all))?;
         writeln!(self.out, "{free:>8} free, {}", size(free))?;
         writeln!(self.out, "{in_use:>8} in use, with {uses} uses in all (pp_ref)")?;
@@ -146,8 +146,8 @@ impl<M: Machine> Session<'_, M> {
     }
 
     fn one_page<'w>(&mut self, frame: Frame) -> Result<(), CommandError<'w>> {
-        let pa = self.pmap.pages.page2pa(frame);
-        let info = self.pmap.pages.info(frame);
+        let pa = self.pmap.pages().page2pa(frame);
+        let info = self.pmap.pages().info(frame);
         writeln!(self.out, "page {pa}, number {} in `pages`", frame.index())?;
         write!(self.out, "  pp_ref {}, pp_link ", info.pp_ref())?;
         match info.pp_link {
@@ -167,7 +167,7 @@ impl<M: Machine> Session<'_, M> {
         writeln!(self.out, "Mappings:")?;
         let (first, last) = (VirtAddr::new(0), VirtAddr::new(M::Layout::VA_LAST));
         let mut count = 0;
-        for leaf in leaves::<M::Format, M>(&self.pmap.machine, pgdir, first, last) {
+        for leaf in leaves::<M::Format, M>(self.pmap.machine(), pgdir, first, last) {
             let Some(offset) = pa.as_u64().checked_sub(leaf.pa.as_u64()) else { continue };
             if offset < leaf.size {
                 let va = leaf.va.as_u64() + offset;
@@ -200,7 +200,7 @@ impl<M: Machine> Session<'_, M> {
         arguments: &Arguments<'w>,
     ) -> Result<(), CommandError<'w>> {
         let most = arguments.at_most_one()?.map_or(Ok(DEFAULT_RUNS), |text| self.value(text))?;
-        let pages = &self.pmap.pages;
+        let pages = self.pmap.pages();
         let nfree = pages.nfree();
         writeln!(self.out, "page_free_list: {nfree} pages, {}", size(nfree))?;
         let mut list = pages.page_free_list().map(|frame| pages.page2pa(frame).as_u64()).peekable();

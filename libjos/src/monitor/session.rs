@@ -69,11 +69,6 @@ pub fn constants<L: MemLayout>() -> impl Iterator<Item = (&'static str, u64)> {
 /// The name of the page directory's physical address.
 pub const KERN_PGDIR: &str = "kern_pgdir";
 
-/// The page directory in use.
-pub(super) fn pgdir_in_use<M: Machine>(pmap: &Pmap<M>) -> PhysAddr {
-    pmap.loaded.unwrap_or(pmap.kern_pgdir)
-}
-
 impl<M: Machine> Session<'_, M> {
     /// The value of a number, a name, or a sum of such.
     pub(super) fn value<'w>(&self, text: &'w str) -> Result<u64, CommandError<'w>> {
@@ -96,13 +91,13 @@ impl<M: Machine> Session<'_, M> {
         Ok(va)
     }
 
-    /// The page directory that commands look at and change: the one in use.
+    /// The root of the page directory that commands look at and change.
     pub(super) fn pgdir(&self) -> PhysAddr {
-        pgdir_in_use(self.pmap)
+        self.pmap.kern_root()
     }
 
     /// The walk of `va`, in tables that may be broken.
     pub(super) fn walk(&self, va: VirtAddr) -> WalkTrace<M::Format> {
-        trace(self.pgdir(), va, |pa| self.pmap.is_ram(pa).then(|| self.pmap.machine.load(pa)))
+        trace(self.pgdir(), va, |pa| self.pmap.is_ram(pa).then(|| self.pmap.machine().load(pa)))
     }
 }

@@ -8,6 +8,7 @@ use layout::{Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
 use libjos::machine::Machine;
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageError};
+use libjos::paging::directory::Pgdir;
 use libjos::paging::format::i386::I386;
 use libjos::paging::format::riscv::{Sv39, Sv48};
 use libjos::paging::format::x86_64::{La57, X86_64};
@@ -15,8 +16,10 @@ use libjos::paging::format::{Format, Geometry, Perm};
 use libjos::paging::mappings::{Mapping, leaves, runs, steps};
 use libjos::paging::pgdir::MapError;
 use libjos::paging::range::PageSizes::{Largest, Smallest};
+use libjos::paging::vm::Vm;
 use libjos::pmap::{Pmap, mem_init};
 use libjos::sim::{SimMachine, mmu::Mmu};
+use libjos::space::AddressSpace;
 
 use layouts::{Jos57, JosSv48};
 
@@ -46,24 +49,25 @@ mod large;
 mod map;
 
 type Sim<L, F> = Pmap<SimMachine<L, F>>;
+type SimVm<L, F> = Vm<SimMachine<L, F>>;
 
 fn booted<L: MemLayout, F: Format + Mmu>() -> Sim<L, F> {
     let (machine, boot) = SimMachine::new(if cfg!(miri) { 5 * MB } else { 32 * MB });
     let mut pmap = mem_init(machine, boot);
-    pmap.machine.move_to_kernel_stack();
+    pmap.machine_mut().move_to_kernel_stack();
     pmap
 }
 
 /// All that is mapped below UTOP, page by page.
-fn user_leaves<L: MemLayout, F: Format + Mmu>(pmap: &Sim<L, F>) -> Vec<Mapping> {
+fn user_leaves<L: MemLayout, F: Format + Mmu>(vm: &SimVm<L, F>) -> Vec<Mapping> {
     let last = VirtAddr::new(L::UTOP - 1);
-    leaves::<F, _>(&pmap.machine, pmap.kern_pgdir(), VirtAddr::new(0), last).collect()
+    leaves::<F, _>(vm.machine(), vm.kern_root(), VirtAddr::new(0), last).collect()
 }
 
 /// What must not change when an operation fails.
-fn state<L: MemLayout, F: Format + Mmu>(pmap: &Sim<L, F>) -> (Vec<Mapping>, usize, Vec<u32>) {
-    let refs = pmap.pages.infos().map(|info| info.pp_ref()).collect();
-    (user_leaves(pmap), pmap.pages.nfree(), refs)
+fn state<L: MemLayout, F: Format + Mmu>(vm: &SimVm<L, F>) -> (Vec<Mapping>, usize, Vec<u32>) {
+    let refs = vm.pages().infos().map(|info| info.pp_ref()).collect();
+    (user_leaves(vm), vm.pages().nfree(), refs)
 }
 
 /// Device memory behind the window, which `pages` does not describe, aligned to the largest page.
@@ -72,6 +76,6 @@ fn device<L: MemLayout>() -> PhysAddr {
 }
 
 /// Takes all free pages.
-fn take_all<M: Machine>(pmap: &mut Pmap<M>) -> Vec<Frame> {
-    std::iter::from_fn(|| pmap.page_alloc(AllocFlags::empty())).collect()
+fn take_all<M: Machine>(vm: &mut Vm<M>) -> Vec<Frame> {
+    std::iter::from_fn(|| vm.page_alloc(AllocFlags::empty())).collect()
 }

@@ -16,32 +16,33 @@ on_every_format! { new_tables_map_what_they_should_and_nothing_else }
 
 fn a_failed_map_changes_nothing<L: MemLayout, F: Format + Mmu>() {
     let mut pmap = booted::<L, F>();
-    let (pgdir, large) = (pmap.kern_pgdir(), F::page_size(1));
+    let large = F::page_size(1);
+    let (vm, pgdir) = pmap.split();
     // Three tables of the last level, and what is above them, of which none exists.
     let (va, size) = (VirtAddr::new(large - PGSIZE), large + 2 * PGSIZE);
-    let mut taken = take_all(&mut pmap);
+    let mut taken = take_all(vm);
     let error = MapError::NoMemory { va };
     let mut needed = 0;
     loop {
-        let before = state(&pmap);
-        match pmap.map_range(pgdir, va, size, device::<L>(), Perm::URW, Smallest) {
+        let before = state(vm);
+        match vm.map_range(pgdir, va, size, device::<L>(), Perm::URW, Smallest) {
             Ok(()) => break,
             Err(found) => assert_eq!(found, error),
         }
-        assert_eq!(state(&pmap), before);
-        pmap.pages.page_free(taken.pop().expect("a page"));
+        assert_eq!(state(vm), before);
+        vm.pages_mut().page_free(taken.pop().expect("a page"));
         needed += 1;
     }
-    assert_eq!((needed, pmap.pages.nfree()), (3 + F::LEVELS as usize - 2, 0));
+    assert_eq!((needed, vm.pages().nfree()), (3 + F::LEVELS as usize - 2, 0));
 
     // What is mapped already is left alone, whatever its size; so is all before it.
-    pmap.unmap_range(pgdir, VirtAddr::new(large), large).unwrap();
-    pmap.prune(pgdir, VirtAddr::new(large));
+    vm.unmap_range(pgdir, VirtAddr::new(large), large).unwrap();
+    vm.prune(pgdir, VirtAddr::new(large));
     let pa = device::<L>();
-    pmap.map_range(pgdir, VirtAddr::new(large), large, pa, Perm::URW, Largest).unwrap();
-    let before = state(&pmap);
+    vm.map_range(pgdir, VirtAddr::new(large), large, pa, Perm::URW, Largest).unwrap();
+    let before = state(vm);
     let mapped = VirtAddr::new(large - PGSIZE);
-    let error = pmap.map_range(
+    let error = vm.map_range(
         pgdir,
         VirtAddr::new(large - 3 * PGSIZE),
         4 * PGSIZE,
@@ -60,15 +61,16 @@ fn a_failed_map_changes_nothing<L: MemLayout, F: Format + Mmu>() {
     ] {
         let va = VirtAddr::new(large + offset);
         let error = MapError::LargePage { va, size: large };
-        assert_eq!(pmap.map_range(pgdir, va, size, pa, Perm::UR, sizes), Err(error));
+        assert_eq!(vm.map_range(pgdir, va, size, pa, Perm::UR, sizes), Err(error));
     }
-    assert_eq!(state(&pmap), before);
+    assert_eq!(state(vm), before);
 }
 
 fn a_map_takes_as_many_free_pages_as_it_needs_tables<L: MemLayout, F: Format + Mmu>() {
     let mut pmap = booted::<L, F>();
-    let (pgdir, pa) = (pmap.kern_pgdir(), device::<L>());
-    let mut taken = take_all(&mut pmap);
+    let pa = device::<L>();
+    let (vm, pgdir) = pmap.split();
+    let mut taken = take_all(vm);
     let levels = F::LEVELS.min(if cfg!(miri) { 2 } else { 3 });
     for level in 1..levels {
         let large = F::page_size(level);
@@ -83,21 +85,21 @@ fn a_map_takes_as_many_free_pages_as_it_needs_tables<L: MemLayout, F: Format + M
             let va = VirtAddr::new(start);
             let pa = pa + (start % large + shift);
             let mut freed = 0;
-            while let Err(error) = pmap.map_range(pgdir, va, size, pa, Perm::URW, Largest) {
-                assert_eq!((error, pmap.pages.nfree()), (MapError::NoMemory { va }, freed));
-                pmap.pages.page_free(taken.pop().expect("a page"));
+            while let Err(error) = vm.map_range(pgdir, va, size, pa, Perm::URW, Largest) {
+                assert_eq!((error, vm.pages().nfree()), (MapError::NoMemory { va }, freed));
+                vm.pages_mut().page_free(taken.pop().expect("a page"));
                 freed += 1;
             }
-            assert_eq!(pmap.pages.nfree(), 0, "level {level}: {size:#x} bytes at {va}");
-            pmap.unmap_range(pgdir, va, size).unwrap();
+            assert_eq!(vm.pages().nfree(), 0, "level {level}: {size:#x} bytes at {va}");
+            vm.unmap_range(pgdir, va, size).unwrap();
             for at in (start..start + size)
                 .step_by(F::page_size(1) as usize)
                 .chain([start + size - PGSIZE])
             {
-                pmap.prune(pgdir, VirtAddr::new(at));
+                vm.prune(pgdir, VirtAddr::new(at));
             }
-            assert_eq!(pmap.pages.nfree(), freed, "the tables are free again");
-            taken.extend(take_all(&mut pmap));
+            assert_eq!(vm.pages().nfree(), freed, "the tables are free again");
+            taken.extend(take_all(vm));
         }
     }
 }
@@ -105,27 +107,28 @@ fn a_map_takes_as_many_free_pages_as_it_needs_tables<L: MemLayout, F: Format + M
 /// Above UTOP too, where nothing is counted.
 fn a_free_page_is_mapped_nowhere<L: MemLayout, F: Format + Mmu>() {
     let mut pmap = booted::<L, F>();
-    let (pgdir, frame) = (pmap.kern_pgdir(), pmap.pages.page_free_list().next().unwrap());
-    let error = PageError::Free { pa: pmap.pages.page2pa(frame) };
-    let before = state(&pmap);
+    let frame = pmap.pages().page_free_list().next().unwrap();
+    let (vm, pgdir) = pmap.split();
+    let error = PageError::Free { pa: vm.pages().page2pa(frame) };
+    let before = state(vm);
     for va in [0, L::MMIOBASE].map(VirtAddr::new) {
-        assert_eq!(pmap.page_insert(pgdir, frame, va, Perm::KR), Err(MapError::Page(error)));
-        assert_eq!(pmap.va2pa(pgdir, va), None);
+        assert_eq!(vm.page_insert(pgdir, frame, va, Perm::KR), Err(MapError::Page(error)));
+        assert_eq!(vm.va2pa(pgdir, va), None);
     }
-    assert_eq!(state(&pmap), before);
+    assert_eq!(state(vm), before);
 }
 
 fn bad_ranges_are_refused<L: MemLayout, F: Format + Mmu>() {
     let mut pmap = booted::<L, F>();
-    let pgdir = pmap.kern_pgdir();
-    let before = state(&pmap);
+    let (vm, pgdir) = pmap.split();
+    let before = state(vm);
     let mut refused = |va: u64, size: u64, error: fn(VirtAddr) -> MapError| {
         let va = VirtAddr::new(va);
         let error = error(va);
         let pa = device::<L>();
-        assert_eq!(pmap.map_range(pgdir, va, size, pa, Perm::UR, Largest), Err(error));
-        assert_eq!(pmap.unmap_range(pgdir, va, size).unwrap_err(), error);
-        assert_eq!(pmap.protect_range(pgdir, va, size, Perm::UR).unwrap_err(), error);
+        assert_eq!(vm.map_range(pgdir, va, size, pa, Perm::UR, Largest), Err(error));
+        assert_eq!(vm.unmap_range(pgdir, va, size).unwrap_err(), error);
+        assert_eq!(vm.protect_range(pgdir, va, size, Perm::UR).unwrap_err(), error);
     };
     refused(1, PGSIZE, |va| MapError::Misaligned { va });
     refused(0, 5, |va| MapError::Misaligned { va });
@@ -148,28 +151,29 @@ fn bad_ranges_are_refused<L: MemLayout, F: Format + Mmu>() {
     for (pa, size) in
         [(pa, 2 * PGSIZE), (pa + PGSIZE, PGSIZE), (PhysAddr::new(u64::MAX - (PGSIZE - 1)), PGSIZE)]
     {
-        assert_eq!(pmap.map_range(pgdir, va, size, pa, Perm::UR, Largest), beyond(pa));
+        assert_eq!(vm.map_range(pgdir, va, size, pa, Perm::UR, Largest), beyond(pa));
     }
-    let misaligned = pmap.map_range(pgdir, va, PGSIZE, pa + 8, Perm::UR, Largest);
+    let misaligned = vm.map_range(pgdir, va, PGSIZE, pa + 8, Perm::UR, Largest);
     assert_eq!(misaligned, Err(MapError::MisalignedPa { pa: pa + 8 }));
-    assert_eq!(state(&pmap), before);
+    assert_eq!(state(vm), before);
 }
 
 /// The tables that a range needs below one that is there: with one too few, nothing is mapped.
 fn tables_below_others_are_counted_before<L: MemLayout, F: Format + Mmu>() {
     let mut pmap = booted::<L, F>();
-    let (pgdir, va, pa) = (pmap.kern_pgdir(), VirtAddr::new(L::UTEXT), device::<L>());
-    pmap.map_range(pgdir, va, PGSIZE, pa, Perm::UR, Smallest).unwrap();
+    let (va, pa) = (VirtAddr::new(L::UTEXT), device::<L>());
+    let (vm, pgdir) = pmap.split();
+    vm.map_range(pgdir, va, PGSIZE, pa, Perm::UR, Smallest).unwrap();
     let far = va + F::page_size(F::ROOT - 1);
-    let mut taken = take_all(&mut pmap);
+    let mut taken = take_all(vm);
     for _ in 1..F::ROOT {
-        let before = state(&pmap);
-        let mapped = pmap.map_range(pgdir, far, PGSIZE, pa, Perm::UR, Smallest);
+        let before = state(vm);
+        let mapped = vm.map_range(pgdir, far, PGSIZE, pa, Perm::UR, Smallest);
         assert!(matches!(mapped, Err(MapError::NoMemory { .. })), "{mapped:?}");
-        assert_eq!(state(&pmap), before);
-        pmap.pages.page_free(taken.pop().unwrap());
+        assert_eq!(state(vm), before);
+        vm.pages_mut().page_free(taken.pop().unwrap());
     }
-    pmap.map_range(pgdir, far, PGSIZE, pa, Perm::UR, Smallest).unwrap();
+    vm.map_range(pgdir, far, PGSIZE, pa, Perm::UR, Smallest).unwrap();
 }
 
 /// Whatever was in the frames that become tables, and however much of a table is used.
@@ -177,15 +181,16 @@ fn tables_below_others_are_counted_before<L: MemLayout, F: Format + Mmu>() {
 fn new_tables_map_what_they_should_and_nothing_else<L: MemLayout, F: Format + Mmu>() {
     use libjos::machine::PhysMem;
     let mut pmap = booted::<L, F>();
-    let (pgdir, large) = (pmap.kern_pgdir(), F::page_size(1));
+    let large = F::page_size(1);
+    let (vm, pgdir) = pmap.split();
     // All free pages look like tables full of entries.
-    let frames: Vec<Frame> = take_all(&mut pmap);
+    let frames: Vec<Frame> = take_all(vm);
     for frame in frames.iter().rev() {
-        let pa = pmap.pages.page2pa(*frame);
+        let pa = vm.pages().page2pa(*frame);
         for offset in (0..PGSIZE).step_by(8) {
-            pmap.machine.store(pa + offset, 0x0000_1067_0000_1067_u64);
+            vm.machine().store(pa + offset, 0x0000_1067_0000_1067_u64);
         }
-        pmap.pages.page_free(*frame);
+        vm.pages_mut().page_free(*frame);
     }
     // What the second table from below maps, where there is one that is not the root.
     let next = if F::LEVELS > 2 { F::page_size(2) } else { 8 * large };
@@ -201,14 +206,19 @@ fn new_tables_map_what_they_should_and_nothing_else<L: MemLayout, F: Format + Mm
         (2 * next - PGSIZE, 2 * PGSIZE, Smallest),
     ] {
         let (va, pa) = (VirtAddr::new(start), device::<L>() + start % large);
-        pmap.map_range(pgdir, va, size, pa, Perm::URW, sizes).unwrap();
-        let runs = runs::<F, _>(&pmap.machine, pgdir, VirtAddr::new(0), VirtAddr::new(L::UTOP - 1));
+        vm.map_range(pgdir, va, size, pa, Perm::URW, sizes).unwrap();
+        let runs = runs::<F, _>(
+            vm.machine(),
+            pgdir.address(),
+            VirtAddr::new(0),
+            VirtAddr::new(L::UTOP - 1),
+        );
         let found: Vec<_> = runs.map(|run| (run.va, run.pa, run.size)).collect();
         assert_eq!(found, [(va, pa, size)]);
-        pmap.unmap_range(pgdir, va, size).unwrap();
+        vm.unmap_range(pgdir, va, size).unwrap();
         for at in (start..start + size).step_by(large as usize).chain([start + size - PGSIZE]) {
-            pmap.prune(pgdir, VirtAddr::new(at));
+            vm.prune(pgdir, VirtAddr::new(at));
         }
-        assert_eq!(pmap.pages.nfree(), frames.len(), "the tables are free again");
+        assert_eq!(vm.pages().nfree(), frames.len(), "the tables are free again");
     }
 }

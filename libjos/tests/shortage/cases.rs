@@ -13,6 +13,8 @@ use libjos::paging::format::{Format, Perm};
 use libjos::paging::range::PageSizes::{Largest, Smallest};
 use libjos::sim::mmu::Mmu;
 
+use libjos::space::AddressSpace;
+
 use crate::List::{AnyOrder, Kept};
 use crate::Owed::{Nothing, Pages};
 use crate::Used::{Kernel, User};

@@ -7,8 +7,9 @@ impl<L: MemLayout, F: Format + Mmu> Sim<L, F> {
     /// Runs `check_page_alloc` on an allocator with `fault`.
     pub(super) fn check_page_alloc_with(&mut self, fault: AllocatorFault) {
         let end = self.memory_end();
-        let mut pages = FaultyPages { pages: &mut self.pages, fault, given: None };
-        check_allocator(&mut pages, &mut self.machine, end);
+        let (machine, pages) = self.machine_and_pages();
+        let mut pages = FaultyPages { pages, fault, given: None };
+        check_allocator(&mut pages, machine, end);
     }
 }
 

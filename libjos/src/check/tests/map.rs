@@ -9,7 +9,7 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             name: "KERNBASE mapped user",
             run: |pmap| {
                 pmap.allow(L::KERNBASE + 8 * MB, Perm::U);
-                pmap.check_kern_pgdir();
+                pmap.checks().check_kern_pgdir();
             },
             says: "check_kern_pgdir: KERNBASE: ",
         },
@@ -17,7 +17,7 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             name: "UPAGES user-writable",
             run: |pmap| {
                 pmap.allow(L::UPAGES, Perm::W);
-                pmap.check_kern_pgdir();
+                pmap.checks().check_kern_pgdir();
             },
             says: "check_kern_pgdir: UPAGES: ",
         },
@@ -25,7 +25,7 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             name: "UPAGES not user-readable",
             run: |pmap| {
                 pmap.forbid(L::UPAGES + PGSIZE, Perm::U);
-                pmap.check_kern_pgdir();
+                pmap.checks().check_kern_pgdir();
             },
             says: "check_kern_pgdir: UPAGES: ",
         },
@@ -33,7 +33,7 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             name: "stack read-only",
             run: |pmap| {
                 pmap.forbid(L::KSTACK + PGSIZE, Perm::W);
-                pmap.check_kern_pgdir();
+                pmap.checks().check_kern_pgdir();
             },
             says: "check_kern_pgdir: kernel stack: ",
         },
@@ -41,7 +41,7 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             name: "stack user",
             run: |pmap| {
                 pmap.allow(L::KSTACKTOP - PGSIZE, Perm::U);
-                pmap.check_kern_pgdir();
+                pmap.checks().check_kern_pgdir();
             },
             says: "check_kern_pgdir: kernel stack: ",
         },
@@ -49,7 +49,7 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             name: "the page just below the stack mapped",
             run: |pmap| {
                 pmap.map_page(L::KSTACK - PGSIZE, Perm::KRW);
-                pmap.check_kern_pgdir();
+                pmap.checks().check_kern_pgdir();
             },
             says: "check_kern_pgdir: the gap below the kernel stack: ",
         },
@@ -60,8 +60,9 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
                 pmap.unmap(va);
                 let pa = PhysAddr::new(L::PHYS_BASE + 64 * MB);
                 let perm = Perm::KRW | Perm::G;
-                pmap.boot_map_region(pmap.kern_pgdir, VirtAddr::new(va), PGSIZE, pa, perm);
-                pmap.check_kern_pgdir();
+                let (vm, pgdir) = pmap.split();
+                vm.boot_map_region(pgdir, VirtAddr::new(va), PGSIZE, pa, perm);
+                pmap.checks().check_kern_pgdir();
             },
             says: "check_kern_pgdir: KERNBASE: ",
         },
@@ -69,16 +70,16 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             name: "kernel text writable",
             run: |pmap| {
                 pmap.allow(L::KERNBASE + MB, Perm::W);
-                pmap.check_kern_pgdir();
+                pmap.checks().check_kern_pgdir();
             },
             says: "check_kern_pgdir: kernel text: ",
         },
         Fault {
             name: "rodata writable",
             run: |pmap| {
-                let rodata = pmap.boot.image.rodata.start - PhysAddr::new(L::PHYS_BASE);
+                let rodata = pmap.boot().image.rodata.start - PhysAddr::new(L::PHYS_BASE);
                 pmap.allow(L::KERNBASE + rodata, Perm::W);
-                pmap.check_kern_pgdir();
+                pmap.checks().check_kern_pgdir();
             },
             says: "check_kern_pgdir: kernel rodata: ",
         },
@@ -86,7 +87,7 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             name: "a page of KERNBASE leads to its neighbour",
             run: |pmap| {
                 pmap.change_leaf(L::KERNBASE + MB - PGSIZE, |leaf| leaf.pa = leaf.pa + PGSIZE);
-                pmap.check_kern_pgdir();
+                pmap.checks().check_kern_pgdir();
             },
             says: "check_kern_pgdir: KERNBASE, below the kernel: ",
         },
@@ -94,7 +95,7 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             name: "the last pages of KERNBASE missing",
             run: |pmap| {
                 pmap.unmap(L::VA_LAST - PGSIZE);
-                pmap.check_kern_pgdir();
+                pmap.checks().check_kern_pgdir();
             },
             says: "check_kern_pgdir: KERNBASE: ",
         },
@@ -102,7 +103,7 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             name: "UPAGES to a wrong frame",
             run: |pmap| {
                 pmap.change_leaf(L::UPAGES, |leaf| leaf.pa = leaf.pa + PGSIZE);
-                pmap.check_kern_pgdir();
+                pmap.checks().check_kern_pgdir();
             },
             says: "check_kern_pgdir: UPAGES: ",
         },
@@ -110,7 +111,7 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             name: "entry_pgdir's mapping at 0 left in place",
             run: |pmap| {
                 pmap.map_page(2 * MB, Perm::KRW);
-                pmap.check_kern_pgdir();
+                pmap.checks().check_kern_pgdir();
             },
             says: "check_kern_pgdir: below UPAGES: 0x200000 must not be mapped, but leads to ",
         },
@@ -118,7 +119,7 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             name: "a mapping in UENVS",
             run: |pmap| {
                 pmap.map_page(L::UENVS, Perm::KR);
-                pmap.check_kern_pgdir();
+                pmap.checks().check_kern_pgdir();
             },
             says: "check_kern_pgdir: below UPAGES: ",
         },
@@ -126,7 +127,7 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             name: "a page in the devices' range",
             run: |pmap| {
                 pmap.map_page(L::MMIOBASE, Perm::KRW);
-                pmap.check_kern_pgdir();
+                pmap.checks().check_kern_pgdir();
             },
             says: "check_kern_pgdir: between ULIM and the kernel stack's gap: ",
         },
@@ -136,26 +137,26 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             name: "UVPT to a wrong frame",
             run: |pmap| {
                 let wrong = pmap.page_alloc(ALLOC_ZERO).expect("a free page");
-                let entry = F::self_map(pmap.pages.page2pa(wrong)).expect("it has one");
+                let entry = F::self_map(pmap.pages().page2pa(wrong)).expect("it has one");
                 pmap.set_self_map(entry);
-                pmap.check_kern_pgdir();
+                pmap.checks().check_kern_pgdir();
             },
             says: "check_kern_pgdir: UVPT: ",
         });
         faults.push(Fault {
             name: "the page tables shown a second time, for the user to write",
             run: |pmap| {
-                let at = F::entry(F::ROOT, pmap.kern_pgdir, VirtAddr::new(L::UENVS));
-                pmap.machine.store(at, F::table(pmap.kern_pgdir));
-                pmap.check_kern_pgdir();
+                let at = F::entry(F::ROOT, pmap.kern_pgdir().address(), VirtAddr::new(L::UENVS));
+                pmap.machine().store(at, F::table(pmap.kern_pgdir().address()));
+                pmap.checks().check_kern_pgdir();
             },
             says: "check_kern_pgdir: below UPAGES: ",
         });
         faults.push(Fault {
             name: "UVPT user-writable",
             run: |pmap| {
-                pmap.set_self_map(F::table(pmap.kern_pgdir));
-                pmap.check_kern_pgdir();
+                pmap.set_self_map(F::table(pmap.kern_pgdir().address()));
+                pmap.checks().check_kern_pgdir();
             },
             says: "check_kern_pgdir: UVPT: ",
         });
@@ -165,7 +166,7 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             name: "data executable",
             run: |pmap| {
                 pmap.allow(L::KERNBASE + 8 * MB, Perm::X);
-                pmap.check_kern_pgdir();
+                pmap.checks().check_kern_pgdir();
             },
             says: "check_kern_pgdir: KERNBASE: ",
         });
@@ -181,7 +182,7 @@ pub(super) fn physmap_faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>
             name: "PHYSMAP mapped user",
             run: |pmap| {
                 pmap.allow(L::PHYSMAP + L::WINDOW_SIZE + PGSIZE, Perm::U);
-                pmap.check_kern_pgdir();
+                pmap.checks().check_kern_pgdir();
             },
             says: "check_kern_pgdir: PHYSMAP: ",
         },
@@ -189,7 +190,7 @@ pub(super) fn physmap_faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>
             name: "PHYSMAP read-only",
             run: |pmap| {
                 pmap.forbid(L::PHYSMAP + L::WINDOW_SIZE, Perm::W);
-                pmap.check_kern_pgdir();
+                pmap.checks().check_kern_pgdir();
             },
             says: "check_kern_pgdir: PHYSMAP: ",
         },
@@ -197,7 +198,7 @@ pub(super) fn physmap_faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>
             name: "PHYSMAP one page too long",
             run: |pmap| {
                 pmap.map_page(L::PHYSMAP + L::WINDOW_SIZE + RAM_ABOVE, Perm::KRW);
-                pmap.check_kern_pgdir();
+                pmap.checks().check_kern_pgdir();
             },
             says: "check_kern_pgdir: between ULIM and the kernel stack's gap: ",
         },
@@ -205,7 +206,7 @@ pub(super) fn physmap_faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>
             name: "the last page of PHYSMAP missing",
             run: |pmap| {
                 pmap.unmap(L::PHYSMAP + L::WINDOW_SIZE + RAM_ABOVE - PGSIZE);
-                pmap.check_kern_pgdir();
+                pmap.checks().check_kern_pgdir();
             },
             says: "check_kern_pgdir: PHYSMAP: ",
         },
@@ -213,17 +214,17 @@ pub(super) fn physmap_faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>
             name: "the window shown in PHYSMAP too, where code would be writable",
             run: |pmap| {
                 pmap.map_page(L::PHYSMAP + MB, Perm::KRW);
-                pmap.check_kern_pgdir();
+                pmap.checks().check_kern_pgdir();
             },
             says: "check_kern_pgdir: a hole in PHYSMAP: ",
         },
         Fault {
             name: "RAM above the window not free",
             run: |pmap| {
-                let last = u32::try_from(pmap.pages.npages()).expect("few") - 1;
+                let last = u32::try_from(pmap.pages().npages()).expect("few") - 1;
                 pmap.change_frame(Frame::new(last - 1), |info| info.pp_link = PageInfo::END);
-                pmap.pages.set_info(Frame::new(last), PageInfo::reserved());
-                pmap.check_page_free_list();
+                pmap.pages_mut().set_info(Frame::new(last), PageInfo::reserved());
+                pmap.checks().check_page_free_list();
             },
             says: "check_page_free_list: ",
         },
@@ -233,7 +234,7 @@ pub(super) fn physmap_faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>
             name: "PHYSMAP executable",
             run: |pmap| {
                 pmap.allow(L::PHYSMAP + L::WINDOW_SIZE, Perm::X);
-                pmap.check_kern_pgdir();
+                pmap.checks().check_kern_pgdir();
             },
             says: "check_kern_pgdir: PHYSMAP: ",
         });

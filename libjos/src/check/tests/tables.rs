@@ -10,16 +10,17 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             name: "a table that nobody has made",
             run: |pmap| {
                 pmap.map_page(L::PTSIZE, Perm::KRW);
-                pmap.check_page();
+                pmap.checks().check_page();
             },
             says: "must give Err(NoMemory { va: VirtAddr(",
         },
         Fault {
             name: "empty tables left behind",
             run: |pmap| {
-                let made = pmap.pgdir_walk(pmap.kern_pgdir, VirtAddr::new(L::MMIOBASE), true);
+                let (vm, pgdir) = pmap.split();
+                let made = vm.pgdir_walk(pgdir, VirtAddr::new(L::MMIOBASE), true);
                 assert!(made.is_ok_and(|entry| entry.is_some()), "tables for the devices' range");
-                pmap.check_page();
+                pmap.checks().check_page();
             },
             says: " pages must be free at the end, not ",
         },
@@ -28,16 +29,17 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             run: |pmap| {
                 let (va, size) = (VirtAddr::new(L::MMIOBASE), F::page_size(1));
                 let pa = PhysAddr::new(L::PHYS_BASE + 1024 * MB);
-                pmap.boot_map_region(pmap.kern_pgdir, va, size, pa, Perm::KRW);
-                pmap.check_page();
+                let (vm, pgdir) = pmap.split();
+                vm.boot_map_region(pgdir, va, size, pa, Perm::KRW);
+                pmap.checks().check_page();
             },
             says: "must give Ok(()), not Err(LargePage ",
         },
         Fault {
             name: "invlpg dropped",
             run: |pmap| {
-                pmap.machine.defects.drops_invlpg = true;
-                pmap.check_page_installed_pgdir();
+                pmap.machine_mut().defects.drops_invlpg = true;
+                pmap.checks().check_page_installed_pgdir();
             },
             says: "(a stale TLB?)",
         },
@@ -45,9 +47,9 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             name: "another page directory in use",
             run: |pmap| {
                 let other = pmap.page_alloc(ALLOC_ZERO).expect("a free page");
-                let other = pmap.pages.page2pa(other);
-                pmap.machine.lcr3(other);
-                pmap.check_page_installed_pgdir();
+                let other = pmap.pages().page2pa(other);
+                pmap.machine_mut().lcr3(other);
+                pmap.checks().check_page_installed_pgdir();
             },
             says: "check_page_installed_pgdir: a read of 0x1000 after page_insert",
         },
@@ -56,8 +58,8 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             run: |pmap| {
                 let (machine, _) = SimMachine::<L, F>::new(RAM);
                 let boot_stack = machine.stack_pointer();
-                pmap.machine.set_stack_pointer(boot_stack);
-                pmap.check_page_installed_pgdir();
+                pmap.machine_mut().set_stack_pointer(boot_stack);
+                pmap.checks().check_page_installed_pgdir();
             },
             says: "is not the kernel stack",
         },
@@ -67,9 +69,9 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
         faults.push(Fault {
             name: "the CR0 write dropped",
             run: |pmap| {
-                pmap.machine.defects.drops_cr0_write = true;
-                pmap.machine.protect_kernel();
-                pmap.check_page_installed_pgdir();
+                pmap.machine_mut().defects.drops_cr0_write = true;
+                pmap.machine_mut().protect_kernel();
+                pmap.checks().check_page_installed_pgdir();
             },
             says: "is write protection (CR0.WP) off?",
         });

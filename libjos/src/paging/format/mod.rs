@@ -65,6 +65,17 @@ impl Perm {
     /// The letters of permissions, in the order in which they are printed.
     pub(crate) const LETTERS: [(Self, char); 5] =
         [(Self::U, 'u'), (Self::R, 'r'), (Self::W, 'w'), (Self::X, 'x'), (Self::G, 'g')];
+
+    /// These permissions for a page that other address spaces may have too: copy-on-write in place
+    /// of writable, and else [`PRIVATE`](Self::PRIVATE).
+    #[must_use]
+    pub(crate) fn private(self) -> Self {
+        if self.intersects(Self::W | Self::COW) {
+            (self - Self::W - Self::PRIVATE) | Self::COW
+        } else {
+            self | Self::PRIVATE
+        }
+    }
 }
 
 /// `urwxg`, with `-` for what is withheld, and `c` in place of `w` for copy-on-write.

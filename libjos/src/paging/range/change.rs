@@ -10,9 +10,8 @@ use crate::paging::flush::Flush;
 use crate::paging::format::{Entry, Format, Geometry, Leaf, Perm};
 use crate::paging::pgdir::WordOf;
 
+use crate::paging::vm::Vm;
 use crate::paging::word::Word;
-use crate::pmap::Pmap;
-use crate::space::cow;
 
 /// Neighbouring entries of one table: pages of `level`, pending or not, or absent.
 #[derive(Clone, Copy)]
@@ -66,7 +65,7 @@ impl Entries {
                     i += 1;
                     continue;
                 };
-                let next = word.wrapping_add(Pmap::<M>::leaf_step(rest.level));
+                let next = word.wrapping_add(Vm::<M>::leaf_step(rest.level));
                 let goes_on =
                     rest.count > 1 && machine.load::<WordOf<M>>(rest.skip::<M>(1).at) == next;
                 let count = if goes_on {
@@ -93,7 +92,7 @@ impl Entries {
     ) -> usize {
         /// Entries compared without a branch.
         const CHUNK: usize = 8;
-        let step = Pmap::<M>::leaf_step(level);
+        let step = Vm::<M>::leaf_step(level);
         let load = |i: usize| -> WordOf<M> {
             machine.load(PhysAddr::new(at.as_u64() + i as u64 * WordOf::<M>::BYTES))
         };
@@ -125,19 +124,19 @@ impl Entries {
 /// What is to be done to a range of mappings.
 pub(super) trait Change<M: Machine> {
     /// Does it to `entries`.
-    fn make(&mut self, pmap: &mut Pmap<M>, entries: &Entries);
+    fn make(&mut self, vm: &mut Vm<M>, entries: &Entries);
 }
 
 /// Makes them pending, so that the processor does not see them. What is not counted is gone.
 pub(super) struct Hide<'a>(pub(super) &'a mut Flush);
 
 impl<M: Machine> Change<M> for Hide<'_> {
-    fn make(&mut self, pmap: &mut Pmap<M>, entries: &Entries) {
-        let Pmap { machine, .. } = pmap;
-        let (level, counted) = (entries.level, Pmap::<M>::is_counted(entries.va));
+    fn make(&mut self, vm: &mut Vm<M>, entries: &Entries) {
+        let Vm { machine, .. } = vm;
+        let (level, counted) = (entries.level, Vm::<M>::is_user(entries.va));
         for (run, _) in entries.runs(machine, Entry::page) {
             let (first, step) = if counted {
-                (M::Format::pending(machine.load(run.at)), Pmap::<M>::leaf_step(level))
+                (M::Format::pending(machine.load(run.at)), Vm::<M>::leaf_step(level))
             } else {
                 (WordOf::<M>::ZERO, WordOf::<M>::ZERO)
             };
@@ -159,9 +158,9 @@ pub(super) struct TakeAway {
 }
 
 impl<M: Machine> Change<M> for TakeAway {
-    fn make(&mut self, pmap: &mut Pmap<M>, entries: &Entries) {
-        let Pmap { machine, pages, .. } = pmap;
-        let (zero, counted) = (WordOf::<M>::ZERO, Pmap::<M>::is_counted(entries.va));
+    fn make(&mut self, vm: &mut Vm<M>, entries: &Entries) {
+        let Vm { machine, pages, .. } = vm;
+        let (zero, counted) = (WordOf::<M>::ZERO, Vm::<M>::is_user(entries.va));
         let pages_each = (M::Format::page_size(entries.level) / PGSIZE) as usize;
         let picks = |entry| match entry {
             Entry::Leaf(leaf) if self.leaves => Some(leaf.pa),
@@ -220,18 +219,18 @@ pub(super) struct Protect<'a> {
 }
 
 impl<M: Machine> Change<M> for Protect<'_> {
-    fn make(&mut self, pmap: &mut Pmap<M>, entries: &Entries) {
-        for (at, va, leaf) in entries.leaves(&pmap.machine) {
+    fn make(&mut self, vm: &mut Vm<M>, entries: &Entries) {
+        for (at, va, leaf) in entries.leaves(&vm.machine) {
             let is_private = (leaf.perm | self.perm).intersects(Perm::COW | Perm::PRIVATE);
-            let perm = if is_private { cow::private(self.perm) } else { self.perm };
+            let perm = if is_private { self.perm.private() } else { self.perm };
             let entry = M::Format::encode(entries.level, &Leaf { perm, ..leaf });
-            pmap.machine.store(at, entry);
+            vm.machine.store(at, entry);
             self.flush.add_leaf(entries.level, va);
         }
     }
 }
 
-impl<M: Machine> Pmap<M> {
+impl<M: Machine> Vm<M> {
     /// Makes `change` to all entries of `span` that may be pages. Every leaf there lies in the span
     /// whole.
     pub(super) fn visit(

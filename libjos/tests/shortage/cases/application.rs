@@ -53,7 +53,10 @@ pub(super) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
         },
         Case {
             name: "Memory::protect, of a page in one of the largest",
-            prepare: two_huge,
+            prepare: |pmap, _| {
+                let (vm, pgdir) = pmap.split();
+                map_device(vm, pgdir, page(huge::<F>(), 0), 2 * huge::<F>(), Largest).unwrap();
+            },
             run: |pmap, _| {
                 Ok(pmap.protect(page(huge::<F>(), 5), 1, Access::Read).map(|()| Nothing)?)
             },

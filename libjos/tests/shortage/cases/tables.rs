@@ -24,8 +24,15 @@ pub(super) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
         Case {
             name: "uvmcreate",
             // A table of the kernel's half must be made anew.
-            prepare: |pmap, _| pmap.prune(pmap.kern_pgdir(), VirtAddr::new(L::UENVS)),
-            run: |pmap, _| Ok(pmap.uvmcreate().map(|_| Nothing)?),
+            prepare: |pmap, _| {
+                let (vm, kern_pgdir) = pmap.split();
+                vm.prune(kern_pgdir, VirtAddr::new(L::UENVS));
+            },
+            run: |pmap, _| {
+                let space = AddressSpace::uvmcreate(pmap)?;
+                core::mem::forget(space);
+                Ok(Nothing)
+            },
             refused: |_| no_table(VirtAddr::new(L::UENVS)).into(),
             takes: 2,
             ..user()
@@ -34,7 +41,7 @@ pub(super) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
         Case {
             name: "pgdir_walk",
             run: |pmap, spaces| {
-                Ok(pmap.pgdir_walk(spaces.pgdir, far::<L>(), true).map(|_| Nothing)?)
+                Ok(pmap.pgdir_walk(spaces.space.pgdir_mut(), far::<L>(), true).map(|_| Nothing)?)
             },
             refused: |_| no_table(far::<L>()).into(),
             takes: levels - 1,
@@ -43,9 +50,11 @@ pub(super) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
         Case {
             name: "page_insert",
             prepare: three_pages,
-            run: |pmap, Spaces { pgdir, .. }| {
-                let frame = frame(pmap, pgdir, 0);
-                Ok(pmap.page_insert(pgdir, frame, far::<L>(), Perm::URW).map(|()| Nothing)?)
+            run: |pmap, Spaces { space, .. }| {
+                let frame = frame(pmap, space, 0);
+                Ok(pmap
+                    .page_insert(space.pgdir_mut(), frame, far::<L>(), Perm::URW)
+                    .map(|()| Nothing)?)
             },
             refused: |_| no_table(far::<L>()).into(),
             takes: levels - 1,
@@ -54,9 +63,9 @@ pub(super) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
         Case {
             name: "page_insert, with all tables but one",
             prepare: three_pages,
-            run: |pmap, Spaces { pgdir, .. }| {
-                let (frame, va) = (frame(pmap, pgdir, 0), page(2 * block::<F>(), 7));
-                Ok(pmap.page_insert(pgdir, frame, va, Perm::URW).map(|()| Nothing)?)
+            run: |pmap, Spaces { space, .. }| {
+                let (frame, va) = (frame(pmap, space, 0), page(2 * block::<F>(), 7));
+                Ok(pmap.page_insert(space.pgdir_mut(), frame, va, Perm::URW).map(|()| Nothing)?)
             },
             refused: |_| no_table(page(2 * block::<F>(), 7)).into(),
             takes: 1,
@@ -66,12 +75,14 @@ pub(super) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             name: "page_insert, for another page",
             prepare: |pmap, spaces| {
                 three_pages(pmap, spaces);
-                let frame = frame(pmap, spaces.pgdir, 0);
-                pmap.page_insert(spaces.pgdir, frame, page(0, 2), Perm::URW).unwrap();
+                let frame = frame(pmap, &spaces.space, 0);
+                pmap.page_insert(spaces.space.pgdir_mut(), frame, page(0, 2), Perm::URW).unwrap();
             },
-            run: |pmap, Spaces { pgdir, .. }| {
-                let frame = frame(pmap, pgdir, 1);
-                Ok(pmap.page_insert(pgdir, frame, page(0, 2), Perm::UR).map(|()| Nothing)?)
+            run: |pmap, Spaces { space, .. }| {
+                let frame = frame(pmap, space, 1);
+                Ok(pmap
+                    .page_insert(space.pgdir_mut(), frame, page(0, 2), Perm::UR)
+                    .map(|()| Nothing)?)
             },
             ..user()
         },
@@ -80,7 +91,7 @@ pub(super) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             name: "map_range, small pages",
             run: |pmap, spaces| {
                 let va = page(2 * block::<F>() - PGSIZE, 0);
-                map_device(pmap, spaces.pgdir, va, 2 * PGSIZE, Smallest)
+                map_device(pmap, spaces.space.pgdir_mut(), va, 2 * PGSIZE, Smallest)
             },
             refused: |_| no_table(page(2 * block::<F>() - PGSIZE, 0)).into(),
             takes: levels,
@@ -90,7 +101,7 @@ pub(super) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             name: "map_range, a page before the largest and one behind it",
             run: |pmap, spaces| {
                 let (va, size) = (page(huge::<F>() - PGSIZE, 0), huge::<F>() + 2 * PGSIZE);
-                map_device(pmap, spaces.pgdir, va, size, Largest)
+                map_device(pmap, spaces.space.pgdir_mut(), va, size, Largest)
             },
             refused: |_| no_table(page(huge::<F>() - PGSIZE, 0)).into(),
             takes: levels - 1 + top,
@@ -102,7 +113,7 @@ pub(super) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
                 let (va, pa) = (page(huge::<F>(), 0), device::<L, F>() + part::<F>());
                 let size = middle::<F>();
                 Ok(pmap
-                    .map_range(spaces.pgdir, va, size, pa, Perm::UR, Largest)
+                    .map_range(spaces.space.pgdir_mut(), va, size, pa, Perm::UR, Largest)
                     .map(|()| Nothing)?)
             },
             refused: |_| no_table(page(huge::<F>(), 0)).into(),
@@ -114,7 +125,7 @@ pub(super) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             prepare: two_huge,
             run: |pmap, spaces| {
                 let (va, size) = (page(huge::<F>(), 1), 2 * huge::<F>() - 2 * PGSIZE);
-                pmap.unmap_range(spaces.pgdir, va, size)?;
+                pmap.unmap_range(spaces.space.pgdir_mut(), va, size)?;
                 Ok(Nothing)
             },
             refused: |_| no_table(page(huge::<F>(), 1)).into(),
@@ -126,7 +137,7 @@ pub(super) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             prepare: two_huge,
             run: |pmap, spaces| {
                 let (va, size) = (page(huge::<F>(), 1), huge::<F>() - 2 * PGSIZE);
-                pmap.unmap_range(spaces.pgdir, va, size)?;
+                pmap.unmap_range(spaces.space.pgdir_mut(), va, size)?;
                 Ok(Nothing)
             },
             refused: |_| no_table(page(huge::<F>(), 1)).into(),
@@ -138,7 +149,7 @@ pub(super) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             prepare: two_huge,
             run: |pmap, spaces| {
                 let va = page(huge::<F>(), 0);
-                pmap.unmap_range(spaces.pgdir, va, 2 * huge::<F>())?;
+                pmap.unmap_range(spaces.space.pgdir_mut(), va, 2 * huge::<F>())?;
                 Ok(Nothing)
             },
             ..user()
@@ -148,7 +159,7 @@ pub(super) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             prepare: two_huge,
             run: |pmap, spaces| {
                 let (va, size) = (page(huge::<F>(), 1), 2 * huge::<F>() - 2 * PGSIZE);
-                pmap.protect_range(spaces.pgdir, va, size, Perm::UR)?;
+                pmap.protect_range(spaces.space.pgdir_mut(), va, size, Perm::UR)?;
                 Ok(Nothing)
             },
             refused: |_| no_table(page(huge::<F>(), 1)).into(),
@@ -160,7 +171,7 @@ pub(super) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             prepare: two_huge,
             run: |pmap, spaces| {
                 let (va, size) = (page(huge::<F>(), 1), huge::<F>() - 2 * PGSIZE);
-                pmap.protect_range(spaces.pgdir, va, size, Perm::UR)?;
+                pmap.protect_range(spaces.space.pgdir_mut(), va, size, Perm::UR)?;
                 Ok(Nothing)
             },
             refused: |_| no_table(page(huge::<F>(), 1)).into(),
@@ -171,10 +182,10 @@ pub(super) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             name: "merge",
             prepare: |pmap, spaces| {
                 let va = page(huge::<F>(), 0);
-                map_device(pmap, spaces.pgdir, va, block::<F>(), Smallest).unwrap();
+                map_device(pmap, spaces.space.pgdir_mut(), va, block::<F>(), Smallest).unwrap();
             },
             run: |pmap, spaces| {
-                pmap.merge(spaces.pgdir, page(huge::<F>(), 3), 1)?;
+                pmap.merge(spaces.space.pgdir_mut(), page(huge::<F>(), 3), 1)?;
                 Ok(Pages(pmap.page_alloc(AllocFlags::empty()).expect("the table"), 0))
             },
             ..user()

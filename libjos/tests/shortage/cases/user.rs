@@ -10,7 +10,7 @@ pub(super) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             name: "uvmalloc",
             run: |pmap, spaces| {
                 let (oldsz, newsz) = (block::<F>() - 2 * PGSIZE - 7, block::<F>() + 1);
-                Ok(pmap.uvmalloc(spaces.pgdir, oldsz, newsz, Perm::W).map(|_| Nothing)?)
+                Ok(spaces.space.uvmalloc(pmap, oldsz, newsz, Perm::W).map(|_| Nothing)?)
             },
             refused: |_| no_page(page(block::<F>() - 2 * PGSIZE, 0)),
             takes: 3 + levels,
@@ -21,7 +21,7 @@ pub(super) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             prepare: two_huge,
             run: |pmap, spaces| {
                 let (oldsz, newsz) = (3 * huge::<F>(), huge::<F>() + PGSIZE);
-                pmap.uvmdealloc(spaces.pgdir, oldsz, newsz)?;
+                spaces.space.uvmdealloc(pmap, oldsz, newsz)?;
                 Ok(Nothing)
             },
             refused: |_| no_table_for_user(page(huge::<F>(), 1)),
@@ -54,7 +54,7 @@ pub(super) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             name: "clearpteu, in one of the largest pages",
             prepare: two_huge,
             run: |pmap, spaces| {
-                pmap.clearpteu(spaces.pgdir, page(huge::<F>(), 5) + 9)?;
+                spaces.space.clearpteu(pmap, page(huge::<F>(), 5) + 9)?;
                 Ok(Nothing)
             },
             refused: |_| no_table_for_user(page(huge::<F>(), 5)),
@@ -64,8 +64,8 @@ pub(super) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
         Case {
             name: "uvmcopy",
             prepare: three_pages,
-            run: |pmap, Spaces { pgdir, other }| {
-                Ok(pmap.uvmcopy(pgdir, other, block::<F>() + 1).map(|()| Nothing)?)
+            run: |pmap, Spaces { space, other }| {
+                Ok(space.uvmcopy(pmap, other, block::<F>() + 1).map(|()| Nothing)?)
             },
             refused: |_| no_page(page(0, 0)),
             takes: 3 + levels,
@@ -74,8 +74,8 @@ pub(super) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
         Case {
             name: "uvmcow",
             prepare: three_pages,
-            run: |pmap, Spaces { pgdir, other }| {
-                pmap.uvmcow(pgdir, other, block::<F>() + 1)?;
+            run: |pmap, Spaces { space, other }| {
+                space.uvmcow(pmap, other, block::<F>() + 1)?;
                 Ok(Nothing)
             },
             refused: |_| no_page(page(0, 0)),
@@ -86,10 +86,10 @@ pub(super) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             name: "uvmcow, of large pages",
             prepare: |pmap, spaces| {
                 let (va, size) = (page(huge::<F>(), 0), 2 * middle::<F>());
-                map_device(pmap, spaces.pgdir, va, size, Largest).unwrap();
+                map_device(pmap, spaces.space.pgdir_mut(), va, size, Largest).unwrap();
             },
-            run: |pmap, Spaces { pgdir, other }| {
-                pmap.uvmcow(pgdir, other, huge::<F>() + 2 * middle::<F>())?;
+            run: |pmap, Spaces { space, other }| {
+                space.uvmcow(pmap, other, huge::<F>() + 2 * middle::<F>())?;
                 Ok(Nothing)
             },
             refused: |_| no_page(page(huge::<F>(), 0)),
@@ -100,7 +100,7 @@ pub(super) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             name: "cow_fault",
             prepare: shared,
             run: |pmap, spaces| {
-                Ok(pmap.cow_fault(spaces.pgdir, page(0, 1) + 9).map(|()| Nothing)?)
+                Ok(spaces.space.cow_fault(pmap, page(0, 1) + 9).map(|()| Nothing)?)
             },
             refused: |_| no_page(page(0, 1) + 9),
             takes: 1,
@@ -110,9 +110,9 @@ pub(super) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             name: "cow_fault, of the last that has the page",
             prepare: |pmap, spaces| {
                 shared(pmap, spaces);
-                pmap.page_remove(spaces.other, page(0, 1)).unwrap();
+                pmap.page_remove(spaces.other.pgdir_mut(), page(0, 1)).unwrap();
             },
-            run: |pmap, spaces| Ok(pmap.cow_fault(spaces.pgdir, page(0, 1)).map(|()| Nothing)?),
+            run: |pmap, spaces| Ok(spaces.space.cow_fault(pmap, page(0, 1)).map(|()| Nothing)?),
             ..user()
         },
         Case {
@@ -121,7 +121,7 @@ pub(super) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             run: |pmap, spaces| {
                 let va = page(0, 1);
                 let va = VirtAddr::new(va.as_u64() - 3);
-                Ok(pmap.copyout(spaces.pgdir, va, b"across").map(|()| Nothing)?)
+                Ok(spaces.space.copyout(pmap, va, b"across").map(|()| Nothing)?)
             },
             refused: |_| no_page(VirtAddr::new(PGSIZE - 3)),
             takes: 2,
