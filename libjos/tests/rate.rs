@@ -2,7 +2,7 @@
 //! any length between any two accesses. Nothing here is unsafe, so that Miri is spared it.
 #![cfg(not(miri))]
 
-use libjos::app::rate::{Look, rate};
+use libjos::app::rate::{Reading, rate};
 use proptest::prelude::*;
 
 const TIMER_HZ: u64 = 1_193_182;
@@ -38,10 +38,10 @@ impl Machine<'_> {
         u16::MAX - (u128::from(self.access()) * u128::from(self.timer_hz) / SECOND) as u16
     }
 
-    fn look(&mut self) -> Look {
+    fn look(&mut self) -> Reading {
         let before = self.counter();
         let count = self.timer();
-        Look { before, count, after: self.counter() }
+        Reading { before, count, after: self.counter() }
     }
 }
 
@@ -118,11 +118,11 @@ fn no_timer() {
     let mut accesses = 0;
     let mut look = |count| {
         accesses += 1;
-        Look { before: accesses, count, after: accesses }
+        Reading { before: accesses, count, after: accesses }
     };
     assert_eq!(rate(TIMER_HZ, || look(u16::MAX)), None);
     // One that counts once, and then no more.
     let mut counts = [3, 3, 2].into_iter();
     assert_eq!(rate(TIMER_HZ, || look(counts.next().unwrap_or(2))), None);
-    assert!(accesses < 2_000_000, "{accesses} looks");
+    assert!(accesses < 2_000_000, "{accesses} readings");
 }

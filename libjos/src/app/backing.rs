@@ -1,9 +1,9 @@
-//! [`Backing`]: the pages beneath a heap, by the largest that fit.
+//! [`Backing`]: the pages beneath a heap, large ones where they fit.
 //!
-//! A large page may later have to be split, when a part of it is unmapped, and that takes a page for
-//! a table, perhaps when there is none left. So with the first large page another one is kept aside,
-//! until nothing is mapped any more. Ranges are unmapped large page by large page: each such step needs one
-//! table at most, and then gives pages back.
+//! Unmapping a part of a large page splits it, which takes a frame for a table, perhaps when none is
+//! free. So the first large page sets a spare frame aside, until the heap has no pages any more. A
+//! range is unmapped one large page at a time: each step needs at most one table, and then frees
+//! frames.
 
 use layout::round_down;
 
@@ -17,32 +17,32 @@ use crate::paging::pgdir::MapError;
 use crate::paging::range::PageSizes;
 use crate::pmap::Pmap;
 
-/// The level of large pages: they are as large as what a table of the last level maps.
+/// The level of large pages. Each is as large as the range that a table of the last level maps.
 const LARGE: u32 = 1;
 
-/// What is mapped for a heap, in the kernel's page directory. [`HeapPages`](crate::heap::HeapPages)
-/// with a memory system.
+/// The pages of a heap, in the kernel's page directory. A memory system and this together can be the
+/// heap's [`HeapPages`](crate::heap::HeapPages).
 #[derive(Debug, Default)]
 pub struct Backing {
-    /// The page that is kept aside.
+    /// The frame that is set aside for a table.
     spare: Option<Frame>,
-    /// Bytes that are mapped.
+    /// Bytes that are mapped for the heap.
     mapped: u64,
 }
 
 impl Backing {
-    /// Nothing is mapped yet.
+    /// A backing without pages.
     #[must_use]
     pub const fn new() -> Self {
         Self { spare: None, mapped: 0 }
     }
 
-    /// Maps `size` bytes at `start`, whole pages of which nothing is mapped, to whatever was in
-    /// memory.
+    /// Maps `size` bytes at `start` to free frames, which are not cleared. The bytes are whole pages,
+    /// none of which is mapped.
     ///
     /// # Errors
     ///
-    /// [`OutOfPages`]; nothing of it is mapped then.
+    /// [`OutOfPages`]; no page has been mapped then.
     pub fn map<M: Machine>(
         &mut self,
         pmap: &mut Pmap<M>,
@@ -64,11 +64,11 @@ impl Backing {
         Ok(())
     }
 
-    /// Unmaps `size` bytes at `start`, all of which are mapped.
+    /// Unmaps `size` bytes at `start`, whole pages that are all mapped.
     ///
     /// # Panics
     ///
-    /// Where they are not: a bug of the heap.
+    /// Panics if one of them is not mapped, which is a bug of the heap.
     pub fn unmap<M: Machine>(&mut self, pmap: &mut Pmap<M>, start: VirtAddr, size: u64) {
         let had_spare = self.spare.is_some();
         let mut done = 0;
@@ -95,12 +95,12 @@ impl Backing {
         if self.mapped == 0 {
             self.release_spare(pmap);
         } else if had_spare && self.spare.is_none() {
-            // At least one page has just come back.
+            // At least one frame has just become free.
             self.keep_spare(pmap);
         }
     }
 
-    /// Maps `size` bytes at `va` by a large page, if that is what they are, and there is one.
+    /// Maps `size` bytes at `va` by a large page, if they are one, and enough frames in a row are free.
     fn map_large<M: Machine>(&mut self, pmap: &mut Pmap<M>, va: VirtAddr, size: u64) -> bool {
         if size != M::Format::page_size(LARGE) || pmap.machine().leaf_levels() & 1 << LARGE == 0 {
             return false;
@@ -122,12 +122,13 @@ impl Backing {
         mapped.is_ok()
     }
 
-    /// Keeps a page aside, if there is one. It counts as used: no check takes it for lost.
+    /// Sets a frame aside, if one is free. It counts as used, so that no check takes it for lost.
     fn keep_spare<M: Machine>(&mut self, pmap: &mut Pmap<M>) {
         let spare = pmap.page_alloc(AllocFlags::empty());
         self.spare = spare.filter(|spare| pmap.pages_mut().page_incref(*spare).is_ok());
     }
 
+    /// Frees the frame that is set aside.
     fn release_spare<M: Machine>(&mut self, pmap: &mut Pmap<M>) {
         if let Some(spare) = self.spare.take() {
             pmap.pages_mut().page_decref(spare);
@@ -135,13 +136,13 @@ impl Backing {
     }
 }
 
-/// Maps `size` bytes at `va` by small pages, if there are as many.
+/// Maps `size` bytes at `va` by small pages, if enough frames are free.
 fn map_small<M: Machine>(pmap: &mut Pmap<M>, va: VirtAddr, size: u64) -> bool {
     let npages = (size / layout::PGSIZE) as usize;
     map_pages(pmap, va, npages, Perm::KRW, AllocFlags::empty()).is_ok()
 }
 
-/// Bytes from `va` to the end of the large page that it would lie in.
+/// Bytes from `va` to the next boundary of a large page.
 fn to_boundary<M: Machine>(va: VirtAddr) -> u64 {
     let large = M::Format::page_size(LARGE);
     round_down(va.as_u64(), large) + large - va.as_u64()

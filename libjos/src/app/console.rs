@@ -1,4 +1,4 @@
-//! The console: lines out, lines in, and the `log` crate's messages.
+//! The console: printing, reading lines, and the `log` crate's messages.
 
 use alloc::string::String;
 use core::fmt;
@@ -7,7 +7,7 @@ use log::{LevelFilter, Log, Metadata, Record};
 
 use super::with;
 
-/// Prints on the console, like `std`'s.
+/// Prints on the console, like `std`'s macro of this name.
 ///
 /// ```
 /// # use libjos::sim::SimPlatform;
@@ -26,7 +26,7 @@ macro_rules! print {
     ($($arg:tt)*) => { $crate::app::console::print(::core::format_args!($($arg)*)) };
 }
 
-/// Prints a line on the console, like `std`'s; see [`print!`](crate::print).
+/// Prints a line on the console, like `std`'s macro of this name. See [`print!`](crate::print).
 #[macro_export]
 #[collapse_debuginfo(yes)]
 macro_rules! println {
@@ -36,25 +36,25 @@ macro_rules! println {
     };
 }
 
-/// Prints a line of trouble. There is one console, so it goes where [`println!`](crate::println)'s
-/// go; the name says to the reader of the program what it is.
+/// Prints a line on the console, as [`println!`](crate::println) does. There is one console; the
+/// name tells the program's reader that the line is about an error.
 #[macro_export]
 #[collapse_debuginfo(yes)]
 macro_rules! eprintln {
     ($($arg:tt)*) => { $crate::println!($($arg)*) };
 }
 
-/// What `print!` calls.
+/// Prints `text` on the console. [`print!`](crate::print) calls this.
 pub fn print(text: fmt::Arguments<'_>) {
     with(|platform| platform.print(text));
 }
 
-/// Prints `prompt`, waits for a line and returns it without its end; `None` at the end of input,
-/// which is Ctrl-D on an empty line. (The next call waits for a line again.)
+/// Prints `prompt`, waits for a line and returns it without its end. Ctrl-D on an empty line is the
+/// end of input: this returns `None`, and the next call waits for a line again.
 ///
-/// A line has any length and is UTF-8: bytes that are not become U+FFFD, the replacement
-/// character. It can be edited like a shell's, within one row of the screen. Where Ctrl-C is typed
-/// it is empty. A line for which the heap has no room is refused whole, and asked for once more.
+/// A line may have any length. It is UTF-8: other bytes become U+FFFD, the replacement character. It
+/// can be edited as in a shell, within one row of the screen. Ctrl-C makes it empty. A line that the
+/// heap has no room for is refused as a whole, and asked for again.
 ///
 /// ```
 /// # use libjos::println;
@@ -73,7 +73,7 @@ pub fn read_line(prompt: &str) -> Option<String> {
     with(|platform| platform.read_line(prompt))
 }
 
-/// Sends `log`'s messages to the console.
+/// The logger that prints `log`'s messages on the console.
 struct Console;
 
 impl Log for Console {
@@ -96,9 +96,9 @@ impl Log for Console {
     fn flush(&self) {}
 }
 
-/// From here on `log`'s messages of `level` and above are printed.
+/// Starts printing `log`'s messages of `level` and above.
 pub fn init_log(level: LevelFilter) {
-    // Only the first call sets the logger, which is the same each time.
+    // Only the first call sets the logger. Each sets the same one.
     let _ = log::set_logger(&Console);
     log::set_max_level(level);
 }

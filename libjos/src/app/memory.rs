@@ -1,11 +1,11 @@
-//! How much memory there is, and [`Memory`]: what an application's calls do to pages, on the memory
-//! system of any machine.
+//! How much memory there is ([`memory_use`]), and an application's operations on pages, on the memory
+//! system of any machine ([`Memory`]).
 
 use core::fmt;
 
 use layout::{KB, PGSIZE};
 
-use super::area::{Access, Translation, VmError};
+use super::access::{Access, Translation, VmError};
 use super::with;
 use crate::machine::Machine;
 use crate::mem::addr::VirtAddr;
@@ -15,23 +15,23 @@ use crate::paging::mappings::leaves;
 use crate::paging::pgdir::MapError;
 use crate::pmap::Pmap;
 
-/// What the heap holds.
+/// The size of the heap.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct HeapUse {
-    /// Bytes that the application has asked for and not given back.
+    /// Bytes that the application has allocated and not freed.
     pub asked: u64,
-    /// Bytes of pages that are mapped for them.
+    /// Bytes of the pages that the heap has for them.
     pub held: u64,
 }
 
-/// How much memory there is, and whose it is.
+/// How much memory there is, and how much is free.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MemoryUse {
-    /// Pages that `pages` describes: all RAM that is used at all.
+    /// All frames that `pages` describes.
     pub total_pages: usize,
-    /// Pages on the free list.
+    /// Frames on the free list.
     pub free_pages: usize,
-    /// What the heap holds.
+    /// The size of the heap.
     pub heap: HeapUse,
 }
 
@@ -44,7 +44,7 @@ impl fmt::Display for MemoryUse {
     }
 }
 
-/// How much memory there is now.
+/// Returns how much memory there is now, and how much is free.
 ///
 /// ```
 /// # use libjos::sim::SimPlatform;
@@ -71,49 +71,49 @@ pub fn memory_use() -> MemoryUse {
     })
 }
 
-/// The memory system, as far as applications ask for it. All addresses are of whole pages below
-/// UTOP, in the page directory in use. [`Pmap`] implements it for every machine.
+/// The memory system as applications know it. Addresses are those of pages below UTOP, in the page
+/// directory in use. [`Pmap`] implements this for every machine.
 pub trait Memory {
-    /// Pages that there are, and pages that are free.
+    /// The number of frames, and of free ones.
     fn count(&self) -> (usize, usize);
 
-    /// Maps `npages` pages of zeros at `va`.
+    /// Maps `npages` pages at `va` to frames of zeros.
     ///
     /// # Errors
     ///
-    /// [`VmError::OutOfMemory`], and [`VmError::Map`] where something is mapped there already.
-    /// Nothing has changed then.
+    /// [`VmError::OutOfMemory`], and [`VmError::Map`] if one of them is mapped already. Nothing has
+    /// changed then.
     fn map(&mut self, va: VirtAddr, npages: usize, access: Access) -> Result<(), VmError>;
 
-    /// Maps the frame that is mapped at `from` at `to`, too. What was at `to` is unmapped.
+    /// Maps the page at `to` to the frame of the page at `from`, in place of its own frame, if any.
     ///
     /// # Errors
     ///
-    /// [`VmError::Map`]: nothing is at `from`, or there is no memory for a table. Nothing has
-    /// changed then.
+    /// [`VmError::Map`] if `from` is not mapped, or no frame is free for a table. Nothing has changed
+    /// then.
     fn alias(&mut self, from: VirtAddr, to: VirtAddr, access: Access) -> Result<(), VmError>;
 
-    /// Unmaps what is mapped of the `npages` pages at `va`, and frees the frames that are not
-    /// mapped elsewhere. Page tables stay, unless `prune` says otherwise and they are empty.
+    /// Unmaps the `npages` pages at `va`, as far as they are mapped, and frees each frame that is
+    /// mapped nowhere else. With `prune`, page tables that are empty then are freed too.
     fn unmap(&mut self, va: VirtAddr, npages: usize, prune: bool);
 
-    /// Gives `npages` pages at `va` these permissions.
+    /// Gives the `npages` pages at `va` the permissions `access`.
     ///
     /// # Errors
     ///
-    /// [`VmError::Map`] where one of them is not mapped. Nothing has changed then.
+    /// [`VmError::Map`] if one of them is not mapped. Nothing has changed then.
     fn protect(&mut self, va: VirtAddr, npages: usize, access: Access) -> Result<(), VmError>;
 
-    /// Makes the page at `va` writable, in a frame of its own: a copy, if the frame is mapped
-    /// elsewhere too.
+    /// Makes the page at `va` writable in a frame of its own: a copy, if its frame is mapped elsewhere
+    /// too.
     ///
     /// # Errors
     ///
-    /// [`VmError::OutOfMemory`] for the copy, and [`VmError::Map`] where nothing is mapped there.
-    /// Nothing has changed then.
+    /// [`VmError::OutOfMemory`] if no frame is free for the copy, and [`VmError::Map`] if the page is
+    /// not mapped. Nothing has changed then.
     fn make_private(&mut self, va: VirtAddr) -> Result<(), VmError>;
 
-    /// What the page at `va` is mapped to.
+    /// The translation of the page at `va`, or `None` if it is not mapped.
     fn translate(&self, va: VirtAddr) -> Option<Translation>;
 }
 
@@ -136,7 +136,7 @@ impl<M: Machine> Memory for Pmap<M> {
         let size = npages as u64 * PGSIZE;
         let (vm, pgdir) = self.split();
         if let Err(error) = vm.unmap_range(pgdir, va, size) {
-            // An application has no large pages, and the caller sees to the addresses.
+            // An application has no large pages, and the caller has checked the addresses.
             unreachable!("{npages} pages at {va}: {error}");
         }
         if prune && npages > 0 {
@@ -172,12 +172,12 @@ impl<M: Machine> Memory for Pmap<M> {
     }
 }
 
-/// Maps `npages` new pages at `va`, a page at a time.
+/// Maps `npages` pages at `va` to new frames.
 ///
 /// # Errors
 ///
-/// [`VmError::OutOfMemory`], and [`VmError::Map`] where something is mapped there already. Nothing
-/// has changed then.
+/// [`VmError::OutOfMemory`], and [`VmError::Map`] if one of them is mapped already. Nothing has
+/// changed then.
 pub fn map_pages<M: Machine>(
     pmap: &mut Pmap<M>,
     va: VirtAddr,
@@ -200,7 +200,7 @@ pub fn map_pages<M: Machine>(
         let mapped = vm.page_alloc(flags).ok_or(out_of_memory).and_then(|frame| {
             vm.page_insert(pgdir, frame, page, perm).map_err(|error| {
                 vm.pages_mut().page_free(frame);
-                // Nothing else can be wrong with a page that was free, where nothing is mapped.
+                // A free frame and an unmapped page leave no other error.
                 if matches!(error, MapError::NoMemory { .. }) {
                     out_of_memory
                 } else {
@@ -216,7 +216,7 @@ pub fn map_pages<M: Machine>(
     Ok(())
 }
 
-/// The frame that the page at `va` is mapped to.
+/// The frame of the page at `va`.
 fn mapped_frame<M: Machine>(pmap: &Pmap<M>, va: VirtAddr) -> Result<Frame, VmError> {
     let found = pmap.page_lookup(pmap.kern_pgdir(), va);
     found.map(|(frame, _)| frame).ok_or(MapError::NotMapped { va }.into())

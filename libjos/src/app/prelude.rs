@@ -1,8 +1,8 @@
-//! All that an application needs, by one `use`.
+//! The names that an application needs, in one `use`.
 //!
 //! ```
 //! use libjos::prelude::*;
-//! use libjos::println; // Where there is `std` too, as in tests, say which one.
+//! use libjos::println; // With `std`, as in tests, name the one that is meant.
 //! use libjos::sim::SimPlatform;
 //!
 //! fn hello() -> Result<(), VmError> {
@@ -18,18 +18,18 @@
 //!     Ok(())
 //! }
 //!
-//! // In the machine the line `application!(hello);` does this.
+//! // In the machine, `application!(hello);` takes the place of these lines.
 //! let run = SimPlatform::new().command_line("Ada").run(hello);
 //! assert_eq!(run.output, "Hello, Ada!\n");
 //! assert!(run.code.is_success() && run.pages_kept == 0);
 //! ```
 //!
-//! | to | there is |
+//! | to | use |
 //! |---|---|
 //! | begin | [`application!`], [`command_line`] |
 //! | print and read | [`print!`], [`println!`], [`eprintln!`], [`read_line`] |
 //! | log | [`error!`], [`warn!`], [`info!`], [`debug!`], [`trace!`]: `log=LEVEL` on the command line, `warn` without it |
-//! | keep things | [`Box`], [`Vec`], [`vec!`], [`String`], [`format!`], [`BTreeMap`] and all of [`alloc`] |
+//! | allocate | [`Box`], [`Vec`], [`vec!`], [`String`], [`format!`], [`BTreeMap`] and all of [`alloc`] |
 //! | tell the time | [`Instant`], [`Duration`], [`uptime`], [`sleep`] |
 //! | work on pages | [`VmArea`], [`Access`], [`VmError`], [`Fault`], [`PGSIZE`] |
 //! | see memory | [`memory_use`], [`tables`]: UVPT and UPAGES |

@@ -1,18 +1,18 @@
-//! An application as a whole: its `main`, its command line, its end.
+//! The beginning and the end of an application: its `main`, its command line, its exit code.
 
 use alloc::string::String;
 use core::fmt;
 
 use super::{console, with};
 
-/// How an application ends: 0 is success, all else a failure.
+/// The result of an application: 0 is success, any other number a failure.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ExitCode(u8);
 
 impl ExitCode {
-    /// All is well.
+    /// Success.
     pub const SUCCESS: Self = Self(0);
-    /// Something went wrong.
+    /// A failure.
     pub const FAILURE: Self = Self(1);
 
     /// Whether this is success.
@@ -34,9 +34,9 @@ impl fmt::Display for ExitCode {
     }
 }
 
-/// What a `main` may return.
+/// A type that `main` may return.
 pub trait Termination {
-    /// The code that it means. An error is printed.
+    /// Turns the result into an exit code. An error is printed.
     fn report(self) -> ExitCode;
 }
 
@@ -52,7 +52,7 @@ impl Termination for ExitCode {
     }
 }
 
-/// An error is printed after `Error: `, and is a failure.
+/// Prints an error after `Error: `. An error is a failure.
 impl<T: Termination, E: fmt::Display> Termination for Result<T, E> {
     fn report(self) -> ExitCode {
         match self {
@@ -65,9 +65,9 @@ impl<T: Termination, E: fmt::Display> Termination for Result<T, E> {
     }
 }
 
-/// Makes a function the application: what runs once the kernel is up. It takes nothing and returns
-/// nothing, an [`ExitCode`], or a `Result` of either, whose error is printed. When it returns, the
-/// machine is done.
+/// Makes a function the application, which runs once the kernel is up. The function takes no
+/// arguments. It returns nothing, an [`ExitCode`], or a `Result` of either, whose error is printed.
+/// Then the machine ends.
 ///
 /// ```ignore
 /// #![no_std]
@@ -84,7 +84,7 @@ impl<T: Termination, E: fmt::Display> Termination for Result<T, E> {
 #[macro_export]
 macro_rules! application {
     ($main:path) => {
-        // SAFETY: the kernel calls its application by this name, and each image has one.
+        // SAFETY: the kernel calls its application by this name. Each image has one application.
         #[unsafe(no_mangle)]
         extern "Rust" fn umain() -> $crate::app::process::ExitCode {
             $crate::app::process::Termination::report($main())
@@ -92,7 +92,8 @@ macro_rules! application {
     };
 }
 
-/// Ends the application at once, with `code`: 0 is success. As with `std`'s, nothing is dropped.
+/// Ends the application at once with `code`, where 0 is success. Like `std`'s function of this name, it
+/// drops nothing.
 ///
 /// ```
 /// # use libjos::sim::SimPlatform;
@@ -109,7 +110,7 @@ pub fn exit(code: u8) -> ! {
     with(|platform| platform.exit(ExitCode(code)))
 }
 
-/// What the command line says to the application: all that stands after `--`.
+/// Returns the application's part of the command line: the words after `--`.
 ///
 /// ```
 /// # use libjos::sim::SimPlatform;

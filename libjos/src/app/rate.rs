@@ -1,70 +1,72 @@
-//! How fast a counter runs: [`rate()`], from looks at it and at a timer chip whose rate is known.
+//! The rate of a counter ([`rate()`]), measured against a timer whose rate is known.
 //!
-//! Whatever runs the machine may stop it between two instructions, for longer than the timer takes
-//! to come round: QEMU in a shell's Ctrl-Z, a host with more to do. So only what goes by between
-//! looks that are near each other counts. Nothing here asks hardware: the looks are the caller's.
+//! A machine may be stopped between two instructions for longer than the timer takes to wrap: by
+//! Ctrl-Z in the shell of QEMU, or by a busy host. So a measurement adds up only the times between
+//! readings that are near each other. The caller does the reading; nothing here touches hardware.
 
-/// Looks that tell how far from each other looks usually are.
-const USUAL_LOOKS: usize = 100;
-/// Looks so many times farther from each other than usual are far apart.
+/// Readings that tell how far apart neighbours usually are.
+const USUAL_READINGS: usize = 100;
+/// Neighbours that are this many times as far apart as usual are not near.
 const FAR: u64 = 16;
 /// One measurement takes this part of a second.
 const PARTS: u64 = 100;
-/// Measurements, until one is exact: uncertain by less than one part in so many.
+/// The number of measurements, at most. The first exact one ends them.
 const TRIES: usize = 5;
+/// An exact measurement is uncertain by less than this part of it.
 const EXACT: u64 = 1_000;
-/// Looks in which the timer must begin to count, and in which all must be done.
+/// Readings until the timer begins to count, at most.
 const PATIENCE_BEGIN: usize = 10_000;
+/// Readings for all measurements, at most.
 const PATIENCE: usize = 1_000_000;
 
-/// A look at the timer.
+/// One reading of the timer, between two of the counter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Look {
+pub struct Reading {
     /// The counter's value just before.
     pub before: u64,
-    /// The timer's count, which goes down and round.
+    /// The timer's count, which goes down and wraps.
     pub count: u16,
     /// The counter's value just after.
     pub after: u64,
 }
 
-impl Look {
-    /// Counts of the counter in which the timer's count was true at some moment.
+impl Reading {
+    /// The counter's progress during the reading.
     fn width(&self) -> u64 {
         self.after.wrapping_sub(self.before)
     }
 
-    /// Counts of the counter from before `earlier` to after this look.
+    /// The counter's progress from the beginning of `earlier` to the end of this reading.
     fn reach(&self, earlier: &Self) -> u64 {
         self.after.wrapping_sub(earlier.before)
     }
 }
 
-/// One measurement: what went by between neighbouring looks that are near each other.
+/// One measurement: the sum over neighbouring readings that are near each other.
 #[derive(Clone, Copy, Default)]
 struct Sample {
-    /// By the timer.
+    /// The timer's progress.
     ticks: u64,
-    /// By the counter.
+    /// The counter's progress.
     counts: u64,
-    /// How many `counts` may be wrong: at both ends of each row of near looks, a look's width.
+    /// The possible error of `counts`: a reading's width at both ends of each row of near readings.
     uncertain: u64,
 }
 
 impl Sample {
-    /// Looks until the timer has come `ticks` far; `None` where the looks run out.
-    fn take(looks: &mut impl Iterator<Item = Look>, near: u64, ticks: u64) -> Option<Self> {
-        let mut last = looks.next()?;
+    /// Reads until the timer has counted `ticks`. `None` if the readings run out.
+    fn take(readings: &mut impl Iterator<Item = Reading>, near: u64, ticks: u64) -> Option<Self> {
+        let mut last = readings.next()?;
         let mut sample = Self { uncertain: last.width(), ..Self::default() };
         while sample.ticks < ticks {
-            let look = looks.next()?;
-            if look.reach(&last) <= near {
-                sample.ticks += u64::from(last.count.wrapping_sub(look.count));
-                sample.counts += look.before.wrapping_sub(last.before);
+            let now = readings.next()?;
+            if now.reach(&last) <= near {
+                sample.ticks += u64::from(last.count.wrapping_sub(now.count));
+                sample.counts += now.before.wrapping_sub(last.before);
             } else {
-                sample.uncertain += last.width() + look.width();
+                sample.uncertain += last.width() + now.width();
             }
-            last = look;
+            last = now;
         }
         sample.uncertain += last.width();
         Some(sample)
@@ -75,30 +77,30 @@ impl Sample {
     }
 }
 
-/// How far the counter comes in a second, by `look`s at it and at a timer that counts `timer_hz`
-/// times a second and has just been set. `None` where the timer does not count.
+/// Measures the counter's rate in counts per second. `read` reads it and a timer that counts `timer_hz`
+/// times a second and has just been set. `None` if the timer does not count.
 ///
-/// It takes a hundredth of a second; up to five if the measurement is not exact, and then the least
-/// uncertain one counts.
-pub fn rate(timer_hz: u64, mut look: impl FnMut() -> Look) -> Option<u64> {
-    // The first count may be older than the one that was set, until the timer's clock has ticked.
-    let set = look();
-    (0..PATIENCE_BEGIN).map(|_| look()).find(|look| look.count != set.count)?;
+/// A measurement takes a hundredth of a second. There are up to five until one is exact; otherwise the
+/// least uncertain one is taken.
+pub fn rate(timer_hz: u64, mut read: impl FnMut() -> Reading) -> Option<u64> {
+    // Until the timer's clock ticks, its count may be older than the setting.
+    let set = read();
+    (0..PATIENCE_BEGIN).map(|_| read()).find(|now| now.count != set.count)?;
 
-    let mut looks = (0..PATIENCE).map(|_| look());
-    let mut last = looks.next()?;
-    let reaches = looks.by_ref().take(USUAL_LOOKS).map(|look| {
-        let reach = look.reach(&last);
-        last = look;
+    let mut readings = (0..PATIENCE).map(|_| read());
+    let mut last = readings.next()?;
+    let reaches = readings.by_ref().take(USUAL_READINGS).map(|now| {
+        let reach = now.reach(&last);
+        last = now;
         reach
     });
     let near = reaches.min()?.saturating_mul(FAR);
 
-    // A look that took long says nothing.
-    let mut looks = looks.filter(|look| look.width() <= near);
+    // A reading that took long says nothing.
+    let mut readings = readings.filter(|now| now.width() <= near);
     let mut best: Option<Sample> = None;
     for _ in 0..TRIES {
-        let Some(sample) = Sample::take(&mut looks, near, timer_hz / PARTS) else { break };
+        let Some(sample) = Sample::take(&mut readings, near, timer_hz / PARTS) else { break };
         if best.is_none_or(|best| sample.uncertain < best.uncertain) {
             best = Some(sample);
         }

@@ -1,9 +1,8 @@
-//! The page tables and the array `pages`, as an application sees them: read-only at UVPT and
-//! UPAGES.
+//! The page tables at UVPT and the array `pages` at UPAGES, both read-only.
 //!
-//! UVPT works because the page directory is entered in itself: a walk that goes through that entry
-//! once ends a level higher, at a table in place of a page; one that goes through it twice ends two
-//! levels higher. So each table of each level has its own place there.
+//! One entry of the page directory leads to the directory itself. A walk through that entry ends one
+//! level early, at a table in place of a page; a walk through it twice ends two levels early. So UVPT
+//! shows each table of each level at an address of its own.
 
 use layout::MemLayout;
 
@@ -14,7 +13,7 @@ use crate::mem::pages::PageInfo;
 use crate::paging::format::{Entry, Format};
 use crate::paging::word::Word;
 
-/// Where a machine shows its page tables and `pages`, and how an entry is read.
+/// The addresses at which a machine shows its page tables and `pages`, and the decoder of its entries.
 #[derive(Clone, Copy, Debug)]
 pub struct Tables {
     uvpt: u64,
@@ -28,7 +27,7 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// Those of a machine with the map `L` and the format `F`.
+    /// The tables of a machine with the map `L` and the format `F`.
     #[must_use]
     pub const fn of<L: MemLayout, F: Format>() -> Self {
         Self {
@@ -42,7 +41,7 @@ impl Tables {
         }
     }
 
-    /// As [`uvpt`].
+    /// The address of an entry, as [`uvpt`] returns it.
     #[must_use]
     pub fn uvpt(&self, level: u32, va: VirtAddr) -> VirtAddr {
         let within = |va: u64| (va >> self.index_bits) & (self.ptsize - 1) & !(self.entry - 1);
@@ -50,22 +49,22 @@ impl Tables {
         VirtAddr::new(entry)
     }
 
-    /// What the entry of `level` at `va` says.
+    /// Reads the entry of `level` at `va`.
     fn load(&self, va: VirtAddr, level: u32) -> Option<Entry> {
         let aligned = VirtAddr::new(va.as_u64() & !7);
         let bytes = with(|platform| platform.read_user(aligned)).ok()?;
         Some((self.decode)(level, self.entry_in(bytes, va)))
     }
 
-    /// The entry at `va`, which is all of the 8 bytes that lie there, or half of them.
+    /// The entry at `va`, out of the 8 `bytes` that `va` lies in. An entry has all or half of them.
     fn entry_in(&self, bytes: u64, va: VirtAddr) -> u64 {
         let shift = va.as_u64() % 8 * 8;
         (bytes >> shift) & (u64::MAX >> (64 - 8 * self.entry))
     }
 }
 
-/// Where UVPT shows the entry of `level` that maps `va`. Level 0 has the entries of 4 KB pages
-/// (JOS's `uvpt`), level 1 those above (its `uvpd`), and so on.
+/// Returns the address in UVPT of the entry of `level` that maps `va`. Level 0 has the entries of 4 KB
+/// pages (JOS's `uvpt`), level 1 the entries above them (its `uvpd`), and so on.
 ///
 /// ```
 /// # use libjos::sim::SimPlatform;
@@ -76,7 +75,7 @@ impl Tables {
 /// # let run = SimPlatform::new().run(|| {
 /// assert_eq!(uvpt(0, VirtAddr::new(0)), VirtAddr::new(Jos64::UVPT));
 /// assert_eq!(uvpt(0, VirtAddr::new(0x3000)), VirtAddr::new(Jos64::UVPT + 3 * 8));
-/// // The directory's entry for UVPT lies where all four levels go through it.
+/// // To the directory's own entry, a walk goes through it on all four levels.
 /// assert_eq!(uvpt(3, VirtAddr::new(Jos64::UVPT)), VirtAddr::new(0xffff_ff7f_bfdf_eff0));
 /// # });
 /// # assert!(run.code.is_success());
@@ -86,7 +85,7 @@ pub fn uvpt(level: u32, va: VirtAddr) -> VirtAddr {
     with(|platform| platform.tables()).uvpt(level, va)
 }
 
-/// The entry of `level` that maps `va`; `None` where there is no table that could have it.
+/// Reads the entry of `level` that maps `va`. `None` if there is no table of that level for `va`.
 ///
 /// ```
 /// # use libjos::sim::SimPlatform;
@@ -106,7 +105,7 @@ pub fn uvpt(level: u32, va: VirtAddr) -> VirtAddr {
 #[must_use]
 pub fn entry(level: u32, va: VirtAddr) -> Option<Entry> {
     let tables = with(|platform| platform.tables());
-    // Reading below a large page's entry would read the page as if it were a table.
+    // Below the entry of a large page, UVPT shows the page itself as if it were a table.
     for above in (level + 1..tables.levels).rev() {
         if !matches!(tables.load(tables.uvpt(above, va), above)?, Entry::Table { .. }) {
             return None;
@@ -115,8 +114,8 @@ pub fn entry(level: u32, va: VirtAddr) -> Option<Entry> {
     tables.load(tables.uvpt(level, va), level)
 }
 
-/// What UPAGES shows of the frame at `index` in `pages`; `None` beyond the last frame. (The page that
-/// the array ends in goes on with zeros, which would say that a frame is free.)
+/// Reads the `PageInfo` at `index` in `pages`. `None` beyond the last frame: the rest of the array's
+/// last page is zeros, which would say that a frame is free.
 ///
 /// ```
 /// # use libjos::sim::SimPlatform;
@@ -140,19 +139,4 @@ pub fn page_info(index: usize) -> Option<PageInfo> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::paging::format::i386::I386;
-    use crate::paging::format::x86_64::X86_64;
-    use layout::{Jos32, Jos64};
-
-    #[test]
-    fn an_entry_is_all_that_is_read_or_half_of_it() {
-        const BYTES: u64 = 0x8765_4321_0fed_cba9;
-        let whole = Tables::of::<Jos64, X86_64>();
-        assert_eq!(whole.entry_in(BYTES, VirtAddr::new(0x1000)), BYTES);
-        let half = Tables::of::<Jos32, I386>();
-        assert_eq!(half.entry_in(BYTES, VirtAddr::new(0x1000)), 0x0fed_cba9);
-        assert_eq!(half.entry_in(BYTES, VirtAddr::new(0x1004)), 0x8765_4321);
-    }
-}
+mod tests;

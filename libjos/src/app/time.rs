@@ -1,11 +1,11 @@
-//! Time: a clock that never goes back.
+//! Time: a clock that never goes back, and waiting.
 
 use core::ops::{Add, Sub};
 use core::time::Duration;
 
 use super::with;
 
-/// A moment, by the processor's clock: never before one that was taken earlier.
+/// A moment by the processor's clock. It is never before a moment that was taken earlier.
 ///
 /// ```
 /// # use libjos::sim::SimPlatform;
@@ -22,20 +22,20 @@ use super::with;
 pub struct Instant(Duration);
 
 impl Instant {
-    /// This moment.
+    /// The present moment.
     #[must_use]
     pub fn now() -> Self {
         Self(uptime())
     }
 
-    /// The time since then.
+    /// The time since this moment.
     #[must_use]
     pub fn elapsed(self) -> Duration {
         Self::now() - self
     }
 }
 
-/// The time from the one to the other; zero where `other` is the later one.
+/// The time from `other` to `self`, or zero if `other` is later.
 impl Sub for Instant {
     type Output = Duration;
     fn sub(self, other: Self) -> Duration {
@@ -50,14 +50,14 @@ impl Add<Duration> for Instant {
     }
 }
 
-/// The time since the kernel began. How fast the processor's clock runs is found out when this is
-/// first called, which may take some hundredths of a second.
+/// Returns the time since the kernel began. The first call measures how fast the processor's clock
+/// runs, which may take some hundredths of a second.
 #[must_use]
 pub fn uptime() -> Duration {
     with(|platform| platform.uptime())
 }
 
-/// Does nothing for at least `time`. There are no interrupts to wait for, so the processor spins.
+/// Waits for at least `time`. There are no interrupts to wait for, so the processor spins.
 pub fn sleep(time: Duration) {
     let start = Instant::now();
     while start.elapsed() < time {

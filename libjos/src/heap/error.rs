@@ -1,4 +1,4 @@
-//! [`HeapError`]: why the heap did not do what it was asked.
+//! [`HeapError`]: why the heap refused a request.
 #![forbid(unsafe_code)]
 
 use core::alloc::Layout;
@@ -6,8 +6,8 @@ use core::fmt;
 
 use super::OutOfPages;
 
-/// Why the heap did not do what it was asked. All but [`OutOfMemory`](Self::OutOfMemory) are bugs
-/// of the program that uses the heap; addresses are those that the program knows.
+/// Why the heap refused a request. All but [`OutOfMemory`](Self::OutOfMemory) are bugs of the program
+/// that uses the heap.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum HeapError {
     /// There is no room for the block. The heap is as it was.
@@ -21,42 +21,42 @@ pub enum HeapError {
     DoubleFree {
         /// The block's address.
         at: usize,
-        /// Bytes that it is said to have.
+        /// The size that the program gave.
         size: usize,
     },
     /// The block was allocated with another layout. Nothing has changed.
     WrongLayout {
         /// The block's address.
         at: usize,
-        /// What it was allocated with; without poison, what its size class holds.
+        /// The block's layout; without poison, that of its size class.
         allocated: Layout,
-        /// What was given.
+        /// The layout that the program gave.
         given: Layout,
     },
-    /// No block begins there: none ever did, or it is free and its memory given back, or what the
-    /// heap keeps in front of it was overwritten. Nothing has changed.
+    /// No block is allocated there: none ever was, or its memory has been given back, or the bytes
+    /// that the heap keeps in front of it were overwritten. Nothing has changed.
     Foreign {
-        /// The address.
+        /// The address that the program gave.
         at: usize,
-        /// Bytes that are said to be there.
+        /// The size that the program gave.
         size: usize,
     },
-    /// Bytes behind the block's end, or in front of it, were written. It is still allocated.
+    /// Bytes in front of the block or behind it were overwritten. The block is still allocated.
     Overrun {
         /// The block's address.
         at: usize,
-        /// Its bytes.
+        /// Its size in bytes.
         size: usize,
-        /// The first byte that is not as it was.
+        /// The address of the first changed byte.
         changed: usize,
     },
-    /// Memory was written after it had been freed. The heap does not use it any more.
+    /// Memory was written after it had been freed. The heap will not use it again.
     UseAfterFree {
         /// The address of the freed memory.
         at: usize,
-        /// Its bytes.
+        /// Its size in bytes.
         size: usize,
-        /// The first byte that is not as it was.
+        /// The address of the first changed byte.
         changed: usize,
     },
 }
@@ -94,12 +94,12 @@ impl fmt::Display for HeapError {
 
 impl core::error::Error for HeapError {}
 
-/// Why a part of the heap has no memory to give to another part.
+/// Why one part of the heap has no memory for another part.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// There is none.
+    /// There are no pages.
     OutOfPages,
-    /// There is, but somebody uses it.
+    /// Somebody used the memory while it was free.
     Misused(HeapError),
 }
 

@@ -1,34 +1,34 @@
-//! Lists of free blocks, linked through themselves.
+//! Lists of free blocks, linked through the blocks themselves.
 //!
-//! A free block holds a key made of its address and its link. It must be right when the block is
-//! taken off its list, or somebody used the block. If it is right when a block is freed, that may be
-//! free already: `suspect` then searches for it.
+//! A free block holds a key made of its address and its link. If the key is wrong when the block is
+//! taken off its list, somebody used the block. If a key is right when a block is freed, the block may
+//! be free already: `misuse` then searches the lists for it.
 
 use core::ptr::NonNull;
 
-/// What lies in a free block. With poison, all else of it is the pattern.
+/// The first bytes of a free block. With poison, its other bytes are the pattern.
 #[repr(C)]
 pub(super) struct FreeBlock {
-    /// The next one on its list.
+    /// The next block on the list.
     pub(super) next: Link,
     key: usize,
 }
 
-/// A list of free blocks, or the rest of one.
+/// The first block of a list of free blocks, or of the rest of one.
 pub(super) type Link = Option<NonNull<FreeBlock>>;
 
 /// Bytes at a free block's start that are the heap's.
 pub(super) const FREE_BLOCK: usize = size_of::<FreeBlock>();
 
 impl FreeBlock {
-    /// For the free block at `addr`.
+    /// The links of the free block at `addr`.
     #[inline]
     fn new(addr: usize, next: Link) -> Self {
         let next_addr = next.map_or(0, |next| next.addr().get());
         Self { next, key: addr ^ next_addr ^ 0x9E37_79B9_7F4A_7C15_u64 as usize }
     }
 
-    /// Whether this may be what is in the free block at `addr`.
+    /// Whether these may be the links of a free block at `addr`.
     #[inline]
     pub(super) fn fits(&self, addr: usize) -> bool {
         self.key == Self::new(addr, self.next).key
@@ -47,7 +47,7 @@ pub(super) unsafe fn push(list: &mut Link, block: NonNull<FreeBlock>) {
     *list = Some(block);
 }
 
-/// Takes the first block, which there is, off a list; if somebody used it, it is the error.
+/// Takes `block`, the first one, off a list. If somebody used it, its address is the error.
 ///
 /// # Safety
 ///
@@ -62,4 +62,43 @@ pub(super) unsafe fn pop(list: &mut Link, mut block: NonNull<FreeBlock>) -> Resu
     links.key = 0;
     *list = links.next;
     Ok(())
+}
+
+/// Moves the first blocks of `from`, up to `most`, to the start of `to`, as long as they
+/// `belong` there. Returns how many. If somebody used one of them, nothing moves, and its address is
+/// the error.
+///
+/// They stay linked to one another, and only the last one is written to. (Moving each by itself took
+/// a tenth of the time of the benchmark `heap-stack`.)
+///
+/// # Safety
+///
+/// The blocks of both lists are there.
+#[inline]
+pub(super) unsafe fn move_run(
+    from: &mut Link,
+    to: &mut Link,
+    most: usize,
+    belong: impl Fn(NonNull<FreeBlock>) -> bool,
+) -> Result<usize, usize> {
+    let (mut next, mut last, mut moved) = (*from, None, 0);
+    while let Some(block) = next
+        && moved < most
+        && belong(block)
+    {
+        // SAFETY: it is there, the caller says; while it is free nobody refers to it.
+        let links = unsafe { block.as_ref() };
+        if !links.fits(block.addr().get()) {
+            return Err(block.addr().get());
+        }
+        (last, next) = (Some(block), links.next);
+        moved += 1;
+    }
+    if let Some(last) = last {
+        // SAFETY: as above; no reference is left.
+        unsafe { last.write(FreeBlock::new(last.addr().get(), *to)) };
+        *to = *from;
+        *from = next;
+    }
+    Ok(moved)
 }

@@ -1,28 +1,29 @@
-//! The heap of an application: [`Heap`] allocates and frees blocks of memory that grows and
-//! shrinks with what is asked of it.
+//! The heap of an application: [`Heap`] allocates and frees blocks, and grows and shrinks with them.
 //!
-//! This is the core of a `#[global_allocator]`, which adds a lock and says what an error does.
-//! Pages come from a [`HeapPages`], anywhere in one region of addresses (from UHEAP up, in the
-//! kernel). Where a block lies depends on its layout alone, so that freeing it needs no search:
+//! This is the core of a `#[global_allocator]`, which adds a lock and decides what an error does.
+//! Pages come from a [`HeapPages`], anywhere in one region of addresses (in the kernel from UHEAP up).
+//! A block's layout alone decides where it lies, so that freeing it needs no search:
 //!
-//! | block | lies in | given back |
+//! | block | lies in | goes back to |
 //! |---|---|---|
-//! | small: up to 4 KB | a slab of blocks of one size (`classes`, `slabs`) | to the slab |
-//! | large: up to 1 MB | a shared segment, by `linked_list_allocator` (`shared`) | to the segment |
-//! | huge | a segment of its own (`huge`) | to the machine |
+//! | small: up to 4 KB | a slab of blocks of one size (`classes`, `slabs`) | the slab |
+//! | large: up to 1 MB | a shared segment, placed by `linked_list_allocator` (`shared`) | the segment |
+//! | huge | a segment of its own (`huge`) | the machine |
 //!
-//! Slabs are blocks in shared segments. An empty slab goes back to its segment, and an empty
-//! segment to the machine, if one such is kept already: a program that allocates and frees one
-//! block again and again maps nothing. More empty slabs are kept where giving them back was a
-//! mistake (`slabs`). When there is no memory, and on [`Heap::trim`], what is kept goes back too.
+//! Slabs are blocks in shared segments. One empty slab of each class and one empty segment are kept, so
+//! that a program that allocates and frees one block again and again maps nothing. Other empty slabs
+//! go back to their segment, unless that was a mistake before (`slabs`), and other empty segments to the
+//! machine. When memory runs out, and on [`Heap::trim`], all of them go back.
 //!
 //! With poison, memory is filled with a pattern when it is freed and checked when it is allocated
-//! again, and each block carries its layout in front and a red zone behind (`poison`).
+//! again, and each block carries its layout in front and a red zone behind (`poison`). `misuse` finds
+//! double frees and wrong layouts of small blocks without poison, too.
 
 mod classes;
 mod error;
 mod free_list;
 mod huge;
+mod misuse;
 mod poison;
 mod room;
 mod segments;
@@ -31,7 +32,6 @@ mod slabs;
 mod slow;
 mod source;
 mod stats;
-mod suspect;
 
 use core::alloc::Layout;
 use core::fmt;
@@ -45,14 +45,13 @@ use classes::class_of;
 use segments::{PAGE, SEGMENT, Segments};
 use slabs::Slabs;
 
-/// A heap. See the [module](self).
+/// A heap, as the [module](self) describes it.
 pub struct Heap<P> {
     segments: Segments<P>,
     slabs: Slabs,
-    /// Bytes that the program has asked for and not freed.
+    /// Bytes that the program has allocated and not freed.
     asked: usize,
     large: BlockStats,
-    huge: BlockStats,
 }
 
 // SAFETY: all memory that a heap points to is reached through it alone, so moving it to another
@@ -66,17 +65,17 @@ impl<P> fmt::Debug for Heap<P> {
 }
 
 impl<P: HeapPages> Heap<P> {
-    /// An empty heap: no page is mapped before the first allocation. Blocks will lie in `region`;
-    /// with `poison`, misuse is found as the [module](self) says.
+    /// An empty heap, which maps no page before the first allocation. Its blocks will lie in `region`.
+    /// With `poison` it finds misuse as the [module](self) describes.
     ///
     /// # Safety
     ///
-    /// Nobody else uses the addresses of `region` as long as there is the heap or a block of it.
-    /// The pointer is good for whatever `pages` maps there. Nothing need be mapped yet.
+    /// Nobody else uses the addresses of `region` while the heap or one of its blocks exists. The
+    /// pointer may be used for all that `pages` maps there. Nothing need be mapped yet.
     ///
     /// # Panics
     ///
-    /// Where `region` does not begin at a multiple of 2 MB, or is no number of pages.
+    /// Panics if `region` does not begin at a multiple of 2 MB, or is not a whole number of pages.
     #[must_use]
     pub unsafe fn new(region: NonNull<[u8]>, pages: P, poison: bool) -> Self {
         assert!(
@@ -85,17 +84,16 @@ impl<P: HeapPages> Heap<P> {
             region.len()
         );
         let segments = Segments::new(region, pages, poison);
-        let (large, huge) = (BlockStats::default(), BlockStats::default());
-        Self { segments, slabs: Slabs::new(), asked: 0, large, huge }
+        Self { segments, slabs: Slabs::new(), asked: 0, large: BlockStats::default() }
     }
 
-    /// Allocates a block. Its bytes are not initialised. A block of 0 bytes needs no memory: it
-    /// is an aligned address at which nothing lies.
+    /// Allocates a block. Its bytes are not initialised. A block of 0 bytes takes no memory: it is an
+    /// aligned address at which nothing lies.
     ///
     /// # Errors
     ///
-    /// [`HeapError::OutOfMemory`], and the heap is as it was. [`HeapError::UseAfterFree`] with
-    /// poison; without it as far as the heap's own links in a free block show it.
+    /// [`HeapError::OutOfMemory`]; the heap is as it was. [`HeapError::UseAfterFree`] with poison;
+    /// without it, only if the heap's own links in a free block have changed.
     #[inline]
     pub fn alloc(&mut self, layout: Layout) -> Result<NonNull<u8>, HeapError> {
         if let Some(class) = class_of(layout)
@@ -113,15 +111,15 @@ impl<P: HeapPages> Heap<P> {
     /// # Errors
     ///
     /// [`HeapError::DoubleFree`], [`WrongLayout`](HeapError::WrongLayout) and
-    /// [`Foreign`](HeapError::Foreign) for a small block as far as its slab shows it, with poison
-    /// for each block and always; with poison [`Overrun`](HeapError::Overrun) too. The block is
-    /// not freed then. [`UseAfterFree`](HeapError::UseAfterFree) as in [`alloc`](Self::alloc), of
-    /// other memory: the block is freed.
+    /// [`Foreign`](HeapError::Foreign): with poison always, without it for small blocks, as far as
+    /// their slab shows it. With poison [`Overrun`](HeapError::Overrun) too. The block is not freed
+    /// then. [`UseAfterFree`](HeapError::UseAfterFree) of other memory, as in [`alloc`](Self::alloc);
+    /// the block is freed.
     ///
     /// # Safety
     ///
     /// `block` came from this heap with `layout`, is allocated, and nobody uses it any more. The
-    /// errors help to find where this is broken; they do not allow it.
+    /// errors help to find a caller that breaks this; they do not permit it.
     #[inline]
     pub unsafe fn dealloc(&mut self, block: NonNull<u8>, layout: Layout) -> Result<(), HeapError> {
         let addr = block.addr().get();
@@ -138,17 +136,17 @@ impl<P: HeapPages> Heap<P> {
         unsafe { self.dealloc_slowly(addr, layout) }
     }
 
-    /// Changes a block's size to `new_size` bytes: where it is, if there is room, else by moving
-    /// it. What both sizes have in common is kept.
+    /// Changes a block's size to `new_size` bytes: in place if there is room, else by moving it. The
+    /// bytes that both sizes have in common are kept.
     ///
     /// # Errors
     ///
-    /// Those of [`alloc`](Self::alloc) and [`dealloc`](Self::dealloc). Unless freed memory was
-    /// used the block is as it was then.
+    /// The errors of [`alloc`](Self::alloc) and [`dealloc`](Self::dealloc). The block is as it was
+    /// then, except at a use after free.
     ///
     /// # Safety
     ///
-    /// As for [`dealloc`](Self::dealloc), where it succeeds; the block then is the new one.
+    /// As for [`dealloc`](Self::dealloc). If this succeeds, the old block is freed.
     pub unsafe fn realloc(
         &mut self,
         block: NonNull<u8>,
@@ -158,8 +156,8 @@ impl<P: HeapPages> Heap<P> {
         let Ok(new_layout) = Layout::from_size_align(new_size, layout.align()) else {
             return Err(self.out_of_memory(new_size));
         };
-        // SAFETY: the caller's block has `layout.size()` bytes and is given up for the new one,
-        // which has `new_size`; both are allocated when one is copied, so they do not overlap.
+        // SAFETY: the caller gives up the block, of `layout.size()` bytes, for the new one, of
+        // `new_size`. Both are allocated during the copy, so they do not overlap.
         unsafe {
             let addr = block.addr().get();
             if self.segments.poison && layout.size() != 0 {
@@ -175,7 +173,7 @@ impl<P: HeapPages> Heap<P> {
         }
     }
 
-    /// Gives back all memory that is kept though no block needs it. Says how many bytes that was.
+    /// Gives back all memory that is kept although no block needs it. Returns how many bytes.
     ///
     /// # Errors
     ///
@@ -186,25 +184,25 @@ impl<P: HeapPages> Heap<P> {
         Ok(held - self.segments.held)
     }
 
-    /// Where the heap's memory comes from.
+    /// The source of the heap's memory.
     #[must_use]
     pub fn pages(&self) -> &P {
         &self.segments.pages
     }
 
-    /// What the heap holds.
+    /// The sizes of the heap and of its parts.
     #[must_use]
     pub fn stats(&self) -> HeapStats {
         let Segments { held, peak, .. } = self.segments;
-        let small = self.slabs.stats();
+        let (small, huge) = (self.slabs.stats(), self.segments.huge_stats());
         let in_slabs: usize = small.iter().map(|class| class.held).sum();
-        let large = BlockStats { held: held - self.huge.held - in_slabs, ..self.large };
+        let large = BlockStats { held: held - huge.held - in_slabs, ..self.large };
         let bytes: usize = small.iter().map(|class| class.bytes).sum();
-        let handed_out = bytes + large.bytes + self.huge.bytes;
-        HeapStats { asked: self.asked, handed_out, held, peak, small, large, huge: self.huge }
+        let handed_out = bytes + large.bytes + huge.bytes;
+        HeapStats { asked: self.asked, handed_out, held, peak, small, large, huge }
     }
 
-    /// As [`trim`](Self::trim). Says whether anything was kept, be it only room between blocks.
+    /// As [`trim`](Self::trim), but returns whether anything was kept, if only room between blocks.
     fn give_back(&mut self) -> Result<bool, HeapError> {
         let slabs = self.slabs.trim(&mut self.segments)?;
         Ok(self.segments.trim() || slabs)

@@ -1,15 +1,16 @@
-//! Poison: how misuse of the heap is found, if the heap was told to look for it.
+//! Poison: patterns in memory by which a heap finds misuse, if it was made to look for it.
 //!
-//! Every free byte is [`FREE`], except where a list has its links: at the start of a free block
-//! and, in segments, at the start of a page. What is allocated must still be so. A block has
+//! Every free byte is [`FREE`], except for the links of lists: at the start of a free block and, in
+//! segments, at the start of a page. The heap checks this when it allocates the memory. A block has
+//! these parts:
 //!
 //! ```text
 //!     | links | FREE ... | Seal | the program's bytes | RED ... |
 //!     base              block                              base + size
 //! ```
 //!
-//! where FREE is there for large alignments only, and RED for at least [`RED_ZONE`] bytes. The
-//! [`Seal`] has the layout; it is FREE too when the block is.
+//! FREE is there for large alignments only. RED is a red zone of at least [`RED_ZONE`] bytes. The
+//! [`Seal`] has the layout; in a free block its bytes are [`FREE`] too.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -19,35 +20,35 @@ use layout::PGSIZE;
 use super::HeapError;
 use super::classes::{GRAIN, MAX_SMALL};
 
-/// What every free byte is.
+/// The value of a free byte.
 const FREE: u8 = 0xDF;
 
-/// What every byte of a red zone is.
+/// The value of a byte in a red zone.
 const RED: u8 = 0xFD;
 
-/// What every byte of a block is that the program did not write.
+/// The value of a byte in a new block, until the program writes it.
 const NEW: u8 = 0xCD;
 
-/// Bytes of a red zone at least.
+/// The least number of bytes in a red zone.
 const RED_ZONE: usize = 16;
 
 /// Bytes that a list's links take in free memory.
 const LINKS: usize = super::free_list::FREE_BLOCK;
 
-/// What lies in front of an allocated block.
+/// The heap's record in front of an allocated block.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq)]
 struct Seal {
-    /// Bytes that the program asked for.
+    /// The block's size.
     size: usize,
-    /// Made of the block's address, its size, and in the lowest bits its alignment's logarithm.
+    /// A hash of the block's address and size, with its alignment's logarithm in the lowest bits.
     seal: usize,
 }
 
 const SEAL: usize = size_of::<Seal>();
 const _: () = assert!(LINKS.is_multiple_of(GRAIN) && SEAL.is_multiple_of(GRAIN));
 
-/// Bits of a seal that are the alignment's logarithm.
+/// The bits of a seal that hold the alignment's logarithm.
 const LOG2: usize = 0x3F;
 
 impl Seal {
@@ -65,7 +66,7 @@ impl Seal {
         (addr ^ size.rotate_left(32)).wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as usize)
     }
 
-    /// The layout, if this is the seal of a block at `addr`.
+    /// The block's layout, if this is the seal of a block at `addr`.
     fn layout(self, addr: usize) -> Option<Layout> {
         let align = 1_usize.checked_shl((self.seal & LOG2) as u32)?;
         let layout = Layout::from_size_align(self.size, align).ok()?;
@@ -73,16 +74,16 @@ impl Seal {
     }
 }
 
-/// Bytes between a block's base and what the program gets.
+/// Bytes from the base to the program's block.
 pub(super) fn front(layout: Layout) -> usize {
     layout.align().max(LINKS + SEAL)
 }
 
-/// What must be allocated for a block of `layout`; `None` where that is more than there can be.
+/// The layout of all that must be allocated for a block of `layout`. `None` if no layout is so large.
 pub(super) fn padded(layout: Layout) -> Option<Layout> {
     let size = front(layout).checked_add(layout.size())?.checked_add(RED_ZONE)?;
     let align = layout.align().max(GRAIN);
-    // What is aligned to more than that is larger, too: it has as much in front.
+    // A block with a larger alignment is large, too: it has as many bytes in front.
     let (size, align) = if size > MAX_SMALL {
         (size.checked_next_multiple_of(PGSIZE as usize)?, align.max(PGSIZE as usize))
     } else {
@@ -91,18 +92,18 @@ pub(super) fn padded(layout: Layout) -> Option<Layout> {
     Layout::from_size_align(size, align).ok()
 }
 
-/// Fills memory that is free now.
+/// Fills `size` bytes that are free now.
 ///
 /// # Safety
 ///
-/// The `size` bytes are mapped, and nobody's.
+/// The bytes are mapped, and nobody's.
 pub(super) unsafe fn fill(at: NonNull<u8>, size: usize) {
     // SAFETY: the caller's promise.
     unsafe { at.write_bytes(FREE, size) };
 }
 
-/// Checks that `size` free bytes, which may have links at every multiple of `every` bytes, are as
-/// they were left.
+/// Checks that nobody wrote to `size` free bytes, which may have links at each multiple of `every`
+/// bytes.
 ///
 /// # Errors
 ///
@@ -124,8 +125,8 @@ pub(super) unsafe fn check_free(
     Ok(())
 }
 
-/// Makes a block for `layout` of the `size` bytes at `base`, which were allocated for it and, if
-/// they are `small`, were not checked yet.
+/// Makes a block for `layout` from the `size` bytes at `base`, which were allocated for it. Checks them
+/// first if they are `small`; larger ones have been checked.
 ///
 /// # Errors
 ///
@@ -133,7 +134,7 @@ pub(super) unsafe fn check_free(
 ///
 /// # Safety
 ///
-/// The bytes are mapped and nobody's, and enough.
+/// The bytes are mapped and nobody's, and enough for the block.
 pub(super) unsafe fn seal(
     base: NonNull<u8>,
     size: usize,
@@ -141,7 +142,7 @@ pub(super) unsafe fn seal(
     layout: Layout,
 ) -> Result<NonNull<u8>, HeapError> {
     let front = front(layout);
-    // SAFETY: all of it is within the bytes that the caller leaves to this function. A block is
+    // SAFETY: all writes are within the bytes that the caller leaves to this function. A block is
     // aligned to more than a seal.
     unsafe {
         if small {
@@ -155,7 +156,7 @@ pub(super) unsafe fn seal(
     }
 }
 
-/// Checks that `block` is what the program says it is.
+/// Checks that `block` was allocated with the layout `given`.
 ///
 /// # Errors
 ///
@@ -176,8 +177,8 @@ pub(super) unsafe fn check_seal(block: NonNull<u8>, given: Layout) -> Result<(),
     }
 }
 
-/// Checks that the program kept to its bytes of a block of `layout`, which is one of `size` bytes
-/// with all that belongs to it.
+/// Checks that the program wrote only to its own bytes of a block of `layout`, for which `size` bytes
+/// were allocated.
 ///
 /// # Errors
 ///
@@ -185,7 +186,7 @@ pub(super) unsafe fn check_seal(block: NonNull<u8>, given: Layout) -> Result<(),
 ///
 /// # Safety
 ///
-/// It is such a block, allocated.
+/// There is such a block, and it is allocated.
 pub(super) unsafe fn check_zones(
     block: NonNull<u8>,
     size: usize,
@@ -203,7 +204,8 @@ pub(super) unsafe fn check_zones(
     changed.map_err(overrun)
 }
 
-/// The address of the first byte in this range of offsets that is not `byte`, as an error.
+/// Checks that each byte in this range of offsets is `byte`. The address of the first other one is the
+/// error.
 ///
 /// # Safety
 ///
@@ -215,7 +217,7 @@ unsafe fn unchanged(
 ) -> Result<(), usize> {
     // SAFETY: the caller's promise. The reference ends with this function.
     let bytes = unsafe { core::slice::from_raw_parts(at.add(range.start).as_ptr(), range.len()) };
-    // By pieces, for these are compared many bytes at a time.
+    // Slices are compared many bytes at a time.
     let expected = [byte; 256];
     let pieces = bytes.chunks(expected.len());
     let Some(piece) = pieces.clone().position(|piece| *piece != expected[..piece.len()]) else {

@@ -1,23 +1,23 @@
-//! What is kept of slabs and of the classes that they are of, and the list of a class's slabs.
+//! The records of slabs ([`Slab`]) and classes ([`Room`]), and a class's list of slabs with room.
 
 use core::ptr::NonNull;
 
 use super::classes::{Class, GRAIN, MAX_SLAB};
 use super::free_list::Link;
 
-/// What is kept of a slab. One of zeros is no slab.
+/// The record of a slab, an entry in its segment's table. Zeros are no slab.
 #[repr(C)]
 pub(super) struct Slab {
-    /// Neighbours on the class's list of slabs with room.
+    /// Its neighbours on the class's list of slabs with room.
     pub(super) prev: Option<NonNull<Slab>>,
     pub(super) next: Option<NonNull<Slab>>,
     /// The first block on the slab's free list.
     pub(super) free: Link,
-    /// Offset of the first block that was never in use, in units of [`GRAIN`].
+    /// The offset of the first block that was never in use, in units of [`GRAIN`].
     pub(super) fresh: u16,
     /// Blocks in use.
     pub(super) used: u16,
-    /// The number of its class, and 1; 0 where there is no slab.
+    /// The number of its class plus 1, or 0 if there is no slab.
     pub(super) tag: u16,
 }
 
@@ -27,25 +27,25 @@ impl Slab {
     pub(super) const NONE: Self =
         Self { prev: None, next: None, free: None, fresh: 0, used: 0, tag: 0 };
 
-    /// Bytes that were cut off so far.
+    /// Bytes of the blocks that were in use at any time.
     pub(super) fn cut(&self) -> usize {
         usize::from(self.fresh) * GRAIN
     }
 }
 
-/// What the heap keeps of a class.
+/// The record of a class: where it has room.
 #[derive(Clone, Copy)]
 pub(super) struct Room {
-    /// The stack of free blocks in front of the slabs, and how many there are.
+    /// The stack of free blocks in front of the slabs, and their number.
     pub(super) stack: Link,
     pub(super) depth: usize,
-    /// A block is freed onto the stack if fewer than these are there.
+    /// The number of blocks on a full stack.
     pub(super) limit: usize,
     /// The slabs that have room.
     pub(super) first: Option<NonNull<Slab>>,
-    /// Blocks in use, those on the stack included.
+    /// Blocks in use, including those on the stack.
     pub(super) used: usize,
-    /// The slabs, and those of them that are empty.
+    /// The number of slabs, and of empty ones.
     pub(super) slabs: usize,
     pub(super) empty: usize,
 }
@@ -55,15 +55,15 @@ impl Room {
     pub(super) const NONE: Self =
         Self { stack: None, depth: 0, limit: 0, first: None, used: 0, slabs: 0, empty: 0 };
 
-    /// Sets how many blocks are in use, those on the stack included. Lets about half of them be on
-    /// the stack, so that the blocks there do not keep slabs that the program has left.
+    /// Sets how many blocks are in use, including those on the stack. About half of them may be on the
+    /// stack: not more, since a slab with a block on the stack is not given back.
     pub(super) fn set_used(&mut self, class: &Class, used: usize) {
         self.used = used;
         self.limit = class.stack.min(class.stack / 16 + used / 2);
     }
 }
 
-/// Puts a slab that has room in front of the list.
+/// Puts a slab with room at the front of its class's list.
 pub(super) fn link(room: &mut Room, mut at: NonNull<Slab>) {
     // SAFETY: the slab and the list's first one are there; each reference ends with its statement.
     unsafe {
@@ -76,7 +76,7 @@ pub(super) fn link(room: &mut Room, mut at: NonNull<Slab>) {
     room.first = Some(at);
 }
 
-/// Takes a slab off the list.
+/// Takes a slab off its class's list.
 pub(super) fn unlink(room: &mut Room, at: NonNull<Slab>) {
     // SAFETY: the slab and its neighbours are on the list, so they are there; each reference ends
     // with its statement.

@@ -1,7 +1,7 @@
 //! Segments: the heap's memory, taken from the machine and given back to it.
 //!
-//! There are segments that blocks share (`shared`), and segments of one huge block each (`huge`).
-//! All are on one list, in the order of their addresses; each has its [`Segment`] within its pages.
+//! Some segments are shared by many blocks (`shared`), others belong to one huge block each (`huge`).
+//! All are on one list, in the order of their addresses. The pages of a segment hold its [`Segment`].
 
 use core::alloc::Layout;
 use core::num::NonZeroUsize;
@@ -15,33 +15,35 @@ use super::room::Slab;
 use super::{HeapPages, OutOfPages, poison};
 use crate::mem::addr::VirtAddr;
 
-/// What a shared segment is aligned to, and bytes that it grows to: a large page on every machine
-/// (or half of one, on i386).
+/// The alignment of a shared segment, and the size that it can grow to, in bytes: a large page on every
+/// machine (on i386 half of one).
 pub(super) const SEGMENT: usize = 2 * MB as usize;
 
+/// Bytes of a page.
 pub(super) const PAGE: usize = PGSIZE as usize;
 
-/// What there is never room for: more than can be asked.
+/// More than any request: the start value of [`Segment::no_room`].
 pub(super) const NO_LIMIT: Layout = match Layout::from_size_align(isize::MAX as usize, 1) {
     Ok(layout) => layout,
     Err(_) => panic!("isize::MAX is a size"),
 };
 
-/// Bytes of a segment that are the heap's; and in a shared one, with the table of its slabs.
+/// Bytes of the [`Segment`] itself.
 pub(super) const HEADER: usize = size_of::<Segment>();
 
+/// Bytes of the [`Segment`] and the table of slabs, in a shared one.
 pub(super) const SHARED_HEADER: usize = HEADER + SEGMENT / PAGE * size_of::<Slab>();
 
 const _: () = assert!(HEADER.is_multiple_of(GRAIN) && HEADER <= PAGE);
 const _: () =
     assert!(SHARED_HEADER.is_multiple_of(GRAIN) && HEADER.is_multiple_of(align_of::<Slab>()));
 
-/// What the heap keeps of a segment. Its pages from `start` to `end` are mapped.
+/// The record of a segment. Its pages from `start` to `end` are mapped.
 #[repr(C, align(16))]
 pub(super) struct Segment {
-    /// Who has which bytes; without any where the segment is a huge block's.
+    /// The allocator of a shared segment's bytes; it has none in a huge block's segment.
     pub(super) list: LinkedList,
-    /// The huge block's address, or 0.
+    /// The huge block's address, or 0 in a shared segment.
     pub(super) block: usize,
     pub(super) start: usize,
     /// The first address that is not mapped.
@@ -49,20 +51,20 @@ pub(super) struct Segment {
     /// Neighbours in the order of addresses.
     prev: Link,
     pub(super) next: Link,
-    /// What there was no room for when last asked: there is none for more.
+    /// The last layout that there was no room for. There is none for a larger one either.
     pub(super) no_room: Layout,
 }
 
 type Link = Option<NonNull<Segment>>;
 
 impl Segment {
-    /// A shared one.
+    /// A shared segment.
     pub(super) fn shared(start: usize, end: usize, list: LinkedList) -> Self {
         let (prev, next) = (None, None);
         Self { list, block: 0, start, end, prev, next, no_room: NO_LIMIT }
     }
 
-    /// One for the huge block at `block`.
+    /// The segment of the huge block at `block`.
     pub(super) fn huge(start: usize, block: usize, end: usize) -> Self {
         Self { block, ..Self::shared(start, end, LinkedList::empty()) }
     }
@@ -73,19 +75,19 @@ impl Segment {
     }
 }
 
-/// All segments, and where they come from.
+/// All segments, and the source of their memory.
 pub(super) struct Segments<P> {
     pub(super) pages: P,
-    /// All addresses that there are. Every pointer is derived from this one.
+    /// The heap's addresses. Each of its pointers is derived from this one.
     pub(super) region: NonNull<[u8]>,
     pub(super) poison: bool,
-    /// The one with the lowest address.
+    /// The segment with the lowest address.
     pub(super) first: Link,
-    /// The shared one that last had room.
+    /// The shared segment that last had room.
     pub(super) current: Link,
-    /// The shared one that is empty and kept.
+    /// The empty shared segment that is kept.
     pub(super) spare: Link,
-    /// Bytes mapped, and the most that ever were.
+    /// Bytes that are mapped, and the most that ever were.
     pub(super) held: usize,
     pub(super) peak: usize,
 }
@@ -96,7 +98,7 @@ impl<P: HeapPages> Segments<P> {
         Self { pages, region, poison, first, current, spare, held: 0, peak: 0 }
     }
 
-    /// A pointer to `addr`, good for whatever of the region is mapped.
+    /// A pointer to `addr`, for all that is mapped in the region.
     #[inline]
     pub(super) fn at(&self, addr: usize) -> NonNull<u8> {
         let addr = NonZeroUsize::new(addr).expect("no block lies at 0");
@@ -109,7 +111,7 @@ impl<P: HeapPages> Segments<P> {
         addr.wrapping_sub(self.region.addr().get()) < self.region.len()
     }
 
-    /// Whether the `size` bytes from `addr` on are mapped, in one segment and behind its header.
+    /// Whether the `size` bytes at `addr` are mapped, in one segment and behind its header.
     pub(super) fn holds(&self, addr: usize, size: usize) -> bool {
         self.iter().any(|segment| {
             // SAFETY: on the list, so it is there; the reference ends with this closure.
@@ -120,13 +122,13 @@ impl<P: HeapPages> Segments<P> {
         })
     }
 
-    /// Bytes that could still be mapped: of pages and of addresses.
+    /// Bytes that could still be mapped, limited by pages and by addresses.
     pub(super) fn left(&self) -> u64 {
         self.pages.left().min((self.region.len() - self.held) as u64)
     }
 
-    /// The lowest gap between segments, given as its first address and its end, that `place`
-    /// finds good; with the segment before it, and what `place` said.
+    /// Offers `place` the gaps between segments, as their starts and ends, until it accepts one. Returns
+    /// the segment before that gap, and the result of `place`.
     pub(super) fn find<T>(&self, place: impl Fn(usize, usize) -> Option<T>) -> Option<(Link, T)> {
         let region = self.region.addr().get();
         let (mut prev, mut from) = (None, region);
@@ -153,13 +155,13 @@ impl<P: HeapPages> Segments<P> {
         Ok(())
     }
 
-    /// Unmaps them. Nothing refers to them.
+    /// Unmaps the pages from `start` to `end`, to which nothing refers.
     pub(super) fn unmap(&mut self, start: usize, end: usize) {
         self.held -= end - start;
         self.pages.unmap(VirtAddr::new(start as u64), (end - start) as u64);
     }
 
-    /// Puts a segment into the list behind `prev`, its header at `header`.
+    /// Puts a segment on the list behind `prev`, with its header at `header`.
     pub(super) fn insert(
         &mut self,
         prev: Link,
@@ -167,8 +169,8 @@ impl<P: HeapPages> Segments<P> {
         segment: Segment,
     ) -> NonNull<Segment> {
         let at = self.at(header).cast::<Segment>();
-        // SAFETY: the header lies in pages mapped for it, aligned; its neighbours are on the
-        // list, and each reference ends with its statement.
+        // SAFETY: the header is aligned, in pages mapped for it. Its neighbours are on the list, and
+        // each reference ends with its statement.
         unsafe {
             let next = prev.map_or(self.first, |prev| prev.as_ref().next);
             at.write(Segment { prev, next, ..segment });
@@ -183,7 +185,7 @@ impl<P: HeapPages> Segments<P> {
         at
     }
 
-    /// Takes a segment in which nothing is left off the list, and unmaps it.
+    /// Takes an empty segment off the list, and unmaps it.
     pub(super) fn remove(&mut self, at: NonNull<Segment>) {
         // SAFETY: it is on the list; each reference ends with its statement.
         let (start, end) = unsafe {
@@ -203,8 +205,8 @@ impl<P: HeapPages> Segments<P> {
         self.unmap(start, end);
     }
 
-    /// The segments by address.
-    fn iter(&self) -> impl Iterator<Item = NonNull<Segment>> {
+    /// The segments in the order of their addresses.
+    pub(super) fn iter(&self) -> impl Iterator<Item = NonNull<Segment>> {
         // SAFETY: those on the list are there while `self` is borrowed.
         core::iter::successors(self.first, |at| unsafe { at.as_ref() }.next)
     }

@@ -1,11 +1,12 @@
-//! Shared segments: they hold large blocks and slabs, which `linked_list_allocator` finds room for.
+//! Shared segments: they hold large blocks and slabs, which `linked_list_allocator` places.
 //!
-//! A shared segment lies at a multiple of [`SEGMENT`], and is at most so large. It begins with its
-//! [`Segment`] and a table of the slabs that begin in each of its pages. (If each slab began with
-//! what is kept of it, these would all compete for the same few lines of the processor's caches.)
+//! A shared segment lies at a multiple of [`SEGMENT`], and is at most as large. It begins with its
+//! [`Segment`] and a table with an entry for each of its pages: the slab that begins there. (If each
+//! [`Slab`] lay at its slab's start, all would compete for the same few lines of the processor's
+//! caches.)
 //!
-//! `linked_list_allocator` can grow at its end but never shrink, so a whole segment goes back: when
-//! nothing is left in it, and one such is kept already.
+//! A list of `linked_list_allocator` can grow at its end but never shrink. So a segment goes back as a
+//! whole, if it is empty and another empty one is kept already.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -18,50 +19,50 @@ use super::room::Slab;
 use super::segments::{HEADER, NO_LIMIT, PAGE, SEGMENT, SHARED_HEADER, Segment, Segments};
 use super::{HeapPages, OutOfPages, poison};
 
-/// A heap of so many bytes gets segments as a whole: what one has more than is needed is then at
-/// most an eighth.
+/// From this size on, a heap gets whole segments. The part that is not needed yet is at most an eighth
+/// then.
 const BIG: usize = 8 * SEGMENT;
 
-/// The largest block, and the largest alignment, that a shared segment is asked for.
+/// The largest size and the largest alignment of a block in a shared segment.
 const MAX_SHARED: (usize, usize) = (SEGMENT / 2, SEGMENT / 4);
 
-/// What `layout` is in a shared segment: its size a multiple of [`GRAIN`].
+/// The layout in a shared segment of a block of `layout`: its size is a multiple of [`GRAIN`].
 pub(super) fn grains(layout: Layout) -> Layout {
     let (size, align) = (layout.size().next_multiple_of(GRAIN), layout.align().max(GRAIN));
     Layout::from_size_align(size, align).expect("a large block's size is far from the limit")
 }
 
-/// Whether a block has a segment of its own. Depends on its layout alone.
+/// Whether a block of `layout` has a segment of its own.
 pub(super) fn is_huge(layout: Layout) -> bool {
     layout.size() > MAX_SHARED.0 || layout.align() > MAX_SHARED.1
 }
 
 impl<P: HeapPages> Segments<P> {
-    /// What is kept of the slab that begins in the page of `addr`, which lies in a shared segment:
-    /// zeros, if none does.
+    /// The record of the slab that begins in the page of `addr`, in a shared segment. It is zeros if
+    /// none begins there.
     #[inline]
     pub(super) fn slab(&self, addr: usize) -> NonNull<Slab> {
         let page = addr % SEGMENT / PAGE;
         self.at(addr - addr % SEGMENT + HEADER + page * size_of::<Slab>()).cast()
     }
 
-    /// Where the slab that this is kept of begins.
+    /// The start of the slab with the record `slab`.
     pub(super) fn slab_start(&self, slab: NonNull<Slab>) -> NonNull<u8> {
         let (segment, offset) = (slab.addr().get() & !(SEGMENT - 1), slab.addr().get() % SEGMENT);
         self.at(segment + (offset - HEADER) / size_of::<Slab>() * PAGE)
     }
 
-    /// Room for `layout`, which is not huge; its size is a multiple of [`GRAIN`], and with poison
-    /// its size and alignment are whole pages.
+    /// Allocates a block of `layout`, which is not huge. Its size is a multiple of [`GRAIN`]; with
+    /// poison, size and alignment are whole pages.
     ///
     /// # Errors
     ///
-    /// That there are no pages, and with poison that somebody used this memory while it was free.
+    /// There are no pages; or, with poison, somebody used the memory while it was free.
     pub(super) fn alloc_shared(&mut self, layout: Layout) -> Result<NonNull<u8>, Refusal> {
         let block = self.find_room(layout)?;
         if self.poison {
-            // With poison all blocks are whole pages, and so are the holes between them: what
-            // the list writes in holes is at the start of a page. It must not stay there.
+            // With poison all blocks are whole pages, and so are the holes between them. So the links
+            // that the list writes to holes are at the start of a page, where they must not stay.
             // SAFETY: the block is nobody's yet.
             unsafe {
                 poison::check_free(block, layout.size(), PAGE)?;
@@ -71,6 +72,8 @@ impl<P: HeapPages> Segments<P> {
         Ok(block)
     }
 
+    /// Finds room for `layout`: in the segment that last had some, in any other, in one that can grow,
+    /// or in a new one.
     fn find_room(&mut self, layout: Layout) -> Result<NonNull<u8>, OutOfPages> {
         if let Some(block) = self.current.and_then(|segment| self.fit(segment, layout)) {
             return Ok(block);
@@ -92,11 +95,11 @@ impl<P: HeapPages> Segments<P> {
         Ok(self.fit(segment, layout).expect("the segment was made to have room"))
     }
 
-    /// Takes back what [`alloc_shared`](Self::alloc_shared) gave, or a part of it.
+    /// Frees a block of [`alloc_shared`](Self::alloc_shared), or a part of it.
     ///
     /// # Safety
     ///
-    /// The bytes are allocated, `size` is a multiple of [`GRAIN`], and nobody uses them any more.
+    /// The bytes are allocated, and nobody uses them any more. `size` is a multiple of [`GRAIN`].
     pub(super) unsafe fn free_shared(&mut self, addr: usize, size: usize) {
         let block = self.at(addr);
         if self.poison {
@@ -104,8 +107,8 @@ impl<P: HeapPages> Segments<P> {
             unsafe { poison::fill(block, size) };
         }
         let mut at = self.at(addr & !(SEGMENT - 1)).cast::<Segment>();
-        // SAFETY: shared segments lie at multiples of their size, so one begins there; nothing
-        // else refers to it. The bytes are allocated from its list, the caller says.
+        // SAFETY: shared segments lie at multiples of their size, so one begins there. Nothing else
+        // refers to it. The bytes are allocated from its list, the caller says.
         let empty = unsafe {
             let segment = at.as_mut();
             segment.list.deallocate(block, Layout::from_size_align_unchecked(size, GRAIN));
@@ -115,7 +118,7 @@ impl<P: HeapPages> Segments<P> {
         if !empty {
             return;
         }
-        // Of two empty ones the lower stays.
+        // One empty segment is kept: the lower one.
         match self.spare {
             Some(spare) if spare < at => self.remove(at),
             Some(spare) => {
@@ -126,7 +129,7 @@ impl<P: HeapPages> Segments<P> {
         }
     }
 
-    /// Gives back the empty segment that was kept; says whether there was one.
+    /// Gives back the empty segment that is kept. Returns whether there was one.
     pub(super) fn trim(&mut self) -> bool {
         let spare = self.spare.take();
         if let Some(spare) = spare {
@@ -135,10 +138,10 @@ impl<P: HeapPages> Segments<P> {
         spare.is_some()
     }
 
-    /// Takes room for `layout` from this segment, if there is and it is shared.
+    /// Takes room for `layout` from this segment, if it is shared and has room.
     fn fit(&mut self, mut at: NonNull<Segment>, layout: Layout) -> Option<NonNull<u8>> {
-        // SAFETY: `at` is on the list; this is the only reference to it. Its list's blocks and
-        // holes lie behind it.
+        // SAFETY: `at` is on the list; this is the only reference to it. The blocks and holes of its
+        // list lie behind it.
         let segment = unsafe { at.as_mut() };
         let no_room = segment.no_room;
         if layout.size() >= no_room.size() && layout.align() >= no_room.align() {
@@ -177,8 +180,8 @@ impl<P: HeapPages> Segments<P> {
         self.fit(at, layout)
     }
 
-    /// A new shared segment with room for `layout`. A small heap gets just the pages for it, a
-    /// larger one all of the segment at once, which can then be one large page.
+    /// Adds a shared segment with room for `layout`. A small heap gets only the pages for that; a larger
+    /// one gets the whole segment, which can then be one large page.
     fn add_shared(&mut self, layout: Layout) -> Result<NonNull<Segment>, OutOfPages> {
         let place = |from: usize, to: usize| {
             let start = from.checked_next_multiple_of(SEGMENT)?;

@@ -1,28 +1,28 @@
 //! Slabs: small blocks of one size class, cut from pieces of shared segments.
 //!
-//! A slab is aligned to its size, so a block's address and class lead to its start, and this to
-//! its [`Slab`] in the segment's table. Free blocks are linked through themselves; those that were
-//! never in use are cut off as need arises. Slabs that have room are on their class's list.
+//! A slab is aligned to its size. So a block's address and class lead to the slab's start, and the
+//! start to its [`Slab`] in the segment's table. Free blocks of a slab are on its free list. Blocks
+//! that were never in use are cut off as they are needed. A class has a list of its slabs with room.
 //!
-//! In front of its slabs each class has a stack of free blocks, so that most blocks come and go
-//! without a change to their slab. An empty stack takes over all free blocks of a slab at once; a
-//! full one gives half of its blocks back. To its slab, a block on the stack is in use.
+//! In front of its slabs each class has a stack of free blocks, so that most blocks come and go without
+//! a change to their slab. An empty stack takes all free blocks of one slab. A full stack gives half of
+//! its blocks back to their slabs. A slab counts its blocks on the stack as in use.
 //!
-//! Each class keeps one empty slab. It keeps more only if giving them back was a mistake: as many
-//! bytes as were given back and needed again later, but at most an eighth of the memory that was
-//! left by then. So a program that takes and frees the same memory again and again soon makes no
-//! more slabs, and a single peak leaves little behind. (Making them anew each time is a third of
-//! the time of the benchmark `heap-stack`.)
+//! Each class keeps one empty slab. It keeps more only if giving slabs back was a mistake: as many
+//! bytes as were given back and needed again later, but at most an eighth of the memory that was left
+//! then. So a program that takes and frees the same memory again and again soon makes no more slabs,
+//! and a single peak leaves little behind. (Making slabs anew takes a third of the time of the benchmark
+//! `heap-stack`.)
 //!
-//! Each use after free that changes a block's links, and every double free of a small block, is
-//! found for the price of two comparisons, as long as the slab is there (`free_list`, `suspect`).
+//! Two comparisons find each use after free that changes a block's links, and each double free of a
+//! small block, as long as its slab is there (`free_list`, `misuse`).
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use super::classes::{CLASSES, Class, GRAIN, NR_CLASSES};
 use super::error::Refusal;
-use super::free_list::{FreeBlock, pop, push};
+use super::free_list::{FreeBlock, move_run, pop, push};
 use super::room::{Room, Slab, link, unlink};
 use super::segments::Segments;
 use super::{BlockStats, HeapError, HeapPages, poison};
@@ -30,9 +30,9 @@ use super::{BlockStats, HeapError, HeapPages, poison};
 /// All slabs.
 pub(super) struct Slabs {
     pub(super) rooms: [Room; NR_CLASSES],
-    /// Bytes of slabs that were given back, less those that have been made again since.
+    /// Bytes of slabs that were given back, less the bytes of slabs made since.
     given_back: usize,
-    /// Bytes of all empty slabs beyond which no class keeps a second one.
+    /// Bytes of empty slabs that may be kept beyond one for each class.
     may_keep: usize,
 }
 
@@ -41,7 +41,7 @@ impl Slabs {
         Self { rooms: [Room::NONE; NR_CLASSES], given_back: 0, may_keep: 0 }
     }
 
-    /// A block of `class` from its stack; `None` where [`fill`](Self::fill) must be asked.
+    /// Takes a block of `class` from its stack. `None` if [`fill`](Self::fill) must come first.
     #[inline]
     pub(super) fn alloc(&mut self, class: usize) -> Option<NonNull<u8>> {
         let room = &mut self.rooms[class];
@@ -52,13 +52,13 @@ impl Slabs {
         Some(block.cast())
     }
 
-    /// Fills the stack of `class`, from which no block could be taken: with all free blocks of a
-    /// slab, or with some that were never in use.
+    /// Fills the stack of `class`, which [`alloc`](Self::alloc) could take no block from: with all free
+    /// blocks of a slab, or with some that were never in use.
     ///
     /// # Errors
     ///
-    /// That there are no pages, or that somebody used the first block on the stack. All there are
-    /// forgotten.
+    /// There are no pages; or somebody used the first block on the stack, and all blocks on the stack
+    /// are forgotten.
     #[cold]
     pub(super) fn fill<P: HeapPages>(
         &mut self,
@@ -84,7 +84,7 @@ impl Slabs {
         if room.stack.is_none() {
             room.depth = room.limit.div_ceil(2).clamp(1, blocks - cut / size);
             slab.fresh += (room.depth * size / GRAIN) as u16;
-            // The first to be taken is the one with the lowest address.
+            // The block with the lowest address is taken first.
             for offset in (cut..slab.cut()).step_by(size).rev() {
                 // SAFETY: within the slab, and never in use.
                 unsafe { push(&mut room.stack, start.add(offset).cast()) };
@@ -98,8 +98,8 @@ impl Slabs {
         Ok(())
     }
 
-    /// Forgets the blocks on the stack, the first of which somebody used. They count as in use for
-    /// ever.
+    /// Forgets the blocks on the stack, because somebody used the one at `at`. They count as in use
+    /// forever.
     fn forget_stack(&mut self, class: usize, at: usize) -> HeapError {
         let room = &mut self.rooms[class];
         (room.stack, room.depth) = (None, 0);
@@ -116,8 +116,8 @@ impl Slabs {
         let layout = Layout::from_size_align(bytes, bytes).expect("slabs are powers of two");
         let start = segments.alloc_shared(layout)?.addr().get();
         let at = segments.slab(start);
-        // SAFETY: the start of the slab leads to its place in the segment's table, where no other
-        // slab is, and to which nothing refers.
+        // SAFETY: the start of the slab leads to its entry in the segment's table, which no other
+        // slab has, and to which nothing refers.
         unsafe { at.write(Slab { tag: class as u16 + 1, ..Slab::NONE }) };
         if self.given_back >= bytes {
             self.given_back -= bytes;
@@ -142,14 +142,28 @@ impl Slabs {
         segments: &Segments<P>,
     ) -> bool {
         let start = addr & !(CLASSES[class].slab - 1);
-        // SAFETY: the table of the segment that `addr` lies in: there are slabs or zeros in it.
+        // SAFETY: an entry in the table of the segment that `addr` lies in: a slab or zeros.
         let slab = unsafe { segments.slab(start).as_ref() };
         let offset = addr - start;
         usize::from(slab.tag) == class + 1 && offset < slab.cut() && CLASSES[class].is_block(offset)
     }
 
-    /// Frees the block of `class` at `addr` onto the stack, if that has room and the block is
-    /// surely in use. If not, nothing has changed: see [`free_slowly`](Self::free_slowly).
+    /// Whether a glance shows that a block of `class` is in use at `addr`.
+    ///
+    /// # Safety
+    ///
+    /// The address lies in a shared segment, and nobody writes to the block.
+    #[inline]
+    unsafe fn is_in_use<P: HeapPages>(class: usize, addr: usize, segments: &Segments<P>) -> bool {
+        // SAFETY: the caller's promise; a block that begins there has room for links.
+        unsafe {
+            Self::is_block(class, addr, segments)
+                && !segments.at(addr).cast::<FreeBlock>().read().fits(addr)
+        }
+    }
+
+    /// Frees the block of `class` at `addr` onto the stack, if the stack has room and a glance shows
+    /// that the block is in use. If not, nothing has changed: see [`free_slowly`](Self::free_slowly).
     ///
     /// # Safety
     ///
@@ -162,27 +176,58 @@ impl Slabs {
         segments: &Segments<P>,
     ) -> bool {
         let room = &mut self.rooms[class];
-        let block = segments.at(addr).cast::<FreeBlock>();
-        // SAFETY: a block that begins there has room for links, and is the heap's now.
+        // SAFETY: the caller's promise; a block in use is the heap's now.
         unsafe {
-            if !Self::is_block(class, addr, segments)
-                || block.read().fits(addr)
-                || room.depth >= room.limit
-            {
+            if !Self::is_in_use(class, addr, segments) || room.depth >= room.limit {
                 return false;
             }
-            push(&mut room.stack, block);
+            push(&mut room.stack, segments.at(addr).cast());
         }
         room.depth += 1;
         true
+    }
+
+    /// Frees the block of `class` at `addr`, and then, if the stack is full, half of the stack.
+    ///
+    /// # Errors
+    ///
+    /// [`HeapError::DoubleFree`], [`HeapError::WrongLayout`] and [`HeapError::Foreign`] as far as
+    /// they can be found, for a block that was said to have `layout`; nothing has changed then.
+    /// [`HeapError::UseAfterFree`] of another block.
+    ///
+    /// # Safety
+    ///
+    /// As for [`free`](Self::free).
+    pub(super) unsafe fn free_slowly<P: HeapPages>(
+        &mut self,
+        class: usize,
+        addr: usize,
+        layout: Layout,
+        segments: &mut Segments<P>,
+    ) -> Result<(), HeapError> {
+        // SAFETY: the caller's promise; a block in use is the heap's now.
+        let depth = unsafe {
+            if !Self::is_in_use(class, addr, segments) {
+                self.check_in_use(addr, layout, segments)?;
+            }
+            let room = &mut self.rooms[class];
+            push(&mut room.stack, segments.at(addr).cast());
+            room.depth += 1;
+            room.depth
+        };
+        if depth > self.rooms[class].limit {
+            self.drain(class, depth / 2, segments)
+        } else {
+            Ok(())
+        }
     }
 
     /// Gives blocks on the stack of `class` back to their slabs, until `depth` are left.
     ///
     /// # Errors
     ///
-    /// [`HeapError::UseAfterFree`]; all on the stack are forgotten then.
-    pub(super) fn drain<P: HeapPages>(
+    /// [`HeapError::UseAfterFree`]; all blocks on the stack are forgotten then.
+    fn drain<P: HeapPages>(
         &mut self,
         class: usize,
         depth: usize,
@@ -191,25 +236,28 @@ impl Slabs {
         let Class { blocks, slab: bytes, .. } = CLASSES[class];
         while self.rooms[class].depth > depth {
             let room = &mut self.rooms[class];
-            let Some(block) = room.stack else { break };
-            // SAFETY: blocks on the stack are there.
-            if let Err(at) = unsafe { pop(&mut room.stack, block) } {
-                return Err(self.forget_stack(class, at));
-            }
-            room.depth -= 1;
-            room.set_used(&CLASSES[class], room.used - 1);
-            let mut at = segments.slab(block.addr().get() & !(bytes - 1));
-            // SAFETY: its slab, to which nothing else refers; and the block is free.
-            let used = unsafe {
-                let slab = at.as_mut();
-                push(&mut slab.free, block);
-                slab.used -= 1;
-                usize::from(slab.used)
+            let Some(first) = room.stack else { break };
+            let start = first.addr().get() & !(bytes - 1);
+            let in_slab = |block: NonNull<FreeBlock>| block.addr().get() & !(bytes - 1) == start;
+            let mut at = segments.slab(start);
+            // SAFETY: the slab of a block on the stack is there, and nothing else refers to it.
+            let slab = unsafe { at.as_mut() };
+            // SAFETY: blocks on both lists are there.
+            let run =
+                unsafe { move_run(&mut room.stack, &mut slab.free, room.depth - depth, in_slab) };
+            let moved = match run {
+                Ok(moved) => moved,
+                Err(at) => return Err(self.forget_stack(class, at)),
             };
-            if used + 1 == blocks {
+            room.depth -= moved;
+            room.set_used(&CLASSES[class], room.used - moved);
+            let was_full = usize::from(slab.used) == blocks;
+            slab.used -= moved as u16;
+            let is_empty = slab.used == 0;
+            if was_full {
                 link(room, at);
             }
-            if used == 0 {
+            if is_empty {
                 room.empty += 1;
                 if room.empty > 1 && self.kept() > self.may_keep {
                     self.given_back += bytes;
@@ -220,7 +268,7 @@ impl Slabs {
         Ok(())
     }
 
-    /// Gives back all empty slabs. Says whether there was one.
+    /// Gives back all empty slabs, and returns whether there was one.
     ///
     /// # Errors
     ///
@@ -251,7 +299,7 @@ impl Slabs {
         self.rooms.iter().zip(&CLASSES).map(|(room, class)| room.empty * class.slab).sum()
     }
 
-    /// What is in use, by class.
+    /// Blocks in use, by class.
     pub(super) fn stats(&self) -> [BlockStats; NR_CLASSES] {
         core::array::from_fn(|i| {
             let (Room { used, depth, slabs, .. }, class) = (self.rooms[i], CLASSES[i]);
@@ -260,7 +308,7 @@ impl Slabs {
         })
     }
 
-    /// Gives back a slab that is empty, or, if freed memory in it was used, forgets it.
+    /// Gives back an empty slab. If somebody used freed memory in it, forgets it instead.
     #[cold]
     fn remove<P: HeapPages>(
         &mut self,
@@ -273,7 +321,7 @@ impl Slabs {
         unlink(room, at);
         room.slabs -= 1;
         room.empty -= 1;
-        // SAFETY: it is in a segment's table, and nothing refers to it. No slab is there now.
+        // SAFETY: it is in a segment's table, and nothing refers to it. The entry is free now.
         let slab = unsafe { at.replace(Slab::NONE) };
         let start = segments.slab_start(at);
         if segments.poison {

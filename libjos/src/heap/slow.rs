@@ -1,5 +1,5 @@
-//! What [`Heap`] does where a slab with room is not all that it takes: blocks that are not small,
-//! blocks with poison, slabs and segments that must be made first, and no memory left.
+//! The slow paths of [`Heap`]: blocks that are not small, blocks with poison, stacks that are empty or
+//! full, and memory that has run out.
 
 use core::alloc::Layout;
 use core::num::NonZeroUsize;
@@ -11,7 +11,7 @@ use super::shared::{grains, is_huge};
 use super::{Heap, HeapError, HeapPages, poison};
 
 impl<P: HeapPages> Heap<P> {
-    /// As [`alloc`](Self::alloc).
+    /// Allocates a block, as [`alloc`](Self::alloc) does.
     #[cold]
     #[inline(never)]
     pub(super) fn alloc_slowly(&mut self, layout: Layout) -> Result<NonNull<u8>, HeapError> {
@@ -22,7 +22,7 @@ impl<P: HeapPages> Heap<P> {
         let whole = if self.segments.poison { poison::padded(layout) } else { Some(layout) };
         let whole = whole.ok_or_else(|| self.out_of_memory(layout.size()))?;
         let block = match self.take(whole) {
-            // What is kept for later is needed now.
+            // Memory that is kept for later is needed now.
             Err(Refusal::OutOfPages) if self.give_back()? => self.take(whole),
             result => result,
         };
@@ -32,7 +32,7 @@ impl<P: HeapPages> Heap<P> {
         })?;
         if self.segments.poison {
             let small = class_of(whole).map(|class| CLASSES[class].size);
-            // SAFETY: taken just now, and nobody's yet; a small block has its class's bytes.
+            // SAFETY: taken just now, and nobody's yet; a small block has its class's size.
             block = unsafe {
                 poison::seal(block, small.unwrap_or(whole.size()), small.is_some(), layout)?
             };
@@ -41,11 +41,11 @@ impl<P: HeapPages> Heap<P> {
         Ok(block)
     }
 
-    /// As [`dealloc`](Self::dealloc).
+    /// Frees a block, as [`dealloc`](Self::dealloc) does.
     ///
     /// # Safety
     ///
-    /// The same.
+    /// As for [`dealloc`](Self::dealloc).
     #[cold]
     #[inline(never)]
     pub(super) unsafe fn dealloc_slowly(
@@ -74,11 +74,12 @@ impl<P: HeapPages> Heap<P> {
         freed
     }
 
-    /// Checks a block that was allocated with poison. Returns what was allocated for it.
+    /// Checks a block that was allocated with poison, and returns the layout of all that was allocated
+    /// for it.
     ///
     /// # Errors
     ///
-    /// Those of [`dealloc`](Self::dealloc).
+    /// The errors of [`dealloc`](Self::dealloc).
     ///
     /// # Safety
     ///
@@ -91,8 +92,8 @@ impl<P: HeapPages> Heap<P> {
             return Err(foreign);
         }
         let block = self.segments.at(addr);
-        // SAFETY: the bytes in front of the block are mapped, as was just seen. Its seal says
-        // that it was allocated with this layout, and so how much was.
+        // SAFETY: the bytes in front of the block are mapped, as was just checked. If its seal has
+        // this layout, all that was allocated for it is mapped.
         unsafe {
             poison::check_seal(block, layout)?;
             let whole = poison::padded(layout).ok_or(foreign)?;
@@ -102,7 +103,7 @@ impl<P: HeapPages> Heap<P> {
         }
     }
 
-    /// Memory for `layout`, of which the program does not know yet.
+    /// Takes memory for `layout`.
     fn take(&mut self, layout: Layout) -> Result<NonNull<u8>, Refusal> {
         if let Some(class) = class_of(layout) {
             loop {
@@ -119,14 +120,10 @@ impl<P: HeapPages> Heap<P> {
             self.large.bytes += layout.size();
             return Ok(block);
         }
-        let huge = self.segments.alloc_huge(layout)?;
-        self.huge.blocks += 1;
-        self.huge.bytes += huge.size;
-        self.huge.held += huge.held;
-        Ok(self.segments.at(huge.block))
+        Ok(self.segments.alloc_huge(layout)?)
     }
 
-    /// Gives back what [`take`](Self::take) took.
+    /// Gives back the memory that [`take`](Self::take) took for `layout`.
     ///
     /// # Safety
     ///
@@ -136,7 +133,7 @@ impl<P: HeapPages> Heap<P> {
         if !self.segments.may_hold(addr) {
             return Err(foreign);
         }
-        // SAFETY: the caller's promise; where a block came from is decided by its layout.
+        // SAFETY: the caller's promise; the layout decides where a block came from.
         unsafe {
             if let Some(class) = class_of(layout) {
                 return self.slabs.free_slowly(class, addr, layout, &mut self.segments);
@@ -148,20 +145,19 @@ impl<P: HeapPages> Heap<P> {
                 self.large.bytes -= size;
                 return Ok(());
             }
-            let huge = self.segments.huge(addr).ok_or(foreign)?;
+            if !self.segments.is_huge_block(addr) {
+                return Err(foreign);
+            }
             self.segments.free_huge(addr);
-            self.huge.blocks -= 1;
-            self.huge.bytes -= huge.size;
-            self.huge.held -= huge.held;
         }
         Ok(())
     }
 
-    /// Gives a block another size where it is, or says that it cannot. Without poison.
+    /// Changes a block's size in place, without poison. Returns whether it could.
     ///
     /// # Safety
     ///
-    /// The block at `addr` is allocated with `old`, and the caller gives up what `new` has not.
+    /// The block at `addr` is allocated with `old`, and the caller gives up the bytes beyond `new`.
     pub(super) unsafe fn resize(&mut self, addr: usize, old: Layout, new: Layout) -> bool {
         if old.size() == 0 || new.size() == 0 {
             return false;
@@ -180,17 +176,10 @@ impl<P: HeapPages> Heap<P> {
                 }
                 new <= old
             }
-            (true, true) => {
-                // SAFETY: the caller's promise.
-                let sizes = unsafe {
-                    self.segments.huge(addr).zip(self.segments.resize_huge(addr, new.size()))
-                };
-                if let Some((before, after)) = sizes {
-                    self.huge.bytes = self.huge.bytes - before.size + after.size;
-                    self.huge.held = self.huge.held - before.held + after.held;
-                }
-                sizes.is_some()
-            }
+            // SAFETY: the caller's promise.
+            (true, true) => unsafe {
+                self.segments.is_huge_block(addr) && self.segments.resize_huge(addr, new.size())
+            },
             _ => false,
         }
     }

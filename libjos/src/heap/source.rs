@@ -1,10 +1,10 @@
-//! [`HeapPages`]: where a heap's memory comes from.
+//! [`HeapPages`]: the source of a heap's memory.
 
 use core::fmt;
 
 use crate::mem::addr::VirtAddr;
 
-/// There are no pages to map.
+/// There are not enough free pages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OutOfPages;
 
@@ -16,28 +16,25 @@ impl fmt::Display for OutOfPages {
 
 impl core::error::Error for OutOfPages {}
 
-/// Where a heap's memory comes from: the machine's pages, mapped at addresses that the heap
-/// chooses.
+/// The source of a heap's memory: pages of the machine, mapped at addresses that the heap chooses.
 ///
 /// # Safety
 ///
-/// Where [`map`](Self::map) succeeds, these addresses are memory that can be read and written and
-/// that nobody else uses, until they are unmapped.
+/// After [`map`](Self::map) succeeds, the addresses are memory that can be read and written and that
+/// nobody else uses, until they are unmapped.
 pub unsafe trait HeapPages {
-    /// Maps `[start, start + size)`, of which nothing is mapped yet. All of it are whole pages in
-    /// the heap's region. What the memory holds does not matter. Where `start` is a multiple of
-    /// 2 MB and `size` is as large, large pages can be used.
+    /// Maps `[start, start + size)`: whole pages in the heap's region, none of which is mapped. The
+    /// memory may hold any bytes. Aligned parts of 2 MB can be mapped by large pages.
     ///
     /// # Errors
     ///
-    /// [`OutOfPages`]; then nothing of it is mapped.
+    /// [`OutOfPages`]; no page has been mapped then.
     fn map(&mut self, start: VirtAddr, size: u64) -> Result<(), OutOfPages>;
 
-    /// Unmaps `[start, start + size)`, all of which is mapped: by several calls of
-    /// [`map`](Self::map) perhaps, or as a part of what one mapped, but then so that no large page of
-    /// 2 MB is divided.
+    /// Unmaps `[start, start + size)`, all of which is mapped. Several calls of [`map`](Self::map) may
+    /// have mapped it, or one call that mapped more; but no large page of 2 MB is divided.
     fn unmap(&mut self, start: VirtAddr, size: u64);
 
-    /// Bytes of pages that could still be mapped.
+    /// Bytes that could still be mapped.
     fn left(&self) -> u64;
 }

@@ -1,42 +1,42 @@
-//! [`HeapStats`]: what the heap holds, in numbers.
+//! [`HeapStats`]: the sizes of a heap and of its parts.
 #![forbid(unsafe_code)]
 
 use core::fmt;
 
 use super::classes::{CLASSES, NR_CLASSES};
 
-/// Blocks of one kind that are allocated.
+/// The allocated blocks of one kind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct BlockStats {
-    /// Blocks.
+    /// The number of blocks.
     pub blocks: usize,
-    /// Their bytes, rounding included.
+    /// Their bytes, including rounding.
     pub bytes: usize,
-    /// Bytes of memory that are kept for them, those of free blocks included.
+    /// Bytes of memory that the heap has for them, including free blocks.
     pub held: usize,
 }
 
-/// What the heap holds; made by [`Heap::stats`](super::Heap::stats). All sizes are in bytes.
+/// The sizes of a heap in bytes, from [`Heap::stats`](super::Heap::stats).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct HeapStats {
-    /// Asked for by the program, and not freed yet.
+    /// Bytes that the program has allocated and not freed.
     pub asked: usize,
-    /// Handed out for that: what was asked for, and what rounding adds.
+    /// Bytes of the same blocks, including rounding.
     pub handed_out: usize,
-    /// Memory that is mapped for the heap.
+    /// Bytes that are mapped for the heap.
     pub held: usize,
-    /// The most that was ever mapped.
+    /// The most bytes that were ever mapped.
     pub peak: usize,
     /// Small blocks, by size class, the smallest first.
     pub small: [BlockStats; NR_CLASSES],
-    /// Blocks in shared segments that are not small.
+    /// Blocks in shared segments, other than small ones.
     pub large: BlockStats,
-    /// Blocks that have a segment each.
+    /// Blocks with a segment each.
     pub huge: BlockStats,
 }
 
 impl HeapStats {
-    /// Blocks that are allocated.
+    /// The number of allocated blocks.
     #[must_use]
     pub fn blocks(&self) -> usize {
         let small: usize = self.small.iter().map(|class| class.blocks).sum();
@@ -44,13 +44,12 @@ impl HeapStats {
     }
 }
 
-/// A few lines of at most 80 columns: the sums, then a line for each size in use.
+/// Prints lines of at most 80 columns: the sums, then one line for each size in use.
 impl fmt::Display for HeapStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { asked, handed_out, held, peak, .. } = self;
         writeln!(f, "heap: {} blocks, {asked} bytes asked for", self.blocks())?;
         writeln!(f, "      {handed_out} handed out, {held} held, {peak} at most")?;
-        let small = self.small.iter().zip(CLASSES).map(|(stats, class)| (Some(class.size), stats));
         let mut line = |name: fmt::Arguments<'_>, stats: &BlockStats| {
             if stats.held == 0 {
                 return Ok(());
@@ -58,8 +57,8 @@ impl fmt::Display for HeapStats {
             let BlockStats { blocks, bytes, held } = stats;
             writeln!(f, "{name} {blocks:>10} blocks {bytes:>15} bytes {held:>15} held")
         };
-        for (size, stats) in small {
-            line(format_args!("{:>7}", size.unwrap_or_default()), stats)?;
+        for (stats, class) in self.small.iter().zip(&CLASSES) {
+            line(format_args!("{:>7}", class.size), stats)?;
         }
         line(format_args!("{:>7}", "large"), &self.large)?;
         line(format_args!("{:>7}", "huge"), &self.huge)

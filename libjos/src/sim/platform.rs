@@ -1,8 +1,8 @@
-//! [`SimPlatform`]: a simulated machine for an application to run on, on the host.
+//! [`SimPlatform`]: a simulated machine that an application runs on, on the host.
 //!
-//! What the application prints is kept, what it reads was given before, and its pages are those of a
-//! [`SimMachine`]: a page that is not mapped faults there as it does on a PC, and the fault goes to
-//! the same handlers.
+//! It keeps the application's output, and types the lines that a test has prepared. The application's
+//! pages are those of a [`SimMachine`]: an unmapped page faults as on real hardware, and the fault goes
+//! to the same handlers.
 //!
 //! ```
 //! use libjos::prelude::*;
@@ -28,7 +28,6 @@ use core::fmt::{self, Write};
 use core::mem::replace;
 use core::time::Duration;
 use std::boxed::Box;
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
@@ -43,14 +42,14 @@ use crate::app::area::Areas;
 use crate::app::memory::{HeapUse, Memory};
 use crate::app::process::{ExitCode, Termination};
 use crate::app::tables::Tables;
-use crate::app::{Platform, resolve};
+use crate::app::{Platform, replace_for_thread, resolve};
 use crate::machine::{Fault, Machine};
 use crate::mem::addr::VirtAddr;
 use crate::mem::pages::PageAllocator;
 use crate::paging::format::x86_64::X86_64;
 use crate::pmap::{Pmap, mem_init};
 
-/// A machine to be, with what its user does.
+/// The description of a machine, and of its user's input. [`run`](Self::run) boots it.
 #[derive(Clone, Debug)]
 pub struct SimPlatform {
     ram: u64,
@@ -58,37 +57,37 @@ pub struct SimPlatform {
     typed: VecDeque<String>,
 }
 
-/// What came of an application's run.
+/// The result of an application's run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Run {
-    /// All that was printed, prompts and what was typed at them too.
+    /// The console's text: prompts and typed lines too.
     pub output: String,
-    /// How it ended.
+    /// The exit code.
     pub code: ExitCode,
-    /// Pages that it has not given back.
+    /// Frames that the application has not freed.
     pub pages_kept: usize,
 }
 
 impl SimPlatform {
-    /// A machine with 8 MB, an empty command line, and nobody at the keyboard.
+    /// A machine with 8 MB of RAM, an empty command line, and nobody at the keyboard.
     #[must_use]
     pub fn new() -> Self {
         Self { ram: 8 * MB, command_line: String::new(), typed: VecDeque::new() }
     }
 
-    /// With `ram` bytes.
+    /// Sets the size of RAM in bytes.
     #[must_use]
     pub fn ram(self, ram: u64) -> Self {
         Self { ram, ..self }
     }
 
-    /// With these words on the command line, for the application.
+    /// Sets the application's part of the command line.
     #[must_use]
     pub fn command_line(self, command_line: &str) -> Self {
         Self { command_line: command_line.into(), ..self }
     }
 
-    /// With somebody who types these lines, and then Ctrl-D: the end of input.
+    /// Sets the lines that the user types. After them comes Ctrl-D, the end of input.
     #[must_use]
     pub fn typed(self, lines: &[&str]) -> Self {
         Self { typed: lines.iter().map(|line| (*line).into()).collect(), ..self }
@@ -98,7 +97,7 @@ impl SimPlatform {
     ///
     /// # Panics
     ///
-    /// Where `main` panics, or has a fault that nothing resolves.
+    /// Panics if `main` panics, or has a fault that no handler resolves.
     pub fn run<T: Termination>(self, main: impl FnOnce() -> T) -> Run {
         let (machine, boot) = SimMachine::new(self.ram);
         let pmap = mem_init(machine, boot);
@@ -112,12 +111,12 @@ impl SimPlatform {
             began: Instant::now(),
             free_at_exit: Mutex::new(None),
         });
-        let outer = CURRENT.replace(Some(running.clone()));
+        let outer = replace_for_thread(Some(running.clone()));
         let result = catch_unwind(AssertUnwindSafe(|| main().report()));
-        // Their handlers may own further areas, which this machine has to take back.
+        // Handlers may own areas, whose pages go back to this machine.
         let areas = replace(&mut *running.areas.lock(), Areas::new::<Jos64>());
         drop(areas);
-        CURRENT.set(outer);
+        replace_for_thread(outer);
         let code = match result {
             Ok(code) => code,
             Err(payload) => match payload.downcast::<ExitCode>() {
@@ -137,24 +136,13 @@ impl Default for SimPlatform {
     }
 }
 
-std::thread_local! {
-    /// What the application of this thread runs on.
-    static CURRENT: RefCell<Option<Rc<Running>>> = const { RefCell::new(None) };
-}
-
-/// What the application of this thread runs on, if there is one.
-pub(crate) fn current() -> Option<Rc<dyn Platform>> {
-    let running = CURRENT.with_borrow(Clone::clone)?;
-    Some(running)
-}
-
-/// A memory system with its machine, neither of which is ever without the other.
+/// A memory system and its machine, which can be sent together.
 #[derive(Debug)]
 struct Whole(Pmap<SimMachine<Jos64, X86_64>>);
 
 #[expect(unsafe_code)]
-// SAFETY: the machine and `pages` cannot be sent, since both access the same memory. Here they are
-// sent together: nothing takes one away, and nothing outside this file can.
+// SAFETY: the machine and `pages` cannot be sent alone, since both access the same memory. Here they
+// are sent together: nothing in this file separates them, and nothing outside can.
 unsafe impl Send for Whole {}
 
 /// A machine that an application runs on.
@@ -166,17 +154,18 @@ struct Running {
     typed: Mutex<VecDeque<String>>,
     command_line: String,
     began: Instant,
-    /// Pages that were free when `exit` was called, which here drops what is on the stack.
+    /// Free frames at the call of `exit`. Here, unlike in the machine, `exit` drops what is on the
+    /// stack.
     free_at_exit: Mutex<Option<usize>>,
 }
 
 impl Running {
-    /// Pages that are free.
+    /// The number of free frames.
     fn nfree(&self) -> usize {
         self.pmap.lock().0.pages().nfree()
     }
 
-    /// Makes `access` until there is no fault, or nobody resolves it.
+    /// Repeats `access` until it succeeds, or has a fault that no handler resolves.
     fn retry<R>(
         &self,
         mut access: impl FnMut(&mut SimMachine<Jos64, X86_64>) -> Result<R, Fault>,
@@ -191,19 +180,20 @@ impl Running {
     }
 }
 
-/// The word that `va` lies in, and by how many bits it is off.
+/// The address of the word that `va` lies in, and the byte's place in the word, in bits.
 fn word(va: VirtAddr) -> (VirtAddr, u64) {
     (VirtAddr::new(va.as_u64() & !7), va.as_u64() % 8 * 8)
 }
 
-/// A fault is about a word; this is the byte that was asked for.
+/// Makes a fault at a word the fault at the byte `va`.
 fn at(va: VirtAddr) -> impl Fn(Fault) -> Fault {
     move |fault| Fault { va, ..fault }
 }
 
 impl Platform for Running {
     fn print(&self, text: fmt::Arguments<'_>) {
-        // Writing to a String cannot fail. Not locked while the text's own code runs.
+        // The text's own code may print, so nothing is locked while it runs. Writing to a String
+        // cannot fail.
         let mut line = String::new();
         let _ = line.write_fmt(text);
         self.output.lock().push_str(&line);
@@ -232,7 +222,7 @@ impl Platform for Running {
         work(&mut self.pmap.lock().0);
     }
 
-    /// The host's heap is not this machine's.
+    /// The application's heap is the host's, of which this machine knows nothing.
     fn heap_use(&self) -> HeapUse {
         HeapUse::default()
     }
@@ -267,7 +257,7 @@ impl Platform for Running {
     fn try_write(&self, va: VirtAddr, byte: u8) -> Result<(), Fault> {
         let (word, bits) = word(va);
         self.retry(|machine| {
-            // A fault of this read is the write's.
+            // A fault of this read counts as the write's.
             let as_write = |fault| Fault { write: true, ..fault };
             let old = machine.probe_load(word).map_err(as_write).map_err(at(va))?;
             let new = old & !(0xFF << bits) | u64::from(byte) << bits;

@@ -1,35 +1,36 @@
-//! [`VmArea`]: whole pages of addresses that the application has for itself.
+//! [`VmArea`]: pages of addresses that belong to the application.
 //!
-//! An area's pages are mapped and unmapped, shared and protected one by one, always by
-//! `page_insert` and its like, counted in `pp_ref`, and never accessible to the user. No Rust object
-//! lies in them: they are read and written through the area, by accesses that the compiler takes
-//! for what they are, so that two addresses of one frame, a fault in the middle, or a page that
-//! changes under the program break no promise of the language.
+//! The pages of an area are mapped, unmapped, shared and protected one by one. Each mapping counts in
+//! `pp_ref`, and none is accessible to the user. No Rust object lies in an area: the program reads and
+//! writes it through the methods of [`VmArea`], which the compiler does not see through. So two
+//! addresses of one frame, a fault amid an access, or a page that changes under the program break no
+//! promise of the language.
 //!
 //! Between two areas lies a page that is never mapped.
 
-mod access;
-mod areas;
+pub(super) mod areas;
 
-pub use access::{Access, Translation, VmError};
-pub(super) use areas::resolve;
+pub use super::access::{Access, Translation, VmError};
 pub use areas::{AreaFault, Areas, area_addresses};
 
-use alloc::boxed::Box;
+use core::mem::ManuallyDrop;
 use core::ops::Range;
 
+use alloc::boxed::Box;
 use layout::PGSIZE;
 
 use super::memory::Memory;
 use super::with;
 use crate::machine::Fault;
 use crate::mem::addr::VirtAddr;
-use areas::{Handler, lock};
+use areas::lock;
 
-/// Whole pages of addresses that the application has for itself. All offsets count bytes, and all
-/// page numbers pages, from the area's start. When it is dropped its pages go back.
+/// Pages of addresses that belong to the application, mapped or not.
 ///
-/// Two addresses for one frame, and a page that is only made when it is first used:
+/// Offsets count bytes and page numbers count pages, both from the area's start. Dropping an area
+/// unmaps its pages.
+///
+/// Two addresses for one frame, and pages that are made when they are first used:
 ///
 /// ```
 /// # use libjos::sim::SimPlatform;
@@ -63,7 +64,7 @@ pub struct VmArea {
 }
 
 impl VmArea {
-    /// Addresses for `npages` pages, with nothing mapped there.
+    /// Reserves addresses for `npages` pages, with nothing mapped there.
     ///
     /// # Errors
     ///
@@ -73,7 +74,7 @@ impl VmArea {
         base.map(|base| Self { base, npages }).ok_or(VmError::OutOfAddresses { asked: npages })
     }
 
-    /// `npages` pages of zeros, to read and to write.
+    /// Reserves `npages` pages and maps them to frames of zeros, to read and to write.
     ///
     /// # Errors
     ///
@@ -90,14 +91,14 @@ impl VmArea {
         self.base
     }
 
-    /// Pages in the area, mapped or not.
+    /// The number of pages, mapped or not.
     #[must_use]
     #[inline(always)] // so that no function of this name hides the kernel's from gdb's `p npages`
     pub fn npages(&self) -> usize {
         self.npages
     }
 
-    /// Bytes in the area.
+    /// The size in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.npages as u64 * PGSIZE
@@ -107,27 +108,26 @@ impl VmArea {
     ///
     /// # Errors
     ///
-    /// [`VmError::OutOfMemory`], and [`VmError::Map`] where one of them is mapped already. Nothing
-    /// has changed then.
-    ///
-    /// # Panics
-    ///
-    /// Where the area has no such pages; so do the others.
-    pub fn map(&self, pages: Range<usize>, access: Access) -> Result<(), VmError> {
-        self.change(pages, |memory, va, npages| memory.map(va, npages, access))
-    }
-
-    /// Maps `page` to the frame that `page_of_other` of `other` is mapped to. What was there before
-    /// is unmapped.
-    ///
-    /// # Errors
-    ///
-    /// [`VmError::Map`] where nothing is mapped there, or no page is free for a table. Nothing has
+    /// [`VmError::OutOfMemory`], and [`VmError::Map`] if one of them is mapped already. Nothing has
     /// changed then.
     ///
     /// # Panics
     ///
-    /// Where one of the areas has no such page.
+    /// Panics if the area has no such pages.
+    pub fn map(&self, pages: Range<usize>, access: Access) -> Result<(), VmError> {
+        self.change(pages, |memory, va, npages| memory.map(va, npages, access))
+    }
+
+    /// Maps `page` to the frame of `page_of_other` in `other`, in place of its own frame, if any.
+    ///
+    /// # Errors
+    ///
+    /// [`VmError::Map`] if `page_of_other` is not mapped, or no frame is free for a table. Nothing has
+    /// changed then.
+    ///
+    /// # Panics
+    ///
+    /// Panics if one of the areas has no such page.
     pub fn alias(
         &self,
         page: usize,
@@ -139,16 +139,16 @@ impl VmArea {
         self.change(page..page + 1, |memory, to, _| memory.alias(from, to, access))
     }
 
-    /// Unmaps those of `pages` that are mapped: from here on an access is a fault. A frame that is
-    /// mapped nowhere else is free then.
+    /// Unmaps `pages`, as far as they are mapped, and frees each frame that is mapped nowhere else.
+    /// From now on an access is a fault.
     ///
     /// # Errors
     ///
-    /// None yet; it may come to need memory for a table.
+    /// None yet. A later version may need memory for a table.
     ///
     /// # Panics
     ///
-    /// Where the area has no such pages.
+    /// Panics if the area has no such pages.
     pub fn unmap(&self, pages: Range<usize>) -> Result<(), VmError> {
         self.change(pages, |memory, va, npages| {
             memory.unmap(va, npages, false);
@@ -156,39 +156,39 @@ impl VmArea {
         })
     }
 
-    /// Gives `pages` these permissions.
+    /// Gives `pages` the permissions `access`.
     ///
     /// # Errors
     ///
-    /// [`VmError::Map`] where one of them is not mapped. Nothing has changed then.
+    /// [`VmError::Map`] if one of them is not mapped. Nothing has changed then.
     ///
     /// # Panics
     ///
-    /// Where the area has no such pages.
+    /// Panics if the area has no such pages.
     pub fn protect(&self, pages: Range<usize>, access: Access) -> Result<(), VmError> {
         self.change(pages, |memory, va, npages| memory.protect(va, npages, access))
     }
 
-    /// Makes `page` writable, in a frame of its own: a copy of what it was mapped to, if that is
-    /// mapped elsewhere too. What a handler does about a write to a page that is copy-on-write.
+    /// Makes `page` writable in a frame of its own: a copy, if its frame is mapped elsewhere too. A
+    /// handler calls this for a write to a copy-on-write page.
     ///
     /// # Errors
     ///
-    /// [`VmError::OutOfMemory`] for the copy, and [`VmError::Map`] where nothing is mapped there.
-    /// Nothing has changed then.
+    /// [`VmError::OutOfMemory`] if no frame is free for the copy, and [`VmError::Map`] if the page is
+    /// not mapped. Nothing has changed then.
     ///
     /// # Panics
     ///
-    /// Where the area has no such page.
+    /// Panics if the area has no such page.
     pub fn make_private(&self, page: usize) -> Result<(), VmError> {
         self.change(page..page + 1, |memory, va, _| memory.make_private(va))
     }
 
-    /// What `page` is mapped to; `None` where nothing is there.
+    /// The translation of `page`, or `None` if it is not mapped.
     ///
     /// # Panics
     ///
-    /// Where the area has no such page.
+    /// Panics if the area has no such page.
     #[must_use]
     pub fn translate(&self, page: usize) -> Option<Translation> {
         let (va, mut found) = (self.page(page), None);
@@ -196,26 +196,27 @@ impl VmArea {
         found
     }
 
-    /// From here on faults in the area go to `handler`. If it returns true, and the page can now be
-    /// accessed so, the access is tried again; otherwise the fault is a panic that explains it. So is
-    /// every attempt to execute the area, of which the handler never hears: it could not help.
+    /// Sets the handler of the area's faults. If it returns true, and the page now permits the access,
+    /// the access is tried again. Otherwise the fault is a panic that explains it. An attempt to
+    /// execute the area always is one: the handler is not asked, since it could not help.
     ///
-    /// The handler runs where the fault happened. It may call whatever an application may call, but
-    /// print only if the fault cannot happen within a line that is being printed, and take no lock
-    /// that the interrupted code may hold; a fault of its own in the same area is not handled.
-    pub fn on_fault(&self, handler: impl FnMut(&Self, AreaFault) -> bool + Send + 'static) {
-        let handler: Handler = Box::new(handler);
-        // The old one is dropped when nothing is locked any more: it may own other areas.
-        let old = with(|platform| lock(platform).set_handler(self.base, handler));
+    /// The handler runs where the fault happened. It may make any of an application's calls, but must
+    /// not print if the fault can happen while a line is being printed, nor take a lock that the
+    /// interrupted code may hold. A fault of its own in the same area is not handled.
+    pub fn on_fault(&self, mut handler: impl FnMut(&Self, AreaFault) -> bool + Send + 'static) {
+        let Self { base, npages } = *self;
+        // The handler's copy of the area must not unmap the pages.
+        let area = ManuallyDrop::new(Self { base, npages });
+        let handler = Box::new(move |fault| handler(&area, fault));
+        let old = with(|platform| lock(platform).set_handler(base, handler));
         drop(old);
     }
 
-    /// Reads the bytes at `offset`.
+    /// Reads the bytes at `offset` into `bytes`.
     ///
     /// # Panics
     ///
-    /// Where they do not all lie in the area, or at a fault that no handler resolves; so do the
-    /// others.
+    /// Panics if they do not all lie in the area, and at a fault that no handler resolves.
     pub fn read(&self, offset: u64, bytes: &mut [u8]) {
         let va = self.at(offset, bytes.len());
         with(|platform| platform.read(va, bytes));
@@ -231,7 +232,7 @@ impl VmArea {
         with(|platform| platform.write(va, bytes));
     }
 
-    /// Reads a number, little-endian as the processor's.
+    /// Reads the little-endian number at `offset`.
     ///
     /// # Panics
     ///
@@ -243,7 +244,7 @@ impl VmArea {
         u64::from_le_bytes(bytes)
     }
 
-    /// Writes a number, little-endian.
+    /// Writes `number` to `offset`, little-endian.
     ///
     /// # Panics
     ///
@@ -252,35 +253,35 @@ impl VmArea {
         self.write(offset, &number.to_le_bytes());
     }
 
-    /// Reads a byte where perhaps none can be read.
+    /// Reads the byte at `offset`, which may fault.
     ///
     /// # Errors
     ///
-    /// The fault, where no handler resolves it.
+    /// The fault, if no handler resolves it.
     ///
     /// # Panics
     ///
-    /// Where `offset` does not lie in the area.
+    /// Panics if `offset` does not lie in the area.
     pub fn try_read(&self, offset: u64) -> Result<u8, Fault> {
         let va = self.at(offset, 1);
         with(|platform| platform.try_read(va))
     }
 
-    /// Writes a byte where perhaps none can be written.
+    /// Writes `byte` to `offset`, which may fault.
     ///
     /// # Errors
     ///
-    /// The fault, where no handler resolves it.
+    /// The fault, if no handler resolves it.
     ///
     /// # Panics
     ///
-    /// Where `offset` does not lie in the area.
+    /// Panics if `offset` does not lie in the area.
     pub fn try_write(&self, offset: u64, byte: u8) -> Result<(), Fault> {
         let va = self.at(offset, 1);
         with(|platform| platform.try_write(va, byte))
     }
 
-    /// The address at `offset`, with `length` bytes of the area from there on.
+    /// The address at `offset`, from which on `length` bytes are the area's.
     #[track_caller]
     fn at(&self, offset: u64, length: usize) -> VirtAddr {
         let size = self.size();
@@ -315,13 +316,13 @@ impl VmArea {
     }
 }
 
-/// All of its pages go back, and the tables that are empty then.
+/// Unmaps the pages, and frees the tables that are empty then.
 impl Drop for VmArea {
     fn drop(&mut self) {
         with(|platform| {
             platform.with_memory(&mut |memory| memory.unmap(self.base, self.npages, true));
-            let taken = lock(platform).release(self.base);
-            drop(taken);
+            let released = lock(platform).release(self.base);
+            drop(released);
         });
     }
 }

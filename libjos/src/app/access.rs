@@ -1,4 +1,4 @@
-//! What can be done with a page of an area, what it is mapped to, and why a call for pages failed.
+//! Permissions of a page, its translation, and why a request for pages fails.
 
 use core::fmt;
 
@@ -6,7 +6,7 @@ use crate::mem::addr::PhysAddr;
 use crate::paging::format::Perm;
 use crate::paging::pgdir::MapError;
 
-/// What may be done with a page. (Nothing that an application maps can be executed.)
+/// The permissions of a page. (An application never maps executable pages.)
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Access {
     /// Reading.
@@ -16,16 +16,16 @@ pub enum Access {
 }
 
 impl Access {
-    /// In a page table: the kernel's, for that is what runs.
-    pub(in crate::app) const fn perm(self) -> Perm {
+    /// The permissions in a page table: an application runs in the kernel's mode.
+    pub(super) const fn perm(self) -> Perm {
         match self {
             Self::Read => Perm::KR,
             Self::ReadWrite => Perm::KRW,
         }
     }
 
-    /// What `perm` lets an application do.
-    pub(in crate::app) const fn of(perm: Perm) -> Self {
+    /// The access that `perm` grants to an application.
+    pub(super) const fn of(perm: Perm) -> Self {
         if perm.contains(Perm::W) { Self::ReadWrite } else { Self::Read }
     }
 }
@@ -40,28 +40,28 @@ impl fmt::Display for Access {
     }
 }
 
-/// What a page is mapped to.
+/// The frame that a page is mapped to, and how.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Translation {
     /// The frame's physical address.
     pub pa: PhysAddr,
-    /// What may be done with it here.
+    /// The page's permissions.
     pub access: Access,
-    /// How many addresses lead to the frame.
+    /// The number of pages that are mapped to the frame.
     pub pp_ref: u32,
 }
 
-/// Why a call for pages failed.
+/// Why a request for pages failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum VmError {
-    /// There are not enough free pages.
+    /// There are not enough free frames.
     OutOfMemory {
         /// Pages that were asked for.
         asked: usize,
-        /// Pages that are free.
+        /// Frames that are free.
         free: usize,
     },
-    /// There are not enough addresses in a row.
+    /// No gap between the areas is large enough.
     OutOfAddresses {
         /// Pages that were asked for.
         asked: usize,
