@@ -151,9 +151,7 @@ class House(unittest.TestCase):
     def test_no_circle_among_the_rooms_of_libjos(self):
         libjos = Crate(production(sources(ROOT / "libjos/src")))
         self.assertGreater(sum(map(len, libjos.uses.values())), 200)
-        # `app` finds its platform through a hook of the simulated one's: to be removed.
-        known = {("app", "sim")}
-        self.assertEqual(libjos.entangled(lambda path: re.split(r"/|\.rs", path)[0]) - known, set())
+        self.assertEqual(libjos.entangled(lambda path: re.split(r"/|\.rs", path)[0]), set())
 
     def test_one_door_to_the_architecture(self):
         for crate, doors in (("kernel", r"arch/"), ("boot", r"x86(_64)?/")):
