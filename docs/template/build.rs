@@ -1,4 +1,4 @@
-//! Links as JOS64's kernel says: where the image lies in memory, and what it begins with. On the host there is none.
+//! Links the image as JOS64's kernel says: where it lies in memory, and what it begins with. On the host there is none.
 
 fn main() {
     let arguments = std::env::var("DEP_JOS64_LINK_ARGUMENTS").unwrap_or_default();

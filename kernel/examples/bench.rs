@@ -13,6 +13,7 @@
 use core::arch::x86_64::_rdtsc;
 use core::fmt;
 use core::hint::black_box;
+use core::mem::ManuallyDrop;
 use core::sync::atomic::{Ordering, compiler_fence};
 
 use kernel::machine::Hardware;
@@ -20,12 +21,15 @@ use kernel::{pmap, println};
 use layout::{Jos64, KB, MB, MemLayout, PGSIZE};
 use libjos::machine::{Fault, Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, PhysRange, VirtAddr};
-use libjos::mem::pages::{ALLOC_ZERO, AllocFlags, Block, PageAllocator, PageArray, PageInfo};
+use libjos::mem::boot::Boot;
+use libjos::mem::pages::{AllocFlags, Block, PageAllocator, PageArray, PageInfo};
 use libjos::mem::reservations::Reservations;
+use libjos::paging::directory::Pgdir;
 use libjos::paging::format::Perm;
 use libjos::paging::format::x86_64::X86_64;
+use libjos::paging::vm::Vm;
 use libjos::paging::word::Word;
-use libjos::pmap::{Boot, Pmap, mem_init};
+use libjos::pmap::{Pmap, mem_init};
 
 libjos::application!(bench);
 
@@ -41,7 +45,7 @@ fn bench() {
     // The tables of the region are given up for the second `mem_init`.
     let boot = boot_again(pmap);
     let region = boot_map_region(pmap);
-    let whole = whole(&pmap.machine, &boot);
+    let whole = whole(pmap.machine(), &boot);
 
     // What `mem_init` should take, and took JOS and xv6, is known for 256 MB alone.
     let of_256_mb = |figure| if whole.npages.div_ceil(256) == NPAGES / 256 { figure } else { "-" };
@@ -123,47 +127,46 @@ struct SinglePages {
 
 fn single_pages(pmap: &mut Pmap<Hardware>) -> SinglePages {
     // As JOS counts: in the directory in use, so that the translation is dropped, too.
-    let pgdir = black_box(pmap.kern_pgdir());
+    let (vm, pgdir) = pmap.split();
+    let pgdir = black_box(pgdir);
     let (va, absent) = (black_box(VirtAddr::new(Jos64::UTEMP)), black_box(VirtAddr::new(64 * MB)));
-    let page = pmap.page_alloc(AllocFlags::empty()).expect("there is memory");
+    let page = vm.page_alloc(AllocFlags::empty()).expect("there is memory");
     // Another use of the page, by which it outlives its mapping; and so the tables are there.
-    pmap.pages.page_incref(page).expect("it was just allocated");
-    pmap.page_insert(pgdir, page, va, Perm::URW).expect("nothing is mapped there");
-    pmap.page_remove(pgdir, va).expect("no large page is there");
+    vm.pages_mut().page_incref(page).expect("it was just allocated");
+    vm.page_insert(pgdir, page, va, Perm::URW).expect("nothing is mapped there");
+    vm.page_remove(pgdir, va).expect("no large page is there");
 
     let alloc_free = count(|| {
-        let page = pmap.page_alloc(AllocFlags::empty());
-        pmap.pages.page_free(black_box(page).expect("there is memory"));
+        let page = vm.page_alloc(AllocFlags::empty());
+        vm.pages_mut().page_free(black_box(page).expect("there is memory"));
     });
     let insert_remove = count(|| {
-        let inserted = pmap.page_insert(pgdir, page, va, Perm::URW);
-        inserted.and(pmap.page_remove(pgdir, va))
+        let inserted = vm.page_insert(pgdir, page, va, Perm::URW);
+        inserted.and(vm.page_remove(pgdir, va))
     });
-    let hit = count(|| pmap.pgdir_walk(pgdir, va, false));
-    let miss = count(|| pmap.pgdir_walk(pgdir, absent, false));
+    let hit = count(|| vm.pgdir_walk(pgdir, va, false));
+    let miss = count(|| vm.pgdir_walk(pgdir, absent, false));
 
-    assert!(matches!(pmap.pgdir_walk(pgdir, va, false), Ok(Some(_))), "it was to be a hit");
-    assert!(matches!(pmap.pgdir_walk(pgdir, absent, false), Ok(None)), "it was to be a miss");
-    assert!(pmap.pages.pp_ref(page) == 1 && pmap.page_lookup(pgdir, va).is_none(), "page kept");
+    assert!(matches!(vm.pgdir_walk(pgdir, va, false), Ok(Some(_))), "it was to be a hit");
+    assert!(matches!(vm.pgdir_walk(pgdir, absent, false), Ok(None)), "it was to be a miss");
+    assert!(vm.pages().pp_ref(page) == 1 && vm.page_lookup(pgdir, va).is_none(), "page kept");
     SinglePages { alloc_free, insert_remove, hit, miss }
 }
 
-/// A page directory with nothing in it.
-fn new_pgdir<M: Machine>(pmap: &mut Pmap<M>) -> PhysAddr {
-    let frame = pmap.page_alloc(ALLOC_ZERO).expect("there is memory");
-    pmap.pages.page_incref(frame).expect("it was just allocated");
-    pmap.pages.page2pa(frame)
+/// A page directory with nothing in it, which stays.
+fn new_pgdir<M: Machine>(vm: &mut Vm<M>) -> ManuallyDrop<Pgdir> {
+    ManuallyDrop::new(vm.pgdir_empty().expect("there is memory"))
 }
 
 /// Maps 65,536 pages of 4 KB: the physical addresses lie one page off, so that no larger page fits.
 fn boot_map_region(pmap: &mut Pmap<Hardware>) -> u64 {
-    let pgdir = black_box(new_pgdir(pmap));
+    let mut pgdir = black_box(new_pgdir(pmap));
     let (va, pa) = (VirtAddr::new(Jos64::PHYSMAP), PhysAddr::new(PGSIZE));
     let region = count(|| {
-        pmap.boot_map_region(pgdir, va, Jos64::WINDOW_SIZE, pa, Perm::KRW);
+        pmap.boot_map_region(&mut pgdir, va, Jos64::WINDOW_SIZE, pa, Perm::KRW);
     });
     for offset in (0..Jos64::WINDOW_SIZE).step_by(PGSIZE as usize) {
-        assert!(pmap.va2pa(pgdir, va + offset) == Some(pa + offset), "at {}", va + offset);
+        assert!(pmap.va2pa(&pgdir, va + offset) == Some(pa + offset), "at {}", va + offset);
     }
     region
 }
@@ -204,11 +207,11 @@ impl Whole {
 /// What is in use now is reserved for a second `mem_init`.
 fn boot_again(pmap: &Pmap<Hardware>) -> Boot {
     let mut boot = pmap.boot().clone();
-    let in_use = pmap.pages.infos().zip(0..).filter(|(info, _)| info.pp_link == PageInfo::IN_USE);
+    let in_use = pmap.pages().infos().zip(0..).filter(|(info, _)| info.pp_link == PageInfo::IN_USE);
     let tables =
         in_use.map(|(_, index)| PhysRange::from_size(PhysAddr::new(index * PGSIZE), PGSIZE));
-    let pgdir = PhysRange::from_size(pmap.kern_pgdir(), PGSIZE);
-    let in_use = tables.chain([pgdir, pmap.pages_memory(), pmap.runs_memory()]);
+    let pgdir = PhysRange::from_size(pmap.kern_root(), PGSIZE);
+    let in_use = tables.chain([pgdir, pmap.boot_memory().pages, pmap.boot_memory().runs]);
     let loaders = pmap.boot().reserved.runs().iter().copied();
     boot.reserved = Reservations::new(loaders.chain(in_use), &boot.memory);
     boot
@@ -230,27 +233,30 @@ fn whole(pc: &Hardware, boot: &Boot) -> Whole {
     let start = now();
     let pmap = &mut mem_init(machine, its_boot);
     let all = now() - start;
-    let ntables = pmap.pages.infos().filter(|info| info.pp_link == PageInfo::IN_USE).count() as u64;
+    let ntables =
+        pmap.pages().infos().filter(|info| info.pp_link == PageInfo::IN_USE).count() as u64;
 
-    let check_free_list = count(|| pmap.check_page_free_list());
-    let check_page_alloc = count(|| pmap.check_page_alloc());
-    let check_page = count(|| pmap.check_page());
-    let check_kern_pgdir = count(|| pmap.check_kern_pgdir());
+    let check_free_list = count(|| pmap.checks().check_page_free_list());
+    let check_page_alloc = count(|| pmap.checks().check_page_alloc());
+    let check_page = count(|| pmap.checks().check_page());
+    let check_kern_pgdir = count(|| pmap.checks().check_kern_pgdir());
 
     // A page of the region for devices, which has no table yet: one more table.
-    let (device, nfree) = (VirtAddr::new(Jos64::MMIOBASE), pmap.pages.nfree());
-    pmap.boot_map_region(pmap.kern_pgdir(), device, PGSIZE, PhysAddr::new(0), Perm::KRW);
-    assert!(pmap.pages.nfree() == nfree - 1, "it was to take one table");
-    let check_table = count(|| pmap.check_page_free_list()).saturating_sub(check_free_list);
+    let (device, nfree) = (VirtAddr::new(Jos64::MMIOBASE), pmap.pages().nfree());
+    let (vm, pgdir) = pmap.split();
+    vm.boot_map_region(pgdir, device, PGSIZE, PhysAddr::new(0), Perm::KRW);
+    assert!(pmap.pages().nfree() == nfree - 1, "it was to take one table");
+    let check_table =
+        count(|| pmap.checks().check_page_free_list()).saturating_sub(check_free_list);
 
-    let pgdir = black_box(new_pgdir(pmap));
-    let regions = count(|| map_regions(pmap, pgdir, boot));
+    let mut pgdir = black_box(new_pgdir(pmap));
+    let regions = count(|| map_regions(pmap, &mut pgdir, boot));
 
     // The end of this memory system: all its pages but the kernel's are free again.
     let mut free = boot.memory.usable().clone();
-    let used = PhysRange::new(PhysAddr::new(0), pmap.runs_memory().end_exclusive);
+    let used = PhysRange::new(PhysAddr::new(0), pmap.boot_memory().runs.end_exclusive);
     free.remove(used).expect("one run is cut");
-    let page_init = count(|| pmap.pages.page_init(free.runs()));
+    let page_init = count(|| pmap.pages_mut().page_init(free.runs()));
     Whole {
         all,
         boot_alloc,
@@ -267,10 +273,10 @@ fn whole(pc: &Hardware, boot: &Boot) -> Whole {
 }
 
 /// Maps the regions of `mem_init` in another directory, and so not global, which takes as many instructions.
-fn map_regions(pmap: &mut Pmap<Again<'_>>, pgdir: PhysAddr, boot: &Boot) {
+fn map_regions(pmap: &mut Pmap<Again<'_>>, pgdir: &mut Pgdir, boot: &Boot) {
     let image = boot.image;
     let window = PhysRange::from_size(PhysAddr::new(0), Jos64::WINDOW_SIZE);
-    let memory = pmap.pages_memory();
+    let memory = pmap.boot_memory().pages;
     let mut map = |va, range: PhysRange, perm| {
         pmap.boot_map_region(pgdir, VirtAddr::new(va), range.size(), range.start, perm);
     };

@@ -17,7 +17,7 @@ fn main() {
     // SAFETY: this only looks.
     let pmap = unsafe { pmap::memory_system() };
     let ram: u64 = pmap.boot().memory.used::<Jos64>().map(|run| run.size()).sum();
-    let in_use = (ram - pmap.pages.nfree() as u64 * PGSIZE) / KB;
+    let in_use = (ram - pmap.pages().nfree() as u64 * PGSIZE) / KB;
     drop(pmap);
     println!("boot: {since_reset} since reset, {since_entry} since entry, {in_use} KB in use");
 }

@@ -18,7 +18,7 @@ pub(crate) fn run() -> ! {
         // `libjos::application!` defines it, and sees to its type.
         safe fn umain() -> ExitCode;
     }
-    FREE_AT_START.call_once(|| pmap::lock().pages.nfree());
+    FREE_AT_START.call_once(|| pmap::lock().pages().nfree());
     end(umain())
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn end(code: ExitCode) -> ! {
 /// Says whether every page has gone back since the application began.
 fn no_leak() -> bool {
     heap::trim();
-    let free = pmap::lock().pages.nfree();
+    let free = pmap::lock().pages().nfree();
     let kept = FREE_AT_START.get().map_or(0, |start| start.saturating_sub(free));
     if kept == 0 {
         println!("leakcheck: every page went back");

@@ -4,9 +4,9 @@ use boot::info::PhysWindow;
 use boot::{BootInfo, Protocol};
 use layout::MemLayout;
 use libjos::mem::addr::{PhysAddr, PhysRange};
+use libjos::mem::boot::Boot;
 use libjos::mem::memory_map::MemoryMap;
 use libjos::mem::reservations::Reservations;
-use libjos::pmap::Boot;
 use spin::Once;
 
 use crate::arch::Layout;

@@ -121,25 +121,25 @@ fn stack_overflow() {
 fn double_free() {
     let mut pmap = pmap::lock();
     let page = pmap.page_alloc(AllocFlags::empty()).expect("a free page");
-    pmap.pages.page_free(page);
-    pmap.pages.page_free(page);
+    pmap.pages_mut().page_free(page);
+    pmap.pages_mut().page_free(page);
 }
 
 /// Frees a page that is in use.
 fn free_referenced() {
     let mut pmap = pmap::lock();
     let page = pmap.page_alloc(AllocFlags::empty()).expect("a free page");
-    pmap.pages.page_incref(page).expect("a page in use can be counted");
-    pmap.pages.page_free(page);
+    pmap.pages_mut().page_incref(page).expect("a page in use can be counted");
+    pmap.pages_mut().page_free(page);
 }
 
 /// Writes to a page that is free, and asks for it again. It needs `pages=poison` to be found.
 fn page_use_after_free() {
     let mut pmap = pmap::lock();
     let page = pmap.page_alloc(AllocFlags::empty()).expect("a free page");
-    let pa = pmap.pages.page2pa(page);
-    pmap.pages.page_free(page);
-    pmap.machine.store(pa + 0x18, 0x1234_u64);
+    let pa = pmap.pages().page2pa(page);
+    pmap.pages_mut().page_free(page);
+    pmap.machine().store(pa + 0x18, 0x1234_u64);
     // It is the first page that is free.
     pmap.page_alloc(ALLOC_ZERO);
 }
@@ -206,9 +206,9 @@ fn boot_alloc_late() {
 fn reserved_bit() {
     let page = VirtAddr::new(arch::Layout::UTEMP);
     let mut pmap = pmap::lock();
-    let pgdir = pmap.kern_pgdir();
-    let frame = pmap.page_alloc(AllocFlags::empty()).expect("a free page");
-    pmap.page_insert(pgdir, frame, page, Perm::KRW).expect("nothing is there");
+    let (vm, pgdir) = pmap.split();
+    let frame = vm.page_alloc(AllocFlags::empty()).expect("a free page");
+    vm.page_insert(pgdir, frame, page, Perm::KRW).expect("nothing is there");
     drop(pmap);
     change_entry(page, |entry| entry | RESERVED_BIT);
     read(arch::Layout::UTEMP);
@@ -224,18 +224,18 @@ fn screen_lost() {
 /// Changes the page-table entry of `page`, which is mapped by a page of 4 KB.
 fn change_entry(page: VirtAddr, change: fn(u64) -> u64) {
     let mut pmap = pmap::lock();
-    let pgdir = pmap.kern_pgdir();
-    let (_, pte) = pmap.page_lookup(pgdir, page).expect("it is mapped");
-    let entry = pmap.machine.load(pte.pa);
-    pmap.machine.store(pte.pa, change(entry));
-    pmap.tlb_invalidate(pgdir, page);
+    let (vm, pgdir) = pmap.split();
+    let (_, pte) = vm.page_lookup(pgdir, page).expect("it is mapped");
+    let entry = vm.machine().load(pte.pa);
+    vm.machine().store(pte.pa, change(entry));
+    vm.tlb_invalidate(pgdir, page);
 }
 
 /// Reads through a directory entry that leads to a table where no RAM is.
 fn table_outside_ram() {
     let pmap = pmap::lock();
     // The directory's first entry: present, and writable.
-    pmap.machine.store(pmap.kern_pgdir(), TABLE_OUTSIDE_RAM | 3);
+    pmap.machine().store(pmap.kern_root(), TABLE_OUTSIDE_RAM | 3);
     drop(pmap);
     read(0);
 }
@@ -267,5 +267,5 @@ impl fmt::Display for Talkative {
 fn failed_check() {
     let mut pmap = pmap::lock();
     pmap.page_alloc(AllocFlags::empty()).expect("a free page");
-    pmap.check_page_free_list();
+    pmap.checks().check_page_free_list();
 }

@@ -11,8 +11,8 @@ use core::ptr::without_provenance_mut;
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use layout::{MemLayout, PGSIZE};
+use libjos::mem::pages;
 use libjos::mem::pages::PageInfo;
-use libjos::pmap;
 
 use crate::arch::{Layout, cpu};
 
@@ -36,7 +36,7 @@ static GLOBALS: Globals = Globals {
 };
 
 /// Notes where the globals are now.
-pub(crate) fn note(globals: &pmap::Globals) {
+pub(crate) fn note(globals: &pages::Globals) {
     GLOBALS.npages.store(globals.npages as u64, Ordering::Relaxed);
     GLOBALS.kern_pgdir.store(globals.kern_pgdir.as_u64(), Ordering::Relaxed);
     if let Some(pages) = globals.pages {

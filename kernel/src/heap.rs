@@ -81,7 +81,7 @@ unsafe impl HeapPages for KernelPages {
     }
 
     fn left(&self) -> u64 {
-        pmap::lock().pages.nfree() as u64 * PGSIZE
+        pmap::lock().pages().nfree() as u64 * PGSIZE
     }
 }
 

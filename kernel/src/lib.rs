@@ -83,7 +83,7 @@ extern "C" fn kernel_main(magic: u32, info: u32) -> ! {
 /// The rest of the way, on the stack at KSTACKTOP.
 extern "C" fn on_kernel_stack() -> ! {
     // What only holds on this stack.
-    pmap::lock().check_page_installed_pgdir();
+    pmap::lock().checks().check_page_installed_pgdir();
 
     // Free pages are watched from here on, if the command line says so.
     if cmdline::options().pages_poison {

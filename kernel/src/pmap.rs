@@ -40,7 +40,7 @@ pub(crate) fn init(boot_info: &BootInfo<'_>, limit: Option<PhysAddr>) {
 /// RAM, so it says what it does.
 pub(crate) fn poison() {
     let mut pmap = lock();
-    println!("pages=poison: filling {} free pages", pmap.pages.nfree());
+    println!("pages=poison: filling {} free pages", pmap.pages().nfree());
     // SAFETY: the function fills the frame that it is given, wherever it is called.
     unsafe { pmap.poison_pages(poison_frame) };
 }

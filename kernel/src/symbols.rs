@@ -3,7 +3,7 @@
 
 use layout::MemLayout;
 use libjos::mem::addr::{PhysAddr, PhysRange, VirtAddr};
-use libjos::pmap::KernelImage;
+use libjos::mem::boot::KernelImage;
 use libjos::symtab::SymbolTable;
 
 use crate::arch::Layout;

@@ -8,10 +8,10 @@ use core::fmt;
 use layout::MemLayout;
 
 use crate::mem::addr::{PhysAddr, VirtAddr};
-use crate::mem::pages::PageArray;
+use crate::mem::pages::array::PageArray;
+use crate::mem::pages::globals::Globals;
 use crate::paging::format::Format;
 use crate::paging::word::Word;
-use crate::pmap::Globals;
 
 /// Physical memory, by address.
 ///

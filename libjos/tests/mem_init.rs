@@ -29,8 +29,8 @@ check_page_installed_pgdir() succeeded!
 fn boot<L: MemLayout, F: Format + Mmu>(ram: u64) -> Pmap<SimMachine<L, F>> {
     let (machine, boot) = SimMachine::new(ram);
     let mut pmap = mem_init(machine, boot);
-    pmap.machine.move_to_kernel_stack();
-    pmap.check_page_installed_pgdir();
+    pmap.machine_mut().move_to_kernel_stack();
+    pmap.checks().check_page_installed_pgdir();
     pmap
 }
 
@@ -46,7 +46,7 @@ fn sizes() -> &'static [u64] {
 fn runs_whole<L: MemLayout, F: Format + Mmu>() {
     for &ram in sizes() {
         let pmap = boot::<L, F>(ram);
-        let (first, checks) = pmap.machine.log.split_once('\n').expect("lines were printed");
+        let (first, checks) = pmap.machine().log.split_once('\n').expect("lines were printed");
         assert!(first.starts_with("Physical memory: "), "{first}");
         let checks = match checks.split_once("Unused: ") {
             Some((_, rest)) => rest.split_once('\n').expect("a line").1,
@@ -89,17 +89,17 @@ fn sv48() {
 fn all_of_64_gb_is_used_and_what_pages_has_no_room_for_is_said() {
     let pmap = boot::<Jos64, X86_64>(64 * GB);
     let ram = 64 * GB;
-    let free = pmap.pages.nfree() as u64 * PGSIZE;
+    let free = pmap.pages().nfree() as u64 * PGSIZE;
     assert!(free > ram - 140 * MB && free < ram - 130 * MB, "{} MB are free", free / MB);
-    assert!(!pmap.machine.log.contains("Unused"), "{}", pmap.machine.log);
+    assert!(!pmap.machine().log.contains("Unused"), "{}", pmap.machine().log);
     let last = PhysAddr::new(65 * GB - PGSIZE);
-    assert!(pmap.pages.pa2page(last).is_some());
+    assert!(pmap.pages().pa2page(last).is_some());
     let seen = kaddr::<Jos64>(last, PGSIZE).expect("PHYSMAP shows it");
     assert_eq!(pmap.va2pa(pmap.kern_pgdir(), seen), Some(last));
 
     let pmap = boot::<Jos64, X86_64>(200 * GB);
-    assert!(pmap.machine.log.contains("\nUnused: "), "{}", pmap.machine.log);
-    assert!(pmap.pages_memory().size() < Jos64::WINDOW_SIZE);
+    assert!(pmap.machine().log.contains("\nUnused: "), "{}", pmap.machine().log);
+    assert!(pmap.boot_memory().pages.size() < Jos64::WINDOW_SIZE);
 }
 
 /// Or a check would look at each page of it.
@@ -111,8 +111,10 @@ fn a_reservation_far_beyond_all_ram_does_no_harm() {
     let reserved = info.reserved.runs().to_vec().into_iter().chain([range]);
     info.reserved = Reservations::new(reserved, &info.memory);
     let pmap = mem_init(machine, info);
-    assert!(pmap.machine.log.ends_with("check_page_free_list() succeeded!\n"));
-    assert!(pmap.pages.pa2page(range.start).is_some_and(|frame| !pmap.pages.info(frame).is_free()));
+    assert!(pmap.machine().log.ends_with("check_page_free_list() succeeded!\n"));
+    assert!(
+        pmap.pages().pa2page(range.start).is_some_and(|frame| !pmap.pages().info(frame).is_free())
+    );
 }
 
 #[test]
@@ -121,7 +123,7 @@ fn a_processor_without_large_pages_will_do() {
     let (mut machine, info) = SimMachine::<Jos64, X86_64>::new(5 * MB);
     machine.leaf_levels = 1;
     let pmap = mem_init(machine, info);
-    let text = vmprint_folded::<X86_64, _>(&pmap.machine, pmap.kern_pgdir()).to_string();
+    let text = vmprint_folded::<X86_64, _>(pmap.machine(), pmap.kern_root()).to_string();
     assert!(text.contains("of 4 KB pages") && !text.contains("2 MB pages"), "{text}");
 }
 
@@ -129,10 +131,10 @@ fn a_processor_without_large_pages_will_do() {
 fn pages_of_a_finished_system() {
     let mut pmap = boot::<Jos64, X86_64>(5 * MB);
     // The table of runs follows `pages`.
-    let (pages, runs) = (pmap.pages_memory(), pmap.runs_memory());
+    let (pages, runs) = (pmap.boot_memory().pages, pmap.boot_memory().runs);
     assert!(!runs.is_empty() && runs.start >= pages.end_exclusive, "{pages} {runs}");
     let run = pmap.page_alloc_run(AllocFlags::empty(), 4).expect("sixteen pages");
-    let pa = pmap.pages.page2pa(run);
+    let pa = pmap.pages().page2pa(run);
     assert!(pa.is_aligned(16 * PGSIZE), "{pa}");
 }
 
@@ -155,7 +157,7 @@ fn a_limit_leaves_ram_unused_as_on_jos() {
     let (machine, mut info) = SimMachine::<Jos64, X86_64>::new(300 * MB);
     info.memory.limit(PhysAddr::new(256 * MB));
     let pmap = mem_init(machine, info);
-    assert_eq!(pmap.pages.npages() as u64 * PGSIZE, 256 * MB);
+    assert_eq!(pmap.pages().npages() as u64 * PGSIZE, 256 * MB);
     let unused = "Unused: 45056K of RAM, all that lies above 262144K\n";
-    assert!(pmap.machine.log.contains(unused), "{}", pmap.machine.log);
+    assert!(pmap.machine().log.contains(unused), "{}", pmap.machine().log);
 }

@@ -5,6 +5,7 @@ mod layouts;
 
 use layout::{GB, Jos32, Jos64, JosSv39, KB, MB, MemLayout, PGSIZE};
 use libjos::mem::addr::{PhysAddr, PhysRange};
+use libjos::mem::boot::Boot;
 use libjos::mem::memory_map::{MemoryKind, MemoryMap, MemoryMapEntry, RAM_RUNS};
 use libjos::mem::pages::{AllocFlags, PageAllocator, PageInfo};
 use libjos::mem::reservations::{RESERVED_RUNS, Reservations};
@@ -12,7 +13,7 @@ use libjos::paging::format::i386::I386;
 use libjos::paging::format::riscv::{Sv39, Sv48};
 use libjos::paging::format::x86_64::{La57, X86_64};
 use libjos::paging::format::{Format, Geometry};
-use libjos::pmap::{Boot, Pmap, mem_init};
+use libjos::pmap::{Pmap, mem_init};
 use libjos::sim::{SimMachine, mmu::Mmu};
 
 use layouts::{Jos57, JosSv48};
@@ -67,13 +68,13 @@ fn boots<L: MemLayout, F: Format + Mmu>(
     (machine, boot): (SimMachine<L, F>, Boot),
 ) -> Pmap<SimMachine<L, F>> {
     let mut pmap = mem_init(machine, boot);
-    pmap.machine.move_to_kernel_stack();
-    pmap.check_page_installed_pgdir();
-    let log = &pmap.machine.log;
+    pmap.machine_mut().move_to_kernel_stack();
+    pmap.checks().check_page_installed_pgdir();
+    let log = &pmap.machine().log;
     assert_eq!(log.matches("succeeded!").count(), 6, "{}: {log}", L::NAME);
     for range in pmap.boot().reserved.runs() {
-        for pa in range.pages().take_while(|pa| pmap.pages.pa2page(*pa).is_some()) {
-            let info = pmap.pages.pa2page(pa).map(|frame| pmap.pages.info(frame));
+        for pa in range.pages().take_while(|pa| pmap.pages().pa2page(*pa).is_some()) {
+            let info = pmap.pages().pa2page(pa).map(|frame| pmap.pages().info(frame));
             assert_eq!(info.map(|info| info.pp_link), Some(PageInfo::RESERVED), "{pa}");
         }
     }
@@ -82,13 +83,13 @@ fn boots<L: MemLayout, F: Format + Mmu>(
 
 /// All checks again, as `checks` at the prompt runs them.
 fn checks<L: MemLayout, F: Format + Mmu>(pmap: &mut Pmap<SimMachine<L, F>>) {
-    pmap.machine.log.clear();
-    pmap.check_page_free_list();
-    pmap.check_page_alloc();
-    pmap.check_page();
-    pmap.check_kern_pgdir();
-    pmap.check_page_free_list();
-    pmap.check_page_installed_pgdir();
+    pmap.machine_mut().log.clear();
+    pmap.checks().check_page_free_list();
+    pmap.checks().check_page_alloc();
+    pmap.checks().check_page();
+    pmap.checks().check_kern_pgdir();
+    pmap.checks().check_page_free_list();
+    pmap.checks().check_page_installed_pgdir();
 }
 
 /// Pieces with a page between them, from 16 MB on.
@@ -275,7 +276,7 @@ fn of_bad_ram<L: MemLayout, F: Format + Mmu>() {
         (MB / PGSIZE / 4..20 * MB / PGSIZE / 4).map(|i| reserved((i * 4 + 3) * PGSIZE, PGSIZE));
     let entries: Vec<_> = bad.chain([usable(0, 40 * MB)]).collect();
     let pmap = boots(told::<L, F>(40 * MB, &entries, &[]));
-    assert!(pmap.machine.log.contains("\nGiven up: "), "{}", pmap.machine.log);
+    assert!(pmap.machine().log.contains("\nGiven up: "), "{}", pmap.machine().log);
 }
 
 #[test]
@@ -303,13 +304,13 @@ fn many_modules<L: MemLayout, F: Format + Mmu>() {
         "\nGiven up: {}K of RAM in the {gaps} smallest gaps between what the loader left: ",
         given_up.bytes / KB
     );
-    assert!(pmap.machine.log.contains(&said), "{}", pmap.machine.log);
+    assert!(pmap.machine().log.contains(&said), "{}", pmap.machine().log);
 
     // Where there is no RAM nothing is given up.
     let far = |range: &PhysRange| PhysRange::from_size(range.start + 128 * MB, range.size());
     let left: Vec<_> = left.iter().map(far).collect();
     let pmap = boots(told::<L, F>(64 * MB, &[usable(0, 64 * MB)], &left));
-    assert!(!pmap.machine.log.contains("Given up"), "{}", pmap.machine.log);
+    assert!(!pmap.machine().log.contains("Given up"), "{}", pmap.machine().log);
 }
 
 #[test]
@@ -335,11 +336,11 @@ fn checks_hold_with<L: MemLayout, F: Format + Mmu>(
     frames: &[libjos::mem::pages::Frame],
 ) {
     for frame in frames {
-        pmap.pages.page_incref(*frame).expect("it was allocated");
+        pmap.pages_mut().page_incref(*frame).expect("it was allocated");
     }
     checks(pmap);
     for frame in frames {
-        pmap.pages.page_decref(*frame);
+        pmap.pages_mut().page_decref(*frame);
     }
 }
 
@@ -357,23 +358,23 @@ fn with_any_number_of_pages<L: MemLayout, F: Format + Mmu>() {
         held.push(frame);
     }
     for frame in &held {
-        pmap.pages.page_incref(*frame).expect("it was allocated");
+        pmap.pages_mut().page_incref(*frame).expect("it was allocated");
     }
     for nfree in 0..12 {
-        assert_eq!(pmap.pages.nfree(), nfree);
+        assert_eq!(pmap.pages().nfree(), nfree);
         checks(&mut pmap);
-        let log = &pmap.machine.log;
+        let log = &pmap.machine().log;
         let (done, not) =
             (log.matches("succeeded!").count(), log.matches("left out: it needs").count());
         assert_eq!(done + not, 6, "{log}");
         assert!(done >= 3 && (not == 0) == (nfree >= 3 + F::ROOT as usize), "{nfree}: {log}");
-        pmap.pages.page_decref(held.pop().expect("a frame is held"));
+        pmap.pages_mut().page_decref(held.pop().expect("a frame is held"));
     }
     for frame in held {
-        pmap.pages.page_decref(frame);
+        pmap.pages_mut().page_decref(frame);
     }
     checks(&mut pmap);
-    assert_eq!(pmap.machine.log.matches("succeeded!").count(), 6);
+    assert_eq!(pmap.machine().log.matches("succeeded!").count(), 6);
 }
 
 #[test]
@@ -389,9 +390,9 @@ fn all_of_110_gb_is_used_without_1_gb_pages() {
     let (mut machine, boot) = SimMachine::<Jos64, X86_64>::new(110 * GB);
     machine.leaf_levels = 0b11;
     let pmap = boots((machine, boot));
-    assert!(!pmap.machine.log.contains("Unused"), "{}", pmap.machine.log);
-    let low = (1..160).filter_map(|i| pmap.pages.pa2page(PhysAddr::new(i * PGSIZE)));
-    assert!(!low.into_iter().any(|frame| pmap.pages.info(frame).is_free()));
+    assert!(!pmap.machine().log.contains("Unused"), "{}", pmap.machine().log);
+    let low = (1..160).filter_map(|i| pmap.pages().pa2page(PhysAddr::new(i * PGSIZE)));
+    assert!(!low.into_iter().any(|frame| pmap.pages().info(frame).is_free()));
 }
 
 /// All of the window but its last 600 KB holds something of the loader's.
@@ -406,9 +407,9 @@ fn only_the_end_is_free<L: MemLayout, F: Format + Mmu>() {
         ];
         let entries = [usable(0, 640 * KB), usable(MB, ram - MB)];
         let pmap = boots(told::<L, F>(ram, &entries, &left));
-        assert!(pmap.pages_memory().start >= end, "{}", pmap.pages_memory());
-        assert!(pmap.pages.npages() as u64 * PGSIZE >= 256 * MB, "{:#x}", pmap.pages.npages());
-        let log = &pmap.machine.log;
+        assert!(pmap.boot_memory().pages.start >= end, "{}", pmap.boot_memory().pages);
+        assert!(pmap.pages().npages() as u64 * PGSIZE >= 256 * MB, "{:#x}", pmap.pages().npages());
+        let log = &pmap.machine().log;
         assert_eq!(log.contains("Unused: "), ram == GB, "{log}");
     }
 }
@@ -427,8 +428,8 @@ fn pages_finds_room_below_the_kernel() {
     let left = PhysRange::new(boot.image.data.end_exclusive, PhysAddr::new(128 * MB));
     let entries = [usable(0, 636 * KB), usable(MB, 127 * MB)];
     let pmap = boots(told::<Jos64, X86_64>(128 * MB, &entries, &[left]));
-    assert!(pmap.pages_memory().end_exclusive < boot.image.text.start);
-    assert_eq!(pmap.pages.npages() as u64 * PGSIZE, 128 * MB);
+    assert!(pmap.boot_memory().pages.end_exclusive < boot.image.text.start);
+    assert_eq!(pmap.pages().npages() as u64 * PGSIZE, 128 * MB);
 }
 
 #[test]

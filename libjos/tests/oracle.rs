@@ -4,6 +4,7 @@
 mod cases;
 
 use std::collections::BTreeMap;
+use std::mem::ManuallyDrop;
 
 use layout::{GB, Jos64, MB, MemLayout, PGSIZE};
 use libjos::machine::Machine;
@@ -15,6 +16,7 @@ use libjos::paging::mappings::{leaves, steps};
 use libjos::paging::range::PageSizes::{Largest, Smallest};
 use libjos::pmap::{Pmap, mem_init};
 use libjos::sim::SimMachine;
+use libjos::space::AddressSpace;
 use proptest::prelude::*;
 use x86_64::structures::paging::mapper::{MapToError, MappedFrame, TranslateResult};
 use x86_64::structures::paging::{
@@ -30,7 +32,7 @@ const SIZES: [u64; 3] = [PGSIZE, 2 * MB, GB];
 fn booted() -> Sim {
     let (machine, boot) = SimMachine::new(5 * MB);
     let mut pmap = mem_init(machine, boot);
-    pmap.machine.move_to_kernel_stack();
+    pmap.machine_mut().move_to_kernel_stack();
     pmap
 }
 
@@ -42,7 +44,7 @@ fn with_oracle<T>(
 ) -> T {
     // RAM begins at physical address 0 and is one block, so where that lies on the host is the
     // offset of everything in it.
-    let ram = pmap.machine.memory().host_address(PhysAddr::new(0)).as_ptr();
+    let ram = pmap.machine().memory().host_address(PhysAddr::new(0)).as_ptr();
     let offset = ram.expose_provenance() as u64;
     let root = std::ptr::with_exposed_provenance_mut((offset + pgdir.as_u64()) as usize);
     // SAFETY: `root` is a frame of the machine's RAM, so it is aligned, valid for reads and
@@ -85,7 +87,7 @@ fn translate(oracle: &OffsetPageTable<'_>, va: VirtAddr) -> Option<Found> {
 
 /// The same from libjos, through its walk.
 fn translate_here(pmap: &Sim, pgdir: PhysAddr, va: VirtAddr) -> Option<Found> {
-    let step = steps::<X86_64, _>(&pmap.machine, pgdir, va).last()?;
+    let step = steps::<X86_64, _>(pmap.machine(), pgdir, va).last()?;
     let Entry::Leaf(leaf) = step.entry else { return None };
     let size = SIZES[step.level as usize];
     let mut flags = flags(leaf.perm, size);
@@ -95,9 +97,10 @@ fn translate_here(pmap: &Sim, pgdir: PhysAddr, va: VirtAddr) -> Option<Found> {
 }
 
 /// All that both could see differently.
-fn assert_same_view(pmap: &mut Sim, pgdir: PhysAddr) {
+fn assert_same_view(pmap: &mut Sim, space: &AddressSpace) {
+    let pgdir = space.pgdir().address();
     let (bottom, top) = (VirtAddr::new(0), VirtAddr::new(u64::MAX));
-    let mapped: Vec<_> = leaves::<X86_64, _>(&pmap.machine, pgdir, bottom, top).collect();
+    let mapped: Vec<_> = leaves::<X86_64, _>(pmap.machine(), pgdir, bottom, top).collect();
     let mut addresses =
         vec![bottom, VirtAddr::new(Jos64::LOWER_END - 1), VirtAddr::new(Jos64::UPPER_START)];
     for leaf in &mapped {
@@ -116,7 +119,11 @@ fn assert_same_view(pmap: &mut Sim, pgdir: PhysAddr) {
     });
     for ((va, here), there) in addresses.iter().zip(here).zip(there) {
         assert_eq!(here, there, "{va}");
-        assert_eq!(pmap.va2pa(pgdir, *va).map(PhysAddr::as_u64), there.map(|(pa, ..)| pa), "{va}");
+        assert_eq!(
+            pmap.va2pa(space.pgdir(), *va).map(PhysAddr::as_u64),
+            there.map(|(pa, ..)| pa),
+            "{va}"
+        );
     }
     // What is listed is what is there.
     let listed =
@@ -165,36 +172,36 @@ proptest! {
         touched in prop::collection::vec(region(), 0..4),
     ) {
         let mut pmap = booted();
-        let pgdir = pmap.uvmcreate().unwrap();
-        pmap.switchuvm(pgdir);
+        let mut space = ManuallyDrop::new(AddressSpace::uvmcreate(&mut pmap).unwrap());
+        space.switchuvm(&mut pmap);
         for (va, size, perm, is_ram, skew) in maps {
             if is_ram {
                 let frame = pmap.page_alloc(ALLOC_ZERO).unwrap();
-                if pmap.page_insert(pgdir, frame, VirtAddr::new(va), perm - Perm::G).is_err() {
-                    pmap.pages.page_free(frame);
+                if pmap.page_insert(space.pgdir_mut(), frame, VirtAddr::new(va), perm - Perm::G).is_err() {
+                    pmap.pages_mut().page_free(frame);
                 }
             } else {
                 // By large pages where the addresses agree.
                 let pa = PhysAddr::new(8 * GB + va % GB + skew / 2 * PGSIZE);
                 let sizes = if size < 4 * MB { Smallest } else { Largest };
-                let _ = pmap.map_range(pgdir, VirtAddr::new(va), size, pa, perm - Perm::G, sizes);
+                let _ = pmap.map_range(space.pgdir_mut(), VirtAddr::new(va), size, pa, perm - Perm::G, sizes);
             }
         }
         for va in touched {
             // Sets A and D in RAM; a device has no memory here.
             let va = VirtAddr::new(va);
-            if pmap.va2pa(pgdir, va).is_some_and(|pa| pa.as_u64() < 5 * MB) {
-                let _ = pmap.machine.probe_store(va, 7);
+            if pmap.va2pa(space.pgdir(), va).is_some_and(|pa| pa.as_u64() < 5 * MB) {
+                let _ = pmap.machine_mut().probe_store(va, 7);
             }
         }
         for (va, size, perm) in changes {
             let va = VirtAddr::new(va);
             match perm {
-                Some(perm) => drop(pmap.protect_range(pgdir, va, size, perm - Perm::G)),
-                None => drop(pmap.unmap_range(pgdir, va, size)),
+                Some(perm) => drop(pmap.protect_range(space.pgdir_mut(), va, size, perm - Perm::G)),
+                None => drop(pmap.unmap_range(space.pgdir_mut(), va, size)),
             }
         }
-        assert_same_view(&mut pmap, pgdir);
+        assert_same_view(&mut pmap, &space);
     }
 
     #[test]
@@ -202,10 +209,11 @@ proptest! {
         maps in prop::collection::vec((region(), 0_usize..3, 0_u64..8, perm()), 1..16),
     ) {
         let mut pmap = booted();
-        let pgdir = pmap.uvmcreate().unwrap();
+        let space = ManuallyDrop::new(AddressSpace::uvmcreate(&mut pmap).unwrap());
+        let pgdir = space.pgdir().address();
         let tables = (0..64).map(|_| {
             let frame = pmap.page_alloc(ALLOC_ZERO).unwrap();
-            pmap.pages.page2pa(frame)
+            pmap.pages().page2pa(frame)
         });
         let mut tables = Tables(tables.collect());
         let mut expected = BTreeMap::<u64, (u64, u64, Perm)>::new();
@@ -230,10 +238,10 @@ proptest! {
             }
         });
         let last = VirtAddr::new(Jos64::LOWER_END - 1);
-        let found = leaves::<X86_64, _>(&pmap.machine, pgdir, VirtAddr::new(0), last);
+        let found = leaves::<X86_64, _>(pmap.machine(), pgdir, VirtAddr::new(0), last);
         let found = found.map(|leaf| (leaf.va.as_u64(), (leaf.pa.as_u64(), leaf.size, leaf.perm)));
         prop_assert_eq!(found.collect::<BTreeMap<_, _>>(), expected);
-        assert_same_view(&mut pmap, pgdir);
+        assert_same_view(&mut pmap, &space);
     }
 }
 
@@ -276,13 +284,14 @@ where
 #[test]
 fn tables_that_withhold_permissions_are_read_alike() {
     let mut pmap = booted();
-    let pgdir = pmap.uvmcreate().unwrap();
-    pmap.switchuvm(pgdir);
+    let mut space = ManuallyDrop::new(AddressSpace::uvmcreate(&mut pmap).unwrap());
+    let pgdir = space.pgdir().address();
+    space.switchuvm(&mut pmap);
     let va = VirtAddr::new(GB);
     let frame = pmap.page_alloc(ALLOC_ZERO).unwrap();
-    pmap.page_insert(pgdir, frame, va, Perm::URW | Perm::X).unwrap();
+    pmap.page_insert(space.pgdir_mut(), frame, va, Perm::URW | Perm::X).unwrap();
     let page = Page::<Size4KiB>::containing_address(x86_64::VirtAddr::new(va.as_u64()));
-    let seen = |pmap: &Sim| leaves::<X86_64, _>(&pmap.machine, pgdir, va, va).next().unwrap().perm;
+    let seen = |pmap: &Sim| leaves::<X86_64, _>(pmap.machine(), pgdir, va, va).next().unwrap().perm;
     let restrict = |pmap: &mut Sim, flags: PageTableFlags| {
         with_oracle(pmap, pgdir, |oracle| {
             // SAFETY: as in `map`.
@@ -290,14 +299,14 @@ fn tables_that_withhold_permissions_are_read_alike() {
                 .unwrap()
                 .ignore();
         });
-        pmap.machine.flush_tlb();
+        pmap.machine_mut().flush_tlb();
     };
-    assert_eq!(pmap.machine.user_store(va, 1), Ok(()));
+    assert_eq!(pmap.machine_mut().user_store(va, 1), Ok(()));
     restrict(&mut pmap, PageTableFlags::USER_ACCESSIBLE);
     assert_eq!(seen(&pmap), Perm::UR | Perm::X);
-    assert!(pmap.machine.user_store(va, 1).is_err());
+    assert!(pmap.machine_mut().user_store(va, 1).is_err());
     restrict(&mut pmap, PageTableFlags::WRITABLE | PageTableFlags::NO_EXECUTE);
     assert_eq!(seen(&pmap), Perm::KRW);
-    assert!(pmap.machine.user_load(va).is_err());
-    assert_eq!(pmap.machine.probe_store(va, 2), Ok(()));
+    assert!(pmap.machine_mut().user_load(va).is_err());
+    assert_eq!(pmap.machine_mut().probe_store(va, 2), Ok(()));
 }

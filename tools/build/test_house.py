@@ -107,6 +107,27 @@ class Crate:
             return found
         return next(filter(None, map(visit, sorted(self.uses))), [])
 
+    def reached(self, file):
+        """The files that a file uses, and those that they use, and so on."""
+        found, next_ones = set(), [file]
+        while next_ones:
+            new = self.uses[next_ones.pop()] - found
+            found |= new
+            next_ones += new
+        return found
+
+    def entangled(self, room):
+        """Pairs of rooms with a circle of files that leads through both. `room` gives the room of a file."""
+        reached = {file: self.reached(file) for file in self.uses}
+        return {(room(one), room(other)) for one in reached for other in reached[one]
+                if one in reached[other] and room(one) < room(other)}
+
+
+def production(files):
+    """The sources without their tests."""
+    return {path: re.split(r"#\[cfg\((?:all\()?test", text)[0] if path != "lib.rs" else text
+            for path, text in files.items() if not re.search("tests|refused", path)}
+
 
 def sources(folder):
     """The files below a folder, by their paths."""
@@ -126,6 +147,13 @@ class House(unittest.TestCase):
         self.assertGreater(sum(map(len, kernel.uses.values())), 100)
         self.assertEqual(kernel.circle(), [])
 
+    def test_no_circle_among_the_rooms_of_libjos(self):
+        libjos = Crate(production(sources(ROOT / "libjos/src")))
+        self.assertGreater(sum(map(len, libjos.uses.values())), 200)
+        # `app` finds its platform through a hook of the simulated one's: to be removed.
+        known = {("app", "sim")}
+        self.assertEqual(libjos.entangled(lambda path: re.split(r"/|\.rs", path)[0]) - known, set())
+
     def test_one_door_to_the_architecture(self):
         for crate, doors in (("kernel", r"arch/"), ("boot", r"x86(_64)?/")):
             files = [(f"{crate}/src/{path}", text) for path, text in sources(ROOT / crate / "src").items()
@@ -136,7 +164,7 @@ class House(unittest.TestCase):
     def test_libjos_names_no_machine(self):
         """Outside of formats, simulated machines, tests and examples."""
         files = [(path, text) for path, text in sources(ROOT / "libjos/src").items()
-                 if not re.search(r"^sim/|^paging/format/|tests|planted|refused", path)]
+                 if not re.search(r"^sim/|^paging/format/|tests|refused", path)]
         self.clean(MACHINES, files, lambda text: re.sub(r"//.*", "", re.split(r"#\[cfg\((all\()?test", text)[0]))
 
 
@@ -154,6 +182,16 @@ class Finder(unittest.TestCase):
                          ["a.rs", "b/mod.rs", "b/inner.rs", "c.rs"])
         self.assertEqual(Crate(files | {"b/inner.rs": "use super::Thing;", "b/mod.rs": "pub use inner::f;"}).circle(),
                          ["b/mod.rs", "b/inner.rs"])
+
+    def test_a_circle_among_rooms(self):
+        files = {
+            "lib.rs": "", "a/mod.rs": "use crate::b::low; use inner::f;", "a/inner.rs": "use super::Thing;",
+            "b/mod.rs": "pub mod low; use crate::a::Thing;", "b/low.rs": "",
+        }
+        room = "{:.1}".format
+        self.assertEqual(Crate(files).entangled(room), set())
+        self.assertEqual(Crate(files | {"b/low.rs": "use crate::a::inner::f;"}).entangled(room), {("a", "b")})
+        self.assertEqual(production({"a.rs": "x\n#[cfg(test)]\nmod tests;", "a/tests.rs": "y"}), {"a.rs": "x\n"})
 
     def test_a_circle_through_the_door(self):
         files = {

@@ -11,7 +11,7 @@ from copies import OUT, PACKAGES, ROOT, Failed
 
 REASONS = "docs/mutants.md"
 REASONS_FILE = ROOT / REASONS
-REASONS_BEGIN = "## What no test can catch"
+REASONS_BEGIN = "## Mutants that no test can catch"
 COLUMNS = ["caught", "missed", "timeout", "unviable", "not run"]
 # Of the mutants that build.
 LEAST_CAUGHT = 0.95
@@ -42,7 +42,7 @@ class Sources:
         """What the crate sees of a file, and what only tests see."""
         text = file.read_bytes()
         inner = "/".join(file.relative_to(ROOT).parts[1:])
-        if inner.startswith(("tests/", "src/check/planted/", "src/check/planted.rs")) or inner.endswith("/tests.rs"):
+        if inner.startswith("tests/") or "/tests/" in inner or inner.endswith("/tests.rs"):
             return b"", text
         # By custom the last thing in its file.
         tests = re.search(rb"\n#\[cfg\((test|all\(test, .*\))\)\]\nmod tests \{", text)
@@ -55,11 +55,10 @@ class Sources:
         module = name.split("::")
         if "/" in program:
             places = [package / "tests"]
-        elif module[:2] == ["check", "planted"]:
-            places = [package / "src/check/planted.rs", package / "src/check/planted"]
         else:
             module = package.joinpath("src", *module[:module.index("tests") if "tests" in module else -1])
-            places = [module.with_name(module.name + ".rs"), module / "mod.rs", module / "tests.rs"]
+            places = [module.with_name(module.name + ".rs"), module / "mod.rs", module / "tests.rs",
+                      module / "tests"]
             places += [package / "src" / "lib.rs"] if module.name == "src" else []
         return self.cached(tuple(places))
 

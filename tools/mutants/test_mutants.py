@@ -225,8 +225,8 @@ class TestCopies(unittest.TestCase):
 
 class TestSources(unittest.TestCase):
     def test_what_tests_see_alone_is_no_source(self):
-        for file in ("tests/model.rs", "src/mem/pages/tests.rs", "src/check/planted.rs",
-                     "src/check/planted/formats.rs"):
+        for file in ("tests/model.rs", "src/mem/pages/tests.rs", "src/check/tests.rs",
+                     "src/check/tests/formats.rs"):
             self.assertEqual(results.Sources.parts(results.ROOT / "libjos" / file)[0], b"")
         source, tests = results.Sources.parts(results.ROOT / "libjos/src/mem/kaddr.rs")
         self.assertIn(b"PHYSMAP", source)
@@ -236,7 +236,7 @@ class TestSources(unittest.TestCase):
     def test_each_test_has_its_files(self):
         sources = results.Sources()
         tests = ["libjos mem::kaddr::tests::a", "libjos monitor::explain::tests::a", "libjos mem::pages::tests::a",
-                 "libjos check::planted::a", "libjos/model a", "layout tests::a"]
+                 "libjos check::tests::a", "libjos/model a", "layout tests::a"]
         self.assertEqual(len({sources.of_test(test) for test in tests}), len(tests))
         self.assertEqual(sources.of_test("libjos/model a"), sources.of_test("libjos/spaces a"))
 

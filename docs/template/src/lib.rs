@@ -7,7 +7,7 @@ use libjos::prelude::*;
 ///
 /// # Errors
 ///
-/// Where there is none.
+/// If there is none.
 pub fn greeting(words: &str) -> Result<String, String> {
     let name = words.split_whitespace().next().ok_or("whom shall I greet?")?;
     Ok(format!("Hello, {name}, from an application of my own!"))
@@ -25,7 +25,7 @@ mod tests {
         assert!(greeting(" ").is_err());
     }
 
-    // `SimPlatform` is a machine for tests: what is printed is kept, and pages are counted.
+    // `SimPlatform` is a machine for tests: it keeps the printed text and counts pages.
     #[test]
     fn it_prints_the_greeting() {
         let run = SimPlatform::new().command_line("Ada").run(|| {

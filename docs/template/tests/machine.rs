@@ -1,4 +1,4 @@
-//! `cargo test`: an application that tests the library where it will run, in the machine. A panic is a failure.
+//! `cargo test` boots this application, which tests the library in the machine. A panic is a failure.
 #![no_std]
 #![no_main]
 

@@ -72,7 +72,7 @@ pub(super) fn kerninfo<'w>(
 
     let pmap = pmap::lock();
     writeln!(out, "{}", pmap.boot().memory.totals::<Layout>())?;
-    writeln!(out, "Pages: {}, free: {}", pmap.pages.npages(), pmap.pages.nfree())?;
+    writeln!(out, "Pages: {}, free: {}", pmap.pages().npages(), pmap.pages().nfree())?;
     Ok(())
 }
 

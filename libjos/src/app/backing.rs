@@ -70,13 +70,15 @@ impl Backing {
     ///
     /// Panics if one of them is not mapped, which is a bug of the heap.
     pub fn unmap<M: Machine>(&mut self, pmap: &mut Pmap<M>, start: VirtAddr, size: u64) {
-        let pgdir = pmap.kern_pgdir();
         let had_spare = self.spare.is_some();
         let mut done = 0;
         while done < size {
             let va = start + done;
             let step = to_boundary::<M>(va).min(size - done);
-            let unmap = |pmap: &mut Pmap<M>| pmap.unmap_range(pgdir, va, step).map(drop);
+            let unmap = |pmap: &mut Pmap<M>| {
+                let (vm, pgdir) = pmap.split();
+                vm.unmap_range(pgdir, va, step).map(drop)
+            };
             let mut unmapped = unmap(pmap);
             if let Err(MapError::NoMemory { .. }) = unmapped {
                 self.release_spare(pmap);
@@ -85,7 +87,8 @@ impl Backing {
             if let Err(error) = unmapped {
                 panic!("{step:#x} bytes of the heap at {va}: {error}");
             }
-            pmap.prune(pgdir, va);
+            let (vm, pgdir) = pmap.split();
+            vm.prune(pgdir, va);
             done += step;
         }
         self.mapped -= size;
@@ -99,7 +102,7 @@ impl Backing {
 
     /// Maps `size` bytes at `va` by a large page, if they are one, and enough frames in a row are free.
     fn map_large<M: Machine>(&mut self, pmap: &mut Pmap<M>, va: VirtAddr, size: u64) -> bool {
-        if size != M::Format::page_size(LARGE) || pmap.machine.leaf_levels() & 1 << LARGE == 0 {
+        if size != M::Format::page_size(LARGE) || pmap.machine().leaf_levels() & 1 << LARGE == 0 {
             return false;
         }
         if self.spare.is_none() {
@@ -109,12 +112,12 @@ impl Backing {
             return false;
         }
         let order = M::Format::INDEX_BITS;
-        let run = pmap.pages.page_alloc_run(&pmap.machine, AllocFlags::empty(), order);
-        let Some(run) = run else { return false };
-        let (pgdir, pa) = (pmap.kern_pgdir(), pmap.pages.page2pa(run));
-        let mapped = pmap.map_range(pgdir, va, size, pa, Perm::KRW, PageSizes::Largest);
+        let (vm, pgdir) = pmap.split();
+        let Some(run) = vm.page_alloc_run(AllocFlags::empty(), order) else { return false };
+        let pa = vm.pages().page2pa(run);
+        let mapped = vm.map_range(pgdir, va, size, pa, Perm::KRW, PageSizes::Largest);
         if mapped.is_err() {
-            pmap.pages.page_free_run(run, order);
+            vm.pages_mut().page_free_run(run, order);
         }
         mapped.is_ok()
     }
@@ -122,13 +125,13 @@ impl Backing {
     /// Sets a frame aside, if one is free. It counts as used, so that no check takes it for lost.
     fn keep_spare<M: Machine>(&mut self, pmap: &mut Pmap<M>) {
         let spare = pmap.page_alloc(AllocFlags::empty());
-        self.spare = spare.filter(|spare| pmap.pages.page_incref(*spare).is_ok());
+        self.spare = spare.filter(|spare| pmap.pages_mut().page_incref(*spare).is_ok());
     }
 
     /// Frees the frame that is set aside.
     fn release_spare<M: Machine>(&mut self, pmap: &mut Pmap<M>) {
         if let Some(spare) = self.spare.take() {
-            pmap.pages.page_decref(spare);
+            pmap.pages_mut().page_decref(spare);
         }
     }
 }

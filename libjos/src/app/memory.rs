@@ -119,7 +119,7 @@ pub trait Memory {
 
 impl<M: Machine> Memory for Pmap<M> {
     fn count(&self) -> (usize, usize) {
-        (self.pages.npages(), self.pages.nfree())
+        (self.pages().npages(), self.pages().nfree())
     }
 
     fn map(&mut self, va: VirtAddr, npages: usize, access: Access) -> Result<(), VmError> {
@@ -128,42 +128,47 @@ impl<M: Machine> Memory for Pmap<M> {
 
     fn alias(&mut self, from: VirtAddr, to: VirtAddr, access: Access) -> Result<(), VmError> {
         let frame = mapped_frame(self, from)?;
-        Ok(self.page_insert(self.kern_pgdir(), frame, to, access.perm())?)
+        let (vm, pgdir) = self.split();
+        Ok(vm.page_insert(pgdir, frame, to, access.perm())?)
     }
 
     fn unmap(&mut self, va: VirtAddr, npages: usize, prune: bool) {
-        let (pgdir, size) = (self.kern_pgdir(), npages as u64 * PGSIZE);
-        if let Err(error) = self.unmap_range(pgdir, va, size) {
+        let size = npages as u64 * PGSIZE;
+        let (vm, pgdir) = self.split();
+        if let Err(error) = vm.unmap_range(pgdir, va, size) {
             // An application has no large pages, and the caller has checked the addresses.
             unreachable!("{npages} pages at {va}: {error}");
         }
         if prune && npages > 0 {
-            self.prune_range(pgdir, va, va + (size - 1));
+            vm.prune_range(pgdir, va, va + (size - 1));
         }
     }
 
     fn protect(&mut self, va: VirtAddr, npages: usize, access: Access) -> Result<(), VmError> {
         let size = npages as u64 * PGSIZE;
-        Ok(self.protect_range(self.kern_pgdir(), va, size, access.perm())?)
+        let (vm, pgdir) = self.split();
+        Ok(vm.protect_range(pgdir, va, size, access.perm())?)
     }
 
     fn make_private(&mut self, va: VirtAddr) -> Result<(), VmError> {
         let frame = mapped_frame(self, va)?;
-        if self.pages.pp_ref(frame) == 1 {
+        if self.pages().pp_ref(frame) == 1 {
             return self.protect(va, 1, Access::ReadWrite);
         }
         let out = VmError::OutOfMemory { asked: 1, free: 0 };
-        let copy = self.page_alloc(AllocFlags::empty()).ok_or(out)?;
-        self.copy_frame(self.pages.page2pa(frame), self.pages.page2pa(copy));
-        self.page_insert(self.kern_pgdir(), copy, va, Access::ReadWrite.perm())?;
+        let (vm, pgdir) = self.split();
+        let copy = vm.page_alloc(AllocFlags::empty()).ok_or(out)?;
+        vm.copy_frame(vm.pages().page2pa(frame), vm.pages().page2pa(copy));
+        vm.page_insert(pgdir, copy, va, Access::ReadWrite.perm())?;
         Ok(())
     }
 
     fn translate(&self, va: VirtAddr) -> Option<Translation> {
-        let leaf = leaves::<M::Format, M>(&self.machine, self.kern_pgdir(), va, va).next()?;
-        let frame = self.pages.pa2page(leaf.pa)?;
+        let leaf =
+            leaves::<M::Format, M>(self.machine(), self.kern_pgdir().address(), va, va).next()?;
+        let frame = self.pages().pa2page(leaf.pa)?;
         let access = Access::of(leaf.perm);
-        Some(Translation { pa: leaf.pa, access, pp_ref: self.pages.pp_ref(frame) })
+        Some(Translation { pa: leaf.pa, access, pp_ref: self.pages().pp_ref(frame) })
     }
 }
 
@@ -180,21 +185,21 @@ pub fn map_pages<M: Machine>(
     perm: Perm,
     flags: AllocFlags,
 ) -> Result<(), VmError> {
-    let pgdir = pmap.kern_pgdir();
-    let out_of_memory = VmError::OutOfMemory { asked: npages, free: pmap.pages.nfree() };
+    let (vm, pgdir) = pmap.split();
+    let out_of_memory = VmError::OutOfMemory { asked: npages, free: vm.pages().nfree() };
     let Some(last) = (npages as u64).checked_sub(1) else { return Ok(()) };
-    if npages > pmap.pages.nfree() {
+    if npages > vm.pages().nfree() {
         return Err(out_of_memory);
     }
     let last = va + last * PGSIZE;
-    if let Some(found) = leaves::<M::Format, M>(&pmap.machine, pgdir, va, last).next() {
+    if let Some(found) = leaves::<M::Format, M>(vm.machine(), pgdir.address(), va, last).next() {
         return Err(MapError::AlreadyMapped { va: found.va }.into());
     }
     for done in 0..npages {
         let page = va + done as u64 * PGSIZE;
-        let mapped = pmap.page_alloc(flags).ok_or(out_of_memory).and_then(|frame| {
-            pmap.page_insert(pgdir, frame, page, perm).map_err(|error| {
-                pmap.pages.page_free(frame);
+        let mapped = vm.page_alloc(flags).ok_or(out_of_memory).and_then(|frame| {
+            vm.page_insert(pgdir, frame, page, perm).map_err(|error| {
+                vm.pages_mut().page_free(frame);
                 // A free frame and an unmapped page leave no other error.
                 if matches!(error, MapError::NoMemory { .. }) {
                     out_of_memory

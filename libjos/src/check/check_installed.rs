@@ -5,13 +5,13 @@
 
 use layout::{MemLayout, PGSIZE};
 
+use crate::check::Checks;
 use crate::machine::{Fault, Machine};
 use crate::mem::addr::VirtAddr;
 use crate::mem::pages::{ALLOC_ZERO, Frame, PageAllocator};
 use crate::paging::format::{Geometry, Perm};
-use crate::pmap::Pmap;
 
-impl<M: Machine> Pmap<M> {
+impl<M: Machine> Checks<'_, M> {
     /// Proves that `kern_pgdir` is in use: that writes through a mapping reach its frame, that a
     /// replaced or removed mapping is gone at once, that write protection binds the kernel, and
     /// that the stack in use is the one at KSTACKTOP. Needs two free pages, and those for their
@@ -22,7 +22,7 @@ impl<M: Machine> Pmap<M> {
     /// Where that does not hold, with the values that differ.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn check_page_installed_pgdir(&mut self) {
-        let sp = self.machine.stack_pointer().as_u64();
+        let sp = self.vm.machine().stack_pointer().as_u64();
         let (kstack, kstacktop) = (M::Layout::KSTACK, M::Layout::KSTACKTOP);
         assert!(
             (kstack..=kstacktop).contains(&sp),
@@ -34,8 +34,7 @@ impl<M: Machine> Pmap<M> {
         if !self.has_pages_for("check_page_installed_pgdir", needed) {
             return;
         }
-        let nfree = self.pages.nfree();
-        let pgdir = self.kern_pgdir;
+        let nfree = self.vm.pages().nfree();
         let va = VirtAddr::new(PGSIZE);
         let pp1 = self.alloc_filled(1);
         let pp2 = self.alloc_filled(2);
@@ -44,12 +43,12 @@ impl<M: Machine> Pmap<M> {
         self.expect_load(va, Ok(1), "after page_insert");
         self.insert_for_check(pp2, va, Perm::KRW);
         self.expect_load(va, Ok(2), "after page_insert of another page (a stale TLB?)");
-        let freed = self.pages.info(pp1).is_free();
+        let freed = self.vm.pages().info(pp1).is_free();
         assert!(freed, "check_page_installed_pgdir: the page that was replaced is not free");
 
-        let stored = self.machine.probe_store(va, 3);
+        let stored = self.vm.machine_mut().probe_store(va, 3);
         assert!(stored.is_ok(), "check_page_installed_pgdir: write to {va}: {stored:?}");
-        let word = self.machine.load::<u64>(self.pages.page2pa(pp2));
+        let word = self.vm.machine().load::<u64>(self.vm.pages().page2pa(pp2));
         assert!(
             word == 3,
             "check_page_installed_pgdir: 3 was written to {va}, its frame has {word}"
@@ -58,7 +57,7 @@ impl<M: Machine> Pmap<M> {
         // Read-only for the kernel too: CR0.WP.
         self.insert_for_check(pp2, va, Perm::KR);
         self.expect_load(va, Ok(3), "after its permissions changed");
-        let stored = self.machine.probe_store(va, 4);
+        let stored = self.vm.machine_mut().probe_store(va, 4);
         let fault = Fault { va, present: true, write: true };
         assert!(
             stored == Err(fault),
@@ -66,38 +65,38 @@ impl<M: Machine> Pmap<M> {
              but gave {stored:?}: is write protection (CR0.WP) off?"
         );
 
-        if let Err(error) = self.page_remove(pgdir, va) {
+        if let Err(error) = self.vm.page_remove(self.kern_pgdir, va) {
             panic!("check_page_installed_pgdir: page_remove of {va}: {error}");
         }
         let fault = Fault { va, present: false, write: false };
         self.expect_load(va, Err(fault), "after page_remove");
 
-        self.prune(pgdir, va);
-        let left = self.pages.nfree();
+        self.vm.prune(self.kern_pgdir, va);
+        let left = self.vm.pages().nfree();
         assert!(
             left == nfree,
             "check_page_installed_pgdir: {nfree} pages were free, {left} are now"
         );
-        self.machine.print(format_args!("check_page_installed_pgdir() succeeded!\n"));
+        self.vm.machine_mut().print(format_args!("check_page_installed_pgdir() succeeded!\n"));
     }
 
     /// A page of which the first 8 bytes are `value`.
     fn alloc_filled(&mut self, value: u64) -> Frame {
-        let Some(frame) = self.page_alloc(ALLOC_ZERO) else {
+        let Some(frame) = self.vm.page_alloc(ALLOC_ZERO) else {
             panic!("check_page_installed_pgdir: out of memory");
         };
-        self.machine.store(self.pages.page2pa(frame), value);
+        self.vm.machine().store(self.vm.pages().page2pa(frame), value);
         frame
     }
 
     fn insert_for_check(&mut self, frame: Frame, va: VirtAddr, perm: Perm) {
-        if let Err(error) = self.page_insert(self.kern_pgdir, frame, va, perm) {
+        if let Err(error) = self.vm.page_insert(self.kern_pgdir, frame, va, perm) {
             panic!("check_page_installed_pgdir: page_insert at {va}: {error}");
         }
     }
 
     fn expect_load(&mut self, va: VirtAddr, expected: Result<u64, Fault>, when: &str) {
-        let loaded = self.machine.probe_load(va);
+        let loaded = self.vm.machine_mut().probe_load(va);
         assert!(
             loaded == expected,
             "check_page_installed_pgdir: a read of {va} {when} must give {expected:?}, \

@@ -7,6 +7,7 @@
 
 use layout::{MemLayout, PGSIZE};
 
+use crate::check::Checks;
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::mem::pages::{Frame, PageAllocator, PageInfo};
@@ -14,7 +15,6 @@ use crate::paging::format::{Entry, Format, Geometry, Perm};
 use crate::paging::mappings::{Mapping, runs_and_tables};
 use crate::paging::pgdir::WordOf;
 use crate::paging::word::Word;
-use crate::pmap::Pmap;
 
 /// What a virtual address leads to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,7 +25,7 @@ pub(crate) struct Translation {
     pub(crate) perm: Perm,
 }
 
-/// What [`Pmap::check_va2pa`] finds.
+/// What [`Checks::check_va2pa`] finds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Found {
     /// Bytes that the deciding entry maps or leaves unmapped.
@@ -34,19 +34,19 @@ pub(crate) struct Found {
     pub(crate) to: Option<Translation>,
 }
 
-impl<M: Machine> Pmap<M> {
+impl<M: Machine> Checks<'_, M> {
     /// Translates `va` as a processor does (JOS's `check_va2pa`).
     ///
     /// Inlined, so that with the level known at each turn the loop unrolls: it runs for every page.
     #[inline(always)]
-    pub(crate) fn check_va2pa(&self, pgdir: PhysAddr, va: u64) -> Found {
-        let mut table = pgdir;
+    pub(crate) fn check_va2pa(&self, va: u64) -> Found {
+        let mut table = self.kern_pgdir.address();
         let mut allowed = Perm::all();
         for level in (0..M::Format::LEVELS).rev() {
             let span = M::Format::page_size(level);
             let index = va / span % M::Format::ENTRIES as u64;
             let at = table + index * WordOf::<M>::BYTES;
-            match M::Format::decode(level, self.machine.load(at)) {
+            match M::Format::decode(level, self.vm.machine().load(at)) {
                 Entry::Absent | Entry::Pending { .. } => return Found { span, to: None },
                 Entry::Table { pa, allows } => {
                     table = pa;
@@ -75,16 +75,16 @@ impl<M: Machine> Pmap<M> {
             self.assert_unmapped("below UPAGES", M::Layout::UPPER_START, upages - 1);
         }
 
-        let size = (self.pages.npages() * size_of::<PageInfo>()) as u64;
+        let size = (self.vm.pages().npages() * size_of::<PageInfo>()) as u64;
         let pages_end = (upages + size).next_multiple_of(PGSIZE);
-        let PhysRange { start, .. } = self.pages_memory;
+        let PhysRange { start, .. } = self.boot_memory.pages;
         self.assert_mapped("UPAGES", upages, pages_end - 1, start, Perm::UR);
         self.check_upages_shows_pages();
         self.assert_unmapped("above pages in UPAGES", pages_end, M::Layout::UVPT - 1);
 
         let (uvpt, ulim) = (M::Layout::UVPT, M::Layout::ULIM);
         if M::Layout::SELF_MAP {
-            self.check_uvpt(M::Format::ROOT, self.kern_pgdir, 0);
+            self.check_uvpt(M::Format::ROOT, self.kern_pgdir.address(), 0);
         } else {
             self.assert_unmapped("UVPT", uvpt, ulim - 1);
         }
@@ -94,7 +94,7 @@ impl<M: Machine> Pmap<M> {
         let physmap = self.check_physmap(ulim);
         self.assert_unmapped("between ULIM and the kernel stack's gap", physmap, gap - 1);
         self.assert_unmapped("the gap below the kernel stack", gap, kstack - 1);
-        let image = self.boot.image;
+        let image = self.vm.boot().image;
         let krw = Perm::KRW | Perm::G;
         self.assert_mapped("kernel stack", kstack, kstacktop - 1, image.stack.start, krw);
 
@@ -110,17 +110,17 @@ impl<M: Machine> Pmap<M> {
         let last = M::Layout::VA_LAST;
         self.assert_mapped("KERNBASE", data, last, image.rodata.end_exclusive, krw);
 
-        self.machine.print(format_args!("check_kern_pgdir() succeeded!\n"));
+        self.vm.machine_mut().print(format_args!("check_kern_pgdir() succeeded!\n"));
     }
 
     /// PHYSMAP, which begins at `physmap`, shows the RAM above the window, its holes nothing.
     /// Returns where it ends.
     fn check_physmap(&self, physmap: u64) -> u64 {
         let base = M::Layout::PHYS_BASE;
-        let used_end = self.boot.memory.used_end::<M::Layout>().as_u64();
+        let used_end = self.vm.boot().memory.used_end::<M::Layout>().as_u64();
         let mut shown = base + M::Layout::WINDOW_SIZE; // physical memory, up to here
         let mut va = physmap;
-        for run in self.boot.memory.usable().runs() {
+        for run in self.vm.boot().memory.usable().runs() {
             let start = run.start.as_u64().max(shown);
             let end = run.end_exclusive.as_u64().min(used_end);
             if start >= end {
@@ -143,7 +143,7 @@ impl<M: Machine> Pmap<M> {
         let perm = M::Format::effective(perm);
         let mut va = first;
         while va <= last {
-            let Found { span, to } = self.check_va2pa(self.kern_pgdir, va);
+            let Found { span, to } = self.check_va2pa(va);
             let expected = Translation { pa: pa + (va - first), perm };
             assert!(
                 to == Some(expected),
@@ -162,8 +162,8 @@ impl<M: Machine> Pmap<M> {
     /// No page of `[first, last]` is mapped, not by the directory's entry for itself either.
     fn assert_unmapped(&self, what: &str, first: u64, last: u64) {
         let (first, last) = (VirtAddr::new(first), VirtAddr::new(last));
-        let load = |at| Some(self.machine.load(at));
-        let mut runs = runs_and_tables::<M::Format>(self.kern_pgdir, first, last, load);
+        let load = |at| Some(self.vm.machine().load(at));
+        let mut runs = runs_and_tables::<M::Format>(self.kern_pgdir.address(), first, last, load);
         if let Some(run) = runs.next() {
             let Mapping { va, pa, size, perm, .. } = run.within(first, last);
             panic!(
@@ -176,11 +176,11 @@ impl<M: Machine> Pmap<M> {
     /// What UPAGES leads to is the memory that `pages` lies in: its words are there.
     fn check_upages_shows_pages(&self) {
         let per_page = PGSIZE as usize / size_of::<PageInfo>();
-        for index in (0..self.pages.npages()).step_by(per_page) {
+        for index in (0..self.vm.pages().npages()).step_by(per_page) {
             let va = M::Layout::UPAGES + (index * size_of::<PageInfo>()) as u64;
-            let to = self.check_va2pa(self.kern_pgdir, va).to;
-            let seen = to.map(|to| self.machine.load::<u64>(to.pa));
-            let is = self.pages.info(Frame::new(index as u32)).word();
+            let to = self.check_va2pa(va).to;
+            let seen = to.map(|to| self.vm.machine().load::<u64>(to.pa));
+            let is = self.vm.pages().info(Frame::new(index as u32)).word();
             assert!(
                 seen == Some(is),
                 "check_kern_pgdir: UPAGES: pages[{index}] is {is:#x}, but {va:#x} shows {seen:x?}"
@@ -197,7 +197,7 @@ impl<M: Machine> Pmap<M> {
         }
         let va = layout::page_round_down(va);
         let expected = Translation { pa: table, perm: M::Format::effective(Perm::UR) };
-        let to = self.check_va2pa(self.kern_pgdir, va).to;
+        let to = self.check_va2pa(va).to;
         assert!(
             to == Some(expected),
             "check_kern_pgdir: UVPT: {va:#x} must show the page table {table} {}, but {}",
@@ -205,8 +205,8 @@ impl<M: Machine> Pmap<M> {
             Outcome(to)
         );
         for index in 0..M::Format::ENTRIES {
-            if let Entry::Table { pa, .. } = self.entry(level, table, index)
-                && pa != self.kern_pgdir
+            if let Entry::Table { pa, .. } = self.vm.entry(level, table, index)
+                && pa != self.kern_pgdir.address()
             {
                 let base = M::Format::address(level, VirtAddr::new(base), index).as_u64();
                 self.check_uvpt(level - 1, pa, base);

@@ -6,6 +6,7 @@
 
 use layout::{MemLayout, PGSIZE};
 
+use crate::check::Checks;
 use crate::check::check_kern_pgdir::Translation;
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
@@ -14,7 +15,6 @@ use crate::paging::format::{Entry, Format, Geometry, Perm};
 use crate::paging::pgdir::{MapError, WordOf};
 use crate::paging::range::PageSizes;
 use crate::paging::word::Word;
-use crate::pmap::Pmap;
 
 /// Pages that the check works with, beside those for tables.
 const PAGES: usize = 3;
@@ -24,7 +24,7 @@ const PAGES: usize = 3;
 const VA0: VirtAddr = VirtAddr::new(0);
 const VA1: VirtAddr = VirtAddr::new(PGSIZE);
 
-impl<M: Machine> Pmap<M> {
+impl<M: Machine> Checks<'_, M> {
     /// Tables between the page directory and a page.
     const NTABLES: usize = M::Format::ROOT as usize;
 
@@ -40,14 +40,14 @@ impl<M: Machine> Pmap<M> {
         if !self.has_pages_for("check_page", PAGES + Self::NTABLES) {
             return;
         }
-        let nfree = self.pages.nfree();
+        let nfree = self.vm.pages().nfree();
         let mut pps = [Frame::new(0); PAGES];
         let mut tables = [Frame::new(0); 8];
         let tables = &mut tables[..Self::NTABLES];
         for frame in pps.iter_mut().chain(tables.iter_mut()) {
             *frame = self.alloc_for_check();
         }
-        let rest = self.pages.set_aside_free_list();
+        let rest = self.vm.pages_mut().set_aside_free_list();
 
         self.check_insert_without_memory(pps[0], tables);
         self.check_insert_and_remove(pps, tables);
@@ -58,13 +58,13 @@ impl<M: Machine> Pmap<M> {
         self.check_bad_addresses(pps[0]);
 
         self.expect_free(Self::NTABLES, "at the end");
-        while self.page_alloc(AllocFlags::empty()).is_some() {}
-        self.pages.give_back(rest);
+        while self.vm.page_alloc(AllocFlags::empty()).is_some() {}
+        self.vm.pages_mut().give_back(rest);
         for &frame in pps.iter().chain(tables.iter()) {
-            self.pages.page_free(frame);
+            self.vm.pages_mut().page_free(frame);
         }
         self.expect_free(nfree, "when all was given back");
-        self.machine.print(format_args!("check_page() succeeded!\n"));
+        self.vm.machine_mut().print(format_args!("check_page() succeeded!\n"));
     }
 
     /// With too few pages for the tables, at every level, nothing is mapped and nothing is lost.
@@ -75,24 +75,23 @@ impl<M: Machine> Pmap<M> {
             self.expect_insert(pp, VA0, Perm::KRW, no_memory);
             self.expect_free(have, "after page_insert without memory");
             self.expect_ref(pp, 0, "after page_insert without memory");
-            let walked = self.pgdir_walk(self.kern_pgdir, VA0, true).map(|_| ());
+            let walked = self.vm.pgdir_walk(self.kern_pgdir, VA0, true).map(|_| ());
             assert!(walked == no_memory, "check_page: pgdir_walk without memory gave {walked:?}");
             self.expect_free(have, "after pgdir_walk without memory");
-            let entry = self.machine.load::<WordOf<M>>(self.kern_pgdir);
+            let entry = self.vm.machine().load::<WordOf<M>>(self.kern_pgdir.address());
             assert!(
                 entry == WordOf::<M>::ZERO,
                 "check_page: page_insert without memory left {entry:#x} in kern_pgdir"
             );
-            self.pages.page_free(table);
+            self.vm.pages_mut().page_free(table);
         }
     }
 
     /// JOS's sequence: insert, insert again, replace, two mappings of one page, remove.
     fn check_insert_and_remove(&mut self, [pp0, pp1, pp2]: [Frame; 3], tables: &[Frame]) {
-        let pgdir = self.kern_pgdir;
-        let none = self.page_lookup(pgdir, VA0);
+        let none = self.vm.page_lookup(self.kern_pgdir, VA0);
         assert!(none.is_none(), "check_page: page_lookup finds {none:?} where nothing is mapped");
-        let none = self.pgdir_walk(pgdir, VA0, false);
+        let none = self.vm.pgdir_walk(self.kern_pgdir, VA0, false);
         assert!(none == Ok(None), "check_page: pgdir_walk finds {none:?} where there is no table");
 
         // The tables take all that is free; each is used once.
@@ -137,29 +136,30 @@ impl<M: Machine> Pmap<M> {
         self.expect_next(pp1, "the page that was removed");
         self.expect_remove(VA1);
 
-        self.prune(pgdir, VA0);
+        self.vm.prune(self.kern_pgdir, VA0);
         self.expect_free(tables.len(), "after the empty tables were freed");
     }
 
     /// `pgdir_walk` and `page_lookup` lead to the entry of `va` in the last table, and to `pp`.
     fn check_walk(&mut self, va: VirtAddr, pp: Frame) {
-        let mut table = self.kern_pgdir;
+        let mut table = self.kern_pgdir.address();
         for level in (1..M::Format::LEVELS).rev() {
             let index = va.as_u64() / M::Format::page_size(level) % M::Format::ENTRIES as u64;
             let at = table + index * WordOf::<M>::BYTES;
-            match M::Format::decode(level, self.machine.load(at)) {
+            match M::Format::decode(level, self.vm.machine().load(at)) {
                 Entry::Table { pa, .. } => table = pa,
                 other => panic!("check_page: {va} is mapped, but level {level} has {other:?}"),
             }
         }
         let index = va.as_u64() / PGSIZE % M::Format::ENTRIES as u64;
         let at = table + index * WordOf::<M>::BYTES;
-        let walked = self.pgdir_walk(self.kern_pgdir, va, false).map(|pte| pte.map(|pte| pte.pa));
+        let walked =
+            self.vm.pgdir_walk(self.kern_pgdir, va, false).map(|pte| pte.map(|pte| pte.pa));
         assert!(
             walked == Ok(Some(at)),
             "check_page: the entry of {va} is at {at}, pgdir_walk gives {walked:?}"
         );
-        let found = self.page_lookup(self.kern_pgdir, va).map(|(frame, pte)| (frame, pte.pa));
+        let found = self.vm.page_lookup(self.kern_pgdir, va).map(|(frame, pte)| (frame, pte.pa));
         assert!(
             found == Some((pp, at)),
             "check_page: {va} is mapped to {pp:?} at {at}, page_lookup gives {found:?}"
@@ -178,7 +178,7 @@ impl<M: Machine> Pmap<M> {
         self.expect_insert(pp, VA1, Perm::KRW | Perm::G, Err(MapError::Global { va: VA1 }));
         self.expect_mapped(VA1, Some(pp), kx);
         self.remove_and_keep(pp, VA1);
-        self.prune(self.kern_pgdir, VA1);
+        self.vm.prune(self.kern_pgdir, VA1);
     }
 
     /// Pages that were dirty when they became tables map nothing.
@@ -190,15 +190,20 @@ impl<M: Machine> Pmap<M> {
         for &table in tables {
             let ones = WordOf::<M>::from_u64(u64::MAX >> (64 - 8 * WordOf::<M>::BYTES));
             let zero = WordOf::<M>::ZERO;
-            self.machine.store_run(self.pages.page2pa(table), ones, zero, M::Format::ENTRIES);
-            self.pages.page_free(table);
+            self.vm.machine().store_run(
+                self.vm.pages().page2pa(table),
+                ones,
+                zero,
+                M::Format::ENTRIES,
+            );
+            self.vm.pages_mut().page_free(table);
         }
-        let walked = self.pgdir_walk(self.kern_pgdir, VA0, true);
+        let walked = self.vm.pgdir_walk(self.kern_pgdir, VA0, true);
         assert!(matches!(walked, Ok(Some(_))), "check_page: pgdir_walk with memory: {walked:?}");
         for &table in tables {
-            let pa = self.pages.page2pa(table);
+            let pa = self.vm.pages().page2pa(table);
             let present = (0..M::Format::ENTRIES as u64)
-                .map(|i| self.machine.load::<WordOf<M>>(pa + i * WordOf::<M>::BYTES))
+                .map(|i| self.vm.machine().load::<WordOf<M>>(pa + i * WordOf::<M>::BYTES))
                 .filter(|word| *word != WordOf::<M>::ZERO)
                 .count();
             let expected = usize::from(pa.as_u64() != self.last_table(VA0));
@@ -207,12 +212,12 @@ impl<M: Machine> Pmap<M> {
                 "check_page: the new table {pa} has {present} entries in place of {expected}"
             );
         }
-        self.prune(self.kern_pgdir, VA0);
+        self.vm.prune(self.kern_pgdir, VA0);
     }
 
     /// The address of the last level's table for `va`.
     fn last_table(&mut self, va: VirtAddr) -> u64 {
-        match self.pgdir_walk(self.kern_pgdir, va, false) {
+        match self.vm.pgdir_walk(self.kern_pgdir, va, false) {
             Ok(Some(pte)) => layout::page_round_down(pte.pa.as_u64()),
             other => panic!("check_page: the table for {va} is gone: {other:?}"),
         }
@@ -220,50 +225,50 @@ impl<M: Machine> Pmap<M> {
 
     /// A large page in the way is named as such by all that work on single pages, and stays.
     fn check_large_page(&mut self, [pp, ..]: [Frame; PAGES]) {
-        if self.machine.leaf_levels() & 0b10 == 0 {
+        if self.vm.machine().leaf_levels() & 0b10 == 0 {
             return;
         }
         let size = M::Format::page_size(1);
-        let pgdir = self.kern_pgdir;
         // Behind what `pages` describes there are no frames to be counted.
         let start = VirtAddr::new(size);
-        let described = self.pages.npages() as u64 * PGSIZE;
+        let described = self.vm.pages().npages() as u64 * PGSIZE;
         let pa = PhysAddr::new(M::Layout::PHYS_BASE + described.next_multiple_of(size));
-        let mapped = self.map_range(pgdir, start, size, pa, Perm::KRW, PageSizes::Largest);
+        let mapped =
+            self.vm.map_range(self.kern_pgdir, start, size, pa, Perm::KRW, PageSizes::Largest);
         assert!(mapped == Ok(()), "check_page: a page of {size:#x} bytes: {mapped:?}");
 
         let va = start + PGSIZE;
         let expected = Err(MapError::LargePage { va, size });
         self.expect_insert(pp, va, Perm::KRW, expected);
         self.expect_ref(pp, 0, "after page_insert into a large page");
-        let walked = self.pgdir_walk(pgdir, va, true).map(|_| ());
+        let walked = self.vm.pgdir_walk(self.kern_pgdir, va, true).map(|_| ());
         assert!(walked == expected, "check_page: pgdir_walk into a large page: {walked:?}");
-        let removed = self.page_remove(pgdir, va);
+        let removed = self.vm.page_remove(self.kern_pgdir, va);
         assert!(removed == expected, "check_page: page_remove in a large page: {removed:?}");
-        let found = self.page_lookup(pgdir, va);
+        let found = self.vm.page_lookup(self.kern_pgdir, va);
         assert!(found.is_none(), "check_page: page_lookup in a large page: {found:?}");
-        let found = self.va2pa(pgdir, va);
+        let found = self.vm.va2pa(self.kern_pgdir, va);
         assert!(
             found == Some(pa + PGSIZE),
             "check_page: {va} in a large page leads to {found:?}, not {}",
             pa + PGSIZE
         );
 
-        let entry = self.walk(pgdir, va).at;
-        self.machine.store(entry, WordOf::<M>::ZERO);
-        self.tlb_invalidate(pgdir, start);
-        self.prune(pgdir, va);
+        let entry = self.vm.walk(self.kern_pgdir.address(), va).at;
+        self.vm.machine().store(entry, WordOf::<M>::ZERO);
+        self.vm.tlb_invalidate(self.kern_pgdir, start);
+        self.vm.prune(self.kern_pgdir, va);
     }
 
     /// A count that would overflow is an error; above UTOP nothing is counted; a free page is not
     /// mapped.
     fn check_counts(&mut self, pp: Frame) {
-        let pa = self.pages.page2pa(pp);
-        self.pages.set_info(pp, PageInfo::in_use(u32::MAX));
+        let pa = self.vm.pages().page2pa(pp);
+        self.vm.pages_mut().set_info(pp, PageInfo::in_use(u32::MAX));
         let overflow = Err(PageError::Overflow { pa }.into());
         self.expect_insert(pp, VA1, Perm::KRW, overflow);
         self.expect_free(Self::NTABLES, "after page_insert that would overflow pp_ref");
-        self.pages.set_info(pp, PageInfo::in_use(0));
+        self.vm.pages_mut().set_info(pp, PageInfo::in_use(0));
 
         let above = VirtAddr::new(M::Layout::MMIOBASE);
         self.expect_insert(pp, above, Perm::KRW | Perm::G, Ok(()));
@@ -272,12 +277,12 @@ impl<M: Machine> Pmap<M> {
         self.check_walk(above, pp);
         self.expect_ref(pp, 0, "mapped above UTOP");
         self.expect_remove(above);
-        let info = self.pages.info(pp);
+        let info = self.vm.pages().info(pp);
         let kept = PageInfo::in_use(0);
         assert!(info == kept, "check_page: unmapped above UTOP, {pp:?} is {info:?}");
-        self.prune(self.kern_pgdir, above);
+        self.vm.prune(self.kern_pgdir, above);
 
-        self.pages.page_free(pp);
+        self.vm.pages_mut().page_free(pp);
         let free = Err(PageError::Free { pa }.into());
         self.expect_insert(pp, VA1, Perm::KRW, free);
         self.expect_next(pp, "the page that was not mapped");
@@ -292,14 +297,14 @@ impl<M: Machine> Pmap<M> {
             let va = VirtAddr::new(va);
             let expected = Err(MapError::NonCanonical { va });
             self.expect_insert(pp, va, Perm::KRW, expected);
-            let removed = self.page_remove(self.kern_pgdir, va);
+            let removed = self.vm.page_remove(self.kern_pgdir, va);
             assert!(removed == expected, "check_page: page_remove of {va}: {removed:?}");
         }
         self.expect_ref(pp, 0, "after page_insert at a bad address");
     }
 
     fn alloc_for_check(&mut self) -> Frame {
-        match self.page_alloc(AllocFlags::empty()) {
+        match self.vm.page_alloc(AllocFlags::empty()) {
             Some(frame) => frame,
             None => panic!("check_page: out of memory"),
         }
@@ -318,7 +323,7 @@ impl<M: Machine> Pmap<M> {
         perm: Perm,
         expected: Result<(), MapError>,
     ) {
-        let inserted = self.page_insert(self.kern_pgdir, pp, va, perm);
+        let inserted = self.vm.page_insert(self.kern_pgdir, pp, va, perm);
         assert!(
             inserted == expected,
             "check_page: page_insert at {va} must give {expected:?}, not {inserted:?}"
@@ -326,20 +331,22 @@ impl<M: Machine> Pmap<M> {
     }
 
     fn expect_remove(&mut self, va: VirtAddr) {
-        let removed = self.page_remove(self.kern_pgdir, va);
+        let removed = self.vm.page_remove(self.kern_pgdir, va);
         assert!(removed == Ok(()), "check_page: page_remove of {va}: {removed:?}");
     }
 
     fn expect_mapped(&self, va: VirtAddr, pp: Option<Frame>, perm: Perm) {
-        let expected = pp
-            .map(|pp| Translation { pa: self.pages.page2pa(pp), perm: M::Format::effective(perm) });
-        let to = self.check_va2pa(self.kern_pgdir, va.as_u64()).to;
+        let expected = pp.map(|pp| Translation {
+            pa: self.vm.pages().page2pa(pp),
+            perm: M::Format::effective(perm),
+        });
+        let to = self.check_va2pa(va.as_u64()).to;
         assert!(to == expected, "check_page: {va} must lead to {expected:?}, not {to:?}");
     }
 
     fn expect_ref(&self, pp: Frame, expected: u32, when: &str) {
-        let pp_ref = self.pages.pp_ref(pp);
-        let pa = self.pages.page2pa(pp);
+        let pp_ref = self.vm.pages().pp_ref(pp);
+        let pa = self.vm.pages().page2pa(pp);
         assert!(
             pp_ref == expected,
             "check_page: pp_ref of page {pa} {when} must be {expected}, is {pp_ref}"
@@ -347,13 +354,13 @@ impl<M: Machine> Pmap<M> {
     }
 
     fn expect_free(&self, expected: usize, when: &str) {
-        let nfree = self.pages.nfree();
+        let nfree = self.vm.pages().nfree();
         assert!(nfree == expected, "check_page: {expected} pages must be free {when}, not {nfree}");
     }
 
     /// The next page to be allocated is `pp`, because it was just freed.
     fn expect_next(&mut self, pp: Frame, what: &str) {
-        let next = self.page_alloc(AllocFlags::empty());
+        let next = self.vm.page_alloc(AllocFlags::empty());
         assert!(next == Some(pp), "check_page: {what}, {pp:?}, must be free; got {next:?}");
     }
 }

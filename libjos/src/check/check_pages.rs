@@ -6,13 +6,13 @@
 
 use layout::{MemLayout, PGSIZE};
 
+use crate::check::Checks;
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::mem::memory_map::window;
 use crate::mem::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageError, PageInfo};
 use crate::paging::format::{Entry, Geometry};
 use crate::paging::mappings::leaves;
-use crate::pmap::Pmap;
 
 /// What is written to free pages, to see that nothing depends on them (JOS's `0x97`).
 const PATTERN: u64 = 0x9797_9797_9797_9797;
@@ -23,7 +23,7 @@ const MOST_DRAINED: usize = 2048;
 /// Where in a page its last word is.
 const LAST_WORD: u64 = PGSIZE - 8;
 
-impl<M: Machine> Pmap<M> {
+impl<M: Machine> Checks<'_, M> {
     /// Proves that the free list is whole: each page that can be free is on it, once, and no
     /// other is.
     ///
@@ -34,18 +34,18 @@ impl<M: Machine> Pmap<M> {
     pub fn check_page_free_list(&mut self) {
         let on_list = self.check_list();
         self.check_states(on_list);
-        self.pages.check_runs();
+        self.vm.pages_mut().check_runs();
         self.check_reserved();
-        self.check_tables_in_use(M::Format::ROOT, self.kern_pgdir);
+        self.check_tables_in_use(M::Format::ROOT, self.kern_pgdir.address());
         self.check_mapped_in_use();
         self.check_free_pages_are_unused();
-        self.machine.print(format_args!("check_page_free_list() succeeded!\n"));
+        self.vm.machine_mut().print(format_args!("check_page_free_list() succeeded!\n"));
     }
 
     /// Follows the list from its head, and returns how long it is.
     fn check_list(&self) -> usize {
-        let infos = self.pages.array();
-        let head = self.pages.page_free_list_head();
+        let infos = self.vm.pages().array();
+        let head = self.vm.pages().page_free_list_head();
         let npages = infos.len();
         let mut left = npages;
         // What comes before the first one is not kept: whatever it says is right.
@@ -61,17 +61,17 @@ impl<M: Machine> Pmap<M> {
                 );
             };
             if !info.is_free() {
-                let (pa, pp_ref) = (self.pages.page2pa(Frame::new(at)), info.pp_ref());
+                let (pa, pp_ref) = (self.vm.pages().page2pa(Frame::new(at)), info.pp_ref());
                 panic!("check_page_free_list: page {pa} is on the list with pp_ref {pp_ref}");
             }
             // A page that is on the list twice makes it a circle, since it has one link.
             let Some(others) = left.checked_sub(1) else {
-                let pa = self.pages.page2pa(Frame::new(at));
+                let pa = self.vm.pages().page2pa(Frame::new(at));
                 panic!("check_page_free_list: the list runs in a circle: page {pa} is on it twice");
             };
             left = others;
             if info.pp_ref_or_prev != before {
-                let (pa, before) = (self.pages.page2pa(Frame::new(at)), before);
+                let (pa, before) = (self.vm.pages().page2pa(Frame::new(at)), before);
                 let says = info.pp_ref_or_prev;
                 panic!(
                     "check_page_free_list: page {pa} is on the list behind page number \
@@ -83,13 +83,13 @@ impl<M: Machine> Pmap<M> {
         }
         let length = npages - left;
         // An empty list has no last page, whatever was the last one.
-        let end = self.pages.page_free_list_end();
+        let end = self.vm.pages().page_free_list_end();
         assert!(
             length == 0 || before == end,
             "check_page_free_list: the list ends with page number {before:#x}, \
              the allocator says {end:#x}"
         );
-        let nfree = self.pages.nfree();
+        let nfree = self.vm.pages().nfree();
         assert!(
             length == nfree,
             "check_page_free_list: {length} pages are on the list, the counter says {nfree}"
@@ -102,7 +102,7 @@ impl<M: Machine> Pmap<M> {
     /// is no RAM or all of it is in use.)
     fn check_states(&self, on_list: usize) {
         let boundary = PhysAddr::new(M::Layout::EXTPHYSMEM);
-        let all = self.described();
+        let all = self.vm.described();
         let end = all.end_exclusive.max(boundary);
         let base = self.check_part("below 1 MB", PhysRange::new(all.start, boundary));
         let extended = self.check_part("above 1 MB", PhysRange::new(boundary, end));
@@ -116,8 +116,8 @@ impl<M: Machine> Pmap<M> {
     /// [`check_states`](Self::check_states) for the frames of `part`; returns how many are free.
     fn check_part(&self, what: &str, part: PhysRange) -> usize {
         let (mut free, mut in_use) = (0_usize, 0_usize);
-        let index = |pa: PhysAddr| ((pa - self.described().start) / PGSIZE) as usize;
-        let infos = self.pages.array();
+        let index = |pa: PhysAddr| ((pa - self.vm.described().start) / PGSIZE) as usize;
+        let infos = self.vm.pages().array();
         let end = index(part.end_exclusive).min(infos.len());
         let start = index(part.start).min(end);
         for (offset, info) in infos[start..end].iter().enumerate() {
@@ -127,7 +127,7 @@ impl<M: Machine> Pmap<M> {
             }
             in_use += usize::from(info.pp_link != PageInfo::RESERVED);
             if info.pp_ref() == 0 {
-                let pa = self.pages.page2pa(Frame::new((start + offset) as u32));
+                let pa = self.vm.pages().page2pa(Frame::new((start + offset) as u32));
                 panic!("check_page_free_list: page {pa} is not on the list, yet its pp_ref is 0");
             }
         }
@@ -150,9 +150,9 @@ impl<M: Machine> Pmap<M> {
         let ext = PhysRange::from_size(PhysAddr::new(M::Layout::EXTPHYSMEM), PGSIZE);
         let window_end = PhysAddr::new(M::Layout::PHYS_BASE) + M::Layout::WINDOW_SIZE;
         let last = PhysRange::new(PhysAddr::new(window_end.as_u64() - PGSIZE), window_end);
-        let image = &self.boot.image;
+        let image = &self.vm.boot().image;
         let kernel = PhysRange::new(image.text.start, image.data.end_exclusive);
-        let kern_pgdir = PhysRange::from_size(self.kern_pgdir, PGSIZE);
+        let kern_pgdir = PhysRange::from_size(self.kern_pgdir.address(), PGSIZE);
         [
             ("page 0", page_0),
             ("the IO hole", io_hole),
@@ -160,17 +160,17 @@ impl<M: Machine> Pmap<M> {
             ("the end of the window", last),
             ("the kernel", kernel),
             ("kern_pgdir", kern_pgdir),
-            ("the array pages", self.pages_memory),
-            ("the table of runs", self.runs_memory),
+            ("the array pages", self.boot_memory.pages),
+            ("the table of runs", self.boot_memory.runs),
         ]
         .into_iter()
-        .chain(self.boot.reserved.runs().iter().map(|run| ("boot information", *run)))
+        .chain(self.vm.boot().reserved.runs().iter().map(|run| ("boot information", *run)))
     }
 
     /// Frames of RAM in `part` that are left for allocation: each reservation is counted once.
     fn promised_pages(&self, part: PhysRange) -> usize {
-        let usable = self.boot.memory.usable();
-        let used = PhysRange::new(PhysAddr::new(0), self.boot.memory.used_end::<M::Layout>());
+        let usable = self.vm.boot().memory.usable();
+        let used = PhysRange::new(PhysAddr::new(0), self.vm.boot().memory.used_end::<M::Layout>());
         let part = part.intersection(&used);
         let mut bytes = usable.size_within(&part);
         for (i, (_, range)) in self.never_free().enumerate() {
@@ -189,10 +189,10 @@ impl<M: Machine> Pmap<M> {
 
     /// What may never be free is reserved; so are the holes between runs of RAM.
     fn check_reserved(&self) {
-        let all = self.described();
+        let all = self.vm.described();
         let assert_reserved = |what: &str, range: PhysRange| {
             for pa in range.intersection(&all).pages() {
-                let info = self.pages.pa2page(pa).map(|frame| self.pages.info(frame));
+                let info = self.vm.pages().pa2page(pa).map(|frame| self.vm.pages().info(frame));
                 let is_reserved = info
                     .is_some_and(|info| info.pp_link == PageInfo::RESERVED && info.pp_ref() != 0);
                 assert!(
@@ -205,7 +205,7 @@ impl<M: Machine> Pmap<M> {
             assert_reserved(what, range);
         }
         let mut hole_start = all.start;
-        for run in self.boot.memory.usable().runs() {
+        for run in self.vm.boot().memory.usable().runs() {
             if run.start > hole_start {
                 assert_reserved("a hole in RAM", PhysRange::new(hole_start, run.start));
             }
@@ -216,14 +216,14 @@ impl<M: Machine> Pmap<M> {
     /// The tables below `table`, itself of `level`, are pages in use.
     fn check_tables_in_use(&self, level: u32, table: PhysAddr) {
         for index in 0..M::Format::ENTRIES {
-            let Entry::Table { pa, .. } = self.entry(level, table, index) else {
+            let Entry::Table { pa, .. } = self.vm.entry(level, table, index) else {
                 continue;
             };
             // The directory's entry for itself is no table below it.
-            if pa == self.kern_pgdir {
+            if pa == self.kern_pgdir.address() {
                 continue;
             }
-            let info = self.pages.pa2page(pa).map(|frame| self.pages.info(frame));
+            let info = self.vm.pages().pa2page(pa).map(|frame| self.vm.pages().info(frame));
             // Every address space uses those that hang from the root in the kernel's half.
             let va = M::Format::address(level, VirtAddr::new(0), index).as_u64();
             let is_shared = level == M::Format::ROOT && va >= M::Layout::UENVS;
@@ -242,29 +242,18 @@ impl<M: Machine> Pmap<M> {
     /// What the application's part maps is not free. (The kernel's window shows free pages too.)
     fn check_mapped_in_use(&self) {
         let (first, last) = (VirtAddr::new(0), VirtAddr::new(M::Layout::LOWER_END - 1));
-        for leaf in leaves::<M::Format, M>(&self.machine, self.kern_pgdir, first, last) {
-            for pa in self.described().intersection(&leaf.range()).pages() {
-                let is_free =
-                    self.pages.pa2page(pa).is_some_and(|frame| self.pages.info(frame).is_free());
+        for leaf in
+            leaves::<M::Format, M>(self.vm.machine(), self.kern_pgdir.address(), first, last)
+        {
+            for pa in self.vm.described().intersection(&leaf.range()).pages() {
+                let is_free = self
+                    .vm
+                    .pages()
+                    .pa2page(pa)
+                    .is_some_and(|frame| self.vm.pages().info(frame).is_free());
                 let va = leaf.va + (pa - leaf.pa);
                 assert!(!is_free, "check_page_free_list: page {pa} is free, yet mapped at {va}");
             }
-        }
-    }
-
-    /// The physical memory that `pages` describes.
-    pub(crate) fn described(&self) -> PhysRange {
-        PhysRange::from_size(
-            PhysAddr::new(M::Layout::PHYS_BASE),
-            self.pages.npages() as u64 * PGSIZE,
-        )
-    }
-
-    /// The end of the physical memory that the kernel sees now: `entry_pgdir` has the window alone.
-    pub(crate) fn memory_end(&self) -> PhysAddr {
-        match self.loaded {
-            Some(_) => self.boot.memory.used_end::<M::Layout>(),
-            None => window::<M::Layout>().end_exclusive,
         }
     }
 
@@ -272,16 +261,16 @@ impl<M: Machine> Pmap<M> {
     /// whole, and nobody has used them since. Without it only pages of the window are written
     /// to: what is above is a plain run of RAM, and a virtual machine has it only once touched.
     fn check_free_pages_are_unused(&self) {
-        if self.pages.is_poisoned() {
-            return self.pages.check_poison(&self.machine);
+        if self.vm.pages().is_poisoned() {
+            return self.vm.pages().check_poison(self.vm.machine());
         }
         let before = self.checksum();
         let window = window::<M::Layout>();
         // These are not free themselves, as `check_reserved` has seen: they are not written to.
-        for (pa, info) in window.pages().zip(self.pages.array()) {
+        for (pa, info) in window.pages().zip(self.vm.pages().array()) {
             if info.is_free() {
-                self.machine.store(pa, PATTERN);
-                self.machine.store(pa + LAST_WORD, PATTERN);
+                self.vm.machine().store(pa, PATTERN);
+                self.vm.machine().store(pa + LAST_WORD, PATTERN);
             }
         }
         let after = self.checksum();
@@ -296,13 +285,13 @@ impl<M: Machine> Pmap<M> {
     /// constants, and what `boot_alloc` handed out. Of each page it takes the two words that are
     /// written to where a page is free.
     fn checksum(&self) -> u64 {
-        let image = &self.boot.image;
+        let image = &self.vm.boot().image;
         let constant = PhysRange::new(image.text.start, image.rodata.end_exclusive);
         let mut sum: u64 = 0;
-        for range in [constant].iter().chain(self.taken.runs()) {
+        for range in [constant].iter().chain(self.boot_memory.taken.runs()) {
             for pa in range.pages() {
                 for word in [pa, pa + LAST_WORD] {
-                    sum = sum.rotate_left(7) ^ self.machine.load::<u64>(word);
+                    sum = sum.rotate_left(7) ^ self.vm.machine().load::<u64>(word);
                 }
             }
         }
@@ -313,9 +302,9 @@ impl<M: Machine> Pmap<M> {
     /// that the check is left out, since it would prove nothing.
     #[cfg_attr(debug_assertions, inline(never))] // so that gdb stops in the check, and not here
     pub(crate) fn has_pages_for(&mut self, check: &str, needed: usize) -> bool {
-        let nfree = self.pages.nfree();
+        let nfree = self.vm.pages().nfree();
         if nfree < needed {
-            self.machine.print(format_args!(
+            self.vm.machine_mut().print(format_args!(
                 "{check}() left out: it needs {needed} free pages, there are {nfree}\n"
             ));
         }
@@ -333,14 +322,15 @@ impl<M: Machine> Pmap<M> {
         if !self.has_pages_for("check_page_alloc", 1) {
             return;
         }
-        let end = self.memory_end();
-        check_allocator(&mut self.pages, &mut self.machine, end);
+        let end = self.vm.memory_end();
+        let (machine, pages) = self.vm.machine_and_pages();
+        check_allocator(pages, machine, end);
     }
 }
 
-/// [`Pmap::check_page_alloc`] for any allocator. Leaves as many pages free as it
+/// [`Checks::check_page_alloc`] for any allocator. Leaves as many pages free as it
 /// found, in the same order. Of a long free list it takes the first pages, and sets the others
-/// aside: [`Pmap::check_page_free_list`] has proved all of it. Pages from `end` on are not taken.
+/// aside: [`Checks::check_page_free_list`] has proved all of it. Pages from `end` on are not taken.
 ///
 /// # Panics
 ///

@@ -14,4 +14,28 @@ mod check_kern_pgdir;
 mod check_page;
 pub mod check_pages;
 #[cfg(test)]
-mod planted;
+mod tests;
+
+use crate::machine::Machine;
+use crate::mem::boot_alloc::BootMemory;
+use crate::paging::directory::Pgdir;
+use crate::paging::vm::Vm;
+
+/// JOS's checks of a memory system ([`Pmap::checks`](crate::pmap::Pmap::checks)).
+#[derive(Debug)]
+pub struct Checks<'a, M: Machine> {
+    vm: &'a mut Vm<M>,
+    kern_pgdir: &'a mut Pgdir,
+    boot_memory: &'a BootMemory,
+}
+
+impl<'a, M: Machine> Checks<'a, M> {
+    /// The checks of these parts of a memory system.
+    pub(crate) fn new(
+        vm: &'a mut Vm<M>,
+        kern_pgdir: &'a mut Pgdir,
+        boot_memory: &'a BootMemory,
+    ) -> Self {
+        Self { vm, kern_pgdir, boot_memory }
+    }
+}

@@ -8,16 +8,27 @@ use layout::{MemLayout, PGSIZE, page_round_up};
 
 use crate::machine::PhysMem;
 use crate::mem::addr::{PhysAddr, PhysRange};
+use crate::mem::boot::KernelImage;
 use crate::mem::memory_map::{MemoryMap, RAM_RUNS, window};
 use crate::mem::range_set::RangeSet;
 use crate::mem::reservations::{RESERVED_RUNS, Reservations};
-use crate::pmap::KernelImage;
 
 /// RAM that nothing uses: each reservation, the IO hole, the kernel and the window's last frame make
 /// one run more at most, and page 0, at the end of a run, none. To take memory from the start of a run makes none either.
 type FreeRuns = RangeSet<{ RAM_RUNS + RESERVED_RUNS + 3 }>;
 /// What was handed out: `mem_init` asks three times.
 pub type TakenRuns = RangeSet<8>;
+
+/// The memory that `boot_alloc` has handed out.
+#[derive(Clone, Debug)]
+pub struct BootMemory {
+    /// The memory of the array `pages`, in whole pages.
+    pub pages: PhysRange,
+    /// The memory of the table beside `pages` that helps to find runs of free frames, in whole pages.
+    pub runs: PhysRange,
+    /// All of it.
+    pub taken: TakenRuns,
+}
 
 /// The allocator of the time before `pages`.
 #[derive(Debug)]

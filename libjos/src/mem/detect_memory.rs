@@ -8,11 +8,11 @@ use layout::{KB, MB, MemLayout, PGSIZE};
 
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, PhysRange};
+use crate::mem::boot::{Boot, MIN_RAM};
 use crate::mem::boot_alloc::BootAlloc;
 use crate::mem::memory_map::window;
 use crate::mem::pages::{Block, PageInfo};
 use crate::paging::format::Geometry;
-use crate::pmap::{Boot, MIN_RAM};
 
 /// Pages of the window that must be free when all is mapped, for the checks and whoever comes next.
 const SPARE_PAGES: u64 = 16;

@@ -5,12 +5,14 @@
 //! | [`addr`] | physical and virtual addresses that cannot be mixed up |
 //! | [`range_set`], `sweep` | sets of addresses; long lists of ranges, joined and cut without memory |
 //! | [`memory_map`], [`reservations`] | the loader's memory map, made fit to be trusted; what it left |
-//! | `detect_memory`, [`boot_alloc`] | how much RAM there is room for; the allocator before `pages` |
+//! | [`boot`], `detect_memory` | the machine as it was booted; how much RAM there is room for |
+//! | [`boot_alloc`] | the allocator before `pages` |
 //! | [`pages`] | `pages`, `page_free_list`, `pp_ref`: the page allocator |
 //! | [`kaddr`](mod@kaddr) | `KADDR` and `PADDR`: where the kernel sees physical memory |
 //! | [`size`] | sizes in bytes, read and printed |
 
 pub mod addr;
+pub mod boot;
 pub mod boot_alloc;
 pub(crate) mod detect_memory;
 pub mod kaddr;

@@ -75,7 +75,7 @@ impl<M: Machine> Dump<'_, M> {
 
     /// The last address before RAM begins again after `at`, up to `last`.
     fn end_of_hole(&self, at: u64, last: u64) -> u64 {
-        let runs = self.pmap.boot.memory.usable().runs();
+        let runs = self.pmap.boot().memory.usable().runs();
         let next = runs.iter().map(|run| run.start.as_u64()).find(|start| *start > at);
         // RAM that the window does not show is as good as none.
         let next = next.filter(|start| self.pmap.is_ram(PhysAddr::new(*start)));
@@ -86,7 +86,7 @@ impl<M: Machine> Dump<'_, M> {
     fn line<'w>(&mut self, first: u64, last: u64, label: u64) -> Result<u64, CommandError<'w>> {
         let mut bytes = [0; LINE as usize];
         for (byte, pa) in bytes.iter_mut().zip(first..=last) {
-            let word: u64 = self.pmap.machine.load(PhysAddr::new(pa & !7));
+            let word: u64 = self.pmap.machine().load(PhysAddr::new(pa & !7));
             *byte = word.to_le_bytes()[(pa & 7) as usize];
         }
         let bytes = &bytes[..(last - first + 1) as usize];

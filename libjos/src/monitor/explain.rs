@@ -392,16 +392,16 @@ mod tests {
     }
 
     fn walk64(pmap: &Pmap64, va: u64) -> Walk<X86_64> {
-        let load = |pa| pmap.pages.pa2page(pa).map(|_| pmap.machine.load(pa));
-        walk(pmap.kern_pgdir(), VirtAddr::new(va), load)
+        let load = |pa| pmap.pages().pa2page(pa).map(|_| pmap.machine().load(pa));
+        walk(pmap.kern_pgdir().address(), VirtAddr::new(va), load)
     }
 
     /// `pmap` with a page at UTEMP, mapped with `perm`.
     fn with_page(perm: Perm) -> Pmap64 {
         let mut pmap = pmap();
         let frame = pmap.page_alloc(ALLOC_ZERO).unwrap();
-        let pgdir = pmap.kern_pgdir();
-        pmap.page_insert(pgdir, frame, VirtAddr::new(Jos64::UTEMP), perm).unwrap();
+        let (vm, pgdir) = pmap.split();
+        vm.page_insert(pgdir, frame, VirtAddr::new(Jos64::UTEMP), perm).unwrap();
         pmap
     }
 
@@ -437,8 +437,11 @@ mod tests {
         let text = walk.to_string();
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 6, "{text}");
-        assert_eq!(lines[0], format!("page directory at {}", pmap.kern_pgdir()));
-        assert!(lines[1].starts_with(&format!(" +-> {}[0] = 0x0", pmap.kern_pgdir())), "{text}");
+        assert_eq!(lines[0], format!("page directory at {}", pmap.kern_pgdir().address()));
+        assert!(
+            lines[1].starts_with(&format!(" +-> {}[0] = 0x0", pmap.kern_pgdir().address())),
+            "{text}"
+        );
         assert!(lines[2].starts_with("   +-> ") && lines[4].starts_with("       +-> "), "{text}");
         let word = lines[1].split(' ').nth(4).unwrap();
         assert_eq!(word.len(), "0x0000000000000000".len(), "{text}");
@@ -474,7 +477,7 @@ mod tests {
         let pmap = with_page(Perm::URW);
         // W and U of the entry that maps 1 GB.
         let at = walk64(&pmap, Jos64::UTEMP).steps[2].unwrap().at;
-        pmap.machine.store(at, pmap.machine.load::<u64>(at) & !0b110);
+        pmap.machine().store(at, pmap.machine().load::<u64>(at) & !0b110);
         let walk = walk64(&pmap, Jos64::UTEMP);
         let Outcome::Page { perm, .. } = walk.outcome() else { panic!("{walk}") };
         assert_eq!(perm, Perm::KR);
@@ -494,8 +497,8 @@ mod tests {
     #[test]
     fn a_table_outside_ram_is_not_read() {
         let pmap = pmap();
-        let at = pmap.kern_pgdir();
-        pmap.machine.store::<u64>(at, 0xDEAD_BEEF_F007);
+        let at = pmap.kern_pgdir().address();
+        pmap.machine().store::<u64>(at, 0xDEAD_BEEF_F007);
         let walk = walk64(&pmap, 0x1000);
         let table = PhysAddr::new(0xDEAD_BEEF_F000);
         assert_eq!(walk.outcome(), Outcome::NoMemory { level: 2, table });

@@ -8,7 +8,6 @@ use core::ops::Range;
 
 use layout::MemLayout;
 
-use super::pgdir_in_use;
 use crate::machine::Machine;
 use crate::mem::addr::VirtAddr;
 use crate::paging::mappings::{Mapping, runs_and_tables};
@@ -43,9 +42,9 @@ pub(super) fn extents<M: Machine>(
     first: u64,
     last: u64,
 ) -> impl Iterator<Item = Extent> {
-    let load = |pa| pmap.is_ram(pa).then(|| pmap.machine.load(pa));
+    let load = |pa| pmap.is_ram(pa).then(|| pmap.machine().load(pa));
     let (from, to) = (VirtAddr::new(first), VirtAddr::new(last));
-    let runs = runs_and_tables::<M::Format>(pgdir_in_use(pmap), from, to, load);
+    let runs = runs_and_tables::<M::Format>(pmap.kern_pgdir().address(), from, to, load);
     let mut runs = runs.map(move |run| run.within(from, to)).peekable();
     let mut next = Some(first);
     core::iter::from_fn(move || {

@@ -57,14 +57,14 @@ impl fmt::Display for Owner {
 impl<M: Machine> Session<'_, M> {
     fn owner(&self, pa: PhysAddr) -> Owner {
         let pmap = &*self.pmap;
-        let image = pmap.boot.image;
+        let image = pmap.boot().image;
         let hole = PhysRange::new(
             PhysAddr::new(M::Layout::IOPHYSMEM),
             PhysAddr::new(M::Layout::EXTPHYSMEM),
         );
         let page0 = PhysRange::from_size(PhysAddr::new(M::Layout::PHYS_BASE), PGSIZE);
         let window_end = PhysRange::from_size(PhysAddr::new(M::Layout::WINDOW_LAST_FRAME), PGSIZE);
-        let pgdir = PhysRange::from_size(pmap.kern_pgdir, PGSIZE);
+        let pgdir = PhysRange::from_size(pmap.kern_pgdir().address(), PGSIZE);
         let known = [
             (hole, Owner::IoHole),
             (page0, Owner::Page0),
@@ -73,13 +73,13 @@ impl<M: Machine> Session<'_, M> {
             (image.rodata, Owner::KernelConstants),
             (image.data, Owner::KernelData),
             (pgdir, Owner::PageDirectory),
-            (pmap.pages_memory, Owner::PagesArray),
-            (pmap.runs_memory, Owner::RunsTable),
+            (pmap.boot_memory().pages, Owner::PagesArray),
+            (pmap.boot_memory().runs, Owner::RunsTable),
         ];
-        let usable = pmap.boot.memory.usable();
+        let usable = pmap.boot().memory.usable();
         if let Some((_, owner)) = known.iter().find(|(range, _)| range.contains(pa)) {
             *owner
-        } else if pmap.boot.reserved.contains(pa) {
+        } else if pmap.boot().reserved.contains(pa) {
             Owner::Loader
         } else if !usable.contains(pa) {
             Owner::NoRam
@@ -111,19 +111,19 @@ impl<M: Machine> Session<'_, M> {
             }
         }
         writeln!(self.out, "What became of it:")?;
-        let npages = self.pmap.pages.npages();
+        let npages = self.pmap.pages().npages();
         let owner_of = |session: &Self, index| {
-            session.owner(session.pmap.pages.page2pa(Frame::new(index as u32)))
+            session.owner(session.pmap.pages().page2pa(Frame::new(index as u32)))
         };
         let mut start = 0;
         while start < npages {
             let owner = owner_of(self, start);
             let (mut end, mut free) = (start, 0);
             while end < npages && owner_of(self, end) == owner {
-                free += usize::from(self.pmap.pages.info(Frame::new(end as u32)).is_free());
+                free += usize::from(self.pmap.pages().info(Frame::new(end as u32)).is_free());
                 end += 1;
             }
-            let first = self.pmap.pages.page2pa(Frame::new(start as u32)).as_u64();
+            let first = self.pmap.pages().page2pa(Frame::new(start as u32)).as_u64();
             let size = (end - start) as u64 * PGSIZE;
             let last = first + (size - 1);
             write!(self.out, "  {first:#018x}-{last:#018x} {owner}")?;
@@ -135,7 +135,7 @@ impl<M: Machine> Session<'_, M> {
             }
             start = end;
         }
-        let totals = self.pmap.boot.memory.totals::<M::Layout>();
+        let totals = self.pmap.boot().memory.totals::<M::Layout>();
         if totals.unused > 0 {
             let (end, unused) = (totals.used_end.as_u64(), Size(totals.unused));
             writeln!(self.out, "  {end:#018x} and above: {unused} of RAM that are left unused")?;
@@ -157,12 +157,12 @@ impl<M: Machine> Session<'_, M> {
     /// The page that the physical address `text` lies in.
     pub(super) fn frame<'w>(&self, text: &'w str) -> Result<Frame, CommandError<'w>> {
         let pa = PhysAddr::new(self.value(text)?);
-        self.pmap.pages.pa2page(pa).ok_or(CommandError::NoPage { pa })
+        self.pmap.pages().pa2page(pa).ok_or(CommandError::NoPage { pa })
     }
 
     fn count_pages<'w>(&mut self) -> Result<(), CommandError<'w>> {
         let (mut free, mut reserved, mut in_use, mut uses) = (0_usize, 0_usize, 0_usize, 0_u64);
-        for info in self.pmap.pages.infos() {
+        for info in self.pmap.pages().infos() {
             match info.pp_link {
                 PageInfo::RESERVED => reserved += 1,
                 _ if info.is_free() => free += 1,
@@ -173,7 +173,7 @@ impl<M: Machine> Session<'_, M> {
             }
         }
         let size = |pages: usize| Size(pages as u64 * PGSIZE);
-        let all = self.pmap.pages.npages();
+        let all = self.pmap.pages().npages();
         writeln!(self.out, "{all:>8} pages are described, {}", size(all))?;
         writeln!(self.out, "{free:>8} free, {}", size(free))?;
         writeln!(self.out, "{in_use:>8} in use, with {uses} uses in all (pp_ref)")?;
@@ -182,8 +182,8 @@ impl<M: Machine> Session<'_, M> {
     }
 
     fn one_page<'w>(&mut self, frame: Frame) -> Result<(), CommandError<'w>> {
-        let pa = self.pmap.pages.page2pa(frame);
-        let info = self.pmap.pages.info(frame);
+        let pa = self.pmap.pages().page2pa(frame);
+        let info = self.pmap.pages().info(frame);
         writeln!(self.out, "page {pa}, number {} in `pages`", frame.index())?;
         write!(self.out, "  pp_ref {}, pp_link ", info.pp_ref())?;
         match info.pp_link {
@@ -203,7 +203,7 @@ impl<M: Machine> Session<'_, M> {
         writeln!(self.out, "Mappings:")?;
         let (first, last) = (VirtAddr::new(0), VirtAddr::new(M::Layout::VA_LAST));
         let mut count = 0;
-        for leaf in leaves::<M::Format, M>(&self.pmap.machine, pgdir, first, last) {
+        for leaf in leaves::<M::Format, M>(self.pmap.machine(), pgdir, first, last) {
             let Some(offset) = pa.as_u64().checked_sub(leaf.pa.as_u64()) else { continue };
             if offset < leaf.size {
                 let va = leaf.va.as_u64() + offset;
@@ -240,7 +240,7 @@ impl<M: Machine> Session<'_, M> {
             None => DEFAULT_RUNS,
             Some(text) => self.value(text)?,
         };
-        let pages = &self.pmap.pages;
+        let pages = &self.pmap.pages();
         let nfree = pages.nfree();
         writeln!(self.out, "page_free_list: {nfree} pages, {}", Size(nfree as u64 * PGSIZE))?;
         let mut list = pages.page_free_list().map(|frame| pages.page2pa(frame).as_u64()).peekable();

@@ -129,7 +129,7 @@ impl<M: Machine> Session<'_, M> {
     ) -> Result<(), CommandError<'w>> {
         arguments.none()?;
         let pgdir = self.pgdir();
-        let print = vmprint::<M::Format, M>(&self.pmap.machine, pgdir);
+        let print = vmprint::<M::Format, M>(self.pmap.machine(), pgdir);
         Ok(write!(self.out, "{print}")?)
     }
 

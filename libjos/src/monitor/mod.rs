@@ -107,11 +107,6 @@ pub fn constants<L: MemLayout>() -> impl Iterator<Item = (&'static str, u64)> {
 /// What stands for the page directory's physical address.
 pub const KERN_PGDIR: &str = "kern_pgdir";
 
-/// The page directory in use.
-fn pgdir_in_use<M: Machine>(pmap: &Pmap<M>) -> PhysAddr {
-    pmap.loaded.unwrap_or(pmap.kern_pgdir)
-}
-
 impl<M: Machine> Session<'_, M> {
     /// Runs a command. `loader` is the memory map as the loader gave it.
     ///
@@ -163,13 +158,13 @@ impl<M: Machine> Session<'_, M> {
         Ok(va)
     }
 
-    /// The page directory that commands look at and change: the one in use.
+    /// The root of the page directory that commands look at and change.
     fn pgdir(&self) -> PhysAddr {
-        pgdir_in_use(self.pmap)
+        self.pmap.kern_pgdir().address()
     }
 
     /// The walk of `va`, whatever state the tables are in.
     fn walk(&self, va: VirtAddr) -> Walk<M::Format> {
-        walk(self.pgdir(), va, |pa| self.pmap.is_ram(pa).then(|| self.pmap.machine.load(pa)))
+        walk(self.pgdir(), va, |pa| self.pmap.is_ram(pa).then(|| self.pmap.machine().load(pa)))
     }
 }

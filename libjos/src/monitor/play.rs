@@ -63,16 +63,16 @@ impl<M: Machine> Session<'_, M> {
         if count > room as u64 {
             return Err(CommandError::TooManyHeld { most: MOST_HELD, room });
         }
-        let free = self.pmap.pages.nfree();
+        let free = self.pmap.pages().nfree();
         if count > free as u64 {
             return Err(CommandError::OutOfMemory { asked: count, free });
         }
         for _ in 0..count {
             let Some(frame) = self.pmap.page_alloc(ALLOC_ZERO) else { break };
-            self.pmap.pages.page_incref(frame)?;
+            self.pmap.pages_mut().page_incref(frame)?;
             self.held.replace(None, Some(frame));
-            let pa = self.pmap.pages.page2pa(frame);
-            writeln!(self.out, "page {pa}, pp_ref {}", self.pmap.pages.pp_ref(frame))?;
+            let pa = self.pmap.pages().page2pa(frame);
+            writeln!(self.out, "page {pa}, pp_ref {}", self.pmap.pages().pp_ref(frame))?;
         }
         Ok(())
     }
@@ -80,19 +80,19 @@ impl<M: Machine> Session<'_, M> {
     /// `free [-f] PA`: gives a page back that `alloc` gave out.
     pub(super) fn free<'w>(&mut self, arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
         let frame = self.frame(arguments.one()?)?;
-        let pa = self.pmap.pages.page2pa(frame);
+        let pa = self.pmap.pages().page2pa(frame);
         if !self.held.replace(Some(frame), None) {
-            let info = self.pmap.pages.info(frame);
+            let info = self.pmap.pages().info(frame);
             if !arguments.force {
                 return Err(CommandError::NotHeld { pa });
             }
             if info.pp_link != PageInfo::IN_USE || info.pp_ref() == 0 {
-                self.pmap.pages.try_page_free(frame)?;
+                self.pmap.pages_mut().try_page_free(frame)?;
                 return Ok(writeln!(self.out, "page {pa} is free")?);
             }
         }
-        self.pmap.pages.page_decref(frame);
-        match self.pmap.pages.info(frame) {
+        self.pmap.pages_mut().page_decref(frame);
+        match self.pmap.pages().info(frame) {
             info if info.is_free() => writeln!(self.out, "page {pa} is free")?,
             info => writeln!(self.out, "page {pa} is still mapped: pp_ref {}", info.pp_ref())?,
         }
@@ -108,13 +108,13 @@ impl<M: Machine> Session<'_, M> {
         let perm = change(Perm::R, permissions)?;
         self.check_changeable::<M::Layout>(va, arguments.force)?;
         // Others are the kernel's: a page table that is mapped has one use too many.
-        let may_be_mapped = self.held.contains(frame) || self.pmap.pages.info(frame).is_free();
+        let may_be_mapped = self.held.contains(frame) || self.pmap.pages().info(frame).is_free();
         if !may_be_mapped && !arguments.force {
-            return Err(CommandError::NotHeld { pa: self.pmap.pages.page2pa(frame) });
+            return Err(CommandError::NotHeld { pa: self.pmap.pages().page2pa(frame) });
         }
-        let pgdir = self.pgdir();
-        self.pmap.page_insert(pgdir, frame, va, perm)?;
-        let (pa, pp_ref) = (self.pmap.pages.page2pa(frame), self.pmap.pages.pp_ref(frame));
+        let (vm, pgdir) = self.pmap.split();
+        vm.page_insert(pgdir, frame, va, perm)?;
+        let (pa, pp_ref) = (self.pmap.pages().page2pa(frame), self.pmap.pages().pp_ref(frame));
         Ok(writeln!(self.out, "{va} -> {pa} {perm}, pp_ref {pp_ref}")?)
     }
 
@@ -123,12 +123,12 @@ impl<M: Machine> Session<'_, M> {
     pub(super) fn remove<'w>(&mut self, arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
         let va = self.va(arguments.one()?)?.page_start();
         self.check_changeable::<M::Layout>(va, arguments.force)?;
-        let pgdir = self.pgdir();
-        let pa = self.pmap.va2pa(pgdir, va).ok_or(MapError::NotMapped { va })?;
-        self.pmap.page_remove(pgdir, va)?;
-        self.pmap.prune(pgdir, va);
+        let (vm, pgdir) = self.pmap.split();
+        let pa = vm.va2pa(pgdir, va).ok_or(MapError::NotMapped { va })?;
+        vm.page_remove(pgdir, va)?;
+        vm.prune(pgdir, va);
         write!(self.out, "{va} is not mapped any more")?;
-        match self.pmap.pages.pa2page(pa).map(|frame| self.pmap.pages.info(frame)) {
+        match self.pmap.pages().pa2page(pa).map(|frame| self.pmap.pages().info(frame)) {
             Some(info) if info.is_free() => writeln!(self.out, "; page {pa} is free")?,
             Some(info) => writeln!(self.out, "; page {pa} has pp_ref {}", info.pp_ref())?,
             None => writeln!(self.out)?,
@@ -148,9 +148,9 @@ impl<M: Machine> Session<'_, M> {
         }
         change(Perm::R, permissions)?;
         self.check_changeable::<M::Layout>(va, arguments.force)?;
-        let pgdir = self.pgdir();
         let entry = |pmap: &Pmap<M>| {
-            steps::<M::Format, M>(&pmap.machine, pgdir, va).last().map(|step| step.entry)
+            let root = pmap.kern_pgdir().address();
+            steps::<M::Format, M>(pmap.machine(), root, va).last().map(|step| step.entry)
         };
         let old = match entry(self.pmap) {
             Some(Entry::Leaf(leaf)) => leaf.perm,
@@ -163,7 +163,8 @@ impl<M: Machine> Session<'_, M> {
         {
             return Err(CommandError::AlwaysGranted { letter });
         }
-        self.pmap.protect_range(pgdir, va, layout::PGSIZE, new)?;
+        let (vm, pgdir) = self.pmap.split();
+        vm.protect_range(pgdir, va, layout::PGSIZE, new)?;
         // Which may be copy-on-write in place of writable.
         let Some(Entry::Leaf(Leaf { perm, .. })) = entry(self.pmap) else {
             return Err(MapError::NotMapped { va }.into());
@@ -178,12 +179,12 @@ impl<M: Machine> Session<'_, M> {
             return Err(CommandError::InTheWay { va });
         }
         let pmap = &mut *self.pmap;
-        pmap.check_page_free_list();
-        pmap.check_page_alloc();
-        pmap.check_page();
-        pmap.check_kern_pgdir();
-        pmap.check_page_free_list();
-        pmap.check_page_installed_pgdir();
+        pmap.checks().check_page_free_list();
+        pmap.checks().check_page_alloc();
+        pmap.checks().check_page();
+        pmap.checks().check_kern_pgdir();
+        pmap.checks().check_page_free_list();
+        pmap.checks().check_page_installed_pgdir();
         Ok(())
     }
 

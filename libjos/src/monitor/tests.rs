@@ -42,7 +42,7 @@ struct Monitor<L: MemLayout, F: Format + Mmu> {
 fn monitor<L: MemLayout, F: Format + Mmu>() -> Monitor<L, F> {
     let (machine, boot) = SimMachine::<L, F>::new(5 * MB);
     let mut pmap = mem_init(machine, boot);
-    pmap.machine.move_to_kernel_stack();
+    pmap.machine_mut().move_to_kernel_stack();
     Monitor { pmap, held: Held::new() }
 }
 
@@ -226,8 +226,8 @@ fn memory_is_dumped_over_gaps_and_boundaries() {
     monitor.run(&std::format!("insert 0x400000 {two}"));
     monitor.run(&std::format!("insert 0x401000 {one}"));
     let pa = |text: &str| PhysAddr::new(u64::from_str_radix(&text[2..], 16).unwrap());
-    monitor.pmap.machine.store(pa(&two) + 0xFF8, 0x6867_6665_6463_6261_u64);
-    monitor.pmap.machine.store(pa(&one), 0x6F6E_6D6C_6B6A_69FF_u64);
+    monitor.pmap.machine().store(pa(&two) + 0xFF8, 0x6867_6665_6463_6261_u64);
+    monitor.pmap.machine().store(pa(&one), 0x6F6E_6D6C_6B6A_69FF_u64);
     let out = monitor.run("dump 0x400ffc 12");
     assert_eq!(
         out,
@@ -257,7 +257,7 @@ fn memory_is_dumped_over_gaps_and_boundaries() {
 #[test]
 fn pages_are_counted_and_described() {
     let mut monitor = monitor64();
-    let nfree = monitor.pmap.pages.nfree();
+    let nfree = monitor.pmap.pages().nfree();
     let counts = monitor.run("pages");
     assert!(counts.contains(&std::format!("{nfree:>8} free")), "{counts}");
     let page = monitor.alloc();
@@ -295,7 +295,7 @@ fn memory_map_and_free_list_add_up() {
     for expected in ["wraps (0x2 bytes), RAM", "empty, RAM", "kernel: code", "kern_pgdir", "hole"] {
         assert!(map.contains(expected), "{expected}: {map}");
     }
-    let nfree = monitor.pmap.pages.nfree();
+    let nfree = monitor.pmap.pages().nfree();
     let list = monitor.run("freelist 1000000");
     assert!(list.starts_with(&std::format!("page_free_list: {nfree} pages")), "{list}");
     assert!(!list.contains("more pages"), "{list}");

@@ -10,13 +10,16 @@
 //! | [`mappings`] | looking at tables: walks level by level, all that is mapped |
 //! | [`vmprint`](mod@vmprint) | page tables in print, as xv6's lab has them and folded |
 
+pub mod directory;
 pub(crate) mod flush;
 pub mod format;
 pub mod mapping;
 pub mod mappings;
 pub mod pgdir;
 pub mod range;
+mod shared;
 pub mod unmapping;
+pub mod vm;
 pub mod vmprint;
 #[expect(unsafe_code)]
 pub mod word;

@@ -12,9 +12,10 @@ use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::memory_map::window;
 use crate::mem::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageError};
+use crate::paging::directory::Pgdir;
 use crate::paging::format::{Entry, Format, Geometry};
+use crate::paging::vm::Vm;
 use crate::paging::word::Word;
-use crate::pmap::Pmap;
 
 /// The place of a page's entry in a page table (JOS's `pte_t *`): always of level 0.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -145,17 +146,17 @@ pub(crate) struct Stop {
     pub(crate) entry: Entry,
 }
 
-impl<M: Machine> Pmap<M> {
+impl<M: Machine> Vm<M> {
     /// What entry `index` of the table of `level` at `table` says.
     pub(crate) fn entry(&self, level: u32, table: PhysAddr, index: usize) -> Entry {
         M::Format::decode(level, self.machine.load(table + index as u64 * WordOf::<M>::BYTES))
     }
 
-    /// Follows the tables from `pgdir` to the entry that decides about `va`: a leaf, or an absent
+    /// Follows the tables from `root` to the entry that decides about `va`: a leaf, or an absent
     /// entry of any level. This is [`steps`](crate::paging::mappings::steps) without looking on.
     #[inline(always)]
-    pub(crate) fn walk(&self, pgdir: PhysAddr, va: VirtAddr) -> Stop {
-        let mut table = pgdir;
+    pub(crate) fn walk(&self, root: PhysAddr, va: VirtAddr) -> Stop {
+        let mut table = root;
         for level in (1..M::Format::LEVELS).rev() {
             let at = M::Format::entry(level, table, va);
             match M::Format::decode(level, self.machine.load(at)) {
@@ -175,12 +176,12 @@ impl<M: Machine> Pmap<M> {
     /// answer to all that can be wrong with an entry. So one test of its bits says that it is
     /// present, that it leads to a table, and that the window shows that table.
     #[inline(always)]
-    pub(crate) fn page_table(&self, pgdir: PhysAddr, va: VirtAddr) -> Option<PhysAddr> {
+    pub(crate) fn fast_walk(&self, root: PhysAddr, va: VirtAddr) -> Option<PhysAddr> {
         let window = window::<M::Layout>();
         // Made of the bits that may differ, so that the compiler knows all others.
-        let offset = pgdir.as_u64() & (window.size() - PGSIZE);
+        let offset = root.as_u64() & (window.size() - PGSIZE);
         let mut table = PhysAddr::new(window.start.as_u64() | offset);
-        if table != pgdir {
+        if table != root {
             return None;
         }
         for level in (1..M::Format::LEVELS).rev() {
@@ -202,28 +203,29 @@ impl<M: Machine> Pmap<M> {
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn pgdir_walk(
         &mut self,
-        pgdir: PhysAddr,
+        pgdir: &mut Pgdir,
         va: VirtAddr,
         create: bool,
     ) -> Result<Option<Pte>, MapError> {
+        let root = pgdir.address();
         if M::Format::is_canonical(va)
-            && let Some(table) = self.page_table(pgdir, va)
+            && let Some(table) = self.fast_walk(root, va)
         {
             return Ok(Some(Pte { pa: M::Format::entry(0, table, va) }));
         }
-        self.walk_otherwise(pgdir, va, create).map(|at| at.map(|pa| Pte { pa }))
+        self.pgdir_walk_slow(root, va, create).map(|at| at.map(|pa| Pte { pa }))
     }
 
-    /// What [`pgdir_walk`](Self::pgdir_walk) does where [`page_table`](Self::page_table) finds
+    /// What [`pgdir_walk`](Self::pgdir_walk) does where [`fast_walk`](Self::fast_walk) finds
     /// none, or should not have been asked.
     #[inline(never)]
-    fn walk_otherwise(
+    fn pgdir_walk_slow(
         &mut self,
-        pgdir: PhysAddr,
+        root: PhysAddr,
         va: VirtAddr,
         create: bool,
     ) -> Result<Option<PhysAddr>, MapError> {
-        let Stop { level, at, entry } = self.walk(pgdir, va);
+        let Stop { level, at, entry } = self.walk(root, va);
         if !M::Format::is_canonical(va) {
             Err(MapError::NonCanonical { va })
         } else if create && Self::is_uvpt(va) {
@@ -234,8 +236,8 @@ impl<M: Machine> Pmap<M> {
             Err(MapError::LargePage { va, size: M::Format::page_size(level) })
         } else if create {
             let pte = self.make_tables(level, at, va)?;
-            if level == M::Format::ROOT && !Self::is_counted(va) {
-                self.renew_loaded(pgdir);
+            if level == M::Format::ROOT && !Self::is_user(va) {
+                self.renew_loaded(root);
             }
             Ok(Some(pte))
         } else {
@@ -279,7 +281,7 @@ impl<M: Machine> Pmap<M> {
     /// # Panics
     ///
     /// Where a table is no page of RAM: a bug.
-    pub fn prune(&mut self, pgdir: PhysAddr, va: VirtAddr) {
+    pub fn prune(&mut self, pgdir: &mut Pgdir, va: VirtAddr) {
         self.prune_range(pgdir, va, va);
     }
 
@@ -289,8 +291,8 @@ impl<M: Machine> Pmap<M> {
     /// # Panics
     ///
     /// As [`prune`](Self::prune).
-    pub fn prune_range(&mut self, pgdir: PhysAddr, first: VirtAddr, last: VirtAddr) {
-        self.prune_below(M::Format::ROOT, pgdir, first, last);
+    pub fn prune_range(&mut self, pgdir: &mut Pgdir, first: VirtAddr, last: VirtAddr) {
+        self.prune_below(M::Format::ROOT, pgdir.address(), first, last);
     }
 
     /// Whether the root entry that maps `va` is UVPT's. There is one in each directory, its own.

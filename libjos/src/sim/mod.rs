@@ -12,9 +12,9 @@
 //!
 //! let (machine, boot) = SimMachine::<Jos64, X86_64>::new(16 << 20);
 //! let mut pmap = mem_init(machine, boot);
-//! pmap.machine.move_to_kernel_stack();
-//! pmap.check_page_installed_pgdir();
-//! assert!(pmap.machine.log.contains("check_kern_pgdir() succeeded!"));
+//! pmap.machine_mut().move_to_kernel_stack();
+//! pmap.checks().check_page_installed_pgdir();
+//! assert!(pmap.machine().log.contains("check_kern_pgdir() succeeded!"));
 //! ```
 
 use core::cell::Cell;
@@ -26,12 +26,12 @@ use layout::{GB, KB, MB, MemLayout, PGSIZE};
 
 use crate::machine::{Fault, Machine, PhysMem};
 use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
+use crate::mem::boot::{Boot, KernelImage};
 use crate::mem::memory_map::{MemoryKind, MemoryMap, MemoryMapEntry};
 use crate::mem::pages::PageArray;
 use crate::mem::reservations::Reservations;
 use crate::paging::format::Format;
 use crate::paging::word::Word;
-use crate::pmap::{Boot, KernelImage};
 
 mod access;
 #[expect(unsafe_code)]

@@ -101,7 +101,7 @@ impl SimPlatform {
     pub fn run<T: Termination>(self, main: impl FnOnce() -> T) -> Run {
         let (machine, boot) = SimMachine::new(self.ram);
         let pmap = mem_init(machine, boot);
-        let before = pmap.pages.nfree();
+        let before = pmap.pages().nfree();
         let running = Rc::new(Running {
             pmap: Mutex::new(Whole(pmap)),
             areas: Mutex::new(Areas::new::<Jos64>()),
@@ -162,7 +162,7 @@ struct Running {
 impl Running {
     /// The number of free frames.
     fn nfree(&self) -> usize {
-        self.pmap.lock().0.pages.nfree()
+        self.pmap.lock().0.pages().nfree()
     }
 
     /// Repeats `access` until it succeeds, or has a fault that no handler resolves.
@@ -171,7 +171,7 @@ impl Running {
         mut access: impl FnMut(&mut SimMachine<Jos64, X86_64>) -> Result<R, Fault>,
     ) -> Result<R, Fault> {
         loop {
-            let result = access(&mut self.pmap.lock().0.machine);
+            let result = access(self.pmap.lock().0.machine_mut());
             match result {
                 Err(fault) if resolve(self, &fault) => {}
                 result => return result,
@@ -270,6 +270,6 @@ impl Platform for Running {
     }
 
     fn read_user(&self, va: VirtAddr) -> Result<u64, Fault> {
-        self.pmap.lock().0.machine.user_load(va)
+        self.pmap.lock().0.machine_mut().user_load(va)
     }
 }

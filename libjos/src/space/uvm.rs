@@ -1,10 +1,10 @@
-//! User memory, as xv6 has it: grown and shrunk ([`uvmalloc`](Pmap::uvmalloc),
-//! [`uvmdealloc`](Pmap::uvmdealloc), [`sbrk`](Pmap::sbrk)), and kept from the user where a guard
-//! page is wanted ([`clearpteu`](Pmap::clearpteu)). [`uvmcopy`](Pmap::uvmcopy), which copies it, is
+//! User memory, as xv6 has it: grown and shrunk ([`uvmalloc`](AddressSpace::uvmalloc),
+//! [`uvmdealloc`](AddressSpace::uvmdealloc), [`sbrk`](AddressSpace::sbrk)), and kept from the user where a guard
+//! page is wanted ([`clearpteu`](AddressSpace::clearpteu)). [`uvmcopy`](AddressSpace::uvmcopy), which copies it, is
 //! in `duplicate.rs`.
 //!
 //! It lies from address 0 up to its size in bytes. Its page directory comes from
-//! [`uvmcreate`](Pmap::uvmcreate). As in [`range`](crate::paging::range), each operation first finds out
+//! [`uvmcreate`](AddressSpace::uvmcreate). As in [`range`](crate::paging::range), each operation first finds out
 //! whether it can succeed, and then does work that cannot fail: an error leaves everything as it
 //! was, and its address is the first that would have been worked on.
 
@@ -19,7 +19,8 @@ use crate::paging::format::{Format, Geometry, Perm};
 use crate::paging::mappings::leaves;
 use crate::paging::pgdir::MapError;
 use crate::paging::range::{PageSizes, Source, Span};
-use crate::pmap::Pmap;
+use crate::paging::vm::Vm;
+use crate::space::AddressSpace;
 
 /// Why user memory cannot be changed or reached as asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,15 +69,6 @@ impl From<MapError> for UvmError {
     }
 }
 
-/// What a process keeps of its memory (xv6's `p->pagetable` and `p->sz`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct AddressSpace {
-    /// The page directory.
-    pub pgdir: PhysAddr,
-    /// Bytes of user memory, from address 0 on; not always whole pages.
-    pub sz: u64,
-}
-
 /// A 4 KB page below UTOP that is mapped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct UserPage {
@@ -88,7 +80,7 @@ pub(crate) struct UserPage {
     pub(crate) leaf_size: u64,
 }
 
-impl<M: Machine> Pmap<M> {
+impl AddressSpace {
     /// Grows user memory from `oldsz` to `newsz` bytes by pages of zeros, which the user may read
     /// and, beyond that, do what `xperm` says. Both sizes are rounded up to whole pages; where
     /// `newsz` is the smaller, nothing happens. Returns the size that the memory has then.
@@ -98,9 +90,9 @@ impl<M: Machine> Pmap<M> {
     /// [`UvmError::NoMemory`]; [`UvmError::Limit`] for a size beyond USTACKTOP, where the guard
     /// page of the user's stack begins; [`UvmError::Map`] where something is mapped there
     /// already, or `xperm` says G. Nothing has changed then.
-    pub fn uvmalloc(
+    pub fn uvmalloc<M: Machine>(
         &mut self,
-        pgdir: PhysAddr,
+        vm: &mut Vm<M>,
         oldsz: u64,
         newsz: u64,
         xperm: Perm,
@@ -108,16 +100,16 @@ impl<M: Machine> Pmap<M> {
         if newsz < oldsz {
             return Ok(oldsz);
         }
-        let end = Self::user_end(newsz, M::Layout::USTACKTOP)?;
-        let start = Self::user_end(oldsz, M::Layout::USTACKTOP)?;
+        let end = user_end(newsz, M::Layout::USTACKTOP)?;
+        let start = user_end(oldsz, M::Layout::USTACKTOP)?;
         let span = Span { va: start, pa: PhysAddr::new(0), size: end - start };
-        let (root, sizes) = (M::Format::ROOT, PageSizes::Smallest);
-        self.check_global(pgdir, start, end, xperm)?;
-        let tables = self.tables_to_map(root, pgdir, span, sizes)? as u64;
-        if tables + span.size / PGSIZE > self.pages.nfree() as u64 {
+        let (level, root, sizes) = (M::Format::ROOT, self.root(), PageSizes::Smallest);
+        vm.check_global(root, start, end, xperm)?;
+        let tables = vm.tables_to_map(level, root, span, sizes)? as u64;
+        if tables + span.size / PGSIZE > vm.pages().nfree() as u64 {
             return Err(UvmError::NoMemory { va: start });
         }
-        self.map_in(root, pgdir, span, &mut NewPages(Perm::UR | xperm), sizes);
+        vm.map_in(level, root, span, &mut NewPages(Perm::UR | xperm), sizes);
         Ok(newsz)
     }
 
@@ -129,13 +121,18 @@ impl<M: Machine> Pmap<M> {
     ///
     /// [`UvmError::Limit`] for a size beyond UTOP, and [`UvmError::Map`] where a large page must
     /// be split and there is no page for the table. Nothing has changed then.
-    pub fn uvmdealloc(&mut self, pgdir: PhysAddr, oldsz: u64, newsz: u64) -> Result<u64, UvmError> {
+    pub fn uvmdealloc<M: Machine>(
+        &mut self,
+        vm: &mut Vm<M>,
+        oldsz: u64,
+        newsz: u64,
+    ) -> Result<u64, UvmError> {
         if newsz >= oldsz {
             return Ok(oldsz);
         }
-        let end = Self::user_end(oldsz, M::Layout::UTOP)?;
-        let start = Self::user_end(newsz, M::Layout::UTOP)?;
-        self.unmap_range(pgdir, start, end - start)?;
+        let end = user_end(oldsz, M::Layout::UTOP)?;
+        let start = user_end(newsz, M::Layout::UTOP)?;
+        vm.unmap_range(&mut self.pgdir, start, end - start)?;
         Ok(newsz)
     }
 
@@ -146,14 +143,13 @@ impl<M: Machine> Pmap<M> {
     ///
     /// As [`uvmalloc`](Self::uvmalloc) and [`uvmdealloc`](Self::uvmdealloc), and
     /// [`UvmError::Limit`] for an end below 0. Nothing has changed then.
-    pub fn sbrk(&mut self, space: &mut AddressSpace, n: i64) -> Result<VirtAddr, UvmError> {
-        let AddressSpace { pgdir, sz } = *space;
-        let old_end = VirtAddr::new(sz);
+    pub fn sbrk<M: Machine>(&mut self, vm: &mut Vm<M>, n: i64) -> Result<VirtAddr, UvmError> {
+        let (sz, old_end) = (self.sz, VirtAddr::new(self.sz));
         let newsz = sz.checked_add_signed(n).ok_or(UvmError::Limit { va: old_end })?;
-        space.sz = if n < 0 {
-            self.uvmdealloc(pgdir, sz, newsz)?
+        self.sz = if n < 0 {
+            self.uvmdealloc(vm, sz, newsz)?
         } else {
-            self.uvmalloc(pgdir, sz, newsz, Perm::W)?
+            self.uvmalloc(vm, sz, newsz, Perm::W)?
         };
         Ok(old_end)
     }
@@ -166,74 +162,65 @@ impl<M: Machine> Pmap<M> {
     /// [`UvmError::NoAccess`] where nothing is mapped or `va` is not below UTOP, and
     /// [`UvmError::Map`] where a large page must be split and there is no page for the table.
     /// Nothing has changed then.
-    pub fn clearpteu(&mut self, pgdir: PhysAddr, va: VirtAddr) -> Result<(), UvmError> {
-        let page = self.user_page(pgdir, va, Perm::empty())?;
-        Ok(self.protect_range(pgdir, page.va, PGSIZE, page.perm - Perm::U)?)
+    pub fn clearpteu<M: Machine>(&mut self, vm: &mut Vm<M>, va: VirtAddr) -> Result<(), UvmError> {
+        let page = self.user_page(vm, va, Perm::empty())?;
+        Ok(vm.protect_range(&mut self.pgdir, page.va, PGSIZE, page.perm - Perm::U)?)
     }
 
     /// The page that `va` lies in, if it is below UTOP and has all of `perm`.
-    pub(crate) fn user_page(
+    pub(super) fn user_page<M: Machine>(
         &self,
-        pgdir: PhysAddr,
+        vm: &Vm<M>,
         va: VirtAddr,
         perm: Perm,
     ) -> Result<UserPage, UvmError> {
         if va.as_u64() >= M::Layout::UTOP {
             return Err(UvmError::NoAccess { va });
         }
-        let start = va.page_start();
-        self.next_page(pgdir, start, start + PGSIZE)
-            .filter(|page| page.perm.contains(perm))
-            .ok_or(UvmError::NoAccess { va })
+        let (asked, va) = (va, va.page_start());
+        let leaf = leaves::<M::Format, M>(vm.machine(), self.root(), va, va).next();
+        let leaf = leaf.filter(|leaf| leaf.perm.contains(perm));
+        // The leaf may be a large one that begins further down.
+        leaf.map(|leaf| UserPage {
+            va,
+            pa: leaf.pa + (va - leaf.va),
+            perm: leaf.perm,
+            leaf_size: leaf.size,
+        })
+        .ok_or(UvmError::NoAccess { va: asked })
     }
 
-    /// The first page that is mapped in `[va, end_exclusive)`, which is of whole pages.
-    pub(crate) fn next_page(
-        &self,
-        pgdir: PhysAddr,
-        va: VirtAddr,
-        end_exclusive: VirtAddr,
-    ) -> Option<UserPage> {
-        if va >= end_exclusive {
-            return None;
-        }
-        let last = end_exclusive.as_u64() - 1;
-        let mut leaves = leaves::<M::Format, M>(&self.machine, pgdir, va, VirtAddr::new(last));
-        let leaf = leaves.next()?;
-        // The first leaf may be a large one that begins further down.
-        let va = va.max(leaf.va);
-        let pa = leaf.pa + (va - leaf.va);
-        Some(UserPage { va, pa, perm: leaf.perm, leaf_size: leaf.size })
+    /// The root of its page directory.
+    pub(super) fn root(&self) -> PhysAddr {
+        self.pgdir.address()
     }
+}
 
-    /// Where user memory of `sz` bytes ends, rounded up to a page, at most `limit`.
-    pub(crate) fn user_end(sz: u64, limit: u64) -> Result<VirtAddr, UvmError> {
-        match page_round_up(sz) {
-            Some(end) if end <= limit => Ok(VirtAddr::new(end)),
-            _ => Err(UvmError::Limit { va: VirtAddr::new(sz) }),
-        }
+/// Where user memory of `sz` bytes ends, rounded up to a page, at most `limit`.
+pub(super) fn user_end(sz: u64, limit: u64) -> Result<VirtAddr, UvmError> {
+    match page_round_up(sz) {
+        Some(end) if end <= limit => Ok(VirtAddr::new(end)),
+        _ => Err(UvmError::Limit { va: VirtAddr::new(sz) }),
     }
+}
 
-    /// A page of those that the caller has counted, with `pp_ref` 1.
-    pub(crate) fn counted_page(&mut self, flags: AllocFlags) -> PhysAddr {
-        let Some(frame) = self.page_alloc(flags) else {
-            unreachable!("the free pages were counted")
-        };
-        if let Err(error) = self.pages.page_incref(frame) {
-            unreachable!("page_alloc gave a page that cannot be used: {error}")
-        }
-        self.pages.page2pa(frame)
+/// A page of those that the caller has counted, with `pp_ref` 1.
+pub(super) fn counted_page<M: Machine>(vm: &mut Vm<M>, flags: AllocFlags) -> PhysAddr {
+    let Some(frame) = vm.page_alloc(flags) else { unreachable!("the free pages were counted") };
+    if let Err(error) = vm.pages_mut().page_incref(frame) {
+        unreachable!("page_alloc gave a page that cannot be used: {error}")
     }
+    vm.pages().page2pa(frame)
 }
 
 /// New pages of zeros, with these permissions.
 struct NewPages(Perm);
 
 impl<M: Machine> Source<M> for NewPages {
-    fn put(&mut self, pmap: &mut Pmap<M>, _: u32, at: PhysAddr, _: PhysAddr, count: usize) {
-        for at in Pmap::<M>::entries_from(at, count) {
-            let pa = pmap.counted_page(ALLOC_ZERO);
-            pmap.machine.store(at, M::Format::leaf(0, pa, self.0));
+    fn put(&mut self, vm: &mut Vm<M>, _: u32, at: PhysAddr, _: PhysAddr, count: usize) {
+        for at in Vm::<M>::entries_from(at, count) {
+            let pa = counted_page(vm, ALLOC_ZERO);
+            vm.machine().store(at, M::Format::leaf(0, pa, self.0));
         }
     }
 }

@@ -57,7 +57,7 @@ pub(crate) fn run(bytes: &[u8]) {
         }
     }
     if let Some(mut pmap) = monitor.pmap {
-        pmap.check_page_free_list();
+        pmap.checks().check_page_free_list();
     }
 }
 
@@ -75,7 +75,7 @@ impl Monitor {
         let pmap = self.pmap.get_or_insert_with(|| {
             let (machine, boot) = SimMachine::new(5 * MB);
             let mut pmap = mem_init(machine, boot);
-            pmap.machine.move_to_kernel_stack();
+            pmap.machine_mut().move_to_kernel_stack();
             pmap
         });
         let mut out = Reader::default();

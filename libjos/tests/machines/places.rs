@@ -1,9 +1,14 @@
 //! Addresses that every format has, in its own measures: boundaries of tables and of large pages, a
 //! device.
 
+use core::mem::ManuallyDrop;
+
 use layout::{GB, MemLayout, PGSIZE};
+use libjos::machine::Machine;
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::paging::format::{Format, Geometry};
+use libjos::paging::vm::Vm;
+use libjos::space::AddressSpace;
 
 /// The level of the largest pages.
 pub(crate) fn top<F: Format>() -> u32 {
@@ -15,11 +20,17 @@ pub(crate) fn device<L: MemLayout, F: Format>() -> PhysAddr {
     PhysAddr::new((L::PHYS_BASE + GB).next_multiple_of(huge::<F>()))
 }
 
-/// Two page directories, of which the first is in use.
-#[derive(Clone, Copy)]
+/// Two address spaces, of which the first may be in use.
 pub(crate) struct Spaces {
-    pub(crate) pgdir: PhysAddr,
-    pub(crate) other: PhysAddr,
+    pub(crate) space: ManuallyDrop<AddressSpace>,
+    pub(crate) other: ManuallyDrop<AddressSpace>,
+}
+
+impl Spaces {
+    pub(crate) fn new<M: Machine>(vm: &mut Vm<M>) -> Self {
+        let mut new = || ManuallyDrop::new(AddressSpace::uvmcreate(vm).unwrap());
+        Self { space: new(), other: new() }
+    }
 }
 
 /// Where the `n`th page from `start` on is.

@@ -1,14 +1,18 @@
 //! What this library must make the processor forget: tables that are gone, on every format.
 
+use core::mem::ManuallyDrop;
+
 use layout::{Jos32, Jos64, MB, MemLayout, PGSIZE};
 use libjos::machine::{Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::pages::{ALLOC_ZERO, PageAllocator};
+use libjos::paging::directory::Pgdir;
 use libjos::paging::format::i386::I386;
 use libjos::paging::format::x86_64::{La57, X86_64};
 use libjos::paging::format::{Format, Geometry, Perm};
 use libjos::paging::mappings::steps;
 use libjos::paging::range::PageSizes::Largest;
+use libjos::paging::vm::Vm;
 use libjos::paging::word::Word;
 use libjos::pmap::{Pmap, mem_init};
 use libjos::sim::SimMachine;
@@ -23,72 +27,72 @@ on_every_format! {
 }
 
 /// A machine with an address space in use.
-fn booted<L: MemLayout, F: Format + Mmu>() -> (Pmap<SimMachine<L, F>>, PhysAddr) {
+fn booted<L: MemLayout, F: Format + Mmu>() -> (Pmap<SimMachine<L, F>>, ManuallyDrop<Pgdir>) {
     let (machine, boot) = SimMachine::new(16 * MB);
     let mut pmap = mem_init(machine, boot);
-    let pgdir = pmap.uvmcreate().unwrap();
-    pmap.switchuvm(pgdir);
+    let mut pgdir = ManuallyDrop::new(pmap.pgdir_create().unwrap());
+    pmap.switch(&mut pgdir);
     (pmap, pgdir)
 }
 
 /// Where the entry of the last level for `va` is.
 fn last_entry<L: MemLayout, F: Format + Mmu>(
-    pmap: &Pmap<SimMachine<L, F>>,
-    pgdir: PhysAddr,
+    vm: &Vm<SimMachine<L, F>>,
+    pgdir: &Pgdir,
     va: VirtAddr,
 ) -> PhysAddr {
-    let last = steps::<F, _>(&pmap.machine, pgdir, va).last().expect("a walk has a step");
+    let last = steps::<F, _>(vm.machine(), pgdir.address(), va).last().expect("a walk has a step");
     assert_eq!(last.level, 0);
     last.at
 }
 
 /// The last table on the way to `va`.
 fn last_table<L: MemLayout, F: Format + Mmu>(
-    pmap: &Pmap<SimMachine<L, F>>,
-    pgdir: PhysAddr,
+    vm: &Vm<SimMachine<L, F>>,
+    pgdir: &Pgdir,
     va: VirtAddr,
 ) -> PhysAddr {
-    PhysAddr::new(layout::round_down(last_entry(pmap, pgdir, va).as_u64(), PGSIZE))
+    PhysAddr::new(layout::round_down(last_entry(vm, pgdir, va).as_u64(), PGSIZE))
 }
 
 /// A table that `prune` has freed has another use. What is mapped there next is what the processor
 /// sees, and not what now lies in that frame.
 fn tables_that_are_pruned<L: MemLayout, F: Format + Mmu>() {
-    let (mut pmap, pgdir) = booted::<L, F>();
+    let (mut pmap, mut pgdir) = booted::<L, F>();
     let va = VirtAddr::new(2 * F::page_size(1));
     let pages = [1_u64, 2, 3].map(|value| {
         let frame = pmap.page_alloc(ALLOC_ZERO).unwrap();
-        pmap.pages.page_incref(frame).unwrap();
-        pmap.machine.store(pmap.pages.page2pa(frame), value);
+        pmap.pages_mut().page_incref(frame).unwrap();
+        pmap.machine().store(pmap.pages().page2pa(frame), value);
         frame
     });
     for (page, i) in pages.into_iter().zip(0..2) {
-        pmap.page_insert(pgdir, page, va + i * PGSIZE, Perm::URW).unwrap();
-        assert_eq!(pmap.machine.user_load(va + i * PGSIZE), Ok(i + 1));
+        pmap.page_insert(&mut pgdir, page, va + i * PGSIZE, Perm::URW).unwrap();
+        assert_eq!(pmap.machine_mut().user_load(va + i * PGSIZE), Ok(i + 1));
     }
     for i in 0..2 {
-        pmap.page_remove(pgdir, va + i * PGSIZE).unwrap();
+        pmap.page_remove(&mut pgdir, va + i * PGSIZE).unwrap();
     }
-    let table = last_table(&pmap, pgdir, va);
-    pmap.prune(pgdir, va);
+    let table = last_table(&pmap, &pgdir, va);
+    pmap.prune(&mut pgdir, va);
     // The frame is somebody's now, who writes what looks like entries.
-    let frame = pmap.pages.pa2page(table).unwrap();
+    let frame = pmap.pages().pa2page(table).unwrap();
     let mut taken = Vec::new();
     while !taken.contains(&frame) {
         taken.push(pmap.page_alloc(ALLOC_ZERO).unwrap());
     }
-    let secret = F::leaf(0, pmap.pages.page2pa(pages[2]), Perm::URW);
+    let secret = F::leaf(0, pmap.pages().page2pa(pages[2]), Perm::URW);
     for index in 0..F::ENTRIES as u64 {
-        pmap.machine.store(table + index * F::Word::BYTES, secret);
+        pmap.machine().store(table + index * F::Word::BYTES, secret);
     }
     for i in 0..2 {
-        let seen = pmap.machine.user_load(va + i * PGSIZE);
+        let seen = pmap.machine_mut().user_load(va + i * PGSIZE);
         assert!(seen.is_err(), "{}: unmapped, but {seen:?}", F::NAME);
     }
     // And tables that others use again are not those that the processor knew.
-    pmap.page_insert(pgdir, pages[0], va, Perm::URW).unwrap();
-    assert_ne!(last_table(&pmap, pgdir, va), table);
-    assert_eq!(pmap.machine.user_load(va), Ok(1), "{}", F::NAME);
+    pmap.page_insert(&mut pgdir, pages[0], va, Perm::URW).unwrap();
+    assert_ne!(last_table(&pmap, &pgdir, va), table);
+    assert_eq!(pmap.machine_mut().user_load(va), Ok(1), "{}", F::NAME);
 }
 
 /// Where UVPT shows the entry of level 0 or 1 that maps `va`: the last table there, or what stands
@@ -105,49 +109,50 @@ fn first_word<F: Format>(bytes: u64) -> F::Word {
 
 /// A table that `prune` has freed is not to be seen in UVPT any more.
 fn pruned_tables_in_uvpt<L: MemLayout, F: Format + Mmu>() {
-    let (mut pmap, pgdir) = booted::<L, F>();
+    let (mut pmap, mut pgdir) = booted::<L, F>();
     let (va, frame) = (VirtAddr::new(2 * F::page_size(1)), pmap.page_alloc(ALLOC_ZERO).unwrap());
-    pmap.page_insert(pgdir, frame, va, Perm::UR).unwrap();
-    let entry = pmap.machine.load::<F::Word>(last_table(&pmap, pgdir, va));
-    let seen = pmap.machine.user_load(in_uvpt::<L, F>(va)).unwrap();
+    pmap.page_insert(&mut pgdir, frame, va, Perm::UR).unwrap();
+    let entry = pmap.machine().load::<F::Word>(last_table(&pmap, &pgdir, va));
+    let seen = pmap.machine_mut().user_load(in_uvpt::<L, F>(va)).unwrap();
     assert_eq!(first_word::<F>(seen), entry, "{}", F::NAME);
-    pmap.page_remove(pgdir, va).unwrap();
-    assert!(pmap.machine.user_load(in_uvpt::<L, F>(va)).is_ok());
-    pmap.prune(pgdir, va);
-    let seen = pmap.machine.user_load(in_uvpt::<L, F>(va));
+    pmap.page_remove(&mut pgdir, va).unwrap();
+    assert!(pmap.machine_mut().user_load(in_uvpt::<L, F>(va)).is_ok());
+    pmap.prune(&mut pgdir, va);
+    let seen = pmap.machine_mut().user_load(in_uvpt::<L, F>(va));
     assert!(seen.is_err(), "{}: the table is gone, but {seen:?}", F::NAME);
 }
 
 /// A large page is to be seen in UVPT too, in its table's place: its first 4 KB. That must end with
 /// the page.
 fn large_pages_in_uvpt<L: MemLayout, F: Format + Mmu>() {
-    let (mut pmap, pgdir) = booted::<L, F>();
+    let (mut pmap, mut pgdir) = booted::<L, F>();
     let large = F::page_size(1);
     let run = pmap.page_alloc_run(ALLOC_ZERO, F::INDEX_BITS).unwrap();
-    let pa = pmap.pages.page2pa(run);
-    pmap.machine.store(pa, 42_u64);
+    let pa = pmap.pages().page2pa(run);
+    pmap.machine().store(pa, 42_u64);
     let va = VirtAddr::new(2 * large);
-    let map = |pmap: &mut Pmap<_>| pmap.map_range(pgdir, va, large, pa, Perm::URW, Largest);
+    let map =
+        |vm: &mut Vm<_>, pgdir: &mut Pgdir| vm.map_range(pgdir, va, large, pa, Perm::URW, Largest);
     // Used once more, so that it stays.
-    pmap.map_range(pgdir, va + 4 * large, large, pa, Perm::URW, Largest).unwrap();
+    pmap.map_range(&mut pgdir, va + 4 * large, large, pa, Perm::URW, Largest).unwrap();
 
-    map(&mut pmap).unwrap();
-    assert_eq!(pmap.machine.user_load(in_uvpt::<L, F>(va)), Ok(42));
-    pmap.unmap_range(pgdir, va, large).unwrap();
-    let seen = pmap.machine.user_load(in_uvpt::<L, F>(va));
+    map(&mut pmap, &mut pgdir).unwrap();
+    assert_eq!(pmap.machine_mut().user_load(in_uvpt::<L, F>(va)), Ok(42));
+    pmap.unmap_range(&mut pgdir, va, large).unwrap();
+    let seen = pmap.machine_mut().user_load(in_uvpt::<L, F>(va));
     assert!(seen.is_err(), "{}: unmapped, but {seen:?}", F::NAME);
 
-    map(&mut pmap).unwrap();
-    assert_eq!(pmap.machine.user_load(in_uvpt::<L, F>(va)), Ok(42));
-    pmap.protect_range(pgdir, va, large, Perm::KRW).unwrap();
-    let seen = pmap.machine.user_load(in_uvpt::<L, F>(va));
+    map(&mut pmap, &mut pgdir).unwrap();
+    assert_eq!(pmap.machine_mut().user_load(in_uvpt::<L, F>(va)), Ok(42));
+    pmap.protect_range(&mut pgdir, va, large, Perm::KRW).unwrap();
+    let seen = pmap.machine_mut().user_load(in_uvpt::<L, F>(va));
     assert!(seen.is_err(), "{}: the kernel's, but {seen:?}", F::NAME);
-    pmap.protect_range(pgdir, va, large, Perm::UR).unwrap();
-    assert_eq!(pmap.machine.user_load(in_uvpt::<L, F>(va)), Ok(42));
+    pmap.protect_range(&mut pgdir, va, large, Perm::UR).unwrap();
+    assert_eq!(pmap.machine_mut().user_load(in_uvpt::<L, F>(va)), Ok(42));
 
     // Split: now it is a table, and the page's frame is on its own.
-    pmap.unmap_range(pgdir, va, PGSIZE).unwrap();
-    let seen = pmap.machine.user_load(in_uvpt::<L, F>(va + PGSIZE)).unwrap();
+    pmap.unmap_range(&mut pgdir, va, PGSIZE).unwrap();
+    let seen = pmap.machine_mut().user_load(in_uvpt::<L, F>(va + PGSIZE)).unwrap();
     assert_eq!(first_word::<F>(seen), F::Word::ZERO, "{}", F::NAME);
 }
 
@@ -157,15 +162,16 @@ fn large_pages_in_uvpt<L: MemLayout, F: Format + Mmu>() {
 #[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
 fn a_large_page_of_the_root_that_is_split_in_uvpt() {
     let (mut pmap, _) = booted::<Jos32, I386>();
-    let (kern_pgdir, va) = (pmap.kern_pgdir(), VirtAddr::new(Jos32::UENVS));
+    let va = VirtAddr::new(Jos32::UENVS);
+    let (vm, kern_pgdir) = pmap.split();
     let (large, pa) = (I386::page_size(1), PhysAddr::new(I386::page_size(1)));
-    pmap.machine.store(pa, 42_u64);
-    pmap.prune(kern_pgdir, va);
-    pmap.map_range(kern_pgdir, va, large, pa, Perm::UR, Largest).unwrap();
+    vm.machine().store(pa, 42_u64);
+    vm.prune(kern_pgdir, va);
+    vm.map_range(kern_pgdir, va, large, pa, Perm::UR, Largest).unwrap();
     let uvpt = in_uvpt::<Jos32, I386>(va);
-    assert_eq!(pmap.machine.user_load(uvpt), Ok(42));
-    pmap.unmap_range(kern_pgdir, va + PGSIZE, PGSIZE).unwrap();
-    let seen = pmap.machine.user_load(uvpt).unwrap();
+    assert_eq!(vm.machine_mut().user_load(uvpt), Ok(42));
+    vm.unmap_range(kern_pgdir, va + PGSIZE, PGSIZE).unwrap();
+    let seen = vm.machine_mut().user_load(uvpt).unwrap();
     let (first, next) = (seen as u32, (seen >> 32) as u32);
     assert_eq!((first & !0x60, next), (I386::leaf(0, pa, Perm::UR), 0), "the page is seen still");
 }
@@ -173,49 +179,51 @@ fn a_large_page_of_the_root_that_is_split_in_uvpt() {
 /// A directory in use has a table of the kernel's half to itself, which the processor came through.
 /// It gets the kernel's in its place: the processor must not go on walking the other one.
 fn tables_that_the_kernels_take_the_place_of<L: MemLayout, F: Format + Mmu>() {
-    let (mut pmap, pgdir) = booted::<L, F>();
-    let (kern_pgdir, va) = (pmap.kern_pgdir(), VirtAddr::new(L::UENVS));
+    let (mut pmap, mut pgdir) = booted::<L, F>();
+    let va = VirtAddr::new(L::UENVS);
+    let (vm, kern_pgdir) = pmap.split();
     let [its, the_kernels] = [1_u64, 2].map(|value| {
-        let frame = pmap.page_alloc(ALLOC_ZERO).unwrap();
-        let pa = pmap.pages.page2pa(frame);
-        pmap.machine.store(pa, value);
+        let frame = vm.page_alloc(ALLOC_ZERO).unwrap();
+        let pa = vm.pages().page2pa(frame);
+        vm.machine().store(pa, value);
         pa
     });
-    pmap.prune(kern_pgdir, va);
-    let nfree = pmap.pages.nfree();
-    pmap.map_range(pgdir, va, PGSIZE, its, Perm::UR, Largest).unwrap();
-    assert_eq!(pmap.machine.user_load(va), Ok(1));
-    let tables = nfree - pmap.pages.nfree();
-    pmap.map_range(kern_pgdir, va, PGSIZE, the_kernels, Perm::UR, Largest).unwrap();
-    assert_eq!(pmap.machine.user_load(va), Ok(2), "{}", F::NAME);
-    assert_eq!(nfree - pmap.pages.nfree(), tables, "{}: its own are free", F::NAME);
+    vm.prune(kern_pgdir, va);
+    let nfree = vm.pages().nfree();
+    vm.map_range(&mut pgdir, va, PGSIZE, its, Perm::UR, Largest).unwrap();
+    assert_eq!(vm.machine_mut().user_load(va), Ok(1));
+    let tables = nfree - vm.pages().nfree();
+    vm.map_range(kern_pgdir, va, PGSIZE, the_kernels, Perm::UR, Largest).unwrap();
+    assert_eq!(vm.machine_mut().user_load(va), Ok(2), "{}", F::NAME);
+    assert_eq!(nfree - vm.pages().nfree(), tables, "{}: its own are free", F::NAME);
 }
 
 /// A few small pages are flushed and no others, in both halves: here the entries of all are gone,
 /// and the processor is told of one.
 fn small_pages_one_by_one<L: MemLayout, F: Format + Mmu>() {
-    let (mut pmap, pgdir) = booted::<L, F>();
-    let frame = pmap.page_alloc(ALLOC_ZERO).unwrap();
-    let pa = pmap.pages.page2pa(frame);
-    for (pgdir, va) in [(pgdir, 0), (pmap.kern_pgdir(), L::MMIOBASE)] {
+    let (mut pmap, mut pgdir) = booted::<L, F>();
+    let (vm, kern_pgdir) = pmap.split();
+    let frame = vm.page_alloc(ALLOC_ZERO).unwrap();
+    let pa = vm.pages().page2pa(frame);
+    for (pgdir, va) in [(&mut *pgdir, 0), (kern_pgdir, L::MMIOBASE)] {
         let pages = [0, 1, 2].map(|i| VirtAddr::new(va + i * PGSIZE));
         for change in ["unmap", "protect"] {
             for va in pages {
-                pmap.map_range(pgdir, va, PGSIZE, pa, Perm::UR, Largest).unwrap();
-                assert_eq!(pmap.machine.user_load(va), Ok(0));
+                vm.map_range(pgdir, va, PGSIZE, pa, Perm::UR, Largest).unwrap();
+                assert_eq!(vm.machine_mut().user_load(va), Ok(0));
             }
             for i in [0, 2] {
-                let at = last_entry(&pmap, pgdir, pages[i]);
-                pmap.machine.store(at, F::Word::ZERO);
+                let at = last_entry(vm, pgdir, pages[i]);
+                vm.machine().store(at, F::Word::ZERO);
             }
             if change == "unmap" {
-                pmap.unmap_range(pgdir, pages[1], PGSIZE).unwrap();
+                vm.unmap_range(pgdir, pages[1], PGSIZE).unwrap();
             } else {
-                pmap.protect_range(pgdir, pages[1], PGSIZE, Perm::KR).unwrap();
+                vm.protect_range(pgdir, pages[1], PGSIZE, Perm::KR).unwrap();
             }
-            let seen = pages.map(|va| pmap.machine.user_load(va).is_ok());
+            let seen = pages.map(|va| vm.machine_mut().user_load(va).is_ok());
             assert_eq!(seen, [true, false, true], "{}: {change} at {}", F::NAME, pages[1]);
-            pmap.machine.flush_tlb();
+            vm.machine_mut().flush_tlb();
         }
     }
 }

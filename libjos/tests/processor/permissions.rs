@@ -1,6 +1,8 @@
 //! What this library's permissions are to the processor, in `mem_init`'s own map and in user memory:
 //! who may read, write and execute what, and what is raised where somebody may not.
 
+use core::mem::ManuallyDrop;
+
 use layout::{MB, MemLayout, PGSIZE};
 use libjos::machine::Machine;
 use libjos::mem::addr::{PhysAddr, VirtAddr};
@@ -60,11 +62,11 @@ fn expected<F: Format + Mmu>(perm: Perm) -> [Option<Exception>; 6] {
 /// Each set of permissions in user memory, by a small page and by a large one.
 fn permissions_of_user_memory<L: MemLayout, F: Format + Mmu>() {
     let mut pmap = booted::<L, F>();
-    let pgdir = pmap.uvmcreate().unwrap();
-    pmap.switchuvm(pgdir);
+    let mut pgdir = ManuallyDrop::new(pmap.pgdir_create().unwrap());
+    pmap.switch(&mut pgdir);
     let large = F::page_size(1);
     let run = pmap.page_alloc_run(ALLOC_ZERO, F::INDEX_BITS).unwrap();
-    let pa = pmap.pages.page2pa(run);
+    let pa = pmap.pages().page2pa(run);
     for bits in 0..8 {
         let mut perm = Perm::R;
         perm.set(Perm::W, bits & 1 != 0);
@@ -72,10 +74,10 @@ fn permissions_of_user_memory<L: MemLayout, F: Format + Mmu>() {
         perm.set(Perm::U, bits & 4 != 0);
         for (size, first) in [(PGSIZE, 0x1000_0000), (large, 0x2000_0000)] {
             let va = first + large * bits;
-            pmap.map_range(pgdir, VirtAddr::new(va), size, pa, perm, Largest).unwrap();
-            let found = raised(&mut pmap.machine, va + size - 8);
+            pmap.map_range(&mut pgdir, VirtAddr::new(va), size, pa, perm, Largest).unwrap();
+            let found = raised(pmap.machine_mut(), va + size - 8);
             assert_eq!(found, expected::<F>(perm), "{}: {perm}, {size:#x} bytes", F::NAME);
-            let absent = raised(&mut pmap.machine, va + size);
+            let absent = raised(pmap.machine_mut(), va + size);
             assert!(absent.iter().all(Option::is_some), "{}: {absent:?}", F::NAME);
         }
     }
@@ -103,15 +105,15 @@ fn permissions_of_the_kernel<L: MemLayout, F: Format + Mmu>() {
         ("the kernel stack", L::KSTACKTOP - 8, Perm::KRW),
         ("pages", L::UPAGES, Perm::UR),
     ] {
-        let found = raised(&mut pmap.machine, va);
+        let found = raised(pmap.machine_mut(), va);
         assert_eq!(found, expected::<F>(perm), "{}: {what}", F::NAME);
     }
     if let Some(va) = root_in_uvpt::<L, F>() {
-        let found = raised(&mut pmap.machine, va);
+        let found = raised(pmap.machine_mut(), va);
         // Where there is XD, no table is executed.
         assert_eq!(found, expected::<F>(Perm::UR), "{}: the root, in UVPT", F::NAME);
     }
-    let guard = raised(&mut pmap.machine, L::KSTACKTOP - L::KSTKSIZE - 8);
+    let guard = raised(pmap.machine_mut(), L::KSTACKTOP - L::KSTKSIZE - 8);
     assert!(guard.iter().all(Option::is_some), "{}: {guard:?}", F::NAME);
 }
 

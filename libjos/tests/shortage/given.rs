@@ -1,14 +1,18 @@
 //! What the operations are done to, and their errors.
 
 use layout::{MemLayout, PGSIZE};
-use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::mem::addr::VirtAddr;
 use libjos::mem::pages::Frame;
+use libjos::paging::directory::Pgdir;
 use libjos::paging::format::{Format, Perm};
 use libjos::paging::mappings::leaves;
 use libjos::paging::pgdir::MapError;
 use libjos::paging::range::PageSizes::{self, Largest};
+use libjos::paging::vm::Vm;
+use libjos::sim::SimMachine;
 use libjos::sim::mmu::Mmu;
-use libjos::space::uvm::{AddressSpace, UvmError};
+use libjos::space::AddressSpace;
+use libjos::space::uvm::UvmError;
 
 use crate::Owed::Nothing;
 use crate::places::{Spaces, block, device, huge, page};
@@ -33,58 +37,62 @@ pub(crate) fn pages(first: Option<Frame>, order: u32) -> Result<Owed, Refused> {
 
 /// Maps a device at `va`.
 pub(crate) fn map_device<L: MemLayout, F: Format + Mmu>(
-    pmap: &mut Sim<L, F>,
-    pgdir: PhysAddr,
+    vm: &mut Vm<SimMachine<L, F>>,
+    pgdir: &mut Pgdir,
     va: VirtAddr,
     size: u64,
     sizes: PageSizes,
 ) -> Result<Owed, Refused> {
     let pa = device::<L, F>() + va.as_u64() % huge::<F>();
-    pmap.map_range(pgdir, va, size, pa, Perm::URW, sizes)?;
+    vm.map_range(pgdir, va, size, pa, Perm::URW, sizes)?;
     Ok(Nothing)
 }
 
 /// Two of the largest pages, from the first boundary on.
-pub(crate) fn two_huge<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, spaces: Spaces) {
+pub(crate) fn two_huge<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, spaces: &mut Spaces) {
     let (va, size) = (page(huge::<F>(), 0), 2 * huge::<F>());
-    map_device(pmap, spaces.pgdir, va, size, Largest).unwrap();
-    let leaves = leaves::<F, _>(&pmap.machine, spaces.pgdir, va, va + (size - 1));
+    map_device(pmap, spaces.space.pgdir_mut(), va, size, Largest).unwrap();
+    let leaves =
+        leaves::<F, _>(pmap.machine(), spaces.space.pgdir().address(), va, va + (size - 1));
     assert!(leaves.map(|leaf| leaf.size).eq([huge::<F>(); 2]));
 }
 
 /// Pages 0 and 1, and page 0 of the next block.
-pub(crate) fn three_pages<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, spaces: Spaces) {
-    pmap.uvmalloc(spaces.pgdir, 0, 2 * PGSIZE, Perm::W).unwrap();
-    pmap.uvmalloc(spaces.pgdir, block::<F>(), block::<F>() + 1, Perm::W).unwrap();
+pub(crate) fn three_pages<L: MemLayout, F: Format + Mmu>(
+    pmap: &mut Sim<L, F>,
+    spaces: &mut Spaces,
+) {
+    spaces.space.uvmalloc(pmap, 0, 2 * PGSIZE, Perm::W).unwrap();
+    spaces.space.uvmalloc(pmap, block::<F>(), block::<F>() + 1, Perm::W).unwrap();
 }
 
 /// These, shared with the other space on write.
-pub(crate) fn shared<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, spaces: Spaces) {
+pub(crate) fn shared<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, spaces: &mut Spaces) {
     three_pages(pmap, spaces);
-    let Spaces { pgdir, other } = spaces;
-    pmap.uvmcow(pgdir, other, block::<F>() + PGSIZE).unwrap();
+    let Spaces { space, other } = spaces;
+    space.uvmcow(pmap, other, block::<F>() + PGSIZE).unwrap();
 }
 
 /// The frame that is mapped at page `n`.
 pub(crate) fn frame<L: MemLayout, F: Format + Mmu>(
     pmap: &Sim<L, F>,
-    pgdir: PhysAddr,
+    space: &AddressSpace,
     n: u64,
 ) -> Frame {
-    pmap.page_lookup(pgdir, page(0, n)).expect("a page").0
+    pmap.page_lookup(space.pgdir(), page(0, n)).expect("a page").0
 }
 
 /// Moves the end of the memory in use from `sz` by `n`.
 pub(crate) fn sbrk<L: MemLayout, F: Format + Mmu>(
     pmap: &mut Sim<L, F>,
-    spaces: Spaces,
+    spaces: &mut Spaces,
     sz: u64,
     n: i64,
 ) -> Result<Owed, Refused> {
-    let mut space = AddressSpace { pgdir: spaces.pgdir, sz };
-    let moved = pmap.sbrk(&mut space, n);
+    spaces.space.set_sz(sz);
+    let moved = spaces.space.sbrk(pmap, n);
     let expected = if moved.is_ok() { sz.strict_add_signed(n) } else { sz };
-    assert_eq!(space.sz, expected);
+    assert_eq!(spaces.space.sz(), expected);
     moved?;
     Ok(Nothing)
 }

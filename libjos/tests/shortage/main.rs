@@ -43,8 +43,8 @@ struct Case<L: MemLayout, F: Format + Mmu> {
     /// The directory in use, and the first of the operation's.
     used: Used,
     /// Makes what the operation is done to.
-    prepare: fn(&mut Sim<L, F>, Spaces),
-    run: fn(&mut Sim<L, F>, Spaces) -> Result<Owed, Refused>,
+    prepare: fn(&mut Sim<L, F>, &mut Spaces),
+    run: fn(&mut Sim<L, F>, &mut Spaces) -> Result<Owed, Refused>,
     /// The error, where as many pages are free.
     refused: fn(usize) -> Refused,
     /// How many free pages it takes.
@@ -104,18 +104,21 @@ impl<L: MemLayout, F: Format + Mmu> Case<L, F> {
     fn check(&self) {
         let (machine, boot) = SimMachine::new(8 * MB);
         let mut pmap: Sim<L, F> = mem_init(machine, boot);
-        pmap.machine.move_to_kernel_stack();
-        let user = pmap.uvmcreate().unwrap();
-        let other = pmap.uvmcreate().unwrap();
-        let pgdir = match self.used {
-            Used::User => user,
-            Used::Kernel => pmap.kern_pgdir(),
+        pmap.machine_mut().move_to_kernel_stack();
+        let mut spaces = Spaces::new(&mut pmap);
+        let root = match self.used {
+            Used::User => {
+                spaces.space.switchuvm(&mut pmap);
+                spaces.space.pgdir().address()
+            }
+            Used::Kernel => {
+                pmap.switchkvm();
+                pmap.kern_root()
+            }
         };
-        pmap.switchuvm(pgdir);
-        let spaces = Spaces { pgdir, other };
-        (self.prepare)(&mut pmap, spaces);
+        (self.prepare)(&mut pmap, &mut spaces);
 
-        let mut addresses = whole::addresses_of_ram(&pmap, pgdir);
+        let mut addresses = whole::addresses_of_ram(&pmap, root);
         addresses.iter().for_each(|va| whole::touch(&mut pmap, *va));
         let take = || pmap.page_alloc(AllocFlags::empty());
         let mut taken: Vec<Frame> = std::iter::from_fn(take).collect();
@@ -125,27 +128,27 @@ impl<L: MemLayout, F: Format + Mmu> Case<L, F> {
         let owed = loop {
             let before = Whole::of(&pmap, self.list);
             let seen = whole::seen(&mut pmap, &addresses);
-            match (self.run)(&mut pmap, spaces) {
+            match (self.run)(&mut pmap, &mut spaces) {
                 Ok(owed) => break owed,
                 Err(error) => assert_eq!(error, (self.refused)(given), "{}, {given}", self.name),
             }
             before.assert_still(&pmap, self.list, &format!("{} with {given} pages", self.name));
             assert_eq!(seen, whole::seen(&mut pmap, &addresses), "{}, {given}", self.name);
-            pmap.pages.page_free(taken.pop().expect("a page"));
+            pmap.pages_mut().page_free(taken.pop().expect("a page"));
             given += 1;
         };
-        assert_eq!((given, pmap.pages.nfree()), (self.takes, 0), "{}: pages, left", self.name);
+        assert_eq!((given, pmap.pages().nfree()), (self.takes, 0), "{}: pages, left", self.name);
         match owed {
             Owed::Nothing => {}
-            Owed::Pages(first, order) => pmap.pages.page_free_run(first, order),
+            Owed::Pages(first, order) => pmap.pages_mut().page_free_run(first, order),
         }
         // The processor sees what the tables say.
-        addresses.extend(whole::addresses_of_ram(&pmap, pgdir));
+        addresses.extend(whole::addresses_of_ram(&pmap, root));
         let seen = whole::seen(&mut pmap, &addresses);
-        pmap.machine.flush_tlb();
+        pmap.machine_mut().flush_tlb();
         assert_eq!(seen, whole::seen(&mut pmap, &addresses), "{}: a stale TLB", self.name);
-        taken.into_iter().for_each(|frame| pmap.pages.page_free(frame));
-        pmap.check_page_free_list();
+        taken.into_iter().for_each(|frame| pmap.pages_mut().page_free(frame));
+        pmap.checks().check_page_free_list();
     }
 }
 

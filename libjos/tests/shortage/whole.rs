@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use layout::{MemLayout, PGSIZE};
 use libjos::machine::{Fault, Machine, PhysMem};
-use libjos::mem::addr::VirtAddr;
+use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::pages::{Frame, PageAllocator, PageInfo};
 use libjos::paging::format::Format;
 use libjos::paging::mappings::leaves;
@@ -24,22 +24,22 @@ pub(crate) struct Whole {
 
 impl Whole {
     pub(crate) fn of<L: MemLayout, F: Format + Mmu>(pmap: &Sim<L, F>, list: List) -> Self {
-        let mut free: Vec<Frame> = pmap.pages.page_free_list().collect();
+        let mut free: Vec<Frame> = pmap.pages().page_free_list().collect();
         if list == List::AnyOrder {
             free.sort();
         }
 
-        let frames = (0..).map(Frame::new).zip(pmap.pages.infos());
+        let frames = (0..).map(Frame::new).zip(pmap.pages().infos());
         let infos: Vec<_> = frames.filter(|(_, info)| !info.is_free()).collect();
         // What was taken so that it is not free has no use.
-        let kern_pgdir = pmap.pages.pa2page(pmap.kern_pgdir());
+        let kern_pgdir = pmap.pages().pa2page(pmap.kern_root());
         let is_in_use = |frame, info: &PageInfo| {
             Some(frame) == kern_pgdir || info.pp_link == PageInfo::IN_USE && info.pp_ref() > 0
         };
         let in_use = infos.iter().filter(|(frame, info)| is_in_use(*frame, info));
         let words = |frame| {
-            let pa = pmap.pages.page2pa(frame);
-            (0..PGSIZE).step_by(8).map(|offset| pmap.machine.load(pa + offset)).collect()
+            let pa = pmap.pages().page2pa(frame);
+            (0..PGSIZE).step_by(8).map(|offset| pmap.machine().load(pa + offset)).collect()
         };
         Self { free, contents: in_use.map(|(frame, _)| (*frame, words(*frame))).collect(), infos }
     }
@@ -63,14 +63,14 @@ impl Whole {
     }
 }
 
-/// The first and the last page of whatever `pgdir` maps below UTOP to RAM.
+/// The first and the last page of whatever the tables from `root` map below UTOP to RAM.
 pub(crate) fn addresses_of_ram<L: MemLayout, F: Format + Mmu>(
     pmap: &Sim<L, F>,
-    pgdir: libjos::mem::addr::PhysAddr,
+    root: PhysAddr,
 ) -> BTreeSet<VirtAddr> {
     let utop = VirtAddr::new(L::UTOP - 1);
-    leaves::<F, _>(&pmap.machine, pgdir, VirtAddr::new(0), utop)
-        .filter(|leaf| pmap.pages.pa2page(leaf.pa).is_some())
+    leaves::<F, _>(pmap.machine(), root, VirtAddr::new(0), utop)
+        .filter(|leaf| pmap.pages().pa2page(leaf.pa).is_some())
         .flat_map(|leaf| [leaf.va, leaf.va + (leaf.size - PGSIZE)])
         .collect()
 }
@@ -78,11 +78,11 @@ pub(crate) fn addresses_of_ram<L: MemLayout, F: Format + Mmu>(
 /// Reads the page at `va`, and writes to it where that is allowed: the TLB knows it then, and the
 /// page is accessed and dirty.
 pub(crate) fn touch<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, va: VirtAddr) {
-    if let Ok(word) = pmap.machine.user_load(va) {
-        let _ = pmap.machine.user_store(va, word);
+    if let Ok(word) = pmap.machine_mut().user_load(va) {
+        let _ = pmap.machine_mut().user_store(va, word);
     }
-    if let Ok(word) = pmap.machine.probe_load(va) {
-        let _ = pmap.machine.probe_store(va, word);
+    if let Ok(word) = pmap.machine_mut().probe_load(va) {
+        let _ = pmap.machine_mut().probe_store(va, word);
     }
 }
 
@@ -91,6 +91,6 @@ pub(crate) fn seen<L: MemLayout, F: Format + Mmu>(
     pmap: &mut Sim<L, F>,
     addresses: &BTreeSet<VirtAddr>,
 ) -> Vec<[Result<u64, Fault>; 2]> {
-    let machine = &mut pmap.machine;
+    let machine = pmap.machine_mut();
     addresses.iter().map(|va| [machine.user_load(*va), machine.probe_load(*va)]).collect()
 }

@@ -1,9 +1,11 @@
 //! Address spaces: made whole or not at all, the kernel's half shared, everything given back.
 
+use core::mem::ManuallyDrop;
 use layout::{Jos32, Jos64, MB, MemLayout, PGSIZE};
 use libjos::machine::{Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::pages::{AllocFlags, PageAllocator};
+use libjos::paging::directory::Pgdir;
 use libjos::paging::format::i386::I386;
 use libjos::paging::format::x86_64::X86_64;
 use libjos::paging::format::{Entry, Format, Geometry, Perm};
@@ -11,9 +13,11 @@ use libjos::paging::mappings::{leaves, steps};
 use libjos::paging::pgdir::MapError;
 use libjos::paging::range::PageSizes::{Largest, Smallest};
 use libjos::sim::mmu::Mmu;
+use libjos::space::AddressSpace;
 
 use crate::rig::{
-    Sim, ZERO, booted, free_space, state, take_all, user_leaves, with_each_shortage, with_space,
+    SimVm, ZERO, booted, free_space, new_space, roots, state, take_all, user_leaves,
+    with_each_shortage, with_space,
 };
 
 on_every_format! {
@@ -32,13 +36,14 @@ on_every_format! {
 /// `kern_pgdir` is not in use, but what it maps above UTOP is.
 fn the_kernel_half_changes_through_any_directory<L: MemLayout, F: Format + Mmu>() {
     let (mut pmap, _) = with_space::<L, F>();
-    let (kern_pgdir, va) = (pmap.kern_pgdir(), VirtAddr::new(L::MMIOBASE));
-    let frame = pmap.page_alloc(AllocFlags::empty()).unwrap();
-    let pa = pmap.pages.page2pa(frame);
-    pmap.map_range(kern_pgdir, va, PGSIZE, pa, Perm::KRW, Smallest).unwrap();
-    assert!(pmap.machine.probe_load(va).is_ok());
-    assert_eq!(pmap.unmap_range(kern_pgdir, va, PGSIZE).unwrap().finish(), 0);
-    assert!(pmap.machine.probe_load(va).is_err(), "a stale translation");
+    let va = VirtAddr::new(L::MMIOBASE);
+    let (vm, kern_pgdir) = pmap.split();
+    let frame = vm.page_alloc(AllocFlags::empty()).unwrap();
+    let pa = vm.pages().page2pa(frame);
+    vm.map_range(kern_pgdir, va, PGSIZE, pa, Perm::KRW, Smallest).unwrap();
+    assert!(vm.machine_mut().probe_load(va).is_ok());
+    assert_eq!(vm.unmap_range(kern_pgdir, va, PGSIZE).unwrap().finish(), 0);
+    assert!(vm.machine_mut().probe_load(va).is_err(), "a stale translation");
 }
 
 /// Where no gap lies between the halves, a range may begin in the one and end in the other. What it
@@ -47,29 +52,29 @@ fn the_kernel_half_changes_through_any_directory<L: MemLayout, F: Format + Mmu>(
 #[cfg_attr(miri, ignore)]
 fn a_range_over_utop_is_flushed_whichever_directory_changes() {
     let (mut pmap, _) = with_space::<Jos32, I386>();
-    let (other, utop) = (pmap.uvmcreate().unwrap(), VirtAddr::new(Jos32::UTOP));
+    let (mut other, utop) = (new_space(&mut pmap), VirtAddr::new(Jos32::UTOP));
     let (start, size) = (VirtAddr::new(Jos32::UTOP - PGSIZE), 2 * PGSIZE);
     let pa = PhysAddr::new(1024 * MB);
-    pmap.machine.flush_tlb();
+    pmap.machine_mut().flush_tlb();
     let frame = pmap.page_alloc(AllocFlags::ZERO).unwrap();
-    pmap.map_range(other, start, PGSIZE, pa, Perm::KRW, Smallest).unwrap();
-    pmap.page_insert(other, frame, utop, Perm::KRW).unwrap();
-    pmap.machine.probe_store(utop, 7).unwrap();
-    pmap.protect_range(other, start, size, Perm::KR).unwrap();
-    assert!(pmap.machine.probe_store(utop, 8).is_err(), "a stale permission");
-    assert_eq!(pmap.machine.probe_load(utop), Ok(7));
-    assert_eq!(pmap.unmap_range(other, start, size).unwrap().finish(), 0);
-    assert!(pmap.machine.probe_load(utop).is_err(), "a stale translation");
+    pmap.map_range(other.pgdir_mut(), start, PGSIZE, pa, Perm::KRW, Smallest).unwrap();
+    pmap.page_insert(other.pgdir_mut(), frame, utop, Perm::KRW).unwrap();
+    pmap.machine_mut().probe_store(utop, 7).unwrap();
+    pmap.protect_range(other.pgdir_mut(), start, size, Perm::KR).unwrap();
+    assert!(pmap.machine_mut().probe_store(utop, 8).is_err(), "a stale permission");
+    assert_eq!(pmap.machine_mut().probe_load(utop), Ok(7));
+    assert_eq!(pmap.unmap_range(other.pgdir_mut(), start, size).unwrap().finish(), 0);
+    assert!(pmap.machine_mut().probe_load(utop).is_err(), "a stale translation");
     // A range that ends at UTOP leaves what the processor knows above it alone.
-    pmap.page_insert(other, frame, utop, Perm::KRW).unwrap();
-    assert_eq!(pmap.machine.probe_load(utop), Ok(7));
-    let entry = steps::<I386, _>(&pmap.machine, other, utop).last().unwrap().at;
-    pmap.machine.store(entry, 0_u32);
+    pmap.page_insert(other.pgdir_mut(), frame, utop, Perm::KRW).unwrap();
+    assert_eq!(pmap.machine_mut().probe_load(utop), Ok(7));
+    let entry = steps::<I386, _>(pmap.machine(), other.pgdir().address(), utop).last().unwrap().at;
+    pmap.machine().store(entry, 0_u32);
     let first = VirtAddr::new(Jos32::UTOP - 41 * PGSIZE);
-    pmap.map_range(other, first, 41 * PGSIZE, pa, Perm::KRW, Smallest).unwrap();
-    assert_eq!(pmap.unmap_range(other, first, 41 * PGSIZE).unwrap().finish(), 0);
+    pmap.map_range(other.pgdir_mut(), first, 41 * PGSIZE, pa, Perm::KRW, Smallest).unwrap();
+    assert_eq!(pmap.unmap_range(other.pgdir_mut(), first, 41 * PGSIZE).unwrap().finish(), 0);
     assert_eq!(
-        pmap.machine.probe_load(utop),
+        pmap.machine_mut().probe_load(utop),
         Ok(7),
         "it was flushed, though nobody sees the range"
     );
@@ -77,34 +82,35 @@ fn a_range_over_utop_is_flushed_whichever_directory_changes() {
 
 fn the_kernel_half_is_shared<L: MemLayout, F: Format + Mmu>() {
     let mut pmap = booted::<L, F>();
-    let kern_pgdir = pmap.kern_pgdir();
-    let (one, two) = (pmap.uvmcreate().unwrap(), pmap.uvmcreate().unwrap());
+    let (vm, kern_pgdir) = pmap.split();
+    let (mut one, mut two) = (new_space(vm), new_space(vm));
     // A device, after both were made: it is there in both.
     let (va, pa) = (VirtAddr::new(L::MMIOBASE), PhysAddr::new(L::PHYS_BASE + 1024 * MB));
-    pmap.boot_map_region(kern_pgdir, va, PGSIZE, pa, Perm::KRW);
-    let kernel_half = |pmap: &Sim<L, F>, pgdir| {
+    vm.boot_map_region(kern_pgdir, va, PGSIZE, pa, Perm::KRW);
+    let kernel_half = |vm: &SimVm<L, F>, root| {
         let (first, last) = (VirtAddr::new(L::UENVS), VirtAddr::new(u64::MAX));
-        leaves::<F, _>(&pmap.machine, pgdir, first, last).collect::<Vec<_>>()
+        leaves::<F, _>(vm.machine(), root, first, last).collect::<Vec<_>>()
     };
-    for pgdir in [one, two] {
-        assert_eq!(kernel_half(&pmap, pgdir), kernel_half(&pmap, kern_pgdir));
-        pmap.switchuvm(pgdir);
-        assert_eq!(pmap.va2pa(pgdir, va), Some(pa));
-        assert!(pmap.machine.probe_load(VirtAddr::new(L::KSTACKTOP - 8)).is_ok());
-        assert!(user_leaves(&pmap, pgdir).is_empty());
+    for space in [&mut one, &mut two] {
+        let root = space.pgdir().address();
+        assert_eq!(kernel_half(vm, root), kernel_half(vm, kern_pgdir.address()));
+        space.switchuvm(vm);
+        assert_eq!(vm.va2pa(space.pgdir(), va), Some(pa));
+        assert!(vm.machine_mut().probe_load(VirtAddr::new(L::KSTACKTOP - 8)).is_ok());
+        assert!(user_leaves(vm, space).is_empty());
         // Each shows its own tables at UVPT.
-        let uvpt = steps::<F, _>(&pmap.machine, pgdir, VirtAddr::new(L::UVPT)).next().unwrap();
+        let uvpt = steps::<F, _>(vm.machine(), root, VirtAddr::new(L::UVPT)).next().unwrap();
         match uvpt.entry {
-            Entry::Table { pa, .. } if L::SELF_MAP => assert_eq!(pa, pgdir),
+            Entry::Table { pa, .. } if L::SELF_MAP => assert_eq!(pa, root),
             entry => assert!(!L::SELF_MAP && entry == Entry::Absent, "{entry:?}"),
         }
     }
     // And it goes from both, with what the processor knew of it.
-    pmap.unmap_range(kern_pgdir, va, PGSIZE).unwrap();
-    assert_eq!((pmap.va2pa(one, va), pmap.va2pa(two, va)), (None, None));
-    pmap.switchuvm(kern_pgdir);
-    pmap.check_kern_pgdir();
-    pmap.check_page_free_list();
+    vm.unmap_range(kern_pgdir, va, PGSIZE).unwrap();
+    assert_eq!((vm.va2pa(one.pgdir(), va), vm.va2pa(two.pgdir(), va)), (None, None));
+    vm.switchkvm();
+    pmap.checks().check_kern_pgdir();
+    pmap.checks().check_page_free_list();
 }
 
 /// A table further down is used once, however many address spaces there are.
@@ -112,85 +118,87 @@ fn the_kernel_half_is_shared<L: MemLayout, F: Format + Mmu>() {
 #[cfg_attr(miri, ignore)]
 #[should_panic(expected = "must be in use, but is")]
 fn a_table_below_a_shared_one_is_not_shared() {
-    let (mut pmap, pgdir) = with_space::<Jos64, X86_64>();
-    pmap.check_page_free_list();
+    let (mut pmap, space) = with_space::<Jos64, X86_64>();
+    pmap.checks().check_page_free_list();
     let stack = VirtAddr::new(Jos64::KSTACK);
-    let table = steps::<X86_64, _>(&pmap.machine, pgdir, stack).last().unwrap().table;
-    let frame = pmap.pages.pa2page(table).unwrap();
-    pmap.pages.page_incref(frame).unwrap();
-    pmap.check_page_free_list();
+    let table =
+        steps::<X86_64, _>(pmap.machine(), space.pgdir().address(), stack).last().unwrap().table;
+    let frame = pmap.pages().pa2page(table).unwrap();
+    pmap.pages_mut().page_incref(frame).unwrap();
+    pmap.checks().check_page_free_list();
 }
 
 /// In the directory in use at once, in all others with the switch.
 fn a_changed_root_entry_arrives<L: MemLayout, F: Format + Mmu>() {
-    let (mut pmap, other) = with_space::<L, F>();
-    let in_use = pmap.uvmcreate().unwrap();
-    pmap.switchuvm(in_use);
-    let kern_pgdir = pmap.kern_pgdir();
+    let (mut pmap, mut other) = with_space::<L, F>();
+    let mut in_use = new_space(&mut pmap);
+    in_use.switchuvm(&mut pmap);
+    let (vm, kern_pgdir) = pmap.split();
     let va = VirtAddr::new(L::UENVS);
-    let nfree = pmap.pages.nfree();
+    let nfree = vm.pages().nfree();
     // The kernel drops its empty table; one address space still has it.
-    pmap.prune(kern_pgdir, va);
-    assert_eq!(pmap.pages.nfree(), nfree, "the table is in use");
-    let root = |pmap: &Sim<L, F>, pgdir| {
-        steps::<F, _>(&pmap.machine, pgdir, va).next().expect("a walk has a step").entry
+    vm.prune(kern_pgdir, va);
+    assert_eq!(vm.pages().nfree(), nfree, "the table is in use");
+    let root = |vm: &SimVm<L, F>, pgdir: &Pgdir| {
+        steps::<F, _>(vm.machine(), pgdir.address(), va).next().expect("a walk has a step").entry
     };
-    let has_table = |pmap: &Sim<L, F>, pgdir| root(pmap, pgdir) != Entry::Absent;
-    assert_eq!([other, in_use].map(|pgdir| has_table(&pmap, pgdir)), [true, false]);
+    let has_table =
+        |vm: &SimVm<L, F>, space: &AddressSpace| root(vm, space.pgdir()) != Entry::Absent;
+    assert_eq!([&other, &in_use].map(|space| has_table(vm, space)), [true, false]);
     let pa = PhysAddr::new(L::PHYS_BASE + 1024 * MB);
-    pmap.map_range(kern_pgdir, va, PGSIZE, pa, Perm::UR, Smallest).unwrap();
-    let found = [kern_pgdir, in_use, other].map(|pgdir| pmap.va2pa(pgdir, va));
+    vm.map_range(kern_pgdir, va, PGSIZE, pa, Perm::UR, Smallest).unwrap();
+    let found = [&*kern_pgdir, in_use.pgdir(), other.pgdir()].map(|space| vm.va2pa(space, va));
     assert_eq!(found, [Some(pa), Some(pa), None]);
-    pmap.switchuvm(other);
-    assert_eq!(pmap.va2pa(other, va), Some(pa));
+    other.switchuvm(vm);
+    assert_eq!(vm.va2pa(other.pgdir(), va), Some(pa));
     // Its old table is free again. What was taken: the new table and those below it.
-    assert_eq!(pmap.pages.nfree() + F::LEVELS as usize - 2, nfree);
+    assert_eq!(vm.pages().nfree() + F::LEVELS as usize - 2, nfree);
 
     // By a walk, and by the next address space that is made.
     for by_walk in [true, false] {
-        pmap.unmap_range(kern_pgdir, va, PGSIZE).unwrap();
-        pmap.prune(kern_pgdir, va);
-        assert!(!has_table(&pmap, other));
+        vm.unmap_range(kern_pgdir, va, PGSIZE).unwrap();
+        vm.prune(kern_pgdir, va);
+        assert!(!has_table(vm, &other));
         if by_walk {
-            let frame = pmap.page_alloc(AllocFlags::empty()).unwrap();
-            pmap.page_insert(kern_pgdir, frame, va, Perm::KR).unwrap();
-            pmap.page_remove(kern_pgdir, va).unwrap();
-            pmap.pages.page_free(frame);
+            let frame = vm.page_alloc(AllocFlags::empty()).unwrap();
+            vm.page_insert(kern_pgdir, frame, va, Perm::KR).unwrap();
+            vm.page_remove(kern_pgdir, va).unwrap();
+            vm.pages_mut().page_free(frame);
         } else {
-            let third = pmap.uvmcreate().unwrap();
-            free_space(&mut pmap, third);
+            let third = new_space(vm);
+            free_space(vm, third);
         }
-        assert_eq!(root(&pmap, other), root(&pmap, kern_pgdir));
-        assert!(has_table(&pmap, other), "by a walk: {by_walk}");
+        assert_eq!(root(vm, other.pgdir()), root(vm, kern_pgdir));
+        assert!(has_table(vm, &other), "by a walk: {by_walk}");
     }
-    for pgdir in [other, in_use] {
-        free_space(&mut pmap, pgdir);
+    for space in [other, in_use] {
+        free_space(vm, space);
     }
-    pmap.check_page_free_list();
+    pmap.checks().check_page_free_list();
 }
 
 /// What only one directory has of the kernel's half goes with its root entry, or with itself: the
 /// tables too that hang from that one's.
 fn what_one_directory_has_to_itself_is_not_lost<L: MemLayout, F: Format + Mmu>() {
     for taken_down in [true, false] {
-        let (mut pmap, pgdir) = with_space::<L, F>();
+        let (mut pmap, mut space) = with_space::<L, F>();
         let (va, pa) = (VirtAddr::new(L::UENVS), PhysAddr::new(L::PHYS_BASE + 1024 * MB));
-        let kern_pgdir = pmap.kern_pgdir();
-        for pgdir in [kern_pgdir, pgdir] {
-            pmap.prune(pgdir, va);
+        let (vm, kern_pgdir) = pmap.split();
+        for pgdir in [&mut *kern_pgdir, space.pgdir_mut()] {
+            vm.prune(pgdir, va);
         }
-        let before = state(&pmap, &[]);
-        pmap.map_range(pgdir, va, PGSIZE, pa, Perm::UR, Smallest).unwrap();
-        assert_ne!(state(&pmap, &[]), before);
-        assert_eq!(pmap.va2pa(kern_pgdir, va), None);
+        let before = state(vm, &[]);
+        vm.map_range(space.pgdir_mut(), va, PGSIZE, pa, Perm::UR, Smallest).unwrap();
+        assert_ne!(state(vm, &[]), before);
+        assert_eq!(vm.va2pa(kern_pgdir, va), None);
         if taken_down {
-            assert_eq!(free_space(&mut pmap, pgdir), F::LEVELS as usize);
+            assert_eq!(free_space(vm, space), F::LEVELS as usize);
         } else {
-            pmap.switchuvm(pgdir);
-            assert_eq!(pmap.va2pa(pgdir, va), None);
-            assert_eq!(state(&pmap, &[]), before);
+            space.switchuvm(vm);
+            assert_eq!(vm.va2pa(space.pgdir(), va), None);
+            assert_eq!(state(vm, &[]), before);
         }
-        pmap.check_page_free_list();
+        pmap.checks().check_page_free_list();
     }
 }
 
@@ -201,46 +209,44 @@ fn large_pages_of_the_root_change_at_once<L: MemLayout, F: Format + Mmu>() {
     if !root_has_leaves {
         return;
     }
-    let (mut pmap, pgdir) = with_space::<L, F>();
-    let (kern_pgdir, va) = (pmap.kern_pgdir(), VirtAddr::new(L::UENVS));
+    let (mut pmap, mut space) = with_space::<L, F>();
+    let va = VirtAddr::new(L::UENVS);
+    let (vm, kern_pgdir) = pmap.split();
     let (large, part) = (F::page_size(F::ROOT), F::page_size(F::ROOT - 1));
     // Through any part of it, so that RAM is seen: it begins there, or a little further up.
     let seen = va + layout::round_down(L::PHYS_BASE, PGSIZE) % large;
     let pa = PhysAddr::new(layout::round_down(L::PHYS_BASE, large));
     let global = |perm: Perm| perm | Perm::G;
-    pmap.prune(kern_pgdir, va);
-    let map = |pmap: &mut Sim<L, F>, perm| {
-        pmap.map_range(kern_pgdir, va, large, pa, global(perm), Largest).unwrap();
+    vm.prune(kern_pgdir, va);
+    let can = |vm: &mut SimVm<L, F>| {
+        [vm.machine_mut().probe_load(seen).is_ok(), vm.machine_mut().probe_store(seen, 0).is_ok()]
     };
-    let can = |pmap: &mut Sim<L, F>| {
-        [pmap.machine.probe_load(seen).is_ok(), pmap.machine.probe_store(seen, 0).is_ok()]
+    let mut everywhere = |vm: &mut SimVm<L, F>, what: &str, expected: [bool; 2]| {
+        assert_eq!(can(vm), expected, "{}: {what}", F::NAME);
+        vm.switchkvm();
+        assert_eq!(can(vm), expected, "{}: {what}", F::NAME);
+        space.switchuvm(vm);
+        assert_eq!(can(vm), expected, "{}: {what}", F::NAME);
     };
-    let everywhere = |pmap: &mut Sim<L, F>, what: &str, expected: [bool; 2]| {
-        for next in [kern_pgdir, pgdir] {
-            assert_eq!(can(pmap), expected, "{}: {what}", F::NAME);
-            pmap.switchuvm(next);
-        }
-        assert_eq!(can(pmap), expected, "{}: {what}", F::NAME);
-    };
-    map(&mut pmap, Perm::KRW);
-    everywhere(&mut pmap, "mapped", [true, true]);
-    pmap.protect_range(kern_pgdir, va, large, global(Perm::KR)).unwrap();
-    everywhere(&mut pmap, "protected", [true, false]);
+    vm.map_range(kern_pgdir, va, large, pa, global(Perm::KRW), Largest).unwrap();
+    everywhere(vm, "mapped", [true, true]);
+    vm.protect_range(kern_pgdir, va, large, global(Perm::KR)).unwrap();
+    everywhere(vm, "protected", [true, false]);
 
     // Split, and one part changed: each of them.
     let first = VirtAddr::new(layout::round_down(seen.as_u64(), part));
-    pmap.protect_range(kern_pgdir, first, part, global(Perm::KRW)).unwrap();
-    everywhere(&mut pmap, "split", [true, true]);
-    pmap.protect_range(kern_pgdir, va, large, global(Perm::KRW)).unwrap();
-    let nfree = pmap.pages.nfree();
-    pmap.merge(kern_pgdir, va, F::ROOT).unwrap();
-    assert_eq!(pmap.pages.nfree(), nfree + 1, "{}", F::NAME);
-    everywhere(&mut pmap, "merged", [true, true]);
+    vm.protect_range(kern_pgdir, first, part, global(Perm::KRW)).unwrap();
+    everywhere(vm, "split", [true, true]);
+    vm.protect_range(kern_pgdir, va, large, global(Perm::KRW)).unwrap();
+    let nfree = vm.pages().nfree();
+    vm.merge(kern_pgdir, va, F::ROOT).unwrap();
+    assert_eq!(vm.pages().nfree(), nfree + 1, "{}", F::NAME);
+    everywhere(vm, "merged", [true, true]);
 
-    assert_eq!(pmap.unmap_range(kern_pgdir, va, large).unwrap().finish(), 0);
-    everywhere(&mut pmap, "unmapped", [false, false]);
-    free_space(&mut pmap, pgdir);
-    pmap.check_page_free_list();
+    assert_eq!(vm.unmap_range(kern_pgdir, va, large).unwrap().finish(), 0);
+    everywhere(vm, "unmapped", [false, false]);
+    free_space(vm, space);
+    pmap.checks().check_page_free_list();
 }
 
 /// A root entry that is a large page, and a directory's own: it goes when the directory follows the
@@ -249,24 +255,25 @@ fn a_large_page_of_the_root_goes_with_its_translation<L: MemLayout, F: Format + 
     if F::LEAF_LEVELS >> F::ROOT & 1 == 0 {
         return;
     }
-    let (mut pmap, pgdir) = with_space::<L, F>();
-    let (kern_pgdir, va) = (pmap.kern_pgdir(), VirtAddr::new(L::UENVS));
+    let (mut pmap, mut space) = with_space::<L, F>();
+    let va = VirtAddr::new(L::UENVS);
+    let (vm, kern_pgdir) = pmap.split();
     let large = F::page_size(F::ROOT);
     let seen = va + layout::round_down(L::PHYS_BASE, PGSIZE) % large;
     let pa = PhysAddr::new(layout::round_down(L::PHYS_BASE, large));
-    pmap.prune(kern_pgdir, va);
-    pmap.map_range(pgdir, va, large, pa, Perm::KRW, Largest).unwrap();
-    let word = pmap.machine.probe_load(seen).unwrap();
-    assert_eq!(pmap.machine.probe_store(seen, word), Ok(()), "{}", F::NAME);
+    vm.prune(kern_pgdir, va);
+    vm.map_range(space.pgdir_mut(), va, large, pa, Perm::KRW, Largest).unwrap();
+    let word = vm.machine_mut().probe_load(seen).unwrap();
+    assert_eq!(vm.machine_mut().probe_store(seen, word), Ok(()), "{}", F::NAME);
     // Makes the table that was missing in the kernel's half.
-    let other = pmap.uvmcreate().unwrap();
-    assert_eq!(pmap.va2pa(pgdir, seen), None, "{}", F::NAME);
-    assert!(pmap.machine.probe_load(seen).is_err(), "{}: a stale translation", F::NAME);
-    pmap.switchuvm(kern_pgdir);
-    for pgdir in [pgdir, other] {
-        free_space(&mut pmap, pgdir);
+    let other = new_space(vm);
+    assert_eq!(vm.va2pa(space.pgdir(), seen), None, "{}", F::NAME);
+    assert!(vm.machine_mut().probe_load(seen).is_err(), "{}: a stale translation", F::NAME);
+    vm.switchkvm();
+    for space in [space, other] {
+        free_space(vm, space);
     }
-    pmap.check_page_free_list();
+    pmap.checks().check_page_free_list();
 }
 
 /// Whether a large page was written to, each directory's root entry says for itself, and goes on to.
@@ -275,26 +282,27 @@ fn each_directory_knows_what_it_used_of_the_root<L: MemLayout, F: Format + Mmu>(
         return;
     }
     let mut pmap = booted::<L, F>();
-    let (kern_pgdir, va) = (pmap.kern_pgdir(), VirtAddr::new(L::UENVS));
+    let va = VirtAddr::new(L::UENVS);
+    let (vm, kern_pgdir) = pmap.split();
     let large = F::page_size(F::ROOT);
     let seen = va + layout::round_down(L::PHYS_BASE, PGSIZE) % large;
     let pa = PhysAddr::new(layout::round_down(L::PHYS_BASE, large));
-    pmap.map_range(kern_pgdir, va, large, pa, Perm::KRW, Largest).unwrap();
-    let pgdir = pmap.uvmcreate().unwrap();
-    let dirty = |pmap: &Sim<L, F>, pgdir| {
-        let word = pmap.machine.load(F::entry(F::ROOT, pgdir, va));
+    vm.map_range(kern_pgdir, va, large, pa, Perm::KRW, Largest).unwrap();
+    let mut space = new_space(vm);
+    let dirty = |vm: &SimVm<L, F>, pgdir: &Pgdir| {
+        let word = vm.machine().load(F::entry(F::ROOT, pgdir.address(), va));
         matches!(F::decode(F::ROOT, word), Entry::Leaf(leaf) if leaf.dirty)
     };
-    let fresh = dirty(&pmap, pgdir);
-    pmap.switchuvm(pgdir);
-    let word = pmap.machine.probe_load(seen).unwrap();
-    pmap.machine.probe_store(seen, word).unwrap();
-    pmap.switchuvm(pgdir);
-    assert_eq!((dirty(&pmap, pgdir), dirty(&pmap, kern_pgdir)), (true, fresh));
+    let fresh = dirty(vm, space.pgdir());
+    space.switchuvm(vm);
+    let word = vm.machine_mut().probe_load(seen).unwrap();
+    vm.machine_mut().probe_store(seen, word).unwrap();
+    space.switchuvm(vm);
+    assert_eq!((dirty(vm, space.pgdir()), dirty(vm, kern_pgdir)), (true, fresh));
     // What else changes arrives.
-    pmap.protect_range(kern_pgdir, va, large, Perm::KR).unwrap();
-    assert!(pmap.machine.probe_store(seen, word).is_err(), "{}", F::NAME);
-    free_space(&mut pmap, pgdir);
+    vm.protect_range(kern_pgdir, va, large, Perm::KR).unwrap();
+    assert!(vm.machine_mut().probe_store(seen, word).is_err(), "{}", F::NAME);
+    free_space(vm, space);
 }
 
 /// Where one entry of the directory maps it, that entry is each directory's own: what is changed by
@@ -303,80 +311,84 @@ fn each_directory_knows_what_it_used_of_the_root<L: MemLayout, F: Format + Mmu>(
 #[cfg_attr(miri, ignore)]
 fn a_large_page_of_the_root_is_the_kernels_to_split() {
     let mut pmap = booted::<Jos32, I386>();
-    let kern_pgdir = pmap.kern_pgdir();
+    let (vm, kern_pgdir) = pmap.split();
     let (va, large) = (VirtAddr::new(Jos32::UENVS), I386::page_size(1));
-    pmap.map_range(kern_pgdir, va, large, PhysAddr::new(1024 * MB), Perm::KRW, Largest).unwrap();
-    let pgdir = pmap.uvmcreate().unwrap();
-    pmap.unmap_range(pgdir, va, PGSIZE).unwrap();
-    assert_eq!(pmap.va2pa(pgdir, va), None);
-    assert!(pmap.va2pa(kern_pgdir, va).is_some());
-    let nfree = pmap.pages.nfree();
-    pmap.switchuvm(pgdir);
-    assert!(pmap.va2pa(pgdir, va).is_some(), "as the kernel has it");
-    assert_eq!(pmap.pages.nfree(), nfree + 1, "the table of the parts is free again");
+    vm.map_range(kern_pgdir, va, large, PhysAddr::new(1024 * MB), Perm::KRW, Largest).unwrap();
+    let mut space = new_space(vm);
+    vm.unmap_range(space.pgdir_mut(), va, PGSIZE).unwrap();
+    assert_eq!(vm.va2pa(space.pgdir(), va), None);
+    assert!(vm.va2pa(kern_pgdir, va).is_some());
+    let nfree = vm.pages().nfree();
+    space.switchuvm(vm);
+    assert!(vm.va2pa(space.pgdir(), va).is_some(), "as the kernel has it");
+    assert_eq!(vm.pages().nfree(), nfree + 1, "the table of the parts is free again");
     // By `kern_pgdir` it is for all.
-    pmap.unmap_range(kern_pgdir, va, PGSIZE).unwrap();
-    pmap.switchuvm(pgdir);
-    assert_eq!((pmap.va2pa(pgdir, va), pmap.va2pa(kern_pgdir, va)), (None, None));
-    pmap.check_page_free_list();
+    vm.unmap_range(kern_pgdir, va, PGSIZE).unwrap();
+    space.switchuvm(vm);
+    assert_eq!((vm.va2pa(space.pgdir(), va), vm.va2pa(kern_pgdir, va)), (None, None));
+    pmap.checks().check_page_free_list();
 }
 
 fn a_space_is_made_whole_or_not_at_all<L: MemLayout, F: Format + Mmu>() {
     let mut pmap = booted::<L, F>();
     let error = MapError::NoMemory { va: VirtAddr::new(L::UENVS) };
-    let (first, n) = with_each_shortage(&mut pmap, &[], error, |pmap| pmap.uvmcreate());
+    let (first, n) = with_each_shortage(&mut pmap, &[], error, |vm| {
+        AddressSpace::uvmcreate(vm).map(ManuallyDrop::new)
+    });
     // The kernel's tables that were missing: UENVS, and on i386 MMIO's.
     assert_eq!(n, if F::LEVELS == 2 { 3 } else { 2 });
-    let (_, n) = with_each_shortage(&mut pmap, &[first], error, |pmap| pmap.uvmcreate());
+    let (_, n) = with_each_shortage(&mut pmap, &roots([&first]), error, |vm| {
+        AddressSpace::uvmcreate(vm).map(ManuallyDrop::new)
+    });
     assert_eq!(n, 1, "now they are there");
     // Made and taken down again, it leaves no trace: not in the shared tables' counts either.
-    let before = state(&pmap, &[first]);
-    let pgdir = pmap.uvmcreate().unwrap();
-    assert_ne!(state(&pmap, &[first]), before);
-    assert_eq!(free_space(&mut pmap, pgdir), 1);
-    assert_eq!(state(&pmap, &[first]), before);
+    let before = state(&pmap, &roots([&first]));
+    let space = new_space(&mut pmap);
+    assert_ne!(state(&pmap, &roots([&first])), before);
+    assert_eq!(free_space(&mut pmap, space), 1);
+    assert_eq!(state(&pmap, &roots([&first])), before);
 }
 
 fn a_space_gives_everything_back<L: MemLayout, F: Format + Mmu>() {
     let mut pmap = booted::<L, F>();
-    let stays = pmap.uvmcreate().unwrap();
-    let before = state(&pmap, &[stays]);
-    let pgdir = pmap.uvmcreate().unwrap();
-    pmap.switchuvm(pgdir);
-    pmap.uvmalloc(pgdir, 0, 5 * PGSIZE, Perm::W).unwrap();
+    let mut stays = new_space(&mut pmap);
+    let before = state(&pmap, &roots([&stays]));
+    let mut space = new_space(&mut pmap);
+    space.switchuvm(&mut pmap);
+    space.uvmalloc(&mut pmap, 0, 5 * PGSIZE, Perm::W).unwrap();
     // The exception stack, just below UTOP; a page of another's; one that is mapped twice.
     let top = VirtAddr::new(L::UXSTACKTOP - PGSIZE);
-    pmap.uvmalloc(stays, 0, PGSIZE, Perm::W).unwrap();
-    let (shared, _) = pmap.page_lookup(stays, ZERO).unwrap();
+    stays.uvmalloc(&mut pmap, 0, PGSIZE, Perm::W).unwrap();
+    let (shared, _) = pmap.page_lookup(stays.pgdir(), ZERO).unwrap();
     for va in [top, VirtAddr::new(L::UTEXT), VirtAddr::new(L::UTEXT + PGSIZE)] {
-        pmap.page_insert(pgdir, shared, va, Perm::URW).unwrap();
+        pmap.page_insert(space.pgdir_mut(), shared, va, Perm::URW).unwrap();
     }
-    pmap.machine.user_store(ZERO, 1).unwrap();
-    let used = before.1 - pmap.pages.nfree();
+    pmap.machine_mut().user_store(ZERO, 1).unwrap();
+    let used = before.1 - pmap.pages().nfree();
     let tables_and_page_that_stay = F::LEVELS as usize;
 
-    assert_eq!(pmap.uvmfree(pgdir), used - tables_and_page_that_stay);
-    assert!(pmap.machine.user_load(ZERO).is_err(), "kern_pgdir is in use instead");
-    assert_eq!(pmap.pages.pp_ref(shared), 1);
+    assert_eq!(free_space(&mut pmap, space), used - tables_and_page_that_stay);
+    assert!(pmap.machine_mut().user_load(ZERO).is_err(), "kern_pgdir is in use instead");
+    assert_eq!(pmap.pages().pp_ref(shared), 1);
     assert_eq!(free_space(&mut pmap, stays), tables_and_page_that_stay + 1);
 
     // And all over again comes to the same.
-    let again = pmap.uvmcreate().unwrap();
-    assert_eq!(state(&pmap, &[again]).1, before.1);
-    pmap.check_page_free_list();
-    pmap.check_kern_pgdir();
+    let again = new_space(&mut pmap);
+    assert_eq!(state(&pmap, &roots([&again])).1, before.1);
+    pmap.checks().check_page_free_list();
+    pmap.checks().check_kern_pgdir();
 }
 
 fn large_pages_go_with_their_space<L: MemLayout, F: Format + Mmu>() {
-    let (mut pmap, pgdir) = with_space::<L, F>();
-    let nfree = pmap.pages.nfree();
+    let (mut pmap, mut space) = with_space::<L, F>();
+    let nfree = pmap.pages().nfree();
     let (large, pa) = (F::page_size(1), PhysAddr::new(L::PHYS_BASE + 1024 * MB));
     // Up to the end of the lower half, over UTOP where that is not the end itself.
     let va = VirtAddr::new(L::LOWER_END - large);
-    pmap.map_range(pgdir, va, large, pa, Perm::URW, Largest).unwrap();
-    assert_eq!(user_leaves(&pmap, pgdir).len(), 1);
+    pmap.map_range(space.pgdir_mut(), va, large, pa, Perm::URW, Largest).unwrap();
+    assert_eq!(user_leaves(&pmap, &space).len(), 1);
     take_all(&mut pmap);
-    let freed = free_space(&mut pmap, pgdir);
+    let freed = free_space(&mut pmap, space);
     assert_eq!(freed, F::LEVELS as usize - 1, "no table was needed for a split");
     assert!(nfree > 0);
 }

@@ -9,11 +9,12 @@ use libjos::paging::format::{Format, Geometry, Perm};
 use libjos::paging::pgdir::MapError;
 use libjos::paging::range::PageSizes::{Largest, Smallest};
 use libjos::sim::mmu::Mmu;
-use libjos::space::uvm::{AddressSpace, UvmError};
+use libjos::space::AddressSpace;
+use libjos::space::uvm::UvmError;
 
 use crate::rig::{
-    Sim, ZERO, free_space, kept, state, take_all, three_pages, three_words, user_leaves,
-    user_pages, with_each_shortage, with_space,
+    SimVm, ZERO, free_space, kept, new_space, roots, state, take_all, three_pages, three_words,
+    user_leaves, user_pages, with_each_shortage, with_space,
 };
 
 on_every_format! {
@@ -32,33 +33,32 @@ on_every_format! {
 }
 
 fn memory_grows_and_shrinks_by_whole_pages<L: MemLayout, F: Format + Mmu>() {
-    let (mut pmap, pgdir) = with_space::<L, F>();
+    let (mut pmap, mut space) = with_space::<L, F>();
     let urw = kept::<F>(Perm::URW);
-    let pages = |pmap: &Sim<L, F>| user_pages(pmap, pgdir).len();
     // A page that was dirty comes as zeros.
     for frame in take_all(&mut pmap) {
-        let pa = pmap.pages.page2pa(frame);
-        pmap.machine.store(pa, u64::MAX);
-        pmap.pages.page_free(frame);
+        let pa = pmap.pages().page2pa(frame);
+        pmap.machine().store(pa, u64::MAX);
+        pmap.pages_mut().page_free(frame);
     }
-    assert_eq!(pmap.uvmalloc(pgdir, 0, 1, Perm::W), Ok(1));
-    assert_eq!(user_pages(&pmap, pgdir), [(0, urw)]);
-    assert_eq!(pmap.machine.user_load(ZERO), Ok(0));
+    assert_eq!(space.uvmalloc(&mut pmap, 0, 1, Perm::W), Ok(1));
+    assert_eq!(user_pages(&pmap, &space), [(0, urw)]);
+    assert_eq!(pmap.machine_mut().user_load(ZERO), Ok(0));
     // To the end of the page there is nothing to do, nor where the size is not larger.
-    let before = state(&pmap, &[pgdir]);
-    assert_eq!(pmap.uvmalloc(pgdir, 1, PGSIZE, Perm::W), Ok(PGSIZE));
-    assert_eq!(pmap.uvmalloc(pgdir, PGSIZE, 5, Perm::W), Ok(PGSIZE));
-    assert_eq!(state(&pmap, &[pgdir]), before);
-    assert_eq!(pmap.uvmalloc(pgdir, PGSIZE, PGSIZE + 1, Perm::X), Ok(PGSIZE + 1));
+    let before = state(&pmap, &roots([&space]));
+    assert_eq!(space.uvmalloc(&mut pmap, 1, PGSIZE, Perm::W), Ok(PGSIZE));
+    assert_eq!(space.uvmalloc(&mut pmap, PGSIZE, 5, Perm::W), Ok(PGSIZE));
+    assert_eq!(state(&pmap, &roots([&space])), before);
+    assert_eq!(space.uvmalloc(&mut pmap, PGSIZE, PGSIZE + 1, Perm::X), Ok(PGSIZE + 1));
     let urx = kept::<F>(Perm::UR | Perm::X);
-    assert_eq!(user_pages(&pmap, pgdir), [(0, urw), (1, urx)]);
+    assert_eq!(user_pages(&pmap, &space), [(0, urw), (1, urx)]);
 
     // Down: 2 pages and a byte to a page and a byte, of 3 pages 2 stay.
-    pmap.uvmalloc(pgdir, PGSIZE + 1, 2 * PGSIZE + 1, Perm::W).unwrap();
+    space.uvmalloc(&mut pmap, PGSIZE + 1, 2 * PGSIZE + 1, Perm::W).unwrap();
     let mut shrink = |from: u64, to: u64| {
-        let nfree = pmap.pages.nfree();
-        let sz = pmap.uvmdealloc(pgdir, from, to).unwrap();
-        (sz, pmap.pages.nfree() - nfree, pages(&pmap))
+        let nfree = pmap.pages().nfree();
+        let sz = space.uvmdealloc(&mut pmap, from, to).unwrap();
+        (sz, pmap.pages().nfree() - nfree, user_pages(&pmap, &space).len())
     };
     assert_eq!(shrink(2 * PGSIZE + 1, PGSIZE + 1), (PGSIZE + 1, 1, 2));
     assert_eq!(shrink(PGSIZE + 1, 2 * PGSIZE), (PGSIZE + 1, 0, 2), "not smaller");
@@ -68,72 +68,72 @@ fn memory_grows_and_shrinks_by_whole_pages<L: MemLayout, F: Format + Mmu>() {
 }
 
 fn growth_fails_whole<L: MemLayout, F: Format + Mmu>() {
-    let (mut pmap, pgdir) = with_space::<L, F>();
+    let (mut pmap, mut space) = with_space::<L, F>();
     // Over the boundary of two tables, with none there yet but one below the root.
     let boundary = F::page_size(1);
     let start = VirtAddr::new(boundary - 2 * PGSIZE);
     let error = UvmError::NoMemory { va: start };
-    let (sz, n) = with_each_shortage(&mut pmap, &[pgdir], error, |pmap| {
-        pmap.uvmalloc(pgdir, start.as_u64() - 7, boundary + PGSIZE, Perm::W)
+    let (sz, n) = with_each_shortage(&mut pmap, &roots([&space]), error, |vm| {
+        space.uvmalloc(vm, start.as_u64() - 7, boundary + PGSIZE, Perm::W)
     });
     assert_eq!((sz, n), (boundary + PGSIZE, 3 + F::LEVELS as usize));
     // A page in the way, and a large one.
     let large = VirtAddr::new(2 * boundary);
     let pa = PhysAddr::new(L::PHYS_BASE + 1024 * MB);
-    pmap.map_range(pgdir, large, boundary, pa, Perm::URW, Largest).unwrap();
-    let before = state(&pmap, &[pgdir]);
+    pmap.map_range(space.pgdir_mut(), large, boundary, pa, Perm::URW, Largest).unwrap();
+    let before = state(&pmap, &roots([&space]));
     for (oldsz, error) in [
         (boundary - 4 * PGSIZE, MapError::AlreadyMapped { va: start }),
         (2 * boundary, MapError::LargePage { va: large, size: boundary }),
     ] {
-        let grown = pmap.uvmalloc(pgdir, oldsz, oldsz + 4 * PGSIZE, Perm::W);
+        let grown = space.uvmalloc(&mut pmap, oldsz, oldsz + 4 * PGSIZE, Perm::W);
         assert_eq!(grown, Err(UvmError::Map(error)));
-        assert_eq!(state(&pmap, &[pgdir]), before);
+        assert_eq!(state(&pmap, &roots([&space])), before);
     }
 }
 
 fn sizes_have_limits<L: MemLayout, F: Format + Mmu>() {
-    let (mut pmap, pgdir) = with_space::<L, F>();
-    let before = state(&pmap, &[pgdir]);
+    let (mut pmap, mut space) = with_space::<L, F>();
+    let mut other = new_space(&mut pmap);
+    let before = state(&pmap, &roots([&space]));
     let limit = |va| UvmError::Limit { va: VirtAddr::new(va) };
     for sz in [L::USTACKTOP + 1, L::UTOP, L::KERNBASE, u64::MAX] {
-        assert_eq!(pmap.uvmalloc(pgdir, 0, sz, Perm::W), Err(limit(sz)));
-        assert_eq!(pmap.uvmalloc(pgdir, sz, sz, Perm::W), Err(limit(sz)), "nothing to do");
+        assert_eq!(space.uvmalloc(&mut pmap, 0, sz, Perm::W), Err(limit(sz)));
+        assert_eq!(space.uvmalloc(&mut pmap, sz, sz, Perm::W), Err(limit(sz)), "nothing to do");
     }
     for sz in [L::UTOP + 1, u64::MAX] {
-        assert_eq!(pmap.uvmdealloc(pgdir, sz, 0).unwrap_err(), limit(sz));
-        assert_eq!(pmap.uvmcopy(pgdir, pgdir, sz), Err(limit(sz)));
-        assert_eq!(pmap.uvmcow(pgdir, pgdir, sz).unwrap_err(), limit(sz));
+        assert_eq!(space.uvmdealloc(&mut pmap, sz, 0).unwrap_err(), limit(sz));
+        assert_eq!(space.uvmcopy(&mut pmap, &mut other, sz), Err(limit(sz)));
+        assert_eq!(space.uvmcow(&mut pmap, &mut other, sz).unwrap_err(), limit(sz));
     }
     // All that there is room for is not all that there is memory for: and that is said at once.
-    let all = pmap.uvmalloc(pgdir, 0, L::USTACKTOP, Perm::W);
+    let all = space.uvmalloc(&mut pmap, 0, L::USTACKTOP, Perm::W);
     assert_eq!(all, Err(UvmError::NoMemory { va: ZERO }));
-    assert_eq!(state(&pmap, &[pgdir]), before);
+    assert_eq!(state(&pmap, &roots([&space])), before);
     // The last page below the guard page can be had. That it can be read need not be said.
-    let sz = pmap.uvmalloc(pgdir, L::USTACKTOP - PGSIZE, L::USTACKTOP, Perm::W | Perm::R);
+    let sz = space.uvmalloc(&mut pmap, L::USTACKTOP - PGSIZE, L::USTACKTOP, Perm::W | Perm::R);
     assert_eq!(sz, Ok(L::USTACKTOP));
     let last = VirtAddr::new(L::USTACKTOP - PGSIZE);
-    assert_eq!(user_leaves(&pmap, pgdir)[0].perm, kept::<F>(Perm::URW));
-    assert_eq!(pmap.machine.user_load(last), Ok(0));
+    assert_eq!(user_leaves(&pmap, &space)[0].perm, kept::<F>(Perm::URW));
+    assert_eq!(pmap.machine_mut().user_load(last), Ok(0));
 }
 
 fn shrunk_memory_is_flushed<L: MemLayout, F: Format + Mmu>() {
-    let (mut pmap, pgdir) = with_space::<L, F>();
-    pmap.uvmalloc(pgdir, 0, 2 * PGSIZE, Perm::W).unwrap();
+    let (mut pmap, mut space) = with_space::<L, F>();
+    space.uvmalloc(&mut pmap, 0, 2 * PGSIZE, Perm::W).unwrap();
     let va = VirtAddr::new(PGSIZE);
-    pmap.machine.user_store(va, 7).unwrap();
-    let nfree = pmap.pages.nfree();
-    assert_eq!(pmap.uvmdealloc(pgdir, 2 * PGSIZE, PGSIZE), Ok(PGSIZE));
-    assert!(pmap.machine.user_load(va).is_err());
-    assert_eq!(pmap.pages.nfree(), nfree + 1);
+    pmap.machine_mut().user_store(va, 7).unwrap();
+    let nfree = pmap.pages().nfree();
+    assert_eq!(space.uvmdealloc(&mut pmap, 2 * PGSIZE, PGSIZE), Ok(PGSIZE));
+    assert!(pmap.machine_mut().user_load(va).is_err());
+    assert_eq!(pmap.pages().nfree(), nfree + 1);
 }
 
 pub(crate) fn sbrk_moves_the_end<L: MemLayout, F: Format + Mmu>() {
-    let (mut pmap, pgdir) = with_space::<L, F>();
-    let mut space = AddressSpace { pgdir, sz: 0 };
+    let (mut pmap, mut space) = with_space::<L, F>();
     let mut sbrk = |n: i64| {
-        let moved = pmap.sbrk(&mut space, n).map(VirtAddr::as_u64);
-        (moved, space.sz, user_pages(&pmap, pgdir).len())
+        let moved = space.sbrk(&mut pmap, n).map(VirtAddr::as_u64);
+        (moved, space.sz(), user_pages(&pmap, &space).len())
     };
     let page = PGSIZE.cast_signed();
     assert_eq!(sbrk(0), (Ok(0), 0, 0));
@@ -152,209 +152,214 @@ pub(crate) fn sbrk_moves_the_end<L: MemLayout, F: Format + Mmu>() {
     // Where the user's stack is in the way, growth stops.
     let frame = pmap.page_alloc(AllocFlags::empty()).unwrap();
     let stack = VirtAddr::new(3 * PGSIZE);
-    pmap.page_insert(pgdir, frame, stack, Perm::URW).unwrap();
-    let moved = pmap.sbrk(&mut space, 4 * page).unwrap_err();
+    pmap.page_insert(space.pgdir_mut(), frame, stack, Perm::URW).unwrap();
+    let moved = space.sbrk(&mut pmap, 4 * page).unwrap_err();
     assert_eq!(moved, UvmError::Map(MapError::AlreadyMapped { va: stack }));
-    assert_eq!(space.sz, 0);
+    assert_eq!(space.sz(), 0);
 }
 
 fn a_copy_is_a_copy<L: MemLayout, F: Format + Mmu>() {
-    let (mut pmap, old) = with_space::<L, F>();
-    let sz = three_pages(&mut pmap, old);
+    let (mut pmap, mut old) = with_space::<L, F>();
+    let sz = three_pages(&mut pmap, &mut old);
     // A device is mapped, not copied; a guard page stays one; what lies beyond the size stays.
     let device = PhysAddr::new(L::PHYS_BASE + 1024 * MB);
     let device_va = VirtAddr::new(4 * PGSIZE);
-    pmap.map_range(old, device_va, PGSIZE, device, Perm::URW, Smallest).unwrap();
-    pmap.uvmalloc(old, 5 * PGSIZE, 7 * PGSIZE, Perm::W).unwrap();
-    pmap.clearpteu(old, VirtAddr::new(5 * PGSIZE)).unwrap();
-    let new = pmap.uvmcreate().unwrap();
+    pmap.map_range(old.pgdir_mut(), device_va, PGSIZE, device, Perm::URW, Smallest).unwrap();
+    old.uvmalloc(&mut pmap, 5 * PGSIZE, 7 * PGSIZE, Perm::W).unwrap();
+    old.clearpteu(&mut pmap, VirtAddr::new(5 * PGSIZE)).unwrap();
+    let mut new = new_space(&mut pmap);
     assert_eq!(sz, 4 * PGSIZE);
-    pmap.uvmcopy(old, new, 5 * PGSIZE + 1).unwrap();
-    let mut expected = user_pages(&pmap, old);
+    old.uvmcopy(&mut pmap, &mut new, 5 * PGSIZE + 1).unwrap();
+    let mut expected = user_pages(&pmap, &old);
     assert_eq!(expected.pop(), Some((6, kept::<F>(Perm::URW))));
-    assert_eq!(user_pages(&pmap, new), expected);
-    assert_eq!(three_words(&pmap, new), [1, 2, 3]);
-    assert_eq!(pmap.va2pa(new, device_va), Some(device));
+    assert_eq!(user_pages(&pmap, &new), expected);
+    assert_eq!(three_words(&pmap, &new), [1, 2, 3]);
+    assert_eq!(pmap.va2pa(new.pgdir(), device_va), Some(device));
     for va in [0, PGSIZE, 3 * PGSIZE, 5 * PGSIZE].map(VirtAddr::new) {
-        let (a, b) = (pmap.page_lookup(old, va).unwrap().0, pmap.page_lookup(new, va).unwrap().0);
-        assert!(a != b && pmap.pages.pp_ref(a) == 1 && pmap.pages.pp_ref(b) == 1);
+        let (a, b) = (
+            pmap.page_lookup(old.pgdir(), va).unwrap().0,
+            pmap.page_lookup(new.pgdir(), va).unwrap().0,
+        );
+        assert!(a != b && pmap.pages().pp_ref(a) == 1 && pmap.pages().pp_ref(b) == 1);
     }
-    pmap.machine.user_store(ZERO, 9).unwrap();
-    assert_eq!((three_words(&pmap, old)[0], three_words(&pmap, new)[0]), (9, 1));
+    pmap.machine_mut().user_store(ZERO, 9).unwrap();
+    assert_eq!((three_words(&pmap, &old)[0], three_words(&pmap, &new)[0]), (9, 1));
     // The whole page was copied.
-    let word = |pgdir, offset| {
-        let pa = pmap.va2pa(pgdir, VirtAddr::new(PGSIZE + offset)).unwrap();
-        pmap.machine.load::<u64>(pa)
+    let word = |space: &AddressSpace, offset| {
+        let pa = pmap.va2pa(space.pgdir(), VirtAddr::new(PGSIZE + offset)).unwrap();
+        pmap.machine().load::<u64>(pa)
     };
-    assert!((0..PGSIZE).step_by(8).all(|offset| word(old, offset) == word(new, offset)));
-    for pgdir in [new, old] {
-        free_space(&mut pmap, pgdir);
+    assert!((0..PGSIZE).step_by(8).all(|offset| word(&old, offset) == word(&new, offset)));
+    for space in [new, old] {
+        free_space(&mut pmap, space);
     }
-    pmap.check_page_free_list();
+    pmap.checks().check_page_free_list();
 }
 
 fn a_copy_fails_whole<L: MemLayout, F: Format + Mmu>() {
-    let (mut pmap, old) = with_space::<L, F>();
-    let sz = three_pages(&mut pmap, old);
+    let (mut pmap, mut old) = with_space::<L, F>();
+    let sz = three_pages(&mut pmap, &mut old);
     // A fourth page under a table of its own.
     let boundary = F::page_size(1);
-    pmap.uvmalloc(old, boundary, boundary + 1, Perm::W).unwrap();
+    old.uvmalloc(&mut pmap, boundary, boundary + 1, Perm::W).unwrap();
     // A device beside it, which takes no page.
     let device = PhysAddr::new(L::PHYS_BASE + 1024 * MB);
     let device_va = VirtAddr::new(boundary + PGSIZE);
-    pmap.map_range(old, device_va, PGSIZE, device, Perm::URW, Smallest).unwrap();
-    let new = pmap.uvmcreate().unwrap();
+    pmap.map_range(old.pgdir_mut(), device_va, PGSIZE, device, Perm::URW, Smallest).unwrap();
+    let mut new = new_space(&mut pmap);
     let error = UvmError::NoMemory { va: ZERO };
-    let copy = |pmap: &mut Sim<L, F>| pmap.uvmcopy(old, new, boundary + 2 * PGSIZE);
-    let ((), n) = with_each_shortage(&mut pmap, &[old, new], error, copy);
+    let both = roots([&old, &new]);
+    let copy = |vm: &mut SimVm<L, F>| old.uvmcopy(vm, &mut new, boundary + 2 * PGSIZE);
+    let ((), n) = with_each_shortage(&mut pmap, &both, error, copy);
     assert_eq!(n, 4 + F::LEVELS as usize);
     // Something in the way.
-    let before = state(&pmap, &[old, new]);
+    let before = state(&pmap, &roots([&old, &new]));
     let error = MapError::AlreadyMapped { va: ZERO };
-    assert_eq!(pmap.uvmcopy(old, new, sz), Err(UvmError::Map(error)));
-    assert_eq!(pmap.uvmcow(old, new, sz).unwrap_err(), UvmError::Map(error));
-    assert_eq!(state(&pmap, &[old, new]), before);
+    assert_eq!(old.uvmcopy(&mut pmap, &mut new, sz), Err(UvmError::Map(error)));
+    assert_eq!(old.uvmcow(&mut pmap, &mut new, sz).unwrap_err(), UvmError::Map(error));
+    assert_eq!(state(&pmap, &roots([&old, &new])), before);
 }
 
 fn a_guard_page_is_the_kernels<L: MemLayout, F: Format + Mmu>() {
-    let (mut pmap, pgdir) = with_space::<L, F>();
-    pmap.uvmalloc(pgdir, 0, 3 * PGSIZE, Perm::W).unwrap();
+    let (mut pmap, mut space) = with_space::<L, F>();
+    space.uvmalloc(&mut pmap, 0, 3 * PGSIZE, Perm::W).unwrap();
     let va = VirtAddr::new(PGSIZE);
-    pmap.machine.user_store(va, 5).unwrap();
-    pmap.clearpteu(pgdir, va + 17).unwrap();
-    assert_eq!(pmap.machine.user_load(va), Err(Fault { va, present: true, write: false }));
+    pmap.machine_mut().user_store(va, 5).unwrap();
+    space.clearpteu(&mut pmap, va + 17).unwrap();
+    assert_eq!(pmap.machine_mut().user_load(va), Err(Fault { va, present: true, write: false }));
     // The kernel keeps its access (but for SMAP, and RISC-V's SUM, a U page would be refused).
-    assert_eq!(pmap.machine.probe_load(va), Ok(5));
-    assert!(pmap.machine.user_load(VirtAddr::new(2 * PGSIZE)).is_ok());
+    assert_eq!(pmap.machine_mut().probe_load(va), Ok(5));
+    assert!(pmap.machine_mut().user_load(VirtAddr::new(2 * PGSIZE)).is_ok());
     let mut byte = [0];
     let refused = Err(UvmError::NoAccess { va });
-    assert_eq!(pmap.copyin(pgdir, &mut byte, va), refused);
-    assert_eq!(pmap.copyout(pgdir, va, &byte), refused);
+    assert_eq!(space.copyin(&pmap, &mut byte, va), refused);
+    assert_eq!(space.copyout(&mut pmap, va, &byte), refused);
     let expected = [Perm::URW, Perm::KRW, Perm::URW].map(kept::<F>);
-    let perms: Vec<Perm> = user_leaves(&pmap, pgdir).iter().map(|leaf| leaf.perm).collect();
+    let perms: Vec<Perm> = user_leaves(&pmap, &space).iter().map(|leaf| leaf.perm).collect();
     assert_eq!(perms, expected);
     for va in [3 * PGSIZE, L::UTOP, L::UPAGES, u64::MAX].map(VirtAddr::new) {
-        assert_eq!(pmap.clearpteu(pgdir, va).unwrap_err(), UvmError::NoAccess { va });
+        assert_eq!(space.clearpteu(&mut pmap, va).unwrap_err(), UvmError::NoAccess { va });
     }
 }
 
 /// What is no RAM is not copied, nor split: where the processor has large pages, and as far as they
 /// go.
 fn large_pages_of_devices_stay_large<L: MemLayout, F: Format + Mmu>() {
-    let (mut pmap, old) = with_space::<L, F>();
+    let (mut pmap, mut old) = with_space::<L, F>();
     let (large, device) = (F::page_size(1), PhysAddr::new(L::PHYS_BASE + 1024 * MB));
     // A page of RAM, two large pages with other permissions than the third, a fourth that lies
     // elsewhere; behind them, small pages of the device and RAM by turns.
-    pmap.uvmalloc(old, 2 * large - PGSIZE, 2 * large, Perm::W).unwrap();
+    old.uvmalloc(&mut pmap, 2 * large - PGSIZE, 2 * large, Perm::W).unwrap();
     let at = |n: u64| VirtAddr::new(n * large);
-    pmap.map_range(old, at(2), 2 * large, device, Perm::URW, Largest).unwrap();
-    pmap.map_range(old, at(4), large, device + 2 * large, Perm::UR, Largest).unwrap();
-    pmap.map_range(old, at(5), large, device, Perm::UR, Largest).unwrap();
+    pmap.map_range(old.pgdir_mut(), at(2), 2 * large, device, Perm::URW, Largest).unwrap();
+    pmap.map_range(old.pgdir_mut(), at(4), large, device + 2 * large, Perm::UR, Largest).unwrap();
+    pmap.map_range(old.pgdir_mut(), at(5), large, device, Perm::UR, Largest).unwrap();
     for i in 0..6 {
         let va = at(6) + i * PGSIZE;
         match i % 2 {
-            0 => pmap.map_range(old, va, PGSIZE, device, Perm::URW, Smallest).unwrap(),
-            _ => assert!(pmap.uvmalloc(old, va.as_u64(), va.as_u64() + 1, Perm::W).is_ok()),
+            0 => pmap.map_range(old.pgdir_mut(), va, PGSIZE, device, Perm::URW, Smallest).unwrap(),
+            _ => assert!(old.uvmalloc(&mut pmap, va.as_u64(), va.as_u64() + 1, Perm::W).is_ok()),
         }
     }
     // And small ones that could be a large one, which nobody has asked for.
-    pmap.map_range(old, at(7), large, device, Perm::URW, Smallest).unwrap();
+    pmap.map_range(old.pgdir_mut(), at(7), large, device, Perm::URW, Smallest).unwrap();
     let sz = 8 * large;
-    let shape = |pmap: &Sim<L, F>, pgdir| {
-        let leaves = user_leaves(pmap, pgdir).into_iter();
+    let shape = |vm: &SimVm<L, F>, space: &AddressSpace| {
+        let leaves = user_leaves(vm, space).into_iter();
         leaves.map(|leaf| (leaf.va, leaf.size, leaf.perm)).collect::<Vec<_>>()
     };
-    let (copy, shared) = (pmap.uvmcreate().unwrap(), pmap.uvmcreate().unwrap());
+    let (mut copy, mut shared) = (new_space(&mut pmap), new_space(&mut pmap));
     let error = UvmError::NoMemory { va: VirtAddr::new(2 * large - PGSIZE) };
-    let all = [old, copy, shared];
-    let ((), n) = with_each_shortage(&mut pmap, &all, error, |pmap| pmap.uvmcopy(old, copy, sz));
+    let all = roots([&old, &copy, &shared]);
+    let ((), n) = with_each_shortage(&mut pmap, &all, error, |vm| old.uvmcopy(vm, &mut copy, sz));
     assert_eq!(n, 4 + 3 + F::LEVELS as usize - 2, "4 copies, 3 page tables, those above");
-    assert_eq!(shape(&pmap, copy), shape(&pmap, old));
-    for (leaf, copied) in user_leaves(&pmap, old).iter().zip(user_leaves(&pmap, copy)) {
-        let is_ram = pmap.pages.pa2page(leaf.pa).is_some();
+    assert_eq!(shape(&pmap, &copy), shape(&pmap, &old));
+    for (leaf, copied) in user_leaves(&pmap, &old).iter().zip(user_leaves(&pmap, &copy)) {
+        let is_ram = pmap.pages().pa2page(leaf.pa).is_some();
         assert_eq!(copied.pa == leaf.pa, !is_ram, "{leaf:?}");
     }
-    let ((), n) = with_each_shortage(&mut pmap, &all, error, |pmap| pmap.uvmcow(old, shared, sz));
+    let ((), n) = with_each_shortage(&mut pmap, &all, error, |vm| old.uvmcow(vm, &mut shared, sz));
     assert_eq!(n, 3 + F::LEVELS as usize - 2, "tables alone");
-    assert_eq!(user_leaves(&pmap, shared), user_leaves(&pmap, old));
+    assert_eq!(user_leaves(&pmap, &shared), user_leaves(&pmap, &old));
 
     // The end of the memory may cut one, and the processor may have none.
-    let cut = pmap.uvmcreate().unwrap();
-    pmap.uvmcopy(old, cut, 2 * large + 3 * PGSIZE).unwrap();
-    let sizes: Vec<u64> = user_leaves(&pmap, cut).iter().map(|leaf| leaf.size).collect();
+    let mut cut = new_space(&mut pmap);
+    old.uvmcopy(&mut pmap, &mut cut, 2 * large + 3 * PGSIZE).unwrap();
+    let sizes: Vec<u64> = user_leaves(&pmap, &cut).iter().map(|leaf| leaf.size).collect();
     assert_eq!(sizes, [PGSIZE; 4]);
-    let small = pmap.uvmcreate().unwrap();
-    pmap.machine.leaf_levels = 1;
-    pmap.uvmcow(old, small, 5 * large).unwrap();
-    assert!(user_leaves(&pmap, small).iter().all(|leaf| leaf.size == PGSIZE));
-    assert_eq!(user_leaves(&pmap, small).len() as u64, 1 + 3 * large / PGSIZE);
-    for pgdir in [copy, shared, cut, small] {
-        free_space(&mut pmap, pgdir);
+    let mut small = new_space(&mut pmap);
+    pmap.machine_mut().leaf_levels = 1;
+    old.uvmcow(&mut pmap, &mut small, 5 * large).unwrap();
+    assert!(user_leaves(&pmap, &small).iter().all(|leaf| leaf.size == PGSIZE));
+    assert_eq!(user_leaves(&pmap, &small).len() as u64, 1 + 3 * large / PGSIZE);
+    for space in [copy, shared, cut, small] {
+        free_space(&mut pmap, space);
     }
 }
 
 fn a_shortage_is_told_of_the_first_page<L: MemLayout, F: Format + Mmu>() {
-    let (mut pmap, old) = with_space::<L, F>();
+    let (mut pmap, mut old) = with_space::<L, F>();
     let va = VirtAddr::new(L::UTEXT);
-    pmap.uvmalloc(old, L::UTEXT, L::UTEXT + PGSIZE, Perm::W).unwrap();
-    let new = pmap.uvmcreate().unwrap();
+    old.uvmalloc(&mut pmap, L::UTEXT, L::UTEXT + PGSIZE, Perm::W).unwrap();
+    let mut new = new_space(&mut pmap);
     let sz = L::UTEXT + 2 * PGSIZE;
     let _taken = take_all(&mut pmap);
-    assert_eq!(pmap.uvmcopy(old, new, sz), Err(UvmError::NoMemory { va }));
-    assert_eq!(pmap.uvmcow(old, new, sz).unwrap_err(), UvmError::NoMemory { va });
+    assert_eq!(old.uvmcopy(&mut pmap, &mut new, sz), Err(UvmError::NoMemory { va }));
+    assert_eq!(old.uvmcow(&mut pmap, &mut new, sz).unwrap_err(), UvmError::NoMemory { va });
     let end = VirtAddr::new(L::UTEXT + PGSIZE);
-    let grown = pmap.uvmalloc(old, end.as_u64(), end.as_u64() + 1, Perm::W);
+    let grown = old.uvmalloc(&mut pmap, end.as_u64(), end.as_u64() + 1, Perm::W);
     assert_eq!(grown, Err(UvmError::NoMemory { va: end }));
     // Nothing is short where there is nothing, just below the page.
-    assert_eq!(pmap.uvmcopy(old, new, L::UTEXT), Ok(()));
-    assert_eq!(pmap.uvmcopy(old, new, 0), Ok(()));
-    pmap.uvmcow(old, new, L::UTEXT).unwrap();
-    assert!(user_leaves(&pmap, new).is_empty());
+    assert_eq!(old.uvmcopy(&mut pmap, &mut new, L::UTEXT), Ok(()));
+    assert_eq!(old.uvmcopy(&mut pmap, &mut new, 0), Ok(()));
+    old.uvmcow(&mut pmap, &mut new, L::UTEXT).unwrap();
+    assert!(user_leaves(&pmap, &new).is_empty());
 }
 
 /// A device whose page `pages` describes, since RAM lies on both sides of it: on a PC, below 1 MB.
 fn a_device_that_cannot_be_counted_is_an_error<L: MemLayout, F: Format + Mmu>() {
-    let (mut pmap, old) = with_space::<L, F>();
+    let (mut pmap, mut old) = with_space::<L, F>();
     let pa = PhysAddr::new(L::IOPHYSMEM);
-    let Some(frame) = pmap.pages.pa2page(pa).filter(|_| L::IOPHYSMEM < L::EXTPHYSMEM) else {
+    let Some(frame) = pmap.pages().pa2page(pa).filter(|_| L::IOPHYSMEM < L::EXTPHYSMEM) else {
         return; // RISC-V's lie below RAM.
     };
-    pmap.uvmalloc(old, 0, PGSIZE, Perm::W).unwrap();
-    pmap.map_range(old, VirtAddr::new(PGSIZE), PGSIZE, pa, Perm::URW, Smallest).unwrap();
-    let new = pmap.uvmcreate().unwrap();
-    let info = pmap.pages_memory().start + (frame.index() * size_of::<PageInfo>()) as u64;
-    pmap.machine.store(info + 4, u32::MAX);
-    let before = state(&pmap, &[old, new]);
+    old.uvmalloc(&mut pmap, 0, PGSIZE, Perm::W).unwrap();
+    pmap.map_range(old.pgdir_mut(), VirtAddr::new(PGSIZE), PGSIZE, pa, Perm::URW, Smallest)
+        .unwrap();
+    let mut new = new_space(&mut pmap);
+    let info = pmap.boot_memory().pages.start + (frame.index() * size_of::<PageInfo>()) as u64;
+    pmap.machine().store(info + 4, u32::MAX);
+    let before = state(&pmap, &roots([&old, &new]));
     let error = UvmError::Map(MapError::Page(PageError::Overflow { pa }));
-    assert_eq!(pmap.uvmcopy(old, new, 2 * PGSIZE), Err(error));
-    assert_eq!(state(&pmap, &[old, new]), before);
+    assert_eq!(old.uvmcopy(&mut pmap, &mut new, 2 * PGSIZE), Err(error));
+    assert_eq!(state(&pmap, &roots([&old, &new])), before);
     // Of the page of RAM none is counted but the copy.
-    pmap.machine.store(info + 4, u32::MAX - 1);
-    let (ram, _) = pmap.page_lookup(old, ZERO).unwrap();
-    let its_info = pmap.pages_memory().start + (ram.index() * size_of::<PageInfo>()) as u64;
-    pmap.machine.store(its_info + 4, u32::MAX);
-    pmap.uvmcopy(old, new, 2 * PGSIZE).unwrap();
-    assert_eq!(pmap.pages.pp_ref(frame), u32::MAX);
+    pmap.machine().store(info + 4, u32::MAX - 1);
+    let (ram, _) = pmap.page_lookup(old.pgdir(), ZERO).unwrap();
+    let its_info = pmap.boot_memory().pages.start + (ram.index() * size_of::<PageInfo>()) as u64;
+    pmap.machine().store(its_info + 4, u32::MAX);
+    old.uvmcopy(&mut pmap, &mut new, 2 * PGSIZE).unwrap();
+    assert_eq!(pmap.pages().pp_ref(frame), u32::MAX);
 }
 
 /// Whatever was in the frames that become tables.
 fn new_tables_of_user_memory_are_filled_wholly<L: MemLayout, F: Format + Mmu>() {
-    let (mut pmap, pgdir) = with_space::<L, F>();
+    let (mut pmap, mut space) = with_space::<L, F>();
     for frame in take_all(&mut pmap).into_iter().rev() {
-        let pa = pmap.pages.page2pa(frame);
+        let pa = pmap.pages().page2pa(frame);
         for offset in (0..PGSIZE).step_by(8) {
-            pmap.machine.store(pa + offset, 0x0000_1067_0000_1067_u64);
+            pmap.machine().store(pa + offset, 0x0000_1067_0000_1067_u64);
         }
-        pmap.pages.page_free(frame);
+        pmap.pages_mut().page_free(frame);
     }
     let boundary = F::page_size(1);
     let (start, end) = (boundary - 3 * PGSIZE, boundary + 2 * PGSIZE);
-    pmap.uvmalloc(pgdir, start, end, Perm::W).unwrap();
-    let new = pmap.uvmcreate().unwrap();
-    pmap.uvmcopy(pgdir, new, end).unwrap();
+    space.uvmalloc(&mut pmap, start, end, Perm::W).unwrap();
+    let mut new = new_space(&mut pmap);
+    space.uvmcopy(&mut pmap, &mut new, end).unwrap();
     let pages: Vec<u64> = (start / PGSIZE..end / PGSIZE).collect();
-    for pgdir in [pgdir, new] {
-        let found = user_pages(&pmap, pgdir).into_iter().map(|(page, _)| page);
+    for space in [space, new] {
+        let found = user_pages(&pmap, &space).into_iter().map(|(page, _)| page);
         assert_eq!(found.collect::<Vec<_>>(), pages);
     }
 }
@@ -378,21 +383,22 @@ fn errors_in_words() {
 #[test]
 #[cfg_attr(miri, ignore)]
 fn a_large_page_of_ram_is_copied_page_by_page() {
-    let (mut pmap, old) = with_space::<Jos64, X86_64>();
+    let (mut pmap, mut old) = with_space::<Jos64, X86_64>();
     let large = X86_64::page_size(1);
     let run = pmap.page_alloc_run(AllocFlags::empty(), 9).unwrap();
-    pmap.map_range(old, ZERO, large, pmap.pages.page2pa(run), Perm::URW, Largest).unwrap();
-    let sz = pmap.uvmalloc(old, large, large + 2 * PGSIZE, Perm::W).unwrap();
+    let pa = pmap.pages().page2pa(run);
+    pmap.map_range(old.pgdir_mut(), ZERO, large, pa, Perm::URW, Largest).unwrap();
+    let sz = old.uvmalloc(&mut pmap, large, large + 2 * PGSIZE, Perm::W).unwrap();
     let pages = || (0..sz).step_by(PGSIZE as usize).map(VirtAddr::new);
     for va in pages() {
-        let pa = pmap.va2pa(old, va).unwrap();
-        pmap.machine.store(pa, va.as_u64() + 1);
+        let pa = pmap.va2pa(old.pgdir(), va).unwrap();
+        pmap.machine().store(pa, va.as_u64() + 1);
     }
-    let new = pmap.uvmcreate().unwrap();
-    pmap.uvmcopy(old, new, sz).unwrap();
+    let mut new = new_space(&mut pmap);
+    old.uvmcopy(&mut pmap, &mut new, sz).unwrap();
     for va in pages() {
-        let pa = pmap.va2pa(new, va).unwrap();
-        assert_ne!(pmap.va2pa(old, va), Some(pa), "{va}");
-        assert_eq!(pmap.machine.load::<u64>(pa), va.as_u64() + 1, "{va}");
+        let pa = pmap.va2pa(new.pgdir(), va).unwrap();
+        assert_ne!(pmap.va2pa(old.pgdir(), va), Some(pa), "{va}");
+        assert_eq!(pmap.machine().load::<u64>(pa), va.as_u64() + 1, "{va}");
     }
 }

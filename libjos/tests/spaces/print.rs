@@ -18,11 +18,14 @@ on_every_format! {
 
 /// Every line that is printed is an entry that is there, and every leaf is printed.
 fn tables_in_print<L: MemLayout, F: Format + Mmu>() {
-    let (mut pmap, pgdir) = with_space::<L, F>();
-    pmap.uvmalloc(pgdir, 0, 2 * PGSIZE, Perm::W).unwrap();
-    let text = vmprint::<F, _>(&pmap.machine, pgdir).to_string();
+    let (mut pmap, mut space) = with_space::<L, F>();
+    space.uvmalloc(&mut pmap, 0, 2 * PGSIZE, Perm::W).unwrap();
+    let text = vmprint::<F, _>(pmap.machine(), space.pgdir().address()).to_string();
     let mut lines = text.lines();
-    assert_eq!(lines.next(), Some(format!("page table {:#018x}", pgdir.as_u64()).as_str()));
+    assert_eq!(
+        lines.next(),
+        Some(format!("page table {:#018x}", space.pgdir().address().as_u64()).as_str())
+    );
     let mut nleaves = 0;
     for line in lines {
         let (dots, rest) = line.rsplit_once("..").unwrap();
@@ -35,7 +38,9 @@ fn tables_in_print<L: MemLayout, F: Format + Mmu>() {
             .collect();
         let [va, pte, pa] = numbers[..] else { panic!("{line}") };
         assert_eq!(rest, format!("{va:#018x}: pte {pte:#018x} pa {pa:#018x}"));
-        let step = steps::<F, _>(&pmap.machine, pgdir, VirtAddr::new(va)).nth(depth - 1).unwrap();
+        let step = steps::<F, _>(pmap.machine(), space.pgdir().address(), VirtAddr::new(va))
+            .nth(depth - 1)
+            .unwrap();
         let found = match step.entry {
             Entry::Table { pa, .. } => pa,
             Entry::Leaf(leaf) => leaf.pa,
@@ -45,10 +50,13 @@ fn tables_in_print<L: MemLayout, F: Format + Mmu>() {
         nleaves += usize::from(matches!(step.entry, Entry::Leaf(_)));
     }
     let last = VirtAddr::new(u64::MAX);
-    assert_eq!(nleaves, leaves::<F, _>(&pmap.machine, pgdir, ZERO, last).count());
+    assert_eq!(
+        nleaves,
+        leaves::<F, _>(pmap.machine(), space.pgdir().address(), ZERO, last).count()
+    );
 
     // Folded, the kernel's half ends with the window.
-    let text = vmprint_folded::<F, _>(&pmap.machine, pgdir).to_string();
+    let text = vmprint_folded::<F, _>(pmap.machine(), space.pgdir().address()).to_string();
     let large = if F::LEVELS == 2 { "4 MB" } else { "2 MB" };
     let window = text.lines().last().unwrap();
     assert!(window.contains(&format!(" of 4 KB to {large} pages, pa ")), "{window}");
@@ -66,9 +74,9 @@ fn the_form_of_what_is_printed() {
     store(0x8010_2008, 0x2004_105b);
     store(0x8010_0000 + 511 * 8, 0x2004_1401);
     store(0x8010_5000 + 511 * 8, 0x2000_004b);
-    let pgdir = PhysAddr::new(0x8010_0000);
+    let root = PhysAddr::new(0x8010_0000);
     assert_eq!(
-        vmprint::<Sv39, _>(&machine, pgdir).to_string(),
+        vmprint::<Sv39, _>(&machine, root).to_string(),
         "\
 page table 0x0000000080100000
  ..0x0000000000000000: pte 0x0000000020040401 pa 0x0000000080101000
@@ -81,7 +89,7 @@ page table 0x0000000080100000
 "
     );
     assert_eq!(
-        vmprint_folded::<Sv39, _>(&machine, pgdir).to_string(),
+        vmprint_folded::<Sv39, _>(&machine, root).to_string(),
         "\
 page table 0x0000000080100000
  ..0x0000000000000000-0x0000000000001fff ur-x- 8 KB of 4 KB pages, pa 0x0000000080103000
@@ -92,12 +100,12 @@ page table 0x0000000080100000
     // Pages of two sizes in one run: 2 MB and, right behind it, 4 KB.
     store(0x8010_1010, 0x2004_1801);
     store(0x8010_6000, 0x2018_00d7);
-    let folded = vmprint_folded::<Sv39, _>(&machine, pgdir).to_string();
+    let folded = vmprint_folded::<Sv39, _>(&machine, root).to_string();
     let run = " ..0x0000000000200000-0x0000000000400fff urw-- 2052 KB of 4 KB to 2 MB pages, \
                pa 0x0000000080400000";
     assert_eq!(folded.lines().nth(2), Some(run));
     store(0x8010_0010, 0x2000_00d7);
-    let folded = vmprint_folded::<Sv39, _>(&machine, pgdir).to_string();
+    let folded = vmprint_folded::<Sv39, _>(&machine, root).to_string();
     let run =
         " ..0x0000000080000000-0x00000000bfffffff urw-- 1 GB of 1 GB pages, pa 0x0000000080000000";
     assert_eq!(folded.lines().nth(3), Some(run));

@@ -3,11 +3,12 @@
 use layout::{MemLayout, PGSIZE};
 use libjos::app::area::Access;
 use libjos::app::memory::Memory;
-use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::mem::addr::VirtAddr;
 use libjos::mem::pages::Frame;
 use libjos::paging::format::{Format, Perm};
 use libjos::paging::range::PageSizes::{self, Largest, Smallest};
 use libjos::sim::mmu::Mmu;
+use libjos::space::AddressSpace;
 
 use crate::places::{Spaces, block, device, far, huge, middle, page, part};
 use crate::watched::Linked::{AllButLeaves, Complete, Sound};
@@ -16,48 +17,51 @@ use crate::{Case, Sim};
 /// Maps a device at `va`.
 fn map_device<L: MemLayout, F: Format + Mmu>(
     pmap: &mut Sim<L, F>,
-    pgdir: PhysAddr,
+    space: &mut AddressSpace,
     va: VirtAddr,
     size: u64,
     sizes: PageSizes,
 ) {
     let pa = device::<L, F>() + va.as_u64() % huge::<F>();
-    pmap.map_range(pgdir, va, size, pa, Perm::URW, sizes).unwrap();
+    pmap.map_range(space.pgdir_mut(), va, size, pa, Perm::URW, sizes).unwrap();
 }
 
 /// Two of the largest pages, from the first boundary on.
-fn two_huge<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, spaces: Spaces) {
-    map_device(pmap, spaces.pgdir, page(huge::<F>(), 0), 2 * huge::<F>(), Largest);
+fn two_huge<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, spaces: &mut Spaces) {
+    map_device(pmap, &mut spaces.space, page(huge::<F>(), 0), 2 * huge::<F>(), Largest);
 }
 
 /// Pages 0 and 1, and page 0 of the next block.
-fn three_pages<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, spaces: Spaces) {
-    pmap.uvmalloc(spaces.pgdir, 0, 2 * PGSIZE, Perm::W).unwrap();
-    pmap.uvmalloc(spaces.pgdir, block::<F>(), block::<F>() + 1, Perm::W).unwrap();
+fn three_pages<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, spaces: &mut Spaces) {
+    spaces.space.uvmalloc(pmap, 0, 2 * PGSIZE, Perm::W).unwrap();
+    spaces.space.uvmalloc(pmap, block::<F>(), block::<F>() + 1, Perm::W).unwrap();
     for (va, word) in [(0, 1), (PGSIZE, 2), (block::<F>(), 3)] {
         let bytes = u64::to_ne_bytes(word);
-        pmap.copyout(spaces.pgdir, VirtAddr::new(va + PGSIZE - 8), &bytes).unwrap();
+        spaces.space.copyout(pmap, VirtAddr::new(va + PGSIZE - 8), &bytes).unwrap();
     }
 }
 
 /// These, shared with the other space on write.
-fn shared<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, spaces: Spaces) {
+fn shared<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, spaces: &mut Spaces) {
     three_pages(pmap, spaces);
-    let Spaces { pgdir, other } = spaces;
-    pmap.uvmcow(pgdir, other, block::<F>() + PGSIZE).unwrap();
+    let Spaces { space, other } = spaces;
+    space.uvmcow(pmap, other, block::<F>() + PGSIZE).unwrap();
 }
 
 /// Those, and in the other space tables for as many.
-fn three_pages_and_tables<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, spaces: Spaces) {
+fn three_pages_and_tables<L: MemLayout, F: Format + Mmu>(
+    pmap: &mut Sim<L, F>,
+    spaces: &mut Spaces,
+) {
     three_pages(pmap, spaces);
     for start in [0, block::<F>()] {
-        pmap.uvmalloc(spaces.other, start + 7 * PGSIZE, start + 8 * PGSIZE, Perm::W).unwrap();
+        spaces.other.uvmalloc(pmap, start + 7 * PGSIZE, start + 8 * PGSIZE, Perm::W).unwrap();
     }
 }
 
 /// The frame that is mapped at page `n`.
-fn frame<L: MemLayout, F: Format + Mmu>(pmap: &Sim<L, F>, pgdir: PhysAddr, n: u64) -> Frame {
-    pmap.page_lookup(pgdir, page(0, n)).expect("a page").0
+fn frame<L: MemLayout, F: Format + Mmu>(pmap: &Sim<L, F>, space: &AddressSpace, n: u64) -> Frame {
+    pmap.page_lookup(space.pgdir(), page(0, n)).expect("a page").0
 }
 
 pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
@@ -68,7 +72,7 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             prepare: |_, _| {},
             run: |pmap, spaces| {
                 let va = page(2 * block::<F>() - 2 * PGSIZE, 0);
-                map_device(pmap, spaces.pgdir, va, 5 * PGSIZE, Smallest);
+                map_device(pmap, &mut spaces.space, va, 5 * PGSIZE, Smallest);
             },
         },
         Case {
@@ -77,7 +81,7 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             prepare: |_, _| {},
             run: |pmap, spaces| {
                 let (va, size) = (page(huge::<F>() - PGSIZE, 0), huge::<F>() + 2 * PGSIZE);
-                map_device(pmap, spaces.pgdir, va, size, Largest);
+                map_device(pmap, &mut spaces.space, va, size, Largest);
             },
         },
         Case {
@@ -86,7 +90,8 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             prepare: |_, _| {},
             run: |pmap, spaces| {
                 let (va, pa) = (page(huge::<F>(), 0), device::<L, F>() + part::<F>());
-                pmap.map_range(spaces.pgdir, va, middle::<F>(), pa, Perm::UR, Largest).unwrap();
+                pmap.map_range(spaces.space.pgdir_mut(), va, middle::<F>(), pa, Perm::UR, Largest)
+                    .unwrap();
             },
         },
         Case {
@@ -96,7 +101,7 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             run: |pmap, spaces| {
                 let va = page(huge::<F>() + part::<F>(), 0);
                 let (pa, size) = (device::<L, F>(), middle::<F>() - 3 * part::<F>());
-                pmap.map_range(spaces.pgdir, va, size, pa, Perm::UR, Largest).unwrap();
+                pmap.map_range(spaces.space.pgdir_mut(), va, size, pa, Perm::UR, Largest).unwrap();
             },
         },
         Case {
@@ -104,9 +109,15 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             linked: Complete,
             prepare: three_pages,
             run: |pmap, spaces| {
-                map_device(pmap, spaces.pgdir, page(0, 2), block::<F>() - 2 * PGSIZE, Smallest);
+                map_device(
+                    pmap,
+                    &mut spaces.space,
+                    page(0, 2),
+                    block::<F>() - 2 * PGSIZE,
+                    Smallest,
+                );
                 let va = page(2 * block::<F>() - PGSIZE, 0);
-                map_device(pmap, spaces.pgdir, va, 2 * PGSIZE, Smallest);
+                map_device(pmap, &mut spaces.space, va, 2 * PGSIZE, Smallest);
             },
         },
         Case {
@@ -116,41 +127,42 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             run: |pmap, spaces| {
                 let va = page(L::MMIOBASE, 1);
                 let pa = device::<L, F>();
-                pmap.map_range(spaces.pgdir, va, 3 * PGSIZE, pa, Perm::KRW, Largest).unwrap();
+                pmap.map_range(spaces.space.pgdir_mut(), va, 3 * PGSIZE, pa, Perm::KRW, Largest)
+                    .unwrap();
             },
         },
         Case {
             name: "page_insert, with all its tables",
             linked: AllButLeaves,
             prepare: three_pages,
-            run: |pmap, Spaces { pgdir, .. }| {
-                let frame = frame(pmap, pgdir, 0);
-                pmap.page_insert(pgdir, frame, far::<L>(), Perm::URW).unwrap();
+            run: |pmap, Spaces { space, .. }| {
+                let frame = frame(pmap, space, 0);
+                pmap.page_insert(space.pgdir_mut(), frame, far::<L>(), Perm::URW).unwrap();
             },
         },
         Case {
             name: "page_insert, for another page",
             linked: Complete,
             prepare: three_pages,
-            run: |pmap, Spaces { pgdir, .. }| {
-                let frame = frame(pmap, pgdir, 0);
-                pmap.page_insert(pgdir, frame, page(0, 1), Perm::UR).unwrap();
+            run: |pmap, Spaces { space, .. }| {
+                let frame = frame(pmap, space, 0);
+                pmap.page_insert(space.pgdir_mut(), frame, page(0, 1), Perm::UR).unwrap();
             },
         },
         Case {
             name: "page_insert, the same page with less",
             linked: Complete,
             prepare: three_pages,
-            run: |pmap, Spaces { pgdir, .. }| {
-                let frame = frame(pmap, pgdir, 1);
-                pmap.page_insert(pgdir, frame, page(0, 1), Perm::UR).unwrap();
+            run: |pmap, Spaces { space, .. }| {
+                let frame = frame(pmap, space, 1);
+                pmap.page_insert(space.pgdir_mut(), frame, page(0, 1), Perm::UR).unwrap();
             },
         },
         Case {
             name: "page_remove",
             linked: Complete,
             prepare: three_pages,
-            run: |pmap, spaces| pmap.page_remove(spaces.pgdir, page(0, 1)).unwrap(),
+            run: |pmap, spaces| pmap.page_remove(spaces.space.pgdir_mut(), page(0, 1)).unwrap(),
         },
         Case {
             name: "unmap_range, all but a page of two of the largest at either end",
@@ -158,7 +170,7 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             prepare: two_huge,
             run: |pmap, spaces| {
                 let (va, size) = (page(huge::<F>(), 1), 2 * huge::<F>() - 2 * PGSIZE);
-                pmap.unmap_range(spaces.pgdir, va, size).unwrap();
+                pmap.unmap_range(spaces.space.pgdir_mut(), va, size).unwrap();
             },
         },
         Case {
@@ -166,10 +178,10 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             linked: Complete,
             prepare: |pmap, spaces| {
                 three_pages(pmap, spaces);
-                map_device(pmap, spaces.pgdir, page(2 * huge::<F>(), 0), huge::<F>(), Largest);
+                map_device(pmap, &mut spaces.space, page(2 * huge::<F>(), 0), huge::<F>(), Largest);
             },
             run: |pmap, spaces| {
-                pmap.unmap_range(spaces.pgdir, page(0, 0), 3 * huge::<F>()).unwrap();
+                pmap.unmap_range(spaces.space.pgdir_mut(), page(0, 0), 3 * huge::<F>()).unwrap();
             },
         },
         Case {
@@ -177,11 +189,11 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             linked: Complete,
             prepare: |pmap, spaces| {
                 three_pages(pmap, spaces);
-                let twice = frame(pmap, spaces.pgdir, 1);
-                pmap.page_insert(spaces.pgdir, twice, page(0, 9), Perm::URW).unwrap();
+                let twice = frame(pmap, &spaces.space, 1);
+                pmap.page_insert(spaces.space.pgdir_mut(), twice, page(0, 9), Perm::URW).unwrap();
             },
             run: |pmap, spaces| {
-                pmap.unmap_range(spaces.pgdir, page(0, 1), PGSIZE).unwrap();
+                pmap.unmap_range(spaces.space.pgdir_mut(), page(0, 1), PGSIZE).unwrap();
             },
         },
         Case {
@@ -190,7 +202,7 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             prepare: two_huge,
             run: |pmap, spaces| {
                 let va = page(huge::<F>() + block::<F>() / 2, 0);
-                pmap.protect_range(spaces.pgdir, va, 2 * PGSIZE, Perm::UR).unwrap();
+                pmap.protect_range(spaces.space.pgdir_mut(), va, 2 * PGSIZE, Perm::UR).unwrap();
             },
         },
         Case {
@@ -198,7 +210,7 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             linked: Sound,
             prepare: two_huge,
             run: |pmap, spaces| {
-                pmap.clearpteu(spaces.pgdir, page(huge::<F>(), 5)).unwrap();
+                spaces.space.clearpteu(pmap, page(huge::<F>(), 5)).unwrap();
             },
         },
         Case {
@@ -206,10 +218,10 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             linked: Complete,
             prepare: |pmap, spaces| {
                 let va = page(huge::<F>(), 0);
-                map_device(pmap, spaces.pgdir, va, block::<F>(), Smallest);
+                map_device(pmap, &mut spaces.space, va, block::<F>(), Smallest);
             },
             run: |pmap, spaces| {
-                pmap.merge(spaces.pgdir, page(huge::<F>(), 3), 1).unwrap();
+                pmap.merge(spaces.space.pgdir_mut(), page(huge::<F>(), 3), 1).unwrap();
             },
         },
         Case {
@@ -217,9 +229,9 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             linked: Complete,
             prepare: |pmap, spaces| {
                 three_pages(pmap, spaces);
-                pmap.page_remove(spaces.pgdir, page(block::<F>(), 0)).unwrap();
+                pmap.page_remove(spaces.space.pgdir_mut(), page(block::<F>(), 0)).unwrap();
             },
-            run: |pmap, spaces| pmap.prune(spaces.pgdir, page(block::<F>(), 0)),
+            run: |pmap, spaces| pmap.prune(spaces.space.pgdir_mut(), page(block::<F>(), 0)),
         },
         Case {
             name: "uvmalloc",
@@ -227,7 +239,7 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             prepare: |_, _| {},
             run: |pmap, spaces| {
                 let (oldsz, newsz) = (block::<F>() - 2 * PGSIZE, block::<F>() + 1);
-                pmap.uvmalloc(spaces.pgdir, oldsz, newsz, Perm::W).unwrap();
+                spaces.space.uvmalloc(pmap, oldsz, newsz, Perm::W).unwrap();
             },
         },
         Case {
@@ -236,7 +248,7 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             prepare: |_, _| {},
             run: |pmap, spaces| {
                 let (oldsz, newsz) = (block::<F>() - PGSIZE, 2 * block::<F>() + PGSIZE);
-                pmap.uvmalloc(spaces.pgdir, oldsz, newsz, Perm::W).unwrap();
+                spaces.space.uvmalloc(pmap, oldsz, newsz, Perm::W).unwrap();
             },
         },
         Case {
@@ -244,7 +256,7 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             linked: Complete,
             prepare: three_pages,
             run: |pmap, spaces| {
-                pmap.uvmalloc(spaces.pgdir, 2 * PGSIZE, 5 * PGSIZE, Perm::W).unwrap();
+                spaces.space.uvmalloc(pmap, 2 * PGSIZE, 5 * PGSIZE, Perm::W).unwrap();
             },
         },
         Case {
@@ -253,7 +265,7 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             prepare: three_pages,
             run: |pmap, spaces| {
                 let sz = block::<F>() + PGSIZE;
-                pmap.uvmdealloc(spaces.pgdir, sz, PGSIZE).unwrap();
+                spaces.space.uvmdealloc(pmap, sz, PGSIZE).unwrap();
             },
         },
         Case {
@@ -261,16 +273,16 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             // Two runs with a hole between them, one after the other.
             linked: Sound,
             prepare: three_pages,
-            run: |pmap, Spaces { pgdir, other }| {
-                pmap.uvmcopy(pgdir, other, block::<F>() + 1).unwrap();
+            run: |pmap, Spaces { space, other }| {
+                space.uvmcopy(pmap, other, block::<F>() + 1).unwrap();
             },
         },
         Case {
             name: "uvmcopy, in tables that are there",
             linked: Complete,
             prepare: three_pages_and_tables,
-            run: |pmap, Spaces { pgdir, other }| {
-                pmap.uvmcopy(pgdir, other, 2 * PGSIZE).unwrap();
+            run: |pmap, Spaces { space, other }| {
+                space.uvmcopy(pmap, other, 2 * PGSIZE).unwrap();
             },
         },
         Case {
@@ -278,10 +290,10 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             linked: Complete,
             prepare: |pmap, spaces| {
                 let (va, size) = (page(huge::<F>(), 0), 2 * middle::<F>());
-                map_device(pmap, spaces.pgdir, va, size, Largest);
+                map_device(pmap, &mut spaces.space, va, size, Largest);
             },
-            run: |pmap, Spaces { pgdir, other }| {
-                pmap.uvmcopy(pgdir, other, huge::<F>() + 2 * middle::<F>()).unwrap();
+            run: |pmap, Spaces { space, other }| {
+                space.uvmcopy(pmap, other, huge::<F>() + 2 * middle::<F>()).unwrap();
             },
         },
         Case {
@@ -289,28 +301,28 @@ pub(crate) fn cases<L: MemLayout, F: Format + Mmu>() -> Vec<Case<L, F>> {
             // Two runs with a hole between them, one after the other.
             linked: Sound,
             prepare: three_pages,
-            run: |pmap, Spaces { pgdir, other }| {
-                pmap.uvmcow(pgdir, other, block::<F>() + 1).unwrap();
+            run: |pmap, Spaces { space, other }| {
+                space.uvmcow(pmap, other, block::<F>() + 1).unwrap();
             },
         },
         Case {
             name: "uvmcow, in tables that are there",
             linked: Complete,
             prepare: three_pages_and_tables,
-            run: |pmap, Spaces { pgdir, other }| {
-                pmap.uvmcow(pgdir, other, 2 * PGSIZE).unwrap();
+            run: |pmap, Spaces { space, other }| {
+                space.uvmcow(pmap, other, 2 * PGSIZE).unwrap();
             },
         },
         Case {
             name: "cow_fault",
             linked: Complete,
             prepare: shared,
-            run: |pmap, spaces| pmap.cow_fault(spaces.pgdir, page(0, 1)).unwrap(),
+            run: |pmap, spaces| spaces.space.cow_fault(pmap, page(0, 1)).unwrap(),
         },
         Case {
             name: "Memory::map",
             linked: Sound,
-            prepare: |pmap, _| pmap.switchuvm(pmap.kern_pgdir()),
+            prepare: |pmap, _| pmap.switchkvm(),
             run: |pmap, _| pmap.map(page(block::<F>() - PGSIZE, 0), 2, Access::ReadWrite).unwrap(),
         },
     ]

@@ -48,8 +48,8 @@ struct Case<L: MemLayout, F: Format + Mmu> {
     name: &'static str,
     linked: Linked,
     /// Makes what the operation is done to.
-    prepare: fn(&mut Sim<L, F>, Spaces),
-    run: fn(&mut Sim<L, F>, Spaces),
+    prepare: fn(&mut Sim<L, F>, &mut Spaces),
+    run: fn(&mut Sim<L, F>, &mut Spaces),
 }
 
 /// A machine with two address spaces. The pages that are free next, more than anything here takes,
@@ -57,17 +57,22 @@ struct Case<L: MemLayout, F: Format + Mmu> {
 fn booted<L: MemLayout, F: Format + Mmu>() -> (Sim<L, F>, Spaces) {
     let (sim, boot) = SimMachine::new(RAM);
     let mut pmap: Sim<L, F> = mem_init(Watched { sim, watcher: RefCell::new(None) }, boot);
-    pmap.machine.sim.move_to_kernel_stack();
-    let [pgdir, other] = [(); 2].map(|()| pmap.uvmcreate().unwrap());
-    pmap.switchuvm(pgdir);
+    pmap.machine_mut().sim.move_to_kernel_stack();
+    let mut spaces = Spaces::new(&mut pmap);
+    spaces.space.switchuvm(&mut pmap);
     let dirt = F::leaf(0, PhysAddr::new(L::PHYS_BASE + 2 * MB), Perm::URW);
     let next: Vec<Frame> = (0..64).filter_map(|_| pmap.page_alloc(AllocFlags::empty())).collect();
     for frame in next.into_iter().rev() {
-        let pa = pmap.pages.page2pa(frame);
-        pmap.machine.store_run(pa, dirt, F::Word::ZERO, 1 << F::INDEX_BITS);
-        pmap.pages.page_free(frame);
+        let pa = pmap.pages().page2pa(frame);
+        pmap.machine().store_run(pa, dirt, F::Word::ZERO, 1 << F::INDEX_BITS);
+        pmap.pages_mut().page_free(frame);
     }
-    (pmap, Spaces { pgdir, other })
+    (pmap, spaces)
+}
+
+/// The simulated machine of `pmap`.
+fn machine_of<L: MemLayout, F: Format + Mmu>(mut pmap: Sim<L, F>) -> SimMachine<L, F> {
+    core::mem::replace(&mut pmap.machine_mut().sim, SimMachine::new(RAM).0)
 }
 
 /// Where something begins or ends that is mapped, the pages on both sides of it.
@@ -95,26 +100,28 @@ fn boundaries<L: MemLayout, F: Format + Mmu>(
 impl<L: MemLayout, F: Format + Mmu> Case<L, F> {
     /// A machine on which all is prepared.
     fn prepared(&self) -> (Sim<L, F>, Spaces) {
-        let (mut pmap, spaces) = booted();
-        (self.prepare)(&mut pmap, spaces);
+        let (mut pmap, mut spaces) = booted();
+        (self.prepare)(&mut pmap, &mut spaces);
         (pmap, spaces)
     }
 
     fn check(&self) {
         let (before, _) = self.prepared();
-        let (mut after, spaces) = self.prepared();
-        (self.run)(&mut after, spaces);
-        let (mut pmap, spaces) = self.prepared();
+        let (mut after, mut spaces) = self.prepared();
+        (self.run)(&mut after, &mut spaces);
+        let (mut pmap, mut spaces) = self.prepared();
 
-        let pgdirs = [spaces.pgdir, spaces.other, pmap.kern_pgdir()];
-        let machines = [before.machine.sim, after.machine.sim];
+        let pgdirs =
+            [spaces.space.pgdir().address(), spaces.other.pgdir().address(), pmap.kern_root()];
+        let machines = [before, after].map(machine_of);
         let places = machines.iter().flat_map(|machine| boundaries(machine, pgdirs)).collect();
         let ram = PhysRange::from_size(PhysAddr::new(L::PHYS_BASE), RAM);
-        let watcher = Watcher::new(machines, self.linked, ram, pmap.pages_memory().start, places);
-        pmap.machine.watcher.replace(Some(watcher));
-        (self.run)(&mut pmap, spaces);
-        let watcher = pmap.machine.watcher.take().expect("it has watched");
-        let changed = watcher.finish(&pmap.machine.sim);
+        let watcher =
+            Watcher::new(machines, self.linked, ram, pmap.boot_memory().pages.start, places);
+        pmap.machine().watcher.replace(Some(watcher));
+        (self.run)(&mut pmap, &mut spaces);
+        let watcher = pmap.machine().watcher.take().expect("it has watched");
+        let changed = watcher.finish(&pmap.machine().sim);
         assert!(changed > 0, "there was nothing to be seen");
     }
 }

@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 
 use bitmap_allocator::{BitAlloc, BitAlloc1M};
 use layout::PGSIZE;
-use libjos::mem::pages::{AllocFlags, Frame, PageAllocator};
+use libjos::mem::pages::{AllocFlags, Frame};
 use talc::base::Talc;
 use talc::base::binning::DefaultBinning;
 use talc::source::Manual;
@@ -68,13 +68,12 @@ impl Frames for Libjos {
 
     #[inline]
     fn alloc(&mut self) -> Frame {
-        let pages = &mut self.pmap.pages;
-        pages.page_alloc(&self.pmap.machine, AllocFlags::empty()).expect("there is one")
+        self.pmap.page_alloc(AllocFlags::empty()).expect("there is one")
     }
 
     #[inline]
     fn free(&mut self, frame: Frame) {
-        self.pmap.pages.page_free(frame);
+        self.pmap.pages_mut().page_free(frame);
     }
 }
 
@@ -96,7 +95,7 @@ impl Runs for Libjos {
 
     #[inline]
     fn free_run(&mut self, first: Frame, order: u32) {
-        self.pmap.pages.page_free_run(first, order);
+        self.pmap.pages_mut().page_free_run(first, order);
     }
 
     fn number(frame: Frame) -> usize {

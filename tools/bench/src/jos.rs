@@ -1,14 +1,14 @@
 //! libjos as a contestant: a machine whose physical memory is [`Memory`].
 
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 use layout::{Jos64, PGSIZE};
 use libjos::machine::{Fault, Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, PhysRange, VirtAddr};
-use libjos::mem::pages::{
-    ALLOC_ZERO, AllocFlags, Block, Frame, PageAllocator, PageArray, PageInfo, Pages,
-};
+use libjos::mem::pages::{AllocFlags, Block, Frame, PageAllocator, PageArray, PageInfo, Pages};
+use libjos::paging::directory::Pgdir;
 use libjos::paging::format::x86_64::X86_64;
 use libjos::paging::format::{Format, Perm};
 use libjos::paging::range::PageSizes;
@@ -94,7 +94,8 @@ impl Machine for BenchMachine {
 pub(crate) struct Libjos {
     /// What is measured.
     pub(crate) pmap: Pmap<BenchMachine>,
-    root: PhysAddr,
+    /// Not dropped: it goes with its machine.
+    root: ManuallyDrop<Pgdir>,
 }
 
 /// The same as a range of physical addresses.
@@ -108,8 +109,8 @@ impl Libjos {
         let (_, boot) = SimMachine::<Jos64, X86_64>::new(TABLES.end);
         let mut pmap = mem_init(BenchMachine(memory), boot);
         // The tables that all address spaces share are made once, from frames below `TABLES`.
-        let space = pmap.uvmcreate().expect("there are frames");
-        assert!(space.as_u64() < TABLES.start, "the lowest frames are allocated first");
+        let root = ManuallyDrop::new(pmap.pgdir_create().expect("there are frames"));
+        assert!(root.address().as_u64() < TABLES.start, "the lowest frames are allocated first");
         let npages = (end / PGSIZE) as usize;
         let start = PhysAddr::new(ARRAY.start);
         let arrays = [
@@ -117,9 +118,9 @@ impl Libjos {
             (start + (npages * size_of::<PageInfo>()) as u64, Block::table_len(npages)),
         ];
         // SAFETY: they lie side by side in a place that is kept for them.
-        let [array, table] = arrays.map(|(pa, len)| unsafe { pmap.machine.page_array(pa, len) });
-        pmap.pages = Pages::new(array, table, PhysAddr::new(0));
-        let mut libjos = Self { pmap, root: PhysAddr::new(0) };
+        let [array, table] = arrays.map(|(pa, len)| unsafe { pmap.machine().page_array(pa, len) });
+        *pmap.pages_mut() = Pages::new(array, table, PhysAddr::new(0));
+        let mut libjos = Self { pmap, root };
         libjos.reset();
         libjos
     }
@@ -127,15 +128,13 @@ impl Libjos {
     /// Frees the pages of `free` and those of `TABLES`, and no others.
     pub(crate) fn page_init(&mut self, free: Option<PhysRange>) {
         let all = [Some(range(TABLES)), free].into_iter().flatten();
-        self.pmap.pages.page_init(&all.collect::<Vec<_>>());
-        let Pmap { machine, pages, .. } = &mut self.pmap;
-        let root = pages.page_alloc(machine, ALLOC_ZERO).expect("all is free");
-        self.root = pages.page2pa(root);
+        self.pmap.pages_mut().page_init(&all.collect::<Vec<_>>());
+        self.root = ManuallyDrop::new(self.pmap.pgdir_empty().expect("all is free"));
     }
 
     /// The frame at `pa`.
     pub(crate) fn frame(&self, pa: u64) -> Frame {
-        self.pmap.pages.pa2page(PhysAddr::new(pa)).expect("pages describes it")
+        self.pmap.pages().pa2page(PhysAddr::new(pa)).expect("pages describes it")
     }
 }
 
@@ -149,20 +148,22 @@ impl Tables for Libjos {
     }
 
     fn root(&self) -> u64 {
-        self.root.as_u64()
+        self.root.address().as_u64()
     }
 
     fn map(&mut self, va: u64, pa: u64, size: u64, pages: PageSize) {
         let sizes = if pages == PageSize::Small { PageSizes::Smallest } else { PageSizes::Largest };
         let (va, pa) = (VirtAddr::new(va), PhysAddr::new(pa));
-        self.pmap.map_range(self.root, va, size, pa, Perm::KRW, sizes).expect("it can be mapped");
+        self.pmap
+            .map_range(&mut self.root, va, size, pa, Perm::KRW, sizes)
+            .expect("it can be mapped");
     }
 }
 
 impl Translate for Libjos {
     #[inline]
     fn translate(&self, va: u64) -> u64 {
-        match self.pmap.va2pa(self.root, VirtAddr::new(va)) {
+        match self.pmap.va2pa(&self.root, VirtAddr::new(va)) {
             Some(pa) => pa.as_u64(),
             None => panic!("{va:#x} is not mapped"),
         }
@@ -183,7 +184,7 @@ impl Tables for Counted {
     /// All of `FRAMES` is allocated.
     fn reset(&mut self) {
         self.0.page_init(Some(range(FRAMES)));
-        let Pmap { machine, pages, .. } = &mut self.0.pmap;
+        let (machine, pages) = self.0.pmap.machine_and_pages();
         let ntables = (TABLES.end - TABLES.start) / PGSIZE - 1;
         let mut alloc = || pages.page_alloc(machine, AllocFlags::empty()).expect("all is free");
         let tables: Vec<Frame> = (0..ntables).map(|_| alloc()).collect();
@@ -207,20 +208,21 @@ impl SinglePages for Counted {
     fn keep_frames(&mut self) {
         for pa in FRAMES.step_by(PGSIZE as usize) {
             let frame = self.0.frame(pa);
-            self.0.pmap.pages.page_incref(frame).expect("it is allocated");
+            self.0.pmap.pages_mut().page_incref(frame).expect("it is allocated");
         }
     }
 
     #[inline]
     fn map_page(&mut self, va: u64, pa: u64) {
         let frame = self.0.frame(pa);
-        let (root, va) = (self.0.root, VirtAddr::new(va));
-        self.0.pmap.page_insert(root, frame, va, Perm::URW).expect("it can be mapped");
+        let Libjos { pmap, root } = &mut self.0;
+        pmap.page_insert(root, frame, VirtAddr::new(va), Perm::URW).expect("it can be mapped");
     }
 
     #[inline]
     fn unmap_page(&mut self, va: u64) {
-        self.0.pmap.page_remove(self.0.root, VirtAddr::new(va)).expect("no large page is there");
+        let Libjos { pmap, root } = &mut self.0;
+        pmap.page_remove(root, VirtAddr::new(va)).expect("no large page is there");
     }
 }
 
@@ -229,19 +231,22 @@ impl TearDown for Counted {
     fn fill(&mut self, va: u64, pas: &[u64]) {
         self.reset();
         let Libjos { pmap, root } = &mut self.0;
-        let old = pmap.pages.pa2page(*root).expect("pages describes it");
-        pmap.pages.page_free(old);
-        *root = pmap.uvmcreate().expect("there are frames");
+        // SAFETY: another one takes its place at once.
+        let empty = unsafe { ManuallyDrop::take(root) };
+        pmap.pgdir_free(empty);
+        *root = ManuallyDrop::new(pmap.pgdir_create().expect("there are frames"));
         pages(va, pas).for_each(|(va, pa)| self.map_page(va, pa));
     }
 
     fn tear_down(&mut self, _va: u64, _size: u64) {
         let Libjos { pmap, root } = &mut self.0;
-        pmap.uvmfree(*root);
+        // SAFETY: `reset` makes another one before anything else is done.
+        let full = unsafe { ManuallyDrop::take(root) };
+        pmap.pgdir_free(full);
     }
 
     fn nfree(&self) -> usize {
         // All contestants keep their root.
-        self.0.pmap.pages.nfree() - 1
+        self.0.pmap.pages().nfree() - 1
     }
 }

@@ -7,7 +7,7 @@ use std::error::Error;
 
 use layout::{Jos64, MemLayout};
 use libjos::mem::addr::{PhysAddr, PhysRange};
-use libjos::pmap::KernelImage;
+use libjos::mem::boot::KernelImage;
 use object::{Object, ObjectSymbol};
 use serde::Deserialize;
 

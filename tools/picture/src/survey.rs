@@ -54,7 +54,7 @@ pub(crate) fn simulated(machine: &str) -> Result<Shot, Box<dyn Error>> {
 
 fn simulate<L: MemLayout, F: Format + Mmu>() -> Shot {
     let pmap = simulated_machine::<L, F>();
-    survey::<L, F>(&pmap.machine, &facts_of(&pmap))
+    survey::<L, F>(pmap.machine(), &facts_of(&pmap))
 }
 
 /// A machine after `mem_init`.
@@ -68,14 +68,14 @@ pub(crate) fn facts_of<L: MemLayout, F: Format + Mmu>(pmap: &Pmap<SimMachine<L, 
     let pairs = |runs: &[libjos::mem::addr::PhysRange]| {
         runs.iter().map(|run| (run.start.as_u64(), run.end_exclusive.as_u64())).collect()
     };
-    let pgdir = pmap.kern_pgdir().as_u64();
+    let pgdir = pmap.kern_root().as_u64();
     let mut facts = Facts::new(Told {
         title: "mem_init".into(),
         said: vec![format!("A simulated machine with {} of RAM.", Size(SIM_RAM))],
         cr3: Some(pgdir),
         entry_pgdir: None,
         kern_pgdir: Some(pgdir),
-        pages: Some((pmap.pages_memory().start.as_u64(), pmap.pages.npages())),
+        pages: Some((pmap.boot_memory().pages.start.as_u64(), pmap.pages().npages())),
         usable: pairs(pmap.boot().memory.usable().runs()),
         reserved: pairs(pmap.boot().reserved.runs()),
     });

@@ -80,7 +80,8 @@ fn core_of<L: MemLayout, F: Format + Mmu>(pmap: &Pmap<SimMachine<L, F>>) -> Vec<
     let middle = L::PHYS_BASE + MB;
     let pieces = [(L::PHYS_BASE, middle), (middle, end)].map(|(start, end)| {
         let words = (start..end).step_by(4);
-        let bytes = words.flat_map(|pa| pmap.machine.load::<u32>(PhysAddr::new(pa)).to_le_bytes());
+        let bytes =
+            words.flat_map(|pa| pmap.machine().load::<u32>(PhysAddr::new(pa)).to_le_bytes());
         (start, bytes.collect::<Vec<_>>())
     });
     core_file(&pieces)
@@ -89,11 +90,11 @@ fn core_of<L: MemLayout, F: Format + Mmu>(pmap: &Pmap<SimMachine<L, F>>) -> Vec<
 /// A machine on which an application has two pages, one of them mapped twice.
 fn with_application<L: MemLayout, F: Format + Mmu>() -> Pmap<SimMachine<L, F>> {
     let mut pmap = simulated_machine::<L, F>();
-    let pgdir = pmap.kern_pgdir();
-    let twice = pmap.page_alloc(ALLOC_ZERO).unwrap();
-    let once = pmap.page_alloc(ALLOC_ZERO).unwrap();
+    let (vm, pgdir) = pmap.split();
+    let twice = vm.page_alloc(ALLOC_ZERO).unwrap();
+    let once = vm.page_alloc(ALLOC_ZERO).unwrap();
     for (frame, va) in [(twice, L::UTEXT), (twice, L::UTEMP), (once, L::UTEXT + PGSIZE)] {
-        pmap.page_insert(pgdir, frame, VirtAddr::new(va), Perm::URW).unwrap();
+        vm.page_insert(pgdir, frame, VirtAddr::new(va), Perm::URW).unwrap();
     }
     pmap
 }
@@ -106,7 +107,7 @@ fn a_dump_shows_what_the_machine_shows<L: MemLayout, F: Format + Mmu>() {
     let pmap = with_application::<L, F>();
     let facts = facts_of(&pmap);
     let dump = Dump::new(file(&core_of(&pmap))).unwrap();
-    let shot = survey::<L, F>(&pmap.machine, &facts);
+    let shot = survey::<L, F>(pmap.machine(), &facts);
     assert_eq!(survey::<L, F>(&dump, &facts), shot);
     let json = serde_json::to_string(&shot).unwrap();
     assert_eq!(serde_json::from_str::<Shot>(&json).unwrap(), shot);
@@ -119,7 +120,7 @@ fn dumps_of_all_formats() {
 
 fn frames_have_the_right_owners<L: MemLayout, F: Format + Mmu>() {
     let pmap = with_application::<L, F>();
-    let shot = survey::<L, F>(&pmap.machine, &facts_of(&pmap));
+    let shot = survey::<L, F>(pmap.machine(), &facts_of(&pmap));
     let image = pmap.boot().image;
     let pages = |range: libjos::mem::addr::PhysRange| range.size() / PGSIZE;
     let expected = [
@@ -127,17 +128,17 @@ fn frames_have_the_right_owners<L: MemLayout, F: Format + Mmu>() {
         (Owner::Rodata, pages(image.rodata)),
         (Owner::Data, pages(image.data) - pages(image.stack)),
         (Owner::Stack, pages(image.stack)),
-        (Owner::Pages, pages(pmap.pages_memory()) + pages(pmap.runs_memory())),
+        (Owner::Pages, pages(pmap.boot_memory().pages) + pages(pmap.boot_memory().runs)),
         (Owner::Loader, 1),
         (Owner::Application, 2),
-        (Owner::Free, pmap.pages.nfree() as u64),
+        (Owner::Free, pmap.pages().nfree() as u64),
         (Owner::Unaccounted, 0),
     ];
     for (owner, count) in expected {
         assert_eq!(frames_of(&shot, owner), count, "{} on {}", owner.name(), L::NAME);
     }
     let counted: u64 = shot.frames.runs.iter().map(|run| run.count).sum();
-    assert_eq!(counted, pmap.pages.npages() as u64);
+    assert_eq!(counted, pmap.pages().npages() as u64);
     let shared = shot.frames.runs.iter().find(|run| run.owner == Owner::Application).unwrap();
     assert_eq!(shared.info, Some(Info { state: State::InUse, pp_ref: 2 }));
 }
@@ -162,7 +163,7 @@ fn count(table: &Table) -> (usize, usize, usize) {
 
 fn regions_and_tree_agree<L: MemLayout, F: Format + Mmu>() {
     let pmap = with_application::<L, F>();
-    let shot = survey::<L, F>(&pmap.machine, &facts_of(&pmap));
+    let shot = survey::<L, F>(pmap.machine(), &facts_of(&pmap));
     let [space] = shot.spaces.as_slice() else { panic!("one directory is in use") };
     assert!(space.in_use);
     let region = |base| space.regions.iter().find(|region| region.base == base).unwrap();
@@ -190,7 +191,7 @@ fn before_pages_nothing_is_counted() {
     let pmap = simulated_machine::<Jos64, X86_64>();
     let mut facts = facts_of(&pmap);
     (facts.told.pages, facts.told.kern_pgdir, facts.told.cr3) = (None, None, None);
-    let shot = survey::<Jos64, X86_64>(&pmap.machine, &facts);
+    let shot = survey::<Jos64, X86_64>(pmap.machine(), &facts);
     assert!(shot.spaces.is_empty() && shot.frames.runs.iter().all(|run| run.info.is_none()));
     assert_eq!(frames_of(&shot, Owner::Free), 0);
     assert!(draw::page(&[shot]).unwrap().into_string().contains("Paging is off"));
@@ -199,13 +200,13 @@ fn before_pages_nothing_is_counted() {
 #[test]
 fn broken_tables_are_drawn_and_end() {
     let pmap = simulated_machine::<Jos64, X86_64>();
-    let (facts, pgdir) = (facts_of(&pmap), pmap.kern_pgdir());
+    let (facts, pgdir) = (facts_of(&pmap), pmap.kern_root());
     // A directory whose entries lead to itself by way of another table, and out of memory.
-    let Shot { frames, .. } = survey::<Jos64, X86_64>(&pmap.machine, &facts);
+    let Shot { frames, .. } = survey::<Jos64, X86_64>(pmap.machine(), &facts);
     let table = PhysAddr::new(frames.base + 600 * PGSIZE);
-    pmap.machine.store(pgdir, X86_64::table(table));
-    pmap.machine.store(table, X86_64::table(table));
-    pmap.machine.store(table + 8, X86_64::table(PhysAddr::new(1 << 40)));
+    pmap.machine().store(pgdir, X86_64::table(table));
+    pmap.machine().store(table, X86_64::table(table));
+    pmap.machine().store(table + 8, X86_64::table(PhysAddr::new(1 << 40)));
     let dump = Dump::new(file(&core_of(&pmap))).unwrap();
     let shot = survey::<Jos64, X86_64>(&dump, &facts);
     let html = draw::page(&[shot]).unwrap().into_string();
@@ -271,11 +272,11 @@ fn pages_in(table: &Table, pages: &mut Vec<(u64, u64, String)>) {
 
 fn the_tree_unfolds_to_what_is_mapped<L: MemLayout, F: Format + Mmu>() {
     let pmap = with_application::<L, F>();
-    let shot = survey::<L, F>(&pmap.machine, &facts_of(&pmap));
+    let shot = survey::<L, F>(pmap.machine(), &facts_of(&pmap));
     let mut shown = Vec::new();
     pages_in(&shot.spaces[0].root, &mut shown);
     let (first, last) = (VirtAddr::new(0), VirtAddr::new(u64::MAX));
-    let mapped = leaves::<F, _>(&pmap.machine, pmap.kern_pgdir(), first, last);
+    let mapped = leaves::<F, _>(pmap.machine(), pmap.kern_root(), first, last);
     let mapped: Vec<_> =
         mapped.map(|page| (page.va.as_u64(), page.pa.as_u64(), page.perm.to_string())).collect();
     assert_eq!(shown, mapped);
@@ -291,10 +292,10 @@ fn a_page_is_cut_where_a_region_ends() {
     // As entry_pgdir has it: one page over all regions at low addresses.
     let mut pmap = simulated_machine::<Jos64, X86_64>();
     let table = pmap.page_alloc(ALLOC_ZERO).unwrap();
-    let table = pmap.pages.page2pa(table);
-    pmap.machine.store(pmap.kern_pgdir(), X86_64::table(table));
-    pmap.machine.store(table, X86_64::leaf(2, PhysAddr::new(0), Perm::KRW));
-    let shot = survey::<Jos64, X86_64>(&pmap.machine, &facts_of(&pmap));
+    let table = pmap.pages().page2pa(table);
+    pmap.machine().store(pmap.kern_root(), X86_64::table(table));
+    pmap.machine().store(table, X86_64::leaf(2, PhysAddr::new(0), Perm::KRW));
+    let shot = survey::<Jos64, X86_64>(pmap.machine(), &facts_of(&pmap));
     let runs = |base: u64| {
         let region = shot.spaces[0].regions.iter().find(|region| region.base == base).unwrap();
         region.runs.iter().map(|run| (run.va, run.size(), run.pa)).collect::<Vec<_>>()

@@ -45,6 +45,7 @@ pub(crate) fn all(trace: &Trace) -> Vec<Outcome> {
     let range = PhysRange::from_size(start, frames as u64 * PGSIZE);
     let (machine, boot) = SimMachine::<Jos64, X86_64>::new(range.end_exclusive.as_u64());
     let mut pmap = mem_init(machine, boot);
+    let (machine, pages) = pmap.machine_and_pages();
 
     let mut schemes: [Box<dyn FrameScheme + '_>; 6] = [
         Box::new(Bitmap::new(&mut words, frames)),
@@ -52,7 +53,7 @@ pub(crate) fn all(trace: &Trace) -> Vec<Outcome> {
         Box::new(AddressOrdered::new(&mut best, Fit::Best)),
         Box::new(QuickFit::new(&mut quick)),
         Box::new(Buddy::new(&mut blocks)),
-        Box::new(PageList::new(&mut pmap.pages, &pmap.machine, range)),
+        Box::new(PageList::new(pages, machine, range)),
     ];
     schemes.iter_mut().map(|scheme| replay(trace, &mut **scheme)).collect()
 }

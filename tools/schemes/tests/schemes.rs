@@ -224,8 +224,9 @@ proptest! {
     fn page_free_list(frames in 1..FRAMES, ops in prop::collection::vec(op(), 1..REQUESTS)) {
         let (machine, boot) = SimMachine::<Jos64, X86_64>::new(16 * MB);
         let mut pmap = mem_init(machine, boot);
+    let (machine, pages) = pmap.machine_and_pages();
         let range = PhysRange::from_size(PhysAddr::new(8 * MB), frames as u64 * PGSIZE);
-        let mut list = PageList::new(&mut pmap.pages, &pmap.machine, range);
+        let mut list = PageList::new(pages, machine, range);
         let rules = Rules { places: Places::Aligned, ..HOLES };
         agrees(&mut list, rules, frames, &ops);
     }
@@ -235,8 +236,9 @@ proptest! {
 fn page_free_list_has_whole_frames_alone() {
     let (machine, boot) = SimMachine::<Jos64, X86_64>::new(9 * MB);
     let mut pmap = mem_init(machine, boot);
+    let (machine, pages) = pmap.machine_and_pages();
     let range = PhysRange::from_size(PhysAddr::new(8 * MB + PGSIZE / 2), 3 * PGSIZE);
-    let mut list = PageList::new(&mut pmap.pages, &pmap.machine, range);
+    let mut list = PageList::new(pages, machine, range);
     let taken = [list.alloc(1), list.alloc(1), list.alloc(1)];
     assert_eq!(taken, [Some(0), Some(1), None]);
     assert_eq!((list.free(1, 1), list.free(0, 1)), (Ok(()), Ok(())));
@@ -345,10 +347,11 @@ fn schemes_report_what_they_are_and_did() {
     assert_eq!(report(&mut Buddy::new(&mut blocks)), ("buddy system", true, 32, 64 * 16 + 128, 15));
     let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
     let mut pmap = mem_init(machine, boot);
+    let (machine, pages) = pmap.machine_and_pages();
     let range = PhysRange::from_size(PhysAddr::new(4 * MB), 64 * PGSIZE);
     // The books are those of two tables: for each frame, and for a block and a group of 12 bytes.
     assert_eq!(
-        report(&mut PageList::new(&mut pmap.pages, &pmap.machine, range)),
+        report(&mut PageList::new(pages, machine, range)),
         ("page_free_list, runs", false, 32, 64 * 8 + 2 * 12, 540)
     );
 }

@@ -2,7 +2,7 @@
 
 use core::ptr::NonNull;
 
-use super::PageInfo;
+use super::info::PageInfo;
 
 /// What memory belongs to, where it could go before its user does: a block of a simulated
 /// machine's RAM. A kernel's memory stays.

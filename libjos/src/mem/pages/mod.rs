@@ -9,7 +9,8 @@
 //! runs of neighbours off the list, `release.rs` counts many uses less at once, `poison.rs` finds
 //! out who writes to a frame that is on it.
 
-mod array;
+pub(crate) mod array;
+pub(crate) mod globals;
 mod info;
 mod poison;
 mod release;
@@ -27,6 +28,7 @@ use poison::Poison;
 use runs::Lists;
 
 pub use array::PageArray;
+pub use globals::{Globals, PagesAt};
 pub use info::{ALLOC_ZERO, AllocFlags, Frame, PageError, PageInfo};
 pub use poison::{Fill, POISON};
 pub(crate) use release::Releases;
@@ -100,21 +102,10 @@ impl FreeList {
     }
 }
 
-/// Where a page allocator lies, for a debugger.
-#[derive(Clone, Copy, Debug)]
-pub struct PagesAt {
-    /// The array `pages`.
-    pub array: *const PageInfo,
-    /// Where the first free frame's index is kept.
-    pub page_free_list: *const u32,
-    /// Where the number of free frames is kept.
-    pub nfree: *const usize,
-}
-
 /// The page allocator: `pages` and `page_free_list`.
 ///
 /// Its memory is the machine's, which can write there too. So this stays on its thread, as its
-/// [`Pmap`](crate::pmap::Pmap) does:
+/// [`Vm`](crate::paging::vm::Vm) does:
 ///
 /// ```
 /// # use libjos::{mem::addr::PhysAddr, mem::pages::{Block, Pages}, sim::memory::SimMemory};

@@ -1,9 +1,9 @@
-//! Many uses counted less at once: what is unmapped, after the flush.
+//! Ends many uses at once: those of pages that were unmapped, after the flush.
 //!
-//! Frames come as neighbours far more often than not (an address space was mostly mapped in one
-//! go), so runs of neighbours are counted and linked by loops of their own. A frame that comes alone
-//! costs the cache line of its [`PageInfo`] and no other: those are linked to each other, each to the
-//! one before, which was written to last, and join the free list in the end.
+//! Frames come as neighbours far more often than not, since an address space is mostly mapped in one
+//! go. Runs of neighbours are counted and linked by loops of their own. Frames that come alone are linked to
+//! each other first and join the free list in the end, so that each costs the cache line of its own
+//! [`PageInfo`] and no other.
 
 use layout::PGSHIFT;
 
@@ -18,23 +18,23 @@ const AT_ONCE: usize = 512;
 
 /// Counts uses of pages less, one after the other, and frees those that have none left.
 /// [`Pages::release`] makes it.
-///
-/// Neighbours are gathered, and counted when the run of them ends.
 #[derive(Debug)]
 pub(crate) struct Releases<'a> {
     /// Not the array in it: who makes the calls may call the machine in between.
     pages: &'a mut Pages,
-    /// The pages gathered: page numbers from frame 0 on, the end exclusive. Those below it are
-    /// negative.
-    start: i64,
-    end_exclusive: i64,
     /// Frames that were freed with neighbours.
     freed: usize,
-    /// Frames without use that came alone, each linked to the one before: the last that came, the
-    /// first, and how many there are.
+    alone: Chain,
+}
+
+/// Frames without use that came alone, each linked to the one before.
+#[derive(Clone, Copy, Debug)]
+struct Chain {
+    /// The last that came.
     head: u32,
+    /// The first that came.
     end: u32,
-    alone: usize,
+    len: usize,
 }
 
 impl Releases<'_> {
@@ -43,17 +43,25 @@ impl Releases<'_> {
     /// # Panics
     ///
     /// As [`page_decref`](PageAllocator::page_decref), now or when the last one is counted.
-    #[inline(always)]
     pub(crate) fn release(&mut self, pa: PhysAddr, count: usize) {
-        // Physical addresses have less than 63 bits.
-        let offset = pa.as_u64().wrapping_sub(self.pages.base.as_u64());
-        let number = offset.cast_signed() >> PGSHIFT;
-        if number != self.end_exclusive {
-            self.count_gathered();
-            self.start = number;
+        self.release_all(core::iter::once((pa, count)));
+    }
+
+    /// Counts one use less of each of the pages in `runs`, as [`release`](Self::release) does: the
+    /// first page of each run and how many there are.
+    #[inline(always)]
+    pub(crate) fn release_all(&mut self, runs: impl Iterator<Item = (PhysAddr, usize)>) {
+        let mut alone = self.alone;
+        for (pa, count) in runs {
+            // Physical addresses have less than 63 bits. A page below frame 0 has a negative number.
+            let offset = pa.as_u64().wrapping_sub(self.pages.base.as_u64());
+            let number = offset.cast_signed() >> PGSHIFT;
+            match count {
+                1 => self.pages.release_one(number.cast_unsigned(), &mut alone),
+                _ => self.freed += self.pages.release_run(number, number + count as i64),
+            }
         }
-        // No machine has 2^63 pages.
-        self.end_exclusive = number + count as i64;
+        self.alone = alone;
     }
 
     /// Counts one use less of the page table at `pa`.
@@ -65,35 +73,6 @@ impl Releases<'_> {
         assert!(self.pages.pa2page(pa).is_some(), "page table at {pa} lies outside RAM");
         self.release(pa, 1);
     }
-
-    /// Counts what was gathered.
-    #[inline(always)]
-    fn count_gathered(&mut self) {
-        match self.end_exclusive - self.start {
-            0 => {}
-            1 => self.count_one(self.start.cast_unsigned()),
-            _ => self.freed += self.pages.release_run(self.start, self.end_exclusive),
-        }
-    }
-
-    /// Counts page `number`, if `pages` describes it.
-    #[inline(always)]
-    fn count_one(&mut self, number: u64) {
-        let infos = self.pages.array_mut();
-        // The number of a page below frame 0 is far beyond the end.
-        let Some(info) = infos.get_mut(number as usize) else { return };
-        if *info != ONE_USE {
-            return self.pages.page_decref(Frame(number as u32));
-        }
-        *info = PageInfo { pp_link: self.head, pp_ref_or_prev: 0 };
-        match infos.get_mut(self.head as usize) {
-            Some(before) => before.pp_ref_or_prev = number as u32,
-            None => self.end = number as u32,
-        }
-        self.head = number as u32;
-        self.alone += 1;
-        self.pages.note_free(number as usize);
-    }
 }
 
 impl Pages {
@@ -102,22 +81,34 @@ impl Pages {
     #[inline]
     pub(crate) fn release(&mut self, release: impl FnOnce(&mut Releases<'_>)) -> usize {
         let none = PageInfo::END;
-        let mut releases = Releases {
-            pages: self,
-            start: 0,
-            end_exclusive: 0,
-            freed: 0,
-            head: none,
-            end: none,
-            alone: 0,
-        };
+        let alone = Chain { head: none, end: none, len: 0 };
+        let mut releases = Releases { pages: self, freed: 0, alone };
         release(&mut releases);
-        releases.count_gathered();
-        let Releases { freed, head, end, alone, .. } = releases;
-        if alone > 0 {
-            self.prepend_linked(head, end, alone);
+        let Releases { freed, alone: Chain { head, end, len }, .. } = releases;
+        if len > 0 {
+            self.prepend_linked(head, end, len);
         }
-        freed + alone
+        freed + len
+    }
+
+    /// Counts one use less of page `number`, if `pages` describes it, and puts it in front of `alone` if
+    /// that was the last one.
+    #[inline(always)]
+    fn release_one(&mut self, number: u64, alone: &mut Chain) {
+        let infos = self.array_mut();
+        // The number of a page below frame 0 is far beyond the end.
+        let Some(info) = infos.get_mut(number as usize) else { return };
+        if info.word() != ONE_USE.word() {
+            return self.page_decref(Frame(number as u32));
+        }
+        *info = PageInfo::from_word(u64::from(alone.head));
+        match infos.get_mut(alone.head as usize) {
+            Some(before) => before.pp_ref_or_prev = number as u32,
+            None => alone.end = number as u32,
+        }
+        alone.head = number as u32;
+        alone.len += 1;
+        self.note_free(number as usize);
     }
 
     /// Counts one use less of the pages from number `start` on up to `end`, as far as there are such;

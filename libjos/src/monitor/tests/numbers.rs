@@ -16,7 +16,7 @@ fn hex(text: &str) -> u64 {
 
 /// The number of frames for which `is` holds.
 fn count(monitor: &Monitor64, is: impl Fn(&PageInfo) -> bool) -> usize {
-    monitor.pmap.pages.infos().filter(|info| is(info)).count()
+    monitor.pmap.pages().infos().filter(|info| is(info)).count()
 }
 
 fn is_in_use(info: &PageInfo) -> bool {
@@ -48,8 +48,8 @@ fn the_memory_map_has_each_page_once() {
             assert!(line.ends_with(&std::format!(", {}", Size(size))), "{line}");
         }
     }
-    assert_eq!(next, monitor.pmap.pages.npages() as u64 * PGSIZE);
-    assert_eq!(free, monitor.pmap.pages.nfree());
+    assert_eq!(next, monitor.pmap.pages().npages() as u64 * PGSIZE);
+    assert_eq!(free, monitor.pmap.pages().nfree());
     assert_eq!(in_use, count(&monitor, is_in_use));
 }
 
@@ -57,7 +57,7 @@ fn the_memory_map_has_each_page_once() {
 fn the_states_of_pages_add_up() {
     let mut monitor = monitor64();
     monitor.alloc();
-    let infos = monitor.pmap.pages.infos();
+    let infos = monitor.pmap.pages().infos();
     let all = infos.len();
     let uses: u32 = infos.filter(is_in_use).map(|info| info.pp_ref()).sum();
     let (free, in_use) = (count(&monitor, PageInfo::is_free), count(&monitor, is_in_use));
@@ -91,9 +91,9 @@ fn tables_are_known_by_their_level() {
     let mut monitor = monitor64();
     let page = monitor.alloc();
     monitor.run(&std::format!("insert UTEMP {page}"));
-    let pgdir = monitor.pmap.kern_pgdir();
+    let pgdir = monitor.pmap.kern_pgdir().address();
     for va in [Jos64::UTEMP, Jos64::KSTACK, Jos64::UPAGES].map(VirtAddr::new) {
-        let steps: Vec<_> = steps::<X86_64, _>(&monitor.pmap.machine, pgdir, va).collect();
+        let steps: Vec<_> = steps::<X86_64, _>(monitor.pmap.machine(), pgdir, va).collect();
         assert_eq!(steps.len(), 4);
         for step in steps {
             let text = monitor.run(&std::format!("pages {}", step.at.page_start()));
@@ -113,7 +113,7 @@ fn single_pages_and_runs_are_listed_as_such() {
             std::format!("page {page} is free\n")
         );
     }
-    let nfree = monitor.pmap.pages.nfree();
+    let nfree = monitor.pmap.pages().nfree();
     assert_eq!(
         monitor.run("freelist 2"),
         std::format!(
@@ -130,10 +130,10 @@ fn single_pages_and_runs_are_listed_as_such() {
 #[test]
 fn pages_of_all_sizes_are_shown() {
     let mut monitor = monitor64();
-    let pgdir = monitor.pmap.kern_pgdir();
     let map = |monitor: &mut Monitor64, va: u64, size, pa| {
         let (va, pa) = (VirtAddr::new(va), PhysAddr::new(pa));
-        monitor.pmap.map_range(pgdir, va, size, pa, Perm::KRW, Largest).unwrap();
+        let (vm, pgdir) = monitor.pmap.split();
+        vm.map_range(pgdir, va, size, pa, Perm::KRW, Largest).unwrap();
     };
     map(&mut monitor, 1 << 30, 1 << 30, 1 << 30);
     map(&mut monitor, 3 << 30, 2 * MB + PGSIZE, 3 << 30);
@@ -161,8 +161,8 @@ fn a_table_where_no_memory_is_maps_nothing() {
     let showmappings = "showmappings 0 UTOP";
     let before = monitor.run(showmappings);
     let va = VirtAddr::new(Jos64::PTSIZE);
-    let at = X86_64::entry(X86_64::ROOT, monitor.pmap.kern_pgdir(), va);
-    monitor.pmap.machine.store(at, X86_64::table(PhysAddr::new(64 * MB)));
+    let at = X86_64::entry(X86_64::ROOT, monitor.pmap.kern_pgdir().address(), va);
+    monitor.pmap.machine().store(at, X86_64::table(PhysAddr::new(64 * MB)));
     assert_eq!(monitor.run(showmappings), before);
     assert_eq!(monitor.run("dump PTSIZE 16"), "0000008000000000-000000800000000f: not mapped\n");
     assert!(monitor.run("translate PTSIZE").contains("where the table should be, is no RAM"));
@@ -174,7 +174,7 @@ fn the_map_counts_page_tables() {
         let (mut tables_below, mut large) = (1, 0);
         for index in 0..X86_64::ENTRIES {
             match monitor.pmap.entry(level, table, index) {
-                Entry::Table { pa, .. } if pa != monitor.pmap.kern_pgdir() => {
+                Entry::Table { pa, .. } if pa != monitor.pmap.kern_pgdir().address() => {
                     let below = tables(monitor, level - 1, pa);
                     (tables_below, large) = (tables_below + below.0, large + below.1);
                 }
@@ -185,7 +185,7 @@ fn the_map_counts_page_tables() {
         (tables_below, large)
     }
     let mut monitor = monitor64();
-    let (tables, large) = tables(&monitor, X86_64::ROOT, monitor.pmap.kern_pgdir());
+    let (tables, large) = tables(&monitor, X86_64::ROOT, monitor.pmap.kern_pgdir().address());
     assert!(tables > 5 && large > 5);
     let map = monitor.run("map");
     let line =
@@ -209,13 +209,13 @@ fn what_is_in_the_way_of_checks_is_named() {
 #[test]
 fn alloc_gives_all_it_is_asked_for_or_nothing() {
     let mut monitor = monitor64();
-    while monitor.pmap.pages.nfree() > 3 {
+    while monitor.pmap.pages().nfree() > 3 {
         monitor.pmap.page_alloc(ALLOC_ZERO);
     }
     let error = monitor.error("alloc 4");
     assert!(error.contains('4') && error.contains('3'), "{error}");
     assert_eq!(monitor.run("alloc 3").lines().count(), 3);
-    assert_eq!(monitor.pmap.pages.nfree(), 0);
+    assert_eq!(monitor.pmap.pages().nfree(), 0);
     monitor.error("alloc");
 }
 
@@ -223,8 +223,8 @@ fn alloc_gives_all_it_is_asked_for_or_nothing() {
 fn force_frees_a_page_that_was_not_allocs() {
     let mut monitor = monitor64();
     let frame = monitor.pmap.page_alloc(ALLOC_ZERO).unwrap();
-    monitor.pmap.pages.page_incref(frame).unwrap();
-    let pa = monitor.pmap.pages.page2pa(frame);
+    monitor.pmap.pages_mut().page_incref(frame).unwrap();
+    let pa = monitor.pmap.pages().page2pa(frame);
     assert_eq!(monitor.run(&std::format!("free -f {pa}")), std::format!("page {pa} is free\n"));
 }
 

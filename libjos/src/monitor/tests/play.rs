@@ -12,7 +12,7 @@ fn playing_changes_nothing_where_it_fails() {
     let page = monitor.alloc();
     let insert = |text: &str| std::format!("insert {text}");
     let before = (
-        monitor.pmap.pages.infos().collect::<Vec<_>>(),
+        monitor.pmap.pages().infos().collect::<Vec<_>>(),
         monitor.run("map"),
         monitor.run("vmprint"),
     );
@@ -69,7 +69,7 @@ fn playing_changes_nothing_where_it_fails() {
     assert!(monitor.error(&std::format!("insert UTEMP {free}")).contains("free already"));
     assert!(monitor.error(&std::format!("free -f {free}")).contains("free already"));
     let after = (
-        monitor.pmap.pages.infos().collect::<Vec<_>>(),
+        monitor.pmap.pages().infos().collect::<Vec<_>>(),
         monitor.run("map"),
         monitor.run("vmprint"),
     );
@@ -79,7 +79,7 @@ fn playing_changes_nothing_where_it_fails() {
 #[test]
 fn a_page_lives_while_anything_uses_it() {
     let mut monitor = monitor64();
-    let nfree = monitor.pmap.pages.nfree();
+    let nfree = monitor.pmap.pages().nfree();
     let page = monitor.alloc();
     assert!(monitor.run(&std::format!("insert UTEMP {page}")).contains("pp_ref 2"));
     assert!(monitor.error("setperm UTEMP +g").contains("cannot be global"));
@@ -88,8 +88,8 @@ fn a_page_lives_while_anything_uses_it() {
     assert!(monitor.error(&std::format!("free {page}")).contains("not one of alloc's"));
     let out = monitor.run("remove UTEMP+0x123");
     assert!(out.ends_with(&std::format!("page {page} is free\n")), "{out}");
-    assert_eq!(monitor.pmap.pages.nfree(), nfree);
+    assert_eq!(monitor.pmap.pages().nfree(), nfree);
     monitor.run("alloc 64");
     assert!(monitor.error("alloc").contains("at most at a time, so 0 more now"));
-    monitor.pmap.check_page_free_list();
+    monitor.pmap.checks().check_page_free_list();
 }

@@ -10,6 +10,7 @@
 
 pub mod i386;
 pub mod riscv;
+mod x86;
 pub mod x86_64;
 
 use core::fmt;
@@ -61,6 +62,17 @@ impl Perm {
     pub const UR: Self = Self::R.union(Self::U);
     /// User and kernel, read and write (JOS's `PTE_U | PTE_W`).
     pub const URW: Self = Self::UR.union(Self::W);
+
+    /// These permissions for a page that other address spaces may have too: copy-on-write in place
+    /// of writable, and else [`PRIVATE`](Self::PRIVATE).
+    #[must_use]
+    pub(crate) fn private(self) -> Self {
+        if self.intersects(Self::W | Self::COW) {
+            (self - Self::W - Self::PRIVATE) | Self::COW
+        } else {
+            self | Self::PRIVATE
+        }
+    }
 }
 
 /// `urwxg`, with `-` for what is withheld, and `c` in place of `w` for copy-on-write.
@@ -150,14 +162,11 @@ pub trait Format: 'static {
     /// Physical addresses from here on do not fit in an entry.
     const PA_END: u64;
 
-    /// The bits of a table's entry that the processor sets by itself.
-    const NOTED: Self::Word;
-
     /// Permissions that the format cannot withhold: they come with every page.
     const ALWAYS: Perm;
 
-    /// The entry for a table in the frame at `pa`, for a `level` above 0. It withholds nothing:
-    /// that is the leaves' task.
+    /// The entry for a table in the frame at `pa`, at a level above 0. It withholds nothing:
+    /// that is the leaves' task. The processor sets no bit in it.
     fn table(pa: PhysAddr) -> Self::Word;
 
     /// The entry by which the root at `pa` enters itself, so that a slot of the address space
@@ -241,7 +250,7 @@ pub trait Geometry: Format {
         PhysAddr::new(table.as_u64() + Self::index(level, va) as u64 * Self::Word::BYTES)
     }
 
-    /// The table that `entry` of a level above 0 leads to, where `entry` is what
+    /// The table that `entry` of a level above 0 leads to, if `entry` is exactly what
     /// [`table`](Format::table) makes for a table in `range`. The size of `range` is a power of two,
     /// and its start a multiple of it, so that all of this is one test of bits.
     ///
@@ -250,20 +259,16 @@ pub trait Geometry: Format {
     /// use libjos::paging::format::Geometry;
     /// use libjos::paging::format::x86_64::X86_64;
     ///
-    /// // `table` makes of a table at 0x20_3000 the entry 0x20_3007: bits 0 to 2 are P, RW and US.
-    /// // In the first 256 MB, bits 12 to 27 are what differs from table to table.
+    /// // For a table at 0x20_3000 `table` makes the entry 0x20_3027: the low bits are P, RW, US and A.
+    /// // In the first 256 MB, tables differ in bits 12 to 27.
     /// let window = PhysRange::from_size(PhysAddr::new(0), 256 << 20);
     /// let table_in = |entry| X86_64::table_in(&window, entry);
-    ///
-    /// // The processor has set A since. 0x20_3027 - 7 is 0x20_3020: bits 12 to 27 say which table,
-    /// // 0x20 is A, which says nothing, and no other bit is left.
     /// assert_eq!(table_in(0x20_3027), Some(PhysAddr::new(0x20_3000)));
     ///
-    /// // What is no such entry leaves a bit that is neither. 0x1020_3007, a table beyond 256 MB,
-    /// // leaves bit 28; 0x20_0087, a large page, bit 7. Where one of the 7 is not there to be taken
-    /// // away, others are borrowed: 0x20_3005, without RW, is 0x20_2FFE then, and 0, an absent
-    /// // entry, has nearly all bits.
-    /// for entry in [0x1020_3007, 0x20_0087, 0x20_3005, 0] {
+    /// // Less 0x27, any other entry has a bit outside 12 to 27. 0x1020_3027, a table beyond 256 MB,
+    /// // has bit 28; 0x20_00A7, a large page, bit 7. A bit of 0x27 that is clear is borrowed for:
+    /// // 0x20_3025, without RW, becomes 0x20_2FFE, and 0, an absent entry, has nearly all bits set.
+    /// for entry in [0x1020_3027, 0x20_00A7, 0x20_3025, 0] {
     ///     assert_eq!(table_in(entry), None);
     /// }
     /// ```
@@ -275,10 +280,10 @@ pub trait Geometry: Format {
         let offsets = table(range.size() - PGSIZE) ^ first;
         // No bit of an offset is one of `first`, so there is nothing to borrow from it.
         let offset = entry.to_u64().wrapping_sub(first);
-        if offset & !(offsets | Self::NOTED.to_u64()) != 0 {
+        if offset & !offsets != 0 {
             return None;
         }
-        match Self::decode(1, Word::from_u64(first | offset & offsets)) {
+        match Self::decode(1, Word::from_u64(first | offset)) {
             Entry::Table { pa, .. } => Some(pa),
             _ => None,
         }

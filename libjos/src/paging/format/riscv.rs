@@ -59,7 +59,6 @@ impl<const N: u32> Format for Sv<N> {
     const LEAF_LEVELS: u32 = (1 << N) - 1;
     const SELF_MAP: bool = false;
     const PA_END: u64 = 1 << 56;
-    const NOTED: u64 = 0;
     const ALWAYS: Perm = Perm::R;
 
     fn table(pa: PhysAddr) -> u64 {

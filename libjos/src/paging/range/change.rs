@@ -10,9 +10,8 @@ use crate::paging::flush::Flush;
 use crate::paging::format::{Entry, Format, Geometry, Leaf, Perm};
 use crate::paging::pgdir::WordOf;
 
+use crate::paging::vm::Vm;
 use crate::paging::word::Word;
-use crate::pmap::Pmap;
-use crate::space::cow;
 
 /// Neighbouring entries of one table: pages of `level`, pending or not, or absent.
 #[derive(Clone, Copy)]
@@ -48,50 +47,62 @@ impl Entries {
         Self { at, va, count: self.count - i, ..*self }
     }
 
-    /// Calls `each` for each run of neighbours among the pages that `picks` picks, with where the
-    /// first one lies. Nearly everything that is unmapped goes through here, and nearly all of that in
-    /// runs, so these are found by comparing, and decoded once. A page that comes alone is told by its
-    /// neighbour, here.
+    /// The runs of neighbours among the pages that `picks` picks, each with the address of its first
+    /// page. Nearly all that is unmapped goes through here, and most of it in runs, so these are found by
+    /// comparing words, and decoded once. The next entry tells whether a page comes alone.
     #[inline(always)]
     fn runs<M: Machine>(
         &self,
         machine: &M,
         picks: impl Fn(Entry) -> Option<PhysAddr>,
-        mut each: impl FnMut(&Self, PhysAddr),
-    ) {
+    ) -> impl Iterator<Item = (Self, PhysAddr)> {
         let mut i = 0;
-        while i < self.count {
-            let rest = self.skip::<M>(i);
-            let word: WordOf<M> = machine.load(rest.at);
-            let Some(pa) = picks(M::Format::decode(rest.level, word)) else {
-                i += 1;
-                continue;
-            };
-            let next = word.wrapping_add(Pmap::<M>::leaf_step(rest.level));
-            let goes_on = rest.count > 1 && machine.load::<WordOf<M>>(rest.skip::<M>(1).at) == next;
-            let count = if goes_on { rest.alike(machine, pa) } else { 1 };
-            each(&Self { count, ..rest }, pa);
-            i += count;
-        }
+        core::iter::from_fn(move || {
+            while i < self.count {
+                let rest = self.skip::<M>(i);
+                let word: WordOf<M> = machine.load(rest.at);
+                let Some(pa) = picks(M::Format::decode(rest.level, word)) else {
+                    i += 1;
+                    continue;
+                };
+                let next = word.wrapping_add(Vm::<M>::leaf_step(rest.level));
+                let goes_on =
+                    rest.count > 1 && machine.load::<WordOf<M>>(rest.skip::<M>(1).at) == next;
+                let count = if goes_on {
+                    Self::alike(machine, rest.level, rest.at, rest.count, pa)
+                } else {
+                    1
+                };
+                i += count;
+                return Some((Self { count, ..rest }, pa));
+            }
+            None
+        })
     }
 
     /// How many of these, the first of which leads to `pa`, lead to one page after the other and say
     /// the same else.
     #[inline(never)]
-    fn alike<M: Machine>(&self, machine: &M, pa: PhysAddr) -> usize {
+    fn alike<M: Machine>(
+        machine: &M,
+        level: u32,
+        at: PhysAddr,
+        count: usize,
+        pa: PhysAddr,
+    ) -> usize {
         /// Entries compared without a branch.
         const CHUNK: usize = 8;
-        let step = Pmap::<M>::leaf_step(self.level);
+        let step = Vm::<M>::leaf_step(level);
         let load = |i: usize| -> WordOf<M> {
-            machine.load(PhysAddr::new(self.at.as_u64() + i as u64 * WordOf::<M>::BYTES))
+            machine.load(PhysAddr::new(at.as_u64() + i as u64 * WordOf::<M>::BYTES))
         };
         // No address after the last one looks like its neighbour.
-        let to_last = (M::Format::PA_END - pa.as_u64()) / M::Format::page_size(self.level);
-        let count = self.count.min(to_last as usize).max(1);
+        let to_last = (M::Format::PA_END - pa.as_u64()) / M::Format::page_size(level);
+        let count = count.min(to_last as usize).max(1);
         let (mut alike, mut expected) = (1, load(0).wrapping_add(step));
         while alike + CHUNK <= count {
             let (mut differs, mut next) = (0, expected);
-            let mut at = PhysAddr::new(self.at.as_u64() + alike as u64 * WordOf::<M>::BYTES);
+            let mut at = PhysAddr::new(at.as_u64() + alike as u64 * WordOf::<M>::BYTES);
             for _ in 0..CHUNK {
                 let word: WordOf<M> = machine.load(at);
                 differs |= word.to_u64() ^ next.to_u64();
@@ -113,19 +124,19 @@ impl Entries {
 /// What is to be done to a range of mappings.
 pub(super) trait Change<M: Machine> {
     /// Does it to `entries`.
-    fn make(&mut self, pmap: &mut Pmap<M>, entries: &Entries);
+    fn make(&mut self, vm: &mut Vm<M>, entries: &Entries);
 }
 
 /// Makes them pending, so that the processor does not see them. What is not counted is gone.
 pub(super) struct Hide<'a>(pub(super) &'a mut Flush);
 
 impl<M: Machine> Change<M> for Hide<'_> {
-    fn make(&mut self, pmap: &mut Pmap<M>, entries: &Entries) {
-        let Pmap { machine, .. } = pmap;
-        let (level, counted) = (entries.level, Pmap::<M>::is_counted(entries.va));
-        entries.runs(machine, Entry::page, |run, _| {
+    fn make(&mut self, vm: &mut Vm<M>, entries: &Entries) {
+        let Vm { machine, .. } = vm;
+        let (level, counted) = (entries.level, Vm::<M>::is_user(entries.va));
+        for (run, _) in entries.runs(machine, Entry::page) {
             let (first, step) = if counted {
-                (M::Format::pending(machine.load(run.at)), Pmap::<M>::leaf_step(level))
+                (M::Format::pending(machine.load(run.at)), Vm::<M>::leaf_step(level))
             } else {
                 (WordOf::<M>::ZERO, WordOf::<M>::ZERO)
             };
@@ -134,7 +145,7 @@ impl<M: Machine> Change<M> for Hide<'_> {
                 0 => self.0.add_pages(run.va, run.count),
                 _ => self.0.add_all(),
             }
-        });
+        }
     }
 }
 
@@ -147,23 +158,26 @@ pub(super) struct TakeAway {
 }
 
 impl<M: Machine> Change<M> for TakeAway {
-    fn make(&mut self, pmap: &mut Pmap<M>, entries: &Entries) {
-        let Pmap { machine, pages, .. } = pmap;
-        let (zero, counted) = (WordOf::<M>::ZERO, Pmap::<M>::is_counted(entries.va));
+    fn make(&mut self, vm: &mut Vm<M>, entries: &Entries) {
+        let Vm { machine, pages, .. } = vm;
+        let (zero, counted) = (WordOf::<M>::ZERO, Vm::<M>::is_user(entries.va));
         let pages_each = (M::Format::page_size(entries.level) / PGSIZE) as usize;
         let picks = |entry| match entry {
             Entry::Leaf(leaf) if self.leaves => Some(leaf.pa),
             Entry::Pending { pa } => Some(pa),
             _ => None,
         };
-        self.freed += pages.release(|releases| {
-            entries.runs(machine, picks, |run, pa| {
-                machine.store_run(run.at, zero, zero, run.count);
-                if counted {
-                    releases.release(pa, run.count * pages_each);
-                }
-            });
+        let runs = entries.runs(machine, picks).map(|(run, pa)| {
+            machine.store_run(run.at, zero, zero, run.count);
+            (pa, run.count * pages_each)
         });
+        self.freed += match counted {
+            true => pages.release(|releases| releases.release_all(runs)),
+            false => {
+                runs.for_each(drop);
+                0
+            }
+        };
     }
 }
 
@@ -192,7 +206,8 @@ pub(crate) fn release_tree<M: Machine>(
         }
     } else if counted {
         let all = Entries { level: 0, at: table, va: VirtAddr::new(0), count: M::Format::ENTRIES };
-        all.runs(machine, Entry::page, |run, pa| releases.release(pa, run.count));
+        let runs = all.runs(machine, Entry::page);
+        releases.release_all(runs.map(|(run, pa)| (pa, run.count)));
     }
     releases.release_table(table);
 }
@@ -204,18 +219,18 @@ pub(super) struct Protect<'a> {
 }
 
 impl<M: Machine> Change<M> for Protect<'_> {
-    fn make(&mut self, pmap: &mut Pmap<M>, entries: &Entries) {
-        for (at, va, leaf) in entries.leaves(&pmap.machine) {
+    fn make(&mut self, vm: &mut Vm<M>, entries: &Entries) {
+        for (at, va, leaf) in entries.leaves(&vm.machine) {
             let is_private = (leaf.perm | self.perm).intersects(Perm::COW | Perm::PRIVATE);
-            let perm = if is_private { cow::private(self.perm) } else { self.perm };
+            let perm = if is_private { self.perm.private() } else { self.perm };
             let entry = M::Format::encode(entries.level, &Leaf { perm, ..leaf });
-            pmap.machine.store(at, entry);
+            vm.machine.store(at, entry);
             self.flush.add_leaf(entries.level, va);
         }
     }
 }
 
-impl<M: Machine> Pmap<M> {
+impl<M: Machine> Vm<M> {
     /// Makes `change` to all entries of `span` that may be pages. Every leaf there lies in the span
     /// whole.
     pub(super) fn visit(

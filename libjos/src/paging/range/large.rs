@@ -5,11 +5,12 @@ use layout::PGSIZE;
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::{AllocFlags, PageAllocator};
+use crate::paging::directory::Pgdir;
 use crate::paging::format::{Entry, Format, Geometry};
 use crate::paging::pgdir::MapError;
-use crate::pmap::Pmap;
+use crate::paging::vm::Vm;
 
-impl<M: Machine> Pmap<M> {
+impl<M: Machine> Vm<M> {
     /// Makes the pages around `va` one page of `level`'s size again, where they are that in
     /// pieces: all mapped, to neighbours in physical memory, with the same permissions. It is
     /// accessed or dirty if any of them was. (In the kernel's half, use `kern_pgdir`: see
@@ -20,7 +21,8 @@ impl<M: Machine> Pmap<M> {
     /// [`MapError::NonCanonical`], [`MapError::Uvpt`], and [`MapError::NotUniform`] where the pages do
     /// not make one, or the processor, or the format, has none of that size. Nothing has changed
     /// then.
-    pub fn merge(&mut self, pgdir: PhysAddr, va: VirtAddr, level: u32) -> Result<(), MapError> {
+    pub fn merge(&mut self, pgdir: &mut Pgdir, va: VirtAddr, level: u32) -> Result<(), MapError> {
+        let root = pgdir.address();
         if !M::Format::is_canonical(va) {
             return Err(MapError::NonCanonical { va });
         }
@@ -28,7 +30,7 @@ impl<M: Machine> Pmap<M> {
             return Err(MapError::Uvpt { va });
         }
         let failed = MapError::NotUniform { va };
-        let mut steps = crate::paging::mappings::steps::<M::Format, M>(&self.machine, pgdir, va);
+        let mut steps = crate::paging::mappings::steps::<M::Format, M>(&self.machine, root, va);
         let step = steps.find(|step| step.level == level).ok_or(failed)?;
         let Entry::Table { pa: table, .. } = step.entry else { return Err(failed) };
         let Entry::Leaf(mut whole) = self.entry(level - 1, table, 0) else { return Err(failed) };
@@ -50,8 +52,8 @@ impl<M: Machine> Pmap<M> {
             }
         }
         self.machine.store(step.at, M::Format::encode(level, &whole));
-        self.renew_loaded_leaves(pgdir, start);
-        if self.is_visible(pgdir, start, size) {
+        self.renew_loaded_leaves(root, start);
+        if self.is_visible(root, start, size) {
             self.machine.flush_tlb();
         }
         self.pages.page_decref_at(table);
@@ -61,7 +63,7 @@ impl<M: Machine> Pmap<M> {
     /// Splits the large pages that reach over an end of `[va, va + size)`, so that none does.
     pub(super) fn split_at_ends(
         &mut self,
-        pgdir: PhysAddr,
+        root: PhysAddr,
         va: VirtAddr,
         size: u64,
     ) -> Result<(), MapError> {
@@ -72,7 +74,7 @@ impl<M: Machine> Pmap<M> {
         let needs_split = |level, of: VirtAddr, found: u32| {
             level <= found && !of.is_aligned(M::Format::page_size(level))
         };
-        let (first_leaf, end_leaf) = (self.leaf_level(pgdir, va), self.leaf_level(pgdir, end));
+        let (first_leaf, end_leaf) = (self.leaf_level(root, va), self.leaf_level(root, end));
         let mut tables = 0;
         for level in 1..M::Format::LEVELS {
             let first = needs_split(level, va, first_leaf);
@@ -84,22 +86,22 @@ impl<M: Machine> Pmap<M> {
         if tables > self.pages.nfree() {
             return Err(MapError::NoMemory { va });
         }
-        self.split_at(pgdir, va);
-        self.split_at(pgdir, end);
+        self.split_at(root, va);
+        self.split_at(root, end);
         Ok(())
     }
 
     /// The level of the leaf that maps `va`; 0 where there is none.
-    fn leaf_level(&self, pgdir: PhysAddr, va: VirtAddr) -> u32 {
-        let step = self.walk(pgdir, va);
+    fn leaf_level(&self, root: PhysAddr, va: VirtAddr) -> u32 {
+        let step = self.walk(root, va);
         if matches!(step.entry, Entry::Leaf(_)) { step.level } else { 0 }
     }
 
     /// Splits the large page that `va` lies in the middle of until none is left. All parts lead
     /// where the whole did, with the same permissions and marks.
-    fn split_at(&mut self, pgdir: PhysAddr, va: VirtAddr) {
+    fn split_at(&mut self, root: PhysAddr, va: VirtAddr) {
         loop {
-            let step = self.walk(pgdir, va);
+            let step = self.walk(root, va);
             let Entry::Leaf(whole) = step.entry else { return };
             if step.level == 0 || va.is_aligned(M::Format::page_size(step.level)) {
                 return;
@@ -112,10 +114,10 @@ impl<M: Machine> Pmap<M> {
             let first = M::Format::encode(level, &whole);
             self.machine.fill_run(table, first, Self::leaf_step(level), M::Format::ENTRIES);
             self.machine.store(step.at, M::Format::table(table));
-            self.renew_loaded_leaves(pgdir, va);
+            self.renew_loaded_leaves(root, va);
             // The processor may hold both sizes until it forgets the larger one (Intel SDM
             // vol. 3A, 4.10.2.3), which UVPT has shown too.
-            if self.is_visible(pgdir, va, PGSIZE) {
+            if self.is_visible(root, va, PGSIZE) {
                 self.machine.flush_tlb();
             }
         }

@@ -8,19 +8,19 @@ use crate::mem::addr::PhysAddr;
 use crate::mem::pages::{ALLOC_ZERO, AllocFlags, PageAllocator};
 use crate::paging::format::{Entry, Format, Geometry, Perm};
 use crate::paging::pgdir::{MapError, WordOf};
+use crate::paging::vm::Vm;
 use crate::paging::word::Word;
-use crate::pmap::Pmap;
 
 /// What a range is mapped to.
 pub(crate) trait Source<M: Machine> {
     /// Writes the `count` entries of `level` from `at` on, which are neighbours in one table, and
     /// neighbours in the range of those written before. By the range, the first leads to `pa`.
-    fn put(&mut self, pmap: &mut Pmap<M>, level: u32, at: PhysAddr, pa: PhysAddr, count: usize);
+    fn put(&mut self, vm: &mut Vm<M>, level: u32, at: PhysAddr, pa: PhysAddr, count: usize);
 
     /// The same in a table that is not linked yet.
     #[inline(always)]
-    fn fill(&mut self, pmap: &mut Pmap<M>, level: u32, at: PhysAddr, pa: PhysAddr, count: usize) {
-        self.put(pmap, level, at, pa, count);
+    fn fill(&mut self, vm: &mut Vm<M>, level: u32, at: PhysAddr, pa: PhysAddr, count: usize) {
+        self.put(vm, level, at, pa, count);
     }
 }
 
@@ -29,19 +29,19 @@ pub(crate) struct Neighbours(pub(crate) Perm);
 
 impl<M: Machine> Source<M> for Neighbours {
     #[inline(always)] // so that at the last level the step is a constant
-    fn put(&mut self, pmap: &mut Pmap<M>, level: u32, at: PhysAddr, pa: PhysAddr, count: usize) {
+    fn put(&mut self, vm: &mut Vm<M>, level: u32, at: PhysAddr, pa: PhysAddr, count: usize) {
         let first = M::Format::leaf(level, pa, self.0);
-        pmap.machine.store_run(at, first, Pmap::<M>::leaf_step(level), count);
+        vm.machine.store_run(at, first, Vm::<M>::leaf_step(level), count);
     }
 
     #[inline(always)]
-    fn fill(&mut self, pmap: &mut Pmap<M>, level: u32, at: PhysAddr, pa: PhysAddr, count: usize) {
+    fn fill(&mut self, vm: &mut Vm<M>, level: u32, at: PhysAddr, pa: PhysAddr, count: usize) {
         let first = M::Format::leaf(level, pa, self.0);
-        pmap.machine.fill_run(at, first, Pmap::<M>::leaf_step(level), count);
+        vm.machine.fill_run(at, first, Vm::<M>::leaf_step(level), count);
     }
 }
 
-impl<M: Machine> Pmap<M> {
+impl<M: Machine> Vm<M> {
     /// Whether `span` can begin with a page of `level`'s size.
     fn fits(&self, level: u32, span: &Span, sizes: PageSizes) -> bool {
         if level == 0 {

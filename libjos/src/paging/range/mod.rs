@@ -27,13 +27,14 @@ use layout::{MemLayout, PGSIZE};
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::PageAllocator;
+use crate::paging::directory::Pgdir;
 use crate::paging::flush::Flush;
 use crate::paging::format::{Format, Geometry, Perm};
 use crate::paging::mappings::leaves;
 use crate::paging::pgdir::{MapError, WordOf};
 use crate::paging::unmapping::Unmapping;
+use crate::paging::vm::Vm;
 use crate::paging::word::Word;
-use crate::pmap::Pmap;
 pub(crate) use change::release_tree;
 use change::{Hide, Protect, TakeAway};
 pub(crate) use map::{Neighbours, Source};
@@ -71,7 +72,7 @@ impl Span {
     }
 }
 
-impl<M: Machine> Pmap<M> {
+impl<M: Machine> Vm<M> {
     /// Maps `[va, va + size)` to `[pa, pa + size)` with `perm` in the kernel's part of `pgdir`,
     /// by the largest pages that alignment and the processor allow. No `pp_ref` of what is mapped
     /// changes. For setting up what stays mapped for ever.
@@ -82,7 +83,7 @@ impl<M: Machine> Pmap<M> {
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn boot_map_region(
         &mut self,
-        pgdir: PhysAddr,
+        pgdir: &mut Pgdir,
         va: VirtAddr,
         size: u64,
         pa: PhysAddr,
@@ -108,15 +109,16 @@ impl<M: Machine> Pmap<M> {
     /// changed then.
     pub fn map_range(
         &mut self,
-        pgdir: PhysAddr,
+        pgdir: &mut Pgdir,
         va: VirtAddr,
         size: u64,
         pa: PhysAddr,
         perm: Perm,
         sizes: PageSizes,
     ) -> Result<(), MapError> {
+        let root = pgdir.address();
         Self::check_range(va, size)?;
-        self.check_global(pgdir, va, va + size.saturating_sub(1), perm)?;
+        self.check_global(root, va, va + size.saturating_sub(1), perm)?;
         let in_format = pa.as_u64().checked_add(size).is_some_and(|end| end <= M::Format::PA_END);
         if !pa.is_aligned(PGSIZE) {
             return Err(MapError::MisalignedPa { pa });
@@ -125,13 +127,13 @@ impl<M: Machine> Pmap<M> {
             return Err(MapError::BeyondPhysical { pa });
         }
         let span = Span { va, pa, size };
-        if self.tables_to_map(M::Format::ROOT, pgdir, span, sizes)? > self.pages.nfree() {
+        if self.tables_to_map(M::Format::ROOT, root, span, sizes)? > self.pages.nfree() {
             return Err(MapError::NoMemory { va });
         }
         self.count_range(span)?;
-        self.map_in(M::Format::ROOT, pgdir, span, &mut Neighbours(perm), sizes);
-        if !Self::is_counted(va + size.saturating_sub(1)) {
-            self.renew_loaded(pgdir);
+        self.map_in(M::Format::ROOT, root, span, &mut Neighbours(perm), sizes);
+        if !Self::is_user(va + size.saturating_sub(1)) {
+            self.renew_loaded(root);
         }
         Ok(())
     }
@@ -145,47 +147,43 @@ impl<M: Machine> Pmap<M> {
     ///
     /// [`MapError::Misaligned`], [`MapError::NonCanonical`], [`MapError::PastEnd`], [`MapError::Uvpt`], and
     /// [`MapError::NoMemory`] for the split of a large page. Nothing has changed then.
-    ///
-    /// # Panics
-    ///
-    /// Where `pgdir` has an unmapping open.
-    pub fn unmap_range(
-        &mut self,
-        pgdir: PhysAddr,
+    pub fn unmap_range<'a>(
+        &'a mut self,
+        pgdir: &'a mut Pgdir,
         va: VirtAddr,
         size: u64,
-    ) -> Result<Unmapping<'_, M>, MapError> {
+    ) -> Result<Unmapping<'a, M>, MapError> {
+        let root = pgdir.address();
         Self::check_range(va, size)?;
-        self.assert_closed(pgdir);
-        self.split_at_ends(pgdir, va, size)?;
-        let visible = self.is_visible(pgdir, va, size);
+        self.split_at_ends(root, va, size)?;
+        let visible = self.is_visible(root, va, size);
         let (mut flush, mut freed) = (Flush::new(visible), 0);
         if visible {
             let span = Span { va, pa: PhysAddr::new(0), size };
-            self.visit(M::Format::ROOT, pgdir, span, &mut Hide(&mut flush));
+            self.visit(M::Format::ROOT, root, span, &mut Hide(&mut flush));
             let last = va + size.saturating_sub(1);
-            self.renew_loaded_leaves(pgdir, last);
-            if !Self::is_counted(last) {
+            self.renew_loaded_leaves(root, last);
+            if !Self::is_user(last) {
                 flush.flush(&mut self.machine);
             }
         } else {
-            freed = self.take_away(pgdir, va, size, true);
+            freed = self.take_away(root, va, size, true);
         }
-        Ok(Unmapping { pmap: self, pgdir, va, size: if visible { size } else { 0 }, flush, freed })
+        Ok(Unmapping { vm: self, pgdir, va, size: if visible { size } else { 0 }, flush, freed })
     }
 
     /// Clears the pending entries of the `size` bytes at `va`, whose flush is over, and with `leaves`
     /// those of all other pages too. Counts the uses that end, and returns how many frames became free.
     pub(super) fn take_away(
         &mut self,
-        pgdir: PhysAddr,
+        root: PhysAddr,
         va: VirtAddr,
         size: u64,
         leaves: bool,
     ) -> usize {
         let span = Span { va, pa: PhysAddr::new(0), size };
         let mut take = TakeAway { leaves, freed: 0 };
-        self.visit(M::Format::ROOT, pgdir, span, &mut take);
+        self.visit(M::Format::ROOT, root, span, &mut take);
         take.freed
     }
 
@@ -202,19 +200,20 @@ impl<M: Machine> Pmap<M> {
     /// the split of a large page. Nothing has changed then.
     pub fn protect_range(
         &mut self,
-        pgdir: PhysAddr,
+        pgdir: &mut Pgdir,
         va: VirtAddr,
         size: u64,
         perm: Perm,
     ) -> Result<(), MapError> {
+        let root = pgdir.address();
         Self::check_range(va, size)?;
-        self.check_global(pgdir, va, va + size.saturating_sub(1), perm)?;
-        self.check_mapped(pgdir, va, size)?;
-        self.split_at_ends(pgdir, va, size)?;
-        let mut flush = Flush::new(self.is_visible(pgdir, va, size));
+        self.check_global(root, va, va + size.saturating_sub(1), perm)?;
+        self.check_mapped(root, va, size)?;
+        self.split_at_ends(root, va, size)?;
+        let mut flush = Flush::new(self.is_visible(root, va, size));
         let span = Span { va, pa: PhysAddr::new(0), size };
-        self.visit(M::Format::ROOT, pgdir, span, &mut Protect { perm, flush: &mut flush });
-        self.renew_loaded_leaves(pgdir, va + size.saturating_sub(1));
+        self.visit(M::Format::ROOT, root, span, &mut Protect { perm, flush: &mut flush });
+        self.renew_loaded_leaves(root, va + size.saturating_sub(1));
         flush.flush(&mut self.machine);
         Ok(())
     }
@@ -239,10 +238,10 @@ impl<M: Machine> Pmap<M> {
     }
 
     /// There is no hole in the range.
-    fn check_mapped(&self, pgdir: PhysAddr, va: VirtAddr, size: u64) -> Result<(), MapError> {
+    fn check_mapped(&self, root: PhysAddr, va: VirtAddr, size: u64) -> Result<(), MapError> {
         let last = va + size.saturating_sub(1);
         let mut mapped = 0; // bytes from `va` on
-        for leaf in leaves::<M::Format, M>(&self.machine, pgdir, va, last) {
+        for leaf in leaves::<M::Format, M>(&self.machine, root, va, last) {
             if leaf.va > va + mapped {
                 break;
             }
@@ -251,10 +250,10 @@ impl<M: Machine> Pmap<M> {
         if mapped < size { Err(MapError::NotMapped { va: va + mapped }) } else { Ok(()) }
     }
 
-    /// Whether a processor may be using what `pgdir` maps in the `size` bytes at `va`: all of it, or
+    /// Whether a processor may be using what the directory at `root` maps in the `size` bytes at `va`: all of it, or
     /// the end of it, which lies in the half that all directories share.
-    fn is_visible(&self, pgdir: PhysAddr, va: VirtAddr, size: u64) -> bool {
-        Some(pgdir) == self.loaded || !Self::is_counted(va + size.saturating_sub(1))
+    fn is_visible(&self, root: PhysAddr, va: VirtAddr, size: u64) -> bool {
+        self.is_loaded(root) || !Self::is_user(va + size.saturating_sub(1))
     }
 
     /// What the entries of neighbouring pages of `level` differ by.

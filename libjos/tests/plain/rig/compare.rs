@@ -1,6 +1,7 @@
 //! What the two must agree on: all that is mapped, all frames, all of memory.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem::ManuallyDrop;
 
 use layout::{MemLayout, PGSIZE};
 use libjos::machine::PhysMem;
@@ -10,6 +11,7 @@ use libjos::paging::format::{Format, Leaf};
 use libjos::paging::mappings::leaves;
 use libjos::paging::word::Word;
 use libjos::sim::mmu::Mmu;
+use libjos::space::AddressSpace;
 
 use super::Rig;
 use crate::plain::census::Census;
@@ -35,7 +37,7 @@ fn first_difference(
 impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
     /// The last table on the way to `va` has an entry at `at`, and that one is for `va`.
     pub(super) fn is_entry_of(&self, space: usize, va: u64, at: PhysAddr) {
-        let census = Census::new(&self.pmap.machine, self.pgdir(space), va >= L::UENVS);
+        let census = Census::new(self.pmap.machine(), self.root(space), va >= L::UENVS);
         let table = census.tables[&(1, va / page_size::<F>(1))];
         let index = va / PGSIZE % (1 << F::INDEX_BITS);
         assert_eq!(at, table + index * F::Word::BYTES, "the entry of {va:#x}");
@@ -44,21 +46,22 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
     /// All that is in a frame is as the model has it. (Under Miri, some of it.)
     pub(super) fn compare_contents(&self, pfn: u64) {
         for pa in (pfn * PGSIZE..(pfn + 1) * PGSIZE).step_by(if cfg!(miri) { 512 } else { 8 }) {
-            let word: u64 = self.pmap.machine.load(PhysAddr::new(pa));
+            let word: u64 = self.pmap.machine().load(PhysAddr::new(pa));
             assert_eq!(word, self.plain.memory.word(pa), "in memory at {pa:#x}");
         }
     }
 
     /// Everything that is mapped, every table and every frame is as the model says.
     pub(super) fn compare(&mut self) {
-        let machine = &self.pmap.machine;
-        let half = |pgdir| Census::new(machine, pgdir, false);
-        let [first, second] = self.pgdirs.map(|pgdir| pgdir.map(half).unwrap_or_default());
-        let mut kernel = Census::new(machine, self.pmap.kern_pgdir(), true);
+        let machine = self.pmap.machine();
+        let root = |space: &ManuallyDrop<AddressSpace>| space.pgdir().address();
+        let roots = self.spaces.each_ref().map(|space| space.as_ref().map(root));
+        let half = |root| Census::new(machine, root, false);
+        let [first, second] = roots.map(|root| root.map(half).unwrap_or_default());
+        let mut kernel = Census::new(machine, self.pmap.kern_root(), true);
         kernel.leaves.retain(|va, _| Self::modelled(*va));
         let mut refs: BTreeMap<u64, u32> = self.held.iter().map(|pfn| (*pfn, 1)).collect();
-        let pgdirs: Vec<u64> =
-            self.pgdirs.iter().flatten().map(|pgdir| pgdir.as_u64() / PGSIZE).collect();
+        let pgdirs: Vec<u64> = roots.iter().flatten().map(|root| root.as_u64() / PGSIZE).collect();
         refs.extend(pgdirs.iter().map(|pfn| (*pfn, 1)));
         // The kernel's half hangs from all directories.
         let kernel_links = 1 + pgdirs.len() as u32;
@@ -94,7 +97,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
             // What is in a frame that was freed is nobody's.
             let pfn = pa / PGSIZE;
             if !self.plain.ram.contains(&pfn) || self.plain.in_use.contains_key(&pfn) {
-                let found: u64 = self.pmap.machine.load(PhysAddr::new(pa));
+                let found: u64 = self.pmap.machine().load(PhysAddr::new(pa));
                 assert_eq!(found, word, "in memory at {pa:#x}");
             }
         }
@@ -102,7 +105,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
 
     /// Each frame is in use as often as `refs` counts, or free, and the free list has the free.
     fn compare_frames(&self, refs: &BTreeMap<u64, u32>) {
-        let pages = &self.pmap.pages;
+        let pages = self.pmap.pages();
         let mut free = BTreeSet::new();
         for (pfn, info) in (self.plain.ram.start..).zip(pages.infos()) {
             let counted = refs.get(&pfn).copied();
@@ -138,42 +141,43 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
             self.compare_contents(pfn);
         }
         for space in 0..2 {
-            if self.pgdirs[space].is_some() {
+            if self.spaces[space].is_some() {
                 self.apply(&Op::Switch { space });
                 for half in [space, KERNEL] {
                     self.read_again(half);
                 }
             }
         }
-        let (pmap, mmio) = (&mut self.pmap, L::MMIOLIM - L::MMIOBASE);
-        let kern_pgdir = pmap.kern_pgdir();
+        let mmio = L::MMIOLIM - L::MMIOBASE;
+        let (vm, kern_pgdir) = self.pmap.split();
         assert_eq!(
-            pmap.unmap_range(kern_pgdir, VirtAddr::new(L::MMIOBASE), mmio).unwrap().finish(),
+            vm.unmap_range(kern_pgdir, VirtAddr::new(L::MMIOBASE), mmio).unwrap().finish(),
             0
         );
         assert_eq!(self.plain.unmap_range(0, L::MMIOBASE, mmio), Ok(0));
         self.compare();
         for space in 0..2 {
-            if self.pgdirs[space].is_some() {
+            if self.spaces[space].is_some() {
                 self.apply(&Op::Uvmfree { space });
                 self.compare();
             }
         }
         for va in (L::MMIOBASE..L::MMIOLIM).step_by(page_size::<F>(1) as usize) {
-            self.pmap.prune(kern_pgdir, VirtAddr::new(va));
+            let (vm, kern_pgdir) = self.pmap.split();
+            vm.prune(kern_pgdir, VirtAddr::new(va));
             self.plain.prune(KERNEL, va);
         }
         self.compare();
         self.free_unused();
         for pfn in std::mem::take(&mut self.held) {
             let frame = self.frame(pfn);
-            self.pmap.pages.page_decref(frame);
+            self.pmap.pages_mut().page_decref(frame);
         }
-        let tables = Census::new(&self.pmap.machine, self.pmap.kern_pgdir(), true).tables.len();
-        let infos = self.pmap.pages.infos();
+        let tables = Census::new(self.pmap.machine(), self.pmap.kern_root(), true).tables.len();
+        let infos = self.pmap.pages().infos();
         let in_use = infos.filter(|info| info.pp_link == PageInfo::IN_USE).count();
         assert_eq!(in_use, tables, "in use at the end are the kernel's tables alone");
-        self.pmap.check_page_free_list();
+        self.pmap.checks().check_page_free_list();
     }
 
     /// What libjos lists is what the model has, and the processor's walk leads there too.
@@ -184,11 +188,11 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
             KERNEL => vec![(L::UTOP, L::UPAGES), mmio],
             _ => vec![(0, L::LOWER_END)],
         };
-        let pgdir = self.pgdir(self.loaded);
+        let root = self.root(self.loaded);
         let mut found = vec![];
         for (start, end) in ranges {
             let (first, last) = (VirtAddr::new(start), VirtAddr::new(end - 1));
-            let leaves = leaves::<F, _>(&self.pmap.machine, pgdir, first, last);
+            let leaves = leaves::<F, _>(self.pmap.machine(), root, first, last);
             found.extend(leaves.map(|leaf| (leaf.va.as_u64(), leaf.size, leaf.pa, leaf.perm)));
         }
         let expected: Vec<_> = self.plain.spaces[half]

@@ -11,16 +11,19 @@ mod uvm;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 
 use layout::{MB, MemLayout, PGSIZE};
 use libjos::machine::PhysMem;
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::memory_map::{MemoryKind, MemoryMap, MemoryMapEntry};
 use libjos::mem::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageInfo};
+use libjos::paging::directory::Pgdir;
 use libjos::paging::format::{Format, Perm};
 use libjos::paging::range::PageSizes::{Largest, Smallest};
 use libjos::pmap::{Pmap, mem_init};
 use libjos::sim::{SimMachine, mmu::Mmu};
+use libjos::space::AddressSpace;
 
 use super::census::Census;
 use super::memory::Memory;
@@ -33,12 +36,15 @@ const POOL: u64 = 22;
 /// Of these, those that are free at the start: few, so that they run out. Two are page directories.
 const FREE: u64 = POOL - 2;
 
+/// The address spaces, which go with their machine if they are not given up before.
+type Spaces = [Option<ManuallyDrop<AddressSpace>>; 2];
+
 /// The two of them.
 pub(crate) struct Rig<L: MemLayout, F: Format + Mmu> {
     pmap: Pmap<SimMachine<L, F>>,
     plain: Plain<L, F>,
-    /// The page directories, where there are any.
-    pgdirs: [Option<PhysAddr>; 2],
+    /// The address spaces, where there are any.
+    spaces: Spaces,
     /// The user memory's sizes, as `sbrk` has them.
     sizes: [u64; 2],
     /// Which of the address spaces is in use, or [`KERNEL`](super::KERNEL).
@@ -49,6 +55,16 @@ pub(crate) struct Rig<L: MemLayout, F: Format + Mmu> {
     reserved: BTreeMap<u64, PageInfo>,
     /// The next value to write.
     stamp: u64,
+}
+
+/// An address space that there is.
+fn space_of(spaces: &mut Spaces, space: usize) -> &mut AddressSpace {
+    spaces[space].as_mut().expect("an address space")
+}
+
+/// Its page directory.
+fn pgdir_of(spaces: &mut Spaces, space: usize) -> &mut Pgdir {
+    space_of(spaces, space).pgdir_mut()
 }
 
 impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
@@ -75,20 +91,19 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         };
         boot.memory = MemoryMap::new::<L>(entries.into_iter(), None);
         let mut pmap = mem_init(machine, boot);
-        pmap.machine.move_to_kernel_stack();
+        pmap.machine_mut().move_to_kernel_stack();
         // The first address space makes tables for the kernel's half.
-        let first = pmap.uvmcreate().unwrap();
-        pmap.uvmfree(first);
+        AddressSpace::uvmcreate(&mut pmap).unwrap().uvmfree(&mut pmap);
 
         // All but a pool of neighbours is held.
         let mut frames: Vec<Frame> =
             std::iter::from_fn(|| pmap.page_alloc(AllocFlags::empty())).collect();
         frames.sort();
         let held = frames.split_off(POOL as usize);
-        frames.iter().for_each(|frame| pmap.pages.page_free(*frame));
+        frames.iter().for_each(|frame| pmap.pages_mut().page_free(*frame));
         for frame in &held {
-            pmap.pages.page_incref(*frame).unwrap();
-            pmap.machine.zero_frame(pmap.pages.page2pa(*frame));
+            pmap.pages_mut().page_incref(*frame).unwrap();
+            pmap.machine().zero_frame(pmap.pages().page2pa(*frame));
         }
         let first = L::PHYS_BASE / PGSIZE;
         let pfn = |frame: &Frame| first + frame.index() as u64;
@@ -98,39 +113,43 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         assert!(
             (0..large / PGSIZE + 1).all(|i| held.contains(&((L::PHYS_BASE + large) / PGSIZE + i)))
         );
-        let pgdirs = [(); 2].map(|()| pmap.uvmcreate().unwrap());
-        pmap.switchuvm(pgdirs[0]);
+        let mut new = || ManuallyDrop::new(AddressSpace::uvmcreate(&mut pmap).unwrap());
+        let mut spaces = [new(), new()];
+        spaces[0].switchuvm(&mut pmap);
 
         if !large_pages {
-            pmap.machine.leaf_levels = 1;
+            pmap.machine_mut().leaf_levels = 1;
         }
-        let kernel = Census::new(&pmap.machine, pmap.kern_pgdir(), true);
+        let kernel = Census::new(pmap.machine(), pmap.kern_root(), true);
         let kernel = Space { leaves: BTreeMap::new(), tables: kernel.tables.into_keys().collect() };
-        let reserved = (first..).zip(pmap.pages.infos());
+        let reserved = (first..).zip(pmap.pages().infos());
         let reserved = reserved.filter(|(_, info)| info.pp_link == PageInfo::RESERVED);
         let plain = Plain {
             spaces: [Space::default(), Space::default(), kernel],
             memory: Memory::default(),
             in_use: held.iter().map(|pfn| (*pfn, 1)).collect(),
-            table_frames: pgdirs.iter().map(|pgdir| pgdir.as_u64() / PGSIZE).collect(),
+            table_frames: spaces
+                .iter()
+                .map(|space| space.pgdir().address().as_u64() / PGSIZE)
+                .collect(),
             pool,
-            ram: first..first + pmap.pages.npages() as u64,
+            ram: first..first + pmap.pages().npages() as u64,
             nfree: FREE as usize,
-            leaf_levels: pmap.machine.leaf_levels,
+            leaf_levels: pmap.machine().leaf_levels,
             types: PhantomData,
         };
         let reserved = reserved.collect();
-        let pgdirs = pgdirs.map(Some);
-        Self { pmap, plain, pgdirs, sizes: [0; 2], loaded: 0, held, reserved, stamp: 1 }
+        let spaces = spaces.map(Some);
+        Self { pmap, plain, spaces, sizes: [0; 2], loaded: 0, held, reserved, stamp: 1 }
     }
 
-    /// The page directory of an address space that there is.
-    fn pgdir(&self, space: usize) -> PhysAddr {
-        self.pgdirs[space].expect("an address space")
+    /// The root of an address space that there is.
+    fn root(&self, space: usize) -> PhysAddr {
+        self.spaces[space].as_ref().expect("an address space").pgdir().address()
     }
 
     fn frame(&self, pfn: u64) -> Frame {
-        self.pmap.pages.pa2page(PhysAddr::new(pfn * PGSIZE)).expect("a frame")
+        self.pmap.pages().pa2page(PhysAddr::new(pfn * PGSIZE)).expect("a frame")
     }
 
     /// Does `op` to both. Before and after, the pages around it are used, so that the TLB knows
@@ -150,9 +169,8 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         if !op.spaces().into_iter().all(|space| self.make_space(space)) {
             return;
         }
-        let pgdirs = self.pgdirs.map(|pgdir| pgdir.unwrap_or_default());
-        let Self { pmap, plain, .. } = self;
-        let before = pmap.pages.nfree();
+        let Self { pmap, plain, spaces, .. } = self;
+        let before = pmap.pages().nfree();
         match *op {
             Op::Alloc => self.alloc(),
             Op::Drain { leave } => {
@@ -170,7 +188,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
                 };
                 let expected = plain.page_free_run(pfn..pfn + 1);
                 let frame = self.frame(pfn);
-                assert_eq!(self.pmap.pages.try_page_free(frame), expected);
+                assert_eq!(self.pmap.pages_mut().try_page_free(frame), expected);
             }
             Op::Insert { space, place, frame, perm } => {
                 let (va, perm) = Self::page(place, perm);
@@ -179,14 +197,14 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
                     return;
                 }
                 let expected = plain.page_insert(space, pfn, va, perm);
-                let frame = self.frame(pfn);
+                let frame = pmap.pages().pa2page(PhysAddr::new(pfn * PGSIZE)).expect("a frame");
                 let result =
-                    self.pmap.page_insert(pgdirs[space], frame, VirtAddr::new(va + 8), perm);
+                    pmap.page_insert(pgdir_of(spaces, space), frame, VirtAddr::new(va + 8), perm);
                 assert_eq!(result, expected);
             }
             Op::Remove { space, place } => {
                 let va = place.va::<L, F>() + 8;
-                let result = pmap.page_remove(pgdirs[space], VirtAddr::new(va));
+                let result = pmap.page_remove(pgdir_of(spaces, space), VirtAddr::new(va));
                 assert_eq!(result, plain.page_remove(space, va));
             }
             Op::Map { space, span, target, perm, largest } => {
@@ -194,10 +212,10 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
             }
             Op::Unmap { space, span } => {
                 let (va, size) = span.range::<L, F>();
-                let result = pmap.unmap_range(pgdirs[space], VirtAddr::new(va), size);
+                let result = pmap.unmap_range(pgdir_of(spaces, space), VirtAddr::new(va), size);
                 let expected = plain.unmap_range(space, va, size);
                 let result = result.map(|mut unmapping| {
-                    let nfree = unmapping.meanwhile(|pmap| pmap.pages.nfree());
+                    let nfree = unmapping.meanwhile(|vm| vm.pages().nfree());
                     let freed = unmapping.finish();
                     // Those that no processor sees are free at once, others after the flush.
                     let early = if self.loaded == space { 0 } else { freed };
@@ -209,7 +227,8 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
             Op::Protect { space, span, perm } => {
                 let (va, size) = span.range::<L, F>();
                 let (_, perm) = Self::page(span.place, perm);
-                let result = pmap.protect_range(pgdirs[space], VirtAddr::new(va), size, perm);
+                let result =
+                    pmap.protect_range(pgdir_of(spaces, space), VirtAddr::new(va), size, perm);
                 let expected = plain.protect_range(space, va, size, perm);
                 assert_eq!(result, expected);
             }
@@ -219,25 +238,25 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
                 if va >= L::UENVS && level == F::LEVELS - 1 {
                     return;
                 }
-                let result = pmap.merge(pgdirs[space], VirtAddr::new(va), level);
+                let result = pmap.merge(pgdir_of(spaces, space), VirtAddr::new(va), level);
                 assert_eq!(result, plain.merge(space, va, level));
             }
             Op::Prune { space, place } => {
                 let va = place.va::<L, F>();
                 if va < L::LOWER_END {
-                    pmap.prune(pgdirs[space], VirtAddr::new(va));
+                    pmap.prune(pgdir_of(spaces, space), VirtAddr::new(va));
                     plain.prune(space, va);
                 }
             }
             Op::CowFault { space, place } => {
                 let va = place.va::<L, F>();
-                let result = pmap.cow_fault(pgdirs[space], VirtAddr::new(va));
+                let result = space_of(spaces, space).cow_fault(pmap, VirtAddr::new(va));
                 let expected = plain.cow_fault(space, va);
                 assert_eq!(result.err(), expected.as_ref().err().copied());
                 self.adopt_pages(space, expected.into_iter().flatten());
             }
             Op::Switch { space } => {
-                pmap.switchuvm(pgdirs[space]);
+                space_of(spaces, space).switchuvm(pmap);
                 self.loaded = space;
             }
             Op::Walk { space, place, create } => {
@@ -245,7 +264,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
                 if Plain::<L, F>::is_uvpt(va) && !create {
                     return;
                 }
-                let result = pmap.pgdir_walk(pgdirs[space], VirtAddr::new(va), create);
+                let result = pmap.pgdir_walk(pgdir_of(spaces, space), VirtAddr::new(va), create);
                 let expected = plain.pgdir_walk(space, va, create);
                 assert_eq!(result.map(|pte| pte.is_some()), expected);
                 if let Ok(Some(pte)) = result {
@@ -257,7 +276,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
                 let first = plain.pool.start + frame;
                 let expected = plain.page_free_run(first..first + (1 << order));
                 let frame = self.frame(first);
-                assert_eq!(self.pmap.pages.try_page_free_run(frame, order), expected);
+                assert_eq!(self.pmap.pages_mut().try_page_free_run(frame, order), expected);
             }
             _ => self.apply_to_users(op),
         }
@@ -273,7 +292,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
     ) {
         assert_eq!(result, expected);
         if let Ok(freed) = expected {
-            let tables = before + freed - self.pmap.pages.nfree();
+            let tables = before + freed - self.pmap.pages().nfree();
             assert_eq!(self.plain.nfree, before - tables + freed);
         }
     }
@@ -315,7 +334,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
 
     /// libjos took `count` frames that are neighbours.
     fn adopt_zeros(&mut self, first: Frame, count: u64) {
-        let first = self.pmap.pages.page2pa(first);
+        let first = self.pmap.pages().page2pa(first);
         assert!(first.is_aligned(count * PGSIZE), "a run at {first}");
         for pfn in (first.as_u64() / PGSIZE..).take(count as usize) {
             self.adopt(pfn);
@@ -330,7 +349,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         for pfn in unused {
             let frame = self.frame(pfn);
             let expected = self.plain.page_free_run(pfn..pfn + 1);
-            assert_eq!(self.pmap.pages.try_page_free(frame), expected);
+            assert_eq!(self.pmap.pages_mut().try_page_free(frame), expected);
         }
     }
 
@@ -356,8 +375,9 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         }
         let (_, perm) = Self::page(span.place, perm);
         let expected = self.plain.map_range(space, va, size, pa, perm, largest);
-        let (pgdir, va, pa) = (self.pgdir(space), VirtAddr::new(va), PhysAddr::new(pa));
+        let (va, pa) = (VirtAddr::new(va), PhysAddr::new(pa));
         let sizes = if largest { Largest } else { Smallest };
+        let pgdir = pgdir_of(&mut self.spaces, space);
         assert_eq!(self.pmap.map_range(pgdir, va, size, pa, perm, sizes), expected);
     }
 }

@@ -86,7 +86,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
                 continue;
             }
             self.stamp += 1;
-            let (stamp, machine) = (self.stamp, &mut self.pmap.machine);
+            let (stamp, machine) = (self.stamp, self.pmap.machine_mut());
             let load = |machine: &mut SimMachine<L, F>| match user {
                 true => machine.user_load(va),
                 false => machine.probe_load(va),
@@ -113,7 +113,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
                 (_, done, _) => {
                     let fault = Fault { va, present: found.is_some(), write };
                     assert_eq!((allowed, done), (false, Err(fault)), "(user, write) is {what:?}");
-                    reserved |= matches!(self.pmap.machine.exception,
+                    reserved |= matches!(self.pmap.machine().exception,
                         Some(Exception::PageFault(code)) if code & RSVD != 0);
                 }
             }

@@ -1,13 +1,15 @@
 //! The operations on address spaces and their users' memory.
 
+use std::mem::ManuallyDrop;
+
 use layout::{MemLayout, PGSIZE};
 use libjos::mem::addr::VirtAddr;
 use libjos::mem::pages::PageAllocator;
 use libjos::paging::format::Format;
 use libjos::sim::mmu::Mmu;
-use libjos::space::uvm::AddressSpace;
+use libjos::space::AddressSpace;
 
-use super::Rig;
+use super::{Rig, pgdir_of, space_of};
 use crate::plain::ops::{Bytes, Op};
 use crate::plain::uvm::NewPage;
 use crate::plain::{KERNEL, Plain};
@@ -15,24 +17,27 @@ use crate::plain::{KERNEL, Plain};
 impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
     /// Makes the address space, if it was taken down; whether there is one then.
     pub(super) fn make_space(&mut self, space: usize) -> bool {
-        if self.pgdirs[space].is_none() {
-            let result = self.pmap.uvmcreate();
-            assert_eq!(result.map(|_| ()), self.plain.uvmcreate(space));
-            self.pgdirs[space] = result.ok();
+        if self.spaces[space].is_none() {
+            let result = AddressSpace::uvmcreate(&mut self.pmap).map(ManuallyDrop::new);
+            assert_eq!(
+                result.as_ref().map(|_| ()).map_err(|error| *error),
+                self.plain.uvmcreate(space)
+            );
+            self.spaces[space] = result.ok();
             self.sizes[space] = 0;
             self.compare();
         }
-        self.pgdirs[space].is_some()
+        self.spaces[space].is_some()
     }
 
     /// Does `op` to both and compares the results.
     pub(super) fn apply_to_users(&mut self, op: &Op) {
-        let Self { pmap, plain, .. } = self;
-        let before = pmap.pages.nfree();
+        let Self { pmap, plain, spaces, .. } = self;
+        let before = pmap.pages().nfree();
         match *op {
             Op::Uvmfree { space } => {
-                let Some(pgdir) = self.pgdirs[space].take() else { return };
-                let freed = pmap.uvmfree(pgdir);
+                let Some(taken) = spaces[space].take() else { return };
+                let freed = ManuallyDrop::into_inner(taken).uvmfree(pmap);
                 let expected = plain.uvmfree(space);
                 if self.loaded == space {
                     self.loaded = KERNEL;
@@ -42,28 +47,32 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
             Op::Uvmalloc { space, old, new, xperm } => {
                 let (old, new) = (old.bytes::<L, F>(), new.bytes::<L, F>());
                 let expected = plain.uvmalloc(space, old, new, xperm);
-                let result = self.pmap.uvmalloc(self.pgdir(space), old, new, xperm);
+                let result = space_of(spaces, space).uvmalloc(pmap, old, new, xperm);
                 assert_eq!(result, expected.as_ref().map(|(sz, _)| *sz).map_err(|error| *error));
                 self.adopt_pages(space, expected.into_iter().flat_map(|(_, pages)| pages));
             }
             Op::Uvmdealloc { space, old, new } => {
                 let (old, new) = (old.bytes::<L, F>(), new.bytes::<L, F>());
                 let expected = plain.uvmdealloc(space, old, new);
-                let result = self.pmap.uvmdealloc(self.pgdir(space), old, new);
+                let result = space_of(spaces, space).uvmdealloc(pmap, old, new);
                 assert_eq!(result, expected.map(|to| to.0));
             }
             Op::Sbrk { space, n } => self.sbrk(space, n),
             Op::Uvmcopy { from, size } => {
                 let (sz, to) = (size.bytes::<L, F>(), 1 - from);
                 let expected = plain.uvmcopy(from, to, sz);
-                let result = self.pmap.uvmcopy(self.pgdir(from), self.pgdir(to), sz);
+                let [Some(first), Some(second)] = spaces else { unreachable!("both were made") };
+                let (old, new) = if from == 0 { (first, second) } else { (second, first) };
+                let result = old.uvmcopy(pmap, new, sz);
                 assert_eq!(result.err(), expected.as_ref().err().copied());
                 self.adopt_pages(to, expected.into_iter().flatten());
             }
             Op::Uvmcow { from, size } => {
                 let (sz, to) = (size.bytes::<L, F>(), 1 - from);
                 let expected = plain.uvmcow(from, to, sz);
-                let result = self.pmap.uvmcow(self.pgdir(from), self.pgdir(to), sz);
+                let [Some(first), Some(second)] = spaces else { unreachable!("both were made") };
+                let (old, new) = if from == 0 { (first, second) } else { (second, first) };
+                let result = old.uvmcow(pmap, new, sz);
                 assert_eq!(result, expected);
             }
             Op::Copyin { space, bytes } => self.copyin(space, bytes),
@@ -71,7 +80,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
             Op::Clearpteu { space, place } => {
                 let va = place.va::<L, F>() + 8;
                 let expected = plain.clearpteu(space, va);
-                let result = self.pmap.clearpteu(self.pgdir(space), VirtAddr::new(va));
+                let result = space_of(spaces, space).clearpteu(pmap, VirtAddr::new(va));
                 assert_eq!(result, expected);
             }
             _ => unreachable!("{op:?} is no operation on user memory"),
@@ -89,7 +98,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
     /// One of them, whose contents may not yet be what the model says. Returns the frame.
     fn adopt_page(&mut self, space: usize, page: NewPage) -> u64 {
         let va = VirtAddr::new(page.0);
-        let pa = self.pmap.va2pa(self.pgdir(space), va).expect("a new page");
+        let pa = self.pmap.va2pa(pgdir_of(&mut self.spaces, space), va).expect("a new page");
         let pfn = pa.as_u64() / PGSIZE;
         self.adopt(pfn);
         self.plain.give_page(space, page, pfn);
@@ -97,8 +106,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
     }
 
     fn sbrk(&mut self, space: usize, n: i64) {
-        let mut both = AddressSpace { pgdir: self.pgdir(space), sz: self.sizes[space] };
-        let result = self.pmap.sbrk(&mut both, n);
+        let result = space_of(&mut self.spaces, space).sbrk(&mut self.pmap, n);
         let expected = self.plain.sbrk(space, self.sizes[space], n);
         let old_end = VirtAddr::new(self.sizes[space]);
         assert_eq!(result, expected.as_ref().map(|_| old_end).map_err(|error| *error));
@@ -106,18 +114,20 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
             self.sizes[space] = moved.sz;
             self.adopt_pages(space, moved.pages.iter().copied());
         }
-        assert_eq!(both.sz, self.sizes[space]);
+        assert_eq!(space_of(&mut self.spaces, space).sz(), self.sizes[space]);
     }
 
     /// Bytes, and a string that may end among them.
     fn copyin(&mut self, space: usize, bytes: Bytes) {
-        let (va, len, pgdir) = (bytes.va::<L, F>(), bytes.len, self.pgdir(space));
+        let (va, len) = (bytes.va::<L, F>(), bytes.len);
         let mut dst = vec![0; len as usize];
-        let result = self.pmap.copyin(pgdir, &mut dst, VirtAddr::new(va));
+        let result =
+            space_of(&mut self.spaces, space).copyin(&self.pmap, &mut dst, VirtAddr::new(va));
         let (read, expected) = self.plain.copyin(space, va, len);
         assert_eq!(result, expected);
         assert_eq!(dst[..read.len()], read, "copied in from {va:#x}");
-        let result = self.pmap.copyinstr(pgdir, &mut dst, VirtAddr::new(va));
+        let result =
+            space_of(&mut self.spaces, space).copyinstr(&self.pmap, &mut dst, VirtAddr::new(va));
         assert_eq!(result, self.plain.copyinstr(space, va, len));
         let read = &read[..result.map_or(0, |length| length + 1)];
         assert_eq!(&dst[..read.len()], read, "the string at {va:#x}");
@@ -125,11 +135,12 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
 
     /// Bytes, which the user then reads.
     fn copyout(&mut self, space: usize, bytes: Bytes) {
-        let (va, len, pgdir) = (bytes.va::<L, F>(), bytes.len, self.pgdir(space));
+        let (va, len) = (bytes.va::<L, F>(), bytes.len);
         self.stamp += 1;
         // One in 23 of them ends a string.
         let src: Vec<u8> = (self.stamp * 5..).take(len as usize).map(|n| (n % 23) as u8).collect();
-        let result = self.pmap.copyout(pgdir, VirtAddr::new(va), &src);
+        let result =
+            space_of(&mut self.spaces, space).copyout(&mut self.pmap, VirtAddr::new(va), &src);
         assert_eq!(result, self.plain.check_copyout(space, va, len));
         if result.is_err() {
             return;
@@ -147,7 +158,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         for at in (va / 8 * 8..va + len).step_by(8) {
             let (pa, _) = self.plain.translate(space, at).expect("that was written");
             let expected = self.plain.memory.word(pa.as_u64());
-            let read = self.pmap.machine.user_load(VirtAddr::new(at));
+            let read = self.pmap.machine_mut().user_load(VirtAddr::new(at));
             assert_eq!(read, Ok(expected), "copied out to {at:#x}");
             self.plain.touch(space, at, false);
         }

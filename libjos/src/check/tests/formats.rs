@@ -25,7 +25,6 @@ impl<W: Wrong> Format for Faulty<W> {
     const LEAF_LEVELS: u32 = X86_64::LEAF_LEVELS;
     const SELF_MAP: bool = X86_64::SELF_MAP;
     const PA_END: u64 = X86_64::PA_END;
-    const NOTED: Self::Word = X86_64::NOTED;
     const ALWAYS: Perm = X86_64::ALWAYS;
 
     fn table(pa: PhysAddr) -> Self::Word {

@@ -1,0 +1,44 @@
+//! [`Boot`]: the machine as `mem_init` finds it.
+
+use layout::{MB, MemLayout};
+
+use crate::mem::addr::PhysRange;
+use crate::mem::boot_alloc::BootAlloc;
+use crate::mem::memory_map::MemoryMap;
+use crate::mem::reservations::Reservations;
+
+/// The least RAM, in bytes, that a machine must have in the window at KERNBASE.
+pub const MIN_RAM: u64 = 4 * MB;
+
+/// Where the kernel lies in physical memory. Each range is of whole pages, in this order, one
+/// behind the other.
+#[derive(Clone, Copy, Debug)]
+pub struct KernelImage {
+    /// The code, from the image's start.
+    pub text: PhysRange,
+    /// What is only read.
+    pub rodata: PhysRange,
+    /// Everything else, to the image's end.
+    pub data: PhysRange,
+    /// The memory of the first kernel stack, in `data`; KSTKSIZE bytes.
+    pub stack: PhysRange,
+}
+
+/// What `mem_init` must be told of the machine that was booted.
+#[derive(Clone, Debug)]
+pub struct Boot {
+    /// The RAM.
+    pub memory: MemoryMap,
+    /// The kernel.
+    pub image: KernelImage,
+    /// What the loader left in RAM and must stay: boot information, modules.
+    pub reserved: Reservations,
+}
+
+impl Boot {
+    /// The allocator that `mem_init` begins with.
+    #[must_use]
+    pub fn allocator<L: MemLayout>(&self) -> BootAlloc {
+        BootAlloc::new::<L>(&self.memory, &self.image, &self.reserved)
+    }
+}
