@@ -42,7 +42,8 @@ class Sources:
         """What the crate sees of a file, and what only tests see."""
         text = file.read_bytes()
         inner = "/".join(file.relative_to(ROOT).parts[1:])
-        if inner.startswith(("tests/", "src/check/planted/", "src/check/planted.rs")) or inner.endswith("/tests.rs"):
+        if inner.startswith(("tests/", "src/check/planted/", "src/check/planted.rs")) \
+                or re.search(r"/tests(/|\.rs$)", inner):
             return b"", text
         # By custom the last thing in its file.
         tests = re.search(rb"\n#\[cfg\((test|all\(test, .*\))\)\]\nmod tests \{", text)
@@ -59,7 +60,7 @@ class Sources:
             places = [package / "src/check/planted.rs", package / "src/check/planted"]
         else:
             module = package.joinpath("src", *module[:module.index("tests") if "tests" in module else -1])
-            places = [module.with_name(module.name + ".rs"), module / "mod.rs", module / "tests.rs"]
+            places = [module.with_name(module.name + ".rs"), module / "mod.rs", module / "tests.rs", module / "tests"]
             places += [package / "src" / "lib.rs"] if module.name == "src" else []
         return self.cached(tuple(places))
 
