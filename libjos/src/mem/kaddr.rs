@@ -1,14 +1,14 @@
-//! Where the kernel sees physical memory: JOS's `KADDR` and `PADDR`, over both windows.
+//! [`kaddr`] and [`paddr`]: JOS's `KADDR` and `PADDR`, over the window and PHYSMAP.
 //!
-//! The window at KERNBASE shows the first 256 MB, PHYSMAP what RAM there is above. Both map in
-//! order, so this is arithmetic: it does not say whether something is mapped there yet.
+//! The window at KERNBASE shows the first 256 MB, PHYSMAP the RAM above. Both map in order, so this is
+//! arithmetic: it does not tell whether something is mapped there yet.
 
 use layout::MemLayout;
 
 use crate::mem::addr::{PhysAddr, VirtAddr};
 
-/// Where the kernel sees the `size` bytes at `pa` in one piece; `None` where no window shows them
-/// so.
+/// The virtual address at which the kernel sees the `size` bytes at `pa` in one piece; `None` if
+/// neither the window nor PHYSMAP shows them so.
 #[must_use]
 pub fn kaddr<L: MemLayout>(pa: PhysAddr, size: u64) -> Option<VirtAddr> {
     let offset = pa.as_u64().checked_sub(L::PHYS_BASE)?;
@@ -22,7 +22,7 @@ pub fn kaddr<L: MemLayout>(pa: PhysAddr, size: u64) -> Option<VirtAddr> {
     }
 }
 
-/// What physical address `va` shows; `None` where `va` lies in neither window.
+/// The physical address that `va` shows; `None` if `va` lies neither in the window nor in PHYSMAP.
 #[must_use]
 pub fn paddr<L: MemLayout>(va: VirtAddr) -> Option<PhysAddr> {
     let offset = |base: u64| va.as_u64().checked_sub(base);

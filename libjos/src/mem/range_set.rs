@@ -1,14 +1,13 @@
 //! [`RangeSet`]: a set of physical addresses as a few sorted runs, without an allocator.
 //!
-//! The memory map, what the loader left and `boot_alloc`'s room are each one, and
-//! `sweep` works in one. The invariant: runs are not empty, sorted, and no two
-//! overlap or touch.
+//! The memory map, the reservations and `boot_alloc`'s free memory are each one, and `sweep` works in
+//! one. The invariant: runs are sorted, none is empty, and no two overlap or touch.
 
 use core::fmt;
 
 use crate::mem::addr::{PhysAddr, PhysRange};
 
-/// The set would have more runs than it can hold.
+/// The error of a set that would have more runs than it can hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TooManyRuns {
     /// The range that did not fit.
@@ -90,12 +89,11 @@ impl<const MOST: usize> RangeSet<MOST> {
         self.replace(first, after, &[merged]).map_err(|()| TooManyRuns { range, most: MOST })
     }
 
-    /// Takes out `range`.
+    /// Takes `range` out.
     ///
     /// # Errors
     ///
-    /// [`TooManyRuns`], where it would split a run and there is no place; the set is then as
-    /// before.
+    /// [`TooManyRuns`] if it would split a run and there is no place; the set is then as before.
     pub fn remove(&mut self, range: PhysRange) -> Result<(), TooManyRuns> {
         let first = self.position(|run| run.end_exclusive > range.start);
         let after = self.position(|run| run.start >= range.end_exclusive);
@@ -116,14 +114,14 @@ impl<const MOST: usize> RangeSet<MOST> {
         replaced.map_err(|()| TooManyRuns { range, most: MOST })
     }
 
-    /// Takes out the highest run, if there is one, and returns it.
+    /// Takes the highest run out and returns it, if there is one.
     pub fn pop(&mut self) -> Option<PhysRange> {
         self.len = self.len.checked_sub(1)?;
         Some(self.runs[self.len])
     }
 
-    /// The index of the first run that `found` holds for; `found` is false, then true, along the
-    /// runs.
+    /// The index of the first run that `found` holds for, or the number of runs. Along the runs
+    /// `found` is first false and then true.
     fn position(&self, found: impl Fn(&PhysRange) -> bool) -> usize {
         self.runs().iter().position(found).unwrap_or(self.len)
     }

@@ -1,11 +1,11 @@
-//! [`Size`]: a number of bytes, as it is printed and as people type it.
+//! [`Size`]: a number of bytes, printed and typed with a unit.
 
 use core::fmt;
 use core::str::FromStr;
 
 use layout::{GB, KB, MB};
 
-/// Bytes. They are printed in the largest unit that holds them without a rest.
+/// A number of bytes, printed in the largest unit that divides it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Size(pub u64);
 
@@ -21,7 +21,7 @@ impl fmt::Display for Size {
     }
 }
 
-/// A text is no size, or one of 2^64 bytes and more.
+/// The error of a text that is no size, or one of 2^64 bytes and more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NoSize;
 
@@ -33,7 +33,7 @@ impl fmt::Display for NoSize {
 
 impl core::error::Error for NoSize {}
 
-/// Decimal digits: bytes, or with K, M or G behind them kilobytes and so on, of 1024.
+/// Reads decimal digits as bytes, or with K, M or G behind them as units of 1024, 1024^2 or 1024^3.
 impl FromStr for Size {
     type Err = NoSize;
 
