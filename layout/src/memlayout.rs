@@ -25,7 +25,7 @@ pub trait MemLayout: 'static {
     /// Whether a page table can be entered in itself, so that UVPT shows all tables.
     const SELF_MAP: bool;
 
-    /// Where the window begins in physical memory: 0 on x86, the base of DRAM on RISC-V.
+    /// The physical address where the window begins: 0 on x86, the base of DRAM on RISC-V.
     const PHYS_BASE: u64;
 
     /// The most bytes of RAM that PHYSMAP may show; 0 if the machine has no room for it.

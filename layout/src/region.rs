@@ -35,7 +35,7 @@ pub struct Region {
     pub base: u64,
     /// Bytes; 0 if this machine has no such region.
     pub size: u64,
-    /// What the region holds.
+    /// The content.
     pub content: Content,
     /// The most rights that kernel and user ever have there, as JOS writes them: `RW/--`.
     pub access: &'static str,

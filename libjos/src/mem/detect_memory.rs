@@ -25,7 +25,7 @@ pub(crate) fn detect_memory<M: Machine>(machine: &mut M, boot: &mut Boot) -> usi
     let npages = limit_to_room(machine, boot);
     let usable = shown_ram::<M::Layout>(boot);
     if usable < MIN_RAM {
-        boot.memory.limit = told; // So that what is printed is the RAM that there is.
+        boot.memory.limit = told; // So that the lines below tell of the RAM that there is.
     }
 
     machine.print(format_args!("{}\n", boot.memory.totals::<M::Layout>()));

@@ -61,7 +61,7 @@ fn boots<L: MemLayout, F: Format + Mmu>(
     pmap
 }
 
-/// All checks again, as `checks` at the prompt runs them.
+/// Runs all checks again, as `checks` at the prompt does.
 fn checks<L: MemLayout, F: Format + Mmu>(pmap: &mut Pmap<SimMachine<L, F>>) {
     pmap.machine.log.clear();
     pmap.check_page_free_list();
@@ -79,7 +79,7 @@ fn of_bad_ram<L: MemLayout, F: Format + Mmu>() {
     let pmap = boots(told::<L, F>(20 * MB, &entries, &[]));
     let bad = PhysAddr::new(L::PHYS_BASE + 16 * MB + 0x3_f000);
     assert!(!pmap.boot().memory.usable().contains(bad));
-    // More pieces than there is place for.
+    // More pieces than there are places.
     let bad =
         (MB / PGSIZE / 4..20 * MB / PGSIZE / 4).map(|i| reserved((i * 4 + 3) * PGSIZE, PGSIZE));
     let entries: Vec<_> = bad.chain([usable(0, 40 * MB)]).collect();
@@ -203,14 +203,14 @@ fn all_of_110_gb_is_used_without_1_gb_pages() {
     assert!(!low.into_iter().any(|frame| pmap.pages.info(frame).is_free()));
 }
 
-/// All of the window but its last 600 KB holds something of the loader's.
+/// The loader left something in the whole window but its last 600 KB.
 fn only_the_end_is_free<L: MemLayout, F: Format + Mmu>() {
     for ram in [256 * MB, GB] {
         let (_, boot) = SimMachine::<L, F>::new(8 * MB);
         let end = PhysAddr::new(L::PHYS_BASE + 256 * MB - 600 * KB);
         let left = [
             PhysRange::new(boot.image.data.end_exclusive, end),
-            // Of what is below the kernel just page tables find room.
+            // Below the kernel there is room just for page tables.
             PhysRange::new(PhysAddr::new(L::PHYS_BASE + 512 * KB), boot.image.text.start),
         ];
         let entries = [usable(0, 640 * KB), usable(MB, ram - MB)];

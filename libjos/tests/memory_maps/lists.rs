@@ -1,4 +1,4 @@
-//! Lists of a loader's, and the memory map and the reservations that come of them.
+//! The memory map and the reservations that come of a loader's list.
 
 use layout::{GB, Jos64, KB, MB, PGSIZE};
 use libjos::mem::addr::{PhysAddr, PhysRange};
@@ -37,7 +37,7 @@ fn islands_in_what_is_reserved_are_none() {
 
 #[test]
 fn the_smallest_pieces_are_given_up_whatever_their_order() {
-    // Of 1 to 200 pages, scattered; and one large piece that comes last.
+    // Pieces of 1 to 200 pages, scattered, and one large piece that comes last.
     let length = |i: u64| (i * 77 % 200 + 1) * PGSIZE;
     let mut entries: Vec<_> = (0..200).map(|i| usable(MB + i * MB, length(i))).collect();
     for _ in 0..3 {
@@ -88,7 +88,7 @@ fn neighbours_that_meet_within_a_page_are_one_run() {
     assert_eq!(runs(&map_of(&with_hole)), [(0x3000, 0x4000)]);
 }
 
-/// More entries than are worth looking at: what was not looked at is not used.
+/// A list with more entries than are worth looking at: memory beyond the last look is not used.
 #[test]
 #[cfg_attr(miri, ignore = "millions of entries")]
 fn a_list_without_end_does_no_harm() {
@@ -163,7 +163,7 @@ fn a_map_is_what_a_plain_model_says() {
         let bytes: u64 = lost.iter().map(|(start, end)| end - start).sum();
         assert_eq!((given_up.pieces, given_up.bytes), (lost.len(), bytes), "{entries:x?}");
 
-        // The same list as what a loader left: whatever is covered is kept.
+        // The same entries as reservations: each page that one touches is kept.
         let parts = entries.iter().filter(|entry| entry.kind == MemoryKind::Usable);
         let parts = parts.map(|part| PhysRange::from_size(PhysAddr::new(part.base), part.length));
         let all = Reservations::new(parts, &map);

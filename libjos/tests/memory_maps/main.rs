@@ -1,5 +1,5 @@
-//! What a loader may legally say of memory: the map is what its list says (`lists.rs`), and on each
-//! map and each format `mem_init` runs whole (`boots.rs`).
+//! Loaders' lists of memory, as odd as they may legally be: the memory map follows the list
+//! (`lists.rs`), and `mem_init` runs to its end on each map and each format (`boots.rs`).
 
 #[path = "../layouts/mod.rs"]
 mod layouts;

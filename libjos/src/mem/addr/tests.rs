@@ -12,7 +12,7 @@ fn ranges_that_touch_do_not_overlap() {
     assert!(!low.overlaps(&high) && !high.overlaps(&low));
     let both = range(0x1fff, 0x2001);
     assert!(low.overlaps(&both) && both.overlaps(&low) && high.overlaps(&both));
-    // Nor does what is empty, wherever it is.
+    // An empty range overlaps nothing, wherever it is.
     let empty = range(0x1800, 0x1800);
     assert!(!low.overlaps(&empty) && !empty.overlaps(&low));
 }

@@ -15,7 +15,7 @@ fn map(entries: &[MemoryMapEntry]) -> MemoryMap {
     MemoryMap::new::<Jos64>(entries.iter().copied(), None)
 }
 
-/// What QEMU says of a PC with 256 MB.
+/// QEMU's list for a PC with 256 MB.
 fn qemu() -> MemoryMap {
     map(&[
         usable(0, 0x9_fc00),

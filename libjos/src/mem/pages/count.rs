@@ -40,7 +40,7 @@ impl Pages {
         self.array_mut()[frame.index()].pp_ref_or_prev -= 1;
     }
 
-    /// Refuses a frame that is free, where no use of it is to be counted.
+    /// Refuses a frame that is free. For mappings that are not counted.
     pub(crate) fn check_in_use(&self, frame: Frame) -> Result<(), PageError> {
         let info = self.info(frame);
         if info.is_free() { Err(cannot_count(&info, self.page2pa(frame))) } else { Ok(()) }

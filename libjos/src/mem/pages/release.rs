@@ -69,7 +69,7 @@ impl Releases<'_> {
         self.release(pa, 1);
     }
 
-    /// Counts what was gathered.
+    /// Counts the gathered frames.
     #[inline(always)]
     fn count_gathered(&mut self) {
         match self.end_exclusive - self.start {

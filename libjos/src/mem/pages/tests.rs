@@ -83,7 +83,7 @@ fn page_init_keeps_nothing_of_an_earlier_state() {
 }
 
 /// Words of `pages` are RAM, and anyone may write to RAM. No reference is alive meanwhile, which
-/// Miri sees, and what was written is what is read.
+/// Miri sees, and the words that were written are read.
 #[test]
 fn the_machine_may_write_to_pages() {
     let machine = SimMemory::new(0, 4 * PGSIZE);

@@ -7,11 +7,11 @@ use layout::{MB, PGSIZE};
 use super::*;
 use crate::mem::pages::tests::{Rig, frame};
 
-/// A run of neighbours stays one on the list, behind what was free before; frames that come alone
-/// are the next to be allocated, the last one first.
+/// A run of neighbours stays together on the list, behind the frames that were free before. Frames
+/// that come alone are the next to be allocated, the last one first.
 #[test]
 fn what_is_released_is_free_in_order() {
-    // More than are counted at once.
+    // Longer runs than are checked at a time.
     let mut rig = Rig::new(16 * MB, &[(4 * MB, 10 * MB)]);
     let taken: Vec<Frame> = (0..1536).map(|_| rig.alloc().expect("6 MB are free")).collect();
     taken.iter().for_each(|frame| rig.pages.page_incref(*frame).unwrap());

@@ -18,7 +18,7 @@ pub(super) const ALL: u32 = BLOCK_ORDER + 1;
 /// Ends a list of blocks or groups.
 const NONE: u32 = u32::MAX;
 
-/// An entry of the table: what is known of the free runs in a block or a group.
+/// An entry of the table: a bound on the free runs in a block or a group.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Block {
@@ -208,20 +208,20 @@ impl Bounds {
     }
 
     /// Panics unless each entry with a bound is on that bound's list and on no other, and no bound is
-    /// too low for the runs in `parts`, which tells for each entry what in it is free.
+    /// too low. `parts` tells for each entry which of its frames are free, or which of its blocks may be.
     fn check(&self, what: &str, parts: impl Iterator<Item = impl Iterator<Item = bool>>) {
         let mut listed = 0;
         for (head, bound) in self.heads.iter().zip(1..) {
-            let (mut before, mut at) = (NONE, *head);
-            while at != NONE {
-                let Block { bound: its, next, prev } = self.entries()[at as usize];
+            let (mut before, mut index) = (NONE, *head);
+            while index != NONE {
+                let Block { bound: its, next, prev } = self.entries()[index as usize];
                 assert!(
                     its == bound && prev == before && listed < self.entries.len(),
-                    "check_page_free_list: {what} {at} with bound {its} is on list {bound}, \
+                    "check_page_free_list: {what} {index} with bound {its} is on list {bound}, \
                      behind {prev:#x} and not {before:#x}"
                 );
                 listed += 1;
-                (before, at) = (at, next);
+                (before, index) = (index, next);
             }
         }
         let bounds = self.entries().iter().filter(|entry| entry.bound > 0).count();

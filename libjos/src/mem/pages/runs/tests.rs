@@ -11,7 +11,7 @@ use super::*;
 use crate::mem::addr::PhysAddr;
 use crate::mem::pages::tests::{Rig, frame};
 
-/// Fragments the lowest 20 MB, and asks for runs of all sizes; what the searches took.
+/// Fragments the lowest 20 MB, asks for runs of all sizes, and returns the steps of the searches.
 fn steps(ram: u64) -> u64 {
     let mut rig = Rig::new(ram, &[(0, ram)]);
     let singles: Vec<Frame> = (0..5000).map(|_| rig.alloc().expect("20 MB")).collect();
@@ -69,8 +69,8 @@ fn what_a_search_has_looked_at_is_counted() {
         assert!(rig.alloc_run(order).is_some());
         rig.pages.run_search_steps() - before
     };
-    // All frames of a block, which might not be whole, and then the run; the next time it is found
-    // not to be, and the run is its second; from then on that is known.
+    // First all frames of a block, which might be whole, and then the run. The second time the block
+    // is found not to be whole, and its second run is taken. From then on its bound is known.
     assert_eq!([(); 3].map(|()| taken(&mut rig, 3)), [512 + 8, 512 + 16, 24]);
     // A whole block is not looked at twice.
     assert_eq!(taken(&mut rig, 9), 512);
@@ -91,7 +91,7 @@ fn no_run_is_longer_than_what_is_free() {
 fn a_run_comes_from_the_fullest_block_that_has_one() {
     let mut rig = Rig::new(8 * MB, &[(0, 8 * MB)]);
     let singles: Vec<Frame> = (0..1024).map(|_| rig.alloc().expect("8 MB are free")).collect();
-    // Of block 0 all but frame 511 is free again, of block 1 eight frames.
+    // All of block 0 but frame 511 is free again, and eight frames of block 1.
     singles[1024 - 8..].iter().for_each(|single| rig.pages.page_free(*single));
     singles[..511].iter().for_each(|single| rig.pages.page_free(*single));
     assert_eq!(rig.alloc_run(3), Some(frame(0)), "block 1 is not known yet");

@@ -10,7 +10,7 @@ use super::{Rig, frame};
 use crate::mem::addr::PhysAddr;
 use crate::mem::pages::{Frame, PageAllocator, PageInfo};
 
-/// What happens to an allocator. Numbers choose among what there is.
+/// An operation on an allocator. Its number picks one of the frames or runs that there are.
 #[derive(Clone, Copy, Debug)]
 enum Op {
     Alloc,
@@ -141,7 +141,7 @@ impl Model {
         self.put(index, 0);
     }
 
-    /// All of these frames are unmapped; every third stays, for it has another use.
+    /// Unmaps these frames; every third one stays, for it has another use.
     fn release(&mut self, first: usize, count: usize) {
         let pages = &mut self.rig.pages;
         for index in first..first + count {
@@ -166,8 +166,8 @@ impl Model {
         assert_eq!(freed, count - once);
     }
 
-    /// The list has all that is free, the table is whole, and searches have not taken more than
-    /// what was asked, and one look into a block (or at a group) for each frame that changed.
+    /// The list has all free frames, the table is whole, and searches have looked at no more than the
+    /// frames asked for, and one block (or group) for each frame that changed.
     fn check(&mut self) {
         let list: Vec<usize> = self.rig.pages.page_free_list().map(Frame::index).collect();
         if let Some(last) = list.last() {
