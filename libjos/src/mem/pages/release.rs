@@ -3,7 +3,8 @@
 //! Frames come as neighbours far more often than not, since an address space is mostly mapped in one
 //! go. So runs of neighbours are counted and linked by loops of their own. A frame that comes alone
 //! costs one cache line, that of its [`PageInfo`]: such frames are linked to each other, each to the
-//! one before, which was written to last, and the whole chain joins the free list in the end.
+//! one before, which was written to last, and the whole chain joins the free list in the end. Freed
+//! singly, shuffled frames take a quarter longer.
 
 use core::ops::Range;
 
