@@ -37,6 +37,28 @@ fn heap_keeps_slabs_that_it_needs_again() {
     assert_eq!(heap.stats().held, 0);
 }
 
+/// A class that may keep all of its slabs has its free blocks on the stack, where each double free is
+/// found, and gives them back when they are wanted elsewhere.
+#[test]
+#[cfg_attr(miri, ignore = "thousands of blocks")]
+fn heap_finds_double_frees_in_a_stack_without_limit() {
+    let (mut heap, layout) = (heap(false), layout(500, 8));
+    for _ in 0..4 {
+        peak(&mut heap, 2000, layout);
+    }
+    let blocks: Vec<_> = (0..2000).map(|_| heap.alloc(layout).unwrap()).collect();
+    blocks.iter().for_each(|block| free(&mut heap, *block, layout).unwrap());
+    for block in &blocks {
+        let expected = HeapError::DoubleFree { at: block.addr().get(), size: 500 };
+        assert_eq!(free(&mut heap, *block, layout), Err(expected));
+    }
+    heap.pages().limit(heap.stats().held / PAGE);
+    let large = Layout::from_size_align(in_slabs(&heap.stats()) / 2, 8).unwrap();
+    heap.alloc(large).unwrap();
+    heap.trim().unwrap();
+    assert_eq!(in_slabs(&heap.stats()), 0);
+}
+
 /// Slabs that are kept are no more than an eighth of the memory that was left.
 #[test]
 #[cfg_attr(miri, ignore = "thousands of blocks")]

@@ -161,18 +161,19 @@ fn heap_trusts_no_copied_or_changed_seal() {
 #[test]
 fn heap_counts_what_it_forgets_as_in_use() {
     let (mut heap, layout) = (heap(false), layout(4096, 8));
-    let blocks: Vec<_> = (0..16).map(|_| heap.alloc(layout).unwrap()).collect();
-    for block in &blocks[..12] {
+    // Two slabs. If there is only one, no free block leaves the stack.
+    let blocks: Vec<_> = (0..32).map(|_| heap.alloc(layout).unwrap()).collect();
+    for block in &blocks[..18] {
         free(&mut heap, *block, layout).unwrap();
     }
     // SAFETY: in the arena, which only this test uses.
-    blocks[..12].iter().for_each(|block| unsafe { block.write_bytes(1, 16) });
-    for _ in ["on the stack", "in the slab"] {
+    blocks[..18].iter().for_each(|block| unsafe { block.write_bytes(1, 16) });
+    for _ in ["on the stack", "in one slab", "in the other"] {
         assert!(matches!(heap.alloc(layout), Err(HeapError::UseAfterFree { .. })));
     }
-    assert_eq!(heap.stats().blocks(), 16);
+    assert_eq!(heap.stats().blocks(), 32);
     heap.alloc(layout).unwrap();
-    assert_eq!(heap.stats().blocks(), 17);
+    assert_eq!(heap.stats().blocks(), 33);
 }
 
 #[test]

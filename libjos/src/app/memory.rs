@@ -155,12 +155,10 @@ impl<M: Machine> Memory for Pmap<M> {
         if self.pages().pp_ref(frame) == 1 {
             return self.protect(va, 1, Access::ReadWrite);
         }
-        let out = VmError::OutOfMemory { asked: 1, free: 0 };
         let (vm, pgdir) = self.split();
-        let copy = vm.page_alloc(AllocFlags::empty()).ok_or(out)?;
-        vm.copy_frame(vm.pages().page2pa(frame), vm.pages().page2pa(copy));
-        vm.page_insert(pgdir, copy, va, Access::ReadWrite.perm())?;
-        Ok(())
+        let free = vm.pages().nfree();
+        let copied = vm.map_copy(pgdir, frame, va, Access::ReadWrite.perm());
+        copied.map_err(|error| vm_error(error, 1, free))
     }
 
     fn translate(&self, va: VirtAddr) -> Option<Translation> {
@@ -186,34 +184,20 @@ pub fn map_pages<M: Machine>(
     flags: AllocFlags,
 ) -> Result<(), VmError> {
     let (vm, pgdir) = pmap.split();
-    let out_of_memory = VmError::OutOfMemory { asked: npages, free: vm.pages().nfree() };
-    let Some(last) = (npages as u64).checked_sub(1) else { return Ok(()) };
-    if npages > vm.pages().nfree() {
-        return Err(out_of_memory);
+    let free = vm.pages().nfree();
+    if npages > free {
+        return Err(VmError::OutOfMemory { asked: npages, free });
     }
-    let last = va + last * PGSIZE;
-    if let Some(found) = leaves::<M::Format, M>(vm.machine(), pgdir.address(), va, last).next() {
-        return Err(MapError::AlreadyMapped { va: found.va }.into());
+    let mapped = vm.map_new(pgdir, va, npages as u64, perm, flags);
+    mapped.map_err(|error| vm_error(error, npages, free))
+}
+
+/// The error of a request for `asked` pages when `free` frames were free.
+fn vm_error(error: MapError, asked: usize, free: usize) -> VmError {
+    match error {
+        MapError::NoMemory { .. } => VmError::OutOfMemory { asked, free },
+        error => error.into(),
     }
-    for done in 0..npages {
-        let page = va + done as u64 * PGSIZE;
-        let mapped = vm.page_alloc(flags).ok_or(out_of_memory).and_then(|frame| {
-            vm.page_insert(pgdir, frame, page, perm).map_err(|error| {
-                vm.pages_mut().page_free(frame);
-                // A free frame and an unmapped page leave no other error.
-                if matches!(error, MapError::NoMemory { .. }) {
-                    out_of_memory
-                } else {
-                    error.into()
-                }
-            })
-        });
-        if mapped.is_err() {
-            pmap.unmap(va, done, true);
-            return mapped;
-        }
-    }
-    Ok(())
 }
 
 /// The frame of the page at `va`.

@@ -35,8 +35,8 @@ pub(super) struct Class {
     pub(super) slab: usize,
     /// Blocks of a slab.
     pub(super) blocks: usize,
-    /// The most free blocks on the stack in front of the slabs. (A higher limit saves instructions in
-    /// the benchmark `heap-stack`, but no time.)
+    /// The most free blocks on the stack in front of the slabs, if the class may not keep all slabs. (Some
+    /// more save instructions in the benchmark `heap-stack`, but no time.)
     pub(super) stack: usize,
     /// 2^32 / `size`, rounded up, to divide by multiplying.
     inverse: u64,

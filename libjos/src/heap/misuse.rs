@@ -41,7 +41,7 @@ impl Slabs {
         let in_slab = unsafe { segments.slab(addr & !(class.slab - 1)).as_ref() }.free;
         for mut list in [self.rooms[number].stack, in_slab] {
             // The search ends at a block that somebody wrote to. No list is longer than this.
-            for _ in 0..class.stack.max(class.blocks) {
+            for _ in 0..self.rooms[number].depth.max(class.blocks) {
                 let Some(block) = list else { break };
                 if block.addr().get() == addr {
                     return Err(HeapError::DoubleFree { at, size });

@@ -48,18 +48,31 @@ pub(super) struct Room {
     /// The number of slabs, and of empty ones.
     pub(super) slabs: usize,
     pub(super) empty: usize,
+    /// Whether all slabs may be kept. Then all free blocks may be on the stack.
+    pub(super) keeps_all: bool,
 }
 
 impl Room {
     /// A class without slabs.
-    pub(super) const NONE: Self =
-        Self { stack: None, depth: 0, limit: 0, first: None, used: 0, slabs: 0, empty: 0 };
+    pub(super) const NONE: Self = Self {
+        stack: None,
+        depth: 0,
+        limit: 0,
+        first: None,
+        used: 0,
+        slabs: 0,
+        empty: 0,
+        keeps_all: false,
+    };
 
-    /// Sets how many blocks are in use, including those on the stack. About half of them may be on the
-    /// stack: not more, since a slab with a block on the stack is not given back.
+    /// Sets how many blocks are in use, including those on the stack. Unless all slabs may be kept, about
+    /// half of the blocks may be on the stack: a slab with a block on the stack is not given back.
     pub(super) fn set_used(&mut self, class: &Class, used: usize) {
         self.used = used;
-        self.limit = class.stack.min(class.stack / 16 + used / 2);
+        self.limit = match self.keeps_all {
+            true => usize::MAX,
+            false => class.stack.min(class.stack / 16 + used / 2),
+        };
     }
 }
 

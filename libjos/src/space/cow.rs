@@ -16,7 +16,7 @@ use layout::{MemLayout, PGSIZE};
 
 use crate::machine::Machine;
 use crate::mem::addr::VirtAddr;
-use crate::mem::pages::{AllocFlags, Frame, PageAllocator};
+use crate::mem::pages::Frame;
 use crate::paging::flush::Flush;
 use crate::paging::format::Perm;
 use crate::paging::mappings::Mapping;
@@ -26,7 +26,7 @@ use crate::space::AddressSpace;
 use crate::space::duplicate::{
     check_countable, check_free, duplicate, holds_ram, share_at, tables_to_duplicate, user_leaves,
 };
-use crate::space::uvm::{UserPage, UvmError, user_end};
+use crate::space::uvm::{UserPage, UvmError, of_new_frames, user_end};
 
 impl AddressSpace {
     /// Gives `new` the user memory of `old`, `sz` bytes, without copying it: all that is mapped
@@ -98,10 +98,7 @@ impl AddressSpace {
             vm.tlb_invalidate(&self.pgdir, va);
             return Ok(());
         }
-        let copy = vm.page_alloc(AllocFlags::empty()).ok_or(UvmError::NoMemory { va })?;
-        vm.copy_frame(page.pa, vm.pages().page2pa(copy));
-        vm.page_insert(&mut self.pgdir, copy, va, perm)?;
-        Ok(())
+        vm.map_copy(&mut self.pgdir, frame, va, perm).map_err(of_new_frames)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::paging::pgdir::{MapError, Stop};
 use crate::paging::range::{Neighbours, PageSizes, Source, Span};
 use crate::paging::vm::Vm;
 use crate::space::AddressSpace;
-use crate::space::uvm::{UserPage, UvmError, counted_page, user_end};
+use crate::space::uvm::{UserPage, UvmError, user_end};
 
 /// Neighbouring pages that are mapped in one go.
 #[derive(Clone, Copy, Debug)]
@@ -170,7 +170,7 @@ impl AddressSpace {
         check_countable(vm, old, end, false)?;
         duplicate(vm, old, new, end, large_as, |vm, at, _, UserPage { pa, perm, .. }| {
             if vm.is_ram(pa) {
-                let copy = counted_page(vm, AllocFlags::empty());
+                let copy = vm.counted_page(AllocFlags::empty());
                 vm.copy_frame(pa, copy);
                 vm.machine().store(at, M::Format::leaf(0, copy, perm));
             } else {

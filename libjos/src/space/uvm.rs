@@ -14,11 +14,10 @@ use layout::{MemLayout, PGSIZE, page_round_up};
 
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
-use crate::mem::pages::{ALLOC_ZERO, AllocFlags, PageAllocator};
-use crate::paging::format::{Format, Geometry, Perm};
+use crate::mem::pages::ALLOC_ZERO;
+use crate::paging::format::Perm;
 use crate::paging::mappings::leaves;
 use crate::paging::pgdir::MapError;
-use crate::paging::range::{PageSizes, Source, Span};
 use crate::paging::vm::Vm;
 use crate::space::AddressSpace;
 
@@ -103,14 +102,9 @@ impl AddressSpace {
         }
         let end = user_end(newsz, M::Layout::USTACKTOP)?;
         let start = user_end(oldsz, M::Layout::USTACKTOP)?;
-        let span = Span { va: start, pa: PhysAddr::new(0), size: end - start };
-        let (level, root, sizes) = (M::Format::ROOT, self.root(), PageSizes::Smallest);
-        vm.check_global(root, start, end, xperm)?;
-        let tables = vm.tables_to_map(level, root, span, sizes)? as u64;
-        if tables + span.size / PGSIZE > vm.pages().nfree() as u64 {
-            return Err(UvmError::NoMemory { va: start });
-        }
-        vm.map_in(level, root, span, &mut NewPages(Perm::UR | xperm), sizes);
+        let npages = (end - start) / PGSIZE;
+        let mapped = vm.map_new(&mut self.pgdir, start, npages, Perm::UR | xperm, ALLOC_ZERO);
+        mapped.map_err(of_new_frames)?;
         Ok(newsz)
     }
 
@@ -197,31 +191,18 @@ impl AddressSpace {
     }
 }
 
+/// The error of mapping to new frames.
+pub(super) fn of_new_frames(error: MapError) -> UvmError {
+    match error {
+        MapError::NoMemory { va } => UvmError::NoMemory { va },
+        error => error.into(),
+    }
+}
+
 /// Where user memory of `sz` bytes ends, rounded up to a page, at most `limit`.
 pub(super) fn user_end(sz: u64, limit: u64) -> Result<VirtAddr, UvmError> {
     match page_round_up(sz) {
         Some(end) if end <= limit => Ok(VirtAddr::new(end)),
         _ => Err(UvmError::Limit { va: VirtAddr::new(sz) }),
-    }
-}
-
-/// A new page, with `pp_ref` 1. The caller has counted the free pages.
-pub(super) fn counted_page<M: Machine>(vm: &mut Vm<M>, flags: AllocFlags) -> PhysAddr {
-    let Some(frame) = vm.page_alloc(flags) else { unreachable!("the free pages were counted") };
-    if let Err(error) = vm.pages_mut().page_incref(frame) {
-        unreachable!("page_alloc gave a page that cannot be used: {error}")
-    }
-    vm.pages().page2pa(frame)
-}
-
-/// New pages of zeros, with these permissions.
-struct NewPages(Perm);
-
-impl<M: Machine> Source<M> for NewPages {
-    fn put(&mut self, vm: &mut Vm<M>, _: u32, at: PhysAddr, _: PhysAddr, count: usize) {
-        for at in Vm::<M>::entries_from(at, count) {
-            let pa = counted_page(vm, ALLOC_ZERO);
-            vm.machine().store(at, M::Format::leaf(0, pa, self.0));
-        }
     }
 }

@@ -15,12 +15,13 @@
 //! mapped, unmapped, protected, split or merged (i386, RISC-V), and where a table is missing that
 //! the root would link.
 //!
-//! Here are the operations; how a range is mapped is in `map.rs`, what is done to what is mapped in
-//! `change.rs`, splitting and merging in `large.rs`.
+//! Here are the operations; how a range is mapped is in `map.rs`, mapping to new frames in `new.rs`,
+//! what is done to what is mapped in `change.rs`, splitting and merging in `large.rs`.
 
 mod change;
 mod large;
 mod map;
+mod new;
 
 use layout::{MemLayout, PGSIZE};
 
