@@ -19,7 +19,7 @@ use core::sync::atomic::{Ordering, compiler_fence};
 use kernel::machine::Hardware;
 use kernel::{pmap, println};
 use layout::{Jos64, KB, MB, MemLayout, PGSIZE};
-use libjos::machine::{Fault, Machine, PhysMem};
+use libjos::machine::{CpuSet, Fault, Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use libjos::mem::boot::Boot;
 use libjos::mem::pages::{AllocFlags, Block, PageAllocator, PageArray, PageInfo};
@@ -347,8 +347,8 @@ impl Machine for Again<'_> {
 
     fn lcr3(&mut self, _pgdir: PhysAddr) {}
     fn protect_kernel(&mut self) {}
-    fn invlpg(&mut self, _va: VirtAddr) {}
-    fn flush_tlb(&mut self) {}
+    fn invlpg(&mut self, _cpus: CpuSet, _va: VirtAddr) {}
+    fn flush_tlb(&mut self, _cpus: CpuSet) {}
 
     fn probe_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {
         Err(Fault { va, present: false, write: false })
