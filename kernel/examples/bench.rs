@@ -19,7 +19,7 @@ use core::sync::atomic::{Ordering, compiler_fence};
 use kernel::machine::Hardware;
 use kernel::{Format, Layout, pmap};
 use layout::{KB, MB, MemLayout, PGSIZE};
-use libjos::machine::{Fault, Machine, PhysMem};
+use libjos::machine::{CpuSet, Fault, Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use libjos::mem::boot::Boot;
 use libjos::mem::pages::{AllocFlags, Block, PageAllocator, PageArray, PageInfo};
@@ -317,6 +317,11 @@ impl PhysMem for SecondMachine<'_> {
     }
 
     #[inline]
+    fn compare_exchange<W: Word>(&self, pa: PhysAddr, current: W, new: W) -> Result<(), W> {
+        self.0.compare_exchange(pa, current, new)
+    }
+
+    #[inline]
     fn store_run<W: Word>(&self, pa: PhysAddr, first: W, step: W, count: usize) {
         self.0.store_run(pa, first, step, count);
     }
@@ -343,8 +348,8 @@ impl Machine for SecondMachine<'_> {
 
     fn lcr3(&mut self, _pgdir: PhysAddr) {}
     fn protect_kernel(&mut self) {}
-    fn invlpg(&mut self, _va: VirtAddr) {}
-    fn flush_tlb(&mut self) {}
+    fn invlpg(&mut self, _cpus: CpuSet, _va: VirtAddr) {}
+    fn flush_tlb(&mut self, _cpus: CpuSet) {}
 
     fn probe_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {
         Err(Fault { va, present: false, write: false })

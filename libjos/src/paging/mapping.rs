@@ -49,6 +49,7 @@ impl<M: Machine> Vm<M> {
                 let at = M::Format::entry(0, table, va);
                 if let Entry::Absent = M::Format::decode(0, self.machine.load(at)) {
                     self.machine.store(at, M::Format::leaf(0, self.pages.page2pa(frame), perm));
+                    self.machine.made_valid(Some(va));
                     return Ok(());
                 }
             }
@@ -80,12 +81,18 @@ impl<M: Machine> Vm<M> {
                 return Err(error);
             }
         };
-        let old = M::Format::decode(0, self.machine.load(pte.pa));
-        let new = match old {
-            Entry::Leaf(leaf) if leaf.pa == pa => M::Format::encode(0, &Leaf { perm, ..leaf }),
-            _ => M::Format::leaf(0, pa, perm),
-        };
-        self.machine.store(pte.pa, new);
+        let word = self.machine.load(pte.pa);
+        let old = M::Format::decode(0, word);
+        if let Entry::Leaf(leaf) = old
+            && leaf.pa == pa
+        {
+            self.exchange_leaf(0, pte.pa, word, |leaf| {
+                M::Format::encode(0, &Leaf { perm, ..leaf })
+            });
+        } else {
+            self.machine.store(pte.pa, M::Format::leaf(0, pa, perm));
+            self.machine.made_valid(Some(va));
+        }
         self.drop_page(pgdir, va, old);
         Ok(())
     }
@@ -164,9 +171,8 @@ impl<M: Machine> Vm<M> {
     /// in the part that all page directories share.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn tlb_invalidate(&mut self, pgdir: &Pgdir, va: VirtAddr) {
-        if self.is_loaded(pgdir.address()) || !Self::is_user(va) {
-            self.machine.invlpg(va);
-        }
+        let cpus = self.holders(pgdir.address(), va);
+        self.machine.invlpg(cpus, va);
     }
 
     /// Whether a mapping at `va` counts in `pp_ref`. The page between UTOP and the lower half's end,
@@ -178,9 +184,10 @@ impl<M: Machine> Vm<M> {
     /// Gives the page of `level`'s size whose entry is at `at` the permissions `perm`. Accessed and
     /// dirty bits stay.
     pub(crate) fn set_perm(&mut self, level: u32, at: PhysAddr, perm: Perm) {
-        if let Entry::Leaf(leaf) = M::Format::decode(level, self.machine.load(at)) {
-            self.machine.store(at, M::Format::encode(level, &Leaf { perm, ..leaf }));
-        }
+        let word = self.machine.load(at);
+        self.exchange_leaf(level, at, word, |leaf| {
+            M::Format::encode(level, &Leaf { perm, ..leaf })
+        });
     }
 
     /// The physical address that `va` is mapped to, through pages of any size.

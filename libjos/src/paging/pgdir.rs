@@ -8,12 +8,12 @@ use core::fmt;
 
 use layout::{MemLayout, PGSIZE};
 
-use crate::machine::Machine;
+use crate::machine::{CpuSet, Machine};
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::memory_map::window;
 use crate::mem::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageError};
 use crate::paging::directory::Pgdir;
-use crate::paging::format::{Entry, Format, Geometry};
+use crate::paging::format::{Entry, Format, Geometry, Leaf};
 use crate::paging::vm::Vm;
 use crate::paging::word::Word;
 
@@ -152,6 +152,24 @@ impl<M: Machine> Vm<M> {
         M::Format::decode(level, self.machine.load(table + index as u64 * WordOf::<M>::BYTES))
     }
 
+    /// Changes the leaf of `level` at `at`, which says `word`, to what `change` makes of it: once more
+    /// for each time that a processor sets A or D in between, so that neither is lost.
+    #[inline]
+    pub(crate) fn exchange_leaf(
+        &self,
+        level: u32,
+        at: PhysAddr,
+        mut word: WordOf<M>,
+        change: impl Fn(Leaf) -> WordOf<M>,
+    ) {
+        while let Entry::Leaf(leaf) = M::Format::decode(level, word) {
+            match self.machine.compare_exchange(at, word, change(leaf)) {
+                Ok(()) => return,
+                Err(found) => word = found,
+            }
+        }
+    }
+
     /// Follows the tables from `root` to the entry that decides about `va`: a leaf, or an absent
     /// entry of any level. This is [`steps`](crate::paging::mappings::steps) without looking on.
     #[inline(always)]
@@ -263,6 +281,7 @@ impl<M: Machine> Vm<M> {
             })?,
         };
         self.machine.store(at, M::Format::table(pa));
+        self.machine.made_valid(None);
         Ok(pte)
     }
 
@@ -330,7 +349,7 @@ impl<M: Machine> Vm<M> {
                 // The processor may keep upper-level entries that led to the table (Intel SDM
                 // vol. 3A, 4.10.3). On RISC-V no flush of an address drops them (privileged spec.,
                 // 12.2.1), and on x86 the table had an address of its own too, in UVPT.
-                self.machine.flush_tlb();
+                self.machine.flush_tlb(CpuSet::ALL);
                 self.free_table(pa);
             }
         }

@@ -1,31 +1,32 @@
-//! What a simulated processor keeps of page tables: whole translations, as in a TLB, and of the
-//! levels above the last where the tables are. It stays, however stale, until it is flushed.
+//! What a simulated processor keeps of page tables: translations, as in a TLB; above the last level
+//! where the tables are; and on RISC-V which entries are not valid. All of it stays, however stale,
+//! until it is flushed.
 //!
-//! Source: Intel SDM vol. 3A, 4.10.2 (TLBs), 4.10.3 (paging-structure caches), 4.10.4
-//! (invalidation); RISC-V privileged specification, 12.2.1 (SFENCE.VMA).
+//! Sources: Intel SDM vol. 3A, 4.10.2 (TLBs), 4.10.3 (paging-structure caches), 4.10.4
+//! (invalidation); RISC-V privileged specification, 12.2.1 (SFENCE.VMA), 12.3.2 (any entry that a walk
+//! reads may be kept).
 
 use std::collections::HashMap;
 
-use super::mmu::{Page, Processor, Table};
+use super::processor::{Page, Processor, Table};
 
-/// Both kinds, of one processor.
+/// What one processor keeps.
 #[derive(Debug)]
 pub(super) struct Caches {
     processor: Processor,
-    /// By page number.
+    /// Translations, by page number.
     pages: HashMap<u64, Page>,
-    /// By level, and the bits of an address that lead to the table.
+    /// Tables, by level and the bits of an address that lead there.
     tables: HashMap<(u32, u64), Table>,
+    /// Entries that are not valid, by level and the bits of an address that lead there, and whether a
+    /// pointer to their table is global.
+    invalid: HashMap<(u32, u64), bool>,
 }
 
 impl Caches {
     pub(super) fn new(processor: Processor) -> Self {
-        Self { processor, pages: HashMap::new(), tables: HashMap::new() }
-    }
-
-    /// Tables are known by the part of the address that comes before what they translate.
-    fn key(processor: Processor, level: u32, va: u64) -> (u32, u64) {
-        (level, va >> processor.shift(level + 1))
+        let (pages, tables, invalid) = Default::default();
+        Self { processor, pages, tables, invalid }
     }
 
     pub(super) fn page(&self, va: u64) -> Option<Page> {
@@ -34,6 +35,11 @@ impl Caches {
 
     pub(super) fn keep_page(&mut self, va: u64, page: Page) {
         self.pages.insert(va >> 12, page);
+    }
+
+    /// The bits of `va` that lead to a table of `level`.
+    fn key(processor: Processor, level: u32, va: u64) -> (u32, u64) {
+        (level, va >> processor.shift(level + 1))
     }
 
     /// The table of `level` that translates `va`.
@@ -45,23 +51,51 @@ impl Caches {
         self.tables.insert(Self::key(self.processor, table.level, va), table);
     }
 
+    /// The bits of `va` that lead to its entry in a table of `level`.
+    fn entry_key(processor: Processor, level: u32, va: u64) -> (u32, u64) {
+        (level, va >> processor.shift(level))
+    }
+
+    /// Whether the entry for `va` in a table of any level is known not to be valid.
+    pub(super) fn is_invalid(&self, va: u64) -> bool {
+        let mut keys = (0..self.processor.levels()).map(|l| Self::entry_key(self.processor, l, va));
+        keys.any(|key| self.invalid.contains_key(&key))
+    }
+
+    /// Remembers that the entry for `va` in `table` is not valid. No x86 processor does (4.10.2.3,
+    /// 4.10.3.1).
+    pub(super) fn keep_invalid(&mut self, va: u64, table: Table) {
+        let key = Self::entry_key(self.processor, table.level, va);
+        self.invalid.insert(key, table.rights.global);
+    }
+
+    /// Forgets that entries are not valid: that of the page at `va`, as SFENCE.VMA with an address
+    /// does, which leaves pointers alone; without an address, all.
+    pub(super) fn forget_invalid(&mut self, va: Option<u64>) {
+        match va {
+            Some(va) => drop(self.invalid.remove(&Self::entry_key(self.processor, 0, va))),
+            None => self.invalid.clear(),
+        }
+    }
+
     /// Forgets the translation of `va`, and all that is kept of a large page with any address in it
     /// (Intel: 4.10.4.1).
     fn forget_page(&mut self, va: u64) {
         self.pages.retain(|number, page| (number << 12) / page.size != va / page.size);
     }
 
-    /// What INVLPG does: all tables are forgotten, whichever address leads to them (4.10.4.1). And
-    /// what SFENCE.VMA with an address does: entries that are no leaves stay.
+    /// Executes INVLPG, which forgets all tables, whichever address leads to them (4.10.4.1), or
+    /// SFENCE.VMA with an address, which leaves entries that are no leaves.
     pub(super) fn invalidate(&mut self, va: u64) {
         self.forget_page(va);
+        self.forget_invalid(Some(va));
         if self.processor.is_x86() {
             self.tables.clear();
         }
     }
 
-    /// What a page fault does on x86: what was used for that address is forgotten, so that the
-    /// fault does not come again if it came from what was stale (4.10.4.1).
+    /// Raises a page fault. On x86 it forgets what was used for that address, so that a fault which came
+    /// from something stale does not come again (4.10.4.1).
     pub(super) fn page_fault(&mut self, va: u64) {
         if self.processor.is_x86() {
             self.forget_page(va);
@@ -70,16 +104,18 @@ impl Caches {
         }
     }
 
-    /// What a write to CR3 does, and to satp with SFENCE.VMA for the address space: what is global
-    /// stays.
+    /// Executes a write to CR3, or to satp and SFENCE.VMA for the address space: both leave what is
+    /// global.
     pub(super) fn change_space(&mut self) {
         self.pages.retain(|_, page| page.rights.global);
         self.tables.retain(|_, table| table.rights.global);
+        self.invalid.retain(|_, global| *global);
     }
 
-    /// Forgets everything: a write to CR4 that changes PGE, and SFENCE.VMA without an address.
+    /// Forgets everything, as a write to CR4 that changes PGE does, and SFENCE.VMA without an address.
     pub(super) fn clear(&mut self) {
         self.pages.clear();
         self.tables.clear();
+        self.invalid.clear();
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use layout::{MemLayout, PGSIZE, round_down};
-use libjos::machine::{Fault, Machine, PhysMem};
+use libjos::machine::{CpuSet, Fault, Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use libjos::mem::pages::{PageArray, PageInfo};
 use libjos::paging::format::{Entry, Format, Geometry, Perm};
@@ -241,6 +241,14 @@ impl<L: MemLayout, F: Format + Mmu> PhysMem for Watched<L, F> {
         }
     }
 
+    fn compare_exchange<W: Word>(&self, pa: PhysAddr, current: W, new: W) -> Result<(), W> {
+        self.sim.compare_exchange(pa, current, new)?;
+        if let Some(watcher) = &mut *self.watcher.borrow_mut() {
+            watcher.note(&self.sim, pa, current.to_u64(), new.to_u64());
+        }
+        Ok(())
+    }
+
     /// The last one first: their order is free.
     fn store_run<W: Word>(&self, pa: PhysAddr, first: W, step: W, count: usize) {
         let words = std::iter::successors(Some(first), |word| Some(word.wrapping_add(step)));
@@ -284,18 +292,22 @@ impl<L: MemLayout, F: Format + Mmu> Machine for Watched<L, F> {
         self.sim.protect_kernel();
     }
 
-    fn invlpg(&mut self, va: VirtAddr) {
-        if let Some(watcher) = self.watcher.get_mut() {
-            watcher.forget(&self.sim, va);
-        }
-        self.sim.invlpg(va);
+    fn made_valid(&mut self, page: Option<VirtAddr>) {
+        self.sim.made_valid(page);
     }
 
-    fn flush_tlb(&mut self) {
-        if let Some(watcher) = self.watcher.get_mut() {
+    fn invlpg(&mut self, cpus: CpuSet, va: VirtAddr) {
+        if let Some(watcher) = self.watcher.get_mut().as_ref().filter(|_| !cpus.is_empty()) {
+            watcher.forget(&self.sim, va);
+        }
+        self.sim.invlpg(cpus, va);
+    }
+
+    fn flush_tlb(&mut self, cpus: CpuSet) {
+        if let Some(watcher) = self.watcher.get_mut().as_ref().filter(|_| !cpus.is_empty()) {
             watcher.places.keys().for_each(|place| watcher.forget(&self.sim, place.va));
         }
-        self.sim.flush_tlb();
+        self.sim.flush_tlb(cpus);
     }
 
     fn probe_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {

@@ -5,7 +5,7 @@ use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 use layout::{Jos64, PGSIZE};
-use libjos::machine::{Fault, Machine, PhysMem};
+use libjos::machine::{CpuSet, Fault, Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use libjos::mem::pages::{AllocFlags, Block, Frame, PageAllocator, PageArray, PageInfo, Pages};
 use libjos::paging::directory::Pgdir;
@@ -34,6 +34,12 @@ impl PhysMem for BenchMachine {
     fn store<W: Word>(&self, pa: PhysAddr, word: W) {
         // SAFETY: as in `load`.
         unsafe { W::store(self.0.at(pa.as_u64()), word) };
+    }
+
+    #[inline]
+    fn compare_exchange<W: Word>(&self, pa: PhysAddr, current: W, new: W) -> Result<(), W> {
+        // SAFETY: as in `load`.
+        unsafe { W::compare_exchange(self.0.at(pa.as_u64()), current, new) }
     }
 
     #[inline]
@@ -71,8 +77,8 @@ impl Machine for BenchMachine {
 
     fn lcr3(&mut self, _pgdir: PhysAddr) {}
     fn protect_kernel(&mut self) {}
-    fn invlpg(&mut self, _va: VirtAddr) {}
-    fn flush_tlb(&mut self) {}
+    fn invlpg(&mut self, _cpus: CpuSet, _va: VirtAddr) {}
+    fn flush_tlb(&mut self, _cpus: CpuSet) {}
 
     fn probe_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {
         Err(Fault { va, present: false, write: false })
