@@ -1,15 +1,15 @@
-//! Accesses to a simulated machine's memory through the page tables in use: what the processor does
-//! for a load, a store or a fetch, of the kernel's or of the user's.
+//! Loads, stores and fetches, of the kernel's and of the user's, through the page tables in use.
 
 use layout::{MemLayout, PGSIZE};
 
 use super::SimMachine;
-use super::mmu::{Access, Kind, Mmu, Page, Refusal, Walk};
+use super::mmu::{AccessKind, Denial, MemoryAccess, Mmu, Walker};
+use super::processor::Page;
 use crate::machine::Fault;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::paging::format::Format;
 
-/// Where one of these fails, [`exception`](SimMachine::exception) tells what the processor raised.
+/// Accesses. If one fails, [`exception`](SimMachine::exception) is what the processor raised.
 impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
     /// Reads the 8 bytes at `va` as user code does, through the page tables in use.
     ///
@@ -17,7 +17,7 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
     ///
     /// The fault that the processor raised.
     pub fn user_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {
-        self.read(va, Access { kind: Kind::Load, user: true })
+        self.read(va, MemoryAccess { kind: AccessKind::Load, user: true })
     }
 
     /// Writes the 8 bytes at `va` as user code does, through the page tables in use.
@@ -35,7 +35,7 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
     ///
     /// The fault that the processor raised.
     pub fn user_fetch(&mut self, va: VirtAddr) -> Result<u64, Fault> {
-        self.read(va, Access { kind: Kind::Fetch, user: true })
+        self.read(va, MemoryAccess { kind: AccessKind::Fetch, user: true })
     }
 
     /// Reads the 8 bytes at `va` as the processor does to execute them as the kernel's code.
@@ -44,57 +44,57 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
     ///
     /// The fault that the processor raised.
     pub fn kernel_fetch(&mut self, va: VirtAddr) -> Result<u64, Fault> {
-        self.read(va, Access { kind: Kind::Fetch, user: false })
+        self.read(va, MemoryAccess { kind: AccessKind::Fetch, user: false })
     }
 
     pub(super) fn kernel_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {
-        self.read(va, Access { kind: Kind::Load, user: false })
+        self.read(va, MemoryAccess { kind: AccessKind::Load, user: false })
     }
 
     pub(super) fn kernel_store(&mut self, va: VirtAddr, value: u64) -> Result<(), Fault> {
         self.write(va, value, false)
     }
 
-    fn read(&mut self, va: VirtAddr, access: Access) -> Result<u64, Fault> {
+    fn read(&mut self, va: VirtAddr, access: MemoryAccess) -> Result<u64, Fault> {
         self.translate(va, access).map(|pa| self.memory.load(pa))
     }
 
     fn write(&mut self, va: VirtAddr, value: u64, user: bool) -> Result<(), Fault> {
-        let access = Access { kind: Kind::Store, user };
+        let access = MemoryAccess { kind: AccessKind::Store, user };
         self.translate(va, access).map(|pa| self.memory.store(pa, value))
     }
 
-    /// Where `va` is for this access, or the exception that it raises.
-    fn translate(&mut self, va: VirtAddr, access: Access) -> Result<PhysAddr, Fault> {
+    /// Translates `va` for this access, or raises the exception.
+    fn translate(&mut self, va: VirtAddr, access: MemoryAccess) -> Result<PhysAddr, Fault> {
         self.last_va = va;
         self.exception = None;
-        let refusal = match self.page(va, access) {
+        let denial = match self.page(va, access) {
             Ok(page) if self.permits(&page, access) => {
                 return Ok(PhysAddr::new(page.pa) + va.as_u64() % PGSIZE);
             }
-            Ok(_) => Refusal::Forbidden,
-            Err(refusal) => refusal,
+            Ok(_) => Denial::Forbidden,
+            Err(denial) => denial,
         };
-        self.exception = Some(F::PROCESSOR.exception(refusal, access, self.control));
-        if refusal != Refusal::NonCanonical {
+        self.exception = Some(F::PROCESSOR.exception(denial, access, self.control));
+        if denial != Denial::NonCanonical {
             self.caches.page_fault(va.as_u64());
             self.look_ahead(va);
         }
-        let present = matches!(refusal, Refusal::Reserved | Refusal::Forbidden);
-        Err(Fault { va, present, write: access.kind == Kind::Store })
+        let present = matches!(denial, Denial::Reserved | Denial::Forbidden);
+        Err(Fault { va, present, write: access.kind == AccessKind::Store })
     }
 
-    fn permits(&self, page: &Page, access: Access) -> bool {
+    fn permits(&self, page: &Page, access: MemoryAccess) -> bool {
         F::PROCESSOR.permits(page, access, self.control)
     }
 
-    /// The translation of `va`, as it is kept or, where there is none, as the tables have it.
-    fn page(&mut self, va: VirtAddr, access: Access) -> Result<Page, Refusal> {
+    /// The translation of `va`: the one that is kept, or else that of the tables.
+    fn page(&mut self, va: VirtAddr, access: MemoryAccess) -> Result<Page, Denial> {
         if let Some(page) = self.caches.page(va.as_u64()) {
             // For the first write to a page x86 walks the tables, to set D (Intel SDM vol. 3A, 4.8).
-            // On RISC-V such a page permits none.
+            // On RISC-V a page that is not dirty permits no write.
             let sets_dirty =
-                access.kind == Kind::Store && !page.dirty && self.permits(&page, access);
+                access.kind == AccessKind::Store && !page.dirty && self.permits(&page, access);
             if !sets_dirty {
                 return Ok(page);
             }
@@ -102,10 +102,10 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
         self.walk(va, Some(access))
     }
 
-    /// Walks the tables, and keeps what is found.
-    fn walk(&mut self, va: VirtAddr, access: Option<Access>) -> Result<Page, Refusal> {
-        let root = self.cr3.ok_or(Refusal::NotPresent)?.as_u64();
-        let mut walk = Walk {
+    /// Walks the tables, and keeps the translation.
+    fn walk(&mut self, va: VirtAddr, access: Option<MemoryAccess>) -> Result<Page, Denial> {
+        let root = self.cr3.ok_or(Denial::NotPresent)?.as_u64();
+        let mut walk = Walker {
             processor: F::PROCESSOR,
             control: self.control,
             leaf_levels: self.leaf_levels,

@@ -11,35 +11,35 @@ use layout::{MB, PGSIZE};
 use crate::heap::{HeapPages, OutOfPages};
 use crate::mem::addr::VirtAddr;
 
-/// Memory with addresses of this process, of which pages can be mapped and unmapped: their state
-/// is kept and asserted, and their content is lost each time. The host gives memory only for what
-/// is touched.
+/// Memory of this process whose pages can be mapped and unmapped: their state is kept and asserted,
+/// and their content is lost each time. The host provides memory only for pages that are touched.
 #[derive(Debug)]
 pub struct Arena {
     /// The block, allocated with `layout`.
     block: NonNull<u8>,
     layout: Layout,
-    /// Of each page, whether it is mapped.
+    /// Whether each page is mapped.
     mapped: Vec<bool>,
-    /// Pages that are.
+    /// How many pages are mapped.
     nmapped: usize,
-    /// Pages that may be.
+    /// How many pages may be mapped.
     pages: Cell<usize>,
-    /// Calls of `map` that succeed before one fails.
+    /// How many calls of `map` succeed before one fails.
     calls: Cell<usize>,
+    /// Whether pages are filled when they are mapped and unmapped.
     fills: bool,
 }
 
 impl Arena {
-    /// What a page's bytes are when it is mapped, and again when it is unmapped.
+    /// The value of a page's bytes when it is mapped, and again when it is unmapped.
     const JUNK: u8 = 0xA5;
 
-    /// `size` bytes of addresses, and as many pages. Whether the pages' content is lost when they
-    /// are mapped and unmapped is for the caller to say: filling them takes time.
+    /// Makes an arena of `size` bytes. If `fills`, pages lose their content when they are mapped and
+    /// unmapped, which takes time.
     ///
     /// # Panics
     ///
-    /// Where `size` is 0, no number of pages, or more than the host can address.
+    /// If `size` is 0, not of whole pages, or more than the host can address.
     #[must_use]
     pub fn new(size: usize, fills: bool) -> Self {
         assert!(size > 0 && size.is_multiple_of(PGSIZE as usize), "{size:#x} bytes are no pages");
@@ -58,7 +58,7 @@ impl Arena {
         NonNull::slice_from_raw_parts(self.block, self.layout.size())
     }
 
-    /// Bytes that are mapped.
+    /// The number of bytes that are mapped.
     #[must_use]
     pub fn mapped(&self) -> usize {
         self.nmapped * PGSIZE as usize
@@ -73,12 +73,12 @@ impl Arena {
         pages.is_some_and(|pages| pages.iter().all(|mapped| *mapped))
     }
 
-    /// From now on at most `pages` pages are mapped at a time.
+    /// Lets at most `pages` pages be mapped at a time from now on.
     pub fn limit(&self, pages: usize) {
         self.pages.set(pages);
     }
 
-    /// From now on `calls` calls to map succeed, then one fails, and then all succeed again.
+    /// Lets `calls` more calls of `map` succeed, then one fail, and then all succeed again.
     pub fn fail_after(&self, calls: usize) {
         self.calls.set(calls);
     }
@@ -96,7 +96,7 @@ impl Arena {
         first..first + (size / PGSIZE) as usize
     }
 
-    /// Changes the state of these pages, each of which has another one, and loses their content.
+    /// Maps or unmaps these pages, none of which is in that state already, and loses their content.
     fn set(&mut self, start: VirtAddr, size: u64, mapped: bool) {
         let pages = self.pages(start, size);
         let states = &mut self.mapped[pages.clone()];
@@ -104,14 +104,14 @@ impl Arena {
         states.fill(mapped);
         if self.fills {
             let page = PGSIZE as usize;
-            // SAFETY: these pages lie in the block, or there was a panic above; they are not
-            // mapped, or just not any more, so nobody else uses them.
+            // SAFETY: these pages lie in the block, or there was a panic above; they were not mapped
+            // until now, or no longer are, so nobody else uses them.
             unsafe { self.block.add(pages.start * page).write_bytes(Self::JUNK, size as usize) };
         }
     }
 }
 
-// SAFETY: the block is memory that nobody else uses, and `set` panics for what lies outside.
+// SAFETY: the block is memory that nobody else uses, and `set` panics for pages outside of it.
 unsafe impl HeapPages for Arena {
     fn map(&mut self, start: VirtAddr, size: u64) -> Result<(), OutOfPages> {
         let calls = self.calls.get();
@@ -136,8 +136,8 @@ unsafe impl HeapPages for Arena {
 
 impl Drop for Arena {
     fn drop(&mut self) {
-        // SAFETY: allocated with this layout. A heap owns its arena, so none is left; what is
-        // still allocated from it was lent for as long as the heap lives.
+        // SAFETY: allocated with this layout. A heap owns its arena, so no heap is left; blocks that
+        // are still allocated from it were lent for as long as the heap lived.
         unsafe { alloc::dealloc(self.block.as_ptr(), self.layout) };
     }
 }

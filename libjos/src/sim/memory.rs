@@ -13,21 +13,21 @@ use crate::mem::addr::PhysAddr;
 use crate::mem::pages::{Fill, POISON, PageArray, PageInfo};
 use crate::paging::word::Word;
 
-/// Most bytes that are asked of the host at once. More may be refused, though the host would
-/// give pages only as they are touched.
+/// The most bytes that are asked of the host at once. It may refuse more, though it would provide
+/// pages only as they are touched.
 const BLOCK_SIZE: u64 = layout::GB;
 
-/// Zeroed memory with physical addresses. The host gives it as it is touched: a block of 1 GB at a
-/// time, and in that page by page.
+/// Zeroed memory with physical addresses. The host provides it as it is touched: blocks of 1 GB, and
+/// each of them page by page.
 #[derive(Debug)]
 pub struct SimMemory {
     /// The physical address of the first byte.
     base: u64,
-    /// Bytes.
+    /// The number of bytes.
     size: u64,
     /// Blocks of `BLOCK_SIZE`, the last one shorter; shared with the [`filler`](Self::filler).
     blocks: Rc<[OnceCell<Arc<Block>>]>,
-    /// This memory stays on the thread on which its `PageArray`s are.
+    /// Keeps this memory on the thread of its `PageArray`s.
     _stays: PhantomData<*const Block>,
 }
 
@@ -39,11 +39,11 @@ struct Block {
     layout: Layout,
 }
 
-// SAFETY: what drops it has the last share in it, and deallocates its memory on any thread.
+// SAFETY: whoever drops it has the last share in it, and may deallocate its memory on any thread.
 unsafe impl Send for Block {}
 
-// SAFETY: nothing can be done to the memory by way of a `&Block`, but in this file by `SimMemory`
-// and through the `PageArray`s that share it. All of them stay on one thread.
+// SAFETY: only `SimMemory`, in this file, and the `PageArray`s that share it reach the memory by a
+// `&Block`. All of them stay on one thread.
 unsafe impl Sync for Block {}
 
 impl Block {
@@ -69,11 +69,11 @@ impl Drop for Block {
 }
 
 impl SimMemory {
-    /// `size` bytes of zeros from `base` on.
+    /// Makes `size` bytes of zeros from `base` on.
     ///
     /// # Panics
     ///
-    /// Where `base` is not the address of a frame.
+    /// If `base` is not the address of a frame.
     #[must_use]
     pub fn new(base: u64, size: u64) -> Self {
         assert!(base.is_multiple_of(PGSIZE), "RAM begins at {base:#x}, amid a frame");
@@ -81,14 +81,14 @@ impl SimMemory {
         Self { base, size, blocks, _stays: PhantomData }
     }
 
-    /// Where the `size` bytes at `pa` are on the host.
+    /// The host's address of the `size` bytes at `pa`.
     fn at(&self, pa: PhysAddr, size: usize) -> NonNull<u8> {
         let (block, offset) = self.block(pa, size);
         // SAFETY: all the bytes lie within the block, as `block` asserts.
         unsafe { block.start.add(offset) }
     }
 
-    /// The block that the `size` bytes at `pa` lie in, and how far from its start.
+    /// The block that the `size` bytes at `pa` lie in, and their offset in it.
     fn block(&self, pa: PhysAddr, size: usize) -> (&Arc<Block>, usize) {
         let offset = pa.as_u64().wrapping_sub(self.base);
         let end = offset.checked_add(size as u64);
@@ -108,13 +108,13 @@ impl SimMemory {
     ///
     /// # Panics
     ///
-    /// Where `pa` is no RAM or not aligned; so do the others.
+    /// If `pa` is not RAM or not aligned. So do the other methods.
     #[must_use]
     pub fn load<W: Word>(&self, pa: PhysAddr) -> W {
         assert!(pa.is_aligned(W::BYTES), "unaligned read at {pa}");
         // SAFETY: `at` gives memory of a block, aligned as asserted since the block and RAM begin
-        // with a frame, and a word may have any value. This type stays on one thread, as do the arrays, so no other access happens at the
-        // same time; and who has an array keeps no reference into it.
+        // with a frame, and a word may have any value. This type and the arrays stay on one thread, so
+        // no other access happens at the same time; and the owner of an array keeps no reference into it.
         unsafe { self.at(pa, size_of::<W>()).cast().read() }
     }
 
@@ -140,8 +140,8 @@ impl SimMemory {
         unsafe { self.at(pa, PGSIZE as usize).as_ptr().write_bytes(0, PGSIZE as usize) }
     }
 
-    /// What [`Pmap::poison_pages`](crate::pmap::Pmap::poison_pages) wants. The memory stays as long as
-    /// that does.
+    /// The argument for [`Pmap::poison_pages`](crate::pmap::Pmap::poison_pages). It keeps the memory
+    /// alive.
     #[must_use]
     pub fn filler(&self) -> Fill {
         let memory = Self { blocks: Rc::clone(&self.blocks), ..*self };
@@ -150,7 +150,7 @@ impl SimMemory {
         })
     }
 
-    /// The memory at `pa` as `pages`. It stays as long as the array does.
+    /// The memory at `pa` as `pages`. The array keeps it alive.
     ///
     /// # Safety
     ///
@@ -167,12 +167,12 @@ impl SimMemory {
         let block = Arc::clone(self.block(pa, size).0);
         // SAFETY: initialised with zeros, aligned to a page, and valid as long as the block. Nobody
         // else has references into it (the caller has promised that, and this file makes none), and
-        // whoever else can access it is on this thread, which neither leaves.
+        // all who can access it stay on this thread.
         unsafe { PageArray::of(array, block) }
     }
 
-    /// Where on the host the byte at `pa` is, and what follows it in RAM up to the next multiple of
-    /// 1 GB; for as long as this memory lives.
+    /// The host's address of the byte at `pa`. The bytes behind it follow up to the next multiple of
+    /// 1 GB in RAM. Valid as long as this memory lives.
     ///
     /// # Panics
     ///
@@ -187,7 +187,7 @@ impl SimMemory {
 mod tests {
     use super::*;
 
-    /// Else what is aligned in RAM would not be on the host.
+    /// Otherwise an aligned word of RAM would not be aligned on the host.
     #[test]
     #[should_panic(expected = "RAM begins at 0x1, amid a frame")]
     fn ram_begins_with_a_frame() {

@@ -1,9 +1,9 @@
-//! A simulated machine: the memory system runs on it as it does on a real one, on any host.
+//! A simulated machine: the memory system runs on it as on a real one, on any host.
 //!
 //! [`SimMachine`] has RAM of its own ([`memory`]), a processor that walks page tables and raises
 //! exceptions as the manuals say, written without this crate's own decoders ([`mmu`]), and caches
 //! of translations and of tables that stay stale until they are flushed, so that a missing
-//! invalidation is seen. It can be built with [`Defects`], to see that the checks notice. A
+//! flush is seen. It can be given [`Defects`], to see that the checks notice. A
 //! [heap](crate::heap) needs less: an [`Arena`](arena::Arena).
 //!
 //! ```
@@ -42,6 +42,7 @@ pub mod memory;
 pub mod mmu;
 #[cfg(feature = "std")]
 pub mod platform;
+mod processor;
 
 use caches::Caches;
 use memory::SimMemory;
@@ -49,7 +50,7 @@ use mmu::{Control, Exception, Mmu};
 #[cfg(feature = "std")]
 pub use platform::SimPlatform;
 
-/// What is wrong with a simulated processor.
+/// The defects of a simulated processor.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Defects {
     /// The write to CR0 that turns on write protection is lost.
@@ -62,24 +63,23 @@ pub struct Defects {
 
 /// A machine with the map `L` whose processor walks tables of format `F`.
 ///
-/// Where the manuals leave it a choice, the processor does what is hardest for the kernel. It keeps
-/// all that it has seen until it is told to forget it. And it looks ahead, as a processor may at
+/// Where the manuals leave it a choice, the processor makes the one that is hardest for the kernel. It
+/// keeps all that it has seen until it is told to forget it. And it looks ahead, as a processor may at
 /// any time (Intel SDM vol. 3A, 4.10.2.3; RISC-V privileged specification, 12.2.1): right after each
-/// flush and each page fault it walks the tables again, so that a flush which comes before the
-/// change of an entry, or before its fault's repair, does not help. On RISC-V it does not set
-/// accessed and dirty bits, but faults. It never keeps that nothing is mapped, which x86 forbids;
-/// on RISC-V, where it may, a kernel may put up with such a fault as it comes.
+/// flush and page fault it walks the tables again, so that a flush which comes before the
+/// change of an entry, or before its fault's repair, does not help. On RISC-V it faults instead of
+/// setting accessed and dirty bits. It never remembers that an entry is not valid.
 #[derive(Debug)]
 pub struct SimMachine<L, F> {
-    /// What was printed.
+    /// The text that was printed.
     pub log: String,
-    /// What is wrong with the processor.
+    /// The processor's defects.
     pub defects: Defects,
     /// Levels at which the processor accepts a leaf, as in [`Format::LEAF_LEVELS`].
     pub leaf_levels: u32,
-    /// What the control registers say: at first, what a boot loader of ours leaves.
+    /// The control registers: at first as a boot loader of ours leaves them.
     pub control: Control,
-    /// What the last access raised, if it did.
+    /// The exception that the last access raised.
     pub exception: Option<Exception>,
     /// Words that the memory system has read.
     pub loads: Cell<u64>,
@@ -87,25 +87,25 @@ pub struct SimMachine<L, F> {
     stack_pointer: u64,
     cr3: Option<PhysAddr>,
     caches: Caches,
-    /// The last address that was accessed.
+    /// The address of the last access.
     last_va: VirtAddr,
     types: PhantomData<fn() -> (L, F)>,
 }
 
 impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
-    /// A machine with `ram` bytes from the layout's `PHYS_BASE` on, and what its loader reports:
-    /// on a PC with the hole below 1 MB, and another from 3 GB to 4 GB that moves what RAM is left
-    /// up; some boot information lies just behind the kernel.
+    /// Makes a machine with `ram` bytes from the layout's `PHYS_BASE` on, and its loader's report. A PC
+    /// has a hole below 1 MB, and another from 3 GB to 4 GB, which moves the rest of RAM up. Some boot
+    /// information lies just behind the kernel.
     ///
     /// # Panics
     ///
-    /// Where `ram` is under 2 MB.
+    /// If `ram` is under 2 MB.
     #[must_use]
     pub fn new(ram: u64) -> (Self, Boot) {
         let base = L::PHYS_BASE;
         let usable = |base, length| MemoryMapEntry { base, length, kind: MemoryKind::Usable };
         let reserved = |base, length| MemoryMapEntry { base, length, kind: MemoryKind::Reserved };
-        // As QEMU's PC has it; RISC-V's firmware takes the first 512 KB.
+        // As on QEMU's PC. On RISC-V the firmware takes the first 512 KB.
         let below_hole = ram.min(3 * GB);
         let entries = if L::IOPHYSMEM < L::EXTPHYSMEM {
             [
@@ -161,7 +161,7 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
         self.stack_pointer = L::KSTACKTOP - 64;
     }
 
-    /// Puts the stack pointer elsewhere.
+    /// Sets the stack pointer.
     pub fn set_stack_pointer(&mut self, va: VirtAddr) {
         self.stack_pointer = va.as_u64();
     }
@@ -183,7 +183,7 @@ impl<L, F> PhysMem for SimMachine<L, F> {
 
     #[expect(unsafe_code)]
     unsafe fn page_array(&self, pa: PhysAddr, npages: usize) -> PageArray {
-        // SAFETY: what the caller has promised.
+        // SAFETY: the caller has promised the same.
         unsafe { self.memory.page_array(pa, npages) }
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! Source: privileged specification, 12.3.2 (virtual address translation process), 12.4.1
 //! (addressing and memory protection), 12.1.1.3 (SUM), table "Supervisor cause register values" in
-//! 12.1.8. There is no Svpbmt and no Svnapot, whose bits are reserved then, and MXR is clear. This
-//! processor faults where A, or D for a write, is not set already (Svade).
+//! 12.1.8. This processor has neither Svpbmt nor Svnapot, so their bits are reserved, and MXR is clear.
+//! It faults if A, or D for a write, is not set already (Svade).
 
-use super::{Access, Control, Exception, Kind, Page, Refusal, Rights, Table, Walk};
+use super::{AccessKind, Control, Denial, Exception, MemoryAccess, Page, Rights, Table, Walker};
 
 const V: u64 = 1 << 0;
 const R: u64 = 1 << 1;
@@ -17,10 +17,10 @@ const A: u64 = 1 << 6;
 const D: u64 = 1 << 7;
 /// Bits 53:10.
 const PPN: u64 = 0x003f_ffff_ffff_fc00;
-/// Bits 63:54: N, PBMT, and what is kept for later use.
+/// Bits 63:54: N, PBMT, and the bits reserved for later use.
 const RESERVED: u64 = 0xffc0_0000_0000_0000;
 
-pub(super) fn translate(walk: &mut Walk<'_>, va: u64) -> Result<Page, Refusal> {
+pub(super) fn translate(walk: &mut Walker<'_>, va: u64) -> Result<Page, Denial> {
     let none =
         Rights { readable: false, writable: false, executable: false, user: false, global: false };
     let mut table = walk.first_table(va, none);
@@ -28,32 +28,32 @@ pub(super) fn translate(walk: &mut Walk<'_>, va: u64) -> Result<Page, Refusal> {
         let level = table.level;
         let pte: u64 = walk.memory.load(walk.entry_at(&table, va));
         if pte & V == 0 {
-            return Err(Refusal::NotPresent);
+            return Err(Denial::NotPresent);
         }
         if pte & (R | W) == W || pte & RESERVED != 0 {
-            return Err(Refusal::Reserved);
+            return Err(Denial::Reserved);
         }
         let pa = (pte & PPN) << 2;
-        // What lies below a global entry is global (12.3.1).
+        // All below a global entry is global (12.3.1).
         let global = table.rights.global || pte & G != 0;
         if pte & (R | X) == 0 {
-            // U, A and D of a pointer to a table are kept for later use. In the last level there
-            // is nothing to point to.
+            // U, A and D of a pointer to a table are reserved. At the last level there are no tables
+            // to point to.
             if level == 0 || pte & (U | A | D) != 0 {
-                return Err(Refusal::Reserved);
+                return Err(Denial::Reserved);
             }
             table = Table { level: level - 1, pa, rights: Rights { global, ..none } };
             walk.caches.keep_table(va, table);
             continue;
         }
         let size = 1_u64 << walk.processor.shift(level);
-        // A misaligned superpage. Every processor has those of all sizes: one that is told to have
-        // none must meet none.
+        // A misaligned superpage. Every RISC-V processor has superpages of all sizes: one that was told
+        // to have none must meet none.
         if pa & (size - 1) != 0 || !walk.has_leaves(level) {
-            return Err(Refusal::Reserved);
+            return Err(Denial::Reserved);
         }
         if pte & A == 0 {
-            return Err(Refusal::Forbidden);
+            return Err(Denial::Forbidden);
         }
         let rights = Rights {
             readable: pte & R != 0,
@@ -68,24 +68,24 @@ pub(super) fn translate(walk: &mut Walk<'_>, va: u64) -> Result<Page, Refusal> {
 }
 
 /// Steps 6 and 7 of 12.3.2.
-pub(super) fn permits(page: &Page, access: Access, control: Control) -> bool {
+pub(super) fn permits(page: &Page, access: MemoryAccess, control: Control) -> bool {
     let rights = page.rights;
     let mode = match (access.user, access.kind) {
         (true, _) => rights.user,
-        (false, Kind::Fetch) => !rights.user,
+        (false, AccessKind::Fetch) => !rights.user,
         (false, _) => !(rights.user && control.smap),
     };
     mode && match access.kind {
-        Kind::Load => rights.readable,
-        Kind::Store => rights.writable && page.dirty,
-        Kind::Fetch => rights.executable,
+        AccessKind::Load => rights.readable,
+        AccessKind::Store => rights.writable && page.dirty,
+        AccessKind::Fetch => rights.executable,
     }
 }
 
-pub(super) fn exception(access: Access) -> Exception {
+pub(super) fn exception(access: MemoryAccess) -> Exception {
     Exception::Cause(match access.kind {
-        Kind::Fetch => 12,
-        Kind::Load => 13,
-        Kind::Store => 15,
+        AccessKind::Fetch => 12,
+        AccessKind::Load => 13,
+        AccessKind::Store => 15,
     })
 }

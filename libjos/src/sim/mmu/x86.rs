@@ -4,7 +4,9 @@
 //! paging, tables 4-14 to 4-20), 4.6 (access rights), 4.7 (page-fault exceptions), 4.8 (accessed
 //! and dirty flags); vol. 1, 3.3.7.1 (canonical addresses).
 
-use super::{Access, Control, Exception, Kind, Page, Processor, Refusal, Rights, Table, Walk};
+use super::{
+    AccessKind, Control, Denial, Exception, MemoryAccess, Page, Processor, Rights, Table, Walker,
+};
 use crate::mem::addr::PhysAddr;
 
 const P: u64 = 1 << 0;
@@ -24,7 +26,7 @@ const fn bits(last: u32, first: u32) -> u64 {
     u64::MAX >> (63 - last) & u64::MAX << first
 }
 
-pub(super) fn translate(walk: &mut Walk<'_>, va: u64) -> Result<Page, Refusal> {
+pub(super) fn translate(walk: &mut Walker<'_>, va: u64) -> Result<Page, Denial> {
     let all =
         Rights { readable: true, writable: true, executable: true, user: true, global: false };
     let mut table = walk.first_table(va, all);
@@ -32,15 +34,15 @@ pub(super) fn translate(walk: &mut Walk<'_>, va: u64) -> Result<Page, Refusal> {
         let at = walk.entry_at(&table, va);
         let mut entry = load(walk, at);
         if entry & P == 0 {
-            return Err(Refusal::NotPresent);
+            return Err(Denial::NotPresent);
         }
         if entry & reserved(walk, table.level, entry) != 0 {
-            return Err(Refusal::Reserved);
+            return Err(Denial::Reserved);
         }
         if entry & A == 0 {
-            // What is not marked as accessed is not kept (4.10.2.3, 4.10.3.1).
+            // An entry that is not marked as accessed is not kept (4.10.2.3, 4.10.3.1).
             if walk.access.is_none() {
-                return Err(Refusal::NotPresent);
+                return Err(Denial::NotPresent);
             }
             entry |= A;
             store(walk, at, entry);
@@ -64,7 +66,7 @@ pub(super) fn translate(walk: &mut Walk<'_>, va: u64) -> Result<Page, Refusal> {
             dirty: entry & D != 0,
         };
         if let Some(access) = walk.access
-            && access.kind == Kind::Store
+            && access.kind == AccessKind::Store
             && permits(rights, access, walk.control)
         {
             store(walk, at, entry | D);
@@ -74,14 +76,14 @@ pub(super) fn translate(walk: &mut Walk<'_>, va: u64) -> Result<Page, Refusal> {
     }
 }
 
-fn load(walk: &Walk<'_>, at: PhysAddr) -> u64 {
+fn load(walk: &Walker<'_>, at: PhysAddr) -> u64 {
     match walk.processor {
         Processor::I386 => walk.memory.load::<u32>(at).into(),
         _ => walk.memory.load(at),
     }
 }
 
-fn store(walk: &Walk<'_>, at: PhysAddr, entry: u64) {
+fn store(walk: &Walker<'_>, at: PhysAddr, entry: u64) {
     match walk.processor {
         Processor::I386 => walk.memory.store(at, entry as u32),
         _ => walk.memory.store(at, entry),
@@ -90,13 +92,13 @@ fn store(walk: &Walk<'_>, at: PhysAddr, entry: u64) {
 
 /// Whether `entry` maps a page. PS says so, but at the last level it is PAT, and with 32-bit paging
 /// it is ignored without CR4.PSE.
-fn is_leaf(walk: &Walk<'_>, level: u32, entry: u64) -> bool {
+fn is_leaf(walk: &Walker<'_>, level: u32, entry: u64) -> bool {
     let obeys_ps = walk.processor != Processor::I386 || walk.has_leaves(level);
     level == 0 || (entry & PS != 0 && obeys_ps)
 }
 
 /// The bits that must be 0 in `entry`, which is present.
-fn reserved(walk: &Walk<'_>, level: u32, entry: u64) -> u64 {
+fn reserved(walk: &Walker<'_>, level: u32, entry: u64) -> u64 {
     let large = level > 0 && is_leaf(walk, level, entry);
     let size_bits = walk.processor.shift(level);
     if walk.processor == Processor::I386 {
@@ -111,8 +113,8 @@ fn reserved(walk: &Walk<'_>, level: u32, entry: u64) -> u64 {
         // Between PAT, bit 12, and the address.
         reserved |= bits(size_bits - 1, 13);
     }
-    // Of 1 GB pages the manual says so. 2 MB pages every processor has: one that is told to have
-    // none must meet none.
+    // The manual reserves PS where there are no 1 GB pages. Every processor has 2 MB pages: one that
+    // was told to have none must meet none.
     if level > 0 && !walk.has_leaves(level) {
         reserved |= PS;
     }
@@ -133,41 +135,41 @@ fn frame(processor: Processor, entry: u64, size: u64) -> u64 {
     frame
 }
 
-/// 4.6.1.
-pub(super) fn permits(page: Rights, access: Access, control: Control) -> bool {
+/// Whether a page with these rights permits the access (4.6.1).
+pub(super) fn permits(page: Rights, access: MemoryAccess, control: Control) -> bool {
     if access.user {
         return page.user
             && match access.kind {
-                Kind::Load => true,
-                Kind::Store => page.writable,
-                Kind::Fetch => page.executable,
+                AccessKind::Load => true,
+                AccessKind::Store => page.writable,
+                AccessKind::Fetch => page.executable,
             };
     }
     match access.kind {
-        Kind::Load => !(page.user && control.smap),
-        Kind::Store => !(page.user && control.smap) && (page.writable || !control.wp),
-        Kind::Fetch => !(page.user && control.smep) && page.executable,
+        AccessKind::Load => !(page.user && control.smap),
+        AccessKind::Store => !(page.user && control.smap) && (page.writable || !control.wp),
+        AccessKind::Fetch => !(page.user && control.smep) && page.executable,
     }
 }
 
-/// 4.7, figure 4-12. An address that is not canonical is #GP; so is an offset of more than 32 bits,
-/// which lies beyond every segment's limit.
+/// The exception for an access that is denied (4.7, figure 4-12). An address that is not canonical is
+/// #GP; so is an offset of more than 32 bits, which lies beyond every segment's limit.
 pub(super) fn exception(
     processor: Processor,
-    refusal: Refusal,
-    access: Access,
+    denial: Denial,
+    access: MemoryAccess,
     control: Control,
 ) -> Exception {
-    if refusal == Refusal::NonCanonical {
+    if denial == Denial::NonCanonical {
         return Exception::GeneralProtection;
     }
     let nx = processor != Processor::I386 && control.nxe;
-    let fetch = access.kind == Kind::Fetch && (control.smep || nx);
+    let fetch = access.kind == AccessKind::Fetch && (control.smep || nx);
     let code = [
-        refusal != Refusal::NotPresent,
-        access.kind == Kind::Store,
+        denial != Denial::NotPresent,
+        access.kind == AccessKind::Store,
         access.user,
-        refusal == Refusal::Reserved,
+        denial == Denial::Reserved,
         fetch,
     ];
     Exception::PageFault(code.into_iter().rev().fold(0, |code, bit| code << 1 | u32::from(bit)))
