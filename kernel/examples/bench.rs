@@ -317,6 +317,11 @@ impl PhysMem for SecondMachine<'_> {
     }
 
     #[inline]
+    fn compare_exchange<W: Word>(&self, pa: PhysAddr, current: W, new: W) -> Result<(), W> {
+        self.0.compare_exchange(pa, current, new)
+    }
+
+    #[inline]
     fn store_run<W: Word>(&self, pa: PhysAddr, first: W, step: W, count: usize) {
         self.0.store_run(pa, first, step, count);
     }

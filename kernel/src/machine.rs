@@ -101,6 +101,11 @@ impl PhysMem for Hardware {
         unsafe { W::store(kaddr(pa, W::BYTES), word) };
     }
 
+    fn compare_exchange<W: Word>(&self, pa: PhysAddr, current: W, new: W) -> Result<(), W> {
+        // SAFETY: as in `store`.
+        unsafe { W::compare_exchange(kaddr(pa, W::BYTES), current, new) }
+    }
+
     fn store_run<W: Word>(&self, pa: PhysAddr, first: W, step: W, count: usize) {
         /// Stores per turn of the loop; a page table takes some hundred.
         const UNROLLED: usize = 16;

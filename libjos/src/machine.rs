@@ -16,10 +16,10 @@ use crate::paging::word::Word;
 /// Physical memory, by address.
 ///
 /// The memory system reads and writes page-table entries through this as single words, each in
-/// one access, because the processor sets accessed and dirty bits behind the kernel's back.
-///
-/// Only one processor's bits are kept so: libjos reads an entry, changes it and writes it back, and
-/// what another processor sets in between is lost. As in JOS's lab 2, one processor runs.
+/// one access, because processors set accessed and dirty bits behind the kernel's back. An entry that
+/// stays present is changed by [`compare_exchange`](Self::compare_exchange), so that no such bit is
+/// lost. One that begins or ends to be present is stored: its page has not been used yet, or no longer
+/// matters.
 ///
 /// Methods take `&self`: memory is shared with the processor, and two words never overlap.
 /// They panic for an address that is not aligned to the word, or that cannot be reached.
@@ -29,6 +29,14 @@ pub trait PhysMem {
 
     /// Writes the word at `pa`, in one access, and not before what was written before.
     fn store<W: Word>(&self, pa: PhysAddr, word: W);
+
+    /// Writes `new` to the word at `pa` if that is `current`, in one access, and not before what was
+    /// written before.
+    ///
+    /// # Errors
+    ///
+    /// The word that is there instead. Nothing has changed then.
+    fn compare_exchange<W: Word>(&self, pa: PhysAddr, current: W, new: W) -> Result<(), W>;
 
     /// Writes `count` words from `pa` on, all in one frame: `first`, `first + step`, and so on.
     /// A processor may walk them meanwhile, so each is written in one access; their order is free.

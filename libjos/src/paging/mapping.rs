@@ -80,12 +80,17 @@ impl<M: Machine> Vm<M> {
                 return Err(error);
             }
         };
-        let old = M::Format::decode(0, self.machine.load(pte.pa));
-        let new = match old {
-            Entry::Leaf(leaf) if leaf.pa == pa => M::Format::encode(0, &Leaf { perm, ..leaf }),
-            _ => M::Format::leaf(0, pa, perm),
-        };
-        self.machine.store(pte.pa, new);
+        let word = self.machine.load(pte.pa);
+        let old = M::Format::decode(0, word);
+        if let Entry::Leaf(leaf) = old
+            && leaf.pa == pa
+        {
+            self.exchange_leaf(0, pte.pa, word, |leaf| {
+                M::Format::encode(0, &Leaf { perm, ..leaf })
+            });
+        } else {
+            self.machine.store(pte.pa, M::Format::leaf(0, pa, perm));
+        }
         self.drop_page(pgdir, va, old);
         Ok(())
     }
@@ -178,9 +183,10 @@ impl<M: Machine> Vm<M> {
     /// Gives the page of `level`'s size whose entry is at `at` the permissions `perm`. Accessed and
     /// dirty bits stay.
     pub(crate) fn set_perm(&mut self, level: u32, at: PhysAddr, perm: Perm) {
-        if let Entry::Leaf(leaf) = M::Format::decode(level, self.machine.load(at)) {
-            self.machine.store(at, M::Format::encode(level, &Leaf { perm, ..leaf }));
-        }
+        let word = self.machine.load(at);
+        self.exchange_leaf(level, at, word, |leaf| {
+            M::Format::encode(level, &Leaf { perm, ..leaf })
+        });
     }
 
     /// The physical address that `va` is mapped to, through pages of any size.

@@ -13,7 +13,7 @@ use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::memory_map::window;
 use crate::mem::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageError};
 use crate::paging::directory::Pgdir;
-use crate::paging::format::{Entry, Format, Geometry};
+use crate::paging::format::{Entry, Format, Geometry, Leaf};
 use crate::paging::vm::Vm;
 use crate::paging::word::Word;
 
@@ -150,6 +150,24 @@ impl<M: Machine> Vm<M> {
     /// What entry `index` of the table of `level` at `table` says.
     pub(crate) fn entry(&self, level: u32, table: PhysAddr, index: usize) -> Entry {
         M::Format::decode(level, self.machine.load(table + index as u64 * WordOf::<M>::BYTES))
+    }
+
+    /// Changes the leaf of `level` at `at`, which says `word`, to what `change` makes of it: once more
+    /// for each time that a processor sets A or D in between, so that neither is lost.
+    #[inline]
+    pub(crate) fn exchange_leaf(
+        &self,
+        level: u32,
+        at: PhysAddr,
+        mut word: WordOf<M>,
+        change: impl Fn(Leaf) -> WordOf<M>,
+    ) {
+        while let Entry::Leaf(leaf) = M::Format::decode(level, word) {
+            match self.machine.compare_exchange(at, word, change(leaf)) {
+                Ok(()) => return,
+                Err(found) => word = found,
+            }
+        }
     }
 
     /// Follows the tables from `root` to the entry that decides about `va`: a leaf, or an absent

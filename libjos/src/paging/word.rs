@@ -1,8 +1,9 @@
 //! [`Word`]: the integer that one page-table entry is, 4 or 8 bytes, read and written in one access.
 //!
-//! The accesses are atomics: never torn, doubled or left out by the compiler, while the processor
-//! sets accessed and dirty bits. Loads are relaxed, and stores release what was stored before them,
-//! so that a processor that walks to a table finds it filled. On x86-64 both are plain moves.
+//! The accesses are atomics: never torn, doubled or left out by the compiler, while processors
+//! set accessed and dirty bits. Loads are relaxed, and stores release what was stored before them,
+//! so that a processor that walks to a table finds it filled. On x86-64 both are plain moves, and an
+//! exchange is a `lock cmpxchg`.
 
 use core::fmt;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -51,6 +52,18 @@ pub trait Word: sealed::Integer + Copy + Eq + fmt::Debug + fmt::LowerHex + 'stat
     ///
     /// As for [`load`](Self::load).
     unsafe fn store(ptr: *mut Self, word: Self);
+
+    /// Writes `new` where `ptr` points if `current` is there, in one access, and after all writes
+    /// before this one.
+    ///
+    /// # Errors
+    ///
+    /// The word that is there instead.
+    ///
+    /// # Safety
+    ///
+    /// As for [`load`](Self::load).
+    unsafe fn compare_exchange(ptr: *mut Self, current: Self, new: Self) -> Result<(), Self>;
 }
 
 macro_rules! word {
@@ -83,6 +96,16 @@ macro_rules! word {
             unsafe fn store(ptr: *mut Self, word: Self) {
                 // SAFETY: as in `load`.
                 unsafe { <$atomic>::from_ptr(ptr) }.store(word, Ordering::Release);
+            }
+
+            unsafe fn compare_exchange(
+                ptr: *mut Self,
+                current: Self,
+                new: Self,
+            ) -> Result<(), Self> {
+                // SAFETY: as in `load`.
+                let word = unsafe { <$atomic>::from_ptr(ptr) };
+                word.compare_exchange(current, new, Ordering::Release, Ordering::Relaxed).map(drop)
             }
         }
     };

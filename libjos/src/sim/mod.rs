@@ -177,6 +177,15 @@ impl<L, F> PhysMem for SimMachine<L, F> {
         self.memory.store(pa, word);
     }
 
+    fn compare_exchange<W: Word>(&self, pa: PhysAddr, current: W, new: W) -> Result<(), W> {
+        let word = self.memory.load(pa);
+        if word != current {
+            return Err(word);
+        }
+        self.memory.store(pa, new);
+        Ok(())
+    }
+
     fn zero_frame(&self, pa: PhysAddr) {
         self.memory.zero_frame(pa);
     }

@@ -8,6 +8,8 @@
 //!
 //! The operations are in [`cases`]. Each runs three times, since all machines do the same: so it
 //! is known what is before, what is after, and at which addresses something begins or ends.
+//!
+//! Another processor, in [`busy`], uses pages instead: see [`marks`].
 
 #[path = "../layouts/mod.rs"]
 mod layouts;
@@ -17,7 +19,9 @@ mod machines;
 #[path = "../machines/places.rs"]
 mod places;
 
+mod busy;
 mod cases;
+mod marks;
 mod watched;
 
 use std::cell::RefCell;

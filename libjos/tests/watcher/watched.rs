@@ -241,6 +241,14 @@ impl<L: MemLayout, F: Format + Mmu> PhysMem for Watched<L, F> {
         }
     }
 
+    fn compare_exchange<W: Word>(&self, pa: PhysAddr, current: W, new: W) -> Result<(), W> {
+        self.sim.compare_exchange(pa, current, new)?;
+        if let Some(watcher) = &mut *self.watcher.borrow_mut() {
+            watcher.note(&self.sim, pa, current.to_u64(), new.to_u64());
+        }
+        Ok(())
+    }
+
     /// The last one first: their order is free.
     fn store_run<W: Word>(&self, pa: PhysAddr, first: W, step: W, count: usize) {
         let words = std::iter::successors(Some(first), |word| Some(word.wrapping_add(step)));

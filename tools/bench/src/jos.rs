@@ -37,6 +37,12 @@ impl PhysMem for BenchMachine {
     }
 
     #[inline]
+    fn compare_exchange<W: Word>(&self, pa: PhysAddr, current: W, new: W) -> Result<(), W> {
+        // SAFETY: as in `load`.
+        unsafe { W::compare_exchange(self.0.at(pa.as_u64()), current, new) }
+    }
+
+    #[inline]
     fn fill_run<W: Word>(&self, pa: PhysAddr, first: W, step: W, count: usize) {
         // SAFETY: as in `load`, for a run of words in one frame.
         let run = unsafe { std::slice::from_raw_parts_mut(self.0.at::<W>(pa.as_u64()), count) };

@@ -99,6 +99,10 @@ impl PhysMem for Dump {
         panic!("a dump is not written to, not at {pa} either")
     }
 
+    fn compare_exchange<W: Word>(&self, pa: PhysAddr, _current: W, _new: W) -> Result<(), W> {
+        panic!("a dump is not written to, not at {pa} either")
+    }
+
     fn zero_frame(&self, pa: PhysAddr) {
         panic!("a dump is not written to, not at {pa} either")
     }

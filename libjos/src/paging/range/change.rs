@@ -25,20 +25,21 @@ pub(super) struct Entries {
 }
 
 impl Entries {
-    /// The leaves among them: where the entry is, the address that it maps, what it says.
+    /// The entries, each with its address, the address that it maps, and its word.
     #[inline]
-    fn leaves<M: Machine>(&self, machine: &M) -> impl Iterator<Item = (PhysAddr, VirtAddr, Leaf)> {
+    fn words<M: Machine>(
+        &self,
+        machine: &M,
+    ) -> impl Iterator<Item = (PhysAddr, VirtAddr, WordOf<M>)> {
         let page_size = M::Format::page_size(self.level);
-        (0..self.count as u64).filter_map(move |i| {
+        (0..self.count as u64).map(move |i| {
             // Within one table and what it maps, so no sum overflows.
             let at = PhysAddr::new(self.at.as_u64() + i * WordOf::<M>::BYTES);
             let va = VirtAddr::new(self.va.as_u64() + i * page_size);
-            match M::Format::decode(self.level, machine.load(at)) {
-                Entry::Leaf(leaf) => Some((at, va, leaf)),
-                _ => None,
-            }
+            (at, va, machine.load(at))
         })
     }
+
     /// Those from number `i` on.
     #[inline]
     fn skip<M: Machine>(&self, i: usize) -> Self {
@@ -220,11 +221,12 @@ pub(super) struct Protect<'a> {
 
 impl<M: Machine> Change<M> for Protect<'_> {
     fn make(&mut self, vm: &mut Vm<M>, entries: &Entries) {
-        for (at, va, leaf) in entries.leaves(&vm.machine) {
-            let is_private = (leaf.perm | self.perm).intersects(Perm::COW | Perm::PRIVATE);
-            let perm = if is_private { self.perm.private() } else { self.perm };
-            let entry = M::Format::encode(entries.level, &Leaf { perm, ..leaf });
-            vm.machine.store(at, entry);
+        for (at, va, word) in entries.words(&vm.machine) {
+            vm.exchange_leaf(entries.level, at, word, |leaf| {
+                let is_private = (leaf.perm | self.perm).intersects(Perm::COW | Perm::PRIVATE);
+                let perm = if is_private { self.perm.private() } else { self.perm };
+                M::Format::encode(entries.level, &Leaf { perm, ..leaf })
+            });
             self.flush.add_leaf(entries.level, va);
         }
     }

@@ -6,7 +6,7 @@ use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::{AllocFlags, PageAllocator};
 use crate::paging::directory::Pgdir;
-use crate::paging::format::{Entry, Format, Geometry};
+use crate::paging::format::{Entry, Format, Geometry, Leaf};
 use crate::paging::pgdir::MapError;
 use crate::paging::vm::Vm;
 
@@ -33,31 +33,48 @@ impl<M: Machine> Vm<M> {
         let mut steps = crate::paging::mappings::steps::<M::Format, M>(&self.machine, root, va);
         let step = steps.find(|step| step.level == level).ok_or(failed)?;
         let Entry::Table { pa: table, .. } = step.entry else { return Err(failed) };
-        let Entry::Leaf(mut whole) = self.entry(level - 1, table, 0) else { return Err(failed) };
+        let whole = self.whole(level, table).ok_or(failed)?;
         // A table of the format's hangs there, so the level is one of its own, and has a size.
         let size = M::Format::page_size(level);
         let start = VirtAddr::new(layout::round_down(va.as_u64(), size));
         if self.machine.leaf_levels() & 1 << level == 0 || !whole.pa.is_aligned(size) {
             return Err(failed);
         }
-        let part = M::Format::page_size(level - 1);
-        for index in 0..M::Format::ENTRIES {
-            let expected = whole.pa + index as u64 * part;
-            match self.entry(level - 1, table, index) {
-                Entry::Leaf(leaf) if leaf.pa == expected && leaf.perm == whole.perm => {
-                    whole.accessed |= leaf.accessed;
-                    whole.dirty |= leaf.dirty;
-                }
-                _ => return Err(failed),
-            }
-        }
         self.machine.store(step.at, M::Format::encode(level, &whole));
         self.renew_loaded_leaves(root, start);
         if self.is_visible(root, start, size) {
             self.machine.flush_tlb();
+            // Until the flush, a processor could still set A and D in the table: these go to the large
+            // page now. No processor comes to the table any more.
+            if let Some(Leaf { accessed, dirty, .. }) =
+                self.whole(level, table).filter(|now| *now != whole)
+            {
+                self.exchange_leaf(level, step.at, self.machine.load(step.at), |leaf| {
+                    let (accessed, dirty) = (leaf.accessed | accessed, leaf.dirty | dirty);
+                    M::Format::encode(level, &Leaf { accessed, dirty, ..leaf })
+                });
+            }
         }
         self.pages.page_decref_at(table);
         Ok(())
+    }
+
+    /// The page of `level`'s size whose parts the entries of `table` are, if they make one: accessed or
+    /// dirty if any part is.
+    fn whole(&self, level: u32, table: PhysAddr) -> Option<Leaf> {
+        let Entry::Leaf(mut whole) = self.entry(level - 1, table, 0) else { return None };
+        let part_size = M::Format::page_size(level - 1);
+        for index in 0..M::Format::ENTRIES {
+            let pa = whole.pa + index as u64 * part_size;
+            match self.entry(level - 1, table, index) {
+                Entry::Leaf(leaf) if leaf.pa == pa && leaf.perm == whole.perm => {
+                    whole.accessed |= leaf.accessed;
+                    whole.dirty |= leaf.dirty;
+                }
+                _ => return None,
+            }
+        }
+        Some(whole)
     }
 
     /// Splits the large pages that reach over an end of `[va, va + size)`, so that none does.
@@ -98,12 +115,14 @@ impl<M: Machine> Vm<M> {
     }
 
     /// Splits the large page that `va` lies in the middle of until none is left. All parts lead
-    /// where the whole did, with the same permissions and marks.
+    /// where the whole did, with the same permissions, and with the A and D that it had when the table
+    /// took its place: if a processor sets one before that, the table is filled once more. One that sets
+    /// them later walks the table (Intel SDM vol. 3A, 4.8; RISC-V privileged specification, 12.3.2).
     fn split_at(&mut self, root: PhysAddr, va: VirtAddr) {
         loop {
             let step = self.walk(root, va);
-            let Entry::Leaf(whole) = step.entry else { return };
-            if step.level == 0 || va.is_aligned(M::Format::page_size(step.level)) {
+            let is_leaf = matches!(step.entry, Entry::Leaf(_));
+            if !is_leaf || step.level == 0 || va.is_aligned(M::Format::page_size(step.level)) {
                 return;
             }
             let Some(table) = self.alloc_table(AllocFlags::empty()) else {
@@ -111,9 +130,11 @@ impl<M: Machine> Vm<M> {
             };
             let table = self.pages.page2pa(table);
             let level = step.level - 1;
-            let first = M::Format::encode(level, &whole);
-            self.machine.fill_run(table, first, Self::leaf_step(level), M::Format::ENTRIES);
-            self.machine.store(step.at, M::Format::table(table));
+            self.exchange_leaf(step.level, step.at, self.machine.load(step.at), |whole| {
+                let first = M::Format::encode(level, &whole);
+                self.machine.fill_run(table, first, Self::leaf_step(level), M::Format::ENTRIES);
+                M::Format::table(table)
+            });
             self.renew_loaded_leaves(root, va);
             // The processor may hold both sizes until it forgets the larger one (Intel SDM
             // vol. 3A, 4.10.2.3), which UVPT has shown too.
