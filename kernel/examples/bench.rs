@@ -19,7 +19,7 @@ use core::sync::atomic::{Ordering, compiler_fence};
 use kernel::machine::Hardware;
 use kernel::{Format, Layout, pmap};
 use layout::{KB, MB, MemLayout, PGSIZE};
-use libjos::machine::{Fault, Machine, PhysMem};
+use libjos::machine::{CpuSet, Fault, Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use libjos::mem::boot::Boot;
 use libjos::mem::pages::{AllocFlags, Block, PageAllocator, PageArray, PageInfo};
@@ -348,8 +348,8 @@ impl Machine for SecondMachine<'_> {
 
     fn lcr3(&mut self, _pgdir: PhysAddr) {}
     fn protect_kernel(&mut self) {}
-    fn invlpg(&mut self, _va: VirtAddr) {}
-    fn flush_tlb(&mut self) {}
+    fn invlpg(&mut self, _cpus: CpuSet, _va: VirtAddr) {}
+    fn flush_tlb(&mut self, _cpus: CpuSet) {}
 
     fn probe_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {
         Err(Fault { va, present: false, write: false })

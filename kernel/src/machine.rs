@@ -5,7 +5,7 @@ use core::fmt;
 use core::ptr::{self, NonNull};
 
 use layout::{MemLayout, PGSIZE};
-use libjos::machine::{Fault, Machine, PhysMem};
+use libjos::machine::{CpuSet, Fault, Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::kaddr;
 use libjos::mem::pages::Globals;
@@ -161,12 +161,16 @@ impl Machine for Hardware {
         cpu::protect_kernel();
     }
 
-    fn invlpg(&mut self, va: VirtAddr) {
-        cpu::invlpg(va);
+    fn invlpg(&mut self, cpus: CpuSet, va: VirtAddr) {
+        if cpus.contains(self.cpu()) {
+            cpu::invlpg(va);
+        }
     }
 
-    fn flush_tlb(&mut self) {
-        cpu::flush_tlb();
+    fn flush_tlb(&mut self, cpus: CpuSet) {
+        if cpus.contains(self.cpu()) {
+            cpu::flush_tlb();
+        }
     }
 
     fn probe_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {

@@ -82,7 +82,51 @@ pub struct Fault {
     pub write: bool,
 }
 
-/// The processor, as far as the memory system needs it.
+/// How many processors there can be. One runs as yet.
+pub const NCPU: usize = 1;
+
+/// A processor, by its number, which is below [`NCPU`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Cpu(usize);
+
+impl Cpu {
+    /// The processor that boots.
+    pub const BOOT: Self = Self(0);
+
+    /// Its number.
+    pub(crate) const fn number(self) -> usize {
+        self.0
+    }
+}
+
+/// A set of processors.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CpuSet(u32);
+
+impl CpuSet {
+    /// All processors.
+    pub const ALL: Self = Self((1 << NCPU) - 1);
+
+    /// The processors for which `contains` is true, of a value for each.
+    pub(crate) fn of<T>(values: &[T; NCPU], contains: impl Fn(&T) -> bool) -> Self {
+        let bits = values.iter().enumerate();
+        Self(bits.fold(0, |set, (number, value)| set | u32::from(contains(value)) << number))
+    }
+
+    /// Whether no processor is in it.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether `cpu` is in it.
+    #[must_use]
+    pub const fn contains(self, cpu: Cpu) -> bool {
+        self.0 & 1 << cpu.0 != 0
+    }
+}
+
+/// The processors, as far as the memory system needs them.
 pub trait Machine: PhysMem {
     /// The memory map of this machine.
     type Layout: MemLayout;
@@ -93,20 +137,25 @@ pub trait Machine: PhysMem {
     /// accepts a leaf. (1 GB pages are optional on x86-64, 4 MB pages on i386.)
     fn leaf_levels(&self) -> u32;
 
-    /// Makes `pgdir` the page directory in use and drops all translations of the old one
-    /// (JOS's `lcr3`). All code, stacks and data in use must be mapped in it.
+    /// The processor that this call runs on.
+    fn cpu(&self) -> Cpu {
+        Cpu::BOOT
+    }
+
+    /// Makes `pgdir` the page directory in use on this processor and drops all translations of the
+    /// old one (JOS's `lcr3`). All code, stacks and data in use must be mapped in it.
     fn lcr3(&mut self, pgdir: PhysAddr);
 
     /// Turns on what makes permissions hold in the kernel too: write protection (CR0.WP) and,
     /// where the processor has them, no-execute, global pages, SMEP, SMAP and UMIP.
     fn protect_kernel(&mut self);
 
-    /// Drops the translation of the page at `va` (`invlpg`, `sfence.vma` with an address). What the
-    /// processor keeps of the tables above it may stay, as on RISC-V it does.
-    fn invlpg(&mut self, va: VirtAddr);
+    /// Drops the translation of the page at `va` on each of `cpus` (`invlpg`, `sfence.vma` with an
+    /// address). What a processor keeps of the tables above it may stay, as on RISC-V it does.
+    fn invlpg(&mut self, cpus: CpuSet, va: VirtAddr);
 
-    /// Drops all translations, global ones too, and all that the processor keeps of tables.
-    fn flush_tlb(&mut self);
+    /// Drops all translations on each of `cpus`, global ones too, and all that they keep of tables.
+    fn flush_tlb(&mut self, cpus: CpuSet);
 
     /// Reads the 8 bytes at `va` as the kernel does, through the page tables in use.
     ///

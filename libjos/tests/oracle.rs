@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::mem::ManuallyDrop;
 
 use layout::{GB, Jos64, MB, MemLayout, PGSIZE};
-use libjos::machine::Machine;
+use libjos::machine::{CpuSet, Machine};
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::pages::{ALLOC_ZERO, PageAllocator};
 use libjos::paging::format::x86_64::X86_64;
@@ -299,7 +299,7 @@ fn tables_that_withhold_permissions_are_read_alike() {
                 .unwrap()
                 .ignore();
         });
-        pmap.machine_mut().flush_tlb();
+        pmap.machine_mut().flush_tlb(CpuSet::ALL);
     };
     assert_eq!(pmap.machine_mut().user_store(va, 1), Ok(()));
     restrict(&mut pmap, PageTableFlags::USER_ACCESSIBLE);

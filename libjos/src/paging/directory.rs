@@ -133,7 +133,7 @@ impl<M: Machine> Vm<M> {
     pub fn pgdir_free(&mut self, pgdir: Pgdir) -> usize {
         let (root, level) = (pgdir.address(), M::Format::ROOT);
         forget(pgdir);
-        if self.is_loaded(root) {
+        if !self.users(root).is_empty() {
             self.switchkvm();
         }
         let Self { machine, pages, .. } = self;
@@ -175,9 +175,9 @@ impl<M: Machine> Vm<M> {
         }
     }
 
-    /// Makes the directory whose root is at `root` the one in use.
+    /// Makes the directory whose root is at `root` the one in use on this processor.
     fn lcr3(&mut self, root: PhysAddr) {
         self.machine.lcr3(root);
-        self.loaded = Some(root);
+        self.loaded[self.machine.cpu().number()] = Some(root);
     }
 }

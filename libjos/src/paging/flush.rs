@@ -5,7 +5,7 @@
 
 use layout::PGSIZE;
 
-use crate::machine::Machine;
+use crate::machine::{CpuSet, Machine};
 use crate::mem::addr::VirtAddr;
 
 /// The most pages that are flushed one by one; beyond that the whole TLB is cheaper.
@@ -19,14 +19,14 @@ pub(crate) struct Flush {
     pages: [VirtAddr; FLUSH_ALL_ABOVE],
     /// How many there are; more than `pages` holds means all.
     count: usize,
-    /// Whether a processor may have seen them at all.
-    visible: bool,
+    /// The processors that may have them.
+    cpus: CpuSet,
 }
 
 impl Flush {
-    /// Nothing yet. `visible` says whether a processor may be using the tables that change.
-    pub(crate) fn new(visible: bool) -> Self {
-        Self { pages: [VirtAddr::new(0); FLUSH_ALL_ABOVE], count: 0, visible }
+    /// None yet. `cpus` are the processors that may be using the tables that change.
+    pub(crate) fn new(cpus: CpuSet) -> Self {
+        Self { pages: [VirtAddr::new(0); FLUSH_ALL_ABOVE], count: 0, cpus }
     }
 
     /// Adds the page that `va` lies in.
@@ -57,15 +57,13 @@ impl Flush {
         self.count += count - listed;
     }
 
-    /// Makes the processor forget them. Nothing is left to flush then.
+    /// Makes the processors forget them. Nothing is left to flush then.
     pub(crate) fn flush<M: Machine>(&mut self, machine: &mut M) {
         let count = core::mem::take(&mut self.count);
-        if !self.visible {
-            return;
-        }
+        let cpus = self.cpus;
         match self.pages.get(..count) {
-            Some(pages) => pages.iter().for_each(|va| machine.invlpg(*va)),
-            None => machine.flush_tlb(),
+            Some(pages) => pages.iter().for_each(|va| machine.invlpg(cpus, *va)),
+            None => machine.flush_tlb(cpus),
         }
     }
 }

@@ -169,9 +169,8 @@ impl<M: Machine> Vm<M> {
     /// in the part that all page directories share.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn tlb_invalidate(&mut self, pgdir: &Pgdir, va: VirtAddr) {
-        if self.is_loaded(pgdir.address()) || !Self::is_user(va) {
-            self.machine.invlpg(va);
-        }
+        let cpus = self.holders(pgdir.address(), va);
+        self.machine.invlpg(cpus, va);
     }
 
     /// Whether a mapping at `va` counts in `pp_ref`. The page between UTOP and the lower half's end,

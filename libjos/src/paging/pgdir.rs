@@ -8,7 +8,7 @@ use core::fmt;
 
 use layout::{MemLayout, PGSIZE};
 
-use crate::machine::Machine;
+use crate::machine::{CpuSet, Machine};
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::memory_map::window;
 use crate::mem::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageError};
@@ -348,7 +348,7 @@ impl<M: Machine> Vm<M> {
                 // The processor may keep upper-level entries that led to the table (Intel SDM
                 // vol. 3A, 4.10.3). On RISC-V no flush of an address drops them (privileged spec.,
                 // 12.2.1), and on x86 the table had an address of its own too, in UVPT.
-                self.machine.flush_tlb();
+                self.machine.flush_tlb(CpuSet::ALL);
                 self.free_table(pa);
             }
         }

@@ -66,13 +66,13 @@ impl<M: Machine> Vm<M> {
         freed
     }
 
-    /// Gives the directory in use the root entries of the kernel's half that have just changed, if
+    /// Gives the directories in use the root entries of the kernel's half that have just changed, if
     /// `pgdir` is `kern_pgdir`. To be called before the flush, and before a table is given up.
     pub(super) fn renew_loaded(&mut self, pgdir: PhysAddr) {
-        if let Some(loaded) = self.loaded
-            && pgdir == self.kern_root
-            && pgdir != loaded
-        {
+        if pgdir != self.kern_root {
+            return;
+        }
+        for loaded in self.loaded.into_iter().flatten().filter(|loaded| *loaded != pgdir) {
             self.share_kernel_half(loaded);
         }
     }
@@ -106,9 +106,8 @@ impl<M: Machine> Vm<M> {
             if old == Entry::Absent {
                 continue;
             }
-            if self.is_loaded(pgdir) {
-                self.machine.flush_tlb();
-            }
+            let cpus = self.users(pgdir);
+            self.machine.flush_tlb(cpus);
             if let Entry::Table { pa, .. } = old {
                 self.release_shared_table(pa);
             }

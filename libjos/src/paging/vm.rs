@@ -3,8 +3,8 @@
 
 use layout::{MemLayout, PGSIZE};
 
-use crate::machine::Machine;
-use crate::mem::addr::{PhysAddr, PhysRange};
+use crate::machine::{CpuSet, Machine, NCPU};
+use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::mem::boot::Boot;
 use crate::mem::memory_map::window;
 use crate::mem::pages::{AllocFlags, Fill, Frame, PageAllocator, Pages};
@@ -33,15 +33,16 @@ pub struct Vm<M: Machine> {
     pub(super) pages: Pages,
     /// The root of the kernel's page directory, which all others share a half with.
     pub(super) kern_root: PhysAddr,
-    /// The root of the page directory in use; `None` as long as that is `entry_pgdir`.
-    pub(super) loaded: Option<PhysAddr>,
+    /// The root of the page directory that each processor uses; `None` as long as that is
+    /// `entry_pgdir`.
+    pub(super) loaded: [Option<PhysAddr>; NCPU],
     boot: Boot,
 }
 
 impl<M: Machine> Vm<M> {
     /// The memory system of `machine`, which still uses `entry_pgdir`.
     pub(crate) fn new(machine: M, pages: Pages, boot: Boot, kern_root: PhysAddr) -> Self {
-        Self { machine, pages, kern_root, loaded: None, boot }
+        Self { machine, pages, kern_root, loaded: [None; NCPU], boot }
     }
 
     /// The machine beneath.
@@ -83,9 +84,17 @@ impl<M: Machine> Vm<M> {
         self.kern_root
     }
 
-    /// Whether the page directory whose root is at `root` is in use.
-    pub(crate) fn is_loaded(&self, root: PhysAddr) -> bool {
-        self.loaded == Some(root)
+    /// The processors that use the page directory whose root is at `root`.
+    #[inline]
+    pub(crate) fn users(&self, root: PhysAddr) -> CpuSet {
+        CpuSet::of(&self.loaded, |loaded| *loaded == Some(root))
+    }
+
+    /// The processors that may have translations by the directory at `root`, of addresses up to `last`:
+    /// those that use it, or all if `last` lies in the half that all directories share.
+    #[inline]
+    pub(crate) fn holders(&self, root: PhysAddr, last: VirtAddr) -> CpuSet {
+        if Self::is_user(last) { self.users(root) } else { CpuSet::ALL }
     }
 
     /// Takes a page off the free list; its `pp_ref` is 0. `None` if there is none.
@@ -128,7 +137,7 @@ impl<M: Machine> Vm<M> {
 
     /// The end of the physical memory that the kernel sees now: `entry_pgdir` has the window alone.
     pub(crate) fn memory_end(&self) -> PhysAddr {
-        match self.loaded {
+        match self.loaded[self.machine.cpu().number()] {
             Some(_) => self.boot.memory.used_end::<M::Layout>(),
             None => window::<M::Layout>().end_exclusive,
         }

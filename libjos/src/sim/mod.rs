@@ -24,7 +24,7 @@ use std::string::String;
 
 use layout::{GB, KB, MB, MemLayout, PGSIZE};
 
-use crate::machine::{Fault, Machine, PhysMem};
+use crate::machine::{CpuSet, Fault, Machine, PhysMem};
 use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::mem::boot::{Boot, KernelImage};
 use crate::mem::memory_map::{MemoryKind, MemoryMap, MemoryMapEntry};
@@ -223,15 +223,15 @@ impl<L: MemLayout, F: Format + Mmu> Machine for SimMachine<L, F> {
         self.control = control;
     }
 
-    fn invlpg(&mut self, va: VirtAddr) {
-        if !self.defects.drops_invlpg {
+    fn invlpg(&mut self, cpus: CpuSet, va: VirtAddr) {
+        if cpus.contains(self.cpu()) && !self.defects.drops_invlpg {
             self.caches.invalidate(va.as_u64());
             self.look_ahead(va);
         }
     }
 
-    fn flush_tlb(&mut self) {
-        if !self.defects.drops_invlpg {
+    fn flush_tlb(&mut self, cpus: CpuSet) {
+        if cpus.contains(self.cpu()) && !self.defects.drops_invlpg {
             self.caches.clear();
             self.look_ahead(self.last_va);
         }

@@ -58,7 +58,7 @@ impl AddressSpace {
             return Err(MapError::LargePage { va: leaf.va, size: leaf.largest }.into());
         }
         check_countable(vm, old, end, true)?;
-        let mut flush = Flush::new(vm.is_loaded(old));
+        let mut flush = Flush::new(vm.users(old));
         duplicate(vm, old, new, end, large_as, |vm, at, old_at, page| {
             let UserPage { va, pa, mut perm, .. } = page;
             if vm.is_ram(pa) {

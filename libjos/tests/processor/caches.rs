@@ -2,7 +2,7 @@
 //! RISC-V privileged specification, 12.2.1.
 
 use layout::{Jos64, JosSv39, MemLayout};
-use libjos::machine::{Machine, PhysMem};
+use libjos::machine::{CpuSet, Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::paging::format::Format;
 use libjos::paging::format::i386::I386;
@@ -115,9 +115,9 @@ fn translations_are_kept<L: MemLayout, F: ByHand>() {
     }
     assert_eq!(seen(&mut rig), [Some(1), Some(2), Some(3)], "{}: kept", F::NAME);
     assert_eq!(rig.access(UserStore, FAR), Ok(7), "{}: for a store too", F::NAME);
-    rig.machine.invlpg(VirtAddr::new(NEAR + 8));
+    rig.machine.invlpg(CpuSet::ALL, VirtAddr::new(NEAR + 8));
     assert_eq!(seen(&mut rig), [Some(1), None, Some(7)], "{}: one is forgotten", F::NAME);
-    rig.machine.flush_tlb();
+    rig.machine.flush_tlb(CpuSet::ALL);
     assert_eq!(seen(&mut rig), [None; 3], "{}: all are", F::NAME);
 }
 
@@ -130,11 +130,11 @@ fn tables_are_kept<L: MemLayout, F: ByHand>() {
     // NEAR's translation was never known; the table that has it was.
     assert_eq!(rig.access(UserLoad, NEAR), Ok(2), "{}: the table is kept", F::NAME);
     // Whatever address INVLPG gets, it forgets all tables. SFENCE.VMA with an address forgets none.
-    rig.machine.invlpg(VirtAddr::new(FAR));
+    rig.machine.invlpg(CpuSet::ALL, VirtAddr::new(FAR));
     assert_eq!(seen(&mut rig), [Some(1), Some(2), Some(3)], "{}: pages are kept", F::NAME);
-    rig.machine.invlpg(VirtAddr::new(NEAR));
+    rig.machine.invlpg(CpuSet::ALL, VirtAddr::new(NEAR));
     assert_eq!(rig.access(UserLoad, NEAR), Ok(if x86 { 6 } else { 2 }), "{}", F::NAME);
-    rig.machine.flush_tlb();
+    rig.machine.flush_tlb(CpuSet::ALL);
     assert_eq!(seen(&mut rig), [Some(5), Some(6), Some(3)], "{}", F::NAME);
 }
 
@@ -209,10 +209,10 @@ fn the_first_write() {
 fn looking_ahead<L: MemLayout, F: ByHand>() {
     let mut rig = mapped::<L, F>();
     assert_eq!(seen(&mut rig), [Some(1), Some(2), Some(3)]);
-    rig.machine.invlpg(VirtAddr::new(VA));
+    rig.machine.invlpg(CpuSet::ALL, VirtAddr::new(VA));
     rig.write(LAST, 0, VA, 0);
     assert_eq!(rig.access(UserLoad, VA), Ok(1), "{}", F::NAME);
-    rig.machine.invlpg(VirtAddr::new(VA));
+    rig.machine.invlpg(CpuSet::ALL, VirtAddr::new(VA));
     assert!(rig.access(UserLoad, VA).is_err(), "{}", F::NAME);
 
     // So right after a page fault, before anything is repaired.
@@ -224,14 +224,14 @@ fn looking_ahead<L: MemLayout, F: ByHand>() {
 
     // The last address used is what it looks at after a flush of everything.
     assert_eq!(rig.access(UserLoad, NEAR), Ok(2));
-    rig.machine.flush_tlb();
+    rig.machine.flush_tlb(CpuSet::ALL);
     rig.write(LAST, 0, NEAR, 0);
     assert_eq!(rig.access(UserLoad, NEAR), Ok(2), "{}", F::NAME);
 
     if F::PROCESSOR.is_x86() {
         let unmarked = F::to_page(frame(&rig, 1), true) & !0x60;
         rig.write(LAST, 0, VA, unmarked);
-        rig.machine.invlpg(VirtAddr::new(VA));
+        rig.machine.invlpg(CpuSet::ALL, VirtAddr::new(VA));
         assert_eq!(rig.read(LAST, 0, VA), unmarked, "{}", F::NAME);
         rig.write(LAST, 0, VA, 0);
         assert_eq!(rig.access(UserLoad, VA), Err(Exception::PageFault(0b100)), "{}", F::NAME);
@@ -253,7 +253,7 @@ fn large_pages() {
     rig.write(2, 1, first, 0);
     rig.write(2, 1, second, 0);
     assert_eq!(seen(&mut rig), [true; 3]);
-    rig.machine.invlpg(VirtAddr::new(first + 0x10_0000));
+    rig.machine.invlpg(CpuSet::ALL, VirtAddr::new(first + 0x10_0000));
     assert_eq!(seen(&mut rig), [false, false, true]);
 }
 

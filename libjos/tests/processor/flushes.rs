@@ -3,7 +3,7 @@
 use core::mem::ManuallyDrop;
 
 use layout::{Jos32, Jos64, MB, MemLayout, PGSIZE};
-use libjos::machine::{Machine, PhysMem};
+use libjos::machine::{CpuSet, Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::pages::{ALLOC_ZERO, PageAllocator};
 use libjos::paging::directory::Pgdir;
@@ -223,7 +223,7 @@ fn small_pages_one_by_one<L: MemLayout, F: Format + Mmu>() {
             }
             let seen = pages.map(|va| vm.machine_mut().user_load(va).is_ok());
             assert_eq!(seen, [true, false, true], "{}: {change} at {}", F::NAME, pages[1]);
-            vm.machine_mut().flush_tlb();
+            vm.machine_mut().flush_tlb(CpuSet::ALL);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Tables written by hand, and accesses through them.
 
 use layout::{MB, MemLayout};
-use libjos::machine::{Machine, PhysMem};
+use libjos::machine::{CpuSet, Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::paging::format::Format;
 use libjos::paging::word::Word;
@@ -74,7 +74,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
             level -= 1;
             self.write(n, level, va, *entry);
         }
-        self.machine.flush_tlb();
+        self.machine.flush_tlb(CpuSet::ALL);
     }
 
     /// Does it; the value, or what the processor raised.

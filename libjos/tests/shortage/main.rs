@@ -22,7 +22,7 @@ mod whole;
 use layout::{MB, MemLayout};
 use libjos::app::area::VmError;
 use libjos::heap::OutOfPages;
-use libjos::machine::Machine;
+use libjos::machine::{CpuSet, Machine};
 use libjos::mem::pages::{AllocFlags, Frame, PageAllocator};
 use libjos::paging::format::Format;
 use libjos::paging::pgdir::MapError;
@@ -145,7 +145,7 @@ impl<L: MemLayout, F: Format + Mmu> Case<L, F> {
         // The processor sees what the tables say.
         addresses.extend(whole::addresses_of_ram(&pmap, root));
         let seen = whole::seen(&mut pmap, &addresses);
-        pmap.machine_mut().flush_tlb();
+        pmap.machine_mut().flush_tlb(CpuSet::ALL);
         assert_eq!(seen, whole::seen(&mut pmap, &addresses), "{}: a stale TLB", self.name);
         taken.into_iter().for_each(|frame| pmap.pages_mut().page_free(frame));
         pmap.checks().check_page_free_list();

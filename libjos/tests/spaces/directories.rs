@@ -2,7 +2,7 @@
 
 use core::mem::ManuallyDrop;
 use layout::{Jos32, Jos64, MB, MemLayout, PGSIZE};
-use libjos::machine::{Machine, PhysMem};
+use libjos::machine::{CpuSet, Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::pages::{AllocFlags, PageAllocator};
 use libjos::paging::directory::Pgdir;
@@ -55,7 +55,7 @@ fn a_range_over_utop_is_flushed_whichever_directory_changes() {
     let (mut other, utop) = (new_space(&mut pmap), VirtAddr::new(Jos32::UTOP));
     let (start, size) = (VirtAddr::new(Jos32::UTOP - PGSIZE), 2 * PGSIZE);
     let pa = PhysAddr::new(1024 * MB);
-    pmap.machine_mut().flush_tlb();
+    pmap.machine_mut().flush_tlb(CpuSet::ALL);
     let frame = pmap.page_alloc(AllocFlags::ZERO).unwrap();
     pmap.map_range(other.pgdir_mut(), start, PGSIZE, pa, Perm::KRW, Smallest).unwrap();
     pmap.page_insert(other.pgdir_mut(), frame, utop, Perm::KRW).unwrap();

@@ -2,7 +2,7 @@
 //! permissions.
 
 use layout::{MemLayout, PGSIZE};
-use libjos::machine::{Machine, PhysMem};
+use libjos::machine::{CpuSet, Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::pages::{AllocFlags, PageAllocator};
 use libjos::paging::directory::Pgdir;
@@ -157,7 +157,7 @@ fn what_was_made_global_by_hand_is_not_spread<L: MemLayout, F: Format + Mmu>() {
     by_hand(&pmap, &old, 1, Perm::URW);
     old.uvmcow(&mut pmap, &mut new, sz).unwrap();
     by_hand(&pmap, &old, 1, Perm::UR | Perm::COW | Perm::G);
-    pmap.machine_mut().flush_tlb();
+    pmap.machine_mut().flush_tlb(CpuSet::ALL);
     let nfree = pmap.pages().nfree();
     old.cow_fault(&mut pmap, ZERO + PGSIZE).unwrap();
     assert_eq!(pmap.pages().nfree(), nfree - 1, "{}: it was not copied", F::NAME);

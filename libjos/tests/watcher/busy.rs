@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use layout::MemLayout;
-use libjos::machine::{Fault, Machine, PhysMem};
+use libjos::machine::{CpuSet, Fault, Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::pages::PageArray;
 use libjos::paging::format::{Entry, Format, Leaf, Perm};
@@ -142,13 +142,15 @@ impl<L: MemLayout, F: Format + Mmu> Machine for Busy<L, F> {
         self.sim.protect_kernel();
     }
 
-    fn invlpg(&mut self, va: VirtAddr) {
-        self.sim.invlpg(va);
+    fn invlpg(&mut self, cpus: CpuSet, va: VirtAddr) {
+        self.sim.invlpg(cpus, va);
     }
 
-    fn flush_tlb(&mut self) {
-        self.forget();
-        self.sim.flush_tlb();
+    fn flush_tlb(&mut self, cpus: CpuSet) {
+        if !cpus.is_empty() {
+            self.forget();
+        }
+        self.sim.flush_tlb(cpus);
     }
 
     fn probe_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {

@@ -148,7 +148,7 @@ fn cases<L: MemLayout, F: Format + Mmu>() -> [Case<L, F>; 9] {
             va: page(huge::<F>(), 3),
             prepare: |pmap, spaces| map_device(pmap, spaces, block::<F>(), Smallest),
             run: |pmap, spaces| {
-                pmap.merge(spaces.space.pgdir_mut(), page(huge::<F>(), 0), 1).unwrap()
+                pmap.merge(spaces.space.pgdir_mut(), page(huge::<F>(), 0), 1).unwrap();
             },
             size: PGSIZE,
         },

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use layout::{MemLayout, PGSIZE, round_down};
-use libjos::machine::{Fault, Machine, PhysMem};
+use libjos::machine::{CpuSet, Fault, Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use libjos::mem::pages::{PageArray, PageInfo};
 use libjos::paging::format::{Entry, Format, Geometry, Perm};
@@ -292,18 +292,18 @@ impl<L: MemLayout, F: Format + Mmu> Machine for Watched<L, F> {
         self.sim.protect_kernel();
     }
 
-    fn invlpg(&mut self, va: VirtAddr) {
-        if let Some(watcher) = self.watcher.get_mut() {
+    fn invlpg(&mut self, cpus: CpuSet, va: VirtAddr) {
+        if let Some(watcher) = self.watcher.get_mut().as_ref().filter(|_| !cpus.is_empty()) {
             watcher.forget(&self.sim, va);
         }
-        self.sim.invlpg(va);
+        self.sim.invlpg(cpus, va);
     }
 
-    fn flush_tlb(&mut self) {
-        if let Some(watcher) = self.watcher.get_mut() {
+    fn flush_tlb(&mut self, cpus: CpuSet) {
+        if let Some(watcher) = self.watcher.get_mut().as_ref().filter(|_| !cpus.is_empty()) {
             watcher.places.keys().for_each(|place| watcher.forget(&self.sim, place.va));
         }
-        self.sim.flush_tlb();
+        self.sim.flush_tlb(cpus);
     }
 
     fn probe_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {

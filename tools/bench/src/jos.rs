@@ -5,7 +5,7 @@ use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 use layout::{Jos64, PGSIZE};
-use libjos::machine::{Fault, Machine, PhysMem};
+use libjos::machine::{CpuSet, Fault, Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use libjos::mem::pages::{AllocFlags, Block, Frame, PageAllocator, PageArray, PageInfo, Pages};
 use libjos::paging::directory::Pgdir;
@@ -77,8 +77,8 @@ impl Machine for BenchMachine {
 
     fn lcr3(&mut self, _pgdir: PhysAddr) {}
     fn protect_kernel(&mut self) {}
-    fn invlpg(&mut self, _va: VirtAddr) {}
-    fn flush_tlb(&mut self) {}
+    fn invlpg(&mut self, _cpus: CpuSet, _va: VirtAddr) {}
+    fn flush_tlb(&mut self, _cpus: CpuSet) {}
 
     fn probe_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {
         Err(Fault { va, present: false, write: false })

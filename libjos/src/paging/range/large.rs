@@ -1,7 +1,5 @@
 //! Large pages: split where a part of one is to change, and merged again.
 
-use layout::PGSIZE;
-
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::{AllocFlags, PageAllocator};
@@ -42,8 +40,9 @@ impl<M: Machine> Vm<M> {
         }
         self.machine.store(step.at, M::Format::encode(level, &whole));
         self.renew_loaded_leaves(root, start);
-        if self.is_visible(root, start, size) {
-            self.machine.flush_tlb();
+        let cpus = self.holders(root, start);
+        if !cpus.is_empty() {
+            self.machine.flush_tlb(cpus);
             // Until the flush, a processor could still set A and D in the table: these go to the large
             // page now. No processor comes to the table any more.
             if let Some(Leaf { accessed, dirty, .. }) =
@@ -138,9 +137,8 @@ impl<M: Machine> Vm<M> {
             self.renew_loaded_leaves(root, va);
             // The processor may hold both sizes until it forgets the larger one (Intel SDM
             // vol. 3A, 4.10.2.3), which UVPT has shown too.
-            if self.is_visible(root, va, PGSIZE) {
-                self.machine.flush_tlb();
-            }
+            let cpus = self.holders(root, va);
+            self.machine.flush_tlb(cpus);
         }
     }
 }

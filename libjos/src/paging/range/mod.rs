@@ -157,12 +157,12 @@ impl<M: Machine> Vm<M> {
         let root = pgdir.address();
         Self::check_range(va, size)?;
         self.split_at_ends(root, va, size)?;
-        let visible = self.is_visible(root, va, size);
-        let (mut flush, mut freed) = (Flush::new(visible), 0);
+        let last = va + size.saturating_sub(1);
+        let cpus = self.holders(root, last);
+        let (mut flush, mut freed, visible) = (Flush::new(cpus), 0, !cpus.is_empty());
         if visible {
             let span = Span { va, pa: PhysAddr::new(0), size };
             self.visit(M::Format::ROOT, root, span, &mut Hide(&mut flush));
-            let last = va + size.saturating_sub(1);
             self.renew_loaded_leaves(root, last);
             if !Self::is_user(last) {
                 flush.flush(&mut self.machine);
@@ -211,10 +211,11 @@ impl<M: Machine> Vm<M> {
         self.check_global(root, va, va + size.saturating_sub(1), perm)?;
         self.check_mapped(root, va, size)?;
         self.split_at_ends(root, va, size)?;
-        let mut flush = Flush::new(self.is_visible(root, va, size));
+        let last = va + size.saturating_sub(1);
+        let mut flush = Flush::new(self.holders(root, last));
         let span = Span { va, pa: PhysAddr::new(0), size };
         self.visit(M::Format::ROOT, root, span, &mut Protect { perm, flush: &mut flush });
-        self.renew_loaded_leaves(root, va + size.saturating_sub(1));
+        self.renew_loaded_leaves(root, last);
         flush.flush(&mut self.machine);
         Ok(())
     }
@@ -249,12 +250,6 @@ impl<M: Machine> Vm<M> {
             mapped = leaf.last() - va + 1;
         }
         if mapped < size { Err(MapError::NotMapped { va: va + mapped }) } else { Ok(()) }
-    }
-
-    /// Whether a processor may be using what the directory at `root` maps in the `size` bytes at `va`: all of it, or
-    /// the end of it, which lies in the half that all directories share.
-    fn is_visible(&self, root: PhysAddr, va: VirtAddr, size: u64) -> bool {
-        self.is_loaded(root) || !Self::is_user(va + size.saturating_sub(1))
     }
 
     /// What the entries of neighbouring pages of `level` differ by.
