@@ -157,6 +157,16 @@ pub trait Machine: PhysMem {
     /// Drops all translations on each of `cpus`, global ones too, and all that they keep of tables.
     fn flush_tlb(&mut self, cpus: CpuSet);
 
+    /// Is told that entries have become valid that were not: that of the page of the smallest size at
+    /// `page`, or, without one, any. If a processor may remember that an entry is not valid, the one
+    /// that runs this forgets it: `sfence.vma`, with an address or without (RISC-V privileged
+    /// specification, 12.2.1, 12.3.2; with Svvptc nothing need be done). Another processor may fault
+    /// once, and finds the page then. x86 remembers no such entry (Intel SDM vol. 3A, 4.10.2.3).
+    ///
+    /// A flush tells as much, and so does [`lcr3`](Self::lcr3).
+    #[inline(always)]
+    fn made_valid(&mut self, _page: Option<VirtAddr>) {}
+
     /// Reads the 8 bytes at `va` as the kernel does, through the page tables in use.
     ///
     /// # Errors

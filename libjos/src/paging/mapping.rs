@@ -49,6 +49,7 @@ impl<M: Machine> Vm<M> {
                 let at = M::Format::entry(0, table, va);
                 if let Entry::Absent = M::Format::decode(0, self.machine.load(at)) {
                     self.machine.store(at, M::Format::leaf(0, self.pages.page2pa(frame), perm));
+                    self.machine.made_valid(Some(va));
                     return Ok(());
                 }
             }
@@ -90,6 +91,7 @@ impl<M: Machine> Vm<M> {
             });
         } else {
             self.machine.store(pte.pa, M::Format::leaf(0, pa, perm));
+            self.machine.made_valid(Some(va));
         }
         self.drop_page(pgdir, va, old);
         Ok(())

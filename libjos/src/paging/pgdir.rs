@@ -281,6 +281,7 @@ impl<M: Machine> Vm<M> {
             })?,
         };
         self.machine.store(at, M::Format::table(pa));
+        self.machine.made_valid(None);
         Ok(pte)
     }
 

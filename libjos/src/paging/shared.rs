@@ -75,6 +75,7 @@ impl<M: Machine> Vm<M> {
         for loaded in self.loaded.into_iter().flatten().filter(|loaded| *loaded != pgdir) {
             self.share_kernel_half(loaded);
         }
+        self.machine.made_valid(None);
     }
 
     /// The same after a change to leaves up to `last`, where such a leaf can be a root entry.

@@ -1,8 +1,10 @@
-//! What a simulated processor keeps of page tables: translations, as in a TLB, and above the last
-//! level where the tables are. All of it stays, however stale, until it is flushed.
+//! What a simulated processor keeps of page tables: translations, as in a TLB; above the last level
+//! where the tables are; and on RISC-V which entries are not valid. All of it stays, however stale,
+//! until it is flushed.
 //!
 //! Sources: Intel SDM vol. 3A, 4.10.2 (TLBs), 4.10.3 (paging-structure caches), 4.10.4
-//! (invalidation); RISC-V privileged specification, 12.2.1 (SFENCE.VMA).
+//! (invalidation); RISC-V privileged specification, 12.2.1 (SFENCE.VMA), 12.3.2 (any entry that a walk
+//! reads may be kept).
 
 use std::collections::HashMap;
 
@@ -16,11 +18,15 @@ pub(super) struct Caches {
     pages: HashMap<u64, Page>,
     /// Tables, by level and the bits of an address that lead there.
     tables: HashMap<(u32, u64), Table>,
+    /// Entries that are not valid, by level and the bits of an address that lead there, and whether a
+    /// pointer to their table is global.
+    invalid: HashMap<(u32, u64), bool>,
 }
 
 impl Caches {
     pub(super) fn new(processor: Processor) -> Self {
-        Self { processor, pages: HashMap::new(), tables: HashMap::new() }
+        let (pages, tables, invalid) = Default::default();
+        Self { processor, pages, tables, invalid }
     }
 
     pub(super) fn page(&self, va: u64) -> Option<Page> {
@@ -45,6 +51,33 @@ impl Caches {
         self.tables.insert(Self::key(self.processor, table.level, va), table);
     }
 
+    /// The bits of `va` that lead to its entry in a table of `level`.
+    fn entry_key(processor: Processor, level: u32, va: u64) -> (u32, u64) {
+        (level, va >> processor.shift(level))
+    }
+
+    /// Whether the entry for `va` in a table of any level is known not to be valid.
+    pub(super) fn is_invalid(&self, va: u64) -> bool {
+        let mut keys = (0..self.processor.levels()).map(|l| Self::entry_key(self.processor, l, va));
+        keys.any(|key| self.invalid.contains_key(&key))
+    }
+
+    /// Remembers that the entry for `va` in `table` is not valid. No x86 processor does (4.10.2.3,
+    /// 4.10.3.1).
+    pub(super) fn keep_invalid(&mut self, va: u64, table: Table) {
+        let key = Self::entry_key(self.processor, table.level, va);
+        self.invalid.insert(key, table.rights.global);
+    }
+
+    /// Forgets that entries are not valid: that of the page at `va`, as SFENCE.VMA with an address
+    /// does, which leaves pointers alone; without an address, all.
+    pub(super) fn forget_invalid(&mut self, va: Option<u64>) {
+        match va {
+            Some(va) => drop(self.invalid.remove(&Self::entry_key(self.processor, 0, va))),
+            None => self.invalid.clear(),
+        }
+    }
+
     /// Forgets the translation of `va`, and all that is kept of a large page with any address in it
     /// (Intel: 4.10.4.1).
     fn forget_page(&mut self, va: u64) {
@@ -55,6 +88,7 @@ impl Caches {
     /// SFENCE.VMA with an address, which leaves entries that are no leaves.
     pub(super) fn invalidate(&mut self, va: u64) {
         self.forget_page(va);
+        self.forget_invalid(Some(va));
         if self.processor.is_x86() {
             self.tables.clear();
         }
@@ -75,11 +109,13 @@ impl Caches {
     pub(super) fn change_space(&mut self) {
         self.pages.retain(|_, page| page.rights.global);
         self.tables.retain(|_, table| table.rights.global);
+        self.invalid.retain(|_, global| *global);
     }
 
     /// Forgets everything, as a write to CR4 that changes PGE does, and SFENCE.VMA without an address.
     pub(super) fn clear(&mut self) {
         self.pages.clear();
         self.tables.clear();
+        self.invalid.clear();
     }
 }

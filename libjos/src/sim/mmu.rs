@@ -138,6 +138,9 @@ impl Walker<'_> {
         if !self.processor.is_canonical(va) {
             return Err(Denial::NonCanonical);
         }
+        if self.caches.is_invalid(va) {
+            return Err(Denial::NotPresent);
+        }
         match self.processor {
             Processor::RiscV { .. } => riscv::translate(self, va),
             _ => x86::translate(self, va),

@@ -66,9 +66,9 @@ pub struct Defects {
 /// Where the manuals leave it a choice, the processor makes the one that is hardest for the kernel. It
 /// keeps all that it has seen until it is told to forget it. And it looks ahead, as a processor may at
 /// any time (Intel SDM vol. 3A, 4.10.2.3; RISC-V privileged specification, 12.2.1): right after each
-/// flush and page fault it walks the tables again, so that a flush which comes before the
+/// flush, fence and page fault it walks the tables again, so that a flush which comes before the
 /// change of an entry, or before its fault's repair, does not help. On RISC-V it faults instead of
-/// setting accessed and dirty bits. It never remembers that an entry is not valid.
+/// setting accessed and dirty bits, and it remembers that an entry is not valid, which x86 forbids.
 #[derive(Debug)]
 pub struct SimMachine<L, F> {
     /// The text that was printed.
@@ -235,6 +235,12 @@ impl<L: MemLayout, F: Format + Mmu> Machine for SimMachine<L, F> {
             self.caches.clear();
             self.look_ahead(self.last_va);
         }
+    }
+
+    /// Leaves translations alone, though SFENCE.VMA would not: a flush that is missing is seen.
+    fn made_valid(&mut self, page: Option<VirtAddr>) {
+        self.caches.forget_invalid(page.map(VirtAddr::as_u64));
+        self.look_ahead(self.last_va);
     }
 
     fn probe_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {

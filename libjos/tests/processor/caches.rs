@@ -89,6 +89,7 @@ fn mapped<L: MemLayout, F: ByHand>() -> Rig<L, F> {
         let page = F::to_page(frame(&rig, i), true);
         rig.write(OTHER, 0, va, page);
     }
+    rig.machine.made_valid(None);
     rig
 }
 
@@ -218,6 +219,7 @@ fn looking_ahead<L: MemLayout, F: ByHand>() {
     // So right after a page fault, before anything is repaired.
     let page = frame(&rig, 1);
     rig.write(LAST, 0, VA, F::to_page(page, false));
+    rig.machine.made_valid(Some(VirtAddr::new(VA)));
     assert!(rig.access(UserStore, VA).is_err(), "{}", F::NAME);
     rig.write(LAST, 0, VA, 0);
     assert_eq!(rig.access(UserLoad, VA), Ok(1), "{}", F::NAME);
@@ -235,6 +237,44 @@ fn looking_ahead<L: MemLayout, F: ByHand>() {
         assert_eq!(rig.read(LAST, 0, VA), unmarked, "{}", F::NAME);
         rig.write(LAST, 0, VA, 0);
         assert_eq!(rig.access(UserLoad, VA), Err(Exception::PageFault(0b100)), "{}", F::NAME);
+    }
+}
+
+/// RISC-V remembers that an entry is not valid, until a fence; x86 does not. The next page is told from
+/// this one, and an entry of the last level from one that is to lead to a table.
+fn entries_that_are_not_valid<L: MemLayout, F: ByHand>() {
+    let x86 = F::PROCESSOR.is_x86();
+    let mut rig = mapped::<L, F>();
+    let [page, last] = [frame(&rig, 2), rig.table(LAST)];
+    let (root, above) = (rig.table(0), u64::from(F::LEVELS - 2));
+    for (what, forgets) in [("fence", true), ("flush", true), ("lcr3", true), ("other", false)] {
+        rig.write(LAST, 0, NEAR, 0);
+        rig.machine.flush_tlb(CpuSet::ALL);
+        assert!(rig.access(UserLoad, NEAR).is_err());
+        rig.write(LAST, 0, NEAR, F::to_page(page, true));
+        assert_eq!(rig.access(UserLoad, NEAR).is_ok(), x86, "{}", F::NAME);
+        match what {
+            "fence" => rig.machine.made_valid(Some(VirtAddr::new(NEAR))),
+            "flush" => rig.machine.invlpg(CpuSet::ALL, VirtAddr::new(NEAR)),
+            "lcr3" => rig.machine.lcr3(PhysAddr::new(root)),
+            _ => rig.machine.made_valid(Some(VirtAddr::new(FAR))),
+        }
+        assert_eq!(rig.access(UserLoad, NEAR).is_ok(), x86 || forgets, "{}: {what}", F::NAME);
+    }
+    for (what, forgets) in [("fence", true), ("flush", true), ("page", false), ("invlpg", false)] {
+        rig.write(above, 1, FAR, 0);
+        rig.machine.flush_tlb(CpuSet::ALL);
+        assert!(rig.access(UserLoad, FAR).is_err());
+        rig.write(above, 1, FAR, F::to_table(last));
+        rig.write(LAST, 0, FAR, F::to_page(page, true));
+        assert_eq!(rig.access(UserLoad, FAR).is_ok(), x86, "{}", F::NAME);
+        match what {
+            "fence" => rig.machine.made_valid(None),
+            "flush" => rig.machine.flush_tlb(CpuSet::ALL),
+            "page" => rig.machine.made_valid(Some(VirtAddr::new(FAR))),
+            _ => rig.machine.invlpg(CpuSet::ALL, VirtAddr::new(FAR)),
+        }
+        assert_eq!(rig.access(UserLoad, FAR).is_ok(), x86 || forgets, "{}: {what}", F::NAME);
     }
 }
 
@@ -283,6 +323,12 @@ fn global_pointers() {
     }
     rig.machine.lcr3(PhysAddr::new(root));
     assert_eq!(seen(&mut rig), [Some(1), Some(2), None]);
+    // So is an entry there that is not valid.
+    let (next, page) = (NEAR + 0x1000, Sv39::to_page(frame(&rig, 1), true));
+    rig.access(UserLoad, next).unwrap_err();
+    rig.write(LAST, 0, next, page);
+    rig.machine.lcr3(PhysAddr::new(root));
+    assert!(rig.access(UserLoad, next).is_err());
 }
 
 on_every_format! {
@@ -291,4 +337,5 @@ on_every_format! {
     a_change_of_directory
     page_faults
     looking_ahead
+    entries_that_are_not_valid
 }

@@ -9,6 +9,7 @@ mod layouts;
 mod machines;
 
 mod caches;
+mod fences;
 mod flushes;
 mod i386;
 mod permissions;

@@ -142,6 +142,10 @@ impl<L: MemLayout, F: Format + Mmu> Machine for Busy<L, F> {
         self.sim.protect_kernel();
     }
 
+    fn made_valid(&mut self, page: Option<VirtAddr>) {
+        self.sim.made_valid(page);
+    }
+
     fn invlpg(&mut self, cpus: CpuSet, va: VirtAddr) {
         self.sim.invlpg(cpus, va);
     }

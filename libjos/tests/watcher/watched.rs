@@ -292,6 +292,10 @@ impl<L: MemLayout, F: Format + Mmu> Machine for Watched<L, F> {
         self.sim.protect_kernel();
     }
 
+    fn made_valid(&mut self, page: Option<VirtAddr>) {
+        self.sim.made_valid(page);
+    }
+
     fn invlpg(&mut self, cpus: CpuSet, va: VirtAddr) {
         if let Some(watcher) = self.watcher.get_mut().as_ref().filter(|_| !cpus.is_empty()) {
             watcher.forget(&self.sim, va);

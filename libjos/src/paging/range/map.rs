@@ -157,6 +157,9 @@ impl<M: Machine> Vm<M> {
             }
             span.advance(part.size);
         }
+        if level == M::Format::ROOT {
+            self.machine.made_valid(None);
+        }
     }
 
     /// Maps `span` in a new table of the level below `level`, and then links that at `at`.

@@ -3,7 +3,8 @@
 //! Source: privileged specification, 12.3.2 (virtual address translation process), 12.4.1
 //! (addressing and memory protection), 12.1.1.3 (SUM), table "Supervisor cause register values" in
 //! 12.1.8. This processor has neither Svpbmt nor Svnapot, so their bits are reserved, and MXR is clear.
-//! It faults if A, or D for a write, is not set already (Svade).
+//! It faults if A, or D for a write, is not set already (Svade), and remembers entries that are not
+//! valid (it has no Svvptc).
 
 use super::{AccessKind, Control, Denial, Exception, MemoryAccess, Page, Rights, Table, Walker};
 
@@ -28,6 +29,7 @@ pub(super) fn translate(walk: &mut Walker<'_>, va: u64) -> Result<Page, Denial> 
         let level = table.level;
         let pte: u64 = walk.memory.load(walk.entry_at(&table, va));
         if pte & V == 0 {
+            walk.caches.keep_invalid(va, table);
             return Err(Denial::NotPresent);
         }
         if pte & (R | W) == W || pte & RESERVED != 0 {
