@@ -12,39 +12,27 @@ use libjos::paging::mappings::{Step, steps};
 use libjos::paging::word::Word;
 use libjos::sim::{SimMachine, mmu::Mmu};
 
-/// The write of a second processor to a page.
+/// A second processor's use of a page.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Write {
-    pgdir: PhysAddr,
+struct Use {
+    root: PhysAddr,
     va: VirtAddr,
     level: u32,
     /// The address of the entry.
     at: PhysAddr,
     /// After how many more reads of the entry it comes.
     reads: usize,
-    /// Whether it has come.
-    pub(crate) done: bool,
+    /// Whether it is a write.
+    writes: bool,
+    done: bool,
 }
 
 /// The machine.
 pub(crate) struct Busy<L, F> {
     pub(crate) sim: SimMachine<L, F>,
-    write: RefCell<Option<Write>>,
+    uses: RefCell<Vec<Use>>,
     /// Exchanges that have failed.
     pub(crate) failed: Cell<usize>,
-}
-
-/// The step of the walk of `va` that ends at a page.
-pub(crate) fn page_of<F: Format>(
-    mem: &impl PhysMem,
-    pgdir: PhysAddr,
-    va: VirtAddr,
-) -> (Step, Leaf) {
-    let last = steps::<F, _>(mem, pgdir, va).last().expect("a walk has a step");
-    match last.entry {
-        Entry::Leaf(leaf) => (last, leaf),
-        other => panic!("{}: at {va} is no page: {other:?}", F::NAME),
-    }
 }
 
 /// The bit of an entry of `level` that says dirty.
@@ -55,45 +43,54 @@ fn dirty_bit<F: Format>(level: u32) -> u64 {
 
 impl<L: MemLayout, F: Format + Mmu> Busy<L, F> {
     pub(crate) fn new(sim: SimMachine<L, F>) -> Self {
-        Self { sim, write: RefCell::new(None), failed: Cell::new(0) }
+        Self { sim, uses: RefCell::new(Vec::new()), failed: Cell::new(0) }
     }
 
-    /// Marks the page at `va` as clean. After its entry is read `reads` times more, the second
-    /// processor writes to the page.
-    pub(crate) fn write_after(&mut self, pgdir: PhysAddr, va: VirtAddr, reads: usize) {
-        let (Step { level, at, word, .. }, _) = page_of::<F>(&self.sim, pgdir, va);
-        self.sim.store(at, F::Word::from_u64(word & !dirty_bit::<F>(level)));
-        self.write.replace(Some(Write { pgdir, va, level, at, reads, done: false }));
+    /// Has the second processor use the page at `va`, after its entry of `level` has been read `reads`
+    /// times more. If there is a page now, it is clean from here on.
+    pub(crate) fn use_after(
+        &mut self,
+        root: PhysAddr,
+        va: VirtAddr,
+        level: u32,
+        reads: usize,
+        writes: bool,
+    ) {
+        let mut walk = steps::<F, _>(&self.sim, root, va);
+        let Step { at, word, entry, .. } = walk.find(|step| step.level == level).expect("an entry");
+        if let Entry::Leaf(_) = entry {
+            self.sim.store(at, F::Word::from_u64(word & !dirty_bit::<F>(level)));
+        }
+        let coming = Use { root, va, level, at, reads, writes, done: false };
+        self.uses.get_mut().push(coming);
     }
 
-    /// The write, which has come or not.
-    pub(crate) fn take(&mut self) -> Write {
-        self.write.take().expect("there was one")
+    /// Whether all uses have come.
+    pub(crate) fn is_used(&self) -> bool {
+        self.uses.borrow().iter().all(|coming| coming.done)
     }
 
-    /// The processor writes, if it is time: it sets A and D in the entry.
+    /// The processor uses the page, if it is time: it sets A, and for a write D.
     fn has_read(&self, pa: PhysAddr) {
-        let mut write = self.write.borrow_mut();
-        let Some(write) = write.as_mut().filter(|write| write.at == pa && !write.done) else {
-            return;
-        };
-        let Some(reads) = write.reads.checked_sub(1) else { return };
-        write.reads = reads;
-        let word: F::Word = self.sim.load(pa);
-        if let (0, Entry::Leaf(leaf)) = (reads, F::decode(write.level, word)) {
-            let marked = F::encode(write.level, &Leaf { accessed: true, dirty: true, ..leaf });
-            self.sim.store(pa, marked);
-            write.done = true;
+        let mut uses = self.uses.borrow_mut();
+        for coming in uses.iter_mut().filter(|coming| coming.at == pa && coming.reads > 0) {
+            coming.reads -= 1;
+            let entry = F::decode(coming.level, self.sim.load(pa));
+            if let (0, Entry::Leaf(leaf)) = (coming.reads, entry) {
+                let marked = Leaf { accessed: true, dirty: leaf.dirty | coming.writes, ..leaf };
+                self.sim.store(pa, F::encode(coming.level, &marked));
+                coming.done = true;
+            }
         }
     }
 
-    /// All processors forget the tables that they came through. If the entry is in one of those, no write
-    /// comes any more.
+    /// All processors forget the tables that they came through. No use of a page comes any more by an
+    /// entry in one of those.
     fn forget(&mut self) {
-        if let Some(write) = self.write.get_mut() {
-            let mut walk = steps::<F, _>(&self.sim, write.pgdir, write.va);
-            if !walk.any(|step| step.at == write.at) {
-                write.reads = 0;
+        for coming in self.uses.get_mut() {
+            let mut walk = steps::<F, _>(&self.sim, coming.root, coming.va);
+            if !walk.any(|step| step.at == coming.at) {
+                coming.reads = 0;
             }
         }
     }
