@@ -1,14 +1,14 @@
 # JOS64's Makefile, with the targets and variables that JOS's users know; `make help` lists them.
 #
-# cargo decides what is stale: every build asks it, and a file under obj/ is written only when what it is
-# made from has changed. Tools that a target needs and this machine lacks are installed by tools/build/setup.sh.
+# Every build asks cargo what is stale, and a file under obj/ is written only when its sources have changed.
+# tools/build/setup.sh installs missing tools.
 
 QEMU      ?= qemu-system-x86_64## the QEMU to run
 QEMUEXTRA ?=## more options for QEMU
 CPUS      ?= 1## processors
 MEM       ?= 256M## memory, as QEMU's -m takes it
 APP       ?= monitor## what runs after mem_init: the monitor, or NAME for kernel/examples/NAME.rs
-# An application that is only to run boots the quickest way.
+# `make run` boots the quickest way.
 ifneq ($(filter run,$(MAKECMDGOALS)),)
   BOOT    ?= pvh
 endif
@@ -30,7 +30,7 @@ MUTANTSFLAGS ?=## options for "make mutants", for instance -f libjos/src/paging/
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
-# grade.py picks its own machines and command lines; what it grades is always the monitor, booted both ways.
+# grade.py picks its own machines and command lines, and always grades the monitor, booted both ways.
 ifneq ($(filter check grade grade-images test-picture screenshots,$(MAKECMDGOALS)),)
   override APP := monitor
   override BOOT := grub
@@ -40,7 +40,7 @@ endif
 # make V=1 shows every command.
 Q := $(if $(filter-out 0,$(V)),,@)
 
-# Exported, so that the place of cargo's results is known whatever cargo's own configuration says.
+# Exported, so that it overrides cargo's own configuration.
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 BUILT := $(CARGO_TARGET_DIR)/x86_64-unknown-none/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 
@@ -83,7 +83,7 @@ endif
 endif
 export CMDLINE QEMU OVMF
 
-# An empty value, or one with a blank in it, would be taken apart: QEMU's next option for the value, or a file's name.
+# The shell would split a value with a blank, and for an empty one QEMU would take its next option as the value.
 $(foreach name,MEM CPUS BOARD GDBPORT PROFILE,\
   $(if $(filter-out 1,$(words $($(name)))),$(error $(name)="$($(name))" is not one word)))
 
@@ -91,8 +91,8 @@ ifeq ($(filter dev release small,$(PROFILE)),)
   $(error unknown PROFILE "$(PROFILE)"; there are: dev release small)
 endif
 
-# Below this much, GRUB and the kernel cannot even say that it is too little. In M, as QEMU takes a bare number; a form
-# of -m that is not known here is QEMU's to judge.
+# The least memory, in M, with which GRUB and the kernel can print an error. QEMU takes a bare number as M. Forms of -m
+# that this does not know are left to QEMU.
 MIN_MEM := 8
 ifneq ($(shell printf '%s\n' '$(subst ','\'',$(MEM))' | \
   awk 'match($$0, /(^|^size=|,size=)[0-9]+(\.[0-9]+)?[bBkKmMgGtTpPeE]?(,|$$)/) { \
@@ -111,11 +111,11 @@ BANNER := ***\n*** Leave QEMU with: Ctrl-a x (or, at the prompt, exit)\n***\n
 GDBOPTS = -S -gdb tcp::$(GDBPORT)
 GDBBANNER = *** QEMU waits at reset: run "make gdb" in another terminal.\n
 
-# What a triple fault is. The kernel has no other way to reset a microvm.
+# The cause of a triple fault. On a microvm, `reboot` makes one too, since there is no other way to reset it.
 TRIPLE_FAULT := the processor could not deliver an exception$(if $(filter microvm,$(BOARD)), (or reboot was typed))
 
-# Run QEMU; $(1): more options; HINT: what to do where QEMU fails. 33 is the kernel's success. 0 is the user's Ctrl-a x, or
-# a triple fault.
+# Runs QEMU with more options, $(1); HINT is advice for when QEMU fails. Status 33 is the kernel's success; 0 is the user's
+# Ctrl-a x, or a triple fault.
 define run-qemu
 $(Q)rm -f obj/qemu.log; $(QEMU) $(QEMUOPTS) $(1) $(QEMUEXTRA); status=$$?; \
 if grep -qs '^Triple fault' obj/qemu.log; then \
@@ -137,8 +137,8 @@ obj/kern/kernel.linked: FORCE | setup-build
 	$(Q)tools/build/kcargo build -p kernel $(CARGO_APP) --profile $(PROFILE)
 	$(Q)cmp -s "$(BUILT)" $@ || cp "$(BUILT)" $@
 
-# The kernel's own symbols and source lines go into its image, and JOS's names into the symbols that gdb reads.
-# A small image has the names alone. dev promises gdb every name; an optimised build may have inlined some of them.
+# symtab puts the kernel's symbols and source lines into its image, and JOS's names into the symbols that gdb reads.
+# A small image has no source lines. Every name must exist in a dev build; optimised ones may have inlined some.
 SYMTABFLAGS := $(if $(filter small,$(PROFILE)),--names) $(if $(filter dev,$(PROFILE)),--no-missing)
 SYMTAB := $(wildcard tools/build/symtab/src/*.rs libjos/src/symtab/*.rs)
 obj/kern/kernel: obj/kern/kernel.linked $(SYMTAB)
@@ -150,14 +150,14 @@ obj/kern/kernel.sym: obj/kern/kernel
 obj/kern/kernel.asm: obj/kern/kernel
 	$(Q)objdump -S -d -C $< > $@
 
-# What gdb's jos commands must know of the sources.
+# Constants and names from the sources, for gdb's jos commands.
 obj/facts.json: FORCE | setup-host
 	@mkdir -p $(@D)
 	$(Q)cargo build -p libjos --example facts
 	$(Q)"$(CARGO_TARGET_DIR)/debug/examples/facts" > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
-# All applications at once, for grade.py: what QEMU boots by itself.
+# All applications at once, for grade.py, as QEMU's -kernel boots them.
 apps-linked: FORCE | setup-build
 	@mkdir -p obj/apps
 	$(Q)tools/build/kcargo build -p kernel --examples --profile $(PROFILE)
@@ -169,9 +169,9 @@ $(APPS:%=obj/apps/%): %: %.linked $(SYMTAB)
 
 image: $(ISO) ## build APP's ISO image alone: obj/jos.iso, or obj/APP.iso
 
-# A backslash keeps GRUB's shell from reading anything into the command line. Where GRUB cannot load the kernel, it tries
-# again on the serial line, for its reason to be seen, and ends QEMU with the status of a failure. Not before: it clears
-# its screen there.
+# The sed command escapes the kernel's command line for GRUB's shell. If GRUB cannot load the kernel, it tries again with
+# the serial line as its terminal, so that the error is seen, and ends QEMU with a failure. The first try does not use the
+# serial line, since GRUB clears its screen there.
 ISOS := $(sort obj/jos.iso obj/grade-words.iso $(ISO))
 $(ISOS:.iso=.cfg): FORCE
 	@mkdir -p $(@D)
@@ -182,8 +182,8 @@ $(ISOS:.iso=.cfg): FORCE
 	  "echo 'If it is out of memory, give the machine more (QEMU: -m $(MIN_MEM)M or more).'" 'outb 0xf4 0x11' > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
-# GRUB would load the debugging information too, so it gets a kernel without.
-# It boots from BIOS and UEFI. Of GRUB's modules it gets what it asks for: smaller, and sooner booted.
+# The image boots from BIOS and UEFI. Its kernel is stripped, since GRUB would load the debugging information too. It has
+# only the GRUB modules that it uses, which makes it smaller and quicker to boot.
 GRUBMODULES := echo iorw multiboot2 normal serial terminal part_acorn part_amiga part_apple part_bsd part_dfly \
                part_dvh part_gpt part_msdos part_plan part_sun part_sunpc
 $(ISOS): obj/%.iso: obj/kern/kernel obj/%.cfg | setup-iso
@@ -199,7 +199,7 @@ qemu: HINT = ; qemu-nox needs no window
 qemu-gdb: HINT = ; qemu-nox-gdb needs no window, and GDBPORT=N picks another port
 qemu-nox-gdb: HINT = ; GDBPORT=N picks another port
 
-# A window needs a display; macOS has one without these variables. Asked ahead of all else, which may take long.
+# A window needs a display; macOS has one without these variables. This is checked first, since the build may take long.
 display:
 	@test -n "$$DISPLAY$$WAYLAND_DISPLAY" || test "`uname`" = Darwin || case "$(QEMUEXTRA)" in *-display*|*-vnc*) ;; *) \
 	  echo "*** there is no display (DISPLAY and WAYLAND_DISPLAY are not set) for QEMU's window:" \
@@ -224,7 +224,7 @@ qemu-nox-gdb: $(IMAGE) obj/facts.json .gdbinit | setup-qemu $(SETUP_QEMU) ## as 
 	@printf '$(GDBBANNER)$(BANNER)'
 	$(call run-qemu,$(NOX) $(GDBOPTS))
 
-# It compiles nothing: what it needs is built by then, and the other terminal may be compiling.
+# This compiles nothing: "make qemu-nox-gdb" has built everything, or may still be compiling in the other terminal.
 gdb: .gdbinit | setup-gdb ## debug what "make qemu-nox-gdb" runs in another terminal
 	@test -e obj/kern/kernel || { echo '*** nothing is built yet: run "make qemu-nox-gdb" in another terminal' >&2; exit 1; }
 	$(Q)FROM=$(FROM) $$(command -v gdb || command -v gdb-multiarch) -q -n -x .gdbinit -x tools/gdb/start.gdb
@@ -254,7 +254,7 @@ obj/film.html:
 picture-tool: | setup-host
 	$(Q)cargo build -q -p picture
 
-# docs/img, for the README.
+# Draws docs/img, for the README.
 screenshots: obj/picture.html obj/film.html | setup-browser setup-screenshots ## draw the pictures of the README anew
 	$(Q)tools/picture/screenshots.py docs/img -- $(QEMU) $(QEMUOPTS) -nic none $(QEMUEXTRA)
 
@@ -271,7 +271,7 @@ check: fmt-check clippy test doc package fuzz-short test-tools test-picture grad
 test: | setup-host ## the host tests
 	$(Q)cargo test
 
-# The x86_64 crate, which tests/oracle.rs asks, makes pointers of integers; Miri would warn of each.
+# tests/oracle.rs uses the x86_64 crate, which turns integers into pointers; Miri would warn about each.
 miri: export MIRIFLAGS := -Zmiri-permissive-provenance $(MIRIFLAGS)
 miri: | setup-miri ## the host tests of the crates that have unsafe code, under Miri
 	$(Q)cargo +nightly miri test -p jos-layout -p libjos -p boot
@@ -279,7 +279,7 @@ miri: | setup-miri ## the host tests of the crates that have unsafe code, under 
 fuzz: | setup-fuzz ## fuzz the parsers, the memory system against its model, the monitor
 	$(Q)tools/build/fuzz.sh long $(FUZZTIME) $(TARGET)
 
-# The corpus alone is run by "make test" too, on the stable toolchain.
+# "make test" replays the corpus too, on the stable toolchain.
 fuzz-short: ## some seconds of it, the same each time; skipped where no nightly toolchain can be had
 	$(Q)if tools/build/setup.sh fuzz; then \
 	  tools/build/fuzz.sh short 5000 boot_info && tools/build/fuzz.sh short 200 operations monitor_line; \
@@ -309,7 +309,7 @@ TESTED_TOOLS := $(filter-out tools/picture/,$(sort $(dir $(wildcard tools/*/test
 test-tools: obj/kern/kernel obj/facts.json | setup-build setup-iso setup-qemu setup-gdb ## the tests of grade.py and of tools/
 	$(Q)for tests in $(TESTED_TOOLS); do python3 -m unittest discover -q -s $$tests || exit 1; done
 
-# Where no browser can be had, all but the tests of the pages in it.
+# Without a browser, the tests of the pages are skipped.
 test-picture: obj/kern/kernel obj/jos.iso obj/facts.json picture-tool | setup-qemu setup-gdb ## the tests of the pictures, in a browser
 	$(Q)tools/build/setup.sh browser || echo "*** NOT TESTED: pictures in a browser. There is no Chromium here. ***" >&2
 	$(Q)python3 -m unittest discover -q -s tools/picture
@@ -326,7 +326,7 @@ schemes: | setup-host ## all schemes of keeping books on frames on one trace: a 
 	@mkdir -p obj
 	$(Q)cargo run -q -p schemes -- --svg obj/schemes.svg $(SCHEMESFLAGS)
 
-# With -icount the processor's clock counts instructions, so that the figures are the same on every run.
+# With -icount the time-stamp counter counts instructions, so that the figures are the same on every run.
 bench-kernel: ## instructions that the memory system takes in the machine, beside JOS and xv6
 	$(Q)$(MAKE) --no-print-directory qemu-nox APP=bench PROFILE=release BOOT=pvh MEM=$(MEM) CPUS=1 CMDLINE= \
 	  QEMUEXTRA="-icount shift=0,sleep=off $(QEMUEXTRA)"
@@ -349,7 +349,7 @@ clean: ## remove everything built
 	$(Q)rm -rf obj .gdbinit
 	$(Q)if command -v cargo > /dev/null; then cargo clean; fi
 
-# Lines of 80 columns; what goes on stands below its beginning.
+# Folds lines at 80 columns, and indents continuations.
 FOLD := awk '{ while (length($$0) > 80) { for (i = 81; substr($$0, i, 1) != " "; i--); \
   print substr($$0, 1, i - 1); $$0 = sprintf("%18s%s", "", substr($$0, i + 1)) } print }'
 

@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
-"""Boot JOS64 in QEMU on many machines, and score what it does: `make grade`, or ./grade.py --help.
+"""Boot JOS64 in QEMU on many machines, and score the results: `make grade`, or ./grade.py --help.
 
 The tests are lists by subject in tools/grade/: boottests.py (the first four are those of JOS's lab 2, with its
-titles and points), faulttests.py, machinetests.py, and so on.
-How runs are judged is in gradelib.py there, how they are made in graderun.py, what a test may do to a running
-machine in control.py, the program around them in gradeui.py.
+titles and points), faulttests.py, machinetests.py, and so on. In the same folder, gradelib.py judges runs, graderun.py
+makes them, control.py lets a test control a running machine, and gradeui.py is the program's user interface.
 """
 
 import sys
@@ -26,13 +25,13 @@ import statetests  # noqa: E402
 from gradeui import main  # noqa: E402
 
 IMAGES = {
-    "kernel": Path("obj/kern/kernel"),  # booted by QEMU itself, as PVH
+    "kernel": Path("obj/kern/kernel"),  # booted by QEMU's -kernel, as PVH
     "grub": Path("obj/jos.iso"),
     "grub-words": Path("obj/grade-words.iso"),  # with two unknown words on its command line (see the Makefile)
     **{app: Path("obj/apps", app) for app in ("bench", "hello", "heap", "pages", "sieve", "tour")},
 }
 
-# The order in which they are listed, run and reported.
+# In the order in which they are listed, run and reported.
 TESTS = [
     *boottests.TESTS,
     *faulttests.TESTS,

@@ -1,4 +1,4 @@
-//! What loaders left behind, and what fuzzing made of it: every input in `fuzz/corpus/boot_info`.
+//! Replays every input in `fuzz/corpus/boot_info`: boot information from real loaders and from fuzzing.
 
 mod inputs;
 

@@ -1,4 +1,4 @@
-//! Boot information as no loader writes it.
+//! Fuzzes the parsers of boot information.
 #![no_main]
 
 #[path = "../../boot/tests/inputs/mod.rs"]

@@ -1,4 +1,4 @@
-//! Lines at the monitor's prompt.
+//! Fuzzes lines at the monitor's prompt.
 #![no_main]
 
 #[path = "../../libjos/tests/inputs/lines.rs"]

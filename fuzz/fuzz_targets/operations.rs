@@ -1,4 +1,4 @@
-//! Sequences of operations against the plain model of libjos's tests.
+//! Fuzzes sequences of operations against the plain model of libjos's tests.
 #![no_main]
 
 #[path = "../../libjos/tests/inputs/operations.rs"]

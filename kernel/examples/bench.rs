@@ -1,11 +1,11 @@
-//! `make bench-kernel`: how many instructions the memory system takes in the machine, beside JOS and
+//! `make bench-kernel`: the memory system's instruction counts in the machine, beside those of JOS and
 //! xv6.
 //!
 //! Under QEMU's `-icount shift=0,sleep=off` the time-stamp counter counts instructions, so a figure
 //! is the same on every run. (A REP string instruction counts once for each repetition.) Elsewhere it
-//! counts cycles, which differ from run to run, so that differences of them may come out as 0. What is
-//! measured is the kernel's own memory system, after it has booted; `mem_init` as a whole runs a
-//! second time, in RAM that the first one left free.
+//! counts cycles, which differ from run to run, so that differences of them may come out as 0. The
+//! operations run on the booted kernel's own memory system; `mem_init` as a whole runs a second time,
+//! in RAM that the first one left free.
 
 #![no_std]
 #![no_main]
@@ -17,8 +17,8 @@ use core::mem::ManuallyDrop;
 use core::sync::atomic::{Ordering, compiler_fence};
 
 use kernel::machine::Hardware;
-use kernel::{pmap, println};
-use layout::{Jos64, KB, MB, MemLayout, PGSIZE};
+use kernel::{Format, Layout, pmap};
+use layout::{KB, MB, MemLayout, PGSIZE};
 use libjos::machine::{Fault, Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use libjos::mem::boot::Boot;
@@ -26,28 +26,28 @@ use libjos::mem::pages::{AllocFlags, Block, PageAllocator, PageArray, PageInfo};
 use libjos::mem::reservations::Reservations;
 use libjos::paging::directory::Pgdir;
 use libjos::paging::format::Perm;
-use libjos::paging::format::x86_64::X86_64;
 use libjos::paging::vm::Vm;
 use libjos::paging::word::Word;
 use libjos::pmap::{Pmap, mem_init};
+use libjos::println;
 
 libjos::application!(bench);
 
 /// Pages in the window of 256 MB.
-const NPAGES: u64 = Jos64::WINDOW_SIZE / PGSIZE;
+const NPAGES: u64 = Layout::WINDOW_SIZE / PGSIZE;
 
 fn bench() {
-    // SAFETY: all that is mapped, freed and written here is allocated here, in directories of its
-    // own or at UTEMP, where nothing is; the second `mem_init` takes RAM that the first one left
-    // free, on a machine that leaves the processor alone.
+    // SAFETY: this maps, frees and writes only its own allocations, in directories of its own or at
+    // UTEMP, where nothing is; the second `mem_init` uses RAM that the first one left free, on a
+    // machine that does not change the processor's state.
     let pmap = &mut *unsafe { pmap::memory_system() };
     let single = single_pages(pmap);
-    // The tables of the region are given up for the second `mem_init`.
-    let boot = boot_again(pmap);
+    // Before the region's tables are made: the second `mem_init` may overwrite them.
+    let boot = second_boot(pmap);
     let region = boot_map_region(pmap);
     let whole = whole(pmap.machine(), &boot);
 
-    // What `mem_init` should take, and took JOS and xv6, is known for 256 MB alone.
+    // Goals and peers' figures for `mem_init` are known only for 256 MB.
     let of_256_mb = |figure| if whole.npages.div_ceil(256) == NPAGES / 256 { figure } else { "-" };
     let mb = whole.npages * PGSIZE / MB;
     // The peers' figures were measured elsewhere: docs/performance.md says how.
@@ -77,14 +77,14 @@ fn bench() {
     line("page tables at the end, KB", &tables_kb, goal, jos, "-");
 }
 
-/// A line of the table, within 80 columns.
+/// Prints a line of the table, within 80 columns.
 fn line(what: &str, count: &dyn fmt::Display, goal: &str, jos: &str, xv6: &str) {
-    // Long counts, of much RAM, have what their names leave.
+    // The count gets all columns that its name leaves, since counts with much RAM are long.
     let rest = 36 - what.len();
     println!("{what}{count:>rest$}{goal:>8}  {jos:<17} {xv6}");
 }
 
-/// A count for one of several, to one decimal.
+/// A count divided by a number of pieces, to one decimal.
 struct Per(u64, u64);
 
 impl fmt::Display for Per {
@@ -95,7 +95,7 @@ impl fmt::Display for Per {
     }
 }
 
-/// The instructions of `work`.
+/// Counts the instructions of `work`.
 fn count<R>(work: impl FnOnce() -> R) -> u64 {
     fn between<R>(work: impl FnOnce() -> R) -> u64 {
         let start = now();
@@ -107,7 +107,7 @@ fn count<R>(work: impl FnOnce() -> R) -> u64 {
     between(work).saturating_sub(between(|| ()))
 }
 
-/// The instructions so far; none moves over the call.
+/// The instructions so far. The compiler moves no memory access across the call.
 #[inline(always)]
 fn now() -> u64 {
     compiler_fence(Ordering::SeqCst);
@@ -117,7 +117,7 @@ fn now() -> u64 {
     now
 }
 
-/// What operations on one page take.
+/// Instruction counts of operations on one page.
 struct SinglePages {
     alloc_free: u64,
     insert_remove: u64,
@@ -126,12 +126,12 @@ struct SinglePages {
 }
 
 fn single_pages(pmap: &mut Pmap<Hardware>) -> SinglePages {
-    // As JOS counts: in the directory in use, so that the translation is dropped, too.
+    // In the directory in use, as for JOS's figures, so that the translation is dropped too.
     let (vm, pgdir) = pmap.split();
     let pgdir = black_box(pgdir);
-    let (va, absent) = (black_box(VirtAddr::new(Jos64::UTEMP)), black_box(VirtAddr::new(64 * MB)));
+    let (va, absent) = (black_box(VirtAddr::new(Layout::UTEMP)), black_box(VirtAddr::new(64 * MB)));
     let page = vm.page_alloc(AllocFlags::empty()).expect("there is memory");
-    // Another use of the page, by which it outlives its mapping; and so the tables are there.
+    // Another use of the page keeps it from being freed; mapping it once makes the tables.
     vm.pages_mut().page_incref(page).expect("it was just allocated");
     vm.page_insert(pgdir, page, va, Perm::URW).expect("nothing is mapped there");
     vm.page_remove(pgdir, va).expect("no large page is there");
@@ -161,17 +161,17 @@ fn new_pgdir<M: Machine>(vm: &mut Vm<M>) -> ManuallyDrop<Pgdir> {
 /// Maps 65,536 pages of 4 KB: the physical addresses lie one page off, so that no larger page fits.
 fn boot_map_region(pmap: &mut Pmap<Hardware>) -> u64 {
     let mut pgdir = black_box(new_pgdir(pmap));
-    let (va, pa) = (VirtAddr::new(Jos64::PHYSMAP), PhysAddr::new(PGSIZE));
+    let (va, pa) = (VirtAddr::new(Layout::PHYSMAP), PhysAddr::new(PGSIZE));
     let region = count(|| {
-        pmap.boot_map_region(&mut pgdir, va, Jos64::WINDOW_SIZE, pa, Perm::KRW);
+        pmap.boot_map_region(&mut pgdir, va, Layout::WINDOW_SIZE, pa, Perm::KRW);
     });
-    for offset in (0..Jos64::WINDOW_SIZE).step_by(PGSIZE as usize) {
+    for offset in (0..Layout::WINDOW_SIZE).step_by(PGSIZE as usize) {
         assert!(pmap.va2pa(&pgdir, va + offset) == Some(pa + offset), "at {}", va + offset);
     }
     region
 }
 
-/// What `mem_init` takes, and its parts.
+/// Instruction counts of `mem_init` and its parts.
 struct Whole {
     all: u64,
     boot_alloc: u64,
@@ -180,18 +180,18 @@ struct Whole {
     npages: u64,
     regions: u64,
     check_free_list: u64,
-    /// What one more table costs in `check_free_list`.
+    /// The cost of one more table in `check_free_list`.
     check_table: u64,
     check_page_alloc: u64,
     check_page: u64,
     check_kern_pgdir: u64,
-    /// Page tables, the directory not counted.
+    /// Page tables, without the directory.
     ntables: u64,
 }
 
 impl Whole {
-    /// All without the checks. `check_page_free_list` runs twice, the first time before there are
-    /// any tables to look at.
+    /// The count without the checks. `check_page_free_list` runs twice, the first time before there
+    /// are any tables to check.
     fn no_check(&self) -> u64 {
         let early_check_free_list =
             self.check_free_list.saturating_sub(self.ntables * self.check_table);
@@ -204,8 +204,8 @@ impl Whole {
     }
 }
 
-/// What is in use now is reserved for a second `mem_init`.
-fn boot_again(pmap: &Pmap<Hardware>) -> Boot {
+/// The input for a second `mem_init`, with all memory in use now reserved.
+fn second_boot(pmap: &Pmap<Hardware>) -> Boot {
     let mut boot = pmap.boot().clone();
     let in_use = pmap.pages().infos().zip(0..).filter(|(info, _)| info.pp_link == PageInfo::IN_USE);
     let tables =
@@ -217,19 +217,19 @@ fn boot_again(pmap: &Pmap<Hardware>) -> Boot {
     boot
 }
 
-fn whole(pc: &Hardware, boot: &Boot) -> Whole {
-    // Before the second memory system is there, since this takes the same memory.
-    let npages = boot.memory.npages::<Jos64>() as u64;
+fn whole(hardware: &Hardware, boot: &Boot) -> Whole {
+    // Before the second memory system exists, since this allocates the same memory.
+    let npages = boot.memory.npages::<Layout>() as u64;
     let boot_alloc = count(|| {
-        let mut allocator = boot.allocator::<Jos64>();
-        allocator.boot_alloc(pc, PGSIZE);
-        allocator.boot_alloc(pc, npages * size_of::<PageInfo>() as u64);
+        let mut allocator = boot.allocator::<Layout>();
+        allocator.boot_alloc(hardware, PGSIZE);
+        allocator.boot_alloc(hardware, npages * size_of::<PageInfo>() as u64);
         let table_len = Block::table_len(npages as usize) as u64;
-        allocator.boot_alloc(pc, table_len * size_of::<PageInfo>() as u64)
+        allocator.boot_alloc(hardware, table_len * size_of::<PageInfo>() as u64)
     });
 
-    let (machine, its_boot) = (Again(pc), boot.clone());
-    // Not by `count`, whose closure would hold a memory system of its own: the stack is small.
+    let (machine, its_boot) = (SecondMachine(hardware), boot.clone());
+    // Without `count`, whose closure would hold another memory system: the stack is small.
     let start = now();
     let pmap = &mut mem_init(machine, its_boot);
     let all = now() - start;
@@ -241,8 +241,8 @@ fn whole(pc: &Hardware, boot: &Boot) -> Whole {
     let check_page = count(|| pmap.checks().check_page());
     let check_kern_pgdir = count(|| pmap.checks().check_kern_pgdir());
 
-    // A page of the region for devices, which has no table yet: one more table.
-    let (device, nfree) = (VirtAddr::new(Jos64::MMIOBASE), pmap.pages().nfree());
+    // A page of the region for devices, which has no table yet, adds one table.
+    let (device, nfree) = (VirtAddr::new(Layout::MMIOBASE), pmap.pages().nfree());
     let (vm, pgdir) = pmap.split();
     vm.boot_map_region(pgdir, device, PGSIZE, PhysAddr::new(0), Perm::KRW);
     assert!(pmap.pages().nfree() == nfree - 1, "it was to take one table");
@@ -252,7 +252,7 @@ fn whole(pc: &Hardware, boot: &Boot) -> Whole {
     let mut pgdir = black_box(new_pgdir(pmap));
     let regions = count(|| map_regions(pmap, &mut pgdir, boot));
 
-    // The end of this memory system: all its pages but the kernel's are free again.
+    // This destroys the second memory system: all its pages but the kernel's are free again.
     let mut free = boot.memory.usable().clone();
     let used = PhysRange::new(PhysAddr::new(0), pmap.boot_memory().runs.end_exclusive);
     free.remove(used).expect("one run is cut");
@@ -272,39 +272,40 @@ fn whole(pc: &Hardware, boot: &Boot) -> Whole {
     }
 }
 
-/// Maps the regions of `mem_init` in another directory, and so not global, which takes as many instructions.
-fn map_regions(pmap: &mut Pmap<Again<'_>>, pgdir: &mut Pgdir, boot: &Boot) {
+/// Maps the regions of `mem_init` in another directory. They are not global there, which takes the same
+/// number of instructions.
+fn map_regions(pmap: &mut Pmap<SecondMachine<'_>>, pgdir: &mut Pgdir, boot: &Boot) {
     let image = boot.image;
-    let window = PhysRange::from_size(PhysAddr::new(0), Jos64::WINDOW_SIZE);
+    let window = PhysRange::from_size(PhysAddr::new(0), Layout::WINDOW_SIZE);
     let memory = pmap.boot_memory().pages;
     let mut map = |va, range: PhysRange, perm| {
         pmap.boot_map_region(pgdir, VirtAddr::new(va), range.size(), range.start, perm);
     };
-    map(Jos64::UPAGES, memory, Perm::UR);
-    map(Jos64::KSTACK, image.stack, Perm::KRW);
+    map(Layout::UPAGES, memory, Perm::UR);
+    map(Layout::KSTACK, image.stack, Perm::KRW);
     for (range, perm) in [
         (PhysRange::new(window.start, image.text.start), Perm::KRW),
         (image.text, Perm::KRX),
         (image.rodata, Perm::KR),
         (PhysRange::new(image.rodata.end_exclusive, window.end_exclusive), Perm::KRW),
     ] {
-        map(Jos64::KERNBASE + range.start.as_u64(), range, perm);
+        map(Layout::KERNBASE + range.start.as_u64(), range, perm);
     }
-    for run in boot.memory.used::<Jos64>() {
+    for run in boot.memory.used::<Layout>() {
         let above = PhysRange::new(
             run.start.max(window.end_exclusive),
             run.end_exclusive.max(window.end_exclusive),
         );
-        map(Jos64::PHYSMAP + above.start.as_u64(), above, Perm::KRW);
+        map(Layout::PHYSMAP + above.start.as_u64(), above, Perm::KRW);
     }
 }
 
-/// The machine for a second memory system: the same memory, but the processor stays with the
-/// first one's tables.
+/// The machine for a second memory system: the same memory, but the processor keeps using the first
+/// one's tables.
 #[derive(Debug)]
-struct Again<'a>(&'a Hardware);
+struct SecondMachine<'a>(&'a Hardware);
 
-impl PhysMem for Again<'_> {
+impl PhysMem for SecondMachine<'_> {
     #[inline]
     fn load<W: Word>(&self, pa: PhysAddr) -> W {
         self.0.load(pa)
@@ -326,14 +327,14 @@ impl PhysMem for Again<'_> {
     }
 
     unsafe fn page_array(&self, pa: PhysAddr, npages: usize) -> PageArray {
-        // SAFETY: what the caller has promised.
+        // SAFETY: the caller's promise.
         unsafe { self.0.page_array(pa, npages) }
     }
 }
 
-impl Machine for Again<'_> {
-    type Layout = Jos64;
-    type Format = X86_64;
+impl Machine for SecondMachine<'_> {
+    type Layout = Layout;
+    type Format = Format;
 
     #[inline]
     fn leaf_levels(&self) -> u32 {

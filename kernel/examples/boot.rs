@@ -1,12 +1,12 @@
-//! `make bench-boot`: what booting takes, up to an application's `main`.
+//! `make bench-boot`: the cost of booting, up to an application's `main`.
 //!
-//! Prints one line for `tools/bench/boottime.py`: what the time-stamp counter says, which under QEMU's
-//! `-icount` counts instructions from the machine's reset on, and how much RAM is in use.
+//! Prints one line for `tools/bench/boottime.py`: the time-stamp counter, which under QEMU's `-icount`
+//! counts instructions from the machine's reset on, and the amount of RAM in use.
 #![no_std]
 #![no_main]
 
-use kernel::{clock, pmap};
-use layout::{Jos64, KB, PGSIZE};
+use kernel::{Layout, clock, pmap};
+use layout::{KB, PGSIZE};
 use libjos::mem::pages::PageAllocator;
 use libjos::prelude::*;
 
@@ -14,9 +14,9 @@ application!(main);
 
 fn main() {
     let (since_reset, since_entry) = clock::counts();
-    // SAFETY: this only looks.
+    // SAFETY: this only reads.
     let pmap = unsafe { pmap::memory_system() };
-    let ram: u64 = pmap.boot().memory.used::<Jos64>().map(|run| run.size()).sum();
+    let ram: u64 = pmap.boot().memory.used::<Layout>().map(|run| run.size()).sum();
     let in_use = (ram - pmap.pages().nfree() as u64 * PGSIZE) / KB;
     drop(pmap);
     println!("boot: {since_reset} since reset, {since_entry} since entry, {in_use} KB in use");

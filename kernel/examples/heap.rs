@@ -1,7 +1,7 @@
-//! `make run APP=heap`: collections, growth to most of RAM, and the clean end of it.
+//! `make run APP=heap`: collections, growth to most of RAM, and giving it all back.
 //!
-//! With `CMDLINE='-- exhaust'` an allocation that nobody expects to fail, and that does; with
-//! `CMDLINE='leakcheck -- leak'` one that is never freed.
+//! `CMDLINE='-- exhaust'` adds an allocation that fails without being checked;
+//! `CMDLINE='leakcheck -- leak'` adds one that is never freed.
 #![no_std]
 #![no_main]
 
@@ -12,13 +12,13 @@ use libjos::prelude::*;
 
 application!(main);
 
-/// What is asked for at a time.
+/// Bytes of each allocation in [`grow`].
 const CHUNK: usize = 1 << 16;
 
 fn main() -> Result<(), String> {
     collections();
     grow()?;
-    // All that it took has come back, so that it can be had again.
+    // All memory was given back, so growing works again.
     grow()?;
     match command_line().as_str() {
         "exhaust" => drop(Vec::<u8>::with_capacity(1 << 40)),
@@ -28,7 +28,7 @@ fn main() -> Result<(), String> {
     Ok(())
 }
 
-/// The usual things.
+/// Uses a map, a shared box and a vector.
 fn collections() {
     let text = "the quick brown fox jumps over the lazy dog and the cat";
     let mut words = BTreeMap::new();
@@ -49,7 +49,7 @@ fn collections() {
     println!("Vec<u64>: {} numbers, the first {}", squares.len(), squares[0]);
 }
 
-/// Takes memory until there is none, and gives it back.
+/// Allocates until there is no memory left, and gives it all back.
 fn grow() -> Result<(), String> {
     let before = memory_use();
     debug!("{before}");
@@ -72,7 +72,7 @@ fn grow() -> Result<(), String> {
     Ok(())
 }
 
-/// Some memory, with a number at both ends.
+/// Allocates a chunk, with `number` at both ends.
 fn chunk(number: usize) -> Result<Vec<u8>, TryReserveError> {
     let mut chunk = Vec::new();
     chunk.try_reserve_exact(CHUNK)?;

@@ -1,6 +1,6 @@
 //! `make run APP=hello`: the smallest application, and a little more.
 //!
-//! It greets the world, or whom the command line names (`CMDLINE='-- Ada'`), or asks who is there
+//! It greets the world, or the name on the command line (`CMDLINE='-- Ada'`), or asks for a name
 //! (`CMDLINE='-- ?'`).
 #![no_std]
 #![no_main]

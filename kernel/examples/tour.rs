@@ -1,18 +1,17 @@
-//! `make run APP=tour`: an application looks at its own page tables through UVPT, and at `pages`
-//! through UPAGES. Both are mapped for the user to read and for nobody to write.
+//! `make run APP=tour`: an application reads its own page tables through UVPT, and `pages` through
+//! UPAGES. Both are mapped read-only, for the user too.
 #![no_std]
 #![no_main]
 
-use kernel as _;
-use layout::{Jos64, MemLayout};
+use kernel::{Format, Layout};
+use layout::MemLayout;
 use libjos::mem::addr::VirtAddr;
-use libjos::paging::format::x86_64::X86_64;
 use libjos::paging::format::{Entry, Geometry, Perm};
 use libjos::prelude::*;
 
 application!(main);
 
-/// What there is in the page tables.
+/// Counts of the page tables' contents.
 #[derive(Default)]
 struct Found {
     /// Tables, by level.
@@ -20,18 +19,18 @@ struct Found {
     /// Pages, by level.
     pages: [u64; 4],
     writable_and_executable: u64,
-    /// The largest run of regions' bytes that are mapped, by the region's name.
+    /// Mapped bytes, by the name of their region.
     regions: BTreeMap<&'static str, u64>,
 }
 
 fn main() -> Result<(), VmError> {
-    // Something of the application's own, to be found.
+    // An area of the application's own, to look up below.
     let area = VmArea::allocate(3)?;
     area.protect(1..2, Access::Read)?;
 
     let mut found = Found::default();
-    found.tables[X86_64::ROOT as usize] = 1;
-    visit(X86_64::ROOT, VirtAddr::new(0), &mut found);
+    found.tables[Format::ROOT as usize] = 1;
+    visit(Format::ROOT, VirtAddr::new(0), &mut found);
     let [ptes, pdes, pdpes, pml4] = found.tables;
     println!("tables by level: {pml4} + {pdpes} + {pdes} + {ptes}");
     println!(
@@ -64,12 +63,12 @@ fn main() -> Result<(), VmError> {
     Ok(())
 }
 
-/// Goes through the table of `level` whose first entry maps `base`, and all below it.
+/// Counts the entries of the table of `level` whose first entry maps `base`, and of the tables below it.
 fn visit(level: u32, base: VirtAddr, found: &mut Found) {
-    for index in 0..X86_64::ENTRIES {
-        let va = X86_64::address(level, base, index);
-        // There the tables are seen as pages: this would go round in circles.
-        if level == X86_64::ROOT && va == VirtAddr::new(Jos64::UVPT) {
+    for index in 0..Format::ENTRIES {
+        let va = Format::address(level, base, index);
+        // UVPT's entry leads back to the root: visiting it would never end.
+        if level == Format::ROOT && va == VirtAddr::new(Layout::UVPT) {
             continue;
         }
         match tables::entry(level, va) {
@@ -82,26 +81,26 @@ fn visit(level: u32, base: VirtAddr, found: &mut Found) {
                 let both = leaf.perm.contains(Perm::W | Perm::X);
                 found.writable_and_executable += u64::from(both);
                 let name =
-                    layout::region_of::<Jos64>(va.as_u64()).map_or("?", |region| region.name);
-                *found.regions.entry(name).or_default() += X86_64::page_size(level);
+                    layout::region_of::<Layout>(va.as_u64()).map_or("?", |region| region.name);
+                *found.regions.entry(name).or_default() += Format::page_size(level);
             }
             Some(Entry::Absent | Entry::Pending { .. }) | None => {}
         }
     }
 }
 
-/// The entry that makes all this work leads to the table that it is in.
+/// Checks that the root's entry at UVPT leads to the root itself, by which the tables show themselves.
 fn directory_shows_itself() {
-    let uvpt = VirtAddr::new(Jos64::UVPT);
-    let at = tables::uvpt(X86_64::ROOT, uvpt);
+    let uvpt = VirtAddr::new(Layout::UVPT);
+    let at = tables::uvpt(Format::ROOT, uvpt);
     if let (Some(Entry::Table { pa, .. }), Some(Entry::Leaf(leaf))) =
-        (tables::entry(X86_64::ROOT, uvpt), tables::entry(0, at))
+        (tables::entry(Format::ROOT, uvpt), tables::entry(0, at))
     {
         println!("the directory maps itself: {}, {}", pa == leaf.pa, leaf.perm);
     }
 }
 
-/// Counts frames, and holds what UPAGES says against the allocator's own count.
+/// Counts frames by their records at UPAGES, and compares with the allocator's own count.
 fn count_frames() {
     let now = memory_use();
     let (mut free, mut in_use, mut reserved) = (0, 0, 0);

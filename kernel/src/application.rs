@@ -1,4 +1,4 @@
-//! The application: how it begins, and how it ends.
+//! The application's start and end.
 
 use libjos::app::process::ExitCode;
 use libjos::mem::pages::PageAllocator;
@@ -12,19 +12,19 @@ use crate::pmap;
 /// Pages that were free when the application began.
 static FREE_AT_START: Once<usize> = Once::new();
 
-/// Runs the application that is linked with the kernel, and ends as it does.
+/// Runs the application that is linked with the kernel, and ends the machine with its exit code.
 pub(crate) fn run() -> ! {
     unsafe extern "Rust" {
-        // `libjos::application!` defines it, and sees to its type.
+        // `libjos::application!` defines it, with this type.
         safe fn umain() -> ExitCode;
     }
     FREE_AT_START.call_once(|| pmap::lock().pages().nfree());
     end(umain())
 }
 
-/// Ends the machine as the application's `code` says: QEMU's status is a failure's for all codes
-/// but 0, and the code itself is printed. With `leakcheck` on the command line, the last line says
-/// whether every page that the application took has gone back, and else that is a failure, too.
+/// Ends the machine with the application's exit `code`: every code but 0 is printed and ends QEMU
+/// with a failure. With `leakcheck` on the command line, the last line says whether the application
+/// gave back every page; a leak is a failure too.
 pub(crate) fn end(code: ExitCode) -> ! {
     let mut status = Status::Success;
     if !code.is_success() {
@@ -37,7 +37,7 @@ pub(crate) fn end(code: ExitCode) -> ! {
     exit::exit(status)
 }
 
-/// Says whether every page has gone back since the application began.
+/// Prints and returns whether the application has given back every page.
 fn no_leak() -> bool {
     heap::trim();
     let free = pmap::lock().pages().nfree();

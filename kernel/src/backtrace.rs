@@ -1,55 +1,55 @@
-//! Who called whom: the chain of frame pointers, with names.
+//! Backtraces: the chain of frame pointers, with names.
 //!
-//! All code is compiled with frame pointers, so a frame has its caller's frame pointer and the address
-//! to return to (`cpu::saved` knows where). The entry code begins with the frame pointer 0, and
-//! so does the stack at KSTACKTOP; there the chain ends. Nothing in it is trusted: a frame must
-//! be aligned, lie in a stack, and lie above the frame that it was called from.
+//! All code is compiled with frame pointers, so a frame holds its caller's frame pointer and the return
+//! address (`cpu::saved` knows where). The chain ends at frame pointer 0, with which the entry code and
+//! the stack at KSTACKTOP begin. Nothing in it is trusted: a frame must be aligned, lie in a stack, and
+//! lie above the frame that it called.
 
 use core::fmt;
 
 use libjos::mem::addr::VirtAddr;
-use libjos::symtab::Frame;
+use libjos::symtab::CallFrame;
 
 use crate::arch::cpu::{self, frame_pointer};
 use crate::arch::probe;
 use crate::stack;
 use crate::symbols;
 
-/// Calls to print, not counting those that are the same as the one before.
+/// The most calls to print, not counting repetitions of the call before.
 const LONGEST: usize = 24;
 /// Columns of the screen.
 const COLUMNS: usize = 80;
 
-/// One call.
+/// A line of a backtrace: a call, or the instruction that trapped.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call {
-    /// Where the call returns to; of the place where a trap happened, that place.
+    /// The call's return address, or the address of the instruction that trapped.
     pub address: u64,
-    /// Whether `address` is the one to return to, behind the call.
+    /// Whether `address` is a return address, behind the call.
     pub is_return: bool,
 }
 
 impl Call {
-    /// The functions that the call was made in: the innermost first, the compiled one last.
-    fn frames(self) -> impl Iterator<Item = Frame<'static>> {
-        // The call may be the last instruction of its line, and of its function.
+    /// The functions that contain the call: the innermost inlined one first, the compiled one last.
+    fn frames(self) -> impl Iterator<Item = CallFrame<'static>> {
+        // A return address may lie in the next line or function; the byte before it never does.
         let inside = self.address.wrapping_sub(self.is_return.into());
         symbols::table().into_iter().flat_map(move |table| table.frames(inside))
     }
 }
 
-/// Why a chain of frames ends too soon.
+/// Why a chain of frames breaks off.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Broken {
-    /// A frame pointer leads to no place of a stack.
+pub(crate) enum BrokenChain {
+    /// A frame pointer does not lead into a stack, or is not aligned.
     NoStack(u64),
-    /// A frame pointer leads down, or to itself.
+    /// A frame pointer leads down the stack, or to its own frame.
     NotUp(u64),
     /// A frame cannot be read.
     Unreadable(u64),
 }
 
-impl fmt::Display for Broken {
+impl fmt::Display for BrokenChain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoStack(frame) => write!(f, "frame pointer {frame:#x} leads into no stack"),
@@ -59,11 +59,11 @@ impl fmt::Display for Broken {
     }
 }
 
-/// The calls that led to a frame, the latest first. [`calls`] makes it.
+/// The calls that led to a frame, the latest first; made by [`calls`].
 #[derive(Clone, Debug)]
 pub(crate) struct Calls {
     frame: u64,
-    broken: Option<Broken>,
+    broken: Option<BrokenChain>,
 }
 
 /// The calls that led to the frame at `frame`.
@@ -84,30 +84,30 @@ impl Iterator for Calls {
         if !frame.is_multiple_of(8)
             || !saved.iter().all(|at| stack::contains(VirtAddr::new(*at), 8))
         {
-            self.broken = Some(Broken::NoStack(frame));
+            self.broken = Some(BrokenChain::NoStack(frame));
             return None;
         }
         let [Ok(caller), Ok(address)] = saved.map(probe::load) else {
-            self.broken = Some(Broken::Unreadable(frame));
+            self.broken = Some(BrokenChain::Unreadable(frame));
             return None;
         };
-        // Or the chain could go round in a circle.
+        // Only upwards, so that a chain that loops comes to an end.
         if caller > frame || caller == 0 {
             self.frame = caller;
         } else {
-            self.broken = Some(Broken::NotUp(caller));
+            self.broken = Some(BrokenChain::NotUp(caller));
         }
         Some(Call { address, is_return: true })
     }
 }
 
-/// Prints the calls that led here, without this function.
+/// Prints the calls that led here, starting with the caller.
 #[inline(never)]
 pub(crate) fn print_here() {
     print(None, frame_pointer(), |_| false);
 }
 
-/// As [`print_here`], without the functions by which a panic comes here.
+/// Prints the calls that led to a panic, without the functions that report it.
 #[inline(never)]
 pub(crate) fn print_panic() {
     print(None, frame_pointer(), is_panic_machinery);
@@ -118,7 +118,7 @@ pub(crate) fn print_trap(address: u64, frame: u64) {
     print(Some(Call { address, is_return: false }), frame, |_| false);
 }
 
-/// Whether a panic comes through `function` before it is reported.
+/// Whether `function` is part of raising and reporting a panic.
 fn is_panic_machinery(function: &str) -> bool {
     let path = function.trim_start_matches('<');
     ["core::", "kernel::panic::", "kernel::backtrace::", "__rustc::", "rust_begin_unwind"]
@@ -126,12 +126,12 @@ fn is_panic_machinery(function: &str) -> bool {
         .any(|prefix| path.starts_with(prefix))
 }
 
-/// Prints `first` and the calls that led to the frame at `frame`, without those at the start whose
-/// compiled function `is_noise` holds for.
+/// Prints `first` and the calls that led to the frame at `frame`. Leading calls are left out if
+/// `is_noise` holds for their compiled function.
 fn print(first: Option<Call>, frame: u64, is_noise: fn(&str) -> bool) {
     let chain = || first.into_iter().chain(calls(frame));
     let noise = |call: Call| call.frames().last().is_some_and(|last| is_noise(last.function));
-    // Where all is noise, so is the idea.
+    // If every call is noise, print them all.
     let skipped = chain().position(|call| !noise(call)).unwrap_or(0);
     let mut rest = chain().skip(skipped).peekable();
     let (mut n, mut printed) = (0, 0);
@@ -161,7 +161,7 @@ fn print(first: Option<Call>, frame: u64, is_noise: fn(&str) -> bool) {
     }
 }
 
-/// Prints a call: a line for each function, and another where the place does not fit on it.
+/// Prints a call: a line for each function, and another for its source location if that does not fit.
 fn print_call(n: usize, call: Call) {
     print!("  #{n:<2} {:#018x}", call.address);
     let mut frames = call.frames().enumerate().peekable();
@@ -175,7 +175,7 @@ fn print_call(n: usize, call: Call) {
         print!("{:space$} {}{inlined}", "", frame.function);
         if let Some(location) = frame.location {
             let used = indent + 1 + frame.function.len() + inlined.len();
-            // A colon and five digits are what a line number takes.
+            // A colon and five digits for the line number.
             if used + 1 + location.file.len() + 6 < COLUMNS {
                 print!(" {location}");
             } else {

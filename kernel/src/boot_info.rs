@@ -1,4 +1,4 @@
-//! What the loader says: parsed by the crate `boot`, kept here for good.
+//! The loader's information: parsed by the crate `boot`, kept here permanently.
 
 use boot::info::PhysWindow;
 use boot::{BootInfo, Protocol};
@@ -15,19 +15,18 @@ use crate::symbols;
 static BOOT_INFO: Once<BootInfo<'static>> = Once::new();
 static MEMORY: Once<MemoryMap> = Once::new();
 
-/// Reads what the loader left at physical address `info`.
+/// Parses the boot information at physical address `info`.
 ///
 /// # Panics
 ///
-/// Where it cannot be used; the message names cause and remedy.
+/// If it cannot be used; the message names cause and remedy.
 pub(crate) fn init(magic: u32, info: u32) -> &'static BootInfo<'static> {
     let window = core::ptr::with_exposed_provenance(Layout::KERNBASE as usize);
     let size = Layout::WINDOW_LAST_FRAME - Layout::PHYS_BASE;
     let image = symbols::kernel_image();
     let kernel = PhysRange::new(image.text.start, image.data.end_exclusive);
-    // SAFETY: entry_pgdir and kern_pgdir both map the whole window, for good. Outside the kernel
-    // nothing is written yet, and mem_init is told to keep what `reserved` names out of every
-    // allocator.
+    // SAFETY: entry_pgdir and kern_pgdir both map the whole window, permanently. Nothing outside the
+    // kernel has been written yet, and `for_mem_init` keeps the information out of every allocator.
     let window = unsafe { PhysWindow::new(window, size, kernel) };
     let Some(protocol) = Protocol::from_magic(magic) else {
         panic!("the entry code passed on a loader that it does not know ({magic:#x})");
@@ -38,7 +37,7 @@ pub(crate) fn init(magic: u32, info: u32) -> &'static BootInfo<'static> {
     })
 }
 
-/// What the loader said.
+/// The parsed boot information.
 ///
 /// # Panics
 ///
@@ -47,7 +46,8 @@ pub(crate) fn get() -> &'static BootInfo<'static> {
     BOOT_INFO.get().expect("the loader's information is read first of all")
 }
 
-/// What `mem_init` must be told. Physical memory from `limit` on is left unused.
+/// The input of `mem_init`: memory map, kernel image and reservations. Physical memory from `limit` on
+/// is left unused.
 #[must_use]
 pub(crate) fn for_mem_init(boot_info: &BootInfo<'_>, limit: Option<PhysAddr>) -> Boot {
     let memory = MemoryMap::new::<Layout>(boot_info.memory_entries(), limit);
@@ -56,8 +56,8 @@ pub(crate) fn for_mem_init(boot_info: &BootInfo<'_>, limit: Option<PhysAddr>) ->
     Boot { memory, image: symbols::kernel_image(), reserved }
 }
 
-/// Whether `pa` lies in RAM that may be used. Before [`for_mem_init`] has made out the memory map,
-/// whether it lies in the kernel.
+/// Whether `pa` lies in usable RAM. Before [`for_mem_init`] has made the memory map, whether it lies in
+/// the kernel.
 #[must_use]
 pub(crate) fn is_ram(pa: PhysAddr) -> bool {
     match MEMORY.get() {

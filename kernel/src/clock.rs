@@ -1,7 +1,6 @@
-//! Time: the processor's counter since the kernel began.
+//! Time: the processor's counter since the kernel started.
 //!
-//! How fast it runs is what the machine states, or else what it measures; it is found out once, when
-//! the time is first asked for.
+//! The machine states the counter's frequency, or else it is measured, once, at the first request.
 
 use core::time::Duration;
 
@@ -10,25 +9,24 @@ use spin::Once;
 use crate::arch::clock::{measured, nominal, stated};
 use crate::arch::cpu::counter;
 
-/// The counter when the kernel began.
+/// The counter's value at the kernel's start.
 static START: Once<u64> = Once::new();
-/// Counts in a second; `None` where nothing tells.
+/// Counts per second; `None` if the machine has no way to tell.
 static FREQUENCY: Once<Option<u64>> = Once::new();
 
-/// Notes when the kernel began.
+/// Records the counter's value at the kernel's start.
 pub fn init() {
     START.call_once(counter);
 }
 
-/// What the counter says, which begins at the machine's reset, and how far it has come since
-/// [`init`].
+/// The counts since the machine's reset, and since [`init`].
 #[must_use]
 pub fn counts() -> (u64, u64) {
     let now = counter();
     (now, START.get().map_or(0, |start| now.saturating_sub(*start)))
 }
 
-/// The time since [`init`]; `None` where nothing tells how fast the counter runs.
+/// The time since [`init`]; `None` if the counter's frequency is unknown.
 #[must_use]
 pub fn uptime() -> Option<Duration> {
     let (_, counts) = counts();
@@ -37,8 +35,7 @@ pub fn uptime() -> Option<Duration> {
     u64::try_from(nanoseconds).ok().map(Duration::from_nanos)
 }
 
-/// As [`uptime`], for those who must have a time: where nothing tells how fast the counter runs, it
-/// is taken to run at 1 GHz.
+/// The time since [`init`], which assumes 1 GHz if the counter's frequency is unknown.
 #[must_use]
 pub fn monotonic() -> Duration {
     uptime().unwrap_or_else(|| Duration::from_nanos(counts().1))

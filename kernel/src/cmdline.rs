@@ -1,35 +1,35 @@
-//! The kernel's command line: words between spaces, each an option, up to `--`; what follows that
-//! is the application's. What is not known is warned of and ignored, so that a typing mistake never
+//! The kernel's command line: options separated by spaces, up to `--`; the words after that are the
+//! application's. An unknown option gives a warning and is ignored, so that a typing mistake never
 //! keeps the machine from starting.
 
-use boot::info::Text;
+use boot::info::LoaderText;
 use libjos::mem::addr::PhysAddr;
 use libjos::mem::size::{NoSize, Size};
 use log::LevelFilter;
 use spin::Once;
 
 use crate::faults;
-use crate::faults::fault::Fault;
+use crate::faults::fault::FaultTest;
 
-/// What the command line asks for.
+/// The options of the command line.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
     /// The deliberate fault to commit instead of running the application.
-    pub fault: Option<&'static Fault>,
-    /// Physical memory from here on is left unused.
+    pub fault: Option<&'static FaultTest>,
+    /// Leave physical memory from this address on unused.
     pub memory_limit: Option<PhysAddr>,
-    /// Whether the heap is to look for misuse.
+    /// Make the heap look for misuse.
     pub heap_poison: bool,
-    /// Whether free pages are to be watched for misuse.
+    /// Watch free pages for misuse.
     pub pages_poison: bool,
-    /// Whether the end is to say if every page has gone back.
+    /// Say at the end whether every page was given back.
     pub leakcheck: bool,
     /// Which of the application's messages are printed.
     pub log: LevelFilter,
 }
 
 impl Options {
-    /// What an empty command line asks for.
+    /// The options of an empty command line.
     const fn new() -> Self {
         Self {
             fault: None,
@@ -42,18 +42,18 @@ impl Options {
     }
 }
 
-/// The options that there are.
+/// The known options, for the warning.
 const KNOWN: &str =
     "test=NAME mem=SIZE log=LEVEL heap=poison pages=poison leakcheck -- APPLICATION'S WORDS";
 
 /// The options, and the words for the application.
 static OPTIONS: Once<(Options, &'static str)> = Once::new();
 
-/// Reads the command line, with a warning for each word that is no option.
-pub(crate) fn init(command_line: Text<'static>) {
+/// Reads the command line, with a warning for each unknown option.
+pub(crate) fn init(command_line: LoaderText<'static>) {
     OPTIONS.call_once(|| {
         let (ours, application) = split(command_line.as_bytes());
-        let options = parse(Text::new(ours));
+        let options = parse(LoaderText::new(ours));
         let application = core::str::from_utf8(application).unwrap_or_else(|_| {
             println!("warning: what follows -- is not UTF-8; ignored");
             ""
@@ -62,19 +62,19 @@ pub(crate) fn init(command_line: Text<'static>) {
     });
 }
 
-/// What the command line asked for; nothing, before [`init`].
+/// The options of the command line; before [`init`], those of an empty one.
 #[must_use]
 pub(crate) fn options() -> Options {
     OPTIONS.get().map_or(Options::new(), |(options, _)| *options)
 }
 
-/// What the command line says to the application.
+/// The application's part of the command line.
 #[must_use]
 pub(crate) fn application() -> &'static str {
     OPTIONS.get().map_or("", |(_, application)| application)
 }
 
-/// What comes before the word `--`, and what comes after.
+/// Splits `line` at the word `--`: the part before it, and the part after it.
 fn split(line: &[u8]) -> (&[u8], &[u8]) {
     let is_end = |byte: Option<&u8>| byte.is_none_or(u8::is_ascii_whitespace);
     let dashes = line.windows(2).enumerate().position(|(at, word)| {
@@ -87,11 +87,11 @@ fn split(line: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-fn parse(words: Text<'_>) -> Options {
+fn parse(words: LoaderText<'_>) -> Options {
     let mut options = Options::new();
     let mut unknown = false;
     for word in words.words() {
-        if !take(word.as_bytes(), &mut options) {
+        if !apply(word.as_bytes(), &mut options) {
             println!("warning: unknown option \"{word}\" ignored");
             unknown = true;
         }
@@ -102,12 +102,12 @@ fn parse(words: Text<'_>) -> Options {
     options
 }
 
-/// Takes an option in. Whether it is known.
-fn take(word: &[u8], options: &mut Options) -> bool {
+/// Sets the option that `word` asks for. Returns whether it is known.
+fn apply(word: &[u8], options: &mut Options) -> bool {
     if let Some(name) = word.strip_prefix(b"test=") {
         options.fault = faults::find(name);
         if options.fault.is_none() {
-            let name = Text::new(name);
+            let name = LoaderText::new(name);
             println!("warning: unknown test \"{name}\" ignored; known tests:");
             for (i, fault) in faults::all().enumerate() {
                 print!("{} {}", if i > 0 && i % 4 == 0 { "\n" } else { "" }, fault.name);
@@ -121,7 +121,7 @@ fn take(word: &[u8], options: &mut Options) -> bool {
             Ok(Size(size)) => options.memory_limit = Some(PhysAddr::new(size)),
             Err(NoSize) => println!(
                 "warning: \"mem={}\" ignored: mem= wants a size such as 64M, 256M or 2G",
-                Text::new(size)
+                LoaderText::new(size)
             ),
         }
         return true;
@@ -131,7 +131,7 @@ fn take(word: &[u8], options: &mut Options) -> bool {
             Some(level) => options.log = level,
             None => println!(
                 "warning: \"log={}\" ignored: log= wants off, error, warn, info, debug or trace",
-                Text::new(level)
+                LoaderText::new(level)
             ),
         }
         return true;

@@ -1,19 +1,19 @@
-//! The end: that of QEMU where the machine has a device for it, and a halted processor elsewhere.
+//! The end of the machine: QEMU exits if it has a device for that; elsewhere the processor halts.
 
 use crate::arch;
 use crate::console;
 
-/// How the machine ends: QEMU's status.
+/// The exit status of QEMU.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub(crate) enum Status {
-    /// All is well.
+    /// The application ended with code 0.
     Success = 33,
-    /// A panic, or what the user called a failure.
+    /// A panic, an application's failure, or a failure that the user asked for.
     Failure = 35,
 }
 
-/// Ends QEMU with `status`. Where nothing takes notice, says so and halts.
+/// Ends QEMU with `status`. If there is no such device, says so and halts.
 pub(crate) fn exit(status: Status) -> ! {
     console::flush();
     exit_silently(status);
@@ -21,7 +21,7 @@ pub(crate) fn exit(status: Status) -> ! {
     halt()
 }
 
-/// Asks QEMU to end with `status`; returns where nothing takes notice.
+/// Asks QEMU to end with `status`; returns if there is no such device.
 pub(crate) fn exit_silently(status: Status) {
     arch::exit::end(status as u32);
 }
@@ -33,7 +33,7 @@ pub(crate) fn reboot() -> ! {
     halt()
 }
 
-/// Stops the processor for good.
+/// Stops the processor permanently.
 pub(crate) fn halt() -> ! {
     loop {
         arch::exit::halt();

@@ -1,5 +1,5 @@
-//! Deliberate faults, picked by `test=NAME` on the kernel's command line: each breaks one promise
-//! of the memory system by a real access or call, and must end in a panic that names it.
+//! Fault tests, picked by `test=NAME` on the kernel's command line: each breaks one promise of the
+//! memory system by a real access or call, and must end in a panic that names it.
 
 pub(crate) mod fault;
 
@@ -16,54 +16,54 @@ use libjos::mem::pages::{ALLOC_ZERO, AllocFlags, PageAllocator};
 use libjos::paging::format::Perm;
 
 use crate::arch::faults::{
-    self as machine, CODE, RESERVED_BIT, execute, read, user_is_open, write,
+    self as machine, CODE, RESERVED_BIT, execute, read, user_access_allowed, write,
 };
 use crate::arch::screen::TEXT_BUFFER;
 use crate::arch::{self, probe};
 use crate::pmap;
 use crate::symbols;
-use fault::Fault;
+use fault::FaultTest;
 
-/// What every machine can be asked for.
-const FAULTS: &[Fault] = &[
-    Fault { name: "read-null", commit: || read(0) },
-    Fault { name: "write-text", commit: || write(symbols::stext().as_u64()) },
-    Fault { name: "write-rodata", commit: || write((&raw const CONSTANT).addr() as u64) },
-    Fault { name: "exec-data", commit: exec_data },
-    Fault { name: "exec-area", commit: exec_area },
-    Fault { name: "stack-overflow", commit: stack_overflow },
-    Fault { name: "write-upages", commit: || write(arch::Layout::UPAGES) },
-    Fault { name: "read-user", commit: read_user },
-    Fault { name: "read-hole", commit: || read(arch::Layout::MMIOBASE - PGSIZE) },
-    Fault { name: "non-canonical", commit: || read(arch::Layout::LOWER_END) },
-    Fault { name: "double-free", commit: double_free },
-    Fault { name: "free-referenced", commit: free_referenced },
-    Fault { name: "boot-alloc-late", commit: boot_alloc_late },
-    Fault { name: "panic", commit: || panic!("asked for by test=panic") },
-    Fault { name: "failed-check", commit: failed_check },
-    Fault { name: "reserved-bit", commit: reserved_bit },
-    Fault { name: "table-outside-ram", commit: table_outside_ram },
-    Fault { name: "heap-stale", commit: heap_stale },
-    Fault { name: "screen-lost", commit: screen_lost },
-    Fault { name: "heap-overrun", commit: heap_overrun },
-    Fault { name: "heap-double-free", commit: heap_double_free },
-    Fault { name: "heap-use-after-free", commit: heap_use_after_free },
-    Fault { name: "page-use-after-free", commit: page_use_after_free },
-    Fault { name: "print-in-report", commit: || panic!("{}", Talkative) },
-    Fault { name: "fault-in-report", commit: || panic!("{}", Unprintable) },
+/// The fault tests that every machine has.
+const FAULTS: &[FaultTest] = &[
+    FaultTest { name: "read-null", commit: || read(0) },
+    FaultTest { name: "write-text", commit: || write(symbols::stext().as_u64()) },
+    FaultTest { name: "write-rodata", commit: || write((&raw const CONSTANT).addr() as u64) },
+    FaultTest { name: "exec-data", commit: exec_data },
+    FaultTest { name: "exec-area", commit: exec_area },
+    FaultTest { name: "stack-overflow", commit: stack_overflow },
+    FaultTest { name: "write-upages", commit: || write(arch::Layout::UPAGES) },
+    FaultTest { name: "read-user", commit: read_user },
+    FaultTest { name: "read-hole", commit: || read(arch::Layout::MMIOBASE - PGSIZE) },
+    FaultTest { name: "non-canonical", commit: || read(arch::Layout::LOWER_END) },
+    FaultTest { name: "double-free", commit: double_free },
+    FaultTest { name: "free-referenced", commit: free_referenced },
+    FaultTest { name: "boot-alloc-late", commit: boot_alloc_late },
+    FaultTest { name: "panic", commit: || panic!("asked for by test=panic") },
+    FaultTest { name: "failed-check", commit: failed_check },
+    FaultTest { name: "reserved-bit", commit: reserved_bit },
+    FaultTest { name: "table-outside-ram", commit: table_outside_ram },
+    FaultTest { name: "heap-stale", commit: heap_stale },
+    FaultTest { name: "screen-lost", commit: screen_lost },
+    FaultTest { name: "heap-overrun", commit: heap_overrun },
+    FaultTest { name: "heap-double-free", commit: heap_double_free },
+    FaultTest { name: "heap-use-after-free", commit: heap_use_after_free },
+    FaultTest { name: "page-use-after-free", commit: page_use_after_free },
+    FaultTest { name: "print-in-report", commit: || panic!("{}", Talkative) },
+    FaultTest { name: "fault-in-report", commit: || panic!("{}", Unprintable) },
 ];
 
-/// Something in `.rodata`.
+/// A constant, to have an address in `.rodata`.
 static CONSTANT: u64 = 42;
 
-/// All that can be asked for.
-pub(crate) fn all() -> impl Iterator<Item = &'static Fault> {
+/// All fault tests of this machine.
+pub(crate) fn all() -> impl Iterator<Item = &'static FaultTest> {
     FAULTS.iter().chain(machine::FAULTS)
 }
 
-/// The fault called `name`.
+/// The fault test called `name`.
 #[must_use]
-pub(crate) fn find(name: &[u8]) -> Option<&'static Fault> {
+pub(crate) fn find(name: &[u8]) -> Option<&'static FaultTest> {
     all().find(|fault| fault.name.as_bytes() == name)
 }
 
@@ -71,32 +71,32 @@ pub(crate) fn find(name: &[u8]) -> Option<&'static Fault> {
 ///
 /// # Panics
 ///
-/// Always: by the fault itself, or else because it went unnoticed.
-pub(crate) fn run(fault: &Fault) -> ! {
+/// Always: by the fault itself, or else because nothing detected it.
+pub(crate) fn run(fault: &FaultTest) -> ! {
     (fault.commit)();
     panic!("test={}: nothing stopped it", fault.name)
 }
 
-/// Reads a page that is the user's without saying so, after accesses that said so and must have
-/// left nothing behind. Needs a processor with SMAP.
+/// Reads a user page by an ordinary access, after user accesses that must have left SMAP in force
+/// again. Needs a processor with SMAP.
 fn read_user() {
     let missing = arch::Layout::UPAGES + arch::Layout::PTSIZE - PGSIZE;
     for va in [missing, arch::Layout::UPAGES] {
         let outcome = probe::load_user(va);
         assert_eq!(outcome.is_err(), va == missing, "{va:#x}: {outcome:?}");
-        let lifted = user_is_open();
+        let lifted = user_access_allowed();
         assert!(!lifted, "SMAP is still lifted after an access to {va:#x}");
     }
     read(arch::Layout::UPAGES);
 }
 
-/// Calls a function whose code is data.
+/// Calls a function whose code lies in the data.
 fn exec_data() {
-    // SAFETY: it is the code that may be called.
+    // SAFETY: `execute` allows `CODE`.
     unsafe { execute((&raw const CODE).addr() as u64) };
 }
 
-/// Calls a function in an area whose handler maps whatever page is missing.
+/// Calls a function in an area whose handler maps any missing page.
 fn exec_area() {
     let area = VmArea::reserve(1).expect("there are addresses");
     area.on_fault(|area, fault| {
@@ -133,21 +133,21 @@ fn free_referenced() {
     pmap.pages_mut().page_free(page);
 }
 
-/// Writes to a page that is free, and asks for it again. It needs `pages=poison` to be found.
+/// Writes to a free page and allocates it again. Detected only with `pages=poison`.
 fn page_use_after_free() {
     let mut pmap = pmap::lock();
     let page = pmap.page_alloc(AllocFlags::empty()).expect("a free page");
     let pa = pmap.pages().page2pa(page);
     pmap.pages_mut().page_free(page);
     pmap.machine().store(pa + 0x18, 0x1234_u64);
-    // It is the first page that is free.
+    // The page is first on the free list.
     pmap.page_alloc(ALLOC_ZERO);
 }
 
-/// What the faults of the heap ask for. They need `heap=poison` to be found, all but the double free.
+/// The block that the heap's faults allocate. Only the double free is detected without `heap=poison`.
 const BLOCK: Layout = Layout::new::<[u8; 24]>();
 
-/// A block of the heap.
+/// Allocates a block of the heap.
 fn block() -> *mut u8 {
     // SAFETY: the layout has a size.
     let block = unsafe { alloc::alloc::alloc(BLOCK) };
@@ -158,7 +158,7 @@ fn block() -> *mut u8 {
 /// Writes behind a block of the heap.
 fn heap_overrun() {
     let block = block();
-    // SAFETY: none: this is what the heap must find. What lies there is the heap's own.
+    // SAFETY: none: the heap must detect this. The memory behind the block is the heap's own.
     unsafe {
         block.add(BLOCK.size()).write_volatile(0);
         alloc::alloc::dealloc(block, BLOCK);
@@ -168,28 +168,29 @@ fn heap_overrun() {
 /// Frees a block of the heap twice.
 fn heap_double_free() {
     let block = block();
-    // SAFETY: none: this is what the heap must find.
+    // SAFETY: none: the heap must detect this.
     unsafe {
         alloc::alloc::dealloc(block, BLOCK);
         alloc::alloc::dealloc(block, BLOCK);
     }
 }
 
-/// Writes to a block of the heap that is free, and asks for it again.
+/// Writes to a free block of the heap and allocates it again.
 fn heap_use_after_free() {
     let freed = block();
-    // SAFETY: none: this is what the heap must find. The memory is the heap's own.
+    // SAFETY: none: the heap must detect this. The memory is the heap's own.
     unsafe {
         alloc::alloc::dealloc(freed, BLOCK);
         freed.add(8).write_volatile(1);
     }
-    // It is the first block that is free, or among the first.
+    // The block is among the first free ones.
     for _ in 0..1000 {
         block();
     }
 }
 
-/// Is refused memory, gets some, and then panics for another reason.
+/// Fails to allocate, then allocates, and panics for another reason: the report must not mention the
+/// failure.
 fn heap_stale() {
     let refused = black_box(Vec::<u8>::new()).try_reserve(1 << 40);
     assert!(refused.is_err(), "there is no such memory");
@@ -197,12 +198,12 @@ fn heap_stale() {
     panic!("asked for by test=heap-stale");
 }
 
-/// Asks for memory that the page allocator owns by now.
+/// Calls `boot_alloc` when the page allocator owns the memory.
 fn boot_alloc_late() {
     pmap::lock().boot_alloc(PGSIZE);
 }
 
-/// Reads a page whose entry has a bit that no processor knows yet.
+/// Reads a page whose entry has a reserved bit set.
 fn reserved_bit() {
     let page = VirtAddr::new(arch::Layout::UTEMP);
     let mut pmap = pmap::lock();
@@ -214,8 +215,8 @@ fn reserved_bit() {
     read(arch::Layout::UTEMP);
 }
 
-/// Prints on a screen that is not mapped any more, so that the console faults while it is locked:
-/// for the first line, for the report of that, and for the report of what happens in the report.
+/// Prints on a screen that is no longer mapped, so that the console faults while it is locked: in the
+/// line, in the report of that fault, and in the report of the fault in the report.
 fn screen_lost() {
     change_entry(VirtAddr::new(arch::Layout::KERNBASE + TEXT_BUFFER), |entry| entry & !1);
     println!("the screen is not mapped");
@@ -231,7 +232,7 @@ fn change_entry(page: VirtAddr, change: fn(u64) -> u64) {
     vm.tlb_invalidate(pgdir, page);
 }
 
-/// Reads through a directory entry that leads to a table where no RAM is.
+/// Reads through a directory entry that leads to a table outside of RAM.
 fn table_outside_ram() {
     let pmap = pmap::lock();
     // The directory's first entry: present, and writable.
@@ -240,10 +241,10 @@ fn table_outside_ram() {
     read(0);
 }
 
-/// An address that no PC of less than 512 GB has RAM at.
+/// An address without RAM on a PC of less than 512 GB.
 const TABLE_OUTSIDE_RAM: u64 = 1 << 39;
 
-/// A message that faults when it is printed.
+/// A panic message that faults when it is printed.
 struct Unprintable;
 
 impl fmt::Display for Unprintable {
@@ -253,7 +254,7 @@ impl fmt::Display for Unprintable {
     }
 }
 
-/// A message that prints something itself.
+/// A panic message that prints something itself.
 struct Talkative;
 
 impl fmt::Display for Talkative {
@@ -263,7 +264,7 @@ impl fmt::Display for Talkative {
     }
 }
 
-/// Loses a page, and then checks that none is lost.
+/// Leaks a page, and then runs the check that finds leaks.
 fn failed_check() {
     let mut pmap = pmap::lock();
     pmap.page_alloc(AllocFlags::empty()).expect("a free page");

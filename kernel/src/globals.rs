@@ -1,9 +1,9 @@
-//! JOS's globals, by the names that JOS's users ask gdb for: `p npages`, `p kern_pgdir`, `p pages[1]`,
-//! `p page_free_list`, and the constants of the map, `p UPAGES`.
+//! JOS's globals for gdb, by JOS's names: `p npages`, `p kern_pgdir`, `p pages[1]`, `p page_free_list`,
+//! and the constants of the map, `p UPAGES`.
 //!
 //! The kernel has no such globals: they are fields of the one [`Pmap`](libjos::pmap::Pmap). So a
-//! record says where they are ([`Globals`]), and `globals.s` describes them to gdb. They answer at
-//! every stop and on every processor. gdb's `jos` commands (`tools/gdb`) read the record too.
+//! record says where they are ([`GlobalsRecord`]), and `globals.s` describes them to gdb, which finds
+//! them at every stop and on every processor. gdb's `jos` commands (`tools/gdb`) read the record too.
 
 use core::arch::global_asm;
 use core::mem::offset_of;
@@ -16,9 +16,9 @@ use libjos::mem::pages::PageInfo;
 
 use crate::arch::{Layout, cpu};
 
-/// Where JOS's globals are. Only a debugger reads this.
+/// The places of JOS's globals. Only a debugger reads this.
 #[repr(C)]
-struct Globals {
+struct GlobalsRecord {
     npages: AtomicU64,
     kern_pgdir: AtomicU64,
     pages: AtomicPtr<PageInfo>,
@@ -26,16 +26,16 @@ struct Globals {
     nfree: AtomicPtr<usize>,
 }
 
-static GLOBALS: Globals = Globals {
+static GLOBALS: GlobalsRecord = GlobalsRecord {
     npages: AtomicU64::new(0),
     kern_pgdir: AtomicU64::new(0),
-    // Not mapped before there is an array: gdb says so, and shows nothing that is none.
+    // UPAGES is not mapped before there is an array, so gdb reports an error and shows no garbage.
     pages: AtomicPtr::new(without_provenance_mut(Layout::UPAGES as usize)),
     page_free_list: AtomicPtr::new(without_provenance_mut(Layout::UPAGES as usize)),
     nfree: AtomicPtr::new(without_provenance_mut(Layout::UPAGES as usize)),
 };
 
-/// Notes where the globals are now.
+/// Records where the globals are now.
 pub(crate) fn note(globals: &pages::Globals) {
     GLOBALS.npages.store(globals.npages as u64, Ordering::Relaxed);
     GLOBALS.kern_pgdir.store(globals.kern_pgdir.as_u64(), Ordering::Relaxed);
@@ -46,7 +46,7 @@ pub(crate) fn note(globals: &pages::Globals) {
     }
 }
 
-/// The unit that `globals.s` begins, with a constant for each name.
+/// Assembles `globals.s`, with a constant for each name.
 macro_rules! unit {
     ($($type:ident: $($name:ident = $value:expr),*;)*) => {
         global_asm!(
@@ -57,10 +57,10 @@ macro_rules! unit {
             "end_of_unit",
             PC = const cpu::DWARF_PC,
             GLOBALS = sym GLOBALS,
-            NPAGES = const offset_of!(Globals, npages),
-            KERN_PGDIR = const offset_of!(Globals, kern_pgdir),
-            PAGES = const offset_of!(Globals, pages),
-            PAGE_FREE_LIST = const offset_of!(Globals, page_free_list),
+            NPAGES = const offset_of!(GlobalsRecord, npages),
+            KERN_PGDIR = const offset_of!(GlobalsRecord, kern_pgdir),
+            PAGES = const offset_of!(GlobalsRecord, pages),
+            PAGE_FREE_LIST = const offset_of!(GlobalsRecord, page_free_list),
             PAGE_INFO = const size_of::<PageInfo>(),
             PP_LINK = const offset_of!(PageInfo, pp_link),
             PP_REF_OR_PREV = const offset_of!(PageInfo, pp_ref_or_prev),

@@ -1,9 +1,9 @@
-# What gdb's `p npages` finds: DWARF, by hand, for the globals that globals.rs keeps. (DWARF 4, sections 2.5,
-# 2.6 and 7.5; the numbers of its tags, attributes and operations are named below.)
+# Hand-written DWARF for the globals in globals.rs, so that gdb finds `p npages`. (DWARF 4, sections 2.5, 2.6 and 7.5;
+# the numbers of its tags, attributes and operations are named below.)
 #
-# gdb looks for a bare name of Rust's in the module of the function where it stopped, and nowhere else; a
-# static of C's file scope it finds from everywhere. So this is the unit of a C file that there is not.
-# `unique` keeps its sections apart from the compiler's own, whose abbreviations are numbered from 1 too.
+# gdb looks for a bare Rust name only in the module of the function where it stopped, but finds a C static of file
+# scope from everywhere. So this describes a C file that does not exist. `unique` keeps its sections apart from the
+# compiler's own, whose abbreviations are numbered from 1 too.
 
     .equ DW_TAG_member, 0x0d
     .equ DW_TAG_pointer_type, 0x0f
@@ -61,7 +61,7 @@
     .byte DW_AT_name, DW_FORM_string, DW_AT_type, DW_FORM_ref4, DW_AT_const_value, DW_FORM_data8, 0, 0
     .byte 0
 
-# A structure with one word in it, under the name of Rust's, which the pretty printers know.
+# A structure with one word in it, under its Rust name, which the pretty printers know.
     .macro wrapper name, size, word
     .byte 5
     .asciz "\name"
@@ -77,7 +77,7 @@
     .byte \offset
     .endm
 
-# A variable; its location follows, and ends at .Lthere_NAME.
+# A variable. Its location follows, up to .Lthere_NAME.
     .macro variable name, type
     .byte 7
     .asciz "\name"
@@ -93,8 +93,8 @@
     reach
     .endm
 
-# Makes the address on top of the stack one that this processor reaches. Where the program counter is not in the upper half,
-# the loader's or the firmware's code runs (as on a second processor), and memory is at its physical address.
+# Turns the address on top of the stack into one that this processor can read. If the program counter is not in the
+# upper half, the loader's or the firmware's code runs (as on a second processor), and memory is at its physical address.
     .macro reach
     .byte DW_OP_breg0 + {PC}, 0, DW_OP_lit0, DW_OP_lt
     .byte DW_OP_bra

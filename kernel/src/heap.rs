@@ -1,5 +1,4 @@
-//! The heap: [`libjos::heap`] behind Rust's global allocator, on the pages of this machine from
-//! UHEAP up.
+//! The heap: [`libjos::heap`] as Rust's global allocator, in pages mapped from UHEAP up.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{self, NonNull};
@@ -16,13 +15,13 @@ use crate::arch;
 use crate::pmap;
 
 static HEAP: Once<Mutex<Heap<KernelPages>>> = Once::new();
-/// What the last allocation said, if it failed.
+/// The last allocation's error, if it failed.
 static REFUSED: Mutex<Option<HeapError>> = Mutex::new(None);
 
 #[cfg_attr(target_os = "none", global_allocator)]
 static ALLOCATOR: Allocator = Allocator;
 
-/// Makes the heap, which has no page yet. With `poison` it finds misuse, and is slower.
+/// Makes the heap, which has no page yet. With `poison` it detects misuse, and is slower.
 pub(crate) fn init(poison: bool) {
     let start = ptr::with_exposed_provenance_mut(arch::Layout::UHEAP as usize);
     let Some(start) = NonNull::new(start) else { unreachable!("UHEAP is not 0") };
@@ -30,7 +29,7 @@ pub(crate) fn init(poison: bool) {
     let region = NonNull::slice_from_raw_parts(start, size as usize);
     HEAP.call_once(|| {
         let pages = KernelPages(Backing::new());
-        // SAFETY: nothing but this maps anything between UHEAP and the areas, and this runs once.
+        // SAFETY: only this heap maps pages between UHEAP and the areas, and this runs once.
         Mutex::new(unsafe { Heap::new(region, pages, poison) })
     });
 }
@@ -39,38 +38,38 @@ pub(crate) fn init(poison: bool) {
 ///
 /// # Panics
 ///
-/// Where it is in use. There is one processor, so it would be for ever.
+/// If it is locked: with one processor, waiting would never end.
 fn lock() -> Option<MutexGuard<'static, Heap<KernelPages>>> {
     let heap = HEAP.get()?;
     Some(heap.try_lock().expect("the heap is asked for memory while it works"))
 }
 
-/// Gives back what no block needs.
+/// Gives back the pages that no block uses.
 ///
 /// # Panics
 ///
-/// Where the heap finds misuse.
+/// If the heap finds misuse.
 pub(crate) fn trim() {
     if let Some(Err(error)) = lock().map(|mut heap| heap.trim()) {
         panic!("heap: {error}");
     }
 }
 
-/// What the heap holds. `None` before [`init`].
+/// The heap's statistics. `None` before [`init`].
 #[must_use]
 pub(crate) fn stats() -> Option<HeapStats> {
     lock().map(|heap| heap.stats())
 }
 
-/// What the last allocation said, if it failed. For the report of a panic, which is often about it.
+/// The last allocation's error, if it failed; for the report of a panic, which it may explain.
 pub(crate) fn refused() -> Option<HeapError> {
     *REFUSED.try_lock()?
 }
 
-/// This machine's pages, for the heap.
+/// The source of the heap's pages: the memory system's free pages.
 struct KernelPages(Backing);
 
-// SAFETY: free pages are nobody's, and they are mapped where nothing else is.
+// SAFETY: nobody else uses a page that was free, and nothing else is mapped at the heap's addresses.
 unsafe impl HeapPages for KernelPages {
     fn map(&mut self, start: VirtAddr, size: u64) -> Result<(), OutOfPages> {
         self.0.map(&mut *pmap::lock(), start, size)
@@ -85,11 +84,11 @@ unsafe impl HeapPages for KernelPages {
     }
 }
 
-/// The heap, as Rust asks for it. What is the program's fault is a panic that names it.
+/// The heap as Rust's global allocator. Misuse of the heap by the program is a panic that names it.
 struct Allocator;
 
 impl Allocator {
-    /// What the heap says about an allocation, as Rust wants to hear it.
+    /// Turns the heap's result into a pointer: null if memory ran out.
     fn answer(result: Option<Result<NonNull<u8>, HeapError>>) -> *mut u8 {
         let (block, refused) = match result {
             Some(Ok(block)) => (block.as_ptr(), None),
@@ -102,8 +101,8 @@ impl Allocator {
     }
 }
 
-// SAFETY: the heap keeps the promises of its own documentation, which are those of this trait; a
-// panic is the end of the machine, so nothing unwinds.
+// SAFETY: the heap documents and keeps the promises of this trait; a panic ends the machine, so
+// nothing unwinds.
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         Self::answer(lock().map(|mut heap| heap.alloc(layout)))

@@ -1,48 +1,49 @@
-//! The kernel of JOS64: the machine beneath `libjos`, and the way from its entry to an application.
+//! The kernel of JOS64: the machine beneath `libjos`, and everything from its entry to an application.
 //!
-//! This file is the table of contents. `kernel_main` is where the entry code of the crate `boot`
-//! arrives, at KERNBASE and on the boot stack; `on_kernel_stack` is the rest of the way, on the
-//! stack at KSTACKTOP. What each line of the two does is in the module that it names:
+//! This file is the table of contents. The entry code of the crate `boot` calls `kernel_main`, at
+//! KERNBASE and on the boot stack; `on_kernel_stack` continues on the stack at KSTACKTOP. Each line of
+//! the two names the module that does the work:
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`console`] | serial line, VGA text and keyboard behind one lock; `print!` |
+//! | [`console`] | serial line, VGA text and keyboard behind one lock |
 //! | `arch` | the one door to the architecture: what differs from machine to machine |
-//! | `trap` | every exception: offered to those who listen, or else a panic that explains it |
-//! | `boot_info` | what the loader says, and what `mem_init` is told of it |
-//! | `cmdline` | the words of the kernel's command line |
+//! | `trap` | every exception: offered to the listeners; the last one panics with an explanation |
+//! | `boot_info` | the loader's information, and the part of it that `mem_init` gets |
+//! | `cmdline` | the options on the kernel's command line |
 //! | [`machine`] | [`Hardware`](machine::Hardware): physical memory and the processor, for `libjos` |
-//! | `inspect` | looking at memory that may be broken |
+//! | `inspect` | reads of memory that may be damaged |
 //! | [`pmap`] | the one memory system, behind its lock |
 //! | `globals` | JOS's globals, by their plain names for gdb |
 //! | `stack` | the stacks, and the move to KSTACKTOP |
 //! | `faults` | the deliberate faults of `test=NAME` |
 //! | [`monitor`], `readline` | the prompt `K> `, and its commands |
-//! | `application` | its begin and its end |
-//! | `platform`, `heap` | what an application has of the machine |
+//! | `application` | the application's start and end |
+//! | `platform`, `heap` | the machine as an application sees it; `print!` goes through `platform` |
 //! | [`clock`] | time |
-//! | `panic`, `backtrace`, `exit` | the ways down |
-//! | `symbols` | what `linker.ld` knows: where the kernel begins and ends; names and source lines |
+//! | `panic`, `backtrace`, `exit` | the end of the machine, and the report before it |
+//! | `symbols` | the kernel's bounds from `linker.ld`; names and source lines |
 //!
-//! An application is a function handed to [`libjos::application!`]; `main.rs` hands over the monitor.
+//! An application is a function given to [`libjos::application!`]; `main.rs` gives it the monitor.
 //!
-//! An application without `unsafe` cannot corrupt memory, whatever it calls of this crate: what could
-//! is private, or `unsafe` with its terms ([`pmap::memory_system`]). `tools/build/test_applications.py`
-//! tries. The monitor changes memory as it is told to at the prompt, and whoever types there is
-//! trusted, as at a debugger.
+//! An application without `unsafe` cannot corrupt memory, whatever it calls in this crate: functions
+//! that could are private, or `unsafe` with stated terms ([`pmap::memory_system`]).
+//! `tools/build/test_applications.py` checks this. The monitor changes memory on command: its user is
+//! trusted, as a debugger's is.
 #![no_std]
-#![cfg_attr(not(target_os = "none"), allow(dead_code, reason = "only a machine calls it"))]
+#![cfg_attr(not(target_os = "none"), allow(dead_code, reason = "only a machine has an entry"))]
 
 extern crate alloc;
+#[macro_use] // print!, println!
+extern crate libjos;
 
-#[macro_use]
-pub mod console;
 mod application;
 mod arch;
 mod backtrace;
 mod boot_info;
 pub mod clock;
 mod cmdline;
+pub mod console;
 mod exit;
 mod faults;
 mod globals;
@@ -58,18 +59,22 @@ mod stack;
 mod symbols;
 mod trap;
 
-/// Where the crate `boot` hands over: `entry_pgdir` loaded, on the boot stack.
+pub use arch::{Format, Layout};
+
+/// The first Rust function to run: the crate `boot` calls it with `entry_pgdir` loaded, on the boot
+/// stack (JOS's `i386_init`).
 ///
-/// `magic` names the loader's protocol, `info` is the physical address of what it says.
+/// `magic` names the loader's protocol, `info` is the physical address of the boot information.
 #[unsafe(no_mangle)]
 extern "C" fn kernel_main(magic: u32, info: u32) -> ! {
-    // Be able to speak, and to say what went wrong: from here on an exception is a decoded panic.
+    // Console and traps first: from here on the kernel can print, and an exception is a decoded panic.
+    platform::install();
     clock::init();
     console::init();
-    trap::listen(panic::take);
+    trap::listen(panic::report_trap);
     trap::init();
 
-    // What the loader says, and the command line in it.
+    // The loader's information, and the command line in it.
     let boot_info = boot_info::init(magic, info);
     cmdline::init(boot_info.command_line());
 
@@ -80,9 +85,9 @@ extern "C" fn kernel_main(magic: u32, info: u32) -> ! {
     stack::move_to_kstacktop(on_kernel_stack)
 }
 
-/// The rest of the way, on the stack at KSTACKTOP.
+/// Continues [`kernel_main`] on the stack at KSTACKTOP.
 extern "C" fn on_kernel_stack() -> ! {
-    // What only holds on this stack.
+    // This check holds only on this stack.
     pmap::lock().checks().check_page_installed_pgdir();
 
     // Free pages are watched from here on, if the command line says so.
@@ -90,16 +95,16 @@ extern "C" fn on_kernel_stack() -> ! {
         pmap::poison();
     }
 
-    // The heap, from UHEAP up: empty, until somebody allocates.
+    // The heap, from UHEAP up: empty until the first allocation.
     heap::init(cmdline::options().heap_poison);
-    // What an application calls.
+    // The services that an application calls.
     platform::init();
 
-    // The fault that the command line asks for, if any: does not return.
+    // The fault that the command line asks for, if any; it does not return.
     if let Some(fault) = cmdline::options().fault {
         faults::run(fault);
     }
 
-    // The application's `main`, and the end.
+    // The application's `main`; then the machine ends.
     application::run()
 }

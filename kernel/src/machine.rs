@@ -1,4 +1,4 @@
-//! [`Hardware`]: the machine that `libjos` works on, its memory by the windows that show it.
+//! [`Hardware`]: the machine that `libjos` works on. Its memory is accessed through the windows.
 
 use core::cell::UnsafeCell;
 use core::fmt;
@@ -16,7 +16,7 @@ use crate::arch::{Format, Layout, cpu, probe};
 use crate::console;
 use crate::globals;
 
-/// The machine. Holding one allows all that [`Machine`] does, so there is one, in
+/// The machine. Its holder can do all that [`Machine`] can, so there is only one, in
 /// [`pmap`](crate::pmap).
 #[derive(Debug)]
 pub struct Hardware {
@@ -32,41 +32,41 @@ impl Hardware {
 }
 
 unsafe extern "C" {
-    /// The window at KERNBASE but for its last frame, by the symbol that the linker knows. With an address
-    /// that is a symbol, an access names window, table and entry in one instruction (`pgdir_walk`: 37
-    /// instructions, 46 with a number).
+    /// The window at KERNBASE except its last frame, by the symbol that the linker knows. Since the address is a
+    /// symbol, one instruction can add window, table and entry (`pgdir_walk`: 37 instructions, 46 with a
+    /// number).
     ///
-    /// No Rust object may end where the address space does, as the last frame would. Nobody has that frame
-    /// ([`MemLayout::WINDOW_LAST_FRAME`]), so it is never asked for.
+    /// No Rust object may end where the address space ends, as one in the last frame would. Nothing uses that
+    /// frame ([`MemLayout::WINDOW_LAST_FRAME`]).
     #[link_name = "KERNBASE"]
     static WINDOW: UnsafeCell<[u8; (Layout::WINDOW_SIZE - PGSIZE) as usize]>;
 }
 
-/// Where the kernel sees the `size` bytes at `pa` (JOS's `KADDR`). All access to page tables goes
-/// through here. For one word in the window at KERNBASE the check is one test of bits, and none where the
+/// The kernel's pointer to the `size` bytes at `pa` (JOS's `KADDR`). All access to page tables goes
+/// through here. For one word in the window at KERNBASE the check is one test of bits. There is none if the
 /// compiler knows from how `pa` was made that it lies there.
 ///
 /// # Panics
 ///
-/// Where the bytes do not all lie in one window, or `pa` is not aligned.
+/// If the bytes do not all lie in one window, or `pa` is not aligned.
 #[inline(always)]
 fn kaddr<T>(pa: PhysAddr, size: u64) -> *mut T {
-    // An address below the window wraps, and lies far beyond its end then.
+    // An address below the window wraps around to far beyond the window's end.
     let offset = pa.as_u64().wrapping_sub(Layout::PHYS_BASE);
     let align = align_of::<T>() as u64;
     let is_inside = offset & (!(Layout::WINDOW_SIZE - 1) | (align - 1)) == 0;
-    // Of an aligned address, `align` bytes lie in the window if the first one does.
+    // If the first byte at an aligned address lies in the window, `align` bytes do.
     let ends_inside = || offset.checked_add(size).is_some_and(|end| end <= Layout::WINDOW_SIZE);
     if !is_inside || size > align && !ends_inside() {
         in_physmap(pa, size)
     } else {
-        // A pointer and a distance, not a sum of numbers: an access then names both.
+        // A pointer plus a distance, not a sum of numbers, so that an access can use both as operands.
         let window = (&raw const WINDOW).cast_mut().cast::<T>();
         window.wrapping_byte_add(offset as usize)
     }
 }
 
-/// [`kaddr`] for what is not in the window at KERNBASE.
+/// [`kaddr`] for addresses outside of the window at KERNBASE.
 #[cold]
 #[inline(never)]
 fn in_physmap<T>(pa: PhysAddr, size: u64) -> *mut T {
@@ -78,8 +78,8 @@ fn in_physmap<T>(pa: PhysAddr, size: u64) -> *mut T {
     }
 }
 
-/// Fills the frame at `pa`, which is free, as [`Pmap::poison_pages`](libjos::pmap::Pmap::poison_pages)
-/// wants it.
+/// Fills the free frame at `pa` with poison, for
+/// [`Pmap::poison_pages`](libjos::pmap::Pmap::poison_pages).
 pub(crate) fn poison_frame(pa: PhysAddr) {
     let words = kaddr::<u64>(pa, PGSIZE);
     for i in 0..PGSIZE as usize / size_of::<u64>() {
@@ -90,20 +90,19 @@ pub(crate) fn poison_frame(pa: PhysAddr) {
 
 impl PhysMem for Hardware {
     fn load<W: Word>(&self, pa: PhysAddr) -> W {
-        // SAFETY: aligned and in a window, which is mapped for good (`kaddr`). Words at
-        // physical addresses are written by this type and the processor alone, atomically.
+        // SAFETY: aligned and in a window, which is mapped permanently (`kaddr`). Only this type and
+        // the processor write words at physical addresses, atomically.
         unsafe { W::load(kaddr(pa, W::BYTES)) }
     }
 
     fn store<W: Word>(&self, pa: PhysAddr, word: W) {
-        // SAFETY: as in `load`; and `libjos` writes only to frames that are its own, and to those
-        // that it has given out to nobody else. Outside the kernel's code and constants the
-        // window is writable.
+        // SAFETY: as in `load`; and `libjos` writes only to its own frames and to frames that it has
+        // not given out. Outside the kernel's code and constants the window is writable.
         unsafe { W::store(kaddr(pa, W::BYTES), word) };
     }
 
     fn store_run<W: Word>(&self, pa: PhysAddr, first: W, step: W, count: usize) {
-        /// Stores to a turn of the loop: a page table is some hundred of them.
+        /// Stores per turn of the loop; a page table takes some hundred.
         const UNROLLED: usize = 16;
         let mut next = kaddr::<W>(pa, W::BYTES * count as u64);
         let mut word = first;
@@ -132,9 +131,9 @@ impl PhysMem for Hardware {
         let size = (npages * size_of::<PageInfo>()) as u64;
         let start = NonNull::new(kaddr(pa, size)).expect("KERNBASE is not 0");
         let array = NonNull::slice_from_raw_parts(start, npages);
-        // SAFETY: RAM in the window, which is mapped for good and may hold any numbers; that nobody
-        // has a reference into it the caller has promised. One processor runs, so nothing accesses
-        // it while something else does.
+        // SAFETY: RAM in the window, which is mapped permanently and may hold any numbers; the caller
+        // promises that nobody has a reference into it. One processor runs, so nothing accesses it
+        // concurrently.
         unsafe { PageArray::new(array) }
     }
 }
@@ -170,7 +169,7 @@ impl Machine for Hardware {
     }
 
     fn probe_store(&mut self, va: VirtAddr, value: u64) -> Result<(), Fault> {
-        // SAFETY: the memory system probes only pages that it has mapped for that, or that must
+        // SAFETY: the memory system probes only pages that it has mapped for the probe, or that must
         // fault.
         unsafe { probe::store(va.as_u64(), value) }
     }

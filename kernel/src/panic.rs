@@ -1,10 +1,10 @@
-//! A panic, whether of Rust code or of a trap that nobody else takes: one line that says what and where,
-//! the registers where there are any, a backtrace, and the end of QEMU with a failure.
+//! Panics, of Rust code or of a trap that no other listener takes: one line that says what and where, a
+//! trap's registers, a backtrace, and the end of QEMU with a failure.
 //!
-//! The report must come out whatever state the kernel is in: it takes the console from whoever
-//! holds it, and reads nothing that it has not checked. If it fails itself, the second report is one
-//! line; the third is one line without the screen, which may be what fails; and a fourth time there
-//! is nothing but the end.
+//! The report must come out whatever state the kernel is in: it takes the console from its holder, and
+//! checks every address before reading it. A panic within the report prints one line; a panic within
+//! that prints one line without the screen, which may be the cause; a fourth ends the machine in
+//! silence.
 
 use core::fmt;
 use core::panic::{Location, PanicInfo};
@@ -17,30 +17,30 @@ use crate::exit::{self, Status};
 use crate::heap;
 use crate::trap::report::Report;
 
-/// Reports that were begun. None ever ends but by the end of the machine.
+/// The number of reports that were begun. A report never returns.
 static REPORTS: AtomicU32 = AtomicU32::new(0);
 
 #[cfg_attr(target_os = "none", panic_handler)]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    // The location is always there: core says so.
+    // core documents that the location is always there.
     let location = info.location().unwrap_or(Location::caller());
     report(location, format_args!("{}", info.message()), None)
 }
 
-/// Takes any trap, as the last of those that listen, and reports it.
-pub(crate) fn take(trap: &mut Trap<'_>) -> bool {
+/// Reports a trap that no other listener took, and ends.
+pub(crate) fn report_trap(trap: &mut Trap<'_>) -> bool {
     report(Location::caller(), format_args!("{trap}"), Some(trap))
 }
 
-/// Reports `message`, which came from `location`, and ends. `trap` is the trap that it is about, if it
-/// is about one.
+/// Reports `message`, which came from `location`, and ends. `trap` is the trap that it describes, if
+/// there is one.
 fn report(location: &Location<'_>, message: fmt::Arguments<'_>, trap: Option<&Trap<'_>>) -> ! {
     let before = REPORTS.fetch_add(1, Ordering::Relaxed);
     if before > 2 {
         exit::exit_silently(Status::Failure);
         exit::halt();
     }
-    // SAFETY: whoever held the lock was interrupted for good, since this never returns.
+    // SAFETY: the lock's holder never runs again, since this never returns.
     unsafe { console::seize() };
     if before == 2 {
         console::leave_screen();

@@ -1,4 +1,4 @@
-//! This machine as applications know it: [`libjos::app::Platform`], on the console, the clock, the
+//! The machine's services for applications: [`libjos::app::Platform`], on the console, the clock, the
 //! heap and the memory system.
 
 use alloc::string::String;
@@ -13,7 +13,7 @@ use libjos::app::tables::Tables;
 use libjos::app::{self, Platform};
 use libjos::machine::Fault;
 use libjos::mem::addr::VirtAddr;
-use libjos::monitor::explain::Access;
+use libjos::monitor::explain::AccessKind;
 use spin::Mutex;
 
 use crate::application;
@@ -28,33 +28,37 @@ use crate::readline::{Answer, read_line};
 use crate::trap;
 use crate::trap::cause::Cause;
 
-/// The machine beneath the application.
+/// The services of this machine.
 struct ThisMachine;
 
 static THIS: ThisMachine = ThisMachine;
 static AREAS: Mutex<Areas> = Mutex::new(Areas::new::<Layout>());
 
-/// Lets applications reach the machine.
+/// Lets `print!` reach the console, for the kernel and for applications.
+pub(crate) fn install() {
+    app::install(&THIS);
+}
+
+/// Gives applications the log, and the page faults in their areas.
 pub(crate) fn init() {
     app::console::init_log(cmdline::options().log);
-    app::install(&THIS);
     trap::listen(resolve);
 }
 
-/// Asks the application about a trap, if it is a page fault in one of its areas. Whether the
-/// instruction can be tried again.
+/// Offers a page fault in an area to the application's handler. Returns whether the instruction can be
+/// tried again.
 fn resolve(trap: &mut Trap<'_>) -> bool {
     let Cause::PageFault(fault) = trap.cause() else { return false };
-    // What an application handles are reads and writes. It cannot make a page executable, and a
-    // broken table is not its own: the same fault would come again for ever.
-    let handles = fault.access != Access::Fetch && !fault.malformed;
+    // A handler can resolve reads and writes only. It can neither make a page executable nor repair a
+    // malformed entry, so the fault would repeat for ever.
+    let handles = fault.access != AccessKind::Fetch && !fault.malformed;
     handles && AREA_ADDRESSES.contains(&fault.va.as_u64()) && app::resolve(&THIS, &fault.into())
 }
 
-/// Where areas may lie, and nothing of Rust's does.
+/// The addresses of areas. No Rust object lies there.
 const AREA_ADDRESSES: Range<u64> = area_addresses::<Layout>();
 
-/// Panics where the `length` bytes at `va` may not be an area's.
+/// Panics if the `length` bytes at `va` do not lie within the addresses of areas.
 fn assert_area(va: VirtAddr, length: usize) {
     let end = va.as_u64().checked_add(length as u64);
     let inside =
@@ -109,14 +113,14 @@ impl Platform for ThisMachine {
     fn read(&self, va: VirtAddr, bytes: &mut [u8]) {
         assert_area(va, bytes.len());
         let to = bytes.as_mut_ptr().expose_provenance() as u64;
-        // SAFETY: an area's addresses can be read, or the fault is the application's; the bytes are
-        // the caller's own.
+        // SAFETY: reading an area's addresses is harmless, and a fault there is the application's
+        // error; the caller owns `bytes`.
         unsafe { probe::copy(to, va.as_u64(), bytes.len()) };
     }
 
     fn write(&self, va: VirtAddr, bytes: &[u8]) {
         assert_area(va, bytes.len());
-        // SAFETY: no Rust object lies in an area, and a fault there is the application's.
+        // SAFETY: no Rust object lies in an area, and a fault there is the application's error.
         unsafe { probe::copy(va.as_u64(), bytes.as_ptr().expose_provenance() as u64, bytes.len()) };
     }
 

@@ -1,29 +1,32 @@
-//! [`readline`], a line for the monitor, and [`read_line`], a line of any kind. JOS's `lib/readline.c`.
+//! Reading a line: [`readline`] for the monitor, and [`read_line`] for any caller. JOS's
+//! `lib/readline.c`.
 
 use core::fmt;
 
-use libjos::monitor::line::{Complete, Fixed, History, LONGEST, LineEditor, Outcome, Text};
+use libjos::monitor::line::{
+    Complete, EditableText, Fixed, History, LONGEST, LineEditor, LineStatus,
+};
 
 use crate::console::{self, Source};
 
-/// What was typed at a prompt.
+/// The user's answer at a prompt.
 #[derive(Debug)]
 pub(crate) enum Answer<T> {
     /// A line, empty after Ctrl-C.
     Line {
         /// The line.
         line: T,
-        /// Where Enter was typed.
+        /// The device on which Enter was typed.
         source: Source,
     },
-    /// A line that there is no room for. Nothing of it is left.
+    /// A line that memory does not suffice for. It was dropped.
     TooLong,
-    /// Ctrl-D: there are no more lines.
+    /// Ctrl-D: no more lines follow.
     EndOfInput,
 }
 
-/// Prints `prompt` and reads a line for the monitor, without the heap. (It is not generic, so that
-/// gdb and the graders of JOS's labs find one function of this name.)
+/// Prints `prompt` and reads a line for the monitor, without using the heap. (It is not generic, so
+/// that gdb and the graders of JOS's labs find a single function of this name.)
 #[inline(never)]
 #[must_use]
 pub(crate) fn readline(
@@ -34,36 +37,36 @@ pub(crate) fn readline(
     read_line(prompt, Some(history), Some(completer))
 }
 
-/// Prints `prompt` and reads a line. Up and down bring back those of `history`, if there is one; Tab
-/// completes by `completer`, or is a character.
+/// Prints `prompt` and reads a line. The up and down keys recall lines of `history`, if there is one;
+/// Tab completes by `completer`, or without one is an ordinary character.
 #[must_use]
-pub(crate) fn read_line<T: Text>(
+pub(crate) fn read_line<T: EditableText>(
     prompt: &str,
     history: Option<&History>,
     completer: Option<&dyn Complete>,
 ) -> Answer<T> {
     let mut editor = LineEditor::new(prompt);
     let mut out = Echo;
-    // The console takes everything, so that no write fails.
+    // Writing to the console never fails.
     let _ = editor.redraw(&mut out);
     loop {
         let (byte, source) = console::read();
         match editor.feed(byte, history, completer, &mut out) {
-            Ok(Outcome::Done | Outcome::Interrupt) => {
+            Ok(LineStatus::Done | LineStatus::Interrupt) => {
                 return Answer::Line { line: editor.into_line(), source };
             }
-            Ok(Outcome::TooLong) => return Answer::TooLong,
-            Ok(Outcome::EndOfInput) => return Answer::EndOfInput,
-            Ok(Outcome::Clear) => {
+            Ok(LineStatus::TooLong) => return Answer::TooLong,
+            Ok(LineStatus::EndOfInput) => return Answer::EndOfInput,
+            Ok(LineStatus::Clear) => {
                 console::clear();
                 let _ = editor.redraw(&mut out);
             }
-            Ok(Outcome::Pending) | Err(fmt::Error) => {}
+            Ok(LineStatus::Pending) | Err(fmt::Error) => {}
         }
     }
 }
 
-/// The console, as the editor writes to it.
+/// The console, as the line editor's output.
 struct Echo;
 
 impl fmt::Write for Echo {

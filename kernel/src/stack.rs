@@ -1,5 +1,5 @@
-//! The kernel's stacks: the one it boots on, the same memory at KSTACKTOP, and those on which the
-//! machine handles the worst exceptions.
+//! The kernel's stacks: the boot stack, the same memory mapped below KSTACKTOP, and the machine's
+//! separate stacks for some exceptions.
 
 use layout::{MemLayout, PGSIZE};
 use libjos::mem::addr::VirtAddr;
@@ -8,8 +8,8 @@ use crate::arch::stack::{exception_stacks, switch};
 use crate::arch::{Layout, probe};
 use crate::symbols;
 
-/// Whether the `size` bytes at `va` all lie in one of the kernel's stacks. It does not say that
-/// the stack is mapped: the one at KSTACKTOP is not before `kern_pgdir` is loaded.
+/// Whether the `size` bytes at `va` all lie in one of the kernel's stacks. The stack need not be
+/// mapped: the one at KSTACKTOP is not before `kern_pgdir` is loaded.
 #[must_use]
 pub(crate) fn contains(va: VirtAddr, size: u64) -> bool {
     let kernel = (VirtAddr::new(Layout::KSTACK), VirtAddr::new(Layout::KSTACKTOP));
@@ -18,20 +18,20 @@ pub(crate) fn contains(va: VirtAddr, size: u64) -> bool {
         .any(|(bottom, top)| bottom <= va && va < top && top - va >= size)
 }
 
-/// Leaves the stack in use for the one at KSTACKTOP and goes on with `then`.
+/// Switches from the boot stack to the one at KSTACKTOP and calls `then`.
 ///
-/// The memory is the same, so the frames of the callers are overwritten; they are never returned
+/// Both are the same memory, so the frames of the callers are overwritten; they are never returned
 /// to. From here on an overflow runs into the guard gap.
 ///
 /// # Panics
 ///
-/// Where the boot stack, which has no guard, came to its last page.
+/// If the boot stack, which has no guard, was used down to its last page.
 pub(crate) fn move_to_kstacktop(then: extern "C" fn() -> !) -> ! {
     let (bottom, _) = symbols::boot_stack();
     let untouched = |offset| probe::load((bottom + offset).as_u64()) == Ok(0);
     assert!((0..PGSIZE).step_by(8).all(untouched), "the boot stack is nearly used up");
 
-    // SAFETY: `kern_pgdir` maps the KSTKSIZE bytes below KSTACKTOP, writable and for the stack
-    // alone; `then` does not return, and nothing on the old stack is used after it.
+    // SAFETY: `kern_pgdir` maps the KSTKSIZE bytes below KSTACKTOP, writable and only for the stack;
+    // `then` does not return, and nothing on the old stack is used afterwards.
     unsafe { switch(Layout::KSTACKTOP, then) }
 }

@@ -1,5 +1,5 @@
-//! What `linker.ld` and the entry code know: where the kernel begins and ends, and the table of
-//! all other names that `tools/build/symtab` puts into the image.
+//! Symbols: the kernel's bounds, from `linker.ld` and the entry code, and the table of all other names,
+//! which `tools/build/symtab` puts into the image.
 
 use layout::MemLayout;
 use libjos::mem::addr::{PhysAddr, PhysRange, VirtAddr};
@@ -8,7 +8,7 @@ use libjos::symtab::SymbolTable;
 
 use crate::arch::Layout;
 
-/// Declares addresses that the linker script or the entry code defines, and a function for each.
+/// Defines a function for each address that the linker script or the entry code defines.
 macro_rules! symbols {
     ($($(#[$doc:meta])* $name:ident)*) => {$(
         $(#[$doc])*
@@ -23,29 +23,29 @@ macro_rules! symbols {
 }
 
 symbols! {
-    /// The entry point as it is loaded, in physical memory (JOS's name).
+    /// The physical address of the entry point (JOS's name).
     _start
-    /// The entry point as the window shows it.
+    /// The entry point's address in the window.
     entry
     /// The start of the kernel's code, and of its image.
     stext
     /// The end of the code, exact to the byte (JOS's name).
     etext
-    /// The end of the pages that the code is in; the constants follow.
+    /// The end of the code's pages; the constants follow.
     text_end_exclusive
-    /// The end of the pages that the constants are in; the data follow.
+    /// The end of the constants' pages; the data follow.
     rodata_end_exclusive
     /// The end of the initialised data (JOS's name).
     edata
     /// The end of the kernel (JOS's name).
     end
-    /// The lowest byte of the stack that the kernel boots on.
+    /// The lowest byte of the boot stack.
     bootstack
-    /// The end of that stack, from which it grows down.
+    /// The end of the boot stack, from which it grows down.
     bootstacktop
 }
 
-/// The names that the linker script gives, with their addresses.
+/// The symbols that the linker script defines, with their addresses.
 #[must_use]
 pub(crate) fn linker_symbols() -> [(&'static str, VirtAddr); 8] {
     [
@@ -60,7 +60,7 @@ pub(crate) fn linker_symbols() -> [(&'static str, VirtAddr); 8] {
     ]
 }
 
-/// The part of the kernel that `va` lies in.
+/// The name of the kernel's part that `va` lies in, if it lies in one.
 #[must_use]
 pub(crate) fn part_of(va: VirtAddr) -> Option<&'static str> {
     [
@@ -72,7 +72,7 @@ pub(crate) fn part_of(va: VirtAddr) -> Option<&'static str> {
     .find_map(|(start, end, part)| (start..end).contains(&va).then_some(part))
 }
 
-/// The kernel's names and source lines; `None` in a kernel that was not given them.
+/// The kernel's names and source lines; `None` if the image has none.
 #[must_use]
 pub(crate) fn table() -> Option<SymbolTable<'static>> {
     unsafe extern "C" {
@@ -82,7 +82,7 @@ pub(crate) fn table() -> Option<SymbolTable<'static>> {
     let start = &raw const symbols_start;
     let size = (&raw const symbols_end_exclusive).addr() - start.addr();
     // SAFETY: the linker script keeps these bytes for the table, among the constants, which are
-    // mapped and never written. The compiler knows nothing of what is in them.
+    // mapped and never written. The compiler makes no assumption about their contents.
     SymbolTable::parse(unsafe { core::slice::from_raw_parts(start, size) })
 }
 
@@ -92,11 +92,11 @@ pub(crate) fn boot_stack() -> (VirtAddr, VirtAddr) {
     (bootstack(), bootstacktop())
 }
 
-/// The physical address of what is linked at `va`, in the window (JOS's `PADDR`).
+/// The physical address that the window shows at `va` (JOS's `PADDR`).
 ///
 /// # Panics
 ///
-/// Where `va` lies below the window.
+/// If `va` lies below the window.
 #[must_use]
 pub(crate) fn paddr(va: VirtAddr) -> PhysAddr {
     PhysAddr::new(Layout::PHYS_BASE) + (va - VirtAddr::new(Layout::KERNBASE))

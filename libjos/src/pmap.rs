@@ -35,12 +35,12 @@ pub struct Pmap<M: Machine> {
 /// `pages`, builds the free list, maps UPAGES, the kernel stack and the window at KERNBASE, and
 /// switches from `entry_pgdir` to `kern_pgdir`.
 ///
-/// On return permissions hold for the kernel too. What is left for the caller is to move to the
-/// stack at KSTACKTOP and to call [`Checks::check_page_installed_pgdir`] there.
+/// On return permissions hold for the kernel too. The caller then moves to the stack at KSTACKTOP, and
+/// calls [`Checks::check_page_installed_pgdir`] there.
 ///
 /// # Panics
 ///
-/// Where the machine has too little RAM, or a check fails.
+/// If the machine has too little RAM, or a check fails.
 #[cfg_attr(debug_assertions, inline(never))]
 pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
     // The map must be one, and made for tables of this format.
@@ -54,7 +54,7 @@ pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
     // How much RAM there is.
     let npages = detect_memory(&mut machine, &mut boot);
 
-    // The page directory, and one PageInfo for each frame: from the memory behind the kernel.
+    // Memory for the page directory, and one PageInfo for each frame.
     let mut boot_alloc = boot.allocator::<M::Layout>();
     let kern_pgdir = boot_alloc.boot_alloc(&machine, PGSIZE);
     machine.tell_debugger(&Globals { npages, kern_pgdir, pages: None });
@@ -66,8 +66,8 @@ pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
     let pages_memory = array_memory(npages);
     let runs_memory = array_memory(Block::table_len(npages));
     #[expect(unsafe_code)]
-    // SAFETY: boot_alloc has just allocated the memory, for these two alone: RAM in which, as `boot`
-    // says, neither the kernel lies nor what the loader left, and so no object of Rust's.
+    // SAFETY: boot_alloc has just allocated the memory for these two alone. It is RAM in which, as `boot`
+    // says, neither the kernel lies nor anything that the loader left, and so no object of Rust's.
     let (array, table) = unsafe {
         let table_len = Block::table_len(npages);
         (
@@ -76,23 +76,23 @@ pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
         )
     };
 
-    let pages = Pages::new(array, table, PhysAddr::new(M::Layout::PHYS_BASE));
-    let pgdir = Pgdir::new(kern_pgdir);
+    // (No variable is called `pages`: gdb would take it for JOS's.)
+    let allocator = Pages::new(array, table, PhysAddr::new(M::Layout::PHYS_BASE));
     let taken = boot_alloc.taken().clone();
     let mut pmap = Pmap {
-        vm: Vm::new(machine, pages, boot, &pgdir),
-        kern_pgdir: ManuallyDrop::new(pgdir),
+        vm: Vm::new(machine, allocator, boot, kern_pgdir),
+        kern_pgdir: ManuallyDrop::new(Pgdir::new(kern_pgdir)),
         boot_memory: BootMemory { pages: pages_memory, runs: runs_memory, taken },
     };
     let globals = pmap.globals();
     pmap.machine_mut().tell_debugger(&globals);
-    // In this function gdb finds its variables. Kept in memory, they answer at every line.
+    // For gdb, which finds its variables in this function: in memory they answer at every line.
     black_box((&npages, &kern_pgdir));
 
-    // The page tables as part of the address space: the directory's own entry at UVPT.
+    // The page tables as part of the address space, by the directory's entry for itself at UVPT.
     pmap.map_self(kern_pgdir);
 
-    // From here on page_alloc serves, and owns what boot_alloc has left.
+    // From here on page_alloc owns all that boot_alloc has left.
     pmap.page_init(boot_alloc.free());
     pmap.checks().check_page_free_list();
     pmap.checks().check_page_alloc();
@@ -104,7 +104,7 @@ pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
     }
     pmap.checks().check_kern_pgdir();
 
-    // The switch. All that is in use now is mapped at the same address in both directories.
+    // Memory in use is mapped at the same address in both directories.
     pmap.switchkvm();
     pmap.machine_mut().protect_kernel();
     pmap.checks().check_page_free_list();
@@ -118,12 +118,12 @@ impl<M: Machine> Pmap<M> {
         &self.kern_pgdir
     }
 
-    /// The two halves that an operation on `kern_pgdir` takes.
+    /// The memory system and `kern_pgdir`, as an operation on that takes them.
     pub fn split(&mut self) -> (&mut Vm<M>, &mut Pgdir) {
         (&mut self.vm, &mut self.kern_pgdir)
     }
 
-    /// JOS's checks of all of this.
+    /// JOS's checks.
     pub fn checks(&mut self) -> Checks<'_, M> {
         Checks::new(&mut self.vm, &mut self.kern_pgdir, &self.boot_memory)
     }
@@ -141,24 +141,25 @@ impl<M: Machine> Pmap<M> {
         Globals { npages: self.pages().npages(), kern_pgdir: self.kern_pgdir.address(), pages }
     }
 
-    /// Stands for the allocator of the time before [`mem_init`] was done, which has ended.
+    /// Stands for the allocator that ended with [`mem_init`], to show what happens if it is called.
     ///
     /// # Panics
     ///
-    /// Always: the page allocator owns all memory. This is here to show it.
+    /// Always: the page allocator owns all memory.
     #[inline(always)] // so that `b boot_alloc` finds the other one alone
     pub fn boot_alloc(&mut self, n: u64) -> PhysAddr {
         panic!("boot_alloc: {n} bytes asked for after page_init; use page_alloc")
     }
 
-    /// Puts what `boot_alloc` has left on the free list: all RAM that is used except page 0, the IO
-    /// hole, the kernel, the window's last frame, and what the loader left and `boot_alloc` handed out.
-    #[inline(always)] // so that, where gdb stops in the one of `pages`, mem_init is one frame up
+    /// Puts the memory that `boot_alloc` has left on the free list: all RAM that is used, except page 0,
+    /// the IO hole, the kernel, the window's last frame, and whatever the loader left or `boot_alloc` has
+    /// handed out.
+    #[inline(always)] // so that in gdb mem_init is one frame above the `page_init` of `pages`
     fn page_init(&mut self, free: &[PhysRange]) {
         self.vm.pages_mut().page_init(free);
     }
 
-    /// Maps what `region` says belongs there from the start.
+    /// Maps the memory that belongs in `region` from the start.
     fn map_region(&mut self, region: &Region) {
         let Self { vm, kern_pgdir: pgdir, boot_memory } = self;
         let va = VirtAddr::new(region.base);
@@ -173,8 +174,8 @@ impl<M: Machine> Pmap<M> {
                 vm.boot_map_region(pgdir, va, region.size, image.stack.start, perm);
             }
             Content::Window => {
-                // Never both writable and executable: the kernel's code and constants are cut
-                // out of what else is plain memory.
+                // No page is both writable and executable: the kernel's code and constants are cut out
+                // of the plain memory.
                 let window = window::<M::Layout>();
                 let before = PhysRange::new(window.start, image.text.start);
                 let after = PhysRange::new(image.rodata.end_exclusive, window.end_exclusive);
@@ -188,7 +189,7 @@ impl<M: Machine> Pmap<M> {
                     vm.boot_map_region(pgdir, va, part.size(), part.start, perm | Perm::G);
                 }
             }
-            // What the window shows is not shown twice: its code and constants are read-only.
+            // RAM of the window is not shown here too, where its code and constants would be writable.
             Content::PhysMap => {
                 let mut start = window::<M::Layout>().end_exclusive;
                 let above = |vm: &Vm<M>, start| {
@@ -203,8 +204,7 @@ impl<M: Machine> Pmap<M> {
                     start = run.end_exclusive;
                 }
             }
-            // The self-map is in the directory already. All else is mapped when someone asks for
-            // it, or never.
+            // The self-map is in the directory already. The others are mapped on request, or never.
             Content::PageTables | Content::Empty | Content::Application | Content::Invalid => {}
         }
     }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What booting takes, each way: `make bench-boot`, or tools/bench/boottime.py --help.
+"""Measures the cost of booting in each way: `make bench-boot`, or tools/bench/boottime.py --help.
 
 Runs kernel/examples/boot.rs. Instructions are counted by QEMU (-icount), so they are the same on every run; time
 is from QEMU's start to the line that the application prints, and depends on the machine and on what else it does.
@@ -34,7 +34,7 @@ WAYS = (
 
 
 def boot(qemu, board, arguments, counted, timeout):
-    """Boot once: the seconds to the line, and its three numbers."""
+    """Boot once; returns the seconds until the line with the figures, and its three numbers."""
     command = [qemu, "-accel", "tcg", "-machine", board, "-m", "256M", "-no-reboot", "-nic", "none"]
     command += ["-display", "none", "-serial", "stdio", "-monitor", "none"]
     command += ["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04", *arguments]
@@ -57,7 +57,7 @@ def boot(qemu, board, arguments, counted, timeout):
 
 
 def file_size(path):
-    """A file's size in KB, without debugging information where it is an ELF file."""
+    """A file's size in KB; an ELF file's without debugging information."""
     if path != KERNEL:
         return (ROOT / path).stat().st_size / 1024
     stripped = ROOT / "obj/boot.stripped"
@@ -66,7 +66,7 @@ def file_size(path):
 
 
 def main():
-    """The program."""
+    """Run the program."""
     parser = argparse.ArgumentParser(description="Measure what booting takes, each way.")
     parser.add_argument("--runs", type=int, default=5, metavar="N", help="time each way N times (5)")
     parser.add_argument("--only", metavar="TEXT", default="", help="only the ways whose names have this text in them")

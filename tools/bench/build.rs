@@ -1,5 +1,5 @@
-//! Compiles `c/pmap.c`, JOS's algorithms in C, as JOS is compiled at its best (-O2). Without a C
-//! compiler the benchmark runs without them, and says so.
+//! Compiles `c/pmap.c`, JOS's algorithms in C, with JOS's fastest option (-O2). Without a C compiler
+//! the benchmark runs without them, and says so.
 
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(has_c)");

@@ -1,10 +1,10 @@
 #!/bin/sh
-# fuzz.sh long SECONDS TARGET...: fuzz each target for so long.
-# fuzz.sh short RUNS TARGET...: the corpus and then new inputs, so many in all and the same ones each time.
+# fuzz.sh long SECONDS TARGET...: fuzz each target for SECONDS.
+# fuzz.sh short RUNS TARGET...: run the corpus and then new inputs, RUNS in all, the same ones each time.
 #
-# What a long run finds goes to obj/fuzz/TARGET, and the next one begins there; the corpus in the tree stays
-# what somebody chose. An input that fails is kept as obj/fuzz/TARGET-crash-...; copied to fuzz/corpus/TARGET
-# it is a test that `cargo test` runs.
+# A long run keeps its inputs in obj/fuzz/TARGET, and the next one starts from them; the corpus in the tree is chosen
+# by hand. A failing input is kept as obj/fuzz/TARGET-crash-...; copied to fuzz/corpus/TARGET it becomes a test that
+# `cargo test` runs.
 set -eu
 cd "$(dirname "$0")/../.."
 how=$1

@@ -1,9 +1,9 @@
 #!/bin/sh
-# The crates as crates.io would get them, in obj/package/, each built from its package alone.
+# Makes the crates' packages for crates.io in obj/package/, and builds each from its package alone.
 #
-# `cargo package` could build them itself, but not twice: it unpacks what a crate depends on into the user's registry, by
-# name and version, and never looks again, so that a change in `jos-layout` that `libjos` needs fails until the version
-# is another. Here the packages are unpacked into a workspace of their own.
+# `cargo package` can build them itself, but only once: it unpacks dependencies into the user's registry by name and
+# version, and never again, so that `libjos` fails to build after a change in `jos-layout` without a new version. So this
+# unpacks the packages into a workspace of their own.
 set -eu
 cd "$(dirname "$0")/../.."
 dir=obj/package

@@ -1,9 +1,9 @@
 #!/bin/sh
-# setup.sh GROUP...: install what the groups of tools need and this machine lacks. Says nothing, and takes
-# well under 0.2 s, when nothing is missing, so that every target of the Makefile can ask first.
+# setup.sh GROUP...: install the missing programs of the groups. If nothing is missing, prints nothing and takes well
+# under 0.2 s, so that every target of the Makefile can run it first.
 #
-# Programs come from apt-get on Debian and Ubuntu; parts of the Rust toolchain from rustup where there is
-# one. On other systems, and whenever an installation fails, it says what to install and ends with 1.
+# Programs come from apt-get on Debian and Ubuntu; parts of the Rust toolchain from rustup, if it is installed. On other
+# systems, and if an installation fails, it says what to install and ends with 1.
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -25,21 +25,21 @@ apt() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -q "$@" >&2
 }
 
-# install_debian PACKAGE...: with apt-get; a first failure may only mean that the package lists are old.
+# install_debian PACKAGE...: install with apt-get, and try again with new package lists if that fails.
 install_debian() {
     [ "$(id -u)" = 0 ] || have sudo || die "please run as root: apt-get install $*"
     say "installing $* (apt-get)"
     # --no-remove: Debian has several packages that provide rustc and cargo (rustc, rustc-web, rustup) and
     # conflict with one another. Better to stop than to take away a toolchain that somebody uses.
     set -- install -y --no-install-recommends --no-remove "$@"
-    # Lists are absent in a fresh container.
+    # A fresh container has no lists.
     if ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1 && apt "$@"; then return; fi
     apt update || die "apt-get update failed"
     apt "$@" || beside_qemu_utils "$@" || die "apt-get $* failed"
 }
 
-# beside_qemu_utils install ...: once more, with qemu-utils of this release. One of another release (from
-# backports, say) may refuse to stand beside this release's QEMU, and no one else needs the newer one.
+# beside_qemu_utils install ...: try again together with this release's qemu-utils. The version of another release (from
+# backports, say) may conflict with this release's QEMU, and nothing else needs it.
 beside_qemu_utils() {
     case " $* " in *" qemu-system-x86 "*) ;; *) return 1 ;; esac
     has=$(dpkg-query -W -f '${Version}' qemu-utils 2>/dev/null) && [ -n "$has" ] || return 1
@@ -49,8 +49,8 @@ beside_qemu_utils() {
     apt "$@" --allow-downgrades "qemu-utils=$version"
 }
 
-# need PROGRAM PACKAGE...: notes a program (or a file, if it begins with /) that is missing, and the packages
-# that bring it on Debian. install_needed installs what was noted so far.
+# need PROGRAM PACKAGE...: if the program (or the file, if it begins with /) is missing, note the Debian packages that
+# contain it. install_needed installs the noted packages.
 missing=
 packages=
 need() {
@@ -73,12 +73,12 @@ install_needed() {
 
 # --- The Rust toolchain ---------------------------------------------------------------------------------
 
-# Debian's own Rust, which security updates keep new for its browsers.
+# Debian's own Rust, which security updates keep up to date for its browsers.
 debian_rust() {
     on_debian && [ -n "$(apt-cache madison rustc-web 2>/dev/null)" ]
 }
 
-# A cargo and rustc that are new enough, and a C compiler, which links what runs on this machine.
+# A cargo and rustc that are new enough, and a C compiler, which links the host's programs.
 setup_rust() {
     [ -n "${rust_is_ready-}" ] && return
     rust_is_ready=1
@@ -117,13 +117,13 @@ setup_target() {
         rustup component add rust-src >&2 && return
     fi
     debian_rust || die "please give your Rust toolchain the target $target (rustup target add $target)"
-    # Both may stand side by side: rustup's toolchain in the user's home stays first in PATH, and kcargo
-    # takes Debian's for the kernel alone.
+    # This does not conflict with rustup: its toolchain in the user's home stays first in PATH, and kcargo uses Debian's
+    # only for the kernel.
     install_debian rustc-web cargo-web rust-web-src lld
     [ "$(tools/build/kcargo --way)" != none ] || die "Debian's rustc-web cannot build for $target"
 }
 
-# setup_component NAME PROGRAM PACKAGE: a part of the toolchain that is one more program of cargo's.
+# setup_component NAME PROGRAM PACKAGE: a part of the toolchain that adds a program to cargo.
 setup_component() {
     setup_rust
     have "$2" && "$2" --version >/dev/null 2>&1 && return
@@ -153,7 +153,7 @@ setup_miri() {
     rustup component add --toolchain nightly miri rust-src >&2 || die "rustup cannot add miri"
 }
 
-# setup_cargo_program NAME: a program of cargo's from crates.io, in the user's own cargo folder.
+# setup_cargo_program NAME: a cargo program from crates.io, in the user's own cargo folder.
 setup_cargo_program() {
     setup_rust
     have "$1" && return
@@ -190,12 +190,12 @@ for group in "$@"; do
         need mformat mtools
         ;;
     qemu)
-        # Whatever QEMU the user names is the user's; only the default one is installed.
+        # Only the default QEMU is installed; a QEMU that the user names is left to the user.
         [ "${QEMU:-qemu-system-x86_64}" != qemu-system-x86_64 ] || need qemu-system-x86_64 qemu-system-x86
         ;;
     uefi) need "${OVMF:-/usr/share/OVMF/OVMF_CODE_4M.fd}" ovmf ;;
     window)
-        # Debian packs QEMU's window apart from QEMU.
+        # Debian has QEMU's window in a package of its own.
         for gtk in /usr/lib/*/qemu/ui-gtk.so; do :; done
         if on_debian; then need "$gtk" qemu-system-gui; fi
         ;;

@@ -1,8 +1,9 @@
-"""Follows docs/applications.md, and README.md's section on applications, to the letter: their files are those of the tree, their commands print what they say.
+"""Tests docs/applications.md and README.md's section on applications: the files that they show are those of the tree,
+and the commands print the lines that they show.
 
-A block of ```console is a session: a line after "$ " is typed, the lines below it are printed, in this order; "..."
-stands for any lines. Each command must succeed. The sessions of the first chapter run in this tree; those of the second
-in a new folder, where the tree is called `jos64`.
+A block of ```console is a session: a line after "$ " is a command, and the lines below it are its output, in order;
+"..." stands for any lines. Each command must succeed. The sessions of the first chapter run in this tree; those of the
+second in a new folder, where the tree is called `jos64`.
 """
 
 import os
@@ -18,15 +19,15 @@ PAGE = (ROOT / "docs" / "applications.md").read_text()
 README = re.search(r"^## Write your application$.*?(?=^## )", (ROOT / "README.md").read_text(), re.M | re.S)[0]
 TIMEOUT = 600  # for a session: the second one compiles the kernel
 
-# What an application may do without `unsafe`.
+# Statements that an application may contain without `unsafe`.
 HEAD = "#![no_std] #![no_main] use kernel as _; use libjos::prelude::*; application!(main); fn main() {}"
 SAFE = (
-    "kernel::println!(\"{:?} {:?}\", kernel::clock::uptime(), kernel::console::try_read());",
+    "println!(\"{:?} {:?}\", kernel::clock::uptime(), kernel::console::try_read());",
     "kernel::monitor::monitor();",
     "let area = VmArea::allocate(1).unwrap(); area.store(0, 1); area.on_fault(|_, _| false);",
     "let _ = (tables::page_info(0), memory_use(), read_line(\"\"));",
 )
-# What it may not, by the compiler's error: private modules and functions, and what is unsafe.
+# Statements that it may not contain, by the compiler's error: private modules and functions, and unsafe functions.
 REFUSED = {
     "E0603": (
         "kernel::boot_info::init(0, 0);",
@@ -58,7 +59,7 @@ REFUSED = {
 
 
 def chapter(title):
-    """The text below a heading that begins so."""
+    """The text below the heading that begins with `title`."""
     return re.search(rf"^## {title}.*?$(.*?)(?=^## |\Z)", PAGE, re.M | re.S)[1]
 
 
@@ -77,7 +78,7 @@ def sessions(text):
 
 
 def differs(expected, printed):
-    """The first expected line that was not printed where it should be; None if there is none."""
+    """The first expected line that is missing from the output at its place, or None."""
     rest, anywhere = iter(printed), False
     for line in expected:
         if line == "...":
@@ -86,15 +87,15 @@ def differs(expected, printed):
             return line
         else:
             anywhere = False
-    # Nothing more is printed than is shown.
+    # Extra output is a difference too.
     return None if anywhere else next(rest, None)
 
 
 class Sessions(unittest.TestCase):
-    """What is typed in a shell."""
+    """Runs sessions in a shell."""
 
     def follow(self, steps, folder, **variables):
-        """Type the commands in one shell, and compare what they print; what goes to stderr is not shown there."""
+        """Run the commands in one shell, and compare their output on stdout; the documents do not show stderr."""
         mark = "-- end of step"
         script = "".join(f"{command}\necho \"{mark} $?\"\n" for command, _ in steps)
         run = subprocess.run(
@@ -126,14 +127,14 @@ class Page(Sessions):
 
     def test_the_sessions_in_this_tree(self):
         (steps,), (readme,) = sessions(chapter("In this tree")), sessions(README)
-        # Without what a make above this one has set for itself, such as CMDLINE.
+        # Clear the variables that a calling make has set, such as CMDLINE.
         make = dict.fromkeys(("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "CMDLINE"), "")
         self.follow(readme, ROOT, **make)
         self.follow(steps, ROOT, **make)
         self.check_image(ROOT / "obj" / "kern" / "kernel")
 
     def check_image(self, kernel):
-        """The file has of the room for symbols what is used, and no more; the rest is memory alone."""
+        """The file contains only the used part of the room for symbols; the rest exists only in memory."""
         readelf = subprocess.run(["readelf", "-SlW", kernel], stdout=subprocess.PIPE, text=True, check=True).stdout
         row = r" {} +(\w+) +(\w+) (\w+) (\w+) "
         (table, rest) = (re.search(row.format(name), readelf) for name in (r"\.symbols", r"\.symbols_rest"))
@@ -157,7 +158,7 @@ class Page(Sessions):
 
 
 class OwnCrate(Sessions):
-    """Crates beside this tree, which all have the kernel compiled once."""
+    """Crates outside of this tree, which share one build of the kernel."""
 
     @classmethod
     def setUpClass(cls):
@@ -173,14 +174,14 @@ class OwnCrate(Sessions):
 
     def test_a_crate_of_ones_own(self):
         first, *others = sessions(chapter("A crate of your own"))
-        # The target is there, as was just made sure; without a network it cannot be added again.
+        # The target is already installed, and without a network it could not be added again.
         self.assertEqual(first.pop(0)[0], "rustup target add x86_64-unknown-none")
         self.follow(first, self.folder, **self.variables)
         for steps in others:
             self.follow(steps, self.folder / "hello-jos", **self.variables)
 
     def build(self, statements, attributes=""):
-        """The errors of an application of these statements, each as (statement, code)."""
+        """The compiler's errors for an application with these statements, each as (statement, code)."""
         crate = self.folder / "refused"
         shutil.copytree(ROOT / "docs" / "template", crate, dirs_exist_ok=True)
         (crate / "src" / "main.rs").write_text(attributes + HEAD + "".join(
@@ -197,13 +198,13 @@ class OwnCrate(Sessions):
     def test_an_application_without_unsafe_cannot_corrupt_memory(self):
         self.assertEqual(self.build(SAFE, "#![forbid(unsafe_code)]"), [])
         self.assertEqual(self.build([f"unsafe {{ {statement} }}" for statement in REFUSED["E0133"]]), [])
-        # One kind at a time: after an error of one kind the compiler may not look for the next.
+        # One kind of error at a time, since the compiler may stop after errors of one kind.
         for code, statements in REFUSED.items():
             self.assertEqual(self.build(statements), [(statement, code) for statement in statements])
 
 
 class Differs(unittest.TestCase):
-    """That the comparison finds what differs."""
+    """Tests of the comparison."""
 
     def test_differs(self):
         for expected, printed, line in (

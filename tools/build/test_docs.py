@@ -1,4 +1,4 @@
-"""The documents: where their links lead, and what has no place in them."""
+"""Tests of the documents: their links lead to files, and they contain no paths of one machine."""
 
 import re
 import unittest
@@ -9,7 +9,7 @@ PAGES = [page for folder in (".", "docs", "layout", "libjos") for page in sorted
 
 
 class Documents(unittest.TestCase):
-    """All of them."""
+    """All documents."""
 
     def test_links_lead_somewhere(self):
         for page in PAGES:

@@ -1,4 +1,4 @@
-"""What loaders and debuggers find in obj/kern/kernel: permissions, the names of its parts, the place of its symbols."""
+"""Tests of the file obj/kern/kernel: permissions, the names of its parts, the place of its symbols."""
 
 import re
 import subprocess
@@ -11,7 +11,7 @@ PGSIZE = 4096
 
 
 def said(*command):
-    """What a program says of the kernel."""
+    """The output of a program that is run on the kernel."""
     return subprocess.run([*command, KERNEL], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 

@@ -1,6 +1,6 @@
-"""What make does with what it cannot use, and what it says: bad values, a display or a machine that is not there.
+"""Tests of make's errors: bad values, a missing display, a missing machine.
 
-Each ends soon, with a failure and with words that say what to do.
+Each must end soon, with a failure and with advice.
 """
 
 import os
@@ -13,13 +13,13 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT = 120  # what it builds is built, but for what differs from `make`'s own
-# Without what a make above this one has set for itself, such as CMDLINE.
+TIMEOUT = 120  # nearly everything is already built
+# Variables that a calling make may have set, such as CMDLINE; the tests run without them.
 OUTER = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "CMDLINE", "DISPLAY", "WAYLAND_DISPLAY")
 
 
 def run(*command):
-    """(the status, all that is printed)"""
+    """The exit status and the output of a command."""
     environment = {name: value for name, value in os.environ.items() if name not in OUTER}
     done = subprocess.run(
         command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -29,10 +29,10 @@ def run(*command):
 
 
 class Refused(unittest.TestCase):
-    """Bad values."""
+    """Tests of bad values."""
 
     def refuses(self, *words, says):
-        """make fails, and one line of what it says matches."""
+        """make fails, and a line of its output matches."""
         status, said = run("make", *words)
         self.assertNotEqual(status, 0, (words, said))
         self.assertRegex(said, f"(?m)^.*{says}.*$", words)
@@ -45,7 +45,7 @@ class Refused(unittest.TestCase):
             self.refuses("print-gdbport", f"MEM={size}", says=f"MEM={re.escape(size)} is too little .* MEM=8M or more")
 
     def test_enough_memory(self):
-        # What only QEMU can tell is left to it.
+        # Values that only QEMU can judge are left to it.
         for size in """
             8M 8 8.5 0.5G 1g 8192k 8388608b 16G,slots=1 size=8M,maxmem=1G maxmem=3M,size=8M 1T 3MiB lots it's
         """.split():
@@ -92,19 +92,19 @@ class Refused(unittest.TestCase):
     def test_grub_says_on_the_serial_line_why_it_cannot_load_the_kernel(self):
         status, said = run("make", "run", "BOOT=grub", "QEMUEXTRA=-m 3M")
         self.assertNotEqual(status, 0, said)
-        said = re.sub(r"\x1b\[[0-9;]*\w|\r", "", said)  # how it places its words on the screen
+        said = re.sub(r"\x1b\[[0-9;]*\w|\r", "", said)  # GRUB's cursor movements
         for line in ("error: out of memory.", "GRUB cannot load JOS64.", "If it is out of memory, .* -m 8M or more.*"):
             self.assertRegex(said, f"(?m)^{line}$")
 
 
 class Gdb(unittest.TestCase):
-    """gdb where there is no machine."""
+    """Tests of gdb without a machine."""
 
     WHAT_TO_DO = r'There is no machine: run "make qemu-nox-gdb" in another terminal, then "source \.gdbinit" here\.'
     COMMANDS = ("walk 0", "map", "page 0", "freelist", "diff", "why", "step")
 
     def one_line_each(self, said, count):
-        """Nothing but that advice, as often."""
+        """The output is the advice, `count` times, and no error."""
         self.assertEqual(len(re.findall(f"(?m)^.*{self.WHAT_TO_DO}$", said)), count, said)
         self.assertNotRegex(said, "Traceback|Python Exception|Error in sourced|No symbol|No registers")
 
@@ -137,7 +137,7 @@ class Gdb(unittest.TestCase):
                 time.sleep(0.05)
             script = Path(folder) / "script"
             start = (ROOT / ".gdbinit.tmpl").read_text().replace("localhost:1234", server)
-            # gdb may find the line closed while it kills.
+            # gdb may find the connection closed while it kills the machine.
             commands = ("kill", *(f"jos {command}" for command in self.COMMANDS))
             tries = "".join(
                 f'python\ntry: gdb.execute("{command}")\nexcept gdb.error as error: print(error)\nend\n'

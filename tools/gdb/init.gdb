@@ -1,12 +1,12 @@
-# What gdb is told before it connects, by .gdbinit and by .vscode/launch.json alike.
+# gdb's settings before it connects, for both .gdbinit and .vscode/launch.json.
 set confirm off
 set pagination off
 
-# QEMU shows the registers of a 64-bit processor whatever mode that is in. gdb has to know before it
-# connects, or it stops at the first answer ("Remote 'g' packet reply is too long").
+# QEMU shows the registers of a 64-bit processor in every mode. gdb must know this before it connects, or it fails at the
+# first answer ("Remote 'g' packet reply is too long").
 set architecture i386:x86-64
 
-# `pages` is larger than what gdb shows by default; a few of its elements are enough.
+# gdb refuses to show an array as large as `pages` by default; show a few of its elements.
 set max-value-size unlimited
 set print elements 16
 

@@ -12,7 +12,7 @@ HERE = str(Path(__file__).resolve().parent)
 if HERE not in sys.path:
     sys.path.insert(0, HERE)
 
-# Sourced once more, it takes the files as they are now.
+# Sourcing this file again reloads the current files.
 for name in [name for name in sys.modules if name.partition(".")[0] == "josgdb"]:
     if name == "josgdb.stops":
         sys.modules[name].forget()

@@ -1,6 +1,6 @@
-# What `make gdb` does once it is connected, or is not. From reset it runs to mem_init, unless FROM=reset. A machine that
-# has left reset stays where it is. The stop is at the function's first instruction, ahead of where `b mem_init` stops, so
-# that who types `b mem_init` and `c`, as one does in JOS, gets there too.
+# The start of `make gdb`, after connecting or failing to. From reset it runs to mem_init, unless FROM=reset. A machine
+# that has left reset stays where it is. The stop is at the function's first instruction, before the place where
+# `b mem_init` stops, so that typing `b mem_init` and `c`, as in JOS, still stops there.
 python
 import os
 from josgdb import machine

@@ -1,4 +1,4 @@
-"""Proves the parts of gdb's `jos` commands that need no gdb: walks, runs, the free list, differences, faults.
+"""Tests of the parts of gdb's `jos` commands that need no gdb: walks, runs, the free list, differences, faults.
 
 Memory is a dictionary of words here. The facts are those of the sources: `make test-tools` has them printed.
 """
@@ -26,18 +26,18 @@ ROOT, PDPT, PD, PT = 0x1000, 0x2000, 0x3000, 0x4000
 
 
 class Memory:
-    """Physical memory: words by address, zeros where there is none."""
+    """Physical memory: words by address, and zeros elsewhere."""
 
     def __init__(self, words):
         self.words = dict(words)
 
     def read(self, pa, size):
-        """As josgdb's `read`."""
+        """Reads memory, like josgdb's `read`."""
         return b"".join(struct.pack("<Q", self.words.get(at, 0)) for at in range(pa, pa + size, 8))
 
 
 def small():
-    """Root, and one table a level: 4 KB pages at 0 and 0x1000, 2 MB at 2 MB, 1 GB at 1 GB, and the root at 510."""
+    """A root and a table per level: 4 KB pages at 0 and 0x1000, 2 MB at 2 MB, 1 GB at 1 GB, and the root at 510."""
     return Memory({
         ROOT: PDPT | P | W | U, ROOT + 8 * 510: ROOT | P | U | XD,
         PDPT: PD | P | W | U, PDPT + 8: 1 << 30 | P | PS | XD,
@@ -47,7 +47,7 @@ def small():
 
 
 class Facts(unittest.TestCase):
-    """What the sources say is what the manuals say, and what a missing file does."""
+    """The facts of the sources agree with the manuals, and a missing file is reported."""
 
     def test_bits(self):
         form = FACTS.format
@@ -103,7 +103,7 @@ class Paging(unittest.TestCase):
             self.assertIsNone(FORM.translate(small().read, ROOT, va))
 
     def test_every_level_must_grant(self):
-        perm = FORM.granted(self.walk(0))  # The level above withholds U.
+        perm = FORM.granted(self.walk(0))  # The level above does not grant U.
         self.assertEqual(FACTS.perm_text(perm), "-rw--")
         self.assertEqual(FACTS.perm_text(FORM.granted(self.walk(0x4000_0000))), "-r---")
 
@@ -186,7 +186,7 @@ class PageStates(unittest.TestCase):
 
 
 class Differences(unittest.TestCase):
-    """What `jos diff` says."""
+    """Tests of `jos diff`."""
 
     def shot(self, memory, pages=None, cr0=("PE",)):
         """A snapshot of the small tables."""
@@ -241,10 +241,10 @@ class Differences(unittest.TestCase):
 
 
 class Faults(unittest.TestCase):
-    """What `jos why` says."""
+    """Tests of `jos why`."""
 
     def why(self, va, error, cr0=fault.CR0_WP, cr4=0, eflags=0):
-        """The sentence, in the small tables."""
+        """The sentence about a fault in the small tables."""
         return fault.explain(FORM, fault.Fault(va, error, cr0, cr4, eflags), FORM.walk(small().read, ROOT, va))
 
     def test_not_present(self):
@@ -284,7 +284,7 @@ class Faults(unittest.TestCase):
 
 
 class Tour(unittest.TestCase):
-    """How docs/stepping.md is read, and what differs from build to build."""
+    """Tests of reading docs/stepping.md, and of the patterns for values that differ from build to build."""
 
     TEXT = "words\n```console\n$ make gdb\nhello\n(gdb) p 1   # why\n$1 = 1\n```\n(gdb) no\n```sh\n(gdb) no\n```\n"
 
@@ -314,7 +314,7 @@ class Tour(unittest.TestCase):
 
 
 class VisualStudioCode(unittest.TestCase):
-    """.vscode fits together, and with the Makefile."""
+    """The files in .vscode agree with one another and with the Makefile."""
 
     ROOT = Path(__file__).resolve().parents[2]
 

@@ -1,4 +1,4 @@
-"""Reads a guided tour, docs/stepping.md: which commands it types in gdb, and what it says that gdb prints.
+"""Reads a guided tour, docs/stepping.md: the gdb commands in it, and the output that it shows for them.
 
 The tour is in blocks fenced as ```console. A line after "(gdb) " is typed, the lines below it are what gdb
 prints, all of it. What differs from one build to the next is not compared: addresses within the kernel and in
@@ -8,15 +8,15 @@ spaces.
 
 import re
 
-# Numbers that the tour is about: entries of a table and their last index, the slots of KERNBASE, UVPT and
-# UPAGES, and what 256 MB make.
+# Numbers that must match exactly: entries of a table and their last index, the slots of KERNBASE, UVPT and UPAGES, and
+# numbers that follow from 256 MB of RAM.
 FACTS = {"256", "512", "511", "510", "509", "384", "383", "65504"}
 TOKEN = re.compile(
     r"(?P<hex>\b0x[0-9a-f]+\b)|(?P<line>(?<=\.rs:)\d+|(?<=, line )\d+|^\d+(?=\t| ))|"
     r"(?P<page>(?<=page )\d+|(?<=pages )\d+\.\.\d+|(?<=Frame\()\d+)|(?P<size>\d+(?= KB| upwards| downwards))|"
     r"(?P<number>\b\d+\b)|(?P<space>\s+)"
 )
-# Addresses from here up are the map's and the same in every kernel, except within the image.
+# Addresses from here up belong to the map and are the same in every kernel, except within the image.
 MAP_BEGINS, IMAGE_BEGINS, IMAGE_ENDS = 0xFFFF_8000_0000_0000, 0xFFFF_FFFF_F000_1000, 0xFFFF_FFFF_FFFF_F000
 
 
@@ -26,7 +26,7 @@ def blocks(text):
 
 
 def read(text):
-    """(the commands that are typed, a pattern for each line that gdb prints)
+    """(the typed commands, a pattern for each line that gdb prints)
 
     Before each command gdb is told to print it, so that the output reads as the tour does.
     """
@@ -43,7 +43,7 @@ def read(text):
 
 
 def pattern(line):
-    """The line as a pattern: wildcards for what differs, everything else as it is."""
+    """The line as a pattern: wildcards for tokens that differ from build to build, all others literally."""
     parts, at = [], 0
     for token in TOKEN.finditer(line):
         parts += [re.escape(line[at : token.start()]), wildcard(token)]

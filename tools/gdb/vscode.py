@@ -1,4 +1,4 @@
-"""What Visual Studio Code's debugger tells gdb, from .vscode/launch.json, so that grade.py can tell gdb the same.
+"""The commands that Visual Studio Code's debugger gives to gdb, from .vscode/launch.json, for grade.py.
 
 Of the type "cppdbg" (the extension C/C++; its debugger is microsoft/MIEngine): first setupCommands as they are, then
 cwd, the program's file (quoted), and the connection; unless stopAtConnect is set, the machine runs on then.

@@ -1,4 +1,4 @@
-"""The graded tests of applications (kernel/examples): what each prints, all of it, and how it ends."""
+"""The graded tests of applications (kernel/examples): their whole output and their exit status."""
 
 import re
 
@@ -24,7 +24,7 @@ PAGES = (
     "sparse: 100 of 1073741824 pages, the sum of what they hold 4950",
 )
 TOUR = (
-    # The directory; a table for each of window, UPAGES and the application's area; and so on down.
+    # The root; below it a table for each of the window, UPAGES and the application's area; and so on.
     re.compile(r"tables by level: 1 \+ \d \+ \d \+ \d"),
     re.compile(r"pages of 4 KB: \d{3}, of 2 MB: 127, of 1 GB: 0"),
     "both writable and executable: 0",
@@ -39,12 +39,12 @@ TOUR = (
 
 
 def boot(memory):
-    """The kernel's lines before it runs an application."""
+    """The kernel's output before it runs an application."""
     return (*opening(int(memory.removesuffix("M")) * MB), *CHECKS)
 
 
 def tests():
-    """The whole list."""
+    """All tests of applications."""
 
     def app(title, name, lines, words="leakcheck", status=SUCCESS, whole=True, memory="64M", **machine):
         if words.startswith("leakcheck") and status == SUCCESS:
@@ -75,7 +75,7 @@ def tests():
             FAILURE,
         ),
         app("heap", "heap", HEAP, memory="256M"),
-        # Frames and tables above the window, by PHYSMAP.
+        # Uses frames and tables above the window, through PHYSMAP.
         app("heap, beyond the window", "heap", HEAP, memory="300M"),
         app("heap that looks for misuse", "heap", HEAP, "leakcheck heap=poison"),
         app("heap, with pages that are watched", "heap", (*POISONED, *HEAP), "leakcheck pages=poison"),
@@ -93,7 +93,7 @@ def tests():
             (*HEAP, re.compile(r"leakcheck: \d+ pages did not go back; 100000 bytes of the heap are in use")),
             "leakcheck -- leak", FAILURE,
         ),
-        # The monitor's alloc takes a page, and nothing else.
+        # The monitor's alloc takes one page.
         Test(
             "application: leakcheck finds a leak of one page", 5,
             Machine(words="leakcheck", typed=("alloc\r", "exit\r")),

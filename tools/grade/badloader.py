@@ -1,8 +1,8 @@
-"""What a bad loader hands to the kernel, or a good one with modules, written over QEMU's work at the kernel's entry.
+"""Boot information of bad loaders, and of good ones with modules, put in place of QEMU's at the kernel's entry.
 
-Each function here is a Machine.at_entry of gradelib.py: QEMU has loaded the kernel by PVH, and the
-processor is about to execute its first instruction. A multiboot2 loader is played by writing its
-information to free memory and going to the other entry.
+Each function here is a Machine.at_entry of gradelib.py: QEMU has loaded the kernel by PVH, and the processor is about
+to execute its first instruction. A multiboot2 loader is simulated by writing its information to free memory and jumping
+to the other entry point.
 """
 
 import struct
@@ -17,12 +17,12 @@ OUTSIDE_WINDOW = 0x2000_0000
 
 GOOD_MAP = ((0, 0x9_F000, RAM), (0x9_F000, 0x6_1000, RESERVED), (0x10_0000, 0xFF0_0000, RAM))
 
-# struct hvm_start_info of the PVH protocol: where the address of the memory map stands, and its length.
+# struct hvm_start_info of the PVH protocol: the offsets of the memory map's address and of its length.
 PVH_MEMORY_MAP, PVH_MEMORY_MAP_ENTRIES = 40, 48
 
 
 def multiboot2(*tags):
-    """Boot information of these tags, each (type, contents)."""
+    """Multiboot2 boot information with these tags, each (type, contents)."""
     body = b""
     for kind, contents in (*tags, (END, b"")):
         body += struct.pack("<II", kind, 8 + len(contents)) + contents
@@ -31,7 +31,7 @@ def multiboot2(*tags):
 
 
 def memory_map(entries):
-    """A memory map's tag, of (start, size, type)."""
+    """A memory map's tag with these entries, each (start, size, type)."""
     rows = b"".join(struct.pack("<QQII", start, size, kind, 0) for start, size, kind in entries)
     return MEMORY_MAP, struct.pack("<II", 24, 0) + rows
 
@@ -44,7 +44,7 @@ def module(start, end):
 def enter_multiboot2(stub, symbols, information, at=LOW, magic=MULTIBOOT2_MAGIC):
     """Enter the kernel as a multiboot2 loader would."""
     stub.run_to(symbols["pvh_start"])
-    # The size that it states is the one that it has, also where it was cut.
+    # Information that was cut short states its shortened size.
     stub.write_memory(LOW, struct.pack("<I", len(information)) + information[4:])
     stub.write("rip", symbols["multiboot2_start"])
     stub.write("rax", magic)
@@ -68,12 +68,12 @@ def pvh_no_magic(stub, symbols):
 
 
 def outside_window(stub, symbols):
-    """Boot information where the entry page tables do not reach, although there is RAM."""
+    """Boot information in RAM that the entry page tables do not show."""
     enter_multiboot2(stub, symbols, multiboot2(memory_map(GOOD_MAP)), at=OUTSIDE_WINDOW)
 
 
 def in_kernel(stub, symbols):
-    """Boot information within the kernel, though where nothing else is written: in the unused room for symbols."""
+    """Boot information within the kernel, in the unused room for symbols, where it overwrites nothing."""
     information = multiboot2(memory_map(GOOD_MAP))
     at = symbols["symbols_end_exclusive"] - (symbols["entry"] - symbols["_start"]) - 0x1000
     enter_multiboot2(stub, symbols, information, at=at)
@@ -89,7 +89,7 @@ def in_kernel_data(stub, symbols):
 
 
 def pvh_map_outside_window(stub, symbols):
-    """A PVH memory map there."""
+    """A PVH memory map in RAM that the entry page tables do not show."""
     stub.write_memory(enter_pvh(stub, symbols) + PVH_MEMORY_MAP, struct.pack("<Q", OUTSIDE_WINDOW))
 
 
@@ -114,7 +114,7 @@ def pvh_no_memory_map(stub, symbols):
 
 
 def wild_memory_map(stub, symbols):
-    """A memory map to mistrust: no order, overlaps, an empty and a wrapping entry, reserved areas far up."""
+    """A wild memory map: no order, overlaps, an empty and a wrapping entry, reserved areas at high addresses."""
     wild = (
         (0xFD_0000_0000, 12 << 30, RESERVED),
         (0x10_0000, 0x100_0000, RAM),
@@ -128,8 +128,8 @@ def wild_memory_map(stub, symbols):
     enter_multiboot2(stub, symbols, multiboot2(memory_map(wild)))
 
 
-# Boot modules, (start, end), of odd sizes, at odd places: below 640K, over several pages, one of 8 MB. What they hold
-# follows from where they are.
+# Boot modules, (start, end), of odd sizes at odd addresses: below 640K, over several pages, one of 8 MB. Their contents
+# are computed from their addresses.
 MODULES = ((0x2_0FFF, 0x2_1000), (0x80_0123, 0x80_4568), (0x100_0001, 0x180_0000))
 
 
@@ -148,14 +148,14 @@ def with_modules(stub, symbols):
         stub.write_memory(start, module_contents(start, end))
 
 
-# What follows is legal.
+# The memory maps below are legal.
 
 KB, MB, PAGE = 1 << 10, 1 << 20, 4096
 LOW_MEMORY = ((0, 0x9_F000, RAM), (0x9_F000, 0x6_1000, RESERVED))
 
 
 def bad_pages(stub, symbols):
-    """What GRUB's `badram 0x00800000,0x00fff000` makes of 1008 MB: a page in each 16 MB is bad."""
+    """The map of 1008 MB after GRUB's `badram 0x00800000,0x00fff000`: a page in each 16 MB is bad."""
     bad = [((i << 24) + 0x80_0000, PAGE, 5) for i in range(63)]
     enter_multiboot2(stub, symbols, multiboot2(memory_map([*LOW_MEMORY, (MB, 1007 * MB, RAM), *bad])))
 
@@ -180,20 +180,20 @@ def pieces_that_join(stub, symbols):
 
 
 def little_low_memory(stub, symbols):
-    """What GRUB's `cutmem 0x5000 0xa0000` leaves."""
+    """The map after GRUB's `cutmem 0x5000 0xa0000`."""
     entries = ((0, 0x5000, RAM), (0x5000, 0xF_B000, RESERVED), (MB, 255 * MB, RAM))
     enter_multiboot2(stub, symbols, multiboot2(memory_map(entries)))
 
 
 def only_the_end_is_free(stub, symbols):
-    """A module that leaves the last 600 KB of the window, and what is below the kernel but for some pages."""
+    """A module that leaves free the last 600 KB of the window, and the RAM below the kernel but for some pages."""
     start = symbols["end"] % (1 << 28)
     tags = memory_map(GOOD_MAP), module(start, 256 * MB - 600 * KB), module(0x4_0000, 0x9_F000)
     enter_multiboot2(stub, symbols, multiboot2(*tags))
 
 
 def nothing_is_free(stub, symbols):
-    """Modules that leave 200 KB, of which the last page is nobody's, where `pages` for 256 MB takes 512 KB."""
+    """Modules that leave free 200 KB, whose last page nothing uses; `pages` for 256 MB needs 512 KB."""
     start = symbols["end"] % (1 << 28)
     tags = memory_map(GOOD_MAP), module(start, 256 * MB - 200 * KB), module(0x2_0000, 0x9_F000)
     enter_multiboot2(stub, symbols, multiboot2(*tags))

@@ -10,14 +10,14 @@ from statetests import UEFI
 from words import CHECKS, GRUB, MB, PVH, WELCOME, boots, opening
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULE = "README.md"  # a file to be a boot module, of QEMU's -initrd
+MODULE = "README.md"  # a file that serves as a boot module, by QEMU's -initrd
 
 
 def find_module(control):
-    """Find QEMU's module whole in memory, and ask the kernel about the page that it begins in, and ends in."""
+    """Find QEMU's whole module in memory, and ask the kernel about its first page and its last."""
     contents = (ROOT / MODULE).read_bytes()
     top = control.command("query-memory-size-summary")["base-memory"]
-    looked_at = 1 << 20  # QEMU puts it as high as it can
+    looked_at = 1 << 20  # QEMU puts the module as high as possible
     offset = control.memory(top - looked_at, looked_at).find(contents)
     require(offset >= 0, f"{MODULE} is not whole in the last {looked_at} bytes of memory")
     pa = top - looked_at + offset
@@ -26,15 +26,15 @@ def find_module(control):
 
 
 def modules_are_whole(control):
-    """Require that all of badloader's modules hold what they held."""
+    """Require that the contents of badloader's modules are unchanged."""
     for start, end in badloader.MODULES:
         wanted = badloader.module_contents(start, end)
         require(control.memory(start, len(wanted)) == wanted, f"the module at {start:#x} has changed")
 
 
-# What the command `pages` says of a page of a module.
+# The output of the command `pages` for a page of a module.
 RESERVED = ("  pp_ref 1, pp_link says: reserved", "  belongs to: the loader's (see kerninfo)")
-# What mem= refuses.
+# Values that mem= refuses.
 NO_SIZES = ("lots", "1T", "M", "", "+1M", "-1", "1MB", "0x1000000", "17179869184G")
 
 TESTS = [

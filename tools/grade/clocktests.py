@@ -1,7 +1,7 @@
-"""The graded tests of the clock: the guest's time is held against the host's, while QEMU is stopped again and again.
+"""The graded tests of the clock: they compare the guest's time with the host's, while QEMU is repeatedly stopped.
 
-The host notes the time before it asks for the uptime and after it has the answer, so that however busy it is, the
-guest's time must lie between two of the host's.
+The host records the time before it asks for the uptime and after it gets the answer, so that the guest's time must lie
+between two times of the host, however busy the host is.
 """
 
 import re
@@ -15,13 +15,13 @@ from words import CHECKS, WELCOME
 
 UP = re.compile(rb"up (\d+):(\d\d):(\d\d\.\d\d\d)\r?\n")
 TOLERANCE = 0.02
-# How QEMU is stopped while the clock is measured: a little longer than the timer chip takes to come round (55 ms).
+# Seconds for which QEMU is stopped and runs, in turn: a stop is a little longer than the timer chip's period (55 ms).
 STOPPED, RUNNING = 0.06, 0.005
-BEFORE_ENTRY = 1.0  # seconds that the machine runs before the kernel begins
+BEFORE_ENTRY = 1.0  # seconds that the machine runs before the kernel starts
 
 
 class Comparison:
-    """One comparison of the guest's time and the host's; its methods are what Machine takes, in their order."""
+    """A comparison of the guest's time with the host's. Machine calls its methods, in this order."""
 
     def __init__(self, title, seconds, board=""):
         self.seconds = seconds
@@ -30,7 +30,7 @@ class Comparison:
         self.test = Test(f"clock: {title}", 5, machine, (*CHECKS, *WELCOME, "K> exit"), tags=("clock",))
 
     def enter_late(self, stub, symbols):
-        """Let the machine wait before the kernel's first instruction, in a jump to itself."""
+        """Make the machine wait before the kernel's first instruction, in a jump to itself."""
         entry = symbols["pvh_start"]
         stub.run_to(entry)
         code = stub.read_memory(entry, 2)
@@ -41,14 +41,14 @@ class Comparison:
         self.entered = time.monotonic()
 
     def disturb(self, control):
-        """Begin to stop QEMU again and again. The kernel measures its clock when it is first asked for the time."""
+        """Start stopping QEMU repeatedly. The kernel measures its clock when it is first asked for the time."""
         self.asked = time.monotonic()
         self.enough = threading.Event()
         self.stops = threading.Thread(target=self.stop_often, args=(control,), daemon=True)
         self.stops.start()
 
     def stop_often(self, control):
-        """Stop QEMU until there is an answer, or QEMU has ended."""
+        """Stop QEMU repeatedly until there is an answer, or QEMU has ended."""
         while not self.enough.is_set() and control.qemu.poll() is None:
             control.qemu.send_signal(signal.SIGSTOP)
             time.sleep(STOPPED)
@@ -56,7 +56,7 @@ class Comparison:
             time.sleep(RUNNING)
 
     def wait(self, _control):
-        """Let the time pass that is compared, without stops."""
+        """Let the compared time pass, without stops."""
         self.enough.set()
         self.stops.join()
         self.answered = time.monotonic()
@@ -64,7 +64,7 @@ class Comparison:
         self.asked_again = time.monotonic()
 
     def compare(self, control):
-        """Judge the two answers of the guest."""
+        """Check the guest's two answers."""
         ups = [int(up[1]) * 3600 + int(up[2]) * 60 + float(up[3]) for up in UP.finditer(control.output)]
         require(len(ups) == 2, f"{len(ups)} answers to uptime, not 2")
         least, most = self.asked_again - self.answered, time.monotonic() - self.asked

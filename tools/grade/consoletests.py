@@ -1,7 +1,7 @@
-"""The graded tests of the console: what is on the screen, what is typed on the keyboard, and when.
+"""The graded tests of the console: the screen and the keyboard.
 
-They look at the screen's memory and press keys from outside (control.py), since what the kernel says on the serial
-line tells nothing about either.
+They read the screen's memory and press keys from outside (control.py), since the output on the serial line shows
+neither.
 """
 
 import re
@@ -17,7 +17,7 @@ WORDS = tuple(letter * 250 for letter in "abcdefghijklmnopqrstuvwxyz")  # 6500 b
 
 
 def wait(control, condition, wish):
-    """The screen, as soon as the condition holds for it; Refused if it does not within some seconds."""
+    """The screen, as soon as the condition holds for it; Refused if it does not hold within some seconds."""
     end = time.monotonic() + min(20, control.left() - 1)
     while True:
         screen = control.screen()
@@ -47,7 +47,7 @@ def cursor(control):
 
 
 def shows_the_boot(control):
-    """The screen shows the boot from its first row on, and nothing else."""
+    """The screen shows the boot from its first row on, and nothing from before it."""
     wanted = [*opening(256 * MB), *CHECKS, *WELCOME, "K>"]
     screen = wait_for_last(control, "K>")
     require(screen == wanted + [""] * (ROWS - len(wanted)), f"the screen is not that of a boot: {screen}")
@@ -55,7 +55,7 @@ def shows_the_boot(control):
 
 
 def shows_the_end_of_help(control):
-    """`help` has 24 lines: all above them has scrolled away."""
+    """`help` has 24 lines: everything above them has scrolled away."""
     screen = wait_for_last(control, "K>")
     names = [line.split(" ")[0] for line in screen]
     require(names[:2] == ["help", "kerninfo"] and names[-3:] == ["reboot", "exit", "K>"], f"no scrolling: {screen}")
@@ -78,7 +78,7 @@ def clears_the_screen(control):
 
 
 def shows_odd_lines(control):
-    """A line longer than a row goes on in the next; what is deleted is gone; a wide character takes two cells."""
+    """A long line continues in the next row; deleted characters disappear; a wide character takes two cells."""
     said = f"Unknown command 'x{'y' * 100}z■■■'"
     screen = wait_for_last(control, "K>")
     typed = f"K> x{'y' * 100}z■■■"
@@ -87,7 +87,7 @@ def shows_odd_lines(control):
 
 
 def moves_the_mouse(control):
-    """Turns the mouse on, which is nobody's, and moves it: it shares the keyboard's ports."""
+    """Turns on the mouse, which the kernel does not use, and moves it: it shares the keyboard's ports."""
     for port, byte in ((0x64, 0xD4), (0x60, 0xF4)):  # what comes next is for the mouse; report
         control.monitor(f"o /b {port:#x} {byte:#x}")
     control.monitor("mouse_move 5 5")
@@ -95,7 +95,7 @@ def moves_the_mouse(control):
 
 
 def keys(control):
-    """Types on the keyboard: letters, signs, capitals by shift and by caps lock, and all that edits a line."""
+    """Types on the keyboard: letters, signs, capitals by shift and by caps lock, and all keys that edit a line."""
     moves_the_mouse(control)
     control.press("exIt?\n")
     control.key("caps_lock")
@@ -115,7 +115,7 @@ def keys(control):
 
 
 def pages_by_keyboard(control):
-    """What was asked for on the keyboard waits after each screen, for a key there."""
+    """The pager's output for a command typed on the keyboard waits after each screen for a key on the keyboard."""
     control.press("vmprint\n")
     first = wait_for_last(control, MORE)
     require(first[0].startswith("page table 0x"), f"the first screen does not begin the list: {first}")
@@ -126,7 +126,7 @@ def pages_by_keyboard(control):
     require(third[23] != second[23] and third[0] not in second, f"space: not a whole screen more: {second}, {third}")
     control.press("q")
     wait_for_last(control, "K>")
-    # Its 24 lines fill the screen: there is nothing more to wait for.
+    # The 24 lines fill the screen, and the pager does not wait.
     control.press("help\n")
     wait(control, lambda screen: screen[0][:5] == "help " and screen[24] == "K>", "help: on one screen, without a key")
     control.press("fault\n")
@@ -153,7 +153,7 @@ def types_ahead(control):
 
 
 def without_exit(stub, symbols):
-    """A machine without isa-debug-exit, which a PC is: the kernel that gives up halts, and does not end QEMU."""
+    """A machine without isa-debug-exit, like a real PC: when the kernel gives up, it halts."""
     start = symbols["cannot_start"]
     code = stub.read_memory(start, 256)
     exit_code = b"\x66\xba\xf4\x00\xee"  # mov dx, 0xf4; out dx, al
@@ -162,7 +162,7 @@ def without_exit(stub, symbols):
 
 
 def shows_why_it_cannot_start(control):
-    """The kernel's last words are on the screen, in its first rows; then ends QEMU as the kernel would have."""
+    """The kernel's error is on the screen, in its first rows; then this ends QEMU as the kernel would have."""
     cells = control.memory(VGA_TEXT, 2 * len(NO_NX))
     text = cells[::2].decode("cp437")
     require(text == NO_NX, f"on the screen there is {text!r}")
@@ -216,7 +216,7 @@ TESTS = [
         (*WELCOME, f"Unknown command '{'type-ahead' * 6}'", "K> exit"), tags=("console",),
     ),
     Test(
-        # More than the kernel keeps: what does not fit waits where it comes from.
+        # More bytes than the kernel's queue holds: the rest waits at the sender.
         "console: typed while a listing runs, on the serial line", 10,
         Machine(typed=("vmprint\r" * 3 + "".join(f"{word}\r" for word in WORDS), "exit\r")),
         (*WELCOME, *(f"Unknown command '{word}'" for word in WORDS), "K> exit"), tags=("console",),

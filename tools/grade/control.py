@@ -1,13 +1,13 @@
-"""Looks at a running machine from outside, through QEMU's monitor: registers, memory, the screen; and acts on it.
+"""Inspects and controls a machine from outside, through QEMU's monitor: registers, memory, screen, keys.
 
-A Control is what a function in Machine.typed is called with, when the kernel waits at its prompt. Nothing here asks
-the kernel: QEMU answers for the machine, while it runs.
+The functions in Machine.typed get a Control, when the kernel waits at its prompt. Nothing here asks the kernel: QEMU
+answers, while the machine runs.
 """
 
 import json
 import re
 
-# QEMU's names of the keys that type what is no letter or digit (its keyboard is a US one).
+# QEMU's names of the keys for characters other than letters and digits, on its US keyboard.
 KEYS = {
     " ": "spc", "\r": "ret", "\n": "ret", "\b": "backspace", "\t": "tab", "-": "minus", "=": "equal", "+": "shift-equal",
     ".": "dot", ",": "comma", "/": "slash", "_": "shift-minus", "?": "shift-slash", "\x1b": "esc",
@@ -18,7 +18,7 @@ COLUMNS, ROWS = 80, 25
 
 
 class Refused(Exception):
-    """What a function in Machine.typed raises where the machine is not as it must be."""
+    """Raised by a function in Machine.typed if the machine's state is wrong."""
 
 
 def require(condition, complaint):
@@ -28,34 +28,34 @@ def require(condition, complaint):
 
 
 class Control:
-    """One connection to QEMU's monitor protocol (QMP), over a stream socket that is already connected; beside it QEMU's
-    process, and what the machine has said on the serial line."""
+    """A connection to QEMU's monitor protocol (QMP), over a connected stream socket, with QEMU's process and the
+    machine's output on the serial line."""
 
     def __init__(self, connection, folder, left, qemu=None, output=b""):
         self.connection, self.folder, self.left, self.qemu, self.output = connection, folder, left, qemu, output
-        self.messages = []  # all but the answers to `command`, in their order
+        self.messages = []  # in order, without the answers to `command`
         self.unread = b""
 
     def fileno(self):
-        """For select."""
+        """The socket's file number, for select."""
         return self.connection.fileno()
 
     def send(self, name, **arguments):
-        """Send a command whose answer nobody needs: QEMU carries commands out in order."""
+        """Send a command without waiting for its answer: QEMU executes commands in order."""
         self.connection.sendall(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
 
     def receive(self):
-        """Take in what QEMU has said, waiting for it if need be; False at the end of the connection."""
+        """Receive QEMU's messages, waiting for them if necessary; False at the end of the connection."""
         try:
             data = self.connection.recv(65536)
-        except ConnectionResetError:  # QEMU ended before it had read all.
+        except ConnectionResetError:  # QEMU ended before it had read everything.
             data = b""
         *lines, self.unread = (self.unread + data).split(b"\n")
         for line in lines:
             try:
                 self.messages.append(json.loads(line))
             except ValueError:
-                pass  # A line that QEMU's end has cut.
+                pass  # A line that was cut short when QEMU ended.
         return bool(data)
 
     def command(self, name, **arguments):
@@ -73,7 +73,7 @@ class Control:
             require(more, f"QEMU ended before it answered {name}")
 
     def monitor(self, line):
-        """What QEMU's human monitor prints for a command line."""
+        """The output of QEMU's human monitor for a command line."""
         return self.command("human-monitor-command", **{"command-line": line})
 
     def registers(self):

@@ -1,4 +1,4 @@
-"""The graded tests of deliberate faults, picked by test=NAME, and of what a panic says about them."""
+"""The graded tests of deliberate faults, picked by test=NAME, and of the panic's report about them."""
 
 import re
 
@@ -21,8 +21,8 @@ def within(text):
     return re.compile(rf"kernel panic within the report of a panic, at {TRAPS}:\d+:\d+: " + text)
 
 
-# The last words of test=registers: all that arch/x86_64/registers.rs of the kernel loads. (Hardware sets RF, QEMU does
-# not.)
+# The end of the report of test=registers: all values that kernel/src/arch/x86_64/registers.rs loads. (Hardware sets RF,
+# QEMU does not.)
 REGISTERS = (
     *CHECKS,
     trap(PAGE_FAULT + 'instruction fetch from 0x0000765432100ab0: page not present, in "heap and stack"'),
@@ -92,7 +92,7 @@ TESTS = [
         "failed-check", 5, "failed check",
         f"check_page_free_list: {PAGE} is not on the list, yet its pp_ref is 0", r"libjos/src/check/check_pages\.rs",
     ),
-    # What a panic says.
+    # The report of a panic.
     *(
         Test(
             f"report: every register{when}", 10, Machine(words=f"test={name}"), REGISTERS, NO_PROMPT, FAILURE,
@@ -117,7 +117,7 @@ TESTS = [
             re.compile(r" +kernel/src/arch/x86_64/faults\.rs:\d+"),
             re.compile(r"  #1 +0xffff[0-9a-f]{12} kernel::faults::run kernel/src/faults\.rs:\d+"),
             re.compile(r"  #2 +0xffff[0-9a-f]{12} kernel::on_kernel_stack kernel/src/lib\.rs:\d+"),
-            # Assembly, which has no source lines: those of the code before it are not its own.
+            # Assembly has no source lines, and must not get those of the code before it.
             re.compile(r"  #3 +0xffff[0-9a-f]{12} kernel::arch::x86_64::stack::switch"),
         ),
         NO_PROMPT, FAILURE, tags=("report",),
@@ -126,7 +126,7 @@ TESTS = [
         "report: a panic without its machinery", 5, Machine(words="test=failed-check"),
         (
             *CHECKS, re.compile(r"kernel panic at libjos/src/check/check_pages\.rs:.*"), "Backtrace:",
-            re.compile(r"  #0 +0xffff[0-9a-f]{12} libjos::check::check_pages::Pmap::check_part"),
+            re.compile(r"  #0 +0xffff[0-9a-f]{12} libjos::check::check_pages::Checks::check_part"),
             re.compile(r" +libjos/src/check/check_pages\.rs:\d+"), re.compile(r"  #\d .* kernel::faults::run .*"),
         ),
         (*NO_PROMPT, re.compile(r"  #\d.*(panic|rust_begin_unwind).*")), FAILURE, tags=("report",),
@@ -198,7 +198,7 @@ TESTS = [
         tags=("report",),
     ),
     Test(
-        # The first line, its report, and the report of what happens in the report fault while the console is locked.
+        # The line, the report of its fault, and the report within the report all fault while the console is locked.
         "report: a fault within the console", 5, Machine(words="test=screen-lost"),
         (
             *CHECKS, "the screen is not mapped", "kernel panic at ", "kernel panic within the report of a panic, at ",

@@ -1,8 +1,8 @@
-"""A small client of QEMU's gdb stub, by which grade.py spoils what a loader hands to the kernel.
+"""A small client of QEMU's gdb stub, with which grade.py changes the state that a loader passes to the kernel.
 
-It speaks as much of gdb's remote serial protocol as that takes: run to an address, read and write
-registers and memory, let go. Register numbers are those of QEMU's x86-64 target, where every general
-register takes 8 bytes whatever mode the processor is in.
+It implements the needed part of gdb's remote serial protocol: run to an address, read and write registers and memory,
+detach. Register numbers are those of QEMU's x86-64 target, where every general register takes 8 bytes in every mode of
+the processor.
 """
 
 import contextlib
@@ -12,16 +12,16 @@ REGISTERS = "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip".
 
 
 class StubError(Exception):
-    """QEMU's answer was not what the protocol wants."""
+    """Raised if QEMU's answer violates the protocol."""
 
 
 class Stub:
-    """One connection to a gdb stub, over a stream socket that is already connected."""
+    """A connection to a gdb stub, over a stream socket that is already connected."""
 
     def __init__(self, connection):
         self.connection = connection
         self.unread = b""
-        # QEMU reads and writes single registers only for a client that has asked for their description.
+        # QEMU serves single registers only after the client has asked for their description.
         self._ask("qXfer:features:read:target.xml:0,1")
 
     def run_to(self, address):
@@ -67,7 +67,7 @@ class Stub:
         return text.decode()
 
     def detach(self):
-        """Let the machine run on by itself."""
+        """Detach, and let the machine run on."""
         self._expect("D", "OK")
 
     def _expect(self, packet, wanted):

@@ -1,7 +1,7 @@
-"""The graded tests of gdb and of its `jos` commands (tools/gdb): what they say at named points of mem_init.
+"""The graded tests of gdb and of its `jos` commands (tools/gdb): their output at named points of mem_init.
 
-Addresses in the kernel's image and right behind it move with every change of the kernel, so they are patterns;
-what the map, the format and 256 MB of RAM make is exact.
+Addresses in the kernel's image and right behind it move with every change of the kernel, so they are patterns; values
+that follow from the map, the format and 256 MB of RAM are exact.
 """
 
 import re
@@ -35,7 +35,7 @@ def level(number, index, flags, leads):
 
 
 def absent(number, index):
-    """A line of `jos walk` where it ends in nothing."""
+    """A line of `jos walk` for an absent entry, where the walk ends."""
     return rf"  level {number} \[ *{index}\] at {PA}: {PA}  not present"
 
 
@@ -84,8 +84,8 @@ MEM_INIT = session(
       for name in "boot_map_region page_insert page_alloc readline trap i386_init i386_detect_memory".split()),
 )
 
-# At reset, before there is any; while mem_init runs, in functions of each kind; at the prompt, a frame up, and on
-# the second processor, which waits in the firmware without paging.
+# The globals are read at reset, before they exist; while mem_init runs, in functions of each kind; at the prompt, a
+# frame up, and on the second processor, which waits in the firmware without paging.
 FIRST_STOPS = "kernel_main mem_init detect_memory boot_alloc".split()
 LATER_STOPS = """
 page_init check_page_free_list check_page_alloc page_free check_page page_alloc page_insert pgdir_walk page_lookup
@@ -106,7 +106,7 @@ GLOBALS = (
 
 
 def stop_at(name):
-    """Rows of a session: the one place of a plain name, in our own crates, and a stop that says the same."""
+    """Rows of a session: a plain name has one place, in our own crates, and a stop there shows it."""
     return (
         (f"tbreak {name}", rf"Temporary breakpoint \d+ at 0xf+0[0-9a-f]+: file (kernel|libjos)/src/.*\.rs, line \d+\."),
         ("continue", rf".*Temporary breakpoint \d+, .*::{name}(<.*>)? \(.*\) at (kernel|libjos)/src/.*\.rs:\d+"),
@@ -114,11 +114,11 @@ def stop_at(name):
 
 
 def stops(names, rows):
-    """Rows of a session: the same at each of these functions."""
+    """Rows of a session: the rows, repeated at each of these functions."""
     return (row for name in names for row in (*stop_at(name), *rows))
 
 
-# The constants that gdb knows otherwise than the `jos` commands do.
+# The constants whose values in gdb and in the `jos` commands differ.
 DIFFERING = "python from josgdb.stops import CONTEXT; " \
     "print([name for name, value in CONTEXT.facts.constants.items() if int(gdb.parse_and_eval(name)) != value])"
 
@@ -141,9 +141,9 @@ NAMES = session(
     ("thread 1",),
 )
 
-# One instruction after the other, each of them a stop.
+# Steps by single instructions, with a stop at each.
 STEP_TO = 'python while gdb.newest_frame().name() != "{}": gdb.execute("stepi", to_string=True)'
-# Every command at reset, before there is anything; in the 32-bit entry; step by step over the switch to long mode.
+# Every command at reset, before the kernel runs; in the 32-bit entry; step by step over the switch to long mode.
 BEFORE_PAGING = session(
     ("help jos", *(rf"jos {name} -- .*" for name in "diff freelist layout map page step walk why".split())),
     ("jos walk KERNBASE", PAGING_OFF),
@@ -170,7 +170,7 @@ BEFORE_PAGING = session(
     ("jos freelist", NO_PAGES),
 )
 
-# Directory, tables and array, before and after the switch of CR3.
+# The values of the directory, the tables and the array, before and after the switch of CR3.
 VALUES = session(
     ("tbreak mem_init",),
     ("continue",),
@@ -208,7 +208,7 @@ VALUES = session(
      r"  It is kern_pgdir itself; 3 of its 512 entries are present\."),
 )
 
-# check_page takes all pages away first: the fourth page_insert is the first that finds pages for tables.
+# check_page first takes away all free pages: the fourth page_insert is the first that finds pages for tables.
 DIFF = session(
     ("break page_insert",),
     ("ignore 1 3",),
@@ -226,7 +226,7 @@ DIFF = session(
      r"free pages: \d+ -> \d+"),
 )
 
-# All of mem_init: what each step says.
+# All of mem_init, with the output of each step.
 REGION = r"boot_map_region: Maps .*"
 STEPS = session(*(("jos step", *said) for said in (
     (r"mem_init begins:", r"  libjos/src/pmap\.rs:\d+: .*"),
@@ -255,7 +255,7 @@ STEPS = session(*(("jos step", *said) for said in (
     (r"The memory system stands, and the application begins\. There are no more steps\.",),
 )))
 
-# The deliberate faults, explained where the kernel reports them: (name, title, what is said).
+# The deliberate faults, explained where the kernel reports them: (name, title, output).
 WHY = (
     ("write-upages", "write to UPAGES",
      r'The kernel tried to write to 0xfffffe8000000000 \(UPAGES, in "pages array"\), but it lies in a 4 KB page, '
@@ -271,7 +271,7 @@ WHY = (
     ("non-canonical", "an exception of another kind", r"This is exception 13, not a page fault\. .*"),
 )
 
-# Where backtraces end: at the entry, and at the top of the stack at KSTACKTOP.
+# Backtraces end at the entry, and at the top of the stack at KSTACKTOP.
 ENDS = session(
     ("tbreak mem_init",),
     ("continue",),
@@ -287,7 +287,7 @@ VSCODE = session(("jos walk KERNBASE", *ENTRY_WALK), ("next", SOURCE_LINE))
 
 
 def tests(root):
-    """The whole list, for the project at `root`."""
+    """All tests of gdb, for the project at `root`."""
 
     def test(title, points, played, machine=Machine(), **more):
         machine, patterns = replace(machine, gdb=machine.gdb + played[0]), played[1]

@@ -1,30 +1,30 @@
-"""What grade.py's tests are made of: a machine, what came of a run of it, and the judgement of the run.
+"""The parts of grade.py's tests: a machine, the outcome of its run, and the judgement of the run.
 
-A test passes only if the serial output holds every expected line, whole and in order, and no forbidden
-one, **and** QEMU ended with exactly the expected status, **and** QEMU did not say that the machine reset
-itself or switched itself off: QEMU's status is 0 on a triple fault and on a power-off, so 0 means nothing.
-graderun.py runs machines, gradeui.py reports, and the tests are in grade.py.
+A test passes only if the serial output has every expected line, whole and in order, and no forbidden one, **and** QEMU
+ended with exactly the expected status, **and** QEMU did not report a reset or a power-off: QEMU's status is 0 on a
+triple fault and on a power-off, so 0 means nothing. graderun.py runs machines, gradeui.py reports, and the tests are in
+grade.py.
 """
 
 import itertools
 from dataclasses import dataclass, field
 from typing import Callable, Optional
 
-# QEMU's status is twice what is written to isa-debug-exit, plus one.
+# QEMU's status is twice the value written to isa-debug-exit, plus one.
 SUCCESS = 33  # the kernel wrote 0x10
 FAILURE = 35  # the kernel wrote 0x11
 
-# How a machine that resets itself does it, as QEMU logs it by these options (in Machine.options).
+# With these options (in Machine.options), QEMU logs how a machine resets itself.
 LOG_RESETS = ("-d", "cpu_reset")
 BY_PORT, BY_TRIPLE_FAULT = "by a port", "by a triple fault"
 
-# How a kernel that gives up begins to say why.
+# The beginnings of the message of a kernel that gives up.
 LAST_WORDS = ("kernel panic ", "JOS64 cannot start: ")
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A QEMU machine, and what is done to it. Equal machines are run once."""
+    """A QEMU machine, and the input to it. Equal machines are run once."""
 
     image: str = "kernel"  # which of Bench.images: "grub..." an ISO image, by GRUB; others by QEMU's -kernel (PVH)
     memory: str = "256M"
@@ -32,20 +32,20 @@ class Machine:
     uefi: bool = False  # UEFI firmware instead of a BIOS
     cpu: str = ""  # QEMU's default
     options: tuple = ()  # more arguments for QEMU
-    words: str = ""  # the kernel's command line (for an ISO image: what was built into it)
-    # Each is typed at a prompt of its own. A function is called as act(control) at the prompt instead (control.py), and
-    # the next one follows at once, unless the function returns True: then it has typed a line, and a prompt will come.
+    words: str = ""  # the kernel's command line (for an ISO image: the one built into it)
+    # Each text is typed at a prompt of its own. A function is called at the prompt as act(control) (control.py). The
+    # next entry follows at once, unless the function returns True: then it has typed a line, and a prompt will follow.
     typed: tuple = ("exit\r",)
     prompt: str = "K> "
     at_entry: Optional[Callable] = None  # called as at_entry(stub, symbols) before the first instruction
     gdb: tuple = ()  # commands for gdb, after those of .gdbinit
     vscode: str = ""  # start gdb as this configuration of .vscode/launch.json does, not by .gdbinit
-    patience: int = 1  # how many times the usual timeout it may take
+    patience: int = 1  # a factor of the usual timeout
 
 
 @dataclass(frozen=True)
 class Test:
-    """One graded part. Expected and forbidden lines are exact strings, or compiled patterns for whole lines."""
+    """A graded test. Expected and forbidden lines are exact strings, or compiled patterns for whole lines."""
 
     title: str
     points: int
@@ -53,24 +53,24 @@ class Test:
     lines: tuple = ()  # must all be there, in this order
     forbidden: tuple = ()
     status: int = SUCCESS
-    resets: str = ""  # the machine is to end by a reset, BY_PORT or BY_TRIPLE_FAULT; QEMU's status means nothing then
-    whole: bool = False  # the lines are all the output there is
-    gdb_lines: tuple = ()  # the same for gdb's output
+    resets: str = ""  # the machine must end by a reset, BY_PORT or BY_TRIPLE_FAULT; QEMU's status means nothing then
+    whole: bool = False  # the lines must be the whole output
+    gdb_lines: tuple = ()  # the expected lines of gdb's output
     gdb_whole: bool = False
     tags: tuple = ()
 
 
 @dataclass
 class Run:
-    """What came of one run of a machine."""
+    """The outcome of a machine's run."""
 
     command: list
     output: bytearray = field(default_factory=bytearray)  # of the serial line
     errors: str = ""  # of QEMU itself
     gdb_output: str = ""
-    status: Optional[int] = None  # None: it had to be ended
+    status: Optional[int] = None  # None: it had to be killed
     shutdown: Optional[str] = None  # QMP's reason for a SHUTDOWN event
-    problem: str = ""  # why the run is worth nothing
+    problem: str = ""  # why the run is invalid
     seconds: float = 0.0
 
     @property
@@ -108,7 +108,7 @@ def judge(test, run):
 
 
 def compare(wanted, lines, whole):
-    """A complaint if the wanted lines are not there in this order or, if whole, not all there is."""
+    """A complaint if the wanted lines are missing or out of order or, if `whole`, not the whole output."""
     if whole:
         found = [line for line in lines if line]
         for pattern, line in itertools.zip_longest(wanted, found):
@@ -126,7 +126,7 @@ def compare(wanted, lines, whole):
 
 
 def show(pattern):
-    """A wanted line as a reader of complaints sees it."""
+    """A wanted line, as shown in complaints."""
     return pattern if isinstance(pattern, str) else f"(pattern) {pattern.pattern}"
 
 

@@ -1,7 +1,7 @@
-"""Runs the machines of gradelib.py in QEMU: types at their prompts, watches how they end, leaves nothing behind.
+"""Runs the machines of gradelib.py in QEMU: types at their prompts, watches how they end, leaves no process behind.
 
-QEMU starts halted and connects to sockets of this side, so that no event is missed and nothing waits for a
-fixed time. The serial line is QEMU's standard input and output.
+QEMU starts halted and connects to sockets of this program, so that no event is missed and nothing waits for a fixed
+time. The serial line is QEMU's standard input and output.
 """
 
 import contextlib
@@ -22,19 +22,19 @@ from control import Control, Refused
 from gdbstub import Stub, StubError
 from gradelib import Run
 
-# No good run prints as much; a kernel that prints without end is stopped before it fills the memory.
+# More than any good run prints; a kernel that prints without end is stopped before it fills the host's memory.
 OUTPUT_LIMIT = 1 << 22
 
 
 class RunError(Exception):
-    """A run that is worth nothing, and why."""
+    """Raised if a run is invalid, with the reason."""
 
 
 @dataclass
 class Bench:
-    """Where machines run."""
+    """The surroundings in which machines run."""
 
-    root: Path  # of the project; every process starts there
+    root: Path  # of the project; the working directory of every process
     qemu: str
     images: dict  # Machine.image -> path below the root
     ovmf: str = "/usr/share/OVMF/OVMF_CODE_4M.fd"  # UEFI firmware for QEMU
@@ -68,7 +68,7 @@ def run_machine(machine, bench, timeout):
         try:
             session = Session(machine, bench, run, Path(folder), start + timeout, stack)
             session.go()
-        except (TimeoutError, socket.timeout):  # The same from Python 3.10 on.
+        except (TimeoutError, socket.timeout):  # They are one class from Python 3.10 on.
             run.problem = f"no end after {timeout:g} s"
         except (RunError, Refused) as error:
             run.problem = str(error)
@@ -85,8 +85,8 @@ class Session:
         self.machine, self.bench, self.run = machine, bench, run
         self.folder, self.deadline, self.stack = folder, deadline, stack
         self.typed = list(machine.typed)
-        self.typing = b""  # what of the last of them QEMU has not taken yet
-        self.seen = 0  # how much of the output was there when something was last typed
+        self.typing = b""  # the part of the current text that QEMU has not accepted yet
+        self.seen = 0  # the length of the output when something was last typed
         self.control = None
 
     def go(self):
@@ -168,7 +168,7 @@ class Session:
         output, control = self.qemu.stdout, self.control
         watched = [output, control]
         while watched:
-            if self.machine.gdb and self.gdb.poll():  # An error in its commands: the machine would wait forever.
+            if self.machine.gdb and self.gdb.poll():  # After an error in gdb's commands the machine would wait forever.
                 raise RunError("gdb failed; the last lines of what it printed say why")
             keyboard = [self.qemu.stdin] if self.typing else []
             ready, writable, _ = select.select(watched, keyboard, [], min(self.left(), 0.2))
@@ -191,9 +191,9 @@ class Session:
             self.run.gdb_output = self.gdb_log.read_text(errors="replace")
 
     def answer(self):
-        """Type the next words, or act, if the output ends with a prompt that has not been answered."""
+        """Type the next text, or call the next function, if the output ends with a new prompt."""
         prompt = self.machine.prompt.encode()
-        start = len(self.run.output) - len(prompt)  # of the prompt, and so of a line, if it is there
+        start = len(self.run.output) - len(prompt)  # of the prompt, if it is there; a line must start here
         at_prompt = self.run.output.endswith(prompt) and self.run.output[start - 1 : start] in (b"\n", b"")
         if not at_prompt or start < self.seen:
             return
@@ -207,7 +207,7 @@ class Session:
                 return
 
     def type_on(self):
-        """Type as much as QEMU takes now: a long line goes in bit by bit, while its echo is read."""
+        """Type as much as QEMU accepts now: a long line is typed in pieces, while its echo is read."""
         try:
             self.typing = self.typing[os.write(self.qemu.stdin.fileno(), self.typing) :]
         except BlockingIOError:
@@ -216,7 +216,7 @@ class Session:
             self.typing = b""
 
     def note_events(self):
-        """Find the reason of a shutdown among QMP's messages, and keep what gdb said."""
+        """Find the reason of a shutdown among QMP's messages, and keep gdb's output."""
         for message in self.control.messages if self.control else ():
             if message.get("event") == "SHUTDOWN":
                 self.run.shutdown = message["data"].get("reason", "unknown")
@@ -224,7 +224,7 @@ class Session:
             self.run.gdb_output = self.gdb_log.read_text(errors="replace")
 
     def left(self):
-        """Seconds until the deadline; TimeoutError when there are none, or nobody waits any more."""
+        """Seconds until the deadline; TimeoutError if it has passed or all runs are to end."""
         seconds = self.deadline - time.monotonic()
         if seconds <= 0 or self.bench.stop.is_set():
             raise TimeoutError
@@ -232,7 +232,7 @@ class Session:
 
     @staticmethod
     def stop(process):
-        """End a process and whatever it started."""
+        """End a process and its children."""
         if process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

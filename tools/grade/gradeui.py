@@ -1,7 +1,7 @@
 """grade.py's command line, its progress and score, and its reports for other programs.
 
-grade.py gives the tests, graderun.py runs them, gradelib.py judges them. Results are printed in the order of the list
-whatever the order in which runs end, so that two gradings of one kernel print the same.
+grade.py has the tests, graderun.py runs them, gradelib.py judges them. Results are printed in the order of the list, in
+whatever order the runs end, so that two gradings of one kernel print the same lines.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from graderun import Bench, reproduce, run_machine
 
 @dataclass
 class Result:
-    """A test, its run, and what is wrong with it."""
+    """A test, its run, and the complaints about it."""
 
     test: object
     run: object
@@ -34,7 +34,7 @@ class Result:
 
     @property
     def passed(self):
-        """Whether nothing is wrong."""
+        """Whether there are no complaints."""
         return not self.complaints
 
     @property
@@ -85,13 +85,13 @@ def positive(kind):
 
 
 def picks(word, title):
-    """Whether a filter picks a title, in upper or lower case alike."""
+    """Whether a filter picks a title, regardless of case."""
     word, title = word.lower(), title.lower()
     return word in title or fnmatch.fnmatchcase(title, word)
 
 
 class Screen:
-    """Where results are printed: in colour, and with a line that counts, only where somebody looks on."""
+    """Prints results; in colour and with a progress line only on a terminal."""
 
     def __init__(self, color, total, stream):
         self.stream, self.total = stream, total
@@ -109,12 +109,12 @@ class Screen:
             self.stream.flush()
 
     def line(self, text):
-        """Print a line, in place of the count."""
+        """Print a line, over the progress line."""
         self.stream.write(("\r\x1b[K" if self.live else "") + text + "\n")
         self.stream.flush()
 
     def result(self, result, verbose):
-        """Print what came of one test."""
+        """Print the result of a test."""
         verdict = self.paint("32", "OK") if result.passed else self.paint("31", "FAIL")
         points = f"{result.score}/{result.test.points}"
         self.line(f"{result.test.title + ':':<44} {verdict} ({points}, {result.run.seconds:.1f}s)")
@@ -128,12 +128,12 @@ class Screen:
 
 
 def printable(text):
-    """A line without the characters by which output could play with the reader's terminal."""
+    """A line with unprintable characters escaped, so that output cannot control the reader's terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def transcript(result):
-    """How a test was run and what it printed, as kept and reported."""
+    """The command and the output of a test's run, as kept and reported."""
     parts = [f"$ {reproduce(result.test.machine, result.run.command)}"]
     parts += [f"! {complaint}" for complaint in result.complaints]
     parts.append("--- serial output ---\n" + "\n".join(result.run.lines).rstrip("\n"))
@@ -150,7 +150,7 @@ def grade(options, bench, screen):
     folder.mkdir(parents=True, exist_ok=True)
     results = []
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        machines = dict.fromkeys(test.machine for test in options.tests)  # Each once, in order.
+        machines = dict.fromkeys(test.machine for test in options.tests)  # each machine once, in order
         submit = lambda machine: pool.submit(run_machine, machine, bench, options.timeout * machine.patience)
         runs = {machine: submit(machine) for machine in machines}
         try:
@@ -170,7 +170,7 @@ def grade(options, bench, screen):
 
 
 def keep(result, folder, root):
-    """Keep the output of a failed test; remove what an earlier grading kept."""
+    """Keep the output of a failed test; remove that of an earlier grading."""
     path = folder / (re.sub(r"[^a-z0-9]+", "-", result.test.title.lower()).strip("-") + ".out")
     if result.passed:
         path.unlink(missing_ok=True)
@@ -222,12 +222,12 @@ def write_junit(path, results, seconds):
 
 
 def summary(results):
-    """The last line."""
+    """The last line, with the total score."""
     return f"Score: {sum(result.score for result in results)}/{sum(result.test.points for result in results)}"
 
 
 def main(tests, root, images, arguments=None):
-    """The program: returns its exit status."""
+    """Run the program, and return its exit status."""
     options = parse(arguments, tests)
     if options.list:
         for test in options.tests:

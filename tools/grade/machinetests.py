@@ -33,7 +33,7 @@ TESTS = [
         (NO_NX,), NO_PROMPT, FAILURE, tags=("machine",),
     ),
     Test(
-        # With them, all memory above 4 GB is mapped by such (boottests.py).
+        # With 1 GB pages, all memory above 4 GB is mapped by them (boottests.py).
         "machine: no 1 GB pages", 5, Machine(memory="5G", cpu="max,-pdpe1gb", typed=("map\r", "checks\r", "exit\r")),
         (
             *opening(5120 * MB), *CHECKS, *WELCOME,
@@ -43,7 +43,7 @@ TESTS = [
     ),
     Test("machine: every feature", 5, Machine(cpu="max"), boots(), whole=True, tags=("machine",)),
     Test(
-        # With 2M, QEMU's firmware would write over the kernel before it begins.
+        # With 2M, QEMU's firmware would overwrite the kernel before it starts.
         "memory: too small", 5, Machine(memory="3M"),
         (
             *opening(3 * MB),
@@ -92,7 +92,7 @@ TESTS = [
         )
     ),
     Test(
-        # RAM up to 128 MB; not usable are the two pages of 0x900000 to 0x901000, and the one at 0x5000000.
+        # RAM up to 128 MB, without the two pages of 0x900000 to 0x901000 and the one at 0x5000000.
         "loader: wild memory map", 5, Machine(at_entry=badloader.wild_memory_map),
         ("Physical memory: 130672K available, base = 636K, extended = 130036K", *CHECKS, *WELCOME), tags=("loader",),
     ),

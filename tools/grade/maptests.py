@@ -1,4 +1,4 @@
-"""The graded tests of memory maps that are legal and odd: all of them boot, and what is given up is said."""
+"""The graded tests of odd but legal memory maps: all of them boot, and the kernel says how much memory it gives up."""
 
 import re
 
@@ -8,12 +8,12 @@ from words import CHECKS, NO_PROMPT, WELCOME, panic
 
 
 def memory(base, extended):
-    """The line that says how much RAM there is, in K."""
+    """The line with the amount of RAM, in K."""
     return f"Physical memory: {base + extended}K available, base = {base}K, extended = {extended}K"
 
 
 def given_up(size, count, kept=128):
-    """The line about the smallest pieces, in K."""
+    """The line about the pieces that are given up, in K."""
     return (
         f"Given up: {size}K of RAM, the {count} smallest of {count + kept} pieces: {kept} are kept "
         "(RAM_RUNS in libjos/src/mem/memory_map.rs)"
@@ -21,16 +21,16 @@ def given_up(size, count, kept=128):
 
 
 def spoiled(by, *typed, memory="256M"):
-    """A machine whose loader hands over what a function of badloader.py says."""
+    """A machine with the boot information of a function in badloader.py."""
     return Machine(memory=memory, at_entry=by, typed=(*typed, "exit\r"))
 
 
 def booted(*lines, after=()):
-    """All of the output of a boot that begins with some lines, and what comes after the welcome."""
+    """The whole output of a boot that begins with `lines`, with `after` after the welcome."""
     return (*lines, *CHECKS, *WELCOME, *after, "K> exit")
 
 
-# Some 600 KB at 0xff6a000: `pages` is 512 KB of it.
+# About 600 KB at 0xff6a000, of which `pages` takes 512 KB.
 PAGES_AT_THE_END = re.compile(r"  0x000000000ff6b000-0x000000000ffeafff the array `pages`, 512 KB")
 
 TESTS = [
@@ -40,7 +40,7 @@ TESTS = [
     ),
     Test(
         "map: more pieces than are kept", 5, spoiled(badloader.many_pieces),
-        # Pieces of 60 KB are given up, and none of the larger ones around them.
+        # Pieces of 60 KB are given up, and no larger ones.
         booted(memory(636, 255 * 1024 - 256 * 4 - 130 * 60), given_up(130 * 60, 130)), whole=True, tags=("map",),
     ),
     Test(
@@ -53,7 +53,7 @@ TESTS = [
     ),
     Test(
         "map: 74 GB", 5,
-        # Of which the host gives what is touched.
+        # The host provides only the memory that is touched.
         Machine(
             memory="74G", board="pc,memory-backend=ram",
             options=("-object", "memory-backend-ram,id=ram,size=74G,reserve=off"), patience=3,

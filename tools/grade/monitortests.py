@@ -9,7 +9,7 @@ from words import CHECKS, HEX, MB, NO_PROMPT, WELCOME, opening
 
 
 def kerninfo_is_true(control):
-    """Holds what `kerninfo` says of the kernel's parts against the kernel's symbols."""
+    """Compares the output of `kerninfo` with the kernel's symbols."""
 
     def symbol(name):
         return f"  {name:<8} {SYMBOLS[name]:#018x} (virt) {SYMBOLS[name] - KERNBASE:#010x} (phys)"
@@ -75,7 +75,7 @@ TESTS = [
         )
     ),
     Test(
-        # No Rust object may end where the address space does.
+        # No Rust object may end where the address space ends.
         "monitor: the window's last frame is nobody's", 5,
         Machine(memory="300M", typed=("memmap\r", "dump -p 0xfffeff0 32\r", "exit\r")),
         (
@@ -228,7 +228,7 @@ TESTS = [
             re.compile(r"  0x00000000001\w{5}-0x00000000001\w{5} kern_pgdir, 4 KB"),
             re.compile(r"  0x\w{16}-0x000000000ffdffff page_alloc's: \d+ free, 0 in use"),
             re.compile(r"page_free_list: \d+ pages, \d+ KB"), re.compile(r"  and \d+ more pages"),
-            # The table of KERNBASE, writable and for all, present and used.
+            # The entry of KERNBASE's table: accessed, writable, for the user too, present.
             re.compile(r"0000000000[0-9a-f]{3}ff8: 27[0-9a-f]{2} [0-9a-f]{4} 0000 0000  .*"),
             re.compile(r"\x1b\[2J\x1b\[HK> checks -f"), *CHECKS, "K> exit",
         ),

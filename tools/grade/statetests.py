@@ -1,8 +1,8 @@
-"""The graded tests of the processor's state: what a loader may leave in its registers, what the kernel makes of them,
-and the exceptions that come from outside (NMI, machine check) or cannot trust the stack in use.
+"""The graded tests of the processor's state: the values of registers that a loader may leave, those that the kernel
+sets, and exceptions that come from outside (NMI, machine check) or must not use the interrupted stack.
 
 The registers are read from outside, at the prompt. They must be the same however the kernel was started, so there is
-one list of them, and stale bits in every register at the entry change nothing in it.
+one list of their values, and stale bits in any register at the entry must not change them.
 """
 
 import re
@@ -15,7 +15,8 @@ from words import CHECKS, NO_LOADER, NO_PROMPT, PAGE_FAULT, UPAGES, WELCOME, boo
 
 KERNBASE = 0xFFFF_FFFF_F000_0000
 
-# Registers at the prompt: value, and which bits count. Of RFLAGS those that change with any instruction do not.
+# Registers at the prompt: the value, and a mask of the bits that are compared. The flags that arithmetic changes are not
+# compared.
 EVERYWHERE = {
     "CR0": (0x8001_0011, ~0),  # PE ET WP PG
     "EFER": (0xD00, ~0),  # LME LMA NXE
@@ -23,12 +24,12 @@ EVERYWHERE = {
     "RFL": (0x2, ~0x8D5),  # none; not CF PF AF ZF SF OF
 }
 SELECTORS = {"CS": "0008", "SS": "0010", "DS": "0010", "ES": "0010", "FS": "0000", "GS": "0000"}
-# By processor: PAE MCE PGE; and UMIP SMEP SMAP where there are any.
+# By processor: PAE MCE PGE; and UMIP SMEP SMAP if the processor has them.
 CR4 = {"qemu64": 0xE0, "qemu64,-mce,-mca": 0xA0, "max": 0x30_08E0}
 
 
 def registers(cpu):
-    """A function for Machine.typed that looks at the registers that the entry and the kernel write."""
+    """A function for Machine.typed that checks the registers that the entry and the kernel write."""
 
     def registers_at_prompt(control):
         found = control.registers()
@@ -43,18 +44,18 @@ def registers(cpu):
 
 
 def booted(image="kernel", cpu="qemu64", **more):
-    """A machine that boots to the prompt, where its registers are looked at."""
+    """A machine that boots to the prompt, where its registers are checked."""
     return Machine(image, cpu=cpu, typed=(registers(cpu), "exit\r"), **more)
 
 
-# Code of 32 bits, by which a loader leaves what it should not. Paging is off: bits that demand it (PCIDE, LMA) cannot
-# be there; nor can TF, which would be an exception within the loader.
+# 32-bit code by which a loader leaves stale bits. Paging is off, so bits that require it (PCIDE, LMA) cannot be set;
+# nor can TF, which would raise an exception within the loader.
 TO_CR0, TO_CR4, TO_DR0, TO_DR7 = b"\x22\xc0", b"\x22\xe0", b"\x23\xc0", b"\x23\xf8"
 EFER, MCG_STATUS, MCG_CTL, MC2_CTL, MC3_STATUS = 0xC000_0080, 0x17A, 0x17B, 0x408, 0x40D
 
 
 def word(value):
-    """A number as it stands in code."""
+    """The bytes of a 32-bit number in code."""
     return struct.pack("<I", value)
 
 
@@ -74,7 +75,7 @@ STALE_CR0 = put(TO_CR0, 0x6005_002F)  # PE; and MP EM TS NE WP AM NW CD
 STALE_EFER = wrmsr(EFER, 0x1001)  # SCE SVME
 STALE_SEGMENTS = b"\x8c\xd8" + b"".join(b"\x8e" + bytes([0xC0 | s << 3]) for s in (0, 4, 5))  # DS's: ES FS GS
 STALE_EFLAGS = b"\x68" + word(0x4_7402) + b"\x9d"  # push, popfd: AC NT IOPL DF
-# No error is reported, one is being handled, and one is said to be there.
+# Reporting is off, a machine check is in progress, and a bank holds an error.
 STALE_BANKS = wrmsr(MCG_CTL, 0) + wrmsr(MC2_CTL, 0) + wrmsr(MCG_STATUS, 4) + wrmsr(MC3_STATUS, 1 << 63)
 
 
@@ -87,12 +88,12 @@ TRAMPOLINE = 0x8000  # free memory; a stack grows down from there
 
 
 def stale(code, enter=badloader.enter_pvh):
-    """A Machine.at_entry: a good loader, but for what the code leaves."""
+    """A Machine.at_entry: a good loader, except for the bits that the code sets."""
 
     def stale_state(stub, symbols):
         enter(stub, symbols)
         made = code(symbols) if callable(code) else code
-        # mov eax, as it was; push the entry; ret
+        # mov eax, its old value; push the entry; ret
         made += b"\xb8" + word(stub.read("rax")) + b"\x68" + word(stub.read("rip")) + b"\xc3"
         stub.write_memory(TRAMPOLINE, made)
         stub.write("rsp", TRAMPOLINE)
@@ -119,7 +120,7 @@ def used_boot_stack(stub, symbols):
 
 
 def fault_before_memory_map(stub, symbols):
-    """The kernel goes astray when it begins to read what the loader left."""
+    """The kernel jumps astray when it begins to parse the boot information."""
     stub.run_to(next(address for name, address in symbols.items() if "BootInfo5parse" in name))
     stub.write("rip", 0x7000_0000_0000)
 
@@ -130,12 +131,12 @@ MACHINE_CHECK = "mce 0 2 0xb600000000000000 0x5 0x1000 0"  # processor 0, bank 2
 
 
 def machine_check(control):
-    """A machine check at the prompt. Nobody waits for the answer: the kernel may have ended QEMU by then."""
+    """A machine check at the prompt. This does not wait for the answer, since the kernel may end QEMU first."""
     control.send("human-monitor-command", **{"command-line": MACHINE_CHECK})
 
 
 def without_stack(line):
-    """A Machine.at_entry: an exception from outside comes while RSP leads nowhere."""
+    """A Machine.at_entry: an exception from outside comes while RSP points to unmapped memory."""
 
     def stack_pointer_to_nowhere(stub, symbols):
         stub.run_to(symbols["check_page_installed_pgdir"])
@@ -153,11 +154,11 @@ def machine_check_within_a_report(stub, symbols):
     stub.monitor(MACHINE_CHECK)
 
 
-# It may come while the prompt is being printed.
+# The machine check may come while the prompt is being printed.
 MACHINE_CHECK_REPORT = re.compile(r"(K> )?kernel panic at \S+: machine check \(#MC, vector 18\)")
 NMI_REPORT = re.compile(r"kernel panic at \S+: non-maskable interrupt \(NMI, vector 2\)")
 NOWHERE = re.compile(r"  rbp +[0-9a-f]{16}  rsp +0000000000001000  rip +[0-9a-f]{16}")
-# What the processor says of the machine check.
+# The processor's records of the machine check.
 BANKS = (
     "  MCG_STATUS  0000000000000005  RIPV MCIP",
     "  bank 2      b600000000000000  PCC ADDRV EN UC VAL, at 0x1000",
@@ -166,7 +167,7 @@ NO_BANKS = (re.compile(r"  bank [^2].*"),)
 
 # The stacks of exceptions: four pages each, one after the other, by vector.
 STACK_SIZE = 4 * 4096
-OWN_STACKS = {8: 1, 2: 2, 18: 3}  # vector -> which of them
+OWN_STACKS = {8: 1, 2: 2, 18: 3}  # vector -> number of its stack
 SYMBOLS = {}
 
 # Vectors with a gate, and those where the processor pushes an error code itself (Intel SDM vol. 3A, table 6-1; AMD APM
@@ -177,7 +178,7 @@ PRESENT_INTERRUPT_GATE = 0x8E
 
 
 def gates(control):
-    """Look at every gate of the IDT, and at the first instructions of the stub that it leads to."""
+    """Check every gate of the IDT, and the first instructions of its stub."""
     tables = control.monitor("info registers")
     base, limit = (int(field, 16) for field in re.search(r"^IDT= *(\w+) (\w+)", tables, re.M).groups())
     idt = control.memory(base - KERNBASE, limit + 1)
@@ -193,7 +194,7 @@ def gates(control):
 
 
 def exception_stacks(control):
-    """Look at what IDT and TSS say of the stacks."""
+    """Check the stacks in the IDT and the TSS."""
     tables = control.monitor("info registers")
 
     def table(name, size):
@@ -211,7 +212,7 @@ def exception_stacks(control):
 
 
 def show(tops):
-    """Addresses by vector, to read."""
+    """Addresses by vector, as text."""
     return ", ".join(f"{vector}: {top:#x}" for vector, top in sorted(tops.items()))
 
 
@@ -221,7 +222,7 @@ def remember_symbols(stub, symbols):
 
 
 def state(title, machine, lines=boots(), whole=True):
-    """A boot with all its lines; what is looked at is in the machine."""
+    """A boot with its whole output; the machine's functions check its state."""
     return Test(f"state: {title}", 5, machine, lines, whole=whole, tags=("state",))
 
 
@@ -279,7 +280,7 @@ TESTS = [
         ),
         (*NO_PROMPT, re.compile(r"  #4 .*"), re.compile(r"  \(the chain breaks off.*")),
     ),
-    # SMAP, and what lifts it for a moment.
+    # SMAP, and lifting it for one access.
     fails(
         "SMAP is back after an access", Machine(cpu="max", words="test=read-user"),
         (
@@ -287,7 +288,7 @@ TESTS = [
             f"  {UPAGES} is the user's, and the kernel is kept off it (SMEP, SMAP)",
         ),
     ),
-    # Exceptions that cannot trust the stack in use.
+    # Exceptions that must not use the interrupted stack.
     state("exceptions and their stacks", Machine(at_entry=remember_symbols, typed=(gates, exception_stacks, "exit\r"))),
     fails(
         "boot stack nearly used up", Machine(at_entry=used_boot_stack), panic("the boot stack is nearly used up"),

@@ -1,4 +1,4 @@
-"""Proves the grader: what must fail fails, for the stated reason. A script plays QEMU; nothing is booted."""
+"""Tests of the grader: bad runs fail, for the right reason. A script stands in for QEMU; nothing is booted."""
 
 import contextlib
 import io
@@ -19,7 +19,7 @@ import gradeui
 from gradelib import BY_PORT, BY_TRIPLE_FAULT, FAILURE, SUCCESS, Machine, Test, judge
 from graderun import Bench, run_machine
 
-# A QEMU that greets by QMP, waits for "cont", prints, answers what is typed, and ends.
+# A stand-in for QEMU that greets by QMP, waits for "cont", prints, answers typed lines, and ends.
 FAKE = r"""#!{python}
 import os, re, socket, sys, time
 text, status, event, prompt, hang = {text!r}, {status!r}, {event!r}, {prompt!r}, {hang!r}
@@ -68,7 +68,7 @@ class GraderCase(unittest.TestCase):
         self.bench = Bench(self.root, str(self.root / "qemu"), {"kernel": Path("kernel"), "grub": Path("iso")})
 
     def qemu(self, text=GOOD, status=SUCCESS, event=None, prompt=True, hang=False, errors=""):
-        """Write the script that plays QEMU."""
+        """Write the script that stands in for QEMU."""
         path = self.root / "qemu"
         path.write_text(FAKE.format(python=sys.executable, pidfile=str(self.pidfile), **{
             "text": text, "status": status, "event": event, "prompt": prompt, "hang": hang, "errors": errors
@@ -76,7 +76,7 @@ class GraderCase(unittest.TestCase):
         path.chmod(0o755)
 
     def judge(self, timeout=10, machine=Machine(), **test):
-        """The complaints about one test on that QEMU."""
+        """The complaints about a test on that QEMU."""
         test = Test("a test", 5, machine, **{"lines": (LINE,), **test})
         return judge(test, run_machine(machine, self.bench, timeout))
 
@@ -89,7 +89,7 @@ class GraderCase(unittest.TestCase):
 
 
 class Judgement(GraderCase):
-    """What passes and what does not."""
+    """Tests of the judgement of runs."""
 
     def test_good_run_passes(self):
         self.qemu()
@@ -174,7 +174,7 @@ class Judgement(GraderCase):
 
 
 class Running(GraderCase):
-    """What becomes of QEMU."""
+    """Tests of starting and ending QEMU."""
 
     def test_timeout_fails_and_ends_qemu(self):
         self.qemu(prompt=False, hang=True)
@@ -223,7 +223,7 @@ class Running(GraderCase):
 
 
 class Program(GraderCase):
-    """The command line, the score and the reports."""
+    """Tests of the command line, the score and the reports."""
 
     TESTS = [
         Test("Page management", 20, Machine(), (LINE,), tags=("jos",)),

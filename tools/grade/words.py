@@ -1,4 +1,4 @@
-"""What the kernel prints, line by line, for the lists of tests: a good boot, a panic, a warning."""
+"""The kernel's output, line by line, for the lists of tests: a good boot, a panic, a warning."""
 
 import re
 
@@ -14,7 +14,7 @@ CHECKS = (
     "check_page_free_list() succeeded!",
     "check_page_installed_pgdir() succeeded!",
 )
-TRAPS = r"kernel/src/panic\.rs"  # where all exceptions are reported from
+TRAPS = r"kernel/src/panic\.rs"  # the file that reports all exceptions
 WELCOME = ("Welcome to the JOS kernel monitor!", "Type 'help' for a list of commands.")
 
 
@@ -30,7 +30,7 @@ def opening(memory, limit=None):
 
 
 def boots(memory=256 * MB, before=(), limit=None):
-    """All of the output of a good boot, up to the exit that is typed."""
+    """The whole output of a good boot, up to the typed exit."""
     return (*before, *opening(memory, limit), *CHECKS, *WELCOME, "K> exit")
 
 
@@ -55,18 +55,18 @@ NO_LOADER = (
 
 
 def bad_information(why):
-    """The kernel's words on boot information that it cannot work with: `why` is a pattern, and what to do."""
+    """The kernel's message about unusable boot information: `why` is a pattern for the cause and the remedy."""
     return re.compile(rf"kernel panic at kernel/src/boot_info\.rs:\d+:\d+: JOS64 cannot start: the {why}")
 
 
 def fault(name, points, title, text, file=TRAPS):
-    """A deliberate fault: picked by test=name, after all checks; ends in one panic, and never at a prompt."""
+    """A deliberate fault, picked by test=name: it ends in one panic after all checks, and never at a prompt."""
     lines = (*CHECKS, *panic(text, file))
     return Test(f"fault: {title}", points, Machine(words=f"test={name}"), lines, NO_PROMPT, FAILURE, tags=("fault",))
 
 
 def unknown_option(word):
-    """The warning about a word of the command line that means nothing."""
+    """The warning about an unknown word of the command line."""
     return f'warning: unknown option "{word}" ignored'
 
 

@@ -1,4 +1,4 @@
-"""Asks tests whether they see a mutant: each in a process of its own, bounded in time and memory."""
+"""Runs tests on a mutant: each in a process of its own, bounded in time and memory."""
 
 import collections
 import contextlib
@@ -9,16 +9,16 @@ import subprocess
 import threading
 import time
 
-# Enough for every test as it is. Of a mutant that asks for all there is, none must be left over.
+# The limit of a test's memory: enough for every test, and a bound for mutants that allocate without end.
 KILOBYTES = 6 << 20
-# A run may take so many times what it takes without a mutant, and so much longer: machines are noisy.
+# A run may take FACTOR times its time without a mutant, plus SECONDS, since machines are noisy.
 FACTOR, SECONDS = 8, 5
-# So many tests are asked first, one by one: the likeliest to fail.
+# The number of tests that are run first, one by one: those likeliest to fail.
 LIKELIEST = 10
 
 
 class Runner:
-    """Runs tests. `stop` ends whatever is running, and makes every further run fail."""
+    """Runs tests. `stop` ends all running tests, and makes every further run fail."""
 
     def __init__(self):
         self.lock, self.running, self.stopped = threading.Lock(), set(), False
@@ -27,12 +27,12 @@ class Runner:
         with self.lock:
             self.stopped = True
             for process in self.running:
-                # It may have ended just now.
+                # The process may have ended just now.
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
 
     def run(self, program, arguments, limit, environment=()):
-        """Returns "passed", "caught" or "timeout", what was printed, and the seconds that it took."""
+        """Returns "passed", "caught" or "timeout", the output, and the seconds that the run took."""
         path, folder = program
         command = ["sh", "-c", f'ulimit -c 0; ulimit -d {KILOBYTES}; exec "$0" "$@"', path, *arguments]
         began = time.monotonic()
@@ -60,7 +60,7 @@ class Runner:
 
 
 def split(test):
-    """A test's program and its name there."""
+    """The program and the name of a test."""
     program, _, name = test.partition(" ")
     return program, name
 
@@ -75,14 +75,14 @@ def names_of(programs, runner):
 
 
 class Asker:
-    """Asks tests, and learns which of them see much for the time that they take."""
+    """Chooses and runs tests, and learns which of them catch most in the least time."""
 
     def __init__(self, runner, seconds):
         self.runner, self.seconds = runner, seconds
         self.asked, self.failed = collections.Counter(), collections.Counter()
 
     def cost(self, mutant, test):
-        """What a fault costs to find with this test, in seconds: a guess, better with each answer."""
+        """The estimated seconds to catch a fault with this test; the estimate improves with each result."""
         file = mutant["file"]
         module = re.sub(r"/mod$", "", file.partition("/src/")[2].removesuffix(".rs")).replace("/", "::")
         program, name = split(test)
@@ -91,15 +91,15 @@ class Asker:
         return (self.seconds[test] + 0.005) / rate
 
     def likeliest(self, mutant, tests, first=None):
-        """The tests that are best asked first, `first` before all others."""
+        """The tests that are best run first, `first` before all others."""
         return sorted(tests, key=lambda test: (test != first, self.cost(mutant, test)))[:LIKELIEST]
 
     def ask_each(self, mutant, tests, programs, environment=()):
-        """One test after the other. Returns ("caught" or "timeout", the test) or ("missed", None)."""
+        """Runs one test after the other. Returns ("caught" or "timeout", the test) or ("missed", None)."""
         return self.ask_batches(mutant, [[test] for test in tests], programs, environment)
 
     def ask_all(self, mutant, tests, programs, environment=()):
-        """The same, with many short tests of a program in one run, and long ones by themselves and last."""
+        """Runs many short tests of a program in one run, and long ones by themselves and last; returns the same."""
         batches = collections.defaultdict(list)
         for test in tests:
             batches[split(test)[0] if self.seconds[test] < 0.3 else test].append(test)
@@ -132,7 +132,7 @@ class Asker:
 
 
 class Progress:
-    """One line that says how far it is: over and over on a terminal, else every half a minute."""
+    """A line that shows the progress: continually on a terminal, elsewhere every half minute."""
 
     def __init__(self, what, total, terminal):
         self.what, self.total, self.terminal = what, total, terminal

@@ -1,4 +1,4 @@
-"""Copies of the sources to plant mutants in, and what is built of them.
+"""Copies of the sources to plant mutants in, and their builds.
 
 The planted copy holds every mutant that can be turned on at run time; src/ writes it. The clean copies, one
 for each job, hold one mutant at a time, as text.
@@ -16,41 +16,41 @@ import subprocess
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 OUT = ROOT / "obj" / "mutants"
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).absolute()
-# By folder, which is what the library is called, too.
+# By folder, whose name is also the library's.
 PACKAGES = {"layout": "jos-layout", "libjos": "libjos"}
 
 
-# What a planted package's Cargo.toml has besides; a section that none has yet.
+# An addition to a planted package's Cargo.toml: a section that no package has yet.
 DEPENDENCY = """
 [target.'cfg(all())'.dependencies]
 mutant = { path = "../tools/mutants/switch" }
 """
 
 
-# Errors that a mutant has wherever it is: a trait or a function that there is not, arguments that are too few.
+# Errors in a mutant itself: a missing trait or function, or too few arguments.
 ITS_OWN = {"E0061", "E0277", "E0369", "E0423", "E0425", "E0433", "E0599", "E0600"}
 
 
 class Failed(Exception):
-    """What ends the program, in words for its user."""
+    """Raised to end the program, with a message for its user."""
 
 
 def cargo(arguments, folder=ROOT, target=TARGET, **environment):
-    """Runs cargo, and returns what came of it."""
+    """Runs cargo, and returns the completed process."""
     environment = {**os.environ, "CARGO_TARGET_DIR": str(target), **environment}
-    # In this process group, so that an interrupt ends it, too.
+    # In this process group, so that an interrupt ends cargo too.
     return subprocess.run(["cargo", *arguments], cwd=folder, env=environment, capture_output=True, text=True,
                           stdin=subprocess.DEVNULL, check=False)
 
 
 def said(built):
-    """What the compiler and cargo said of what does not build.
+    """The errors of the compiler and cargo in a failed build.
 
     >>> error = {"reason": "compiler-message", "message": {"level": "error", "rendered": "no such name\\n"}}
     >>> said(subprocess.CompletedProcess([], 101, json.dumps(error) + "\\n", "could not compile\\n"))
     'no such name\\ncould not compile\\n'
     """
-    # With --message-format=json the compiler's words are among the messages on the standard output.
+    # With --message-format=json the compiler's errors are among the messages on the standard output.
     messages = [json.loads(line) for line in built.stdout.splitlines() if line.startswith("{")]
     rendered = [message["message"]["rendered"] for message in messages if message["reason"] == "compiler-message"
                 and message["message"]["level"] == "error"]
@@ -71,7 +71,7 @@ def list_mutants():
 
 
 def copy_sources(to, written=()):
-    """Makes the folder `to` what ROOT is, but for what is built, and for the files in `written`."""
+    """Makes the folder `to` a copy of ROOT, without build results. The files in `written` stay as they are there."""
     left_out = {".git", "obj", "target", "__pycache__", TARGET.name}
     kept = {pathlib.Path(name) for name in written}
     for folder, folders, names in os.walk(ROOT):
@@ -81,7 +81,7 @@ def copy_sources(to, written=()):
         for name in names:
             kept.add(place / name)
             new, old = ROOT / place / name, to / place / name
-            # What has not changed keeps its time, or cargo would build it anew.
+            # Unchanged files keep their times, or cargo would build them anew.
             same = old.exists() and filecmp.cmp(new, old, shallow=False)
             if not same and str(place / name) not in written:
                 shutil.copyfile(new, old)
@@ -92,7 +92,7 @@ def copy_sources(to, written=()):
 
 
 class Copy:
-    """A copy of the sources and its own folder for what cargo builds."""
+    """A copy of the sources, with a target folder of its own."""
 
     def __init__(self, name, **environment):
         self.folder = OUT / name
@@ -103,7 +103,7 @@ class Copy:
         return cargo([*arguments, "--profile=mutants"], self.folder, self.target, **self.environment)
 
     def build(self, *what):
-        """Builds tests; returns their programs by name, or None and what the compiler said."""
+        """Builds tests; returns their programs by name, or None and the compiler's errors."""
         built = self.cargo("test", "--no-run", "--message-format=json", *what)
         if built.returncode:
             return None, built
@@ -122,11 +122,11 @@ class Planted(Copy):
     """The copy with all mutants."""
 
     def __init__(self):
-        # The switch's crate alone may use what is not stable. Lints are for people's code.
+        # Only the switch's crate may use unstable features. Lints do not apply to planted code.
         super().__init__("planted", RUSTC_BOOTSTRAP="mutant", RUSTFLAGS="--cap-lints=allow")
 
     def plant(self, mutants, dropped):
-        """Plants what compiles; returns what the planter tells.
+        """Plants the mutants that compile; returns the planter's output.
 
         `dropped` is what is known not to, and grows: by its number, whether a mutant does not compile anywhere
         (true), or maybe only beside the rest.
@@ -147,13 +147,13 @@ class Planted(Copy):
             if not blamed.keys() - dropped.keys():
                 raise Failed(f"the planted sources do not compile:\n{said(checked)}")
             for number, codes in blamed.items():
-                # What a function returns behind a switch must be of the type that it returns else.
+                # Behind a switch, a function must return the type that it returns otherwise.
                 hidden = "impl" in ((mutants[number]["function"] or {}).get("return_type") or "")
                 dropped[number] = codes <= ITS_OWN and not hidden
 
     def write(self, mutants, dropped):
         """Writes the planted sources, without the mutants in `dropped`."""
-        # Every file is written, if only without mutants.
+        # Every file is written, even without mutants.
         files = {mutant["file"] for mutant in mutants}
         keep = [mutant for mutant in mutants if mutant["id"] not in dropped]
         for file in files - {mutant["file"] for mutant in keep}:
@@ -166,7 +166,7 @@ class Planted(Copy):
         self.told = json.loads(told.stdout)
 
     def blamed(self, messages):
-        """The mutants whose switch is the last before an error, each with the errors' codes."""
+        """The mutants whose switch is the last one before an error, each with the errors' codes."""
         blamed = collections.defaultdict(set)
         for message in map(json.loads, messages.splitlines()):
             if message["reason"] != "compiler-message" or message["message"]["level"] != "error":
@@ -182,8 +182,8 @@ class Planted(Copy):
 
 
 class Clean(Copy):
-    """A copy with one mutant at a time, as cargo-mutants itself would have it. Lints count here: without them
-    the compiler would evaluate a constant that never ends for ever.
+    """A copy with one mutant at a time, as cargo-mutants itself makes it. Lints are on here: one of them stops the
+    compiler from evaluating an endless constant for ever.
     """
 
     def __init__(self, number):

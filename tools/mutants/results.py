@@ -1,4 +1,4 @@
-"""What is known of each mutant, for how long that holds, and what is said of it in the end."""
+"""The results for each mutant, their validity after changes, and the final report."""
 
 import collections
 import hashlib
@@ -13,7 +13,7 @@ REASONS = "docs/mutants.md"
 REASONS_FILE = ROOT / REASONS
 REASONS_BEGIN = "## Mutants that no test can catch"
 COLUMNS = ["caught", "missed", "timeout", "unviable", "not run"]
-# Of the mutants that build.
+# The required share of caught mutants, of those that build.
 LEAST_CAUGHT = 0.95
 
 
@@ -26,7 +26,7 @@ def digest(texts):
 
 
 class Sources:
-    """Digests of the sources and of the tests, by which a result is known to hold still."""
+    """Digests of the sources and of the tests, which tell whether a result is still valid."""
 
     def __init__(self):
         parts = [(file.relative_to(ROOT), *self.parts(file))
@@ -39,12 +39,12 @@ class Sources:
 
     @staticmethod
     def parts(file):
-        """What the crate sees of a file, and what only tests see."""
+        """The part of a file that the crate is built from, and the part that only tests use."""
         text = file.read_bytes()
         inner = "/".join(file.relative_to(ROOT).parts[1:])
         if inner.startswith("tests/") or "/tests/" in inner or inner.endswith("/tests.rs"):
             return b"", text
-        # By custom the last thing in its file.
+        # By convention the tests are the last thing in a file.
         tests = re.search(rb"\n#\[cfg\((test|all\(test, .*\))\)\]\nmod tests \{", text)
         return (text[:tests.start()], text[tests.start():]) if tests else (text, b"")
 
@@ -70,7 +70,7 @@ class Sources:
 
 
 class Results:
-    """The verdicts, one line of JSON each, appended as they come, so that an interrupted run goes on."""
+    """The verdicts, one line of JSON each, appended as they come, so that an interrupted run can continue."""
 
     def __init__(self, mutants, sources, fresh):
         self.sources, self.path, self.by_name = sources, OUT / "results.jsonl", {}
@@ -80,7 +80,7 @@ class Results:
             for line in self.path.read_text().splitlines():
                 try:
                     result = json.loads(line)
-                except ValueError:  # The last line of a run that was killed.
+                except ValueError:  # the incomplete last line of a run that was killed
                     continue
                 self.by_name[result["name"]] = result
         shorter = self.path.with_suffix(".new")
@@ -92,7 +92,7 @@ class Results:
         self.file = open(self.path, "a", encoding="utf-8")
 
     def add(self, mutant, outcome, by=None, passed=()):
-        """Keeps a verdict: `by` which test, or which tests have `passed`."""
+        """Keeps a verdict, with the test that it is due to (`by`) or the tests that have `passed`."""
         result = {"name": mutant["name"], "outcome": outcome, "sources": self.sources.sources}
         if by:
             result |= {"by": by, "digest": self.sources.of_test(by)}
@@ -105,7 +105,7 @@ class Results:
         self.file.flush()
 
     def still_holds(self, mutant):
-        """The result if it was found with these sources, and by a test that is as it was."""
+        """The result, if neither the sources nor the test that decided it have changed."""
         result = self.by_name.get(mutant["name"])
         if not result or result["sources"] != self.sources.sources:
             return None
@@ -114,7 +114,7 @@ class Results:
         return result
 
     def unasked(self, mutant, tests):
-        """Which of these tests are still to be asked; none if the verdict is known."""
+        """The tests that have not been run yet; none if the verdict is known."""
         result = self.still_holds(mutant)
         if not result:
             return tests
@@ -129,7 +129,7 @@ class Results:
 
 
 def plain(name):
-    """A mutant's name without its place: what it does, and where, as long as lines move.
+    """A mutant's name without its line: the change and its function, which stay when lines move.
 
     >>> plain("libjos/src/space/uvm.rs:146:55: replace - with / in Pmap<M>::uvmdealloc")
     'libjos/src/space/uvm.rs: replace - with / in Pmap<M>::uvmdealloc'
@@ -138,7 +138,7 @@ def plain(name):
 
 
 def reasons(text):
-    """From docs/mutants.md: how many survivors of each plain name have a reason.
+    """From docs/mutants.md: the number of survivors of each plain name that have a reason.
 
     >>> rows = ["", "| a.rs | `replace \\\\| with ^` (2) | why |", "| a.rs | `x` | why |", "## Next"]
     >>> reasons(REASONS_BEGIN + "\\n".join(rows))
@@ -156,7 +156,7 @@ def reasons(text):
 
 
 def table(mutants, results):
-    """The table, a line a file, as Markdown; and the share of those that build that are caught."""
+    """The table, with a line per file, as Markdown; and the share of caught mutants among those that build."""
     by_file = collections.defaultdict(collections.Counter)
     for mutant in mutants:
         by_file[mutant["file"]][results.outcome(mutant)] += 1
@@ -174,8 +174,8 @@ def table(mutants, results):
 
 
 def judge(mutants, results, told, whole):
-    """What is wrong with the survivors among `mutants` and with their reasons: the lines to print, and whether
-    all is well. A reason whose survivor is gone is told, but is no failure: it promises nothing.
+    """Compares the survivors among `mutants` with the reasons: the lines to print, and whether all is well. A reason
+    without a survivor is reported, but is not a failure.
     """
     names, unknown = collections.defaultdict(list), collections.Counter()
     for mutant in mutants:

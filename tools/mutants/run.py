@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Plant faults in layout and libjos, one at a time, and look whether a test sees each. `make mutants` runs
-this; docs/mutants.md has the results, and says of each survivor why no test can see it.
+"""Plant faults in layout and libjos, one at a time, and test whether a test catches each. `make mutants` runs this;
+docs/mutants.md has the results, and a reason for each survivor that no test can catch.
 
-cargo-mutants says which mutants there are. To build the tests anew for each would take a day. So all of them
-are planted at once in a copy of the sources, each behind a switch that the environment variable MUTANT turns
-on; each test is run once to see which mutants it reaches; and the tests that reach a mutant are asked about it,
-the likeliest first, up to the first that fails. Those that cannot be planted so (in constants, or where the
-rest would not compile) are built one by one.
+cargo-mutants lists the mutants. Building the tests once per mutant would take a day. Instead, a copy of the sources
+carries all mutants at once, each behind a switch that the environment variable MUTANT turns on; each test is run once
+to record the mutants that it reaches; then the tests that reach a mutant are run with it, the likeliest first, up to
+the first that fails. Mutants that cannot be planted (in constants, or if the rest would not compile) are built one by
+one.
 
-What is found is kept in obj/mutants, so that an interrupted run goes on where it was. A change of the sources
-makes all be asked again, a change of tests what they decide. The exit status is 0 only if at least 95 % of
-the mutants that build are caught and every survivor has its reason.
+Results are kept in obj/mutants, so that an interrupted run continues where it stopped. A change of the sources
+invalidates all results, a change of tests those that depend on them. The exit status is 0 only if at least 95 % of the
+mutants that build are caught and every survivor has a reason.
 """
 
 import argparse
@@ -39,7 +39,7 @@ class Run:
         self.reasons, self.thorough = verdicts.reasons(verdicts.REASONS_FILE.read_text()), options.thorough
 
     def each(self, function, items):
-        """Calls a function for each item, in `jobs` threads; an interrupt ends what they run."""
+        """Calls a function for each item, in `jobs` threads; an interrupt ends their processes."""
         with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
             calls = [pool.submit(function, item) for item in items]
             try:
@@ -54,7 +54,7 @@ class Run:
         return asking.Progress(what, len(items), sys.stdout.isatty())
 
     def plant(self):
-        """Plants and builds all mutants; finds which tests reach which, and that all pass without any."""
+        """Plants and builds all mutants; records the mutants that each test reaches. All tests must pass without any."""
         known = OUT / "planted.json"
         facts = json.loads(known.read_text()) if known.exists() else {}
         same = facts.get("all") == self.sources.all
@@ -84,11 +84,11 @@ class Run:
         self.asker = asking.Asker(self.runner, self.seconds)
 
     def baseline(self, test, progress):
-        """Runs a test without a mutant, and keeps which mutants it reaches and how long it takes."""
+        """Runs a test without a mutant, and records the mutants that it reaches and its time."""
         record = OUT / f"record-{threading.get_ident()}"
         program, name = asking.split(test)
         arguments = ["--exact", "--test-threads=1", name]
-        # Once more for the time: to record takes some, too.
+        # A second run for the time, since recording takes time too.
         for environment in ({"MUTANT_RECORD": str(record)}, {}):
             outcome, output, seconds = self.runner.run(self.programs[program], arguments, 600, environment)
             if outcome != "passed":
@@ -99,7 +99,7 @@ class Run:
         progress.add("passed")
 
     def ask_planted(self):
-        """Asks a few tests about each mutant that is planted; they see nearly all that can be seen. Returns
+        """Runs a few tests on each planted mutant, which catch nearly all that can be caught. Returns
         those that survive, with the tests that are left.
         """
         reaching = {id: [] for id in self.planted}
@@ -109,7 +109,7 @@ class Run:
         todo = []
         for mutant in self.chosen:
             tests = reaching.get(mutant["id"])
-            # What only the compiler calls is no business of these tests.
+            # These tests cannot reach mutants in functions that only the compiler calls.
             if tests is not None and (tests or mutant["id"] not in self.in_const_fn):
                 todo += self.open(mutant, tests)
         progress, survivors = self.progress("planted mutants", todo), []
@@ -119,7 +119,7 @@ class Run:
             likeliest = self.asker.likeliest(mutant, tests, self.hint(mutant))
             outcome, by = self.asker.ask_each(mutant, likeliest, self.programs, switch(mutant))
             progress.add(outcome)
-            # What the compiler calls, too, is not known to survive before it was built by itself.
+            # A mutant that the compiler also calls is a survivor only if it survives when built by itself.
             if outcome != "missed" or mutant["id"] not in self.in_const_fn:
                 self.results.add(mutant, outcome, by, likeliest)
                 if outcome == "missed":
@@ -129,7 +129,7 @@ class Run:
         return survivors
 
     def ask_others(self, survivors):
-        """Asks all tests that are left about planted mutants that have survived so far without a reason."""
+        """Runs all remaining tests on the planted mutants that have survived so far without a reason."""
         todo = [item for item in survivors if not self.has_reason(item[0])]
         progress = self.progress("survivors, by all other tests", todo)
 
@@ -142,18 +142,18 @@ class Run:
         self.each(ask, todo)
 
     def hint(self, mutant):
-        """The test that saw this mutant the last time."""
+        """The test that caught this mutant the last time."""
         return self.results.hints.get(verdicts.plain(mutant["name"]))
 
     def has_reason(self, mutant):
-        """Whether docs/mutants.md says why this mutant survives, and that is to be believed: of a name that more
-        survivors have than there are reasons, each is asked about.
+        """Whether docs/mutants.md has a reason why this mutant survives. If a plain name has more survivors than
+        reasons, no reason counts.
         """
         name = verdicts.plain(mutant["name"])
         return not self.thorough and self.results.survivors[name] <= self.reasons[name] > 0
 
     def open(self, mutant, tests):
-        """If a mutant's verdict is open: the mutant, and those of the tests that are still to be asked. A list
+        """If a mutant's verdict is open: the mutant, and the tests that have not been run on it. A list
         of at most one.
         """
         result = self.results.still_holds(mutant)
@@ -163,7 +163,7 @@ class Run:
         return [(mutant, tests)]
 
     def ask_alone(self):
-        """Builds the mutants that could not be planted one by one, and asks about each."""
+        """Builds the mutants that could not be planted, one by one, and runs the tests on each."""
         tests = list(self.seconds)
         todo = []
         for mutant in self.chosen:
@@ -190,7 +190,7 @@ class Run:
 
     @staticmethod
     def first_build(copy):
-        """Builds what all mutants in this copy have in common."""
+        """Builds the parts that all mutants in this copy share."""
         for stage in STAGES["layout"]:
             programs, built = copy.build(*stage)
             if not programs:
@@ -198,12 +198,12 @@ class Run:
         return copy
 
     def ask_in(self, copy, mutant, tests):
-        """Asks about a mutant in a copy of its own: the tests that are soonest built, then the others."""
+        """Tests a mutant in a copy of its own: first with the tests that build soonest, then with the others."""
         copy.put(mutant)
         for stage in STAGES[mutant["package"]]:
             programs, built = copy.build(*stage)
             if not programs:
-                # An interrupted compiler, or one without memory, is no verdict.
+                # An interrupted compiler, or one that ran out of memory, gives no verdict.
                 if built.returncode < 0 or self.runner.stopped:
                     raise KeyboardInterrupt
                 if '"level":"error"' not in built.stdout:
@@ -220,7 +220,7 @@ class Run:
         return "missed", None
 
 
-# What is built one after the other for a mutant of a package, as long as no test has seen it.
+# The builds for a mutant of a package, one after the other until a test catches it.
 UNIT_TESTS = ["--package=libjos", "--lib"]
 OTHER_TESTS = ["--package=libjos", "--test=*"]
 STAGES = {"libjos": [UNIT_TESTS, OTHER_TESTS],
@@ -269,7 +269,7 @@ def main():
         run.plant()
         survivors = run.ask_planted()
         run.ask_alone()
-        # What takes longest for the least.
+        # The part with the least result for its time comes last.
         run.ask_others(survivors)
     text, _ = verdicts.table(chosen, run.results)
     lines, well = verdicts.judge(chosen, run.results, run.reasons, not files)

@@ -1,5 +1,5 @@
-"""Tests of tools/mutants: how tests are asked, how long an answer holds, and what is said of it in the end.
-What plants the mutants is Rust, and has its tests there.
+"""Tests of tools/mutants: running tests, the validity of results, and the report. The planter is in Rust, and has its
+tests there.
 """
 
 import doctest
@@ -28,7 +28,7 @@ def mutant(place, text="replace - with + in f"):
 
 
 class TestAsking(unittest.TestCase):
-    """With shell scripts that behave as test programs do."""
+    """Tests with shell scripts that behave like test programs."""
 
     def ask(self, script, tests=("p one", "p two"), each=True, seconds=0.5):
         with tempfile.TemporaryDirectory() as folder:

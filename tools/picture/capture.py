@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the kernel in QEMU, stops it by gdb, and draws what is in its memory then.
+"""Runs the kernel in QEMU, stops it with gdb, and draws the contents of its memory.
 
 usage: capture.py TOOL (prompt | step STEP | film) PAGE -- QEMU OPTIONS...
 
@@ -18,11 +18,11 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 180  # for the whole of it: a film takes about ten
+SECONDS = 180  # the limit for a picture or film; a film takes about ten
 
 
 class Failed(Exception):
-    """There is no picture, and why."""
+    """Raised if there is no picture, with the reason."""
 
 
 def capture(tool, wish, page, command):
@@ -56,7 +56,7 @@ def qemu_command(command, folder):
 
 
 def gdb_command(folder):
-    """gdb on that machine, as `make gdb` starts it."""
+    """The gdb command for that machine, like that of `make gdb`."""
     lines = (ROOT / ".gdbinit.tmpl").read_text().replace("localhost:1234", f"{folder}/gdb")
     (folder / "script").write_text(f"{lines}\nsource tools/picture/shots.py\n")
     return ["sh", "-c", 'exec "$(command -v gdb || command -v gdb-multiarch || echo gdb)" "$@"', "gdb",
@@ -64,7 +64,7 @@ def gdb_command(folder):
 
 
 def start(stack, command, log):
-    """Starts a process in a group of its own, and ends the group in the end."""
+    """Starts a process in a group of its own, and ends the group on exit."""
     environment = {**os.environ, "JOS_PICTURE": str(log.parent)}
     with open(log, "wb") as output:
         try:
@@ -77,7 +77,7 @@ def start(stack, command, log):
 
 
 def stop(process):
-    """Ends a process and whatever it started."""
+    """Ends a process and its children."""
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -95,7 +95,7 @@ def wait_for(path, qemu, folder, deadline):
 
 
 def serial_says(folder):
-    """The last lines of the serial line, which tell of a panic."""
+    """The last lines of the serial output, which show a panic."""
     lines = tail(folder / "serial.txt", 25)
     return f"the machine's last lines:\n{lines}" if lines else "the machine printed nothing"
 
@@ -109,7 +109,7 @@ def tail(path, count=12):
 
 
 def run(command):
-    """What a command prints."""
+    """The output of a command."""
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
     if done.returncode:
         raise Failed(done.stderr.decode(errors="replace").strip())
@@ -117,7 +117,7 @@ def run(command):
 
 
 def main(words):
-    """The command line."""
+    """Runs the program, with the words of the command line."""
     end = words.index("--") if "--" in words else len(words)
     own, command = words[:end], words[end + 1 :]
     if len(own) < 3 or not command:

@@ -15,8 +15,8 @@ TOOL = str(Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug/pi
 QEMU = [os.environ.get("QEMU") or "qemu-system-x86_64", "-accel", "tcg", "-no-reboot", "-nic", "none",
         "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]
 PVH, GRUB = ["-kernel", "obj/kern/kernel"], ["-boot", "d", "-cdrom", "obj/jos.iso"]
-MEMORY = "64M"  # little, so that dumps are small
-FRAMES = 16352  # that this makes on QEMU's PC
+MEMORY = "64M"  # so that dumps are small
+FRAMES = 16352  # frames of such a machine on QEMU's PC
 REGIONS = ["boot_map_region: window, below the kernel", "boot_map_region (2): window, kernel code",
            "boot_map_region (3): window, kernel constants", "boot_map_region (4): window, all else",
            "boot_map_region (5): kernel stack", "boot_map_region (6): pages array"]
@@ -52,5 +52,5 @@ def drawn(name, shot):
 
 
 def data(page):
-    """What a page tells its script."""
+    """The data in a page for its script."""
     return json.loads(re.search(r'<script id="data" type="application/json">(.*?)</script>', page.read_text())[1])

@@ -19,7 +19,7 @@ import webdriver
 
 LIMIT = 150_000  # bytes of a file
 SECONDS = 60  # until the prompt
-# What is typed at the prompt, before the screen is taken.
+# The lines typed at the prompt before the screenshot.
 TYPED = ("clear", "translate KERNBASE+0x100123", "pages")
 HOVER = """
   const svg = document.getElementById("closeup"), { columns, size } = svg.geometry;
@@ -29,7 +29,7 @@ HOVER = """
 
 
 def pages(folder):
-    """The pages: what is free and what is not; an opened tree in the dark; a moment of the film."""
+    """The pages: free and used frames; an opened tree in dark colours; a moment of the film."""
     picture, film = (Path("obj", name).resolve().as_uri() for name in ("picture.html", "film.html"))
     with webdriver.Browser() as browser:
         browser.size(1280, 800)
@@ -67,7 +67,7 @@ def screen(folder, command):
 
 
 def connect(stack, path, qemu):
-    """A connection to a socket of QEMU's, which waits for it."""
+    """A connection to a socket on which QEMU listens."""
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline and qemu.poll() is None:
         connection = socket.socket(socket.AF_UNIX)
@@ -93,7 +93,7 @@ def until(connection, end):
 
 
 def keep(path, picture):
-    """Writes a picture, made small."""
+    """Compresses a picture and writes it."""
     done = subprocess.run(["pngquant", "--quality", "70-100", "--speed", "1", "-"], input=picture,
                           stdout=subprocess.PIPE, check=True)
     if len(done.stdout) >= LIMIT:

@@ -1,4 +1,4 @@
-"""Runs within gdb: brings the machine to the moments that are wanted, and has a picture taken of each.
+"""Runs within gdb: brings the machine to the wanted moments, and has a picture taken of each.
 
 capture.py leaves its wish in the folder $JOS_PICTURE and finds there shot-NN.json, or problem.json. Where the
 kernel keeps its things is asked of the package josgdb, which gdb's `jos` commands are made of.
@@ -17,18 +17,18 @@ from josgdb.stops import CONTEXT
 FOLDER = Path(os.environ["JOS_PICTURE"])
 BEGINS = "mem_init begins"
 DONE = "The memory system stands"
-# Where its parts begin, but for the first.
+# The symbols at which the window's parts begin, except for the first.
 WINDOW_PARTS = {"stext": "window, kernel code", "text_end_exclusive": "window, kernel constants",
                 "rodata_end_exclusive": "window, all else"}
 PANIC, EXIT = "kernel::panic::report", "kernel::exit::exit"
 
 
 class Problem(Exception):
-    """There is no picture, and why."""
+    """Raised if there is no picture, with the reason."""
 
 
 class Ended(Problem):
-    """The machine ended too early. What it printed last may tell why."""
+    """Raised if the machine ended too early. Its last output may show the reason."""
 
 
 def ranges(runs):
@@ -38,11 +38,11 @@ def ranges(runs):
 
 
 class Camera:
-    """Takes pictures of the machine, one after the other."""
+    """Takes pictures of the machine."""
 
     def __init__(self, tool):
         self.tool, self.taken = tool, 0
-        # What mem_init was told of RAM, and of what the loader left in it.
+        # mem_init's argument: the RAM, and the loader's data in it.
         boot = gdb.newest_frame().read_var("boot")
         self.usable, self.reserved = ranges(boot["memory"]["usable"]), ranges(boot["reserved"]["pages"])
 
@@ -72,13 +72,13 @@ class Camera:
         self.taken += 1
 
     def retake(self, title, said):
-        """A picture of now in place of the last one."""
+        """A picture of now, replacing the last one."""
         self.taken = max(0, self.taken - 1)
         self.take(title, said)
 
 
 def all_steps():
-    """(name, title, what `jos step` said) of each step after mem_init has begun, up to the application.
+    """(name, title, output of `jos step`) of each step after mem_init has begun, up to the application.
 
     A name comes to stand for several calls; what mem_init does itself between two calls has no name.
     """
@@ -104,7 +104,7 @@ def all_steps():
 
 
 def mapped_region(lines):
-    """The name of what a step has mapped; the window is mapped in parts."""
+    """The name of the region that a step has mapped; the window is mapped in parts."""
     start = re.search(r"\+ (0x[0-9a-f]{16})\.\.", "\n".join(lines))
     if start is None:
         return ""
@@ -115,7 +115,7 @@ def mapped_region(lines):
 
 
 def name_between(lines):
-    """What mem_init does itself, by what it changes."""
+    """The title of a step that mem_init does itself, recognised by the changes."""
     for sign, title in (("CR3:", "lcr3"), ("is the directory itself", "self-map at UVPT")):
         if any(sign in line for line in lines):
             return title
@@ -123,7 +123,7 @@ def name_between(lines):
 
 
 def begin(tool):
-    """Stops where mem_init begins, and has a camera there."""
+    """Stops at the start of mem_init, and makes a camera there."""
     if steps.run_to((steps.START, PANIC)) != steps.START:
         go_on()
         raise Ended("the kernel ended before mem_init began")
@@ -131,13 +131,13 @@ def begin(tool):
 
 
 def go_on():
-    """Lets the machine print what it has to say."""
+    """Lets the machine print its error."""
     if gdb.selected_inferior().pid:
         steps.go("continue")
 
 
 def film(tool):
-    """A picture of each step."""
+    """Takes a picture of each step."""
     camera = begin(tool)
     camera.take(BEGINS, ["RAM is known to the loader; entry_pgdir maps 256 MB twice, at 0 and at KERNBASE."])
     for _, title, said in all_steps():
@@ -145,7 +145,7 @@ def film(tool):
 
 
 def one(tool, step):
-    """A picture after a step: NAME means the last of its calls that follow each other, NAME:N the Nth."""
+    """Takes a picture after a step: NAME means the last of successive calls of NAME, NAME:N the Nth."""
     name, _, number = step.partition(":")
     names = (steps.START, *steps.STEPS, steps.END)
     if name not in names or (number and not number.isdecimal()):
@@ -169,7 +169,7 @@ def one(tool, step):
 
 
 def prompt(tool):
-    """A picture where the application asks for input, or ends."""
+    """Takes a picture when the application asks for input, or ends."""
     camera = begin(tool)
     reached = steps.run_to(("readline", EXIT, PANIC))
     if reached == "readline":
@@ -182,14 +182,14 @@ def prompt(tool):
 
 
 def main():
-    """What capture.py wishes."""
+    """Does what capture.py asks for."""
     wish = json.loads((FOLDER / "wish.json").read_text())
     try:
         {"film": film, "step": one, "prompt": prompt}[wish["wish"][0]](wish["tool"], *wish["wish"][1:])
     except Problem as problem:
         told = {"problem": str(problem), "ended": isinstance(problem, Ended)}
         (FOLDER / "problem.json").write_text(json.dumps(told))
-    # The machine is of no use any more; capture.py ends it.
+    # The machine is no longer needed; capture.py ends it.
 
 
 main()

@@ -1,4 +1,4 @@
-"""Tests of `make picture` and `make film`: the machine stopped, and what is told of it. `make test-picture` runs them."""
+"""Tests of `make picture` and `make film`: stopping the machine, and its data. `make test-picture` runs them."""
 
 import subprocess
 import unittest
@@ -11,7 +11,7 @@ LIMIT = 1_500_000  # bytes of a page
 
 
 class Captured(unittest.TestCase):
-    """What comes of machines, good ones and bad ones."""
+    """Tests of pictures of good machines and bad ones."""
 
     def test_a_film_shows_each_step(self):
         shots = data(film())["shots"]
@@ -61,7 +61,7 @@ class Captured(unittest.TestCase):
             self.assertEqual([shot["title"] for shot in data(pictured("step", step))["shots"]], [title])
 
     def refused(self, *wish, **machine):
-        """What is said where there is no picture."""
+        """The error if there is no picture."""
         with self.assertRaises(capture.Failed) as caught:
             pictured(*wish, **machine)
         return str(caught.exception)

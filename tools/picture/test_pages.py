@@ -13,7 +13,7 @@ import capture
 import webdriver
 from samples import REGIONS, TOOL, data, drawn, film, simulated
 
-# The area of all paths of a grid in cells, where every path is rectangles.
+# The area of all paths of a grid, in cells; every path consists of rectangles.
 AREA = """
   const svg = document.getElementById(arguments[0]), size = svg.geometry.size ** 2;
   let area = 0;
@@ -21,7 +21,7 @@ AREA = """
     for (const [, width, height] of path.getAttribute("d").matchAll(/h(\\d+)v(\\d+)/g)) area += width * height / size;
   }
   return area;"""
-# Where the middle of a frame's cell is on the screen.
+# The middle of a frame's cell on the screen.
 PLACE = """
   const svg = document.getElementById(arguments[0]), { first, per, columns, size } = svg.geometry;
   const cell = Math.floor((arguments[1] - first) / per);
@@ -33,7 +33,7 @@ KEYS = {"right": "\ue014", "left": "\ue012", "down": "\ue015", "end": "\ue010", 
 
 
 def setUpModule():
-    """Leaves all out where there is no browser."""
+    """Skips all tests if there is no browser."""
     if not webdriver.browser():
         print("*** NOT TESTED: the pages in a browser: there is no Chromium with a chromedriver ***", file=sys.stderr)
         raise unittest.SkipTest("no browser")
@@ -55,7 +55,7 @@ class Pages(unittest.TestCase):
         self.browser.open(self.address)
 
     def tearDown(self):
-        """Whatever a test did: no word on the console, and no request but for the page."""
+        """After every test: nothing on the console, and no request except for the page."""
         said, asked = self.browser.logs()
         self.assertEqual(said, [])
         asked = [address for address in asked if not address.startswith("data:")]
@@ -63,15 +63,15 @@ class Pages(unittest.TestCase):
 
     @staticmethod
     def at(title):
-        """What follows the film's address to open it at a step."""
+        """The end of the film's address that opens it at a step."""
         return f"#{[shot['title'] for shot in data(film())['shots']].index(title) + 1}"
 
     def text(self, identity):
-        """What an element says."""
+        """The text of an element."""
         return self.browser.run("return document.getElementById(arguments[0]).textContent", identity)
 
     def hover(self, grid, frame):
-        """What is said of a frame that the mouse points at."""
+        """The description of a frame that the mouse points at."""
         self.browser.point(*self.browser.run(PLACE, grid, frame))
         return self.text("frame")
 
@@ -109,7 +109,7 @@ class Pages(unittest.TestCase):
         self.open(simulated("jos64"))
         self.browser.type("#closeup", KEYS["right"] * 3 + KEYS["down"])
         self.assertRegex(self.text("frame"), r"^Frame 67 at 0x43000: free;")
-        # Over the end of what is enlarged: it follows.
+        # Moving past the end of the close-up moves the close-up.
         self.browser.type("#closeup", KEYS["down"] * 20)
         self.assertRegex(self.text("closeup-hint"), "from 0x400000")
 
@@ -178,7 +178,7 @@ class Pages(unittest.TestCase):
         for scheme in ("light", "dark"):
             self.browser.scheme(scheme)
             colours = [colorsys.rgb_to_hsv(*(part / 255 for part in fill)) for fill in self.browser.run(fills)]
-            # Those of free frames, of devices and of what nobody knows are greys.
+            # The colours of free frames, of devices and of unknown frames are greys.
             hues = sorted(360 * hue for hue, saturation, _ in colours if saturation > 0.3)
             self.assertEqual(len(hues), 8)
             apart = [(b - a) % 360 for a, b in zip(hues, hues[1:] + hues[:1])]

@@ -1,4 +1,4 @@
-"""A small client of WebDriver (https://www.w3.org/TR/webdriver2/), by which the pictures are tried in Chromium."""
+"""A small client of WebDriver (https://www.w3.org/TR/webdriver2/), which tests the pictures in Chromium."""
 
 import base64
 import contextlib
@@ -14,24 +14,24 @@ from pathlib import Path
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the standard's name for a reference
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-# No window, no graphics processor, and no request of the browser's own.
+# No window, no graphics processor, and no requests by the browser itself.
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
          "--disable-background-networking", "--disable-component-update", "--disable-sync")
 SECONDS = 30  # for an answer
 
 
 def browser():
-    """The path of a Chromium, if there is one and a chromedriver beside it."""
+    """The path of Chromium, if both it and chromedriver are installed."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     return found if found and shutil.which("chromedriver") else None
 
 
 class Refused(Exception):
-    """The browser could not do it."""
+    """Raised if the browser reports an error."""
 
 
 class Browser:
-    """A browser with one page, for as long as the `with` lasts."""
+    """A context manager: a browser with one page."""
 
     def __init__(self):
         self.stack = contextlib.ExitStack()
@@ -56,7 +56,7 @@ class Browser:
         self.stack.close()
 
     def _start(self, log):
-        """Starts chromedriver on a port of its own choice, and returns that."""
+        """Starts chromedriver on a port of its own choice, and returns the port."""
         with open(log, "wb") as output:
             driver = subprocess.Popen(["chromedriver", "--port=0"], stdin=subprocess.DEVNULL, stdout=output,
                                       stderr=output, start_new_session=True)
@@ -80,17 +80,17 @@ class Browser:
         return value
 
     def post(self, path, **body):
-        """Asks for something to be done."""
+        """Sends a POST request of the session."""
         return self._ask("POST", self.session + path, body)
 
     def open(self, page):
-        """Goes to an address, from the beginning even where it is the same but for what follows a #."""
+        """Loads an address anew, even if only the part after the # differs."""
         self.post("/url", url="about:blank")
         self.logs()
         self.post("/url", url=page)
 
     def run(self, script, *arguments):
-        """What a function with this body returns in the page."""
+        """The result of a function with this body, run in the page."""
         return self.post("/execute/sync", script=script, args=list(arguments))
 
     def find(self, selector):
@@ -98,7 +98,7 @@ class Browser:
         return self.post("/element", using="css selector", value=selector)[ELEMENT]
 
     def click(self, selector):
-        """Clicks on the middle of an element, as a user does."""
+        """Clicks on the middle of an element, like a user."""
         self.post(f"/element/{self.find(selector)}/click")
 
     def type(self, selector, keys):
@@ -116,20 +116,20 @@ class Browser:
         return self.post("/goog/cdp/execute", cmd=command, params=parameters)
 
     def size(self, width, height):
-        """Gives the page this many CSS pixels; a window has a least width, this has none."""
+        """Sets the page's size in CSS pixels; unlike a window's, it can be arbitrarily narrow."""
         screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.chromium("Emulation.setDeviceMetricsOverride", **screen)
 
     def scheme(self, name):
-        """The user's liking: light or dark."""
+        """Sets the user's preference: light or dark."""
         self.chromium("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": name}])
 
     def screenshot(self):
-        """What is to be seen, as PNG."""
+        """The visible part of the page, as PNG."""
         return base64.b64decode(self._ask("GET", f"{self.session}/screenshot"))
 
     def logs(self):
-        """(what the page said to the console, which addresses it asked for) since the last call."""
+        """(the page's messages on the console, the requested addresses) since the last call."""
         said = [entry["message"] for entry in self.post("/se/log", type="browser")]
         events = [json.loads(entry["message"])["message"] for entry in self.post("/se/log", type="performance")]
         asked = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
@@ -137,7 +137,7 @@ class Browser:
 
 
 def stop(process):
-    """Ends a process and whatever it started."""
+    """Ends a process and its children."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

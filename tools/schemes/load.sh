@@ -1,5 +1,5 @@
 #!/bin/sh
-# What traces/linux.trace was recorded under, from the repository's root:
+# The load under which traces/linux.trace was recorded, from the repository's root:
 #
 #   tools/schemes/record.py -o tools/schemes/traces/linux.trace \
 #     --load "load.sh: C compiled; sources copied, archived, packed, their words counted" \

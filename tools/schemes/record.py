@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Record what a command has Linux's page allocator do, as a trace for `make schemes`.
+"""Record the requests of a command to Linux's page allocator, as a trace for `make schemes`.
 
   tools/schemes/record.py -o my.trace -- cc -O2 -c tools/bench/c/pmap.c -o /dev/null
   make schemes SCHEMESFLAGS="--trace my.trace"
@@ -32,7 +32,7 @@ CHILD = re.compile(r" child_pid=(\d+)$")
 
 
 class Trace:
-    """What one process and its descendants asked for, as trace.rs has it.
+    """The requests of a process and its descendants, in the format of trace.rs.
 
     Linux gives out 2^order pages, and takes a part of them back where it is told to; in a trace a request is given
     back as a whole, with the last of its pages. Pages that were given out again, without a free that was seen, were
@@ -42,16 +42,16 @@ class Trace:
     def __init__(self, root):
         self.root = root
         self.processes = {root}
-        self.owner = {}  # of each page in use: the number of the request
-        self.left = []  # for each request: how many of its pages are in use
+        self.owner = {}  # page in use -> number of its request
+        self.left = []  # for each request: the number of its pages in use
         self.sizes = []
         self.events = []  # ("a", count) or ("f", request)
         self.in_use = self.peak = 0
         self.in_parts = set()  # requests that were freed page by page
-        self.unseen = 0  # pages that were freed without being seen to be
+        self.unseen = 0  # pages that were freed without an event
 
     def take(self, line):
-        """One line of tracefs's `trace`."""
+        """Takes a line of tracefs's `trace`."""
         if not (found := LINE.search(line)):
             return
         process, event, fields = int(found[1]), found[2], found[3]
@@ -59,7 +59,7 @@ class Trace:
             child = int(CHILD.search(fields)[1])
             if process in self.processes:
                 self.processes.add(child)
-            elif child != self.root:  # the number of one that has ended
+            elif child != self.root:  # the number of an ended process is used again
                 self.processes.discard(child)
             return
         found = PAGES.search(fields)
@@ -78,7 +78,7 @@ class Trace:
             self.ask(first, count)
 
     def ask(self, first, count):
-        """A request for `count` pages had those from `first` on."""
+        """A request got the `count` pages from `first` on."""
         self.owner.update(dict.fromkeys(range(first, first + count), len(self.sizes)))
         self.sizes.append(count)
         self.left.append(count)
@@ -87,7 +87,7 @@ class Trace:
         self.peak = max(self.peak, self.in_use)
 
     def give_back(self, page):
-        """The request that had `page`, which is free now; None where none of this trace had it."""
+        """The request that had `page`, which is free now; None if no request of this trace had it."""
         if (request := self.owner.pop(page, None)) is None:
             return None
         self.left[request] -= 1
@@ -98,11 +98,11 @@ class Trace:
 
     @property
     def frames(self):
-        """As many as leave FREE_AT_PEAK percent free when the most are in use."""
+        """The number of frames that leaves FREE_AT_PEAK percent free when the most are in use."""
         return -(-self.peak * 100 // (100 - FREE_AT_PEAK))
 
     def text(self, release, load):
-        """The file: what was recorded, and the events."""
+        """The file: a description of the recording, and the events."""
         head = [
             f"Recorded by record.py: what the page allocator of Linux {release} was asked for by",
             *load.splitlines(),
@@ -113,7 +113,7 @@ class Trace:
         return "\n".join(lines + [f"{what} {value}" for what, value in self.events]) + "\n"
 
     def summary(self):
-        """What there is in it."""
+        """A summary of the trace."""
         freed = sum(what == "f" for what, _ in self.events)
         sizes = ", ".join(f"{self.sizes.count(size)} of {size}" for size in sorted(set(self.sizes)))
         return (f"{len(self.sizes)} requests ({sizes}), {freed} of them given back, {len(self.in_parts)} in parts; "
@@ -122,7 +122,7 @@ class Trace:
 
 @contextmanager
 def instance():
-    """An instance of tracefs that records the events, removed in the end."""
+    """A context manager: an instance of tracefs that records the events."""
     name = TRACEFS / "instances" / f"jos-record-{os.getpid()}"
     try:
         name.mkdir()
@@ -172,7 +172,7 @@ def main():
     options = parser.parse_args()
     trace = record(options.command)
     print(f"record.py: {trace.summary()}", file=sys.stderr)
-    release = re.match(r"[\d.]*\d", os.uname().release)[0]  # without what a distribution adds
+    release = re.match(r"[\d.]*\d", os.uname().release)[0]  # without a distribution's suffix
     try:
         options.o.write_text(trace.text(release, options.load or shlex.join(options.command)))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Proves that tools/schemes/record.py makes a sound trace of what tracefs says, and says so where it cannot."""
+"""Tests that tools/schemes/record.py makes a correct trace from tracefs's lines, and reports errors."""
 
 import os
 import subprocess
@@ -37,7 +37,7 @@ def events(*lines):
 
 
 class Traces(unittest.TestCase):
-    """What becomes of tracefs's lines."""
+    """Tests of the translation of tracefs's lines."""
 
     def test_what_is_asked_for_and_given_back_by_whomsoever(self):
         made = trace("# tracer: nop", ALLOC.format(ROOT, 64, 3), ALLOC.format(ROOT, 5, 0),
@@ -87,7 +87,7 @@ class Traces(unittest.TestCase):
 
 
 class Recording(unittest.TestCase):
-    """The program."""
+    """Tests of the program."""
 
     def test_where_there_is_no_tracefs(self):
         with mock.patch.object(record, "TRACEFS", Path("/nonexistent")), self.assertRaises(SystemExit) as end:
@@ -113,7 +113,7 @@ class Recording(unittest.TestCase):
             self.assertIn("# sh -c '", lines[1])
             said = [(what, int(value)) for what, value in (line.split() for line in lines if line[0] != "#")]
             sizes = [value for what, value in said if what == "a"]
-            self.assertGreater(sum(sizes), 1024)  # the child's bytes lie in so many
+            self.assertGreater(sum(sizes), 1024)  # the pages of the child's bytes
             self.assertLess(sum(sizes) - sum(sizes[value] for what, value in said if what == "f"), 1024)
             self.assertEqual(list((record.TRACEFS / "instances").glob("jos-record-*")), [])
 

@@ -1,11 +1,11 @@
-//! Why boot information cannot be used, each with its address.
+//! The errors of boot information, each with the address of the part that is wrong.
 
 use core::fmt;
 
-/// Why boot information cannot be used. `what` names the part in each.
+/// The reason why boot information cannot be used. `what` names the part in each.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BootInfoError {
-    /// It lies, at least in part, where `entry_pgdir` does not reach.
+    /// The part lies, wholly or partly, where `entry_pgdir` does not reach.
     OutsideWindow {
         /// The part.
         what: &'static str,
@@ -16,7 +16,7 @@ pub enum BootInfoError {
         /// The bytes of physical memory, from 0 on, that can be reached.
         window: u64,
     },
-    /// It lies, at least in part, in the kernel's own memory.
+    /// The part lies, wholly or partly, in the kernel's own memory.
     InKernel {
         /// The part.
         what: &'static str,
@@ -25,14 +25,14 @@ pub enum BootInfoError {
         /// Its bytes.
         size: u64,
     },
-    /// Its address is not the multiple of 8 that the protocol promises.
+    /// The part's address is not the multiple of 8 that the protocol promises.
     Misaligned {
         /// The part.
         what: &'static str,
         /// Its physical address.
         at: u64,
     },
-    /// It ends before what it must contain, or its parts do not add up to its size.
+    /// The part is too short for its contents, or the sizes in it do not add up.
     Truncated {
         /// The part.
         what: &'static str,
@@ -55,7 +55,7 @@ pub enum BootInfoError {
     },
 }
 
-/// Cause and remedy, as the kernel's last words: "JOS64 cannot start: " comes before.
+/// Cause and remedy. The kernel prints them after "JOS64 cannot start: ".
 impl fmt::Display for BootInfoError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {

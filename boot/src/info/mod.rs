@@ -1,9 +1,9 @@
-//! What the loader says about the machine: two formats, one [`BootInfo`].
+//! The loader's description of the machine: two formats, one [`BootInfo`].
 //!
-//! `multiboot2` and `pvh` parse; [`PhysWindow`] is how they reach physical memory. Nothing that a
-//! loader says is trusted: every address is checked before it is read, and what does not hold is
-//! a [`BootInfoError`] that names the address. What is said about memory is passed on as raw
-//! entries, holes, overlaps and all; [`libjos::mem::memory_map`] makes a map of them.
+//! `multiboot2` and `pvh` parse; [`PhysWindow`] is how they reach physical memory. Nothing from a
+//! loader is trusted: every address is checked before it is read, and a failed check is a
+//! [`BootInfoError`] that names the address. The entries of the memory map are passed on raw, with
+//! holes and overlaps; [`libjos::mem::memory_map`] turns them into a map.
 
 mod error;
 mod multiboot2;
@@ -16,7 +16,7 @@ mod tests;
 
 pub use error::BootInfoError;
 pub use pvh::START_INFO_MAGIC;
-pub use text::Text;
+pub use text::LoaderText;
 pub use window::PhysWindow;
 
 use libjos::mem::addr::{PhysAddr, PhysRange};
@@ -42,7 +42,7 @@ impl Protocol {
         }
     }
 
-    /// What users call it.
+    /// The name that users know it by.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -54,11 +54,11 @@ impl Protocol {
 
 /// Bytes of an entry of the memory map, the same under both protocols: base, length, type.
 const ENTRY_BYTES: usize = 24;
-/// The type of an entry that is RAM. The numbers are those of the BIOS, which both protocols took
-/// over (ACPI specification 6.5, table 15.4 "Address Range Types").
+/// The type of an entry that is RAM. Both protocols use the BIOS's numbers (ACPI specification 6.5,
+/// table 15.4 "Address Range Types").
 const ENTRY_USABLE: u32 = 1;
 
-/// The entries of the firmware's memory map, as they stand there: they may wrap, overlap, or be empty.
+/// The unchecked entries of the firmware's memory map: they may wrap, overlap, or be empty.
 #[derive(Clone, Debug)]
 pub struct MemoryEntries<'a> {
     /// Whole entries, `stride` bytes each.
@@ -83,9 +83,9 @@ impl Iterator for MemoryEntries<'_> {
 /// Physical memory that the loader filled for the kernel, and that must not be handed out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Reserved {
-    /// What is there.
+    /// A name for the contents.
     pub name: &'static str,
-    /// Where; may lie outside RAM, where the loader says so.
+    /// The physical addresses, which may lie outside RAM if the loader says so.
     pub range: PhysRange,
 }
 
@@ -95,61 +95,61 @@ impl Reserved {
     }
 }
 
-/// What the loader says, checked so far that all of it can be read.
+/// The loader's description of the machine, with every address in it checked.
 #[derive(Debug)]
-pub struct BootInfo<'a>(Source<'a>);
+pub struct BootInfo<'a>(Parsed<'a>);
 
-/// In whose words.
+/// The description in the format of each protocol.
 #[derive(Debug)]
-enum Source<'a> {
+enum Parsed<'a> {
     Multiboot2(multiboot2::Multiboot2<'a>),
     Pvh(pvh::Pvh<'a>),
 }
 
 impl<'a> BootInfo<'a> {
-    /// Reads what the loader left at physical address `info`.
+    /// Parses the boot information at physical address `info`.
     ///
     /// # Errors
     ///
-    /// Where a part of it cannot be read, or makes no sense, or there is no memory map in it.
+    /// If a part of it cannot be read or is invalid, or if it has no memory map.
     pub fn parse(
         protocol: Protocol,
         info: u64,
         memory: PhysWindow<'a>,
     ) -> Result<Self, BootInfoError> {
-        let source = match protocol {
+        let parsed = match protocol {
             Protocol::Multiboot2 => {
-                Source::Multiboot2(multiboot2::Multiboot2::parse(info, memory)?)
+                Parsed::Multiboot2(multiboot2::Multiboot2::parse(info, memory)?)
             }
-            Protocol::Pvh => Source::Pvh(pvh::Pvh::parse(info, memory)?),
+            Protocol::Pvh => Parsed::Pvh(pvh::Pvh::parse(info, memory)?),
         };
-        Ok(Self(source))
+        Ok(Self(parsed))
     }
 
     /// How the kernel was started.
     #[must_use]
     pub const fn protocol(&self) -> Protocol {
         match &self.0 {
-            Source::Multiboot2(_) => Protocol::Multiboot2,
-            Source::Pvh(_) => Protocol::Pvh,
+            Parsed::Multiboot2(_) => Protocol::Multiboot2,
+            Parsed::Pvh(_) => Protocol::Pvh,
         }
     }
 
-    /// The loader's name, where it gives one.
+    /// The loader's name, if it gives one.
     #[must_use]
-    pub fn loader(&self) -> Option<Text<'_>> {
+    pub fn loader(&self) -> Option<LoaderText<'_>> {
         match &self.0 {
-            Source::Multiboot2(info) => info.loader(),
-            Source::Pvh(_) => None,
+            Parsed::Multiboot2(info) => info.loader(),
+            Parsed::Pvh(_) => None,
         }
     }
 
-    /// The kernel's command line; empty where there is none.
+    /// The kernel's command line; empty if the loader gives none.
     #[must_use]
-    pub fn command_line(&self) -> Text<'_> {
+    pub fn command_line(&self) -> LoaderText<'_> {
         match &self.0 {
-            Source::Multiboot2(info) => info.command_line(),
-            Source::Pvh(info) => info.command_line,
+            Parsed::Multiboot2(info) => info.command_line(),
+            Parsed::Pvh(info) => info.command_line,
         }
     }
 
@@ -157,16 +157,16 @@ impl<'a> BootInfo<'a> {
     #[must_use]
     pub fn memory_entries(&self) -> MemoryEntries<'a> {
         match &self.0 {
-            Source::Multiboot2(info) => info.memory.clone(),
-            Source::Pvh(info) => info.memory.clone(),
+            Parsed::Multiboot2(info) => info.memory.clone(),
+            Parsed::Pvh(info) => info.memory.clone(),
         }
     }
 
-    /// What the loader filled for the kernel: this information itself and the modules.
+    /// The memory that the loader filled for the kernel: the boot information and the modules.
     pub fn reserved(&self) -> impl Iterator<Item = Reserved> + Clone + '_ {
         let (multiboot2, pvh) = match &self.0 {
-            Source::Multiboot2(info) => (Some(info), None),
-            Source::Pvh(info) => (None, Some(info)),
+            Parsed::Multiboot2(info) => (Some(info), None),
+            Parsed::Pvh(info) => (None, Some(info)),
         };
         let multiboot2 = multiboot2.into_iter().flat_map(|info| info.reserved());
         let pvh = pvh.into_iter().flat_map(|info| info.reserved());
@@ -174,14 +174,14 @@ impl<'a> BootInfo<'a> {
     }
 }
 
-/// The little-endian word at `offset`, which the caller knows to be inside.
+/// The little-endian word at `offset`, which the caller has checked to lie inside.
 fn u32_at(bytes: &[u8], offset: usize) -> u32 {
     let mut word = [0; 4];
     word.copy_from_slice(&bytes[offset..offset + 4]);
     u32::from_le_bytes(word)
 }
 
-/// The little-endian double word at `offset`, which the caller knows to be inside.
+/// The little-endian double word at `offset`, which the caller has checked to lie inside.
 fn u64_at(bytes: &[u8], offset: usize) -> u64 {
     let mut word = [0; 8];
     word.copy_from_slice(&bytes[offset..offset + 8]);

@@ -1,13 +1,13 @@
 //! Boot information of multiboot2 (Multiboot2 specification 2.0, section 3.6).
 //!
-//! The crate `multiboot2` checks the chain of tags; what is in a tag that the kernel uses is
-//! checked here, since the crate's typed tags panic on a tag of a size that makes no sense.
+//! The crate `multiboot2` checks the chain of tags. This module checks the contents of the tags that
+//! the kernel uses, since the crate's typed tags panic if a tag has an invalid size.
 
 use core::fmt;
 
 use multiboot2::{BootInformation, TagType};
 
-use super::{BootInfoError, ENTRY_BYTES, MemoryEntries, PhysWindow, Reserved, Text, u32_at};
+use super::{BootInfoError, ENTRY_BYTES, LoaderText, MemoryEntries, PhysWindow, Reserved, u32_at};
 
 const INFORMATION: &str = "boot information";
 const MEMORY_MAP: &str = "multiboot2 memory map";
@@ -18,9 +18,9 @@ const HEADER_BYTES: u64 = 8;
 /// Bytes of a tag before its payload: its type and its size.
 const TAG_HEADER_BYTES: u64 = 8;
 
-/// Multiboot2 boot information whose chain of tags, memory map and modules make sense.
+/// Multiboot2 boot information whose chain of tags, memory map and modules were checked.
 pub(super) struct Multiboot2<'a> {
-    /// Its physical address.
+    /// The physical address of the information.
     at: u64,
     information: BootInformation<'a>,
     pub(super) memory: MemoryEntries<'a>,
@@ -34,13 +34,12 @@ impl<'a> Multiboot2<'a> {
             return Err(BootInfoError::Truncated { what: INFORMATION, at });
         }
         let bytes = window.aligned(INFORMATION, at, total_size)?;
-        // SAFETY: `bytes` are as many as the information says that it has, and stay as they are
-        // for 'a; `load` checks the rest.
+        // SAFETY: `bytes` covers the whole size that the information states, and does not change
+        // during 'a; `load` checks the rest.
         let information = unsafe { BootInformation::load(bytes.as_ptr().cast()) };
         let information =
             information.map_err(|_| BootInfoError::Truncated { what: INFORMATION, at })?;
 
-        // Of each tag that is used: where it is, and whether it is long enough.
         let mut memory = None;
         let mut offset = HEADER_BYTES;
         for tag in information.tags() {
@@ -62,12 +61,12 @@ impl<'a> Multiboot2<'a> {
         }
     }
 
-    pub(super) fn loader(&self) -> Option<Text<'_>> {
-        self.payloads(TagType::BootLoaderName).next().map(Text::new)
+    pub(super) fn loader(&self) -> Option<LoaderText<'_>> {
+        self.payloads(TagType::BootLoaderName).next().map(LoaderText::new)
     }
 
-    pub(super) fn command_line(&self) -> Text<'_> {
-        self.payloads(TagType::Cmdline).next().map(Text::new).unwrap_or_default()
+    pub(super) fn command_line(&self) -> LoaderText<'_> {
+        self.payloads(TagType::Cmdline).next().map(LoaderText::new).unwrap_or_default()
     }
 
     pub(super) fn reserved(&self) -> impl Iterator<Item = Reserved> + Clone {
@@ -79,7 +78,7 @@ impl<'a> Multiboot2<'a> {
         core::iter::once(information).chain(modules)
     }
 
-    /// What is in the tags of one type.
+    /// The payloads of the tags of one type.
     fn payloads(&self, kind: TagType) -> impl Iterator<Item = &[u8]> + Clone {
         let tags = self.information.tags();
         tags.filter(move |tag| TagType::from(tag.header().typ) == kind).map(|tag| tag.payload())

@@ -1,10 +1,10 @@
 //! Boot information of PVH: `hvm_start_info` and what it points to.
 //!
 //! The layouts are those of xen/include/public/arch-x86/hvm/start_info.h. All words are little
-//! endian, all addresses physical; an address of 0 means that there is no such thing.
+//! endian, all addresses physical; an address of 0 means that the part is missing.
 
 use super::{
-    BootInfoError, ENTRY_BYTES, MemoryEntries, PhysWindow, Reserved, Text, u32_at, u64_at,
+    BootInfoError, ENTRY_BYTES, LoaderText, MemoryEntries, PhysWindow, Reserved, u32_at, u64_at,
 };
 
 /// The first word of `hvm_start_info` (xen/include/public/arch-x86/hvm/start_info.h).
@@ -17,7 +17,7 @@ const COMMAND_LINE: &str = "PVH command line";
 
 /// Bytes of `hvm_start_info` up to the end of version 0.
 const START_INFO_V0_BYTES: u64 = 40;
-/// Bytes of it from version 1 on, which brought the memory map.
+/// Bytes of `hvm_start_info` from version 1 on, which added the memory map.
 const START_INFO_V1_BYTES: u64 = 56;
 /// Bytes of an `hvm_modlist_entry`.
 const MODULE_BYTES: usize = 32;
@@ -27,7 +27,7 @@ const MODULE_BYTES: usize = 32;
 pub(super) struct Pvh<'a> {
     /// The physical address of `hvm_start_info`.
     at: u64,
-    pub(super) command_line: Text<'a>,
+    pub(super) command_line: LoaderText<'a>,
     pub(super) memory: MemoryEntries<'a>,
     /// The module list: whole entries.
     modules: &'a [u8],
@@ -67,8 +67,8 @@ impl<'a> Pvh<'a> {
 
         let command_line_at = u64_at(info, 24);
         let command_line = match command_line_at {
-            0 => Text::default(),
-            _ => Text::new(window.string(COMMAND_LINE, command_line_at)?),
+            0 => LoaderText::default(),
+            _ => LoaderText::new(window.string(COMMAND_LINE, command_line_at)?),
         };
         let memory = MemoryEntries { bytes, stride };
         Ok(Self { at, command_line, memory, modules, command_line_at, memory_at, modules_at })

@@ -1,9 +1,14 @@
-//! Boot information as loaders write it, and as they should not: whatever the bytes, the parsers
-//! neither panic nor read outside, and what they accept can be walked to the end.
+//! Boot information as real loaders write it, and damaged. Here: the information that the tests start
+//! from, texts and errors.
 
 use super::*;
 
-/// Physical memory of a machine in a test: aligned, zeroed, and filled piece by piece.
+mod damaged;
+mod multiboot2;
+mod pvh;
+mod window;
+
+/// Physical memory of a test's machine: aligned and zeroed at first.
 struct Memory {
     words: Vec<u64>,
 }
@@ -15,7 +20,7 @@ impl Memory {
 
     fn bytes(&mut self) -> &mut [u8] {
         let len = size_of_val(&self.words[..]);
-        // SAFETY: a slice of words is valid as one of bytes, and is borrowed mutably as a whole.
+        // SAFETY: a slice of words is a valid slice of bytes, and is borrowed mutably as a whole.
         unsafe { core::slice::from_raw_parts_mut(self.words.as_mut_ptr().cast(), len) }
     }
 
@@ -29,14 +34,14 @@ fn window(memory: &mut Memory, end: usize) -> PhysWindow<'_> {
     PhysWindow::from_bytes(&memory.bytes()[..end])
 }
 
-/// Walks all that was accepted.
+/// Walks accepted information to its end.
 fn walk(info: &BootInfo<'_>) -> (usize, usize, usize) {
     let text = format!("{:?} {}", info.loader(), info.command_line());
     let words = info.command_line().words().map(|word| word.to_string().len()).sum::<usize>();
     (info.memory_entries().count(), info.reserved().count(), text.len() + words)
 }
 
-/// Parses, and walks what was accepted.
+/// Parses information, and walks it if it is accepted.
 fn parse(
     memory: &mut Memory,
     end: usize,
@@ -81,7 +86,7 @@ fn memory_map_tag(stride: u32, entries: &[u8]) -> Vec<u8> {
     tag(6, &[&stride.to_le_bytes()[..], &[0; 4], entries].concat())
 }
 
-/// Multiboot2 boot information of these tags, and an end tag.
+/// Multiboot2 boot information with these tags and an end tag.
 fn multiboot2(tags: &[Vec<u8>]) -> Memory {
     let mut bytes = tags.concat();
     bytes.extend(tag(0, &[]));
@@ -92,7 +97,7 @@ fn multiboot2(tags: &[Vec<u8>]) -> Memory {
     memory
 }
 
-/// What GRUB writes, on the whole.
+/// Boot information like GRUB's.
 fn grub() -> Memory {
     multiboot2(&[
         tag(1, b"test=panic now\0"),
@@ -109,102 +114,13 @@ fn grub() -> Memory {
 /// Bytes of memory that `grub` uses.
 const GRUB_END: usize = AT as usize + 192;
 
-#[test]
-fn multiboot2_says_it_all() {
-    let mut memory = grub();
-    let info = BootInfo::parse(Protocol::Multiboot2, AT, window(&mut memory, GRUB_END)).unwrap();
-    assert_eq!(info.protocol(), Protocol::Multiboot2);
-    assert_eq!(info.loader().unwrap().to_string(), "GRUB 2.06");
-    assert_eq!(info.command_line().as_bytes(), b"test=panic now");
-    assert!(info.memory_entries().eq(expected_entries()));
-    assert!(info.reserved().eq([
-        Reserved::new("boot information", AT, GRUB_END as u64 - AT),
-        Reserved::new("module", 0x20_0000, 0x1234),
-    ]));
-}
-
-#[test]
-fn multiboot2_entries_may_be_longer() {
-    let entries = ENTRIES.map(|e| [entry(e), vec![0xFF; 8]].concat()).concat();
-    let mut memory = multiboot2(&[memory_map_tag(32, &entries)]);
-    let info = BootInfo::parse(Protocol::Multiboot2, AT, window(&mut memory, 0x1000)).unwrap();
-    assert!(info.memory_entries().eq(expected_entries()));
-    assert!(info.command_line().is_empty() && info.loader().is_none());
-}
-
-#[test]
-fn multiboot2_counts_the_first_of_two_memory_maps() {
-    let maps = [&ENTRIES[..], &ENTRIES[..1]].map(|map| map.iter().copied().flat_map(entry));
-    let mut memory = multiboot2(&maps.map(|map| memory_map_tag(24, &map.collect::<Vec<_>>())));
-    let info = BootInfo::parse(Protocol::Multiboot2, AT, window(&mut memory, 0x1000)).unwrap();
-    assert!(info.memory_entries().eq(expected_entries()));
-}
-
-#[test]
-fn memory_of_type_1_alone_is_usable() {
-    let kinds = [0, 1, 2, 3, 4, 5, 6, 7, 12, 20, 0x101, u32::MAX];
-    let map = kinds.map(|kind| entry((0, 0x1000, kind))).concat();
-    let mut memory = multiboot2(&[memory_map_tag(24, &map)]);
-    let info = BootInfo::parse(Protocol::Multiboot2, AT, window(&mut memory, 0x1000)).unwrap();
-    let usable = info.memory_entries().map(|entry| entry.kind == MemoryKind::Usable);
-    assert!(usable.eq(kinds.map(|kind| kind == 1)));
-}
-
-#[test]
-fn multiboot2_that_cannot_be_used_says_why() {
-    let parse = |mut memory: Memory, at| parse(&mut memory, 0x1000, Protocol::Multiboot2, at);
-    let map = |stride, bytes: &[u8]| parse(multiboot2(&[memory_map_tag(stride, bytes)]), AT);
-
-    let window = 0x1000;
-    let what = "boot information";
-    assert_eq!(
-        parse(grub(), 0x2000),
-        Err(BootInfoError::OutsideWindow { what, at: 0x2000, size: 8, window })
-    );
-    assert_eq!(
-        parse(grub(), !7),
-        Err(BootInfoError::OutsideWindow { what, at: !7, size: 8, window })
-    );
-    assert_eq!(parse(grub(), AT + 4), Err(BootInfoError::Misaligned { what, at: AT + 4 }));
-    for total_size in 0..8u64 {
-        let mut memory = Memory::new(0x1000);
-        memory.write(AT as usize, &total_size.to_le_bytes());
-        assert_eq!(parse(memory, AT), Err(BootInfoError::Truncated { what, at: AT }));
-    }
-    assert_eq!(parse(multiboot2(&[]), AT), Err(BootInfoError::NoMemoryMap { at: AT }));
-    assert_eq!(map(24, &[]), Err(BootInfoError::NoMemoryMap { at: AT }));
-
-    let (what, at) = ("multiboot2 memory map", AT + 8);
-    assert_eq!(map(0, &[0; 24]), Err(BootInfoError::Invalid { what, at, value: 0 }));
-    assert_eq!(map(20, &[0; 40]), Err(BootInfoError::Invalid { what, at, value: 20 }));
-    assert_eq!(map(!7, &[0; 24]), Err(BootInfoError::Truncated { what, at }));
-    assert_eq!(map(24, &[0; 30]), Err(BootInfoError::Truncated { what, at }));
-    assert_eq!(
-        parse(multiboot2(&[tag(6, &[0; 4])]), AT),
-        Err(BootInfoError::Truncated { what, at })
-    );
-    assert_eq!(
-        parse(multiboot2(&[tag(3, &[0; 4])]), AT),
-        Err(BootInfoError::Truncated { what: "multiboot2 module tag", at })
-    );
-}
-
-#[test]
-fn a_module_that_ends_before_it_starts_is_empty() {
-    let module = [0x3000u32.to_le_bytes(), 0x1000u32.to_le_bytes()].concat();
-    let map = memory_map_tag(24, &entry(ENTRIES[0]));
-    let mut memory = multiboot2(&[tag(3, &module), map]);
-    let info = BootInfo::parse(Protocol::Multiboot2, AT, window(&mut memory, 0x1000)).unwrap();
-    assert!(info.reserved().nth(1).unwrap().range.is_empty());
-}
-
 const MODULES_AT: usize = 0x180;
 const MEMORY_MAP_AT: usize = 0x1C0;
 const COMMAND_LINE_AT: usize = 0x240;
 /// Bytes of memory that `qemu` uses.
 const QEMU_END: usize = COMMAND_LINE_AT + 11;
 
-/// What QEMU writes, on the whole.
+/// Boot information like QEMU's.
 fn qemu() -> Memory {
     let mut memory = Memory::new(0x1000);
     let info = [
@@ -227,200 +143,13 @@ fn qemu() -> Memory {
 }
 
 #[test]
-fn pvh_says_it_all() {
-    let mut memory = qemu();
-    let info = BootInfo::parse(Protocol::Pvh, AT, window(&mut memory, QEMU_END)).unwrap();
-    assert_eq!(info.protocol(), Protocol::Pvh);
-    assert_eq!(info.loader(), None);
-    assert_eq!(info.command_line().as_bytes(), b"test=panic");
-    assert!(info.memory_entries().eq(expected_entries()));
-    assert!(info.reserved().eq([
-        Reserved::new("boot information", AT, 56),
-        Reserved::new("PVH memory map", MEMORY_MAP_AT as u64, 72),
-        Reserved::new("PVH module list", MODULES_AT as u64, 32),
-        Reserved::new("PVH command line", COMMAND_LINE_AT as u64, 11),
-        Reserved::new("module", 0x20_0000, 0x1234),
-    ]));
-}
-
-/// What comes of `qemu` when `bytes` stand at `offset` of its start info.
-fn pvh_with(offset: usize, bytes: &[u8]) -> Result<(), BootInfoError> {
-    let mut memory = qemu();
-    memory.write(AT as usize + offset, bytes);
-    parse(&mut memory, QEMU_END, Protocol::Pvh, AT)
-}
-
-#[test]
-fn pvh_that_cannot_be_used_says_why() {
-    let window = QEMU_END as u64;
-    let outside = |what, at, size| Err(BootInfoError::OutsideWindow { what, at, size, window });
-
-    let info = "boot information";
-    assert_eq!(
-        pvh_with(0, &[0]),
-        Err(BootInfoError::Invalid { what: info, at: AT, value: 0x336E_C500 })
-    );
-    assert_eq!(parse(&mut qemu(), QEMU_END, Protocol::Pvh, !0), outside(info, !0, 40));
-    // Version 0 has no memory map; nor has an address of 0, nor a count of 0.
-    assert_eq!(pvh_with(4, &[0]), Err(BootInfoError::NoMemoryMap { at: AT }));
-    assert_eq!(pvh_with(40, &[0; 8]), Err(BootInfoError::NoMemoryMap { at: AT }));
-    assert_eq!(pvh_with(48, &[0; 4]), Err(BootInfoError::NoMemoryMap { at: AT }));
-
-    let (map, most) = ("PVH memory map", u64::from(u32::MAX));
-    assert_eq!(pvh_with(48, &[0xFF; 4]), outside(map, MEMORY_MAP_AT as u64, most * 24));
-    assert_eq!(pvh_with(40, &[0xFF; 8]), outside(map, !0, 72));
-    let modules = "PVH module list";
-    assert_eq!(pvh_with(12, &[0xFF; 4]), outside(modules, MODULES_AT as u64, most * 32));
-    assert_eq!(pvh_with(16, &[0xFF; 8]), outside(modules, !0, 32));
-    // A list without modules may be anywhere.
-    assert_eq!(pvh_with(12, &[[0; 4], [0xFF; 4], [0xFF; 4]].concat()), Ok(()));
-
-    let line = "PVH command line";
-    assert_eq!(pvh_with(24, &[0xFF; 8]), outside(line, !0, 1));
-    let mut without = qemu();
-    without.write(0, b"at address 0\0");
-    without.write(AT as usize + 24, &[0; 8]);
-    let info = BootInfo::parse(Protocol::Pvh, AT, self::window(&mut without, QEMU_END)).unwrap();
-    assert!(info.command_line().is_empty());
-    let mut unending = qemu();
-    unending.write(QEMU_END - 1, b"!");
-    assert_eq!(
-        parse(&mut unending, QEMU_END, Protocol::Pvh, AT),
-        Err(BootInfoError::Truncated { what: line, at: COMMAND_LINE_AT as u64 })
-    );
-}
-
-#[test]
-fn modules_outside_are_only_named() {
-    let mut memory = qemu();
-    memory.write(MODULES_AT, &[0xFF; 16]);
-    let info = BootInfo::parse(Protocol::Pvh, AT, window(&mut memory, QEMU_END)).unwrap();
-    let module = info.reserved().last().unwrap();
-    assert_eq!((module.name, module.range.start), ("module", PhysAddr::new(!0)));
-}
-
-/// The kernel lies in the middle of physical memory: nothing of it is read, and what lies around it
-/// is.
-#[test]
-fn a_loader_that_points_into_the_kernel_is_refused() {
-    let mut memory = qemu();
-    memory.bytes()[0x300..0x400].fill(b'!');
-    let kernel = PhysRange::from_size(PhysAddr::new(0x300), 0x100);
-    let size = memory.bytes().len() as u64;
-    // SAFETY: the memory is borrowed for as long as the window is used.
-    let window = unsafe { PhysWindow::new(memory.bytes().as_ptr(), size, kernel) };
-    let bytes = |at, size| window.bytes("it", at, size).map(<[u8]>::len);
-    let refused = |at, size| Err(BootInfoError::InKernel { what: "it", at, size });
-    assert_eq!(bytes(0x2F8, 8), Ok(8));
-    assert_eq!(bytes(0x2F8, 9), refused(0x2F8, 9));
-    assert_eq!(bytes(0x3FF, 1), refused(0x3FF, 1));
-    assert_eq!(bytes(0, 0x1000), refused(0, 0x1000));
-    assert_eq!(bytes(0x400, 0xC00), Ok(0xC00));
-
-    let string = |at| window.string("it", at);
-    assert_eq!(string(COMMAND_LINE_AT as u64), Ok(&b"test=panic"[..]));
-    assert_eq!(string(0x400), Ok(&[][..]));
-    assert_eq!(string(0x340), Err(BootInfoError::InKernel { what: "it", at: 0x340, size: 1 }));
-    assert!(BootInfo::parse(Protocol::Pvh, AT, window).is_ok());
-    let in_kernel = BootInfo::parse(Protocol::Pvh, 0x380, window).unwrap_err();
-    assert_eq!(
-        in_kernel.to_string(),
-        "the boot information at 0x380 (40 bytes) lies in the kernel's own memory; use another loader"
-    );
-}
-
-/// A text that ends nowhere before the kernel is none.
-#[test]
-fn a_text_ends_before_the_kernel() {
-    let mut memory = Memory::new(0x20);
-    memory.bytes()[..0x10].fill(b'!');
-    let kernel = PhysRange::from_size(PhysAddr::new(0x10), 8);
-    // SAFETY: the memory is borrowed for as long as the window is used.
-    let window = unsafe { PhysWindow::new(memory.bytes().as_ptr(), 0x20, kernel) };
-    let truncated = Err(BootInfoError::Truncated { what: "it", at: 4 });
-    assert_eq!(window.string("it", 4), truncated);
-}
-
-/// The bytes behind a text are somebody else's, who writes there: Miri sees a reference that covers them.
-#[test]
-fn a_text_leaves_alone_what_lies_behind_it() {
-    let mut memory = *b"text\0 and more";
-    let base = memory.as_mut_ptr();
-    // SAFETY: all of it can be read, and nobody writes to the text.
-    let window = unsafe { PhysWindow::new(base, 14, PhysRange::from_size(PhysAddr::new(0), 0)) };
-    // SAFETY: nothing else leads to these bytes.
-    let behind = unsafe { &mut *base.add(5).cast::<[u8; 9]>() };
-    let text = window.string("it", 0);
-    behind[0] = b'!';
-    assert_eq!(text, Ok(&b"text"[..]));
-}
-
-/// Information that ends early, at every byte, and information that says that it does.
-#[test]
-fn any_truncation_is_refused_or_harmless() {
-    for end in AT as usize..GRUB_END {
-        let result = parse(&mut grub(), end, Protocol::Multiboot2, AT);
-        assert!(matches!(result, Err(BootInfoError::OutsideWindow { .. })), "{end:#x}: {result:?}");
-        let mut memory = grub();
-        memory.write(AT as usize, &(end as u32 - AT as u32).to_le_bytes());
-        assert!(parse(&mut memory, GRUB_END, Protocol::Multiboot2, AT).is_err(), "{end:#x}");
-    }
-    for end in AT as usize..QEMU_END {
-        assert!(parse(&mut qemu(), end, Protocol::Pvh, AT).is_err(), "{end:#x}");
-    }
-}
-
-#[test]
-fn any_flipped_bit_is_refused_or_harmless() {
-    for (good, end, protocol) in
-        [(grub(), GRUB_END, Protocol::Multiboot2), (qemu(), QEMU_END, Protocol::Pvh)]
-    {
-        for bit in (AT as usize * 8..end * 8).step_by(if cfg!(miri) { 67 } else { 1 }) {
-            let mut memory = Memory { words: good.words.clone() };
-            memory.bytes()[bit / 8] ^= 1 << (bit % 8);
-            // Either way is right; not to get here would be wrong.
-            let _ = parse(&mut memory, end, protocol, AT);
-        }
-    }
-}
-
-/// Words that mean something in the wrong place, at random.
-#[test]
-fn any_garbage_is_refused_or_harmless() {
-    let mut state = 0x2545_F491_4F6C_DD1Du64;
-    let mut random = move |n: u64| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state % n
-    };
-    let rounds = if cfg!(miri) { 50 } else { 20_000 };
-    for round in 0..rounds {
-        let (mut memory, end, protocol) = match round % 2 {
-            0 => (grub(), GRUB_END, Protocol::Multiboot2),
-            _ => (qemu(), QEMU_END, Protocol::Pvh),
-        };
-        for _ in 0..=random(8) {
-            let at = AT as usize + random((end - AT as usize) as u64 / 4) as usize * 4;
-            let value = match random(4) {
-                0 => random(64) as u32,
-                1 => u32::MAX - random(64) as u32,
-                2 => 1 << random(32),
-                _ => random(1 << 32) as u32,
-            };
-            memory.write(at, &value.to_le_bytes());
-        }
-        let _ = parse(&mut memory, end, protocol, AT);
-    }
-}
-
-#[test]
 fn text_is_shown_without_harm() {
-    let text = Text::new(b"a\tb\x1b[2J \xff\xc3\xa4\xc2\x9b2J\0hidden");
+    let text = LoaderText::new(b"a\tb\x1b[2J \xff\xc3\xa4\xc2\x9b2J\0hidden");
     assert_eq!(text.to_string(), "a\\tb\\u{1b}[2J \u{FFFD}ä\\u{9b}2J");
-    let words: Vec<_> = Text::new(b"  one\ttwo \n three ").words().map(|w| w.to_string()).collect();
+    let words: Vec<_> =
+        LoaderText::new(b"  one\ttwo \n three ").words().map(|w| w.to_string()).collect();
     assert_eq!(words, ["one", "two", "three"]);
-    assert_eq!(Text::new(b"").words().count(), 0);
+    assert_eq!(LoaderText::new(b"").words().count(), 0);
 }
 
 #[test]

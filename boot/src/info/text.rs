@@ -1,13 +1,13 @@
-//! [`Text`]: what a loader says in words, of which nobody promises that it is UTF-8.
+//! [`LoaderText`]: a text from a loader, which may not be UTF-8.
 
 use core::fmt::{self, Write};
 
-/// Bytes that are meant to be read by people. `Display` shows what is not UTF-8 as U+FFFD and
-/// control characters as escapes, so that no loader can write to the terminal what it likes.
+/// The bytes of a text from a loader. `Display` shows invalid UTF-8 as U+FFFD and control characters
+/// as escapes, so that no loader can send control sequences to the terminal.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub struct Text<'a>(&'a [u8]);
+pub struct LoaderText<'a>(&'a [u8]);
 
-impl<'a> Text<'a> {
+impl<'a> LoaderText<'a> {
     /// The text before the first NUL in `bytes`, or all of it.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
@@ -15,25 +15,25 @@ impl<'a> Text<'a> {
         Self(&bytes[..end])
     }
 
-    /// The bytes as they are.
+    /// The bytes, unchecked.
     #[must_use]
     pub const fn as_bytes(self) -> &'a [u8] {
         self.0
     }
 
-    /// Whether there is nothing.
+    /// Whether the text is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0.is_empty()
     }
 
     /// The words between spaces, tabs and line ends.
-    pub fn words(self) -> impl Iterator<Item = Text<'a>> {
-        self.0.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).map(Text)
+    pub fn words(self) -> impl Iterator<Item = LoaderText<'a>> {
+        self.0.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).map(LoaderText)
     }
 }
 
-impl fmt::Display for Text<'_> {
+impl fmt::Display for LoaderText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
             for c in chunk.valid().chars() {
@@ -47,7 +47,7 @@ impl fmt::Display for Text<'_> {
     }
 }
 
-impl fmt::Debug for Text<'_> {
+impl fmt::Debug for LoaderText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{self}\"")
     }

@@ -1,7 +1,7 @@
 //! [`PhysWindow`]: the physical memory that the entry page tables show, read with every bound checked.
 //!
-//! A reference leads to what a loader has left, and to nothing else: not to the kernel's own memory,
-//! its stack and statics, nor to what lies behind a text.
+//! A reference covers only bytes that a loader wrote: never the kernel's own memory (its stack and
+//! statics), and never the bytes behind a text.
 
 use core::marker::PhantomData;
 use core::slice;
@@ -12,15 +12,15 @@ use super::BootInfoError;
 
 const NOWHERE: PhysRange = PhysRange::new(PhysAddr::new(0), PhysAddr::new(0));
 
-/// Physical memory `[0, size)`, readable from `base` on.
+/// Physical memory `[0, size)`, which the kernel reads at `base`.
 ///
-/// Holding one does not prove that there is RAM behind an address: where there is none, reads
-/// give whatever the bus gives.
+/// Holding one does not prove that there is RAM at an address: reads elsewhere return whatever the
+/// bus returns.
 #[derive(Clone, Copy, Debug)]
 pub struct PhysWindow<'a> {
     base: *const u8,
     size: u64,
-    /// The kernel's own memory, which no loader may have written to.
+    /// The kernel's own memory, where no boot information may lie.
     kernel: PhysRange,
     memory: PhantomData<&'a [u8]>,
 }
@@ -30,9 +30,9 @@ impl<'a> PhysWindow<'a> {
     ///
     /// # Safety
     ///
-    /// For all of `'a`, the `size` bytes from `base` but for the kernel's can be read without
-    /// fault, and those that boot information lies in are not written. (The caller keeps them out
-    /// of every allocator.) They end below the last address that there is.
+    /// During `'a`, the `size` bytes from `base`, except for the kernel's, can be read without a
+    /// fault, and nothing writes to the boot information in them. (The caller keeps it out of every
+    /// allocator.) They end below the last address.
     #[must_use]
     pub const unsafe fn new(base: *const u8, size: u64, kernel: PhysRange) -> Self {
         Self { base, size, kernel, memory: PhantomData }
@@ -49,7 +49,7 @@ impl<'a> PhysWindow<'a> {
         }
     }
 
-    /// The `size` bytes at `at`, which are called `what` if they cannot be had.
+    /// The `size` bytes at `at`. Errors call them `what`.
     ///
     /// # Errors
     ///
@@ -60,26 +60,26 @@ impl<'a> PhysWindow<'a> {
                 if self.kernel.overlaps(&PhysRange::new(PhysAddr::new(at), PhysAddr::new(end))) {
                     return Err(BootInfoError::InKernel { what, at, size });
                 }
-                // SAFETY: the range lies in the window and not in the kernel. Of that `new`'s
-                // caller, or the slice given to `from_bytes`, promises that it can be read and stays
-                // as it is for 'a. Neither number is above the window's size, which fits in memory,
-                // so no cast loses bits.
+                // SAFETY: the range lies in the window and not in the kernel. `new`'s caller, or
+                // the slice given to `from_bytes`, promises that it can be read and does not change
+                // during 'a. Neither number is above the window's size, which fits in memory, so no
+                // cast loses bits.
                 Ok(unsafe { slice::from_raw_parts(self.address(at), size as usize) })
             }
             _ => Err(BootInfoError::OutsideWindow { what, at, size, window: self.size }),
         }
     }
 
-    /// Where the byte at `at`, in the window, is to be read.
+    /// The address at which the kernel reads the byte at `at`, in the window.
     fn address(&self, at: u64) -> *const u8 {
         self.base.wrapping_add(at as usize)
     }
 
-    /// As [`bytes`](Self::bytes), for what the protocol aligns to 8 bytes.
+    /// The `size` bytes at `at`, which the protocol aligns to 8 bytes.
     ///
     /// # Errors
     ///
-    /// [`BootInfoError::Misaligned`] too.
+    /// [`BootInfoError::Misaligned`], and those of [`bytes`](Self::bytes).
     pub fn aligned(
         &self,
         what: &'static str,
@@ -96,14 +96,14 @@ impl<'a> PhysWindow<'a> {
     ///
     /// # Errors
     ///
-    /// [`BootInfoError::Truncated`] where there is no NUL before the kernel or the window's end;
-    /// those of [`bytes`](Self::bytes) where not even the first byte can be read.
+    /// [`BootInfoError::Truncated`] if there is no NUL before the kernel or the window's end;
+    /// those of [`bytes`](Self::bytes) if the first byte cannot be read.
     pub fn string(&self, what: &'static str, at: u64) -> Result<&'a [u8], BootInfoError> {
         self.bytes(what, at, 1)?;
         let kernel = self.kernel.start.as_u64();
         let end = if at < kernel { kernel.min(self.size) } else { self.size };
-        // SAFETY: in the window and not in the kernel, as in `bytes`. What lies behind the text may
-        // be somebody's: so there is no reference to it.
+        // SAFETY: in the window and not in the kernel, as in `bytes`. The bytes behind the text may
+        // belong to somebody else, so this reads through a pointer and makes no reference to them.
         let is_nul = |at: &u64| unsafe { self.address(*at).read() } == 0;
         match (at..end).find(is_nul) {
             Some(nul) => self.bytes(what, at, nul - at),

@@ -1,9 +1,9 @@
-// The way in of every PC, in 32-bit code, up to check_processor, which is the machine's own: it follows, and so does
-// no_loader_message. What is in braces comes from the machine's entry.rs.
+// The 32-bit entry code of every PC. It ends by a jump to check_processor in the machine's own entry.s, which also
+// defines no_loader_message. The constants in braces come from the machine's entry.rs.
 //
-// From the checks on, EDI holds the magic of the loader's protocol and ESI the physical address of what it says.
+// After check_loader, EDI holds the magic of the loader's protocol and ESI the physical address of the boot information.
 
-// The stack that the kernel starts on. mem_init maps it once more, below KSTACKTOP.
+// The stack that the kernel starts on. mem_init maps it a second time, below KSTACKTOP.
 .section .bss.bootstack, "aw", @nobits
 .balign {PGSIZE}
 .globl bootstack, bootstacktop
@@ -25,7 +25,7 @@ multiboot2_start:
     jmp check_loader
 .size multiboot2_start, . - multiboot2_start
 
-// A PVH loader enters here, with its information at EBX; that begins with the magic.
+// A PVH loader enters here, with its information at EBX; the information begins with the magic.
 .globl pvh_start
 .type pvh_start, @function
 pvh_start:
@@ -33,8 +33,8 @@ pvh_start:
     mov edx, {PVH_MAGIC}
 .size pvh_start, . - pvh_start
 
-// From here on nothing depends on what the loader left in the flags and in DR7, whose breakpoints
-// would be exceptions that nobody handles yet. EDX is the magic that EDI must hold.
+// Sets the flags and DR7, whatever the loader left in them: a breakpoint in DR7 would raise an
+// exception, and nothing handles exceptions yet. EDX is the magic that EDI must hold.
 .type check_loader, @function
 check_loader:
     mov eax, {DR7}
@@ -49,8 +49,8 @@ check_loader:
     jmp cannot_start
 .size check_loader, . - check_loader
 
-// Says "JOS64 cannot start: " and what ESI points to on COM1 and on the screen, ends QEMU with a
-// failure if it has the device for it, and halts.
+// Prints "JOS64 cannot start: " and the string at ESI on COM1 and on the screen, ends QEMU with a
+// failure if it has the isa-debug-exit device, and halts.
 .type cannot_start, @function
 cannot_start:
     push esi
@@ -71,7 +71,7 @@ cannot_start:
     mov esi, offset newline
     call print
     mov dx, {COM1} + 5
-3:  in al, dx                       // let the last byte leave: transmitter empty
+3:  in al, dx                       // wait until the last byte has left: transmitter empty
     test al, 0x40
     jz 3b
     mov al, {DEBUG_EXIT_FAILURE}
@@ -86,7 +86,7 @@ cannot_start:
 .type print, @function
 print:
     mov dx, {COM1} + 5
-1:  in al, dx                       // wait until the transmitter takes a byte (no UART: 0xFF)
+1:  in al, dx                       // wait until the transmitter takes a byte (without a UART: 0xFF)
     test al, 0x20
     jz 1b
     lodsb

@@ -1,14 +1,15 @@
-//! The multiboot2 header: how a loader such as GRUB knows this file and what it has to provide.
+//! The multiboot2 header, by which a loader such as GRUB recognises the kernel file and learns what
+//! to provide.
 //!
-//! Built by const code, checksum included, as the Multiboot2 specification (version 2.0, section
-//! 3.1 "OS image format") lays it out. `linker.ld` puts it at the very start of the image. There
-//! is no multiboot1 header: QEMU would find it first, and cannot load an ELF64 by it.
+//! Const code builds it, checksum included, to the layout in the Multiboot2 specification (version
+//! 2.0, section 3.1 "OS image format"). `linker.ld` puts it at the start of the image. There is no
+//! multiboot1 header: QEMU would find it first, and cannot load an ELF64 file by it.
 
 use core::mem::{offset_of, size_of};
 
 /// The magic that a loader looks for (section 3.1.2).
 const MAGIC: u32 = 0xE852_50D6;
-/// 32-bit protected mode of i386, in which the loader hands over (section 3.1.2).
+/// The loader enters the kernel in 32-bit protected mode of i386 (section 3.1.2).
 const ARCHITECTURE_I386: u32 = 0;
 
 // Types of header tags (sections 3.1.3 to 3.1.13).
@@ -57,15 +58,15 @@ pub struct Header {
 
 const LENGTH: u32 = size_of::<Header>() as u32;
 
-// Padding after a tag may only be what fills it to 8 bytes, or a loader loses its way.
+// Only the padding to 8 bytes may follow a tag: a loader finds the next tag by rounding the size up.
 const _: () = assert!(offset_of!(Header, memory_map) == 16);
 const _: () = assert!(offset_of!(Header, console) == 32);
 const _: () = assert!(offset_of!(Header, module_alignment) == 48);
 const _: () = assert!(offset_of!(Header, end) == 56);
 const _: () = assert!(LENGTH == 64);
 
-/// The header of this kernel: it requires a memory map, asks for text mode where there is a
-/// choice (UEFI machines have none) and for modules on pages of their own.
+/// The header of this kernel. It requires a memory map and page-aligned modules, and asks for text
+/// mode, which is optional since UEFI machines have none.
 #[unsafe(no_mangle)]
 #[cfg_attr(target_os = "none", unsafe(link_section = ".multiboot2"))]
 #[used]
@@ -83,27 +84,4 @@ pub static multiboot2_header: Header = Header {
 };
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use multiboot2_header::{ConsoleHeaderTagFlags, HeaderTagFlag, HeaderTagISA, MbiTagType};
-
-    /// A parser that others wrote accepts the header and finds in it what this file means.
-    #[test]
-    fn a_loader_understands_the_header() {
-        // SAFETY: the static is as long as its length field says, and never changes.
-        let header =
-            unsafe { multiboot2_header::Header::load((&raw const multiboot2_header).cast()) }
-                .expect("the header is valid");
-        assert_eq!(header.arch(), HeaderTagISA::I386);
-        assert_eq!(header.verify_checksum(), Ok(()));
-        let requests = header.information_request_tag().expect("an information request");
-        assert!(requests.requests().eq([MbiTagType::Mmap]));
-        assert_eq!(requests.flags(), HeaderTagFlag::Required);
-        let console = header.console_flags_tag().expect("console flags");
-        assert_eq!(console.console_flags(), ConsoleHeaderTagFlags::EgaTextSupported);
-        assert_eq!(console.flags(), HeaderTagFlag::Optional, "UEFI machines have no text mode");
-        let module_align = header.module_align_tag().expect("modules on pages of their own");
-        assert_eq!(module_align.flags(), HeaderTagFlag::Required);
-        assert_eq!(header.iter().count(), 4, "the end tag is the fourth");
-    }
-}
+mod tests;

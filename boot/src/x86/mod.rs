@@ -1,4 +1,5 @@
-//! The entry that all PCs share: how loaders find the kernel, and the 32-bit code that they jump to.
+//! The entry that all PCs share: the headers by which loaders find the kernel, and the 32-bit code
+//! that they jump to.
 
 #[cfg(target_os = "none")]
 pub(crate) mod entry;

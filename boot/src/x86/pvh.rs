@@ -1,4 +1,4 @@
-//! The PVH entry note: how `qemu -kernel` finds its way into this file.
+//! The PVH entry note, in which `qemu -kernel` finds the entry point.
 //!
 //! Xen's PVH boot ABI (xen/docs/misc/pvh.pandoc): an ELF note with the name "Xen" and the type
 //! XEN_ELFNOTE_PHYS32_ENTRY holds the physical address at which the loader enters, in 32-bit

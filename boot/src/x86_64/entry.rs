@@ -1,17 +1,18 @@
-//! The 32-bit entries, the checks that need no Rust, and the way to long mode: JOS's `entry.S`.
+//! The 32-bit entry points, the checks that need no Rust, and the switch to long mode: JOS's `entry.S`.
 //!
-//! The assembly is in two files called `entry.s`, what all PCs share and what is x86-64's; they get their
-//! numbers from here as `const` operands, so there is no second copy of any. The part in `.boot` is linked where it is loaded, because it runs before
-//! paging; it ends by a jump to its high address and a call of `kernel_main`. gdb knows its symbols
-//! at both, but no lines: the compiler records none for assembly.
+//! The assembly is in two files called `entry.s`: one for all PCs, one for x86-64. They get their
+//! constants from here as `const` operands, so each is written once. The part in `.boot` is linked
+//! where it is loaded, because it runs before paging; it ends by a jump to its high address and a call
+//! of `kernel_main`. gdb knows the symbols at both addresses, but no lines: the compiler records none
+//! for assembly.
 //!
 //! On the way in (Multiboot2 specification 2.0, section 3.3 "I386 machine state"; Xen PVH, "the
 //! boot-time state"): 32-bit protected mode, flat segments, no paging, interrupts off, no stack,
-//! no usable GDT; EBX holds the physical address of what the loader says, and EAX the loader's
-//! magic under multiboot2. All else in the registers may be anything: firmware leaves CR4 as it used it
-//! itself. So CR0, CR4, EFER, EFLAGS and DR7 are written whole, with what 64-bit code needs and
-//! nothing else; `kernel` adds what it uses. How memory is cached (PAT and MTRRs) stays as the
-//! firmware set it up, for it alone knows the board.
+//! no usable GDT; EBX holds the physical address of the boot information, and EAX the loader's
+//! magic under multiboot2. All other registers may hold anything: firmware leaves CR4 as it used it
+//! itself. So CR0, CR4, EFER, EFLAGS and DR7 are written whole, with the bits that 64-bit code needs
+//! and no others; `kernel` adds the bits that it uses. The caching of memory (PAT and MTRRs) stays as
+//! the firmware set it up, since only the firmware knows the board.
 
 use core::arch::global_asm;
 
@@ -26,13 +27,14 @@ use crate::x86::entry::{
 };
 
 unsafe extern "C" {
-    /// The kernel, which the entry calls with the magic of the loader's protocol and the physical
-    /// address of what it says ([`Protocol::from_magic`](crate::Protocol::from_magic)).
+    /// The kernel. The entry calls it with the magic of the loader's protocol
+    /// ([`Protocol::from_magic`](crate::Protocol::from_magic)) and the physical address of the boot
+    /// information.
     pub fn kernel_main(magic: u32, info: u32) -> !;
 }
 
-/// What the entry needs to run 64-bit code: flat segments at privilege level 0 (Intel SDM vol. 3A,
-/// 3.4.5 and 5.2.1). The kernel's own table, with a task state segment, replaces it.
+/// The GDT that the entry runs 64-bit code with: flat segments at privilege level 0 (Intel SDM
+/// vol. 3A, 3.4.5 and 5.2.1). The kernel's own table, with a task state segment, replaces it.
 #[unsafe(no_mangle)]
 static entry_gdt: [u64; 3] =
     [0, DescriptorFlags::KERNEL_CODE64.bits(), DescriptorFlags::KERNEL_DATA.bits()];
@@ -43,17 +45,16 @@ const DATA_SELECTOR: u16 = 16;
 
 /// EFER, the register that holds long mode enable and no-execute enable (Intel SDM vol. 4, 2.1).
 const MSR_EFER: u32 = 0xC000_0080;
-/// EFER on entry to the kernel. No-execute enable must be on before a table has such a bit.
+/// EFER on entry to the kernel. No-execute enable must be set before an entry has the no-execute bit.
 const EFER: u64 = EferFlags::LONG_MODE_ENABLE.union(EferFlags::NO_EXECUTE_ENABLE).bits();
-/// CR0 on entry to the kernel. The caches are on, and nothing is set for x87, which no code here
-/// uses.
+/// CR0 on entry to the kernel. The caches are on. The x87 bits are clear, since no code here uses x87.
 const CR0: u64 = Cr0Flags::PROTECTED_MODE_ENABLE.union(Cr0Flags::PAGING).bits();
-/// CR4 on entry to the kernel. Long mode demands it; with LA57 beside it the tables would have five
-/// levels.
+/// CR4 on entry to the kernel. Long mode requires PAE; LA57 is clear, since it would make five levels
+/// of tables.
 const CR4: u64 = Cr4Flags::PHYSICAL_ADDRESS_EXTENSION.bits();
 /// The CPUID leaf of the extended features (Intel SDM vol. 2A, CPUID, table 3-8).
 const CPUID_EXTENDED: u32 = 0x8000_0001;
-/// Bits of its EDX.
+/// The bits of that leaf's EDX for no-execute and long mode.
 const CPUID_EDX_NX: u32 = 1 << 20;
 const CPUID_EDX_LM: u32 = 1 << 29;
 

@@ -1,13 +1,13 @@
-// The way of x86-64 from check_processor to kernel_main: 32-bit code until long_mode. What is in braces comes from
-// entry.rs.
+// The entry code of x86-64, from check_processor to kernel_main: 32-bit code up to long_mode. The constants in braces
+// come from entry.rs.
 //
-// EDI holds the magic of the loader's protocol and ESI the physical address of what it says: already the two arguments
-// of kernel_main.
+// EDI holds the magic of the loader's protocol and ESI the physical address of the boot information: these are already
+// the registers of kernel_main's two arguments.
 
 .section .boot.text, "ax", @progbits
 .code32
 
-// Is this a 64-bit processor that knows no-execute pages?
+// Checks that the processor has long mode and no-execute pages.
 .type check_processor, @function
 check_processor:
     push {EFLAGS} | {EFLAGS_ID} // CPUID is there if EFLAGS.ID can be set
@@ -66,10 +66,10 @@ long_mode:
     jmp rax
 .size long_mode, . - long_mode
 
-// At KERNBASE at last: move the stack up too, clear the frame pointer and the return address so
-// that backtraces end here (the kernel's and gdb's), and call the kernel. The upper halves of RDI
-// and RSI are undefined after 32-bit code (Intel SDM vol. 1, 3.4.1.1), so both are written once
-// more.
+// Runs at KERNBASE: moves the stack up too, clears the frame pointer and the return address so
+// that backtraces end here (the kernel's and gdb's), and calls the kernel. The upper halves of RDI
+// and RSI are undefined after 32-bit code (Intel SDM vol. 1, 3.4.1.1); writing the lower halves
+// clears them.
 .section .text.entry, "ax", @progbits
 .type high_start, @function
 high_start:
@@ -109,6 +109,6 @@ no_nx_message:
     .ascii "this processor has no NX (no-execute pages); "
     .asciz "use -cpu qemu64 without -nx, or turn on NX/XD in the firmware"
 
-// The compiler puts 64-bit code behind this.
+// The compiler's own 64-bit code follows.
 .code64
 .text

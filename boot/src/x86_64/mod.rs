@@ -1,4 +1,4 @@
-//! x86-64: from 32-bit code to long mode at KERNBASE.
+//! The entry of x86-64: the switch from 32-bit code to long mode at KERNBASE.
 
 #[cfg(target_os = "none")]
 pub mod entry;

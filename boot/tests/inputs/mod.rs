@@ -1,4 +1,4 @@
-//! A fuzzer's bytes as what a loader leaves behind: `corpus.rs` and the fuzz target call [`run`].
+//! Parses a fuzzer's bytes as boot information: `corpus.rs` and the fuzz target call [`run`].
 
 use boot::info::PhysWindow;
 use boot::{BootInfo, BootInfoError, Protocol};
@@ -9,16 +9,16 @@ use libjos::mem::reservations::Reservations;
 
 /// Bytes of a register, as the entry code keeps it.
 const REGISTER: usize = 4;
-/// In EAX, what no loader leaves there: tags follow, out of which boot information is made.
+/// A value of EAX that no loader uses. Tags follow, which [`chain`] turns into boot information.
 const TAGS: u32 = u32::from_le_bytes(*b"tags");
 
-/// Parses boot information: the bytes are what the entry code finds in EAX (the loader's magic) and
-/// EBX (an address), then memory from address 0 on. Whatever they are, nothing panics; what is
-/// accepted can be walked to its end; the memory map is what the entries say, and no page is lost that the
-/// loader filled.
+/// Parses boot information. The bytes are the values of EAX (the loader's magic) and EBX (an
+/// address) at the entry code, then memory from address 0 on. Whatever they are, nothing panics;
+/// accepted information can be walked to its end; the memory map agrees with the entries, and every
+/// page that the loader filled is reserved.
 ///
-/// A change to one tag seldom leaves the chain of all tags whole. Behind [`TAGS`] the chain is made
-/// here, so that a fuzzer comes to what is in the tags.
+/// A change to one tag usually breaks the chain of tags. After [`TAGS`], [`chain`] makes a valid
+/// chain, so that a fuzzer reaches the contents of the tags.
 pub(crate) fn run(bytes: &[u8]) {
     let Some((registers, memory)) = bytes.split_at_checked(2 * REGISTER) else { return };
     let (eax, ebx) = registers.split_at(REGISTER);
@@ -30,8 +30,8 @@ pub(crate) fn run(bytes: &[u8]) {
     }
 }
 
-/// Multiboot2 information of tags that are each a byte for the type, one for the payload's size,
-/// and the payload.
+/// Makes multiboot2 information from tags that are a byte for the type, a byte for the payload's
+/// size, and the payload.
 fn chain(mut bytes: &[u8]) -> Vec<u8> {
     let mut tags = Vec::new();
     let mut tag = |kind: u8, payload: &[u8]| {
@@ -51,7 +51,7 @@ fn chain(mut bytes: &[u8]) -> Vec<u8> {
 }
 
 fn parse(protocol: Protocol, at: u64, memory: &[u8]) {
-    // Aligned, as memory is.
+    // Boot information is aligned to 8 bytes.
     let mut aligned = vec![0; memory.len() + 7];
     let start = aligned.as_ptr().align_offset(8);
     let aligned = &mut aligned[start..start + memory.len()];
@@ -63,7 +63,7 @@ fn parse(protocol: Protocol, at: u64, memory: &[u8]) {
     }
 }
 
-/// What is refused is refused for cause.
+/// Checks that an error is justified.
 fn judge_error(error: BootInfoError, end: u64) {
     assert!(!error.to_string().is_empty());
     if let BootInfoError::OutsideWindow { at, size, window, .. } = error {
@@ -92,8 +92,8 @@ fn judge(info: &BootInfo<'_>, end: usize) {
     judge_reservations(&Reservations::new(parts(), &map), parts());
 }
 
-/// The RAM in whole pages, sorted and merged: what some entry says is RAM and none says is not. By
-/// cutting all of memory at each end of an entry.
+/// The RAM in whole pages, sorted and merged: the addresses that some entry calls RAM and no entry
+/// calls anything else. Cuts all of memory at each end of an entry and judges each piece.
 fn pieces(entries: &[MemoryMapEntry]) -> Vec<PhysRange> {
     let end = |entry: &MemoryMapEntry| entry.base.saturating_add(entry.length);
     let mut cuts: Vec<u64> = entries.iter().flat_map(|entry| [entry.base, end(entry)]).collect();
@@ -118,8 +118,8 @@ fn pieces(entries: &[MemoryMapEntry]) -> Vec<PhysRange> {
     runs.into_iter().filter_map(whole).collect()
 }
 
-/// The map for a machine with the map `L` has all pieces that `L` can show, or the largest of them
-/// within the window and above it; and its numbers add up.
+/// Checks that the memory map under `L` has all pieces that `L` can show, or the largest of them
+/// within the window and above it, and that its totals add up.
 fn judge_map<L: MemLayout>(pieces: &[PhysRange], entries: &[MemoryMapEntry]) -> MemoryMap {
     let map = MemoryMap::new::<L>(entries.iter().copied(), None);
     let (totals, runs) = (map.totals::<L>(), map.usable().runs());
@@ -153,7 +153,8 @@ fn judge_map<L: MemLayout>(pieces: &[PhysRange], entries: &[MemoryMapEntry]) -> 
     map
 }
 
-/// Whole pages, sorted and merged, that cover all `parts`; and no others, unless gaps were closed.
+/// Checks that the reservations are whole pages, sorted and merged, that cover all `parts`, and cover
+/// other pages only where gaps were closed.
 fn judge_reservations(all: &Reservations, parts: impl Iterator<Item = PhysRange> + Clone) {
     let runs = all.runs();
     assert!(runs.windows(2).all(|two| two[0].end_exclusive < two[1].start), "{runs:?}");

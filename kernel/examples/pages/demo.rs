@@ -1,13 +1,12 @@
 //! Aliases, guard pages, protection, a lazily filled array, snapshots by copy-on-write, and more
-//! addresses than there is memory. With
-//! `CMDLINE='-- overrun'` a write to a guard page, which its handler does not
+//! addresses than memory. `CMDLINE='-- overrun'` adds a write to a guard page that its handler does not
 //! resolve.
 
 use libjos::alloc::sync::Arc;
 use libjos::prelude::*;
 use libjos::println;
 
-/// All of them, one after the other.
+/// Runs all demonstrations.
 pub(crate) fn main() -> Result<(), VmError> {
     alias()?;
     guard()?;
@@ -18,14 +17,14 @@ pub(crate) fn main() -> Result<(), VmError> {
     if command_line() == "overrun" {
         let area = VmArea::allocate(3)?;
         area.unmap(1..3)?;
-        // Its own fault, at another page, is not the one to be reported.
+        // The handler faults itself, at another page; the report must be about the write below.
         area.on_fault(|area, _| area.try_read(2 * PGSIZE).is_ok());
         area.write(PGSIZE - 4, b"overrun");
     }
     Ok(())
 }
 
-/// One frame at two addresses.
+/// Maps a frame at two addresses.
 fn alias() -> Result<(), VmError> {
     let (one, other) = (VmArea::allocate(1)?, VmArea::reserve(1)?);
     other.alias(0, &one, 0, Access::Read)?;
@@ -40,7 +39,7 @@ fn alias() -> Result<(), VmError> {
     Ok(())
 }
 
-/// A page that is not there, in the middle.
+/// Unmaps the middle page of three.
 fn guard() -> Result<(), VmError> {
     let area = VmArea::allocate(3)?;
     area.unmap(1..2)?;
@@ -53,7 +52,7 @@ fn guard() -> Result<(), VmError> {
     Ok(())
 }
 
-/// A page that can no longer be written.
+/// Makes a page read-only.
 fn protect() -> Result<(), VmError> {
     let area = VmArea::allocate(1)?;
     area.write(0, b"kept");
@@ -69,7 +68,7 @@ fn protect() -> Result<(), VmError> {
     Ok(())
 }
 
-/// A large array of squares, of which each page is made when it is first used.
+/// A large array of squares. Each of its pages is filled at its first use.
 fn lazy() -> Result<(), VmError> {
     const NUMBERS_IN_PAGE: u64 = PGSIZE / 8;
     let npages = 100_000;
@@ -90,7 +89,7 @@ fn lazy() -> Result<(), VmError> {
     Ok(())
 }
 
-/// A copy that shares all pages until one of them is written.
+/// A snapshot that shares each page until the page is written.
 fn snapshot() -> Result<(), VmError> {
     let pages = 4;
     let (now, before) = (VmArea::allocate(pages)?, VmArea::reserve(pages)?);
@@ -114,8 +113,8 @@ fn snapshot() -> Result<(), VmError> {
     Ok(())
 }
 
-/// Far more addresses than there is memory: only the pages that are used cost anything, when they
-/// all go back too.
+/// Reserves far more addresses than memory: only the pages that are used cost anything, also when the
+/// area is given back.
 fn sparse() -> Result<(), VmError> {
     let (npages, used) = (1 << 30, 100);
     let area = VmArea::reserve(npages)?;

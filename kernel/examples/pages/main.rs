@@ -1,5 +1,5 @@
-//! `make run APP=pages`: what an application can do with pages and faults. All there is to see is in
-//! `demo.rs`, which the host's tests run, too, on a simulated machine.
+//! `make run APP=pages`: an application's use of pages and faults. The code is in `demo.rs`, which the
+//! host's tests also run, on a simulated machine.
 #![no_std]
 #![no_main]
 

@@ -1,5 +1,4 @@
-//! `make run APP=sieve`: counts primes. All there is to see is in `primes.rs`, which the host's tests
-//! run, too.
+//! `make run APP=sieve`: counts primes. The code is in `primes.rs`, which the host's tests also run.
 #![no_std]
 #![no_main]
 

@@ -3,10 +3,10 @@
 use libjos::prelude::*;
 use libjos::println;
 
-/// Up to where, where the command line does not say.
+/// The limit without a command line.
 const LIMIT: usize = 1_000_000;
 
-/// Counts the primes up to a limit, and shows the last of them.
+/// Counts the primes up to a limit, and prints their number, the last, and their sum.
 pub(crate) fn main() -> Result<(), String> {
     let limit = match command_line().as_str() {
         "" => LIMIT,

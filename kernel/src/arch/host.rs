@@ -1,12 +1,12 @@
-//! No machine at all: what lets the portable half compile on any host, for its tests.
+//! The host in place of a machine, so that the portable half compiles and can be tested anywhere.
 //!
-//! Devices are absent, and nothing is known of the processor. What only a machine can do panics,
-//! so what is unsafe elsewhere is harmless here.
+//! Devices are absent, and the processor is unknown. Functions that need a machine panic, so unsafe
+//! functions are harmless here.
 
-/// The memory map.
-pub(crate) type Layout = layout::Jos64;
-/// The entries of page tables.
-pub(crate) type Format = libjos::paging::format::x86_64::X86_64;
+/// The machine's memory map.
+pub type Layout = layout::Jos64;
+/// The format of the machine's page tables.
+pub type Format = libjos::paging::format::x86_64::X86_64;
 
 /// The body of a function that needs a machine.
 macro_rules! no_machine {
@@ -75,7 +75,7 @@ pub(crate) mod cpu {
         no_machine!()
     }
 
-    /// Where backtraces end.
+    /// The frame pointer at which backtraces end.
     pub(crate) fn frame_pointer() -> u64 {
         0
     }
@@ -84,7 +84,7 @@ pub(crate) mod cpu {
         [frame, frame.wrapping_add(8)]
     }
 
-    /// Counts its calls.
+    /// A counter that counts its own readings.
     pub(crate) fn counter() -> u64 {
         static CALLS: AtomicU64 = AtomicU64::new(0);
         CALLS.fetch_add(1, Ordering::Relaxed)
@@ -110,9 +110,9 @@ pub(crate) mod exit {
 pub(crate) mod faults {
     use core::sync::atomic::AtomicU8;
 
-    use crate::faults::fault::Fault;
+    use crate::faults::fault::FaultTest;
 
-    pub(crate) const FAULTS: &[Fault] = &[];
+    pub(crate) const FAULTS: &[FaultTest] = &[];
     pub(crate) const RESERVED_BIT: u64 = 1 << 51;
     pub(crate) static CODE: AtomicU8 = AtomicU8::new(0);
 
@@ -128,7 +128,7 @@ pub(crate) mod faults {
         no_machine!()
     }
 
-    pub(crate) fn user_is_open() -> bool {
+    pub(crate) fn user_access_allowed() -> bool {
         false
     }
 }
@@ -238,7 +238,7 @@ pub(crate) mod trap {
 
     use crate::trap::cause::Cause;
 
-    /// A trap with a cause, and nothing else to it.
+    /// A trap that has only a cause.
     #[derive(Debug)]
     pub(crate) struct Trap<'a>(pub(crate) &'a Cause);
 

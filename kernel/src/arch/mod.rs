@@ -1,20 +1,20 @@
-//! The one door to the architecture: what the rest of the kernel knows of the machine goes through here.
+//! The one door to the architecture: the rest of the kernel reaches the machine only through here.
 //!
-//! Each machine has a folder with the same names in it, and this file alone says which folder it is.
-//! The parts that two machines share are in a folder of its own, as `x86` is. Nothing here knows what the
-//! portable half does with it.
+//! Each machine has a folder that defines the same names, and only this file picks the folder. Parts
+//! that two machines share are in a folder of their own, such as `x86`. Nothing in these folders depends
+//! on how the portable half uses it.
 //!
-//! | name | each machine gives |
+//! | name | each machine defines |
 //! |---|---|
-//! | [`Layout`], [`Format`] | its memory map, and the entries of its page tables |
-//! | `cpu` | the page directory in use, what the processor keeps of it, its stack, counter and features |
-//! | `control` | the registers that say how the processor works, to be displayed |
+//! | [`Layout`], [`Format`] | its memory map, and the format of its page-table entries |
+//! | `cpu` | the page directory in use, the TLB, the stack registers, the counter, the features |
+//! | `control` | the control registers, for display |
 //! | `probe` | accesses that may fault |
-//! | `stack` | the move to another stack; stacks for the worst exceptions |
-//! | `trap` | exceptions: their frame, their names, and what is known of each |
-//! | `faults` | what must fault, by one instruction |
+//! | `stack` | the switch to another stack; separate stacks for some exceptions |
+//! | `trap` | exceptions: frame, name and details |
+//! | `faults` | single instructions that must fault |
 //! | `serial`, `keyboard`, `screen` | the console's devices |
-//! | `clock` | how fast the counter runs |
+//! | `clock` | the counter's frequency |
 //! | `exit` | the end of the machine, and its reset |
 
 #[cfg(all(target_os = "none", target_arch = "x86_64"))]
@@ -29,7 +29,7 @@ mod host;
 #[cfg(not(target_os = "none"))]
 use host as machine;
 
-pub(crate) use machine::{Format, Layout};
+pub use machine::{Format, Layout};
 pub(crate) use machine::{
     clock, control, cpu, exit, faults, keyboard, probe, screen, serial, stack, trap,
 };
@@ -37,6 +37,6 @@ pub(crate) use machine::{
 use layout::MemLayout;
 use libjos::paging::format::{self, Geometry};
 
-// Map and format are of one machine. The rest is asserted where it is used.
+// Map and format belong to the same machine. Other properties are asserted where they are used.
 const _: () = assert!(Layout::VA_BITS == <Format as Geometry>::VA_BITS);
 const _: () = assert!(Layout::SELF_MAP == <Format as format::Format>::SELF_MAP);

@@ -1,8 +1,8 @@
-//! The console: what is printed goes to the serial line and to the screen; what is typed comes
-//! from the serial line and from the keyboard. JOS's `kern/console.c`.
+//! The console: it prints on the serial line and the screen, and reads from the serial line and the
+//! keyboard. JOS's `kern/console.c`.
 //!
-//! One lock guards all three devices. A panic takes the lock from whoever holds it
-//! (`seize`), so that its report always comes out.
+//! One lock guards all three devices. A panic takes the lock from its holder (`seize`), so that its
+//! report always comes out.
 
 mod typed;
 
@@ -22,15 +22,15 @@ const CLEAR_TERMINAL: &str = "\x1b[2J\x1b[H";
 
 static CONSOLE: Mutex<Console> = Mutex::new(Console::new());
 
-/// The three devices. Each does nothing where the machine does not have it.
+/// The three devices. A device that the machine does not have does nothing.
 struct Console {
     serial: Serial,
     screen: Screen,
     keyboard: Keyboard,
     typed: Typed,
-    /// The screen is written to.
+    /// Whether output goes to the screen.
     has_screen: bool,
-    /// Nothing was printed yet on the line at hand.
+    /// Whether nothing was printed yet on the current line.
     at_line_start: bool,
 }
 
@@ -46,7 +46,7 @@ impl Console {
         }
     }
 
-    /// Takes in what was typed, as far as there is room. What there is no room for waits in the
+    /// Moves typed bytes from the devices into `typed`, up to its size. Further bytes wait in the
     /// devices, and behind the serial port in QEMU.
     fn poll(&mut self) {
         while self.typed.has_room() {
@@ -61,8 +61,8 @@ impl Console {
         }
     }
 
-    /// Sends `text` on the serial line, and waits where that is slow. The devices keep no more than
-    /// 16 bytes of what is typed meanwhile, so it is taken in.
+    /// Sends `text` on the serial line, and waits for a slow reader. Polls meanwhile, since the
+    /// devices keep at most 16 typed bytes.
     fn send(&mut self, text: &str) {
         let mut bytes = text.as_bytes();
         while !bytes.is_empty() {
@@ -75,14 +75,14 @@ impl Console {
 impl Write for Console {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for (i, line) in text.split('\n').enumerate() {
-            // A line feed goes with a carriage return, as terminals want it.
+            // Terminals need a carriage return with a line feed.
             self.send(if i > 0 { "\r\n" } else { "" });
             self.send(line);
         }
         if let Some(last) = text.as_bytes().last() {
             self.at_line_start = *last == b'\n';
         }
-        // Last, for the screen is memory, and a write to memory can fault.
+        // The screen comes last: it is memory, and a write to memory can fault.
         if self.has_screen {
             self.screen.write(text);
         }
@@ -90,36 +90,21 @@ impl Write for Console {
     }
 }
 
-/// Prints on the console, like `std`'s. (A debugger shows the line that it is called from.)
-#[macro_export]
-#[collapse_debuginfo(yes)]
-macro_rules! print {
-    ($($arg:tt)*) => { $crate::console::print(format_args!($($arg)*)) };
-}
-
-/// Prints a line on the console, like `std`'s.
-#[macro_export]
-#[collapse_debuginfo(yes)]
-macro_rules! println {
-    () => { $crate::print!("\n") };
-    ($($arg:tt)*) => { $crate::console::print(format_args!("{}\n", format_args!($($arg)*))) };
-}
-
-/// Sets up the devices. What is printed before is lost.
+/// Sets up the devices. Earlier output is lost.
 pub(crate) fn init() {
     let mut console = CONSOLE.lock();
     console.serial.init();
     console.screen.init();
 }
 
-/// Prints `text`. It may be of types whose `Display` prints, too.
+/// Prints `text`. The `Display` of its values may itself print.
 pub fn print(text: fmt::Arguments<'_>) {
-    // Formatting fails only where a `Display` does; the console takes everything.
+    // Writing to the console never fails; only a `Display` can.
     let _ = Unlocked.write_fmt(text);
     CONSOLE.lock().screen.show_cursor();
 }
 
-/// The console, locked for each piece of text by itself, and not while a piece is made.
+/// The console, locked while each piece of text is written, and not while a piece is formatted.
 struct Unlocked;
 
 impl Write for Unlocked {
@@ -128,7 +113,7 @@ impl Write for Unlocked {
     }
 }
 
-/// Ends the line at hand, if there is one.
+/// Starts a new line, unless the current one is empty.
 pub fn fresh_line() {
     let mut console = CONSOLE.lock();
     if !console.at_line_start {
@@ -144,8 +129,8 @@ pub fn clear() {
     console.at_line_start = true;
 }
 
-/// The next byte that was typed, and where, if there is one. Enter is `\n`, backspace 8 or 127;
-/// keys without a character send escape sequences.
+/// The next typed byte and its device, if there is one. Enter is `\n`, backspace 8 or 127; keys
+/// without a character send escape sequences.
 #[must_use]
 pub fn try_read() -> Option<(u8, Source)> {
     let mut console = CONSOLE.lock();
@@ -155,7 +140,7 @@ pub fn try_read() -> Option<(u8, Source)> {
     })
 }
 
-/// Waits for the next byte that is typed.
+/// Waits for the next typed byte.
 #[must_use]
 pub fn read() -> (u8, Source) {
     loop {
@@ -166,7 +151,7 @@ pub fn read() -> (u8, Source) {
     }
 }
 
-/// Whether Ctrl-C was typed. It is taken out then, with all that was typed before it.
+/// Whether Ctrl-C was typed. If so, removes it and all bytes typed before it.
 #[must_use]
 pub fn interrupted() -> bool {
     let mut console = CONSOLE.lock();
@@ -174,23 +159,23 @@ pub fn interrupted() -> bool {
     console.typed.drop_interrupted()
 }
 
-/// Waits until all that was printed has left the serial port.
+/// Waits until all output has left the serial port.
 pub fn flush() {
     CONSOLE.lock().serial.flush();
 }
 
-/// Leaves the screen as it is: from here on all is printed on the serial line alone.
+/// Stops output to the screen: from here on only the serial line is written to.
 pub(crate) fn leave_screen() {
     CONSOLE.lock().has_screen = false;
 }
 
-/// Takes the console from whoever holds it.
+/// Takes the console's lock from its holder.
 ///
 /// # Safety
 ///
-/// Whoever held the lock never runs again.
+/// The holder must never run again.
 pub(crate) unsafe fn seize() {
-    // SAFETY: the holder's borrow of the console is never used again, so the next lock is the
-    // only one. A device that was left in the middle of a write takes the next one.
+    // SAFETY: the holder's borrow of the console is never used again, so the next lock gives the only
+    // borrow. A device that was interrupted in the middle of a write accepts the next one.
     unsafe { CONSOLE.force_unlock() };
 }

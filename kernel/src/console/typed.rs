@@ -1,32 +1,32 @@
-//! [`Typed`]: bytes that were typed and that nobody has read yet.
+//! [`Typed`]: the queue of bytes that were typed and not read yet.
 
 use core::sync::atomic::{AtomicU16, Ordering};
 
-/// Bytes that are kept, as many as Linux keeps for a terminal. What does not fit waits in the devices.
+/// The queue's size in bytes, as in Linux's terminals. Bytes that do not fit wait in the devices.
 const SIZE: usize = 4096;
-/// What Ctrl-C sends.
+/// The byte that Ctrl-C sends.
 const CTRL_C: u8 = 0x03;
 
-/// Where a byte was typed.
+/// The device on which a byte was typed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Source {
-    /// On the serial line.
+    /// The serial line.
     Serial,
-    /// On the keyboard.
+    /// The keyboard.
     Keyboard,
 }
 
-/// The queue's bytes, each with its source in the upper half. They are behind the console's lock, as
-/// the queue is, but not within it: a static that is all zeros takes no room in the image.
+/// The queue's bytes, each with its source in the upper half. The console's lock guards them, but they
+/// are a static of their own, since one that is all zeros takes no room in the image.
 static BYTES: [AtomicU16; SIZE] = [const { AtomicU16::new(0) }; SIZE];
-/// What stands there for the keyboard.
+/// The upper half of a byte from the keyboard.
 const FROM_KEYBOARD: u16 = 1 << 8;
 
-/// The queue of bytes. There is one, the console's.
+/// The console's queue of typed bytes, the only one.
 pub(super) struct Typed {
     first: usize,
     count: usize,
-    /// How many of them are Ctrl-C.
+    /// The number of Ctrl-C bytes in the queue.
     interrupts: usize,
 }
 
@@ -35,7 +35,7 @@ impl Typed {
         Self { first: 0, count: 0, interrupts: 0 }
     }
 
-    /// Whether there is room for what one key sends.
+    /// Whether the bytes of one more key fit.
     pub(super) fn has_room(&self) -> bool {
         self.count + 8 <= SIZE
     }
@@ -63,7 +63,7 @@ impl Typed {
         Some((byte, source))
     }
 
-    /// Drops all bytes up to the last Ctrl-C; false where there is none.
+    /// Drops all bytes up to the last Ctrl-C; returns false if there is none.
     pub(super) fn drop_interrupted(&mut self) -> bool {
         let any = self.interrupts > 0;
         while self.interrupts > 0 {

@@ -1,10 +1,10 @@
-//! [`Fault`]: a fault that can be asked for.
+//! [`FaultTest`]: a deliberate fault of `test=NAME`.
 
-/// A fault that can be asked for.
+/// A deliberate fault of `test=NAME`.
 #[derive(Debug)]
-pub(crate) struct Fault {
-    /// What follows `test=`.
+pub(crate) struct FaultTest {
+    /// The NAME.
     pub name: &'static str,
-    /// Commits it. It should not return.
+    /// Commits the fault, and should not return.
     pub commit: fn(),
 }

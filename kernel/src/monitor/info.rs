@@ -1,9 +1,9 @@
-//! `kerninfo` and `cr`: the kernel, and the processor under it.
+//! `kerninfo` and `cr`, which show the kernel and the processor under it.
 
 use core::fmt::Write;
 
-use libjos::mem::addr::VirtAddr;
 use libjos::mem::pages::PageAllocator;
+use libjos::monitor::processor::Field;
 use libjos::monitor::{Arguments, CommandError};
 
 use crate::arch::control::ControlRegisters;
@@ -12,7 +12,7 @@ use crate::boot_info;
 use crate::pmap;
 use crate::symbols;
 
-/// `kerninfo`: where the kernel is, how it was started, on what processor.
+/// `kerninfo`: where the kernel is, how it was started, and on which processor.
 #[inline(never)]
 pub(super) fn kerninfo<'w>(
     arguments: &Arguments<'w>,
@@ -27,27 +27,19 @@ pub(super) fn kerninfo<'w>(
         "",
         symbols::_start().as_u64()
     )?;
-    for (name, va) in [
-        ("entry", symbols::entry()),
-        ("etext", symbols::etext()),
-        ("edata", symbols::edata()),
-        ("end", symbols::end()),
-    ] {
+    let shown = ["entry", "etext", "edata", "end"];
+    let all = symbols::linker_symbols().into_iter();
+    for (name, va) in all.filter(|(name, _)| shown.contains(name)) {
         let pa = symbols::paddr(va).as_u64();
         writeln!(out, "  {name:<8} {:#018x} (virt) {pa:#010x} (phys)", va.as_u64())?;
     }
     writeln!(out, "Sections, in whole pages:")?;
-    let sections: [(&str, VirtAddr, VirtAddr, &str); 3] = [
-        ("text", symbols::stext(), symbols::text_end_exclusive(), "code: read, execute"),
-        (
-            "rodata",
-            symbols::text_end_exclusive(),
-            symbols::rodata_end_exclusive(),
-            "constants: read",
-        ),
-        ("data", symbols::rodata_end_exclusive(), symbols::end(), "data, bss, stacks: read, write"),
-    ];
-    for (name, start, end, what) in sections {
+    let (text_end, rodata_end) = (symbols::text_end_exclusive(), symbols::rodata_end_exclusive());
+    for (name, start, end, what) in [
+        ("text", symbols::stext(), text_end, "code: read, execute"),
+        ("rodata", text_end, rodata_end, "constants: read"),
+        ("data", rodata_end, symbols::end(), "data, bss, stacks: read, write"),
+    ] {
         let (first, size) = (start.as_u64(), (end - start) / 1024);
         writeln!(out, "  {name:<8} {first:#018x} {size:>6} KB  {what}")?;
     }
@@ -85,15 +77,11 @@ pub(super) fn cr<'w>(
     for (register, value) in ControlRegisters::read().all() {
         writeln!(out, "{} = {value:#018x}: {}", register.name, register.meaning)?;
         for field in register.fields {
-            let low = field.bit;
-            let high = low + field.width - 1;
-            let (name, meaning) = (field.name, field.meaning);
-            match field.width {
-                1 => writeln!(out, "  {:>5}  {name:<11}{}  {meaning}", low, field.of(value))?,
-                _ => {
-                    let value = field.of(value);
-                    writeln!(out, "  {high:>2}:{low:<2}  {name:<11}{value:#x}  {meaning}")?;
-                }
+            let Field { bit: low, width, name, meaning } = *field;
+            let (high, value) = (low + width - 1, field.of(value));
+            match width {
+                1 => writeln!(out, "  {low:>5}  {name:<11}{value}  {meaning}")?,
+                _ => writeln!(out, "  {high:>2}:{low:<2}  {name:<11}{value:#x}  {meaning}")?,
             }
         }
         let unknown = register.unknown(value);

@@ -1,7 +1,7 @@
 //! The kernel monitor: a prompt, and the commands of [`libjos::monitor`]. JOS's `kern/monitor.c`.
 //!
-//! `libjos` has the table of commands and all that needs no processor; here are the loop, what
-//! does need one, the names of the kernel, and the pager that long output goes through.
+//! `libjos` has the table of commands, and runs those that need no processor. Here are the loop, the
+//! other commands, the kernel's names, and the pager of long output.
 
 mod info;
 mod names;
@@ -12,7 +12,7 @@ use core::fmt::Write;
 use libjos::app::process::ExitCode;
 use libjos::monitor::line::{History, LONGEST};
 use libjos::monitor::{
-    Arguments, COMMANDS, Command, CommandError, Held, Kernel, Session, Verb, find, split,
+    Arguments, COMMANDS, Command, CommandError, Held, KernelCommand, Session, Verb, find, parse,
 };
 
 use crate::application;
@@ -31,8 +31,9 @@ const PROMPT: &str = "K> ";
 /// Columns of a command's name and arguments in the list of commands.
 const USAGE_COLUMNS: usize = 26;
 
-/// What the monitor remembers from one command to the next.
-struct State {
+/// The monitor's memory from one command to the next.
+#[derive(Default)]
+struct MonitorState {
     held: Held,
     paging: Paging,
 }
@@ -41,8 +42,8 @@ struct State {
 pub fn monitor() {
     println!("Welcome to the JOS kernel monitor!");
     println!("Type 'help' for a list of commands.");
-    let mut history = History::new();
-    let mut state = State { held: Held::new(), paging: Paging::Auto };
+    let mut history = History::default();
+    let mut state = MonitorState::default();
     loop {
         match readline(PROMPT, &history, &KernelNames) {
             Answer::Line { line, source } => {
@@ -56,17 +57,13 @@ pub fn monitor() {
     }
 }
 
-/// Splits `line` into words and runs the command that the first one names.
-fn runcmd(line: &str, state: &mut State, pager: &mut Pager) {
-    let words = match split(line) {
-        Ok(words) => words,
+/// Runs the command in `line`.
+fn runcmd(line: &str, state: &mut MonitorState, pager: &mut Pager) {
+    let (command, arguments) = match parse(line) {
+        Ok(Some(parsed)) => parsed,
+        Ok(None) => return,
         Err(error) => return println!("{error}"),
     };
-    let Some((name, words)) = words.as_slice().split_first() else { return };
-    let Some(command) = find(name) else {
-        return println!("{}", CommandError::UnknownCommand(name));
-    };
-    let arguments = Arguments::new(words, command.options);
     let result = run(command.verb, &arguments, state, pager);
     pager.flush();
     match result {
@@ -83,7 +80,7 @@ fn runcmd(line: &str, state: &mut State, pager: &mut Pager) {
 fn run<'w>(
     verb: Verb,
     arguments: &Arguments<'w>,
-    state: &mut State,
+    state: &mut MonitorState,
     pager: &mut Pager,
 ) -> Result<(), CommandError<'w>> {
     match verb {
@@ -93,23 +90,23 @@ fn run<'w>(
             let mut session = Session { pmap: &mut pmap, held, names, out: pager };
             session.run(verb, arguments, boot_info::get().memory_entries())
         }
-        Verb::Kernel(Kernel::Help) => help(arguments, pager),
-        Verb::Kernel(Kernel::Kerninfo) => info::kerninfo(arguments, pager),
-        Verb::Kernel(Kernel::Backtrace) => backtrace(arguments),
-        Verb::Kernel(Kernel::Cr) => info::cr(arguments, pager),
-        Verb::Kernel(Kernel::Fault) => fault(arguments, pager),
-        Verb::Kernel(Kernel::Uptime) => uptime(arguments),
-        Verb::Kernel(Kernel::Page) => page(arguments, &mut state.paging),
-        Verb::Kernel(Kernel::Clear) => {
+        Verb::Kernel(KernelCommand::Help) => help(arguments, pager),
+        Verb::Kernel(KernelCommand::Kerninfo) => info::kerninfo(arguments, pager),
+        Verb::Kernel(KernelCommand::Backtrace) => backtrace(arguments),
+        Verb::Kernel(KernelCommand::Cr) => info::cr(arguments, pager),
+        Verb::Kernel(KernelCommand::Fault) => fault(arguments, pager),
+        Verb::Kernel(KernelCommand::Uptime) => uptime(arguments),
+        Verb::Kernel(KernelCommand::Page) => page(arguments, &mut state.paging),
+        Verb::Kernel(KernelCommand::Clear) => {
             arguments.none()?;
             console::clear();
             Ok(())
         }
-        Verb::Kernel(Kernel::Reboot) => {
+        Verb::Kernel(KernelCommand::Reboot) => {
             arguments.none()?;
             exit::reboot()
         }
-        Verb::Kernel(Kernel::Exit) => exit(arguments),
+        Verb::Kernel(KernelCommand::Exit) => exit(arguments),
     }
 }
 
@@ -139,12 +136,10 @@ fn backtrace<'w>(arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
 
 fn fault<'w>(arguments: &Arguments<'w>, pager: &mut Pager) -> Result<(), CommandError<'w>> {
     match arguments.at_most_one()? {
-        Some(name) => match faults::find(name.as_bytes()) {
-            Some(fault) => faults::run(fault),
-            None => {
-                Err(CommandError::BadWord { word: name, wanted: "a fault; `fault` lists them" })
-            }
-        },
+        Some(word) => {
+            let bad = CommandError::BadWord { word, wanted: "a fault; `fault` lists them" };
+            faults::run(faults::find(word.as_bytes()).ok_or(bad)?)
+        }
         None => Ok(faults::all().try_for_each(|fault| writeln!(pager, "{}", fault.name))?),
     }
 }

@@ -1,10 +1,10 @@
-//! [`KernelNames`]: what the kernel's addresses are called, and what Tab completes.
+//! [`KernelNames`]: the names of the kernel's addresses, and the words that Tab completes to.
 
 use core::fmt::{self, Write};
 
 use libjos::mem::addr::VirtAddr;
 use libjos::monitor::line::Complete;
-use libjos::monitor::{COMMANDS, KERN_PGDIR, Kernel, Names, Verb, constants, find};
+use libjos::monitor::{COMMANDS, KERN_PGDIR, KernelCommand, Names, Verb, constants, find};
 
 use crate::arch::Layout;
 use crate::faults;
@@ -49,7 +49,7 @@ impl Complete for KernelNames {
     }
 }
 
-/// What a word may be.
+/// The kind of word that is wanted.
 #[derive(PartialEq, Eq)]
 enum Wanted {
     Command,
@@ -58,19 +58,19 @@ enum Wanted {
     Number,
 }
 
-/// What the word behind `before` may be.
+/// The kind of word that is wanted behind `before`.
 fn wanted(before: &str) -> Wanted {
     let Some(name) = before.split_ascii_whitespace().next() else { return Wanted::Command };
     match find(name).map(|command| command.verb) {
-        Some(Verb::Kernel(Kernel::Help)) => Wanted::Command,
-        Some(Verb::Kernel(Kernel::Fault)) => Wanted::Fault,
-        Some(Verb::Kernel(Kernel::Page)) => Wanted::Paging,
+        Some(Verb::Kernel(KernelCommand::Help)) => Wanted::Command,
+        Some(Verb::Kernel(KernelCommand::Fault)) => Wanted::Fault,
+        Some(Verb::Kernel(KernelCommand::Page)) => Wanted::Paging,
         _ => Wanted::Number,
     }
 }
 
-/// All names of addresses; those of functions and variables only where there is a letter to tell
-/// them apart by, and whole paths where one is being typed.
+/// Calls `each` with the names of addresses. Functions and variables need a letter to tell them apart
+/// by, and come with whole paths if one is being typed.
 fn addresses(word: &str, each: &mut dyn FnMut(&str)) {
     constants::<Layout>().for_each(|(name, _)| each(name));
     each(KERN_PGDIR);

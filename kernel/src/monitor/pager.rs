@@ -1,5 +1,5 @@
-//! [`Pager`]: where commands write. It stops a long listing on Ctrl-C, and waits after each screen
-//! where that is wanted.
+//! [`Pager`]: the writer that commands write to. It stops a long listing on Ctrl-C, and waits after each
+//! screen if that is wanted.
 
 use core::fmt::{self, Write};
 
@@ -7,25 +7,26 @@ use libjos::monitor::line::COLUMNS;
 
 use crate::console::{self, Source};
 
-/// Rows of a screen, without the one for the question.
+/// The rows of a screen, without the one for the question.
 const ROWS: usize = 24;
-/// What asks for a key.
+/// The question that asks for a key.
 const MORE: &str = "-- more --";
 
 /// Whether long output waits.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) enum Paging {
     /// Always.
     On,
     /// Never.
     Off,
-    /// Where the keyboard asked for it: the screen forgets what scrolls off. A terminal on the
+    /// For commands typed on the keyboard: the screen forgets what scrolls off. A terminal on the
     /// serial line does not, and may be a script.
+    #[default]
     Auto,
 }
 
 impl Paging {
-    /// Whether the output of a command waits that was typed at `source`.
+    /// Whether the output of a command typed at `source` waits.
     pub(super) fn waits(self, source: Source) -> bool {
         match self {
             Self::On => true,
@@ -45,32 +46,32 @@ impl fmt::Display for Paging {
     }
 }
 
-/// Output of a command, line by line.
+/// The output of one command, line by line.
 pub(super) struct Pager {
     waits: bool,
     /// Rows since the last key.
     rows: usize,
-    /// The line at hand, ASCII, as far as it is not printed yet.
+    /// The part of the line at hand, ASCII, that is not printed yet.
     line: [u8; COLUMNS],
     length: usize,
-    /// Columns of it that are printed already.
+    /// The columns of the line that are printed already.
     column: usize,
 }
 
 impl Pager {
-    /// For one command; `waits` says whether it waits after each screen.
+    /// A pager for one command, that waits after each screen if `waits` says so.
     pub(super) fn new(waits: bool) -> Self {
         Self { waits, rows: 0, line: [0; COLUMNS], length: 0, column: 0 }
     }
 
-    /// Prints what is not printed yet.
+    /// Prints the part of the line that is not printed yet.
     pub(super) fn flush(&mut self) {
         print!("{}", core::str::from_utf8(&self.line[..self.length]).unwrap_or_default());
         self.column += self.length;
         self.length = 0;
     }
 
-    /// Ends a line; an error where the reader wants no more.
+    /// Ends a line; an error if the reader wants no more.
     fn end_line(&mut self) -> fmt::Result {
         self.flush();
         println!();
@@ -83,7 +84,7 @@ impl Pager {
         Ok(())
     }
 
-    /// Waits for a key: space for a screen more, Enter for a line more, q or Ctrl-C for no more.
+    /// Waits for a key: space for another screen, Enter for another line, q or Ctrl-C for the end.
     fn ask(&mut self) -> fmt::Result {
         print!("{MORE}");
         loop {
@@ -111,7 +112,7 @@ impl Pager {
 impl Write for Pager {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for c in text.chars() {
-            // Not at the screen's end, where there may be no more to come.
+            // Not already at the end of the last row: there may be no more to come.
             if self.waits && self.rows >= ROWS {
                 self.ask()?;
             }
@@ -122,7 +123,7 @@ impl Write for Pager {
             if self.length == self.line.len() {
                 self.flush();
             }
-            // Names of a loader may be anything; `Text` has made control characters harmless.
+            // A loader's names may be anything; `Text` has made their control characters harmless.
             self.line[self.length] = if c.is_ascii() { c as u8 } else { b'?' };
             self.length += 1;
         }

@@ -1,8 +1,8 @@
-//! [`Cause`]: what a trap is about, as far as all machines have it.
+//! [`Cause`]: the cause of a trap, in terms that all machines share.
 
 use libjos::machine::Fault;
 use libjos::mem::addr::VirtAddr;
-use libjos::monitor::explain::Access;
+use libjos::monitor::explain::AccessKind;
 
 /// The cause of a trap.
 #[derive(Clone, Copy, Debug)]
@@ -11,7 +11,7 @@ pub(crate) enum Cause {
     PageFault(PageFault),
     /// An exception could not be delivered. The latest page fault was at this address.
     DoubleFault(VirtAddr),
-    /// Something that only the machine knows.
+    /// A cause that only the machine's own code knows.
     Other,
 }
 
@@ -21,18 +21,18 @@ pub(crate) struct PageFault {
     /// The address.
     pub va: VirtAddr,
     /// The access that was tried there.
-    pub access: Access,
+    pub access: AccessKind,
     /// Whether the page is present.
     pub present: bool,
-    /// Whether an entry has a bit that must not be set.
+    /// Whether an entry has a reserved bit set.
     pub malformed: bool,
-    /// Whether user code did it.
+    /// Whether user code made the access.
     pub by_user: bool,
 }
 
 impl From<PageFault> for Fault {
     fn from(fault: PageFault) -> Self {
         let PageFault { va, access, present, .. } = fault;
-        Self { va, present, write: access == Access::Write }
+        Self { va, present, write: access == AccessKind::Write }
     }
 }

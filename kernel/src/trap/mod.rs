@@ -1,8 +1,9 @@
-//! Traps: each is offered to whoever listens, and what nobody takes is the end.
+//! Traps: each is offered to the listeners in turn, the last of which reports a panic.
 //!
-//! The machine's stubs bring every exception here, as a [`Trap`]. Listeners are a probe that faulted, an
-//! application's areas, and last of all the report of a panic; who they are is not known here. `cause`
-//! has what all machines say of a trap, `words` the sentence, `report` all the rest.
+//! The machine's stubs deliver every exception here, as a [`Trap`]. The listeners are the probes, the
+//! application's areas, and last the panic; this module does not know them by name. `cause` has the
+//! facts of a trap that all machines share, `words` its one-sentence description, `report` the full
+//! report.
 
 pub(crate) mod cause;
 pub(crate) mod report;
@@ -13,19 +14,20 @@ use spin::Once;
 use crate::arch::probe;
 use crate::arch::trap::{self as machine, Trap};
 
-/// Whoever may take a trap. If it returns true, the interrupted code goes on as the trap's frame says.
+/// A function that may take a trap. If it returns true, the interrupted code continues with the
+/// registers in the trap's frame.
 pub(crate) type Listener = fn(&mut Trap<'_>) -> bool;
 
-/// Who listens, in the order in which they began to.
+/// The listeners, in the order in which they were added.
 static LISTENERS: [Once<Listener>; 4] = [const { Once::new() }; 4];
 
-/// From here on every exception comes to the listeners.
+/// Starts the delivery of every exception to the listeners.
 pub(crate) fn init() {
     listen(probe::recover);
     machine::init(offer);
 }
 
-/// Offers all traps to `listener` from here on, before those that listen already.
+/// Adds a listener, which is offered each trap before the earlier ones.
 ///
 /// # Panics
 ///

@@ -1,10 +1,10 @@
-//! [`Report`]: all there is to say of a trap after its sentence: the registers, for a page fault the
-//! walk that failed, and what else the machine knows.
+//! [`Report`]: the details of a trap, after its sentence: the registers, the failed walk of a page
+//! fault, and the machine's own records.
 
 use core::fmt;
 
 use libjos::mem::addr::VirtAddr;
-use libjos::monitor::explain::Walk;
+use libjos::monitor::explain::WalkTrace;
 
 use super::cause::{Cause, PageFault};
 use crate::arch::trap::Trap;
@@ -30,7 +30,7 @@ impl fmt::Display for Report<'_> {
                 }
                 writeln!(f, "  {}", walk.blame(access, by_user))
             }
-            // Whether the page fault that could not be delivered was a read or a write is not known.
+            // The processor does not say whether the undelivered page fault was a read or a write.
             Cause::DoubleFault(latest) => write_walk(f, latest).map(|_| ()),
             Cause::Other => self.0.write_records(f),
         }
@@ -38,7 +38,7 @@ impl fmt::Display for Report<'_> {
 }
 
 /// Writes the walk of `va`.
-fn write_walk(f: &mut fmt::Formatter<'_>, va: VirtAddr) -> Result<Walk<Format>, fmt::Error> {
+fn write_walk(f: &mut fmt::Formatter<'_>, va: VirtAddr) -> Result<WalkTrace<Format>, fmt::Error> {
     let region = layout::region_of::<Layout>(va.as_u64()).map_or("nowhere", |found| found.name);
     let walk = inspect::walk(cpu::pgdir_in_use(), va);
     writeln!(f, "Walk of {va} (\"{region}\"):")?;

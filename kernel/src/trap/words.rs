@@ -1,11 +1,11 @@
-//! The meaning of a trap, in one sentence: its name, and for those that a memory system meets, the
-//! access, the reason and the place.
+//! A trap in one sentence: its name, and for traps that concern the memory system the access, the
+//! reason and the place.
 
 use core::fmt;
 
 use layout::MemLayout;
 use libjos::mem::addr::VirtAddr;
-use libjos::monitor::explain::Access;
+use libjos::monitor::explain::AccessKind;
 
 use super::cause::{Cause, PageFault};
 use crate::arch::Layout;
@@ -41,16 +41,16 @@ impl fmt::Display for Trap<'_> {
 /// Access, address, reason and region of a page fault.
 fn write_page_fault(fault: &PageFault, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let access = match fault.access {
-        Access::Fetch => "instruction fetch from",
-        Access::Write => "write to",
-        Access::Read => "read of",
+        AccessKind::Fetch => "instruction fetch from",
+        AccessKind::Write => "write to",
+        AccessKind::Read => "read of",
     };
-    // A malformed entry comes first: QEMU says of its page that it is not present.
+    // Malformed entries are tested first: QEMU reports their pages as not present.
     let reason = if fault.malformed {
         "reserved bit set in a page-table entry"
     } else if !fault.present {
         "page not present"
-    } else if fault.access == Access::Fetch {
+    } else if fault.access == AccessKind::Fetch {
         "no-execute page"
     } else {
         "protection violation (page present)"
@@ -65,7 +65,7 @@ fn in_guard_gap(va: VirtAddr) -> bool {
     (Layout::KSTACK - Layout::KSTKGAP..Layout::KSTACK).contains(&va.as_u64())
 }
 
-/// The place that `va` lies in: the region of the memory map, and the part of the kernel.
+/// The place of an address: the region of the memory map, and the part of the kernel.
 struct Place(VirtAddr);
 
 impl fmt::Display for Place {

@@ -1,6 +1,6 @@
 //! `check_page_installed_pgdir`: the proof that the processor does what the tables say.
 //!
-//! Unlike the other checks it reads and writes through the page tables in use, and it runs on the
+//! It reads and writes through the page tables in use, as no other check does, and runs on the
 //! kernel's own stack.
 
 use layout::{MemLayout, PGSIZE};
@@ -19,7 +19,7 @@ impl<M: Machine> Checks<'_, M> {
     ///
     /// # Panics
     ///
-    /// Where that does not hold, with the values that differ.
+    /// If that does not hold, with the values that differ.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn check_page_installed_pgdir(&mut self) {
         let sp = self.vm.machine().stack_pointer().as_u64();
@@ -80,7 +80,7 @@ impl<M: Machine> Checks<'_, M> {
         self.vm.machine_mut().print(format_args!("check_page_installed_pgdir() succeeded!\n"));
     }
 
-    /// A page of which the first 8 bytes are `value`.
+    /// A new page that begins with `value`.
     fn alloc_filled(&mut self, value: u64) -> Frame {
         let Some(frame) = self.vm.page_alloc(ALLOC_ZERO) else {
             panic!("check_page_installed_pgdir: out of memory");

@@ -1,9 +1,9 @@
 //! `check_kern_pgdir`: the proof that the kernel's part of the address space is as it must be.
 //!
-//! Every page of it is translated here by a walk of its own, and must lead to the frame and have
-//! the permissions that JOS's memory map says. Between them no run of
-//! [`mappings`](crate::paging::mappings) may lie, nor the page tables shown a second time. What is expected
-//! is spelled out once more, not read from the table that `mem_init` maps by.
+//! It translates every page of the map by a walk of its own; each must lead to the frame, with the
+//! permissions, that JOS's memory map gives. Between the regions there may be no mapping
+//! ([`mappings`](crate::paging::mappings)), nor the page tables a second time. The expected map is
+//! spelled out here once more, not read from the table that `mem_init` maps by.
 
 use layout::{MemLayout, PGSIZE};
 
@@ -16,16 +16,16 @@ use crate::paging::mappings::{Mapping, runs_and_tables};
 use crate::paging::pgdir::WordOf;
 use crate::paging::word::Word;
 
-/// What a virtual address leads to.
+/// Where a virtual address leads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Translation {
     /// The physical address.
     pub(crate) pa: PhysAddr,
-    /// What the tables on the way and the leaf all grant.
+    /// The permissions that the tables on the way and the leaf all grant.
     pub(crate) perm: Perm,
 }
 
-/// What [`Checks::check_va2pa`] finds.
+/// The result of [`Checks::check_va2pa`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Found {
     /// Bytes that the deciding entry maps or leaves unmapped.
@@ -37,7 +37,7 @@ pub(crate) struct Found {
 impl<M: Machine> Checks<'_, M> {
     /// Translates `va` as a processor does (JOS's `check_va2pa`).
     ///
-    /// Inlined, so that with the level known at each turn the loop unrolls: it runs for every page.
+    /// It runs for every page. Inlined, the loop unrolls, with the level known at each turn.
     #[inline(always)]
     pub(crate) fn check_va2pa(&self, va: u64) -> Found {
         let mut table = self.kern_pgdir.address();
@@ -65,7 +65,7 @@ impl<M: Machine> Checks<'_, M> {
     ///
     /// # Panics
     ///
-    /// Where that does not hold, with the region, the address, and what is and should be there.
+    /// If it does not, with the region, the address, and the mapping found and expected.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn check_kern_pgdir(&mut self) {
         // From the bottom up, without a gap. First the application's part, and UENVS.
@@ -100,9 +100,9 @@ impl<M: Machine> Checks<'_, M> {
 
         let kernbase = M::Layout::KERNBASE;
         let pa = PhysAddr::new(M::Layout::PHYS_BASE);
-        let at = |pa: PhysAddr| kernbase + (pa.as_u64() - M::Layout::PHYS_BASE);
-        let (text, rodata) = (at(image.text.start), at(image.rodata.start));
-        let data = at(image.rodata.end_exclusive);
+        let shown_at = |pa: PhysAddr| kernbase + (pa.as_u64() - M::Layout::PHYS_BASE);
+        let (text, rodata) = (shown_at(image.text.start), shown_at(image.rodata.start));
+        let data = shown_at(image.rodata.end_exclusive);
         let (krx, kr) = (Perm::KRX | Perm::G, Perm::KR | Perm::G);
         self.assert_mapped("KERNBASE, below the kernel", kernbase, text - 1, pa, krw);
         self.assert_mapped("kernel text", text, rodata - 1, image.text.start, krx);
@@ -113,8 +113,8 @@ impl<M: Machine> Checks<'_, M> {
         self.vm.machine_mut().print(format_args!("check_kern_pgdir() succeeded!\n"));
     }
 
-    /// PHYSMAP, which begins at `physmap`, shows the RAM above the window, its holes nothing.
-    /// Returns where it ends.
+    /// Checks that PHYSMAP, which begins at `physmap`, shows the RAM above the window, and nothing in
+    /// its holes. Returns where it ends.
     fn check_physmap(&self, physmap: u64) -> u64 {
         let base = M::Layout::PHYS_BASE;
         let used_end = self.vm.boot().memory.used_end::<M::Layout>().as_u64();
@@ -138,7 +138,7 @@ impl<M: Machine> Checks<'_, M> {
         va
     }
 
-    /// Every page of `[first, last]` leads to its frame of those from `pa` on, with `perm`.
+    /// Checks that the pages of `[first, last]` lead, with `perm`, to the frames from `pa` on.
     fn assert_mapped(&self, what: &str, first: u64, last: u64, pa: PhysAddr, perm: Perm) {
         let perm = M::Format::effective(perm);
         let mut va = first;
@@ -151,7 +151,7 @@ impl<M: Machine> Checks<'_, M> {
                 expected.pa,
                 Outcome(to)
             );
-            // All pages of one leaf lead where its first does.
+            // One page of a leaf proves the others.
             match (va | (span - 1)).checked_add(1) {
                 Some(next) => va = next,
                 None => break,
@@ -159,7 +159,7 @@ impl<M: Machine> Checks<'_, M> {
         }
     }
 
-    /// No page of `[first, last]` is mapped, not by the directory's entry for itself either.
+    /// Checks that no page of `[first, last]` is mapped, not by the directory's entry for itself either.
     fn assert_unmapped(&self, what: &str, first: u64, last: u64) {
         let (first, last) = (VirtAddr::new(first), VirtAddr::new(last));
         let load = |at| Some(self.vm.machine().load(at));
@@ -173,7 +173,7 @@ impl<M: Machine> Checks<'_, M> {
         }
     }
 
-    /// What UPAGES leads to is the memory that `pages` lies in: its words are there.
+    /// Checks that UPAGES shows the memory of `pages`, by a word of each page.
     fn check_upages_shows_pages(&self) {
         let per_page = PGSIZE as usize / size_of::<PageInfo>();
         for index in (0..self.vm.pages().npages()).step_by(per_page) {
@@ -188,8 +188,8 @@ impl<M: Machine> Checks<'_, M> {
         }
     }
 
-    /// The table of `level` at `table`, which maps the addresses from `base` on, and all below
-    /// it are seen through UVPT, by the user too, and cannot be written there.
+    /// Checks that UVPT shows the table of `level` at `table`, which maps the addresses from `base` on,
+    /// and all tables below it: to the user too, and read-only.
     fn check_uvpt(&self, level: u32, table: PhysAddr, base: u64) {
         let mut va = base;
         for _ in 0..=level {

@@ -1,8 +1,8 @@
 //! `check_page`: the proof of `pgdir_walk`, `page_insert`, `page_lookup` and `page_remove`.
 //!
-//! It takes all free pages away and hands out a few, so that it knows which page is taken for
-//! what, and what happens when there is none. It works below UTOP, where `kern_pgdir` is empty,
-//! and leaves it so.
+//! It takes all free pages away and frees a few one by one, so that it knows which page each call
+//! takes, and sees what happens when there is none. It works below UTOP, where `kern_pgdir` is empty,
+//! and leaves it empty.
 
 use layout::{MemLayout, PGSIZE};
 
@@ -16,7 +16,7 @@ use crate::paging::pgdir::{MapError, WordOf};
 use crate::paging::range::PageSizes;
 use crate::paging::word::Word;
 
-/// Pages that the check works with, beside those for tables.
+/// Pages that the check maps, beside those that become tables.
 const PAGES: usize = 3;
 
 /// Where the check maps pages: two neighbours in one table, and the start of the second entry of
@@ -28,13 +28,13 @@ impl<M: Machine> Checks<'_, M> {
     /// Tables between the page directory and a page.
     const NTABLES: usize = M::Format::ROOT as usize;
 
-    /// Proves that pages are mapped, counted and unmapped as they must be, in every way that
-    /// `page_insert` and `page_remove` can go, and that what fails leaves nothing behind. Needs a few
+    /// Proves that pages are mapped, counted and unmapped as they must be, on every path of
+    /// `page_insert` and `page_remove`, and that a call that fails leaves nothing behind. Needs a few
     /// free pages.
     ///
     /// # Panics
     ///
-    /// Where that does not hold, with the values that differ.
+    /// If that does not hold, with the values that differ.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn check_page(&mut self) {
         if !self.has_pages_for("check_page", PAGES + Self::NTABLES) {
@@ -67,8 +67,8 @@ impl<M: Machine> Checks<'_, M> {
         self.vm.machine_mut().print(format_args!("check_page() succeeded!\n"));
     }
 
-    /// With too few pages for the tables, at every level, nothing is mapped and nothing is lost.
-    /// Leaves the pages of `tables` free.
+    /// With too few pages for the tables, at every level, maps nothing and loses nothing. Leaves the
+    /// pages of `tables` free.
     fn check_insert_without_memory(&mut self, pp: Frame, tables: &[Frame]) {
         let no_memory = Err(MapError::NoMemory { va: VA0 });
         for (have, &table) in tables.iter().enumerate() {
@@ -87,7 +87,7 @@ impl<M: Machine> Checks<'_, M> {
         }
     }
 
-    /// JOS's sequence: insert, insert again, replace, two mappings of one page, remove.
+    /// Goes through JOS's sequence: insert, insert again, replace, two mappings of one page, remove.
     fn check_insert_and_remove(&mut self, [pp0, pp1, pp2]: [Frame; 3], tables: &[Frame]) {
         let none = self.vm.page_lookup(self.kern_pgdir, VA0);
         assert!(none.is_none(), "check_page: page_lookup finds {none:?} where nothing is mapped");
@@ -166,7 +166,7 @@ impl<M: Machine> Checks<'_, M> {
         );
     }
 
-    /// What is asked for is what is read back, whatever was there before.
+    /// Reads back the permissions that it asked for, whatever was there before.
     fn check_permissions(&mut self, pp: Frame) {
         let (kx, ux) = (Perm::KRX, Perm::UR | Perm::X);
         for perm in [Perm::KR, Perm::URW, Perm::KRW, ux, Perm::UR, kx] {
@@ -181,9 +181,9 @@ impl<M: Machine> Checks<'_, M> {
         self.vm.prune(self.kern_pgdir, VA1);
     }
 
-    /// Pages that were dirty when they became tables map nothing.
+    /// Makes tables of dirty pages, which must map nothing.
     fn check_dirty_tables(&mut self, tables: &[Frame]) {
-        // Taken to be written to: with poison nobody may write to a free page, these checks included.
+        // Allocated first: with poison nobody may write to a free page, these checks included.
         for _ in tables {
             self.alloc_for_check();
         }
@@ -223,13 +223,13 @@ impl<M: Machine> Checks<'_, M> {
         }
     }
 
-    /// A large page in the way is named as such by all that work on single pages, and stays.
+    /// Meets a large page by all operations on single pages: an error names it, and it stays.
     fn check_large_page(&mut self, [pp, ..]: [Frame; PAGES]) {
         if self.vm.machine().leaf_levels() & 0b10 == 0 {
             return;
         }
         let size = M::Format::page_size(1);
-        // Behind what `pages` describes there are no frames to be counted.
+        // Its frames lie behind the last that `pages` describes, so they are not counted.
         let start = VirtAddr::new(size);
         let described = self.vm.pages().npages() as u64 * PGSIZE;
         let pa = PhysAddr::new(M::Layout::PHYS_BASE + described.next_multiple_of(size));
@@ -260,8 +260,7 @@ impl<M: Machine> Checks<'_, M> {
         self.vm.prune(self.kern_pgdir, va);
     }
 
-    /// A count that would overflow is an error; above UTOP nothing is counted; a free page is not
-    /// mapped.
+    /// Counts: an overflow is an error; above UTOP nothing is counted; a free page is not mapped.
     fn check_counts(&mut self, pp: Frame) {
         let pa = self.vm.pages().page2pa(pp);
         self.vm.pages_mut().set_info(pp, PageInfo::in_use(u32::MAX));
@@ -273,7 +272,7 @@ impl<M: Machine> Checks<'_, M> {
         let above = VirtAddr::new(M::Layout::MMIOBASE);
         self.expect_insert(pp, above, Perm::KRW | Perm::G, Ok(()));
         self.expect_mapped(above, Some(pp), Perm::KRW | Perm::G);
-        // Here it is not the first entry of each table that leads on.
+        // Here the index is not 0 at each level.
         self.check_walk(above, pp);
         self.expect_ref(pp, 0, "mapped above UTOP");
         self.expect_remove(above);
@@ -288,7 +287,7 @@ impl<M: Machine> Checks<'_, M> {
         self.expect_next(pp, "the page that was not mapped");
     }
 
-    /// Addresses that the machine does not have are refused.
+    /// Tries addresses that the machine does not have: they are refused.
     fn check_bad_addresses(&mut self, pp: Frame) {
         if M::Layout::LOWER_END == M::Layout::UPPER_START {
             return;

@@ -1,7 +1,7 @@
 //! `check_page_free_list` and `check_page_alloc`: the proofs of the page allocator.
 //!
 //! They assert what JOS's functions of these names assert, and that no page is lost, counted
-//! wrongly, or free while something uses it. What must be free is worked out here from the memory
+//! wrongly, or free while something uses it. Which pages must be free is worked out from the memory
 //! map once more, in another way than `page_init`'s.
 
 use layout::{MemLayout, PGSIZE};
@@ -14,7 +14,7 @@ use crate::mem::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageError,
 use crate::paging::format::{Entry, Geometry};
 use crate::paging::mappings::leaves;
 
-/// What is written to free pages, to see that nothing depends on them (JOS's `0x97`).
+/// The word written to free pages, to see that nothing depends on them (JOS's `0x97`).
 const PATTERN: u64 = 0x9797_9797_9797_9797;
 
 /// Most pages that [`check_allocator`] takes.
@@ -29,7 +29,7 @@ impl<M: Machine> Checks<'_, M> {
     ///
     /// # Panics
     ///
-    /// Where that does not hold, with the page or the numbers that differ.
+    /// If it is not, with the page or the numbers that differ.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn check_page_free_list(&mut self) {
         let on_list = self.check_list();
@@ -48,41 +48,41 @@ impl<M: Machine> Checks<'_, M> {
         let head = self.vm.pages().page_free_list_head();
         let npages = infos.len();
         let mut left = npages;
-        // What comes before the first one is not kept: whatever it says is right.
+        // The first page has no page before it: whatever its link back says is right.
         let mut before = infos.get(head as usize).map_or(PageInfo::END, |info| info.pp_ref_or_prev);
-        let mut at = head;
-        // Each page of the machine comes by here. What a panic says is made out where it panics, so
-        // that this stays a dozen instructions.
-        while at != PageInfo::END {
-            let Some(&info) = infos.get(at as usize) else {
-                let at = at;
+        let mut number = head;
+        // This loop runs for each free page. The values for messages are computed where it panics, so
+        // that a turn takes a dozen instructions.
+        while number != PageInfo::END {
+            let Some(&info) = infos.get(number as usize) else {
+                let number = number;
                 panic!(
-                    "check_page_free_list: a link leads to {at:#x}, outside the {npages:#x} of pages"
+                    "check_page_free_list: a link leads to {number:#x}, outside the {npages:#x} of pages"
                 );
             };
             if !info.is_free() {
-                let (pa, pp_ref) = (self.vm.pages().page2pa(Frame::new(at)), info.pp_ref());
+                let (pa, pp_ref) = (self.vm.pages().page2pa(Frame::new(number)), info.pp_ref());
                 panic!("check_page_free_list: page {pa} is on the list with pp_ref {pp_ref}");
             }
             // A page that is on the list twice makes it a circle, since it has one link.
             let Some(others) = left.checked_sub(1) else {
-                let pa = self.vm.pages().page2pa(Frame::new(at));
+                let pa = self.vm.pages().page2pa(Frame::new(number));
                 panic!("check_page_free_list: the list runs in a circle: page {pa} is on it twice");
             };
             left = others;
             if info.pp_ref_or_prev != before {
-                let (pa, before) = (self.vm.pages().page2pa(Frame::new(at)), before);
+                let (pa, before) = (self.vm.pages().page2pa(Frame::new(number)), before);
                 let says = info.pp_ref_or_prev;
                 panic!(
                     "check_page_free_list: page {pa} is on the list behind page number \
                      {before:#x}, but says {says:#x}"
                 );
             }
-            before = at;
-            at = info.pp_link;
+            before = number;
+            number = info.pp_link;
         }
         let length = npages - left;
-        // An empty list has no last page, whatever was the last one.
+        // An empty list keeps the last page that it had.
         let end = self.vm.pages().page_free_list_end();
         assert!(
             length == 0 || before == end,
@@ -97,9 +97,9 @@ impl<M: Machine> Checks<'_, M> {
         length
     }
 
-    /// Each frame is free, in use or reserved, and there are as many of each as the memory map
-    /// promises, below 1 MB and above. (So some are free in each part, as JOS demands, unless there
-    /// is no RAM or all of it is in use.)
+    /// Checks that each frame is free, in use or reserved, and that there are as many of each as the
+    /// memory map promises, below 1 MB and above. (So some are free in each part, as JOS demands, unless
+    /// there is no RAM or all of it is in use.)
     fn check_states(&self, on_list: usize) {
         let boundary = PhysAddr::new(M::Layout::EXTPHYSMEM);
         let all = self.vm.described();
@@ -113,7 +113,7 @@ impl<M: Machine> Checks<'_, M> {
         );
     }
 
-    /// [`check_states`](Self::check_states) for the frames of `part`; returns how many are free.
+    /// Does [`check_states`](Self::check_states) for the frames of `part`; returns how many are free.
     fn check_part(&self, what: &str, part: PhysRange) -> usize {
         let (mut free, mut in_use) = (0_usize, 0_usize);
         let index = |pa: PhysAddr| ((pa - self.vm.described().start) / PGSIZE) as usize;
@@ -140,7 +140,7 @@ impl<M: Machine> Checks<'_, M> {
         free
     }
 
-    /// What may never be free, by name.
+    /// The memory that may never be free, by name.
     fn never_free(&self) -> impl Iterator<Item = (&'static str, PhysRange)> + '_ {
         let page_0 = PhysRange::from_size(PhysAddr::new(M::Layout::PHYS_BASE), PGSIZE);
         let io_hole = PhysRange::new(
@@ -167,7 +167,8 @@ impl<M: Machine> Checks<'_, M> {
         .chain(self.vm.boot().reserved.runs().iter().map(|run| ("boot information", *run)))
     }
 
-    /// Frames of RAM in `part` that are left for allocation: each reservation is counted once.
+    /// How many frames of RAM in `part` are left for allocation. Reservations may overlap; each frame
+    /// counts once.
     fn promised_pages(&self, part: PhysRange) -> usize {
         let usable = self.vm.boot().memory.usable();
         let used = PhysRange::new(PhysAddr::new(0), self.vm.boot().memory.used_end::<M::Layout>());
@@ -187,7 +188,7 @@ impl<M: Machine> Checks<'_, M> {
         (bytes / PGSIZE) as usize
     }
 
-    /// What may never be free is reserved; so are the holes between runs of RAM.
+    /// Checks that memory which may never be free is reserved, and the holes between runs of RAM too.
     fn check_reserved(&self) {
         let all = self.vm.described();
         let assert_reserved = |what: &str, range: PhysRange| {
@@ -213,7 +214,7 @@ impl<M: Machine> Checks<'_, M> {
         }
     }
 
-    /// The tables below `table`, itself of `level`, are pages in use.
+    /// Checks that the tables below `table`, itself of `level`, are pages in use.
     fn check_tables_in_use(&self, level: u32, table: PhysAddr) {
         for index in 0..M::Format::ENTRIES {
             let Entry::Table { pa, .. } = self.vm.entry(level, table, index) else {
@@ -224,7 +225,7 @@ impl<M: Machine> Checks<'_, M> {
                 continue;
             }
             let info = self.vm.pages().pa2page(pa).map(|frame| self.vm.pages().info(frame));
-            // Every address space uses those that hang from the root in the kernel's half.
+            // The kernel half's tables below the root are used by every address space.
             let va = M::Format::address(level, VirtAddr::new(0), index).as_u64();
             let is_shared = level == M::Format::ROOT && va >= M::Layout::UENVS;
             let in_use = info.is_some_and(|info| {
@@ -239,7 +240,8 @@ impl<M: Machine> Checks<'_, M> {
         }
     }
 
-    /// What the application's part maps is not free. (The kernel's window shows free pages too.)
+    /// Checks that no page mapped in the application's part is free. (The kernel's window shows free
+    /// pages too.)
     fn check_mapped_in_use(&self) {
         let (first, last) = (VirtAddr::new(0), VirtAddr::new(M::Layout::LOWER_END - 1));
         for leaf in
@@ -257,16 +259,16 @@ impl<M: Machine> Checks<'_, M> {
         }
     }
 
-    /// Writing to free pages changes nothing that is in use. With poison they have been written to
-    /// whole, and nobody has used them since. Without it only pages of the window are written
-    /// to: what is above is a plain run of RAM, and a virtual machine has it only once touched.
+    /// Checks that writing to free pages changes nothing that is in use. With poison they are full of it,
+    /// and must still be so. Without poison this writes to the window's pages alone: RAM above is a
+    /// plain run, and a virtual machine allocates it when it is first touched.
     fn check_free_pages_are_unused(&self) {
         if self.vm.pages().is_poisoned() {
             return self.vm.pages().check_poison(self.vm.machine());
         }
         let before = self.checksum();
         let window = window::<M::Layout>();
-        // These are not free themselves, as `check_reserved` has seen: they are not written to.
+        // No page of the kernel or of `pages` is free, as `check_reserved` has seen.
         for (pa, info) in window.pages().zip(self.vm.pages().array()) {
             if info.is_free() {
                 self.vm.machine().store(pa, PATTERN);
@@ -282,8 +284,8 @@ impl<M: Machine> Checks<'_, M> {
     }
 
     /// A sum over memory in use that nothing else changes meanwhile: the kernel's code and
-    /// constants, and what `boot_alloc` handed out. Of each page it takes the two words that are
-    /// written to where a page is free.
+    /// constants, and all that `boot_alloc` handed out. It takes two words of each page, the same two
+    /// that are written to in free pages.
     fn checksum(&self) -> u64 {
         let image = &self.vm.boot().image;
         let constant = PhysRange::new(image.text.start, image.rodata.end_exclusive);
@@ -298,8 +300,8 @@ impl<M: Machine> Checks<'_, M> {
         sum
     }
 
-    /// Whether as many pages are free as `check` needs to work with. Where memory is full this says
-    /// that the check is left out, since it would prove nothing.
+    /// Whether as many pages are free as `check` needs. If not, prints that the check is left out, since
+    /// it would prove nothing.
     #[cfg_attr(debug_assertions, inline(never))] // so that gdb stops in the check, and not here
     pub(crate) fn has_pages_for(&mut self, check: &str, needed: usize) -> bool {
         let nfree = self.vm.pages().nfree();
@@ -316,7 +318,7 @@ impl<M: Machine> Checks<'_, M> {
     ///
     /// # Panics
     ///
-    /// Where that does not hold, with the page or the numbers that differ.
+    /// If that does not hold, with the page or the numbers that differ.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn check_page_alloc(&mut self) {
         if !self.has_pages_for("check_page_alloc", 1) {
@@ -328,13 +330,13 @@ impl<M: Machine> Checks<'_, M> {
     }
 }
 
-/// [`Checks::check_page_alloc`] for any allocator. Leaves as many pages free as it
-/// found, in the same order. Of a long free list it takes the first pages, and sets the others
-/// aside: [`Checks::check_page_free_list`] has proved all of it. Pages from `end` on are not taken.
+/// Does [`Checks::check_page_alloc`] for any allocator. Leaves as many pages free as it
+/// found, in the same order. From a long free list it takes the first pages, and sets the others
+/// aside: [`Checks::check_page_free_list`] has proved the whole list. Pages from `end` on are not taken.
 ///
 /// # Panics
 ///
-/// Where that does not hold, with the page or the numbers that differ.
+/// If the proof fails, with the page or the numbers that differ.
 pub(crate) fn check_allocator<M: Machine>(
     pages: &mut impl PageAllocator,
     machine: &mut M,
@@ -349,7 +351,7 @@ pub(crate) fn check_allocator<M: Machine>(
         rest.nfree()
     );
 
-    // One page alone: it comes back, zeroed to its last word.
+    // A single page comes back, zeroed to its last word.
     let Some(pp) = last else { panic!("check_page_alloc: there is no free page") };
     let pa = pages.page2pa(pp);
     let link = machine.load::<u64>(pa);
@@ -367,7 +369,7 @@ pub(crate) fn check_allocator<M: Machine>(
     let none = pages.page_alloc(machine, AllocFlags::empty());
     assert!(none.is_none(), "check_page_alloc: {none:?} allocated from an empty list");
 
-    // A page in use, and one that is reserved.
+    // A page in use is not freed, nor a reserved one.
     let counted = pages.page_incref(pp);
     assert!(counted.is_ok(), "check_page_alloc: page_incref of {pa}: {counted:?}");
     let in_use = PageError::Referenced { pa, pp_ref: 1 };
@@ -429,8 +431,8 @@ fn drain(
     (last, count)
 }
 
-/// Frees what [`drain`] allocated. A page that was allocated twice is found here: the second time
-/// it is free already.
+/// Frees the pages that [`drain`] allocated. A page that was allocated twice is found here: the second
+/// time it is free already.
 fn refill(pages: &mut impl PageAllocator, machine: &impl Machine, last: Option<Frame>) {
     let mut next = last;
     while let Some(frame) = next {

@@ -1,4 +1,4 @@
-//! JOS's proofs of each step of `mem_init`, and more; and the faults that are planted against them.
+//! JOS's checks: each proves a step of `mem_init`. The faults planted against them are in `tests/`.
 //!
 //! | module | proves |
 //! |---|---|

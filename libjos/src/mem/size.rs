@@ -5,7 +5,8 @@ use core::str::FromStr;
 
 use layout::{GB, KB, MB};
 
-/// Bytes. They are printed in the largest unit that holds them without a rest.
+/// Bytes. They are printed in the largest unit that holds them without a rest: `4 KB`, or by `{:#}`
+/// as they are typed, `4K`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Size(pub u64);
 
@@ -17,7 +18,11 @@ impl fmt::Display for Size {
             bytes if bytes.is_multiple_of(KB) => (KB, "KB"),
             _ => (1, "bytes"),
         };
-        write!(f, "{} {name}", self.0 / unit)
+        match self.0 / unit {
+            count if f.alternate() && unit > 1 => write!(f, "{count}{}", &name[..1]),
+            count if f.alternate() => write!(f, "{count}"),
+            count => write!(f, "{count} {name}"),
+        }
     }
 }
 
@@ -69,6 +74,10 @@ mod tests {
             assert_eq!(Size(bytes).to_string(), expected);
         }
         assert_eq!(Size(1025).to_string(), "1025 bytes");
+        assert_eq!(
+            std::format!("{:#} {:#} {:#}", Size(4096), Size(3 << 30), Size(1025)),
+            "4K 3G 1025"
+        );
     }
 
     #[test]

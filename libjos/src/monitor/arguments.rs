@@ -1,79 +1,56 @@
-//! A line's words, and the options among them.
+//! [`parse`]: a line as a command and its [`Arguments`].
 
+use super::commands::{Command, find};
 use super::error::CommandError;
 
-/// Most words of a line.
+/// The most words of a line, the command's name included.
 pub const MAXARGS: usize = 16;
 
-/// The words of `line`.
+/// The command that `line` names, and the words behind it; `None` if the line is blank.
 ///
 /// # Errors
 ///
-/// [`CommandError::TooManyWords`].
-pub fn split(line: &str) -> Result<Words<'_>, CommandError<'_>> {
-    let mut words = Words { words: [""; MAXARGS], count: 0 };
-    for word in line.split_ascii_whitespace() {
-        *words.words.get_mut(words.count).ok_or(CommandError::TooManyWords)? = word;
-        words.count += 1;
+/// [`CommandError::TooManyWords`], [`CommandError::UnknownCommand`].
+pub fn parse(line: &str) -> Result<Option<(&'static Command, Arguments<'_>)>, CommandError<'_>> {
+    let mut words = line.split_ascii_whitespace();
+    if words.clone().count() > MAXARGS {
+        return Err(CommandError::TooManyWords { most: MAXARGS - 1 });
     }
-    Ok(words)
-}
-
-/// Some words.
-#[derive(Clone, Copy, Debug)]
-pub struct Words<'w> {
-    words: [&'w str; MAXARGS],
-    count: usize,
-}
-
-impl<'w> Words<'w> {
-    /// The words, in order.
-    #[must_use]
-    pub fn as_slice(&self) -> &[&'w str] {
-        &self.words[..self.count]
+    let Some(name) = words.next() else { return Ok(None) };
+    let command = find(name).ok_or(CommandError::UnknownCommand(name))?;
+    let mut arguments = Arguments::default();
+    for word in words {
+        match word {
+            "-f" if command.arguments.contains("[-f]") => arguments.force = true,
+            "-p" if command.arguments.contains("[-p]") => arguments.physical = true,
+            _ => {
+                arguments.words[arguments.count] = word;
+                arguments.count += 1;
+            }
+        }
     }
+    Ok(Some((command, arguments)))
 }
 
-/// What follows a command's name: options, and the other words.
-#[derive(Clone, Copy, Debug)]
+/// The words behind a command's name, without the options that the command has. Other words that
+/// begin with a minus sign are words like any.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Arguments<'w> {
-    words: Words<'w>,
-    /// `-f` was among them: do it even if that may break the kernel.
+    words: [&'w str; MAXARGS - 1],
+    count: usize,
+    /// `-f` was given: the command may break the kernel.
     pub force: bool,
-    /// `-p` was among them: the address is a physical one.
-    pub physical: bool,
+    /// `-p` was given: the address is a physical one.
+    pub(super) physical: bool,
 }
 
 impl<'w> Arguments<'w> {
-    /// Sorts `words`. Of the options only those count whose letters are in `options`; other words
-    /// that begin with a minus sign are words like any.
-    #[must_use]
-    pub fn new(words: &[&'w str], options: &str) -> Self {
-        let mut arguments =
-            Self { words: Words { words: [""; MAXARGS], count: 0 }, force: false, physical: false };
-        for word in words {
-            match *word {
-                "-f" if options.contains('f') => arguments.force = true,
-                "-p" if options.contains('p') => arguments.physical = true,
-                _ => {
-                    let Words { words, count } = &mut arguments.words;
-                    if let Some(slot) = words.get_mut(*count) {
-                        *slot = word;
-                        *count += 1;
-                    }
-                }
-            }
-        }
-        arguments
+    /// The words, in order.
+    pub(super) fn words(&self) -> &[&'w str] {
+        &self.words[..self.count]
     }
 
-    /// The words that are no options.
-    #[must_use]
-    pub fn words(&self) -> &[&'w str] {
-        self.words.as_slice()
-    }
-
-    /// Nothing but options.
+    /// Refuses every word.
     ///
     /// # Errors
     ///
@@ -82,7 +59,7 @@ impl<'w> Arguments<'w> {
         self.at_most(0)
     }
 
-    /// At most one word.
+    /// The one word, if there is one.
     ///
     /// # Errors
     ///
@@ -92,21 +69,13 @@ impl<'w> Arguments<'w> {
         Ok(self.words().first().copied())
     }
 
-    /// Exactly one word.
-    ///
-    /// # Errors
-    ///
-    /// [`CommandError::Surplus`], [`CommandError::Missing`].
-    pub fn one(&self) -> Result<&'w str, CommandError<'w>> {
+    /// The one word.
+    pub(super) fn one(&self) -> Result<&'w str, CommandError<'w>> {
         self.at_most_one()?.ok_or(CommandError::Missing)
     }
 
-    /// One word or two.
-    ///
-    /// # Errors
-    ///
-    /// [`CommandError::Surplus`], [`CommandError::Missing`].
-    pub fn one_or_two(&self) -> Result<(&'w str, Option<&'w str>), CommandError<'w>> {
+    /// The first word, and the second if there is one.
+    pub(super) fn one_or_two(&self) -> Result<(&'w str, Option<&'w str>), CommandError<'w>> {
         self.at_most(2)?;
         let first = self.words().first().ok_or(CommandError::Missing)?;
         Ok((first, self.words().get(1).copied()))

@@ -1,20 +1,20 @@
-//! [`COMMANDS`]: the table of commands. `help` and `docs/monitor.md` are made of it.
+//! [`COMMANDS`]: the table of commands, of which `help` and `docs/monitor.md` are made.
 
 use core::fmt;
 
-/// What a command does.
+/// A command's code, by who runs it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verb {
-    /// It works on the memory system: [`Session::run`](super::Session::run) does it.
-    Memory(Memory),
-    /// It needs the processor or the console: the kernel does it.
-    Kernel(Kernel),
+    /// It works on the memory system: [`Session::run`](super::Session::run) runs it.
+    Memory(MemoryCommand),
+    /// It needs the processor or the console: the kernel runs it.
+    Kernel(KernelCommand),
 }
 
 /// Commands that work on the memory system.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(missing_docs, reason = "the table below says what each is")]
-pub enum Memory {
+pub enum MemoryCommand {
     Showmappings,
     Setperm,
     Dump,
@@ -34,7 +34,7 @@ pub enum Memory {
 /// Commands that need the processor or the console.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(missing_docs, reason = "the table below says what each is")]
-pub enum Kernel {
+pub enum KernelCommand {
     Help,
     Kerninfo,
     Backtrace,
@@ -50,21 +50,19 @@ pub enum Kernel {
 /// A command of the monitor.
 #[derive(Clone, Copy, Debug)]
 pub struct Command {
-    /// What it does.
+    /// The code that it stands for.
     pub verb: Verb,
-    /// What is typed.
+    /// The word that is typed.
     pub name: &'static str,
-    /// What may follow the name.
+    /// The words that may follow the name, options included.
     pub arguments: &'static str,
-    /// The letters of its options.
-    pub options: &'static str,
-    /// What it does, in a few words.
+    /// Its effect, in a few words.
     pub summary: &'static str,
-    /// All there is to know, in lines that fit on the screen.
+    /// All that `help NAME` tells of it, in lines that fit on the screen.
     pub details: &'static [&'static str],
 }
 
-/// How to type the command.
+/// The command's usage.
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let space = if self.arguments.is_empty() { "" } else { " " };
@@ -81,18 +79,16 @@ pub fn find(name: &str) -> Option<&'static Command> {
 /// All commands, in the order in which `help` lists them.
 pub const COMMANDS: &[Command] = &[
     Command {
-        verb: Verb::Kernel(Kernel::Help),
+        verb: Verb::Kernel(KernelCommand::Help),
         name: "help",
         arguments: "[COMMAND]",
-        options: "",
         summary: "Display this list of commands, or all about one",
         details: &["Lists the commands, or says all there is to know about COMMAND."],
     },
     Command {
-        verb: Verb::Kernel(Kernel::Kerninfo),
+        verb: Verb::Kernel(KernelCommand::Kerninfo),
         name: "kerninfo",
         arguments: "",
-        options: "",
         summary: "Display information about the kernel",
         details: &[
             "Where the kernel's parts are, virtual and physical, and how large; how it was",
@@ -100,10 +96,9 @@ pub const COMMANDS: &[Command] = &[
         ],
     },
     Command {
-        verb: Verb::Kernel(Kernel::Backtrace),
+        verb: Verb::Kernel(KernelCommand::Backtrace),
         name: "backtrace",
         arguments: "",
-        options: "",
         summary: "Display the calls that led here",
         details: &[
             "The chain of frame pointers from here up, each call with its function, file",
@@ -112,10 +107,9 @@ pub const COMMANDS: &[Command] = &[
         ],
     },
     Command {
-        verb: Verb::Memory(Memory::Showmappings),
+        verb: Verb::Memory(MemoryCommand::Showmappings),
         name: "showmappings",
         arguments: "LO [HI]",
-        options: "",
         summary: "Display what the pages from LO to HI lead to",
         details: &[
             "From the page of LO to the page of HI, both included; HI is LO unless it is",
@@ -126,34 +120,31 @@ pub const COMMANDS: &[Command] = &[
         ],
     },
     Command {
-        verb: Verb::Memory(Memory::Setperm),
+        verb: Verb::Memory(MemoryCommand::Setperm),
         name: "setperm",
         arguments: "[-f] VA +w -u ...",
-        options: "f",
         summary: "Change the permissions of the page of VA",
         details: &[
             "Each word gives (+) or takes away (-) permissions: u user, w write, x execute,",
             "g global (from UTOP up alone, where all address spaces are the same). Others",
-            "stay. The kernel's part, from UTOP up, takes -f, and may break. A part of a",
-            "large page is split off first.",
+            "stay. From UTOP up, in the kernel's part, it takes -f and may break the kernel.",
+            "A part of a large page is split off first.",
         ],
     },
     Command {
-        verb: Verb::Memory(Memory::Dump),
+        verb: Verb::Memory(MemoryCommand::Dump),
         name: "dump",
         arguments: "[-p] ADDRESS [N]",
-        options: "p",
         summary: "Display N bytes of memory (64)",
         details: &[
             "In hexadecimal and as text. ADDRESS is a virtual one or, with -p, a physical",
-            "one. What is not mapped is said. Only RAM is read: devices are left alone.",
+            "one. Gaps in the mapping are shown. Only RAM is read: devices are left alone.",
         ],
     },
     Command {
-        verb: Verb::Memory(Memory::Translate),
+        verb: Verb::Memory(MemoryCommand::Translate),
         name: "translate",
         arguments: "VA",
-        options: "",
         summary: "Display the walk of VA, level by level",
         details: &[
             "The bits of VA, boxed by what they pick; then each entry on the way, with the",
@@ -162,96 +153,86 @@ pub const COMMANDS: &[Command] = &[
         ],
     },
     Command {
-        verb: Verb::Memory(Memory::Vmprint),
+        verb: Verb::Memory(MemoryCommand::Vmprint),
         name: "vmprint",
         arguments: "",
-        options: "",
         summary: "Display every entry of the page tables",
         details: &[
-            "As xv6 prints them: a line for each entry that is present, behind as many dots",
-            "as it lies deep. `map` and `showmappings` say the same in fewer lines.",
+            "As xv6 prints them: a line for each entry that is present, indented by dots for",
+            "each level. `map` and `showmappings` say the same in fewer lines.",
         ],
     },
     Command {
-        verb: Verb::Memory(Memory::Map),
+        verb: Verb::Memory(MemoryCommand::Map),
         name: "map",
         arguments: "",
-        options: "",
         summary: "Display the memory map, and what is mapped in it",
         details: &[
             "Each region with what kernel/user may do there, and below it every run of",
-            "pages that is mapped. W marks what is writable, X what is executable, ! what",
+            "pages that is mapped. W marks writable pages, X executable ones, ! those that",
             "the memory map does not allow there.",
         ],
     },
     Command {
-        verb: Verb::Kernel(Kernel::Cr),
+        verb: Verb::Kernel(KernelCommand::Cr),
         name: "cr",
         arguments: "",
-        options: "",
         summary: "Display the control registers, bit by bit",
         details: &["CR0, CR2, CR3, CR4, CR8 and EFER: each bit with its value and what it does."],
     },
     Command {
-        verb: Verb::Memory(Memory::Memmap),
+        verb: Verb::Memory(MemoryCommand::Memmap),
         name: "memmap",
         arguments: "",
-        options: "",
         summary: "Display the loader's memory map, what became of it",
         details: &["The entries as the loader gave them; then who has the memory now."],
     },
     Command {
-        verb: Verb::Memory(Memory::Pages),
+        verb: Verb::Memory(MemoryCommand::Pages),
         name: "pages",
         arguments: "[PA]",
-        options: "",
         summary: "Count the pages by state, or display the one of PA",
-        details: &["Of one page: its PageInfo, whose it is, and every mapping of it."],
+        details: &["For one page: its PageInfo, its owner, and every mapping of it."],
     },
     Command {
-        verb: Verb::Memory(Memory::Freelist),
+        verb: Verb::Memory(MemoryCommand::Freelist),
         name: "freelist",
         arguments: "[N]",
-        options: "",
         summary: "Display the first N runs of page_free_list (16)",
         details: &["In the order in which page_alloc hands pages out."],
     },
     Command {
-        verb: Verb::Memory(Memory::Alloc),
+        verb: Verb::Memory(MemoryCommand::Alloc),
         name: "alloc",
         arguments: "[N]",
-        options: "",
         summary: "Allocate N pages (1)",
         details: &["By page_alloc, with zeros. `free` gives them back."],
     },
     Command {
-        verb: Verb::Memory(Memory::Free),
+        verb: Verb::Memory(MemoryCommand::Free),
         name: "free",
         arguments: "[-f] PA",
-        options: "f",
         summary: "Free the page of PA",
         details: &[
-            "One that `alloc` gave out. A page that is mapped as well stays in use until it",
-            "is removed there. With -f any page in use: the kernel may break.",
+            "PA is in a page that `alloc` gave out. A page that is mapped too stays in use",
+            "until it is removed there. With -f it is any page in use: the kernel may break.",
         ],
     },
     Command {
-        verb: Verb::Memory(Memory::Insert),
+        verb: Verb::Memory(MemoryCommand::Insert),
         name: "insert",
         arguments: "[-f] VA PA [+w ...]",
-        options: "f",
         summary: "Map the page of VA to the page of PA",
         details: &[
-            "By page_insert: what was mapped there is unmapped. Permissions as for setperm;",
-            "the page can only be read unless they say more. A page that is not alloc's, and",
-            "addresses from UTOP up, take -f.",
+            "By page_insert: what was mapped there is unmapped. Permissions are given as to",
+            "setperm; without them the page can only be read. A page that `alloc` did not",
+            "give out takes -f, and so does an address from UTOP up.",
         ],
     },
     Command {
-        verb: Verb::Memory(Memory::Remove),
+        verb: Verb::Memory(MemoryCommand::Remove),
         name: "remove",
         arguments: "[-f] VA",
-        options: "f",
         summary: "Unmap the page of VA",
         details: &[
             "By page_remove; page tables that map nothing any more are freed. From UTOP up",
@@ -259,10 +240,9 @@ pub const COMMANDS: &[Command] = &[
         ],
     },
     Command {
-        verb: Verb::Memory(Memory::Checks),
+        verb: Verb::Memory(MemoryCommand::Checks),
         name: "checks",
         arguments: "[-f]",
-        options: "f",
         summary: "Run all of mem_init's checks again",
         details: &[
             "A check that fails is a panic. check_kern_pgdir fails where the application's",
@@ -270,18 +250,16 @@ pub const COMMANDS: &[Command] = &[
         ],
     },
     Command {
-        verb: Verb::Kernel(Kernel::Fault),
+        verb: Verb::Kernel(KernelCommand::Fault),
         name: "fault",
         arguments: "[NAME]",
-        options: "",
         summary: "Commit a deliberate fault, which ends everything",
-        details: &["One of those of test=NAME on the command line; without NAME it lists them."],
+        details: &["NAME is as in test=NAME on the command line; without it, they are listed."],
     },
     Command {
-        verb: Verb::Kernel(Kernel::Uptime),
+        verb: Verb::Kernel(KernelCommand::Uptime),
         name: "uptime",
         arguments: "",
-        options: "",
         summary: "Display the time since the kernel began",
         details: &[
             "By the processor's time-stamp counter. Its rate is what a hypervisor or the",
@@ -289,38 +267,35 @@ pub const COMMANDS: &[Command] = &[
         ],
     },
     Command {
-        verb: Verb::Kernel(Kernel::Page),
+        verb: Verb::Kernel(KernelCommand::Page),
         name: "page",
         arguments: "[on|off|auto]",
-        options: "",
         summary: "Say whether long output waits after each screen",
         details: &[
-            "auto, as at the start: only what is asked for on the keyboard waits, because",
-            "the screen forgets what scrolls off; a terminal on the serial line keeps it.",
-            "At -- more -- the space bar shows a screen more, Enter a line, q no more.",
+            "auto, as at the start: output waits if the command came from the keyboard,",
+            "because the screen forgets what scrolls off; a terminal on the serial line",
+            "keeps it. At -- more -- the space bar shows another screen, Enter another line,",
+            "q no more.",
         ],
     },
     Command {
-        verb: Verb::Kernel(Kernel::Clear),
+        verb: Verb::Kernel(KernelCommand::Clear),
         name: "clear",
         arguments: "",
-        options: "",
         summary: "Clear the screen",
         details: &["As Ctrl-L does."],
     },
     Command {
-        verb: Verb::Kernel(Kernel::Reboot),
+        verb: Verb::Kernel(KernelCommand::Reboot),
         name: "reboot",
         arguments: "",
-        options: "",
         summary: "Reset the machine",
         details: &["Under `make qemu` and `make qemu-nox` a reset ends QEMU."],
     },
     Command {
-        verb: Verb::Kernel(Kernel::Exit),
+        verb: Verb::Kernel(KernelCommand::Exit),
         name: "exit",
         arguments: "[CODE]",
-        options: "",
         summary: "Leave QEMU; a CODE other than 0 is a failure",
         details: &[
             "CODE is a number up to 255. QEMU's status is 33 for success and 35 for a",
@@ -329,7 +304,7 @@ pub const COMMANDS: &[Command] = &[
     },
 ];
 
-/// `docs/monitor.md`, to be displayed.
+/// The text of `docs/monitor.md`, as its `Display`.
 #[cfg(any(test, feature = "std"))]
 #[derive(Clone, Copy, Debug)]
 pub struct Manual;

@@ -1,19 +1,21 @@
-//! `dump`: memory in hexadecimal and as text. It reads RAM alone, through the window: what is not
-//! mapped is said, and devices are left alone.
+//! `dump`: memory in hexadecimal and as text. It reads only RAM, through the window, and leaves devices
+//! alone.
 
 use core::fmt::Write;
 
 use layout::MemLayout;
 
+use super::arguments::Arguments;
+use super::error::CommandError;
 use super::extents::{Extent, extents};
-use super::{Arguments, CommandError, Session};
+use super::session::Session;
 use crate::machine::Machine;
 use crate::mem::addr::PhysAddr;
 use crate::pmap::Pmap;
 
 /// Bytes of a line.
 const LINE: u64 = 16;
-/// Bytes that are shown where nobody says how many.
+/// The bytes that `dump` shows without N.
 const DEFAULT_SIZE: u64 = 64;
 
 impl<M: Machine> Session<'_, M> {
@@ -46,7 +48,7 @@ impl<M: Machine> Session<'_, M> {
     }
 }
 
-/// What bytes are read from, and where they go.
+/// The source of the bytes, and the writer of the lines.
 struct Dump<'a, M: Machine> {
     pmap: &'a Pmap<M>,
     out: &'a mut dyn Write,

@@ -1,4 +1,4 @@
-//! What can be wrong with a command; whatever it is, nothing has changed.
+//! [`CommandError`]: why a command was refused. Nothing has changed then.
 
 use core::fmt;
 
@@ -7,89 +7,50 @@ use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::PageError;
 use crate::paging::pgdir::MapError;
 
-/// What can be wrong with a command.
+/// Why a command was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "each variant says what its fields are")]
 pub enum CommandError<'w> {
     /// A word is missing.
     Missing,
-    /// A word behind the last one that the command takes.
+    /// This word is behind the last one that the command takes.
     Surplus(&'w str),
-    /// A word is none of those that may stand there.
-    BadWord {
-        /// The word.
-        word: &'w str,
-        /// What may stand there.
-        wanted: &'static str,
-    },
-    /// More words than any command takes.
-    TooManyWords,
-    /// There is no such command.
+    /// The word is none of those that are wanted there.
+    BadWord { word: &'w str, wanted: &'static str },
+    /// There are more than `most` words behind the command's name.
+    TooManyWords { most: usize },
+    /// No command has this name.
     UnknownCommand(&'w str),
-    /// A word is no number.
+    /// A word is not a number.
     Expression(ExpressionError<'w>),
     /// The reader has seen enough.
     Stopped,
-    /// The range ends before it begins.
-    Backward {
-        /// Where it begins.
-        first: u64,
-        /// Where it ends.
-        last: u64,
-    },
-    /// The range goes on beyond the last address.
-    Wraps {
-        /// Where it begins.
-        first: u64,
-        /// Bytes.
-        size: u64,
-    },
+    /// The range of addresses ends before it begins.
+    Backward { first: u64, last: u64 },
+    /// The range of `size` bytes goes on beyond the last address.
+    Wraps { first: u64, size: u64 },
     /// The address is in the kernel's part.
-    KernelPart {
-        /// The address.
-        va: VirtAddr,
-    },
-    /// No page of RAM is there.
-    NoPage {
-        /// The address.
-        pa: PhysAddr,
-    },
+    KernelPart { va: VirtAddr },
+    /// No page of RAM is at the address.
+    NoPage { pa: PhysAddr },
     /// The page was not given out by `alloc`.
-    NotHeld {
-        /// The page.
-        pa: PhysAddr,
-    },
-    /// `alloc` can give out no more.
-    TooManyHeld {
-        /// The most at a time.
-        most: usize,
-        /// How many more it can give out now.
-        room: usize,
-    },
-    /// There are not so many free pages.
-    OutOfMemory {
-        /// Pages asked for.
-        asked: u64,
-        /// Pages that are free.
-        free: usize,
-    },
-    /// The permission cannot be taken away on this machine.
-    AlwaysGranted {
-        /// Its letter.
-        letter: char,
-    },
-    /// The checks want the application's part empty.
-    InTheWay {
-        /// What is mapped.
-        va: VirtAddr,
-    },
-    /// What the memory system said.
+    NotHeld { pa: PhysAddr },
+    /// `alloc` gives out `most` pages at a time, and has `room` for so many more.
+    TooManyHeld { most: usize, room: usize },
+    /// There are fewer free pages than were asked for.
+    OutOfMemory { asked: u64, free: usize },
+    /// The permission of this letter cannot be taken away on this machine.
+    AlwaysGranted { letter: char },
+    /// The application's part, which the checks want empty, has a page mapped at the address.
+    InTheWay { va: VirtAddr },
+    /// The page tables cannot be changed so.
     Map(MapError),
-    /// What the page allocator said.
+    /// The page allocator refuses.
     Page(PageError),
 }
 
 impl CommandError<'_> {
-    /// Whether the words are at fault, so that the command's usage helps.
+    /// Whether the words are wrong, so that it helps to print the command's usage.
     #[must_use]
     pub fn is_usage(&self) -> bool {
         matches!(
@@ -110,8 +71,7 @@ impl fmt::Display for CommandError<'_> {
             Self::Missing => f.write_str("something is missing"),
             Self::Surplus(word) => write!(f, "\"{word}\" is one word too many"),
             Self::BadWord { word, wanted } => write!(f, "\"{word}\" is not {wanted}"),
-            // One of them names the command.
-            Self::TooManyWords => write!(f, "Too many arguments (max {})", super::MAXARGS - 1),
+            Self::TooManyWords { most } => write!(f, "Too many arguments (max {most})"),
             Self::UnknownCommand(name) => write!(f, "Unknown command '{name}'"),
             Self::Expression(error) => error.fmt(f),
             Self::Stopped => f.write_str("stopped"),
@@ -166,7 +126,7 @@ impl From<PageError> for CommandError<'_> {
     }
 }
 
-/// A writer fails only where the reader wants no more.
+/// A writer fails only if the reader wants no more.
 impl From<fmt::Error> for CommandError<'_> {
     fn from(_: fmt::Error) -> Self {
         Self::Stopped

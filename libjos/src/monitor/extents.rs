@@ -1,8 +1,8 @@
 //! [`extents`]: a range of addresses as runs that are mapped and gaps that are not, in order.
 //!
-//! The runs are those of [`mappings`](crate::paging::mappings), cut at the range's ends; what they leave
-//! is gaps, and of those the numbers that are no addresses are apart. The page tables at UVPT are
-//! among the runs, and a table that lies where no memory is maps nothing.
+//! The runs are those of [`mappings`](crate::paging::mappings), cut at the range's ends. The page
+//! tables at UVPT are among them; a table outside of RAM maps nothing. A gap that is not canonical is
+//! apart from its neighbours.
 
 use core::ops::Range;
 
@@ -13,30 +13,34 @@ use crate::mem::addr::VirtAddr;
 use crate::paging::mappings::{Mapping, runs_and_tables};
 use crate::pmap::Pmap;
 
-/// Addresses that are mapped in one run, or not at all; or numbers that are no addresses.
+/// Addresses that are mapped in one run, or a gap.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Extent {
     /// The first address.
     pub(super) first: u64,
-    /// The last one. (The end may be 2^64.)
+    /// The last address. (The end may be 2^64.)
     pub(super) last: u64,
-    /// The run.
+    /// The run; `None` for a gap.
     pub(super) run: Option<Mapping>,
 }
 
 impl Extent {
-    /// What there is to say where there is no run.
+    /// The kind of a gap, in words; nothing for a run.
     pub(super) fn gap<L: MemLayout>(&self) -> &'static str {
-        if hole::<L>().contains(&self.first) { "not canonical" } else { "not mapped" }
+        match self.run {
+            Some(_) => "",
+            None if hole::<L>().contains(&self.first) => "not canonical",
+            None => "not mapped",
+        }
     }
 }
 
-/// The numbers between the halves, which are no addresses.
+/// The numbers between the halves of the address space, which are not canonical.
 fn hole<L: MemLayout>() -> Range<u64> {
     L::LOWER_END..L::UPPER_START
 }
 
-/// All extents of `[first, last]` in the page directory in use.
+/// All extents of `[first, last]` in the kernel's page directory.
 pub(super) fn extents<M: Machine>(
     pmap: &Pmap<M>,
     first: u64,

@@ -1,10 +1,10 @@
-//! `memmap`, `pages`, `freelist`: physical memory, and who has it.
-
-use core::fmt;
+//! `memmap`, `pages`, `freelist`: physical memory and its owners.
 
 use layout::{MemLayout, PGSIZE};
 
-use super::{Arguments, CommandError, Session};
+use super::arguments::Arguments;
+use super::error::CommandError;
+use super::session::Session;
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::mem::memory_map::{MemoryKind, MemoryMapEntry};
@@ -13,49 +13,20 @@ use crate::mem::size::Size;
 use crate::paging::format::{Entry, Geometry};
 use crate::paging::mappings::leaves;
 
-/// Runs of the free list that are shown where nobody says how many.
+/// The runs of the free list that `freelist` shows without N.
 const DEFAULT_RUNS: u64 = 16;
 
-/// What a frame is for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Owner {
-    NoRam,
-    Page0,
-    IoHole,
-    WindowEnd,
-    KernelCode,
-    KernelConstants,
-    KernelData,
-    KernelStack,
-    PageDirectory,
-    PagesArray,
-    RunsTable,
-    Loader,
-    Allocator,
-}
+/// The owner of the frames that page_alloc gives out.
+const ALLOCATOR: &str = "page_alloc's";
 
-impl fmt::Display for Owner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoRam => "no RAM",
-            Self::Page0 => "page 0, never given out",
-            Self::IoHole => "the hole for devices",
-            Self::WindowEnd => "the window's end, never given out",
-            Self::KernelCode => "kernel: code",
-            Self::KernelConstants => "kernel: constants",
-            Self::KernelData => "kernel: data",
-            Self::KernelStack => "kernel: stack",
-            Self::PageDirectory => "kern_pgdir",
-            Self::PagesArray => "the array `pages`",
-            Self::RunsTable => "the table of runs beside it",
-            Self::Loader => "the loader's (see kerninfo)",
-            Self::Allocator => "page_alloc's",
-        })
-    }
+/// The size of so many pages.
+fn size(pages: usize) -> Size {
+    Size(pages as u64 * PGSIZE)
 }
 
 impl<M: Machine> Session<'_, M> {
-    fn owner(&self, pa: PhysAddr) -> Owner {
+    /// The owner of the frame at `pa`, in words.
+    fn owner(&self, pa: PhysAddr) -> &'static str {
         let pmap = &*self.pmap;
         let image = pmap.boot().image;
         let hole = PhysRange::new(
@@ -66,31 +37,31 @@ impl<M: Machine> Session<'_, M> {
         let window_end = PhysRange::from_size(PhysAddr::new(M::Layout::WINDOW_LAST_FRAME), PGSIZE);
         let pgdir = PhysRange::from_size(pmap.kern_pgdir().address(), PGSIZE);
         let known = [
-            (hole, Owner::IoHole),
-            (page0, Owner::Page0),
-            (image.stack, Owner::KernelStack),
-            (image.text, Owner::KernelCode),
-            (image.rodata, Owner::KernelConstants),
-            (image.data, Owner::KernelData),
-            (pgdir, Owner::PageDirectory),
-            (pmap.boot_memory().pages, Owner::PagesArray),
-            (pmap.boot_memory().runs, Owner::RunsTable),
+            (hole, "the hole for devices"),
+            (page0, "page 0, never given out"),
+            (image.stack, "kernel: stack"),
+            (image.text, "kernel: code"),
+            (image.rodata, "kernel: constants"),
+            (image.data, "kernel: data"),
+            (pgdir, "kern_pgdir"),
+            (pmap.boot_memory().pages, "the array `pages`"),
+            (pmap.boot_memory().runs, "the table of runs beside it"),
         ];
         let usable = pmap.boot().memory.usable();
         if let Some((_, owner)) = known.iter().find(|(range, _)| range.contains(pa)) {
-            *owner
+            owner
         } else if pmap.boot().reserved.contains(pa) {
-            Owner::Loader
+            "the loader's (see kerninfo)"
         } else if !usable.contains(pa) {
-            Owner::NoRam
+            "no RAM"
         } else if window_end.contains(pa) {
-            Owner::WindowEnd
+            "the window's end, never given out"
         } else {
-            Owner::Allocator
+            ALLOCATOR
         }
     }
 
-    /// `memmap`: the loader's `entries`, and what became of the memory that `pages` describes.
+    /// `memmap`: the loader's `entries`, and the owners of the memory that `pages` describes.
     pub(super) fn memmap<'w>(
         &mut self,
         arguments: &Arguments<'w>,
@@ -123,15 +94,12 @@ impl<M: Machine> Session<'_, M> {
                 free += usize::from(self.pmap.pages().info(Frame::new(end as u32)).is_free());
                 end += 1;
             }
-            let first = self.pmap.pages().page2pa(Frame::new(start as u32)).as_u64();
-            let size = (end - start) as u64 * PGSIZE;
-            let last = first + (size - 1);
+            let (pages, first) = (end - start, self.pmap.pages().page2pa(Frame::new(start as u32)));
+            let (first, last) = (first.as_u64(), first.as_u64() + (size(pages).0 - 1));
             write!(self.out, "  {first:#018x}-{last:#018x} {owner}")?;
             match owner {
-                Owner::Allocator => {
-                    writeln!(self.out, ": {free} free, {} in use", end - start - free)?;
-                }
-                _ => writeln!(self.out, ", {}", Size(size))?,
+                ALLOCATOR => writeln!(self.out, ": {free} free, {} in use", pages - free)?,
+                _ => writeln!(self.out, ", {}", size(pages))?,
             }
             start = end;
         }
@@ -143,18 +111,15 @@ impl<M: Machine> Session<'_, M> {
         Ok(())
     }
 
-    /// `pages [PA]`: how many pages are in which state; or one page, and every mapping of it.
+    /// `pages [PA]`: the number of pages in each state; or one page, and every mapping of it.
     pub(super) fn pages<'w>(&mut self, arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
         match arguments.at_most_one()? {
             None => self.count_pages(),
-            Some(pa) => {
-                let frame = self.frame(pa)?;
-                self.one_page(frame)
-            }
+            Some(pa) => self.one_page(self.frame(pa)?),
         }
     }
 
-    /// The page that the physical address `text` lies in.
+    /// The frame that the physical address `text` lies in.
     pub(super) fn frame<'w>(&self, text: &'w str) -> Result<Frame, CommandError<'w>> {
         let pa = PhysAddr::new(self.value(text)?);
         self.pmap.pages().pa2page(pa).ok_or(CommandError::NoPage { pa })
@@ -172,7 +137,6 @@ impl<M: Machine> Session<'_, M> {
                 }
             }
         }
-        let size = |pages: usize| Size(pages as u64 * PGSIZE);
         let all = self.pmap.pages().npages();
         writeln!(self.out, "{all:>8} pages are described, {}", size(all))?;
         writeln!(self.out, "{free:>8} free, {}", size(free))?;
@@ -217,8 +181,7 @@ impl<M: Machine> Session<'_, M> {
         Ok(())
     }
 
-    /// The level of the table in the frame at `pa`, if it is one of those below the table of
-    /// `level` at `table`, or that one.
+    /// The level of the page table at `pa`, if it is the one of `level` at `table` or below that.
     fn table_level(&self, level: u32, table: PhysAddr, pa: PhysAddr) -> Option<u32> {
         if table == pa {
             return Some(level);
@@ -236,18 +199,15 @@ impl<M: Machine> Session<'_, M> {
         &mut self,
         arguments: &Arguments<'w>,
     ) -> Result<(), CommandError<'w>> {
-        let most = match arguments.at_most_one()? {
-            None => DEFAULT_RUNS,
-            Some(text) => self.value(text)?,
-        };
-        let pages = &self.pmap.pages();
+        let most = arguments.at_most_one()?.map_or(Ok(DEFAULT_RUNS), |text| self.value(text))?;
+        let pages = self.pmap.pages();
         let nfree = pages.nfree();
-        writeln!(self.out, "page_free_list: {nfree} pages, {}", Size(nfree as u64 * PGSIZE))?;
+        writeln!(self.out, "page_free_list: {nfree} pages, {}", size(nfree))?;
         let mut list = pages.page_free_list().map(|frame| pages.page2pa(frame).as_u64()).peekable();
         let (mut shown, mut runs) = (0, 0);
         while let Some(first) = list.next_if(|_| runs < most) {
             let (mut last, mut count) = (first, 1);
-            // A run goes up or down, as its second page says.
+            // A run goes up or down: its second page tells which.
             let up = list.peek().is_some_and(|next| *next == first.wrapping_add(PGSIZE));
             let step = if up { PGSIZE } else { PGSIZE.wrapping_neg() };
             while let Some(next) = list.next_if(|next| *next == last.wrapping_add(step)) {

@@ -1,50 +1,38 @@
-//! `showmappings`, `map`, `translate`, `vmprint`: what is mapped where.
+//! `showmappings`, `map`, `translate`, `vmprint`, which show the mappings.
 
 use core::fmt;
 
-use layout::{Content, GB, KB, MB, MemLayout, Region, regions};
+use layout::{Content, MemLayout, Region, regions};
 
+use super::arguments::Arguments;
+use super::error::CommandError;
+use super::explain::{WalkEnd, address_bits};
 use super::extents::{Extent, extents};
-use super::{Arguments, CommandError, Session};
+use super::session::Session;
 use crate::machine::Machine;
 use crate::mem::addr::VirtAddr;
 use crate::mem::size::Size;
-use crate::monitor::explain::{Outcome, fields};
 use crate::paging::format::Perm;
 use crate::paging::mappings::Mapping;
 use crate::paging::vmprint::vmprint;
 
-/// Bytes of pages, short enough for a column.
-struct PageSize(u64);
-
-impl fmt::Display for PageSize {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit, letter) = match self.0 {
-            GB.. => (GB, 'G'),
-            MB.. => (MB, 'M'),
-            _ => (KB, 'K'),
-        };
-        write!(f, "{}{letter}", self.0 / unit)
-    }
-}
-
-/// One extent as a line: addresses, where they lead, permissions, how much, by what pages.
+/// One extent as a line: its addresses, the physical address, permissions, size, and sizes of pages.
 impl fmt::Display for Extent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { first, last, run } = self;
         write!(f, "{first:#018x}-{last:#018x} ")?;
         let Some(Mapping { pa, perm, size, smallest, largest, .. }) = run else { return Ok(()) };
-        let (pa, size, smallest_size) = (pa.as_u64(), Size(*size), PageSize(*smallest));
-        write!(f, "-> {pa:#011x} {perm} {size} {smallest_size}")?;
+        let (pa, size, smallest_size) = (pa.as_u64(), Size(*size), Size(*smallest));
+        write!(f, "-> {pa:#011x} {perm} {size} {smallest_size:#}")?;
         if smallest < largest {
-            write!(f, "-{}", PageSize(*largest))?;
+            write!(f, "-{:#}", Size(*largest))?;
         }
         Ok(())
     }
 }
 
 impl<M: Machine> Session<'_, M> {
-    /// `showmappings LO [HI]`: what the pages from the one of LO to the one of HI lead to.
+    /// `showmappings LO [HI]`: the mappings from the page of LO to the page of HI.
     pub(super) fn showmappings<'w>(
         &mut self,
         arguments: &Arguments<'w>,
@@ -58,13 +46,12 @@ impl<M: Machine> Session<'_, M> {
         let first = first.page_start().as_u64();
         let last = last.page_start().as_u64() | (layout::PGSIZE - 1);
         for extent in extents(self.pmap, first, last) {
-            let gap = if extent.run.is_none() { extent.gap::<M::Layout>() } else { "" };
-            writeln!(self.out, "{extent}{gap}")?;
+            writeln!(self.out, "{extent}{}", extent.gap::<M::Layout>())?;
         }
         Ok(())
     }
 
-    /// `map`: each region of the memory map, and what is mapped in it.
+    /// `map`: each region of the memory map, and the runs of pages mapped in it.
     pub(super) fn map<'w>(&mut self, arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
         arguments.none()?;
         let mut wrong = 0;
@@ -89,21 +76,19 @@ impl<M: Machine> Session<'_, M> {
         Ok(())
     }
 
-    /// What UVPT shows: the page tables, and large pages, which look like the kernel's own pages
-    /// there because the processor takes their entries for those of tables' pages.
+    /// Counts the pages at UVPT: page tables, and large pages. The processor takes the entry of a large
+    /// page for that of a table there, so it looks like a page of the kernel's.
     fn count_tables<'w>(&mut self, region: &Region) -> Result<(), CommandError<'w>> {
         let (mut tables, mut others) = (0, 0);
         for run in extents(self.pmap, region.base, region.last()).filter_map(|extent| extent.run) {
             let pages = run.size / layout::PGSIZE;
             if run.perm.contains(Perm::U) { tables += pages } else { others += pages }
         }
-        Ok(writeln!(
-            self.out,
-            "  {tables} page tables; {others} large pages, seen as if one of them"
-        )?)
+        writeln!(self.out, "  {tables} page tables; {others} large pages, seen as if one of them")?;
+        Ok(())
     }
 
-    /// `translate VA`: the bits of VA, the walk that they make, and where it leads.
+    /// `translate VA`: the bits of VA, its walk, and where that leads.
     pub(super) fn translate<'w>(
         &mut self,
         arguments: &Arguments<'w>,
@@ -114,11 +99,8 @@ impl<M: Machine> Session<'_, M> {
         write!(self.out, "{va} in \"{}\"", region.map_or("nowhere", |region| region.name))?;
         self.names.describe(number, self.out)?;
         let walk = self.walk(va);
-        let level = match walk.outcome() {
-            Outcome::Page { level, .. } => level,
-            _ => 0,
-        };
-        writeln!(self.out, "\n\n{}\n\n{walk}", fields::<M::Format>(va, level))?;
+        let level = if let WalkEnd::Page { level, .. } = walk.end() { level } else { 0 };
+        writeln!(self.out, "\n\n{}\n\n{walk}", address_bits::<M::Format>(va, level))?;
         Ok(())
     }
 
@@ -139,7 +121,7 @@ impl<M: Machine> Session<'_, M> {
     }
 }
 
-/// What to say of pages with these permissions in `region`.
+/// The mark of pages with these permissions in `region`, as `map` explains it.
 fn mark(region: &Region, perm: Perm) -> &'static str {
     let kernel_only = region.access.ends_with("--");
     let read_only = !region.access.contains('W');
@@ -159,23 +141,4 @@ fn mark(region: &Region, perm: Perm) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use layout::Jos64;
-
-    #[test]
-    fn what_the_map_does_not_allow_is_marked() {
-        let region = |va| layout::region_of::<Jos64>(va).unwrap();
-        let window = region(Jos64::KERNBASE);
-        assert_eq!(mark(window, Perm::KRW), " W");
-        assert_eq!(mark(window, Perm::KRX), " X");
-        assert_eq!(mark(window, Perm::KR), "");
-        assert_eq!(mark(window, Perm::KRW | Perm::X), " WX!");
-        assert_eq!(mark(window, Perm::UR), " !");
-        assert_eq!(mark(window, Perm::URW), " W!");
-        assert_eq!(mark(region(Jos64::UPAGES), Perm::UR), "");
-        assert_eq!(mark(region(Jos64::UPAGES), Perm::URW), " W!");
-        assert_eq!(mark(region(Jos64::KSTACK - 1), Perm::KR), " !");
-        assert_eq!(mark(region(Jos64::UTEXT), Perm::URW), " W");
-    }
-}
+mod tests;

@@ -1,64 +1,24 @@
-//! `alloc`, `free`, `insert`, `remove`, `setperm`, `checks`: playing with pages, and whether all is
-//! well. Without `-f` none of them can break the kernel.
+//! `alloc`, `free`, `insert`, `remove`, `setperm`, which change pages and mappings, and `checks`.
+//! Without `-f` none of them can break the kernel.
 
 use layout::MemLayout;
 
-use super::{Arguments, CommandError, Session};
+use super::arguments::Arguments;
+use super::error::CommandError;
+use super::held::MOST_HELD;
+use super::session::Session;
 use crate::machine::Machine;
 use crate::mem::addr::VirtAddr;
-use crate::mem::pages::{ALLOC_ZERO, Frame, PageAllocator, PageInfo};
-use crate::paging::format::{Entry, Format, Geometry, Leaf, Perm};
+use crate::mem::pages::{ALLOC_ZERO, PageAllocator, PageInfo};
+use crate::paging::format::{Entry, Format, Geometry, Perm};
 use crate::paging::mappings::steps;
 use crate::paging::pgdir::MapError;
 use crate::pmap::Pmap;
 
-/// Pages that `alloc` gives out at most.
-const MOST_HELD: usize = 64;
-
-/// The pages that `alloc` gave out. Each is counted in its `pp_ref` until `free` takes it back.
-#[derive(Clone, Debug)]
-pub struct Held {
-    frames: [Option<Frame>; MOST_HELD],
-}
-
-impl Default for Held {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Held {
-    /// None.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { frames: [None; MOST_HELD] }
-    }
-
-    /// Whether `frame` is one of them.
-    #[must_use]
-    pub fn contains(&self, frame: Frame) -> bool {
-        self.frames.contains(&Some(frame))
-    }
-
-    /// How many more there may be.
-    fn room(&self) -> usize {
-        self.frames.iter().filter(|slot| slot.is_none()).count()
-    }
-
-    /// Puts `new` in the place of `old`, if there is one such.
-    fn replace(&mut self, old: Option<Frame>, new: Option<Frame>) -> bool {
-        let slot = self.frames.iter_mut().find(|slot| **slot == old);
-        slot.map(|slot| *slot = new).is_some()
-    }
-}
-
 impl<M: Machine> Session<'_, M> {
     /// `alloc [N]`: takes N pages of zeros off the free list.
     pub(super) fn alloc<'w>(&mut self, arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
-        let count = match arguments.at_most_one()? {
-            None => 1,
-            Some(text) => self.value(text)?,
-        };
+        let count = arguments.at_most_one()?.map_or(Ok(1), |text| self.value(text))?;
         let room = self.held.room();
         if count > room as u64 {
             return Err(CommandError::TooManyHeld { most: MOST_HELD, room });
@@ -77,7 +37,7 @@ impl<M: Machine> Session<'_, M> {
         Ok(())
     }
 
-    /// `free [-f] PA`: gives a page back that `alloc` gave out.
+    /// `free [-f] PA`: gives back a page that `alloc` gave out.
     pub(super) fn free<'w>(&mut self, arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
         let frame = self.frame(arguments.one()?)?;
         let pa = self.pmap.pages().page2pa(frame);
@@ -106,8 +66,8 @@ impl<M: Machine> Session<'_, M> {
         };
         let (va, frame) = (self.va(va)?.page_start(), self.frame(pa)?);
         let perm = change(Perm::R, permissions)?;
-        self.check_changeable::<M::Layout>(va, arguments.force)?;
-        // Others are the kernel's: a page table that is mapped has one use too many.
+        self.check_changeable(va, arguments.force)?;
+        // Other pages are the kernel's: mapping a page table gives it one use too many.
         let may_be_mapped = self.held.contains(frame) || self.pmap.pages().info(frame).is_free();
         if !may_be_mapped && !arguments.force {
             return Err(CommandError::NotHeld { pa: self.pmap.pages().page2pa(frame) });
@@ -122,7 +82,7 @@ impl<M: Machine> Session<'_, M> {
     /// nothing any more.
     pub(super) fn remove<'w>(&mut self, arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
         let va = self.va(arguments.one()?)?.page_start();
-        self.check_changeable::<M::Layout>(va, arguments.force)?;
+        self.check_changeable(va, arguments.force)?;
         let (vm, pgdir) = self.pmap.split();
         let pa = vm.va2pa(pgdir, va).ok_or(MapError::NotMapped { va })?;
         vm.page_remove(pgdir, va)?;
@@ -147,29 +107,25 @@ impl<M: Machine> Session<'_, M> {
             return Err(CommandError::Missing);
         }
         change(Perm::R, permissions)?;
-        self.check_changeable::<M::Layout>(va, arguments.force)?;
-        let entry = |pmap: &Pmap<M>| {
-            let root = pmap.kern_pgdir().address();
-            steps::<M::Format, M>(pmap.machine(), root, va).last().map(|step| step.entry)
-        };
-        let old = match entry(self.pmap) {
-            Some(Entry::Leaf(leaf)) => leaf.perm,
-            _ => return Err(MapError::NotMapped { va }.into()),
-        };
-        let new = change(old, permissions)?;
-        if let Some((_, letter)) = LETTERS
-            .into_iter()
-            .find(|(perm, _)| M::Format::ALWAYS.contains(*perm) && !new.contains(*perm))
+        self.check_changeable(va, arguments.force)?;
+        let root = self.pmap.kern_root();
+        let perm = |pmap: &Pmap<M>| match steps::<M::Format, M>(pmap.machine(), root, va)
+            .last()
+            .map(|step| step.entry)
         {
+            Some(Entry::Leaf(leaf)) => Ok(leaf.perm),
+            _ => Err(MapError::NotMapped { va }),
+        };
+        let old = perm(self.pmap)?;
+        let new = change(old, permissions)?;
+        let kept = M::Format::ALWAYS - new;
+        if let Some((_, letter)) = Perm::LETTERS.into_iter().find(|known| kept.contains(known.0)) {
             return Err(CommandError::AlwaysGranted { letter });
         }
         let (vm, pgdir) = self.pmap.split();
         vm.protect_range(pgdir, va, layout::PGSIZE, new)?;
-        // Which may be copy-on-write in place of writable.
-        let Some(Entry::Leaf(Leaf { perm, .. })) = entry(self.pmap) else {
-            return Err(MapError::NotMapped { va }.into());
-        };
-        Ok(writeln!(self.out, "{va}: {old} -> {perm}")?)
+        // The page may have become copy-on-write rather than writable.
+        Ok(writeln!(self.out, "{va}: {old} -> {}", perm(self.pmap)?)?)
     }
 
     /// `checks [-f]`: all of `mem_init`'s checks, in its order. One that fails panics.
@@ -188,18 +144,13 @@ impl<M: Machine> Session<'_, M> {
         Ok(())
     }
 
-    /// A mapping at `va` is the user's to change, or may be changed by force.
-    fn check_changeable<'w, L: MemLayout>(
-        &self,
-        va: VirtAddr,
-        force: bool,
-    ) -> Result<(), CommandError<'w>> {
-        let is_uvpt = (L::UVPT..L::ULIM).contains(&va.as_u64());
+    /// Makes sure that a mapping at `va` is the user's, or may be changed by force.
+    fn check_changeable<'w>(&self, va: VirtAddr, force: bool) -> Result<(), CommandError<'w>> {
         if !M::Format::is_canonical(va) {
             Err(MapError::NonCanonical { va }.into())
-        } else if is_uvpt {
+        } else if (M::Layout::UVPT..M::Layout::ULIM).contains(&va.as_u64()) {
             Err(MapError::Uvpt { va }.into())
-        } else if va.as_u64() >= L::UTOP && !force {
+        } else if va.as_u64() >= M::Layout::UTOP && !force {
             Err(CommandError::KernelPart { va })
         } else {
             Ok(())
@@ -207,26 +158,17 @@ impl<M: Machine> Session<'_, M> {
     }
 }
 
-/// The letters of permissions.
-const LETTERS: [(Perm, char); 5] =
-    [(Perm::R, 'r'), (Perm::W, 'w'), (Perm::X, 'x'), (Perm::U, 'u'), (Perm::G, 'g')];
-
-/// `perm` with what each of `words` gives (`+w`) or takes away (`-w`); several letters may follow
-/// one sign.
+/// `perm` with the permissions that each of `words` gives (`+w`) or takes away (`-w`). Several
+/// letters may follow one sign.
 fn change<'w>(mut perm: Perm, words: &[&'w str]) -> Result<Perm, CommandError<'w>> {
     for word in words {
         let bad = CommandError::BadWord { word, wanted: "+ or - and letters of r, w, x, u, g" };
-        let mut letters = word.chars();
-        let give = match letters.next() {
-            Some('+') => true,
-            Some('-') => false,
+        let (give, letters) = match word.split_at_checked(1) {
+            Some((sign @ ("+" | "-"), letters)) if !letters.is_empty() => (sign == "+", letters),
             _ => return Err(bad),
         };
-        if word.len() < 2 {
-            return Err(bad);
-        }
-        for letter in letters {
-            let found = LETTERS.into_iter().find(|(_, known)| *known == letter);
+        for letter in letters.chars() {
+            let found = Perm::LETTERS.into_iter().find(|known| known.1 == letter);
             perm.set(found.ok_or(bad)?.0, give);
         }
     }
@@ -234,20 +176,4 @@ fn change<'w>(mut perm: Perm, words: &[&'w str]) -> Result<Perm, CommandError<'w
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn permissions_are_given_and_taken() {
-        assert_eq!(change(Perm::R, &["+w", "+u"]), Ok(Perm::URW));
-        assert_eq!(change(Perm::URW, &["-uw"]), Ok(Perm::R));
-        assert_eq!(change(Perm::R, &["+w", "-w"]), Ok(Perm::R));
-        for bad in ["-r+w", "", "w", "+", "-", "+q", "+W", "+ä", "\u{1F980}"] {
-            let error = change(Perm::R, &["+w", bad]);
-            assert!(
-                matches!(error, Err(CommandError::BadWord { word, .. }) if word == bad),
-                "{bad}"
-            );
-        }
-    }
-}
+mod tests;

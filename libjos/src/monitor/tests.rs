@@ -1,8 +1,9 @@
-//! The commands, run on simulated machines.
+//! The commands that work on the memory system, run on simulated machines.
 
 mod numbers;
 mod play;
 
+use core::fmt::Write;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
@@ -11,13 +12,14 @@ use layout::{Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
 use super::commands::Manual;
 use super::*;
 use crate::machine::PhysMem;
+use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::memory_map::{MemoryKind, MemoryMapEntry};
 use crate::mem::pages::PageAllocator;
 use crate::paging::format::Format;
 use crate::paging::format::i386::I386;
 use crate::paging::format::riscv::Sv39;
 use crate::paging::format::x86_64::X86_64;
-use crate::pmap::mem_init;
+use crate::pmap::{Pmap, mem_init};
 use crate::sim::SimMachine;
 use crate::sim::mmu::Mmu;
 
@@ -43,22 +45,19 @@ fn monitor<L: MemLayout, F: Format + Mmu>() -> Monitor<L, F> {
     let (machine, boot) = SimMachine::<L, F>::new(5 * MB);
     let mut pmap = mem_init(machine, boot);
     pmap.machine_mut().move_to_kernel_stack();
-    Monitor { pmap, held: Held::new() }
+    Monitor { pmap, held: Held::default() }
 }
 
 impl<L: MemLayout, F: Format + Mmu> Monitor<L, F> {
-    /// What a command prints, or the error.
+    /// Runs a command; gives its output, or the error.
     fn try_run(&mut self, line: &str) -> Result<String, String> {
         let mut out = String::new();
         let mut session =
             Session { pmap: &mut self.pmap, held: &mut self.held, names: &NoNames, out: &mut out };
-        let words = split(line).map_err(|error| error.to_string())?;
-        let (name, words) = words.as_slice().split_first().unwrap();
-        let command = find(name).unwrap();
-        let arguments = Arguments::new(words, command.options);
+        let (command, arguments) = parse(line).map_err(|error| error.to_string())?.unwrap();
         let usable = |base, length| MemoryMapEntry { base, length, kind: MemoryKind::Usable };
         let entries = [usable(0, 0x9_fc00), usable(5, 0), usable(u64::MAX, 2)];
-        let Verb::Memory(verb) = command.verb else { panic!("{name} is the kernel's") };
+        let Verb::Memory(verb) = command.verb else { panic!("{command} is the kernel's") };
         session.run(verb, &arguments, entries.into_iter()).map_err(|error| error.to_string())?;
         for line in out.lines() {
             assert!(line.len() <= 80, "too wide: {line}");
@@ -92,8 +91,9 @@ fn the_table_is_in_order() {
         let line = std::format!("{command}");
         assert!(line.len() <= 27 && command.summary.len() <= 80 - 28, "{line}");
         assert!(command.details.iter().all(|line| line.len() <= 80), "{line}");
-        assert_eq!(command.arguments.contains("-f"), command.options.contains('f'), "{line}");
-        assert_eq!(command.arguments.contains("-p"), command.options.contains('p'), "{line}");
+        for option in command.arguments.split(' ').filter(|word| word.starts_with("[-")) {
+            assert!(["[-f]", "[-p]"].contains(&option), "{line}");
+        }
     }
     let names: std::collections::HashSet<_> = COMMANDS.iter().map(|command| command.name).collect();
     assert_eq!(names.len(), COMMANDS.len());
@@ -204,12 +204,12 @@ fn addresses_are_translated_in_boxes() {
     assert!(monitor.error("translate KERNBASE+KERNBASE").contains("too large"));
 }
 
-/// It ends where the address space does, and no Rust object may.
+/// The frame ends at the end of the address space, which no Rust object may do.
 #[test]
 #[cfg_attr(miri, ignore = "too much memory to set up")]
 fn the_last_frame_of_the_window_is_left_alone() {
     let (machine, boot) = SimMachine::<Jos64, X86_64>::new(257 * MB);
-    let mut monitor = Monitor { pmap: mem_init(machine, boot), held: Held::new() };
+    let mut monitor = Monitor { pmap: mem_init(machine, boot), held: Held::default() };
     let out = monitor.run("memmap");
     let row = "0x000000000ffff000-0x000000000fffffff the window's end, never given out, 4 KB";
     assert!(out.contains(row), "{out}");
@@ -282,7 +282,7 @@ fn pages_are_counted_and_described() {
 fn memory_map_says_where_the_unused_begins() {
     let (machine, mut boot) = SimMachine::<Jos64, X86_64>::new(8 * MB);
     boot.memory.limit(PhysAddr::new(6 * MB));
-    let mut monitor = Monitor { pmap: mem_init(machine, boot), held: Held::new() };
+    let mut monitor = Monitor { pmap: mem_init(machine, boot), held: Held::default() };
     let map = monitor.run("memmap");
     let last = "  0x0000000000600000 and above: 2 MB of RAM that are left unused\n";
     assert!(map.ends_with(last), "{map}");
@@ -308,13 +308,28 @@ fn memory_map_and_free_list_add_up() {
 
 #[test]
 fn too_many_words_are_refused() {
-    assert_eq!(split("a b  c\td\n").unwrap().as_slice(), ["a", "b", "c", "d"]);
-    assert_eq!(split("").unwrap().as_slice(), [""; 0]);
-    assert!(split(&" a".repeat(MAXARGS)).is_ok());
+    let (command, arguments) = parse("dump b  c\td\n").unwrap().unwrap();
+    assert_eq!((command.name, arguments.words()), ("dump", &["b", "c", "d"][..]));
+    assert!(parse("").unwrap().is_none() && parse(" \t\r\n").unwrap().is_none());
+    assert_eq!(parse("a").unwrap_err(), CommandError::UnknownCommand("a"));
+    let line = " map".repeat(MAXARGS);
+    let (_, arguments) = parse(&line).unwrap().unwrap();
+    assert_eq!(arguments.words().len(), MAXARGS - 1);
     let line = " a".repeat(MAXARGS + 1);
-    let error = split(&line).unwrap_err();
-    assert_eq!(error, CommandError::TooManyWords);
+    let error = parse(&line).unwrap_err();
+    assert_eq!(error, CommandError::TooManyWords { most: MAXARGS - 1 });
     assert_eq!(error.to_string(), "Too many arguments (max 15)");
+}
+
+#[test]
+fn options_are_told_from_words() {
+    let sorted = |line| {
+        let (_, arguments) = parse(line).unwrap().unwrap();
+        (arguments.words().join(" "), arguments.force, arguments.physical)
+    };
+    assert_eq!(sorted("setperm -f 1 -w -f"), ("1 -w".into(), true, false));
+    assert_eq!(sorted("dump 1 -p -f"), ("1 -f".into(), false, true));
+    assert_eq!(sorted("map -f -p"), ("-f -p".into(), false, false));
 }
 
 #[test]
@@ -333,8 +348,8 @@ fn a_reader_can_stop_every_listing() {
         names: &NoNames,
         out: &mut Enough,
     };
-    let none = Arguments::new(&[], "");
-    let zero = Arguments::new(&["0"], "");
+    let none = Arguments::default();
+    let (_, zero) = parse("dump 0").unwrap().unwrap();
     assert_eq!(session.map(&none), Err(CommandError::Stopped));
     assert_eq!(session.vmprint(&none), Err(CommandError::Stopped));
     assert_eq!(session.memmap(&none, [].into_iter()), Err(CommandError::Stopped));

@@ -1,13 +1,11 @@
-//! Looking at page tables: the walk of one address level by level ([`Steps`]), and all that is
+//! Looking at page tables: the walk of one address level by level ([`Steps`]), and all pages that are
 //! mapped ([`leaves`], merged into [`runs`]).
 //!
-//! One iterator goes through whole tables for all who do. By [`runs`] work the pictures,
-//! `vmprint_folded`, and the monitor's `map`, `showmappings` and `dump`. By [`leaves`] work the
-//! monitor's `pages`, the copy of an address space, and `check_page_free_list`, for which nothing
-//! that the application has mapped may be free; `check_kern_pgdir` sees by it that nothing lies
-//! between the kernel's regions. (What does lie in them it translates page by page, as JOS does.)
+//! One iterator, [`Cursor`], goes through whole tables for all users. [`runs`] serves the pictures,
+//! `vmprint_folded`, and the monitor's `map`, `showmappings` and `dump`; [`leaves`] the monitor's
+//! `pages`, the copy of an address space, and the checks.
 //!
-//! These need nothing but memory to read, so they work on the dump of a dead machine as well as on
+//! They need nothing but memory to read, so they work on the dump of a dead machine as well as on
 //! a live one.
 
 use core::marker::PhantomData;
@@ -27,13 +25,13 @@ pub struct Step {
     pub level: u32,
     /// The table's physical address.
     pub table: PhysAddr,
-    /// Which of the table's entries the address picks.
+    /// The index of the address's entry in the table.
     pub index: usize,
     /// The entry's physical address.
     pub at: PhysAddr,
-    /// The entry as it stands there.
+    /// The entry as a word.
     pub word: u64,
-    /// What the processor sees in it.
+    /// The entry as the processor sees it.
     pub entry: Entry,
 }
 
@@ -49,7 +47,7 @@ pub struct Steps<'a, F, Mem> {
 }
 
 /// Walks `va` in the tables of format `F` from the root at `pgdir`. Bits of `va` that the format
-/// does not translate are passed over.
+/// does not translate are ignored.
 pub fn steps<F: Format, Mem: PhysMem>(
     mem: &Mem,
     pgdir: PhysAddr,
@@ -85,7 +83,7 @@ pub struct Mapping {
     pub pa: PhysAddr,
     /// Bytes.
     pub size: u64,
-    /// What all levels together grant.
+    /// The permissions that all levels together grant.
     pub perm: Perm,
     /// Bytes of the smallest page in the run.
     pub smallest: u64,
@@ -100,11 +98,11 @@ impl Mapping {
         self.va + (self.size - 1)
     }
 
-    /// What of it lies in `[first, last]`.
+    /// The part of it in `[first, last]`.
     ///
     /// # Panics
     ///
-    /// Where nothing of it lies there.
+    /// If no part of it lies there.
     #[must_use]
     pub fn within(self, first: VirtAddr, last: VirtAddr) -> Self {
         let va = self.va.max(first);
@@ -140,11 +138,11 @@ struct Frame {
     base: VirtAddr,
     /// The next entry to look at.
     index: usize,
-    /// What the levels above grant.
+    /// The permissions that the levels above grant.
     allows: Perm,
 }
 
-/// A place among the pages that are mapped between two addresses: what [`Leaves`] goes on from. It
+/// A place among the pages that are mapped between two addresses, from which [`Leaves`] goes on. It
 /// borrows no memory, so that other tables can be changed between two steps.
 #[derive(Clone, Debug)]
 pub(crate) struct Cursor<F> {
@@ -161,7 +159,7 @@ pub(crate) struct Cursor<F> {
     format: PhantomData<fn() -> F>,
 }
 
-/// All pages that are mapped between two addresses, in order of address. [`leaves`] makes it.
+/// The pages that are mapped between two addresses, in order of address. [`leaves`] makes it.
 #[derive(Debug)]
 pub struct Leaves<'a, F, Mem> {
     mem: &'a Mem,
@@ -169,7 +167,7 @@ pub struct Leaves<'a, F, Mem> {
 }
 
 /// The pages mapped at any address of `[first, last]` by the tables of format `F` from the root
-/// at `pgdir`. What a directory's entry for itself shows is left out.
+/// at `pgdir`. The tables that a directory's entry for itself shows are left out.
 pub fn leaves<F: Format, Mem: PhysMem>(
     mem: &Mem,
     pgdir: PhysAddr,
@@ -179,7 +177,7 @@ pub fn leaves<F: Format, Mem: PhysMem>(
     Leaves { mem, cursor: Cursor::new(pgdir, first, last) }
 }
 
-/// As [`leaves`], with neighbours that go on in both address spaces with the same permissions
+/// The pages of [`leaves`], with neighbours that go on in both address spaces with the same permissions
 /// merged into one.
 pub fn runs<F: Format, Mem: PhysMem>(
     mem: &Mem,
@@ -190,8 +188,8 @@ pub fn runs<F: Format, Mem: PhysMem>(
     merged(leaves::<F, Mem>(mem, pgdir, first, last))
 }
 
-/// As [`runs`], with what a directory's entry for itself shows: the tables, as pages. Entries are
-/// read by `load`; it gives `None` where no memory is, and nothing is mapped by a table there.
+/// The runs of [`runs`], and the tables, as pages, that a directory's entry for itself shows. `load` reads
+/// an entry; it gives `None` if there is no memory, and a table there maps nothing.
 pub(crate) fn runs_and_tables<F: Format>(
     pgdir: PhysAddr,
     first: VirtAddr,
@@ -203,7 +201,7 @@ pub(crate) fn runs_and_tables<F: Format>(
     merged(core::iter::from_fn(move || Some(cursor.next_by(&load)?.1)))
 }
 
-/// `leaves`, merged where they go on.
+/// The runs that `leaves` make.
 fn merged(leaves: impl Iterator<Item = Mapping>) -> impl Iterator<Item = Mapping> {
     let mut leaves = leaves.peekable();
     core::iter::from_fn(move || {
@@ -222,10 +220,10 @@ impl<F: Format, Mem: PhysMem> Iterator for Leaves<'_, F, Mem> {
 }
 
 impl<F: Format> Cursor<F> {
-    /// Before the first page that is mapped at any address of `[first, last]`, as [`leaves`].
+    /// A cursor before the first page that is mapped at any address of `[first, last]`, as [`leaves`].
     pub(crate) fn new(pgdir: PhysAddr, first: VirtAddr, last: VirtAddr) -> Self {
-        // From among the addresses that no table translates, the next one that is translated is
-        // the upper half's first, or there is none.
+        // After an address that no table translates, the next one that is translated is the upper half's
+        // first, or there is none.
         let upper_half = F::address(F::ROOT, VirtAddr::new(0), F::ENTRIES / 2);
         let (asked, first) = (first, if F::is_canonical(first) { first } else { upper_half });
         let mut frames = [Frame::default(); MAX_LEVELS];
@@ -236,12 +234,12 @@ impl<F: Format> Cursor<F> {
         Self { hidden: Some(pgdir), last, first, frames, level, format: PhantomData }
     }
 
-    /// The next page, of any size, and where its entry is.
+    /// The next page, of any size, and the address of its entry.
     pub(crate) fn next(&mut self, mem: &impl PhysMem) -> Option<(PhysAddr, Mapping)> {
         self.next_by(|at| Some(mem.load(at)))
     }
 
-    /// The same, with entries read by `load`, as [`runs_and_tables`].
+    /// Does [`next`](Self::next), with entries read by `load`, as in [`runs_and_tables`].
     fn next_by(
         &mut self,
         load: impl Fn(PhysAddr) -> Option<F::Word>,

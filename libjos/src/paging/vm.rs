@@ -8,7 +8,6 @@ use crate::mem::addr::{PhysAddr, PhysRange};
 use crate::mem::boot::Boot;
 use crate::mem::memory_map::window;
 use crate::mem::pages::{AllocFlags, Fill, Frame, PageAllocator, Pages};
-use crate::paging::directory::Pgdir;
 
 /// The machine, its frames, and the page directory in use.
 ///
@@ -41,8 +40,8 @@ pub struct Vm<M: Machine> {
 
 impl<M: Machine> Vm<M> {
     /// The memory system of `machine`, which still uses `entry_pgdir`.
-    pub(crate) fn new(machine: M, pages: Pages, boot: Boot, kern_pgdir: &Pgdir) -> Self {
-        Self { machine, pages, kern_root: kern_pgdir.address(), loaded: None, boot }
+    pub(crate) fn new(machine: M, pages: Pages, boot: Boot, kern_root: PhysAddr) -> Self {
+        Self { machine, pages, kern_root, loaded: None, boot }
     }
 
     /// The machine beneath.

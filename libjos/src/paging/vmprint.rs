@@ -75,7 +75,7 @@ impl<F: Format, Mem: PhysMem> fmt::Display for VmPrint<'_, F, Mem> {
     }
 }
 
-/// All that a page directory maps, run by run. [`vmprint_folded`] makes it.
+/// The runs of pages that a page directory maps. [`vmprint_folded`] makes it.
 #[derive(Debug)]
 pub struct VmPrintFolded<'a, F, Mem> {
     mem: &'a Mem,
@@ -83,9 +83,9 @@ pub struct VmPrintFolded<'a, F, Mem> {
     format: PhantomData<fn() -> F>,
 }
 
-/// The same tables as [`runs`] sees them: a line for each run of pages that go on in both address
-/// spaces with the same permissions, with its first and last address, permissions, bytes, the
-/// size of its pages, and the physical address where it begins.
+/// The tables of format `F` from the root at `pgdir`, folded: a line for each run of pages that go on in
+/// both address spaces with the same permissions ([`runs`]). It gives the first and last address,
+/// permissions, bytes, the size of the pages, and the physical address where the run begins.
 ///
 /// ```text
 /// page table 0x0000000080100000

@@ -2,10 +2,10 @@
 //! [`copyout`](AddressSpace::copyout), [`copyinstr`](AddressSpace::copyinstr).
 //!
 //! The kernel never follows a user's pointer. It looks each page up in the user's page directory,
-//! which need not be the one in use, and allows what the user could do itself: read where the page
-//! has U, write where it has W too. What lies at UTOP or above is no user memory, even where the
-//! user can read it. Nor does what is no RAM, such as a device that is mapped for the user: bytes
-//! go through physical memory, where the kernel sees RAM alone. Accessed and dirty bits stay.
+//! which need not be the one in use, and allows what the user may do itself: to read a page with U, to
+//! write one with W too. Memory at UTOP and above is no user memory, though the user can read some
+//! of it. Bytes go through physical memory, where the kernel sees RAM alone, so a device that is mapped
+//! for the user is refused. Accessed and dirty bits stay.
 
 use core::mem::take;
 
@@ -29,7 +29,7 @@ impl AddressSpace {
     /// # Errors
     ///
     /// [`UvmError::NoAccess`] with the first address that the user cannot read, or that is no RAM;
-    /// what lies before it is in `dst` then.
+    /// the bytes before it are in `dst` then.
     pub fn copyin<M: Machine>(
         &self,
         vm: &Vm<M>,
@@ -51,8 +51,8 @@ impl AddressSpace {
     ///
     /// # Errors
     ///
-    /// [`UvmError::NoAccess`] as [`copyin`](Self::copyin), where no 0 comes before that address,
-    /// and [`UvmError::TooLong`] where none is among the first `dst.len()` bytes.
+    /// [`UvmError::NoAccess`] as [`copyin`](Self::copyin), if no 0 comes before that address,
+    /// and [`UvmError::TooLong`] if no 0 is among the first `dst.len()` bytes.
     pub fn copyinstr<M: Machine>(
         &self,
         vm: &Vm<M>,
@@ -78,8 +78,8 @@ impl AddressSpace {
     /// # Errors
     ///
     /// [`UvmError::NoAccess`] with the first address that the user cannot write, or that is no RAM,
-    /// and what [`cow_fault`](Self::cow_fault) says. Nothing has changed then. A frame that is
-    /// copy-on-write at two of the pages is counted as two copies, though it may take but one.
+    /// and those of [`cow_fault`](Self::cow_fault). Nothing has changed then. A frame that is
+    /// copy-on-write at two of the pages is counted as two copies, though one may do.
     pub fn copyout<M: Machine>(
         &mut self,
         vm: &mut Vm<M>,
@@ -98,8 +98,8 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// The user can write all of the `len` bytes at `va`, and there are pages enough for the
-    /// copies that this takes.
+    /// Checks that the user can write all of the `len` bytes at `va`, and that there are pages enough for
+    /// the copies that this takes.
     fn check_writable<M: Machine>(
         &self,
         vm: &Vm<M>,
@@ -122,8 +122,8 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// Where the byte at `va` is, if the user can read it, and how many of the `len` from there
-    /// on lie in the same page.
+    /// The physical address of the byte at `va`, if the user can read it, and how many of the `len` bytes
+    /// from there on lie in the same page.
     fn readable<M: Machine>(
         &self,
         vm: &Vm<M>,
@@ -135,8 +135,8 @@ impl AddressSpace {
         Ok((page.pa + offset, len.min((PGSIZE - offset) as usize)))
     }
 
-    /// The page that `va` lies in, if the user can read it, and the kernel too: only where it is
-    /// RAM does [`PhysMem`](crate::machine::PhysMem) reach it.
+    /// The page that `va` lies in, if the user can read it, and it is RAM, which alone
+    /// [`PhysMem`](crate::machine::PhysMem) reaches.
     fn user_ram<M: Machine>(&self, vm: &Vm<M>, va: VirtAddr) -> Result<UserPage, UvmError> {
         let page = self.user_page(vm, va, Perm::UR)?;
         if vm.is_ram(page.pa) { Ok(page) } else { Err(UvmError::NoAccess { va }) }
@@ -155,8 +155,8 @@ fn read_bytes(mem: &impl PhysMem, mut pa: PhysAddr, mut dst: &mut [u8]) {
     }
 }
 
-/// Writes the bytes at `pa`, all of one page. Neighbours in the same word are written too,
-/// with what was there.
+/// Writes the bytes at `pa`, all of one page. Their neighbours in the same word are written back as
+/// they were.
 fn write_bytes(mem: &impl PhysMem, mut pa: PhysAddr, mut src: &[u8]) {
     while !src.is_empty() {
         let word = PhysAddr::new(round_down(pa.as_u64(), WORD));

@@ -1,12 +1,12 @@
-//! Giving one address space what another has: [`uvmcopy`](AddressSpace::uvmcopy), and what it has in
-//! common with [`uvmcow`](Pmap::uvmcow).
+//! Giving one address space the memory of another: [`uvmcopy`](AddressSpace::uvmcopy), and the passes
+//! that it shares with [`uvmcow`](AddressSpace::uvmcow).
 //!
-//! The old space is gone through by a [`Cursor`], which visits each of its tables once, and the new
-//! one by the walk of [`range`](crate::paging::range). Between the two are [`Part`]s: as much of the old
-//! space as is mapped in one go. Nearly all memory is small pages, and of these neighbours in the
-//! address space are one part, wherever each lies and whatever is allowed with it; [`SmallPages`]
-//! tells what becomes of which. Large pages that stay as they are make parts of their own, which
-//! are mapped by large pages again.
+//! A [`Cursor`] goes through the old space and visits each of its tables once; the walk of
+//! [`range`](crate::paging::range) maps the new one. They meet in [`Part`]s: as much of the old
+//! space as is mapped in one go. Nearly all memory is small pages. Those that are neighbours in the
+//! address space make one part, wherever each lies and with any permissions; [`SmallPages`] gives them
+//! one by one. Large pages that stay large make parts of their own, which are mapped by large pages
+//! again.
 
 use layout::{MemLayout, PGSIZE};
 
@@ -25,12 +25,12 @@ use crate::space::uvm::{UserPage, UvmError, user_end};
 #[derive(Clone, Copy, Debug)]
 struct Part {
     va: VirtAddr,
-    /// Where the first page lies; of large pages that stay large, all.
+    /// The first page's physical address. Large pages that stay large all follow it.
     pa: PhysAddr,
     size: u64,
-    /// What any of the pages has; large pages that stay large all have the same.
+    /// The permissions that any of the pages has. Large pages that stay large all have these.
     perm: Perm,
-    /// By what pages they are mapped: the largest, where they are large and stay so.
+    /// The pages to map by: the largest for large pages that stay large.
     sizes: PageSizes,
 }
 
@@ -52,10 +52,10 @@ impl Part {
     }
 }
 
-/// What is mapped below an address, in parts.
+/// The memory mapped below an address, in parts.
 struct Parts<F> {
     cursor: Cursor<F>,
-    /// What did not join the part before.
+    /// The page that did not join the part before.
     ahead: Option<Part>,
     end_exclusive: VirtAddr,
 }
@@ -66,7 +66,7 @@ impl<F: Format> Parts<F> {
         Self { cursor, ahead: None, end_exclusive }
     }
 
-    /// The next part. Large pages stay large where `large_as` says with what permissions.
+    /// The next part. A large page stays large if `large_as` gives its permissions.
     fn next<M: Machine<Format = F>>(
         &mut self,
         vm: &Vm<M>,
@@ -93,7 +93,7 @@ impl<F: Format> Parts<F> {
     }
 }
 
-/// What of `leaf` lies below `end_exclusive`.
+/// The part of `leaf` below `end_exclusive`.
 fn below(leaf: Mapping, end_exclusive: VirtAddr) -> Option<Mapping> {
     if leaf.va >= end_exclusive {
         return None;
@@ -101,20 +101,20 @@ fn below(leaf: Mapping, end_exclusive: VirtAddr) -> Option<Mapping> {
     Some(Mapping { size: leaf.size.min(end_exclusive - leaf.va), ..leaf })
 }
 
-/// The pages of a part, one by one, in small pieces where they are large.
+/// The pages of a part, one by one; large ones in small pieces.
 struct SmallPages<F> {
     cursor: Cursor<F>,
-    /// The entry at hand, and what is left of its page.
+    /// The address of the entry at hand, and the rest of its page.
     rest: Option<(PhysAddr, Mapping)>,
 }
 
 impl<F: Format> SmallPages<F> {
     fn new(pgdir: PhysAddr, part: &Part) -> Self {
-        // Nobody asks for more than there is, so the end does not matter.
+        // The caller asks for no more pages than the part has, so the end does not matter.
         Self { cursor: Cursor::new(pgdir, part.va, VirtAddr::new(u64::MAX)), rest: None }
     }
 
-    /// The next page, and where its entry is.
+    /// The next page, and the address of its entry.
     fn next(&mut self, machine: &impl Machine) -> (PhysAddr, UserPage) {
         let next = self.rest.take().or_else(|| self.cursor.next(machine));
         let Some((at, leaf)) = next else { unreachable!("a part has as many pages as it says") };
@@ -146,16 +146,16 @@ where
 }
 
 impl AddressSpace {
-    /// Copies the user memory of `old`, `sz` bytes, to `new`: what is mapped there gets pages of
-    /// its own in `new` with the same contents and permissions, and holes stay holes. Pages that
-    /// are no RAM, such as a device's, are mapped in both, large ones by large ones. (For copies
+    /// Copies `sz` bytes of user memory to `new`: each page gets a copy in `new`, with the same
+    /// permissions, and holes stay holes. Pages that are no RAM, such as a device's, are mapped in both
+    /// spaces, large ones by large ones. (For copies
     /// made only when one side writes: [`uvmcow`](Self::uvmcow).)
     ///
     /// # Errors
     ///
     /// [`UvmError::NoMemory`]; [`UvmError::Limit`] for a size beyond UTOP; [`UvmError::Map`]
-    /// where something is in the way in `new`, where a `pp_ref` would overflow, and where an entry
-    /// that was written by hand is global. Nothing has changed then.
+    /// if something is in the way in `new`, if a `pp_ref` would overflow, and if an entry that was
+    /// written by hand is global. Nothing has changed then.
     pub fn uvmcopy<M: Machine>(
         &self,
         vm: &mut Vm<M>,
@@ -181,7 +181,7 @@ impl AddressSpace {
     }
 }
 
-/// All that is mapped below `end`, as far as it lies there.
+/// The leaves mapped below `end`, cut off there.
 pub(super) fn user_leaves<M: Machine>(
     vm: &Vm<M>,
     pgdir: PhysAddr,
@@ -191,7 +191,8 @@ pub(super) fn user_leaves<M: Machine>(
     leaves.filter_map(move |leaf| below(leaf, end))
 }
 
-/// Tables that `new` takes for what `old` maps below `end`. Nothing may be mapped there.
+/// Counts the tables that `new` takes to map what `old` maps below `end`. Nothing may be mapped there
+/// in `new`.
 pub(super) fn tables_to_duplicate<M: Machine>(
     vm: &Vm<M>,
     old: PhysAddr,
@@ -204,7 +205,7 @@ pub(super) fn tables_to_duplicate<M: Machine>(
     while let Some(part) = parts.next(vm, &large_as) {
         vm.check_global(new, part.va, part.va + (part.size - 1), part.perm)?;
         tables += vm.tables_to_map(M::Format::ROOT, new, part.span(), part.sizes)?;
-        // Those that the part before needs too have been counted with it.
+        // Tables that the part before needs too were counted with it.
         if let Some(last) = last {
             let block = |level, va: VirtAddr| va.as_u64() / M::Format::page_size(level);
             let missing = 1..=vm.walk(new, part.va).level;
@@ -215,7 +216,7 @@ pub(super) fn tables_to_duplicate<M: Machine>(
     Ok(tables)
 }
 
-/// There are `needed` free pages for what is to be done with all that `pgdir` maps below `end`.
+/// Checks that there are `needed` free pages for the memory that `pgdir` maps below `end`.
 pub(super) fn check_free<M: Machine>(
     vm: &Vm<M>,
     needed: usize,
@@ -228,9 +229,9 @@ pub(super) fn check_free<M: Machine>(
     }
 }
 
-/// No `pp_ref` overflows where each page below `end` is mapped once more (those of RAM, if
-/// `with_ram`), even if all of them were one frame. Of a large page only the frames that `pages`
-/// describes are looked at one by one.
+/// Checks that no `pp_ref` overflows if each page below `end` is mapped once more (RAM only if
+/// `with_ram`), even if all of them were one frame. In a large page it looks only at the frames that
+/// `pages` describes.
 pub(super) fn check_countable<M: Machine>(
     vm: &Vm<M>,
     pgdir: PhysAddr,
@@ -255,10 +256,9 @@ pub(super) fn check_countable<M: Machine>(
     }
 }
 
-/// Maps in `new` what `old` maps below `end`: large pages that stay large as that, with the same
-/// permissions in both, and for each other one `map` is called, with where its entry is to be
-/// written, where its entry in `old` is, and what that says. That all this can be done has been
-/// found out.
+/// Maps in `new` what `old` maps below `end`. Large pages that stay large get the same permissions in
+/// both. For each other page this calls `map`, with the address of its entry in `new`, that of its entry
+/// in `old`, and the page. The caller has checked that nothing of it can fail.
 pub(super) fn duplicate<M: Machine>(
     vm: &mut Vm<M>,
     old: PhysAddr,
@@ -278,7 +278,7 @@ pub(super) fn duplicate<M: Machine>(
             unreachable!("check_countable has found that it can be counted: {error}");
         }
         vm.map_in(root, new, part.span(), &mut Neighbours(part.perm), part.sizes);
-        // In the old space too, though nothing changes for the processor.
+        // The old space too says so, though nothing changes for the processor.
         let mut done = 0;
         while done < part.size {
             let Stop { level, at, .. } = vm.walk(old, part.va + done);
@@ -299,7 +299,7 @@ fn ram_pages<M: Machine>(vm: &Vm<M>, leaf: &Mapping) -> u64 {
     runs.map(|run| run.intersection(&leaf.range()).size() / PGSIZE).sum()
 }
 
-/// Maps the small page `pa` by the entry at `at`, and counts that.
+/// Maps the small page `pa` by the entry at `at`, and counts the mapping.
 pub(super) fn share_at<M: Machine>(vm: &mut Vm<M>, at: PhysAddr, pa: PhysAddr, perm: Perm) {
     if let Err(error) = vm.pages_mut().count_run(pa, PGSIZE) {
         unreachable!("check_countable has found that it can be counted: {error}");

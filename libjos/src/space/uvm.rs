@@ -1,4 +1,4 @@
-//! User memory, as xv6 has it: grown and shrunk ([`uvmalloc`](AddressSpace::uvmalloc),
+//! User memory as in xv6: grown and shrunk ([`uvmalloc`](AddressSpace::uvmalloc),
 //! [`uvmdealloc`](AddressSpace::uvmdealloc), [`sbrk`](AddressSpace::sbrk)), and kept from the user where a guard
 //! page is wanted ([`clearpteu`](AddressSpace::clearpteu)). [`uvmcopy`](AddressSpace::uvmcopy), which copies it, is
 //! in `duplicate.rs`.
@@ -34,12 +34,12 @@ pub enum UvmError {
         /// Where it ends now, or would end.
         va: VirtAddr,
     },
-    /// The user may not do that here, or nothing is mapped.
+    /// The user may not do that to this address, or nothing is mapped.
     NoAccess {
         /// The first such address.
         va: VirtAddr,
     },
-    /// The string does not end within as many bytes as there is room for.
+    /// The string does not end within the bytes that there is room for.
     TooLong {
         /// Where it begins.
         va: VirtAddr,
@@ -73,22 +73,23 @@ impl From<MapError> for UvmError {
 pub(crate) struct UserPage {
     pub(crate) va: VirtAddr,
     pub(crate) pa: PhysAddr,
-    /// What all levels together grant.
+    /// The permissions that all levels together grant.
     pub(crate) perm: Perm,
     /// Bytes of the page, of any size, that it is part of.
     pub(crate) leaf_size: u64,
 }
 
 impl AddressSpace {
-    /// Grows user memory from `oldsz` to `newsz` bytes by pages of zeros, which the user may read
-    /// and, beyond that, do what `xperm` says. Both sizes are rounded up to whole pages; where
-    /// `newsz` is the smaller, nothing happens. Returns the size that the memory has then.
+    /// Grows user memory from `oldsz` to `newsz` bytes by pages of zeros, which the user may read, with
+    /// the further permissions `xperm`. Both sizes are rounded up to whole pages; if `newsz` is the
+    /// smaller, nothing happens. Returns the size that the memory has then. ([`sz`](Self::sz) stays as
+    /// it is; [`sbrk`](Self::sbrk) and [`set_sz`](Self::set_sz) change it.)
     ///
     /// # Errors
     ///
     /// [`UvmError::NoMemory`]; [`UvmError::Limit`] for a size beyond USTACKTOP, where the guard
-    /// page of the user's stack begins; [`UvmError::Map`] where something is mapped there
-    /// already, or `xperm` says G. Nothing has changed then.
+    /// page of the user's stack begins; [`UvmError::Map`] if something is mapped there
+    /// already, or `xperm` has G. Nothing has changed then.
     pub fn uvmalloc<M: Machine>(
         &mut self,
         vm: &mut Vm<M>,
@@ -108,12 +109,12 @@ impl AddressSpace {
     }
 
     /// Shrinks user memory from `oldsz` to `newsz` bytes. Both are rounded up to whole pages;
-    /// where `newsz` is not the smaller, nothing happens. Holes are passed over, and page tables
+    /// if `newsz` is not the smaller, nothing happens. Holes are passed over, and page tables
     /// stay. Returns the size that the memory has then.
     ///
     /// # Errors
     ///
-    /// [`UvmError::Limit`] for a size beyond UTOP, and [`UvmError::Map`] where a large page must
+    /// [`UvmError::Limit`] for a size beyond UTOP, and [`UvmError::Map`] if a large page must
     /// be split and there is no page for the table. Nothing has changed then.
     pub fn uvmdealloc<M: Machine>(
         &mut self,
@@ -131,7 +132,7 @@ impl AddressSpace {
     }
 
     /// Moves the end of user memory by `n` bytes, up or down (`sbrk`). New pages are zeros and
-    /// can be written. Returns where the end was.
+    /// can be written. Returns the end before that.
     ///
     /// # Errors
     ///
@@ -153,8 +154,8 @@ impl AddressSpace {
     ///
     /// # Errors
     ///
-    /// [`UvmError::NoAccess`] where nothing is mapped or `va` is not below UTOP, and
-    /// [`UvmError::Map`] where a large page must be split and there is no page for the table.
+    /// [`UvmError::NoAccess`] if nothing is mapped or `va` is not below UTOP, and
+    /// [`UvmError::Map`] if a large page must be split and there is no page for the table.
     /// Nothing has changed then.
     pub fn clearpteu<M: Machine>(&mut self, vm: &mut Vm<M>, va: VirtAddr) -> Result<(), UvmError> {
         let page = self.user_page(vm, va, Perm::empty())?;

@@ -6,26 +6,28 @@ use std::format;
 use std::string::String;
 use std::vec::Vec;
 
-use super::{HEADER_BYTES, MAGIC, MARK_BYTES, NEW_CONTEXT, NEW_FILE, ROW_FLAG_BITS, SYMBOL_BYTES};
+use super::table::{
+    HEADER_BYTES, MAGIC, MARK_BYTES, NEW_CONTEXT, NEW_FILE, ROW_FLAG_BITS, SYMBOL_BYTES,
+};
 
-/// Rows from one mark to the next: what a lookup goes through at most.
+/// Rows from one mark to the next: a lookup goes through so many at most.
 const ROWS_PER_MARK: usize = 64;
 
-/// A function that an address is in, and where in it: owned, as the debugging information has it.
+/// A [`CallFrame`](super::CallFrame) that owns its names, as the debugging information has it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct SourceFrame {
     /// The function's name, demangled.
     pub function: String,
     /// The file.
     pub file: String,
-    /// The line; 0 where it is not known.
+    /// The line; 0 if it is not known.
     pub line: u32,
 }
 
 /// An address lies too far from the lowest one, or a part is too large, for 32 bits.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TooLarge {
-    /// What does not fit.
+    /// The part, and the number that is too large.
     pub what: String,
 }
 
@@ -56,8 +58,8 @@ impl Builder {
         self.symbols.push((address, size, name.into()));
     }
 
-    /// Says what `address`, and all from there to the next row, is in: first the function whose
-    /// source it is, last the one that was compiled; nothing where that is not known.
+    /// Adds the functions that the code from `address` to the next row is in: first the one whose
+    /// source it is, last the one that was compiled; none if they are not known.
     pub fn row(&mut self, address: u64, frames: Vec<SourceFrame>) {
         self.rows.push((address, frames));
     }
@@ -72,9 +74,9 @@ impl Builder {
         self.symbols.dedup_by(|b, a| a.0 == b.0 && a.2 == b.2);
         self.rows.sort_by_key(|row| row.0);
         self.rows.dedup_by(|next, row| next.1 == row.1);
-        let lowest = |addresses: Option<u64>| addresses.unwrap_or(u64::MAX);
-        let base = lowest(self.symbols.first().map(|symbol| symbol.0))
-            .min(lowest(self.rows.first().map(|row| row.0)));
+        let first =
+            [self.symbols.first().map(|symbol| symbol.0), self.rows.first().map(|row| row.0)];
+        let base = first.into_iter().flatten().min().unwrap_or(u64::MAX);
 
         let mut pool = Pool::new();
         let mut symbols = Vec::new();

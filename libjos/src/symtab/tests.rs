@@ -1,9 +1,9 @@
-//! What is built is what is found; and no damage to the bytes does harm.
+//! Lookups find all that was built, and damage to the bytes does no harm.
 
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use super::{Builder, Frame, Location, SourceFrame, SymbolTable};
+use super::{Builder, CallFrame, Location, SourceFrame, SymbolTable};
 
 const BASE: u64 = 0xFFFF_FFFF_F010_0000;
 
@@ -36,7 +36,7 @@ fn frames(table: &[u8], address: u64) -> Vec<String> {
     let table = SymbolTable::parse(table).unwrap();
     table
         .frames(address)
-        .map(|Frame { function, location, inlined }| {
+        .map(|CallFrame { function, location, inlined }| {
             let location = location.map_or("?".into(), |location| location.to_string());
             std::format!("{function} {location}{}", if inlined { " inlined" } else { "" })
         })

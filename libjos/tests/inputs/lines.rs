@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use layout::{Jos64, MB, MemLayout};
 use libjos::mem::memory_map::{MemoryKind, MemoryMapEntry};
 use libjos::monitor::expression::evaluate;
-use libjos::monitor::{Arguments, CommandError, Held, Names, Session, Verb, find, split};
+use libjos::monitor::{CommandError, Held, MAXARGS, Names, Session, Verb, parse};
 use libjos::paging::format::x86_64::X86_64;
 use libjos::pmap::{Pmap, mem_init};
 use libjos::sim::SimMachine;
@@ -52,9 +52,7 @@ pub(crate) fn run(bytes: &[u8]) {
     let mut monitor = Monitor::default();
     for line in text.lines().take(MAX_LINES) {
         monitor.type_line(line);
-        if let Ok(words) = split(line) {
-            words.as_slice().iter().for_each(|word| sum(word));
-        }
+        line.split_ascii_whitespace().take(MAXARGS).for_each(sum);
     }
     if let Some(mut pmap) = monitor.pmap {
         pmap.checks().check_page_free_list();
@@ -63,10 +61,7 @@ pub(crate) fn run(bytes: &[u8]) {
 
 impl Monitor {
     fn type_line(&mut self, line: &str) {
-        let Ok(words) = split(line) else { return };
-        let Some((name, words)) = words.as_slice().split_first() else { return };
-        let Some(command) = find(name) else { return };
-        let arguments = Arguments::new(words, command.options);
+        let Ok(Some((command, arguments))) = parse(line) else { return };
         // By force the kernel may be broken; what is not of the memory system is not here.
         let Verb::Memory(verb) = command.verb else { return };
         if arguments.force {

@@ -1,6 +1,6 @@
-// JOS's page allocator and page tables, in C: the algorithms of its lab 2, with four levels instead of two
-// and memory that lies at `kernbase` in this process. For the benchmark to compare with; written for it.
-// Nothing is invalidated in a TLB, and an assertion that fails ends the process.
+// JOS's page allocator and page tables, in C, written for the comparison in the benchmark: the algorithms of its lab 2,
+// with four levels instead of two, and with memory at `kernbase` in this process. There is no TLB to invalidate, and a
+// failed assertion ends the process.
 
 #include <stddef.h>
 #include <stdint.h>
@@ -54,7 +54,7 @@ pa2page(physaddr_t pa)
 	return &pages[pa >> PGSHIFT];
 }
 
-// Says where memory and `pages` lie. No page is free yet.
+// Sets the addresses of memory and of `pages`. No page is free yet.
 void
 jos_init(void *memory, void *array, size_t n)
 {
@@ -179,7 +179,7 @@ page_insert(pte_t *pgdir, struct PageInfo *pp, uint64_t va, int perm)
 	return 0;
 }
 
-// Where `va` leads; 0 where nothing is mapped (JOS's check_va2pa, with the offset).
+// The physical address of `va`; 0 if nothing is mapped (JOS's check_va2pa, with the offset).
 physaddr_t
 va2pa(pte_t *pgdir, uint64_t va)
 {
@@ -214,8 +214,8 @@ tear_down(pte_t *pgdir, uint64_t va, size_t size)
 		}
 }
 
-// The benchmark's loops, in C, where the compiler may inline the functions above. The value counts as used, and all
-// memory as looked at.
+// The benchmark's loops, in C, so that the compiler may inline the functions above. USED makes the compiler treat the value
+// as used, and all memory as read.
 #define USED(value) __asm__ volatile("" : "+r"(value) : : "memory")
 
 void
@@ -249,7 +249,7 @@ loop_map_unmap(pte_t *pgdir, const uint64_t (*mapped)[2], size_t n, int perm)
 	}
 }
 
-// Each page's frame, counted from `frames`, names the page that comes next, counted from `base`.
+// The number of each page's frame, counted from `frames`, is the number of the next page, counted from `base`.
 uint64_t
 loop_chain(pte_t *pgdir, uint64_t va, uint64_t n, uint64_t base, physaddr_t frames)
 {

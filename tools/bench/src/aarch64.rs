@@ -1,4 +1,5 @@
-//! The crate `aarch64-paging`. Its entries are another processor's, its tables the same shape.
+//! The crate `aarch64-paging` as a contestant. Its entries are another processor's; its tables have the
+//! same shape.
 
 use std::ptr::NonNull;
 
@@ -9,7 +10,7 @@ use layout::PGSIZE;
 use crate::memory::{Memory, POOL, Pool};
 use crate::tables::{Kind, PageSize, Tables, TearDown, pages};
 
-/// Where its tables come from.
+/// The source of its tables' frames.
 #[derive(Debug)]
 struct Frames;
 
@@ -87,12 +88,12 @@ impl TearDown for Aarch64 {
             };
             table.walk_range(&region(va, size), free).expect("the range is the one mapped");
         });
-        // Gives the tables back, the root too.
+        // Frees all tables, including the root.
         drop(table);
     }
 
     fn nfree(&self) -> usize {
-        // All contestants keep their root.
+        // One less, since the other contestants keep their root.
         POOL.with_borrow(Pool::len) - 1
     }
 }

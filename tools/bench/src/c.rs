@@ -36,8 +36,8 @@ unsafe extern "C" {
     fn loop_sum(pgdir: *mut u64, vas: *const u64, n: usize) -> u64;
 }
 
-/// JOS's lab 2. Its state is C's, so there is one at a time. With `LOOPS` the loops that are measured are C, too, so
-/// that its functions can be inlined into them; without, each is called.
+/// JOS's lab 2. Its state is in C's globals, so there is one at a time. With `LOOPS` the measured loops are C too, so
+/// that its functions can be inlined into them; without, each function is called.
 #[derive(Debug)]
 pub(crate) struct C<const LOOPS: bool = false> {
     memory: Memory,
@@ -70,7 +70,7 @@ impl<const LOOPS: bool> Frames for C<LOOPS> {
 
     #[inline]
     fn free(&mut self, page: Page) {
-        // SAFETY: a `Page` comes from `page_alloc` alone; freed twice, it ends the process.
+        // SAFETY: only `page_alloc` makes a `Page`; freeing it twice ends the process.
         unsafe { page_free(page) };
     }
 
@@ -86,7 +86,7 @@ impl<const LOOPS: bool> Frames for C<LOOPS> {
     fn alloc_free_all(&mut self, taken: &mut Vec<Page>, order: &[usize]) {
         if LOOPS {
             taken.resize(order.len(), Page(std::ptr::null_mut()));
-            // SAFETY: as in `alloc` and `free`; both have room for as many.
+            // SAFETY: as in `alloc` and `free`; `taken` and `order` are equally long.
             unsafe { loop_alloc_free_all(taken.as_mut_ptr(), order.as_ptr(), order.len()) };
         } else {
             frames::alloc_free_all(self, taken, order);
@@ -98,7 +98,7 @@ impl<const LOOPS: bool> Tables for C<LOOPS> {
     fn new(memory: Memory) -> Self {
         let npages = (FRAMES.end / PGSIZE) as usize;
         assert!(npages as u64 * 16 <= ARRAY.end - ARRAY.start);
-        // SAFETY: memory is for ever, and the place of the array is kept for it.
+        // SAFETY: the memory is never freed, and its part for the array is used for nothing else.
         unsafe { jos_init(memory.at(0), memory.at(ARRAY.start), npages) };
         let mut c = Self { memory, root: 0, frames: Vec::new() };
         c.reset();
@@ -106,8 +106,8 @@ impl<const LOOPS: bool> Tables for C<LOOPS> {
     }
 
     fn reset(&mut self) {
-        // SAFETY: these frames are described by the array of `jos_init`. Those of FRAMES are
-        // allocated before any that has memory behind it is free, and are never touched.
+        // SAFETY: the array of `jos_init` describes these frames. Those of FRAMES are allocated before
+        // any frame with memory is free, and are never accessed.
         unsafe {
             if self.frames.is_empty() {
                 page_init((FRAMES.start / PGSIZE) as usize, (FRAMES.end / PGSIZE) as usize);
@@ -187,7 +187,7 @@ impl<const LOOPS: bool> Translate for C<LOOPS> {
 
 impl<const LOOPS: bool> TearDown for C<LOOPS> {
     fn fill(&mut self, va: u64, pas: &[u64]) {
-        // A new start, since the frames that were torn down last are free.
+        // Start anew, since the frames of the last tear-down are free.
         self.frames.clear();
         self.reset();
         tables::pages(va, pas).for_each(|(va, pa)| self.map_page(va, pa));
@@ -199,8 +199,8 @@ impl<const LOOPS: bool> TearDown for C<LOOPS> {
     }
 
     fn nfree(&self) -> usize {
-        // The list is C's, and keeps no count: count what it gives.
-        // SAFETY: as in `new`; the pages are not touched.
+        // C's free list keeps no count, so count the pages that it gives.
+        // SAFETY: as in `new`; the pages are not accessed.
         let pages: Vec<Page> = std::iter::repeat_with(|| unsafe { page_alloc(0) })
             .take_while(|page| !page.0.is_null())
             .collect();

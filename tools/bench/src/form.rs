@@ -1,7 +1,7 @@
-//! The two forms of an operation: [`called`], as a kernel has it, and [`inlined`] into the loop that measures it.
+//! The two forms of an operation: [`called`], as in a kernel, and [`inlined`] into the loop that measures it.
 //!
-//! A loop that inlines an operation may keep half of it in registers from one round to the next; no kernel
-//! has such a loop. So the called form is the one that is judged.
+//! A loop that inlines an operation may keep half of its work in registers from one round to the next; no kernel
+//! has such a loop. So the targets are for the called form.
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
@@ -11,22 +11,22 @@ use crate::heaps::Blocks;
 use crate::memory::Memory;
 use crate::tables::{Kind, PageSize, SinglePages, Tables, Translate};
 
-/// The forms, for the macros of `rows.rs`: an operation of `Of<T>`, and of JOS's C, which Rust cannot inline: there
-/// the loop itself is C.
+/// The called form, for the macros of `rows.rs`: of `Of<T>`, and of JOS's C. (Rust cannot inline C: in the inlined
+/// form the loop itself is C.)
 pub(crate) mod called {
     pub(crate) type Of<T> = super::Called<T>;
     #[cfg(has_c)]
     pub(crate) type C = crate::c::C<false>;
 }
 
-/// See [`called`].
+/// The inlined form; see [`called`].
 pub(crate) mod inlined {
     pub(crate) type Of<T> = T;
     #[cfg(has_c)]
     pub(crate) type C = crate::c::C<true>;
 }
 
-/// `T`, of which each single operation is one call.
+/// `T`, with each single operation as a call.
 #[derive(Debug)]
 pub(crate) struct Called<T>(T);
 

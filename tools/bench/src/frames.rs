@@ -16,20 +16,20 @@ use crate::memory::{FRAMES, HEAP, Memory};
 
 /// An allocator of frames.
 pub(crate) trait Frames {
-    /// What a frame is to it.
+    /// The allocator's name for a frame.
     type Frame: Copy + PartialEq;
-    /// One with all of [`FRAMES`] free, or as many as it can have memory for.
+    /// An allocator with all of [`FRAMES`] free, or as many as it has memory for.
     fn new(memory: Memory) -> Self;
-    /// Allocates a frame; there is one.
+    /// Allocates a frame; a free one exists.
     fn alloc(&mut self) -> Self::Frame;
-    /// Frees it.
+    /// Frees `frame`.
     fn free(&mut self, frame: Self::Frame);
-    /// Allocates one and frees it, `n` times.
+    /// Allocates a frame and frees it, `n` times.
     #[inline]
     fn alloc_free(&mut self, n: u64) {
         alloc_free(self, n);
     }
-    /// Allocates as many as `order` has numbers, and frees them in that order.
+    /// Allocates as many frames as `order` has numbers, and frees them in that order.
     #[inline]
     fn alloc_free_all(&mut self, taken: &mut Vec<Self::Frame>, order: &[usize]) {
         alloc_free_all(self, taken, order);
@@ -77,11 +77,11 @@ impl Frames for Libjos {
     }
 }
 
-/// An allocator of frames that lie side by side.
+/// An allocator of runs of adjacent frames.
 pub(crate) trait Runs: Frames {
-    /// Allocates 2^`order` frames, aligned to their size; there are some.
+    /// Allocates 2^`order` frames, aligned to their size; a free run exists.
     fn alloc_run(&mut self, order: u32) -> Self::Frame;
-    /// Frees them.
+    /// Frees the run that begins at `first`.
     fn free_run(&mut self, first: Self::Frame, order: u32);
     /// The number of a frame.
     fn number(frame: Self::Frame) -> usize;
@@ -108,7 +108,7 @@ fn numbers() -> std::ops::Range<usize> {
     (FRAMES.start / PGSIZE) as usize..(FRAMES.end / PGSIZE) as usize
 }
 
-/// `buddy_system_allocator`'s frame allocator, which keeps its books on the host's heap.
+/// `buddy_system_allocator`'s frame allocator, which keeps its records on the host's heap.
 pub(crate) type Buddy = buddy_system_allocator::FrameAllocator<33>;
 
 impl Frames for Buddy {
@@ -187,19 +187,19 @@ impl Runs for Bitmap {
     }
 }
 
-/// A frame of a heap.
+/// The layout of a frame from a heap.
 fn page() -> Layout {
     Layout::from_size_align(PGSIZE as usize, PGSIZE as usize).expect("a page is a power of 2")
 }
 
-/// `linked_list_allocator`: a heap, asked for whole aligned pages.
+/// `linked_list_allocator`: a heap that allocates whole aligned pages.
 pub(crate) type LinkedList = linked_list_allocator::Heap;
 
 impl Frames for LinkedList {
     type Frame = NonNull<u8>;
 
     fn new(memory: Memory) -> Self {
-        // SAFETY: the memory is kept for a heap, and one contestant at a time has it.
+        // SAFETY: the memory is reserved for a heap, and one contestant at a time uses it.
         unsafe { Self::new(memory.at(HEAP.start), (HEAP.end - HEAP.start) as usize) }
     }
 
@@ -215,7 +215,7 @@ impl Frames for LinkedList {
     }
 }
 
-/// `talc`: a heap, asked for whole aligned pages.
+/// `talc`: a heap that allocates whole aligned pages.
 pub(crate) type TalcHeap = Talc<Manual, DefaultBinning>;
 
 impl Frames for TalcHeap {

@@ -1,8 +1,8 @@
-//! Rounds, turns and samples: how a time comes about.
+//! Rounds, turns and samples: how times are measured.
 //!
-//! In each round every contestant of a row has one turn, each round begun by another one. A turn
-//! warms up, takes samples for a few milliseconds, and keeps their median. What is reported is the
-//! median of the turns, and their quartiles: all contestants see the same weather.
+//! In each round every contestant of a row has one turn; each round starts with another contestant. A
+//! turn warms up, takes samples for a few milliseconds, and keeps their median. The report has the
+//! median of the turns, and their quartiles. So a disturbance of the machine affects all contestants.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -14,20 +14,20 @@ const WARM_UP: usize = 3;
 /// Samples that a turn takes at least.
 const SAMPLES: usize = 5;
 
-/// What a contestant is in its row.
+/// A contestant's role in its row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Role {
-    /// What the memory alone allows.
+    /// The limit that the memory alone sets.
     Limit,
     /// This project.
     Libjos,
-    /// Somebody else.
+    /// Another project.
     Peer,
     /// Shown for comparison; never the best peer.
     Aside,
 }
 
-/// One contestant of a row.
+/// A contestant of a row.
 #[derive(Clone, Debug)]
 pub(crate) struct Contestant {
     /// Its name.
@@ -35,14 +35,14 @@ pub(crate) struct Contestant {
     /// Its role.
     pub(crate) role: Role,
     run: fn(&mut Turn),
-    /// A time for each turn, in nanoseconds an operation.
+    /// A time for each turn, in nanoseconds per operation.
     turns: Vec<f64>,
-    /// What else is to be said of it.
+    /// A remark for the report.
     pub(crate) note: Option<String>,
 }
 
 impl Contestant {
-    /// A contestant that `run` measures.
+    /// A contestant, measured by `run`.
     pub(crate) fn new(role: Role, name: &'static str, run: fn(&mut Turn)) -> Self {
         Self { name, role, run, turns: Vec::new(), note: None }
     }
@@ -58,49 +58,49 @@ impl Contestant {
     }
 }
 
-/// What libjos is to reach in a row: at most so many times what another one takes.
+/// libjos's target in a row: at most a factor of another contestant's time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target {
     /// The factor.
     pub(crate) at_most: f64,
-    /// Whose time.
+    /// The other contestant.
     pub(crate) of: Rival,
 }
 
-/// Whom a target names.
+/// The contestant that a target refers to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Rival {
     /// The limit.
     Limit,
     /// The best peer.
     BestPeer,
-    /// The one of this name.
+    /// The contestant of this name.
     Named(&'static str),
 }
 
-/// Contestants that do the same thing.
+/// A row of the table: contestants that do the same work.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     /// A short name, for `--only` and for files.
     pub(crate) id: &'static str,
-    /// What is done.
+    /// A description of the work.
     pub(crate) title: &'static str,
-    /// In how many nanoseconds a time is told: 1 for ns, 1000 for us.
+    /// The unit of its times, in nanoseconds: 1 for ns, 1000 for us.
     pub(crate) unit: f64,
-    /// What libjos is to reach.
+    /// libjos's target.
     pub(crate) target: Option<Target>,
-    /// Who does it.
+    /// The contestants.
     pub(crate) contestants: Vec<Contestant>,
 }
 
 impl Row {
-    /// The best median of those with `role`.
+    /// The contestant with the best median among those with `role`.
     pub(crate) fn best(&self, role: Role) -> Option<&Contestant> {
         let of_role = self.contestants.iter().filter(|contestant| contestant.role == role);
         of_role.min_by(|a, b| a.median().total_cmp(&b.median()))
     }
 
-    /// Whom the target names, where they take part.
+    /// The contestant that the target refers to, if it takes part.
     pub(crate) fn rival(&self, rival: Rival) -> Option<&Contestant> {
         match rival {
             Rival::Limit => self.best(Role::Limit),
@@ -113,21 +113,20 @@ impl Row {
 /// A contestant's turn in a round.
 #[derive(Debug)]
 pub(crate) struct Turn {
-    /// What all work on.
+    /// The memory that all contestants use.
     pub(crate) memory: Memory,
-    /// The first round, in which results are verified.
+    /// Whether this is the first round, in which results are verified.
     pub(crate) first: bool,
-    /// What else there is to say of the contestant; said in the first round.
+    /// A remark about the contestant, set in the first round.
     pub(crate) note: Option<String>,
     budget: Duration,
-    /// What looking at the clock takes.
+    /// The cost of reading the clock.
     clock: f64,
     result: f64,
 }
 
 impl Turn {
-    /// Takes samples of `run`, each after a `prepare` that is not timed. One `run` is `ops`
-    /// operations.
+    /// Takes samples of `run`, each after an untimed `prepare`. A `run` makes `ops` operations.
     pub(crate) fn measure<S>(
         &mut self,
         ops: u64,
@@ -168,7 +167,7 @@ pub(crate) fn run(rows: &mut [Row], rounds: usize, budget: Duration) {
     }
 }
 
-/// Nanoseconds that pass between two looks at the clock with nothing in between.
+/// Nanoseconds between two successive readings of the clock.
 fn clock_cost() -> f64 {
     let mut samples: Vec<f64> =
         (0..1000).map(|_| Instant::now().elapsed().as_nanos() as f64).collect();

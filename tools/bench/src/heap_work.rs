@@ -1,4 +1,4 @@
-//! What heaps do in their turns, the same for each.
+//! The work of the heaps in their turns, which is the same for each.
 
 use std::alloc::Layout;
 use std::hint::black_box;
@@ -11,10 +11,10 @@ use crate::heaps::Blocks;
 const ALIVE: usize = 4096;
 /// Blocks that are replaced in one sample.
 const BATCH: usize = 1024;
-/// Samples that differ.
+/// Different samples before they repeat.
 const BATCHES: usize = 64;
 
-/// Random numbers that are always the same: xorshift64 (Marsaglia, "Xorshift RNGs", 2003).
+/// A generator of the same random numbers in every run: xorshift64 (Marsaglia, "Xorshift RNGs", 2003).
 struct Random(u64);
 
 impl Random {
@@ -27,12 +27,12 @@ impl Random {
     }
 }
 
-/// Blocks of 16 to 4096 bytes, each size as likely.
+/// Sizes from 16 to 4096 bytes, equally likely.
 pub(crate) fn any_size(random: u32) -> usize {
     16 + ((random as usize * (4096 - 16 + 1)) >> 32)
 }
 
-/// Blocks of 64 bytes.
+/// A size of 64 bytes.
 pub(crate) fn bytes_64(_random: u32) -> usize {
     64
 }
@@ -43,22 +43,22 @@ type Block = (NonNull<u8>, Layout);
 #[inline]
 fn alloc<H: Blocks>(heap: &mut H, layout: Layout) -> Block {
     let block = heap.alloc(layout);
-    // SAFETY: no block has fewer bytes than these, or a smaller alignment.
+    // SAFETY: every block is at least as large and as aligned as a `usize`.
     unsafe { block.cast::<usize>().write(block.addr().get()) };
     (block, layout)
 }
 
-/// Frees a block, after a look at what was written to it.
+/// Checks the word that was written to a block, and frees the block.
 #[inline]
 fn free<H: Blocks>(heap: &mut H, (block, layout): Block) {
-    // SAFETY: as in `alloc`; it is allocated, and forgotten by the caller.
+    // SAFETY: as in `alloc`; the block is allocated, and the caller does not use it again.
     unsafe {
         assert_eq!(block.cast::<usize>().read(), block.addr().get());
         heap.free(block, layout);
     }
 }
 
-/// [`ALIVE`] blocks, of which one at random is freed and another allocated in its place.
+/// Keeps [`ALIVE`] blocks, frees one at random and allocates another in its place, repeatedly.
 pub(crate) fn replace<H: Blocks>(turn: &mut Turn, size: fn(u32) -> usize) {
     let mut random = Random(0x2545_F491_4F6C_DD1D);
     let mut layout = || {
@@ -93,7 +93,7 @@ pub(crate) fn replace<H: Blocks>(turn: &mut Turn, size: fn(u32) -> usize) {
     assert_all_back(&mut heap);
 }
 
-/// [`ALIVE`] blocks are allocated, and freed beginning with the last.
+/// Allocates [`ALIVE`] blocks, and frees them from the last to the first.
 pub(crate) fn stack<H: Blocks>(turn: &mut Turn) {
     let mut random = Random(0x2545_F491_4F6C_DD1D);
     let layouts: Vec<Layout> = (0..ALIVE)
@@ -122,7 +122,7 @@ fn verify(blocks: &[Block]) {
     assert!(places.windows(2).all(|two| two[0].0 + two[0].1 <= two[1].0), "blocks overlap");
 }
 
-/// What share of the bytes is lost, as far as the heap knows.
+/// The share of wasted bytes, if the heap knows it.
 fn losses<H: Blocks>(heap: &H, blocks: &[Block]) -> Option<String> {
     let layouts: Vec<Layout> = blocks.iter().map(|(_, layout)| *layout).collect();
     let asked: usize = layouts.iter().map(Layout::size).sum();
@@ -135,7 +135,7 @@ fn losses<H: Blocks>(heap: &H, blocks: &[Block]) -> Option<String> {
     })
 }
 
-/// Asserts that a heap in which nothing is left holds no memory, if it can say.
+/// Asserts that a heap without blocks holds no memory, if it can say.
 fn assert_all_back<H: Blocks>(heap: &mut H) {
     heap.trim();
     let (in_use, held) = heap.in_use(&[]);

@@ -17,26 +17,26 @@ const SIZE: usize = 128 * MB as usize;
 
 /// A heap.
 pub(crate) trait Blocks {
-    /// One without any blocks, which may use [`SIZE`] bytes.
+    /// A heap without any blocks, which may use [`SIZE`] bytes.
     fn new() -> Self;
 
-    /// Allocates a block; there is memory for it.
+    /// Allocates a block; enough memory is free.
     fn alloc(&mut self, layout: Layout) -> NonNull<u8>;
 
-    /// Frees it.
+    /// Frees `block`.
     ///
     /// # Safety
     ///
-    /// It was allocated here with this layout, and is not used any more.
+    /// The block was allocated here with this layout, and is not used any more.
     unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout);
 
-    /// Bytes in use by the blocks that are alive, rounding included, if it can say; and bytes of
-    /// memory that it holds for them, if that is not always the same.
+    /// Bytes used by the live blocks, rounding included, if the heap knows them; and bytes of memory that
+    /// it holds for them, if they vary.
     fn in_use(&self, _alive: &[Layout]) -> (Option<usize>, Option<usize>) {
         (None, None)
     }
 
-    /// Gives back what it holds for no block.
+    /// Gives back memory that no block needs.
     fn trim(&mut self) {}
 }
 
@@ -46,7 +46,7 @@ pub(crate) type JosHeap = Heap<Arena>;
 impl Blocks for JosHeap {
     fn new() -> Self {
         let arena = Arena::new(SIZE, false);
-        // SAFETY: the heap owns the arena, and nobody else knows its memory.
+        // SAFETY: the heap owns the arena, and nothing else uses its memory.
         unsafe { Self::new(arena.region(), arena, false) }
     }
 
@@ -73,7 +73,7 @@ impl Blocks for JosHeap {
     }
 }
 
-/// The memory of those who take one piece of it: the same for each, turn by turn.
+/// The memory for heaps that take a single piece of it, in turn.
 fn memory() -> NonNull<u8> {
     static MEMORY: LazyLock<usize> = LazyLock::new(|| {
         let layout = Layout::from_size_align(SIZE, 2 * MB as usize).expect("2 MB is a power of 2");
@@ -86,7 +86,7 @@ fn memory() -> NonNull<u8> {
 
 impl Blocks for LinkedList {
     fn new() -> Self {
-        // SAFETY: the memory is kept for a heap, and one contestant at a time has it.
+        // SAFETY: the memory is reserved for a heap, and one contestant at a time uses it.
         unsafe { Self::new(memory().as_ptr(), SIZE) }
     }
 

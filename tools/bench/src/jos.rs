@@ -19,14 +19,14 @@ use libjos::sim::SimMachine;
 use crate::memory::{ARRAY, FRAMES, Memory, NFRAMES, TABLES};
 use crate::tables::{PageSize, SinglePages, Tables, TearDown, Translate, pages};
 
-/// A machine as a kernel writer would make it who cares for speed: an address and an addition.
+/// A machine made for speed: it finds memory by one addition.
 #[derive(Debug)]
 pub(crate) struct BenchMachine(Memory);
 
 impl PhysMem for BenchMachine {
     #[inline]
     fn load<W: Word>(&self, pa: PhysAddr) -> W {
-        // SAFETY: libjos asks for aligned words of frames that it was given, all in memory.
+        // SAFETY: libjos accesses aligned words of frames that it was given, all in memory.
         unsafe { W::load(self.0.at(pa.as_u64())) }
     }
 
@@ -54,13 +54,13 @@ impl PhysMem for BenchMachine {
 
     unsafe fn page_array(&self, pa: PhysAddr, npages: usize) -> PageArray {
         let array = NonNull::new(self.0.at(pa.as_u64())).expect("memory is not at 0");
-        // SAFETY: the memory is given back when the process ends; that it is the array's alone the
-        // caller has promised.
+        // SAFETY: the memory exists until the process ends; the caller promises that only the array
+        // uses it.
         unsafe { PageArray::new(NonNull::slice_from_raw_parts(array, npages)) }
     }
 }
 
-/// The processor does nothing, as for all contestants: no time here has a TLB in it.
+/// The processor does nothing, as for all contestants: times do not include a TLB.
 impl Machine for BenchMachine {
     type Layout = Jos64;
     type Format = X86_64;
@@ -92,23 +92,23 @@ impl Machine for BenchMachine {
 /// The memory system, with a page directory of its own to work in.
 #[derive(Debug)]
 pub(crate) struct Libjos {
-    /// What is measured.
+    /// The measured memory system.
     pub(crate) pmap: Pmap<BenchMachine>,
     /// Not dropped: it goes with its machine.
     root: ManuallyDrop<Pgdir>,
 }
 
-/// The same as a range of physical addresses.
+/// Converts a range of numbers to one of physical addresses.
 pub(crate) fn range(range: std::ops::Range<u64>) -> PhysRange {
     PhysRange::new(PhysAddr::new(range.start), PhysAddr::new(range.end))
 }
 
 impl Libjos {
-    /// As `new`, with `pages` for all frames below `end`; those of `TABLES` are free.
+    /// A memory system with `pages` for all frames below `end`; those of `TABLES` are free.
     pub(crate) fn with_pages(memory: Memory, end: u64) -> Self {
         let (_, boot) = SimMachine::<Jos64, X86_64>::new(TABLES.end);
         let mut pmap = mem_init(BenchMachine(memory), boot);
-        // The tables that all address spaces share are made once, from frames below `TABLES`.
+        // Makes the tables that all address spaces share, from frames below `TABLES`.
         let root = ManuallyDrop::new(pmap.pgdir_create().expect("there are frames"));
         assert!(root.address().as_u64() < TABLES.start, "the lowest frames are allocated first");
         let npages = (end / PGSIZE) as usize;
@@ -117,7 +117,7 @@ impl Libjos {
             (start, npages),
             (start + (npages * size_of::<PageInfo>()) as u64, Block::table_len(npages)),
         ];
-        // SAFETY: they lie side by side in a place that is kept for them.
+        // SAFETY: both lie side by side in memory that is reserved for them.
         let [array, table] = arrays.map(|(pa, len)| unsafe { pmap.machine().page_array(pa, len) });
         *pmap.pages_mut() = Pages::new(array, table, PhysAddr::new(0));
         let mut libjos = Self { pmap, root };
@@ -247,6 +247,6 @@ impl TearDown for Counted {
 
     fn nfree(&self) -> usize {
         // All contestants keep their root.
-        self.0.pmap.pages().nfree() - 1
+        self.0.pmap.pages().nfree()
     }
 }

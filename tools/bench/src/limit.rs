@@ -1,5 +1,4 @@
-//! The physical limit: what the memory alone allows, by doing nothing but the loads and stores
-//! that nobody can leave out.
+//! The physical limit: only the loads and stores that no implementation can leave out.
 
 use layout::{MB, PGSIZE};
 
@@ -10,7 +9,7 @@ const P: u64 = 0x1;
 const W: u64 = 0x2;
 const PS: u64 = 0x80;
 
-/// Tables at fixed places: the root, then one of each upper level, then those of the last.
+/// Tables at fixed addresses: the root, then one of each upper level, then those of the last level.
 #[derive(Debug)]
 pub(crate) struct Limit {
     memory: Memory,
@@ -24,19 +23,19 @@ const LEVEL_2: u64 = ROOT + PGSIZE;
 const LEVEL_1: u64 = LEVEL_2 + PGSIZE;
 const LEVEL_0: u64 = LEVEL_1 + PGSIZE;
 
-/// The one entry of a new upper table, and zeros around it.
+/// Writes a new upper table: one entry, and zeros around it.
 fn fill_upper(memory: Memory, table: u64, index: u64, entry: u64) {
     let table = memory.table(table);
     *table = [0; 512];
     table[index as usize] = entry;
 }
 
-/// A run of entries, and zeros around it.
+/// Writes a run of entries, and zeros around it.
 fn fill_run(memory: Memory, table: u64, start: u64, first: u64, step: u64, count: u64) {
     let table = memory.table(table);
     let (start, end) = (start as usize, (start + count) as usize);
     table[..start].fill(0);
-    // By addition, as libjos does: a multiplication would take longer than the stores.
+    // By addition, like libjos: a multiplication would take longer than the stores.
     let mut next = first;
     for entry in &mut table[start..end] {
         *entry = next;
@@ -60,7 +59,7 @@ impl Tables for Limit {
         ROOT
     }
 
-    /// Every entry of every new table, and the one in the root. `va` is aligned to 1 GB.
+    /// Writes every entry of every new table, and one in the root. `va` is aligned to 1 GB.
     fn map(&mut self, va: u64, pa: u64, size: u64, pages: PageSize) {
         let memory = self.memory;
         let tables = size / (2 * MB);
@@ -81,7 +80,7 @@ impl Tables for Limit {
 }
 
 impl Limit {
-    /// Where the entry of `va` is.
+    /// The last level's entry for `va`.
     #[inline]
     fn entry(&self, va: u64) -> *mut u64 {
         self.memory.at(LEVEL_0 + ((va >> 12) & 0xFFFF) * 8)
@@ -89,7 +88,7 @@ impl Limit {
 }
 
 impl SinglePages for Limit {
-    /// Makes all tables: entries are written where they are.
+    /// Makes all tables, so that mapping only writes entries.
     fn keep_frames(&mut self) {
         self.map(
             crate::tables::USER_VA,
@@ -100,7 +99,7 @@ impl SinglePages for Limit {
     }
 
     fn map_page(&mut self, va: u64, pa: u64) {
-        // SAFETY: the entry lies in memory; written as the processor would have to see it.
+        // SAFETY: the entry lies in memory; the store is volatile, since a processor would have to see it.
         unsafe { self.entry(va).write_volatile(pa | W | P) };
     }
 
@@ -143,7 +142,7 @@ impl TearDown for Limit {
     }
 
     fn nfree(&self) -> usize {
-        // What no list keeps: all of TABLES but the root, and all of FRAMES.
+        // There is no list: all of TABLES but the root, and all of FRAMES.
         ((TABLES.end - TABLES.start) / PGSIZE - 1 + NFRAMES) as usize
     }
 }

@@ -1,19 +1,18 @@
-//! `make bench`: libjos beside its peers, and beside what the memory alone allows, in one process
-//! and in turns.
+//! `make bench`: libjos beside its peers and beside the memory's limit, in one process and in turns.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`rows`], [`work`] | what is measured, and who takes part; what they do |
+//! | [`rows`], [`work`] | the rows and their contestants; the work |
 //! | [`form`] | single operations in two forms: called and inlined |
-//! | [`harness`] | how a time comes about: rounds, turns, samples, medians |
-//! | [`memory`] | the memory that all work on |
-//! | [`tables`] | what page tables can be asked; the proof that they did it |
+//! | [`harness`] | measuring: rounds, turns, samples, medians |
+//! | [`memory`] | the memory that all contestants use |
+//! | [`tables`] | the operations of page tables; the check that they were done |
 //! | [`limit`], [`jos`], `c`, [`rust_x86_64`], `multiarch`, [`aarch64`] | the page tables |
 //! | [`frames`] | the allocators of frames |
-//! | [`heaps`], [`heap_work`] | the heaps; what they do |
-//! | [`report`], [`plot`] | what comes out |
+//! | [`heaps`], [`heap_work`] | the heaps; their work |
+//! | [`report`], [`plot`] | the output |
 //!
-//! No test asserts a time. What is asserted is that all did the same work.
+//! No test asserts a time. Every benchmark asserts that its work was done.
 
 mod aarch64;
 #[cfg(has_c)]
@@ -48,7 +47,7 @@ usage: bench [--only ROW] [--rounds N] [--json FILE] [--svg FILE]
 /// Time for samples in one turn.
 const BUDGET: Duration = Duration::from_millis(3);
 
-/// What the command line asks for.
+/// The options on the command line.
 struct Options {
     only: String,
     rounds: usize,

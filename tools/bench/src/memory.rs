@@ -1,8 +1,8 @@
-//! The memory that all contestants work on: the same bytes for each, turn by turn.
+//! The memory that all contestants use, in turn.
 //!
-//! It stands for the physical memory of a machine, from address 0. Page tables are made of the
-//! frames of [`TABLES`]; what `pages` is made of lies in [`ARRAY`]. The frames of [`FRAMES`] are
-//! only mapped, allocated and freed, never touched, so there is nothing behind them.
+//! It represents the physical memory of a machine, from address 0. Page tables are made of the frames
+//! of [`TABLES`]; `pages` lies in [`ARRAY`]. The frames of [`FRAMES`] are only mapped, allocated and
+//! freed, never accessed, so no memory backs them.
 
 use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 use std::cell::RefCell;
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use layout::{MB, PGSIZE};
 
-/// Bytes that are really there.
+/// Bytes of the machine's backed memory.
 const SIZE: u64 = 32 * MB;
 /// The frames that page tables are made of.
 pub(crate) const TABLES: Range<u64> = 4 * MB..8 * MB;
@@ -21,18 +21,18 @@ pub(crate) const ARRAY: Range<u64> = 8 * MB..12 * MB;
 pub(crate) const HEAP: Range<u64> = 16 * MB..32 * MB;
 /// The frames that are mapped: 256 MB of them, not backed by anything.
 pub(crate) const FRAMES: Range<u64> = 64 * MB..320 * MB;
-/// How many frames that is.
+/// The number of frames in [`FRAMES`].
 pub(crate) const NFRAMES: u64 = (FRAMES.end - FRAMES.start) / PGSIZE;
 
-/// Where address 0 is in this process.
+/// The address in this process of physical address 0.
 static START: AtomicUsize = AtomicUsize::new(0);
 
-/// The machine's memory. There is one, for as long as the process lives.
+/// The machine's memory. There is one, until the process ends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Memory(usize);
 
 impl Memory {
-    /// Makes it, all zeros, and touches every page.
+    /// Makes the memory, all zeros, and touches every page.
     pub(crate) fn new() -> Self {
         let layout = Layout::from_size_align(SIZE as usize, 2 << 20).expect("2 MB is a power of 2");
         // SAFETY: the size is not 0.
@@ -60,7 +60,7 @@ impl Memory {
         self.0 as u64
     }
 
-    /// A pointer to what is at `pa`, which must be in memory.
+    /// A pointer to the bytes at `pa`, which must be in memory.
     #[inline]
     pub(crate) fn at<T>(self, pa: u64) -> *mut T {
         debug_assert!(pa < SIZE, "{pa:#x} is no memory");
@@ -86,17 +86,17 @@ impl Memory {
     pub(crate) fn table<'a>(self, pa: u64) -> &'a mut [u64; 512] {
         assert!(pa.is_multiple_of(PGSIZE) && pa < SIZE, "{pa:#x} is no frame");
         // SAFETY: asserted to be a frame of memory, which is never freed. Callers use the
-        // reference for one statement or loop, in which nothing else names the frame.
+        // reference for one statement or loop, in which nothing else accesses the frame.
         unsafe { &mut *self.at(pa) }
     }
 }
 
-/// Frames for peers that bring no allocator: a stack, which is the fastest there is.
+/// A frame allocator for peers that bring none: a stack, which is the fastest allocator.
 #[derive(Debug, Default)]
 pub(crate) struct Pool(Vec<u64>);
 
 impl Pool {
-    /// No frames, and no room.
+    /// A pool without frames, and without room for any.
     pub(crate) const fn new() -> Self {
         Self(Vec::new())
     }
@@ -109,19 +109,19 @@ impl Pool {
         self.0.extend(frames.rev().map(|frame| frame * PGSIZE));
     }
 
-    /// Takes one.
+    /// Takes a frame.
     #[inline]
     pub(crate) fn alloc(&mut self) -> Option<u64> {
         self.0.pop()
     }
 
-    /// Gives one back.
+    /// Gives a frame back.
     #[inline]
     pub(crate) fn free(&mut self, pa: u64) {
         self.0.push(pa);
     }
 
-    /// How many there are.
+    /// The number of frames.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }

@@ -1,4 +1,4 @@
-//! The crate `page_table_multiarch`.
+//! The crate `page_table_multiarch` as a contestant.
 
 use layout::PGSIZE;
 use memory_addr::{PhysAddr, VirtAddr};
@@ -10,7 +10,7 @@ use page_table_multiarch::x86_64::X64PageTable;
 use crate::memory::{Memory, POOL, Pool};
 use crate::tables::{PageSize, SinglePages, Tables, TearDown, Translate, pages};
 
-/// Where its tables come from.
+/// The source of its tables' frames.
 #[derive(Debug)]
 pub(crate) struct Handler;
 
@@ -105,12 +105,12 @@ impl TearDown for Multiarch {
             }
         });
         drop(cursor);
-        // Gives the tables back, the root too.
+        // Frees all tables, including the root.
         self.0 = None;
     }
 
     fn nfree(&self) -> usize {
-        // All contestants keep their root.
+        // One less, since the other contestants keep their root.
         POOL.with_borrow(Pool::len) - 1
     }
 }

@@ -1,12 +1,12 @@
-//! The report as a picture: a bar for each contestant, as long as its time on a logarithmic scale,
-//! with the spread drawn into it. Plain SVG, drawn here: it is rectangles and words.
+//! The report as a picture: for each contestant a bar of its time on a logarithmic scale, with the
+//! quartiles. The output is plain SVG, of rectangles and text.
 
 use std::fmt::Write;
 
 use crate::harness::{Contestant, Role, Row};
 
 const WIDTH: f64 = 900.0;
-/// Where bars begin, and where the longest ends.
+/// The left end of the bars, and the right end of the longest.
 const BARS: (f64, f64) = (340.0, 790.0);
 const BAR: f64 = 18.0;
 
@@ -39,7 +39,7 @@ fn draw_row(svg: &mut String, row: &Row, mut y: f64) -> f64 {
     contestants.sort_by(|a, b| a.median().total_cmp(&b.median()));
     let least = contestants.iter().map(|c| c.quantile(0.25)).fold(f64::INFINITY, f64::min);
     let most = contestants.iter().map(|c| c.quantile(0.75)).fold(0.0, f64::max);
-    // The shortest bar keeps some length, though the scale has no 0.
+    // A logarithmic scale has no 0, so begin below the shortest time.
     let (low, high) = ((least / 1.6).max(1e-3).ln(), most.max(1e-2).ln());
     let x = |time: f64| {
         BARS.0 + (BARS.1 - BARS.0) * ((time.max(1e-3).ln() - low) / (high - low)).clamp(0.0, 1.0)

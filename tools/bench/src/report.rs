@@ -1,4 +1,4 @@
-//! The report: a table for people, JSON for programs.
+//! The report: a table for readers, JSON for programs.
 
 use serde_json::{Value, json};
 
@@ -45,7 +45,7 @@ pub(crate) fn print(row: &Row) {
     }
 }
 
-/// What the target is and whether it is reached; `None` without a target, or a rival.
+/// The target and whether it is reached; `None` without a target or a rival.
 fn verdict(row: &Row) -> Option<String> {
     let target = row.target?;
     let rival = row.rival(target.of)?;
@@ -59,7 +59,7 @@ fn verdict(row: &Row) -> Option<String> {
     Some(format!("target: {:.2} x {name}; {word}: {ratio:.2}", target.at_most))
 }
 
-/// To two decimals, or what of them fits into the column.
+/// A time with two decimals, or fewer if the column is too narrow.
 fn time(time: f64) -> String {
     if time < 1000.0 { format!("{time:.2}") } else { format!("{time:.0}") }
 }

@@ -1,4 +1,4 @@
-//! The rows of the table: what is measured, and who takes part. How it is done: [`crate::work`].
+//! The rows of the table, with their contestants. [`crate::work`] has the work.
 
 use crate::aarch64::Aarch64;
 #[cfg(has_c)]
@@ -28,7 +28,7 @@ const BUDDY: &str = "buddy_system_allocator";
 const BITMAP: &str = "bitmap-allocator 1M";
 const TALC: &str = "talc";
 
-/// All of them.
+/// All rows.
 pub(crate) fn all() -> Vec<Row> {
     let mut rows = vec![map_small(), map_large()];
     rows.extend(single_pages());
@@ -39,7 +39,7 @@ pub(crate) fn all() -> Vec<Row> {
     rows
 }
 
-/// A row of contestants, of which some may not be there.
+/// A row of contestants, some of which may be missing.
 fn row(
     id: &'static str,
     title: &'static str,
@@ -50,7 +50,7 @@ fn row(
     Row { id, title, unit, target, contestants: all.iter().flatten().cloned().collect() }
 }
 
-/// At most `at_most` times what that one takes.
+/// A target of at most `at_most` times the rival's time.
 fn reach(at_most: f64, of: Rival) -> Option<Target> {
     Some(Target { at_most, of })
 }
@@ -59,7 +59,7 @@ fn who(role: Role, name: &'static str, run: fn(&mut Turn)) -> Option<Contestant>
     Some(Contestant::new(role, name, run))
 }
 
-/// JOS's C, where there is a C compiler.
+/// JOS's C, if there is a C compiler.
 macro_rules! c {
     ($run:expr) => {{
         #[cfg(has_c)]
@@ -70,7 +70,7 @@ macro_rules! c {
     }};
 }
 
-/// `page_table_multiarch`, which has the tables of the processor that it is compiled for.
+/// `page_table_multiarch`, which supports the tables of the processor that it is compiled for.
 macro_rules! multiarch {
     ($run:expr) => {{
         #[cfg(target_arch = "x86_64")]
@@ -118,7 +118,7 @@ fn map_large() -> Row {
     )
 }
 
-/// A row of single operations in its two forms: called, as a kernel has them, by which libjos is judged; and inlined.
+/// A row of single operations in two forms: called, as in a kernel, which has the target; and inlined.
 macro_rules! both {
     ($id:literal, $title:literal, $target:expr, $who:ident!($($work:tt)*)) => {
         [
@@ -134,7 +134,7 @@ macro_rules! both {
     };
 }
 
-/// All page tables at single pages.
+/// All page tables, mapping single pages.
 macro_rules! tables {
     ($form:ident, $work:ident, $libjos:ident, $name:ident, $limit:ident $(, $order:ident)?) => {
         &[
@@ -200,7 +200,7 @@ fn translations() -> Vec<Row> {
     .collect()
 }
 
-/// All page tables at taking down an address space.
+/// All page tables, tearing down an address space.
 macro_rules! tear {
     ($shuffled:literal) => {
         &[
@@ -235,7 +235,7 @@ fn tear_down_shuffled() -> Row {
     )
 }
 
-/// The allocators of single frames; the heaps' are for the row in which the list stays short.
+/// The allocators of single frames; heaps only take part in the row in which their free list stays short.
 macro_rules! frames {
     ($form:ident, $work:ident $(, $name:literal: $heap:ident)*) => {
         &[
@@ -295,7 +295,7 @@ fn frames() -> Vec<Row> {
     .collect()
 }
 
-/// All heaps, at the same work.
+/// All heaps, doing the same work.
 macro_rules! heaps {
     ($form:ident, $work:ident $(, $size:ident)?) => {
         &[

@@ -12,7 +12,7 @@ use x86_64::{PhysAddr, VirtAddr};
 use crate::memory::{Memory, Pool};
 use crate::tables::{PageSize, SinglePages, Tables, TearDown, Translate, pages};
 
-// SAFETY: a frame comes out of the pool once until it is freed.
+// SAFETY: the pool gives out each frame once until it is freed.
 unsafe impl FrameAllocator<Size4KiB> for Pool {
     fn allocate_frame(&mut self) -> Option<PhysFrame> {
         self.alloc().map(|pa| PhysFrame::containing_address(PhysAddr::new(pa)))
@@ -25,20 +25,20 @@ impl FrameDeallocator<Size4KiB> for Pool {
     }
 }
 
-/// How `MappedPageTable` finds a frame: an addition, but one that the compiler can see through.
+/// `MappedPageTable`'s way to find a frame: an addition that the compiler can optimise.
 #[derive(Debug)]
 pub(crate) struct Window(Memory);
 
-// SAFETY: tables are frames of memory, found where memory is.
+// SAFETY: tables are frames of the memory, and this gives their addresses in this process.
 unsafe impl PageTableFrameMapping for Window {
     fn frame_to_pointer(&self, frame: PhysFrame) -> *mut PageTable {
         self.0.at(frame.start_address().as_u64())
     }
 }
 
-/// One of the two mappers.
+/// A choice between the two mappers.
 pub(crate) trait Flavour {
-    /// It.
+    /// The mapper's type.
     type Mapper: Mapper<Size4KiB>
         + Mapper<Size2MiB>
         + x86_64::structures::paging::Translate
@@ -91,7 +91,7 @@ impl<F: Flavour> Tables for X86<F> {
         let mut pool = Pool::new();
         pool.reset();
         let root = pool.alloc().expect("all is free");
-        // SAFETY: the root's frame is memory's, for ever, and named by this mapper alone.
+        // SAFETY: the root's frame is in memory, which is never freed, and only this mapper uses it.
         let table = unsafe { &mut *memory.at::<PageTable>(root) };
         table.zero();
         Self { memory, mapper: F::mapper(memory, table), root, pool }
@@ -118,7 +118,7 @@ impl<F: Flavour> Tables for X86<F> {
                 for offset in (0..size).step_by(2 * MB as usize) {
                     let page = Page::<Size2MiB>::containing_address(VirtAddr::new(va + offset));
                     let frame = PhysFrame::containing_address(PhysAddr::new(pa + offset));
-                    // SAFETY: nothing uses what is mapped.
+                    // SAFETY: nothing accesses the mapped pages.
                     let mapped = unsafe { self.mapper.map_to(page, frame, FLAGS, &mut self.pool) };
                     mapped.expect("it can be mapped").ignore();
                 }
@@ -131,7 +131,7 @@ impl<F: Flavour> SinglePages for X86<F> {
     #[inline]
     fn map_page(&mut self, va: u64, pa: u64) {
         let frame = PhysFrame::<Size4KiB>::containing_address(PhysAddr::new(pa));
-        // SAFETY: nothing uses what is mapped.
+        // SAFETY: nothing accesses the mapped page.
         let mapped = unsafe { self.mapper.map_to(page(va), frame, FLAGS, &mut self.pool) };
         mapped.expect("it can be mapped").ignore();
     }
@@ -162,7 +162,7 @@ impl<F: Flavour> TearDown for X86<F> {
             self.pool.free(frame.start_address().as_u64());
         }
         let all = PageRangeInclusive { start: page(va), end: page(va + size - PGSIZE) };
-        // SAFETY: each table is in use once, here.
+        // SAFETY: each table has one use, here.
         unsafe { self.mapper.clean_up_addr_range(all, &mut self.pool) };
     }
 

@@ -1,4 +1,4 @@
-//! What page-table contestants can do, and the proof that they did it.
+//! The operations of page-table contestants, and the check that they were done.
 
 use std::hint::black_box;
 
@@ -6,36 +6,36 @@ use layout::{MB, PGSIZE};
 
 use crate::memory::{FRAMES, Memory};
 
-/// Where ranges are mapped that nobody counts: in the kernel's part of the address space.
+/// The address of mapped ranges, in the kernel's part of the address space, where mappings are not counted.
 pub(crate) const KERNEL_VA: u64 = 0xFFFF_FF80_4000_0000;
-/// Where pages are mapped that are counted: in the application's part.
+/// The address of mapped pages, in the application's part, where mappings are counted.
 pub(crate) const USER_VA: u64 = 0x4000_0000;
 
-/// By what pages a range is mapped.
+/// The size of the pages that map a range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum PageSize {
-    /// 4 KB, though larger would fit.
+    /// 4 KB, although larger pages would fit.
     Small,
     /// 2 MB.
     Large,
 }
 
-/// How entries look.
+/// The format of entries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
-    /// As the Intel SDM says, vol. 3A, 4.5.
+    /// Intel SDM vol. 3A, 4.5.
     X86_64,
-    /// As the Arm ARM says, D8.3.
+    /// Arm ARM, D8.3.
     Aarch64,
 }
 
 /// Page tables of four levels.
 pub(crate) trait Tables {
-    /// How its entries look.
+    /// The format of the entries.
     const KIND: Kind = Kind::X86_64;
-    /// Empty tables; all frames of `TABLES` but the root's are free.
+    /// Makes empty tables; all frames of `TABLES` but the root's are free.
     fn new(memory: Memory) -> Self;
-    /// Empty once more.
+    /// Makes the tables empty again.
     fn reset(&mut self);
     /// The physical address of the root.
     fn root(&self) -> u64;
@@ -43,31 +43,31 @@ pub(crate) trait Tables {
     fn map(&mut self, va: u64, pa: u64, size: u64, pages: PageSize);
 }
 
-/// Single pages.
+/// Mapping of single pages.
 pub(crate) trait SinglePages: Tables {
-    /// Gives each of `FRAMES` a use beside mappings, where uses are counted.
+    /// Gives each of `FRAMES` a use besides mappings, if uses are counted.
     fn keep_frames(&mut self) {}
-    /// Maps one.
+    /// Maps a page.
     fn map_page(&mut self, va: u64, pa: u64);
-    /// Unmaps it. Its frame, which has other uses, is not freed.
+    /// Unmaps a page. Its frame, which has other uses, is not freed.
     fn unmap_page(&mut self, va: u64);
-    /// Maps and unmaps pages in their turn, each an address and a frame's.
+    /// Maps and unmaps pages, one after the other, each given by its address and its frame's.
     #[inline]
     fn map_unmap(&mut self, pages: &[[u64; 2]]) {
         map_unmap(self, pages);
     }
 }
 
-/// Where an address leads.
+/// Translation of addresses.
 pub(crate) trait Translate: Tables {
-    /// Translates an address that is mapped.
+    /// Translates a mapped address.
     fn translate(&self, va: u64) -> u64;
     /// Follows pages of `KERNEL_VA` from `va` on, `n` times: each one's frame of `FRAMES` names the next.
     #[inline]
     fn chain(&self, va: u64, n: u64) -> u64 {
         chain(self, va, n)
     }
-    /// The sum of what addresses lead to.
+    /// The sum of the translations of addresses.
     #[inline]
     fn sum(&self, addresses: &[u64]) -> u64 {
         sum(self, addresses)
@@ -79,7 +79,7 @@ pub(crate) trait Translate: Tables {
 pub(crate) fn map_unmap<T: SinglePages + ?Sized>(tables: &mut T, pages: &[[u64; 2]]) {
     for [va, pa] in pages {
         tables.map_page(*va, *pa);
-        // The entry is there for all to see, before it goes again.
+        // The compiler must assume that the entry is read before it is removed.
         black_box(&mut *tables).unmap_page(*va);
     }
 }
@@ -98,8 +98,7 @@ pub(crate) fn sum<T: Translate + ?Sized>(tables: &T, addresses: &[u64]) -> u64 {
 
 /// The end of an address space.
 pub(crate) trait TearDown: Tables {
-    /// Maps the frames at `pas`, all of `FRAMES`, one after the other from `va` on, where they are to be freed from.
-    /// Not timed.
+    /// Maps the frames at `pas`, which are all of `FRAMES`, at successive pages from `va` on. Untimed.
     fn fill(&mut self, va: u64, pas: &[u64]);
     /// Unmaps all, and frees every frame and every table.
     fn tear_down(&mut self, va: u64, size: u64);
@@ -107,13 +106,13 @@ pub(crate) trait TearDown: Tables {
     fn nfree(&self) -> usize;
 }
 
-/// What is mapped from `va` on, when the frames at `pas` are.
+/// The pages from `va` on and the frames at `pas` that they map.
 pub(crate) fn pages(va: u64, pas: &[u64]) -> impl Iterator<Item = (u64, u64)> {
     (va..).step_by(PGSIZE as usize).zip(pas.iter().copied())
 }
 
-/// Asserts that the tables map `size` bytes at `va` to `pa` by such pages, reading them as the
-/// processor would.
+/// Asserts that the tables map `size` bytes at `va` to `pa` by pages of the given size, reading them as
+/// the processor would.
 pub(crate) fn verify<T: Tables>(tables: &T, va: u64, pa: u64, size: u64, pages: PageSize) {
     let expected = if pages == PageSize::Large { 2 * MB } else { PGSIZE };
     for offset in (0..size).step_by(PGSIZE as usize) {
@@ -122,7 +121,7 @@ pub(crate) fn verify<T: Tables>(tables: &T, va: u64, pa: u64, size: u64, pages: 
     }
 }
 
-/// Where `va` leads, and by a page of which size.
+/// The physical address of `va`, and the size of the page that maps it.
 pub(crate) fn walk(kind: Kind, memory: Memory, root: u64, va: u64) -> Option<(u64, u64)> {
     let mut table = root;
     for level in (0..4).rev() {

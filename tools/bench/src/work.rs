@@ -1,4 +1,4 @@
-//! What contestants do in their turns, the same for each.
+//! The work of the contestants in their turns, which is the same for each.
 
 use std::hint::black_box;
 
@@ -13,10 +13,10 @@ use crate::tables::{
 };
 
 const SIZE: u64 = NFRAMES * PGSIZE;
-/// Operations of one sample, where one would be too short for the clock.
+/// Operations per sample, if a single one would be too short for the clock.
 const BATCH: u64 = 10_000;
 
-/// Maps all of it, into tables that are empty each time.
+/// Maps all frames, into empty tables each time.
 pub(crate) fn map<T: Tables, const LARGE: bool>(turn: &mut Turn) {
     let pages = if LARGE { PageSize::Large } else { PageSize::Small };
     let mut tables = T::new(turn.memory);
@@ -28,7 +28,7 @@ pub(crate) fn map<T: Tables, const LARGE: bool>(turn: &mut Turn) {
     }
 }
 
-/// The same in the application's part, where each page is counted.
+/// Maps all frames in the application's part, where each mapping is counted.
 pub(crate) fn map_counted<const LARGE: bool>(turn: &mut Turn) {
     let pages = if LARGE { PageSize::Large } else { PageSize::Small };
     let mut tables = Counted::new(turn.memory);
@@ -40,7 +40,7 @@ pub(crate) fn map_counted<const LARGE: bool>(turn: &mut Turn) {
     }
 }
 
-/// Pages and frames by their numbers, in an order in which they are mapped and unmapped.
+/// Numbers of pages and frames, in the order of mapping and unmapping.
 type Order = fn() -> Vec<(u64, u64)>;
 
 /// The pages of one table in turn, and frames in turn.
@@ -58,12 +58,12 @@ pub(crate) fn all_shuffled() -> Vec<(u64, u64)> {
     shuffled().into_iter().take(BATCH as usize).map(|i| (i, i)).collect()
 }
 
-/// Maps and unmaps pages, whose tables stay.
+/// Maps and unmaps pages; their tables stay.
 pub(crate) fn map_unmap<T: SinglePages>(turn: &mut Turn, order: Order) {
     let address = |(page, frame)| [USER_VA + page * PGSIZE, FRAMES.start + frame * PGSIZE];
     let mut tables = T::new(turn.memory);
     tables.keep_frames();
-    // So that all tables are there.
+    // Makes all tables.
     for page in 0..NFRAMES {
         let [va, pa] = address((page, page));
         tables.map_page(va, pa);
@@ -78,7 +78,7 @@ pub(crate) fn map_unmap<T: SinglePages>(turn: &mut Turn, order: Order) {
         assert_eq!(walk(T::KIND, turn.memory, tables.root(), va), Some((pa, PGSIZE)));
         tables.unmap_page(va);
         assert_eq!(walk(T::KIND, turn.memory, tables.root(), va), None);
-        // Where the loop is not the one of Rust, it too: a page stays, the other is gone.
+        // Checks loops that are not Rust's too: they unmap their page and leave this one.
         tables.map_page(va, pa);
         tables.map_unmap(&[address((8, 5))]);
         assert_eq!(walk(T::KIND, turn.memory, tables.root(), va), Some((pa, PGSIZE)));
@@ -86,14 +86,14 @@ pub(crate) fn map_unmap<T: SinglePages>(turn: &mut Turn, order: Order) {
     }
 }
 
-/// Tables in which 256 MB are mapped.
+/// Makes tables that map 256 MB.
 fn mapped<T: Translate>(turn: &Turn) -> T {
     let mut tables = T::new(turn.memory);
     tables.map(KERNEL_VA, FRAMES.start, SIZE, PageSize::Small);
     tables
 }
 
-/// A walk through all pages, in which each page's number comes from the frame of the one before.
+/// Translates all pages; the number of each comes from the frame of the one before.
 pub(crate) fn chain<T: Translate>(turn: &mut Turn) {
     let mut tables = mapped::<T>(turn);
     // Page order[i] leads to frame order[i + 1]: one long cycle.
@@ -112,7 +112,7 @@ pub(crate) fn chain<T: Translate>(turn: &mut Turn) {
     turn.measure(NFRAMES, &mut tables, |_| (), |tables| va = black_box(tables.chain(va, NFRAMES)));
 }
 
-/// Changes the frame of a page that is mapped, in the entry itself.
+/// Changes the frame of a mapped page, in the entry itself.
 fn remap(turn: &Turn, root: u64, va: u64, pa: u64) {
     const ADDRESS: u64 = 0x000F_FFFF_FFFF_F000;
     let mut at = root + ((va >> 39) & 511) * 8;
@@ -122,7 +122,7 @@ fn remap(turn: &Turn, root: u64, va: u64, pa: u64) {
     turn.memory.store(at, turn.memory.load(at) & !ADDRESS | pa);
 }
 
-/// All pages in random order.
+/// Translates all pages in random order.
 pub(crate) fn stream<T: Translate>(turn: &mut Turn) {
     let mut tables = mapped::<T>(turn);
     let addresses: Vec<u64> = shuffled().iter().map(|page| KERNEL_VA + page * PGSIZE).collect();
@@ -136,7 +136,7 @@ pub(crate) fn stream<T: Translate>(turn: &mut Turn) {
     );
 }
 
-/// Frees an address space, whose frames lie in order or look random.
+/// Frees an address space, whose frames are in order or shuffled.
 pub(crate) fn tear<T: TearDown, const SHUFFLED: bool>(turn: &mut Turn) {
     let order = if SHUFFLED { shuffled() } else { (0..NFRAMES).collect() };
     let pas: Vec<u64> = order.into_iter().map(|frame| FRAMES.start + frame * PGSIZE).collect();
@@ -154,7 +154,7 @@ pub(crate) fn tear<T: TearDown, const SHUFFLED: bool>(turn: &mut Turn) {
     assert_eq!(tables.nfree() as u64, ntables + NFRAMES);
 }
 
-/// The frame freed last is the one allocated next.
+/// Allocates and frees one frame, repeatedly.
 pub(crate) fn alloc_free<A: Frames>(turn: &mut Turn) {
     let mut frames = A::new(turn.memory);
     if turn.first {
@@ -163,12 +163,12 @@ pub(crate) fn alloc_free<A: Frames>(turn: &mut Turn) {
         frames.free(b);
         frames.free(a);
     }
-    // Something is always in use: a buddy allocator then finds one frame alone.
+    // Another frame stays in use, so that a buddy allocator finds a single frame.
     let _in_use = frames.alloc();
     turn.measure(BATCH, &mut frames, |_| (), |frames| frames.alloc_free(BATCH));
 }
 
-/// Most frames are taken, and come back in an order that looks random.
+/// Allocates most frames, and frees them in a shuffled order.
 pub(crate) fn alloc_free_random<A: Frames>(turn: &mut Turn) {
     const N: usize = 60_000;
     let mut frames = A::new(turn.memory);
@@ -182,7 +182,7 @@ pub(crate) fn alloc_free_random<A: Frames>(turn: &mut Turn) {
     );
 }
 
-/// 2 MB, the large page, with half of its peers in use.
+/// Allocates and frees 2 MB, a large page, while half of all such runs are in use.
 pub(crate) fn large_run<A: Runs>(turn: &mut Turn) {
     const ORDER: u32 = 9;
     let mut frames = A::new(turn.memory);
@@ -202,8 +202,8 @@ pub(crate) fn large_run<A: Runs>(turn: &mut Turn) {
     );
 }
 
-/// Runs of 1 to 128 frames, of which some thousand are always in use; the one that is freed looks
-/// random.
+/// Allocates and frees runs of 1 to 128 frames, of which some thousand are always in use, in a shuffled
+/// order.
 pub(crate) fn mixed_runs<A: Runs>(turn: &mut Turn) {
     const IN_USE: usize = 1 << 11;
     const N: usize = 10_000;
@@ -229,7 +229,7 @@ pub(crate) fn mixed_runs<A: Runs>(turn: &mut Turn) {
     );
 }
 
-/// The numbers below `NFRAMES` in an order that looks random and is always the same.
+/// The numbers below `NFRAMES`, shuffled, in the same order each time.
 fn shuffled() -> Vec<u64> {
     let mut numbers: Vec<u64> = (0..NFRAMES).collect();
     let mut random: u64 = 0x2545_F491_4F6C_DD1D;

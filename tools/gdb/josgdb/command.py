@@ -1,4 +1,4 @@
-"""What every `jos` command is: a class whose docstring is what `help jos NAME` shows."""
+"""The base of the `jos` commands: each is a class whose docstring is the text of `help jos NAME`."""
 
 import gdb
 
@@ -41,15 +41,15 @@ class Command(gdb.Command):
             self.run(gdb.string_to_argv(argument))
         except kernel.NotYet as answer:
             print(answer)
-        except gdb.error as error:  # What gdb cannot do now, in its own words: no fault of the command's.
+        except gdb.error as error:  # gdb's own message about something that it cannot do now.
             raise gdb.GdbError(str(error)) from None
 
     def run(self, words):
-        """Does it."""
+        """Runs the command."""
         raise NotImplementedError
 
     def wants(self, right):
-        """Ends the command with its usage where it was used wrongly."""
+        """Ends the command with its usage, unless the arguments are right."""
         if not right:
             raise gdb.GdbError(self.usage_line)
 

@@ -1,4 +1,4 @@
-"""The commands about what happened: diff, since the last stop, and why, for a page fault."""
+"""The commands about events: diff, for changes since the last stop, and why, for a page fault."""
 
 import gdb
 
@@ -46,7 +46,7 @@ the kernel handles an exception: `break trap`."""
         with machine.physical() as read:
             steps = form.walk(read, root, cr2)
         if vector == 8:
-            # A double fault's own error code is 0; what failed was the delivery of the latest page fault, if any.
+            # A double fault's own error code is 0; it means that the latest page fault, if any, could not be delivered.
             stack = facts.region(cr2)["name"] == "guard gap"
             why = "the kernel stack ran over" if stack else "an exception could not be delivered"
             print(f"This is a double fault: {why}. The latest page fault was at {facts.named(cr2)}.")
@@ -58,7 +58,7 @@ the kernel handles an exception: `break trap`."""
 
 
 def trap_frame():
-    """The TrapFrame that a function on the stack has, by itself or in a Trap, or None."""
+    """The TrapFrame of a function on the stack, in a variable of its own or in a Trap, or None."""
     frame = gdb.newest_frame()
     for _ in range(kernel.MOST_FRAMES):
         if frame is None:

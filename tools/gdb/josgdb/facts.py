@@ -1,4 +1,4 @@
-"""What the Rust sources say: the map, the page-table format, PageInfo. Nothing of it is repeated here.
+"""Facts from the Rust sources: the map, the page-table format, PageInfo. None of them is repeated here.
 
 libjos/examples/facts.rs prints it as JSON, and make keeps that in obj/facts.json.
 """
@@ -10,11 +10,11 @@ PATH = Path(__file__).resolve().parents[3] / "obj" / "facts.json"
 
 
 class Missing(Exception):
-    """There is no obj/facts.json, or it is not what this program needs."""
+    """Raised if obj/facts.json is missing or has not the needed form."""
 
 
 def load(path=PATH):
-    """The facts of a file; Missing if it is none."""
+    """The facts in a file; raises Missing if it has none."""
     try:
         return Facts(json.loads(Path(path).read_text()))
     except OSError as error:
@@ -24,7 +24,7 @@ def load(path=PATH):
 
 
 class Facts:
-    """The facts, and the names that follow from them."""
+    """The facts, and names derived from them."""
 
     def __init__(self, table):
         self.map, self.format, self.page_info = table["map"], table["format"], table["page_info"]
@@ -40,7 +40,7 @@ class Facts:
         return next(region for region in self.regions if region["base"] <= va <= region["last"])
 
     def place(self, va):
-        """A virtual address as the map names it: a constant plus an offset, if the region has a constant."""
+        """The name of a virtual address: a constant of the map plus an offset, if its region has a constant."""
         region = self.region(va)
         below = [(base, name) for name, base in self.addresses.items() if region["base"] <= base <= va]
         if not below:
@@ -68,7 +68,7 @@ class Facts:
 
 
 def size_text(size):
-    """Bytes in the largest unit that leaves no fraction."""
+    """A number of bytes in the largest unit that leaves no fraction."""
     for unit, name in ((1 << 40, "TB"), (1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB")):
         if size and size % unit == 0:
             return f"{size // unit} {name}"
@@ -76,5 +76,5 @@ def size_text(size):
 
 
 def plural(count, noun):
-    """A number and what it counts."""
+    """A number with its noun."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,4 +1,4 @@
-"""A page fault explained: what was tried, and what the tables say about it.
+"""Explains a page fault: the access that was tried, and the reason in the tables.
 
 Bits of the error code: Intel SDM vol. 3A, 4.7. Bits of CR0, CR4 and EFLAGS: 2.3, 2.5 and 4.6.
 """
@@ -15,7 +15,7 @@ EFLAGS_AC = 1 << 18
 
 @dataclass(frozen=True)
 class Fault:
-    """What the processor reported, and the control registers."""
+    """The processor's report of a page fault, and the control registers."""
 
     va: int  # CR2
     error: int
@@ -25,7 +25,7 @@ class Fault:
 
 
 def attempt(fault):
-    """Who tried what."""
+    """The access and who made it."""
     who = "User code" if fault.error & USER else "The kernel"
     if fault.error & FETCH:
         return f"{who} tried to fetch an instruction from"

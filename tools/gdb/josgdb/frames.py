@@ -1,4 +1,4 @@
-"""The commands that look at the array `pages`: page and freelist."""
+"""The commands that show the array `pages`: page and freelist."""
 
 import gdb
 
@@ -8,12 +8,12 @@ from .facts import plural, size_text
 from .pages import ascending
 from .stops import CONTEXT, directories
 
-# Lines of a list that is cut short.
+# The default number of lines of a list.
 MOST_LINES = 16
 
 
 def need_pages(found):
-    """The array `pages`; an error that says why it is not there."""
+    """The array `pages`; raises an error with the reason if it does not exist yet."""
     if found.pages is None:
         raise kernel.NotYet("`pages` is not known yet: mem_init has not allocated it.")
     if not found.pages.initialised:
@@ -59,7 +59,7 @@ its PageInfo, what it holds, and every mapping of it."""
 
     @staticmethod
     def link(pages, index):
-        """What pp_link says."""
+        """The meaning of pp_link."""
         link = pages.links[index]
         if not pages.is_free(index):
             return f"pp_link is {'RESERVED' if link == pages.reserved else 'IN_USE'}"
@@ -69,7 +69,7 @@ its PageInfo, what it holds, and every mapping of it."""
 
     @staticmethod
     def uses(pages, pa, maps):
-        """What the page holds, as far as that is known."""
+        """The page's contents, if they are known."""
         facts, form = CONTEXT.facts, CONTEXT.form
         for name, root, tables in maps:
             if pa in tables:

@@ -1,4 +1,4 @@
-"""Where the kernel has kern_pgdir, `pages` and the free list: the record of kernel/src/globals.rs says it.
+"""Finds kern_pgdir, `pages` and the free list, by the record in kernel/src/globals.rs.
 
 It is read from physical memory, so that it answers at every stop and on every processor.
 """
@@ -17,11 +17,11 @@ MOST_FRAMES = 64
 
 
 class NotYet(Exception):
-    """The machine has not come far enough for an answer: this is the answer."""
+    """Raised if the kernel has not run far enough; its text is the command's answer."""
 
 
 class Kernel(NamedTuple):
-    """What is known; None stands for: not yet."""
+    """The places that are known; None if a place is not known yet."""
 
     kern_pgdir: Optional[int]
     pages: Optional[Pages]
@@ -51,8 +51,8 @@ def symbol(name):
 
 
 def find(facts):
-    """The Kernel, by what its memory holds now."""
-    # Whatever gdb evaluates, it does so before memory is read physically: it must not take one for the other.
+    """The Kernel, read from memory now."""
+    # Evaluate everything in gdb before switching to physical memory: gdb must not read physical memory as virtual.
     found = gdb.lookup_static_symbol(GLOBALS) or gdb.lookup_global_symbol(GLOBALS)
     if found is None:
         raise gdb.GdbError(f"The kernel has no {GLOBALS}: tools/gdb/josgdb/kernel.py must be told where it is now.")
@@ -65,7 +65,7 @@ def find(facts):
             return Kernel(kern_pgdir, None)
         head, nfree = (int.from_bytes(read(at, size), "little") for at, size in ((head, 4), (nfree, 8)))
         if nfree and head == facts.page_info["END"]:
-            head = None  # With pages=poison the list at hand is always empty.
+            head = None  # With pages=poison the list in the record is always empty.
         return Kernel(kern_pgdir, Pages(facts, read(pa, npages * facts.page_info["size"]), pa, head, nfree))
 
 

@@ -13,7 +13,7 @@ CR3_ADDRESS = (1 << 52) - (1 << 12)  # without PCID and flags (Intel SDM vol. 3A
 
 
 class Mode(NamedTuple):
-    """Whether the processor translates by four-level tables, from which root, and if not, why not."""
+    """The processor's translation: whether by four-level tables, from which root, and if not, the reason."""
 
     paging: bool
     root: int
@@ -26,13 +26,13 @@ def connected():
 
 
 def need():
-    """An error that says what to do where there is no machine."""
+    """Raises an error with advice if there is no machine."""
     if not connected():
         raise gdb.GdbError(NO_MACHINE)
 
 
 def connect(place):
-    """Connects to QEMU, or says why not."""
+    """Connects to QEMU, or prints the reason for failing."""
     gdb.execute("set tcp connect-timeout 3")
     try:
         gdb.execute(f"target remote {place}")
@@ -51,7 +51,7 @@ def flags(name):
 
 
 def mode():
-    """How the processor translates addresses now."""
+    """The processor's current translation."""
     if not register("cr0") & CR0_PG:
         return Mode(False, 0, "paging is off (CR0.PG is 0): every address is physical")
     if not register("efer") & EFER_LMA:
@@ -61,7 +61,7 @@ def mode():
 
 @contextlib.contextmanager
 def physical():
-    """Within `with`, gives a function (physical address, size) -> bytes. gdb sees virtual memory again after it."""
+    """A context manager with a function (physical address, size) -> bytes. Afterwards gdb sees virtual memory again."""
     need()
     inferior = gdb.selected_inferior()
 

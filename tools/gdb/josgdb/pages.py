@@ -7,14 +7,14 @@ from typing import Optional
 
 @dataclass(frozen=True)
 class FreeList:
-    """The free list as the links give it: the frames in order, and what is wrong with it, or ""."""
+    """The free list, as its links lead: the frames in order, and the error in it, or ""."""
 
     frames: list
     fault: str
 
 
 class Pages:
-    """The array at one moment. `head` and `nfree` are the allocator's own, or None where they are not known."""
+    """The array at one moment. `head` and `nfree` are the allocator's own values, or None if they are not known."""
 
     def __init__(self, facts, data, pa, head: Optional[int] = None, nfree: Optional[int] = None):
         self.facts, self.pa, self.head, self.nfree = facts, pa, head, nfree
@@ -29,7 +29,7 @@ class Pages:
 
     @property
     def initialised(self):
-        """Whether page_init has run: page 0 is never free, so a PageInfo of zeros is none of it yet."""
+        """Whether page_init has run: page 0 is never free, so before it has, page 0's PageInfo is zeros."""
         return bool(self.links) and (self.links[0], self.refs[0]) != (0, 0)
 
     def is_free(self, index):
@@ -46,14 +46,14 @@ class Pages:
         return f"{'reserved' if link == self.reserved else 'in use'}, pp_ref {count}"
 
     def find_head(self):
-        """The first free frame: the allocator's own word, or else the free frame that no other links to."""
+        """The first free frame: the allocator's own value, or else the free frame that no other frame links to."""
         if self.head is not None:
             return self.head
         linked = {link for link in self.links if link < self.end}
         return next((i for i in range(len(self)) if self.is_free(i) and i not in linked), self.end)
 
     def free_list(self):
-        """The free list from its head on. It stops where the list is broken."""
+        """The free list from its head on, up to the first error."""
         frames, seen, index = [], set(), self.find_head()
         before = None
         while index != self.end:
@@ -72,14 +72,14 @@ class Pages:
         return FreeList(frames, "")
 
     def counts(self):
-        """How many frames are free, in use and reserved."""
+        """The numbers of free, used and reserved frames."""
         free = sum(link <= self.end for link in self.links)
         reserved = self.links.count(self.reserved)
         return free, len(self) - free - reserved, reserved
 
 
 def info_text(facts, link, count):
-    """One PageInfo, as the pretty printer shows it. Of a free page, `count` is the link to the page before."""
+    """A PageInfo, as the pretty printer shows it. For a free page, `count` is the link to the page before."""
     info = facts.page_info
     if link == info["RESERVED"]:
         return f"reserved, pp_ref {count}"

@@ -1,4 +1,4 @@
-"""Page tables: the walk of one address, and all that a page directory maps.
+"""Page tables: the walk of an address, and all mappings of a page directory.
 
 A `read` here is a function (physical address, size) -> bytes. Levels count from the bottom, as in libjos.
 """
@@ -6,17 +6,17 @@ A `read` here is a function (physical address, size) -> bytes. Levels count from
 import struct
 from dataclasses import dataclass
 
-# Bits of an entry that the processor knows and JOS64's format leaves alone (Intel SDM vol. 3A, 4.5.4).
+# Bits of an entry that the processor defines and JOS64's format does not use (Intel SDM vol. 3A, 4.5.4).
 UNUSED_BITS = {3: "PWT", 4: "PCD"}
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What the processor sees in an entry: kind is "absent", "table" or "page"."""
+    """An entry as the processor decodes it: kind is "absent", "table" or "page"."""
 
     kind: str
     pa: int = 0
-    perm: int = 0  # of a page; of a table, what it lets through
+    perm: int = 0  # of a page; of a table, the permissions that it lets through
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Run:
-    """Bytes at va that lead to as many at pa, with what all levels together grant."""
+    """A run of bytes at va mapped to pa, with the permissions that all levels together grant."""
 
     va: int
     size: int
@@ -60,7 +60,7 @@ class Format:
         self.everything = sum(self.perms.values())
 
     def decode(self, level, word):
-        """What the processor sees in an entry of a level."""
+        """Decodes an entry of a level as the processor does."""
         if not word & self.present:
             return Entry("absent")
         form, perm = self.facts.format, 0
@@ -69,7 +69,7 @@ class Format:
             if word & granted == granted and not word & withheld:
                 perm |= bit
         if level > 0 and not (self.levels[level]["page"] and word & self.large):
-            # A table has no G and no bit for software that would count: it lets both through.
+            # G and the software bits have no effect in a table's entry: it lets them through.
             through = sum(bit for name, bit in self.perms.items() if name not in ("W", "X", "U"))
             return Entry("table", word & form["table_address"], perm | through)
         return Entry("page", word & self.levels[level]["address"], perm)
@@ -84,11 +84,11 @@ class Format:
         return " ".join(name for name, bit in sorted(bits, key=lambda row: row[1]) if word & bit) or "-"
 
     def index(self, level, va):
-        """Which entry of a table maps an address."""
+        """The index of the table's entry that maps an address."""
         return va // self.levels[level]["size"] % self.entries
 
     def address(self, level, base, index):
-        """The lowest address that an entry maps, where base is that of its table; sign-extended at the root."""
+        """The lowest address that an entry maps; base is its table's lowest. Sign-extended at the root."""
         va = base + index * self.levels[level]["size"]
         bits = self.levels[self.root]["size"] * self.entries
         return va - bits + (1 << 64) if level == self.root and va >= bits // 2 else va
@@ -120,14 +120,14 @@ class Format:
         return step.entry.pa + va % self.levels[step.level]["size"]
 
     def granted(self, steps):
-        """What all levels of a walk that found a page grant."""
+        """The permissions that all levels of a walk to a page together grant."""
         perm = self.everything
         for step in steps:
             perm &= step.entry.perm
         return perm
 
     def tables(self, read, root, limit=4096):
-        """All tables of a directory, as {physical address: (level, lowest address, words)}; whether that is all.
+        """All tables of a directory, as {physical address: (level, lowest address, words)}; and whether they are all.
 
         A directory's entry for itself is left out: what it shows are these tables.
         """
@@ -160,7 +160,7 @@ class Format:
 
 
 def merged(leaves, joins=lambda one, other: True):
-    """Neighbours that go on in both address spaces with the same permissions, made one."""
+    """Merges neighbouring runs that continue in both address spaces with the same permissions."""
     run = None
     for leaf in leaves:
         follows = run and run.perm == leaf.perm and run.va + run.size == leaf.va and run.pa + run.size == leaf.pa

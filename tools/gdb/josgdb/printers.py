@@ -17,15 +17,15 @@ class Text:
         self.value = value
 
     def to_string(self):
-        """What is printed."""
+        """The printed text."""
         try:
             return self.text()
-        except gdb.GdbError:  # No obj/facts.json: as good as it gets.
+        except gdb.GdbError:  # Without obj/facts.json there are no names.
             return self.value.format_string(raw=True)
 
 
 class Address(Text):
-    """PhysAddr, VirtAddr: as Rust's Debug writes them, a virtual one with its place in the map."""
+    """PhysAddr, VirtAddr: as Rust's Debug writes them; a virtual address with its place in the map."""
 
     def text(self):
         """The number, and its name."""
@@ -38,7 +38,7 @@ class Frame(Text):
     """pages::Frame: the index in `pages`, and the address."""
 
     def text(self):
-        """Both."""
+        """The index and the address."""
         index, facts = kernel.number(self.value), CONTEXT.facts
         if index == facts.page_info["END"]:  # The head of an empty list.
             return "Frame(none)"
@@ -55,7 +55,7 @@ class Range(Text):
 
 
 class Ranges(Text):
-    """RangeSet: only the runs that it has."""
+    """RangeSet: its runs, without unused elements."""
 
     def text(self):
         """The runs."""
@@ -80,7 +80,7 @@ class Info(Text):
 
 
 class Place(Text):
-    """Pte: where an entry lies, and, where memory can be read, what it says. It is always of level 0."""
+    """Pte: the address of an entry and, if memory can be read, the decoded entry. It is always of level 0."""
 
     def text(self):
         """The entry decoded."""
@@ -96,14 +96,14 @@ class Leaf(Text):
     """format::Leaf, a decoded entry."""
 
     def text(self):
-        """Where it leads."""
+        """The address and the permissions."""
         perm = CONTEXT.facts.perm_text(kernel.number(self.value["perm"]))
         used = "".join(letter for letter, name in (("A", "accessed"), ("D", "dirty")) if self.value[name])
         return f"Leaf({kernel.number(self.value['pa']):#x} {perm}{' ' + used if used else ''})"
 
 
 class Table:
-    """boot's entry_pgdir::Table: the entries that are present, decoded. Which level it is, no entry says."""
+    """boot's entry_pgdir::Table: the present entries, decoded. A table does not know its own level."""
 
     def __init__(self, value):
         self.value = value
@@ -118,7 +118,7 @@ class Table:
         for index in range(form.entries):
             word = kernel.number(entries[index])
             if word & form.present:
-                level = 1  # Of a large page or a table; level 0 has no Table here.
+                level = 1  # Large pages and tables decode alike at all levels above 0, and level 0 has no Table here.
                 entry = form.decode(level, word)
                 yield f"[{index}]", f"{form.flags(level, word)} -> {entry.pa:#x}"
 

@@ -7,21 +7,21 @@ from typing import Optional
 from .facts import plural, size_text
 from .paging import Run, merged
 
-# More tables than these are not read at every stop.
+# The most tables to read at a stop.
 MOST_TABLES = 1024
 
 
 @dataclass
 class Snapshot:
-    """One moment."""
+    """The machine's state at one moment."""
 
     registers: dict = field(default_factory=dict)  # name -> (value, its bits by name)
-    directories: dict = field(default_factory=dict)  # physical address -> (name, tables, whether that is all)
+    directories: dict = field(default_factory=dict)  # physical address -> (name, tables, whether they are complete)
     pages: Optional[object] = None  # Pages, once they are known
 
 
 def compare(form, old, new, most=12):
-    """What changed between two snapshots, as lines; none where nothing did."""
+    """The changes between two snapshots, as lines."""
     lines = registers(old, new)
     for root, (name, tables, whole) in new.directories.items():
         _, before, _ = old.directories.get(root, ("", {}, True))
@@ -51,7 +51,7 @@ def registers(old, new):
 
 
 def directory(form, root, old, new, most):
-    """Changes below one page directory. What the processor sets by itself, A and D, is none."""
+    """Changes below one page directory, without A and D, which the processor sets by itself."""
     lines = []
     for sign, some, others in (("+", new, old), ("-", old, new)):
         for table in sorted(some.keys() - others.keys(), key=lambda table: (-some[table][0], table)):
@@ -75,7 +75,7 @@ def directory(form, root, old, new, most):
 
 
 def mappings(form, old, new, most):
-    """Pages that were mapped, unmapped or changed; neighbours as one."""
+    """Pages that were mapped, unmapped or changed, with neighbours merged."""
     perm = form.facts.perm_text
     gone = [leaf for va, leaf in old.items() if va not in new]
     come = [leaf for va, leaf in new.items() if va not in old]
@@ -101,7 +101,7 @@ def by_va(run):
 
 
 def transition(one: Run, other: Run):
-    """From which permissions to which."""
+    """The permissions before and after."""
     return one.perm, other.perm
 
 

@@ -1,4 +1,4 @@
-"""`jos step`: from step to step of mem_init, and what each one did.
+"""`jos step`: runs mem_init step by step, and shows the effect of each.
 
 A step is a call of one of STEPS. What mem_init does between two of them is a step too, if it changes anything:
 the directory's entry for itself, the switch of CR3. What a function is for is read from the source, from the
@@ -30,7 +30,7 @@ it does itself between two. It ends where the application begins."""
 
     def __init__(self):
         super().__init__()
-        self.entered = None  # (function, its stop) of a step whose call is still to be finished
+        self.entered = None  # (function, its stop) of a step whose call has not returned yet
 
     def run(self, words):
         self.wants(not words)
@@ -57,7 +57,7 @@ it does itself between two. It ends where the application begins."""
         self.finish(name)
 
     def finish(self, name):
-        """Finishes the call at whose beginning the machine is."""
+        """Finishes the call in whose first instruction the machine stands."""
         self.entered = None
         if name == END:
             print("The memory system stands, and the application begins. There are no more steps.")
@@ -86,7 +86,7 @@ it does itself between two. It ends where the application begins."""
 
 
 def finish(frame):
-    """Runs until a frame returns. (Whether it did, what it returned as text or "")"""
+    """Runs until a frame returns. Returns whether it did, and its value as text or ""."""
     back, returns = frame.older().pc(), frame.function().type.target().code != gdb.TYPE_CODE_VOID
     frame.select()
     with quietly():
@@ -98,7 +98,7 @@ def finish(frame):
 
 @contextlib.contextmanager
 def quietly():
-    """Keeps gdb from telling where it stops, where it knows how (from version 12 on)."""
+    """Suppresses gdb's messages about stops, if gdb can do that (from version 12 on)."""
     try:
         gdb.execute("set suppress-cli-notifications on")
     except gdb.error:
@@ -111,7 +111,7 @@ def quietly():
 
 
 def go(command):
-    """Lets the machine run. That it ends meanwhile is no error."""
+    """Lets the machine run. It may end meanwhile."""
     try:
         gdb.execute(command, to_string=True)
     except gdb.error:
@@ -121,7 +121,7 @@ def go(command):
 
 @functools.lru_cache(maxsize=None)
 def breakpoint_at(name):
-    """An internal breakpoint at a function, off; None where an optimised kernel has inlined the function."""
+    """A disabled internal breakpoint at a function; None if an optimised kernel has inlined the function."""
     point = gdb.Breakpoint(name, internal=True)
     if point.pending:
         point.delete()
@@ -150,12 +150,12 @@ def run_to(names):
 
 
 def position():
-    """Where the machine stopped: the instruction and the stack."""
+    """The place of a stop: instruction and stack pointer."""
     return machine.register("rip"), machine.register("rsp")
 
 
 def call_line(frame):
-    """The line of mem_init, or else of the caller, from which a frame was called."""
+    """The line from which a frame was called, in mem_init or else in the caller."""
     caller = frame.older()
     outer = caller
     while outer is not None and not kernel.in_mem_init(outer):
@@ -164,7 +164,7 @@ def call_line(frame):
 
 
 def line_of(frame):
-    """The line that a frame is at, with its place; "" where that is not known."""
+    """A frame's source line, with its place; "" if it is not known."""
     place = frame.find_sal()
     if place.symtab is None:
         return ""
@@ -179,7 +179,7 @@ def print_lines(lines):
 
 
 def first_sentence(function):
-    """The first sentence of the comment above a function, or "" where the source cannot be read."""
+    """The first sentence of the comment above a function, or "" if the source cannot be read."""
     if function is None or function.symtab is None:
         return ""
     try:
@@ -190,7 +190,7 @@ def first_sentence(function):
 
 
 def sentence_above(lines):
-    """The first sentence of the `///` comment that ends these lines, but for attributes."""
+    """The first sentence of the `///` comment at the end of these lines, above any attributes."""
     while lines and lines[-1].strip().startswith("#["):
         lines.pop()
     comment = []

@@ -1,4 +1,4 @@
-"""A snapshot at every stop of the machine, so that `jos diff` can tell what happened since the one before."""
+"""Takes a snapshot at every stop of the machine, so that `jos diff` can show the changes since the stop before."""
 
 import gdb
 
@@ -9,7 +9,7 @@ from .snapshot import MOST_TABLES, Snapshot
 
 
 class Context:
-    """What every command needs: the facts, loaded when first asked for."""
+    """The facts for all commands, loaded at their first use."""
 
     def __init__(self):
         self._facts = self._form = None
@@ -41,12 +41,12 @@ class History:
         self.before = self.now = None
 
     def on_stop(self, _event):
-        """The machine stopped: it is a moment to keep."""
+        """Keeps a snapshot of this stop."""
         self.before, self.now = self.now, None
         try:
             self.now = take()
         except (gdb.error, gdb.GdbError, RuntimeError):
-            pass  # No facts, or no QEMU: the commands will say so.
+            pass  # Without facts or QEMU the commands print an error.
 
 
 HISTORY = History()
@@ -64,7 +64,7 @@ def directories(found):
 
 
 def directory_name(found, root):
-    """What a page directory is called."""
+    """The name of a page directory."""
     if root == found.kern_pgdir:
         return "kern_pgdir"
     return "entry_pgdir" if root == kernel.entry_pgdir(CONTEXT.facts) else f"the directory at {root:#x}"
@@ -83,7 +83,7 @@ def take():
 
 
 def leave_inlined():
-    """Selects the function that a breakpoint is at, where its first line is a call of an inlined one.
+    """Selects the function of a breakpoint, if its first line is a call of an inlined function.
 
     gdb takes the plain name of a function for an address, and stops "in" what is inlined there. hook-stop
     (../init.gdb) calls this before the stop is printed.
@@ -97,7 +97,7 @@ def leave_inlined():
 
 
 def register():
-    """Watches stops from now on; now is the first."""
+    """Takes a snapshot now and at every later stop."""
     gdb.events.stop.connect(HISTORY.on_stop)
     if machine.connected():
         HISTORY.on_stop(None)

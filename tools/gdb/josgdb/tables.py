@@ -1,4 +1,4 @@
-"""The commands that look at page tables: walk, map, and the map that they are made for: layout."""
+"""The commands about page tables: walk, map, and layout, which draws the map of the address space."""
 
 import gdb
 
@@ -70,7 +70,7 @@ The last lines say why the walk stops, and what it comes to."""
 
     @staticmethod
     def leads(step):
-        """An entry's bits, and where it leads."""
+        """An entry's bits, and the address that it leads to."""
         if step.entry.kind == "absent":
             return "not present"
         form = CONTEXT.form
@@ -80,7 +80,7 @@ The last lines say why the walk stops, and what it comes to."""
 
     @staticmethod
     def end(steps, va):
-        """Why the walk stops, and what it comes to."""
+        """The reason why the walk stops, and its result."""
         form, step = CONTEXT.form, steps[-1]
         size = form.levels[step.level]["size"]
         if step.entry.kind == "absent":

@@ -1,4 +1,4 @@
-"""What users type: addresses as numbers, names of the map, symbols, expressions, and sums of these."""
+"""Parses users' input: addresses as numbers, names of the map, symbols, expressions, and sums of these."""
 
 import re
 
@@ -37,12 +37,12 @@ def one(word):
         found = value(gdb.parse_and_eval(word))
     except (gdb.error, gdb.GdbError):
         found = kernel.symbol(word)
-    # A variable of mem_init's, or else the global, which is 0 until it is known.
+    # A variable of mem_init, or else the global, which is 0 until it is known.
     return found or kernel.find(CONTEXT.facts).need_kern_pgdir() if word == "kern_pgdir" else found
 
 
 def type_of(text):
-    """The name of an expression's type; "" if it is none."""
+    """The name of an expression's type; "" if it is no expression."""
     try:
         return gdb.parse_and_eval(text).type.unqualified().name or ""
     except gdb.error:

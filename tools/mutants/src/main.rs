@@ -1,10 +1,10 @@
 //! `mutants LIST SOURCES COPY`: plants mutants into a copy of a source tree, all of them at once, each behind
 //! a switch (see `switch/`) that is off until a test is run with `MUTANT=number`.
 //!
-//! LIST is JSON as `cargo mutants --list --json` prints it, each mutant with an `id` besides, a number below
-//! 65536. Of the files that it names those in the folder SOURCES are read and those in COPY written. What was
-//! planted is printed as JSON: `{"planted": [id...], "in_const_fn": [id...]}`. A mutant in a `const fn` is
-//! planted for calls at run time; the compiler's own calls do not see it. `run.py` is what asks the tests.
+//! LIST is the JSON that `cargo mutants --list --json` prints, with an `id` for each mutant, a number below
+//! 65536. The files that it names are read from the folder SOURCES and written to COPY. The planted mutants are
+//! printed as JSON: `{"planted": [id...], "in_const_fn": [id...]}`. A mutant in a `const fn` is planted for
+//! calls at run time; the compiler's own calls do not see it. `run.py` runs the tests.
 
 mod plant;
 
@@ -49,7 +49,7 @@ fn plant_all(list: &str, sources: &Path, copy: &Path) -> Result<Value, Box<dyn E
         let source =
             fs::read_to_string(sources.join(file)).map_err(|error| format!("{file}: {error}"))?;
         let result = plant(&source, &mutants).map_err(|error| format!("{file}: {error}"))?;
-        // What has not changed keeps its time, or cargo would build it anew.
+        // An unchanged file keeps its time, or cargo would build it anew.
         if fs::read_to_string(copy.join(file)).ok().as_deref() != Some(&result.source) {
             fs::write(copy.join(file), result.source)
                 .map_err(|error| format!("{file}: {error}"))?;

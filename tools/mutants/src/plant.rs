@@ -1,8 +1,8 @@
 //! Plants mutants into the text of one file.
 //!
-//! A mutant is a change of the text, so a changed operator is read anew with all of its chain: `-` in place of
-//! the `*` of `a - b * c` is `(a - b) - c`. What cannot be chosen at run time is left out and not among the
-//! planted: constants, types, what macros hold, and operators beside a `let` in a condition.
+//! A mutant is a change of the text, so the whole chain around a changed operator is parsed anew: `-` in place
+//! of the `*` of `a - b * c` gives `(a - b) - c`. Mutants that cannot be chosen at run time are not planted:
+//! those in constants, in types, within macros, and of operators beside a `let` in a condition.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,16 +22,16 @@ use syn::{
 pub(crate) struct Mutant {
     /// Its number, by which a test run turns it on.
     pub(crate) id: u32,
-    /// What kind of change it is: `BinaryOperator`, `FnValue` and so on.
+    /// The kind of change: `BinaryOperator`, `FnValue` and so on.
     pub(crate) genre: String,
-    /// Line and column, both from 1, where what it changes begins.
+    /// Line and column, both from 1, of the start of the changed text.
     pub(crate) start: (usize, usize),
-    /// The text that it puts there.
+    /// The new text.
     pub(crate) replacement: String,
 }
 
 impl Mutant {
-    /// From an element of the list; `None` where something is missing.
+    /// Parses an element of the list; `None` if something is missing.
     pub(crate) fn from_json(value: &Value) -> Option<Self> {
         let start = &value["span"]["start"];
         let number = |value: &Value| usize::try_from(value.as_u64()?).ok();
@@ -50,11 +50,11 @@ pub(crate) struct Planted {
     pub(crate) source: String,
     /// The numbers of the mutants in it.
     pub(crate) planted: BTreeSet<u32>,
-    /// Of these, the ones that the compiler's own calls do not see.
+    /// The planted mutants that the compiler's own calls do not see.
     pub(crate) in_const_fn: BTreeSet<u32>,
 }
 
-/// Plants those of `mutants` that can be.
+/// Plants all of `mutants` that can be planted.
 ///
 /// # Errors
 ///
@@ -74,20 +74,20 @@ pub(crate) fn plant(source: &str, mutants: &[Mutant]) -> syn::Result<Planted> {
 
 struct Planter<'a> {
     at: BTreeMap<(&'a str, (usize, usize)), Vec<&'a Mutant>>,
-    /// Whether the function that is visited is a `const fn`.
+    /// Whether the visited function is a `const fn`.
     const_fn: bool,
     planted: BTreeSet<u32>,
     in_const_fn: BTreeSet<u32>,
 }
 
 impl<'a> Planter<'a> {
-    /// The mutants of a kind whose text begins where `span` does.
+    /// The mutants of a kind whose text begins at the start of `span`.
     fn mutants(&self, genre: &'a str, span: Span) -> Vec<&'a Mutant> {
         let start = span.start();
         self.at.get(&(genre, (start.line, start.column + 1))).cloned().unwrap_or_default()
     }
 
-    /// The condition that a mutant is active, which counts as planted from here on.
+    /// The condition that a mutant is active. Counts the mutant as planted.
     fn active(&mut self, mutant: &Mutant) -> Expr {
         let id = mutant.id;
         self.planted.insert(id);
@@ -97,7 +97,7 @@ impl<'a> Planter<'a> {
         parse_quote!(::mutant::is(#id))
     }
 
-    /// One expression in place of `original` (already visited): each mutant's where it is active.
+    /// An expression that replaces `original` (already visited): the active mutant's, or the original.
     fn choice(&mut self, original: &Expr, mutated: &[(&Mutant, Expr)]) -> Expr {
         let mut choice: Expr = parse_quote!({ #original });
         for (mutant, other) in mutated.iter().rev() {
@@ -120,11 +120,11 @@ impl<'a> Planter<'a> {
         self.const_fn = outer;
     }
 
-    /// A chain of binary operators, as long as it goes without parentheses.
+    /// Visits a chain of binary operators, up to parentheses.
     fn chain(&mut self, chain: &mut Expr) {
         if has_let(chain) {
-            // No value, so nothing to choose. Its operators are && (or || would not compile), the loosest of
-            // all: each side is a chain by itself.
+            // A `let` has no value to choose. The operators here are && (|| would not compile), which bind
+            // loosest of all: each side is a chain by itself.
             let Expr::Binary(binary) = chain else { return };
             self.visit_expr_mut(&mut binary.left);
             return self.visit_expr_mut(&mut binary.right);
@@ -138,7 +138,7 @@ impl<'a> Planter<'a> {
                 let mut changed = operators.clone();
                 changed[index] = other;
                 let text = flat(chain, &mut changed.into_iter());
-                // Not every change is an expression: in `a as u64 < b` a type begins.
+                // Not every change is an expression: in `a as u64 < b` the `<` begins a type.
                 if let Ok(expression) = syn::parse2(text) {
                     mutated.push((mutant, expression));
                 }

@@ -1,8 +1,8 @@
 //! [`Dump`]: a core file that QEMU's `dump-guest-memory` wrote, as physical memory.
 //!
-//! The file says for each piece of the guest's memory which physical addresses it has, so nothing
-//! here knows how much RAM a machine has or where. Frames are read as they are asked for: of a
-//! large machine's memory, most is never looked at.
+//! The file states the physical addresses of each piece of the guest's memory, so this needs no
+//! knowledge of the machine's RAM. Frames are read on demand: most of a large machine's memory is
+//! never needed.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -20,20 +20,20 @@ use object::elf::{FileHeader64, PT_LOAD};
 use object::read::ReadCache;
 use object::read::elf::{FileHeader, ProgramHeader};
 
-/// A piece of physical memory, and where in the file it begins.
+/// A piece of physical memory, and its offset in the file.
 #[derive(Debug)]
 struct Piece {
     range: PhysRange,
     offset: u64,
 }
 
-/// Physical memory in a file. Addresses that the file has nothing for read as zeros, which is an
-/// absent entry in every format: tables that lead there are shown as they are.
+/// Physical memory in a file. Addresses outside of the file's pieces read as zeros, which is an absent
+/// entry in every format.
 #[derive(Debug)]
 pub(crate) struct Dump {
     file: File,
     pieces: Vec<Piece>,
-    /// The frames that were asked for, by number.
+    /// The frames that were read, by number.
     frames: RefCell<HashMap<u64, Vec<u8>>>,
 }
 
@@ -70,7 +70,7 @@ impl Dump {
         Ok(Self { file, pieces, frames: RefCell::default() })
     }
 
-    /// The bytes of a frame; zeros for what is not in the file.
+    /// The bytes of a frame; zeros for addresses that are not in the file.
     fn frame(&self, number: u64) -> Vec<u8> {
         let mut bytes = vec![0; PGSIZE as usize];
         let start = PhysAddr::new(number * PGSIZE);

@@ -1,7 +1,7 @@
-//! [`Facts`]: what is known of a machine beside its memory.
+//! [`Facts`]: facts about a machine that are not in its memory.
 //!
-//! Of the machine in QEMU, gdb tells it ([`Told`]; `tools/picture/shots.py` asks for it), and the
-//! kernel's file has the rest; a simulated machine knows it by itself.
+//! For a machine in QEMU, they come from gdb ([`Told`], written by `tools/picture/shots.py`) and from
+//! the kernel's file; a simulated machine knows them itself.
 
 use std::error::Error;
 
@@ -11,43 +11,43 @@ use libjos::mem::boot::KernelImage;
 use object::{Object, ObjectSymbol};
 use serde::Deserialize;
 
-/// What gdb says of the machine, where it has stopped. Addresses are physical.
+/// Facts from gdb about the stopped machine. Addresses are physical.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct Told {
-    /// What the machine has just done.
+    /// The title of the step that the machine has just done.
     pub(crate) title: String,
-    /// More of it, a sentence or a change a line.
+    /// Details of the step, a sentence or a change per line.
     pub(crate) said: Vec<String>,
-    /// The page directory in use, or none before paging.
+    /// The page directory in use; `None` before paging.
     pub(crate) cr3: Option<u64>,
     /// `entry_pgdir`.
     pub(crate) entry_pgdir: Option<u64>,
-    /// `kern_pgdir`, once it is there.
+    /// `kern_pgdir`, once it exists.
     pub(crate) kern_pgdir: Option<u64>,
-    /// The array `pages`, once it is there: its address and its length.
+    /// The array `pages`, once it exists: its address and its length.
     pub(crate) pages: Option<(u64, usize)>,
     /// RAM, as runs of `[start, end)`.
     pub(crate) usable: Vec<(u64, u64)>,
-    /// What the loader left in RAM, as runs of `[start, end)`.
+    /// The loader's data in RAM, as runs of `[start, end)`.
     pub(crate) reserved: Vec<(u64, u64)>,
 }
 
-/// All that is known of a machine.
+/// All facts about a machine.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
-    /// What the debugger says.
+    /// The facts from the debugger.
     pub(crate) told: Told,
-    /// Where the kernel lies, if that is known.
+    /// The kernel's parts in physical memory, if they are known.
     pub(crate) image: Option<KernelImage>,
 }
 
 impl Facts {
-    /// What the debugger says.
+    /// The facts from the debugger, without the kernel's.
     pub(crate) fn new(told: Told) -> Self {
         Self { told, image: None }
     }
 
-    /// Takes in what the kernel's ELF file says: where its parts lie in physical memory.
+    /// Adds the kernel's parts in physical memory, from its ELF file.
     pub(crate) fn read_kernel(&mut self, bytes: &[u8]) -> Result<(), Box<dyn Error>> {
         let file = object::File::parse(bytes)?;
         let paddr = |name: &str| {

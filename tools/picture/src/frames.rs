@@ -1,4 +1,4 @@
-//! Frames by owner: who has which page of physical memory, and what `pages` says of it.
+//! Frames by owner: the owner of each frame, and its `PageInfo`.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use libjos::mem::pages::PageInfo;
 use crate::facts::Facts;
 use crate::shot::{FrameRun, Frames, Info, Owner, State};
 
-/// Every page table that any address space has, by its address: what is said of it.
+/// The descriptions of all page tables of all address spaces, by the table's address.
 pub(crate) type Tables = BTreeMap<u64, String>;
 
 /// A copy of the array `pages`.
@@ -29,17 +29,17 @@ impl Copy {
         Self { infos, base }
     }
 
-    /// Whether `page_init` has run: page 0 is never free, so zeros are none of it yet.
+    /// Whether `page_init` has run: page 0 is never free, so before it has, page 0's `PageInfo` is zeros.
     fn is_set(&self) -> bool {
         self.infos.first().is_some_and(|info| !info.is_free())
     }
 
-    /// The end of the memory that it describes.
+    /// The end of the memory that the array describes.
     fn end(&self) -> u64 {
         self.base + self.infos.len() as u64 * PGSIZE
     }
 
-    /// What is said of the frame at `pa`; nothing before `page_init`, or beyond the array's end.
+    /// The `PageInfo` of the frame at `pa`; `None` before `page_init`, or beyond the array's end.
     fn info(&self, pa: PhysAddr) -> Option<Info> {
         let index = (pa.as_u64() - self.base) / PGSIZE;
         let info = self.infos.get(index as usize)?;
@@ -73,7 +73,7 @@ pub(crate) fn frames<L: MemLayout>(facts: &Facts, copy: Option<&Copy>, tables: &
     Frames { base, runs }
 }
 
-/// What lies at fixed places, the first that fits counts.
+/// Owners of fixed ranges; the first range that contains a frame counts.
 type Known = Vec<(PhysRange, Owner, &'static str)>;
 
 fn known<L: MemLayout>(facts: &Facts) -> Known {
@@ -125,7 +125,7 @@ fn owner<'a>(
         None => (Owner::Unaccounted, ""),
         Some(State::Free) => (Owner::Free, ""),
         Some(State::InUse) => (Owner::Application, ""),
-        // What else is reserved when page_init runs, boot_alloc has handed out.
+        // boot_alloc has handed out all other frames that page_init reserves.
         Some(State::Reserved) => (Owner::Pages, "the table of runs beside it"),
     }
 }

@@ -1,17 +1,16 @@
-//! Draws what is in a machine's memory: address space, page tables, frames.
+//! Draws the contents of a machine's memory: address space, page tables, frames.
 //!
-//! Three steps, so that a film can be made of machines that are long gone. `picture read` and
-//! `picture sim` survey a machine and print a [`Shot`] as JSON; `picture draw` makes
-//! one web page of any number of shots. `make picture` and `make film` go through all of it
-//! (`tools/picture/capture.py`).
+//! Surveying and drawing are separate steps, so that a film can be made from several dumps. `picture
+//! read` and `picture sim` survey a machine and print a [`Shot`] as JSON; `picture draw` makes one web
+//! page from any number of shots. `make picture` and `make film` run both (`tools/picture/capture.py`).
 //!
 //! | module | holds |
 //! |---|---|
 //! | [`dump`] | a core file that QEMU wrote, as `libjos`' physical memory |
-//! | [`facts`] | what is known of the machine beside its memory |
+//! | [`facts`] | facts about the machine that are not in its memory |
 //! | [`survey`] | the address spaces and their regions, for any map and format |
 //! | [`tables`], [`frames`] | the page tables as a tree; the frames and their owners |
-//! | [`shot`] | what all of that gives: a shot |
+//! | [`shot`] | the result of a survey: a shot |
 //! | [`draw`] | shots as a page |
 
 mod draw;
@@ -21,7 +20,7 @@ mod frames;
 mod shot;
 mod survey;
 mod tables;
-// Miri has no files, and would take minutes for a whole machine.
+// Miri cannot open files, and would take minutes for a whole machine.
 #[cfg(all(test, not(miri)))]
 mod tests;
 

@@ -1,13 +1,13 @@
-//! [`Shot`]: all that is drawn of one moment of a machine. A survey makes it, JSON keeps it.
+//! [`Shot`]: the data for a picture of a machine at one moment. A survey makes it, and JSON stores it.
 
 use serde::{Deserialize, Serialize};
 
 /// A machine at one moment.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Shot {
-    /// What has just happened.
+    /// The title of the step that was just done.
     pub(crate) title: String,
-    /// More of it, a sentence or a change a line.
+    /// Details of the step, a sentence or a change per line.
     pub(crate) said: Vec<String>,
     /// The memory map's name.
     pub(crate) layout: String,
@@ -15,9 +15,9 @@ pub(crate) struct Shot {
     pub(crate) format: String,
     /// The format's levels.
     pub(crate) levels: u32,
-    /// Bits of a virtual address, as it is written: 32 or 64.
+    /// Bits of a virtual address as displayed: 32 or 64.
     pub(crate) va_bits: u32,
-    /// The address spaces; the one that matters most first.
+    /// The address spaces, the most important one first.
     pub(crate) spaces: Vec<Space>,
     /// The frames.
     pub(crate) frames: Frames,
@@ -26,7 +26,7 @@ pub(crate) struct Shot {
 /// An address space: a page directory and what it maps.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Space {
-    /// What the page directory is called.
+    /// The page directory's name.
     pub(crate) name: String,
     /// Whether the processor uses it (CR3, satp).
     pub(crate) in_use: bool,
@@ -39,7 +39,7 @@ pub(crate) struct Space {
 /// A region of the memory map.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Region {
-    /// What users call it.
+    /// The region's name for users.
     pub(crate) name: String,
     /// The names of its lowest address: KERNBASE and the like.
     pub(crate) boundary: Vec<String>,
@@ -47,17 +47,17 @@ pub(crate) struct Region {
     pub(crate) base: u64,
     /// The highest address.
     pub(crate) last: u64,
-    /// Most that kernel and user may ever do there, as JOS writes it.
+    /// The most permissions that kernel and user may have there, as JOS writes them.
     pub(crate) access: String,
     /// Whether an access must always fault.
     pub(crate) invalid: bool,
-    /// What is mapped, in order of address.
+    /// The mapped pages, in order of address.
     pub(crate) runs: Vec<Run>,
-    /// Page tables that show here because the directory holds itself.
+    /// Page tables that appear here because the directory maps itself.
     pub(crate) tables: usize,
 }
 
-/// Pages that go on in both address spaces with the same permissions.
+/// A run of pages that continues in both address spaces with the same permissions.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Run {
     /// The first virtual address.
@@ -75,7 +75,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Bytes.
+    /// The run's size in bytes.
     pub(crate) fn size(&self) -> u64 {
         self.last - self.va + 1
     }
@@ -94,7 +94,7 @@ pub(crate) struct Table {
     pub(crate) rows: Vec<Row>,
 }
 
-/// Neighbouring entries of a table that say the same.
+/// A run of neighbouring entries of a table that are alike.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Row {
     /// The first entry's index.
@@ -105,18 +105,18 @@ pub(crate) struct Row {
     pub(crate) va: u64,
     /// The last one.
     pub(crate) va_last: u64,
-    /// The first entry as it stands in memory.
+    /// The first entry, undecoded.
     pub(crate) word: u64,
-    /// What the processor sees in it.
+    /// The entries, decoded.
     pub(crate) entry: Entry,
 }
 
-/// What the processor sees in the entries of a row.
+/// The decoded entries of a row.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) enum Entry {
-    /// Nothing.
+    /// Absent entries.
     Absent,
-    /// Pages, one behind the other.
+    /// Adjacent pages.
     Pages {
         /// The first page's physical address.
         pa: u64,
@@ -154,20 +154,20 @@ pub(crate) struct Frames {
     pub(crate) runs: Vec<FrameRun>,
 }
 
-/// Neighbouring frames of which the same is to be said.
+/// A run of neighbouring frames that are alike.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct FrameRun {
-    /// How many.
+    /// The number of frames.
     pub(crate) count: u64,
-    /// Whose they are.
+    /// The frames' owner.
     pub(crate) owner: Owner,
-    /// More of what they are; may be empty.
+    /// Details; may be empty.
     pub(crate) detail: String,
-    /// What `pages` says of them, if it says anything yet.
+    /// Their `PageInfo`, if `pages` describes them yet.
     pub(crate) info: Option<Info>,
 }
 
-/// What a `PageInfo` says.
+/// The contents of a `PageInfo`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct Info {
     /// On the free list, given out, or never given out.
@@ -187,7 +187,7 @@ pub(crate) enum State {
     Reserved,
 }
 
-/// Whose a frame is.
+/// The owner of a frame.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub(crate) enum Owner {
     /// The kernel's code.
@@ -202,20 +202,20 @@ pub(crate) enum Owner {
     Tables,
     /// The array `pages`.
     Pages,
-    /// What the loader left.
+    /// The loader's data.
     Loader,
-    /// Allocated by `page_alloc`, and no page table.
+    /// Allocated by `page_alloc`, but not a page table.
     Application,
     /// On the free list.
     Free,
-    /// RAM that `pages` says nothing of: not yet, or never.
+    /// RAM that `pages` does not describe yet, or never will.
     Unaccounted,
-    /// Devices, firmware, and RAM that is kept out.
+    /// Devices, firmware, and RAM that is left unused.
     Reserved,
 }
 
 impl Owner {
-    /// All of them, in the order of the legend.
+    /// All owners, in the order of the legend.
     pub(crate) const ALL: [Self; 11] = [
         Self::Text,
         Self::Rodata,
@@ -230,7 +230,7 @@ impl Owner {
         Self::Unaccounted,
     ];
 
-    /// In words.
+    /// The owner's name.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Text => "kernel code",

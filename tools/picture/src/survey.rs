@@ -24,7 +24,7 @@ use crate::tables::Reader;
 /// RAM of a simulated machine.
 const SIM_RAM: u64 = 16 * MB;
 
-/// Does the same for the map and the format that are asked for by name.
+/// Calls a generic function for the map and the format with the given names.
 macro_rules! for_machine {
     ($name:expr, $do:ident $arguments:tt) => {
         match $name {
@@ -63,7 +63,7 @@ pub(crate) fn simulated_machine<L: MemLayout, F: Format + Mmu>() -> Pmap<SimMach
     mem_init(machine, boot)
 }
 
-/// What a debugger would say of a simulated machine.
+/// The facts that a debugger would find about a simulated machine.
 pub(crate) fn facts_of<L: MemLayout, F: Format + Mmu>(pmap: &Pmap<SimMachine<L, F>>) -> Facts {
     let pairs = |runs: &[libjos::mem::addr::PhysRange]| {
         runs.iter().map(|run| (run.start.as_u64(), run.end_exclusive.as_u64())).collect()
@@ -113,7 +113,7 @@ pub(crate) fn survey<L: MemLayout, F: Format>(mem: &impl PhysMem, facts: &Facts)
     }
 }
 
-/// The address space of the tables below `pgdir`; notes the tables.
+/// The address space of the tables below `pgdir`; adds them to the known tables.
 fn space<L: MemLayout, F: Format>(
     mem: &impl PhysMem,
     pgdir: PhysAddr,
@@ -157,7 +157,7 @@ fn shows_itself<L: MemLayout, F: Format>(mem: &impl PhysMem, pgdir: PhysAddr) ->
     matches!(entry, libjos::paging::format::Entry::Table { pa, .. } if pa == pgdir)
 }
 
-/// What is mapped in `[first, last]`, cut to it.
+/// The mapped pages in `[first, last]`, cut to that range.
 fn mapped<F: Format>(mem: &impl PhysMem, pgdir: PhysAddr, first: u64, last: u64) -> Vec<Run> {
     let (first, last) = (VirtAddr::new(first), VirtAddr::new(last));
     runs::<F, _>(mem, pgdir, first, last)

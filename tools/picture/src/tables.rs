@@ -1,4 +1,4 @@
-//! Page tables as a tree: each entry with what it says, runs of equal entries folded.
+//! Page tables as a tree of decoded entries, with runs of equal entries folded.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,7 @@ use libjos::paging::word::Word;
 
 use crate::shot::{Entry, Row, Table};
 
-/// Most tables that are shown of one address space. Broken tables may lead to each other in more
-/// ways than anyone can read.
+/// The most tables to show for one address space. Broken tables may link to each other in very many ways.
 const MOST: usize = 4096;
 
 /// Reads the tables of one address space.
@@ -62,9 +61,9 @@ impl<'a, M: PhysMem> Reader<'a, M> {
         table
     }
 
-    /// What an entry of the table of `level` says that leads to a table at `pa`.
+    /// The decoded entry of the table of `level` that leads to a table at `pa`.
     fn below<F: Format>(&mut self, level: u32, pa: PhysAddr, va: VirtAddr, allows: Perm) -> Entry {
-        // What no table can withhold is not worth a word.
+        // Show only permissions that a table can withhold.
         let allows = (allows & (Perm::URW | Perm::X)).to_string();
         let why = if pa == self.root {
             "the directory itself: all tables show here"
@@ -80,9 +79,9 @@ impl<'a, M: PhysMem> Reader<'a, M> {
     }
 }
 
-/// Takes `next` into `row` where both say the same and follow each other.
+/// Merges `next` into `row` if they are adjacent and alike; returns whether they are.
 fn fold(row: &mut Row, next: &Row) -> bool {
-    // Within a table, addresses follow each other but for the gap between the halves.
+    // Within a table, addresses are contiguous except for the gap between the halves.
     if row.va_last.wrapping_add(1) != next.va {
         return false;
     }

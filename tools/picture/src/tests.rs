@@ -1,4 +1,4 @@
-//! The same shot comes of a machine and of its dump, on every map; and what it says is so.
+//! A machine and its dump give the same shot, on every map; and the shot is right.
 
 use std::fs::File;
 use std::io::Write;
@@ -174,7 +174,7 @@ fn regions_and_tree_agree<L: MemLayout, F: Format + Mmu>() {
     let [stack] = region(L::KSTACK).runs.as_slice() else { panic!("the stack is one run") };
     assert_eq!((stack.size(), stack.pa), (L::KSTKSIZE, pmap.boot().image.stack.start.as_u64()));
     assert_eq!(region(L::UTEMP).runs.len(), 1);
-    // Tables as frames, tables in the tree, tables at UVPT: three ways to count them.
+    // Counts tables in three ways: as frames, in the tree, and at UVPT.
     let (_, tables, entries) = count(&space.root);
     assert_eq!(frames_of(&shot, Owner::Tables), tables as u64);
     assert_eq!(entries, tables << F::INDEX_BITS);
@@ -201,7 +201,7 @@ fn before_pages_nothing_is_counted() {
 fn broken_tables_are_drawn_and_end() {
     let pmap = simulated_machine::<Jos64, X86_64>();
     let (facts, pgdir) = (facts_of(&pmap), pmap.kern_root());
-    // A directory whose entries lead to itself by way of another table, and out of memory.
+    // A directory whose entries lead to itself through another table, and out of memory.
     let Shot { frames, .. } = survey::<Jos64, X86_64>(pmap.machine(), &facts);
     let table = PhysAddr::new(frames.base + 600 * PGSIZE);
     pmap.machine().store(pgdir, X86_64::table(table));
@@ -242,7 +242,7 @@ fn text_stays_text() {
     shot.frames.runs[0].detail = "</script><i>".into();
     let html = draw::page(&[shot]).unwrap().into_string();
     assert!(html.contains("&lt;/title&gt;&lt;b&gt;&amp;") && !html.contains("</title><b>"));
-    // The page's own two scripts end, and nothing else does.
+    // Only the page's own two scripts contain an end tag.
     assert_eq!(html.matches("</script>").count(), 2);
 }
 
@@ -254,7 +254,7 @@ fn a_film_keeps_what_its_shots_share_once() {
     assert!(film.len() < one.len() + 2000, "{} and {} bytes", one.len(), film.len());
 }
 
-/// The pages in the tree from `table` down, each by itself: addresses and permissions.
+/// The single pages in the tree from `table` down: addresses and permissions.
 fn pages_in(table: &Table, pages: &mut Vec<(u64, u64, String)>) {
     for row in &table.rows {
         match &row.entry {
@@ -289,7 +289,7 @@ fn trees_of_all_formats() {
 
 #[test]
 fn a_page_is_cut_where_a_region_ends() {
-    // As entry_pgdir has it: one page over all regions at low addresses.
+    // Like entry_pgdir: one page over all regions at low addresses.
     let mut pmap = simulated_machine::<Jos64, X86_64>();
     let table = pmap.page_alloc(ALLOC_ZERO).unwrap();
     let table = pmap.pages().page2pa(table);

@@ -1,6 +1,6 @@
-//! A bit for each frame, set where it is in use; first fit.
+//! A bitmap: a bit for each frame, set if the frame is in use; first fit.
 //!
-//! The smallest books there are. To find a place is to read them from the start.
+//! It has the smallest records of all schemes. An allocation searches it from the start.
 
 use crate::{FrameScheme, Report, WrongFree};
 
@@ -17,11 +17,11 @@ pub struct Bitmap<'a> {
 }
 
 impl<'a> Bitmap<'a> {
-    /// `frames` frames, all free, with books in `words`.
+    /// `frames` frames, all free, with the bitmap in `words`.
     ///
     /// # Panics
     ///
-    /// Where there are fewer bits than frames.
+    /// If there are fewer bits than frames.
     #[must_use]
     pub fn new(words: &'a mut [u64], frames: usize) -> Self {
         assert!(frames <= words.len() * BITS, "{frames} frames need as many bits");
@@ -40,8 +40,8 @@ impl<'a> Bitmap<'a> {
         }
     }
 
-    /// The stretch of frames from `at` on that are alike, as far as one word tells: whether they
-    /// are in use, and where they end.
+    /// The run of frames from `at` on that are alike, within one word: whether they are in use, and
+    /// their end.
     fn stretch(&self, at: usize) -> (bool, usize) {
         let (word, left) = (self.words[at / BITS] >> (at % BITS), BITS - at % BITS);
         let is_used = word & 1 != 0;
@@ -49,8 +49,8 @@ impl<'a> Bitmap<'a> {
         (is_used, self.frames.min(at + left.min(length as usize)))
     }
 
-    /// All runs of free frames from the lowest on: where each begins, and how far it is known to
-    /// reach. A run comes up again for each word that it reaches into.
+    /// All runs of free frames from the lowest on: the start of each, and its end as known so far. A
+    /// run appears again for each word that it extends into.
     fn free_runs(&self) -> impl Iterator<Item = Option<(usize, usize)>> + '_ {
         let (mut start, mut at) = (0, 0);
         core::iter::from_fn(move || {

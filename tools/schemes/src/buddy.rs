@@ -1,20 +1,20 @@
 //! Buddies: blocks of 2^n frames, aligned to their size, split in halves and joined again.
 //!
-//! A block's other half, its buddy, has the same address but for one bit, so to join costs no
-//! search. What is asked for is rounded up to a power of two, which wastes up to half of it.
+//! The address of a block's other half, its buddy, differs in one bit, so joining needs no search.
+//! Requests are rounded up to a power of two, which wastes up to half of the block.
 
 use crate::{FrameScheme, Report, WrongFree};
 
-/// Orders that there may be.
+/// The number of possible orders.
 const ORDERS: usize = u32::BITS as usize;
 /// The end of a list.
 const END: u32 = u32::MAX;
 
-/// What the books have at a frame.
+/// The record of a frame.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Block {
     state: State,
-    /// The neighbours on the list of free blocks of its order, where it is free.
+    /// The neighbours on the list of free blocks of its order, if it is free.
     next: u32,
     prev: u32,
 }
@@ -50,7 +50,7 @@ impl<'a> Buddy<'a> {
     ///
     /// # Panics
     ///
-    /// Where there are 2^31 or more.
+    /// If there are 2^31 or more.
     #[must_use]
     pub fn new(blocks: &'a mut [Block]) -> Self {
         let frames = blocks.len();

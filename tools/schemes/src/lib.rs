@@ -1,15 +1,15 @@
-//! The textbook's schemes of keeping books on free frames, over one trait, to be compared.
+//! The textbook's schemes of recording free frames, behind one trait, for comparison.
 //!
 //! | module | scheme |
 //! |---|---|
 //! | [`bitmap`] | a bit for each frame, first fit |
 //! | [`lists`] | a list of holes in the order of their addresses: first fit, best fit |
-//! | [`quick`] | quick fit: lists of the small sizes that come up often, before first fit |
+//! | [`quick`] | quick fit: lists of the frequent small sizes, before first fit |
 //! | [`buddy`] | blocks of 2^n frames, split and joined |
 //! | [`page_list`] | this kernel's own: `page_free_list`, from which runs are taken |
 //!
-//! The kernel uses the last one alone. All work on frames by number, from 0 on, and keep their
-//! books in memory that the caller gives, so each says what it needs. See Knuth, *The Art of
+//! The kernel uses only the last one. All work on frames by number, from 0 on, and keep their records
+//! in memory that the caller gives, so that each states its needs. See Knuth, *The Art of
 //! Computer Programming*, vol. 1, 2.5 "Dynamic Storage Allocation"; quick fit is from Weinstock
 //! and Wulf, "QuickFit: An Efficient Algorithm for Heap Storage Allocation", 1988.
 //!
@@ -34,38 +34,38 @@ pub mod lists;
 pub mod page_list;
 pub mod quick;
 
-/// A scheme of giving out frames that lie side by side.
+/// A scheme of allocating runs of adjacent frames.
 pub trait FrameScheme {
-    /// What it is called, in a word or three.
+    /// The scheme's name, in one to three words.
     fn name(&self) -> &'static str;
 
-    /// Takes `count` free frames that lie side by side, and returns the first. `None` where the
-    /// scheme finds no place, and where `count` is 0.
+    /// Allocates `count` adjacent frames, and returns the first. `None` if the scheme finds no such run,
+    /// and if `count` is 0.
     fn alloc(&mut self, count: usize) -> Option<usize>;
 
-    /// Gives back the `count` frames from `first` on.
+    /// Frees the `count` frames from `first` on.
     ///
     /// # Errors
     ///
-    /// [`WrongFree`] where not all of these are in use, and for a scheme that
-    /// [keeps lengths](Self::keeps_lengths) also where `alloc` did not give out just these.
-    /// Nothing has changed then.
+    /// [`WrongFree`] if not all of these are in use; for a scheme that
+    /// [keeps lengths](Self::keeps_lengths) also if `alloc` did not give out exactly these. An error
+    /// changes nothing.
     fn free(&mut self, first: usize, count: usize) -> Result<(), WrongFree>;
 
-    /// Whether it knows how many frames it gave out together. One that does not takes them back
-    /// in parts.
+    /// Whether the scheme records the number of frames in each allocation. A scheme that does not also
+    /// accepts parts of an allocation.
     fn keeps_lengths(&self) -> bool;
 
-    /// How it stands.
+    /// The scheme's current state.
     fn report(&self) -> Report;
 }
 
-/// What was to be freed was not given out so.
+/// The error of freeing frames that were not given out so.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct WrongFree {
     /// The first frame.
     pub first: usize,
-    /// How many frames.
+    /// The number of frames.
     pub count: usize,
 }
 
@@ -77,27 +77,26 @@ impl fmt::Display for WrongFree {
 
 impl core::error::Error for WrongFree {}
 
-/// How a scheme stands: how well it uses its frames, and what that took.
+/// The state of a scheme: how well it uses its frames, and the cost.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Report {
     /// Frames that it manages.
     pub frames: usize,
-    /// Those that are free.
+    /// Free frames.
     pub free: usize,
     /// The most frames that one request can have now.
     pub largest: usize,
-    /// Frames given out beyond those that were asked for.
+    /// Frames given out in excess of the requests.
     pub internal_waste: usize,
-    /// Bytes of memory that its books take.
+    /// Bytes of its records.
     pub metadata_bytes: usize,
-    /// Entries of its books that it has looked at to find a place, to take from or to put back
-    /// to, since the beginning.
+    /// Records read so far in searches for frames to allocate and for places to free to.
     pub search_steps: u64,
 }
 
 impl Report {
-    /// External fragmentation: what part of the free frames the largest request cannot have, from
-    /// 0 (all lie together) to nearly 1.
+    /// External fragmentation: the part of the free frames that the largest request cannot have, from
+    /// 0 (all are adjacent) to nearly 1.
     #[must_use]
     pub fn external_fragmentation(&self) -> f64 {
         if self.free == 0 { 0.0 } else { 1.0 - self.largest as f64 / self.free as f64 }

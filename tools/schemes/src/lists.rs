@@ -1,28 +1,27 @@
 //! A list of holes in the order of their addresses; first fit or best fit.
 //!
-//! What is kept of a hole, or of frames that were given out together, is kept at the first of
-//! them, as in a heap whose headers lie in the memory itself. Neighbouring holes are joined at
-//! once, so two never touch.
+//! The record of a hole or an allocation belongs to its first frame, as in a heap whose headers lie in
+//! the memory itself. Neighbouring holes are joined at once, so two never touch.
 
 use crate::{FrameScheme, Report, WrongFree};
 
-/// What the books have at a frame.
+/// The record of a frame.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Chunk {
     /// Frames of the hole or allocation that begins here.
     len: u32,
-    /// What begins here: for a hole the next one, or [`END`].
+    /// For a hole the next one, or [`END`]; else [`INSIDE`], [`GIVEN`] or a link of quick fit.
     link: u32,
 }
 
 /// The last hole of a list.
 pub(super) const END: u32 = u32::MAX;
-/// Nothing begins here.
+/// No hole or allocation begins here.
 const INSIDE: u32 = u32::MAX - 1;
-/// Frames that were given out.
+/// An allocation begins here.
 const GIVEN: u32 = u32::MAX - 2;
 
-/// Which hole is taken.
+/// The choice of a hole.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fit {
     /// The first that is large enough.
@@ -47,7 +46,7 @@ impl<'a> AddressOrdered<'a> {
     ///
     /// # Panics
     ///
-    /// Where there are more than links can name.
+    /// If there are more than links can name.
     #[must_use]
     pub fn new(chunks: &'a mut [Chunk], fit: Fit) -> Self {
         let free = chunks.len();
@@ -61,7 +60,7 @@ impl<'a> AddressOrdered<'a> {
         Self { chunks, fit, head, free, search_steps: 0 }
     }
 
-    /// The link that leads to what follows hole `before`, or to the lowest hole.
+    /// The link to the hole that follows `before`, or to the lowest hole.
     fn link_after(&mut self, before: u32) -> &mut u32 {
         match before {
             END => &mut self.head,
@@ -69,7 +68,7 @@ impl<'a> AddressOrdered<'a> {
         }
     }
 
-    /// Finds a hole for `count` frames: the hole before it, or [`END`], and itself.
+    /// Finds a hole for `count` frames. Returns the hole before it, or [`END`], and the hole.
     fn find(&mut self, count: usize) -> Option<(u32, u32)> {
         let (mut before, mut at) = (END, self.head);
         let mut found: Option<(u32, u32)> = None;
@@ -94,7 +93,7 @@ impl<'a> AddressOrdered<'a> {
         chunk.is_some_and(|chunk| chunk.link == GIVEN && chunk.len as usize == count)
     }
 
-    /// Makes the frames from `first` on, which were given out together, a hole.
+    /// Turns the allocation at `first` into a hole.
     pub(super) fn insert(&mut self, first: usize) {
         let (mut before, mut after) = (END, self.head);
         // END is above all frames.
@@ -120,13 +119,13 @@ impl<'a> AddressOrdered<'a> {
         }
     }
 
-    /// Links what was given out at `first` to something else than holes; [`quick`](crate::quick)
-    /// keeps lists of its own so.
+    /// Links the allocation at `first` into a list that is not the holes', as [`quick`](crate::quick)
+    /// does.
     pub(super) fn link_given(&mut self, first: usize, to: u32) {
         self.chunks[first].link = to;
     }
 
-    /// Takes the link that was set so away: the frames are given out.
+    /// Removes the link of [`link_given`](Self::link_given), and returns it: the frames are given out again.
     pub(super) fn unlink_given(&mut self, first: usize) -> u32 {
         core::mem::replace(&mut self.chunks[first].link, GIVEN)
     }

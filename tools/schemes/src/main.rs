@@ -1,8 +1,8 @@
 //! `make schemes`: all schemes of `schemes` on one trace of requests, as a table and as a
 //! plot of fragmentation over time.
 //!
-//! [`trace`] is what is asked for, [`replay`] asks each scheme for it, [`table`] and [`plot`] show
-//! what came of it.
+//! [`trace`] parses the requests, [`replay`] replays them on each scheme, [`table`] and [`plot`] show the
+//! results.
 
 mod plot;
 mod replay;
@@ -23,7 +23,7 @@ usage: schemes [--trace FILE] [--svg FILE]
                 on Linux); tools/schemes/record.py records another
   --svg FILE    draw the external fragmentation over time there";
 
-/// What the command line asks for.
+/// The options on the command line.
 #[derive(Debug, PartialEq)]
 enum Request {
     Help,

@@ -1,7 +1,7 @@
 //! This kernel's own scheme: `page_free_list`, from which runs are taken.
 //!
-//! A request gets a run of 2^n frames, aligned as a large page must be, and what is too much of
-//! it goes back at once, so nothing is wasted within. Frames come back in any parts.
+//! A request takes a run of 2^n frames, aligned like a large page, and gives back the excess at once,
+//! so no frame is wasted. Allocations can be freed in parts.
 
 use layout::PGSIZE;
 
@@ -15,17 +15,17 @@ use libjos::mem::pages::{AllocFlags, Block, Frame, PageAllocator, PageInfo, Page
 pub struct PageList<'a, M> {
     pages: &'a mut Pages,
     mem: &'a M,
-    /// The first frame, which has number 0 here, and how many there are.
+    /// The first frame, which has number 0 here.
     start: usize,
     frames: usize,
 }
 
 impl<'a, M: PhysMem> PageList<'a, M> {
-    /// The whole frames of `range` alone, all free; `pages` forgets what it knew of others.
+    /// The whole frames of `range`, all free; `pages` forgets all other frames.
     ///
     /// # Panics
     ///
-    /// Where `pages` does not describe them all.
+    /// If `pages` does not describe them all.
     #[must_use]
     pub fn new(pages: &'a mut Pages, mem: &'a M, range: PhysRange) -> Self {
         let range = range.whole_pages();
@@ -44,7 +44,7 @@ impl<'a, M: PhysMem> PageList<'a, M> {
     fn give_back(&mut self, mut first: usize, count: usize) {
         let end = first + count;
         while first < end {
-            // In as few runs as there can be; each frame would do alone, too.
+            // In as few runs as possible; single frames would work too.
             let order = (end - first).ilog2();
             self.pages.page_free_run(self.frame(first), order);
             first += 1 << order;
@@ -61,7 +61,7 @@ impl<M: PhysMem> FrameScheme for PageList<'_, M> {
         let order = count.checked_next_power_of_two().filter(|_| count > 0)?.trailing_zeros();
         let first = self.pages.page_alloc_run(self.mem, AllocFlags::empty(), order)?;
         let first = first.index() - self.start;
-        // One by one they are in front of the list, and single pages come from them next.
+        // Freed one by one, they come first on the list and serve the next requests for single pages.
         for surplus in (first + count..first + (1 << order)).rev() {
             self.pages.page_free(self.frame(surplus));
         }

@@ -1,6 +1,6 @@
-//! Quick fit: what is freed in a small size waits on a list of just that size.
+//! Quick fit: a freed allocation of a small size waits on a list of that size.
 //!
-//! The next request for the size is served at once. The lists are joined with the other holes
+//! The list serves the next request for the size at once. The lists are joined with the other holes
 //! only when no hole is large enough.
 
 use crate::lists::{AddressOrdered, Chunk, END, Fit};
@@ -13,7 +13,7 @@ const MOST: usize = 8;
 #[derive(Debug)]
 pub struct QuickFit<'a> {
     holes: AddressOrdered<'a>,
-    /// What waits, by its size from 1 on.
+    /// The waiting allocations, by their size from 1 on.
     heads: [u32; MOST],
     /// Frames that wait.
     waiting: usize,
@@ -24,14 +24,14 @@ impl<'a> QuickFit<'a> {
     ///
     /// # Panics
     ///
-    /// Where there are more than links can name.
+    /// If there are more than links can name.
     #[must_use]
     pub fn new(chunks: &'a mut [Chunk]) -> Self {
         let holes = AddressOrdered::new(chunks, Fit::First);
         Self { holes, heads: [END; MOST], waiting: 0 }
     }
 
-    /// Takes the first of those off that wait with that size.
+    /// Takes the first waiting allocation of that size off its list.
     fn pop(&mut self, count: usize) -> Option<usize> {
         let head = self.heads.get_mut(count - 1).filter(|head| **head != END)?;
         let first = *head as usize;
@@ -41,7 +41,7 @@ impl<'a> QuickFit<'a> {
         Some(first)
     }
 
-    /// Makes holes of all that waits.
+    /// Turns all waiting allocations into holes.
     fn join(&mut self) {
         for count in 1..=MOST {
             while let Some(first) = self.pop(count) {
@@ -86,7 +86,7 @@ impl FrameScheme for QuickFit<'_> {
         true
     }
 
-    /// The largest request is what one hole has now; to join all first might make it larger.
+    /// The largest request is the largest hole now; joining the waiting allocations might make it larger.
     fn report(&self) -> Report {
         let holes = self.holes.report();
         let waits = (1..=MOST).rev().find(|count| self.heads[count - 1] != END).unwrap_or(0);

@@ -15,18 +15,18 @@ use schemes::quick::QuickFit;
 
 use crate::trace::{Event, Trace};
 
-/// What became of a trace on one scheme.
+/// The results of a trace on one scheme.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) name: &'static str,
     /// Requests that were not served.
     pub(crate) failed: usize,
-    /// How it stood after each event.
+    /// The scheme's state after each event.
     pub(crate) reports: Vec<Report>,
 }
 
 impl Outcome {
-    /// How it stood at the end.
+    /// The scheme's state at the end.
     pub(crate) fn last(&self) -> Report {
         *self.reports.last().expect("a trace has events")
     }
@@ -40,7 +40,7 @@ pub(crate) fn all(trace: &Trace) -> Vec<Outcome> {
     let (mut first, mut best, mut quick) = (chunks(), chunks(), chunks());
     let mut blocks = vec![Default::default(); frames];
 
-    // Where runs of all sizes may begin, so that its first frame is aligned like theirs.
+    // An address at which runs of all sizes may begin.
     let start = PhysAddr::new(128 * MB);
     let range = PhysRange::from_size(start, frames as u64 * PGSIZE);
     let (machine, boot) = SimMachine::<Jos64, X86_64>::new(range.end_exclusive.as_u64());
@@ -58,7 +58,7 @@ pub(crate) fn all(trace: &Trace) -> Vec<Outcome> {
     schemes.iter_mut().map(|scheme| replay(trace, &mut **scheme)).collect()
 }
 
-/// Replays it on one. What was not served is not given back.
+/// Replays a trace on one scheme. Requests that were not served are not freed.
 fn replay(trace: &Trace, scheme: &mut dyn FrameScheme) -> Outcome {
     let mut given: Vec<Option<(usize, usize)>> = Vec::new();
     let mut reports = Vec::with_capacity(trace.events.len());
@@ -86,7 +86,7 @@ mod tests {
         let trace = Trace::parse("frames 64\na 3\na 60\na 62\nf 0\nf 1\n").expect("it is sound");
         let outcomes = all(&trace);
         let failed: Vec<usize> = outcomes.iter().map(|outcome| outcome.failed).collect();
-        // 3 and 60 do not both fit where sizes are rounded up, or runs aligned; 62 nowhere.
+        // 3 and 60 do not both fit if sizes are rounded up or runs are aligned; 62 never fits.
         assert_eq!(failed, [1, 1, 1, 1, 2, 2]);
         for outcome in outcomes {
             assert_eq!((outcome.reports.len(), outcome.last().free), (5, 64), "{}", outcome.name);

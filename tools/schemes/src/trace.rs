@@ -1,27 +1,27 @@
 //! A trace: requests for frames and when they are given back, as text.
 //!
-//! The first line is `frames N`. Then a line for each event: `a N` asks for N frames side by
-//! side, `f I` gives back what the I-th request (from 0 on) had. Lines that begin with `#` are
+//! The first line is `frames N`. Then a line for each event: `a N` asks for N adjacent frames,
+//! `f I` frees the frames of the I-th request (from 0 on). Lines that begin with `#` are
 //! comments. `tools/schemes/record.py` records such a file on Linux.
 
 use std::collections::BTreeSet;
 
-/// The trace that comes with the program: what Linux was asked for under `tools/schemes/load.sh`.
+/// The trace that comes with the program: the requests to Linux under `tools/schemes/load.sh`.
 pub(crate) const LINUX: &str = include_str!("../traces/linux.trace");
 
 /// An event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Event {
-    /// So many frames are asked for.
+    /// A request for this number of frames.
     Alloc(usize),
-    /// What that request had is given back.
+    /// Freeing the frames of the request with this number.
     Free(usize),
 }
 
 /// Requests to a scheme.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) struct Trace {
-    /// Frames that there are.
+    /// The number of frames.
     pub(crate) frames: usize,
     pub(crate) events: Vec<Event>,
 }
@@ -30,7 +30,7 @@ pub(crate) struct Trace {
 const MOST_FRAMES: usize = 1 << 15;
 
 impl Trace {
-    /// Reads a trace; an error says what is wrong with which line.
+    /// Parses a trace; an error names the line and the reason.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut lines =
             text.lines().zip(1..).filter(|(line, _)| !line.starts_with('#') && !line.is_empty());
@@ -69,7 +69,7 @@ impl Trace {
 mod tests {
     use super::*;
 
-    /// `parse` has seen that each is given back once at most, after it was asked for.
+    /// The events. `parse` has checked that each request is freed at most once, after it was made.
     #[test]
     fn the_recorded_one_is_whole_and_fits() {
         assert!(LINUX.starts_with("# Recorded by record.py: "), "from the head: how it was made");
@@ -86,7 +86,7 @@ mod tests {
             }
             peak = peak.max(in_use);
         }
-        // As many frames as leave a tenth free at the peak, and what stays is less than that.
+        // A tenth of the frames is free at the peak, and fewer frames than at the peak stay in use.
         assert_eq!(trace.frames, (10 * peak).div_ceil(9));
         assert!(0 < in_use && in_use < peak);
         // Large requests and small ones, or there would be nothing to compare.

@@ -19,11 +19,11 @@ use schemes::{FrameScheme, Report, WrongFree};
 #[derive(Clone, Copy, Debug)]
 enum Op {
     Alloc(usize),
-    /// One of those that were given out.
+    /// Frees an allocation.
     Free(usize),
-    /// That again, once it is free.
+    /// Frees an allocation twice.
     FreeTwice(usize),
-    /// One of them, but so many frames less at its start and at its end.
+    /// Frees an allocation without some frames at its start and at its end.
     FreePart(usize, usize, usize),
     FreeBeyond(usize, usize),
 }
@@ -40,7 +40,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// Where a scheme looks for a place.
+/// The places in which a scheme allocates.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Places {
     /// Any hole that is large enough.
@@ -49,12 +49,12 @@ enum Places {
     Aligned,
 }
 
-/// What must hold of a scheme.
+/// The expected properties of a scheme.
 struct Rules {
     places: Places,
-    /// Whether what is too much of 2^n frames is lost.
+    /// Whether the excess of 2^n frames over a request is wasted.
     rounds_up: bool,
-    /// Whether its largest hole may lie in pieces for a while.
+    /// Whether adjacent free frames may stay in several pieces for a while.
     joins_late: bool,
 }
 
@@ -74,7 +74,7 @@ impl Model<'_> {
         self.used.get(first..first + count).is_some_and(|used| !used.contains(&true))
     }
 
-    /// The most that one request can have.
+    /// The most frames that a request can have.
     fn largest(&self) -> usize {
         let frames = self.used.len();
         match self.rules.places {
@@ -160,7 +160,7 @@ impl Model<'_> {
     }
 }
 
-/// Runs `ops`, and then gives all back, by which everything lies together again.
+/// Runs `ops`, then frees all allocations, after which all frames are in one piece again.
 fn agrees(scheme: &mut dyn FrameScheme, rules: Rules, frames: usize, ops: &[Op]) {
     let all = Report { search_steps: 0, ..scheme.report() };
     let mut model = Model { scheme, rules, used: vec![false; frames], given: Vec::new() };
@@ -178,7 +178,7 @@ fn agrees(scheme: &mut dyn FrameScheme, rules: Rules, frames: usize, ops: &[Op])
     }
 }
 
-/// Less where Miri makes each request slow: none of this is unsafe.
+/// The number of frames; fewer under Miri, which makes each request slow. No code here is unsafe.
 const FRAMES: usize = if cfg!(miri) { 100 } else { 1500 };
 const REQUESTS: usize = if cfg!(miri) { 8 } else { 60 };
 
@@ -271,7 +271,7 @@ fn quick_fit_gives_the_same_frames_again() {
     let before = quick.report().search_steps;
     assert_eq!(quick.alloc(4), Some(given[0]));
     assert_eq!(quick.report().search_steps, before + 1);
-    // What waits to be given again may be all that there is.
+    // All free frames may be on the waiting lists.
     while quick.alloc(1).is_some() {}
     assert_eq!(quick.report().largest, 0);
     quick.free(given[0], 4).expect("it was given out");
@@ -314,7 +314,7 @@ fn a_wrong_free_in_words() {
     assert_eq!(text, "3 frames from number 7 on were not given out so");
 }
 
-/// Each scheme does the same work; what it says of itself then.
+/// The reports of all schemes after the same work.
 #[test]
 fn schemes_report_what_they_are_and_did() {
     fn report(scheme: &mut dyn FrameScheme) -> (&'static str, bool, usize, usize, u64) {
@@ -325,7 +325,7 @@ fn schemes_report_what_they_are_and_did() {
         let Report { largest, metadata_bytes, search_steps, .. } = scheme.report();
         (scheme.name(), scheme.keeps_lengths(), largest, metadata_bytes, search_steps)
     }
-    // Name, whether it keeps lengths, largest hole, bytes of its books, steps of all searches.
+    // Name, whether it keeps lengths, largest hole, bytes of its records, steps of all searches.
     let mut words = [u64::MAX];
     assert_eq!(
         report(&mut Bitmap::new(&mut words, 64)),
@@ -349,7 +349,7 @@ fn schemes_report_what_they_are_and_did() {
     let mut pmap = mem_init(machine, boot);
     let (machine, pages) = pmap.machine_and_pages();
     let range = PhysRange::from_size(PhysAddr::new(4 * MB), 64 * PGSIZE);
-    // The books are those of two tables: for each frame, and for a block and a group of 12 bytes.
+    // The records are two tables: one for frames, and one of 12 bytes for each block and group.
     assert_eq!(
         report(&mut PageList::new(pages, machine, range)),
         ("page_free_list, runs", false, 32, 64 * 8 + 2 * 12, 540)

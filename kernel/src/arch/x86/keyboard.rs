@@ -1,7 +1,7 @@
-//! The PS/2 keyboard, polled: what is typed into QEMU's window.
+//! The PS/2 keyboard, polled. It receives the keys typed into QEMU's window.
 //!
-//! The controller (8042) translates to scan code set 1, as firmware leaves it. Keys that move or
-//! delete send what a terminal's do, an escape sequence; others without a character are dropped.
+//! The controller (8042) translates to scan code set 1, as firmware sets it up. Keys that move the
+//! cursor or delete send a terminal's escape sequences; other keys without a character are dropped.
 
 use pc_keyboard::{
     DecodedKey, HandleControl, KeyCode, KeyState, PS2Keyboard, ScancodeSet1, layouts,
@@ -12,10 +12,10 @@ use super::Port;
 /// The controller's data port, and its status port.
 const DATA: u16 = 0x60;
 const STATUS: u16 = 0x64;
-/// Status: a byte is waiting; and it comes from the mouse.
+/// Status bits: a byte is waiting; the byte comes from the mouse.
 const OUTPUT_FULL: u8 = 1 << 0;
 const FROM_MOUSE: u8 = 1 << 5;
-/// The value that a port reads as where no device answers.
+/// The value read from a port without a device.
 const NO_DEVICE: u8 = 0xFF;
 
 /// The keyboard.
@@ -29,15 +29,15 @@ impl Keyboard {
         Self { decoder: PS2Keyboard::new(ScancodeSet1::new(), layouts::Us104Key, control) }
     }
 
-    /// Gives `each` the bytes of the next key that was typed, as a terminal sends them; `None`
-    /// where none was.
+    /// Passes the bytes of the next typed key to `each`, as a terminal sends them; `None` if no key
+    /// was typed.
     pub(crate) fn try_read(&mut self, mut each: impl FnMut(u8)) -> Option<()> {
         loop {
             let code = Self::next_code()?;
-            // A code that makes no sense is dropped; the decoder starts over with the next.
+            // An invalid code is dropped; the decoder starts over with the next one.
             let Ok(Some(event)) = self.decoder.add_byte(code) else { continue };
             let sequence = if event.state == KeyState::Up { None } else { sequence(event.code) };
-            // The decoder must see every key, to know which are held down.
+            // The decoder must see every key, so that it knows which modifiers are held down.
             let decoded = self.decoder.process_keyevent(event);
             if let Some(sequence) = sequence {
                 sequence.iter().for_each(|byte| each(*byte));
@@ -53,8 +53,8 @@ impl Keyboard {
     /// The next scan code of the keyboard, without waiting.
     fn next_code() -> Option<u8> {
         loop {
-            // SAFETY: on a PC these two ports are the keyboard controller's or nobody's, and only
-            // this function reads them. Reading takes a byte out of its buffer, nothing else.
+            // SAFETY: on a PC these two ports belong to the keyboard controller or to no device, and
+            // only this function reads them. Reading only takes a byte out of the controller's buffer.
             let (status, code) = unsafe {
                 let status = Port::<u8>::new(STATUS).read();
                 if status == NO_DEVICE || status & OUTPUT_FULL == 0 {

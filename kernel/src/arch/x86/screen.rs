@@ -1,8 +1,8 @@
 //! The screen: VGA text mode, 80 columns by 25 rows at physical 0xB8000.
 //!
-//! A cell is a word: the character (code page 437) below, the colours above, here always the same.
-//! The characters are kept in RAM as well, because reading the device is slow. Where there is no VGA, the writes
-//! go to the hole in RAM that is kept for devices, and do no harm.
+//! A cell is a word: the character (code page 437) in the low byte, the colours in the high byte, here
+//! always the same. The characters are also kept in RAM, because reading the device is slow. On a
+//! machine without VGA, writes go to the hole in RAM for devices and are harmless.
 
 use core::ptr::{self, NonNull};
 
@@ -19,14 +19,14 @@ const COLUMNS: usize = 80;
 /// Light grey on black.
 const COLOURS: u16 = 0x07 << 8;
 const BLANK: u8 = b' ';
-/// A small square, which stands for a character that code page 437 may not have.
+/// A small square, shown in place of all characters outside of ASCII.
 const UNKNOWN: u8 = 0xFE;
 
 /// Physical address of the first cell.
 pub(crate) const TEXT_BUFFER: u64 = 0xB_8000;
 /// The CRT controller's index port; the data port follows.
 const CRTC: u16 = 0x3D4;
-/// Its registers for the cursor's position: high byte, low byte.
+/// The controller's registers for the cursor's position: high byte, low byte.
 const CURSOR_HIGH: u8 = 14;
 const CURSOR_LOW: u8 = 15;
 
@@ -49,7 +49,7 @@ impl Screen {
         self.show_cursor();
     }
 
-    /// Shows `text`, but leaves the cursor where it is: that takes longer than a character.
+    /// Shows `text`, but does not move the cursor, which takes longer than a character.
     pub(crate) fn write(&mut self, text: &str) {
         text.chars().for_each(|c| self.put(c));
     }
@@ -59,19 +59,19 @@ impl Screen {
             '\n' => self.new_line(),
             '\r' => self.column = 0,
             '\t' => (0..8 - self.column % 8).for_each(|_| self.put(' ')),
-            // Back by one cell, over the edge of a line too.
+            // Back by one cell, across the start of a line too.
             '\x08' => {
                 let at = (self.row * COLUMNS + self.column).saturating_sub(1);
                 (self.row, self.column) = (at / COLUMNS, at % COLUMNS);
             }
             '\x07' => {}
             ' '..='~' => self.put_cell(c as u8),
-            // As many cells as a terminal takes, or the cursors would part.
+            // As many cells as a terminal uses, so that both cursors stay at the same column.
             _ => (0..width(c)).for_each(|_| self.put_cell(UNKNOWN)),
         }
     }
 
-    /// Puts a character of code page 437 where the cursor is.
+    /// Puts a character of code page 437 at the cursor and advances.
     fn put_cell(&mut self, byte: u8) {
         self.characters[self.row][self.column] = byte;
         self.show(self.row, self.column);
@@ -107,7 +107,7 @@ impl Screen {
         let cell = NonNull::new(ptr::with_exposed_provenance_mut(at as usize));
         let cell = cell.expect("KERNBASE is not 0");
         // SAFETY: row and column index `characters`, so the word lies in the device's text buffer,
-        // which the window shows for good and which is kept out of every allocator.
+        // which the window shows permanently and which is kept out of every allocator.
         unsafe { VolatilePtr::<u16>::new(cell) }.write(word);
     }
 
@@ -118,8 +118,8 @@ impl Screen {
         let mut index = Port::<u8>::new(CRTC);
         let mut data = Port::<u8>::new(CRTC + 1);
         for (register, value) in [(CURSOR_HIGH, high), (CURSOR_LOW, low)] {
-            // SAFETY: on a PC these two ports are the CRT controller's or nobody's, and only this
-            // function uses them. The cursor's position has no effect on memory.
+            // SAFETY: on a PC these two ports belong to the CRT controller or to no device, and only
+            // this function uses them. The cursor's position has no effect on memory.
             unsafe {
                 index.write(register);
                 data.write(value);

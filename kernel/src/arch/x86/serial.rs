@@ -1,4 +1,4 @@
-//! COM1, a 16550: the line that `make qemu-nox` and grade.py talk to.
+//! COM1, a 16550: the serial line that `make qemu-nox` and grade.py use.
 
 use core::hint;
 
@@ -6,7 +6,7 @@ use uart_16550::backend::PioBackend;
 use uart_16550::spec::registers::LSR;
 use uart_16550::{BaudRate, Config, Uart16550};
 
-/// Where COM1 is on a PC.
+/// The first of COM1's ports on a PC.
 const COM1: u16 = 0x3F8;
 
 /// The serial line.
@@ -17,8 +17,8 @@ pub(crate) struct Serial {
 
 impl Serial {
     pub(crate) const fn new() -> Self {
-        // SAFETY: on a PC these eight ports are a 16550's or nobody's; this is the only value for
-        // them, in the console.
+        // SAFETY: on a PC these eight ports belong to a 16550 or to no device; the console's value is
+        // the only one for them.
         match unsafe { Uart16550::new_port(COM1) } {
             Ok(uart) => Self { uart, present: false },
             Err(_) => panic!("COM1's ports end below 65536"),
@@ -31,13 +31,13 @@ impl Serial {
         self.present = self.uart.init(config).is_ok();
     }
 
-    /// Sends what the port takes now of `bytes`, and returns how many those are. That may be none
-    /// for long: a 16550 sends whether anyone listens or not, but QEMU's waits for its reader.
+    /// Sends as many of `bytes` as the port accepts now, and returns their number. It may be 0 for a
+    /// long time: a real 16550 never waits for a reader, but QEMU's does.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> usize {
         if self.present { self.uart.send_bytes(bytes) } else { bytes.len() }
     }
 
-    /// The next byte that came in; a carriage return, which terminals send for Enter, is `\n`.
+    /// The next received byte; a carriage return, which terminals send for Enter, becomes `\n`.
     pub(crate) fn try_read(&mut self) -> Option<u8> {
         if !self.present {
             return None;

@@ -1,4 +1,4 @@
-//! The control registers, as they are now.
+//! The current values of the control registers.
 
 use core::fmt;
 
@@ -18,7 +18,7 @@ pub(crate) struct ControlRegisters {
 }
 
 impl ControlRegisters {
-    /// Reads them.
+    /// Reads all registers.
     #[must_use]
     pub(crate) fn read() -> Self {
         let (directory, flags) = Cr3::read_raw();
@@ -32,7 +32,7 @@ impl ControlRegisters {
         }
     }
 
-    /// Each with its value.
+    /// All registers with their values.
     #[must_use]
     pub(crate) fn all(&self) -> [(&'static Register, u64); 6] {
         [
@@ -46,7 +46,7 @@ impl ControlRegisters {
     }
 }
 
-/// A line each, with the names of what is set.
+/// A line for each register, with the names of the bits that are set.
 impl fmt::Display for ControlRegisters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, (register, value)) in self.all().into_iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The processor: the registers that page tables need, its counter, and what it can do.
+//! The processor: the registers for paging, the stack and the counter, and the features.
 
 use core::arch::asm;
 use core::arch::x86_64::_rdtsc;
@@ -10,7 +10,7 @@ use x86_64::instructions::tlb;
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr3Flags, Cr4, Cr4Flags};
 use x86_64::structures::paging::PhysFrame;
 
-/// The number that DWARF has for the program counter (System V ABI, figure 3.36).
+/// DWARF's number for the program counter (System V ABI, figure 3.36).
 pub(crate) const DWARF_PC: u8 = 16;
 
 /// The processor's identification.
@@ -20,8 +20,8 @@ pub(crate) fn cpuid() -> CpuId<CpuIdReaderNative> {
 
 /// The levels at which this processor accepts a leaf, as a bit mask.
 ///
-/// Pages of 4 KB and 2 MB there are always, of 1 GB where CPUID says so (Intel SDM vol. 3A,
-/// 4.1.4). CPUID is slow, above all in a virtual machine, so this is to be asked once.
+/// Every processor has pages of 4 KB and 2 MB; those of 1 GB exist if CPUID says so (Intel SDM vol. 3A,
+/// 4.1.4). CPUID is slow, above all in a virtual machine, so callers keep the result.
 pub(crate) fn leaf_levels() -> u32 {
     let features = cpuid().get_extended_processor_and_feature_identifiers();
     let has_1gb = features.is_some_and(|features| features.has_1gib_pages());
@@ -38,7 +38,7 @@ pub(crate) fn pgdir_in_use() -> PhysAddr {
 ///
 /// # Safety
 ///
-/// It maps all code, stacks and data in use at the same addresses as the one before.
+/// `pgdir` maps all code, stacks and data in use at the same addresses as the directory before.
 pub(crate) unsafe fn lcr3(pgdir: PhysAddr) {
     let frame = PhysFrame::from_start_address(x86_64::PhysAddr::new(pgdir.as_u64()))
         .expect("a page directory is a whole frame");
@@ -46,16 +46,17 @@ pub(crate) unsafe fn lcr3(pgdir: PhysAddr) {
     unsafe { Cr3::write(frame, Cr3Flags::empty()) };
 }
 
-/// Makes permissions hold in the kernel too. Adds to what the entry wrote (`boot::entry`), and to CR4.MCE (`trap`):
+/// Makes page permissions bind the kernel too. Sets bits in addition to those of the entry
+/// (`boot::entry`) and to CR4.MCE (`trap`):
 ///
-/// | bit | since |
+/// | bit | reason |
 /// |---|---|
-/// | CR0.WP | read-only pages are to bind the kernel: its code and constants, UPAGES, UVPT |
+/// | CR0.WP | the kernel must not write to read-only pages: code and constants, UPAGES, UVPT |
 /// | CR4.PGE | the kernel's half is mapped global |
-/// | CR4.SMEP, SMAP | the kernel shall not run user pages, nor touch them but where it says so |
-/// | CR4.UMIP | user code has no business with the addresses of GDT, IDT and TSS |
+/// | CR4.SMEP, SMAP | the kernel must not execute user pages, nor access them without STAC |
+/// | CR4.UMIP | user code must not read the addresses of GDT, IDT and TSS |
 ///
-/// No-execute pages are on since the entry. Bits and CPUID leaves: Intel SDM vol. 3A, 2.5
+/// The entry has already turned on no-execute pages. Bits and CPUID leaves: Intel SDM vol. 3A, 2.5
 /// "Control registers", and 4.6 "Access rights".
 pub(crate) fn protect_kernel() {
     let basic = cpuid().get_feature_info();
@@ -69,8 +70,8 @@ pub(crate) fn protect_kernel() {
     cr4.set(Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION, extended(|f| f.has_smep()));
     cr4.set(Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION, extended(|f| f.has_smap()));
     cr4.set(Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION, extended(|f| f.has_umip()));
-    // SAFETY: only protections are added, each of which the processor has; kern_pgdir gives
-    // the kernel what it needs without what they forbid.
+    // SAFETY: this only adds protections that the processor has; the kernel's mappings in kern_pgdir
+    // respect them all.
     unsafe {
         Cr4::write(cr4);
         Cr0::update(|cr0| cr0.insert(Cr0Flags::WRITE_PROTECT));
@@ -85,12 +86,12 @@ pub(crate) fn invlpg(va: VirtAddr) {
     }
 }
 
-/// Drops all translations. Reloading CR3 spares global ones; turning them off and on again does not
-/// (Intel SDM vol. 3A, 4.10.4.1).
+/// Drops all translations. Reloading CR3 would keep the global ones; turning CR4.PGE off and on drops
+/// them (Intel SDM vol. 3A, 4.10.4.1).
 pub(crate) fn flush_tlb() {
     let cr4 = Cr4::read();
     if cr4.contains(Cr4Flags::PAGE_GLOBAL) {
-        // SAFETY: the bit only says whether translations outlive a change of CR3.
+        // SAFETY: the bit only controls whether translations survive a change of CR3.
         unsafe {
             Cr4::write(cr4 - Cr4Flags::PAGE_GLOBAL);
             Cr4::write(cr4);
@@ -117,19 +118,19 @@ pub(crate) fn frame_pointer() -> u64 {
     rbp
 }
 
-/// Where the frame at `frame` keeps its caller's frame pointer, and where the address to return to
+/// The addresses at which the frame at `frame` holds its caller's frame pointer and the return address
 /// (System V ABI for x86-64, 3.2.2).
 pub(crate) fn saved(frame: u64) -> [u64; 2] {
     [frame, frame.wrapping_add(8)]
 }
 
-/// A counter that runs at one speed, and began at the machine's reset.
+/// The time-stamp counter, which runs at a constant rate from the machine's reset on.
 pub(crate) fn counter() -> u64 {
     // SAFETY: reads a counter that every x86-64 processor has.
     unsafe { _rdtsc() }
 }
 
-/// The processor's name, and what of its features matters to a memory system.
+/// Writes the processor's name and those of its features that matter to a memory system.
 pub(crate) fn describe(out: &mut dyn fmt::Write) -> fmt::Result {
     let cpuid = cpuid();
     write!(out, "Processor:")?;

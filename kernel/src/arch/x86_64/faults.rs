@@ -1,4 +1,4 @@
-//! Instructions that must fault, each by itself. `crate::faults` says what each is to show.
+//! Single instructions that must fault. `crate::faults` says what each one tests.
 
 use core::arch::asm;
 use core::hint::black_box;
@@ -9,39 +9,39 @@ use x86_64::registers::rflags::{self, RFlags};
 
 use super::registers;
 use crate::arch::Layout;
-use crate::faults::fault::Fault;
+use crate::faults::fault::FaultTest;
 
-/// The faults that only this machine can be asked for.
-pub(crate) const FAULTS: &[Fault] = &[
-    Fault { name: "divide", commit: divide },
-    Fault { name: "breakpoint", commit: x86_64::instructions::interrupts::int3 },
-    Fault { name: "invalid-opcode", commit: invalid_opcode },
-    Fault { name: "bad-selector", commit: bad_selector },
-    Fault { name: "bad-interrupt", commit: bad_interrupt },
-    Fault { name: "broken-stack", commit: broken_stack },
-    Fault { name: "lost-stack", commit: lost_stack },
-    Fault { name: "registers", commit: registers::fault },
-    Fault { name: "registers-handled", commit: registers::fault_after_handled },
+/// The fault tests that only this machine has.
+pub(crate) const FAULTS: &[FaultTest] = &[
+    FaultTest { name: "divide", commit: divide },
+    FaultTest { name: "breakpoint", commit: x86_64::instructions::interrupts::int3 },
+    FaultTest { name: "invalid-opcode", commit: invalid_opcode },
+    FaultTest { name: "bad-selector", commit: bad_selector },
+    FaultTest { name: "bad-interrupt", commit: bad_interrupt },
+    FaultTest { name: "broken-stack", commit: broken_stack },
+    FaultTest { name: "lost-stack", commit: lost_stack },
+    FaultTest { name: "registers", commit: registers::fault },
+    FaultTest { name: "registers-handled", commit: registers::fault_after_handled },
 ];
 
-/// A bit of an entry that no processor knows yet (Intel SDM vol. 3A, table 4-20).
+/// A reserved bit of a page-table entry: no processor uses it yet (Intel SDM vol. 3A, table 4-20).
 pub(crate) const RESERVED_BIT: u64 = 1 << 51;
 
 /// A function that does nothing: a single RET.
 pub(crate) static CODE: AtomicU8 = AtomicU8::new(0xC3);
 
-/// Reads 8 bytes by an instruction that no compiler can leave out.
+/// Reads 8 bytes by an instruction that the compiler cannot leave out.
 pub(crate) fn read(va: u64) {
     let value: u64;
-    // SAFETY: reading changes nothing; where nothing is mapped, the fault is what is wanted.
+    // SAFETY: reading changes nothing; a fault is intended.
     unsafe { asm!("mov {}, [{}]", out(reg) value, in(reg) va, options(readonly, nostack)) };
     black_box(value);
 }
 
-/// Writes the 8 bytes at `va` by an instruction that changes none of them. It is one access, a
-/// write, so that SMAP cannot make it a forbidden read first.
+/// Writes the 8 bytes at `va` without changing them. The instruction makes a single access, a write,
+/// so that SMAP reports a forbidden write, not a read.
 pub(crate) fn write(va: u64) {
-    // SAFETY: the same value is written that is there; all addresses here are mapped.
+    // SAFETY: this writes back the value that is there; all callers' addresses are mapped.
     unsafe { asm!("or qword ptr [{}], 0", in(reg) va, options(nostack)) };
 }
 
@@ -49,18 +49,18 @@ pub(crate) fn write(va: u64) {
 ///
 /// # Safety
 ///
-/// It cannot be executed, or is what [`CODE`] holds.
+/// The code cannot be executed, or is [`CODE`].
 pub(crate) unsafe fn execute(va: u64) {
-    // SAFETY: should the code run, it returns here at once, and has changed no register.
+    // SAFETY: if the code runs, it returns here at once and changes no register.
     unsafe { asm!("call {}", in(reg) va) };
 }
 
-/// Whether the kernel may touch the user's pages now, because it said so. The processor must have SMAP.
-pub(crate) fn user_is_open() -> bool {
+/// Whether the kernel may access user pages now, by STAC. The processor must have SMAP.
+pub(crate) fn user_access_allowed() -> bool {
     rflags::read().contains(RFlags::ALIGNMENT_CHECK)
 }
 
-/// Divides by 0, by an instruction that no compiler can replace by a check.
+/// Divides by 0, by an instruction that the compiler cannot replace by a check.
 fn divide() {
     // SAFETY: the division faults, and changes nothing.
     unsafe { asm!("div {:e}", in(reg) 0, inout("eax") 1 => _, inout("edx") 0 => _) };
@@ -83,9 +83,9 @@ fn bad_interrupt() {
     unsafe { asm!("int 0x80") };
 }
 
-/// Reads address 0 with a frame pointer that leads nowhere.
+/// Reads address 0 with an invalid frame pointer.
 fn broken_stack() {
-    // SAFETY: the read faults, and nothing runs after it that needs the frame pointer.
+    // SAFETY: the read faults, and nothing that needs the frame pointer runs after it.
     unsafe {
         asm!(
             "mov rbp, {nowhere}",
@@ -97,7 +97,7 @@ fn broken_stack() {
     }
 }
 
-/// Pushes where nothing is mapped, so that there is no stack for the page fault either.
+/// Pushes to an unmapped stack, so that the page fault cannot be delivered either.
 fn lost_stack() {
     // SAFETY: the push faults, and nothing runs after it.
     unsafe {

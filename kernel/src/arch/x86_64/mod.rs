@@ -10,7 +10,7 @@ pub(crate) mod trap;
 
 pub(crate) use super::x86::{clock, exit, keyboard, screen, serial};
 
-/// The memory map.
-pub(crate) type Layout = layout::Jos64;
-/// The entries of page tables.
-pub(crate) type Format = libjos::paging::format::x86_64::X86_64;
+/// The machine's memory map.
+pub type Layout = layout::Jos64;
+/// The format of the machine's page tables.
+pub type Format = libjos::paging::format::x86_64::X86_64;

@@ -1,7 +1,7 @@
-//! Accesses that may fault: the page-fault handler sends them on to a second return.
+//! Probes: memory accesses that may fault, and report the fault as an error.
 //!
-//! Each probe is one instruction at a known address. When it faults, `recover` lets the
-//! processor go on at `probe_faulted`, with what was wrong in the registers of the result.
+//! Each probe is one instruction at a known address. If it faults, `recover` makes the processor
+//! continue at `probe_faulted`, with the fault in the registers of the result.
 
 use core::arch::{asm, global_asm};
 
@@ -13,9 +13,9 @@ use x86_64::structures::idt::{ExceptionVector, PageFaultErrorCode};
 
 use super::trap::Trap;
 
-// All return in RAX:RDX, as the System V ABI (3.2.3) returns a pair of words. An access is a
-// probe's first instruction, so that the symbol is its address, but for the one that first lets the
-// kernel read what is the user's (Intel SDM vol. 3A, 4.6.1: SMAP and EFLAGS.AC).
+// All probes return in RAX:RDX, as the System V ABI (3.2.3) returns a pair of words. The access is the
+// first instruction of a probe, so that the symbol is its address. The exception is probe_load_user,
+// which first allows the kernel to read user pages (Intel SDM vol. 3A, 4.6.1: SMAP and EFLAGS.AC).
 global_asm!(
     ".macro probe name, access:vararg",
     ".globl \\name",
@@ -56,7 +56,7 @@ struct Outcome {
     fault: u64,
 }
 
-/// Tells a fault whose error code is 0 from none.
+/// A bit that tells a fault with the error code 0 from success.
 const FAULTED: u64 = 1 << 63;
 
 unsafe extern "C" {
@@ -83,17 +83,17 @@ impl Outcome {
     }
 }
 
-/// Reads the 8 bytes at `va`, whatever is there.
+/// Reads the 8 bytes at `va`, mapped or not.
 ///
 /// # Errors
 ///
 /// The fault that the processor raised.
 pub(crate) fn load(va: u64) -> Result<u64, Fault> {
-    // SAFETY: reading does no harm to Rust's memory, and a fault comes back as an outcome.
+    // SAFETY: reading does not change Rust's memory, and a fault is returned as an outcome.
     unsafe { probe_load(va) }.check()
 }
 
-/// Reads the byte at `va`, whatever is there.
+/// Reads the byte at `va`, mapped or not.
 ///
 /// # Errors
 ///
@@ -103,49 +103,49 @@ pub(crate) fn load_byte(va: u64) -> Result<u8, Fault> {
     unsafe { probe_load_byte(va) }.check().map(|value| value as u8)
 }
 
-/// Reads the 8 bytes at `va` as [`load`] does, but those of user-accessible pages, too.
+/// Reads the 8 bytes at `va` like [`load`], but also in user-accessible pages.
 ///
 /// # Errors
 ///
 /// The fault that the processor raised.
 pub(crate) fn load_user(va: u64) -> Result<u64, Fault> {
     if !Cr4::read().contains(Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION) {
-        // Nothing forbids it; and without SMAP there is no STAC.
+        // Nothing forbids the access, and a processor without SMAP has no STAC.
         return load(va);
     }
-    // SAFETY: as in `load`; the flag is clear again on both ways back.
+    // SAFETY: as in `load`; both returns leave the flag clear.
     unsafe { probe_load_user(va) }.check()
 }
 
-/// Writes the 8 bytes at `va`, if the page tables let the kernel.
+/// Writes the 8 bytes at `va`, if the page tables allow the kernel to.
 ///
 /// # Safety
 ///
-/// Where `va` is mapped writable, no Rust object may lie there.
+/// If `va` is mapped writable, no Rust object may lie there.
 ///
 /// # Errors
 ///
 /// The fault that the processor raised.
 pub(crate) unsafe fn store(va: u64, value: u64) -> Result<(), Fault> {
-    // SAFETY: the caller's promise; a fault comes back as an outcome.
+    // SAFETY: the caller's promise; a fault is returned as an outcome.
     unsafe { probe_store(va, value) }.check().map(|_| ())
 }
 
-/// Writes the byte at `va`, if the page tables let the kernel.
+/// Writes the byte at `va`, if the page tables allow the kernel to.
 ///
 /// # Safety
 ///
-/// Where `va` is mapped writable, no Rust object may lie there.
+/// If `va` is mapped writable, no Rust object may lie there.
 ///
 /// # Errors
 ///
 /// The fault that the processor raised.
 pub(crate) unsafe fn store_byte(va: u64, value: u8) -> Result<(), Fault> {
-    // SAFETY: the caller's promise; a fault comes back as an outcome.
+    // SAFETY: the caller's promise; a fault is returned as an outcome.
     unsafe { probe_store_byte(va, value.into()) }.check().map(|_| ())
 }
 
-/// Sends a probe that faulted on to its second return, and says whether it was one.
+/// Returns false unless the trap interrupted a probe; if it did, makes the probe return the fault.
 pub(crate) fn recover(trap: &mut Trap<'_>) -> bool {
     let Trap { frame, cr2 } = trap;
     let rip = frame.rip;
@@ -159,7 +159,7 @@ pub(crate) fn recover(trap: &mut Trap<'_>) -> bool {
     const GENERAL_PROTECTION: u64 = ExceptionVector::GeneralProtection as u64;
     let (va, error) = match frame.vector {
         PAGE => (*cr2, frame.error),
-        // A non-canonical address: the processor reports neither address nor kind.
+        // A non-canonical address: the processor reports neither the address nor the kind of access.
         GENERAL_PROTECTION => {
             let mut error = PageFaultErrorCode::empty();
             error.set(PageFaultErrorCode::CAUSED_BY_WRITE, store);
@@ -176,12 +176,12 @@ pub(crate) fn recover(trap: &mut Trap<'_>) -> bool {
     true
 }
 
-/// Copies `length` bytes by one instruction that may fault in the middle and be tried again.
+/// Copies `length` bytes by a single instruction, which can be restarted if it faults in the middle.
 ///
 /// # Safety
 ///
-/// `from` can be read and `to` be written, or the fault is the caller's; no Rust object lies at `to`
-/// but the caller's own.
+/// The bytes at `from` can be read and those at `to` written, or the fault is the caller's error. The
+/// bytes at `to` belong to no Rust object but the caller's own.
 pub(crate) unsafe fn copy(to: u64, from: u64, length: usize) {
     // SAFETY: the caller's promise; the ABI keeps the direction flag clear.
     unsafe {

@@ -1,8 +1,8 @@
-//! `test=registers` and `test=registers-handled`: a fault with another value in every register, so
-//! that a report which takes one register for another shows it.
+//! `test=registers` and `test=registers-handled`: a fault with a different value in every register, so
+//! that the report shows if it confuses two registers.
 //!
-//! The second comes there by way of a fault that an application's handler resolves, so that a
-//! register which that changes shows, too.
+//! The second first causes a fault that an application's handler resolves, so that the report also
+//! shows if handling a fault changes a register.
 
 use core::arch::naked_asm;
 
@@ -12,43 +12,44 @@ use x86_64::instructions::segmentation::{CS, SS, Segment};
 
 use crate::arch::Layout;
 
-/// Where nothing is mapped. The instruction that cannot be fetched from here is the fault.
+/// An unmapped address. Fetching an instruction from it is the fault.
 const NOWHERE: u64 = 0x0000_7654_3210_0AB0;
-/// Half way up the kernel's stack, and not aligned, as the stack of a fault need not be.
+/// The middle of the kernel's stack, and not aligned: a fault can come with any stack pointer.
 const RSP: u64 = Layout::KSTACKTOP - Layout::KSTKSIZE / 2 + 8;
-/// Where the first area begins.
+/// The address of the first area.
 const AREAS_START: u64 = area_addresses::<Layout>().start;
-/// The flags that change nothing for the kernel: ID, OF, DF, SF, ZF, AF, PF, the 1, and CF.
+/// The flags that do not affect the kernel: ID, OF, DF, SF, ZF, AF, PF, the constant 1, and CF.
 const RFLAGS: u64 = 0x20_0CD7;
 
 /// Faults at once.
 pub(super) fn fault() {
-    // SAFETY: nothing runs at NOWHERE; that it cannot is the fault.
+    // SAFETY: no code runs at NOWHERE: fetching it faults.
     unsafe { load(NOWHERE) }
 }
 
-/// Faults in an area, where the handler maps a page; then as [`fault`] does.
+/// Faults in an area, whose handler maps a page; then faults like [`fault`].
 pub(super) fn fault_after_handled() {
     let area = VmArea::reserve(1).expect("there are addresses");
     assert_eq!(area.base().as_u64(), AREAS_START, "no other area was made");
     area.on_fault(|area, fault| area.map(fault.page..fault.page + 1, Access::ReadWrite).is_ok());
-    // SAFETY: the code needs no register, and where it writes there is no Rust object, but a fault.
+    // SAFETY: the code needs no register, and writes to an area, where no Rust object lies.
     unsafe { load(store_and_fault as *const () as u64) }
 }
 
-/// Loads every register, and goes on at `rip`.
+/// Loads every register, and continues at `rip`.
 ///
 /// # Safety
 ///
 /// The code at `rip` must be fit to run with any values in the registers.
 unsafe fn load(rip: u64) -> ! {
     let (cs, ss) = (CS::get_reg().0.into(), SS::get_reg().0.into());
-    // SAFETY: the caller's promise; and the selectors are those in use. RSP is one of the kernel's
-    // stack, whose frames nobody comes back to.
+    // SAFETY: the caller's promise; and the selectors are those in use. RSP lies in the kernel's stack,
+    // whose frames are never returned to.
     unsafe { load_registers(rip, cs, ss) }
 }
 
-/// The registers' names stand in their values; RDI and RSI hold D1 and 51, RBP B9.
+/// Loads every register with a value that spells its name (D1 for RDI, 51 for RSI, B9 for RBP), and
+/// continues at `rip`.
 ///
 /// # Safety
 ///
@@ -57,7 +58,7 @@ unsafe fn load(rip: u64) -> ! {
 unsafe extern "C" fn load_registers(rip: u64, cs: u64, ss: u64) -> ! {
     naked_asm!(
         "mov eax, 5",
-        "mov cr8, rax", // without effect: interrupts are off
+        "mov cr8, rax", // has no effect, since interrupts are off
         "mov rax, {RSP}",
         "push rdx",
         "push rax",
@@ -85,7 +86,7 @@ unsafe extern "C" fn load_registers(rip: u64, cs: u64, ss: u64) -> ! {
     )
 }
 
-/// Writes to the first area's first page, and goes on at NOWHERE; neither changes a register.
+/// Writes to the first area's first page, then jumps to NOWHERE; neither changes a register.
 #[unsafe(naked)]
 extern "C" fn store_and_fault() {
     naked_asm!(

@@ -1,4 +1,4 @@
-//! The move to another stack, and the stacks on which the worst exceptions are handled.
+//! The switch to another stack, and the separate stacks for double fault, NMI and machine check.
 
 use core::arch::naked_asm;
 use core::cell::UnsafeCell;
@@ -9,12 +9,12 @@ use libjos::mem::addr::VirtAddr;
 /// Bytes of an exception stack: enough for the report of a panic.
 const EXCEPTION_STACK_SIZE: usize = 4 * PGSIZE as usize;
 
-/// A stack for exceptions that must not trust the stack in use.
+/// A stack for an exception whose handler must not use the stack that was interrupted.
 #[repr(C, align(4096))]
 pub(super) struct ExceptionStack(UnsafeCell<[u8; EXCEPTION_STACK_SIZE]>);
 
-// SAFETY: Rust code never reads or writes the memory; the processor uses it as a stack, and only
-// its addresses are asked for.
+// SAFETY: Rust code only takes the addresses of the memory and never accesses it; the processor uses
+// it as a stack.
 unsafe impl Sync for ExceptionStack {}
 
 impl ExceptionStack {

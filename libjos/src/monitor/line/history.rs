@@ -1,13 +1,12 @@
 //! [`History`]: the lines that were typed before.
 
-use super::LONGEST;
-use super::text::{Fixed, Text};
+use super::text::{EditableText, Fixed, LONGEST};
 
-/// Lines that are kept.
+/// The number of lines that are kept.
 const LINES: usize = 16;
 
-/// The last lines that were typed, as far as they have at most [`LONGEST`] bytes.
-#[derive(Clone, Debug)]
+/// The last lines that were typed and have at most [`LONGEST`] bytes.
+#[derive(Clone, Debug, Default)]
 pub struct History {
     /// A ring: `next` is the place of the next line, and of the oldest one if the ring is full.
     lines: [Fixed<LONGEST>; LINES],
@@ -15,19 +14,7 @@ pub struct History {
     count: usize,
 }
 
-impl Default for History {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl History {
-    /// No lines.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { lines: [Fixed::EMPTY; LINES], next: 0, count: 0 }
-    }
-
     /// Keeps `line`, unless it is blank, too long, or the same as the last one.
     pub fn push(&mut self, line: &str) {
         let mut kept = Fixed::EMPTY;

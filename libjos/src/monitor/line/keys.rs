@@ -1,9 +1,9 @@
-//! [`KeyDecoder`]: bytes from a terminal, made into keys.
+//! [`KeyDecoder`]: turns bytes from a terminal into keys.
 
-/// A key, by what it does to a line.
+/// A key, by its effect on a line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Key {
-    /// A character that is no control character. Bytes that are no UTF-8 are
+    /// A character other than a control character. Bytes that are not UTF-8 become
     /// [`char::REPLACEMENT_CHARACTER`].
     Character(char),
     /// Return.
@@ -38,71 +38,62 @@ pub enum Key {
     Clear,
     /// Tab.
     Tab,
-    /// Anything else: a key, or a sequence of bytes, without a meaning.
+    /// A key, or a sequence of bytes, without a meaning.
     Unknown,
 }
 
-/// Where the input is in a sequence of bytes that make one key.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum State {
+/// The position in a sequence of bytes that make one key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Sequence {
     /// In none.
+    #[default]
     Ground,
     /// After ESC.
     Escape,
-    /// In an escape sequence (ECMA-48, 5.4) after the introducer, with the first parameter so far:
-    /// up to a final byte.
+    /// In an escape sequence (ECMA-48, 5.4) after the introducer and before the final byte, with
+    /// the first parameter so far.
     Parameters(u8),
-    /// In a character of several bytes, with these bytes so far.
+    /// In a character of several bytes, with these so many bytes so far.
     Character([u8; 4], usize),
 }
 
-/// Bytes from a terminal, made into keys.
-#[derive(Clone, Debug)]
+/// Turns bytes from a terminal into keys.
+#[derive(Clone, Debug, Default)]
 pub struct KeyDecoder {
-    state: State,
-}
-
-impl Default for KeyDecoder {
-    fn default() -> Self {
-        Self::new()
-    }
+    sequence: Sequence,
 }
 
 impl KeyDecoder {
-    /// In no sequence.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { state: State::Ground }
-    }
-
-    /// Takes a byte. There is no key within a sequence; there are two where the byte breaks a
-    /// sequence off and is one itself.
+    /// Takes a byte, and gives the keys that it completes: none within a sequence, two if the byte
+    /// breaks a sequence off and is a key itself.
     pub fn feed(&mut self, byte: u8) -> impl Iterator<Item = Key> + use<> {
-        let state = core::mem::replace(&mut self.state, State::Ground);
-        let (first, second) = match (state, byte) {
-            (State::Escape, b'[' | b'O') => {
-                self.state = State::Parameters(0);
+        let (first, second) = match (core::mem::take(&mut self.sequence), byte) {
+            (Sequence::Escape, b'[' | b'O') => {
+                self.sequence = Sequence::Parameters(0);
                 (None, None)
             }
-            (State::Parameters(number), 0x20..=0x3F) => {
+            (Sequence::Parameters(number), 0x20..=0x3F) => {
                 let number = match byte {
                     b'0'..=b'9' => number.saturating_mul(10).saturating_add(byte - b'0'),
                     _ => number,
                 };
-                self.state = State::Parameters(number);
+                self.sequence = Sequence::Parameters(number);
                 (None, None)
             }
-            (State::Parameters(number), 0x40..=0x7E) => (Some(sequence(number, byte)), None),
-            (State::Escape | State::Parameters(_), _) => (Some(Key::Unknown), self.begin(byte)),
-            (State::Character(bytes, length), 0x80..=0xBF) => match self.go_on(bytes, length, byte)
-            {
-                Ok(key) => (key, None),
-                Err(key) => (Some(key), self.begin(byte)),
-            },
-            (State::Character(..), _) => {
+            (Sequence::Parameters(number), 0x40..=0x7E) => (Some(sequence(number, byte)), None),
+            (Sequence::Escape | Sequence::Parameters(_), _) => {
+                (Some(Key::Unknown), self.begin(byte))
+            }
+            (Sequence::Character(bytes, length), 0x80..=0xBF) => {
+                match self.go_on(bytes, length, byte) {
+                    Ok(key) => (key, None),
+                    Err(key) => (Some(key), self.begin(byte)),
+                }
+            }
+            (Sequence::Character(..), _) => {
                 (Some(Key::Character(char::REPLACEMENT_CHARACTER)), self.begin(byte))
             }
-            (State::Ground, _) => (self.begin(byte), None),
+            (Sequence::Ground, _) => (self.begin(byte), None),
         };
         first.into_iter().chain(second)
     }
@@ -115,7 +106,7 @@ impl KeyDecoder {
             b'\t' => Key::Tab,
             0x7F => Key::Backspace,
             0x1B => {
-                self.state = State::Escape;
+                self.sequence = Sequence::Escape;
                 return None;
             }
             // Control and a letter, in the order of the alphabet.
@@ -141,17 +132,17 @@ impl KeyDecoder {
     }
 
     /// Takes a byte behind the first `length` of `bytes`, which may begin a character. The key is an
-    /// error where `byte` is no part of it.
+    /// error if `byte` cannot go on with it.
     fn go_on(&mut self, mut bytes: [u8; 4], length: usize, byte: u8) -> Result<Option<Key>, Key> {
         bytes[length] = byte;
         match core::str::from_utf8(&bytes[..=length]) {
             Ok(text) => {
-                // Some terminals obey these, too.
+                // Control characters beyond ASCII: some terminals obey these, too.
                 let c = text.chars().next().filter(|c| !c.is_control());
                 Ok(Some(c.map_or(Key::Unknown, Key::Character)))
             }
             Err(error) if error.error_len().is_none() => {
-                self.state = State::Character(bytes, length + 1);
+                self.sequence = Sequence::Character(bytes, length + 1);
                 Ok(None)
             }
             Err(_) => Err(Key::Character(char::REPLACEMENT_CHARACTER)),

@@ -1,10 +1,10 @@
-//! [`LineEditor`]: a line as it is typed, byte by byte. It knows no device: it is fed bytes, and
-//! what the terminal is to show it writes to whatever it is given.
+//! [`LineEditor`]: a line as it is typed, byte by byte. It knows no device: it is fed bytes, and gives
+//! a writer the text for the terminal.
 //!
-//! Prompt and line take one row of the screen: of a line that is longer, the part around the cursor
-//! is shown until Enter. The keys are those of most shells, see [`Key`]; [`History`] holds earlier
-//! lines. A line is lost as a whole or not at all: one that there was no room for ends as
-//! [`Outcome::TooLong`], whatever was left of it.
+//! Prompt and line take one row of the screen: a longer line shows only the part around the cursor
+//! until Enter. The keys are those of most shells, see [`Key`]; [`History`] holds earlier lines. A
+//! line is taken whole or refused whole: if there was no room for a part of it, it ends as
+//! [`LineStatus::TooLong`].
 //!
 //! The invariant: the line holds no control characters but tabs, and the cursor is within it,
 //! between two characters.
@@ -21,70 +21,61 @@ pub use complete::Complete;
 pub use history::History;
 pub use keys::{Key, KeyDecoder};
 pub use row::{COLUMNS, width};
-pub use text::{Fixed, Full, Text};
+pub use text::{EditableText, Fixed, Full, LONGEST};
 
 use core::fmt::{self, Write};
 use core::mem::take;
 use core::ops::Range;
 
+use complete::{agreed, list, name_start};
 use row::{Row, columns, combining, fitting};
 
-/// Bytes of the longest line that the monitor takes, and that [`History`] keeps.
-pub const LONGEST: usize = 255;
-/// Columns that the prompt leaves at least; a longer one has a row of its own.
+/// Columns that the prompt leaves at least; a longer prompt has a row of its own.
 const NARROWEST: usize = 16;
+/// The byte that rings the terminal's bell.
+const BELL: &str = "\x07";
 
-/// What a byte did.
+/// The status of a line after a byte.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Outcome {
+pub enum LineStatus {
     /// The line goes on.
     Pending,
     /// The line is complete.
     Done,
-    /// The line would be complete, but some of it was lost for want of room.
+    /// The line would be complete, but a part of it was lost for lack of room.
     TooLong,
     /// The line was given up (Ctrl-C), and is empty now.
     Interrupt,
-    /// There are no more lines (Ctrl-D where the line is empty).
+    /// There are no more lines (Ctrl-D on an empty line).
     EndOfInput,
     /// The screen is to be cleared, and then the line [redrawn](LineEditor::redraw).
     Clear,
 }
 
 /// A line that is being typed.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct LineEditor<'a, T> {
     prompt: &'a str,
     line: T,
-    /// A byte of the line.
+    /// The byte of the line before which the cursor stands.
     cursor: usize,
     keys: KeyDecoder,
-    /// Something typed was lost for want of room; the bell has rung for that.
+    /// There was no room for something that was typed; the bell has rung for it.
     lost: bool,
-    /// How many lines back in the history the line comes from; 0 is one of its own.
+    /// How many lines back in the history the line comes from; 0 for a new line.
     back: usize,
-    /// The line of its own, while another is shown.
+    /// The new line, while one of the history is shown.
     own: T,
     /// The byte of the line that the row begins with.
     first: usize,
     row: Row,
 }
 
-impl<'a, T: Text> LineEditor<'a, T> {
+impl<'a, T: EditableText> LineEditor<'a, T> {
     /// An empty line behind `prompt`.
     #[must_use]
     pub fn new(prompt: &'a str) -> Self {
-        Self {
-            prompt,
-            line: T::default(),
-            cursor: 0,
-            keys: KeyDecoder::new(),
-            lost: false,
-            back: 0,
-            own: T::default(),
-            first: 0,
-            row: Row::default(),
-        }
+        Self { prompt, ..Self::default() }
     }
 
     /// The line as it stands.
@@ -93,30 +84,30 @@ impl<'a, T: Text> LineEditor<'a, T> {
         &self.line
     }
 
-    /// The line, for good.
+    /// Gives up the editor for the line.
     #[must_use]
     pub fn into_line(self) -> T {
         self.line
     }
 
-    /// Takes a byte that was typed, and writes to `out` what the terminal is to show. Where nobody
-    /// completes words, Tab is a character like any.
+    /// Takes a byte that was typed, and writes the text for the terminal to `out`. Without
+    /// `completer`, Tab is a character like any.
     ///
     /// # Errors
     ///
-    /// What `out` reports.
+    /// The error of `out`.
     pub fn feed(
         &mut self,
         byte: u8,
         history: Option<&History>,
         completer: Option<&dyn Complete>,
         out: &mut dyn Write,
-    ) -> Result<Outcome, fmt::Error> {
-        let mut outcome = Outcome::Pending;
+    ) -> Result<LineStatus, fmt::Error> {
+        let mut status = LineStatus::Pending;
         for key in self.keys.feed(byte) {
-            outcome = self.press(key, history, completer, out)?;
+            status = self.press(key, history, completer, out)?;
         }
-        Ok(outcome)
+        Ok(status)
     }
 
     fn press(
@@ -125,7 +116,7 @@ impl<'a, T: Text> LineEditor<'a, T> {
         history: Option<&History>,
         completer: Option<&dyn Complete>,
         out: &mut dyn Write,
-    ) -> Result<Outcome, fmt::Error> {
+    ) -> Result<LineStatus, fmt::Error> {
         let (cursor, length) = (self.cursor, self.line.len());
         match key {
             Key::Character(c) => self.type_in(c, out)?,
@@ -136,19 +127,19 @@ impl<'a, T: Text> LineEditor<'a, T> {
             Key::Enter => {
                 self.finish(out)?;
                 out.write_str("\n")?;
-                return Ok(if self.lost { Outcome::TooLong } else { Outcome::Done });
+                return Ok(if self.lost { LineStatus::TooLong } else { LineStatus::Done });
             }
             Key::Interrupt => {
                 self.finish(out)?;
                 out.write_str("^C\n")?;
                 *self = Self::new(self.prompt);
-                return Ok(Outcome::Interrupt);
+                return Ok(LineStatus::Interrupt);
             }
             Key::EndOrDelete if length == 0 => {
                 out.write_str("^D\n")?;
-                return Ok(Outcome::EndOfInput);
+                return Ok(LineStatus::EndOfInput);
             }
-            Key::Clear => return Ok(Outcome::Clear),
+            Key::Clear => return Ok(LineStatus::Clear),
             Key::Left if cursor > 0 => self.move_to(self.before(), out)?,
             Key::Right if cursor < length => self.move_to(self.behind(), out)?,
             Key::Home => self.move_to(0, out)?,
@@ -162,16 +153,16 @@ impl<'a, T: Text> LineEditor<'a, T> {
             Key::KillWord if cursor > 0 => self.remove(self.word_start()..cursor, out)?,
             Key::Up => self.recall(self.back + 1, history, out)?,
             Key::Down if self.back > 0 => self.recall(self.back - 1, history, out)?,
-            _ => out.write_str("\x07")?,
+            _ => out.write_str(BELL)?,
         }
-        Ok(Outcome::Pending)
+        Ok(LineStatus::Pending)
     }
 
     /// Shows prompt and line once more, on a fresh row.
     ///
     /// # Errors
     ///
-    /// What `out` reports.
+    /// The error of `out`.
     pub fn redraw(&mut self, out: &mut dyn Write) -> fmt::Result {
         out.write_str(self.prompt)?;
         if self.prompt_columns() > COLUMNS - 1 - NARROWEST {
@@ -181,16 +172,15 @@ impl<'a, T: Text> LineEditor<'a, T> {
         self.show(out)
     }
 
-    /// Columns of the prompt in the row that it ends in.
+    /// The columns of the prompt's last row.
     fn prompt_columns(&self) -> usize {
         columns(self.prompt.rsplit('\n').next().unwrap_or_default()) % COLUMNS
     }
 
-    /// Columns that there are for the line: not the screen's last one, where terminals differ in
-    /// what they do.
+    /// The columns for the line. The screen's last column is left free, since terminals differ there.
     fn room(&self) -> usize {
-        match COLUMNS - 1 - self.prompt_columns().min(COLUMNS - 1) {
-            NARROWEST.. => COLUMNS - 1 - self.prompt_columns(),
+        match (COLUMNS - 1).saturating_sub(self.prompt_columns()) {
+            room @ NARROWEST.. => room,
             _ => COLUMNS - 1,
         }
     }
@@ -201,7 +191,7 @@ impl<'a, T: Text> LineEditor<'a, T> {
         let (before, cursor) = (&self.line[..self.cursor], self.cursor);
         let first = self.first.min(cursor);
         let fits = fitting(before[first..].chars(), room) == cursor - first;
-        // At the row's very beginning nothing would be seen of what Backspace takes out.
+        // A cursor at the row's start would hide what Backspace takes out.
         self.first = match first {
             0 if fits => 0,
             _ if fits && first < cursor => first,
@@ -210,7 +200,7 @@ impl<'a, T: Text> LineEditor<'a, T> {
         let rest = &self.line[self.first..];
         let mut shown = Fixed::<{ row::BYTES }>::EMPTY;
         for c in rest[..fitting(rest.chars(), room)].chars() {
-            // A tab's width depends on where it stands.
+            // The width of a tab would depend on its column.
             let c = if c == '\t' { ' ' } else { c };
             let _ = shown.replace(shown.len()..shown.len(), c.encode_utf8(&mut [0; 4]));
         }
@@ -227,13 +217,13 @@ impl<'a, T: Text> LineEditor<'a, T> {
         out.write_str(&self.line)
     }
 
-    /// Where the character before the cursor begins, which others may be combined with.
+    /// The start of the character before the cursor, with all that combines with it.
     fn before(&self) -> usize {
         let mut chars = self.line[..self.cursor].char_indices().rev();
         chars.find(|&(_, c)| width(c) > 0).map_or(0, |(at, _)| at)
     }
 
-    /// Where the character behind the cursor ends, with all that combines with it.
+    /// The end of the character behind the cursor, with all that combines with it.
     fn behind(&self) -> usize {
         let rest = &self.line[self.cursor..];
         let first = rest.chars().next().map_or(0, char::len_utf8);
@@ -246,16 +236,33 @@ impl<'a, T: Text> LineEditor<'a, T> {
         self.show(out)
     }
 
-    /// Puts in a character that was typed. The bell rings once where there is no room.
+    /// Puts in a character that was typed. If there is no room, the bell rings once.
     fn type_in(&mut self, c: char, out: &mut dyn Write) -> fmt::Result {
         if !self.lost && self.insert(c.encode_utf8(&mut [0; 4]), out)? {
             return Ok(());
         }
         let rung = core::mem::replace(&mut self.lost, true);
-        if rung { Ok(()) } else { out.write_str("\x07") }
+        if rung { Ok(()) } else { out.write_str(BELL) }
     }
 
-    /// Puts `text` in at the cursor; false where there is no room, and nothing has changed.
+    /// Completes the name before the cursor as far as all candidates agree, or lists them.
+    fn complete(&mut self, complete: &dyn Complete, out: &mut dyn Write) -> fmt::Result {
+        let text = &self.line[..self.cursor];
+        let (before, word) = text.split_at(name_start(text));
+        let typed = word.len();
+        let Some((common, is_one)) = agreed(complete, before, word) else {
+            return out.write_str(BELL);
+        };
+        if common.len() == typed && !is_one {
+            list(complete, before, word, out)?;
+            return self.redraw(out);
+        }
+        let blank = if is_one && complete.is_whole(before) { " " } else { "" };
+        let fits = self.insert(&common[typed..], out)? && self.insert(blank, out)?;
+        if fits { Ok(()) } else { out.write_str(BELL) }
+    }
+
+    /// Puts `text` in at the cursor; false if there is no room, and nothing has changed.
     fn insert(&mut self, text: &str, out: &mut dyn Write) -> Result<bool, fmt::Error> {
         let fits = self.line.replace(self.cursor..self.cursor, text).is_ok();
         if fits {
@@ -265,17 +272,17 @@ impl<'a, T: Text> LineEditor<'a, T> {
         Ok(fits)
     }
 
-    /// Takes out the bytes of `range`; the cursor goes there. Nothing is lost of an empty line.
+    /// Takes out the bytes of `range`; the cursor goes there. A line that is empty has lost nothing.
     fn remove(&mut self, range: Range<usize>, out: &mut dyn Write) -> fmt::Result {
         self.cursor = range.start;
-        // What is taken out needs no room.
+        // Taking out needs no room.
         let _ = self.line.replace(range, "");
         self.lost &= !self.line.is_empty();
         self.show(out)
     }
 
-    /// Shows the line that is `back` lines back in the history. Of one's own line nothing comes back
-    /// if some of it was lost.
+    /// Shows the line that is `back` lines back in the history. A new line that has lost something
+    /// comes back empty.
     fn recall(
         &mut self,
         back: usize,
@@ -288,7 +295,7 @@ impl<'a, T: Text> LineEditor<'a, T> {
         } else {
             let earlier = history.and_then(|history| history.get(back));
             if earlier.is_none_or(|earlier| line.replace(0..0, earlier).is_err()) {
-                return out.write_str("\x07");
+                return out.write_str(BELL);
             }
         }
         let shown = core::mem::replace(&mut self.line, line);
@@ -299,7 +306,7 @@ impl<'a, T: Text> LineEditor<'a, T> {
         self.move_to(self.line.len(), out)
     }
 
-    /// Where the word before the cursor begins, with the spaces behind it.
+    /// The start of the word before the cursor and before the spaces behind that word.
     fn word_start(&self) -> usize {
         let before = &self.line[..self.cursor];
         before.trim_end().rfind(' ').map_or(0, |space| space + 1)

@@ -1,17 +1,17 @@
-//! [`Row`]: what the terminal shows behind the prompt, and how it comes to show something else.
+//! [`Row`]: the text that the terminal shows behind the prompt, and how it is changed.
 //!
-//! It uses characters, spaces and backspaces alone, so that a bare screen without escape sequences
+//! It uses only characters, spaces and backspaces, so that a bare screen without escape sequences
 //! serves as well as a terminal.
 
 use core::fmt::{self, Write};
 
 use unicode_width::UnicodeWidthChar;
 
-use super::text::{Fixed, Text};
+use super::text::{EditableText, Fixed};
 
-/// Columns of the screens that a line is made for.
+/// The columns of a screen.
 pub const COLUMNS: usize = 80;
-/// Bytes of the text of a row: enough for its columns in the longest characters.
+/// The bytes of a row's text: enough for its columns in the longest characters.
 pub(super) const BYTES: usize = 4 * COLUMNS;
 
 /// How many columns of a terminal `c` takes: most take one, those of East Asia two, and an accent
@@ -39,17 +39,17 @@ pub(super) fn fitting(chars: impl Iterator<Item = char>, room: usize) -> usize {
     bytes
 }
 
-/// What a row of the terminal shows behind the prompt.
+/// The text that a row of the terminal shows behind the prompt.
 #[derive(Debug, Default)]
 pub(super) struct Row {
     text: Fixed<BYTES>,
-    /// Where in `text` the terminal's cursor stands.
+    /// The byte of `text` before which the terminal's cursor stands.
     cursor: usize,
 }
 
 impl Row {
-    /// Shows `text`, which [fits](fitting), in the place of what is there, with the cursor before
-    /// byte `cursor`. Only what differs is written.
+    /// Shows `text`, which [fits](fitting), in the place of the old text, with the cursor before byte
+    /// `cursor`. Only the part that differs is written.
     pub(super) fn show(&mut self, text: &str, cursor: usize, out: &mut dyn Write) -> fmt::Result {
         let old = core::mem::take(&mut self.text);
         let same = common(&old, text);
@@ -62,15 +62,15 @@ impl Row {
             back(blanks, out)?;
             text.len()
         };
-        // It fits, by the caller's promise.
+        // `text` fits, as the caller has to see to.
         let _ = self.text.replace(0..0, text);
         self.cursor = cursor;
         step(text, at, cursor, out)
     }
 }
 
-/// Moves the terminal's cursor within `text` from byte `from` to byte `to`: to the right by writing
-/// the characters there once more, each with all that combines with it, or it would lose that.
+/// Moves the terminal's cursor within `text` from byte `from` to byte `to`. To the right it writes the
+/// characters there once more, each with all that combines with it, which would be lost otherwise.
 fn step(text: &str, from: usize, to: usize, out: &mut dyn Write) -> fmt::Result {
     if to <= from {
         return back(columns(&text[to..from]), out);
@@ -80,7 +80,7 @@ fn step(text: &str, from: usize, to: usize, out: &mut dyn Write) -> fmt::Result 
     out.write_str(text.get(from..to).unwrap_or_default())
 }
 
-/// Bytes at the beginning of `text` that combine with the character before it.
+/// How many bytes at the start of `text` combine with the character before it.
 pub(super) fn combining(text: &str) -> usize {
     text.chars().take_while(|c| width(*c) == 0).map(char::len_utf8).sum()
 }
@@ -92,14 +92,8 @@ fn back(columns: usize, out: &mut dyn Write) -> fmt::Result {
 
 /// How many bytes both texts begin with, up to a character that begins a column in both.
 fn common(one: &str, two: &str) -> usize {
-    let mut same = 0;
-    let mut chars = one.chars().zip(two.chars());
-    while chars.next().is_some_and(|(a, b)| {
-        a == b && {
-            same += a.len_utf8();
-            true
-        }
-    }) {}
+    let equal = one.chars().zip(two.chars()).take_while(|(a, b)| a == b);
+    let same = equal.map(|(a, _)| a.len_utf8()).sum();
     if combining(&one[same..]) + combining(&two[same..]) > 0 {
         let base = one[..same].char_indices().rev().find(|&(_, c)| width(c) > 0);
         return base.map_or(0, |(at, _)| at);

@@ -1,12 +1,14 @@
-//! Whatever is typed, the terminal shows the line, and the cursor stands where the next character
-//! goes.
+//! For any bytes that are typed, the terminal shows the line, and its cursor stands at the place of
+//! the next character.
 
 mod completion;
 
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use super::{COLUMNS, Complete, Fixed, History, LONGEST, LineEditor, Outcome, Text, width};
+use super::{
+    COLUMNS, Complete, EditableText, Fixed, History, LONGEST, LineEditor, LineStatus, width,
+};
 
 const PROMPT: &str = "K> ";
 
@@ -14,7 +16,7 @@ const PROMPT: &str = "K> ";
 #[derive(Default)]
 struct Terminal {
     rows: Vec<String>,
-    /// What each column shows: of a character that takes two, the second shows nothing.
+    /// The text of each column. A character that takes two has an empty second one.
     row: Vec<String>,
     column: usize,
     bells: usize,
@@ -66,7 +68,7 @@ impl Complete for Words {
 
 const WORDS: Words = Words(&["help", "showmappings", "setperm", "set", "help"]);
 
-fn typed_with(bytes: &[u8], history: &History) -> (String, Terminal, Outcome) {
+fn typed_with(bytes: &[u8], history: &History) -> (String, Terminal, LineStatus) {
     typed_among(bytes, history, &WORDS)
 }
 
@@ -74,29 +76,29 @@ fn typed_among(
     bytes: &[u8],
     history: &History,
     words: &dyn Complete,
-) -> (String, Terminal, Outcome) {
-    let (editor, terminal, outcome) =
+) -> (String, Terminal, LineStatus) {
+    let (editor, terminal, status) =
         feed::<Fixed<LONGEST>>(PROMPT, bytes, Some(history), Some(words));
-    (editor.line().to_string(), terminal, outcome)
+    (editor.line().to_string(), terminal, status)
 }
 
 /// Types into a line, and holds the terminal against it after every byte.
-fn feed<'a, T: Text>(
+fn feed<'a, T: EditableText>(
     prompt: &'a str,
     bytes: &[u8],
     history: Option<&History>,
     words: Option<&dyn Complete>,
-) -> (LineEditor<'a, T>, Terminal, Outcome) {
+) -> (LineEditor<'a, T>, Terminal, LineStatus) {
     let mut terminal = Terminal::default();
     let mut editor = LineEditor::<T>::new(prompt);
     editor.redraw(&mut terminal).unwrap();
-    let mut outcome = Outcome::Pending;
+    let mut status = LineStatus::Pending;
     for &byte in bytes {
-        outcome = editor.feed(byte, history, words, &mut terminal).unwrap();
-        if outcome == Outcome::EndOfInput {
+        status = editor.feed(byte, history, words, &mut terminal).unwrap();
+        if status == LineStatus::EndOfInput {
             break;
         }
-        if outcome == Outcome::Pending {
+        if status == LineStatus::Pending {
             // The row shows a part of the line that begins at `first`, and the cursor in it.
             let after = std::format!("after {byte:#x} of {bytes:?}");
             let start = COLUMNS - 1 - editor.room();
@@ -111,30 +113,30 @@ fn feed<'a, T: Text>(
             assert_eq!(terminal.column, start + before, "{after}");
         }
     }
-    (editor, terminal, outcome)
+    (editor, terminal, status)
 }
 
 fn typed(bytes: &[u8]) -> String {
-    typed_with(bytes, &History::new()).0
+    typed_with(bytes, &History::default()).0
 }
 
-fn outcome(bytes: &[u8]) -> Outcome {
-    typed_with(bytes, &History::new()).2
+fn status(bytes: &[u8]) -> LineStatus {
+    typed_with(bytes, &History::default()).2
 }
 
 fn bells(bytes: &[u8]) -> usize {
-    typed_with(bytes, &History::new()).1.bells
+    typed_with(bytes, &History::default()).1.bells
 }
 
 #[test]
 fn characters_are_kept() {
     assert_eq!(typed(b"page 1"), "page 1");
-    assert_eq!(outcome(b"page 1\r"), Outcome::Done);
-    assert_eq!(outcome(b"\n"), Outcome::Done);
+    assert_eq!(status(b"page 1\r"), LineStatus::Done);
+    assert_eq!(status(b"\n"), LineStatus::Done);
     assert_eq!(typed(b"page 1\r"), "page 1");
 }
 
-/// What the editor writes for these bytes.
+/// The editor's output for these bytes.
 fn echo(bytes: &[u8]) -> String {
     let mut out = String::new();
     let mut editor = LineEditor::<Fixed<LONGEST>>::new(PROMPT);
@@ -156,12 +158,12 @@ fn no_more_is_written_than_what_differs() {
 fn a_line_that_is_too_long_is_refused_whole() {
     let long = [b'x'; 1000];
     let full = &long[..LONGEST];
-    assert_eq!(outcome(&[full, b"\r"].concat()), Outcome::Done);
+    assert_eq!(status(&[full, b"\r"].concat()), LineStatus::Done);
     assert_eq!(typed(&[full, b"\r"].concat()), "x".repeat(LONGEST));
     for rest in [&b""[..], b"\x7f", b"\x01\x04", b"\x01y", b"\x17help", b"\x01\x0b\r"] {
         let expected =
-            if rest.len() > 2 && rest[1] != b'y' { Outcome::Done } else { Outcome::TooLong };
-        assert_eq!(outcome(&[&long[..], rest, b"\r"].concat()), expected, "{rest:?}");
+            if rest.len() > 2 && rest[1] != b'y' { LineStatus::Done } else { LineStatus::TooLong };
+        assert_eq!(status(&[&long[..], rest, b"\r"].concat()), expected, "{rest:?}");
     }
     assert_eq!(bells(&long), 1);
     assert_eq!(bells(&[&long[..], b"\x7f", &long[..]].concat()), 1);
@@ -169,25 +171,25 @@ fn a_line_that_is_too_long_is_refused_whole() {
     // A character is lost whole; and what was cut short does not come back from the history.
     let wide = [&long[..LONGEST - 1], "ä".as_bytes()].concat();
     assert_eq!(typed(&wide).len(), LONGEST - 1);
-    assert_eq!(outcome(&[&wide[..], b"\r"].concat()), Outcome::TooLong);
-    let (line, _, outcome) =
+    assert_eq!(status(&[&wide[..], b"\r"].concat()), LineStatus::TooLong);
+    let (line, _, status) =
         typed_with(&[&long[..], b"\x10\x0e\r"].concat(), &history(&["earlier"]));
-    assert_eq!((line.as_str(), outcome), ("", Outcome::Done));
-    // What Tab would add is not typed, so nothing is lost.
-    let (line, terminal, outcome) =
-        typed_with(&[&long[..LONGEST - 8], b" KERNB\t\r"].concat(), &History::new());
-    assert_eq!((line.len(), terminal.bells, outcome), (LONGEST - 2, 1, Outcome::Done));
+    assert_eq!((line.as_str(), status), ("", LineStatus::Done));
+    // Nothing is lost: Tab's addition is not typed.
+    let (line, terminal, status) =
+        typed_with(&[&long[..LONGEST - 8], b" KERNB\t\r"].concat(), &History::default());
+    assert_eq!((line.len(), terminal.bells, status), (LONGEST - 2, 1, LineStatus::Done));
 }
 
 #[test]
 fn a_line_on_the_heap_has_any_length() {
     let long = "Größe 漢字 ".repeat(if cfg!(miri) { 20 } else { 500 });
     let keys = b"\x1b[D\x1b[D\x7f\x01->\x06\x04\x05<-\r";
-    let (editor, terminal, outcome) =
+    let (editor, terminal, status) =
         feed::<String>("? ", &[long.as_bytes(), keys].concat(), None, None);
     let middle = long.strip_prefix("Gr").unwrap().strip_suffix("漢字 ").unwrap();
     let expected = std::format!("->G{middle}字 <-");
-    assert_eq!((editor.line(), outcome, terminal.bells), (&*expected, Outcome::Done, 0));
+    assert_eq!((editor.line(), status, terminal.bells), (&*expected, LineStatus::Done, 0));
     assert_eq!(
         terminal.rows.concat(),
         std::format!("? {expected}"),
@@ -236,18 +238,18 @@ fn what_is_no_utf_8_is_marked() {
     ] {
         let line = [bytes, b"."].concat();
         assert_eq!(typed(&line), String::from_utf8_lossy(&line), "{bytes:?}");
-        assert_eq!(outcome(&[bytes, b"\r"].concat()), Outcome::Done);
+        assert_eq!(status(&[bytes, b"\r"].concat()), LineStatus::Done);
         assert_eq!(typed(&[bytes, b"\r"].concat()), String::from_utf8_lossy(bytes));
     }
 }
 
 #[test]
 fn control_d_on_an_empty_line_ends_the_input() {
-    let (line, terminal, outcome) = typed_with(b"\x04", &History::new());
-    assert_eq!((line.as_str(), outcome), ("", Outcome::EndOfInput));
+    let (line, terminal, status) = typed_with(b"\x04", &History::default());
+    assert_eq!((line.as_str(), status), ("", LineStatus::EndOfInput));
     assert_eq!(terminal.rows, ["K> ^D"]);
-    assert_eq!(self::outcome(b"a\x04"), Outcome::Pending);
-    assert_eq!(self::outcome(b"a\x7f\x04"), Outcome::EndOfInput);
+    assert_eq!(self::status(b"a\x04"), LineStatus::Pending);
+    assert_eq!(self::status(b"a\x7f\x04"), LineStatus::EndOfInput);
 }
 
 #[test]
@@ -277,7 +279,7 @@ fn the_cursor_moves_and_edits_where_it_is() {
     assert_eq!(typed(b"bd\x1b[Dc\x1b[Ha\x1b[Fe"), "abcde");
     assert_eq!(typed(b"abxc\x1b[D\x1b[D\x1b[3~"), "abc");
     assert_eq!(typed(b"a\x1bOD\x1bOD\x1b[C\x1b[Cb\x1b[1~x\x1b[4~y"), "xaby");
-    assert_eq!(outcome(b"abc\x01\r"), Outcome::Done);
+    assert_eq!(status(b"abc\x01\r"), LineStatus::Done);
 }
 
 #[test]
@@ -293,20 +295,20 @@ fn what_has_no_meaning_rings_and_changes_nothing() {
     }
     assert_eq!(typed(b"a\x1b[999;999Zb\x1b[15~c\x1b\x1b[Zd"), "abcd");
     assert_eq!(typed(b"\x1b[9999999999999999999A"), "");
-    assert_eq!(outcome(b"\x1b[1;5\n"), Outcome::Done);
+    assert_eq!(status(b"\x1b[1;5\n"), LineStatus::Done);
     assert_eq!((typed(b"\x1bx"), bells(b"\x1bx")), ("x".into(), 1));
 }
 
 #[test]
 fn an_interrupted_line_is_empty() {
-    let (line, terminal, outcome) = typed_with(b"abc\x02\x03", &History::new());
-    assert_eq!((line.as_str(), outcome), ("", Outcome::Interrupt));
+    let (line, terminal, status) = typed_with(b"abc\x02\x03", &History::default());
+    assert_eq!((line.as_str(), status), ("", LineStatus::Interrupt));
     assert_eq!(terminal.rows, ["K> abc^C"]);
-    assert_eq!(self::outcome(b"abc\x0c"), Outcome::Clear);
+    assert_eq!(self::status(b"abc\x0c"), LineStatus::Clear);
 }
 
 fn history(lines: &[&str]) -> History {
-    let mut history = History::new();
+    let mut history = History::default();
     lines.iter().for_each(|line| history.push(line));
     history
 }

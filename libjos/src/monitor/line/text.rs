@@ -1,15 +1,18 @@
-//! [`Text`]: where a line is kept, in place or on the heap.
+//! [`EditableText`]: the memory of a line, in place or on the heap.
 
 #[cfg(feature = "os")]
 use alloc::string::String;
 use core::ops::{Deref, Range};
 
-/// There is no room for so much text.
+/// Bytes of the longest line that the monitor takes, and that [`History`](super::History) keeps.
+pub const LONGEST: usize = 255;
+
+/// The error that the text does not fit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Full;
 
 /// A text that can be edited.
-pub trait Text: Default + Deref<Target = str> {
+pub trait EditableText: Default + Deref<Target = str> {
     /// Puts `new` in the place of the bytes of `range`, which begins and ends between characters.
     ///
     /// # Errors
@@ -45,7 +48,7 @@ impl<const N: usize> Deref for Fixed<N> {
     }
 }
 
-impl<const N: usize> Text for Fixed<N> {
+impl<const N: usize> EditableText for Fixed<N> {
     fn replace(&mut self, range: Range<usize>, new: &str) -> Result<(), Full> {
         let end = range.start + new.len();
         let length = self.length - range.len() + new.len();
@@ -61,7 +64,7 @@ impl<const N: usize> Text for Fixed<N> {
 
 /// As much text as there is memory for.
 #[cfg(feature = "os")]
-impl Text for String {
+impl EditableText for String {
     fn replace(&mut self, range: Range<usize>, new: &str) -> Result<(), Full> {
         self.try_reserve(new.len().saturating_sub(range.len())).map_err(|_| Full)?;
         self.replace_range(range, new);

@@ -1,4 +1,4 @@
-//! What listings say must be so: each number in them is worked out here once more.
+//! The numbers in listings are right: each is worked out here by other means.
 
 use super::*;
 use crate::mem::pages::{ALLOC_ZERO, PageInfo};
@@ -247,14 +247,11 @@ fn a_dump_begins_and_ends_where_ram_does() {
 #[test]
 fn the_usage_helps_against_wrong_words() {
     for line in ["map 1", "dump 0 1 2", "showmappings 2 1", "dump 2 0xffffffffffffffff", "dump x"] {
-        let words = split(line).unwrap();
-        let (name, words) = words.as_slice().split_first().unwrap();
-        let command = find(name).unwrap();
-        let arguments = Arguments::new(words, command.options);
+        let (command, arguments) = parse(line).unwrap().unwrap();
         let (mut monitor, mut out) = (monitor64(), String::new());
         let Monitor { pmap, held } = &mut monitor;
         let mut session = Session { pmap, held, names: &NoNames, out: &mut out };
-        let Verb::Memory(verb) = command.verb else { panic!("{name}") };
+        let Verb::Memory(verb) = command.verb else { panic!("{command}") };
         let error = session.run(verb, &arguments, [].into_iter()).unwrap_err();
         assert!(error.is_usage(), "{line}: {error}");
     }

@@ -1,4 +1,4 @@
-//! Playing with pages: what is refused, and that nothing has changed then.
+//! Commands that change pages and mappings: refusals change nothing, and uses are counted.
 
 use std::string::ToString;
 use std::vec::Vec;

@@ -62,6 +62,9 @@ impl Perm {
     pub const UR: Self = Self::R.union(Self::U);
     /// User and kernel, read and write (JOS's `PTE_U | PTE_W`).
     pub const URW: Self = Self::UR.union(Self::W);
+    /// The letters of permissions, in the order in which they are printed.
+    pub(crate) const LETTERS: [(Self, char); 5] =
+        [(Self::U, 'u'), (Self::R, 'r'), (Self::W, 'w'), (Self::X, 'x'), (Self::G, 'g')];
 
     /// These permissions for a page that other address spaces may have too: copy-on-write in place
     /// of writable, and else [`PRIVATE`](Self::PRIVATE).
@@ -78,10 +81,8 @@ impl Perm {
 /// `urwxg`, with `-` for what is withheld, and `c` in place of `w` for copy-on-write.
 impl fmt::Display for Perm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let letters =
-            [(Self::U, 'u'), (Self::R, 'r'), (Self::W, 'w'), (Self::X, 'x'), (Self::G, 'g')];
         let mut text = [b'-'; 5];
-        for (slot, (perm, letter)) in text.iter_mut().zip(letters) {
+        for (slot, (perm, letter)) in text.iter_mut().zip(Self::LETTERS) {
             if self.contains(perm) {
                 *slot = letter as u8;
             } else if perm == Self::W && self.contains(Self::COW) {

@@ -1,18 +1,18 @@
 //! [`Image`]: the kernel's ELF file, with room for the table of symbols.
 //!
 //! The room for the table is two sections at the end of a segment: `.symbols`, which is in the file, and
-//! `.symbols_rest`, which is not, so that loaders put zeros there. The linker has made the first as
-//! large as a table may become. What the table does not need goes over to the second; addresses and all
-//! else that is loaded stay where they are.
+//! `.symbols_rest`, which is not, so that loaders fill it with zeros. The linker makes `.symbols` as large
+//! as a table may become. The part that the table does not need moves to `.symbols_rest`; addresses and
+//! all other loaded bytes stay where they are.
 
 use std::error::Error;
 
 use object::build::elf::{Builder, SectionData, SectionId};
 use object::elf::{STB_LOCAL, STT_FUNC};
 
-/// The section that the table goes into.
+/// The section for the table.
 const TABLE: &str = ".symbols";
-/// The section that has the rest.
+/// The section for the unused room.
 const REST: &str = ".symbols_rest";
 
 /// A linked kernel's ELF file, to be changed and written.
@@ -23,7 +23,7 @@ pub(crate) struct Image<'a> {
 }
 
 impl<'a> Image<'a> {
-    /// Reads the kernel that the file has of which these are the `bytes`.
+    /// Parses the `bytes` of a linked kernel's file.
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Box<dyn Error>> {
         let elf = Builder::read64(bytes)?;
         let section = |name: &str| {
@@ -38,19 +38,19 @@ impl<'a> Image<'a> {
         Ok(Self { elf, table, rest })
     }
 
-    /// Bytes of the largest table that there is room for.
+    /// Bytes of the largest table that fits.
     pub(crate) fn room(&self) -> usize {
         self.elf.sections.get(self.table).sh_size as usize
     }
 
-    /// Puts `table`, which there is room for, into the image.
+    /// Puts `table`, which must fit, into the image.
     pub(crate) fn fill(&mut self, table: Vec<u8>) -> Result<(), Box<dyn Error>> {
         let used = table.len() as u64;
         let section = self.elf.sections.get_mut(self.table);
         let (address, offset, size) = (section.sh_addr, section.sh_offset, section.sh_size);
         section.data = SectionData::Data(table.into());
 
-        // Nothing of the segment that is in the file may lie behind the table.
+        // The table must be the end of the segment's part in the file.
         let mut segments = self.elf.segments.iter_mut();
         let segment =
             segments.find(|it| it.is_load() && it.p_offset + it.p_filesz == offset + size);
@@ -72,7 +72,7 @@ impl<'a> Image<'a> {
     }
 
     /// Adds a symbol `name` for the function at `address`. It is local and has no size, so that gdb and
-    /// objdump, asked what is at an address, still answer with the function's full name.
+    /// objdump still show the function's full name for an address.
     pub(crate) fn call(&mut self, address: u64, name: &'a str) {
         let section = self.elf.sections.iter().find(|section| {
             section.is_alloc()
@@ -137,7 +137,7 @@ mod tests {
         bytes
     }
 
-    /// The table is where it was, what it does not need is in no file, and in memory all is where it was.
+    /// Filling in the table keeps every address, and drops the unused room from the file.
     #[test]
     fn the_file_holds_what_is_used() {
         let bytes = linked();

@@ -1,13 +1,14 @@
-//! `symtab [--names] [--no-missing] [-v] SOURCE RESULT`: copies a linked kernel, and tells it and gdb what
-//! its functions are called.
+//! `symtab [--names] [--no-missing] [-v] SOURCE RESULT`: copies a linked kernel, and adds the names of its
+//! functions for the kernel itself and for gdb.
 //!
 //! The kernel's backtraces and its monitor read a table of symbols and source lines
 //! ([`libjos::symtab`] defines it), which goes into the room that `linker.ld` keeps for it. The file
-//! grows by what the table takes, not by the room. A table that does not fit goes without source lines,
-//! with a warning: an application is never refused for what only helps to debug it. With `--names` it goes without them in any case.
+//! grows by the size of the table, not of the room. If the table does not fit, it goes without source
+//! lines, with a warning: a missing aid to debugging must not fail an application's build. With `--names`
+//! it goes without them in any case.
 //!
-//! gdb reads the ELF symbols, to which the plain names of JOS's functions are added ([`plain`]). A name
-//! without a function is a warning, with `--no-missing` an error; `-v` says which function gets which name.
+//! gdb reads the ELF symbols, to which this adds plain names for JOS's functions ([`plain`]). A name
+//! without a function is a warning, or with `--no-missing` an error; `-v` lists functions and their names.
 
 mod image;
 mod names;
@@ -67,12 +68,12 @@ fn complete(
         }
     }
     std::fs::write(result, image.write()?)?;
-    // The result is run and debugged like the source.
+    // The result is as executable as the source.
     std::fs::set_permissions(result, std::fs::metadata(source)?.permissions())?;
     Ok(())
 }
 
-/// The table of symbols, with source lines if there are to be any, as far as it goes into the `room`.
+/// Builds the table of symbols, with source lines if they are asked for and fit into the `room`.
 fn table(
     source: &str,
     kernel: &Kernel<'_>,

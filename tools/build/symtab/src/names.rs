@@ -1,9 +1,9 @@
-//! Names as people know them: demangled functions, and files without the folders of one machine.
+//! Readable names: demangled functions, and files without the build machine's folders.
 
 use std::path::Path;
 
 /// The demangled name of a function or a variable, without the compiler's hash and suffixes. An
-/// inherent `impl` away from its type is called by the type: `a::<impl b::Type<M>>::f` is
+/// inherent `impl` in another module than its type is shown as the type: `a::<impl b::Type<M>>::f` is
 /// `a::Type::f`.
 pub(crate) fn function_name(raw: &str) -> String {
     let raw = raw.split(".llvm.").next().unwrap_or(raw);
@@ -23,9 +23,9 @@ pub(crate) fn function_name(raw: &str) -> String {
     }
 }
 
-/// A function's own name in its demangled path: without what it is in, and without generic arguments.
+/// The last part of a function's demangled path, without generic arguments.
 pub(crate) fn own_name(path: &str) -> String {
-    // The arrow in the type of a function is no bracket.
+    // The arrow in a function's type is not a closing bracket.
     let mut path = path.replace("->", "");
     while let Some(end) = path.find('>')
         && let Some(start) = path[..end].rfind('<')
@@ -41,8 +41,8 @@ pub(crate) fn is_in_library(file: &str) -> bool {
     file.rsplit_once("/library/").is_some_and(|(folder, _)| rust(&format!("{folder}/")))
 }
 
-/// The name of a source file: from the project's `root` on; of a crate from elsewhere, from the
-/// crate's name on; of Rust's own library, from `core/` or `alloc/` on.
+/// The shortened path of a source file: relative to the project's `root`; for other crates, from the
+/// crate's name on; for Rust's own library, from `core/` or `alloc/` on.
 pub(crate) fn file_name(file: &str, root: &Path) -> String {
     if let Ok(inside) = Path::new(file).strip_prefix(root)
         && !inside.starts_with("target")
@@ -69,7 +69,7 @@ mod tests {
                 "_RNvNtNtCsg3SjgaGcPXb_4core5slice5index16slice_index_fail",
                 "core::slice::index::slice_index_fail",
             ),
-            ("i386_init", "i386_init"),
+            ("kernel_main", "kernel_main"),
             (
                 "_ZN6libjos10check_page45_$LT$impl$u20$libjos..pmap..Pmap$LT$M$GT$$GT$\
                  23check_insert_and_remove17haea5dd14b347da25E",
@@ -88,13 +88,13 @@ mod tests {
     fn own_names_are_whole() {
         for (path, name) in [
             ("libjos::pmap::Pmap<M>::mem_init", "mem_init"),
-            ("<libjos::pmap::Pmap<kernel::Pc>>::mem_init::<kernel::Pc>", "mem_init"),
+            ("<libjos::pmap::Pmap<kernel::Hardware>>::mem_init::<kernel::Hardware>", "mem_init"),
             ("a::check_page::<fn(&str) -> usize, Option<u8>>", "check_page"),
             ("a::mem_init::{{closure}}", "{{closure}}"),
             ("a::mem_init::{closure#0}::<u8>", "{closure#0}"),
             ("<a as b::page>::go", "go"),
             ("a::not_page", "not_page"),
-            ("i386_init", "i386_init"),
+            ("kernel_main", "kernel_main"),
         ] {
             assert_eq!(own_name(path), name);
         }

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use crate::names::own_name;
 
-/// The names that gdb's users rely on. `JOS=ours` is JOS's name for a function that has another one here,
-/// since it is not one machine's.
+/// The names that gdb's users rely on. `JOS=ours` adds JOS's name to a function that has a
+/// machine-independent name here.
 pub(crate) const NAMES: &str = "
     mem_init boot_alloc page_init page_alloc page_free page_decref
     pgdir_walk boot_map_region page_insert page_lookup page_remove tlb_invalidate
@@ -20,11 +20,11 @@ pub(crate) const NAMES: &str = "
 /// Names that may be missing in an application without the function `monitor`.
 const OF_THE_MONITOR: [&str; 3] = ["readline", "kerninfo", "backtrace"];
 
-/// Which functions get which plain names.
+/// The plain names to add, and those that no function has.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Plan<'a> {
-    /// Each name, address and path. A function that was compiled several times (for several machines,
-    /// say) gets its name at each place, in order of address: gdb then stops at all of them.
+    /// Each name with its address and path. A function that was compiled several times (for several
+    /// machines, say) gets its name at each place, in order of address: gdb then stops at all of them.
     pub(crate) added: Vec<(&'a str, u64, &'a str)>,
     /// The names that no function has: it was renamed, or inlined into its callers.
     pub(crate) missing: Vec<&'a str>,
@@ -57,16 +57,16 @@ mod tests {
     use super::*;
 
     const KERNEL: [&str; 6] = [
-        "i386_init",
+        "kernel_main",
         "libjos::pmap::Pmap<M>::mem_init",
-        "<libjos::pmap::Pmap<kernel::Pc>>::page_insert",
+        "<libjos::pmap::Pmap<kernel::Hardware>>::page_insert",
         "libjos::pmap::Pmap<M>::mem_init",
-        "libjos::check::check_page::<kernel::Pc, fn(&str) -> usize>",
+        "libjos::check::check_page::<kernel::Hardware, fn(&str) -> usize>",
         "libjos::check::check_page::{{closure}}",
     ];
 
-    /// What is planned for `names`, where the functions of [`KERNEL`] and of `more` are 16 bytes each: the
-    /// names with their addresses, and what is missing.
+    /// The plan for `names`, with the functions of [`KERNEL`] and `more` at 16 bytes each: the added names
+    /// with their addresses, and the missing names.
     fn planned(names: &str, more: &[&str]) -> (String, String) {
         let paths = KERNEL.iter().chain(more).enumerate();
         let functions: Vec<_> = paths.map(|(nr, path)| (16 * nr as u64, (*path).into())).collect();
@@ -84,12 +84,12 @@ mod tests {
 
     #[test]
     fn plain_names_are_left_alone() {
-        assert_eq!(planned("i386_init", &["other::i386_init"]), (String::new(), String::new()));
+        assert_eq!(planned("kernel_main", &["other::kernel_main"]), (String::new(), String::new()));
     }
 
     #[test]
     fn a_function_may_have_two_names() {
-        assert_eq!(planned("jos_init=i386_init pi=page_insert", &[]).0, "jos_init 0, pi 32");
+        assert_eq!(planned("i386_init=kernel_main pi=page_insert", &[]).0, "i386_init 0, pi 32");
         assert_eq!(planned("nobody=no_function", &[]).1, "nobody");
     }
 

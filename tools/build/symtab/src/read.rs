@@ -1,4 +1,4 @@
-//! [`Kernel`]: what a linked kernel says of itself, by its ELF symbols and its DWARF.
+//! [`Kernel`]: reads a linked kernel's ELF symbols and DWARF.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -14,12 +14,12 @@ use crate::names::{file_name, function_name, is_in_library};
 pub(crate) struct Kernel<'a> {
     file: object::File<'a>,
     dwarf: Context<EndianSlice<'a, LittleEndian>>,
-    /// Where the project is; the names of its files begin after it.
+    /// The project's folder, which the names of its files leave out.
     root: PathBuf,
 }
 
 impl<'a> Kernel<'a> {
-    /// Reads the kernel that the file has of which these are the `bytes`.
+    /// Parses the `bytes` of a linked kernel's file.
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Box<dyn Error>> {
         let file = object::File::parse(bytes)?;
         let section = |id: SectionId| -> Result<_, object::Error> {
@@ -30,7 +30,7 @@ impl<'a> Kernel<'a> {
         Ok(Self { file, dwarf, root: std::env::current_dir()? })
     }
 
-    /// The address and the path of each function, at low addresses too.
+    /// The address and the path of each function, including those at low addresses.
     pub(crate) fn functions(&self) -> Vec<(u64, String)> {
         let symbols = self.file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text);
         let symbols = symbols.filter(|symbol| symbol.is_definition());
@@ -39,13 +39,13 @@ impl<'a> Kernel<'a> {
             .collect()
     }
 
-    /// Adds all functions and variables at high addresses: what runs before paging is never in a
-    /// backtrace, and lies too far from all else.
+    /// Adds all functions and variables at high addresses. Code that runs before paging never appears in
+    /// a backtrace, and lies too far from the rest.
     pub(crate) fn symbols(&self, builder: &mut Builder) {
         for symbol in self.file.symbols() {
             let wanted = matches!(symbol.kind(), SymbolKind::Text | SymbolKind::Data);
             let name = symbol.name().unwrap_or_default();
-            // Constants without a name of their own are called `anon` or `.L`, and a number.
+            // The compiler calls unnamed constants `anon` or `.L` with a number.
             let named = !name.is_empty() && !name.starts_with("anon.") && !name.starts_with('.');
             if wanted && named && is_high(symbol.address()) {
                 builder.symbol(symbol.address(), symbol.size(), &function_name(name));
@@ -70,8 +70,8 @@ impl<'a> Kernel<'a> {
         Ok(())
     }
 
-    /// What `address` is in, from the innermost function out. What was inlined from Rust's own
-    /// library is left out: whoever called `map` or `unwrap` is what people look for.
+    /// The functions that contain `address`, from the innermost out. Functions inlined from Rust's own
+    /// library are left out: users look for the caller of `map` or `unwrap`.
     fn frames(&self, address: u64) -> Result<Vec<SourceFrame>, Box<dyn Error>> {
         let mut frames = Vec::new();
         let mut in_library = Vec::new();
@@ -97,9 +97,9 @@ impl<'a> Kernel<'a> {
     }
 }
 
-/// Where rows begin in code that begins at `start` and of which `located`, each (address, size), come
-/// from a known place: at each of those (true), and wherever they leave a gap (false), since code
-/// that nobody knows the place of is not of the place before it.
+/// The starts of rows in code that begins at `start`, where the parts `located`, each (address, size),
+/// have a known source line. A row begins at each part (true) and at each gap (false), since code
+/// without a line does not belong to the line before it.
 fn cut(start: u64, mut located: Vec<(u64, u64)>) -> Vec<(u64, bool)> {
     located.sort_by_key(|part| part.0);
     let (mut rows, mut at) = (Vec::new(), start);
@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(cut(0, vec![(0, 10), (2, 3)]), [(0, true), (2, true), (10, false)]);
     }
 
-    /// From there to what the kernel finds: no line in a gap, and the line before it again behind it.
+    /// The kernel finds no line in a gap, and finds the line again behind it.
     #[test]
     fn code_in_a_gap_has_no_line() {
         let base = 0xFFFF_FFFF_F010_0000;

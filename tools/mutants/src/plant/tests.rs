@@ -1,4 +1,4 @@
-//! A small source of each kind in, the planted source out.
+//! Plants mutants of each kind into small sources, and compares the planted source.
 
 use super::*;
 
@@ -11,7 +11,7 @@ fn mutant(id: u32, genre: &str, start: (usize, usize), replacement: &str) -> Mut
     Mutant { id, genre: genre.into(), start, replacement: replacement.into() }
 }
 
-/// The source's words, as rustfmt's blanks and line ends do not matter.
+/// The source's tokens, since rustfmt's blanks and line ends do not matter.
 fn words(source: &str) -> String {
     source.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -22,7 +22,7 @@ fn assert_planted(planted: &Planted, expected: &str) {
     assert_eq!(planted.planted, BTreeSet::from([7]));
 }
 
-/// Where nothing can be chosen at run time, the source stays as it is.
+/// Asserts that a mutant that cannot be chosen at run time leaves the source unchanged.
 #[track_caller]
 fn assert_left_out(source: &str, genre: &str, start: (usize, usize), replacement: &str) {
     let planted = planted(source, genre, start, replacement);

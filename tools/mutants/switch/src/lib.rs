@@ -1,11 +1,11 @@
 //! Which mutant is active: the one whose number the environment variable `MUTANT` holds, or none.
 //!
-//! Where `MUTANT_RECORD` names a file, none is, and the number of each mutant that is asked for is appended to
-//! that file, once: this is how the tests that reach a mutant are found.
+//! If `MUTANT_RECORD` names a file, no mutant is active, and the number of each mutant that is reached is
+//! appended to that file once. This is how `run.py` finds the tests that reach a mutant.
 //!
-//! Constants may be made by calling mutated functions, and the compiler has no environment to ask: for it no
-//! mutant is active. Telling the two apart needs a feature of the compiler that is not stable, so this crate is
-//! compiled with RUSTC_BOOTSTRAP=mutant.
+//! The compiler may call mutated functions to evaluate constants, and it cannot read the environment: for it no
+//! mutant is active. Detecting such calls needs an unstable feature of the compiler, so this crate is compiled
+//! with RUSTC_BOOTSTRAP=mutant.
 #![feature(core_intrinsics, const_eval_select)]
 #![allow(internal_features)]
 
@@ -15,7 +15,7 @@ use std::io::Write;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
-/// Values of [`ACTIVE`] that are no mutant's number.
+/// Values of [`ACTIVE`] other than a mutant's number.
 const UNKNOWN: u32 = u32::MAX;
 const NONE: u32 = u32::MAX - 1;
 const RECORD: u32 = u32::MAX - 2;
@@ -65,7 +65,7 @@ fn read_environment() {
 #[inline(never)]
 fn record(id: u32) {
     let (seen, bit) = (&SEEN[id as usize / 64], 1 << (id % 64));
-    // To read is cheap, and most are asked for again and again.
+    // Read first, which is cheap, since most mutants are reached many times.
     if seen.load(Relaxed) & bit == 0 && seen.fetch_or(bit, Relaxed) & bit == 0 {
         writeln!(RECORDS.get().unwrap(), "{id}").unwrap();
     }

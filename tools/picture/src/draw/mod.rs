@@ -1,8 +1,7 @@
-//! Shots as one web page that needs nothing but itself: no network, no other file.
+//! Shots as a single self-contained web page: it needs no network and no other file.
 //!
-//! The words are HTML, made here; the frames are drawn in the browser from runs, which are far
-//! smaller than what they become (`script.js`). Pieces that several shots of a film have in
-//! common are in the page once.
+//! The text is HTML, made here; the browser draws the frames from runs, which are far smaller than the
+//! drawings (`script.js`). Pieces that several shots of a film share are in the page once.
 
 mod space;
 mod sums;
@@ -22,7 +21,7 @@ pub(crate) fn page(shots: &[Shot]) -> Result<Markup, serde_json::Error> {
     let drawn: Vec<_> = shots.iter().map(|shot| pieces.shot(shot)).collect();
     let names: Vec<_> = Owner::ALL.iter().map(|owner| owner.name()).collect();
     let data = json!({ "shots": drawn, "frames": pieces.frames, "owners": names });
-    // In a script, only `<` could end it.
+    // Only `<` can end a script.
     let data = serde_json::to_string(&data)?.replace('<', "\\u003c");
     let (first, film) = (&shots[0], shots.len() > 1);
     let heading = if film { "JOS64: mem_init, step by step" } else { "JOS64: a picture of memory" };
@@ -107,7 +106,7 @@ impl Pieces {
     }
 }
 
-/// What `script.js` is told of the frames.
+/// The data about the frames for `script.js`.
 fn frames(shot: &Shot) -> Value {
     let Frames { base, runs } = &shot.frames;
     let mut details: Vec<&str> = Vec::new();
@@ -131,7 +130,7 @@ fn frames(shot: &Shot) -> Value {
         .collect();
     let space = shot.spaces.first();
     let regions = space.iter().flat_map(|space| &space.regions);
-    // A virtual address is more than a number in JavaScript holds.
+    // JavaScript's numbers cannot hold every virtual address.
     let maps: Vec<_> = regions
         .flat_map(|region| &region.runs)
         .map(|run| json!([format!("{:#x}", run.va), run.pa, run.size(), run.perm]))
@@ -171,7 +170,7 @@ fn caption(shot: &Shot) -> Markup {
     }
 }
 
-/// Where the frames are drawn.
+/// The elements in which the frames are drawn.
 fn grids() -> Markup {
     html! {
         noscript { p { "The frames are drawn by JavaScript, which is off here." } }
@@ -214,7 +213,7 @@ fn spaces(shot: &Shot) -> Markup {
 }
 
 /// The fillings of all drawings: a colour and a pattern for each owner and each permission, so
-/// that nothing is said by colour alone.
+/// that colour alone never carries a meaning.
 fn patterns() -> Markup {
     let lines = |path: &str| html! { path.mark d=(path) {} };
     let dot = html! { circle.dot cx="4" cy="4" r="1.6" {} };

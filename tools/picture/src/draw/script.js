@@ -4,7 +4,7 @@
   const SVG = "http://www.w3.org/2000/svg";
   const CLOSE = 1024; // frames in the close-up: 4 MB
   const MOST_CELLS = 65536; // of the overview; with more frames a cell stands for several
-  const FREE = 9, UNACCOUNTED = 10; // owners that give way where a cell stands for several frames
+  const FREE = 9, UNACCOUNTED = 10; // owners that give way if a cell stands for several frames
   const STATES = ["", "free", "in use", "reserved"];
   const data = JSON.parse(document.getElementById("data").textContent);
   const $ = (id) => document.getElementById(id);
@@ -64,7 +64,7 @@
       const last = runs[runs.length - 1];
       if (last && last[2] === owner && last[1] === start) last[1] = stop;
       else if (last && start < last[1]) {
-        // The cell has an owner already; a free one gives way to one that says more.
+        // The cell has an owner already; a free one gives way to any other.
         if (last[2] === FREE || last[2] === UNACCOUNTED) {
           if (last[0] === last[1] - 1) runs.pop(); else last[1]--;
           add(start, stop, owner);
@@ -123,7 +123,7 @@
     element("path", { d: path.replace(/-?\d+/g, (digits) => digits * size), class: name }, svg);
   };
 
-  // Marks the rows of the overview that are enlarged: on both sides, for an outline would hide what is in them.
+  // Marks the enlarged rows of the overview, at both sides, since an outline would hide their cells.
   function mark(first, end) {
     const svg = $("overview"), { per, columns, size } = svg.geometry;
     svg.querySelector(".window")?.remove();
@@ -156,7 +156,7 @@
     if (cursor !== null) point(cursor);
   }
 
-  // Says what a frame is, and marks it.
+  // Describes a frame, and marks it.
   function point(frame) {
     cursor = frame;
     outline($("overview"), "cursor", frame, frame + 1);
@@ -170,7 +170,7 @@
     return made;
   }
 
-  // What is known of a frame, as text and elements.
+  // The description of a frame, as text and elements.
   function describe(frame) {
     const pa = frames.base + frame * 4096;
     const [, owner, detail, state, references] = frames.runs[runOf(frame)];
@@ -187,7 +187,7 @@
     return said.length ? [...said, "."] : [`${text}; not mapped by ${frames.space}.`];
   }
 
-  // The frame under the pointer; null beside the grid.
+  // The frame under the pointer; null outside of the grid.
   function under(svg, event) {
     const { first, end, per, columns, size } = svg.geometry;
     const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
@@ -226,7 +226,7 @@
     });
   }
 
-  // Runs of frames of which two shots say different things.
+  // Runs of frames that differ between two shots.
   function differences(before, after) {
     const key = (shot, run) => shot.runs[run].slice(1).join() + shot.details[shot.runs[run][2]];
     const found = [];
@@ -247,7 +247,7 @@
 
   const keys = (where) => new Set([...where.querySelectorAll("[data-key]")].map((row) => row.dataset.key));
 
-  // Puts a piece of a shot in its place. What was open stays open.
+  // Puts a piece of a shot in its place. Opened elements stay open.
   function put(id, number) {
     const place = $(id), piece = $("piece" + number).content.cloneNode(true);
     const open = new Map();
@@ -299,7 +299,7 @@
     if (!button) return;
     if (button.dataset.step) show(Number(button.dataset.step));
     if (button.dataset.owner) {
-      // The next run of this owner's behind the one that is pointed at; after the last, the first.
+      // This owner's next run after the one that is pointed at; after the last, the first.
       const owner = Number(button.dataset.owner);
       const runs = frames.runs.map((run, index) => index).filter((index) => frames.runs[index][1] === owner);
       const next = runs.find((index) => cursor !== null && starts[index] > cursor) ?? runs[0];

@@ -1,20 +1,20 @@
-//! An address space as JOS draws it: the regions from the top down, to a scale that can be read.
+//! An address space as JOS draws it: the regions from the top down, on a readable scale.
 //!
-//! The height of what is mapped, and of each hole, grows with the logarithm of its size: 4 KB can
-//! be seen beside 256 GB.
+//! The height of each mapped run and each hole grows with the logarithm of its size, so that 4 KB is
+//! visible beside 256 GB.
 
 use maud::{Markup, html};
 
 use super::text::{address, filling, perm, size};
 use crate::shot::{Region, Run, Space};
 
-/// The height in `em` for so many bytes: a line for a page, half as much again for 256 MB.
+/// The height in `em` of a number of bytes: one line for a page, half a line more for 256 MB.
 fn height(bytes: u64) -> String {
     let doublings = f64::from(bytes.ilog2().saturating_sub(layout::PGSHIFT));
     format!("min-height:{:.2}em", 1.6 + doublings * 0.07)
 }
 
-/// The regions, each with what is mapped in it.
+/// The regions, with the mapped runs in each.
 pub(crate) fn draw(space: &Space, va_bits: u32) -> Markup {
     html! {
         ol.space {
@@ -46,9 +46,9 @@ fn is_empty(region: &Region) -> bool {
     region.runs.is_empty() && region.tables == 0
 }
 
-/// What is mapped in a region, and the holes between, from the top down.
+/// The mapped runs of a region and the holes between them, from the top down.
 fn content(region: &Region, va_bits: u32) -> Markup {
-    // One past the highest address that is not drawn yet, or none for 2^64.
+    // One past the highest address that is not drawn yet; `None` means 2^64.
     let mut above = region.last.checked_add(1);
     let mut rows = Vec::new();
     for run in region.runs.iter().rev() {
@@ -77,7 +77,7 @@ fn block(name: &str) -> Markup {
     }
 }
 
-/// Addresses `[start, end)` where nothing is mapped, if there are any; none is 2^64.
+/// A hole at the addresses `[start, end)`, if it is not empty; `None` means 2^64.
 fn hole(start: Option<u64>, end: Option<u64>) -> Markup {
     let Some(bytes) = start.map(|start| end.unwrap_or(0).wrapping_sub(start)) else {
         return html! {};

@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::text::{count, perm, size};
 use crate::shot::{Entry, Frames, Owner, Space, State, Table};
 
-/// The legend of the grids, with how many frames each owner has.
+/// The legend of the grids, with the number of each owner's frames.
 pub(crate) fn owners(frames: &Frames) -> Markup {
     let mut owned = BTreeMap::new();
     let (mut states, mut all) = ([0; 3], 0);
@@ -51,7 +51,7 @@ pub(crate) fn owners(frames: &Frames) -> Markup {
     }
 }
 
-/// What an address space maps, and by how many tables.
+/// The bytes that an address space maps, and the number of its tables.
 pub(crate) fn mapped(space: &Space) -> Markup {
     let mut bytes = BTreeMap::new();
     for run in space.regions.iter().flat_map(|region| &region.runs) {

@@ -1,10 +1,9 @@
-//! Numbers and permissions as they are written on the page.
+//! Numbers and permissions as text on the page.
 
 use layout::KB;
 use maud::{Markup, html};
 
-/// Bytes in a unit that makes a short number of them: exact where four digits are enough, rounded
-/// and said to be so where not.
+/// A number of bytes in a suitable unit: exact if four digits are enough, else rounded and marked so.
 pub(crate) fn size(bytes: u64) -> String {
     let units = ["bytes", "KB", "MB", "GB", "TB", "PB", "EB"];
     let unit = |power: usize| KB.pow(power as u32);
@@ -17,7 +16,7 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("≈ {:.1} {}", bytes as f64 / unit(power) as f64, units[power])
 }
 
-/// An address in groups of four digits, so that an eye finds its place: 0xffff_ffff_f000_0000.
+/// An address in groups of four digits: 0xffff_ffff_f000_0000.
 pub(crate) fn address(number: u64, va_bits: u32) -> String {
     let groups =
         (0..va_bits / 16).rev().map(|group| format!("{:04x}", number >> (16 * group) & 0xffff));
@@ -34,7 +33,7 @@ pub(crate) fn filling(perm: &str) -> &'static str {
     }
 }
 
-/// Permissions as a small box with colour, pattern and letters; a second border for the user's.
+/// Permissions as a small box with colour, pattern and letters; user permissions have a second border.
 pub(crate) fn perm(perm: &str) -> Markup {
     html! {
         span.perm.user[perm.contains('u')] {
@@ -46,7 +45,7 @@ pub(crate) fn perm(perm: &str) -> Markup {
     }
 }
 
-/// What the letters mean.
+/// The meaning of the letters.
 pub(crate) fn letters() -> Markup {
     let meanings = [
         ("u", "the user may, too"),
@@ -67,7 +66,7 @@ pub(crate) fn letters() -> Markup {
     }
 }
 
-/// How many, and of what: `1 frame`, `2 frames`.
+/// A number with its noun: `1 frame`, `2 frames`.
 pub(crate) fn count(number: u64, one: &str) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
@@ -84,7 +83,7 @@ pub(crate) fn count(number: u64, one: &str) -> String {
     }
 }
 
-/// A line of a comment in the sources: what stands between backquotes is code.
+/// A line of a comment in the sources; text between backquotes is code.
 pub(crate) fn prose(line: &str) -> Markup {
     html! {
         @for (index, part) in line.split('`').enumerate() {
@@ -93,7 +92,7 @@ pub(crate) fn prose(line: &str) -> Markup {
     }
 }
 
-/// The most that an entry for a table lets any page below it have.
+/// The permissions that a table's entry allows the pages below it.
 pub(crate) fn allows(perm: &str) -> Markup {
     html! { span.perm.plain title="the most that pages below may have" { b { "≤ " (perm) } } }
 }

@@ -76,14 +76,14 @@ fn row(table: &Table, row: &Row, va_bits: u32) -> Markup {
     }
 }
 
-/// How many pages of what size.
+/// The number and the size of a row's pages.
 fn pages(row: &Row) -> Markup {
     let number = (row.last - row.first + 1) as u64;
     let bytes = (row.va_last - row.va + 1) / number;
     html! { (count(number, "page")) " of " (size(bytes)) }
 }
 
-/// A flag that the processor sets: of how many entries it is set.
+/// The number of entries in which the processor has set a flag.
 fn used(row: &Row, name: &str, set: usize) -> Markup {
     let all = row.last - row.first + 1;
     html! {

@@ -1,5 +1,5 @@
-//! [`TrapFrame`]: the state that an exception interrupted, the stubs that save it, and where they
-//! arrive.
+//! [`TrapFrame`]: the registers at an exception, the stubs that save them, and the function that the
+//! stubs call.
 
 use core::arch::global_asm;
 use core::fmt;
@@ -29,9 +29,9 @@ pub(crate) struct TrapFrame {
     pub rcx: u64,
     pub rbx: u64,
     pub rax: u64,
-    /// Which exception.
+    /// The exception's vector.
     pub vector: u64,
-    /// The processor's error code; 0 where the exception has none.
+    /// The processor's error code; 0 if the exception has none.
     pub error: u64,
     pub rip: u64,
     pub cs: u64,
@@ -48,9 +48,8 @@ const WITH_ERROR_CODE: u32 = 1 << 8 | 0b11111 << 10 | 1 << 17 | 1 << 21 | 1 << 2
 /// Bytes from one stub to the next.
 const STUB_SIZE: u64 = 16;
 
-// A stub makes the stack look the same for all vectors: an error code, then the vector. The
-// processor aligned RSP to 16 before it pushed; 22 words later it is aligned again, as the ABI
-// wants it at a call.
+// Each stub brings the stack to the same form: an error code, then the vector. The processor aligns
+// RSP to 16 before it pushes; 22 words later RSP is aligned again, as the ABI requires at a call.
 global_asm!(
     ".balign {STUB_SIZE}",
     ".type trap_stubs, @function",
@@ -125,30 +124,30 @@ pub(super) fn stub(vector: u64) -> VirtAddr {
 /// An exception.
 #[derive(Debug)]
 pub(crate) struct Trap<'a> {
-    /// The state that it interrupted.
+    /// The interrupted registers.
     pub(in crate::arch) frame: &'a mut TrapFrame,
-    /// The address of the latest page fault when it came. (Handling it may change CR2.)
+    /// CR2 at the exception: the address of the latest page fault. (Handling the trap may change CR2.)
     pub(in crate::arch) cr2: u64,
 }
 
-/// Handles a trap. Where it returns, the interrupted code goes on as the frame says.
+/// Handles a trap. If it returns, the interrupted code continues with the registers in the frame.
 pub(super) type Handler = fn(&mut Trap<'_>);
 
-/// The one handler.
+/// The handler of all traps.
 pub(super) static HANDLER: Once<Handler> = Once::new();
 
-/// Where every stub arrives.
+/// Passes a trap to the handler; every stub calls this.
 extern "C" fn trap(frame: &mut TrapFrame) {
-    // Read first of all, for whoever handles this may cause faults of its own.
+    // Read CR2 first, since the handler may cause further page faults.
     let cr2 = Cr2::read_raw();
     let handler = HANDLER.get().expect("the IDT is loaded after the handler is known");
-    // A variable, for gdb's `jos why` to find.
+    // A variable, so that gdb's `jos why` finds it.
     let mut trap = Trap { frame, cr2 };
     handler(&mut trap);
 }
 
 impl TrapFrame {
-    /// The registers that the program sees, by their names.
+    /// The general and segment registers and RIP, with their names.
     pub(in crate::arch) fn registers(&self) -> [(&'static str, u64); 19] {
         [
             ("rax", self.rax),

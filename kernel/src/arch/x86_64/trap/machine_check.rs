@@ -1,7 +1,7 @@
-//! Machine checks: turned on where the processor has them, and reported from its error banks.
+//! Machine checks: turned on if the processor has them, and reported from its error banks.
 //!
 //! Without CR4.MCE a machine check resets the machine in silence. Source: Intel SDM vol. 3B, 15.3
-//! (the registers), 15.6 and 15.8 (what is there, and how it is initialised).
+//! (the registers), 15.6 and 15.8 (detection and initialisation).
 
 use core::fmt;
 
@@ -11,14 +11,14 @@ use x86_64::registers::model_specific::Msr;
 
 use crate::arch::cpu::cpuid;
 
-// Numbers of the registers. Each bank has four: control, status, address, and more.
+// Numbers of the registers. Each bank has four: control, status, address, miscellaneous.
 const MCG_CAP: u32 = 0x179;
 const MCG_STATUS_MSR: u32 = 0x17A;
 const MCG_CTL: u32 = 0x17B;
 const MC0_CTL: u32 = 0x400;
 const BANK_REGISTERS: u32 = 4;
 
-// Bits of MCG_CAP: the number of banks, and whether there is a MCG_CTL.
+// Fields of MCG_CAP: the number of banks, and whether MCG_CTL exists.
 const MCG_CAP_COUNT: u64 = 0xFF;
 const MCG_CAP_CTL_P: u64 = 1 << 8;
 
@@ -26,7 +26,7 @@ const MCG_CAP_CTL_P: u64 = 1 << 8;
 const STATUS_VAL: u64 = 1 << 63;
 const STATUS_ADDRV: u64 = 1 << 58;
 
-/// One of the places where the processor keeps an error.
+/// An error bank, by its number.
 #[derive(Clone, Copy)]
 struct Bank(u32);
 
@@ -44,8 +44,8 @@ impl Bank {
     }
 }
 
-/// Turns machine checks on: every kind of error in every bank, whatever the loader left there. The
-/// IDT must be loaded.
+/// Turns on machine checks for every kind of error in every bank, and clears old errors. The IDT must
+/// be loaded.
 pub(super) fn init() {
     let Some(features) = cpuid().get_feature_info().filter(|features| features.has_mce()) else {
         return;
@@ -53,8 +53,8 @@ pub(super) fn init() {
     if has_banks() {
         // On old processors of family 6, MC0_CTL is another register (Intel SDM vol. 3B, 15.3.2.1).
         let keeps_bank_0 = features.family_id() == 6 && features.model_id() < 0x1A;
-        // SAFETY: CPUID and MCG_CAP say that the registers are there; they only say which errors
-        // are reported, and which have been.
+        // SAFETY: CPUID and MCG_CAP say that the registers exist; they only control and record the
+        // reporting of errors.
         unsafe {
             if Msr::new(MCG_CAP).read() & MCG_CAP_CTL_P != 0 {
                 Msr::new(MCG_CTL).write(u64::MAX);
@@ -68,7 +68,7 @@ pub(super) fn init() {
             Msr::new(MCG_STATUS_MSR).write(0);
         }
     }
-    // SAFETY: the processor has the bit, and the IDT a handler with a stack of its own.
+    // SAFETY: the processor has the bit, and the IDT has a handler with a stack of its own.
     unsafe { Cr4::update(|cr4| cr4.insert(Cr4Flags::MACHINE_CHECK_EXCEPTION)) };
 }
 
@@ -79,20 +79,20 @@ fn has_banks() -> bool {
 
 /// All banks of a processor that has some.
 fn banks() -> impl Iterator<Item = Bank> {
-    // SAFETY: the register is there wherever banks are, and reading it changes nothing.
+    // SAFETY: a processor with banks has the register, and reading it changes nothing.
     let count = unsafe { Msr::new(MCG_CAP).read() } & MCG_CAP_COUNT;
     (0..count as u32).map(Bank)
 }
 
-/// Writes what the processor says of a machine check: a line for itself, and one for each bank that
-/// holds an error. Another machine check can be reported then.
+/// Writes the processor's records of a machine check: a line for the global status, and one for each
+/// bank that holds an error. Afterwards another machine check can be reported.
 pub(super) fn write_banks(f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if !has_banks() {
         return Ok(());
     }
     let mut mcg_status = Msr::new(MCG_STATUS_MSR);
-    // SAFETY: as in `banks`. Now that it is read, MCIP goes: while it is set, another machine check
-    // resets the machine in silence (Intel SDM vol. 3B, 15.3.1.2).
+    // SAFETY: as in `banks`. Writing 0 clears MCIP: while it is set, another machine check resets the
+    // machine in silence (Intel SDM vol. 3B, 15.3.1.2).
     let status = unsafe {
         let status = mcg_status.read();
         mcg_status.write(0);

@@ -1,9 +1,9 @@
-//! Exceptions: stubs in assembly bring each as a [`Trap`] to the one handler.
+//! Exceptions: stubs in assembly pass each one as a [`Trap`] to the handler.
 //!
-//! `frame` has the stubs, which push a `TrapFrame` and call `trap`; `segments` holds the GDT and the
-//! TSS; `machine_check` turns machine checks on; `words` is what only this machine can say. The kernel
-//! runs with interrupts off, so exceptions are all there is. Double fault, NMI and machine check run on
-//! stacks of their own, since the stack in use may be what is broken.
+//! `frame` has the stubs, which push a `TrapFrame` and call `trap`; `segments` has the GDT and the
+//! TSS; `machine_check` turns machine checks on; `words` describes a trap in this machine's terms. The
+//! kernel runs with interrupts off, so exceptions are the only traps. Double fault, NMI and machine
+//! check run on stacks of their own, since the interrupted stack may be unusable.
 
 mod frame;
 mod machine_check;
@@ -18,7 +18,7 @@ use frame::{HANDLER, Handler, stub};
 
 static IDT: Once<InterruptDescriptorTable> = Once::new();
 
-/// Loads GDT, TSS and IDT. From here on every exception comes to `handler`, a machine check too.
+/// Loads GDT, TSS and IDT. From here on every exception calls `handler`, machine checks included.
 pub(crate) fn init(handler: Handler) {
     HANDLER.call_once(|| handler);
     segments::init();
@@ -26,14 +26,14 @@ pub(crate) fn init(handler: Handler) {
     machine_check::init();
 }
 
-/// Every exception that the processor may raise (Intel SDM vol. 3A, 6.3.1, table 6-1; AMD APM
-/// vol. 2, 8.2), by the names that it goes by in the crate `x86_64`.
+/// The IDT, with an entry for every exception that a processor may raise (Intel SDM vol. 3A, 6.3.1,
+/// table 6-1; AMD APM vol. 2, 8.2), by its name in the crate `x86_64`.
 fn idt() -> InterruptDescriptorTable {
     let mut idt = InterruptDescriptorTable::new();
     macro_rules! entries {
         ($($vector:literal $name:ident $(on $stack:expr)?;)*) => {$(
-            // SAFETY: the stub of this very vector pushes a whole frame, whether the processor
-            // pushed an error code or not, and returns with IRETQ.
+            // SAFETY: the stub of this vector completes the frame, with or without an error code from
+            // the processor, and returns with IRETQ.
             let options = unsafe { idt.$name.set_handler_addr(stub($vector)) };
             // SAFETY: the TSS has a stack at this index, which no other vector uses.
             $(unsafe { options.set_stack_index($stack) };)?

@@ -1,4 +1,4 @@
-//! The kernel's GDT, and the TSS that gives the worst exceptions stacks of their own.
+//! The kernel's GDT, and the TSS with the separate stacks of double fault, NMI and machine check.
 
 use spin::Once;
 use x86_64::VirtAddr;
@@ -31,8 +31,8 @@ pub(super) fn init() {
     let data = gdt.append(Descriptor::kernel_data_segment());
     let task = gdt.append(Descriptor::tss_segment(tss));
     GDT.call_once(|| gdt).load();
-    // SAFETY: the selectors are those of the table that was just loaded: flat segments of
-    // privilege level 0, like those in use, and the TSS, which is loaded this once.
+    // SAFETY: the selectors belong to the table just loaded: flat segments of privilege level 0, like
+    // those in use, and the TSS, which is loaded only here.
     unsafe {
         CS::set_reg(code);
         SS::set_reg(data);

@@ -1,10 +1,10 @@
-//! The words about a [`Trap`] that only this machine knows.
+//! The description of a [`Trap`] in this machine's terms.
 
 use core::fmt;
 
 use layout::MemLayout;
 use libjos::mem::addr::VirtAddr;
-use libjos::monitor::explain::Access;
+use libjos::monitor::explain::AccessKind;
 use libjos::monitor::processor::vector::{
     DOUBLE_FAULT, GENERAL_PROTECTION, INVALID_TSS, MACHINE_CHECK, PAGE_FAULT, STACK_SEGMENT,
 };
@@ -18,7 +18,7 @@ use crate::arch::control::ControlRegisters;
 use crate::trap::cause::{Cause, PageFault};
 
 impl Trap<'_> {
-    /// What it is about.
+    /// The cause, in terms that all machines share.
     #[must_use]
     pub(crate) fn cause(&self) -> Cause {
         use PageFaultErrorCode as E;
@@ -29,11 +29,11 @@ impl Trap<'_> {
             PAGE_FAULT => Cause::PageFault(PageFault {
                 va,
                 access: if error.contains(E::INSTRUCTION_FETCH) {
-                    Access::Fetch
+                    AccessKind::Fetch
                 } else if error.contains(E::CAUSED_BY_WRITE) {
-                    Access::Write
+                    AccessKind::Write
                 } else {
-                    Access::Read
+                    AccessKind::Read
                 },
                 present: error.contains(E::PROTECTION_VIOLATION),
                 malformed: error.contains(E::MALFORMED_TABLE),
@@ -44,13 +44,13 @@ impl Trap<'_> {
         }
     }
 
-    /// The instruction that was interrupted.
+    /// The address of the interrupted instruction.
     #[must_use]
     pub(crate) fn instruction(&self) -> u64 {
         self.frame.rip
     }
 
-    /// The frame pointer of the function that was interrupted.
+    /// The frame pointer of the interrupted function.
     #[must_use]
     pub(crate) fn frame_pointer(&self) -> u64 {
         self.frame.rbp
@@ -62,13 +62,13 @@ impl Trap<'_> {
         exception(self.frame.vector).1
     }
 
-    /// Writes the code by which manuals know it.
+    /// Writes the exception's short name in the manuals, and its vector.
     pub(crate) fn write_code(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let vector = self.frame.vector;
         write!(f, "{}, vector {vector}", exception(vector).0)
     }
 
-    /// Writes what goes on the sentence that says its name, where the cause is [`Cause::Other`].
+    /// Writes the end of the sentence that begins with the name, for [`Cause::Other`].
     pub(crate) fn write_detail(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.frame.vector {
             INVALID_TSS..=GENERAL_PROTECTION => self.segment_fault(f),
@@ -87,7 +87,7 @@ impl Trap<'_> {
         writeln!(f, "  {}", ErrorCode { vector, code: error })
     }
 
-    /// Writes what the machine keeps of it elsewhere, where the cause is [`Cause::Other`].
+    /// Writes the machine's own records of the trap, for [`Cause::Other`].
     pub(crate) fn write_records(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.frame.vector {
             MACHINE_CHECK => machine_check::write_banks(f),
@@ -95,8 +95,8 @@ impl Trap<'_> {
         }
     }
 
-    /// The selector of a segment fault, or the register that looks like its cause: the processor
-    /// does not say which address was non-canonical (Intel SDM vol. 3A, 6.15 "Interrupt 13").
+    /// Writes the selector of a segment fault, or else the register that probably caused it: the
+    /// processor does not say which address was non-canonical (Intel SDM vol. 3A, 6.15 "Interrupt 13").
     fn segment_fault(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let error = SelectorErrorCode::new_truncate(self.frame.error);
         if !error.is_null() {
@@ -119,8 +119,8 @@ impl Trap<'_> {
         }
     }
 
-    /// The first register with an address that no page table can translate: RIP or RSP, if it is
-    /// one of them, for those are used as addresses by every instruction or nearly.
+    /// The first register with a non-canonical address. RIP and RSP come first, since nearly every
+    /// instruction uses them as addresses.
     fn non_canonical_register(&self) -> Option<(&'static str, u64)> {
         let registers = self.frame.registers();
         let always_addresses = registers.iter().filter(|(name, _)| matches!(*name, "rip" | "rsp"));

@@ -1,4 +1,4 @@
-//! What Tab completes, and what it lists.
+//! Tab: completion and lists.
 
 use std::string::{String, ToString};
 use std::vec::Vec;
@@ -24,7 +24,7 @@ fn tab_completes_as_far_as_it_can() {
 
 #[test]
 fn tab_lists_what_there_is_to_choose_from() {
-    let (line, terminal, _) = typed_with(b"set\t", &History::new());
+    let (line, terminal, _) = typed_with(b"set\t", &History::default());
     assert_eq!(line, "set");
     let rows = terminal.rows;
     assert_eq!(rows[0], "K> set");
@@ -34,7 +34,7 @@ fn tab_lists_what_there_is_to_choose_from() {
 
 /// The rows in which Tab lists these words.
 fn listed(words: &dyn Complete) -> Vec<String> {
-    let (_, terminal, _) = typed_among(b"n\t", &History::new(), words);
+    let (_, terminal, _) = typed_among(b"n\t", &History::default(), words);
     terminal.rows[1..].iter().map(|row| row.trim_end().to_string()).collect()
 }
 

@@ -1,0 +1,59 @@
+//! The window on physical memory: the kernel's own memory is never read, and texts end before it.
+
+use super::*;
+
+/// With the kernel in the middle of physical memory, memory on both sides of it is read, and the
+/// kernel's is not.
+#[test]
+fn a_loader_that_points_into_the_kernel_is_refused() {
+    let mut memory = qemu();
+    memory.bytes()[0x300..0x400].fill(b'!');
+    let kernel = PhysRange::from_size(PhysAddr::new(0x300), 0x100);
+    let size = memory.bytes().len() as u64;
+    // SAFETY: the memory is borrowed for as long as the window is used.
+    let window = unsafe { PhysWindow::new(memory.bytes().as_ptr(), size, kernel) };
+    let bytes = |at, size| window.bytes("it", at, size).map(<[u8]>::len);
+    let refused = |at, size| Err(BootInfoError::InKernel { what: "it", at, size });
+    assert_eq!(bytes(0x2F8, 8), Ok(8));
+    assert_eq!(bytes(0x2F8, 9), refused(0x2F8, 9));
+    assert_eq!(bytes(0x3FF, 1), refused(0x3FF, 1));
+    assert_eq!(bytes(0, 0x1000), refused(0, 0x1000));
+    assert_eq!(bytes(0x400, 0xC00), Ok(0xC00));
+
+    let string = |at| window.string("it", at);
+    assert_eq!(string(COMMAND_LINE_AT as u64), Ok(&b"test=panic"[..]));
+    assert_eq!(string(0x400), Ok(&[][..]));
+    assert_eq!(string(0x340), Err(BootInfoError::InKernel { what: "it", at: 0x340, size: 1 }));
+    assert!(BootInfo::parse(Protocol::Pvh, AT, window).is_ok());
+    let in_kernel = BootInfo::parse(Protocol::Pvh, 0x380, window).unwrap_err();
+    assert_eq!(
+        in_kernel.to_string(),
+        "the boot information at 0x380 (40 bytes) lies in the kernel's own memory; use another loader"
+    );
+}
+
+/// A text without a NUL before the kernel is refused.
+#[test]
+fn a_text_ends_before_the_kernel() {
+    let mut memory = Memory::new(0x20);
+    memory.bytes()[..0x10].fill(b'!');
+    let kernel = PhysRange::from_size(PhysAddr::new(0x10), 8);
+    // SAFETY: the memory is borrowed for as long as the window is used.
+    let window = unsafe { PhysWindow::new(memory.bytes().as_ptr(), 0x20, kernel) };
+    let truncated = Err(BootInfoError::Truncated { what: "it", at: 4 });
+    assert_eq!(window.string("it", 4), truncated);
+}
+
+/// A text's reference does not cover the bytes behind it, which somebody else may write: Miri checks.
+#[test]
+fn a_text_leaves_alone_what_lies_behind_it() {
+    let mut memory = *b"text\0 and more";
+    let base = memory.as_mut_ptr();
+    // SAFETY: all of it can be read, and nobody writes to the text.
+    let window = unsafe { PhysWindow::new(base, 14, PhysRange::from_size(PhysAddr::new(0), 0)) };
+    // SAFETY: nothing else leads to these bytes.
+    let behind = unsafe { &mut *base.add(5).cast::<[u8; 9]>() };
+    let text = window.string("it", 0);
+    behind[0] = b'!';
+    assert_eq!(text, Ok(&b"text"[..]));
+}
