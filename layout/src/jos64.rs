@@ -60,7 +60,7 @@ impl MemLayout for Jos64 {
 
 const _: () = {
     assert_layout::<Jos64>();
-    // The numbers that the documents and gdb sessions quote.
+    // Numbers that documents and gdb sessions quote.
     assert!(Jos64::KERNBASE == 0xFFFF_FFFF_F000_0000);
     assert!(Jos64::MMIOLIM == 0xFFFF_FFFF_EFC0_0000);
     assert!(Jos64::MMIOBASE == 0xFFFF_FFFF_EF80_0000);

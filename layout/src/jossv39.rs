@@ -1,7 +1,7 @@
 //! RISC-V with Sv39's three levels: [`JosSv39`].
 //!
-//! An Sv39 entry with R = W = X = 0 is no leaf, so a table cannot map itself and UVPT's slot
-//! stays empty. RAM begins at 2 GB, as on QEMU's `virt` machine.
+//! An Sv39 entry with R = W = X = 0 is no leaf, so a table cannot map itself, and the root's entry for
+//! UVPT stays empty. RAM begins at 2 GB, as on QEMU's `virt` machine.
 //!
 //! ```text
 //!                    2^64 +---------------------------+

@@ -1,13 +1,12 @@
 //! The map drawn in characters, as JOS draws it, from the table of regions.
 //!
-//! The drawings at the top of each map's file and in the README are this rendering; the test
-//! `tests/picture.rs` fails where they differ.
+//! The test `tests/picture.rs` fails if the drawing at the top of a map's file, or the one in the
+//! README, differs from this.
 
 use core::fmt;
 use core::marker::PhantomData;
 
-use crate::memlayout::MemLayout;
-use crate::region::regions;
+use crate::memlayout::{MemLayout, regions};
 use crate::{GB, KB, MB};
 
 /// Columns for the names of boundaries, left of the box.
@@ -15,12 +14,12 @@ const NAMES_WIDTH: usize = 23;
 /// Columns within the box.
 const BOX_WIDTH: usize = 27;
 
-/// The drawing of a map; [`picture`] makes it, `Display` draws it, at most 76 columns wide.
+/// The drawing of a map, made by [`picture`] and printed by `Display`; at most 76 columns wide.
 #[derive(Debug)]
 pub struct Picture<L: MemLayout>(PhantomData<L>);
 
-/// The map of `L` as a drawing: each region with what kernel/user may do there and its size, and
-/// between the regions their boundaries with names and addresses.
+/// The map of `L` as a drawing: each region with the rights of kernel/user and its size, and between
+/// the regions their boundaries with names and addresses.
 #[must_use]
 pub fn picture<L: MemLayout>() -> Picture<L> {
     Picture(PhantomData)
@@ -54,7 +53,7 @@ impl<L: MemLayout> Picture<L> {
         ("0", 0),
     ];
 
-    /// Whether this machine has what the name stands for.
+    /// Whether this machine has the part of the map that begins at this boundary.
     fn has(name: &str) -> bool {
         match name {
             "PHYSMAP" => L::PHYSMAP_MAX != 0,

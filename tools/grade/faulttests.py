@@ -5,7 +5,7 @@ import re
 from gradelib import FAILURE, Machine, Test
 from words import CHECKS, HEX, KERNEL, NO_PROMPT, PAGE_FAULT, TRAPS, UPAGES, WINDOW, fault, panic
 
-PAGES, PAGE = r"libjos/src/mem/pages/mod\.rs", "page 0x[0-9a-f]+000"
+PAGES, PAGE = r"libjos/src/mem/pages/allocator\.rs", "page 0x[0-9a-f]+000"
 FAULTS = r"kernel/src/faults\.rs"
 READ_NULL = PAGE_FAULT + 'read of 0x0000000000000000: page not present, in "low addresses"'
 PROTECTED = r"protection violation \(page present\)"

@@ -225,10 +225,10 @@ class TestCopies(unittest.TestCase):
 
 class TestSources(unittest.TestCase):
     def test_what_tests_see_alone_is_no_source(self):
-        for file in ("tests/model.rs", "src/mem/pages/tests.rs", "src/check/tests.rs",
-                     "src/check/tests/formats.rs"):
+        for file in ("tests/model.rs", "src/mem/kaddr/tests.rs", "src/monitor/tests/play.rs",
+                     "src/check/tests.rs", "src/check/tests/formats.rs"):
             self.assertEqual(results.Sources.parts(results.ROOT / "libjos" / file)[0], b"")
-        source, tests = results.Sources.parts(results.ROOT / "libjos/src/mem/kaddr.rs")
+        source, tests = results.Sources.parts(results.ROOT / "layout/src/memlayout.rs")
         self.assertIn(b"PHYSMAP", source)
         self.assertNotIn(b"#[test]", source)
         self.assertIn(b"#[test]", tests)

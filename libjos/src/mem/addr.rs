@@ -1,7 +1,7 @@
 //! Addresses that cannot be mixed up: [`PhysAddr`], [`VirtAddr`], and [`PhysRange`].
 //!
-//! Both are a `u64` on every machine, so that the 32-bit and RISC-V maps run in one host binary
-//! with the 64-bit one. Holding one proves nothing about it: a physical address may lie outside
+//! Each is a `u64` on every machine, so that the 32-bit and RISC-V maps run in one host binary
+//! with the 64-bit one. Holding an address proves nothing about it: a physical one may lie outside
 //! RAM, a virtual one may be non-canonical or unmapped.
 
 use core::fmt;
@@ -9,7 +9,7 @@ use core::ops::{Add, Sub};
 
 use layout::{PGSIZE, page_round_down, page_round_up};
 
-/// Out of line, so that sums of addresses stay two instructions where they are used.
+/// Panics for a sum of 2^64 or more. Out of line, so that a sum takes two instructions where it is used.
 #[cold]
 #[inline(never)]
 fn overflow(address: u64, bytes: u64) -> ! {
@@ -49,7 +49,7 @@ macro_rules! address {
             }
         }
 
-        /// Panics where the sum is 2^64 or more.
+        /// Panics if the sum is 2^64 or more.
         impl Add<u64> for $name {
             type Output = Self;
             fn add(self, bytes: u64) -> Self {
@@ -60,7 +60,7 @@ macro_rules! address {
             }
         }
 
-        /// The distance in bytes. Panics where `other` is the higher one.
+        /// The distance in bytes. Panics if `other` is the higher address.
         impl Sub for $name {
             type Output = u64;
             fn sub(self, other: Self) -> u64 {
@@ -86,12 +86,12 @@ macro_rules! address {
 }
 
 address! {
-    /// A physical address: what the processor puts on the bus.
+    /// A physical address, which the processor puts on the bus.
     PhysAddr
 }
 
 address! {
-    /// A virtual address: what a program names, before translation.
+    /// A virtual address, which a program names, before translation.
     VirtAddr
 }
 
@@ -100,7 +100,7 @@ address! {
 pub struct PhysRange {
     /// The first address.
     pub start: PhysAddr,
-    /// The first address after it; not below `start`.
+    /// The first address after the range; not below `start`.
     pub end_exclusive: PhysAddr,
 }
 
@@ -109,15 +109,15 @@ impl PhysRange {
     ///
     /// # Panics
     ///
-    /// Where the end is below the start.
+    /// If the end is below the start.
     #[must_use]
     pub const fn new(start: PhysAddr, end_exclusive: PhysAddr) -> Self {
         assert!(start.as_u64() <= end_exclusive.as_u64(), "a range ends before it starts");
         Self { start, end_exclusive }
     }
 
-    /// The range of `size` bytes from `start`; cut off at 2^64 - 1 where it would wrap, so that
-    /// what firmware says can be handed in as it is.
+    /// The range of `size` bytes from `start`. A range that would wrap ends at 2^64 - 1, so that
+    /// numbers can be handed in as firmware gives them.
     #[must_use]
     pub const fn from_size(start: PhysAddr, size: u64) -> Self {
         Self { start, end_exclusive: PhysAddr(start.0.saturating_add(size)) }
@@ -143,14 +143,11 @@ impl PhysRange {
 
     /// Whether the two have a byte in common.
     #[must_use]
-    pub const fn overlaps(&self, other: &Self) -> bool {
-        self.start.0 < other.end_exclusive.0
-            && other.start.0 < self.end_exclusive.0
-            && !self.is_empty()
-            && !other.is_empty()
+    pub fn overlaps(&self, other: &Self) -> bool {
+        !self.intersection(other).is_empty()
     }
 
-    /// What lies in both; empty where they do not overlap.
+    /// The range of bytes that lie in both; empty if they do not overlap.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         let start = self.start.max(other.start);
@@ -159,32 +156,22 @@ impl PhysRange {
 
     /// The largest run of whole pages inside.
     #[must_use]
-    pub const fn whole_pages(&self) -> Self {
-        let end = page_round_down(self.end_exclusive.0);
-        match page_round_up(self.start.0) {
-            Some(start) if start < end => {
-                Self { start: PhysAddr(start), end_exclusive: PhysAddr(end) }
-            }
-            _ => Self { start: PhysAddr(end), end_exclusive: PhysAddr(end) },
-        }
+    pub fn whole_pages(&self) -> Self {
+        let end = self.end_exclusive.page_start();
+        let start = page_round_up(self.start.0).map_or(end, PhysAddr);
+        Self { start: start.min(end), end_exclusive: end }
     }
 
     /// The smallest run of whole pages that covers this; one that would end at 2^64 loses its
     /// last page. Empty stays empty.
     #[must_use]
-    pub const fn covering_pages(&self) -> Self {
+    pub fn covering_pages(&self) -> Self {
         if self.is_empty() {
             return *self;
         }
-        let end = match page_round_up(self.end_exclusive.0) {
-            Some(end) => end,
-            None => page_round_down(u64::MAX),
-        };
-        let start = page_round_down(self.start.0);
-        Self {
-            start: PhysAddr(if start < end { start } else { end }),
-            end_exclusive: PhysAddr(end),
-        }
+        let last = PhysAddr(u64::MAX).page_start();
+        let end = page_round_up(self.end_exclusive.0).map_or(last, PhysAddr);
+        Self { start: self.start.page_start().min(end), end_exclusive: end }
     }
 
     /// The addresses of the pages in a range of whole pages, in order.
@@ -201,46 +188,4 @@ impl fmt::Display for PhysRange {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn range(start: u64, end: u64) -> PhysRange {
-        PhysRange::new(PhysAddr::new(start), PhysAddr::new(end))
-    }
-
-    #[test]
-    fn ranges_that_touch_do_not_overlap() {
-        let (low, high) = (range(0x1000, 0x2000), range(0x2000, 0x3000));
-        assert!(!low.overlaps(&high) && !high.overlaps(&low));
-        let both = range(0x1fff, 0x2001);
-        assert!(low.overlaps(&both) && both.overlaps(&low) && high.overlaps(&both));
-        // Nor does what is empty, wherever it is.
-        let empty = range(0x1800, 0x1800);
-        assert!(!low.overlaps(&empty) && !empty.overlaps(&low));
-    }
-
-    #[test]
-    fn pages_inside_and_pages_around() {
-        assert_eq!(range(0x1001, 0x3fff).whole_pages(), range(0x2000, 0x3000));
-        assert_eq!(range(0x1001, 0x3fff).covering_pages(), range(0x1000, 0x4000));
-        assert_eq!(range(0x1000, 0x3000).whole_pages(), range(0x1000, 0x3000));
-        assert_eq!(range(0x1000, 0x3000).covering_pages(), range(0x1000, 0x3000));
-        // Less than a page has none inside.
-        assert!(range(0x1800, 0x1900).whole_pages().is_empty());
-        assert_eq!(range(0x1800, 0x1800).covering_pages(), range(0x1800, 0x1800));
-        // The last page of all has no end.
-        let last = PhysRange::from_size(PhysAddr::new(u64::MAX - 5), 100);
-        assert!(last.whole_pages().is_empty() && last.covering_pages().is_empty());
-        let pages: Vec<u64> = range(0x1000, 0x3000).pages().map(PhysAddr::as_u64).collect();
-        assert_eq!(pages, [0x1000, 0x2000]);
-    }
-
-    #[test]
-    fn addresses_and_ranges_in_print() {
-        assert_eq!(
-            std::format!("{} {:?}", VirtAddr::new(16), PhysAddr::new(17)),
-            "0x10 PhysAddr(0x11)"
-        );
-        assert_eq!(std::format!("{}", range(0x1000, 0x3000)), "[0x1000, 0x3000)");
-    }
-}
+mod tests;

@@ -1,8 +1,8 @@
-//! `boot_alloc`: memory for what the page allocator itself is made of.
+//! `boot_alloc`: memory for the page allocator itself.
 //!
-//! It serves from the kernel's end up, and below the kernel where nothing above has room; only from
-//! RAM of the window, and around whatever the loader left there. What it hands out is never given
-//! back. The page allocator gets all that is left, which ends this one.
+//! It serves from the kernel's end up, and below the kernel if nothing above has room. It takes only
+//! RAM of the window, and none that the loader still uses. Nothing is ever given back to it. The page
+//! allocator gets all that is left, which ends this one.
 
 use layout::{MemLayout, PGSIZE, page_round_up};
 
@@ -10,13 +10,14 @@ use crate::machine::PhysMem;
 use crate::mem::addr::{PhysAddr, PhysRange};
 use crate::mem::boot::KernelImage;
 use crate::mem::memory_map::{MemoryMap, RAM_RUNS, window};
-use crate::mem::range_set::RangeSet;
+use crate::mem::range_set::{RangeSet, TooManyRuns};
 use crate::mem::reservations::{RESERVED_RUNS, Reservations};
 
-/// RAM that nothing uses: each reservation, the IO hole, the kernel and the window's last frame make
-/// one run more at most, and page 0, at the end of a run, none. To take memory from the start of a run makes none either.
+/// RAM that nothing uses. Each reservation, the IO hole, the kernel and the window's last frame add
+/// one run at most. Page 0, at the end of a run, adds none, and nor does memory taken from the start
+/// of a run.
 type FreeRuns = RangeSet<{ RAM_RUNS + RESERVED_RUNS + 3 }>;
-/// What was handed out: `mem_init` asks three times.
+/// The memory that was handed out: `mem_init` asks three times.
 pub type TakenRuns = RangeSet<8>;
 
 /// The memory that `boot_alloc` has handed out.
@@ -41,9 +42,9 @@ pub struct BootAlloc {
 }
 
 impl BootAlloc {
-    /// An allocator for the RAM that is used, except what is reserved: page 0 (which holds the
-    /// real-mode vectors and would look like a null pointer), the IO hole, the kernel, the window's
-    /// last frame, and what the loader left.
+    /// An allocator for the RAM that is used, except page 0 (which holds the real-mode vectors and
+    /// would look like a null pointer), the IO hole, the kernel, the window's last frame, and the
+    /// reservations.
     #[must_use]
     pub fn new<L: MemLayout>(
         memory: &MemoryMap,
@@ -63,18 +64,16 @@ impl BootAlloc {
         let used = memory.used::<L>().try_for_each(|run| all.free.insert(run));
         let mut never_free = never_free.iter().chain(reserved.runs());
         let freed = used.and_then(|()| never_free.try_for_each(|range| all.free.remove(*range)));
-        if let Err(error) = freed {
-            unreachable!("boot_alloc: {error}");
-        }
+        assert_has_room(freed);
         all
     }
 
-    /// Allocates `n` bytes, rounded up to whole pages, and zeroes them. 0 bytes allocates nothing
-    /// and asks where the lowest free page is.
+    /// Allocates `n` bytes, rounded up to whole pages, and zeroes them. For 0 bytes it allocates
+    /// nothing, and returns the address of the lowest free page.
     ///
     /// # Panics
     ///
-    /// Where no run of free memory is long enough, with what was asked and what is left.
+    /// If no run of free memory is long enough, with the bytes asked for and the bytes left.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn boot_alloc(&mut self, mem: &impl PhysMem, n: u64) -> PhysAddr {
         let Some(range) = self.take(n) else {
@@ -90,7 +89,7 @@ impl BootAlloc {
         range.start
     }
 
-    /// Takes `n` bytes, rounded up to whole pages; what is in them stays. `None` where no run of free
+    /// Takes `n` bytes, rounded up to whole pages, and leaves their contents. `None` if no run of free
     /// memory is long enough.
     fn take(&mut self, n: u64) -> Option<PhysRange> {
         let size = page_round_up(n)?;
@@ -99,118 +98,53 @@ impl BootAlloc {
         let before_kernel = self.shown().filter(|run| !above(run));
         let run = behind_kernel.chain(before_kernel).find(|run| run.size() >= size)?;
         let range = PhysRange::from_size(run.start, size);
-        if let Err(error) = self.free.remove(range) {
-            unreachable!("boot_alloc: {error}");
-        }
+        assert_has_room(self.free.remove(range));
         Some(range)
     }
 
-    /// Bytes of the window that would be left if each of `sizes` was asked for in turn; `None` where
+    /// Bytes of the window that would be left if each of `sizes` was asked for in turn; `None` if
     /// one of them has no room. Changes nothing in the end.
     pub(crate) fn left_after<const N: usize>(&mut self, sizes: [u64; N]) -> Option<u64> {
         let taken = sizes.map(|size| self.take(size));
         let left = self.shown().map(|run| run.size()).sum();
         // The last one first: each grows the run that it was cut from.
         for range in taken.iter().rev().flatten() {
-            if let Err(error) = self.free.insert(*range) {
-                unreachable!("boot_alloc: {error}");
-            }
+            assert_has_room(self.free.insert(*range));
         }
         taken.iter().all(Option::is_some).then_some(left)
     }
 
-    /// What of the free memory lies in the window.
+    /// The free memory in the window.
     fn shown(&self) -> impl Iterator<Item = PhysRange> + '_ {
         let runs = self.free.runs().iter();
         runs.map(|run| run.intersection(&self.window)).filter(|run| !run.is_empty())
     }
 
-    /// Most bytes that can be asked for at once.
+    /// The most bytes that can be asked for at once.
     #[must_use]
     pub fn longest(&self) -> u64 {
         self.shown().map(|run| run.size()).max().unwrap_or(0)
     }
 
-    /// All that is left, above the window too, for the page allocator.
+    /// All memory that is left, above the window too, for the page allocator.
     #[must_use]
     pub fn free(&self) -> &[PhysRange] {
         self.free.runs()
     }
 
-    /// All that was handed out.
+    /// All memory that was handed out.
     #[must_use]
     pub fn taken(&self) -> &TakenRuns {
         &self.taken
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::mem::memory_map::{MemoryKind, MemoryMapEntry};
-    use crate::paging::format::x86_64::X86_64;
-    use crate::sim::SimMachine;
-    use layout::{Jos64, KB, MB, PGSIZE};
-
-    /// An allocator for 16 KB of RAM from 256 KB on and 64 KB from 1 MB on, of which the kernel has 16
-    /// KB and the loader the page at 0x106000; the RAM holds ones.
-    fn boot_alloc() -> (SimMachine<Jos64, X86_64>, BootAlloc) {
-        let (machine, boot) = SimMachine::new(2 * MB);
-        let ram = [(256 * KB, 16 * KB), (MB, 64 * KB)];
-        let entry = |(base, length)| MemoryMapEntry { base, length, kind: MemoryKind::Usable };
-        let memory = MemoryMap::new::<Jos64>(ram.into_iter().map(entry), None);
-        let left = PhysRange::from_size(PhysAddr::new(0x10_6000), PGSIZE);
-        let reserved = Reservations::new([left].into_iter(), &memory);
-        for page in memory.usable().runs().iter().flat_map(PhysRange::pages) {
-            machine.store_run(page, u64::MAX, 0, 512);
-        }
-        let page = |n| PhysRange::from_size(PhysAddr::new(MB + n * PGSIZE), PGSIZE);
-        let data = PhysRange::from_size(PhysAddr::new(0x10_2000), 2 * PGSIZE);
-        let image = KernelImage { text: page(0), rodata: page(1), data, ..boot.image };
-        let boot_alloc = BootAlloc::new::<Jos64>(&memory, &image, &reserved);
-        (machine, boot_alloc)
-    }
-
-    #[test]
-    fn hands_out_zeroed_pages_behind_the_kernel() {
-        let (machine, mut boot_alloc) = boot_alloc();
-        assert_eq!(boot_alloc.boot_alloc(&machine, 0), PhysAddr::new(0x10_4000));
-        assert_eq!(boot_alloc.boot_alloc(&machine, 1), PhysAddr::new(0x10_4000));
-        assert_eq!(machine.load::<u64>(PhysAddr::new(0x10_4ff8)), 0);
-        assert_eq!(machine.load::<u64>(PhysAddr::new(0x10_5000)), u64::MAX);
-        assert_eq!(boot_alloc.boot_alloc(&machine, 0), PhysAddr::new(0x10_5000));
-    }
-
-    #[test]
-    fn steps_over_what_the_loader_left_and_loses_nothing() {
-        let (machine, mut boot_alloc) = boot_alloc();
-        assert_eq!(boot_alloc.boot_alloc(&machine, 0x3000), PhysAddr::new(0x10_7000));
-        assert_eq!(boot_alloc.boot_alloc(&machine, 0x2000), PhysAddr::new(0x10_4000));
-        assert_eq!(boot_alloc.taken().size(), 0x5000);
-        assert_eq!(machine.load::<u64>(PhysAddr::new(0x10_6000)), u64::MAX);
-    }
-
-    #[test]
-    fn goes_below_the_kernel_last() {
-        let (machine, mut boot_alloc) = boot_alloc();
-        assert_eq!(boot_alloc.boot_alloc(&machine, 0x9000), PhysAddr::new(0x10_7000));
-        assert_eq!(boot_alloc.boot_alloc(&machine, 0x3000), PhysAddr::new(256 * KB));
-        assert_eq!(boot_alloc.boot_alloc(&machine, 0x2000), PhysAddr::new(0x10_4000));
-        let last = PhysRange::from_size(PhysAddr::new(256 * KB + 0x3000), PGSIZE);
-        assert_eq!(boot_alloc.free(), [last]);
-    }
-
-    #[test]
-    #[should_panic(expected = "boot_alloc: out of memory: 1048576 bytes asked for, 36864 left")]
-    fn says_what_was_asked_and_what_is_left() {
-        let (machine, mut boot_alloc) = boot_alloc();
-        boot_alloc.boot_alloc(&machine, MB);
-    }
-
-    #[test]
-    #[should_panic(expected = "boot_alloc: out of memory: 18446744073709551615 bytes")]
-    fn a_size_that_wraps_does_no_harm() {
-        let (machine, mut boot_alloc) = boot_alloc();
-        boot_alloc.boot_alloc(&machine, u64::MAX);
+/// Sees that a change of [`FreeRuns`] found room, which it has for all runs that there can be.
+fn assert_has_room(changed: Result<(), TooManyRuns>) {
+    if let Err(error) = changed {
+        unreachable!("boot_alloc: {error}");
     }
 }
+
+#[cfg(test)]
+mod tests;

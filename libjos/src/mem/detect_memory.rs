@@ -1,8 +1,8 @@
 //! `detect_memory`: how much RAM there is, and how much of it `mem_init` has room to describe.
 //!
 //! `pages`, the table beside it and the first page tables must lie in the window at KERNBASE, since
-//! `entry_pgdir` maps no more. Where there is much RAM, or the loader left little of the window free,
-//! that sets an end to the RAM that is used.
+//! `entry_pgdir` maps no more. If there is much RAM, or the loader left little of the window free,
+//! this limits the RAM that is used.
 
 use layout::{KB, MB, MemLayout, PGSIZE};
 
@@ -14,18 +14,18 @@ use crate::mem::memory_map::window;
 use crate::mem::pages::{Block, PageInfo};
 use crate::paging::format::Geometry;
 
-/// Pages of the window that must be free when all is mapped, for the checks and whoever comes next.
+/// Pages of the window that must be free when all is mapped, for the checks and later users.
 const SPARE_PAGES: u64 = 16;
 
-/// Says how much RAM there is, and returns how many frames `pages` must describe. RAM for which
-/// `pages` has no room is left unused.
+/// Prints how much RAM there is, and returns how many frames `pages` must describe. RAM that `pages`
+/// has no room for is left unused.
 #[cfg_attr(debug_assertions, inline(never))]
 pub(crate) fn detect_memory<M: Machine>(machine: &mut M, boot: &mut Boot) -> usize {
     let told = boot.memory.limit;
     let npages = limit_to_room(machine, boot);
     let usable = shown_ram::<M::Layout>(boot);
     if usable < MIN_RAM {
-        boot.memory.limit = told; // What is said is what cannot be used.
+        boot.memory.limit = told; // So that the lines below tell of the RAM that there is.
     }
 
     machine.print(format_args!("{}\n", boot.memory.totals::<M::Layout>()));
@@ -45,12 +45,12 @@ pub(crate) fn detect_memory<M: Machine>(machine: &mut M, boot: &mut Boot) -> usi
     npages
 }
 
-/// RAM of the window that is used.
+/// The bytes of RAM in the window that are used.
 fn shown_ram<L: MemLayout>(boot: &Boot) -> u64 {
     boot.memory.used::<L>().map(|run| run.intersection(&window::<L>()).size()).sum()
 }
 
-/// Why not even the least that a kernel needs can be used, and what to do.
+/// Panics since less RAM can be used than a kernel needs, with the reason and the remedy.
 fn too_little<L: MemLayout>(boot: &Boot) -> ! {
     let window = window::<L>();
     let (usable, window_mb) = (shown_ram::<L>(boot), window.size() / MB);
@@ -77,10 +77,10 @@ fn too_little<L: MemLayout>(boot: &Boot) -> ! {
     )
 }
 
-/// Limits the RAM to what there is room to describe, and returns how many frames that are.
+/// Limits the RAM to the frames that there is room to describe, and returns their number.
 ///
-/// A limit may cut off a part of the room itself, and then there must be a lower one. Less room is
-/// never enough for more frames, so the limit that this ends with is the highest there is.
+/// A limit may cut off a part of the room itself; then a lower one follows. Less room is never enough
+/// for more frames, so the limit that this ends with is the highest possible one.
 fn limit_to_room<M: Machine>(machine: &M, boot: &mut Boot) -> usize {
     loop {
         let npages = boot.memory.npages::<M::Layout>();
@@ -93,7 +93,7 @@ fn limit_to_room<M: Machine>(machine: &M, boot: &mut Boot) -> usize {
     }
 }
 
-/// How many frames there is room to describe, `npages` at most, in the RAM that is used now.
+/// How many frames, at most `npages`, there is room to describe in the RAM that is used now.
 fn most_frames<M: Machine>(machine: &M, boot: &Boot, npages: usize) -> usize {
     let mut room = boot.allocator::<M::Layout>();
     let (mut fits, mut beyond) = (0, npages + 1);
@@ -108,7 +108,7 @@ fn most_frames<M: Machine>(machine: &M, boot: &Boot, npages: usize) -> usize {
     fits
 }
 
-/// Whether all that `mem_init` makes finds a place in `room` where `pages` has `npages` frames.
+/// Whether `room` has a place for all that `mem_init` makes if `pages` describes `npages` frames.
 fn has_room<M: Machine>(machine: &M, boot: &Boot, room: &mut BootAlloc, npages: usize) -> bool {
     let [pages, runs] = arrays(npages);
     let needed = (tables_in_all(machine, boot, pages) + SPARE_PAGES) * PGSIZE;
@@ -120,12 +120,12 @@ pub(crate) fn arrays(npages: usize) -> [u64; 2] {
     [npages, Block::table_len(npages)].map(|len| (len * size_of::<PageInfo>()) as u64)
 }
 
-/// The most page tables that mapping the kernel's part takes, where `pages` has `pages_size` bytes.
+/// The most page tables that mapping the kernel's part takes if `pages` has `pages_size` bytes.
 fn tables_in_all<M: Machine>(machine: &M, boot: &Boot, pages_size: u64) -> u64 {
     let window = window::<M::Layout>();
     let large = machine.leaf_levels();
     let small = 1;
-    // Code and constants are cut out of the window, at three places.
+    // Code and constants are cut out of the window: three places where a table may replace a large page.
     let shown = tables::<M>(M::Layout::KERNBASE, &window, large) + 3;
     let first = PhysAddr::new(0);
     let stack = PhysRange::from_size(first, M::Layout::KSTKSIZE);

@@ -1,9 +1,9 @@
-//! The memory map: what the loader says of physical memory, made fit to be trusted.
+//! [`MemoryMap`]: the loader's list of memory, made fit to be trusted.
 //!
 //! A loader's list may be unsorted, overlap itself, contain empty or wrapping entries, and cut
-//! pages in two. What comes out ([`MemoryMap`]) is the RAM alone, in whole pages, and where two
-//! entries disagree about a byte the more restrictive one is believed. Entries are joined and cut
-//! to the byte; what is left is rounded to whole pages last.
+//! pages in two. The map is the RAM alone, in whole pages. If two entries disagree about a byte, the
+//! more restrictive one counts. Entries are joined and cut to the byte; the result is rounded to
+//! whole pages last.
 
 use core::cmp::Reverse;
 use core::fmt;
@@ -15,11 +15,11 @@ use crate::mem::addr::{PhysAddr, PhysRange};
 use crate::mem::range_set::RangeSet;
 use crate::mem::sweep::sweep;
 
-/// Pieces of RAM that a map keeps; of more the smallest are given up. A PC's firmware reports about
-/// ten, UEFI's some hundred, most of which merge; a list of bad RAM has as many as it likes.
+/// The most pieces of RAM that a map keeps. If there are more, it gives up the smallest. A PC's firmware
+/// reports about ten, UEFI's some hundred, most of which merge; a list of bad RAM has any number.
 pub const RAM_RUNS: usize = 128;
 
-/// What an entry of the loader's memory map says of its range.
+/// The kind of memory in a range, as the loader's list has it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MemoryKind {
     /// RAM, free for the kernel.
@@ -28,21 +28,21 @@ pub enum MemoryKind {
     Reserved,
 }
 
-/// An entry of the loader's memory map, as it stands there.
+/// An entry of the loader's list, unchanged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MemoryMapEntry {
     /// The first physical address.
     pub base: u64,
     /// Bytes; the end may wrap.
     pub length: u64,
-    /// What lies there.
+    /// The kind of memory.
     pub kind: MemoryKind,
 }
 
-/// RAM in pieces for which a set of ranges had no room.
+/// Pieces of RAM that a set of ranges had no room for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct GivenUp {
-    /// How many.
+    /// Their number.
     pub pieces: usize,
     /// Their bytes.
     pub bytes: u64,
@@ -59,12 +59,12 @@ impl GivenUp {
 #[derive(Clone, Debug)]
 pub struct MemoryMap {
     usable: RangeSet<RAM_RUNS>,
-    /// RAM from here on is not used; a whole page.
+    /// RAM from here on is not used; the start of a page.
     pub(crate) limit: PhysAddr,
-    /// Bytes of RAM from the end on that was known when the map was made. `usable` has none of it.
+    /// Bytes of RAM beyond the end that was known when the map was made; not in `usable`.
     beyond: u64,
     given_up: GivenUp,
-    /// Where reading was given up, of a list with too many entries.
+    /// The address at which reading a list with too many entries ended.
     unread: Option<PhysAddr>,
 }
 
@@ -73,7 +73,7 @@ impl MemoryMap {
     /// many times. RAM from `limit` on is left unused, as by [`limit`](Self::limit).
     ///
     /// RAM in more than [`RAM_RUNS`] pieces loses the smallest. Half of the places are for pieces in
-    /// the window at KERNBASE, which is where the kernel needs RAM, if there are as many.
+    /// the window at KERNBASE, if it has as many: there the kernel needs RAM.
     #[must_use]
     pub fn new<L: MemLayout>(
         entries: impl Iterator<Item = MemoryMapEntry> + Clone,
@@ -109,36 +109,36 @@ impl MemoryMap {
         map
     }
 
-    /// Adds `run`, which lies above all others; where there is no place for it, one of them all is
-    /// given up.
+    /// Adds `run`, which lies above all others. If there is no place for it, gives up one of them
+    /// all.
     fn keep_largest<L: MemLayout>(&mut self, run: PhysRange) {
         while self.usable.insert(run).is_err() {
             let window = window::<L>();
             let is_shown = |run: &PhysRange| window.contains(run.start);
             let nr_shown = self.usable.runs().iter().filter(|run| is_shown(run)).count();
             let from_window = nr_shown > RAM_RUNS / 2;
-            // The smallest of those, and of equals the highest.
+            // The smallest of the candidates, and of equal ones the highest.
             let candidates = self.usable.runs().iter().chain(once(&run));
             let smallest = candidates
                 .filter(|run| is_shown(run) == from_window)
                 .min_by_key(|run| (run.size(), Reverse(run.start)));
             let Some(&smallest) = smallest else { return };
             self.given_up.add(smallest.size());
-            // A whole run goes, so none is split.
+            // A whole run is removed, so none is split.
             if smallest == run || self.usable.remove(smallest).is_err() {
                 return;
             }
         }
     }
 
-    /// Leaves RAM from `limit` on unused (its page too, where it lies within one). The lowest
-    /// limit counts.
+    /// Leaves RAM from `limit` on unused, and the whole page that it lies in. The lowest limit
+    /// counts.
     pub fn limit(&mut self, limit: PhysAddr) {
         self.limit = self.limit.min(limit.page_start());
     }
 
-    /// The RAM. What lies above a limit that was known from the start is not in it, nor is what was
-    /// given up.
+    /// The RAM, without pieces that were given up and without RAM above a limit that was known from
+    /// the start.
     #[must_use]
     pub fn usable(&self) -> &RangeSet<RAM_RUNS> {
         &self.usable
@@ -153,22 +153,23 @@ impl MemoryMap {
             .filter_map(move |run| Some(run.intersection(&used)).filter(|run| !run.is_empty()))
     }
 
-    /// The first physical address whose RAM is not used: the end of what `L` has addresses for,
-    /// or the limit.
+    /// The first physical address whose RAM is not used: the limit, or the end of the RAM that `L`
+    /// has addresses for.
     #[must_use]
     pub fn used_end<L: MemLayout>(&self) -> PhysAddr {
         let shown = PhysAddr::new(L::PHYS_BASE + L::WINDOW_SIZE.max(L::PHYSMAP_MAX));
         shown.min(self.limit).max(PhysAddr::new(L::PHYS_BASE))
     }
 
-    /// Frames from `PHYS_BASE` to the end of the last RAM that is used: what `pages` must count.
+    /// The number of frames from `PHYS_BASE` to the end of the last RAM that is used. `pages` must
+    /// describe so many.
     #[must_use]
     pub fn npages<L: MemLayout>(&self) -> usize {
         let end = self.used::<L>().last().map_or(L::PHYS_BASE, |run| run.end_exclusive.as_u64());
         ((end - L::PHYS_BASE) / PGSIZE) as usize
     }
 
-    /// How much RAM there is where, as JOS reports it.
+    /// How much RAM there is below and above 1 MB, as JOS reports it.
     #[must_use]
     pub fn totals<L: MemLayout>(&self) -> Totals {
         let below = |end| self.usable.size_within(&PhysRange::new(PhysAddr::new(0), end));
@@ -186,25 +187,25 @@ pub(crate) fn window<L: MemLayout>() -> PhysRange {
     PhysRange::from_size(PhysAddr::new(L::PHYS_BASE), L::WINDOW_SIZE)
 }
 
-/// Bytes of RAM.
+/// The sums of the RAM, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Totals {
-    /// Below 1 MB: base memory. 0 on machines that know no such thing.
+    /// Base memory, below 1 MB. 0 on machines that have none.
     pub base: u64,
-    /// All the rest: extended memory.
+    /// Extended memory, all the rest.
     pub extended: u64,
-    /// What of it is left unused.
+    /// The part of both that is left unused.
     pub unused: u64,
-    /// Where the unused begins: a physical address.
+    /// The physical address where the unused part begins.
     pub used_end: PhysAddr,
-    /// RAM that the map had no room for; in no other number.
+    /// RAM that the map had no room for; in none of the sums.
     pub given_up: GivenUp,
-    /// Where reading was given up, of a list with too many entries. Nothing is known of the RAM from
-    /// here on.
+    /// The address at which reading a list with too many entries ended. Nothing is known of the RAM
+    /// from here on.
     pub unread: Option<PhysAddr>,
 }
 
-/// JOS's opening line, and one more for each kind of RAM that is left unused.
+/// Prints JOS's opening line, and a further line for each kind of RAM that is left unused.
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { base, extended, unused, used_end, given_up, unread } = *self;
@@ -241,130 +242,4 @@ impl fmt::Display for Totals {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use layout::{GB, Jos32, Jos64, JosSv39, MB};
-
-    fn usable(base: u64, length: u64) -> MemoryMapEntry {
-        MemoryMapEntry { base, length, kind: MemoryKind::Usable }
-    }
-
-    fn reserved(base: u64, length: u64) -> MemoryMapEntry {
-        MemoryMapEntry { base, length, kind: MemoryKind::Reserved }
-    }
-
-    fn map(entries: &[MemoryMapEntry]) -> MemoryMap {
-        MemoryMap::new::<Jos64>(entries.iter().copied(), None)
-    }
-
-    /// What QEMU says of a PC with 256 MB.
-    fn qemu() -> MemoryMap {
-        map(&[
-            usable(0, 0x9_fc00),
-            reserved(0x9_fc00, 0x400),
-            reserved(0xf_0000, 0x1_0000),
-            usable(0x10_0000, 0xfee_0000),
-            reserved(0xffe_0000, 0x2_0000),
-            reserved(0xfffc_0000, 0x4_0000),
-            reserved(0xfd_0000_0000, 0x3_0000_0000),
-        ])
-    }
-
-    #[test]
-    fn a_pc_is_sized_by_its_ram_alone() {
-        let map = qemu();
-        assert_eq!(map.npages::<Jos64>(), 0xffe0);
-        let totals = map.totals::<Jos64>();
-        assert_eq!(
-            totals,
-            Totals {
-                unused: 0,
-                base: 0x9_f000,
-                extended: 0xfee_0000,
-                used_end: PhysAddr::new(256 * GB),
-                given_up: GivenUp::default(),
-                unread: None,
-            }
-        );
-        assert_eq!(
-            totals.to_string(),
-            "Physical memory: 261628K available, base = 636K, extended = 260992K"
-        );
-    }
-
-    /// RAM as a PC with 1 GB below the hole and 1 GB from 4 GB on.
-    fn two_gigabytes() -> MemoryMap {
-        map(&[usable(0x10_0000, GB - MB), usable(4 * GB, GB)])
-    }
-
-    #[test]
-    fn ram_is_used_as_far_as_the_map_has_addresses() {
-        let map = two_gigabytes();
-        assert_eq!(map.npages::<Jos64>(), (5 * GB / PGSIZE) as usize);
-        assert_eq!(map.totals::<Jos64>().unused, 0);
-        assert_eq!(map.npages::<Jos32>(), 0x1_0000);
-        assert_eq!(map.totals::<Jos32>().unused, GB + 768 * MB);
-        assert!(
-            map.totals::<Jos32>()
-                .to_string()
-                .ends_with("\nUnused: 1835008K of RAM, all that lies above 262144K")
-        );
-        let used: Vec<_> = map.used::<Jos32>().collect();
-        assert_eq!(used, [PhysRange::new(PhysAddr::new(MB), PhysAddr::new(256 * MB))]);
-    }
-
-    #[test]
-    fn the_lowest_limit_counts_and_cuts_whole_pages() {
-        let mut map = two_gigabytes();
-        map.limit(PhysAddr::new(4 * GB + 5));
-        assert_eq!(map.npages::<Jos64>(), (GB / PGSIZE) as usize);
-        assert_eq!(map.totals::<Jos64>().unused, GB);
-        map.limit(PhysAddr::new(64 * MB + 0xfff));
-        map.limit(PhysAddr::new(GB));
-        assert_eq!(map.npages::<Jos64>(), (64 * MB / PGSIZE) as usize);
-        let totals = map.totals::<Jos64>();
-        assert_eq!((totals.unused, totals.extended), (2 * GB - 64 * MB, 2 * GB - MB));
-        map.limit(PhysAddr::new(0));
-        assert_eq!((map.npages::<Jos64>(), map.used::<Jos64>().count()), (0, 0));
-    }
-
-    #[test]
-    fn restriction_wins_whatever_the_order() {
-        for entries in [
-            [reserved(0x3800, 0x1000), usable(0x1000, 0x9000)],
-            [usable(0x1000, 0x9000), reserved(0x3800, 0x1000)],
-        ] {
-            let map = map(&entries);
-            assert!(!map.usable().contains(PhysAddr::new(0x3000)));
-            assert!(!map.usable().contains(PhysAddr::new(0x4fff)));
-            assert_eq!(map.usable().size(), 0x7000);
-        }
-    }
-
-    #[test]
-    fn hostile_entries_do_no_harm() {
-        let map = map(&[
-            usable(0x1000, 0),
-            usable(0x2800, 0x900),
-            usable(0x10_0000, 0x10_0000),
-            reserved(u64::MAX, u64::MAX),
-            usable(u64::MAX - 5, 100),
-            reserved(0x18_0000, u64::MAX),
-        ]);
-        assert_eq!(map.usable().size(), 0x8_0000);
-        assert_eq!(map.npages::<Jos64>(), 0x180);
-    }
-
-    #[test]
-    fn no_ram_is_no_pages() {
-        assert_eq!(map(&[]).npages::<Jos64>(), 0);
-        assert_eq!(map(&[usable(0x1000, 0x9000)]).npages::<JosSv39>(), 0);
-    }
-
-    #[test]
-    fn riscv_counts_from_the_base_of_dram() {
-        let map = map(&[usable(0x8000_0000, 128 * MB)]);
-        assert_eq!(map.npages::<JosSv39>(), 0x8000);
-        assert_eq!(map.totals::<JosSv39>().base, 0);
-    }
-}
+mod tests;

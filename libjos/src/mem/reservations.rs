@@ -1,4 +1,4 @@
-//! [`Reservations`]: what the loader left in RAM and must stay.
+//! [`Reservations`]: the memory in RAM that still holds something of the loader's.
 
 use core::iter::once;
 
@@ -7,11 +7,11 @@ use crate::mem::memory_map::{GivenUp, MemoryMap};
 use crate::mem::range_set::RangeSet;
 use crate::mem::sweep::sweep;
 
-/// Runs of reserved pages that are kept apart. Of more, those with the smallest gaps between them
-/// become one, and what RAM is in the gap stays unused.
+/// The most runs of reserved pages that are kept apart. If there are more, the smallest gaps between
+/// them are closed, and the RAM in these gaps stays unused.
 pub const RESERVED_RUNS: usize = 64;
 
-/// The pages that hold boot information, modules and the like, and must not be handed out.
+/// The pages of RAM that hold boot information, modules and the like, and must not be handed out.
 #[derive(Clone, Debug)]
 pub struct Reservations {
     pages: RangeSet<RESERVED_RUNS>,
@@ -19,21 +19,21 @@ pub struct Reservations {
 }
 
 impl Reservations {
-    /// Every page of which one of `parts` covers any part. They may be in any order and overlap; they
-    /// are passed over many times. `memory` is asked what RAM lies in gaps that must be closed.
+    /// Reserves every page that one of `parts` touches. The parts may be in any order and overlap; they
+    /// are passed over many times. `memory` tells how much RAM lies in a gap that must be closed.
     #[must_use]
     pub fn new(parts: impl Iterator<Item = PhysRange> + Clone, memory: &MemoryMap) -> Self {
         let mut all = Self { pages: RangeSet::new(), given_up: GivenUp::default() };
         let everything = PhysRange::new(PhysAddr::new(0), PhysAddr::new(u64::MAX));
         let none = core::iter::empty();
         let read_to = sweep(everything, parts, none, |run| all.insert(run, memory));
-        // Memory that nobody has looked at may all be reserved.
+        // All memory that the sweep did not reach may be reserved.
         all.insert(PhysRange::new(read_to, everything.end_exclusive), memory);
         all
     }
 
-    /// Adds the pages of `run`, which begins above all others; where there is no place for one run
-    /// more, the smallest gap is closed.
+    /// Adds the pages of `run`, which begins above all others. If there is no place for a further
+    /// run, closes the smallest gap.
     fn insert(&mut self, run: PhysRange, memory: &MemoryMap) {
         let run = run.covering_pages();
         while self.pages.insert(run).is_err() {
@@ -44,9 +44,7 @@ impl Reservations {
             let Some(gap) = gaps.min_by_key(PhysRange::size) else {
                 unreachable!("a full set has runs")
             };
-            let Ok(()) = self.pages.insert(gap) else {
-                unreachable!("what fills a gap makes no run more")
-            };
+            let Ok(()) = self.pages.insert(gap) else { unreachable!("filling a gap adds no run") };
             self.given_up.add(memory.usable().size_within(&gap));
         }
     }
@@ -63,7 +61,7 @@ impl Reservations {
         self.pages.contains(pa)
     }
 
-    /// The gaps that were closed, and what RAM is in them.
+    /// The gaps that were closed, and the RAM in them.
     #[must_use]
     pub fn given_up(&self) -> GivenUp {
         self.given_up

@@ -1,27 +1,26 @@
-//! [`sweep`]: all of some ranges that none of some others covers, run by run, however many they are
-//! and in whatever order.
+//! [`sweep`]: the addresses that are in some ranges and in none of some others, run by run. The
+//! ranges may be any number, in any order.
 //!
-//! A loader's list may have thousands of entries, which make few runs in the end or many, and nothing
-//! to sort them in has been allocated yet. So they are passed over again and again. Each pass finds
-//! the lowest runs of what is left, as many as a [`RangeSet`] holds: when it is full, it gives up its
-//! highest run, and from that run's start on the pass is no longer exact, which is where the next
-//! one begins. Everything here is exact to the byte.
+//! A loader's list may have thousands of entries, which make few runs in the end or many, and there
+//! is no memory yet to sort them in. So each pass over the list finds the lowest runs that are left,
+//! as many as a [`RangeSet`] holds. A full set gives up its highest run. From that run's start on the
+//! pass is no longer exact, so there the next one begins. All runs are exact to the byte.
 
 use crate::mem::addr::{PhysAddr, PhysRange};
 use crate::mem::range_set::RangeSet;
 
-/// Runs that one pass works with.
+/// Runs that a pass can hold.
 const WORKING_RUNS: usize = 64;
-/// Ranges that are looked at in all passes together, some seconds on a slow machine. Every run of a
-/// pass begins where some range begins or ends, so a list of n ranges takes n * n / 62 looks at most:
-/// this is enough for any list of 32,000.
+/// The most ranges that all passes together look at, which takes some seconds on a slow machine.
+/// Every run of a pass begins where some range begins or ends, so a list of n ranges takes n * n / 62
+/// looks at most. This is enough for any list of 32,000.
 const MOST_LOOKS: usize = 1 << 24;
 
 /// Calls `found` with each run of `within` that lies in `wanted` and nowhere in `unwanted`, from the
 /// lowest up; no two of them touch.
 ///
-/// Returns up to where that has been done: the end of `within`, except where a list is so long
-/// that this would take for ever. It is done in part then, from the bottom up.
+/// Returns the end of the part that was swept. This is the end of `within`, unless a list is so long
+/// that the rest would take for ever.
 pub(crate) fn sweep<W, U>(
     within: PhysRange,
     wanted: W,
@@ -35,7 +34,7 @@ where
     let ranges = wanted.clone().count() + unwanted.clone().count();
     let mut passes = (MOST_LOOKS / ranges.max(1)).max(1);
     let mut rest = within;
-    // The last run, which the next pass may find to go on.
+    // The last run found, which may go on in the next pass.
     let mut open = PhysRange::default();
     while !rest.is_empty() && passes > 0 {
         let (runs, end) = lowest_runs(rest, wanted.clone(), unwanted.clone());
@@ -54,7 +53,7 @@ where
     rest.start
 }
 
-/// The lowest runs of `within`, and up to where these are all.
+/// The lowest runs of `within`, and the address up to which there are no others.
 fn lowest_runs(
     mut within: PhysRange,
     wanted: impl Iterator<Item = PhysRange>,

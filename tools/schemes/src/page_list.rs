@@ -8,7 +8,7 @@ use layout::PGSIZE;
 use crate::{FrameScheme, Report, WrongFree};
 use libjos::machine::PhysMem;
 use libjos::mem::addr::PhysRange;
-use libjos::mem::pages::{AllocFlags, Block, Frame, PageAllocator, PageInfo, Pages};
+use libjos::mem::pages::{AllocFlags, Block, Frame, MAX_ORDER, PageAllocator, PageInfo, Pages};
 
 /// The frames of `pages` from one of them on.
 #[derive(Debug)]
@@ -38,6 +38,13 @@ impl<'a, M: PhysMem> PageList<'a, M> {
 
     fn frame(&self, number: usize) -> Frame {
         Frame::new((self.start + number) as u32)
+    }
+
+    /// How many frames the largest run has that a request can get now.
+    fn largest(&self) -> usize {
+        let free: Vec<bool> = self.pages.infos().map(|info| info.is_free()).collect();
+        let has_run = |size: &usize| free.chunks_exact(*size).any(|run| !run.contains(&false));
+        (0..=MAX_ORDER).rev().map(|order| 1 << order).find(has_run).unwrap_or(0)
     }
 
     /// Puts frames back that were taken off the list.
@@ -88,7 +95,7 @@ impl<M: PhysMem> FrameScheme for PageList<'_, M> {
         Report {
             frames: self.frames,
             free: self.pages.nfree(),
-            largest: self.pages.largest_run().map_or(0, |order| 1 << order),
+            largest: self.largest(),
             internal_waste: 0,
             metadata_bytes: (self.frames + table) * size_of::<PageInfo>(),
             search_steps: self.pages.run_search_steps(),

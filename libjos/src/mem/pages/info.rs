@@ -1,10 +1,10 @@
-//! A frame and its state: [`Frame`], [`PageInfo`], and why a state forbids what was asked.
+//! A frame and its state: [`Frame`], [`PageInfo`], and the errors of a state that forbids an operation.
 
 use core::fmt;
 
 use crate::mem::addr::PhysAddr;
 
-/// A frame of physical memory, by its place in `pages`.
+/// A frame of physical memory, by its index in `pages`.
 ///
 /// Holding one does not prove that the frame is in use.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -24,20 +24,20 @@ impl Frame {
     }
 }
 
-/// What the allocator keeps of one frame (JOS's `struct PageInfo`).
+/// The state of a frame (JOS's `struct PageInfo`).
 ///
 /// The free list is linked both ways, so that a frame can leave it from anywhere. A free frame
 /// has no uses to count, so its second link takes the count's place: [`pp_ref`](Self::pp_ref)
-/// tells them apart.
+/// tells the two apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C, align(8))]
 pub struct PageInfo {
     /// On the free list: the index of the next free frame, or [`PageInfo::END`]. Off it: one of
     /// the constants above that.
     pub pp_link: u32,
-    /// On the free list: the index of the frame before, which is not kept for the first. Off it:
-    /// mappings of the frame below UTOP, plus 1 where it is a page table (and 1 for each
-    /// further address space that shares it), plus 1 where it is reserved.
+    /// On the free list: the index of the previous free frame, which is not kept for the first one.
+    /// Off it: the number of mappings of the frame below UTOP, plus 1 if it is a page table (and 1
+    /// for each further address space that shares it), plus 1 if it is reserved.
     pub pp_ref_or_prev: u32,
 }
 
@@ -50,7 +50,7 @@ impl PageInfo {
     pub const RESERVED: u32 = u32::MAX - 1;
     /// `pp_link` of the last frame on the free list.
     pub const END: u32 = u32::MAX - 2;
-    /// The most frames that links can name.
+    /// The largest number of frames that links can name.
     pub const MAX_FRAMES: usize = Self::END as usize;
 
     /// A frame that is allocated and has `pp_ref` uses.
@@ -65,12 +65,12 @@ impl PageInfo {
         Self { pp_link: Self::RESERVED, pp_ref_or_prev: 1 }
     }
 
-    /// Both halves as one, as they lie in memory.
+    /// Both halves as one word, as they lie in memory.
     pub(crate) const fn word(&self) -> u64 {
         self.pp_link as u64 | (self.pp_ref_or_prev as u64) << 32
     }
 
-    /// From both halves as they lie in memory, the first in the lower 32 bits.
+    /// The state with these halves, `pp_link` in the lower 32 bits, as they lie in memory.
     #[must_use]
     pub const fn from_word(word: u64) -> Self {
         Self { pp_link: word as u32, pp_ref_or_prev: (word >> 32) as u32 }
@@ -82,8 +82,24 @@ impl PageInfo {
         self.pp_link <= Self::END
     }
 
-    /// How many mappings and tables use the frame; 0 for a free one. A use that is gone from the
-    /// tables but not yet from the TLB counts.
+    /// Whether one use more of the frame can be counted.
+    #[inline]
+    pub(super) const fn can_count(&self) -> bool {
+        !self.is_free() && self.pp_ref_or_prev != u32::MAX
+    }
+
+    /// Counts one use less if another one is left then, and returns whether it has.
+    #[inline]
+    pub(super) const fn drop_further_use(&mut self) -> bool {
+        let has_further = !self.is_free() && self.pp_ref_or_prev > 1;
+        if has_further {
+            self.pp_ref_or_prev -= 1;
+        }
+        has_further
+    }
+
+    /// How many mappings and tables use the frame; 0 if it is free. A use that is gone from the
+    /// tables but not yet from the TLB still counts.
     #[must_use]
     pub const fn pp_ref(&self) -> u32 {
         if self.is_free() { 0 } else { self.pp_ref_or_prev }
@@ -91,43 +107,43 @@ impl PageInfo {
 }
 
 bitflags::bitflags! {
-    /// What [`Pages::page_alloc`](super::PageAllocator::page_alloc) is to do with the page.
+    /// How [`page_alloc`](super::PageAllocator::page_alloc) is to prepare the frame.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub struct AllocFlags: u8 {
-        /// Fill it with zeros.
+        /// Filled with zeros.
         const ZERO = 1 << 0;
     }
 }
 
-/// Asks [`Pages::page_alloc`](super::PageAllocator::page_alloc) for a page of zeros (JOS's name).
+/// Asks [`page_alloc`](super::PageAllocator::page_alloc) for a frame of zeros (JOS's name).
 pub const ALLOC_ZERO: AllocFlags = AllocFlags::ZERO;
 
 /// Why a frame cannot be freed or counted as asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PageError {
-    /// It is on the free list already.
+    /// The frame is on the free list already.
     Free {
         /// The frame's address.
         pa: PhysAddr,
     },
-    /// It is never allocated, and so never freed.
+    /// The frame is never allocated, and so never freed.
     Reserved {
         /// The frame's address.
         pa: PhysAddr,
     },
-    /// It is still in use.
+    /// The frame is still in use.
     Referenced {
         /// The frame's address.
         pa: PhysAddr,
-        /// By how many.
+        /// Its number of uses.
         pp_ref: u32,
     },
-    /// Its `pp_ref` would overflow.
+    /// The frame's `pp_ref` would overflow.
     Overflow {
         /// The frame's address.
         pa: PhysAddr,
     },
-    /// Its `pp_ref` is 0 and cannot be lowered.
+    /// The frame's `pp_ref` is 0 and cannot be lowered.
     Unreferenced {
         /// The frame's address.
         pa: PhysAddr,

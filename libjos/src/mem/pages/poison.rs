@@ -1,12 +1,12 @@
-//! Poison: who writes to a frame that is free is found out.
+//! Poison: finds out who writes to a free frame.
 //!
-//! Every free frame is full of [`POISON`], from when it is freed on, and must still be so when it is
-//! allocated. That takes no instruction where nobody asks for it: with poison the list at hand is
-//! always empty, and the frames are on one behind it. So whoever allocates or frees comes to where the
-//! list is empty, which has a branch of its own without poison too, and from there to here. Here the
-//! two lists change places for as long as the ordinary function takes.
+//! A frame is filled with [`POISON`] when it is freed, and must still hold it when it is allocated.
+//! Without poison this takes no instruction. With poison the free list looks empty, and its head is
+//! kept here. So allocating and freeing end in their branch for an empty list, which they have anyway,
+//! and that leads here. Here the head goes back to its place for as long as the ordinary function runs.
 
 use core::fmt;
+use core::mem::swap;
 
 use layout::PGSIZE;
 
@@ -18,41 +18,41 @@ use crate::mem::addr::PhysAddr;
 /// non-canonical.
 pub const POISON: u64 = 0xDFDF_DFDF_DFDF_DFDF;
 
-/// Fills the frame at an address with [`POISON`]. Who frees a frame has no machine at hand.
+/// Fills the frame at an address with [`POISON`]: whoever frees a frame has no machine at hand.
 #[cfg(not(any(test, feature = "std")))]
 pub type Fill = fn(PhysAddr);
-/// Fills the frame at an address with [`POISON`]. Who frees a frame has no machine at hand. A simulated
-/// machine's has a share in its memory.
+/// Fills the frame at an address with [`POISON`]: whoever frees a frame has no machine at hand. A
+/// simulated machine's has a share in its memory.
 #[cfg(any(test, feature = "std"))]
 pub type Fill = std::rc::Rc<dyn Fn(PhysAddr)>;
 
-/// The list behind the empty one.
+/// The part of the free list that is hidden, so that the list looks empty.
 pub(super) struct Poison {
-    /// What `page_free_list` and `is_set_aside` are without poison.
-    page_free_list: u32,
-    is_set_aside: bool,
+    /// Without poison these are in `Pages::list`.
+    head: u32,
+    stands_in: bool,
     fill: Fill,
 }
 
 impl Poison {
     /// The first free frame, or [`PageInfo::END`].
     pub(super) fn head(&self) -> u32 {
-        self.page_free_list
+        self.head
     }
 }
 
 impl fmt::Debug for Poison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { page_free_list, is_set_aside, .. } = self;
+        let Self { head, stands_in, .. } = self;
         f.debug_struct("Poison")
-            .field("page_free_list", page_free_list)
-            .field("is_set_aside", is_set_aside)
+            .field("head", head)
+            .field("stands_in", stands_in)
             .finish_non_exhaustive()
     }
 }
 
 impl Pages {
-    /// From here on watches all free frames, which must be reachable: fills them now.
+    /// Watches all free frames from here on. Fills them now, so they must be reachable.
     pub(crate) fn poison(&mut self, fill: Fill) {
         if self.is_poisoned() {
             return;
@@ -60,8 +60,9 @@ impl Pages {
         for frame in self.page_free_list() {
             fill(self.page2pa(frame));
         }
-        let mut poison = Poison { page_free_list: PageInfo::END, is_set_aside: true, fill };
-        self.change_places(&mut poison);
+        // A list that stands in for another one gives no runs: so `page_alloc_run` comes here too.
+        let mut poison = Poison { head: PageInfo::END, stands_in: true, fill };
+        self.exchange(&mut poison);
         self.poison = Some(poison);
     }
 
@@ -71,39 +72,29 @@ impl Pages {
         self.poison.is_some()
     }
 
-    fn change_places(&mut self, poison: &mut Poison) {
-        core::mem::swap(&mut self.page_free_list, &mut poison.page_free_list);
-        core::mem::swap(&mut self.is_set_aside, &mut poison.is_set_aside);
+    /// Exchanges the part of the list that is hidden with the part that stands in its place.
+    fn exchange(&mut self, poison: &mut Poison) {
+        swap(&mut self.list.head, &mut poison.head);
+        swap(&mut self.list.stands_in, &mut poison.stands_in);
     }
 
-    /// Does `work` with the list behind the empty one in its place. `None` without poison.
+    /// Does `work` with the whole list in its place. `None` without poison.
     pub(super) fn with_poisoned<R>(
         &mut self,
         work: impl FnOnce(&mut Self, &Fill) -> R,
     ) -> Option<R> {
         let mut poison = self.poison.take()?;
-        self.change_places(&mut poison);
+        self.exchange(&mut poison);
         let result = work(self, &poison.fill);
-        self.change_places(&mut poison);
+        self.exchange(&mut poison);
         self.poison = Some(poison);
         Some(result)
     }
 
-    /// What `page_alloc` does where the list at hand is empty.
+    /// Finishes `page_alloc` if the list looks empty, and `page_alloc_run` if it gives no runs.
     #[cold]
     #[inline(never)]
     pub(super) fn alloc_poisoned(
-        &mut self,
-        mem: &impl PhysMem,
-        flags: AllocFlags,
-    ) -> Option<Frame> {
-        self.alloc_poisoned_run(mem, flags, 0)
-    }
-
-    /// What `page_alloc_run` does where the list at hand has no run.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn alloc_poisoned_run(
         &mut self,
         mem: &impl PhysMem,
         flags: AllocFlags,
@@ -122,7 +113,7 @@ impl Pages {
         Some(first)
     }
 
-    /// What `page_free` does with poison. `frame` says that it is free already.
+    /// Finishes `page_free` with poison. `frame` is marked as free already.
     pub(super) fn free_poisoned(&mut self, frame: Frame) {
         let pa = self.page2pa(frame);
         self.array_mut()[frame.index()] = PageInfo::in_use(0);
@@ -132,40 +123,30 @@ impl Pages {
         });
     }
 
-    /// What `append_linked` does with poison.
+    /// Fills `count` frames, linked from `first` on, and lets `add` put them on the list.
     #[cold]
     #[inline(never)]
-    pub(super) fn append_poisoned(&mut self, first: usize, last: usize) {
+    pub(super) fn add_poisoned(&mut self, first: usize, count: usize, add: impl FnOnce(&mut Self)) {
         self.with_poisoned(|pages, fill| {
-            (first..=last).for_each(|index| fill(pages.page2pa(Frame(index as u32))));
-            pages.append_linked(first, last);
-        });
-    }
-
-    /// What `prepend_linked` does with poison.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn prepend_poisoned(&mut self, first: u32, last: u32, count: usize) {
-        self.with_poisoned(|pages, fill| {
-            let mut next = first;
+            let mut frame = Frame(first as u32);
             for _ in 0..count {
-                fill(pages.page2pa(Frame(next)));
-                next = pages.array()[next as usize].pp_link;
+                fill(pages.page2pa(frame));
+                frame = Frame(pages.info(frame).pp_link);
             }
-            pages.prepend_linked(first, last, count);
+            add(pages);
         });
     }
 
-    /// Panics unless all free frames are as they were left.
+    /// Panics unless all free frames hold what they were filled with.
     pub(crate) fn check_poison(&self, mem: &impl PhysMem) {
         self.page_free_list().for_each(|frame| check_frame(mem, self.page2pa(frame)));
     }
 }
 
-/// Panics unless the free frame at `pa` is as it was left.
+/// Panics unless the free frame at `pa` holds what it was filled with.
 fn check_frame(mem: &impl PhysMem, pa: PhysAddr) {
     let words = || (0..PGSIZE).step_by(8).map(|offset| (offset, mem.load::<u64>(pa + offset)));
-    // One branch for all of them, for nearly always there is nothing to be found.
+    // One branch for all words, since nearly always nothing is to be found.
     if words().fold(0, |differs, (_, word)| differs | (word ^ POISON)) == 0 {
         return;
     }

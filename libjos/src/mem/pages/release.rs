@@ -1,33 +1,38 @@
-//! Ends many uses at once: those of pages that were unmapped, after the flush.
+//! Many uses counted down at once: those of unmapped pages, after the flush.
 //!
 //! Frames come as neighbours far more often than not, since an address space is mostly mapped in one
-//! go. Runs of neighbours are counted and linked by loops of their own. Frames that come alone are linked to
-//! each other first and join the free list in the end, so that each costs the cache line of its own
-//! [`PageInfo`] and no other.
+//! go. So runs of neighbours are counted and linked by loops of their own. A frame that comes alone
+//! costs one cache line, that of its [`PageInfo`]: such frames are linked to each other, each to the
+//! one before, which was written to last, and the whole chain joins the free list in the end. Freed
+//! singly, shuffled frames take a quarter longer.
+
+use core::ops::Range;
 
 use layout::PGSHIFT;
 
-use super::{Frame, PageAllocator, PageInfo, Pages, leading, link_upwards};
+use super::free_list::link_upwards;
+use super::{Frame, PageAllocator, PageInfo, Pages, count_leading};
 use crate::mem::addr::PhysAddr;
 
-/// A frame with one use, which nothing else has.
+/// A frame with one use and nothing else.
 const ONE_USE: PageInfo = PageInfo::in_use(1);
 
-/// Frames that are checked and linked at a time: what `pages` keeps of them is a page.
+/// Frames that are checked and linked at a time, so that the cache still has what was checked. In one
+/// go, freeing 65,536 neighbours takes a tenth longer.
 const AT_ONCE: usize = 512;
 
-/// Counts uses of pages less, one after the other, and frees those that have none left.
-/// [`Pages::release`] makes it.
+/// Counts uses down, one after the other, and frees the frames that have none left. Made by
+/// [`Pages::release`].
 #[derive(Debug)]
 pub(crate) struct Releases<'a> {
-    /// Not the array in it: who makes the calls may call the machine in between.
+    /// Not the array in it: the caller may use the machine between two calls.
     pages: &'a mut Pages,
-    /// Frames that were freed with neighbours.
+    /// How many frames were freed with neighbours.
     freed: usize,
     alone: Chain,
 }
 
-/// Frames without use that came alone, each linked to the one before.
+/// The frames that were freed alone, each linked to the one before.
 #[derive(Clone, Copy, Debug)]
 struct Chain {
     /// The last that came.
@@ -38,7 +43,7 @@ struct Chain {
 }
 
 impl Releases<'_> {
-    /// Counts one use less of each of the `count` pages from `pa` on that `pages` describes.
+    /// Counts one use less of each of the `count` frames from `pa` on that `pages` describes.
     ///
     /// # Panics
     ///
@@ -68,7 +73,7 @@ impl Releases<'_> {
     ///
     /// # Panics
     ///
-    /// As [`release`](Self::release), and where it is no page of RAM.
+    /// As [`release`](Self::release), and if it is no frame of RAM.
     pub(crate) fn release_table(&mut self, pa: PhysAddr) {
         assert!(self.pages.pa2page(pa).is_some(), "page table at {pa} lies outside RAM");
         self.release(pa, 1);
@@ -76,17 +81,16 @@ impl Releases<'_> {
 }
 
 impl Pages {
-    /// Lets `release` count uses less, frees the pages that have none left, and returns how many
+    /// Lets `release` count uses down, frees the frames that have none left, and returns how many
     /// these were.
     #[inline]
     pub(crate) fn release(&mut self, release: impl FnOnce(&mut Releases<'_>)) -> usize {
-        let none = PageInfo::END;
-        let alone = Chain { head: none, end: none, len: 0 };
+        let alone = Chain { head: PageInfo::END, end: PageInfo::END, len: 0 };
         let mut releases = Releases { pages: self, freed: 0, alone };
         release(&mut releases);
         let Releases { freed, alone: Chain { head, end, len }, .. } = releases;
         if len > 0 {
-            self.prepend_linked(head, end, len);
+            self.prepend_linked(head as usize, end as usize, len);
         }
         freed + len
     }
@@ -108,48 +112,47 @@ impl Pages {
         }
         alone.head = number as u32;
         alone.len += 1;
-        self.note_free(number as usize);
+        self.runs.note_free(number as usize);
     }
 
-    /// Counts one use less of the pages from number `start` on up to `end`, as far as there are such;
-    /// how many are free by it.
+    /// Counts one use less of the frames from number `start` up to `end` that `pages` describes, and
+    /// returns how many this has freed.
     #[inline(never)]
     fn release_run(&mut self, start: i64, end: i64) -> usize {
-        // What `pages` describes may begin or end in the middle of them.
         let npages = self.npages() as i64;
-        let mut at = start.clamp(0, npages) as usize;
-        let end = end.clamp(0, npages) as usize;
+        let mut run = start.clamp(0, npages) as usize..end.clamp(0, npages) as usize;
         let mut freed = 0;
-        while at < end {
-            let last_uses = self.free_last_uses(at, end);
+        while run.start < run.end {
+            let last_uses = self.free_last_uses(run.clone());
             freed += last_uses;
-            at += last_uses;
+            run.start += last_uses;
             // The frame behind them has another use, or none to give up.
-            if at < end {
-                self.page_decref(Frame(at as u32));
-                at += 1;
+            if let Some(index) = run.next() {
+                self.page_decref(Frame(index as u32));
             }
         }
         freed
     }
 
-    /// Frees the frames from number `first` on, up to `end` at most, as long as they have one use;
-    /// how many these were.
-    fn free_last_uses(&mut self, first: usize, end: usize) -> usize {
-        let mut at = first;
-        // Each part is linked as soon as it is checked, while the cache still has it.
-        while at < end {
-            let part = &mut self.array_mut()[at..end.min(at + AT_ONCE)];
-            let (len, good) = (part.len(), leading(part, ONE_USE));
-            link_upwards(&mut part[..good], at);
-            at += good;
+    /// Frees frames of `run` from its start on, as long as they have one use, and returns how many
+    /// these were.
+    fn free_last_uses(&mut self, run: Range<usize>) -> usize {
+        let mut end = run.start;
+        while end < run.end {
+            let part = &mut self.array_mut()[end..run.end.min(end + AT_ONCE)];
+            let (len, good) = (part.len(), count_leading(part, ONE_USE));
+            link_upwards(&mut part[..good], end);
+            end += good;
             if good < len {
                 break;
             }
         }
-        if first < at {
-            self.append_linked(first, at - 1);
+        if run.start < end {
+            self.append_linked(run.start, end - 1);
         }
-        at - first
+        end - run.start
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+//! Uses of frames, counted by physical address: singly, and for runs of frames.
+
+use layout::PGSIZE;
+
+use super::allocator::cannot_count;
+use super::{Frame, PageAllocator, PageError, PageInfo, Pages};
+use crate::mem::addr::PhysAddr;
+
+impl Pages {
+    /// [`page_decref`](PageAllocator::page_decref) for the frame at `pa`, if `pages` describes it.
+    #[inline]
+    pub(crate) fn page_decref_at(&mut self, pa: PhysAddr) {
+        let index = self.index_of(pa);
+        if let Some(info) = self.array_mut().get_mut(index)
+            && !info.drop_further_use()
+        {
+            self.drop_last_use(Frame(index as u32));
+        }
+    }
+
+    /// Frees `frame`, which has at most one use left.
+    #[inline(never)]
+    pub(super) fn drop_last_use(&mut self, frame: Frame) {
+        let pa = self.page2pa(frame);
+        let info = &mut self.array_mut()[frame.index()];
+        match *info {
+            info if info == PageInfo::in_use(1) => {}
+            PageInfo { pp_link: PageInfo::RESERVED, .. } => {
+                panic!("page_decref: {}", PageError::Reserved { pa })
+            }
+            _ => panic!("page_decref: {}", PageError::Unreferenced { pa }),
+        }
+        *info = PageInfo::in_use(0);
+        self.page_free(frame);
+    }
+
+    /// Takes back a use that [`page_incref`](PageAllocator::page_incref) has counted. The frame
+    /// stays allocated even if no use is left.
+    pub(crate) fn page_uncount(&mut self, frame: Frame) {
+        self.array_mut()[frame.index()].pp_ref_or_prev -= 1;
+    }
+
+    /// Refuses a frame that is free. For mappings that are not counted.
+    pub(crate) fn check_in_use(&self, frame: Frame) -> Result<(), PageError> {
+        let info = self.info(frame);
+        if info.is_free() { Err(cannot_count(&info, self.page2pa(frame))) } else { Ok(()) }
+    }
+
+    /// Counts one use more of each frame in `[pa, pa + size)` that `pages` describes.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`page_incref`](PageAllocator::page_incref), for the first frame that has one;
+    /// nothing has changed then.
+    pub(crate) fn count_run(&mut self, pa: PhysAddr, size: u64) -> Result<(), PageError> {
+        let (base, npages) = (self.base.as_u64(), self.npages() as u64);
+        let index = |pa: u64| npages.min(pa.saturating_sub(base) / PGSIZE) as usize;
+        let (start, end) = (index(pa.as_u64()), index(pa.as_u64().saturating_add(size)));
+        let infos = &mut self.array_mut()[start..end];
+        if let Some(offset) = infos.iter().position(|info| !info.can_count()) {
+            let info = infos[offset];
+            return Err(cannot_count(&info, self.page2pa(Frame((start + offset) as u32))));
+        }
+        for info in infos {
+            info.pp_ref_or_prev += 1;
+        }
+        Ok(())
+    }
+}
