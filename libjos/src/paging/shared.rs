@@ -14,7 +14,8 @@
 //! each link to a table counts in its `pp_ref`. A root entry that is changed by another directory
 //! than `kern_pgdir` is that one's alone, and lost when it follows the kernel's again; what it maps
 //! cannot be global ([`Perm::G`]), for nothing flushes that at a switch.
-//! Whether the processor has used a large page there, each directory's entry says for itself.
+//! Whether the processor has used a large page there, each directory's entry says for itself, and no
+//! longer once it follows the kernel's.
 
 use layout::MemLayout;
 
