@@ -79,7 +79,7 @@ fn in_physmap<T>(pa: PhysAddr, size: u64) -> *mut T {
 }
 
 /// Fills the free frame at `pa` with poison, for
-/// [`Pmap::poison_pages`](libjos::pmap::Pmap::poison_pages).
+/// [`Vm::poison_pages`](libjos::paging::vm::Vm::poison_pages).
 pub(crate) fn poison_frame(pa: PhysAddr) {
     let words = kaddr::<u64>(pa, PGSIZE);
     for i in 0..PGSIZE as usize / size_of::<u64>() {

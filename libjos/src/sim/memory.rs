@@ -140,7 +140,7 @@ impl SimMemory {
         unsafe { self.at(pa, PGSIZE as usize).as_ptr().write_bytes(0, PGSIZE as usize) }
     }
 
-    /// The argument for [`Pmap::poison_pages`](crate::pmap::Pmap::poison_pages). It keeps the memory
+    /// The argument for [`Vm::poison_pages`](crate::paging::vm::Vm::poison_pages). It keeps the memory
     /// alive.
     #[must_use]
     pub fn filler(&self) -> Fill {
