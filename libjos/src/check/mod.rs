@@ -2,7 +2,8 @@
 //!
 //! | module | proves |
 //! |---|---|
-//! | [`check_pages`] | the free list and the page allocator |
+//! | [`check_pages`] | the free list |
+//! | `check_page_alloc` | the page allocator |
 //! | `check_page` | mapping, counting and unmapping single pages |
 //! | `check_kern_pgdir` | each page of the kernel's map, and that nothing else is mapped |
 //! | `check_installed` | the directory in use |
@@ -12,6 +13,7 @@
 mod check_installed;
 mod check_kern_pgdir;
 mod check_page;
+mod check_page_alloc;
 pub mod check_pages;
 #[cfg(test)]
 mod tests;

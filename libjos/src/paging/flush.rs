@@ -1,7 +1,7 @@
-//! The translations that a change has made stale, gathered and then flushed.
+//! [`Flush`]: the translations that a change has made stale, gathered and then flushed.
 //!
-//! Whoever changes a present entry flushes before it returns; who takes pages away gives an
-//! [`Unmapping`](crate::paging::unmapping::Unmapping), which flushes before it counts their uses less.
+//! An operation that changes a present entry flushes before it returns. Unmapping gives an
+//! [`Unmapping`](crate::paging::unmapping::Unmapping), which flushes before it ends the pages' uses.
 
 use layout::PGSIZE;
 
@@ -15,16 +15,16 @@ pub(crate) const FLUSH_ALL_ABOVE: usize = 32;
 #[must_use = "the processor may still use the old translations"]
 #[derive(Debug)]
 pub(crate) struct Flush {
-    /// The first pages of them, one for each leaf.
+    /// The first pages, one for each leaf.
     pages: [VirtAddr; FLUSH_ALL_ABOVE],
     /// How many there are; more than `pages` holds means all.
     count: usize,
-    /// The processors that may have them.
+    /// The processors that may hold them.
     cpus: CpuSet,
 }
 
 impl Flush {
-    /// None yet. `cpus` are the processors that may be using the tables that change.
+    /// No translations yet. `cpus` are the processors that may be using the tables that change.
     pub(crate) fn new(cpus: CpuSet) -> Self {
         Self { pages: [VirtAddr::new(0); FLUSH_ALL_ABOVE], count: 0, cpus }
     }
@@ -37,13 +37,13 @@ impl Flush {
         self.count += 1;
     }
 
-    /// Adds the leaf of `level` that mapped `va`. A large one is flushed with everything else,
-    /// since UVPT shows its first page in the place of a table, which no flush of `va` reaches.
+    /// Adds the leaf of `level` at `va`. A large leaf forces a full flush: UVPT shows its first 4 KB a
+    /// second time, in place of a table, and flushing `va` does not reach that alias.
     pub(crate) fn add_leaf(&mut self, level: u32, va: VirtAddr) {
         if level == 0 { self.add(va) } else { self.add_all() }
     }
 
-    /// Adds everything.
+    /// Adds all translations.
     pub(crate) fn add_all(&mut self) {
         self.count += FLUSH_ALL_ABOVE + 1;
     }
@@ -57,7 +57,7 @@ impl Flush {
         self.count += count - listed;
     }
 
-    /// Makes the processors forget them. Nothing is left to flush then.
+    /// Makes the processors forget the translations. None is left to flush then.
     pub(crate) fn flush<M: Machine>(&mut self, machine: &mut M) {
         let count = core::mem::take(&mut self.count);
         let cpus = self.cpus;

@@ -16,20 +16,20 @@ use crate::paging::vm::Vm;
 use crate::paging::word::Word;
 
 impl<M: Machine> Vm<M> {
-    /// Maps the page that `va` lies in to `frame`, with `perm`. What was mapped there before is
-    /// unmapped, and freed if that was its last use; mapping the same frame again changes its
-    /// permissions alone. Page tables are made as needed.
+    /// Maps the page that `va` lies in to `frame`, with `perm`. A frame that was mapped there before is
+    /// unmapped, and freed if that was its last use; mapping the same frame again only changes the
+    /// permissions. Page tables are made as needed.
     ///
     /// # Errors
     ///
     /// [`MapError::NoMemory`], [`MapError::LargePage`], [`MapError::NonCanonical`],
-    /// [`MapError::Uvpt`], [`MapError::Global`] where other address spaces may have another page, and
-    /// [`MapError::Page`] where `frame` is free or its `pp_ref` would overflow.
+    /// [`MapError::Uvpt`], [`MapError::Global`] if other address spaces may have another page, and
+    /// [`MapError::Page`] if `frame` is free or its `pp_ref` would overflow.
     /// Nothing has changed then.
     ///
     /// # Panics
     ///
-    /// Where `frame` is none of `pages`.
+    /// If `frame` is none of `pages`.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn page_insert(
         &mut self,
@@ -41,8 +41,8 @@ impl<M: Machine> Vm<M> {
         let va = va.page_start();
         let root = pgdir.address();
         self.check_global(root, va, va, perm)?;
-        // What is counted is canonical. It is counted first, so that mapping the same frame again
-        // does not free it in between.
+        // A user address is canonical. Count the new mapping before removing the old one, so that
+        // remapping a frame to itself never frees it.
         if Self::is_user(va) {
             self.pages.page_incref(frame)?;
             if let Some(table) = self.fast_walk(root, va) {
@@ -57,8 +57,8 @@ impl<M: Machine> Vm<M> {
         self.page_insert_slow(pgdir, frame, va, perm)
     }
 
-    /// What [`page_insert`](Self::page_insert) does where tables are missing, or another page is
-    /// mapped. `frame` is counted already.
+    /// The rest of [`page_insert`](Self::page_insert): the kernel's half, missing tables, or another page in
+    /// the way. In the user half `frame` is counted already.
     #[inline(never)]
     fn page_insert_slow(
         &mut self,
@@ -97,8 +97,8 @@ impl<M: Machine> Vm<M> {
         Ok(())
     }
 
-    /// The frame that `va` is mapped to, and the place of its entry. `None` where nothing is
-    /// mapped, or what is mapped is a large page or lies where `pages` ends.
+    /// The frame that `va` is mapped to, and the place of its entry. `None` if nothing is mapped, if a
+    /// large page is, or if `pages` does not describe the frame.
     #[must_use]
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn page_lookup(&self, pgdir: &Pgdir, va: VirtAddr) -> Option<(Frame, Pte)> {
@@ -129,8 +129,8 @@ impl<M: Machine> Vm<M> {
         self.page_remove_slow(pgdir, va)
     }
 
-    /// What [`page_remove`](Self::page_remove) does in the kernel's part, or where
-    /// [`fast_walk`](Self::fast_walk) finds none.
+    /// The rest of [`page_remove`](Self::page_remove): the kernel's half, or no table found by
+    /// [`fast_walk`](Self::fast_walk).
     #[inline(never)]
     fn page_remove_slow(&mut self, pgdir: &mut Pgdir, va: VirtAddr) -> Result<(), MapError> {
         match self.walk(pgdir.address(), va) {
@@ -157,8 +157,7 @@ impl<M: Machine> Vm<M> {
         }
     }
 
-    /// Ends the life of a mapping at `va` whose entry is already gone: first its translation,
-    /// then its use of the frame.
+    /// Ends a mapping at `va` whose entry is gone: first its translation, then its use of the frame.
     fn drop_page(&mut self, pgdir: &Pgdir, va: VirtAddr, old: Entry) {
         let Some(pa) = old.page() else { return };
         self.tlb_invalidate(pgdir, va);
@@ -175,8 +174,8 @@ impl<M: Machine> Vm<M> {
         self.machine.invlpg(cpus, va);
     }
 
-    /// Whether a mapping at `va` counts in `pp_ref`. The page between UTOP and the lower half's end,
-    /// where there is one, would count too, so that no large page lies on both sides.
+    /// Whether `va` lies in the user half, whose mappings count in `pp_ref`. The half ends at `LOWER_END`,
+    /// not at UTOP, so that no large page lies on both sides.
     pub(crate) fn is_user(va: VirtAddr) -> bool {
         va.as_u64() < M::Layout::LOWER_END
     }

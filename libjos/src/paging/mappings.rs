@@ -1,7 +1,7 @@
 //! Looking at page tables: the walk of one address level by level ([`Steps`]), and all pages that are
 //! mapped ([`leaves`], merged into [`runs`]).
 //!
-//! One iterator, [`Cursor`], goes through whole tables for all users. [`runs`] serves the pictures,
+//! One iterator, `Cursor`, goes through whole tables for all users. [`runs`] serves the pictures,
 //! `vmprint_folded`, and the monitor's `map`, `showmappings` and `dump`; [`leaves`] the monitor's
 //! `pages`, the copy of an address space, and the checks.
 //!

@@ -1,8 +1,8 @@
 //! Page directories: `pgdir_walk`, and the tables that it makes.
 //!
-//! One walker serves every format. Two promises hold here and in [`range`](crate::paging::range): a table is
-//! linked into its parent only when it is complete, so no processor ever walks a half-made one;
-//! and an operation that fails leaves nothing behind.
+//! One walker serves every format. Two promises hold here and in [`range`](crate::paging::range): a
+//! table is linked into its parent only when it is complete, so no processor ever walks a half-made
+//! one; and an operation that fails leaves nothing behind.
 
 use core::fmt;
 
@@ -32,7 +32,7 @@ pub enum MapError {
         /// The address that needs the table.
         va: VirtAddr,
     },
-    /// A large page is mapped here, whatever was to be done.
+    /// A large page is in the way.
     LargePage {
         /// The address asked for; of a range, the first that lies in a large page.
         va: VirtAddr,
@@ -64,7 +64,7 @@ pub enum MapError {
         /// The physical address asked for.
         pa: PhysAddr,
     },
-    /// The range goes on behind the last address, of the machine or of the half that it begins in.
+    /// The range goes on behind the last address of the machine, or of the half that it begins in.
     PastEnd {
         /// The last address there.
         last: VirtAddr,
@@ -74,8 +74,8 @@ pub enum MapError {
         /// The address.
         va: VirtAddr,
     },
-    /// This part of the address space is kept for the page tables to show themselves, where the
-    /// format lets them. Nothing else is mapped there, and they change with what they map alone.
+    /// This part of the address space is kept for UVPT, where the page tables show themselves if the
+    /// format lets them. Nothing else is mapped there; it changes only with the tables.
     Uvpt {
         /// The first such address.
         va: VirtAddr,
@@ -85,8 +85,8 @@ pub enum MapError {
         /// The physical address asked for.
         pa: PhysAddr,
     },
-    /// [`Perm::G`](crate::paging::format::Perm::G) where the address spaces differ: the page would stay
-    /// visible in the next one.
+    /// [`Perm::G`](crate::paging::format::Perm::G) is asked for where address spaces differ: the page would
+    /// stay visible in the next one.
     Global {
         /// The first such address.
         va: VirtAddr,
@@ -136,24 +136,24 @@ impl From<PageError> for MapError {
 /// The integer that one entry of this machine's page tables is.
 pub(crate) type WordOf<M> = <<M as Machine>::Format as Format>::Word;
 
-/// Where a walk ended, and what it found there.
+/// The entry that a walk ended at.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stop {
     pub(crate) level: u32,
     /// The physical address of the entry.
     pub(crate) at: PhysAddr,
-    /// No table.
+    /// A leaf, pending or absent: no table.
     pub(crate) entry: Entry,
 }
 
 impl<M: Machine> Vm<M> {
-    /// What entry `index` of the table of `level` at `table` says.
+    /// Entry `index` of the table of `level` at `table`, decoded.
     pub(crate) fn entry(&self, level: u32, table: PhysAddr, index: usize) -> Entry {
         M::Format::decode(level, self.machine.load(table + index as u64 * WordOf::<M>::BYTES))
     }
 
-    /// Changes the leaf of `level` at `at`, which says `word`, to what `change` makes of it: once more
-    /// for each time that a processor sets A or D in between, so that neither is lost.
+    /// Changes the leaf of `level` at `at`, which says `word`, by `change`. It tries again whenever a
+    /// processor sets A or D in between, so that neither is lost.
     #[inline]
     pub(crate) fn exchange_leaf(
         &self,
@@ -170,8 +170,8 @@ impl<M: Machine> Vm<M> {
         }
     }
 
-    /// Follows the tables from `root` to the entry that decides about `va`: a leaf, or an absent
-    /// entry of any level. This is [`steps`](crate::paging::mappings::steps) without looking on.
+    /// Follows the tables from `root` to the entry that decides about `va`: a leaf, or a pending or absent
+    /// entry, of any level.
     #[inline(always)]
     pub(crate) fn walk(&self, root: PhysAddr, va: VirtAddr) -> Stop {
         let mut table = root;
@@ -186,17 +186,16 @@ impl<M: Machine> Vm<M> {
         Stop { level: 0, at, entry: M::Format::decode(0, self.machine.load(at)) }
     }
 
-    /// The page table whose entries are those of `va`'s neighbours, where that and all tables
-    /// above it are there and lie in the window at KERNBASE: nearly always. Else `None`, and
-    /// [`walk`](Self::walk) finds out.
+    /// The last level's table for `va`, by the fast path: if it and all tables above it exist and lie in
+    /// the window at KERNBASE, as nearly always. Else `None`, and [`walk`](Self::walk) finds out which is
+    /// missing.
     ///
-    /// For the paths where each instruction counts. What makes it short is that there is one
-    /// answer to all that can be wrong with an entry. So one test of its bits says that it is
-    /// present, that it leads to a table, and that the window shows that table.
+    /// One bit test per entry answers three questions: is it present, is it a table, does the window
+    /// show that table?
     #[inline(always)]
     pub(crate) fn fast_walk(&self, root: PhysAddr, va: VirtAddr) -> Option<PhysAddr> {
         let window = window::<M::Layout>();
-        // Made of the bits that may differ, so that the compiler knows all others.
+        // Only these bits vary, so the compiler knows all others.
         let offset = root.as_u64() & (window.size() - PGSIZE);
         let mut table = PhysAddr::new(window.start.as_u64() | offset);
         if table != root {
@@ -209,14 +208,14 @@ impl<M: Machine> Vm<M> {
         Some(table)
     }
 
-    /// Finds the entry of the page at `va`, whether present or not. Where the page table that
-    /// would hold it is missing, makes that table, and those above it, if `create` says so, and
-    /// else returns `None`. New tables have `pp_ref` 1.
+    /// Finds the entry of the page at `va`, whether present or not. If the page table that would hold it
+    /// is missing, this makes it and those above it if `create` is true, and else returns `None`. New
+    /// tables have `pp_ref` 1.
     ///
     /// # Errors
     ///
     /// [`MapError::NoMemory`], and then no table was made; [`MapError::LargePage`];
-    /// [`MapError::NonCanonical`]; [`MapError::Uvpt`] if `create` says so.
+    /// [`MapError::NonCanonical`]; [`MapError::Uvpt`] if `create` is true.
     #[cfg_attr(debug_assertions, inline(never))]
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn pgdir_walk(
@@ -234,8 +233,8 @@ impl<M: Machine> Vm<M> {
         self.pgdir_walk_slow(root, va, create).map(|at| at.map(|pa| Pte { pa }))
     }
 
-    /// What [`pgdir_walk`](Self::pgdir_walk) does where [`fast_walk`](Self::fast_walk) finds
-    /// none, or should not have been asked.
+    /// The rest of [`pgdir_walk`](Self::pgdir_walk): an address that is not canonical, or no table found by
+    /// [`fast_walk`](Self::fast_walk).
     #[inline(never)]
     fn pgdir_walk_slow(
         &mut self,
@@ -264,7 +263,7 @@ impl<M: Machine> Vm<M> {
     }
 
     /// Makes the tables of all levels below `level` that lead to `va`, and links them at `at`.
-    /// Returns where the entry of `va` is.
+    /// Returns the address of the entry of `va`.
     fn make_tables(
         &mut self,
         level: u32,
@@ -285,7 +284,7 @@ impl<M: Machine> Vm<M> {
         Ok(pte)
     }
 
-    /// A page to be used as a table.
+    /// Allocates a page to be used as a table.
     pub(crate) fn alloc_table(&mut self, flags: AllocFlags) -> Option<Frame> {
         let table = self.pages.page_alloc(&self.machine, flags)?;
         match self.pages.page_incref(table) {
@@ -295,17 +294,17 @@ impl<M: Machine> Vm<M> {
     }
 
     /// Frees the page tables on the way to `va` that map nothing any more, from the last level
-    /// up. The page directory itself stays, and so does what UVPT shows.
+    /// up. The page directory itself stays, and so do the tables that map UVPT.
     ///
     /// # Panics
     ///
-    /// Where a table is no page of RAM: a bug.
+    /// If a table is no page of RAM: a bug.
     pub fn prune(&mut self, pgdir: &mut Pgdir, va: VirtAddr) {
         self.prune_range(pgdir, va, va);
     }
 
-    /// As [`prune`](Self::prune), for all addresses of `[first, last]`. Looks once at each table
-    /// that there is; how many addresses there are does not matter.
+    /// Prunes all addresses of `[first, last]`. It looks once at each table that there is, however many
+    /// addresses there are.
     ///
     /// # Panics
     ///
@@ -314,14 +313,14 @@ impl<M: Machine> Vm<M> {
         self.prune_below(M::Format::ROOT, pgdir.address(), first, last);
     }
 
-    /// Whether the root entry that maps `va` is UVPT's. There is one in each directory, its own.
+    /// Whether the root entry that maps `va` is UVPT's, by which a directory enters itself.
     pub(crate) fn is_uvpt(va: VirtAddr) -> bool {
         let root_index = |va| M::Format::index(M::Format::ROOT, va);
         root_index(va) == root_index(VirtAddr::new(M::Layout::UVPT))
     }
 
-    /// Prunes `[first, last]`, all of which the table of `level` at `table` maps, and tells whether
-    /// that table is empty then.
+    /// Prunes `[first, last]`, all of it mapped by the table of `level` at `table`. Returns whether that
+    /// table is empty then.
     fn prune_below(
         &mut self,
         level: u32,
@@ -336,8 +335,8 @@ impl<M: Machine> Vm<M> {
             if level == M::Format::ROOT && i == uvpt {
                 continue;
             }
-            // Each level reads its own bits of an address alone, so that for the tables in between
-            // any two addresses will do.
+            // A table between the first and the last is pruned whole. Each level reads only its own bits
+            // of an address, so these two addresses give its first and last entry.
             let first = if i == index(first) { first } else { VirtAddr::new(0) };
             let last = if i == index(last) { last } else { VirtAddr::new(u64::MAX) };
             if self.prune_below(level - 1, pa, first, last) {
@@ -356,7 +355,7 @@ impl<M: Machine> Vm<M> {
         (0..M::Format::ENTRIES).all(|index| self.entry(level, table, index) == Entry::Absent)
     }
 
-    /// Frees the table at `table`, which nothing links to any more.
+    /// Frees the table at `table`, to which nothing links any more.
     fn free_table(&mut self, table: PhysAddr) {
         match self.pages.pa2page(table) {
             Some(frame) => self.pages.page_decref(frame),

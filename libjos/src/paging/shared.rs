@@ -1,21 +1,23 @@
-//! Address spaces: a page directory for each, below UTOP its own, above it the kernel's.
+//! The kernel's half, which all page directories share.
 //!
-//! The kernel's half begins at UENVS's root entry. Each directory's root entries from there on are
-//! those of `kern_pgdir`, so all of them lead to the same tables, and what is mapped in the
-//! kernel's half is there in every address space at once. Only UVPT's entry is a directory's own:
-//! each shows its own tables there.
+//! It begins at UENVS's root entry. Each directory's root entries from there on are those of
+//! `kern_pgdir`, so all of them lead to the same tables, and a page mapped in the kernel's half is there
+//! in every address space at once. Only UVPT's entry is a directory's own: each shows its own
+//! tables there.
 //!
-//! That needs tables to share. [`uvmcreate`](Vm::uvmcreate) therefore gives `kern_pgdir` an
-//! empty table wherever one of these root entries is still absent. A root entry can still change
-//! after that: where it is a large page (i386, RISC-V), or [`prune`](Vm::prune) takes an empty
-//! table away. What changes by `kern_pgdir` the directory in use has at once, before any flush: a
-//! global translation would else come back from an entry that is out of date, and stay. All others
-//! follow when they are switched to; until then the tables that they share stay alive, because
-//! each link to a table counts in its `pp_ref`. A root entry that is changed by another directory
-//! than `kern_pgdir` is that one's alone, and lost when it follows the kernel's again; what it maps
-//! cannot be global ([`Perm::G`]), for nothing flushes that at a switch.
-//! Whether the processor has used a large page there, each directory's entry says for itself, and no
-//! longer once it follows the kernel's.
+//! Sharing needs tables. [`pgdir_create`](Vm::pgdir_create) therefore gives `kern_pgdir` an empty table
+//! at each of these root entries that is still absent. A root entry can change after that, if it is a
+//! large page (i386, RISC-V), or if [`prune`](Vm::prune) takes an empty table away.
+//!
+//! - If it changes by `kern_pgdir`, directories in use follow at once, before any flush: a global
+//!   translation would else come back from an entry that is out of date, and stay. All others follow
+//!   when they are loaded. Until then the tables that they share stay alive, since each link to a table
+//!   counts in its `pp_ref`.
+//! - If it changes by another directory, it is that directory's alone, and lost when the directory follows
+//!   the kernel's again. Its pages cannot be global ([`Perm::G`]), for nothing flushes them at a switch.
+//!
+//! Each directory's entry says for itself whether the processor has used a large page there, and no
+//! longer once the directory follows the kernel's.
 
 use layout::MemLayout;
 
@@ -31,7 +33,9 @@ use crate::paging::word::Word;
 impl<M: Machine> Vm<M> {
     /// How many tables of the kernel's half `kern_pgdir` still lacks.
     pub(super) fn missing_shared_tables(&self) -> usize {
-        self.absent_shared_slots().count()
+        Self::shared_slots()
+            .filter(|index| self.entry(M::Format::ROOT, self.kern_root, *index) == Entry::Absent)
+            .count()
     }
 
     /// Gives `kern_pgdir` an empty table at each absent root entry of the kernel's half, so that all
@@ -49,12 +53,6 @@ impl<M: Machine> Vm<M> {
         self.renew_loaded(self.kern_root);
     }
 
-    /// The shared root entries of `kern_pgdir` that are absent.
-    fn absent_shared_slots(&self) -> impl Iterator<Item = usize> {
-        Self::shared_slots()
-            .filter(|index| self.entry(M::Format::ROOT, self.kern_root, *index) == Entry::Absent)
-    }
-
     /// Drops the links of the root at `root` to tables of the kernel's half. Returns how many frames
     /// became free.
     pub(super) fn release_shared_tables(&mut self, root: PhysAddr) -> usize {
@@ -67,8 +65,8 @@ impl<M: Machine> Vm<M> {
         freed
     }
 
-    /// Gives the directories in use the root entries of the kernel's half that have just changed, if
-    /// `pgdir` is `kern_pgdir`. To be called before the flush, and before a table is given up.
+    /// Gives directories in use the root entries of the kernel's half that have just changed, if `pgdir` is
+    /// `kern_pgdir`. Call it before the flush, and before a table is given up.
     pub(super) fn renew_loaded(&mut self, pgdir: PhysAddr) {
         if pgdir != self.kern_root {
             return;
@@ -79,7 +77,8 @@ impl<M: Machine> Vm<M> {
         self.machine.made_valid(None);
     }
 
-    /// The same after a change to leaves up to `last`, where such a leaf can be a root entry.
+    /// Does [`renew_loaded`](Self::renew_loaded) after a change to leaves up to `last`, if a root entry can
+    /// be one of them.
     pub(super) fn renew_loaded_leaves(&mut self, pgdir: PhysAddr, last: VirtAddr) {
         let root_has_leaves = M::Format::LEAF_LEVELS >> M::Format::ROOT != 0;
         if root_has_leaves && !Self::is_user(last) {
@@ -97,7 +96,7 @@ impl<M: Machine> Vm<M> {
                 continue;
             }
             if let Entry::Table { pa, .. } = new {
-                // Each address space takes a frame, so there are fewer of them than a count holds.
+                // Each directory takes a frame, so there are fewer directories than a count holds.
                 let frame = self.table_frame(pa);
                 if let Err(error) = self.pages.page_incref(frame) {
                     panic!("a table of the kernel's half cannot be shared: {error}");
@@ -124,9 +123,9 @@ impl<M: Machine> Vm<M> {
         }
     }
 
-    /// Refuses [`Perm::G`] for what `pgdir` is to map in `[va, last]` unless all address spaces have
-    /// it: in the kernel's half, by `kern_pgdir` or in a table that `pgdir` shares with it. Addresses
-    /// that cannot be mapped at all are left to the caller.
+    /// Refuses [`Perm::G`] for pages that `pgdir` is to map in `[va, last]`, unless all address spaces have
+    /// them: in the kernel's half, by `kern_pgdir` or in a table that `pgdir` shares with it. The caller
+    /// checks that the addresses can be mapped at all.
     #[inline]
     pub(crate) fn check_global(
         &self,
@@ -138,7 +137,7 @@ impl<M: Machine> Vm<M> {
         if perm.contains(Perm::G) { self.check_shared(pgdir, va, last) } else { Ok(()) }
     }
 
-    /// What [`check_global`](Self::check_global) asks of the few pages that are to be global.
+    /// The rest of [`check_global`](Self::check_global), for the few pages that are to be global.
     #[cold]
     fn check_shared(&self, pgdir: PhysAddr, va: VirtAddr, last: VirtAddr) -> Result<(), MapError> {
         if !M::Format::is_canonical(va) || Self::is_uvpt(va) {
@@ -155,7 +154,7 @@ impl<M: Machine> Vm<M> {
         }
     }
 
-    /// Whether what hangs from root entry `index` of `pgdir` is the same in all address spaces.
+    /// Whether root entry `index` of `pgdir` leads to the same pages in all address spaces.
     fn is_shared(&self, pgdir: PhysAddr, index: usize) -> bool {
         let entry = |pgdir| self.entry(M::Format::ROOT, pgdir, index);
         let shares_table = || match (entry(pgdir), entry(self.kern_root)) {
@@ -188,12 +187,12 @@ impl<M: Machine> Vm<M> {
         (Self::first_shared_slot()..M::Format::ENTRIES).filter(move |index| *index != uvpt)
     }
 
-    /// Where root entry `index` of `pgdir` is.
+    /// The address of root entry `index` of `pgdir`.
     pub(super) fn slot(pgdir: PhysAddr, index: usize) -> PhysAddr {
         pgdir + index as u64 * WordOf::<M>::BYTES
     }
 
-    /// A new empty table, of those free pages that the caller has counted.
+    /// A new empty table. The caller has counted the free pages.
     pub(super) fn new_table(&mut self) -> PhysAddr {
         match self.alloc_table(ALLOC_ZERO) {
             Some(table) => self.pages.page2pa(table),

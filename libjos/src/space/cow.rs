@@ -1,16 +1,15 @@
 //! Copy-on-write: [`uvmcow`](AddressSpace::uvmcow) gives two address spaces the same pages, and
 //! [`cow_fault`](AddressSpace::cow_fault) gives the one that writes a copy.
 //!
-//! A page is copy-on-write where its entry says [`Perm::COW`], a bit that the processor leaves to
-//! software, and nowhere else. So it cannot be mistaken for one that is not to be written: that is
-//! shared and stays read-only. Neither `pp_ref` nor where the page lies has a say in that; `pp_ref`
+//! A page is copy-on-write if and only if its entry has [`Perm::COW`], a bit that the processor leaves to
+//! software. So it is never mistaken for a read-only page, which is shared and stays read-only. `pp_ref`
 //! only tells whether a copy is needed.
 //!
-//! What is read-only may be made writable later, by [`protect_range`](Vm::protect_range), and then
-//! two spaces must not write to one page. So what was shared says it, copy-on-write or not: the
-//! latter by [`Perm::PRIVATE`]. Of W, COW and PRIVATE a page has one at most. `protect_range` changes
-//! COW to PRIVATE where W is not asked for, and back where it is; `cow_fault` alone gives W. (Who
-//! maps a page anew says what it is from then on.)
+//! A read-only page may be made writable later, by [`protect_range`](Vm::protect_range), and then
+//! two spaces must not write to one page. So a shared page that is not copy-on-write has
+//! [`Perm::PRIVATE`]. A page has at most one of W, COW and PRIVATE. `protect_range` changes COW to
+//! PRIVATE if W is not asked for, and back if it is; only `cow_fault` gives W. (Mapping a page anew gives
+//! it new permissions.)
 
 use layout::{MemLayout, PGSIZE};
 
@@ -29,17 +28,16 @@ use crate::space::duplicate::{
 use crate::space::uvm::{UserPage, UvmError, of_new_frames, user_end};
 
 impl AddressSpace {
-    /// Gives `new` the user memory of `old`, `sz` bytes, without copying it: all that is mapped
-    /// there is mapped in `new` too, and where it could be written it becomes copy-on-write in
-    /// both. Where it could not, it will be that in either if it is made writable there. Holes stay
-    /// holes; pages that are no RAM, such as a device's, are shared as they are.
+    /// Gives `new` the first `sz` bytes of user memory, without copying them: each page is mapped in `new`
+    /// too. A page that could be written becomes copy-on-write in both; one that
+    /// could not becomes it in either space if it is made writable there. Holes stay holes; pages that
+    /// are no RAM, such as a device's, are shared as they are.
     ///
     /// # Errors
     ///
     /// [`UvmError::NoMemory`]; [`UvmError::Limit`] for a size beyond UTOP; [`UvmError::Map`]
-    /// where something is in the way in `new`, for a large page that can be written, where a
-    /// `pp_ref` would overflow, and where an entry that was written by hand is global. Nothing has
-    /// changed then.
+    /// if something is in the way in `new`, for a large page that can be written, if a `pp_ref` would
+    /// overflow, and if an entry that was written by hand is global. Nothing has changed then.
     pub fn uvmcow<M: Machine>(
         &mut self,
         vm: &mut Vm<M>,
@@ -74,9 +72,9 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// What a page-fault handler does about a user's write to `va`: where the page is
-    /// copy-on-write, makes it writable, as a copy if it is in use elsewhere too, and else as it
-    /// is. The write can then be tried again. A page that can be written already stays as it is.
+    /// Handles a user's page fault by a write to `va`. A page that is copy-on-write becomes writable: as a
+    /// copy if it is in use elsewhere too, and else as it is. The write can then be tried again. A page
+    /// that can be written already stays as it is.
     ///
     /// # Errors
     ///

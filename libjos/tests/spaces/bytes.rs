@@ -6,8 +6,8 @@ use libjos::machine::PhysMem;
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::pages::{AllocFlags, PageAllocator};
 use libjos::paging::format::x86_64::X86_64;
-use libjos::paging::format::{Format, Perm};
-use libjos::paging::range::PageSizes::Smallest;
+use libjos::paging::format::{Format, Geometry, Perm};
+use libjos::paging::range::PageSizes::{Largest, Smallest};
 use libjos::pmap::mem_init;
 use libjos::sim::SimMachine;
 use libjos::sim::mmu::Mmu;
@@ -215,4 +215,28 @@ fn copyout_copies_what_is_shared<L: MemLayout, F: Format + Mmu>() {
     let refused = child.copyout(&mut pmap, VirtAddr::new(2 * PGSIZE - 4), &[0xff; 12]);
     assert_eq!(refused, Err(UvmError::NoAccess { va: VirtAddr::new(2 * PGSIZE) }));
     assert_eq!(state(&pmap, &both), before);
+}
+
+/// The small pages behind it, which are copied with it, begin with their own bytes.
+#[test]
+#[cfg_attr(miri, ignore)]
+fn a_large_page_of_ram_is_copied_page_by_page() {
+    let (mut pmap, mut old) = with_space::<Jos64, X86_64>();
+    let large = X86_64::page_size(1);
+    let run = pmap.page_alloc_run(AllocFlags::empty(), 9).unwrap();
+    let pa = pmap.pages().page2pa(run);
+    pmap.map_range(old.pgdir_mut(), ZERO, large, pa, Perm::URW, Largest).unwrap();
+    let sz = old.uvmalloc(&mut pmap, large, large + 2 * PGSIZE, Perm::W).unwrap();
+    let pages = || (0..sz).step_by(PGSIZE as usize).map(VirtAddr::new);
+    for va in pages() {
+        let pa = pmap.va2pa(old.pgdir(), va).unwrap();
+        pmap.machine().store(pa, va.as_u64() + 1);
+    }
+    let mut new = new_space(&mut pmap);
+    old.uvmcopy(&mut pmap, &mut new, sz).unwrap();
+    for va in pages() {
+        let pa = pmap.va2pa(new.pgdir(), va).unwrap();
+        assert_ne!(pmap.va2pa(old.pgdir(), va), Some(pa), "{va}");
+        assert_eq!(pmap.machine().load::<u64>(pa), va.as_u64() + 1, "{va}");
+    }
 }

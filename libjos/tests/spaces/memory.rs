@@ -1,10 +1,9 @@
 //! User memory: grown, shrunk, moved by sbrk, copied, guarded.
 
-use layout::{Jos64, MB, MemLayout, PGSIZE};
+use layout::{MB, MemLayout, PGSIZE};
 use libjos::machine::{Fault, Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::pages::{AllocFlags, PageAllocator, PageError, PageInfo};
-use libjos::paging::format::x86_64::X86_64;
 use libjos::paging::format::{Format, Geometry, Perm};
 use libjos::paging::pgdir::MapError;
 use libjos::paging::range::PageSizes::{Largest, Smallest};
@@ -376,29 +375,5 @@ fn errors_in_words() {
     ] {
         let text = error.to_string();
         assert!(text.contains(says) && text.contains("0x5000"), "{text}");
-    }
-}
-
-/// And the small pages behind it, which are copied with it, begin with their own.
-#[test]
-#[cfg_attr(miri, ignore)]
-fn a_large_page_of_ram_is_copied_page_by_page() {
-    let (mut pmap, mut old) = with_space::<Jos64, X86_64>();
-    let large = X86_64::page_size(1);
-    let run = pmap.page_alloc_run(AllocFlags::empty(), 9).unwrap();
-    let pa = pmap.pages().page2pa(run);
-    pmap.map_range(old.pgdir_mut(), ZERO, large, pa, Perm::URW, Largest).unwrap();
-    let sz = old.uvmalloc(&mut pmap, large, large + 2 * PGSIZE, Perm::W).unwrap();
-    let pages = || (0..sz).step_by(PGSIZE as usize).map(VirtAddr::new);
-    for va in pages() {
-        let pa = pmap.va2pa(old.pgdir(), va).unwrap();
-        pmap.machine().store(pa, va.as_u64() + 1);
-    }
-    let mut new = new_space(&mut pmap);
-    old.uvmcopy(&mut pmap, &mut new, sz).unwrap();
-    for va in pages() {
-        let pa = pmap.va2pa(new.pgdir(), va).unwrap();
-        assert_ne!(pmap.va2pa(old.pgdir(), va), Some(pa), "{va}");
-        assert_eq!(pmap.machine().load::<u64>(pa), va.as_u64() + 1, "{va}");
     }
 }

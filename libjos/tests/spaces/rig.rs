@@ -60,7 +60,7 @@ pub(crate) fn user_pages<L: MemLayout, F: Format + Mmu>(
     vm: &SimVm<L, F>,
     space: &AddressSpace,
 ) -> Vec<(u64, Perm)> {
-    let leaves = user_leaves(vm, &space);
+    let leaves = user_leaves(vm, space);
     leaves.iter().map(|leaf| (leaf.va.as_u64() / PGSIZE, leaf.perm)).collect()
 }
 

@@ -1,7 +1,7 @@
 //! A page allocator that does one thing wrong, for `check_page_alloc` to name.
 
 use super::*;
-use crate::check::check_pages::check_allocator;
+use crate::check::check_page_alloc::check_allocator;
 
 impl<L: MemLayout, F: Format + Mmu> Sim<L, F> {
     /// Runs `check_page_alloc` on an allocator with `fault`.

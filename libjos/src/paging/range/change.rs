@@ -1,4 +1,4 @@
-//! What unmapping and protecting do to runs of entries that are there, and giving up whole tables.
+//! Changes to the entries of a range, run by run: unmapping and protecting; and giving up whole tables.
 
 use layout::PGSIZE;
 
@@ -17,9 +17,9 @@ use crate::paging::word::Word;
 #[derive(Clone, Copy)]
 pub(super) struct Entries {
     level: u32,
-    /// Where the first one is.
+    /// The address of the first one.
     at: PhysAddr,
-    /// What the first one maps.
+    /// The address that the first one maps.
     va: VirtAddr,
     count: usize,
 }
@@ -40,7 +40,7 @@ impl Entries {
         })
     }
 
-    /// Those from number `i` on.
+    /// The entries from number `i` on.
     #[inline]
     fn skip<M: Machine>(&self, i: usize) -> Self {
         let at = PhysAddr::new(self.at.as_u64() + i as u64 * WordOf::<M>::BYTES);
@@ -49,8 +49,8 @@ impl Entries {
     }
 
     /// The runs of neighbours among the pages that `picks` picks, each with the address of its first
-    /// page. Nearly all that is unmapped goes through here, and most of it in runs, so these are found by
-    /// comparing words, and decoded once. The next entry tells whether a page comes alone.
+    /// page. Nearly all unmapping goes through here, most of it in runs, so runs are found by comparing
+    /// words, and decoded once. The next entry tells whether a page comes alone.
     #[inline(always)]
     fn runs<M: Machine>(
         &self,
@@ -81,8 +81,8 @@ impl Entries {
         })
     }
 
-    /// How many of these, the first of which leads to `pa`, lead to one page after the other and say
-    /// the same else.
+    /// How many of these entries lead to neighbouring pages and are alike otherwise. The first leads to
+    /// `pa`.
     #[inline(never)]
     fn alike<M: Machine>(
         machine: &M,
@@ -122,13 +122,14 @@ impl Entries {
     }
 }
 
-/// What is to be done to a range of mappings.
+/// A change to a range of mappings.
 pub(super) trait Change<M: Machine> {
-    /// Does it to `entries`.
+    /// Makes the change to `entries`.
     fn make(&mut self, vm: &mut Vm<M>, entries: &Entries);
 }
 
-/// Makes them pending, so that the processor does not see them. What is not counted is gone.
+/// Makes the pages pending, so that the processor does not see them. In the kernel's half, where nothing
+/// is counted, clears their entries.
 pub(super) struct Hide<'a>(pub(super) &'a mut Flush);
 
 impl<M: Machine> Change<M> for Hide<'_> {
@@ -150,8 +151,7 @@ impl<M: Machine> Change<M> for Hide<'_> {
     }
 }
 
-/// Clears those that are pending and, if `leaves` says so, those that are mapped; counts the uses
-/// that end so.
+/// Clears the entries of pending pages and, if `leaves`, of mapped ones, and ends the pages' uses.
 pub(super) struct TakeAway {
     pub(super) leaves: bool,
     /// How many frames became free.
@@ -182,12 +182,12 @@ impl<M: Machine> Change<M> for TakeAway {
     }
 }
 
-/// Ends the uses of the table of `level` at `table`, which nothing leads to any more, and of all that
-/// it leads to; pages of the kernel's half have none. Entries are read once, and stay as they are.
+/// Ends the use of the table of `level` at `table`, to which nothing leads any more, of all tables below
+/// it and, if `counted`, of all pages. Entries are read once, and stay as they are.
 ///
 /// # Panics
 ///
-/// Where a table is no page of RAM: a bug.
+/// If a table is no page of RAM: a bug.
 pub(crate) fn release_tree<M: Machine>(
     machine: &M,
     releases: &mut Releases<'_>,
@@ -213,7 +213,8 @@ pub(crate) fn release_tree<M: Machine>(
     releases.release_table(table);
 }
 
-/// Gives them other permissions; to what may be others' too, [`Perm::COW`] in place of W.
+/// Gives the pages other permissions; to those that other spaces may have too, [`Perm::COW`] in place of
+/// W.
 pub(super) struct Protect<'a> {
     pub(super) perm: Perm,
     pub(super) flush: &'a mut Flush,
@@ -233,8 +234,7 @@ impl<M: Machine> Change<M> for Protect<'_> {
 }
 
 impl<M: Machine> Vm<M> {
-    /// Makes `change` to all entries of `span` that may be pages. Every leaf there lies in the span
-    /// whole.
+    /// Makes `change` to all entries of `span` that may be pages. Every leaf there lies in the span whole.
     pub(super) fn visit(
         &mut self,
         level: u32,

@@ -9,16 +9,14 @@ use crate::paging::pgdir::MapError;
 use crate::paging::vm::Vm;
 
 impl<M: Machine> Vm<M> {
-    /// Makes the pages around `va` one page of `level`'s size again, where they are that in
-    /// pieces: all mapped, to neighbours in physical memory, with the same permissions. It is
-    /// accessed or dirty if any of them was. (In the kernel's half, use `kern_pgdir`: see
-    /// [`range`](super).)
+    /// Merges the pages around `va` to one page of `level`'s size, if all are mapped, to neighbours in
+    /// physical memory, with the same permissions. It is accessed or dirty if any of them was. (In
+    /// the kernel's half, use `kern_pgdir`: see [`range`](super).)
     ///
     /// # Errors
     ///
-    /// [`MapError::NonCanonical`], [`MapError::Uvpt`], and [`MapError::NotUniform`] where the pages do
-    /// not make one, or the processor, or the format, has none of that size. Nothing has changed
-    /// then.
+    /// [`MapError::NonCanonical`], [`MapError::Uvpt`], and [`MapError::NotUniform`] if the pages do not
+    /// make one, or the processor or the format has none of that size. Nothing has changed then.
     pub fn merge(&mut self, pgdir: &mut Pgdir, va: VirtAddr, level: u32) -> Result<(), MapError> {
         let root = pgdir.address();
         if !M::Format::is_canonical(va) {
@@ -32,7 +30,7 @@ impl<M: Machine> Vm<M> {
         let step = steps.find(|step| step.level == level).ok_or(failed)?;
         let Entry::Table { pa: table, .. } = step.entry else { return Err(failed) };
         let whole = self.whole(level, table).ok_or(failed)?;
-        // A table of the format's hangs there, so the level is one of its own, and has a size.
+        // A table hangs there, so `level` is one of the format's, and has a page size.
         let size = M::Format::page_size(level);
         let start = VirtAddr::new(layout::round_down(va.as_u64(), size));
         if self.machine.leaf_levels() & 1 << level == 0 || !whole.pa.is_aligned(size) {
@@ -76,7 +74,7 @@ impl<M: Machine> Vm<M> {
         Some(whole)
     }
 
-    /// Splits the large pages that reach over an end of `[va, va + size)`, so that none does.
+    /// Splits the large pages that reach over an end of `[va, va + size)`.
     pub(super) fn split_at_ends(
         &mut self,
         root: PhysAddr,
@@ -107,7 +105,7 @@ impl<M: Machine> Vm<M> {
         Ok(())
     }
 
-    /// The level of the leaf that maps `va`; 0 where there is none.
+    /// The level of the leaf that maps `va`; 0 if none does.
     fn leaf_level(&self, root: PhysAddr, va: VirtAddr) -> u32 {
         let step = self.walk(root, va);
         if matches!(step.entry, Entry::Leaf(_)) { step.level } else { 0 }

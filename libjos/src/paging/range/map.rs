@@ -11,20 +11,20 @@ use crate::paging::pgdir::{MapError, WordOf};
 use crate::paging::vm::Vm;
 use crate::paging::word::Word;
 
-/// What a range is mapped to.
+/// The pages that a range is mapped to.
 pub(crate) trait Source<M: Machine> {
-    /// Writes the `count` entries of `level` from `at` on, which are neighbours in one table, and
-    /// neighbours in the range of those written before. By the range, the first leads to `pa`.
+    /// Writes the `count` entries of `level` from `at` on: neighbours in one table, and the next of the
+    /// range after those written before. By the range's own addresses the first leads to `pa`.
     fn put(&mut self, vm: &mut Vm<M>, level: u32, at: PhysAddr, pa: PhysAddr, count: usize);
 
-    /// The same in a table that is not linked yet.
+    /// Writes them in a table that is not linked yet.
     #[inline(always)]
     fn fill(&mut self, vm: &mut Vm<M>, level: u32, at: PhysAddr, pa: PhysAddr, count: usize) {
         self.put(vm, level, at, pa, count);
     }
 }
 
-/// What the range says: neighbours in physical memory, all with these permissions.
+/// The pages that the range gives: neighbours in physical memory, all with these permissions.
 pub(crate) struct Neighbours(pub(crate) Perm);
 
 impl<M: Machine> Source<M> for Neighbours {
@@ -68,7 +68,7 @@ impl<M: Machine> Vm<M> {
         (number(last) - number(first) + 1) as usize
     }
 
-    /// Tables that mapping `span` takes, below the table of `level` at `table`.
+    /// Counts the tables that mapping `span` would add below the table of `level` at `table`.
     pub(crate) fn tables_to_map(
         &self,
         level: u32,
@@ -98,13 +98,13 @@ impl<M: Machine> Vm<M> {
         Ok(tables)
     }
 
-    /// Tables that mapping `span` takes where all entries of `level` that map it are absent.
+    /// Counts the tables that mapping `span` takes if all entries of `level` that map it are absent.
     fn tables_of_nothing(&self, level: u32, span: Span, sizes: PageSizes) -> usize {
         if level == 0 || span.size == 0 {
             return 0;
         }
         let page_size = M::Format::page_size(level);
-        // Where a large page fits is known for the first boundary, and all others are alike.
+        // If a large page fits at the first boundary, one fits at all others.
         let mut behind = span;
         behind.advance(span.size.min(span.va.as_u64().wrapping_neg() & (page_size - 1)));
         if !self.fits(level, &behind, sizes) {
@@ -118,14 +118,14 @@ impl<M: Machine> Vm<M> {
             .fold(0, |tables, end| tables + 1 + self.tables_of_nothing(level - 1, end, sizes))
     }
 
-    /// Counts a mapping of each page of `span` that counts.
+    /// Counts a mapping of each page of `span` in the user half.
     pub(crate) fn count_range(&mut self, span: Span) -> Result<(), MapError> {
         let counted = M::Layout::LOWER_END.saturating_sub(span.va.as_u64()).min(span.size);
         Ok(self.pages.count_run(span.pa, counted)?)
     }
 
-    /// Maps `span` to what `source` gives, in the table of `level` at `table`, which maps all of its
-    /// addresses. [`tables_to_map`](Self::tables_to_map) has said that this can be done.
+    /// Maps `span` to the pages that `source` gives, in the table of `level` at `table`, which maps all of
+    /// its addresses. [`tables_to_map`](Self::tables_to_map) has found that this can be done.
     pub(crate) fn map_in(
         &mut self,
         level: u32,
@@ -171,7 +171,7 @@ impl<M: Machine> Vm<M> {
         source: &mut impl Source<M>,
         sizes: PageSizes,
     ) {
-        // Of a page table, and of what is filled wholly, all entries are written below.
+        // All entries of a page table, and of a table that is filled whole, are written below.
         let is_filled = level == 1 || Self::entries_of(level - 1, &span) == M::Format::ENTRIES;
         let flags = if is_filled { AllocFlags::empty() } else { ALLOC_ZERO };
         let Some(table) = self.alloc_table(flags) else {
@@ -210,13 +210,13 @@ impl<M: Machine> Vm<M> {
         }
     }
 
-    /// Writes all entries of a new page table: what `span` maps, and zeros around it.
+    /// Writes all entries of a new page table: those of `span`, and zeros around them.
     #[inline]
     fn fill_page_table(&mut self, table: PhysAddr, span: &Span, source: &mut impl Source<M>) {
         let zero = WordOf::<M>::ZERO;
         let (start, count) = (M::Format::index(0, span.va), Self::pages_here(0, span));
         if count == M::Format::ENTRIES {
-            // The same as below, by a number that the compiler knows.
+            // This is the code below with a count that the compiler knows.
             return source.fill(self, 0, table, span.pa, M::Format::ENTRIES);
         }
         let end = start + count;
@@ -226,7 +226,7 @@ impl<M: Machine> Vm<M> {
         self.machine.fill_run(entry(end), zero, zero, M::Format::ENTRIES - end);
     }
 
-    /// Where the `count` entries from `at` on are, which are in one table.
+    /// The addresses of the `count` entries from `at` on, which are in one table.
     pub(crate) fn entries_from(at: PhysAddr, count: usize) -> impl Iterator<Item = PhysAddr> {
         (0..count as u64).map(move |i| at + i * WordOf::<M>::BYTES)
     }

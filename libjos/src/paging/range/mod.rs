@@ -1,22 +1,20 @@
 //! Ranges: `boot_map_region`, and mapping, unmapping and protecting any range of pages.
 //!
 //! An operation is at most two passes over the tables of its range. The first finds out whether it
-//! can succeed, and how many tables it takes: mapping counts the tables that are missing,
-//! protecting looks for holes, and unmapping, which holes do not stop, has no such pass. The second
-//! does the work, which cannot fail; so an error always leaves everything as it was. Each pass
-//! visits a table once, and works on runs of its entries. Beside that the two ends of a range are
-//! looked up from the root, where large pages are split that reach over them. Large pages are
-//! used where they fit.
+//! can succeed, and how many tables it takes: mapping counts the tables that are missing, and
+//! protecting looks for holes. (Unmapping passes over holes, and has no such pass.) The second pass does
+//! the work, which cannot fail; so an error always leaves everything as it was. Each pass visits a
+//! table once, and works on runs of its entries. Large pages are used where they fit; those that
+//! reach over an end of the range are split.
 //!
-//! The kernel's half is changed by `kern_pgdir`: the directory in use follows at once, all others
-//! when they are switched to ([`space`](crate::space::directory)). Most of what another directory does there is
-//! the same, since the tables are; but an entry of the directory itself is its own, and lost when it
-//! follows the kernel's again. Such an entry changes where a large page of the root's level is
-//! mapped, unmapped, protected, split or merged (i386, RISC-V), and where a table is missing that
-//! the root would link.
+//! Change the kernel's half by `kern_pgdir`: directories in use follow at once, all others when they are
+//! loaded (`shared.rs`). Another directory has the same tables there, so most of its changes are the
+//! kernel's too. But its root entries are its own, and are lost when it follows the kernel's again. Root
+//! entries change with large pages of the root's level (i386, RISC-V), and when a table is missing
+//! that the root would link.
 //!
-//! Here are the operations; how a range is mapped is in `map.rs`, mapping to new frames in `new.rs`,
-//! what is done to what is mapped in `change.rs`, splitting and merging in `large.rs`.
+//! The operations are here; mapping a range is in `map.rs`, mapping to new frames in `new.rs`, changes to
+//! mapped pages in `change.rs`, splitting and merging in `large.rs`.
 
 mod change;
 mod large;
@@ -40,16 +38,16 @@ pub(crate) use change::release_tree;
 use change::{Hide, Protect, TakeAway};
 pub(crate) use map::{Neighbours, Source};
 
-/// By what pages a range is mapped.
+/// The sizes of pages that a range is mapped by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PageSizes {
-    /// By the largest that alignment, length and the processor allow.
+    /// The largest that alignment, length and the processor allow.
     Largest,
-    /// By the smallest alone.
+    /// The smallest alone.
     Smallest,
 }
 
-/// `size` bytes at `va`, and where in physical memory they lead; whole pages.
+/// `size` bytes at `va`, and the physical address that they lead to; whole pages.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
     pub(crate) va: VirtAddr,
@@ -58,15 +56,15 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// Cuts off the first `bytes`, which are done. The end may be 2^64, after which nothing is
-    /// left to do, so the addresses may wrap.
+    /// Cuts off the first `bytes`, which are done. The end may be 2^64; the addresses wrap then, and
+    /// nothing is left.
     fn advance(&mut self, bytes: u64) {
         self.va = VirtAddr::new(self.va.as_u64().wrapping_add(bytes));
         self.pa = PhysAddr::new(self.pa.as_u64().wrapping_add(bytes));
         self.size -= bytes;
     }
 
-    /// The first part of it, up to where the `count`th page of `page_size` ends.
+    /// The first part of it, up to the end of the `count`th page of `page_size`.
     fn within(&self, page_size: u64, count: usize) -> Self {
         let offset = self.va.as_u64() & (page_size - 1);
         Self { size: self.size.min(count as u64 * page_size - offset), ..*self }
@@ -75,12 +73,12 @@ impl Span {
 
 impl<M: Machine> Vm<M> {
     /// Maps `[va, va + size)` to `[pa, pa + size)` with `perm` in the kernel's part of `pgdir`,
-    /// by the largest pages that alignment and the processor allow. No `pp_ref` of what is mapped
-    /// changes. For setting up what stays mapped for ever.
+    /// by the largest pages that alignment and the processor allow. No `pp_ref` changes. This is for
+    /// mappings that stay for ever.
     ///
     /// # Panics
     ///
-    /// Where [`map_range`](Self::map_range) fails: a bug, or a machine that cannot be used.
+    /// If [`map_range`](Self::map_range) fails: a bug, or a machine that cannot be used.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn boot_map_region(
         &mut self,
@@ -106,7 +104,7 @@ impl<M: Machine> Vm<M> {
     /// not have, [`MapError::MisalignedPa`], [`MapError::BeyondPhysical`],
     /// [`MapError::AlreadyMapped`] or [`MapError::LargePage`] for the
     /// first page that is in the way, according to its size, [`MapError::NoMemory`], and, below
-    /// UTOP, [`MapError::Page`] where a page is free or its `pp_ref` would overflow. Nothing has
+    /// UTOP, [`MapError::Page`] if a page is free or its `pp_ref` would overflow. Nothing has
     /// changed then.
     pub fn map_range(
         &mut self,
@@ -139,15 +137,14 @@ impl<M: Machine> Vm<M> {
         Ok(())
     }
 
-    /// Unmaps all that is mapped in `[va, va + size)`, splitting large pages at its ends. Page
-    /// tables stay. The uses of the pages end with what comes back: at once, unless it is kept. (In
-    /// the kernel's half, where no use is counted, all is done on return. There, use `kern_pgdir`: see
-    /// [`range`](self).)
+    /// Unmaps the pages of `[va, va + size)`, splitting large pages at its ends. Page tables stay. The uses
+    /// of the pages end when the result does: at once, unless it is kept. (In the kernel's half, where no
+    /// use is counted, all is done on return. There, use `kern_pgdir`: see [`range`](self).)
     ///
     /// # Errors
     ///
-    /// [`MapError::Misaligned`], [`MapError::NonCanonical`], [`MapError::PastEnd`], [`MapError::Uvpt`], and
-    /// [`MapError::NoMemory`] for the split of a large page. Nothing has changed then.
+    /// [`MapError::Misaligned`], [`MapError::NonCanonical`], [`MapError::PastEnd`], [`MapError::Uvpt`],
+    /// and [`MapError::NoMemory`] for the split of a large page. Nothing has changed then.
     pub fn unmap_range<'a>(
         &'a mut self,
         pgdir: &'a mut Pgdir,
@@ -174,7 +171,7 @@ impl<M: Machine> Vm<M> {
     }
 
     /// Clears the pending entries of the `size` bytes at `va`, whose flush is over, and with `leaves`
-    /// those of all other pages too. Counts the uses that end, and returns how many frames became free.
+    /// those of all other pages too. Ends the uses of the pages, and returns how many frames became free.
     pub(super) fn take_away(
         &mut self,
         root: PhysAddr,
@@ -189,15 +186,15 @@ impl<M: Machine> Vm<M> {
     }
 
     /// Gives all pages of `[va, va + size)` the permissions `perm`, splitting large pages at its
-    /// ends. Accessed and dirty bits stay. A page that another address space may have too, by
-    /// [`uvmcow`](Self::uvmcow), becomes copy-on-write where `perm` says W. (In the kernel's half, use
+    /// ends. Accessed and dirty bits stay. A page that another address space may have too (copy-on-write in
+    /// [`space`](crate::space::cow)) becomes copy-on-write if `perm` has W. (In the kernel's half, use
     /// `kern_pgdir`: see [`range`](self).)
     ///
     /// # Errors
     ///
     /// [`MapError::Misaligned`], [`MapError::NonCanonical`], [`MapError::PastEnd`],
     /// [`MapError::Uvpt`], [`MapError::Global`] as in [`map_range`](Self::map_range),
-    /// [`MapError::NotMapped`] where there is a hole in the range, and [`MapError::NoMemory`] for
+    /// [`MapError::NotMapped`] if there is a hole in the range, and [`MapError::NoMemory`] for
     /// the split of a large page. Nothing has changed then.
     pub fn protect_range(
         &mut self,
@@ -220,7 +217,8 @@ impl<M: Machine> Vm<M> {
         Ok(())
     }
 
-    /// Whole pages, all of them addresses that the format has, in one half, and none of UVPT.
+    /// Checks that the range is of whole pages, at addresses that the format has, in one half, and none of
+    /// UVPT.
     fn check_range(va: VirtAddr, size: u64) -> Result<(), MapError> {
         if !va.is_aligned(PGSIZE) || !size.is_multiple_of(PGSIZE) {
             return Err(MapError::Misaligned { va });
@@ -239,7 +237,7 @@ impl<M: Machine> Vm<M> {
         Ok(())
     }
 
-    /// There is no hole in the range.
+    /// Checks that there is no hole in the range.
     fn check_mapped(&self, root: PhysAddr, va: VirtAddr, size: u64) -> Result<(), MapError> {
         let last = va + size.saturating_sub(1);
         let mut mapped = 0; // bytes from `va` on
@@ -252,7 +250,7 @@ impl<M: Machine> Vm<M> {
         if mapped < size { Err(MapError::NotMapped { va: va + mapped }) } else { Ok(()) }
     }
 
-    /// What the entries of neighbouring pages of `level` differ by.
+    /// The difference between the entries of neighbouring pages of `level`.
     fn leaf_step(level: u32) -> WordOf<M> {
         let entry = |pa| M::Format::leaf(level, PhysAddr::new(pa), Perm::R).to_u64();
         Word::from_u64(entry(M::Format::page_size(level)) - entry(0))
