@@ -1,7 +1,7 @@
 //! What the memory system asks of the machine beneath it: [`PhysMem`] and [`Machine`].
 //!
-//! `kernel` implements both for a real PC, `sim` for simulated ones. Everything
-//! else in this crate is written against them and knows no hardware.
+//! `kernel` implements both for a real PC, `sim` for simulated machines. The rest of this crate is
+//! written against them and knows no hardware.
 
 use core::fmt;
 
@@ -18,8 +18,8 @@ use crate::paging::word::Word;
 /// The memory system reads and writes page-table entries through this as single words, each in
 /// one access, because processors set accessed and dirty bits behind the kernel's back. An entry that
 /// stays present is changed by [`compare_exchange`](Self::compare_exchange), so that no such bit is
-/// lost. One that begins or ends to be present is stored: its page has not been used yet, or no longer
-/// matters.
+/// lost. An entry that becomes present, or ceases to be, is stored: its page has not been used yet, or its
+/// bits no longer matter.
 ///
 /// Methods take `&self`: memory is shared with the processor, and two words never overlap.
 /// They panic for an address that is not aligned to the word, or that cannot be reached.
@@ -27,11 +27,10 @@ pub trait PhysMem {
     /// Reads the word at `pa`, in one access.
     fn load<W: Word>(&self, pa: PhysAddr) -> W;
 
-    /// Writes the word at `pa`, in one access, and not before what was written before.
+    /// Writes the word at `pa`, in one access, after all earlier writes.
     fn store<W: Word>(&self, pa: PhysAddr, word: W);
 
-    /// Writes `new` to the word at `pa` if that is `current`, in one access, and not before what was
-    /// written before.
+    /// Writes `new` to the word at `pa` if that is `current`, in one access, after all earlier writes.
     ///
     /// # Errors
     ///
@@ -48,8 +47,8 @@ pub trait PhysMem {
         }
     }
 
-    /// The same in a table that no processor comes to: none is linked to it until a later
-    /// [`store`](Self::store). So any accesses will do, wider ones too.
+    /// As [`store_run`](Self::store_run), in a table that no processor comes to: nothing links to it
+    /// until a later [`store`](Self::store) or exchange. So any accesses will do, wider ones too.
     fn fill_run<W: Word>(&self, pa: PhysAddr, first: W, step: W, count: usize) {
         self.store_run(pa, first, step, count);
     }
@@ -75,8 +74,7 @@ pub trait PhysMem {
 pub struct Fault {
     /// The address that the processor reported (CR2, stval).
     pub va: VirtAddr,
-    /// Whether the page was present, and so permissions were what forbade the access, or a bit
-    /// that must not be set in an entry.
+    /// Whether the page was present: permissions forbade the access, or a reserved bit was set.
     pub present: bool,
     /// Whether the access was a write.
     pub write: bool,
@@ -115,12 +113,14 @@ impl CpuSet {
 
     /// Whether no processor is in it.
     #[must_use]
+    #[inline]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
     /// Whether `cpu` is in it.
     #[must_use]
+    #[inline]
     pub const fn contains(self, cpu: Cpu) -> bool {
         self.0 & 1 << cpu.0 != 0
     }
@@ -138,6 +138,7 @@ pub trait Machine: PhysMem {
     fn leaf_levels(&self) -> u32;
 
     /// The processor that this call runs on.
+    #[inline]
     fn cpu(&self) -> Cpu {
         Cpu::BOOT
     }

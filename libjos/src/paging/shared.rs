@@ -16,7 +16,8 @@
 //! - If it changes by another directory, it is that directory's alone, and lost when the directory follows
 //!   the kernel's again. Its pages cannot be global ([`Perm::G`]), for nothing flushes them at a switch.
 //!
-//! Each directory's entry says for itself whether the processor has used a large page there.
+//! Each directory's entry says for itself whether the processor has used a large page there, and no
+//! longer once the directory follows the kernel's.
 
 use layout::MemLayout;
 
