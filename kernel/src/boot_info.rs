@@ -49,6 +49,7 @@ pub(crate) fn get() -> &'static BootInfo<'static> {
 /// The input of `mem_init`: memory map, kernel image and reservations. Physical memory from `limit` on
 /// is left unused.
 #[must_use]
+#[inline(never)] // its temporaries take as much of the boot stack as its result
 pub(crate) fn for_mem_init(boot_info: &BootInfo<'_>, limit: Option<PhysAddr>) -> Boot {
     let memory = MemoryMap::new::<Layout>(boot_info.memory_entries(), limit);
     let reserved = Reservations::new(boot_info.reserved().map(|part| part.range), &memory);

@@ -29,11 +29,22 @@ unsafe impl Sync for Shared {}
 ///
 /// If the machine has too little memory, or a check fails.
 pub(crate) fn init(boot_info: &BootInfo<'_>, limit: Option<PhysAddr>) {
-    // Outside of `call_once`, since each of its stack frames holds a memory system, and the boot stack
-    // is small.
-    let pmap = mem_init(Hardware::new(), boot_info::for_mem_init(boot_info, limit));
-    PMAP.0.call_once(|| Mutex::new(pmap));
+    // The boot stack is small, and a stack frame that holds a memory system takes a good part of it. So
+    // its making and its keeping are functions of their own, whose frames are never there together.
+    keep(make(boot_info, limit));
     globals::note(&lock().globals());
+}
+
+/// The memory system that `mem_init` makes.
+#[inline(never)]
+fn make(boot_info: &BootInfo<'_>, limit: Option<PhysAddr>) -> Pmap<Hardware> {
+    mem_init(Hardware::new(), boot_info::for_mem_init(boot_info, limit))
+}
+
+/// Makes `pmap` the memory system behind [`lock`].
+#[inline(never)]
+fn keep(pmap: Pmap<Hardware>) {
+    PMAP.0.call_once(|| Mutex::new(pmap));
 }
 
 /// Poisons all free pages, so that later writes to a free page are detected. Prints a line first, since

@@ -230,7 +230,7 @@ DIFF = session(
 REGION = r"boot_map_region: Maps .*"
 STEPS = session(*(("jos step", *said) for said in (
     (r"mem_init begins:", r"  libjos/src/pmap\.rs:\d+: .*"),
-    (r"detect_memory: Says how much RAM there is, .*", r"  It returned 65504\."),
+    (r"detect_memory: Prints how much RAM there is, .*", r"  It returned 65504\."),
     (r"boot_alloc: Allocates `n` bytes, .*", r"  libjos/.*\.rs:\d+: let kern_pgdir = .*",
      r"  It returned PhysAddr\(.*\)\."),
     (r"boot_alloc: Allocates `n` bytes, .*", r"  It returned PhysAddr\(.*\)\.", STAYS),
