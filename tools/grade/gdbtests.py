@@ -237,7 +237,7 @@ STEPS = session(*(("jos step", *said) for said in (
     (r"boot_alloc: Allocates `n` bytes, .*", r"  It returned PhysAddr\(.*\)\.", STAYS),
     (r"  kern_pgdir: \+ entry \[510\] is the directory itself: its tables show at 0xffffff0000000000",
      r"  pages: 65504 PageInfos at 0x[0-9a-f]+, not set yet"),
-    (r"page_init: Puts every page of .*", r"  page.*: not set yet -> reserved, pp_ref 1",
+    (r"page_init: Puts every frame of .*", r"  page.*: not set yet -> reserved, pp_ref 1",
      r"  free pages: 0 -> 6[45]\d+"),
     (r"check_page_free_list: Proves .*",),
     (r"check_page_alloc: Proves .*",),
