@@ -1,4 +1,4 @@
-//! What the memory system asks of the machine beneath it: [`PhysMem`] and [`Machine`].
+//! The machine beneath the memory system, as two traits: [`PhysMem`] and [`Machine`].
 //!
 //! `kernel` implements both for a real PC, `sim` for simulated machines. The rest of this crate is
 //! written against them and knows no hardware.

@@ -22,7 +22,7 @@ pub(super) const SEGMENT: usize = 2 * MB as usize;
 /// Bytes of a page.
 pub(super) const PAGE: usize = PGSIZE as usize;
 
-/// More than any request: the start value of [`Segment::no_room`].
+/// The start value of [`Segment::no_room`], more than any request.
 pub(super) const NO_LIMIT: Layout = match Layout::from_size_align(isize::MAX as usize, 1) {
     Ok(layout) => layout,
     Err(_) => panic!("isize::MAX is a size"),

@@ -16,22 +16,22 @@ pub const MIN_RAM: u64 = 4 * MB;
 pub struct KernelImage {
     /// The code, from the image's start.
     pub text: PhysRange,
-    /// What is only read.
+    /// The constants, which are only read.
     pub rodata: PhysRange,
-    /// Everything else, to the image's end.
+    /// The data, to the image's end.
     pub data: PhysRange,
     /// The memory of the first kernel stack, in `data`; KSTKSIZE bytes.
     pub stack: PhysRange,
 }
 
-/// What `mem_init` must be told of the machine that was booted.
+/// The machine that was booted, as `mem_init` must know it.
 #[derive(Clone, Debug)]
 pub struct Boot {
     /// The RAM.
     pub memory: MemoryMap,
     /// The kernel.
     pub image: KernelImage,
-    /// What the loader left in RAM and must stay: boot information, modules.
+    /// The loader's memory that must stay: boot information, modules.
     pub reserved: Reservations,
 }
 

@@ -13,7 +13,7 @@ impl<L: MemLayout, F: Format + Mmu> Sim<L, F> {
     }
 }
 
-/// What a [`FaultyPages`] does wrong.
+/// The fault of a [`FaultyPages`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum AllocatorFault {
     FreesWithoutCheck,

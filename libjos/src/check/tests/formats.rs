@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 use super::*;
 use crate::sim::mmu::Processor;
 
-/// What a format does wrong.
+/// The fault of a format.
 trait Wrong: 'static {
     /// Changes what is asked for, before it becomes an entry.
     fn encode(_level: u32, _leaf: &mut Leaf) {}

@@ -1,4 +1,4 @@
-//! What a page-table format is: [`Format`], and the permissions and entries that all share.
+//! Page-table formats: the trait [`Format`], and the permissions and entries that all formats share.
 //!
 //! A format is data: geometry as constants, entries by one encoder and one four-way decoder
 //! (absent, pending, table, leaf), both of which take the level, because the same bit means
@@ -37,7 +37,7 @@ bitflags::bitflags! {
         const X = 1 << 3;
         /// By user code too, not the kernel alone (JOS's `PTE_U`).
         const U = 1 << 2;
-        /// The same in every address space, so that it may outlive a change of page directory
+        /// Global: mapped alike in every address space, so that the translation may outlive a change of page directory
         /// in the TLB. For the kernel's half alone, and refused elsewhere
         /// ([`MapError::Global`](crate::paging::pgdir::MapError::Global)): a page of one address space would
         /// stay visible in the next one.
@@ -93,7 +93,7 @@ impl fmt::Display for Perm {
     }
 }
 
-/// What one entry says.
+/// The meaning of one entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Entry {
     /// Nothing: an access faults.
@@ -187,7 +187,7 @@ pub trait Format: 'static {
     /// absent: a mark takes the place of the bit that the processor looks at.
     fn pending(entry: Self::Word) -> Self::Word;
 
-    /// What `entry` says at `level`.
+    /// The meaning of `entry` at `level`.
     fn decode(level: u32, entry: Self::Word) -> Entry;
 }
 
@@ -226,7 +226,7 @@ pub trait Geometry: Format {
         }
     }
 
-    /// What a page that is mapped with `perm` has in effect.
+    /// The effective permissions of a page that is mapped with `perm`.
     #[must_use]
     fn effective(perm: Perm) -> Perm {
         perm | Self::ALWAYS

@@ -17,9 +17,9 @@ const U: u64 = 1 << 4;
 const G: u64 = 1 << 5;
 const A: u64 = 1 << 6;
 const D: u64 = 1 << 7;
-/// Of RSW, the bits left to software: the lower one.
+/// The lower bit of RSW, which is left to software.
 const COW: u64 = 1 << 8;
-/// And the upper one.
+/// The upper bit of RSW.
 const PRIVATE: u64 = 1 << 9;
 /// Where V is clear, all other bits are left to software: this one tells a pending entry from an
 /// absent one.

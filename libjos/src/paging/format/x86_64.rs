@@ -13,7 +13,7 @@ const LARGE_ADDRESS: u64 = !(1 << 12);
 #[derive(Debug)]
 pub enum LongMode<const LEVELS: u32> {}
 
-/// What every x86-64 processor has: 48-bit addresses.
+/// Four levels, for 48-bit addresses: every x86-64 processor has them.
 pub type X86_64 = LongMode<4>;
 
 /// Five levels, for 57-bit addresses: with CR4.LA57, where the processor has it.

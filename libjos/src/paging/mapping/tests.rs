@@ -1,3 +1,5 @@
+//! Tests of single pages: canonical addresses, counts, the fast walk, flushes.
+
 use core::mem::ManuallyDrop;
 
 use super::*;
@@ -29,7 +31,7 @@ fn what_is_not_canonical_has_no_page() {
     assert_eq!(pmap.page_insert(&mut pgdir, frame, va, Perm::URW), error);
 }
 
-/// What is mapped below UTOP counts, and no page above.
+/// Pages mapped below UTOP are counted, and none above.
 #[test]
 #[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
 fn pp_ref_counts_up_to_utop() {
@@ -45,7 +47,7 @@ fn pp_ref_counts_up_to_utop() {
     assert_eq!(mapped(Jos32::UTOP - PGSIZE), 1);
 }
 
-/// What is found the short way begins with a page directory in the window, and no other.
+/// The fast walk begins at a page directory in the window, and at no other.
 #[test]
 fn the_short_way_begins_in_the_window() {
     let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
@@ -70,7 +72,7 @@ fn tables_above_the_window_serve_as_well() {
         pmap.pages().page2pa(frame)
     };
     while window::<Jos64>().contains(next(&mut pmap)) {}
-    // Of what is free now nothing lies in the window: not one of four tables.
+    // No free frame is left in the window, so none of the four tables lies there.
     let (va, other) = (VirtAddr::new(0x1234_5678), VirtAddr::new(0x1234_6000));
     let mut pgdir = ManuallyDrop::new(pmap.pgdir_create().unwrap());
     pmap.page_insert(&mut pgdir, page, va, Perm::URW).unwrap();

@@ -1,3 +1,5 @@
+//! Tests of walks and lists of mappings.
+
 use core::mem::ManuallyDrop;
 
 use super::*;

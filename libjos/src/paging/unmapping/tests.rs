@@ -1,3 +1,5 @@
+//! Tests of the guard: which pages are flushed, and how.
+
 use core::mem::ManuallyDrop;
 
 use super::*;
