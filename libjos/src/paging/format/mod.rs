@@ -37,10 +37,10 @@ bitflags::bitflags! {
         const X = 1 << 3;
         /// By user code too, not the kernel alone (JOS's `PTE_U`).
         const U = 1 << 2;
-        /// Global: mapped alike in every address space, so that the translation may outlive a change of page directory
-        /// in the TLB. For the kernel's half alone, and refused elsewhere
-        /// ([`MapError::Global`](crate::paging::pgdir::MapError::Global)): a page of one address space would
-        /// stay visible in the next one.
+        /// Global: mapped alike in every address space, so that the translation may outlive a change of
+        /// page directory in the TLB. For the kernel's half alone, and refused elsewhere
+        /// ([`MapError::Global`](crate::paging::pgdir::MapError::Global)): a page of one address space
+        /// would stay visible in the next one.
         const G = 1 << 8;
         /// Nothing to the processor: in place of [`Perm::W`], it says that a write is to be given
         /// a copy of the page (JOS's `PTE_COW`). Formats keep it in a bit left to software.
