@@ -39,3 +39,6 @@ pub(crate) fn halt() -> ! {
         arch::cpu::halt();
     }
 }
+
+#[cfg(test)]
+mod tests;

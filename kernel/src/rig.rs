@@ -1,4 +1,4 @@
-//! What tests on the host share: they set up the kernel as far as they need it.
+//! Helpers of tests on the host: they set up the kernel as far as a test needs it.
 
 use libjos::app::process::ExitCode;
 use spin::Mutex;

@@ -7,7 +7,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `ports` | the I/O ports, and the devices behind them: [`ports::Pc`] |
-//! | `uart`, `i8042`, `timer` | a serial port, a keyboard controller, a timer |
+//! | `uart`, `i8042`, `timer`, `vga` | a serial port, a keyboard controller, a timer, a screen |
 //! | `process` | processes for tests, and the end of the machine |
 //! | `memory` | physical memory, and the symbols of `linker.ld` |
 //! | `cpu`, `processor`, `control`, `probe`, `stack`, `trap`, `faults` | the processor |
@@ -27,6 +27,8 @@ pub(crate) mod stack;
 mod timer;
 pub(crate) mod trap;
 mod uart;
+#[cfg(test)]
+pub(crate) mod vga;
 
 pub(crate) use super::x86::{clock, exit, keyboard, screen, serial};
 pub(crate) use ports::Port;

@@ -41,12 +41,6 @@ pub(crate) fn pc() -> MutexGuard<'static, Pc> {
 }
 
 impl Pc {
-    /// The cell at which the screen shows its cursor.
-    pub(crate) fn cursor(&self) -> usize {
-        let (_, registers) = self.crtc;
-        usize::from(registers[14]) << 8 | usize::from(registers[15])
-    }
-
     fn read(&mut self, port: u16) -> u32 {
         let now = self.processor.pass_time();
         let byte = match port {

@@ -26,7 +26,7 @@ pub(crate) struct Uart {
     /// Whether the board has one.
     pub present: bool,
     /// Bytes that the terminal sends. The kernel drops those that are there when it sets up the port.
-    pub typed: VecDeque<u8>,
+    typed: VecDeque<u8>,
     /// Whether typed bytes come at the line's speed, each as a byte is sent or as the status is read,
     /// and are lost if the kernel does not read them in time. Otherwise they wait, as in QEMU.
     pub is_real: bool,
@@ -36,8 +36,7 @@ pub(crate) struct Uart {
     pub received: Vec<u8>,
     arrived: VecDeque<u8>,
     leaving: Vec<u8>,
-    /// Readings of the line status until the bytes in `leaving` are sent. The FIFO is empty one reading
-    /// before that.
+    /// Readings of the line status until the bytes in `leaving` are sent.
     busy: u32,
     idle: u32,
     has_fifo: bool,
@@ -66,6 +65,11 @@ impl Uart {
     /// Types `bytes` at the terminal.
     pub(crate) fn type_bytes(&mut self, bytes: &[u8]) {
         self.typed.extend(bytes);
+    }
+
+    /// The number of typed bytes that the kernel has not read.
+    pub(crate) fn waiting(&self) -> usize {
+        self.typed.len() + self.arrived.len()
     }
 
     /// The divisor of 115200 baud, and the line control register.
