@@ -42,11 +42,11 @@ pub(crate) fn pc() -> MutexGuard<'static, Pc> {
 
 impl Pc {
     fn read(&mut self, port: u16) -> u32 {
-        let now = self.processor.pass_time();
+        self.processor.pass_time();
         let byte = match port {
             0x3F8..=0x3FF => self.serial.read(port - 0x3F8),
             0x60 | 0x64 => self.keyboard.read(port),
-            0x40 => self.timer.read(now),
+            0x40 => self.timer.read(),
             0x3D5 => self.crtc.1[usize::from(self.crtc.0)],
             _ => 0xFF,
         };
