@@ -17,6 +17,7 @@ pub(crate) mod trap;
 
 #[cfg(target_os = "none")]
 pub(crate) use super::x86::{clock, exit, keyboard, screen, serial};
+pub(crate) use ::x86_64::instructions::port::Port;
 
 /// The machine's memory map.
 pub type Layout = layout::Jos64;
