@@ -1,4 +1,4 @@
-//! The values of the control registers. Only `read` needs a processor.
+//! The current values of the control registers.
 
 use core::fmt;
 
@@ -16,9 +16,9 @@ pub(crate) struct ControlRegisters {
     pub efer: u64,
 }
 
+#[cfg(target_os = "none")]
 impl ControlRegisters {
     /// Reads all registers.
-    #[cfg(target_os = "none")]
     #[must_use]
     pub(crate) fn read() -> Self {
         use x86_64::registers::control::{Cr0, Cr2, Cr3, Cr4, Cr8, Efer};
@@ -32,7 +32,9 @@ impl ControlRegisters {
             efer: Efer::read_raw(),
         }
     }
+}
 
+impl ControlRegisters {
     /// All registers with their values.
     #[must_use]
     pub(crate) fn all(&self) -> [(&'static Register, u64); 6] {

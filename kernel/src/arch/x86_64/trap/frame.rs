@@ -4,7 +4,7 @@ use core::fmt;
 
 /// The registers at an exception, in the order in which the stub (downwards from `error`) and the
 /// processor (Intel SDM vol. 3A, 6.14.2) push them. JOS's `struct Trapframe`.
-#[derive(Debug)]
+#[derive(Clone, Copy, Default, Debug)]
 #[repr(C)]
 #[allow(missing_docs, reason = "each field is the register of its name")]
 pub(crate) struct TrapFrame {

@@ -1,4 +1,4 @@
-//! The description of a [`Trap`] in this machine's terms, made of its numbers alone.
+//! The description of a [`Trap`] in this machine's terms.
 
 use core::fmt;
 
@@ -6,14 +6,15 @@ use layout::MemLayout;
 use libjos::mem::addr::VirtAddr;
 use libjos::monitor::explain::AccessKind;
 use libjos::monitor::processor::vector::{
-    DOUBLE_FAULT, GENERAL_PROTECTION, INVALID_TSS, PAGE_FAULT, STACK_SEGMENT,
+    DOUBLE_FAULT, GENERAL_PROTECTION, INVALID_TSS, MACHINE_CHECK, PAGE_FAULT, STACK_SEGMENT,
 };
 use libjos::monitor::processor::{ErrorCode, RFLAGS, exception};
 use x86_64::structures::idt::{DescriptorTable, PageFaultErrorCode, SelectorErrorCode};
 
 use super::frame::{Trap, TrapFrame};
-use crate::arch::x86_64::Layout;
-use crate::arch::x86_64::control::ControlRegisters;
+use super::machine_check;
+use crate::arch::Layout;
+use crate::arch::control::ControlRegisters;
 use crate::trap::cause::{Cause, PageFault};
 
 impl Trap<'_> {
@@ -75,18 +76,23 @@ impl Trap<'_> {
         }
     }
 
-    /// Writes the registers, with `control` as they are now, and the error code bit by bit.
-    pub(super) fn write_registers_with(
-        &self,
-        control: ControlRegisters,
-        f: &mut fmt::Formatter<'_>,
-    ) -> fmt::Result {
+    /// Writes the registers, and the error code bit by bit.
+    pub(crate) fn write_registers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let TrapFrame { vector, error, rflags, .. } = *self.frame;
-        let control = ControlRegisters { cr2: self.cr2, ..control };
+        let mut control = ControlRegisters::read();
+        control.cr2 = self.cr2;
         writeln!(f, "{}", self.frame)?;
         writeln!(f, "  {:<6} {rflags:016x}  {}", RFLAGS.name, RFLAGS.names(rflags))?;
         writeln!(f, "{control}")?;
         writeln!(f, "  {}", ErrorCode { vector, code: error })
+    }
+
+    /// Writes the machine's own records of the trap, for [`Cause::Other`].
+    pub(crate) fn write_records(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.frame.vector {
+            MACHINE_CHECK => machine_check::write_banks(f),
+            _ => Ok(()),
+        }
     }
 
     /// Writes the selector of a segment fault, or else the register that probably caused it: the
