@@ -47,7 +47,8 @@ pub(crate) fn write(pa: u64, bytes: &[u8]) {
 /// Writes boot information of the PVH protocol: entries of a memory map, modules by their starts and sizes,
 /// and a command line.
 pub(crate) fn pvh(memory: &[(u64, u64, u32)], modules: &[(u64, u64)], command_line: &str) {
-    let words = |words: &[u64]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>();
+    let words =
+        |words: &[u64]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>();
     let two = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
     let rsdp = 0xF_0000;
     write(

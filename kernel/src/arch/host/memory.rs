@@ -68,7 +68,14 @@ global_asm!(
 pub(crate) fn map_heap() {
     use core::ffi::c_void;
     unsafe extern "C" {
-        fn mmap(at: *mut c_void, size: usize, access: i32, kind: i32, fd: i32, offset: i64) -> *mut c_void;
+        fn mmap(
+            at: *mut c_void,
+            size: usize,
+            access: i32,
+            kind: i32,
+            fd: i32,
+            offset: i64,
+        ) -> *mut c_void;
     }
     /// PROT_READ and PROT_WRITE; MAP_PRIVATE, MAP_ANONYMOUS and MAP_NORESERVE of Linux.
     const ACCESS: i32 = 1 | 2;

@@ -78,8 +78,7 @@ impl Processor {
     }
 
     fn refuses_write(&self, user: bool, writable: bool) -> bool {
-        user && self.control.cr4 & SMAP != 0
-            || !writable && self.control.cr0 & WRITE_PROTECT != 0
+        user && self.control.cr4 & SMAP != 0 || !writable && self.control.cr0 & WRITE_PROTECT != 0
     }
 
     /// The page fault of an access, with further bits of its error code.

@@ -37,14 +37,8 @@ pub(crate) struct Processor {
 
 impl Processor {
     pub(super) const fn new() -> Self {
-        let control = ControlRegisters {
-            cr0: 0x8000_0033,
-            cr2: 0,
-            cr3: 0,
-            cr4: 0x20,
-            cr8: 0,
-            efer: 0xD00,
-        };
+        let control =
+            ControlRegisters { cr0: 0x8000_0033, cr2: 0, cr3: 0, cr4: 0x20, cr8: 0, efer: 0xD00 };
         Self {
             counter: 0,
             step: 1,
