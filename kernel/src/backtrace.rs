@@ -185,3 +185,6 @@ fn print_call(n: usize, call: Call) {
         println!();
     }
 }
+
+#[cfg(test)]
+mod tests;

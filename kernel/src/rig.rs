@@ -4,9 +4,10 @@ use alloc::vec::Vec;
 
 use boot::info::START_INFO_MAGIC;
 use libjos::app::process::ExitCode;
+use libjos::symtab::{Builder, SourceFrame};
 use spin::Mutex;
 
-use crate::arch::host::memory::map_heap;
+use crate::arch::host::memory::{SYMBOLS_ROOM, map_heap};
 use crate::console;
 use crate::platform;
 use crate::window;
@@ -86,4 +87,26 @@ pub(crate) fn boot(command_line: &str, application: fn() -> ExitCode) -> ! {
     pvh(&RAM, &[], command_line);
     *APPLICATION.lock() = application;
     crate::kernel_main(START_INFO_MAGIC, START_INFO)
+}
+
+/// Puts a table of symbols into the image.
+///
+/// # Panics
+///
+/// If there is no room for it.
+pub(crate) fn symbols(builder: Builder) {
+    unsafe extern "C" {
+        static symbols_start: u8;
+    }
+    let bytes = builder.build().expect("a table");
+    assert!(bytes.len() <= SYMBOLS_ROOM);
+    for (i, byte) in bytes.iter().enumerate() {
+        // SAFETY: the room for the table, in which nobody reads it yet.
+        unsafe { (&raw const symbols_start).cast_mut().wrapping_add(i).write(*byte) };
+    }
+}
+
+/// A source location of the function `function`, for [`symbols`].
+pub(crate) fn source(function: &str, file: &str, line: u32) -> SourceFrame {
+    SourceFrame { function: function.into(), file: file.into(), line }
 }

@@ -60,6 +60,12 @@ pub(crate) fn frame_pointer() -> u64 {
     pc().processor.rbp
 }
 
+/// Makes `frame` the frame pointer.
+#[cfg(test)]
+pub(crate) fn set_frame_pointer(frame: u64) {
+    pc().processor.rbp = frame;
+}
+
 pub(crate) fn saved(frame: u64) -> [u64; 2] {
     [frame, frame.wrapping_add(8)]
 }

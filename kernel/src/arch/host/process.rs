@@ -38,6 +38,12 @@ impl Ended {
         assert_eq!(self.status, RETURNED, "it printed:\n{}", self.printed);
     }
 
+    /// Panics, with the output, unless the process ended with `status`.
+    #[track_caller]
+    pub(crate) fn assert_ended(&self, status: i32) {
+        assert_eq!(self.status, status, "it printed:\n{}", self.printed);
+    }
+
     /// Panics unless the process ended with `status` and printed `lines`, each with a line end.
     #[track_caller]
     pub(crate) fn assert_printed(&self, status: i32, lines: &[&str]) {

@@ -47,3 +47,21 @@ pub(crate) fn deliver(mut frame: TrapFrame) -> TrapFrame {
     handler(&mut Trap { frame: &mut frame, cr2 });
     frame
 }
+
+/// Calls `work` with a trap of this vector and error code; the latest page fault was at `va`.
+#[cfg(test)]
+pub(crate) fn with<R>(
+    vector: u64,
+    error: u64,
+    va: u64,
+    work: impl FnOnce(&mut Trap<'_>) -> R,
+) -> R {
+    let mut frame = TrapFrame { vector, error, ..frame(CODE) };
+    work(&mut Trap { frame: &mut frame, cr2: va })
+}
+
+/// The error code of a trap.
+#[cfg(test)]
+pub(crate) fn error_code(trap: &Trap<'_>) -> u64 {
+    trap.frame.error
+}
