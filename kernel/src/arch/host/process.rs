@@ -11,7 +11,7 @@ use std::{any, env, process, thread};
 /// The environment variable that tells a child process which case to run.
 const CASE: &str = "KERNEL_TEST_CASE";
 /// A child process that runs longer than this hangs.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Exit statuses of a child process: its work returned; the work took too long.
 pub(crate) const RETURNED: i32 = 0;

@@ -47,7 +47,7 @@ impl Timer {
         }
     }
 
-    pub(super) fn read(&mut self, _now: u64) -> u8 {
+    pub(super) fn read(&mut self) -> u8 {
         if !self.present {
             return 0xFF;
         }
@@ -58,7 +58,7 @@ impl Timer {
     /// The count: down from the first one, and around.
     fn count(&self, now: u64) -> u16 {
         let first = u16::from_le_bytes(self.first);
-        let counts = u128::from(now - self.began.unwrap_or(now));
+        let counts = u128::from(now.wrapping_sub(self.began.unwrap_or(now)));
         let ticks = counts * u128::from(HZ) / u128::from(self.counter_hz);
         first.wrapping_sub(ticks as u16)
     }

@@ -125,3 +125,6 @@ impl Screen {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
