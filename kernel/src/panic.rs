@@ -69,3 +69,6 @@ pub(crate) fn report(
     }
     exit::exit(Status::Failure)
 }
+
+#[cfg(test)]
+mod tests;

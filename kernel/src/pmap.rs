@@ -82,3 +82,6 @@ pub(crate) fn lock() -> MutexGuard<'static, Pmap<Hardware>> {
 pub unsafe fn memory_system() -> MutexGuard<'static, Pmap<Hardware>> {
     lock()
 }
+
+#[cfg(test)]
+mod tests;

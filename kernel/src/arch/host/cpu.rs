@@ -109,3 +109,9 @@ impl Msr {
         pc().processor.msrs.insert(self.0, value);
     }
 }
+
+/// Whether write protection binds the kernel (CR0.WP).
+#[cfg(test)]
+pub(crate) fn is_protected() -> bool {
+    pc().processor.control.cr0 & WRITE_PROTECT != 0
+}
