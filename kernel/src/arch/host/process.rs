@@ -38,6 +38,20 @@ impl Ended {
         assert_eq!(self.status, RETURNED, "it printed:\n{}", self.printed);
     }
 
+    /// Panics, with the output, unless the process ended with `status`.
+    #[track_caller]
+    pub(crate) fn assert_ended(&self, status: i32) {
+        assert_eq!(self.status, status, "it printed:\n{}", self.printed);
+    }
+
+    /// Panics unless the process ended with `status`, and these lines are the last that it printed.
+    #[track_caller]
+    pub(crate) fn assert_tail(&self, status: i32, lines: &[&str]) {
+        let printed: Vec<_> = self.printed.lines().collect();
+        assert!(printed.ends_with(lines), "it printed:\n{}", self.printed);
+        self.assert_ended(status);
+    }
+
     /// Panics unless the process ended with `status` and printed `lines`, each with a line end.
     #[track_caller]
     pub(crate) fn assert_printed(&self, status: i32, lines: &[&str]) {
