@@ -22,6 +22,7 @@ import machinetests  # noqa: E402
 import maptests  # noqa: E402
 import monitortests  # noqa: E402
 import statetests  # noqa: E402
+import traptests  # noqa: E402
 from gradeui import main  # noqa: E402
 
 IMAGES = {
@@ -38,6 +39,7 @@ TESTS = [
     *machinetests.TESTS,
     *maptests.TESTS,
     *statetests.TESTS,
+    *traptests.TESTS,
     *clocktests.TESTS,
     *apptests.TESTS,
     *monitortests.TESTS,
