@@ -19,6 +19,7 @@ import consoletests  # noqa: E402
 import exittests  # noqa: E402
 import faulttests  # noqa: E402
 import gdbtests  # noqa: E402
+import keyboardtests  # noqa: E402
 import machinetests  # noqa: E402
 import maptests  # noqa: E402
 import monitortests  # noqa: E402
@@ -48,6 +49,7 @@ TESTS = [
     *monitortests.TESTS,
     *consoletests.TESTS,
     *screentests.TESTS,
+    *keyboardtests.TESTS,
     *serialtests.TESTS,
     *exittests.TESTS,
     *gdbtests.tests(ROOT),
