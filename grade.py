@@ -20,6 +20,7 @@ import exittests  # noqa: E402
 import faulttests  # noqa: E402
 import gdbtests  # noqa: E402
 import keyboardtests  # noqa: E402
+import loadertests  # noqa: E402
 import machinetests  # noqa: E402
 import maptests  # noqa: E402
 import monitortests  # noqa: E402
@@ -44,6 +45,7 @@ TESTS = [
     *maptests.TESTS,
     *statetests.TESTS,
     *traptests.TESTS,
+    *loadertests.TESTS,
     *clocktests.TESTS,
     *apptests.TESTS,
     *monitortests.TESTS,
