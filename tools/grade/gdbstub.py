@@ -2,8 +2,8 @@
 state in which the kernel runs.
 
 It implements the needed part of gdb's remote serial protocol: run to an address, read and write registers and memory,
-detach. Register numbers and sizes are those of QEMU's x86-64 target, where every general register takes 8 bytes in every
-mode of the processor.
+detach. Register numbers and sizes are those of QEMU's x86-64 target, where every general register takes 8 bytes in
+every mode of the processor.
 """
 
 import contextlib
@@ -30,11 +30,24 @@ class Stub:
 
     def run_to(self, address):
         """Let the machine run until it is about to execute the instruction at a (linear) address."""
-        self._expect(f"Z0,{address:x},1", "OK")
+        with self.breakpoints({address}):
+            self.go_on()
+
+    @contextlib.contextmanager
+    def breakpoints(self, addresses):
+        """Breakpoints at these addresses, for a while."""
+        for address in addresses:
+            self._expect(f"Z0,{address:x},1", "OK")
+        yield
+        for address in addresses:
+            self._expect(f"z0,{address:x},1", "OK")
+
+    def go_on(self):
+        """Let the machine run to a breakpoint; returns the address."""
         answer = self._ask("c")
         if not answer.startswith("T05"):
-            raise StubError(f"the machine stopped before {address:#x}: {answer}")
-        self._expect(f"z0,{address:x},1", "OK")
+            raise StubError(f"the machine stopped before a breakpoint: {answer}")
+        return self.read("rip")
 
     def run_for(self, seconds):
         """Let the machine run for some time by the host's clock."""
@@ -85,8 +98,9 @@ class Stub:
             return self.registers()
 
     def read_memory(self, address, size):
-        """Bytes of memory."""
-        return bytes.fromhex(self._ask(f"m{address:x},{size:x}"))
+        """Bytes of memory, read in pieces that fit a packet."""
+        pieces = ((address + at, min(1024, size - at)) for at in range(0, size, 1024))
+        return b"".join(bytes.fromhex(self._ask(f"m{at:x},{length:x}")) for at, length in pieces)
 
     def write_memory(self, address, data):
         """Set bytes of memory, in pieces that fit a packet."""

@@ -57,7 +57,7 @@ def keyboard(title, lines, words):
         for line, word in zip(lines, words):
             control.key(*line, *(() if "kp_enter" in line else ("ret",)), held=1)
             said = [answer(word), "K>"]
-            wait(control, lambda screen: [line for line in screen if line][-2:] == said, f"the keys should give {word!r}")
+            wait(control, lambda screen: [row for row in screen if row][-2:] == said, f"the keys should give {word!r}")
         control.press("exit\n")
         return True
 

@@ -1,4 +1,4 @@
-"""The graded tests of deliberate faults after each way of booting: the report and the status are those of faulttests.py.
+"""The graded tests of deliberate faults after each way of booting: report and status are those of faulttests.py.
 
 Permissions, no-execute pages, SMAP and the stacks of exceptions rest on registers and tables that each loader leaves in
 another state. The faults are committed by the monitor's command `fault`, since an ISO image has its own command line.

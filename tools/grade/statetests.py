@@ -65,7 +65,8 @@ def tables(control, state):
     """Check GDT, TSS and IDT against `info registers`: their sizes, and each descriptor in memory."""
 
     def table(name):
-        base, limit = (int(field, 16) for field in re.search(rf"^{name}=\S* *(\w{{16}}) (\w{{8}})", state, re.M).groups())
+        found = re.search(rf"^{name}=\S* *(\w{{16}}) (\w{{8}})", state, re.M)
+        base, limit = (int(field, 16) for field in found.groups())
         require(base > KERNBASE, f"the {name} is at {base:#x}")
         return base, limit, control.memory(base - KERNBASE, limit + 1)
 
