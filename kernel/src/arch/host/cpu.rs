@@ -115,3 +115,9 @@ impl Msr {
 pub(crate) fn is_protected() -> bool {
     pc().processor.control.cr0 & WRITE_PROTECT != 0
 }
+
+/// Sets a bit of a control register (EFER) that has no name.
+#[cfg(test)]
+pub(crate) fn set_unknown_bit() {
+    pc().processor.control.efer |= 1 << 62;
+}
