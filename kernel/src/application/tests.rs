@@ -43,7 +43,7 @@ fn fewer_pages_than_at_the_start() {
 /// `libjos::prelude::exit` ends the machine as a return from `main` does; a panic is a failure.
 #[test]
 fn other_ends() {
-    let ended = alone(|| rig::boot("leakcheck", || libjos::app::process::exit(ExitCode::from(3))));
+    let ended = alone(|| rig::boot("leakcheck", || libjos::app::process::exit(3)));
     assert!(ended.printed.ends_with("Exit code 3\r\nleakcheck: every page went back\r\n"));
     ended.assert_ended(35);
 }

@@ -104,9 +104,9 @@ fn places_of_the_information() {
             "JOS64 cannot start: the boot information at 0x1ffff8 (40 bytes) lies in the kernel",
         ),
         // Nothing is wrong with these places.
-        (0x0FFF_EFD8, "JOS64 cannot start: the boot information at 0xfffefd8 holds"),
-        (0x000F_FFD8, "JOS64 cannot start: the boot information at 0xfffd8 holds"),
-        (0x0020_0000, "JOS64 cannot start: the boot information at 0x200000 holds"),
+        (0x0FFF_EFD8, "JOS64 cannot start: the boot information at 0xfffefd8 is invalid (0x0)"),
+        (0x000F_FFD8, "JOS64 cannot start: the boot information at 0xfffd8 is invalid (0x0)"),
+        (0x0020_0000, "JOS64 cannot start: the boot information at 0x200000 is invalid (0x0)"),
     ];
     let ended = each_alone(&cases, |(at, _)| {
         rig::console();

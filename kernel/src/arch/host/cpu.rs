@@ -6,7 +6,6 @@ use raw_cpuid::{CpuId, CpuIdResult};
 use super::ports::pc;
 use super::process::{self, HALTED, SHUT_DOWN};
 use super::processor::{GLOBAL_PAGES, SMAP, SMEP, WRITE_PROTECT};
-pub(crate) use crate::arch::x86_64::features::{describe, leaf_levels};
 
 pub(crate) const DWARF_PC: u8 = 0;
 
@@ -114,4 +113,10 @@ impl Msr {
 #[cfg(test)]
 pub(crate) fn is_protected() -> bool {
     pc().processor.control.cr0 & WRITE_PROTECT != 0
+}
+
+/// Sets a bit of a control register (EFER) that has no name.
+#[cfg(test)]
+pub(crate) fn set_unknown_bit() {
+    pc().processor.control.efer |= 1 << 62;
 }
