@@ -23,8 +23,8 @@ impl<M: Machine> Vm<M> {
     /// # Errors
     ///
     /// [`MapError::NoMemory`], [`MapError::LargePage`], [`MapError::NonCanonical`],
-    /// [`MapError::Uvpt`], [`MapError::Global`] if other address spaces may have another page, and
-    /// [`MapError::Page`] if `frame` is free or its `pp_ref` would overflow.
+    /// [`MapError::Uvpt`], [`MapError::Global`] if other address spaces may have another page,
+    /// [`MapError::FreePage`] and [`MapError::Overflow`].
     /// Nothing has changed then.
     ///
     /// # Panics
@@ -141,7 +141,7 @@ impl<M: Machine> Vm<M> {
                 Ok(())
             }
             Stop { level, entry, .. } if entry.page().is_some() => {
-                Err(MapError::LargePage { va, size: M::Format::page_size(level) })
+                Err(MapError::large_page(va, M::Format::page_size(level)))
             }
             _ => Ok(()),
         }

@@ -53,7 +53,7 @@ impl AddressSpace {
         check_free(vm, tables, old, end)?;
         let large = |leaf: &Mapping| leaf.largest > PGSIZE && becomes_cow(vm, leaf);
         if let Some(leaf) = user_leaves(vm, old, end).find(large) {
-            return Err(MapError::LargePage { va: leaf.va, size: leaf.largest }.into());
+            return Err(MapError::large_page(leaf.va, leaf.largest).into());
         }
         check_countable(vm, old, end, true)?;
         let mut flush = Flush::new(vm.users(old));
@@ -110,7 +110,7 @@ pub(super) fn cow_frame<M: Machine>(
         return Err(UvmError::NoAccess { va });
     }
     if page.leaf_size > PGSIZE {
-        return Err(MapError::LargePage { va, size: page.leaf_size }.into());
+        return Err(MapError::large_page(va, page.leaf_size).into());
     }
     let frame = vm.pages().pa2page(page.pa).filter(|_| vm.is_ram(page.pa));
     frame.ok_or(UvmError::NoAccess { va })

@@ -12,7 +12,7 @@ use layout::{MemLayout, PGSIZE};
 
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
-use crate::mem::pages::{AllocFlags, PageAllocator, PageError};
+use crate::mem::pages::{AllocFlags, PageAllocator};
 use crate::paging::format::{Format, Geometry, Perm};
 use crate::paging::mappings::{Cursor, Mapping, leaves};
 use crate::paging::pgdir::{MapError, Stop};
@@ -251,7 +251,7 @@ pub(super) fn check_countable<M: Machine>(
         frame.is_some_and(|frame| npages > u64::from(u32::MAX - vm.pages().pp_ref(frame)))
     };
     match pages.find(overflows) {
-        Some(pa) => Err(PageError::Overflow { pa }.into()),
+        Some(pa) => Err(MapError::Overflow { pa }),
         None => Ok(()),
     }
 }

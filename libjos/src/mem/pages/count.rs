@@ -3,7 +3,7 @@
 use layout::PGSIZE;
 
 use super::allocator::cannot_count;
-use super::{Frame, PageAllocator, PageError, PageInfo, Pages};
+use super::{CountError, Frame, PageAllocator, PageError, PageInfo, Pages};
 use crate::mem::addr::PhysAddr;
 
 impl Pages {
@@ -41,7 +41,7 @@ impl Pages {
     }
 
     /// Refuses a frame that is free. For mappings that are not counted.
-    pub(crate) fn check_in_use(&self, frame: Frame) -> Result<(), PageError> {
+    pub(crate) fn check_in_use(&self, frame: Frame) -> Result<(), CountError> {
         let info = self.info(frame);
         if info.is_free() { Err(cannot_count(&info, self.page2pa(frame))) } else { Ok(()) }
     }
@@ -52,7 +52,7 @@ impl Pages {
     ///
     /// Those of [`page_incref`](PageAllocator::page_incref), for the first frame that has one;
     /// nothing has changed then.
-    pub(crate) fn count_run(&mut self, pa: PhysAddr, size: u64) -> Result<(), PageError> {
+    pub(crate) fn count_run(&mut self, pa: PhysAddr, size: u64) -> Result<(), CountError> {
         let (base, npages) = (self.base.as_u64(), self.npages() as u64);
         let index = |pa: u64| npages.min(pa.saturating_sub(base) / PGSIZE) as usize;
         let (start, end) = (index(pa.as_u64()), index(pa.as_u64().saturating_add(size)));

@@ -90,7 +90,7 @@ impl<M: Machine> Vm<M> {
                         tables += self.tables_to_map(level - 1, pa, part, sizes)?;
                     }
                     _ if level == 0 => return Err(MapError::AlreadyMapped { va: span.va }),
-                    _ => return Err(MapError::LargePage { va: span.va, size: page_size }),
+                    _ => return Err(MapError::large_page(span.va, page_size)),
                 }
             }
             span.advance(part.size);

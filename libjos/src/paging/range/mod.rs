@@ -104,7 +104,7 @@ impl<M: Machine> Vm<M> {
     /// not have, [`MapError::MisalignedPa`], [`MapError::BeyondPhysical`],
     /// [`MapError::AlreadyMapped`] or [`MapError::LargePage`] for the
     /// first page that is in the way, according to its size, [`MapError::NoMemory`], and, below
-    /// UTOP, [`MapError::Page`] if a page is free or its `pp_ref` would overflow. Nothing has
+    /// UTOP, [`MapError::FreePage`] and [`MapError::Overflow`] for the first such page. Nothing has
     /// changed then.
     pub fn map_range(
         &mut self,
