@@ -34,10 +34,8 @@ pub enum MapError {
     },
     /// A large page is in the way.
     LargePage {
-        /// The address asked for; of a range, the first that lies in a large page.
-        va: VirtAddr,
-        /// The page in the way has 2^`shift` bytes.
-        shift: u8,
+        /// The page asked for; of a range, the first that lies in a large page.
+        page: InLargePage,
     },
     /// A page of the smallest size is mapped here already.
     AlreadyMapped {
@@ -103,14 +101,39 @@ pub enum MapError {
     },
 }
 
-// Two registers return it. In memory it would cost `page_insert` and `page_remove` 9 instructions of 129.
-const _: () = assert!(size_of::<Result<(), MapError>>() == 16);
+/// A page in a large one: its address, and the size of the large one.
+///
+/// Both share a word, so that each [`MapError`] is a tag and a word, which registers return. Returned in memory, the
+/// results of `page_insert` and `page_remove` take 9 instructions more of 125.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct InLargePage(u64);
+
+impl InLargePage {
+    /// The address of the page.
+    #[must_use]
+    pub const fn va(self) -> VirtAddr {
+        VirtAddr::new(self.0).page_start()
+    }
+
+    /// Bytes of the large page.
+    #[must_use]
+    pub const fn size(self) -> u64 {
+        1 << (self.0 % PGSIZE)
+    }
+}
+
+impl fmt::Debug for InLargePage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in a page of {:#x} bytes", self.va(), self.size())
+    }
+}
 
 impl MapError {
-    /// `va` lies in a large page of `size` bytes.
+    /// The page of `va` lies in a large one of `size` bytes.
     #[must_use]
     pub const fn large_page(va: VirtAddr, size: u64) -> Self {
-        Self::LargePage { va, shift: size.trailing_zeros() as u8 }
+        let shift = size.trailing_zeros() as u64;
+        Self::LargePage { page: InLargePage(va.page_start().as_u64() | shift) }
     }
 }
 
@@ -118,8 +141,8 @@ impl fmt::Display for MapError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::NoMemory { va } => write!(f, "no free page for a page table for {va}"),
-            Self::LargePage { va, shift } => {
-                write!(f, "{va} lies in a large page of {:#x} bytes", 1_u64 << shift)
+            Self::LargePage { page } => {
+                write!(f, "{} lies in a large page of {:#x} bytes", page.va(), page.size())
             }
             Self::AlreadyMapped { va } => write!(f, "{va} is mapped already"),
             Self::NotMapped { va } => write!(f, "{va} is not mapped"),
@@ -248,7 +271,7 @@ impl<M: Machine> Vm<M> {
         create: bool,
     ) -> Result<Option<Pte>, MapError> {
         let root = pgdir.address();
-        if M::Format::is_canonical(va)
+        if Self::is_user(va)
             && let Some(table) = self.fast_walk(root, va)
         {
             return Ok(Some(Pte { pa: M::Format::entry(0, table, va) }));
@@ -256,7 +279,7 @@ impl<M: Machine> Vm<M> {
         self.pgdir_walk_slow(root, va, create).map(|at| at.map(|pa| Pte { pa }))
     }
 
-    /// The rest of [`pgdir_walk`](Self::pgdir_walk): an address that is not canonical, or no table found by
+    /// The rest of [`pgdir_walk`](Self::pgdir_walk): an address outside the user half, or no table found by
     /// [`fast_walk`](Self::fast_walk).
     #[inline(never)]
     fn pgdir_walk_slow(

@@ -98,11 +98,10 @@ impl PageAllocator for Pages {
     #[inline]
     fn page_incref(&mut self, frame: Frame) -> Result<(), CountError> {
         let info = &mut self.array_mut()[frame.index()];
-        if !info.can_count() {
+        if !info.count_further_use() {
             let info = *info;
             return Err(cannot_count(&info, self.page2pa(frame)));
         }
-        info.pp_ref_or_prev += 1;
         Ok(())
     }
 

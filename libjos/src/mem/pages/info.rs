@@ -88,6 +88,18 @@ impl PageInfo {
         !self.is_free() && self.pp_ref_or_prev != u32::MAX
     }
 
+    /// Counts one use more if that can be, and returns whether it did.
+    #[inline]
+    pub(super) fn count_further_use(&mut self) -> bool {
+        match self.pp_ref_or_prev.checked_add(1) {
+            Some(pp_ref) if !self.is_free() => {
+                self.pp_ref_or_prev = pp_ref;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Counts one use less if another one is left then, and returns whether it has.
     #[inline]
     pub(super) const fn drop_further_use(&mut self) -> bool {
