@@ -130,7 +130,7 @@ impl<M: Machine> Vm<M> {
             return Err(MapError::NoMemory { va });
         }
         self.count_range(span)?;
-        self.map_in(M::Format::ROOT, root, span, &mut Neighbours(perm), sizes);
+        self.map_in(root, span, &mut Neighbours(perm), sizes);
         if !Self::is_user(va + size.saturating_sub(1)) {
             self.renew_loaded(root);
         }
