@@ -15,7 +15,6 @@ import machinestate
 import memmap
 from elf import Image
 from gdbstub import StubError
-from gradelib import Machine
 
 # Where each of the images that are booted as `kernel` or by GRUB has its symbols.
 KERNEL = Path(__file__).resolve().parents[2] / "obj/kern/kernel"
@@ -81,6 +80,3 @@ def read(machine, limit=None):
 
 
 SUBJECTS = ("frames", "counts", "map", "processor", "accesses")
-
-GRUB = read(Machine("grub"))
-PVH = read(Machine())
