@@ -131,6 +131,7 @@ def debugger(control):
     path = control.folder / "debugger"
     address = {"type": "unix", "data": {"path": str(path)}}
     backend = {"type": "socket", "data": {"addr": address, "server": True, "wait": False}}
+    control.command("stop")  # before, so that no report of a stop comes between answers
     control.command("chardev-add", id="debugger", backend=backend)
     control.monitor("gdbserver chardev:debugger")
     with socket.socket(socket.AF_UNIX) as connection:
