@@ -21,45 +21,38 @@ LOAD, STORE, JUMP = b"\x48\x8b\x07", b"\x48\x89\x37", b"\xff\xe7"  # mov rax, [r
 NOP = b"\x90"
 # Bits of a page fault's error code (Intel SDM vol. 3A, 4.7).
 PRESENT, WRITE, FETCH = 1, 2, 16
-NUMBERS = {
-    name: number
-    for number, name in enumerate("rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip eflags".split())
-}
+# The first of the registers that QEMU's stub passes on at once, and how.
+NAMES = "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip eflags".split()
+GENERAL = "<17QI"
 INTERRUPTS_OFF = 2  # EFLAGS with nothing but the bit that is always set
 
 
 class Debugger(Stub):
-    """A stub's client that can change and restore everything that an access needs."""
+    """A stub's client that changes and restores the registers of a call at once."""
 
-    def get(self, register):
-        """The value of a register, the flags among them."""
-        return int.from_bytes(bytes.fromhex(self._ask(f"p{NUMBERS[register]:x}")), "little")
+    def registers(self):
+        """The general registers, RIP and the flags: name -> value."""
+        data = bytes.fromhex(self._ask("g"))
+        return dict(zip(NAMES, struct.unpack_from(GENERAL, data)))
 
-    def set(self, register, value):
-        """Sets a register."""
-        size = 4 if register == "eflags" else 8
-        self._expect(f"P{NUMBERS[register]:x}={value.to_bytes(size, 'little').hex()}", "OK")
+    def set_registers(self, values):
+        """Sets them all. (Segments and control registers are left out: to write those would flush the TLB.)"""
+        self._expect(f"G{struct.pack(GENERAL, *(values[name] for name in NAMES)).hex()}", "OK")
 
-    def run_until(self, *addresses):
-        """Lets the machine run to the first of some addresses, and returns it."""
-        for address in addresses:
-            self._expect(f"Z0,{address:x},1", "OK")
+    def set_breakpoint(self, address):
+        """From now on the machine stops there."""
+        self._expect(f"Z0,{address:x},1", "OK")
+
+    def clear_breakpoint(self, address):
+        """Undoes set_breakpoint."""
+        self._expect(f"z0,{address:x},1", "OK")
+
+    def go(self):
+        """Lets the machine run to a breakpoint; returns the registers there."""
         answer = self._ask("c")
-        for address in addresses:
-            self._expect(f"z0,{address:x},1", "OK")
         if not answer.startswith("T05"):
             raise StubError(f"the machine stopped for another reason than a breakpoint: {answer}")
-        return self.get("rip")
-
-    @contextlib.contextmanager
-    def kept(self, *registers):
-        """Within this, these registers may be changed; afterwards they are as before."""
-        values = {name: self.get(name) for name in registers}
-        try:
-            yield
-        finally:
-            for name, value in values.items():
-                self.set(name, value)
+        return self.registers()
 
 
 @dataclass(frozen=True)
@@ -79,50 +72,72 @@ class Outcome:
 
 
 class Processor:
-    """The stopped processor behind a Debugger. The grader's code goes to the virtual address `code`."""
+    """The stopped processor behind a Debugger, for as long as this is entered. The grader's code goes to the virtual
+    address `code`; `further` are more addresses at which the machine stops."""
 
-    def __init__(self, stub, code):
+    def __init__(self, stub, code, further=()):
         self.stub, self.code = stub, code
+        self.returned = code + 64  # where a called function returns to
         text = stub.monitor("info registers")
         base = int(text.split("IDT=")[1].split()[0], 16)
         low, _, _, _, middle, high = struct.unpack("<HHBBHI4x", stub.read_memory(base + PAGE_FAULT * GATE, GATE))
         self.handler = high << 32 | middle << 16 | low
+        self.code_at = {code_: code + 16 * index for index, code_ in enumerate((LOAD, STORE, JUMP))}
+        ends = [start + len(code_) for code_, start in self.code_at.items() if code_ != JUMP]
+        self.stops = {*ends, self.returned, self.handler, *further}
+
+    def __enter__(self):
+        self.there = self.stub.read_memory(self.code, 65)
+        code = b"".join(code.ljust(16, NOP) for code in self.code_at)
+        self.stub.write_memory(self.code, code.ljust(65, NOP))
+        for address in self.stops:
+            self.stub.set_breakpoint(address)
+        return self
+
+    def __exit__(self, *_):
+        for address in self.stops:
+            self.stub.clear_breakpoint(address)
+        self.stub.write_memory(self.code, self.there)
 
     def load(self, va):
         """Reads the 8 bytes at `va`."""
-        return self.run(LOAD, va)
+        return self.access(LOAD, va)
 
     def store(self, va, value=0):
         """Writes 8 bytes at `va`."""
-        return self.run(STORE, va, value)
+        return self.access(STORE, va, value)
 
     def fetch(self, va):
         """Jumps to `va`. Nothing but one instruction is executed there."""
         there = self.stub.read_memory(va, 1)
         self.stub.write_memory(va, NOP)
+        self.stub.set_breakpoint(va + 1)
         try:
-            return self.run(JUMP, va, beyond=va + 1)
+            return self.access(JUMP, va)
         finally:
+            self.stub.clear_breakpoint(va + 1)
             self.stub.write_memory(va, there)
 
-    def run(self, code, va, value=0, beyond=0):
-        """Executes `code` with RDI = `va` and RSI = `value`. It ends behind the code, at `beyond`, or by a fault."""
-        stub, end = self.stub, self.code + len(code)
-        there = stub.read_memory(self.code, len(code) + 1)
-        with stub.kept("rax", "rdi", "rsi", "rsp", "rip", "eflags"):
-            stub.write_memory(self.code, code + NOP)
-            stub.set("rsp", stub.get("rsp") - 256 & ~15)
-            for name, number in (("rdi", va), ("rsi", value), ("rip", self.code), ("eflags", INTERRUPTS_OFF)):
-                stub.set(name, number)
-            try:
-                stopped = stub.run_until(*{end, self.handler, beyond or end})
-                if stopped != self.handler:
-                    return Outcome(stub.get("rax"))
-                error = struct.unpack("<Q", stub.read_memory(stub.get("rsp"), 8))[0]
-                found = machinestate.registers(stub.monitor("info registers"))
-                return Outcome(fault=error, address=found["CR2"])
-            finally:
-                stub.write_memory(self.code, there)
+    def access(self, code, va, value=0):
+        """Executes `code` with RDI = `va` and RSI = `value`."""
+        found = self.run(self.code_at[code], rdi=va, rsi=value)
+        if found["rip"] != self.handler:
+            return Outcome(found["rax"])
+        error = struct.unpack("<Q", self.stub.read_memory(found["rsp"], 8))[0]
+        return Outcome(fault=error, address=machinestate.registers(self.stub.monitor("info registers"))["CR2"])
+
+    def run(self, start, stack_words=(), **values):
+        """Runs from `start` to a stop, with these registers, and words at the top of the stack; returns the registers
+        there. Afterwards the machine has its own registers again."""
+        before = self.stub.registers()
+        stack = (before["rsp"] - 4096 & ~15) - 8 * len(stack_words)
+        if stack_words:
+            self.stub.write_memory(stack, struct.pack(f"<{len(stack_words)}Q", *stack_words))
+        self.stub.set_registers({**before, "rsp": stack, "eflags": INTERRUPTS_OFF, "rip": start, **values})
+        try:
+            return self.stub.go()
+        finally:
+            self.stub.set_registers(before)
 
 
 @contextlib.contextmanager
@@ -146,8 +161,8 @@ def debugger(control):
 def verdict(control, state):
     """Complaints about what the processor lets the kernel do, now that its tables are in use."""
     with debugger(control) as stub:
-        processor = Processor(stub, state.image.symbols["entry"])
-        return list(judge(processor, state))
+        with Processor(stub, state.image.symbols["entry"]) as processor:
+            return list(judge(processor, state))
 
 
 def judge(processor, state):

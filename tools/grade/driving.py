@@ -19,36 +19,12 @@ from tableformat import PAGE, R, U, W, X, show_rights
 NONE = (1 << 64) - 1
 REFUSED = NONE - 0xFF
 ARGUMENTS = ("rdi", "rsi", "rdx", "rcx")
-CLOBBERED = ("rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "rsp", "rip", "eflags")
 # Rights as the functions take them, and as tables show them.
 RIGHTS = {R: 0, R | W: 1, R | U: 2, R | W | U: 3, R | X: 4, R | U | X: 6}
 
 
 class Wrong(Exception):
     """Raised if a function did not do what it must."""
-
-
-class Caller:
-    """Calls functions of the image in the machine behind a Debugger."""
-
-    def __init__(self, stub, image, code):
-        self.stub, self.image, self.code = stub, image, code
-
-    def call(self, name, *arguments):
-        """The result of a function. The kernel's registers are as before, afterwards."""
-        stub = self.stub
-        panic = self.image.symbol("rust_begin_unwind")
-        with stub.kept(*CLOBBERED):
-            stack = (stub.get("rsp") - 4096 & ~15) - 8
-            stub.write_memory(stack, struct.pack("<Q", self.code))
-            stub.set("rsp", stack)
-            stub.set("rip", self.image.symbols[f"grade_{name}"])
-            stub.set("eflags", access.INTERRUPTS_OFF)
-            for register, value in zip(ARGUMENTS, arguments):
-                stub.set(register, value)
-            if stub.run_until(self.code, panic) != self.code:
-                raise Wrong("the kernel panics")
-            return stub.get("rax")
 
 
 class Model:
@@ -91,13 +67,11 @@ def pages_below(state):
 class Drive:
     """A sequence of calls, made from `seed`, on a stopped machine. `read` gives its State anew."""
 
-    def __init__(self, stub, image, read, seed):
-        self.random = random.Random(seed)
+    def __init__(self, processor, image, read, seed):
+        self.random, self.read = random.Random(seed), read
+        self.processor, self.image = processor, image
         state = read()
-        code = image.symbols["entry"]
-        self.caller, self.read = Caller(stub, image, code), read
-        self.processor = access.Processor(stub, code)
-        self.stub, self.jos = stub, state.jos
+        self.jos = state.jos
         self.model = Model(state)
         self.state, self.log = state, []
         self.addresses = self.pick_addresses()
@@ -124,9 +98,17 @@ class Drive:
     def call(self, name, *arguments):
         """Calls a function and reads the machine's state after it."""
         self.log.append(f"{name}({', '.join(f'{argument:#x}' for argument in arguments)})")
-        result = self.caller.call(name, *arguments)
+        result = self.just_call(name, *arguments)
         self.state = self.read()
         return result
+
+    def just_call(self, name, *arguments):
+        """The result of a function."""
+        start, processor = self.image.symbols[f"grade_{name}"], self.processor
+        found = processor.run(start, (processor.returned,), **dict(zip(ARGUMENTS, arguments)))
+        if found["rip"] != processor.returned:
+            raise Wrong(f"{name} panics, or faults")
+        return found["rax"]
 
     def alloc(self, zero=None):
         """page_alloc gives a free frame: of zeros if asked, and else as it is."""
@@ -279,11 +261,12 @@ class Drive:
     def exhaust(self):
         """page_alloc gives every free frame once, and then none; page_insert without a frame for a table is refused."""
         pa = self.alloc()
+        runs = self.take_runs()
         given, left = [], set(self.model.free)
-        while left or not given:
-            got = self.caller.call("page_alloc", 0)
-            number = self.state.number(got)
+        while left:
+            got = self.just_call("page_alloc", 0)
             self.expect(got != NONE, f"page_alloc gives nothing, but {len(left)} frames are free")
+            number = self.state.number(got)
             self.expect(number in left, f"page_alloc gives {got:#x}, which is not free")
             left.discard(number)
             given.append(got)
@@ -299,10 +282,26 @@ class Drive:
             self.compare("page_insert without frames")
         self.random.shuffle(given)
         for got in given:
-            self.expect(self.caller.call("page_free", got) == 0, f"page_free of {got:#x} was refused")
+            self.expect(self.just_call("page_free", got) == 0, f"page_free of {got:#x} was refused")
             self.freed(self.state.number(got))
+        for got, order in runs:
+            self.expect(self.just_call("page_free_run", got, order) == 0, f"page_free_run of {got:#x} was refused")
+            for number in range(self.state.number(got), self.state.number(got) + (1 << order)):
+                self.freed(number)
         self.state = self.read()
         self.compare("page_free of all")
+
+    def take_runs(self):
+        """Takes free frames by page_alloc_run until few are left: (address, order) of each run."""
+        runs = []
+        for order in (9, 8, 7, 6, 5):
+            while len(self.model.free) > 64 and (pa := self.just_call("page_alloc_run", order)) != NONE:
+                numbers = range(self.state.number(pa), self.state.number(pa) + (1 << order))
+                self.expect(self.model.free.issuperset(numbers), f"page_alloc_run({order}) gives {pa:#x}, not free")
+                self.model.free.difference_update(numbers)
+                self.model.uses.update(dict.fromkeys(numbers, 0))
+                runs.append((pa, order))
+        return runs
 
     def give_back(self):
         """Unmaps and frees all that the grader has."""
@@ -388,7 +387,7 @@ class Drive:
 
     def write(self, pa, data):
         """Writes to a frame, through the window."""
-        self.stub.write_memory(self.jos.kernbase + pa - self.jos.phys_base, data)
+        self.processor.stub.write_memory(self.jos.kernbase + pa - self.jos.phys_base, data)
 
     def touch(self, va, leads):
         """Lets the processor use a mapping, so that its TLB has it."""
