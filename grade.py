@@ -21,6 +21,7 @@ import gdbtests  # noqa: E402
 import machinetests  # noqa: E402
 import maptests  # noqa: E402
 import monitortests  # noqa: E402
+import readertests  # noqa: E402
 import statetests  # noqa: E402
 from gradeui import main  # noqa: E402
 
@@ -28,12 +29,14 @@ IMAGES = {
     "kernel": Path("obj/kern/kernel"),  # booted by QEMU's -kernel, as PVH
     "grub": Path("obj/jos.iso"),
     "grub-words": Path("obj/grade-words.iso"),  # with two unknown words on its command line (see the Makefile)
+    "shims": Path("obj/grade/shims"),  # with functions that the grader calls
     **{app: Path("obj/apps", app) for app in ("bench", "hello", "heap", "pages", "sieve", "tour")},
 }
 
 # In the order in which they are listed, run and reported.
 TESTS = [
     *boottests.TESTS,
+    *readertests.TESTS,
     *faulttests.TESTS,
     *machinetests.TESTS,
     *maptests.TESTS,

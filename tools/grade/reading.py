@@ -6,18 +6,25 @@ Test.verdicts.
 """
 
 import dataclasses
+import os
+import random
 from pathlib import Path
 
 import access
+import driving
 import judge
 import loaderinfo
 import machinestate
 import memmap
+import sharedram
 from elf import Image
 from gdbstub import StubError
+from gradelib import Machine
 
 # Where each of the images that are booted as `kernel` or by GRUB has its symbols.
 KERNEL = Path(__file__).resolve().parents[2] / "obj/kern/kernel"
+SHIMS = KERNEL.parents[1] / "grade/shims"
+DRIVEN_MEMORY, DRIVEN_BYTES = "8M", 8 << 20
 FEATURES = {"max": ("smep", "smap")}  # QEMU's processors -> what the kernel must turn on
 # The kernel's entry points, and what the loader passes there.
 ENTRIES = {"multiboot2_start": loaderinfo.MULTIBOOT2, "pvh_start": loaderinfo.PVH}
@@ -52,7 +59,8 @@ class Reading:
     def read_machine(self, control):
         """A function for Machine.typed: stops the machine, judges it, and lets it run on."""
         control.command("stop")
-        control.verdicts.update(self.verdicts(control))
+        for name, complaints in self.verdicts(control).items():
+            control.verdicts[name] = control.verdicts.get(name, []) + complaints
         control.command("cont")
 
     def verdicts(self, control):
@@ -60,14 +68,27 @@ class Reading:
         if self.info is None:
             why = ["the loader's information could not be read at the kernel's entry"]
             return dict.fromkeys(("frames", "counts", "map", "processor", "accesses"), why)
-        found = machinestate.registers(control.monitor("info registers"))
-        state = machinestate.State(memmap.JOS64, Image(self.path), self.info, found, control.memory, self.limit)
+        state = self.state(Image(self.path), machinestate.registers(control.monitor("info registers")), control.memory)
         verdicts = judge.verdicts(state, self.features)
         try:
             verdicts["accesses"] = access.verdict(control, state)
         except (machinestate.Unreadable, StubError) as error:
             verdicts["accesses"] = [str(error)]
         return verdicts
+
+    def drive_machine(self, control):
+        """A function for Machine.typed: has the machine execute functions of the memory system (driving.py). It is one of
+        DRIVEN_MEMORY."""
+        image, load = Image(self.path), sharedram.loader(control, DRIVEN_BYTES)
+        seed = os.environ.get("GRADE_SEED") or f"{random.getrandbits(32):x}"
+        with access.debugger(control) as stub:
+            found = machinestate.registers(stub.monitor("info registers"))
+            read_anew = lambda: self.state(image, found, load)
+            control.verdicts.update(driving.verdicts(stub, image, read_anew, seed))
+
+    def state(self, image, registers, load):
+        """The State of the machine, with RAM read by `load`."""
+        return machinestate.State(memmap.JOS64, image, self.info, registers, load, self.limit)
 
 
 def read(machine, limit=None):
@@ -76,6 +97,15 @@ def read(machine, limit=None):
     reading = Reading(entry, machine.cpu, machine.at_entry, limit)
     return dataclasses.replace(
         machine, at_entry=reading.read_loader, typed=(reading.read_machine, *machine.typed),
+    )
+
+
+def drive(image, path):
+    """A machine with the functions of tools/grade/shims, which is read, driven, and read again."""
+    reading = Reading("pvh_start", path=path)
+    return Machine(
+        image, memory=DRIVEN_MEMORY, options=sharedram.options(DRIVEN_MEMORY), at_entry=reading.read_loader,
+        typed=(reading.read_machine, reading.drive_machine, reading.read_machine, "exit\r"), patience=2,
     )
 
 
