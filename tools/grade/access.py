@@ -109,7 +109,10 @@ class Processor:
 
     def fetch(self, va):
         """Jumps to `va`. Nothing but one instruction is executed there."""
-        there = self.stub.read_memory(va, 1)
+        try:
+            there = self.stub.read_memory(va, 1)
+        except StubError:
+            return self.access(JUMP, va)  # Nothing is mapped there.
         self.stub.write_memory(va, NOP)
         self.stub.set_breakpoint(va + 1)
         try:

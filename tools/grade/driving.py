@@ -11,6 +11,7 @@ import random
 import access
 import machinestate
 import tableformat
+from gdbstub import StubError
 from machinestate import END, IN_USE, RESERVED
 from tableformat import PAGE, R, U, W, X, show_rights
 
@@ -26,6 +27,10 @@ SUBJECTS = {"frames": 40, "tables": 40, "mappings": 60}
 
 class Wrong(Exception):
     """Raised if a function did not do what it must."""
+
+
+# Why a sequence ends early.
+UNREADABLE = (Wrong, machinestate.Unreadable, StubError, OverflowError)
 
 
 class Model:
@@ -96,7 +101,7 @@ class Drive:
             if subject == "frames":
                 self.exhaust()
             self.give_back()
-        except (Wrong, machinestate.Unreadable) as wrong:
+        except UNREADABLE as wrong:
             return [f"{wrong}", f"the last calls: {'; '.join(self.log[-4:])}"]
         return []
 
@@ -124,7 +129,8 @@ class Drive:
             self.write(self.state.frame(head), junk)
         pa = self.call("page_alloc", zero)
         if not self.model.free:
-            return self.expect(pa == NONE, f"page_alloc gives {pa:#x}, but no frame is free")
+            self.expect(pa == NONE, f"page_alloc gives {pa:#x}, but no frame is free")
+            raise Wrong("no frame is free, though nearly all should be")
         number = self.state.number(pa)
         self.expect(number in self.model.free, f"page_alloc gives {pa:#x}, which is not free")
         if zero:
@@ -438,7 +444,7 @@ def verdicts(stub, image, read, seed):
         for subject, steps in SUBJECTS.items():
             try:
                 complaints = Drive(processor, image, read, f"{seed} {subject}").go(subject, steps)
-            except (Wrong, machinestate.Unreadable) as wrong:
+            except UNREADABLE as wrong:
                 complaints = [str(wrong)]
             found[f"driven {subject}"] = complaints and [*complaints, f"the same again: GRADE_SEED={seed}"]
     return found

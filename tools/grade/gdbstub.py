@@ -49,7 +49,10 @@ class Stub:
 
     def read_memory(self, address, size):
         """Bytes of memory."""
-        return bytes.fromhex(self._ask(f"m{address:x},{size:x}"))
+        answer = self._ask(f"m{address:x},{size:x}")
+        if len(answer) != 2 * size:
+            raise StubError(f"there is no memory at {address:#x} ({size} bytes): {answer}")
+        return bytes.fromhex(answer)
 
     def write_memory(self, address, data):
         """Set bytes of memory, in pieces that fit a packet."""

@@ -114,10 +114,6 @@ def reservations(state):
             f"{len(further)} frames are reserved for no known reason ({places}, ...); the table of runs takes {wanted} "
             "in one piece"
         )
-    for number, refs in enumerate(state.refs):
-        if state.links[number] == RESERVED and refs != 1:
-            yield f"frame {state.frame(number):#x} is reserved with pp_ref {refs}, not 1"
-            return
 
 
 # The table of runs (libjos/src/mem/pages/runs/table.rs): for each block of 512 frames, and each group of 512 blocks, a
@@ -208,7 +204,7 @@ def counts(state):
         elif refs[number] != times + (links[number] == RESERVED):
             yield f"{kind} {pa:#x} has {times} uses, but its pp_ref is {refs[number]}"
     for number, link in enumerate(links):
-        if link == IN_USE and number not in found:
+        if link > END and number not in found and refs[number] != (link == RESERVED):
             yield f"page {state.frame(number):#x} has no use in the tables, but its pp_ref is {refs[number]}"
 
 

@@ -8,6 +8,7 @@ Test.verdicts.
 import dataclasses
 import os
 import random
+import struct
 from pathlib import Path
 
 import access
@@ -72,8 +73,8 @@ class Reading:
         verdicts = judge.verdicts(state, self.features)
         try:
             verdicts["accesses"] = access.verdict(control, state)
-        except (machinestate.Unreadable, StubError) as error:
-            verdicts["accesses"] = [str(error)]
+        except (machinestate.Unreadable, StubError, struct.error) as error:
+            verdicts["accesses"] = [f"{type(error).__name__}: {error}"]
         return verdicts
 
     def drive_machine(self, control):
