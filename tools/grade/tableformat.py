@@ -11,8 +11,8 @@ from typing import NamedTuple
 PAGE = 4096
 # Rights of a mapping.
 R, W, X, U, G = 1, 2, 4, 8, 16
-# More than any kernel under test has: a broken tree must not keep the reader busy.
-MOST_TABLES = 20_000
+# More than a kernel under test has: a broken tree must not keep the reader busy.
+MOST_TABLES = 1500
 
 
 @dataclass(frozen=True)

@@ -173,7 +173,7 @@ FAULTS = [
         "map_page(pmap, 2 * MB, Perm::KRW); let stop = pmap.walk(pmap.kern_pgdir().address(), VirtAddr::new(2 * MB)); "
         "let table = pmap.pages().pa2page(stop.at).expect(\"RAM\"); change_frame(pmap, table, |info| info.pp_ref_or_prev = 2)",
     ),
-    Fault("ALLOC_ZERO leaves the last word", edits=zeroing("                let last = self.page2pa(frame) + (PGSIZE - 8);\n                let word: u64 = mem.load(last);\n                mem.zero_frame(self.page2pa(frame));\n                mem.store(last, word);\n", True)),
+    Fault("ALLOC_ZERO leaves the last word", edits=zeroing("                let pa = self.page2pa(frame);\n                let word: u64 = mem.load(pa + (PGSIZE - 8));\n                mem.zero_frame(pa);\n                mem.store(pa + (PGSIZE - 8), word);\n", True)),
     Fault("ALLOC_ZERO zeroes the first word and the last", edits=zeroing("                mem.store(self.page2pa(frame), 0_u64);\n                mem.store(self.page2pa(frame) + (PGSIZE - 8), 0_u64);\n", True)),
     Fault("a page allocated twice", edits=page_alloc("            if self.list.nfree == 1 {\n                return Some(Frame(self.array().iter().position(|info| *info == PageInfo::in_use(0)).unwrap_or(0) as u32));\n            }\n")),
     Fault("a page lost while allocating", edits=page_alloc("            if self.list.nfree == 7 {\n                let lost = self.list.head as usize;\n                self.list.head = self.array()[lost].pp_link;\n                self.list.nfree -= 1;\n                self.array_mut()[lost] = PageInfo::in_use(0);\n            }\n")),
