@@ -296,6 +296,9 @@ fuzz-short: ## some seconds of it, the same each time; skipped where no nightly 
 mutants: | setup-mutants setup-host ## plant faults in layout and libjos, and see whether the tests notice (one to two hours)
 	$(Q)tools/mutants/run.py $(MUTANTSFLAGS)
 
+planted: | setup-build setup-qemu ## plant faults in the kernel, and see whether the grader's reader finds them
+	$(Q)tools/grade/planted/plant.py
+
 fmt: | setup-fmt ## format the sources
 	$(Q)cargo fmt --all
 
@@ -372,4 +375,4 @@ help: ## this list
 FORCE:
 .PHONY: all image apps-linked run qemu qemu-nox qemu-gdb qemu-nox-gdb gdb print-gdbport grade grade-images \
         check test miri fmt fmt-check clippy doc test-tools bench bench-kernel bench-boot setup clean help \
-        picture film picture-tool display screenshots test-picture schemes fuzz fuzz-short mutants package FORCE
+        picture film picture-tool display screenshots test-picture schemes planted fuzz fuzz-short mutants package FORCE

@@ -2,7 +2,7 @@
 """Boot JOS64 in QEMU on many machines, and score the results: `make grade`, or ./grade.py --help.
 
 The tests are lists by subject in tools/grade/: boottests.py (the first four are those of JOS's lab 2, with its
-titles and points), faulttests.py, machinetests.py, and so on. In the same folder, gradelib.py judges runs, graderun.py
+titles and points), readertests.py, faulttests.py, machinetests.py, and so on. In the same folder, gradelib.py judges runs, graderun.py
 makes them, control.py lets a test control a running machine, and gradeui.py is the program's user interface.
 """
 
