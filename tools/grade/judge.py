@@ -226,6 +226,15 @@ def kernel_map(state):
             yield f"{run.va:#x}, {run.size:#x} bytes of the application's half, are global"
         if run.va < jos.lower_end and not run.rights & U and run.rights & X:
             yield f"{run.va:#x}, {run.size:#x} bytes of the application's half, are the kernel's to execute"
+    if state.fresh:
+        for run in state.tree.runs:
+            if run.va < jos.lower_end:
+                yield f"{run.va:#x} must not be mapped before anything runs, but leads to {run.pa:#x} {show_rights(run.rights)}"
+        for table in state.tree.tables:
+            if table.va < jos.lower_end:
+                yield f"page table {table.pa:#x}, for {table.va:#x}, is the application's, and nothing has run yet"
+        for table in state.tree.empty:
+            yield f"page table {table.pa:#x}, for {table.va:#x}, is empty"
     if jos.uvpt is not None:
         yield from self_map(state)
 

@@ -32,7 +32,8 @@ class State:
     """A stopped machine. `load_physical(pa, size)` gives its memory; the kernel's ELF file is `image`, `info` is what the
     loader said, and no RAM from `limit` on may be used."""
 
-    def __init__(self, jos, image, info, found, load_physical, limit=None):
+    def __init__(self, jos, image, info, found, load_physical, limit=None, fresh=False):
+        self.fresh = fresh  # whether nothing has run yet that maps pages of its own
         self.jos, self.image, self.info, self.registers = jos, image, info, found
         self._load, self._tables = load_physical, {}
         self.ram = [run for run in info.ram() if run.end > jos.phys_base]

@@ -69,7 +69,8 @@ class Reading:
         if self.info is None:
             why = ["the loader's information could not be read at the kernel's entry"]
             return dict.fromkeys(("frames", "counts", "map", "processor", "accesses"), why)
-        state = self.state(Image(self.path), machinestate.registers(control.monitor("info registers")), control.memory)
+        found = machinestate.registers(control.monitor("info registers"))
+        state = self.state(Image(self.path), found, control.memory, fresh="map" not in control.verdicts)
         verdicts = judge.verdicts(state, self.features)
         try:
             verdicts["accesses"] = access.verdict(control, state)
@@ -87,9 +88,9 @@ class Reading:
             read_anew = lambda: self.state(image, found, load)
             control.verdicts.update(driving.verdicts(stub, image, read_anew, seed))
 
-    def state(self, image, registers, load):
+    def state(self, image, registers, load, fresh=False):
         """The State of the machine, with RAM read by `load`."""
-        return machinestate.State(memmap.JOS64, image, self.info, registers, load, self.limit)
+        return machinestate.State(memmap.JOS64, image, self.info, registers, load, self.limit, fresh)
 
 
 def read(machine, limit=None):

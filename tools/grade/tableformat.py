@@ -128,6 +128,7 @@ class Tree:
     runs: list = field(default_factory=list)  # from the lowest address up
     tables: list = field(default_factory=list)  # without the root
     large: list = field(default_factory=list)  # the entries of pages larger than 4 KB, as (pa, size)
+    empty: list = field(default_factory=list)  # of these tables, those without any entry
     odd: list = field(default_factory=list)  # sentences about entries that no kernel may leave
 
 
@@ -170,6 +171,8 @@ def walk(form, load, root, slots=None):
                     tree.odd.append(f"the entry at {at:#x}, for {va:#x}, leads to a table at {below:#x}, not in RAM")
                     continue
                 restricted = form.table_rights()
+                if not any(load(below, PAGE)):
+                    tree.empty.append(tree.tables[-1])
                 table(level - 1, below, base + index * span, allowed & (rights | ~restricted))
 
     def leaf(va, size, pa, rights):

@@ -64,7 +64,7 @@ fn print_and_wait(boot_info: &boot::BootInfo<'_>) -> ! {
         let (mut line, mut length) = ([0; 80], 0);
         loop {
             let (byte, _) = console::read();
-            if byte == b'\r' {
+            if byte == b'\r' || byte == b'\n' {
                 break;
             }
             print!("{}", byte as char);
