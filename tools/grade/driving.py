@@ -89,7 +89,7 @@ class Drive:
         with the calls that led there."""
         weights = {
             "frames": [(4, self.alloc), (2, self.free), (2, self.free_wrongly), (1, self.alloc_run)],
-            "tables": [(1, self.alloc), (3, self.walk), (2, self.lookup), (2, self.insert), (1, self.insert_nowhere)],
+            "tables": [(1, self.alloc), (3, self.walk), (2, self.lookup), (2, self.insert), (1, self.insert_nowhere), (1, self.insert_above)],
             "mappings": [(2, self.alloc), (1, self.free), (6, self.insert), (4, self.remove), (2, self.change_rights)],
         }
         kinds = [operation for weight, operation in weights[subject] for _ in range(weight)]
@@ -198,6 +198,19 @@ class Drive:
         result = self.call("page_insert", pa, va, 1)
         self.expect(result >= REFUSED, f"page_insert at {va:#x} was not refused")
         self.compare("page_insert")
+
+    def insert_above(self):
+        """page_insert above UTOP maps, and counts nothing; page_remove there frees nothing."""
+        pa = self.random.choice(self.model.held) if self.model.held else self.alloc()
+        va = self.jos.mmiobase + self.random.randrange(512) * PAGE
+        self.expect(self.call("page_insert", pa, va, 1) == 0, f"page_insert at {va:#x} was refused")
+        self.new_tables(va)
+        self.compare("page_insert above UTOP")
+        leads = tableformat.at(self.state.tree.runs, va)
+        self.expect(leads == (pa, R | W), f"after page_insert {va:#x} leads to {show(leads)}, not to {pa:#x} rw---")
+        self.expect(self.call("page_remove", va) == 0, f"page_remove at {va:#x} was refused")
+        self.compare("page_remove above UTOP")
+        self.expect(tableformat.at(self.state.tree.runs, va) is None, f"after page_remove {va:#x} is mapped")
 
     def remove(self):
         """page_remove ends a mapping, for the TLB too, and frees the frame after its last use."""
