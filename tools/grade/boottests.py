@@ -90,8 +90,8 @@ TESTS = [
         for size, limit in (("1G", 1024 * MB), ("1048572k", 1024 * MB - 4))
     ),
     Test(
-        "memory: mem= that is no size", 5, Machine(words=" ".join(f"mem={word}" for word in NO_SIZES)),
-        boots(before=tuple(
+        "memory: mem= that is no size", 5, reading.read(Machine(words=" ".join(f"mem={word}" for word in NO_SIZES))),
+        verdicts=SUBJECTS, lines=boots(before=tuple(
             f'warning: "mem={word}" ignored: mem= wants a size such as 64M, 256M or 2G' for word in NO_SIZES
         )),
         whole=True, tags=("memory",),

@@ -84,7 +84,7 @@ STUB_IMAGES = ["obj/kern/kernel", "obj/jos.iso", "obj/grade-words.iso", "obj/fac
 
 def make(tree, *targets):
     """Builds in a copy."""
-    environment = {**os.environ, "CARGO_TARGET_DIR": str(WORK / "target")}
+    environment = {**os.environ, "CARGO_TARGET_DIR": f"{tree}-target"}
     made = subprocess.run(["make", "-s", *targets], cwd=tree, env=environment, capture_output=True, text=True)
     if made.returncode:
         sys.exit(f"plant.py: the copy with faults does not build:\n{made.stderr}")
