@@ -33,6 +33,7 @@ class Control:
 
     def __init__(self, connection, folder, left, qemu=None, output=b""):
         self.connection, self.folder, self.left, self.qemu, self.output = connection, folder, left, qemu, output
+        self.verdicts = {}  # of the machine's reader, by subject (reading.py)
         self.messages = []  # in order, without the answers to `command`
         self.unread = b""
 

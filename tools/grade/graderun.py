@@ -103,6 +103,7 @@ class Session:
         try:
             connection = self.accept(control_listener)
             self.control = Control(connection, self.folder, self.left, self.qemu, self.run.output)
+            self.run.verdicts = self.control.verdicts
             self.control.send("qmp_capabilities")
             if self.machine.at_entry:
                 connection = self.accept(stub_listener)
