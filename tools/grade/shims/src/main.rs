@@ -131,7 +131,7 @@ fn outcome(result: Result<(), MapError>) -> u64 {
         Err(MapError::LargePage { .. }) => REFUSED + 2,
         Err(MapError::NonCanonical { .. }) => REFUSED + 3,
         Err(MapError::Uvpt { .. }) => REFUSED + 4,
-        Err(MapError::Page(_)) => REFUSED + 5,
+        Err(MapError::FreePage { .. } | MapError::Overflow { .. }) => REFUSED + 5,
         Err(_) => REFUSED,
     }
 }
