@@ -24,7 +24,7 @@ from graderun import Bench, run_machine  # noqa: E402
 PROGRAM = "grade"
 IMAGES = set(grade.IMAGES)
 # Graded tests that fail in an image with all mutants, though none is active: title -> reason.
-LEFT_OUT = {}
+LEFT_OUT = {"gdb: the tour of docs/stepping.md": "names an address on the stack, and frames are larger"}
 
 
 def by_machine(tests):

@@ -9,11 +9,10 @@ use std::io::Write;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use crate::{RECORD, is_new};
+use crate::{NONE, RECORD, is_new};
 
-/// Further values of [`ACTIVE`] in place of a mutant's number.
-const UNKNOWN: u32 = u32::MAX;
-const NONE: u32 = u32::MAX - 1;
+/// A further value in place of a mutant's number: the environment was not read yet.
+const UNKNOWN: u32 = u32::MAX - 1;
 
 static ACTIVE: AtomicU32 = AtomicU32::new(UNKNOWN);
 static RECORDS: OnceLock<File> = OnceLock::new();

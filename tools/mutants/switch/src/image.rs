@@ -3,7 +3,7 @@
 
 use core::arch::asm;
 
-use crate::{RECORD, is_new};
+use crate::{NONE, RECORD, is_new};
 
 /// The port of the device. Without it a write has no effect.
 const PORT: u16 = 0x4E9;
@@ -14,13 +14,11 @@ pub struct Switch {
     active: u32,
 }
 
-/// The number of no mutant stands in the file as it is built.
 #[used]
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".data.mutant")]
-pub static MUTANT_SWITCH: Switch = Switch { marker: *b"\x7fmutant switch\x7f=", active: u32::MAX };
+pub static MUTANT_SWITCH: Switch = Switch { marker: *b"\x7fmutant switch\x7f=", active: NONE };
 
-#[inline(always)]
 pub(crate) fn is_active(id: u32) -> bool {
     // SAFETY: a reference's target is valid. The read is volatile, since the value is not the compiler's.
     let active = unsafe { (&raw const MUTANT_SWITCH.active).read_volatile() };

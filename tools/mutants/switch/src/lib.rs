@@ -22,14 +22,19 @@ use host::is_active;
 #[cfg(target_os = "none")]
 use image::is_active;
 
-/// A value in place of a mutant's number: mutants are recorded.
+/// Values in place of a mutant's number: none is active; or none is, and those that are reached are recorded.
+const NONE: u32 = u32::MAX;
 const RECORD: u32 = u32::MAX - 2;
 
-/// A bit for each mutant that was recorded. Numbers are below 64 times the length.
-static SEEN: [AtomicU64; 1 << 10] = [const { AtomicU64::new(0) }; 1 << 10];
+/// A bit for each mutant that was recorded. Numbers are below 64 times the length. An image has fewer, since it must
+/// not grow much.
+static SEEN: [AtomicU64; WORDS] = [const { AtomicU64::new(0) }; WORDS];
+const WORDS: usize = if cfg!(target_os = "none") { 1 << 6 } else { 1 << 10 };
 
-/// Whether the mutant with this number is active.
-#[inline(always)]
+/// Whether the mutant with this number is active. In an image this is a call, which is shorter than the comparison with
+/// its line numbers: the image must not grow much.
+#[cfg_attr(target_os = "none", inline(never))]
+#[cfg_attr(not(target_os = "none"), inline)]
 pub const fn is(id: u32) -> bool {
     core::intrinsics::const_eval_select((id,), when_compiling, is_active)
 }
