@@ -270,6 +270,7 @@ check: fmt-check clippy test doc package fuzz-short test-tools test-picture grad
 
 test: | setup-host ## the host tests
 	$(Q)cargo test
+	$(Q)cargo test -p kernel --lib
 
 # tests/oracle.rs uses the x86_64 crate, which turns integers into pointers; Miri would warn about each.
 miri: export MIRIFLAGS := -Zmiri-permissive-provenance $(MIRIFLAGS)
@@ -297,7 +298,7 @@ fmt-check: | setup-fmt
 clippy: | setup-clippy setup-build ## lint: no warning is let through
 	$(Q)cargo clippy --all-targets -- -D warnings
 	$(Q)cargo clippy -p bench -- -D warnings
-	$(Q)cargo clippy -p kernel --lib -- -D warnings
+	$(Q)cargo clippy -p kernel --lib --tests -- -D warnings
 	$(Q)tools/build/kcargo clippy -p kernel --bins --examples -- -D warnings
 
 doc: export RUSTDOCFLAGS := -D warnings

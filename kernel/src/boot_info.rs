@@ -11,6 +11,7 @@ use spin::Once;
 
 use crate::arch::Layout;
 use crate::symbols;
+use crate::window;
 
 static BOOT_INFO: Once<BootInfo<'static>> = Once::new();
 static MEMORY: Once<MemoryMap> = Once::new();
@@ -21,13 +22,12 @@ static MEMORY: Once<MemoryMap> = Once::new();
 ///
 /// If it cannot be used; the message names cause and remedy.
 pub(crate) fn init(magic: u32, info: u32) -> &'static BootInfo<'static> {
-    let window = core::ptr::with_exposed_provenance(Layout::KERNBASE as usize);
     let size = Layout::WINDOW_LAST_FRAME - Layout::PHYS_BASE;
     let image = symbols::kernel_image();
     let kernel = PhysRange::new(image.text.start, image.data.end_exclusive);
     // SAFETY: entry_pgdir and kern_pgdir both map the whole window, permanently. Nothing outside the
     // kernel has been written yet, and `for_mem_init` keeps the information out of every allocator.
-    let window = unsafe { PhysWindow::new(window, size, kernel) };
+    let window = unsafe { PhysWindow::new(window::at(0), size, kernel) };
     let Some(protocol) = Protocol::from_magic(magic) else {
         panic!("the entry code passed on a loader that it does not know ({magic:#x})");
     };

@@ -7,7 +7,7 @@
 //! | name | each machine defines |
 //! |---|---|
 //! | [`Layout`], [`Format`] | its memory map, and the format of its page-table entries |
-//! | `cpu` | the page directory in use, the TLB, the stack registers, the counter, the features |
+//! | `cpu` | the page directory in use, the TLB, the stack registers, the counter, the features, the halt |
 //! | `control` | the control registers, for display |
 //! | `probe` | accesses that may fault |
 //! | `stack` | the switch to another stack; separate stacks for some exceptions |
@@ -17,7 +17,7 @@
 //! | `clock` | the counter's frequency |
 //! | `exit` | the end of the machine, and its reset |
 
-#[cfg(all(target_os = "none", target_arch = "x86_64"))]
+#[cfg(any(target_arch = "x86_64", not(target_os = "none")))]
 mod x86;
 #[cfg(all(target_os = "none", target_arch = "x86_64"))]
 mod x86_64;
@@ -25,7 +25,7 @@ mod x86_64;
 use self::x86_64 as machine;
 
 #[cfg(not(target_os = "none"))]
-mod host;
+pub(crate) mod host;
 #[cfg(not(target_os = "none"))]
 use host as machine;
 

@@ -25,7 +25,7 @@ pub(super) fn kerninfo<'w>(
         "  {:<8} {:>18}        {:#010x} (phys)",
         "_start",
         "",
-        symbols::_start().as_u64()
+        symbols::multiboot2_start().as_u64()
     )?;
     let shown = ["entry", "etext", "edata", "end"];
     let all = symbols::linker_symbols().into_iter();

@@ -53,3 +53,6 @@ pub(crate) fn measured() -> Option<u64> {
         Reading { before, count, after: counter() }
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,7 @@
-//! The end of a PC: QEMU's isa-debug-exit device, the chipset's reset, and halting the processor.
-
-use x86_64::VirtAddr;
-use x86_64::instructions::interrupts::int3;
-use x86_64::instructions::tables::lidt;
-use x86_64::instructions::{hlt, interrupts};
-use x86_64::structures::DescriptorTablePointer;
+//! The end of a PC: QEMU's isa-debug-exit device, and the reset.
 
 use super::Port;
+use crate::arch::cpu;
 
 /// The name of the device that ends QEMU.
 pub(crate) const DEVICE: &str = "isa-debug-exit device";
@@ -43,15 +38,8 @@ pub(crate) fn reset() {
         for _ in 0..RESET_PATIENCE {
             let _: u8 = Port::new(KEYBOARD_COMMAND).read();
         }
-        // A machine with neither (microvm): an exception that cannot be delivered shuts the processor
-        // down, and the board then resets it (Intel SDM vol. 3A, 6.15, double fault).
-        lidt(&DescriptorTablePointer { limit: 0, base: VirtAddr::zero() });
-        int3();
     }
-}
-
-/// Stops the processor until it is woken, which should not happen with interrupts off.
-pub(crate) fn halt() {
-    interrupts::disable();
-    hlt();
+    // A machine with neither (microvm) resets a processor that shuts down.
+    // SAFETY: nothing runs after this.
+    unsafe { cpu::shut_down() };
 }

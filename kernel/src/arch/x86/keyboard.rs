@@ -82,3 +82,6 @@ fn sequence(code: KeyCode) -> Option<&'static [u8]> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests;

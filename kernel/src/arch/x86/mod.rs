@@ -7,4 +7,4 @@ pub(crate) mod screen;
 pub(crate) mod serial;
 
 /// One of the processor's I/O ports.
-use x86_64::instructions::port::Port;
+use super::machine::Port;

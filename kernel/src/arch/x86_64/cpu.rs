@@ -6,8 +6,11 @@ use core::fmt;
 
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use raw_cpuid::{CpuId, CpuIdReaderNative};
-use x86_64::instructions::tlb;
+use x86_64::instructions::interrupts::int3;
+use x86_64::instructions::tables::lidt;
+use x86_64::instructions::{hlt, interrupts, tlb};
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr3Flags, Cr4, Cr4Flags};
+use x86_64::structures::DescriptorTablePointer;
 use x86_64::structures::paging::PhysFrame;
 
 /// DWARF's number for the program counter (System V ABI, figure 3.36).
@@ -128,6 +131,24 @@ pub(crate) fn saved(frame: u64) -> [u64; 2] {
 pub(crate) fn counter() -> u64 {
     // SAFETY: reads a counter that every x86-64 processor has.
     unsafe { _rdtsc() }
+}
+
+/// Stops the processor until it is woken, which should not happen with interrupts off.
+pub(crate) fn halt() {
+    interrupts::disable();
+    hlt();
+}
+
+/// Shuts the processor down, by an exception that cannot be delivered (Intel SDM vol. 3A, 6.15, double
+/// fault).
+///
+/// # Safety
+///
+/// No exception is handled after this.
+pub(crate) unsafe fn shut_down() {
+    // SAFETY: the caller's promise.
+    unsafe { lidt(&DescriptorTablePointer { limit: 0, base: x86_64::VirtAddr::zero() }) };
+    int3();
 }
 
 /// Writes the processor's name and those of its features that matter to a memory system.

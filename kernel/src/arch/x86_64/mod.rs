@@ -9,6 +9,7 @@ pub(crate) mod stack;
 pub(crate) mod trap;
 
 pub(crate) use super::x86::{clock, exit, keyboard, screen, serial};
+pub(crate) use ::x86_64::instructions::port::Port;
 
 /// The machine's memory map.
 pub type Layout = layout::Jos64;
