@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import faults
 import graded
 import hosttests
+import imagetests
 from copies import ROOT, Failed, command, messages
 
 
@@ -48,7 +49,10 @@ class Images:
         made = copy.run("make", "SYMTABFLAGS=", *self.targets)
         if made.returncode:
             raise Failed(f"make {' '.join(self.targets)} failed in {copy.folder}:\n{made.stdout}{made.stderr}")
-        return {graded.PROGRAM: graded.Program([copy.folder], self.images)}, built
+        programs = {graded.PROGRAM: graded.Program([copy.folder], self.images)}
+        if "kernel" in self.images:
+            programs[imagetests.PROGRAM] = imagetests.Program(copy.folder)
+        return programs, built
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Part:
     packages: dict  # by folder, whose name is also the library's
     also: tuple  # other files that faults are planted in
     needs: tuple  # folders and files that it is built from
-    asks: tuple  # folders of further tests
+    asks: tuple  # folders and files of further tests
     least_caught: float  # the required share of caught mutants, of those that build
     checks: tuple  # the commands that compile all planted code
     tests: tuple  # the builds of all tests
@@ -97,7 +101,7 @@ LIBRARY = Part(
 )
 KERNEL = Part(
     "kernel", {"boot": "boot", "kernel": "kernel"}, ("linker.ld",), ("layout", "libjos", "boot", "kernel", "linker.ld"),
-    ("tools/grade",), 0.90,
+    ("tools/grade", "tools/build/test_image.py"), 0.90,
     (["cargo", "check", "--package=boot", "--package=kernel", "--lib", "--tests", "--profile=mutants"],
      ["tools/build/kcargo", "check", "--package=kernel", "--bin=kernel"]),
     (KERNEL_TESTS, ALL_IMAGES),
@@ -111,6 +115,5 @@ def stages(mutant):
         return [LAYOUT_TESTS, UNIT_TESTS, OTHER_TESTS]
     if mutant["package"] == "libjos":
         return [UNIT_TESTS, OTHER_TESTS]
-    # The host compiles neither assembly nor what the machine's own folders hold.
-    on_host = mutant["genre"] != faults.GENRE and "/arch/" not in mutant["file"]
-    return [*([KERNEL_TESTS] if on_host else []), KERNEL_IMAGE, OTHER_IMAGES]
+    # The host has no use for the listed faults, which are in a machine's assembly.
+    return [*([KERNEL_TESTS] if mutant["genre"] != faults.GENRE else []), KERNEL_IMAGE, OTHER_IMAGES]

@@ -7,6 +7,7 @@ import pathlib
 import re
 
 import graded
+import imagetests
 from asking import split
 from copies import OUT, ROOT, Failed
 
@@ -59,6 +60,8 @@ class Sources:
         program, name = split(test)
         if program == graded.PROGRAM:
             return self.cached(tuple(graded.files(name)))
+        if program == imagetests.PROGRAM:
+            return self.cached((f"tools/build/{name}.py",))
         package = pathlib.PurePath(program.partition("/")[0])
         module = name.split("::")
         if "/" in program:
