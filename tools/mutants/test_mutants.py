@@ -272,6 +272,13 @@ class TestGraded(unittest.TestCase):
         for name in graded.MACHINES:
             self.assertTrue(graded.files(name), name)
 
+    def test_a_failure_counts_if_it_comes_twice(self):
+        good, bad = asking.Outcome("passed", 1), asking.Outcome("caught", 1, "t", "why")
+        for runs, verdict in (([good], "passed"), ([bad, good], "passed"), ([bad, bad], "caught")):
+            program = graded.Program([], graded.IMAGES)
+            with mock.patch.object(program, "once", side_effect=runs):
+                self.assertEqual(program.run(asking.Runner(), ["t"], 5, 7).verdict, verdict)
+
     def test_a_file_of_tests_is_a_test_of_its_own(self):
         sources = results.Sources(parts.KERNEL)
         tests = ["grade memory: 16M", "grade state: PVH", "image test_image", "boot info::tests::a", "boot/corpus a"]
