@@ -20,6 +20,7 @@ import fcntl
 import json
 import os
 import queue
+import signal
 import sys
 import time
 
@@ -253,6 +254,8 @@ def main():
     options = parser.parse_args()
     if options.jobs < 1:
         parser.error("--jobs: at least one")
+    # As Ctrl-C: nothing that was started stays behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     OUT.mkdir(parents=True, exist_ok=True)
     lock = open(OUT / "lock", "w", encoding="utf-8")  # Held until this process ends.
     try:
