@@ -69,3 +69,6 @@ pub(crate) fn is_ram(pa: PhysAddr) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

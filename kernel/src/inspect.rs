@@ -22,3 +22,6 @@ pub(crate) fn load(pa: PhysAddr) -> Option<u64> {
 pub(crate) fn walk(pgdir: PhysAddr, va: VirtAddr) -> WalkTrace<Format> {
     explain::trace(pgdir, va, load)
 }
+
+#[cfg(test)]
+mod tests;

@@ -114,3 +114,6 @@ extern "C" fn on_kernel_stack() -> ! {
     // The application's `main`; then the machine ends.
     application::run()
 }
+
+#[cfg(test)]
+mod tests;

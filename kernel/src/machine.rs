@@ -182,3 +182,6 @@ impl Machine for Hardware {
         console::print(text);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -114,3 +114,6 @@ pub(crate) fn kernel_image() -> KernelImage {
         stack: range(stack_start, stack_end),
     }
 }
+
+#[cfg(test)]
+mod tests;

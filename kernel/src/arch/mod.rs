@@ -19,7 +19,7 @@
 
 #[cfg(any(target_arch = "x86_64", not(target_os = "none")))]
 mod x86;
-#[cfg(all(target_os = "none", target_arch = "x86_64"))]
+#[cfg(any(target_arch = "x86_64", not(target_os = "none")))]
 mod x86_64;
 #[cfg(all(target_os = "none", target_arch = "x86_64"))]
 use self::x86_64 as machine;

@@ -8,8 +8,11 @@ use super::*;
 use crate::arch::host::process::{alone, each_alone};
 use crate::rig;
 
+/// A change of options.
+type Change = fn(&mut Options);
+
 /// The options of an empty command line but for a change, spelled out.
-fn spelled(change: fn(&mut Options)) -> String {
+fn spelled(change: Change) -> String {
     let mut options = Options {
         fault: None,
         memory_limit: None,
@@ -24,7 +27,7 @@ fn spelled(change: fn(&mut Options)) -> String {
 
 #[test]
 fn each_option() {
-    let cases: [(&str, fn(&mut Options)); 21] = [
+    let cases: [(&str, Change); 21] = [
         ("", |_| ()),
         (" \t ", |_| ()),
         ("mem=64M", |it| it.memory_limit = Some(PhysAddr::new(64 << 20))),
@@ -94,7 +97,7 @@ fn warnings() {
     let ended = each_alone(&cases, |(line, _)| {
         rig::console();
         let options = format!("{:?}", parse(LoaderText::new(line)));
-        let leakcheck: fn(&mut Options) = |it| it.leakcheck = true;
+        let leakcheck: Change = |it| it.leakcheck = true;
         let is_leakcheck = line.windows(9).any(|word| word == b"leakcheck");
         assert_eq!(options, spelled(if is_leakcheck { leakcheck } else { |_| () }));
     });

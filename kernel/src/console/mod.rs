@@ -181,4 +181,4 @@ pub(crate) unsafe fn seize() {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

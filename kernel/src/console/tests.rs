@@ -10,6 +10,11 @@ use crate::arch::host::process::{alone, each_alone};
 use crate::arch::host::{pc, vga};
 use crate::rig;
 
+/// Locks the console for good.
+pub(crate) fn hold() {
+    mem::forget(CONSOLE.lock());
+}
+
 /// The bytes that the terminal on the serial line received.
 fn received() -> String {
     String::from_utf8_lossy(&pc().serial.received).into_owned()
@@ -212,7 +217,7 @@ fn a_value_that_prints() {
 fn a_seized_console_prints() {
     alone(|| {
         rig::console();
-        mem::forget(CONSOLE.lock());
+        hold();
         // SAFETY: the guard is gone.
         unsafe { seize() };
         println!("out");

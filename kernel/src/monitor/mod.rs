@@ -174,3 +174,6 @@ fn exit<'w>(arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
     };
     application::end(code)
 }
+
+#[cfg(test)]
+mod tests;

@@ -96,8 +96,8 @@ fn source() {
 fn an_applications_line() {
     alone(|| {
         rig::console();
-        pc().serial.type_bytes(b"he\t\x1b[Ax\r");
-        assert_eq!(words(read_line::<String>("? ", None, None)), r#""he\tx" by Serial"#);
+        pc().serial.type_bytes(b"he\t\x1b[A!\r");
+        assert_eq!(words(read_line::<String>("? ", None, None)), r#""he\t!" by Serial"#);
         // It may be longer than a line of the monitor.
         let long: Vec<u8> = core::iter::repeat_n(b'y', 2 * LONGEST).collect();
         pc().serial.type_bytes(&long);

@@ -1,15 +1,10 @@
-//! The simulated processor has no control registers.
+//! The control registers of the simulated processor.
 
-use libjos::monitor::processor::Register;
-
-pub(crate) struct ControlRegisters;
+use super::ports::pc;
+pub(crate) use crate::arch::x86_64::control::ControlRegisters;
 
 impl ControlRegisters {
     pub(crate) fn read() -> Self {
-        Self
-    }
-
-    pub(crate) fn all(&self) -> [(&'static Register, u64); 0] {
-        []
+        pc().processor.control
     }
 }

@@ -13,6 +13,10 @@ use super::Layout;
 /// The room for the table of symbols, in bytes.
 pub(crate) const SYMBOLS_ROOM: usize = 64 << 10;
 
+/// The lowest bytes of the boot stack and of an exception's stack, both in the kernel's data.
+pub(crate) const BOOT_STACK: u64 = Layout::KERNBASE + 0x1E_0000;
+pub(crate) const EXCEPTION_STACK: u64 = Layout::KERNBASE + 0x1F_0000;
+
 /// Defines absolute symbols.
 macro_rules! numbers {
     ($($name:ident = $value:expr;)*) => {
@@ -34,8 +38,8 @@ numbers! {
     text_end_exclusive = Layout::KERNBASE + 0x18_1000;
     rodata_end_exclusive = Layout::KERNBASE + 0x1C_0000;
     edata = Layout::KERNBASE + 0x1D_0456;
-    bootstack = Layout::KERNBASE + 0x1E_0000;
-    bootstacktop = Layout::KERNBASE + 0x1E_0000 + Layout::KSTKSIZE;
+    bootstack = BOOT_STACK;
+    bootstacktop = BOOT_STACK + Layout::KSTKSIZE;
     end = Layout::KERNBASE + 0x20_0000;
 }
 
@@ -53,3 +57,32 @@ global_asm!(
     WINDOW = const Layout::WINDOW_SIZE - PGSIZE,
     SYMBOLS_ROOM = const SYMBOLS_ROOM,
 );
+
+/// Makes memory of this process at the heap's addresses, as far as the RAM in the window would reach. The
+/// heap's instructions use it as it is, whatever the simulated tables say.
+///
+/// # Panics
+///
+/// If the host has something else there.
+#[cfg(test)]
+pub(crate) fn map_heap() {
+    use core::ffi::c_void;
+    unsafe extern "C" {
+        fn mmap(
+            at: *mut c_void,
+            size: usize,
+            access: i32,
+            kind: i32,
+            fd: i32,
+            offset: i64,
+        ) -> *mut c_void;
+    }
+    /// PROT_READ and PROT_WRITE; MAP_PRIVATE, MAP_ANONYMOUS and MAP_NORESERVE of Linux.
+    const ACCESS: i32 = 1 | 2;
+    const KIND: i32 = 0x2 | 0x20 | 0x4000;
+    let start = core::ptr::without_provenance_mut(Layout::UHEAP as usize);
+    // SAFETY: without MAP_FIXED, the host maps only what is free. Nobody else uses these addresses.
+    let mapped = unsafe { mmap(start, Layout::WINDOW_SIZE as usize, ACCESS, KIND, -1, 0) };
+    assert_eq!(mapped, start, "the heap's addresses are free");
+    mapped.expose_provenance();
+}

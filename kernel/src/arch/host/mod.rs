@@ -10,15 +10,14 @@
 //! | `uart`, `i8042`, `timer`, `vga` | a serial port, a keyboard controller, a timer, a screen |
 //! | `process` | processes for tests, and the end of the machine |
 //! | `memory` | physical memory, and the symbols of `linker.ld` |
-//! | `cpu`, `processor`, `control`, `probe`, `stack`, `trap`, `faults` | the processor |
-//!
-//! A function that needs more of a processor panics, so unsafe functions are harmless here.
+//! | `cpu`, `processor`, `control`, `mmu`, `probe`, `stack`, `trap`, `faults` | the processor |
 
 pub(crate) mod control;
 pub(crate) mod cpu;
 pub(crate) mod faults;
 mod i8042;
-mod memory;
+pub(crate) mod memory;
+mod mmu;
 mod ports;
 pub(crate) mod probe;
 pub(crate) mod process;
@@ -31,11 +30,9 @@ mod uart;
 pub(crate) mod vga;
 
 pub(crate) use super::x86::{clock, exit, keyboard, screen, serial};
+pub(crate) use cpu::Msr;
 pub(crate) use ports::Port;
 #[cfg(test)]
 pub(crate) use ports::pc;
 
-/// The machine's memory map.
-pub type Layout = layout::Jos64;
-/// The format of the machine's page tables.
-pub type Format = libjos::paging::format::x86_64::X86_64;
+pub use super::x86_64::{Format, Layout};

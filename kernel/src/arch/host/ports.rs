@@ -23,7 +23,12 @@ pub(crate) struct Pc {
     pub has_debug_exit: bool,
     /// Whether the chipset can reset the machine.
     pub has_reset_control: bool,
+    /// Readings in a row that were of no use: neither a write nor a typed byte came between.
+    idle: u32,
 }
+
+/// The number of such readings that mean the kernel waits for ever.
+const PATIENCE: u32 = 100_000;
 
 static PC: Mutex<Pc> = Mutex::new(Pc {
     processor: Processor::new(),
@@ -33,6 +38,7 @@ static PC: Mutex<Pc> = Mutex::new(Pc {
     crtc: (0, [0; 32]),
     has_debug_exit: true,
     has_reset_control: true,
+    idle: 0,
 });
 
 /// The simulated machine.
@@ -43,6 +49,8 @@ pub(crate) fn pc() -> MutexGuard<'static, Pc> {
 impl Pc {
     fn read(&mut self, port: u16) -> u32 {
         self.processor.pass_time();
+        self.idle = if matches!(port, 0x3F8 | 0x60) { 0 } else { self.idle + 1 };
+        assert!(self.idle < PATIENCE, "the kernel waits, and nothing more is typed");
         let byte = match port {
             0x3F8..=0x3FF => self.serial.read(port - 0x3F8),
             0x60 | 0x64 => self.keyboard.read(port),
@@ -55,6 +63,7 @@ impl Pc {
 
     fn write(&mut self, port: u16, value: u32) {
         let now = self.processor.pass_time();
+        self.idle = 0;
         let byte = value as u8;
         match port {
             0x3F8..=0x3FF => self.serial.write(port - 0x3F8, byte),

@@ -11,7 +11,7 @@ use std::{any, env, process, thread};
 /// The environment variable that tells a child process which case to run.
 const CASE: &str = "KERNEL_TEST_CASE";
 /// A child process that runs longer than this hangs.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Exit statuses of a child process: its work returned; the work took too long.
 pub(crate) const RETURNED: i32 = 0;
@@ -36,6 +36,20 @@ impl Ended {
     #[track_caller]
     pub(crate) fn assert_returned(&self) {
         assert_eq!(self.status, RETURNED, "it printed:\n{}", self.printed);
+    }
+
+    /// Panics, with the output, unless the process ended with `status`.
+    #[track_caller]
+    pub(crate) fn assert_ended(&self, status: i32) {
+        assert_eq!(self.status, status, "it printed:\n{}", self.printed);
+    }
+
+    /// Panics unless the process ended with `status`, and these lines are the last that it printed.
+    #[track_caller]
+    pub(crate) fn assert_tail(&self, status: i32, lines: &[&str]) {
+        let printed: Vec<_> = self.printed.lines().collect();
+        assert!(printed.ends_with(lines), "it printed:\n{}", self.printed);
+        self.assert_ended(status);
     }
 
     /// Panics unless the process ended with `status` and printed `lines`, each with a line end.

@@ -1,8 +1,20 @@
-//! The simulated processor's state.
+//! The simulated processor's state: registers, and translations that it keeps.
 
 use std::collections::BTreeMap;
 
-/// The processor's parts that a test sets.
+use layout::MemLayout;
+
+use super::Layout;
+use super::mmu::Translation;
+use crate::arch::x86_64::control::ControlRegisters;
+
+/// CR0.WP; CR4.PGE, SMEP and SMAP (Intel SDM vol. 3A, 2.5).
+pub(super) const WRITE_PROTECT: u64 = 1 << 16;
+pub(super) const GLOBAL_PAGES: u64 = 1 << 7;
+pub(super) const SMEP: u64 = 1 << 20;
+pub(super) const SMAP: u64 = 1 << 21;
+
+/// The processor's parts that a test sets and looks at.
 pub(crate) struct Processor {
     /// The counter's value.
     pub counter: u64,
@@ -10,11 +22,34 @@ pub(crate) struct Processor {
     pub step: u64,
     /// CPUID: the values of EAX, EBX, ECX and EDX for a leaf and a subleaf; 0 for others.
     pub cpuid: BTreeMap<(u32, u32), [u32; 4]>,
+    /// The control registers; `cr3` is 0 while the entry code's page directory is in use.
+    pub control: ControlRegisters,
+    /// The model-specific registers that were written, by number; others are 0.
+    pub msrs: BTreeMap<u32, u64>,
+    /// The stack pointer and the frame pointer of the code that runs.
+    pub rsp: u64,
+    pub rbp: u64,
+    /// Translations that are kept until they are flushed, by the page's address.
+    pub tlb: BTreeMap<u64, Translation>,
+    /// Flushes of everything, except by a change of the page directory.
+    pub flushes: usize,
 }
 
 impl Processor {
     pub(super) const fn new() -> Self {
-        Self { counter: 0, step: 1, cpuid: BTreeMap::new() }
+        let control =
+            ControlRegisters { cr0: 0x8000_0033, cr2: 0, cr3: 0, cr4: 0x20, cr8: 0, efer: 0xD00 };
+        Self {
+            counter: 0,
+            step: 1,
+            cpuid: BTreeMap::new(),
+            control,
+            msrs: BTreeMap::new(),
+            rsp: BOOT_STACK_TOP - 64,
+            rbp: 0,
+            tlb: BTreeMap::new(),
+            flushes: 0,
+        }
     }
 
     /// Lets time pass, and returns the counter's value.
@@ -23,3 +58,6 @@ impl Processor {
         self.counter
     }
 }
+
+/// The end of the boot stack.
+pub(super) const BOOT_STACK_TOP: u64 = super::memory::BOOT_STACK + Layout::KSTKSIZE;

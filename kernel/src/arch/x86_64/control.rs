@@ -3,24 +3,25 @@
 use core::fmt;
 
 use libjos::monitor::processor::{self, Register};
-use x86_64::registers::control::{Cr0, Cr2, Cr3, Cr4, Cr8, Efer};
 
 /// The values of the control registers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ControlRegisters {
     /// The address of the latest page fault.
     pub cr2: u64,
-    cr0: u64,
-    cr3: u64,
-    cr4: u64,
-    cr8: u64,
-    efer: u64,
+    pub cr0: u64,
+    pub cr3: u64,
+    pub cr4: u64,
+    pub cr8: u64,
+    pub efer: u64,
 }
 
+#[cfg(target_os = "none")]
 impl ControlRegisters {
     /// Reads all registers.
     #[must_use]
     pub(crate) fn read() -> Self {
+        use x86_64::registers::control::{Cr0, Cr2, Cr3, Cr4, Cr8, Efer};
         let (directory, flags) = Cr3::read_raw();
         Self {
             cr0: Cr0::read_raw(),
@@ -31,7 +32,9 @@ impl ControlRegisters {
             efer: Efer::read_raw(),
         }
     }
+}
 
+impl ControlRegisters {
     /// All registers with their values.
     #[must_use]
     pub(crate) fn all(&self) -> [(&'static Register, u64); 6] {
@@ -56,3 +59,6 @@ impl fmt::Display for ControlRegisters {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,6 @@
 
 use core::arch::asm;
 use core::arch::x86_64::_rdtsc;
-use core::fmt;
 
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use raw_cpuid::{CpuId, CpuIdReaderNative};
@@ -13,22 +12,14 @@ use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr3Flags, Cr4, Cr4Flags};
 use x86_64::structures::DescriptorTablePointer;
 use x86_64::structures::paging::PhysFrame;
 
+pub(crate) use super::features::{describe, leaf_levels};
+
 /// DWARF's number for the program counter (System V ABI, figure 3.36).
 pub(crate) const DWARF_PC: u8 = 16;
 
 /// The processor's identification.
 pub(crate) fn cpuid() -> CpuId<CpuIdReaderNative> {
     CpuId::new()
-}
-
-/// The levels at which this processor accepts a leaf, as a bit mask.
-///
-/// Every processor has pages of 4 KB and 2 MB; those of 1 GB exist if CPUID says so (Intel SDM vol. 3A,
-/// 4.1.4). CPUID is slow, above all in a virtual machine, so callers keep the result.
-pub(crate) fn leaf_levels() -> u32 {
-    let features = cpuid().get_extended_processor_and_feature_identifiers();
-    let has_1gb = features.is_some_and(|features| features.has_1gib_pages());
-    0b011 | u32::from(has_1gb) << 2
 }
 
 /// The page directory in use.
@@ -79,6 +70,16 @@ pub(crate) fn protect_kernel() {
         Cr4::write(cr4);
         Cr0::update(|cr0| cr0.insert(Cr0Flags::WRITE_PROTECT));
     }
+}
+
+/// Lets machine checks raise an exception (CR4.MCE), in place of a reset.
+///
+/// # Safety
+///
+/// The processor has machine checks, and the exception has a handler.
+pub(crate) unsafe fn allow_machine_checks() {
+    // SAFETY: the caller's promise.
+    unsafe { Cr4::update(|cr4| cr4.insert(Cr4Flags::MACHINE_CHECK_EXCEPTION)) };
 }
 
 /// Drops the translation of the page at `va`.
@@ -149,42 +150,4 @@ pub(crate) unsafe fn shut_down() {
     // SAFETY: the caller's promise.
     unsafe { lidt(&DescriptorTablePointer { limit: 0, base: x86_64::VirtAddr::zero() }) };
     int3();
-}
-
-/// Writes the processor's name and those of its features that matter to a memory system.
-pub(crate) fn describe(out: &mut dyn fmt::Write) -> fmt::Result {
-    let cpuid = cpuid();
-    write!(out, "Processor:")?;
-    if let Some(vendor) = cpuid.get_vendor_info() {
-        write!(out, " {}", vendor.as_str())?;
-    }
-    if let Some(brand) = cpuid.get_processor_brand_string() {
-        write!(out, ", {}", brand.as_str().trim())?;
-    }
-    let basic = cpuid.get_feature_info();
-    let more = cpuid.get_extended_feature_info();
-    let amd = cpuid.get_extended_processor_and_feature_identifiers();
-    let basic = |has: fn(&raw_cpuid::FeatureInfo) -> bool| basic.as_ref().is_some_and(has);
-    let more = |has: fn(&raw_cpuid::ExtendedFeatures) -> bool| more.as_ref().is_some_and(has);
-    let amd = |has: fn(&raw_cpuid::ExtendedProcessorFeatureIdentifiers) -> bool| {
-        amd.as_ref().is_some_and(has)
-    };
-    write!(out, "\n  has:")?;
-    let features = [
-        ("NX", amd(|f| f.has_execute_disable())),
-        ("1 GB pages", amd(|f| f.has_1gib_pages())),
-        ("PGE", basic(|f| f.has_pge())),
-        ("PCID", basic(|f| f.has_pcid())),
-        ("SMEP", more(|f| f.has_smep())),
-        ("SMAP", more(|f| f.has_smap())),
-        ("UMIP", more(|f| f.has_umip())),
-        ("LA57", more(|f| f.has_la57())),
-        ("a hypervisor", basic(|f| f.has_hypervisor())),
-    ];
-    let mut comma = "";
-    for (name, _) in features.iter().filter(|(_, has)| *has) {
-        write!(out, "{comma} {name}")?;
-        comma = ",";
-    }
-    writeln!(out)
 }

@@ -1,15 +1,28 @@
 //! A PC with an x86-64 processor.
+//!
+//! Files that need no instruction of this processor compile for the host's simulated PC too.
 
 pub(crate) mod control;
+#[cfg(target_os = "none")]
 pub(crate) mod cpu;
+#[cfg(target_os = "none")]
 pub(crate) mod faults;
+pub(in crate::arch) mod features;
+pub(in crate::arch) mod outcome;
+#[cfg(target_os = "none")]
 pub(crate) mod probe;
+#[cfg(target_os = "none")]
 mod registers;
+#[cfg(target_os = "none")]
 pub(crate) mod stack;
 pub(crate) mod trap;
 
-pub(crate) use super::x86::{clock, exit, keyboard, screen, serial};
-pub(crate) use ::x86_64::instructions::port::Port;
+#[cfg(target_os = "none")]
+pub(crate) use {
+    super::x86::{clock, exit, keyboard, screen, serial},
+    ::x86_64::instructions::port::Port,
+    ::x86_64::registers::model_specific::Msr,
+};
 
 /// The machine's memory map.
 pub type Layout = layout::Jos64;

@@ -18,7 +18,8 @@ fn keys(keyboard: &mut Keyboard) -> Vec<Vec<u8>> {
 
 #[test]
 fn bytes_of_keys() {
-    let cases: [(&str, &[u8], &[&[u8]]); 26] = [
+    type Bytes = &'static [u8];
+    let cases: [(&str, Bytes, &[Bytes]); 26] = [
         ("nothing", &[], &[]),
         ("a, pressed and released", &[0x1E, 0x9E], &[b"a"]),
         ("a, held down", &[0x1E, 0x1E, 0x1E, 0x9E], &[b"a", b"a", b"a"]),

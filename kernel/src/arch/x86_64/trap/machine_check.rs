@@ -5,11 +5,9 @@
 
 use core::fmt;
 
+use crate::arch::machine::Msr;
+use crate::arch::machine::cpu::{self, cpuid};
 use libjos::monitor::processor::{MCG_STATUS, MCI_STATUS};
-use x86_64::registers::control::{Cr4, Cr4Flags};
-use x86_64::registers::model_specific::Msr;
-
-use crate::arch::cpu::cpuid;
 
 // Numbers of the registers. Each bank has four: control, status, address, miscellaneous.
 const MCG_CAP: u32 = 0x179;
@@ -46,7 +44,7 @@ impl Bank {
 
 /// Turns on machine checks for every kind of error in every bank, and clears old errors. The IDT must
 /// be loaded.
-pub(super) fn init() {
+pub(in crate::arch) fn init() {
     let Some(features) = cpuid().get_feature_info().filter(|features| features.has_mce()) else {
         return;
     };
@@ -68,8 +66,8 @@ pub(super) fn init() {
             Msr::new(MCG_STATUS_MSR).write(0);
         }
     }
-    // SAFETY: the processor has the bit, and the IDT has a handler with a stack of its own.
-    unsafe { Cr4::update(|cr4| cr4.insert(Cr4Flags::MACHINE_CHECK_EXCEPTION)) };
+    // SAFETY: the processor has machine checks, and the IDT has a handler with a stack of its own.
+    unsafe { cpu::allow_machine_checks() };
 }
 
 /// Whether the processor keeps errors in banks (CPUID's MCA).
@@ -114,3 +112,6 @@ pub(super) fn write_banks(f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

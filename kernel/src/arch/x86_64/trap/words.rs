@@ -130,3 +130,6 @@ impl Trap<'_> {
             .copied()
     }
 }
+
+#[cfg(test)]
+mod tests;
