@@ -16,12 +16,19 @@ import apptests  # noqa: E402 (found by the line above)
 import boottests  # noqa: E402
 import clocktests  # noqa: E402
 import consoletests  # noqa: E402
+import exittests  # noqa: E402
 import faulttests  # noqa: E402
 import gdbtests  # noqa: E402
+import keyboardtests  # noqa: E402
+import leaftests  # noqa: E402
+import loadertests  # noqa: E402
 import machinetests  # noqa: E402
 import maptests  # noqa: E402
 import monitortests  # noqa: E402
+import screentests  # noqa: E402
+import serialtests  # noqa: E402
 import statetests  # noqa: E402
+import traptests  # noqa: E402
 from gradeui import main  # noqa: E402
 
 IMAGES = {
@@ -38,10 +45,17 @@ TESTS = [
     *machinetests.TESTS,
     *maptests.TESTS,
     *statetests.TESTS,
+    *traptests.TESTS,
+    *loadertests.TESTS,
     *clocktests.TESTS,
+    *leaftests.TESTS,
     *apptests.TESTS,
     *monitortests.TESTS,
     *consoletests.TESTS,
+    *screentests.TESTS,
+    *keyboardtests.TESTS,
+    *serialtests.TESTS,
+    *exittests.TESTS,
     *gdbtests.tests(ROOT),
 ]
 

@@ -96,10 +96,11 @@ class Control:
         cells = self.memory(VGA_TEXT, COLUMNS * ROWS * 2)[::2].decode("cp437")
         return [cells[row * COLUMNS : (row + 1) * COLUMNS].rstrip(" \0") for row in range(ROWS)]
 
-    def key(self, *names):
-        """Press keys of the machine's keyboard, one after the other, by QEMU's names (up, ctrl-c, caps_lock, ...)."""
+    def key(self, *names, held=5):
+        """Press keys of the machine's keyboard, one after the other, by QEMU's names (up, ctrl-c, caps_lock, ...), each
+        for some milliseconds. QEMU drops keys that wait behind some hundred others."""
         for name in names:
-            self.monitor(f"sendkey {name} 5")
+            self.monitor(f"sendkey {name} {held}")
 
     def press(self, text):
         """Type a text on the machine's keyboard, key by key."""

@@ -32,11 +32,12 @@ class Machine:
     uefi: bool = False  # UEFI firmware instead of a BIOS
     cpu: str = ""  # QEMU's default
     options: tuple = ()  # more arguments for QEMU
+    exit_port: int = 0xF4  # where isa-debug-exit is; elsewhere the kernel does not find it, and a test can still use it
     words: str = ""  # the kernel's command line (for an ISO image: the one built into it)
     # Each text is typed at a prompt of its own. A function is called at the prompt as act(control) (control.py). The
     # next entry follows at once, unless the function returns True: then it has typed a line, and a prompt will follow.
     typed: tuple = ("exit\r",)
-    prompt: str = "K> "
+    prompt: object = "K> "  # or a tuple of prompts
     at_entry: Optional[Callable] = None  # called as at_entry(stub, symbols) before the first instruction
     gdb: tuple = ()  # commands for gdb, after those of .gdbinit
     vscode: str = ""  # start gdb as this configuration of .vscode/launch.json does, not by .gdbinit

@@ -14,6 +14,9 @@ const NEXCEPTIONS: u64 = 32;
 /// Exceptions with an error code: bit `n` stands for vector `n` (Intel SDM vol. 3A, table 6-1;
 /// AMD APM vol. 2, 8.2 for 29 and 30).
 const WITH_ERROR_CODE: u32 = 1 << 8 | 0b11111 << 10 | 1 << 17 | 1 << 21 | 1 << 29 | 1 << 30;
+/// The flags with which a handler runs: only the constant 1 (Intel SDM vol. 1, 3.4.3). The processor itself
+/// clears TF, NT and IF, and leaves the others as the interrupted code had them.
+const RFLAGS: u64 = 1 << 1;
 /// Bytes from one stub to the next.
 const STUB_SIZE: u64 = 16;
 
@@ -52,7 +55,8 @@ global_asm!(
     "    push r13",
     "    push r14",
     "    push r15",
-    "    cld",
+    "    push {RFLAGS}", // clears DF, which the ABI wants clear, and AC, which lifts SMAP
+    "    popfq",
     "    mov rdi, rsp",
     "    call {trap}",
     "    pop r15",
@@ -73,6 +77,7 @@ global_asm!(
     "    add rsp, 16", // vector and error code
     "    iretq",
     ".size trap_common, . - trap_common",
+    RFLAGS = const RFLAGS,
     STUB_SIZE = const STUB_SIZE,
     NEXCEPTIONS = const NEXCEPTIONS,
     WITH_ERROR_CODE = const WITH_ERROR_CODE,
