@@ -79,8 +79,12 @@ class Control:
         return self.command("human-monitor-command", **{"command-line": line})
 
     def registers(self):
-        """The first processor's registers as QEMU names them (RAX, EFL, CR0, EFER, DR7, ...): name -> value."""
+        """The first processor's registers as QEMU names them (RAX, RFL, CR0, EFER, DR7, ...): name -> value. The machine
+        runs, and is stopped meanwhile: QEMU computes the flags from values that a running processor changes.
+        """
+        self.command("stop")
         text = self.monitor("info registers")
+        self.command("cont")
         return {name: int(value, 16) for name, value in re.findall(r"\b([A-Z][A-Z0-9]+) *=([0-9a-f]+)", text)}
 
     def memory(self, pa, size):
