@@ -128,4 +128,4 @@ unsafe impl GlobalAlloc for Allocator {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

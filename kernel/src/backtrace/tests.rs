@@ -203,6 +203,10 @@ fn names() {
         rig::source("a::second", "two.rs", 3),
     ];
     builder.row(CODE + 0x20, Vec::from(inlined));
+    // With its indent and "(inlined)", the line of the inlined call has 80 columns.
+    let wide = "thirty_two_letters_of_a_name____";
+    let inlined = [rig::source(wide, "seven.r", 12345), rig::source("a::second", "two.rs", 4)];
+    builder.row(CODE + 0x34, Vec::from(inlined));
     builder.row(CODE + 0x40, Vec::new());
     // 23 columns, a space, the name, a space, the file, a colon and five digits: 79 columns, and 80.
     builder.row(CODE + 0xA0, Vec::from([rig::source("forty", "seven.r", 12345)]));
@@ -216,7 +220,15 @@ fn named_calls() {
         set_up(&[]);
         names();
         // Behind `first` lies `a::second`, but a call that returns there is in `first`; the trap is not.
-        chain([CODE + 0x10, CODE + 0x30, CODE + 0xA8, CODE + 0xB8, CODE, CODE + 0x200]);
+        chain([
+            CODE + 0x10,
+            CODE + 0x30,
+            CODE + 0x38,
+            CODE + 0xA8,
+            CODE + 0xB8,
+            CODE,
+            CODE + 0x200,
+        ]);
         print_trap(CODE + 0x10, frame(0));
     })
     .assert_printed(
@@ -227,11 +239,14 @@ fn named_calls() {
             "  #2  0xfffffffff0100030 core::min (inlined) min.rs:30",
             "                         b::inner (inlined) in.rs:31",
             "                         a::second two.rs:3",
-            "  #3  0xfffffffff01000a8 forty_letters_of_a_function_s_long_name_ seven.r:12345",
-            "  #4  0xfffffffff01000b8 forty_letters_of_a_function_s_long_name__",
+            "  #3  0xfffffffff0100038 thirty_two_letters_of_a_name____ (inlined)",
             "                           seven.r:12345",
-            "  #5  0xfffffffff0100000",
-            "  #6  0xfffffffff0100200",
+            "                         a::second two.rs:4",
+            "  #4  0xfffffffff01000a8 forty_letters_of_a_function_s_long_name_ seven.r:12345",
+            "  #5  0xfffffffff01000b8 forty_letters_of_a_function_s_long_name__",
+            "                           seven.r:12345",
+            "  #6  0xfffffffff0100000",
+            "  #7  0xfffffffff0100200",
         ],
     );
 }

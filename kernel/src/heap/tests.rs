@@ -14,7 +14,7 @@ fn layout(size: usize) -> Layout {
     Layout::from_size_align(size, 8).expect("a layout")
 }
 
-fn alloc(size: usize) -> *mut u8 {
+pub(crate) fn alloc(size: usize) -> *mut u8 {
     // SAFETY: the layout has a size.
     unsafe { ALLOCATOR.alloc(layout(size)) }
 }

@@ -135,3 +135,21 @@ fn services() {
     })
     .assert_ended(35);
 }
+
+/// The time since the start, and the heap's figures.
+#[test]
+fn time_and_heap() {
+    alone(|| {
+        rig::boot("", || {
+            let before = ThisMachine.uptime();
+            assert!(before > Duration::ZERO && ThisMachine.uptime() > before);
+            heap::tests::alloc(100);
+            let stats = heap::stats().expect("there is a heap");
+            let HeapUse { asked, held } = ThisMachine.heap_use();
+            assert_eq!((asked, held), (stats.asked as u64, stats.held as u64));
+            assert!(asked >= 100 && held > asked);
+            ExitCode::SUCCESS
+        })
+    })
+    .assert_tail(33, &["check_page_installed_pgdir() succeeded!"]);
+}
