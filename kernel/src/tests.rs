@@ -8,7 +8,9 @@ use libjos::mem::addr::PhysAddr;
 use libjos::mem::pages::{AllocFlags, PageAllocator};
 
 use crate::arch::cpu;
+use crate::arch::host::pc;
 use crate::arch::host::process::{alone, each_alone};
+use crate::clock;
 use crate::pmap;
 use crate::rig;
 
@@ -39,6 +41,21 @@ fn from_the_entry_to_the_end() {
         })
     })
     .assert_printed(33, &[&CHECKS[..], &["Hello, some words"]].concat());
+}
+
+/// Time runs from the kernel's first lines on.
+#[test]
+fn time_since_the_entry() {
+    alone(|| {
+        pc().processor.counter = 5_000;
+        pc().processor.step = 10;
+        rig::boot("", || {
+            let (now, since_start) = clock::counts();
+            println!("the clock started at {}", now - since_start);
+            ExitCode::SUCCESS
+        })
+    })
+    .assert_tail(33, &["the clock started at 5010"]);
 }
 
 /// The options, the application, the lines behind the checks, and the exit status.

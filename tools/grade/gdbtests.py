@@ -143,6 +143,10 @@ NAMES = session(
 
 # Steps by single instructions, with a stop at each.
 STEP_TO = 'python while gdb.newest_frame().name() != "{}": gdb.execute("stepi", to_string=True)'
+STEP_TO_WRMSR = (
+    'python while bytes(gdb.selected_inferior().read_memory(gdb.parse_and_eval("$pc"), 2)) != bytes((0x0F, 0x30)): '
+    'gdb.execute("stepi", to_string=True)'
+)
 # Every command at reset, before the kernel runs; in the 32-bit entry; step by step over the switch to long mode.
 BEFORE_PAGING = session(
     ("help jos", *(rf"jos {name} -- .*" for name in "diff freelist layout map page step walk why".split())),
@@ -160,9 +164,13 @@ BEFORE_PAGING = session(
     ("print $cr0", r"\$1 = \[.* PE \]"),
     ("jos walk KERNBASE", PAGING_OFF),
     ("jos walk KERNBASE in entry_pgdir", *ENTRY_WALK),
+    # A processor refuses EFER's reserved bits, in its upper half too; QEMU's own processors do not look there.
+    (STEP_TO_WRMSR,),
+    ("print/x $ecx", r"\$2 = 0xc0000080"),
+    ("print/x $edx", r"\$3 = 0x0"),
     (STEP_TO.format("long_mode"),),
-    ("print $cr0", r"\$2 = \[ PG .*PE \]"),
-    ("print $efer", r"\$3 = \[ NXE LMA LME \]"),
+    ("print $cr0", r"\$4 = \[ PG .*PE \]"),
+    ("print $efer", r"\$5 = \[ NXE LMA LME \]"),
     (STEP_TO.format("high_start"),),
     ("backtrace", r"#0  .* in high_start \(\)"),
     ("jos walk $rip", walk(r"KERNBASE\+0x1", "entry_pgdir"), level(3, 511, "P W( A)?", TABLE)),
