@@ -28,11 +28,12 @@ def require(condition, complaint):
 
 
 class Control:
-    """A connection to QEMU's monitor protocol (QMP), over a connected stream socket, with QEMU's process and the
-    machine's output on the serial line."""
+    """A connection to QEMU's monitor protocol (QMP), over a connected stream socket, with QEMU's process, the
+    machine's output on the serial line, and a function for the kernel's symbols (Bench.symbols)."""
 
-    def __init__(self, connection, folder, left, qemu=None, output=b""):
+    def __init__(self, connection, folder, left, qemu=None, output=b"", symbols=dict):
         self.connection, self.folder, self.left, self.qemu, self.output = connection, folder, left, qemu, output
+        self.symbols = symbols
         self.messages = []  # in order, without the answers to `command`
         self.unread = b""
 
