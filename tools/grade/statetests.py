@@ -335,7 +335,7 @@ TESTS = [
         (*WELCOME, re.compile(f"{UPAGES[2:]}: .*"), "K> checks", *CHECKS, "K> exit"), whole=False,
     ),
     state(
-        "an application's",
+        "SMAP is in force in an application",
         Machine("hello", cpu="max", words="-- ?", typed=(registers("max"), "Ada\r"), prompt="Who is there? "),
         (*CHECKS, "Hello, Ada!"), whole=False,
     ),
