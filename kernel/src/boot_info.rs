@@ -51,10 +51,13 @@ pub(crate) fn get() -> &'static BootInfo<'static> {
 #[must_use]
 #[inline(never)] // its temporaries take as much of the boot stack as its result
 pub(crate) fn for_mem_init(boot_info: &BootInfo<'_>, limit: Option<PhysAddr>) -> Boot {
-    let memory = MemoryMap::new::<Layout>(boot_info.memory_entries(), limit);
-    let reserved = Reservations::new(boot_info.reserved().map(|part| part.range), &memory);
-    MEMORY.call_once(|| memory.clone());
-    Boot { memory, image: symbols::kernel_image(), reserved }
+    let memory = MEMORY.call_once(|| MemoryMap::new::<Layout>(boot_info.memory_entries(), limit));
+    // Both sets of ranges are made in the result's place: each takes kilobytes.
+    Boot {
+        memory: memory.clone(),
+        image: symbols::kernel_image(),
+        reserved: Reservations::new(boot_info.reserved().map(|part| part.range), memory),
+    }
 }
 
 /// Whether `pa` lies in usable RAM. Before [`for_mem_init`] has made the memory map, whether it lies in

@@ -11,7 +11,7 @@ use libjos::mem::pages::Globals;
 use libjos::mem::pages::{POISON, PageArray, PageInfo};
 use libjos::paging::word::Word;
 
-use crate::arch::{Format, Layout, cpu, probe};
+use crate::arch::{Format, Layout, cpu, features, probe};
 use crate::console;
 use crate::globals;
 use crate::window;
@@ -27,7 +27,7 @@ pub struct Hardware {
 impl Hardware {
     /// The machine. Only for [`pmap`](crate::pmap).
     pub(crate) fn new() -> Self {
-        Self { leaf_levels: cpu::leaf_levels() }
+        Self { leaf_levels: features::leaf_levels() }
     }
 }
 

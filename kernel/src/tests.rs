@@ -1,6 +1,5 @@
 //! The whole kernel, from `kernel_main` to the end of the machine, on the simulated PC.
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -9,7 +8,6 @@ use libjos::mem::addr::PhysAddr;
 use libjos::mem::pages::{AllocFlags, PageAllocator};
 
 use crate::arch::cpu;
-use crate::arch::host::pc;
 use crate::arch::host::process::{alone, each_alone};
 use crate::pmap;
 use crate::rig;
@@ -35,7 +33,7 @@ fn from_the_entry_to_the_end() {
             assert!(pmap.pages().page2pa(page) < PhysAddr::new(0x80_0000));
             // The application begins at the top of the kernel stack, behind a return address.
             assert_eq!(cpu::stack_pointer().as_u64(), 0xFFFF_FFFF_EFFF_FFF8);
-            assert!(pc().processor.control.cr4 & 1 << 21 != 0, "SMAP is on");
+            assert!(cpu::is_protected());
             println!("Hello, {}", crate::cmdline::application());
             ExitCode::SUCCESS
         })
@@ -43,10 +41,13 @@ fn from_the_entry_to_the_end() {
     .assert_printed(33, &[&CHECKS[..], &["Hello, some words"]].concat());
 }
 
+/// The options, the application, the lines behind the checks, and the exit status.
+type Case = (&'static str, fn() -> ExitCode, &'static [&'static str], i32);
+
 /// What the options change: the lines behind the checks, and the exit status.
 #[test]
 fn options() {
-    let cases: [(&str, fn() -> ExitCode, &[&str], i32); 8] = [
+    let cases: [Case; 8] = [
         ("", || ExitCode::SUCCESS, &[], 33),
         ("", || ExitCode::from(7), &["Exit code 7"], 35),
         ("leakcheck", || ExitCode::SUCCESS, &["leakcheck: every page went back"], 33),
@@ -109,8 +110,8 @@ fn no_start() {
         crate::kernel_main(*magic, *info)
     });
     for (ended, (_, _, message)) in ended.iter().zip(cases) {
-        let start = format!("kernel panic at kernel/src/boot_info.rs:");
-        assert!(ended.printed.starts_with(&start), "{}", ended.printed);
+        let start = "kernel panic at kernel/src/boot_info.rs:";
+        assert!(ended.printed.starts_with(start), "{}", ended.printed);
         assert!(ended.printed.contains(message), "{}", ended.printed);
         assert_eq!(ended.status, 35);
     }

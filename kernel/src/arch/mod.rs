@@ -7,7 +7,8 @@
 //! | name | each machine defines |
 //! |---|---|
 //! | [`Layout`], [`Format`] | its memory map, and the format of its page-table entries |
-//! | `cpu` | the page directory in use, the TLB, the stack registers, the counter, the features, the halt |
+//! | `cpu` | the page directory in use, the TLB, the stack registers, the counter, the halt |
+//! | `features` | the features of the processor |
 //! | `control` | the control registers, for display |
 //! | `probe` | accesses that may fault |
 //! | `stack` | the switch to another stack; separate stacks for some exceptions |
@@ -31,7 +32,7 @@ use host as machine;
 
 pub use machine::{Format, Layout};
 pub(crate) use machine::{
-    clock, control, cpu, exit, faults, keyboard, probe, screen, serial, stack, trap,
+    clock, control, cpu, exit, faults, features, keyboard, probe, screen, serial, stack, trap,
 };
 
 use layout::MemLayout;

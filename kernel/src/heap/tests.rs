@@ -57,7 +57,8 @@ fn blocks() {
             assert_eq!(stats().map(|stats| stats.asked), Some(0));
             trim();
             assert_eq!((free(), stats().map(|stats| stats.held)), (before, Some(0)));
-            let _kept_until_trimmed = dealloc(alloc(10), 10);
+            // The heap keeps this block's page until it is trimmed.
+            dealloc(alloc(10), 10);
             ExitCode::SUCCESS
         })
     })

@@ -7,7 +7,7 @@ use libjos::monitor::processor::Field;
 use libjos::monitor::{Arguments, CommandError};
 
 use crate::arch::control::ControlRegisters;
-use crate::arch::{Layout, cpu};
+use crate::arch::{Layout, features};
 use crate::boot_info;
 use crate::pmap;
 use crate::symbols;
@@ -60,7 +60,7 @@ pub(super) fn kerninfo<'w>(
         let (start, size) = (part.range.start.as_u64(), part.range.size());
         writeln!(out, "  {} at {start:#x}, {size} bytes", part.name)?;
     }
-    cpu::describe(out)?;
+    features::describe(out)?;
 
     let pmap = pmap::lock();
     writeln!(out, "{}", pmap.boot().memory.totals::<Layout>())?;

@@ -162,9 +162,9 @@ fn control_registers() {
     });
     let found = found[0].join("\n") + "\n";
     for lines in [
-        "CR2 = 0x0000000000001000: address of the latest page fault\n  63:0   VA         0x1000  the address\n",
-        "CR3 = 0x0000000000200000: the page directory in use\n      3  PWT        0  tables are cached write-through\n",
-        "  51:12  PFN        0x200  frame number of the page directory\nCR4 = ",
+        "= 0x0000000000001000: address of the latest page fault\n  63:0   VA         0x1000  the address\n",
+        "= 0x0000000000200000: the page directory in use\n      3  PWT        0  tables are cached write-through\n",
+        "  51:12  PFN        0x200  frame number of the page directory\n",
         "     16  WP         1  write protection: read-only pages bind the kernel too\n",
         "     15  TCE        0  INVLPG spares upper levels\n  bits without a name here: 0x4000000000000000\n",
     ] {

@@ -93,14 +93,14 @@ impl fmt::Display for OnScreen {
 fn a_trap() {
     let ended = alone(|| {
         rig::boot("", || {
-            trap::with(3, 0, 0, |trap| {
+            trap::with(1, 0, 0, |trap| {
                 let _ = report_trap(trap);
             });
             ExitCode::SUCCESS
         })
     });
     let (_, report) = ended.printed.split_once("kernel panic at ").expect("a report");
-    assert!(report.contains(": breakpoint (#BP, vector 3)\r\n  rax "), "{report}");
+    assert!(report.contains(": debug exception (#DB, vector 1)\r\n  "), "{report}");
     assert!(report.contains("\r\nBacktrace:\r\n  #0  0xfffffffff0100200\r\n"), "{report}");
     ended.assert_ended(35);
 }

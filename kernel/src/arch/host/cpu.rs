@@ -6,7 +6,6 @@ use raw_cpuid::{CpuId, CpuIdResult};
 use super::ports::pc;
 use super::process::{self, HALTED, SHUT_DOWN};
 use super::processor::{GLOBAL_PAGES, SMAP, SMEP, WRITE_PROTECT};
-pub(crate) use crate::arch::x86_64::features::{describe, leaf_levels};
 
 pub(crate) const DWARF_PC: u8 = 0;
 

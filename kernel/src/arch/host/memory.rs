@@ -8,7 +8,7 @@ use core::arch::global_asm;
 
 use layout::{MemLayout, PGSIZE};
 
-use super::Layout;
+use crate::arch::x86_64::Layout;
 
 /// The room for the table of symbols, in bytes.
 pub(crate) const SYMBOLS_ROOM: usize = 64 << 10;

@@ -3,8 +3,8 @@
 
 use layout::{MemLayout, PGSIZE};
 
-use super::Layout;
-use super::processor::{Processor, SMAP, SMEP, WRITE_PROTECT};
+use super::processor::{Processor, SMAP, SMEP, Translation, WRITE_PROTECT};
+use crate::arch::x86_64::Layout;
 use crate::window;
 
 // Bits of an entry.
@@ -36,18 +36,6 @@ pub(super) enum Exception {
     GeneralProtection,
     /// With its error code.
     PageFault(u64),
-}
-
-/// A translation of a page.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Translation {
-    /// The physical address of the 4 KB.
-    pa: u64,
-    writable: bool,
-    user: bool,
-    executable: bool,
-    pub(super) global: bool,
-    dirty: bool,
 }
 
 impl Processor {

@@ -35,4 +35,5 @@ pub(crate) use ports::Port;
 #[cfg(test)]
 pub(crate) use ports::pc;
 
+pub(crate) use super::x86_64::features;
 pub use super::x86_64::{Format, Layout};

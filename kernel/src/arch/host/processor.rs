@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use layout::MemLayout;
 
-use super::Layout;
-use super::mmu::Translation;
+use crate::arch::x86_64::Layout;
 use crate::arch::x86_64::control::ControlRegisters;
 
 /// CR0.WP; CR4.PGE, SMEP and SMAP (Intel SDM vol. 3A, 2.5).
@@ -13,6 +12,18 @@ pub(super) const WRITE_PROTECT: u64 = 1 << 16;
 pub(super) const GLOBAL_PAGES: u64 = 1 << 7;
 pub(super) const SMEP: u64 = 1 << 20;
 pub(super) const SMAP: u64 = 1 << 21;
+
+/// A translation of a page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Translation {
+    /// The physical address of the 4 KB.
+    pub(super) pa: u64,
+    pub(super) writable: bool,
+    pub(super) user: bool,
+    pub(super) executable: bool,
+    pub(super) global: bool,
+    pub(super) dirty: bool,
+}
 
 /// The processor's parts that a test sets and looks at.
 pub(crate) struct Processor {

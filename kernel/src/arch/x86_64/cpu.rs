@@ -12,8 +12,6 @@ use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr3Flags, Cr4, Cr4Flags};
 use x86_64::structures::DescriptorTablePointer;
 use x86_64::structures::paging::PhysFrame;
 
-pub(crate) use super::features::{describe, leaf_levels};
-
 /// DWARF's number for the program counter (System V ABI, figure 3.36).
 pub(crate) const DWARF_PC: u8 = 16;
 

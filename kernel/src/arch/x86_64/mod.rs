@@ -7,7 +7,7 @@ pub(crate) mod control;
 pub(crate) mod cpu;
 #[cfg(target_os = "none")]
 pub(crate) mod faults;
-pub(in crate::arch) mod features;
+pub(crate) mod features;
 pub(in crate::arch) mod outcome;
 #[cfg(target_os = "none")]
 pub(crate) mod probe;

@@ -9,7 +9,7 @@ use super::*;
 use crate::arch::host::trap;
 
 /// Vectors, and bits of a page fault's error code.
-const BREAKPOINT: u64 = 3;
+const DEBUG: u64 = 1;
 const DOUBLE_FAULT: u64 = 8;
 const PAGE_FAULT: u64 = 14;
 const PRESENT: u64 = 1;
@@ -106,6 +106,6 @@ fn double_faults() {
 
 #[test]
 fn other_traps() {
-    assert_eq!(sentence(BREAKPOINT, 0, 0), "breakpoint (#BP, vector 3)");
+    assert_eq!(sentence(DEBUG, 0, 0), "debug exception (#DB, vector 1)");
     assert_eq!(sentence(10, 0x28, 0), "invalid TSS (#TS, vector 10): GDT entry 5");
 }
