@@ -14,6 +14,7 @@ KEYS = {
     "\x03": "ctrl-c", "\x0c": "ctrl-l",
 }
 VGA_TEXT = 0xB_8000
+OUTPUT_FULL = 1  # of the keyboard controller's status: a byte waits to be read
 COLUMNS, ROWS = 80, 25
 
 
@@ -34,6 +35,7 @@ class Control:
     def __init__(self, connection, folder, left, qemu=None, output=b"", symbols=dict):
         self.connection, self.folder, self.left, self.qemu, self.output = connection, folder, left, qemu, output
         self.symbols = symbols
+        self.verdicts = {}  # of the machine's reader, by subject (reading.py)
         self.messages = []  # in order, without the answers to `command`
         self.unread = b""
 
@@ -97,11 +99,13 @@ class Control:
         cells = self.memory(VGA_TEXT, COLUMNS * ROWS * 2)[::2].decode("cp437")
         return [cells[row * COLUMNS : (row + 1) * COLUMNS].rstrip(" \0") for row in range(ROWS)]
 
-    def key(self, *names, held=5):
-        """Press keys of the machine's keyboard, one after the other, by QEMU's names (up, ctrl-c, caps_lock, ...), each
-        for some milliseconds. QEMU drops keys that wait behind some hundred others."""
+    def key(self, *names):
+        """Press keys of the machine's keyboard, one after the other, by QEMU's names (up, ctrl-c, caps_lock, ...). The
+        keyboard drops what does not fit its 16 bytes, so each key waits until the machine has read the one before."""
         for name in names:
-            self.monitor(f"sendkey {name} {held}")
+            while int(self.monitor("i /b 0x64").split("=")[1], 16) & OUTPUT_FULL:
+                self.left()
+            self.monitor(f"sendkey {name} 1")
 
     def press(self, text):
         """Type a text on the machine's keyboard, key by key."""

@@ -99,8 +99,14 @@ class Stub:
 
     def read_memory(self, address, size):
         """Bytes of memory, read in pieces that fit a packet."""
-        pieces = ((address + at, min(1024, size - at)) for at in range(0, size, 1024))
-        return b"".join(bytes.fromhex(self._ask(f"m{at:x},{length:x}")) for at, length in pieces)
+        data = b""
+        for at in range(address, address + size, 1024):
+            length = min(1024, address + size - at)
+            answer = self._ask(f"m{at:x},{length:x}")
+            if len(answer) != 2 * length:
+                raise StubError(f"there is no memory at {at:#x} ({length} bytes): {answer}")
+            data += bytes.fromhex(answer)
+        return data
 
     def write_memory(self, address, data):
         """Set bytes of memory, in pieces that fit a packet."""

@@ -2,7 +2,8 @@
 
 A test passes only if the serial output has every expected line, whole and in order, and no forbidden one, **and** QEMU
 ended with exactly the expected status, **and** QEMU did not report a reset or a power-off: QEMU's status is 0 on a
-triple fault and on a power-off, so 0 means nothing. graderun.py runs machines, gradeui.py reports, and the tests are in
+triple fault and on a power-off, so 0 means nothing. A test of the memory system also wants the verdicts of the reader that
+looks at the stopped machine (reading.py). graderun.py runs machines, gradeui.py reports, and the tests are in
 grade.py.
 """
 
@@ -58,6 +59,7 @@ class Test:
     whole: bool = False  # the lines must be the whole output
     gdb_lines: tuple = ()  # the expected lines of gdb's output
     gdb_whole: bool = False
+    verdicts: tuple = ()  # what the reader of the machine must find without fault (reading.py)
     tags: tuple = ()
 
 
@@ -69,6 +71,7 @@ class Run:
     output: bytearray = field(default_factory=bytearray)  # of the serial line
     errors: str = ""  # of QEMU itself
     gdb_output: str = ""
+    verdicts: dict = field(default_factory=dict)  # what the reader has judged -> its complaints
     status: Optional[int] = None  # None: it had to be killed
     shutdown: Optional[str] = None  # QMP's reason for a SHUTDOWN event
     problem: str = ""  # why the run is invalid
@@ -101,6 +104,8 @@ def judge(test, run):
         complaints.append(f"QEMU's status is {run.status}, not {test.status}")
     complaints += compare(test.lines, run.lines, test.whole)
     complaints += [f"in gdb: {text}" for text in compare(test.gdb_lines, run.gdb_output.split("\n"), test.gdb_whole)]
+    for name in test.verdicts:
+        complaints += [f"in the machine: {text}" for text in run.verdicts.get(name, [f"{name}: never judged"])]
     for line in run.lines:
         complaints += [f"forbidden line: {line}" for pattern in test.forbidden if matches(pattern, line)]
     if complaints:

@@ -105,6 +105,7 @@ class Session:
             self.control = Control(
                 connection, self.folder, self.left, self.qemu, self.run.output, self.bench.symbols
             )
+            self.run.verdicts = self.control.verdicts
             self.control.send("qmp_capabilities")
             if self.machine.at_entry:
                 connection = self.accept(stub_listener)
