@@ -10,7 +10,7 @@ from words import CHECKS, HEX, MB, NO_PROMPT, WELCOME, opening
 
 def kerninfo_is_true(control):
     """Compares the output of `kerninfo` with the kernel's symbols."""
-    symbols = control.symbols()
+    symbols = control.bench.symbols()
 
     def symbol(name):
         return f"  {name:<8} {symbols[name]:#018x} (virt) {symbols[name] - KERNBASE:#010x} (phys)"

@@ -245,7 +245,7 @@ def exception_stacks(control):
     idt, tss = table("IDT", 32 * 16), table("TR ", 104)
     tops = struct.unpack_from("<7Q", tss, 36)
     found = {vector: tops[idt[vector * 16 + 4] - 1] for vector in range(32) if idt[vector * 16 + 4]}
-    symbols = control.symbols()
+    symbols = control.bench.symbols()
     start = next(address for name, address in symbols.items() if "EXCEPTION_STACKS" in name)
     wanted = {vector: start + nth * STACK_SIZE for vector, nth in OWN_STACKS.items()}
     require(found == wanted, f"stacks by vector are {show(found)}, not {show(wanted)}")
