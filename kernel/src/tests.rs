@@ -61,7 +61,7 @@ fn time_since_the_entry() {
 /// The options, the application, the lines behind the checks, and the exit status.
 type Case = (&'static str, fn() -> ExitCode, &'static [&'static str], i32);
 
-/// What the options change: the lines behind the checks, and the exit status.
+/// Options change the lines behind the checks, and the exit status.
 #[test]
 fn options() {
     let cases: [Case; 8] = [

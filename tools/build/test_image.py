@@ -30,6 +30,12 @@ class Image(unittest.TestCase):
         cls.symbols = {name: int(address, 16) for address, _, _, name in symbols}
         cls.functions = [int(start, 16) + int(size, 16) for start, size, kind, _ in symbols if size and kind in "tT"]
 
+    def test_the_note_of_pvh(self):
+        note = said("readelf", "-n")
+        self.assertRegex(note, r"\n  Xen +0x00000008\t.*0x00000012")
+        entry = re.search(r"description data:((?: \w\w){8})", note)[1].split()
+        self.assertEqual(int("".join(reversed(entry)), 16), self.symbols["pvh_start"])
+
     def test_nothing_is_both_writable_and_executable(self):
         loaded = re.findall(r"^ +LOAD +(?:0x\w+ +){5}(.{3}) ", said("readelf", "-lW"), re.M)
         self.assertEqual(loaded, ["R E", "R E", "R  ", "RW "])

@@ -29,11 +29,12 @@ def require(condition, complaint):
 
 
 class Control:
-    """A connection to QEMU's monitor protocol (QMP), over a connected stream socket, with QEMU's process and the
-    machine's output on the serial line."""
+    """A connection to QEMU's monitor protocol (QMP), over a connected stream socket, with QEMU's process, the
+    machine's output on the serial line, and the Bench with the images."""
 
-    def __init__(self, connection, folder, left, qemu=None, output=b""):
+    def __init__(self, connection, folder, left, qemu=None, output=b"", bench=None):
         self.connection, self.folder, self.left, self.qemu, self.output = connection, folder, left, qemu, output
+        self.bench = bench
         self.verdicts = {}  # of the machine's reader, by subject (reading.py)
         self.messages = []  # in order, without the answers to `command`
         self.unread = b""

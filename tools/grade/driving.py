@@ -25,6 +25,8 @@ RIGHTS = {R: 0, R | W: 1, R | U: 2, R | W | U: 3, R | X: 4, R | U | X: 6}
 # What is driven: which functions, and how many calls.
 SUBJECTS = {"frames": 40, "tables": 40, "mappings": 60}
 
+MANY = 40  # pages: more than libjos flushes one by one
+
 # Why a sequence ends early.
 UNREADABLE = (Wrong, machinestate.Unreadable, StubError, OverflowError)
 
@@ -44,17 +46,22 @@ class Drive:
     # The steps.
 
     def go(self, subject, steps):
-        """Calls `steps` functions, of those of a subject; then gives back all frames. Returns complaints: the first ends it,
-        with the calls that led there."""
+        """Calls `steps` functions, of those of a subject; then gives back all frames. Returns complaints: the first ends
+        it, with the calls that led there."""
         weights = {
             "frames": [(4, self.alloc), (2, self.free), (2, self.free_wrongly), (1, self.alloc_run)],
-            "tables": [(1, self.alloc), (3, self.walk), (2, self.lookup), (2, self.insert), (1, self.insert_nowhere), (1, self.insert_above)],
+            "tables": [
+                (1, self.alloc), (3, self.walk), (2, self.lookup), (2, self.insert), (1, self.insert_nowhere),
+                (1, self.insert_above),
+            ],
             "mappings": [(2, self.alloc), (1, self.free), (6, self.insert), (4, self.remove), (2, self.change_rights)],
         }
         kinds = [operation for weight, operation in weights[subject] for _ in range(weight)]
         try:
             if subject == "tables":
                 self.large_pages()
+            if subject == "mappings":
+                self.remove_many()
             for _ in range(steps):
                 self.random.choice(kinds)()
             if subject == "frames":
@@ -183,6 +190,27 @@ class Drive:
             self.model.unmapped(self.state, old[0])
         self.model.compare(self.state, "page_remove")
         self.sees(va)
+
+    def remove_many(self):
+        """unmap_range ends mappings for the TLB too, if there are more than are worth a flush each."""
+        pa, number = self.alloc(), self.state.number(self.model.held[-1])
+        first = self.addresses[0] // self.jos.form.span(1) * self.jos.form.span(1)
+        pages = [first + index * PAGE for index in range(MANY)]
+        for va in pages:
+            expect(self.just_call("page_insert", pa, va, RIGHTS[R | W]) == 0, f"page_insert at {va:#x} was refused")
+            self.model.pages[va] = (pa, R | W)
+        self.state = self.read()
+        self.model.new_tables(self.state, first)
+        self.model.uses[number] = MANY
+        self.model.compare(self.state, "many times page_insert")
+        for va in pages:
+            self.touch(va, self.model.pages.pop(va))
+        result = self.call("unmap_range", first, MANY * PAGE)
+        expect(result == 0, f"unmap_range of {MANY} pages at {first:#x} was refused")
+        self.model.freed(self.state, number)
+        self.model.compare(self.state, "unmap_range")
+        for va in pages:
+            self.sees(va)
 
     def walk(self):
         """pgdir_walk gives the address of the last level's entry, and makes tables only if asked."""

@@ -102,7 +102,7 @@ class Session:
         self.start_qemu(command)
         try:
             connection = self.accept(control_listener)
-            self.control = Control(connection, self.folder, self.left, self.qemu, self.run.output)
+            self.control = Control(connection, self.folder, self.left, self.qemu, self.run.output, self.bench)
             self.run.verdicts = self.control.verdicts
             self.control.send("qmp_capabilities")
             if self.machine.at_entry:

@@ -4,23 +4,24 @@ import re
 
 from control import require
 from gradelib import BY_PORT, BY_TRIPLE_FAULT, FAILURE, LOG_RESETS, Machine, Test, compare
-from statetests import KERNBASE, SYMBOLS, remember_symbols
+from statetests import KERNBASE
 from words import CHECKS, HEX, MB, NO_PROMPT, WELCOME, opening
 
 
 def kerninfo_is_true(control):
     """Compares the output of `kerninfo` with the kernel's symbols."""
+    symbols = control.bench.symbols()
 
     def symbol(name):
-        return f"  {name:<8} {SYMBOLS[name]:#018x} (virt) {SYMBOLS[name] - KERNBASE:#010x} (phys)"
+        return f"  {name:<8} {symbols[name]:#018x} (virt) {symbols[name] - KERNBASE:#010x} (phys)"
 
     def section(name, start, end, what):
-        size = (SYMBOLS[end] - SYMBOLS[start]) // 1024
-        return f"  {name:<8} {SYMBOLS[start]:#018x} {size:>6} KB  {what}"
+        size = (symbols[end] - symbols[start]) // 1024
+        return f"  {name:<8} {symbols[start]:#018x} {size:>6} KB  {what}"
 
-    size = -(-(SYMBOLS["end"] - SYMBOLS["entry"]) // 1024)
+    size = -(-(symbols["end"] - symbols["entry"]) // 1024)
     wanted = (
-        "Special kernel symbols:", f"  _start   {'':18}        {SYMBOLS['_start']:#010x} (phys)",
+        "Special kernel symbols:", f"  _start   {'':18}        {symbols['_start']:#010x} (phys)",
         *map(symbol, ("entry", "etext", "edata", "end")), "Sections, in whole pages:",
         section("text", "stext", "text_end_exclusive", "code: read, execute"),
         section("rodata", "text_end_exclusive", "rodata_end_exclusive", "constants: read"),
@@ -39,7 +40,7 @@ TESTS = [
     Test(
         "monitor: help, kerninfo, backtrace", 10,
         Machine(
-            cpu="qemu64,+smep,+umip", at_entry=remember_symbols,
+            cpu="qemu64,+smep,+umip",
             typed=("help\r", "kerninfo\r", kerninfo_is_true, "backtrace\r", "exit\r"),
         ),
         (

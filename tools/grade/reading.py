@@ -22,9 +22,9 @@ from elf import Image
 from gdbstub import StubError
 from gradelib import Machine
 
-# Where each of the images that are booted as `kernel` or by GRUB has its symbols.
-KERNEL = Path(__file__).resolve().parents[2] / "obj/kern/kernel"
-SHIMS = KERNEL.parents[1] / "grade/shims"
+# The images with the symbols, below Bench.root: of what is booted as `kernel` or by GRUB, and of `shims`.
+KERNEL = Path("obj/kern/kernel")
+SHIMS = Path("obj/grade/shims")
 DRIVEN_MEMORY, DRIVEN_BYTES = "8M", 8 << 20
 FEATURES = {"max": ("smep", "smap")}  # QEMU's processors -> what the kernel must turn on
 # The kernel's entry points, and what the loader passes there.
@@ -70,7 +70,7 @@ class Reading:
             why = ["the loader's information could not be read at the kernel's entry"]
             return dict.fromkeys(("frames", "counts", "map", "processor", "accesses"), why)
         found = machinestate.registers(control.monitor("info registers"))
-        state = self.state(Image(self.path), found, control.memory, fresh="map" not in control.verdicts)
+        state = self.state(Image(control.bench.root / self.path), found, control.memory, fresh="map" not in control.verdicts)
         verdicts = judge.verdicts(state, self.features)
         try:
             verdicts["accesses"] = access.verdict(control, state)
@@ -81,7 +81,7 @@ class Reading:
     def drive_machine(self, control):
         """A function for Machine.typed: has the machine execute functions of the memory system (driving.py). It is one of
         DRIVEN_MEMORY."""
-        image, load = Image(self.path), sharedram.loader(control, DRIVEN_BYTES)
+        image, load = Image(control.bench.root / self.path), sharedram.loader(control, DRIVEN_BYTES)
         seed = os.environ.get("GRADE_SEED") or f"{random.getrandbits(32):x}"
         with access.debugger(control) as stub:
             found = machinestate.registers(stub.monitor("info registers"))

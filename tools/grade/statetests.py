@@ -211,8 +211,6 @@ BANKS = (
 )
 NO_BANKS = (re.compile(r"  bank [^2].*"),)
 
-SYMBOLS = {}
-
 # Vectors with a gate, and those where the processor pushes an error code itself (Intel SDM vol. 3A, table 6-1; AMD APM
 # vol. 2, 8.2).
 EXCEPTIONS = {*range(9), *range(10, 15), *range(16, 22), 28, 29, 30}
@@ -247,21 +245,17 @@ def exception_stacks(control):
     idt, tss = table("IDT", 32 * 16), table("TR ", 104)
     tops = struct.unpack_from("<7Q", tss, 36)
     found = {vector: tops[idt[vector * 16 + 4] - 1] for vector in range(32) if idt[vector * 16 + 4]}
-    start = next(address for name, address in SYMBOLS.items() if "EXCEPTION_STACKS" in name)
+    symbols = control.bench.symbols()
+    start = next(address for name, address in symbols.items() if "EXCEPTION_STACKS" in name)
     wanted = {vector: start + nth * STACK_SIZE for vector, nth in OWN_STACKS.items()}
     require(found == wanted, f"stacks by vector are {show(found)}, not {show(wanted)}")
-    end = min(address for address in SYMBOLS.values() if address > start)
+    end = min(address for address in symbols.values() if address > start)
     require(end >= max(wanted.values()), f"the stacks end at {end:#x}, within the last of them")
 
 
 def show(tops):
     """Addresses by vector, as text."""
     return ", ".join(f"{vector}: {top:#x}" for vector, top in sorted(tops.items()))
-
-
-def remember_symbols(stub, symbols):
-    """Keep the kernel's symbols for exception_stacks."""
-    SYMBOLS.update(symbols)
 
 
 def state(title, machine, lines=boots(), whole=True):
@@ -353,7 +347,7 @@ TESTS = [
         ),
     ),
     # Exceptions that must not use the interrupted stack.
-    state("exceptions and their stacks", Machine(at_entry=remember_symbols, typed=(gates, exception_stacks, "exit\r"))),
+    state("exceptions and their stacks", Machine(typed=(gates, exception_stacks, "exit\r"))),
     fails(
         "boot stack nearly used up", Machine(at_entry=used_boot_stack), panic("the boot stack is nearly used up"),
     ),

@@ -194,6 +194,10 @@ MISSING = UPAGES + PTSIZE - PGSIZE
 GUARD = KSTACKTOP - KSTKSIZE - 8
 
 
+# The memory that the probes use: no byte is 0, so that a store of too many bytes is seen.
+AROUND = struct.pack("<3Q", WORD, WORD, WORD)
+
+
 @dataclass(frozen=True)
 class Probe:
     """A call of a probe, and its result: a value, or an error code."""
@@ -238,7 +242,7 @@ def call_probe(stub, symbols, probe, flags):
     """Call a probe, and check its result, memory, and all other registers."""
     traps = Traps(stub, symbols)
     back = stub.read("rip")
-    stub.write_memory(SCRATCH, struct.pack("<3Q", WORD, 0, 0))
+    stub.write_memory(SCRATCH, AROUND)
     before = {**traps.different(), "rdi": probe.va, "rsp": KSTACKTOP - 0x1008, "eflags": flags}
     stub.write_memory(before["rsp"], struct.pack("<Q", back))
     stub.write_registers({**before, "rip": symbols[probe.function]})
@@ -259,7 +263,7 @@ def call_probe(stub, symbols, probe, flags):
     for register in {*GENERAL, "eflags"} - {"rax", "rdx"}:
         is_good = (after[register] ^ wanted[register]) & ~(ARITHMETIC | RF if register == "eflags" else 0) == 0
         require(is_good, f"{name}: {register} is {after[register]:#x}, not {wanted[register]:#x}")
-    memory = bytearray(struct.pack("<3Q", WORD, 0, 0))
+    memory = bytearray(AROUND)
     if probe.stored:
         at = probe.va - SCRATCH
         memory[at : at + probe.stored] = struct.pack("<Q", before["rsi"])[: probe.stored]

@@ -1,5 +1,5 @@
-"""The tests of grade.py as a program of tests. A run of a machine is a test here, named by the first of the graded tests
-that judge it: equal machines are run once.
+"""The tests of grade.py as a program of tests. A run of a machine is a test here, named by the first of the graded
+tests that judge it: equal machines are run once.
 """
 
 import contextlib

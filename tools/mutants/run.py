@@ -6,8 +6,8 @@ cargo-mutants lists the mutants, and faults.toml the faults in assembly. Buildin
 days. Instead, a copy of the sources carries all mutants of a part of the house at once, each behind a switch. In a test
 on the host the environment variable MUTANT turns one on; in an image, which the tests of grade.py boot, a word in the
 file does. Each test is run once to record the mutants that it reaches; then the tests that reach a mutant are run with
-it, the likeliest first, up to the first that fails. Mutants that cannot be planted (in constants, in assembly, or if the
-rest would not compile) are built one by one.
+it, the likeliest first, up to the first that fails. Mutants that cannot be planted (in constants, in assembly, or if
+the rest would not compile) are built one by one.
 
 Results are kept in obj/mutants, so that an interrupted run continues where it stopped. A change of the sources
 invalidates all results of the parts that are built from them, a change of tests those that depend on them. The exit
@@ -68,7 +68,7 @@ class Run:
         return asking.Progress(what, len(items), sys.stdout.isatty())
 
     def plant(self):
-        """Plants and builds all mutants; records the mutants that each test reaches. All tests must pass without any."""
+        """Plants and builds all mutants; records those that each test reaches. All tests must pass without any."""
         known = OUT / f"{self.part.name}.json"
         facts = json.loads(known.read_text()) if known.exists() else {}
         same = facts.get("all") == self.sources.all

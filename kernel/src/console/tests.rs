@@ -166,7 +166,7 @@ fn a_full_queue() {
         assert!(!interrupted());
         assert_eq!(pc().serial.waiting(), 5000 - 4089);
         assert_eq!(pc().keyboard.waiting(), 2);
-        // What is printed changes nothing.
+        // Printing changes nothing.
         print(format_args!("{:>100}", 'x'));
         assert_eq!(pc().serial.waiting(), 5000 - 4089);
         let keyboard = b"ab".map(|byte| (byte, Source::Keyboard));

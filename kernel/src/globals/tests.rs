@@ -1,11 +1,13 @@
 //! The record that a debugger reads.
 
 use libjos::app::process::ExitCode;
+use libjos::machine::Machine;
 use libjos::mem::addr::PhysAddr;
 use libjos::mem::pages::PageAllocator;
 
 use super::*;
 use crate::arch::host::process::alone;
+use crate::machine::Hardware;
 use crate::pmap;
 use crate::rig;
 
@@ -16,7 +18,7 @@ fn the_record() {
         let unmapped = Layout::UPAGES as usize;
         assert_eq!((number(&GLOBALS.npages), number(&GLOBALS.kern_pgdir)), (0, 0));
         let early = pages::Globals { npages: 5, kern_pgdir: PhysAddr::new(0x3000), pages: None };
-        note(&early);
+        Hardware::new().tell_debugger(&early);
         assert_eq!((number(&GLOBALS.npages), number(&GLOBALS.kern_pgdir)), (5, 0x3000));
         assert_eq!(GLOBALS.pages.load(Ordering::Relaxed).addr(), unmapped);
         assert_eq!(GLOBALS.page_free_list.load(Ordering::Relaxed).addr(), unmapped);

@@ -22,7 +22,7 @@ pub(super) fn at(va: u64, access: Access, rip: u64) -> Result<*mut u8, Outcome> 
         let translation = pc().processor.translate(va, access);
         match translation {
             Ok(pa) if is_ram(pa) => return Ok(window::at(pa)),
-            Ok(pa) => unimplemented!("an access to {pa:#x}, where the simulated PC has nothing"),
+            Ok(pa) => panic!("an access to {pa:#x}, where the simulated PC has nothing"),
             Err(exception) => {
                 let frame = trap::raise(exception, rip, va);
                 if frame.rip != rip {

@@ -69,6 +69,12 @@ shims! {
         outcome(vm.page_remove(pgdir, VirtAddr::new(va)))
     }
 
+    /// Unmaps the pages of the `size` bytes at `va`.
+    fn grade_unmap_range(pmap, va, size) {
+        let (vm, pgdir) = pmap.split();
+        outcome(vm.unmap_range(pgdir, VirtAddr::new(va), size).map(drop))
+    }
+
     /// The address of the frame that `va` is mapped to.
     fn grade_page_lookup(pmap, va) {
         let (vm, pgdir) = pmap.split();

@@ -88,7 +88,7 @@ fn characters_outside_of_ascii() {
     ended.iter().for_each(|ended| ended.assert_returned());
 }
 
-/// What firmware left is gone, in every cell; nothing outside of the screen is touched.
+/// Clearing replaces the firmware's text in every cell, and touches nothing outside of the screen.
 #[test]
 fn clearing() {
     alone(|| {
