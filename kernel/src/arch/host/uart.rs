@@ -34,7 +34,9 @@ pub(crate) struct Uart {
     pub received: Vec<u8>,
     arrived: VecDeque<u8>,
     leaving: Vec<u8>,
-    /// Readings of the line status until the bytes in `leaving` are sent.
+    /// Bytes that have left the FIFO and that the terminal has not received yet.
+    shifting: Vec<u8>,
+    /// Readings of the line status until all bytes are sent.
     busy: u32,
     has_fifo: bool,
     divisor: [u8; 2],
@@ -51,6 +53,7 @@ impl Uart {
             received: Vec::new(),
             arrived: VecDeque::new(),
             leaving: Vec::new(),
+            shifting: Vec::new(),
             busy: 0,
             has_fifo: false,
             divisor: [0; 2],
@@ -112,11 +115,14 @@ impl Uart {
         self.leave();
     }
 
-    /// Passes on the bytes whose time has come.
+    /// Passes on the bytes whose time has come: out of the FIFO after half of the time, to the terminal at its end.
     fn leave(&mut self) {
-        if self.busy == 0 && !self.leaving.is_empty() {
-            process::show(&self.leaving);
-            self.received.append(&mut self.leaving);
+        if self.busy <= self.slowness / 2 {
+            self.shifting.append(&mut self.leaving);
+        }
+        if self.busy == 0 && !self.shifting.is_empty() {
+            process::show(&self.shifting);
+            self.received.append(&mut self.shifting);
         }
     }
 
@@ -137,6 +143,8 @@ impl Uart {
         self.leave();
         self.arrive();
         let ready = if self.arrived.is_empty() { 0 } else { DATA_READY };
-        ready | if self.busy == 0 { FIFO_EMPTY | ALL_SENT } else { 0 }
+        let empty = if self.leaving.is_empty() { FIFO_EMPTY } else { 0 };
+        let sent = if self.busy == 0 { ALL_SENT } else { 0 };
+        ready | empty | sent
     }
 }
