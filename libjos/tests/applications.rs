@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use layout::{Jos64, MB, MemLayout};
 use libjos::app::area::area_addresses;
 use libjos::mem::addr::VirtAddr;
-use libjos::paging::pgdir::MapError;
+use libjos::paging::error::MapError;
 use libjos::prelude::*;
 use libjos::println;
 use libjos::sim::SimPlatform;

@@ -3,8 +3,8 @@
 use core::fmt;
 
 use crate::mem::addr::PhysAddr;
+use crate::paging::error::MapError;
 use crate::paging::format::Perm;
-use crate::paging::pgdir::MapError;
 
 /// The permissions of a page. (An application never maps executable pages.)
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

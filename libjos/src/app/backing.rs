@@ -12,8 +12,8 @@ use crate::heap::OutOfPages;
 use crate::machine::Machine;
 use crate::mem::addr::VirtAddr;
 use crate::mem::pages::{AllocFlags, Frame, PageAllocator};
+use crate::paging::error::MapError;
 use crate::paging::format::{Format, Geometry, Perm};
-use crate::paging::pgdir::MapError;
 use crate::paging::range::PageSizes;
 use crate::pmap::Pmap;
 

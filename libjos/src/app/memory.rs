@@ -10,9 +10,9 @@ use super::with;
 use crate::machine::Machine;
 use crate::mem::addr::VirtAddr;
 use crate::mem::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator};
+use crate::paging::error::MapError;
 use crate::paging::format::Perm;
 use crate::paging::mappings::leaves;
-use crate::paging::pgdir::MapError;
 use crate::pmap::Pmap;
 
 /// The size of the heap.

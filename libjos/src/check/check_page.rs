@@ -11,8 +11,9 @@ use crate::check::check_kern_pgdir::Translation;
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::{AllocFlags, Frame, PageAllocator, PageInfo};
+use crate::paging::error::MapError;
 use crate::paging::format::{Entry, Format, Geometry, Perm};
-use crate::paging::pgdir::{MapError, WordOf};
+use crate::paging::pgdir::WordOf;
 use crate::paging::range::PageSizes;
 use crate::paging::word::Word;
 

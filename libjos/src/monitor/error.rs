@@ -5,7 +5,7 @@ use core::fmt;
 use super::expression::ExpressionError;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::PageError;
-use crate::paging::pgdir::MapError;
+use crate::paging::error::MapError;
 
 /// Why a command was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

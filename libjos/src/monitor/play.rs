@@ -10,9 +10,9 @@ use super::session::Session;
 use crate::machine::Machine;
 use crate::mem::addr::VirtAddr;
 use crate::mem::pages::{ALLOC_ZERO, PageAllocator, PageInfo};
+use crate::paging::error::MapError;
 use crate::paging::format::{Entry, Format, Geometry, Perm};
 use crate::paging::mappings::steps;
-use crate::paging::pgdir::MapError;
 use crate::pmap::Pmap;
 
 impl<M: Machine> Session<'_, M> {

@@ -50,8 +50,8 @@ use layout::{MemLayout, PGSIZE};
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::{ALLOC_ZERO, PageAllocator};
+use crate::paging::error::MapError;
 use crate::paging::format::{Entry, Format, Geometry};
-use crate::paging::pgdir::MapError;
 use crate::paging::range::release_tree;
 use crate::paging::vm::Vm;
 

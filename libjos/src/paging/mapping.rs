@@ -10,8 +10,9 @@ use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::{Frame, PageAllocator};
 use crate::paging::directory::Pgdir;
+use crate::paging::error::MapError;
 use crate::paging::format::{Entry, Format, Geometry, Leaf, Perm};
-use crate::paging::pgdir::{MapError, Pte, Stop, WordOf};
+use crate::paging::pgdir::{Pte, Stop, WordOf};
 use crate::paging::vm::Vm;
 use crate::paging::word::Word;
 

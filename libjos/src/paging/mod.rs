@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`format`](mod@format), [`word`] | what a page-table format is; permissions; entries |
 //! | [`pgdir`] | `pgdir_walk`: the walker |
+//! | [`error`] | why an operation on mappings was refused |
 //! | [`mapping`] | `page_insert`, `page_lookup`, `page_remove`, `tlb_invalidate` |
 //! | [`range`](mod@range) | ranges: `boot_map_region`, map, unmap, protect, split, merge |
 //! | [`unmapping`], `flush` | pages on the way from mapped to free; the TLB told |
@@ -11,6 +12,7 @@
 //! | [`vmprint`](mod@vmprint) | page tables in print, as xv6's lab has them and folded |
 
 pub mod directory;
+pub mod error;
 pub(crate) mod flush;
 pub mod format;
 pub mod mapping;

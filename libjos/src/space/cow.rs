@@ -16,10 +16,10 @@ use layout::{MemLayout, PGSIZE};
 use crate::machine::Machine;
 use crate::mem::addr::VirtAddr;
 use crate::mem::pages::Frame;
+use crate::paging::error::MapError;
 use crate::paging::flush::Flush;
 use crate::paging::format::Perm;
 use crate::paging::mappings::Mapping;
-use crate::paging::pgdir::MapError;
 use crate::paging::vm::Vm;
 use crate::space::AddressSpace;
 use crate::space::duplicate::{

@@ -14,7 +14,7 @@ pub mod uvm;
 
 use crate::machine::Machine;
 use crate::paging::directory::Pgdir;
-use crate::paging::pgdir::MapError;
+use crate::paging::error::MapError;
 use crate::paging::vm::Vm;
 
 /// A process's memory (xv6's `p->pagetable` and `p->sz`): its own below UTOP, above it the kernel's.

@@ -15,9 +15,9 @@ use layout::{MemLayout, PGSIZE, page_round_up};
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::ALLOC_ZERO;
+use crate::paging::error::MapError;
 use crate::paging::format::Perm;
 use crate::paging::mappings::{Mapping, leaves};
-use crate::paging::pgdir::MapError;
 use crate::paging::vm::Vm;
 use crate::space::AddressSpace;
 

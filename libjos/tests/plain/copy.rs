@@ -2,8 +2,8 @@
 
 use layout::{MemLayout, PGSIZE};
 use libjos::mem::addr::VirtAddr;
+use libjos::paging::error::MapError;
 use libjos::paging::format::{Format, Perm};
-use libjos::paging::pgdir::MapError;
 use libjos::space::uvm::UvmError;
 
 use super::uvm::NewPage;

@@ -21,8 +21,8 @@ use std::ops::Range;
 use layout::{MemLayout, PGSIZE};
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::pages::PageError;
+use libjos::paging::error::MapError;
 use libjos::paging::format::{Format, Leaf, Perm};
-use libjos::paging::pgdir::MapError;
 
 use memory::Memory;
 

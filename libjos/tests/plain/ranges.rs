@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use layout::{MemLayout, PGSIZE};
 use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::paging::error::MapError;
 use libjos::paging::format::{Format, Leaf, Perm};
-use libjos::paging::pgdir::MapError;
 
 use super::{KERNEL, Plain, Space, page_size};
 

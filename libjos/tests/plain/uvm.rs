@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use layout::{MemLayout, PGSIZE};
 use libjos::mem::addr::VirtAddr;
+use libjos::paging::error::MapError;
 use libjos::paging::format::{Format, Leaf, Perm};
-use libjos::paging::pgdir::MapError;
 use libjos::space::uvm::UvmError;
 
 use super::{Plain, Space, page_size};

@@ -39,7 +39,7 @@ bitflags::bitflags! {
         const U = 1 << 2;
         /// Global: mapped alike in every address space, so that the translation may outlive a change of
         /// page directory in the TLB. For the kernel's half alone, and refused elsewhere
-        /// ([`MapError::Global`](crate::paging::pgdir::MapError::Global)): a page of one address space
+        /// ([`MapError::Global`](crate::paging::error::MapError::Global)): a page of one address space
         /// would stay visible in the next one.
         const G = 1 << 8;
         /// Nothing to the processor: in place of [`Perm::W`], it says that a write is to be given

@@ -4,8 +4,8 @@ use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::{AllocFlags, PageAllocator};
 use crate::paging::directory::Pgdir;
+use crate::paging::error::MapError;
 use crate::paging::format::{Entry, Format, Geometry, Leaf};
-use crate::paging::pgdir::MapError;
 use crate::paging::vm::Vm;
 
 impl<M: Machine> Vm<M> {

@@ -6,8 +6,9 @@ use super::{PageSizes, Span};
 use crate::machine::Machine;
 use crate::mem::addr::PhysAddr;
 use crate::mem::pages::{ALLOC_ZERO, AllocFlags, PageAllocator};
+use crate::paging::error::MapError;
 use crate::paging::format::{Entry, Format, Geometry, Perm};
-use crate::paging::pgdir::{MapError, WordOf};
+use crate::paging::pgdir::WordOf;
 use crate::paging::vm::Vm;
 use crate::paging::word::Word;
 

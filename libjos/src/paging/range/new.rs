@@ -5,8 +5,8 @@ use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::{AllocFlags, Frame, PageAllocator};
 use crate::paging::directory::Pgdir;
+use crate::paging::error::MapError;
 use crate::paging::format::{Format, Geometry, Perm};
-use crate::paging::pgdir::MapError;
 use crate::paging::vm::Vm;
 
 /// New frames, allocated with these flags and mapped with these permissions.

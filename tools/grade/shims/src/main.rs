@@ -10,8 +10,8 @@ use kernel as _;
 use layout::PGSIZE;
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator};
+use libjos::paging::error::MapError;
 use libjos::paging::format::Perm;
-use libjos::paging::pgdir::MapError;
 
 libjos::application!(kernel::monitor::monitor);
 
