@@ -15,10 +15,10 @@ use crate::paging::format::{Entry, Geometry};
 use crate::paging::mappings::leaves;
 
 /// The word written to free pages, to see that nothing depends on them (JOS's `0x97`).
-const PATTERN: u64 = 0x9797_9797_9797_9797;
+const PATTERN: u32 = 0x9797_9797;
 
 /// Where in a page its last word is.
-const LAST_WORD: u64 = PGSIZE - 8;
+const LAST_WORD: u64 = PGSIZE - size_of_val(&PATTERN) as u64;
 
 impl<M: Machine> Checks<'_, M> {
     /// Proves that the free list is whole: each page that can be free is on it, once, and no
@@ -283,14 +283,14 @@ impl<M: Machine> Checks<'_, M> {
     /// A sum over memory in use that nothing else changes meanwhile: the kernel's code and
     /// constants, and all that `boot_alloc` handed out. It takes two words of each page, the same two
     /// that are written to in free pages.
-    fn checksum(&self) -> u64 {
+    fn checksum(&self) -> u32 {
         let image = &self.vm.boot().image;
         let constant = PhysRange::new(image.text.start, image.rodata.end_exclusive);
-        let mut sum: u64 = 0;
+        let mut sum: u32 = 0;
         for range in [constant].iter().chain(self.boot_memory.taken.runs()) {
             for pa in range.pages() {
                 for word in [pa, pa + LAST_WORD] {
-                    sum = sum.rotate_left(7) ^ self.vm.machine().load::<u64>(word);
+                    sum = sum.rotate_left(7) ^ self.vm.machine().load::<u32>(word);
                 }
             }
         }
