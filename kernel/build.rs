@@ -25,7 +25,11 @@ fn main() {
     let script = Path::new(&manifest_dir).with_file_name("linker.ld");
     println!("cargo::rerun-if-changed={}", script.display());
 
-    if std::env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("none") {
+    if std::env::var_os("CARGO_CFG_JOS_MACHINE").is_none() {
+        assert!(
+            std::env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("none"),
+            "the flags in .cargo/config.toml are not in force (RUSTFLAGS in the environment takes their place)"
+        );
         return;
     }
     let symbols = match std::env::var("CARGO_CFG_TARGET_ARCH").as_deref() {

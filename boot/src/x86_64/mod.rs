@@ -1,5 +1,5 @@
 //! The entry of x86-64: the switch from 32-bit code to long mode at KERNBASE.
 
-#[cfg(target_os = "none")]
+#[cfg(jos_machine)]
 pub mod entry;
 pub mod entry_pgdir;

@@ -17,16 +17,16 @@
 //! | `clock` | the counter's frequency |
 //! | `exit` | the end of the machine, and its reset |
 
-#[cfg(all(target_os = "none", target_arch = "x86_64"))]
+#[cfg(all(jos_machine, target_arch = "x86_64"))]
 mod x86;
-#[cfg(all(target_os = "none", target_arch = "x86_64"))]
+#[cfg(all(jos_machine, target_arch = "x86_64"))]
 mod x86_64;
-#[cfg(all(target_os = "none", target_arch = "x86_64"))]
+#[cfg(all(jos_machine, target_arch = "x86_64"))]
 use self::x86_64 as machine;
 
-#[cfg(not(target_os = "none"))]
+#[cfg(not(jos_machine))]
 mod host;
-#[cfg(not(target_os = "none"))]
+#[cfg(not(jos_machine))]
 use host as machine;
 
 pub use machine::{Format, Layout};
