@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use layout::{Jos64, KB, MemLayout, PGSIZE};
+use layout::{Jos32, Jos64, KB, MemLayout, PGSIZE};
 
 /// Bytes of memory for the kernel's symbols and source lines. `tools/build/symtab` fills them in, and
 /// cuts the file to the part used. A kernel that needs more gets no lines, and the build says so.
@@ -33,6 +33,7 @@ fn main() {
         return;
     }
     let symbols = match std::env::var("CARGO_CFG_TARGET_ARCH").as_deref() {
+        Ok("x86") => symbols::<Jos32>(),
         Ok("x86_64") => symbols::<Jos64>(),
         other => panic!("the kernel has no memory map for the architecture {other:?}"),
     };
