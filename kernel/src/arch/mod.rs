@@ -17,8 +17,12 @@
 //! | `clock` | the counter's frequency |
 //! | `exit` | the end of the machine, and its reset |
 
-#[cfg(all(jos_machine, target_arch = "x86_64"))]
+#[cfg(all(jos_machine, target_arch = "x86"))]
+mod i386;
+#[cfg(all(jos_machine, any(target_arch = "x86", target_arch = "x86_64")))]
 mod x86;
+#[cfg(all(jos_machine, target_arch = "x86"))]
+use self::i386 as machine;
 #[cfg(all(jos_machine, target_arch = "x86_64"))]
 mod x86_64;
 #[cfg(all(jos_machine, target_arch = "x86_64"))]

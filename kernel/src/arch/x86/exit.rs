@@ -1,12 +1,6 @@
 //! The end of a PC: QEMU's isa-debug-exit device, the chipset's reset, and halting the processor.
 
-use x86_64::VirtAddr;
-use x86_64::instructions::interrupts::int3;
-use x86_64::instructions::tables::lidt;
-use x86_64::instructions::{hlt, interrupts};
-use x86_64::structures::DescriptorTablePointer;
-
-use super::Port;
+use crate::arch::machine::instructions::{Port, disable, hlt, int3, lidt_empty};
 
 /// The name of the device that ends QEMU.
 pub(crate) const DEVICE: &str = "isa-debug-exit device";
@@ -45,13 +39,13 @@ pub(crate) fn reset() {
         }
         // A machine with neither (microvm): an exception that cannot be delivered shuts the processor
         // down, and the board then resets it (Intel SDM vol. 3A, 6.15, double fault).
-        lidt(&DescriptorTablePointer { limit: 0, base: VirtAddr::zero() });
+        lidt_empty();
         int3();
     }
 }
 
 /// Stops the processor until it is woken, which should not happen with interrupts off.
 pub(crate) fn halt() {
-    interrupts::disable();
+    disable();
     hlt();
 }

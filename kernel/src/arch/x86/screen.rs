@@ -10,8 +10,8 @@ use layout::MemLayout;
 use libjos::monitor::line::width;
 use volatile::VolatilePtr;
 
-use super::Port;
 use crate::arch::Layout;
+use crate::arch::machine::instructions::Port;
 
 const ROWS: usize = 25;
 const COLUMNS: usize = 80;

@@ -1,58 +1,25 @@
-//! The current values of the control registers.
+//! The control registers.
 
-use core::fmt;
-
-use libjos::monitor::processor::{self, Register};
+use libjos::monitor::processor::{CR0, CR2, CR3, CR4, CR8, EFER};
 use x86_64::registers::control::{Cr0, Cr2, Cr3, Cr4, Cr8, Efer};
 
+use crate::arch::x86::control::Registers;
+
 /// The values of the control registers.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ControlRegisters {
-    /// The address of the latest page fault.
-    pub cr2: u64,
-    cr0: u64,
-    cr3: u64,
-    cr4: u64,
-    cr8: u64,
-    efer: u64,
-}
+pub(crate) type ControlRegisters = Registers<6>;
 
 impl ControlRegisters {
     /// Reads all registers.
     #[must_use]
     pub(crate) fn read() -> Self {
         let (directory, flags) = Cr3::read_raw();
-        Self {
-            cr0: Cr0::read_raw(),
-            cr2: Cr2::read_raw(),
-            cr3: directory.start_address().as_u64() | u64::from(flags),
-            cr4: Cr4::read_raw(),
-            cr8: Cr8::read_raw(),
-            efer: Efer::read_raw(),
-        }
-    }
-
-    /// All registers with their values.
-    #[must_use]
-    pub(crate) fn all(&self) -> [(&'static Register, u64); 6] {
-        [
-            (&processor::CR0, self.cr0),
-            (&processor::CR2, self.cr2),
-            (&processor::CR3, self.cr3),
-            (&processor::CR4, self.cr4),
-            (&processor::CR8, self.cr8),
-            (&processor::EFER, self.efer),
-        ]
-    }
-}
-
-/// A line for each register, with the names of the bits that are set.
-impl fmt::Display for ControlRegisters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, (register, value)) in self.all().into_iter().enumerate() {
-            let end = if i == 0 { "" } else { "\n" };
-            write!(f, "{end}  {:<6} {value:016x}  {}", register.name, register.names(value))?;
-        }
-        Ok(())
+        Self([
+            (&CR0, Cr0::read_raw()),
+            (&CR2, Cr2::read_raw()),
+            (&CR3, directory.start_address().as_u64() | u64::from(flags)),
+            (&CR4, Cr4::read_raw()),
+            (&CR8, Cr8::read_raw()),
+            (&EFER, Efer::read_raw()),
+        ])
     }
 }

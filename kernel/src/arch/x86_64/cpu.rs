@@ -1,14 +1,14 @@
-//! The processor: the registers for paging, the stack and the counter, and the features.
+//! The processor: its identification, and the registers for paging and the stack.
 
 use core::arch::asm;
-use core::arch::x86_64::_rdtsc;
-use core::fmt;
 
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use raw_cpuid::{CpuId, CpuIdReaderNative};
 use x86_64::instructions::tlb;
-use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr3Flags, Cr4, Cr4Flags};
+use x86_64::registers::control::{Cr3, Cr3Flags};
 use x86_64::structures::paging::PhysFrame;
+
+pub(crate) use crate::arch::x86::cpu::{counter, describe, flush_tlb, protect_kernel};
 
 /// DWARF's number for the program counter (System V ABI, figure 3.36).
 pub(crate) const DWARF_PC: u8 = 16;
@@ -46,58 +46,11 @@ pub(crate) unsafe fn lcr3(pgdir: PhysAddr) {
     unsafe { Cr3::write(frame, Cr3Flags::empty()) };
 }
 
-/// Makes page permissions bind the kernel too. Sets bits in addition to those of the entry
-/// (`boot::entry`) and to CR4.MCE (`trap`):
-///
-/// | bit | reason |
-/// |---|---|
-/// | CR0.WP | the kernel must not write to read-only pages: code and constants, UPAGES, UVPT |
-/// | CR4.PGE | the kernel's half is mapped global |
-/// | CR4.SMEP, SMAP | the kernel must not execute user pages, nor access them without STAC |
-/// | CR4.UMIP | user code must not read the addresses of GDT, IDT and TSS |
-///
-/// The entry has already turned on no-execute pages. Bits and CPUID leaves: Intel SDM vol. 3A, 2.5
-/// "Control registers", and 4.6 "Access rights".
-pub(crate) fn protect_kernel() {
-    let basic = cpuid().get_feature_info();
-    let extended = cpuid().get_extended_feature_info();
-    let basic = |has: fn(&raw_cpuid::FeatureInfo) -> bool| basic.as_ref().is_some_and(has);
-    let extended =
-        |has: fn(&raw_cpuid::ExtendedFeatures) -> bool| extended.as_ref().is_some_and(has);
-
-    let mut cr4 = Cr4::read();
-    cr4.set(Cr4Flags::PAGE_GLOBAL, basic(|f| f.has_pge()));
-    cr4.set(Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION, extended(|f| f.has_smep()));
-    cr4.set(Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION, extended(|f| f.has_smap()));
-    cr4.set(Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION, extended(|f| f.has_umip()));
-    // SAFETY: this only adds protections that the processor has; the kernel's mappings in kern_pgdir
-    // respect them all.
-    unsafe {
-        Cr4::write(cr4);
-        Cr0::update(|cr0| cr0.insert(Cr0Flags::WRITE_PROTECT));
-    }
-}
-
 /// Drops the translation of the page at `va`.
 pub(crate) fn invlpg(va: VirtAddr) {
     // A non-canonical address has no translation to drop.
     if let Ok(va) = x86_64::VirtAddr::try_new(va.as_u64()) {
         tlb::flush(va);
-    }
-}
-
-/// Drops all translations. Reloading CR3 would keep the global ones; turning CR4.PGE off and on drops
-/// them (Intel SDM vol. 3A, 4.10.4.1).
-pub(crate) fn flush_tlb() {
-    let cr4 = Cr4::read();
-    if cr4.contains(Cr4Flags::PAGE_GLOBAL) {
-        // SAFETY: the bit only controls whether translations survive a change of CR3.
-        unsafe {
-            Cr4::write(cr4 - Cr4Flags::PAGE_GLOBAL);
-            Cr4::write(cr4);
-        }
-    } else {
-        tlb::flush_all();
     }
 }
 
@@ -122,48 +75,4 @@ pub(crate) fn frame_pointer() -> u64 {
 /// (System V ABI for x86-64, 3.2.2).
 pub(crate) fn saved(frame: u64) -> [u64; 2] {
     [frame, frame.wrapping_add(8)]
-}
-
-/// The time-stamp counter, which runs at a constant rate from the machine's reset on.
-pub(crate) fn counter() -> u64 {
-    // SAFETY: reads a counter that every x86-64 processor has.
-    unsafe { _rdtsc() }
-}
-
-/// Writes the processor's name and those of its features that matter to a memory system.
-pub(crate) fn describe(out: &mut dyn fmt::Write) -> fmt::Result {
-    let cpuid = cpuid();
-    write!(out, "Processor:")?;
-    if let Some(vendor) = cpuid.get_vendor_info() {
-        write!(out, " {}", vendor.as_str())?;
-    }
-    if let Some(brand) = cpuid.get_processor_brand_string() {
-        write!(out, ", {}", brand.as_str().trim())?;
-    }
-    let basic = cpuid.get_feature_info();
-    let more = cpuid.get_extended_feature_info();
-    let amd = cpuid.get_extended_processor_and_feature_identifiers();
-    let basic = |has: fn(&raw_cpuid::FeatureInfo) -> bool| basic.as_ref().is_some_and(has);
-    let more = |has: fn(&raw_cpuid::ExtendedFeatures) -> bool| more.as_ref().is_some_and(has);
-    let amd = |has: fn(&raw_cpuid::ExtendedProcessorFeatureIdentifiers) -> bool| {
-        amd.as_ref().is_some_and(has)
-    };
-    write!(out, "\n  has:")?;
-    let features = [
-        ("NX", amd(|f| f.has_execute_disable())),
-        ("1 GB pages", amd(|f| f.has_1gib_pages())),
-        ("PGE", basic(|f| f.has_pge())),
-        ("PCID", basic(|f| f.has_pcid())),
-        ("SMEP", more(|f| f.has_smep())),
-        ("SMAP", more(|f| f.has_smap())),
-        ("UMIP", more(|f| f.has_umip())),
-        ("LA57", more(|f| f.has_la57())),
-        ("a hypervisor", basic(|f| f.has_hypervisor())),
-    ];
-    let mut comma = "";
-    for (name, _) in features.iter().filter(|(_, has)| *has) {
-        write!(out, "{comma} {name}")?;
-        comma = ",";
-    }
-    writeln!(out)
 }

@@ -3,6 +3,7 @@
 pub(crate) mod control;
 pub(crate) mod cpu;
 pub(crate) mod faults;
+pub(super) mod instructions;
 pub(crate) mod probe;
 mod registers;
 pub(crate) mod stack;

@@ -2,8 +2,8 @@
 //! stubs call.
 
 use core::arch::global_asm;
-use core::fmt;
 
+use libjos::monitor::processor::{RFLAGS, Register};
 use spin::Once;
 use x86_64::VirtAddr;
 use x86_64::registers::control::Cr2;
@@ -147,6 +147,21 @@ extern "C" fn trap(frame: &mut TrapFrame) {
 }
 
 impl TrapFrame {
+    /// The address of the interrupted instruction.
+    pub(in crate::arch) fn instruction(&self) -> u64 {
+        self.rip
+    }
+
+    /// The frame pointer of the interrupted function.
+    pub(in crate::arch) fn frame_pointer(&self) -> u64 {
+        self.rbp
+    }
+
+    /// The flags, and the register that holds them.
+    pub(in crate::arch) fn flags(&self) -> (&'static Register, u64) {
+        (&RFLAGS, self.rflags)
+    }
+
     /// The general and segment registers and RIP, with their names.
     pub(in crate::arch) fn registers(&self) -> [(&'static str, u64); 19] {
         [
@@ -170,16 +185,5 @@ impl TrapFrame {
             ("cs", self.cs),
             ("ss", self.ss),
         ]
-    }
-}
-
-/// The registers, three to a line.
-impl fmt::Display for TrapFrame {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, (name, value)) in self.registers().into_iter().enumerate() {
-            let end = if i > 0 && i.is_multiple_of(3) { "\n" } else { "" };
-            write!(f, "{end}  {name:<6} {value:016x}")?;
-        }
-        Ok(())
     }
 }

@@ -1,20 +1,20 @@
 //! Exceptions: stubs in assembly pass each one as a [`Trap`] to the handler.
 //!
 //! `frame` has the stubs, which push a `TrapFrame` and call `trap`; `segments` has the GDT and the
-//! TSS; `machine_check` turns machine checks on; `words` describes a trap in this machine's terms. The
+//! TSS. `x86::trap` turns machine checks on, and describes a trap in the processor's terms. The
 //! kernel runs with interrupts off, so exceptions are the only traps. Double fault, NMI and machine
 //! check run on stacks of their own, since the interrupted stack may be unusable.
 
 mod frame;
-mod machine_check;
 mod segments;
-mod words;
 
 use spin::Once;
 use x86_64::structures::idt::InterruptDescriptorTable;
 
-pub(crate) use frame::Trap;
 use frame::{HANDLER, Handler, stub};
+pub(crate) use frame::{Trap, TrapFrame};
+
+use crate::arch::x86::trap::machine_check;
 
 static IDT: Once<InterruptDescriptorTable> = Once::new();
 

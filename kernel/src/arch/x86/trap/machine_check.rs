@@ -6,10 +6,10 @@
 use core::fmt;
 
 use libjos::monitor::processor::{MCG_STATUS, MCI_STATUS};
-use x86_64::registers::control::{Cr4, Cr4Flags};
-use x86_64::registers::model_specific::Msr;
+use x86_64::registers::control::Cr4Flags;
 
-use crate::arch::cpu::cpuid;
+use crate::arch::machine::cpu::cpuid;
+use crate::arch::machine::instructions::{Cr4, Msr};
 
 // Numbers of the registers. Each bank has four: control, status, address, miscellaneous.
 const MCG_CAP: u32 = 0x179;
@@ -46,7 +46,7 @@ impl Bank {
 
 /// Turns on machine checks for every kind of error in every bank, and clears old errors. The IDT must
 /// be loaded.
-pub(super) fn init() {
+pub(in crate::arch) fn init() {
     let Some(features) = cpuid().get_feature_info().filter(|features| features.has_mce()) else {
         return;
     };
