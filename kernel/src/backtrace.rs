@@ -17,6 +17,8 @@ use crate::symbols;
 
 /// The most calls to print, not counting repetitions of the call before.
 const LONGEST: usize = 24;
+/// Bytes of a word in a frame.
+const WORD: u64 = size_of::<usize>() as u64;
 /// Columns of the screen.
 const COLUMNS: usize = 80;
 
@@ -81,16 +83,17 @@ impl Iterator for Calls {
             return None;
         }
         let saved = cpu::saved(frame);
-        if !frame.is_multiple_of(8)
-            || !saved.iter().all(|at| stack::contains(VirtAddr::new(*at), 8))
+        if !frame.is_multiple_of(WORD)
+            || !saved.iter().all(|at| stack::contains(VirtAddr::new(*at), WORD))
         {
             self.broken = Some(BrokenChain::NoStack(frame));
             return None;
         }
-        let [Ok(caller), Ok(address)] = saved.map(probe::load) else {
+        let [Ok(caller), Ok(address)] = saved.map(probe::load_word) else {
             self.broken = Some(BrokenChain::Unreadable(frame));
             return None;
         };
+        let (caller, address) = (caller as u64, address as u64);
         // Only upwards, so that a chain that loops comes to an end.
         if caller > frame || caller == 0 {
             self.frame = caller;

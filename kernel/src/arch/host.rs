@@ -114,6 +114,7 @@ pub(crate) mod faults {
 
     pub(crate) const FAULTS: &[FaultTest] = &[];
     pub(crate) const RESERVED_BIT: u64 = 1 << 51;
+    pub(crate) const NO_RAM: u64 = 1 << 39;
     pub(crate) static CODE: AtomicU8 = AtomicU8::new(0);
 
     pub(crate) fn read(_va: u64) {
@@ -153,6 +154,10 @@ pub(crate) mod probe {
     use super::trap::Trap;
 
     pub(crate) fn load(_va: u64) -> Result<u64, Fault> {
+        no_machine!()
+    }
+
+    pub(crate) fn load_word(_va: u64) -> Result<usize, Fault> {
         no_machine!()
     }
 

@@ -41,6 +41,10 @@ pub(crate) use machine::{
 use layout::MemLayout;
 use libjos::paging::format::{self, Geometry};
 
+/// The integer that an entry of a page table is. It is as wide as a register.
+pub(crate) type EntryWord = <Format as format::Format>::Word;
+const _: () = assert!(size_of::<EntryWord>() == size_of::<usize>());
+
 // Map and format belong to the same machine. Other properties are asserted where they are used.
 const _: () = assert!(Layout::VA_BITS == <Format as Geometry>::VA_BITS);
 const _: () = assert!(Layout::SELF_MAP == <Format as format::Format>::SELF_MAP);

@@ -35,7 +35,7 @@ pub(crate) fn reset() {
         Port::<u8>::new(KEYBOARD_COMMAND).write(PULSE_RESET);
         // Either may take a moment.
         for _ in 0..RESET_PATIENCE {
-            let _: u8 = Port::new(KEYBOARD_COMMAND).read();
+            let _ = Port::<u8>::new(KEYBOARD_COMMAND).read();
         }
         // A machine with neither (microvm): an exception that cannot be delivered shuts the processor
         // down, and the board then resets it (Intel SDM vol. 3A, 6.15, double fault).

@@ -27,6 +27,9 @@ pub(crate) const FAULTS: &[FaultTest] = &[
 /// A reserved bit of a page-table entry: no processor uses it yet (Intel SDM vol. 3A, table 4-20).
 pub(crate) const RESERVED_BIT: u64 = 1 << 51;
 
+/// An address without RAM on a PC of less than 512 GB.
+pub(crate) const NO_RAM: u64 = 1 << 39;
+
 /// Reads address 0 with an invalid frame pointer.
 fn broken_stack() {
     // SAFETY: the read faults, and nothing that needs the frame pointer runs after it.

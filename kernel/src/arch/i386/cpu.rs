@@ -1,0 +1,85 @@
+//! The processor: its identification, and the registers for paging and the stack.
+
+use core::arch::asm;
+use core::arch::x86::__cpuid_count;
+
+use libjos::mem::addr::{PhysAddr, VirtAddr};
+use raw_cpuid::{CpuId, CpuIdReader, CpuIdResult};
+
+use super::instructions::Cr3;
+use super::stack;
+
+pub(crate) use crate::arch::x86::cpu::{counter, describe, flush_tlb, protect_kernel};
+
+/// DWARF's number for the program counter (System V ABI for i386, table 2.14).
+pub(crate) const DWARF_PC: u8 = 8;
+
+/// Reads the identification. The crate's own reader is for programs that may use SSE.
+#[derive(Clone)]
+pub(crate) struct Reader;
+
+impl CpuIdReader for Reader {
+    fn cpuid2(&self, eax: u32, ecx: u32) -> CpuIdResult {
+        // The entry has seen that the processor has the instruction.
+        let result = __cpuid_count(eax, ecx);
+        CpuIdResult { eax: result.eax, ebx: result.ebx, ecx: result.ecx, edx: result.edx }
+    }
+}
+
+/// The processor's identification.
+pub(crate) fn cpuid() -> CpuId<Reader> {
+    CpuId::with_cpuid_reader(Reader)
+}
+
+/// The levels at which this processor accepts a leaf, as a bit mask: pages of 4 KB, and of 4 MB, which the
+/// entry has turned on.
+pub(crate) fn leaf_levels() -> u32 {
+    0b11
+}
+
+/// The page directory in use.
+#[must_use]
+pub(crate) fn pgdir_in_use() -> PhysAddr {
+    PhysAddr::new(Cr3::read_raw()).page_start()
+}
+
+/// Makes `pgdir` the page directory in use, and drops all translations that are not global.
+///
+/// # Safety
+///
+/// `pgdir` maps all code, stacks and data in use at the same addresses as the directory before.
+pub(crate) unsafe fn lcr3(pgdir: PhysAddr) {
+    assert!(pgdir == pgdir.page_start(), "a page directory is a whole frame");
+    // SAFETY: the caller's promise.
+    unsafe { Cr3::write_raw(pgdir.as_u64()) };
+    stack::note_pgdir(pgdir);
+}
+
+/// Drops the translation of the page at `va`.
+pub(crate) fn invlpg(va: VirtAddr) {
+    // SAFETY: drops a translation, which the processor finds again in the tables.
+    unsafe { asm!("invlpg [{}]", in(reg) va.as_u64() as u32, options(nostack, preserves_flags)) };
+}
+
+/// The stack pointer.
+pub(crate) fn stack_pointer() -> VirtAddr {
+    let esp: u32;
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {}, esp", out(reg) esp, options(nomem, nostack, preserves_flags)) };
+    VirtAddr::new(esp.into())
+}
+
+/// The frame pointer of the function that calls this one.
+#[inline(always)]
+pub(crate) fn frame_pointer() -> u64 {
+    let ebp: u32;
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {}, ebp", out(reg) ebp, options(nomem, nostack, preserves_flags)) };
+    ebp.into()
+}
+
+/// The addresses at which the frame at `frame` holds its caller's frame pointer and the return address
+/// (System V ABI for i386, 2.2.2).
+pub(crate) fn saved(frame: u64) -> [u64; 2] {
+    [frame, frame.wrapping_add(4)]
+}
