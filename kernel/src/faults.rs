@@ -33,7 +33,7 @@ const FAULTS: &[FaultTest] = &[
     FaultTest { name: "stack-overflow", commit: stack_overflow },
     FaultTest { name: "write-upages", commit: || write(arch::Layout::UPAGES) },
     FaultTest { name: "read-user", commit: read_user },
-    FaultTest { name: "read-hole", commit: || read(arch::Layout::MMIOBASE - PGSIZE) },
+    FaultTest { name: "read-hole", commit: || read(HOLE) },
     FaultTest { name: "double-free", commit: double_free },
     FaultTest { name: "free-referenced", commit: free_referenced },
     FaultTest { name: "boot-alloc-late", commit: boot_alloc_late },
@@ -60,6 +60,13 @@ const HALVES: &[FaultTest] =
     &[FaultTest { name: "non-canonical", commit: || read(arch::Layout::LOWER_END) }];
 /// The fault test of machines whose entries have a reserved bit.
 const RESERVED: &[FaultTest] = &[FaultTest { name: "reserved-bit", commit: reserved_bit }];
+
+/// A page that nothing maps: below the devices' addresses, or the first of them if there is no room.
+const HOLE: u64 = if arch::Layout::PHYSMAP + arch::Layout::PHYSMAP_MAX < arch::Layout::MMIOBASE {
+    arch::Layout::MMIOBASE - PGSIZE
+} else {
+    arch::Layout::MMIOBASE
+};
 
 /// A constant, to have an address in `.rodata`.
 static CONSTANT: u64 = 42;

@@ -65,7 +65,8 @@ fn invalid_opcode() {
     unsafe { asm!("ud2") };
 }
 
-/// Loads a segment register with a selector behind the end of the GDT.
+/// Loads a segment register with a selector that is no segment's: it lies behind the end of the GDT, or is a
+/// task's.
 fn bad_selector() {
     // SAFETY: the instruction faults, and changes nothing.
     unsafe { asm!("mov es, {:x}", in(reg) 5_u16 << 3) };
