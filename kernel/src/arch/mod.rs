@@ -33,6 +33,8 @@ mod host;
 #[cfg(not(jos_machine))]
 use host as machine;
 
+#[cfg(all(jos_machine, any(target_arch = "x86", target_arch = "x86_64")))]
+use machine::instructions;
 pub use machine::{Format, Layout};
 pub(crate) use machine::{
     clock, control, cpu, exit, faults, keyboard, probe, screen, serial, stack, trap,

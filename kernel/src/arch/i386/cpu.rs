@@ -1,10 +1,8 @@
-//! The processor: its identification, and the registers for paging and the stack.
+//! The processor: the sizes of its pages, and the registers for paging and the stack.
 
 use core::arch::asm;
-use core::arch::x86::__cpuid_count;
 
 use libjos::mem::addr::{PhysAddr, VirtAddr};
-use raw_cpuid::{CpuId, CpuIdReader, CpuIdResult};
 
 use super::instructions::Cr3;
 use super::stack;
@@ -13,23 +11,6 @@ pub(crate) use crate::arch::x86::cpu::{counter, describe, flush_tlb, protect_ker
 
 /// DWARF's number for the program counter (System V ABI for i386, table 2.14).
 pub(crate) const DWARF_PC: u8 = 8;
-
-/// Reads the identification. The crate's own reader is for programs that may use SSE.
-#[derive(Clone)]
-pub(crate) struct Reader;
-
-impl CpuIdReader for Reader {
-    fn cpuid2(&self, eax: u32, ecx: u32) -> CpuIdResult {
-        // The entry has seen that the processor has the instruction.
-        let result = __cpuid_count(eax, ecx);
-        CpuIdResult { eax: result.eax, ebx: result.ebx, ecx: result.ecx, edx: result.edx }
-    }
-}
-
-/// The processor's identification.
-pub(crate) fn cpuid() -> CpuId<Reader> {
-    CpuId::with_cpuid_reader(Reader)
-}
 
 /// The levels at which this processor accepts a leaf, as a bit mask: pages of 4 KB, and of 4 MB, which the
 /// entry has turned on.

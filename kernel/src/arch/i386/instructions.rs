@@ -2,8 +2,10 @@
 //! gives them: it has them for 64-bit code alone.
 
 use core::arch::asm;
+use core::arch::x86::__cpuid_count;
 use core::marker::PhantomData;
 
+use raw_cpuid::{CpuId, CpuIdReader, CpuIdResult};
 use x86_64::registers::control::{Cr0Flags, Cr4Flags};
 
 /// Defines a control register.
@@ -250,4 +252,21 @@ pub(in crate::arch) unsafe fn lidt_empty() {
     let pointer = [0_u16; 3];
     // SAFETY: the caller wants this.
     unsafe { asm!("lidt [{}]", in(reg) &raw const pointer, options(readonly, nostack)) };
+}
+
+/// Reads the identification. The crate's own reader is for programs that may use SSE.
+#[derive(Clone)]
+pub(in crate::arch) struct Reader;
+
+impl CpuIdReader for Reader {
+    fn cpuid2(&self, eax: u32, ecx: u32) -> CpuIdResult {
+        // The entry has seen that the processor has the instruction.
+        let result = __cpuid_count(eax, ecx);
+        CpuIdResult { eax: result.eax, ebx: result.ebx, ecx: result.ecx, edx: result.edx }
+    }
+}
+
+/// The processor's identification.
+pub(in crate::arch) fn cpuid() -> CpuId<Reader> {
+    CpuId::with_cpuid_reader(Reader)
 }

@@ -3,8 +3,9 @@
 
 use libjos::app::rate::{self, Reading};
 
-use crate::arch::machine::cpu::{counter, cpuid};
-use crate::arch::machine::instructions::Port;
+use super::cpu::counter;
+use crate::arch::instructions::Port;
+use crate::arch::instructions::cpuid;
 
 /// The frequency of the timer chip, an 8254, in Hz.
 const TIMER_HZ: u64 = 1_193_182;

@@ -6,8 +6,8 @@ use core::fmt;
 
 use x86_64::registers::control::{Cr0Flags, Cr4Flags};
 
-use crate::arch::machine::cpu::cpuid;
-use crate::arch::machine::instructions::{Cr0, Cr4, tlb};
+use crate::arch::instructions::cpuid;
+use crate::arch::instructions::{Cr0, Cr4, tlb};
 
 /// Makes page permissions bind the kernel too. Sets bits in addition to those of the entry
 /// (`boot::entry`) and to CR4.MCE (`trap`):

@@ -1,6 +1,6 @@
 //! The end of a PC: QEMU's isa-debug-exit device, the chipset's reset, and halting the processor.
 
-use crate::arch::machine::instructions::{Port, disable, hlt, int3, lidt_empty};
+use crate::arch::instructions::{Port, disable, hlt, int3, lidt_empty};
 
 /// The name of the device that ends QEMU.
 pub(crate) const DEVICE: &str = "isa-debug-exit device";

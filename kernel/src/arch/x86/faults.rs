@@ -6,7 +6,7 @@ use core::sync::atomic::AtomicU8;
 
 use x86_64::registers::rflags::RFlags;
 
-use crate::arch::machine::instructions::{int3, rflags};
+use crate::arch::instructions::{int3, rflags};
 use crate::faults::fault::FaultTest;
 
 // The fault tests that all PCs have.

@@ -11,7 +11,7 @@ use libjos::monitor::line::width;
 use volatile::VolatilePtr;
 
 use crate::arch::Layout;
-use crate::arch::machine::instructions::Port;
+use crate::arch::instructions::Port;
 
 const ROWS: usize = 25;
 const COLUMNS: usize = 80;

@@ -1,22 +1,17 @@
-//! The processor: its identification, and the registers for paging and the stack.
+//! The processor: the sizes of its pages, and the registers for paging and the stack.
 
 use core::arch::asm;
 
 use libjos::mem::addr::{PhysAddr, VirtAddr};
-use raw_cpuid::{CpuId, CpuIdReaderNative};
 use x86_64::instructions::tlb;
 use x86_64::registers::control::{Cr3, Cr3Flags};
 use x86_64::structures::paging::PhysFrame;
 
+use super::instructions::cpuid;
 pub(crate) use crate::arch::x86::cpu::{counter, describe, flush_tlb, protect_kernel};
 
 /// DWARF's number for the program counter (System V ABI, figure 3.36).
 pub(crate) const DWARF_PC: u8 = 16;
-
-/// The processor's identification.
-pub(crate) fn cpuid() -> CpuId<CpuIdReaderNative> {
-    CpuId::new()
-}
 
 /// The levels at which this processor accepts a leaf, as a bit mask.
 ///

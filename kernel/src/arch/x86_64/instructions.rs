@@ -7,6 +7,7 @@ pub(in crate::arch) use x86_64::registers::control::{Cr0, Cr4};
 pub(in crate::arch) use x86_64::registers::model_specific::Msr;
 pub(in crate::arch) use x86_64::registers::rflags;
 
+use raw_cpuid::{CpuId, CpuIdReaderNative};
 use x86_64::VirtAddr;
 use x86_64::instructions::tables::lidt;
 use x86_64::structures::DescriptorTablePointer;
@@ -19,4 +20,9 @@ use x86_64::structures::DescriptorTablePointer;
 pub(in crate::arch) unsafe fn lidt_empty() {
     // SAFETY: the caller wants this.
     unsafe { lidt(&DescriptorTablePointer { limit: 0, base: VirtAddr::zero() }) };
+}
+
+/// The processor's identification.
+pub(in crate::arch) fn cpuid() -> CpuId<CpuIdReaderNative> {
+    CpuId::new()
 }

@@ -8,8 +8,8 @@ use core::fmt;
 use libjos::monitor::processor::{MCG_STATUS, MCI_STATUS};
 use x86_64::registers::control::Cr4Flags;
 
-use crate::arch::machine::cpu::cpuid;
-use crate::arch::machine::instructions::{Cr4, Msr};
+use crate::arch::instructions::cpuid;
+use crate::arch::instructions::{Cr4, Msr};
 
 // Numbers of the registers. Each bank has four: control, status, address, miscellaneous.
 const MCG_CAP: u32 = 0x179;
