@@ -11,7 +11,7 @@ use libjos::mem::addr::VirtAddr;
 use libjos::symtab::CallFrame;
 
 use crate::arch::cpu::{self, frame_pointer};
-use crate::arch::probe;
+use crate::arch::{ADDRESS_COLUMNS, probe};
 use crate::stack;
 use crate::symbols;
 
@@ -166,12 +166,12 @@ fn print(first: Option<Call>, frame: u64, is_noise: fn(&str) -> bool) {
 
 /// Prints a call: a line for each function, and another for its source location if that does not fit.
 fn print_call(n: usize, call: Call) {
-    print!("  #{n:<2} {:#018x}", call.address);
+    print!("  #{n:<2} {:#0ADDRESS_COLUMNS$x}", call.address);
     let mut frames = call.frames().enumerate().peekable();
     if frames.peek().is_none() {
         println!();
     }
-    let indent = "  #nn 0x0123456789abcdef".len();
+    let indent = "  #nn ".len() + ADDRESS_COLUMNS;
     for (i, frame) in frames {
         let space = if i > 0 { indent } else { 0 };
         let inlined = if frame.inlined { " (inlined)" } else { "" };

@@ -13,9 +13,9 @@ use x86_64::structures::idt::{DescriptorTable, PageFaultErrorCode, SelectorError
 
 use super::super::DIGITS;
 use super::machine_check;
-use crate::arch::Layout;
 use crate::arch::control::ControlRegisters;
 use crate::arch::trap::{Trap, TrapFrame};
+use crate::arch::{ADDRESS_COLUMNS, Layout};
 use crate::trap::cause::{Cause, PageFault};
 
 impl Trap<'_> {
@@ -123,8 +123,7 @@ impl Trap<'_> {
             Some((name, value)) => {
                 write!(
                     f,
-                    ": access to a non-canonical address, it seems: {name} is {value:#0width$x}",
-                    width = DIGITS + 2
+                    ": access to a non-canonical address, it seems: {name} is {value:#0ADDRESS_COLUMNS$x}"
                 )
             }
             None if matches!(self.vector(), GENERAL_PROTECTION | STACK_SEGMENT) => {
