@@ -255,7 +255,7 @@ fn change_entry(page: VirtAddr, change: fn(u64) -> u64) {
     let (vm, pgdir) = pmap.split();
     let (_, pte) = vm.page_lookup(pgdir, page).expect("it is mapped");
     let entry: EntryWord = vm.machine().load(pte.pa);
-    vm.machine().store(pte.pa, entry_of(change(entry.into())));
+    vm.machine().store(pte.pa, entry_of(change(entry.to_u64())));
     vm.tlb_invalidate(pgdir, page);
 }
 

@@ -202,6 +202,16 @@ extern "C" fn task_trap(vector: u32) -> ! {
 }
 
 impl TrapFrame {
+    /// The exception's vector.
+    pub(in crate::arch) fn vector(&self) -> u64 {
+        self.vector.into()
+    }
+
+    /// The processor's error code; 0 if the exception has none.
+    pub(in crate::arch) fn error(&self) -> u64 {
+        self.error.into()
+    }
+
     /// The address of the interrupted instruction.
     pub(in crate::arch) fn instruction(&self) -> u64 {
         self.eip.into()

@@ -19,23 +19,13 @@ use crate::arch::{ADDRESS_COLUMNS, Layout};
 use crate::trap::cause::{Cause, PageFault};
 
 impl Trap<'_> {
-    /// The exception's vector.
-    fn vector(&self) -> u64 {
-        self.frame.vector.into()
-    }
-
-    /// The processor's error code; 0 if the exception has none.
-    fn error(&self) -> u64 {
-        self.frame.error.into()
-    }
-
     /// The cause, in terms that all machines share.
     #[must_use]
     pub(crate) fn cause(&self) -> Cause {
         use PageFaultErrorCode as E;
-        let error = E::from_bits_truncate(self.error());
+        let error = E::from_bits_truncate(self.frame.error());
         let va = VirtAddr::new(self.cr2);
-        match self.vector() {
+        match self.frame.vector() {
             // Source: Intel SDM vol. 3A, 4.7.
             PAGE_FAULT => Cause::PageFault(PageFault {
                 va,
@@ -70,18 +60,18 @@ impl Trap<'_> {
     /// The exception's name.
     #[must_use]
     pub(crate) fn name(&self) -> &'static str {
-        exception(self.vector()).1
+        exception(self.frame.vector()).1
     }
 
     /// Writes the exception's short name in the manuals, and its vector.
     pub(crate) fn write_code(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let vector = self.vector();
+        let vector = self.frame.vector();
         write!(f, "{}, vector {vector}", exception(vector).0)
     }
 
     /// Writes the end of the sentence that begins with the name, for [`Cause::Other`].
     pub(crate) fn write_detail(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.vector() {
+        match self.frame.vector() {
             INVALID_TSS..=GENERAL_PROTECTION => self.segment_fault(f),
             _ => Ok(()),
         }
@@ -95,12 +85,12 @@ impl Trap<'_> {
         writeln!(f, "{}", self.frame)?;
         writeln!(f, "  {:<6} {flags:0DIGITS$x}  {}", register.name, register.names(flags))?;
         writeln!(f, "{control}")?;
-        writeln!(f, "  {}", ErrorCode { vector: self.vector(), code: self.error() })
+        writeln!(f, "  {}", ErrorCode { vector: self.frame.vector(), code: self.frame.error() })
     }
 
     /// Writes the machine's own records of the trap, for [`Cause::Other`].
     pub(crate) fn write_records(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.vector() {
+        match self.frame.vector() {
             MACHINE_CHECK => machine_check::write_banks(f),
             _ => Ok(()),
         }
@@ -109,7 +99,7 @@ impl Trap<'_> {
     /// Writes the selector of a segment fault, or else the register that probably caused it: the
     /// processor does not say which address was non-canonical (Intel SDM vol. 3A, 6.15 "Interrupt 13").
     fn segment_fault(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let error = SelectorErrorCode::new_truncate(self.error());
+        let error = SelectorErrorCode::new_truncate(self.frame.error());
         if !error.is_null() {
             let table = match error.descriptor_table() {
                 DescriptorTable::Gdt => "GDT",
@@ -126,7 +116,7 @@ impl Trap<'_> {
                     ": access to a non-canonical address, it seems: {name} is {value:#0ADDRESS_COLUMNS$x}"
                 )
             }
-            None if matches!(self.vector(), GENERAL_PROTECTION | STACK_SEGMENT) => {
+            None if matches!(self.frame.vector(), GENERAL_PROTECTION | STACK_SEGMENT) => {
                 write!(f, ": an instruction or operand that is not allowed here")
             }
             None => Ok(()),

@@ -147,6 +147,16 @@ extern "C" fn trap(frame: &mut TrapFrame) {
 }
 
 impl TrapFrame {
+    /// The exception's vector.
+    pub(in crate::arch) fn vector(&self) -> u64 {
+        self.vector
+    }
+
+    /// The processor's error code; 0 if the exception has none.
+    pub(in crate::arch) fn error(&self) -> u64 {
+        self.error
+    }
+
     /// The address of the interrupted instruction.
     pub(in crate::arch) fn instruction(&self) -> u64 {
         self.rip
