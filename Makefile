@@ -180,6 +180,14 @@ $(APPS:%=obj/apps/%.linked): apps-linked ;
 $(APPS:%=obj/apps/%): %: %.linked $(SYMTAB)
 	$(Q)cargo run -q -p symtab -- $(SYMTABFLAGS) $< $@
 
+# For grade.py alone: the kernel with functions beside it that the grader calls (tools/grade/shims).
+obj/grade/shims.linked: FORCE | setup-build
+	@mkdir -p $(@D)
+	$(Q)tools/build/kcargo build -p shims --profile $(PROFILE)
+	$(Q)cmp -s "$(dir $(BUILT_APPS))shims" $@ || cp "$(dir $(BUILT_APPS))shims" $@
+obj/grade/shims: obj/grade/shims.linked $(SYMTAB)
+	$(Q)cargo run -q -p symtab -- $(SYMTABFLAGS) $< $@
+
 image: $(ISO) ## build APP's ISO image alone: obj/jos.iso, or obj/APP.iso
 
 # The sed command escapes the kernel's command line for GRUB's shell. If GRUB cannot load the kernel, it tries again with
@@ -275,7 +283,7 @@ screenshots: obj/picture.html obj/film.html | setup-browser setup-screenshots ##
 
 grade: grade-images ## boot it on every machine of grade.py and score it
 	$(Q)./grade.py --no-build $(GRADEFLAGS)
-grade-images: obj/kern/kernel obj/jos.iso obj/grade-words.iso obj/facts.json $(APPS:%=obj/apps/%) \
+grade-images: obj/kern/kernel obj/jos.iso obj/grade-words.iso obj/facts.json $(APPS:%=obj/apps/%) obj/grade/shims \
   | setup-qemu setup-uefi setup-gdb
 obj/grade-words.cfg: override CMDLINE := colour=mauve test=nonsense
 
@@ -283,6 +291,7 @@ check: fmt-check clippy test doc package fuzz-short test-tools test-picture grad
 
 test: | setup-host ## the host tests
 	$(Q)cargo test
+	$(Q)cargo test -p kernel --lib
 
 # tests/oracle.rs uses the x86_64 crate, which turns integers into pointers; Miri would warn about each.
 miri: export MIRIFLAGS := -Zmiri-permissive-provenance $(MIRIFLAGS)
@@ -301,6 +310,9 @@ fuzz-short: ## some seconds of it, the same each time; skipped where no nightly 
 mutants: | setup-mutants setup-host ## plant faults in layout and libjos, and see whether the tests notice (one to two hours)
 	$(Q)tools/mutants/run.py $(MUTANTSFLAGS)
 
+planted: | setup-build setup-qemu ## plant faults in the kernel, and see whether the grader's reader finds them
+	$(Q)tools/grade/planted/plant.py
+
 fmt: | setup-fmt ## format the sources
 	$(Q)cargo fmt --all
 
@@ -310,8 +322,9 @@ fmt-check: | setup-fmt
 clippy: | setup-clippy setup-build ## lint: no warning is let through
 	$(Q)cargo clippy --all-targets -- -D warnings
 	$(Q)cargo clippy -p bench -- -D warnings
-	$(Q)cargo clippy -p kernel --lib -- -D warnings
+	$(Q)cargo clippy -p kernel --lib --tests -- -D warnings
 	$(Q)tools/build/kcargo clippy -p kernel --bins --examples -- -D warnings
+	$(Q)tools/build/kcargo clippy -p shims -- -D warnings
 
 doc: export RUSTDOCFLAGS := -D warnings
 doc: | setup-host setup-build ## the crates' documentation
@@ -376,4 +389,4 @@ help: ## this list
 FORCE:
 .PHONY: all image apps-linked run qemu qemu-nox qemu-gdb qemu-nox-gdb gdb print-gdbport grade grade-images \
         check test miri fmt fmt-check clippy doc test-tools bench bench-kernel bench-boot setup clean help \
-        picture film picture-tool display screenshots test-picture schemes fuzz fuzz-short mutants package FORCE
+        picture film picture-tool display screenshots test-picture schemes planted fuzz fuzz-short mutants package FORCE

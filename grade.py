@@ -2,7 +2,7 @@
 """Boot JOS64 in QEMU on many machines, and score the results: `make grade`, or ./grade.py --help.
 
 The tests are lists by subject in tools/grade/: boottests.py (the first four are those of JOS's lab 2, with its
-titles and points), faulttests.py, machinetests.py, and so on. In the same folder, gradelib.py judges runs, graderun.py
+titles and points), readertests.py, faulttests.py, machinetests.py, and so on. In the same folder, gradelib.py judges runs, graderun.py
 makes them, control.py lets a test control a running machine, and gradeui.py is the program's user interface.
 """
 
@@ -16,32 +16,49 @@ import apptests  # noqa: E402 (found by the line above)
 import boottests  # noqa: E402
 import clocktests  # noqa: E402
 import consoletests  # noqa: E402
+import exittests  # noqa: E402
 import faulttests  # noqa: E402
 import gdbtests  # noqa: E402
+import keyboardtests  # noqa: E402
+import leaftests  # noqa: E402
+import loadertests  # noqa: E402
 import machinetests  # noqa: E402
 import maptests  # noqa: E402
 import monitortests  # noqa: E402
+import readertests  # noqa: E402
+import screentests  # noqa: E402
+import serialtests  # noqa: E402
 import statetests  # noqa: E402
+import traptests  # noqa: E402
 from gradeui import main  # noqa: E402
 
 IMAGES = {
     "kernel": Path("obj/kern/kernel"),  # booted by QEMU's -kernel, as PVH
     "grub": Path("obj/jos.iso"),
     "grub-words": Path("obj/grade-words.iso"),  # with two unknown words on its command line (see the Makefile)
+    "shims": Path("obj/grade/shims"),  # with functions that the grader calls
     **{app: Path("obj/apps", app) for app in ("bench", "hello", "heap", "pages", "sieve", "tour")},
 }
 
 # In the order in which they are listed, run and reported.
 TESTS = [
     *boottests.TESTS,
+    *readertests.TESTS,
     *faulttests.TESTS,
     *machinetests.TESTS,
     *maptests.TESTS,
     *statetests.TESTS,
+    *traptests.TESTS,
+    *loadertests.TESTS,
     *clocktests.TESTS,
+    *leaftests.TESTS,
     *apptests.TESTS,
     *monitortests.TESTS,
     *consoletests.TESTS,
+    *screentests.TESTS,
+    *keyboardtests.TESTS,
+    *serialtests.TESTS,
+    *exittests.TESTS,
     *gdbtests.tests(ROOT),
 ]
 

@@ -51,3 +51,6 @@ fn no_leak() -> bool {
     }
     kept == 0
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,7 +23,7 @@ const WORD: u64 = size_of::<usize>() as u64;
 const COLUMNS: usize = 80;
 
 /// A line of a backtrace: a call, or the instruction that trapped.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Call {
     /// The call's return address, or the address of the instruction that trapped.
     pub address: u64,
@@ -141,7 +141,7 @@ fn print(first: Option<Call>, frame: u64, is_noise: fn(&str) -> bool) {
     while let Some(call) = rest.next_if(|_| printed < LONGEST) {
         print_call(n, call);
         let mut same = 0;
-        while rest.next_if(|next| next.address == call.address).is_some() {
+        while rest.next_if(|next| *next == call).is_some() {
             same += 1;
         }
         if same > 0 {
@@ -188,3 +188,6 @@ fn print_call(n: usize, call: Call) {
         println!();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ use spin::Once;
 
 use crate::arch::Layout;
 use crate::symbols;
+use crate::window;
 
 static BOOT_INFO: Once<BootInfo<'static>> = Once::new();
 static MEMORY: Once<MemoryMap> = Once::new();
@@ -21,13 +22,12 @@ static MEMORY: Once<MemoryMap> = Once::new();
 ///
 /// If it cannot be used; the message names cause and remedy.
 pub(crate) fn init(magic: u32, info: u32) -> &'static BootInfo<'static> {
-    let window = core::ptr::with_exposed_provenance(Layout::KERNBASE as usize);
     let size = Layout::WINDOW_LAST_FRAME - Layout::PHYS_BASE;
     let image = symbols::kernel_image();
     let kernel = PhysRange::new(image.text.start, image.data.end_exclusive);
     // SAFETY: entry_pgdir and kern_pgdir both map the whole window, permanently. Nothing outside the
     // kernel has been written yet, and `for_mem_init` keeps the information out of every allocator.
-    let window = unsafe { PhysWindow::new(window, size, kernel) };
+    let window = unsafe { PhysWindow::new(window::at(0), size, kernel) };
     let Some(protocol) = Protocol::from_magic(magic) else {
         panic!("the entry code passed on a loader that it does not know ({magic:#x})");
     };
@@ -51,10 +51,13 @@ pub(crate) fn get() -> &'static BootInfo<'static> {
 #[must_use]
 #[inline(never)] // its temporaries take as much of the boot stack as its result
 pub(crate) fn for_mem_init(boot_info: &BootInfo<'_>, limit: Option<PhysAddr>) -> Boot {
-    let memory = MemoryMap::new::<Layout>(boot_info.memory_entries(), limit);
-    let reserved = Reservations::new(boot_info.reserved().map(|part| part.range), &memory);
-    MEMORY.call_once(|| memory.clone());
-    Boot { memory, image: symbols::kernel_image(), reserved }
+    let memory = MEMORY.call_once(|| MemoryMap::new::<Layout>(boot_info.memory_entries(), limit));
+    // Both sets of ranges are made in the result's place: each takes kilobytes.
+    Boot {
+        memory: memory.clone(),
+        image: symbols::kernel_image(),
+        reserved: Reservations::new(boot_info.reserved().map(|part| part.range), memory),
+    }
 }
 
 /// Whether `pa` lies in usable RAM. Before [`for_mem_init`] has made the memory map, whether it lies in
@@ -69,3 +72,6 @@ pub(crate) fn is_ram(pa: PhysAddr) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

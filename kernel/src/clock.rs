@@ -2,6 +2,7 @@
 //!
 //! The machine states the counter's frequency, or else it is measured, once, at the first request.
 
+use core::fmt;
 use core::time::Duration;
 
 use spin::Once;
@@ -35,8 +36,23 @@ pub fn uptime() -> Option<Duration> {
     u64::try_from(nanoseconds).ok().map(Duration::from_nanos)
 }
 
+/// A time as hours, minutes, seconds and milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hours(pub(crate) Duration);
+
+impl fmt::Display for Hours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        write!(f, "{hours}:{minutes:02}:{seconds:02}.{:03}", self.0.subsec_millis())
+    }
+}
+
 /// The time since [`init`], which assumes 1 GHz if the counter's frequency is unknown.
 #[must_use]
 pub fn monotonic() -> Duration {
     uptime().unwrap_or_else(|| Duration::from_nanos(counts().1))
 }
+
+#[cfg(test)]
+mod tests;

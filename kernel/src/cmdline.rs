@@ -144,3 +144,6 @@ fn apply(word: &[u8], options: &mut Options) -> bool {
     }
     true
 }
+
+#[cfg(test)]
+mod tests;

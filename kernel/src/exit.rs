@@ -36,6 +36,9 @@ pub(crate) fn reboot() -> ! {
 /// Stops the processor permanently.
 pub(crate) fn halt() -> ! {
     loop {
-        arch::exit::halt();
+        arch::cpu::halt();
     }
 }
+
+#[cfg(test)]
+mod tests;

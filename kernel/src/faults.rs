@@ -294,3 +294,6 @@ fn failed_check() {
     pmap.page_alloc(AllocFlags::empty()).expect("a free page");
     pmap.checks().check_page_free_list();
 }
+
+#[cfg(test)]
+mod tests;

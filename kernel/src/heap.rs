@@ -126,3 +126,6 @@ unsafe impl GlobalAlloc for Allocator {
         Self::answer(lock().zip(block).map(realloc))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,3 +24,6 @@ fn load(pa: PhysAddr) -> Option<EntryWord> {
 pub(crate) fn walk(pgdir: PhysAddr, va: VirtAddr) -> WalkTrace<Format> {
     explain::trace(pgdir, va, load)
 }
+
+#[cfg(test)]
+mod tests;

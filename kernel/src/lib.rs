@@ -11,6 +11,7 @@
 //! | `trap` | every exception: offered to the listeners; the last one panics with an explanation |
 //! | `boot_info` | the loader's information, and the part of it that `mem_init` gets |
 //! | `cmdline` | the options on the kernel's command line |
+//! | `window` | the window at KERNBASE, which shows physical memory |
 //! | [`machine`] | [`Hardware`](machine::Hardware): physical memory and the processor, for `libjos` |
 //! | `inspect` | reads of memory that may be damaged |
 //! | [`pmap`] | the one memory system, behind its lock |
@@ -36,6 +37,8 @@
 extern crate alloc;
 #[macro_use] // print!, println!
 extern crate libjos;
+#[cfg(not(jos_machine))]
+extern crate std;
 
 mod application;
 mod arch;
@@ -55,9 +58,12 @@ mod panic;
 mod platform;
 pub mod pmap;
 mod readline;
+#[cfg(test)]
+mod rig;
 mod stack;
 mod symbols;
 mod trap;
+mod window;
 
 pub use arch::{Format, Layout};
 
@@ -108,3 +114,6 @@ extern "C" fn on_kernel_stack() -> ! {
     // The application's `main`; then the machine ends.
     application::run()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,5 @@
 //! [`Hardware`]: the machine that `libjos` works on. Its memory is accessed through the windows.
 
-use core::cell::UnsafeCell;
 use core::fmt;
 use core::ptr::{self, NonNull};
 
@@ -12,9 +11,10 @@ use libjos::mem::pages::Globals;
 use libjos::mem::pages::{POISON, PageArray, PageInfo};
 use libjos::paging::word::Word;
 
-use crate::arch::{Format, Layout, cpu, probe};
+use crate::arch::{Format, Layout, cpu, features, probe};
 use crate::console;
 use crate::globals;
+use crate::window;
 
 /// The machine. Its holder can do all that [`Machine`] can, so there is only one, in
 /// [`pmap`](crate::pmap).
@@ -27,19 +27,8 @@ pub struct Hardware {
 impl Hardware {
     /// The machine. Only for [`pmap`](crate::pmap).
     pub(crate) fn new() -> Self {
-        Self { leaf_levels: cpu::leaf_levels() }
+        Self { leaf_levels: features::leaf_levels() }
     }
-}
-
-unsafe extern "C" {
-    /// The window at KERNBASE except its last frame, by the symbol that the linker knows. Since the address is a
-    /// symbol, one instruction can add window, table and entry (`pgdir_walk`: 37 instructions, 46 with a
-    /// number).
-    ///
-    /// No Rust object may end where the address space ends, as one in the last frame would. Nothing uses that
-    /// frame ([`MemLayout::WINDOW_LAST_FRAME`]).
-    #[link_name = "KERNBASE"]
-    static WINDOW: UnsafeCell<[u8; (Layout::WINDOW_SIZE - PGSIZE) as usize]>;
 }
 
 /// The kernel's pointer to the `size` bytes at `pa` (JOS's `KADDR`). All access to page tables goes
@@ -60,9 +49,7 @@ fn kaddr<T>(pa: PhysAddr, size: u64) -> *mut T {
     if !is_inside || size > align && !ends_inside() {
         in_physmap(pa, size)
     } else {
-        // A pointer plus a distance, not a sum of numbers, so that an access can use both as operands.
-        let window = (&raw const WINDOW).cast_mut().cast::<T>();
-        window.wrapping_byte_add(offset as usize)
+        window::at(offset)
     }
 }
 
@@ -204,3 +191,6 @@ impl Machine for Hardware {
         console::print(text);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,7 +34,11 @@ pub(crate) fn report_trap(trap: &mut Trap<'_>) -> bool {
 
 /// Reports `message`, which came from `location`, and ends. `trap` is the trap that it describes, if
 /// there is one.
-fn report(location: &Location<'_>, message: fmt::Arguments<'_>, trap: Option<&Trap<'_>>) -> ! {
+pub(crate) fn report(
+    location: &Location<'_>,
+    message: fmt::Arguments<'_>,
+    trap: Option<&Trap<'_>>,
+) -> ! {
     let before = REPORTS.fetch_add(1, Ordering::Relaxed);
     if before > 2 {
         exit::exit_silently(Status::Failure);
@@ -65,3 +69,6 @@ fn report(location: &Location<'_>, message: fmt::Arguments<'_>, trap: Option<&Tr
     }
     exit::exit(Status::Failure)
 }
+
+#[cfg(test)]
+mod tests;

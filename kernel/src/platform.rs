@@ -142,3 +142,6 @@ impl Platform for ThisMachine {
         probe::load_user(va.as_u64())
     }
 }
+
+#[cfg(test)]
+mod tests;

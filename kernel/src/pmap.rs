@@ -6,7 +6,7 @@
 
 use boot::BootInfo;
 use libjos::mem::addr::PhysAddr;
-use libjos::mem::pages::PageAllocator;
+use libjos::mem::pages::{PageAllocator, fill_by};
 use libjos::pmap::{Pmap, mem_init};
 use spin::{Mutex, MutexGuard, Once};
 
@@ -53,7 +53,7 @@ pub(crate) fn poison() {
     let mut pmap = lock();
     println!("pages=poison: filling {} free pages", pmap.pages().nfree());
     // SAFETY: `poison_frame` fills the whole frame that it is given.
-    unsafe { pmap.poison_pages(poison_frame) };
+    unsafe { pmap.poison_pages(fill_by(poison_frame)) };
 }
 
 /// The memory system, for as long as the guard is held.
@@ -82,3 +82,6 @@ pub(crate) fn lock() -> MutexGuard<'static, Pmap<Hardware>> {
 pub unsafe fn memory_system() -> MutexGuard<'static, Pmap<Hardware>> {
     lock()
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,3 +75,6 @@ impl fmt::Write for Echo {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,3 +35,6 @@ pub(crate) fn move_to_kstacktop(then: extern "C" fn() -> !) -> ! {
     // `then` does not return, and nothing on the old stack is used afterwards.
     unsafe { switch(Layout::KSTACKTOP, then) }
 }
+
+#[cfg(test)]
+mod tests;

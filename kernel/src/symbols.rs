@@ -23,8 +23,8 @@ macro_rules! symbols {
 }
 
 symbols! {
-    /// The physical address of the entry point (JOS's name).
-    _start
+    /// The physical address of the entry point. (JOS's name `_start` is that of any host's program.)
+    multiboot2_start
     /// The entry point's address in the window.
     entry
     /// The start of the kernel's code, and of its image.
@@ -49,7 +49,7 @@ symbols! {
 #[must_use]
 pub(crate) fn linker_symbols() -> [(&'static str, VirtAddr); 8] {
     [
-        ("_start", _start()),
+        ("_start", multiboot2_start()),
         ("entry", entry()),
         ("stext", stext()),
         ("etext", etext()),
@@ -114,3 +114,6 @@ pub(crate) fn kernel_image() -> KernelImage {
         stack: range(stack_start, stack_end),
     }
 }
+
+#[cfg(test)]
+mod tests;

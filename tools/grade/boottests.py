@@ -5,9 +5,11 @@ from pathlib import Path
 
 import badloader
 from control import require
+import reading
 from gradelib import Machine, Test
+from reading import SUBJECTS
 from statetests import UEFI
-from words import CHECKS, GRUB, MB, PVH, WELCOME, boots, opening
+from words import CHECKS, MB, WELCOME, boots, opening
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = "README.md"  # a file that serves as a boot module, by QEMU's -initrd
@@ -37,48 +39,59 @@ RESERVED = ("  pp_ref 1, pp_link says: reserved", "  belongs to: the loader's (s
 # Values that mem= refuses.
 NO_SIZES = ("lots", "1T", "M", "", "+1M", "-1", "1MB", "0x1000000", "17179869184G")
 
+GRUB, PVH = reading.read(Machine("grub")), reading.read(Machine())
+
+
+def sized(title, machine, lines, limit=None):
+    """A test of a size of memory: the whole output, and the whole reading. RAM from `limit` (in K) on is unused."""
+    machine = reading.read(machine, limit=limit and limit * 1024)
+    return Test(f"memory: {title}", 5, machine, lines, whole=True, verdicts=SUBJECTS, tags=("memory",))
+
+
 TESTS = [
-    # JOS's four.
-    Test("Physical page allocator", 20, GRUB, CHECKS[1:2], tags=("jos",)),
-    Test("Page management", 20, GRUB, CHECKS[2:3], tags=("jos",)),
-    Test("Kernel page directory", 20, GRUB, CHECKS[3:4], tags=("jos",)),
-    Test("Page management 2", 10, GRUB, CHECKS[5:6], tags=("jos",)),
-    Test("Free list, before and after kern_pgdir", 10, GRUB, (CHECKS[0], CHECKS[3], CHECKS[0]), tags=("boot",)),
+    # JOS's four: the line of the kernel's own check, and what the reader finds in the machine.
+    Test("Physical page allocator", 20, GRUB, CHECKS[1:2], verdicts=("frames",), tags=("jos",)),
+    Test("Page management", 20, GRUB, CHECKS[2:3], verdicts=("counts",), tags=("jos",)),
+    Test("Kernel page directory", 20, GRUB, CHECKS[3:4], verdicts=("map",), tags=("jos",)),
+    Test("Page management 2", 10, GRUB, CHECKS[5:6], verdicts=("processor", "accesses"), tags=("jos",)),
+    Test(
+        "Free list, before and after kern_pgdir", 10, GRUB, (CHECKS[0], CHECKS[3], CHECKS[0]),
+        verdicts=("frames", "counts"), tags=("boot",),
+    ),
     # Two ways to boot, and memory sizes: the whole output, line by line.
-    Test("boot: GRUB (multiboot2)", 10, GRUB, boots(), whole=True, tags=("boot",)),
-    Test("boot: qemu -kernel (PVH)", 10, PVH, boots(), whole=True, tags=("boot",)),
-    Test("memory: 8M", 5, Machine(memory="8M"), boots(8 * MB), whole=True, tags=("memory",)),
+    Test("boot: GRUB (multiboot2)", 10, GRUB, boots(), whole=True, verdicts=SUBJECTS, tags=("boot",)),
+    Test("boot: qemu -kernel (PVH)", 10, PVH, boots(), whole=True, verdicts=SUBJECTS, tags=("boot",)),
+    sized("8M", Machine(memory="8M"), boots(8 * MB)),
     *(
-        Test(f"memory: {name}", 5, Machine("grub", memory=name), boots(size), whole=True, tags=("memory",))
+        sized(name, Machine("grub", memory=name), boots(size))
         for name, size in (
             ("16M", 16 * MB), ("64M", 64 * MB), ("127M", 127 * MB), ("128M", 128 * MB),
             ("256M", 256 * MB), ("257M", 257 * MB), ("1G", 1024 * MB), ("5G", 5120 * MB),
         )
     ),
-    Test("memory: 16G", 5, Machine(memory="16G"), boots(16384 * MB), whole=True, tags=("memory",)),
+    sized("16G", Machine(memory="16G"), boots(16384 * MB)),
     Test(
-        "memory: 5G, by pages of 1 GB", 5, Machine(memory="5G", cpu="max", typed=("map\r", "checks\r", "exit\r")),
+        "memory: 5G, by pages of 1 GB", 5,
+        reading.read(Machine(memory="5G", cpu="max", typed=("map\r", "checks\r", "exit\r"))),
         (
             *opening(5120 * MB), *CHECKS, *WELCOME, "0xffffff8000000000 RW/-- all physical memory",
             "  0xffffff8010000000-0xffffff80bffdffff -> 0x010000000 -rw-g 2883456 KB 4K-1G W",
             "  0xffffff8100000000-0xffffff817fffffff -> 0x100000000 -rw-g 2 GB 1G W", *CHECKS,
         ),
-        tags=("memory",),
+        verdicts=SUBJECTS, tags=("memory",),
     ),
-    Test(
-        "memory: 1G, mem=256M as on JOS", 5, Machine(memory="1G", words="mem=256M"),
-        boots(1024 * MB, limit=256 * MB), whole=True, tags=("memory",),
+    sized(
+        "1G, mem=256M as on JOS", Machine(memory="1G", words="mem=256M"), boots(1024 * MB, limit=256 * MB), 256 * MB,
     ),
     *(
-        Test(
-            f"memory: 1280M, mem={size}", 5, Machine(memory="1280M", words=f"mem={size}"),
-            boots(1280 * MB, limit=limit), whole=True, tags=("memory",),
+        sized(
+            f"1280M, mem={size}", Machine(memory="1280M", words=f"mem={size}"), boots(1280 * MB, limit=limit), limit,
         )
         for size, limit in (("1G", 1024 * MB), ("1048572k", 1024 * MB - 4))
     ),
     Test(
-        "memory: mem= that is no size", 5, Machine(words=" ".join(f"mem={word}" for word in NO_SIZES)),
-        boots(before=tuple(
+        "memory: mem= that is no size", 5, reading.read(Machine(words=" ".join(f"mem={word}" for word in NO_SIZES))),
+        verdicts=SUBJECTS, lines=boots(before=tuple(
             f'warning: "mem={word}" ignored: mem= wants a size such as 64M, 256M or 2G' for word in NO_SIZES
         )),
         whole=True, tags=("memory",),
@@ -87,24 +100,24 @@ TESTS = [
     *(
         Test(
             f"modules: QEMU's -initrd, {memory}", 5,
-            Machine(memory=memory, options=("-initrd", MODULE), typed=("kerninfo\r", find_module)),
+            reading.read(Machine(memory=memory, options=("-initrd", MODULE), typed=("kerninfo\r", find_module))),
             (
                 *opening(int(memory[:-1]) * MB), *CHECKS, *WELCOME,
                 re.compile(rf"  module at 0x[0-9a-f]+, {(ROOT / MODULE).stat().st_size} bytes"), *RESERVED * 2,
             ),
-            tags=("modules",),
+            verdicts=SUBJECTS, tags=("modules",),
         )
         for memory in ("32M", "1024M")  # within the window, and above it
     ),
     Test(
         "modules: a multiboot2 loader's, of odd sizes", 5,
-        Machine(
+        reading.read(Machine(
             at_entry=badloader.with_modules,
             typed=(
                 modules_are_whole, "kerninfo\r", "memmap\r", "pages 0x804567\r", "pages 0x17fffff\r", "checks\r",
                 modules_are_whole, "exit\r",
             ),
-        ),
+        )),
         (
             *CHECKS, *WELCOME, "Started by: multiboot2, badloader.py",
             "  module at 0x20fff, 1 bytes", "  module at 0x800123, 17477 bytes", "  module at 0x1000001, 8388607 bytes",
@@ -120,12 +133,16 @@ TESTS = [
             "  0x0000000001000000-0x00000000017fffff the loader's (see kerninfo), 8 MB",
             *RESERVED * 2, *CHECKS, "K> exit",
         ),
-        tags=("modules",),
+        verdicts=SUBJECTS, tags=("modules",),
     ),
     # Other boards, and other firmware.
-    Test("board: q35, GRUB", 5, Machine("grub", board="q35"), CHECKS + WELCOME, tags=("board",)),
-    Test("board: q35, PVH", 5, Machine(board="q35"), CHECKS + WELCOME, tags=("board",)),
-    Test("board: microvm (no VGA, no keyboard)", 5, Machine(board="microvm"), CHECKS + WELCOME, tags=("board",)),
+    *(
+        Test(f"board: {title}", 5, reading.read(machine), CHECKS + WELCOME, verdicts=SUBJECTS, tags=("board",))
+        for title, machine in (
+            ("q35, GRUB", Machine("grub", board="q35")), ("q35, PVH", Machine(board="q35")),
+            ("microvm (no VGA, no keyboard)", Machine(board="microvm")),
+        )
+    ),
     Test("board: UEFI, GRUB", 5, UEFI, CHECKS + WELCOME, tags=("board", "uefi")),
     Test(
         "board: UEFI, q35, GRUB", 5, Machine("grub", board="q35", uefi=True, memory="1G", patience=3),

@@ -33,6 +33,7 @@ class Control:
 
     def __init__(self, connection, folder, left, qemu=None, output=b""):
         self.connection, self.folder, self.left, self.qemu, self.output = connection, folder, left, qemu, output
+        self.verdicts = {}  # of the machine's reader, by subject (reading.py)
         self.messages = []  # in order, without the answers to `command`
         self.unread = b""
 
@@ -92,10 +93,11 @@ class Control:
         cells = self.memory(VGA_TEXT, COLUMNS * ROWS * 2)[::2].decode("cp437")
         return [cells[row * COLUMNS : (row + 1) * COLUMNS].rstrip(" \0") for row in range(ROWS)]
 
-    def key(self, *names):
-        """Press keys of the machine's keyboard, one after the other, by QEMU's names (up, ctrl-c, caps_lock, ...)."""
+    def key(self, *names, held=5):
+        """Press keys of the machine's keyboard, one after the other, by QEMU's names (up, ctrl-c, caps_lock, ...), each
+        for some milliseconds. QEMU drops keys that wait behind some hundred others."""
         for name in names:
-            self.monitor(f"sendkey {name} 5")
+            self.monitor(f"sendkey {name} {held}")
 
     def press(self, text):
         """Type a text on the machine's keyboard, key by key."""

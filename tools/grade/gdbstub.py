@@ -1,14 +1,18 @@
-"""A small client of QEMU's gdb stub, with which grade.py changes the state that a loader passes to the kernel.
+"""A small client of QEMU's gdb stub, with which grade.py changes the state that a loader passes to the kernel, and the
+state in which the kernel runs.
 
 It implements the needed part of gdb's remote serial protocol: run to an address, read and write registers and memory,
-detach. Register numbers are those of QEMU's x86-64 target, where every general register takes 8 bytes in every mode of
-the processor.
+detach. Register numbers and sizes are those of QEMU's x86-64 target, where every general register takes 8 bytes in
+every mode of the processor.
 """
 
 import contextlib
 import time
 
-REGISTERS = "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip".split()
+GENERAL = "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15".split()
+SEGMENTS = "cs ss ds es fs gs".split()
+REGISTERS = [*GENERAL, "rip", "eflags", *SEGMENTS]
+SIZES = {"eflags": 4, **dict.fromkeys(SEGMENTS, 4)}  # in bytes; all others take 8
 
 
 class StubError(Exception):
@@ -26,11 +30,24 @@ class Stub:
 
     def run_to(self, address):
         """Let the machine run until it is about to execute the instruction at a (linear) address."""
-        self._expect(f"Z0,{address:x},1", "OK")
+        with self.breakpoints({address}):
+            self.go_on()
+
+    @contextlib.contextmanager
+    def breakpoints(self, addresses):
+        """Breakpoints at these addresses, for a while."""
+        for address in addresses:
+            self._expect(f"Z0,{address:x},1", "OK")
+        yield
+        for address in addresses:
+            self._expect(f"z0,{address:x},1", "OK")
+
+    def go_on(self):
+        """Let the machine run to a breakpoint; returns the address."""
         answer = self._ask("c")
         if not answer.startswith("T05"):
-            raise StubError(f"the machine stopped before {address:#x}: {answer}")
-        self._expect(f"z0,{address:x},1", "OK")
+            raise StubError(f"the machine stopped before a breakpoint: {answer}")
+        return self.read("rip")
 
     def run_for(self, seconds):
         """Let the machine run for some time by the host's clock."""
@@ -45,11 +62,51 @@ class Stub:
 
     def write(self, register, value):
         """Set a register."""
-        self._expect(f"P{REGISTERS.index(register):x}={value.to_bytes(8, 'little').hex()}", "OK")
+        data = value.to_bytes(SIZES.get(register, 8), "little").hex()
+        self._expect(f"P{REGISTERS.index(register):x}={data}", "OK")
+
+    def registers(self):
+        """The values of all registers, by name."""
+        data, values = bytes.fromhex(self._ask("g")), {}
+        for name in REGISTERS:
+            size = SIZES.get(name, 8)
+            values[name], data = int.from_bytes(data[:size], "little"), data[size:]
+        return values
+
+    def write_registers(self, values):
+        """Set the registers that are named in a dictionary."""
+        for name, value in values.items():
+            self.write(name, value)
+
+    @contextlib.contextmanager
+    def interlude(self, code):
+        """Put code in place of the next instructions; afterwards they and all registers are as before."""
+        before = self.registers()
+        at = before["rip"]
+        covered = self.read_memory(at, len(code))
+        self.write_memory(at, code)
+        yield before
+        self.write_memory(at, covered)
+        # A selector that is written loads its segment anew.
+        self.write_registers({name: value for name, value in before.items() if name not in SEGMENTS})
+
+    def run_code(self, code, **registers):
+        """Run code that goes straight on, and return the registers at its end; the machine's own are restored."""
+        with self.interlude(code) as before:
+            self.write_registers(registers)
+            self.run_to(before["rip"] + len(code))
+            return self.registers()
 
     def read_memory(self, address, size):
-        """Bytes of memory."""
-        return bytes.fromhex(self._ask(f"m{address:x},{size:x}"))
+        """Bytes of memory, read in pieces that fit a packet."""
+        data = b""
+        for at in range(address, address + size, 1024):
+            length = min(1024, address + size - at)
+            answer = self._ask(f"m{at:x},{length:x}")
+            if len(answer) != 2 * length:
+                raise StubError(f"there is no memory at {at:#x} ({length} bytes): {answer}")
+            data += bytes.fromhex(answer)
+        return data
 
     def write_memory(self, address, data):
         """Set bytes of memory, in pieces that fit a packet."""

@@ -2,7 +2,8 @@
 
 A test passes only if the serial output has every expected line, whole and in order, and no forbidden one, **and** QEMU
 ended with exactly the expected status, **and** QEMU did not report a reset or a power-off: QEMU's status is 0 on a
-triple fault and on a power-off, so 0 means nothing. graderun.py runs machines, gradeui.py reports, and the tests are in
+triple fault and on a power-off, so 0 means nothing. A test of the memory system also wants the verdicts of the reader that
+looks at the stopped machine (reading.py). graderun.py runs machines, gradeui.py reports, and the tests are in
 grade.py.
 """
 
@@ -32,11 +33,12 @@ class Machine:
     uefi: bool = False  # UEFI firmware instead of a BIOS
     cpu: str = ""  # QEMU's default
     options: tuple = ()  # more arguments for QEMU
+    exit_port: int = 0xF4  # where isa-debug-exit is; elsewhere the kernel does not find it, and a test can still use it
     words: str = ""  # the kernel's command line (for an ISO image: the one built into it)
     # Each text is typed at a prompt of its own. A function is called at the prompt as act(control) (control.py). The
     # next entry follows at once, unless the function returns True: then it has typed a line, and a prompt will follow.
     typed: tuple = ("exit\r",)
-    prompt: str = "K> "
+    prompt: object = "K> "  # or a tuple of prompts
     at_entry: Optional[Callable] = None  # called as at_entry(stub, symbols) before the first instruction
     gdb: tuple = ()  # commands for gdb, after those of .gdbinit
     vscode: str = ""  # start gdb as this configuration of .vscode/launch.json does, not by .gdbinit
@@ -57,6 +59,7 @@ class Test:
     whole: bool = False  # the lines must be the whole output
     gdb_lines: tuple = ()  # the expected lines of gdb's output
     gdb_whole: bool = False
+    verdicts: tuple = ()  # what the reader of the machine must find without fault (reading.py)
     tags: tuple = ()
 
 
@@ -68,6 +71,7 @@ class Run:
     output: bytearray = field(default_factory=bytearray)  # of the serial line
     errors: str = ""  # of QEMU itself
     gdb_output: str = ""
+    verdicts: dict = field(default_factory=dict)  # what the reader has judged -> its complaints
     status: Optional[int] = None  # None: it had to be killed
     shutdown: Optional[str] = None  # QMP's reason for a SHUTDOWN event
     problem: str = ""  # why the run is invalid
@@ -100,6 +104,8 @@ def judge(test, run):
         complaints.append(f"QEMU's status is {run.status}, not {test.status}")
     complaints += compare(test.lines, run.lines, test.whole)
     complaints += [f"in gdb: {text}" for text in compare(test.gdb_lines, run.gdb_output.split("\n"), test.gdb_whole)]
+    for name in test.verdicts:
+        complaints += [f"in the machine: {text}" for text in run.verdicts.get(name, [f"{name}: never judged"])]
     for line in run.lines:
         complaints += [f"forbidden line: {line}" for pattern in test.forbidden if matches(pattern, line)]
     if complaints:

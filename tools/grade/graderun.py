@@ -43,7 +43,7 @@ class Bench:
     def command(self, machine):
         """The QEMU command by which a user can repeat a run, as a list of arguments."""
         arguments = [self.qemu, "-accel", "tcg", "-m", machine.memory, "-no-reboot", "-nic", "none"]
-        arguments += ["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]
+        arguments += ["-device", f"isa-debug-exit,iobase={machine.exit_port:#x},iosize=0x04"]
         arguments += ["-machine", machine.board] if machine.board else []
         arguments += ["-drive", f"if=pflash,format=raw,readonly=on,file={self.ovmf}"] if machine.uefi else []
         arguments += ["-cpu", machine.cpu] if machine.cpu else []
@@ -103,6 +103,7 @@ class Session:
         try:
             connection = self.accept(control_listener)
             self.control = Control(connection, self.folder, self.left, self.qemu, self.run.output)
+            self.run.verdicts = self.control.verdicts
             self.control.send("qmp_capabilities")
             if self.machine.at_entry:
                 connection = self.accept(stub_listener)
@@ -192,10 +193,11 @@ class Session:
 
     def answer(self):
         """Type the next text, or call the next function, if the output ends with a new prompt."""
-        prompt = self.machine.prompt.encode()
-        start = len(self.run.output) - len(prompt)  # of the prompt, if it is there; a line must start here
-        at_prompt = self.run.output.endswith(prompt) and self.run.output[start - 1 : start] in (b"\n", b"")
-        if not at_prompt or start < self.seen:
+        output, prompts = self.run.output, self.machine.prompt
+        prompts = (prompts,) if isinstance(prompts, str) else prompts
+        # Where the prompt starts, if it is there; a line must start here.
+        starts = [len(output) - len(prompt) for prompt in prompts if output.endswith(prompt.encode())]
+        if not any(output[start - 1 : start] in (b"\n", b"") and start >= self.seen for start in starts):
             return
         while self.typed:
             self.seen = len(self.run.output)

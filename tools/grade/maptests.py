@@ -3,6 +3,7 @@
 import re
 
 import badloader
+import reading
 from gradelib import FAILURE, Machine, Test
 from words import CHECKS, NO_PROMPT, WELCOME, panic
 
@@ -35,8 +36,8 @@ PAGES_AT_THE_END = re.compile(r"  0x000000000ff6b000-0x000000000ffeafff the arra
 
 TESTS = [
     Test(
-        "map: a bad page in each 16 MB of 1008 MB", 5, spoiled(badloader.bad_pages, memory="1008M"),
-        booted(memory(636, 1007 * 1024 - 63 * 4)), whole=True, tags=("map",),
+        "map: a bad page in each 16 MB of 1008 MB", 5, reading.read(spoiled(badloader.bad_pages, memory="1008M")),
+        booted(memory(636, 1007 * 1024 - 63 * 4)), whole=True, verdicts=reading.SUBJECTS, tags=("map",),
     ),
     Test(
         "map: more pieces than are kept", 5, spoiled(badloader.many_pieces),

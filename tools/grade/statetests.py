@@ -23,9 +23,18 @@ EVERYWHERE = {
     "DR7": (0x400, ~0),
     "RFL": (0x2, ~0x8D5),  # none; not CF PF AF ZF SF OF
 }
-SELECTORS = {"CS": "0008", "SS": "0010", "DS": "0010", "ES": "0010", "FS": "0000", "GS": "0000"}
-# By processor: PAE MCE PGE; and UMIP SMEP SMAP if the processor has them.
-CR4 = {"qemu64": 0xE0, "qemu64,-mce,-mca": 0xA0, "max": 0x30_08E0}
+# Each segment's selector, base, limit and attributes: 64-bit code, data, and null segments.
+CODE, DATA, NULL = (
+    f"{selector} {0:016x} {rest}" for selector, rest in (
+        ("0008", "ffffffff 00af9b00"), ("0010", "ffffffff 00cf9300"), ("0000", "00000000 00000000"),
+    )
+)
+SEGMENTS = {"CS": CODE, "SS": DATA, "DS": DATA, "ES": DATA, "FS": NULL, "GS": NULL}
+# By processor: PAE, always; and MCE PGE UMIP SMEP SMAP if the processor has them.
+CR4 = {
+    "qemu64": 0xE0, "qemu64,-mce,-mca": 0xA0, "max": 0x30_08E0, "max,-smep,-umip": 0x20_00E0,
+    "max,-smap,-umip": 0x10_00E0, "max,-pge,-smep": 0x20_0860,
+}
 
 
 def registers(cpu):
@@ -37,10 +46,47 @@ def registers(cpu):
             require(found[name] & mask == value, f"{name} is {found[name]:#x}, not {value:#x}")
         state = control.monitor("info registers")
         require(re.search(r"^LDT=0000 0{16} 0{8} ", state, re.M), "LDTR still holds what the loader left")
-        selectors = dict(re.findall(r"^([A-Z]S) *=([0-9a-f]{4}) ", state, re.M))
-        require(selectors == SELECTORS, f"the segments are {selectors}, not {SELECTORS}")
+        segments = dict(re.findall(r"^([A-Z]S) *=([0-9a-f]{4} [0-9a-f]{16} [0-9a-f]{8} [0-9a-f]{8})", state, re.M))
+        require(segments == SEGMENTS, f"the segments are {segments}, not {SEGMENTS}")
+        require(found["CR3"] % 4096 == 0, f"CR3 is {found['CR3']:#x}")
+        tables(control, state)
 
     return registers_at_prompt
+
+
+# The TSS: its limit, and how many stacks it has for exceptions, one after the other, four pages each.
+TSS_LIMIT, EXCEPTION_STACKS = 103, 3
+# Vector -> the number of its stack, from 1 on.
+OWN_STACKS = {8: 1, 2: 2, 18: 3}
+STACK_SIZE = 4 * 4096
+
+
+def tables(control, state):
+    """Check GDT, TSS and IDT against `info registers`: their sizes, and each descriptor in memory."""
+
+    def table(name):
+        found = re.search(rf"^{name}=\S* *(\w{{16}}) (\w{{8}})", state, re.M)
+        base, limit = (int(field, 16) for field in found.groups())
+        require(base > KERNBASE, f"the {name} is at {base:#x}")
+        return base, limit, control.memory(base - KERNBASE, limit + 1)
+
+    tss_base, tss_limit, tss = table("TR ")
+    require(re.search("^TR =0018 ", state, re.M), "the task register's selector is not 0x18")
+    _, gdt_limit, gdt = table("GDT")
+    low = TSS_LIMIT | (tss_base & 0xFF_FFFF) << 16 | 0x8B << 40 | (tss_base >> 24 & 0xFF) << 56  # a busy TSS
+    wanted = (0, 0x00AF_9B00_0000_FFFF, 0x00CF_9300_0000_FFFF, low, tss_base >> 32)
+    require((tss_limit, gdt_limit) == (TSS_LIMIT, 39), f"the limits of TSS and GDT are {tss_limit} and {gdt_limit}")
+    require((found := struct.unpack("<5Q", gdt)) == wanted, f"the GDT holds {[hex(entry) for entry in found]}")
+    # The stacks of privilege levels 0 to 2; a reserved word; the interrupt stack table, from 1 on.
+    stacks, io_map = struct.unpack_from("<4x4Q7Q", tss), struct.unpack_from("<H", tss, 102)[0]
+    first = stacks[4]
+    wanted = (0,) * 4 + tuple(first + nth * STACK_SIZE for nth in range(EXCEPTION_STACKS)) + (0,) * 4
+    require(first % 4096 == 0 and stacks == wanted, f"the TSS has the stacks {[hex(stack) for stack in stacks]}")
+    require(io_map > TSS_LIMIT, f"the TSS has a map of ports at {io_map}")
+    _, idt_limit, idt = table("IDT")
+    require(idt_limit == 256 * 16 - 1, f"the IDT's limit is {idt_limit}")
+    numbers = {vector: idt[vector * 16 + 4] for vector in range(256) if idt[vector * 16 + 4]}
+    require(numbers == OWN_STACKS, f"the IDT names the stacks {numbers}")
 
 
 def booted(image="kernel", cpu="qemu64", **more):
@@ -165,9 +211,6 @@ BANKS = (
 )
 NO_BANKS = (re.compile(r"  bank [^2].*"),)
 
-# The stacks of exceptions: four pages each, one after the other, by vector.
-STACK_SIZE = 4 * 4096
-OWN_STACKS = {8: 1, 2: 2, 18: 3}  # vector -> number of its stack
 SYMBOLS = {}
 
 # Vectors with a gate, and those where the processor pushes an error code itself (Intel SDM vol. 3A, table 6-1; AMD APM
@@ -239,7 +282,13 @@ TESTS = [
     # The same registers however the kernel was started.
     state("PVH", booted()),
     state("PVH, every feature", booted(cpu="max")),
-    state("PVH, no machine checks", booted(cpu="qemu64,-mce,-mca")),
+    *(
+        state(f"PVH, without {title}", booted(cpu=cpu))
+        for title, cpu in (
+            ("machine checks", "qemu64,-mce,-mca"), ("SMEP and UMIP", "max,-smep,-umip"),
+            ("SMAP and UMIP", "max,-smap,-umip"), ("PGE and SMEP", "max,-pge,-smep"),
+        )
+    ),
     state("GRUB", booted("grub")),
     state("GRUB, every feature", booted("grub", "max")),
     state("UEFI, every feature", UEFI, CHECKS + WELCOME, whole=False),
@@ -282,6 +331,20 @@ TESTS = [
         (*NO_PROMPT, re.compile(r"  #4 .*"), re.compile(r"  \(the chain breaks off.*")),
     ),
     # SMAP, and lifting it for one access.
+    state(
+        "SMAP is back after the monitor's accesses",
+        Machine(
+            cpu="max", typed=(
+                "dump UPAGES 16\r", "dump 0 16\r", "dump UVPT 8\r", "checks\r", registers("max"), "exit\r",
+            ),
+        ),
+        (*WELCOME, re.compile(f"{UPAGES[2:]}: .*"), "K> checks", *CHECKS, "K> exit"), whole=False,
+    ),
+    state(
+        "SMAP is in force in an application",
+        Machine("hello", cpu="max", words="-- ?", typed=(registers("max"), "Ada\r"), prompt="Who is there? "),
+        (*CHECKS, "Hello, Ada!"), whole=False,
+    ),
     fails(
         "SMAP is back after an access", Machine(cpu="max", words="test=read-user"),
         (

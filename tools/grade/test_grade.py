@@ -202,6 +202,16 @@ class Running(GraderCase):
         machine = Machine(typed=("help\r", "exit\r"))
         self.assertEqual(self.judge(machine=machine, lines=(LINE, "K> help", "K> exit"), whole=True), [])
 
+    def test_each_of_several_prompts_is_answered(self):
+        self.qemu()
+        machine = Machine(typed=("help\r", "exit\r"), prompt=("Name? ", "K> "))
+        self.assertEqual(self.judge(machine=machine, lines=(LINE, "K> help", "K> exit"), whole=True), [])
+        self.assert_fails(self.judge(timeout=1, machine=Machine(prompt=("Name? ",))), "no end")
+
+    def test_the_device_that_ends_qemu_can_be_elsewhere(self):
+        self.assertIn("isa-debug-exit,iobase=0xf4,iosize=0x04", self.bench.command(Machine()))
+        self.assertIn("isa-debug-exit,iobase=0xe4,iosize=0x04", self.bench.command(Machine(exit_port=0xE4)))
+
     def test_qemu_that_does_not_start_is_reported(self):
         (self.root / "qemu").write_text("#!/bin/sh\necho no such machine >&2\nexit 1\n")
         (self.root / "qemu").chmod(0o755)

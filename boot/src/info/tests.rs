@@ -154,15 +154,73 @@ fn text_is_shown_without_harm() {
 
 #[test]
 fn errors_name_cause_and_remedy() {
-    let error = BootInfoError::OutsideWindow {
-        what: "boot information",
-        at: 0x1_2345_6000,
-        size: 8,
-        window: 256 << 20,
-    };
-    assert_eq!(
-        error.to_string(),
-        "the boot information at 0x123456000 (8 bytes) lies outside the 256 MB of physical memory \
-         that the entry page tables show; use a loader that puts it lower"
-    );
+    let (what, at, size) = ("part", 0x1_2345_6000, 8);
+    let outside = |window| BootInfoError::OutsideWindow { what, at, size, window };
+    let cases = [
+        (
+            outside(256 << 20),
+            "the part at 0x123456000 (8 bytes) lies outside the 256 MB of physical memory that the \
+             entry page tables show; use a loader that puts it lower",
+        ),
+        (
+            // The window lacks its last frame.
+            outside((256 << 20) - 0x1000),
+            "the part at 0x123456000 (8 bytes) lies outside the 256 MB of physical memory that the \
+             entry page tables show; use a loader that puts it lower",
+        ),
+        (
+            BootInfoError::InKernel { what, at, size },
+            "the part at 0x123456000 (8 bytes) lies in the kernel's own memory; use another loader",
+        ),
+        (
+            BootInfoError::Misaligned { what, at: 12 },
+            "the part at 0xc is not aligned to 8 bytes; use another loader",
+        ),
+        (
+            BootInfoError::Truncated { what, at: 8 },
+            "the part at 0x8 is truncated or damaged; use another loader",
+        ),
+        (
+            BootInfoError::Invalid { what, at: 8, value: 20 },
+            "the part at 0x8 is invalid (0x14); use another loader",
+        ),
+        (
+            BootInfoError::NoMemoryMap { at: 8 },
+            "the boot information at 0x8 has no memory map; use a loader that gives one (multiboot2 \
+             tag 6, or PVH version 1)",
+        ),
+    ];
+    for (error, text) in cases {
+        assert_eq!(error.to_string(), text);
+    }
+}
+
+#[test]
+fn protocols() {
+    for (magic, protocol, name) in
+        [(0x36D7_6289, Protocol::Multiboot2, "multiboot2"), (0x336E_C578, Protocol::Pvh, "PVH")]
+    {
+        assert_eq!(Protocol::from_magic(magic), Some(protocol));
+        assert_eq!(protocol.name(), name);
+    }
+    // Multiboot1's, the header's, and others.
+    for magic in [0, 1, 0x2BAD_B002, 0xE852_50D6, 0x36D7_6288, 0x336E_C579, u32::MAX] {
+        assert_eq!(Protocol::from_magic(magic), None);
+    }
+}
+
+#[test]
+fn texts_end_at_a_nul() {
+    for (bytes, text, is_empty) in [
+        (&b""[..], &b""[..], true),
+        (b"\0a", b"", true),
+        (b"a\0b", b"a", false),
+        (b"ab", b"ab", false),
+    ] {
+        let it = LoaderText::new(bytes);
+        assert_eq!((it.as_bytes(), it.is_empty()), (text, is_empty));
+        assert_eq!(format!("{it:?}"), format!("\"{it}\""));
+    }
+    assert_eq!(LoaderText::default(), LoaderText::new(b""));
+    assert_eq!(format!("{:?}", LoaderText::new(b"a\nb")), "\"a\\nb\"");
 }

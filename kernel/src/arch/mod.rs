@@ -7,7 +7,8 @@
 //! | name | each machine defines |
 //! |---|---|
 //! | [`Layout`], [`Format`] | its memory map, and the format of its page-table entries |
-//! | `cpu` | the page directory in use, the TLB, the stack registers, the counter, the features |
+//! | `cpu` | the page directory in use, the TLB, the stack registers, the counter, the halt |
+//! | `features` | the features of the processor |
 //! | `control` | the control registers, for display |
 //! | `probe` | accesses that may fault |
 //! | `stack` | the switch to another stack; separate stacks for some exceptions |
@@ -19,25 +20,25 @@
 
 #[cfg(all(jos_machine, target_arch = "x86"))]
 mod i386;
-#[cfg(all(jos_machine, any(target_arch = "x86", target_arch = "x86_64")))]
+#[cfg(any(target_arch = "x86", target_arch = "x86_64", not(jos_machine)))]
 mod x86;
+#[cfg(any(target_arch = "x86_64", not(jos_machine)))]
+mod x86_64;
 #[cfg(all(jos_machine, target_arch = "x86"))]
 use self::i386 as machine;
-#[cfg(all(jos_machine, target_arch = "x86_64"))]
-mod x86_64;
 #[cfg(all(jos_machine, target_arch = "x86_64"))]
 use self::x86_64 as machine;
 
 #[cfg(not(jos_machine))]
-mod host;
+pub(crate) mod host;
 #[cfg(not(jos_machine))]
 use host as machine;
 
-#[cfg(all(jos_machine, any(target_arch = "x86", target_arch = "x86_64")))]
+#[cfg(any(target_arch = "x86", target_arch = "x86_64", not(jos_machine)))]
 use machine::instructions;
 pub use machine::{Format, Layout};
 pub(crate) use machine::{
-    clock, control, cpu, exit, faults, keyboard, probe, screen, serial, stack, trap,
+    clock, control, cpu, exit, faults, features, keyboard, probe, screen, serial, stack, trap,
 };
 
 use layout::MemLayout;

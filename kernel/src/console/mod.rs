@@ -179,3 +179,6 @@ pub(crate) unsafe fn seize() {
     // borrow. A device that was interrupted in the middle of a write accepts the next one.
     unsafe { CONSOLE.force_unlock() };
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

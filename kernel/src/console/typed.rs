@@ -72,3 +72,6 @@ impl Typed {
         any
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use libjos::monitor::processor::Field;
 use libjos::monitor::{Arguments, CommandError};
 
 use crate::arch::control::ControlRegisters;
-use crate::arch::{ADDRESS_COLUMNS, Layout, cpu};
+use crate::arch::{ADDRESS_COLUMNS, Layout, features};
 use crate::boot_info;
 use crate::pmap;
 use crate::symbols;
@@ -25,7 +25,7 @@ pub(super) fn kerninfo<'w>(
         "  {:<8} {:>ADDRESS_COLUMNS$}        {:#010x} (phys)",
         "_start",
         "",
-        symbols::_start().as_u64()
+        symbols::multiboot2_start().as_u64()
     )?;
     let shown = ["entry", "etext", "edata", "end"];
     let all = symbols::linker_symbols().into_iter();
@@ -60,7 +60,7 @@ pub(super) fn kerninfo<'w>(
         let (start, size) = (part.range.start.as_u64(), part.range.size());
         writeln!(out, "  {} at {start:#x}, {size} bytes", part.name)?;
     }
-    cpu::describe(out)?;
+    features::describe(out)?;
 
     let pmap = pmap::lock();
     writeln!(out, "{}", pmap.boot().memory.totals::<Layout>())?;

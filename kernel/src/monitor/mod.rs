@@ -18,7 +18,7 @@ use libjos::monitor::{
 use crate::application;
 use crate::backtrace;
 use crate::boot_info;
-use crate::clock;
+use crate::clock::{self, Hours};
 use crate::console;
 use crate::exit;
 use crate::faults;
@@ -147,12 +147,7 @@ fn fault<'w>(arguments: &Arguments<'w>, pager: &mut Pager) -> Result<(), Command
 fn uptime<'w>(arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
     arguments.none()?;
     match clock::uptime() {
-        Some(time) => {
-            let seconds = time.as_secs();
-            let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
-            let (seconds, milliseconds) = (seconds % 60, time.subsec_millis());
-            println!("up {hours}:{minutes:02}:{seconds:02}.{milliseconds:03}");
-        }
+        Some(time) => println!("up {}", Hours(time)),
         None => println!("nothing says how fast the time-stamp counter runs"),
     }
     Ok(())
@@ -179,3 +174,6 @@ fn exit<'w>(arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
     };
     application::end(code)
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,3 +80,6 @@ fn addresses(word: &str, each: &mut dyn FnMut(&str)) {
         each(if word.contains("::") { symbol.name } else { symbol.short_name() });
     }
 }
+
+#[cfg(test)]
+mod tests;

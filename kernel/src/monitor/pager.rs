@@ -130,3 +130,6 @@ impl Write for Pager {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,3 +44,6 @@ fn offer(trap: &mut Trap<'_>) {
         panic!("nobody listens to traps");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,3 +45,6 @@ fn write_walk(f: &mut fmt::Formatter<'_>, va: VirtAddr) -> Result<WalkTrace<Form
     writeln!(f, "{walk}")?;
     Ok(walk)
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use crate::check::Checks;
 use crate::check::check_kern_pgdir::Translation;
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
-use crate::mem::pages::{AllocFlags, Frame, PageAllocator, PageError, PageInfo};
+use crate::mem::pages::{AllocFlags, Frame, PageAllocator, PageInfo};
 use crate::paging::format::{Entry, Format, Geometry, Perm};
 use crate::paging::pgdir::{MapError, WordOf};
 use crate::paging::range::PageSizes;
@@ -238,7 +238,7 @@ impl<M: Machine> Checks<'_, M> {
         assert!(mapped == Ok(()), "check_page: a page of {size:#x} bytes: {mapped:?}");
 
         let va = start + PGSIZE;
-        let expected = Err(MapError::LargePage { va, size });
+        let expected = Err(MapError::large_page(va, size));
         self.expect_insert(pp, va, Perm::KRW, expected);
         self.expect_ref(pp, 0, "after page_insert into a large page");
         let walked = self.vm.pgdir_walk(self.kern_pgdir, va, true).map(|_| ());
@@ -264,7 +264,7 @@ impl<M: Machine> Checks<'_, M> {
     fn check_counts(&mut self, pp: Frame) {
         let pa = self.vm.pages().page2pa(pp);
         self.vm.pages_mut().set_info(pp, PageInfo::in_use(u32::MAX));
-        let overflow = Err(PageError::Overflow { pa }.into());
+        let overflow = Err(MapError::Overflow { pa });
         self.expect_insert(pp, VA1, Perm::KRW, overflow);
         self.expect_free(Self::NTABLES, "after page_insert that would overflow pp_ref");
         self.vm.pages_mut().set_info(pp, PageInfo::in_use(0));
@@ -282,7 +282,7 @@ impl<M: Machine> Checks<'_, M> {
         self.vm.prune(self.kern_pgdir, above);
 
         self.vm.pages_mut().page_free(pp);
-        let free = Err(PageError::Free { pa }.into());
+        let free = Err(MapError::FreePage { pa });
         self.expect_insert(pp, VA1, Perm::KRW, free);
         self.expect_next(pp, "the page that was not mapped");
     }

@@ -5,7 +5,7 @@ use layout::PGSIZE;
 use crate::check::Checks;
 use crate::machine::Machine;
 use crate::mem::addr::PhysAddr;
-use crate::mem::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageError};
+use crate::mem::pages::{ALLOC_ZERO, AllocFlags, CountError, Frame, PageAllocator, PageError};
 
 /// Most pages that [`check_allocator`] takes.
 const MOST_DRAINED: usize = 2048;
@@ -78,7 +78,7 @@ pub(crate) fn check_allocator<M: Machine>(
     pages.page_decref(pp);
     assert!(pages.nfree() == 1, "check_page_alloc: page_decref to 0 left {} free", pages.nfree());
     let counted = pages.page_incref(pp);
-    let free = Err(PageError::Free { pa });
+    let free = Err(CountError::Free { pa });
     assert!(counted == free, "check_page_alloc: page_incref of a free page: {counted:?}");
     let again = pages.page_alloc(machine, AllocFlags::empty());
     assert!(again == Some(pp), "check_page_alloc: {again:?} allocated, {pp:?} was free");

@@ -21,7 +21,7 @@ use crate::check::Checks;
 use crate::machine::{Machine, PhysMem};
 use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::mem::pages::{
-    ALLOC_ZERO, AllocFlags, Frame, FreeList, PageAllocator, PageError, PageInfo, Pages,
+    ALLOC_ZERO, AllocFlags, CountError, Frame, FreeList, PageAllocator, PageError, PageInfo, Pages,
 };
 use crate::paging::format::i386::I386;
 use crate::paging::format::riscv::Sv39;

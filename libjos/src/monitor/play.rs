@@ -29,7 +29,7 @@ impl<M: Machine> Session<'_, M> {
         }
         for _ in 0..count {
             let Some(frame) = self.pmap.page_alloc(ALLOC_ZERO) else { break };
-            self.pmap.pages_mut().page_incref(frame)?;
+            self.pmap.pages_mut().page_incref(frame).map_err(MapError::from)?;
             self.held.replace(None, Some(frame));
             let pa = self.pmap.pages().page2pa(frame);
             writeln!(self.out, "page {pa}, pp_ref {}", self.pmap.pages().pp_ref(frame))?;

@@ -178,6 +178,6 @@ impl<M: Machine> Vm<M> {
     /// Makes the directory whose root is at `root` the one in use on this processor.
     fn lcr3(&mut self, root: PhysAddr) {
         self.machine.lcr3(root);
-        self.loaded[self.machine.cpu().number()] = Some(root);
+        self.loaded[self.machine.cpu().number()] = root;
     }
 }

@@ -23,8 +23,8 @@ impl<M: Machine> Vm<M> {
     /// # Errors
     ///
     /// [`MapError::NoMemory`], [`MapError::LargePage`], [`MapError::NonCanonical`],
-    /// [`MapError::Uvpt`], [`MapError::Global`] if other address spaces may have another page, and
-    /// [`MapError::Page`] if `frame` is free or its `pp_ref` would overflow.
+    /// [`MapError::Uvpt`], [`MapError::Global`] if other address spaces may have another page,
+    /// [`MapError::FreePage`] and [`MapError::Overflow`].
     /// Nothing has changed then.
     ///
     /// # Panics
@@ -38,27 +38,24 @@ impl<M: Machine> Vm<M> {
         va: VirtAddr,
         perm: Perm,
     ) -> Result<(), MapError> {
-        let va = va.page_start();
-        let root = pgdir.address();
-        self.check_global(root, va, va, perm)?;
-        // A user address is canonical. Count the new mapping before removing the old one, so that
-        // remapping a frame to itself never frees it.
-        if Self::is_user(va) {
-            self.pages.page_incref(frame)?;
-            if let Some(table) = self.fast_walk(root, va) {
-                let at = M::Format::entry(0, table, va);
-                if let Entry::Absent = M::Format::decode(0, self.machine.load(at)) {
-                    self.machine.store(at, M::Format::leaf(0, self.pages.page2pa(frame), perm));
-                    self.machine.made_valid(Some(va));
-                    return Ok(());
-                }
+        // A user address is canonical.
+        if Self::is_user(va)
+            && !perm.contains(Perm::G)
+            && let Some(table) = self.fast_walk(pgdir.address(), va)
+        {
+            let at = M::Format::entry(0, table, va);
+            let is_absent = M::Format::decode(0, self.machine.load(at)) == Entry::Absent;
+            if is_absent && self.pages.count_further_use(frame) {
+                self.machine.store(at, M::Format::leaf(0, self.pages.page2pa(frame), perm));
+                self.machine.made_valid(Some(va.page_start()));
+                return Ok(());
             }
         }
-        self.page_insert_slow(pgdir, frame, va, perm)
+        self.page_insert_slow(pgdir, frame, va.page_start(), perm)
     }
 
-    /// The rest of [`page_insert`](Self::page_insert): the kernel's half, missing tables, or another page in
-    /// the way. In the user half `frame` is counted already.
+    /// The rest of [`page_insert`](Self::page_insert): the kernel's half, a missing table, another page in
+    /// the way, or an error.
     #[inline(never)]
     fn page_insert_slow(
         &mut self,
@@ -67,8 +64,13 @@ impl<M: Machine> Vm<M> {
         va: VirtAddr,
         perm: Perm,
     ) -> Result<(), MapError> {
+        self.check_global(pgdir.address(), va, va, perm)?;
         let pa = self.pages.page2pa(frame);
-        if !Self::is_user(va) {
+        // The new mapping is counted before the old one is removed, so that remapping a frame to itself
+        // never frees it.
+        if Self::is_user(va) {
+            self.pages.page_incref(frame)?;
+        } else {
             self.pages.check_in_use(frame)?;
         }
         let pte = match self.pgdir_walk(pgdir, va, true) {
@@ -120,40 +122,51 @@ impl<M: Machine> Vm<M> {
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn page_remove(&mut self, pgdir: &mut Pgdir, va: VirtAddr) -> Result<(), MapError> {
         let va = va.page_start();
+        let mut unused = None;
         if Self::is_user(va)
             && let Some(table) = self.fast_walk(pgdir.address(), va)
         {
-            self.remove_at(pgdir, va, M::Format::entry(0, table, va));
-            return Ok(());
+            let at = M::Format::entry(0, table, va);
+            let old = M::Format::decode(0, self.machine.load(at));
+            let Some(pa) = old.page() else { return Ok(()) };
+            self.machine.store(at, WordOf::<M>::ZERO);
+            self.tlb_invalidate(pgdir, va);
+            unused = self.pages.drop_further_use_at(pa);
+            if unused.is_none() {
+                return Ok(());
+            }
         }
-        self.page_remove_slow(pgdir, va)
+        self.page_remove_slow(pgdir, va, unused)
     }
 
-    /// The rest of [`page_remove`](Self::page_remove): the kernel's half, or no table found by
-    /// [`fast_walk`](Self::fast_walk).
+    /// The rest of [`page_remove`](Self::page_remove): frees the frame `unused`, or removes a mapping in the
+    /// kernel's half, or where [`fast_walk`](Self::fast_walk) finds no table. (One function for both: with two
+    /// calls `page_remove` would make a stack frame first, by 3 instructions.)
     #[inline(never)]
-    fn page_remove_slow(&mut self, pgdir: &mut Pgdir, va: VirtAddr) -> Result<(), MapError> {
+    fn page_remove_slow(
+        &mut self,
+        pgdir: &mut Pgdir,
+        va: VirtAddr,
+        unused: Option<Frame>,
+    ) -> Result<(), MapError> {
+        if let Some(frame) = unused {
+            self.pages.drop_last_use(frame);
+            return Ok(());
+        }
         match self.walk(pgdir.address(), va) {
             _ if !M::Format::is_canonical(va) => Err(MapError::NonCanonical { va }),
             _ if Self::is_uvpt(va) => Err(MapError::Uvpt { va }),
-            Stop { level: 0, at, .. } => {
-                self.remove_at(pgdir, va, at);
+            Stop { level: 0, at, entry, .. } => {
+                if entry.page().is_some() {
+                    self.machine.store(at, WordOf::<M>::ZERO);
+                    self.drop_page(pgdir, va, entry);
+                }
                 Ok(())
             }
             Stop { level, entry, .. } if entry.page().is_some() => {
-                Err(MapError::LargePage { va, size: M::Format::page_size(level) })
+                Err(MapError::large_page(va, M::Format::page_size(level)))
             }
             _ => Ok(()),
-        }
-    }
-
-    /// Removes the mapping of the page at `va` whose entry is at `at`, if there is one.
-    #[inline(always)]
-    fn remove_at(&mut self, pgdir: &Pgdir, va: VirtAddr, at: PhysAddr) {
-        let old = M::Format::decode(0, self.machine.load(at));
-        if old.page().is_some() {
-            self.machine.store(at, WordOf::<M>::ZERO);
-            self.drop_page(pgdir, va, old);
         }
     }
 

@@ -27,7 +27,7 @@ use crate::mem::pages::{ALLOC_ZERO, Frame, PageAllocator};
 use crate::paging::format::{Entry, Format, Geometry, Perm};
 use crate::paging::pgdir::{MapError, WordOf};
 use crate::paging::range::release_tree;
-use crate::paging::vm::Vm;
+use crate::paging::vm::{ENTRY_PGDIR, Vm};
 use crate::paging::word::Word;
 
 impl<M: Machine> Vm<M> {
@@ -71,8 +71,10 @@ impl<M: Machine> Vm<M> {
         if pgdir != self.kern_root {
             return;
         }
-        for loaded in self.loaded.into_iter().flatten().filter(|loaded| *loaded != pgdir) {
-            self.share_kernel_half(loaded);
+        for loaded in self.loaded {
+            if loaded != pgdir && loaded != ENTRY_PGDIR {
+                self.share_kernel_half(loaded);
+            }
         }
         self.machine.made_valid(None);
     }

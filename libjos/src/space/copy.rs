@@ -15,12 +15,13 @@ use crate::machine::{Machine, PhysMem};
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::PageAllocator;
 use crate::paging::format::Perm;
+use crate::paging::mappings::Mapping;
 use crate::paging::pgdir::WordOf;
 use crate::paging::vm::Vm;
 use crate::paging::word::Word;
 use crate::space::AddressSpace;
 use crate::space::cow::cow_frame;
-use crate::space::uvm::{UserPage, UvmError};
+use crate::space::uvm::UvmError;
 
 impl AddressSpace {
     /// Fills `dst` from the user's memory at `srcva`.
@@ -136,7 +137,7 @@ impl AddressSpace {
 
     /// The page that `va` lies in, if the user can read it, and it is RAM, which alone
     /// [`PhysMem`](crate::machine::PhysMem) reaches.
-    fn user_ram<M: Machine>(&self, vm: &Vm<M>, va: VirtAddr) -> Result<UserPage, UvmError> {
+    fn user_ram<M: Machine>(&self, vm: &Vm<M>, va: VirtAddr) -> Result<Mapping, UvmError> {
         let page = self.user_page(vm, va, Perm::UR)?;
         if vm.is_ram(page.pa) { Ok(page) } else { Err(UvmError::NoAccess { va }) }
     }

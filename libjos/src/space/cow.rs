@@ -25,7 +25,7 @@ use crate::space::AddressSpace;
 use crate::space::duplicate::{
     check_countable, check_free, duplicate, holds_ram, share_at, tables_to_duplicate, user_leaves,
 };
-use crate::space::uvm::{UserPage, UvmError, of_new_frames, user_end};
+use crate::space::uvm::{UvmError, of_new_frames, user_end};
 
 impl AddressSpace {
     /// Gives `new` the first `sz` bytes of user memory, without copying them: each page is mapped in `new`
@@ -53,12 +53,12 @@ impl AddressSpace {
         check_free(vm, tables, old, end)?;
         let large = |leaf: &Mapping| leaf.largest > PGSIZE && becomes_cow(vm, leaf);
         if let Some(leaf) = user_leaves(vm, old, end).find(large) {
-            return Err(MapError::LargePage { va: leaf.va, size: leaf.largest }.into());
+            return Err(MapError::large_page(leaf.va, leaf.largest).into());
         }
         check_countable(vm, old, end, true)?;
         let mut flush = Flush::new(vm.users(old));
         duplicate(vm, old, new, end, large_as, |vm, at, old_at, page| {
-            let UserPage { va, pa, mut perm, .. } = page;
+            let Mapping { va, pa, mut perm, .. } = page;
             if vm.is_ram(pa) {
                 if perm.contains(Perm::W) {
                     flush.add(va);
@@ -103,14 +103,14 @@ impl AddressSpace {
 /// The frame of `page`, which `va` lies in, if that is copy-on-write.
 pub(super) fn cow_frame<M: Machine>(
     vm: &Vm<M>,
-    page: &UserPage,
+    page: &Mapping,
     va: VirtAddr,
 ) -> Result<Frame, UvmError> {
     if !page.perm.contains(Perm::COW) {
         return Err(UvmError::NoAccess { va });
     }
-    if page.leaf_size > PGSIZE {
-        return Err(MapError::LargePage { va, size: page.leaf_size }.into());
+    if page.largest > PGSIZE {
+        return Err(MapError::large_page(va, page.largest).into());
     }
     let frame = vm.pages().pa2page(page.pa).filter(|_| vm.is_ram(page.pa));
     frame.ok_or(UvmError::NoAccess { va })

@@ -12,14 +12,14 @@ use layout::{MemLayout, PGSIZE};
 
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
-use crate::mem::pages::{AllocFlags, PageAllocator, PageError};
+use crate::mem::pages::{AllocFlags, PageAllocator};
 use crate::paging::format::{Format, Geometry, Perm};
 use crate::paging::mappings::{Cursor, Mapping, leaves};
 use crate::paging::pgdir::{MapError, Stop};
 use crate::paging::range::{Neighbours, PageSizes, Source, Span};
 use crate::paging::vm::Vm;
 use crate::space::AddressSpace;
-use crate::space::uvm::{UserPage, UvmError, user_end};
+use crate::space::uvm::{UvmError, user_end};
 
 /// Neighbouring pages that are mapped in one go.
 #[derive(Clone, Copy, Debug)]
@@ -115,15 +115,15 @@ impl<F: Format> SmallPages<F> {
     }
 
     /// The next page, and the address of its entry.
-    fn next(&mut self, machine: &impl Machine) -> (PhysAddr, UserPage) {
+    fn next(&mut self, machine: &impl Machine) -> (PhysAddr, Mapping) {
         let next = self.rest.take().or_else(|| self.cursor.next(machine));
         let Some((at, leaf)) = next else { unreachable!("a part has as many pages as it says") };
-        let Mapping { va, pa, perm, size, largest, .. } = leaf;
+        let Mapping { va, pa, size, .. } = leaf;
         if size > PGSIZE {
             let rest = Mapping { va: va + PGSIZE, pa: pa + PGSIZE, size: size - PGSIZE, ..leaf };
             self.rest = Some((at, rest));
         }
-        (at, UserPage { va, pa, perm, leaf_size: largest })
+        (at, Mapping { size: PGSIZE, ..leaf })
     }
 }
 
@@ -135,9 +135,9 @@ struct OneByOne<'a, F, Map> {
 
 impl<M: Machine, Map> Source<M> for OneByOne<'_, M::Format, Map>
 where
-    Map: FnMut(&mut Vm<M>, PhysAddr, PhysAddr, UserPage),
+    Map: FnMut(&mut Vm<M>, PhysAddr, PhysAddr, Mapping),
 {
-    fn put(&mut self, vm: &mut Vm<M>, _: u32, at: PhysAddr, _: PhysAddr, count: usize) {
+    fn put(&mut self, vm: &mut Vm<M>, _: u32, at: PhysAddr, _: PhysAddr, count: usize, _: bool) {
         for at in Vm::<M>::entries_from(at, count) {
             let (old_at, page) = self.pages.next(vm.machine());
             (self.map)(vm, at, old_at, page);
@@ -168,7 +168,7 @@ impl AddressSpace {
         let copies: u64 = user_leaves(vm, old, end).map(|leaf| ram_pages(vm, &leaf)).sum();
         check_free(vm, tables + copies as usize, old, end)?;
         check_countable(vm, old, end, false)?;
-        duplicate(vm, old, new, end, large_as, |vm, at, _, UserPage { pa, perm, .. }| {
+        duplicate(vm, old, new, end, large_as, |vm, at, _, Mapping { pa, perm, .. }| {
             if vm.is_ram(pa) {
                 let copy = vm.counted_page(AllocFlags::empty());
                 vm.copy_frame(pa, copy);
@@ -251,7 +251,7 @@ pub(super) fn check_countable<M: Machine>(
         frame.is_some_and(|frame| npages > u64::from(u32::MAX - vm.pages().pp_ref(frame)))
     };
     match pages.find(overflows) {
-        Some(pa) => Err(PageError::Overflow { pa }.into()),
+        Some(pa) => Err(MapError::Overflow { pa }),
         None => Ok(()),
     }
 }
@@ -265,19 +265,19 @@ pub(super) fn duplicate<M: Machine>(
     new: PhysAddr,
     end: VirtAddr,
     large_as: impl Fn(&Vm<M>, &Mapping) -> Option<Perm>,
-    mut map: impl FnMut(&mut Vm<M>, PhysAddr, PhysAddr, UserPage),
+    mut map: impl FnMut(&mut Vm<M>, PhysAddr, PhysAddr, Mapping),
 ) {
-    let (mut parts, root) = (Parts::new(old, end), M::Format::ROOT);
+    let mut parts = Parts::new(old, end);
     while let Some(part) = parts.next(vm, &large_as) {
         if part.sizes == PageSizes::Smallest {
             let mut source = OneByOne { pages: SmallPages::new(old, &part), map: &mut map };
-            vm.map_in(root, new, part.span(), &mut source, part.sizes);
+            vm.map_in(new, part.span(), &mut source, part.sizes);
             continue;
         }
         if let Err(error) = vm.count_range(part.span()) {
             unreachable!("check_countable has found that it can be counted: {error}");
         }
-        vm.map_in(root, new, part.span(), &mut Neighbours(part.perm), part.sizes);
+        vm.map_in(new, part.span(), &mut Neighbours(part.perm), part.sizes);
         // The old space too says so, though nothing changes for the processor.
         let mut done = 0;
         while done < part.size {

@@ -16,7 +16,7 @@ use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::ALLOC_ZERO;
 use crate::paging::format::Perm;
-use crate::paging::mappings::leaves;
+use crate::paging::mappings::{Mapping, leaves};
 use crate::paging::pgdir::MapError;
 use crate::paging::vm::Vm;
 use crate::space::AddressSpace;
@@ -66,17 +66,6 @@ impl From<MapError> for UvmError {
     fn from(error: MapError) -> Self {
         Self::Map(error)
     }
-}
-
-/// A 4 KB page below UTOP that is mapped.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct UserPage {
-    pub(crate) va: VirtAddr,
-    pub(crate) pa: PhysAddr,
-    /// The permissions that all levels together grant.
-    pub(crate) perm: Perm,
-    /// Bytes of the page, of any size, that it is part of.
-    pub(crate) leaf_size: u64,
 }
 
 impl AddressSpace {
@@ -162,13 +151,14 @@ impl AddressSpace {
         Ok(vm.protect_range(&mut self.pgdir, page.va, PGSIZE, page.perm - Perm::U)?)
     }
 
-    /// The page that `va` lies in, if it is below UTOP and has all of `perm`.
+    /// The page that `va` lies in, if it is below UTOP and has all of `perm`. Its `largest` says how large the page
+    /// is that it is part of.
     pub(super) fn user_page<M: Machine>(
         &self,
         vm: &Vm<M>,
         va: VirtAddr,
         perm: Perm,
-    ) -> Result<UserPage, UvmError> {
+    ) -> Result<Mapping, UvmError> {
         if va.as_u64() >= M::Layout::UTOP {
             return Err(UvmError::NoAccess { va });
         }
@@ -176,13 +166,7 @@ impl AddressSpace {
         let leaf = leaves::<M::Format, M>(vm.machine(), self.root(), va, va).next();
         let leaf = leaf.filter(|leaf| leaf.perm.contains(perm));
         // The leaf may be a large one that begins further down.
-        leaf.map(|leaf| UserPage {
-            va,
-            pa: leaf.pa + (va - leaf.va),
-            perm: leaf.perm,
-            leaf_size: leaf.size,
-        })
-        .ok_or(UvmError::NoAccess { va: asked })
+        leaf.map(|leaf| leaf.within(va, va + (PGSIZE - 1))).ok_or(UvmError::NoAccess { va: asked })
     }
 
     /// The root of its page directory.

@@ -28,7 +28,7 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         }
         if level > 0 {
             let size = page_size::<F>(level);
-            return Err(MapError::LargePage { va: VirtAddr::new(va), size }.into());
+            return Err(MapError::large_page(VirtAddr::new(va), size).into());
         }
         let pfn = leaf.pa.as_u64() / PGSIZE;
         if self.ram.contains(&pfn) { Ok(Some(pfn)) } else { no_access }

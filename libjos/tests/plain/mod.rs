@@ -226,7 +226,7 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
             return Err(MapError::Uvpt { va: at });
         }
         if let Some((_, level @ 1.., _)) = self.leaf(space, va) {
-            return Err(MapError::LargePage { va: at, size: page_size::<F>(level) });
+            return Err(MapError::large_page(at, page_size::<F>(level)));
         }
         let tables = self.missing_tables(space, va, 0);
         if !create {
@@ -251,7 +251,7 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         let pa = pfn * PGSIZE;
         Self::check_global(at, perm)?;
         if self.is_free(pfn) {
-            return Err(PageError::Free { pa: PhysAddr::new(pa) }.into());
+            return Err(MapError::FreePage { pa: PhysAddr::new(pa) });
         }
         if !Self::is_canonical(at) {
             return Err(MapError::NonCanonical { va });
@@ -260,7 +260,7 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
             return Err(MapError::Uvpt { va });
         }
         if let Some((_, level @ 1.., _)) = self.leaf(space, at) {
-            return Err(MapError::LargePage { va, size: page_size::<F>(level) });
+            return Err(MapError::large_page(va, page_size::<F>(level)));
         }
         let tables = self.missing_tables(space, at, 0);
         if tables.len() > self.nfree {
@@ -295,7 +295,7 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
             return Err(MapError::Uvpt { va });
         }
         if let Some((_, level @ 1.., _)) = self.leaf(space, at) {
-            return Err(MapError::LargePage { va, size: page_size::<F>(level) });
+            return Err(MapError::large_page(va, page_size::<F>(level)));
         }
         self.take(space, at);
         Ok(())

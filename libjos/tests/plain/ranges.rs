@@ -5,7 +5,6 @@ use std::ops::Range;
 
 use layout::{MemLayout, PGSIZE};
 use libjos::mem::addr::{PhysAddr, VirtAddr};
-use libjos::mem::pages::PageError;
 use libjos::paging::format::{Format, Leaf, Perm};
 use libjos::paging::pgdir::MapError;
 
@@ -97,7 +96,7 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
             .filter(|i| va + i * PGSIZE < L::LOWER_END)
             .find(|i| self.is_free(pa / PGSIZE + i));
         if let Some(i) = free {
-            return Err(PageError::Free { pa: PhysAddr::new(pa + i * PGSIZE) }.into());
+            return Err(MapError::FreePage { pa: PhysAddr::new(pa + i * PGSIZE) });
         }
         self.add_tables(space, &tables);
         for (va, level, pa) in leaves {
@@ -124,7 +123,7 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         let va = VirtAddr::new(at);
         Err(match level {
             0 => MapError::AlreadyMapped { va },
-            _ => MapError::LargePage { va, size: page_size::<F>(level) },
+            _ => MapError::large_page(va, page_size::<F>(level)),
         })
     }
 

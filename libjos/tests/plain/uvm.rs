@@ -264,7 +264,7 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         for (range, level, leaf) in self.leaves_below(from, end) {
             if level > 0 && becomes_cow(&range, &leaf) {
                 let (va, size) = (VirtAddr::new(range.start), page_size::<F>(level));
-                return Err(MapError::LargePage { va, size }.into());
+                return Err(MapError::large_page(va, size).into());
             }
         }
         let leaves = self.leaves_below(from, end);

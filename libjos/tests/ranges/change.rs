@@ -118,7 +118,7 @@ fn pages_of_ram_are_counted_one_by_one<L: MemLayout, F: Format + Mmu>() {
     // A free page among them: none is counted.
     let before = state(vm);
     let error = vm.map_range(pgdir, va, 4 * PGSIZE, pa, Perm::UR, Largest).unwrap_err();
-    assert_eq!(error, MapError::Page(PageError::Free { pa }));
+    assert_eq!(error, MapError::FreePage { pa });
     assert_eq!(state(vm), before);
 }
 

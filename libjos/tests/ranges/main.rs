@@ -7,7 +7,7 @@ mod layouts;
 use layout::{Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
 use libjos::machine::Machine;
 use libjos::mem::addr::{PhysAddr, VirtAddr};
-use libjos::mem::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageError};
+use libjos::mem::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator};
 use libjos::paging::directory::Pgdir;
 use libjos::paging::format::i386::I386;
 use libjos::paging::format::riscv::{Sv39, Sv48};

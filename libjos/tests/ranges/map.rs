@@ -60,7 +60,7 @@ fn a_failed_map_changes_nothing<L: MemLayout, F: Format + Mmu>() {
         (3 * PGSIZE, large, Largest),
     ] {
         let va = VirtAddr::new(large + offset);
-        let error = MapError::LargePage { va, size: large };
+        let error = MapError::large_page(va, large);
         assert_eq!(vm.map_range(pgdir, va, size, pa, Perm::UR, sizes), Err(error));
     }
     assert_eq!(state(vm), before);
@@ -109,10 +109,10 @@ fn a_free_page_is_mapped_nowhere<L: MemLayout, F: Format + Mmu>() {
     let mut pmap = booted::<L, F>();
     let frame = pmap.pages().page_free_list().next().unwrap();
     let (vm, pgdir) = pmap.split();
-    let error = PageError::Free { pa: vm.pages().page2pa(frame) };
+    let error = MapError::FreePage { pa: vm.pages().page2pa(frame) };
     let before = state(vm);
     for va in [0, L::MMIOBASE].map(VirtAddr::new) {
-        assert_eq!(vm.page_insert(pgdir, frame, va, Perm::KR), Err(MapError::Page(error)));
+        assert_eq!(vm.page_insert(pgdir, frame, va, Perm::KR), Err(error));
         assert_eq!(vm.va2pa(pgdir, va), None);
     }
     assert_eq!(state(vm), before);

@@ -3,7 +3,7 @@
 use layout::{MB, MemLayout, PGSIZE};
 use libjos::machine::PhysMem;
 use libjos::mem::addr::{PhysAddr, VirtAddr};
-use libjos::mem::pages::{AllocFlags, PageAllocator, PageError, PageInfo};
+use libjos::mem::pages::{AllocFlags, PageAllocator, PageInfo};
 use libjos::paging::format::{Format, Geometry, Perm};
 use libjos::paging::pgdir::MapError;
 use libjos::paging::range::PageSizes::{Largest, Smallest};
@@ -269,7 +269,7 @@ fn a_count_that_would_overflow_is_an_error<L: MemLayout, F: Format + Mmu>() {
     pmap.machine().store(info + 4, u32::MAX - 2);
     assert_eq!(pmap.pages().pp_ref(frame), u32::MAX - 2);
     let before = state(&pmap, &roots([&parent, &child]));
-    let error = UvmError::Map(MapError::Page(PageError::Overflow { pa }));
+    let error = UvmError::Map(MapError::Overflow { pa });
     assert_eq!(parent.uvmcow(&mut pmap, &mut child, sz).unwrap_err(), error);
     assert_eq!(state(&pmap, &roots([&parent, &child])), before);
     // With room for all three pages it is none.
@@ -329,7 +329,7 @@ fn large_pages_are_copied_but_not_on_write<L: MemLayout, F: Format + Mmu>() {
     pmap.map_range(old.pgdir_mut(), va, large, pa, Perm::URW, Largest).unwrap();
     let mut new = new_space(&mut pmap);
     let before = state(&pmap, &roots([&old, &new]));
-    let error = UvmError::Map(MapError::LargePage { va, size: large });
+    let error = UvmError::Map(MapError::large_page(va, large));
     assert_eq!(old.uvmcow(&mut pmap, &mut new, 2 * large).unwrap_err(), error);
     assert_eq!(state(&pmap, &roots([&old, &new])), before);
     // The first pages of it are copied, as small ones.
@@ -350,7 +350,7 @@ fn large_pages_are_copied_but_not_on_write<L: MemLayout, F: Format + Mmu>() {
     let before = state(&pmap, &roots([&old]));
     // Shared with another, and not.
     for va in [va, va + 5 * PGSIZE] {
-        let error = UvmError::Map(MapError::LargePage { va, size: large });
+        let error = UvmError::Map(MapError::large_page(va, large));
         assert_eq!(old.cow_fault(&mut pmap, va), Err(error));
         assert_eq!(old.copyout(&mut pmap, va, &[1]), Err(error));
     }

@@ -3,7 +3,7 @@
 use layout::{MB, MemLayout, PGSIZE};
 use libjos::machine::{Fault, Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, VirtAddr};
-use libjos::mem::pages::{AllocFlags, PageAllocator, PageError, PageInfo};
+use libjos::mem::pages::{AllocFlags, PageAllocator, PageInfo};
 use libjos::paging::format::{Format, Geometry, Perm};
 use libjos::paging::pgdir::MapError;
 use libjos::paging::range::PageSizes::{Largest, Smallest};
@@ -83,7 +83,7 @@ fn growth_fails_whole<L: MemLayout, F: Format + Mmu>() {
     let before = state(&pmap, &roots([&space]));
     for (oldsz, error) in [
         (boundary - 4 * PGSIZE, MapError::AlreadyMapped { va: start }),
-        (2 * boundary, MapError::LargePage { va: large, size: boundary }),
+        (2 * boundary, MapError::large_page(large, boundary)),
     ] {
         let grown = space.uvmalloc(&mut pmap, oldsz, oldsz + 4 * PGSIZE, Perm::W);
         assert_eq!(grown, Err(UvmError::Map(error)));
@@ -329,7 +329,7 @@ fn a_device_that_cannot_be_counted_is_an_error<L: MemLayout, F: Format + Mmu>() 
     let info = pmap.boot_memory().pages.start + (frame.index() * size_of::<PageInfo>()) as u64;
     pmap.machine().store(info + 4, u32::MAX);
     let before = state(&pmap, &roots([&old, &new]));
-    let error = UvmError::Map(MapError::Page(PageError::Overflow { pa }));
+    let error = UvmError::Map(MapError::Overflow { pa });
     assert_eq!(old.uvmcopy(&mut pmap, &mut new, 2 * PGSIZE), Err(error));
     assert_eq!(state(&pmap, &roots([&old, &new])), before);
     // Of the page of RAM none is counted but the copy.

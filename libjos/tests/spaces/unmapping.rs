@@ -159,7 +159,7 @@ fn large_pages_that_are_forgotten_stay_counted<L: MemLayout, F: Format + Mmu>() 
     pmap.machine_mut().user_store(va, 5).unwrap();
     let before = state(&pmap, &[]);
     forget(pmap.unmap_range(space.pgdir_mut(), va, large).unwrap());
-    let in_the_way = MapError::LargePage { va, size: large };
+    let in_the_way = MapError::large_page(va, large);
     let page = pmap.page_alloc(AllocFlags::empty()).unwrap();
     assert_eq!(pmap.page_insert(space.pgdir_mut(), page, va, Perm::UR), Err(in_the_way));
     pmap.pages_mut().page_free(page);

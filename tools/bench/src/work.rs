@@ -145,7 +145,7 @@ pub(crate) fn tear<T: TearDown, const SHUFFLED: bool>(turn: &mut Turn) {
     let mut run = false;
     let prepare = |tables: &mut T| {
         if run {
-            assert_eq!(tables.nfree() as u64, ntables + NFRAMES);
+            assert_eq!(tables.nfree() as u64, ntables + NFRAMES, "{}", std::any::type_name::<T>());
         }
         run = true;
         tables.fill(USER_VA, &pas);

@@ -90,3 +90,73 @@ fn a_module_that_ends_before_it_starts_is_empty() {
     let info = BootInfo::parse(Protocol::Multiboot2, AT, window(&mut memory, 0x1000)).unwrap();
     assert!(info.reserved().nth(1).unwrap().range.is_empty());
 }
+
+/// A module tag.
+fn module(start: u32, end: u32) -> Vec<u8> {
+    tag(3, &[&start.to_le_bytes()[..], &end.to_le_bytes(), b"name\0"].concat())
+}
+
+#[test]
+fn all_modules_are_reserved_in_order() {
+    let map = memory_map_tag(24, &entry(ENTRIES[0]));
+    let ranges = [(0x20_0000, 0x20_1000), (0xFFFF_F000, u32::MAX), (0, 0), (0x1000, 0x1001)];
+    let mut tags = ranges.map(|(start, end)| module(start, end)).to_vec();
+    tags.insert(2, map);
+    let mut memory = multiboot2(&tags);
+    let info = BootInfo::parse(Protocol::Multiboot2, AT, window(&mut memory, 0x1000)).unwrap();
+    let modules =
+        ranges.map(|(start, end)| Reserved::new("module", start.into(), (end - start).into()));
+    assert!(info.reserved().skip(1).eq(modules));
+    assert_eq!(info.reserved().next().unwrap().name, "boot information");
+}
+
+/// The first of two texts counts; one need not end with a NUL.
+#[test]
+fn texts() {
+    let map = memory_map_tag(24, &entry(ENTRIES[0]));
+    let lines = [tag(1, b"one"), tag(2, b"GRUB"), tag(1, b"two\0"), tag(2, b"other\0"), map];
+    let mut memory = multiboot2(&lines);
+    let info = BootInfo::parse(Protocol::Multiboot2, AT, window(&mut memory, 0x1000)).unwrap();
+    assert_eq!(info.command_line().as_bytes(), b"one");
+    assert_eq!(info.loader().unwrap().as_bytes(), b"GRUB");
+    assert_eq!(format!("{info:?}"), "BootInfo(Multiboot2(Multiboot2 { at: 256, .. }))");
+}
+
+/// An error names the address of its tag, wherever that is.
+#[test]
+fn the_address_of_a_tag() {
+    let parse = |tags: &[Vec<u8>]| parse(&mut multiboot2(tags), 0x1000, Protocol::Multiboot2, AT);
+    let map = memory_map_tag(24, &entry(ENTRIES[0]));
+    let short = |length: usize| tag(3, &[0; 8][..length]);
+    let what = "multiboot2 module tag";
+    // The information's 8 bytes; a tag of 8 + 5 bytes, padded; one of 8 + 8 + 24 bytes.
+    let before = [tag(1, b"abcd\0"), map];
+    for length in 0..8 {
+        let tags = [&before[..], &[short(length)]].concat();
+        assert_eq!(parse(&tags), Err(BootInfoError::Truncated { what, at: AT + 8 + 16 + 40 }));
+    }
+    assert_eq!(parse(&[&before[..], &[short(8)]].concat()), Ok(()));
+    let (what, at) = ("multiboot2 memory map", AT + 8 + 16);
+    let bad = memory_map_tag(16, &[0; 48]);
+    assert_eq!(
+        parse(&[before[0].clone(), bad]),
+        Err(BootInfoError::Invalid { what, at, value: 16 })
+    );
+}
+
+#[test]
+fn sizes_of_entries() {
+    let what = "multiboot2 memory map";
+    for (size, bytes, wanted) in [
+        (16, 48, Err(BootInfoError::Invalid { what, at: AT + 8, value: 16 })),
+        (23, 23, Err(BootInfoError::Invalid { what, at: AT + 8, value: 23 })),
+        (24, 24, Ok(())),
+        (24, 23, Err(BootInfoError::Truncated { what, at: AT + 8 })),
+        (28, 28, Err(BootInfoError::Invalid { what, at: AT + 8, value: 28 })),
+        (32, 64, Ok(())),
+        (32, 72, Err(BootInfoError::Truncated { what, at: AT + 8 })),
+    ] {
+        let mut memory = multiboot2(&[memory_map_tag(size, &vec![0; bytes])]);
+        assert_eq!(parse(&mut memory, 0x1000, Protocol::Multiboot2, AT), wanted, "{size}, {bytes}");
+    }
+}

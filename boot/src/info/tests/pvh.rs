@@ -74,3 +74,59 @@ fn modules_outside_are_only_named() {
     let module = info.reserved().last().unwrap();
     assert_eq!((module.name, module.range.start), ("module", PhysAddr::new(!0)));
 }
+
+/// Parts that are missing are not reserved; an empty command line is one byte.
+#[test]
+fn missing_parts() {
+    let reserved = |memory: &mut Memory| {
+        let info = BootInfo::parse(Protocol::Pvh, AT, window(memory, QEMU_END)).unwrap();
+        assert!(info.command_line().is_empty());
+        info.reserved().collect::<Vec<_>>()
+    };
+    let tables = [
+        Reserved::new("boot information", AT, 56),
+        Reserved::new("PVH memory map", MEMORY_MAP_AT as u64, 72),
+    ];
+    let mut memory = qemu();
+    memory.write(AT as usize + 12, &[0; 12]); // modules
+    memory.write(COMMAND_LINE_AT, &[0]);
+    let line = Reserved::new("PVH command line", COMMAND_LINE_AT as u64, 1);
+    assert_eq!(reserved(&mut memory), [&tables[..], &[line]].concat());
+    memory.write(AT as usize + 24, &[0; 8]); // command line
+    assert_eq!(reserved(&mut memory), tables);
+}
+
+#[test]
+fn all_modules_are_reserved_in_order() {
+    let mut memory = Memory::new(0x1000);
+    memory.bytes()[..QEMU_END - 3].copy_from_slice(&qemu().bytes()[..QEMU_END - 3]);
+    let ranges = [(0x20_0000u64, 0x1234u64), (0, 0), (1 << 40, 1 << 30), (!0, 5)];
+    let list = ranges.map(|(at, size)| [at, size, 7, 0].map(u64::to_le_bytes).concat());
+    memory.write(AT as usize + 12, &4u32.to_le_bytes());
+    memory.write(AT as usize + 16, &0x400u64.to_le_bytes());
+    memory.write(0x400, &list.concat());
+    let info = BootInfo::parse(Protocol::Pvh, AT, window(&mut memory, 0x1000)).unwrap();
+    let modules = ranges.map(|(at, size)| Reserved::new("module", at, size));
+    assert!(info.reserved().filter(|part| part.name == "module").eq(modules));
+    assert!(info.reserved().any(|part| part == Reserved::new("PVH module list", 0x400, 4 * 32)));
+}
+
+/// Version 0 ends after 40 bytes, and version 1 after 56; later ones are as version 1.
+#[test]
+fn versions() {
+    let parse = |version: u32, end: u64| {
+        let mut memory = qemu();
+        memory.write(AT as usize + 4, &version.to_le_bytes());
+        parse(&mut memory, end as usize, Protocol::Pvh, AT)
+    };
+    let outside = |size, window| {
+        let what = "boot information";
+        Err(BootInfoError::OutsideWindow { what, at: AT, size, window })
+    };
+    assert_eq!(parse(0, AT + 39), outside(40, AT + 39));
+    assert_eq!(parse(0, AT + 40), Err(BootInfoError::NoMemoryMap { at: AT }));
+    assert_eq!(parse(1, AT + 55), outside(56, AT + 55));
+    for version in [1, 2, u32::MAX] {
+        assert_eq!(parse(version, QEMU_END as u64), Ok(()));
+    }
+}

@@ -57,3 +57,33 @@ fn a_text_leaves_alone_what_lies_behind_it() {
     behind[0] = b'!';
     assert_eq!(text, Ok(&b"text"[..]));
 }
+
+#[test]
+fn bounds() {
+    let bytes = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0];
+    let window = PhysWindow::from_bytes(&bytes);
+    let outside = |at, size| Err(BootInfoError::OutsideWindow { what: "it", at, size, window: 16 });
+    for (at, size, wanted) in [
+        (0, 0, Ok(&bytes[..0])),
+        (0, 16, Ok(&bytes[..])),
+        (3, 2, Ok(&bytes[3..5])),
+        (15, 1, Ok(&bytes[15..])),
+        (16, 0, Ok(&[][..])),
+        (0, 17, outside(0, 17)),
+        (15, 2, outside(15, 2)),
+        (17, 0, outside(17, 0)),
+        (1, u64::MAX, outside(1, u64::MAX)),
+    ] {
+        assert_eq!(window.bytes("it", at, size), wanted);
+    }
+    assert_eq!(window.aligned("it", 8, 2), Ok(&bytes[8..10]));
+    assert_eq!(window.aligned("it", 16, 1), outside(16, 1));
+    for at in [1, 4, 12, 17] {
+        assert_eq!(window.aligned("it", at, 1), Err(BootInfoError::Misaligned { what: "it", at }));
+    }
+    assert_eq!(window.string("it", 12), Ok(&bytes[12..15]));
+    assert_eq!(window.string("it", 15), Ok(&[][..]));
+    assert_eq!(window.string("it", 16), outside(16, 1));
+    let unending = PhysWindow::from_bytes(&bytes[..15]);
+    assert_eq!(unending.string("it", 12), Err(BootInfoError::Truncated { what: "it", at: 12 }));
+}

@@ -1,4 +1,4 @@
-//! The processor: the sizes of its pages, and the registers for paging and the stack.
+//! The processor: the registers for paging and the stack.
 
 use core::arch::asm;
 
@@ -7,16 +7,12 @@ use libjos::mem::addr::{PhysAddr, VirtAddr};
 use super::instructions::Cr3;
 use super::stack;
 
-pub(crate) use crate::arch::x86::cpu::{counter, describe, flush_tlb, protect_kernel};
+pub(crate) use crate::arch::x86::cpu::{
+    allow_machine_checks, counter, flush_tlb, halt, protect_kernel, shut_down,
+};
 
 /// DWARF's number for the program counter (System V ABI for i386, table 2.14).
 pub(crate) const DWARF_PC: u8 = 8;
-
-/// The levels at which this processor accepts a leaf, as a bit mask: pages of 4 KB, and of 4 MB, which the
-/// entry has turned on.
-pub(crate) fn leaf_levels() -> u32 {
-    0b11
-}
 
 /// The page directory in use.
 #[must_use]

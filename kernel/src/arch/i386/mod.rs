@@ -3,6 +3,7 @@
 pub(crate) mod control;
 pub(crate) mod cpu;
 pub(crate) mod faults;
+pub(crate) mod features;
 pub(super) mod instructions;
 mod memory;
 pub(crate) mod probe;

@@ -3,9 +3,8 @@
 
 use libjos::app::rate::{self, Reading};
 
-use super::cpu::counter;
-use crate::arch::instructions::Port;
-use crate::arch::instructions::cpuid;
+use crate::arch::cpu::counter;
+use crate::arch::instructions::{Port, cpuid};
 
 /// The frequency of the timer chip, an 8254, in Hz.
 const TIMER_HZ: u64 = 1_193_182;
@@ -54,3 +53,6 @@ pub(crate) fn measured() -> Option<u64> {
         Reading { before, count, after: counter() }
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,10 @@
-//! The processor, as far as PCs share it: the bits that protect the kernel, the TLB, the counter, and
-//! the features.
+//! The processor, as far as PCs share it: the bits that protect the kernel, the TLB, the counter, the halt.
 
 use core::arch::asm;
-use core::fmt;
 
 use x86_64::registers::control::{Cr0Flags, Cr4Flags};
 
-use crate::arch::instructions::cpuid;
-use crate::arch::instructions::{Cr0, Cr4, tlb};
+use crate::arch::instructions::{Cr0, Cr4, cpuid, disable, hlt, int3, lidt_empty, tlb};
 
 /// Makes page permissions bind the kernel too. Sets bits in addition to those of the entry
 /// (`boot::entry`) and to CR4.MCE (`trap`):
@@ -41,6 +38,16 @@ pub(crate) fn protect_kernel() {
     }
 }
 
+/// Lets machine checks raise an exception (CR4.MCE), in place of a reset.
+///
+/// # Safety
+///
+/// The processor has machine checks, and the exception has a handler.
+pub(crate) unsafe fn allow_machine_checks() {
+    // SAFETY: the caller's promise.
+    unsafe { Cr4::update(|cr4| cr4.insert(Cr4Flags::MACHINE_CHECK_EXCEPTION)) };
+}
+
 /// Drops all translations. Reloading CR3 would keep the global ones; turning CR4.PGE off and on drops
 /// them (Intel SDM vol. 3A, 4.10.4.1).
 pub(crate) fn flush_tlb() {
@@ -64,40 +71,20 @@ pub(crate) fn counter() -> u64 {
     u64::from(high) << 32 | u64::from(low)
 }
 
-/// Writes the processor's name and those of its features that matter to a memory system.
-pub(crate) fn describe(out: &mut dyn fmt::Write) -> fmt::Result {
-    let cpuid = cpuid();
-    write!(out, "Processor:")?;
-    if let Some(vendor) = cpuid.get_vendor_info() {
-        write!(out, " {}", vendor.as_str())?;
-    }
-    if let Some(brand) = cpuid.get_processor_brand_string() {
-        write!(out, ", {}", brand.as_str().trim())?;
-    }
-    let basic = cpuid.get_feature_info();
-    let more = cpuid.get_extended_feature_info();
-    let amd = cpuid.get_extended_processor_and_feature_identifiers();
-    let basic = |has: fn(&raw_cpuid::FeatureInfo) -> bool| basic.as_ref().is_some_and(has);
-    let more = |has: fn(&raw_cpuid::ExtendedFeatures) -> bool| more.as_ref().is_some_and(has);
-    let amd = |has: fn(&raw_cpuid::ExtendedProcessorFeatureIdentifiers) -> bool| {
-        amd.as_ref().is_some_and(has)
-    };
-    write!(out, "\n  has:")?;
-    let features = [
-        ("NX", amd(|f| f.has_execute_disable())),
-        ("1 GB pages", amd(|f| f.has_1gib_pages())),
-        ("PGE", basic(|f| f.has_pge())),
-        ("PCID", basic(|f| f.has_pcid())),
-        ("SMEP", more(|f| f.has_smep())),
-        ("SMAP", more(|f| f.has_smap())),
-        ("UMIP", more(|f| f.has_umip())),
-        ("LA57", more(|f| f.has_la57())),
-        ("a hypervisor", basic(|f| f.has_hypervisor())),
-    ];
-    let mut comma = "";
-    for (name, _) in features.iter().filter(|(_, has)| *has) {
-        write!(out, "{comma} {name}")?;
-        comma = ",";
-    }
-    writeln!(out)
+/// Stops the processor until it is woken, which should not happen with interrupts off.
+pub(crate) fn halt() {
+    disable();
+    hlt();
+}
+
+/// Shuts the processor down, by an exception that cannot be delivered (Intel SDM vol. 3A, 6.15, double
+/// fault).
+///
+/// # Safety
+///
+/// No exception is handled after this.
+pub(crate) unsafe fn shut_down() {
+    // SAFETY: the caller's promise.
+    unsafe { lidt_empty() };
+    int3();
 }

@@ -1,6 +1,7 @@
-//! The end of a PC: QEMU's isa-debug-exit device, the chipset's reset, and halting the processor.
+//! The end of a PC: QEMU's isa-debug-exit device, and the reset.
 
-use crate::arch::instructions::{Port, disable, hlt, int3, lidt_empty};
+use crate::arch::cpu;
+use crate::arch::instructions::Port;
 
 /// The name of the device that ends QEMU.
 pub(crate) const DEVICE: &str = "isa-debug-exit device";
@@ -37,15 +38,8 @@ pub(crate) fn reset() {
         for _ in 0..RESET_PATIENCE {
             let _ = Port::<u8>::new(KEYBOARD_COMMAND).read();
         }
-        // A machine with neither (microvm): an exception that cannot be delivered shuts the processor
-        // down, and the board then resets it (Intel SDM vol. 3A, 6.15, double fault).
-        lidt_empty();
-        int3();
     }
-}
-
-/// Stops the processor until it is woken, which should not happen with interrupts off.
-pub(crate) fn halt() {
-    disable();
-    hlt();
+    // A machine with neither (microvm) resets a processor that shuts down.
+    // SAFETY: nothing runs after this.
+    unsafe { cpu::shut_down() };
 }

@@ -36,10 +36,16 @@ impl Keyboard {
             let code = Self::next_code()?;
             // An invalid code is dropped; the decoder starts over with the next one.
             let Ok(Some(event)) = self.decoder.add_byte(code) else { continue };
-            let sequence = if event.state == KeyState::Up { None } else { sequence(event.code) };
+            let (pressed, code) = (event.state != KeyState::Up, event.code);
             // The decoder must see every key, so that it knows which modifiers are held down.
             let decoded = self.decoder.process_keyevent(event);
-            if let Some(sequence) = sequence {
+            // Without Num Lock, a key of the keypad stands for another one.
+            let key = match decoded {
+                Some(DecodedKey::RawKey(key)) => key,
+                Some(DecodedKey::Unicode('\x7f')) => KeyCode::Delete,
+                _ => code,
+            };
+            if let Some(sequence) = sequence(key).filter(|_| pressed) {
                 sequence.iter().for_each(|byte| each(*byte));
                 return Some(());
             }
@@ -82,3 +88,6 @@ fn sequence(code: KeyCode) -> Option<&'static [u8]> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,12 +3,16 @@
 
 pub(crate) mod clock;
 pub(crate) mod control;
+#[cfg(jos_machine)]
 pub(crate) mod cpu;
 pub(crate) mod exit;
+#[cfg(jos_machine)]
 pub(crate) mod faults;
+pub(crate) mod features;
 pub(crate) mod keyboard;
 pub(crate) mod screen;
 pub(crate) mod serial;
+#[cfg(jos_machine)]
 pub(crate) mod stack;
 pub(crate) mod trap;
 

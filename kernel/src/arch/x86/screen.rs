@@ -4,14 +4,13 @@
 //! always the same. The characters are also kept in RAM, because reading the device is slow. On a
 //! machine without VGA, writes go to the hole in RAM for devices and are harmless.
 
-use core::ptr::{self, NonNull};
+use core::ptr::NonNull;
 
-use layout::MemLayout;
 use libjos::monitor::line::width;
 use volatile::VolatilePtr;
 
-use crate::arch::Layout;
 use crate::arch::instructions::Port;
+use crate::window;
 
 const ROWS: usize = 25;
 const COLUMNS: usize = 80;
@@ -103,9 +102,8 @@ impl Screen {
     /// Puts one cell on the screen.
     fn show(&self, row: usize, column: usize) {
         let word = COLOURS | u16::from(self.characters[row][column]);
-        let at = Layout::KERNBASE + TEXT_BUFFER + 2 * (row * COLUMNS + column) as u64;
-        let cell = NonNull::new(ptr::with_exposed_provenance_mut(at as usize));
-        let cell = cell.expect("KERNBASE is not 0");
+        let at = TEXT_BUFFER + 2 * (row * COLUMNS + column) as u64;
+        let cell = NonNull::new(window::at(at)).expect("KERNBASE is not 0");
         // SAFETY: row and column index `characters`, so the word lies in the device's text buffer,
         // which the window shows permanently and which is kept out of every allocator.
         unsafe { VolatilePtr::<u16>::new(cell) }.write(word);
@@ -127,3 +125,6 @@ impl Screen {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,27 +2,40 @@
 
 use core::hint;
 
-use uart_16550::backend::PioBackend;
+use uart_16550::backend::Backend;
 use uart_16550::spec::registers::LSR;
 use uart_16550::{BaudRate, Config, Uart16550};
 
-/// The first of COM1's ports on a PC.
+use crate::arch::instructions::Port;
+
+/// The first of COM1's eight ports on a PC.
 const COM1: u16 = 0x3F8;
+
+/// The registers of COM1.
+struct Registers;
+
+impl Backend for Registers {
+    unsafe fn read(&mut self, register: u8) -> u8 {
+        // SAFETY: on a PC these ports belong to a 16550 or to no device.
+        unsafe { Port::<u8>::new(COM1 + u16::from(register)).read() }
+    }
+
+    unsafe fn write(&mut self, register: u8, value: u8) {
+        // SAFETY: as in `read`. The device does not access memory.
+        unsafe { Port::<u8>::new(COM1 + u16::from(register)).write(value) };
+    }
+}
 
 /// The serial line.
 pub(crate) struct Serial {
-    uart: Uart16550<PioBackend>,
+    uart: Uart16550<Registers>,
     present: bool,
 }
 
 impl Serial {
     pub(crate) const fn new() -> Self {
-        // SAFETY: on a PC these eight ports belong to a 16550 or to no device; the console's value is
-        // the only one for them.
-        match unsafe { Uart16550::new_port(COM1) } {
-            Ok(uart) => Self { uart, present: false },
-            Err(_) => panic!("COM1's ports end below 65536"),
-        }
+        // SAFETY: the console's value is the only one for these registers.
+        Self { uart: unsafe { Uart16550::new_with_backend(Registers) }, present: false }
     }
 
     /// Sets the line to 115200 baud, 8 bits, no parity, 1 stop bit.

@@ -1,4 +1,4 @@
-//! The processor: the sizes of its pages, and the registers for paging and the stack.
+//! The processor: the registers for paging and the stack.
 
 use core::arch::asm;
 
@@ -7,21 +7,12 @@ use x86_64::instructions::tlb;
 use x86_64::registers::control::{Cr3, Cr3Flags};
 use x86_64::structures::paging::PhysFrame;
 
-use super::instructions::cpuid;
-pub(crate) use crate::arch::x86::cpu::{counter, describe, flush_tlb, protect_kernel};
+pub(crate) use crate::arch::x86::cpu::{
+    allow_machine_checks, counter, flush_tlb, halt, protect_kernel, shut_down,
+};
 
 /// DWARF's number for the program counter (System V ABI, figure 3.36).
 pub(crate) const DWARF_PC: u8 = 16;
-
-/// The levels at which this processor accepts a leaf, as a bit mask.
-///
-/// Every processor has pages of 4 KB and 2 MB; those of 1 GB exist if CPUID says so (Intel SDM vol. 3A,
-/// 4.1.4). CPUID is slow, above all in a virtual machine, so callers keep the result.
-pub(crate) fn leaf_levels() -> u32 {
-    let features = cpuid().get_extended_processor_and_feature_identifiers();
-    let has_1gb = features.is_some_and(|features| features.has_1gib_pages());
-    0b011 | u32::from(has_1gb) << 2
-}
 
 /// The page directory in use.
 #[must_use]

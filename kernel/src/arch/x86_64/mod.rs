@@ -1,14 +1,25 @@
 //! A PC with an x86-64 processor.
+//!
+//! Files that need no instruction of this processor compile for the host's simulated PC too.
 
 pub(crate) mod control;
+#[cfg(jos_machine)]
 pub(crate) mod cpu;
+#[cfg(jos_machine)]
 pub(crate) mod faults;
+pub(crate) mod features;
+#[cfg(jos_machine)]
 pub(super) mod instructions;
+pub(in crate::arch) mod outcome;
+#[cfg(jos_machine)]
 pub(crate) mod probe;
+#[cfg(jos_machine)]
 mod registers;
+#[cfg(jos_machine)]
 pub(crate) mod stack;
 pub(crate) mod trap;
 
+#[cfg(jos_machine)]
 pub(crate) use super::x86::{clock, exit, keyboard, screen, serial};
 
 /// The machine's memory map.

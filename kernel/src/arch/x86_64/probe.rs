@@ -6,11 +6,10 @@
 use core::arch::{asm, global_asm};
 
 use libjos::machine::Fault;
-use libjos::mem::addr::VirtAddr;
 use x86_64::registers::control::{Cr4, Cr4Flags};
 use x86_64::registers::rflags::RFlags;
-use x86_64::structures::idt::{ExceptionVector, PageFaultErrorCode};
 
+use super::outcome::Outcome;
 use super::trap::Trap;
 
 // All probes return in RAX:RDX, as the System V ABI (3.2.3) returns a pair of words. The access is the
@@ -47,18 +46,6 @@ global_asm!(
     ".size probe_faulted, . - probe_faulted",
 );
 
-/// The result of a probe.
-#[repr(C)]
-struct Outcome {
-    /// The value that was read, or the address that faulted.
-    value: u64,
-    /// 0, or [`FAULTED`] and the error code.
-    fault: u64,
-}
-
-/// A bit that tells a fault with the error code 0 from success.
-const FAULTED: u64 = 1 << 63;
-
 unsafe extern "C" {
     fn probe_load(va: u64) -> Outcome;
     fn probe_load_byte(va: u64) -> Outcome;
@@ -67,20 +54,6 @@ unsafe extern "C" {
     fn probe_store(va: u64, value: u64) -> Outcome;
     fn probe_store_byte(va: u64, value: u64) -> Outcome;
     fn probe_faulted();
-}
-
-impl Outcome {
-    fn check(self) -> Result<u64, Fault> {
-        if self.fault & FAULTED == 0 {
-            return Ok(self.value);
-        }
-        let error = PageFaultErrorCode::from_bits_truncate(self.fault);
-        Err(Fault {
-            va: VirtAddr::new(self.value),
-            present: error.contains(PageFaultErrorCode::PROTECTION_VIOLATION),
-            write: error.contains(PageFaultErrorCode::CAUSED_BY_WRITE),
-        })
-    }
 }
 
 /// Reads the 8 bytes at `va`, mapped or not.
@@ -156,28 +129,17 @@ pub(crate) unsafe fn store_byte(va: u64, value: u8) -> Result<(), Fault> {
 
 /// Returns false unless the trap interrupted a probe; if it did, makes the probe return the fault.
 pub(crate) fn recover(trap: &mut Trap<'_>) -> bool {
-    let Trap { frame, cr2 } = trap;
-    let rip = frame.rip;
+    let rip = trap.frame.rip;
     let at = |access: *const ()| rip == access as u64;
     let store = at(probe_store as *const ()) || at(probe_store_byte as *const ());
     let user = at(probe_load_user_access as *const ());
     if !store && !user && !at(probe_load as *const ()) && !at(probe_load_byte as *const ()) {
         return false;
     }
-    const PAGE: u64 = ExceptionVector::Page as u64;
-    const GENERAL_PROTECTION: u64 = ExceptionVector::GeneralProtection as u64;
-    let (va, error) = match frame.vector {
-        PAGE => (*cr2, frame.error),
-        // A non-canonical address: the processor reports neither the address nor the kind of access.
-        GENERAL_PROTECTION => {
-            let mut error = PageFaultErrorCode::empty();
-            error.set(PageFaultErrorCode::CAUSED_BY_WRITE, store);
-            (frame.rdi, error.bits())
-        }
-        _ => return false,
-    };
-    frame.rax = va;
-    frame.rdx = FAULTED | error;
+    let Some(Outcome { value, fault }) = Outcome::of(trap, store) else { return false };
+    let frame = &mut *trap.frame;
+    frame.rax = value;
+    frame.rdx = fault;
     frame.rip = probe_faulted as *const () as u64;
     if user {
         frame.rflags &= !RFlags::ALIGNMENT_CHECK.bits();

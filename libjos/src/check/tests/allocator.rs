@@ -63,7 +63,7 @@ impl PageAllocator for FaultyPages<'_> {
         self.pages.try_page_free(frame)
     }
 
-    fn page_incref(&mut self, frame: Frame) -> Result<(), PageError> {
+    fn page_incref(&mut self, frame: Frame) -> Result<(), CountError> {
         self.pages.page_incref(frame)
     }
 

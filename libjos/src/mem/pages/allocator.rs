@@ -2,7 +2,7 @@
 
 use layout::PGSIZE;
 
-use super::{ALLOC_ZERO, AllocFlags, Frame, FreeList, PageError, PageInfo, Pages};
+use super::{ALLOC_ZERO, AllocFlags, CountError, Frame, FreeList, PageError, PageInfo, Pages};
 use crate::machine::PhysMem;
 use crate::mem::addr::PhysAddr;
 
@@ -23,8 +23,8 @@ pub trait PageAllocator {
     ///
     /// # Errors
     ///
-    /// [`PageError::Free`] and [`PageError::Overflow`]; nothing has changed then.
-    fn page_incref(&mut self, frame: Frame) -> Result<(), PageError>;
+    /// If it is free, or its `pp_ref` would overflow; nothing has changed then.
+    fn page_incref(&mut self, frame: Frame) -> Result<(), CountError>;
 
     /// Counts one use less of `frame`, and frees it if no use is left.
     ///
@@ -96,13 +96,12 @@ impl PageAllocator for Pages {
     }
 
     #[inline]
-    fn page_incref(&mut self, frame: Frame) -> Result<(), PageError> {
+    fn page_incref(&mut self, frame: Frame) -> Result<(), CountError> {
         let info = &mut self.array_mut()[frame.index()];
-        if !info.can_count() {
+        if !info.count_further_use() {
             let info = *info;
             return Err(cannot_count(&info, self.page2pa(frame)));
         }
-        info.pp_ref_or_prev += 1;
         Ok(())
     }
 
@@ -173,8 +172,8 @@ impl Pages {
 
 /// Why no use of a frame can be counted, if [`PageInfo::can_count`] says so.
 #[cold]
-pub(super) fn cannot_count(info: &PageInfo, pa: PhysAddr) -> PageError {
-    if info.is_free() { PageError::Free { pa } } else { PageError::Overflow { pa } }
+pub(super) fn cannot_count(info: &PageInfo, pa: PhysAddr) -> CountError {
+    if info.is_free() { CountError::Free { pa } } else { CountError::Overflow { pa } }
 }
 
 /// Why a frame cannot be freed, if it is not in use with `pp_ref` 0.

@@ -3,24 +3,36 @@
 use layout::PGSIZE;
 
 use super::allocator::cannot_count;
-use super::{Frame, PageAllocator, PageError, PageInfo, Pages};
+use super::{CountError, Frame, PageAllocator, PageError, PageInfo, Pages};
 use crate::mem::addr::PhysAddr;
 
 impl Pages {
+    /// Counts one use more of `frame`, if that can be, and returns whether it did.
+    #[inline]
+    pub(crate) fn count_further_use(&mut self, frame: Frame) -> bool {
+        self.array_mut().get_mut(frame.index()).is_some_and(PageInfo::count_further_use)
+    }
+
     /// [`page_decref`](PageAllocator::page_decref) for the frame at `pa`, if `pages` describes it.
     #[inline]
     pub(crate) fn page_decref_at(&mut self, pa: PhysAddr) {
-        let index = self.index_of(pa);
-        if let Some(info) = self.array_mut().get_mut(index)
-            && !info.drop_further_use()
-        {
-            self.drop_last_use(Frame(index as u32));
+        if let Some(frame) = self.drop_further_use_at(pa) {
+            self.drop_last_use(frame);
         }
+    }
+
+    /// Counts one use less of the frame at `pa`, if `pages` describes it and it has a further use. A frame
+    /// that has none is returned, for [`drop_last_use`](Self::drop_last_use).
+    #[inline]
+    pub(crate) fn drop_further_use_at(&mut self, pa: PhysAddr) -> Option<Frame> {
+        let index = self.index_of(pa);
+        let info = self.array_mut().get_mut(index)?;
+        (!info.drop_further_use()).then_some(Frame(index as u32))
     }
 
     /// Frees `frame`, which has at most one use left.
     #[inline(never)]
-    pub(super) fn drop_last_use(&mut self, frame: Frame) {
+    pub(crate) fn drop_last_use(&mut self, frame: Frame) {
         let pa = self.page2pa(frame);
         let info = &mut self.array_mut()[frame.index()];
         match *info {
@@ -41,7 +53,7 @@ impl Pages {
     }
 
     /// Refuses a frame that is free. For mappings that are not counted.
-    pub(crate) fn check_in_use(&self, frame: Frame) -> Result<(), PageError> {
+    pub(crate) fn check_in_use(&self, frame: Frame) -> Result<(), CountError> {
         let info = self.info(frame);
         if info.is_free() { Err(cannot_count(&info, self.page2pa(frame))) } else { Ok(()) }
     }
@@ -52,7 +64,7 @@ impl Pages {
     ///
     /// Those of [`page_incref`](PageAllocator::page_incref), for the first frame that has one;
     /// nothing has changed then.
-    pub(crate) fn count_run(&mut self, pa: PhysAddr, size: u64) -> Result<(), PageError> {
+    pub(crate) fn count_run(&mut self, pa: PhysAddr, size: u64) -> Result<(), CountError> {
         let (base, npages) = (self.base.as_u64(), self.npages() as u64);
         let index = |pa: u64| npages.min(pa.saturating_sub(base) / PGSIZE) as usize;
         let (start, end) = (index(pa.as_u64()), index(pa.as_u64().saturating_add(size)));

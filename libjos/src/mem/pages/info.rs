@@ -88,6 +88,18 @@ impl PageInfo {
         !self.is_free() && self.pp_ref_or_prev != u32::MAX
     }
 
+    /// Counts one use more if that can be, and returns whether it did.
+    #[inline]
+    pub(super) fn count_further_use(&mut self) -> bool {
+        match self.pp_ref_or_prev.checked_add(1) {
+            Some(pp_ref) if !self.is_free() => {
+                self.pp_ref_or_prev = pp_ref;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Counts one use less if another one is left then, and returns whether it has.
     #[inline]
     pub(super) const fn drop_further_use(&mut self) -> bool {
@@ -118,7 +130,33 @@ bitflags::bitflags! {
 /// Asks [`page_alloc`](super::PageAllocator::page_alloc) for a frame of zeros (JOS's name).
 pub const ALLOC_ZERO: AllocFlags = AllocFlags::ZERO;
 
-/// Why a frame cannot be freed or counted as asked.
+/// Why no use of a frame can be counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CountError {
+    /// The frame is on the free list.
+    Free {
+        /// The frame's address.
+        pa: PhysAddr,
+    },
+    /// The frame's `pp_ref` would overflow.
+    Overflow {
+        /// The frame's address.
+        pa: PhysAddr,
+    },
+}
+
+impl fmt::Display for CountError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Free { pa } => write!(f, "page {pa} is free already"),
+            Self::Overflow { pa } => write!(f, "pp_ref of page {pa} would overflow"),
+        }
+    }
+}
+
+impl core::error::Error for CountError {}
+
+/// Why a frame cannot be freed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PageError {
     /// The frame is on the free list already.
@@ -138,11 +176,6 @@ pub enum PageError {
         /// Its number of uses.
         pp_ref: u32,
     },
-    /// The frame's `pp_ref` would overflow.
-    Overflow {
-        /// The frame's address.
-        pa: PhysAddr,
-    },
     /// The frame's `pp_ref` is 0 and cannot be lowered.
     Unreferenced {
         /// The frame's address.
@@ -158,7 +191,6 @@ impl fmt::Display for PageError {
             Self::Referenced { pa, pp_ref } => {
                 write!(f, "page {pa} is still in use: pp_ref is {pp_ref}")
             }
-            Self::Overflow { pa } => write!(f, "pp_ref of page {pa} would overflow"),
             Self::Unreferenced { pa } => write!(f, "pp_ref of page {pa} is 0"),
         }
     }

@@ -37,8 +37,8 @@ pub use allocator::PageAllocator;
 pub use array::PageArray;
 pub use free_list::FreeList;
 pub use globals::{Globals, PagesAt};
-pub use info::{ALLOC_ZERO, AllocFlags, Frame, PageError, PageInfo};
-pub use poison::{Fill, POISON};
+pub use info::{ALLOC_ZERO, AllocFlags, CountError, Frame, PageError, PageInfo};
+pub use poison::{Fill, POISON, fill_by};
 pub(crate) use release::Releases;
 pub use runs::{Block, MAX_ORDER};
 

@@ -26,6 +26,14 @@ pub type Fill = fn(PhysAddr);
 #[cfg(any(test, feature = "std"))]
 pub type Fill = std::rc::Rc<dyn Fn(PhysAddr)>;
 
+/// The [`Fill`] that calls a plain function.
+#[must_use]
+pub fn fill_by(fill: fn(PhysAddr)) -> Fill {
+    #[cfg(any(test, feature = "std"))]
+    let fill = std::rc::Rc::new(fill);
+    fill
+}
+
 /// The part of the free list that is hidden, so that the list looks empty.
 pub(super) struct Poison {
     /// Without poison these are in `Pages::list`.

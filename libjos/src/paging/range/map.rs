@@ -14,14 +14,17 @@ use crate::paging::word::Word;
 /// The pages that a range is mapped to.
 pub(crate) trait Source<M: Machine> {
     /// Writes the `count` entries of `level` from `at` on: neighbours in one table, and the next of the
-    /// range after those written before. By the range's own addresses the first leads to `pa`.
-    fn put(&mut self, vm: &mut Vm<M>, level: u32, at: PhysAddr, pa: PhysAddr, count: usize);
-
-    /// Writes them in a table that is not linked yet.
-    #[inline(always)]
-    fn fill(&mut self, vm: &mut Vm<M>, level: u32, at: PhysAddr, pa: PhysAddr, count: usize) {
-        self.put(vm, level, at, pa, count);
-    }
+    /// range after those written before. By the range's own addresses the first leads to `pa`. The table is
+    /// not linked yet if `is_new`.
+    fn put(
+        &mut self,
+        vm: &mut Vm<M>,
+        level: u32,
+        at: PhysAddr,
+        pa: PhysAddr,
+        count: usize,
+        is_new: bool,
+    );
 }
 
 /// The pages that the range gives: neighbours in physical memory, all with these permissions.
@@ -29,15 +32,21 @@ pub(crate) struct Neighbours(pub(crate) Perm);
 
 impl<M: Machine> Source<M> for Neighbours {
     #[inline(always)] // so that at the last level the step is a constant
-    fn put(&mut self, vm: &mut Vm<M>, level: u32, at: PhysAddr, pa: PhysAddr, count: usize) {
-        let first = M::Format::leaf(level, pa, self.0);
-        vm.machine.store_run(at, first, Vm::<M>::leaf_step(level), count);
-    }
-
-    #[inline(always)]
-    fn fill(&mut self, vm: &mut Vm<M>, level: u32, at: PhysAddr, pa: PhysAddr, count: usize) {
-        let first = M::Format::leaf(level, pa, self.0);
-        vm.machine.fill_run(at, first, Vm::<M>::leaf_step(level), count);
+    fn put(
+        &mut self,
+        vm: &mut Vm<M>,
+        level: u32,
+        at: PhysAddr,
+        pa: PhysAddr,
+        count: usize,
+        is_new: bool,
+    ) {
+        let (first, step) = (M::Format::leaf(level, pa, self.0), Vm::<M>::leaf_step(level));
+        if is_new {
+            vm.machine.fill_run(at, first, step, count);
+        } else {
+            vm.machine.store_run(at, first, step, count);
+        }
     }
 }
 
@@ -91,7 +100,7 @@ impl<M: Machine> Vm<M> {
                         tables = tables.saturating_add(below);
                     }
                     _ if level == 0 => return Err(MapError::AlreadyMapped { va: span.va }),
-                    _ => return Err(MapError::LargePage { va: span.va, size: page_size }),
+                    _ => return Err(MapError::large_page(span.va, page_size)),
                 }
             }
             span.advance(part.size);
@@ -126,15 +135,29 @@ impl<M: Machine> Vm<M> {
         Ok(self.pages.count_run(span.pa, counted)?)
     }
 
-    /// Maps `span` to the pages that `source` gives, in the table of `level` at `table`, which maps all of
-    /// its addresses. [`tables_to_map`](Self::tables_to_map) has found that this can be done.
+    /// Maps `span` to the pages that `source` gives, in the directory whose root is at `root`.
+    /// [`tables_to_map`](Self::tables_to_map) has found that this can be done.
     pub(crate) fn map_in(
+        &mut self,
+        root: PhysAddr,
+        span: Span,
+        source: &mut impl Source<M>,
+        sizes: PageSizes,
+    ) {
+        self.map_in_table(M::Format::ROOT, root, span, source, sizes, false);
+        self.machine.made_valid(None);
+    }
+
+    /// Maps `span` in the table of `level` at `table`, which maps all of its addresses. A table that `is_new`,
+    /// and not the last, is not read.
+    fn map_in_table(
         &mut self,
         level: u32,
         table: PhysAddr,
         mut span: Span,
         source: &mut impl Source<M>,
         sizes: PageSizes,
+        is_new: bool,
     ) {
         let page_size = M::Format::page_size(level);
         while span.size > 0 {
@@ -143,24 +166,24 @@ impl<M: Machine> Vm<M> {
             if self.fits(level, &span, sizes) {
                 count = Self::pages_here(level, &span);
                 // At the last level all entries are absent. Above it a table may be in the way.
-                if level > 0 {
+                if level > 0 && !is_new {
                     count = self.absent_entries(level, at, count);
                 }
             }
             if count > 0 {
-                source.put(self, level, at, span.pa, count);
+                source.put(self, level, at, span.pa, count, is_new);
                 span.advance(count as u64 * page_size);
                 continue;
             }
             let part = span.within(page_size, 1);
-            match M::Format::decode(level, self.machine.load(at)) {
-                Entry::Table { pa, .. } => self.map_in(level - 1, pa, part, source, sizes),
-                _ => self.map_in_new_table(level, at, part, source, sizes),
+            if !is_new
+                && let Entry::Table { pa, .. } = M::Format::decode(level, self.machine.load(at))
+            {
+                self.map_in_table(level - 1, pa, part, source, sizes, false);
+            } else {
+                self.map_in_new_table(level, at, part, source, sizes);
             }
             span.advance(part.size);
-        }
-        if level == M::Format::ROOT {
-            self.machine.made_valid(None);
         }
     }
 
@@ -182,34 +205,9 @@ impl<M: Machine> Vm<M> {
         let pa = self.pages.page2pa(table);
         match level {
             1 => self.fill_page_table(pa, &span, source),
-            _ => self.fill_table(level - 1, pa, span, source, sizes),
+            _ => self.map_in_table(level - 1, pa, span, source, sizes, true),
         }
         self.machine.store(at, M::Format::table(pa));
-    }
-
-    /// Writes the entries of a new table of `level`, which is not the last, that map `span`, with
-    /// new tables below: as [`map_in`](Self::map_in), but nothing is read.
-    fn fill_table(
-        &mut self,
-        level: u32,
-        table: PhysAddr,
-        mut span: Span,
-        source: &mut impl Source<M>,
-        sizes: PageSizes,
-    ) {
-        let page_size = M::Format::page_size(level);
-        while span.size > 0 {
-            let at = M::Format::entry(level, table, span.va);
-            let mut part = span.within(page_size, 1);
-            if self.fits(level, &span, sizes) {
-                let count = Self::pages_here(level, &span);
-                source.fill(self, level, at, span.pa, count);
-                part.size = count as u64 * page_size;
-            } else {
-                self.map_in_new_table(level, at, part, source, sizes);
-            }
-            span.advance(part.size);
-        }
     }
 
     /// Writes all entries of a new page table: those of `span`, and zeros around them.
@@ -219,12 +217,12 @@ impl<M: Machine> Vm<M> {
         let (start, count) = (M::Format::index(0, span.va), Self::pages_here(0, span));
         if count == M::Format::ENTRIES {
             // This is the code below with a count that the compiler knows.
-            return source.fill(self, 0, table, span.pa, M::Format::ENTRIES);
+            return source.put(self, 0, table, span.pa, M::Format::ENTRIES, true);
         }
         let end = start + count;
         let entry = |index: usize| table + index as u64 * WordOf::<M>::BYTES;
         self.machine.fill_run(table, zero, zero, start);
-        source.fill(self, 0, entry(start), span.pa, count);
+        source.put(self, 0, entry(start), span.pa, count, true);
         self.machine.fill_run(entry(end), zero, zero, M::Format::ENTRIES - end);
     }
 

@@ -104,7 +104,7 @@ impl<M: Machine> Vm<M> {
     /// not have, [`MapError::MisalignedPa`], [`MapError::BeyondPhysical`],
     /// [`MapError::AlreadyMapped`] or [`MapError::LargePage`] for the
     /// first page that is in the way, according to its size, [`MapError::NoMemory`], and, below
-    /// UTOP, [`MapError::Page`] if a page is free or its `pp_ref` would overflow. Nothing has
+    /// UTOP, [`MapError::FreePage`] and [`MapError::Overflow`] for the first such page. Nothing has
     /// changed then.
     pub fn map_range(
         &mut self,
@@ -130,7 +130,7 @@ impl<M: Machine> Vm<M> {
             return Err(MapError::NoMemory { va });
         }
         self.count_range(span)?;
-        self.map_in(M::Format::ROOT, root, span, &mut Neighbours(perm), sizes);
+        self.map_in(root, span, &mut Neighbours(perm), sizes);
         if !Self::is_user(va + size.saturating_sub(1)) {
             self.renew_loaded(root);
         }

@@ -13,7 +13,7 @@ use crate::paging::vm::Vm;
 struct NewFrames(AllocFlags, Perm);
 
 impl<M: Machine> Source<M> for NewFrames {
-    fn put(&mut self, vm: &mut Vm<M>, _: u32, at: PhysAddr, _: PhysAddr, count: usize) {
+    fn put(&mut self, vm: &mut Vm<M>, _: u32, at: PhysAddr, _: PhysAddr, count: usize, _: bool) {
         for at in Vm::<M>::entries_from(at, count) {
             let pa = vm.counted_page(self.0);
             vm.machine.store(at, M::Format::leaf(0, pa, self.1));
@@ -43,7 +43,7 @@ impl<M: Machine> Vm<M> {
         if tables + npages > self.pages.nfree() as u64 {
             return Err(MapError::NoMemory { va });
         }
-        self.map_in(level, root, span, &mut NewFrames(flags, perm), sizes);
+        self.map_in(root, span, &mut NewFrames(flags, perm), sizes);
         Ok(())
     }
 

@@ -6,10 +6,9 @@
 use core::fmt;
 
 use libjos::monitor::processor::{MCG_STATUS, MCI_STATUS};
-use x86_64::registers::control::Cr4Flags;
 
-use crate::arch::instructions::cpuid;
-use crate::arch::instructions::{Cr4, Msr};
+use crate::arch::cpu;
+use crate::arch::instructions::{Msr, cpuid};
 
 // Numbers of the registers. Each bank has four: control, status, address, miscellaneous.
 const MCG_CAP: u32 = 0x179;
@@ -68,8 +67,8 @@ pub(in crate::arch) fn init() {
             Msr::new(MCG_STATUS_MSR).write(0);
         }
     }
-    // SAFETY: the processor has the bit, and the IDT has a handler with a stack of its own.
-    unsafe { Cr4::update(|cr4| cr4.insert(Cr4Flags::MACHINE_CHECK_EXCEPTION)) };
+    // SAFETY: the processor has machine checks, and the IDT has a handler with a stack of its own.
+    unsafe { cpu::allow_machine_checks() };
 }
 
 /// Whether the processor keeps errors in banks (CPUID's MCA).
@@ -114,3 +113,6 @@ pub(super) fn write_banks(f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

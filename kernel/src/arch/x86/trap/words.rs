@@ -80,8 +80,7 @@ impl Trap<'_> {
     /// Writes the registers, and the error code bit by bit.
     pub(crate) fn write_registers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (register, flags) = self.frame.flags();
-        let mut control = ControlRegisters::read();
-        control.set_cr2(self.cr2);
+        let control = ControlRegisters { cr2: self.cr2, ..ControlRegisters::read() };
         writeln!(f, "{}", self.frame)?;
         writeln!(f, "  {:<6} {flags:0DIGITS$x}  {}", register.name, register.names(flags))?;
         writeln!(f, "{control}")?;
@@ -145,3 +144,6 @@ impl fmt::Display for TrapFrame {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,69 +1,18 @@
 //! Exceptions: stubs in assembly pass each one as a [`Trap`] to the handler.
 //!
-//! `frame` has the stubs, which push a `TrapFrame` and call `trap`; `segments` has the GDT and the
-//! TSS. `x86::trap` turns machine checks on, and describes a trap in the processor's terms. The
-//! kernel runs with interrupts off, so exceptions are the only traps. Double fault, NMI and machine
-//! check run on stacks of their own, since the interrupted stack may be unusable.
+//! `stubs` push a [`TrapFrame`] and call the handler; `idt` leads to them, on the
+//! stacks that `segments` gives. `x86::trap` turns machine checks on, and describes a trap in the
+//! processor's terms. The kernel runs with interrupts off, so exceptions are the only traps. Double fault,
+//! NMI and machine check run on stacks of their own, since the interrupted stack may be unusable.
 
 mod frame;
+#[cfg(jos_machine)]
+mod idt;
+#[cfg(jos_machine)]
 mod segments;
+#[cfg(jos_machine)]
+mod stubs;
 
-use spin::Once;
-use x86_64::structures::idt::InterruptDescriptorTable;
-
-use frame::{HANDLER, Handler, stub};
 pub(crate) use frame::{Trap, TrapFrame};
-
-use crate::arch::x86::trap::machine_check;
-
-static IDT: Once<InterruptDescriptorTable> = Once::new();
-
-/// Loads GDT, TSS and IDT. From here on every exception calls `handler`, machine checks included.
-pub(crate) fn init(handler: Handler) {
-    HANDLER.call_once(|| handler);
-    segments::init();
-    IDT.call_once(idt).load();
-    machine_check::init();
-}
-
-/// The IDT, with an entry for every exception that a processor may raise (Intel SDM vol. 3A, 6.3.1,
-/// table 6-1; AMD APM vol. 2, 8.2), by its name in the crate `x86_64`.
-fn idt() -> InterruptDescriptorTable {
-    let mut idt = InterruptDescriptorTable::new();
-    macro_rules! entries {
-        ($($vector:literal $name:ident $(on $stack:expr)?;)*) => {$(
-            // SAFETY: the stub of this vector completes the frame, with or without an error code from
-            // the processor, and returns with IRETQ.
-            let options = unsafe { idt.$name.set_handler_addr(stub($vector)) };
-            // SAFETY: the TSS has a stack at this index, which no other vector uses.
-            $(unsafe { options.set_stack_index($stack) };)?
-            let _ = options;
-        )*};
-    }
-    entries! {
-        0 divide_error;
-        1 debug;
-        2 non_maskable_interrupt on segments::NMI_STACK;
-        3 breakpoint;
-        4 overflow;
-        5 bound_range_exceeded;
-        6 invalid_opcode;
-        7 device_not_available;
-        8 double_fault on segments::DOUBLE_FAULT_STACK;
-        10 invalid_tss;
-        11 segment_not_present;
-        12 stack_segment_fault;
-        13 general_protection_fault;
-        14 page_fault;
-        16 x87_floating_point;
-        17 alignment_check;
-        18 machine_check on segments::MACHINE_CHECK_STACK;
-        19 simd_floating_point;
-        20 virtualization;
-        21 cp_protection_exception;
-        28 hv_injection_exception;
-        29 vmm_communication_exception;
-        30 security_exception;
-    }
-    idt
-}
+#[cfg(jos_machine)]
+pub(crate) use idt::init;

@@ -1,0 +1,60 @@
+//! A simulated keyboard controller, an 8042 (IBM PC/AT technical reference, "keyboard controller").
+
+use std::collections::VecDeque;
+
+use super::process::{self, RESET_BY_KEYBOARD};
+
+/// Status bits: a byte is waiting; it comes from the mouse.
+const OUTPUT_FULL: u8 = 1 << 0;
+const FROM_MOUSE: u8 = 1 << 5;
+
+/// The controller.
+pub(crate) struct KeyboardController {
+    /// Whether the board has one.
+    pub present: bool,
+    /// Whether it can reset the machine.
+    pub resets: bool,
+    /// Bytes that wait, and whether each comes from the mouse.
+    waiting: VecDeque<(u8, bool)>,
+}
+
+impl KeyboardController {
+    pub(super) const fn new() -> Self {
+        Self { present: true, resets: true, waiting: VecDeque::new() }
+    }
+
+    /// Presses and releases keys: sends their scan codes.
+    pub(crate) fn send(&mut self, codes: &[u8]) {
+        self.waiting.extend(codes.iter().map(|code| (*code, false)));
+    }
+
+    /// Moves the mouse, which sends `bytes`.
+    pub(crate) fn send_from_mouse(&mut self, bytes: &[u8]) {
+        self.waiting.extend(bytes.iter().map(|byte| (*byte, true)));
+    }
+
+    /// The number of bytes that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(super) fn read(&mut self, port: u16) -> u8 {
+        if !self.present {
+            return 0xFF;
+        }
+        if port == 0x60 {
+            return self.waiting.pop_front().map_or(0, |(byte, _)| byte);
+        }
+        match self.waiting.front() {
+            None => 0,
+            Some((_, false)) => OUTPUT_FULL,
+            Some((_, true)) => OUTPUT_FULL | FROM_MOUSE,
+        }
+    }
+
+    pub(super) fn command(&mut self, command: u8) {
+        if self.present && self.resets && command == 0xFE {
+            process::end(RESET_BY_KEYBOARD);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! A simulated PC in place of the machine, so that tests on the host run the portable half, and the
+//! devices' drivers (`arch/x86`) down to their ports.
+//!
+//! A test sets the machine up and looks at it through [`pc()`]. A test that needs the kernel's statics
+//! runs in a process of its own ([`process::alone`]).
+//!
+//! | file | holds |
+//! |---|---|
+//! | `ports` | the I/O ports, and the devices behind them: [`ports::Pc`] |
+//! | `uart`, `i8042`, `timer`, `vga` | a serial port, a keyboard controller, a timer, a screen |
+//! | `process` | processes for tests, and the end of the machine |
+//! | `memory` | physical memory, and the symbols of `linker.ld` |
+//! | `cpu`, `processor`, `control`, `mmu`, `probe`, `stack`, `trap`, `faults` | the processor |
+//! | `instructions` | those of its instructions that the code of all PCs uses |
+
+pub(crate) mod control;
+pub(crate) mod cpu;
+pub(crate) mod faults;
+mod i8042;
+pub(in crate::arch) mod instructions;
+pub(crate) mod memory;
+mod mmu;
+mod ports;
+pub(crate) mod probe;
+pub(crate) mod process;
+mod processor;
+pub(crate) mod stack;
+mod timer;
+pub(crate) mod trap;
+mod uart;
+#[cfg(test)]
+pub(crate) mod vga;
+
+pub(crate) use super::x86::{clock, exit, keyboard, screen, serial};
+#[cfg(test)]
+pub(crate) use ports::pc;
+
+pub(crate) use super::x86_64::features;
+pub use super::x86_64::{Format, Layout};

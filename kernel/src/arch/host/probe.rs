@@ -1,0 +1,130 @@
+//! Accesses of the simulated processor, through its page tables; the probes among them report a fault
+//! as an error.
+
+use layout::PGSIZE;
+use libjos::machine::Fault;
+
+use super::mmu::{Access, is_ram};
+use super::ports::pc;
+use super::trap::{self, Trap};
+use crate::arch::x86_64::outcome::Outcome;
+use crate::window;
+
+/// The program counter in a probe that reads, in one that writes, and behind a probe that faulted.
+const LOAD: u64 = 0xFFFF_FFFF_F010_0100;
+const STORE: u64 = LOAD + 8;
+const FAULTED: u64 = LOAD + 16;
+
+/// The pointer to the byte at `va`. A fault is raised as a trap, until a listener resolves it; a listener
+/// that moves the program counter, as `recover` does, gives the outcome in its place.
+pub(super) fn at(va: u64, access: Access, rip: u64) -> Result<*mut u8, Outcome> {
+    loop {
+        let translation = pc().processor.translate(va, access);
+        match translation {
+            Ok(pa) if is_ram(pa) => return Ok(window::at(pa)),
+            Ok(pa) => unimplemented!("an access to {pa:#x}, where the simulated PC has nothing"),
+            Err(exception) => {
+                let frame = trap::raise(exception, rip, va);
+                if frame.rip != rip {
+                    return Err(Outcome { value: frame.rax, fault: frame.rdx });
+                }
+            }
+        }
+    }
+}
+
+/// Calls `each` with pointers to the `size` bytes at `va`, and their numbers.
+fn bytes(
+    va: u64,
+    size: usize,
+    access: Access,
+    mut each: impl FnMut(usize, *mut u8),
+) -> Result<(), Fault> {
+    let rip = if access == Access::Write { STORE } else { LOAD };
+    // The processor looks at both pages before it writes to one.
+    let last = va.wrapping_add(size as u64 - 1);
+    for va in [va, last - last % PGSIZE].into_iter().filter(|page| *page >= va) {
+        if let Err(outcome) = at(va, access, rip) {
+            return outcome.check().map(|_| ());
+        }
+    }
+    for i in 0..size {
+        let Ok(byte) = at(va.wrapping_add(i as u64), access, rip) else {
+            unreachable!("its page was just there")
+        };
+        each(i, byte);
+    }
+    Ok(())
+}
+
+/// Reads `SIZE` bytes.
+fn load_bytes<const SIZE: usize>(va: u64, access: Access) -> Result<[u8; SIZE], Fault> {
+    let mut value = [0; SIZE];
+    // SAFETY: memory of the window, which may hold any numbers.
+    bytes(va, SIZE, access, |i, byte| value[i] = unsafe { byte.read() })?;
+    Ok(value)
+}
+
+/// Writes these bytes. No Rust object lies there.
+fn store_bytes<const SIZE: usize>(va: u64, value: [u8; SIZE]) -> Result<(), Fault> {
+    // SAFETY: memory of the window, in which no Rust object lies.
+    bytes(va, SIZE, Access::Write, |i, byte| unsafe { byte.write(value[i]) })
+}
+
+pub(crate) fn load(va: u64) -> Result<u64, Fault> {
+    load_bytes(va, Access::Read).map(u64::from_le_bytes)
+}
+
+pub(crate) fn load_word(va: u64) -> Result<usize, Fault> {
+    load(va).map(|value| value as usize)
+}
+
+pub(crate) fn load_byte(va: u64) -> Result<u8, Fault> {
+    load_bytes(va, Access::Read).map(u8::from_le_bytes)
+}
+
+pub(crate) fn load_user(va: u64) -> Result<u64, Fault> {
+    load_bytes(va, Access::ReadUser).map(u64::from_le_bytes)
+}
+
+pub(crate) unsafe fn store(va: u64, value: u64) -> Result<(), Fault> {
+    store_bytes(va, value.to_le_bytes())
+}
+
+pub(crate) unsafe fn store_byte(va: u64, value: u8) -> Result<(), Fault> {
+    store_bytes(va, [value])
+}
+
+/// Addresses below this mean memory of the simulated PC, and others the host's own.
+const HOST_MEMORY: u64 = 0x5000_0000_0000;
+
+/// Copies bytes between an area and a buffer, which is the host's memory.
+///
+/// # Safety
+///
+/// The buffer is the caller's own.
+pub(crate) unsafe fn copy(to: u64, from: u64, length: usize) {
+    let place = |va: u64, access| {
+        if va < HOST_MEMORY {
+            at(va, access, trap::CODE).expect("this access is no probe")
+        } else {
+            core::ptr::with_exposed_provenance_mut(va as usize)
+        }
+    };
+    for i in 0..length as u64 {
+        let (from, to) = (place(from + i, Access::Read), place(to + i, Access::Write));
+        // SAFETY: bytes of the window, or of the caller's buffer.
+        unsafe { to.write(from.read()) };
+    }
+}
+
+/// Returns false unless the trap interrupted a probe; if it did, makes the probe return the fault.
+pub(crate) fn recover(trap: &mut Trap<'_>) -> bool {
+    let rip = trap.frame.rip;
+    if ![LOAD, STORE].contains(&rip) {
+        return false;
+    }
+    let Some(Outcome { value, fault }) = Outcome::of(trap, rip == STORE) else { return false };
+    (trap.frame.rax, trap.frame.rdx, trap.frame.rip) = (value, fault, FAULTED);
+    true
+}

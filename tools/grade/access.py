@@ -1,0 +1,210 @@
+"""Accesses that the machine itself makes, on the grader's command: loads, stores, jumps.
+
+The grader writes a few bytes of code over the kernel's entry, which no kernel executes twice, and lets the processor
+execute them at privilege level 0. A breakpoint at the handler of page faults tells how the access ended. Then memory and
+registers are as before. So the answers are the processor's: by its TLB, its write protection, its no-execute bit.
+"""
+
+import contextlib
+import random
+import socket
+import struct
+from dataclasses import dataclass
+
+import machinestate
+from gdbstub import Stub, StubError
+from tableformat import PAGE
+
+PAGE_FAULT, GATE = 14, 16  # the vector, and the bytes of a gate
+# Instructions, each followed by one at which the machine stops.
+LOAD, STORE, JUMP = b"\x48\x8b\x07", b"\x48\x89\x37", b"\xff\xe7"  # mov rax, [rdi]; mov [rdi], rsi; jmp rdi
+NOP = b"\x90"
+# Bits of a page fault's error code (Intel SDM vol. 3A, 4.7).
+PRESENT, WRITE, FETCH = 1, 2, 16
+# The first of the registers that QEMU's stub passes on at once, and how.
+NAMES = "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip eflags".split()
+GENERAL = "<17QI"
+INTERRUPTS_OFF = 2  # EFLAGS with nothing but the bit that is always set
+
+
+class Debugger(Stub):
+    """A stub's client that changes and restores the registers of a call at once."""
+
+    def registers(self):
+        """The general registers, RIP and the flags: name -> value."""
+        data = bytes.fromhex(self._ask("g"))
+        return dict(zip(NAMES, struct.unpack_from(GENERAL, data)))
+
+    def set_registers(self, values):
+        """Sets them all. (Segments and control registers are left out: to write those would flush the TLB.)"""
+        self._expect(f"G{struct.pack(GENERAL, *(values[name] for name in NAMES)).hex()}", "OK")
+
+    def set_breakpoint(self, address):
+        """From now on the machine stops there."""
+        self._expect(f"Z0,{address:x},1", "OK")
+
+    def clear_breakpoint(self, address):
+        """Undoes set_breakpoint."""
+        self._expect(f"z0,{address:x},1", "OK")
+
+    def go(self):
+        """Lets the machine run to a breakpoint; returns the registers there."""
+        answer = self._ask("c")
+        if not answer.startswith("T05"):
+            raise StubError(f"the machine stopped for another reason than a breakpoint: {answer}")
+        return self.registers()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an access ended."""
+
+    value: int = 0  # that was read
+    fault: int = -1  # the page fault's error code; -1 if there was none
+    address: int = 0  # that faulted (CR2)
+
+    def __str__(self):
+        if self.fault < 0:
+            return f"succeeds and gives {self.value:#x}"
+        bits = [("present" if self.fault & PRESENT else "not present")]
+        bits += [name for bit, name in ((WRITE, "write"), (FETCH, "fetch")) if self.fault & bit]
+        return f"faults at {self.address:#x} ({', '.join(bits)})"
+
+
+class Processor:
+    """The stopped processor behind a Debugger, for as long as this is entered. The grader's code goes to the virtual
+    address `code`; `further` are more addresses at which the machine stops."""
+
+    def __init__(self, stub, code, further=()):
+        self.stub, self.code = stub, code
+        self.returned = code + 64  # where a called function returns to
+        text = stub.monitor("info registers")
+        base = int(text.split("IDT=")[1].split()[0], 16)
+        low, _, _, _, middle, high = struct.unpack("<HHBBHI4x", stub.read_memory(base + PAGE_FAULT * GATE, GATE))
+        self.handler = high << 32 | middle << 16 | low
+        self.code_at = {code_: code + 16 * index for index, code_ in enumerate((LOAD, STORE, JUMP))}
+        ends = [start + len(code_) for code_, start in self.code_at.items() if code_ != JUMP]
+        self.stops = {*ends, self.returned, self.handler, *further}
+
+    def __enter__(self):
+        self.there = self.stub.read_memory(self.code, 65)
+        code = b"".join(code.ljust(16, NOP) for code in self.code_at)
+        self.stub.write_memory(self.code, code.ljust(65, NOP))
+        for address in self.stops:
+            self.stub.set_breakpoint(address)
+        return self
+
+    def __exit__(self, *_):
+        for address in self.stops:
+            self.stub.clear_breakpoint(address)
+        self.stub.write_memory(self.code, self.there)
+
+    def load(self, va):
+        """Reads the 8 bytes at `va`."""
+        return self.access(LOAD, va)
+
+    def store(self, va, value=0):
+        """Writes 8 bytes at `va`."""
+        return self.access(STORE, va, value)
+
+    def fetch(self, va):
+        """Jumps to `va`. Nothing but one instruction is executed there."""
+        try:
+            there = self.stub.read_memory(va, 1)
+        except StubError:
+            return self.access(JUMP, va)  # Nothing is mapped there.
+        self.stub.write_memory(va, NOP)
+        self.stub.set_breakpoint(va + 1)
+        try:
+            return self.access(JUMP, va)
+        finally:
+            self.stub.clear_breakpoint(va + 1)
+            self.stub.write_memory(va, there)
+
+    def access(self, code, va, value=0):
+        """Executes `code` with RDI = `va` and RSI = `value`."""
+        found = self.run(self.code_at[code], rdi=va, rsi=value)
+        if found["rip"] != self.handler:
+            return Outcome(found["rax"])
+        error = struct.unpack("<Q", self.stub.read_memory(found["rsp"], 8))[0]
+        return Outcome(fault=error, address=machinestate.registers(self.stub.monitor("info registers"))["CR2"])
+
+    def run(self, start, stack_words=(), **values):
+        """Runs from `start` to a stop, with these registers, and words at the top of the stack; returns the registers
+        there. Afterwards the machine has its own registers again."""
+        before = self.stub.registers()
+        stack = (before["rsp"] - 4096 & ~15) - 8 * len(stack_words)
+        if stack_words:
+            self.stub.write_memory(stack, struct.pack(f"<{len(stack_words)}Q", *stack_words))
+        self.stub.set_registers({**before, "rsp": stack, "eflags": INTERRUPTS_OFF, "rip": start, **values})
+        try:
+            return self.stub.go()
+        finally:
+            self.stub.set_registers(before)
+
+
+@contextlib.contextmanager
+def debugger(control):
+    """A Debugger of the machine behind a Control, which is stopped while this lasts."""
+    path = control.folder / "debugger"
+    address = {"type": "unix", "data": {"path": str(path)}}
+    backend = {"type": "socket", "data": {"addr": address, "server": True, "wait": False}}
+    control.command("stop")  # before, so that no report of a stop comes between answers
+    control.command("chardev-add", id="debugger", backend=backend)
+    control.monitor("gdbserver chardev:debugger")
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(control.left())
+        connection.connect(str(path))
+        stub = Debugger(connection)
+        yield stub
+        stub.detach()
+    control.monitor("gdbserver none")
+
+
+def verdict(control, state):
+    """Complaints about what the processor lets the kernel do, now that its tables are in use."""
+    with debugger(control) as stub:
+        with Processor(stub, state.image.symbols["entry"]) as processor:
+            return list(judge(processor, state))
+
+
+def judge(processor, state):
+    """One access or more of each kind: those that must succeed see RAM, the others fault as the map demands."""
+    jos, kernel = state.jos, state.kernel
+    stack = jos.kstktop - jos.kstksize
+    window = lambda pa: jos.kernbase + (pa - jos.phys_base)
+    must_fault = [
+        ("a read of the low mapping of entry_pgdir", processor.load, jos.phys_base + 0x10_0000, 0),
+        ("a read of address 0", processor.load, 0, 0),
+        ("a read of the gap below the kernel stack", processor.load, stack - 8, 0),
+        ("a write into the gap below the kernel stack", processor.store, stack - jos.kstkgap, WRITE),
+        ("a write to the kernel's code", processor.store, window(kernel.rodata) - 8, PRESENT | WRITE),
+        ("a write to the kernel's constants", processor.store, window(kernel.rodata), PRESENT | WRITE),
+        ("a write to UPAGES", processor.store, jos.upages, PRESENT | WRITE),
+        ("an instruction fetch from the kernel stack", processor.fetch, stack + 64, PRESENT | FETCH),
+        ("an instruction fetch from the kernel's constants", processor.fetch, window(kernel.rodata) + 64, PRESENT | FETCH),
+        ("an instruction fetch from the window", processor.fetch, window(kernel.end) + 8 * PAGE, PRESENT | FETCH),
+        ("an instruction fetch from UPAGES", processor.fetch, jos.upages + 64, PRESENT | FETCH),
+    ]
+    if jos.uvpt:
+        root = sum(jos.slots["UVPT"] * jos.form.span(level) for level in range(jos.form.levels))
+        must_fault.append(("a write to UVPT", processor.store, jos.form.sign_extend(root), PRESENT | WRITE))
+    if state.registers["CR4"] & (1 << 21):
+        must_fault.append(("the kernel's read of UPAGES under SMAP", processor.load, jos.upages, PRESENT))
+    for what, make, va, error in must_fault:
+        outcome = make(va)
+        if (outcome.fault, outcome.address) != (error, va):
+            wanted = Outcome(fault=error, address=va)
+            yield f"{what}, {va:#x}, {outcome}, but must be one that {wanted}"
+    # What the window shows is RAM: a word of the grader's own, in frames that nothing uses.
+    free = [number for number, link in enumerate(state.links) if link <= machinestate.END and state.frame(number) < jos.window]
+    for number in random.sample(free, min(4, len(free))):
+        pa, word = state.frame(number) + 8 * random.randrange(PAGE // 8), random.getrandbits(64)
+        before = state.load(pa, 8)
+        stored, loaded = processor.store(window(pa), word), processor.load(window(pa))
+        found = int.from_bytes(state.load(pa, 8), "little")
+        processor.store(window(pa), int.from_bytes(before, "little"))
+        if stored.fault >= 0 or found != word:
+            yield f"a write of {word:#x} to {window(pa):#x}, which must show {pa:#x}, {stored}; RAM has {found:#x} there"
+        elif loaded != Outcome(word):
+            yield f"a read of {window(pa):#x}, which must show {pa:#x} with {word:#x}, {loaded}"

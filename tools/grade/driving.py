@@ -1,0 +1,463 @@
+"""Drives the memory system's functions in a stopped machine, with arguments of the grader's choice, and judges each call
+by what it changed in RAM, beside a plain model.
+
+The image has the functions as `grade_...` (tools/grade/shims). A call sets registers, puts a return address on the
+stack, and lets the processor run to it. After each call the whole of `pages`, the free list and all tables of the
+application's half are read from RAM and must be those of the model.
+"""
+
+import random
+
+import access
+import machinestate
+import tableformat
+from gdbstub import StubError
+from machinestate import END, IN_USE, RESERVED
+from tableformat import PAGE, R, U, W, X, show_rights
+
+NONE = (1 << 64) - 1
+REFUSED = NONE - 0xFF
+ARGUMENTS = ("rdi", "rsi", "rdx", "rcx")
+# Rights as the functions take them, and as tables show them.
+RIGHTS = {R: 0, R | W: 1, R | U: 2, R | W | U: 3, R | X: 4, R | U | X: 6}
+
+# What is driven: which functions, and how many calls.
+SUBJECTS = {"frames": 40, "tables": 40, "mappings": 60}
+
+
+class Wrong(Exception):
+    """Raised if a function did not do what it must."""
+
+
+# Why a sequence ends early.
+UNREADABLE = (Wrong, machinestate.Unreadable, StubError, OverflowError)
+
+
+class Model:
+    """What the frames and the application's half of kern_pgdir must be."""
+
+    def __init__(self, state):
+        self.jos = state.jos
+        self.free = free_frames(state)
+        self.uses = {n: state.refs[n] for n, link in enumerate(state.links) if link == IN_USE}
+        self.pages = dict(pages_below(state))  # va -> (pa, rights)
+        self.tables = {(table.level, table.va) for table in state.tree.tables}
+        self.held = []  # frames that the grader has, whose uses are its own mappings
+
+    def missing(self, va):
+        """The tables, (level, va), that a mapping at `va` needs and that do not exist."""
+        form = self.jos.form
+        wanted = [(level - 1, va // form.span(level) * form.span(level)) for level in range(1, form.levels)]
+        return [table for table in wanted if table not in self.tables]
+
+
+def free_frames(state):
+    """The numbers of the frames on the free list, which must be whole."""
+    numbers, number = set(), state.head
+    while number != END:
+        if number >= state.npages or number in numbers or state.links[number] > END:
+            raise Wrong(f"the free list is broken at frame number {number:#x}")
+        numbers.add(number)
+        number = state.links[number]
+    return numbers
+
+
+def pages_below(state):
+    """The pages of the application's half: (va, (pa, rights)) for each."""
+    for run in state.tree.runs:
+        if run.va < state.jos.lower_end:
+            for offset in range(0, run.size, PAGE):
+                yield run.va + offset, (run.pa + offset, run.rights)
+
+
+class Drive:
+    """A sequence of calls, made from `seed`, on a stopped machine. `read` gives its State anew."""
+
+    def __init__(self, processor, image, read, seed):
+        self.random, self.read = random.Random(seed), read
+        self.processor, self.image = processor, image
+        state = read()
+        self.jos = state.jos
+        self.model = Model(state)
+        self.state, self.log = state, []
+        self.addresses = self.pick_addresses()
+
+    # The steps.
+
+    def go(self, subject, steps):
+        """Calls `steps` functions, of those of a subject; then gives back all frames. Returns complaints: the first ends it,
+        with the calls that led there."""
+        weights = {
+            "frames": [(4, self.alloc), (2, self.free), (2, self.free_wrongly), (1, self.alloc_run)],
+            "tables": [(1, self.alloc), (3, self.walk), (2, self.lookup), (2, self.insert), (1, self.insert_nowhere), (1, self.insert_above)],
+            "mappings": [(2, self.alloc), (1, self.free), (6, self.insert), (4, self.remove), (2, self.change_rights)],
+        }
+        kinds = [operation for weight, operation in weights[subject] for _ in range(weight)]
+        try:
+            if subject == "tables":
+                self.large_pages()
+            for _ in range(steps):
+                self.random.choice(kinds)()
+            if subject == "frames":
+                self.exhaust()
+            self.give_back()
+        except UNREADABLE as wrong:
+            return [f"{wrong}", f"the last calls: {'; '.join(self.log[-4:])}"]
+        return []
+
+    def call(self, name, *arguments):
+        """Calls a function and reads the machine's state after it."""
+        self.log.append(f"{name}({', '.join(f'{argument:#x}' for argument in arguments)})")
+        result = self.just_call(name, *arguments)
+        self.state = self.read()
+        return result
+
+    def just_call(self, name, *arguments):
+        """The result of a function."""
+        start, processor = self.image.symbols[f"grade_{name}"], self.processor
+        found = processor.run(start, (processor.returned,), **dict(zip(ARGUMENTS, arguments)))
+        if found["rip"] != processor.returned:
+            raise Wrong(f"{name} panics, or faults")
+        return found["rax"]
+
+    def alloc(self, zero=None):
+        """page_alloc gives a free frame: of zeros if asked, and else as it is."""
+        zero = self.random.getrandbits(1) if zero is None else zero
+        junk = self.random.randbytes(PAGE)
+        head = self.state.head
+        if head != END:
+            self.write(self.state.frame(head), junk)
+        pa = self.call("page_alloc", zero)
+        if not self.model.free:
+            self.expect(pa == NONE, f"page_alloc gives {pa:#x}, but no frame is free")
+            raise Wrong("no frame is free, though nearly all should be")
+        number = self.state.number(pa)
+        self.expect(number in self.model.free, f"page_alloc gives {pa:#x}, which is not free")
+        if zero:
+            data = self.state.must_load(pa, PAGE, "the frame")
+            at = next((at for at, byte in enumerate(data) if byte), None)
+            self.expect(at is None, f"ALLOC_ZERO left {data[at or 0]:#x} at {pa + (at or 0):#x}")
+        self.model.free.discard(number)
+        self.model.uses[number] = 0
+        self.model.held.append(pa)
+        self.compare("page_alloc")
+        return pa
+
+    def free(self):
+        """page_free of a frame without uses puts it on the list; with uses it is refused."""
+        if not self.model.held:
+            return self.alloc()
+        pa = self.random.choice(self.model.held)
+        number = self.state.number(pa)
+        result = self.call("page_free", pa)
+        if self.model.uses[number]:
+            self.expect(result == REFUSED, f"page_free of {pa:#x}, which is in use, was not refused")
+        else:
+            self.expect(result == 0, f"page_free of {pa:#x} was refused")
+            self.freed(number)
+        return self.compare("page_free")
+
+    def free_wrongly(self):
+        """page_free of a free or reserved frame is refused."""
+        kinds = [sorted(self.model.free), [n for n, link in enumerate(self.state.links) if link == RESERVED]]
+        number = self.random.choice(self.random.choice([kind for kind in kinds if kind]))
+        result = self.call("page_free", self.state.frame(number))
+        what = "free" if number in self.model.free else "reserved"
+        self.expect(result == REFUSED, f"page_free of {self.state.frame(number):#x}, which is {what}, was not refused")
+        self.compare("page_free")
+
+    def insert(self, va=None, pa=None, rights=None):
+        """page_insert maps a frame, makes tables, counts, and ends the mapping that was there before."""
+        pa = pa or (self.random.choice(self.model.held) if self.model.held else self.alloc())
+        va = self.random.choice(self.addresses) if va is None else va
+        rights = self.random.choice([*RIGHTS]) if rights is None else rights
+        old = self.model.pages.get(va)
+        self.touch(va, old)
+        result = self.call("page_insert", pa, va, RIGHTS[rights])
+        self.expect(result == 0, f"page_insert at {va:#x} was refused ({result - REFUSED})")
+        self.new_tables(va)
+        self.model.uses[self.state.number(pa)] += 1
+        if old:
+            self.unmapped(old[0])
+        self.model.pages[va] = (pa, rights)
+        self.compare("page_insert")
+        self.sees(va)
+
+    def change_rights(self):
+        """page_insert of the same frame at the same address changes rights alone, for the TLB too."""
+        own = [va for va in self.addresses if va in self.model.pages]
+        if own:
+            va = self.random.choice(own)
+            pa, rights = self.model.pages[va]
+            self.insert(va, pa, self.random.choice([other for other in RIGHTS if other != rights]))
+
+    def insert_nowhere(self):
+        """page_insert where there is no address, or nothing may be mapped, is refused and changes nothing."""
+        pa = self.random.choice(self.model.held) if self.model.held else self.alloc()
+        va = self.random.choice([self.jos.lower_end, self.jos.upper_start - PAGE, self.jos.uvpt + 5 * PAGE])
+        result = self.call("page_insert", pa, va, 1)
+        self.expect(result >= REFUSED, f"page_insert at {va:#x} was not refused")
+        self.compare("page_insert")
+
+    def insert_above(self):
+        """page_insert above UTOP maps, and counts nothing; page_remove there frees nothing."""
+        pa = self.random.choice(self.model.held) if self.model.held else self.alloc()
+        va = self.jos.mmiobase + self.random.randrange(512) * PAGE
+        self.expect(self.call("page_insert", pa, va, 1) == 0, f"page_insert at {va:#x} was refused")
+        self.new_tables(va)
+        self.compare("page_insert above UTOP")
+        leads = tableformat.at(self.state.tree.runs, va)
+        self.expect(leads == (pa, R | W), f"after page_insert {va:#x} leads to {show(leads)}, not to {pa:#x} rw---")
+        self.expect(self.call("page_remove", va) == 0, f"page_remove at {va:#x} was refused")
+        self.compare("page_remove above UTOP")
+        self.expect(tableformat.at(self.state.tree.runs, va) is None, f"after page_remove {va:#x} is mapped")
+
+    def remove(self):
+        """page_remove ends a mapping, for the TLB too, and frees the frame after its last use."""
+        own = [va for va in self.addresses if va in self.model.pages]
+        va = self.random.choice(own if own and self.random.random() < 0.8 else self.addresses)
+        old = self.model.pages.pop(va, None)
+        self.touch(va, old)
+        result = self.call("page_remove", va)
+        self.expect(result == 0, f"page_remove at {va:#x} was refused")
+        if old:
+            self.unmapped(old[0])
+        self.compare("page_remove")
+        self.sees(va)
+
+    def walk(self):
+        """pgdir_walk gives the address of the last level's entry, and makes tables only if asked."""
+        va, create = self.random.choice(self.addresses), self.random.getrandbits(1)
+        exists = not self.model.missing(va)
+        result = self.call("pgdir_walk", va, create)
+        if create:
+            self.new_tables(va)
+        elif not exists:
+            self.expect(result == NONE, f"pgdir_walk of {va:#x} gives {result:#x}, but there is no table")
+            return self.compare("pgdir_walk")
+        level, at, _ = tableformat.translate(self.jos.form, self.state.load, self.state.root, va)[-1]
+        self.expect(level == 0 and result == at, f"pgdir_walk of {va:#x} gives {result:#x}; its entry is at {at:#x}")
+        return self.compare("pgdir_walk")
+
+    def lookup(self):
+        """page_lookup gives the frame that is mapped, va2pa the address in it; both change nothing."""
+        va, offset = self.random.choice(self.addresses), self.random.randrange(PAGE)
+        leads = self.model.pages.get(va)
+        for name, given, wanted in (("page_lookup", va, 0), ("va2pa", va + offset, offset)):
+            result, wanted = self.call(name, given), leads[0] + wanted if leads else NONE
+            self.expect(result == wanted, f"{name} of {given:#x} gives {result:#x}, not {wanted:#x}")
+        self.compare("page_lookup")
+
+    def large_pages(self):
+        """va2pa in large pages of the window; page_insert and page_remove there are refused."""
+        for _ in range(3):
+            pa = self.random.randrange(16 * PAGE * 512, self.jos.window - PAGE)
+            result = self.call("va2pa", self.jos.kernbase + pa)
+            self.expect(result == pa, f"va2pa of {self.jos.kernbase + pa:#x} gives {result:#x}, not {pa:#x}")
+        va = self.jos.kernbase + 32 * 512 * PAGE
+        result = self.call("page_remove", va)
+        self.expect(result >= REFUSED, f"page_remove of {va:#x}, in a large page, was not refused")
+        self.compare("page_remove")
+
+    def alloc_run(self):
+        """page_alloc_run gives 2^n frames in a row if there are any such, and page_free_run takes them back."""
+        order = self.random.randrange(10)
+        size, free = 1 << order, self.model.free
+        there = any(all(n in free for n in range(at, at + size)) for at in range(0, self.state.npages - size + 1, size))
+        pa = self.call("page_alloc_run", order)
+        if not there:
+            self.expect(pa == NONE, f"page_alloc_run({order}) gives {pa:#x}, but there is no such run")
+            return self.compare("page_alloc_run")
+        self.expect(pa != NONE, f"page_alloc_run({order}) gives nothing, but there is a run")
+        first = self.state.number(pa)
+        run = range(first, first + size)
+        self.expect(first % size == 0 and all(n in free for n in run), f"page_alloc_run({order}) gives {pa:#x}")
+        free.difference_update(run)
+        self.model.uses.update(dict.fromkeys(run, 0))
+        self.compare("page_alloc_run")
+        self.expect(self.call("page_free_run", pa, order) == 0, f"page_free_run of {pa:#x} was refused")
+        for number in run:
+            self.freed(number)
+        return self.compare("page_free_run")
+
+    def exhaust(self):
+        """page_alloc gives every free frame once, and then none; page_insert without a frame for a table is refused."""
+        pa = self.alloc()
+        runs = self.take_runs()
+        given, left = [], set(self.model.free)
+        while left:
+            got = self.just_call("page_alloc", 0)
+            self.expect(got != NONE, f"page_alloc gives nothing, but {len(left)} frames are free")
+            number = self.state.number(got)
+            self.expect(number in left, f"page_alloc gives {got:#x}, which is not free")
+            left.discard(number)
+            given.append(got)
+        self.state = self.read()
+        self.model.free.clear()
+        self.model.uses.update({self.state.number(got): 0 for got in given})
+        self.compare("page_alloc of all")
+        self.expect(self.call("page_alloc", 0) == NONE, "page_alloc gives a frame, but none is free")
+        va = self.jos.lower_end // 2 + self.random.randrange(1 << 20) * PAGE
+        if self.model.missing(va):
+            result = self.call("page_insert", pa, va, 1)
+            self.expect(result == REFUSED + 1, f"page_insert at {va:#x} without frames for tables gives {result:#x}")
+            self.compare("page_insert without frames")
+        self.random.shuffle(given)
+        for got in given:
+            self.expect(self.just_call("page_free", got) == 0, f"page_free of {got:#x} was refused")
+            self.freed(self.state.number(got))
+        for got, order in runs:
+            self.expect(self.just_call("page_free_run", got, order) == 0, f"page_free_run of {got:#x} was refused")
+            for number in range(self.state.number(got), self.state.number(got) + (1 << order)):
+                self.freed(number)
+        self.state = self.read()
+        self.compare("page_free of all")
+
+    def take_runs(self):
+        """Takes free frames by page_alloc_run until few are left: (address, order) of each run."""
+        runs = []
+        for order in (9, 8, 7, 6, 5):
+            while len(self.model.free) > 64 and (pa := self.just_call("page_alloc_run", order)) != NONE:
+                numbers = range(self.state.number(pa), self.state.number(pa) + (1 << order))
+                self.expect(self.model.free.issuperset(numbers), f"page_alloc_run({order}) gives {pa:#x}, not free")
+                self.model.free.difference_update(numbers)
+                self.model.uses.update(dict.fromkeys(numbers, 0))
+                runs.append((pa, order))
+        return runs
+
+    def give_back(self):
+        """Unmaps and frees all that the grader has."""
+        for va in self.addresses:
+            if va in self.model.pages:
+                old = self.model.pages.pop(va)
+                self.call("page_remove", va)
+                self.unmapped(old[0])
+        for pa in list(self.model.held):
+            self.expect(self.call("page_free", pa) == 0, f"page_free of {pa:#x} was refused")
+            self.freed(self.state.number(pa))
+        self.compare("giving all back")
+
+    # The model's side.
+
+    def pick_addresses(self):
+        """Pages of the application's half, of which nothing uses any: near each other, far from each other, the first
+        and the last."""
+        form, jos = self.jos.form, self.jos
+        bases = [0, jos.lower_end - form.span(1)]
+        bases += [self.random.randrange(jos.lower_end // PAGE) * PAGE for _ in range(3)]
+        bases += [jos.lower_end // 4 * 3 - form.span(1)]
+        picked = set()
+        for base in bases:
+            base = base // form.span(1) * form.span(1)
+            picked |= {base + self.random.randrange(512) * PAGE for _ in range(3)}
+        used = {va // form.span(1) for va in self.model.pages}
+        return sorted(va for va in picked if va // form.span(1) not in used)
+
+    def new_tables(self, va):
+        """Tables for `va` exist from now on; each takes a frame with one use. Which ones, RAM says."""
+        missing = self.model.missing(va)
+        if not missing:
+            return
+        places = {(table.level, table.va): table.pa for table in self.state.tree.tables}
+        for table in missing:
+            self.expect(table in places, f"there is no table of level {table[0]} for {table[1]:#x}")
+            number = self.state.number(places[table])
+            self.expect(number in self.model.free, f"the new table {places[table]:#x} was not free")
+            self.model.free.discard(number)
+            self.model.uses[number] = 1
+            self.model.tables.add(table)
+
+    def unmapped(self, pa):
+        """One use of a frame has ended."""
+        number = self.state.number(pa)
+        self.model.uses[number] -= 1
+        if not self.model.uses[number]:
+            self.freed(number)
+
+    def freed(self, number):
+        """A frame is free."""
+        del self.model.uses[number]
+        self.model.free.add(number)
+        pa = self.state.frame(number)
+        if pa in self.model.held:
+            self.model.held.remove(pa)
+
+    def compare(self, name):
+        """The machine's RAM is as the model says."""
+        state, model = self.state, self.model
+        free, head_of = free_frames(state), f"after {name}"
+        for number in free ^ model.free:
+            is_free = number in free
+            raise Wrong(f"{head_of} frame {state.frame(number):#x} is {'' if is_free else 'not '}free")
+        self.expect(state.nfree == len(free), f"{head_of} the counter says {state.nfree} free frames of {len(free)}")
+        uses = {n: state.refs[n] for n, link in enumerate(state.links) if link == IN_USE}
+        for number in uses.keys() | model.uses.keys():
+            found, wanted = uses.get(number), model.uses.get(number)
+            self.expect(found == wanted, f"{head_of} pp_ref of {state.frame(number):#x} is {found}, not {wanted}")
+        pages = dict(pages_below(state))
+        for va in pages.keys() | model.pages.keys():
+            found, wanted = show(pages.get(va)), show(model.pages.get(va))
+            self.expect(found == wanted, f"{head_of} {va:#x} leads to {found}, not to {wanted}")
+        for odd in state.tree.odd:
+            raise Wrong(f"{head_of} {odd}")
+        tables = {(table.level, table.va) for table in state.tree.tables}
+        for level, va in tables ^ model.tables:
+            is_there = (level, va) in tables
+            raise Wrong(f"{head_of} there is {'a' if is_there else 'no'} table of level {level} for {va:#x}")
+
+    # The processor's side.
+
+    def write(self, pa, data):
+        """Writes to a frame, through the window."""
+        self.processor.stub.write_memory(self.jos.kernbase + pa - self.jos.phys_base, data)
+
+    def touch(self, va, leads):
+        """Lets the processor use a mapping, so that its TLB has it."""
+        if leads:
+            self.processor.load(va)
+            if leads[1] & W:
+                self.processor.store(va + 8, self.random.getrandbits(64))
+
+    def sees(self, va):
+        """The processor reads and writes at `va` as the model says, whatever its TLB had."""
+        leads = self.model.pages.get(va)
+        loaded = self.processor.load(va)
+        if leads is None:
+            self.expect(loaded == access.Outcome(fault=0, address=va), f"a read of {va:#x}, unmapped, {loaded} (a stale TLB?)")
+            return
+        pa, rights = leads
+        word = int.from_bytes(self.state.must_load(pa, 8, "the page"), "little")
+        self.expect(loaded == access.Outcome(word), f"a read of {va:#x}, where {pa:#x} has {word:#x}, {loaded} (a stale TLB?)")
+        stored = self.processor.store(va, word + 1 & NONE)
+        if rights & W:
+            found = int.from_bytes(self.state.must_load(pa, 8, "the page"), "little")
+            self.expect(found == word + 1 & NONE, f"a write to {va:#x} does not reach {pa:#x}, but {stored} (a stale TLB?)")
+        else:
+            error = access.PRESENT | access.WRITE
+            self.expect(
+                stored == access.Outcome(fault=error, address=va), f"a write to {va:#x}, read-only, {stored} (a stale TLB?)"
+            )
+
+    @staticmethod
+    def expect(condition, complaint):
+        """Raises Wrong unless the condition holds."""
+        if not condition:
+            raise Wrong(complaint)
+
+
+def show(leads):
+    """Where an address leads, as text."""
+    return f"{leads[0]:#x} {show_rights(leads[1])}" if leads else "nothing"
+
+
+def verdicts(stub, image, read, seed):
+    """The complaints about each subject, by its name. `read` gives the machine's State anew."""
+    found = {}
+    with access.Processor(stub, image.symbols["entry"], [image.symbol("rust_begin_unwind")]) as processor:
+        for subject, steps in SUBJECTS.items():
+            try:
+                complaints = Drive(processor, image, read, f"{seed} {subject}").go(subject, steps)
+            except UNREADABLE as wrong:
+                complaints = [str(wrong)]
+            found[f"driven {subject}"] = complaints and [*complaints, f"the same again: GRADE_SEED={seed}"]
+    return found

@@ -1,0 +1,114 @@
+"""Stops a machine at its prompt and has the reader judge it: hooks for Machine.at_entry and Machine.typed.
+
+At the kernel's entry a Reading reads what the loader says, from RAM; at the prompt it stops the machine, and keeps the
+verdict of each subject (judge.py, access.py) in the run. A test names the subjects that must be without complaints:
+Test.verdicts.
+"""
+
+import dataclasses
+import os
+import random
+import struct
+from pathlib import Path
+
+import access
+import driving
+import judge
+import loaderinfo
+import machinestate
+import memmap
+import sharedram
+from elf import Image
+from gdbstub import StubError
+from gradelib import Machine
+
+# Where each of the images that are booted as `kernel` or by GRUB has its symbols.
+KERNEL = Path(__file__).resolve().parents[2] / "obj/kern/kernel"
+SHIMS = KERNEL.parents[1] / "grade/shims"
+DRIVEN_MEMORY, DRIVEN_BYTES = "8M", 8 << 20
+FEATURES = {"max": ("smep", "smap")}  # QEMU's processors -> what the kernel must turn on
+# The kernel's entry points, and what the loader passes there.
+ENTRIES = {"multiboot2_start": loaderinfo.MULTIBOOT2, "pvh_start": loaderinfo.PVH}
+
+
+class Reading:
+    """The reading of one machine, of a kernel whose ELF file is `path`. `before` is another Machine.at_entry, which
+    changes what the loader says and then stands at an entry of the kernel; `limit` is the end of the RAM that the command
+    line allows."""
+
+    def __init__(self, entry, cpu="", before=None, limit=None, path=KERNEL):
+        self.entry, self.before, self.limit, self.path = entry, before, limit, path
+        self.features = FEATURES.get(cpu, ())
+        self.info = None
+
+    def read_loader(self, stub, symbols):
+        """A Machine.at_entry: reads the loader's information at the kernel's entry."""
+        if self.before:
+            self.before(stub, symbols)
+        else:
+            self.run_to_entry(stub, symbols[self.entry])
+        self.info = loaderinfo.read(stub.read_memory, stub.read("rax") & 0xFFFF_FFFF, stub.read("rbx") & 0xFFFF_FFFF)
+
+    def run_to_entry(self, stub, address):
+        """Runs to the entry. A loader may execute code of its own at this address before; its registers tell."""
+        while True:
+            stub.run_to(address)
+            magic = stub.read("rax") & 0xFFFF_FFFF
+            if self.entry == "pvh_start" or magic == loaderinfo.MULTIBOOT2:
+                return
+
+    def read_machine(self, control):
+        """A function for Machine.typed: stops the machine, judges it, and lets it run on."""
+        control.command("stop")
+        for name, complaints in self.verdicts(control).items():
+            control.verdicts[name] = control.verdicts.get(name, []) + complaints
+        control.command("cont")
+
+    def verdicts(self, control):
+        """The verdicts on the stopped machine, by subject."""
+        if self.info is None:
+            why = ["the loader's information could not be read at the kernel's entry"]
+            return dict.fromkeys(("frames", "counts", "map", "processor", "accesses"), why)
+        found = machinestate.registers(control.monitor("info registers"))
+        state = self.state(Image(self.path), found, control.memory, fresh="map" not in control.verdicts)
+        verdicts = judge.verdicts(state, self.features)
+        try:
+            verdicts["accesses"] = access.verdict(control, state)
+        except (machinestate.Unreadable, StubError, struct.error) as error:
+            verdicts["accesses"] = [f"{type(error).__name__}: {error}"]
+        return verdicts
+
+    def drive_machine(self, control):
+        """A function for Machine.typed: has the machine execute functions of the memory system (driving.py). It is one of
+        DRIVEN_MEMORY."""
+        image, load = Image(self.path), sharedram.loader(control, DRIVEN_BYTES)
+        seed = os.environ.get("GRADE_SEED") or f"{random.getrandbits(32):x}"
+        with access.debugger(control) as stub:
+            found = machinestate.registers(stub.monitor("info registers"))
+            read_anew = lambda: self.state(image, found, load)
+            control.verdicts.update(driving.verdicts(stub, image, read_anew, seed))
+
+    def state(self, image, registers, load, fresh=False):
+        """The State of the machine, with RAM read by `load`."""
+        return machinestate.State(memmap.JOS64, image, self.info, registers, load, self.limit, fresh)
+
+
+def read(machine, limit=None):
+    """The machine, read at its first prompt."""
+    entry = "multiboot2_start" if machine.image.startswith("grub") else "pvh_start"
+    reading = Reading(entry, machine.cpu, machine.at_entry, limit)
+    return dataclasses.replace(
+        machine, at_entry=reading.read_loader, typed=(reading.read_machine, *machine.typed),
+    )
+
+
+def drive(image, path):
+    """A machine with the functions of tools/grade/shims, which is read, driven, and read again."""
+    reading = Reading("pvh_start", path=path)
+    return Machine(
+        image, memory=DRIVEN_MEMORY, options=sharedram.options(DRIVEN_MEMORY), at_entry=reading.read_loader,
+        typed=(reading.read_machine, reading.drive_machine, reading.read_machine, "exit\r"), patience=2,
+    )
+
+
+SUBJECTS = ("frames", "counts", "map", "processor", "accesses")

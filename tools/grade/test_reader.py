@@ -1,0 +1,187 @@
+"""Tests of the reader: page tables and loaders' information made by hand, and judgements of machines that are wrong."""
+
+import array
+import struct
+import unittest
+
+import judge
+import loaderinfo
+import memmap
+import tableformat
+from gradelib import Machine, Run, Test
+from gradelib import judge as judge_run
+from loaderinfo import RAM, LoaderInfo, Range
+from machinestate import END, IN_USE, State
+from tableformat import G, I386, PAGE, R, SV39, U, W, X, X86_64, Run as Mapped
+
+MB = 1 << 20
+
+
+class Memory:
+    """Physical memory made by hand."""
+
+    def __init__(self, size=64 * PAGE):
+        self.data = bytearray(size)
+
+    def load(self, pa, size):
+        return bytes(self.data[pa : pa + size]) if pa + size <= len(self.data) else None
+
+    def entry(self, form, table, index, value):
+        struct.pack_into("<Q" if form.entry_bytes == 8 else "<I", self.data, table + index * form.entry_bytes, value)
+
+
+class Walks(unittest.TestCase):
+    """Tests of the walk, on each format."""
+
+    def setUp(self):
+        self.memory = Memory()
+
+    def walk(self, form, **more):
+        return tableformat.walk(form, self.memory.load, 0, **more)
+
+    def test_x86_64_rights_are_those_that_all_levels_grant(self):
+        for level, (table, value) in enumerate(((0, 0x1007), (0x1000, 0x2005), (0x2000, 0x3007), (0x3000, 0x9103))):
+            self.memory.entry(X86_64, table, 511 if level == 0 else 1, value)
+        tree = self.walk(X86_64)
+        va = 0xFFFF_FF80_0000_0000 + (1 << 30) + (2 << 20) + PAGE
+        self.assertEqual(tree.runs, [Mapped(va, PAGE, 0x9000, R | X | G)])
+        self.assertEqual([table.pa for table in tree.tables], [0x1000, 0x2000, 0x3000])
+        self.assertEqual(tree.odd, [])
+
+    def test_neighbours_join_only_if_all_is_alike(self):
+        self.memory.entry(I386, 0, 0, 0x1007)
+        for index, value in enumerate((0x5003, 0x6003, 0x8003, 0x9001, 0xA007)):
+            self.memory.entry(I386, 0x1000, index, value)
+        runs = [(run.va, run.size, run.pa) for run in self.walk(I386).runs]
+        self.assertEqual(
+            runs, [(0, 0x2000, 0x5000), (0x2000, PAGE, 0x8000), (0x3000, PAGE, 0x9000), (0x4000, PAGE, 0xA000)]
+        )
+
+    def test_i386_large_pages(self):
+        self.memory.entry(I386, 0, 960, 0x183)
+        self.assertEqual(self.walk(I386).runs, [Mapped(0xF000_0000, 4 * MB, 0, R | W | X | G)])
+
+    def test_sv39_tables_restrict_nothing(self):
+        self.memory.entry(SV39, 0, 511, 0x1000 >> 2 | 1)
+        self.memory.entry(SV39, 0x1000, 0, 0x20_0000 >> 2 | 0xC7)
+        self.assertEqual(self.walk(SV39).runs, [Mapped(0xFFFF_FFFF_C000_0000, 2 * MB, 0x20_0000, R | W)])
+
+    def test_odd_entries_are_named(self):
+        for value, what in (
+            (0x2, "neither absent nor present"), (0x100_0000_0003, "not in RAM"), (0x1083, "a page of"),
+            (0x1103, "bits 0x100"), (0x101B, "bits 0x18"),
+        ):
+            memory = self.memory = Memory()
+            memory.entry(X86_64, 0, 3, value)
+            self.assertIn(what, " ".join(self.walk(X86_64).odd), hex(value))
+
+    def test_a_misaligned_large_page_is_odd(self):
+        for table, value in ((0, 0x1007), (0x1000, 0x2007), (0x2000, 0x30_0083)):
+            self.memory.entry(X86_64, table, 0, value)
+        self.assertIn("bits 0x100000", " ".join(self.walk(X86_64).odd))
+
+    def test_a_tree_without_end_is_given_up(self):
+        for index in range(512):
+            self.memory.entry(X86_64, 0, index, 0x7)
+        with self.assertRaises(OverflowError):
+            self.walk(X86_64)
+
+
+class Loaders(unittest.TestCase):
+    """Tests of the loader's information."""
+
+    def test_the_more_restrictive_entry_counts_and_pages_are_whole(self):
+        info = LoaderInfo(((0, 0x3800, RAM), (0x3800, 0x2800, RAM), (0x1234, 1, 2), (0x8010, 0x2000, RAM)), ())
+        self.assertEqual(info.ram(), [Range(0, 0x1000), Range(0x2000, 0x6000), Range(0x9000, 0xA000)])
+
+    def test_multiboot2(self):
+        memory_map = struct.pack("<II", 24, 0) + struct.pack("<QQII", 0, MB, RAM, 0)
+        tags = struct.pack("<IIII", 3, 17, 0x5000, 0x5004) + bytes(8)
+        tags += struct.pack("<II", 6, 8 + len(memory_map)) + memory_map + struct.pack("<II", 0, 8)
+        data = struct.pack("<II", 8 + len(tags), 0) + tags
+        info = loaderinfo.read(lambda pa, size: data[pa - 64 : pa - 64 + size], loaderinfo.MULTIBOOT2, 64)
+        self.assertEqual(info.entries, ((0, MB, RAM),))
+        self.assertEqual(info.kept_pages(), [Range(0, 0x1000), Range(0x5000, 0x6000)])
+
+    def test_no_protocol(self):
+        self.assertIsNone(loaderinfo.read(lambda pa, size: bytes(size), 1, 0))
+
+
+class Maps(unittest.TestCase):
+    """Tests of the map, and of its comparison with what tables say."""
+
+    def setUp(self):
+        kernel = memmap.Kernel(MB, MB + 4 * PAGE, MB + 6 * PAGE, MB + 16 * PAGE, MB + 8 * PAGE)
+        ram = [Range(0, 0xA_0000), Range(MB, 300 * MB)]
+        self.parts = memmap.parts(memmap.JOS64, kernel, ram, 2 * MB, 150 * PAGE)
+        self.runs = [Mapped(part.va, part.size, part.pa, part.rights) for part in self.parts]
+
+    def complaints(self):
+        return list(judge.compare(memmap.JOS64, self.parts, sorted(self.runs)))
+
+    def test_the_map_itself_is_right(self):
+        self.assertEqual(self.complaints(), [])
+
+    def test_each_missing_or_changed_part_is_named(self):
+        kept = list(self.runs)
+        for index, part in enumerate(self.parts):
+            for run in (kept[index]._replace(rights=part.rights ^ U), kept[index]._replace(pa=part.pa + PAGE), None):
+                self.runs = kept[:index] + ([run] if run else []) + kept[index + 1 :]
+                self.assertEqual(len(self.complaints()), 1)
+                self.assertIn(f"{part.name}: {part.va:#x} must lead to {part.pa:#x}", self.complaints()[0])
+
+    def test_a_mapping_in_each_gap_is_named(self):
+        for va, name in (
+            (0xFFFF_8000_0000_0000, "below UPAGES"), (0xFFFF_FFFF_EFFF_7000, "the gap below the kernel stack"),
+            (0xFFFF_FF80_0000_0000, "a hole in PHYSMAP"), (0xFFFF_FFFF_EF80_0000, "the addresses for devices"),
+        ):
+            self.runs.append(Mapped(va, PAGE, 0x5000, R))
+            self.assertIn(f"{name}", self.complaints()[0])
+            self.assertIn(f"{va:#x} must not be mapped, but leads to 0x5000", self.complaints()[0])
+            self.runs.pop()
+
+
+class Lists(unittest.TestCase):
+    """Tests of the free list's judgement."""
+
+    def state(self, links, refs, head, nfree):
+        state = State.__new__(State)
+        state.jos, state.ram = memmap.JOS64, [Range(0, len(links) * PAGE)]
+        state.links, state.refs, state.head, state.nfree = array.array("I", links), array.array("I", refs), head, nfree
+        return state
+
+    def complaints(self, *what):
+        return " ".join(judge.free_list(self.state(*what)))
+
+    def test_a_whole_list(self):
+        self.assertEqual(self.complaints([1, 2, END], [9, 0, 1], 0, 3), "")
+        self.assertEqual(self.complaints([END], [0], END, 0), "")
+
+    def test_broken_lists(self):
+        for what, says in (
+            (([1, 0], [1, 0], 0, 2), "in a circle"), (([5, END], [0, 0], 0, 1), "leads to frame number 0x5"),
+            (([1, IN_USE], [0, 0], 0, 1), "its pp_ref is 0"), (([1, END], [0, 7], 0, 2), "links back to 0x7"),
+            (([1, END], [0, 0], 0, 3), "the kernel's counter says 3"),
+        ):
+            self.assertIn(says, self.complaints(*what))
+
+    def test_runs(self):
+        orders = [judge.largest_run(bytes(flags)) for flags in ([0] * 8, [0, 1, 1, 0], [0, 0, 1, 1], [1] * 512)]
+        self.assertEqual(orders, [-1, 0, 1, 9])
+
+
+class Verdicts(unittest.TestCase):
+    """Tests of how a verdict decides a test."""
+
+    def judge(self, verdicts):
+        run = Run([], bytearray(b"a line\n"), status=33, verdicts=verdicts)
+        return judge_run(Test("a test", 5, Machine(), ("a line",), verdicts=("map",)), run)
+
+    def test_the_line_alone_is_not_enough(self):
+        self.assertEqual(self.judge({}), ["in the machine: map: never judged"])
+        self.assertEqual(self.judge({"map": ["0x1000 is mapped"]}), ["in the machine: 0x1000 is mapped"])
+        self.assertEqual(self.judge({"map": [], "frames": ["not asked for"]}), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
