@@ -14,6 +14,7 @@ KEYS = {
     "\x03": "ctrl-c", "\x0c": "ctrl-l",
 }
 VGA_TEXT = 0xB_8000
+OUTPUT_FULL = 1  # of the keyboard controller's status: a byte waits to be read
 COLUMNS, ROWS = 80, 25
 
 
@@ -78,8 +79,12 @@ class Control:
         return self.command("human-monitor-command", **{"command-line": line})
 
     def registers(self):
-        """The first processor's registers as QEMU names them (RAX, EFL, CR0, EFER, DR7, ...): name -> value."""
+        """The first processor's registers as QEMU names them (RAX, RFL, CR0, EFER, DR7, ...): name -> value. The machine
+        runs, and is stopped meanwhile: QEMU computes the flags from values that a running processor changes.
+        """
+        self.command("stop")
         text = self.monitor("info registers")
+        self.command("cont")
         return {name: int(value, 16) for name, value in re.findall(r"\b([A-Z][A-Z0-9]+) *=([0-9a-f]+)", text)}
 
     def memory(self, pa, size):
@@ -93,11 +98,13 @@ class Control:
         cells = self.memory(VGA_TEXT, COLUMNS * ROWS * 2)[::2].decode("cp437")
         return [cells[row * COLUMNS : (row + 1) * COLUMNS].rstrip(" \0") for row in range(ROWS)]
 
-    def key(self, *names, held=5):
-        """Press keys of the machine's keyboard, one after the other, by QEMU's names (up, ctrl-c, caps_lock, ...), each
-        for some milliseconds. QEMU drops keys that wait behind some hundred others."""
+    def key(self, *names):
+        """Press keys of the machine's keyboard, one after the other, by QEMU's names (up, ctrl-c, caps_lock, ...). The
+        keyboard drops what does not fit its 16 bytes, so each key waits until the machine has read the one before."""
         for name in names:
-            self.monitor(f"sendkey {name} {held}")
+            while int(self.monitor("i /b 0x64").split("=")[1], 16) & OUTPUT_FULL:
+                self.left()
+            self.monitor(f"sendkey {name} 1")
 
     def press(self, text):
         """Type a text on the machine's keyboard, key by key."""

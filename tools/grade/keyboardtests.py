@@ -55,7 +55,7 @@ def keyboard(title, lines, words):
 
     def presses_keys(control):
         for line, word in zip(lines, words):
-            control.key(*line, *(() if "kp_enter" in line else ("ret",)), held=1)
+            control.key(*line, *(() if "kp_enter" in line else ("ret",)))
             said = [answer(word), "K>"]
             wait(control, lambda screen: [row for row in screen if row][-2:] == said, f"the keys should give {word!r}")
         control.press("exit\n")

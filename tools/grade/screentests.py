@@ -75,9 +75,16 @@ def as_on_the_line(control):
     require(cursor(control) == divmod(wanted.at, COLUMNS), f"the cursor is at {cursor(control)}, not at {wanted.at}")
 
 
-def compared(*lines):
-    """Texts for Machine.typed, with a comparison at each prompt."""
-    return (as_on_the_line, *(step for line in lines for step in (line + "\r", as_on_the_line)))
+def compared(*texts):
+    """Texts for Machine.typed, each answered by one prompt, with a comparison at each. (After a second prompt the screen
+    would show more than the output that the comparison has. A prompt after `clear` begins no line, so it does not count.)
+    """
+    return (as_on_the_line, *(step for text in texts for step in (text, as_on_the_line)))
+
+
+def entered(*lines):
+    """Lines, each with the key Enter."""
+    return (line + "\r" for line in lines)
 
 
 # Lines that end before, at, and behind the last column.
@@ -92,7 +99,10 @@ TESTS = [
         Machine(
             typed=(
                 # The pager beeps at a key that it does not know.
-                *compared("clear\rpage", *EDGES, *EDITED, "help", "", "kerninfo", "page on", "vmprint\rxq", "clear\r"),
+                *compared(
+                    *entered("clear\rpage", *EDGES, *EDITED, "help", "", "kerninfo", "page on"), "vmprint\rxq",
+                    "clear\r\r",
+                ),
                 "exit\r",
             ),
         ),
@@ -103,7 +113,7 @@ TESTS = [
         "screen: tabs", 5,
         Machine(
             "hello", words="-- ?", prompt=("Who is there? ", HALTED + "\r\n"), exit_port=ELSEWHERE,
-            typed=(*compared("\ta\tbcdefgh\ti" + "n" * 60 + "\tj"), end_with_success),
+            typed=(*compared("\ta\tbcdefgh\ti" + "n" * 60 + "\tj\r"), end_with_success),
         ),
         (*CHECKS, re.compile("Hello, \ta\tbcdefgh\ti.*"), HALTED), tags=("screen",),
     ),

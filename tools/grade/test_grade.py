@@ -95,6 +95,14 @@ class Judgement(GraderCase):
         self.qemu()
         self.assertEqual(self.judge(), [])
 
+    def test_a_function_that_breaks_on_the_output_fails(self):
+        def broken(control):
+            return control.output.index(b"not there")
+
+        self.qemu()
+        self.assert_fails(self.judge(machine=Machine(typed=(broken,))), "ValueError: ")
+        self.assert_no_qemu()
+
     def test_line_but_status_0_fails(self):
         self.qemu(status=0)
         self.assert_fails(self.judge(), "status is 0, not 33")

@@ -1,62 +1,73 @@
-"""Runs tests on a mutant: each in a process of its own, bounded in time and memory."""
+"""Chooses and runs the tests that are asked about a mutant.
+
+A test is named by its program and its name in it: "libjos mem::addr::tests::pages", "grade memory: 16M". A program has
+the methods of `hosttests.Program`; `graded.Program` is the other kind.
+"""
 
 import collections
 import contextlib
 import os
 import re
 import signal
-import subprocess
 import threading
 import time
+from dataclasses import dataclass
 
-# The limit of a test's memory: enough for every test, and a bound for mutants that allocate without end.
-KILOBYTES = 6 << 20
 # A run may take FACTOR times its time without a mutant, plus SECONDS, since machines are noisy.
 FACTOR, SECONDS = 8, 5
-# The number of tests that are run first, one by one: those likeliest to fail.
+# The number of tests of a kind that are run first, one by one: those likeliest to fail.
 LIKELIEST = 10
+# The longest test that is run together with others.
+SHORT = 0.3
+
+
+@dataclass
+class Outcome:
+    """The outcome of a run of tests."""
+
+    verdict: str  # "passed", "caught" or "timeout"
+    seconds: float
+    failed: str = ""  # the name of the test that failed
+    output: str = ""
 
 
 class Runner:
-    """Runs tests. `stop` ends all running tests, and makes every further run fail."""
+    """Starts processes. `stop` ends all that run, and makes every further run fail."""
 
     def __init__(self):
-        self.lock, self.running, self.stopped = threading.Lock(), set(), False
+        self.lock, self.running, self.stopped = threading.Lock(), set(), threading.Event()
 
     def stop(self):
         with self.lock:
-            self.stopped = True
+            self.stopped.set()
             for process in self.running:
-                # The process may have ended just now.
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
+                self.kill(process)
 
-    def run(self, program, arguments, limit, environment=()):
-        """Returns "passed", "caught" or "timeout", the output, and the seconds that the run took."""
-        path, folder = program
-        command = ["sh", "-c", f'ulimit -c 0; ulimit -d {KILOBYTES}; exec "$0" "$@"', path, *arguments]
-        began = time.monotonic()
+    @staticmethod
+    def kill(process):
+        """Ends a process and all that it started."""
+        # The process may have ended just now.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+    @contextlib.contextmanager
+    def started(self, start):
+        """Starts a process that is ended by `stop`."""
         with self.lock:
-            if self.stopped:
-                raise KeyboardInterrupt
-            process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                       stderr=subprocess.DEVNULL, text=True, errors="replace",
-                                       env={**os.environ, "RUST_BACKTRACE": "0", **dict(environment)},
-                                       start_new_session=True)
+            self.check()
+            process = start()
             self.running.add(process)
         try:
-            output, _ = process.communicate(timeout=limit)
-            outcome = "caught" if process.returncode else "passed"
-        except subprocess.TimeoutExpired:
-            with self.lock:
-                os.killpg(process.pid, signal.SIGKILL)
-            output, outcome = process.communicate()[0], "timeout"
+            yield process
         finally:
             with self.lock:
                 self.running.discard(process)
-        if self.stopped:
+        self.check()
+
+    def check(self):
+        """Raises KeyboardInterrupt if `stop` was called: the results of runs mean nothing then."""
+        if self.stopped.is_set():
             raise KeyboardInterrupt
-        return outcome, output, time.monotonic() - began
 
 
 def split(test):
@@ -67,11 +78,7 @@ def split(test):
 
 def names_of(programs, runner):
     """All tests of these programs, each as "program name"."""
-    tests = []
-    for program, executable in sorted(programs.items()):
-        _, output, _ = runner.run(executable, ["--list", "--format=terse"], 60)
-        tests += [f"{program} {name}" for name in re.findall("^(.*): test$", output, re.M)]
-    return tests
+    return [f"{name} {test}" for name, program in sorted(programs.items()) for test in program.names(runner)]
 
 
 class Asker:
@@ -86,49 +93,53 @@ class Asker:
         file = mutant["file"]
         module = re.sub(r"/mod$", "", file.partition("/src/")[2].removesuffix(".rs")).replace("/", "::")
         program, name = split(test)
-        prior = 3 if program == mutant["package"] and name.startswith(module + "::") else 0.3
+        # A test in the mutant's own module, or one whose title has a word in common with it.
+        near = program == mutant["package"] and name.startswith(module + "::")
+        akin = not set(re.findall("[a-z]+", name)).isdisjoint(re.findall("[a-z]{4,}", module))
+        prior = 3 if near else 1 if akin else 0.3
         rate = (self.failed[file, test] + prior) / (self.asked[file, test] + 3)
         return (self.seconds[test] + 0.005) / rate
 
-    def likeliest(self, mutant, tests, first=None):
-        """The tests that are best run first, `first` before all others."""
-        return sorted(tests, key=lambda test: (test != first, self.cost(mutant, test)))[:LIKELIEST]
+    def likeliest(self, mutant, tests, programs, first=None):
+        """The tests of each kind that are best run first, `first` before all others."""
+        kinds = collections.defaultdict(list)
+        for test in sorted(tests, key=lambda test: (test != first, self.cost(mutant, test))):
+            kinds[programs[split(test)[0]].batches].append(test)
+        return kinds[True][:LIKELIEST] + kinds[False][:LIKELIEST]
 
-    def ask_each(self, mutant, tests, programs, environment=()):
+    def ask_each(self, mutant, tests, programs, active=None):
         """Runs one test after the other. Returns ("caught" or "timeout", the test) or ("missed", None)."""
-        return self.ask_batches(mutant, [[test] for test in tests], programs, environment)
+        return self.ask_batches(mutant, [[test] for test in tests], programs, active)
 
-    def ask_all(self, mutant, tests, programs, environment=()):
+    def ask_all(self, mutant, tests, programs, active=None):
         """Runs many short tests of a program in one run, and long ones by themselves and last; returns the same."""
         batches = collections.defaultdict(list)
         for test in tests:
-            batches[split(test)[0] if self.seconds[test] < 0.3 else test].append(test)
+            program = split(test)[0]
+            together = programs[program].batches and self.seconds[test] < SHORT
+            batches[program if together else test].append(test)
         order = sorted(batches.values(), key=lambda batch: sum(self.seconds[test] for test in batch))
-        return self.ask_batches(mutant, order, programs, environment)
+        return self.ask_batches(mutant, order, programs, active)
 
-    def ask_batches(self, mutant, batches, programs, environment):
+    def ask_batches(self, mutant, batches, programs, active):
         for batch in batches:
-            outcome = self.run(mutant, batch, programs, environment)
+            outcome = self.run(mutant, batch, programs, active)
             if outcome:
                 return outcome
         return "missed", None
 
-    def run(self, mutant, tests, programs, environment):
+    def run(self, mutant, tests, programs, active):
         """Runs tests of one program; None if all of them pass."""
         program = split(tests[0])[0]
         limit = FACTOR * sum(self.seconds[test] for test in tests) + SECONDS
-        arguments = ["--exact", "--test-threads=1", *(split(test)[1] for test in tests)]
-        outcome, output, _ = self.runner.run(programs[program], arguments, limit, environment)
+        outcome = programs[program].run(self.runner, [split(test)[1] for test in tests], limit, active)
         for test in tests:
             self.asked[mutant["file"], test] += 1
-        if outcome == "passed":
+        if outcome.verdict == "passed":
             return None
-        # The one that failed, or the last that began.
-        began = re.findall(r"^test (\S+)(?: - should panic)? \.\.\.", output, re.M)
-        seen = re.findall(r"^test (\S+)(?: - should panic)? \.\.\. FAILED", output, re.M) or began[-1:]
-        test = f"{program} {seen[0]}" if seen else tests[0]
+        test = f"{program} {outcome.failed}"
         self.failed[mutant["file"], test] += 1
-        return outcome, test
+        return outcome.verdict, test
 
 
 class Progress:

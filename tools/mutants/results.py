@@ -6,15 +6,15 @@ import json
 import pathlib
 import re
 
+import graded
+import imagetests
 from asking import split
-from copies import OUT, PACKAGES, ROOT, Failed
+from copies import OUT, ROOT, Failed
 
 REASONS = "docs/mutants.md"
 REASONS_FILE = ROOT / REASONS
 REASONS_BEGIN = "## Mutants that no test can catch"
 COLUMNS = ["caught", "missed", "timeout", "unviable", "not run"]
-# The required share of caught mutants, of those that build.
-LEAST_CAUGHT = 0.95
 
 
 def digest(texts):
@@ -25,16 +25,23 @@ def digest(texts):
     return sha.hexdigest()[:16]
 
 
-class Sources:
-    """Digests of the sources and of the tests, which tell whether a result is still valid."""
+def files_of(place):
+    """The files in a folder of the sources; or the one file."""
+    place = ROOT / place
+    return [place] if place.is_file() else [file for file in place.rglob("*") if file.is_file()]
 
-    def __init__(self):
-        parts = [(file.relative_to(ROOT), *self.parts(file))
-                 for package in PACKAGES for file in (ROOT / package).rglob("*") if file.is_file()]
+
+class Sources:
+    """Digests of the sources of a part and of its tests, which tell whether a result is still valid."""
+
+    def __init__(self, part):
+        parts = [(file.relative_to(ROOT), *self.parts(file)) for place in part.needs for file in files_of(place)]
         lock = ("Cargo.lock", (ROOT / "Cargo.lock").read_bytes())
         self.tests = {file: tests for file, _, tests in parts}
+        self.tests |= {file.relative_to(ROOT): file.read_bytes()
+                       for place in part.asks for file in files_of(place) if file.suffix == ".py"}
         self.sources = digest([lock, *((str(file), source) for file, source, _ in parts)])
-        self.all = digest([("", self.sources.encode()), *((str(file), tests) for file, _, tests in parts)])
+        self.all = digest([("", self.sources.encode()), *((str(file), tests) for file, tests in self.tests.items())])
         self.known = {}
 
     @staticmethod
@@ -51,6 +58,10 @@ class Sources:
     def of_test(self, test):
         """The digest of a test's own files."""
         program, name = split(test)
+        if program == graded.PROGRAM:
+            return self.cached(tuple(graded.files(name)))
+        if program == imagetests.PROGRAM:
+            return self.cached((f"tools/build/{name}.py",))
         package = pathlib.PurePath(program.partition("/")[0])
         module = name.split("::")
         if "/" in program:
@@ -72,8 +83,8 @@ class Sources:
 class Results:
     """The verdicts, one line of JSON each, appended as they come, so that an interrupted run can continue."""
 
-    def __init__(self, mutants, sources, fresh):
-        self.sources, self.path, self.by_name = sources, OUT / "results.jsonl", {}
+    def __init__(self, part, mutants, sources, fresh):
+        self.sources, self.path, self.by_name = sources, OUT / f"{part.name}.jsonl", {}
         if fresh:
             self.path.unlink(missing_ok=True)
         if self.path.exists():
@@ -147,10 +158,10 @@ def reasons(text):
     section = re.split(r"^## ", text.partition(REASONS_BEGIN)[2], flags=re.M)[0]
     told = collections.Counter()
     for line in section.splitlines():
-        row = re.fullmatch(r"\| (\S+\.rs) \| `(.+)`(?: \((\d+)\))? \| (.+) \|", line)
+        row = re.fullmatch(r"\| (\S+\.(?:rs|s|ld)) \| `(.+)`(?: \((\d+)\))? \| (.+) \|", line)
         if row:
             told[f"{row[1]}: " + row[2].replace("\\|", "|")] += int(row[3] or 1)
-        elif ".rs" in line.partition(" | ")[0]:
+        elif re.search(r"\.(rs|s|ld)\b", line.partition(" | ")[0]):
             raise Failed(f"{REASONS}: not understood: {line}")
     return told
 
@@ -173,9 +184,9 @@ def table(mutants, results):
     return "\n".join(lines), share
 
 
-def judge(mutants, results, told, whole):
-    """Compares the survivors among `mutants` with the reasons: the lines to print, and whether all is well. A reason
-    without a survivor is reported, but is not a failure.
+def judge(part, mutants, results, told, whole):
+    """Compares the survivors among `mutants`, all of one part, with the reasons: the lines to print, and whether all is
+    well. A reason without a survivor is reported, but is not a failure.
     """
     names, unknown = collections.defaultdict(list), collections.Counter()
     for mutant in mutants:
@@ -192,15 +203,16 @@ def judge(mutants, results, told, whole):
             more = f" ({told[name]} of these {len(places)} has one)" if told[name] else ""
             lines += [f"  {place}{more}" for place in places]
     files = {mutant["file"] for mutant in mutants}
+    seen = part.has if whole else files.__contains__
     stale = [name for name, count in told.items()
-             if (whole or name.partition(":")[0] in files) and count > len(names[name]) + unknown[name]]
+             if seen(name.partition(":")[0]) and count > len(names[name]) + unknown[name]]
     if stale:
         lines += [f"Reasons in {REASONS} without a survivor:", *(f"  {name}" for name in stale)]
     if sum(unknown.values()):
         well = False
         lines.append(f"{sum(unknown.values())} mutants were not run.")
     share = table(mutants, results)[1]
-    if whole and share < LEAST_CAUGHT:
+    if whole and share < part.least_caught:
         well = False
-        lines.append(f"Caught are {100 * share:.1f} %, and {100 * LEAST_CAUGHT:.0f} % are asked for.")
+        lines.append(f"Caught are {100 * share:.1f} %, and {100 * part.least_caught:.0f} % are asked for.")
     return lines, well

@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
-"""Plant faults in layout and libjos, one at a time, and test whether a test catches each. `make mutants` runs this;
-docs/mutants.md has the results, and a reason for each survivor that no test can catch.
+"""Plant faults in the crates, in their assembly and in linker.ld, one at a time, and test whether a test catches each.
+`make mutants` runs this; docs/mutants.md has the results, and a reason for each survivor that no test can catch.
 
-cargo-mutants lists the mutants. Building the tests once per mutant would take a day. Instead, a copy of the sources
-carries all mutants at once, each behind a switch that the environment variable MUTANT turns on; each test is run once
-to record the mutants that it reaches; then the tests that reach a mutant are run with it, the likeliest first, up to
-the first that fails. Mutants that cannot be planted (in constants, or if the rest would not compile) are built one by
-one.
+cargo-mutants lists the mutants, and faults.toml the faults in assembly. Building the tests once per mutant would take
+days. Instead, a copy of the sources carries all mutants of a part of the house at once, each behind a switch. In a test
+on the host the environment variable MUTANT turns one on; in an image, which the tests of grade.py boot, a word in the
+file does. Each test is run once to record the mutants that it reaches; then the tests that reach a mutant are run with
+it, the likeliest first, up to the first that fails. Mutants that cannot be planted (in constants, in assembly, or if the
+rest would not compile) are built one by one.
 
 Results are kept in obj/mutants, so that an interrupted run continues where it stopped. A change of the sources
-invalidates all results, a change of tests those that depend on them. The exit status is 0 only if at least 95 % of the
-mutants that build are caught and every survivor has a reason.
+invalidates all results of the parts that are built from them, a change of tests those that depend on them. The exit
+status is 0 only if enough of the mutants that build are caught and every survivor has a reason.
 """
 
 import argparse
@@ -19,24 +20,37 @@ import fcntl
 import json
 import os
 import queue
+import signal
 import sys
-import threading
 import time
 
 import asking
+import graded
+import parts
 import results as verdicts
-from copies import OUT, ROOT, Clean, Failed, Planted, list_mutants, said
+from copies import OUT, ROOT, Clean, Failed, errors, said
+from planted import Planted
 
 
 class Run:
-    """One run over some mutants, `jobs` at a time."""
+    """One run over some mutants of a part, `jobs` at a time."""
 
-    def __init__(self, mutants, chosen, options):
-        self.mutants, self.chosen, self.jobs = mutants, chosen, options.jobs
-        self.sources = verdicts.Sources()
-        self.results = verdicts.Results(mutants, self.sources, options.fresh)
+    def __init__(self, part, chosen, options):
+        self.part, self.jobs, self.thorough = part, options.jobs, options.thorough
+        self.mutants = part.mutants()
+        self.chosen = [mutant for mutant in self.mutants if chosen(mutant["file"])]
+        self.sources = verdicts.Sources(part)
+        self.results = verdicts.Results(part, self.mutants, self.sources, options.fresh)
         self.runner = asking.Runner()
-        self.reasons, self.thorough = verdicts.reasons(verdicts.REASONS_FILE.read_text()), options.thorough
+        self.reasons = verdicts.reasons(verdicts.REASONS_FILE.read_text())
+
+    def go(self):
+        """Finds all verdicts that are open."""
+        self.plant()
+        survivors = self.ask_planted()
+        self.ask_alone()
+        # The part with the least result for its time comes last.
+        self.ask_others(survivors)
 
     def each(self, function, items):
         """Calls a function for each item, in `jobs` threads; an interrupt ends their processes."""
@@ -55,22 +69,27 @@ class Run:
 
     def plant(self):
         """Plants and builds all mutants; records the mutants that each test reaches. All tests must pass without any."""
-        known = OUT / "planted.json"
+        known = OUT / f"{self.part.name}.json"
         facts = json.loads(known.read_text()) if known.exists() else {}
         same = facts.get("all") == self.sources.all
         dropped = facts["dropped"] if facts.get("sources") == self.sources.sources else {}
         self.dropped = {int(number): anywhere for number, anywhere in dropped.items()}
-        say("planting all mutants in a copy of the sources")
-        planted = Planted()
+        say(f"planting all mutants of {', '.join(self.part.packages)} in a copy of the sources")
+        planted = Planted(self.part)
         told = planted.plant(self.mutants, self.dropped)
         for mutant in self.chosen:
             if self.dropped.get(mutant["id"]) and not self.results.still_holds(mutant):
                 self.results.add(mutant, "unviable")
         self.planted, self.in_const_fn = set(told["planted"]), set(told["in_const_fn"])
         say(f"{len(self.planted)} are planted; building the tests (some minutes)")
-        self.programs, built = planted.build("--package=jos-layout", "--package=libjos", "--lib", "--tests")
-        if not self.programs:
-            raise Failed(f"the planted sources do not build:\n{said(built)}")
+        self.programs = {}
+        for tests in self.part.tests:
+            programs, built = tests.build(planted)
+            if not programs:
+                raise Failed(f"the planted sources do not build:\n{said(built)}")
+            self.programs |= programs
+        if graded.PROGRAM in self.programs:
+            self.programs[graded.PROGRAM] = graded.copies(planted.folder, self.jobs)
         if same:
             self.reached, self.seconds = facts["reached"], facts["seconds"]
         else:
@@ -85,17 +104,14 @@ class Run:
 
     def baseline(self, test, progress):
         """Runs a test without a mutant, and records the mutants that it reaches and its time."""
-        record = OUT / f"record-{threading.get_ident()}"
-        program, name = asking.split(test)
-        arguments = ["--exact", "--test-threads=1", name]
+        name, test_name = asking.split(test)
+        program = self.programs[name]
+        recorded, self.reached[test] = program.record(self.runner, test_name, 600)
         # A second run for the time, since recording takes time too.
-        for environment in ({"MUTANT_RECORD": str(record)}, {}):
-            outcome, output, seconds = self.runner.run(self.programs[program], arguments, 600, environment)
-            if outcome != "passed":
-                raise Failed(f"{test} fails without any mutant ({outcome}):\n{output}")
-        self.reached[test] = [int(line) for line in record.read_text().split()] if record.exists() else []
-        record.unlink(missing_ok=True)
-        self.seconds[test] = seconds
+        for outcome in (recorded, timed := program.run(self.runner, [test_name], 600, program.none)):
+            if outcome.verdict != "passed":
+                raise Failed(f"{test} fails without any mutant ({outcome.verdict}):\n{outcome.output}")
+        self.seconds[test] = timed.seconds
         progress.add("passed")
 
     def ask_planted(self):
@@ -116,8 +132,8 @@ class Run:
 
         def ask(item):
             mutant, tests = item
-            likeliest = self.asker.likeliest(mutant, tests, self.hint(mutant))
-            outcome, by = self.asker.ask_each(mutant, likeliest, self.programs, switch(mutant))
+            likeliest = self.asker.likeliest(mutant, tests, self.programs, self.hint(mutant))
+            outcome, by = self.asker.ask_each(mutant, likeliest, self.programs, mutant["id"])
             progress.add(outcome)
             # A mutant that the compiler also calls is a survivor only if it survives when built by itself.
             if outcome != "missed" or mutant["id"] not in self.in_const_fn:
@@ -135,7 +151,7 @@ class Run:
 
         def ask(item):
             mutant, tests = item
-            outcome, by = self.asker.ask_all(mutant, tests, self.programs, switch(mutant))
+            outcome, by = self.asker.ask_all(mutant, tests, self.programs, mutant["id"])
             progress.add(outcome)
             self.results.add(mutant, outcome, by, tests)
 
@@ -188,11 +204,10 @@ class Run:
 
         self.each(ask, todo)
 
-    @staticmethod
-    def first_build(copy):
+    def first_build(self, copy):
         """Builds the parts that all mutants in this copy share."""
-        for stage in STAGES["layout"]:
-            programs, built = copy.build(*stage)
+        for tests in self.part.tests:
+            programs, built = tests.build(copy)
             if not programs:
                 raise Failed(f"the sources do not build:\n{said(built)}")
         return copy
@@ -200,36 +215,24 @@ class Run:
     def ask_in(self, copy, mutant, tests):
         """Tests a mutant in a copy of its own: first with the tests that build soonest, then with the others."""
         copy.put(mutant)
-        for stage in STAGES[mutant["package"]]:
-            programs, built = copy.build(*stage)
+        for stage in parts.stages(mutant):
+            programs, built = stage.build(copy)
             if not programs:
                 # An interrupted compiler, or one that ran out of memory, gives no verdict.
-                if built.returncode < 0 or self.runner.stopped:
+                self.runner.check()
+                if built.returncode < 0:
                     raise KeyboardInterrupt
-                if '"level":"error"' not in built.stdout:
+                if not errors(built):
                     raise Failed(f"{mutant['name']}: the compiler failed:\n{said(built)}")
                 return "unviable", None
-            here = [test for test in tests if asking.split(test)[0] in programs]
-            likeliest = self.asker.likeliest(mutant, here, self.hint(mutant))
+            here = set(asking.names_of(programs, self.runner)).intersection(tests)
+            likeliest = self.asker.likeliest(mutant, here, programs, self.hint(mutant))
             outcome, by = self.asker.ask_each(mutant, likeliest, programs)
             if outcome == "missed" and not self.has_reason(mutant):
-                left = [test for test in here if test not in likeliest]
-                outcome, by = self.asker.ask_all(mutant, left, programs)
+                outcome, by = self.asker.ask_all(mutant, here.difference(likeliest), programs)
             if outcome != "missed":
                 return outcome, by
         return "missed", None
-
-
-# The builds for a mutant of a package, one after the other until a test catches it.
-UNIT_TESTS = ["--package=libjos", "--lib"]
-OTHER_TESTS = ["--package=libjos", "--test=*"]
-STAGES = {"libjos": [UNIT_TESTS, OTHER_TESTS],
-          "layout": [["--package=jos-layout", "--lib", "--test=*"], UNIT_TESTS, OTHER_TESTS]}
-
-
-def switch(mutant):
-    """The environment that turns a planted mutant on."""
-    return {"MUTANT": str(mutant["id"])}
 
 
 def say(what):
@@ -251,31 +254,33 @@ def main():
     options = parser.parse_args()
     if options.jobs < 1:
         parser.error("--jobs: at least one")
+    # As Ctrl-C: nothing that was started stays behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     OUT.mkdir(parents=True, exist_ok=True)
     lock = open(OUT / "lock", "w", encoding="utf-8")  # Held until this process ends.
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise Failed("another run is at work in obj/mutants") from None
-    mutants = list_mutants()
     files = {os.path.relpath(os.path.abspath(file), ROOT) for file in options.file}
-    chosen = [mutant for mutant in mutants if not files or any(
-        mutant["file"] == file or mutant["file"].startswith(file + "/") for file in files)]
-    if not chosen:
+
+    def chosen(file):
+        return not files or any(file == name or file.startswith(name + "/") for name in files)
+
+    runs = [run for part in parts.PARTS if (run := Run(part, chosen, options)).chosen]
+    if not runs:
         raise Failed(f"no mutants in {' '.join(options.file)}")
-    run = Run(mutants, chosen, options)
-    began = time.monotonic()
+    began, all_well = time.monotonic(), True
     if not options.table:
-        run.plant()
-        survivors = run.ask_planted()
-        run.ask_alone()
-        # The part with the least result for its time comes last.
-        run.ask_others(survivors)
-    text, _ = verdicts.table(chosen, run.results)
-    lines, well = verdicts.judge(chosen, run.results, run.reasons, not files)
-    print(text, *lines, sep="\n")
-    say(f"{(time.monotonic() - began) / 60:.0f} minutes; {'all is well' if well else 'failed'}")
-    return 0 if well else 1
+        for run in runs:
+            run.go()
+    for run in runs:
+        text, _ = verdicts.table(run.chosen, run.results)
+        lines, well = verdicts.judge(run.part, run.chosen, run.results, run.reasons, not files)
+        print(text, *lines, "", sep="\n")
+        all_well = all_well and well
+    say(f"{(time.monotonic() - began) / 60:.0f} minutes; {'all is well' if all_well else 'failed'}")
+    return 0 if all_well else 1
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@ tests there.
 """
 
 import doctest
-import json
 import pathlib
+import re
 import sys
 import tempfile
 import unittest
@@ -12,12 +12,18 @@ from unittest import mock
 
 import asking
 import copies
+import faults
+import graded
+import hosttests
+import images
+import parts
+import planted
 import results
 import run
 
 
 def load_tests(_loader, tests, _pattern):
-    for module in (copies, results):
+    for module in (copies, images, results):
         tests.addTests(doctest.DocTestSuite(module))
     return tests
 
@@ -38,7 +44,7 @@ class TestAsking(unittest.TestCase):
             asker = asking.Asker(asking.Runner(), dict.fromkeys(tests, 0.01))
             ask = asker.ask_each if each else asker.ask_all
             with mock.patch.object(asking, "SECONDS", seconds):
-                return ask(mutant("1:1"), list(tests), {"p": (program, folder)}, {"MUTANT": "5"})
+                return ask(mutant("1:1"), list(tests), {"p": hosttests.Program(program, folder)}, 5)
 
     def test_missed(self):
         self.assertEqual(self.ask('[ "$MUTANT" = 5 ]'), ("missed", None))
@@ -69,14 +75,21 @@ class TestAsking(unittest.TestCase):
         for test, failed in (("p quick", 0), ("p sharp", 9)):
             asker.asked["libjos/src/a.rs", test] = 9
             asker.failed["libjos/src/a.rs", test] = failed
-        self.assertEqual(asker.likeliest(mutant("1:1"), asker.seconds), ["p sharp", "p quick", "p slow"])
-        self.assertEqual(asker.likeliest(mutant("1:1"), asker.seconds, "p slow")[0], "p slow")
+        programs = {"p": hosttests.Program("p", "/")}
+        self.assertEqual(asker.likeliest(mutant("1:1"), asker.seconds, programs), ["p sharp", "p quick", "p slow"])
+        self.assertEqual(asker.likeliest(mutant("1:1"), asker.seconds, programs, "p slow")[0], "p slow")
+
+    def test_each_kind_of_test_has_its_likeliest(self):
+        host, grade = hosttests.Program("p", "/"), mock.Mock(batches=False)
+        seconds = {f"p {number}": 0.1 for number in range(20)} | {f"grade {number}": 1 for number in range(20)}
+        chosen = asking.Asker(asking.Runner(), seconds).likeliest(mutant("1:1"), seconds, {"p": host, "grade": grade})
+        self.assertEqual([test.split()[0] for test in chosen], ["p"] * 10 + ["grade"] * 10)
 
     def test_after_stop_nothing_runs(self):
         runner = asking.Runner()
         runner.stop()
         with self.assertRaises(KeyboardInterrupt):
-            runner.run(("/bin/true", "/"), [], 5)
+            hosttests.Program("/bin/true", "/").run(runner, [], 5)
 
 
 class FakeSources:
@@ -98,7 +111,7 @@ class TestResults(unittest.TestCase):
         self.addCleanup(patch.stop)
 
     def open(self, sources, fresh=False):
-        opened = results.Results([mutant("1:1"), mutant("2:1")], sources, fresh)
+        opened = results.Results(parts.LIBRARY, [mutant("1:1"), mutant("2:1")], sources, fresh)
         self.addCleanup(opened.file.close)
         return opened
 
@@ -160,7 +173,7 @@ class TestJudge(unittest.TestCase):
     def judge(self, reasons, whole=False, **outcomes):
         outcomes = {place.strip("_"): outcome.replace("_", " ") for place, outcome in outcomes.items()}
         mutants = [mutant(f"{place}:1") for place in outcomes]
-        return results.judge(mutants, FakeResults(**outcomes), results.reasons(reasons), whole)
+        return results.judge(parts.LIBRARY, mutants, FakeResults(**outcomes), results.reasons(reasons), whole)
 
     def test_all_caught(self):
         self.assertEqual(self.judge("", _1="caught", _2="timeout", _3="unviable"), ([], True))
@@ -204,6 +217,74 @@ class TestJudge(unittest.TestCase):
         self.assertEqual(share, 0.5)
 
 
+class TestImages(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.image = pathlib.Path(folder.name, "image")
+
+    def test_the_number_stands_behind_the_marker(self):
+        self.image.write_bytes(b"a" * 5000 + images.MARKER + b"....b")
+        images.patch(self.image, 0x1234)
+        self.assertEqual(self.image.read_bytes(), b"a" * 5000 + images.MARKER + b"\x34\x12\0\0b")
+
+    def test_a_file_with_no_switch_or_two_is_refused(self):
+        for content in (b"a", images.MARKER + b"...." + images.MARKER + b"...."):
+            self.image.write_bytes(content)
+            with self.assertRaises(images.NoSwitch):
+                images.patch(self.image, 1)
+
+    def test_the_switch_in_rust_says_the_same(self):
+        switch = copies.ROOT / "tools/mutants/switch/src"
+        text = (switch / "image.rs").read_text()
+        self.assertIn(repr(images.MARKER)[1:].replace("'", '"'), text)
+        self.assertIn(f"0x{images.PORT:X};", text)
+        text = (switch / "lib.rs").read_text()
+        for name, value in (("NONE", images.NONE), ("RECORD", images.RECORD)):
+            below = re.search(rf"const {name}: u32 = u32::MAX(?: - (\d+))?;", text)[1] or 0
+            self.assertEqual(2**32 - 1 - int(below), value)
+
+
+class TestFaults(unittest.TestCase):
+    def test_the_list_fits_the_sources(self):
+        listed = faults.listed()
+        self.assertGreaterEqual(len(listed), 30)
+        self.assertEqual(len({fault["name"] for fault in listed}), len(listed))
+        for fault in listed:
+            before = (copies.ROOT / fault["file"]).read_text()
+            self.assertNotEqual(copies.apply(fault["diff"], before), before)
+            self.assertTrue(parts.KERNEL.has(fault["file"]))
+
+    def test_a_stale_fault_is_an_error(self):
+        for old in ("not there", "KERNBASE"):
+            with self.assertRaises(copies.Failed):
+                faults.as_mutant("linker.ld", old, "")
+
+
+class TestGraded(unittest.TestCase):
+    def test_what_is_left_out_exists(self):
+        titles = {test.title for test in graded.grade.TESTS}
+        self.assertEqual(set(graded.LEFT_OUT) - titles, set())
+
+    def test_each_test_has_its_file(self):
+        self.assertEqual(graded.files("memory: 3M, which no test has"), [])
+        self.assertIn("tools/grade/boottests.py", graded.files("memory: 16M"))
+        for name in graded.MACHINES:
+            self.assertTrue(graded.files(name), name)
+
+    def test_a_failure_counts_if_it_comes_twice(self):
+        good, bad = asking.Outcome("passed", 1), asking.Outcome("caught", 1, "t", "why")
+        for runs, verdict in (([good], "passed"), ([bad, good], "passed"), ([bad, bad], "caught")):
+            program = graded.Program([], graded.IMAGES)
+            with mock.patch.object(program, "once", side_effect=runs):
+                self.assertEqual(program.run(asking.Runner(), ["t"], 5, 7).verdict, verdict)
+
+    def test_a_file_of_tests_is_a_test_of_its_own(self):
+        sources = results.Sources(parts.KERNEL)
+        tests = ["grade memory: 16M", "grade state: PVH", "image test_image", "boot info::tests::a", "boot/corpus a"]
+        self.assertEqual(len({sources.of_test(test) for test in tests}), len(tests))
+
+
 class TestCopies(unittest.TestCase):
     def test_a_diff_that_does_not_fit_is_an_error(self):
         with self.assertRaises(copies.Failed):
@@ -213,13 +294,12 @@ class TestCopies(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             text = "if ::mutant::is(3u32) { a } else if ::mutant::is(4u32) { b }"
             (pathlib.Path(folder) / "a.rs").write_text(text)
-            planted = copies.Planted()
-            planted.folder = pathlib.Path(folder)
-            errors = [{"reason": "compiler-message", "message": {
-                "level": "error", "code": {"code": code}, "spans": [
-                    {"file_name": "a.rs", "is_primary": True, "expansion": None, "byte_start": text.index(at)}]}}
+            copy = planted.Planted(parts.KERNEL)
+            copy.folder = pathlib.Path(folder)
+            errors = [{"code": {"code": code}, "spans": [
+                {"file_name": "a.rs", "is_primary": True, "expansion": None, "byte_start": text.index(at)}]}
                 for at, code in (("a }", "E0277"), ("b }", "E0308"))]
-            blamed = planted.blamed("\n".join(map(json.dumps, errors)))
+            blamed = copy.blamed(errors)
             self.assertEqual(blamed, {3: {"E0277"}, 4: {"E0308"}})
 
 
@@ -234,7 +314,7 @@ class TestSources(unittest.TestCase):
         self.assertIn(b"#[test]", tests)
 
     def test_each_test_has_its_files(self):
-        sources = results.Sources()
+        sources = results.Sources(parts.LIBRARY)
         tests = ["libjos mem::kaddr::tests::a", "libjos monitor::explain::tests::a", "libjos mem::pages::tests::a",
                  "libjos check::tests::a", "libjos/model a", "layout tests::a"]
         self.assertEqual(len({sources.of_test(test) for test in tests}), len(tests))

@@ -2,7 +2,7 @@
 //!
 //! A mutant is a change of the text, so the whole chain around a changed operator is parsed anew: `-` in place
 //! of the `*` of `a - b * c` gives `(a - b) - c`. Mutants that cannot be chosen at run time are not planted:
-//! those in constants, in types, within macros, and of operators beside a `let` in a condition.
+//! those in constants, in types, within macros, in naked functions, and of operators beside a `let` in a condition.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,9 +12,9 @@ use serde_json::Value;
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Arm, BinOp, Block, Expr, ExprBinary, ExprRepeat, ExprStruct, ImplItemConst, ImplItemFn,
-    ItemConst, ItemFn, ItemStatic, Pat, PatGuard, Signature, TraitItemConst, TraitItemFn, Type,
-    Variant, parse_quote,
+    Arm, BinOp, Block, Expr, ExprBinary, ExprBlock, ExprIf, ExprParen, ExprRepeat, ExprStruct,
+    ImplItemConst, ImplItemFn, ItemConst, ItemFn, ItemStatic, Pat, PatGuard, Signature, Stmt,
+    TraitItemConst, TraitItemFn, Type, Variant, parse_quote,
 };
 
 /// A mutant as cargo-mutants describes it.
@@ -99,12 +99,27 @@ impl<'a> Planter<'a> {
 
     /// An expression that replaces `original` (already visited): the active mutant's, or the original.
     fn choice(&mut self, original: &Expr, mutated: &[(&Mutant, Expr)]) -> Expr {
-        let mut choice: Expr = parse_quote!({ #original });
+        // Blocks are not parsed from text, where `{ unsafe { a } & b }` would be two statements.
+        let block = |value: &Expr| Block {
+            brace_token: Default::default(),
+            stmts: vec![Stmt::Expr(value.clone(), None)],
+        };
+        let mut choice =
+            Expr::Block(ExprBlock { attrs: Vec::new(), label: None, block: block(original) });
         for (mutant, other) in mutated.iter().rev() {
-            let active = self.active(mutant);
-            choice = parse_quote!(if #active { #other } else #choice);
+            choice = Expr::If(ExprIf {
+                attrs: Vec::new(),
+                if_token: Default::default(),
+                cond: Box::new(self.active(mutant)),
+                then_branch: block(other),
+                else_branch: Some((Default::default(), Box::new(choice))),
+            });
         }
-        parse_quote!((#choice))
+        Expr::Paren(ExprParen {
+            attrs: Vec::new(),
+            paren_token: Default::default(),
+            expr: Box::new(choice),
+        })
     }
 
     fn function(&mut self, signature: &Signature, body: &mut Block) {
@@ -196,6 +211,10 @@ impl VisitMut for Planter<'_> {
     }
 
     fn visit_item_fn_mut(&mut self, item: &mut ItemFn) {
+        // A naked function, `#[unsafe(naked)]`, is one piece of assembly.
+        if item.attrs.iter().any(|attr| attr.meta.to_token_stream().to_string().contains("naked")) {
+            return;
+        }
         self.function(&item.sig, &mut item.block);
     }
     fn visit_impl_item_fn_mut(&mut self, item: &mut ImplItemFn) {

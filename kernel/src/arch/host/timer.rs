@@ -25,7 +25,8 @@ impl Timer {
             counter_hz: 1_000_000_000,
             began: None,
             first: [0; 2],
-            written: 0,
+            // As firmware leaves it.
+            written: 2,
             latched: [0; 2],
             read: 0,
         }

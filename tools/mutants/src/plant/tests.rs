@@ -45,6 +45,12 @@ fn a_const_fn_is_told() {
 }
 
 #[test]
+fn a_naked_function_has_no_room() {
+    let source = "#[unsafe(naked)] extern \"C\" fn f() { g(); }";
+    assert_left_out(source, "FnValue", (1, 39), "()");
+}
+
+#[test]
 fn methods_and_defaults_of_traits_are_functions_too() {
     let method = planted("impl S { fn f(&self) { g(); } }", "FnValue", (1, 24), "()");
     assert_planted(&method, "impl S { fn f(&self) { if ::mutant::is(7u32) { return (); } g(); } }");
@@ -52,6 +58,15 @@ fn methods_and_defaults_of_traits_are_functions_too() {
     assert_planted(
         &default,
         "trait T { fn f(&self) { if ::mutant::is(7u32) { return (); } g(); } }",
+    );
+}
+
+#[test]
+fn a_block_before_an_operator_is_no_statement() {
+    let planted = planted("fn f() { g(unsafe { h() } & i); }", "BinaryOperator", (1, 27), "|");
+    assert_planted(
+        &planted,
+        "fn f() { g((if ::mutant::is(7u32) { (unsafe { h() }) | i } else { (unsafe { h() }) & i })); }",
     );
 }
 

@@ -1,72 +1,51 @@
-//! Which mutant is active: the one whose number the environment variable `MUTANT` holds, or none.
+//! Which mutant is active: at most one of those that are planted.
 //!
-//! If `MUTANT_RECORD` names a file, no mutant is active, and the number of each mutant that is reached is
-//! appended to that file once. This is how `run.py` finds the tests that reach a mutant.
+//! Programs of the host read its number from their environment ([`host`]), an image has it in a word that `run.py`
+//! writes into the file (`image.rs`). Either can instead record each mutant that is reached, once; no mutant is
+//! active then. This is how `run.py` finds the tests that reach a mutant.
 //!
-//! The compiler may call mutated functions to evaluate constants, and it cannot read the environment: for it no
-//! mutant is active. Detecting such calls needs an unstable feature of the compiler, so this crate is compiled
-//! with RUSTC_BOOTSTRAP=mutant.
+//! The compiler may call mutated functions to evaluate constants: for it no mutant is active. Detecting such calls
+//! needs an unstable feature of the compiler, so this crate is compiled with RUSTC_BOOTSTRAP=mutant.
+#![no_std]
 #![feature(core_intrinsics, const_eval_select)]
 #![allow(internal_features)]
 
-use std::env;
-use std::fs::File;
-use std::io::Write;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+#[cfg(not(target_os = "none"))]
+mod host;
+#[cfg(target_os = "none")]
+mod image;
 
-/// Values of [`ACTIVE`] other than a mutant's number.
-const UNKNOWN: u32 = u32::MAX;
-const NONE: u32 = u32::MAX - 1;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+#[cfg(not(target_os = "none"))]
+use host::is_active;
+#[cfg(target_os = "none")]
+use image::is_active;
+
+/// Values in place of a mutant's number: none is active; or none is, and those that are reached are recorded.
+const NONE: u32 = u32::MAX;
 const RECORD: u32 = u32::MAX - 2;
 
-static ACTIVE: AtomicU32 = AtomicU32::new(UNKNOWN);
+/// A bit for each mutant that was recorded. Numbers are below 64 times the length. An image has fewer, since it must
+/// not grow much.
+static SEEN: [AtomicU64; WORDS] = [const { AtomicU64::new(0) }; WORDS];
+const WORDS: usize = if cfg!(target_os = "none") { 1 << 6 } else { 1 << 10 };
 
-/// A bit for each mutant that was recorded. Numbers are below 64 times the length.
-static SEEN: [AtomicU64; 1 << 10] = [const { AtomicU64::new(0) }; 1 << 10];
-static RECORDS: OnceLock<File> = OnceLock::new();
-
-/// Whether the mutant with this number is active.
-#[inline]
+/// Whether the mutant with this number is active. In an image this is a call, which is shorter than the comparison with
+/// its line numbers: the image must not grow much.
+#[cfg_attr(target_os = "none", inline(never))]
+#[cfg_attr(not(target_os = "none"), inline)]
 pub const fn is(id: u32) -> bool {
-    core::intrinsics::const_eval_select((id,), when_compiling, when_running)
+    core::intrinsics::const_eval_select((id,), when_compiling, is_active)
 }
 
 const fn when_compiling(_: u32) -> bool {
     false
 }
 
-#[inline]
-fn when_running(id: u32) -> bool {
-    match ACTIVE.load(Relaxed) {
-        RECORD => record(id),
-        UNKNOWN => {
-            read_environment();
-            return when_running(id);
-        }
-        active => return active == id,
-    }
-    false
-}
-
-#[cold]
-#[inline(never)]
-fn read_environment() {
-    let active = if let Some(path) = env::var_os("MUTANT_RECORD") {
-        RECORDS.get_or_init(|| File::options().append(true).create(true).open(path).unwrap());
-        RECORD
-    } else {
-        env::var("MUTANT").map_or(NONE, |id| id.parse().unwrap())
-    };
-    ACTIVE.store(active, Relaxed);
-}
-
-#[cold]
-#[inline(never)]
-fn record(id: u32) {
+/// Whether this mutant is reached for the first time.
+fn is_new(id: u32) -> bool {
     let (seen, bit) = (&SEEN[id as usize / 64], 1 << (id % 64));
     // Read first, which is cheap, since most mutants are reached many times.
-    if seen.load(Relaxed) & bit == 0 && seen.fetch_or(bit, Relaxed) & bit == 0 {
-        writeln!(RECORDS.get().unwrap(), "{id}").unwrap();
-    }
+    seen.load(Relaxed) & bit == 0 && seen.fetch_or(bit, Relaxed) & bit == 0
 }

@@ -77,6 +77,7 @@ global_asm!(
     "    add rsp, 16", // vector and error code
     "    iretq",
     ".size trap_common, . - trap_common",
+    RFLAGS = const RFLAGS,
     STUB_SIZE = const STUB_SIZE,
     NEXCEPTIONS = const NEXCEPTIONS,
     WITH_ERROR_CODE = const WITH_ERROR_CODE,
