@@ -1,15 +1,16 @@
 //! Exceptions: stubs in assembly pass each one as a [`Trap`] to the handler.
 //!
-//! `frame` has the stubs, which push a `TrapFrame` and call `trap`; `segments` has the GDT and the
-//! IDT. `x86::trap` turns machine checks on, and describes a trap in the processor's terms. The
-//! kernel runs with interrupts off, so exceptions are the only traps. Double fault, NMI and machine
-//! check run as tasks, on stacks of their own, since the interrupted stack may be unusable.
+//! `stubs` push a [`TrapFrame`] and call the handler; `segments` has the GDT and the IDT, which lead to
+//! them. `x86::trap` turns machine checks on, and describes a trap in the processor's terms. The kernel
+//! runs with interrupts off, so exceptions are the only traps. Double fault, NMI and machine check run as
+//! tasks, on stacks of their own, since the interrupted stack may be unusable.
 
 mod frame;
 mod segments;
+mod stubs;
 
-use frame::{HANDLER, Handler};
 pub(crate) use frame::{Trap, TrapFrame};
+use stubs::{HANDLER, Handler};
 
 use crate::arch::x86::trap::machine_check;
 

@@ -5,7 +5,7 @@ use core::cell::UnsafeCell;
 
 use libjos::monitor::processor::vector::{DOUBLE_FAULT, MACHINE_CHECK};
 
-use super::frame::{NEXCEPTIONS, stub, task_entries};
+use super::stubs::{NEXCEPTIONS, stub, task_entries};
 use crate::arch::i386::cpu::pgdir_in_use;
 use crate::arch::i386::stack::{EXCEPTION_TASKS, KERNEL_TASK, TSS_LIMIT, init_tasks};
 

@@ -81,7 +81,6 @@ global_asm!(
     STUB_SIZE = const STUB_SIZE,
     NEXCEPTIONS = const NEXCEPTIONS,
     WITH_ERROR_CODE = const WITH_ERROR_CODE,
-    RFLAGS = const RFLAGS,
     trap = sym trap,
 );
 
