@@ -328,3 +328,6 @@ impl<M: Machine> Checks<'_, M> {
         nfree >= needed
     }
 }
+
+#[cfg(test)]
+mod tests;
