@@ -328,7 +328,7 @@ clippy: | setup-clippy setup-build ## lint: no warning is let through
 doc: export RUSTDOCFLAGS := -D warnings
 doc: | setup-host setup-build ## the crates' documentation
 	$(Q)cargo doc --no-deps
-	$(Q)tools/build/kcargo doc --no-deps -p kernel --lib
+	$(Q)RUSTDOCFLAGS="$$RUSTDOCFLAGS --cfg=jos_machine" tools/build/kcargo doc --no-deps -p kernel --lib
 
 TESTED_TOOLS := $(filter-out tools/picture/,$(sort $(dir $(wildcard tools/*/test_*.py))))
 test-tools: obj/kern/kernel obj/facts.json | setup-build setup-iso setup-qemu setup-gdb ## the tests of grade.py and of tools/
