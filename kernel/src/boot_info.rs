@@ -46,21 +46,25 @@ pub(crate) fn get() -> &'static BootInfo<'static> {
     BOOT_INFO.get().expect("the loader's information is read first of all")
 }
 
-/// The input of `mem_init`: memory map, kernel image and reservations. Physical memory from `limit` on
-/// is left unused.
+/// The machine's memory map, made at the first call. Physical memory from `limit` on is left unused.
+#[inline(never)] // a map takes kilobytes of the boot stack while it is made
+pub(crate) fn memory(boot_info: &BootInfo<'_>, limit: Option<PhysAddr>) -> &'static MemoryMap {
+    MEMORY.call_once(|| MemoryMap::new::<Layout>(boot_info.memory_entries(), limit))
+}
+
+/// The input of `mem_init`: `memory`, the kernel's image, and the parts of memory that the loader has filled.
 #[must_use]
 #[inline(never)] // its temporaries take as much of the boot stack as its result
-pub(crate) fn for_mem_init(boot_info: &BootInfo<'_>, limit: Option<PhysAddr>) -> Boot {
-    let memory = MEMORY.call_once(|| MemoryMap::new::<Layout>(boot_info.memory_entries(), limit));
-    // Both sets of ranges are made in the result's place: each takes kilobytes.
+pub(crate) fn for_mem_init(boot_info: &BootInfo<'_>, memory: &MemoryMap) -> Boot {
+    let reserved = boot_info.reserved().map(|part| part.range);
     Boot {
         memory: memory.clone(),
         image: symbols::kernel_image(),
-        reserved: Reservations::new(boot_info.reserved().map(|part| part.range), memory),
+        reserved: Reservations::new(reserved, memory),
     }
 }
 
-/// Whether `pa` lies in usable RAM. Before [`for_mem_init`] has made the memory map, whether it lies in
+/// Whether `pa` lies in usable RAM. Before [`memory`] has made the memory map, whether it lies in
 /// the kernel.
 #[must_use]
 pub(crate) fn is_ram(pa: PhysAddr) -> bool {

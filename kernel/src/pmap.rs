@@ -6,6 +6,7 @@
 
 use boot::BootInfo;
 use libjos::mem::addr::PhysAddr;
+use libjos::mem::memory_map::MemoryMap;
 use libjos::mem::pages::{PageAllocator, fill_by};
 use libjos::pmap::{Pmap, mem_init};
 use spin::{Mutex, MutexGuard, Once};
@@ -29,16 +30,17 @@ unsafe impl Sync for Shared {}
 ///
 /// If the machine has too little memory, or a check fails.
 pub(crate) fn init(boot_info: &BootInfo<'_>, limit: Option<PhysAddr>) {
-    // The boot stack is small, and a stack frame that holds a memory system takes a good part of it. So
-    // its making and its keeping are functions of their own, whose frames are never there together.
-    keep(make(boot_info, limit));
+    // The boot stack is small, and a stack frame that holds a memory map or a memory system takes a good part of
+    // it. So three functions make the one, make the other and keep it: their frames are never there together.
+    let memory = boot_info::memory(boot_info, limit);
+    keep(make(boot_info, memory));
     globals::note(&lock().globals());
 }
 
 /// The memory system that `mem_init` makes.
 #[inline(never)]
-fn make(boot_info: &BootInfo<'_>, limit: Option<PhysAddr>) -> Pmap<Hardware> {
-    mem_init(Hardware::new(), boot_info::for_mem_init(boot_info, limit))
+fn make(boot_info: &BootInfo<'_>, memory: &MemoryMap) -> Pmap<Hardware> {
+    mem_init(Hardware::new(), boot_info::for_mem_init(boot_info, memory))
 }
 
 /// Makes `pmap` the memory system behind [`lock`].

@@ -33,7 +33,7 @@ fn down_to_mem_init() {
         let info = init(START_INFO_MAGIC, rig::START_INFO);
         assert_eq!(info.command_line().as_bytes(), b"hello");
         assert_eq!(get().memory_entries().count(), 8);
-        let boot = for_mem_init(info, None);
+        let boot = for_mem_init(info, memory(info, None));
         let usable = [
             range(0, 0x9_F000),
             range(0x10_0000, 0x40_0000),
@@ -66,7 +66,7 @@ fn a_limit() {
     alone(|| {
         rig::pvh(&rig::RAM, &[], "");
         let info = init(START_INFO_MAGIC, rig::START_INFO);
-        let boot = for_mem_init(info, Some(PhysAddr::new(0x50_0123)));
+        let boot = for_mem_init(info, memory(info, Some(PhysAddr::new(0x50_0123))));
         let used: Vec<_> = boot.memory.used::<Layout>().collect();
         assert_eq!(used, [range(0, 0x9_F000), range(0x10_0000, 0x50_0000)]);
     })
@@ -80,7 +80,7 @@ fn ram() {
         let known = |at: [u64; 4]| at.map(|pa| is_ram(PhysAddr::new(pa)));
         assert_eq!(known([0xF_FFFF, 0x10_0000, 0x1F_FFFF, 0x20_0000]), [false, true, true, false]);
         rig::pvh(&rig::RAM, &[], "");
-        let _ = for_mem_init(init(START_INFO_MAGIC, rig::START_INFO), None);
+        memory(init(START_INFO_MAGIC, rig::START_INFO), None);
         assert_eq!(known([0, 0x9_EFFF, 0x9_F000, 0xF_0000]), [true, true, false, false]);
         assert_eq!(known([0x10_0000, 0x20_0000, 0x7F_FFFF, 0x80_0000]), [true, true, true, false]);
     })
