@@ -3,7 +3,8 @@
 # Every build asks cargo what is stale, and a file under obj/ is written only when its sources have changed.
 # tools/build/setup.sh installs missing tools.
 
-QEMU      ?= qemu-system-x86_64## the QEMU to run
+ARCH      ?= x86_64## the machine: x86_64 or i386
+QEMU      ?= qemu-system-$(ARCH)## the QEMU to run
 QEMUEXTRA ?=## more options for QEMU
 CPUS      ?= 1## processors
 MEM       ?= 256M## memory, as QEMU's -m takes it
@@ -40,9 +41,18 @@ endif
 # make V=1 shows every command.
 Q := $(if $(filter-out 0,$(V)),,@)
 
+# What the tools must know of each machine: how Rust calls it.
+RUST_TARGET_x86_64 := x86_64-unknown-none
+RUST_TARGET_i386 := i586-unknown-linux-gnu
+ifndef RUST_TARGET_$(ARCH)
+  $(error unknown ARCH "$(ARCH)"; there are: x86_64 i386)
+endif
+RUST_TARGET := $(RUST_TARGET_$(ARCH))
+export ARCH RUST_TARGET
+
 # Exported, so that it overrides cargo's own configuration.
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
-BUILT := $(CARGO_TARGET_DIR)/x86_64-unknown-none/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+BUILT := $(CARGO_TARGET_DIR)/$(RUST_TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 
 APPS := $(sort $(patsubst kernel/examples/%,%,$(patsubst %.rs,%,$(wildcard kernel/examples/*.rs)) \
           $(patsubst %/main.rs,%,$(wildcard kernel/examples/*/main.rs))))
@@ -75,6 +85,9 @@ else ifeq ($(BOOT),pvh)
   QEMUOPTS += -kernel obj/kern/kernel -append "$$CMDLINE"
 else
   $(error unknown BOOT "$(BOOT)"; there are: grub uefi pvh)
+endif
+ifeq ($(BOOT) $(ARCH),uefi i386)
+  $(error the UEFI firmware is for x86_64: ARCH=i386 needs BOOT=grub or BOOT=pvh)
 endif
 ifneq ($(filter-out pvh,$(BOOT)),)
 ifeq ($(BOARD),microvm)
@@ -315,7 +328,7 @@ clippy: | setup-clippy setup-build ## lint: no warning is let through
 doc: export RUSTDOCFLAGS := -D warnings
 doc: | setup-host setup-build ## the crates' documentation
 	$(Q)cargo doc --no-deps
-	$(Q)tools/build/kcargo doc --no-deps -p kernel --lib
+	$(Q)RUSTDOCFLAGS="$$RUSTDOCFLAGS --cfg=jos_machine" tools/build/kcargo doc --no-deps -p kernel --lib
 
 TESTED_TOOLS := $(filter-out tools/picture/,$(sort $(dir $(wildcard tools/*/test_*.py))))
 test-tools: obj/kern/kernel obj/facts.json | setup-build setup-iso setup-qemu setup-gdb ## the tests of grade.py and of tools/

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use layout::{Jos64, KB, MemLayout, PGSIZE};
+use layout::{Jos32, Jos64, KB, MemLayout, PGSIZE};
 
 /// Bytes of memory for the kernel's symbols and source lines. `tools/build/symtab` fills them in, and
 /// cuts the file to the part used. A kernel that needs more gets no lines, and the build says so.
@@ -25,13 +25,18 @@ fn main() {
     let script = Path::new(&manifest_dir).with_file_name("linker.ld");
     println!("cargo::rerun-if-changed={}", script.display());
 
-    if std::env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("none") {
+    if std::env::var_os("CARGO_CFG_JOS_MACHINE").is_none() {
+        assert!(
+            std::env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("none"),
+            "the flags in .cargo/config.toml are not in force (RUSTFLAGS in the environment takes their place)"
+        );
         // In the host's tests the symbols of linker.ld are numbers. GNU ld must not turn their loads from a
         // table into sums with the instruction's address, which it then refuses.
         println!("cargo::rustc-link-arg=-Wl,--no-relax");
         return;
     }
     let symbols = match std::env::var("CARGO_CFG_TARGET_ARCH").as_deref() {
+        Ok("x86") => symbols::<Jos32>(),
         Ok("x86_64") => symbols::<Jos64>(),
         other => panic!("the kernel has no memory map for the architecture {other:?}"),
     };

@@ -13,6 +13,7 @@
 //! [`x86`] holds the code that PCs share.
 #![cfg_attr(not(test), no_std)]
 
+pub mod i386;
 pub mod info;
 pub mod x86;
 pub mod x86_64;

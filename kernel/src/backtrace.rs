@@ -11,12 +11,14 @@ use libjos::mem::addr::VirtAddr;
 use libjos::symtab::CallFrame;
 
 use crate::arch::cpu::{self, frame_pointer};
-use crate::arch::probe;
+use crate::arch::{ADDRESS_COLUMNS, probe};
 use crate::stack;
 use crate::symbols;
 
 /// The most calls to print, not counting repetitions of the call before.
 const LONGEST: usize = 24;
+/// Bytes of a word in a frame.
+const WORD: u64 = size_of::<usize>() as u64;
 /// Columns of the screen.
 const COLUMNS: usize = 80;
 
@@ -81,16 +83,17 @@ impl Iterator for Calls {
             return None;
         }
         let saved = cpu::saved(frame);
-        if !frame.is_multiple_of(8)
-            || !saved.iter().all(|at| stack::contains(VirtAddr::new(*at), 8))
+        if !frame.is_multiple_of(WORD)
+            || !saved.iter().all(|at| stack::contains(VirtAddr::new(*at), WORD))
         {
             self.broken = Some(BrokenChain::NoStack(frame));
             return None;
         }
-        let [Ok(caller), Ok(address)] = saved.map(probe::load) else {
+        let [Ok(caller), Ok(address)] = saved.map(probe::load_word) else {
             self.broken = Some(BrokenChain::Unreadable(frame));
             return None;
         };
+        let (caller, address) = (caller as u64, address as u64);
         // Only upwards, so that a chain that loops comes to an end.
         if caller > frame || caller == 0 {
             self.frame = caller;
@@ -163,12 +166,12 @@ fn print(first: Option<Call>, frame: u64, is_noise: fn(&str) -> bool) {
 
 /// Prints a call: a line for each function, and another for its source location if that does not fit.
 fn print_call(n: usize, call: Call) {
-    print!("  #{n:<2} {:#018x}", call.address);
+    print!("  #{n:<2} {:#0ADDRESS_COLUMNS$x}", call.address);
     let mut frames = call.frames().enumerate().peekable();
     if frames.peek().is_none() {
         println!();
     }
-    let indent = "  #nn 0x0123456789abcdef".len();
+    let indent = "  #nn ".len() + ADDRESS_COLUMNS;
     for (i, frame) in frames {
         let space = if i > 0 { indent } else { 0 };
         let inlined = if frame.inlined { " (inlined)" } else { "" };

@@ -13,13 +13,14 @@ use libjos::app::area::{Access, VmArea};
 use libjos::machine::PhysMem;
 use libjos::mem::addr::VirtAddr;
 use libjos::mem::pages::{ALLOC_ZERO, AllocFlags, PageAllocator};
-use libjos::paging::format::Perm;
+use libjos::paging::format::{self, Perm};
+use libjos::paging::word::Word;
 
 use crate::arch::faults::{
-    self as machine, CODE, RESERVED_BIT, execute, read, user_access_allowed, write,
+    self as machine, CODE, NO_RAM, RESERVED_BIT, execute, read, user_access_allowed, write,
 };
 use crate::arch::screen::TEXT_BUFFER;
-use crate::arch::{self, probe};
+use crate::arch::{self, EntryWord, Format, probe};
 use crate::pmap;
 use crate::symbols;
 use fault::FaultTest;
@@ -29,19 +30,15 @@ const FAULTS: &[FaultTest] = &[
     FaultTest { name: "read-null", commit: || read(0) },
     FaultTest { name: "write-text", commit: || write(symbols::stext().as_u64()) },
     FaultTest { name: "write-rodata", commit: || write((&raw const CONSTANT).addr() as u64) },
-    FaultTest { name: "exec-data", commit: exec_data },
-    FaultTest { name: "exec-area", commit: exec_area },
     FaultTest { name: "stack-overflow", commit: stack_overflow },
     FaultTest { name: "write-upages", commit: || write(arch::Layout::UPAGES) },
     FaultTest { name: "read-user", commit: read_user },
-    FaultTest { name: "read-hole", commit: || read(arch::Layout::MMIOBASE - PGSIZE) },
-    FaultTest { name: "non-canonical", commit: || read(arch::Layout::LOWER_END) },
+    FaultTest { name: "read-hole", commit: || read(HOLE) },
     FaultTest { name: "double-free", commit: double_free },
     FaultTest { name: "free-referenced", commit: free_referenced },
     FaultTest { name: "boot-alloc-late", commit: boot_alloc_late },
     FaultTest { name: "panic", commit: || panic!("asked for by test=panic") },
     FaultTest { name: "failed-check", commit: failed_check },
-    FaultTest { name: "reserved-bit", commit: reserved_bit },
     FaultTest { name: "table-outside-ram", commit: table_outside_ram },
     FaultTest { name: "heap-stale", commit: heap_stale },
     FaultTest { name: "screen-lost", commit: screen_lost },
@@ -53,12 +50,37 @@ const FAULTS: &[FaultTest] = &[
     FaultTest { name: "fault-in-report", commit: || panic!("{}", Unprintable) },
 ];
 
+/// The fault tests of machines that can withhold execution.
+const EXECUTION: &[FaultTest] = &[
+    FaultTest { name: "exec-data", commit: exec_data },
+    FaultTest { name: "exec-area", commit: exec_area },
+];
+/// The fault test of machines whose address space has a hole in its middle.
+const HALVES: &[FaultTest] =
+    &[FaultTest { name: "non-canonical", commit: || read(arch::Layout::LOWER_END) }];
+/// The fault test of machines whose entries have a reserved bit.
+const RESERVED: &[FaultTest] = &[FaultTest { name: "reserved-bit", commit: reserved_bit }];
+
+/// A page that nothing maps: below the devices' addresses, or the first of them if there is no room.
+const HOLE: u64 = if arch::Layout::PHYSMAP + arch::Layout::PHYSMAP_MAX < arch::Layout::MMIOBASE {
+    arch::Layout::MMIOBASE - PGSIZE
+} else {
+    arch::Layout::MMIOBASE
+};
+
 /// A constant, to have an address in `.rodata`.
 static CONSTANT: u64 = 42;
 
 /// All fault tests of this machine.
 pub(crate) fn all() -> impl Iterator<Item = &'static FaultTest> {
-    FAULTS.iter().chain(machine::FAULTS)
+    let withholds_execution = !<Format as format::Format>::ALWAYS.contains(Perm::X);
+    let some = [
+        (EXECUTION, withholds_execution),
+        (HALVES, arch::Layout::HALVES),
+        (RESERVED, RESERVED_BIT != 0),
+    ];
+    let some = some.into_iter().filter_map(|(faults, has)| has.then_some(faults)).flatten();
+    FAULTS.iter().chain(some).chain(machine::FAULTS)
 }
 
 /// The fault test called `name`.
@@ -139,7 +161,7 @@ fn page_use_after_free() {
     let page = pmap.page_alloc(AllocFlags::empty()).expect("a free page");
     let pa = pmap.pages().page2pa(page);
     pmap.pages_mut().page_free(page);
-    pmap.machine().store(pa + 0x18, 0x1234_u64);
+    pmap.machine().store(pa + 0x18, entry_of(0x1234));
     // The page is first on the free list.
     pmap.page_alloc(ALLOC_ZERO);
 }
@@ -192,7 +214,7 @@ fn heap_use_after_free() {
 /// Fails to allocate, then allocates, and panics for another reason: the report must not mention the
 /// failure.
 fn heap_stale() {
-    let refused = black_box(Vec::<u8>::new()).try_reserve(1 << 40);
+    let refused = black_box(Vec::<u8>::new()).try_reserve(usize::MAX / 4);
     assert!(refused.is_err(), "there is no such memory");
     block();
     panic!("asked for by test=heap-stale");
@@ -222,13 +244,18 @@ fn screen_lost() {
     println!("the screen is not mapped");
 }
 
+/// The word of an entry with these bits.
+fn entry_of(bits: u64) -> EntryWord {
+    Word::from_u64(bits)
+}
+
 /// Changes the page-table entry of `page`, which is mapped by a page of 4 KB.
 fn change_entry(page: VirtAddr, change: fn(u64) -> u64) {
     let mut pmap = pmap::lock();
     let (vm, pgdir) = pmap.split();
     let (_, pte) = vm.page_lookup(pgdir, page).expect("it is mapped");
-    let entry = vm.machine().load(pte.pa);
-    vm.machine().store(pte.pa, change(entry));
+    let entry: EntryWord = vm.machine().load(pte.pa);
+    vm.machine().store(pte.pa, entry_of(change(entry.to_u64())));
     vm.tlb_invalidate(pgdir, page);
 }
 
@@ -236,13 +263,10 @@ fn change_entry(page: VirtAddr, change: fn(u64) -> u64) {
 fn table_outside_ram() {
     let pmap = pmap::lock();
     // The directory's first entry: present, and writable.
-    pmap.machine().store(pmap.kern_root(), TABLE_OUTSIDE_RAM | 3);
+    pmap.machine().store(pmap.kern_root(), entry_of(NO_RAM | 3));
     drop(pmap);
     read(0);
 }
-
-/// An address without RAM on a PC of less than 512 GB.
-const TABLE_OUTSIDE_RAM: u64 = 1 << 39;
 
 /// A panic message that faults when it is printed.
 struct Unprintable;

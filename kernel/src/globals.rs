@@ -8,7 +8,7 @@
 use core::arch::global_asm;
 use core::mem::offset_of;
 use core::ptr::without_provenance_mut;
-use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use layout::{MemLayout, PGSIZE};
 use libjos::mem::pages;
@@ -19,16 +19,16 @@ use crate::arch::{Layout, cpu};
 /// The places of JOS's globals. Only a debugger reads this.
 #[repr(C)]
 struct GlobalsRecord {
-    npages: AtomicU64,
-    kern_pgdir: AtomicU64,
+    npages: AtomicUsize,
+    kern_pgdir: AtomicUsize,
     pages: AtomicPtr<PageInfo>,
     page_free_list: AtomicPtr<u32>,
     nfree: AtomicPtr<usize>,
 }
 
 static GLOBALS: GlobalsRecord = GlobalsRecord {
-    npages: AtomicU64::new(0),
-    kern_pgdir: AtomicU64::new(0),
+    npages: AtomicUsize::new(0),
+    kern_pgdir: AtomicUsize::new(0),
     // UPAGES is not mapped before there is an array, so gdb reports an error and shows no garbage.
     pages: AtomicPtr::new(without_provenance_mut(Layout::UPAGES as usize)),
     page_free_list: AtomicPtr::new(without_provenance_mut(Layout::UPAGES as usize)),
@@ -37,8 +37,8 @@ static GLOBALS: GlobalsRecord = GlobalsRecord {
 
 /// Records where the globals are now.
 pub(crate) fn note(globals: &pages::Globals) {
-    GLOBALS.npages.store(globals.npages as u64, Ordering::Relaxed);
-    GLOBALS.kern_pgdir.store(globals.kern_pgdir.as_u64(), Ordering::Relaxed);
+    GLOBALS.npages.store(globals.npages, Ordering::Relaxed);
+    GLOBALS.kern_pgdir.store(globals.kern_pgdir.as_u64() as usize, Ordering::Relaxed);
     if let Some(pages) = globals.pages {
         GLOBALS.pages.store(pages.array.cast_mut(), Ordering::Relaxed);
         GLOBALS.page_free_list.store(pages.page_free_list.cast_mut(), Ordering::Relaxed);
@@ -55,6 +55,7 @@ macro_rules! unit {
                 "constant ", stringify!($name), ", ", stringify!($type), ", {", stringify!($name), "}"
             ),)*)*
             "end_of_unit",
+            WORD = const size_of::<usize>(),
             PC = const cpu::DWARF_PC,
             GLOBALS = sym GLOBALS,
             NPAGES = const offset_of!(GlobalsRecord, npages),

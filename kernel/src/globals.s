@@ -86,10 +86,19 @@
 .Lhere_\name:
     .endm
 
+# A number of an address's size.
+    .macro address value
+    .if {WORD} == 8
+    .quad \value
+    .else
+    .long \value
+    .endif
+    .endm
+
 # Pushes the address of the word of GLOBALS at `offset`.
     .macro word_at offset
     .byte DW_OP_addr
-    .quad {GLOBALS} + \offset
+    address {GLOBALS} + \offset
     reach
     .endm
 
@@ -124,7 +133,7 @@
 .Lunit_start:
     .short 4                            # DWARF's version
     .long .Labbreviations
-    .byte 8                             # bytes in an address
+    .byte {WORD}                        # bytes in an address
     .byte 1, DW_LANG_C99
     .asciz "kernel/src/globals.s"
 .Lu64:
@@ -135,10 +144,14 @@
     .byte 2
     .asciz "u32"
     .byte 4, DW_ATE_unsigned
+.Lusize:
+    .byte 2
+    .asciz "usize"
+    .byte {WORD}, DW_ATE_unsigned
 .Laddress:
-    .byte 3, 8
+    .byte 3, {WORD}
 .Lphys_addr:
-    wrapper libjos::mem::addr::PhysAddr, 8, u64
+    wrapper libjos::mem::addr::PhysAddr, {WORD}, usize
 .Lframe:
     wrapper libjos::mem::pages::info::Frame, 4, u32
 .Lpage_info:
@@ -149,10 +162,10 @@
     member pp_ref_or_prev, u32, {PP_REF_OR_PREV}
     .byte 0
 .Lpage_info_pointer:
-    .byte 4, 8
+    .byte 4, {WORD}
     .long .Lpage_info - .Lunit
 
-    variable npages, u64
+    variable npages, usize
     word_at {NPAGES}
 .Lthere_npages:
 

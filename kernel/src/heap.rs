@@ -18,7 +18,7 @@ static HEAP: Once<Mutex<Heap<KernelPages>>> = Once::new();
 /// The last allocation's error, if it failed.
 static REFUSED: Mutex<Option<HeapError>> = Mutex::new(None);
 
-#[cfg_attr(target_os = "none", global_allocator)]
+#[cfg_attr(jos_machine, global_allocator)]
 static ALLOCATOR: Allocator = Allocator;
 
 /// Makes the heap, which has no page yet. With `poison` it detects misuse, and is slower.

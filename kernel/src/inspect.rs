@@ -4,17 +4,19 @@
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::kaddr::kaddr;
 use libjos::monitor::explain::{self, WalkTrace};
+use libjos::paging::word::Word;
 
-use crate::arch::{Format, Layout, probe};
+use crate::arch::{EntryWord, Format, Layout, probe};
 use crate::boot_info;
 
-/// The 8 bytes at `pa`; `None` if `pa` is not aligned or not in RAM that a window shows.
+/// The entry at `pa`; `None` if `pa` is not aligned or not in RAM that a window shows.
 #[must_use]
-pub(crate) fn load(pa: PhysAddr) -> Option<u64> {
-    if !boot_info::is_ram(pa) || !pa.is_aligned(8) {
+fn load(pa: PhysAddr) -> Option<EntryWord> {
+    if !boot_info::is_ram(pa) || !pa.is_aligned(EntryWord::BYTES) {
         return None;
     }
-    probe::load(kaddr::<Layout>(pa, 8)?.as_u64()).ok()
+    let word = probe::load_word(kaddr::<Layout>(pa, EntryWord::BYTES)?.as_u64()).ok()?;
+    Some(EntryWord::from_u64(word as u64))
 }
 
 /// The walk of `va` from the page directory at `pgdir`.

@@ -32,12 +32,12 @@
 //! `tools/build/test_applications.py` checks this. The monitor changes memory on command: its user is
 //! trusted, as a debugger's is.
 #![no_std]
-#![cfg_attr(not(target_os = "none"), allow(dead_code, reason = "only a machine has an entry"))]
+#![cfg_attr(not(jos_machine), allow(dead_code, reason = "only a machine has an entry"))]
 
 extern crate alloc;
 #[macro_use] // print!, println!
 extern crate libjos;
-#[cfg(not(target_os = "none"))]
+#[cfg(not(jos_machine))]
 extern crate std;
 
 mod application;

@@ -65,6 +65,12 @@ fn in_physmap<T>(pa: PhysAddr, size: u64) -> *mut T {
     }
 }
 
+/// Whether a register holds the word, so that one plain instruction reads or writes it. There are wider
+/// accesses, but slow ones, or with registers that traps do not save.
+const fn is_one_access<W: Word>() -> bool {
+    size_of::<W>() <= size_of::<usize>()
+}
+
 /// Fills the free frame at `pa` with poison, for
 /// [`Vm::poison_pages`](libjos::paging::vm::Vm::poison_pages).
 pub(crate) fn poison_frame(pa: PhysAddr) {
@@ -77,18 +83,21 @@ pub(crate) fn poison_frame(pa: PhysAddr) {
 
 impl PhysMem for Hardware {
     fn load<W: Word>(&self, pa: PhysAddr) -> W {
+        const { assert!(is_one_access::<W>()) };
         // SAFETY: aligned and in a window, which is mapped permanently (`kaddr`). Only this type and
         // the processor write words at physical addresses, atomically.
         unsafe { W::load(kaddr(pa, W::BYTES)) }
     }
 
     fn store<W: Word>(&self, pa: PhysAddr, word: W) {
+        const { assert!(is_one_access::<W>()) };
         // SAFETY: as in `load`; and `libjos` writes only to its own frames and to frames that it has
         // not given out. Outside the kernel's code and constants the window is writable.
         unsafe { W::store(kaddr(pa, W::BYTES), word) };
     }
 
     fn compare_exchange<W: Word>(&self, pa: PhysAddr, current: W, new: W) -> Result<(), W> {
+        const { assert!(is_one_access::<W>()) };
         // SAFETY: as in `store`.
         unsafe { W::compare_exchange(kaddr(pa, W::BYTES), current, new) }
     }

@@ -20,7 +20,7 @@ use crate::trap::report::Report;
 /// The number of reports that were begun. A report never returns.
 static REPORTS: AtomicU32 = AtomicU32::new(0);
 
-#[cfg_attr(target_os = "none", panic_handler)]
+#[cfg_attr(jos_machine, panic_handler)]
 fn panic(info: &PanicInfo<'_>) -> ! {
     // core documents that the location is always there.
     let location = info.location().unwrap_or(Location::caller());

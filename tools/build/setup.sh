@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 
 # The oldest Rust 1.x that builds this workspace: rust-version in Cargo.toml.
 oldest_rust=91
-target=x86_64-unknown-none
+target=${RUST_TARGET:-x86_64-unknown-none}
 
 say() { echo "setup: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -191,7 +191,8 @@ for group in "$@"; do
         ;;
     qemu)
         # Only the default QEMU is installed; a QEMU that the user names is left to the user.
-        [ "${QEMU:-qemu-system-x86_64}" != qemu-system-x86_64 ] || need qemu-system-x86_64 qemu-system-x86
+        qemu=qemu-system-${ARCH:-x86_64}
+        [ "${QEMU:-$qemu}" != "$qemu" ] || need "$qemu" qemu-system-x86
         ;;
     uefi) need "${OVMF:-/usr/share/OVMF/OVMF_CODE_4M.fd}" ovmf ;;
     window)

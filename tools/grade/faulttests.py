@@ -113,8 +113,8 @@ TESTS = [
             'Walk of 0xfffffe8000000000 ("pages array"):',
             re.compile(r"       \+-> 0x[0-9a-f]+\[0\] = 0x80000000[0-9a-f]{8}  4 KB page at 0x[0-9a-f]+ ur---.*"),
             "  0xfffffe8000000000 is mapped, but may not be written: level 0 withholds it",
-            "Backtrace:", re.compile(r"  #0 +0xffff[0-9a-f]{12} kernel::arch::x86_64::faults::write \(inlined\)"),
-            re.compile(r" +kernel/src/arch/x86_64/faults\.rs:\d+"),
+            "Backtrace:", re.compile(r"  #0 +0xffff[0-9a-f]{12} kernel::arch::x86::faults::write \(inlined\)"),
+            re.compile(r" +kernel/src/arch/x86/faults\.rs:\d+"),
             re.compile(r"  #1 +0xffff[0-9a-f]{12} kernel::faults::run kernel/src/faults\.rs:\d+"),
             re.compile(r"  #2 +0xffff[0-9a-f]{12} kernel::on_kernel_stack kernel/src/lib\.rs:\d+"),
             # Assembly has no source lines, and must not get those of the code before it.
@@ -139,7 +139,7 @@ TESTS = [
         for name, title, text, lines in (
             (
                 "divide", "division by 0", r"divide error \(#DE, vector 0\)",
-                ("Backtrace:", rf"  #0  {HEX} kernel::arch::x86_64::faults::divide.*"),
+                ("Backtrace:", rf"  #0  {HEX} kernel::arch::x86::faults::divide.*"),
             ),
             ("breakpoint", "breakpoint", r"breakpoint \(#BP, vector 3\)", ()),
             ("invalid-opcode", "invalid opcode", r"invalid opcode \(#UD, vector 6\)", ()),

@@ -268,7 +268,7 @@ WHY = (
     ("write-upages", "write to UPAGES",
      r'The kernel tried to write to 0xfffffe8000000000 \(UPAGES, in "pages array"\), but it lies in a 4 KB page, '
      r"mapped ur--- by level 0, entry \[0\]: not writable, and CR0\.WP holds the kernel to that\.",
-     r"  error code 0x3: P=1 W=1 U=0 RSVD=0 I=0", r"  It happened at .* in kernel::arch::x86_64::faults::.*\.rs:\d+\."),
+     r"  error code 0x3: P=1 W=1 U=0 RSVD=0 I=0", r"  It happened at .* in kernel::arch::x86::faults::.*\.rs:\d+\."),
     ("read-null", "read of address 0",
      r'The kernel tried to read 0x0000000000000000 \(in "low addresses"\), but the walk stops at level \d, '
      r"entry \[0\], which is not present: .*\.", r"  error code 0x0: P=0 W=0 U=0 RSVD=0 I=0"),

@@ -252,7 +252,7 @@ TESTS = [
             re.compile(r" \+-> 0x[0-9a-f]+\[511\] = 0x[0-9a-f]{16}  table at 0x[0-9a-f]+ urwx-"),
             '"nonsense" is not a fault; `fault` lists them', "usage: fault [NAME]", "read-null", "fault-in-report",
             re.compile(r"kernel panic at .*: divide error \(#DE, vector 0\)"),
-            re.compile(r"  #0  0x\w{16} kernel::arch::x86_64::faults::divide.*"),
+            re.compile(r"  #0  0x\w{16} kernel::arch::x86::faults::divide.*"),
         ),
         status=FAILURE, tags=("monitor",),
     ),

@@ -318,7 +318,7 @@ TESTS = [
     fails(
         "backtrace, up to the top of the kernel stack", Machine(words="test=read-null"),
         (
-            *CHECKS, "Backtrace:", re.compile(r"  #0 .* kernel::arch::x86_64::faults::read \(inlined\)"),
+            *CHECKS, "Backtrace:", re.compile(r"  #0 .* kernel::arch::x86::faults::read \(inlined\)"),
             re.compile(r"  #1 .* kernel::faults::run .*"), re.compile(r"  #2 .* kernel::on_kernel_stack .*"),
             re.compile(r"  #3 .* kernel::arch::x86_64::stack::switch"),
         ),

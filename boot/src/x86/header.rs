@@ -68,7 +68,7 @@ const _: () = assert!(LENGTH == 64);
 /// The header of this kernel. It requires a memory map and page-aligned modules, and asks for text
 /// mode, which is optional since UEFI machines have none.
 #[unsafe(no_mangle)]
-#[cfg_attr(target_os = "none", unsafe(link_section = ".multiboot2"))]
+#[cfg_attr(jos_machine, unsafe(link_section = ".multiboot2"))]
 #[used]
 #[allow(non_upper_case_globals, reason = "a symbol for linker.ld, which wants it first")]
 pub static multiboot2_header: Header = Header {

@@ -1,8 +1,8 @@
 //! The entry that all PCs share: the headers by which loaders find the kernel, and the 32-bit code
 //! that they jump to.
 
-#[cfg(target_os = "none")]
+#[cfg(jos_machine)]
 pub(crate) mod entry;
 pub mod header;
-#[cfg(target_os = "none")]
+#[cfg(jos_machine)]
 mod pvh;

@@ -8,7 +8,8 @@
 const XEN_ELFNOTE_PHYS32_ENTRY: u32 = 18;
 
 // An ELF note (System V ABI, chapter 5 "Note Section"): sizes of name and descriptor, type, name,
-// descriptor. QEMU takes the descriptor of an ELF64 file to be 8 bytes long.
+// descriptor. QEMU takes the descriptor of an ELF64 file to be 8 bytes long, and reads the first 4 of an
+// ELF32 file's.
 core::arch::global_asm!(
     ".section .note.Xen, \"a\", @note",
     ".balign 4",
@@ -19,7 +20,7 @@ core::arch::global_asm!(
     ".long {entry_note}",
     "1: .asciz \"Xen\"",
     "2: .balign 4",
-    "3: .quad pvh_start",
+    "3: .long pvh_start, 0",
     "4:",
     ".previous",
     entry_note = const XEN_ELFNOTE_PHYS32_ENTRY,

@@ -78,7 +78,7 @@ static LOW_DIRECTORY: Table = Table::empty().link(0, PDPTE_SIZE, &LOW_PAGES);
 static HIGH_DIRECTORY: Table = Table::empty().link(Jos64::KERNBASE, PDPTE_SIZE, &HIGH_PAGES);
 
 /// The page directory that the kernel starts on: the root, which x86-64 calls PML4.
-#[unsafe(no_mangle)]
+#[cfg_attr(jos_machine, unsafe(no_mangle))]
 #[allow(non_upper_case_globals, reason = "JOS's name")]
 pub static entry_pgdir: Table = Table::empty().link(0, PML4E_SIZE, &LOW_DIRECTORY).link(
     Jos64::KERNBASE,

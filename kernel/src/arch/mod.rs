@@ -18,18 +18,24 @@
 //! | `clock` | the counter's frequency |
 //! | `exit` | the end of the machine, and its reset |
 
-#[cfg(any(target_arch = "x86_64", not(target_os = "none")))]
+#[cfg(all(jos_machine, target_arch = "x86"))]
+mod i386;
+#[cfg(any(target_arch = "x86", target_arch = "x86_64", not(jos_machine)))]
 mod x86;
-#[cfg(any(target_arch = "x86_64", not(target_os = "none")))]
+#[cfg(any(target_arch = "x86_64", not(jos_machine)))]
 mod x86_64;
-#[cfg(all(target_os = "none", target_arch = "x86_64"))]
+#[cfg(all(jos_machine, target_arch = "x86"))]
+use self::i386 as machine;
+#[cfg(all(jos_machine, target_arch = "x86_64"))]
 use self::x86_64 as machine;
 
-#[cfg(not(target_os = "none"))]
+#[cfg(not(jos_machine))]
 pub(crate) mod host;
-#[cfg(not(target_os = "none"))]
+#[cfg(not(jos_machine))]
 use host as machine;
 
+#[cfg(any(target_arch = "x86", target_arch = "x86_64", not(jos_machine)))]
+use machine::instructions;
 pub use machine::{Format, Layout};
 pub(crate) use machine::{
     clock, control, cpu, exit, faults, features, keyboard, probe, screen, serial, stack, trap,
@@ -37,6 +43,13 @@ pub(crate) use machine::{
 
 use layout::MemLayout;
 use libjos::paging::format::{self, Geometry};
+
+/// Columns of an address in hexadecimal, with its "0x".
+pub(crate) const ADDRESS_COLUMNS: usize = 2 + 2 * size_of::<usize>();
+
+/// The integer that an entry of a page table is. It is as wide as a register.
+pub(crate) type EntryWord = <Format as format::Format>::Word;
+const _: () = assert!(size_of::<EntryWord>() == size_of::<usize>());
 
 // Map and format belong to the same machine. Other properties are asserted where they are used.
 const _: () = assert!(Layout::VA_BITS == <Format as Geometry>::VA_BITS);

@@ -121,5 +121,5 @@ fn a_fault_that_nothing_stops() {
 /// The two faults whose addresses are the host's own are those of a constant and of code.
 #[test]
 fn a_constant_and_code() {
-    assert_eq!((CONSTANT, BLOCK.size(), TABLE_OUTSIDE_RAM), (42, 24, 0x80_0000_0000));
+    assert_eq!((CONSTANT, BLOCK.size(), NO_RAM), (42, 24, 0x80_0000_0000));
 }

@@ -14,7 +14,7 @@ use crate::rig;
 #[test]
 fn the_record() {
     alone(|| {
-        let number = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        let number = |number: &AtomicUsize| number.load(Ordering::Relaxed);
         let unmapped = Layout::UPAGES as usize;
         assert_eq!((number(&GLOBALS.npages), number(&GLOBALS.kern_pgdir)), (0, 0));
         let early = pages::Globals { npages: 5, kern_pgdir: PhysAddr::new(0x3000), pages: None };
@@ -26,8 +26,11 @@ fn the_record() {
         rig::boot("", || {
             let pmap = pmap::lock();
             let at = pmap.globals().pages.expect("they are there");
-            assert_eq!(GLOBALS.npages.load(Ordering::Relaxed), pmap.pages().npages() as u64);
-            assert_eq!(GLOBALS.kern_pgdir.load(Ordering::Relaxed), pmap.kern_root().as_u64());
+            assert_eq!(GLOBALS.npages.load(Ordering::Relaxed), pmap.pages().npages());
+            assert_eq!(
+                GLOBALS.kern_pgdir.load(Ordering::Relaxed),
+                pmap.kern_root().as_u64() as usize
+            );
             assert_eq!(GLOBALS.pages.load(Ordering::Relaxed).cast_const(), at.array);
             assert_eq!(
                 GLOBALS.page_free_list.load(Ordering::Relaxed).cast_const(),

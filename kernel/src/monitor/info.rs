@@ -7,7 +7,7 @@ use libjos::monitor::processor::Field;
 use libjos::monitor::{Arguments, CommandError};
 
 use crate::arch::control::ControlRegisters;
-use crate::arch::{Layout, features};
+use crate::arch::{ADDRESS_COLUMNS, Layout, features};
 use crate::boot_info;
 use crate::pmap;
 use crate::symbols;
@@ -22,7 +22,7 @@ pub(super) fn kerninfo<'w>(
     writeln!(out, "Special kernel symbols:")?;
     writeln!(
         out,
-        "  {:<8} {:>18}        {:#010x} (phys)",
+        "  {:<8} {:>ADDRESS_COLUMNS$}        {:#010x} (phys)",
         "_start",
         "",
         symbols::multiboot2_start().as_u64()
@@ -31,7 +31,7 @@ pub(super) fn kerninfo<'w>(
     let all = symbols::linker_symbols().into_iter();
     for (name, va) in all.filter(|(name, _)| shown.contains(name)) {
         let pa = symbols::paddr(va).as_u64();
-        writeln!(out, "  {name:<8} {:#018x} (virt) {pa:#010x} (phys)", va.as_u64())?;
+        writeln!(out, "  {name:<8} {:#0ADDRESS_COLUMNS$x} (virt) {pa:#010x} (phys)", va.as_u64())?;
     }
     writeln!(out, "Sections, in whole pages:")?;
     let (text_end, rodata_end) = (symbols::text_end_exclusive(), symbols::rodata_end_exclusive());
@@ -41,7 +41,7 @@ pub(super) fn kerninfo<'w>(
         ("data", rodata_end, symbols::end(), "data, bss, stacks: read, write"),
     ] {
         let (first, size) = (start.as_u64(), (end - start) / 1024);
-        writeln!(out, "  {name:<8} {first:#018x} {size:>6} KB  {what}")?;
+        writeln!(out, "  {name:<8} {first:#0ADDRESS_COLUMNS$x} {size:>6} KB  {what}")?;
     }
     if let Some(table) = symbols::table() {
         let (size, count) = (table.size().div_ceil(1024), table.symbols().len());
@@ -75,7 +75,7 @@ pub(super) fn cr<'w>(
 ) -> Result<(), CommandError<'w>> {
     arguments.none()?;
     for (register, value) in ControlRegisters::read().all() {
-        writeln!(out, "{} = {value:#018x}: {}", register.name, register.meaning)?;
+        writeln!(out, "{} = {value:#0ADDRESS_COLUMNS$x}: {}", register.name, register.meaning)?;
         for field in register.fields {
             let Field { bit: low, width, name, meaning } = *field;
             let (high, value) = (low + width - 1, field.of(value));

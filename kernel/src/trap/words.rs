@@ -8,8 +8,8 @@ use libjos::mem::addr::VirtAddr;
 use libjos::monitor::explain::AccessKind;
 
 use super::cause::{Cause, PageFault};
-use crate::arch::Layout;
 use crate::arch::trap::Trap;
+use crate::arch::{ADDRESS_COLUMNS, Layout};
 use crate::symbols;
 
 impl fmt::Display for Trap<'_> {
@@ -24,12 +24,12 @@ impl fmt::Display for Trap<'_> {
             Cause::PageFault(fault) => write_page_fault(&fault, f),
             Cause::DoubleFault(latest) if overflow => write!(
                 f,
-                ": the stack ran into the guard gap below KSTACKTOP-KSTKSIZE, at {:#018x}",
+                ": the stack ran into the guard gap below KSTACKTOP-KSTKSIZE, at {:#0ADDRESS_COLUMNS$x}",
                 latest.as_u64()
             ),
             Cause::DoubleFault(latest) => write!(
                 f,
-                ": an exception could not be delivered; the latest page fault was at {:#018x}, in {}",
+                ": an exception could not be delivered; the latest page fault was at {:#0ADDRESS_COLUMNS$x}, in {}",
                 latest.as_u64(),
                 Place(latest)
             ),
@@ -57,7 +57,7 @@ fn write_page_fault(fault: &PageFault, f: &mut fmt::Formatter<'_>) -> fmt::Resul
     };
     let user = if fault.by_user { ", by user code" } else { "" };
     let (va, place) = (fault.va.as_u64(), Place(fault.va));
-    write!(f, ": {access} {va:#018x}: {reason}{user}, in {place}")
+    write!(f, ": {access} {va:#0ADDRESS_COLUMNS$x}: {reason}{user}, in {place}")
 }
 
 /// Whether `va` lies in the guard gap of the kernel stack.

@@ -48,7 +48,7 @@ impl<M: Machine> Checks<'_, M> {
 
         let stored = self.vm.machine_mut().probe_store(va, 3);
         assert!(stored.is_ok(), "check_page_installed_pgdir: write to {va}: {stored:?}");
-        let word = self.vm.machine().load::<u64>(self.vm.pages().page2pa(pp2));
+        let word = self.vm.machine().load::<u32>(self.vm.pages().page2pa(pp2));
         assert!(
             word == 3,
             "check_page_installed_pgdir: 3 was written to {va}, its frame has {word}"
@@ -81,7 +81,7 @@ impl<M: Machine> Checks<'_, M> {
     }
 
     /// A new page that begins with `value`.
-    fn alloc_filled(&mut self, value: u64) -> Frame {
+    fn alloc_filled(&mut self, value: u32) -> Frame {
         let Some(frame) = self.vm.page_alloc(ALLOC_ZERO) else {
             panic!("check_page_installed_pgdir: out of memory");
         };

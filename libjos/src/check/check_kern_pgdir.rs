@@ -179,7 +179,8 @@ impl<M: Machine> Checks<'_, M> {
         for index in (0..self.vm.pages().npages()).step_by(per_page) {
             let va = M::Layout::UPAGES + (index * size_of::<PageInfo>()) as u64;
             let to = self.check_va2pa(va).to;
-            let seen = to.map(|to| self.vm.machine().load::<u64>(to.pa));
+            let half = |pa| self.vm.machine().load::<u32>(pa);
+            let seen = to.map(|to| u64::from(half(to.pa)) | u64::from(half(to.pa + 4)) << 32);
             let is = self.vm.pages().info(Frame::new(index as u32)).word();
             assert!(
                 seen == Some(is),

@@ -10,6 +10,9 @@ use crate::mem::pages::{ALLOC_ZERO, AllocFlags, CountError, Frame, PageAllocator
 /// Most pages that [`check_allocator`] takes.
 const MOST_DRAINED: usize = 2048;
 
+/// In the first page that [`drain`] takes, in place of the number of the one before.
+const NONE: u32 = u32::MAX;
+
 impl<M: Machine> Checks<'_, M> {
     /// Proves that `pages` allocates and frees as it must: every free page once and then none,
     /// zeroed if asked, and none that is freed twice, in use or reserved. Needs a free page.
@@ -52,16 +55,16 @@ pub(crate) fn check_allocator<M: Machine>(
     // A single page comes back, zeroed to its last word.
     let Some(pp) = last else { panic!("check_page_alloc: there is no free page") };
     let pa = pages.page2pa(pp);
-    let link = machine.load::<u64>(pa);
-    let words = (PGSIZE / 8) as usize;
-    machine.store_run(pa, u64::MAX, 0, words);
+    let link = machine.load::<u32>(pa);
+    let words = (PGSIZE / 4) as usize;
+    machine.store_run(pa, u32::MAX, 0, words);
     expect(pages.try_page_free(pp), Ok(()), "of an allocated page", pa);
     expect(pages.try_page_free(pp), Err(PageError::Free { pa }), "of a free page", pa);
     assert!(pages.nfree() == 1, "check_page_alloc: 1 page freed, {} are free", pages.nfree());
     let again = pages.page_alloc(machine, ALLOC_ZERO);
     assert!(again == Some(pp), "check_page_alloc: {again:?} allocated, {pp:?} was free");
-    for offset in (0..PGSIZE).step_by(8) {
-        let word = machine.load::<u64>(pa + offset);
+    for offset in (0..PGSIZE).step_by(4) {
+        let word = machine.load::<u32>(pa + offset);
         assert!(word == 0, "check_page_alloc: ALLOC_ZERO left {word:#x} at {}", pa + offset);
     }
     let none = pages.page_alloc(machine, AllocFlags::empty());
@@ -104,7 +107,6 @@ fn drain(
     end: PhysAddr,
     most: usize,
 ) -> (Option<Frame>, usize) {
-    const NONE: u64 = u64::MAX;
     let npages = pages.npages();
     let mut last = None;
     let mut before = NONE;
@@ -123,7 +125,7 @@ fn drain(
         }
         count += 1;
         machine.store(pa, before);
-        before = frame.index() as u64;
+        before = frame.index() as u32;
         last = Some(frame);
     }
     (last, count)
@@ -135,9 +137,9 @@ fn refill(pages: &mut impl PageAllocator, machine: &impl Machine, last: Option<F
     let mut next = last;
     while let Some(frame) = next {
         let pa = pages.page2pa(frame);
-        let before = machine.load::<u64>(pa);
+        let before = machine.load::<u32>(pa);
         expect(pages.try_page_free(frame), Ok(()), "of an allocated page", pa);
-        next = u32::try_from(before).ok().map(Frame::new);
+        next = (before != NONE).then_some(Frame::new(before));
     }
 }
 

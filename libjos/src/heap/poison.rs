@@ -46,7 +46,8 @@ struct Seal {
 }
 
 const SEAL: usize = size_of::<Seal>();
-const _: () = assert!(LINKS.is_multiple_of(GRAIN) && SEAL.is_multiple_of(GRAIN));
+// A block behind links and seal is aligned like one without.
+const _: () = assert!((LINKS + SEAL).is_multiple_of(GRAIN));
 
 /// The bits of a seal that hold the alignment's logarithm.
 const LOG2: usize = 0x3F;
@@ -63,7 +64,7 @@ impl Seal {
     }
 
     fn mix(addr: usize, size: usize) -> usize {
-        (addr ^ size.rotate_left(32)).wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as usize)
+        (addr ^ size.rotate_left(usize::BITS / 2)).wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as usize)
     }
 
     /// The block's layout, if this is the seal of a block at `addr`.

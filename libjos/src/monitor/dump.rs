@@ -88,8 +88,8 @@ impl<M: Machine> Dump<'_, M> {
     fn line<'w>(&mut self, first: u64, last: u64, label: u64) -> Result<u64, CommandError<'w>> {
         let mut bytes = [0; LINE as usize];
         for (byte, pa) in bytes.iter_mut().zip(first..=last) {
-            let word: u64 = self.pmap.machine().load(PhysAddr::new(pa & !7));
-            *byte = word.to_le_bytes()[(pa & 7) as usize];
+            let word: u32 = self.pmap.machine().load(PhysAddr::new(pa & !3));
+            *byte = word.to_le_bytes()[(pa & 3) as usize];
         }
         let bytes = &bytes[..(last - first + 1) as usize];
         write!(self.out, "{label:016x}:")?;

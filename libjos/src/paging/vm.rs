@@ -8,6 +8,7 @@ use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::mem::boot::Boot;
 use crate::mem::memory_map::window;
 use crate::mem::pages::{AllocFlags, Fill, Frame, PageAllocator, Pages};
+use crate::paging::pgdir::WordOf;
 
 /// Stands for the root of `entry_pgdir`, which is none of ours: no root has this address. (An `Option` in its
 /// place costs `page_remove` two instructions.)
@@ -148,8 +149,8 @@ impl<M: Machine> Vm<M> {
 
     /// Copies the frame at `from` to the one at `to`.
     pub(crate) fn copy_frame(&self, from: PhysAddr, to: PhysAddr) {
-        for offset in (0..PGSIZE).step_by(size_of::<u64>()) {
-            self.machine.store(to + offset, self.machine.load::<u64>(from + offset));
+        for offset in (0..PGSIZE).step_by(size_of::<WordOf<M>>()) {
+            self.machine.store(to + offset, self.machine.load::<WordOf<M>>(from + offset));
         }
     }
 }

@@ -16,13 +16,12 @@ use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::PageAllocator;
 use crate::paging::format::Perm;
 use crate::paging::mappings::Mapping;
+use crate::paging::pgdir::WordOf;
 use crate::paging::vm::Vm;
+use crate::paging::word::Word;
 use crate::space::AddressSpace;
 use crate::space::cow::cow_frame;
 use crate::space::uvm::UvmError;
-
-/// Bytes of the words that memory is read and written by.
-const WORD: u64 = size_of::<u64>() as u64;
 
 impl AddressSpace {
     /// Fills `dst` from the user's memory at `srcva`.
@@ -41,7 +40,7 @@ impl AddressSpace {
         while !dst.is_empty() {
             let (pa, n) = self.readable(vm, va, dst.len())?;
             let (now, later) = take(&mut dst).split_at_mut(n);
-            read_bytes(vm.machine(), pa, now);
+            read_bytes::<WordOf<M>>(vm.machine(), pa, now);
             (va, dst) = (va + n as u64, later);
         }
         Ok(())
@@ -64,7 +63,7 @@ impl AddressSpace {
         while done < dst.len() {
             let (pa, n) = self.readable(vm, srcva + done as u64, dst.len() - done)?;
             let part = &mut dst[done..done + n];
-            read_bytes(vm.machine(), pa, part);
+            read_bytes::<WordOf<M>>(vm.machine(), pa, part);
             if let Some(end) = part.iter().position(|byte| *byte == 0) {
                 return Ok(done + end);
             }
@@ -93,7 +92,7 @@ impl AddressSpace {
             self.cow_fault(vm, va)?;
             let (pa, n) = self.readable(vm, va, src.len())?;
             let (now, later) = src.split_at(n);
-            write_bytes(vm.machine(), pa, now);
+            write_bytes::<WordOf<M>>(vm.machine(), pa, now);
             (va, src) = (va + n as u64, later);
         }
         Ok(())
@@ -144,11 +143,12 @@ impl AddressSpace {
     }
 }
 
-/// Reads the bytes at `pa`, all of one page.
-fn read_bytes(mem: &impl PhysMem, mut pa: PhysAddr, mut dst: &mut [u8]) {
+/// Reads the bytes at `pa`, all of one page, by words.
+fn read_bytes<W: Word>(mem: &impl PhysMem, mut pa: PhysAddr, mut dst: &mut [u8]) {
     while !dst.is_empty() {
-        let word = PhysAddr::new(round_down(pa.as_u64(), WORD));
-        let bytes = &mem.load::<u64>(word).to_ne_bytes()[(pa - word) as usize..];
+        let word = PhysAddr::new(round_down(pa.as_u64(), W::BYTES));
+        let bytes = mem.load::<W>(word).to_u64().to_le_bytes();
+        let bytes = &bytes[(pa - word) as usize..W::BYTES as usize];
         let n = bytes.len().min(dst.len());
         let (now, later) = take(&mut dst).split_at_mut(n);
         now.copy_from_slice(&bytes[..n]);
@@ -156,17 +156,17 @@ fn read_bytes(mem: &impl PhysMem, mut pa: PhysAddr, mut dst: &mut [u8]) {
     }
 }
 
-/// Writes the bytes at `pa`, all of one page. Their neighbours in the same word are written back as
+/// Writes the bytes at `pa`, all of one page, by words. Their neighbours in the same word are written back as
 /// they were.
-fn write_bytes(mem: &impl PhysMem, mut pa: PhysAddr, mut src: &[u8]) {
+fn write_bytes<W: Word>(mem: &impl PhysMem, mut pa: PhysAddr, mut src: &[u8]) {
     while !src.is_empty() {
-        let word = PhysAddr::new(round_down(pa.as_u64(), WORD));
-        let mut bytes = mem.load::<u64>(word).to_ne_bytes();
-        let part = &mut bytes[(pa - word) as usize..];
+        let word = PhysAddr::new(round_down(pa.as_u64(), W::BYTES));
+        let mut bytes = mem.load::<W>(word).to_u64().to_le_bytes();
+        let part = &mut bytes[(pa - word) as usize..W::BYTES as usize];
         let n = part.len().min(src.len());
         let (now, later) = src.split_at(n);
         part[..n].copy_from_slice(now);
-        mem.store(word, u64::from_ne_bytes(bytes));
+        mem.store(word, W::from_u64(u64::from_le_bytes(bytes)));
         (pa, src) = (pa + n as u64, later);
     }
 }

@@ -9,6 +9,7 @@ use crate::faults::fault::FaultTest;
 
 pub(crate) const FAULTS: &[FaultTest] = &[FaultTest { name: "simulated", commit: || read(0x123) }];
 pub(crate) const RESERVED_BIT: u64 = 1 << 51;
+pub(crate) const NO_RAM: u64 = 1 << 39;
 pub(crate) static CODE: AtomicU8 = AtomicU8::new(0);
 
 pub(crate) fn read(va: u64) {

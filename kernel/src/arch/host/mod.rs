@@ -11,11 +11,13 @@
 //! | `process` | processes for tests, and the end of the machine |
 //! | `memory` | physical memory, and the symbols of `linker.ld` |
 //! | `cpu`, `processor`, `control`, `mmu`, `probe`, `stack`, `trap`, `faults` | the processor |
+//! | `instructions` | those of its instructions that the code of all PCs uses |
 
 pub(crate) mod control;
 pub(crate) mod cpu;
 pub(crate) mod faults;
 mod i8042;
+pub(in crate::arch) mod instructions;
 pub(crate) mod memory;
 mod mmu;
 mod ports;
@@ -30,8 +32,6 @@ mod uart;
 pub(crate) mod vga;
 
 pub(crate) use super::x86::{clock, exit, keyboard, screen, serial};
-pub(crate) use cpu::Msr;
-pub(crate) use ports::Port;
 #[cfg(test)]
 pub(crate) use ports::pc;
 

@@ -75,6 +75,10 @@ pub(crate) fn load(va: u64) -> Result<u64, Fault> {
     load_bytes(va, Access::Read).map(u64::from_le_bytes)
 }
 
+pub(crate) fn load_word(va: u64) -> Result<usize, Fault> {
+    load(va).map(|value| value as usize)
+}
+
 pub(crate) fn load_byte(va: u64) -> Result<u8, Fault> {
     load_bytes(va, Access::Read).map(u8::from_le_bytes)
 }

@@ -5,8 +5,7 @@ use std::sync::Mutex;
 use super::mmu::Exception;
 use super::ports::pc;
 use super::process::{self, SHUT_DOWN};
-pub(crate) use crate::arch::x86_64::trap::Trap;
-pub(crate) use crate::arch::x86_64::trap::frame::TrapFrame;
+pub(crate) use crate::arch::x86_64::trap::{Trap, TrapFrame};
 
 /// The program counter in the code that runs, which is no probe.
 pub(crate) const CODE: u64 = 0xFFFF_FFFF_F010_0200;
@@ -17,7 +16,7 @@ static HANDLER: Mutex<Option<fn(&mut Trap<'_>)>> = Mutex::new(None);
 
 pub(crate) fn init(handler: fn(&mut Trap<'_>)) {
     *HANDLER.lock().expect("no test panicked with it") = Some(handler);
-    crate::arch::x86_64::trap::machine_check::init();
+    crate::arch::x86::trap::machine_check::init();
 }
 
 /// Raises an exception of the instruction at `rip`, which accesses `va`, and returns the registers after

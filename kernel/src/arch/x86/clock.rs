@@ -3,8 +3,8 @@
 
 use libjos::app::rate::{self, Reading};
 
-use super::Port;
-use crate::arch::cpu::{counter, cpuid};
+use crate::arch::cpu::counter;
+use crate::arch::instructions::{Port, cpuid};
 
 /// The frequency of the timer chip, an 8254, in Hz.
 const TIMER_HZ: u64 = 1_193_182;

@@ -1,7 +1,7 @@
 //! The end of a PC: QEMU's isa-debug-exit device, and the reset.
 
-use super::Port;
 use crate::arch::cpu;
+use crate::arch::instructions::Port;
 
 /// The name of the device that ends QEMU.
 pub(crate) const DEVICE: &str = "isa-debug-exit device";
@@ -36,7 +36,7 @@ pub(crate) fn reset() {
         Port::<u8>::new(KEYBOARD_COMMAND).write(PULSE_RESET);
         // Either may take a moment.
         for _ in 0..RESET_PATIENCE {
-            let _: u8 = Port::new(KEYBOARD_COMMAND).read();
+            let _ = Port::<u8>::new(KEYBOARD_COMMAND).read();
         }
     }
     // A machine with neither (microvm) resets a processor that shuts down.

@@ -7,7 +7,7 @@ use pc_keyboard::{
     DecodedKey, HandleControl, KeyCode, KeyState, PS2Keyboard, ScancodeSet1, layouts,
 };
 
-use super::Port;
+use crate::arch::instructions::Port;
 
 /// The controller's data port, and its status port.
 const DATA: u16 = 0x60;

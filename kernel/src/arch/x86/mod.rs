@@ -1,10 +1,20 @@
-//! The devices of a PC, which i386 and x86-64 share.
+//! What PCs share, whether their processor is an i386 or an x86-64: the devices, and the parts of the
+//! processor that the two have in common. Each machine gives them its own `instructions`.
 
 pub(crate) mod clock;
+pub(crate) mod control;
+#[cfg(jos_machine)]
+pub(crate) mod cpu;
 pub(crate) mod exit;
+#[cfg(jos_machine)]
+pub(crate) mod faults;
+pub(crate) mod features;
 pub(crate) mod keyboard;
 pub(crate) mod screen;
 pub(crate) mod serial;
+#[cfg(jos_machine)]
+pub(crate) mod stack;
+pub(crate) mod trap;
 
-/// One of the processor's I/O ports.
-use super::machine::Port;
+/// Hexadecimal digits of a register.
+const DIGITS: usize = 2 * size_of::<usize>();

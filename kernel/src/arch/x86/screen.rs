@@ -9,7 +9,7 @@ use core::ptr::NonNull;
 use libjos::monitor::line::width;
 use volatile::VolatilePtr;
 
-use super::Port;
+use crate::arch::instructions::Port;
 use crate::window;
 
 const ROWS: usize = 25;

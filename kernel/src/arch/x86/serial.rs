@@ -6,7 +6,7 @@ use uart_16550::backend::Backend;
 use uart_16550::spec::registers::LSR;
 use uart_16550::{BaudRate, Config, Uart16550};
 
-use super::Port;
+use crate::arch::instructions::Port;
 
 /// The first of COM1's eight ports on a PC.
 const COM1: u16 = 0x3F8;
@@ -17,12 +17,12 @@ struct Registers;
 impl Backend for Registers {
     unsafe fn read(&mut self, register: u8) -> u8 {
         // SAFETY: on a PC these ports belong to a 16550 or to no device.
-        unsafe { Port::new(COM1 + u16::from(register)).read() }
+        unsafe { Port::<u8>::new(COM1 + u16::from(register)).read() }
     }
 
     unsafe fn write(&mut self, register: u8, value: u8) {
         // SAFETY: as in `read`. The device does not access memory.
-        unsafe { Port::new(COM1 + u16::from(register)).write(value) };
+        unsafe { Port::<u8>::new(COM1 + u16::from(register)).write(value) };
     }
 }
 

@@ -1,6 +1,4 @@
-//! The current values of the control registers.
-
-use core::fmt;
+//! The control registers.
 
 use libjos::monitor::processor::{self, Register};
 
@@ -16,7 +14,7 @@ pub(crate) struct ControlRegisters {
     pub efer: u64,
 }
 
-#[cfg(target_os = "none")]
+#[cfg(jos_machine)]
 impl ControlRegisters {
     /// Reads all registers.
     #[must_use]
@@ -46,17 +44,6 @@ impl ControlRegisters {
             (&processor::CR8, self.cr8),
             (&processor::EFER, self.efer),
         ]
-    }
-}
-
-/// A line for each register, with the names of the bits that are set.
-impl fmt::Display for ControlRegisters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, (register, value)) in self.all().into_iter().enumerate() {
-            let end = if i == 0 { "" } else { "\n" };
-            write!(f, "{end}  {:<6} {value:016x}  {}", register.name, register.names(value))?;
-        }
-        Ok(())
     }
 }
 

@@ -3,26 +3,24 @@
 //! Files that need no instruction of this processor compile for the host's simulated PC too.
 
 pub(crate) mod control;
-#[cfg(target_os = "none")]
+#[cfg(jos_machine)]
 pub(crate) mod cpu;
-#[cfg(target_os = "none")]
+#[cfg(jos_machine)]
 pub(crate) mod faults;
 pub(crate) mod features;
+#[cfg(jos_machine)]
+pub(super) mod instructions;
 pub(in crate::arch) mod outcome;
-#[cfg(target_os = "none")]
+#[cfg(jos_machine)]
 pub(crate) mod probe;
-#[cfg(target_os = "none")]
+#[cfg(jos_machine)]
 mod registers;
-#[cfg(target_os = "none")]
+#[cfg(jos_machine)]
 pub(crate) mod stack;
 pub(crate) mod trap;
 
-#[cfg(target_os = "none")]
-pub(crate) use {
-    super::x86::{clock, exit, keyboard, screen, serial},
-    ::x86_64::instructions::port::Port,
-    ::x86_64::registers::model_specific::Msr,
-};
+#[cfg(jos_machine)]
+pub(crate) use super::x86::{clock, exit, keyboard, screen, serial};
 
 /// The machine's memory map.
 pub type Layout = layout::Jos64;

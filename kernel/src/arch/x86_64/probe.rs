@@ -66,6 +66,15 @@ pub(crate) fn load(va: u64) -> Result<u64, Fault> {
     unsafe { probe_load(va) }.check()
 }
 
+/// Reads the word at `va`, mapped or not.
+///
+/// # Errors
+///
+/// The fault that the processor raised.
+pub(crate) fn load_word(va: u64) -> Result<usize, Fault> {
+    load(va).map(|value| value as usize)
+}
+
 /// Reads the byte at `va`, mapped or not.
 ///
 /// # Errors

@@ -207,7 +207,7 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
         Fault {
             name: "ALLOC_ZERO zeroes the first word and the last",
             run: |pmap| pmap.check_page_alloc_with(AllocatorFault::ZeroesBothEnds),
-            says: "check_page_alloc: ALLOC_ZERO left 0xffffffffffffffff at ",
+            says: "check_page_alloc: ALLOC_ZERO left 0xffffffff at ",
         },
         Fault {
             name: "a page allocated twice",

@@ -153,7 +153,9 @@ impl Pages {
 
 /// Panics unless the free frame at `pa` holds what it was filled with.
 fn check_frame(mem: &impl PhysMem, pa: PhysAddr) {
-    let words = || (0..PGSIZE).step_by(8).map(|offset| (offset, mem.load::<u64>(pa + offset)));
+    let half = |offset| u64::from(mem.load::<u32>(pa + offset));
+    let words =
+        || (0..PGSIZE).step_by(8).map(|offset| (offset, half(offset) | half(offset + 4) << 32));
     // One branch for all words, since nearly always nothing is to be found.
     if words().fold(0, |differs, (_, word)| differs | (word ^ POISON)) == 0 {
         return;

@@ -10,5 +10,5 @@ mod registers;
 mod tests;
 
 pub use exceptions::{ErrorCode, exception, vector};
-pub use registers::{CR0, CR2, CR3, CR4, CR8, EFER, MCG_STATUS, MCI_STATUS, RFLAGS};
+pub use registers::{CR0, CR2, CR3, CR4, CR8, EFER, EFLAGS, MCG_STATUS, MCI_STATUS, RFLAGS};
 pub use registers::{Field, FieldNames, Register};

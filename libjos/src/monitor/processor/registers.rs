@@ -208,6 +208,9 @@ pub const RFLAGS: Register = Register {
     ],
 };
 
+/// [`RFLAGS`] by its name in 32-bit code.
+pub const EFLAGS: Register = Register { name: "EFLAGS", ..RFLAGS };
+
 /// The state in which a machine check left the program.
 pub const MCG_STATUS: Register = Register {
     name: "MCG_STATUS",

@@ -99,7 +99,7 @@ impl Entries {
         };
         // No address after the last one looks like its neighbour.
         let to_last = (M::Format::PA_END - pa.as_u64()) / M::Format::page_size(level);
-        let count = count.min(to_last as usize).max(1);
+        let count = (count as u64).min(to_last).max(1) as usize;
         let (mut alike, mut expected) = (1, load(0).wrapping_add(step));
         while alike + CHUNK <= count {
             let (mut differs, mut next) = (0, expected);

@@ -68,14 +68,14 @@ impl<M: Machine> Vm<M> {
     /// How many pages of `level`'s size `span` begins with within one table.
     pub(super) fn pages_here(level: u32, span: &Span) -> usize {
         let room = M::Format::ENTRIES - M::Format::index(level, span.va);
-        room.min((span.size / M::Format::page_size(level)) as usize)
+        (room as u64).min(span.size / M::Format::page_size(level)) as usize
     }
 
-    /// How many entries of `level` map `span`, whole or in part.
+    /// How many entries of `level` map `span`, whole or in part; the greatest number if they are more.
     fn entries_of(level: u32, span: &Span) -> usize {
         let number = |va: u64| va / M::Format::page_size(level);
         let (first, last) = (span.va.as_u64(), span.va.as_u64() + (span.size - 1));
-        (number(last) - number(first) + 1) as usize
+        usize::try_from(number(last) - number(first) + 1).unwrap_or(usize::MAX)
     }
 
     /// Counts the tables that mapping `span` would add below the table of `level` at `table`.
@@ -87,17 +87,18 @@ impl<M: Machine> Vm<M> {
         sizes: PageSizes,
     ) -> Result<usize, MapError> {
         let page_size = M::Format::page_size(level);
-        let mut tables = 0;
+        let mut tables = 0_usize;
         while span.size > 0 {
             let at = M::Format::entry(level, table, span.va);
             let absent = self.absent_entries(level, at, Self::entries_of(level, &span));
             let part = span.within(page_size, absent.max(1));
             if absent > 0 {
-                tables += self.tables_of_nothing(level, part, sizes);
+                tables = tables.saturating_add(self.tables_of_nothing(level, part, sizes));
             } else {
                 match M::Format::decode(level, self.machine.load(at)) {
                     Entry::Table { pa, .. } => {
-                        tables += self.tables_to_map(level - 1, pa, part, sizes)?;
+                        let below = self.tables_to_map(level - 1, pa, part, sizes)?;
+                        tables = tables.saturating_add(below);
                     }
                     _ if level == 0 => return Err(MapError::AlreadyMapped { va: span.va }),
                     _ => return Err(MapError::large_page(span.va, page_size)),
@@ -118,7 +119,8 @@ impl<M: Machine> Vm<M> {
         let mut behind = span;
         behind.advance(span.size.min(span.va.as_u64().wrapping_neg() & (page_size - 1)));
         if !self.fits(level, &behind, sizes) {
-            return Self::entries_of(level, &span) + self.tables_of_nothing(level - 1, span, sizes);
+            let below = self.tables_of_nothing(level - 1, span, sizes);
+            return Self::entries_of(level, &span).saturating_add(below);
         }
         let before = Span { size: span.size - behind.size, ..span };
         behind.advance(behind.size / page_size * page_size);

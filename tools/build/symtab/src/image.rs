@@ -25,7 +25,7 @@ pub(crate) struct Image<'a> {
 impl<'a> Image<'a> {
     /// Parses the `bytes` of a linked kernel's file.
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Box<dyn Error>> {
-        let elf = Builder::read64(bytes)?;
+        let elf = Builder::read(bytes)?;
         let section = |name: &str| {
             let found = elf.sections.iter().find(|section| *section.name == *name.as_bytes());
             found.ok_or_else(|| format!("no section {name}"))

@@ -47,7 +47,7 @@ impl<'a> Kernel<'a> {
             let name = symbol.name().unwrap_or_default();
             // The compiler calls unnamed constants `anon` or `.L` with a number.
             let named = !name.is_empty() && !name.starts_with("anon.") && !name.starts_with('.');
-            if wanted && named && is_high(symbol.address()) {
+            if wanted && named && self.is_high(symbol.address()) {
                 builder.symbol(symbol.address(), symbol.size(), &function_name(name));
             }
         }
@@ -56,7 +56,7 @@ impl<'a> Kernel<'a> {
     /// Adds the source lines of all code at high addresses.
     pub(crate) fn rows(&self, builder: &mut Builder) -> Result<(), Box<dyn Error>> {
         for section in self.file.sections() {
-            if section.kind() != SectionKind::Text || !is_high(section.address()) {
+            if section.kind() != SectionKind::Text || !self.is_high(section.address()) {
                 continue;
             }
             let (start, end) = (section.address(), section.address() + section.size());
@@ -68,6 +68,12 @@ impl<'a> Kernel<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether `address` is in the upper half, where the kernel runs.
+    fn is_high(&self, address: u64) -> bool {
+        let bits = if self.file.is_64() { 64 } else { 32 };
+        address >> (bits - 1) == 1
     }
 
     /// The functions that contain `address`, from the innermost out. Functions inlined from Rust's own
@@ -112,11 +118,6 @@ fn cut(start: u64, mut located: Vec<(u64, u64)>) -> Vec<(u64, bool)> {
     }
     rows.push((at, false));
     rows
-}
-
-/// Whether `address` is in the upper half, where the kernel runs.
-fn is_high(address: u64) -> bool {
-    address.cast_signed() < 0
 }
 
 #[cfg(test)]

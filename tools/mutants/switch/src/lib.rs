@@ -10,16 +10,16 @@
 #![feature(core_intrinsics, const_eval_select)]
 #![allow(internal_features)]
 
-#[cfg(not(target_os = "none"))]
+#[cfg(not(jos_machine))]
 mod host;
-#[cfg(target_os = "none")]
+#[cfg(jos_machine)]
 mod image;
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-#[cfg(not(target_os = "none"))]
+#[cfg(not(jos_machine))]
 use host::is_active;
-#[cfg(target_os = "none")]
+#[cfg(jos_machine)]
 use image::is_active;
 
 /// Values in place of a mutant's number: none is active; or none is, and those that are reached are recorded.
@@ -29,12 +29,12 @@ const RECORD: u32 = u32::MAX - 2;
 /// A bit for each mutant that was recorded. Numbers are below 64 times the length. An image has fewer, since it must
 /// not grow much.
 static SEEN: [AtomicU64; WORDS] = [const { AtomicU64::new(0) }; WORDS];
-const WORDS: usize = if cfg!(target_os = "none") { 1 << 6 } else { 1 << 10 };
+const WORDS: usize = if cfg!(jos_machine) { 1 << 6 } else { 1 << 10 };
 
 /// Whether the mutant with this number is active. In an image this is a call, which is shorter than the comparison with
 /// its line numbers: the image must not grow much.
-#[cfg_attr(target_os = "none", inline(never))]
-#[cfg_attr(not(target_os = "none"), inline)]
+#[cfg_attr(jos_machine, inline(never))]
+#[cfg_attr(not(jos_machine), inline)]
 pub const fn is(id: u32) -> bool {
     core::intrinsics::const_eval_select((id,), when_compiling, is_active)
 }

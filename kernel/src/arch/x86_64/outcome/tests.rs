@@ -1,7 +1,7 @@
 //! Outcomes of probes: success, and each kind of fault.
 
 use super::*;
-use crate::arch::x86_64::trap::frame::TrapFrame;
+use crate::arch::x86_64::trap::TrapFrame;
 
 fn outcome(vector: u64, error: u64, store: bool) -> Option<Result<u64, Fault>> {
     let mut frame = TrapFrame { vector, error, rdi: 0xD1, ..TrapFrame::default() };

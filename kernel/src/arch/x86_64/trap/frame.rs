@@ -1,6 +1,6 @@
 //! [`TrapFrame`]: the registers at an exception; [`Trap`]: an exception.
 
-use core::fmt;
+use libjos::monitor::processor::{RFLAGS, Register};
 
 /// The registers at an exception, in the order in which the stub (downwards from `error`) and the
 /// processor (Intel SDM vol. 3A, 6.14.2) push them. JOS's `struct Trapframe`.
@@ -44,6 +44,31 @@ pub(crate) struct Trap<'a> {
 }
 
 impl TrapFrame {
+    /// The exception's vector.
+    pub(in crate::arch) fn vector(&self) -> u64 {
+        self.vector
+    }
+
+    /// The processor's error code; 0 if the exception has none.
+    pub(in crate::arch) fn error(&self) -> u64 {
+        self.error
+    }
+
+    /// The address of the interrupted instruction.
+    pub(in crate::arch) fn instruction(&self) -> u64 {
+        self.rip
+    }
+
+    /// The frame pointer of the interrupted function.
+    pub(in crate::arch) fn frame_pointer(&self) -> u64 {
+        self.rbp
+    }
+
+    /// The flags, and the register that holds them.
+    pub(in crate::arch) fn flags(&self) -> (&'static Register, u64) {
+        (&RFLAGS, self.rflags)
+    }
+
     /// The general and segment registers and RIP, with their names.
     pub(in crate::arch) fn registers(&self) -> [(&'static str, u64); 19] {
         [
@@ -67,16 +92,5 @@ impl TrapFrame {
             ("cs", self.cs),
             ("ss", self.ss),
         ]
-    }
-}
-
-/// The registers, three to a line.
-impl fmt::Display for TrapFrame {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, (name, value)) in self.registers().into_iter().enumerate() {
-            let end = if i > 0 && i.is_multiple_of(3) { "\n" } else { "" };
-            write!(f, "{end}  {name:<6} {value:016x}")?;
-        }
-        Ok(())
     }
 }

@@ -3,8 +3,9 @@
 use spin::Once;
 use x86_64::structures::idt::InterruptDescriptorTable;
 
+use super::segments;
 use super::stubs::{HANDLER, Handler, stub};
-use super::{machine_check, segments};
+use crate::arch::x86::trap::machine_check;
 
 static IDT: Once<InterruptDescriptorTable> = Once::new();
 

@@ -1,20 +1,18 @@
 //! Exceptions: stubs in assembly pass each one as a [`Trap`] to the handler.
 //!
-//! `stubs` push a [`TrapFrame`](frame::TrapFrame) and call the handler; `idt` leads to them, on the
-//! stacks that `segments` gives; `machine_check` turns machine checks on; `words` describes a trap in
-//! this machine's terms. The kernel runs with interrupts off, so exceptions are the only traps. Double
-//! fault, NMI and machine check run on stacks of their own, since the interrupted stack may be unusable.
+//! `stubs` push a [`TrapFrame`] and call the handler; `idt` leads to them, on the
+//! stacks that `segments` gives. `x86::trap` turns machine checks on, and describes a trap in the
+//! processor's terms. The kernel runs with interrupts off, so exceptions are the only traps. Double fault,
+//! NMI and machine check run on stacks of their own, since the interrupted stack may be unusable.
 
-pub(in crate::arch) mod frame;
-#[cfg(target_os = "none")]
+mod frame;
+#[cfg(jos_machine)]
 mod idt;
-pub(in crate::arch) mod machine_check;
-#[cfg(target_os = "none")]
+#[cfg(jos_machine)]
 mod segments;
-#[cfg(target_os = "none")]
+#[cfg(jos_machine)]
 mod stubs;
-mod words;
 
-pub(crate) use frame::Trap;
-#[cfg(target_os = "none")]
+pub(crate) use frame::{Trap, TrapFrame};
+#[cfg(jos_machine)]
 pub(crate) use idt::init;

@@ -7,7 +7,7 @@ use x86_64::instructions::tables::load_tss;
 use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable};
 use x86_64::structures::tss::TaskStateSegment;
 
-use crate::arch::x86_64::stack::EXCEPTION_STACKS;
+use crate::arch::x86::stack::EXCEPTION_STACKS;
 
 /// Indices of the stacks in the TSS (Intel SDM vol. 3A, 6.14.5 "Interrupt stack table").
 pub(super) const DOUBLE_FAULT_STACK: u16 = 0;

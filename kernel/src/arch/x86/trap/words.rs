@@ -8,13 +8,14 @@ use libjos::monitor::explain::AccessKind;
 use libjos::monitor::processor::vector::{
     DOUBLE_FAULT, GENERAL_PROTECTION, INVALID_TSS, MACHINE_CHECK, PAGE_FAULT, STACK_SEGMENT,
 };
-use libjos::monitor::processor::{ErrorCode, RFLAGS, exception};
+use libjos::monitor::processor::{ErrorCode, exception};
 use x86_64::structures::idt::{DescriptorTable, PageFaultErrorCode, SelectorErrorCode};
 
-use super::frame::{Trap, TrapFrame};
+use super::super::DIGITS;
 use super::machine_check;
-use crate::arch::Layout;
 use crate::arch::control::ControlRegisters;
+use crate::arch::trap::{Trap, TrapFrame};
+use crate::arch::{ADDRESS_COLUMNS, Layout};
 use crate::trap::cause::{Cause, PageFault};
 
 impl Trap<'_> {
@@ -22,9 +23,9 @@ impl Trap<'_> {
     #[must_use]
     pub(crate) fn cause(&self) -> Cause {
         use PageFaultErrorCode as E;
-        let error = E::from_bits_truncate(self.frame.error);
+        let error = E::from_bits_truncate(self.frame.error());
         let va = VirtAddr::new(self.cr2);
-        match self.frame.vector {
+        match self.frame.vector() {
             // Source: Intel SDM vol. 3A, 4.7.
             PAGE_FAULT => Cause::PageFault(PageFault {
                 va,
@@ -47,30 +48,30 @@ impl Trap<'_> {
     /// The address of the interrupted instruction.
     #[must_use]
     pub(crate) fn instruction(&self) -> u64 {
-        self.frame.rip
+        self.frame.instruction()
     }
 
     /// The frame pointer of the interrupted function.
     #[must_use]
     pub(crate) fn frame_pointer(&self) -> u64 {
-        self.frame.rbp
+        self.frame.frame_pointer()
     }
 
     /// The exception's name.
     #[must_use]
     pub(crate) fn name(&self) -> &'static str {
-        exception(self.frame.vector).1
+        exception(self.frame.vector()).1
     }
 
     /// Writes the exception's short name in the manuals, and its vector.
     pub(crate) fn write_code(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let vector = self.frame.vector;
+        let vector = self.frame.vector();
         write!(f, "{}, vector {vector}", exception(vector).0)
     }
 
     /// Writes the end of the sentence that begins with the name, for [`Cause::Other`].
     pub(crate) fn write_detail(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.frame.vector {
+        match self.frame.vector() {
             INVALID_TSS..=GENERAL_PROTECTION => self.segment_fault(f),
             _ => Ok(()),
         }
@@ -78,18 +79,17 @@ impl Trap<'_> {
 
     /// Writes the registers, and the error code bit by bit.
     pub(crate) fn write_registers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let TrapFrame { vector, error, rflags, .. } = *self.frame;
-        let mut control = ControlRegisters::read();
-        control.cr2 = self.cr2;
+        let (register, flags) = self.frame.flags();
+        let control = ControlRegisters { cr2: self.cr2, ..ControlRegisters::read() };
         writeln!(f, "{}", self.frame)?;
-        writeln!(f, "  {:<6} {rflags:016x}  {}", RFLAGS.name, RFLAGS.names(rflags))?;
+        writeln!(f, "  {:<6} {flags:0DIGITS$x}  {}", register.name, register.names(flags))?;
         writeln!(f, "{control}")?;
-        writeln!(f, "  {}", ErrorCode { vector, code: error })
+        writeln!(f, "  {}", ErrorCode { vector: self.frame.vector(), code: self.frame.error() })
     }
 
     /// Writes the machine's own records of the trap, for [`Cause::Other`].
     pub(crate) fn write_records(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.frame.vector {
+        match self.frame.vector() {
             MACHINE_CHECK => machine_check::write_banks(f),
             _ => Ok(()),
         }
@@ -98,7 +98,7 @@ impl Trap<'_> {
     /// Writes the selector of a segment fault, or else the register that probably caused it: the
     /// processor does not say which address was non-canonical (Intel SDM vol. 3A, 6.15 "Interrupt 13").
     fn segment_fault(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let error = SelectorErrorCode::new_truncate(self.frame.error);
+        let error = SelectorErrorCode::new_truncate(self.frame.error());
         if !error.is_null() {
             let table = match error.descriptor_table() {
                 DescriptorTable::Gdt => "GDT",
@@ -110,17 +110,20 @@ impl Trap<'_> {
         }
         match self.non_canonical_register() {
             Some((name, value)) => {
-                write!(f, ": access to a non-canonical address, it seems: {name} is {value:#018x}")
+                write!(
+                    f,
+                    ": access to a non-canonical address, it seems: {name} is {value:#0ADDRESS_COLUMNS$x}"
+                )
             }
-            None if matches!(self.frame.vector, GENERAL_PROTECTION | STACK_SEGMENT) => {
+            None if matches!(self.frame.vector(), GENERAL_PROTECTION | STACK_SEGMENT) => {
                 write!(f, ": an instruction or operand that is not allowed here")
             }
             None => Ok(()),
         }
     }
 
-    /// The first register with a non-canonical address. RIP and RSP come first, since nearly every
-    /// instruction uses them as addresses.
+    /// The first register with a non-canonical address, if a machine has such addresses. RIP and RSP come
+    /// first, since nearly every instruction uses them as addresses.
     fn non_canonical_register(&self) -> Option<(&'static str, u64)> {
         let registers = self.frame.registers();
         let always_addresses = registers.iter().filter(|(name, _)| matches!(*name, "rip" | "rsp"));
@@ -128,6 +131,17 @@ impl Trap<'_> {
             .chain(&registers)
             .find(|(_, value)| (Layout::LOWER_END..Layout::UPPER_START).contains(value))
             .copied()
+    }
+}
+
+/// The registers, three to a line.
+impl fmt::Display for TrapFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, (name, value)) in self.registers().into_iter().enumerate() {
+            let end = if i > 0 && i.is_multiple_of(3) { "\n" } else { "" };
+            write!(f, "{end}  {name:<6} {value:0DIGITS$x}")?;
+        }
+        Ok(())
     }
 }
 

@@ -5,9 +5,10 @@
 
 use core::fmt;
 
-use crate::arch::machine::Msr;
-use crate::arch::machine::cpu::{self, cpuid};
 use libjos::monitor::processor::{MCG_STATUS, MCI_STATUS};
+
+use crate::arch::cpu;
+use crate::arch::instructions::{Msr, cpuid};
 
 // Numbers of the registers. Each bank has four: control, status, address, miscellaneous.
 const MCG_CAP: u32 = 0x179;

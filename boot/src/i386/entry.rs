@@ -1,0 +1,89 @@
+//! The entry of i386: the checks that need no Rust, and paging, JOS's `entry.S`.
+//!
+//! The assembly is in two files called `entry.s`: one for all PCs, one for i386. They get their
+//! constants from here as `const` operands, so each is written once. The part in `.boot` is linked
+//! where it is loaded, because it runs before paging; it ends by a jump to its high address and a call
+//! of `kernel_main`. gdb knows the symbols at both addresses, but no lines: the compiler records none
+//! for assembly.
+//!
+//! On the way in (Multiboot2 specification 2.0, section 3.3 "I386 machine state"; Xen PVH, "the
+//! boot-time state"): 32-bit protected mode, flat segments, no paging, interrupts off, no stack,
+//! no usable GDT; EBX holds the physical address of the boot information, and EAX the loader's
+//! magic under multiboot2. All other registers may hold anything: firmware leaves CR4 as it used it
+//! itself. So CR0, CR4, EFER, EFLAGS and DR7 are written whole, with the bits that this code needs
+//! and no others; `kernel` adds the bits that it uses. The caching of memory (PAT and MTRRs) stays as
+//! the firmware set it up, since only the firmware knows the board.
+
+use core::arch::global_asm;
+
+use layout::{Jos32, MemLayout, PGSIZE};
+use x86_64::registers::control::{Cr0Flags, Cr4Flags};
+
+use crate::info::START_INFO_MAGIC;
+use crate::x86::entry::{
+    COM1, DEBUG_EXIT_FAILURE, DEBUG_EXIT_PORT, DR7, EFLAGS, EFLAGS_ID, VGA_TEXT, VGA_WHITE_ON_RED,
+};
+
+unsafe extern "C" {
+    /// The kernel. The entry calls it with the magic of the loader's protocol
+    /// ([`Protocol::from_magic`](crate::Protocol::from_magic)) and the physical address of the boot
+    /// information.
+    pub fn kernel_main(magic: u32, info: u32) -> !;
+}
+
+/// The GDT that the entry runs with: flat segments of code and data at privilege level 0, already
+/// accessed (Intel SDM vol. 3A, 3.4.5). The kernel's own table, with task state segments, replaces it.
+#[unsafe(no_mangle)]
+static entry_gdt: [u64; 3] = [0, 0x00CF_9B00_0000_FFFF, 0x00CF_9300_0000_FFFF];
+
+/// Selectors of the two segments in `entry_gdt`.
+const CODE_SELECTOR: u16 = 8;
+const DATA_SELECTOR: u16 = 16;
+
+/// CR0 on entry to the kernel. The caches are on. x87 errors are exceptions: an interrupt, which NE
+/// takes the place of, would be lost.
+const CR0: u64 =
+    Cr0Flags::PROTECTED_MODE_ENABLE.union(Cr0Flags::NUMERIC_ERROR).union(Cr0Flags::PAGING).bits();
+/// CR4 on entry to the kernel: 4 MB pages. PAE is clear, since it would make another format of tables.
+const CR4: u64 = Cr4Flags::PAGE_SIZE_EXTENSION.bits();
+
+/// EFER, the register that turns on long mode: with it, paging without PAE would fault.
+const MSR_EFER: u32 = 0xC000_0080;
+/// The CPUID leaf of the extended features (Intel SDM vol. 2A, CPUID, table 3-8), and the bits of its
+/// EDX for no-execute and long mode: a processor that has either has EFER.
+const CPUID_EXTENDED: u32 = 0x8000_0001;
+const CPUID_EDX_HAS_EFER: u32 = 1 << 20 | 1 << 29;
+/// The CPUID leaf of the features, and the bits of its EDX for 4 MB pages, for the time-stamp counter and
+/// for CMPXCHG8B. The last two came with the Pentium, for which the kernel is compiled.
+const CPUID_FEATURES: u32 = 1;
+const CPUID_EDX_PSE: u32 = 1 << 3;
+const CPUID_EDX_PENTIUM: u32 = 1 << 4 | 1 << 8;
+
+global_asm!(
+    include_str!("../x86/entry.s"),
+    include_str!("entry.s"),
+    KERNBASE = const Jos32::KERNBASE,
+    KSTKSIZE = const Jos32::KSTKSIZE,
+    PGSIZE = const PGSIZE,
+    MULTIBOOT2_MAGIC = const multiboot2::MAGIC,
+    PVH_MAGIC = const START_INFO_MAGIC,
+    CODE_SELECTOR = const CODE_SELECTOR,
+    DATA_SELECTOR = const DATA_SELECTOR,
+    GDT_LIMIT = const size_of_val(&entry_gdt) - 1,
+    CR0 = const CR0,
+    CR4 = const CR4,
+    MSR_EFER = const MSR_EFER,
+    EFLAGS = const EFLAGS,
+    EFLAGS_ID = const EFLAGS_ID,
+    DR7 = const DR7,
+    CPUID_EXTENDED = const CPUID_EXTENDED,
+    CPUID_EDX_HAS_EFER = const CPUID_EDX_HAS_EFER,
+    CPUID_FEATURES = const CPUID_FEATURES,
+    CPUID_EDX_PSE = const CPUID_EDX_PSE,
+    CPUID_EDX_PENTIUM = const CPUID_EDX_PENTIUM,
+    COM1 = const COM1,
+    DEBUG_EXIT_PORT = const DEBUG_EXIT_PORT,
+    DEBUG_EXIT_FAILURE = const DEBUG_EXIT_FAILURE,
+    VGA_TEXT = const VGA_TEXT,
+    VGA_WHITE_ON_RED = const VGA_WHITE_ON_RED,
+);

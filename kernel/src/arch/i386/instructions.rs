@@ -1,0 +1,272 @@
+//! The instructions and registers that the code of all PCs uses, by the names that the crate `x86_64`
+//! gives them: it has them for 64-bit code alone.
+
+use core::arch::asm;
+use core::arch::x86::__cpuid_count;
+use core::marker::PhantomData;
+
+use raw_cpuid::{CpuId, CpuIdReader, CpuIdResult};
+use x86_64::registers::control::{Cr0Flags, Cr4Flags};
+
+/// Defines a control register.
+macro_rules! control_register {
+    ($(#[$doc:meta])* $type:ident, $name:literal) => {
+        $(#[$doc])*
+        pub(in crate::arch) struct $type;
+
+        impl $type {
+            /// The register's value.
+            pub(in crate::arch) fn read_raw() -> u64 {
+                let value: u32;
+                // SAFETY: reads a register.
+                unsafe {
+                    asm!(concat!("mov {}, ", $name), out(reg) value, options(nomem, nostack));
+                }
+                value.into()
+            }
+
+            /// Writes the register.
+            ///
+            /// # Safety
+            ///
+            /// The processor has the bits that are set, and their effects are what the kernel wants.
+            #[allow(dead_code, reason = "CR2 is only read")]
+            pub(in crate::arch) unsafe fn write_raw(value: u64) {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    asm!(concat!("mov ", $name, ", {}"), in(reg) value as u32, options(nostack));
+                }
+            }
+        }
+    };
+}
+
+control_register! {
+    /// Modes of the processor.
+    Cr0, "cr0"
+}
+control_register! {
+    /// The address of the latest page fault.
+    Cr2, "cr2"
+}
+control_register! {
+    /// The page directory in use.
+    Cr3, "cr3"
+}
+control_register! {
+    /// Extensions that are on.
+    Cr4, "cr4"
+}
+
+impl Cr0 {
+    /// Changes bits of the register.
+    ///
+    /// # Safety
+    ///
+    /// As for `write_raw`.
+    pub(in crate::arch) unsafe fn update(change: impl FnOnce(&mut Cr0Flags)) {
+        let mut flags = Cr0Flags::from_bits_retain(Self::read_raw());
+        change(&mut flags);
+        // SAFETY: the caller's promise.
+        unsafe { Self::write_raw(flags.bits()) };
+    }
+}
+
+impl Cr4 {
+    /// The register's bits.
+    pub(in crate::arch) fn read() -> Cr4Flags {
+        Cr4Flags::from_bits_retain(Self::read_raw())
+    }
+
+    /// Writes the register.
+    ///
+    /// # Safety
+    ///
+    /// As for `write_raw`.
+    pub(in crate::arch) unsafe fn write(flags: Cr4Flags) {
+        // SAFETY: the caller's promise.
+        unsafe { Self::write_raw(flags.bits()) };
+    }
+
+    /// Changes bits of the register.
+    ///
+    /// # Safety
+    ///
+    /// As for `write_raw`.
+    pub(in crate::arch) unsafe fn update(change: impl FnOnce(&mut Cr4Flags)) {
+        let mut flags = Self::read();
+        change(&mut flags);
+        // SAFETY: the caller's promise.
+        unsafe { Self::write(flags) };
+    }
+}
+
+/// EFLAGS.
+pub(in crate::arch) mod rflags {
+    use core::arch::asm;
+
+    use x86_64::registers::rflags::RFlags;
+
+    /// The register's bits.
+    pub(in crate::arch) fn read() -> RFlags {
+        let value: u32;
+        // SAFETY: reads a register, by way of the stack.
+        unsafe { asm!("pushfd", "pop {}", out(reg) value, options(preserves_flags)) };
+        RFlags::from_bits_truncate(value.into())
+    }
+}
+
+/// The translations that the processor keeps.
+pub(in crate::arch) mod tlb {
+    use super::Cr3;
+
+    /// Drops all translations that are not global.
+    pub(in crate::arch) fn flush_all() {
+        // SAFETY: the register keeps its value.
+        unsafe { Cr3::write_raw(Cr3::read_raw()) };
+    }
+}
+
+/// A model-specific register, by its number.
+pub(in crate::arch) struct Msr(u32);
+
+impl Msr {
+    pub(in crate::arch) const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// Reads the register.
+    ///
+    /// # Safety
+    ///
+    /// The processor has the register.
+    pub(in crate::arch) unsafe fn read(&self) -> u64 {
+        let (high, low): (u32, u32);
+        // SAFETY: the caller's promise.
+        unsafe {
+            asm!(
+                "rdmsr",
+                in("ecx") self.0, out("eax") low, out("edx") high,
+                options(nomem, nostack, preserves_flags),
+            );
+        }
+        u64::from(high) << 32 | u64::from(low)
+    }
+
+    /// Writes the register.
+    ///
+    /// # Safety
+    ///
+    /// The processor has the register, and what it does is what the kernel wants.
+    pub(in crate::arch) unsafe fn write(&mut self, value: u64) {
+        let (high, low) = ((value >> 32) as u32, value as u32);
+        // SAFETY: the caller's promise.
+        unsafe {
+            asm!(
+                "wrmsr",
+                in("ecx") self.0, in("eax") low, in("edx") high,
+                options(nostack, preserves_flags),
+            );
+        }
+    }
+}
+
+/// An I/O port for values of type `T`.
+pub(in crate::arch) struct Port<T>(u16, PhantomData<T>);
+
+impl<T> Port<T> {
+    pub(in crate::arch) const fn new(port: u16) -> Self {
+        Self(port, PhantomData)
+    }
+}
+
+/// Defines the accesses by one width.
+macro_rules! port {
+    ($type:ty, $register:tt) => {
+        impl Port<$type> {
+            /// Reads the port.
+            ///
+            /// # Safety
+            ///
+            /// What the device does then is harmless.
+            #[allow(dead_code, reason = "one width is only written")]
+            pub(in crate::arch) unsafe fn read(&mut self) -> $type {
+                let value: $type;
+                // SAFETY: the caller's promise.
+                unsafe {
+                    asm!(
+                        concat!("in ", $register, ", dx"),
+                        in("dx") self.0, out($register) value,
+                        options(nomem, nostack, preserves_flags),
+                    );
+                }
+                value
+            }
+
+            /// Writes to the port.
+            ///
+            /// # Safety
+            ///
+            /// What the device does then is harmless.
+            pub(in crate::arch) unsafe fn write(&mut self, value: $type) {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    asm!(
+                        concat!("out dx, ", $register),
+                        in("dx") self.0, in($register) value,
+                        options(nomem, nostack, preserves_flags),
+                    );
+                }
+            }
+        }
+    };
+}
+
+port!(u8, "al");
+port!(u32, "eax");
+
+/// Turns interrupts off.
+pub(in crate::arch) fn disable() {
+    // SAFETY: the kernel runs with interrupts off.
+    unsafe { asm!("cli", options(nomem, nostack)) };
+}
+
+/// Waits for an interrupt.
+pub(in crate::arch) fn hlt() {
+    // SAFETY: only waits.
+    unsafe { asm!("hlt", options(nomem, nostack, preserves_flags)) };
+}
+
+/// Raises a breakpoint exception.
+pub(in crate::arch) fn int3() {
+    // SAFETY: the trap's handler keeps all registers, or does not return.
+    unsafe { asm!("int3", options(nomem, nostack)) };
+}
+
+/// Loads an IDT without an entry.
+///
+/// # Safety
+///
+/// The next exception shuts the processor down.
+pub(in crate::arch) unsafe fn lidt_empty() {
+    let pointer = [0_u16; 3];
+    // SAFETY: the caller wants this.
+    unsafe { asm!("lidt [{}]", in(reg) &raw const pointer, options(readonly, nostack)) };
+}
+
+/// Reads the identification. The crate's own reader is for programs that may use SSE.
+#[derive(Clone)]
+pub(in crate::arch) struct Reader;
+
+impl CpuIdReader for Reader {
+    fn cpuid2(&self, eax: u32, ecx: u32) -> CpuIdResult {
+        // The entry has seen that the processor has the instruction.
+        let result = __cpuid_count(eax, ecx);
+        CpuIdResult { eax: result.eax, ebx: result.ebx, ecx: result.ecx, edx: result.edx }
+    }
+}
+
+/// The processor's identification.
+pub(in crate::arch) fn cpuid() -> CpuId<Reader> {
+    CpuId::with_cpuid_reader(Reader)
+}

@@ -1,0 +1,22 @@
+//! Exceptions: stubs in assembly pass each one as a [`Trap`] to the handler.
+//!
+//! `stubs` push a [`TrapFrame`] and call the handler; `segments` has the GDT and the IDT, which lead to
+//! them. `x86::trap` turns machine checks on, and describes a trap in the processor's terms. The kernel
+//! runs with interrupts off, so exceptions are the only traps. Double fault, NMI and machine check run as
+//! tasks, on stacks of their own, since the interrupted stack may be unusable.
+
+mod frame;
+mod segments;
+mod stubs;
+
+pub(crate) use frame::{Trap, TrapFrame};
+use stubs::{HANDLER, Handler};
+
+use crate::arch::x86::trap::machine_check;
+
+/// Loads GDT, TSS and IDT. From here on every exception calls `handler`, machine checks included.
+pub(crate) fn init(handler: Handler) {
+    HANDLER.call_once(|| handler);
+    segments::init();
+    machine_check::init();
+}

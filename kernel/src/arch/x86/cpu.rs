@@ -1,0 +1,90 @@
+//! The processor, as far as PCs share it: the bits that protect the kernel, the TLB, the counter, the halt.
+
+use core::arch::asm;
+
+use x86_64::registers::control::{Cr0Flags, Cr4Flags};
+
+use crate::arch::instructions::{Cr0, Cr4, cpuid, disable, hlt, int3, lidt_empty, tlb};
+
+/// Makes page permissions bind the kernel too. Sets bits in addition to those of the entry
+/// (`boot::entry`) and to CR4.MCE (`trap`):
+///
+/// | bit | reason |
+/// |---|---|
+/// | CR0.WP | the kernel must not write to read-only pages: code and constants, UPAGES, UVPT |
+/// | CR4.PGE | the kernel's half is mapped global |
+/// | CR4.SMEP, SMAP | the kernel must not execute user pages, nor access them without STAC |
+/// | CR4.UMIP | user code must not read the addresses of GDT, IDT and TSS |
+///
+/// The entry has already turned on no-execute pages. Bits and CPUID leaves: Intel SDM vol. 3A, 2.5
+/// "Control registers", and 4.6 "Access rights".
+pub(crate) fn protect_kernel() {
+    let basic = cpuid().get_feature_info();
+    let extended = cpuid().get_extended_feature_info();
+    let basic = |has: fn(&raw_cpuid::FeatureInfo) -> bool| basic.as_ref().is_some_and(has);
+    let extended =
+        |has: fn(&raw_cpuid::ExtendedFeatures) -> bool| extended.as_ref().is_some_and(has);
+
+    let mut cr4 = Cr4::read();
+    cr4.set(Cr4Flags::PAGE_GLOBAL, basic(|f| f.has_pge()));
+    cr4.set(Cr4Flags::SUPERVISOR_MODE_EXECUTION_PROTECTION, extended(|f| f.has_smep()));
+    cr4.set(Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION, extended(|f| f.has_smap()));
+    cr4.set(Cr4Flags::USER_MODE_INSTRUCTION_PREVENTION, extended(|f| f.has_umip()));
+    // SAFETY: this only adds protections that the processor has; the kernel's mappings in kern_pgdir
+    // respect them all.
+    unsafe {
+        Cr4::write(cr4);
+        Cr0::update(|cr0| cr0.insert(Cr0Flags::WRITE_PROTECT));
+    }
+}
+
+/// Lets machine checks raise an exception (CR4.MCE), in place of a reset.
+///
+/// # Safety
+///
+/// The processor has machine checks, and the exception has a handler.
+pub(crate) unsafe fn allow_machine_checks() {
+    // SAFETY: the caller's promise.
+    unsafe { Cr4::update(|cr4| cr4.insert(Cr4Flags::MACHINE_CHECK_EXCEPTION)) };
+}
+
+/// Drops all translations. Reloading CR3 would keep the global ones; turning CR4.PGE off and on drops
+/// them (Intel SDM vol. 3A, 4.10.4.1).
+pub(crate) fn flush_tlb() {
+    let cr4 = Cr4::read();
+    if cr4.contains(Cr4Flags::PAGE_GLOBAL) {
+        // SAFETY: the bit only controls whether translations survive a change of CR3.
+        unsafe {
+            Cr4::write(cr4 - Cr4Flags::PAGE_GLOBAL);
+            Cr4::write(cr4);
+        }
+    } else {
+        tlb::flush_all();
+    }
+}
+
+/// The time-stamp counter, which runs at a constant rate from the machine's reset on.
+pub(crate) fn counter() -> u64 {
+    let (low, high): (u32, u32);
+    // SAFETY: reads a counter that every processor has that the entry lets through.
+    unsafe { asm!("rdtsc", out("eax") low, out("edx") high, options(nomem, nostack)) };
+    u64::from(high) << 32 | u64::from(low)
+}
+
+/// Stops the processor until it is woken, which should not happen with interrupts off.
+pub(crate) fn halt() {
+    disable();
+    hlt();
+}
+
+/// Shuts the processor down, by an exception that cannot be delivered (Intel SDM vol. 3A, 6.15, double
+/// fault).
+///
+/// # Safety
+///
+/// No exception is handled after this.
+pub(crate) unsafe fn shut_down() {
+    // SAFETY: the caller's promise.
+    unsafe { lidt_empty() };
+    int3();
+}

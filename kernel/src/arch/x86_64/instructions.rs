@@ -1,0 +1,28 @@
+//! The instructions and registers that the code of all PCs uses, as the crate `x86_64` has them.
+
+pub(in crate::arch) use x86_64::instructions::interrupts::{disable, int3};
+pub(in crate::arch) use x86_64::instructions::port::Port;
+pub(in crate::arch) use x86_64::instructions::{hlt, tlb};
+pub(in crate::arch) use x86_64::registers::control::{Cr0, Cr4};
+pub(in crate::arch) use x86_64::registers::model_specific::Msr;
+pub(in crate::arch) use x86_64::registers::rflags;
+
+use raw_cpuid::{CpuId, CpuIdReaderNative};
+use x86_64::VirtAddr;
+use x86_64::instructions::tables::lidt;
+use x86_64::structures::DescriptorTablePointer;
+
+/// Loads an IDT without an entry.
+///
+/// # Safety
+///
+/// The next exception shuts the processor down.
+pub(in crate::arch) unsafe fn lidt_empty() {
+    // SAFETY: the caller wants this.
+    unsafe { lidt(&DescriptorTablePointer { limit: 0, base: VirtAddr::zero() }) };
+}
+
+/// The processor's identification.
+pub(in crate::arch) fn cpuid() -> CpuId<CpuIdReaderNative> {
+    CpuId::new()
+}
