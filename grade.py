@@ -30,15 +30,8 @@ import screentests  # noqa: E402
 import serialtests  # noqa: E402
 import statetests  # noqa: E402
 import traptests  # noqa: E402
+from built import IMAGES  # noqa: E402
 from gradeui import main  # noqa: E402
-
-IMAGES = {
-    "kernel": Path("obj/kern/kernel"),  # booted by QEMU's -kernel, as PVH
-    "grub": Path("obj/jos.iso"),
-    "grub-words": Path("obj/grade-words.iso"),  # with two unknown words on its command line (see the Makefile)
-    "shims": Path("obj/grade/shims"),  # with functions that the grader calls
-    **{app: Path("obj/apps", app) for app in ("bench", "hello", "heap", "pages", "sieve", "tour")},
-}
 
 # In the order in which they are listed, run and reported.
 TESTS = [

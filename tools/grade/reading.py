@@ -9,9 +9,9 @@ import dataclasses
 import os
 import random
 import struct
-from pathlib import Path
 
 import access
+import built
 import driving
 import judge
 import loaderinfo
@@ -23,8 +23,7 @@ from gdbstub import StubError
 from gradelib import Machine
 
 # The images with the symbols, below Bench.root: of what is booted as `kernel` or by GRUB, and of `shims`.
-KERNEL = Path("obj/kern/kernel")
-SHIMS = Path("obj/grade/shims")
+KERNEL, SHIMS = built.IMAGES["kernel"], built.IMAGES["shims"]
 DRIVEN_MEMORY, DRIVEN_BYTES = "8M", 8 << 20
 FEATURES = {"max": ("smep", "smap")}  # QEMU's processors -> what the kernel must turn on
 # The kernel's entry points, and what the loader passes there.
