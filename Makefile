@@ -75,7 +75,7 @@ else
 endif
 
 QEMUOPTS = -accel tcg -machine $(BOARD) -m $(MEM) -smp $(CPUS) -no-reboot -device isa-debug-exit,iobase=0xf4,iosize=0x04
-# QEMU ends silently on a triple fault. Its log says so, and the recipe below reads it.
+# QEMU ends silently on a triple fault. Its log says so, and runqemu.py reads it.
 QEMUOPTS += -d cpu_reset -D $(OBJ)/qemu.log
 ifeq ($(BOOT),grub)
   IMAGE := $(ISO)
@@ -128,22 +128,8 @@ BANNER := ***\n*** Leave QEMU with: Ctrl-a x (or, at the prompt, exit)\n***\n
 GDBOPTS = -S -gdb tcp::$(GDBPORT)
 GDBBANNER = *** QEMU waits at reset: run "make gdb" in another terminal.\n
 
-# The cause of a triple fault. On a microvm, `reboot` makes one too, since there is no other way to reset it.
-TRIPLE_FAULT := the processor could not deliver an exception$(if $(filter microvm,$(BOARD)), (or reboot was typed))
-
-# Runs QEMU with more options, $(1); HINT is advice for when QEMU fails. Status 33 is the kernel's success; 0 is the user's
-# Ctrl-a x, or a triple fault.
-define run-qemu
-$(Q)rm -f $(OBJ)/qemu.log; $(QEMU) $(QEMUOPTS) $(1) $(QEMUEXTRA); status=$$?; \
-if grep -qs '^Triple fault' $(OBJ)/qemu.log; then \
-  echo "*** triple fault: $(TRIPLE_FAULT); its state: $(OBJ)/qemu.log" >&2; exit 1; fi; \
-case $$status in \
-0|33) ;; \
-35) echo "*** the kernel ended with a failure (QEMU status 35); the lines above say why" >&2; exit 1;; \
-127) echo "*** there is no $(QEMU) to run: QEMU=PROGRAM names another" >&2; exit 1;; \
-*)  echo "*** QEMU ended with status $$status, and says why above$(HINT)" >&2; exit 1;; \
-esac
-endef
+# Runs QEMU with more options, $(1); HINT is advice for when QEMU fails.
+run-qemu = $(Q)exec tools/build/runqemu.py $(OBJ)/qemu.log "$(HINT)" $(QEMU) $(QEMUOPTS) $(1) $(QEMUEXTRA)
 
 ##@ Build
 
