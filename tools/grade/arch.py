@@ -9,7 +9,6 @@ import argparse
 import os
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import memmap
 
@@ -126,12 +125,3 @@ def pick(arguments):
 
 
 ARCH = pick(sys.argv[1:])
-ROOT = Path(__file__).resolve().parents[2]
-# Where make puts things that do not have a folder for each machine.
-ELSEWHERE = {"kernel": "kern/kernel", "shims": "grade/shims"}
-
-
-def built(name):
-    """The path of a file that make has built for ARCH, below the project."""
-    path = Path("obj", ARCH.name, name)
-    return path if (ROOT / path).exists() else Path("obj", ELSEWHERE.get(name, name))

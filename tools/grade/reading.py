@@ -11,19 +11,20 @@ import random
 import struct
 
 import access
+import built
 import cpus
 import driving
 import judge
 import loaderinfo
 import machinestate
 import sharedram
-from arch import ARCH, built
+from arch import ARCH
 from elf import Image
 from gdbstub import StubError
 from gradelib import Machine
 
 # The images with the symbols, below Bench.root: of what is booted as `kernel` or by GRUB, and of `shims`.
-KERNEL, SHIMS = built("kernel"), built("shims")
+KERNEL, SHIMS = built.IMAGES["kernel"], built.IMAGES["shims"]
 CPU = cpus.of(ARCH.map.form)
 DRIVEN_MEMORY, DRIVEN_BYTES = "8M", 8 << 20
 FEATURES = {"max": ("smep", "smap")}  # QEMU's processors -> what the kernel must turn on
