@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import memmap
 
@@ -20,6 +21,14 @@ HALVES = "halves"  # a hole in the middle of the address space: addresses that a
 PHYSMAP = "PHYSMAP"  # addresses for the RAM above the window
 
 
+class Refused(NamedTuple):
+    """A processor that lacks what the kernel needs."""
+
+    title: str
+    cpu: str  # as QEMU's -cpu takes it
+    why: str  # what the kernel says
+
+
 @dataclass(frozen=True)
 class Arch:
     """A machine."""
@@ -29,10 +38,10 @@ class Arch:
     map: memmap.Map  # its memory map, and within it its page-table format
     module: str  # the folder of its code in the kernel, as backtraces show it
     cpu: str  # the processor that QEMU takes by itself; "max" has every feature that QEMU has
-    refused: tuple  # the tests of processors that are refused: title, processor, what is missing, the remedy
+    refused: tuple  # processors with which the kernel cannot start, each a Refused
+    accepted: tuple  # processors with which it boots, beside QEMU's own: title, and name as -cpu takes it
     features: frozenset  # of those above
     large: str  # the names of a large page
-    ram: tuple  # sizes of RAM to boot with by GRUB, in M
 
     # Addresses.
 
@@ -95,20 +104,37 @@ ARCHES = {arch.name: arch for arch in (
     Arch(
         name="x86_64", qemu="qemu-system-x86_64", map=memmap.JOS64, module="kernel::arch::x86_64",
         cpu="qemu64", features=frozenset({UEFI, LONG_MODE, NX, HALVES, PHYSMAP}), large="2M",
+        accepted=(("one extended leaf of CPUID", "qemu64,xlevel=0x80000001"),),
         refused=(
-            ("no long mode", "qemu32", "no long mode (64-bit)", "use qemu-system-x86_64 with -cpu qemu64 or newer"),
-            (
-                "no NX", "qemu64,-nx", "no NX (no-execute pages)",
-                "use -cpu qemu64 without -nx, or turn on NX/XD in the firmware",
+            Refused(
+                "no long mode", "qemu32",
+                "this processor has no long mode (64-bit); use qemu-system-x86_64 with -cpu qemu64 or newer",
+            ),
+            Refused(
+                "no NX", "qemu64,-nx",
+                "this processor has no NX (no-execute pages); use -cpu qemu64 without -nx, or turn on NX/XD in the firmware",
             ),
         ),
-        ram=(16, 64, 127, 128, 256, 257, 1024, 5120),
     ),
     Arch(
         name="i386", qemu="qemu-system-i386", map=memmap.JOS32, module="kernel::arch::i386",
         cpu="qemu32", features=frozenset(), large="4M",
-        refused=(),
-        ram=(16, 64, 127, 128, 256, 257, 1024, 3072),
+        accepted=(("a Pentium", "pentium"), ("a Pentium III", "pentium3"), ("no global pages", "qemu32,-pge")),
+        refused=(
+            *(
+                Refused(
+                    title, cpu,
+                    "this processor is older than a Pentium; use qemu-system-i386 with -cpu pentium or newer",
+                )
+                for title, cpu in (
+                    ("older than a Pentium", "486"), ("no TSC", "pentium,-tsc"), ("no CMPXCHG8B", "pentium,-cx8"),
+                )
+            ),
+            Refused(
+                "no PSE", "pentium,-pse",
+                "this processor has no PSE (4 MB pages); use -cpu pentium or newer without -pse",
+            ),
+        ),
     ),
 )}
 
