@@ -10,12 +10,12 @@
 #![no_std]
 #![no_main]
 
-use core::arch::x86_64::_rdtsc;
 use core::fmt;
 use core::hint::black_box;
 use core::mem::ManuallyDrop;
 use core::sync::atomic::{Ordering, compiler_fence};
 
+use kernel::clock::counter;
 use kernel::machine::Hardware;
 use kernel::{Format, Layout, pmap};
 use layout::{KB, MB, MemLayout, PGSIZE};
@@ -111,8 +111,7 @@ fn count<R>(work: impl FnOnce() -> R) -> u64 {
 #[inline(always)]
 fn now() -> u64 {
     compiler_fence(Ordering::SeqCst);
-    // SAFETY: every x86-64 processor has the counter, and the kernel may read it.
-    let now = unsafe { _rdtsc() };
+    let now = counter();
     compiler_fence(Ordering::SeqCst);
     now
 }

@@ -8,7 +8,14 @@ use core::time::Duration;
 use spin::Once;
 
 use crate::arch::clock::{measured, nominal, stated};
-use crate::arch::cpu::counter;
+use crate::arch::cpu;
+
+/// The processor's counter. It runs from the machine's reset on.
+#[inline]
+#[must_use]
+pub fn counter() -> u64 {
+    cpu::counter()
+}
 
 /// The counter's value at the kernel's start.
 static START: Once<u64> = Once::new();

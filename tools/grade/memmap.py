@@ -59,6 +59,27 @@ JOS64 = Map(
     slots={"UVPT": 510, "upper half": range(256, 512)},
 )
 
+JOS32 = Map(
+    form=tableformat.I386,
+    kernbase=0xF000_0000,
+    window=256 * MB,
+    phys_base=0,
+    kstktop=0xF000_0000,
+    kstksize=32 * KB,
+    kstkgap=32 * KB,
+    mmiobase=0xEF80_0000,
+    physmap=0xEF80_0000,
+    physmap_max=0,
+    uvpt=0xEF40_0000,
+    uvpt_size=4 * MB,
+    upages=0xEF00_0000,
+    lower_end=0xEEC0_0000,
+    upper_start=0xEEC0_0000,
+    last=0xFFFF_FFFF,
+    io_hole=Range(0xA_0000, 0x10_0000),
+    slots={"UVPT": 0x3BD, "upper half": range(0x3BB, 0x400)},
+)
+
 
 class Part(NamedTuple):
     """A part of the kernel's address space that must lead somewhere."""

@@ -9,22 +9,20 @@ import dataclasses
 import os
 import random
 import struct
-from pathlib import Path
 
 import access
 import driving
 import judge
 import loaderinfo
 import machinestate
-import memmap
 import sharedram
+from arch import ARCH, built
 from elf import Image
 from gdbstub import StubError
 from gradelib import Machine
 
 # The images with the symbols, below Bench.root: of what is booted as `kernel` or by GRUB, and of `shims`.
-KERNEL = Path("obj/kern/kernel")
-SHIMS = Path("obj/grade/shims")
+KERNEL, SHIMS = built("kernel"), built("shims")
 DRIVEN_MEMORY, DRIVEN_BYTES = "8M", 8 << 20
 FEATURES = {"max": ("smep", "smap")}  # QEMU's processors -> what the kernel must turn on
 # The kernel's entry points, and what the loader passes there.
@@ -90,7 +88,7 @@ class Reading:
 
     def state(self, image, registers, load, fresh=False):
         """The State of the machine, with RAM read by `load`."""
-        return machinestate.State(memmap.JOS64, image, self.info, registers, load, self.limit, fresh)
+        return machinestate.State(ARCH.map, image, self.info, registers, load, self.limit, fresh)
 
 
 def read(machine, limit=None):
