@@ -1,7 +1,7 @@
 //! Prints, as JSON, what a debugger must know of the machine that boots: the map, the page-table
 //! format, and `PageInfo`.
 //!
-//! `make` writes it to `obj/facts.json`, and gdb's `jos` commands (`tools/gdb`) read it there. So
+//! `make` writes it to `obj/ARCH/facts.json`, and gdb's `jos` commands (`tools/gdb`) read it there. So
 //! they have no copy of any of these facts: bits of entries come from the encoder, letters for
 //! permissions from their `Display`, the drawing of the map from `layout`.
 

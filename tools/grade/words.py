@@ -49,8 +49,8 @@ NO_NX = (
     "in the firmware"
 )
 NO_LOADER = (
-    "JOS64 cannot start: not started by a multiboot2 or PVH loader; boot obj/jos.iso, or use qemu-system-x86_64 "
-    "-kernel obj/kern/kernel"
+    "JOS64 cannot start: not started by a multiboot2 or PVH loader; boot obj/x86_64/jos.iso, or use qemu-system-x86_64 "
+    "-kernel obj/x86_64/kernel"
 )
 
 

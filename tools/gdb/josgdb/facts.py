@@ -1,16 +1,16 @@
 """Facts from the Rust sources: the map, the page-table format, PageInfo. None of them is repeated here.
 
-libjos/examples/facts.rs prints it as JSON, and make keeps that in obj/facts.json.
+libjos/examples/facts.rs prints it as JSON, and make keeps that in obj/ARCH/facts.json.
 """
 
 import json
 from pathlib import Path
 
-PATH = Path(__file__).resolve().parents[3] / "obj" / "facts.json"
+PATH = Path(__file__).resolve().parents[3] / "obj" / "x86_64" / "facts.json"
 
 
 class Missing(Exception):
-    """Raised if obj/facts.json is missing or has not the needed form."""
+    """Raised if facts.json is missing or has not the needed form."""
 
 
 def load(path=PATH):

@@ -20,7 +20,7 @@ class Text:
         """The printed text."""
         try:
             return self.text()
-        except gdb.GdbError:  # Without obj/facts.json there are no names.
+        except gdb.GdbError:  # Without facts.json there are no names.
             return self.value.format_string(raw=True)
 
 
