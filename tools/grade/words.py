@@ -2,10 +2,11 @@
 
 import re
 
-from arch import ARCH, MB
+from arch import ARCH
 from built import OBJ
 from gradelib import FAILURE, Machine, Test
 
+MB = 1024  # all sizes here are in K
 DIGITS = f"[0-9a-f]{{{ARCH.digits}}}"
 HEX = f"0x{DIGITS}"
 # An address in the kernel's image.
@@ -74,10 +75,10 @@ def bad_information(why):
     return re.compile(rf"kernel panic at kernel/src/boot_info\.rs:\d+:\d+: JOS64 cannot start: the {why}")
 
 
-def fault(name, points, title, text, file=TRAPS):
+def fault(name, points, title, text, file=TRAPS, needs=()):
     """A deliberate fault, picked by test=name: it ends in one panic after all checks, and never at a prompt."""
     lines = (*CHECKS, *panic(text, file))
-    return Test(f"fault: {title}", points, Machine(words=f"test={name}"), lines, NO_PROMPT, FAILURE, tags=("fault",))
+    return Test(f"fault: {title}", points, Machine(words=f"test={name}"), lines, NO_PROMPT, FAILURE, tags=("fault",), needs=needs)
 
 
 def unknown_option(word):
