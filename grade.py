@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 sys.path[:0] = [str(ROOT / "tools" / "grade"), str(ROOT / "tools" / "gdb")]
 
-from arch import ARCH, built  # noqa: E402 (found by the line above)
+from arch import ARCH  # noqa: E402 (found by the line above)
 import apptests  # noqa: E402
 import boottests  # noqa: E402
 import clocktests  # noqa: E402
@@ -32,16 +32,8 @@ import screentests  # noqa: E402
 import serialtests  # noqa: E402
 import statetests  # noqa: E402
 import traptests  # noqa: E402
+from built import IMAGES  # noqa: E402
 from gradeui import main  # noqa: E402
-
-# By the names that the tests use.
-IMAGES = {
-    "kernel": built("kernel"),  # booted by QEMU's -kernel, as PVH
-    "grub": built("jos.iso"),
-    "grub-words": built("grade-words.iso"),  # with two unknown words on its command line (see the Makefile)
-    "shims": built("shims"),  # with functions that the grader calls
-    **{app: built(f"apps/{app}") for app in ("bench", "hello", "heap", "pages", "sieve", "tour")},
-}
 
 # In the order in which they are listed, run and reported. Those that need what ARCH does not have are left out.
 TESTS = [

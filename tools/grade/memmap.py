@@ -37,6 +37,13 @@ class Map:
     io_hole: Range  # physical memory of devices
     slots: dict  # parts of the root, by what they show
 
+    @property
+    def nowhere(self):
+        """Addresses that do not exist."""
+        if self.lower_end < self.upper_start:
+            return (self.lower_end, self.upper_start - PAGE)
+        return (self.last + 1, 1 << 63)
+
 
 JOS64 = Map(
     form=tableformat.X86_64,
@@ -127,7 +134,7 @@ def parts(jos, kernel, ram, pages, pages_size):
         shown("kernel rodata", kernel.rodata, kernel.data, R | G),
         shown("KERNBASE", kernel.data, window_end, R | W | G),
     ]
-    return [part for part in found if part.size]
+    return [part._replace(rights=part.rights | jos.form.always) for part in found if part.size]
 
 
 def gap_name(jos, va):
