@@ -41,11 +41,12 @@ endif
 # make V=1 shows every command.
 Q := $(if $(filter-out 0,$(V)),,@)
 
-# What the tools must know of each machine: how Rust calls it.
+# The machines, and what the tools must know of each: how Rust calls it.
+ARCHES := x86_64 i386
 RUST_TARGET_x86_64 := x86_64-unknown-none
 RUST_TARGET_i386 := i586-unknown-linux-gnu
 ifndef RUST_TARGET_$(ARCH)
-  $(error unknown ARCH "$(ARCH)"; there are: x86_64 i386)
+  $(error unknown ARCH "$(ARCH)"; there are: $(ARCHES))
 endif
 RUST_TARGET := $(RUST_TARGET_$(ARCH))
 export ARCH RUST_TARGET
@@ -160,11 +161,13 @@ obj/kern/kernel: $(OBJ)/kernel FORCE
 obj/kern/kernel.sym obj/kern/kernel.asm: obj/kern/%: $(OBJ)/% FORCE | obj/kern/kernel
 	@cmp -s $< $@ || cp $< $@
 
-# Constants and names from the sources, for gdb's jos commands.
-$(OBJ)/facts.json: FORCE | setup-host
+# Constants and names from the sources, for gdb's jos commands and the tests of the tools.
+FACTS := $(ARCHES:%=obj/%/facts.json)
+facts: $(FACTS)
+$(FACTS): obj/%/facts.json: FORCE | setup-host
 	@mkdir -p $(@D)
 	$(Q)cargo build -p libjos --example facts
-	$(Q)"$(CARGO_TARGET_DIR)/debug/examples/facts" $(ARCH) > $@.new
+	$(Q)"$(CARGO_TARGET_DIR)/debug/examples/facts" $* > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # All applications at once, for grade.py, as QEMU's -kernel boots them.
@@ -333,7 +336,7 @@ doc: | setup-host setup-build ## the crates' documentation
 	$(Q)RUSTDOCFLAGS="$$RUSTDOCFLAGS --cfg=jos_machine" tools/build/kcargo doc --no-deps -p kernel --lib
 
 TESTED_TOOLS := $(filter-out tools/picture/,$(sort $(dir $(wildcard tools/*/test_*.py))))
-test-tools: $(OBJ)/kernel $(OBJ)/facts.json | setup-build setup-iso setup-qemu setup-gdb ## the tests of grade.py and of tools/
+test-tools: $(OBJ)/kernel $(FACTS) | setup-build setup-iso setup-qemu setup-gdb ## the tests of grade.py and of tools/
 	$(Q)for tests in $(TESTED_TOOLS); do python3 -m unittest discover -q -s $$tests || exit 1; done
 
 # Without a browser, the tests of the pages are skipped.
@@ -390,4 +393,5 @@ help: ## this list
 FORCE:
 .PHONY: all image apps-linked run qemu qemu-nox qemu-gdb qemu-nox-gdb gdb print-gdbport grade grade-images \
         check test test32 miri fmt fmt-check clippy doc test-tools bench bench-kernel bench-boot setup clean help \
-        picture film picture-tool display screenshots test-picture schemes planted fuzz fuzz-short mutants package FORCE
+        facts picture film picture-tool display screenshots test-picture schemes planted fuzz fuzz-short mutants \
+        package FORCE
