@@ -1,10 +1,10 @@
 """Where make puts what is graded: what belongs to one machine lies in obj/ARCH/."""
 
-import os
 from pathlib import Path
 
-ARCH = os.environ.get("ARCH") or "x86_64"
-OBJ = Path("obj", ARCH)
+from arch import ARCH
+
+OBJ = Path("obj", ARCH.name)
 APPS = ("bench", "hello", "heap", "pages", "sieve", "tour")
 
 # What a Machine boots (Machine.image), below the project's root.
