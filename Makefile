@@ -97,7 +97,8 @@ else
   IMAGE := $(OBJ)/kernel
   QEMUOPTS += -kernel $(OBJ)/kernel -append "$$CMDLINE"
 endif
-export CMDLINE QEMU OVMF
+# QEMU is exported only if it was given: the tests of one machine call make for another.
+export CMDLINE OVMF
 
 # The shell would split a value with a blank, and for an empty one QEMU would take its next option as the value.
 $(foreach name,ARCH BOOT MEM CPUS BOARD GDBPORT PROFILE,\
@@ -332,7 +333,7 @@ planted: | setup-build setup-qemu ## plant faults in the kernel, and see whether
 fmt: | setup-fmt ## format the sources
 	$(Q)cargo fmt --all
 
-fmt-check: | setup-fmt
+fmt-check: | setup-fmt ## tell whether they are formatted
 	$(Q)cargo fmt --all --check
 
 clippy: | setup-clippy setup-build ## lint: no warning is let through

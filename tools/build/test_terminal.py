@@ -49,16 +49,16 @@ def listens(port):
 
 
 class Waiting(unittest.TestCase):
-    """`make qemu-nox-gdb`, as a grader starts and ends it."""
+    """`make qemu-nox-gdb`, as a grader starts and ends it, and as `make gdb` finds it."""
 
-    def start(self):
-        """Starts it, waits until its machine waits for gdb; returns it, make's child and QEMU."""
+    def start(self, *words):
+        """Starts it, waits until its machine waits for gdb; returns it, make's child, QEMU and the port."""
         with socket.socket() as free:
             free.bind(("", 0))
             port = free.getsockname()[1]
         made = subprocess.Popen(
-            ["make", "-s", "--no-print-directory", "qemu-nox-gdb", "BOOT=pvh", f"GDBPORT={port}"], cwd=ROOT,
-            env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            ["make", "-s", "--no-print-directory", "qemu-nox-gdb", "BOOT=pvh", f"GDBPORT={port}", *words],
+            cwd=ROOT, env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )
         self.addCleanup(made.communicate)
         self.addCleanup(made.kill)
@@ -74,11 +74,11 @@ class Waiting(unittest.TestCase):
         (qemu, name), = children(child)
         self.assertRegex(name, "^qemu-system")
         self.addCleanup(lambda: is_running(qemu) and os.kill(qemu, signal.SIGKILL))
-        return made, child, qemu
+        return made, child, qemu, port
 
     def ended_by(self, number, to):
         """A signal to make or to its child ends both, and QEMU."""
-        made, child, qemu = self.start()
+        made, child, qemu, _ = self.start()
         os.kill({"make": made.pid, "child": child}[to], number)
         # The output ends when all have ended that write to it.
         made.communicate(timeout=TIMEOUT)
@@ -93,6 +93,20 @@ class Waiting(unittest.TestCase):
     def test_sigterm_to_make_ends_qemu(self):
         # make passes on no other signal.
         self.ended_by(signal.SIGTERM, "make")
+
+    def test_make_gdb_finds_the_machine_that_waits(self):
+        # Each is another machine than the one of the kernel that was built last, and in the environment.
+        for arch, other, mem_init in (("i386", "x86_64", "0xf01....."), ("x86_64", "i386", "0xfffffffff01.....")):
+            made, _, _, port = self.start(f"ARCH={arch}")
+            subprocess.run(["make", "-s", f"ARCH={other}"], cwd=ROOT, env=ENVIRONMENT, check=True)
+            said = subprocess.run(
+                ["make", "-s", "gdb", f"GDBPORT={port}", f"ARCH={other}"], cwd=ROOT, env=ENVIRONMENT, timeout=TIMEOUT,
+                input="print/x $pc\nkill\n", text=True, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            ).stdout
+            self.assertRegex(said, "Temporary breakpoint 1, .*mem_init")
+            self.assertRegex(said, rf"\$1 = {mem_init}\n")
+            made.communicate(timeout=TIMEOUT)
 
 
 class Typing(unittest.TestCase):
