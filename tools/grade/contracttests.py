@@ -12,10 +12,11 @@ import select
 import signal
 import socket
 import subprocess
+from pathlib import Path
 
 import built
 import processes
-from arch import ARCH
+from arch import ARCH, ARCHES
 from control import require
 from gdbstub import Stub
 from gradelib import Machine, Test
@@ -27,7 +28,11 @@ OUTER = """
 MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES APP BOARD BOOT CMDLINE CPUS GDBPORT MEM PROFILE QEMUEXTRA V
 """.split()
 MAKE = ("make", "-s", "--no-print-directory")
-FRESH = [word for name in ("kernel.linked", "kernel", "jos.iso") for word in ("-o", str(built.OBJ / name))]
+BUILT = (
+    *(built.OBJ / name for name in ("kernel.linked", "kernel", "jos.iso")),
+    *(Path("obj", name, "facts.json") for name in ARCHES),
+)
+FRESH = [word for path in BUILT for word in ("-o", str(path))]
 ENDED = 2  # make's status if its child fails
 
 
@@ -104,6 +109,7 @@ class Script:
 
     def stop_at_readline(self):
         """Complaints about the stop at readline. The breakpoint is set at reset; no answer is waited for, nor sent."""
+        require(self.addresses(), f"{SYMBOLS} has no symbol with the name readline")
         address = self.addresses()[0]
         for packet in (f"Z1,{address:x},1", "c"):
             self.connection.sendall(f"${packet}#{sum(packet.encode()) % 256:02x}".encode())
