@@ -8,14 +8,7 @@ use core::time::Duration;
 use spin::Once;
 
 use crate::arch::clock::{measured, nominal, stated};
-use crate::arch::cpu;
-
-/// The processor's counter. It runs from the machine's reset on.
-#[inline]
-#[must_use]
-pub fn counter() -> u64 {
-    cpu::counter()
-}
+use crate::arch::cpu::counter;
 
 /// The counter's value at the kernel's start.
 static START: Once<u64> = Once::new();
@@ -25,6 +18,13 @@ static FREQUENCY: Once<Option<u64>> = Once::new();
 /// Records the counter's value at the kernel's start.
 pub fn init() {
     START.call_once(counter);
+}
+
+/// The counts since the machine's reset, to measure by: it is read where this is called, by few instructions.
+#[must_use]
+#[inline(always)]
+pub fn now() -> u64 {
+    counter()
 }
 
 /// The counts since the machine's reset, and since [`init`].

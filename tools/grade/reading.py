@@ -12,7 +12,6 @@ import struct
 
 import access
 import built
-import cpus
 import driving
 import judge
 import loaderinfo
@@ -25,7 +24,6 @@ from gradelib import Machine
 
 # The images with the symbols, below Bench.root: of what is booted as `kernel` or by GRUB, and of `shims`.
 KERNEL, SHIMS = built.IMAGES["kernel"], built.IMAGES["shims"]
-CPU = cpus.of(ARCH.map.form)
 DRIVEN_MEMORY, DRIVEN_BYTES = "8M", 8 << 20
 FEATURES = {"max": ("smep", "smap")}  # QEMU's processors -> what the kernel must turn on
 # The kernel's entry points, and what the loader passes there.
@@ -48,19 +46,13 @@ class Reading:
             self.before(stub, symbols)
         else:
             self.run_to_entry(stub, symbols[self.entry])
-        found = self.registers(stub)
-        self.info = loaderinfo.read(stub.read_memory, found["ax"] & 0xFFFF_FFFF, found["bx"] & 0xFFFF_FFFF)
-
-    @staticmethod
-    def registers(stub):
-        """The general registers, by the names of cpus.py."""
-        return CPU.unpack(bytes.fromhex(stub._ask("g")))
+        self.info = loaderinfo.read(stub.read_memory, stub.read("ax") & 0xFFFF_FFFF, stub.read("bx") & 0xFFFF_FFFF)
 
     def run_to_entry(self, stub, address):
         """Runs to the entry. A loader may execute code of its own at this address before; its registers tell."""
         while True:
             stub.run_to(address)
-            magic = self.registers(stub)["ax"] & 0xFFFF_FFFF
+            magic = stub.read("ax") & 0xFFFF_FFFF
             if self.entry == "pvh_start" or magic == loaderinfo.MULTIBOOT2:
                 return
 
