@@ -30,11 +30,12 @@ def registers(text):
 
 
 class State:
-    """A stopped machine. `load_physical(pa, size)` gives its memory; the kernel's ELF file is `image`, `info` is what the
-    loader said, and no RAM from `limit` on may be used."""
+    """A stopped machine. `load_physical(pa, size)` gives its memory; the kernel's ELF file is `image`, `info` is what
+    the loader said; no RAM from `limit` on may be used, and so many bytes of it are `given_up`."""
 
-    def __init__(self, jos, image, info, found, load_physical, limit=None, fresh=False):
+    def __init__(self, jos, image, info, found, load_physical, limit=None, given_up=0, fresh=False):
         self.fresh = fresh  # whether nothing has run yet that maps pages of its own
+        self.given_up = given_up
         self.jos, self.image, self.info, self.registers = jos, image, info, found
         self.cpu = cpus.of(jos.form)
         self._load, self._tables = load_physical, {}
