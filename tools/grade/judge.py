@@ -96,7 +96,6 @@ def reservations(state):
                 says = "free" if state.links[number] <= END else "in use"
                 yield f"frame {state.frame(number):#x} of {name} must be reserved, but is {says}"
                 break
-    yield from smallest_given_up(state)
     further = unexplained(state)
     wanted = run_table_pages(state.npages)
     if len(further) != wanted or (further and further[-1] - further[0] + 1 != wanted):
@@ -153,10 +152,9 @@ def largest_run(flags):
 
 
 def unexplained(state):
-    """The numbers of reserved frames that are neither reserved for the loader or the kernel, nor pages, nor kern_pgdir,
-    nor given up."""
+    """The numbers of the reserved frames that need not be."""
     taken = bytearray(state.npages)
-    for run in (*(run for _, run in must_be_reserved(state)), *given_up(state)):
+    for _, run in must_be_reserved(state):
         numbers = state.numbers(run)
         taken[numbers.start : numbers.stop] = b"\1" * len(numbers)
     return [number for number, link in enumerate(state.links) if link == RESERVED and not taken[number]]
@@ -168,39 +166,8 @@ def must_be_reserved(state):
         *memmap.reserved(state.jos, state.ram, state.kernel, state.info.kept_pages()),
         ("kern_pgdir", Range(state.root, state.root + PAGE)),
         ("the array pages", Range(state.pages_at, state.pages_at + state.pages_size)),
+        *(("RAM that is given up", run) for run in state.given_up),
     ]
-
-
-def pieces(state):
-    """The pieces of RAM that must not be reserved, but for what `boot_alloc` took."""
-    taken = sorted(run for _, run in must_be_reserved(state))
-    for ram in state.ram:
-        start = ram.start
-        for run in taken:
-            if run.end > start and run.start < ram.end:
-                if start < run.start:
-                    yield Range(start, run.start)
-                start = run.end
-        if start < ram.end:
-            yield Range(start, ram.end)
-
-
-def given_up(state):
-    """The pieces of RAM all of whose frames are reserved, if the kernel's lists have no room for all of them."""
-    if not state.given_up:
-        return []
-    return [piece for piece in pieces(state) if all(state.links[number] == RESERVED for number in state.numbers(piece))]
-
-
-def smallest_given_up(state):
-    """The pieces that are given up are the smallest, and as much RAM as must be."""
-    size = lambda piece: piece.end - piece.start
-    lost = given_up(state)
-    if sum(map(size, lost)) != state.given_up:
-        yield f"{sum(map(size, lost))} bytes of RAM are given up, in whole pieces, and not {state.given_up}"
-    kept = [size(piece) for piece in pieces(state) if piece not in lost]
-    if lost and kept and max(map(size, lost)) > min(kept):
-        yield f"a piece of {max(map(size, lost))} bytes is given up, but one of {min(kept)} bytes is kept"
 
 
 # Counts: pp_ref against the tables.
@@ -331,12 +298,11 @@ def self_map(state):
             rights = f"{show_rights(run.rights)}, and none of {show_rights(wrong)} is allowed"
             yield f"UVPT: {run.va:#x}, {run.size:#x} bytes, has the rights {rights}"
         for pa in range(run.pa, min(run.pa + run.size, state.frame(state.npages)), PAGE):
-            if pa in tables:
+            if pa in tables and run.rights == wanted:
                 shown.add(pa)
-                if run.rights != wanted:
-                    yield f"UVPT: {run.va:#x} shows a table {show_rights(run.rights)}, not {show_rights(wanted)}"
             elif not any(pa & ~(jos.form.span(level) - 1) in beginnings for level in jos.form.leaf_levels):
-                yield f"UVPT: {run.va + pa - run.pa:#x} shows {pa:#x}, which is no page table"
+                va, what = run.va + pa - run.pa, "a" if pa in tables else "no"
+                yield f"UVPT: {va:#x} shows {pa:#x} {show_rights(run.rights)}, {what} page table"
     for pa in tables - shown:
         yield f"UVPT: the page table {pa:#x} is not shown"
 

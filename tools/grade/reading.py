@@ -38,9 +38,9 @@ def features(cpu):
 class Reading:
     """The reading of one machine, of a kernel whose ELF file is `path`. `before` is another Machine.at_entry, which
     changes what the loader says and then stands at an entry of the kernel; `limit` is the end of the RAM that the
-    command line allows; so many bytes of RAM are `given_up`, in pieces for which the kernel's lists have no room."""
+    command line allows; `given_up` are ranges of RAM for which the kernel's lists have no room."""
 
-    def __init__(self, entry, cpu="", before=None, limit=None, given_up=0, path=KERNEL):
+    def __init__(self, entry, cpu="", before=None, limit=None, given_up=(), path=KERNEL):
         self.entry, self.before, self.limit, self.given_up, self.path = entry, before, limit, given_up, path
         self.features = features(cpu)
         self.info = None
@@ -98,7 +98,7 @@ class Reading:
         return machinestate.State(ARCH.map, image, self.info, registers, load, self.limit, self.given_up, fresh)
 
 
-def read(machine, limit=None, given_up=0):
+def read(machine, limit=None, given_up=()):
     """The machine, read at its first prompt."""
     entry = "multiboot2_start" if machine.image.startswith("grub") else "pvh_start"
     reading = Reading(entry, machine.cpu, machine.at_entry, limit, given_up)

@@ -30,13 +30,13 @@ TRAPS = r"kernel/src/panic\.rs"  # the file that reports all exceptions
 WELCOME = ("Welcome to the JOS kernel monitor!", "Type 'help' for a list of commands.")
 
 
-def amount(base, extended, limit=None):
+def amount(base, extended, limit=None, holes=0):
     """The lines about RAM, in K, below 1 MB and above. What lies above the limit, or above what the machine can use, is
-    left unused."""
+    left unused; `holes` are no RAM, between 1 MB and the limit."""
     lines = [f"Physical memory: {base + extended}K available, base = {base}K, extended = {extended}K"]
     limit = min(limit or ARCH.limit, ARCH.limit)
-    if 1024 + extended > limit:
-        lines.append(f"Unused: {1024 + extended - limit}K of RAM, all that lies above {limit}K")
+    if 1024 + extended + holes > limit:
+        lines.append(f"Unused: {1024 + extended + holes - limit}K of RAM, all that lies above {limit}K")
     return tuple(lines)
 
 
