@@ -200,10 +200,10 @@ def only_the_end_is_free(stub, symbols):
 
 
 def nothing_is_free(stub, symbols):
-    """Modules that leave free 40 KB, whose last page nothing uses, and 56 KB below 640K: too little for the page tables
-    of any machine. `pages` for 256 MB needs 512 KB."""
+    """Modules that leave free 80 KB, whose last page nothing uses, and the page with this information."""
     start = symbols["end"] % (1 << 28)
-    tags = memory_map(GOOD_MAP), module(start, 256 * MB - 40 * KB), module(0x1_0000, 0x9_F000)
+    low = module(0x1000, LOW), module(LOW + PAGE, 0x9_F000)
+    tags = memory_map(GOOD_MAP), module(start, 256 * MB - 80 * KB), *low
     enter_multiboot2(stub, symbols, multiboot2(*tags))
 
 

@@ -8,7 +8,7 @@ use super::trap::CODE as PROGRAM;
 use crate::faults::fault::FaultTest;
 
 pub(crate) const FAULTS: &[FaultTest] = &[FaultTest { name: "simulated", commit: || read(0x123) }];
-pub(crate) const RESERVED_BIT: u64 = 1 << 51;
+pub(crate) const RESERVED: (u32, u64) = (0, 1 << 51);
 pub(crate) const NO_RAM: u64 = 1 << 39;
 pub(crate) static CODE: AtomicU8 = AtomicU8::new(0);
 
