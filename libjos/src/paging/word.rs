@@ -92,6 +92,7 @@ macro_rules! word {
                 u64::from(self)
             }
 
+            #[inline]
             fn from_u64(value: u64) -> Self {
                 match Self::try_from(value) {
                     Ok(word) => word,
