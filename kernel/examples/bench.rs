@@ -10,14 +10,13 @@
 #![no_std]
 #![no_main]
 
-use core::arch::x86_64::_rdtsc;
 use core::fmt;
 use core::hint::black_box;
 use core::mem::ManuallyDrop;
 use core::sync::atomic::{Ordering, compiler_fence};
 
 use kernel::machine::Hardware;
-use kernel::{Format, Layout, pmap};
+use kernel::{Format, Layout, clock, pmap};
 use layout::{KB, MB, MemLayout, PGSIZE};
 use libjos::machine::{CpuSet, Fault, Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, PhysRange, VirtAddr};
@@ -111,8 +110,7 @@ fn count<R>(work: impl FnOnce() -> R) -> u64 {
 #[inline(always)]
 fn now() -> u64 {
     compiler_fence(Ordering::SeqCst);
-    // SAFETY: every x86-64 processor has the counter, and the kernel may read it.
-    let now = unsafe { _rdtsc() };
+    let now = clock::now();
     compiler_fence(Ordering::SeqCst);
     now
 }
@@ -160,7 +158,7 @@ fn new_pgdir<M: Machine>(vm: &mut Vm<M>) -> ManuallyDrop<Pgdir> {
 /// Maps 65,536 pages of 4 KB: the physical addresses lie one page off, so that no larger page fits.
 fn boot_map_region(pmap: &mut Pmap<Hardware>) -> u64 {
     let mut pgdir = black_box(new_pgdir(pmap));
-    let (va, pa) = (VirtAddr::new(Layout::PHYSMAP), PhysAddr::new(PGSIZE));
+    let (va, pa) = (VirtAddr::new(Layout::KERNBASE), PhysAddr::new(PGSIZE));
     let region = count(|| {
         pmap.boot_map_region(&mut pgdir, va, Layout::WINDOW_SIZE, pa, Perm::KRW);
     });

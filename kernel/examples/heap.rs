@@ -21,7 +21,7 @@ fn main() -> Result<(), String> {
     // All memory was given back, so growing works again.
     grow()?;
     match command_line().as_str() {
-        "exhaust" => drop(Vec::<u8>::with_capacity(1 << 40)),
+        "exhaust" => drop(Vec::<u8>::with_capacity(usize::MAX / 4)),
         "leak" => core::mem::forget(Vec::<u8>::with_capacity(100_000)),
         _ => {}
     }

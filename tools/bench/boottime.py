@@ -16,7 +16,8 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-KERNEL, ISO = Path("obj/kern/kernel"), Path("obj/boot.iso")
+OBJ = Path("obj", os.environ.get("ARCH") or "x86_64")
+KERNEL, ISO = OBJ / "kernel", OBJ / "boot.iso"
 OVMF = os.environ.get("OVMF") or "/usr/share/OVMF/OVMF_CODE_4M.fd"
 LINE = re.compile(rb"boot: (\d+) since reset, (\d+) since entry, (\d+) KB in use")
 UEFI = ("-drive", f"if=pflash,format=raw,readonly=on,file={OVMF}")
@@ -60,7 +61,7 @@ def file_size(path):
     """A file's size in KB; an ELF file's without debugging information."""
     if path != KERNEL:
         return (ROOT / path).stat().st_size / 1024
-    stripped = ROOT / "obj/boot.stripped"
+    stripped = ROOT / OBJ / "boot.stripped"
     subprocess.run(["strip", "-o", stripped, ROOT / path], check=True)
     return stripped.stat().st_size / 1024
 

@@ -127,7 +127,7 @@ class Gdb(unittest.TestCase):
             server = f"{folder}/gdb"
             qemu = subprocess.Popen(
                 [os.environ.get("QEMU", "qemu-system-x86_64"), "-accel", "tcg", "-m", "16M", "-display", "none", "-S",
-                 "-kernel", ROOT / "obj/kern/kernel", "-chardev", f"socket,id=gdb,path={server},server=on,wait=off",
+                 "-kernel", ROOT / "obj/x86_64/kernel", "-chardev", f"socket,id=gdb,path={server},server=on,wait=off",
                  "-gdb", "chardev:gdb"], stdin=subprocess.DEVNULL,
             )
             self.addCleanup(qemu.wait)

@@ -1,6 +1,7 @@
 """Tests of the parts of gdb's `jos` commands that need no gdb: walks, runs, the free list, differences, faults.
 
 Memory is a dictionary of words here. The facts are those of the sources: `make test-tools` has them printed.
+test_narrow.py has the tests of a machine with entries and addresses of 32 bits.
 """
 
 import json
@@ -18,7 +19,7 @@ from josgdb import fault, snapshot
 from josgdb.pages import Pages, ascending, info_text
 from josgdb.paging import Format, Run, merged
 
-FACTS = facts_module.load()
+FACTS = facts_module.load(facts_module.path_of("x86_64"))
 FORM = Format(FACTS)
 # Intel SDM vol. 3A, tables 4-15 to 4-20.
 P, W, U, A, D, PS, G, XD = 1, 2, 4, 32, 64, 128, 256, 1 << 63

@@ -46,15 +46,15 @@ def enter_multiboot2(stub, symbols, information, at=LOW, magic=MULTIBOOT2_MAGIC)
     stub.run_to(symbols["pvh_start"])
     # Information that was cut short states its shortened size.
     stub.write_memory(LOW, struct.pack("<I", len(information)) + information[4:])
-    stub.write("rip", symbols["multiboot2_start"])
-    stub.write("rax", magic)
-    stub.write("rbx", at)
+    stub.write("ip", symbols["multiboot2_start"])
+    stub.write("ax", magic)
+    stub.write("bx", at)
 
 
 def enter_pvh(stub, symbols):
     """Stop at the PVH entry; returns the address of the boot information."""
     stub.run_to(symbols["pvh_start"])
-    return stub.read("rbx")
+    return stub.read("bx")
 
 
 def no_magic(stub, symbols):

@@ -14,9 +14,7 @@ from loaderinfo import Range
 from machinestate import END, IN_USE, PAGE_INFO, RESERVED, Unreadable
 from tableformat import G, PAGE, R, U, W, X, show_rights
 
-R_ONLY = "nothing may be written or executed there"
 MOST = 4  # complaints about a subject: one mistake often shows in thousands of frames
-CR0_WP, CR0_PG, CR4_SMEP, CR4_SMAP, EFER_NXE = 1 << 16, 1 << 31, 1 << 20, 1 << 21, 1 << 11
 
 
 def verdicts(state, features=()):
@@ -212,19 +210,21 @@ def counts(state):
 
 
 def kernel_map(state):
-    """Every page of the kernel's map leads where it must, and between its parts nothing is mapped."""
+    """Every page of the kernel's map leads where it must, and between its parts nothing is mapped. Where X cannot be
+    withheld, all is executable, and nobody asks where it may be."""
     yield from in_use(state)
     yield from state.tree.odd
     jos = state.jos
+    nx = not jos.form.always & X
     parts = memmap.parts(jos, state.kernel, state.ram, state.pages_at, state.pages_size)
     upper = [run for run in state.tree.runs if run.va >= jos.lower_end]
     yield from compare(jos, parts, upper)
     for run in state.tree.runs:
-        if run.rights & W and run.rights & X and run.va >= jos.lower_end:
+        if nx and run.rights & W and run.rights & X and run.va >= jos.lower_end:
             yield f"{run.va:#x}, {run.size:#x} bytes, are both writable and executable"
         if run.rights & G and run.va < jos.lower_end:
             yield f"{run.va:#x}, {run.size:#x} bytes of the application's half, are global"
-        if run.va < jos.lower_end and not run.rights & U and run.rights & X:
+        if nx and run.va < jos.lower_end and not run.rights & U and run.rights & X:
             yield f"{run.va:#x}, {run.size:#x} bytes of the application's half, are the kernel's to execute"
     if state.fresh:
         for run in state.tree.runs:
@@ -280,6 +280,8 @@ def gap(jos, va):
 def self_map(state):
     """UVPT shows the tables, read-only, to the user too, and nothing else."""
     jos = state.jos
+    always = jos.form.always
+    wrong, wanted = (W | X) & ~always, R | U | always
     at = state.root + jos.slots["UVPT"] * jos.form.entry_bytes
     entry = int.from_bytes(state.load(at, jos.form.entry_bytes), "little")
     if not entry & 1 or jos.form.pa(entry) != state.root:
@@ -290,14 +292,17 @@ def self_map(state):
     beginnings = {pa for pa, _ in state.tree.large}
     shown = set()
     for run in state.shown_tables.runs:
-        if run.rights & (W | X):
-            yield f"UVPT: {run.va:#x}, {run.size:#x} bytes, has the rights {show_rights(run.rights)}: {R_ONLY}"
+        if run.rights & wrong:
+            yield (
+                f"UVPT: {run.va:#x}, {run.size:#x} bytes, has the rights {show_rights(run.rights)}: {show_rights(wrong)} "
+                "must not be among them"
+            )
         for pa in range(run.pa, min(run.pa + run.size, state.frame(state.npages)), PAGE):
             if pa in tables:
                 shown.add(pa)
-                if run.rights != R | U:
-                    yield f"UVPT: {run.va:#x} shows a table {show_rights(run.rights)}, not {show_rights(R | U)}"
-            elif not any(pa & ~(size - 1) in beginnings for size in (PAGE, 1 << 21, 1 << 30)):
+                if run.rights != wanted:
+                    yield f"UVPT: {run.va:#x} shows a table {show_rights(run.rights)}, not {show_rights(wanted)}"
+            elif not any(pa & ~(jos.form.span(level) - 1) in beginnings for level in jos.form.leaf_levels):
                 yield f"UVPT: {run.va + pa - run.pa:#x} shows {pa:#x}, which is no page table"
     for pa in tables - shown:
         yield f"UVPT: the page table {pa:#x} is not shown"
@@ -309,17 +314,15 @@ def self_map(state):
 def processor(state, features):
     """Registers: the directory in use, protection, and the stack."""
     yield from in_use(state)
-    jos, found = state.jos, state.registers
-    wanted = [("CR0", CR0_PG, "paging"), ("CR0", CR0_WP, "write protection (WP)"), ("EFER", EFER_NXE, "NX (NXE)")]
-    wanted += [("CR4", CR4_SMEP, "SMEP")] if "smep" in features else []
-    wanted += [("CR4", CR4_SMAP, "SMAP")] if "smap" in features else []
-    for name, bit, what in wanted:
+    jos, found, cpu = state.jos, state.registers, state.cpu
+    for name, bit, what in (*cpu.demanded, *(cpu.further[feature] for feature in features)):
         if not found[name] & bit:
             yield f"{what} is off: {name} is {found[name]:#x}"
+    stack, at = found[f"{cpu.letter}SP"], found[f"{cpu.letter}IP"]
     bottom = jos.kstktop - jos.kstksize
-    if not bottom <= found["RSP"] < jos.kstktop:
-        yield f"the stack in use, at {found['RSP']:#x}, is not the kernel stack ({bottom:#x} to {jos.kstktop:#x})"
+    if not bottom <= stack < jos.kstktop:
+        yield f"the stack in use, at {stack:#x}, is not the kernel stack ({bottom:#x} to {jos.kstktop:#x})"
     kernel = state.kernel
     text = range(jos.kernbase + kernel.start, jos.kernbase + kernel.rodata)
-    if found["RIP"] not in text:
-        yield f"the machine executes at {found['RIP']:#x}, not in the kernel's code"
+    if at not in text:
+        yield f"the machine executes at {at:#x}, not in the kernel's code"

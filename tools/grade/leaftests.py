@@ -47,17 +47,17 @@ def every_processor(stub, symbols):
     start = stub.registers()
     stated = next(address for name, address in symbols.items() if STATED in name)
     places = {place for words in (STATED, "raw_cpuid") for place in instructions(stub, symbols, words, CPUID)}
-    with stub.breakpoints({*places, start["rip"]}):
+    with stub.breakpoints({*places, start["ip"]}):
         for title, leaves, highest, hz in CASES:
             answers = {0: HIGHEST[highest], **leaves}
-            rsp = start["rsp"] - 0x100
-            stub.write_memory(rsp, start["rip"].to_bytes(8, "little"))
-            stub.write_registers({"rsp": rsp, "rip": stated})
-            while (at := stub.go_on()) != start["rip"]:
+            rsp = start["sp"] - 0x100
+            stub.write_memory(rsp, start["ip"].to_bytes(8, "little"))
+            stub.write_registers({"sp": rsp, "ip": stated})
+            while (at := stub.go_on()) != start["ip"]:
                 require(at in places, f"{title}: the machine stopped at {at:#x}")
-                values = answers.get(stub.read("rax") & 0xFFFF_FFFF, (0,) * 4)
-                stub.write_registers({**dict(zip(("rax", "rbx", "rcx", "rdx"), values)), "rip": at + len(CPUID)})
-            found = stub.read("rdx") if stub.read("rax") & 1 else None
+                values = answers.get(stub.read("ax") & 0xFFFF_FFFF, (0,) * 4)
+                stub.write_registers({**dict(zip(("ax", "bx", "cx", "dx"), values)), "ip": at + len(CPUID)})
+            found = stub.read("dx") if stub.read("ax") & 1 else None
             require(found == hz, f"{title}: the frequency is {found}, not {hz}")
     stub.write_registers({name: value for name, value in start.items() if name not in SEGMENTS})
 

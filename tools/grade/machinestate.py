@@ -9,6 +9,7 @@ import re
 import struct
 from functools import cached_property
 
+import cpus
 import tableformat
 from elf import W, X
 from memmap import Kernel
@@ -35,6 +36,7 @@ class State:
     def __init__(self, jos, image, info, found, load_physical, limit=None, fresh=False):
         self.fresh = fresh  # whether nothing has run yet that maps pages of its own
         self.jos, self.image, self.info, self.registers = jos, image, info, found
+        self.cpu = cpus.of(jos.form)
         self._load, self._tables = load_physical, {}
         self.ram = [run for run in info.ram() if run.end > jos.phys_base]
         top = min(jos.phys_base + max(jos.window, jos.physmap_max), limit or 1 << 64)
@@ -67,6 +69,11 @@ class State:
         stack = self.image.symbols["bootstack"] - self.jos.kernbase + self.jos.phys_base
         return Kernel(start, rodata, data, -(-end // PAGE) * PAGE, stack)
 
+    def is_on(self, feature):
+        """Whether the processor's register has the bit for a feature."""
+        register, bit, _ = self.cpu.further[feature]
+        return self.registers[register] & bit != 0
+
     @cached_property
     def root(self):
         """The physical address of the root table in use."""
@@ -79,7 +86,8 @@ class State:
             va = self.image.symbol("7globals7GLOBALS")
         except KeyError:
             raise Unreadable("the kernel has no record GLOBALS (kernel/src/globals.rs)") from None
-        npages, kern_pgdir, *places = struct.unpack("<5Q", self.must_load(self.shown(va), 40, "GLOBALS"))
+        data = self.must_load(self.shown(va), 5 * self.cpu.word, "GLOBALS")
+        npages, kern_pgdir, *places = self.cpu.words(data)
         if not npages or not kern_pgdir:
             raise Unreadable(f"there is no memory system: npages is {npages}, kern_pgdir {kern_pgdir:#x}")
         return npages, kern_pgdir, *(self.shown(va) for va in places)
@@ -131,7 +139,7 @@ class State:
     @cached_property
     def nfree(self):
         """The allocator's own count of free frames."""
-        return struct.unpack("<Q", self.must_load(self.globals[4], 8, "nfree"))[0]
+        return int.from_bytes(self.must_load(self.globals[4], self.cpu.word, "nfree"), "little")
 
     @cached_property
     def tree(self):

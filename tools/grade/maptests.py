@@ -5,12 +5,7 @@ import re
 import badloader
 import reading
 from gradelib import FAILURE, Machine, Test
-from words import CHECKS, NO_PROMPT, WELCOME, panic
-
-
-def memory(base, extended):
-    """The line with the amount of RAM, in K."""
-    return f"Physical memory: {base + extended}K available, base = {base}K, extended = {extended}K"
+from words import CHECKS, NO_PROMPT, WELCOME, amount, panic, span
 
 
 def given_up(size, count, kept=128):
@@ -32,25 +27,25 @@ def booted(*lines, after=()):
 
 
 # About 600 KB at 0xff6a000, of which `pages` takes 512 KB.
-PAGES_AT_THE_END = re.compile(r"  0x000000000ff6b000-0x000000000ffeafff the array `pages`, 512 KB")
+PAGES_AT_THE_END = f"  {span(0xFF6_B000, 0xFFE_AFFF)} the array `pages`, 512 KB"
 
 TESTS = [
     Test(
         "map: a bad page in each 16 MB of 1008 MB", 5, reading.read(spoiled(badloader.bad_pages, memory="1008M")),
-        booted(memory(636, 1007 * 1024 - 63 * 4)), whole=True, verdicts=reading.SUBJECTS, tags=("map",),
+        booted(*amount(636, 1007 * 1024 - 63 * 4)), whole=True, verdicts=reading.SUBJECTS, tags=("map",),
     ),
     Test(
         "map: more pieces than are kept", 5, spoiled(badloader.many_pieces),
         # Pieces of 60 KB are given up, and no larger ones.
-        booted(memory(636, 255 * 1024 - 256 * 4 - 130 * 60), given_up(130 * 60, 130)), whole=True, tags=("map",),
+        booted(*amount(636, 255 * 1024 - 256 * 4 - 130 * 60), given_up(130 * 60, 130)), whole=True, tags=("map",),
     ),
     Test(
         "map: pieces that join, islands, neighbours within a page", 5, spoiled(badloader.pieces_that_join),
-        booted(memory(636, 0x1_0000 + 28 + 1600)), whole=True, tags=("map",),
+        booted(*amount(636, 0x1_0000 + 28 + 1600)), whole=True, tags=("map",),
     ),
     Test(
         "map: four pages below 1 MB, all in use", 5, spoiled(badloader.little_low_memory, "checks\r"),
-        booted(memory(20, 255 * 1024), after=("K> checks", *CHECKS)), whole=True, tags=("map",),
+        booted(*amount(20, 255 * 1024), after=("K> checks", *CHECKS)), whole=True, tags=("map",),
     ),
     Test(
         "map: 74 GB", 5,
@@ -59,11 +54,11 @@ TESTS = [
             memory="74G", board="pc,memory-backend=ram",
             options=("-object", "memory-backend-ram,id=ram,size=74G,reserve=off"), patience=3,
         ),
-        booted(memory(636, 74 * 1024 * 1024 - 1024 - 132)), whole=True, tags=("map",),
+        booted(*amount(636, 74 * 1024 * 1024 - 1024 - 132)), whole=True, tags=("map",),
     ),
     Test(
         "map: only the last 600 KB are free", 5, spoiled(badloader.only_the_end_is_free, "memmap\r"),
-        (memory(636, 255 * 1024), *CHECKS, *WELCOME, PAGES_AT_THE_END, "K> exit"), tags=("map",),
+        (*amount(636, 255 * 1024), *CHECKS, *WELCOME, PAGES_AT_THE_END, "K> exit"), tags=("map",),
     ),
     Test(
         "map: no room for pages", 5, spoiled(badloader.nothing_is_free),
@@ -77,7 +72,7 @@ TESTS = [
     Test(
         "map: a hundred modules", 5, spoiled(badloader.many_modules),
         booted(
-            memory(636, 255 * 1024),
+            *amount(636, 255 * 1024),
             re.compile(
                 r"Given up: \d+K of RAM in the \d+ smallest gaps between what the loader left: 64 pieces of that are "
                 r"kept apart \(RESERVED_RUNS in libjos/src/mem/reservations\.rs\)"

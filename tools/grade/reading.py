@@ -9,22 +9,21 @@ import dataclasses
 import os
 import random
 import struct
-from pathlib import Path
 
 import access
+import built
 import driving
 import judge
 import loaderinfo
 import machinestate
-import memmap
 import sharedram
+from arch import ARCH
 from elf import Image
 from gdbstub import StubError
 from gradelib import Machine
 
 # The images with the symbols, below Bench.root: of what is booted as `kernel` or by GRUB, and of `shims`.
-KERNEL = Path("obj/kern/kernel")
-SHIMS = Path("obj/grade/shims")
+KERNEL, SHIMS = built.IMAGES["kernel"], built.IMAGES["shims"]
 DRIVEN_MEMORY, DRIVEN_BYTES = "8M", 8 << 20
 FEATURES = {"max": ("smep", "smap")}  # QEMU's processors -> what the kernel must turn on
 # The kernel's entry points, and what the loader passes there.
@@ -47,13 +46,13 @@ class Reading:
             self.before(stub, symbols)
         else:
             self.run_to_entry(stub, symbols[self.entry])
-        self.info = loaderinfo.read(stub.read_memory, stub.read("rax") & 0xFFFF_FFFF, stub.read("rbx") & 0xFFFF_FFFF)
+        self.info = loaderinfo.read(stub.read_memory, stub.read("ax") & 0xFFFF_FFFF, stub.read("bx") & 0xFFFF_FFFF)
 
     def run_to_entry(self, stub, address):
         """Runs to the entry. A loader may execute code of its own at this address before; its registers tell."""
         while True:
             stub.run_to(address)
-            magic = stub.read("rax") & 0xFFFF_FFFF
+            magic = stub.read("ax") & 0xFFFF_FFFF
             if self.entry == "pvh_start" or magic == loaderinfo.MULTIBOOT2:
                 return
 
@@ -83,14 +82,14 @@ class Reading:
         DRIVEN_MEMORY."""
         image, load = Image(control.bench.root / self.path), sharedram.loader(control, DRIVEN_BYTES)
         seed = os.environ.get("GRADE_SEED") or f"{random.getrandbits(32):x}"
-        with access.debugger(control) as stub:
+        with access.debugger(control, ARCH.map.form) as stub:
             found = machinestate.registers(stub.monitor("info registers"))
             read_anew = lambda: self.state(image, found, load)
             control.verdicts.update(driving.verdicts(stub, image, read_anew, seed))
 
     def state(self, image, registers, load, fresh=False):
         """The State of the machine, with RAM read by `load`."""
-        return machinestate.State(memmap.JOS64, image, self.info, registers, load, self.limit, fresh)
+        return machinestate.State(ARCH.map, image, self.info, registers, load, self.limit, fresh)
 
 
 def read(machine, limit=None):

@@ -38,6 +38,13 @@ class Format:
         """The bytes of a table as numbers."""
         return array.array("I" if self.entry_bytes == 4 else "Q", data)
 
+    @property
+    def always(self):
+        """The rights that a page has in any case: there is no bit to withhold them."""
+        if "X" in self.bits:
+            return 0
+        return R if "NX" in self.bits else R | X
+
     def sign_extend(self, va):
         """A virtual address as the processor has it in 64 bits, if the format's addresses are extended."""
         if self.va_bits > 32 and va >> (self.va_bits - 1) & 1:

@@ -1,6 +1,6 @@
 """The `jos` commands of gdb, by subject; ../jos.py registers them.
 
-    facts      what the Rust sources say about map, page-table format and PageInfo (obj/facts.json)
+    facts      what the Rust sources say about map, page-table format and PageInfo (obj/ARCH/facts.json)
     paging     page tables: walks, and all that is mapped
     pages      the array `pages` and the free list
     snapshot   tables and counts at one moment, and how two moments differ

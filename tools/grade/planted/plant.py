@@ -20,6 +20,7 @@ sys.path[:0] = [str(ROOT / "tools/grade"), str(ROOT / "tools/gdb"), str(ROOT / "
 
 import reading  # noqa: E402 (found by the line above)
 import sharedram  # noqa: E402
+from built import FACTS, IMAGES, OBJ  # noqa: E402
 from elf import Image  # noqa: E402
 from faults import FAULTS, STUB  # noqa: E402
 from gradelib import SUCCESS, Machine  # noqa: E402
@@ -79,7 +80,7 @@ def plant(tree, everywhere):
 
 
 # Without checks, applications lack functions that their symbols' tool demands: they are taken as they are linked.
-STUB_IMAGES = ["obj/kern/kernel", "obj/jos.iso", "obj/grade-words.iso", "obj/facts.json", "obj/grade/shims", "apps-linked"]
+STUB_IMAGES = [*(str(IMAGES[name]) for name in ("kernel", "grub", "grub-words", "shims")), str(FACTS), "apps-linked"]
 
 
 def make(tree, *targets):
@@ -122,12 +123,12 @@ def main():
         shutil.rmtree(tree, ignore_errors=True)
         copy(tree)
         plant(tree, FAULTS.index(STUB) + 1 if options.stub else 0)
-        make(tree, *(STUB_IMAGES if options.stub else ["obj/grade/shims"]))
+        make(tree, *(STUB_IMAGES if options.stub else [str(IMAGES["shims"])]))
     if options.stub:
-        for linked in (tree / "obj/apps").glob("*.linked"):
+        for linked in (tree / OBJ / "apps").glob("*.linked"):
             shutil.copy2(linked, linked.with_suffix(""))
         return subprocess.run(["./grade.py", "--no-build", "--timeout", "10"], cwd=tree).returncode
-    bench = Bench(tree, os.environ.get("QEMU") or "qemu-system-x86_64", {"kernel": Path("obj/grade/shims")})
+    bench = Bench(tree, os.environ.get("QEMU") or "qemu-system-x86_64", {"kernel": IMAGES["shims"]})
     image = Image(tree / bench.images["kernel"])
     picked = [(0, FAULTS[0]._replace(name="no fault", edits=(), code=""))]
     picked += [(n, f) for n, f in enumerate(FAULTS, 1) if all(word in f.name for word in options.words)]
