@@ -199,6 +199,11 @@ pub trait Geometry: Format {
     const ENTRIES: usize = 1 << Self::INDEX_BITS;
     /// Bits of a virtual address that are translated.
     const VA_BITS: u32 = PGSHIFT + Self::LEVELS * Self::INDEX_BITS;
+    /// Columns of an address in hexadecimal, with its "0x", if all addresses are to line up: 18, or 10 where
+    /// addresses have 32 bits. (A loader's map may have longer ones.)
+    const ADDRESS_COLUMNS: usize = if Self::VA_BITS == 32 { 10 } else { 18 };
+    /// Columns of an entry in hexadecimal, with its "0x".
+    const ENTRY_COLUMNS: usize = 2 + 2 * Self::Word::BYTES as usize;
 
     /// Bytes that one entry of `level` maps.
     #[must_use]
