@@ -10,6 +10,9 @@ pub(crate) mod exit;
 pub(crate) mod faults;
 pub(crate) mod features;
 pub(crate) mod keyboard;
+pub(in crate::arch) mod outcome;
+#[cfg(jos_machine)]
+pub(crate) mod probe;
 pub(crate) mod screen;
 pub(crate) mod serial;
 #[cfg(jos_machine)]

@@ -10,7 +10,6 @@ pub(crate) mod faults;
 pub(crate) mod features;
 #[cfg(jos_machine)]
 pub(super) mod instructions;
-pub(in crate::arch) mod outcome;
 #[cfg(jos_machine)]
 pub(crate) mod probe;
 #[cfg(jos_machine)]
