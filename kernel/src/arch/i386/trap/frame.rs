@@ -1,4 +1,4 @@
-//! [`TrapFrame`]: the registers at an exception; [`Trap`]: an exception.
+//! [`TrapFrame`]: the registers at an exception.
 
 use libjos::monitor::processor::{EFLAGS, Register};
 use x86_64::registers::rflags::RFlags;
@@ -29,15 +29,6 @@ pub(crate) struct TrapFrame {
     pub eip: u32,
     pub cs: u32,
     pub eflags: u32,
-}
-
-/// An exception.
-#[derive(Debug)]
-pub(crate) struct Trap<'a> {
-    /// The interrupted registers.
-    pub(in crate::arch) frame: &'a mut TrapFrame,
-    /// CR2 at the exception: the address of the latest page fault. (Handling the trap may change CR2.)
-    pub(in crate::arch) cr2: u64,
 }
 
 impl TrapFrame {
