@@ -13,7 +13,7 @@ pub(super) mod instructions;
 #[cfg(jos_machine)]
 pub(crate) mod probe;
 #[cfg(jos_machine)]
-mod registers;
+pub(in crate::arch) mod registers;
 #[cfg(jos_machine)]
 pub(crate) mod stack;
 pub(crate) mod trap;
