@@ -20,6 +20,8 @@ DONE = "The memory system stands"
 # The symbols at which the window's parts begin, except for the first.
 WINDOW_PARTS = {"stext": "window, kernel code", "text_end_exclusive": "window, kernel constants",
                 "rodata_end_exclusive": "window, all else"}
+# The names by which the tool knows the machines.
+LAYOUTS = {"x86_64": "jos64", "i386": "jos32"}
 PANIC, EXIT = "kernel::panic::report", "kernel::exit::exit"
 
 
@@ -61,7 +63,7 @@ class Camera:
         said = gdb.execute(f"monitor dump-guest-memory {core}", to_string=True)
         if not core.exists():
             raise Problem(f"QEMU did not dump the memory: {said.strip()}")
-        command = [self.tool, "read", "jos64", str(core), str(told), gdb.current_progspace().filename]
+        command = [self.tool, "read", LAYOUTS[machine.arch().name], str(core), str(told), gdb.current_progspace().filename]
         shot = FOLDER / f"shot-{self.taken:02}.json"
         with open(shot, "wb") as output:
             done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, check=False)
@@ -105,7 +107,7 @@ def all_steps():
 
 def mapped_region(lines):
     """The name of the region that a step has mapped; the window is mapped in parts."""
-    start = re.search(r"\+ (0x[0-9a-f]{16})\.\.", "\n".join(lines))
+    start = re.search(r"\+ (0x[0-9a-f]+)\.\.", "\n".join(lines))
     if start is None:
         return ""
     va = int(start[1], 16)

@@ -13,6 +13,8 @@ pub(crate) struct Shot {
     pub(crate) layout: String,
     /// The page-table format's name.
     pub(crate) format: String,
+    /// A sentence about a permission that the format cannot withhold, or nothing.
+    pub(crate) note: String,
     /// The format's levels.
     pub(crate) levels: u32,
     /// Bits of a virtual address as displayed: 32 or 64.
