@@ -30,7 +30,7 @@ HOVER = """
 
 def pages(folder):
     """The pages: free and used frames; an opened tree in dark colours; a moment of the film."""
-    picture, film = (Path("obj", name).resolve().as_uri() for name in ("picture.html", "film.html"))
+    picture, film = (Path("obj", capture.ARCH, name).resolve().as_uri() for name in ("picture.html", "film.html"))
     with webdriver.Browser() as browser:
         browser.size(1280, 800)
         browser.scheme("light")

@@ -45,7 +45,7 @@ class Camera:
     def __init__(self, tool):
         self.tool, self.taken = tool, 0
         # mem_init's argument: the RAM, and the loader's data in it.
-        boot = gdb.newest_frame().read_var("boot")
+        boot = kernel.argument(gdb.newest_frame(), "boot")
         self.usable, self.reserved = ranges(boot["memory"]["usable"]), ranges(boot["reserved"]["pages"])
 
     def take(self, title, said):

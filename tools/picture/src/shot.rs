@@ -57,6 +57,8 @@ pub(crate) struct Region {
     pub(crate) runs: Vec<Run>,
     /// Page tables that appear here because the directory maps itself.
     pub(crate) tables: usize,
+    /// The permissions that the directory's entry for itself gives them.
+    pub(crate) tables_perm: String,
 }
 
 /// A run of pages that continues in both address spaces with the same permissions.

@@ -11,7 +11,7 @@ use libjos::monitor::explain::note_permissions;
 use libjos::paging::format::i386::I386;
 use libjos::paging::format::riscv::Sv39;
 use libjos::paging::format::x86_64::X86_64;
-use libjos::paging::format::{Format, Geometry};
+use libjos::paging::format::{Entry, Format, Geometry, Perm};
 use libjos::paging::mappings::runs;
 use libjos::pmap::{Pmap, mem_init};
 use libjos::sim::SimMachine;
@@ -148,6 +148,7 @@ fn space<L: MemLayout, F: Format>(
         };
         tables.entry(*pa).or_insert(detail);
     }
+    let itself = shows_itself::<L, F>(mem, pgdir);
     let regions = regions::<L>()
         .map(|region| Region {
             name: region.name.into(),
@@ -158,19 +159,22 @@ fn space<L: MemLayout, F: Format>(
             invalid: region.content == Content::Invalid,
             runs: mapped::<F>(mem, pgdir, region.base, region.last()),
             tables: match region.content {
-                Content::PageTables if shows_itself::<L, F>(mem, pgdir) => reader.seen.len(),
+                Content::PageTables if itself.is_some() => reader.seen.len(),
                 _ => 0,
             },
+            tables_perm: itself.unwrap_or_default().to_string(),
         })
         .collect();
     Space { name: name.into(), in_use, regions, root }
 }
 
-/// Whether the directory's entry at UVPT is for itself.
-fn shows_itself<L: MemLayout, F: Format>(mem: &impl PhysMem, pgdir: PhysAddr) -> bool {
+/// The permissions of the page tables at UVPT, if the directory's entry there is for itself.
+fn shows_itself<L: MemLayout, F: Format>(mem: &impl PhysMem, pgdir: PhysAddr) -> Option<Perm> {
     let at = F::entry(F::ROOT, pgdir, VirtAddr::new(L::UVPT));
-    let entry = F::decode(F::ROOT, mem.load(at));
-    matches!(entry, libjos::paging::format::Entry::Table { pa, .. } if pa == pgdir)
+    match F::decode(F::ROOT, mem.load(at)) {
+        Entry::Table { pa, allows } if pa == pgdir => Some(allows & (Perm::URW | Perm::X)),
+        _ => None,
+    }
 }
 
 /// The mapped pages in `[first, last]`, cut to that range.

@@ -198,6 +198,10 @@ fn regions_and_tree_agree<L: MemLayout, F: Format + Mmu>() {
     assert_eq!(frames_of(&shot, Owner::Tables), tables as u64);
     assert_eq!(entries, tables << F::INDEX_BITS);
     assert_eq!(region(L::UVPT).tables, if L::SELF_MAP { tables } else { 0 });
+    if L::SELF_MAP {
+        let perm = if F::ALWAYS.contains(Perm::X) { "ur-x-" } else { "ur---" };
+        assert_eq!(region(L::UVPT).tables_perm, perm);
+    }
 }
 
 #[test]
