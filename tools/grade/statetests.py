@@ -9,6 +9,7 @@ import re
 import struct
 
 import badloader
+import reading
 from control import require
 from gradelib import FAILURE, Machine, Test
 from words import CHECKS, NO_LOADER, NO_PROMPT, PAGE_FAULT, UPAGES, WELCOME, boots, opening, panic
@@ -268,7 +269,7 @@ def fails(title, machine, lines, forbidden=NO_PROMPT, whole=False):
     return Test(f"state: {title}", 5, machine, lines, forbidden, FAILURE, whole=whole, tags=("state",))
 
 
-UEFI = booted("grub", "max", uefi=True, patience=3)
+UEFI = reading.read(booted("grub", "max", uefi=True, patience=3))
 
 DETECT_MEMORY = re.compile(r" +libjos/src/mem/detect_memory\.rs:\d+")
 

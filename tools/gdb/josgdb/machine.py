@@ -52,15 +52,6 @@ def need():
         raise gdb.GdbError(NO_MACHINE)
 
 
-def connect(place):
-    """Connects to QEMU, or prints the reason for failing."""
-    gdb.execute("set tcp connect-timeout 3")
-    try:
-        gdb.execute(f"target remote {place}")
-    except gdb.error as error:
-        print(f"{str(error).rstrip('.')}. {NO_MACHINE}")
-
-
 def register(name):
     """A register's value as an unsigned number. pc and sp are known on every machine."""
     return unsigned(gdb.newest_frame().read_register(name))

@@ -46,6 +46,11 @@ class History:
     def __init__(self):
         self.before = self.now = None
 
+    def begin(self):
+        """Takes this stop for the first one."""
+        self.now = None
+        self.on_stop(None)
+
     def on_stop(self, _event):
         """Keeps a snapshot of this stop."""
         self.before, self.now = self.now, None
