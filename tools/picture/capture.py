@@ -3,8 +3,8 @@
 
 usage: capture.py TOOL (prompt | step STEP | film) PAGE -- QEMU OPTIONS...
 
-TOOL is the program of tools/picture, PAGE the file to write. `make picture` and `make film` call this, with ARCH in the
-environment. gdb runs tools/picture/shots.py, which does the stopping; what it finds becomes one page here.
+TOOL is the program of tools/picture, PAGE the file to write. `make picture` and `make film` call this. gdb runs
+tools/picture/shots.py, which does the stopping; what it finds becomes one page here.
 """
 
 import contextlib
@@ -18,7 +18,6 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-ARCH = os.environ.get("ARCH") or "x86_64"
 SECONDS = 180  # the limit for a picture or film; a film takes about ten
 
 
@@ -26,7 +25,7 @@ class Failed(Exception):
     """Raised if there is no picture, with the reason."""
 
 
-def capture(tool, wish, page, command, arch=ARCH):
+def capture(tool, wish, page, command):
     """Runs the machine and writes the page."""
     with tempfile.TemporaryDirectory(prefix="jos64-") as name, contextlib.ExitStack() as stack:
         folder = Path(name)
@@ -34,7 +33,7 @@ def capture(tool, wish, page, command, arch=ARCH):
         qemu = start(stack, qemu_command(command, folder), folder / "qemu.txt")
         wait_for(folder / "gdb", qemu, folder, deadline)
         (folder / "wish.json").write_text(json.dumps({"tool": tool, "wish": wish}))
-        gdb = start(stack, gdb_command(folder, arch), folder / "gdb.txt")
+        gdb = start(stack, gdb_command(folder), folder / "gdb.txt")
         try:
             gdb.wait(deadline - time.monotonic())
         except subprocess.TimeoutExpired:
@@ -56,10 +55,9 @@ def qemu_command(command, folder):
             "-chardev", f"socket,id=gdb,path={folder}/gdb,server=on,wait=off", "-gdb", "chardev:gdb"]
 
 
-def gdb_command(folder, arch):
+def gdb_command(folder):
     """The gdb command for that machine, like that of `make gdb`."""
     lines = (ROOT / ".gdbinit.tmpl").read_text().replace("localhost:1234", f"{folder}/gdb")
-    lines = lines.replace("obj/kern/kernel", f"obj/{arch}/kernel")
     (folder / "script").write_text(f"{lines}\nsource tools/picture/shots.py\n")
     return ["sh", "-c", 'exec "$(command -v gdb || command -v gdb-multiarch || echo gdb)" "$@"', "gdb",
             "-q", "-n", "-batch", "-x", str(folder / "script")]

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import capture
-from capture import ARCH
+
+ARCH = os.environ.get("ARCH") or "x86_64"
 
 
 class Machine(NamedTuple):

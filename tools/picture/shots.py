@@ -63,7 +63,8 @@ class Camera:
         said = gdb.execute(f"monitor dump-guest-memory {core}", to_string=True)
         if not core.exists():
             raise Problem(f"QEMU did not dump the memory: {said.strip()}")
-        command = [self.tool, "read", LAYOUTS[machine.arch().name], str(core), str(told), gdb.current_progspace().filename]
+        layout, kernel_file = LAYOUTS[machine.arch().name], gdb.current_progspace().filename
+        command = [self.tool, "read", layout, str(core), str(told), kernel_file]
         shot = FOLDER / f"shot-{self.taken:02}.json"
         with open(shot, "wb") as output:
             done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, check=False)

@@ -94,8 +94,8 @@ def variables(frame):
 def argument(frame, name):
     """The value of an argument of a frame.
 
-    On i386 a large argument is passed by a pointer on the stack, and the compiler (LLVM 22) tells gdb the pointer's place
-    as that of the argument.
+    On i386 a large argument is passed by a pointer on the stack, and the compiler (LLVM 22) tells gdb the pointer's
+    place as that of the argument.
     """
     frame.select()
     value = frame.read_var(name)
