@@ -290,7 +290,7 @@ class Tour(unittest.TestCase):
     TEXT = "words\n```console\n$ make gdb\nhello\n(gdb) p 1   # why\n$1 = 1\n```\n(gdb) no\n```sh\n(gdb) no\n```\n"
 
     def test_commands_and_lines(self):
-        commands, patterns = tour.read(self.TEXT)
+        commands, patterns = tour.read(self.TEXT, "x86_64")
         self.assertEqual(commands, ("echo (gdb) p 1\\n", "p 1"))
         self.assertEqual([bool(p.fullmatch(s)) for p, s in zip(patterns, ("hello", "(gdb) p 1", "$1 = 1"))], [True] * 3)
 
@@ -311,7 +311,8 @@ class Tour(unittest.TestCase):
             ("page 4 (0x4000): free -> in use, pp_ref 1", "page 4 (0x4000): free -> in use, pp_ref 2", False),
         ]
         for said, printed, matches in same:
-            self.assertEqual(bool(tour.pattern(said).fullmatch(printed)), matches, (said, printed))
+            pattern = tour.pattern(said, tour.MACHINES["x86_64"])
+            self.assertEqual(bool(pattern.fullmatch(printed)), matches, (said, printed))
 
 
 class VisualStudioCode(unittest.TestCase):

@@ -3,6 +3,7 @@
 import struct
 import unittest
 
+import tour
 from josgdb import facts as facts_module
 from josgdb import fault, snapshot
 from josgdb.paging import Format
@@ -76,6 +77,18 @@ class Narrow(unittest.TestCase):
         self.assertIn("a 4 MB page, mapped -rwxg by level 1, entry [1]: not for user code", said)
         said = fault.explain(FORM, fault.Fault(0x1000, 0, 0, 0), FORM.walk(read, ROOT, 0x1000))
         self.assertIn("level 0, entry [1], which is not present", said)
+
+    def test_the_tour_has_blocks_of_its_own(self):
+        text = "```console\n(gdb) p 1\n```\n```console i386\n(gdb) p 2\n$1 = 2\n```\n"
+        self.assertEqual([tour.read(text, arch)[0][-1] for arch in ("x86_64", "i386")], ["p 1", "p 2"])
+        for said, printed, matches in (
+            ("KERNBASE 0xf0000000", "KERNBASE 0xf0000001", False),
+            ("rip 0xf0101234", "rip 0xf0109999", True),
+            ("level 1 [957]", "level 1 [956]", False),
+            ("level 0 [456]", "level 0 [457]", True),
+        ):
+            pattern = tour.pattern(said, tour.MACHINES["i386"])
+            self.assertEqual(bool(pattern.fullmatch(printed)), matches, (said, printed))
 
 
 if __name__ == "__main__":

@@ -43,8 +43,9 @@ class Arch:
     accepted: tuple  # processors with which it boots, beside QEMU's own: title, and name as -cpu takes it
     hole: tuple  # what test=read-hole reads: an address, and the name of its region
     no_ram: int  # a physical address without RAM
+    sparse: int  # pages of the largest area that can be had, a power of two and at most 4 TB
+    tables: int  # of kern_pgdir with 256 MB of RAM, with the root
     features: frozenset  # of those above
-    large: str  # the names of a large page
 
     # Addresses.
 
@@ -122,6 +123,11 @@ class Arch:
         return self.utop - 2 * PAGE
 
     @property
+    def areas(self):
+        """Where the application's areas begin: the upper half of its part."""
+        return self.map.lower_end // 2 // self.ptsize * self.ptsize
+
+    @property
     def top_level(self):
         """The level of the root table."""
         return self.map.form.levels - 1
@@ -135,8 +141,8 @@ class Arch:
 ARCHES = {arch.name: arch for arch in (
     Arch(
         name="x86_64", qemu="qemu-system-x86_64", map=memmap.JOS64, module="kernel::arch::x86_64",
-        cpu="qemu64", features=frozenset({UEFI, LONG_MODE, NX, HALVES, PHYSMAP}), large="2M",
-        hole=(0xFFFF_FFFF_EF7F_F000, "unused"), no_ram=0x80_0000_0000,
+        cpu="qemu64", features=frozenset({UEFI, LONG_MODE, NX, HALVES, PHYSMAP}),
+        hole=(0xFFFF_FFFF_EF7F_F000, "unused"), no_ram=0x80_0000_0000, sparse=1 << 30, tables=8,
         accepted=(("one extended leaf of CPUID", "qemu64,xlevel=0x80000001"),),
         refused=(
             Refused(
@@ -151,10 +157,15 @@ ARCHES = {arch.name: arch for arch in (
     ),
     Arch(
         name="i386", qemu="qemu-system-i386", map=memmap.JOS32, module="kernel::arch::i386",
-        cpu="qemu32", features=frozenset(), large="4M",
+        cpu="qemu32", features=frozenset(),
         hole=(0xEF80_0000, "memory-mapped devices"), no_ram=0xFEE0_0000,  # the local interrupt controller
+        sparse=1 << 18, tables=4,
         accepted=(("a Pentium", "pentium"), ("a Pentium III", "pentium3"), ("no global pages", "qemu32,-pge")),
         refused=(
+            Refused(
+                "no PSE", "pentium,-pse",
+                "this processor has no PSE (4 MB pages); use -cpu pentium or newer without -pse",
+            ),
             *(
                 Refused(
                     title, cpu,
@@ -163,10 +174,6 @@ ARCHES = {arch.name: arch for arch in (
                 for title, cpu in (
                     ("older than a Pentium", "486"), ("no TSC", "pentium,-tsc"), ("no CMPXCHG8B", "pentium,-cx8"),
                 )
-            ),
-            Refused(
-                "no PSE", "pentium,-pse",
-                "this processor has no PSE (4 MB pages); use -cpu pentium or newer without -pse",
             ),
         ),
     ),

@@ -152,6 +152,8 @@ class Session:
         """Start gdb on the machine, by the .gdbinit that users get, or as Visual Studio Code does."""
         if self.machine.vscode:
             script = vscode.gdb_script(self.bench.root, self.machine.vscode, f"{self.folder}/gdb")
+            # The kernel that was built last need not be that of this machine.
+            script = script.replace("obj/kern/kernel", str(self.bench.images["kernel"]))
         else:
             script = (self.bench.root / ".gdbinit.tmpl").read_text().replace("localhost:1234", f"{self.folder}/gdb")
         script = "set pagination off\nset confirm off\n" + script + "\n".join((*self.machine.gdb, "detach", "quit"))

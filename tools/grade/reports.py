@@ -12,10 +12,13 @@ class Report(NamedTuple):
 
     nowhere: int  # where test=registers jumps to
     lost: str  # its frame pointer
-    registers: tuple  # the lines with the registers in test=registers, up to the error code
+    registers: tuple  # the lines with the registers in test=registers, and the error code bit by bit
     beginning: tuple  # patterns for lines with the registers of any other report
 
 
+ABSENT_READ = (
+    "    P    0  not present: an entry on the way is empty", "    W/R  0  read", "    U/S  0  by the kernel",
+)
 # Each value is that of registers.rs in the machine's folder of the kernel. (Hardware sets RF, QEMU does not.)
 REPORT = {
     "x86_64": Report(
@@ -32,6 +35,8 @@ REPORT = {
             re.compile("  CR0    [0-9a-f]{8}8[0-9a-f]{7}  PE .*WP PG"), "  CR2    0000765432100ab0  VA=0x765432100ab0",
             re.compile(r"  CR3    0{10}(1[0-9a-f]{2})000  PFN=0x\1"), re.compile("  CR4    [0-9a-f]{16} .*PAE.*"),
             "  CR8    0000000000000005  TPR=0x5", re.compile("  EFER   [0-9a-f]{16}  .*LME LMA NXE.*"),
+            "  error code 0x10: P=0 W/R=0 U/S=0 RSVD=0 I/D=1 PK=0 SS=0 SGX=0", *ABSENT_READ,
+            "    I/D  1  instruction fetch",
         ),
         beginning=(
             rf"  rax +{DIGITS} +rbx .*", rf"  CR0 +{DIGITS}  PE .*WP PG", rf"  EFER +{DIGITS}  .*NXE.*",
@@ -47,6 +52,8 @@ REPORT = {
             re.compile("  EFLAGS 002[01]0cd7  CF 1 PF AF ZF SF DF OF( RF)? ID"),
             re.compile("  CR0    8[0-9a-f]{7}  PE .*WP PG"), "  CR2    76540ab0  VA=0x76540ab0",
             re.compile(r"  CR3    00(1[0-9a-f]{2})000  PFN=0x\1"), re.compile("  CR4    [0-9a-f]{8} .*PSE.*"),
+            # Without no-execute pages, only a processor with SMEP tells a fetch from a read.
+            re.compile(r"  error code 0x(0: .* I/D=0|10: .* I/D=1) PK=0 SS=0 SGX=0"), *ABSENT_READ,
         ),
         beginning=(rf"  eax +{DIGITS} +ebx .*", rf"  CR0 +{DIGITS}  PE .*WP PG", rf"  CR4 +{DIGITS}  .*PSE.*"),
     ),
