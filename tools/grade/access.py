@@ -1,18 +1,18 @@
 """Accesses that the machine itself makes, on the grader's command: loads, stores, jumps.
 
 The grader writes a few bytes of code over the kernel's entry, which no kernel executes twice, and lets the processor
-execute them at privilege level 0. A breakpoint at the handler of page faults tells how the access ended. Then memory and
-registers are as before. So the answers are the processor's: by its TLB, its write protection, its no-execute bit.
+execute them at privilege level 0. A breakpoint at the handler of page faults tells how the access ended. Then memory
+and registers are as before. So the answers are the processor's: by its TLB, its write protection, its no-execute bit.
 """
 
 import contextlib
+import itertools
 import random
 import socket
 from dataclasses import dataclass
 
-import cpus
 import machinestate
-from gdbstub import Stub, StubError
+from gdbstub import CPU, Stub, StubError
 from tableformat import PAGE, X
 
 PAGE_FAULT = 14  # the vector
@@ -25,17 +25,13 @@ INTERRUPTS_OFF = 2  # EFLAGS with nothing but the bit that is always set
 class Debugger(Stub):
     """A stub's client that changes and restores the registers of a call at once."""
 
-    def __init__(self, connection, kind):
-        super().__init__(connection)
-        self.cpu = kind
-
     def registers(self):
         """The general registers, the program counter and the flags: name -> value."""
-        return self.cpu.unpack(bytes.fromhex(self._ask("g")))
+        return CPU.unpack(bytes.fromhex(self._ask("g")))
 
     def set_registers(self, values):
         """Sets them all. (Segments and control registers are left out: to write those would flush the TLB.)"""
-        self._expect(f"G{self.cpu.pack(values).hex()}", "OK")
+        self._expect(f"G{CPU.pack(values).hex()}", "OK")
 
     def set_breakpoint(self, address):
         """From now on the machine stops there."""
@@ -74,14 +70,14 @@ class Processor:
     address `code`; `further` are more addresses at which the machine stops."""
 
     def __init__(self, stub, code, further=()):
-        self.stub, self.code, self.cpu = stub, code, stub.cpu
+        self.stub, self.code = stub, code
         self.returned = code + 64  # where a called function returns to
         text = stub.monitor("info registers")
         base = int(text.split("IDT=")[1].split()[0], 16)
-        self.handler = self.cpu.handler(stub.read_memory(base + PAGE_FAULT * self.cpu.gate, self.cpu.gate))
-        instructions = self.cpu.load, self.cpu.store, self.cpu.jump
+        self.handler = CPU.handler(stub.read_memory(base + PAGE_FAULT * CPU.gate, CPU.gate))
+        instructions = CPU.load, CPU.store, CPU.jump
         self.code_at = {code_: code + 16 * index for index, code_ in enumerate(instructions)}
-        ends = [start + len(code_) for code_, start in self.code_at.items() if code_ != self.cpu.jump]
+        ends = [start + len(code_) for code_, start in self.code_at.items() if code_ != CPU.jump]
         self.stops = {*ends, self.returned, self.handler, *further}
 
     def __enter__(self):
@@ -99,22 +95,22 @@ class Processor:
 
     def load(self, va):
         """Reads the word at `va`."""
-        return self.access(self.cpu.load, va)
+        return self.access(CPU.load, va)
 
     def store(self, va, value=0):
         """Writes a word at `va`."""
-        return self.access(self.cpu.store, va, value)
+        return self.access(CPU.store, va, value)
 
     def fetch(self, va):
         """Jumps to `va`. Nothing but one instruction is executed there."""
         try:
             there = self.stub.read_memory(va, 1)
         except StubError:
-            return self.access(self.cpu.jump, va)  # Nothing is mapped there.
+            return self.access(CPU.jump, va)  # Nothing is mapped there.
         self.stub.write_memory(va, NOP)
         self.stub.set_breakpoint(va + 1)
         try:
-            return self.access(self.cpu.jump, va)
+            return self.access(CPU.jump, va)
         finally:
             self.stub.clear_breakpoint(va + 1)
             self.stub.write_memory(va, there)
@@ -124,16 +120,16 @@ class Processor:
         found = self.run(self.code_at[code], di=va, si=value)
         if found["ip"] != self.handler:
             return Outcome(found["ax"])
-        (error,) = self.cpu.words(self.stub.read_memory(found["sp"], self.cpu.word))
+        (error,) = CPU.words(self.stub.read_memory(found["sp"], CPU.word))
         return Outcome(fault=error, address=machinestate.registers(self.stub.monitor("info registers"))["CR2"])
 
     def run(self, start, stack_words=(), **values):
         """Runs from `start` to a stop, with these registers, and words at the top of the stack; returns the registers
         there. Afterwards the machine has its own registers again."""
         before = self.stub.registers()
-        stack = (before["sp"] - 4096 & ~15) - self.cpu.word * len(stack_words)
+        stack = (before["sp"] - 4096 & ~15) - CPU.word * len(stack_words)
         if stack_words:
-            self.stub.write_memory(stack, self.cpu.in_memory(stack_words))
+            self.stub.write_memory(stack, CPU.in_memory(stack_words))
         self.stub.set_registers({**before, "sp": stack, "flags": INTERRUPTS_OFF, "ip": start, **values})
         try:
             return self.stub.go()
@@ -142,9 +138,8 @@ class Processor:
 
 
 @contextlib.contextmanager
-def debugger(control, form):
-    """A Debugger of the machine behind a Control, whose page tables have the format `form`; it is stopped while this
-    lasts."""
+def debugger(control):
+    """A Debugger of the machine behind a Control, which is stopped while this lasts."""
     path = control.folder / "debugger"
     address = {"type": "unix", "data": {"path": str(path)}}
     backend = {"type": "socket", "data": {"addr": address, "server": True, "wait": False}}
@@ -154,7 +149,7 @@ def debugger(control, form):
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(control.left())
         connection.connect(str(path))
-        stub = Debugger(connection, cpus.of(form))
+        stub = Debugger(connection)
         yield stub
         stub.detach()
     control.monitor("gdbserver none")
@@ -162,7 +157,7 @@ def debugger(control, form):
 
 def verdict(control, state):
     """Complaints about what the processor lets the kernel do, now that its tables are in use."""
-    with debugger(control, state.jos.form) as stub:
+    with debugger(control) as stub:
         with Processor(stub, state.image.symbols["entry"]) as processor:
             return list(judge(processor, state))
 
@@ -184,7 +179,7 @@ def judge(processor, state):
     if not jos.form.always & X:
         must_fault += [
             ("an instruction fetch from the kernel stack", processor.fetch, stack + 64, PRESENT | FETCH),
-            ("an instruction fetch from the kernel's constants", processor.fetch, window(kernel.rodata) + 64, PRESENT | FETCH),
+            ("an instruction fetch from constants", processor.fetch, window(kernel.rodata) + 64, PRESENT | FETCH),
             ("an instruction fetch from the window", processor.fetch, window(kernel.end) + 8 * PAGE, PRESENT | FETCH),
         ]
     if not jos.form.always & X or state.is_on("smep"):
@@ -200,15 +195,17 @@ def judge(processor, state):
             wanted = Outcome(fault=error, address=va)
             yield f"{what}, {va:#x}, {outcome}, but must be one that {wanted}"
     # What the window shows is RAM: a word of the grader's own, in frames that nothing uses.
-    free = [number for number, link in enumerate(state.links) if link <= machinestate.END and state.frame(number) < jos.window]
+    in_window = itertools.islice(enumerate(state.links), jos.window // PAGE)
+    free = [number for number, link in in_window if link <= machinestate.END]
     for number in random.sample(free, min(4, len(free))):
-        size = state.cpu.word
+        size = CPU.word
         pa, word = state.frame(number) + size * random.randrange(PAGE // size), random.getrandbits(8 * size)
         before = state.load(pa, size)
         stored, loaded = processor.store(window(pa), word), processor.load(window(pa))
         found = int.from_bytes(state.load(pa, size), "little")
         processor.store(window(pa), int.from_bytes(before, "little"))
         if stored.fault >= 0 or found != word:
-            yield f"a write of {word:#x} to {window(pa):#x}, which must show {pa:#x}, {stored}; RAM has {found:#x} there"
+            where = f"{window(pa):#x}, which must show {pa:#x}"
+            yield f"a write of {word:#x} to {where}, {stored}; RAM has {found:#x} there"
         elif loaded != Outcome(word):
             yield f"a read of {window(pa):#x}, which must show {pa:#x} with {word:#x}, {loaded}"

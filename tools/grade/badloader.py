@@ -5,7 +5,10 @@ to execute its first instruction. A multiboot2 loader is simulated by writing it
 to the other entry point.
 """
 
+import itertools
 import struct
+
+from loaderinfo import Range
 
 MULTIBOOT2_MAGIC = 0x36D76289
 COMMAND_LINE, LOADER, MODULE, MEMORY_MAP, END = 1, 2, 3, 6, 0  # multiboot2 tags
@@ -160,6 +163,10 @@ def bad_pages(stub, symbols):
     enter_multiboot2(stub, symbols, multiboot2(memory_map([*LOW_MEMORY, (MB, 1007 * MB, RAM), *bad])))
 
 
+# The 60 KB between bad pages that `many_pieces` leaves, from the lowest to the highest.
+SMALL_PIECES = [Range(start, start + 60 * KB) for start in range(17 * MB + 64 * KB, 33 * MB, 64 * KB)]
+
+
 def many_pieces(stub, symbols):
     """A bad page in each 64 KB of 16 MB: 257 pieces above 1 MB, from the highest to the lowest."""
     bad = [(17 * MB + (i << 16) + 0xF000, PAGE, RESERVED) for i in reversed(range(256))]
@@ -200,8 +207,12 @@ def nothing_is_free(stub, symbols):
     enter_multiboot2(stub, symbols, multiboot2(*tags))
 
 
+# A hundred modules of a page, with gaps of 1, 2, ... pages between them.
+MANY_MODULES = [Range(start, start + PAGE) for start in (64 * MB + i * (i + 3) // 2 * PAGE for i in range(100))]
+GAPS = [Range(low.end, high.start) for low, high in itertools.pairwise(MANY_MODULES)]
+
+
 def many_modules(stub, symbols):
-    """A hundred modules of a page, with gaps of 1, 2, ... pages between them."""
-    starts = [64 * MB + i * (i + 3) // 2 * PAGE for i in range(100)]
-    tags = [module(start, start + PAGE) for start in starts]
+    """A loader of MANY_MODULES."""
+    tags = [module(*bounds) for bounds in MANY_MODULES]
     enter_multiboot2(stub, symbols, multiboot2(memory_map(GOOD_MAP), *tags))

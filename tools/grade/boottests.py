@@ -146,9 +146,9 @@ TESTS = [
             ("microvm (no VGA, no keyboard)", Machine(board="microvm")),
         )
     ),
-    Test("board: UEFI, GRUB", 5, UEFI, CHECKS + WELCOME, tags=("board", "uefi")),
+    Test("board: UEFI, GRUB", 5, UEFI, CHECKS + WELCOME, verdicts=SUBJECTS, tags=("board", "uefi")),
     Test(
-        "board: UEFI, q35, GRUB", 5, Machine("grub", board="q35", uefi=True, memory="1G", patience=3),
-        CHECKS + WELCOME, tags=("board", "uefi"),
+        "board: UEFI, q35, GRUB", 5, reading.read(Machine("grub", board="q35", uefi=True, memory="1G", patience=3)),
+        CHECKS + WELCOME, verdicts=SUBJECTS, tags=("board", "uefi"),
     ),
 ]

@@ -1,8 +1,9 @@
-"""Processors as the grader sees them from outside, as data: registers in QEMU's gdb stub and monitor, the instructions that
-the grader lets them execute, gates of exceptions, and how a function is called.
+"""Processors as the grader sees them from outside, as data: registers in QEMU's gdb stub and monitor, the instructions
+that the grader lets them execute, gates of exceptions, and how a function is called.
 
-Registers have names without a width, which the two machines share: `ax` is RAX on one and EAX on the other. Sources: QEMU's
-target/i386/gdbstub.c; the Intel SDM, vol. 2 (instructions) and vol. 3A, 6.11 and 6.14 (gates); the System V ABI (calls).
+Registers have names without a width, which the two machines share: `ax` is RAX on one and EAX on the other. Sources:
+QEMU's target/i386/gdbstub.c; the Intel SDM, vol. 2 (instructions) and vol. 3A, 6.11 and 6.14 (gates); the System V ABI
+(calls).
 """
 
 import struct

@@ -1,5 +1,5 @@
-"""Drives the memory system's functions in a stopped machine, with arguments of the grader's choice, and judges each call
-by what it changed in RAM, beside a plain model (drivingmodel.py).
+"""Drives the memory system's functions in a stopped machine, with arguments of the grader's choice, and judges each
+call by what it changed in RAM, beside a plain model (drivingmodel.py).
 
 The image has the functions as `grade_...` (tools/grade/shims). A call sets registers, puts a return address on the
 stack, and lets the processor run to it. After each call the whole of `pages`, the free list and all tables of the
@@ -12,7 +12,7 @@ import access
 import machinestate
 import tableformat
 from drivingmodel import Model, Wrong, expect, show
-from gdbstub import StubError
+from gdbstub import CPU, StubError
 from machinestate import END, RESERVED
 from tableformat import PAGE, R, U, W, X
 
@@ -38,7 +38,7 @@ class Drive:
         self.random, self.read = random.Random(seed), read
         self.processor, self.image = processor, image
         state = read()
-        self.jos, self.cpu = state.jos, state.cpu
+        self.jos = state.jos
         # Rights as tables show them -> as the functions take them.
         always = self.jos.form.always
         kinds = RIGHTS if always & X else {**RIGHTS, **EXECUTABLE}
@@ -50,8 +50,8 @@ class Drive:
     # The steps.
 
     def go(self, subject, steps):
-        """Calls `steps` functions, of those of a subject; then gives back all frames. Returns complaints: the first ends
-        it, with the calls that led there."""
+        """Calls `steps` functions, of those of a subject; then gives back all frames. Returns complaints: the first
+        ends it, with the calls that led there."""
         weights = {
             "frames": [(4, self.alloc), (2, self.free), (2, self.free_wrongly), (1, self.alloc_run)],
             "tables": [
@@ -85,11 +85,11 @@ class Drive:
     def just_call(self, name, *arguments):
         """The result of a function."""
         start, processor = self.image.symbols[f"grade_{name}"], self.processor
-        registers, words = self.cpu.call(arguments)
+        registers, words = CPU.call(arguments)
         found = processor.run(start, (processor.returned, *words), **registers)
         if found["ip"] != processor.returned:
             raise Wrong(f"{name} panics, or faults")
-        return self.cpu.returned(found)
+        return CPU.returned(found)
 
     def alloc(self, zero=None):
         """page_alloc gives a free frame: of zeros if asked, and else as it is."""
@@ -357,7 +357,7 @@ class Drive:
         if leads:
             self.processor.load(va)
             if leads[1] & W:
-                self.processor.store(va + 8, self.random.getrandbits(8 * self.cpu.word))
+                self.processor.store(va + 8, self.random.getrandbits(8 * CPU.word))
 
     def sees(self, va):
         """The processor reads and writes at `va` as the model says, whatever its TLB had."""
@@ -368,18 +368,18 @@ class Drive:
             expect(loaded == unmapped, f"a read of {va:#x}, unmapped, {loaded} (a stale TLB?)")
             return
         pa, rights = leads
-        look = lambda: int.from_bytes(self.state.must_load(pa, self.cpu.word, "the page"), "little")
+        look = lambda: int.from_bytes(self.state.must_load(pa, CPU.word, "the page"), "little")
         word = look()
-        after = word + 1 & self.cpu.largest
-        expect(loaded == access.Outcome(word), f"a read of {va:#x}, where {pa:#x} has {word:#x}, {loaded} (a stale TLB?)")
+        after = word + 1 & CPU.largest
+        where = f"{va:#x}, where {pa:#x} has {word:#x}"
+        expect(loaded == access.Outcome(word), f"a read of {where}, {loaded} (a stale TLB?)")
         stored = self.processor.store(va, after)
         if rights & W:
             expect(look() == after, f"a write to {va:#x} does not reach {pa:#x}, but {stored} (a stale TLB?)")
         else:
-            error = access.PRESENT | access.WRITE
-            expect(
-                stored == access.Outcome(fault=error, address=va), f"a write to {va:#x}, read-only, {stored} (a stale TLB?)"
-            )
+            refused = access.Outcome(fault=access.PRESENT | access.WRITE, address=va)
+            expect(stored == refused, f"a write to {va:#x}, read-only, {stored} (a stale TLB?)")
+
 
 def verdicts(stub, image, read, seed):
     """The complaints about each subject, by its name. `read` gives the machine's State anew."""

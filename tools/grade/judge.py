@@ -42,8 +42,8 @@ def frames(state):
     links, refs = state.links, state.refs
     for number, link in enumerate(links):
         if (link <= END) != free[number]:
-            says = "free" if link <= END else "not free"
-            yield f"frame {state.frame(number):#x}: pages says it is {says}, but it is {'' if free[number] else 'not '}on the list"
+            says, listed = "free" if link <= END else "not free", "on" if free[number] else "not on"
+            yield f"frame {state.frame(number):#x}: pages says it is {says}, but it is {listed} the list"
         elif link == IN_USE and refs[number] == 0:
             yield f"frame {state.frame(number):#x} is lost: neither free nor counted"
         elif link == RESERVED and refs[number] == 0:
@@ -90,27 +90,19 @@ def free_list(state):
 
 def reservations(state):
     """The frames that are never handed out are those that must not be, no more and no fewer."""
-    jos, kernel = state.jos, state.kernel
-    never = bytearray(state.npages)
-    kept = memmap.reserved(jos, state.ram, kernel, state.info.kept_pages())
-    boot = [
-        ("kern_pgdir", Range(state.root, state.root + PAGE)),
-        ("the array pages", Range(state.pages_at, state.pages_at + state.pages_size)),
-    ]
-    for name, run in kept + boot:
+    for name, run in must_be_reserved(state):
         for number in state.numbers(run):
-            never[number] = 1
             if state.links[number] != RESERVED:
                 says = "free" if state.links[number] <= END else "in use"
                 yield f"frame {state.frame(number):#x} of {name} must be reserved, but is {says}"
                 break
-    further = [number for number, link in enumerate(state.links) if link == RESERVED and not never[number]]
+    further = unexplained(state)
     wanted = run_table_pages(state.npages)
     if len(further) != wanted or (further and further[-1] - further[0] + 1 != wanted):
         places = ", ".join(f"{state.frame(number):#x}" for number in further[:3])
         yield (
-            f"{len(further)} frames are reserved for no known reason ({places}, ...); the table of runs takes {wanted} "
-            "in one piece"
+            f"{len(further)} frames are reserved for no known reason ({places}, ...); the table of runs takes "
+            f"{wanted} in one piece"
         )
 
 
@@ -127,7 +119,7 @@ def run_table_pages(npages):
 
 def run_table(state, free):
     """The table denies no run of free frames."""
-    further = [number for number in itertools.islice(unexplained(state), 1)]
+    further = unexplained(state)
     if not further:
         return
     blocks = -(-state.npages // BLOCK)
@@ -140,7 +132,8 @@ def run_table(state, free):
         order = largest_run(part)
         whole[block] = order == 9
         if bounds[block] < order + 1:
-            yield f"the table of runs says that block {block} ({state.frame(block * BLOCK):#x}) has no free run of order {order}"
+            where = f"block {block} ({state.frame(block * BLOCK):#x})"
+            yield f"the table of runs says that {where} has no free run of order {order}"
     for group in range(groups):
         order = largest_run(whole[group * BLOCK : (group + 1) * BLOCK])
         if bounds[blocks + group] < order + 1:
@@ -159,14 +152,22 @@ def largest_run(flags):
 
 
 def unexplained(state):
-    """The numbers of reserved frames that are neither reserved for the loader or the kernel, nor pages, nor kern_pgdir."""
-    known = [run for _, run in memmap.reserved(state.jos, state.ram, state.kernel, state.info.kept_pages())]
-    known += [Range(state.root, state.root + PAGE), Range(state.pages_at, state.pages_at + state.pages_size)]
+    """The numbers of the reserved frames that need not be."""
     taken = bytearray(state.npages)
-    for run in known:
+    for _, run in must_be_reserved(state):
         numbers = state.numbers(run)
         taken[numbers.start : numbers.stop] = b"\1" * len(numbers)
-    return (number for number, link in enumerate(state.links) if link == RESERVED and not taken[number])
+    return [number for number, link in enumerate(state.links) if link == RESERVED and not taken[number]]
+
+
+def must_be_reserved(state):
+    """The physical ranges that must be reserved, each with a name."""
+    return [
+        *memmap.reserved(state.jos, state.ram, state.kernel, state.info.kept_pages()),
+        ("kern_pgdir", Range(state.root, state.root + PAGE)),
+        ("the array pages", Range(state.pages_at, state.pages_at + state.pages_size)),
+        *(("RAM that is given up", run) for run in state.given_up),
+    ]
 
 
 # Counts: pp_ref against the tables.
@@ -229,7 +230,8 @@ def kernel_map(state):
     if state.fresh:
         for run in state.tree.runs:
             if run.va < jos.lower_end:
-                yield f"{run.va:#x} must not be mapped before anything runs, but leads to {run.pa:#x} {show_rights(run.rights)}"
+                leads = f"{run.pa:#x} {show_rights(run.rights)}"
+                yield f"{run.va:#x} must not be mapped before anything runs, but leads to {leads}"
         for table in state.tree.tables:
             if table.va < jos.lower_end:
                 yield f"page table {table.pa:#x}, for {table.va:#x}, is the application's, and nothing has run yet"
@@ -293,17 +295,14 @@ def self_map(state):
     shown = set()
     for run in state.shown_tables.runs:
         if run.rights & wrong:
-            yield (
-                f"UVPT: {run.va:#x}, {run.size:#x} bytes, has the rights {show_rights(run.rights)}: {show_rights(wrong)} "
-                "must not be among them"
-            )
+            rights = f"{show_rights(run.rights)}, and none of {show_rights(wrong)} is allowed"
+            yield f"UVPT: {run.va:#x}, {run.size:#x} bytes, has the rights {rights}"
         for pa in range(run.pa, min(run.pa + run.size, state.frame(state.npages)), PAGE):
-            if pa in tables:
+            if pa in tables and run.rights == wanted:
                 shown.add(pa)
-                if run.rights != wanted:
-                    yield f"UVPT: {run.va:#x} shows a table {show_rights(run.rights)}, not {show_rights(wanted)}"
             elif not any(pa & ~(jos.form.span(level) - 1) in beginnings for level in jos.form.leaf_levels):
-                yield f"UVPT: {run.va + pa - run.pa:#x} shows {pa:#x}, which is no page table"
+                va, what = run.va + pa - run.pa, "a" if pa in tables else "no"
+                yield f"UVPT: {va:#x} shows {pa:#x} {show_rights(run.rights)}, {what} page table"
     for pa in tables - shown:
         yield f"UVPT: the page table {pa:#x} is not shown"
 

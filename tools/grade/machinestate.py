@@ -12,6 +12,7 @@ from functools import cached_property
 import cpus
 import tableformat
 from elf import W, X
+from loaderinfo import Range
 from memmap import Kernel
 from tableformat import PAGE
 
@@ -30,11 +31,12 @@ def registers(text):
 
 
 class State:
-    """A stopped machine. `load_physical(pa, size)` gives its memory; the kernel's ELF file is `image`, `info` is what the
-    loader said, and no RAM from `limit` on may be used."""
+    """A stopped machine. `load_physical(pa, size)` gives its memory; the kernel's ELF file is `image`, `info` is what
+    the loader said; no RAM from `limit` on may be used, nor the ranges `given_up`."""
 
-    def __init__(self, jos, image, info, found, load_physical, limit=None, fresh=False):
+    def __init__(self, jos, image, info, found, load_physical, limit=None, given_up=(), fresh=False):
         self.fresh = fresh  # whether nothing has run yet that maps pages of its own
+        self.given_up = given_up
         self.jos, self.image, self.info, self.registers = jos, image, info, found
         self.cpu = cpus.of(jos.form)
         self._load, self._tables = load_physical, {}
@@ -43,8 +45,9 @@ class State:
         self.ram = [run._replace(end=min(run.end, top)) for run in self.ram if run.start < top]
 
     def load(self, pa, size):
-        """Bytes of physical memory; None where there is no RAM that the loader told of."""
-        if not any(run.start <= pa and pa + size <= run.end for run in self.ram):
+        """Bytes of physical memory; None where there is neither the kernel nor RAM that the loader told of."""
+        kernel = Range(self.kernel.start, self.kernel.end)
+        if not any(run.start <= pa and pa + size <= run.end for run in (kernel, *self.ram)):
             return None
         if size != PAGE:
             return self._load(pa, size)

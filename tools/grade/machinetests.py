@@ -3,8 +3,10 @@
 import re
 
 import badloader
+import reading
 from arch import ARCH, PHYSMAP
 from gradelib import FAILURE, Machine, Test
+from reading import SUBJECTS
 from words import (
     CHECKS, MB, NO_LOADER, NO_PROMPT, ODD_WARNINGS, ODD_WORDS, TWO_WORDS, WELCOME,
     amount, bad_information, boots, cannot_start, opening, panic,
@@ -27,17 +29,21 @@ TESTS = [
         )
     ),
     *(
-        Test(f"machine: {title}", 5, Machine(cpu=cpu), boots(), whole=True, tags=("machine",))
+        Test(
+            f"machine: {title}", 5, reading.read(Machine(cpu=cpu)), boots(), whole=True, verdicts=SUBJECTS,
+            tags=("machine",),
+        )
         for title, cpu in (*ARCH.accepted, ("every feature", "max"))
     ),
     Test(
         # With 1 GB pages, all memory above 4 GB is mapped by them (boottests.py).
-        "machine: no 1 GB pages", 5, Machine(memory="5G", cpu="max,-pdpe1gb", typed=("map\r", "checks\r", "exit\r")),
+        "machine: no 1 GB pages", 5,
+        reading.read(Machine(memory="5G", cpu="max,-pdpe1gb", typed=("map\r", "checks\r", "exit\r"))),
         (
             *opening(5120 * MB), *CHECKS, *WELCOME,
             "  0xffffff8100000000-0xffffff817fffffff -> 0x100000000 -rw-g 2 GB 2M W", "K> checks", *CHECKS, "K> exit",
         ),
-        (re.compile(r".*\b1G\b.*"),), tags=("machine",), needs=(PHYSMAP,),
+        (re.compile(r".*\b1G\b.*"),), verdicts=SUBJECTS, tags=("machine",), needs=(PHYSMAP,),
     ),
     Test(
         # With 2M, QEMU's firmware would overwrite the kernel before it starts.
@@ -90,8 +96,8 @@ TESTS = [
     ),
     Test(
         # RAM up to 128 MB, without the two pages of 0x900000 to 0x901000 and the one at 0x5000000.
-        "loader: wild memory map", 5, Machine(at_entry=badloader.wild_memory_map),
-        (*amount(636, 130036), *CHECKS, *WELCOME), tags=("loader",),
+        "loader: wild memory map", 5, reading.read(Machine(at_entry=badloader.wild_memory_map)),
+        (*amount(636, 130036), *CHECKS, *WELCOME), verdicts=SUBJECTS, tags=("loader",),
     ),
     # The command line.
     Test(

@@ -10,6 +10,7 @@ import struct
 from typing import NamedTuple
 
 import badloader
+import reading
 from arch import ARCH
 from control import require
 from descriptors import TABLES, exceptions
@@ -224,7 +225,7 @@ def fails(title, machine, lines, forbidden=NO_PROMPT, whole=False):
     return Test(f"state: {title}", 5, machine, lines, forbidden, FAILURE, whole=whole, tags=("state",))
 
 
-UEFI = booted("grub", "max", uefi=True, patience=3)
+UEFI = reading.read(booted("grub", "max", uefi=True, patience=3))
 
 DETECT_MEMORY = re.compile(r" +libjos/src/mem/detect_memory\.rs:\d+")
 

@@ -204,8 +204,8 @@ def at(runs, va):
 
 
 def translate(form, load, root, va):
-    """Where the tables at `root` lead a virtual address, level by level: the list of (level, address of the entry, entry)
-    that a processor reads."""
+    """Where the tables at `root` lead a virtual address, level by level: the list of (level, address of the entry,
+    entry) that a processor reads."""
     steps, pa = [], root
     for level in reversed(range(form.levels)):
         index = (va & ((1 << form.va_bits) - 1)) // form.span(level) % (1 << form.index_bits)

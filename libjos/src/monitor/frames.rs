@@ -85,7 +85,7 @@ impl<M: Machine> Session<'_, M> {
             match base.checked_add(length.saturating_sub(1)) {
                 Some(_) if length == 0 => writeln!(self.out, "  {base:#0width$x} empty, {kind}")?,
                 Some(last) => {
-                    writeln!(self.out, "  {base:#0width$x}-{last:#0width$x} {kind}, {size}")?
+                    writeln!(self.out, "  {base:#0width$x}-{last:#0width$x} {kind}, {size}")?;
                 }
                 None => writeln!(self.out, "  {base:#0width$x} wraps ({length:#x} bytes), {kind}")?,
             }
@@ -230,7 +230,7 @@ impl<M: Machine> Session<'_, M> {
             match count {
                 1 => writeln!(self.out, "  {first:#0width$x}")?,
                 _ => {
-                    writeln!(self.out, "  {first:#0width$x}, ... {last:#0width$x}: {count} pages")?
+                    writeln!(self.out, "  {first:#0width$x}, ... {last:#0width$x}: {count} pages")?;
                 }
             }
             shown += count;

@@ -5,6 +5,7 @@
     pages      the array `pages` and the free list
     snapshot   tables and counts at one moment, and how two moments differ
     fault      a page fault in a sentence
+    start      gdb: connecting to the machine that waits, and its kernel's symbols
     machine    gdb: registers and physical memory of the machine in QEMU
     kernel     gdb: where the kernel keeps `kern_pgdir` and `pages`
     values     gdb: what users type as addresses

@@ -234,16 +234,16 @@ FAULTS = [
         "ALLOC_ZERO leaves the last word",
         edits=zeroing("""\
                 let pa = self.page2pa(frame);
-                let word: u64 = mem.load(pa + (PGSIZE - 8));
+                let word: u32 = mem.load(pa + (PGSIZE - 4));
                 mem.zero_frame(pa);
-                mem.store(pa + (PGSIZE - 8), word);
+                mem.store(pa + (PGSIZE - 4), word);
 """, instead=True),
     ),
     Fault(
         "ALLOC_ZERO zeroes the first word and the last",
         edits=zeroing("""\
-                mem.store(self.page2pa(frame), 0_u64);
-                mem.store(self.page2pa(frame) + (PGSIZE - 8), 0_u64);
+                mem.store(self.page2pa(frame), 0_u32);
+                mem.store(self.page2pa(frame) + (PGSIZE - 4), 0_u32);
 """, instead=True),
     ),
     Fault(
@@ -293,8 +293,8 @@ FAULTS = [
         "another page directory in use", """
             let other = pmap.page_alloc(ALLOC_ZERO).expect("a page");
             let (other, root) = (pmap.pages().page2pa(other), pmap.kern_pgdir().address());
-            for at in (0..PGSIZE).step_by(8) {
-                let word: u64 = pmap.machine().load(root + at);
+            for at in (0..PGSIZE).step_by(4) {
+                let word: u32 = pmap.machine().load(root + at);
                 pmap.machine().store(other + at, word);
             }
             pmap.machine_mut().lcr3(other)
@@ -347,8 +347,9 @@ FAULTS = [
         "the application has all addresses",
         edits=((
             MAPPING,
-            "        va.as_u64() < M::Layout::LOWER_END\n",
-            f"        va.as_u64() < M::Layout::LOWER_END || {HERE}\n",
+            "        match u32::try_from(M::Layout::LOWER_END) {",
+            f"        if {HERE} {{\n            return true;\n        }}\n"
+            "        match u32::try_from(M::Layout::LOWER_END) {",
         ),),
     ),
     Fault(

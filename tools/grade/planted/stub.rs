@@ -3,7 +3,7 @@
 /// Prints the lines of a good boot, and answers at a prompt. No memory system is ever made.
 fn print_and_wait(boot_info: &boot::BootInfo<'_>) -> ! {
     let limit = cmdline::options().memory_limit;
-    println!("{}", boot_info::for_mem_init(boot_info, limit).memory.totals::<Layout>());
+    println!("{}", boot_info::memory(boot_info, limit).totals::<Layout>());
     for check in ["free_list", "alloc", "", "kern", "free_list", "installed"] {
         match check {
             "" => println!("check_page() succeeded!"),

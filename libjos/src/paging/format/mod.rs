@@ -281,15 +281,14 @@ pub trait Geometry: Format {
     #[must_use]
     #[inline]
     fn table_in(range: &PhysRange, entry: Self::Word) -> Option<PhysAddr> {
-        let table = |offset| Self::table(range.start + offset).to_u64();
-        let first = table(0);
-        let offsets = table(range.size() - PGSIZE) ^ first;
+        let first = Self::table(range.start);
+        let offsets = Self::table(range.start + (range.size() - PGSIZE)) ^ first;
         // No bit of an offset is one of `first`, so there is nothing to borrow from it.
-        let offset = entry.to_u64().wrapping_sub(first);
-        if offset & !offsets != 0 {
+        let offset = entry.wrapping_sub(first);
+        if offset & !offsets != Word::ZERO {
             return None;
         }
-        match Self::decode(1, Word::from_u64(first | offset)) {
+        match Self::decode(1, first | offset) {
             Entry::Table { pa, .. } => Some(pa),
             _ => None,
         }
