@@ -23,6 +23,7 @@ const X87: usize = 108 + 4;
 // The stack may have any alignment, and the ABI wants 16 bytes at a call. Segment registers take 32 bits each
 // on the stack: their pushes and pops are given as bytes, since the assembler would have them take 16.
 global_asm!(
+    ".globl trap_common",
     ".type trap_common, @function",
     "trap_common:",
     "    .byte 0x1e", // push ds
