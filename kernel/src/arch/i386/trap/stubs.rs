@@ -7,8 +7,9 @@ use libjos::monitor::processor::vector::{DOUBLE_FAULT, MACHINE_CHECK};
 use spin::Once;
 
 use super::frame::{Trap, TrapFrame};
+use super::segments::{exception_task, task_of};
 use crate::arch::i386::instructions::Cr2;
-use crate::arch::i386::stack::{KERNEL_TASK, TaskState};
+use crate::arch::i386::stack::TaskState;
 
 /// Vectors below this are exceptions.
 pub(super) const NEXCEPTIONS: u64 = 32;
@@ -144,10 +145,12 @@ extern "C" fn trap(frame: &mut TrapFrame) {
     handler(&mut trap);
 }
 
-/// Passes a trap that is a task of its own to the handler, with the registers of the interrupted task.
+/// Passes a trap that is a task of its own to the handler, with the registers of the interrupted task, which may
+/// be an exception's too.
 extern "C" fn task_trap(vector: u32) -> ! {
+    let link = exception_task(vector.into()).map_or(0, |task| task.state().link);
     let TaskState { edi, esi, ebp, esp, ebx, edx, ecx, eax, es, ds, eip, cs, eflags, .. } =
-        KERNEL_TASK.state();
+        task_of(link as u16).state();
     // Of these exceptions only the double fault has an error code, which is always 0.
     let error = 0;
     let mut frame = TrapFrame {
