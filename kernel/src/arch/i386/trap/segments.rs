@@ -5,9 +5,10 @@ use core::cell::UnsafeCell;
 
 use libjos::monitor::processor::vector::{DOUBLE_FAULT, MACHINE_CHECK};
 
-use super::stubs::{NEXCEPTIONS, stub, task_entries};
+use super::stubs::task_entries;
 use crate::arch::i386::cpu::pgdir_in_use;
 use crate::arch::i386::stack::{EXCEPTION_TASKS, KERNEL_TASK, TSS_LIMIT, Task, init_tasks};
+use crate::arch::x86::trap::stubs::{NEXCEPTIONS, stub};
 
 /// Selectors of the segments: JOS's, with the tasks of the exceptions behind its last one.
 const CODE: u16 = 0x08;
@@ -140,7 +141,7 @@ fn gate(vector: u64) -> u64 {
     match task_number(vector) {
         Some(i) => TASK_GATE << KIND | u64::from(EXCEPTION_TASK + 8 * i as u16) << 16,
         None => {
-            let offset = u64::from(stub(vector));
+            let offset = stub(vector);
             (offset & 0xFFFF_0000) << 32
                 | INTERRUPT_GATE << KIND
                 | u64::from(CODE) << 16
