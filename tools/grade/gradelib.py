@@ -45,6 +45,7 @@ class Machine:
     gdb: tuple = ()  # commands for gdb, after those of .gdbinit
     vscode: str = ""  # start gdb as this configuration of .vscode/launch.json does, not by .gdbinit
     patience: int = 1  # a factor of the usual timeout
+    conduct: Optional[Callable] = None  # runs the machine in its own way, called as conduct(session) (graderun.py)
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def run_machine(machine, bench, timeout):
     with tempfile.TemporaryDirectory(prefix="jos64-") as folder, contextlib.ExitStack() as stack:
         try:
             session = Session(machine, bench, run, Path(folder), start + timeout, stack)
-            session.go()
+            (machine.conduct or Session.go)(session)
         except (TimeoutError, socket.timeout):  # They are one class from Python 3.10 on.
             run.problem = f"no end after {timeout:g} s"
         except (RunError, Refused) as error:
@@ -249,6 +249,8 @@ class Session:
 
 def reproduce(machine, command):
     """The line that repeats a run by hand."""
+    if machine.conduct:
+        return shlex.join(command)
     line = shlex.join(command + ["-nographic", "-machine", "graphics=on"])
     acts = [getattr(typed, "__name__", None) or f"type {typed!r}" for typed in machine.typed]
     notes = acts if machine.typed != ("exit\r",) else []

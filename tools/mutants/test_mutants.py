@@ -11,6 +11,7 @@ import unittest
 from unittest import mock
 
 import asking
+import calls
 import copies
 import faults
 import graded
@@ -23,7 +24,7 @@ import run
 
 
 def load_tests(_loader, tests, _pattern):
-    for module in (copies, images, results):
+    for module in (calls, copies, images, results):
         tests.addTests(doctest.DocTestSuite(module))
     return tests
 
@@ -267,6 +268,18 @@ class TestFaults(unittest.TestCase):
         for old in ("not there", "KERNBASE"):
             with self.assertRaises(copies.Failed):
                 faults.as_mutant("linker.ld", old, "")
+
+
+class TestCalls(unittest.TestCase):
+    def test_fences_and_flushes_are_found(self):
+        names = [mutant["name"] for mutant in calls.listed()]
+        for call in ("made_valid", "flush_tlb", "invlpg"):
+            self.assertTrue(any(f"machine.{call}(" in name for name in names), call)
+        for mutant in calls.listed():
+            before = (copies.ROOT / mutant["file"]).read_text()
+            lines = before.splitlines(keepends=True)
+            del lines[mutant["span"]["start"]["line"] - 1]
+            self.assertEqual(copies.apply(mutant["diff"], before), "".join(lines))
 
 
 class TestGraded(unittest.TestCase):
