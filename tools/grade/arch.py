@@ -45,6 +45,7 @@ class Arch:
     no_ram: int  # a physical address without RAM
     sparse: int  # pages of the largest area that can be had, a power of two and at most 4 TB
     tables: int  # of kern_pgdir with 256 MB of RAM, with the root
+    first_page: int  # the address of the first page that the monitor's `alloc` gives out, with 256 MB of RAM
     features: frozenset  # of those above
 
     # Addresses.
@@ -142,7 +143,7 @@ ARCHES = {arch.name: arch for arch in (
     Arch(
         name="x86_64", qemu="qemu-system-x86_64", map=memmap.JOS64, module="kernel::arch::x86_64",
         cpu="qemu64", features=frozenset({UEFI, LONG_MODE, NX, HALVES, PHYSMAP}),
-        hole=(0xFFFF_FFFF_EF7F_F000, "unused"), no_ram=0x80_0000_0000, sparse=1 << 30, tables=8,
+        hole=(0xFFFF_FFFF_EF7F_F000, "unused"), no_ram=0x80_0000_0000, sparse=1 << 30, tables=8, first_page=0xC000,
         accepted=(("one extended leaf of CPUID", "qemu64,xlevel=0x80000001"),),
         refused=(
             Refused(
@@ -159,7 +160,7 @@ ARCHES = {arch.name: arch for arch in (
         name="i386", qemu="qemu-system-i386", map=memmap.JOS32, module="kernel::arch::i386",
         cpu="qemu32", features=frozenset(),
         hole=(0xEF80_0000, "memory-mapped devices"), no_ram=0xFEE0_0000,  # the local interrupt controller
-        sparse=1 << 18, tables=4,
+        sparse=1 << 18, tables=4, first_page=0x8000,
         accepted=(("a Pentium", "pentium"), ("a Pentium III", "pentium3"), ("no global pages", "qemu32,-pge")),
         refused=(
             Refused(
