@@ -22,6 +22,7 @@ const PUSHED: usize = size_of::<TrapFrame>() - core::mem::offset_of!(TrapFrame, 
 // The stack may have any alignment, and the ABI wants 16 bytes at a call. Segment registers take 32 bits each
 // on the stack: their pushes and pops are given as bytes, since the assembler would have them take 16.
 global_asm!(
+    ".globl trap_common",
     ".type trap_common, @function",
     "trap_common:",
     "    .byte 0x1e", // push ds
