@@ -100,7 +100,7 @@ class Run:
         facts = {"all": self.sources.all, "sources": self.sources.sources, "dropped": self.dropped,
                  "reached": self.reached, "seconds": self.seconds}
         known.write_text(json.dumps(facts))
-        self.asker = asking.Asker(self.runner, self.seconds)
+        self.asker = asking.Asker(self.runner, self.seconds, self.results.caught())
 
     def baseline(self, test, progress):
         """Runs a test without a mutant, and records the mutants that it reaches and its time."""
