@@ -107,7 +107,7 @@ pub(super) fn init_tasks(entries: [u32; 3], code: u16, data: u16, pgdir: PhysAdd
 }
 
 /// Makes `pgdir` the page directory of the exceptions' tasks.
-pub(super) fn note_pgdir(pgdir: PhysAddr) {
+pub(in crate::arch) fn note_pgdir(pgdir: PhysAddr) {
     for task in &EXCEPTION_TASKS {
         task.set(TaskState { cr3: pgdir.as_u64() as u32, ..task.state() });
     }
