@@ -6,7 +6,8 @@ use core::arch::global_asm;
 use libjos::monitor::processor::vector::{DOUBLE_FAULT, MACHINE_CHECK};
 
 use super::frame::TrapFrame;
-use crate::arch::i386::stack::{KERNEL_TASK, TaskState};
+use super::segments::{exception_task, task_of};
+use crate::arch::i386::stack::TaskState;
 use crate::arch::x86::trap::stubs::{FLAGS, trap};
 
 /// The vector of NMI.
@@ -96,10 +97,12 @@ pub(super) fn task_entries() -> [u32; 3] {
         .map(|entry| entry.addr() as u32)
 }
 
-/// Passes a trap that is a task of its own to the handler, with the registers of the interrupted task.
+/// Passes a trap that is a task of its own to the handler, with the registers of the interrupted task, which may
+/// be an exception's too.
 extern "C" fn task_trap(vector: u32) -> ! {
+    let link = exception_task(vector.into()).map_or(0, |task| task.state().link);
     let TaskState { edi, esi, ebp, esp, ebx, edx, ecx, eax, es, ds, eip, cs, eflags, .. } =
-        KERNEL_TASK.state();
+        task_of(link as u16).state();
     // Of these exceptions only the double fault has an error code, which is always 0.
     let error = 0;
     let mut frame = TrapFrame {
