@@ -4,7 +4,6 @@ use core::arch::asm;
 
 use libjos::mem::addr::VirtAddr;
 
-pub(in crate::arch) use super::stack::note_pgdir;
 pub(crate) use crate::arch::x86::cpu::{
     allow_machine_checks, counter, flush_tlb, halt, invlpg, lcr3, pgdir_in_use, protect_kernel,
     saved, shut_down,

@@ -6,8 +6,8 @@ use layout::PGSIZE;
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use x86_64::registers::control::{Cr0Flags, Cr4Flags};
 
-use crate::arch::cpu::note_pgdir;
 use crate::arch::instructions::{Cr0, Cr4, cpuid, disable, hlt, int3, lidt_empty};
+use crate::arch::stack::note_pgdir;
 
 /// Makes page permissions bind the kernel too. Sets bits in addition to those of the entry
 /// (`boot::entry`) and to CR4.MCE (`trap`):

@@ -2,7 +2,7 @@
 
 use core::arch::asm;
 
-use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::mem::addr::VirtAddr;
 
 pub(crate) use crate::arch::x86::cpu::{
     allow_machine_checks, counter, flush_tlb, halt, invlpg, lcr3, pgdir_in_use, protect_kernel,
@@ -11,9 +11,6 @@ pub(crate) use crate::arch::x86::cpu::{
 
 /// DWARF's number for the program counter (System V ABI, figure 3.36).
 pub(crate) const DWARF_PC: u8 = 16;
-
-/// Takes note of the page directory in use. This machine keeps it in CR3 alone.
-pub(in crate::arch) fn note_pgdir(_pgdir: PhysAddr) {}
 
 /// The stack pointer.
 pub(crate) fn stack_pointer() -> VirtAddr {

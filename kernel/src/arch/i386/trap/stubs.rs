@@ -5,8 +5,8 @@ use core::arch::global_asm;
 
 use libjos::monitor::processor::vector::{DOUBLE_FAULT, MACHINE_CHECK};
 
-use super::frame::TrapFrame;
 use super::segments::{exception_task, task_of};
+use crate::arch::i386::frame::TrapFrame;
 use crate::arch::i386::stack::TaskState;
 use crate::arch::x86::trap::stubs::{FLAGS, trap};
 
