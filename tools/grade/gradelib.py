@@ -30,6 +30,7 @@ class Machine:
     """A QEMU machine, and the input to it. Equal machines are run once."""
 
     image: str = "kernel"  # which of Bench.images: "grub..." an ISO image, by GRUB; others by QEMU's -kernel (PVH)
+    qemu: str = ""  # another QEMU than ARCH's
     memory: str = "256M"
     board: str = ""  # QEMU's -machine; its default is pc
     uefi: bool = False  # UEFI firmware instead of a BIOS
