@@ -147,7 +147,9 @@ def tests():
             "a fault that nobody handles", "pages",
             (
                 *PAGES,
-                panic(PAGE_FAULT + f'write to {ARCH.address(OVERRUN)}: page not present, in "heap and stack"', TRAPS)[0],
+                panic(
+                    PAGE_FAULT + f'write to {ARCH.address(OVERRUN)}: page not present, in "heap and stack"', TRAPS,
+                )[0],
                 f"  {OVERRUN:#x} is not mapped: its entry of level 0 is empty", "Backtrace:",
                 re.compile(r"  #\d .* pages::demo::main .*"),
             ),

@@ -38,7 +38,6 @@ class Arch:
     qemu: str  # the program
     map: memmap.Map  # its memory map, and within it its page-table format
     module: str  # the folder of its code in the kernel, as backtraces show it
-    cpu: str  # the processor that QEMU takes by itself; "max" has every feature that QEMU has
     refused: tuple  # processors with which the kernel cannot start, each a Refused
     foreign: tuple  # another machine's QEMU, and why the kernel cannot start there; if it can, nothing
     accepted: tuple  # processors with which it boots, beside QEMU's own: title, and name as -cpu takes it
@@ -151,7 +150,7 @@ TOO_OLD = "this processor is older than a Pentium; use qemu-system-i386 with -cp
 ARCHES = {arch.name: arch for arch in (
     Arch(
         name="x86_64", qemu="qemu-system-x86_64", map=memmap.JOS64, module="kernel::arch::x86_64",
-        cpu="qemu64", features=frozenset({UEFI, LONG_MODE, NX, HALVES, PHYSMAP}),
+        features=frozenset({UEFI, LONG_MODE, NX, HALVES, PHYSMAP}),
         hole=(0xFFFF_FFFF_EF7F_F000, "unused"), no_ram=0x80_0000_0000, sparse=1 << 30, tables=8, first_page=0xC000,
         foreign=("qemu-system-i386", NO_LONG_MODE),
         accepted=(("one extended leaf of CPUID", "qemu64,xlevel=0x80000001"),),
@@ -162,7 +161,7 @@ ARCHES = {arch.name: arch for arch in (
     ),
     Arch(
         name="i386", qemu="qemu-system-i386", map=memmap.JOS32, module="kernel::arch::i386",
-        cpu="qemu32", features=frozenset(),
+        features=frozenset(),
         hole=(0xEF80_0000, "memory-mapped devices"), no_ram=0xFEE0_0000,  # the local interrupt controller
         sparse=1 << 18, tables=4, first_page=0x8000,
         foreign=("qemu-system-x86_64", ""),

@@ -2,8 +2,8 @@
 state in which the kernel runs.
 
 It implements the needed part of gdb's remote serial protocol: run to an address, read and write registers and memory,
-detach. Registers have the names of cpus.py, without a width. Their numbers are those of QEMU's stub (target/i386/gdbstub.c);
-a general register has the machine's full width in every mode of the processor.
+detach. Registers have the names of cpus.py, without a width. Their numbers are those of QEMU's stub
+(target/i386/gdbstub.c); a general register has the machine's full width in every mode of the processor.
 """
 
 import contextlib
