@@ -124,7 +124,7 @@ class Script:
                 answers += data
         if not found[1].startswith(b"T05"):
             yield f"the machine stopped with {found[1]!r}, not at a breakpoint"
-        at = Stub(self.connection).read("ip")
+        at = Stub(self.connection, self.session.left).read("ip")
         if at != address:
             yield f"the machine stopped at {at:#x}; {SYMBOLS} has readline at {address:#x}"
 
