@@ -39,9 +39,9 @@ class Arch:
     map: memmap.Map  # its memory map, and within it its page-table format
     module: str  # the folder of its code in the kernel, as backtraces show it
     refused: tuple  # processors with which the kernel cannot start, each a Refused
-    foreign: tuple  # another machine's QEMU, and why the kernel cannot start there; if it can, nothing
     accepted: tuple  # processors with which it boots, beside QEMU's own: title, and name as -cpu takes it
     hole: tuple  # what test=read-hole reads: an address, and the name of its region
+    elsewhere: tuple  # another machine's QEMU, and what the kernel says there; nothing if it boots
     no_ram: int  # a physical address without RAM
     sparse: int  # pages of the largest area that can be had, a power of two and at most 4 TB
     tables: int  # of kern_pgdir with 256 MB of RAM, with the root
@@ -152,7 +152,7 @@ ARCHES = {arch.name: arch for arch in (
         name="x86_64", qemu="qemu-system-x86_64", map=memmap.JOS64, module="kernel::arch::x86_64",
         features=frozenset({UEFI, LONG_MODE, NX, HALVES, PHYSMAP}),
         hole=(0xFFFF_FFFF_EF7F_F000, "unused"), no_ram=0x80_0000_0000, sparse=1 << 30, tables=8, first_page=0xC000,
-        foreign=("qemu-system-i386", NO_LONG_MODE),
+        elsewhere=("qemu-system-i386", NO_LONG_MODE),
         accepted=(("one extended leaf of CPUID", "qemu64,xlevel=0x80000001"),),
         refused=(
             Refused("no long mode", "qemu32", NO_LONG_MODE),
@@ -164,7 +164,7 @@ ARCHES = {arch.name: arch for arch in (
         features=frozenset(),
         hole=(0xEF80_0000, "memory-mapped devices"), no_ram=0xFEE0_0000,  # the local interrupt controller
         sparse=1 << 18, tables=4, first_page=0x8000,
-        foreign=("qemu-system-x86_64", ""),
+        elsewhere=("qemu-system-x86_64", ""),
         accepted=(("a Pentium", "pentium"), ("a Pentium III", "pentium3"), ("no global pages", "qemu32,-pge")),
         refused=(
             Refused("no PSE", "pentium,-pse", NO_PSE),

@@ -30,10 +30,10 @@ class Machine:
     """A QEMU machine, and the input to it. Equal machines are run once."""
 
     image: str = "kernel"  # which of Bench.images: "grub..." an ISO image, by GRUB; others by QEMU's -kernel (PVH)
-    qemu: str = ""  # another QEMU than ARCH's
     memory: str = "256M"
     board: str = ""  # QEMU's -machine; its default is pc
     uefi: bool = False  # UEFI firmware instead of a BIOS
+    qemu: str = ""  # another machine's QEMU
     cpu: str = ""  # QEMU's default
     options: tuple = ()  # more arguments for QEMU
     exit_port: int = 0xF4  # where isa-debug-exit is; elsewhere the kernel does not find it, and a test can still use it

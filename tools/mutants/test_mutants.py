@@ -80,6 +80,12 @@ class TestAsking(unittest.TestCase):
         self.assertEqual(asker.likeliest(mutant("1:1"), asker.seconds, programs), ["p sharp", "p quick", "p slow"])
         self.assertEqual(asker.likeliest(mutant("1:1"), asker.seconds, programs, {"p slow"})[0], "p slow")
 
+    def test_what_caught_mutants_of_this_file_before_is_asked_first(self):
+        seconds = {"p one": 0.1, "p two": 0.1}
+        asker = asking.Asker(asking.Runner(), seconds, [("libjos/src/a.rs", "p two")] * 2)
+        programs = {"p": hosttests.Program("p", "/")}
+        self.assertEqual(asker.likeliest(mutant("1:1"), seconds, programs), ["p two", "p one"])
+
     def test_each_kind_of_test_has_its_likeliest(self):
         host, grade = hosttests.Program("p", "/"), mock.Mock(batches=False)
         seconds = {f"p {number}": 0.1 for number in range(20)} | {f"grade {number}": 1 for number in range(20)}
@@ -152,6 +158,11 @@ class TestResults(unittest.TestCase):
             sources.sources = version
             self.open(sources).add(mutant("1:1"), "missed", passed=["u"])
         self.assertEqual(self.open(sources).hints[results.plain(mutant("1:1")["name"])], {"t"})
+
+    def test_what_caught_older_mutants_is_known(self):
+        self.open(FakeSources()).add(mutant("7:1"), "caught", "t")
+        self.open(FakeSources()).add(mutant("8:1"), "missed")
+        self.assertEqual(self.open(FakeSources()).caught(), [("libjos/src/a.rs", "t")])
 
     def test_a_reason_for_one_is_none_for_two(self):
         self.open(FakeSources()).add(mutant("1:1"), "missed")
