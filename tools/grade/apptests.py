@@ -140,7 +140,8 @@ def tests():
         Test(
             "application: the checks hold with pages=poison", 5,
             reading.read(Machine(memory="16M", words="pages=poison", typed=("checks\r", "exit\r")), again=True),
-            (*boot("16M"), *POISONED, "K> checks", *CHECKS, "K> exit"), verdicts=reading.SUBJECTS, tags=("application",),
+            (*boot("16M"), *POISONED, "K> checks", *CHECKS, "K> exit"), verdicts=reading.SUBJECTS,
+            tags=("application",),
         ),
         app("pages", "pages", PAGES),
         app("pages, with every feature", "pages", PAGES, cpu="max"),
