@@ -33,6 +33,7 @@ class Machine:
     memory: str = "256M"
     board: str = ""  # QEMU's -machine; its default is pc
     uefi: bool = False  # UEFI firmware instead of a BIOS
+    qemu: str = ""  # another machine's QEMU
     cpu: str = ""  # QEMU's default
     options: tuple = ()  # more arguments for QEMU
     exit_port: int = 0xF4  # where isa-debug-exit is; elsewhere the kernel does not find it, and a test can still use it

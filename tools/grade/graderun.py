@@ -42,7 +42,7 @@ class Bench:
 
     def command(self, machine):
         """The QEMU command by which a user can repeat a run, as a list of arguments."""
-        arguments = [self.qemu, "-accel", "tcg", "-m", machine.memory, "-no-reboot", "-nic", "none"]
+        arguments = [machine.qemu or self.qemu, "-accel", "tcg", "-m", machine.memory, "-no-reboot", "-nic", "none"]
         arguments += ["-device", f"isa-debug-exit,iobase={machine.exit_port:#x},iosize=0x04"]
         arguments += ["-machine", machine.board] if machine.board else []
         arguments += ["-drive", f"if=pflash,format=raw,readonly=on,file={self.ovmf}"] if machine.uefi else []

@@ -87,8 +87,8 @@ def registers(cpu):
 
 
 def booted(image="kernel", cpu="qemu64", **more):
-    """A machine that boots to the prompt, where its registers are checked."""
-    return Machine(image, cpu=cpu, typed=(registers(cpu), "exit\r"), **more)
+    """A machine that boots to the prompt, where its registers are checked, and its memory is read."""
+    return reading.read(Machine(image, cpu=cpu, typed=(registers(cpu), "exit\r"), **more))
 
 
 # 32-bit code by which a loader leaves stale bits. Paging is off, so bits that require it (PCIDE, LMA) cannot be set;
@@ -215,9 +215,9 @@ BANKS = (
 )
 NO_BANKS = (re.compile(r"  bank [^2].*"),)
 
-def state(title, machine, lines=boots(), whole=True):
+def state(title, machine, lines=boots(), whole=True, verdicts=reading.SUBJECTS):
     """A boot with its whole output; the machine's functions check its state."""
-    return Test(f"state: {title}", 5, machine, lines, whole=whole, tags=("state",))
+    return Test(f"state: {title}", 5, machine, lines, whole=whole, verdicts=verdicts, tags=("state",))
 
 
 def fails(title, machine, lines, forbidden=NO_PROMPT, whole=False):
@@ -225,7 +225,7 @@ def fails(title, machine, lines, forbidden=NO_PROMPT, whole=False):
     return Test(f"state: {title}", 5, machine, lines, forbidden, FAILURE, whole=whole, tags=("state",))
 
 
-UEFI = reading.read(booted("grub", "max", uefi=True, patience=3))
+UEFI = booted("grub", "max", uefi=True, patience=3)
 
 DETECT_MEMORY = re.compile(r" +libjos/src/mem/detect_memory\.rs:\d+")
 
@@ -284,17 +284,18 @@ TESTS = [
     # SMAP, and lifting it for one access.
     state(
         "SMAP is back after the monitor's accesses",
-        Machine(
-            cpu="max", typed=(
+        reading.read(
+            Machine(cpu="max", typed=(
                 "dump UPAGES 16\r", "dump 0 16\r", "dump UVPT 8\r", "checks\r", registers("max"), "exit\r",
-            ),
+            )),
+            again=True,
         ),
         (*WELCOME, re.compile(f"{UPAGES[2:]}: .*"), "K> checks", *CHECKS, "K> exit"), whole=False,
     ),
     state(
         "SMAP is in force in an application",
         Machine("hello", cpu="max", words="-- ?", typed=(registers("max"), "Ada\r"), prompt="Who is there? "),
-        (*CHECKS, "Hello, Ada!"), whole=False,
+        (*CHECKS, "Hello, Ada!"), whole=False, verdicts=(),
     ),
     fails(
         "SMAP is back after an access", Machine(cpu="max", words="test=read-user"),
@@ -304,7 +305,7 @@ TESTS = [
         ),
     ),
     # Exceptions that must not use the interrupted stack.
-    state("exceptions and their stacks", Machine(typed=(exceptions, "exit\r"))),
+    state("exceptions and their stacks", reading.read(Machine(typed=(exceptions, "exit\r")))),
     fails(
         "boot stack nearly used up", Machine(at_entry=used_boot_stack), panic("the boot stack is nearly used up"),
     ),

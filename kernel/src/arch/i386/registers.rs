@@ -36,12 +36,19 @@ pub(in crate::arch) unsafe extern "C" fn load(eip: u64) -> ! {
     )
 }
 
-/// Writes to the first area's first page, then jumps to NOWHERE; neither changes a register.
+/// Writes to the first area's first page, then jumps to NOWHERE; neither changes a register. NOWHERE comes from
+/// x87's eight registers, which were full at the fault.
 #[unsafe(naked)]
 pub(in crate::arch) extern "C" fn store_and_fault() {
     naked_asm!(
+        ".rept 8",
+        "fild dword ptr [2f]",
+        ".endr",
         "mov [{AREAS_START}], eax",
-        "jmp dword ptr [2f]",
+        ".rept 8",
+        "fistp dword ptr [{AREAS_START}]",
+        ".endr",
+        "jmp dword ptr [{AREAS_START}]",
         "2:",
         ".long {NOWHERE}",
         AREAS_START = const AREAS_START,

@@ -18,10 +18,13 @@ const NESTED_TASK: u32 = 1 << 14;
 /// the stack pointer to the end of what the processor pushed.
 const ESP: usize = core::mem::offset_of!(TrapFrame, esp);
 const PUSHED: usize = size_of::<TrapFrame>() - core::mem::offset_of!(TrapFrame, es);
+/// Bytes that x87's state takes (Intel SDM vol. 1, figure 8-9), and those that keep the stack's alignment.
+const X87: usize = 108 + 4;
 
 // The stack may have any alignment, and the ABI wants 16 bytes at a call. Segment registers take 32 bits each
 // on the stack: their pushes and pops are given as bytes, since the assembler would have them take 16.
 global_asm!(
+    ".globl trap_common",
     ".type trap_common, @function",
     "trap_common:",
     "    .byte 0x1e", // push ds
@@ -32,9 +35,12 @@ global_asm!(
     "    popfd",
     "    mov ebx, esp",
     "    and esp, -16",
+    "    sub esp, {X87}",
+    "    fnsave [esp]", // and starts x87 anew, for the floating-point numbers of an application's handler
     "    sub esp, 12",
     "    push ebx",
     "    call {trap}",
+    "    frstor [esp + 16]",
     "    mov esp, ebx",
     "    popad",
     "    .byte 0x07", // pop es
@@ -71,6 +77,7 @@ global_asm!(
     FLAGS = const FLAGS,
     ESP = const ESP,
     PUSHED = const PUSHED,
+    X87 = const X87,
     DOUBLE_FAULT = const DOUBLE_FAULT,
     NMI = const NMI,
     MACHINE_CHECK = const MACHINE_CHECK,

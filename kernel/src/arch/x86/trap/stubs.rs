@@ -21,7 +21,7 @@ const STUB_SIZE: u64 = 16;
 
 // Each stub brings the stack to the same form: an error code, then the vector.
 global_asm!(
-    ".globl trap_stubs, trap_common",
+    ".globl trap_stubs",
     ".balign {STUB_SIZE}",
     ".type trap_stubs, @function",
     "trap_stubs:",

@@ -8,6 +8,7 @@ use crate::arch::x86::trap::stubs::{FLAGS, trap};
 // The processor aligns RSP to 16 before it pushes; 22 words later RSP is aligned again, as the ABI requires at
 // a call.
 global_asm!(
+    ".globl trap_common",
     ".type trap_common, @function",
     "trap_common:",
     "    push rax",
