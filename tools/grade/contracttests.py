@@ -2,7 +2,7 @@
 
 Such a script builds, asks make for a port, deletes the kernel, starts `make qemu-nox-gdb` and connects to QEMU once a
 line is printed. It stops the machine at `readline`, whose address it takes from obj/kern/kernel.sym, and ends make. What
-was graded otherwise is not built anew here.
+was graded otherwise is not built anew here. The last tests ask make for machines that there are not.
 """
 
 import contextlib
