@@ -11,7 +11,7 @@ from collections import Counter
 import memmap
 import tableformat
 from loaderinfo import Range
-from machinestate import END, IN_USE, PAGE_INFO, RESERVED, Unreadable
+from machinestate import END, IN_USE, RESERVED, Unreadable
 from tableformat import G, PAGE, R, U, W, X, show_rights
 
 MOST = 4  # complaints about a subject: one mistake often shows in thousands of frames
