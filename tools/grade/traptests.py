@@ -126,7 +126,8 @@ class Traps:
                 kept = self.stub.read_memory(frame, self.frames.size)
                 self.stub.write("ip", before["ip"] + 32)  # elsewhere: there is a breakpoint at `trap`
                 self.raise_all(further, flags, self.stub.read("sp"))
-                require(self.stub.read_memory(frame, self.frames.size) == kept, "a frame changed while another was in use")
+                found = self.stub.read_memory(frame, self.frames.size)
+                require(found == kept, "a frame changed while another was in use")
             self.go_on(before, exception, resume, prepared)
 
     def deliver(self, vector, flags, sp):
