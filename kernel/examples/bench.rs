@@ -131,6 +131,7 @@ struct SinglePages {
     miss: u64,
 }
 
+#[inline(never)] // so that its variables are not on the stack, which is small, any longer than it runs
 fn single_pages(pmap: &mut Pmap<Hardware>) -> SinglePages {
     // In the directory in use, as for JOS's figures, so that the translation is dropped too.
     let (vm, pgdir) = pmap.split();

@@ -190,7 +190,7 @@ CODE = KERNBASE + 0x10_0000
 MISSING = UPAGES + ARCH.ptsize - 4096
 GUARD = KSTACK - 8
 # The registers of a probe's arguments: the address, and the value to store.
-ADDRESS, VALUE = ("di", "si") if CPU.word == 8 else ("cx", "dx")
+ADDRESS, VALUE = "cx", "dx"
 
 
 # The memory that the probes use: no byte is 0, so that a store of too many bytes is seen.
