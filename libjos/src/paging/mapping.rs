@@ -32,7 +32,7 @@ impl<M: Machine> Vm<M> {
     ///
     /// If `frame` is none of `pages`.
     #[cfg_attr(debug_assertions, inline(never))]
-    #[cfg_attr(not(debug_assertions), inline)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn page_insert(
         &mut self,
         pgdir: &mut Pgdir,
@@ -122,7 +122,7 @@ impl<M: Machine> Vm<M> {
     /// [`MapError::LargePage`], [`MapError::NonCanonical`] and [`MapError::Uvpt`]; nothing has
     /// changed then.
     #[cfg_attr(debug_assertions, inline(never))]
-    #[cfg_attr(not(debug_assertions), inline)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn page_remove(&mut self, pgdir: &mut Pgdir, va: VirtAddr) -> Result<(), MapError> {
         let va = va.page_start();
         let mut unused = None;
