@@ -26,6 +26,11 @@ pub(crate) fn hole(exercise: &Exercise, indent: &str) -> String {
 }
 // lab 2: end
 
+/// Whether a text has a comment like those around bodies.
+pub(crate) fn has_mark(text: &str) -> bool {
+    text.contains(&format!("): {FROM}")) || text.contains(&format!("): {TO}"))
+}
+
 /// Where the body of `exercise` begins and ends in `text`, and its indentation.
 fn find(text: &str, exercise: &Exercise) -> Outcome<(usize, usize, String)> {
     let only = |mark: String| {
