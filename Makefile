@@ -152,7 +152,9 @@ obj/kern/kernel.linked: FORCE | setup-build
 
 # symtab puts the kernel's symbols and source lines into its image, and JOS's names into the symbols that gdb reads.
 # A small image has no source lines. Every name must exist in a dev build; optimised ones may have inlined some.
+# lab 2: begin symtabflags
 SYMTABFLAGS := $(if $(filter small,$(PROFILE)),--names) $(if $(filter dev,$(PROFILE)),--no-missing)
+# lab 2: end
 SYMTAB := $(wildcard tools/build/symtab/src/*.rs libjos/src/symtab/*.rs)
 obj/kern/kernel: obj/kern/kernel.linked $(SYMTAB)
 	$(Q)cargo run -q -p symtab -- $(SYMTABFLAGS) $< $@
@@ -275,10 +277,13 @@ obj/film.html:
 picture-tool: | setup-host
 	$(Q)cargo build -q -p picture
 
+# lab 2: begin omit
 # Draws docs/img, for the README.
 screenshots: obj/picture.html obj/film.html | setup-browser setup-screenshots ## draw the pictures of the README anew
 	$(Q)tools/picture/screenshots.py docs/img -- $(QEMU) $(QEMUOPTS) -nic none $(QEMUEXTRA)
+# lab 2: end
 
+# lab 2: begin grade
 ##@ Test
 
 grade: grade-images ## boot it on every machine of grade.py and score it
@@ -361,6 +366,7 @@ bench-boot: ## what booting takes, each way: instructions, time, image size, RAM
 	$(Q)tools/bench/boottime.py $(BENCHFLAGS)
 bench-boot: | setup-qemu setup-uefi
 
+# lab 2: end
 ##@ Else
 
 setup: ## install whatever any target needs

@@ -266,13 +266,9 @@ fn e09_boot_map_region_maps_each_page<L: MemLayout, F: Format + Mmu>() {
             "after boot_map_region of {size:#x} bytes at {va} to {pa} {at} must lead to {wanted:?}, but leads to {found:?}"
         );
     }
-    let all: Vec<_> = leaves::<F, _>(
-        rig.vm.machine(),
-        rig.root(),
-        VirtAddr::new(0),
-        VirtAddr::new(L::VA_LAST),
-    )
-    .collect();
+    let all: Vec<_> =
+        leaves::<F, _>(rig.vm.machine(), rig.root(), VirtAddr::new(0), VirtAddr::new(L::VA_LAST))
+            .collect();
     assert!(all.len() == 5, "boot_map_region of 5 pages maps {} pages", all.len());
     let frame = rig.vm.pages().pa2page(pa).unwrap();
     let counted = rig.pp_ref(frame);

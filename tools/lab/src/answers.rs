@@ -8,9 +8,10 @@ use syn::spanned::Spanned;
 use crate::exercises::Lab;
 use crate::{Outcome, files, holes};
 
-/// The bodies of all functions in a file, by name.
-pub(crate) fn bodies(path: &Path) -> Outcome<BTreeMap<String, String>> {
-    let text = files::read(path)?;
+/// The answers, by the names of their exercises.
+pub(crate) fn answers(lab: &Lab) -> Outcome<BTreeMap<String, String>> {
+    let path = files::own_folder().join(format!("answers/lab{}.rs", lab.number));
+    let text = files::read(&path)?;
     let file = syn::parse_file(&text).map_err(|error| format!("{}: {error}", path.display()))?;
     let functions = file.items.iter().filter_map(|item| match item {
         syn::Item::Fn(function) => Some(function),
@@ -26,8 +27,7 @@ pub(crate) fn bodies(path: &Path) -> Outcome<BTreeMap<String, String>> {
 
 /// Puts answers into a handout: all, those named, or after `-` all but those named.
 pub(crate) fn put(lab: &Lab, tree: &Path, names: &[&str]) -> Outcome<()> {
-    let file = files::own_folder().join(format!("answers/lab{}.rs", lab.number));
-    let answers = bodies(&file)?;
+    let answers = answers(lab)?;
     let (all_others, names) = match names {
         ["-", names @ ..] => (true, names),
         [] => (true, names),

@@ -34,6 +34,12 @@ impl Manifest {
     }
 }
 
+/// A file of the handout, and the one that it is made of.
+struct File {
+    contents: Vec<u8>,
+    of: PathBuf,
+}
+
 /// Writes the handout of `lab` to `out`, which must not exist yet or be empty.
 pub(crate) fn write(lab: &Lab, out: &Path) -> Outcome<()> {
     let project = &files::project();
@@ -42,14 +48,14 @@ pub(crate) fn write(lab: &Lab, out: &Path) -> Outcome<()> {
     }
     let mut tree = collect(lab, project)?;
     let there: BTreeSet<_> = tree.keys().cloned().collect();
-    for (path, contents) in &mut tree {
+    for (path, File { contents, .. }) in &mut tree {
         if path.extension().is_some_and(|extension| extension == "rs") {
             *contents = without_missing(path, &text(path, contents)?, &there).into();
         }
     }
-    for (path, contents) in &tree {
+    for (path, File { contents, of }) in &tree {
         files::write(&out.join(path), contents)?;
-        set_mode(&project.join(path), &out.join(path));
+        set_mode(of, &out.join(path));
     }
     git(out, &["init", "-q", "-b", "main"])?;
     git(out, &["add", "-A"])?;
@@ -60,7 +66,7 @@ pub(crate) fn write(lab: &Lab, out: &Path) -> Outcome<()> {
 }
 
 /// The handout's files.
-fn collect(lab: &Lab, project: &Path) -> Outcome<BTreeMap<PathBuf, Vec<u8>>> {
+fn collect(lab: &Lab, project: &Path) -> Outcome<BTreeMap<PathBuf, File>> {
     let path = lab.folder.join("handout.toml");
     let manifest: Manifest = toml::from_str(&files::read(&path)?)
         .map_err(|error| format!("{}: {error}", path.display()))?;
@@ -83,7 +89,8 @@ fn collect(lab: &Lab, project: &Path) -> Outcome<BTreeMap<PathBuf, Vec<u8>>> {
             }
             Err(bytes) => bytes.into_bytes(),
         };
-        tree.insert(path, contents);
+        let of = project.join(&path);
+        tree.insert(path, File { contents, of });
     }
     if let [name, ..] = given.unused()[..] {
         return Err(format!("no source has a part \"{name}\""));
@@ -91,7 +98,8 @@ fn collect(lab: &Lab, project: &Path) -> Outcome<BTreeMap<PathBuf, Vec<u8>>> {
     let over = lab.folder.join("tree");
     for path in files_below(&over)? {
         let contents = read_bytes(&over.join(&path))?;
-        tree.insert(path.clone(), dig(lab, &text(&path, &contents)?)?.into());
+        let (contents, of) = (dig(lab, &text(&path, &contents)?)?.into(), over.join(&path));
+        tree.insert(path, File { contents, of });
     }
     Ok(tree)
 }

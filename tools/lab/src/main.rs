@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `lab handout LAB OUT` | writes the tree that students get: no bodies, no answers |
 //! | `lab answer LAB TREE [-] [EXERCISE...]` | puts the answers into such a tree: those named, or with `-` all others |
+//! | `lab switched LAB TREE` | puts answers and usual mistakes into a tree, of which each run picks: for tests of the lab |
 //! | `lab check LAB TREE` | judges the bodies in a tree by what its exercises let them use |
 //! | `lab graft LAB SUBMISSION TREE` | takes the bodies alone from a submission, judges them, and puts them into a tree |
 //! | `lab exercises LAB` | prints the exercises: number, name, points |
+//! | `lab files LAB` | prints the files that the bodies lie in |
 //!
 //! `LAB` is a number. The folder `labN` beside this crate's `src` has all that belongs to lab N. Students get this crate
 //! too, without the parts that make a handout.
@@ -23,8 +25,10 @@ mod handout;
 mod holes;
 // lab 2: begin omit
 mod regions;
+mod switched;
 // lab 2: end
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -54,6 +58,7 @@ fn run(words: &[&str]) -> Outcome<bool> {
         // lab 2: begin omit
         ("handout", [out]) => handout::write(&lab, Path::new(out)).map(|()| true),
         ("answer", [tree, names @ ..]) => answers::put(&lab, Path::new(tree), names).map(|()| true),
+        ("switched", [tree]) => switched::put(&lab, Path::new(tree)).map(|()| true),
         // lab 2: end
         ("check", [tree]) => check_tree(&lab, Path::new(tree)),
         ("graft", [submission, tree]) => graft(&lab, Path::new(submission), Path::new(tree)),
@@ -63,12 +68,17 @@ fn run(words: &[&str]) -> Outcome<bool> {
             }
             Ok(true)
         }
+        ("files", []) => {
+            let files: BTreeSet<_> = lab.exercises.iter().map(|exercise| &exercise.file).collect();
+            files.iter().for_each(|file| println!("{}", file.display()));
+            Ok(true)
+        }
         _ => Err(USAGE.into()),
     }
 }
 
-const USAGE: &str = "lab handout LAB OUT | answer LAB TREE [-] [EXERCISE...] | check LAB TREE | \
-                     graft LAB SUBMISSION TREE | exercises LAB";
+const USAGE: &str = "lab handout LAB OUT | answer LAB TREE [-] [EXERCISE...] | switched LAB TREE | check LAB TREE | \
+                     graft LAB SUBMISSION TREE | exercises LAB | files LAB";
 
 /// Judges all bodies of a tree, and prints what is wrong with them.
 fn check_tree(lab: &Lab, tree: &Path) -> Outcome<bool> {
