@@ -6,6 +6,7 @@
 mod boot;
 mod frames;
 mod mappings;
+mod property;
 mod tables;
 mod whole;
 

@@ -4,7 +4,9 @@
 //! Below UTOP each mapping of a page is counted in its `pp_ref`; above, in the kernel's part,
 //! nothing is.
 
+// lab 2: begin page_size
 use layout::MemLayout;
+// lab 2: end
 
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};

@@ -98,6 +98,10 @@
         exercise!(page_insert)
 // lab 2: end
 
+// lab 2: begin page_size
+use layout::{MemLayout, PGSIZE};
+// lab 2: end
+
 // lab 2: begin va2pa
         let root = pgdir.address();
         if !M::Format::is_canonical(va) {
