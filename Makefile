@@ -366,6 +366,21 @@ bench-boot: ## what booting takes, each way: instructions, time, image size, RAM
 	$(Q)tools/bench/boottime.py $(BENCHFLAGS)
 bench-boot: | setup-qemu setup-uefi
 
+##@ Teach
+
+LAB       ?= 2## the lab of "make handout" and "make autograder"
+
+handout: | setup-host ## make handout LAB=2 OUT=dir: the tree that students get, without the bodies that they are to write
+	@test -n "$(OUT)" || { echo '*** say where: make handout LAB=$(LAB) OUT=dir' >&2; exit 1; }
+	$(Q)cargo run -q -p lab -- handout "$(LAB)" "$(OUT)"
+
+autograder: | setup-host ## obj/autograder-lab2.zip for Gradescope
+	$(Q)tools/lab/autograder/pack.py "$(LAB)"
+
+check-lab: export LAB_ALL := 1
+check-lab: | setup-host setup-build setup-qemu ## all tests of the lab: each body left out, added in order, and with usual mistakes
+	$(Q)python3 -m unittest -v tools/lab/test_lab.py
+
 # lab 2: end
 ##@ Else
 
@@ -394,4 +409,4 @@ help: ## this list
 FORCE:
 .PHONY: all image apps-linked run qemu qemu-nox qemu-gdb qemu-nox-gdb gdb print-gdbport grade grade-images \
         check test miri fmt fmt-check clippy doc test-tools bench bench-kernel bench-boot setup clean help \
-        picture film picture-tool display screenshots test-picture schemes planted fuzz fuzz-short mutants package FORCE
+        picture film picture-tool display screenshots test-picture schemes planted fuzz fuzz-short mutants package handout autograder check-lab FORCE

@@ -14,8 +14,8 @@ SECONDS = 60  # for one exercise's tests
 BUILD_SECONDS = 900
 BYTES = 4 << 30  # of address space
 MOST = 3  # complaints about an exercise
-RESULT = re.compile(r"^test \S*::(e\d\d_\w+)(?: - should panic)? \.\.\. (ok|FAILED|ignored)$", re.M)
-FAILURE = re.compile(r"^---- \S*::(e\d\d_\w+) stdout ----\n(.*?)(?=^---- |^failures:$|\Z)", re.M | re.S)
+RESULT = re.compile(r"^test \S*::([eh]\d\d_\w+)(?: - should panic)? \.\.\. (ok|FAILED|ignored)$", re.M)
+FAILURE = re.compile(r"^---- \S*::([eh]\d\d_\w+) stdout ----\n(.*?)(?=^---- |^failures:$|\Z)", re.M | re.S)
 PANIC = re.compile(r"^thread '.*?' \(?\d*\)? ?panicked at [^\n]*:\n(.*?)(?=^note: |^stack backtrace:|^thread '|\Z)", re.M | re.S)
 
 
@@ -50,9 +50,9 @@ def build(tree, environment=None):
     return program
 
 
-def exercise(program, tree, number, environment=None):
+def exercise(program, tree, number, environment=None, letter="e"):
     """Runs the tests of one exercise."""
-    command = [program, f"::e{number:02}_", "--test-threads", "2"]
+    command = [program, f"::{letter}{number:02}_", "--test-threads", "2"]
     ran = run(command, tree, {"RUST_BACKTRACE": "0", **(environment or {})}, SECONDS, BYTES)
     outcome, results = Outcome(), dict(RESULT.findall(ran.stdout))
     said = {name: words(text) for name, text in FAILURE.findall(ran.stdout)}

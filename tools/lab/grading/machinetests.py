@@ -26,10 +26,10 @@ BOOTED = reading.read(Machine())
 DRIVEN = dataclasses.replace(reading.drive("shims", reading.SHIMS), patience=6)
 
 
-def sized(memory):
+def sized(memory, board="", tag="memory"):
     """A test of a size of memory."""
-    machine = reading.read(Machine(memory=memory))
-    return Test(f"Memory: {memory}", 5, machine, CHECKS + WELCOME, verdicts=reading.SUBJECTS, tags=("memory",))
+    machine, title = reading.read(Machine(memory=memory, board=board)), f"Memory: {memory}{board and ', ' + board}"
+    return Test(title, 5, machine, CHECKS + WELCOME, verdicts=reading.SUBJECTS, tags=(tag,))
 
 
 TESTS = [
@@ -48,3 +48,6 @@ TESTS = [
         )
     ),
 ]
+
+# The grader's own.
+OWN = [sized("13M", tag="hidden"), sized("321M", "q35", tag="hidden")]
