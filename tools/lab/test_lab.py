@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools/lab/grading"))
 
 import hosttests  # noqa: E402 (found by the line above)
-import machinetests  # noqa: E402
+import qemutests  # noqa: E402
 from elf import Image  # noqa: E402
 from gradelib import Machine, judge  # noqa: E402
 from graderun import Bench, run_machine  # noqa: E402
@@ -41,7 +41,7 @@ MISTAKES = tomllib.loads((LAB / "mistakes.toml").read_text())["mistake"]
 NEEDS = {1: {}, 2: {1}, 3: {}, 4: {3}, 5: {3, 4}, 6: {}, 7: {3, 4, 6}, 8: {6}, 9: {7}, 10: {6}, 11: {4, 5, 6}, 12: {5, 7, 11},
          13: {*range(1, 13)}}
 # JOS's four tests. The machine is read at the prompt, which needs all bodies.
-FOUR = [test for test in machinetests.TESTS if "jos" in test.tags]
+FOUR = [test for test in qemutests.TESTS if "jos" in test.tags]
 
 # Names of the engine's own bodies, of which nothing may be handed out.
 ENGINE = ("make_tables", "pgdir_walk_slow", "page_insert_slow", "page_remove_slow", "fast_walk", "prepend_linked",
@@ -85,7 +85,7 @@ def images(name, command=None):
     """A Bench with the images of a handout."""
     tree = handout(name, command)
     make(tree, "lab-images")
-    return Bench(tree, os.environ.get("QEMU") or "qemu-system-x86_64", machinetests.IMAGES)
+    return Bench(tree, os.environ.get("QEMU") or "qemu-system-x86_64", qemutests.IMAGES)
 
 
 @cache
@@ -134,7 +134,7 @@ def in_qemu(picked, tests):
 def score(outcomes, machines):
     """The points of a run."""
     host = sum(exercise["points"] for exercise in EXERCISES if not outcomes[exercise["number"]].complaints)
-    return host + sum(test.points for test in machinetests.TESTS if test.title in machines and not machines[test.title])
+    return host + sum(test.points for test in qemutests.TESTS if test.title in machines and not machines[test.title])
 
 
 
@@ -187,7 +187,7 @@ class Answers(unittest.TestCase):
     def test_get_full_marks(self):
         outcomes = on_host({})
         self.assertEqual({number: outcome.complaints for number, outcome in outcomes.items() if outcome.complaints}, {})
-        tests = machinetests.TESTS if ALL else FOUR
+        tests = qemutests.TESTS if ALL else FOUR
         self.assertEqual({title: said for title, said in in_qemu({}, tests).items() if said}, {})
 
 

@@ -109,11 +109,11 @@ def machines(report, bench, tests, seconds=30):
 
 def in_qemu(report, build=True):
     """Builds the images, and runs the tests in QEMU."""
-    import machinetests
+    import qemutests
     from graderun import Bench
 
     has_own = (ROOT / "libjos/src/lab/property.rs").exists()
-    tests = [*machinetests.TESTS, *(machinetests.OWN if has_own else ())]
+    tests = [*qemutests.TESTS, *(qemutests.OWN if has_own else ())]
     made = None
     if build:
         made = subprocess.run(["make", "-s", "lab-images"], cwd=ROOT, capture_output=True, text=True)
@@ -121,7 +121,7 @@ def in_qemu(report, build=True):
         for test in tests:
             report(Result(test.title, test.points, ["the kernel does not build; see above"], tags=test.tags))
         return
-    bench = Bench(ROOT, os.environ.get("QEMU") or "qemu-system-x86_64", machinetests.IMAGES)
+    bench = Bench(ROOT, os.environ.get("QEMU") or "qemu-system-x86_64", qemutests.IMAGES)
     machines(report, bench, tests)
 
 
