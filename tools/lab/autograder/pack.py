@@ -5,7 +5,6 @@ The zip has setup.sh, run_autograder, the pristine tree with the grader's own te
 needs, so that grading needs no network.
 """
 
-import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 HIDDEN = "libjos/src/lab/property.rs"
+VENDORED = """
+[source.crates-io]
+replace-with = "vendored"
+
+[source.vendored]
+directory = "vendor"
+"""
 
 
 def run(*command, cwd):
@@ -33,11 +39,9 @@ def main():
     shutil.copy(ROOT / HIDDEN, tree / HIDDEN)
     tests = tree / "libjos/src/lab/mod.rs"
     tests.write_text(tests.read_text().replace("mod mappings;\n", "mod mappings;\nmod property;\n"))
-    config = subprocess.run(
-        ["cargo", "vendor", "-q", "vendor"], cwd=tree, check=True, stdout=subprocess.PIPE, text=True
-    ).stdout
+    run("cargo", "vendor", "-q", "--no-delete", "vendor", cwd=tree)
     with open(tree / ".cargo/config.toml", "a") as file:
-        file.write("\n" + config)
+        file.write(VENDORED)
     for name in ("setup.sh", "run_autograder"):
         shutil.copy(ROOT / "tools/lab/autograder" / name, work / name)
     target = ROOT / f"obj/autograder-lab{lab}.zip"
@@ -49,5 +53,4 @@ def main():
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("CARGO_NET_OFFLINE", "false")
     main()

@@ -27,9 +27,8 @@ struct Mistake {
     exercise: String,
     old: String,
     new: String,
-    /// What a complaint about it must say. (The tests read it.)
-    #[serde(rename = "says")]
-    _says: String,
+    /// What a complaint about it must say.
+    says: String,
 }
 
 const SWITCH: &str = r#"//! Which body each exercise has: 0 the answer, 255 none, and else a mistake.
@@ -53,22 +52,36 @@ pub fn body(exercise: usize) -> u8 {
 }
 "#;
 
-/// Puts switched bodies into a handout.
-pub(crate) fn put(lab: &Lab, tree: &Path) -> Outcome<()> {
-    let answers = answers(lab)?;
+/// The usual mistakes of a lab.
+fn read(lab: &Lab) -> Outcome<Vec<Mistake>> {
     let path = lab.folder.join("mistakes.toml");
-    let mistakes: Mistakes = toml::from_str(&files::read(&path)?)
+    let Mistakes { mistake: mistakes } = toml::from_str(&files::read(&path)?)
         .map_err(|error| format!("{}: {error}", path.display()))?;
-    for mistake in &mistakes.mistake {
+    for mistake in &mistakes {
         lab.exercise(&mistake.exercise)?;
     }
+    Ok(mistakes)
+}
+
+/// Prints the usual mistakes.
+pub(crate) fn list(lab: &Lab) -> Outcome<()> {
+    for mistake in read(lab)? {
+        let number = lab.exercise(&mistake.exercise)?.number;
+        println!("{number}\t{}\t{}", mistake.says, mistake.name);
+    }
+    Ok(())
+}
+
+/// Puts switched bodies into a handout.
+pub(crate) fn put(lab: &Lab, tree: &Path) -> Outcome<()> {
+    let (answers, mistakes) = (answers(lab)?, read(lab)?);
     for exercise in &lab.exercises {
         let Some(answer) = answers.get(&exercise.name) else {
             return Err(format!("there is no answer to {}", exercise.name));
         };
         let number = exercise.number;
         let mut body = format!("match crate::lab_switch::body({number}) {{\n0 => {{\n{answer}}}\n");
-        for (own, mistake) in (1..).zip(&mistakes.mistake) {
+        for (own, mistake) in (1..).zip(&mistakes) {
             if mistake.exercise == exercise.name {
                 if answer.matches(&mistake.old).count() != 1 {
                     return Err(format!("\"{}\" does not fit its answer", mistake.name));
