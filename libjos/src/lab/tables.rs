@@ -285,7 +285,7 @@ fn e09_boot_map_region_reaches_the_last_page<L: MemLayout, F: Format + Mmu>() {
     let va = VirtAddr::new(L::VA_LAST - (2 * PGSIZE - 1));
     let (pa, size) = (spare::<L>(), 2 * PGSIZE);
     called("boot_map_region", || {
-        rig.vm.boot_map_region(&mut rig.pgdir, va, size, pa, Perm::KR | Perm::G)
+        rig.vm.boot_map_region(&mut rig.pgdir, va, size, pa, Perm::KR | Perm::G);
     });
     let last = va + PGSIZE;
     let found = leaves::<F, _>(rig.vm.machine(), rig.root(), last, last)
@@ -302,7 +302,7 @@ fn e09_boot_map_region_of_nothing<L: MemLayout, F: Format + Mmu>() {
     let mut rig = Rig::<L, F>::with_free_frames();
     let va = VirtAddr::new(0);
     called("boot_map_region of 0 bytes", || {
-        rig.vm.boot_map_region(&mut rig.pgdir, va, 0, spare::<L>(), Perm::KR)
+        rig.vm.boot_map_region(&mut rig.pgdir, va, 0, spare::<L>(), Perm::KR);
     });
     let found = leaves::<F, _>(rig.vm.machine(), rig.root(), va, va).next();
     assert!(found.is_none(), "boot_map_region of 0 bytes maps {found:?}");

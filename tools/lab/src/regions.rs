@@ -41,15 +41,23 @@ fn read_line(lab: u32, line: &str) -> Line<'_> {
     }
 }
 
-/// The marked parts of a text, with the text before each, and the text behind the last.
-fn split(lab: u32, text: &str) -> Outcome<(Vec<(String, String, String)>, String)> {
+/// A marked part of a text.
+struct Part {
+    /// The text between the part before and this one.
+    before: String,
+    name: String,
+    inside: String,
+}
+
+/// The marked parts of a text, and the text behind the last.
+fn split(lab: u32, text: &str) -> Outcome<(Vec<Part>, String)> {
     let (mut parts, mut before, mut part) = (Vec::new(), String::new(), None::<(String, String)>);
     for line in text.split_inclusive('\n') {
         match (read_line(lab, line), &mut part) {
             (Line::Begin(name), None) => part = Some((name.into(), String::new())),
             (Line::End, Some(_)) => {
                 let (name, inside) = part.take().unwrap_or_default();
-                parts.push((std::mem::take(&mut before), name, inside));
+                parts.push(Part { before: std::mem::take(&mut before), name, inside });
             }
             (Line::Text, Some((_, inside))) => inside.push_str(line),
             (Line::Text, None) => before.push_str(line),
@@ -65,7 +73,7 @@ fn split(lab: u32, text: &str) -> Outcome<(Vec<(String, String, String)>, String
 impl Given {
     /// Adds the marked parts of a file.
     pub(crate) fn add(&mut self, lab: u32, text: &str) -> Outcome<()> {
-        for (_, name, inside) in split(lab, text)?.0 {
+        for Part { name, inside, .. } in split(lab, text)?.0 {
             if self.parts.insert(name.clone(), inside).is_some() {
                 return Err(format!("the part \"{name}\" is there twice"));
             }
@@ -77,7 +85,7 @@ impl Given {
     pub(crate) fn put(&mut self, lab: u32, text: &str) -> Outcome<String> {
         let (parts, rest) = split(lab, text)?;
         let mut out = String::new();
-        for (before, name, _) in parts {
+        for Part { before, name, .. } in parts {
             out.push_str(&before);
             if name != "omit" {
                 let part = self.parts.get(&name);
