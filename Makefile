@@ -379,7 +379,7 @@ autograder: | setup-host ## obj/autograder-lab2.zip for Gradescope
 
 check-lab: export LAB_ALL := 1
 check-lab: | setup-host setup-build setup-qemu ## all tests of the lab: each body left out, added in order, and with usual mistakes
-	$(Q)python3 -m unittest -v tools/lab/test_lab.py
+	$(Q)python3 -m unittest discover -v -s tools/lab
 
 # lab 2: end
 ##@ Else

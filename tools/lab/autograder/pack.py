@@ -27,6 +27,13 @@ def run(*command, cwd):
     subprocess.run(command, cwd=cwd, check=True)
 
 
+def add_own_tests(tree):
+    """Adds the grader's own tests to a handout."""
+    shutil.copy(ROOT / HIDDEN, tree / HIDDEN)
+    tests = tree / "libjos/src/lab/mod.rs"
+    tests.write_text(tests.read_text().replace("mod mappings;\n", "mod mappings;\nmod property;\n"))
+
+
 def main():
     """Packs; the first argument is the lab's number."""
     lab = sys.argv[1]
@@ -35,10 +42,7 @@ def main():
     tree = work / "tree"
     run("cargo", "run", "-q", "-p", "lab", "--", "handout", lab, str(tree), cwd=ROOT)
     shutil.rmtree(tree / ".git")
-    # The grader's own tests.
-    shutil.copy(ROOT / HIDDEN, tree / HIDDEN)
-    tests = tree / "libjos/src/lab/mod.rs"
-    tests.write_text(tests.read_text().replace("mod mappings;\n", "mod mappings;\nmod property;\n"))
+    add_own_tests(tree)
     run("cargo", "vendor", "-q", "--no-delete", "vendor", cwd=tree)
     with open(tree / ".cargo/config.toml", "a") as file:
         file.write(VENDORED)
