@@ -93,7 +93,7 @@ class Autograder(unittest.TestCase):
         self.assertIn("none of the lab's files is there", self.grade()["output"])
 
     def test_an_archive_that_is_none(self):
-        self.assertIn("cannot be unpacked", self.grade(archive=("lab2.tar.gz", b"\0" * 999))["output"])
+        self.assertIn("cannot be unpacked", self.grade(archive=("lab2.tar.gz", b"\1" * 999))["output"])
 
     def test_a_binary_file(self):
         tree = self.changed(ALLOCATOR, "use layout::PGSIZE;", "use layout::PGSIZE;")
