@@ -11,6 +11,8 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Callable, Optional
 
+from arch import UEFI
+
 # QEMU's status is twice the value written to isa-debug-exit, plus one.
 SUCCESS = 33  # the kernel wrote 0x10
 FAILURE = 35  # the kernel wrote 0x11
@@ -31,6 +33,7 @@ class Machine:
     memory: str = "256M"
     board: str = ""  # QEMU's -machine; its default is pc
     uefi: bool = False  # UEFI firmware instead of a BIOS
+    qemu: str = ""  # another machine's QEMU
     cpu: str = ""  # QEMU's default
     options: tuple = ()  # more arguments for QEMU
     exit_port: int = 0xF4  # where isa-debug-exit is; elsewhere the kernel does not find it, and a test can still use it
@@ -43,6 +46,7 @@ class Machine:
     gdb: tuple = ()  # commands for gdb, after those of .gdbinit
     vscode: str = ""  # start gdb as this configuration of .vscode/launch.json does, not by .gdbinit
     patience: int = 1  # a factor of the usual timeout
+    conduct: Optional[Callable] = None  # runs the machine in its own way, called as conduct(session) (graderun.py)
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,11 @@ class Test:
     gdb_whole: bool = False
     verdicts: tuple = ()  # what the reader of the machine must find without fault (reading.py)
     tags: tuple = ()
+    needs: tuple = ()  # what the machine must have, in the words of arch.py; others do not have this test
+
+    def is_for(self, arch):
+        """Whether the machine has what the test needs."""
+        return arch.has(*self.needs, *((UEFI,) if self.machine.uefi else ()))
 
 
 @dataclass

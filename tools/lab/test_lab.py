@@ -21,6 +21,7 @@ import hosttests  # noqa: E402 (found by the line above)
 import labgrade  # noqa: E402
 import pack  # noqa: E402
 import qemutests  # noqa: E402
+from arch import ARCH  # noqa: E402
 from elf import Image  # noqa: E402
 from gradelib import Machine, judge  # noqa: E402
 from graderun import Bench, run_machine  # noqa: E402
@@ -29,10 +30,9 @@ from reading import Reading  # noqa: E402
 WORK = ROOT / "obj/lab"
 ALL = os.environ.get("LAB_ALL") == "1"
 MISSING = 255
-KERNBASE = 0xFFFF_FFFF_F000_0000
 # Registry crates are built already where the project is built.
 TARGET = os.environ.get("CARGO_TARGET_DIR") or str(ROOT / "target")
-ENVIRONMENT = {**os.environ, "CARGO_TARGET_DIR": TARGET, "CARGO_INCREMENTAL": "0", "ARCH": "x86_64"}
+ENVIRONMENT = {**os.environ, "CARGO_TARGET_DIR": TARGET, "CARGO_INCREMENTAL": "0", "ARCH": ARCH.name}
 
 
 def tool(*words):
@@ -93,7 +93,7 @@ def images(name, command=None):
     """A Bench with the images of a handout."""
     tree = handout(name, command)
     make(tree, "lab-images")
-    return Bench(tree, os.environ.get("QEMU") or "qemu-system-x86_64", qemutests.IMAGES)
+    return Bench(tree, os.environ.get("QEMU") or ARCH.qemu, qemutests.IMAGES)
 
 
 @cache
@@ -119,7 +119,7 @@ def in_qemu(picked, tests):
 
         def pick(stub, symbols):
             stub.run_to(image.symbols["pvh_start"])
-            at = image.symbol("10lab_switch6BODIES") - KERNBASE
+            at = image.symbol("10lab_switch6BODIES") - ARCH.kernbase
             bodies = bytes(picked.get(number, 0) for number in range(32))
             stub.write_memory(at, bodies)
 

@@ -82,11 +82,14 @@ def names_of(programs, runner):
 
 
 class Asker:
-    """Chooses and runs tests, and learns which of them catch most in the least time."""
+    """Chooses and runs tests, and learns which of them catch most in the least time. It begins with the mutants that
+    were `caught` before: the file of each, and the test that caught it.
+    """
 
-    def __init__(self, runner, seconds):
+    def __init__(self, runner, seconds, caught=()):
         self.runner, self.seconds = runner, seconds
-        self.asked, self.failed = collections.Counter(), collections.Counter()
+        self.failed = collections.Counter(caught)
+        self.asked = self.failed.copy()
 
     def cost(self, mutant, test):
         """The estimated seconds to catch a fault with this test; the estimate improves with each result."""
@@ -100,10 +103,10 @@ class Asker:
         rate = (self.failed[file, test] + prior) / (self.asked[file, test] + 3)
         return (self.seconds[test] + 0.005) / rate
 
-    def likeliest(self, mutant, tests, programs, first=None):
-        """The tests of each kind that are best run first, `first` before all others."""
+    def likeliest(self, mutant, tests, programs, first=()):
+        """The tests of each kind that are best run first, those in `first` before all others."""
         kinds = collections.defaultdict(list)
-        for test in sorted(tests, key=lambda test: (test != first, self.cost(mutant, test))):
+        for test in sorted(tests, key=lambda test: (test not in first, self.cost(mutant, test))):
             kinds[programs[split(test)[0]].batches].append(test)
         return kinds[True][:LIKELIEST] + kinds[False][:LIKELIEST]
 

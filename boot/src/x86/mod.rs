@@ -2,7 +2,7 @@
 //! that they jump to.
 
 #[cfg(jos_machine)]
-pub(crate) mod entry;
+pub mod entry;
 pub mod header;
 #[cfg(jos_machine)]
 mod pvh;

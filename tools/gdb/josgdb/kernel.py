@@ -14,6 +14,7 @@ from .pages import Pages
 
 GLOBALS = "kernel::globals::GLOBALS"
 MOST_FRAMES = 64
+IN_REGISTERS = 8  # bytes of the largest value that i386 passes as such
 
 
 class NotYet(Exception):
@@ -63,7 +64,8 @@ def find(facts):
         pa, head, nfree = (facts.in_window(number(record[name])) for name in ("pages", "page_free_list", "nfree"))
         if not npages or pa is None:
             return Kernel(kern_pgdir, None)
-        head, nfree = (int.from_bytes(read(at, size), "little") for at, size in ((head, 4), (nfree, 8)))
+        sizes = (4, record["npages"].type.sizeof)
+        head, nfree = (int.from_bytes(read(at, size), "little") for at, size in zip((head, nfree), sizes))
         if nfree and head == facts.page_info["END"]:
             head = None  # With pages=poison the list in the record is always empty.
         return Kernel(kern_pgdir, Pages(facts, read(pa, npages * facts.page_info["size"]), pa, head, nfree))
@@ -89,6 +91,20 @@ def variables(frame):
         block = block.superblock
 
 
+def argument(frame, name):
+    """The value of an argument of a frame.
+
+    On i386 a large argument is passed by a pointer on the stack, and the compiler (LLVM 22) tells gdb the pointer's
+    place as that of the argument.
+    """
+    frame.select()
+    value = frame.read_var(name)
+    plain = re.search(r"frame base reg \S+ offset 0\+\d+\.", gdb.execute(f"info address {name}", to_string=True))
+    if machine.arch().name == "i386" and value.type.sizeof > IN_REGISTERS and plain:
+        return value.address.cast(value.type.pointer().pointer()).dereference().dereference()
+    return value
+
+
 def in_mem_init(frame):
     """Whether a frame is mem_init's own."""
     return bool(re.match(r"(.*::)?mem_init\b", frame.name() or ""))
@@ -98,7 +114,7 @@ def number(value):
     """The number in a PhysAddr, VirtAddr, Frame or plain integer."""
     while value.type.code == gdb.TYPE_CODE_STRUCT:
         value = value[value.type.fields()[0]]
-    return int(value) % (1 << 64)
+    return machine.unsigned(value)
 
 
 def entry_pgdir(facts):

@@ -121,7 +121,7 @@ def in_qemu(report, build=True):
         for test in tests:
             report(Result(test.title, test.points, ["the kernel does not build; see above"], tags=test.tags))
         return
-    bench = Bench(ROOT, os.environ.get("QEMU") or "qemu-system-x86_64", qemutests.IMAGES)
+    bench = Bench(ROOT, os.environ.get("QEMU") or qemutests.ARCH.qemu, qemutests.IMAGES)
     machines(report, bench, tests)
 
 

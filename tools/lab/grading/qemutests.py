@@ -10,12 +10,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT / "tools" / "grade"), str(ROOT / "tools" / "gdb")]
 
-import driving  # noqa: E402 (found by the line above)
+import built  # noqa: E402 (found by the line above)
+import driving  # noqa: E402
 import reading  # noqa: E402
+from arch import ARCH, PHYSMAP  # noqa: E402
 from gradelib import Machine, Test  # noqa: E402
 from words import CHECKS, WELCOME  # noqa: E402
 
-IMAGES = {"kernel": Path("obj/kern/kernel"), "shims": Path("obj/grade/shims")}
+IMAGES = {image: built.IMAGES[image] for image in ("kernel", "shims")}
+LARGEST = "1G" if ARCH.has(PHYSMAP) else "255M"
 
 # boot_map_region of the lab maps pages of the smallest size alone: no page is large, and a reading of all tables takes
 # longer, so there are fewer calls.
@@ -37,7 +40,7 @@ TESTS = [
     Test("Page management", 20, BOOTED, CHECKS[2:3], verdicts=("counts",), tags=("jos",)),
     Test("Kernel page directory", 20, BOOTED, CHECKS[3:4], verdicts=("map",), tags=("jos",)),
     Test("Page management 2", 10, BOOTED, CHECKS[5:6], verdicts=("processor", "accesses"), tags=("jos",)),
-    *(sized(memory) for memory in ("8M", "128M", "1G")),
+    *(sized(memory) for memory in ("8M", "128M", LARGEST)),
     *(
         Test(f"Called from outside: {title}", 5, DRIVEN, CHECKS + WELCOME, verdicts=verdicts, tags=("functions",))
         for title, verdicts in (
@@ -50,4 +53,4 @@ TESTS = [
 ]
 
 # The grader's own.
-OWN = [sized("13M", tag="hidden"), sized("321M", "q35", tag="hidden")]
+OWN = [sized("13M", tag="hidden"), sized("231M", "q35", tag="hidden")]

@@ -16,7 +16,7 @@ bodies: | setup-host ## do your functions use only what their exercises list?
 grade: | setup-host setup-build setup-qemu ## score each exercise, and the kernel in QEMU
 	$(Q)./grade.py $(GRADEFLAGS)
 
-lab-images: obj/kern/kernel obj/grade/shims | setup-build
+lab-images: $(OBJ)/kernel $(OBJ)/shims | setup-build
 
 handin: | setup-host ## lab2.tar.gz: the files with your functions
 	$(Q)tar czf lab2.tar.gz $$(cargo run -q -p lab -- files 2)

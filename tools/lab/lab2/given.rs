@@ -18,7 +18,7 @@
             exercise!(page_init)
         }
         for run in free.iter().rev() {
-            let index = |pa: PhysAddr| ((pa - self.base) / PGSIZE) as usize;
+            let index = |pa: PhysAddr| ((pa - self.base()) / PGSIZE) as usize;
             let (start, end) = (index(run.start), index(run.end_exclusive));
             self.runs.note_free_run(start, end - 1);
         }

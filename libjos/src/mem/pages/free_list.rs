@@ -46,7 +46,7 @@ impl Pages {
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn page_init(&mut self, free: &[PhysRange]) {
         // lab 2: begin page_init
-        let (base, npages) = (self.base, self.npages());
+        let (base, npages) = (self.base(), self.npages());
         let index = |pa: PhysAddr| {
             let index = ((pa - base) / PGSIZE) as usize;
             assert!(index <= npages, "page_init: {pa} lies beyond the end of pages");
