@@ -45,7 +45,7 @@ pub mod check;
 #[expect(unsafe_code)]
 pub mod heap;
 #[cfg(test)]
-mod lab;
+mod lab_tests;
 pub mod machine;
 pub mod mem;
 pub mod monitor;

@@ -138,7 +138,7 @@ class Autograder(unittest.TestCase):
         shutil.copytree(self.empty, tree)
         (tree / "grade.py").write_text("print('Score: 180/180')\n")
         (tree / "tools/lab/grading/labgrade.py").write_text("raise SystemExit(0)\n")
-        for file in tree.glob("libjos/src/lab/*.rs"):
+        for file in tree.glob("libjos/src/lab_tests/*.rs"):
             file.write_text("")
         self.assertEqual(self.grade(tree)["score"], 0)
 

@@ -12,7 +12,7 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-HIDDEN = "libjos/src/lab/property.rs"
+HIDDEN = "libjos/src/lab_tests/property.rs"
 VENDORED = """
 [source.crates-io]
 replace-with = "vendored"
@@ -30,7 +30,7 @@ def run(*command, cwd):
 def add_own_tests(tree):
     """Adds the grader's own tests to a handout."""
     shutil.copy(ROOT / HIDDEN, tree / HIDDEN)
-    tests = tree / "libjos/src/lab/mod.rs"
+    tests = tree / "libjos/src/lab_tests/mod.rs"
     tests.write_text(tests.read_text().replace("mod mappings;\n", "mod mappings;\nmod property;\n"))
 
 

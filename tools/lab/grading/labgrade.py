@@ -82,7 +82,7 @@ def host(report, complaints, tree=ROOT, environment=None):
             result.complaints = hosttests.exercise(program, tree, number, environment).complaints
         result.seconds, start = time.monotonic() - start, time.monotonic()
         report(result)
-    if not (tree / "libjos/src/lab/property.rs").exists():
+    if not (tree / "libjos/src/lab_tests/property.rs").exists():
         return
     for number, title, points in OWN:
         result = Result(title, points, tags=("hidden",))
@@ -112,7 +112,7 @@ def in_qemu(report, build=True):
     import qemutests
     from graderun import Bench
 
-    has_own = (ROOT / "libjos/src/lab/property.rs").exists()
+    has_own = (ROOT / "libjos/src/lab_tests/property.rs").exists()
     tests = [*qemutests.TESTS, *(qemutests.OWN if has_own else ())]
     made = None
     if build:
