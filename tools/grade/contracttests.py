@@ -1,8 +1,8 @@
 """The graded tests of what the scripts that grade JOS's labs ask of a tree: targets of make, files, lines, signals.
 
-Such a script builds, asks make for a port, deletes the kernel, starts `make qemu-nox-gdb` and connects to QEMU once a line
-is printed. It stops the machine at `readline`, whose address it takes from obj/kern/kernel.sym, and ends make. What was
-graded otherwise is not built anew here.
+Such a script builds, asks make for a port, deletes the kernel, starts `make qemu-nox-gdb` and connects to QEMU once a
+line is printed. It stops the machine at `readline`, whose address it takes from obj/kern/kernel.sym, and ends make. What
+was graded otherwise is not built anew here.
 """
 
 import contextlib
@@ -124,7 +124,7 @@ class Script:
                 answers += data
         if not found[1].startswith(b"T05"):
             yield f"the machine stopped with {found[1]!r}, not at a breakpoint"
-        at = Stub(self.connection).read("ip")
+        at = Stub(self.connection, self.session.left).read("ip")
         if at != address:
             yield f"the machine stopped at {at:#x}; {SYMBOLS} has readline at {address:#x}"
 

@@ -5,9 +5,11 @@ import io
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 import xml.etree.ElementTree as xml
@@ -17,6 +19,7 @@ from unittest import mock
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "gdb"))
 
 import gradeui
+from gdbstub import Stub
 from gradelib import BY_PORT, BY_TRIPLE_FAULT, FAILURE, SUCCESS, Machine, Test, judge
 from graderun import Bench, run_machine
 
@@ -222,6 +225,28 @@ class Running(GraderCase):
     def test_the_device_that_ends_qemu_can_be_elsewhere(self):
         self.assertIn("isa-debug-exit,iobase=0xf4,iosize=0x04", self.bench.command(Machine()))
         self.assertIn("isa-debug-exit,iobase=0xe4,iosize=0x04", self.bench.command(Machine(exit_port=0xE4)))
+
+    def test_a_stub_that_goes_on_answering_is_left_at_the_deadline(self):
+        here, there = socket.socketpair()
+        with here, there:
+
+            def answer():
+                with contextlib.suppress(OSError):
+                    while there.recv(4096):
+                        there.sendall(b"+$OK#9a")
+
+            threading.Thread(target=answer, daemon=True).start()
+            end = time.monotonic() + 0.5
+
+            def left():
+                if time.monotonic() > end:
+                    raise TimeoutError
+                return 1
+
+            stub = Stub(here, left)
+            with self.assertRaises(TimeoutError):
+                while True:
+                    stub.write_memory(0, b"x")
 
     def test_qemu_that_does_not_start_is_reported(self):
         (self.root / "qemu").write_text("#!/bin/sh\necho no such machine >&2\nexit 1\n")

@@ -126,7 +126,8 @@ class Traps:
                 kept = self.stub.read_memory(frame, self.frames.size)
                 self.stub.write("ip", before["ip"] + 32)  # elsewhere: there is a breakpoint at `trap`
                 self.raise_all(further, flags, self.stub.read("sp"))
-                require(self.stub.read_memory(frame, self.frames.size) == kept, "a frame changed while another was in use")
+                found = self.stub.read_memory(frame, self.frames.size)
+                require(found == kept, "a frame changed while another was in use")
             self.go_on(before, exception, resume, prepared)
 
     def deliver(self, vector, flags, sp):
@@ -190,7 +191,7 @@ CODE = KERNBASE + 0x10_0000
 MISSING = UPAGES + ARCH.ptsize - 4096
 GUARD = KSTACK - 8
 # The registers of a probe's arguments: the address, and the value to store.
-ADDRESS, VALUE = ("di", "si") if CPU.word == 8 else ("cx", "dx")
+ADDRESS, VALUE = "cx", "dx"
 
 
 # The memory that the probes use: no byte is 0, so that a store of too many bytes is seen.

@@ -34,12 +34,14 @@ pub(crate) mod host;
 #[cfg(not(jos_machine))]
 use host as machine;
 
-#[cfg(any(target_arch = "x86", target_arch = "x86_64", not(jos_machine)))]
-use machine::instructions;
+#[cfg(jos_machine)]
+use machine::registers;
 pub use machine::{Format, Layout};
 pub(crate) use machine::{
     clock, control, cpu, exit, faults, features, keyboard, probe, screen, serial, stack, trap,
 };
+#[cfg(any(target_arch = "x86", target_arch = "x86_64", not(jos_machine)))]
+use machine::{frame, instructions};
 
 use layout::MemLayout;
 use libjos::paging::format::{self, Geometry};
