@@ -10,7 +10,7 @@ import signal
 import subprocess
 from dataclasses import dataclass, field
 
-SECONDS = 60  # for one exercise's tests
+SECONDS = 30  # for one exercise's tests
 BUILD_SECONDS = 900
 BYTES = 4 << 30  # of address space
 MOST = 3  # complaints about an exercise
