@@ -86,7 +86,7 @@ class Protected(Frames):
             require(good, f"vector {vector}: its frame is at {frame:#x}, ESP {stack:#x}, its stack is below {top:#x}")
         else:
             require(frame == sp - self.size, f"vector {vector}: its frame is at {frame:#x}, not below {sp:#x}")
-            wanted = (frame & -16) - 20  # the argument on 16 bytes, and the return address
+            wanted = (frame & -16) - 112 - 20  # the state of x87, the argument on 16 bytes, and the return address
             require(stack == wanted, f"vector {vector}: ESP is {stack:#x}, and the frame is at {frame:#x}")
         return frame
 

@@ -19,6 +19,7 @@ from unittest import mock
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "gdb"))
 
 import gradeui
+from built import OBJ
 from gdbstub import Stub
 from gradelib import BY_PORT, BY_TRIPLE_FAULT, FAILURE, SUCCESS, Machine, Test, judge
 from graderun import Bench, run_machine
@@ -298,11 +299,11 @@ class Program(GraderCase):
     def test_output_of_a_failed_test_is_kept_and_named(self):
         self.qemu()
         _, text = self.grade()
-        path = self.root / "obj/grade/fault-none-such.out"
-        self.assertIn("output: obj/grade/fault-none-such.out", text)
+        path = self.root / OBJ / "grade/fault-none-such.out"
+        self.assertIn(f"output: {OBJ}/grade/fault-none-such.out", text)
         self.assertIn(LINE, path.read_text())
         self.assertIn(f"$ {self.bench.qemu} -accel tcg", path.read_text())
-        self.assertFalse((self.root / "obj/grade/page-management.out").exists())
+        self.assertFalse((self.root / OBJ / "grade/page-management.out").exists())
 
     def test_filters(self):
         self.qemu()
