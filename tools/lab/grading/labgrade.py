@@ -99,11 +99,16 @@ def machines(report, bench, tests, seconds=30):
     from gradelib import judge
     from graderun import run_machine
 
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        machines = dict.fromkeys(test.machine for test in tests)
-        runs = {machine: pool.submit(run_machine, machine, bench, seconds * machine.patience) for machine in machines}
+    first, *others = dict.fromkeys(test.machine for test in tests)
+    booted = run_machine(first, bench, seconds * first.patience)
+    if booted.problem:  # A kernel that hangs hangs on every machine: one wait is enough.
         for test in tests:
-            run = runs[test.machine].result()
+            report(Result(test.title, test.points, [booted.problem], booted.seconds, test.tags))
+        return
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        runs = {machine: pool.submit(run_machine, machine, bench, seconds * machine.patience) for machine in others}
+        for test in tests:
+            run = booted if test.machine == first else runs[test.machine].result()
             report(Result(test.title, test.points, judge(test, run), run.seconds, test.tags))
 
 
