@@ -311,12 +311,14 @@ grade-images: $(addprefix $(OBJ)/,kernel jos.iso grade-words.iso facts.json $(AP
   | setup-qemu setup-uefi setup-gdb
 $(OBJ)/grade-words.cfg: override CMDLINE := colour=mauve test=nonsense
 
-# The chosen machine comes last, so that obj/kern has its kernel.
-grade-all: ## the same for each ARCH
-	$(Q)failed=; for arch in $(filter-out $(ARCH),$(ARCHES)) $(ARCH); do \
-	  echo "*** $$arch:"; $(MAKE) --no-print-directory grade ARCH=$$arch || failed=1; done; test -z "$$failed"
+# Makes a target for each machine. The chosen one comes last, so that obj/kern has its kernel.
+make-for-each-machine = $(Q)failed=; for arch in $(filter-out $(ARCH),$(ARCHES)) $(ARCH); do \
+  echo "*** $$arch:"; $(MAKE) --no-print-directory $(1) ARCH=$$arch || failed=1; done; test -z "$$failed"
 
-check: fmt-check clippy test test32 doc package fuzz-short test-tools test-picture grade-all ## every test there is, from format to grade
+grade-all: ## grade, for each ARCH
+	$(call make-for-each-machine,grade)
+
+check: fmt-check clippy test test32 doc package fuzz-short test-tools test-pictures grade-all ## every test there is, from format to grade
 
 test: | setup-host ## the host tests
 	$(Q)cargo test
@@ -376,6 +378,9 @@ kernels:
 test-picture: $(OBJ)/kernel $(OBJ)/jos.iso $(OBJ)/facts.json picture-tool | setup-qemu setup-gdb ## the tests of the pictures, in a browser
 	$(Q)tools/build/setup.sh browser || echo "*** NOT TESTED: pictures in a browser. There is no Chromium here. ***" >&2
 	$(Q)python3 -m unittest discover -q -s tools/picture
+
+test-pictures: ## test-picture, for each ARCH
+	$(call make-for-each-machine,test-picture)
 
 package: | setup-host ## jos-layout and libjos as crates.io would get them, in obj/package; each built from its package alone
 	$(Q)tools/build/package.sh
@@ -448,4 +453,4 @@ FORCE:
 .PHONY: all image apps-linked run qemu qemu-nox qemu-gdb qemu-nox-gdb gdb print-gdbport grade grade-images \
         check test test32 miri fmt fmt-check clippy doc test-tools bench bench-kernel bench-boot setup clean help \
         facts picture film picture-tool display screenshots test-picture schemes planted fuzz fuzz-short mutants \
-        package kernels grade-all handout autograder check-lab FORCE
+        package kernels grade-all test-pictures handout autograder check-lab FORCE
