@@ -11,7 +11,7 @@ use core::hint::black_box;
 use layout::{MemLayout, PGSIZE};
 use libjos::app::area::{Access, VmArea};
 use libjos::machine::PhysMem;
-use libjos::mem::addr::VirtAddr;
+use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::pages::{ALLOC_ZERO, AllocFlags, PageAllocator};
 use libjos::paging::format::{self, Perm};
 use libjos::paging::word::Word;
@@ -19,7 +19,7 @@ use libjos::paging::word::Word;
 use crate::arch::faults::{
     self as machine, CODE, NO_RAM, RESERVED_BIT, execute, read, user_access_allowed, write,
 };
-use crate::arch::screen::TEXT_BUFFER;
+use crate::arch::screen::CELLS;
 use crate::arch::{self, EntryWord, Format, probe};
 use crate::pmap;
 use crate::symbols;
@@ -41,7 +41,6 @@ const FAULTS: &[FaultTest] = &[
     FaultTest { name: "failed-check", commit: failed_check },
     FaultTest { name: "table-outside-ram", commit: table_outside_ram },
     FaultTest { name: "heap-stale", commit: heap_stale },
-    FaultTest { name: "screen-lost", commit: screen_lost },
     FaultTest { name: "heap-overrun", commit: heap_overrun },
     FaultTest { name: "heap-double-free", commit: heap_double_free },
     FaultTest { name: "heap-use-after-free", commit: heap_use_after_free },
@@ -58,6 +57,8 @@ const EXECUTION: &[FaultTest] = &[
 /// The fault test of machines whose address space has a hole in its middle.
 const HALVES: &[FaultTest] =
     &[FaultTest { name: "non-canonical", commit: || read(arch::Layout::LOWER_END) }];
+/// The fault test of machines whose screen is memory.
+const SCREEN: &[FaultTest] = &[FaultTest { name: "screen-lost", commit: screen_lost }];
 /// The fault test of machines whose entries have a reserved bit.
 const RESERVED: &[FaultTest] = &[FaultTest { name: "reserved-bit", commit: reserved_bit }];
 
@@ -78,6 +79,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static FaultTest> {
         (EXECUTION, withholds_execution),
         (HALVES, arch::Layout::HALVES),
         (RESERVED, RESERVED_BIT != 0),
+        (SCREEN, CELLS.is_some()),
     ];
     let some = some.into_iter().filter_map(|(faults, has)| has.then_some(faults)).flatten();
     FAULTS.iter().chain(some).chain(machine::FAULTS)
@@ -240,7 +242,8 @@ fn reserved_bit() {
 /// Prints on a screen that is no longer mapped, so that the console faults while it is locked: in the
 /// line, in the report of that fault, and in the report of the fault in the report.
 fn screen_lost() {
-    change_entry(VirtAddr::new(arch::Layout::KERNBASE + TEXT_BUFFER), |entry| entry & !1);
+    let cells = CELLS.expect("the test is of machines that have them");
+    change_entry(VirtAddr::new(arch::Layout::KERNBASE + cells), |entry| entry & !1);
     println!("the screen is not mapped");
 }
 
@@ -262,8 +265,8 @@ fn change_entry(page: VirtAddr, change: fn(u64) -> u64) {
 /// Reads through a directory entry that leads to a table outside of RAM.
 fn table_outside_ram() {
     let pmap = pmap::lock();
-    // The directory's first entry: present, and writable.
-    pmap.machine().store(pmap.kern_root(), entry_of(NO_RAM | 3));
+    let nowhere = <Format as format::Format>::table(PhysAddr::new(NO_RAM));
+    pmap.machine().store(pmap.kern_root(), nowhere);
     drop(pmap);
     read(0);
 }

@@ -59,6 +59,8 @@ impl MemLayout for JosSv39 {
     const SELF_MAP: bool = false;
     const PHYS_BASE: u64 = 0x8000_0000;
     const PHYSMAP_MAX: u64 = 512 * MB;
+    /// Behind the firmware: OpenSBI takes less than 2 MB, and QEMU's `-kernel` puts a kernel here.
+    const LOAD_ADDR: u64 = Self::PHYS_BASE + 2 * MB;
 }
 
 const _: () = {

@@ -37,6 +37,9 @@ pub trait MemLayout: 'static {
     /// The end of that hole, where extended memory begins; a physical address.
     const EXTPHYSMEM: u64 = if Self::PHYS_BASE == 0 { MB } else { Self::PHYS_BASE };
 
+    /// The physical address where the kernel's image begins: on a PC extended memory, as JOS's.
+    const LOAD_ADDR: u64 = Self::EXTPHYSMEM;
+
     /// Whether addresses are sign-extended, so that a non-canonical hole parts two halves.
     const HALVES: bool = Self::VA_BITS > 32;
 

@@ -7,7 +7,7 @@ use super::ports::pc;
 use super::process::{self, HALTED, SHUT_DOWN};
 use super::processor::{GLOBAL_PAGES, SMAP, SMEP, WRITE_PROTECT};
 
-pub(crate) const DWARF_PC: u8 = 0;
+pub(crate) const DWARF_PLACE: u8 = 0;
 
 pub(crate) fn cpuid() -> CpuId<fn(u32, u32) -> CpuIdResult> {
     fn read(leaf: u32, subleaf: u32) -> CpuIdResult {
@@ -44,6 +44,8 @@ pub(crate) unsafe fn allow_machine_checks() {
 pub(crate) fn invlpg(va: VirtAddr) {
     pc().processor.tlb.remove(&(va.as_u64() & !0xFFF));
 }
+
+pub(crate) fn made_valid(_page: Option<VirtAddr>) {}
 
 pub(crate) fn flush_tlb() {
     let processor = &mut pc().processor;

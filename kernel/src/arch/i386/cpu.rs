@@ -11,8 +11,8 @@ pub(crate) use crate::arch::x86::cpu::{
     allow_machine_checks, counter, flush_tlb, halt, protect_kernel, shut_down,
 };
 
-/// DWARF's number for the program counter (System V ABI for i386, table 2.14).
-pub(crate) const DWARF_PC: u8 = 8;
+/// DWARF's number for a register whose sign tells whether the kernel runs in its window: the program counter (System V ABI for i386, table 2.14).
+pub(crate) const DWARF_PLACE: u8 = 8;
 
 /// The page directory in use.
 #[must_use]
@@ -37,6 +37,9 @@ pub(crate) fn invlpg(va: VirtAddr) {
     // SAFETY: drops a translation, which the processor finds again in the tables.
     unsafe { asm!("invlpg [{}]", in(reg) va.as_u64() as u32, options(nostack, preserves_flags)) };
 }
+
+/// Need do nothing: the processor remembers no entry that is not valid (Intel SDM vol. 3A, 4.10.2.3).
+pub(crate) fn made_valid(_page: Option<VirtAddr>) {}
 
 /// The stack pointer.
 pub(crate) fn stack_pointer() -> VirtAddr {
