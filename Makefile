@@ -4,7 +4,7 @@
 # tools/build/setup.sh installs missing tools.
 
 ARCH      ?= x86_64## the machine: x86_64 or i386
-QEMU      ?= qemu-system-$(ARCH)## the QEMU to run
+QEMU      ?= qemu-system-$(ARCH)## the QEMU to run; if not given, qemu-system-ARCH
 QEMUEXTRA ?=## more options for QEMU
 CPUS      ?= 1## processors
 MEM       ?= 256M## memory, as QEMU's -m takes it
@@ -13,8 +13,8 @@ APP       ?= monitor## what runs after mem_init: the monitor, or NAME for kernel
 ifneq ($(filter run,$(MAKECMDGOALS)),)
   BOOT    ?= pvh
 endif
-BOOT      ?= grub## how it boots: grub (an ISO image, BIOS), uefi (the same ISO image) or pvh (qemu -kernel)
-BOARD     ?= pc## the machine as QEMU calls it: pc, q35 or (with BOOT=pvh) microvm
+BOOT      ?= grub## how it boots: grub (an ISO image, BIOS), pvh (qemu -kernel) or, on x86_64, uefi (the ISO image)
+BOARD     ?= pc## the board as QEMU calls it: pc, q35, isapc or (with BOOT=pvh) microvm
 CMDLINE   ?=## the kernel's command line, for instance test=read-null; -- WORDS are the application's
 OVMF      ?= /usr/share/OVMF/OVMF_CODE_4M.fd## UEFI firmware for QEMU
 GDBPORT   ?= $(shell expr `id -u` % 5000 + 25000)## where QEMU waits for gdb
@@ -26,6 +26,8 @@ BENCHFLAGS ?=## options for the benchmark, for instance --only map-4k --rounds 5
 TARGET    ?= boot_info operations monitor_line## what "make fuzz" fuzzes
 FUZZTIME  ?= 600## seconds for each of them
 MUTANTSFLAGS ?=## options for "make mutants", for instance -f libjos/src/paging/pgdir.rs or --jobs 1
+SCHEMESFLAGS ?=## options for "make schemes"
+V         ?=## 1: show every command
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -38,17 +40,28 @@ ifneq ($(filter check grade grade-images test-picture screenshots,$(MAKECMDGOALS
   override CMDLINE :=
 endif
 
-# make V=1 shows every command.
 Q := $(if $(filter-out 0,$(V)),,@)
 
-# What the tools must know of each machine: how Rust calls it.
-RUST_TARGET_x86_64 := x86_64-unknown-none
-RUST_TARGET_i386 := i586-unknown-linux-gnu
-ifndef RUST_TARGET_$(ARCH)
-  $(error unknown ARCH "$(ARCH)"; there are: x86_64 i386)
+# The machines: Rust's name for each, the ways in which it boots, and its boards.
+ARCHES := x86_64 i386
+
+x86_64.target := x86_64-unknown-none
+x86_64.boots  := grub uefi pvh
+x86_64.boards := pc q35 isapc microvm
+
+i386.target := i586-unknown-linux-gnu
+i386.boots  := grub pvh
+i386.boards := pc q35 isapc microvm
+
+ifeq ($(filter $(ARCH),$(ARCHES)),)
+  $(error unknown ARCH "$(ARCH)"; there are: $(ARCHES))
 endif
-RUST_TARGET := $(RUST_TARGET_$(ARCH))
+RUST_TARGET := $($(ARCH).target)
 export ARCH RUST_TARGET
+
+# What belongs to one machine. obj/kern has the kernel of the machine that was built last, as JOS's users expect.
+OBJ := obj/$(ARCH)
+LAST := obj/kern/kernel obj/kern/kernel.sym
 
 # Exported, so that it overrides cargo's own configuration.
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
@@ -60,19 +73,19 @@ BUILT_APPS := $(BUILT)/examples
 ifeq ($(APP),monitor)
   CARGO_APP := --bin kernel
   BUILT := $(BUILT)/kernel
-  ISO := obj/jos.iso
+  ISO := $(OBJ)/jos.iso
 else
   ifeq ($(filter $(APP),$(APPS)),)
     $(error unknown APP "$(APP)"; there are: monitor $(APPS) (kernel/examples/NAME.rs makes APP=NAME))
   endif
   CARGO_APP := --example $(APP)
   BUILT := $(BUILT_APPS)/$(APP)
-  ISO := obj/$(APP).iso
+  ISO := $(OBJ)/$(APP).iso
 endif
 
 QEMUOPTS = -accel tcg -machine $(BOARD) -m $(MEM) -smp $(CPUS) -no-reboot -device isa-debug-exit,iobase=0xf4,iosize=0x04
-# QEMU ends silently on a triple fault. Its log says so, and the recipe below reads it.
-QEMUOPTS += -d cpu_reset -D obj/qemu.log
+# QEMU ends silently on a triple fault. Its log says so, and runqemu.py reads it.
+QEMUOPTS += -d cpu_reset -D $(OBJ)/qemu.log
 ifeq ($(BOOT),grub)
   IMAGE := $(ISO)
   QEMUOPTS += -boot d -cdrom $(ISO)
@@ -80,25 +93,29 @@ else ifeq ($(BOOT),uefi)
   IMAGE := $(ISO)
   QEMUOPTS += -drive if=pflash,format=raw,readonly=on,file=$(OVMF) -cdrom $(ISO) -nic none
   SETUP_QEMU := setup-uefi
-else ifeq ($(BOOT),pvh)
-  IMAGE := obj/kern/kernel
-  QEMUOPTS += -kernel obj/kern/kernel -append "$$CMDLINE"
 else
-  $(error unknown BOOT "$(BOOT)"; there are: grub uefi pvh)
+  IMAGE := $(OBJ)/kernel
+  QEMUOPTS += -kernel $(OBJ)/kernel -append "$$CMDLINE"
 endif
-ifeq ($(BOOT) $(ARCH),uefi i386)
-  $(error the UEFI firmware is for x86_64: ARCH=i386 needs BOOT=grub or BOOT=pvh)
-endif
-ifneq ($(filter-out pvh,$(BOOT)),)
-ifeq ($(BOARD),microvm)
-  $(error microvm has no disk to boot from: BOARD=microvm needs BOOT=pvh)
-endif
-endif
-export CMDLINE QEMU OVMF
+# QEMU is exported only if it was given: the tests of one machine call make for another.
+export CMDLINE OVMF
 
 # The shell would split a value with a blank, and for an empty one QEMU would take its next option as the value.
-$(foreach name,MEM CPUS BOARD GDBPORT PROFILE,\
+$(foreach name,ARCH BOOT MEM CPUS BOARD GDBPORT PROFILE,\
   $(if $(filter-out 1,$(words $($(name)))),$(error $(name)="$($(name))" is not one word)))
+
+ifeq ($(filter $(BOOT),$($(ARCH).boots)),)
+  $(error unknown BOOT "$(BOOT)" for ARCH=$(ARCH); there are: $($(ARCH).boots))
+endif
+# Options may follow the board's name (pc,i8042=off), and QEMU has older boards too (pc-i440fx-6.2).
+COMMA := ,
+BOARD_NAME := $(firstword $(subst $(COMMA), ,$(BOARD)))
+ifeq ($(filter $($(ARCH).boards) pc-%,$(BOARD_NAME)),)
+  $(error unknown BOARD "$(BOARD)" for ARCH=$(ARCH); there are: $($(ARCH).boards))
+endif
+ifeq ($(BOARD_NAME) $(filter-out pvh,$(BOOT)),microvm $(BOOT))
+  $(error microvm has no disk to boot from: BOARD=microvm needs BOOT=pvh)
+endif
 
 ifeq ($(filter dev release small,$(PROFILE)),)
   $(error unknown PROFILE "$(PROFILE)"; there are: dev release small)
@@ -124,28 +141,14 @@ BANNER := ***\n*** Leave QEMU with: Ctrl-a x (or, at the prompt, exit)\n***\n
 GDBOPTS = -S -gdb tcp::$(GDBPORT)
 GDBBANNER = *** QEMU waits at reset: run "make gdb" in another terminal.\n
 
-# The cause of a triple fault. On a microvm, `reboot` makes one too, since there is no other way to reset it.
-TRIPLE_FAULT := the processor could not deliver an exception$(if $(filter microvm,$(BOARD)), (or reboot was typed))
-
-# Runs QEMU with more options, $(1); HINT is advice for when QEMU fails. Status 33 is the kernel's success; 0 is the user's
-# Ctrl-a x, or a triple fault.
-define run-qemu
-$(Q)rm -f obj/qemu.log; $(QEMU) $(QEMUOPTS) $(1) $(QEMUEXTRA); status=$$?; \
-if grep -qs '^Triple fault' obj/qemu.log; then \
-  echo "*** triple fault: $(TRIPLE_FAULT); its state: obj/qemu.log" >&2; exit 1; fi; \
-case $$status in \
-0|33) ;; \
-35) echo "*** the kernel ended with a failure (QEMU status 35); the lines above say why" >&2; exit 1;; \
-127) echo "*** there is no $(QEMU) to run: QEMU=PROGRAM names another" >&2; exit 1;; \
-*)  echo "*** QEMU ended with status $$status, and says why above$(HINT)" >&2; exit 1;; \
-esac
-endef
+# Runs QEMU with more options, $(1); HINT is advice for when QEMU fails.
+run-qemu = $(Q)exec tools/build/runqemu.py $(OBJ)/qemu.log "$(HINT)" $(QEMU) $(QEMUOPTS) $(1) $(QEMUEXTRA)
 
 ##@ Build
 
-all: obj/kern/kernel obj/kern/kernel.sym obj/kern/kernel.asm obj/facts.json $(IMAGE) ## build the kernel, its listings and its ISO image
+all: $(OBJ)/facts.json $(IMAGE) $(LAST) obj/kern/kernel.asm ## build the kernel, its listings and its ISO image
 
-obj/kern/kernel.linked: FORCE | setup-build
+$(OBJ)/kernel.linked: FORCE | setup-build
 	@mkdir -p $(@D)
 	$(Q)tools/build/kcargo build -p kernel $(CARGO_APP) --profile $(PROFILE)
 	$(Q)cmp -s "$(BUILT)" $@ || cp "$(BUILT)" $@
@@ -154,46 +157,55 @@ obj/kern/kernel.linked: FORCE | setup-build
 # A small image has no source lines. Every name must exist in a dev build; optimised ones may have inlined some.
 SYMTABFLAGS := $(if $(filter small,$(PROFILE)),--names) $(if $(filter dev,$(PROFILE)),--no-missing)
 SYMTAB := $(wildcard tools/build/symtab/src/*.rs libjos/src/symtab/*.rs)
-obj/kern/kernel: obj/kern/kernel.linked $(SYMTAB)
+$(OBJ)/kernel: $(OBJ)/kernel.linked $(SYMTAB)
 	$(Q)cargo run -q -p symtab -- $(SYMTABFLAGS) $< $@
 
-obj/kern/kernel.sym: obj/kern/kernel
+$(OBJ)/kernel.sym: $(OBJ)/kernel
 	$(Q)nm -n $< > $@
 
-obj/kern/kernel.asm: obj/kern/kernel
+$(OBJ)/kernel.asm: $(OBJ)/kernel
 	$(Q)objdump -S -d -C $< > $@
 
-# Constants and names from the sources, for gdb's jos commands.
-obj/facts.json: FORCE | setup-host
+# A listing of another kernel never stays beside the kernel.
+obj/kern/kernel: $(OBJ)/kernel FORCE
+	@mkdir -p $(@D)
+	@cmp -s $< $@ || { rm -f $@.asm; cp $< $@; }
+obj/kern/kernel.sym obj/kern/kernel.asm: obj/kern/%: $(OBJ)/% FORCE | obj/kern/kernel
+	@cmp -s $< $@ || cp $< $@
+
+# Constants and names from the sources, for gdb's jos commands and the tests of the tools.
+FACTS := $(ARCHES:%=obj/%/facts.json)
+facts: $(FACTS)
+$(FACTS): obj/%/facts.json: FORCE | setup-host
 	@mkdir -p $(@D)
 	$(Q)cargo build -p libjos --example facts
-	$(Q)"$(CARGO_TARGET_DIR)/debug/examples/facts" > $@.new
+	$(Q)"$(CARGO_TARGET_DIR)/debug/examples/facts" $* > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # All applications at once, for grade.py, as QEMU's -kernel boots them.
 apps-linked: FORCE | setup-build
-	@mkdir -p obj/apps
+	@mkdir -p $(OBJ)/apps
 	$(Q)tools/build/kcargo build -p kernel --examples --profile $(PROFILE)
-	$(Q)for app in $(APPS); do cmp -s "$(BUILT_APPS)/$$app" obj/apps/$$app.linked || \
-	  cp "$(BUILT_APPS)/$$app" obj/apps/$$app.linked; done
-$(APPS:%=obj/apps/%.linked): apps-linked ;
-$(APPS:%=obj/apps/%): %: %.linked $(SYMTAB)
+	$(Q)for app in $(APPS); do cmp -s "$(BUILT_APPS)/$$app" $(OBJ)/apps/$$app.linked || \
+	  cp "$(BUILT_APPS)/$$app" $(OBJ)/apps/$$app.linked; done
+$(APPS:%=$(OBJ)/apps/%.linked): apps-linked ;
+$(APPS:%=$(OBJ)/apps/%): %: %.linked $(SYMTAB)
 	$(Q)cargo run -q -p symtab -- $(SYMTABFLAGS) $< $@
 
 # For grade.py alone: the kernel with functions beside it that the grader calls (tools/grade/shims).
-obj/grade/shims.linked: FORCE | setup-build
+$(OBJ)/shims.linked: FORCE | setup-build
 	@mkdir -p $(@D)
 	$(Q)tools/build/kcargo build -p shims --profile $(PROFILE)
 	$(Q)cmp -s "$(dir $(BUILT_APPS))shims" $@ || cp "$(dir $(BUILT_APPS))shims" $@
-obj/grade/shims: obj/grade/shims.linked $(SYMTAB)
+$(OBJ)/shims: $(OBJ)/shims.linked $(SYMTAB)
 	$(Q)cargo run -q -p symtab -- $(SYMTABFLAGS) $< $@
 
-image: $(ISO) ## build APP's ISO image alone: obj/jos.iso, or obj/APP.iso
+image: $(ISO) ## build APP's ISO image alone: obj/ARCH/jos.iso, or obj/ARCH/APP.iso
 
 # The sed command escapes the kernel's command line for GRUB's shell. If GRUB cannot load the kernel, it tries again with
 # the serial line as its terminal, so that the error is seen, and ends QEMU with a failure. The first try does not use the
 # serial line, since GRUB clears its screen there.
-ISOS := $(sort obj/jos.iso obj/grade-words.iso $(ISO))
+ISOS := $(sort $(OBJ)/jos.iso $(OBJ)/grade-words.iso $(ISO))
 $(ISOS:.iso=.cfg): FORCE
 	@mkdir -p $(@D)
 	@line=$$(printf '%s' "$$CMDLINE" | sed 's/[^[:alnum:]_=,.:@%+/ -]/\\&/g'); \
@@ -207,12 +219,12 @@ $(ISOS:.iso=.cfg): FORCE
 # only the GRUB modules that it uses, which makes it smaller and quicker to boot.
 GRUBMODULES := echo iorw multiboot2 normal serial terminal part_acorn part_amiga part_apple part_bsd part_dfly \
                part_dvh part_gpt part_msdos part_plan part_sun part_sunpc
-$(ISOS): obj/%.iso: obj/kern/kernel obj/%.cfg | setup-iso
-	$(Q)rm -rf obj/$*.root && mkdir -p obj/$*.root/boot/grub
-	$(Q)strip -o obj/$*.root/boot/kernel obj/kern/kernel
-	$(Q)cp obj/$*.cfg obj/$*.root/boot/grub/grub.cfg
+$(ISOS): $(OBJ)/%.iso: $(OBJ)/kernel $(OBJ)/%.cfg | setup-iso
+	$(Q)rm -rf $(OBJ)/$*.root && mkdir -p $(OBJ)/$*.root/boot/grub
+	$(Q)strip -o $(OBJ)/$*.root/boot/kernel $<
+	$(Q)cp $(OBJ)/$*.cfg $(OBJ)/$*.root/boot/grub/grub.cfg
 	$(Q)grub-mkrescue --install-modules="$(GRUBMODULES)" \
-	  --locales= --fonts= --themes= -o $@ obj/$*.root > obj/$*.log 2>&1 || { cat obj/$*.log; exit 1; }
+	  --locales= --fonts= --themes= -o $@ $(OBJ)/$*.root > $(OBJ)/$*.log 2>&1 || { cat $(OBJ)/$*.log; exit 1; }
 
 ##@ Run
 
@@ -226,22 +238,22 @@ display:
 	  echo "*** there is no display (DISPLAY and WAYLAND_DISPLAY are not set) for QEMU's window:" \
 	  "\"make $(subst qemu,qemu-nox,$(filter qemu%,$(MAKECMDGOALS)))\" runs in this terminal" >&2; exit 1;; esac
 
-qemu: display $(IMAGE) | setup-qemu $(SETUP_QEMU) setup-window ## run in a window; the serial line is this terminal
+qemu: display $(IMAGE) $(LAST) | setup-qemu $(SETUP_QEMU) setup-window ## run in a window; the serial line is this terminal
 	$(call run-qemu,-serial mon:stdio)
 
-qemu-nox: $(IMAGE) | setup-qemu $(SETUP_QEMU) ## run in this terminal; Ctrl-a x leaves
+qemu-nox: $(IMAGE) $(LAST) | setup-qemu $(SETUP_QEMU) ## run in this terminal; Ctrl-a x leaves
 	@printf '$(BANNER)'
 	$(call run-qemu,$(NOX))
 
-run: $(IMAGE) | setup-qemu $(SETUP_QEMU) ## run APP to its end; make fails if it does
+run: $(IMAGE) $(LAST) | setup-qemu $(SETUP_QEMU) ## run APP to its end; make fails if it does
 	@if [ -t 0 ]; then echo "*** Ctrl-a x stops it before its end."; fi
 	$(call run-qemu,$(NOX))
 
-qemu-gdb: display $(IMAGE) obj/facts.json .gdbinit | setup-qemu $(SETUP_QEMU) setup-window ## as qemu, waiting at reset for "make gdb"
+qemu-gdb: display $(IMAGE) $(LAST) $(OBJ)/facts.json .gdbinit | setup-qemu $(SETUP_QEMU) setup-window ## as qemu, waiting at reset for "make gdb"
 	@printf '$(GDBBANNER)'
 	$(call run-qemu,-serial mon:stdio $(GDBOPTS))
 
-qemu-nox-gdb: $(IMAGE) obj/facts.json .gdbinit | setup-qemu $(SETUP_QEMU) ## as qemu-nox, waiting at reset for "make gdb"
+qemu-nox-gdb: $(IMAGE) $(LAST) $(OBJ)/facts.json .gdbinit | setup-qemu $(SETUP_QEMU) ## as qemu-nox, waiting at reset for "make gdb"
 	@printf '$(GDBBANNER)$(BANNER)'
 	$(call run-qemu,$(NOX) $(GDBOPTS))
 
@@ -264,34 +276,39 @@ print-gdbport: ## print GDBPORT
 
 PICTURE := $(CARGO_TARGET_DIR)/debug/picture
 CAPTURE = tools/picture/capture.py "$(PICTURE)" $(1) $@ -- $(QEMU) $(QEMUOPTS) -nic none $(QEMUEXTRA)
-picture: obj/picture.html ## what is in the machine's memory, as a page: obj/picture.html
-film: obj/film.html ## the same after each step of mem_init, with a slider: obj/film.html
-obj/picture.html obj/film.html: $(IMAGE) obj/kern/kernel obj/facts.json picture-tool FORCE | setup-qemu $(SETUP_QEMU) setup-gdb
-obj/picture.html:
+picture: $(OBJ)/picture.html ## what is in the machine's memory, as a page: obj/ARCH/picture.html
+film: $(OBJ)/film.html ## the same after each step of mem_init, with a slider: obj/ARCH/film.html
+$(OBJ)/picture.html $(OBJ)/film.html: $(IMAGE) $(OBJ)/kernel $(OBJ)/facts.json picture-tool FORCE | setup-qemu $(SETUP_QEMU) setup-gdb
+$(OBJ)/picture.html:
 	$(Q)$(call CAPTURE,$(if $(STEP),step $(STEP),prompt))
-obj/film.html:
+$(OBJ)/film.html:
 	$(Q)$(call CAPTURE,film)
 
 picture-tool: | setup-host
 	$(Q)cargo build -q -p picture
 
 # Draws docs/img, for the README.
-screenshots: obj/picture.html obj/film.html | setup-browser setup-screenshots ## draw the pictures of the README anew
+screenshots: $(OBJ)/picture.html $(OBJ)/film.html | setup-browser setup-screenshots ## draw the pictures of the README anew
 	$(Q)tools/picture/screenshots.py docs/img -- $(QEMU) $(QEMUOPTS) -nic none $(QEMUEXTRA)
 
 ##@ Test
 
 grade: grade-images ## boot it on every machine of grade.py and score it
 	$(Q)./grade.py --no-build $(GRADEFLAGS)
-grade-images: obj/kern/kernel obj/jos.iso obj/grade-words.iso obj/facts.json $(APPS:%=obj/apps/%) obj/grade/shims \
+grade-images: $(addprefix $(OBJ)/,kernel jos.iso grade-words.iso facts.json $(APPS:%=apps/%) shims) $(LAST) \
   | setup-qemu setup-uefi setup-gdb
-obj/grade-words.cfg: override CMDLINE := colour=mauve test=nonsense
+$(OBJ)/grade-words.cfg: override CMDLINE := colour=mauve test=nonsense
 
-check: fmt-check clippy test doc package fuzz-short test-tools test-picture grade ## every test there is, from format to grade
+check: fmt-check clippy test test32 doc package fuzz-short test-tools test-picture grade ## every test there is, from format to grade
 
 test: | setup-host ## the host tests
 	$(Q)cargo test
 	$(Q)cargo test -p kernel --lib
+
+# The kernel's own are left out: the PC that they simulate has 64 bits.
+test32: ## the host tests built for 32 bits; skipped where the Rust toolchain has no library for that
+	$(Q)if tools/build/setup.sh host32; then cargo test --target i686-unknown-linux-gnu; \
+	else echo "test32: skipped, for want of what is named above"; fi
 
 # tests/oracle.rs uses the x86_64 crate, which turns integers into pointers; Miri would warn about each.
 miri: export MIRIFLAGS := -Zmiri-permissive-provenance $(MIRIFLAGS)
@@ -307,7 +324,8 @@ fuzz-short: ## some seconds of it, the same each time; skipped where no nightly 
 	  tools/build/fuzz.sh short 5000 boot_info && tools/build/fuzz.sh short 200 operations monitor_line; \
 	else echo "fuzz-short: skipped, for want of what is named above"; fi
 
-mutants: | setup-mutants setup-host setup-build setup-iso setup-qemu setup-uefi setup-gdb #	$(Q)tools/mutants/run.py $(MUTANTSFLAGS)
+mutants: | setup-mutants setup-host setup-build setup-iso setup-qemu setup-uefi setup-gdb ## plant faults in the sources, and see whether the tests notice (two hours)
+	$(Q)tools/mutants/run.py $(MUTANTSFLAGS)
 
 planted: | setup-build setup-qemu ## plant faults in the kernel, and see whether the grader's reader finds them
 	$(Q)tools/grade/planted/plant.py
@@ -315,7 +333,7 @@ planted: | setup-build setup-qemu ## plant faults in the kernel, and see whether
 fmt: | setup-fmt ## format the sources
 	$(Q)cargo fmt --all
 
-fmt-check: | setup-fmt
+fmt-check: | setup-fmt ## tell whether they are formatted
 	$(Q)cargo fmt --all --check
 
 clippy: | setup-clippy setup-build ## lint: no warning is let through
@@ -331,13 +349,14 @@ doc: | setup-host setup-build ## the crates' documentation
 	$(Q)RUSTDOCFLAGS="$$RUSTDOCFLAGS --cfg=jos_machine" tools/build/kcargo doc --no-deps -p kernel --lib
 
 TESTED_TOOLS := $(filter-out tools/picture/,$(sort $(dir $(wildcard tools/*/test_*.py))))
-test-tools: obj/kern/kernel obj/facts.json | setup-build setup-iso setup-qemu setup-gdb ## the tests of grade.py and of tools/
+test-tools: $(OBJ)/kernel $(FACTS) | setup-build setup-iso setup-qemu setup-gdb ## the tests of grade.py and of tools/
 	$(Q)for tests in $(TESTED_TOOLS); do python3 -m unittest discover -q -s $$tests || exit 1; done
 
 # Without a browser, the tests of the pages are skipped.
-test-picture: obj/kern/kernel obj/jos.iso obj/facts.json picture-tool | setup-qemu setup-gdb ## the tests of the pictures, in a browser
+test-picture: $(OBJ)/kernel $(OBJ)/jos.iso $(OBJ)/facts.json picture-tool | setup-qemu setup-gdb ## the tests of the pictures, in a browser
 	$(Q)tools/build/setup.sh browser || echo "*** NOT TESTED: pictures in a browser. There is no Chromium here. ***" >&2
 	$(Q)python3 -m unittest discover -q -s tools/picture
+
 package: | setup-host ## jos-layout and libjos as crates.io would get them, in obj/package; each built from its package alone
 	$(Q)tools/build/package.sh
 
@@ -357,7 +376,7 @@ bench-kernel: ## instructions that the memory system takes in the machine, besid
 	  QEMUEXTRA="-icount shift=0,sleep=off $(QEMUEXTRA)"
 
 bench-boot: ## what booting takes, each way: instructions, time, image size, RAM
-	$(Q)$(MAKE) --no-print-directory image obj/kern/kernel APP=boot PROFILE=small CMDLINE= MEM=256M
+	$(Q)$(MAKE) --no-print-directory image $(OBJ)/kernel APP=boot PROFILE=small CMDLINE= MEM=256M
 	$(Q)tools/bench/boottime.py $(BENCHFLAGS)
 bench-boot: | setup-qemu setup-uefi
 
@@ -380,12 +399,13 @@ FOLD := awk '{ while (length($$0) > 80) { for (i = 81; substr($$0, i, 1) != " ";
 
 help: ## this list
 	@echo "Targets:"
-	@sed -nE 's/^##@ (.*)/ \1/p; s/^([a-z-]+):[^=]* ## (.*)/  \1\t\2/p' Makefile | expand -t 18 | $(FOLD)
+	@sed -nE 's/^##@ (.*)/ \1/p; s/^([a-z0-9-]+):[^=]* ## (.*)/  \1\t\2/p' Makefile | expand -t 18 | $(FOLD)
 	@echo "Variables:"
-	@sed -nE 's/^([A-Z]+) *\?= *([^#]*)## *(.*)/  \1\t\3 [\2]/p' Makefile | sed -E 's/ \[(\$$.*)?\]$$//' | expand -t 18 | \
+	@sed -nE 's/^([A-Z]+) *\?= *([^#]*)## *(.*)/  \1\t\3 [\2]/p' Makefile | sed -E 's/ \[(|[^]]*\$$.*)\]$$//' | expand -t 18 | \
 	  $(FOLD)
 
 FORCE:
 .PHONY: all image apps-linked run qemu qemu-nox qemu-gdb qemu-nox-gdb gdb print-gdbport grade grade-images \
-        check test miri fmt fmt-check clippy doc test-tools bench bench-kernel bench-boot setup clean help \
-        picture film picture-tool display screenshots test-picture schemes planted fuzz fuzz-short mutants package FORCE
+        check test test32 miri fmt fmt-check clippy doc test-tools bench bench-kernel bench-boot setup clean help \
+        facts picture film picture-tool display screenshots test-picture schemes planted fuzz fuzz-short mutants \
+        package FORCE

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Boot JOS64 in QEMU on many machines, and score the results: `make grade`, or ./grade.py --help.
 
-The tests are lists by subject in tools/grade/: boottests.py (the first four are those of JOS's lab 2, with its
-titles and points), readertests.py, faulttests.py, machinetests.py, and so on. In the same folder, gradelib.py judges runs, graderun.py
-makes them, control.py lets a test control a running machine, and gradeui.py is the program's user interface.
+The tests are lists by subject in tools/grade/: boottests.py (the first four are those of JOS's lab 2, with its titles and
+points), readertests.py, faulttests.py, machinetests.py, and so on. They are the same for each ARCH: arch.py is the table
+of what a machine has, and picks the one that is graded. In the same folder, gradelib.py judges runs, graderun.py makes
+them, control.py lets a test control a running machine, and gradeui.py is the program's user interface.
 """
 
 import sys
@@ -12,7 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 sys.path[:0] = [str(ROOT / "tools" / "grade"), str(ROOT / "tools" / "gdb")]
 
-import apptests  # noqa: E402 (found by the line above)
+from arch import ARCH  # noqa: E402 (found by the line above)
+import apptests  # noqa: E402
 import boottests  # noqa: E402
 import clocktests  # noqa: E402
 import consoletests  # noqa: E402
@@ -30,17 +32,10 @@ import screentests  # noqa: E402
 import serialtests  # noqa: E402
 import statetests  # noqa: E402
 import traptests  # noqa: E402
+from built import IMAGES  # noqa: E402
 from gradeui import main  # noqa: E402
 
-IMAGES = {
-    "kernel": Path("obj/kern/kernel"),  # booted by QEMU's -kernel, as PVH
-    "grub": Path("obj/jos.iso"),
-    "grub-words": Path("obj/grade-words.iso"),  # with two unknown words on its command line (see the Makefile)
-    "shims": Path("obj/grade/shims"),  # with functions that the grader calls
-    **{app: Path("obj/apps", app) for app in ("bench", "hello", "heap", "pages", "sieve", "tour")},
-}
-
-# In the order in which they are listed, run and reported.
+# In the order in which they are listed, run and reported. Those that need what ARCH does not have are left out.
 TESTS = [
     *boottests.TESTS,
     *readertests.TESTS,
@@ -61,6 +56,7 @@ TESTS = [
     *exittests.TESTS,
     *gdbtests.tests(ROOT),
 ]
+TESTS = [test for test in TESTS if test.is_for(ARCH)]
 
 if __name__ == "__main__":
-    sys.exit(main(TESTS, ROOT, IMAGES))
+    sys.exit(main(TESTS, ROOT, IMAGES, ARCH.qemu))

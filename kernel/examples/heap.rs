@@ -21,7 +21,7 @@ fn main() -> Result<(), String> {
     // All memory was given back, so growing works again.
     grow()?;
     match command_line().as_str() {
-        "exhaust" => drop(Vec::<u8>::with_capacity(1 << 40)),
+        "exhaust" => drop(Vec::<u8>::with_capacity(usize::MAX / 4)),
         "leak" => core::mem::forget(Vec::<u8>::with_capacity(100_000)),
         _ => {}
     }
@@ -66,7 +66,8 @@ fn grow() -> Result<(), String> {
             return Err(format!("chunk {number} does not hold what was written"));
         }
     }
-    let percent = chunks.len() * CHUNK * 100 / (before.free_pages * PGSIZE as usize);
+    let bytes = chunks.len() as u64 * CHUNK as u64;
+    let percent = bytes * 100 / (before.free_pages as u64 * PGSIZE);
     println!("grew to 9/10 of the free memory and more: {}; then:", percent >= 90);
     println!("  {refused}");
     Ok(())

@@ -4,20 +4,24 @@
 #![no_main]
 
 use kernel::{Format, Layout};
-use layout::MemLayout;
+use layout::{GB, MemLayout};
 use libjos::mem::addr::VirtAddr;
+use libjos::mem::size::Size;
 use libjos::paging::format::{Entry, Geometry, Perm};
 use libjos::prelude::*;
 
 application!(main);
 
+/// The levels of page tables.
+const LEVELS: usize = Format::ROOT as usize + 1;
+
 /// Counts of the page tables' contents.
 #[derive(Default)]
 struct Found {
     /// Tables, by level.
-    tables: [u64; 4],
+    tables: [u64; LEVELS],
     /// Pages, by level.
-    pages: [u64; 4],
+    pages: [u64; LEVELS],
     writable_and_executable: u64,
     /// Mapped bytes, by the name of their region.
     regions: BTreeMap<&'static str, u64>,
@@ -31,12 +35,12 @@ fn main() -> Result<(), VmError> {
     let mut found = Found::default();
     found.tables[Format::ROOT as usize] = 1;
     visit(Format::ROOT, VirtAddr::new(0), &mut found);
-    let [ptes, pdes, pdpes, pml4] = found.tables;
-    println!("tables by level: {pml4} + {pdpes} + {pdes} + {ptes}");
-    println!(
-        "pages of 4 KB: {}, of 2 MB: {}, of 1 GB: {}",
-        found.pages[0], found.pages[1], found.pages[2]
-    );
+    let tables: Vec<_> = found.tables.iter().rev().map(u64::to_string).collect();
+    println!("tables by level: {}", tables.join(" + "));
+    let sizes = (0..).map(|level| Size(Format::page_size(level)));
+    let pages = sizes.zip(&found.pages).filter(|(size, _)| size.0 <= GB);
+    let pages: Vec<_> = pages.map(|(size, count)| format!("of {size}: {count}")).collect();
+    println!("pages {}", pages.join(", "));
     println!("both writable and executable: {}", found.writable_and_executable);
     for (name, bytes) in &found.regions {
         println!("  {:>9} KB in \"{name}\"", bytes / 1024);

@@ -21,6 +21,13 @@ pub fn init() {
     START.call_once(counter);
 }
 
+/// The counts since the machine's reset, to measure by: it is read where this is called, by few instructions.
+#[must_use]
+#[inline(always)]
+pub fn now() -> u64 {
+    counter()
+}
+
 /// The counts since the machine's reset, and since [`init`].
 #[must_use]
 pub fn counts() -> (u64, u64) {

@@ -13,11 +13,11 @@ use libjos::app::area::{Access, VmArea};
 use libjos::machine::PhysMem;
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::pages::{ALLOC_ZERO, AllocFlags, PageAllocator};
-use libjos::paging::format::{self, Perm};
+use libjos::paging::format::{self, Geometry, Perm};
 use libjos::paging::word::Word;
 
 use crate::arch::faults::{
-    self as machine, CODE, NO_RAM, RESERVED_BIT, execute, read, user_access_allowed, write,
+    self as machine, CODE, NO_RAM, RESERVED, execute, read, user_access_allowed, write,
 };
 use crate::arch::screen::CELLS;
 use crate::arch::{self, EntryWord, Format, probe};
@@ -47,20 +47,17 @@ const FAULTS: &[FaultTest] = &[
     FaultTest { name: "page-use-after-free", commit: page_use_after_free },
     FaultTest { name: "print-in-report", commit: || panic!("{}", Talkative) },
     FaultTest { name: "fault-in-report", commit: || panic!("{}", Unprintable) },
+    FaultTest { name: "exec-area", commit: exec_area },
+    FaultTest { name: "reserved-bit", commit: reserved_bit },
 ];
 
-/// The fault tests of machines that can withhold execution.
-const EXECUTION: &[FaultTest] = &[
-    FaultTest { name: "exec-data", commit: exec_data },
-    FaultTest { name: "exec-area", commit: exec_area },
-];
+/// The fault test of machines that can withhold execution.
+const EXECUTION: &[FaultTest] = &[FaultTest { name: "exec-data", commit: exec_data }];
 /// The fault test of machines whose address space has a hole in its middle.
 const HALVES: &[FaultTest] =
     &[FaultTest { name: "non-canonical", commit: || read(arch::Layout::LOWER_END) }];
 /// The fault test of machines whose screen is memory.
 const SCREEN: &[FaultTest] = &[FaultTest { name: "screen-lost", commit: screen_lost }];
-/// The fault test of machines whose entries have a reserved bit.
-const RESERVED: &[FaultTest] = &[FaultTest { name: "reserved-bit", commit: reserved_bit }];
 
 /// A page that nothing maps: below the devices' addresses, or the first of them if there is no room.
 const HOLE: u64 = if arch::Layout::PHYSMAP + arch::Layout::PHYSMAP_MAX < arch::Layout::MMIOBASE {
@@ -78,7 +75,6 @@ pub(crate) fn all() -> impl Iterator<Item = &'static FaultTest> {
     let some = [
         (EXECUTION, withholds_execution),
         (HALVES, arch::Layout::HALVES),
-        (RESERVED, RESERVED_BIT != 0),
         (SCREEN, CELLS.is_some()),
     ];
     let some = some.into_iter().filter_map(|(faults, has)| has.then_some(faults)).flatten();
@@ -127,7 +123,7 @@ fn exec_area() {
         area.translate(fault.page).is_some()
             || area.map(fault.page..fault.page + 1, Access::ReadWrite).is_ok()
     });
-    // SAFETY: nothing that an area maps can be executed.
+    // SAFETY: a fetch is not the handler's to resolve, so that nothing is executed.
     unsafe { execute(area.base().as_u64()) };
 }
 
@@ -163,7 +159,9 @@ fn page_use_after_free() {
     let page = pmap.page_alloc(AllocFlags::empty()).expect("a free page");
     let pa = pmap.pages().page2pa(page);
     pmap.pages_mut().page_free(page);
-    pmap.machine().store(pa + 0x18, entry_of(0x1234));
+    for offset in (0..8).step_by(EntryWord::BYTES as usize) {
+        pmap.machine().store(pa + 0x18 + offset, entry_of(0x1234 >> (8 * offset)));
+    }
     // The page is first on the free list.
     pmap.page_alloc(ALLOC_ZERO);
 }
@@ -227,7 +225,7 @@ fn boot_alloc_late() {
     pmap::lock().boot_alloc(PGSIZE);
 }
 
-/// Reads a page whose entry has a reserved bit set.
+/// Reads a page on whose walk an entry has a reserved bit set.
 fn reserved_bit() {
     let page = VirtAddr::new(arch::Layout::UTEMP);
     let mut pmap = pmap::lock();
@@ -235,7 +233,8 @@ fn reserved_bit() {
     let frame = vm.page_alloc(AllocFlags::empty()).expect("a free page");
     vm.page_insert(pgdir, frame, page, Perm::KRW).expect("nothing is there");
     drop(pmap);
-    change_entry(page, |entry| entry | RESERVED_BIT);
+    let (level, bits) = RESERVED;
+    change_entry(level, page, |entry| entry | bits);
     read(arch::Layout::UTEMP);
 }
 
@@ -243,7 +242,7 @@ fn reserved_bit() {
 /// line, in the report of that fault, and in the report of the fault in the report.
 fn screen_lost() {
     let cells = CELLS.expect("the test is of machines that have them");
-    change_entry(VirtAddr::new(arch::Layout::KERNBASE + cells), |entry| entry & !1);
+    change_entry(0, VirtAddr::new(arch::Layout::KERNBASE + cells), |entry| entry & !1);
     println!("the screen is not mapped");
 }
 
@@ -252,13 +251,16 @@ fn entry_of(bits: u64) -> EntryWord {
     Word::from_u64(bits)
 }
 
-/// Changes the page-table entry of `page`, which is mapped by a page of 4 KB.
-fn change_entry(page: VirtAddr, change: fn(u64) -> u64) {
+/// Changes the entry of `level`, 0 or the root's, for `page`, which is mapped by a page of 4 KB.
+fn change_entry(level: u32, page: VirtAddr, change: impl Fn(u64) -> u64) {
     let mut pmap = pmap::lock();
+    let in_root = Format::index(Format::ROOT, page) as u64 * EntryWord::BYTES;
+    let root = pmap.kern_root() + in_root;
     let (vm, pgdir) = pmap.split();
     let (_, pte) = vm.page_lookup(pgdir, page).expect("it is mapped");
-    let entry: EntryWord = vm.machine().load(pte.pa);
-    vm.machine().store(pte.pa, entry_of(change(entry.to_u64())));
+    let pa = if level == 0 { pte.pa } else { root };
+    let entry: EntryWord = vm.machine().load(pa);
+    vm.machine().store(pa, entry_of(change(entry.to_u64())));
     vm.tlb_invalidate(pgdir, page);
 }
 

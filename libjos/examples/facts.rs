@@ -1,31 +1,50 @@
-//! Prints, as JSON, what a debugger must know of the machine that boots: the map, the page-table
-//! format, and `PageInfo`.
+//! Prints, as JSON, what a debugger must know of a machine: the map, the page-table format, and
+//! `PageInfo`. `facts ARCH` names the machine as `make` does.
 //!
-//! `make` writes it to `obj/facts.json`, and gdb's `jos` commands (`tools/gdb`) read it there. So
+//! `make` writes it to `obj/ARCH/facts.json`, and gdb's `jos` commands (`tools/gdb`) read it there. So
 //! they have no copy of any of these facts: bits of entries come from the encoder, letters for
 //! permissions from their `Display`, the drawing of the map from `layout`.
 
+use core::marker::PhantomData;
 use core::mem::offset_of;
+use std::process::ExitCode;
 
-use layout::{Jos64, MemLayout, PGSIZE, picture, regions};
+use layout::{Jos32, Jos64, MemLayout, PGSIZE, picture, regions};
 use libjos::mem::addr::PhysAddr;
 use libjos::mem::pages::PageInfo;
+use libjos::monitor::explain::note_permissions;
+use libjos::paging::format::i386::I386;
 use libjos::paging::format::x86_64::X86_64;
 use libjos::paging::format::{Format, Geometry, Leaf, Perm};
+use libjos::paging::word::Word;
 
 /// A row for each constant of the map that is named.
 macro_rules! constants {
     ($($name:ident)*) => {
-        object([$((stringify!($name), Jos64::$name.to_string())),*])
+        object([$((stringify!($name), L::$name.to_string())),*])
     };
 }
 
-fn main() {
+fn main() -> ExitCode {
+    let facts = match std::env::args().nth(1).as_deref() {
+        Some("x86_64") => facts::<Jos64, X86_64>(),
+        Some("i386") => facts::<Jos32, I386>(),
+        _ => {
+            eprintln!("usage: facts x86_64|i386");
+            return ExitCode::FAILURE;
+        }
+    };
+    println!("{facts}");
+    ExitCode::SUCCESS
+}
+
+/// All facts of the machine with map `L` and format `F`.
+fn facts<L: MemLayout, F: Format>() -> String {
     let addresses = constants!(KERNBASE KSTACKTOP KSTACK MMIOLIM MMIOBASE ULIM PHYSMAP UVPT UPAGES
         UENVS UTOP UXSTACKTOP USTACKTOP UHEAP UTEXT UTEMP);
     let sizes = constants!(PTSIZE KSTKSIZE KSTKGAP WINDOW_SIZE PHYSMAP_MAX);
     let physical = constants!(PHYS_BASE IOPHYSMEM EXTPHYSMEM);
-    let regions = regions::<Jos64>().map(|region| {
+    let regions = regions::<L>().map(|region| {
         object([
             ("name", string(region.name)),
             ("base", region.base.to_string()),
@@ -33,12 +52,13 @@ fn main() {
             ("access", string(region.access)),
         ])
     });
-    let picture = picture::<Jos64>().to_string();
+    let picture = picture::<L>().to_string();
     let map = object([
         ("addresses", addresses),
         ("sizes", sizes),
         ("physical", physical),
         ("PGSIZE", PGSIZE.to_string()),
+        ("last", L::VA_LAST.to_string()),
         ("regions", array(regions)),
         ("picture", array(picture.lines().map(string))),
     ]);
@@ -50,55 +70,79 @@ fn main() {
         ("RESERVED", PageInfo::RESERVED.to_string()),
         ("END", PageInfo::END.to_string()),
     ]);
-    println!("{}", object([("map", map), ("format", format()), ("page_info", page_info)]));
+    object([("map", map), ("format", Facts::<F>::all()), ("page_info", page_info)])
 }
 
 /// Everything that can be left out of an entry is left out of that of a page with these.
 const PLAIN: Perm = Perm::R.union(Perm::X);
 
-/// The entry of a page at 0.
-fn page(perm: Perm) -> u64 {
-    X86_64::leaf(0, PhysAddr::new(0), perm)
-}
+/// The facts of a page-table format, with entries as plain numbers.
+struct Facts<F>(PhantomData<F>);
 
-/// The page-table format: its geometry, and which bits mean what, as the encoder sets them.
-fn format() -> String {
-    type F = X86_64;
-    let leaf = |level, pa| F::leaf(level, PhysAddr::new(pa), PLAIN);
-    let used = |accessed, dirty| {
-        F::encode(0, &Leaf { pa: PhysAddr::new(0), perm: PLAIN, accessed, dirty })
-    };
-    let plain = page(PLAIN);
-    let perms = |number: fn(Perm) -> u64| {
-        object(Perm::all().iter_names().map(|(name, perm)| (name, number(perm).to_string())))
-    };
-    let table = |pa| F::table(PhysAddr::new(pa));
-    let levels = (0..F::LEVELS).map(|level| {
+impl<F: Format> Facts<F> {
+    /// The entry of a page of `level` at `pa`.
+    fn leaf(level: u32, pa: u64, perm: Perm) -> u64 {
+        F::leaf(level, PhysAddr::new(pa), perm).to_u64()
+    }
+
+    /// The entry of a page at 0.
+    fn page(perm: Perm) -> u64 {
+        Self::leaf(0, 0, perm)
+    }
+
+    /// The entry of a page at 0 that was used.
+    fn used(accessed: bool, dirty: bool) -> u64 {
+        F::encode(0, &Leaf { pa: PhysAddr::new(0), perm: PLAIN, accessed, dirty }).to_u64()
+    }
+
+    /// The entry of a table at `pa`.
+    fn table(pa: u64) -> u64 {
+        F::table(PhysAddr::new(pa)).to_u64()
+    }
+
+    /// The size of level `level`'s pages, whether it may have any, and the bits of their address.
+    fn level(level: u32) -> String {
         let last_page = F::PA_END - F::page_size(level);
+        let address = Self::leaf(level, last_page, PLAIN) & !Self::leaf(level, 0, PLAIN);
         object([
             ("size", F::page_size(level).to_string()),
             ("page", (F::LEAF_LEVELS >> level & 1).to_string()),
-            ("address", (leaf(level, last_page) & !leaf(level, 0)).to_string()),
+            ("address", address.to_string()),
         ])
-    });
-    let texts = (0..=Perm::all().bits())
-        .filter_map(Perm::from_bits)
-        .map(|perm| (perm.bits().to_string(), string(perm.to_string())));
-    object([
-        ("name", string(F::NAME)),
-        ("index_bits", F::INDEX_BITS.to_string()),
-        ("levels", array(levels)),
-        ("table_address", (table(F::PA_END - PGSIZE) & !table(0)).to_string()),
-        ("present", plain.to_string()),
-        ("large", (leaf(1, 0) ^ plain).to_string()),
-        ("accessed", (used(true, false) ^ plain).to_string()),
-        ("dirty", (used(false, true) ^ plain).to_string()),
-        ("perms", perms(|perm| perm.bits().into())),
-        // The bits that an entry has to grant a permission, and those that it has to withhold one.
-        ("grants", perms(|perm| page(PLAIN | perm) & !page(PLAIN))),
-        ("withholds", perms(|perm| page(PLAIN - perm) & !page(PLAIN))),
-        ("texts", object(texts)),
-    ])
+    }
+
+    /// The format: its geometry, and which bits mean what, as the encoder sets them.
+    fn all() -> String {
+        let plain = Self::page(PLAIN);
+        let perms = |number: fn(Perm) -> u64| {
+            object(Perm::all().iter_names().map(|(name, perm)| (name, number(perm).to_string())))
+        };
+        let texts = (0..=Perm::all().bits())
+            .filter_map(Perm::from_bits)
+            .map(|perm| (perm.bits().to_string(), string(perm.to_string())));
+        let mut note = String::new();
+        note_permissions::<F>(&mut note).expect("a String takes all");
+        object([
+            ("name", string(F::NAME)),
+            ("index_bits", F::INDEX_BITS.to_string()),
+            ("entry_bytes", F::Word::BYTES.to_string()),
+            ("entry_columns", F::ENTRY_COLUMNS.to_string()),
+            ("address_columns", F::ADDRESS_COLUMNS.to_string()),
+            ("levels", array((0..F::LEVELS).map(Self::level))),
+            ("table_address", (Self::table(F::PA_END - PGSIZE) & !Self::table(0)).to_string()),
+            ("present", plain.to_string()),
+            ("large", (Self::leaf(1, 0, PLAIN) ^ plain).to_string()),
+            ("accessed", (Self::used(true, false) ^ plain).to_string()),
+            ("dirty", (Self::used(false, true) ^ plain).to_string()),
+            ("perms", perms(|perm| perm.bits().into())),
+            // The bits that an entry has to grant a permission, and those that it has to withhold one.
+            ("grants", perms(|perm| Self::page(PLAIN | perm) & !Self::page(PLAIN))),
+            ("withholds", perms(|perm| Self::page(PLAIN - perm) & !Self::page(PLAIN))),
+            ("texts", object(texts)),
+            // A sentence about a permission that no entry can withhold.
+            ("note", string(note.trim_end())),
+        ])
+    }
 }
 
 fn object<K: AsRef<str>>(members: impl IntoIterator<Item = (K, String)>) -> String {

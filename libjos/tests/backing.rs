@@ -70,7 +70,7 @@ fn a_large_page_comes_as_small_ones(pmap: &mut Pmap<Machine>) {
 #[test]
 fn small_pages_where_the_processor_has_no_others() {
     let mut pmap = boot(16 * MB);
-    pmap.machine_mut().leaf_levels = 1;
+    pmap.machine_mut().processor.leaf_levels = 1;
     a_large_page_comes_as_small_ones(&mut pmap);
     // None is kept aside for a table, because nothing will be split.
     let (free, mut backing) = (pmap.pages().nfree(), Backing::new());

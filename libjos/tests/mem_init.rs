@@ -121,7 +121,7 @@ fn a_reservation_far_beyond_all_ram_does_no_harm() {
 #[cfg_attr(miri, ignore = "64 K entries that are checked one by one")]
 fn a_processor_without_large_pages_will_do() {
     let (mut machine, info) = SimMachine::<Jos64, X86_64>::new(5 * MB);
-    machine.leaf_levels = 1;
+    machine.processor.leaf_levels = 1;
     let pmap = mem_init(machine, info);
     let text = vmprint_folded::<X86_64, _>(pmap.machine(), pmap.kern_root()).to_string();
     assert!(text.contains("of 4 KB pages") && !text.contains("2 MB pages"), "{text}");

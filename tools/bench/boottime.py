@@ -16,7 +16,9 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-KERNEL, ISO = Path("obj/kern/kernel"), Path("obj/boot.iso")
+ARCH = os.environ.get("ARCH") or "x86_64"
+OBJ = Path("obj", ARCH)
+KERNEL, ISO = OBJ / "kernel", OBJ / "boot.iso"
 OVMF = os.environ.get("OVMF") or "/usr/share/OVMF/OVMF_CODE_4M.fd"
 LINE = re.compile(rb"boot: (\d+) since reset, (\d+) since entry, (\d+) KB in use")
 UEFI = ("-drive", f"if=pflash,format=raw,readonly=on,file={OVMF}")
@@ -29,7 +31,7 @@ WAYS = (
     ("PVH, q35", "q35", PVH),
     ("GRUB, BIOS, pc", "pc", GRUB),
     ("GRUB, BIOS, q35", "q35", GRUB),
-    ("GRUB, UEFI, pc", "pc", UEFI + GRUB[2:]),
+    *([("GRUB, UEFI, pc", "pc", UEFI + GRUB[2:])] if ARCH == "x86_64" else []),
 )
 
 
@@ -60,7 +62,7 @@ def file_size(path):
     """A file's size in KB; an ELF file's without debugging information."""
     if path != KERNEL:
         return (ROOT / path).stat().st_size / 1024
-    stripped = ROOT / "obj/boot.stripped"
+    stripped = ROOT / OBJ / "boot.stripped"
     subprocess.run(["strip", "-o", stripped, ROOT / path], check=True)
     return stripped.stat().st_size / 1024
 
@@ -74,7 +76,7 @@ def main():
     ways = [way for way in WAYS if options.only.lower() in way[0].lower()]
     if options.runs < 1 or not ways:
         parser.error("nothing to do" if ways else f"no such way; there are: {'; '.join(way[0] for way in WAYS)}")
-    qemu = os.environ.get("QEMU") or "qemu-system-x86_64"
+    qemu = os.environ.get("QEMU") or f"qemu-system-{ARCH}"
     print(f"{'':15} {'instructions':>14} {'of them the':>11} {'ms to the line':>16} {'image':>6} {'RAM':>6}")
     print(f"{'way':15} {'reset to main':>14} {'kernel':>11} {'median (range)':>16} {'KB':>6} {'KB':>6}")
     for name, board, arguments in ways:

@@ -123,6 +123,23 @@ setup_target() {
     [ "$(tools/build/kcargo --way)" != none ] || die "Debian's rustc-web cannot build for $target"
 }
 
+# The libraries of a host with 32 bits, Rust's and C's, to run the host tests with 32 bits.
+setup_host32() {
+    setup_rust
+    libdir=$(rustc --print target-libdir --target i686-unknown-linux-gnu)
+    if ! ls "$libdir"/libstd-*.rlib >/dev/null 2>&1; then
+        # Debian's rustc-web has no such library that fits it.
+        have_rustup || die "the host tests with 32 bits need rustup (https://rustup.rs)"
+        say "adding the target i686-unknown-linux-gnu (rustup)"
+        rustup target add i686-unknown-linux-gnu >&2 || die "rustup target add i686-unknown-linux-gnu failed"
+    fi
+    # The C compiler, not a file, since GCC's version is in its path.
+    printf 'int main(void) { return 0; }' | cc -m32 -x c -o /dev/null - 2>/dev/null || {
+        missing="$missing${missing:+, }the C library for 32 bits"
+        packages="$packages gcc-multilib"
+    }
+}
+
 # setup_component NAME PROGRAM PACKAGE: a part of the toolchain that adds a program to cargo.
 setup_component() {
     setup_rust
@@ -168,6 +185,7 @@ setup_cargo_program() {
 for group in "$@"; do
     case $group in
     host) setup_rust ;;
+    host32) setup_host32 ;;
     build)
         setup_target
         need objdump binutils

@@ -1,12 +1,13 @@
-"""Tests of the file obj/kern/kernel: permissions, the names of its parts, the place of its symbols."""
+"""Tests of the kernel's file: permissions, the names of its parts, the place of its symbols."""
 
+import os
 import re
 import subprocess
 import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-KERNEL = ROOT / "obj" / "kern" / "kernel"
+KERNEL = ROOT / "obj" / (os.environ.get("ARCH") or "x86_64") / "kernel"
 PGSIZE = 4096
 
 

@@ -15,7 +15,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 120  # nearly everything is already built
 # Variables that a calling make may have set, such as CMDLINE; the tests run without them.
-OUTER = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "CMDLINE", "DISPLAY", "WAYLAND_DISPLAY")
+OUTER = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "ARCH", "CMDLINE", "DISPLAY", "WAYLAND_DISPLAY")
+ARCHES = ("x86_64", "i386")
+# Targets that other targets need, and no user types.
+INNER = {"apps-linked", "grade-images", "facts", "picture-tool", "display", "FORCE"}
 
 
 def run(*command):
@@ -54,8 +57,11 @@ class Refused(unittest.TestCase):
     def test_values_that_make_knows(self):
         for words, says in (
             ("APP=nope", "unknown APP \"nope\"; there are: monitor "),
-            ("BOOT=nope", "unknown BOOT \"nope\"; there are: grub uefi pvh"),
-            ("BOARD=microvm", "BOARD=microvm needs BOOT=pvh"),
+            ("BOOT=nope", "unknown BOOT \"nope\" for ARCH=x86_64; there are: grub uefi pvh"),
+            ("BOARD=nope", "unknown BOARD \"nope\" for ARCH=x86_64; there are: pc q35 isapc microvm"),
+            ("BOARD=microvm,rtc=on", "BOARD=microvm needs BOOT=pvh"),
+            ("ARCH=nope", "unknown ARCH \"nope\"; there are: x86_64 i386"),
+            ("ARCH=", "unknown ARCH \"\"; there are: x86_64 i386"),
             ("FROM=nope", "unknown FROM \"nope\"; there are: mem_init reset"),
             ("PROFILE=test", "unknown PROFILE \"test\"; there are: dev release small"),
             ("MEM=0x3", "MEM=0x3: give it as a decimal number"),
@@ -66,12 +72,20 @@ class Refused(unittest.TestCase):
             ("BOARD=pc,i8042=off q35", "BOARD=\"pc,i8042=off q35\" is not one word"),
             ("GDBPORT=", "GDBPORT=\"\" is not one word"),
             ("PROFILE=", "PROFILE=\"\" is not one word"),
+            ("ARCH=i386 x86_64", "ARCH=\"i386 x86_64\" is not one word"),
         ):
             self.refuses("qemu-nox", words, says=says)
 
+    def test_what_another_machine_has(self):
+        self.refuses("qemu-nox", "ARCH=i386", "BOOT=uefi", says='unknown BOOT "uefi" for ARCH=i386; there are: grub pvh')
+        self.refuses("qemu-nox", "ARCH=i386", "BOARD=virt", says='unknown BOARD "virt" for ARCH=i386; there are: pc q35 ')
+        for arch in ARCHES:
+            for words in ("BOOT=pvh BOARD=microvm", "BOARD=pc,i8042=off", "BOARD=pc-q35-7.2"):
+                self.assertEqual(run("make", "print-gdbport", f"ARCH={arch}", *words.split())[0], 0, words)
+
     def test_values_that_others_know(self):
         for words, says in (
-            ("BOARD=nope", "unsupported machine type"),
+            ("BOARD=pc-nope", "unsupported machine type"),
             ("CPUS=many", "'smp.cpus' expects integer"),
             ("MEM=lots", "QEMU ended with status 1, and says why above"),
             ("QEMU=nope", "there is no nope to run: QEMU=PROGRAM names another"),
@@ -95,6 +109,31 @@ class Refused(unittest.TestCase):
         said = re.sub(r"\x1b\[[0-9;]*\w|\r", "", said)  # GRUB's cursor movements
         for line in ("error: out of memory.", "GRUB cannot load JOS64.", "If it is out of memory, .* -m 8M or more.*"):
             self.assertRegex(said, f"(?m)^{line}$")
+
+
+class Help(unittest.TestCase):
+    """`make help` is true."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.said = run("make", "help")[1]
+        cls.makefile = (ROOT / "Makefile").read_text()
+
+    def test_it_lists_the_targets(self):
+        listed = set(re.findall(r"(?m)^  ([a-z0-9-]+) ", self.said.partition("Variables:")[0]))
+        phony = set(re.search(r"(?m)^\.PHONY: ((?:.*\\\n)*.*)", self.makefile)[1].replace("\\\n", " ").split())
+        self.assertEqual(listed, phony - INNER)
+        # In a target's line, a tab before its commands; there was one, and "make mutants" did nothing.
+        self.assertNotRegex(self.makefile, r"(?m)^[^\t#\n].*#.*\t")
+        for target in listed:
+            said = run("make", "-n", target, "DISPLAY=:0")[1]
+            self.assertNotRegex(said, "Nothing to be done|No rule", target)
+
+    def test_it_lists_the_variables(self):
+        listed = re.findall(r"(?m)^  ([A-Z]+) ", self.said.partition("Variables:")[2])
+        self.assertEqual(listed, re.findall(r"(?m)^([A-Z]+) *\?=", self.makefile))
+        for arch in ARCHES:
+            self.assertIn(arch, re.search("(?m)^  ARCH .*", self.said)[0])
 
 
 class Gdb(unittest.TestCase):
@@ -127,7 +166,7 @@ class Gdb(unittest.TestCase):
             server = f"{folder}/gdb"
             qemu = subprocess.Popen(
                 [os.environ.get("QEMU", "qemu-system-x86_64"), "-accel", "tcg", "-m", "16M", "-display", "none", "-S",
-                 "-kernel", ROOT / "obj/kern/kernel", "-chardev", f"socket,id=gdb,path={server},server=on,wait=off",
+                 "-kernel", ROOT / "obj/x86_64/kernel", "-chardev", f"socket,id=gdb,path={server},server=on,wait=off",
                  "-gdb", "chardev:gdb"], stdin=subprocess.DEVNULL,
             )
             self.addCleanup(qemu.wait)

@@ -1,6 +1,7 @@
 """Tests of the parts of gdb's `jos` commands that need no gdb: walks, runs, the free list, differences, faults.
 
 Memory is a dictionary of words here. The facts are those of the sources: `make test-tools` has them printed.
+test_narrow.py has the tests of a machine with entries and addresses of 32 bits.
 """
 
 import json
@@ -18,7 +19,7 @@ from josgdb import fault, snapshot
 from josgdb.pages import Pages, ascending, info_text
 from josgdb.paging import Format, Run, merged
 
-FACTS = facts_module.load()
+FACTS = facts_module.load(facts_module.path_of("x86_64"))
 FORM = Format(FACTS)
 # Intel SDM vol. 3A, tables 4-15 to 4-20.
 P, W, U, A, D, PS, G, XD = 1, 2, 4, 32, 64, 128, 256, 1 << 63
@@ -289,7 +290,7 @@ class Tour(unittest.TestCase):
     TEXT = "words\n```console\n$ make gdb\nhello\n(gdb) p 1   # why\n$1 = 1\n```\n(gdb) no\n```sh\n(gdb) no\n```\n"
 
     def test_commands_and_lines(self):
-        commands, patterns = tour.read(self.TEXT)
+        commands, patterns = tour.read(self.TEXT, "x86_64")
         self.assertEqual(commands, ("echo (gdb) p 1\\n", "p 1"))
         self.assertEqual([bool(p.fullmatch(s)) for p, s in zip(patterns, ("hello", "(gdb) p 1", "$1 = 1"))], [True] * 3)
 
@@ -310,7 +311,8 @@ class Tour(unittest.TestCase):
             ("page 4 (0x4000): free -> in use, pp_ref 1", "page 4 (0x4000): free -> in use, pp_ref 2", False),
         ]
         for said, printed, matches in same:
-            self.assertEqual(bool(tour.pattern(said).fullmatch(printed)), matches, (said, printed))
+            pattern = tour.pattern(said, tour.MACHINES["x86_64"])
+            self.assertEqual(bool(pattern.fullmatch(printed)), matches, (said, printed))
 
 
 class VisualStudioCode(unittest.TestCase):

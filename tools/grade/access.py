@@ -1,29 +1,24 @@
 """Accesses that the machine itself makes, on the grader's command: loads, stores, jumps.
 
 The grader writes a few bytes of code over the kernel's entry, which no kernel executes twice, and lets the processor
-execute them at privilege level 0. A breakpoint at the handler of page faults tells how the access ended. Then memory and
-registers are as before. So the answers are the processor's: by its TLB, its write protection, its no-execute bit.
+execute them at privilege level 0. A breakpoint at the handler of page faults tells how the access ended. Then memory
+and registers are as before. So the answers are the processor's: by its TLB, its write protection, its no-execute bit.
 """
 
 import contextlib
+import itertools
 import random
 import socket
-import struct
 from dataclasses import dataclass
 
 import machinestate
-from gdbstub import Stub, StubError
-from tableformat import PAGE
+from gdbstub import CPU, Stub, StubError
+from tableformat import PAGE, X
 
-PAGE_FAULT, GATE = 14, 16  # the vector, and the bytes of a gate
-# Instructions, each followed by one at which the machine stops.
-LOAD, STORE, JUMP = b"\x48\x8b\x07", b"\x48\x89\x37", b"\xff\xe7"  # mov rax, [rdi]; mov [rdi], rsi; jmp rdi
+PAGE_FAULT = 14  # the vector
 NOP = b"\x90"
 # Bits of a page fault's error code (Intel SDM vol. 3A, 4.7).
 PRESENT, WRITE, FETCH = 1, 2, 16
-# The first of the registers that QEMU's stub passes on at once, and how.
-NAMES = "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip eflags".split()
-GENERAL = "<17QI"
 INTERRUPTS_OFF = 2  # EFLAGS with nothing but the bit that is always set
 
 
@@ -31,13 +26,12 @@ class Debugger(Stub):
     """A stub's client that changes and restores the registers of a call at once."""
 
     def registers(self):
-        """The general registers, RIP and the flags: name -> value."""
-        data = bytes.fromhex(self._ask("g"))
-        return dict(zip(NAMES, struct.unpack_from(GENERAL, data)))
+        """The general registers, the program counter and the flags: name -> value."""
+        return CPU.unpack(bytes.fromhex(self._ask("g")))
 
     def set_registers(self, values):
         """Sets them all. (Segments and control registers are left out: to write those would flush the TLB.)"""
-        self._expect(f"G{struct.pack(GENERAL, *(values[name] for name in NAMES)).hex()}", "OK")
+        self._expect(f"G{CPU.pack(values).hex()}", "OK")
 
     def set_breakpoint(self, address):
         """From now on the machine stops there."""
@@ -80,10 +74,10 @@ class Processor:
         self.returned = code + 64  # where a called function returns to
         text = stub.monitor("info registers")
         base = int(text.split("IDT=")[1].split()[0], 16)
-        low, _, _, _, middle, high = struct.unpack("<HHBBHI4x", stub.read_memory(base + PAGE_FAULT * GATE, GATE))
-        self.handler = high << 32 | middle << 16 | low
-        self.code_at = {code_: code + 16 * index for index, code_ in enumerate((LOAD, STORE, JUMP))}
-        ends = [start + len(code_) for code_, start in self.code_at.items() if code_ != JUMP]
+        self.handler = CPU.handler(stub.read_memory(base + PAGE_FAULT * CPU.gate, CPU.gate))
+        instructions = CPU.load, CPU.store, CPU.jump
+        self.code_at = {code_: code + 16 * index for index, code_ in enumerate(instructions)}
+        ends = [start + len(code_) for code_, start in self.code_at.items() if code_ != CPU.jump]
         self.stops = {*ends, self.returned, self.handler, *further}
 
     def __enter__(self):
@@ -100,43 +94,43 @@ class Processor:
         self.stub.write_memory(self.code, self.there)
 
     def load(self, va):
-        """Reads the 8 bytes at `va`."""
-        return self.access(LOAD, va)
+        """Reads the word at `va`."""
+        return self.access(CPU.load, va)
 
     def store(self, va, value=0):
-        """Writes 8 bytes at `va`."""
-        return self.access(STORE, va, value)
+        """Writes a word at `va`."""
+        return self.access(CPU.store, va, value)
 
     def fetch(self, va):
         """Jumps to `va`. Nothing but one instruction is executed there."""
         try:
             there = self.stub.read_memory(va, 1)
         except StubError:
-            return self.access(JUMP, va)  # Nothing is mapped there.
+            return self.access(CPU.jump, va)  # Nothing is mapped there.
         self.stub.write_memory(va, NOP)
         self.stub.set_breakpoint(va + 1)
         try:
-            return self.access(JUMP, va)
+            return self.access(CPU.jump, va)
         finally:
             self.stub.clear_breakpoint(va + 1)
             self.stub.write_memory(va, there)
 
     def access(self, code, va, value=0):
-        """Executes `code` with RDI = `va` and RSI = `value`."""
-        found = self.run(self.code_at[code], rdi=va, rsi=value)
-        if found["rip"] != self.handler:
-            return Outcome(found["rax"])
-        error = struct.unpack("<Q", self.stub.read_memory(found["rsp"], 8))[0]
+        """Executes `code` for the address `va`, with `value` to write."""
+        found = self.run(self.code_at[code], di=va, si=value)
+        if found["ip"] != self.handler:
+            return Outcome(found["ax"])
+        (error,) = CPU.words(self.stub.read_memory(found["sp"], CPU.word))
         return Outcome(fault=error, address=machinestate.registers(self.stub.monitor("info registers"))["CR2"])
 
     def run(self, start, stack_words=(), **values):
         """Runs from `start` to a stop, with these registers, and words at the top of the stack; returns the registers
         there. Afterwards the machine has its own registers again."""
         before = self.stub.registers()
-        stack = (before["rsp"] - 4096 & ~15) - 8 * len(stack_words)
+        stack = (before["sp"] - 4096 & ~15) - CPU.word * len(stack_words)
         if stack_words:
-            self.stub.write_memory(stack, struct.pack(f"<{len(stack_words)}Q", *stack_words))
-        self.stub.set_registers({**before, "rsp": stack, "eflags": INTERRUPTS_OFF, "rip": start, **values})
+            self.stub.write_memory(stack, CPU.in_memory(stack_words))
+        self.stub.set_registers({**before, "sp": stack, "flags": INTERRUPTS_OFF, "ip": start, **values})
         try:
             return self.stub.go()
         finally:
@@ -181,15 +175,19 @@ def judge(processor, state):
         ("a write to the kernel's code", processor.store, window(kernel.rodata) - 8, PRESENT | WRITE),
         ("a write to the kernel's constants", processor.store, window(kernel.rodata), PRESENT | WRITE),
         ("a write to UPAGES", processor.store, jos.upages, PRESENT | WRITE),
-        ("an instruction fetch from the kernel stack", processor.fetch, stack + 64, PRESENT | FETCH),
-        ("an instruction fetch from the kernel's constants", processor.fetch, window(kernel.rodata) + 64, PRESENT | FETCH),
-        ("an instruction fetch from the window", processor.fetch, window(kernel.end) + 8 * PAGE, PRESENT | FETCH),
-        ("an instruction fetch from UPAGES", processor.fetch, jos.upages + 64, PRESENT | FETCH),
     ]
+    if not jos.form.always & X:
+        must_fault += [
+            ("an instruction fetch from the kernel stack", processor.fetch, stack + 64, PRESENT | FETCH),
+            ("an instruction fetch from constants", processor.fetch, window(kernel.rodata) + 64, PRESENT | FETCH),
+            ("an instruction fetch from the window", processor.fetch, window(kernel.end) + 8 * PAGE, PRESENT | FETCH),
+        ]
+    if not jos.form.always & X or state.is_on("smep"):
+        must_fault.append(("an instruction fetch from UPAGES", processor.fetch, jos.upages + 64, PRESENT | FETCH))
     if jos.uvpt:
         root = sum(jos.slots["UVPT"] * jos.form.span(level) for level in range(jos.form.levels))
         must_fault.append(("a write to UVPT", processor.store, jos.form.sign_extend(root), PRESENT | WRITE))
-    if state.registers["CR4"] & (1 << 21):
+    if state.is_on("smap"):
         must_fault.append(("the kernel's read of UPAGES under SMAP", processor.load, jos.upages, PRESENT))
     for what, make, va, error in must_fault:
         outcome = make(va)
@@ -197,14 +195,17 @@ def judge(processor, state):
             wanted = Outcome(fault=error, address=va)
             yield f"{what}, {va:#x}, {outcome}, but must be one that {wanted}"
     # What the window shows is RAM: a word of the grader's own, in frames that nothing uses.
-    free = [number for number, link in enumerate(state.links) if link <= machinestate.END and state.frame(number) < jos.window]
+    in_window = itertools.islice(enumerate(state.links), jos.window // PAGE)
+    free = [number for number, link in in_window if link <= machinestate.END]
     for number in random.sample(free, min(4, len(free))):
-        pa, word = state.frame(number) + 8 * random.randrange(PAGE // 8), random.getrandbits(64)
-        before = state.load(pa, 8)
+        size = CPU.word
+        pa, word = state.frame(number) + size * random.randrange(PAGE // size), random.getrandbits(8 * size)
+        before = state.load(pa, size)
         stored, loaded = processor.store(window(pa), word), processor.load(window(pa))
-        found = int.from_bytes(state.load(pa, 8), "little")
+        found = int.from_bytes(state.load(pa, size), "little")
         processor.store(window(pa), int.from_bytes(before, "little"))
         if stored.fault >= 0 or found != word:
-            yield f"a write of {word:#x} to {window(pa):#x}, which must show {pa:#x}, {stored}; RAM has {found:#x} there"
+            where = f"{window(pa):#x}, which must show {pa:#x}"
+            yield f"a write of {word:#x} to {where}, {stored}; RAM has {found:#x} there"
         elif loaded != Outcome(word):
             yield f"a read of {window(pa):#x}, which must show {pa:#x} with {word:#x}, {loaded}"

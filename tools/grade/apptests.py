@@ -2,9 +2,12 @@
 
 import re
 
+from arch import ARCH, NX
 from gradelib import FAILURE, SUCCESS, Machine, Test
 from words import CHECKS, MB, PAGE_FAULT, TRAPS, WELCOME, opening, panic
 
+# The bytes that heap asks for in vain; the address behind the first page of the first area.
+EXHAUSTING, OVERRUN = (1 << 8 * ARCH.word) // 4 - 1, ARCH.areas + 0x1000
 POISONED = (re.compile(r"pages=poison: filling \d+ free pages"),)
 WENT_BACK = "leakcheck: every page went back"
 NO_LEAKS = (re.compile(r"leakcheck: .*not.*"), re.compile(r"kernel panic .*"))
@@ -21,19 +24,26 @@ PAGES = (
     'protect: write faults, present: true; still "kept"',
     "lazy: [9, 1000000, 1002001, 2621439897600001] with 3 of 100000 pages",
     "snapshot: was [1, 2, 3, 4], is [1, 2, 33, 4], 1 page copied",
-    "sparse: 100 of 1073741824 pages, the sum of what they hold 4950",
+    f"sparse: 100 of {ARCH.sparse} pages, the sum of what they hold 4950",
 )
+LARGE = ARCH.map.form.span(1)
 TOUR = (
     # The root; below it a table for each of the window, UPAGES and the application's area; and so on.
-    re.compile(r"tables by level: 1 \+ \d \+ \d \+ \d"),
-    re.compile(r"pages of 4 KB: \d{3}, of 2 MB: 127, of 1 GB: 0"),
-    "both writable and executable: 0",
+    re.compile("tables by level: 1" + r" \+ \d" * ARCH.top_level),
+    # With code and constants in one large page, that page and no other of the window is mapped by pages of 4 KB.
+    re.compile(
+        rf"pages of 4 KB: \d{{3,4}}, of {ARCH.size(LARGE)}: {(256 << 20) // LARGE - 1}"
+        + (", of 1 GB: 0" if ARCH.top_level > 1 else "")
+    ),
+    "both writable and executable: 0" if ARCH.has(NX) else re.compile(r"both writable and executable: \d+"),
     re.compile(r' +\d\d KB in "heap and stack"'), '         32 KB in "kernel stack"', '        128 KB in "pages array"',
     '     262144 KB in "window on physical memory"',
     "the area's pages:",
-    "  0: -rw-- pp_ref 1, as translate says: true", "  1: -r--- pp_ref 1, as translate says: true",
-    "  2: -rw-- pp_ref 1, as translate says: true",
-    "the directory maps itself: true, ur---",
+    *(
+        f"  {page}: {ARCH.perm(perm)} pp_ref 1, as translate says: true"
+        for page, perm in enumerate(("-rw--", "-r---", "-rw--"))
+    ),
+    f"the directory maps itself: true, {ARCH.perm('ur---')}",
     re.compile(r"frames: \d+ free, \d+ in use, \d+ reserved"), "as the allocator counts: true",
 )
 
@@ -82,8 +92,8 @@ def tests():
         app(
             "out of memory is named", "heap",
             (
-                *HEAP, panic("memory allocation of 1099511627776 bytes failed")[0],
-                re.compile(r"The last allocation failed: out of memory: 1099511627776 bytes asked for, 6\d{7} left"),
+                *HEAP, panic(f"memory allocation of {EXHAUSTING} bytes failed")[0],
+                re.compile(rf"The last allocation failed: out of memory: {EXHAUSTING} bytes asked for, 6\d{{7}} left"),
                 "Backtrace:", re.compile(r"  #\d .* heap::main .*"),
             ),
             "-- exhaust", FAILURE, whole=False,
@@ -137,8 +147,8 @@ def tests():
             "a fault that nobody handles", "pages",
             (
                 *PAGES,
-                panic(PAGE_FAULT + 'write to 0x0000400000001000: page not present, in "heap and stack"', TRAPS)[0],
-                "  0x400000001000 is not mapped: its entry of level 0 is empty", "Backtrace:",
+                panic(PAGE_FAULT + f'write to {ARCH.address(OVERRUN)}: page not present, in "heap and stack"', TRAPS)[0],
+                f"  {OVERRUN:#x} is not mapped: its entry of level 0 is empty", "Backtrace:",
                 re.compile(r"  #\d .* pages::demo::main .*"),
             ),
             "-- overrun", FAILURE, whole=False,
@@ -147,7 +157,8 @@ def tests():
             "bench", "bench",
             (
                 re.compile(r"Instructions, with frames for 255 MB; .*"),
-                re.compile(r"page_init, a page +\d+\.\d .*"), re.compile(r"page tables at the end, KB +32 .*"),
+                re.compile(r"page_init, a page +\d+\.\d .*"),
+                re.compile(rf"page tables at the end, KB +{ARCH.tables * 4} .*"),
             ),
             "", whole=False, memory="256M",
         ),

@@ -5,7 +5,10 @@ to execute its first instruction. A multiboot2 loader is simulated by writing it
 to the other entry point.
 """
 
+import itertools
 import struct
+
+from loaderinfo import Range
 
 MULTIBOOT2_MAGIC = 0x36D76289
 COMMAND_LINE, LOADER, MODULE, MEMORY_MAP, END = 1, 2, 3, 6, 0  # multiboot2 tags
@@ -46,15 +49,15 @@ def enter_multiboot2(stub, symbols, information, at=LOW, magic=MULTIBOOT2_MAGIC)
     stub.run_to(symbols["pvh_start"])
     # Information that was cut short states its shortened size.
     stub.write_memory(LOW, struct.pack("<I", len(information)) + information[4:])
-    stub.write("rip", symbols["multiboot2_start"])
-    stub.write("rax", magic)
-    stub.write("rbx", at)
+    stub.write("ip", symbols["multiboot2_start"])
+    stub.write("ax", magic)
+    stub.write("bx", at)
 
 
 def enter_pvh(stub, symbols):
     """Stop at the PVH entry; returns the address of the boot information."""
     stub.run_to(symbols["pvh_start"])
-    return stub.read("rbx")
+    return stub.read("bx")
 
 
 def no_magic(stub, symbols):
@@ -160,6 +163,10 @@ def bad_pages(stub, symbols):
     enter_multiboot2(stub, symbols, multiboot2(memory_map([*LOW_MEMORY, (MB, 1007 * MB, RAM), *bad])))
 
 
+# The 60 KB between bad pages that `many_pieces` leaves, from the lowest to the highest.
+SMALL_PIECES = [Range(start, start + 60 * KB) for start in range(17 * MB + 64 * KB, 33 * MB, 64 * KB)]
+
+
 def many_pieces(stub, symbols):
     """A bad page in each 64 KB of 16 MB: 257 pieces above 1 MB, from the highest to the lowest."""
     bad = [(17 * MB + (i << 16) + 0xF000, PAGE, RESERVED) for i in reversed(range(256))]
@@ -193,14 +200,19 @@ def only_the_end_is_free(stub, symbols):
 
 
 def nothing_is_free(stub, symbols):
-    """Modules that leave free 200 KB, whose last page nothing uses; `pages` for 256 MB needs 512 KB."""
+    """Modules that leave free 80 KB, whose last page nothing uses, and the page with this information."""
     start = symbols["end"] % (1 << 28)
-    tags = memory_map(GOOD_MAP), module(start, 256 * MB - 200 * KB), module(0x2_0000, 0x9_F000)
+    low = module(0x1000, LOW), module(LOW + PAGE, 0x9_F000)
+    tags = memory_map(GOOD_MAP), module(start, 256 * MB - 80 * KB), *low
     enter_multiboot2(stub, symbols, multiboot2(*tags))
 
 
+# A hundred modules of a page, with gaps of 1, 2, ... pages between them.
+MANY_MODULES = [Range(start, start + PAGE) for start in (64 * MB + i * (i + 3) // 2 * PAGE for i in range(100))]
+GAPS = [Range(low.end, high.start) for low, high in itertools.pairwise(MANY_MODULES)]
+
+
 def many_modules(stub, symbols):
-    """A hundred modules of a page, with gaps of 1, 2, ... pages between them."""
-    starts = [64 * MB + i * (i + 3) // 2 * PAGE for i in range(100)]
-    tags = [module(start, start + PAGE) for start in starts]
+    """A loader of MANY_MODULES."""
+    tags = [module(*bounds) for bounds in MANY_MODULES]
     enter_multiboot2(stub, symbols, multiboot2(memory_map(GOOD_MAP), *tags))

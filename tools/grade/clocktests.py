@@ -37,7 +37,7 @@ class Comparison:
         stub.write_memory(entry, b"\xeb\xfe")
         stub.run_for(BEFORE_ENTRY)
         stub.write_memory(entry, code)
-        stub.write("rip", entry)
+        stub.write("ip", entry)
         self.entered = time.monotonic()
 
     def disturb(self, control):

@@ -1,5 +1,5 @@
-"""Drives the memory system's functions in a stopped machine, with arguments of the grader's choice, and judges each call
-by what it changed in RAM, beside a plain model (drivingmodel.py).
+"""Drives the memory system's functions in a stopped machine, with arguments of the grader's choice, and judges each
+call by what it changed in RAM, beside a plain model (drivingmodel.py).
 
 The image has the functions as `grade_...` (tools/grade/shims). A call sets registers, puts a return address on the
 stack, and lets the processor run to it. After each call the whole of `pages`, the free list and all tables of the
@@ -12,15 +12,15 @@ import access
 import machinestate
 import tableformat
 from drivingmodel import Model, Wrong, expect, show
-from gdbstub import StubError
+from gdbstub import CPU, StubError
 from machinestate import END, RESERVED
 from tableformat import PAGE, R, U, W, X
 
 NONE = (1 << 64) - 1
 REFUSED = NONE - 0xFF
-ARGUMENTS = ("rdi", "rsi", "rdx", "rcx")
-# Rights as the functions take them, and as tables show them.
-RIGHTS = {R: 0, R | W: 1, R | U: 2, R | W | U: 3, R | X: 4, R | U | X: 6}
+# Rights as the functions take them: those of pages that may be executed only where that can be withheld.
+RIGHTS = {R: 0, R | W: 1, R | U: 2, R | W | U: 3}
+EXECUTABLE = {R | X: 4, R | U | X: 6}
 
 # What is driven: which functions, and how many calls.
 SUBJECTS = {"frames": 40, "tables": 40, "mappings": 60}
@@ -39,6 +39,10 @@ class Drive:
         self.processor, self.image = processor, image
         state = read()
         self.jos = state.jos
+        # Rights as tables show them -> as the functions take them.
+        always = self.jos.form.always
+        kinds = RIGHTS if always & X else {**RIGHTS, **EXECUTABLE}
+        self.rights = {rights | always: number for rights, number in kinds.items()}
         self.model = Model(state)
         self.state, self.log = state, []
         self.addresses = self.pick_addresses()
@@ -46,8 +50,8 @@ class Drive:
     # The steps.
 
     def go(self, subject, steps):
-        """Calls `steps` functions, of those of a subject; then gives back all frames. Returns complaints: the first ends
-        it, with the calls that led there."""
+        """Calls `steps` functions, of those of a subject; then gives back all frames. Returns complaints: the first
+        ends it, with the calls that led there."""
         weights = {
             "frames": [(4, self.alloc), (2, self.free), (2, self.free_wrongly), (1, self.alloc_run)],
             "tables": [
@@ -81,10 +85,11 @@ class Drive:
     def just_call(self, name, *arguments):
         """The result of a function."""
         start, processor = self.image.symbols[f"grade_{name}"], self.processor
-        found = processor.run(start, (processor.returned,), **dict(zip(ARGUMENTS, arguments)))
-        if found["rip"] != processor.returned:
+        registers, words = CPU.call(arguments)
+        found = processor.run(start, (processor.returned, *words), **registers)
+        if found["ip"] != processor.returned:
             raise Wrong(f"{name} panics, or faults")
-        return found["rax"]
+        return CPU.returned(found)
 
     def alloc(self, zero=None):
         """page_alloc gives a free frame: of zeros if asked, and else as it is."""
@@ -136,10 +141,10 @@ class Drive:
         """page_insert maps a frame, makes tables, counts, and ends the mapping that was there before."""
         pa = pa or (self.random.choice(self.model.held) if self.model.held else self.alloc())
         va = self.random.choice(self.addresses) if va is None else va
-        rights = self.random.choice([*RIGHTS]) if rights is None else rights
+        rights = self.random.choice([*self.rights]) if rights is None else rights
         old = self.model.pages.get(va)
         self.touch(va, old)
-        result = self.call("page_insert", pa, va, RIGHTS[rights])
+        result = self.call("page_insert", pa, va, self.rights[rights])
         expect(result == 0, f"page_insert at {va:#x} was refused ({result - REFUSED})")
         self.model.new_tables(self.state, va)
         self.model.uses[self.state.number(pa)] += 1
@@ -155,12 +160,12 @@ class Drive:
         if own:
             va = self.random.choice(own)
             pa, rights = self.model.pages[va]
-            self.insert(va, pa, self.random.choice([other for other in RIGHTS if other != rights]))
+            self.insert(va, pa, self.random.choice([other for other in self.rights if other != rights]))
 
     def insert_nowhere(self):
         """page_insert where there is no address, or nothing may be mapped, is refused and changes nothing."""
         pa = self.random.choice(self.model.held) if self.model.held else self.alloc()
-        va = self.random.choice([self.jos.lower_end, self.jos.upper_start - PAGE, self.jos.uvpt + 5 * PAGE])
+        va = self.random.choice([*self.jos.nowhere, self.jos.uvpt + 5 * PAGE])
         result = self.call("page_insert", pa, va, 1)
         expect(result >= REFUSED, f"page_insert at {va:#x} was not refused")
         self.model.compare(self.state, "page_insert")
@@ -173,7 +178,8 @@ class Drive:
         self.model.new_tables(self.state, va)
         self.model.compare(self.state, "page_insert above UTOP")
         leads = tableformat.at(self.state.tree.runs, va)
-        expect(leads == (pa, R | W), f"after page_insert {va:#x} leads to {show(leads)}, not to {pa:#x} rw---")
+        wanted = pa, R | W | self.jos.form.always
+        expect(leads == wanted, f"after page_insert {va:#x} leads to {show(leads)}, not to {show(wanted)}")
         expect(self.call("page_remove", va) == 0, f"page_remove at {va:#x} was refused")
         self.model.compare(self.state, "page_remove above UTOP")
         expect(tableformat.at(self.state.tree.runs, va) is None, f"after page_remove {va:#x} is mapped")
@@ -196,9 +202,11 @@ class Drive:
         pa, number = self.alloc(), self.state.number(self.model.held[-1])
         first = self.addresses[0] // self.jos.form.span(1) * self.jos.form.span(1)
         pages = [first + index * PAGE for index in range(MANY)]
+        rights = R | W | self.jos.form.always
         for va in pages:
-            expect(self.just_call("page_insert", pa, va, RIGHTS[R | W]) == 0, f"page_insert at {va:#x} was refused")
-            self.model.pages[va] = (pa, R | W)
+            inserted = self.just_call("page_insert", pa, va, self.rights[rights])
+            expect(inserted == 0, f"page_insert at {va:#x} was refused")
+            self.model.pages[va] = (pa, rights)
         self.state = self.read()
         self.model.new_tables(self.state, first)
         self.model.uses[number] = MANY
@@ -284,7 +292,7 @@ class Drive:
         self.model.uses.update({self.state.number(got): 0 for got in given})
         self.model.compare(self.state, "page_alloc of all")
         expect(self.call("page_alloc", 0) == NONE, "page_alloc gives a frame, but none is free")
-        va = self.jos.lower_end // 2 + self.random.randrange(1 << 20) * PAGE
+        va = self.jos.lower_end // 2 + self.random.randrange(min(1 << 20, self.jos.lower_end // 4 // PAGE)) * PAGE
         if self.model.missing(va):
             result = self.call("page_insert", pa, va, 1)
             expect(result == REFUSED + 1, f"page_insert at {va:#x} without frames for tables gives {result:#x}")
@@ -334,7 +342,7 @@ class Drive:
         picked = set()
         for base in bases:
             base = base // form.span(1) * form.span(1)
-            picked |= {base + self.random.randrange(512) * PAGE for _ in range(3)}
+            picked |= {base + self.random.randrange(1 << form.index_bits) * PAGE for _ in range(3)}
         used = {va // form.span(1) for va in self.model.pages}
         return sorted(va for va in picked if va // form.span(1) not in used)
 
@@ -349,7 +357,7 @@ class Drive:
         if leads:
             self.processor.load(va)
             if leads[1] & W:
-                self.processor.store(va + 8, self.random.getrandbits(64))
+                self.processor.store(va + 8, self.random.getrandbits(8 * CPU.word))
 
     def sees(self, va):
         """The processor reads and writes at `va` as the model says, whatever its TLB had."""
@@ -360,17 +368,18 @@ class Drive:
             expect(loaded == unmapped, f"a read of {va:#x}, unmapped, {loaded} (a stale TLB?)")
             return
         pa, rights = leads
-        word = int.from_bytes(self.state.must_load(pa, 8, "the page"), "little")
-        expect(loaded == access.Outcome(word), f"a read of {va:#x}, where {pa:#x} has {word:#x}, {loaded} (a stale TLB?)")
-        stored = self.processor.store(va, word + 1 & NONE)
+        look = lambda: int.from_bytes(self.state.must_load(pa, CPU.word, "the page"), "little")
+        word = look()
+        after = word + 1 & CPU.largest
+        where = f"{va:#x}, where {pa:#x} has {word:#x}"
+        expect(loaded == access.Outcome(word), f"a read of {where}, {loaded} (a stale TLB?)")
+        stored = self.processor.store(va, after)
         if rights & W:
-            found = int.from_bytes(self.state.must_load(pa, 8, "the page"), "little")
-            expect(found == word + 1 & NONE, f"a write to {va:#x} does not reach {pa:#x}, but {stored} (a stale TLB?)")
+            expect(look() == after, f"a write to {va:#x} does not reach {pa:#x}, but {stored} (a stale TLB?)")
         else:
-            error = access.PRESENT | access.WRITE
-            expect(
-                stored == access.Outcome(fault=error, address=va), f"a write to {va:#x}, read-only, {stored} (a stale TLB?)"
-            )
+            refused = access.Outcome(fault=access.PRESENT | access.WRITE, address=va)
+            expect(stored == refused, f"a write to {va:#x}, read-only, {stored} (a stale TLB?)")
+
 
 def verdicts(stub, image, read, seed):
     """The complaints about each subject, by its name. `read` gives the machine's State anew."""

@@ -1,5 +1,5 @@
-"""The plain model of what the functions of driving.py must do: frames, their uses, tables and pages of the application's
-half. It is compared with a machine's RAM.
+"""The plain model of what the functions of driving.py must do: frames, their uses, tables and pages of the
+application's half. It is compared with a machine's RAM.
 """
 
 from machinestate import END, IN_USE

@@ -9,7 +9,7 @@ import time
 
 from control import require
 from gradelib import Machine, Test
-from words import CHECKS, NO_NX, WELCOME, panic
+from words import CHECKS, REFUSAL, REFUSED, WELCOME, panic
 
 HALTED = "Halted: there is no isa-debug-exit device. The machine can be turned off."
 ELSEWHERE = 0xE4
@@ -33,7 +33,7 @@ def end_with_success(control):
 
 def halts(title, lines, *typed, **machine):
     """A run that ends by halting; QEMU's status is the test's own."""
-    prompts = ("K> ", f"{HALTED}\r\n", f"{NO_NX}\r\n")
+    prompts = ("K> ", f"{HALTED}\r\n", f"{REFUSAL}\r\n")
     machine = Machine(exit_port=ELSEWHERE, prompt=prompts, typed=(*typed, has_halted, end_with_success), **machine)
     return Test(f"exit: no device, {title}", 5, machine, lines, tags=("exit",))
 
@@ -50,5 +50,5 @@ TESTS = [
         )
     ),
     halts("a panic", (*CHECKS, *panic("asked for by test=panic"), HALTED), words="test=panic"),
-    halts("a kernel that cannot start", (NO_NX,), cpu="qemu64,-nx"),
+    halts("a kernel that cannot start", (REFUSAL,), cpu=REFUSED),
 ]

@@ -2,12 +2,18 @@
 
 import re
 
+from arch import ARCH, HALVES, NX
 from gradelib import FAILURE, Machine, Test
+from reports import REPORT
 from words import CHECKS, HEX, KERNEL, NO_PROMPT, PAGE_FAULT, TRAPS, UPAGES, WINDOW, fault, panic
 
 PAGES, PAGE = r"libjos/src/mem/pages/allocator\.rs", "page 0x[0-9a-f]+000"
 FAULTS = r"kernel/src/faults\.rs"
-READ_NULL = PAGE_FAULT + 'read of 0x0000000000000000: page not present, in "low addresses"'
+READ_NULL = PAGE_FAULT + f'read of {ARCH.address(0)}: page not present, in "low addresses"'
+# The page below the kernel's stack, without the last three digits; where test=lost-stack pushes.
+GUARD, PUSHED = ARCH.address(ARCH.kstack - 1)[:-3], ARCH.ustacktop - ARCH.word
+# A page table's address in test=table-outside-ram; an entry that withholds execution, if there is such.
+NO_RAM, NO_EXECUTE = f"{ARCH.no_ram:#x}", "0x80000000[0-9a-f]{8}" if ARCH.has(NX) else HEX
 PROTECTED = r"protection violation \(page present\)"
 
 
@@ -21,35 +27,22 @@ def within(text):
     return re.compile(rf"kernel panic within the report of a panic, at {TRAPS}:\d+:\d+: " + text)
 
 
-# The end of the report of test=registers: all values that kernel/src/arch/x86_64/registers.rs loads. (Hardware sets RF,
-# QEMU does not.)
+# The end of the report of test=registers.
+LOST = f"0x{REPORT.nowhere:x}"
 REGISTERS = (
     *CHECKS,
-    trap(PAGE_FAULT + 'instruction fetch from 0x0000765432100ab0: page not present, in "heap and stack"'),
-    "  rax    a00000000000000a  rbx    b00000000000000b  rcx    c00000000000000c",
-    "  rdx    d00000000000000d  rsi    5100000000000051  rdi    d1000000000000d1",
-    "  rbp    b9000000000000b9  rsp    ffffffffefffc008  rip    0000765432100ab0",
-    "  r8     0800000000000008  r9     0900000000000009  r10    1000000000000010",
-    "  r11    1100000000000011  r12    1200000000000012  r13    1300000000000013",
-    "  r14    1400000000000014  r15    1500000000000015  cs     0000000000000008",
-    "  ss     0000000000000010",
-    re.compile("  RFLAGS 00000000002[01]0cd7  CF 1 PF AF ZF SF DF OF( RF)? ID"),
-    re.compile("  CR0    [0-9a-f]{8}8[0-9a-f]{7}  PE .*WP PG"), "  CR2    0000765432100ab0  VA=0x765432100ab0",
-    re.compile(r"  CR3    0{10}(1[0-9a-f]{2})000  PFN=0x\1"), re.compile("  CR4    [0-9a-f]{16} .*PAE.*"),
-    "  CR8    0000000000000005  TPR=0x5", re.compile("  EFER   [0-9a-f]{16}  .*LME LMA NXE.*"),
-    "  error code 0x10: P=0 W/R=0 U/S=0 RSVD=0 I/D=1 PK=0 SS=0 SGX=0",
-    "    P    0  not present: an entry on the way is empty", "    W/R  0  read", "    U/S  0  by the kernel",
-    "    I/D  1  instruction fetch",
-    'Walk of 0x765432100ab0 ("heap and stack"):', "  0x765432100ab0 is not mapped: its entry of level 3 is empty",
-    "Backtrace:", "  #0  0x0000765432100ab0",
-    "  (the chain breaks off: frame pointer 0xb9000000000000b9 leads into no stack)",
+    trap(PAGE_FAULT + f'instruction fetch from {ARCH.address(REPORT.nowhere)}: page not present, in "heap and stack"'),
+    *REPORT.registers,
+    f'Walk of {LOST} ("heap and stack"):', f"  {LOST} is not mapped: its entry of level {ARCH.top_level} is empty",
+    "Backtrace:", f"  #0  {ARCH.address(REPORT.nowhere)}",
+    f"  (the chain breaks off: frame pointer {REPORT.lost} leads into no stack)",
 )
 
 TESTS = [
     fault("read-null", 5, "read of address 0", READ_NULL),
     fault(
         "write-text", 5, "write to kernel text",
-        PAGE_FAULT + rf"write to 0xfffffffff0100000: {PROTECTED}, in {WINDOW} \(kernel code\)",
+        PAGE_FAULT + rf"write to {ARCH.address(ARCH.kernbase + 0x10_0000)}: {PROTECTED}, in {WINDOW} \(kernel code\)",
     ),
     fault(
         "write-rodata", 5, "write to rodata",
@@ -58,25 +51,26 @@ TESTS = [
     fault(
         "exec-data", 5, "execution of a data page",
         PAGE_FAULT + rf"instruction fetch from {KERNEL}: no-execute page, in {WINDOW} \(kernel data\)",
+        needs=(NX,),
     ),
     fault(
         "exec-area", 5, "execution of an area whose handler maps all",
-        PAGE_FAULT + 'instruction fetch from 0x0000400000000000: page not present, in "heap and stack"',
+        PAGE_FAULT + f'instruction fetch from {ARCH.address(ARCH.areas)}: page not present, in "heap and stack"',
     ),
     fault(
         "stack-overflow", 5, "kernel stack overflow",
         r"kernel stack overflow \(#DF, vector 8\): "
-        "the stack ran into the guard gap below KSTACKTOP-KSTKSIZE, at 0xffffffffefff7[0-9a-f]{3}",
+        f"the stack ran into the guard gap below KSTACKTOP-KSTKSIZE, at {GUARD}[0-9a-f]{{3}}",
     ),
     fault("write-upages", 5, "write to UPAGES", PAGE_FAULT + rf'write to {UPAGES}: {PROTECTED}, in "pages array"'),
     fault(
         "read-hole", 5, "read of a hole in the map",
-        PAGE_FAULT + 'read of 0xffffffffef7ff000: page not present, in "unused"',
+        PAGE_FAULT + f'read of {ARCH.address(ARCH.hole[0])}: page not present, in "{ARCH.hole[1]}"',
     ),
     fault(
         "non-canonical", 5, "non-canonical address",
         r"general protection \(#GP, vector 13\): "
-        r"access to a non-canonical address, it seems: r\w\w? is 0x0000800000000000",
+        r"access to a non-canonical address, it seems: r\w\w? is 0x0000800000000000", needs=(HALVES,),
     ),
     fault("double-free", 5, "page_free twice", f"page_free: {PAGE} is free already", PAGES),
     fault(
@@ -106,19 +100,18 @@ TESTS = [
         "report: a page fault explained", 10, Machine(words="test=write-upages"),
         (
             *CHECKS, trap(PAGE_FAULT + rf'write to {UPAGES}: {PROTECTED}, in "pages array"'),
-            re.compile(r"  rax +[0-9a-f]{16} +rbx .*"),
-            re.compile(r"  CR0 +[0-9a-f]{16}  PE .*WP PG"), re.compile(r"  EFER +[0-9a-f]{16}  .*NXE.*"),
+            *map(re.compile, REPORT.beginning),
             "  error code 0x3: P=1 W/R=1 U/S=0 RSVD=0 I/D=0 PK=0 SS=0 SGX=0",
             "    P    1  present: permissions forbid the access", "    W/R  1  write", "    U/S  0  by the kernel",
-            'Walk of 0xfffffe8000000000 ("pages array"):',
-            re.compile(r"       \+-> 0x[0-9a-f]+\[0\] = 0x80000000[0-9a-f]{8}  4 KB page at 0x[0-9a-f]+ ur---.*"),
-            "  0xfffffe8000000000 is mapped, but may not be written: level 0 withholds it",
-            "Backtrace:", re.compile(r"  #0 +0xffff[0-9a-f]{12} kernel::arch::x86::faults::write \(inlined\)"),
+            f'Walk of {UPAGES} ("pages array"):',
+            re.compile(rf" +\+-> 0x[0-9a-f]+\[0\] = {NO_EXECUTE}  4 KB page at 0x[0-9a-f]+ {ARCH.perm('ur---')}.*"),
+            f"  {UPAGES} is mapped, but may not be written: level 0 withholds it",
+            "Backtrace:", re.compile(rf"  #0 +{KERNEL} kernel::arch::x86::faults::write \(inlined\)"),
             re.compile(r" +kernel/src/arch/x86/faults\.rs:\d+"),
-            re.compile(r"  #1 +0xffff[0-9a-f]{12} kernel::faults::run kernel/src/faults\.rs:\d+"),
-            re.compile(r"  #2 +0xffff[0-9a-f]{12} kernel::on_kernel_stack kernel/src/lib\.rs:\d+"),
+            re.compile(rf"  #1 +{KERNEL} kernel::faults::run kernel/src/faults\.rs:\d+"),
+            re.compile(rf"  #2 +{KERNEL} kernel::on_kernel_stack kernel/src/lib\.rs:\d+"),
             # Assembly has no source lines, and must not get those of the code before it.
-            re.compile(r"  #3 +0xffff[0-9a-f]{12} kernel::arch::x86_64::stack::switch"),
+            re.compile(rf"  #3 +{KERNEL} {ARCH.module}::stack::switch"),
         ),
         NO_PROMPT, FAILURE, tags=("report",),
     ),
@@ -126,7 +119,7 @@ TESTS = [
         "report: a panic without its machinery", 5, Machine(words="test=failed-check"),
         (
             *CHECKS, re.compile(r"kernel panic at libjos/src/check/check_pages\.rs:.*"), "Backtrace:",
-            re.compile(r"  #0 +0xffff[0-9a-f]{12} libjos::check::check_pages::Checks::check_part"),
+            re.compile(rf"  #0 +{KERNEL} libjos::check::check_pages::Checks::check_part"),
             re.compile(r" +libjos/src/check/check_pages\.rs:\d+"), re.compile(r"  #\d .* kernel::faults::run .*"),
         ),
         (*NO_PROMPT, re.compile(r"  #\d.*(panic|rust_begin_unwind).*")), FAILURE, tags=("report",),
@@ -155,28 +148,28 @@ TESTS = [
             ),
             (
                 "reserved-bit", "a reserved bit",
-                PAGE_FAULT + 'read of 0x0000000000400000: reserved bit set in a page-table entry, '
+                PAGE_FAULT + f'read of {ARCH.address(0x40_0000)}: reserved bit set in a page-table entry, '
                 'in "temporary mappings"',
                 ("    RSVD 1  a reserved bit is set in an entry",),
             ),
             (
                 "table-outside-ram", "a table where no RAM is", READ_NULL,
-                (r" +stops at level 2: 0x8000000000, where the table should be, is no RAM",),
+                (rf" +stops at level {ARCH.top_level - 1}: {NO_RAM}, where the table should be, is no RAM",),
             ),
             (
                 "broken-stack", "a broken stack", READ_NULL,
                 (
-                    "Backtrace:", rf"  #0  {HEX} kernel::arch::x86_64::faults::broken_stack.*",
-                    r"  \(the chain breaks off: frame pointer 0x7fffffffd000 leads into no stack\)",
+                    "Backtrace:", rf"  #0  {HEX} {ARCH.module}::faults::broken_stack.*",
+                    rf"  \(the chain breaks off: frame pointer {ARCH.ustacktop:#x} leads into no stack\)",
                 ),
             ),
             (
                 "lost-stack", "no stack at all",
                 r"double fault \(#DF, vector 8\): an exception could not be delivered; "
-                'the latest page fault was at 0x00007fffffffcff8, in "heap and stack"',
+                f'the latest page fault was at {ARCH.address(PUSHED)}, in "heap and stack"',
                 (
-                    "  error code 0x0: always 0", r'Walk of 0x7fffffffcff8 \("heap and stack"\):',
-                    " +stops at level 3: 512 GB here are not mapped",
+                    "  error code 0x0: always 0", rf'Walk of {PUSHED:#x} \("heap and stack"\):',
+                    f" +stops at level {ARCH.top_level}: {ARCH.size(ARCH.ptsize)} here are not mapped",
                 ),
             ),
             (
@@ -202,7 +195,7 @@ TESTS = [
         "report: a fault within the console", 5, Machine(words="test=screen-lost"),
         (
             *CHECKS, "the screen is not mapped", "kernel panic at ", "kernel panic within the report of a panic, at ",
-            within(PAGE_FAULT + rf"write to 0xfffffffff00b8[0-9a-f]{{3}}: page not present, in {WINDOW}"),
+            within(PAGE_FAULT + rf"write to {ARCH.address(ARCH.kernbase + 0xB_8000)[:-3]}[0-9a-f]{{3}}: page not present, in {WINDOW}"),
         ),
         (re.compile(r"K> .*"),), FAILURE, tags=("report",),
     ),

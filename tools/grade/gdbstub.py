@@ -2,17 +2,21 @@
 state in which the kernel runs.
 
 It implements the needed part of gdb's remote serial protocol: run to an address, read and write registers and memory,
-detach. Register numbers and sizes are those of QEMU's x86-64 target, where every general register takes 8 bytes in
-every mode of the processor.
+detach. Registers have the names of cpus.py, without a width. Their numbers are those of QEMU's stub (target/i386/gdbstub.c);
+a general register has the machine's full width in every mode of the processor.
 """
 
 import contextlib
 import time
 
-GENERAL = "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15".split()
+import cpus
+from arch import ARCH
+
+CPU = cpus.of(ARCH.map.form)
+GENERAL = [name for name in CPU.general if name != "ip"]
 SEGMENTS = "cs ss ds es fs gs".split()
-REGISTERS = [*GENERAL, "rip", "eflags", *SEGMENTS]
-SIZES = {"eflags": 4, **dict.fromkeys(SEGMENTS, 4)}  # in bytes; all others take 8
+REGISTERS = [*CPU.general, "flags", *SEGMENTS]
+SIZES = dict.fromkeys(["flags", *SEGMENTS], 4)  # in bytes; all others take a word
 
 
 class StubError(Exception):
@@ -47,7 +51,7 @@ class Stub:
         answer = self._ask("c")
         if not answer.startswith("T05"):
             raise StubError(f"the machine stopped before a breakpoint: {answer}")
-        return self.read("rip")
+        return self.read("ip")
 
     def run_for(self, seconds):
         """Let the machine run for some time by the host's clock."""
@@ -62,14 +66,14 @@ class Stub:
 
     def write(self, register, value):
         """Set a register."""
-        data = value.to_bytes(SIZES.get(register, 8), "little").hex()
+        data = value.to_bytes(SIZES.get(register, CPU.word), "little").hex()
         self._expect(f"P{REGISTERS.index(register):x}={data}", "OK")
 
     def registers(self):
         """The values of all registers, by name."""
         data, values = bytes.fromhex(self._ask("g")), {}
         for name in REGISTERS:
-            size = SIZES.get(name, 8)
+            size = SIZES.get(name, CPU.word)
             values[name], data = int.from_bytes(data[:size], "little"), data[size:]
         return values
 
@@ -82,7 +86,7 @@ class Stub:
     def interlude(self, code):
         """Put code in place of the next instructions; afterwards they and all registers are as before."""
         before = self.registers()
-        at = before["rip"]
+        at = before["ip"]
         covered = self.read_memory(at, len(code))
         self.write_memory(at, code)
         yield before
@@ -94,7 +98,7 @@ class Stub:
         """Run code that goes straight on, and return the registers at its end; the machine's own are restored."""
         with self.interlude(code) as before:
             self.write_registers(registers)
-            self.run_to(before["rip"] + len(code))
+            self.run_to(before["ip"] + len(code))
             return self.registers()
 
     def read_memory(self, address, size):

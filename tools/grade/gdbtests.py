@@ -1,7 +1,8 @@
 """The graded tests of gdb and of its `jos` commands (tools/gdb): their output at named points of mem_init.
 
 Addresses in the kernel's image and right behind it move with every change of the kernel, so they are patterns; values
-that follow from the map, the format and 256 MB of RAM are exact.
+that follow from the map, the format and 256 MB of RAM are exact. Those that follow from the map or the format are
+the machine's (arch.py).
 """
 
 import re
@@ -9,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import tour
+from arch import ARCH, HALVES, LONG_MODE, NX
 from gradelib import FAILURE, Machine, Test
 from words import boots
 
@@ -29,40 +31,82 @@ def session(*rows):
     return tuple(commands), tuple(re.compile(pattern) for pattern in patterns)
 
 
-def level(number, index, flags, leads):
-    """A line of `jos walk`."""
-    return rf"  level {number} \[ *{index}\] at {PA}: {PA}  {flags} +{leads}"
+FORM, TOP = ARCH.map.form, ARCH.top_level
+ENTRIES = 1 << FORM.index_bits
+ENTRY = f"0x[0-9a-f]{{{2 * FORM.entry_bytes}}}"  # an entry's value
+VA = f"0x[0-9a-f]{{{ARCH.digits}}}"  # a virtual address
+# The beginning of the addresses of the window at KERNBASE, and the addresses of the kernel's image.
+WINDOW = ARCH.address(ARCH.kernbase)[:-7]
+IMAGE = rf"{WINDOW}0[0-9a-f]{{6}}"
 
 
-def absent(number, index):
-    """A line of `jos walk` for an absent entry, where the walk ends."""
-    return rf"  level {number} \[ *{index}\] at {PA}: {PA}  not present"
+def level(number, va, flags, leads):
+    """A line of `jos walk VA`."""
+    return rf"  level {number} \[ *{index(number, va)}\] at {PA}: {ENTRY}  {flags} +{leads}"
+
+
+def absent(number, va):
+    """A line of `jos walk VA` for an absent entry, where the walk ends."""
+    return rf"  level {number} \[ *{index(number, va)}\] at {PA}: {ENTRY}  not present"
+
+
+def index(number, va):
+    """The entry of a table of a level that maps an address."""
+    return va // FORM.span(number) % ENTRIES
+
+
+def tables(down_to, va, flags):
+    """The lines of `jos walk VA` for the tables from the root down to a level."""
+    return tuple(level(number, va, flags, TABLE) for number in range(TOP, down_to - 1, -1))
 
 
 def walk(name, directory):
     """The first line of `jos walk`."""
-    return rf"0x[0-9a-f]{{16}} \({name}.*\), walked from {directory} at {PA}.*"
+    return rf"{VA} \({name}.*\), walked from {directory} at {PA}.*"
 
 
+def address(number):
+    """A virtual address, as gdb's jos commands show it."""
+    return re.escape(ARCH.address(number))
+
+
+def run(first, last, pa, perm, size):
+    """A run of pages, as `jos map` and `jos diff` show it."""
+    return rf"{address(first)}\.\.{address(last)} -> {ARCH.physical(pa)} {perm} +{size}"
+
+
+def underscored(number):
+    """An address as `jos layout` writes it, in groups of four digits."""
+    return "0x" + "_".join(re.findall("....", ARCH.plain(number)))
+
+
+# An entry that withholds execution has XD, if the machine has that.
+XD = " XD" if ARCH.has(NX) else ""
+KRW, KRX, KR, KRWX, UR, URW = (ARCH.perm(text) for text in ("-rw-g", "-r-xg", "-r--g", "-rwx-", "ur---", "-rw--"))
+KERNBASE, UPAGES, UVPT, KSTACK, LAST = ARCH.kernbase, ARCH.upages, ARCH.map.uvpt, ARCH.kstack, ARCH.map.last
+EXTENDED = 1 << 20  # where the kernel's image is loaded
+LARGE = ARCH.size(FORM.span(1))
 TABLE = rf"table at {PA}"
 STAYS = r"  It changed nothing in tables and counts\."
 NO_PAGES = r"`pages` is not known yet: mem_init has not allocated it\."
 NO_KERN_PGDIR = r"kern_pgdir is not known yet: mem_init has not allocated it\."
+NOTE = () if ARCH.has(NX) else (rf"Execution \(x\) cannot be withheld: the page tables of {FORM.name} have no .*",)
 PAGING_OFF = r"Now paging is off \(CR0\.PG is 0\): every address is physical\..*"
 
 # KERNBASE under entry_pgdir, which maps it by large pages, and under kern_pgdir, which does not.
 ENTRY_WALK = (
-    walk("KERNBASE", "entry_pgdir"), level(3, 511, "P W( A)?", TABLE), level(2, 511, "P W( A)?", TABLE),
-    level(1, 384, "P W( A D)? PS", "2 MB page at 0x0"), r"  It stops at a page of 2 MB: physical 0x0, -rwx-\.",
+    walk("KERNBASE", "entry_pgdir"), *tables(2, KERNBASE, "P W( A)?"),
+    level(1, KERNBASE, "P W( A D)? PS", f"{LARGE} page at 0x0"),
+    rf"  It stops at a page of {LARGE}: physical 0x0, {KRWX}\.",
 )
 KERN_WALK = (
-    walk("KERNBASE", "kern_pgdir"), level(3, 511, "P W U( A)?", TABLE), level(2, 511, "P W U( A)?", TABLE),
-    level(1, 384, "P W U( A)?", TABLE), level(0, 0, "P W( A)?( D)? G XD", "4 KB page at 0x0"),
-    r"  It stops at a page of 4 KB: physical 0x0, -rw-g\.",
+    walk("KERNBASE", "kern_pgdir"), *tables(1, KERNBASE, "P W U( A)?"),
+    level(0, KERNBASE, f"P W( A)?( D)? G{XD}", "4 KB page at 0x0"),
+    rf"  It stops at a page of 4 KB: physical 0x0, {KRW}\.",
 )
 
 MEM_INIT = session(
-    ("break mem_init", r"Breakpoint 1 at 0xffff.*: file .*\.rs, line \d+\."),
+    ("break mem_init", rf"Breakpoint 1 at {IMAGE}: file .*\.rs, line \d+\."),
     ("continue", r"Breakpoint 1, .*mem_init.*"),
     ("backtrace 1", r"#0 .*mem_init.*\.rs:\d+"),
     ("next", SOURCE_LINE),
@@ -80,7 +124,7 @@ MEM_INIT = session(
     ("print kern_pgdir", r"\$5 = PhysAddr\(0x[0-9a-f]+000\)"),
     ("print pages[0]", r"\$6 = PageInfo\(reserved, pp_ref 1\)"),
     ("print pages[65503]", r"\$7 = PageInfo\(free, the last on the list\)"),
-    *((f"info line {name}", r'Line \d+ of ".*\.rs" starts at address 0xffff.*')
+    *((f"info line {name}", rf'Line \d+ of ".*\.rs" starts at address {IMAGE} .*')
       for name in "boot_map_region page_insert page_alloc readline trap i386_init i386_detect_memory".split()),
 )
 
@@ -93,7 +137,7 @@ page_remove tlb_invalidate page_decref boot_map_region check_kern_pgdir check_pa
 """.split()
 VALUE = r"\$\d+ = "
 CONSTANTS = (
-    ("print UPAGES", VALUE + r"\(.*\) 0xfffffe8000000000"),
+    ("print UPAGES", VALUE + rf"\(.*\) {UPAGES:#x}"),
     ("print PGSIZE", VALUE + "4096"),
 )
 GLOBALS = (
@@ -108,7 +152,7 @@ GLOBALS = (
 def stop_at(name):
     """Rows of a session: a plain name has one place, in our own crates, and a stop there shows it."""
     return (
-        (f"tbreak {name}", rf"Temporary breakpoint \d+ at 0xf+0[0-9a-f]+: file (kernel|libjos)/src/.*\.rs, line \d+\."),
+        (f"tbreak {name}", rf"Temporary breakpoint \d+ at {IMAGE}: file (kernel|libjos)/src/.*\.rs, line \d+\."),
         ("continue", rf".*Temporary breakpoint \d+, .*::{name}(<.*>)? \(.*\) at (kernel|libjos)/src/.*\.rs:\d+"),
     )
 
@@ -147,7 +191,22 @@ STEP_TO_WRMSR = (
     'python while bytes(gdb.selected_inferior().read_memory(gdb.parse_and_eval("$pc"), 2)) != bytes((0x0F, 0x30)): '
     'gdb.execute("stepi", to_string=True)'
 )
-# Every command at reset, before the kernel runs; in the 32-bit entry; step by step over the switch to long mode.
+# The steps by which each machine turns paging on.
+TO_PAGING = (
+    # A processor refuses EFER's reserved bits, in its upper half too; QEMU's own processors do not look there.
+    (STEP_TO_WRMSR,),
+    ("print/x $ecx", r"\$2 = 0xc0000080"),
+    ("print/x $edx", r"\$3 = 0x0"),
+    (STEP_TO.format("long_mode"),),
+    ("print $cr0", r"\$4 = \[ PG .*PE \]"),
+    ("print $efer", r"\$5 = \[ NXE LMA LME \]"),
+    (STEP_TO.format("high_start"),),
+) if ARCH.has(LONG_MODE) else (
+    (STEP_TO.format("high_start"),),
+    ("print $cr0", r"\$2 = \[ PG .*PE \]"),
+    ("print $cr4", r"\$3 = \[ PSE \]"),
+)
+# Every command at reset, before the kernel runs; in the 32-bit entry; step by step until paging is on.
 BEFORE_PAGING = session(
     ("help jos", *(rf"jos {name} -- .*" for name in "diff freelist layout map page step walk why".split())),
     ("jos walk KERNBASE", PAGING_OFF),
@@ -157,23 +216,16 @@ BEFORE_PAGING = session(
     ("jos freelist", NO_PAGES),
     ("jos diff", r"This is the first stop: there is nothing to compare with yet\."),
     ("jos why", r"No exception is being handled here; `break trap` stops at the next one\."),
-    ("jos layout", r" +KERNBASE, KSTACKTOP \+-+\+ 0xffff_ffff_f000_0000", PAGING_OFF),
+    ("jos layout", rf" +KERNBASE, KSTACKTOP \+-+\+ {underscored(KERNBASE)}", PAGING_OFF),
     ("tbreak *pvh_start",),
     ("continue", r"Temporary breakpoint 1, .* in pvh_start \(\)"),
     ("stepi", r".* in pvh_start \(\)"),
     ("print $cr0", r"\$1 = \[.* PE \]"),
     ("jos walk KERNBASE", PAGING_OFF),
     ("jos walk KERNBASE in entry_pgdir", *ENTRY_WALK),
-    # A processor refuses EFER's reserved bits, in its upper half too; QEMU's own processors do not look there.
-    (STEP_TO_WRMSR,),
-    ("print/x $ecx", r"\$2 = 0xc0000080"),
-    ("print/x $edx", r"\$3 = 0x0"),
-    (STEP_TO.format("long_mode"),),
-    ("print $cr0", r"\$4 = \[ PG .*PE \]"),
-    ("print $efer", r"\$5 = \[ NXE LMA LME \]"),
-    (STEP_TO.format("high_start"),),
+    *TO_PAGING,
     ("backtrace", r"#0  .* in high_start \(\)"),
-    ("jos walk $rip", walk(r"KERNBASE\+0x1", "entry_pgdir"), level(3, 511, "P W( A)?", TABLE)),
+    ("jos walk $pc", walk(r"KERNBASE\+0x1", "entry_pgdir"), *tables(2, KERNBASE, "P W( A)?")),
     ("jos diff", r"Nothing changed in tables, counts and control registers\."),
     ("jos freelist", NO_PAGES),
 )
@@ -183,52 +235,56 @@ VALUES = session(
     ("tbreak mem_init",),
     ("continue",),
     ("jos walk KERNBASE", *ENTRY_WALK),
-    ("jos map", rf"entry_pgdir at {PA}: 5 tables",
-     r"  0x0000000000800000\.\.0x000000000fffffff -> 0x000800000 -rwx- +248 MB by 2 MB",
-     r"  0xfffffffff0000000\.\.0xffffffffffffffff -> 0x000000000 -rwx- +256 MB by 2 MB"),
+    ("jos map", rf"entry_pgdir at {PA}: {'5 tables' if TOP > 1 else '1 table'}",
+     "  " + run(0x80_0000, 0xFFF_FFFF, 0x80_0000, KRWX, f"248 MB by {LARGE}"),
+     "  " + run(KERNBASE, LAST, 0, KRWX, f"256 MB by {LARGE}"), *NOTE),
     ("jos page kern_pgdir", NO_KERN_PGDIR),
     ("tbreak check_page_alloc",),
     ("continue",),
-    ("jos walk UVPT in kern_pgdir", walk("UVPT", "kern_pgdir"), level(3, 510, "P U XD", TABLE), absent(2, 0)),
+    ("jos walk UVPT in kern_pgdir", walk("UVPT", "kern_pgdir"), level(TOP, UVPT, f"P U{XD}", TABLE),
+     absent(TOP - 1, UVPT)),
     ("jos freelist", r"page_free_list: 6[45]\d+ pages, \d+ KB", r"  pages \d+\.\.158 from 0x\d000, \d+ upwards",
      r"of 65504 pages: 6[45]\d+ free, 0 in use, \d+ reserved"),
     ("jos page 0", r"page 0, 0x0\.\.0xfff: reserved, pp_ref 1"),
     ("jos page 159", r"page 159, 0x9f000\.\.0x9ffff: reserved, pp_ref 1"),
     ("jos page 65503", r"page 65503, 0xffdf000\.\.0xffdffff: free", rf"  PageInfo at {PA}: it is the last"),
     ("jos map in kern_pgdir", rf"kern_pgdir at {PA}: 1 table",
-     r"  0xffffff0000000000  the tables above, by the directory's entry for itself"),
+     rf"  {address(UVPT)}  the tables above, by the directory's entry for itself"),
     ("tbreak check_page_installed_pgdir",),
     ("continue",),
     ("jos walk KERNBASE", *KERN_WALK),
-    ("jos walk 0", walk("in ", "kern_pgdir"), absent(3, 0)),
-    ("jos walk UPAGES", walk("UPAGES", "kern_pgdir"), level(3, 509, "P W U( A)?", TABLE),
-     r"  It stops at a page of 4 KB: physical 0x[0-9a-f]+000, ur---\."),
-    ("jos walk 0x800000000000", r"  The address is not canonical: .*"),
-    ("jos walk KSTACK-1", walk('in "guard gap"', "kern_pgdir"),
-     r"  It stops at level 0, whose entry is not present: .*"),
-    ("jos map KERNBASE", rf"kern_pgdir at {PA}: 8 tables", r"window on physical memory \(RW/--\)",
-     r"  0xfffffffff0000000\.\.0xfffffffff00fffff -> 0x000000000 -rw-g +1 MB by 4 KB",
-     r"  0xfffffffff0100000\.\.0xfffffffff.* -> 0x000100000 -r-xg +\d+ [KM]B by 4 KB",
-     r"  0xfffffffff.*\.\.0xfffffffff.* -> 0x000[0-9a-f]+ -r--g +\d+ [KM]B by 4 KB",
-     r"  0xfffffffff.*\.\.0xffffffffffffffff -> 0x000[0-9a-f]+ -rw-g +\d+ [KM]B by 4 KB\.\.2 MB"),
+    ("jos walk 0", walk("in ", "kern_pgdir"), absent(TOP, 0)),
+    ("jos walk UPAGES", walk("UPAGES", "kern_pgdir"), level(TOP, UPAGES, "P W U( A)?", TABLE),
+     rf"  It stops at a page of 4 KB: physical 0x[0-9a-f]+000, {UR}\."),
+    *((("jos walk 0x800000000000", r"  The address is not canonical: .*"),) if ARCH.has(HALVES) else ()),
+    ("jos walk KSTACK-1", walk('in "guard gap"', "kern_pgdir"), absent(0, KSTACK - 1),
+     r"  It stops at level 0, whose entry is not present: this page is not mapped\."),
+    ("jos map KERNBASE", rf"kern_pgdir at {PA}: {'8' if TOP > 1 else '4'} tables",
+     r"window on physical memory \(RW/--\)",
+     "  " + run(KERNBASE, KERNBASE + 0xF_FFFF, 0, KRW, "1 MB by 4 KB"),
+     rf"  {address(EXTENDED + KERNBASE)}\.\.{IMAGE} -> {ARCH.physical(EXTENDED)} {KRX} +\d+ [KM]B by 4 KB",
+     # Constants may be executed if nothing can withhold it, and are one run with the code then.
+     *((rf"  {IMAGE}\.\.{IMAGE} -> {PA} {KR} +\d+ [KM]B by 4 KB",) if ARCH.has(NX) else ()),
+     rf"  {IMAGE}\.\.{address(LAST)} -> {PA} {KRW} +\d+ [KM]B by 4 KB\.\.{LARGE}", *NOTE),
     ("jos map 0 UTOP", r"  Nothing is mapped there\."),
     ("jos page $cr3", r"page \d+, .*: reserved, pp_ref 1",
-     r"  It is kern_pgdir itself; 3 of its 512 entries are present\."),
+     # The root's entries: UVPT, UPAGES, and the window: one on x86-64, 64 on i386, and one for the stack below it.
+     rf"  It is kern_pgdir itself; {'3' if TOP > 1 else '67'} of its {ENTRIES} entries are present\."),
 )
 
-# check_page first takes away all free pages: the fourth page_insert is the first that finds pages for tables.
+# check_page first takes away all free pages, and gives one back at a time: the first page_insert that finds pages for
+# all tables, one for each level below the root, comes after as many that fail.
 DIFF = session(
     ("break page_insert",),
-    ("ignore 1 3",),
+    (f"ignore 1 {TOP}",),
     ("continue", r"Breakpoint 1, .*page_insert.*va=VirtAddr\(0x0\), perm=Perm\(-rw--\).*"),
     ("print frame", r"\$1 = Frame\(\d+ = 0x[0-9a-f]+000\)"),
     ("jos page frame", r"page \d+, .*: in use, pp_ref 0"),
     ("finish", r"Value returned is .*Ok\(\(\)\)"),
     ("jos diff",
-     rf"kern_pgdir: \+ table of level 2 at {PA}, for 512 GB from 0x0000000000000000",
-     rf"kern_pgdir: \+ table of level 1 at {PA}, for 1 GB from 0x0000000000000000",
-     rf"kern_pgdir: \+ table of level 0 at {PA}, for 2 MB from 0x0000000000000000",
-     r"kern_pgdir: \+ 0x0000000000000000\.\.0x0000000000000fff -> 0x[0-9a-f]+000 -rw-- +4 KB by 4 KB",
+     *(rf"kern_pgdir: \+ table of level {number} at {PA}, for {ARCH.size(FORM.span(number + 1))} from {address(0)}"
+       for number in range(TOP - 1, -1, -1)),
+     rf"kern_pgdir: \+ {address(0)}\.\.{address(0xFFF)} -> 0x[0-9a-f]+000 {URW} +4 KB by 4 KB",
      r"page \d+ .*: in use, pp_ref 0 -> in use, pp_ref 1",
      r"pages? \d+.*: free -> in use, pp_ref 1",
      r"free pages: \d+ -> \d+"),
@@ -243,19 +299,19 @@ STEPS = session(*(("jos step", *said) for said in (
      r"  It returned PhysAddr\(.*\)\."),
     (r"boot_alloc: Allocates `n` bytes, .*", r"  It returned PhysAddr\(.*\)\.", STAYS),
     (r"boot_alloc: Allocates `n` bytes, .*", r"  It returned PhysAddr\(.*\)\.", STAYS),
-    (r"  kern_pgdir: \+ entry \[510\] is the directory itself: its tables show at 0xffffff0000000000",
+    (rf"  kern_pgdir: \+ entry \[{index(TOP, UVPT)}\] is the directory itself: its tables show at {address(UVPT)}",
      r"  pages: 65504 PageInfos at 0x[0-9a-f]+, not set yet"),
     (r"page_init: Puts every frame of .*", r"  page.*: not set yet -> reserved, pp_ref 1",
      r"  free pages: 0 -> 6[45]\d+"),
     (r"check_page_free_list: Proves .*",),
     (r"check_page_alloc: Proves .*",),
     (r"check_page: Proves .*",),
-    (REGION, r"  kern_pgdir: \+ 0xfffffffff0000000.* -> 0x000000000 -rw-g .*"),
-    (REGION, r"  kern_pgdir: \+ 0xfffffffff0100000.* -> 0x000100000 -r-xg .*"),
-    (REGION, r"  kern_pgdir: \+ 0xfffffffff0.* -> 0x000.* -r--g .*"),
-    (REGION, r"  kern_pgdir: \+ 0xfffffffff0.*\.\.0xffffffffffffffff -> 0x000.* -rw-g .*"),
-    (REGION, r"  kern_pgdir: \+ 0xffffffffefff8000\.\.0xffffffffefffffff -> .* -rw-g +32 KB by 4 KB"),
-    (REGION, r"  kern_pgdir: \+ 0xfffffe8000000000\.\..* -> .* ur--- +512 KB by 4 KB"),
+    (REGION, rf"  kern_pgdir: \+ {address(KERNBASE)}\.\.{IMAGE} -> {ARCH.physical(0)} {KRW} .*"),
+    (REGION, rf"  kern_pgdir: \+ {address(EXTENDED + KERNBASE)}\.\.{IMAGE} -> {ARCH.physical(EXTENDED)} {KRX} .*"),
+    (REGION, rf"  kern_pgdir: \+ {IMAGE}\.\.{IMAGE} -> {PA} {KR} .*"),
+    (REGION, rf"  kern_pgdir: \+ {IMAGE}\.\.{address(LAST)} -> {PA} {KRW} .*"),
+    (REGION, rf"  kern_pgdir: \+ {address(KSTACK)}\.\.{address(ARCH.kstacktop - 1)} -> {PA} {KRW} +32 KB by 4 KB"),
+    (REGION, rf"  kern_pgdir: \+ {address(UPAGES)}\.\.{address(UPAGES + 0x7_FFFF)} -> {PA} {UR} +512 KB by 4 KB"),
     (r"check_kern_pgdir: Proves .*", STAYS),
     (r"  CR0: \+WP", rf"  CR3: {PA} -> {PA}", r"  CR4: \+PGE"),
     (r"check_page_free_list: Proves .*", STAYS),
@@ -266,17 +322,20 @@ STEPS = session(*(("jos step", *said) for said in (
 # The deliberate faults, explained where the kernel reports them: (name, title, output).
 WHY = (
     ("write-upages", "write to UPAGES",
-     r'The kernel tried to write to 0xfffffe8000000000 \(UPAGES, in "pages array"\), but it lies in a 4 KB page, '
-     r"mapped ur--- by level 0, entry \[0\]: not writable, and CR0\.WP holds the kernel to that\.",
-     r"  error code 0x3: P=1 W=1 U=0 RSVD=0 I=0", r"  It happened at .* in kernel::arch::x86::faults::.*\.rs:\d+\."),
+     rf'The kernel tried to write to {address(UPAGES)} \(UPAGES, in "pages array"\), but it lies in a 4 KB page, '
+     rf"mapped {UR} by level 0, entry \[0\]: not writable, and CR0\.WP holds the kernel to that\.",
+     r"  error code 0x3: P=1 W=1 U=0 RSVD=0 I=0",
+     rf"  It happened at {IMAGE} in kernel::arch::x86::faults::.*\.rs:\d+\."),
     ("read-null", "read of address 0",
-     r'The kernel tried to read 0x0000000000000000 \(in "low addresses"\), but the walk stops at level \d, '
+     rf'The kernel tried to read {address(0)} \(in "low addresses"\), but the walk stops at level \d, '
      r"entry \[0\], which is not present: .*\.", r"  error code 0x0: P=0 W=0 U=0 RSVD=0 I=0"),
-    ("exec-data", "execution of data",
-     r"The kernel tried to fetch an instruction from 0xfffffffff0.*: not executable\.", r"  error code 0x11: .*"),
+    *((("exec-data", "execution of data",
+        rf"The kernel tried to fetch an instruction from {IMAGE} .*: not executable\.", r"  error code 0x11: .*"),)
+      if ARCH.has(NX) else ()),
     ("stack-overflow", "stack overflow",
      r"This is a double fault: the kernel stack ran over\. .* \(in \"guard gap\"\)\."),
-    ("non-canonical", "an exception of another kind", r"This is exception 13, not a page fault\. .*"),
+    ("non-canonical" if ARCH.has(HALVES) else "bad-selector", "an exception of another kind",
+     rf"This is exception 13, not a page fault\. It was raised at {IMAGE} .*"),
 )
 
 # Backtraces end at the entry, and at the top of the stack at KSTACKTOP.
@@ -286,9 +345,9 @@ ENDS = session(
     ("backtrace -1", r"#\d+ +0x.* in high_start \(\)"),
     ("tbreak readline",),
     ("continue",),
-    ("backtrace -1", r"#\d+ +0x.* in kernel::arch::x86_64::stack::switch.* \(.*\)"),
+    ("backtrace -1", r"#\d+ +0x.* in {}::stack::switch.* \(.*\)".format(ARCH.module)),
     ("up 100",),
-    ("print/x $sp", r"\$1 = 0xfffffffff0000000"),  # KSTACKTOP
+    ("print/x $sp", rf"\$1 = {ARCH.kstacktop:#x}"),
 )
 
 VSCODE = session(("jos walk KERNBASE", *ENTRY_WALK), ("next", SOURCE_LINE))
@@ -306,12 +365,12 @@ def tests(root):
         machine = Machine(words=f"test={name}", gdb=commands)
         return Test(f"gdb: jos why, {title}", 5, machine, gdb_lines=patterns, status=FAILURE, tags=("gdb",))
 
-    typed, printed = tour.read(Path(root, "docs/stepping.md").read_text())
+    typed, printed = tour.read(Path(root, "docs/stepping.md").read_text(), ARCH.name)
     return [
         test("walk through mem_init", 10, MEM_INIT),
         test("JOS's names, at every stop and on both processors", 10, NAMES,
              Machine(options=("-smp", "2"), patience=2)),
-        test("from reset to long mode", 10, BEFORE_PAGING),
+        test("from reset until paging is on", 10, BEFORE_PAGING),
         test("backtraces end at the entry", 5, ENDS),
         test("walk, map, page and freelist", 10, VALUES),
         test("jos diff over one page_insert", 10, DIFF),

@@ -11,6 +11,8 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Callable, Optional
 
+from arch import UEFI
+
 # QEMU's status is twice the value written to isa-debug-exit, plus one.
 SUCCESS = 33  # the kernel wrote 0x10
 FAILURE = 35  # the kernel wrote 0x11
@@ -61,6 +63,11 @@ class Test:
     gdb_whole: bool = False
     verdicts: tuple = ()  # what the reader of the machine must find without fault (reading.py)
     tags: tuple = ()
+    needs: tuple = ()  # what the machine must have, in the words of arch.py; others do not have this test
+
+    def is_for(self, arch):
+        """Whether the machine has what the test needs."""
+        return arch.has(*self.needs, *((UEFI,) if self.machine.uefi else ()))
 
 
 @dataclass

@@ -154,6 +154,7 @@ class Session:
             script = vscode.gdb_script(self.bench.root, self.machine.vscode, f"{self.folder}/gdb")
         else:
             script = (self.bench.root / ".gdbinit.tmpl").read_text().replace("localhost:1234", f"{self.folder}/gdb")
+        script = script.replace("obj/kern/kernel", str(self.bench.images["kernel"]))
         script = "set pagination off\nset confirm off\n" + script + "\n".join((*self.machine.gdb, "detach", "quit"))
         (self.folder / "script").write_text(script)
         self.gdb_log = self.folder / "gdb.log"

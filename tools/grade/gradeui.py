@@ -51,6 +51,7 @@ def parse(arguments, tests):
     )
     add = parser.add_argument
     add("filters", nargs="*", metavar="FILTER", help="only tests whose title holds FILTER, or matches it as a glob")
+    add("--arch", help="the machine, as ARCH names it for make (default: ARCH of the environment, or x86_64)")
     add("-v", "--verbose", action="store_true", help="show every test's command and output")
     add("-l", "--list", action="store_true", help="list the tests, and run none")
     add("--color", choices=("auto", "always", "never"), default="auto", help="default: auto")
@@ -226,7 +227,7 @@ def summary(results):
     return f"Score: {sum(result.score for result in results)}/{sum(result.test.points for result in results)}"
 
 
-def main(tests, root, images, arguments=None):
+def main(tests, root, images, qemu, arguments=None):
     """Run the program, and return its exit status."""
     options = parse(arguments, tests)
     if options.list:
@@ -242,7 +243,7 @@ def main(tests, root, images, arguments=None):
         print(f"grade.py: there is no {', '.join(missing)}: run make grade", file=sys.stderr)
         return 2
 
-    bench = Bench(root, os.environ.get("QEMU") or "qemu-system-x86_64", images)
+    bench = Bench(root, os.environ.get("QEMU") or qemu, images)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     start = time.monotonic()
     try:

@@ -14,9 +14,7 @@ from loaderinfo import Range
 from machinestate import END, IN_USE, PAGE_INFO, RESERVED, Unreadable
 from tableformat import G, PAGE, R, U, W, X, show_rights
 
-R_ONLY = "nothing may be written or executed there"
 MOST = 4  # complaints about a subject: one mistake often shows in thousands of frames
-CR0_WP, CR0_PG, CR4_SMEP, CR4_SMAP, EFER_NXE = 1 << 16, 1 << 31, 1 << 20, 1 << 21, 1 << 11
 
 
 def verdicts(state, features=()):
@@ -44,8 +42,8 @@ def frames(state):
     links, refs = state.links, state.refs
     for number, link in enumerate(links):
         if (link <= END) != free[number]:
-            says = "free" if link <= END else "not free"
-            yield f"frame {state.frame(number):#x}: pages says it is {says}, but it is {'' if free[number] else 'not '}on the list"
+            says, listed = "free" if link <= END else "not free", "on" if free[number] else "not on"
+            yield f"frame {state.frame(number):#x}: pages says it is {says}, but it is {listed} the list"
         elif link == IN_USE and refs[number] == 0:
             yield f"frame {state.frame(number):#x} is lost: neither free nor counted"
         elif link == RESERVED and refs[number] == 0:
@@ -92,27 +90,19 @@ def free_list(state):
 
 def reservations(state):
     """The frames that are never handed out are those that must not be, no more and no fewer."""
-    jos, kernel = state.jos, state.kernel
-    never = bytearray(state.npages)
-    kept = memmap.reserved(jos, state.ram, kernel, state.info.kept_pages())
-    boot = [
-        ("kern_pgdir", Range(state.root, state.root + PAGE)),
-        ("the array pages", Range(state.pages_at, state.pages_at + state.pages_size)),
-    ]
-    for name, run in kept + boot:
+    for name, run in must_be_reserved(state):
         for number in state.numbers(run):
-            never[number] = 1
             if state.links[number] != RESERVED:
                 says = "free" if state.links[number] <= END else "in use"
                 yield f"frame {state.frame(number):#x} of {name} must be reserved, but is {says}"
                 break
-    further = [number for number, link in enumerate(state.links) if link == RESERVED and not never[number]]
+    further = unexplained(state)
     wanted = run_table_pages(state.npages)
     if len(further) != wanted or (further and further[-1] - further[0] + 1 != wanted):
         places = ", ".join(f"{state.frame(number):#x}" for number in further[:3])
         yield (
-            f"{len(further)} frames are reserved for no known reason ({places}, ...); the table of runs takes {wanted} "
-            "in one piece"
+            f"{len(further)} frames are reserved for no known reason ({places}, ...); the table of runs takes "
+            f"{wanted} in one piece"
         )
 
 
@@ -129,7 +119,7 @@ def run_table_pages(npages):
 
 def run_table(state, free):
     """The table denies no run of free frames."""
-    further = [number for number in itertools.islice(unexplained(state), 1)]
+    further = unexplained(state)
     if not further:
         return
     blocks = -(-state.npages // BLOCK)
@@ -142,7 +132,8 @@ def run_table(state, free):
         order = largest_run(part)
         whole[block] = order == 9
         if bounds[block] < order + 1:
-            yield f"the table of runs says that block {block} ({state.frame(block * BLOCK):#x}) has no free run of order {order}"
+            where = f"block {block} ({state.frame(block * BLOCK):#x})"
+            yield f"the table of runs says that {where} has no free run of order {order}"
     for group in range(groups):
         order = largest_run(whole[group * BLOCK : (group + 1) * BLOCK])
         if bounds[blocks + group] < order + 1:
@@ -161,14 +152,22 @@ def largest_run(flags):
 
 
 def unexplained(state):
-    """The numbers of reserved frames that are neither reserved for the loader or the kernel, nor pages, nor kern_pgdir."""
-    known = [run for _, run in memmap.reserved(state.jos, state.ram, state.kernel, state.info.kept_pages())]
-    known += [Range(state.root, state.root + PAGE), Range(state.pages_at, state.pages_at + state.pages_size)]
+    """The numbers of the reserved frames that need not be."""
     taken = bytearray(state.npages)
-    for run in known:
+    for _, run in must_be_reserved(state):
         numbers = state.numbers(run)
         taken[numbers.start : numbers.stop] = b"\1" * len(numbers)
-    return (number for number, link in enumerate(state.links) if link == RESERVED and not taken[number])
+    return [number for number, link in enumerate(state.links) if link == RESERVED and not taken[number]]
+
+
+def must_be_reserved(state):
+    """The physical ranges that must be reserved, each with a name."""
+    return [
+        *memmap.reserved(state.jos, state.ram, state.kernel, state.info.kept_pages()),
+        ("kern_pgdir", Range(state.root, state.root + PAGE)),
+        ("the array pages", Range(state.pages_at, state.pages_at + state.pages_size)),
+        *(("RAM that is given up", run) for run in state.given_up),
+    ]
 
 
 # Counts: pp_ref against the tables.
@@ -212,24 +211,27 @@ def counts(state):
 
 
 def kernel_map(state):
-    """Every page of the kernel's map leads where it must, and between its parts nothing is mapped."""
+    """Every page of the kernel's map leads where it must, and between its parts nothing is mapped. Where X cannot be
+    withheld, all is executable, and nobody asks where it may be."""
     yield from in_use(state)
     yield from state.tree.odd
     jos = state.jos
+    nx = not jos.form.always & X
     parts = memmap.parts(jos, state.kernel, state.ram, state.pages_at, state.pages_size)
     upper = [run for run in state.tree.runs if run.va >= jos.lower_end]
     yield from compare(jos, parts, upper)
     for run in state.tree.runs:
-        if run.rights & W and run.rights & X and run.va >= jos.lower_end:
+        if nx and run.rights & W and run.rights & X and run.va >= jos.lower_end:
             yield f"{run.va:#x}, {run.size:#x} bytes, are both writable and executable"
         if run.rights & G and run.va < jos.lower_end:
             yield f"{run.va:#x}, {run.size:#x} bytes of the application's half, are global"
-        if run.va < jos.lower_end and not run.rights & U and run.rights & X:
+        if nx and run.va < jos.lower_end and not run.rights & U and run.rights & X:
             yield f"{run.va:#x}, {run.size:#x} bytes of the application's half, are the kernel's to execute"
     if state.fresh:
         for run in state.tree.runs:
             if run.va < jos.lower_end:
-                yield f"{run.va:#x} must not be mapped before anything runs, but leads to {run.pa:#x} {show_rights(run.rights)}"
+                leads = f"{run.pa:#x} {show_rights(run.rights)}"
+                yield f"{run.va:#x} must not be mapped before anything runs, but leads to {leads}"
         for table in state.tree.tables:
             if table.va < jos.lower_end:
                 yield f"page table {table.pa:#x}, for {table.va:#x}, is the application's, and nothing has run yet"
@@ -280,6 +282,8 @@ def gap(jos, va):
 def self_map(state):
     """UVPT shows the tables, read-only, to the user too, and nothing else."""
     jos = state.jos
+    always = jos.form.always
+    wrong, wanted = (W | X) & ~always, R | U | always
     at = state.root + jos.slots["UVPT"] * jos.form.entry_bytes
     entry = int.from_bytes(state.load(at, jos.form.entry_bytes), "little")
     if not entry & 1 or jos.form.pa(entry) != state.root:
@@ -290,15 +294,15 @@ def self_map(state):
     beginnings = {pa for pa, _ in state.tree.large}
     shown = set()
     for run in state.shown_tables.runs:
-        if run.rights & (W | X):
-            yield f"UVPT: {run.va:#x}, {run.size:#x} bytes, has the rights {show_rights(run.rights)}: {R_ONLY}"
+        if run.rights & wrong:
+            rights = f"{show_rights(run.rights)}, and none of {show_rights(wrong)} is allowed"
+            yield f"UVPT: {run.va:#x}, {run.size:#x} bytes, has the rights {rights}"
         for pa in range(run.pa, min(run.pa + run.size, state.frame(state.npages)), PAGE):
-            if pa in tables:
+            if pa in tables and run.rights == wanted:
                 shown.add(pa)
-                if run.rights != R | U:
-                    yield f"UVPT: {run.va:#x} shows a table {show_rights(run.rights)}, not {show_rights(R | U)}"
-            elif not any(pa & ~(size - 1) in beginnings for size in (PAGE, 1 << 21, 1 << 30)):
-                yield f"UVPT: {run.va + pa - run.pa:#x} shows {pa:#x}, which is no page table"
+            elif not any(pa & ~(jos.form.span(level) - 1) in beginnings for level in jos.form.leaf_levels):
+                va, what = run.va + pa - run.pa, "a" if pa in tables else "no"
+                yield f"UVPT: {va:#x} shows {pa:#x} {show_rights(run.rights)}, {what} page table"
     for pa in tables - shown:
         yield f"UVPT: the page table {pa:#x} is not shown"
 
@@ -309,17 +313,15 @@ def self_map(state):
 def processor(state, features):
     """Registers: the directory in use, protection, and the stack."""
     yield from in_use(state)
-    jos, found = state.jos, state.registers
-    wanted = [("CR0", CR0_PG, "paging"), ("CR0", CR0_WP, "write protection (WP)"), ("EFER", EFER_NXE, "NX (NXE)")]
-    wanted += [("CR4", CR4_SMEP, "SMEP")] if "smep" in features else []
-    wanted += [("CR4", CR4_SMAP, "SMAP")] if "smap" in features else []
-    for name, bit, what in wanted:
+    jos, found, cpu = state.jos, state.registers, state.cpu
+    for name, bit, what in (*cpu.demanded, *(cpu.further[feature] for feature in features)):
         if not found[name] & bit:
             yield f"{what} is off: {name} is {found[name]:#x}"
+    stack, at = found[f"{cpu.letter}SP"], found[f"{cpu.letter}IP"]
     bottom = jos.kstktop - jos.kstksize
-    if not bottom <= found["RSP"] < jos.kstktop:
-        yield f"the stack in use, at {found['RSP']:#x}, is not the kernel stack ({bottom:#x} to {jos.kstktop:#x})"
+    if not bottom <= stack < jos.kstktop:
+        yield f"the stack in use, at {stack:#x}, is not the kernel stack ({bottom:#x} to {jos.kstktop:#x})"
     kernel = state.kernel
     text = range(jos.kernbase + kernel.start, jos.kernbase + kernel.rodata)
-    if found["RIP"] not in text:
-        yield f"the machine executes at {found['RIP']:#x}, not in the kernel's code"
+    if at not in text:
+        yield f"the machine executes at {at:#x}, not in the kernel's code"

@@ -29,7 +29,8 @@ class LoaderInfo:
     kept: tuple  # ranges that hold the information and the modules
 
     def ram(self):
-        """The RAM in whole pages, as sorted ranges that do not touch. A byte with an entry of another type is no RAM."""
+        """The RAM in whole pages, as sorted ranges that do not touch. A byte with an entry of another type is no
+        RAM."""
         edges = []
         for start, size, kind in self.entries:
             end = min(start + size, 1 << 64)
@@ -56,8 +57,8 @@ class LoaderInfo:
 
 
 def read(load, magic, at):
-    """The LoaderInfo at the address `at`, by the protocol whose magic number the loader passes; None if there is no such
-    protocol. `load` gives the bytes at a physical address."""
+    """The LoaderInfo at the address `at`, by the protocol whose magic number the loader passes; None if there is no
+    such protocol. `load` gives the bytes at a physical address."""
     if magic == MULTIBOOT2:
         return multiboot2(load, at)
     if magic == PVH or load(at, 4) == struct.pack("<I", PVH):

@@ -9,8 +9,10 @@ import re
 import struct
 from functools import cached_property
 
+import cpus
 import tableformat
 from elf import W, X
+from loaderinfo import Range
 from memmap import Kernel
 from tableformat import PAGE
 
@@ -29,20 +31,23 @@ def registers(text):
 
 
 class State:
-    """A stopped machine. `load_physical(pa, size)` gives its memory; the kernel's ELF file is `image`, `info` is what the
-    loader said, and no RAM from `limit` on may be used."""
+    """A stopped machine. `load_physical(pa, size)` gives its memory; the kernel's ELF file is `image`, `info` is what
+    the loader said; no RAM from `limit` on may be used, nor the ranges `given_up`."""
 
-    def __init__(self, jos, image, info, found, load_physical, limit=None, fresh=False):
+    def __init__(self, jos, image, info, found, load_physical, limit=None, given_up=(), fresh=False):
         self.fresh = fresh  # whether nothing has run yet that maps pages of its own
+        self.given_up = given_up
         self.jos, self.image, self.info, self.registers = jos, image, info, found
+        self.cpu = cpus.of(jos.form)
         self._load, self._tables = load_physical, {}
         self.ram = [run for run in info.ram() if run.end > jos.phys_base]
         top = min(jos.phys_base + max(jos.window, jos.physmap_max), limit or 1 << 64)
         self.ram = [run._replace(end=min(run.end, top)) for run in self.ram if run.start < top]
 
     def load(self, pa, size):
-        """Bytes of physical memory; None where there is no RAM that the loader told of."""
-        if not any(run.start <= pa and pa + size <= run.end for run in self.ram):
+        """Bytes of physical memory; None where there is neither the kernel nor RAM that the loader told of."""
+        kernel = Range(self.kernel.start, self.kernel.end)
+        if not any(run.start <= pa and pa + size <= run.end for run in (kernel, *self.ram)):
             return None
         if size != PAGE:
             return self._load(pa, size)
@@ -67,6 +72,11 @@ class State:
         stack = self.image.symbols["bootstack"] - self.jos.kernbase + self.jos.phys_base
         return Kernel(start, rodata, data, -(-end // PAGE) * PAGE, stack)
 
+    def is_on(self, feature):
+        """Whether the processor's register has the bit for a feature."""
+        register, bit, _ = self.cpu.further[feature]
+        return self.registers[register] & bit != 0
+
     @cached_property
     def root(self):
         """The physical address of the root table in use."""
@@ -79,7 +89,8 @@ class State:
             va = self.image.symbol("7globals7GLOBALS")
         except KeyError:
             raise Unreadable("the kernel has no record GLOBALS (kernel/src/globals.rs)") from None
-        npages, kern_pgdir, *places = struct.unpack("<5Q", self.must_load(self.shown(va), 40, "GLOBALS"))
+        data = self.must_load(self.shown(va), 5 * self.cpu.word, "GLOBALS")
+        npages, kern_pgdir, *places = self.cpu.words(data)
         if not npages or not kern_pgdir:
             raise Unreadable(f"there is no memory system: npages is {npages}, kern_pgdir {kern_pgdir:#x}")
         return npages, kern_pgdir, *(self.shown(va) for va in places)
@@ -131,7 +142,7 @@ class State:
     @cached_property
     def nfree(self):
         """The allocator's own count of free frames."""
-        return struct.unpack("<Q", self.must_load(self.globals[4], 8, "nfree"))[0]
+        return int.from_bytes(self.must_load(self.globals[4], self.cpu.word, "nfree"), "little")
 
     @cached_property
     def tree(self):

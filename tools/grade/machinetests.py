@@ -3,10 +3,13 @@
 import re
 
 import badloader
+import reading
+from arch import ARCH, PHYSMAP
 from gradelib import FAILURE, Machine, Test
+from reading import SUBJECTS
 from words import (
-    CHECKS, MB, NO_LOADER, NO_LONG_MODE, NO_NX, NO_PROMPT, ODD_WARNINGS, ODD_WORDS, TWO_WORDS, WELCOME,
-    bad_information, boots, opening, panic,
+    CHECKS, MB, NO_LOADER, NO_PROMPT, ODD_WARNINGS, ODD_WORDS, TWO_WORDS, WELCOME,
+    amount, bad_information, boots, cannot_start, opening, panic,
 )
 
 OUTSIDE = (
@@ -16,32 +19,32 @@ TRUNCATED = bad_information("boot information at 0x9000 is truncated or damaged;
 NO_MAP = r"has no memory map; use a loader that gives one \(multiboot2 tag 6, or PVH version 1\)"
 
 TESTS = [
-    Test(
-        "machine: no long mode", 5, Machine(cpu="qemu32"),
-        (NO_LONG_MODE,), NO_PROMPT, FAILURE, tags=("machine",),
+    *(
+        Test(
+            f"machine: {title}{how}", 5, Machine(image, cpu=cpu), (cannot_start(why),), NO_PROMPT, FAILURE,
+            tags=("machine",),
+        )
+        for (title, cpu, why), image, how in (
+            *((refused, "kernel", "") for refused in ARCH.refused), (ARCH.refused[0], "grub", ", under GRUB"),
+        )
     ),
-    Test(
-        "machine: no long mode, under GRUB", 5, Machine("grub", cpu="qemu32"),
-        (NO_LONG_MODE,), NO_PROMPT, FAILURE, tags=("machine",),
-    ),
-    Test(
-        "machine: one extended leaf of CPUID", 5, Machine(cpu="qemu64,xlevel=0x80000001"), boots(), whole=True,
-        tags=("machine",),
-    ),
-    Test(
-        "machine: no NX", 5, Machine(cpu="qemu64,-nx"),
-        (NO_NX,), NO_PROMPT, FAILURE, tags=("machine",),
+    *(
+        Test(
+            f"machine: {title}", 5, reading.read(Machine(cpu=cpu)), boots(), whole=True, verdicts=SUBJECTS,
+            tags=("machine",),
+        )
+        for title, cpu in (*ARCH.accepted, ("every feature", "max"))
     ),
     Test(
         # With 1 GB pages, all memory above 4 GB is mapped by them (boottests.py).
-        "machine: no 1 GB pages", 5, Machine(memory="5G", cpu="max,-pdpe1gb", typed=("map\r", "checks\r", "exit\r")),
+        "machine: no 1 GB pages", 5,
+        reading.read(Machine(memory="5G", cpu="max,-pdpe1gb", typed=("map\r", "checks\r", "exit\r"))),
         (
             *opening(5120 * MB), *CHECKS, *WELCOME,
             "  0xffffff8100000000-0xffffff817fffffff -> 0x100000000 -rw-g 2 GB 2M W", "K> checks", *CHECKS, "K> exit",
         ),
-        (re.compile(r".*\b1G\b.*"),), tags=("machine",),
+        (re.compile(r".*\b1G\b.*"),), verdicts=SUBJECTS, tags=("machine",), needs=(PHYSMAP,),
     ),
-    Test("machine: every feature", 5, Machine(cpu="max"), boots(), whole=True, tags=("machine",)),
     Test(
         # With 2M, QEMU's firmware would overwrite the kernel before it starts.
         "memory: too small", 5, Machine(memory="3M"),
@@ -93,8 +96,8 @@ TESTS = [
     ),
     Test(
         # RAM up to 128 MB, without the two pages of 0x900000 to 0x901000 and the one at 0x5000000.
-        "loader: wild memory map", 5, Machine(at_entry=badloader.wild_memory_map),
-        ("Physical memory: 130672K available, base = 636K, extended = 130036K", *CHECKS, *WELCOME), tags=("loader",),
+        "loader: wild memory map", 5, reading.read(Machine(at_entry=badloader.wild_memory_map)),
+        (*amount(636, 130036), *CHECKS, *WELCOME), verdicts=SUBJECTS, tags=("loader",),
     ),
     # The command line.
     Test(

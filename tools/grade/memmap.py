@@ -37,6 +37,13 @@ class Map:
     io_hole: Range  # physical memory of devices
     slots: dict  # parts of the root, by what they show
 
+    @property
+    def nowhere(self):
+        """Addresses that do not exist."""
+        if self.lower_end < self.upper_start:
+            return (self.lower_end, self.upper_start - PAGE)
+        return (self.last + 1, 1 << 63)
+
 
 JOS64 = Map(
     form=tableformat.X86_64,
@@ -57,6 +64,27 @@ JOS64 = Map(
     last=0xFFFF_FFFF_FFFF_FFFF,
     io_hole=Range(0xA_0000, 0x10_0000),
     slots={"UVPT": 510, "upper half": range(256, 512)},
+)
+
+JOS32 = Map(
+    form=tableformat.I386,
+    kernbase=0xF000_0000,
+    window=256 * MB,
+    phys_base=0,
+    kstktop=0xF000_0000,
+    kstksize=32 * KB,
+    kstkgap=32 * KB,
+    mmiobase=0xEF80_0000,
+    physmap=0xEF80_0000,
+    physmap_max=0,
+    uvpt=0xEF40_0000,
+    uvpt_size=4 * MB,
+    upages=0xEF00_0000,
+    lower_end=0xEEC0_0000,
+    upper_start=0xEEC0_0000,
+    last=0xFFFF_FFFF,
+    io_hole=Range(0xA_0000, 0x10_0000),
+    slots={"UVPT": 0x3BD, "upper half": range(0x3BB, 0x400)},
 )
 
 
@@ -106,7 +134,7 @@ def parts(jos, kernel, ram, pages, pages_size):
         shown("kernel rodata", kernel.rodata, kernel.data, R | G),
         shown("KERNBASE", kernel.data, window_end, R | W | G),
     ]
-    return [part for part in found if part.size]
+    return [part._replace(rights=part.rights | jos.form.always) for part in found if part.size]
 
 
 def gap_name(jos, va):

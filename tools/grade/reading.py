@@ -9,36 +9,40 @@ import dataclasses
 import os
 import random
 import struct
-from pathlib import Path
 
 import access
+import built
 import driving
 import judge
 import loaderinfo
 import machinestate
-import memmap
 import sharedram
+from arch import ARCH
 from elf import Image
 from gdbstub import StubError
 from gradelib import Machine
 
 # The images with the symbols, below Bench.root: of what is booted as `kernel` or by GRUB, and of `shims`.
-KERNEL = Path("obj/kern/kernel")
-SHIMS = Path("obj/grade/shims")
+KERNEL, SHIMS = built.IMAGES["kernel"], built.IMAGES["shims"]
 DRIVEN_MEMORY, DRIVEN_BYTES = "8M", 8 << 20
-FEATURES = {"max": ("smep", "smap")}  # QEMU's processors -> what the kernel must turn on
 # The kernel's entry points, and what the loader passes there.
 ENTRIES = {"multiboot2_start": loaderinfo.MULTIBOOT2, "pvh_start": loaderinfo.PVH}
 
 
+def features(cpu):
+    """What the kernel must turn on, on a processor as QEMU's -cpu names it: of QEMU's processors, `max` has it."""
+    name, *changes = cpu.split(",")
+    return tuple(feature for feature in ("smep", "smap") if name == "max" and f"-{feature}" not in changes)
+
+
 class Reading:
     """The reading of one machine, of a kernel whose ELF file is `path`. `before` is another Machine.at_entry, which
-    changes what the loader says and then stands at an entry of the kernel; `limit` is the end of the RAM that the command
-    line allows."""
+    changes what the loader says and then stands at an entry of the kernel; `limit` is the end of the RAM that the
+    command line allows; `given_up` are ranges of RAM for which the kernel's lists have no room."""
 
-    def __init__(self, entry, cpu="", before=None, limit=None, path=KERNEL):
-        self.entry, self.before, self.limit, self.path = entry, before, limit, path
-        self.features = FEATURES.get(cpu, ())
+    def __init__(self, entry, cpu="", before=None, limit=None, given_up=(), path=KERNEL):
+        self.entry, self.before, self.limit, self.given_up, self.path = entry, before, limit, given_up, path
+        self.features = features(cpu)
         self.info = None
 
     def read_loader(self, stub, symbols):
@@ -47,13 +51,13 @@ class Reading:
             self.before(stub, symbols)
         else:
             self.run_to_entry(stub, symbols[self.entry])
-        self.info = loaderinfo.read(stub.read_memory, stub.read("rax") & 0xFFFF_FFFF, stub.read("rbx") & 0xFFFF_FFFF)
+        self.info = loaderinfo.read(stub.read_memory, stub.read("ax") & 0xFFFF_FFFF, stub.read("bx") & 0xFFFF_FFFF)
 
     def run_to_entry(self, stub, address):
         """Runs to the entry. A loader may execute code of its own at this address before; its registers tell."""
         while True:
             stub.run_to(address)
-            magic = stub.read("rax") & 0xFFFF_FFFF
+            magic = stub.read("ax") & 0xFFFF_FFFF
             if self.entry == "pvh_start" or magic == loaderinfo.MULTIBOOT2:
                 return
 
@@ -70,7 +74,8 @@ class Reading:
             why = ["the loader's information could not be read at the kernel's entry"]
             return dict.fromkeys(("frames", "counts", "map", "processor", "accesses"), why)
         found = machinestate.registers(control.monitor("info registers"))
-        state = self.state(Image(control.bench.root / self.path), found, control.memory, fresh="map" not in control.verdicts)
+        image, fresh = Image(control.bench.root / self.path), "map" not in control.verdicts
+        state = self.state(image, found, control.memory, fresh)
         verdicts = judge.verdicts(state, self.features)
         try:
             verdicts["accesses"] = access.verdict(control, state)
@@ -79,8 +84,8 @@ class Reading:
         return verdicts
 
     def drive_machine(self, control):
-        """A function for Machine.typed: has the machine execute functions of the memory system (driving.py). It is one of
-        DRIVEN_MEMORY."""
+        """A function for Machine.typed: has the machine execute functions of the memory system (driving.py). It is one
+        of DRIVEN_MEMORY."""
         image, load = Image(control.bench.root / self.path), sharedram.loader(control, DRIVEN_BYTES)
         seed = os.environ.get("GRADE_SEED") or f"{random.getrandbits(32):x}"
         with access.debugger(control) as stub:
@@ -90,13 +95,13 @@ class Reading:
 
     def state(self, image, registers, load, fresh=False):
         """The State of the machine, with RAM read by `load`."""
-        return machinestate.State(memmap.JOS64, image, self.info, registers, load, self.limit, fresh)
+        return machinestate.State(ARCH.map, image, self.info, registers, load, self.limit, self.given_up, fresh)
 
 
-def read(machine, limit=None):
+def read(machine, limit=None, given_up=()):
     """The machine, read at its first prompt."""
     entry = "multiboot2_start" if machine.image.startswith("grub") else "pvh_start"
-    reading = Reading(entry, machine.cpu, machine.at_entry, limit)
+    reading = Reading(entry, machine.cpu, machine.at_entry, limit, given_up)
     return dataclasses.replace(
         machine, at_entry=reading.read_loader, typed=(reading.read_machine, *machine.typed),
     )

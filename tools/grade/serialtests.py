@@ -3,7 +3,7 @@
 from control import require
 from exittests import ELSEWHERE, end_with_success
 from gradelib import Machine, Test
-from words import CHECKS, NO_NX, WELCOME
+from words import CHECKS, REFUSAL, REFUSED, WELCOME
 
 COM1 = 0x3F8
 # Registers of a 16550 (data sheet, table II): interrupt enable, interrupt identification, line control, modem control.
@@ -50,9 +50,9 @@ TESTS = [
     Test(
         "serial line: set up anew to say why the kernel cannot start", 5,
         Machine(
-            cpu="qemu64,-nx", at_entry=odd_line, exit_port=ELSEWHERE, typed=(is_set_up, end_with_success),
-            prompt=f"{NO_NX}\r\n",
+            cpu=REFUSED, at_entry=odd_line, exit_port=ELSEWHERE, typed=(is_set_up, end_with_success),
+            prompt=f"{REFUSAL}\r\n",
         ),
-        (NO_NX,), whole=True, tags=("serial",),
+        (REFUSAL,), whole=True, tags=("serial",),
     ),
 ]

@@ -9,6 +9,7 @@ import re
 import struct
 
 import badloader
+import reading
 from control import require
 from gradelib import FAILURE, Machine, Test
 from words import CHECKS, NO_LOADER, NO_PROMPT, PAGE_FAULT, UPAGES, WELCOME, boots, opening, panic
@@ -140,10 +141,10 @@ def stale(code, enter=badloader.enter_pvh):
         enter(stub, symbols)
         made = code(symbols) if callable(code) else code
         # mov eax, its old value; push the entry; ret
-        made += b"\xb8" + word(stub.read("rax")) + b"\x68" + word(stub.read("rip")) + b"\xc3"
+        made += b"\xb8" + word(stub.read("ax")) + b"\x68" + word(stub.read("ip")) + b"\xc3"
         stub.write_memory(TRAMPOLINE, made)
-        stub.write("rsp", TRAMPOLINE)
-        stub.write("rip", TRAMPOLINE)
+        stub.write("sp", TRAMPOLINE)
+        stub.write("ip", TRAMPOLINE)
 
     return stale_state
 
@@ -156,7 +157,7 @@ def multiboot2(stub, symbols):
 def stale_frame_pointer(stub, symbols):
     """A loader's frame pointer, into the memory of the stack that the kernel starts on."""
     badloader.enter_pvh(stub, symbols)
-    stub.write("rbp", symbols["bootstacktop"] - KERNBASE - 16)
+    stub.write("bp", symbols["bootstacktop"] - KERNBASE - 16)
 
 
 def used_boot_stack(stub, symbols):
@@ -168,7 +169,7 @@ def used_boot_stack(stub, symbols):
 def fault_before_memory_map(stub, symbols):
     """The kernel jumps astray when it begins to parse the boot information."""
     stub.run_to(next(address for name, address in symbols.items() if "BootInfo5parse" in name))
-    stub.write("rip", 0x7000_0000_0000)
+    stub.write("ip", 0x7000_0000_0000)
 
 
 # Exceptions from outside.
@@ -186,7 +187,7 @@ def without_stack(line):
 
     def stack_pointer_to_nowhere(stub, symbols):
         stub.run_to(symbols["check_page_installed_pgdir"])
-        stub.write("rsp", 0x1000)
+        stub.write("sp", 0x1000)
         stub.monitor(line)
 
     return stack_pointer_to_nowhere
@@ -268,7 +269,7 @@ def fails(title, machine, lines, forbidden=NO_PROMPT, whole=False):
     return Test(f"state: {title}", 5, machine, lines, forbidden, FAILURE, whole=whole, tags=("state",))
 
 
-UEFI = booted("grub", "max", uefi=True, patience=3)
+UEFI = reading.read(booted("grub", "max", uefi=True, patience=3))
 
 DETECT_MEMORY = re.compile(r" +libjos/src/mem/detect_memory\.rs:\d+")
 

@@ -38,6 +38,13 @@ class Format:
         """The bytes of a table as numbers."""
         return array.array("I" if self.entry_bytes == 4 else "Q", data)
 
+    @property
+    def always(self):
+        """The rights that a page has in any case: there is no bit to withhold them."""
+        if "X" in self.bits:
+            return 0
+        return R if "NX" in self.bits else R | X
+
     def sign_extend(self, va):
         """A virtual address as the processor has it in 64 bits, if the format's addresses are extended."""
         if self.va_bits > 32 and va >> (self.va_bits - 1) & 1:
@@ -197,8 +204,8 @@ def at(runs, va):
 
 
 def translate(form, load, root, va):
-    """Where the tables at `root` lead a virtual address, level by level: the list of (level, address of the entry, entry)
-    that a processor reads."""
+    """Where the tables at `root` lead a virtual address, level by level: the list of (level, address of the entry,
+    entry) that a processor reads."""
     steps, pa = [], root
     for level in reversed(range(form.levels)):
         index = (va & ((1 << form.va_bits) - 1)) // form.span(level) % (1 << form.index_bits)

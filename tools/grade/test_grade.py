@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -18,6 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "gdb"))
 import gradeui
 from gradelib import BY_PORT, BY_TRIPLE_FAULT, FAILURE, SUCCESS, Machine, Test, judge
 from graderun import Bench, run_machine
+
+GRADE = Path(__file__).resolve().parents[2] / "grade.py"
 
 # A stand-in for QEMU that greets by QMP, waits for "cont", prints, answers typed lines, and ends.
 FAKE = r"""#!{python}
@@ -254,7 +257,7 @@ class Program(GraderCase):
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
             try:
                 with mock.patch.dict(os.environ, QEMU=self.bench.qemu):
-                    status = gradeui.main(self.TESTS, self.root, self.bench.images, ["--no-build", *arguments])
+                    status = gradeui.main(self.TESTS, self.root, self.bench.images, "qemu", ["--no-build", *arguments])
             except SystemExit as end:
                 status = end.code
         return status, printed.getvalue()
@@ -287,6 +290,23 @@ class Program(GraderCase):
     def test_bad_options_are_errors(self):
         for arguments in (["--jobs", "0"], ["--timeout", "-1"], ["--timeout", "nan"], ["--json", "/no/such/folder/x"]):
             self.assertEqual(self.grade(*arguments)[0], 2, arguments)
+
+    def test_the_machine_is_named_by_an_option_or_the_environment(self):
+        def listed(*arguments, **environment):
+            done = subprocess.run(
+                [GRADE, "--list", *arguments], env={**os.environ, **environment}, text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            )
+            return done.returncode, done.stdout
+
+        here, there = listed("--arch=x86_64", ARCH="i386"), listed(ARCH="i386")
+        self.assertEqual((here[0], there[0]), (0, 0))
+        # JOS's four tests are everywhere, and UEFI is not.
+        self.assertEqual(here[1].splitlines()[:4], there[1].splitlines()[:4])
+        self.assertIn("UEFI", here[1])
+        self.assertNotIn("UEFI", there[1])
+        for unknown in (listed("--arch", "pdp11"), listed(ARCH="pdp11")):
+            self.assertEqual(unknown, (2, 'grade.py: unknown ARCH "pdp11"; there are: x86_64 i386\n'))
 
     def test_no_kernel_is_an_error(self):
         (self.root / "kernel").unlink()

@@ -50,15 +50,15 @@ def interrupt(vector):
 PUSH = b"\x50"  # push rax
 LOAD, STORE = b"\x48\x8b\x01", b"\x48\x89\x01"  # mov rax, [rcx]; mov [rcx], rax
 LOAD_ES = b"\x8e\xc0"  # mov es, eax
-DOUBLE_FAULT = Raised(8, PUSH, registers={"rsp": NOWHERE})
-PAGE_FAULT = Raised(14, LOAD, registers={"rcx": NOWHERE})
+DOUBLE_FAULT = Raised(8, PUSH, registers={"sp": NOWHERE})
+PAGE_FAULT = Raised(14, LOAD, registers={"cx": NOWHERE})
 RAISED = (
     *(interrupt(vector) for vector in sorted(EXCEPTIONS - {8, 10, 11, 12, 13, 14, 17, 21, 29, 30})),
     DOUBLE_FAULT,
     Raised(11, b"\xcd\x80", error=(0x402, 0x802)),  # int 0x80 (QEMU 7.2 doubles the number)
-    Raised(13, LOAD_ES, error=(0x28,), registers={"rax": 0x28}),  # behind the GDT's end
+    Raised(13, LOAD_ES, error=(0x28,), registers={"ax": 0x28}),  # behind the GDT's end
     PAGE_FAULT,
-    Raised(14, STORE, error=(3,), registers={"rcx": KERNBASE + 0x10_0000}),  # the kernel's code
+    Raised(14, STORE, error=(3,), registers={"cx": KERNBASE + 0x10_0000}),  # the kernel's code
 )
 # No code here raises these; they have an error code, which `int` would not push.
 BY_HAND = (10, 12, 17, 21, 29, 30)
@@ -84,36 +84,36 @@ class Traps:
 
     def arrange(self, exception, flags, rsp):
         """Load the registers of the code that is to be interrupted."""
-        self.stub.write_registers({**self.different(), "rsp": rsp, "eflags": flags, **exception.registers})
+        self.stub.write_registers({**self.different(), "sp": rsp, "flags": flags, **exception.registers})
         return self.stub.registers()
 
     def check_frame(self, before, exception, resume):
         """The machine is at `trap`: check the stack, the frame and the flags; returns the frame's address."""
         now = self.stub.registers()
         name = f"vector {exception.vector}"
-        frame = now["rdi"]
-        top = self.tops.get(exception.vector, before["rsp"] & ~15)
+        frame = now["di"]
+        top = self.tops.get(exception.vector, before["sp"] & ~15)
         require(frame == top - FRAME_SIZE, f"{name}: its frame is at {frame:#x}, not below {top:#x}")
-        require(now["rsp"] == frame - 8, f"{name}: RSP is {now['rsp']:#x}, and the frame is at {frame:#x}")
-        wanted = {**before, "vector": exception.vector, "rip": resume}
+        require(now["sp"] == frame - 8, f"{name}: RSP is {now['rsp']:#x}, and the frame is at {frame:#x}")
+        wanted = {**before, "vector": exception.vector, "ip": resume}
         found = dict(zip(PUSHED, struct.unpack(f"<{len(PUSHED)}Q", self.stub.read_memory(frame, FRAME_SIZE))))
         for register in PUSHED:
-            value = found[register] & ~RF if register == "eflags" else found[register]
+            value = found[register] & ~RF if register == "flags" else found[register]
             good = value in exception.error if register == "error" else value == wanted[register]
             require(good, f"{name}: in the frame {register} is {value:#x}, not {wanted.get(register, 0):#x}")
-        flags = now["eflags"] & ~ARITHMETIC
+        flags = now["flags"] & ~ARITHMETIC
         require(flags == CONSTANT, f"{name}: the handler runs with the flags {flags:#x}")
         return frame
 
     def go_on(self, before, exception, resume):
         """Make `trap` return at once, and check the interrupted code's registers."""
-        rsp = self.stub.read("rsp")
+        rsp = self.stub.read("sp")
         back = int.from_bytes(self.stub.read_memory(rsp, 8), "little")
-        self.stub.write_registers({**self.different(), "rsp": rsp + 8, "rip": back, "eflags": ARITHMETIC | CONSTANT})
+        self.stub.write_registers({**self.different(), "sp": rsp + 8, "ip": back, "flags": ARITHMETIC | CONSTANT})
         self.stub.run_to(resume)
         after = self.stub.registers()
-        for register in (*GENERAL, "eflags", *SEGMENTS):
-            value = after[register] & ~RF if register == "eflags" else after[register]
+        for register in (*GENERAL, "flags", *SEGMENTS):
+            value = after[register] & ~RF if register == "flags" else after[register]
             require(
                 value == before[register],
                 f"vector {exception.vector}: {register} was {before[register]:#x}, and is {value:#x} afterwards",
@@ -124,13 +124,13 @@ class Traps:
         exception, *further = exceptions
         with self.stub.interlude(exception.code):
             before = self.arrange(exception, flags, rsp)
-            resume = before["rip"] + (0 if exception.is_fault else len(exception.code))
+            resume = before["ip"] + (0 if exception.is_fault else len(exception.code))
             self.stub.run_to(self.symbols["trap"])
             frame = self.check_frame(before, exception, resume)
             if further:
                 kept = self.stub.read_memory(frame, FRAME_SIZE)
-                self.stub.write("rip", before["rip"] + 32)  # elsewhere: there is a breakpoint at `trap`
-                self.raise_all(further, flags, self.stub.read("rsp"))
+                self.stub.write("ip", before["ip"] + 32)  # elsewhere: there is a breakpoint at `trap`
+                self.raise_all(further, flags, self.stub.read("sp"))
                 require(self.stub.read_memory(frame, FRAME_SIZE) == kept, "a frame changed while another was in use")
             self.go_on(before, exception, resume)
 
@@ -140,16 +140,16 @@ class Traps:
         with self.stub.interlude(b"\x90"):
             exception = Raised(vector, b"\x90", error=(error,))
             before = self.arrange(exception, flags, rsp)
-            pushed = struct.pack("<6Q", error, *(before[name] for name in ("rip", "cs", "eflags", "rsp", "ss")))
+            pushed = struct.pack("<6Q", error, *(before[name] for name in ("ip", "cs", "flags", "sp", "ss")))
             self.stub.write_memory((rsp & ~15) - len(pushed), pushed)
             # The processor clears IF and NT.
             self.stub.write_registers({
-                "rip": self.symbols["trap_stubs"] + 16 * vector, "rsp": (rsp & ~15) - len(pushed),
-                "eflags": flags & ~(IF | NT),
+                "ip": self.symbols["trap_stubs"] + 16 * vector, "sp": (rsp & ~15) - len(pushed),
+                "flags": flags & ~(IF | NT),
             })
             self.stub.run_to(self.symbols["trap"])
-            self.check_frame(before, exception, before["rip"])
-            self.go_on(before, exception, before["rip"])
+            self.check_frame(before, exception, before["ip"])
+            self.go_on(before, exception, before["ip"])
 
 
 def every_exception(stub, symbols):
@@ -180,8 +180,8 @@ def area_fault(stub, symbols):
     traps.check_frame(before, Raised(14, b"", error=(2,)), store)
     stub.run_to(store + 10)  # the instruction behind the store, once the handler has mapped the page
     after = stub.registers()
-    for register in (*GENERAL, "eflags", *SEGMENTS):
-        require(after[register] & ~(RF if register == "eflags" else 0) == before[register],
+    for register in (*GENERAL, "flags", *SEGMENTS):
+        require(after[register] & ~(RF if register == "flags" else 0) == before[register],
                 f"{register} was {before[register]:#x}, and is {after[register]:#x} after a fault that was handled")
     stub.write_registers({name: value for name, value in kept.items() if name not in SEGMENTS})
 
@@ -241,18 +241,18 @@ LET_IN = (Probe("probe_load", UPAGES, value=-1),)  # with AC set
 def call_probe(stub, symbols, probe, flags):
     """Call a probe, and check its result, memory, and all other registers."""
     traps = Traps(stub, symbols)
-    back = stub.read("rip")
+    back = stub.read("ip")
     stub.write_memory(SCRATCH, AROUND)
-    before = {**traps.different(), "rdi": probe.va, "rsp": KSTACKTOP - 0x1008, "eflags": flags}
-    stub.write_memory(before["rsp"], struct.pack("<Q", back))
-    stub.write_registers({**before, "rip": symbols[probe.function]})
+    before = {**traps.different(), "di": probe.va, "sp": KSTACKTOP - 0x1008, "flags": flags}
+    stub.write_memory(before["sp"], struct.pack("<Q", back))
+    stub.write_registers({**before, "ip": symbols[probe.function]})
     stub.run_to(back)
     after = stub.registers()
     name = f"{probe.function}({probe.va:#x}) with the flags {flags:#x}"
-    value, fault = after["rax"], after["rdx"]
-    wanted = {**before, "rsp": before["rsp"] + 8, "eflags": flags}
+    value, fault = after["ax"], after["dx"]
+    wanted = {**before, "sp": before["sp"] + 8, "flags": flags}
     if probe.function == "probe_load_user":
-        wanted["eflags"] &= ~AC
+        wanted["flags"] &= ~AC
     if probe.error is None:
         require(fault == 0, f"{name}: a fault, {fault:#x}")
         read = int.from_bytes(stub.read_memory(probe.va, 8), "little") if probe.value == -1 else probe.value
@@ -260,13 +260,13 @@ def call_probe(stub, symbols, probe, flags):
     else:
         require(fault == FAULTED | probe.error, f"{name}: the fault is {fault:#x}")
         require(value == probe.va, f"{name}: the fault is at {value:#x}")
-    for register in {*GENERAL, "eflags"} - {"rax", "rdx"}:
-        is_good = (after[register] ^ wanted[register]) & ~(ARITHMETIC | RF if register == "eflags" else 0) == 0
+    for register in {*GENERAL, "flags"} - {"ax", "dx"}:
+        is_good = (after[register] ^ wanted[register]) & ~(ARITHMETIC | RF if register == "flags" else 0) == 0
         require(is_good, f"{name}: {register} is {after[register]:#x}, not {wanted[register]:#x}")
     memory = bytearray(AROUND)
     if probe.stored:
         at = probe.va - SCRATCH
-        memory[at : at + probe.stored] = struct.pack("<Q", before["rsi"])[: probe.stored]
+        memory[at : at + probe.stored] = struct.pack("<Q", before["si"])[: probe.stored]
     require(stub.read_memory(SCRATCH, len(memory)) == memory, f"{name} has changed other memory")
 
 
@@ -292,8 +292,8 @@ def model_specific(stub, symbols):
     stub.run_to(symbols["check_page_installed_pgdir"])
 
     def rdmsr(number):
-        found = stub.run_code(b"\x0f\x32", rcx=number)
-        return found["rdx"] << 32 | found["rax"]
+        found = stub.run_code(b"\x0f\x32", cx=number)
+        return found["dx"] << 32 | found["ax"]
 
     banks = rdmsr(MCG_CAP) & 0xFF
     require(banks > 3, f"the processor has {banks} banks")

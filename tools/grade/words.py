@@ -2,9 +2,21 @@
 
 import re
 
+from arch import ARCH, HALVES, NX
+from built import OBJ
 from gradelib import FAILURE, Machine, Test
 
 MB = 1024  # all sizes here are in K
+DIGITS = f"[0-9a-f]{{{ARCH.digits}}}"
+HEX = f"0x{DIGITS}"
+# An address in the kernel's image.
+KERNEL = ARCH.address(ARCH.kernbase + 0x10_0000).removesuffix("00000") + "[0-9a-f]{5}"
+UPAGES = ARCH.address(ARCH.upages)
+
+def span(start, last):
+    """A range of addresses, from the first one to the last."""
+    return f"{ARCH.address(start)}-{ARCH.address(last)}"
+
 
 CHECKS = (
     "check_page_free_list() succeeded!",
@@ -18,15 +30,20 @@ TRAPS = r"kernel/src/panic\.rs"  # the file that reports all exceptions
 WELCOME = ("Welcome to the JOS kernel monitor!", "Type 'help' for a list of commands.")
 
 
+def amount(base, extended, limit=None, holes=0):
+    """The lines about RAM, in K, below 1 MB and above. What lies above the limit, or above what the machine can use, is
+    left unused; below it there are holes of this size in all."""
+    lines = [f"Physical memory: {base + extended}K available, base = {base}K, extended = {extended}K"]
+    limit = min(limit or ARCH.limit, ARCH.limit)
+    if 1024 + extended + holes > limit:
+        lines.append(f"Unused: {1024 + extended + holes - limit}K of RAM, all that lies above {limit}K")
+    return tuple(lines)
+
+
 def opening(memory, limit=None):
     """The first lines on a machine with so much memory (in K), which follow from QEMU's memory map: 639K
-    below the IO hole, of which whole pages count, and what is above 1 MB except 128K that the firmware keeps.
-    What lies above the limit, if there is one, is left unused."""
-    base, extended = 639 // 4 * 4, memory - 1024 - 128
-    lines = [f"Physical memory: {base + extended}K available, base = {base}K, extended = {extended}K"]
-    if limit is not None:
-        lines.append(f"Unused: {1024 + extended - limit}K of RAM, all that lies above {limit}K")
-    return tuple(lines)
+    below the IO hole, of which whole pages count, and what is above 1 MB except 128K that the firmware keeps."""
+    return amount(639 // 4 * 4, memory - 1024 - 128, limit)
 
 
 def boots(memory=256 * MB, before=(), limit=None):
@@ -37,20 +54,19 @@ def boots(memory=256 * MB, before=(), limit=None):
 def panic(text, file=r"[\w/.-]+\.rs"):
     """A panic: its line, and a backtrace of at least one frame."""
     line = re.compile(rf"kernel panic at {file}:\d+:\d+: " + text)
-    return line, "Backtrace:", re.compile(r"  #0  0x[0-9a-f]{16}.*")
+    return line, "Backtrace:", re.compile(rf"  #0  {HEX}.*")
 
 
-# Why the kernel cannot start, and what to do, where the entry code says it.
-NO_LONG_MODE = (
-    "JOS64 cannot start: this processor has no long mode (64-bit); use qemu-system-x86_64 with -cpu qemu64 or newer"
-)
-NO_NX = (
-    "JOS64 cannot start: this processor has no NX (no-execute pages); use -cpu qemu64 without -nx, or turn on NX/XD "
-    "in the firmware"
-)
-NO_LOADER = (
-    "JOS64 cannot start: not started by a multiboot2 or PVH loader; boot obj/jos.iso, or use qemu-system-x86_64 "
-    "-kernel obj/kern/kernel"
+def cannot_start(why):
+    """The line by which the entry code says why the kernel cannot start, and what to do."""
+    return f"JOS64 cannot start: {why}"
+
+
+# The last of the processors that are refused, and the line that says so.
+REFUSED = ARCH.refused[-1].cpu
+REFUSAL = cannot_start(ARCH.refused[-1].why)
+NO_LOADER = cannot_start(
+    f"not started by a multiboot2 or PVH loader; boot {OBJ}/jos.iso, or use {ARCH.qemu} -kernel {OBJ}/kernel"
 )
 
 
@@ -59,10 +75,10 @@ def bad_information(why):
     return re.compile(rf"kernel panic at kernel/src/boot_info\.rs:\d+:\d+: JOS64 cannot start: the {why}")
 
 
-def fault(name, points, title, text, file=TRAPS):
+def fault(name, points, title, text, file=TRAPS, needs=()):
     """A deliberate fault, picked by test=name: it ends in one panic after all checks, and never at a prompt."""
     lines = (*CHECKS, *panic(text, file))
-    return Test(f"fault: {title}", points, Machine(words=f"test={name}"), lines, NO_PROMPT, FAILURE, tags=("fault",))
+    return Test(f"fault: {title}", points, Machine(words=f"test={name}"), lines, NO_PROMPT, FAILURE, tags=("fault",), needs=needs)
 
 
 def unknown_option(word):
@@ -70,13 +86,22 @@ def unknown_option(word):
     return f'warning: unknown option "{word}" ignored'
 
 
+# All values of test=, in the kernel's order.
+FAULT_NAMES = (
+    *"read-null write-text write-rodata stack-overflow write-upages read-user read-hole double-free".split(),
+    *"free-referenced boot-alloc-late panic failed-check table-outside-ram heap-stale screen-lost".split(),
+    *"heap-overrun heap-double-free heap-use-after-free page-use-after-free print-in-report".split(),
+    *"fault-in-report exec-area reserved-bit".split(),
+    *(("exec-data",) if ARCH.has(NX) else ()), *(("non-canonical",) if ARCH.has(HALVES) else ()),
+    *"divide breakpoint invalid-opcode bad-selector bad-interrupt broken-stack lost-stack".split(),
+    *"registers registers-handled".split(),
+)
+
+
 def unknown_test(name):
-    """The warning, with the names of all tests."""
-    names = re.compile(r"(?=.{1,80}$)( [a-z-]+)+")
-    return (
-        f'warning: unknown test "{name}" ignored; known tests:', re.compile(" read-null .*"), *[names] * 7,
-        re.compile(".* registers-handled"),
-    )
+    """The warning, with the names of all tests, four to a line."""
+    rows = (FAULT_NAMES[at : at + 4] for at in range(0, len(FAULT_NAMES), 4))
+    return f'warning: unknown test "{name}" ignored; known tests:', *("".join(f" {word}" for word in row) for row in rows)
 
 
 KNOWN_OPTIONS = "known: test=NAME mem=SIZE log=LEVEL heap=poison pages=poison leakcheck -- APPLICATION'S WORDS"
@@ -100,8 +125,5 @@ ODD_WARNINGS = (
     KNOWN_OPTIONS,
 )
 
-HEX = "0x[0-9a-f]{16}"
-KERNEL = "0xfffffffff01[0-9a-f]{5}"  # an address in the kernel's image
-UPAGES = "0xfffffe8000000000"
 WINDOW = '"window on physical memory"'
 PAGE_FAULT = r"page fault \(#PF, vector 14\): "

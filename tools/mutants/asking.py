@@ -100,10 +100,10 @@ class Asker:
         rate = (self.failed[file, test] + prior) / (self.asked[file, test] + 3)
         return (self.seconds[test] + 0.005) / rate
 
-    def likeliest(self, mutant, tests, programs, first=None):
-        """The tests of each kind that are best run first, `first` before all others."""
+    def likeliest(self, mutant, tests, programs, first=()):
+        """The tests of each kind that are best run first, those in `first` before all others."""
         kinds = collections.defaultdict(list)
-        for test in sorted(tests, key=lambda test: (test != first, self.cost(mutant, test))):
+        for test in sorted(tests, key=lambda test: (test not in first, self.cost(mutant, test))):
             kinds[programs[split(test)[0]].batches].append(test)
         return kinds[True][:LIKELIEST] + kinds[False][:LIKELIEST]
 

@@ -16,6 +16,7 @@ from copies import OUT, ROOT
 
 sys.path.append(str(ROOT))
 import grade  # noqa: E402 (found by the line above)
+import built  # noqa: E402 (in tools/grade, which grade.py adds)
 import images  # noqa: E402
 from gradelib import judge  # noqa: E402
 from graderun import Bench, run_machine  # noqa: E402
@@ -72,7 +73,7 @@ def copies(folder, number):
         for entry in folder.iterdir():
             if entry.name != "obj":
                 (copy / entry.name).symlink_to(entry)
-        for file in (folder / path for path in (*grade.IMAGES.values(), "obj/facts.json")):
+        for file in (folder / path for path in (*grade.IMAGES.values(), built.FACTS)):
             place = copy / file.relative_to(folder)
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, place)

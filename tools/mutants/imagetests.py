@@ -1,4 +1,4 @@
-"""tools/build/test_image.py as a program of one test: it reads the file obj/kern/kernel, and runs nothing."""
+"""tools/build/test_image.py as a program of one test: it reads the kernel's file, and runs nothing."""
 
 import subprocess
 import sys

@@ -90,7 +90,7 @@ UNIT_TESTS = HostTests("--package=libjos", "--lib")
 OTHER_TESTS = HostTests("--package=libjos", "--test=*")
 LAYOUT_TESTS = HostTests("--package=jos-layout", "--lib", "--test=*")
 KERNEL_TESTS = HostTests("--package=boot", "--package=kernel", "--lib", "--tests")
-KERNEL_IMAGE = Images({"kernel"}, ["--bin=kernel"], "obj/kern/kernel", "obj/facts.json")
+KERNEL_IMAGE = Images({"kernel"}, ["--bin=kernel"], "obj/x86_64/kernel", "obj/x86_64/facts.json")
 OTHER_IMAGES = Images(graded.IMAGES - {"kernel"}, ["--bin=kernel", "--examples"], "grade-images")
 ALL_IMAGES = Images(graded.IMAGES, ["--bin=kernel", "--examples"], "grade-images")
 

@@ -97,14 +97,25 @@ class Results:
         shorter = self.path.with_suffix(".new")
         shorter.write_text("".join(json.dumps(result) + "\n" for result in self.by_name.values()))
         shorter.replace(self.path)
-        self.hints = {plain(name): result["by"] for name, result in self.by_name.items() if result.get("by")}
+        self.hints = collections.defaultdict(set)
+        for result in self.by_name.values():
+            self.keep_hint(result)
         self.survivors = collections.Counter(
             plain(mutant["name"]) for mutant in mutants if self.outcome(mutant) == "missed")
         self.file = open(self.path, "a", encoding="utf-8")
 
+    def keep_hint(self, result):
+        """Keeps the test that caught a mutant last, for all mutants of its plain name."""
+        if hint := result.get("by") or result.get("hint"):
+            self.hints[plain(result["name"])].add(hint)
+
     def add(self, mutant, outcome, by=None, passed=()):
         """Keeps a verdict, with the test that it is due to (`by`) or the tests that have `passed`."""
         result = {"name": mutant["name"], "outcome": outcome, "sources": self.sources.sources}
+        # A survivor so far may yet be caught by the test that caught it the last time.
+        last = self.by_name.get(mutant["name"], {})
+        if hint := last.get("by") or last.get("hint"):
+            result["hint"] = hint
         if by:
             result |= {"by": by, "digest": self.sources.of_test(by)}
         if outcome == "missed":
@@ -112,6 +123,7 @@ class Results:
             result["passed"] = before | {test: self.sources.of_test(test) for test in passed}
         self.survivors[plain(mutant["name"])] += (outcome == "missed") - (self.outcome(mutant) == "missed")
         self.by_name[mutant["name"]] = result
+        self.keep_hint(result)
         self.file.write(json.dumps(result) + "\n")
         self.file.flush()
 

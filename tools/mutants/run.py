@@ -158,8 +158,8 @@ class Run:
         self.each(ask, todo)
 
     def hint(self, mutant):
-        """The test that caught this mutant the last time."""
-        return self.results.hints.get(verdicts.plain(mutant["name"]))
+        """The tests that caught mutants of this plain name before."""
+        return self.results.hints[verdicts.plain(mutant["name"])]
 
     def has_reason(self, mutant):
         """Whether docs/mutants.md has a reason why this mutant survives. If a plain name has more survivors than

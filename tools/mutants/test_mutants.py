@@ -77,7 +77,7 @@ class TestAsking(unittest.TestCase):
             asker.failed["libjos/src/a.rs", test] = failed
         programs = {"p": hosttests.Program("p", "/")}
         self.assertEqual(asker.likeliest(mutant("1:1"), asker.seconds, programs), ["p sharp", "p quick", "p slow"])
-        self.assertEqual(asker.likeliest(mutant("1:1"), asker.seconds, programs, "p slow")[0], "p slow")
+        self.assertEqual(asker.likeliest(mutant("1:1"), asker.seconds, programs, {"p slow"})[0], "p slow")
 
     def test_each_kind_of_test_has_its_likeliest(self):
         host, grade = hosttests.Program("p", "/"), mock.Mock(batches=False)
@@ -141,8 +141,16 @@ class TestResults(unittest.TestCase):
 
     def test_a_hint_outlives_the_lines(self):
         self.open(FakeSources()).add(mutant("1:1"), "caught", "t")
-        self.assertEqual(self.open(FakeSources()).hints[results.plain(mutant("9:9")["name"])], "t")
+        self.open(FakeSources()).add(mutant("2:1"), "caught", "u")
+        self.assertEqual(self.open(FakeSources()).hints[results.plain(mutant("9:9")["name"])], {"t", "u"})
 
+    def test_a_hint_outlives_an_interrupted_run(self):
+        sources = FakeSources()
+        self.open(sources).add(mutant("1:1"), "caught", "t")
+        for version in ("s2", "s3"):
+            sources.sources = version
+            self.open(sources).add(mutant("1:1"), "missed", passed=["u"])
+        self.assertEqual(self.open(sources).hints[results.plain(mutant("1:1")["name"])], {"t"})
 
     def test_a_reason_for_one_is_none_for_two(self):
         self.open(FakeSources()).add(mutant("1:1"), "missed")

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TOOL = str(Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug/picture")
 QEMU = [os.environ.get("QEMU") or "qemu-system-x86_64", "-accel", "tcg", "-no-reboot", "-nic", "none",
         "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]
-PVH, GRUB = ["-kernel", "obj/kern/kernel"], ["-boot", "d", "-cdrom", "obj/jos.iso"]
+PVH, GRUB = ["-kernel", "obj/x86_64/kernel"], ["-boot", "d", "-cdrom", "obj/x86_64/jos.iso"]
 MEMORY = "64M"  # so that dumps are small
 FRAMES = 16352  # frames of such a machine on QEMU's PC
 REGIONS = ["boot_map_region: window, below the kernel", "boot_map_region (2): window, kernel code",

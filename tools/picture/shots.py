@@ -61,7 +61,7 @@ class Camera:
         said = gdb.execute(f"monitor dump-guest-memory {core}", to_string=True)
         if not core.exists():
             raise Problem(f"QEMU did not dump the memory: {said.strip()}")
-        command = [self.tool, "read", "jos64", str(core), str(told), "obj/kern/kernel"]
+        command = [self.tool, "read", "jos64", str(core), str(told), gdb.current_progspace().filename]
         shot = FOLDER / f"shot-{self.taken:02}.json"
         with open(shot, "wb") as output:
             done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, check=False)

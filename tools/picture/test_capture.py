@@ -88,7 +88,7 @@ class Captured(unittest.TestCase):
         core, facts = Path(FOLDER.name, "cut"), Path(FOLDER.name, "facts")
         core.write_bytes(b"\x7fELF")
         facts.write_text('{"title": "", "said": [], "usable": [], "reserved": []}')
-        done = subprocess.run([TOOL, "read", "jos64", core, facts, ROOT / "obj/kern/kernel"], capture_output=True,
+        done = subprocess.run([TOOL, "read", "jos64", core, facts, ROOT / "obj/x86_64/kernel"], capture_output=True,
                               text=True, check=False)
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stderr, "^picture: .*cut: this is no core file")

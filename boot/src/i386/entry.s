@@ -102,7 +102,7 @@ entry_gdt_pointer:
 
 no_loader_message:
     .ascii "not started by a multiboot2 or PVH loader; "
-    .asciz "boot obj/jos.iso, or use qemu-system-i386 -kernel obj/kern/kernel"
+    .asciz "boot obj/i386/jos.iso, or use qemu-system-i386 -kernel obj/i386/kernel"
 too_old_message:
     .ascii "this processor is older than a Pentium; "
     .asciz "use qemu-system-i386 with -cpu pentium or newer"

@@ -101,7 +101,7 @@ entry_gdt_pointer:
 
 no_loader_message:
     .ascii "not started by a multiboot2 or PVH loader; "
-    .asciz "boot obj/jos.iso, or use qemu-system-x86_64 -kernel obj/kern/kernel"
+    .asciz "boot obj/x86_64/jos.iso, or use qemu-system-x86_64 -kernel obj/x86_64/kernel"
 no_long_mode_message:
     .ascii "this processor has no long mode (64-bit); "
     .asciz "use qemu-system-x86_64 with -cpu qemu64 or newer"

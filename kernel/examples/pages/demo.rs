@@ -113,11 +113,17 @@ fn snapshot() -> Result<(), VmError> {
     Ok(())
 }
 
-/// Reserves far more addresses than memory: only the pages that are used cost anything, also when the
-/// area is given back.
+/// Reserves more addresses than memory, 4 TB if the machine has so many: only the pages that are used cost
+/// anything, also when the area is given back.
 fn sparse() -> Result<(), VmError> {
-    let (npages, used) = (1 << 30, 100);
-    let area = VmArea::reserve(npages)?;
+    let used = 100;
+    let mut npages = 1 << 30;
+    let area = loop {
+        match VmArea::reserve(npages) {
+            Err(VmError::OutOfAddresses { .. }) => npages /= 2,
+            area => break area?,
+        }
+    };
     area.on_fault(|area, fault| area.map(fault.page..fault.page + 1, Access::ReadWrite).is_ok());
     let offset = |i: u64| i * (area.size() / used);
     (0..used).for_each(|i| area.store(offset(i) / PGSIZE * PGSIZE, i));

@@ -17,7 +17,8 @@ pub(crate) fn main() -> Result<(), String> {
     info!("sieved in {:?}", start.elapsed());
     println!("{} primes up to {limit}", primes.len());
     if let [.., last] = primes.as_slice() {
-        println!("the last is {last}, their sum {}", primes.iter().sum::<usize>());
+        let sum: u64 = primes.iter().map(|prime| *prime as u64).sum();
+        println!("the last is {last}, their sum {sum}");
     }
     Ok(())
 }

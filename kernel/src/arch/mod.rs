@@ -52,7 +52,7 @@ use layout::MemLayout;
 use libjos::paging::format::{self, Geometry};
 
 /// Columns of an address in hexadecimal, with its "0x".
-pub(crate) const ADDRESS_COLUMNS: usize = 2 + 2 * size_of::<usize>();
+pub(crate) const ADDRESS_COLUMNS: usize = <Format as Geometry>::ADDRESS_COLUMNS;
 
 /// The integer that an entry of a page table is. It is as wide as a register.
 pub(crate) type EntryWord = <Format as format::Format>::Word;

@@ -3,11 +3,13 @@
 use core::fmt::Write;
 
 use libjos::mem::pages::PageAllocator;
+use libjos::monitor::explain::note_permissions;
 use libjos::monitor::processor::Field;
 use libjos::monitor::{Arguments, CommandError};
+use libjos::paging::format::{Format as _, Perm};
 
 use crate::arch::control::ControlRegisters;
-use crate::arch::{ADDRESS_COLUMNS, Layout, features};
+use crate::arch::{ADDRESS_COLUMNS, Format, Layout, features};
 use crate::boot_info;
 use crate::pmap;
 use crate::symbols;
@@ -41,7 +43,10 @@ pub(super) fn kerninfo<'w>(
         ("data", rodata_end, symbols::end(), "data, bss, stacks: read, write"),
     ] {
         let (first, size) = (start.as_u64(), (end - start) / 1024);
-        writeln!(out, "  {name:<8} {first:#0ADDRESS_COLUMNS$x} {size:>6} KB  {what}")?;
+        // Where the format cannot withhold execution, all of the kernel can be executed.
+        let more = Format::ALWAYS.contains(Perm::X) && name != "text";
+        let more = if more { ", execute" } else { "" };
+        writeln!(out, "  {name:<8} {first:#0ADDRESS_COLUMNS$x} {size:>6} KB  {what}{more}")?;
     }
     if let Some(table) = symbols::table() {
         let (size, count) = (table.size().div_ceil(1024), table.symbols().len());
@@ -64,12 +69,16 @@ pub(super) fn kerninfo<'w>(
     if let Some(processor) = boot_info.processor() {
         writeln!(out, "  {processor}")?;
     }
+    note_permissions::<Format>(out)?;
 
     let pmap = pmap::lock();
     writeln!(out, "{}", pmap.boot().memory.totals::<Layout>())?;
     writeln!(out, "Pages: {}, free: {}", pmap.pages().npages(), pmap.pages().nfree())?;
     Ok(())
 }
+
+/// Bits of a register, which holds an address.
+const REGISTER_BITS: u32 = 4 * (ADDRESS_COLUMNS as u32 - 2);
 
 /// `cr`: every bit of the control registers.
 pub(super) fn cr<'w>(
@@ -81,7 +90,8 @@ pub(super) fn cr<'w>(
         writeln!(out, "{} = {value:#0ADDRESS_COLUMNS$x}: {}", register.name, register.meaning)?;
         for field in register.fields {
             let Field { bit: low, width, name, meaning } = *field;
-            let (high, value) = (low + width - 1, field.of(value));
+            // A narrow register has the lower part of the field alone.
+            let (high, value) = ((low + width).min(REGISTER_BITS) - 1, field.of(value));
             match width {
                 1 => writeln!(out, "  {low:>5}  {name:<11}{value}  {meaning}")?,
                 _ => writeln!(out, "  {high:>2}:{low:<2}  {name:<11}{value:#x}  {meaning}")?,

@@ -11,6 +11,7 @@ use super::extents::{Extent, extents};
 use super::session::Session;
 use crate::machine::Machine;
 use crate::mem::addr::PhysAddr;
+use crate::paging::format::Geometry;
 use crate::pmap::Pmap;
 
 /// Bytes of a line.
@@ -38,8 +39,8 @@ impl<M: Machine> Session<'_, M> {
             let Extent { first, last, run } = extent;
             match run.map(|run| run.pa.as_u64()) {
                 None => {
-                    let gap = extent.gap::<M::Layout>();
-                    writeln!(dump.out, "{first:016x}-{last:016x}: {gap}")?;
+                    let (gap, digits) = (extent.gap::<M::Layout>(), Dump::<M>::DIGITS);
+                    writeln!(dump.out, "{first:0digits$x}-{last:0digits$x}: {gap}")?;
                 }
                 Some(pa) => dump.physical(pa, pa + (last - first), first)?,
             }
@@ -55,6 +56,9 @@ struct Dump<'a, M: Machine> {
 }
 
 impl<M: Machine> Dump<'_, M> {
+    /// Digits of an address.
+    const DIGITS: usize = M::Format::ADDRESS_COLUMNS - 2;
+
     /// Shows the physical bytes `[first, last]`, with addresses that begin at `label`.
     fn physical<'w>(&mut self, first: u64, last: u64, label: u64) -> Result<(), CommandError<'w>> {
         let mut at = first;
@@ -65,7 +69,8 @@ impl<M: Machine> Dump<'_, M> {
             } else {
                 let end = self.end_of_hole(at, last);
                 let (from, to) = (label + (at - first), label + (end - first));
-                writeln!(self.out, "{from:016x}-{to:016x}: no RAM, or out of reach: left alone")?;
+                let (digits, why) = (Self::DIGITS, "no RAM, or out of reach: left alone");
+                writeln!(self.out, "{from:0digits$x}-{to:0digits$x}: {why}")?;
                 end
             };
             if end >= last {
@@ -92,7 +97,7 @@ impl<M: Machine> Dump<'_, M> {
             *byte = word.to_le_bytes()[(pa & 3) as usize];
         }
         let bytes = &bytes[..(last - first + 1) as usize];
-        write!(self.out, "{label:016x}:")?;
+        write!(self.out, "{label:0digits$x}:", digits = Self::DIGITS)?;
         for i in 0..LINE as usize {
             let space = if i % 2 == 0 { " " } else { "" };
             match bytes.get(i) {

@@ -10,7 +10,7 @@ use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::mem::memory_map::{MemoryKind, MemoryMapEntry};
 use crate::mem::pages::{Frame, PageAllocator, PageInfo};
 use crate::mem::size::Size;
-use crate::paging::format::{Entry, Geometry};
+use crate::paging::format::{Entry, Format, Geometry};
 use crate::paging::mappings::leaves;
 
 /// The runs of the free list that `freelist` shows without N.
@@ -18,6 +18,12 @@ const DEFAULT_RUNS: u64 = 16;
 
 /// The owner of the frames that page_alloc gives out.
 const ALLOCATOR: &str = "page_alloc's";
+
+/// Columns of a physical address in hexadecimal, with its "0x": enough for those below 64 GB, or for all
+/// that fit in an entry.
+pub(super) fn pa_columns<F: Format>() -> usize {
+    F::ADDRESS_COLUMNS.min("0x123456789".len())
+}
 
 /// The size of so many pages.
 fn size(pages: usize) -> Size {
@@ -68,6 +74,7 @@ impl<M: Machine> Session<'_, M> {
         entries: impl Iterator<Item = MemoryMapEntry>,
     ) -> Result<(), CommandError<'w>> {
         arguments.none()?;
+        let width = M::Format::ADDRESS_COLUMNS;
         writeln!(self.out, "The loader's memory map:")?;
         for MemoryMapEntry { base, length, kind } in entries {
             let kind = match kind {
@@ -76,9 +83,11 @@ impl<M: Machine> Session<'_, M> {
             };
             let size = Size(length);
             match base.checked_add(length.saturating_sub(1)) {
-                Some(_) if length == 0 => writeln!(self.out, "  {base:#018x} empty, {kind}")?,
-                Some(last) => writeln!(self.out, "  {base:#018x}-{last:#018x} {kind}, {size}")?,
-                None => writeln!(self.out, "  {base:#018x} wraps ({length:#x} bytes), {kind}")?,
+                Some(_) if length == 0 => writeln!(self.out, "  {base:#0width$x} empty, {kind}")?,
+                Some(last) => {
+                    writeln!(self.out, "  {base:#0width$x}-{last:#0width$x} {kind}, {size}")?;
+                }
+                None => writeln!(self.out, "  {base:#0width$x} wraps ({length:#x} bytes), {kind}")?,
             }
         }
         writeln!(self.out, "What became of it:")?;
@@ -96,7 +105,7 @@ impl<M: Machine> Session<'_, M> {
             }
             let (pages, first) = (end - start, self.pmap.pages().page2pa(Frame::new(start as u32)));
             let (first, last) = (first.as_u64(), first.as_u64() + (size(pages).0 - 1));
-            write!(self.out, "  {first:#018x}-{last:#018x} {owner}")?;
+            write!(self.out, "  {first:#0width$x}-{last:#0width$x} {owner}")?;
             match owner {
                 ALLOCATOR => writeln!(self.out, ": {free} free, {} in use", pages - free)?,
                 _ => writeln!(self.out, ", {}", size(pages))?,
@@ -106,7 +115,10 @@ impl<M: Machine> Session<'_, M> {
         let totals = self.pmap.boot().memory.totals::<M::Layout>();
         if totals.unused > 0 {
             let (end, unused) = (totals.used_end.as_u64(), Size(totals.unused));
-            writeln!(self.out, "  {end:#018x} and above: {unused} of RAM that are left unused")?;
+            writeln!(
+                self.out,
+                "  {end:#0width$x} and above: {unused} of RAM that are left unused"
+            )?;
         }
         Ok(())
     }
@@ -165,6 +177,7 @@ impl<M: Machine> Session<'_, M> {
             writeln!(self.out, "  is a page table of level {level}")?;
         }
         writeln!(self.out, "Mappings:")?;
+        let width = M::Format::ADDRESS_COLUMNS;
         let (first, last) = (VirtAddr::new(0), VirtAddr::new(M::Layout::VA_LAST));
         let mut count = 0;
         for leaf in leaves::<M::Format, M>(self.pmap.machine(), pgdir, first, last) {
@@ -173,7 +186,7 @@ impl<M: Machine> Session<'_, M> {
                 let va = leaf.va.as_u64() + offset;
                 let (perm, size) = (leaf.perm, Size(leaf.size));
                 let name = layout::region_of::<M::Layout>(va).map_or("", |region| region.name);
-                writeln!(self.out, "  {va:#018x} {perm} in a {size} page, \"{name}\"")?;
+                writeln!(self.out, "  {va:#0width$x} {perm} in a {size} page, \"{name}\"")?;
                 count += 1;
             }
         }
@@ -201,7 +214,7 @@ impl<M: Machine> Session<'_, M> {
     ) -> Result<(), CommandError<'w>> {
         let most = arguments.at_most_one()?.map_or(Ok(DEFAULT_RUNS), |text| self.value(text))?;
         let pages = self.pmap.pages();
-        let nfree = pages.nfree();
+        let (nfree, width) = (pages.nfree(), pa_columns::<M::Format>());
         writeln!(self.out, "page_free_list: {nfree} pages, {}", size(nfree))?;
         let mut list = pages.page_free_list().map(|frame| pages.page2pa(frame).as_u64()).peekable();
         let (mut shown, mut runs) = (0, 0);
@@ -215,8 +228,10 @@ impl<M: Machine> Session<'_, M> {
                 count += 1;
             }
             match count {
-                1 => writeln!(self.out, "  {first:#011x}")?,
-                _ => writeln!(self.out, "  {first:#011x}, ... {last:#011x}: {count} pages")?,
+                1 => writeln!(self.out, "  {first:#0width$x}")?,
+                _ => {
+                    writeln!(self.out, "  {first:#0width$x}, ... {last:#0width$x}: {count} pages")?;
+                }
             }
             shown += count;
             runs += 1;

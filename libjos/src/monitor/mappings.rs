@@ -6,24 +6,26 @@ use layout::{Content, MemLayout, Region, regions};
 
 use super::arguments::Arguments;
 use super::error::CommandError;
-use super::explain::{WalkEnd, address_bits};
+use super::explain::{WalkEnd, address_bits, note_permissions};
 use super::extents::{Extent, extents};
+use super::frames::pa_columns;
 use super::session::Session;
 use crate::machine::Machine;
 use crate::mem::addr::VirtAddr;
 use crate::mem::size::Size;
-use crate::paging::format::Perm;
+use crate::paging::format::{Format, Geometry, Perm};
 use crate::paging::mappings::Mapping;
 use crate::paging::vmprint::vmprint;
 
-/// One extent as a line: its addresses, the physical address, permissions, size, and sizes of pages.
-impl fmt::Display for Extent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Extent {
+    /// Writes its addresses, the physical address, permissions, size, and sizes of pages.
+    fn write<F: Format>(&self, f: &mut dyn fmt::Write) -> fmt::Result {
         let Self { first, last, run } = self;
-        write!(f, "{first:#018x}-{last:#018x} ")?;
+        let (width, pa_width) = (F::ADDRESS_COLUMNS, pa_columns::<F>());
+        write!(f, "{first:#0width$x}-{last:#0width$x} ")?;
         let Some(Mapping { pa, perm, size, smallest, largest, .. }) = run else { return Ok(()) };
         let (pa, size, smallest_size) = (pa.as_u64(), Size(*size), Size(*smallest));
-        write!(f, "-> {pa:#011x} {perm} {size} {smallest_size:#}")?;
+        write!(f, "-> {pa:#0pa_width$x} {perm} {size} {smallest_size:#}")?;
         if smallest < largest {
             write!(f, "-{:#}", Size(*largest))?;
         }
@@ -45,8 +47,14 @@ impl<M: Machine> Session<'_, M> {
         }
         let first = first.page_start().as_u64();
         let last = last.page_start().as_u64() | (layout::PGSIZE - 1);
+        let mut any = false;
         for extent in extents(self.pmap, first, last) {
-            writeln!(self.out, "{extent}{}", extent.gap::<M::Layout>())?;
+            extent.write::<M::Format>(self.out)?;
+            writeln!(self.out, "{}", extent.gap::<M::Layout>())?;
+            any |= extent.run.is_some();
+        }
+        if any {
+            note_permissions::<M::Format>(self.out)?;
         }
         Ok(())
     }
@@ -54,22 +62,26 @@ impl<M: Machine> Session<'_, M> {
     /// `map`: each region of the memory map, and the runs of pages mapped in it.
     pub(super) fn map<'w>(&mut self, arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
         arguments.none()?;
+        let width = M::Format::ADDRESS_COLUMNS;
         let mut wrong = 0;
         for region in regions::<M::Layout>() {
             let Region { name, base, access, .. } = *region;
-            writeln!(self.out, "{base:#018x} {access} {name}")?;
+            writeln!(self.out, "{base:#0width$x} {access} {name}")?;
             if region.content == Content::PageTables {
                 self.count_tables(region)?;
                 continue;
             }
             for extent in extents(self.pmap, base, region.last()) {
                 let Some(run) = extent.run else { continue };
-                let mark = mark(region, run.perm);
+                let mark = mark::<M::Format>(region, run.perm);
                 wrong += usize::from(mark.contains('!'));
-                writeln!(self.out, "  {extent}{mark}")?;
+                self.out.write_str("  ")?;
+                extent.write::<M::Format>(self.out)?;
+                writeln!(self.out, "{mark}")?;
             }
         }
         writeln!(self.out, "(W: writable, X: executable, !: not what the map allows there)")?;
+        note_permissions::<M::Format>(self.out)?;
         if wrong > 0 {
             writeln!(self.out, "{wrong} runs are not what the map allows")?;
         }
@@ -121,16 +133,18 @@ impl<M: Machine> Session<'_, M> {
     }
 }
 
-/// The mark of pages with these permissions in `region`, as `map` explains it.
-fn mark(region: &Region, perm: Perm) -> &'static str {
+/// The mark of pages with these permissions in `region`, as `map` explains it. A permission that the
+/// format cannot withhold is not wrong.
+fn mark<F: Format>(region: &Region, perm: Perm) -> &'static str {
     let kernel_only = region.access.ends_with("--");
     let read_only = !region.access.contains('W');
     let wrong = region.content == Content::Invalid
-        || perm.contains(Perm::W | Perm::X)
+        || (perm - F::ALWAYS).contains(Perm::W | Perm::X)
         || read_only && perm.contains(Perm::W)
         || kernel_only && perm.contains(Perm::U);
     match (perm.contains(Perm::W), perm.contains(Perm::X), wrong) {
-        (true, true, _) => " WX!",
+        (true, true, true) => " WX!",
+        (true, true, false) => " WX",
         (true, false, true) => " W!",
         (true, false, false) => " W",
         (false, true, true) => " X!",

@@ -1,5 +1,6 @@
 //! The commands that work on the memory system, run on simulated machines.
 
+mod narrow;
 mod numbers;
 mod play;
 

@@ -59,7 +59,8 @@ impl<F: Format, Mem: PhysMem> VmPrint<'_, F, Mem> {
             }
             let va = F::address(level, base, index);
             let (va_number, pte, pa_number) = (va.as_u64(), pte.to_u64(), pa.as_u64());
-            writeln!(f, "{va_number:#018x}: pte {pte:#018x} pa {pa_number:#018x}")?;
+            let (width, digits) = (F::ADDRESS_COLUMNS, F::ENTRY_COLUMNS);
+            writeln!(f, "{va_number:#0width$x}: pte {pte:#0digits$x} pa {pa_number:#0width$x}")?;
             if below {
                 self.table(f, level - 1, pa, va)?;
             }
@@ -70,7 +71,8 @@ impl<F: Format, Mem: PhysMem> VmPrint<'_, F, Mem> {
 
 impl<F: Format, Mem: PhysMem> fmt::Display for VmPrint<'_, F, Mem> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "page table {:#018x}", self.pgdir.as_u64())?;
+        let width = F::ADDRESS_COLUMNS;
+        writeln!(f, "page table {:#0width$x}", self.pgdir.as_u64())?;
         self.table(f, F::ROOT, self.pgdir, VirtAddr::new(0))
     }
 }
@@ -101,16 +103,17 @@ pub fn vmprint_folded<F: Format, Mem: PhysMem>(
 
 impl<F: Format, Mem: PhysMem> fmt::Display for VmPrintFolded<'_, F, Mem> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "page table {:#018x}", self.pgdir.as_u64())?;
+        let width = F::ADDRESS_COLUMNS;
+        writeln!(f, "page table {:#0width$x}", self.pgdir.as_u64())?;
         let (first, last) = (VirtAddr::new(0), VirtAddr::new(u64::MAX));
         for run in runs::<F, Mem>(self.mem, self.pgdir, first, last) {
             let (va, last, pa) = (run.va.as_u64(), run.last().as_u64(), run.pa.as_u64());
             let (size, smallest) = (Size(run.size), Size(run.smallest));
-            write!(f, " ..{va:#018x}-{last:#018x} {} {size} of {smallest}", run.perm)?;
+            write!(f, " ..{va:#0width$x}-{last:#0width$x} {} {size} of {smallest}", run.perm)?;
             if run.largest > run.smallest {
                 write!(f, " to {}", Size(run.largest))?;
             }
-            writeln!(f, " pages, pa {pa:#018x}")?;
+            writeln!(f, " pages, pa {pa:#0width$x}")?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 //! exchange is a `lock cmpxchg`.
 
 use core::fmt;
+use core::ops::{BitAnd, BitOr, BitXor, Not};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 mod sealed {
@@ -17,7 +18,18 @@ mod sealed {
 
 /// The integer that one page-table entry is: `u32` or `u64`, and nothing else, so that any
 /// memory may be read as a word.
-pub trait Word: sealed::Integer + Copy + Eq + fmt::Debug + fmt::LowerHex + 'static {
+pub trait Word:
+    sealed::Integer
+    + Copy
+    + Eq
+    + BitAnd<Output = Self>
+    + BitOr<Output = Self>
+    + BitXor<Output = Self>
+    + Not<Output = Self>
+    + fmt::Debug
+    + fmt::LowerHex
+    + 'static
+{
     /// Bytes of the word.
     const BYTES: u64;
 
@@ -37,6 +49,10 @@ pub trait Word: sealed::Integer + Copy + Eq + fmt::Debug + fmt::LowerHex + 'stat
     /// Adds, modulo the word's size.
     #[must_use]
     fn wrapping_add(self, other: Self) -> Self;
+
+    /// Subtracts, modulo the word's size.
+    #[must_use]
+    fn wrapping_sub(self, other: Self) -> Self;
 
     /// Reads the word that `ptr` points at, in one access.
     ///
@@ -76,6 +92,7 @@ macro_rules! word {
                 u64::from(self)
             }
 
+            #[inline]
             fn from_u64(value: u64) -> Self {
                 match Self::try_from(value) {
                     Ok(word) => word,
@@ -85,6 +102,10 @@ macro_rules! word {
 
             fn wrapping_add(self, other: Self) -> Self {
                 <$word>::wrapping_add(self, other)
+            }
+
+            fn wrapping_sub(self, other: Self) -> Self {
+                <$word>::wrapping_sub(self, other)
             }
 
             unsafe fn load(ptr: *mut Self) -> Self {

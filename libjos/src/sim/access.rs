@@ -1,10 +1,9 @@
 //! Loads, stores and fetches, of the kernel's and of the user's, through the page tables in use.
 
-use layout::{MemLayout, PGSIZE};
+use layout::MemLayout;
 
 use super::SimMachine;
-use super::mmu::{AccessKind, Denial, MemoryAccess, Mmu, Walker};
-use super::processor::Page;
+use super::mmu::{AccessKind, Denial, MemoryAccess, Mmu};
 use crate::machine::Fault;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::paging::format::Format;
@@ -66,64 +65,10 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
 
     /// Translates `va` for this access, or raises the exception.
     fn translate(&mut self, va: VirtAddr, access: MemoryAccess) -> Result<PhysAddr, Fault> {
-        self.last_va = va;
-        self.exception = None;
-        let denial = match self.page(va, access) {
-            Ok(page) if self.permits(&page, access) => {
-                return Ok(PhysAddr::new(page.pa) + va.as_u64() % PGSIZE);
-            }
-            Ok(_) => Denial::Forbidden,
-            Err(denial) => denial,
-        };
-        self.exception = Some(F::PROCESSOR.exception(denial, access, self.control));
-        if denial != Denial::NonCanonical {
-            self.caches.page_fault(va.as_u64());
-            self.look_ahead(va);
-        }
-        let present = matches!(denial, Denial::Reserved | Denial::Forbidden);
-        Err(Fault { va, present, write: access.kind == AccessKind::Store })
-    }
-
-    fn permits(&self, page: &Page, access: MemoryAccess) -> bool {
-        F::PROCESSOR.permits(page, access, self.control)
-    }
-
-    /// The translation of `va`: the one that is kept, or else that of the tables.
-    fn page(&mut self, va: VirtAddr, access: MemoryAccess) -> Result<Page, Denial> {
-        if let Some(page) = self.caches.page(va.as_u64()) {
-            // For the first write to a page x86 walks the tables, to set D (Intel SDM vol. 3A, 4.8).
-            // On RISC-V a page that is not dirty permits no write.
-            let sets_dirty =
-                access.kind == AccessKind::Store && !page.dirty && self.permits(&page, access);
-            if !sets_dirty {
-                return Ok(page);
-            }
-        }
-        self.walk(va, Some(access))
-    }
-
-    /// Walks the tables, and keeps the translation.
-    fn walk(&mut self, va: VirtAddr, access: Option<MemoryAccess>) -> Result<Page, Denial> {
-        let root = self.cr3.ok_or(Denial::NotPresent)?.as_u64();
-        let mut walk = Walker {
-            processor: F::PROCESSOR,
-            control: self.control,
-            leaf_levels: self.leaf_levels,
-            memory: &self.memory,
-            caches: &mut self.caches,
-            root,
-            access,
-        };
-        let page = walk.translate(va.as_u64())?;
-        self.caches.keep_page(va.as_u64(), page);
-        Ok(page)
-    }
-
-    /// Walks the tables for an access to `va` that may never come.
-    pub(super) fn look_ahead(&mut self, va: VirtAddr) {
-        if self.caches.page(va.as_u64()).is_none() {
-            // Nothing is raised: there was no access.
-            let _ = self.walk(va, None);
-        }
+        let translated = self.processor.translate(&self.memory, va.as_u64(), access);
+        self.exception = translated.err().map(|denial| self.processor.exception(denial, access));
+        let fault =
+            |denial: Denial| Fault { va, present: denial.is_present(), write: access.is_store() };
+        translated.map_err(fault)
     }
 }

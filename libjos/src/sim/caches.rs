@@ -6,27 +6,26 @@
 //! (invalidation); RISC-V privileged specification, 12.2.1 (SFENCE.VMA), 12.3.2 (any entry that a walk
 //! reads may be kept).
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
-use super::processor::{Page, Processor, Table};
+use super::kind::{Kind, Page, Table};
 
 /// What one processor keeps.
 #[derive(Debug)]
 pub(super) struct Caches {
-    processor: Processor,
+    kind: Kind,
     /// Translations, by page number.
-    pages: HashMap<u64, Page>,
+    pages: BTreeMap<u64, Page>,
     /// Tables, by level and the bits of an address that lead there.
-    tables: HashMap<(u32, u64), Table>,
+    tables: BTreeMap<(u32, u64), Table>,
     /// Entries that are not valid, by level and the bits of an address that lead there, and whether a
     /// pointer to their table is global.
-    invalid: HashMap<(u32, u64), bool>,
+    invalid: BTreeMap<(u32, u64), bool>,
 }
 
 impl Caches {
-    pub(super) fn new(processor: Processor) -> Self {
-        let (pages, tables, invalid) = Default::default();
-        Self { processor, pages, tables, invalid }
+    pub(super) const fn new(kind: Kind) -> Self {
+        Self { kind, pages: BTreeMap::new(), tables: BTreeMap::new(), invalid: BTreeMap::new() }
     }
 
     pub(super) fn page(&self, va: u64) -> Option<Page> {
@@ -38,34 +37,34 @@ impl Caches {
     }
 
     /// The bits of `va` that lead to a table of `level`.
-    fn key(processor: Processor, level: u32, va: u64) -> (u32, u64) {
-        (level, va >> processor.shift(level + 1))
+    fn key(kind: Kind, level: u32, va: u64) -> (u32, u64) {
+        (level, va >> kind.shift(level + 1))
     }
 
     /// The table of `level` that translates `va`.
     pub(super) fn table(&self, level: u32, va: u64) -> Option<Table> {
-        self.tables.get(&Self::key(self.processor, level, va)).copied()
+        self.tables.get(&Self::key(self.kind, level, va)).copied()
     }
 
     pub(super) fn keep_table(&mut self, va: u64, table: Table) {
-        self.tables.insert(Self::key(self.processor, table.level, va), table);
+        self.tables.insert(Self::key(self.kind, table.level, va), table);
     }
 
     /// The bits of `va` that lead to its entry in a table of `level`.
-    fn entry_key(processor: Processor, level: u32, va: u64) -> (u32, u64) {
-        (level, va >> processor.shift(level))
+    fn entry_key(kind: Kind, level: u32, va: u64) -> (u32, u64) {
+        (level, va >> kind.shift(level))
     }
 
     /// Whether the entry for `va` in a table of any level is known not to be valid.
     pub(super) fn is_invalid(&self, va: u64) -> bool {
-        let mut keys = (0..self.processor.levels()).map(|l| Self::entry_key(self.processor, l, va));
+        let mut keys = (0..self.kind.levels()).map(|l| Self::entry_key(self.kind, l, va));
         keys.any(|key| self.invalid.contains_key(&key))
     }
 
     /// Remembers that the entry for `va` in `table` is not valid. No x86 processor does (4.10.2.3,
     /// 4.10.3.1).
     pub(super) fn keep_invalid(&mut self, va: u64, table: Table) {
-        let key = Self::entry_key(self.processor, table.level, va);
+        let key = Self::entry_key(self.kind, table.level, va);
         self.invalid.insert(key, table.rights.global);
     }
 
@@ -73,7 +72,7 @@ impl Caches {
     /// does, which leaves pointers alone; without an address, all.
     pub(super) fn forget_invalid(&mut self, va: Option<u64>) {
         match va {
-            Some(va) => drop(self.invalid.remove(&Self::entry_key(self.processor, 0, va))),
+            Some(va) => drop(self.invalid.remove(&Self::entry_key(self.kind, 0, va))),
             None => self.invalid.clear(),
         }
     }
@@ -89,7 +88,7 @@ impl Caches {
     pub(super) fn invalidate(&mut self, va: u64) {
         self.forget_page(va);
         self.forget_invalid(Some(va));
-        if self.processor.is_x86() {
+        if self.kind.is_x86() {
             self.tables.clear();
         }
     }
@@ -97,10 +96,10 @@ impl Caches {
     /// Raises a page fault. On x86 it forgets what was used for that address, so that a fault which came
     /// from something stale does not come again (4.10.4.1).
     pub(super) fn page_fault(&mut self, va: u64) {
-        if self.processor.is_x86() {
+        if self.kind.is_x86() {
             self.forget_page(va);
-            let processor = self.processor;
-            self.tables.retain(|key, _| *key != Self::key(processor, key.0, va));
+            let kind = self.kind;
+            self.tables.retain(|key, _| *key != Self::key(kind, key.0, va));
         }
     }
 

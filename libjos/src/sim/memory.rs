@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use layout::PGSIZE;
 
+use super::mmu::Ram;
 use crate::mem::addr::PhysAddr;
 use crate::mem::pages::{Fill, POISON, PageArray, PageInfo};
 use crate::paging::word::Word;
@@ -180,6 +181,16 @@ impl SimMemory {
     #[must_use]
     pub fn host_address(&self, pa: PhysAddr) -> NonNull<u8> {
         self.at(pa, 1)
+    }
+}
+
+impl Ram for SimMemory {
+    fn load<W: Word>(&self, pa: PhysAddr) -> W {
+        self.load(pa)
+    }
+
+    fn store<W: Word>(&self, pa: PhysAddr, word: W) {
+        self.store(pa, word);
     }
 }
 

@@ -3,38 +3,36 @@
 //! Nothing here uses this crate's formats: entries are decoded a second time, independently. This file
 //! holds what both kinds of processor share: accesses, their outcomes, and the common steps of a walk.
 //! Results of walks are kept in `caches`.
-//!
-//! Where a manual leaves the processor a choice, this one makes the choice that is hardest for the
-//! kernel: see [`SimMachine`](super::SimMachine).
 
 mod riscv;
 mod x86;
 
 use super::caches::Caches;
-use super::memory::SimMemory;
-pub use super::processor::Processor;
-use super::processor::{Page, Rights, Table};
+pub use super::kind::Kind;
+pub(super) use super::kind::Page;
+use super::kind::{Rights, Table};
 use crate::mem::addr::PhysAddr;
 use crate::paging::format::i386::I386;
 use crate::paging::format::riscv::Sv;
 use crate::paging::format::x86_64::LongMode;
+use crate::paging::word::Word;
 
 /// The processor that walks a format's tables.
 pub trait Mmu {
-    /// The kind of processor.
-    const PROCESSOR: Processor;
+    /// Its kind.
+    const KIND: Kind;
 }
 
 impl Mmu for I386 {
-    const PROCESSOR: Processor = Processor::I386;
+    const KIND: Kind = Kind::I386;
 }
 
 impl<const LEVELS: u32> Mmu for LongMode<LEVELS> {
-    const PROCESSOR: Processor = Processor::LongMode { levels: LEVELS };
+    const KIND: Kind = Kind::LongMode { levels: LEVELS };
 }
 
 impl<const LEVELS: u32> Mmu for Sv<LEVELS> {
-    const PROCESSOR: Processor = Processor::RiscV { levels: LEVELS };
+    const KIND: Kind = Kind::RiscV { levels: LEVELS };
 }
 
 /// The control bits that translation depends on.
@@ -67,23 +65,35 @@ pub enum Exception {
 
 /// The kinds of access.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum AccessKind {
+pub enum AccessKind {
+    /// A read.
     Load,
+    /// A write.
     Store,
+    /// A read of an instruction.
     Fetch,
 }
 
 /// An access to memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct MemoryAccess {
-    pub(super) kind: AccessKind,
+pub struct MemoryAccess {
+    /// Its kind.
+    pub kind: AccessKind,
     /// Whether user code makes it.
-    pub(super) user: bool,
+    pub user: bool,
+}
+
+impl MemoryAccess {
+    /// Whether it is a write.
+    #[must_use]
+    pub fn is_store(self) -> bool {
+        self.kind == AccessKind::Store
+    }
 }
 
 /// Why an access gets no translation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Denial {
+pub enum Denial {
     /// The address has bits that cannot be translated.
     NonCanonical,
     /// An entry is not present.
@@ -94,13 +104,30 @@ pub(super) enum Denial {
     Forbidden,
 }
 
+impl Denial {
+    /// Whether there is a page, or an entry with a reserved bit in place of one.
+    #[must_use]
+    pub fn is_present(self) -> bool {
+        matches!(self, Self::Reserved | Self::Forbidden)
+    }
+}
+
+/// Physical memory, as a processor's walks use it.
+pub trait Ram {
+    /// Reads the word at `pa`.
+    fn load<W: Word>(&self, pa: PhysAddr) -> W;
+
+    /// Writes the word at `pa`.
+    fn store<W: Word>(&self, pa: PhysAddr, word: W);
+}
+
 /// A walk of the tables.
-pub(super) struct Walker<'a> {
-    pub(super) processor: Processor,
+pub(super) struct Walker<'a, M> {
+    pub(super) kind: Kind,
     pub(super) control: Control,
     /// The levels at which the processor has leaves.
     pub(super) leaf_levels: u32,
-    pub(super) memory: &'a SimMemory,
+    pub(super) memory: &'a M,
     pub(super) caches: &'a mut Caches,
     /// The table of the highest level.
     pub(super) root: u64,
@@ -108,7 +135,7 @@ pub(super) struct Walker<'a> {
     pub(super) access: Option<MemoryAccess>,
 }
 
-impl Processor {
+impl Kind {
     /// Whether `page` permits the access.
     pub(super) fn permits(self, page: &Page, access: MemoryAccess, control: Control) -> bool {
         match self {
@@ -131,33 +158,33 @@ impl Processor {
     }
 }
 
-impl Walker<'_> {
+impl<M: Ram> Walker<'_, M> {
     /// Translates `va`: sets accessed bits on the way and, for a write that is permitted, the dirty
     /// bit, where the processor does that by itself.
     pub(super) fn translate(&mut self, va: u64) -> Result<Page, Denial> {
-        if !self.processor.is_canonical(va) {
+        if !self.kind.is_canonical(va) {
             return Err(Denial::NonCanonical);
         }
         if self.caches.is_invalid(va) {
             return Err(Denial::NotPresent);
         }
-        match self.processor {
-            Processor::RiscV { .. } => riscv::translate(self, va),
+        match self.kind {
+            Kind::RiscV { .. } => riscv::translate(self, va),
             _ => x86::translate(self, va),
         }
     }
 
     /// The table to begin at: the lowest one that the processor remembers, or the root.
     fn first_table(&self, va: u64, rights: Rights) -> Table {
-        let level = self.processor.levels() - 1;
+        let level = self.kind.levels() - 1;
         let root = Table { level, pa: self.root, rights };
         (0..level).find_map(|level| self.caches.table(level, va)).unwrap_or(root)
     }
 
     /// The address of the entry of `table` that maps `va`.
     fn entry_at(&self, table: &Table, va: u64) -> PhysAddr {
-        let bits = self.processor.shift(1) - self.processor.shift(0);
-        let index = va >> self.processor.shift(table.level) & ((1 << bits) - 1);
+        let bits = self.kind.shift(1) - self.kind.shift(0);
+        let index = va >> self.kind.shift(table.level) & ((1 << bits) - 1);
         // A table is a page, whose size is divided by the number of entries.
         PhysAddr::new(table.pa + index * (4096 >> bits))
     }

@@ -1,8 +1,8 @@
 //! A simulated machine: the memory system runs on it as on a real one, on any host.
 //!
-//! [`SimMachine`] has RAM of its own ([`memory`]), a processor that walks page tables and raises
-//! exceptions as the manuals say, written without this crate's own decoders ([`mmu`]), and caches
-//! of translations and of tables that stay stale until they are flushed, so that a missing
+//! [`SimMachine`] has RAM of its own ([`memory`]), and a [`processor`] that walks page tables and raises
+//! exceptions as the manuals say, written without this crate's own decoders ([`mmu`]). Its caches
+//! of translations and of tables stay stale until they are flushed, so that a missing
 //! flush is seen. It can be given [`Defects`], to see that the checks notice. A
 //! [heap](crate::heap) needs less: an [`Arena`](arena::Arena).
 //!
@@ -37,18 +37,19 @@ mod access;
 #[expect(unsafe_code)]
 pub mod arena;
 mod caches;
+mod kind;
 #[expect(unsafe_code)]
 pub mod memory;
 pub mod mmu;
 #[cfg(feature = "std")]
 pub mod platform;
-mod processor;
+pub mod processor;
 
-use caches::Caches;
 use memory::SimMemory;
 use mmu::{Control, Exception, Mmu};
 #[cfg(feature = "std")]
 pub use platform::SimPlatform;
+use processor::Processor;
 
 /// The defects of a simulated processor.
 #[derive(Clone, Copy, Default, Debug)]
@@ -62,33 +63,20 @@ pub struct Defects {
 }
 
 /// A machine with the map `L` whose processor walks tables of format `F`.
-///
-/// Where the manuals leave it a choice, the processor makes the one that is hardest for the kernel. It
-/// keeps all that it has seen until it is told to forget it. And it looks ahead, as a processor may at
-/// any time (Intel SDM vol. 3A, 4.10.2.3; RISC-V privileged specification, 12.2.1): right after each
-/// flush, fence and page fault it walks the tables again, so that a flush which comes before the
-/// change of an entry, or before its fault's repair, does not help. On RISC-V it faults instead of
-/// setting accessed and dirty bits, and it remembers that an entry is not valid, which x86 forbids.
 #[derive(Debug)]
 pub struct SimMachine<L, F> {
     /// The text that was printed.
     pub log: String,
     /// The processor's defects.
     pub defects: Defects,
-    /// Levels at which the processor accepts a leaf, as in [`Format::LEAF_LEVELS`].
-    pub leaf_levels: u32,
-    /// The control registers: at first as a boot loader of ours leaves them.
-    pub control: Control,
+    /// The processor; its control bits are at first as a boot loader of ours leaves them.
+    pub processor: Processor,
     /// The exception that the last access raised.
     pub exception: Option<Exception>,
     /// Words that the memory system has read.
     pub loads: Cell<u64>,
     memory: SimMemory,
     stack_pointer: u64,
-    cr3: Option<PhysAddr>,
-    caches: Caches,
-    /// The address of the last access.
-    last_va: VirtAddr,
     types: PhantomData<fn() -> (L, F)>,
 }
 
@@ -132,18 +120,15 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
         let stack = PhysRange::from_size(data.start + 32 * KB, L::KSTKSIZE);
         let behind = PhysRange::from_size(data.end_exclusive + PGSIZE, PGSIZE);
         let reserved = Reservations::new(core::iter::once(behind), &memory);
+        let control = Control { wp: false, smep: false, smap: false, pge: false, nxe: true };
         let machine = Self {
             log: String::new(),
             defects: Defects::default(),
-            leaf_levels: F::LEAF_LEVELS,
+            processor: Processor::new(F::KIND, F::LEAF_LEVELS, control),
             loads: Cell::new(0),
             memory: SimMemory::new(base, end - base),
             stack_pointer: L::KERNBASE + (stack.end_exclusive.as_u64() - base),
-            control: Control { wp: false, smep: false, smap: false, pge: false, nxe: true },
             exception: None,
-            cr3: None,
-            caches: Caches::new(F::PROCESSOR),
-            last_va: VirtAddr::new(0),
             types: PhantomData,
         };
         let image = KernelImage { text, rodata, data, stack };
@@ -202,45 +187,34 @@ impl<L: MemLayout, F: Format + Mmu> Machine for SimMachine<L, F> {
     type Format = F;
 
     fn leaf_levels(&self) -> u32 {
-        self.leaf_levels
+        self.processor.leaf_levels
     }
 
     fn lcr3(&mut self, pgdir: PhysAddr) {
         if !self.defects.drops_lcr3 {
-            self.cr3 = Some(pgdir);
-            self.caches.change_space();
-            self.look_ahead(self.last_va);
+            self.processor.lcr3(&self.memory, pgdir);
         }
     }
 
     fn protect_kernel(&mut self) {
         let wp = !self.defects.drops_cr0_write;
-        let control = Control { wp, smep: true, smap: true, pge: true, nxe: true };
-        // On x86 the write to CR4 flushes.
-        if F::PROCESSOR.is_x86() && !self.control.pge {
-            self.caches.clear();
-        }
-        self.control = control;
+        self.processor.set_control(Control { wp, smep: true, smap: true, pge: true, nxe: true });
     }
 
     fn invlpg(&mut self, cpus: CpuSet, va: VirtAddr) {
         if cpus.contains(self.cpu()) && !self.defects.drops_invlpg {
-            self.caches.invalidate(va.as_u64());
-            self.look_ahead(va);
+            self.processor.invlpg(&self.memory, va.as_u64());
         }
     }
 
     fn flush_tlb(&mut self, cpus: CpuSet) {
         if cpus.contains(self.cpu()) && !self.defects.drops_invlpg {
-            self.caches.clear();
-            self.look_ahead(self.last_va);
+            self.processor.flush(&self.memory);
         }
     }
 
-    /// Leaves translations alone, though SFENCE.VMA would not: a flush that is missing is seen.
     fn made_valid(&mut self, page: Option<VirtAddr>) {
-        self.caches.forget_invalid(page.map(VirtAddr::as_u64));
-        self.look_ahead(self.last_va);
+        self.processor.made_valid(&self.memory, page.map(VirtAddr::as_u64));
     }
 
     fn probe_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {

@@ -1,86 +1,143 @@
-//! Which processor is simulated, and what it finds in page tables: the words that `mmu`, which walks
-//! tables, and `caches`, which keep what a walk found, have in common.
+//! A simulated [`Processor`], as far as memory goes: its control bits, the page directory in use, and the
+//! [caches](super::caches) of what it found in page tables.
 
-/// A processor, by how it translates.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Processor {
-    /// x86 with 32-bit paging.
-    I386,
-    /// x86-64 with 4-level or 5-level paging.
-    LongMode {
-        /// Levels of tables.
-        levels: u32,
-    },
-    /// RISC-V with Sv39 or Sv48.
-    RiscV {
-        /// Levels of tables.
-        levels: u32,
-    },
-}
+use super::caches::Caches;
+use super::mmu::{Control, Denial, Exception, Kind, MemoryAccess, Page, Ram, Walker};
+use crate::mem::addr::PhysAddr;
 
-/// What the entries of a walk, so far, grant together.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Rights {
-    pub(super) readable: bool,
-    pub(super) writable: bool,
-    pub(super) executable: bool,
-    /// To user code.
-    pub(super) user: bool,
-    /// In every address space.
-    pub(super) global: bool,
-}
-
-/// A table that a walk has come to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Table {
-    pub(super) level: u32,
-    /// The physical address of its first entry.
-    pub(super) pa: u64,
-    pub(super) rights: Rights,
-}
-
-/// A translation of one 4 KB page.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Page {
-    /// The physical address.
-    pub(super) pa: u64,
-    /// Bytes of the page, of any size, that this one is part of.
-    pub(super) size: u64,
-    pub(super) rights: Rights,
-    /// Whether the entry has D set.
-    pub(super) dirty: bool,
+/// A processor that translates addresses. The memory with its page tables is an argument of each call.
+///
+/// Where the manuals leave it a choice, the processor makes the one that is hardest for the kernel. It
+/// keeps all that it has seen until it is told to forget it. And it looks ahead, as a processor may at
+/// any time (Intel SDM vol. 3A, 4.10.2.3; RISC-V privileged specification, 12.2.1): right after each
+/// flush, fence and page fault it walks the tables again, so that a flush which comes before the
+/// change of an entry, or before its fault's repair, does not help. On RISC-V it faults instead of
+/// setting accessed and dirty bits, and it remembers that an entry is not valid, which x86 forbids.
+#[derive(Debug)]
+pub struct Processor {
+    /// The control bits. [`set_control`](Self::set_control) changes them as an instruction does.
+    pub control: Control,
+    /// Levels at which the processor accepts a leaf, as in
+    /// [`Format::LEAF_LEVELS`](crate::paging::format::Format::LEAF_LEVELS).
+    pub leaf_levels: u32,
+    kind: Kind,
+    /// The page directory in use.
+    root: Option<PhysAddr>,
+    caches: Caches,
+    /// The address of the last access.
+    last_va: u64,
 }
 
 impl Processor {
-    /// Levels of tables.
-    pub(super) fn levels(self) -> u32 {
-        match self {
-            Self::I386 => 2,
-            Self::LongMode { levels } | Self::RiscV { levels } => levels,
-        }
-    }
-
-    /// Bits of an address that a table of `level` does not translate.
-    pub(super) fn shift(self, level: u32) -> u32 {
-        let index_bits = if self == Self::I386 { 10 } else { 9 };
-        12 + level * index_bits
-    }
-
-    /// Whether it is one of Intel's or AMD's.
+    /// Makes a processor without a page directory.
     #[must_use]
-    pub fn is_x86(self) -> bool {
-        !matches!(self, Self::RiscV { .. })
+    pub const fn new(kind: Kind, leaf_levels: u32, control: Control) -> Self {
+        Self { control, leaf_levels, kind, root: None, caches: Caches::new(kind), last_va: 0 }
     }
 
-    /// Whether the bits of `va` that are not translated all equal the topmost one that is. Where
-    /// addresses have 32 bits, no others are set.
-    pub(super) fn is_canonical(self, va: u64) -> bool {
-        match self {
-            Self::I386 => va >> 32 == 0,
-            _ => {
-                let bits = self.shift(self.levels()) - 1;
-                va >> bits == 0 || va >> bits == u64::MAX >> bits
+    /// The physical address that `va` leads to, for this access.
+    ///
+    /// # Errors
+    ///
+    /// The reason for the exception that the processor raises.
+    pub fn translate(
+        &mut self,
+        memory: &impl Ram,
+        va: u64,
+        access: MemoryAccess,
+    ) -> Result<PhysAddr, Denial> {
+        self.last_va = va;
+        let denial = match self.page(memory, va, access) {
+            Ok(page) if self.permits(&page, access) => {
+                return Ok(PhysAddr::new(page.pa + va % 4096));
             }
+            Ok(_) => Denial::Forbidden,
+            Err(denial) => denial,
+        };
+        if denial != Denial::NonCanonical {
+            self.caches.page_fault(va);
+            self.look_ahead(memory, va);
+        }
+        Err(denial)
+    }
+
+    /// The exception that the processor raises for a denied access.
+    #[must_use]
+    pub fn exception(&self, denial: Denial, access: MemoryAccess) -> Exception {
+        self.kind.exception(denial, access, self.control)
+    }
+
+    /// Uses the page directory at `pgdir`, by a write to CR3, or to satp with SFENCE.VMA for the address space.
+    pub fn lcr3(&mut self, memory: &impl Ram, pgdir: PhysAddr) {
+        self.root = Some(pgdir);
+        self.caches.change_space();
+        self.look_ahead(memory, self.last_va);
+    }
+
+    /// Sets the control bits. On x86, turning global pages on or off forgets everything (4.10.4.1).
+    pub fn set_control(&mut self, control: Control) {
+        if self.kind.is_x86() && control.pge != self.control.pge {
+            self.caches.clear();
+        }
+        self.control = control;
+    }
+
+    /// Executes INVLPG, or SFENCE.VMA with an address.
+    pub fn invlpg(&mut self, memory: &impl Ram, va: u64) {
+        self.caches.invalidate(va);
+        self.look_ahead(memory, va);
+    }
+
+    /// Forgets everything.
+    pub fn flush(&mut self, memory: &impl Ram) {
+        self.caches.clear();
+        self.look_ahead(memory, self.last_va);
+    }
+
+    /// Executes SFENCE.VMA, with or without an address, after an entry became valid. It leaves translations
+    /// alone, though the instruction would not: a flush that is missing is seen.
+    pub fn made_valid(&mut self, memory: &impl Ram, page: Option<u64>) {
+        self.caches.forget_invalid(page);
+        self.look_ahead(memory, self.last_va);
+    }
+
+    fn permits(&self, page: &Page, access: MemoryAccess) -> bool {
+        self.kind.permits(page, access, self.control)
+    }
+
+    /// The translation of `va`: the one that is kept, or else that of the tables.
+    fn page(&mut self, memory: &impl Ram, va: u64, access: MemoryAccess) -> Result<Page, Denial> {
+        if let Some(page) = self.caches.page(va) {
+            // For the first write to a page x86 walks the tables, to set D (Intel SDM vol. 3A, 4.8).
+            // On RISC-V a page that is not dirty permits no write.
+            let sets_dirty = access.is_store() && !page.dirty && self.permits(&page, access);
+            if !sets_dirty {
+                return Ok(page);
+            }
+        }
+        self.walk(memory, va, Some(access))
+    }
+
+    /// Walks the tables, and keeps the translation.
+    fn walk(
+        &mut self,
+        memory: &impl Ram,
+        va: u64,
+        access: Option<MemoryAccess>,
+    ) -> Result<Page, Denial> {
+        let root = self.root.ok_or(Denial::NotPresent)?.as_u64();
+        let Self { kind, control, leaf_levels, ref mut caches, .. } = *self;
+        let mut walk = Walker { kind, control, leaf_levels, memory, caches, root, access };
+        let page = walk.translate(va)?;
+        self.caches.keep_page(va, page);
+        Ok(page)
+    }
+
+    /// Walks the tables for an access to `va` that may never come.
+    fn look_ahead(&mut self, memory: &impl Ram, va: u64) {
+        if self.caches.page(va).is_none() {
+            // Nothing is raised: there was no access.
+            let _ = self.walk(memory, va, None);
         }
     }
 }

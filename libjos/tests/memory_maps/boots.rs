@@ -197,7 +197,7 @@ fn checks_hold_with_any_number_of_free_pages() {
 #[cfg_attr(miri, ignore = "too much RAM")]
 fn all_of_110_gb_is_used_without_1_gb_pages() {
     let (mut machine, boot) = SimMachine::<Jos64, X86_64>::new(110 * GB);
-    machine.leaf_levels = 0b11;
+    machine.processor.leaf_levels = 0b11;
     let pmap = boots((machine, boot));
     assert!(!pmap.machine().log.contains("Unused"), "{}", pmap.machine().log);
     let low = (1..160).filter_map(|i| pmap.pages().pa2page(PhysAddr::new(i * PGSIZE)));

@@ -123,7 +123,7 @@ fn translations_are_kept<L: MemLayout, F: ByHand>() {
 }
 
 fn tables_are_kept<L: MemLayout, F: ByHand>() {
-    let x86 = F::PROCESSOR.is_x86();
+    let x86 = F::KIND.is_x86();
     let mut rig = mapped::<L, F>();
     let other = F::to_table(rig.table(OTHER));
     assert_eq!(rig.access(UserLoad, VA), Ok(1));
@@ -151,18 +151,18 @@ fn a_change_of_directory<L: MemLayout, F: ByHand>() {
     assert_eq!(seen(&mut rig), [Some(5), Some(2), Some(3)], "{}", F::NAME);
     // To x86 without CR4.PGE nothing is global.
     let mut rig = mapped::<L, F>();
-    rig.machine.control = NONE;
+    rig.machine.processor.control = NONE;
     rig.write(LAST, 0, NEAR, global);
     assert_eq!(rig.access(UserLoad, NEAR), Ok(2));
     rig.write(LAST, 0, NEAR, 0);
     rig.machine.lcr3(PhysAddr::new(root));
     let kept = rig.access(UserLoad, NEAR).is_ok();
-    assert_eq!(kept, !F::PROCESSOR.is_x86(), "{}", F::NAME);
+    assert_eq!(kept, !F::KIND.is_x86(), "{}", F::NAME);
 }
 
 /// On x86 a page fault forgets what it came from, and so comes once.
 fn page_faults<L: MemLayout, F: ByHand>() {
-    let x86 = F::PROCESSOR.is_x86();
+    let x86 = F::KIND.is_x86();
     let mut rig = mapped::<L, F>();
     let page = frame(&rig, 1);
     rig.write(LAST, 0, VA, F::to_page(page, false));
@@ -230,7 +230,7 @@ fn looking_ahead<L: MemLayout, F: ByHand>() {
     rig.write(LAST, 0, NEAR, 0);
     assert_eq!(rig.access(UserLoad, NEAR), Ok(2), "{}", F::NAME);
 
-    if F::PROCESSOR.is_x86() {
+    if F::KIND.is_x86() {
         let unmarked = F::to_page(frame(&rig, 1), true) & !0x60;
         rig.write(LAST, 0, VA, unmarked);
         rig.machine.invlpg(CpuSet::ALL, VirtAddr::new(VA));
@@ -243,7 +243,7 @@ fn looking_ahead<L: MemLayout, F: ByHand>() {
 /// RISC-V remembers that an entry is not valid, until a fence; x86 does not. The next page is told from
 /// this one, and an entry of the last level from one that is to lead to a table.
 fn entries_that_are_not_valid<L: MemLayout, F: ByHand>() {
-    let x86 = F::PROCESSOR.is_x86();
+    let x86 = F::KIND.is_x86();
     let mut rig = mapped::<L, F>();
     let [page, last] = [frame(&rig, 2), rig.table(LAST)];
     let (root, above) = (rig.table(0), u64::from(F::LEVELS - 2));
@@ -301,11 +301,11 @@ fn large_pages() {
 #[test]
 fn turning_protection_on() {
     let mut rig = mapped::<Jos64, X86_64>();
-    rig.machine.control = NONE;
+    rig.machine.processor.control = NONE;
     assert_eq!(seen(&mut rig), [Some(1), Some(2), Some(3)]);
     rig.write(LAST, 0, VA, 0);
     rig.machine.protect_kernel();
-    assert_eq!((seen(&mut rig), rig.machine.control), ([None, Some(2), Some(3)], ALL));
+    assert_eq!((seen(&mut rig), rig.machine.processor.control), ([None, Some(2), Some(3)], ALL));
     rig.write(LAST, 0, NEAR, 0);
     rig.machine.protect_kernel();
     assert_eq!(seen(&mut rig), [None, Some(2), Some(3)], "nothing was turned on");

@@ -24,7 +24,7 @@ fn both_levels() {
             entries[i] = entries[i] & !clear | set;
             entries
         };
-        rig.machine.control = ALL;
+        rig.machine.processor.control = ALL;
         let absent = [
             Some(0b00100),
             Some(0b00110),
@@ -41,19 +41,19 @@ fn both_levels() {
         for bit in 9..12 {
             rig.expect("ignored", VA, &with(1 << bit, 0), codes(USERS));
         }
-        rig.machine.control = NONE;
+        rig.machine.processor.control = NONE;
         rig.expect("read-only without WP", VA, &with(0, 0b010), {
             codes([None, Some(0b00111), None, None, None, None])
         });
         // There is no NXE here, so I/D wants SMEP.
-        rig.machine.control.nxe = true;
+        rig.machine.processor.control.nxe = true;
         let absent =
             [Some(0b00100), Some(0b00110), Some(0b00100), Some(0b000), Some(0b010), Some(0b000)];
         rig.expect("not present, no I/D", VA, &with(0, 1), codes(absent));
     }
-    rig.machine.control = NONE;
+    rig.machine.processor.control = NONE;
     rig.expect("no protection", VA, &open, FINE);
-    rig.machine.control = ALL;
+    rig.machine.processor.control = ALL;
     rig.expect("PAT", VA, &[open[0], open[1] | 0x80], codes(USERS));
 }
 
@@ -78,7 +78,7 @@ fn four_megabytes() {
         assert_eq!(rig.access(UserLoad, VA), Err(Exception::PageFault(0b00101)));
     }
     // Without CR4.PSE the bit means nothing.
-    rig.machine.leaf_levels = 1;
+    rig.machine.processor.leaf_levels = 1;
     let entries = [rig.table(1) | 0x87, FRAME | 0b111];
     rig.expect("PS without PSE", VA, &entries, codes(USERS));
 }

@@ -49,7 +49,7 @@ fn expected<F: Format + Mmu>(perm: Perm) -> [Option<Exception>; 6] {
         if user == perm.contains(Perm::U) && allowed[i % 3] {
             continue;
         }
-        *slot = Some(if F::PROCESSOR.is_x86() {
+        *slot = Some(if F::KIND.is_x86() {
             let doing = [0b00001, 0b00011, 0b10001][i % 3];
             Exception::PageFault(doing | u32::from(user) << 2)
         } else {

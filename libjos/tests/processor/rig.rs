@@ -40,7 +40,7 @@ pub(crate) struct Rig<L, F> {
 impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
     pub(crate) fn new() -> Self {
         let (mut machine, _) = SimMachine::new(8 * MB);
-        machine.control = ALL;
+        machine.processor.control = ALL;
         let index_bits = if size_of::<F::Word>() == 4 { 10 } else { 9 };
         let mut rig = Self { machine, index_bits };
         rig.machine.lcr3(PhysAddr::new(rig.table(0)));

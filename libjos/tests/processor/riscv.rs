@@ -80,7 +80,7 @@ fn every_bit<L: MemLayout, F: Format + Mmu>() {
 
     // SUM set lets the kernel read and write. Nothing lets it execute there, or write to what is
     // read-only.
-    rig.machine.control = NONE;
+    rig.machine.processor.control = NONE;
     rig.expect("SUM", VA, &open, causes([false, false, false, false, false, true]));
     let read_only = entries(&rig, 0b1101_0011);
     rig.expect("SUM, R", VA, &read_only, causes([false, true, true, false, true, true]));
@@ -101,9 +101,9 @@ fn large<L: MemLayout, F: Format + Mmu>() {
         rig.lead(VA, &entries);
         assert_eq!(rig.access(UserLoad, VA).err(), causes(NOTHING)[0]);
         assert!(fault_is_present(&mut rig, VA));
-        rig.machine.leaf_levels = 1;
+        rig.machine.processor.leaf_levels = 1;
         rig.expect("no such pages", VA, &entries, causes(NOTHING));
-        rig.machine.leaf_levels = F::LEAF_LEVELS;
+        rig.machine.processor.leaf_levels = F::LEAF_LEVELS;
     }
     // The page that holds RAM.
     let mut entries = open[..open.len() - 1].to_vec();

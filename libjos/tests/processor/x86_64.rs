@@ -42,7 +42,7 @@ fn any_level<L: MemLayout, F: Format + Mmu>() {
             entries[i] = entries[i] & !clear | set;
             entries
         };
-        rig.machine.control = ALL;
+        rig.machine.processor.control = ALL;
         // Nothing else counts where P is clear.
         rig.expect("not present", VA, &with(0, 1), codes(ABSENT));
         rig.expect("not present, reserved", VA, &with(1 << 63 | 1 << 45 | 0x80, 1), codes(ABSENT));
@@ -72,7 +72,7 @@ fn any_level<L: MemLayout, F: Format + Mmu>() {
         }
 
         // With all protection off the kernel may do everything; I/D wants SMEP or NXE.
-        rig.machine.control = NONE;
+        rig.machine.processor.control = NONE;
         rig.expect("read-only without WP", VA, &with(0, 0b010), {
             codes([None, Some(0b00111), None, None, None, None])
         });
@@ -82,12 +82,12 @@ fn any_level<L: MemLayout, F: Format + Mmu>() {
         let mut reserved = RESERVED;
         (reserved[2], reserved[5]) = (Some(0b01101), Some(0b01001));
         rig.expect("XD without NXE", VA, &with(1 << 63, 0), codes(reserved));
-        rig.machine.control.smep = true;
+        rig.machine.processor.control.smep = true;
         rig.expect("XD without NXE, SMEP", VA, &with(1 << 63, 0), codes(RESERVED));
     }
-    rig.machine.control = NONE;
+    rig.machine.processor.control = NONE;
     rig.expect("no protection", VA, &open, FINE);
-    rig.machine.control.nxe = true;
+    rig.machine.processor.control.nxe = true;
     let xd = open.iter().map(|entry| entry | 1 << 63).collect::<Vec<_>>();
     let fetch = codes([None, None, Some(0b10101), None, None, Some(0b10001)]);
     rig.expect("XD without SMEP", VA, &xd, fetch);
@@ -113,15 +113,15 @@ fn large<L: MemLayout, F: Format + Mmu>() {
         }
         // An address of its own, which is no RAM.
         entries[last] = page(1 << size_bits);
-        let refused = rig.machine.control.smap;
+        let refused = rig.machine.processor.control.smap;
         assert!(refused);
         rig.lead(VA, &entries);
         assert_eq!(rig.access(UserLoad, VA), Err(Exception::PageFault(0b00101)));
         // A processor without them.
-        rig.machine.leaf_levels = 0b111 & !(1 << level);
+        rig.machine.processor.leaf_levels = 0b111 & !(1 << level);
         entries[last] = page(0);
         rig.expect("no such pages", VA, &entries, codes(RESERVED));
-        rig.machine.leaf_levels = 0b111;
+        rig.machine.processor.leaf_levels = 0b111;
     }
 }
 

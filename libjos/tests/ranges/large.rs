@@ -36,7 +36,7 @@ fn the_largest_pages_that_fit<L: MemLayout, F: Format + Mmu>() {
 
     // Only small ones when asked, or when the processor has no others.
     vm.map_range(pgdir, VirtAddr::new(0), large, pa + PGSIZE, Perm::UR, Smallest).unwrap();
-    vm.machine_mut().leaf_levels = 1;
+    vm.machine_mut().processor.leaf_levels = 1;
     let va = VirtAddr::new(large);
     vm.map_range(pgdir, va, large, pa + PGSIZE, Perm::UR, Largest).unwrap();
     assert!(user_leaves(vm).iter().all(|leaf| leaf.size == PGSIZE));

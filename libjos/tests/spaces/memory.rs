@@ -287,7 +287,7 @@ fn large_pages_of_devices_stay_large<L: MemLayout, F: Format + Mmu>() {
     let sizes: Vec<u64> = user_leaves(&pmap, &cut).iter().map(|leaf| leaf.size).collect();
     assert_eq!(sizes, [PGSIZE; 4]);
     let mut small = new_space(&mut pmap);
-    pmap.machine_mut().leaf_levels = 1;
+    pmap.machine_mut().processor.leaf_levels = 1;
     old.uvmcow(&mut pmap, &mut small, 5 * large).unwrap();
     assert!(user_leaves(&pmap, &small).iter().all(|leaf| leaf.size == PGSIZE));
     assert_eq!(user_leaves(&pmap, &small).len() as u64, 1 + 3 * large / PGSIZE);

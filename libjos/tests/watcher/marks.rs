@@ -225,7 +225,7 @@ fn nor_a_second_one<L: MemLayout, F: Format + Mmu>() {
     pmap.machine_mut().use_after(root, va, 1, 2, true);
     pmap.merge(pgdir, va, 1).unwrap();
     let (level, Leaf { accessed, dirty, .. }) = page_at(pmap.machine(), root, va);
-    let x86 = F::PROCESSOR.is_x86();
+    let x86 = F::KIND.is_x86();
     assert_eq!((level, accessed, dirty), (1, true, x86), "{}", F::NAME);
     assert_eq!(pmap.machine().failed.get(), usize::from(x86));
 }

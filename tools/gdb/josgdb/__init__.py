@@ -1,10 +1,11 @@
 """The `jos` commands of gdb, by subject; ../jos.py registers them.
 
-    facts      what the Rust sources say about map, page-table format and PageInfo (obj/facts.json)
+    facts      what the Rust sources say about map, page-table format and PageInfo (obj/ARCH/facts.json)
     paging     page tables: walks, and all that is mapped
     pages      the array `pages` and the free list
     snapshot   tables and counts at one moment, and how two moments differ
     fault      a page fault in a sentence
+    start      gdb: connecting to the machine that waits, and its kernel's symbols
     machine    gdb: registers and physical memory of the machine in QEMU
     kernel     gdb: where the kernel keeps `kern_pgdir` and `pages`
     values     gdb: what users type as addresses

@@ -37,10 +37,11 @@ the kernel handles an exception: `break trap`."""
         frame = trap_frame()
         if frame is None:
             raise kernel.NotYet("No exception is being handled here; `break trap` stops at the next one.")
-        vector, error, rip = (int(frame[name]) for name in ("vector", "error", "rip"))
+        vector, error, flags = (int(frame[name]) for name in ("vector", "error", saved(frame, "flags")))
+        at = code(int(frame[saved(frame, "ip")]))
         cr2 = machine.register("cr2")
         if vector not in (8, 14):
-            print(f"This is exception {vector}, not a page fault. It was raised at {code(rip)}.")
+            print(f"This is exception {vector}, not a page fault. It was raised at {at}.")
             return
         root = machine.mode().root
         with machine.physical() as read:
@@ -51,10 +52,15 @@ the kernel handles an exception: `break trap`."""
             why = "the kernel stack ran over" if stack else "an exception could not be delivered"
             print(f"This is a double fault: {why}. The latest page fault was at {facts.named(cr2)}.")
         else:
-            fault = faults.Fault(cr2, error, machine.register("cr0"), machine.register("cr4"), int(frame["rflags"]))
+            fault = faults.Fault(cr2, error, machine.register("cr0"), machine.register("cr4"), flags)
             print(faults.explain(form, fault, steps))
             print(f"  {faults.error_text(error)}")
-        print(f"  It happened at {code(rip)}.")
+        print(f"  It happened at {at}.")
+
+
+def saved(frame, register):
+    """The name of a TrapFrame's field, without the letter that says how wide the machine is: rip or eip is "ip"."""
+    return next(field.name for field in frame.type.fields() if field.name[1:] == register)
 
 
 def trap_frame():
@@ -72,17 +78,17 @@ def trap_frame():
     return None
 
 
-def code(rip):
+def code(pc):
     """An address in the code, with its function and line."""
-    place = gdb.find_pc_line(rip)
-    block = gdb.block_for_pc(rip)
+    place, at = gdb.find_pc_line(pc), CONTEXT.facts.va_text(pc)
+    block = gdb.block_for_pc(pc)
     while block is not None and block.function is None:
         block = block.superblock
     if block is None:  # Assembly: `info symbol` says "name + 12 in section .text".
-        return f"{rip:#018x} ({gdb.execute(f'info symbol {rip:#x}', to_string=True).split(' in section')[0].strip()})"
+        return f"{at} ({gdb.execute(f'info symbol {pc:#x}', to_string=True).split(' in section')[0].strip()})"
     function = f" in {block.function}"
     line = f", {place.symtab.filename}:{place.line}" if place.symtab is not None else ""
-    return f"{rip:#018x}{function}{line}"
+    return f"{at}{function}{line}"
 
 
 def register():

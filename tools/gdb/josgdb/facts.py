@@ -1,19 +1,24 @@
 """Facts from the Rust sources: the map, the page-table format, PageInfo. None of them is repeated here.
 
-libjos/examples/facts.rs prints it as JSON, and make keeps that in obj/facts.json.
+libjos/examples/facts.rs prints it as JSON, and make keeps that in obj/ARCH/facts.json.
 """
 
 import json
 from pathlib import Path
 
-PATH = Path(__file__).resolve().parents[3] / "obj" / "facts.json"
+OBJ = Path(__file__).resolve().parents[3] / "obj"
 
 
 class Missing(Exception):
-    """Raised if obj/facts.json is missing or has not the needed form."""
+    """Raised if facts.json is missing or has not the needed form."""
 
 
-def load(path=PATH):
+def path_of(arch):
+    """Where make keeps the facts of a machine, by its name."""
+    return OBJ / arch / "facts.json"
+
+
+def load(path):
     """The facts in a file; raises Missing if it has none."""
     try:
         return Facts(json.loads(Path(path).read_text()))
@@ -30,7 +35,8 @@ class Facts:
         self.map, self.format, self.page_info = table["map"], table["format"], table["page_info"]
         self.addresses, self.regions = self.map["addresses"], self.map["regions"]
         self.constants = {**self.addresses, **self.map["sizes"], **self.map["physical"], "PGSIZE": self.map["PGSIZE"]}
-        self.page_size = self.map["PGSIZE"]
+        self.page_size, self.last = self.map["PGSIZE"], self.map["last"]
+        self._columns, self._entry_columns = self.format["address_columns"], self.format["entry_columns"]
         self.levels = self.format["levels"]
         self.entries = 1 << self.format["index_bits"]
         self.kernbase, self.upages, self.uvpt = (self.addresses[name] for name in ("KERNBASE", "UPAGES", "UVPT"))
@@ -52,7 +58,19 @@ class Facts:
     def named(self, va):
         """A virtual address, its name and its region, for a sentence."""
         name, region = self.place(va), f'"{self.region(va)["name"]}"'
-        return f"{va:#018x} ({name}, in {region})" if name else f"{va:#018x} (in {region})"
+        return f"{self.va_text(va)} ({name}, in {region})" if name else f"{self.va_text(va)} (in {region})"
+
+    def va_text(self, va):
+        """A virtual address in all its digits."""
+        return f"{va:#0{self._columns}x}"
+
+    def pa_text(self, pa):
+        """A physical address in as many digits as one below 64 GB has, or one of the machine."""
+        return f"{pa:#0{min(self._columns, len('0x123456789'))}x}"
+
+    def entry_text(self, word):
+        """An entry in all its digits."""
+        return f"{word:#0{self._entry_columns}x}"
 
     def in_window(self, va):
         """The physical address of an address in the window at KERNBASE or in PHYSMAP; None for any other."""

@@ -75,7 +75,8 @@ its PageInfo, what it holds, and every mapping of it."""
             if pa in tables:
                 level, base, words = tables[pa]
                 used = sum(bool(word & form.present) for word in words)
-                what = f"{name} itself" if pa == root else f"a table of level {level} in {name}, from {base:#018x} on"
+                what = f"{name} itself" if pa == root else \
+                    f"a table of level {level} in {name}, from {facts.va_text(base)} on"
                 yield f"It is {what}; {used} of its {form.entries} entries are present."
         size = len(pages) * facts.page_info["size"]
         if pages.pa <= pa < pages.pa + size:

@@ -63,7 +63,8 @@ def find(facts):
         pa, head, nfree = (facts.in_window(number(record[name])) for name in ("pages", "page_free_list", "nfree"))
         if not npages or pa is None:
             return Kernel(kern_pgdir, None)
-        head, nfree = (int.from_bytes(read(at, size), "little") for at, size in ((head, 4), (nfree, 8)))
+        sizes = (4, record["npages"].type.sizeof)
+        head, nfree = (int.from_bytes(read(at, size), "little") for at, size in zip((head, nfree), sizes))
         if nfree and head == facts.page_info["END"]:
             head = None  # With pages=poison the list in the record is always empty.
         return Kernel(kern_pgdir, Pages(facts, read(pa, npages * facts.page_info["size"]), pa, head, nfree))
@@ -98,7 +99,7 @@ def number(value):
     """The number in a PhysAddr, VirtAddr, Frame or plain integer."""
     while value.type.code == gdb.TYPE_CODE_STRUCT:
         value = value[value.type.fields()[0]]
-    return int(value) % (1 << 64)
+    return machine.unsigned(value)
 
 
 def entry_pgdir(facts):

@@ -8,12 +8,25 @@ import gdb
 NO_MACHINE = 'There is no machine: run "make qemu-nox-gdb" in another terminal, then "source .gdbinit" here.'
 CONTROL = ("cr0", "cr3", "cr4", "efer")
 CR0_PG = 1 << 31
+CR4_PAE = 1 << 5
 EFER_LMA = 1 << 10
 CR3_ADDRESS = (1 << 52) - (1 << 12)  # without PCID and flags (Intel SDM vol. 3A, table 4-12)
 
 
+class Arch(NamedTuple):
+    """A machine: its name as make's ARCH has it, and the names of two of its registers."""
+
+    name: str
+    pc: str
+    sp: str
+
+
+# By gdb's names.
+ARCHES = {"i386:x86-64": Arch("x86_64", "rip", "rsp"), "i386": Arch("i386", "eip", "esp")}
+
+
 class Mode(NamedTuple):
-    """The processor's translation: whether by four-level tables, from which root, and if not, the reason."""
+    """The processor's translation: whether by JOS64's tables, from which root, and if not, the reason."""
 
     paging: bool
     root: int
@@ -25,24 +38,28 @@ def connected():
     return bool(gdb.selected_inferior().pid)
 
 
+def arch():
+    """The machine that gdb is set to, by the kernel's file or by QEMU."""
+    name = gdb.selected_inferior().architecture().name()
+    if name not in ARCHES:
+        raise gdb.GdbError(f"gdb is set to {name}, which is no machine of JOS64; a kernel's file sets it.")
+    return ARCHES[name]
+
+
 def need():
     """Raises an error with advice if there is no machine."""
     if not connected():
         raise gdb.GdbError(NO_MACHINE)
 
 
-def connect(place):
-    """Connects to QEMU, or prints the reason for failing."""
-    gdb.execute("set tcp connect-timeout 3")
-    try:
-        gdb.execute(f"target remote {place}")
-    except gdb.error as error:
-        print(f"{str(error).rstrip('.')}. {NO_MACHINE}")
-
-
 def register(name):
-    """A register's value as an unsigned number."""
-    return int(gdb.newest_frame().read_register(name)) % (1 << 64)
+    """A register's value as an unsigned number. pc and sp are known on every machine."""
+    return unsigned(gdb.newest_frame().read_register(name))
+
+
+def unsigned(value):
+    """The number of a gdb.Value that is a plain number or a pointer."""
+    return int(value) % (1 << 8 * value.type.sizeof)
 
 
 def flags(name):
@@ -54,8 +71,11 @@ def mode():
     """The processor's current translation."""
     if not register("cr0") & CR0_PG:
         return Mode(False, 0, "paging is off (CR0.PG is 0): every address is physical")
-    if not register("efer") & EFER_LMA:
+    long_mode = arch().name == "x86_64"
+    if long_mode and not register("efer") & EFER_LMA:
         return Mode(False, 0, "paging is on, but not in long mode: this is not JOS64's paging")
+    if not long_mode and register("cr4") & CR4_PAE:
+        return Mode(False, 0, "paging is on, but with PAE: this is not JOS64's paging")
     return Mode(True, register("cr3") & CR3_ADDRESS, "")
 
 

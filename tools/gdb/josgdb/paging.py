@@ -54,9 +54,13 @@ class Format:
     def __init__(self, facts):
         self.facts, form = facts, facts.format
         self.levels, self.entries, self.index_bits = facts.levels, facts.entries, form["index_bits"]
-        self.root = len(self.levels) - 1
+        self.root, self.word = len(self.levels) - 1, form["entry_bytes"]
+        # Addresses that fill their word are not sign-extended.
+        self.span = self.levels[self.root]["size"] * self.entries
+        self.halves = self.span <= facts.last
         self.perms, self.present, self.large = form["perms"], form["present"], form["large"]
         self.used = (("A", form["accessed"]), ("D", form["dirty"]))
+        self.note = form["note"]
         self.everything = sum(self.perms.values())
 
     def decode(self, level, word):
@@ -90,21 +94,22 @@ class Format:
     def address(self, level, base, index):
         """The lowest address that an entry maps; base is its table's lowest. Sign-extended at the root."""
         va = base + index * self.levels[level]["size"]
-        bits = self.levels[self.root]["size"] * self.entries
-        return va - bits + (1 << 64) if level == self.root and va >= bits // 2 else va
+        extend = self.halves and level == self.root and va >= self.span // 2
+        return va - self.span + (1 << 64) if extend else va
 
     def is_canonical(self, va):
         """Whether the format can translate an address."""
-        half = self.levels[self.root]["size"] * self.entries // 2
-        return va < half or va >= (1 << 64) - half
+        if not self.halves:
+            return va < self.span
+        return va < self.span // 2 or va >= (1 << 64) - self.span // 2
 
     def walk(self, read, root, va):
         """The walk of an address from the root down to the entry that decides: a page, or an absent one."""
         steps, table = [], root
         for level in range(self.root, -1, -1):
             index = self.index(level, va)
-            at = table + 8 * index
-            word = int.from_bytes(read(at, 8), "little")
+            at = table + self.word * index
+            word = int.from_bytes(read(at, self.word), "little")
             entry = self.decode(level, word)
             steps.append(Step(level, table, index, at, word, entry))
             if entry.kind != "table":
@@ -134,7 +139,8 @@ class Format:
         found, todo = {}, [(root, self.root, 0)]
         while todo and len(found) < limit:
             table, level, base = todo.pop()
-            words = struct.unpack(f"<{self.entries}Q", read(table, 8 * self.entries))
+            letter = {4: "I", 8: "Q"}[self.word]
+            words = struct.unpack(f"<{self.entries}{letter}", read(table, self.word * self.entries))
             found[table] = (level, base, words)
             for index in range(self.entries - 1, -1, -1) if level else ():
                 entry = self.decode(level, words[index]) if words[index] else None

@@ -20,7 +20,7 @@ class Text:
         """The printed text."""
         try:
             return self.text()
-        except gdb.GdbError:  # Without obj/facts.json there are no names.
+        except gdb.GdbError:  # Without facts.json there are no names.
             return self.value.format_string(raw=True)
 
 
@@ -86,7 +86,7 @@ class Place(Text):
         """The entry decoded."""
         pa, form = kernel.number(self.value["pa"]), CONTEXT.form
         with machine.physical() as read:
-            word = int.from_bytes(read(pa, 8), "little")
+            word = int.from_bytes(read(pa, form.word), "little")
         entry = form.decode(0, word)
         says = f"{form.flags(0, word)} -> {entry.pa:#x}" if entry.kind == "page" else "not present"
         return f"Pte({pa:#x}: {word:#x} {says})"
@@ -103,14 +103,14 @@ class Leaf(Text):
 
 
 class Table:
-    """boot's entry_pgdir::Table: the present entries, decoded. A table does not know its own level."""
+    """boot's entry_pgdir::Table and Directory: the present entries, decoded. A table does not know its own level."""
 
     def __init__(self, value):
         self.value = value
 
     def to_string(self):
         """The type."""
-        return "Table"
+        return self.value.type.name.rpartition("::")[2]
 
     def children(self):
         """The entries that are present."""
@@ -132,7 +132,7 @@ PRINTERS = {
     r"libjos::mem::pages::info::Frame": Frame,
     r"libjos::mem::pages::info::PageInfo": Info,
     r"libjos::paging::pgdir::Pte": Place,
-    r"boot::x86_64::entry_pgdir::Table": Table,
+    r"boot::(x86_64::entry_pgdir::Table|i386::entry_pgdir::Directory)": Table,
 }
 
 

@@ -52,14 +52,14 @@ def registers(old, new):
 
 def directory(form, root, old, new, most):
     """Changes below one page directory, without A and D, which the processor sets by itself."""
-    lines = []
+    lines, text = [], form.facts.va_text
     for sign, some, others in (("+", new, old), ("-", old, new)):
         for table in sorted(some.keys() - others.keys(), key=lambda table: (-some[table][0], table)):
             level, base, _ = some[table]
             if table == root:
                 continue
             what = size_text(form.levels[level]["size"] * form.entries)
-            lines.append(f"{sign} table of level {level} at {table:#x}, for {what} from {base:#018x}")
+            lines.append(f"{sign} table of level {level} at {table:#x}, for {what} from {text(base)}")
     lines = shorten(lines, most)
     level, _, words = new[root]
     _, _, before = old.get(root, (level, 0, (0,) * form.entries))
@@ -67,7 +67,7 @@ def directory(form, root, old, new, most):
         entry = form.decode(level, word)
         if word != previous and entry.kind == "table" and entry.pa == root:
             va = form.address(level, 0, index)
-            lines.append(f"+ entry [{index}] is the directory itself: its tables show at {va:#018x}")
+            lines.append(f"+ entry [{index}] is the directory itself: its tables show at {text(va)}")
     one = {leaf.va: leaf for leaf in form.leaves(old, root)} if root in old else {}
     two = {leaf.va: leaf for leaf in form.leaves(new, root)}
     lines += mappings(form, one, two, most)
@@ -76,7 +76,7 @@ def directory(form, root, old, new, most):
 
 def mappings(form, old, new, most):
     """Pages that were mapped, unmapped or changed, with neighbours merged."""
-    perm = form.facts.perm_text
+    perm, text = form.facts.perm_text, form.facts.va_text
     gone = [leaf for va, leaf in old.items() if va not in new]
     come = [leaf for va, leaf in new.items() if va not in old]
     changed = [(leaf, new[va]) for va, leaf in old.items() if va in new and new[va] != leaf]
@@ -86,10 +86,10 @@ def mappings(form, old, new, most):
         pairs = list(group)
         if was == now and len(pairs) > 1:
             first, last = pairs[0][1], pairs[-1][1]
-            lines.append(f"! {plural(len(pairs), 'page')} {first.va:#018x}..{last.last:#018x} lead elsewhere")
+            lines.append(f"! {plural(len(pairs), 'page')} {text(first.va)}..{text(last.last)} lead elsewhere")
         elif was != now:
             first, last = pairs[0][1], pairs[-1][1]
-            lines.append(f"! {first.va:#018x}..{last.last:#018x}: {perm(was)} -> {perm(now)}")
+            lines.append(f"! {text(first.va)}..{text(last.last)}: {perm(was)} -> {perm(now)}")
         else:
             lines.append(f"! {run_text(form, pairs[0][1])}, before to {pairs[0][0].pa:#x}")
     return shorten(lines, most)
@@ -110,8 +110,9 @@ def run_text(form, run):
     sizes = size_text(run.smallest)
     if run.largest != run.smallest:
         sizes += f"..{size_text(run.largest)}"
-    perm = form.facts.perm_text(run.perm)
-    return f"{run.va:#018x}..{run.last:#018x} -> {run.pa:#011x} {perm} {size_text(run.size):>7} by {sizes}"
+    facts = form.facts
+    va, last, pa = facts.va_text(run.va), facts.va_text(run.last), facts.pa_text(run.pa)
+    return f"{va}..{last} -> {pa} {facts.perm_text(run.perm)} {size_text(run.size):>7} by {sizes}"
 
 
 def counts(facts, old, new, most):

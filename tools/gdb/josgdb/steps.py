@@ -151,7 +151,7 @@ def run_to(names):
 
 def position():
     """The place of a stop: instruction and stack pointer."""
-    return machine.register("rip"), machine.register("rsp")
+    return machine.register("pc"), machine.register("sp")
 
 
 def call_line(frame):

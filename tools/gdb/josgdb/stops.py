@@ -9,26 +9,32 @@ from .snapshot import MOST_TABLES, Snapshot
 
 
 class Context:
-    """The facts for all commands, loaded at their first use."""
+    """The facts for all commands, loaded at their first use on a machine."""
 
     def __init__(self):
-        self._facts = self._form = None
+        self._arch = self._facts = self._form = None
 
     @property
     def facts(self):
-        """The Facts."""
-        if self._facts is None:
-            try:
-                self._facts = facts_module.load()
-            except facts_module.Missing as error:
-                raise gdb.GdbError(str(error)) from None
+        """The Facts of the machine that gdb is set to."""
+        self._load()
         return self._facts
 
     @property
     def form(self):
-        """The page-table format."""
-        self._form = self._form or Format(self.facts)
+        """Its page-table format."""
+        self._load()
         return self._form
+
+    def _load(self):
+        arch = machine.arch().name
+        if arch == self._arch:
+            return
+        try:
+            self._facts = facts_module.load(facts_module.path_of(arch))
+        except facts_module.Missing as error:
+            raise gdb.GdbError(str(error)) from None
+        self._form, self._arch = Format(self._facts), arch
 
 
 CONTEXT = Context()
@@ -39,6 +45,11 @@ class History:
 
     def __init__(self):
         self.before = self.now = None
+
+    def begin(self):
+        """Takes this stop for the first one."""
+        self.now = None
+        self.on_stop(None)
 
     def on_stop(self, _event):
         """Keeps a snapshot of this stop."""
@@ -89,11 +100,16 @@ def leave_inlined():
     (../init.gdb) calls this before the stop is printed.
     """
     frame = gdb.newest_frame()
-    if frame.type() != gdb.INLINE_FRAME or f"{frame.pc():#018x}" not in gdb.execute("info breakpoints", to_string=True):
+    if frame.type() != gdb.INLINE_FRAME or f"{frame.pc():x} in " not in breakpoints():
         return
     while frame.type() == gdb.INLINE_FRAME:
         frame = frame.older()
     frame.select()
+
+
+def breakpoints():
+    """gdb's table of breakpoints: each address, all digits of it, stands before "in" and the function."""
+    return gdb.execute("info breakpoints", to_string=True)
 
 
 def register():

@@ -64,8 +64,10 @@ The last lines say why the walk stops, and what it comes to."""
         if not form.is_canonical(va):
             print("  The address is not canonical: its upper bits differ, and the processor refuses it.")
             return
+        width = len(str(form.entries - 1))
         for step in steps:
-            print(f"  level {step.level} [{step.index:3}] at {step.at:#011x}: {step.word:#018x}  {self.leads(step)}")
+            at, word = facts.pa_text(step.at), facts.entry_text(step.word)
+            print(f"  level {step.level} [{step.index:{width}}] at {at}: {word}  {self.leads(step)}")
         print(f"  {self.end(steps, va)}")
 
     @staticmethod
@@ -84,7 +86,7 @@ The last lines say why the walk stops, and what it comes to."""
         form, step = CONTEXT.form, steps[-1]
         size = form.levels[step.level]["size"]
         if step.entry.kind == "absent":
-            what = "this page is" if step.level == 0 else f"nothing within {size_text(size)} of it is"
+            what = "this page is not" if step.level == 0 else f"nothing within {size_text(size)} of it is"
             return f"It stops at level {step.level}, whose entry is not present: {what} mapped."
         perm = form.facts.perm_text(form.granted(steps))
         return f"It stops at a page of {size_text(size)}: physical {step.entry.pa + va % size:#x}, {perm}."
@@ -104,12 +106,12 @@ the kernel writes them: u user, r read, w write, x execute, g global, and - for 
         self.wants(len(words) <= 2)
         facts, form = CONTEXT.facts, CONTEXT.form
         ends = [values.address(word) for word in words]
-        first, last = 0, (1 << 64) - 1
+        first, last = 0, facts.last
         if len(ends) == 1:
             region = facts.region(ends[0])
             first, last = region["base"], region["last"]
         elif ends:
-            first, last = ends[0], (ends[1] - 1) % (1 << 64)
+            first, last = ends[0], (ends[1] - 1) % (facts.last + 1)
             self.wants(first <= last)
         found = kernel.find(facts)
         root, name, note = pick_directory(name, found)
@@ -128,11 +130,13 @@ the kernel writes them: u user, r read, w write, x execute, g global, and - for 
         itself = self.self_entry(tables, root)
         if itself is not None and first <= itself <= last:
             self.heading(facts.region(itself))
-            print(f"  {itself:#018x}  the tables above, by the directory's entry for itself")
+            print(f"  {facts.va_text(itself)}  the tables above, by the directory's entry for itself")
         elif not lines:
             print("  Nothing is mapped there.")
         if not whole:
             print("  (There are more tables than these.)")
+        if form.note and lines:
+            print(form.note)
 
     @staticmethod
     def heading(region):
@@ -164,7 +168,8 @@ class Layout(Command):
         if not paging:
             print(f"Now {why_not}.")
             return
-        for name in ("rip", "rsp"):
+        arch = machine.arch()
+        for name in (arch.pc, arch.sp):
             print(f"{name} is {facts.named(machine.register(name))}")
         found = kernel.find(facts)
         print(f"cr3 is {root:#x} ({directory_name(found, root)})")

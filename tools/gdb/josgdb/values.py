@@ -19,15 +19,16 @@ def address(text):
             sign = 1 if part == "+" else -1
         else:
             total += sign * one(part)
-    return total % (1 << 64)
+    return total % (CONTEXT.facts.last + 1)
 
 
 def one(word):
     """A number, a name of the map, a variable, a symbol or kern_pgdir; None for anything else."""
     if re.fullmatch(r"0[xX][0-9a-fA-F_]+|[0-9][0-9_]*", word):
         number = int(word.replace("_", ""), 16 if word[:2] in ("0x", "0X") else 10)
-        if number >> 64:
-            raise gdb.GdbError(f"{word} does not fit into 64 bits.")
+        last = CONTEXT.facts.last
+        if number > last:
+            raise gdb.GdbError(f"{word} does not fit into {last.bit_length()} bits.")
         return number
     if word in CONTEXT.facts.constants:
         return CONTEXT.facts.constants[word]

@@ -1,12 +1,15 @@
-"""The faults that plant.py puts into the kernel, one at a time: libjos/src/check/tests has the same for the kernel's own
-checks.
+"""The faults that plant.py puts into the kernel, one at a time: libjos/src/check/tests has the same for the kernel's
+own checks.
 
 A fault is code that mem_init runs last, where `pmap` is the finished memory system, `L` its map and `F` its format; or
-replacements in the sources, (file, old, new), in which NUMBER stands for the fault's number. The first fault is the kernel
-that prints the right lines and does nothing.
+replacements in the sources, (file, old, new), in which NUMBER stands for the fault's number. The first fault is the
+kernel that prints the right lines and does nothing.
 """
 
+from pathlib import Path
 from typing import NamedTuple
+
+from arch import HALVES, NX, PHYSMAP
 
 
 class Fault(NamedTuple):
@@ -16,10 +19,12 @@ class Fault(NamedTuple):
     code: str = ""
     edits: tuple = ()
     memory: str = "8M"
+    needs: tuple = ()  # what the machine must have, in the words of arch.py
 
 
 ALLOCATOR, MAPPING = "libjos/src/mem/pages/allocator.rs", "libjos/src/paging/mapping.rs"
 X86, FORMAT = "libjos/src/paging/format/x86.rs", "libjos/src/paging/format/mod.rs"
+STACK, MACHINE = "kernel/src/stack.rs", "kernel/src/machine.rs"
 ZERO = "            mem.zero_frame(self.page2pa(frame));\n"
 HERE = "crate::planted::is(NUMBER)"
 KERNELS = "libjos::planted::is(NUMBER)"
@@ -33,7 +38,13 @@ def zeroing(code, instead=False):
 
 def page_alloc(code):
     """A fault of page_alloc: what it does first."""
-    return ((ALLOCATOR, "        let frame = Frame(self.list.head);\n", f"        if {HERE} {{\n{code}        }}\n        let frame = Frame(self.list.head);\n"),)
+    first = "        let frame = Frame(self.list.head);\n"
+    return ((ALLOCATOR, first, f"        if {HERE} {{\n{code}        }}\n{first}"),)
+
+
+def physmap(name, code):
+    """A fault in PHYSMAP, with RAM above the window."""
+    return Fault(name, code, memory="260M", needs=(PHYSMAP,))
 
 
 STUB = Fault(
@@ -45,40 +56,7 @@ STUB = Fault(
         ),
         (
             "kernel/src/lib.rs", "/// Continues [`kernel_main`]",
-            r'''
-/// Prints the lines of a good boot, and answers at a prompt. No memory system is ever made.
-fn print_and_wait(boot_info: &boot::BootInfo<'_>) -> ! {
-    let limit = cmdline::options().memory_limit;
-    println!("{}", boot_info::for_mem_init(boot_info, limit).memory.totals::<Layout>());
-    for check in ["free_list", "alloc", "", "kern", "free_list", "installed"] {
-        match check {
-            "" => println!("check_page() succeeded!"),
-            "kern" => println!("check_kern_pgdir() succeeded!"),
-            "installed" => println!("check_page_installed_pgdir() succeeded!"),
-            _ => println!("check_page_{check}() succeeded!"),
-        }
-    }
-    println!("Welcome to the JOS kernel monitor!\nType 'help' for a list of commands.");
-    loop {
-        print!("K> ");
-        let (mut line, mut length) = ([0; 80], 0);
-        loop {
-            let (byte, _) = console::read();
-            if byte == b'\r' || byte == b'\n' {
-                break;
-            }
-            print!("{}", byte as char);
-            line[length % 80] = byte;
-            length += 1;
-        }
-        println!();
-        if &line[..4] == b"exit" {
-            exit::exit(exit::Status::Success);
-        }
-    }
-}
-
-/// Continues [`kernel_main`]''',
+            f"\n{(Path(__file__).parent / 'stub.rs').read_text()}\n/// Continues [`kernel_main`]",
         ),
     ),
 )
@@ -93,116 +71,293 @@ FAULTS = [
     Fault("stack user", "allow(pmap, L::KSTACKTOP - 3 * PGSIZE, Perm::U)"),
     Fault("the page just below the stack mapped", "map_page(pmap, L::KSTACK - PGSIZE, Perm::KRW)"),
     Fault(
-        "above the RAM size only one page in a large one mapped",
-        "let va = L::KERNBASE + 64 * MB; unmap(pmap, va); let pa = PhysAddr::new(64 * MB); let (vm, pgdir) = pmap.split(); "
-        "vm.boot_map_region(pgdir, VirtAddr::new(va), PGSIZE, pa, Perm::KRW | Perm::G)",
+        "above the RAM size only one page in a large one mapped", """
+            let va = L::KERNBASE + 64 * MB;
+            unmap(pmap, va);
+            let (vm, pgdir) = pmap.split();
+            vm.boot_map_region(pgdir, VirtAddr::new(va), PGSIZE, PhysAddr::new(64 * MB), Perm::KRW | Perm::G)
+        """,
     ),
     Fault("kernel text writable", "allow(pmap, L::KERNBASE + MB, Perm::W)"),
-    Fault("rodata writable", "let at = L::KERNBASE + pmap.boot().image.rodata.start.as_u64(); allow(pmap, at, Perm::W)"),
-    Fault("a page of KERNBASE leads to its neighbour", "change_leaf(pmap, L::KERNBASE + MB - PGSIZE, |leaf| leaf.pa = leaf.pa + PGSIZE)"),
+    Fault(
+        "rodata writable", """
+            let at = L::KERNBASE + pmap.boot().image.rodata.start.as_u64();
+            allow(pmap, at, Perm::W)
+        """,
+    ),
+    Fault(
+        "a page of KERNBASE leads to its neighbour",
+        "change_leaf(pmap, L::KERNBASE + MB - PGSIZE, |leaf| leaf.pa = leaf.pa + PGSIZE)",
+    ),
     Fault("the last pages of KERNBASE missing", "unmap(pmap, L::VA_LAST - PGSIZE)"),
     Fault("UPAGES to a wrong frame", "change_leaf(pmap, L::UPAGES, |leaf| leaf.pa = leaf.pa + PGSIZE)"),
     Fault("entry_pgdir's mapping at 0 left in place", "map_page(pmap, 2 * MB, Perm::KRW)"),
     Fault("a mapping in UENVS", "map_page(pmap, L::UENVS, Perm::KR)"),
     Fault("a page in the devices' range", "map_page(pmap, L::MMIOBASE, Perm::KRW)"),
     Fault(
-        "UVPT to a wrong frame",
-        "let wrong = pmap.page_alloc(ALLOC_ZERO).expect(\"a page\"); let pa = pmap.pages().page2pa(wrong); "
-        "set_root_entry(pmap, L::UVPT, F::self_map(pa).expect(\"it has one\"))",
+        "UVPT to a wrong frame", """
+            let wrong = pmap.page_alloc(ALLOC_ZERO).expect("a page");
+            let pa = pmap.pages().page2pa(wrong);
+            set_root_entry(pmap, L::UVPT, F::self_map(pa).expect("it has one"))
+        """,
     ),
-    Fault("the page tables shown a second time, for the user to write", "set_root_entry(pmap, L::UENVS, F::table(pmap.kern_pgdir().address()))"),
-    Fault("UVPT user-writable", "set_root_entry(pmap, L::UVPT, F::table(pmap.kern_pgdir().address()))"),
-    Fault("data executable", "allow(pmap, L::KERNBASE + 8 * MB, Perm::X)"),
-    # Faults in PHYSMAP.
-    Fault("PHYSMAP mapped user", "allow(pmap, L::PHYSMAP + L::WINDOW_SIZE + PGSIZE, Perm::U)", memory="260M"),
-    Fault("PHYSMAP read-only", "forbid(pmap, L::PHYSMAP + L::WINDOW_SIZE, Perm::W)", memory="260M"),
-    Fault("PHYSMAP one page too long", "let end = pmap.boot().memory.used_end::<L>().min(PhysAddr::new(pmap.pages().npages() as u64 * PGSIZE)); map_page(pmap, L::PHYSMAP + end.as_u64(), Perm::KRW)", memory="260M"),
-    Fault("the last page of PHYSMAP missing", "unmap(pmap, L::PHYSMAP + (pmap.pages().npages() as u64 - 1) * PGSIZE)", memory="260M"),
-    Fault("the window shown in PHYSMAP too, where code would be writable", "map_page(pmap, L::PHYSMAP + MB, Perm::KRW)", memory="260M"),
     Fault(
-        "RAM above the window not free",
-        "let last = pmap.pages().npages() as u32 - 1; change_frame(pmap, Frame::new(last - 1), |info| info.pp_link = PageInfo::END); "
-        "pmap.pages_mut().set_info(Frame::new(last), PageInfo::reserved())",
-        memory="260M",
+        "the page tables shown a second time, for the user to write",
+        "set_root_entry(pmap, L::UENVS, F::table(pmap.kern_pgdir().address()))",
     ),
-    Fault("PHYSMAP executable", "allow(pmap, L::PHYSMAP + L::WINDOW_SIZE, Perm::X)", memory="260M"),
+    Fault("UVPT user-writable", "set_root_entry(pmap, L::UVPT, F::table(pmap.kern_pgdir().address()))"),
+    Fault("data executable", "allow(pmap, L::KERNBASE + 8 * MB, Perm::X)", needs=(NX,)),
+    # Faults in PHYSMAP.
+    physmap("PHYSMAP mapped user", "allow(pmap, L::PHYSMAP + L::WINDOW_SIZE + PGSIZE, Perm::U)"),
+    physmap("PHYSMAP read-only", "forbid(pmap, L::PHYSMAP + L::WINDOW_SIZE, Perm::W)"),
+    physmap(
+        "PHYSMAP one page too long", """
+            let described = PhysAddr::new(pmap.pages().npages() as u64 * PGSIZE);
+            let end = pmap.boot().memory.used_end::<L>().min(described);
+            map_page(pmap, L::PHYSMAP + end.as_u64(), Perm::KRW)
+        """,
+    ),
+    physmap(
+        "the last page of PHYSMAP missing",
+        "unmap(pmap, L::PHYSMAP + (pmap.pages().npages() as u64 - 1) * PGSIZE)",
+    ),
+    physmap(
+        "the window shown in PHYSMAP too, where code would be writable",
+        "map_page(pmap, L::PHYSMAP + MB, Perm::KRW)",
+    ),
+    physmap(
+        "RAM above the window not free", """
+            let last = pmap.pages().npages() as u32 - 1;
+            change_frame(pmap, Frame::new(last - 1), |info| info.pp_link = PageInfo::END);
+            pmap.pages_mut().set_info(Frame::new(last), PageInfo::reserved())
+        """,
+    ),
+    physmap("PHYSMAP executable", "allow(pmap, L::PHYSMAP + L::WINDOW_SIZE, Perm::X)"),
     # Faults in `pages` and the free list.
     Fault(
         "page_free without any check",
-        edits=((ALLOCATOR, "        if *info != PageInfo::in_use(0) {", f"        if *info != PageInfo::in_use(0) && !{HERE} {{"),),
+        edits=((
+            ALLOCATOR,
+            "        if *info != PageInfo::in_use(0) {",
+            f"        if *info != PageInfo::in_use(0) && !{HERE} {{",
+        ),),
     ),
-    Fault("reserved pages with pp_ref 0", "set_info(pmap, MB, PageInfo { pp_ref_or_prev: 0, ..PageInfo::reserved() })"),
     Fault(
-        "half the free memory leaked",
-        "for _ in 0..pmap.pages().nfree() / 2 { let page = pmap.page_alloc(AllocFlags::empty()).expect(\"a page\"); "
-        "pmap.pages_mut().set_info(page, PageInfo::reserved()); }",
+        "reserved pages with pp_ref 0", "set_info(pmap, MB, PageInfo { pp_ref_or_prev: 0, ..PageInfo::reserved() })",
     ),
-    Fault("the RAM of the IO hole freed", "deep(pmap, |pmap| { set_info(pmap, 0xA_0000, PageInfo::in_use(0)); let frame = Frame::new(0xA0); pmap.pages_mut().page_free(frame) })"),
     Fault(
-        "the free list runs in a circle",
-        "let (a, b) = (free_frame(pmap, 100), free_frame(pmap, 101)); change_frame(pmap, b, |info| info.pp_link = a.index() as u32); "
-        "change_frame(pmap, a, |info| info.pp_ref_or_prev = b.index() as u32)",
+        "half the free memory leaked", """
+            for _ in 0..pmap.pages().nfree() / 2 {
+                let page = pmap.page_alloc(AllocFlags::empty()).expect("a page");
+                pmap.pages_mut().set_info(page, PageInfo::reserved());
+            }
+        """,
     ),
-    Fault("a link that leads out of pages", "let n = pmap.pages().npages() as u32; let a = free_frame(pmap, 100); change_frame(pmap, a, |info| info.pp_link = n)"),
-    Fault("a free page with pp_ref 1", "let a = free_frame(pmap, 100); pmap.pages_mut().set_info(a, PageInfo::in_use(1))"),
-    Fault("a free page that does not link back", "let a = free_frame(pmap, 100); change_frame(pmap, a, |info| info.pp_ref_or_prev = 1)"),
+    Fault(
+        "the RAM of the IO hole freed", """
+            deep(pmap, |pmap| {
+                set_info(pmap, 0xA_0000, PageInfo::in_use(0));
+                pmap.pages_mut().page_free(Frame::new(0xA0))
+            })
+        """,
+    ),
+    Fault(
+        "the free list runs in a circle", """
+            let (a, b) = (free_frame(pmap, 100), free_frame(pmap, 101));
+            change_frame(pmap, b, |info| info.pp_link = a.index() as u32);
+            change_frame(pmap, a, |info| info.pp_ref_or_prev = b.index() as u32)
+        """,
+    ),
+    Fault(
+        "a link that leads out of pages", """
+            let n = pmap.pages().npages() as u32;
+            let a = free_frame(pmap, 100);
+            change_frame(pmap, a, |info| info.pp_link = n)
+        """,
+    ),
+    Fault(
+        "a free page with pp_ref 1",
+        "let a = free_frame(pmap, 100); pmap.pages_mut().set_info(a, PageInfo::in_use(1))",
+    ),
+    Fault(
+        "a free page that does not link back",
+        "let a = free_frame(pmap, 100); change_frame(pmap, a, |info| info.pp_ref_or_prev = 1)",
+    ),
     Fault("a run of free pages that the table denies", "pmap.pages_mut().deny_frames(2)"),
     Fault("a run of free blocks that the table denies", "pmap.pages_mut().deny_blocks(0)"),
     Fault("a block lost from the lists of the table", "pmap.pages_mut().lose_blocks()"),
     Fault(
-        "a page table freed while in use",
-        "let stop = pmap.walk(pmap.kern_pgdir().address(), VirtAddr::new(L::KSTACK)); let table = pmap.pages().pa2page(stop.at).expect(\"RAM\"); "
-        "deep(pmap, |pmap| pmap.pages_mut().page_decref(table))",
+        "a page table freed while in use", """
+            let stop = pmap.walk(pmap.kern_pgdir().address(), VirtAddr::new(L::KSTACK));
+            let table = pmap.pages().pa2page(stop.at).expect("RAM");
+            deep(pmap, |pmap| pmap.pages_mut().page_decref(table))
+        """,
     ),
     Fault(
-        "a page freed while the application has it mapped",
-        "let page = pmap.page_alloc(AllocFlags::empty()).expect(\"a page\"); deep(pmap, |pmap| { let (vm, pgdir) = pmap.split(); "
-        "vm.page_insert(pgdir, page, VirtAddr::new(2 * MB), Perm::URW).expect(\"it is mapped\"); pmap.pages_mut().page_decref(page) })",
+        "a page freed while the application has it mapped", """
+            let page = pmap.page_alloc(AllocFlags::empty()).expect("a page");
+            deep(pmap, |pmap| {
+                let (vm, pgdir) = pmap.split();
+                vm.page_insert(pgdir, page, VirtAddr::new(2 * MB), Perm::URW).expect("it is mapped");
+                pmap.pages_mut().page_decref(page)
+            })
+        """,
     ),
     Fault("a page lost: neither free nor counted", "pmap.page_alloc(AllocFlags::empty());"),
-    Fault("the boot information free", "let pa = pmap.boot().reserved.runs()[0].start; set_info(pmap, pa.as_u64(), PageInfo::in_use(1))"),
     Fault(
-        "memory that boot_alloc handed out free",
-        "let pa = pmap.boot_memory().runs.start; deep(pmap, |pmap| { set_info(pmap, pa.as_u64(), PageInfo::in_use(0)); "
-        "let frame = pmap.pages().pa2page(pa).expect(\"RAM\"); pmap.pages_mut().page_free(frame) })",
+        "the boot information free", """
+            let pa = pmap.boot().reserved.runs()[0].start;
+            set_info(pmap, pa.as_u64(), PageInfo::in_use(1))
+        """,
+    ),
+    Fault(
+        "memory that boot_alloc handed out free", """
+            let pa = pmap.boot_memory().runs.start;
+            deep(pmap, |pmap| {
+                set_info(pmap, pa.as_u64(), PageInfo::in_use(0));
+                let frame = pmap.pages().pa2page(pa).expect("RAM");
+                pmap.pages_mut().page_free(frame)
+            })
+        """,
     ),
     Fault("a page of the kernel in use like any other", "set_info(pmap, MB, PageInfo::in_use(1))"),
     Fault("a page in use where there is no RAM", "set_info(pmap, 0xF_0000, PageInfo::in_use(1))"),
     Fault(
-        "a table of the application's counted twice",
-        "map_page(pmap, 2 * MB, Perm::KRW); let stop = pmap.walk(pmap.kern_pgdir().address(), VirtAddr::new(2 * MB)); "
-        "let table = pmap.pages().pa2page(stop.at).expect(\"RAM\"); change_frame(pmap, table, |info| info.pp_ref_or_prev = 2)",
+        "a table of the application's counted twice", """
+            map_page(pmap, 2 * MB, Perm::KRW);
+            let stop = pmap.walk(pmap.kern_pgdir().address(), VirtAddr::new(2 * MB));
+            let table = pmap.pages().pa2page(stop.at).expect("RAM");
+            change_frame(pmap, table, |info| info.pp_ref_or_prev = 2)
+        """,
     ),
-    Fault("ALLOC_ZERO leaves the last word", edits=zeroing("                let pa = self.page2pa(frame);\n                let word: u64 = mem.load(pa + (PGSIZE - 8));\n                mem.zero_frame(pa);\n                mem.store(pa + (PGSIZE - 8), word);\n", True)),
-    Fault("ALLOC_ZERO zeroes the first word and the last", edits=zeroing("                mem.store(self.page2pa(frame), 0_u64);\n                mem.store(self.page2pa(frame) + (PGSIZE - 8), 0_u64);\n", True)),
-    Fault("a page allocated twice", edits=page_alloc("            if self.list.nfree == 1 {\n                return Some(Frame(self.array().iter().position(|info| *info == PageInfo::in_use(0)).unwrap_or(0) as u32));\n            }\n")),
-    Fault("a page lost while allocating", edits=page_alloc("            if self.list.nfree == 7 {\n                let lost = self.list.head as usize;\n                self.list.head = self.array()[lost].pp_link;\n                self.list.nfree -= 1;\n                self.array_mut()[lost] = PageInfo::in_use(0);\n            }\n")),
+    Fault(
+        "ALLOC_ZERO leaves the last word",
+        edits=zeroing("""\
+                let pa = self.page2pa(frame);
+                let word: u32 = mem.load(pa + (PGSIZE - 4));
+                mem.zero_frame(pa);
+                mem.store(pa + (PGSIZE - 4), word);
+""", instead=True),
+    ),
+    Fault(
+        "ALLOC_ZERO zeroes the first word and the last",
+        edits=zeroing("""\
+                mem.store(self.page2pa(frame), 0_u32);
+                mem.store(self.page2pa(frame) + (PGSIZE - 4), 0_u32);
+""", instead=True),
+    ),
+    Fault(
+        "a page allocated twice",
+        edits=page_alloc("""\
+            if self.list.nfree == 1 {
+                let taken = self.array().iter().position(|info| *info == PageInfo::in_use(0));
+                return Some(Frame(taken.unwrap_or(0) as u32));
+            }
+"""),
+    ),
+    Fault(
+        "a page lost while allocating",
+        edits=page_alloc("""\
+            if self.list.nfree == 7 {
+                let lost = self.list.head as usize;
+                self.list.head = self.array()[lost].pp_link;
+                self.list.nfree -= 1;
+                self.array_mut()[lost] = PageInfo::in_use(0);
+            }
+"""),
+    ),
     # Faults in single mappings and in the directory in use.
     Fault("a table that nobody has made", "map_page(pmap, L::PTSIZE, Perm::KRW)"),
-    Fault("empty tables left behind", "let (vm, pgdir) = pmap.split(); vm.pgdir_walk(pgdir, VirtAddr::new(L::MMIOBASE), true).expect(\"tables\");"),
     Fault(
-        "a large page over the devices' range",
-        "let (vm, pgdir) = pmap.split(); vm.boot_map_region(pgdir, VirtAddr::new(L::MMIOBASE), F::page_size(1), PhysAddr::new(1024 * MB), Perm::KRW)",
+        "empty tables left behind", """
+            let (vm, pgdir) = pmap.split();
+            vm.pgdir_walk(pgdir, VirtAddr::new(L::MMIOBASE), true).expect("tables");
+        """,
     ),
-    Fault("invlpg dropped", edits=((MAPPING, "        self.tlb_invalidate(pgdir, va);\n        if Self::is_user", f"        if !{HERE} {{\n            self.tlb_invalidate(pgdir, va);\n        }}\n        if Self::is_user"),)),
     Fault(
-        "another page directory in use",
-        "let other = pmap.page_alloc(ALLOC_ZERO).expect(\"a page\"); let other = pmap.pages().page2pa(other); let root = pmap.kern_pgdir().address(); "
-        "for at in (0..PGSIZE).step_by(8) { let word: u64 = pmap.machine().load(root + at); pmap.machine().store(other + at, word); } "
-        "pmap.machine_mut().lcr3(other)",
+        "a large page over the devices' range", """
+            let (vm, pgdir) = pmap.split();
+            let (va, pa) = (VirtAddr::new(L::MMIOBASE), PhysAddr::new(1024 * MB));
+            vm.boot_map_region(pgdir, va, F::page_size(1), pa, Perm::KRW)
+        """,
+    ),
+    Fault(
+        "invlpg dropped",
+        edits=((
+            MAPPING,
+            "        self.tlb_invalidate(pgdir, va);\n        if Self::is_user",
+            f"        if !{HERE} {{\n            self.tlb_invalidate(pgdir, va);\n        }}\n        if Self::is_user",
+        ),),
+    ),
+    Fault(
+        "another page directory in use", """
+            let other = pmap.page_alloc(ALLOC_ZERO).expect("a page");
+            let (other, root) = (pmap.pages().page2pa(other), pmap.kern_pgdir().address());
+            for at in (0..PGSIZE).step_by(4) {
+                let word: u32 = pmap.machine().load(root + at);
+                pmap.machine().store(other + at, word);
+            }
+            pmap.machine_mut().lcr3(other)
+        """,
     ),
     Fault(
         "the boot stack still in use",
-        edits=(("kernel/src/stack.rs", "    // SAFETY: `kern_pgdir` maps the KSTKSIZE", f"    if {KERNELS} {{\n        then();\n    }}\n    // SAFETY: `kern_pgdir` maps the KSTKSIZE"),),
+        edits=((
+            STACK,
+            "    // SAFETY: `kern_pgdir` maps the KSTKSIZE",
+            f"    if {KERNELS} {{\n        then();\n    }}\n    // SAFETY: `kern_pgdir` maps the KSTKSIZE",
+        ),),
     ),
-    Fault("the CR0 write dropped", edits=(("kernel/src/machine.rs", "        cpu::protect_kernel();", f"        if !{KERNELS} {{\n            cpu::protect_kernel();\n        }}"),)),
+    Fault(
+        "the CR0 write dropped",
+        edits=((
+            MACHINE,
+            "        cpu::protect_kernel();",
+            f"        if !{KERNELS} {{\n            cpu::protect_kernel();\n        }}",
+        ),),
+    ),
     # Formats and maps.
-    Fault("user code is not executable", edits=((X86, "    if !leaf.perm.contains(Perm::X) {", f"    if !leaf.perm.contains(Perm::X) || leaf.perm.contains(Perm::U) && {HERE} {{"),)),
-    Fault("what is writable is not global", edits=((X86, "    if leaf.perm.contains(Perm::G) {", f"    if leaf.perm.contains(Perm::G) && !(leaf.perm.contains(Perm::W) && {HERE}) {{"),)),
-    Fault("large pages lead elsewhere", edits=((X86, "    perm.set(Perm::G, entry & G != 0);", f"    let pa = if level > 0 && {HERE} {{ pa + layout::PGSIZE }} else {{ pa }};\n    perm.set(Perm::G, entry & G != 0);"),)),
-    Fault("the application has all addresses", edits=((MAPPING, "        va.as_u64() < M::Layout::LOWER_END\n", f"        va.as_u64() < M::Layout::LOWER_END || {HERE}\n"),)),
+    Fault(
+        "user code is not executable",
+        edits=((
+            X86,
+            "    if !leaf.perm.contains(Perm::X) {",
+            f"    if !leaf.perm.contains(Perm::X) || leaf.perm.contains(Perm::U) && {HERE} {{",
+        ),),
+        needs=(NX,),
+    ),
+    Fault(
+        "what is writable is not global",
+        edits=((
+            X86,
+            "    if leaf.perm.contains(Perm::G) {",
+            f"    if leaf.perm.contains(Perm::G) && !(leaf.perm.contains(Perm::W) && {HERE}) {{",
+        ),),
+    ),
+    Fault(
+        "large pages lead elsewhere",
+        edits=((
+            X86,
+            "    perm.set(Perm::G, entry & G != 0);",
+            f"    let pa = if level > 0 && {HERE} {{ pa + layout::PGSIZE }} else {{ pa }};\n"
+            "    perm.set(Perm::G, entry & G != 0);",
+        ),),
+    ),
+    Fault(
+        "the application has all addresses",
+        edits=((
+            MAPPING,
+            "        va.as_u64() < M::Layout::LOWER_END\n",
+            f"        va.as_u64() < M::Layout::LOWER_END || {HERE}\n",
+        ),),
+    ),
     Fault(
         "the hole between the halves is too large",
-        edits=((FORMAT, "        let unused = 64 - Self::VA_BITS;\n        if Self::VA_BITS == 32 {", f"        let unused = 64 - Self::VA_BITS + u32::from({HERE});\n        if Self::VA_BITS == 32 {{"),),
+        edits=((
+            FORMAT,
+            "        let unused = 64 - Self::VA_BITS;\n        if Self::VA_BITS == 32 {",
+            f"        let unused = 64 - Self::VA_BITS + u32::from({HERE});\n        if Self::VA_BITS == 32 {{",
+        ),),
+        needs=(HALVES,),
     ),
 ]

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Plants faults in a copy of the kernel's sources, and sees whether the grader's reader finds them: `make planted`.
 
-The copy has all faults (faults.py), of which a machine has the one whose number the grader writes into it before it starts,
-and the kernel's own checks print their lines and do nothing else. So one build serves all. With --stub the copy's kernels
-print JOS's lines and do nothing, and the copy is graded whole.
+The copy has all faults (faults.py), of which a machine has the one whose number the grader writes into it before it
+starts, and the kernel's own checks print their lines and do nothing else. So one build serves all. With --stub the
+copy's kernels print JOS's lines and do nothing, and the copy is graded whole. The machine is the one that ARCH names.
 """
 
 import argparse
@@ -20,13 +20,14 @@ sys.path[:0] = [str(ROOT / "tools/grade"), str(ROOT / "tools/gdb"), str(ROOT / "
 
 import reading  # noqa: E402 (found by the line above)
 import sharedram  # noqa: E402
+from arch import ARCH  # noqa: E402
+from built import FACTS, IMAGES, OBJ  # noqa: E402
 from elf import Image  # noqa: E402
 from faults import FAULTS, STUB  # noqa: E402
 from gradelib import SUCCESS, Machine  # noqa: E402
 from graderun import Bench, run_machine  # noqa: E402
 
-WORK = ROOT / "obj/planted"
-KERNBASE = 0xFFFF_FFFF_F000_0000
+WORK = ROOT / OBJ / "planted"
 CHECKS = {  # file in libjos/src/check -> the functions
     "check_pages.rs": "check_page_free_list", "check_page_alloc.rs": "check_page_alloc", "check_page.rs": "check_page",
     "check_kern_pgdir.rs": "check_kern_pgdir", "check_installed.rs": "check_page_installed_pgdir",
@@ -75,11 +76,12 @@ def plant(tree, everywhere):
     for file, check in CHECKS.items():
         start = f"    pub fn {check}(&mut self) {{\n"
         line = f'        self.vm.machine_mut().print(format_args!("{check}() succeeded!\\n"));\n'
-        replace(tree, f"libjos/src/check/{file}", start, f"{start}{line}        if true {{\n            return;\n        }}\n")
+        silenced = f"{start}{line}        if true {{\n            return;\n        }}\n"
+        replace(tree, f"libjos/src/check/{file}", start, silenced)
 
 
 # Without checks, applications lack functions that their symbols' tool demands: they are taken as they are linked.
-STUB_IMAGES = ["obj/kern/kernel", "obj/jos.iso", "obj/grade-words.iso", "obj/facts.json", "obj/grade/shims", "apps-linked"]
+STUB_IMAGES = [*(str(IMAGES[name]) for name in ("kernel", "grub", "grub-words", "shims")), str(FACTS), "apps-linked"]
 
 
 def make(tree, *targets):
@@ -95,7 +97,7 @@ def judge(bench, image, number, fault):
 
     def switch_on(stub, symbols):
         stub.run_to(symbols["pvh_start"])
-        stub.write_memory(image.symbol("7planted7PLANTED") - KERNBASE, number.to_bytes(4, "little"))
+        stub.write_memory(image.symbol("7planted7PLANTED") - ARCH.kernbase, number.to_bytes(4, "little"))
 
     driven = fault.memory == reading.DRIVEN_MEMORY
     look = reading.Reading("pvh_start", before=switch_on, path=bench.root / bench.images["kernel"])
@@ -114,6 +116,7 @@ def main():
     """Plants, runs and prints a table; the status is 0 if every fault is seen, and none where there is none."""
     parser = argparse.ArgumentParser(prog="plant.py", description=__doc__.splitlines()[0])
     parser.add_argument("words", nargs="*", metavar="WORD", help="only faults whose name has this in it")
+    parser.add_argument("--arch", help="the machine (default: ARCH of the environment, or x86_64)")
     parser.add_argument("--stub", action="store_true", help="grade kernels that print JOS's lines and do nothing")
     parser.add_argument("--no-build", action="store_true", help="run what was built the last time")
     options = parser.parse_args()
@@ -122,15 +125,16 @@ def main():
         shutil.rmtree(tree, ignore_errors=True)
         copy(tree)
         plant(tree, FAULTS.index(STUB) + 1 if options.stub else 0)
-        make(tree, *(STUB_IMAGES if options.stub else ["obj/grade/shims"]))
+        make(tree, *(STUB_IMAGES if options.stub else [str(IMAGES["shims"])]))
     if options.stub:
-        for linked in (tree / "obj/apps").glob("*.linked"):
+        for linked in (tree / OBJ / "apps").glob("*.linked"):
             shutil.copy2(linked, linked.with_suffix(""))
         return subprocess.run(["./grade.py", "--no-build", "--timeout", "10"], cwd=tree).returncode
-    bench = Bench(tree, os.environ.get("QEMU") or "qemu-system-x86_64", {"kernel": Path("obj/grade/shims")})
+    bench = Bench(tree, os.environ.get("QEMU") or ARCH.qemu, {"kernel": IMAGES["shims"]})
     image = Image(tree / bench.images["kernel"])
     picked = [(0, FAULTS[0]._replace(name="no fault", edits=(), code=""))]
-    picked += [(n, f) for n, f in enumerate(FAULTS, 1) if all(word in f.name for word in options.words)]
+    faults = [(n, f) for n, f in enumerate(FAULTS, 1) if ARCH.has(*f.needs)]
+    picked += [(n, f) for n, f in faults if all(word in f.name for word in options.words)]
     missed = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for (number, fault), found in zip(picked, pool.map(lambda item: judge(bench, image, *item), picked)):

@@ -23,9 +23,7 @@ pub(crate) fn pgdir_in_use() -> PhysAddr {
 }
 
 pub(crate) unsafe fn lcr3(pgdir: PhysAddr) {
-    let processor = &mut pc().processor;
-    processor.control.cr3 = pgdir.as_u64();
-    processor.tlb.retain(|_, translation| translation.global);
+    pc().processor.lcr3(pgdir);
 }
 
 pub(crate) fn protect_kernel() {
@@ -42,15 +40,13 @@ pub(crate) unsafe fn allow_machine_checks() {
 }
 
 pub(crate) fn invlpg(va: VirtAddr) {
-    pc().processor.tlb.remove(&(va.as_u64() & !0xFFF));
+    pc().processor.invlpg(va.as_u64());
 }
 
 pub(crate) fn made_valid(_page: Option<VirtAddr>) {}
 
 pub(crate) fn flush_tlb() {
-    let processor = &mut pc().processor;
-    processor.tlb.clear();
-    processor.flushes += 1;
+    pc().processor.flush_tlb();
 }
 
 pub(crate) fn stack_pointer() -> VirtAddr {

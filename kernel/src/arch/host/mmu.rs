@@ -1,141 +1,88 @@
-//! The simulated processor's walk of the page tables (Intel SDM vol. 3A, 4.5 to 4.7), written without
-//! libjos's decoders.
+//! Address translation by `libjos`'s simulated processor, which obeys the control registers of this one.
 
-use layout::{MemLayout, PGSIZE};
+use layout::MemLayout;
+use libjos::mem::addr::PhysAddr;
+use libjos::paging::word::Word;
+use libjos::sim::mmu::{AccessKind, Control, Denial, Exception, MemoryAccess, Ram};
+use libjos::sim::processor::Processor as Mmu;
 
-use super::processor::{Processor, SMAP, SMEP, Translation, WRITE_PROTECT};
+use super::processor::{
+    GIGABYTE_PAGES, GLOBAL_PAGES, NO_EXECUTE, Processor, SMAP, SMEP, WRITE_PROTECT,
+};
 use crate::arch::x86_64::Layout;
 use crate::window;
 
-// Bits of an entry.
-const PRESENT: u64 = 1 << 0;
-const WRITABLE: u64 = 1 << 1;
-const USER: u64 = 1 << 2;
-const ACCESSED: u64 = 1 << 5;
-const DIRTY: u64 = 1 << 6;
-const LARGE: u64 = 1 << 7;
-const GLOBAL: u64 = 1 << 8;
-const NO_EXECUTE: u64 = 1 << 63;
-/// The address in an entry, and the bits that must be 0.
-const ADDRESS: u64 = 0x0007_FFFF_FFFF_F000;
-const RESERVED: u64 = 1 << 51;
-
-/// Kinds of access.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Access {
-    Read,
-    Write,
-    Fetch,
-    /// A read that SMAP allows, after STAC.
-    ReadUser,
-}
-
-/// The exception that an access raises.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Exception {
-    GeneralProtection,
-    /// With its error code.
-    PageFault(u64),
-}
-
 impl Processor {
     /// The physical address that `va` leads to, for an access by the kernel.
-    pub(super) fn translate(&mut self, va: u64, access: Access) -> Result<u64, Exception> {
-        if (Layout::LOWER_END..Layout::UPPER_START).contains(&va) {
-            return Err(Exception::GeneralProtection);
-        }
-        let page = va - va % PGSIZE;
-        let kept = self.tlb.get(&page).copied();
-        // The first write to a page walks the tables, to set D.
-        let found = match kept.filter(|kept| kept.dirty || access != Access::Write) {
-            Some(kept) => kept,
-            None => self.walk(page, access).map_err(|reserved| self.fault(access, reserved, va))?,
-        };
-        self.tlb.insert(page, found);
-        let is_refused = match access {
-            Access::Read => found.user && self.control.cr4 & SMAP != 0,
-            Access::ReadUser => false,
-            Access::Write => self.refuses_write(found.user, found.writable),
-            Access::Fetch => !found.executable || found.user && self.control.cr4 & SMEP != 0,
-        };
-        if is_refused {
-            self.tlb.remove(&page);
-            return Err(self.fault(access, PRESENT, va));
-        }
-        Ok(found.pa + va % PGSIZE)
-    }
-
-    fn refuses_write(&self, user: bool, writable: bool) -> bool {
-        user && self.control.cr4 & SMAP != 0 || !writable && self.control.cr0 & WRITE_PROTECT != 0
-    }
-
-    /// The page fault of an access, with further bits of its error code.
-    fn fault(&mut self, access: Access, bits: u64, va: u64) -> Exception {
-        self.control.cr2 = va;
-        let kind = match access {
-            Access::Read | Access::ReadUser => 0,
-            Access::Write => 1 << 1,
-            Access::Fetch => 1 << 4,
-        };
-        Exception::PageFault(kind | bits)
-    }
-
-    /// Walks the tables, or fails with bits of the error code.
-    fn walk(&self, page: u64, access: Access) -> Result<Translation, u64> {
-        let mut found = Translation {
-            pa: 0,
-            writable: true,
-            user: true,
-            executable: true,
-            global: false,
-            dirty: access == Access::Write,
-        };
+    pub(super) fn translate(&mut self, va: u64, kind: AccessKind) -> Result<u64, Exception> {
         if self.control.cr3 == 0 {
             // The entry code maps the window's memory at 0 and at KERNBASE.
-            found.pa = page.checked_sub(Layout::KERNBASE).unwrap_or(page);
-            found.user = false;
-            return if found.pa < Layout::WINDOW_SIZE { Ok(found) } else { Err(0) };
+            let pa = va.checked_sub(Layout::KERNBASE).unwrap_or(va);
+            if pa < Layout::WINDOW_SIZE {
+                return Ok(pa);
+            }
         }
-        let mut table = self.control.cr3 & ADDRESS;
-        for shift in [39, 30, 21, 12] {
-            let at = table + (page >> shift & 0x1FF) * 8;
-            let entry = read(at);
-            if entry & PRESENT == 0 {
-                return Err(0);
+        let access = MemoryAccess { kind, user: false };
+        let translated = self.mmu().translate(&Window, va, access);
+        translated.map(PhysAddr::as_u64).map_err(|denial| {
+            if denial != Denial::NonCanonical {
+                self.control.cr2 = va;
             }
-            if entry & RESERVED != 0 {
-                return Err(PRESENT | 1 << 3);
-            }
-            found.writable &= entry & WRITABLE != 0;
-            found.user &= entry & USER != 0;
-            found.executable &= entry & NO_EXECUTE == 0;
-            let is_leaf = shift == 12 || shift < 39 && entry & LARGE != 0;
-            let writes = access == Access::Write && !self.refuses_write(found.user, found.writable);
-            let dirty = if is_leaf && writes { DIRTY } else { 0 };
-            write(at, entry | ACCESSED | dirty);
-            if is_leaf {
-                let offset = page & ((1 << shift) - 1);
-                found.pa = (entry & ADDRESS & !((1 << shift) - 1)) + offset;
-                found.global = entry & GLOBAL != 0;
-                found.dirty = entry & DIRTY != 0 || dirty != 0;
-                return Ok(found);
-            }
-            table = entry & ADDRESS;
-        }
-        unreachable!("the last level has no tables")
+            self.mmu().exception(denial, access)
+        })
+    }
+
+    /// Uses the page directory at `pgdir`.
+    pub(super) fn lcr3(&mut self, pgdir: PhysAddr) {
+        self.control.cr3 = pgdir.as_u64();
+        self.mmu().lcr3(&Window, pgdir);
+    }
+
+    pub(super) fn invlpg(&mut self, va: u64) {
+        self.mmu().invlpg(&Window, va);
+    }
+
+    /// Drops all translations, global ones too.
+    pub(super) fn flush_tlb(&mut self) {
+        self.mmu().flush(&Window);
+    }
+
+    /// The processor that translates, as the registers now say.
+    fn mmu(&mut self) -> &mut Mmu {
+        let registers = self.control;
+        let cr4 = |bit| registers.cr4 & bit != 0;
+        self.mmu.set_control(Control {
+            wp: registers.cr0 & WRITE_PROTECT != 0,
+            smep: cr4(SMEP),
+            smap: cr4(SMAP) && !self.allows_user_access,
+            pge: cr4(GLOBAL_PAGES),
+            nxe: registers.efer & NO_EXECUTE != 0,
+        });
+        let features = self.cpuid.get(&(0x8000_0001, 0)).map_or(0, |registers| registers[3]);
+        self.mmu.leaf_levels = 0b011 | u32::from(features & GIGABYTE_PAGES != 0) << 2;
+        &mut self.mmu
     }
 }
 
-/// The word at `pa`; all ones outside of RAM, as a PC's bus gives.
-fn read(pa: u64) -> u64 {
-    // SAFETY: the window's memory, which may hold any numbers.
-    if is_ram(pa) { unsafe { window::at::<u64>(pa).read() } } else { u64::MAX }
-}
+/// The memory that the window shows. Elsewhere there are all ones, as on a PC's bus.
+struct Window;
 
-fn write(pa: u64, word: u64) {
-    if is_ram(pa) {
-        // SAFETY: the processor may change A and D of any entry; no Rust object lies there.
-        unsafe { window::at::<u64>(pa).write(word) };
+impl Ram for Window {
+    fn load<W: Word>(&self, pa: PhysAddr) -> W {
+        let pa = pa.as_u64();
+        if !is_ram(pa) {
+            return W::from_u64(u64::MAX >> (64 - 8 * W::BYTES));
+        }
+        // SAFETY: the window's memory, which may hold any numbers.
+        unsafe { window::at::<W>(pa).read() }
+    }
+
+    fn store<W: Word>(&self, pa: PhysAddr, word: W) {
+        let pa = pa.as_u64();
+        if is_ram(pa) {
+            // SAFETY: the processor may change A and D of any entry; no Rust object lies there.
+            unsafe { window::at::<W>(pa).write(word) };
+        }
     }
 }
 

@@ -3,8 +3,9 @@
 
 use layout::PGSIZE;
 use libjos::machine::Fault;
+use libjos::sim::mmu::AccessKind;
 
-use super::mmu::{Access, is_ram};
+use super::mmu::is_ram;
 use super::ports::pc;
 use super::trap::{self, Trap};
 use crate::arch::x86_64::outcome::Outcome;
@@ -17,9 +18,9 @@ const FAULTED: u64 = LOAD + 16;
 
 /// The pointer to the byte at `va`. A fault is raised as a trap, until a listener resolves it; a listener
 /// that moves the program counter, as `recover` does, gives the outcome in its place.
-pub(super) fn at(va: u64, access: Access, rip: u64) -> Result<*mut u8, Outcome> {
+pub(super) fn at(va: u64, kind: AccessKind, rip: u64) -> Result<*mut u8, Outcome> {
     loop {
-        let translation = pc().processor.translate(va, access);
+        let translation = pc().processor.translate(va, kind);
         match translation {
             Ok(pa) if is_ram(pa) => return Ok(window::at(pa)),
             Ok(pa) => panic!("an access to {pa:#x}, where the simulated PC has nothing"),
@@ -37,19 +38,19 @@ pub(super) fn at(va: u64, access: Access, rip: u64) -> Result<*mut u8, Outcome> 
 fn bytes(
     va: u64,
     size: usize,
-    access: Access,
+    kind: AccessKind,
     mut each: impl FnMut(usize, *mut u8),
 ) -> Result<(), Fault> {
-    let rip = if access == Access::Write { STORE } else { LOAD };
+    let rip = if kind == AccessKind::Store { STORE } else { LOAD };
     // The processor looks at both pages before it writes to one.
     let last = va.wrapping_add(size as u64 - 1);
     for va in [va, last - last % PGSIZE].into_iter().filter(|page| *page >= va) {
-        if let Err(outcome) = at(va, access, rip) {
+        if let Err(outcome) = at(va, kind, rip) {
             return outcome.check().map(|_| ());
         }
     }
     for i in 0..size {
-        let Ok(byte) = at(va.wrapping_add(i as u64), access, rip) else {
+        let Ok(byte) = at(va.wrapping_add(i as u64), kind, rip) else {
             unreachable!("its page was just there")
         };
         each(i, byte);
@@ -58,21 +59,21 @@ fn bytes(
 }
 
 /// Reads `SIZE` bytes.
-fn load_bytes<const SIZE: usize>(va: u64, access: Access) -> Result<[u8; SIZE], Fault> {
+fn load_bytes<const SIZE: usize>(va: u64, kind: AccessKind) -> Result<[u8; SIZE], Fault> {
     let mut value = [0; SIZE];
     // SAFETY: memory of the window, which may hold any numbers.
-    bytes(va, SIZE, access, |i, byte| value[i] = unsafe { byte.read() })?;
+    bytes(va, SIZE, kind, |i, byte| value[i] = unsafe { byte.read() })?;
     Ok(value)
 }
 
 /// Writes these bytes. No Rust object lies there.
 fn store_bytes<const SIZE: usize>(va: u64, value: [u8; SIZE]) -> Result<(), Fault> {
     // SAFETY: memory of the window, in which no Rust object lies.
-    bytes(va, SIZE, Access::Write, |i, byte| unsafe { byte.write(value[i]) })
+    bytes(va, SIZE, AccessKind::Store, |i, byte| unsafe { byte.write(value[i]) })
 }
 
 pub(crate) fn load(va: u64) -> Result<u64, Fault> {
-    load_bytes(va, Access::Read).map(u64::from_le_bytes)
+    load_bytes(va, AccessKind::Load).map(u64::from_le_bytes)
 }
 
 pub(crate) fn load_word(va: u64) -> Result<usize, Fault> {
@@ -80,11 +81,14 @@ pub(crate) fn load_word(va: u64) -> Result<usize, Fault> {
 }
 
 pub(crate) fn load_byte(va: u64) -> Result<u8, Fault> {
-    load_bytes(va, Access::Read).map(u8::from_le_bytes)
+    load_bytes(va, AccessKind::Load).map(u8::from_le_bytes)
 }
 
 pub(crate) fn load_user(va: u64) -> Result<u64, Fault> {
-    load_bytes(va, Access::ReadUser).map(u64::from_le_bytes)
+    pc().processor.allows_user_access = true;
+    let bytes = load_bytes(va, AccessKind::Load);
+    pc().processor.allows_user_access = false;
+    bytes.map(u64::from_le_bytes)
 }
 
 pub(crate) unsafe fn store(va: u64, value: u64) -> Result<(), Fault> {
@@ -104,15 +108,15 @@ const HOST_MEMORY: u64 = 0x5000_0000_0000;
 ///
 /// The buffer is the caller's own.
 pub(crate) unsafe fn copy(to: u64, from: u64, length: usize) {
-    let place = |va: u64, access| {
+    let place = |va: u64, kind| {
         if va < HOST_MEMORY {
-            at(va, access, trap::CODE).expect("this access is no probe")
+            at(va, kind, trap::CODE).expect("this access is no probe")
         } else {
             core::ptr::with_exposed_provenance_mut(va as usize)
         }
     };
     for i in 0..length as u64 {
-        let (from, to) = (place(from + i, Access::Read), place(to + i, Access::Write));
+        let (from, to) = (place(from + i, AccessKind::Load), place(to + i, AccessKind::Store));
         // SAFETY: bytes of the window, or of the caller's buffer.
         unsafe { to.write(from.read()) };
     }

@@ -1,29 +1,23 @@
-//! The simulated processor's state: registers, and translations that it keeps.
+//! The simulated processor's state: its registers, and the processor of `libjos` that translates for it.
 
 use std::collections::BTreeMap;
 
 use layout::MemLayout;
+use libjos::sim::mmu::{Control, Mmu as _};
+use libjos::sim::processor::Processor as Mmu;
 
-use crate::arch::x86_64::Layout;
 use crate::arch::x86_64::control::ControlRegisters;
+use crate::arch::x86_64::{Format, Layout};
 
 /// CR0.WP; CR4.PGE, SMEP and SMAP (Intel SDM vol. 3A, 2.5).
 pub(super) const WRITE_PROTECT: u64 = 1 << 16;
 pub(super) const GLOBAL_PAGES: u64 = 1 << 7;
 pub(super) const SMEP: u64 = 1 << 20;
 pub(super) const SMAP: u64 = 1 << 21;
-
-/// A translation of a page.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Translation {
-    /// The physical address of the 4 KB.
-    pub(super) pa: u64,
-    pub(super) writable: bool,
-    pub(super) user: bool,
-    pub(super) executable: bool,
-    pub(super) global: bool,
-    pub(super) dirty: bool,
-}
+/// EFER.NXE.
+pub(super) const NO_EXECUTE: u64 = 1 << 11;
+/// CPUID 0x8000_0001, EDX: pages of 1 GB.
+pub(super) const GIGABYTE_PAGES: u32 = 1 << 26;
 
 /// The processor's parts that a test sets and looks at.
 pub(crate) struct Processor {
@@ -40,11 +34,14 @@ pub(crate) struct Processor {
     /// The stack pointer and the frame pointer of the code that runs.
     pub rsp: u64,
     pub rbp: u64,
-    /// Translations that are kept until they are flushed, by the page's address.
-    pub tlb: BTreeMap<u64, Translation>,
-    /// Flushes of everything, except by a change of the page directory.
-    pub flushes: usize,
+    /// EFLAGS.AC: the kernel may access pages of the user's.
+    pub allows_user_access: bool,
+    /// It keeps translations and tables until they are flushed.
+    pub(super) mmu: Mmu,
 }
+
+/// Before the first access sets them.
+const NO_CONTROL: Control = Control { wp: false, smep: false, smap: false, pge: false, nxe: false };
 
 impl Processor {
     pub(super) const fn new() -> Self {
@@ -58,8 +55,8 @@ impl Processor {
             msrs: BTreeMap::new(),
             rsp: BOOT_STACK_TOP - 64,
             rbp: 0,
-            tlb: BTreeMap::new(),
-            flushes: 0,
+            allows_user_access: false,
+            mmu: Mmu::new(Format::KIND, 0, NO_CONTROL),
         }
     }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Mutex;
 
-use super::mmu::Exception;
+use libjos::sim::mmu::Exception;
+
 use super::ports::pc;
 use super::process::{self, SHUT_DOWN};
 pub(crate) use crate::arch::x86_64::trap::{Trap, TrapFrame};
@@ -24,7 +25,8 @@ pub(crate) fn init(handler: fn(&mut Trap<'_>)) {
 pub(super) fn raise(exception: Exception, rip: u64, va: u64) -> TrapFrame {
     let (vector, error) = match exception {
         Exception::GeneralProtection => (13, 0),
-        Exception::PageFault(error) => (14, error),
+        Exception::PageFault(error) => (14, error.into()),
+        Exception::Cause(_) => unreachable!("a PC has vectors"),
     };
     deliver(TrapFrame { vector, error, rdi: va, ..frame(rip) })
 }

@@ -22,8 +22,9 @@ pub(crate) const FAULTS: &[FaultTest] = &[
     FaultTest { name: "registers-handled", commit: registers::fault_after_handled },
 ];
 
-/// A reserved bit of an entry (RISC-V privileged specification, 12.4.1).
-pub(crate) const RESERVED_BIT: u64 = 1 << 54;
+/// A level whose entries can have a reserved bit, and a bit that makes it so (RISC-V privileged specification,
+/// 12.4.1).
+pub(crate) const RESERVED: (u32, u64) = (0, 1 << 54);
 
 /// An address without RAM on QEMU's `virt`, and without a device.
 pub(crate) const NO_RAM: u64 = 0x1800_0000;

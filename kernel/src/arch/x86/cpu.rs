@@ -64,6 +64,7 @@ pub(crate) fn flush_tlb() {
 }
 
 /// The time-stamp counter, which runs at a constant rate from the machine's reset on.
+#[inline]
 pub(crate) fn counter() -> u64 {
     let (low, high): (u32, u32);
     // SAFETY: reads a counter that every processor has that the entry lets through.

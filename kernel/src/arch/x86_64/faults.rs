@@ -24,8 +24,9 @@ pub(crate) const FAULTS: &[FaultTest] = &[
     FaultTest { name: "registers-handled", commit: registers::fault_after_handled },
 ];
 
-/// A reserved bit of a page-table entry: no processor uses it yet (Intel SDM vol. 3A, table 4-20).
-pub(crate) const RESERVED_BIT: u64 = 1 << 51;
+/// A level whose entries can have a reserved bit, and a bit that makes it so: no processor uses it yet (Intel SDM
+/// vol. 3A, table 4-20).
+pub(crate) const RESERVED: (u32, u64) = (0, 1 << 51);
 
 /// An address without RAM on a PC of less than 512 GB.
 pub(crate) const NO_RAM: u64 = 1 << 39;

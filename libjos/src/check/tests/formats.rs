@@ -3,7 +3,7 @@
 use core::marker::PhantomData;
 
 use super::*;
-use crate::sim::mmu::Processor;
+use crate::sim::mmu::Kind;
 
 /// The fault of a format.
 trait Wrong: 'static {
@@ -57,7 +57,7 @@ impl<W: Wrong> Format for Faulty<W> {
 }
 
 impl<W: Wrong> Mmu for Faulty<W> {
-    const PROCESSOR: Processor = X86_64::PROCESSOR;
+    const KIND: Kind = X86_64::KIND;
 }
 
 /// `mem_init` panics with a message that contains `says`.

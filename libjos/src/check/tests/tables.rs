@@ -65,7 +65,7 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
         },
     ];
     // RISC-V cannot do without write protection.
-    if F::PROCESSOR.is_x86() {
+    if F::KIND.is_x86() {
         faults.push(Fault {
             name: "the CR0 write dropped",
             run: |pmap| {

@@ -139,7 +139,7 @@ impl PageAllocator for Pages {
 
     #[inline]
     fn page2pa(&self, frame: Frame) -> PhysAddr {
-        PhysAddr::new(self.base.as_u64() + u64::from(frame.0) * PGSIZE)
+        PhysAddr::new((self.base + frame.index()) as u64 * PGSIZE)
     }
 }
 

@@ -65,7 +65,7 @@ impl Pages {
     /// Those of [`page_incref`](PageAllocator::page_incref), for the first frame that has one;
     /// nothing has changed then.
     pub(crate) fn count_run(&mut self, pa: PhysAddr, size: u64) -> Result<(), CountError> {
-        let (base, npages) = (self.base.as_u64(), self.npages() as u64);
+        let (base, npages) = (self.base().as_u64(), self.npages() as u64);
         let index = |pa: u64| npages.min(pa.saturating_sub(base) / PGSIZE) as usize;
         let (start, end) = (index(pa.as_u64()), index(pa.as_u64().saturating_add(size)));
         let infos = &mut self.array_mut()[start..end];

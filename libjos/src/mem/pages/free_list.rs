@@ -45,7 +45,7 @@ impl Pages {
     /// If `free` has a page that `pages` does not describe, or a run that ends within a page.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn page_init(&mut self, free: &[PhysRange]) {
-        let (base, npages) = (self.base, self.npages());
+        let (base, npages) = (self.base(), self.npages());
         let index = |pa: PhysAddr| {
             let index = ((pa - base) / PGSIZE) as usize;
             assert!(index <= npages, "page_init: {pa} lies beyond the end of pages");

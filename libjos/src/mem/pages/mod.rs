@@ -67,8 +67,8 @@ pub use runs::{Block, MAX_ORDER};
 pub struct Pages {
     /// The memory of `pages`.
     memory: PageArray,
-    /// The physical address of frame 0.
-    base: PhysAddr,
+    /// The physical address of frame 0, counted in pages.
+    base: usize,
     /// The free frames. With poison this list looks empty, and `poison` has its head.
     list: FreeList,
     /// The upper bounds by which runs of free frames are found.
@@ -84,7 +84,7 @@ impl Pages {
     ///
     /// # Panics
     ///
-    /// If there are more frames than [`PageInfo::MAX_FRAMES`], if `table` is too small for them, or
+    /// If there are more frames than [`PageInfo::MAX_FRAMES`] or than this machine's words can number, if `table` is too small for them, or
     /// if `base` is no multiple of the size of the largest run.
     #[must_use]
     pub fn new(array: PageArray, table: PageArray, base: PhysAddr) -> Self {
@@ -92,7 +92,15 @@ impl Pages {
         assert!(npages <= PageInfo::MAX_FRAMES, "more frames than links can name");
         assert!(base.is_aligned(PGSIZE << MAX_ORDER), "{base}: no run would be aligned");
         let runs = RunTable::new(table, npages);
+        let base = usize::try_from(base.as_u64() / PGSIZE).ok();
+        let base = base.filter(|base| base.checked_add(npages).is_some());
+        let base = base.expect("a word can number all frames");
         Self { memory: array, base, list: FreeList::EMPTY, runs, poison: None }
+    }
+
+    /// The physical address of frame 0.
+    fn base(&self) -> PhysAddr {
+        PhysAddr::new(self.base as u64 * PGSIZE)
     }
 
     /// Copies of all frames' states, in order. No reference into `pages` leaves [`Pages`], since
@@ -156,8 +164,10 @@ impl Pages {
     /// The index of the frame that `pa` lies in. It is beyond the end of `pages` if `pages` does
     /// not describe that frame: an address below frame 0 wraps.
     fn index_of(&self, pa: PhysAddr) -> usize {
-        let number = pa.as_u64().wrapping_sub(self.base.as_u64()) / PGSIZE;
-        usize::try_from(number).unwrap_or(usize::MAX)
+        match usize::try_from(pa.as_u64() / PGSIZE) {
+            Ok(number) => number.wrapping_sub(self.base),
+            Err(_) => usize::MAX,
+        }
     }
 }
 

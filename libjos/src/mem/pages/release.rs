@@ -59,7 +59,7 @@ impl Releases<'_> {
         let mut alone = self.alone;
         for (pa, count) in runs {
             // Physical addresses have less than 63 bits. A page below frame 0 has a negative number.
-            let offset = pa.as_u64().wrapping_sub(self.pages.base.as_u64());
+            let offset = pa.as_u64().wrapping_sub(self.pages.base().as_u64());
             let number = offset.cast_signed() >> PGSHIFT;
             match count {
                 1 => self.pages.release_one(number.cast_unsigned(), &mut alone),

@@ -138,7 +138,7 @@ impl<F: Format> fmt::Display for WalkTrace<F> {
         let mut indent = 1;
         for step in self.steps.iter().rev().flatten() {
             let Step { table, index, word, .. } = step;
-            let digits = 2 + 2 * F::Word::BYTES as usize;
+            let digits = F::ENTRY_COLUMNS;
             write!(f, "\n{:indent$}+-> {table}[{index}] = {word:#0digits$x}  ", "")?;
             match step.entry {
                 Entry::Absent => f.write_str("empty")?,
@@ -183,6 +183,22 @@ impl<F: Format> fmt::Display for WalkTrace<F> {
             ),
         }
     }
+}
+
+/// Writes a line for the reader of permissions if format `F` cannot withhold execution, and nothing if it can.
+///
+/// # Errors
+///
+/// The error of `out`.
+pub fn note_permissions<F: Format>(out: &mut dyn fmt::Write) -> fmt::Result {
+    if F::ALWAYS.contains(Perm::X) {
+        writeln!(
+            out,
+            "Execution (x) cannot be withheld: the page tables of {} have no bit for it",
+            F::NAME
+        )?;
+    }
+    Ok(())
 }
 
 /// Why an access was refused. [`WalkTrace::blame`] makes it.

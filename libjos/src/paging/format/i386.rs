@@ -38,6 +38,7 @@ impl Format for I386 {
         Some(low(x86::self_map(pa)))
     }
 
+    #[inline]
     fn encode(level: u32, leaf: &Leaf) -> u32 {
         low(x86::encode(level, leaf))
     }
@@ -56,6 +57,7 @@ impl Format for I386 {
 /// # Panics
 ///
 /// Where the entry's address does not fit.
+#[inline]
 fn low(entry: u64) -> u32 {
     Word::from_u64(entry & !x86::XD)
 }

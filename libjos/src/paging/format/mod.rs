@@ -199,6 +199,11 @@ pub trait Geometry: Format {
     const ENTRIES: usize = 1 << Self::INDEX_BITS;
     /// Bits of a virtual address that are translated.
     const VA_BITS: u32 = PGSHIFT + Self::LEVELS * Self::INDEX_BITS;
+    /// Columns of an address in hexadecimal, with its "0x", if all addresses are to line up: 18, or 10 where
+    /// addresses have 32 bits. (A loader's map may have longer ones.)
+    const ADDRESS_COLUMNS: usize = if Self::VA_BITS == 32 { 10 } else { 18 };
+    /// Columns of an entry in hexadecimal, with its "0x".
+    const ENTRY_COLUMNS: usize = 2 + 2 * Self::Word::BYTES as usize;
 
     /// Bytes that one entry of `level` maps.
     #[must_use]
@@ -276,15 +281,14 @@ pub trait Geometry: Format {
     #[must_use]
     #[inline]
     fn table_in(range: &PhysRange, entry: Self::Word) -> Option<PhysAddr> {
-        let table = |offset| Self::table(range.start + offset).to_u64();
-        let first = table(0);
-        let offsets = table(range.size() - PGSIZE) ^ first;
+        let first = Self::table(range.start);
+        let offsets = Self::table(range.start + (range.size() - PGSIZE)) ^ first;
         // No bit of an offset is one of `first`, so there is nothing to borrow from it.
-        let offset = entry.to_u64().wrapping_sub(first);
-        if offset & !offsets != 0 {
+        let offset = entry.wrapping_sub(first);
+        if offset & !offsets != Word::ZERO {
             return None;
         }
-        match Self::decode(1, Word::from_u64(first | offset)) {
+        match Self::decode(1, first | offset) {
             Entry::Table { pa, .. } => Some(pa),
             _ => None,
         }

@@ -6,7 +6,9 @@
 //! It faults if A, or D for a write, is not set already (Svade), and remembers entries that are not
 //! valid (it has no Svvptc).
 
-use super::{AccessKind, Control, Denial, Exception, MemoryAccess, Page, Rights, Table, Walker};
+use super::{
+    AccessKind, Control, Denial, Exception, MemoryAccess, Page, Ram, Rights, Table, Walker,
+};
 
 const V: u64 = 1 << 0;
 const R: u64 = 1 << 1;
@@ -21,7 +23,7 @@ const PPN: u64 = 0x003f_ffff_ffff_fc00;
 /// Bits 63:54: N, PBMT, and the bits reserved for later use.
 const RESERVED: u64 = 0xffc0_0000_0000_0000;
 
-pub(super) fn translate(walk: &mut Walker<'_>, va: u64) -> Result<Page, Denial> {
+pub(super) fn translate(walk: &mut Walker<'_, impl Ram>, va: u64) -> Result<Page, Denial> {
     let none =
         Rights { readable: false, writable: false, executable: false, user: false, global: false };
     let mut table = walk.first_table(va, none);
@@ -48,7 +50,7 @@ pub(super) fn translate(walk: &mut Walker<'_>, va: u64) -> Result<Page, Denial> 
             walk.caches.keep_table(va, table);
             continue;
         }
-        let size = 1_u64 << walk.processor.shift(level);
+        let size = 1_u64 << walk.kind.shift(level);
         // A misaligned superpage. Every RISC-V processor has superpages of all sizes: one that was told
         // to have none must meet none.
         if pa & (size - 1) != 0 || !walk.has_leaves(level) {

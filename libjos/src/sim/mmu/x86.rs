@@ -5,7 +5,7 @@
 //! and dirty flags); vol. 1, 3.3.7.1 (canonical addresses).
 
 use super::{
-    AccessKind, Control, Denial, Exception, MemoryAccess, Page, Processor, Rights, Table, Walker,
+    AccessKind, Control, Denial, Exception, Kind, MemoryAccess, Page, Ram, Rights, Table, Walker,
 };
 use crate::mem::addr::PhysAddr;
 
@@ -26,7 +26,7 @@ const fn bits(last: u32, first: u32) -> u64 {
     u64::MAX >> (63 - last) & u64::MAX << first
 }
 
-pub(super) fn translate(walk: &mut Walker<'_>, va: u64) -> Result<Page, Denial> {
+pub(super) fn translate(walk: &mut Walker<'_, impl Ram>, va: u64) -> Result<Page, Denial> {
     let all =
         Rights { readable: true, writable: true, executable: true, user: true, global: false };
     let mut table = walk.first_table(va, all);
@@ -54,13 +54,13 @@ pub(super) fn translate(walk: &mut Walker<'_>, va: u64) -> Result<Page, Denial> 
             ..table.rights
         };
         if !is_leaf(walk, table.level, entry) {
-            table = Table { level: table.level - 1, pa: entry & address(walk.processor), rights };
+            table = Table { level: table.level - 1, pa: entry & address(walk.kind), rights };
             walk.caches.keep_table(va, table);
             continue;
         }
-        let size = 1_u64 << walk.processor.shift(table.level);
+        let size = 1_u64 << walk.kind.shift(table.level);
         let mut page = Page {
-            pa: frame(walk.processor, entry, size) + (va & (size - 1) & !0xfff),
+            pa: frame(walk.kind, entry, size) + (va & (size - 1) & !0xfff),
             size,
             rights: Rights { global: entry & G != 0 && walk.control.pge, ..rights },
             dirty: entry & D != 0,
@@ -76,32 +76,32 @@ pub(super) fn translate(walk: &mut Walker<'_>, va: u64) -> Result<Page, Denial> 
     }
 }
 
-fn load(walk: &Walker<'_>, at: PhysAddr) -> u64 {
-    match walk.processor {
-        Processor::I386 => walk.memory.load::<u32>(at).into(),
+fn load(walk: &Walker<'_, impl Ram>, at: PhysAddr) -> u64 {
+    match walk.kind {
+        Kind::I386 => walk.memory.load::<u32>(at).into(),
         _ => walk.memory.load(at),
     }
 }
 
-fn store(walk: &Walker<'_>, at: PhysAddr, entry: u64) {
-    match walk.processor {
-        Processor::I386 => walk.memory.store(at, entry as u32),
+fn store(walk: &Walker<'_, impl Ram>, at: PhysAddr, entry: u64) {
+    match walk.kind {
+        Kind::I386 => walk.memory.store(at, entry as u32),
         _ => walk.memory.store(at, entry),
     }
 }
 
 /// Whether `entry` maps a page. PS says so, but at the last level it is PAT, and with 32-bit paging
 /// it is ignored without CR4.PSE.
-fn is_leaf(walk: &Walker<'_>, level: u32, entry: u64) -> bool {
-    let obeys_ps = walk.processor != Processor::I386 || walk.has_leaves(level);
+fn is_leaf(walk: &Walker<'_, impl Ram>, level: u32, entry: u64) -> bool {
+    let obeys_ps = walk.kind != Kind::I386 || walk.has_leaves(level);
     level == 0 || (entry & PS != 0 && obeys_ps)
 }
 
 /// The bits that must be 0 in `entry`, which is present.
-fn reserved(walk: &Walker<'_>, level: u32, entry: u64) -> u64 {
+fn reserved(walk: &Walker<'_, impl Ram>, level: u32, entry: u64) -> u64 {
     let large = level > 0 && is_leaf(walk, level, entry);
-    let size_bits = walk.processor.shift(level);
-    if walk.processor == Processor::I386 {
+    let size_bits = walk.kind.shift(level);
+    if walk.kind == Kind::I386 {
         // With PSE-36 bits 20:13 are address bits 39:32.
         return if large { bits(21, PHYSICAL_BITS - 19) } else { 0 };
     }
@@ -122,14 +122,14 @@ fn reserved(walk: &Walker<'_>, level: u32, entry: u64) -> u64 {
 }
 
 /// The bits of an entry that are a table's or a 4 KB page's address.
-fn address(processor: Processor) -> u64 {
-    if processor == Processor::I386 { bits(31, 12) } else { bits(PHYSICAL_BITS - 1, 12) }
+fn address(kind: Kind) -> u64 {
+    if kind == Kind::I386 { bits(31, 12) } else { bits(PHYSICAL_BITS - 1, 12) }
 }
 
 /// The address of the page of `size` bytes that `entry` maps.
-fn frame(processor: Processor, entry: u64, size: u64) -> u64 {
-    let mut frame = entry & address(processor) & !(size - 1);
-    if processor == Processor::I386 && size > 4096 {
+fn frame(kind: Kind, entry: u64, size: u64) -> u64 {
+    let mut frame = entry & address(kind) & !(size - 1);
+    if kind == Kind::I386 && size > 4096 {
         frame |= (entry & bits(20, 13)) << (32 - 13);
     }
     frame
@@ -155,7 +155,7 @@ pub(super) fn permits(page: Rights, access: MemoryAccess, control: Control) -> b
 /// The exception for an access that is denied (4.7, figure 4-12). An address that is not canonical is
 /// #GP; so is an offset of more than 32 bits, which lies beyond every segment's limit.
 pub(super) fn exception(
-    processor: Processor,
+    kind: Kind,
     denial: Denial,
     access: MemoryAccess,
     control: Control,
@@ -163,7 +163,7 @@ pub(super) fn exception(
     if denial == Denial::NonCanonical {
         return Exception::GeneralProtection;
     }
-    let nx = processor != Processor::I386 && control.nxe;
+    let nx = kind != Kind::I386 && control.nxe;
     let fetch = access.kind == AccessKind::Fetch && (control.smep || nx);
     let code = [
         denial != Denial::NotPresent,

@@ -118,7 +118,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         spaces[0].switchuvm(&mut pmap);
 
         if !large_pages {
-            pmap.machine_mut().leaf_levels = 1;
+            pmap.machine_mut().processor.leaf_levels = 1;
         }
         let kernel = Census::new(pmap.machine(), pmap.kern_root(), true);
         let kernel = Space { leaves: BTreeMap::new(), tables: kernel.tables.into_keys().collect() };
@@ -135,7 +135,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
             pool,
             ram: first..first + pmap.pages().npages() as u64,
             nfree: FREE as usize,
-            leaf_levels: pmap.machine().leaf_levels,
+            leaf_levels: pmap.machine().processor.leaf_levels,
             types: PhantomData,
         };
         let reserved = reserved.collect();

@@ -27,6 +27,7 @@ const DPL: u32 = 45;
 const AVAILABLE_TSS: u64 = 0x89;
 const TASK_GATE: u64 = 0x85;
 const INTERRUPT_GATE: u64 = 0x8E;
+const ABSENT_GATE: u64 = INTERRUPT_GATE & !0x80;
 const KIND: u32 = 40;
 
 /// The vector of NMI.
@@ -77,7 +78,7 @@ pub(super) fn init() {
         nmi,
         machine_check,
     ]);
-    let mut gates = [0; 256];
+    let mut gates = [ABSENT_GATE << KIND; 256];
     for vector in (0..NEXCEPTIONS).filter(|vector| RESERVED & 1 << vector == 0) {
         gates[vector as usize] = gate(vector);
     }

@@ -25,11 +25,15 @@ impl Trap<'_> {
         use PageFaultErrorCode as E;
         let error = E::from_bits_truncate(self.frame.error());
         let va = VirtAddr::new(self.cr2);
+        // A processor without no-execute pages reports a fetch as a read (4.7, bit 4). But an instruction on a page that
+        // is not there reads nothing.
+        let is_fetch = error.contains(E::INSTRUCTION_FETCH)
+            || !error.contains(E::PROTECTION_VIOLATION) && self.cr2 == self.instruction();
         match self.frame.vector() {
             // Source: Intel SDM vol. 3A, 4.7.
             PAGE_FAULT => Cause::PageFault(PageFault {
                 va,
-                access: if error.contains(E::INSTRUCTION_FETCH) {
+                access: if is_fetch {
                     AccessKind::Fetch
                 } else if error.contains(E::CAUSED_BY_WRITE) {
                     AccessKind::Write

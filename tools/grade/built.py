@@ -1,0 +1,18 @@
+"""Where make puts what is graded: what belongs to one machine lies in obj/ARCH/."""
+
+from pathlib import Path
+
+from arch import ARCH
+
+OBJ = Path("obj", ARCH.name)
+APPS = ("bench", "hello", "heap", "pages", "sieve", "tour")
+
+# What a Machine boots (Machine.image), below the project's root.
+IMAGES = {
+    "kernel": OBJ / "kernel",  # booted by QEMU's -kernel, as PVH
+    "grub": OBJ / "jos.iso",
+    "grub-words": OBJ / "grade-words.iso",  # with two unknown words on its command line (see the Makefile)
+    "shims": OBJ / "shims",  # with functions that the grader calls
+    **{app: OBJ / "apps" / app for app in APPS},
+}
+FACTS = OBJ / "facts.json"
