@@ -1,6 +1,6 @@
 //! The entry of RISC-V: JOS's `entry.S`.
 //!
-//! The assembly is in `entry.s`, and gets its constants from here as `const` operands, so each is
+//! The assembly is in `entry.s` (and `bare.s`: a firmware for machines without), and gets its constants from here as `const` operands, so each is
 //! written once. It is linked in the window but runs at its load address until paging is on: all of it
 //! reaches its data relative to the program counter. It ends by a jump to its high address and a call
 //! of `kernel_main`.
@@ -42,8 +42,31 @@ const SSTATUS_CLEAR: u64 = 1 << 1 | 1 << 5 | 0b11 << 9 | 0b11 << 13 | 1 << 18 | 
 /// The value that makes the device that ends QEMU do so with status 35, a failure.
 const EXIT_FAILURE: u32 = 35 << 16 | 0x3333;
 
+// The firmware of BOOT=bare. It lies in the first page of DRAM, which no kernel uses.
+/// PMPADDR for that page (RISC-V privileged specification, 3.7.1: NAPOT): a size of 2^(n + 3) is n ones.
+const BARE_PAGE: u64 = JosSv39::PHYS_BASE >> 2 | (PGSIZE >> 3) - 1;
+/// PMPCFG: the first entry, that page, gives no rights; the second, all of memory, gives all.
+const BARE_PMP: u64 = PMP_NAPOT | (PMP_NAPOT | PMP_RWX) << 8;
+const PMP_NAPOT: u64 = 0b11 << 3;
+const PMP_RWX: u64 = 0b111;
+/// The exceptions that supervisor mode handles: all but calls from itself (9) and from machine mode (11).
+const BARE_EXCEPTIONS: u64 = 0xB1FF;
+/// The interrupts that it handles: software, timer, devices.
+const BARE_INTERRUPTS: u64 = 1 << 1 | 1 << 5 | 1 << 9;
+/// MSTATUS's field with the mode that MRET changes to, and supervisor mode there.
+const MSTATUS_MPP: u64 = 0b11 << 11;
+const MSTATUS_MPP_SUPERVISOR: u64 = 0b01 << 11;
+
 global_asm!(
     include_str!("entry.s"),
+    include_str!("bare.s"),
+    BARE_PAGE = const BARE_PAGE,
+    BARE_PMP = const BARE_PMP,
+    BARE_EXCEPTIONS = const BARE_EXCEPTIONS,
+    BARE_INTERRUPTS = const BARE_INTERRUPTS,
+    MSTATUS_MPP = const MSTATUS_MPP,
+    MSTATUS_MPP_SUPERVISOR = const MSTATUS_MPP_SUPERVISOR,
+    LOAD_ADDR = const JosSv39::LOAD_ADDR,
     WINDOW = const JosSv39::KERNBASE - JosSv39::PHYS_BASE,
     KSTKSIZE = const JosSv39::KSTKSIZE,
     PGSIZE = const PGSIZE,
