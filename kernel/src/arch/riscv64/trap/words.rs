@@ -53,7 +53,10 @@ impl Trap<'_> {
     /// The exception's name.
     #[must_use]
     pub(crate) fn name(&self) -> &'static str {
-        exception(self.frame.scause)
+        match self.cause() {
+            Cause::DoubleFault(_) => "trap on an unusable stack",
+            _ => exception(self.frame.scause),
+        }
     }
 
     /// Writes the register with the cause, and its value.
