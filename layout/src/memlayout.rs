@@ -83,8 +83,9 @@ pub trait MemLayout: 'static {
     /// The start of the addresses for memory-mapped devices.
     const MMIOBASE: u64 = Self::MMIOLIM - Self::MMIO_SIZE;
 
-    /// The first address that the application has no access to at all.
-    const ULIM: u64 = round_down(Self::MMIOBASE, Self::PTSIZE);
+    /// The first address that the application has no access to at all: where a root entry begins, with room
+    /// for PHYSMAP below the devices.
+    const ULIM: u64 = round_down(Self::MMIOBASE - Self::PHYSMAP_MAX, Self::PTSIZE);
 
     /// The start of PHYSMAP: all RAM by large pages, for machines with more RAM than the window shows.
     const PHYSMAP: u64 = Self::ULIM;
