@@ -3,10 +3,8 @@
 use core::ptr;
 
 use boot::riscv64::entry_pgdir::{DEVICES as PAGES, TEST_DEVICE, UART};
-use layout::{MemLayout, PGSIZE};
+use layout::{JosSv39, MemLayout, PGSIZE};
 use libjos::mem::addr::{PhysAddr, PhysRange};
-
-use crate::arch::Layout;
 
 /// The devices, a page each.
 pub(crate) const DEVICES: &[PhysRange] = &[page(PAGES[0]), page(PAGES[1])];
@@ -21,7 +19,7 @@ const fn device<T>(pa: u64) -> *mut T {
     while PAGES[i] != pa {
         i += 1;
     }
-    ptr::without_provenance_mut((Layout::MMIOBASE + i as u64 * PGSIZE) as usize)
+    ptr::without_provenance_mut((JosSv39::MMIOBASE + i as u64 * PGSIZE) as usize)
 }
 
 /// The registers of the console's UART.

@@ -31,7 +31,7 @@ pub const SATP: Register = Register {
     fields: &[
         bits(0, 44, "PPN", "frame number of the page directory"),
         bits(44, 16, "ASID", "the address space, as the TLB knows it"),
-        bits(60, 4, "MODE", "paging: 0 is none, 8 Sv39, 9 Sv48, 10 Sv57"),
+        bits(60, 4, "MODE", "paging: 0 is none, 8 to 10 have 3 to 5 levels"),
     ],
 };
 
