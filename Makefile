@@ -31,7 +31,7 @@ V         ?=## 1: show every command
 .NOTPARALLEL:
 
 # grade.py picks its own machines and command lines, and always grades the monitor, booted both ways.
-ifneq ($(filter check grade grade-images test-picture screenshots,$(MAKECMDGOALS)),)
+ifneq ($(filter check grade% test-% screenshots,$(MAKECMDGOALS)),)
   override APP := monitor
   override BOOT = $(firstword $($(ARCH).boots))
   override CMDLINE :=
@@ -63,6 +63,13 @@ ifeq ($(filter $(ARCH),$(ARCHES)),)
 endif
 RUST_TARGET := $($(ARCH).target)
 export ARCH RUST_TARGET
+
+define NEWLINE
+
+
+endef
+# In a recipe: a command of cargo's for each machine.
+for-each-machine = $(foreach arch,$(ARCHES),$(Q)RUST_TARGET=$($(arch).target) $(1)$(NEWLINE))
 
 # What belongs to one machine. obj/kern has the kernel of the machine that was built last, as JOS's users expect.
 OBJ := obj/$(ARCH)
@@ -305,7 +312,7 @@ screenshots: $(OBJ)/picture.html $(OBJ)/film.html | setup-browser setup-screensh
 
 ##@ Test
 
-grade: grade-images ## boot it on every machine of grade.py and score it
+grade: grade-images ## boot ARCH in every way of grade.py and score it
 	$(Q)./grade.py --no-build $(GRADEFLAGS)
 grade-images: $(addprefix $(OBJ)/,kernel facts.json $(APPS:%=apps/%) shims) $(LAST) | setup-qemu setup-gdb
 ifeq ($(BOOT),grub)
@@ -315,7 +322,12 @@ grade-images: $(IMAGE) $(OBJ)/bare.bin
 endif
 $(OBJ)/grade-words.cfg: override CMDLINE := colour=mauve test=nonsense
 
-check: fmt-check clippy test test32 doc package fuzz-short test-tools test-picture grade ## every test there is, from format to grade
+# The chosen machine comes last, so that obj/kern has its kernel.
+grade-all: ## the same for each ARCH
+	$(Q)set -e; for arch in $(filter-out $(ARCH),$(ARCHES)) $(ARCH); do \
+	  $(MAKE) --no-print-directory grade ARCH=$$arch; done
+
+check: fmt-check clippy test test32 doc package fuzz-short test-tools test-picture grade-all ## every test there is, from format to grade
 
 test: | setup-host ## the host tests
 	$(Q)cargo test
@@ -352,21 +364,24 @@ fmt: | setup-fmt ## format the sources
 fmt-check: | setup-fmt ## tell whether they are formatted
 	$(Q)cargo fmt --all --check
 
-clippy: | setup-clippy setup-build ## lint: no warning is let through
+clippy: | setup-clippy setup-machines ## lint: no warning is let through
 	$(Q)cargo clippy --all-targets -- -D warnings
 	$(Q)cargo clippy -p bench -- -D warnings
 	$(Q)cargo clippy -p kernel --lib --tests -- -D warnings
-	$(Q)tools/build/kcargo clippy -p kernel --bins --examples -- -D warnings
-	$(Q)tools/build/kcargo clippy -p shims -- -D warnings
+	$(call for-each-machine,tools/build/kcargo clippy -p kernel --bins --examples -- -D warnings)
+	$(call for-each-machine,tools/build/kcargo clippy -p shims -- -D warnings)
 
 doc: export RUSTDOCFLAGS := -D warnings
-doc: | setup-host setup-build ## the crates' documentation
+doc: | setup-host setup-machines ## the crates' documentation
 	$(Q)cargo doc --no-deps
-	$(Q)RUSTDOCFLAGS="$$RUSTDOCFLAGS --cfg=jos_machine" tools/build/kcargo doc --no-deps -p kernel --lib
+	$(call for-each-machine,RUSTDOCFLAGS="$$RUSTDOCFLAGS --cfg=jos_machine" tools/build/kcargo doc --no-deps -p kernel --lib)
 
 TESTED_TOOLS := $(filter-out tools/picture/,$(sort $(dir $(wildcard tools/*/test_*.py))))
-test-tools: $(OBJ)/kernel $(FACTS) | setup-build setup-iso setup-qemu setup-gdb ## the tests of grade.py and of tools/
+test-tools: kernels $(FACTS) | setup-iso setup-qemu setup-gdb ## the tests of grade.py and of tools/
 	$(Q)for tests in $(TESTED_TOOLS); do python3 -m unittest discover -q -s $$tests || exit 1; done
+
+kernels:
+	$(Q)set -e; for arch in $(ARCHES); do $(MAKE) --no-print-directory obj/$$arch/kernel ARCH=$$arch; done
 
 # Without a browser, the tests of the pages are skipped.
 test-picture: $(OBJ)/kernel $(OBJ)/jos.iso $(OBJ)/facts.json picture-tool | setup-qemu setup-gdb ## the tests of the pictures, in a browser
@@ -398,9 +413,13 @@ bench-boot: | setup-qemu setup-uefi
 
 ##@ Else
 
-setup: ## install whatever any target needs
-	@tools/build/setup.sh build iso qemu uefi window gdb host fmt clippy browser screenshots mutants
+setup: setup-machines ## install whatever any target needs
+	@tools/build/setup.sh iso qemu uefi window gdb host fmt clippy browser screenshots mutants
 	@tools/build/setup.sh miri fuzz || echo "setup: all is there but what \"make miri\" and \"make fuzz\" need" >&2
+
+# The Rust targets of all machines.
+setup-machines: FORCE
+	$(call for-each-machine,tools/build/setup.sh build)
 
 setup-%: FORCE
 	@tools/build/setup.sh $*
@@ -424,4 +443,4 @@ FORCE:
 .PHONY: all image apps-linked run qemu qemu-nox qemu-gdb qemu-nox-gdb gdb print-gdbport grade grade-images \
         check test test32 miri fmt fmt-check clippy doc test-tools bench bench-kernel bench-boot setup clean help \
         facts picture film picture-tool display screenshots test-picture schemes planted fuzz fuzz-short mutants \
-        package FORCE
+        package kernels grade-all FORCE

@@ -18,6 +18,7 @@ import apptests  # noqa: E402
 import boottests  # noqa: E402
 import clocktests  # noqa: E402
 import consoletests  # noqa: E402
+import contracttests  # noqa: E402
 import exittests  # noqa: E402
 import faulttests  # noqa: E402
 import gdbtests  # noqa: E402
@@ -55,6 +56,7 @@ TESTS = [
     *serialtests.TESTS,
     *exittests.TESTS,
     *gdbtests.tests(ROOT),
+    *contracttests.TESTS,
 ]
 TESTS = [test for test in TESTS if test.is_for(ARCH)]
 

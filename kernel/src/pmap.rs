@@ -56,6 +56,8 @@ pub(crate) fn poison() {
     println!("pages=poison: filling {} free pages", pmap.pages().nfree());
     // SAFETY: `poison_frame` fills the whole frame that it is given.
     unsafe { pmap.poison_pages(fill_by(poison_frame)) };
+    // The head of the free list has moved.
+    globals::note(&pmap.globals());
 }
 
 /// The memory system, for as long as the guard is held.

@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "applications.md").read_text()
 README = re.search(r"^## Write your application$.*?(?=^## )", (ROOT / "README.md").read_text(), re.M | re.S)[0]
 TIMEOUT = 600  # for a session: the second one compiles the kernel
+# Instead of the variables that a calling make has set, such as CMDLINE.
+MAKE = {**dict.fromkeys(("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "CMDLINE"), ""), "ARCH": "x86_64"}
 
 # Statements that an application may contain without `unsafe`.
 HEAD = "#![no_std] #![no_main] use kernel as _; use libjos::prelude::*; application!(main); fn main() {}"
@@ -127,10 +129,8 @@ class Page(Sessions):
 
     def test_the_sessions_in_this_tree(self):
         (steps,), (readme,) = sessions(chapter("In this tree")), sessions(README)
-        # Clear the variables that a calling make has set, such as CMDLINE.
-        make = dict.fromkeys(("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "CMDLINE"), "")
-        self.follow(readme, ROOT, **make)
-        self.follow(steps, ROOT, **make)
+        self.follow(readme, ROOT, **MAKE)
+        self.follow(steps, ROOT, **MAKE)
         self.check_image(ROOT / "obj" / "kern" / "kernel")
 
     def check_image(self, kernel):
@@ -148,9 +148,8 @@ class Page(Sessions):
         self.assertTrue(size > 0 and in_memory > in_file, readelf)
 
     def test_a_small_image_is_small_and_boots_by_grub(self):
-        make = dict.fromkeys(("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "CMDLINE"), "")
         steps = [["make run APP=hello BOOT=grub PROFILE=small", ["...", "Hello, world!"]]]
-        self.follow(steps, ROOT, **make)
+        self.follow(steps, ROOT, **MAKE)
         with tempfile.TemporaryDirectory() as folder:
             image = Path(folder) / "hello"
             subprocess.run(["strip", "-o", image, ROOT / "obj" / "kern" / "kernel"], check=True)
@@ -162,9 +161,11 @@ class OwnCrate(Sessions):
 
     @classmethod
     def setUpClass(cls):
-        way = subprocess.run([ROOT / "tools/build/kcargo", "--way"], stdout=subprocess.PIPE, text=True, check=True)
-        if way.stdout.strip() != "prebuilt":
-            raise unittest.SkipTest("rustup cannot add x86_64-unknown-none here, which docs/applications.md asks for")
+        for rust_target in ("x86_64-unknown-none", "i586-unknown-linux-gnu"):
+            way = subprocess.run([ROOT / "tools/build/kcargo", "--way"], stdout=subprocess.PIPE, text=True, check=True,
+                                 env={**os.environ, "RUST_TARGET": rust_target})
+            if way.stdout.strip() != "prebuilt":
+                raise unittest.SkipTest(f"rustup cannot add {rust_target} here, which docs/applications.md asks for")
         target = os.environ.get("CARGO_TARGET_DIR") or ROOT / "target"
         cls.variables = {"CARGO_TARGET_DIR": f"{target}/template", "CARGO_NET_OFFLINE": "true"}
         folder = tempfile.TemporaryDirectory(prefix="jos64-")
@@ -174,8 +175,9 @@ class OwnCrate(Sessions):
 
     def test_a_crate_of_ones_own(self):
         first, *others = sessions(chapter("A crate of your own"))
-        # The target is already installed, and without a network it could not be added again.
-        self.assertEqual(first.pop(0)[0], "rustup target add x86_64-unknown-none")
+        # The targets are already installed, and without a network they could not be added again.
+        for steps, target in ((first, "x86_64-unknown-none"), (others[-1], "i586-unknown-linux-gnu")):
+            self.assertEqual(steps.pop(0)[0], f"rustup target add {target}")
         self.follow(first, self.folder, **self.variables)
         for steps in others:
             self.follow(steps, self.folder / "hello-jos", **self.variables)

@@ -18,7 +18,7 @@ TIMEOUT = 120  # nearly everything is already built
 OUTER = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "ARCH", "CMDLINE", "DISPLAY", "WAYLAND_DISPLAY")
 ARCHES = ("x86_64", "i386")
 # Targets that other targets need, and no user types.
-INNER = {"apps-linked", "grade-images", "facts", "picture-tool", "display", "FORCE"}
+INNER = {"apps-linked", "kernels", "grade-images", "facts", "picture-tool", "display", "FORCE"}
 
 
 def run(*command):

@@ -3,7 +3,6 @@
 Graders end QEMU by a signal to make, or to make's child alone.
 """
 
-import contextlib
 import fcntl
 import os
 import pty
@@ -11,35 +10,21 @@ import select
 import signal
 import socket
 import subprocess
+import sys
 import termios
 import time
 import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tools/grade"))
+
+from processes import children, is_running  # noqa: E402 (found by the line above)
+
 TIMEOUT = 120
 # Variables that a calling make may have set; the tests run without them.
 OUTER = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "CMDLINE")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in OUTER}
-
-
-def children(parent):
-    """The processes whose parent is this one: [(process, the name of its program)]."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # It has ended meanwhile.
-            name, _, rest = (folder / "stat").read_text().partition("(")[2].rpartition(")")
-            if int(rest.split()[1]) == parent:
-                found.append((int(folder.name), name))
-    return found
-
-
-def is_running(process):
-    """Whether there is such a process. One whose parent has not asked for its status has ended."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def listens(port):

@@ -2,6 +2,7 @@
 
 import re
 
+import reading
 from arch import ARCH, NX
 from gradelib import FAILURE, SUCCESS, Machine, Test
 from words import CHECKS, MB, PAGE_FAULT, TRAPS, WELCOME, opening, panic
@@ -138,8 +139,8 @@ def tests():
         app("pages that are watched", "pages", (*POISONED, *PAGES), "leakcheck pages=poison", memory="300M"),
         Test(
             "application: the checks hold with pages=poison", 5,
-            Machine(memory="16M", words="pages=poison", typed=("checks\r", "exit\r")),
-            (*boot("16M"), *POISONED, "K> checks", *CHECKS, "K> exit"), tags=("application",),
+            reading.read(Machine(memory="16M", words="pages=poison", typed=("checks\r", "exit\r")), again=True),
+            (*boot("16M"), *POISONED, "K> checks", *CHECKS, "K> exit"), verdicts=reading.SUBJECTS, tags=("application",),
         ),
         app("pages", "pages", PAGES),
         app("pages, with every feature", "pages", PAGES, cpu="max"),

@@ -42,9 +42,11 @@ class Arch:
     refused: tuple  # processors with which the kernel cannot start, each a Refused
     accepted: tuple  # processors with which it boots, beside QEMU's own: title, and name as -cpu takes it
     hole: tuple  # what test=read-hole reads: an address, and the name of its region
+    elsewhere: tuple  # another machine's QEMU, and what the kernel says there; nothing if it boots
     no_ram: int  # a physical address without RAM
     sparse: int  # pages of the largest area that can be had, a power of two and at most 4 TB
     tables: int  # of kern_pgdir with 256 MB of RAM, with the root
+    first_page: int  # the address of the first page that the monitor's `alloc` gives out, with 256 MB of RAM
     features: frozenset  # of those above
 
     # Addresses.
@@ -142,7 +144,11 @@ ARCHES = {arch.name: arch for arch in (
     Arch(
         name="x86_64", qemu="qemu-system-x86_64", map=memmap.JOS64, module="kernel::arch::x86_64",
         cpu="qemu64", features=frozenset({UEFI, LONG_MODE, NX, HALVES, PHYSMAP}),
-        hole=(0xFFFF_FFFF_EF7F_F000, "unused"), no_ram=0x80_0000_0000, sparse=1 << 30, tables=8,
+        elsewhere=(
+            "qemu-system-i386",
+            "this processor has no long mode (64-bit); use qemu-system-x86_64 with -cpu qemu64 or newer",
+        ),
+        hole=(0xFFFF_FFFF_EF7F_F000, "unused"), no_ram=0x80_0000_0000, sparse=1 << 30, tables=8, first_page=0xC000,
         accepted=(("one extended leaf of CPUID", "qemu64,xlevel=0x80000001"),),
         refused=(
             Refused(
@@ -158,8 +164,9 @@ ARCHES = {arch.name: arch for arch in (
     Arch(
         name="i386", qemu="qemu-system-i386", map=memmap.JOS32, module="kernel::arch::i386",
         cpu="qemu32", features=frozenset(),
+        elsewhere=("qemu-system-x86_64", ""),
         hole=(0xEF80_0000, "memory-mapped devices"), no_ram=0xFEE0_0000,  # the local interrupt controller
-        sparse=1 << 18, tables=4,
+        sparse=1 << 18, tables=4, first_page=0x8000,
         accepted=(("a Pentium", "pentium"), ("a Pentium III", "pentium3"), ("no global pages", "qemu32,-pge")),
         refused=(
             Refused(

@@ -10,7 +10,7 @@ import reading
 from gradelib import Machine, Test
 from reading import SUBJECTS
 from statetests import UEFI
-from words import CHECKS, MB, WELCOME, boots, opening, span
+from words import CHECKS, MB, MB_1, WELCOME, boots, opening, span
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = "README.md"  # a file that serves as a boot module, by QEMU's -initrd
@@ -38,8 +38,6 @@ def modules_are_whole(control):
 # The output of the command `pages` for a page of a module, within the RAM that is used and beyond it.
 RESERVED = ("  pp_ref 1, pp_link says: reserved", "  belongs to: the loader's (see kerninfo)")
 OUT_OF_REACH = (re.compile("0x[0-9a-f]+ is in no page of RAM that `pages` describes"),)
-# The beginning of a physical address of the kernel or right behind it.
-MB_1 = ARCH.address(0x10_0000).removesuffix("00000")
 # Values that mem= refuses.
 NO_SIZES = ("lots", "1T", "M", "", "+1M", "-1", "1MB", "0x1000000", "17179869184G")
 

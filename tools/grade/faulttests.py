@@ -5,15 +5,14 @@ import re
 from arch import ARCH, HALVES, NX
 from gradelib import FAILURE, Machine, Test
 from reports import REPORT
-from words import CHECKS, HEX, KERNEL, NO_PROMPT, PAGE_FAULT, TRAPS, UPAGES, WINDOW, fault, panic
+from words import CHECKS, HEX, KERNEL, NO_EXECUTE, NO_PROMPT, PAGE_FAULT, TRAPS, UPAGES, WINDOW, fault, panic
 
 PAGES, PAGE = r"libjos/src/mem/pages/allocator\.rs", "page 0x[0-9a-f]+000"
 FAULTS = r"kernel/src/faults\.rs"
 READ_NULL = PAGE_FAULT + f'read of {ARCH.address(0)}: page not present, in "low addresses"'
 # The page below the kernel's stack, without the last three digits; where test=lost-stack pushes.
 GUARD, PUSHED = ARCH.address(ARCH.kstack - 1)[:-3], ARCH.ustacktop - ARCH.word
-# A page table's address in test=table-outside-ram; an entry that withholds execution, if there is such.
-NO_RAM, NO_EXECUTE = f"{ARCH.no_ram:#x}", "0x80000000[0-9a-f]{8}" if ARCH.has(NX) else HEX
+NO_RAM = f"{ARCH.no_ram:#x}"  # a page table's address in test=table-outside-ram
 PROTECTED = r"protection violation \(page present\)"
 
 

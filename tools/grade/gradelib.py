@@ -33,6 +33,7 @@ class Machine:
     memory: str = "256M"
     board: str = ""  # QEMU's -machine; its default is pc
     uefi: bool = False  # UEFI firmware instead of a BIOS
+    qemu: str = ""  # another machine's QEMU
     cpu: str = ""  # QEMU's default
     options: tuple = ()  # more arguments for QEMU
     exit_port: int = 0xF4  # where isa-debug-exit is; elsewhere the kernel does not find it, and a test can still use it
@@ -45,6 +46,7 @@ class Machine:
     gdb: tuple = ()  # commands for gdb, after those of .gdbinit
     vscode: str = ""  # start gdb as this configuration of .vscode/launch.json does, not by .gdbinit
     patience: int = 1  # a factor of the usual timeout
+    conduct: Optional[Callable] = None  # runs the machine in its own way, called as conduct(session) (graderun.py)
 
 
 @dataclass(frozen=True)

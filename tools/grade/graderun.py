@@ -42,7 +42,7 @@ class Bench:
 
     def command(self, machine):
         """The QEMU command by which a user can repeat a run, as a list of arguments."""
-        arguments = [self.qemu, "-accel", "tcg", "-m", machine.memory, "-no-reboot", "-nic", "none"]
+        arguments = [machine.qemu or self.qemu, "-accel", "tcg", "-m", machine.memory, "-no-reboot", "-nic", "none"]
         arguments += ["-device", f"isa-debug-exit,iobase={machine.exit_port:#x},iosize=0x04"]
         arguments += ["-machine", machine.board] if machine.board else []
         arguments += ["-drive", f"if=pflash,format=raw,readonly=on,file={self.ovmf}"] if machine.uefi else []
@@ -67,7 +67,7 @@ def run_machine(machine, bench, timeout):
     with tempfile.TemporaryDirectory(prefix="jos64-") as folder, contextlib.ExitStack() as stack:
         try:
             session = Session(machine, bench, run, Path(folder), start + timeout, stack)
-            session.go()
+            (machine.conduct or Session.go)(session)
         except (TimeoutError, socket.timeout):  # They are one class from Python 3.10 on.
             run.problem = f"no end after {timeout:g} s"
         except (RunError, Refused) as error:
@@ -152,9 +152,10 @@ class Session:
         """Start gdb on the machine, by the .gdbinit that users get, or as Visual Studio Code does."""
         if self.machine.vscode:
             script = vscode.gdb_script(self.bench.root, self.machine.vscode, f"{self.folder}/gdb")
+            # The kernel that was built last need not be that of this machine.
+            script = script.replace("obj/kern/kernel", str(self.bench.images["kernel"]))
         else:
             script = (self.bench.root / ".gdbinit.tmpl").read_text().replace("localhost:1234", f"{self.folder}/gdb")
-        script = script.replace("obj/kern/kernel", str(self.bench.images["kernel"]))
         script = "set pagination off\nset confirm off\n" + script + "\n".join((*self.machine.gdb, "detach", "quit"))
         (self.folder / "script").write_text(script)
         self.gdb_log = self.folder / "gdb.log"
@@ -248,6 +249,8 @@ class Session:
 
 def reproduce(machine, command):
     """The line that repeats a run by hand."""
+    if machine.conduct:
+        return shlex.join(command)
     line = shlex.join(command + ["-nographic", "-machine", "graphics=on"])
     acts = [getattr(typed, "__name__", None) or f"type {typed!r}" for typed in machine.typed]
     notes = acts if machine.typed != ("exit\r",) else []

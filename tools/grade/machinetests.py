@@ -18,6 +18,16 @@ OUTSIDE = (
 TRUNCATED = bad_information("boot information at 0x9000 is truncated or damaged; use another loader")
 NO_MAP = r"has no memory map; use a loader that gives one \(multiboot2 tag 6, or PVH version 1\)"
 
+
+def elsewhere(qemu, why):
+    """The image on another machine's QEMU: a processor of 64 bits boots i386's, and the other way round it says `why`."""
+    if why:
+        wanted = {"lines": (cannot_start(why),), "forbidden": NO_PROMPT, "status": FAILURE}
+    else:
+        wanted = {"lines": boots(), "whole": True}
+    return Test(f"machine: on {qemu}, under GRUB", 5, Machine("grub", qemu=qemu), tags=("machine",), **wanted)
+
+
 TESTS = [
     *(
         Test(
@@ -35,6 +45,7 @@ TESTS = [
         )
         for title, cpu in (*ARCH.accepted, ("every feature", "max"))
     ),
+    elsewhere(*ARCH.elsewhere),
     Test(
         # With 1 GB pages, all memory above 4 GB is mapped by them (boottests.py).
         "machine: no 1 GB pages", 5,

@@ -21,10 +21,10 @@ def spoiled(by, *typed, memory="256M", given_up=()):
     return reading.read(Machine(memory=memory, at_entry=by, typed=(*typed, "exit\r")), given_up=given_up)
 
 
-def odd(title, machine, lines, whole=True, needs=()):
+def odd(title, machine, lines, whole=True):
     """A boot with an odd memory map."""
     return Test(
-        f"map: {title}", 5, machine, lines, whole=whole, verdicts=reading.SUBJECTS, tags=("map",), needs=needs,
+        f"map: {title}", 5, machine, lines, whole=whole, verdicts=reading.SUBJECTS, tags=("map",),
     )
 
 

@@ -2,10 +2,16 @@
 
 import re
 
+import reading
+from arch import ARCH, HALVES, NX
+from consoletests import FIRST_PAGE
 from control import require
 from gradelib import BY_PORT, BY_TRIPLE_FAULT, FAILURE, LOG_RESETS, Machine, Test, compare
-from statetests import KERNBASE
-from words import CHECKS, HEX, MB, NO_PROMPT, WELCOME, opening
+from words import CHECKS, DIGITS, HEX, KERNEL, MB, MB_1, NO_EXECUTE, NO_PROMPT, WELCOME, opening, span
+
+
+# What is said of pages that need not be executed, and the mark of such pages in `map`.
+ALSO, MARK = ("", "") if ARCH.has(NX) else (", execute", "X")
 
 
 def kerninfo_is_true(control):
@@ -13,19 +19,19 @@ def kerninfo_is_true(control):
     symbols = control.bench.symbols()
 
     def symbol(name):
-        return f"  {name:<8} {symbols[name]:#018x} (virt) {symbols[name] - KERNBASE:#010x} (phys)"
+        return f"  {name:<8} {ARCH.address(symbols[name])} (virt) {symbols[name] - ARCH.kernbase:#010x} (phys)"
 
     def section(name, start, end, what):
         size = (symbols[end] - symbols[start]) // 1024
-        return f"  {name:<8} {symbols[start]:#018x} {size:>6} KB  {what}"
+        return f"  {name:<8} {ARCH.address(symbols[start])} {size:>6} KB  {what}"
 
     size = -(-(symbols["end"] - symbols["entry"]) // 1024)
     wanted = (
-        "Special kernel symbols:", f"  _start   {'':18}        {symbols['_start']:#010x} (phys)",
+        "Special kernel symbols:", f"  _start   {'':{2 + ARCH.digits}}        {symbols['_start']:#010x} (phys)",
         *map(symbol, ("entry", "etext", "edata", "end")), "Sections, in whole pages:",
         section("text", "stext", "text_end_exclusive", "code: read, execute"),
-        section("rodata", "text_end_exclusive", "rodata_end_exclusive", "constants: read"),
-        section("data", "rodata_end_exclusive", "end", "data, bss, stacks: read, write"),
+        section("rodata", "text_end_exclusive", "rodata_end_exclusive", f"constants: read{ALSO}"),
+        section("data", "rodata_end_exclusive", "end", f"data, bss, stacks: read, write{ALSO}"),
         re.compile(r"  of the constants, \d+ KB are \d+ names and the source lines"),
         f"Kernel executable memory footprint: {size}KB",
     )
@@ -34,6 +40,42 @@ def kerninfo_is_true(control):
     require(not complaints, "; ".join(complaints))
 
 
+def dump_span(start, last):
+    """A range of addresses as `dump` shows it."""
+    return f"{ARCH.plain(start)}-{ARCH.plain(last)}"
+
+
+def root_index(va):
+    """The index of the root's entry for an address."""
+    return (va & (1 << ARCH.map.form.va_bits) - 1) // ARCH.ptsize
+
+
+def translated(va):
+    """The line of `translate` with the parts of an address."""
+    form = ARCH.map.form
+    indices = [va // form.span(level) % (1 << form.index_bits) for level in reversed(range(form.levels))]
+    parts = [f"0x{va >> form.va_bits:x}"] if ARCH.has(HALVES) else []
+    parts += [*map(str, indices), f"0x{va % 4096:x}"]
+    return "|" + "|".join(f"{part:^11}" for part in parts) + "|"
+
+
+LAST, UTEMP = ARCH.map.last, 0x40_0000
+# An address that is not canonical, and the answer of `translate`; on other machines it is too large.
+NON_CANONICAL = 0x8000_0000_0000
+NO_WALK = re.compile(" the walk cannot begin: .*") if ARCH.has(HALVES) else f"{NON_CANONICAL:#x} is too large"
+# The first lines of `showmappings` for all addresses.
+FIRST_GAPS = (
+    (
+        f"{span(0, 0x7FFF_FFFF_FFFF)} not mapped", f"{span(0x8000_0000_0000, 0xFFFF_7FFF_FFFF_FFFF)} not canonical",
+        f"{span(0xFFFF_8000_0000_0000, ARCH.upages - 1)} not mapped",
+    )
+    if ARCH.has(HALVES) else (f"{span(0, ARCH.upages - 1)} not mapped",)
+)
+# The entry of KERNBASE's table in kern_pgdir.
+ENTRY_AT = root_index(ARCH.kernbase) * ARCH.map.form.entry_bytes
+UPPER_HALF = "0000 0000" if ARCH.map.form.entry_bytes == 8 else "[0-9a-f]{4} [0-9a-f]{4}"
+# The first page that `alloc` gives out.
+PAGE = f"{ARCH.first_page:#x}"
 TOO_LONG = "a line of more than 255 bytes is refused whole"
 
 TESTS = [
@@ -49,7 +91,7 @@ TESTS = [
             "Started by: PVH", "Command line: ", re.compile("Processor: AuthenticAMD, .*"),
             "  has: NX, PGE, SMEP, UMIP, a hypervisor", *opening(256 * MB),
             re.compile("Pages: 65504, free: 65[0-4].."),
-            "K> backtrace", re.compile(r" *#0 +0xffff[0-9a-f]{12}.*"),
+            "K> backtrace", re.compile(rf" *#0 +{KERNEL}.*"),
             "K> exit",
         ),
         tags=("monitor",),
@@ -80,9 +122,9 @@ TESTS = [
         "monitor: the window's last frame is nobody's", 5,
         Machine(memory="300M", typed=("memmap\r", "dump -p 0xfffeff0 32\r", "exit\r")),
         (
-            "K> memmap", "  0x000000000ffff000-0x000000000fffffff the window's end, never given out, 4 KB",
-            "K> dump -p 0xfffeff0 32", re.compile(r"000000000fffeff0: .*"),
-            "000000000ffff000-000000000ffff00f: no RAM, or out of reach: left alone", "K> exit",
+            "K> memmap", f"  {span(0xFFF_F000, 0xFFF_FFFF)} the window's end, never given out, 4 KB",
+            "K> dump -p 0xfffeff0 32", re.compile(rf"{ARCH.plain(0xFFF_EFF0)}: .*"),
+            f"{dump_span(0xFFF_F000, 0xFFF_F00F)}: no RAM, or out of reach: left alone", "K> exit",
         ),
         tags=("monitor", "memory"),
     ),
@@ -118,24 +160,21 @@ TESTS = [
         "monitor: numbers that overflow, ranges that wrap", 5,
         Machine(
             typed=(
-                "dump 0xffffffffffffffffffff\r", "dump 0xfffffffffffffff0 17\r", "showmappings 2 1\r",
+                "dump 0xffffffffffffffffffff\r", f"dump {LAST - 15:#x} 17\r", "showmappings 2 1\r",
                 "translate KERNBASE+0x10000000\r", "translate beef\r", "alloc 99999999999999999999\r", "dump -1\r",
-                "showmappings 0 0xffffffffffffffff\r", "translate 0x800000000000\r", "pages\r", "exit\r",
+                f"showmappings 0 {LAST:#x}\r", f"translate {NON_CANONICAL:#x}\r", "pages\r", "exit\r",
             )
         ),
         (
             *WELCOME,
             "0xffffffffffffffffffff is too large", "usage: dump [-p] ADDRESS [N]",
-            "0x11 bytes at 0xfffffffffffffff0 go beyond the last address",
+            f"0x11 bytes at {LAST - 15:#x} go beyond the last address",
             "the range ends before it begins: 0x2, 0x1", "usage: showmappings LO [HI]",
             "KERNBASE+0x10000000 is too large", "usage: translate VA",
             'unknown name "beef" (a hexadecimal number begins with 0x)',
             "99999999999999999999 is too large", "usage: alloc [N]",
             'something is missing in "-1"',
-            "0x0000000000000000-0x00007fffffffffff not mapped",
-            "0x0000800000000000-0xffff7fffffffffff not canonical",
-            "0xffff800000000000-0xfffffe7fffffffff not mapped",
-            re.compile(" the walk cannot begin: .*"),
+            *FIRST_GAPS, NO_WALK,
             "   65504 pages are described, 262016 KB", "K> exit",
         ),
         (re.compile(".*panic.*"),), tags=("monitor",),
@@ -161,7 +200,7 @@ TESTS = [
                 )
             ),
             "K> showmappings KERNBASE+0x1000",
-            "0xfffffffff0001000-0xfffffffff0001fff -> 0x000001000 -rw-g 4 KB 4K",
+            FIRST_PAGE,
             "K> exit",
         ),
         (re.compile(".*panic.*"),), tags=("monitor",),
@@ -176,61 +215,65 @@ TESTS = [
         ),
         (
             *WELCOME,
-            "0xfffffffff0000000 RW/-- window on physical memory",
-            re.compile(r"  0xfffffffff0100000-0xffff[0-9a-f]{12} -> 0x000100000 -r-xg \d+ KB 4K X"),
-            "0xffffffffefff0000 --/-- guard gap",
-            re.compile(r"  0xfffffe8000000000-0xffff[0-9a-f]{12} -> 0x[0-9a-f]{9} ur--- 512 KB 4K"),
-            'K> translate KSTACKTOP-1',
-            "|  0xffff   |    511    |    511    |    383    |    511    |   0xfff   |",
-            re.compile(r"       \+-> 0x[0-9a-f]+\[511\] = 0x80000000[0-9a-f]{8}  4 KB page at 0x[0-9a-f]+ -rw-g.*"),
-            re.compile(r"page table 0x[0-9a-f]{16}"),
-            re.compile(r"0xffffffffefff7000-0xffffffffefff7fff not mapped"),
-            re.compile(r"0xffffffffefff8000-0xffffffffefffffff -> .* -rw-g 32 KB 4K"),
-            re.compile(r"ffffffffefff7ff8-ffffffffefff7fff: not mapped"),
-            re.compile(r"ffffffffefff8000: 0000 0000 0000 0000 .*"),
-            "fffffffff00b8000-fffffffff00b800f: no RAM, or out of reach: left alone",
+            f"{ARCH.address(ARCH.kernbase)} RW/-- window on physical memory",
+            re.compile(rf"  {ARCH.address(ARCH.kernbase + 0x10_0000)}-{HEX} -> {ARCH.physical(0x10_0000)} -r-xg \d+ KB 4K X"),
+            f"{ARCH.address(ARCH.kstack - 0x8000)} --/-- guard gap",
+            re.compile(rf"  {ARCH.address(ARCH.upages)}-{HEX} -> 0x[0-9a-f]+ {ARCH.perm('ur---')} 512 KB 4K ?{MARK}"),
+            'K> translate KSTACKTOP-1', translated(ARCH.kstacktop - 1),
+            re.compile(
+                rf"{' ' * (2 * ARCH.top_level + 1)}\+-> 0x[0-9a-f]+\[\d+\] = {NO_EXECUTE}  4 KB page at 0x[0-9a-f]+ "
+                rf"{ARCH.perm('-rw-g')}.*"
+            ),
+            re.compile(rf"page table {HEX}"),
+            f"{span(ARCH.kstack - 0x1000, ARCH.kstack - 1)} not mapped",
+            re.compile(rf"{span(ARCH.kstack, ARCH.kstacktop - 1)} -> .* {ARCH.perm('-rw-g')} 32 KB 4K"),
+            f"{dump_span(ARCH.kstack - 8, ARCH.kstack - 1)}: not mapped",
+            re.compile(rf"{ARCH.plain(ARCH.kstack)}: 0000 0000 0000 0000 .*"),
+            f"{dump_span(ARCH.kernbase + 0xB_8000, ARCH.kernbase + 0xB_800F)}: no RAM, or out of reach: left alone",
             "     16  WP         1  write protection: read-only pages bind the kernel too",
-            "     11  NXE        1  no-execute pages: bit 63 of an entry counts",
+            *(("     11  NXE        1  no-execute pages: bit 63 of an entry counts",) if ARCH.has(NX) else ()),
             "K> exit",
         ),
         (re.compile(r"kernel panic.*"), re.compile(r".{81,}")), tags=("monitor",),
     ),
     Test(
         "monitor: playing with pages", 10,
-        Machine(
-            typed=(
-                "alloc\r", "insert UTEMP 0xc000 +w +u\r", "pages 0xc000\r", "setperm UTEMP -u\r", "checks\r",
-                "free 0xc000\r", "remove UTEMP\r", "remove UTEMP\r", "insert KERNBASE 0xc000\r",
-                "setperm KERNBASE -w\r", "free 0\r", "insert UTEMP 0xc000\r", "checks\r", "exit\r",
-            )
+        reading.read(
+            Machine(typed=(
+                "alloc\r", f"insert UTEMP {PAGE} +w +u\r", f"pages {PAGE}\r", "setperm UTEMP -u\r", "checks\r",
+                f"free {PAGE}\r", "remove UTEMP\r", "remove UTEMP\r", f"insert KERNBASE {PAGE}\r",
+                "setperm KERNBASE -w\r", "free 0\r", f"insert UTEMP {PAGE}\r", "checks\r", "exit\r",
+            )),
+            again=True,
         ),
         (
-            *WELCOME, "page 0xc000, pp_ref 1", "0x400000 -> 0xc000 urw--, pp_ref 2",
-            re.compile('  0x0000000000400000 urw-- in a 4 KB page, "temporary mappings"'),
-            "0x400000: urw-- -> -rw--",
+            *WELCOME, f"page {PAGE}, pp_ref 1", f"0x400000 -> {PAGE} {ARCH.perm('urw--')}, pp_ref 2",
+            f'  {ARCH.address(UTEMP)} {ARCH.perm("urw--")} in a 4 KB page, "temporary mappings"',
+            f"0x400000: {ARCH.perm('urw--')} -> {ARCH.perm('-rw--')}",
             "0x400000 is mapped, and check_kern_pgdir would panic: remove it, or use -f",
-            "page 0xc000 is still mapped: pp_ref 1", "0x400000 is not mapped any more; page 0xc000 is free",
+            f"page {PAGE} is still mapped: pp_ref 1", f"0x400000 is not mapped any more; page {PAGE} is free",
             "0x400000 is not mapped",
-            "0xfffffffff0000000 is the kernel's (UTOP and above); with -f, at your own risk",
-            "0xfffffffff0000000 is the kernel's (UTOP and above); with -f, at your own risk",
+            *[f"{ARCH.kernbase:#x} is the kernel's (UTOP and above); with -f, at your own risk"] * 2,
             "page 0x0 is not one of alloc's; with -f, at your own risk",
-            "page 0xc000 is free already", "K> checks", *CHECKS, "K> exit",
+            f"page {PAGE} is free already", "K> checks", *CHECKS, "K> exit",
         ),
-        (re.compile(r"kernel panic.*"),), tags=("monitor",),
+        (re.compile(r"kernel panic.*"),), verdicts=reading.SUBJECTS, tags=("monitor",),
     ),
     Test(
         "monitor: the loader's memory, the free list, a frame", 5,
-        Machine(typed=("memmap\r", "freelist 2\r", "dump -p kern_pgdir+0xff8 8\r", "clear\rchecks -f\r", "exit\r")),
+        Machine(typed=(
+            "memmap\r", "freelist 2\r", f"dump -p kern_pgdir+{ENTRY_AT:#x} 8\r", "clear\rchecks -f\r", "exit\r",
+        )),
         (
-            *WELCOME, "The loader's memory map:", "  0x0000000000000000-0x000000000009fbff RAM, 639 KB",
-            "What became of it:", "  0x0000000000000000-0x0000000000000fff page 0, never given out, 4 KB",
-            re.compile(r"  0x0000000000003000-0x000000000009efff page_alloc's: \d+ free, \d+ in use"),
-            "  0x00000000000a0000-0x00000000000fffff the hole for devices, 384 KB",
-            re.compile(r"  0x00000000001\w{5}-0x00000000001\w{5} kern_pgdir, 4 KB"),
-            re.compile(r"  0x\w{16}-0x000000000ffdffff page_alloc's: \d+ free, 0 in use"),
+            *WELCOME, "The loader's memory map:", f"  {span(0, 0x9_FBFF)} RAM, 639 KB",
+            "What became of it:", f"  {span(0, 0xFFF)} page 0, never given out, 4 KB",
+            re.compile(rf"  {span(0x3000, 0x9_EFFF)} page_alloc's: \d+ free, \d+ in use"),
+            f"  {span(0xA_0000, 0xF_FFFF)} the hole for devices, 384 KB",
+            re.compile(rf"  {MB_1}\w{{5}}-{MB_1}\w{{5}} kern_pgdir, 4 KB"),
+            re.compile(rf"  {HEX}-{ARCH.address(0xFFD_FFFF)} page_alloc's: \d+ free, 0 in use"),
             re.compile(r"page_free_list: \d+ pages, \d+ KB"), re.compile(r"  and \d+ more pages"),
             # The entry of KERNBASE's table: accessed, writable, for the user too, present.
-            re.compile(r"0000000000[0-9a-f]{3}ff8: 27[0-9a-f]{2} [0-9a-f]{4} 0000 0000  .*"),
+            re.compile(rf"{DIGITS}(?<={ENTRY_AT:03x}): 27[0-9a-f]{{2}} [0-9a-f]{{4}} {UPPER_HALF}  .*"),
             re.compile(r"\x1b\[2J\x1b\[HK> checks -f"), *CHECKS, "K> exit",
         ),
         (re.compile(r"kernel panic.*"),), tags=("monitor",),
@@ -249,10 +292,10 @@ TESTS = [
             '"256" is not a number from 0 to 255', "usage: exit [CODE]", '"now" is one word too many', "usage: uptime",
             "Unknown command 'me'", '"u" is not + or - and letters of r, w, x, u, g', "usage: setperm [-f] VA +w -u ...",
             "alloc gives out 64 pages at most at a time, so 64 more now",
-            re.compile(r" \+-> 0x[0-9a-f]+\[511\] = 0x[0-9a-f]{16}  table at 0x[0-9a-f]+ urwx-"),
+            re.compile(rf" \+-> 0x[0-9a-f]+\[{root_index(ARCH.kernbase)}\] = {HEX}  table at 0x[0-9a-f]+ urwx-"),
             '"nonsense" is not a fault; `fault` lists them', "usage: fault [NAME]", "read-null", "fault-in-report",
             re.compile(r"kernel panic at .*: divide error \(#DE, vector 0\)"),
-            re.compile(r"  #0  0x\w{16} kernel::arch::x86::faults::divide.*"),
+            re.compile(rf"  #0  {KERNEL} kernel::arch::x86::faults::divide.*"),
         ),
         status=FAILURE, tags=("monitor",),
     ),
@@ -263,6 +306,6 @@ TESTS = [
             *WELCOME, "K> vmprint", "-- more --", "K> page off", "K> vmprint",
             "^C", re.compile(r"up 0:0\d:\d\d\.\d\d\d"), "K> exit",
         ),
-        (re.compile(r"kernel panic.*"), re.compile(r".*0xffffffffffe00000: pte .*")), tags=("monitor",),
+        (re.compile(r"kernel panic.*"), re.compile(rf".*{ARCH.address(LAST + 1 - ARCH.map.form.span(1))}: pte .*")), tags=("monitor",),
     ),
 ]

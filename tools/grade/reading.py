@@ -98,13 +98,14 @@ class Reading:
         return machinestate.State(ARCH.map, image, self.info, registers, load, self.limit, self.given_up, fresh)
 
 
-def read(machine, limit=None, given_up=()):
-    """The machine, read at its first prompt."""
+def read(machine, limit=None, given_up=(), again=False):
+    """The machine, read at its first prompt and, if `again`, at its last one too."""
     entry = "multiboot2_start" if machine.image.startswith("grub") else "pvh_start"
     reading = Reading(entry, machine.cpu, machine.at_entry, limit, given_up)
-    return dataclasses.replace(
-        machine, at_entry=reading.read_loader, typed=(reading.read_machine, *machine.typed),
-    )
+    typed = (reading.read_machine, *machine.typed)
+    if again:
+        typed = (*typed[:-1], reading.read_machine, typed[-1])
+    return dataclasses.replace(machine, at_entry=reading.read_loader, typed=typed)
 
 
 def drive(image, path):

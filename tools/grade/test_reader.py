@@ -4,6 +4,7 @@ import array
 import struct
 import unittest
 
+import cpus
 import judge
 import loaderinfo
 import memmap
@@ -11,7 +12,7 @@ import tableformat
 from gradelib import Machine, Run, Test
 from gradelib import judge as judge_run
 from loaderinfo import RAM, LoaderInfo, Range
-from machinestate import END, IN_USE, State
+from machinestate import END, IN_USE, RESERVED, State
 from tableformat import G, I386, PAGE, R, SV39, U, W, X, X86_64, Run as Mapped
 
 MB = 1 << 20
@@ -108,16 +109,23 @@ class Loaders(unittest.TestCase):
 
 
 class Maps(unittest.TestCase):
-    """Tests of the map, and of its comparison with what tables say."""
+    """Tests of the map of x86-64, and of its comparison with what tables say."""
+
+    jos, nr_parts = memmap.JOS64, 7
+    gaps = (
+        (0xFFFF_8000_0000_0000, "below UPAGES"), (0xFFFF_FFFF_EFFF_7000, "the gap below the kernel stack"),
+        (0xFFFF_FF80_0000_0000, "a hole in PHYSMAP"), (0xFFFF_FFFF_EF80_0000, "the addresses for devices"),
+    )
 
     def setUp(self):
         kernel = memmap.Kernel(MB, MB + 4 * PAGE, MB + 6 * PAGE, MB + 16 * PAGE, MB + 8 * PAGE)
         ram = [Range(0, 0xA_0000), Range(MB, 300 * MB)]
-        self.parts = memmap.parts(memmap.JOS64, kernel, ram, 2 * MB, 150 * PAGE)
+        self.parts = memmap.parts(self.jos, kernel, ram, 2 * MB, 150 * PAGE)
         self.runs = [Mapped(part.va, part.size, part.pa, part.rights) for part in self.parts]
+        self.assertEqual(len(self.parts), self.nr_parts)
 
     def complaints(self):
-        return list(judge.compare(memmap.JOS64, self.parts, sorted(self.runs)))
+        return list(judge.compare(self.jos, self.parts, sorted(self.runs)))
 
     def test_the_map_itself_is_right(self):
         self.assertEqual(self.complaints(), [])
@@ -131,14 +139,73 @@ class Maps(unittest.TestCase):
                 self.assertIn(f"{part.name}: {part.va:#x} must lead to {part.pa:#x}", self.complaints()[0])
 
     def test_a_mapping_in_each_gap_is_named(self):
-        for va, name in (
-            (0xFFFF_8000_0000_0000, "below UPAGES"), (0xFFFF_FFFF_EFFF_7000, "the gap below the kernel stack"),
-            (0xFFFF_FF80_0000_0000, "a hole in PHYSMAP"), (0xFFFF_FFFF_EF80_0000, "the addresses for devices"),
-        ):
+        for va, name in self.gaps:
             self.runs.append(Mapped(va, PAGE, 0x5000, R))
             self.assertIn(f"{name}", self.complaints()[0])
             self.assertIn(f"{va:#x} must not be mapped, but leads to 0x5000", self.complaints()[0])
             self.runs.pop()
+
+
+class Maps32(Maps):
+    """Tests of the map of i386: there is no PHYSMAP, and whatever can be read can be executed."""
+
+    jos, nr_parts = memmap.JOS32, 6
+    gaps = (
+        (0xEEC0_0000, "below UPAGES"), (0xEFFF_7000, "the gap below the kernel stack"),
+        (0xEF80_0000, "the addresses for devices"), (0xEF00_0000 + 150 * PAGE, "above pages in UPAGES"),
+    )
+
+    def test_all_is_executable(self):
+        self.assertEqual({part.rights & X for part in self.parts}, {X})
+
+
+class SelfMaps(unittest.TestCase):
+    """Tests of what UVPT shows, on i386: a root, one table, and a large page whose first frame is that table."""
+
+    ROOT, TABLE, UVPT = 0, 4 * MB, 0x3BD
+
+    def complaints(self, uvpt=0x5, table=4 * MB | 0x27):
+        memory, state = Memory(8 * MB), State.__new__(State)
+        for index, value in ((0x3BC, table), (self.UVPT, uvpt), (0x3C1, 4 * MB | 0x183)):
+            memory.entry(I386, self.ROOT, index, value)
+        memory.entry(I386, self.TABLE, 0, 0x5005)
+        state.jos, state.ram, state.root, state.load = memmap.JOS32, [Range(0, 8 * MB)], self.ROOT, memory.load
+        return list(judge.self_map(state))
+
+    def test_a_table_may_begin_a_large_page(self):
+        self.assertEqual(self.complaints(), [])
+
+    def test_wrong_entries_are_named(self):
+        self.assertIn("does not lead to the root", self.complaints(uvpt=0x1005)[0])
+        self.assertIn("none of -w--- is allowed", self.complaints(uvpt=0x7)[0])
+        self.assertIn("shows 0x0 r-x--, a page table", self.complaints(uvpt=0x1)[0])
+        self.assertIn("page table 0x400000 is not shown", self.complaints(table=4 * MB | 0x23)[0])
+
+
+class Processors(unittest.TestCase):
+    """Tests of what is known of processors."""
+
+    def test_registers_are_passed_whole(self):
+        for cpu, size in ((cpus.X86_64, 17 * 8 + 4), (cpus.I386, 9 * 4 + 4)):
+            registers = {name: 3 * place for place, name in enumerate((*cpu.general, "flags"))}
+            self.assertEqual(len(cpu.pack(registers)), size)
+            self.assertEqual(cpu.unpack(cpu.pack(registers) + b"more"), registers)
+
+    def test_gates(self):
+        gate = bytes.fromhex("3412 0800 008e 7856 efcdab90 00000000")
+        self.assertEqual(cpus.X86_64.handler(gate), 0x90AB_CDEF_5678_1234)
+        self.assertEqual(cpus.I386.handler(gate[:8]), 0x5678_1234)
+
+    def test_calls(self):
+        number = 0x1_0000_0002
+        self.assertEqual(cpus.X86_64.call((number, 3)), ({"di": number, "si": 3}, ()))
+        self.assertEqual(cpus.I386.call((number, 3)), ({}, (2, 1, 3, 0)))
+        self.assertEqual(cpus.X86_64.returned({"ax": number, "dx": 7}), number)
+        self.assertEqual(cpus.I386.returned({"ax": 2, "dx": 1}), number)
+
+    def test_addresses_that_do_not_exist(self):
+        self.assertEqual(memmap.JOS64.nowhere, (1 << 47, 0xFFFF_7FFF_FFFF_F000))
+        self.assertEqual(memmap.JOS32.nowhere, (1 << 32, 1 << 63))
 
 
 class Lists(unittest.TestCase):
@@ -168,6 +235,35 @@ class Lists(unittest.TestCase):
     def test_runs(self):
         orders = [judge.largest_run(bytes(flags)) for flags in ([0] * 8, [0, 1, 1, 0], [0, 0, 1, 1], [1] * 512)]
         self.assertEqual(orders, [-1, 0, 1, 9])
+
+
+class Reservations(unittest.TestCase):
+    """Tests of which frames must be reserved: 0, the kernel's 2 and 3, the root 4, `pages` in 5, the table of runs in 6,
+    and RAM that is given up, 10 and 11."""
+
+    def complaints(self, given_up=(Range(10 * PAGE, 12 * PAGE),), free=()):
+        state = State.__new__(State)
+        state.jos, state.ram, state.given_up = memmap.JOS32, [Range(0, 64 * PAGE)], given_up
+        state.info, state.kernel = LoaderInfo((), ()), memmap.Kernel(2 * PAGE, 0, 0, 4 * PAGE, 0)
+        state.root, state.pages_at, state.pages_size = 4 * PAGE, 5 * PAGE, PAGE
+        reserved = {0, 2, 3, 4, 5, 6, 10, 11}.difference(free)
+        state.links = array.array("I", [RESERVED if number in reserved else END for number in range(64)])
+        return list(judge.reservations(state))
+
+    def test_frames_that_are_reserved_have_a_reason(self):
+        self.assertEqual(self.complaints(), [])
+        self.assertIn("3 frames are reserved for no known reason (0x6000, 0xa000", self.complaints(given_up=())[0])
+
+    def test_frames_that_must_be_reserved_are(self):
+        for number, name in ((0, "page 0"), (3, "the kernel"), (4, "kern_pgdir"), (5, "the array"), (11, "RAM that")):
+            self.assertIn(f"frame {number * PAGE:#x} of {name}", self.complaints(free=[number])[0])
+
+    def test_the_kernel_can_be_read_where_the_loader_tells_of_no_ram(self):
+        state, memory = State.__new__(State), Memory()
+        state.ram, state.kernel = [Range(0, 2 * PAGE)], memmap.Kernel(4 * PAGE, 0, 0, 6 * PAGE, 0)
+        state._load, state._tables = memory.load, {}
+        found = [state.load(number * PAGE, 8) is not None for number in range(7)]
+        self.assertEqual(found, [True, True, False, False, True, True, False])
 
 
 class Verdicts(unittest.TestCase):

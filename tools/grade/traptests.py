@@ -9,26 +9,25 @@ import itertools
 import struct
 from dataclasses import dataclass, field
 
+from arch import ARCH, HALVES
 from control import require
+from descriptors import EXCEPTIONS
 from faulttests import REGISTERS
-from gdbstub import GENERAL, SEGMENTS
+from frames import CONSTANT, FRAMES, NT
+from gdbstub import CPU, GENERAL, SEGMENTS
 from gradelib import FAILURE, Machine, Test
-from statetests import EXCEPTIONS, KERNBASE, MCG_STATUS, OWN_STACKS, STACK_SIZE, STALE_BANKS, stale
+from statetests import MCG_STATUS, STALE_BANKS, stale
 from words import CHECKS, NO_PROMPT, WELCOME
 
-KSTACKTOP, KSTKSIZE = KERNBASE, 8 * 4096
-UPAGES, PTSIZE, PGSIZE = 0xFFFF_FE80_0000_0000, 1 << 39, 4096
-NOWHERE, NON_CANONICAL = 0x1000, 1 << 47  # addresses that are never mapped
-SCRATCH = KSTACKTOP - KSTKSIZE + 64  # at the far end of the kernel's stack, which nothing uses
+KERNBASE, KSTACK, KSTACKTOP, UPAGES = ARCH.kernbase, ARCH.kstack, ARCH.kstacktop, ARCH.upages
+NOWHERE = 0x1000  # an address that is never mapped
+NON_CANONICAL = (ARCH.map.lower_end,) if ARCH.has(HALVES) else ()
+SCRATCH = KSTACK + 64  # at the far end of the kernel's stack, which nothing uses
 
 # Bits of RFLAGS.
-ARITHMETIC, CONSTANT, IF, DF, IOPL, NT, AC, ID = 0x8D5, 0x2, 1 << 9, 1 << 10, 3 << 12, 1 << 14, 1 << 18, 1 << 21
+ARITHMETIC, IF, DF, IOPL, AC, ID = 0x8D5, 1 << 9, 1 << 10, 3 << 12, 1 << 18, 1 << 21
 RF = 1 << 16  # the processor sets it in the frames of faults; QEMU does not
 EVERY_FLAG = ARITHMETIC | CONSTANT | IF | DF | IOPL | NT | AC | ID
-
-# The registers in an exception's frame, from the lowest address on: the stubs push them, then the processor does.
-PUSHED = "r15 r14 r13 r12 r11 r10 r9 r8 rbp rdi rsi rdx rcx rbx rax vector error rip cs eflags rsp ss".split()
-FRAME_SIZE = 8 * len(PUSHED)
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,9 @@ def interrupt(vector):
     return Raised(vector, bytes([0xCD, vector]), is_fault=False)
 
 
+WIDE = b"\x48" if ARCH.word == 8 else b""  # a prefix: the operand takes 64 bits
 PUSH = b"\x50"  # push rax
-LOAD, STORE = b"\x48\x8b\x01", b"\x48\x89\x01"  # mov rax, [rcx]; mov [rcx], rax
+LOAD, STORE = WIDE + b"\x8b\x01", WIDE + b"\x89\x01"  # mov rax, [rcx]; mov [rcx], rax
 LOAD_ES = b"\x8e\xc0"  # mov es, eax
 DOUBLE_FAULT = Raised(8, PUSH, registers={"sp": NOWHERE})
 PAGE_FAULT = Raised(14, LOAD, registers={"cx": NOWHERE})
@@ -71,8 +71,7 @@ class Traps:
 
     def __init__(self, stub, symbols):
         self.stub, self.symbols = stub, symbols
-        stacks = next(address for name, address in symbols.items() if "EXCEPTION_STACKS" in name)
-        self.tops = {vector: stacks + nth * STACK_SIZE for vector, nth in OWN_STACKS.items()}
+        self.frames = FRAMES(stub, symbols)
         # No device interrupts the code while the flag IF is set.
         for port in (0x21, 0xA1):
             stub.monitor(f"o /b {port:#x} 0xff")
@@ -80,36 +79,30 @@ class Traps:
 
     def different(self):
         """A value of its own for each general register."""
-        return {name: 0x0123_4567_0000_0000 * 3 ** (nth := next(self.values)) % (1 << 63) + nth for name in GENERAL}
+        base, top = 0x0123_4567_0000_0000 >> 64 - 8 * CPU.word, 1 << 8 * CPU.word - 1
+        return {name: base * 3 ** (nth := next(self.values)) % top + nth for name in GENERAL}
 
-    def arrange(self, exception, flags, rsp):
+    def arrange(self, exception, flags, sp):
         """Load the registers of the code that is to be interrupted."""
-        self.stub.write_registers({**self.different(), "sp": rsp, "flags": flags, **exception.registers})
+        self.stub.write_registers({**self.different(), "sp": sp, "flags": flags, **exception.registers})
         return self.stub.registers()
 
     def check_frame(self, before, exception, resume):
         """The machine is at `trap`: check the stack, the frame and the flags; returns the frame's address."""
-        now = self.stub.registers()
         name = f"vector {exception.vector}"
-        frame = now["di"]
-        top = self.tops.get(exception.vector, before["sp"] & ~15)
-        require(frame == top - FRAME_SIZE, f"{name}: its frame is at {frame:#x}, not below {top:#x}")
-        require(now["sp"] == frame - 8, f"{name}: RSP is {now['rsp']:#x}, and the frame is at {frame:#x}")
+        frame = self.frames.find(exception.vector, before["sp"])
         wanted = {**before, "vector": exception.vector, "ip": resume}
-        found = dict(zip(PUSHED, struct.unpack(f"<{len(PUSHED)}Q", self.stub.read_memory(frame, FRAME_SIZE))))
-        for register in PUSHED:
-            value = found[register] & ~RF if register == "flags" else found[register]
+        for register, value in self.frames.read(frame).items():
+            value &= ~RF if register == "flags" else CPU.largest
             good = value in exception.error if register == "error" else value == wanted[register]
             require(good, f"{name}: in the frame {register} is {value:#x}, not {wanted.get(register, 0):#x}")
-        flags = now["flags"] & ~ARITHMETIC
+        flags = self.stub.read("flags") & ~ARITHMETIC
         require(flags == CONSTANT, f"{name}: the handler runs with the flags {flags:#x}")
         return frame
 
-    def go_on(self, before, exception, resume):
+    def go_on(self, before, exception, resume, prepared):
         """Make `trap` return at once, and check the interrupted code's registers."""
-        rsp = self.stub.read("sp")
-        back = int.from_bytes(self.stub.read_memory(rsp, 8), "little")
-        self.stub.write_registers({**self.different(), "sp": rsp + 8, "ip": back, "flags": ARITHMETIC | CONSTANT})
+        back = self.frames.go_on({**self.different(), "flags": ARITHMETIC | CONSTANT}, prepared)
         self.stub.run_to(resume)
         after = self.stub.registers()
         for register in (*GENERAL, "flags", *SEGMENTS):
@@ -118,55 +111,59 @@ class Traps:
                 value == before[register],
                 f"vector {exception.vector}: {register} was {before[register]:#x}, and is {value:#x} afterwards",
             )
+        back()
 
-    def raise_all(self, exceptions, flags, rsp):
+    def raise_all(self, exceptions, flags, sp):
         """Raise the first exception, each further one within the handler of the one before, and return from all."""
         exception, *further = exceptions
         with self.stub.interlude(exception.code):
-            before = self.arrange(exception, flags, rsp)
+            prepared = self.frames.prepare(exception)
+            before = self.arrange(exception, flags, sp)
             resume = before["ip"] + (0 if exception.is_fault else len(exception.code))
             self.stub.run_to(self.symbols["trap"])
             frame = self.check_frame(before, exception, resume)
             if further:
-                kept = self.stub.read_memory(frame, FRAME_SIZE)
+                kept = self.stub.read_memory(frame, self.frames.size)
                 self.stub.write("ip", before["ip"] + 32)  # elsewhere: there is a breakpoint at `trap`
                 self.raise_all(further, flags, self.stub.read("sp"))
-                require(self.stub.read_memory(frame, FRAME_SIZE) == kept, "a frame changed while another was in use")
-            self.go_on(before, exception, resume)
+                require(self.stub.read_memory(frame, self.frames.size) == kept, "a frame changed while another was in use")
+            self.go_on(before, exception, resume, prepared)
 
-    def deliver(self, vector, flags, rsp):
+    def deliver(self, vector, flags, sp):
         """Enter the stub of an exception with an error code as the processor would, and return."""
         error = 0x5A5A
         with self.stub.interlude(b"\x90"):
             exception = Raised(vector, b"\x90", error=(error,))
-            before = self.arrange(exception, flags, rsp)
-            pushed = struct.pack("<6Q", error, *(before[name] for name in ("ip", "cs", "flags", "sp", "ss")))
-            self.stub.write_memory((rsp & ~15) - len(pushed), pushed)
+            before = self.arrange(exception, flags, sp)
+            pushed = self.frames.pushed(error, before)
+            below = self.frames.top(sp) - len(pushed)
+            self.stub.write_memory(below, pushed)
             # The processor clears IF and NT.
-            self.stub.write_registers({
-                "ip": self.symbols["trap_stubs"] + 16 * vector, "sp": (rsp & ~15) - len(pushed),
-                "flags": flags & ~(IF | NT),
-            })
+            stub = self.symbols["trap_stubs"] + 16 * vector
+            self.stub.write_registers({"ip": stub, "sp": below, "flags": flags & ~(IF | NT)})
             self.stub.run_to(self.symbols["trap"])
             self.check_frame(before, exception, before["ip"])
-            self.go_on(before, exception, before["ip"])
+            self.go_on(before, exception, before["ip"], None)
 
 
 def every_exception(stub, symbols):
     """Raise each exception twice, with the flags set and clear and with stack pointers that are not aligned."""
     stub.run_to(symbols["check_page_installed_pgdir"])
     traps = Traps(stub, symbols)
-    for flags, rsp in ((EVERY_FLAG, KSTACKTOP - 0x1003), (CONSTANT, KSTACKTOP - 0x2008)):
+    for flags, sp in ((EVERY_FLAG, KSTACKTOP - 0x1003), (CONSTANT, KSTACKTOP - 0x2008)):
         for exception in RAISED:
-            traps.raise_all([exception], flags, rsp)
+            traps.raise_all([exception], flags, sp)
         for vector in BY_HAND:
-            traps.deliver(vector, flags, rsp)
+            traps.deliver(vector, flags, sp)
 
 
 def nested_exceptions(stub, symbols):
     """Raise exceptions within the handlers of exceptions."""
     stub.run_to(symbols["check_page_installed_pgdir"])
     Traps(stub, symbols).raise_all(NESTED, EVERY_FLAG, KSTACKTOP - 0x1003)
+
+
+STORE_SIZE = 2 + CPU.word if CPU.word == 8 else 1 + CPU.word  # of the store: an opcode, and the address
 
 
 def area_fault(stub, symbols):
@@ -178,7 +175,7 @@ def area_fault(stub, symbols):
     before = traps.arrange(PAGE_FAULT, EVERY_FLAG, KSTACKTOP - 0x4003)
     stub.run_to(symbols["trap"])
     traps.check_frame(before, Raised(14, b"", error=(2,)), store)
-    stub.run_to(store + 10)  # the instruction behind the store, once the handler has mapped the page
+    stub.run_to(store + STORE_SIZE)  # the instruction behind the store, once the handler has mapped the page
     after = stub.registers()
     for register in (*GENERAL, "flags", *SEGMENTS):
         require(after[register] & ~(RF if register == "flags" else 0) == before[register],
@@ -187,11 +184,13 @@ def area_fault(stub, symbols):
 
 
 # Probes: the function, the address, the value to store; the value that comes back, or the fault's error code.
-FAULTED = 1 << 63
+FAULTED = 1 << 8 * CPU.word - 1
 WORD = 0x8877_6655_4433_2211
 CODE = KERNBASE + 0x10_0000
-MISSING = UPAGES + PTSIZE - PGSIZE
-GUARD = KSTACKTOP - KSTKSIZE - 8
+MISSING = UPAGES + ARCH.ptsize - 4096
+GUARD = KSTACK - 8
+# The registers of a probe's arguments: the address, and the value to store.
+ADDRESS, VALUE = ("di", "si") if CPU.word == 8 else ("cx", "dx")
 
 
 # The memory that the probes use: no byte is 0, so that a store of too many bytes is seen.
@@ -215,18 +214,18 @@ def faults(function, va, error):
 
 
 PROBES = (
-    Probe("probe_load", SCRATCH, WORD), Probe("probe_load_byte", SCRATCH + 3, 0x44),
-    Probe("probe_load_byte", SCRATCH + 7, 0x88), Probe("probe_load_user", SCRATCH, WORD),
-    Probe("probe_store", SCRATCH + 8, stored=8), Probe("probe_store_byte", SCRATCH + 11, stored=1),
+    Probe("probe_load", SCRATCH, WORD & CPU.largest), Probe("probe_load_byte", SCRATCH + 3, 0x44),
+    Probe("probe_load_byte", SCRATCH + 7, 0x88), Probe("probe_load_user", SCRATCH, WORD & CPU.largest),
+    Probe("probe_store", SCRATCH + 8, stored=CPU.word), Probe("probe_store_byte", SCRATCH + 11, stored=1),
     *(
         faults(function, va, error)
         for function in ("probe_load", "probe_load_byte", "probe_load_user")
-        for va, error in ((NOWHERE, 0), (GUARD, 0), (NON_CANONICAL, 0))
+        for va, error in ((NOWHERE, 0), (GUARD, 0), *((va, 0) for va in NON_CANONICAL))
     ),
     *(
         faults(function, va, error)
         for function in ("probe_store", "probe_store_byte")
-        for va, error in ((NOWHERE, 2), (GUARD, 2), (NON_CANONICAL, 2), (CODE, 3))
+        for va, error in ((NOWHERE, 2), (GUARD, 2), (CODE, 3), *((va, 2) for va in NON_CANONICAL))
     ),
     # User pages.
     faults("probe_load_user", MISSING, 0), Probe("probe_load_user", UPAGES, value=-1),
@@ -243,19 +242,19 @@ def call_probe(stub, symbols, probe, flags):
     traps = Traps(stub, symbols)
     back = stub.read("ip")
     stub.write_memory(SCRATCH, AROUND)
-    before = {**traps.different(), "di": probe.va, "sp": KSTACKTOP - 0x1008, "flags": flags}
-    stub.write_memory(before["sp"], struct.pack("<Q", back))
+    before = {**traps.different(), ADDRESS: probe.va, "sp": KSTACKTOP - 0x1008, "flags": flags}
+    stub.write_memory(before["sp"], CPU.in_memory([back]))
     stub.write_registers({**before, "ip": symbols[probe.function]})
     stub.run_to(back)
     after = stub.registers()
     name = f"{probe.function}({probe.va:#x}) with the flags {flags:#x}"
     value, fault = after["ax"], after["dx"]
-    wanted = {**before, "sp": before["sp"] + 8, "flags": flags}
+    wanted = {**before, "sp": before["sp"] + CPU.word, "flags": flags}
     if probe.function == "probe_load_user":
         wanted["flags"] &= ~AC
     if probe.error is None:
         require(fault == 0, f"{name}: a fault, {fault:#x}")
-        read = int.from_bytes(stub.read_memory(probe.va, 8), "little") if probe.value == -1 else probe.value
+        read = int.from_bytes(stub.read_memory(probe.va, CPU.word), "little") if probe.value == -1 else probe.value
         require(read is None or value == read, f"{name} gives {value:#x}")
     else:
         require(fault == FAULTED | probe.error, f"{name}: the fault is {fault:#x}")
@@ -266,7 +265,7 @@ def call_probe(stub, symbols, probe, flags):
     memory = bytearray(AROUND)
     if probe.stored:
         at = probe.va - SCRATCH
-        memory[at : at + probe.stored] = struct.pack("<Q", before["si"])[: probe.stored]
+        memory[at : at + probe.stored] = CPU.in_memory([before[VALUE]])[: probe.stored]
     require(stub.read_memory(SCRATCH, len(memory)) == memory, f"{name} has changed other memory")
 
 

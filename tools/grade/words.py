@@ -11,6 +11,10 @@ DIGITS = f"[0-9a-f]{{{ARCH.digits}}}"
 HEX = f"0x{DIGITS}"
 # An address in the kernel's image.
 KERNEL = ARCH.address(ARCH.kernbase + 0x10_0000).removesuffix("00000") + "[0-9a-f]{5}"
+# The beginning of a physical address of the kernel or right behind it.
+MB_1 = ARCH.address(0x10_0000).removesuffix("00000")
+# An entry that withholds execution, if there is such.
+NO_EXECUTE = "0x80000000[0-9a-f]{8}" if ARCH.has(NX) else HEX
 UPAGES = ARCH.address(ARCH.upages)
 
 def span(start, last):

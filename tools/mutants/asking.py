@@ -82,11 +82,14 @@ def names_of(programs, runner):
 
 
 class Asker:
-    """Chooses and runs tests, and learns which of them catch most in the least time."""
+    """Chooses and runs tests, and learns which of them catch most in the least time. It begins with the mutants that
+    were `caught` before: the file of each, and the test that caught it.
+    """
 
-    def __init__(self, runner, seconds):
+    def __init__(self, runner, seconds, caught=()):
         self.runner, self.seconds = runner, seconds
-        self.asked, self.failed = collections.Counter(), collections.Counter()
+        self.failed = collections.Counter(caught)
+        self.asked = self.failed.copy()
 
     def cost(self, mutant, test):
         """The estimated seconds to catch a fault with this test; the estimate improves with each result."""

@@ -26,7 +26,7 @@ class Program:
 
     def run(self, runner, _names, limit, active=None):
         """Runs the test on the image as it is."""
-        command = [sys.executable, "-m", "unittest", "discover", "-q", "-s", "tools/build", "-p", f"{TEST}.py"]
+        command = [sys.executable, "-m", "unittest", "discover", "-q", "-s", "tools/build", "-p", f"{TEST}.py", "-k", "X86_64"]
         began = time.monotonic()
         with runner.started(lambda: subprocess.Popen(
                 command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -4,6 +4,7 @@ import json
 import pathlib
 from dataclasses import dataclass
 
+import calls
 import faults
 import graded
 import hosttests
@@ -73,13 +74,13 @@ class Part:
         return file in self.also or file.partition("/")[0] in self.packages
 
     def mutants(self):
-        """All mutants, as cargo-mutants lists them, and the faults of the list; each with a number."""
+        """All mutants, as cargo-mutants lists them, calls left out, and the faults of the lists; each with a number."""
         packages = [f"--package={name}" for name in self.packages.values()]
         listed = command(["cargo", "mutants", "--dir", str(ROOT), "--list", "--json", *packages])
         if listed.returncode:
             raise Failed(f"cargo mutants --list failed:\n{listed.stderr}")
         mutants = json.loads(listed.stdout)
-        mutants += [fault for fault in faults.listed() if self.has(fault["file"])]
+        mutants += [fault for fault in calls.listed() + faults.listed() if self.has(fault["file"])]
         for number, mutant in enumerate(mutants):
             mutant["id"] = number
             mutant["package"] = mutant["file"].partition("/")[0]

@@ -109,6 +109,10 @@ class Results:
         if hint := result.get("by") or result.get("hint"):
             self.hints[plain(result["name"])].add(hint)
 
+    def caught(self):
+        """The file of each caught mutant, of these or of older sources, with the test that caught it."""
+        return [(name.partition(":")[0], result["by"]) for name, result in self.by_name.items() if "by" in result]
+
     def add(self, mutant, outcome, by=None, passed=()):
         """Keeps a verdict, with the test that it is due to (`by`) or the tests that have `passed`."""
         result = {"name": mutant["name"], "outcome": outcome, "sources": self.sources.sources}

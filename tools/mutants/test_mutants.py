@@ -11,6 +11,7 @@ import unittest
 from unittest import mock
 
 import asking
+import calls
 import copies
 import faults
 import graded
@@ -23,7 +24,7 @@ import run
 
 
 def load_tests(_loader, tests, _pattern):
-    for module in (copies, images, results):
+    for module in (calls, copies, images, results):
         tests.addTests(doctest.DocTestSuite(module))
     return tests
 
@@ -78,6 +79,12 @@ class TestAsking(unittest.TestCase):
         programs = {"p": hosttests.Program("p", "/")}
         self.assertEqual(asker.likeliest(mutant("1:1"), asker.seconds, programs), ["p sharp", "p quick", "p slow"])
         self.assertEqual(asker.likeliest(mutant("1:1"), asker.seconds, programs, {"p slow"})[0], "p slow")
+
+    def test_what_caught_mutants_of_this_file_before_is_asked_first(self):
+        seconds = {"p one": 0.1, "p two": 0.1}
+        asker = asking.Asker(asking.Runner(), seconds, [("libjos/src/a.rs", "p two")] * 2)
+        programs = {"p": hosttests.Program("p", "/")}
+        self.assertEqual(asker.likeliest(mutant("1:1"), seconds, programs), ["p two", "p one"])
 
     def test_each_kind_of_test_has_its_likeliest(self):
         host, grade = hosttests.Program("p", "/"), mock.Mock(batches=False)
@@ -151,6 +158,11 @@ class TestResults(unittest.TestCase):
             sources.sources = version
             self.open(sources).add(mutant("1:1"), "missed", passed=["u"])
         self.assertEqual(self.open(sources).hints[results.plain(mutant("1:1")["name"])], {"t"})
+
+    def test_what_caught_older_mutants_is_known(self):
+        self.open(FakeSources()).add(mutant("7:1"), "caught", "t")
+        self.open(FakeSources()).add(mutant("8:1"), "missed")
+        self.assertEqual(self.open(FakeSources()).caught(), [("libjos/src/a.rs", "t")])
 
     def test_a_reason_for_one_is_none_for_two(self):
         self.open(FakeSources()).add(mutant("1:1"), "missed")
@@ -267,6 +279,18 @@ class TestFaults(unittest.TestCase):
         for old in ("not there", "KERNBASE"):
             with self.assertRaises(copies.Failed):
                 faults.as_mutant("linker.ld", old, "")
+
+
+class TestCalls(unittest.TestCase):
+    def test_fences_and_flushes_are_found(self):
+        names = [mutant["name"] for mutant in calls.listed()]
+        for call in ("made_valid", "flush_tlb", "invlpg"):
+            self.assertTrue(any(f"machine.{call}(" in name for name in names), call)
+        for mutant in calls.listed():
+            before = (copies.ROOT / mutant["file"]).read_text()
+            lines = before.splitlines(keepends=True)
+            del lines[mutant["span"]["start"]["line"] - 1]
+            self.assertEqual(copies.apply(mutant["diff"], before), "".join(lines))
 
 
 class TestGraded(unittest.TestCase):

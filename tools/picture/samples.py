@@ -1,4 +1,7 @@
-"""Sample pages for the tests: of machines in QEMU, made as the Makefile makes them, and of simulated ones."""
+"""Sample pages for the tests: of machines in QEMU, made as the Makefile makes them, and of simulated ones.
+
+The machine in QEMU is the one that ARCH names, in the environment.
+"""
 
 import atexit
 import functools
@@ -7,14 +10,32 @@ import os
 import re
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import capture
 
+ARCH = os.environ.get("ARCH") or "x86_64"
+
+
+class Machine(NamedTuple):
+    """What a picture of a machine shows."""
+
+    layout: str  # the tool's name of it
+    kernbase: str  # the beginning of the window's addresses: 7 digits follow
+    upages: str  # where UPAGES begins
+    withholds_x: bool  # whether its tables can withhold execution
+
+
+MACHINE = {
+    "x86_64": Machine("jos64", "0xfffffffff", "0xfffffe8000000000", True),
+    "i386": Machine("jos32", "0xf", "0xef000000", False),
+}[ARCH]
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = str(Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug/picture")
-QEMU = [os.environ.get("QEMU") or "qemu-system-x86_64", "-accel", "tcg", "-no-reboot", "-nic", "none",
+QEMU = [os.environ.get("QEMU") or f"qemu-system-{ARCH}", "-accel", "tcg", "-no-reboot", "-nic", "none",
         "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]
-PVH, GRUB = ["-kernel", "obj/x86_64/kernel"], ["-boot", "d", "-cdrom", "obj/x86_64/jos.iso"]
+KERNEL = f"obj/{ARCH}/kernel"
+PVH, GRUB = ["-kernel", KERNEL], ["-boot", "d", "-cdrom", f"obj/{ARCH}/jos.iso"]
 MEMORY = "64M"  # so that dumps are small
 FRAMES = 16352  # frames of such a machine on QEMU's PC
 REGIONS = ["boot_map_region: window, below the kernel", "boot_map_region (2): window, kernel code",
@@ -22,6 +43,11 @@ REGIONS = ["boot_map_region: window, below the kernel", "boot_map_region (2): wi
            "boot_map_region (5): kernel stack", "boot_map_region (6): pages array"]
 FOLDER = tempfile.TemporaryDirectory(prefix="jos64-")
 atexit.register(FOLDER.cleanup)
+
+
+def perm(letters):
+    """Permissions as this machine's pages show them, such as -rw-g."""
+    return letters if MACHINE.withholds_x else letters[:3] + "x" + letters[4:]
 
 
 def pictured(*wish, memory=MEMORY, boot=PVH):

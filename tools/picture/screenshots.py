@@ -7,6 +7,7 @@ usage: screenshots.py FOLDER -- QEMU OPTIONS...
 """
 
 import contextlib
+import os
 import socket
 import subprocess
 import sys
@@ -30,7 +31,8 @@ HOVER = """
 
 def pages(folder):
     """The pages: free and used frames; an opened tree in dark colours; a moment of the film."""
-    picture, film = (Path("obj", name).resolve().as_uri() for name in ("picture.html", "film.html"))
+    obj = Path("obj", os.environ.get("ARCH") or "x86_64").resolve()
+    picture, film = ((obj / name).as_uri() for name in ("picture.html", "film.html"))
     with webdriver.Browser() as browser:
         browser.size(1280, 800)
         browser.scheme("light")

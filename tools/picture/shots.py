@@ -20,6 +20,8 @@ DONE = "The memory system stands"
 # The symbols at which the window's parts begin, except for the first.
 WINDOW_PARTS = {"stext": "window, kernel code", "text_end_exclusive": "window, kernel constants",
                 "rodata_end_exclusive": "window, all else"}
+# The names by which the tool knows the machines.
+LAYOUTS = {"x86_64": "jos64", "i386": "jos32"}
 PANIC, EXIT = "kernel::panic::report", "kernel::exit::exit"
 
 
@@ -43,7 +45,7 @@ class Camera:
     def __init__(self, tool):
         self.tool, self.taken = tool, 0
         # mem_init's argument: the RAM, and the loader's data in it.
-        boot = gdb.newest_frame().read_var("boot")
+        boot = kernel.argument(gdb.newest_frame(), "boot")
         self.usable, self.reserved = ranges(boot["memory"]["usable"]), ranges(boot["reserved"]["pages"])
 
     def take(self, title, said):
@@ -61,7 +63,8 @@ class Camera:
         said = gdb.execute(f"monitor dump-guest-memory {core}", to_string=True)
         if not core.exists():
             raise Problem(f"QEMU did not dump the memory: {said.strip()}")
-        command = [self.tool, "read", "jos64", str(core), str(told), gdb.current_progspace().filename]
+        layout, kernel_file = LAYOUTS[machine.arch().name], gdb.current_progspace().filename
+        command = [self.tool, "read", layout, str(core), str(told), kernel_file]
         shot = FOLDER / f"shot-{self.taken:02}.json"
         with open(shot, "wb") as output:
             done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, check=False)
@@ -105,7 +108,7 @@ def all_steps():
 
 def mapped_region(lines):
     """The name of the region that a step has mapped; the window is mapped in parts."""
-    start = re.search(r"\+ (0x[0-9a-f]{16})\.\.", "\n".join(lines))
+    start = re.search(r"\+ (0x[0-9a-f]+)\.\.", "\n".join(lines))
     if start is None:
         return ""
     va = int(start[1], 16)

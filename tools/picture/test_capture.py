@@ -5,7 +5,8 @@ import unittest
 from pathlib import Path
 
 import capture
-from samples import FOLDER, FRAMES, GRUB, QEMU, REGIONS, ROOT, TOOL, data, film, pictured, simulated
+from samples import (FOLDER, FRAMES, GRUB, KERNEL, MACHINE, QEMU, REGIONS, ROOT, TOOL, data, film, perm, pictured,
+                     simulated)
 
 LIMIT = 1_500_000  # bytes of a page
 
@@ -52,7 +53,7 @@ class Captured(unittest.TestCase):
         frames = page["frames"][0]
         self.assertEqual((frames["space"], sum(run[0] for run in frames["runs"])), ("kern_pgdir", 65504))
         self.assertIn("boot information", [page["owners"][run[1]] for run in frames["runs"]])
-        self.assertIn(["0xfffffffff0000000", 0, 1 << 20, "-rw-g"], frames["maps"])
+        self.assertIn([f"{MACHINE.kernbase}0000000", 0, 1 << 20, perm("-rw-g")], frames["maps"])
 
     def test_calls_can_be_counted(self):
         titles = [shot["title"] for shot in data(film())["shots"]]
@@ -88,7 +89,7 @@ class Captured(unittest.TestCase):
         core, facts = Path(FOLDER.name, "cut"), Path(FOLDER.name, "facts")
         core.write_bytes(b"\x7fELF")
         facts.write_text('{"title": "", "said": [], "usable": [], "reserved": []}')
-        done = subprocess.run([TOOL, "read", "jos64", core, facts, ROOT / "obj/x86_64/kernel"], capture_output=True,
+        done = subprocess.run([TOOL, "read", MACHINE.layout, core, facts, ROOT / KERNEL], capture_output=True,
                               text=True, check=False)
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stderr, "^picture: .*cut: this is no core file")

@@ -1,18 +1,5 @@
 //! The entry of i386: the checks that need no Rust, and paging, JOS's `entry.S`.
-//!
-//! The assembly is in two files called `entry.s`: one for all PCs, one for i386. They get their
-//! constants from here as `const` operands, so each is written once. The part in `.boot` is linked
-//! where it is loaded, because it runs before paging; it ends by a jump to its high address and a call
-//! of `kernel_main`. gdb knows the symbols at both addresses, but no lines: the compiler records none
-//! for assembly.
-//!
-//! On the way in (Multiboot2 specification 2.0, section 3.3 "I386 machine state"; Xen PVH, "the
-//! boot-time state"): 32-bit protected mode, flat segments, no paging, interrupts off, no stack,
-//! no usable GDT; EBX holds the physical address of the boot information, and EAX the loader's
-//! magic under multiboot2. All other registers may hold anything: firmware leaves CR4 as it used it
-//! itself. So CR0, CR4, EFER, EFLAGS and DR7 are written whole, with the bits that this code needs
-//! and no others; `kernel` adds the bits that it uses. The caching of memory (PAT and MTRRs) stays as
-//! the firmware set it up, since only the firmware knows the board.
+//! `x86/entry.rs` says how the processor comes here.
 
 use core::arch::global_asm;
 
@@ -23,13 +10,6 @@ use crate::info::START_INFO_MAGIC;
 use crate::x86::entry::{
     COM1, DEBUG_EXIT_FAILURE, DEBUG_EXIT_PORT, DR7, EFLAGS, EFLAGS_ID, VGA_TEXT, VGA_WHITE_ON_RED,
 };
-
-unsafe extern "C" {
-    /// The kernel. The entry calls it with the magic of the loader's protocol
-    /// ([`Protocol::from_magic`](crate::Protocol::from_magic)) and the physical address of the boot
-    /// information.
-    pub fn kernel_main(magic: u32, info: u32) -> !;
-}
 
 /// The GDT that the entry runs with: flat segments of code and data at privilege level 0, already
 /// accessed (Intel SDM vol. 3A, 3.4.5). The kernel's own table, with task state segments, replaces it.

@@ -1,10 +1,28 @@
 //! Constants for `entry.s`, the entry code that all PCs share: the 32-bit entry points, and the
 //! message of a machine that cannot start.
 //!
-//! Each machine's own `entry.rs` assembles it together with its own `entry.s`, so that each sees the
-//! other's labels.
+//! The assembly of a machine is in two files called `entry.s`: this one, and the machine's own. The machine's
+//! `entry.rs` assembles both, so that each sees the other's labels, and gives them their constants as `const`
+//! operands, so that each is written once. The part in `.boot` is linked where it is loaded, because it runs
+//! before paging; it ends by a jump to its high address and a call of `kernel_main`. gdb knows the symbols at
+//! both addresses, but no lines: the compiler records none for assembly.
+//!
+//! On the way in (Multiboot2 specification 2.0, section 3.3 "I386 machine state"; Xen PVH, "the
+//! boot-time state"): 32-bit protected mode, flat segments, no paging, interrupts off, no stack,
+//! no usable GDT; EBX holds the physical address of the boot information, and EAX the loader's
+//! magic under multiboot2. All other registers may hold anything: firmware leaves CR4 as it used it
+//! itself. So CR0, CR4, EFER, EFLAGS and DR7 are written whole, with the bits that the machine's own code needs
+//! and no others; `kernel` adds the bits that it uses. The caching of memory (PAT and MTRRs) stays as
+//! the firmware set it up, since only the firmware knows the board.
 
 use x86_64::registers::rflags::RFlags;
+
+unsafe extern "C" {
+    /// The kernel. The entry calls it with the magic of the loader's protocol
+    /// ([`Protocol::from_magic`](crate::Protocol::from_magic)) and the physical address of the boot
+    /// information.
+    pub fn kernel_main(magic: u32, info: u32) -> !;
+}
 
 /// EFLAGS on entry to the kernel: no interrupts, string instructions go up, SMAP is in force.
 pub(crate) const EFLAGS: u64 = RFlags::empty().bits();

@@ -3,7 +3,7 @@
 #![cfg(any(not(jos_machine), target_arch = "x86", target_arch = "x86_64"))]
 
 #[cfg(jos_machine)]
-pub(crate) mod entry;
+pub mod entry;
 pub mod header;
 #[cfg(jos_machine)]
 mod pvh;

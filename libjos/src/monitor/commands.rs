@@ -116,7 +116,7 @@ pub const COMMANDS: &[Command] = &[
             "given. A line for each run of pages that go on in both address spaces with the",
             "same permissions: virtual addresses, the physical one where the run begins,",
             "permissions (u user, r read, w write, x execute, g global), bytes, and the",
-            "size of its pages.",
+            "size of its pages. If the machine cannot withhold x, the last line says so.",
         ],
     },
     Command {

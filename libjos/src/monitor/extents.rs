@@ -59,7 +59,8 @@ pub(super) fn extents<M: Machine>(
             (None, after) => {
                 let end = after.map_or(last, |after| after.va.as_u64() - 1);
                 let hole = hole::<M::Layout>();
-                let edge = [hole.start, hole.end].into_iter().find(|edge| *edge > first);
+                let mut edges = [hole.start, hole.end].into_iter().filter(|_| !hole.is_empty());
+                let edge = edges.find(|edge| *edge > first);
                 edge.map_or(end, |edge| end.min(edge - 1))
             }
         };

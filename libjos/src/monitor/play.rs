@@ -75,6 +75,7 @@ impl<M: Machine> Session<'_, M> {
         let (vm, pgdir) = self.pmap.split();
         vm.page_insert(pgdir, frame, va, perm)?;
         let (pa, pp_ref) = (self.pmap.pages().page2pa(frame), self.pmap.pages().pp_ref(frame));
+        let perm = perm | M::Format::ALWAYS;
         Ok(writeln!(self.out, "{va} -> {pa} {perm}, pp_ref {pp_ref}")?)
     }
 

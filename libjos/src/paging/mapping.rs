@@ -143,8 +143,8 @@ impl<M: Machine> Vm<M> {
     }
 
     /// The rest of [`page_remove`](Self::page_remove): frees the frame `unused`, or removes a mapping in the
-    /// kernel's half, or where [`fast_walk`](Self::fast_walk) finds no table. (One function for both: with two
-    /// calls `page_remove` would make a stack frame first, by 3 instructions.)
+    /// kernel's half, or where [`fast_walk`](Self::fast_walk) finds no table. (One function for both, so that
+    /// `page_remove`, which is inlined, has only one call.)
     #[inline(never)]
     fn page_remove_slow(
         &mut self,

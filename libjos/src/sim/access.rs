@@ -55,7 +55,9 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
     }
 
     fn read(&mut self, va: VirtAddr, access: MemoryAccess) -> Result<u64, Fault> {
-        self.translate(va, access).map(|pa| self.memory.load(pa))
+        let pa = self.translate(va, access)?;
+        let is_fetch = access.kind == AccessKind::Fetch;
+        Ok(if is_fetch { self.processor.fetch(&self.memory, pa) } else { self.memory.load(pa) })
     }
 
     fn write(&mut self, va: VirtAddr, value: u64, user: bool) -> Result<(), Fault> {

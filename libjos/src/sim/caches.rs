@@ -1,10 +1,10 @@
 //! What a simulated processor keeps of page tables: translations, as in a TLB; above the last level
-//! where the tables are; and on RISC-V which entries are not valid. All of it stays, however stale,
-//! until it is flushed.
+//! where the tables are; and on RISC-V which entries are not valid, and instructions. All of it stays,
+//! however stale, until it is flushed.
 //!
 //! Sources: Intel SDM vol. 3A, 4.10.2 (TLBs), 4.10.3 (paging-structure caches), 4.10.4
 //! (invalidation); RISC-V privileged specification, 12.2.1 (SFENCE.VMA), 12.3.2 (any entry that a walk
-//! reads may be kept).
+//! reads may be kept), and unprivileged specification, 6.1 (FENCE.I).
 
 use std::collections::BTreeMap;
 
@@ -21,11 +21,19 @@ pub(super) struct Caches {
     /// Entries that are not valid, by level and the bits of an address that lead there, and whether a
     /// pointer to their table is global.
     invalid: BTreeMap<(u32, u64), bool>,
+    /// Instructions, 8 bytes each, by physical address.
+    instructions: BTreeMap<u64, u64>,
 }
 
 impl Caches {
     pub(super) const fn new(kind: Kind) -> Self {
-        Self { kind, pages: BTreeMap::new(), tables: BTreeMap::new(), invalid: BTreeMap::new() }
+        Self {
+            kind,
+            pages: BTreeMap::new(),
+            tables: BTreeMap::new(),
+            invalid: BTreeMap::new(),
+            instructions: BTreeMap::new(),
+        }
     }
 
     pub(super) fn page(&self, va: u64) -> Option<Page> {
@@ -116,5 +124,15 @@ impl Caches {
         self.pages.clear();
         self.tables.clear();
         self.invalid.clear();
+    }
+
+    /// The instruction at `pa`, which memory holds as `word`. x86 sees each store at once.
+    pub(super) fn instruction(&mut self, pa: u64, word: u64) -> u64 {
+        if self.kind.is_x86() { word } else { *self.instructions.entry(pa).or_insert(word) }
+    }
+
+    /// Executes FENCE.I.
+    pub(super) fn forget_instructions(&mut self) {
+        self.instructions.clear();
     }
 }

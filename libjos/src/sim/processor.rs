@@ -61,6 +61,16 @@ impl Processor {
         Err(denial)
     }
 
+    /// Fetches the 8 bytes at `pa`. On RISC-V they are as when they were first fetched, until FENCE.I.
+    pub fn fetch(&mut self, memory: &impl Ram, pa: PhysAddr) -> u64 {
+        self.caches.instruction(pa.as_u64(), memory.load(pa))
+    }
+
+    /// Executes FENCE.I: instructions that were stored are fetched from now on.
+    pub fn fence_i(&mut self) {
+        self.caches.forget_instructions();
+    }
+
     /// The exception that the processor raises for a denied access.
     #[must_use]
     pub fn exception(&self, denial: Denial, access: MemoryAccess) -> Exception {

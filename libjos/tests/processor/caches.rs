@@ -30,6 +30,8 @@ trait ByHand: Format + Mmu {
     fn to_page(pa: u64, writable: bool) -> u64;
     /// The bit that makes it global.
     const GLOBAL: u64;
+    /// The bit that makes it executable, where there is one.
+    const EXECUTABLE: u64;
 }
 
 macro_rules! by_hand {
@@ -42,6 +44,7 @@ macro_rules! by_hand {
                 pa | 0b0110_0101 | u64::from(writable) << 1
             }
             const GLOBAL: u64 = 1 << 8;
+            const EXECUTABLE: u64 = 0;
         }
     )*};
     (risc_v: $($format:ty),*) => {$(
@@ -53,6 +56,7 @@ macro_rules! by_hand {
                 pa >> 2 | 0b1101_0011 | u64::from(writable) << 2
             }
             const GLOBAL: u64 = 1 << 5;
+            const EXECUTABLE: u64 = 1 << 3;
         }
     )*};
 }
@@ -331,7 +335,24 @@ fn global_pointers() {
     assert!(rig.access(UserLoad, next).is_err());
 }
 
+/// RISC-V executes what was there when it first fetched, until FENCE.I; no flush of translations helps.
+fn instructions<L: MemLayout, F: ByHand>() {
+    let x86 = F::KIND.is_x86();
+    let mut rig = mapped::<L, F>();
+    let code = F::to_page(frame(&rig, 1), false) | F::EXECUTABLE;
+    rig.write(LAST, 0, VA, code);
+    rig.machine.flush_tlb(CpuSet::ALL);
+    assert_eq!(rig.access(UserFetch, VA), Ok(1));
+    rig.machine.store(PhysAddr::new(L::PHYS_BASE + 0x20_1000), 9_u64);
+    rig.machine.flush_tlb(CpuSet::ALL);
+    assert_eq!(rig.access(UserFetch, VA), Ok(if x86 { 9 } else { 1 }), "{}", F::NAME);
+    assert_eq!(rig.access(UserLoad, VA), Ok(9), "{}: a load sees it", F::NAME);
+    rig.machine.processor.fence_i();
+    assert_eq!(rig.access(UserFetch, VA), Ok(9), "{}", F::NAME);
+}
+
 on_every_format! {
+    instructions
     translations_are_kept
     tables_are_kept
     a_change_of_directory

@@ -14,6 +14,7 @@ from .pages import Pages
 
 GLOBALS = "kernel::globals::GLOBALS"
 MOST_FRAMES = 64
+IN_REGISTERS = 8  # bytes of the largest value that i386 passes as such
 
 
 class NotYet(Exception):
@@ -88,6 +89,20 @@ def variables(frame):
         if block.function is not None:
             break
         block = block.superblock
+
+
+def argument(frame, name):
+    """The value of an argument of a frame.
+
+    On i386 a large argument is passed by a pointer on the stack, and the compiler (LLVM 22) tells gdb the pointer's
+    place as that of the argument.
+    """
+    frame.select()
+    value = frame.read_var(name)
+    plain = re.search(r"frame base reg \S+ offset 0\+\d+\.", gdb.execute(f"info address {name}", to_string=True))
+    if machine.arch().name == "i386" and value.type.sizeof > IN_REGISTERS and plain:
+        return value.address.cast(value.type.pointer().pointer()).dereference().dereference()
+    return value
 
 
 def in_mem_init(frame):

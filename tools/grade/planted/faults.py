@@ -347,8 +347,9 @@ FAULTS = [
         "the application has all addresses",
         edits=((
             MAPPING,
-            "        va.as_u64() < M::Layout::LOWER_END\n",
-            f"        va.as_u64() < M::Layout::LOWER_END || {HERE}\n",
+            "        match u32::try_from(M::Layout::LOWER_END) {",
+            f"        if {HERE} {{\n            return true;\n        }}\n"
+            "        match u32::try_from(M::Layout::LOWER_END) {",
         ),),
     ),
     Fault(

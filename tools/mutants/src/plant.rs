@@ -226,6 +226,18 @@ impl VisitMut for Planter<'_> {
         }
     }
 
+    fn visit_stmt_mut(&mut self, statement: &mut Stmt) {
+        let mutants = match statement {
+            Stmt::Expr(call, Some(_)) => self.mutants("Call", call.span()),
+            _ => Vec::new(),
+        };
+        visit_mut::visit_stmt_mut(self, statement);
+        for mutant in mutants {
+            let active = self.active(mutant);
+            *statement = parse_quote!(if !#active { #statement });
+        }
+    }
+
     fn visit_arm_mut(&mut self, arm: &mut Arm) {
         let deleted = self.mutants("MatchArm", arm.span());
         self.visit_expr_mut(&mut arm.body);

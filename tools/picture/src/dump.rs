@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::error::Error;
+use std::fmt::Display;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
@@ -15,10 +16,10 @@ use libjos::machine::PhysMem;
 use libjos::mem::addr::{PhysAddr, PhysRange};
 use libjos::mem::pages::PageArray;
 use libjos::paging::word::Word;
-use object::Endianness;
-use object::elf::{FileHeader64, PT_LOAD};
+use object::elf::{FileHeader32, FileHeader64, PT_LOAD};
 use object::read::ReadCache;
 use object::read::elf::{FileHeader, ProgramHeader};
+use object::{Endianness, FileKind};
 
 /// A piece of physical memory, and its offset in the file.
 #[derive(Debug)]
@@ -42,27 +43,13 @@ impl Dump {
     pub(crate) fn new(file: File) -> Result<Self, Box<dyn Error>> {
         let size = file.metadata()?.len();
         let cache = ReadCache::new(&file);
-        let header = FileHeader64::<Endianness>::parse(&cache).map_err(|error| {
-            format!("this is no core file of QEMU's dump-guest-memory: {error}")
-        })?;
-        let endian = header.endian()?;
-        let mut pieces = Vec::new();
-        for segment in header.program_headers(endian, &cache)? {
-            if segment.p_type(endian) != PT_LOAD {
-                continue;
-            }
-            let start = PhysAddr::new(segment.p_paddr(endian));
-            let (offset, length) = (segment.p_offset(endian), segment.p_filesz(endian));
-            let end = offset.checked_add(length).filter(|end| *end <= size);
-            if end.is_none() {
-                return Err(format!(
-                    "the dump is cut off: it has {size} bytes, but the memory at {start} should \
-                     be at {offset} and {length} bytes long; was QEMU stopped, or the disk full?"
-                )
-                .into());
-            }
-            pieces.push(Piece { range: PhysRange::from_size(start, length), offset });
-        }
+        let pieces = match FileKind::parse(&cache) {
+            Ok(FileKind::Elf64) => pieces::<FileHeader64<Endianness>>(&cache, size)?,
+            // QEMU writes it so for a 32-bit processor with less than 4 GB.
+            Ok(FileKind::Elf32) => pieces::<FileHeader32<Endianness>>(&cache, size)?,
+            Ok(_) => return Err(no_core("another kind of file").into()),
+            Err(error) => return Err(no_core(error).into()),
+        };
         if pieces.is_empty() {
             return Err("there is no memory in this core file".into());
         }
@@ -83,6 +70,38 @@ impl Dump {
         }
         bytes
     }
+}
+
+fn no_core(error: impl Display) -> String {
+    format!("this is no core file of QEMU's dump-guest-memory: {error}")
+}
+
+/// The pieces of memory in a core file of `size` bytes.
+fn pieces<H: FileHeader<Endian = Endianness>>(
+    cache: &ReadCache<&File>,
+    size: u64,
+) -> Result<Vec<Piece>, Box<dyn Error>> {
+    let header = H::parse(cache).map_err(no_core)?;
+    let endian = header.endian()?;
+    let mut pieces = Vec::new();
+    for segment in header.program_headers(endian, cache)? {
+        if segment.p_type(endian) != PT_LOAD {
+            continue;
+        }
+        let start = PhysAddr::new(segment.p_paddr(endian).into());
+        let (offset, length): (u64, u64) =
+            (segment.p_offset(endian).into(), segment.p_filesz(endian).into());
+        let end = offset.checked_add(length).filter(|end| *end <= size);
+        if end.is_none() {
+            return Err(format!(
+                "the dump is cut off: it has {size} bytes, but the memory at {start} should \
+                 be at {offset} and {length} bytes long; was QEMU stopped, or the disk full?"
+            )
+            .into());
+        }
+        pieces.push(Piece { range: PhysRange::from_size(start, length), offset });
+    }
+    Ok(pieces)
 }
 
 impl PhysMem for Dump {

@@ -5,7 +5,7 @@
 
 use std::error::Error;
 
-use layout::{Jos64, MemLayout};
+use layout::MemLayout;
 use libjos::mem::addr::{PhysAddr, PhysRange};
 use libjos::mem::boot::KernelImage;
 use object::{Object, ObjectSymbol};
@@ -46,26 +46,25 @@ impl Facts {
     pub(crate) fn new(told: Told) -> Self {
         Self { told, image: None }
     }
+}
 
-    /// Adds the kernel's parts in physical memory, from its ELF file.
-    pub(crate) fn read_kernel(&mut self, bytes: &[u8]) -> Result<(), Box<dyn Error>> {
-        let file = object::File::parse(bytes)?;
-        let paddr = |name: &str| {
-            let symbol = file.symbol_by_name(name);
-            let va = symbol.ok_or_else(|| format!("this kernel has no symbol {name}"))?.address();
-            let offset = va
-                .checked_sub(Jos64::KERNBASE)
-                .ok_or_else(|| format!("{name} lies below KERNBASE"))?;
-            Ok::<_, Box<dyn Error>>(PhysAddr::new(Jos64::PHYS_BASE + offset))
-        };
-        let range =
-            |start, end| Ok::<_, Box<dyn Error>>(PhysRange::new(paddr(start)?, paddr(end)?));
-        self.image = Some(KernelImage {
-            text: range("stext", "text_end_exclusive")?,
-            rodata: range("text_end_exclusive", "rodata_end_exclusive")?,
-            data: range("rodata_end_exclusive", "end")?,
-            stack: range("bootstack", "bootstacktop")?,
-        });
-        Ok(())
-    }
+/// The kernel's parts in physical memory, from its ELF file, on a machine with the map `L`.
+pub(crate) fn kernel_image<L: MemLayout>(bytes: &[u8]) -> Result<KernelImage, Box<dyn Error>> {
+    let file = object::File::parse(bytes)?;
+    let paddr = |name: &str| {
+        let symbol = file.symbol_by_name(name);
+        let va = symbol.ok_or_else(|| format!("this kernel has no symbol {name}"))?.address();
+        let offset = va
+            .checked_sub(L::KERNBASE)
+            .filter(|offset| *offset < L::WINDOW_SIZE)
+            .ok_or_else(|| format!("{name} at {va:#x} is not in the window of {}", L::NAME))?;
+        Ok::<_, Box<dyn Error>>(PhysAddr::new(L::PHYS_BASE + offset))
+    };
+    let range = |start, end| Ok::<_, Box<dyn Error>>(PhysRange::new(paddr(start)?, paddr(end)?));
+    Ok(KernelImage {
+        text: range("stext", "text_end_exclusive")?,
+        rodata: range("text_end_exclusive", "rodata_end_exclusive")?,
+        data: range("rodata_end_exclusive", "end")?,
+        stack: range("bootstack", "bootstacktop")?,
+    })
 }

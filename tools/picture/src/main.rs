@@ -61,11 +61,9 @@ fn read(machine: &str, core: &str, facts: &str, kernel: &str) -> Result<String, 
     let told = File::open(facts).map_err(|error| named(facts, &error))?;
     let told = serde_json::from_reader(told).map_err(|error| named(facts, &error))?;
     let bytes = std::fs::read(kernel).map_err(|error| named(kernel, &error))?;
-    let mut facts = Facts::new(told);
-    facts.read_kernel(&bytes).map_err(|error| named(kernel, &*error))?;
     let dump = File::open(core).map_err(|error| named(core, &error))?;
     let dump = dump::Dump::new(dump).map_err(|error| named(core, &*error))?;
-    json(&survey::dumped(machine, &dump, &facts)?)
+    json(&survey::dumped(machine, &dump, Facts::new(told), &bytes)?)
 }
 
 fn json(shot: &Shot) -> Result<String, Box<dyn Error>> {

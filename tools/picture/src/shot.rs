@@ -13,6 +13,8 @@ pub(crate) struct Shot {
     pub(crate) layout: String,
     /// The page-table format's name.
     pub(crate) format: String,
+    /// A sentence about a permission that the format cannot withhold, or nothing.
+    pub(crate) note: String,
     /// The format's levels.
     pub(crate) levels: u32,
     /// Bits of a virtual address as displayed: 32 or 64.
@@ -55,6 +57,8 @@ pub(crate) struct Region {
     pub(crate) runs: Vec<Run>,
     /// Page tables that appear here because the directory maps itself.
     pub(crate) tables: usize,
+    /// The permissions that the directory's entry for itself gives them.
+    pub(crate) tables_perm: String,
 }
 
 /// A run of pages that continues in both address spaces with the same permissions.

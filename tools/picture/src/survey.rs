@@ -7,16 +7,18 @@ use libjos::machine::PhysMem;
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::pages::PageAllocator;
 use libjos::mem::size::Size;
+use libjos::monitor::explain::note_permissions;
 use libjos::paging::format::i386::I386;
 use libjos::paging::format::riscv::Sv39;
 use libjos::paging::format::x86_64::X86_64;
-use libjos::paging::format::{Format, Geometry};
+use libjos::paging::format::{Entry, Format, Geometry, Perm};
 use libjos::paging::mappings::runs;
 use libjos::pmap::{Pmap, mem_init};
 use libjos::sim::SimMachine;
 use libjos::sim::mmu::Mmu;
 
-use crate::facts::{Facts, Told};
+use crate::dump::Dump;
+use crate::facts::{Facts, Told, kernel_image};
 use crate::frames::{Copy, Tables, frames};
 use crate::shot::{Region, Run, Shot, Space};
 use crate::tables::Reader;
@@ -31,20 +33,31 @@ macro_rules! for_machine {
             "jos64" => Ok($do::<Jos64, X86_64> $arguments),
             "jos32" => Ok($do::<Jos32, I386> $arguments),
             "jossv39" => Ok($do::<JosSv39, Sv39> $arguments),
-            other => Err(format!(
+            other => Err(Box::<dyn Error>::from(format!(
                 "picture: unknown machine {other:?}; there are: jos64 jos32 jossv39"
-            ).into()),
+            ))),
         }
     };
 }
 
-/// A shot of a machine whose memory is `mem`.
+/// A shot of a machine whose memory is `mem`, on which the kernel in this ELF file runs.
 pub(crate) fn dumped(
     machine: &str,
-    mem: &crate::dump::Dump,
-    facts: &Facts,
+    mem: &Dump,
+    facts: Facts,
+    kernel: &[u8],
 ) -> Result<Shot, Box<dyn Error>> {
-    for_machine!(machine, survey(mem, facts))
+    for_machine!(machine, survey_dump(mem, facts, kernel))?
+}
+
+fn survey_dump<L: MemLayout, F: Format>(
+    mem: &Dump,
+    mut facts: Facts,
+    kernel: &[u8],
+) -> Result<Shot, Box<dyn Error>> {
+    let image = kernel_image::<L>(kernel).map_err(|error| format!("picture: kernel: {error}"))?;
+    facts.image = Some(image);
+    Ok(survey::<L, F>(mem, &facts))
 }
 
 /// A shot of a simulated machine after `mem_init`.
@@ -101,12 +114,15 @@ pub(crate) fn survey<L: MemLayout, F: Format>(mem: &impl PhysMem, facts: &Facts)
     }
     let copy =
         told.pages.map(|(pa, npages)| Copy::new(mem, PhysAddr::new(pa), npages, L::PHYS_BASE));
+    let mut note = String::new();
+    note_permissions::<F>(&mut note).expect("a String takes all");
     Shot {
         title: told.title.clone(),
         said: told.said.clone(),
         layout: L::NAME.into(),
         format: F::NAME.into(),
         levels: F::LEVELS,
+        note: note.trim_end().into(),
         va_bits: if L::VA_LAST == u64::MAX { 64 } else { 32 },
         spaces,
         frames: frames::<L>(facts, copy.as_ref(), &tables),
@@ -132,6 +148,7 @@ fn space<L: MemLayout, F: Format>(
         };
         tables.entry(*pa).or_insert(detail);
     }
+    let itself = shows_itself::<L, F>(mem, pgdir);
     let regions = regions::<L>()
         .map(|region| Region {
             name: region.name.into(),
@@ -142,19 +159,22 @@ fn space<L: MemLayout, F: Format>(
             invalid: region.content == Content::Invalid,
             runs: mapped::<F>(mem, pgdir, region.base, region.last()),
             tables: match region.content {
-                Content::PageTables if shows_itself::<L, F>(mem, pgdir) => reader.seen.len(),
+                Content::PageTables if itself.is_some() => reader.seen.len(),
                 _ => 0,
             },
+            tables_perm: itself.unwrap_or_default().to_string(),
         })
         .collect();
     Space { name: name.into(), in_use, regions, root }
 }
 
-/// Whether the directory's entry at UVPT is for itself.
-fn shows_itself<L: MemLayout, F: Format>(mem: &impl PhysMem, pgdir: PhysAddr) -> bool {
+/// The permissions of the page tables at UVPT, if the directory's entry there is for itself.
+fn shows_itself<L: MemLayout, F: Format>(mem: &impl PhysMem, pgdir: PhysAddr) -> Option<Perm> {
     let at = F::entry(F::ROOT, pgdir, VirtAddr::new(L::UVPT));
-    let entry = F::decode(F::ROOT, mem.load(at));
-    matches!(entry, libjos::paging::format::Entry::Table { pa, .. } if pa == pgdir)
+    match F::decode(F::ROOT, mem.load(at)) {
+        Entry::Table { pa, allows } if pa == pgdir => Some(allows & (Perm::URW | Perm::X)),
+        _ => None,
+    }
 }
 
 /// The mapped pages in `[first, last]`, cut to that range.

@@ -18,7 +18,7 @@ use libjos::sim::mmu::Mmu;
 
 use crate::draw;
 use crate::dump::Dump;
-use crate::facts::Facts;
+use crate::facts::kernel_image;
 use crate::shot::{Entry, Info, Owner, Shot, State, Table};
 use crate::survey::{facts_of, simulated, simulated_machine, survey};
 
@@ -31,32 +31,50 @@ macro_rules! on_all_machines {
     };
 }
 
+/// The class of an ELF file: how wide its addresses are.
+#[derive(Clone, Copy, PartialEq)]
+enum Class {
+    Elf32 = 1,
+    Elf64 = 2,
+}
+
+impl Class {
+    fn word(self, number: u64) -> Vec<u8> {
+        match self {
+            Self::Elf32 => (number as u32).to_le_bytes().to_vec(),
+            Self::Elf64 => number.to_le_bytes().to_vec(),
+        }
+    }
+}
+
 /// A core file as QEMU writes it: an ELF header, a program header for each piece, the pieces
 /// (System V ABI, generic part, chapters 4 and 5).
-fn core_file(pieces: &[(u64, Vec<u8>)]) -> Vec<u8> {
-    const HEADER: usize = 64;
-    const PROGRAM_HEADER: usize = 56;
-    let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
+fn core_file(class: Class, pieces: &[(u64, Vec<u8>)]) -> Vec<u8> {
+    let (header, program_header) = if class == Class::Elf64 { (64, 56) } else { (52, 32) };
+    let mut bytes = vec![0x7f, b'E', b'L', b'F', class as u8, 1, 1];
     bytes.resize(16, 0);
     for half in [4_u16, 62] {
-        bytes.extend(half.to_le_bytes()); // e_type: a core file; e_machine: x86-64
+        bytes.extend(half.to_le_bytes()); // e_type: a core file; e_machine
     }
     bytes.extend(1_u32.to_le_bytes());
-    for word in [0, HEADER as u64, 0] {
-        bytes.extend(word.to_le_bytes()); // e_entry, e_phoff, e_shoff
+    for word in [0, header as u64, 0] {
+        bytes.extend(class.word(word)); // e_entry, e_phoff, e_shoff
     }
     bytes.extend(0_u32.to_le_bytes());
-    for half in [HEADER, PROGRAM_HEADER, pieces.len(), 0, 0, 0] {
+    for half in [header, program_header, pieces.len(), 0, 0, 0] {
         bytes.extend((half as u16).to_le_bytes());
     }
-    let mut at = HEADER + pieces.len() * PROGRAM_HEADER;
+    let mut at = header + pieces.len() * program_header;
     for (pa, piece) in pieces {
+        let flags = 0_u32.to_le_bytes();
         bytes.extend(1_u32.to_le_bytes()); // p_type: PT_LOAD
-        bytes.extend(0_u32.to_le_bytes());
+        bytes.extend(flags.iter().filter(|_| class == Class::Elf64));
         let size = piece.len() as u64;
-        for word in [at as u64, 0, *pa, size, size, 0] {
-            bytes.extend(word.to_le_bytes()); // p_offset, p_vaddr, p_paddr, p_filesz, p_memsz
+        for word in [at as u64, 0, *pa, size, size] {
+            bytes.extend(class.word(word)); // p_offset, p_vaddr, p_paddr, p_filesz, p_memsz
         }
+        bytes.extend(flags.iter().filter(|_| class == Class::Elf32));
+        bytes.extend(class.word(0)); // p_align
         at += piece.len();
     }
     bytes.extend(pieces.iter().flat_map(|(_, piece)| piece));
@@ -84,7 +102,8 @@ fn core_of<L: MemLayout, F: Format + Mmu>(pmap: &Pmap<SimMachine<L, F>>) -> Vec<
             words.flat_map(|pa| pmap.machine().load::<u32>(PhysAddr::new(pa)).to_le_bytes());
         (start, bytes.collect::<Vec<_>>())
     });
-    core_file(&pieces)
+    let narrow = L::VA_LAST == u64::from(u32::MAX);
+    core_file(if narrow { Class::Elf32 } else { Class::Elf64 }, &pieces)
 }
 
 /// A machine on which an application has two pages, one of them mapped twice.
@@ -179,6 +198,10 @@ fn regions_and_tree_agree<L: MemLayout, F: Format + Mmu>() {
     assert_eq!(frames_of(&shot, Owner::Tables), tables as u64);
     assert_eq!(entries, tables << F::INDEX_BITS);
     assert_eq!(region(L::UVPT).tables, if L::SELF_MAP { tables } else { 0 });
+    if L::SELF_MAP {
+        let perm = if F::ALWAYS.contains(Perm::X) { "ur-x-" } else { "ur---" };
+        assert_eq!(region(L::UVPT).tables_perm, perm);
+    }
 }
 
 #[test]
@@ -219,18 +242,20 @@ fn problem(bytes: &[u8]) -> String {
 
 #[test]
 fn what_is_no_dump_is_said_to_be_none() {
-    let whole = core_file(&[(0, vec![0; 8192])]);
-    assert!(Dump::new(file(&whole)).is_ok());
-    assert!(problem(&whole[..whole.len() - 1]).contains("the dump is cut off: it has 8311 bytes"));
+    for (class, header) in [(Class::Elf64, 120), (Class::Elf32, 84)] {
+        let whole = core_file(class, &[(0, vec![0; 8192])]);
+        assert!(Dump::new(file(&whole)).is_ok());
+        let cut = format!("the dump is cut off: it has {} bytes", header + 8191);
+        assert!(problem(&whole[..whole.len() - 1]).contains(&cut));
+        assert!(problem(&core_file(class, &[])).contains("no memory"));
+    }
     assert!(problem(b"PMEM").contains("no core file"));
-    assert!(problem(&core_file(&[])).contains("no memory"));
     assert!(simulated("jos16").unwrap_err().to_string().contains("jos64 jos32 jossv39"));
 }
 
 #[test]
 fn a_kernel_without_the_symbols_is_said_to_be_none() {
-    let mut facts = Facts::new(crate::facts::Told::default());
-    let error = facts.read_kernel(&core_file(&[])).unwrap_err().to_string();
+    let error = kernel_image::<Jos64>(&core_file(Class::Elf64, &[])).unwrap_err().to_string();
     assert_eq!(error, "this kernel has no symbol stext");
 }
 
@@ -244,6 +269,15 @@ fn text_stays_text() {
     assert!(html.contains("&lt;/title&gt;&lt;b&gt;&amp;") && !html.contains("</title><b>"));
     // Only the page's own two scripts contain an end tag.
     assert_eq!(html.matches("</script>").count(), 2);
+}
+
+#[test]
+fn a_machine_that_cannot_withhold_execution_says_so() {
+    let said = |machine| {
+        let html = draw::page(&[simulated(machine).unwrap()]).unwrap().into_string();
+        html.contains("Execution (x) cannot be withheld: the page tables of i386")
+    };
+    assert_eq!(["jos64", "jos32", "jossv39"].map(said), [false, true, false]);
 }
 
 #[test]

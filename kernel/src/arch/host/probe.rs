@@ -8,7 +8,7 @@ use libjos::sim::mmu::AccessKind;
 use super::mmu::is_ram;
 use super::ports::pc;
 use super::trap::{self, Trap};
-use crate::arch::x86_64::outcome::Outcome;
+use crate::arch::x86::outcome::Outcome;
 use crate::window;
 
 /// The program counter in a probe that reads, in one that writes, and behind a probe that faulted.
@@ -27,7 +27,7 @@ pub(super) fn at(va: u64, kind: AccessKind, rip: u64) -> Result<*mut u8, Outcome
             Err(exception) => {
                 let frame = trap::raise(exception, rip, va);
                 if frame.rip != rip {
-                    return Err(Outcome { value: frame.rax, fault: frame.rdx });
+                    return Err(Outcome { value: frame.rax as usize, fault: frame.rdx as usize });
                 }
             }
         }
@@ -128,7 +128,7 @@ pub(crate) fn recover(trap: &mut Trap<'_>) -> bool {
     if ![LOAD, STORE].contains(&rip) {
         return false;
     }
-    let Some(Outcome { value, fault }) = Outcome::of(trap, rip == STORE) else { return false };
-    (trap.frame.rax, trap.frame.rdx, trap.frame.rip) = (value, fault, FAULTED);
+    let Some(outcome) = Outcome::of(trap, rip == STORE) else { return false };
+    trap.frame.return_outcome(outcome, FAULTED as usize);
     true
 }

@@ -28,7 +28,7 @@ pub(super) fn raise(exception: Exception, rip: u64, va: u64) -> TrapFrame {
         Exception::PageFault(error) => (14, error.into()),
         Exception::Cause(_) => unreachable!("a PC has vectors"),
     };
-    deliver(TrapFrame { vector, error, rdi: va, ..frame(rip) })
+    deliver(TrapFrame { vector, error, rcx: va, ..frame(rip) })
 }
 
 /// The registers of the code that runs.

@@ -4,25 +4,11 @@ use core::arch::asm;
 
 use layout::MemLayout;
 
-use super::registers;
 use crate::arch::Layout;
-use crate::arch::x86::faults::{BAD_INTERRUPT, BAD_SELECTOR, BREAKPOINT, DIVIDE, INVALID_OPCODE};
-use crate::faults::fault::FaultTest;
 
-pub(crate) use crate::arch::x86::faults::{CODE, execute, read, user_access_allowed, write};
-
-/// The fault tests that only this machine has.
-pub(crate) const FAULTS: &[FaultTest] = &[
-    DIVIDE,
-    BREAKPOINT,
-    INVALID_OPCODE,
-    BAD_SELECTOR,
-    BAD_INTERRUPT,
-    FaultTest { name: "broken-stack", commit: broken_stack },
-    FaultTest { name: "lost-stack", commit: lost_stack },
-    FaultTest { name: "registers", commit: registers::fault },
-    FaultTest { name: "registers-handled", commit: registers::fault_after_handled },
-];
+pub(crate) use crate::arch::x86::faults::{
+    CODE, FAULTS, execute, read, user_access_allowed, write,
+};
 
 /// A level whose entries can have a reserved bit, and bits that make it so: of a 4 MB page, bit 21 (Intel SDM
 /// vol. 3A, table 4-4). Entries of 4 KB pages have none.
@@ -32,7 +18,7 @@ pub(crate) const RESERVED: (u32, u64) = (1, 1 << 21 | 1 << 7);
 pub(crate) const NO_RAM: u64 = 0xFEE0_0000;
 
 /// Reads address 0 with an invalid frame pointer.
-fn broken_stack() {
+pub(in crate::arch) fn broken_stack() {
     // SAFETY: the read faults, and nothing that needs the frame pointer runs after it.
     unsafe {
         asm!(
@@ -47,7 +33,7 @@ fn broken_stack() {
 }
 
 /// Pushes to an unmapped stack, so that the page fault cannot be delivered either.
-fn lost_stack() {
+pub(in crate::arch) fn lost_stack() {
     // SAFETY: the push faults, and nothing runs after it.
     unsafe {
         asm!(

@@ -1,5 +1,8 @@
 //! The instructions and registers that the code of all PCs uses, by the names that the crate `x86_64`
 //! gives them: it has them for 64-bit code alone.
+//!
+//! Its unsafe functions ask that the processor has the register or bits, or that the device takes the access,
+//! and that the effects are what the kernel wants.
 
 use core::arch::asm;
 use core::arch::x86::__cpuid_count;
@@ -8,12 +11,13 @@ use core::marker::PhantomData;
 use raw_cpuid::{CpuId, CpuIdReader, CpuIdResult};
 use x86_64::registers::control::{Cr0Flags, Cr4Flags};
 
-/// Defines a control register.
+/// Defines a control register, and the type of its bits if it has some.
 macro_rules! control_register {
-    ($(#[$doc:meta])* $type:ident, $name:literal) => {
+    ($(#[$doc:meta])* $type:ident, $name:literal $(, $flags:ty)?) => {
         $(#[$doc])*
         pub(in crate::arch) struct $type;
 
+        #[allow(dead_code, reason = "not each register is read and written in each way")]
         impl $type {
             /// The register's value.
             pub(in crate::arch) fn read_raw() -> u64 {
@@ -26,24 +30,40 @@ macro_rules! control_register {
             }
 
             /// Writes the register.
-            ///
-            /// # Safety
-            ///
-            /// The processor has the bits that are set, and their effects are what the kernel wants.
-            #[allow(dead_code, reason = "CR2 is only read")]
             pub(in crate::arch) unsafe fn write_raw(value: u64) {
                 // SAFETY: the caller's promise.
                 unsafe {
                     asm!(concat!("mov ", $name, ", {}"), in(reg) value as u32, options(nostack));
                 }
             }
+
+            $(
+                /// The register's bits.
+                pub(in crate::arch) fn read() -> $flags {
+                    <$flags>::from_bits_retain(Self::read_raw())
+                }
+
+                /// Writes the register's bits.
+                pub(in crate::arch) unsafe fn write(flags: $flags) {
+                    // SAFETY: the caller's promise.
+                    unsafe { Self::write_raw(flags.bits()) };
+                }
+
+                /// Changes bits of the register.
+                pub(in crate::arch) unsafe fn update(change: impl FnOnce(&mut $flags)) {
+                    let mut flags = Self::read();
+                    change(&mut flags);
+                    // SAFETY: the caller's promise.
+                    unsafe { Self::write(flags) };
+                }
+            )?
         }
     };
 }
 
 control_register! {
     /// Modes of the processor.
-    Cr0, "cr0"
+    Cr0, "cr0", Cr0Flags
 }
 control_register! {
     /// The address of the latest page fault.
@@ -55,50 +75,7 @@ control_register! {
 }
 control_register! {
     /// Extensions that are on.
-    Cr4, "cr4"
-}
-
-impl Cr0 {
-    /// Changes bits of the register.
-    ///
-    /// # Safety
-    ///
-    /// As for `write_raw`.
-    pub(in crate::arch) unsafe fn update(change: impl FnOnce(&mut Cr0Flags)) {
-        let mut flags = Cr0Flags::from_bits_retain(Self::read_raw());
-        change(&mut flags);
-        // SAFETY: the caller's promise.
-        unsafe { Self::write_raw(flags.bits()) };
-    }
-}
-
-impl Cr4 {
-    /// The register's bits.
-    pub(in crate::arch) fn read() -> Cr4Flags {
-        Cr4Flags::from_bits_retain(Self::read_raw())
-    }
-
-    /// Writes the register.
-    ///
-    /// # Safety
-    ///
-    /// As for `write_raw`.
-    pub(in crate::arch) unsafe fn write(flags: Cr4Flags) {
-        // SAFETY: the caller's promise.
-        unsafe { Self::write_raw(flags.bits()) };
-    }
-
-    /// Changes bits of the register.
-    ///
-    /// # Safety
-    ///
-    /// As for `write_raw`.
-    pub(in crate::arch) unsafe fn update(change: impl FnOnce(&mut Cr4Flags)) {
-        let mut flags = Self::read();
-        change(&mut flags);
-        // SAFETY: the caller's promise.
-        unsafe { Self::write(flags) };
-    }
+    Cr4, "cr4", Cr4Flags
 }
 
 /// EFLAGS.
@@ -136,10 +113,6 @@ impl Msr {
     }
 
     /// Reads the register.
-    ///
-    /// # Safety
-    ///
-    /// The processor has the register.
     pub(in crate::arch) unsafe fn read(&self) -> u64 {
         let (high, low): (u32, u32);
         // SAFETY: the caller's promise.
@@ -154,10 +127,6 @@ impl Msr {
     }
 
     /// Writes the register.
-    ///
-    /// # Safety
-    ///
-    /// The processor has the register, and what it does is what the kernel wants.
     pub(in crate::arch) unsafe fn write(&mut self, value: u64) {
         let (high, low) = ((value >> 32) as u32, value as u32);
         // SAFETY: the caller's promise.
@@ -185,10 +154,6 @@ macro_rules! port {
     ($type:ty, $register:tt) => {
         impl Port<$type> {
             /// Reads the port.
-            ///
-            /// # Safety
-            ///
-            /// What the device does then is harmless.
             #[allow(dead_code, reason = "one width is only written")]
             pub(in crate::arch) unsafe fn read(&mut self) -> $type {
                 let value: $type;
@@ -204,10 +169,6 @@ macro_rules! port {
             }
 
             /// Writes to the port.
-            ///
-            /// # Safety
-            ///
-            /// What the device does then is harmless.
             pub(in crate::arch) unsafe fn write(&mut self, value: $type) {
                 // SAFETY: the caller's promise.
                 unsafe {
@@ -244,10 +205,6 @@ pub(in crate::arch) fn int3() {
 }
 
 /// Loads an IDT without an entry.
-///
-/// # Safety
-///
-/// The next exception shuts the processor down.
 pub(in crate::arch) unsafe fn lidt_empty() {
     let pointer = [0_u16; 3];
     // SAFETY: the caller wants this.

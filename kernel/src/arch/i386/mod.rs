@@ -7,7 +7,7 @@ pub(crate) mod features;
 pub(super) mod instructions;
 mod memory;
 pub(crate) mod probe;
-mod registers;
+pub(in crate::arch) mod registers;
 pub(crate) mod stack;
 pub(crate) mod trap;
 

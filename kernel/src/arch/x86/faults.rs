@@ -6,18 +6,23 @@ use core::sync::atomic::AtomicU8;
 
 use x86_64::registers::rflags::RFlags;
 
+use super::registers;
+use crate::arch::faults::{broken_stack, lost_stack};
 use crate::arch::instructions::{int3, rflags};
 use crate::faults::fault::FaultTest;
 
-// The fault tests that all PCs have.
-pub(in crate::arch) const DIVIDE: FaultTest = FaultTest { name: "divide", commit: divide };
-pub(in crate::arch) const BREAKPOINT: FaultTest = FaultTest { name: "breakpoint", commit: int3 };
-pub(in crate::arch) const INVALID_OPCODE: FaultTest =
-    FaultTest { name: "invalid-opcode", commit: invalid_opcode };
-pub(in crate::arch) const BAD_SELECTOR: FaultTest =
-    FaultTest { name: "bad-selector", commit: bad_selector };
-pub(in crate::arch) const BAD_INTERRUPT: FaultTest =
-    FaultTest { name: "bad-interrupt", commit: bad_interrupt };
+/// The fault tests that only PCs have.
+pub(crate) const FAULTS: &[FaultTest] = &[
+    FaultTest { name: "divide", commit: divide },
+    FaultTest { name: "breakpoint", commit: int3 },
+    FaultTest { name: "invalid-opcode", commit: invalid_opcode },
+    FaultTest { name: "bad-selector", commit: bad_selector },
+    FaultTest { name: "bad-interrupt", commit: bad_interrupt },
+    FaultTest { name: "broken-stack", commit: broken_stack },
+    FaultTest { name: "lost-stack", commit: lost_stack },
+    FaultTest { name: "registers", commit: registers::fault },
+    FaultTest { name: "registers-handled", commit: registers::fault_after_handled },
+];
 
 /// A function that does nothing: a single RET.
 pub(crate) static CODE: AtomicU8 = AtomicU8::new(0xC3);

@@ -10,6 +10,11 @@ pub(crate) mod exit;
 pub(crate) mod faults;
 pub(crate) mod features;
 pub(crate) mod keyboard;
+pub(in crate::arch) mod outcome;
+#[cfg(jos_machine)]
+pub(crate) mod probe;
+#[cfg(jos_machine)]
+pub(in crate::arch) mod registers;
 pub(crate) mod screen;
 pub(crate) mod serial;
 #[cfg(jos_machine)]

@@ -3,7 +3,7 @@
 pub(in crate::arch) use x86_64::instructions::interrupts::{disable, int3};
 pub(in crate::arch) use x86_64::instructions::port::Port;
 pub(in crate::arch) use x86_64::instructions::{hlt, tlb};
-pub(in crate::arch) use x86_64::registers::control::{Cr0, Cr4};
+pub(in crate::arch) use x86_64::registers::control::{Cr0, Cr2, Cr4};
 pub(in crate::arch) use x86_64::registers::model_specific::Msr;
 pub(in crate::arch) use x86_64::registers::rflags;
 

@@ -10,11 +10,10 @@ pub(crate) mod faults;
 pub(crate) mod features;
 #[cfg(jos_machine)]
 pub(super) mod instructions;
-pub(in crate::arch) mod outcome;
 #[cfg(jos_machine)]
 pub(crate) mod probe;
 #[cfg(jos_machine)]
-mod registers;
+pub(in crate::arch) mod registers;
 #[cfg(jos_machine)]
 pub(crate) mod stack;
 pub(crate) mod trap;

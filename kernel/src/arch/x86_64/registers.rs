@@ -1,47 +1,20 @@
-//! `test=registers` and `test=registers-handled`: a fault with a different value in every register, so
-//! that the report shows if it confuses two registers.
-//!
-//! The second first causes a fault that an application's handler resolves, so that the report also
-//! shows if handling a fault changes a register.
+//! A different value in every register, for `x86::registers`.
 
 use core::arch::naked_asm;
 
-use layout::MemLayout;
-use libjos::app::area::{Access, VmArea, area_addresses};
 use x86_64::instructions::segmentation::{CS, SS, Segment};
 
-use crate::arch::Layout;
+use crate::arch::x86::registers::{AREAS_START, FLAGS, STACK};
 
 /// An unmapped address. Fetching an instruction from it is the fault.
-const NOWHERE: u64 = 0x0000_7654_3210_0AB0;
-/// The middle of the kernel's stack, and not aligned: a fault can come with any stack pointer.
-const RSP: u64 = Layout::KSTACKTOP - Layout::KSTKSIZE / 2 + 8;
-/// The address of the first area.
-const AREAS_START: u64 = area_addresses::<Layout>().start;
-/// The flags that do not affect the kernel: ID, OF, DF, SF, ZF, AF, PF, the constant 1, and CF.
-const RFLAGS: u64 = 0x20_0CD7;
-
-/// Faults at once.
-pub(super) fn fault() {
-    // SAFETY: no code runs at NOWHERE: fetching it faults.
-    unsafe { load(NOWHERE) }
-}
-
-/// Faults in an area, whose handler maps a page; then faults like [`fault`].
-pub(super) fn fault_after_handled() {
-    let area = VmArea::reserve(1).expect("there are addresses");
-    assert_eq!(area.base().as_u64(), AREAS_START, "no other area was made");
-    area.on_fault(|area, fault| area.map(fault.page..fault.page + 1, Access::ReadWrite).is_ok());
-    // SAFETY: the code needs no register, and writes to an area, where no Rust object lies.
-    unsafe { load(store_and_fault as *const () as u64) }
-}
+pub(in crate::arch) const NOWHERE: u64 = 0x0000_7654_3210_0AB0;
 
 /// Loads every register, and continues at `rip`.
 ///
 /// # Safety
 ///
 /// The code at `rip` must be fit to run with any values in the registers.
-unsafe fn load(rip: u64) -> ! {
+pub(in crate::arch) unsafe fn load(rip: u64) -> ! {
     let (cs, ss) = (CS::get_reg().0.into(), SS::get_reg().0.into());
     // SAFETY: the caller's promise; and the selectors are those in use. RSP lies in the kernel's stack,
     // whose frames are never returned to.
@@ -59,10 +32,10 @@ unsafe extern "C" fn load_registers(rip: u64, cs: u64, ss: u64) -> ! {
     naked_asm!(
         "mov eax, 5",
         "mov cr8, rax", // has no effect, since interrupts are off
-        "mov rax, {RSP}",
+        "mov rax, {STACK}",
         "push rdx",
         "push rax",
-        "push {RFLAGS}",
+        "push {FLAGS}",
         "push rsi",
         "push rdi",
         "mov rax, 0xa00000000000000a",
@@ -81,14 +54,14 @@ unsafe extern "C" fn load_registers(rip: u64, cs: u64, ss: u64) -> ! {
         "mov r14, 0x1400000000000014",
         "mov r15, 0x1500000000000015",
         "iretq",
-        RSP = const RSP,
-        RFLAGS = const RFLAGS,
+        STACK = const STACK,
+        FLAGS = const FLAGS,
     )
 }
 
 /// Writes to the first area's first page, then jumps to NOWHERE; neither changes a register.
 #[unsafe(naked)]
-extern "C" fn store_and_fault() {
+pub(in crate::arch) extern "C" fn store_and_fault() {
     naked_asm!(
         "movabs [{AREAS_START}], rax",
         "jmp qword ptr [rip + 2f]",

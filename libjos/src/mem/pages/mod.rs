@@ -145,11 +145,11 @@ impl Pages {
         self.info(frame).pp_ref()
     }
 
-    /// The addresses that a debugger is told, right until this value moves.
+    /// The addresses that a debugger is told, right until this value moves or is poisoned.
     pub(crate) fn at(&self) -> PagesAt {
         PagesAt {
             array: self.memory.as_ptr().as_ptr().cast(),
-            page_free_list: &raw const self.list.head,
+            page_free_list: self.poison.as_ref().map_or(&raw const self.list.head, Poison::head_at),
             nfree: &raw const self.list.nfree,
         }
     }

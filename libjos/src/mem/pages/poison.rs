@@ -47,6 +47,11 @@ impl Poison {
     pub(super) fn head(&self) -> u32 {
         self.head
     }
+
+    /// Where that is kept.
+    pub(super) fn head_at(&self) -> *const u32 {
+        &raw const self.head
+    }
 }
 
 impl fmt::Debug for Poison {

@@ -35,7 +35,8 @@ fn addresses_are_as_wide_as_the_machines() {
 fn lines_of_a_narrow_machine() {
     let mut monitor = monitor::<Jos32, I386>();
     let page = monitor.alloc();
-    monitor.run(&std::format!("insert UTEMP {page} +wu"));
+    let said = monitor.run(&std::format!("insert UTEMP {page} +wu"));
+    assert_eq!(said, std::format!("0x400000 -> {page} urwx-, pp_ref 2\n"));
     let pa = u64::from_str_radix(&page[2..], 16).unwrap();
     let note = "Execution (x) cannot be withheld: the page tables of i386 have no bit for it\n";
     assert_eq!(
@@ -46,6 +47,9 @@ fn lines_of_a_narrow_machine() {
         )
     );
     assert_eq!(monitor.run("showmappings 0"), "0x00000000-0x00000fff not mapped\n");
+    // No hole parts the addresses on both sides of UTOP.
+    let gap = "0x00401000-0xeeffffff not mapped\n";
+    assert!(monitor.run("showmappings UTEMP UPAGES").contains(gap));
     let entries = monitor.run("vmprint");
     assert!(
         entries.contains(&std::format!("\n .. ..0x00400000: pte {:#010x} pa {pa:#010x}\n", pa | 7))

@@ -45,6 +45,12 @@ fn a_const_fn_is_told() {
 }
 
 #[test]
+fn a_call_is_left_out() {
+    let planted = planted("fn f() { a.g(1); a.h(2); }", "Call", (1, 18), "");
+    assert_planted(&planted, "fn f() { a.g(1); if !::mutant::is(7u32) { a.h(2); } }");
+}
+
+#[test]
 fn a_naked_function_has_no_room() {
     let source = "#[unsafe(naked)] extern \"C\" fn f() { g(); }";
     assert_left_out(source, "FnValue", (1, 39), "()");

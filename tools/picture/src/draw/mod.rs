@@ -196,7 +196,7 @@ fn spaces(shot: &Shot) -> Markup {
                         code { (format!("{:#x}", space.root.pa)) }
                     }
                 }
-                (text::letters())
+                (text::letters(&shot.note))
                 div.columns {
                     section { h3 { "Address space" } (space::draw(space, shot.va_bits)) }
                     section {

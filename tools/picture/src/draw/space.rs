@@ -59,7 +59,7 @@ fn content(region: &Region, va_bits: u32) -> Markup {
     if region.tables > 0 {
         rows.push(html! {
             div.run.user data-key={ "tables " (region.tables) } {
-                (block("ro")) (perm("ur---"))
+                (block(filling(&region.tables_perm))) (perm(&region.tables_perm))
                 span { (region.tables) " page tables, by the directory's entry for itself" }
             }
         });

@@ -45,8 +45,8 @@ pub(crate) fn perm(perm: &str) -> Markup {
     }
 }
 
-/// The meaning of the letters.
-pub(crate) fn letters() -> Markup {
+/// The meaning of the letters, and a sentence about those that a format cannot withhold.
+pub(crate) fn letters(note: &str) -> Markup {
     let meanings = [
         ("u", "the user may, too"),
         ("r", "read"),
@@ -62,6 +62,7 @@ pub(crate) fn letters() -> Markup {
             b { code { "-" } } " not. What a region is for: " b { code { "RW/--" } }
             " is the most that the kernel / the user may do there (" b { code { "R" } } " read, "
             b { code { "W" } } " write)."
+            @if !note.is_empty() { " " (note) "." }
         }
     }
 }

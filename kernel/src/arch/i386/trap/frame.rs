@@ -1,6 +1,9 @@
-//! [`TrapFrame`]: the registers at an exception; [`Trap`]: an exception.
+//! [`TrapFrame`]: the registers at an exception.
 
 use libjos::monitor::processor::{EFLAGS, Register};
+use x86_64::registers::rflags::RFlags;
+
+use crate::arch::x86::outcome::Outcome;
 
 /// The registers at an exception in the kernel, in the order in which the stub (downwards from `error`)
 /// and the processor (Intel SDM vol. 3A, 6.12.1) push them: the beginning of JOS's `struct Trapframe`.
@@ -28,15 +31,6 @@ pub(crate) struct TrapFrame {
     pub eflags: u32,
 }
 
-/// An exception.
-#[derive(Debug)]
-pub(crate) struct Trap<'a> {
-    /// The interrupted registers.
-    pub(in crate::arch) frame: &'a mut TrapFrame,
-    /// CR2 at the exception: the address of the latest page fault. (Handling the trap may change CR2.)
-    pub(in crate::arch) cr2: u64,
-}
-
 impl TrapFrame {
     /// The exception's vector.
     pub(in crate::arch) fn vector(&self) -> u64 {
@@ -61,6 +55,23 @@ impl TrapFrame {
     /// The flags, and the register that holds them.
     pub(in crate::arch) fn flags(&self) -> (&'static Register, u64) {
         (&EFLAGS, self.eflags.into())
+    }
+
+    /// The address that a probe was called with.
+    pub(in crate::arch) fn probed_address(&self) -> u64 {
+        self.ecx.into()
+    }
+
+    /// Makes a probe return `outcome` by the code at `instruction`.
+    pub(in crate::arch) fn return_outcome(&mut self, outcome: Outcome, instruction: usize) {
+        self.eax = outcome.value as u32;
+        self.edx = outcome.fault as u32;
+        self.eip = instruction as u32;
+    }
+
+    /// Takes back the leave to access user pages (Intel SDM vol. 3A, 4.6.1).
+    pub(in crate::arch) fn forbid_user_access(&mut self) {
+        self.eflags &= !(RFlags::ALIGNMENT_CHECK.bits() as u32);
     }
 
     /// The general and segment registers and EIP, with their names.

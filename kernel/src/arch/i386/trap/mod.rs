@@ -1,7 +1,7 @@
 //! Exceptions: stubs in assembly pass each one as a [`Trap`] to the handler.
 //!
-//! `stubs` push a [`TrapFrame`] and call the handler; `segments` has the GDT and the IDT, which lead to
-//! them. `x86::trap` turns machine checks on, and describes a trap in the processor's terms. The kernel
+//! `stubs` push a [`TrapFrame`] and call the handler; `segments` has the GDT and the IDT. `x86::trap` has the
+//! stubs' beginning, turns machine checks on, and describes a trap in the processor's terms. The kernel
 //! runs with interrupts off, so exceptions are the only traps. Double fault, NMI and machine check run as
 //! tasks, on stacks of their own, since the interrupted stack may be unusable.
 
@@ -9,10 +9,11 @@ mod frame;
 mod segments;
 mod stubs;
 
-pub(crate) use frame::{Trap, TrapFrame};
-use stubs::{HANDLER, Handler};
+pub(crate) use frame::TrapFrame;
 
+pub(crate) use crate::arch::x86::trap::Trap;
 use crate::arch::x86::trap::machine_check;
+use crate::arch::x86::trap::stubs::{HANDLER, Handler};
 
 /// Loads GDT, TSS and IDT. From here on every exception calls `handler`, machine checks included.
 pub(crate) fn init(handler: Handler) {

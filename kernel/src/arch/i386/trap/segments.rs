@@ -5,9 +5,10 @@ use core::cell::UnsafeCell;
 
 use libjos::monitor::processor::vector::{DOUBLE_FAULT, MACHINE_CHECK};
 
-use super::stubs::{NEXCEPTIONS, stub, task_entries};
+use super::stubs::task_entries;
 use crate::arch::i386::cpu::pgdir_in_use;
-use crate::arch::i386::stack::{EXCEPTION_TASKS, KERNEL_TASK, TSS_LIMIT, init_tasks};
+use crate::arch::i386::stack::{EXCEPTION_TASKS, KERNEL_TASK, TSS_LIMIT, Task, init_tasks};
+use crate::arch::x86::trap::stubs::{NEXCEPTIONS, stub};
 
 /// Selectors of the segments: JOS's, with the tasks of the exceptions behind its last one.
 const CODE: u16 = 0x08;
@@ -119,13 +120,28 @@ fn tss(base: u32) -> u64 {
         | u64::from(TSS_LIMIT)
 }
 
+/// The number of the task that the exception `vector` has.
+fn task_number(vector: u64) -> Option<usize> {
+    [DOUBLE_FAULT, NMI, MACHINE_CHECK].iter().position(|its| *its == vector)
+}
+
+/// The task that the exception `vector` has.
+pub(super) fn exception_task(vector: u64) -> Option<&'static Task> {
+    task_number(vector).map(|i| &EXCEPTION_TASKS[i])
+}
+
+/// The task with this selector.
+pub(super) fn task_of(selector: u16) -> &'static Task {
+    let i = usize::from(selector.wrapping_sub(EXCEPTION_TASK) / 8);
+    EXCEPTION_TASKS.get(i).unwrap_or(&KERNEL_TASK)
+}
+
 /// The gate of the exception `vector`.
 fn gate(vector: u64) -> u64 {
-    let task = [DOUBLE_FAULT, NMI, MACHINE_CHECK].iter().position(|its| *its == vector);
-    match task {
+    match task_number(vector) {
         Some(i) => TASK_GATE << KIND | u64::from(EXCEPTION_TASK + 8 * i as u16) << 16,
         None => {
-            let offset = u64::from(stub(vector));
+            let offset = stub(vector);
             (offset & 0xFFFF_0000) << 32
                 | INTERRUPT_GATE << KIND
                 | u64::from(CODE) << 16

@@ -1,4 +1,17 @@
-//! Exceptions, as far as PCs share them: machine checks, and the description of a trap.
+//! Exceptions, as far as PCs share them: the stubs, machine checks, and the description of a trap.
 
 pub(in crate::arch) mod machine_check;
+#[cfg(jos_machine)]
+pub(in crate::arch) mod stubs;
 mod words;
+
+use crate::arch::trap::TrapFrame;
+
+/// An exception.
+#[derive(Debug)]
+pub(crate) struct Trap<'a> {
+    /// The interrupted registers.
+    pub(in crate::arch) frame: &'a mut TrapFrame,
+    /// CR2 at the exception: the address of the latest page fault. (Handling the trap may change CR2.)
+    pub(in crate::arch) cr2: u64,
+}

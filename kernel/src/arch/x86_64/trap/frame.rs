@@ -1,6 +1,9 @@
-//! [`TrapFrame`]: the registers at an exception; [`Trap`]: an exception.
+//! [`TrapFrame`]: the registers at an exception.
 
 use libjos::monitor::processor::{RFLAGS, Register};
+use x86_64::registers::rflags::RFlags;
+
+use crate::arch::x86::outcome::Outcome;
 
 /// The registers at an exception, in the order in which the stub (downwards from `error`) and the
 /// processor (Intel SDM vol. 3A, 6.14.2) push them. JOS's `struct Trapframe`.
@@ -34,15 +37,6 @@ pub(crate) struct TrapFrame {
     pub ss: u64,
 }
 
-/// An exception.
-#[derive(Debug)]
-pub(crate) struct Trap<'a> {
-    /// The interrupted registers.
-    pub(in crate::arch) frame: &'a mut TrapFrame,
-    /// CR2 at the exception: the address of the latest page fault. (Handling the trap may change CR2.)
-    pub(in crate::arch) cr2: u64,
-}
-
 impl TrapFrame {
     /// The exception's vector.
     pub(in crate::arch) fn vector(&self) -> u64 {
@@ -67,6 +61,23 @@ impl TrapFrame {
     /// The flags, and the register that holds them.
     pub(in crate::arch) fn flags(&self) -> (&'static Register, u64) {
         (&RFLAGS, self.rflags)
+    }
+
+    /// The address that a probe was called with.
+    pub(in crate::arch) fn probed_address(&self) -> u64 {
+        self.rcx
+    }
+
+    /// Makes a probe return `outcome` by the code at `instruction`.
+    pub(in crate::arch) fn return_outcome(&mut self, outcome: Outcome, instruction: usize) {
+        self.rax = outcome.value as u64;
+        self.rdx = outcome.fault as u64;
+        self.rip = instruction as u64;
+    }
+
+    /// Takes back the leave to access user pages (Intel SDM vol. 3A, 4.6.1).
+    pub(in crate::arch) fn forbid_user_access(&mut self) {
+        self.rflags &= !(RFlags::ALIGNMENT_CHECK.bits());
     }
 
     /// The general and segment registers and RIP, with their names.

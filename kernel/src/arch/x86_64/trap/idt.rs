@@ -1,11 +1,12 @@
 //! The IDT: every exception has an entry, which leads to its stub.
 
 use spin::Once;
+use x86_64::VirtAddr;
 use x86_64::structures::idt::InterruptDescriptorTable;
 
 use super::segments;
-use super::stubs::{HANDLER, Handler, stub};
 use crate::arch::x86::trap::machine_check;
+use crate::arch::x86::trap::stubs::{HANDLER, Handler, stub};
 
 static IDT: Once<InterruptDescriptorTable> = Once::new();
 
@@ -25,7 +26,7 @@ fn idt() -> InterruptDescriptorTable {
         ($($vector:literal $name:ident $(on $stack:expr)?;)*) => {$(
             // SAFETY: the stub of this vector completes the frame, with or without an error code from
             // the processor, and returns with IRETQ.
-            let options = unsafe { idt.$name.set_handler_addr(stub($vector)) };
+            let options = unsafe { idt.$name.set_handler_addr(VirtAddr::new(stub($vector))) };
             // SAFETY: the TSS has a stack at this index, which no other vector uses.
             $(unsafe { options.set_stack_index($stack) };)?
             let _ = options;

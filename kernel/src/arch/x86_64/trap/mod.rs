@@ -1,8 +1,8 @@
 //! Exceptions: stubs in assembly pass each one as a [`Trap`] to the handler.
 //!
 //! `stubs` push a [`TrapFrame`] and call the handler; `idt` leads to them, on the
-//! stacks that `segments` gives. `x86::trap` turns machine checks on, and describes a trap in the
-//! processor's terms. The kernel runs with interrupts off, so exceptions are the only traps. Double fault,
+//! stacks that `segments` gives. `x86::trap` has the stubs' beginning, turns machine checks on, and describes
+//! a trap in the processor's terms. The kernel runs with interrupts off, so exceptions are the only traps. Double fault,
 //! NMI and machine check run on stacks of their own, since the interrupted stack may be unusable.
 
 mod frame;
@@ -13,6 +13,8 @@ mod segments;
 #[cfg(jos_machine)]
 mod stubs;
 
-pub(crate) use frame::{Trap, TrapFrame};
+pub(crate) use frame::TrapFrame;
 #[cfg(jos_machine)]
 pub(crate) use idt::init;
+
+pub(crate) use crate::arch::x86::trap::Trap;

@@ -147,6 +147,14 @@ fn causes() {
             "{error:#x}"
         );
     }
+    // Without no-execute pages a processor reports a fetch as a read: then the address is that of the instruction.
+    for (error, rip, access) in [(0, 0x1234, fetch), (0, 0x1233, read), (1, 0x1234, read)] {
+        let mut frame = TrapFrame { vector: 14, error, rip, ..frame() };
+        let Cause::PageFault(fault) = (Trap { frame: &mut frame, cr2: 0x1234 }).cause() else {
+            panic!("no page fault")
+        };
+        assert_eq!(fault.access, access, "{error:#x} {rip:#x}");
+    }
     assert!(matches!(cause(8, 0), Cause::DoubleFault(va) if va.as_u64() == 0x1234));
     for vector in (0..32).filter(|vector| ![8, 14].contains(vector)) {
         assert!(matches!(cause(vector, 31), Cause::Other), "{vector}");

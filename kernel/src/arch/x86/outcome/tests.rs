@@ -1,14 +1,14 @@
 //! Outcomes of probes: success, and each kind of fault.
 
 use super::*;
-use crate::arch::x86_64::trap::TrapFrame;
+use crate::arch::trap::TrapFrame;
 
-fn outcome(vector: u64, error: u64, store: bool) -> Option<Result<u64, Fault>> {
-    let mut frame = TrapFrame { vector, error, rdi: 0xD1, ..TrapFrame::default() };
+fn outcome(vector: u64, error: u64, store: bool) -> Option<Result<usize, Fault>> {
+    let mut frame = TrapFrame { vector, error, rcx: 0xD1, ..TrapFrame::default() };
     Outcome::of(&Trap { frame: &mut frame, cr2: 0xC2 }, store).map(Outcome::check)
 }
 
-fn fault(va: u64, present: bool, write: bool) -> Option<Result<u64, Fault>> {
+fn fault(va: u64, present: bool, write: bool) -> Option<Result<usize, Fault>> {
     Some(Err(Fault { va: VirtAddr::new(va), present, write }))
 }
 

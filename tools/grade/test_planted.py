@@ -1,0 +1,33 @@
+"""Tests of the faults that plant.py puts into the kernel: that each has its place in the sources, and the document's table
+its row. Whether the reader sees them is tested by `make planted`.
+"""
+
+import re
+import sys
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools/grade/planted"))
+
+from arch import ARCHES  # noqa: E402 (in this folder)
+from faults import FAULTS  # noqa: E402 (found by the line above)
+
+
+class Planted(unittest.TestCase):
+    """Tests of the list of faults."""
+
+    def test_each_edit_has_one_place(self):
+        for fault in FAULTS:
+            for name, old, _ in fault.edits:
+                self.assertEqual((ROOT / name).read_text().count(old), 1, f"{fault.name}: {name}")
+
+    def test_the_table_in_the_document_has_each_fault(self):
+        text = (ROOT / "docs/grading.md").read_text()
+        rows = re.findall(r"^\| (.*?) \| `[a-z ]+` \| (both|x86-64) \|$", text, re.M)
+        machines = {fault.name: "both" if ARCHES["i386"].has(*fault.needs) else "x86-64" for fault in FAULTS}
+        self.assertEqual(dict(rows), machines)
+
+
+if __name__ == "__main__":
+    unittest.main()
