@@ -9,8 +9,7 @@ QEMUEXTRA ?=## more options for QEMU
 CPUS      ?= 1## processors
 MEM       ?= 256M## memory, as QEMU's -m takes it
 APP       ?= monitor## what runs after mem_init: the monitor, or NAME for kernel/examples/NAME.rs
-# `make run` boots the quickest way, which is a machine's last one.
-BOOT      ?= $(if $(filter run,$(MAKECMDGOALS)),$(lastword $($(ARCH).boots)),$(firstword $($(ARCH).boots)))## how it boots: grub (an ISO image, BIOS), pvh (qemu -kernel), on x86_64 uefi (the ISO image); on riscv64 opensbi or bare (without firmware)
+BOOT      ?= $(DEFAULT_BOOT)## how it boots: grub (an ISO image, BIOS), pvh (qemu -kernel), on x86_64 uefi (the ISO image); on riscv64 opensbi or bare (without firmware)
 BOARD     ?= $(firstword $($(ARCH).boards))## the board as QEMU calls it: pc, q35, isapc or (with BOOT=pvh) microvm; on riscv64 virt
 CMDLINE   ?=## the kernel's command line, for instance test=read-null; -- WORDS are the application's
 OVMF      ?= /usr/share/OVMF/OVMF_CODE_4M.fd## UEFI firmware for QEMU
@@ -57,6 +56,9 @@ riscv64.target   := riscv64gc-unknown-none-elf
 riscv64.boots    := opensbi bare
 riscv64.boards   := virt
 riscv64.binutils := riscv64-linux-gnu-
+
+# `make run` boots the quickest way, which is the last one.
+DEFAULT_BOOT = $(if $(filter run,$(MAKECMDGOALS)),$(lastword $($(ARCH).boots)),$(firstword $($(ARCH).boots)))
 
 ifeq ($(filter $(ARCH),$(ARCHES)),)
   $(error unknown ARCH "$(ARCH)"; there are: $(ARCHES))

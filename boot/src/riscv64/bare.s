@@ -19,7 +19,8 @@ bare_start:
     li t0, {BARE_PMP}
     csrw pmpcfg0, t0
 
-// All exceptions that supervisor mode can handle, and its interrupts, go to it (3.1.8). It may read the counters (3.1.11).
+// All exceptions that supervisor mode can handle, and its interrupts, go to it (3.1.8). It may read the counters
+// (3.1.11).
     li t0, {BARE_EXCEPTIONS}
     csrw medeleg, t0
     li t0, {BARE_INTERRUPTS}

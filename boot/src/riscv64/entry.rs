@@ -1,9 +1,9 @@
 //! The entry of RISC-V: JOS's `entry.S`.
 //!
-//! The assembly is in `entry.s` (and `bare.s`: a firmware for machines without), and gets its constants from here as `const` operands, so each is
-//! written once. It is linked in the window but runs at its load address until paging is on: all of it
-//! reaches its data relative to the program counter. It ends by a jump to its high address and a call
-//! of `kernel_main`.
+//! The assembly is in `entry.s` (and `bare.s`: a firmware for machines without), and gets its constants
+//! from here as `const` operands, so each is written once. It is linked in the window but runs at its load
+//! address until paging is on: all of it reaches its data relative to the program counter. It ends by a
+//! jump to its high address and a call of `kernel_main`.
 //!
 //! On the way in (RISC-V SBI specification; Linux, Documentation/arch/riscv/boot.rst): supervisor mode, no
 //! paging, A0 is the hart's number and A1 the physical address of the device tree, aligned to 8 bytes.

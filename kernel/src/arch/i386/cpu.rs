@@ -11,7 +11,8 @@ pub(crate) use crate::arch::x86::cpu::{
     allow_machine_checks, counter, flush_tlb, halt, protect_kernel, shut_down,
 };
 
-/// DWARF's number for a register whose sign tells whether the kernel runs in its window: the program counter (System V ABI for i386, table 2.14).
+/// DWARF's number for a register whose sign tells whether the kernel runs in its window: the program
+/// counter (System V ABI for i386, table 2.14).
 pub(crate) const DWARF_PLACE: u8 = 8;
 
 /// The page directory in use.
