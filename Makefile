@@ -405,7 +405,7 @@ schemes: | setup-host ## all schemes of keeping books on frames on one trace: a 
 
 # With -icount the time-stamp counter counts instructions, so that the figures are the same on every run.
 bench-kernel: ## instructions that the memory system takes in the machine, beside JOS and xv6
-	$(Q)$(MAKE) --no-print-directory qemu-nox APP=bench PROFILE=release BOOT=pvh MEM=$(MEM) CPUS=1 CMDLINE= \
+	$(Q)$(MAKE) --no-print-directory qemu-nox APP=bench PROFILE=release BOOT=$(lastword $($(ARCH).boots)) MEM=$(MEM) CPUS=1 CMDLINE= \
 	  QEMUEXTRA="-icount shift=0,sleep=off $(QEMUEXTRA)"
 
 bench-boot: ## what booting takes, each way: instructions, time, image size, RAM

@@ -8,7 +8,7 @@ use core::time::Duration;
 use spin::Once;
 
 use crate::arch::clock::{measured, nominal, stated};
-use crate::arch::cpu::counter;
+use crate::arch::cpu::{counter, fine_counter};
 use crate::boot_info;
 
 /// The counter's value at the kernel's start.
@@ -21,11 +21,12 @@ pub fn init() {
     START.call_once(counter);
 }
 
-/// The counts since the machine's reset, to measure by: it is read where this is called, by few instructions.
+/// The counts of the machine's finest counter since its reset, to measure by: it is read where this is
+/// called, by few instructions.
 #[must_use]
 #[inline(always)]
 pub fn now() -> u64 {
-    counter()
+    fine_counter()
 }
 
 /// The counts since the machine's reset, and since [`init`].

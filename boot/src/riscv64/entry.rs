@@ -44,7 +44,7 @@ const EXIT_FAILURE: u32 = 35 << 16 | 0x3333;
 
 // The firmware of BOOT=bare. It lies in the first page of DRAM, which no kernel uses.
 /// PMPADDR for that page (RISC-V privileged specification, 3.7.1: NAPOT): a size of 2^(n + 3) is n ones.
-const BARE_PAGE: u64 = JosSv39::PHYS_BASE >> 2 | (PGSIZE >> 3) - 1;
+const BARE_PAGE: u64 = JosSv39::PHYS_BASE >> 2 | (PGSIZE / 8 - 1);
 /// PMPCFG: the first entry, that page, gives no rights; the second, all of memory, gives all.
 const BARE_PMP: u64 = PMP_NAPOT | (PMP_NAPOT | PMP_RWX) << 8;
 const PMP_NAPOT: u64 = 0b11 << 3;

@@ -71,6 +71,10 @@ pub(crate) fn counter() -> u64 {
     pc().processor.pass_time()
 }
 
+pub(crate) fn fine_counter() -> u64 {
+    counter()
+}
+
 pub(crate) fn halt() {
     process::end(HALTED)
 }

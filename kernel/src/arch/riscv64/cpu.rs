@@ -99,6 +99,12 @@ pub(crate) fn counter() -> u64 {
     read!(time)
 }
 
+/// The instructions since the machine's reset, on QEMU if it counts them (`-icount`).
+#[inline(always)]
+pub(crate) fn fine_counter() -> u64 {
+    read!(instret)
+}
+
 /// Stops the hart until it is woken, which should not happen with interrupts off.
 pub(crate) fn halt() {
     // SAFETY: waits.

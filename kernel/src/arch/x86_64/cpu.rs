@@ -8,7 +8,8 @@ use x86_64::registers::control::{Cr3, Cr3Flags};
 use x86_64::structures::paging::PhysFrame;
 
 pub(crate) use crate::arch::x86::cpu::{
-    allow_machine_checks, counter, flush_tlb, halt, protect_kernel, shut_down,
+    allow_machine_checks, counter, counter as fine_counter, flush_tlb, halt, protect_kernel,
+    shut_down,
 };
 
 /// DWARF's number for a register whose sign tells whether the kernel runs in its window: the program
