@@ -326,8 +326,8 @@ $(OBJ)/grade-words.cfg: override CMDLINE := colour=mauve test=nonsense
 
 # The chosen machine comes last, so that obj/kern has its kernel.
 grade-all: ## the same for each ARCH
-	$(Q)set -e; for arch in $(filter-out $(ARCH),$(ARCHES)) $(ARCH); do \
-	  $(MAKE) --no-print-directory grade ARCH=$$arch; done
+	$(Q)failed=; for arch in $(filter-out $(ARCH),$(ARCHES)) $(ARCH); do \
+	  echo "*** $$arch:"; $(MAKE) --no-print-directory grade ARCH=$$arch || failed=1; done; test -z "$$failed"
 
 check: fmt-check clippy test test32 doc package fuzz-short test-tools test-picture grade-all ## every test there is, from format to grade
 

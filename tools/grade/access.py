@@ -149,7 +149,7 @@ def debugger(control):
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(control.left())
         connection.connect(str(path))
-        stub = Debugger(connection)
+        stub = Debugger(connection, control.left)
         yield stub
         stub.detach()
     control.monitor("gdbserver none")

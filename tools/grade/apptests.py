@@ -140,7 +140,8 @@ def tests():
         Test(
             "application: the checks hold with pages=poison", 5,
             reading.read(Machine(memory="16M", words="pages=poison", typed=("checks\r", "exit\r")), again=True),
-            (*boot("16M"), *POISONED, "K> checks", *CHECKS, "K> exit"), verdicts=reading.SUBJECTS, tags=("application",),
+            (*boot("16M"), *POISONED, "K> checks", *CHECKS, "K> exit"), verdicts=reading.SUBJECTS,
+            tags=("application",),
         ),
         app("pages", "pages", PAGES),
         app("pages, with every feature", "pages", PAGES, cpu="max"),
@@ -148,7 +149,9 @@ def tests():
             "a fault that nobody handles", "pages",
             (
                 *PAGES,
-                panic(PAGE_FAULT + f'write to {ARCH.address(OVERRUN)}: page not present, in "heap and stack"', TRAPS)[0],
+                panic(
+                    PAGE_FAULT + f'write to {ARCH.address(OVERRUN)}: page not present, in "heap and stack"', TRAPS,
+                )[0],
                 f"  {OVERRUN:#x} is not mapped: its entry of level 0 is empty", "Backtrace:",
                 re.compile(r"  #\d .* pages::demo::main .*"),
             ),

@@ -1,8 +1,8 @@
 """The machines that are graded, as a table: everything in which the tests of one differ from those of another.
 
-A list of tests is one for all machines. It takes from here what a machine has, how long its addresses are, and where the
-parts of its memory map lie. `ARCH` is the machine that is graded; the variable ARCH of the environment names it, as for
-make.
+A list of tests is one for all machines. It takes from here what a machine has, how long its addresses are, and where
+the parts of its memory map lie. `ARCH` is the machine that is graded; the variable ARCH of the environment names it, as
+for make.
 """
 
 import argparse
@@ -38,7 +38,6 @@ class Arch:
     qemu: str  # the program
     map: memmap.Map  # its memory map, and within it its page-table format
     module: str  # the folder of its code in the kernel, as backtraces show it
-    cpu: str  # the processor that QEMU takes by itself; "max" has every feature that QEMU has
     refused: tuple  # processors with which the kernel cannot start, each a Refused
     accepted: tuple  # processors with which it boots, beside QEMU's own: title, and name as -cpu takes it
     hole: tuple  # what test=read-hole reads: an address, and the name of its region
@@ -140,45 +139,37 @@ class Arch:
         return self.map.form.span(self.top_level)
 
 
+# Why a kernel cannot start, and what to do.
+NO_LONG_MODE = "this processor has no long mode (64-bit); use qemu-system-x86_64 with -cpu qemu64 or newer"
+NO_NX = (
+    "this processor has no NX (no-execute pages); use -cpu qemu64 without -nx, or turn on NX/XD in the firmware"
+)
+NO_PSE = "this processor has no PSE (4 MB pages); use -cpu pentium or newer without -pse"
+TOO_OLD = "this processor is older than a Pentium; use qemu-system-i386 with -cpu pentium or newer"
+
 ARCHES = {arch.name: arch for arch in (
     Arch(
         name="x86_64", qemu="qemu-system-x86_64", map=memmap.JOS64, module="kernel::arch::x86_64",
-        cpu="qemu64", features=frozenset({UEFI, LONG_MODE, NX, HALVES, PHYSMAP}),
-        elsewhere=(
-            "qemu-system-i386",
-            "this processor has no long mode (64-bit); use qemu-system-x86_64 with -cpu qemu64 or newer",
-        ),
+        features=frozenset({UEFI, LONG_MODE, NX, HALVES, PHYSMAP}),
         hole=(0xFFFF_FFFF_EF7F_F000, "unused"), no_ram=0x80_0000_0000, sparse=1 << 30, tables=8, first_page=0xC000,
+        elsewhere=("qemu-system-i386", NO_LONG_MODE),
         accepted=(("one extended leaf of CPUID", "qemu64,xlevel=0x80000001"),),
         refused=(
-            Refused(
-                "no long mode", "qemu32",
-                "this processor has no long mode (64-bit); use qemu-system-x86_64 with -cpu qemu64 or newer",
-            ),
-            Refused(
-                "no NX", "qemu64,-nx",
-                "this processor has no NX (no-execute pages); use -cpu qemu64 without -nx, or turn on NX/XD in the firmware",
-            ),
+            Refused("no long mode", "qemu32", NO_LONG_MODE),
+            Refused("no NX", "qemu64,-nx", NO_NX),
         ),
     ),
     Arch(
         name="i386", qemu="qemu-system-i386", map=memmap.JOS32, module="kernel::arch::i386",
-        cpu="qemu32", features=frozenset(),
-        elsewhere=("qemu-system-x86_64", ""),
+        features=frozenset(),
         hole=(0xEF80_0000, "memory-mapped devices"), no_ram=0xFEE0_0000,  # the local interrupt controller
         sparse=1 << 18, tables=4, first_page=0x8000,
+        elsewhere=("qemu-system-x86_64", ""),
         accepted=(("a Pentium", "pentium"), ("a Pentium III", "pentium3"), ("no global pages", "qemu32,-pge")),
         refused=(
-            Refused(
-                "no PSE", "pentium,-pse",
-                "this processor has no PSE (4 MB pages); use -cpu pentium or newer without -pse",
-            ),
+            Refused("no PSE", "pentium,-pse", NO_PSE),
             *(
-                Refused(
-                    title, cpu,
-                    "this processor is older than a Pentium; use qemu-system-i386 with -cpu pentium or newer",
-                )
-                for title, cpu in (
+                Refused(title, cpu, TOO_OLD) for title, cpu in (
                     ("older than a Pentium", "486"), ("no TSC", "pentium,-tsc"), ("no CMPXCHG8B", "pentium,-cx8"),
                 )
             ),

@@ -1,8 +1,8 @@
 """The graded tests of what the scripts that grade JOS's labs ask of a tree: targets of make, files, lines, signals.
 
-Such a script builds, asks make for a port, deletes the kernel, starts `make qemu-nox-gdb` and connects to QEMU once a line
-is printed. It stops the machine at `readline`, whose address it takes from obj/kern/kernel.sym, and ends make. What was
-graded otherwise is not built anew here.
+Such a script builds, asks make for a port, deletes the kernel, starts `make qemu-nox-gdb` and connects to QEMU once a
+line is printed. It stops the machine at `readline`, whose address it takes from obj/kern/kernel.sym, and ends make. What
+was graded otherwise is not built anew here. The last tests ask make for machines that there are not.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import built
 import processes
-from arch import ARCH, ARCHES
+from arch import ARCH, ARCHES, UEFI
 from control import require
 from gdbstub import Stub
 from gradelib import Machine, Test
@@ -33,7 +33,12 @@ BUILT = (
     *(Path("obj", name, "facts.json") for name in ARCHES),
 )
 FRESH = [word for path in BUILT for word in ("-o", str(path))]
-ENDED = 2  # make's status if its child fails
+REFUSED = ENDED = 2  # make's status if it refuses its command line, and if its child fails
+
+
+def environment():
+    """The environment without those variables."""
+    return {name: value for name, value in os.environ.items() if name not in OUTER}
 
 
 class Script:
@@ -44,8 +49,7 @@ class Script:
         with socket.socket() as free:
             free.bind(("", 0))
             self.port = free.getsockname()[1]
-        outer = {name: value for name, value in os.environ.items() if name not in OUTER}
-        self.environment = {**outer, "GDBPORT": str(self.port)}
+        self.environment = {**environment(), "GDBPORT": str(self.port)}
 
     def play(self):
         """All of it."""
@@ -124,7 +128,7 @@ class Script:
                 answers += data
         if not found[1].startswith(b"T05"):
             yield f"the machine stopped with {found[1]!r}, not at a breakpoint"
-        at = Stub(self.connection).read("ip")
+        at = Stub(self.connection, self.session.left).read("ip")
         if at != address:
             yield f"the machine stopped at {at:#x}; {SYMBOLS} has readline at {address:#x}"
 
@@ -149,6 +153,21 @@ def as_scripts_do(session):
     Script(session).play()
 
 
+def refuses(variable, value, there_are, machine=f" for ARCH={ARCH.name}"):
+    """make refuses a value, and says which ones there are."""
+
+    def ask_make(session):
+        session.run.command = [*MAKE, "qemu-nox", f"{variable}={value}"]
+        made = subprocess.run(session.run.command, cwd=session.bench.root, env=environment(), stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=session.left())
+        session.run.output += made.stdout
+        session.run.status = made.returncode
+
+    line = rf'Makefile:\d+: \*\*\* unknown {variable} "{value}"{machine}; there are: {there_are}\.  Stop\.'
+    return Test(f"make: unknown {variable}", 5, Machine(typed=(), conduct=ask_make), (re.compile(line),), (), REFUSED,
+                whole=True, tags=("make",))
+
+
 MACHINE = Machine("grub", typed=(), conduct=as_scripts_do)
 
 TESTS = [
@@ -160,4 +179,9 @@ TESTS = [
         ("a breakpoint at readline, set at reset", CHECKS, NO_PROMPT, ("stop",)),
         ("SIGTERM to make's child ends QEMU", (), (), ("end",)),
     )
+]
+TESTS += [
+    refuses("ARCH", "vax", " ".join(ARCHES), ""),
+    refuses("BOOT", "floppy" if ARCH.has(UEFI) else "uefi", "grub uefi pvh" if ARCH.has(UEFI) else "grub pvh"),
+    refuses("BOARD", "virt", "pc q35 isapc microvm"),
 ]

@@ -9,8 +9,8 @@ import re
 
 # QEMU's names of the keys for characters other than letters and digits, on its US keyboard.
 KEYS = {
-    " ": "spc", "\r": "ret", "\n": "ret", "\b": "backspace", "\t": "tab", "-": "minus", "=": "equal", "+": "shift-equal",
-    ".": "dot", ",": "comma", "/": "slash", "_": "shift-minus", "?": "shift-slash", "\x1b": "esc",
+    " ": "spc", "\r": "ret", "\n": "ret", "\b": "backspace", "\t": "tab", "-": "minus", "=": "equal",
+    "+": "shift-equal", ".": "dot", ",": "comma", "/": "slash", "_": "shift-minus", "?": "shift-slash", "\x1b": "esc",
     "\x03": "ctrl-c", "\x0c": "ctrl-l",
 }
 VGA_TEXT = 0xB_8000
@@ -80,8 +80,8 @@ class Control:
         return self.command("human-monitor-command", **{"command-line": line})
 
     def registers(self):
-        """The first processor's registers as QEMU names them (RAX, RFL, CR0, EFER, DR7, ...): name -> value. The machine
-        runs, and is stopped meanwhile: QEMU computes the flags from values that a running processor changes.
+        """The first processor's registers as QEMU names them (RAX, RFL, CR0, EFER, DR7, ...): name -> value. The
+        machine runs, and is stopped meanwhile: QEMU computes the flags from values that a running processor changes.
         """
         self.command("stop")
         text = self.monitor("info registers")

@@ -1,5 +1,5 @@
-"""The tables of descriptors that a processor uses, compared with what they must be: GDT, IDT, task state segments, and the
-stacks of the exceptions that must not use the interrupted one.
+"""The tables of descriptors that a processor uses, compared with what they must be: GDT, IDT, task state segments, and
+the stacks of the exceptions that must not use the interrupted one.
 
 Sources: Intel SDM vol. 3A, 3.4.5 (segments), 6.11 and 6.14 (gates), 7.2 (tasks); table 6-1 and AMD APM vol. 2, 8.2
 (exceptions).
@@ -60,7 +60,7 @@ class Tables:
         """Check the entries of the GDT, each of 8 bytes."""
         found = struct.unpack(f"<{len(wanted)}Q", (data := self.table("GDT")[1])[: 8 * len(wanted)])
         require(len(data) == 8 * len(wanted), f"the GDT has {len(data)} bytes, not {8 * len(wanted)}")
-        require(found == wanted, f"the GDT holds {[hex(entry) for entry in found]}, not {[hex(entry) for entry in wanted]}")
+        require(found == wanted, f"the GDT holds {[*map(hex, found)]}, not {[*map(hex, wanted)]}")
 
     @staticmethod
     def tss(base, kind):
@@ -92,7 +92,7 @@ class Tables:
         require(code.startswith(stub), f"gate {vector} leads to {code.hex(' ')}")
 
     def stacks(self, first=None):
-        """Check that the exceptions have their stacks, one behind the other, of which the first one begins at `first`."""
+        """Check that the exceptions have their stacks, one behind the other; the first one begins at `first`."""
         found = self.tops()
         first = min(found.values()) - STACK_SIZE if first is None else first
         wanted = tops(first)

@@ -12,6 +12,7 @@ FAULTS = r"kernel/src/faults\.rs"
 READ_NULL = PAGE_FAULT + f'read of {ARCH.address(0)}: page not present, in "low addresses"'
 # The page below the kernel's stack, without the last three digits; where test=lost-stack pushes.
 GUARD, PUSHED = ARCH.address(ARCH.kstack - 1)[:-3], ARCH.ustacktop - ARCH.word
+SCREEN = ARCH.address(ARCH.kernbase + 0xB_8000)[:-3]  # likewise
 NO_RAM = f"{ARCH.no_ram:#x}"  # a page table's address in test=table-outside-ram
 PROTECTED = r"protection violation \(page present\)"
 
@@ -194,7 +195,7 @@ TESTS = [
         "report: a fault within the console", 5, Machine(words="test=screen-lost"),
         (
             *CHECKS, "the screen is not mapped", "kernel panic at ", "kernel panic within the report of a panic, at ",
-            within(PAGE_FAULT + rf"write to {ARCH.address(ARCH.kernbase + 0xB_8000)[:-3]}[0-9a-f]{{3}}: page not present, in {WINDOW}"),
+            within(PAGE_FAULT + rf"write to {SCREEN}[0-9a-f]{{3}}: page not present, in {WINDOW}"),
         ),
         (re.compile(r"K> .*"),), FAILURE, tags=("report",),
     ),

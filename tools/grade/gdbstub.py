@@ -2,8 +2,8 @@
 state in which the kernel runs.
 
 It implements the needed part of gdb's remote serial protocol: run to an address, read and write registers and memory,
-detach. Registers have the names of cpus.py, without a width. Their numbers are those of QEMU's stub (target/i386/gdbstub.c);
-a general register has the machine's full width in every mode of the processor.
+detach. Registers have the names of cpus.py, without a width. Their numbers are those of QEMU's stub
+(target/i386/gdbstub.c); a general register has the machine's full width in every mode of the processor.
 """
 
 import contextlib
@@ -24,10 +24,11 @@ class StubError(Exception):
 
 
 class Stub:
-    """A connection to a gdb stub, over a stream socket that is already connected."""
+    """A connection to a gdb stub, over a stream socket that is already connected. `left` gives the seconds until the
+    deadline, and raises TimeoutError after it."""
 
-    def __init__(self, connection):
-        self.connection = connection
+    def __init__(self, connection, left):
+        self.connection, self.left = connection, left
         self.unread = b""
         # QEMU serves single registers only after the client has asked for their description.
         self._ask("qXfer:features:read:target.xml:0,1")
@@ -151,6 +152,7 @@ class Stub:
             start, end = self.unread.find(b"$"), self.unread.find(b"#")
             if 0 <= start < end <= len(self.unread) - 3:
                 break
+            self.connection.settimeout(self.left())
             more = self.connection.recv(65536)
             if not more:
                 raise StubError("QEMU ended")

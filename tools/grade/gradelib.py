@@ -2,8 +2,8 @@
 
 A test passes only if the serial output has every expected line, whole and in order, and no forbidden one, **and** QEMU
 ended with exactly the expected status, **and** QEMU did not report a reset or a power-off: QEMU's status is 0 on a
-triple fault and on a power-off, so 0 means nothing. A test of the memory system also wants the verdicts of the reader that
-looks at the stopped machine (reading.py). graderun.py runs machines, gradeui.py reports, and the tests are in
+triple fault and on a power-off, so 0 means nothing. A test of the memory system also wants the verdicts of the reader
+that looks at the stopped machine (reading.py). graderun.py runs machines, gradeui.py reports, and the tests are in
 grade.py.
 """
 

@@ -107,8 +107,7 @@ class Session:
             self.control.send("qmp_capabilities")
             if self.machine.at_entry:
                 connection = self.accept(stub_listener)
-                connection.settimeout(self.left())
-                stub = Stub(connection)
+                stub = Stub(connection, self.left)
                 self.machine.at_entry(stub, self.bench.symbols())
                 stub.detach()
             elif self.machine.gdb:

@@ -13,12 +13,12 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 import xml.etree.ElementTree as xml
 from dataclasses import dataclass
 from pathlib import Path
 
+from built import OBJ
 from gradelib import judge
 from graderun import Bench, reproduce, run_machine
 
@@ -147,7 +147,7 @@ def transcript(result):
 
 def grade(options, bench, screen):
     """Run every picked test and print the results in order; returns them."""
-    folder = bench.root / "obj" / "grade"
+    folder = bench.root / OBJ / "grade"
     folder.mkdir(parents=True, exist_ok=True)
     results = []
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:

@@ -11,7 +11,7 @@ from collections import Counter
 import memmap
 import tableformat
 from loaderinfo import Range
-from machinestate import END, IN_USE, PAGE_INFO, RESERVED, Unreadable
+from machinestate import END, IN_USE, RESERVED, Unreadable
 from tableformat import G, PAGE, R, U, W, X, show_rights
 
 MOST = 4  # complaints about a subject: one mistake often shows in thousands of frames
@@ -40,13 +40,15 @@ def frames(state):
     yield from in_use(state)
     free = yield from free_list(state)
     links, refs = state.links, state.refs
-    for number, link in enumerate(links):
-        if (link <= END) != free[number]:
-            says, listed = "free" if link <= END else "not free", "on" if free[number] else "not on"
-            yield f"frame {state.frame(number):#x}: pages says it is {says}, but it is {listed} the list"
-        elif link == IN_USE and refs[number] == 0:
+    # All frames on the list are free by their links.
+    if free.count(1) + len(state.not_free) != state.npages:
+        for number, link in enumerate(links):
+            if link <= END and not free[number]:
+                yield f"frame {state.frame(number):#x}: pages says it is free, but it is not on the list"
+    for number in state.not_free:
+        if links[number] == IN_USE and refs[number] == 0:
             yield f"frame {state.frame(number):#x} is lost: neither free nor counted"
-        elif link == RESERVED and refs[number] == 0:
+        elif links[number] == RESERVED and refs[number] == 0:
             yield f"frame {state.frame(number):#x} is reserved, but its pp_ref is 0"
     yield from reservations(state)
     yield from run_table(state, free)
@@ -157,7 +159,7 @@ def unexplained(state):
     for _, run in must_be_reserved(state):
         numbers = state.numbers(run)
         taken[numbers.start : numbers.stop] = b"\1" * len(numbers)
-    return [number for number, link in enumerate(state.links) if link == RESERVED and not taken[number]]
+    return [number for number in state.not_free if state.links[number] == RESERVED and not taken[number]]
 
 
 def must_be_reserved(state):
@@ -202,8 +204,8 @@ def counts(state):
             yield f"{kind} {pa:#x} is free, yet used by the tables"
         elif refs[number] != times + (links[number] == RESERVED):
             yield f"{kind} {pa:#x} has {times} uses, but its pp_ref is {refs[number]}"
-    for number, link in enumerate(links):
-        if link > END and number not in found and refs[number] != (link == RESERVED):
+    for number in state.not_free:
+        if number not in found and refs[number] != (links[number] == RESERVED):
             yield f"page {state.frame(number):#x} has no use in the tables, but its pp_ref is {refs[number]}"
 
 

@@ -135,6 +135,11 @@ class State:
         return self.words[1::2]
 
     @cached_property
+    def not_free(self):
+        """The numbers of the frames that `pages` does not call free."""
+        return [number for number, link in enumerate(self.links) if link > END]
+
+    @cached_property
     def head(self):
         """The number of the first free frame."""
         return struct.unpack("<I", self.must_load(self.globals[3], 4, "page_free_list"))[0]

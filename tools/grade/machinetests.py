@@ -19,33 +19,21 @@ TRUNCATED = bad_information("boot information at 0x9000 is truncated or damaged;
 NO_MAP = r"has no memory map; use a loader that gives one \(multiboot2 tag 6, or PVH version 1\)"
 
 
-def elsewhere(qemu, why):
-    """The image on another machine's QEMU: a processor of 64 bits boots i386's, and the other way round it says `why`."""
+def starts(title, machine, why=""):
+    """A test of a machine: the kernel says why it cannot start there, or if there is no reason, it boots."""
+    title, tags = f"machine: {title}", ("machine",)
     if why:
-        wanted = {"lines": (cannot_start(why),), "forbidden": NO_PROMPT, "status": FAILURE}
-    else:
-        wanted = {"lines": boots(), "whole": True}
-    return Test(f"machine: on {qemu}, under GRUB", 5, Machine("grub", qemu=qemu), tags=("machine",), **wanted)
+        return Test(title, 5, machine, (cannot_start(why),), NO_PROMPT, FAILURE, tags=tags)
+    if machine.qemu:  # Its registers have another length.
+        return Test(title, 5, machine, boots(), whole=True, tags=tags)
+    return Test(title, 5, reading.read(machine), boots(), whole=True, verdicts=SUBJECTS, tags=tags)
 
 
 TESTS = [
-    *(
-        Test(
-            f"machine: {title}{how}", 5, Machine(image, cpu=cpu), (cannot_start(why),), NO_PROMPT, FAILURE,
-            tags=("machine",),
-        )
-        for (title, cpu, why), image, how in (
-            *((refused, "kernel", "") for refused in ARCH.refused), (ARCH.refused[0], "grub", ", under GRUB"),
-        )
-    ),
-    *(
-        Test(
-            f"machine: {title}", 5, reading.read(Machine(cpu=cpu)), boots(), whole=True, verdicts=SUBJECTS,
-            tags=("machine",),
-        )
-        for title, cpu in (*ARCH.accepted, ("every feature", "max"))
-    ),
-    elsewhere(*ARCH.elsewhere),
+    *(starts(title, Machine(cpu=cpu), why) for title, cpu, why in ARCH.refused),
+    *(starts(f"{title}, under GRUB", Machine("grub", cpu=cpu), why) for title, cpu, why in ARCH.refused[:1]),
+    *(starts(f"on {qemu}, under GRUB", Machine("grub", qemu=qemu), why) for qemu, why in (ARCH.elsewhere,)),
+    *(starts(title, Machine(cpu=cpu)) for title, cpu in (*ARCH.accepted, ("every feature", "max"))),
     Test(
         # With 1 GB pages, all memory above 4 GB is mapped by them (boottests.py).
         "machine: no 1 GB pages", 5,

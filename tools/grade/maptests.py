@@ -60,7 +60,7 @@ TESTS = [
         # The host provides only the memory that is touched.
         reading.read(Machine(
             memory="74G", board="pc,memory-backend=ram",
-            options=("-object", "memory-backend-ram,id=ram,size=74G,reserve=off"), patience=3,
+            options=("-object", "memory-backend-ram,id=ram,size=74G,reserve=off"), patience=5,
         )),
         booted(*amount(636, 74 * 1024 * 1024 - 1024 - 132)),
     ),

@@ -7,7 +7,7 @@ from arch import ARCH, HALVES, NX
 from consoletests import FIRST_PAGE
 from control import require
 from gradelib import BY_PORT, BY_TRIPLE_FAULT, FAILURE, LOG_RESETS, Machine, Test, compare
-from words import CHECKS, DIGITS, HEX, KERNEL, MB, MB_1, NO_EXECUTE, NO_PROMPT, WELCOME, opening, span
+from words import CHECKS, DIGITS, HEX, KERNEL, MB, MB_1, NO_EXECUTE, WELCOME, WINDOW, opening, span
 
 
 # What is said of pages that need not be executed, and the mark of such pages in `map`.
@@ -74,6 +74,8 @@ FIRST_GAPS = (
 # The entry of KERNBASE's table in kern_pgdir.
 ENTRY_AT = root_index(ARCH.kernbase) * ARCH.map.form.entry_bytes
 UPPER_HALF = "0000 0000" if ARCH.map.form.entry_bytes == 8 else "[0-9a-f]{4} [0-9a-f]{4}"
+# The kernel's code, and the last large page, as lists of mappings show them.
+TEXT, LAST_ENTRY = ARCH.address(ARCH.kernbase + 0x10_0000), ARCH.address(LAST + 1 - ARCH.map.form.span(1))
 # The first page that `alloc` gives out.
 PAGE = f"{ARCH.first_page:#x}"
 TOO_LONG = "a line of more than 255 bytes is refused whole"
@@ -196,7 +198,7 @@ TESTS = [
                 line for name, offset in (("libjos::pmap::mem_init", ""), ("mem_init+4", r"\+0x4"))
                 for line in (
                     f"K> translate {name}",
-                    re.compile(rf'{HEX} in "window on physical memory" \(kernel code, libjos::pmap::mem_init{offset}\)'),
+                    re.compile(rf"{HEX} in {WINDOW} \(kernel code, libjos::pmap::mem_init{offset}\)"),
                 )
             ),
             "K> showmappings KERNBASE+0x1000",
@@ -216,7 +218,7 @@ TESTS = [
         (
             *WELCOME,
             f"{ARCH.address(ARCH.kernbase)} RW/-- window on physical memory",
-            re.compile(rf"  {ARCH.address(ARCH.kernbase + 0x10_0000)}-{HEX} -> {ARCH.physical(0x10_0000)} -r-xg \d+ KB 4K X"),
+            re.compile(rf"  {TEXT}-{HEX} -> {ARCH.physical(0x10_0000)} -r-xg \d+ KB 4K X"),
             f"{ARCH.address(ARCH.kstack - 0x8000)} --/-- guard gap",
             re.compile(rf"  {ARCH.address(ARCH.upages)}-{HEX} -> 0x[0-9a-f]+ {ARCH.perm('ur---')} 512 KB 4K ?{MARK}"),
             'K> translate KSTACKTOP-1', translated(ARCH.kstacktop - 1),
@@ -290,7 +292,8 @@ TESTS = [
         (
             *WELCOME, '"sideways" is not on, off or auto', "usage: page [on|off|auto]", "off", "auto",
             '"256" is not a number from 0 to 255', "usage: exit [CODE]", '"now" is one word too many', "usage: uptime",
-            "Unknown command 'me'", '"u" is not + or - and letters of r, w, x, u, g', "usage: setperm [-f] VA +w -u ...",
+            "Unknown command 'me'", '"u" is not + or - and letters of r, w, x, u, g',
+            "usage: setperm [-f] VA +w -u ...",
             "alloc gives out 64 pages at most at a time, so 64 more now",
             re.compile(rf" \+-> 0x[0-9a-f]+\[{root_index(ARCH.kernbase)}\] = {HEX}  table at 0x[0-9a-f]+ urwx-"),
             '"nonsense" is not a fault; `fault` lists them', "usage: fault [NAME]", "read-null", "fault-in-report",
@@ -306,6 +309,6 @@ TESTS = [
             *WELCOME, "K> vmprint", "-- more --", "K> page off", "K> vmprint",
             "^C", re.compile(r"up 0:0\d:\d\d\.\d\d\d"), "K> exit",
         ),
-        (re.compile(r"kernel panic.*"), re.compile(rf".*{ARCH.address(LAST + 1 - ARCH.map.form.span(1))}: pte .*")), tags=("monitor",),
+        (re.compile(r"kernel panic.*"), re.compile(rf".*{LAST_ENTRY}: pte .*")), tags=("monitor",),
     ),
 ]

@@ -113,7 +113,7 @@ def drive(image, path):
     reading = Reading("pvh_start", path=path)
     return Machine(
         image, memory=DRIVEN_MEMORY, options=sharedram.options(DRIVEN_MEMORY), at_entry=reading.read_loader,
-        typed=(reading.read_machine, reading.drive_machine, reading.read_machine, "exit\r"), patience=2,
+        typed=(reading.read_machine, reading.drive_machine, reading.read_machine, "exit\r"), patience=4,
     )
 
 

@@ -76,8 +76,9 @@ def as_on_the_line(control):
 
 
 def compared(*texts):
-    """Texts for Machine.typed, each answered by one prompt, with a comparison at each. (After a second prompt the screen
-    would show more than the output that the comparison has. A prompt after `clear` begins no line, so it does not count.)
+    """Texts for Machine.typed, each answered by one prompt, with a comparison at each. (After a second prompt the
+    screen would show more than the output that the comparison has. A prompt after `clear` begins no line, so it does
+    not count.)
     """
     return (as_on_the_line, *(step for text in texts for step in (text, as_on_the_line)))
 

@@ -5,9 +5,11 @@ import io
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 import xml.etree.ElementTree as xml
@@ -17,6 +19,8 @@ from unittest import mock
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "gdb"))
 
 import gradeui
+from built import OBJ
+from gdbstub import Stub
 from gradelib import BY_PORT, BY_TRIPLE_FAULT, FAILURE, SUCCESS, Machine, Test, judge
 from graderun import Bench, run_machine
 
@@ -223,6 +227,28 @@ class Running(GraderCase):
         self.assertIn("isa-debug-exit,iobase=0xf4,iosize=0x04", self.bench.command(Machine()))
         self.assertIn("isa-debug-exit,iobase=0xe4,iosize=0x04", self.bench.command(Machine(exit_port=0xE4)))
 
+    def test_a_stub_that_goes_on_answering_is_left_at_the_deadline(self):
+        here, there = socket.socketpair()
+        with here, there:
+
+            def answer():
+                with contextlib.suppress(OSError):
+                    while there.recv(4096):
+                        there.sendall(b"+$OK#9a")
+
+            threading.Thread(target=answer, daemon=True).start()
+            end = time.monotonic() + 0.5
+
+            def left():
+                if time.monotonic() > end:
+                    raise TimeoutError
+                return 1
+
+            stub = Stub(here, left)
+            with self.assertRaises(TimeoutError):
+                while True:
+                    stub.write_memory(0, b"x")
+
     def test_qemu_that_does_not_start_is_reported(self):
         (self.root / "qemu").write_text("#!/bin/sh\necho no such machine >&2\nexit 1\n")
         (self.root / "qemu").chmod(0o755)
@@ -273,11 +299,11 @@ class Program(GraderCase):
     def test_output_of_a_failed_test_is_kept_and_named(self):
         self.qemu()
         _, text = self.grade()
-        path = self.root / "obj/grade/fault-none-such.out"
-        self.assertIn("output: obj/grade/fault-none-such.out", text)
+        path = self.root / OBJ / "grade/fault-none-such.out"
+        self.assertIn(f"output: {OBJ}/grade/fault-none-such.out", text)
         self.assertIn(LINE, path.read_text())
         self.assertIn(f"$ {self.bench.qemu} -accel tcg", path.read_text())
-        self.assertFalse((self.root / "obj/grade/page-management.out").exists())
+        self.assertFalse((self.root / OBJ / "grade/page-management.out").exists())
 
     def test_filters(self):
         self.qemu()

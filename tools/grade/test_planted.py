@@ -1,5 +1,5 @@
-"""Tests of the faults that plant.py puts into the kernel: that each has its place in the sources, and the document's table
-its row. Whether the reader sees them is tested by `make planted`.
+"""Tests of the faults that plant.py puts into the kernel: that each has its place in the sources, and the document's
+table its row. Whether the reader sees them is tested by `make planted`.
 """
 
 import re

@@ -238,8 +238,8 @@ class Lists(unittest.TestCase):
 
 
 class Reservations(unittest.TestCase):
-    """Tests of which frames must be reserved: 0, the kernel's 2 and 3, the root 4, `pages` in 5, the table of runs in 6,
-    and RAM that is given up, 10 and 11."""
+    """Tests of which frames must be reserved: 0, the kernel's 2 and 3, the root 4, `pages` in 5, the table of runs in
+    6, and RAM that is given up, 10 and 11."""
 
     def complaints(self, given_up=(Range(10 * PAGE, 12 * PAGE),), free=()):
         state = State.__new__(State)

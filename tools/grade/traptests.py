@@ -126,7 +126,8 @@ class Traps:
                 kept = self.stub.read_memory(frame, self.frames.size)
                 self.stub.write("ip", before["ip"] + 32)  # elsewhere: there is a breakpoint at `trap`
                 self.raise_all(further, flags, self.stub.read("sp"))
-                require(self.stub.read_memory(frame, self.frames.size) == kept, "a frame changed while another was in use")
+                found = self.stub.read_memory(frame, self.frames.size)
+                require(found == kept, "a frame changed while another was in use")
             self.go_on(before, exception, resume, prepared)
 
     def deliver(self, vector, flags, sp):
@@ -163,19 +164,20 @@ def nested_exceptions(stub, symbols):
     Traps(stub, symbols).raise_all(NESTED, EVERY_FLAG, KSTACKTOP - 0x1003)
 
 
-STORE_SIZE = 2 + CPU.word if CPU.word == 8 else 1 + CPU.word  # of the store: an opcode, and the address
+STORE_TO_AREA = WIDE + b"\xa3" + CPU.in_memory([ARCH.areas])  # mov [areas], rax
 
 
 def area_fault(stub, symbols):
     """Let an application's handler resolve a fault, with values of this test's own in all registers."""
-    store = next(address for name, address in symbols.items() if "store_and_fault" in name)
+    start = next(address for name, address in symbols.items() if "store_and_fault" in name)
+    store = start + stub.read_memory(start - ARCH.kernbase, 64).index(STORE_TO_AREA)
     stub.run_to(store)
     kept = stub.registers()
     traps = Traps(stub, symbols)
     before = traps.arrange(PAGE_FAULT, EVERY_FLAG, KSTACKTOP - 0x4003)
     stub.run_to(symbols["trap"])
     traps.check_frame(before, Raised(14, b"", error=(2,)), store)
-    stub.run_to(store + STORE_SIZE)  # the instruction behind the store, once the handler has mapped the page
+    stub.run_to(store + len(STORE_TO_AREA))  # the instruction behind the store, once the handler has mapped the page
     after = stub.registers()
     for register in (*GENERAL, "flags", *SEGMENTS):
         require(after[register] & ~(RF if register == "flags" else 0) == before[register],
@@ -190,7 +192,7 @@ CODE = KERNBASE + 0x10_0000
 MISSING = UPAGES + ARCH.ptsize - 4096
 GUARD = KSTACK - 8
 # The registers of a probe's arguments: the address, and the value to store.
-ADDRESS, VALUE = ("di", "si") if CPU.word == 8 else ("cx", "dx")
+ADDRESS, VALUE = "cx", "dx"
 
 
 # The memory that the probes use: no byte is 0, so that a store of too many bytes is seen.

@@ -82,7 +82,8 @@ def bad_information(why):
 def fault(name, points, title, text, file=TRAPS, needs=()):
     """A deliberate fault, picked by test=name: it ends in one panic after all checks, and never at a prompt."""
     lines = (*CHECKS, *panic(text, file))
-    return Test(f"fault: {title}", points, Machine(words=f"test={name}"), lines, NO_PROMPT, FAILURE, tags=("fault",), needs=needs)
+    machine = Machine(words=f"test={name}")
+    return Test(f"fault: {title}", points, machine, lines, NO_PROMPT, FAILURE, tags=("fault",), needs=needs)
 
 
 def unknown_option(word):
@@ -104,8 +105,8 @@ FAULT_NAMES = (
 
 def unknown_test(name):
     """The warning, with the names of all tests, four to a line."""
-    rows = (FAULT_NAMES[at : at + 4] for at in range(0, len(FAULT_NAMES), 4))
-    return f'warning: unknown test "{name}" ignored; known tests:', *("".join(f" {word}" for word in row) for row in rows)
+    rows = (" ".join(FAULT_NAMES[at : at + 4]) for at in range(0, len(FAULT_NAMES), 4))
+    return f'warning: unknown test "{name}" ignored; known tests:', *(f" {row}" for row in rows)
 
 
 KNOWN_OPTIONS = "known: test=NAME mem=SIZE log=LEVEL heap=poison pages=poison leakcheck -- APPLICATION'S WORDS"

@@ -14,6 +14,10 @@ from pathlib import Path
 from asking import Outcome
 from copies import OUT, ROOT
 
+# The images are of this machine, whichever the environment names: grade.py, make and kcargo look there.
+ARCH = "x86_64"
+os.environ["ARCH"] = ARCH
+os.environ.pop("RUST_TARGET", None)
 sys.path.append(str(ROOT))
 import grade  # noqa: E402 (found by the line above)
 import built  # noqa: E402 (in tools/grade, which grade.py adds)
@@ -130,7 +134,7 @@ class Program:
         with self.folder() as folder:
             if active is not None:
                 images.patch(folder / grade.IMAGES[tests[0].machine.image], active)
-            bench = RecordingBench(folder, os.environ.get("QEMU") or "qemu-system-x86_64", grade.IMAGES,
+            bench = RecordingBench(folder, os.environ.get("QEMU") or f"qemu-system-{ARCH}", grade.IMAGES,
                                    stop=runner.stopped, record=record)
             run = run_machine(tests[0].machine, bench, limit)
         runner.check()

@@ -47,7 +47,7 @@ class Images:
         if built.returncode:
             return None, built
         # A mutant may take away a name that gdb's users rely on.
-        made = copy.run("make", "SYMTABFLAGS=", *self.targets)
+        made = copy.run("make", f"ARCH={graded.ARCH}", "SYMTABFLAGS=", *self.targets)
         if made.returncode:
             raise Failed(f"make {' '.join(self.targets)} failed in {copy.folder}:\n{made.stdout}{made.stderr}")
         programs = {graded.PROGRAM: graded.Program([copy.folder], self.images)}
@@ -91,7 +91,8 @@ UNIT_TESTS = HostTests("--package=libjos", "--lib")
 OTHER_TESTS = HostTests("--package=libjos", "--test=*")
 LAYOUT_TESTS = HostTests("--package=jos-layout", "--lib", "--test=*")
 KERNEL_TESTS = HostTests("--package=boot", "--package=kernel", "--lib", "--tests")
-KERNEL_IMAGE = Images({"kernel"}, ["--bin=kernel"], "obj/x86_64/kernel", "obj/x86_64/facts.json")
+KERNEL_IMAGE = Images({"kernel"}, ["--bin=kernel"], f"obj/{graded.ARCH}/kernel",
+                      f"obj/{graded.ARCH}/facts.json")
 OTHER_IMAGES = Images(graded.IMAGES - {"kernel"}, ["--bin=kernel", "--examples"], "grade-images")
 ALL_IMAGES = Images(graded.IMAGES, ["--bin=kernel", "--examples"], "grade-images")
 

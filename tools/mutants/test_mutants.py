@@ -3,8 +3,10 @@ tests there.
 """
 
 import doctest
+import os
 import pathlib
 import re
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -297,6 +299,13 @@ class TestGraded(unittest.TestCase):
     def test_what_is_left_out_exists(self):
         titles = {test.title for test in graded.grade.TESTS}
         self.assertEqual(set(graded.LEFT_OUT) - titles, set())
+
+    def test_the_machine_is_one_whatever_the_environment_names(self):
+        code = "import graded; print(graded.grade.ARCH.name, *graded.grade.IMAGES.values())"
+        told = subprocess.run([sys.executable, "-c", code], cwd=pathlib.Path(__file__).parent, check=True, text=True,
+                              env=os.environ | {"ARCH": "i386"}, capture_output=True).stdout.split()
+        self.assertEqual(told[0], graded.ARCH)
+        self.assertFalse([image for image in told if "i386" in image])
 
     def test_each_test_has_its_file(self):
         self.assertEqual(graded.files("memory: 3M, which no test has"), [])

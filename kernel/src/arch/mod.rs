@@ -41,12 +41,14 @@ pub(crate) mod host;
 use host as machine;
 
 pub(crate) use machine::DEVICES;
-#[cfg(any(target_arch = "x86", target_arch = "x86_64", not(jos_machine)))]
-use machine::instructions;
+#[cfg(all(jos_machine, any(target_arch = "x86", target_arch = "x86_64")))]
+use machine::registers;
 pub use machine::{Format, Layout};
 pub(crate) use machine::{
     clock, control, cpu, exit, faults, features, keyboard, probe, screen, serial, stack, trap,
 };
+#[cfg(any(target_arch = "x86", target_arch = "x86_64", not(jos_machine)))]
+use machine::{frame, instructions};
 
 use layout::MemLayout;
 use libjos::paging::format::{self, Geometry};

@@ -1,5 +1,5 @@
-//! Faults planted in a copy of the sources, to see whether the grader's reader finds them: `plant.py` puts this file into
-//! `libjos/src` and the code of each fault where a line below says so.
+//! Faults planted in a copy of the sources, to see whether the grader's reader finds them: `plant.py` puts this file
+//! into `libjos/src` and the code of each fault where a line below says so.
 //!
 //! The grader picks one fault by its number, which it writes into [`PLANTED`] before the kernel starts.
 #![allow(dead_code, unused_imports, clippy::all, reason = "not all faults need all helpers")]

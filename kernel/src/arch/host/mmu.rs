@@ -4,7 +4,7 @@ use layout::MemLayout;
 use libjos::mem::addr::PhysAddr;
 use libjos::paging::word::Word;
 use libjos::sim::mmu::{AccessKind, Control, Denial, Exception, MemoryAccess, Ram};
-use libjos::sim::processor::Processor as Mmu;
+use libjos::sim::processor::Processor as Translator;
 
 use super::processor::{
     GIGABYTE_PAGES, GLOBAL_PAGES, NO_EXECUTE, Processor, SMAP, SMEP, WRITE_PROTECT,
@@ -23,35 +23,35 @@ impl Processor {
             }
         }
         let access = MemoryAccess { kind, user: false };
-        let translated = self.mmu().translate(&Window, va, access);
+        let translated = self.translator().translate(&Window, va, access);
         translated.map(PhysAddr::as_u64).map_err(|denial| {
             if denial != Denial::NonCanonical {
                 self.control.cr2 = va;
             }
-            self.mmu().exception(denial, access)
+            self.translator().exception(denial, access)
         })
     }
 
     /// Uses the page directory at `pgdir`.
     pub(super) fn lcr3(&mut self, pgdir: PhysAddr) {
         self.control.cr3 = pgdir.as_u64();
-        self.mmu().lcr3(&Window, pgdir);
+        self.translator().lcr3(&Window, pgdir);
     }
 
     pub(super) fn invlpg(&mut self, va: u64) {
-        self.mmu().invlpg(&Window, va);
+        self.translator().invlpg(&Window, va);
     }
 
     /// Drops all translations, global ones too.
     pub(super) fn flush_tlb(&mut self) {
-        self.mmu().flush(&Window);
+        self.translator().flush(&Window);
     }
 
     /// The processor that translates, as the registers now say.
-    fn mmu(&mut self) -> &mut Mmu {
+    fn translator(&mut self) -> &mut Translator {
         let registers = self.control;
         let cr4 = |bit| registers.cr4 & bit != 0;
-        self.mmu.set_control(Control {
+        self.translator.set_control(Control {
             wp: registers.cr0 & WRITE_PROTECT != 0,
             smep: cr4(SMEP),
             smap: cr4(SMAP) && !self.allows_user_access,
@@ -59,8 +59,8 @@ impl Processor {
             nxe: registers.efer & NO_EXECUTE != 0,
         });
         let features = self.cpuid.get(&(0x8000_0001, 0)).map_or(0, |registers| registers[3]);
-        self.mmu.leaf_levels = 0b011 | u32::from(features & GIGABYTE_PAGES != 0) << 2;
-        &mut self.mmu
+        self.translator.leaf_levels = 0b011 | u32::from(features & GIGABYTE_PAGES != 0) << 2;
+        &mut self.translator
     }
 }
 

@@ -36,4 +36,5 @@ pub(crate) use super::x86::{DEVICES, clock, exit, keyboard, screen, serial};
 pub(crate) use ports::pc;
 
 pub(crate) use super::x86_64::features;
+pub(super) use super::x86_64::frame;
 pub use super::x86_64::{Format, Layout};

@@ -129,6 +129,6 @@ pub(crate) fn recover(trap: &mut Trap<'_>) -> bool {
         return false;
     }
     let Some(outcome) = Outcome::of(trap, rip == STORE) else { return false };
-    trap.frame.return_outcome(outcome, FAULTED as usize);
+    trap.frame.return_words([outcome.value, outcome.fault], FAULTED as usize);
     true
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use layout::MemLayout;
 use libjos::sim::mmu::{Control, Mmu as _};
-use libjos::sim::processor::Processor as Mmu;
+use libjos::sim::processor::Processor as Translator;
 
 use crate::arch::x86_64::control::ControlRegisters;
 use crate::arch::x86_64::{Format, Layout};
@@ -37,7 +37,7 @@ pub(crate) struct Processor {
     /// EFLAGS.AC: the kernel may access pages of the user's.
     pub allows_user_access: bool,
     /// It keeps translations and tables until they are flushed.
-    pub(super) mmu: Mmu,
+    pub(super) translator: Translator,
 }
 
 /// Before the first access sets them.
@@ -56,7 +56,7 @@ impl Processor {
             rsp: BOOT_STACK_TOP - 64,
             rbp: 0,
             allows_user_access: false,
-            mmu: Mmu::new(Format::KIND, 0, NO_CONTROL),
+            translator: Translator::new(Format::KIND, 0, NO_CONTROL),
         }
     }
 

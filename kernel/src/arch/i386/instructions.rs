@@ -93,17 +93,6 @@ pub(in crate::arch) mod rflags {
     }
 }
 
-/// The translations that the processor keeps.
-pub(in crate::arch) mod tlb {
-    use super::Cr3;
-
-    /// Drops all translations that are not global.
-    pub(in crate::arch) fn flush_all() {
-        // SAFETY: the register keeps its value.
-        unsafe { Cr3::write_raw(Cr3::read_raw()) };
-    }
-}
-
 /// A model-specific register, by its number.
 pub(in crate::arch) struct Msr(u32);
 

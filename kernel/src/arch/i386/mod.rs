@@ -4,10 +4,11 @@ pub(crate) mod control;
 pub(crate) mod cpu;
 pub(crate) mod faults;
 pub(crate) mod features;
+pub(super) mod frame;
 pub(super) mod instructions;
 mod memory;
 pub(crate) mod probe;
-pub(in crate::arch) mod registers;
+pub(super) mod registers;
 pub(crate) mod stack;
 pub(crate) mod trap;
 

@@ -9,6 +9,7 @@ use core::arch::naked_asm;
 use core::cell::UnsafeCell;
 
 use libjos::mem::addr::PhysAddr;
+use libjos::monitor::processor::vector::{DOUBLE_FAULT, MACHINE_CHECK};
 
 use crate::arch::x86::stack::EXCEPTION_STACKS;
 
@@ -84,6 +85,28 @@ pub(super) static KERNEL_TASK: Task = Task::new();
 /// The tasks of double fault, NMI and machine check, in this order.
 pub(super) static EXCEPTION_TASKS: [Task; 3] = [const { Task::new() }; 3];
 
+/// The selector of the first of these tasks. The others follow it.
+pub(super) const EXCEPTION_TASK: u16 = 0x30;
+
+/// The vector of NMI.
+pub(super) const NMI: u64 = 2;
+
+/// The number of the task that the exception `vector` has.
+pub(super) fn task_number(vector: u64) -> Option<usize> {
+    [DOUBLE_FAULT, NMI, MACHINE_CHECK].iter().position(|its| *its == vector)
+}
+
+/// The task that the exception `vector` has.
+pub(super) fn exception_task(vector: u64) -> Option<&'static Task> {
+    task_number(vector).map(|i| &EXCEPTION_TASKS[i])
+}
+
+/// The task with this selector.
+pub(super) fn task_of(selector: u16) -> &'static Task {
+    let i = usize::from(selector.wrapping_sub(EXCEPTION_TASK) / 8);
+    EXCEPTION_TASKS.get(i).unwrap_or(&KERNEL_TASK)
+}
+
 /// Sets up the tasks: each begins at its one of `entries`, in the segments with the selectors `code` and
 /// `data`.
 pub(super) fn init_tasks(entries: [u32; 3], code: u16, data: u16, pgdir: PhysAddr) {
@@ -107,7 +130,7 @@ pub(super) fn init_tasks(entries: [u32; 3], code: u16, data: u16, pgdir: PhysAdd
 }
 
 /// Makes `pgdir` the page directory of the exceptions' tasks.
-pub(super) fn note_pgdir(pgdir: PhysAddr) {
+pub(in crate::arch) fn note_pgdir(pgdir: PhysAddr) {
     for task in &EXCEPTION_TASKS {
         task.set(TaskState { cr3: pgdir.as_u64() as u32, ..task.state() });
     }

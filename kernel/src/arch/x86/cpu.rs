@@ -2,9 +2,12 @@
 
 use core::arch::asm;
 
+use layout::PGSIZE;
+use libjos::mem::addr::{PhysAddr, VirtAddr};
 use x86_64::registers::control::{Cr0Flags, Cr4Flags};
 
-use crate::arch::instructions::{Cr0, Cr4, cpuid, disable, hlt, int3, lidt_empty, tlb};
+use crate::arch::instructions::{Cr0, Cr4, cpuid, disable, hlt, int3, lidt_empty};
+use crate::arch::stack::note_pgdir;
 
 /// Makes page permissions bind the kernel too. Sets bits in addition to those of the entry
 /// (`boot::entry`) and to CR4.MCE (`trap`):
@@ -48,6 +51,51 @@ pub(crate) unsafe fn allow_machine_checks() {
     unsafe { Cr4::update(|cr4| cr4.insert(Cr4Flags::MACHINE_CHECK_EXCEPTION)) };
 }
 
+/// The page directory in use.
+#[must_use]
+pub(crate) fn pgdir_in_use() -> PhysAddr {
+    PhysAddr::new(read_cr3() as u64).page_start()
+}
+
+fn read_cr3() -> usize {
+    let value;
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {}, cr3", out(reg) value, options(nomem, nostack, preserves_flags)) };
+    value
+}
+
+/// Writes CR3, which drops all translations that are not global.
+///
+/// # Safety
+///
+/// As for [`lcr3`].
+unsafe fn write_cr3(value: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { asm!("mov cr3, {}", in(reg) value, options(nostack, preserves_flags)) };
+}
+
+/// Makes `pgdir` the page directory in use, and drops all translations that are not global.
+///
+/// # Safety
+///
+/// `pgdir` maps all code, stacks and data in use at the same addresses as the directory before.
+pub(crate) unsafe fn lcr3(pgdir: PhysAddr) {
+    assert!(pgdir.is_aligned(PGSIZE), "a page directory is a whole frame");
+    // SAFETY: the caller's promise.
+    unsafe { write_cr3(pgdir.as_u64() as usize) };
+    note_pgdir(pgdir);
+}
+
+/// Drops the translation of the page at `va`. A non-canonical address has none, and the instruction does nothing
+/// (Intel SDM vol. 2A, INVLPG).
+#[inline]
+pub(crate) fn invlpg(va: VirtAddr) {
+    // SAFETY: drops a translation, which the processor finds again in the tables.
+    unsafe {
+        asm!("invlpg [{}]", in(reg) va.as_u64() as usize, options(nostack, preserves_flags));
+    }
+}
+
 /// Drops all translations. Reloading CR3 would keep the global ones; turning CR4.PGE off and on drops
 /// them (Intel SDM vol. 3A, 4.10.4.1).
 pub(crate) fn flush_tlb() {
@@ -59,9 +107,19 @@ pub(crate) fn flush_tlb() {
             Cr4::write(cr4);
         }
     } else {
-        tlb::flush_all();
+        // SAFETY: the register keeps its value.
+        unsafe { write_cr3(read_cr3()) };
     }
 }
+
+/// The addresses at which the frame at `frame` holds its caller's frame pointer and the return address
+/// (System V ABI for i386, 2.2.2, and for x86-64, 3.2.2).
+pub(crate) fn saved(frame: u64) -> [u64; 2] {
+    [frame, frame.wrapping_add(size_of::<usize>() as u64)]
+}
+
+/// Need do nothing: the processor remembers no entry that is not valid (Intel SDM vol. 3A, 4.10.2.3).
+pub(crate) fn made_valid(_page: Option<VirtAddr>) {}
 
 /// The time-stamp counter, which runs at a constant rate from the machine's reset on.
 #[inline]

@@ -5,7 +5,7 @@ use libjos::mem::addr::VirtAddr;
 use libjos::monitor::processor::vector::{GENERAL_PROTECTION, PAGE_FAULT};
 use x86_64::structures::idt::PageFaultErrorCode;
 
-use crate::arch::trap::Trap;
+use super::trap::Trap;
 
 /// The result of a probe.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -10,8 +10,8 @@ use libjos::machine::Fault;
 use x86_64::registers::control::Cr4Flags;
 
 use super::outcome::Outcome;
+use super::trap::Trap;
 use crate::arch::instructions::Cr4;
-use crate::arch::trap::Trap;
 
 /// Defines the probes, with a machine's names of the registers AX, CX and DX. A probe finds the address in CX
 /// and the value to write in DX, and returns an [`Outcome`] in AX and DX. The access is its first instruction,
@@ -179,7 +179,7 @@ pub(crate) fn recover(trap: &mut Trap<'_>) -> bool {
         return false;
     }
     let Some(outcome) = Outcome::of(trap, store) else { return false };
-    trap.frame.return_outcome(outcome, probe_faulted as *const () as usize);
+    trap.frame.return_words([outcome.value, outcome.fault], probe_faulted as *const () as usize);
     if user {
         trap.frame.forbid_user_access();
     }

@@ -8,12 +8,13 @@ pub(crate) mod cpu;
 #[cfg(jos_machine)]
 pub(crate) mod faults;
 pub(crate) mod features;
+pub(super) mod frame;
 #[cfg(jos_machine)]
 pub(super) mod instructions;
 #[cfg(jos_machine)]
 pub(crate) mod probe;
 #[cfg(jos_machine)]
-pub(in crate::arch) mod registers;
+pub(super) mod registers;
 #[cfg(jos_machine)]
 pub(crate) mod stack;
 pub(crate) mod trap;

@@ -1,13 +1,38 @@
-//! A different value in every register, for `x86::registers`.
+//! Faults with odd values in registers, for `x86::faults`.
 
-use core::arch::naked_asm;
+use core::arch::{asm, naked_asm};
+
+use layout::MemLayout;
 
 use x86_64::instructions::segmentation::{CS, SS, Segment};
 
+use crate::arch::Layout;
 use crate::arch::x86::registers::{AREAS_START, FLAGS, STACK};
 
 /// An unmapped address. Fetching an instruction from it is the fault.
 pub(in crate::arch) const NOWHERE: u64 = 0x0000_7654_3210_0AB0;
+
+/// Reads address 0 with an invalid frame pointer.
+pub(in crate::arch) fn broken_stack() {
+    // SAFETY: the read faults, and nothing that needs the frame pointer runs after it.
+    unsafe {
+        asm!(
+            "mov rbp, {nowhere}",
+            "mov {nowhere}, [0]",
+            "ud2",
+            nowhere = in(reg) Layout::USTACKTOP,
+            options(noreturn),
+        );
+    }
+}
+
+/// Pushes to an unmapped stack, so that the page fault cannot be delivered either.
+pub(in crate::arch) fn lost_stack() {
+    // SAFETY: the push faults, and nothing runs after it.
+    unsafe {
+        asm!("mov rsp, {0}", "push {0}", "ud2", in(reg) Layout::USTACKTOP, options(noreturn));
+    }
+}
 
 /// Loads every register, and continues at `rip`.
 ///

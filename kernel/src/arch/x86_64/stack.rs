@@ -2,7 +2,12 @@
 
 use core::arch::naked_asm;
 
+use libjos::mem::addr::PhysAddr;
+
 pub(crate) use crate::arch::x86::stack::exception_stacks;
+
+/// Takes note of the page directory in use. This machine keeps it in CR3 alone.
+pub(in crate::arch) fn note_pgdir(_pgdir: PhysAddr) {}
 
 /// Sets RSP to `top` and calls `then`, with no frame above it (RBP is 0).
 ///

@@ -5,12 +5,10 @@
 //! runs with interrupts off, so exceptions are the only traps. Double fault, NMI and machine check run as
 //! tasks, on stacks of their own, since the interrupted stack may be unusable.
 
-mod frame;
 mod segments;
 mod stubs;
 
-pub(crate) use frame::TrapFrame;
-
+pub(crate) use crate::arch::i386::frame::TrapFrame;
 pub(crate) use crate::arch::x86::trap::Trap;
 use crate::arch::x86::trap::machine_check;
 use crate::arch::x86::trap::stubs::{HANDLER, Handler};

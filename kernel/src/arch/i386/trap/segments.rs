@@ -3,18 +3,17 @@
 use core::arch::asm;
 use core::cell::UnsafeCell;
 
-use libjos::monitor::processor::vector::{DOUBLE_FAULT, MACHINE_CHECK};
-
 use super::stubs::task_entries;
 use crate::arch::i386::cpu::pgdir_in_use;
-use crate::arch::i386::stack::{EXCEPTION_TASKS, KERNEL_TASK, TSS_LIMIT, Task, init_tasks};
+use crate::arch::i386::stack::{
+    EXCEPTION_TASK, EXCEPTION_TASKS, KERNEL_TASK, TSS_LIMIT, init_tasks, task_number,
+};
 use crate::arch::x86::trap::stubs::{NEXCEPTIONS, stub};
 
-/// Selectors of the segments: JOS's, with the tasks of the exceptions behind its last one.
+/// Selectors of the segments: JOS's. The tasks of the exceptions follow its last one.
 const CODE: u16 = 0x08;
 const DATA: u16 = 0x10;
 const TASK: u16 = 0x28;
-const EXCEPTION_TASK: u16 = 0x30;
 /// A selector's privilege level for user code.
 const RPL_USER: u64 = 3;
 
@@ -31,8 +30,6 @@ const INTERRUPT_GATE: u64 = 0x8E;
 const ABSENT_GATE: u64 = INTERRUPT_GATE & !0x80;
 const KIND: u32 = 40;
 
-/// The vector of NMI.
-const NMI: u64 = 2;
 /// Vectors of no exception: bit `n` stands for vector `n` (Intel SDM vol. 3A, 6.3.1, table 6-1; AMD APM
 /// vol. 2, 8.2). Vector 9 was a 386's.
 const RESERVED: u32 = 1 << 9 | 1 << 15 | 0b11_1111 << 22 | 1 << 31;
@@ -118,22 +115,6 @@ fn tss(base: u32) -> u64 {
         | AVAILABLE_TSS << KIND
         | (base & 0xFF_FFFF) << 16
         | u64::from(TSS_LIMIT)
-}
-
-/// The number of the task that the exception `vector` has.
-fn task_number(vector: u64) -> Option<usize> {
-    [DOUBLE_FAULT, NMI, MACHINE_CHECK].iter().position(|its| *its == vector)
-}
-
-/// The task that the exception `vector` has.
-pub(super) fn exception_task(vector: u64) -> Option<&'static Task> {
-    task_number(vector).map(|i| &EXCEPTION_TASKS[i])
-}
-
-/// The task with this selector.
-pub(super) fn task_of(selector: u16) -> &'static Task {
-    let i = usize::from(selector.wrapping_sub(EXCEPTION_TASK) / 8);
-    EXCEPTION_TASKS.get(i).unwrap_or(&KERNEL_TASK)
 }
 
 /// The gate of the exception `vector`.

@@ -5,13 +5,10 @@ use core::arch::global_asm;
 
 use libjos::monitor::processor::vector::{DOUBLE_FAULT, MACHINE_CHECK};
 
-use super::frame::TrapFrame;
-use super::segments::{exception_task, task_of};
-use crate::arch::i386::stack::TaskState;
+use crate::arch::i386::frame::TrapFrame;
+use crate::arch::i386::stack::{NMI, TaskState, exception_task, task_of};
 use crate::arch::x86::trap::stubs::{FLAGS, trap};
 
-/// The vector of NMI.
-const NMI: u64 = 2;
 /// EFLAGS.NT: IRETD would return to the interrupted task.
 const NESTED_TASK: u32 = 1 << 14;
 /// Bytes from the word of PUSHAD that is the stack pointer to the frame's start, and from where PUSHAD found

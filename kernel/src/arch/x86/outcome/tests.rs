@@ -1,7 +1,7 @@
 //! Outcomes of probes: success, and each kind of fault.
 
 use super::*;
-use crate::arch::trap::TrapFrame;
+use crate::arch::frame::TrapFrame;
 
 fn outcome(vector: u64, error: u64, store: bool) -> Option<Result<usize, Fault>> {
     let mut frame = TrapFrame { vector, error, rcx: 0xD1, ..TrapFrame::default() };

@@ -5,7 +5,7 @@ pub(in crate::arch) mod machine_check;
 pub(in crate::arch) mod stubs;
 mod words;
 
-use crate::arch::trap::TrapFrame;
+use crate::arch::frame::TrapFrame;
 
 /// An exception.
 #[derive(Debug)]

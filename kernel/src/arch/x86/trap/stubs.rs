@@ -5,8 +5,9 @@ use core::arch::global_asm;
 
 use spin::Once;
 
+use super::Trap;
+use crate::arch::frame::TrapFrame;
 use crate::arch::instructions::Cr2;
-use crate::arch::trap::{Trap, TrapFrame};
 
 /// Vectors below this are exceptions.
 pub(in crate::arch) const NEXCEPTIONS: u64 = 32;

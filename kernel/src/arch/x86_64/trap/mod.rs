@@ -5,7 +5,6 @@
 //! a trap in the processor's terms. The kernel runs with interrupts off, so exceptions are the only traps. Double fault,
 //! NMI and machine check run on stacks of their own, since the interrupted stack may be unusable.
 
-mod frame;
 #[cfg(jos_machine)]
 mod idt;
 #[cfg(jos_machine)]
@@ -13,8 +12,8 @@ mod segments;
 #[cfg(jos_machine)]
 mod stubs;
 
-pub(crate) use frame::TrapFrame;
 #[cfg(jos_machine)]
 pub(crate) use idt::init;
 
 pub(crate) use crate::arch::x86::trap::Trap;
+pub(crate) use crate::arch::x86_64::frame::TrapFrame;

@@ -2,8 +2,8 @@
 
 use core::arch::global_asm;
 
-use super::frame::TrapFrame;
 use crate::arch::x86::trap::stubs::{FLAGS, trap};
+use crate::arch::x86_64::frame::TrapFrame;
 
 // The processor aligns RSP to 16 before it pushes; 22 words later RSP is aligned again, as the ABI requires at
 // a call.

@@ -3,8 +3,6 @@
 use libjos::monitor::processor::{RFLAGS, Register};
 use x86_64::registers::rflags::RFlags;
 
-use crate::arch::x86::outcome::Outcome;
-
 /// The registers at an exception, in the order in which the stub (downwards from `error`) and the
 /// processor (Intel SDM vol. 3A, 6.14.2) push them. JOS's `struct Trapframe`.
 #[derive(Clone, Copy, Default, Debug)]
@@ -68,10 +66,10 @@ impl TrapFrame {
         self.rcx
     }
 
-    /// Makes a probe return `outcome` by the code at `instruction`.
-    pub(in crate::arch) fn return_outcome(&mut self, outcome: Outcome, instruction: usize) {
-        self.rax = outcome.value as u64;
-        self.rdx = outcome.fault as u64;
+    /// Makes a probe return `words` by the code at `instruction`.
+    pub(in crate::arch) fn return_words(&mut self, words: [usize; 2], instruction: usize) {
+        self.rax = words[0] as u64;
+        self.rdx = words[1] as u64;
         self.rip = instruction as u64;
     }
 

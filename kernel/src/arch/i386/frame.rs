@@ -3,8 +3,6 @@
 use libjos::monitor::processor::{EFLAGS, Register};
 use x86_64::registers::rflags::RFlags;
 
-use crate::arch::x86::outcome::Outcome;
-
 /// The registers at an exception in the kernel, in the order in which the stub (downwards from `error`)
 /// and the processor (Intel SDM vol. 3A, 6.12.1) push them: the beginning of JOS's `struct Trapframe`.
 #[derive(Debug)]
@@ -62,10 +60,10 @@ impl TrapFrame {
         self.ecx.into()
     }
 
-    /// Makes a probe return `outcome` by the code at `instruction`.
-    pub(in crate::arch) fn return_outcome(&mut self, outcome: Outcome, instruction: usize) {
-        self.eax = outcome.value as u32;
-        self.edx = outcome.fault as u32;
+    /// Makes a probe return `words` by the code at `instruction`.
+    pub(in crate::arch) fn return_words(&mut self, words: [usize; 2], instruction: usize) {
+        self.eax = words[0] as u32;
+        self.edx = words[1] as u32;
         self.eip = instruction as u32;
     }
 
