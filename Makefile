@@ -172,7 +172,9 @@ $(OBJ)/kernel.linked: FORCE | setup-build
 
 # symtab puts the kernel's symbols and source lines into its image, and JOS's names into the symbols that gdb reads.
 # A small image has no source lines. Every name must exist in a dev build; optimised ones may have inlined some.
+# lab 2: begin symtabflags
 SYMTABFLAGS := $(if $(filter small,$(PROFILE)),--names) $(if $(filter dev,$(PROFILE)),--no-missing)
+# lab 2: end
 SYMTAB := $(wildcard tools/build/symtab/src/*.rs libjos/src/symtab/*.rs)
 $(OBJ)/kernel: $(OBJ)/kernel.linked $(SYMTAB)
 	$(Q)cargo run -q -p symtab -- $(SYMTABFLAGS) $< $@
@@ -308,10 +310,13 @@ $(OBJ)/film.html:
 picture-tool: | setup-host
 	$(Q)cargo build -q -p picture
 
+# lab 2: begin omit
 # Draws docs/img, for the README.
 screenshots: $(OBJ)/picture.html $(OBJ)/film.html | setup-browser setup-screenshots ## draw the pictures of the README anew
 	$(Q)tools/picture/screenshots.py docs/img -- $(QEMU) $(QEMUOPTS) -nic none $(QEMUEXTRA)
+# lab 2: end
 
+# lab 2: begin grade
 ##@ Test
 
 grade: grade-images ## boot ARCH in every way of grade.py and score it
@@ -413,6 +418,22 @@ bench-boot: ## what booting takes, each way: instructions, time, image size, RAM
 	$(Q)tools/bench/boottime.py $(BENCHFLAGS)
 bench-boot: | setup-qemu setup-uefi
 
+##@ Teach
+
+LAB       ?= 2## the lab of "make handout" and "make autograder"
+
+handout: | setup-host ## make handout LAB=2 OUT=dir: the tree that students get, without the bodies that they are to write
+	@test -n "$(OUT)" || { echo '*** say where: make handout LAB=$(LAB) OUT=dir' >&2; exit 1; }
+	$(Q)cargo run -q -p lab -- handout "$(LAB)" "$(OUT)"
+
+autograder: | setup-host ## obj/autograder-lab2.zip for Gradescope
+	$(Q)tools/lab/autograder/pack.py "$(LAB)"
+
+check-lab: export LAB_ALL := 1
+check-lab: | setup-host setup-build setup-qemu ## all tests of the lab: each body left out, added in order, and with usual mistakes
+	$(Q)python3 -m unittest discover -v -s tools/lab
+
+# lab 2: end
 ##@ Else
 
 setup: setup-machines ## install whatever any target needs
@@ -445,4 +466,4 @@ FORCE:
 .PHONY: all image apps-linked run qemu qemu-nox qemu-gdb qemu-nox-gdb gdb print-gdbport grade grade-images \
         check test test32 miri fmt fmt-check clippy doc test-tools bench bench-kernel bench-boot setup clean help \
         facts picture film picture-tool display screenshots test-picture schemes planted fuzz fuzz-short mutants \
-        package kernels grade-all FORCE
+        package kernels grade-all handout autograder check-lab FORCE

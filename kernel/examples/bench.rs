@@ -131,6 +131,7 @@ struct SinglePages {
     miss: u64,
 }
 
+#[inline(never)] // so that the small stack holds its variables only while it runs
 fn single_pages(pmap: &mut Pmap<Hardware>) -> SinglePages {
     // In the directory in use, as for JOS's figures, so that the translation is dropped too.
     let (vm, pgdir) = pmap.split();
@@ -225,6 +226,7 @@ impl Whole {
 }
 
 /// The input for a second `mem_init`, with all memory in use now reserved.
+#[inline(never)] // as `single_pages`
 fn second_boot(pmap: &Pmap<Hardware>) -> Boot {
     let mut boot = pmap.boot().clone();
     let in_use = pmap.pages().infos().zip(0..).filter(|(info, _)| info.pp_link == PageInfo::IN_USE);
@@ -237,6 +239,7 @@ fn second_boot(pmap: &Pmap<Hardware>) -> Boot {
     boot
 }
 
+#[inline(never)] // as `single_pages`
 fn whole(hardware: &Hardware, boot: &Boot) -> Whole {
     // Before the second memory system exists, since this allocates the same memory.
     let npages = boot.memory.npages::<Layout>() as u64;

@@ -44,6 +44,8 @@ pub mod app;
 pub mod check;
 #[expect(unsafe_code)]
 pub mod heap;
+#[cfg(test)]
+mod lab_tests;
 pub mod machine;
 pub mod mem;
 pub mod monitor;

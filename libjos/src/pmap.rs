@@ -176,6 +176,7 @@ impl<M: Machine> Pmap<M> {
         let va = VirtAddr::new(region.base);
         let image = vm.boot().image;
         match region.content {
+            // lab 2: begin map_region
             Content::Pages => {
                 let PhysRange { start, .. } = boot_memory.pages;
                 vm.boot_map_region(pgdir, va, boot_memory.pages.size(), start, Perm::UR);
@@ -200,6 +201,7 @@ impl<M: Machine> Pmap<M> {
                     vm.boot_map_region(pgdir, va, part.size(), part.start, perm | Perm::G);
                 }
             }
+            // lab 2: end
             // RAM of the window is not shown here too, where its code and constants would be writable.
             Content::PhysMap => {
                 let mut start = window::<M::Layout>().end_exclusive;

@@ -5,7 +5,7 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [page for folder in (".", "docs", "layout", "libjos") for page in sorted((ROOT / folder).glob("*.md"))]
+PAGES = [page for folder in (".", "docs", "docs/labs", "layout", "libjos") for page in sorted((ROOT / folder).glob("*.md"))]
 
 
 class Documents(unittest.TestCase):

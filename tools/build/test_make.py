@@ -136,6 +136,20 @@ class Help(unittest.TestCase):
             self.assertIn(arch, re.search("(?m)^  ARCH .*", self.said)[0])
 
 
+class Targets(unittest.TestCase):
+    """Tests of the Makefile's text."""
+
+    def test_each_target_has_work(self):
+        # A target with neither a recipe nor prerequisites succeeds, and does nothing.
+        text = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+        targets = re.search(r"^\.PHONY: (.*) FORCE$", text, re.M)[1].split()
+        for target in targets:
+            rules = re.findall(rf"^(?:[\w-]+ )*{target}(?: [\w-]+)*:(?![:=])([^#\n]*)[^\n]*\n(\t?)", text, re.M)
+            work = [needs.partition("|")[0].strip() or recipe for needs, recipe in rules]
+            self.assertTrue(any(work), target)
+        self.assertGreater(len(targets), 30)
+
+
 class Gdb(unittest.TestCase):
     """Tests of gdb without a machine."""
 

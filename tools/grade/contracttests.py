@@ -1,8 +1,8 @@
 """The graded tests of what the scripts that grade JOS's labs ask of a tree: targets of make, files, lines, signals.
 
 Such a script builds, asks make for a port, deletes the kernel, starts `make qemu-nox-gdb` and connects to QEMU once a
-line is printed. It stops the machine at `readline`, whose address it takes from obj/kern/kernel.sym, and ends make. What
-was graded otherwise is not built anew here. The last tests ask make for machines that there are not.
+line is printed. It stops the machine at `readline`, whose address it takes from obj/kern/kernel.sym, and ends make.
+What was graded otherwise is not built anew here.
 """
 
 import contextlib

@@ -101,11 +101,16 @@ class Control:
 
     def key(self, *names):
         """Press keys of the machine's keyboard, one after the other, by QEMU's names (up, ctrl-c, caps_lock, ...). The
-        keyboard drops what does not fit its 16 bytes, so each key waits until the machine has read the one before."""
+        keyboard drops what does not fit its 16 bytes, so each key waits until the machine has read the one before.
+        (QEMU's sendkey would send the releases later, and many at once when the machine is slow.)"""
         for name in names:
             while int(self.monitor("i /b 0x64").split("=")[1], 16) & OUTPUT_FULL:
                 self.left()
-            self.monitor(f"sendkey {name} 1")
+            keys = [{"type": "qcode", "data": key} for key in name.split("-")]
+            strokes = [(key, True) for key in keys] + [(key, False) for key in reversed(keys)]
+            self.command("input-send-event", events=[
+                {"type": "key", "data": {"key": key, "down": down}} for key, down in strokes
+            ])
 
     def press(self, text):
         """Type a text on the machine's keyboard, key by key."""

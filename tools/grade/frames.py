@@ -86,9 +86,8 @@ class Protected(Frames):
             require(good, f"vector {vector}: its frame is at {frame:#x}, ESP {stack:#x}, its stack is below {top:#x}")
         else:
             require(frame == sp - self.size, f"vector {vector}: its frame is at {frame:#x}, not below {sp:#x}")
-            # The stub keeps x87's registers there; the argument of a call is at a multiple of 16 bytes.
-            good = stack < frame and (stack + 4) % 16 == 0
-            require(good, f"vector {vector}: ESP is {stack:#x}, and the frame is at {frame:#x}")
+            wanted = (frame & -16) - 112 - 20  # the state of x87, the argument on 16 bytes, and the return address
+            require(stack == wanted, f"vector {vector}: ESP is {stack:#x}, and the frame is at {frame:#x}")
         return frame
 
     def read(self, frame):

@@ -90,23 +90,26 @@ class Run:
             self.programs |= programs
         if graded.PROGRAM in self.programs:
             self.programs[graded.PROGRAM] = graded.copies(planted.folder, self.jobs)
-        if same:
-            self.reached, self.seconds = facts["reached"], facts["seconds"]
-        else:
-            self.reached, self.seconds = {}, {}
-            tests = asking.names_of(self.programs, self.runner)
-            progress = self.progress("tests without a mutant", tests)
-            self.each(lambda test: self.baseline(test, progress), tests)
-        facts = {"all": self.sources.all, "sources": self.sources.sources, "dropped": self.dropped,
-                 "reached": self.reached, "seconds": self.seconds}
-        known.write_text(json.dumps(facts))
+        self.reached, self.seconds = (facts["reached"], facts["seconds"]) if same else ({}, {})
+        self.run_without(known)
         self.asker = asking.Asker(self.runner, self.seconds, self.results.caught())
+
+    def run_without(self, known):
+        """Runs the tests that have not run without a mutant yet. Keeps the facts, even if one fails or is interrupted."""
+        tests = [test for test in asking.names_of(self.programs, self.runner) if test not in self.seconds]
+        progress = self.progress("tests without a mutant", tests)
+        try:
+            self.each(lambda test: self.baseline(test, progress), tests)
+        finally:
+            facts = {"all": self.sources.all, "sources": self.sources.sources, "dropped": self.dropped,
+                     "reached": self.reached, "seconds": self.seconds}
+            known.write_text(json.dumps(facts))
 
     def baseline(self, test, progress):
         """Runs a test without a mutant, and records the mutants that it reaches and its time."""
         name, test_name = asking.split(test)
         program = self.programs[name]
-        recorded, self.reached[test] = program.record(self.runner, test_name, 600)
+        recorded, reached = program.record(self.runner, test_name, 600)
         runs = [recorded]
         if program.batches:
             # On the host recording takes time, compared with a test. A machine takes longer anyway.
@@ -114,7 +117,7 @@ class Run:
         for outcome in runs:
             if outcome.verdict != "passed":
                 raise Failed(f"{test} fails without any mutant ({outcome.verdict}):\n{outcome.output}")
-        self.seconds[test] = runs[-1].seconds
+        self.reached[test], self.seconds[test] = reached, runs[-1].seconds
         progress.add("passed")
 
     def ask_planted(self):

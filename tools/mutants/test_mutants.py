@@ -3,6 +3,7 @@ tests there.
 """
 
 import doctest
+import json
 import os
 import pathlib
 import re
@@ -179,6 +180,31 @@ class TestResults(unittest.TestCase):
         self.assertTrue(asked.has_reason(mutant("1:1")))
         asked.thorough = True
         self.assertFalse(asked.has_reason(mutant("1:1")))
+
+
+class TestBaseline(unittest.TestCase):
+    def test_tests_that_have_run_without_a_mutant_do_not_run_again(self):
+        bad, ran = {"b"}, []
+
+        def record(_runner, name, _limit):
+            ran.append(name)
+            return asking.Outcome("caught" if name in bad else "passed", 1), [7]
+
+        program = mock.Mock(batches=False, record=record, names=lambda _runner: ["a", "b"])
+        going = run.Run.__new__(run.Run)
+        going.programs, going.runner, going.jobs = {"p": program}, asking.Runner(), 1
+        going.sources, going.dropped = mock.Mock(all="a", sources="s"), {}
+        going.reached, going.seconds = {}, {}
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(going, "progress"):
+            known = pathlib.Path(folder, "known")
+            with self.assertRaises(copies.Failed):
+                going.run_without(known)
+            self.assertEqual(json.loads(known.read_text())["reached"], {"p a": [7]})
+            bad.clear()
+            going.runner = asking.Runner()
+            going.run_without(known)
+            self.assertEqual(json.loads(known.read_text())["seconds"], {"p a": 1, "p b": 1})
+        self.assertEqual(ran, ["a", "b", "b"])
 
 
 class FakeResults:

@@ -102,6 +102,7 @@ impl Backing {
 
     /// Maps `size` bytes at `va` by a large page, if they are one, and enough frames in a row are free.
     fn map_large<M: Machine>(&mut self, pmap: &mut Pmap<M>, va: VirtAddr, size: u64) -> bool {
+        // lab 2: begin map_large
         if size != M::Format::page_size(LARGE) || pmap.machine().leaf_levels() & 1 << LARGE == 0 {
             return false;
         }
@@ -120,6 +121,7 @@ impl Backing {
             vm.pages_mut().page_free_run(run, order);
         }
         mapped.is_ok()
+        // lab 2: end
     }
 
     /// Sets a frame aside, if one is free. It counts as used, so that no check takes it for lost.

@@ -126,16 +126,16 @@ impl<M: Machine> Checks<'_, M> {
         self.expect_ref(pp2, 0, "when replaced");
         self.expect_next(pp2, "the page that was replaced");
 
-        self.expect_remove(VA0);
+        self.expect_remove(VA0, Ok(()));
         self.expect_mapped(VA0, None, Perm::KRW);
         self.expect_mapped(VA1, Some(pp1), Perm::KRW);
         self.expect_ref(pp1, 1, "with one mapping removed");
         self.expect_free(0, "with one mapping left");
-        self.expect_remove(VA1);
+        self.expect_remove(VA1, Ok(()));
         self.expect_mapped(VA1, None, Perm::KRW);
         self.expect_ref(pp1, 0, "with no mapping left");
         self.expect_next(pp1, "the page that was removed");
-        self.expect_remove(VA1);
+        self.expect_remove(VA1, Ok(()));
 
         self.vm.prune(self.kern_pgdir, VA0);
         self.expect_free(tables.len(), "after the empty tables were freed");
@@ -244,8 +244,7 @@ impl<M: Machine> Checks<'_, M> {
         self.expect_ref(pp, 0, "after page_insert into a large page");
         let walked = self.vm.pgdir_walk(self.kern_pgdir, va, true).map(|_| ());
         assert!(walked == expected, "check_page: pgdir_walk into a large page: {walked:?}");
-        let removed = self.vm.page_remove(self.kern_pgdir, va);
-        assert!(removed == expected, "check_page: page_remove in a large page: {removed:?}");
+        self.expect_remove(va, expected);
         let found = self.vm.page_lookup(self.kern_pgdir, va);
         assert!(found.is_none(), "check_page: page_lookup in a large page: {found:?}");
         let found = self.vm.va2pa(self.kern_pgdir, va);
@@ -276,7 +275,7 @@ impl<M: Machine> Checks<'_, M> {
         // Here the index is not 0 at each level.
         self.check_walk(above, pp);
         self.expect_ref(pp, 0, "mapped above UTOP");
-        self.expect_remove(above);
+        self.expect_remove(above, Ok(()));
         let info = self.vm.pages().info(pp);
         let kept = PageInfo::in_use(0);
         assert!(info == kept, "check_page: unmapped above UTOP, {pp:?} is {info:?}");
@@ -297,8 +296,7 @@ impl<M: Machine> Checks<'_, M> {
             let va = VirtAddr::new(va);
             let expected = Err(MapError::NonCanonical { va });
             self.expect_insert(pp, va, Perm::KRW, expected);
-            let removed = self.vm.page_remove(self.kern_pgdir, va);
-            assert!(removed == expected, "check_page: page_remove of {va}: {removed:?}");
+            self.expect_remove(va, expected);
         }
         self.expect_ref(pp, 0, "after page_insert at a bad address");
     }
@@ -312,7 +310,7 @@ impl<M: Machine> Checks<'_, M> {
 
     /// Unmaps `va`, but keeps its page allocated.
     fn remove_and_keep(&mut self, pp: Frame, va: VirtAddr) {
-        self.expect_remove(va);
+        self.expect_remove(va, Ok(()));
         self.expect_next(pp, "the page that was removed");
     }
 
@@ -330,9 +328,12 @@ impl<M: Machine> Checks<'_, M> {
         );
     }
 
-    fn expect_remove(&mut self, va: VirtAddr) {
+    fn expect_remove(&mut self, va: VirtAddr, expected: Result<(), MapError>) {
         let removed = self.vm.page_remove(self.kern_pgdir, va);
-        assert!(removed == Ok(()), "check_page: page_remove of {va}: {removed:?}");
+        assert!(
+            removed == expected,
+            "check_page: page_remove of {va} must give {expected:?}, not {removed:?}"
+        );
     }
 
     fn expect_mapped(&self, va: VirtAddr, pp: Option<Frame>, perm: Perm) {

@@ -52,12 +52,14 @@ impl BootAlloc {
         reserved: &Reservations,
     ) -> Self {
         let kernel_end = image.data.end_exclusive;
+        // lab 2: begin never_free
         let never_free = [
             PhysRange::from_size(PhysAddr::new(L::PHYS_BASE), PGSIZE),
             PhysRange::new(PhysAddr::new(L::IOPHYSMEM), PhysAddr::new(L::EXTPHYSMEM)),
             PhysRange::new(image.text.start, kernel_end),
             PhysRange::from_size(PhysAddr::new(L::WINDOW_LAST_FRAME), PGSIZE),
         ];
+        // lab 2: end
         // Made where it will stay, since sets are large and the boot stack is small.
         let (free, taken) = (FreeRuns::new(), TakenRuns::new());
         let mut all = Self { free, taken, window: window::<L>(), kernel_end };
@@ -92,6 +94,7 @@ impl BootAlloc {
     /// Takes `n` bytes, rounded up to whole pages, and leaves their contents. `None` if no run of free
     /// memory is long enough.
     fn take(&mut self, n: u64) -> Option<PhysRange> {
+        // lab 2: begin boot_alloc
         let size = page_round_up(n)?;
         let above = |run: &PhysRange| run.start >= self.kernel_end;
         let behind_kernel = self.shown().filter(above);
@@ -100,6 +103,7 @@ impl BootAlloc {
         let range = PhysRange::from_size(run.start, size);
         assert_has_room(self.free.remove(range));
         Some(range)
+        // lab 2: end
     }
 
     /// Bytes of the window that would be left if each of `sizes` was asked for in turn; `None` if

@@ -123,7 +123,9 @@ pub(crate) fn arrays(npages: usize) -> [u64; 2] {
 /// The most page tables that mapping the kernel's part takes if `pages` has `pages_size` bytes.
 fn tables_in_all<M: Machine>(machine: &M, boot: &Boot, pages_size: u64) -> u64 {
     let window = window::<M::Layout>();
+    // lab 2: begin leaf_levels
     let large = machine.leaf_levels();
+    // lab 2: end
     let small = 1;
     // Code and constants are cut out of the window: three places where a table may replace a large page.
     let shown = tables::<M>(M::Layout::KERNBASE, &window, large) + 3;

@@ -52,7 +52,9 @@ use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::{ALLOC_ZERO, PageAllocator};
 use crate::paging::error::MapError;
 use crate::paging::format::{Entry, Format, Geometry};
+// lab 2: begin omit
 use crate::paging::range::release_tree;
+// lab 2: end
 use crate::paging::vm::Vm;
 
 /// A page directory (JOS's `pde_t *`, xv6's `pagetable_t`).
@@ -92,6 +94,7 @@ impl Drop for Pgdir {
 }
 
 impl<M: Machine> Vm<M> {
+    // lab 2: begin omit
     /// Makes a page directory with nothing below UTOP; above it shares the kernel's half. The root's
     /// `pp_ref` is 1.
     ///
@@ -162,6 +165,7 @@ impl<M: Machine> Vm<M> {
         self.lcr3(pgdir.address());
     }
 
+    // lab 2: end
     /// Loads `kern_pgdir` (xv6's `switchkvm`).
     pub fn switchkvm(&mut self) {
         self.lcr3(self.kern_root);

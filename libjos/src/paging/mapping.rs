@@ -4,7 +4,9 @@
 //! Below UTOP each mapping of a page is counted in its `pp_ref`; above, in the kernel's part,
 //! nothing is.
 
+// lab 2: begin page_size
 use layout::MemLayout;
+// lab 2: end
 
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
@@ -40,6 +42,7 @@ impl<M: Machine> Vm<M> {
         va: VirtAddr,
         perm: Perm,
     ) -> Result<(), MapError> {
+        // lab 2: begin page_insert
         // A user address is canonical.
         if Self::is_user(va)
             && !perm.contains(Perm::G)
@@ -54,8 +57,10 @@ impl<M: Machine> Vm<M> {
             }
         }
         self.page_insert_slow(pgdir, frame, va.page_start(), perm)
+        // lab 2: end
     }
 
+    // lab 2: begin omit
     /// The rest of [`page_insert`](Self::page_insert): the kernel's half, a missing table, another page in
     /// the way, or an error.
     #[inline(never)]
@@ -101,17 +106,20 @@ impl<M: Machine> Vm<M> {
         Ok(())
     }
 
+    // lab 2: end
     /// The frame that `va` is mapped to, and the place of its entry. `None` if nothing is mapped, if a
     /// large page is, or if `pages` does not describe the frame.
     #[must_use]
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn page_lookup(&self, pgdir: &Pgdir, va: VirtAddr) -> Option<(Frame, Pte)> {
+        // lab 2: begin page_lookup
         match self.walk(pgdir.address(), va) {
             Stop { level: 0, at, entry: Entry::Leaf(leaf), .. } if M::Format::is_canonical(va) => {
                 Some((self.pages.pa2page(leaf.pa)?, Pte { pa: at }))
             }
             _ => None,
         }
+        // lab 2: end
     }
 
     /// Unmaps the page that `va` lies in, if there is one, and frees its frame if that was its
@@ -124,6 +132,7 @@ impl<M: Machine> Vm<M> {
     #[cfg_attr(debug_assertions, inline(never))]
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn page_remove(&mut self, pgdir: &mut Pgdir, va: VirtAddr) -> Result<(), MapError> {
+        // lab 2: begin page_remove
         let va = va.page_start();
         let mut unused = None;
         if Self::is_user(va)
@@ -140,8 +149,10 @@ impl<M: Machine> Vm<M> {
             }
         }
         self.page_remove_slow(pgdir, va, unused)
+        // lab 2: end
     }
 
+    // lab 2: begin omit
     /// The rest of [`page_remove`](Self::page_remove): frees the frame `unused`, or removes a mapping in the
     /// kernel's half, or where [`fast_walk`](Self::fast_walk) finds no table. (One function for both, so that
     /// `page_remove`, which is inlined, has only one call.)
@@ -182,6 +193,7 @@ impl<M: Machine> Vm<M> {
         }
     }
 
+    // lab 2: end
     /// Drops the processor's translation of `va`, unless `pgdir` is not in use and `va` is not
     /// in the part that all page directories share.
     #[cfg_attr(debug_assertions, inline(never))]
@@ -214,12 +226,14 @@ impl<M: Machine> Vm<M> {
     /// The physical address that `va` is mapped to, through pages of any size.
     #[must_use]
     pub fn va2pa(&self, pgdir: &Pgdir, va: VirtAddr) -> Option<PhysAddr> {
+        // lab 2: begin va2pa
         match self.walk(pgdir.address(), va) {
             Stop { level, entry: Entry::Leaf(leaf), .. } if M::Format::is_canonical(va) => {
                 Some(leaf.pa + (va.as_u64() & (M::Format::page_size(level) - 1)))
             }
             _ => None,
         }
+        // lab 2: end
     }
 }
 

@@ -64,6 +64,7 @@ impl<M: Machine> Vm<M> {
     /// entry, of any level.
     #[inline(always)]
     pub(crate) fn walk(&self, root: PhysAddr, va: VirtAddr) -> Stop {
+        // lab 2: begin walk
         let mut table = root;
         for level in (1..M::Format::LEVELS).rev() {
             let at = M::Format::entry(level, table, va);
@@ -74,8 +75,10 @@ impl<M: Machine> Vm<M> {
         }
         let at = M::Format::entry(0, table, va);
         Stop { level: 0, at, entry: M::Format::decode(0, self.machine.load(at)) }
+        // lab 2: end
     }
 
+    // lab 2: begin omit
     /// The last level's table for `va`, by the fast path: if it and all tables above it exist and lie in
     /// the window at KERNBASE, as nearly always. Else `None`, and [`walk`](Self::walk) finds out which is
     /// missing.
@@ -98,6 +101,7 @@ impl<M: Machine> Vm<M> {
         Some(table)
     }
 
+    // lab 2: end
     /// Finds the entry of the page at `va`, whether present or not. If the page table that would hold it
     /// is missing, this makes it and those above it if `create` is true, and else returns `None`. New
     /// tables have `pp_ref` 1.
@@ -114,6 +118,7 @@ impl<M: Machine> Vm<M> {
         va: VirtAddr,
         create: bool,
     ) -> Result<Option<Pte>, MapError> {
+        // lab 2: begin pgdir_walk
         let root = pgdir.address();
         if Self::is_user(va)
             && let Some(table) = self.fast_walk(root, va)
@@ -121,8 +126,10 @@ impl<M: Machine> Vm<M> {
             return Ok(Some(Pte { pa: M::Format::entry(0, table, va) }));
         }
         self.pgdir_walk_slow(root, va, create).map(|at| at.map(|pa| Pte { pa }))
+        // lab 2: end
     }
 
+    // lab 2: begin omit
     /// The rest of [`pgdir_walk`](Self::pgdir_walk): an address outside the user half, or no table found by
     /// [`fast_walk`](Self::fast_walk).
     #[inline(never)]
@@ -174,6 +181,7 @@ impl<M: Machine> Vm<M> {
         Ok(pte)
     }
 
+    // lab 2: end
     /// Allocates a page to be used as a table.
     pub(crate) fn alloc_table(&mut self, flags: AllocFlags) -> Option<Frame> {
         let table = self.pages.page_alloc(&self.machine, flags)?;
@@ -232,9 +240,11 @@ impl<M: Machine> Vm<M> {
             if self.prune_below(level - 1, pa, first, last) {
                 let at = table + i as u64 * WordOf::<M>::BYTES;
                 self.machine.store(at, WordOf::<M>::ZERO);
+                // lab 2: begin omit
                 if level == M::Format::ROOT {
                     self.renew_loaded(table);
                 }
+                // lab 2: end
                 // The processor may keep upper-level entries that led to the table (Intel SDM
                 // vol. 3A, 4.10.3). On RISC-V no flush of an address drops them (privileged spec.,
                 // 12.2.1), and on x86 the table had an address of its own too, in UVPT.

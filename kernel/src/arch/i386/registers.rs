@@ -39,8 +39,8 @@ pub(in crate::arch) fn lost_stack() {
     }
 }
 
-/// Loads every register with a value that spells its name (D1 for EDI, 51 for ESI, B9 for EBP), and
-/// continues at `eip`.
+/// Loads every register with a value that spells its name (D1 for EDI, 51 for ESI, B9 for EBP), x87's eight
+/// with NOWHERE, and continues at `eip`.
 ///
 /// # Safety
 ///
@@ -55,6 +55,9 @@ pub(in crate::arch) unsafe extern "C" fn load(eip: u64) -> ! {
         "push {FLAGS}",
         ".byte 0x0e", // push cs, by 32 bits
         "push eax",
+        ".rept 8",
+        "fild dword ptr [2f]",
+        ".endr",
         "mov eax, 0xa000000a",
         "mov ebx, 0xb000000b",
         "mov ecx, 0xc000000c",
@@ -63,27 +66,24 @@ pub(in crate::arch) unsafe extern "C" fn load(eip: u64) -> ! {
         "mov edi, 0xd10000d1",
         "mov ebp, 0xb90000b9",
         "iretd",
+        "2:",
+        ".long {NOWHERE}",
         STACK = const STACK,
         FLAGS = const FLAGS,
+        NOWHERE = const NOWHERE,
     )
 }
 
-/// Writes to the first area's first page, then jumps to NOWHERE; neither changes a register. NOWHERE comes from
-/// x87's eight registers, which were full at the fault.
+/// Writes to the first area's first page, then jumps to NOWHERE; neither changes a register but x87's, from which
+/// NOWHERE comes.
 #[unsafe(naked)]
 pub(in crate::arch) extern "C" fn store_and_fault() {
     naked_asm!(
-        ".rept 8",
-        "fild dword ptr [2f]",
-        ".endr",
         "mov [{AREAS_START}], eax",
         ".rept 8",
         "fistp dword ptr [{AREAS_START}]",
         ".endr",
         "jmp dword ptr [{AREAS_START}]",
-        "2:",
-        ".long {NOWHERE}",
         AREAS_START = const AREAS_START,
-        NOWHERE = const NOWHERE,
     )
 }

@@ -58,6 +58,7 @@ pub trait PageAllocator {
 impl PageAllocator for Pages {
     #[cfg_attr(debug_assertions, inline(never))]
     fn page_alloc(&mut self, mem: &impl PhysMem, flags: AllocFlags) -> Option<Frame> {
+        // lab 2: begin page_alloc
         let frame = Frame(self.list.head);
         if frame.0 == PageInfo::END {
             return self.alloc_poisoned(mem, flags, 0);
@@ -71,10 +72,12 @@ impl PageAllocator for Pages {
             mem.zero_frame(self.page2pa(frame));
         }
         Some(frame)
+        // lab 2: end
     }
 
     #[inline(always)] // into page_free, where nobody wants the error as a value
     fn try_page_free(&mut self, frame: Frame) -> Result<(), PageError> {
+        // lab 2: begin page_free
         let head = self.list.head;
         let infos = self.array_mut();
         let info = &mut infos[frame.index()];
@@ -93,6 +96,7 @@ impl PageAllocator for Pages {
         self.list.nfree += 1;
         self.runs.note_free(frame.index());
         Ok(())
+        // lab 2: end
     }
 
     #[inline]
@@ -156,6 +160,7 @@ impl Pages {
         }
     }
 
+    // lab 2: begin omit
     /// Finishes `try_page_free` on a list that looks empty. `frame` is marked as free already.
     #[cold]
     #[inline(never)]
@@ -168,6 +173,7 @@ impl Pages {
             self.runs.note_free(frame.index());
         }
     }
+    // lab 2: end
 }
 
 /// Why no use of a frame can be counted, if [`PageInfo::can_count`] says so.

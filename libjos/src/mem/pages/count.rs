@@ -7,11 +7,13 @@ use super::{CountError, Frame, PageAllocator, PageError, PageInfo, Pages};
 use crate::mem::addr::PhysAddr;
 
 impl Pages {
+    // lab 2: begin omit
     /// Counts one use more of `frame`, if that can be, and returns whether it did.
     #[inline]
     pub(crate) fn count_further_use(&mut self, frame: Frame) -> bool {
         self.array_mut().get_mut(frame.index()).is_some_and(PageInfo::count_further_use)
     }
+    // lab 2: end
 
     /// [`page_decref`](PageAllocator::page_decref) for the frame at `pa`, if `pages` describes it.
     #[inline]
@@ -58,6 +60,7 @@ impl Pages {
         if info.is_free() { Err(cannot_count(&info, self.page2pa(frame))) } else { Ok(()) }
     }
 
+    // lab 2: begin omit
     /// Counts one use more of each frame in `[pa, pa + size)` that `pages` describes.
     ///
     /// # Errors
@@ -78,4 +81,5 @@ impl Pages {
         }
         Ok(())
     }
+    // lab 2: end
 }

@@ -45,6 +45,7 @@ impl Pages {
     /// If `free` has a page that `pages` does not describe, or a run that ends within a page.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn page_init(&mut self, free: &[PhysRange]) {
+        // lab 2: begin page_init
         let (base, npages) = (self.base(), self.npages());
         let index = |pa: PhysAddr| {
             let index = ((pa - base) / PGSIZE) as usize;
@@ -67,8 +68,10 @@ impl Pages {
             done = start;
         }
         self.array_mut()[..done].fill(PageInfo::reserved());
+        // lab 2: end
     }
 
+    // lab 2: begin omit
     /// Puts the frames from `first` to `last`, which [`link_upwards`] has linked, at the end of the
     /// list.
     pub(super) fn append_linked(&mut self, first: usize, last: usize) {
@@ -108,6 +111,7 @@ impl Pages {
         self.list.nfree += count;
     }
 
+    // lab 2: end
     /// Takes the frames from `first` to `last`, each linked to the next, out of the list. They still
     /// count as free.
     pub(super) fn unlink(&mut self, first: usize, last: usize) {
@@ -149,6 +153,7 @@ impl Pages {
     }
 }
 
+// lab 2: begin omit
 /// Makes the frames of `run` free, each linked to its neighbours. The first one has index `first`.
 ///
 /// Both links are written as one word, and the loop is unrolled: `page_init` takes 2.6 instructions a
@@ -167,3 +172,4 @@ pub(super) fn link_upwards(run: &mut [PageInfo], first: usize) {
     turns.iter_mut().flatten().for_each(&mut link);
     rest.iter_mut().for_each(link);
 }
+// lab 2: end

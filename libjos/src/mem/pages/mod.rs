@@ -39,7 +39,9 @@ pub use free_list::FreeList;
 pub use globals::{Globals, PagesAt};
 pub use info::{ALLOC_ZERO, AllocFlags, CountError, Frame, PageError, PageInfo};
 pub use poison::{Fill, POISON, fill_by};
+// lab 2: begin omit
 pub(crate) use release::Releases;
+// lab 2: end
 pub use runs::{Block, MAX_ORDER};
 
 /// The page allocator: `pages` and `page_free_list`.

@@ -30,7 +30,9 @@ use layout::PGSIZE;
 
 use super::allocator::cannot_free;
 use super::count_leading;
+// lab 2: begin omit
 use super::free_list::link_upwards;
+// lab 2: end
 use super::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator, PageError, PageInfo, Pages};
 use crate::machine::PhysMem;
 use table::{ALL, BLOCK, BLOCK_ORDER, first_run, nr_seen};
@@ -116,9 +118,11 @@ impl Pages {
             let bad = *bad;
             return Err(cannot_free(&bad, self.page2pa(Frame((first + good) as u32))));
         }
+        // lab 2: begin page_free_run
         link_upwards(run, first);
         self.append_linked(first, end - 1);
         Ok(())
+        // lab 2: end
     }
 
     /// How many frames and entries of the table all searches for runs have looked at so far.

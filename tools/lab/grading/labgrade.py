@@ -1,0 +1,166 @@
+"""Grades a lab: the bodies of its exercises, one by one on simulated machines, and then all of it in QEMU.
+
+`make grade` in a handout calls this. A body that uses what its exercise does not list gets no points.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import hosttests
+
+ROOT = Path(__file__).resolve().parents[3]
+LAB = "2"
+
+
+@dataclass
+class Result:
+    """A graded item."""
+
+    title: str
+    points: int
+    complaints: list = field(default_factory=list)
+    seconds: float = 0.0
+    tags: tuple = ()
+
+    @property
+    def score(self):
+        """All points or none."""
+        return 0 if self.complaints else self.points
+
+
+def lab(*words):
+    """Runs tools/lab; returns its status and its output's lines."""
+    made = subprocess.run(
+        ["cargo", "run", "-q", "-p", "lab", "--", words[0], LAB, *words[1:]], cwd=ROOT, capture_output=True, text=True
+    )
+    if made.returncode not in (0, 1):
+        sys.exit(f"grade.py: tools/lab: {made.stderr}")
+    return made.returncode, made.stdout.splitlines()
+
+
+def exercises():
+    """(number, name, points) of each exercise."""
+    rows = (line.split("\t") for line in lab("exercises")[1])
+    return [(int(number), name, int(points)) for number, name, points in rows]
+
+
+# The grader's own tests, which students do not get: (number, title, points).
+OWN = ((1, "Frames, in random order", 10), (2, "Mappings, in random order", 15))
+
+
+def refused(lines):
+    """Complaints about the bodies, as tools/lab prints them: number -> sentences."""
+    found = {}
+    for line in lines:
+        number = line.removeprefix("exercise ").split(" ", 1)[0]
+        if number.isdigit():
+            found.setdefault(int(number), []).append(line.split(": ", 1)[1])
+    return found
+
+
+def host(report, complaints, tree=ROOT, environment=None):
+    """The exercises on simulated machines. `complaints` are those about the bodies."""
+    start = time.monotonic()
+    try:
+        program, failure = hosttests.build(tree, environment), None
+    except hosttests.BuildFailed as error:
+        program, failure = None, str(error)
+    for number, name, points in exercises():
+        result = Result(f"Exercise {number}: {name}", points, tags=("exercise",))
+        if number in complaints:
+            result.complaints = [f"refused: {text}" for text in complaints[number]]
+        elif failure:
+            result.complaints = [f"does not compile:\n{failure}"]
+        else:
+            result.complaints = hosttests.exercise(program, tree, number, environment).complaints
+        result.seconds, start = time.monotonic() - start, time.monotonic()
+        report(result)
+    if not (tree / "libjos/src/lab_tests/property.rs").exists():
+        return
+    for number, title, points in OWN:
+        result = Result(title, points, tags=("hidden",))
+        result.complaints = (
+            [f"does not compile:\n{failure}"] if failure
+            else hosttests.exercise(program, tree, number, environment, "h").complaints
+        )
+        result.seconds, start = time.monotonic() - start, time.monotonic()
+        report(result)
+
+
+def machines(report, bench, tests, seconds=30):
+    """The tests in QEMU."""
+    from gradelib import judge
+    from graderun import run_machine
+
+    first, *others = dict.fromkeys(test.machine for test in tests)
+    booted = run_machine(first, bench, seconds * first.patience)
+    if booted.problem:  # A kernel that hangs hangs on every machine: one wait is enough.
+        for test in tests:
+            report(Result(test.title, test.points, [booted.problem], booted.seconds, test.tags))
+        return
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        runs = {machine: pool.submit(run_machine, machine, bench, seconds * machine.patience) for machine in others}
+        for test in tests:
+            run = booted if test.machine == first else runs[test.machine].result()
+            report(Result(test.title, test.points, judge(test, run), run.seconds, test.tags))
+
+
+def in_qemu(report, build=True):
+    """Builds the images, and runs the tests in QEMU."""
+    import qemutests
+    from graderun import Bench
+
+    has_own = (ROOT / "libjos/src/lab_tests/property.rs").exists()
+    tests = [*qemutests.TESTS, *(qemutests.OWN if has_own else ())]
+    made = None
+    if build:
+        made = subprocess.run(["make", "-s", "lab-images"], cwd=ROOT, capture_output=True, text=True)
+    if made and made.returncode:
+        for test in tests:
+            report(Result(test.title, test.points, ["the kernel does not build; see above"], tags=test.tags))
+        return
+    bench = Bench(ROOT, os.environ.get("QEMU") or qemutests.ARCH.qemu, qemutests.IMAGES)
+    machines(report, bench, tests)
+
+
+def show(result):
+    """Prints a result, as grade.py of JOS64 does."""
+    verdict = "FAIL" if result.complaints else "OK"
+    print(f"{result.title + ':':<44} {verdict} ({result.score}/{result.points}, {result.seconds:.1f}s)")
+    for complaint in result.complaints:
+        for line in complaint.splitlines():
+            print(f"    {''.join(c if c.isprintable() else '?' for c in line)}")
+    sys.stdout.flush()
+
+
+def main():
+    """Grades, prints and writes; the status is 0 if nothing is to be complained of."""
+    parser = argparse.ArgumentParser(prog="grade.py", description=__doc__.splitlines()[0])
+    parser.add_argument("--host", action="store_true", help="only the exercises on simulated machines, without QEMU")
+    parser.add_argument("--no-build", action="store_true", help="run the images as they were built the last time")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results")
+    parser.add_argument("--complaints", type=Path, metavar="FILE", help="what tools/lab says of the bodies; else it is asked")
+    options = parser.parse_args()
+    results = []
+    said = options.complaints.read_text().splitlines() if options.complaints else lab("check", ".")[1]
+
+    def report(result):
+        results.append(result)
+        show(result)
+
+    host(report, refused(said))
+    if not options.host:
+        in_qemu(report, not options.no_build)
+    score, most = sum(result.score for result in results), sum(result.points for result in results)
+    if options.json:
+        rows = [{**vars(result), "score": result.score} for result in results]
+        options.json.write_text(json.dumps({"score": score, "most": most, "tests": rows}, indent=2) + "\n")
+    print(f"Score: {score}/{most}")
+    return 0 if score == most else 1

@@ -1,0 +1,214 @@
+//! Judges a body: it may use what its exercise lists, and names that it binds itself. Anything else is refused by name.
+//!
+//! The body is parsed as a block of its own, so it cannot end the function that it is put into.
+
+mod scopes;
+#[cfg(test)]
+mod tests;
+
+use proc_macro2::Span;
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::visit::{self, Visit};
+use syn::{Arm, Attribute, Block, Expr, Local, Macro, Pat, Path, Stmt, Token};
+
+use crate::Outcome;
+use crate::exercises::{Exercise, Lab, Uses};
+use crate::holes;
+use scopes::Scopes;
+
+/// The most lines that a body may have. The longest answer has 30.
+const MOST_LINES: usize = 200;
+/// The most complaints about a body.
+const MOST_COMPLAINTS: usize = 8;
+
+/// Complaints about the body of `exercise`.
+pub(crate) fn complaints(lab: &Lab, exercise: &Exercise, body: Outcome<String>) -> Vec<String> {
+    let text = match body {
+        Ok(text) => text,
+        Err(why) => return vec![why],
+    };
+    if text.lines().count() > MOST_LINES {
+        return vec![format!("more than {MOST_LINES} lines")];
+    }
+    if holes::has_mark(&text) {
+        return vec!["a comment like those around the bodies".into()];
+    }
+    let block = match syn::parse_str::<Block>(&format!("{{\n{text}\n}}")) {
+        Ok(block) => block,
+        Err(error) => return vec![format!("line {}: {error}", line(error.span()))],
+    };
+    let mut judge = Judge {
+        all: &lab.all,
+        own: &exercise.uses,
+        scopes: Scopes::default(),
+        complaints: Vec::new(),
+    };
+    judge.visit_block(&block);
+    judge.complaints.truncate(MOST_COMPLAINTS);
+    judge.complaints
+}
+
+/// The line of a span, from 1 on, in the body.
+fn line(span: Span) -> usize {
+    span.start().line.saturating_sub(1).max(1)
+}
+
+/// A path in one word, without generic arguments.
+fn name(path: &Path) -> String {
+    let segments: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+    let root = if path.leading_colon.is_some() { "::" } else { "" };
+    format!("{root}{}", segments.join("::"))
+}
+
+/// The visitor of a body.
+struct Judge<'a> {
+    all: &'a Uses,
+    own: &'a Uses,
+    scopes: Scopes,
+    complaints: Vec<String>,
+}
+
+impl Judge<'_> {
+    fn refuse(&mut self, span: Span, what: &str) {
+        self.complaints.push(format!("line {}: {what}", line(span)));
+    }
+
+    /// Refuses the use of a name that is neither listed nor bound.
+    fn judge_path(&mut self, path: &Path) {
+        let name = name(path);
+        let is_bound = path.get_ident().is_some_and(|ident| self.scopes.binds(ident));
+        if !is_bound && !self.all.paths.contains(&name) && !self.own.paths.contains(&name) {
+            self.refuse(path.span(), &format!("`{name}` is not among what this exercise may use"));
+        }
+    }
+
+    /// Visits in a scope of its own.
+    fn within(&mut self, visit: impl FnOnce(&mut Self)) {
+        self.scopes.enter();
+        visit(self);
+        self.scopes.leave();
+    }
+
+    fn bind(&mut self, pat: &Pat) {
+        self.visit_pat(pat);
+        self.scopes.bind(pat);
+    }
+}
+
+impl<'ast> Visit<'ast> for Judge<'_> {
+    fn visit_attribute(&mut self, attribute: &'ast Attribute) {
+        self.refuse(attribute.span(), "no attributes and no doc comments in a body");
+    }
+
+    fn visit_block(&mut self, block: &'ast Block) {
+        self.within(|judge| visit::visit_block(judge, block));
+    }
+
+    fn visit_stmt(&mut self, stmt: &'ast Stmt) {
+        match stmt {
+            Stmt::Item(item) => {
+                self.refuse(item.span(), "no items in a body: no fn, use, const, macro_rules");
+            }
+            _ => visit::visit_stmt(self, stmt),
+        }
+    }
+
+    fn visit_local(&mut self, local: &'ast Local) {
+        local.attrs.iter().for_each(|attribute| self.visit_attribute(attribute));
+        if let Some(init) = &local.init {
+            self.visit_expr(&init.expr);
+            if let Some((_, diverge)) = &init.diverge {
+                self.visit_expr(diverge);
+            }
+        }
+        self.bind(&local.pat);
+    }
+
+    fn visit_arm(&mut self, arm: &'ast Arm) {
+        self.within(|judge| {
+            judge.scopes.bind(&arm.pat);
+            visit::visit_arm(judge, arm);
+        });
+    }
+
+    fn visit_expr(&mut self, expr: &'ast Expr) {
+        match expr {
+            Expr::Unsafe(_) => self.refuse(expr.span(), "no unsafe code"),
+            Expr::Async(_) | Expr::Await(_) | Expr::Yield(_) | Expr::TryBlock(_) => {
+                self.refuse(expr.span(), "no asynchronous code");
+            }
+            Expr::Const(_) | Expr::RawAddr(_) | Expr::Verbatim(_) => {
+                self.refuse(expr.span(), "this kind of expression is not for a body");
+            }
+            Expr::Path(path) if path.qself.is_some() => {
+                self.refuse(expr.span(), "no `<Type as Trait>::name`: use the plain name");
+            }
+            Expr::Path(path) => {
+                self.judge_path(&path.path);
+                visit::visit_expr_path(self, path);
+            }
+            Expr::Struct(made) => {
+                self.judge_path(&made.path);
+                visit::visit_expr_struct(self, made);
+            }
+            Expr::Call(call) => {
+                if !matches!(&*call.func, Expr::Path(_)) {
+                    self.refuse(call.func.span(), "only a function with a name can be called");
+                }
+                visit::visit_expr_call(self, call);
+            }
+            Expr::MethodCall(call) => {
+                let method = call.method.to_string();
+                if !self.all.methods.contains(&method) && !self.own.methods.contains(&method) {
+                    let what = format!("`.{method}()` is not among what this exercise may call");
+                    self.refuse(call.method.span(), &what);
+                }
+                visit::visit_expr_method_call(self, call);
+            }
+            Expr::Closure(closure) => self.within(|judge| {
+                closure.inputs.iter().for_each(|input| judge.scopes.bind(input));
+                visit::visit_expr_closure(judge, closure);
+            }),
+            Expr::ForLoop(turn) => {
+                self.visit_expr(&turn.expr);
+                self.within(|judge| {
+                    judge.bind(&turn.pat);
+                    judge.visit_block(&turn.body);
+                });
+            }
+            Expr::If(branch) => {
+                self.within(|judge| {
+                    judge.visit_expr(&branch.cond);
+                    judge.visit_block(&branch.then_branch);
+                });
+                if let Some((_, otherwise)) = &branch.else_branch {
+                    self.visit_expr(otherwise);
+                }
+            }
+            Expr::While(turn) => self.within(|judge| visit::visit_expr_while(judge, turn)),
+            Expr::Let(cond) => {
+                self.visit_expr(&cond.expr);
+                self.bind(&cond.pat);
+            }
+            _ => visit::visit_expr(self, expr),
+        }
+    }
+
+    fn visit_macro(&mut self, called: &'ast Macro) {
+        let name = name(&called.path);
+        if !self.all.macros.contains(&name) && !self.own.macros.contains(&name) {
+            let what = format!("`{name}!` is not among what this exercise may use");
+            return self.refuse(called.path.span(), &what);
+        }
+        let arguments = Punctuated::<Expr, Token![,]>::parse_terminated;
+        match called.parse_body_with(arguments) {
+            Ok(arguments) => arguments.iter().for_each(|argument| match argument {
+                // A named argument of the text.
+                Expr::Assign(named) => Visit::visit_expr(self, &named.right),
+                argument => Visit::visit_expr(self, argument),
+            }),
+            Err(error) => self.refuse(called.path.span(), &format!("in `{name}!`: {error}")),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! A lab's exercises, as `labN/exercises.toml` lists them.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::{Outcome, files};
+
+/// A lab.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Lab {
+    /// Its number.
+    pub(crate) number: u32,
+    /// What every body may use.
+    pub(crate) all: Uses,
+    #[serde(rename = "exercise")]
+    pub(crate) exercises: Vec<Exercise>,
+    /// The folder with all that belongs to it.
+    #[serde(skip)]
+    pub(crate) folder: PathBuf,
+}
+
+/// The body of one function.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Exercise {
+    pub(crate) number: u32,
+    /// The function.
+    pub(crate) name: String,
+    /// The file that it lies in.
+    pub(crate) file: PathBuf,
+    /// What it is worth when it is tested alone.
+    pub(crate) points: u32,
+    /// What its body may use beside what all may.
+    #[serde(flatten)]
+    pub(crate) uses: Uses,
+}
+
+/// What a body may use, by name.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Uses {
+    /// Methods, by their last name.
+    #[serde(default)]
+    pub(crate) methods: BTreeSet<String>,
+    /// Functions, constants, variants and types by their paths.
+    #[serde(default)]
+    pub(crate) paths: BTreeSet<String>,
+    /// Macros, by name.
+    #[serde(default)]
+    pub(crate) macros: BTreeSet<String>,
+}
+
+impl Lab {
+    /// The lab in a folder.
+    pub(crate) fn read(folder: &Path) -> Outcome<Self> {
+        let path = folder.join("exercises.toml");
+        let lab: Self = toml::from_str(&files::read(&path)?)
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(Self { folder: folder.into(), ..lab })
+    }
+
+    /// The exercise with this name.
+    pub(crate) fn exercise(&self, name: &str) -> Outcome<&Exercise> {
+        let found = self.exercises.iter().find(|exercise| exercise.name == name);
+        found.ok_or_else(|| format!("lab {} has no exercise \"{name}\"", self.number))
+    }
+}
