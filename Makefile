@@ -73,7 +73,7 @@ endef
 # In a recipe: a command of cargo's for each machine.
 for-each-machine = $(foreach arch,$(ARCHES),$(Q)RUST_TARGET=$($(arch).target) $(1)$(NEWLINE))
 
-# What belongs to one machine. obj/kern has the kernel of the machine that was built last, as JOS's users expect.
+# The folder of one machine's own files. obj/kern has the kernel of the machine that was built last, as JOS's users expect.
 OBJ := obj/$(ARCH)
 LAST := obj/kern/kernel obj/kern/kernel.sym
 

@@ -316,7 +316,7 @@ fn heap_prints_what_it_holds() {
     let lines = heap.stats().to_string();
     let lines: Vec<_> = lines.lines().collect();
     assert_eq!(lines[0], "heap: 2 blocks, 5100 bytes asked for");
-    // Of a large block's pages these are the segment's own records.
+    // These of a large block's pages are the segment's own records.
     let records = if WORD == 8 { 5 * PAGE } else { 3 * PAGE };
     let (all, large) = (records + 3 * PAGE, records + 2 * PAGE);
     assert_eq!(lines[1], format!("      5120 handed out, {all} held, {all} at most"));

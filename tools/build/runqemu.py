@@ -38,7 +38,7 @@ def run(command):
 
 
 def complaint(status, log, command, hint):
-    """What is to be said about a run with this status, or None."""
+    """The complaint about a run with this status, or None."""
     if has_triple_fault(log):
         # A microvm has no other way to reset itself, so the monitor's reboot ends so too.
         typed = " (or reboot was typed)" if any(word.split(",")[0] == "microvm" for word in command) else ""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import memmap
 from tableformat import PAGE
 
-# What a machine may have. A test that needs some of it says so: Test.needs.
+# Features that a machine may have. A test that needs some of it says so: Test.needs.
 UEFI = "UEFI"  # it boots from UEFI firmware too
 LONG_MODE = "long mode"
 NX = "NX"  # pages that cannot be executed

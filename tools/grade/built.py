@@ -7,7 +7,7 @@ from arch import ARCH
 OBJ = Path("obj", ARCH.name)
 APPS = ("bench", "hello", "heap", "pages", "sieve", "tour")
 
-# What a Machine boots (Machine.image), below the project's root.
+# The files that a Machine boots (Machine.image), below the project's root.
 IMAGES = {
     "kernel": OBJ / "kernel",  # booted by QEMU's -kernel, as PVH
     "grub": OBJ / "jos.iso",

@@ -13,7 +13,7 @@ from gradelib import FAILURE, Machine, Test
 from words import CHECKS, MB, REFUSAL, REFUSED, WELCOME, opening, span
 
 MORE = "-- more --"
-# What showmappings says of KERNBASE+0x1000.
+# The line of showmappings about KERNBASE+0x1000.
 MAPPED = span(ARCH.kernbase + 0x1000, ARCH.kernbase + 0x1FFF)
 FIRST_PAGE = f"{MAPPED} -> {ARCH.physical(0x1000)} {ARCH.perm('-rw-g')} 4 KB 4K"
 WHITE_ON_RED = 0x4F

@@ -60,7 +60,7 @@ class Script:
         self.run.verdicts["end"] = list(self.end())
 
     def make(self, *words):
-        """What make says on standard output; it must succeed."""
+        """The standard output of make, which must succeed."""
         made = subprocess.run([*MAKE, *FRESH, *words], cwd=self.root, env=self.environment, timeout=self.session.left(),
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         require(made.returncode == 0, f"make {' '.join(words)} failed: {made.stderr.strip()}")

@@ -43,7 +43,7 @@ TESTS = [
     ),
     odd(
         "more pieces than are kept",
-        # Of the pieces of one size the highest are given up.
+        # The highest of the pieces of one size are given up.
         spoiled(badloader.many_pieces, given_up=badloader.SMALL_PIECES[-130:]),
         booted(*amount(636, 255 * 1024 - 256 * 4 - 130 * 60), given_up(130 * 60, 130)),
     ),

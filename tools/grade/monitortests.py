@@ -10,7 +10,7 @@ from gradelib import BY_PORT, BY_TRIPLE_FAULT, FAILURE, LOG_RESETS, Machine, Tes
 from words import CHECKS, DIGITS, HEX, KERNEL, MB, MB_1, NO_EXECUTE, WELCOME, WINDOW, opening, span
 
 
-# What is said of pages that need not be executed, and the mark of such pages in `map`.
+# The words about pages that need not be executed, and the mark of such pages in `map`.
 ALSO, MARK = ("", "") if ARCH.has(NX) else (", execute", "X")
 
 

@@ -30,7 +30,7 @@ ENTRIES = {"multiboot2_start": loaderinfo.MULTIBOOT2, "pvh_start": loaderinfo.PV
 
 
 def features(cpu):
-    """What the kernel must turn on, on a processor as QEMU's -cpu names it: of QEMU's processors, `max` has it."""
+    """The features that the kernel must turn on, on a processor as QEMU's -cpu names it: of QEMU's processors, `max` has it."""
     name, *changes = cpu.split(",")
     return tuple(feature for feature in ("smep", "smap") if name == "max" and f"-{feature}" not in changes)
 

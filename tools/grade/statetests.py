@@ -60,7 +60,7 @@ STATE = {
         {**SEGMENTS, "CS": segment(8, "ffffffff 00cf9b00")}, CR4_BITS["PSE"],
     ),
 }[ARCH.name]
-# What each processor has of those bits.
+# Those of the bits that each processor has.
 FEATURES = {
     "qemu64": "MCE PGE", "qemu64,-mce,-mca": "PGE", "max": "MCE PGE UMIP SMEP SMAP", "max,-smep,-umip": "MCE PGE SMAP",
     "max,-smap,-umip": "MCE PGE SMEP", "max,-pge,-smep": "MCE UMIP SMAP",

@@ -147,7 +147,7 @@ def score(outcomes, machines):
 
 
 class HandedOut(unittest.TestCase):
-    """What students get."""
+    """The tree that students get."""
 
     def test_has_no_bodies(self):
         tree = handout("handout")

@@ -18,7 +18,7 @@ ARCH = os.environ.get("ARCH") or "x86_64"
 
 
 class Machine(NamedTuple):
-    """What a picture of a machine shows."""
+    """The contents of a picture of a machine."""
 
     layout: str  # the tool's name of it
     kernbase: str  # the beginning of the window's addresses: 7 digits follow

@@ -18,7 +18,7 @@ pub enum Kind {
     },
 }
 
-/// What the entries of a walk, so far, grant together.
+/// The rights that the entries of a walk, so far, grant together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Rights {
     pub(super) readable: bool,

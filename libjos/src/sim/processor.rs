@@ -1,5 +1,5 @@
 //! A simulated [`Processor`], as far as memory goes: its control bits, the page directory in use, and the
-//! [caches](super::caches) of what it found in page tables.
+//! caches (`caches.rs`) of what it found in page tables.
 
 use super::caches::Caches;
 use super::mmu::{Control, Denial, Exception, Kind, MemoryAccess, Page, Ram, Walker};

@@ -19,4 +19,4 @@ fi
 
 cp "$source/run_autograder" "$base/run_autograder"
 chmod +x "$base/run_autograder"
-"$source/run_autograder" --prepare
+"$base/run_autograder" --prepare

@@ -21,7 +21,7 @@ PANIC = re.compile(r"^thread '.*?' \(?\d*\)? ?panicked at [^\n]*:\n(.*?)(?=^note
 
 @dataclass
 class Outcome:
-    """What the tests of one exercise say."""
+    """The verdict of the tests of one exercise."""
 
     passed: list = field(default_factory=list)
     complaints: list = field(default_factory=list)

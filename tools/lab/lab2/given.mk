@@ -1,4 +1,4 @@
-# What the handout has in the place of the marked parts of the Makefile.
+# The handout's text in the place of the marked parts of the Makefile.
 
 # lab 2: begin symtabflags
 SYMTABFLAGS := $(if $(filter small,$(PROFILE)),--names)

@@ -13,7 +13,7 @@ use crate::{Outcome, files};
 pub(crate) struct Lab {
     /// Its number.
     pub(crate) number: u32,
-    /// What every body may use.
+    /// Names that every body may use.
     pub(crate) all: Uses,
     #[serde(rename = "exercise")]
     pub(crate) exercises: Vec<Exercise>,
@@ -31,14 +31,14 @@ pub(crate) struct Exercise {
     pub(crate) name: String,
     /// The file that it lies in.
     pub(crate) file: PathBuf,
-    /// What it is worth when it is tested alone.
+    /// Points for it, tested alone.
     pub(crate) points: u32,
-    /// What its body may use beside what all may.
+    /// Names that its body may use beside those that all may.
     #[serde(flatten)]
     pub(crate) uses: Uses,
 }
 
-/// What a body may use, by name.
+/// The names that a body may use.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Uses {
     /// Methods, by their last name.

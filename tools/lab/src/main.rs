@@ -1,4 +1,4 @@
-//! What a teacher hands out, made from these sources, and the check of what comes back.
+//! The tree that a teacher hands out, made from these sources, and the check of what comes back.
 //!
 //! | command | does |
 //! |---|---|

@@ -27,7 +27,7 @@ struct Mistake {
     exercise: String,
     old: String,
     new: String,
-    /// What a complaint about it must say.
+    /// The words that a complaint about it must have.
     says: String,
 }
 

@@ -1,4 +1,4 @@
-//! What PCs share, whether their processor is an i386 or an x86-64: the devices, and the parts of the
+//! Code that PCs share, whether their processor is an i386 or an x86-64: the devices, and the parts of the
 //! processor that the two have in common. Each machine gives them its own `instructions`.
 
 pub(crate) mod clock;

@@ -1,4 +1,4 @@
-//! What two registers and an address hold in the faults of `test=registers` and `test=registers-handled`.
+//! The contents of two registers and an address in the faults of `test=registers` and `test=registers-handled`.
 
 use layout::MemLayout;
 use libjos::app::area::area_addresses;

@@ -100,7 +100,7 @@ extern "C" fn task_trap(vector: u32) -> ! {
     let link = exception_task(vector.into()).map_or(0, |task| task.state().link);
     let TaskState { edi, esi, ebp, esp, ebx, edx, ecx, eax, es, ds, eip, cs, eflags, .. } =
         task_of(link as u16).state();
-    // Of these exceptions only the double fault has an error code, which is always 0.
+    // The double fault alone of these exceptions has an error code, which is always 0.
     let error = 0;
     let mut frame = TrapFrame {
         edi,
