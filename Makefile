@@ -3,18 +3,14 @@
 # Every build asks cargo what is stale, and a file under obj/ is written only when its sources have changed.
 # tools/build/setup.sh installs missing tools.
 
-ARCH      ?= x86_64## the machine: x86_64 or i386
+ARCH      ?= x86_64## the machine: x86_64, i386 or riscv64
 QEMU      ?= qemu-system-$(ARCH)## the QEMU to run; if not given, qemu-system-ARCH
 QEMUEXTRA ?=## more options for QEMU
 CPUS      ?= 1## processors
 MEM       ?= 256M## memory, as QEMU's -m takes it
 APP       ?= monitor## what runs after mem_init: the monitor, or NAME for kernel/examples/NAME.rs
-# `make run` boots the quickest way.
-ifneq ($(filter run,$(MAKECMDGOALS)),)
-  BOOT    ?= pvh
-endif
-BOOT      ?= grub## how it boots: grub (an ISO image, BIOS), pvh (qemu -kernel) or, on x86_64, uefi (the ISO image)
-BOARD     ?= pc## the board as QEMU calls it: pc, q35, isapc or (with BOOT=pvh) microvm
+BOOT      ?= $(DEFAULT_BOOT)## how it boots: grub (an ISO image, BIOS), pvh (qemu -kernel), on x86_64 uefi (the ISO image); on riscv64 opensbi or bare (without firmware)
+BOARD     ?= $(firstword $($(ARCH).boards))## the board as QEMU calls it: pc, q35, isapc or (with BOOT=pvh) microvm; on riscv64 virt
 CMDLINE   ?=## the kernel's command line, for instance test=read-null; -- WORDS are the application's
 OVMF      ?= /usr/share/OVMF/OVMF_CODE_4M.fd## UEFI firmware for QEMU
 GDBPORT   ?= $(shell expr `id -u` % 5000 + 25000)## where QEMU waits for gdb
@@ -36,22 +32,33 @@ V         ?=## 1: show every command
 # grade.py picks its own machines and command lines, and always grades the monitor, booted both ways.
 ifneq ($(filter check grade% test-% screenshots,$(MAKECMDGOALS)),)
   override APP := monitor
-  override BOOT := grub
+  override BOOT = $(firstword $($(ARCH).boots))
   override CMDLINE :=
 endif
 
 Q := $(if $(filter-out 0,$(V)),,@)
 
-# The machines: Rust's name for each, the ways in which it boots, and its boards.
-ARCHES := x86_64 i386
+# The machines: Rust's name for each, the ways in which it boots, its boards, the beginning of its binutils' names, and
+# what QEMU needs besides: the device that ends it.
+ARCHES := x86_64 i386 riscv64
 
 x86_64.target := x86_64-unknown-none
 x86_64.boots  := grub uefi pvh
 x86_64.boards := pc q35 isapc microvm
+x86_64.qemu   := -device isa-debug-exit,iobase=0xf4,iosize=0x04
 
 i386.target := i586-unknown-linux-gnu
 i386.boots  := grub pvh
 i386.boards := pc q35 isapc microvm
+i386.qemu   := $(x86_64.qemu)
+
+riscv64.target   := riscv64gc-unknown-none-elf
+riscv64.boots    := opensbi bare
+riscv64.boards   := virt
+riscv64.binutils := riscv64-linux-gnu-
+
+# `make run` boots the quickest way, which is the last one.
+DEFAULT_BOOT = $(if $(filter run,$(MAKECMDGOALS)),$(lastword $($(ARCH).boots)),$(firstword $($(ARCH).boots)))
 
 ifeq ($(filter $(ARCH),$(ARCHES)),)
   $(error unknown ARCH "$(ARCH)"; there are: $(ARCHES))
@@ -90,7 +97,7 @@ else
   ISO := $(OBJ)/$(APP).iso
 endif
 
-QEMUOPTS = -accel tcg -machine $(BOARD) -m $(MEM) -smp $(CPUS) -no-reboot -device isa-debug-exit,iobase=0xf4,iosize=0x04
+QEMUOPTS = -accel tcg -machine $(BOARD) -m $(MEM) -smp $(CPUS) -no-reboot $($(ARCH).qemu)
 # QEMU ends silently on a triple fault. Its log says so, and runqemu.py reads it.
 QEMUOPTS += -d cpu_reset -D $(OBJ)/qemu.log
 ifeq ($(BOOT),grub)
@@ -100,6 +107,9 @@ else ifeq ($(BOOT),uefi)
   IMAGE := $(ISO)
   QEMUOPTS += -drive if=pflash,format=raw,readonly=on,file=$(OVMF) -cdrom $(ISO) -nic none
   SETUP_QEMU := setup-uefi
+else ifeq ($(BOOT),bare)
+  IMAGE := $(OBJ)/kernel $(OBJ)/bare.bin
+  QEMUOPTS += -bios $(OBJ)/bare.bin -kernel $(OBJ)/kernel -append "$$CMDLINE"
 else
   IMAGE := $(OBJ)/kernel
   QEMUOPTS += -kernel $(OBJ)/kernel -append "$$CMDLINE"
@@ -170,10 +180,14 @@ $(OBJ)/kernel: $(OBJ)/kernel.linked $(SYMTAB)
 	$(Q)cargo run -q -p symtab -- $(SYMTABFLAGS) $< $@
 
 $(OBJ)/kernel.sym: $(OBJ)/kernel
-	$(Q)nm -n $< > $@
+	$(Q)$($(ARCH).binutils)nm -n $< > $@
 
 $(OBJ)/kernel.asm: $(OBJ)/kernel
-	$(Q)objdump -S -d -C $< > $@
+	$(Q)$($(ARCH).binutils)objdump -S -d -C $< > $@
+
+# The firmware of BOOT=bare, which the kernel's file holds beside the kernel (boot/src/riscv64/bare.s).
+$(OBJ)/bare.bin: $(OBJ)/kernel
+	$(Q)$($(ARCH).binutils)objcopy -O binary -j .bare --set-section-flags .bare=alloc $< $@
 
 # A listing of another kernel never stays beside the kernel.
 obj/kern/kernel: $(OBJ)/kernel FORCE
@@ -269,7 +283,7 @@ qemu-nox-gdb: $(IMAGE) $(LAST) $(OBJ)/facts.json .gdbinit | setup-qemu $(SETUP_Q
 # This compiles nothing: "make qemu-nox-gdb" has built everything, or may still be compiling in the other terminal.
 gdb: .gdbinit | setup-gdb ## debug what "make qemu-nox-gdb" runs in another terminal
 	@test -e obj/kern/kernel || { echo '*** nothing is built yet: run "make qemu-nox-gdb" in another terminal' >&2; exit 1; }
-	$(Q)FROM=$(FROM) $$(command -v gdb || command -v gdb-multiarch) -q -n -x .gdbinit -x tools/gdb/start.gdb
+	$(Q)FROM=$(FROM) $$(command -v gdb-multiarch || command -v gdb) -q -n -x .gdbinit -x tools/gdb/start.gdb
 
 ifeq ($(filter mem_init reset,$(FROM)),)
   $(error unknown FROM "$(FROM)"; there are: mem_init reset)
@@ -307,8 +321,12 @@ screenshots: $(OBJ)/picture.html $(OBJ)/film.html | setup-browser setup-screensh
 
 grade: grade-images ## boot ARCH in every way of grade.py and score it
 	$(Q)./grade.py --no-build $(GRADEFLAGS)
-grade-images: $(addprefix $(OBJ)/,kernel jos.iso grade-words.iso facts.json $(APPS:%=apps/%) shims) $(LAST) \
-  | setup-qemu setup-uefi setup-gdb
+grade-images: $(addprefix $(OBJ)/,kernel facts.json $(APPS:%=apps/%) shims) $(LAST) | setup-qemu setup-gdb
+ifeq ($(BOOT),grub)
+grade-images: $(OBJ)/jos.iso $(OBJ)/grade-words.iso | setup-uefi
+else
+grade-images: $(IMAGE) $(OBJ)/bare.bin
+endif
 $(OBJ)/grade-words.cfg: override CMDLINE := colour=mauve test=nonsense
 
 # Makes a target for each machine. The chosen one comes last, so that obj/kern has its kernel.
@@ -397,7 +415,7 @@ schemes: | setup-host ## all schemes of keeping books on frames on one trace: a 
 
 # With -icount the time-stamp counter counts instructions, so that the figures are the same on every run.
 bench-kernel: ## instructions that the memory system takes in the machine, beside JOS and xv6
-	$(Q)$(MAKE) --no-print-directory qemu-nox APP=bench PROFILE=release BOOT=pvh MEM=$(MEM) CPUS=1 CMDLINE= \
+	$(Q)$(MAKE) --no-print-directory qemu-nox APP=bench PROFILE=release BOOT=$(lastword $($(ARCH).boots)) MEM=$(MEM) CPUS=1 CMDLINE= \
 	  QEMUEXTRA="-icount shift=0,sleep=off $(QEMUEXTRA)"
 
 bench-boot: ## what booting takes, each way: instructions, time, image size, RAM

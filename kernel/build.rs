@@ -3,18 +3,19 @@
 
 use std::path::Path;
 
-use layout::{Jos32, Jos64, KB, MemLayout, PGSIZE};
+use layout::{Jos32, Jos64, JosSv39, KB, MemLayout, PGSIZE};
 
 /// Bytes of memory for the kernel's symbols and source lines. `tools/build/symtab` fills them in, and
 /// cuts the file to the part used. A kernel that needs more gets no lines, and the build says so.
 const SYMBOLS_ROOM: u64 = 320 * KB;
 
 /// The symbols that `linker.ld` uses, for the memory map `L`.
-fn symbols<L: MemLayout>() -> [(&'static str, u64); 5] {
+fn symbols<L: MemLayout>() -> [(&'static str, u64); 6] {
     [
         ("KERNBASE", L::KERNBASE),
         ("WINDOW_SIZE", L::WINDOW_SIZE),
-        ("EXTPHYSMEM", L::EXTPHYSMEM),
+        ("PHYS_BASE", L::PHYS_BASE),
+        ("LOAD_ADDR", L::LOAD_ADDR),
         ("PGSIZE", PGSIZE),
         ("SYMBOLS_ROOM", SYMBOLS_ROOM),
     ]
@@ -35,13 +36,16 @@ fn main() {
         println!("cargo::rustc-link-arg=-Wl,--no-relax");
         return;
     }
-    let symbols = match std::env::var("CARGO_CFG_TARGET_ARCH").as_deref() {
-        Ok("x86") => symbols::<Jos32>(),
-        Ok("x86_64") => symbols::<Jos64>(),
+    // The entry point of a PC is linked at its load address, that of RISC-V in the window.
+    let (symbols, start) = match std::env::var("CARGO_CFG_TARGET_ARCH").as_deref() {
+        Ok("x86") => (symbols::<Jos32>(), "multiboot2_start"),
+        Ok("x86_64") => (symbols::<Jos64>(), "multiboot2_start"),
+        Ok("riscv64") => (symbols::<JosSv39>(), "sbi_start-KERNBASE+PHYS_BASE"),
         other => panic!("the kernel has no memory map for the architecture {other:?}"),
     };
     // The symbols come first, since the script uses them.
     let mut arguments = symbols.map(|(name, value)| format!("--defsym={name}={value:#x}")).to_vec();
+    arguments.push(format!("--defsym=_start={start}"));
     arguments.push(format!("-T{}", script.display()));
     // Segments begin at 4 KB boundaries, in memory and in the file.
     arguments.push(format!("-zmax-page-size={PGSIZE}"));

@@ -182,7 +182,7 @@ fn new_pgdir<M: Machine>(vm: &mut Vm<M>) -> ManuallyDrop<Pgdir> {
 /// Maps 65,536 pages of 4 KB: the physical addresses lie one page off, so that no larger page fits.
 fn boot_map_region(pmap: &mut Pmap<Hardware>) -> u64 {
     let mut pgdir = black_box(new_pgdir(pmap));
-    let (va, pa) = (VirtAddr::new(Layout::KERNBASE), PhysAddr::new(PGSIZE));
+    let (va, pa) = (VirtAddr::new(Layout::KERNBASE), PhysAddr::new(Layout::PHYS_BASE + PGSIZE));
     let region = count(|| {
         pmap.boot_map_region(&mut pgdir, va, Layout::WINDOW_SIZE, pa, Perm::KRW);
     });
@@ -230,8 +230,8 @@ impl Whole {
 fn second_boot(pmap: &Pmap<Hardware>) -> Boot {
     let mut boot = pmap.boot().clone();
     let in_use = pmap.pages().infos().zip(0..).filter(|(info, _)| info.pp_link == PageInfo::IN_USE);
-    let tables =
-        in_use.map(|(_, index)| PhysRange::from_size(PhysAddr::new(index * PGSIZE), PGSIZE));
+    let at = |index: u64| PhysAddr::new(Layout::PHYS_BASE + index * PGSIZE);
+    let tables = in_use.map(|(_, index)| PhysRange::from_size(at(index), PGSIZE));
     let pgdir = PhysRange::from_size(pmap.kern_root(), PGSIZE);
     let in_use = tables.chain([pgdir, pmap.boot_memory().pages, pmap.boot_memory().runs]);
     let loaders = pmap.boot().reserved.runs().iter().copied();
@@ -299,7 +299,7 @@ fn whole(hardware: &Hardware, boot: &Boot) -> Whole {
 /// number of instructions.
 fn map_regions(pmap: &mut Pmap<SecondMachine<'_>>, pgdir: &mut Pgdir, boot: &Boot) {
     let image = boot.image;
-    let window = PhysRange::from_size(PhysAddr::new(0), Layout::WINDOW_SIZE);
+    let window = PhysRange::from_size(PhysAddr::new(Layout::PHYS_BASE), Layout::WINDOW_SIZE);
     let memory = pmap.boot_memory().pages;
     let mut map = |va, range: PhysRange, perm| {
         pmap.boot_map_region(pgdir, VirtAddr::new(va), range.size(), range.start, perm);

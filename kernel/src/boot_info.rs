@@ -22,12 +22,14 @@ static MEMORY: Once<MemoryMap> = Once::new();
 ///
 /// If it cannot be used; the message names cause and remedy.
 pub(crate) fn init(magic: u32, info: u32) -> &'static BootInfo<'static> {
+    let first = PhysAddr::new(Layout::PHYS_BASE);
     let size = Layout::WINDOW_LAST_FRAME - Layout::PHYS_BASE;
-    let image = symbols::kernel_image();
-    let kernel = PhysRange::new(image.text.start, image.data.end_exclusive);
+    let start = symbols::kernel_image().text.start;
+    let kernel = PhysRange::new(start, symbols::paddr(symbols::loader_copy()));
     // SAFETY: entry_pgdir and kern_pgdir both map the whole window, permanently. Nothing outside the
-    // kernel has been written yet, and `for_mem_init` keeps the information out of every allocator.
-    let window = unsafe { PhysWindow::new(window::at(0), size, kernel) };
+    // kernel has been written yet, and `for_mem_init` keeps the information out of every allocator. The entry
+    // code's copy of it lies in the image, and no Rust object there.
+    let window = unsafe { PhysWindow::new(window::at(0), first, size, kernel) };
     let Some(protocol) = Protocol::from_magic(magic) else {
         panic!("the entry code passed on a loader that it does not know ({magic:#x})");
     };
@@ -43,7 +45,13 @@ pub(crate) fn init(magic: u32, info: u32) -> &'static BootInfo<'static> {
 ///
 /// Before [`init`].
 pub(crate) fn get() -> &'static BootInfo<'static> {
-    BOOT_INFO.get().expect("the loader's information is read first of all")
+    known().expect("the loader's information is read first of all")
+}
+
+/// The parsed boot information; `None` before [`init`].
+#[must_use]
+pub(crate) fn known() -> Option<&'static BootInfo<'static>> {
+    BOOT_INFO.get()
 }
 
 /// The machine's memory map, made at the first call. Physical memory from `limit` on is left unused.

@@ -8,7 +8,8 @@ use core::time::Duration;
 use spin::Once;
 
 use crate::arch::clock::{measured, nominal, stated};
-use crate::arch::cpu::counter;
+use crate::arch::cpu::{counter, fine_counter};
+use crate::boot_info;
 
 /// The counter's value at the kernel's start.
 static START: Once<u64> = Once::new();
@@ -20,11 +21,12 @@ pub fn init() {
     START.call_once(counter);
 }
 
-/// The counts since the machine's reset, to measure by: it is read where this is called, by few instructions.
+/// The counts of the machine's finest counter since its reset, to measure by: it is read where this is
+/// called, by few instructions.
 #[must_use]
 #[inline(always)]
 pub fn now() -> u64 {
-    counter()
+    fine_counter()
 }
 
 /// The counts since the machine's reset, and since [`init`].
@@ -38,9 +40,15 @@ pub fn counts() -> (u64, u64) {
 #[must_use]
 pub fn uptime() -> Option<Duration> {
     let (_, counts) = counts();
-    let frequency = (*FREQUENCY.call_once(|| stated().or_else(measured).or_else(nominal)))?;
+    let frequency =
+        (*FREQUENCY.call_once(|| stated().or_else(by_loader).or_else(measured).or_else(nominal)))?;
     let nanoseconds = u128::from(counts) * 1_000_000_000 / u128::from(frequency);
     u64::try_from(nanoseconds).ok().map(Duration::from_nanos)
+}
+
+/// The counter's frequency as the loader states it.
+fn by_loader() -> Option<u64> {
+    boot_info::known()?.counter_hz()
 }
 
 /// A time as hours, minutes, seconds and milliseconds.

@@ -11,7 +11,7 @@ use core::hint::black_box;
 use layout::{MemLayout, PGSIZE};
 use libjos::app::area::{Access, VmArea};
 use libjos::machine::PhysMem;
-use libjos::mem::addr::VirtAddr;
+use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::pages::{ALLOC_ZERO, AllocFlags, PageAllocator};
 use libjos::paging::format::{self, Geometry, Perm};
 use libjos::paging::word::Word;
@@ -19,7 +19,7 @@ use libjos::paging::word::Word;
 use crate::arch::faults::{
     self as machine, CODE, NO_RAM, RESERVED, execute, read, user_access_allowed, write,
 };
-use crate::arch::screen::TEXT_BUFFER;
+use crate::arch::screen::CELLS;
 use crate::arch::{self, EntryWord, Format, probe};
 use crate::pmap;
 use crate::symbols;
@@ -41,7 +41,6 @@ const FAULTS: &[FaultTest] = &[
     FaultTest { name: "failed-check", commit: failed_check },
     FaultTest { name: "table-outside-ram", commit: table_outside_ram },
     FaultTest { name: "heap-stale", commit: heap_stale },
-    FaultTest { name: "screen-lost", commit: screen_lost },
     FaultTest { name: "heap-overrun", commit: heap_overrun },
     FaultTest { name: "heap-double-free", commit: heap_double_free },
     FaultTest { name: "heap-use-after-free", commit: heap_use_after_free },
@@ -57,6 +56,8 @@ const EXECUTION: &[FaultTest] = &[FaultTest { name: "exec-data", commit: exec_da
 /// The fault test of machines whose address space has a hole in its middle.
 const HALVES: &[FaultTest] =
     &[FaultTest { name: "non-canonical", commit: || read(arch::Layout::LOWER_END) }];
+/// The fault test of machines whose screen is memory.
+const SCREEN: &[FaultTest] = &[FaultTest { name: "screen-lost", commit: screen_lost }];
 
 /// A page that nothing maps: below the devices' addresses, or the first of them if there is no room.
 const HOLE: u64 = if arch::Layout::PHYSMAP + arch::Layout::PHYSMAP_MAX < arch::Layout::MMIOBASE {
@@ -71,7 +72,11 @@ static CONSTANT: u64 = 42;
 /// All fault tests of this machine.
 pub(crate) fn all() -> impl Iterator<Item = &'static FaultTest> {
     let withholds_execution = !<Format as format::Format>::ALWAYS.contains(Perm::X);
-    let some = [(EXECUTION, withholds_execution), (HALVES, arch::Layout::HALVES)];
+    let some = [
+        (EXECUTION, withholds_execution),
+        (HALVES, arch::Layout::HALVES),
+        (SCREEN, CELLS.is_some()),
+    ];
     let some = some.into_iter().filter_map(|(faults, has)| has.then_some(faults)).flatten();
     FAULTS.iter().chain(some).chain(machine::FAULTS)
 }
@@ -236,7 +241,8 @@ fn reserved_bit() {
 /// Prints on a screen that is no longer mapped, so that the console faults while it is locked: in the
 /// line, in the report of that fault, and in the report of the fault in the report.
 fn screen_lost() {
-    change_entry(0, VirtAddr::new(arch::Layout::KERNBASE + TEXT_BUFFER), |entry| entry & !1);
+    let cells = CELLS.expect("the test is of machines that have them");
+    change_entry(0, VirtAddr::new(arch::Layout::KERNBASE + cells), |entry| entry & !1);
     println!("the screen is not mapped");
 }
 
@@ -261,8 +267,8 @@ fn change_entry(level: u32, page: VirtAddr, change: impl Fn(u64) -> u64) {
 /// Reads through a directory entry that leads to a table outside of RAM.
 fn table_outside_ram() {
     let pmap = pmap::lock();
-    // The directory's first entry: present, and writable.
-    pmap.machine().store(pmap.kern_root(), entry_of(NO_RAM | 3));
+    let nowhere = <Format as format::Format>::table(PhysAddr::new(NO_RAM));
+    pmap.machine().store(pmap.kern_root(), nowhere);
     drop(pmap);
     read(0);
 }

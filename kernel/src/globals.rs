@@ -56,7 +56,7 @@ macro_rules! unit {
             ),)*)*
             "end_of_unit",
             WORD = const size_of::<usize>(),
-            PC = const cpu::DWARF_PC,
+            PLACE = const cpu::DWARF_PLACE,
             GLOBALS = sym GLOBALS,
             NPAGES = const offset_of!(GlobalsRecord, npages),
             KERN_PGDIR = const offset_of!(GlobalsRecord, kern_pgdir),

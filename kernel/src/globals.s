@@ -102,10 +102,10 @@
     reach
     .endm
 
-# Turns the address on top of the stack into one that this processor can read. If the program counter is not in the
+# Turns the address on top of the stack into one that this processor can read. If the register PLACE is not in the
 # upper half, the loader's or the firmware's code runs (as on a second processor), and memory is at its physical address.
     .macro reach
-    .byte DW_OP_breg0 + {PC}, 0, DW_OP_lit0, DW_OP_lt
+    .byte DW_OP_breg0 + {PLACE}, 0, DW_OP_lit0, DW_OP_lt
     .byte DW_OP_bra
     .short 10                           # over the next two lines
     .byte DW_OP_const8u

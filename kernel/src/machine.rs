@@ -5,13 +5,13 @@ use core::ptr::{self, NonNull};
 
 use layout::{MemLayout, PGSIZE};
 use libjos::machine::{CpuSet, Fault, Machine, PhysMem};
-use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use libjos::mem::kaddr;
 use libjos::mem::pages::Globals;
 use libjos::mem::pages::{POISON, PageArray, PageInfo};
 use libjos::paging::word::Word;
 
-use crate::arch::{Format, Layout, cpu, features, probe};
+use crate::arch::{DEVICES, Format, Layout, cpu, features, probe};
 use crate::console;
 use crate::globals;
 use crate::window;
@@ -147,6 +147,10 @@ impl Machine for Hardware {
         self.leaf_levels
     }
 
+    fn devices(&self) -> &'static [PhysRange] {
+        DEVICES
+    }
+
     fn lcr3(&mut self, pgdir: PhysAddr) {
         // SAFETY: the caller maps all code, stacks and data in use at the same addresses in the
         // new directory (the contract of this method).
@@ -167,6 +171,10 @@ impl Machine for Hardware {
         if cpus.contains(self.cpu()) {
             cpu::flush_tlb();
         }
+    }
+
+    fn made_valid(&mut self, page: Option<VirtAddr>) {
+        cpu::made_valid(page);
     }
 
     fn probe_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {

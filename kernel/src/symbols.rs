@@ -23,8 +23,6 @@ macro_rules! symbols {
 }
 
 symbols! {
-    /// The physical address of the entry point. (JOS's name `_start` is that of any host's program.)
-    multiboot2_start
     /// The entry point's address in the window.
     entry
     /// The start of the kernel's code, and of its image.
@@ -37,6 +35,9 @@ symbols! {
     rodata_end_exclusive
     /// The end of the initialised data (JOS's name).
     edata
+    /// The start of the entry code's copy of the loader's information, which reaches to `end`, on
+    /// machines where it makes one.
+    loader_copy
     /// The end of the kernel (JOS's name).
     end
     /// The lowest byte of the boot stack.
@@ -49,7 +50,8 @@ symbols! {
 #[must_use]
 pub(crate) fn linker_symbols() -> [(&'static str, VirtAddr); 8] {
     [
-        ("_start", multiboot2_start()),
+        // The symbol `_start` has the name of the start of any host's program.
+        ("_start", VirtAddr::new(paddr(entry()).as_u64())),
         ("entry", entry()),
         ("stext", stext()),
         ("etext", etext()),

@@ -15,17 +15,17 @@
 //!                 MMIOLIM +---------------------------+ 0xffff_ffff_efc0_0000
 //!                         |   memory-mapped devices   | RW/--  4 MB
 //!                MMIOBASE +---------------------------+ 0xffff_ffff_ef80_0000
-//!                         |          unused           | --/--  248 MB
-//!                         +---------------------------+ 0xffff_ffff_e000_0000
-//!                         |    all physical memory    | RW/--  512 MB
-//!           ULIM, PHYSMAP +---------------------------+ 0xffff_ffff_c000_0000
+//!                         |          unused           | --/--  760 MB
+//!                         +---------------------------+ 0xffff_ffff_c000_0000
+//!                         |    all physical memory    | RW/--  16 GB
+//!           ULIM, PHYSMAP +---------------------------+ 0xffff_fffb_c000_0000
 //!                         |          unused           | --/--  1 GB
-//!                         +---------------------------+ 0xffff_ffff_8000_0000
+//!                         +---------------------------+ 0xffff_fffb_8000_0000
 //!                         |        pages array        | R-/R-  1 GB
-//!                  UPAGES +---------------------------+ 0xffff_ffff_4000_0000
+//!                  UPAGES +---------------------------+ 0xffff_fffb_4000_0000
 //!                         |       environments        | R-/R-  1 GB
-//!                   UENVS +---------------------------+ 0xffff_ffff_0000_0000
-//!                         |          unused           | --/--  252 GB
+//!                   UENVS +---------------------------+ 0xffff_fffb_0000_0000
+//!                         |          unused           | --/--  236 GB
 //!                         +---------------------------+ 0xffff_ffc0_0000_0000
 //!                         |       non-canonical       | --/--
 //!                         +---------------------------+ 0x0000_0040_0000_0000
@@ -58,13 +58,15 @@ impl MemLayout for JosSv39 {
     const PTSIZE: u64 = GB;
     const SELF_MAP: bool = false;
     const PHYS_BASE: u64 = 0x8000_0000;
-    const PHYSMAP_MAX: u64 = 512 * MB;
+    const PHYSMAP_MAX: u64 = 16 * GB;
+    /// Behind the firmware: OpenSBI takes less than 2 MB, and QEMU's `-kernel` puts a kernel here.
+    const LOAD_ADDR: u64 = Self::PHYS_BASE + 2 * MB;
 }
 
 const _: () = {
     assert_layout::<JosSv39>();
     assert!(JosSv39::KERNBASE == 0xFFFF_FFFF_F000_0000);
-    assert!(JosSv39::ULIM == 0xFFFF_FFFF_C000_0000);
+    assert!(JosSv39::ULIM == 0xFFFF_FFFB_C000_0000);
     assert!(JosSv39::UPAGES == JosSv39::ULIM - 2 * GB);
     assert!(JosSv39::UENVS == JosSv39::ULIM - 3 * GB);
     assert!(JosSv39::UTOP == 0x0000_003F_FFFF_F000);

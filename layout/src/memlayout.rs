@@ -37,6 +37,9 @@ pub trait MemLayout: 'static {
     /// The end of that hole, where extended memory begins; a physical address.
     const EXTPHYSMEM: u64 = if Self::PHYS_BASE == 0 { MB } else { Self::PHYS_BASE };
 
+    /// The physical address where the kernel's image begins: on a PC extended memory, as JOS's.
+    const LOAD_ADDR: u64 = Self::EXTPHYSMEM;
+
     /// Whether addresses are sign-extended, so that a non-canonical hole parts two halves.
     const HALVES: bool = Self::VA_BITS > 32;
 
@@ -80,8 +83,9 @@ pub trait MemLayout: 'static {
     /// The start of the addresses for memory-mapped devices.
     const MMIOBASE: u64 = Self::MMIOLIM - Self::MMIO_SIZE;
 
-    /// The first address that the application has no access to at all.
-    const ULIM: u64 = round_down(Self::MMIOBASE, Self::PTSIZE);
+    /// The first address that the application has no access to at all: where a root entry begins, with room
+    /// for PHYSMAP below the devices.
+    const ULIM: u64 = round_down(Self::MMIOBASE - Self::PHYSMAP_MAX, Self::PTSIZE);
 
     /// The start of PHYSMAP: all RAM by large pages, for machines with more RAM than the window shows.
     const PHYSMAP: u64 = Self::ULIM;

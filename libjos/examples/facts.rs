@@ -9,11 +9,12 @@ use core::marker::PhantomData;
 use core::mem::offset_of;
 use std::process::ExitCode;
 
-use layout::{Jos32, Jos64, MemLayout, PGSIZE, picture, regions};
+use layout::{Jos32, Jos64, JosSv39, MemLayout, PGSIZE, picture, regions};
 use libjos::mem::addr::PhysAddr;
 use libjos::mem::pages::PageInfo;
 use libjos::monitor::explain::note_permissions;
 use libjos::paging::format::i386::I386;
+use libjos::paging::format::riscv::Sv39;
 use libjos::paging::format::x86_64::X86_64;
 use libjos::paging::format::{Format, Geometry, Leaf, Perm};
 use libjos::paging::word::Word;
@@ -29,8 +30,9 @@ fn main() -> ExitCode {
     let facts = match std::env::args().nth(1).as_deref() {
         Some("x86_64") => facts::<Jos64, X86_64>(),
         Some("i386") => facts::<Jos32, I386>(),
+        Some("riscv64") => facts::<JosSv39, Sv39>(),
         _ => {
-            eprintln!("usage: facts x86_64|i386");
+            eprintln!("usage: facts x86_64|i386|riscv64");
             return ExitCode::FAILURE;
         }
     };

@@ -7,7 +7,7 @@ use core::fmt;
 
 use layout::MemLayout;
 
-use crate::mem::addr::{PhysAddr, VirtAddr};
+use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::mem::pages::array::PageArray;
 use crate::mem::pages::globals::Globals;
 use crate::paging::format::Format;
@@ -136,6 +136,13 @@ pub trait Machine: PhysMem {
     /// The levels, as a bit mask like [`Format::LEAF_LEVELS`], at which this very processor
     /// accepts a leaf. (1 GB pages are optional on x86-64, 4 MB pages on i386.)
     fn leaf_levels(&self) -> u32;
+
+    /// The devices that the kernel needs from the start, in whole pages. `mem_init` maps them from MMIOBASE
+    /// on, one behind the other. None where devices are reached in another way.
+    #[inline]
+    fn devices(&self) -> &'static [PhysRange] {
+        &[]
+    }
 
     /// The processor that this call runs on.
     #[inline]

@@ -102,6 +102,7 @@ pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
     for region in layout::regions::<M::Layout>() {
         pmap.map_region(region);
     }
+    pmap.map_devices();
     pmap.checks().check_kern_pgdir();
 
     // Memory in use is mapped at the same address in both directories.
@@ -157,6 +158,16 @@ impl<M: Machine> Pmap<M> {
     #[inline(always)] // so that in gdb mem_init is one frame above the `page_init` of `pages`
     fn page_init(&mut self, free: &[PhysRange]) {
         self.vm.pages_mut().page_init(free);
+    }
+
+    /// Maps the machine's devices from MMIOBASE on.
+    fn map_devices(&mut self) {
+        let Self { vm, kern_pgdir: pgdir, .. } = self;
+        let mut va = VirtAddr::new(M::Layout::MMIOBASE);
+        for device in vm.machine().devices() {
+            vm.boot_map_region(pgdir, va, device.size(), device.start, Perm::KRW | Perm::G);
+            va = va + device.size();
+        }
     }
 
     /// Maps the memory that belongs in `region` from the start.

@@ -188,7 +188,10 @@ for group in "$@"; do
     host32) setup_host32 ;;
     build)
         setup_target
-        need objdump binutils
+        case ${ARCH:-} in
+        riscv64) need riscv64-linux-gnu-objdump binutils-riscv64-linux-gnu ;;
+        *) need objdump binutils ;;
+        esac
         need python3 python3
         ;;
     fmt) setup_component rustfmt cargo-fmt rustfmt-web ;;
@@ -210,7 +213,8 @@ for group in "$@"; do
     qemu)
         # Only the default QEMU is installed; a QEMU that the user names is left to the user.
         qemu=qemu-system-${ARCH:-x86_64}
-        [ "${QEMU:-$qemu}" != "$qemu" ] || need "$qemu" qemu-system-x86
+        case $qemu in *riscv*) package=qemu-system-misc ;; *) package=qemu-system-x86 ;; esac
+        [ "${QEMU:-$qemu}" != "$qemu" ] || need "$qemu" $package
         ;;
     uefi) need "${OVMF:-/usr/share/OVMF/OVMF_CODE_4M.fd}" ovmf ;;
     window)
@@ -218,7 +222,13 @@ for group in "$@"; do
         for gtk in /usr/lib/*/qemu/ui-gtk.so; do :; done
         if on_debian; then need "$gtk" qemu-system-gui; fi
         ;;
-    gdb) have gdb-multiarch || need gdb gdb ;;
+    gdb)
+        # Debian's gdb knows PCs alone.
+        case ${ARCH:-} in
+        riscv64) need gdb-multiarch gdb-multiarch ;;
+        *) have gdb-multiarch || need gdb gdb ;;
+        esac
+        ;;
     browser)
         have google-chrome || have chromium-browser || need chromium chromium
         need chromedriver chromium-driver

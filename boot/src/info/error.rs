@@ -13,7 +13,7 @@ pub enum BootInfoError {
         at: u64,
         /// Its bytes.
         size: u64,
-        /// The bytes of physical memory, from 0 on, that can be reached.
+        /// The bytes of physical memory that can be reached.
         window: u64,
     },
     /// The part lies, wholly or partly, in the kernel's own memory.
@@ -82,7 +82,7 @@ impl fmt::Display for BootInfoError {
             Self::NoMemoryMap { at } => write!(
                 f,
                 "the boot information at {at:#x} has no memory map; use a loader that gives one \
-                 (multiboot2 tag 6, or PVH version 1)"
+                 (multiboot2 tag 6, PVH version 1, or a device tree's node memory)"
             ),
         }
     }

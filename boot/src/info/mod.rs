@@ -1,10 +1,11 @@
-//! The loader's description of the machine: two formats, one [`BootInfo`].
+//! The loader's description of the machine: three formats, one [`BootInfo`].
 //!
-//! `multiboot2` and `pvh` parse; [`PhysWindow`] is how they reach physical memory. Nothing from a
+//! `multiboot2`, `pvh` and `device_tree` parse; [`PhysWindow`] is how they reach physical memory. Nothing from a
 //! loader is trusted: every address is checked before it is read, and a failed check is a
 //! [`BootInfoError`] that names the address. The entries of the memory map are passed on raw, with
 //! holes and overlaps; [`libjos::mem::memory_map`] turns them into a map.
 
+mod device_tree;
 mod error;
 mod multiboot2;
 mod pvh;
@@ -14,6 +15,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+pub use device_tree::DEVICE_TREE_MAGIC;
 pub use error::BootInfoError;
 pub use pvh::START_INFO_MAGIC;
 pub use text::LoaderText;
@@ -29,6 +31,8 @@ pub enum Protocol {
     Multiboot2,
     /// By a PVH loader, such as `qemu -kernel`.
     Pvh,
+    /// By firmware that passes a device tree, such as OpenSBI.
+    DeviceTree,
 }
 
 impl Protocol {
@@ -38,6 +42,7 @@ impl Protocol {
         match magic {
             ::multiboot2::MAGIC => Some(Self::Multiboot2),
             START_INFO_MAGIC => Some(Self::Pvh),
+            DEVICE_TREE_MAGIC => Some(Self::DeviceTree),
             _ => None,
         }
     }
@@ -48,25 +53,49 @@ impl Protocol {
         match self {
             Self::Multiboot2 => "multiboot2",
             Self::Pvh => "PVH",
+            Self::DeviceTree => "device tree",
         }
     }
 }
 
-/// Bytes of an entry of the memory map, the same under both protocols: base, length, type.
+/// Bytes of an entry of the memory map, the same under multiboot2 and PVH: base, length, type.
 const ENTRY_BYTES: usize = 24;
-/// The type of an entry that is RAM. Both protocols use the BIOS's numbers (ACPI specification 6.5,
+/// The type of an entry that is RAM. Both protocols of a PC use the BIOS's numbers (ACPI specification 6.5,
 /// table 15.4 "Address Range Types").
 const ENTRY_USABLE: u32 = 1;
 
 /// The unchecked entries of the firmware's memory map: they may wrap, overlap, or be empty.
+///
+/// `mem_init` makes many copies of this on the small boot stack.
 #[derive(Clone, Debug)]
-pub struct MemoryEntries<'a> {
+pub struct MemoryEntries<'a>(Entries<'a>);
+
+#[derive(Clone, Debug)]
+enum Entries<'a> {
+    Table(Table<'a>),
+    Tree(device_tree::Regions<'a>),
+}
+
+impl Iterator for MemoryEntries<'_> {
+    type Item = MemoryMapEntry;
+
+    fn next(&mut self) -> Option<MemoryMapEntry> {
+        match &mut self.0 {
+            Entries::Table(table) => table.next(),
+            Entries::Tree(regions) => regions.next(),
+        }
+    }
+}
+
+/// The entries of a PC firmware's memory map.
+#[derive(Clone, Debug)]
+struct Table<'a> {
     /// Whole entries, `stride` bytes each.
     bytes: &'a [u8],
     stride: usize,
 }
 
-impl Iterator for MemoryEntries<'_> {
+impl Iterator for Table<'_> {
     type Item = MemoryMapEntry;
 
     fn next(&mut self) -> Option<MemoryMapEntry> {
@@ -104,6 +133,7 @@ pub struct BootInfo<'a>(Parsed<'a>);
 enum Parsed<'a> {
     Multiboot2(multiboot2::Multiboot2<'a>),
     Pvh(pvh::Pvh<'a>),
+    DeviceTree(device_tree::DeviceTree<'a>),
 }
 
 impl<'a> BootInfo<'a> {
@@ -122,6 +152,9 @@ impl<'a> BootInfo<'a> {
                 Parsed::Multiboot2(multiboot2::Multiboot2::parse(info, memory)?)
             }
             Protocol::Pvh => Parsed::Pvh(pvh::Pvh::parse(info, memory)?),
+            Protocol::DeviceTree => {
+                Parsed::DeviceTree(device_tree::DeviceTree::parse(info, memory)?)
+            }
         };
         Ok(Self(parsed))
     }
@@ -132,6 +165,7 @@ impl<'a> BootInfo<'a> {
         match &self.0 {
             Parsed::Multiboot2(_) => Protocol::Multiboot2,
             Parsed::Pvh(_) => Protocol::Pvh,
+            Parsed::DeviceTree(_) => Protocol::DeviceTree,
         }
     }
 
@@ -140,7 +174,25 @@ impl<'a> BootInfo<'a> {
     pub fn loader(&self) -> Option<LoaderText<'_>> {
         match &self.0 {
             Parsed::Multiboot2(info) => info.loader(),
-            Parsed::Pvh(_) => None,
+            Parsed::Pvh(_) | Parsed::DeviceTree(_) => None,
+        }
+    }
+
+    /// The processor's name, if the loader gives it: the standard and the extensions that a hart follows.
+    #[must_use]
+    pub fn processor(&self) -> Option<LoaderText<'_>> {
+        match &self.0 {
+            Parsed::Multiboot2(_) | Parsed::Pvh(_) => None,
+            Parsed::DeviceTree(tree) => tree.isa,
+        }
+    }
+
+    /// How many counts the processor's counter makes in a second, if the loader says so.
+    #[must_use]
+    pub fn counter_hz(&self) -> Option<u64> {
+        match &self.0 {
+            Parsed::Multiboot2(_) | Parsed::Pvh(_) => None,
+            Parsed::DeviceTree(tree) => tree.timebase_hz,
         }
     }
 
@@ -150,27 +202,31 @@ impl<'a> BootInfo<'a> {
         match &self.0 {
             Parsed::Multiboot2(info) => info.command_line(),
             Parsed::Pvh(info) => info.command_line,
+            Parsed::DeviceTree(tree) => tree.command_line,
         }
     }
 
     /// The firmware's memory map.
     #[must_use]
     pub fn memory_entries(&self) -> MemoryEntries<'a> {
-        match &self.0 {
-            Parsed::Multiboot2(info) => info.memory.clone(),
-            Parsed::Pvh(info) => info.memory.clone(),
-        }
+        MemoryEntries(match &self.0 {
+            Parsed::Multiboot2(info) => Entries::Table(info.memory.clone()),
+            Parsed::Pvh(info) => Entries::Table(info.memory.clone()),
+            Parsed::DeviceTree(tree) => Entries::Tree(tree.memory_regions()),
+        })
     }
 
     /// The memory that the loader filled for the kernel: the boot information and the modules.
     pub fn reserved(&self) -> impl Iterator<Item = Reserved> + Clone + '_ {
-        let (multiboot2, pvh) = match &self.0 {
-            Parsed::Multiboot2(info) => (Some(info), None),
-            Parsed::Pvh(info) => (None, Some(info)),
+        let (multiboot2, pvh, tree) = match &self.0 {
+            Parsed::Multiboot2(info) => (Some(info), None, None),
+            Parsed::Pvh(info) => (None, Some(info), None),
+            Parsed::DeviceTree(tree) => (None, None, Some(tree)),
         };
         let multiboot2 = multiboot2.into_iter().flat_map(|info| info.reserved());
         let pvh = pvh.into_iter().flat_map(|info| info.reserved());
-        multiboot2.chain(pvh)
+        let tree = tree.into_iter().flat_map(|tree| tree.reserved());
+        multiboot2.chain(pvh).chain(tree)
     }
 }
 

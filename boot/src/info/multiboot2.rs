@@ -7,7 +7,7 @@ use core::fmt;
 
 use multiboot2::{BootInformation, TagType};
 
-use super::{BootInfoError, ENTRY_BYTES, LoaderText, MemoryEntries, PhysWindow, Reserved, u32_at};
+use super::{BootInfoError, ENTRY_BYTES, LoaderText, PhysWindow, Reserved, Table, u32_at};
 
 const INFORMATION: &str = "boot information";
 const MEMORY_MAP: &str = "multiboot2 memory map";
@@ -23,7 +23,7 @@ pub(super) struct Multiboot2<'a> {
     /// The physical address of the information.
     at: u64,
     information: BootInformation<'a>,
-    pub(super) memory: MemoryEntries<'a>,
+    pub(super) memory: Table<'a>,
 }
 
 impl<'a> Multiboot2<'a> {
@@ -87,7 +87,7 @@ impl<'a> Multiboot2<'a> {
 
 /// The entries of a memory map tag (section 3.6.8): size and version of an entry come first, and
 /// a later version may have longer entries.
-fn entries(at: u64, payload: &[u8]) -> Result<MemoryEntries<'_>, BootInfoError> {
+fn entries(at: u64, payload: &[u8]) -> Result<Table<'_>, BootInfoError> {
     let Some((header, bytes)) = payload.split_at_checked(8) else {
         return Err(BootInfoError::Truncated { what: MEMORY_MAP, at });
     };
@@ -98,7 +98,7 @@ fn entries(at: u64, payload: &[u8]) -> Result<MemoryEntries<'_>, BootInfoError> 
     if !bytes.len().is_multiple_of(stride) {
         return Err(BootInfoError::Truncated { what: MEMORY_MAP, at });
     }
-    Ok(MemoryEntries { bytes, stride })
+    Ok(Table { bytes, stride })
 }
 
 impl fmt::Debug for Multiboot2<'_> {

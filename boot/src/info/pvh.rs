@@ -3,9 +3,7 @@
 //! The layouts are those of xen/include/public/arch-x86/hvm/start_info.h. All words are little
 //! endian, all addresses physical; an address of 0 means that the part is missing.
 
-use super::{
-    BootInfoError, ENTRY_BYTES, LoaderText, MemoryEntries, PhysWindow, Reserved, u32_at, u64_at,
-};
+use super::{BootInfoError, ENTRY_BYTES, LoaderText, PhysWindow, Reserved, Table, u32_at, u64_at};
 
 /// The first word of `hvm_start_info` (xen/include/public/arch-x86/hvm/start_info.h).
 pub const START_INFO_MAGIC: u32 = 0x336E_C578;
@@ -28,7 +26,7 @@ pub(super) struct Pvh<'a> {
     /// The physical address of `hvm_start_info`.
     at: u64,
     pub(super) command_line: LoaderText<'a>,
-    pub(super) memory: MemoryEntries<'a>,
+    pub(super) memory: Table<'a>,
     /// The module list: whole entries.
     modules: &'a [u8],
     command_line_at: u64,
@@ -70,7 +68,7 @@ impl<'a> Pvh<'a> {
             0 => LoaderText::default(),
             _ => LoaderText::new(window.string(COMMAND_LINE, command_line_at)?),
         };
-        let memory = MemoryEntries { bytes, stride };
+        let memory = Table { bytes, stride };
         Ok(Self { at, command_line, memory, modules, command_line_at, memory_at, modules_at })
     }
 

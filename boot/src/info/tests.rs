@@ -4,6 +4,7 @@
 use super::*;
 
 mod damaged;
+mod device_tree;
 mod multiboot2;
 mod pvh;
 mod window;
@@ -187,7 +188,7 @@ fn errors_name_cause_and_remedy() {
         (
             BootInfoError::NoMemoryMap { at: 8 },
             "the boot information at 0x8 has no memory map; use a loader that gives one (multiboot2 \
-             tag 6, or PVH version 1)",
+             tag 6, PVH version 1, or a device tree's node memory)",
         ),
     ];
     for (error, text) in cases {
@@ -197,9 +198,11 @@ fn errors_name_cause_and_remedy() {
 
 #[test]
 fn protocols() {
-    for (magic, protocol, name) in
-        [(0x36D7_6289, Protocol::Multiboot2, "multiboot2"), (0x336E_C578, Protocol::Pvh, "PVH")]
-    {
+    for (magic, protocol, name) in [
+        (0x36D7_6289, Protocol::Multiboot2, "multiboot2"),
+        (0x336E_C578, Protocol::Pvh, "PVH"),
+        (0xD00D_FEED, Protocol::DeviceTree, "device tree"),
+    ] {
         assert_eq!(Protocol::from_magic(magic), Some(protocol));
         assert_eq!(protocol.name(), name);
     }

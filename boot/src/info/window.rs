@@ -12,13 +12,14 @@ use super::BootInfoError;
 
 const NOWHERE: PhysRange = PhysRange::new(PhysAddr::new(0), PhysAddr::new(0));
 
-/// Physical memory `[0, size)`, which the kernel reads at `base`.
+/// Physical memory `[first, first + size)`, which the kernel reads at `base`.
 ///
 /// Holding one does not prove that there is RAM at an address: reads elsewhere return whatever the
 /// bus returns.
 #[derive(Clone, Copy, Debug)]
 pub struct PhysWindow<'a> {
     base: *const u8,
+    first: u64,
     size: u64,
     /// The kernel's own memory, where no boot information may lie.
     kernel: PhysRange,
@@ -26,7 +27,8 @@ pub struct PhysWindow<'a> {
 }
 
 impl<'a> PhysWindow<'a> {
-    /// A window whose first byte is at `base`, and in which the kernel lies at `kernel`.
+    /// A window on the physical memory from `first` on, whose first byte is at `base`, and in which the
+    /// kernel lies at `kernel`.
     ///
     /// # Safety
     ///
@@ -34,8 +36,13 @@ impl<'a> PhysWindow<'a> {
     /// fault, and nothing writes to the boot information in them. (The caller keeps it out of every
     /// allocator.) They end below the last address.
     #[must_use]
-    pub const unsafe fn new(base: *const u8, size: u64, kernel: PhysRange) -> Self {
-        Self { base, size, kernel, memory: PhantomData }
+    pub const unsafe fn new(
+        base: *const u8,
+        first: PhysAddr,
+        size: u64,
+        kernel: PhysRange,
+    ) -> Self {
+        Self { base, first: first.as_u64(), size, kernel, memory: PhantomData }
     }
 
     /// A window on `bytes`, as if they were all of physical memory from 0 on.
@@ -43,6 +50,7 @@ impl<'a> PhysWindow<'a> {
     pub const fn from_bytes(bytes: &'a [u8]) -> Self {
         Self {
             base: bytes.as_ptr(),
+            first: 0,
             size: bytes.len() as u64,
             kernel: NOWHERE,
             memory: PhantomData,
@@ -56,7 +64,7 @@ impl<'a> PhysWindow<'a> {
     /// [`BootInfoError::OutsideWindow`] and [`BootInfoError::InKernel`].
     pub fn bytes(&self, what: &'static str, at: u64, size: u64) -> Result<&'a [u8], BootInfoError> {
         match at.checked_add(size) {
-            Some(end) if end <= self.size => {
+            Some(end) if at >= self.first && end <= self.end() => {
                 if self.kernel.overlaps(&PhysRange::new(PhysAddr::new(at), PhysAddr::new(end))) {
                     return Err(BootInfoError::InKernel { what, at, size });
                 }
@@ -70,9 +78,14 @@ impl<'a> PhysWindow<'a> {
         }
     }
 
+    /// The first physical address behind the window.
+    const fn end(&self) -> u64 {
+        self.first + self.size
+    }
+
     /// The address at which the kernel reads the byte at `at`, in the window.
     fn address(&self, at: u64) -> *const u8 {
-        self.base.wrapping_add(at as usize)
+        self.base.wrapping_add((at - self.first) as usize)
     }
 
     /// The `size` bytes at `at`, which the protocol aligns to 8 bytes.
@@ -101,7 +114,7 @@ impl<'a> PhysWindow<'a> {
     pub fn string(&self, what: &'static str, at: u64) -> Result<&'a [u8], BootInfoError> {
         self.bytes(what, at, 1)?;
         let kernel = self.kernel.start.as_u64();
-        let end = if at < kernel { kernel.min(self.size) } else { self.size };
+        let end = if at < kernel { kernel.min(self.end()) } else { self.end() };
         // SAFETY: in the window and not in the kernel, as in `bytes`. The bytes behind the text may
         // belong to somebody else, so this reads through a pointer and makes no reference to them.
         let is_nul = |at: &u64| unsafe { self.address(*at).read() } == 0;

@@ -7,6 +7,7 @@
 //! | name | each machine defines |
 //! |---|---|
 //! | [`Layout`], [`Format`] | its memory map, and the format of its page-table entries |
+//! | `DEVICES` | the devices whose registers are memory, by their physical addresses |
 //! | `cpu` | the page directory in use, the TLB, the stack registers, the counter, the halt |
 //! | `features` | the features of the processor |
 //! | `control` | the control registers, for display |
@@ -20,12 +21,17 @@
 
 #[cfg(all(jos_machine, target_arch = "x86"))]
 mod i386;
+#[cfg(all(jos_machine, target_arch = "riscv64"))]
+mod riscv64;
+mod uart;
 #[cfg(any(target_arch = "x86", target_arch = "x86_64", not(jos_machine)))]
 mod x86;
 #[cfg(any(target_arch = "x86_64", not(jos_machine)))]
 mod x86_64;
 #[cfg(all(jos_machine, target_arch = "x86"))]
 use self::i386 as machine;
+#[cfg(all(jos_machine, target_arch = "riscv64"))]
+use self::riscv64 as machine;
 #[cfg(all(jos_machine, target_arch = "x86_64"))]
 use self::x86_64 as machine;
 
@@ -34,7 +40,8 @@ pub(crate) mod host;
 #[cfg(not(jos_machine))]
 use host as machine;
 
-#[cfg(jos_machine)]
+pub(crate) use machine::DEVICES;
+#[cfg(all(jos_machine, any(target_arch = "x86", target_arch = "x86_64")))]
 use machine::registers;
 pub use machine::{Format, Layout};
 pub(crate) use machine::{

@@ -27,7 +27,7 @@ pub(super) fn kerninfo<'w>(
         "  {:<8} {:>ADDRESS_COLUMNS$}        {:#010x} (phys)",
         "_start",
         "",
-        symbols::multiboot2_start().as_u64()
+        symbols::paddr(symbols::entry()).as_u64()
     )?;
     let shown = ["entry", "etext", "edata", "end"];
     let all = symbols::linker_symbols().into_iter();
@@ -66,6 +66,9 @@ pub(super) fn kerninfo<'w>(
         writeln!(out, "  {} at {start:#x}, {size} bytes", part.name)?;
     }
     features::describe(out)?;
+    if let Some(processor) = boot_info.processor() {
+        writeln!(out, "  {processor}")?;
+    }
     note_permissions::<Format>(out)?;
 
     let pmap = pmap::lock();

@@ -92,7 +92,9 @@ impl<M: Machine> Checks<'_, M> {
         let (kstack, kstacktop) = (M::Layout::KSTACK, M::Layout::KSTACKTOP);
         let gap = kstack - M::Layout::KSTKGAP;
         let physmap = self.check_physmap(ulim);
-        self.assert_unmapped("between ULIM and the kernel stack's gap", physmap, gap - 1);
+        self.assert_unmapped("between ULIM and MMIOBASE", physmap, M::Layout::MMIOBASE - 1);
+        let devices = self.check_devices();
+        self.assert_unmapped("between MMIOBASE and the kernel stack's gap", devices, gap - 1);
         self.assert_unmapped("the gap below the kernel stack", gap, kstack - 1);
         let image = self.vm.boot().image;
         let krw = Perm::KRW | Perm::G;
@@ -111,6 +113,17 @@ impl<M: Machine> Checks<'_, M> {
         self.assert_mapped("KERNBASE", data, last, image.rodata.end_exclusive, krw);
 
         self.vm.machine_mut().print(format_args!("check_kern_pgdir() succeeded!\n"));
+    }
+
+    /// Checks that the addresses from MMIOBASE on show the devices. Returns where those end.
+    fn check_devices(&self) -> u64 {
+        let mut va = M::Layout::MMIOBASE;
+        for device in self.vm.machine().devices() {
+            let last = va + (device.size() - 1);
+            self.assert_mapped("devices", va, last, device.start, Perm::KRW | Perm::G);
+            va = last + 1;
+        }
+        va
     }
 
     /// Checks that PHYSMAP, which begins at `physmap`, shows the RAM above the window, and nothing in

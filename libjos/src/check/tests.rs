@@ -183,6 +183,38 @@ fn jossv39() {
     every_fault_is_caught::<JosSv39, Sv39>();
 }
 
+/// Devices are mapped from MMIOBASE on, each where it belongs and for the kernel alone.
+#[test]
+fn devices() {
+    const DEVICES: [PhysRange; 2] = [
+        PhysRange::new(PhysAddr::new(0x1000_0000), PhysAddr::new(0x1000_2000)),
+        PhysRange::new(PhysAddr::new(0x10_0000), PhysAddr::new(0x10_1000)),
+    ];
+    const AT: u64 = JosSv39::MMIOBASE;
+    type Riscv = Sim<JosSv39, Sv39>;
+    let check = |fault: fn(&mut Riscv)| {
+        let (mut machine, boot) = SimMachine::new(RAM);
+        machine.devices = &DEVICES;
+        let mut pmap = mem_init(machine, boot);
+        fault(&mut pmap);
+        pmap.checks().check_kern_pgdir();
+    };
+    check(|_| {});
+    let faults: [(fn(&mut Riscv), &str); 6] = [
+        (|pmap| pmap.unmap(AT), "devices: 0xffffffffef800000 must lead to 0x10000000"),
+        (|pmap| pmap.unmap(AT + PGSIZE), "devices: 0xffffffffef801000 must lead to 0x10001000"),
+        (|pmap| pmap.forbid(AT + 2 * PGSIZE, Perm::W), "0xffffffffef802000 must lead to 0x100000"),
+        (|pmap| pmap.allow(AT, Perm::U), "devices: "),
+        (|pmap| pmap.change_leaf(AT, |leaf| leaf.pa = PhysAddr::new(0x1000_1000)), "devices: "),
+        (|pmap| pmap.map_page(AT + 3 * PGSIZE, Perm::KRW), "between MMIOBASE and"),
+    ];
+    for (fault, says) in faults {
+        let panic = catch_unwind(AssertUnwindSafe(|| check(fault))).expect_err(says);
+        let said = message(&*panic);
+        assert!(said.contains(says), "{says}: the check said: {said}");
+    }
+}
+
 /// The kernel's tables have one use more for each address space, and that is no fault.
 #[test]
 #[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]

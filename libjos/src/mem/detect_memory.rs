@@ -132,6 +132,8 @@ fn tables_in_all<M: Machine>(machine: &M, boot: &Boot, pages_size: u64) -> u64 {
     let first = PhysAddr::new(0);
     let stack = PhysRange::from_size(first, M::Layout::KSTKSIZE);
     let pages = PhysRange::from_size(first, pages_size);
+    let devices =
+        machine.devices().iter().map(|device| tables::<M>(M::Layout::MMIOBASE, device, small));
     let above = |run: &PhysRange| {
         let start = run.start.max(window.end_exclusive);
         PhysRange::new(start, run.end_exclusive.max(start))
@@ -145,6 +147,7 @@ fn tables_in_all<M: Machine>(machine: &M, boot: &Boot, pages_size: u64) -> u64 {
     shown
         + tables::<M>(M::Layout::KSTACK, &stack, small)
         + tables::<M>(M::Layout::UPAGES, &pages, small)
+        + devices.sum::<u64>()
         + physmap
 }
 

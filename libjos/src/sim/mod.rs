@@ -75,6 +75,8 @@ pub struct SimMachine<L, F> {
     pub exception: Option<Exception>,
     /// Words that the memory system has read.
     pub loads: Cell<u64>,
+    /// The devices that `mem_init` is to map; none at first.
+    pub devices: &'static [PhysRange],
     memory: SimMemory,
     stack_pointer: u64,
     types: PhantomData<fn() -> (L, F)>,
@@ -126,6 +128,7 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
             defects: Defects::default(),
             processor: Processor::new(F::KIND, F::LEAF_LEVELS, control),
             loads: Cell::new(0),
+            devices: &[],
             memory: SimMemory::new(base, end - base),
             stack_pointer: L::KERNBASE + (stack.end_exclusive.as_u64() - base),
             exception: None,
@@ -188,6 +191,10 @@ impl<L: MemLayout, F: Format + Mmu> Machine for SimMachine<L, F> {
 
     fn leaf_levels(&self) -> u32 {
         self.processor.leaf_levels
+    }
+
+    fn devices(&self) -> &'static [PhysRange] {
+        self.devices
     }
 
     fn lcr3(&mut self, pgdir: PhysAddr) {

@@ -2,6 +2,8 @@
 
 use super::*;
 
+const START: PhysAddr = PhysAddr::new(0);
+
 /// With the kernel in the middle of physical memory, memory on both sides of it is read, and the
 /// kernel's is not.
 #[test]
@@ -11,7 +13,7 @@ fn a_loader_that_points_into_the_kernel_is_refused() {
     let kernel = PhysRange::from_size(PhysAddr::new(0x300), 0x100);
     let size = memory.bytes().len() as u64;
     // SAFETY: the memory is borrowed for as long as the window is used.
-    let window = unsafe { PhysWindow::new(memory.bytes().as_ptr(), size, kernel) };
+    let window = unsafe { PhysWindow::new(memory.bytes().as_ptr(), START, size, kernel) };
     let bytes = |at, size| window.bytes("it", at, size).map(<[u8]>::len);
     let refused = |at, size| Err(BootInfoError::InKernel { what: "it", at, size });
     assert_eq!(bytes(0x2F8, 8), Ok(8));
@@ -39,7 +41,7 @@ fn a_text_ends_before_the_kernel() {
     memory.bytes()[..0x10].fill(b'!');
     let kernel = PhysRange::from_size(PhysAddr::new(0x10), 8);
     // SAFETY: the memory is borrowed for as long as the window is used.
-    let window = unsafe { PhysWindow::new(memory.bytes().as_ptr(), 0x20, kernel) };
+    let window = unsafe { PhysWindow::new(memory.bytes().as_ptr(), START, 0x20, kernel) };
     let truncated = Err(BootInfoError::Truncated { what: "it", at: 4 });
     assert_eq!(window.string("it", 4), truncated);
 }
@@ -50,7 +52,8 @@ fn a_text_leaves_alone_what_lies_behind_it() {
     let mut memory = *b"text\0 and more";
     let base = memory.as_mut_ptr();
     // SAFETY: all of it can be read, and nobody writes to the text.
-    let window = unsafe { PhysWindow::new(base, 14, PhysRange::from_size(PhysAddr::new(0), 0)) };
+    let window =
+        unsafe { PhysWindow::new(base, START, 14, PhysRange::from_size(PhysAddr::new(0), 0)) };
     // SAFETY: nothing else leads to these bytes.
     let behind = unsafe { &mut *base.add(5).cast::<[u8; 9]>() };
     let text = window.string("it", 0);

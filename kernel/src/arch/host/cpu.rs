@@ -7,7 +7,7 @@ use super::ports::pc;
 use super::process::{self, HALTED, SHUT_DOWN};
 use super::processor::{GLOBAL_PAGES, SMAP, SMEP, WRITE_PROTECT};
 
-pub(crate) const DWARF_PC: u8 = 0;
+pub(crate) const DWARF_PLACE: u8 = 0;
 
 pub(crate) fn cpuid() -> CpuId<fn(u32, u32) -> CpuIdResult> {
     fn read(leaf: u32, subleaf: u32) -> CpuIdResult {
@@ -43,6 +43,8 @@ pub(crate) fn invlpg(va: VirtAddr) {
     pc().processor.invlpg(va.as_u64());
 }
 
+pub(crate) fn made_valid(_page: Option<VirtAddr>) {}
+
 pub(crate) fn flush_tlb() {
     pc().processor.flush_tlb();
 }
@@ -67,6 +69,10 @@ pub(crate) fn saved(frame: u64) -> [u64; 2] {
 
 pub(crate) fn counter() -> u64 {
     pc().processor.pass_time()
+}
+
+pub(crate) fn fine_counter() -> u64 {
+    counter()
 }
 
 pub(crate) fn halt() {

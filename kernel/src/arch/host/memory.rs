@@ -31,7 +31,6 @@ macro_rules! numbers {
 }
 
 numbers! {
-    multiboot2_start = 0x10_0040_u64;
     entry = Layout::KERNBASE + 0x10_0040;
     stext = Layout::KERNBASE + 0x10_0000;
     etext = Layout::KERNBASE + 0x18_0123;
@@ -40,6 +39,7 @@ numbers! {
     edata = Layout::KERNBASE + 0x1D_0456;
     bootstack = BOOT_STACK;
     bootstacktop = BOOT_STACK + Layout::KSTKSIZE;
+    loader_copy = Layout::KERNBASE + 0x20_0000;
     end = Layout::KERNBASE + 0x20_0000;
 }
 

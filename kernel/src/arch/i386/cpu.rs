@@ -5,12 +5,13 @@ use core::arch::asm;
 use libjos::mem::addr::VirtAddr;
 
 pub(crate) use crate::arch::x86::cpu::{
-    allow_machine_checks, counter, flush_tlb, halt, invlpg, lcr3, pgdir_in_use, protect_kernel,
-    saved, shut_down,
+    allow_machine_checks, counter, counter as fine_counter, flush_tlb, halt, invlpg, lcr3,
+    made_valid, pgdir_in_use, protect_kernel, saved, shut_down,
 };
 
-/// DWARF's number for the program counter (System V ABI for i386, table 2.14).
-pub(crate) const DWARF_PC: u8 = 8;
+/// DWARF's number for a register whose sign tells whether the kernel runs in its window: the program
+/// counter (System V ABI for i386, table 2.14).
+pub(crate) const DWARF_PLACE: u8 = 8;
 
 /// The stack pointer.
 pub(crate) fn stack_pointer() -> VirtAddr {

@@ -118,6 +118,9 @@ pub(crate) fn saved(frame: u64) -> [u64; 2] {
     [frame, frame.wrapping_add(size_of::<usize>() as u64)]
 }
 
+/// Need do nothing: the processor remembers no entry that is not valid (Intel SDM vol. 3A, 4.10.2.3).
+pub(crate) fn made_valid(_page: Option<VirtAddr>) {}
+
 /// The time-stamp counter, which runs at a constant rate from the machine's reset on.
 #[inline]
 pub(crate) fn counter() -> u64 {

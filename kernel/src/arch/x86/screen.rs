@@ -22,7 +22,9 @@ const BLANK: u8 = b' ';
 const UNKNOWN: u8 = 0xFE;
 
 /// Physical address of the first cell.
-pub(crate) const TEXT_BUFFER: u64 = 0xB_8000;
+const TEXT_BUFFER: u64 = 0xB_8000;
+/// The cells' physical address, for the fault tests.
+pub(crate) const CELLS: Option<u64> = Some(TEXT_BUFFER);
 /// The CRT controller's index port; the data port follows.
 const CRTC: u16 = 0x3D4;
 /// The controller's registers for the cursor's position: high byte, low byte.

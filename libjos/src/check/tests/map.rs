@@ -129,7 +129,7 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
                 pmap.map_page(L::MMIOBASE, Perm::KRW);
                 pmap.checks().check_kern_pgdir();
             },
-            says: "check_kern_pgdir: between ULIM and the kernel stack's gap: ",
+            says: "check_kern_pgdir: between MMIOBASE and the kernel stack's gap: ",
         },
     ];
     if L::SELF_MAP {
@@ -200,7 +200,7 @@ pub(super) fn physmap_faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>
                 pmap.map_page(L::PHYSMAP + L::WINDOW_SIZE + RAM_ABOVE, Perm::KRW);
                 pmap.checks().check_kern_pgdir();
             },
-            says: "check_kern_pgdir: between ULIM and the kernel stack's gap: ",
+            says: "check_kern_pgdir: between ULIM and MMIOBASE: ",
         },
         Fault {
             name: "the last page of PHYSMAP missing",

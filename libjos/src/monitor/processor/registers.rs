@@ -82,11 +82,11 @@ impl fmt::Display for FieldNames {
     }
 }
 
-const fn bit(bit: u32, name: &'static str, meaning: &'static str) -> Field {
+pub(super) const fn bit(bit: u32, name: &'static str, meaning: &'static str) -> Field {
     Field { bit, width: 1, name, meaning }
 }
 
-const fn bits(bit: u32, width: u32, name: &'static str, meaning: &'static str) -> Field {
+pub(super) const fn bits(bit: u32, width: u32, name: &'static str, meaning: &'static str) -> Field {
     Field { bit, width, name, meaning }
 }
 

@@ -1,0 +1,53 @@
+// The firmware of `make BOOT=bare`: machine mode's part before the kernel, where there is no OpenSBI. The constants in
+// braces come from entry.rs.
+//
+// QEMU's -bios loads it at DRAM's base, and all harts begin there (A0: the hart's number; A1: the device tree). It is
+// not part of the kernel's image, and reaches its data relative to the program counter.
+
+.section .bare, "", @progbits
+.balign 4
+bare_start:
+    csrr t0, mhartid
+    bnez t0, bare_park          // one hart runs
+
+// Physical memory protection (RISC-V privileged specification, 3.7): the kernel may do anything but touch this page.
+// PMPADDR holds an address divided by 4, and in its lowest bits the size.
+    li t0, {BARE_PAGE}
+    csrw pmpaddr0, t0
+    li t0, -1
+    csrw pmpaddr1, t0
+    li t0, {BARE_PMP}
+    csrw pmpcfg0, t0
+
+// All exceptions that supervisor mode can handle, and its interrupts, go to it (3.1.8). It may read the counters
+// (3.1.11).
+    li t0, {BARE_EXCEPTIONS}
+    csrw medeleg, t0
+    li t0, {BARE_INTERRUPTS}
+    csrw mideleg, t0
+    csrw mie, zero
+    li t0, 0b111
+    csrw mcounteren, t0
+    lla t0, bare_trap
+    csrw mtvec, t0
+
+// To the kernel, in supervisor mode (3.1.6.1, 3.3.2).
+    li t0, {MSTATUS_MPP}
+    csrc mstatus, t0
+    li t0, {MSTATUS_MPP_SUPERVISOR}
+    csrs mstatus, t0
+    li t0, {LOAD_ADDR}
+    csrw mepc, t0
+    mret
+
+// A trap in machine mode: the kernel called firmware that is not there. QEMU ends with a failure.
+.balign 4
+bare_trap:
+    li t0, {EXIT_FAILURE}
+    li t1, {TEST_DEVICE}
+    sw t0, 0(t1)
+bare_park:
+    wfi
+    j bare_park
+
+.text

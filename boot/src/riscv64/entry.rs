@@ -1,0 +1,91 @@
+//! The entry of RISC-V: JOS's `entry.S`.
+//!
+//! The assembly is in `entry.s` (and `bare.s`: a firmware for machines without), and gets its constants
+//! from here as `const` operands, so each is written once. It is linked in the window but runs at its load
+//! address until paging is on: all of it reaches its data relative to the program counter. It ends by a
+//! jump to its high address and a call of `kernel_main`.
+//!
+//! On the way in (RISC-V SBI specification; Linux, Documentation/arch/riscv/boot.rst): supervisor mode, no
+//! paging, A0 is the hart's number and A1 the physical address of the device tree, aligned to 8 bytes.
+//! All other registers may hold anything, so SIE, SATP, STVEC and the bits of SSTATUS that matter are
+//! written here.
+//!
+//! The device tree may lie anywhere in RAM, and the page tables show only the window. So the entry code
+//! copies it into the image.
+
+use core::arch::global_asm;
+
+use layout::{JosSv39, MemLayout, PGSHIFT, PGSIZE};
+
+use super::entry_pgdir::{
+    DEVICE_PAGES, HIGH, HIGH_PAGES, LINK, LOW, LOW_PAGES, MMIO, PTE_PPN_SHIFT, TEST_DEVICE, UART,
+    entry_pgdir,
+};
+use crate::info::DEVICE_TREE_MAGIC;
+
+unsafe extern "C" {
+    /// The kernel. The entry calls it with the magic of the loader's protocol
+    /// ([`Protocol::from_magic`](crate::Protocol::from_magic)) and the physical address of the boot
+    /// information.
+    pub fn kernel_main(magic: u32, info: u32) -> !;
+}
+
+/// The room for the copy of the device tree, in bytes. QEMU's trees take about 10 KB, those of boards up to 100.
+const TREE_ROOM: u64 = 128 * layout::KB;
+
+/// SATP's mode field for Sv39 (RISC-V privileged specification, 12.1.11).
+const SATP_SV39: u64 = 8 << 60;
+/// The bits of SSTATUS that are cleared (12.1.1): interrupts, now and after SRET; the FPU and the vector
+/// unit; access to user pages; reading of pages that may only be executed.
+const SSTATUS_CLEAR: u64 = 1 << 1 | 1 << 5 | 0b11 << 9 | 0b11 << 13 | 1 << 18 | 1 << 19;
+
+/// The value that makes the device that ends QEMU do so with status 35, a failure.
+const EXIT_FAILURE: u32 = 35 << 16 | 0x3333;
+
+// The firmware of BOOT=bare. It lies in the first page of DRAM, which no kernel uses.
+/// PMPADDR for that page (RISC-V privileged specification, 3.7.1: NAPOT): a size of 2^(n + 3) is n ones.
+const BARE_PAGE: u64 = JosSv39::PHYS_BASE >> 2 | (PGSIZE / 8 - 1);
+/// PMPCFG: the first entry, that page, gives no rights; the second, all of memory, gives all.
+const BARE_PMP: u64 = PMP_NAPOT | (PMP_NAPOT | PMP_RWX) << 8;
+const PMP_NAPOT: u64 = 0b11 << 3;
+const PMP_RWX: u64 = 0b111;
+/// The exceptions that supervisor mode handles: all but calls from itself (9) and from machine mode (11).
+const BARE_EXCEPTIONS: u64 = 0xB1FF;
+/// The interrupts that it handles: software, timer, devices.
+const BARE_INTERRUPTS: u64 = 1 << 1 | 1 << 5 | 1 << 9;
+/// MSTATUS's field with the mode that MRET changes to, and supervisor mode there.
+const MSTATUS_MPP: u64 = 0b11 << 11;
+const MSTATUS_MPP_SUPERVISOR: u64 = 0b01 << 11;
+
+global_asm!(
+    include_str!("entry.s"),
+    include_str!("bare.s"),
+    BARE_PAGE = const BARE_PAGE,
+    BARE_PMP = const BARE_PMP,
+    BARE_EXCEPTIONS = const BARE_EXCEPTIONS,
+    BARE_INTERRUPTS = const BARE_INTERRUPTS,
+    MSTATUS_MPP = const MSTATUS_MPP,
+    MSTATUS_MPP_SUPERVISOR = const MSTATUS_MPP_SUPERVISOR,
+    LOAD_ADDR = const JosSv39::LOAD_ADDR,
+    WINDOW = const JosSv39::KERNBASE - JosSv39::PHYS_BASE,
+    KSTKSIZE = const JosSv39::KSTKSIZE,
+    PGSIZE = const PGSIZE,
+    PGSHIFT = const PGSHIFT,
+    TREE_MAGIC = const DEVICE_TREE_MAGIC.cast_signed(),
+    TREE_MAGIC_SWAPPED = const DEVICE_TREE_MAGIC.swap_bytes().cast_signed(),
+    TREE_ROOM = const TREE_ROOM,
+    SATP_SV39 = const SATP_SV39,
+    SSTATUS_CLEAR = const SSTATUS_CLEAR,
+    PTE_PPN_SHIFT = const PTE_PPN_SHIFT,
+    LINK = const LINK,
+    LOW = const LOW,
+    HIGH = const HIGH,
+    MMIO = const MMIO,
+    UART = const UART,
+    TEST_DEVICE = const TEST_DEVICE,
+    EXIT_FAILURE = const EXIT_FAILURE,
+    entry_pgdir = sym entry_pgdir,
+    LOW_PAGES = sym LOW_PAGES,
+    HIGH_PAGES = sym HIGH_PAGES,
+    DEVICE_PAGES = sym DEVICE_PAGES,
+);

@@ -1,0 +1,177 @@
+// The entry code of RISC-V, from the firmware's jump to kernel_main. The constants in braces come from entry.rs.
+//
+// Until the jump to high_start it runs at its load address, and every `lla` gives a physical address.
+
+// The stack that the kernel starts on. mem_init maps it a second time, below KSTACKTOP.
+.section .bss.bootstack, "aw", @nobits
+.balign {PGSIZE}
+.globl bootstack, bootstacktop
+.type bootstack, @object
+.size bootstack, {KSTKSIZE}
+bootstack:
+    .skip {KSTKSIZE}
+bootstacktop:
+
+// The copy of the device tree: linker.ld puts it at the image's end.
+.section .loader_copy, "aw", @nobits
+.balign 8
+tree_copy:
+    .skip {TREE_ROOM}
+
+// Writes the entry at `offset` of `table`, which leads to the table `next`.
+.macro link table, offset, next
+    lla t0, \next
+    srli t0, t0, {PTE_PPN_SHIFT}
+    ori t0, t0, {LINK}
+    lla t1, \table
+    li t2, \offset
+    add t1, t1, t2
+    sd t0, 0(t1)
+.endm
+
+.section .text.boot, "ax", @progbits
+
+// The firmware enters here, with the hart's number in A0 and the device tree at A1.
+.globl sbi_start
+.type sbi_start, @function
+sbi_start:
+    csrw sie, zero
+    csrw satp, zero
+    li t0, {SSTATUS_CLEAR}
+    csrc sstatus, t0
+    lla t0, early_trap
+    csrw stvec, t0
+    lla sp, bootstacktop
+
+// The device tree's header (Devicetree specification 0.4, 5.2): the magic and the size, big-endian words.
+    lla a0, no_tree_message
+    beqz a1, cannot_start
+    andi t0, a1, 7
+    bnez t0, cannot_start
+    lw t0, 0(a1)
+    li t1, {TREE_MAGIC_SWAPPED}
+    bne t0, t1, cannot_start
+    li t0, 0
+    addi t1, a1, 4
+    addi t2, a1, 8
+1:  slli t0, t0, 8
+    lbu t3, 0(t1)
+    or t0, t0, t3
+    addi t1, t1, 1
+    bne t1, t2, 1b
+    lla a0, large_tree_message
+    li t1, {TREE_ROOM}
+    bgtu t0, t1, cannot_start
+
+// Copy it, in whole words.
+    lla t2, tree_copy
+    add t0, t0, a1
+2:  ld t3, 0(a1)
+    sd t3, 0(t2)
+    addi a1, a1, 8
+    addi t2, t2, 8
+    bltu a1, t0, 2b
+
+// Turn on paging (RISC-V privileged specification, 12.1.11 and 12.2.1). A mode that the hart does not have leaves SATP
+// as it was. The fence before it orders the writes to the tables before the first walk; the one behind it drops
+// translations of another kernel.
+    link {entry_pgdir}, {LOW}, {LOW_PAGES}
+    link {entry_pgdir}, {HIGH}, {HIGH_PAGES}
+    link {HIGH_PAGES}, {MMIO}, {DEVICE_PAGES}
+    lla t0, {entry_pgdir}
+    srli t0, t0, {PGSHIFT}
+    li t1, {SATP_SV39}
+    or t0, t0, t1
+    sfence.vma
+    csrw satp, t0
+    sfence.vma
+    csrr t1, satp
+    lla a0, no_sv39_message
+    bne t0, t1, cannot_start
+
+// Jump to the window, with the physical address of the copy in A1.
+    lla a1, tree_copy
+    lla t0, high_start
+    li t1, {WINDOW}
+    add t0, t0, t1
+    jr t0
+.size sbi_start, . - sbi_start
+
+// Runs at KERNBASE: moves the stack up too, clears the frame pointer and the return address so that backtraces end here
+// (the kernel's and gdb's), and calls the kernel.
+.section .text.entry, "ax", @progbits
+.type high_start, @function
+high_start:
+    .cfi_startproc
+    .cfi_undefined ra
+    lla sp, bootstacktop
+    li s0, 0
+    li a0, {TREE_MAGIC}
+    call kernel_main
+    unimp
+    .cfi_endproc
+.size high_start, . - high_start
+
+.section .text.boot, "ax", @progbits
+
+// An exception before the kernel handles any: reading the device tree failed, or the console has no device. It arrives
+// at the low address, which both states of paging allow.
+.balign 4
+.type early_trap, @function
+early_trap:
+    csrw satp, zero
+    lla t0, halt
+    csrw stvec, t0              // for an exception from here on
+    lla a0, early_trap_message
+.size early_trap, . - early_trap
+
+// Prints "JOS64 cannot start: " and the string at A0, ends QEMU with a failure if it has the device, and halts.
+.type cannot_start, @function
+cannot_start:
+    mv s1, a0
+    lla a0, cannot_start_message
+    jal print
+    mv a0, s1
+    jal print
+    lla a0, newline
+    jal print
+    li t0, {EXIT_FAILURE}
+    li t1, {TEST_DEVICE}
+    sw t0, 0(t1)
+.balign 4
+halt:
+    wfi
+    j halt
+.size cannot_start, . - cannot_start
+
+// Prints the string at A0.
+.type print, @function
+print:
+    li t0, {UART}
+1:  lbu t1, 5(t0)               // wait until the transmitter takes a byte
+    andi t1, t1, 0x20
+    beqz t1, 1b
+    lbu t1, 0(a0)
+    beqz t1, 2f
+    sb t1, 0(t0)
+    addi a0, a0, 1
+    j 1b
+2:  ret
+.size print, . - print
+
+.section .rodata.boot, "a", @progbits
+cannot_start_message:
+    .asciz "JOS64 cannot start: "
+no_tree_message:
+    .ascii "the firmware gives no device tree (in A1); "
+    .asciz "boot by qemu-system-riscv64 -machine virt -kernel obj/kern/kernel"
+large_tree_message:
+    .asciz "the device tree is larger than the room for it (TREE_ROOM in boot/src/riscv64/entry.rs)"
+no_sv39_message:
+    .asciz "this hart has no Sv39; use qemu-system-riscv64 with -cpu rv64"
+early_trap_message:
+    .asciz "a memory access in the entry code failed: is the device tree in RAM, and is there a console?"
+newline:
+    .asciz "\r\n"
+
+.text

@@ -1,0 +1,16 @@
+//! The counter's frequency, which the device tree alone states.
+
+/// Counts per second as the hart states them.
+pub(crate) fn stated() -> Option<u64> {
+    None
+}
+
+/// Counts per second by the hart's nominal frequency.
+pub(crate) fn nominal() -> Option<u64> {
+    None
+}
+
+/// Counts per second as measured by another timer.
+pub(crate) fn measured() -> Option<u64> {
+    None
+}

@@ -1,0 +1,24 @@
+//! A RISC-V hart with Sv39, on QEMU's `virt` board.
+
+mod address;
+pub(crate) mod clock;
+pub(crate) mod control;
+pub(crate) mod cpu;
+pub(crate) mod exit;
+pub(crate) mod faults;
+pub(crate) mod features;
+mod instructions;
+pub(crate) mod keyboard;
+pub(crate) mod probe;
+mod registers;
+pub(crate) mod screen;
+pub(crate) mod serial;
+pub(crate) mod stack;
+pub(crate) mod trap;
+
+pub(crate) use address::DEVICES;
+
+/// The machine's memory map.
+pub type Layout = layout::JosSv39;
+/// The format of the machine's page tables.
+pub type Format = libjos::paging::format::riscv::Sv39;

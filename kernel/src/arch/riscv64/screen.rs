@@ -1,0 +1,22 @@
+//! The screen, which this machine does not have.
+
+/// There are no cells in memory.
+pub(crate) const CELLS: Option<u64> = None;
+
+/// No screen.
+pub(crate) struct Screen;
+
+impl Screen {
+    pub(crate) const fn new() -> Self {
+        Self
+    }
+
+    /// Does nothing.
+    pub(crate) fn init(&mut self) {}
+
+    /// Shows nothing.
+    pub(crate) fn write(&mut self, _text: &str) {}
+
+    /// Does nothing.
+    pub(crate) fn show_cursor(&self) {}
+}
