@@ -83,7 +83,9 @@ fn judge(info: &BootInfo<'_>, end: usize) {
         assert!(text.words().all(|word| !word.is_empty() && word.as_bytes().len() <= end));
     }
     let parts = || info.reserved().map(|reserved| reserved.range);
-    assert_eq!(info.reserved().next().map(|reserved| reserved.name), Some("boot information"));
+    let part =
+        if info.protocol() == Protocol::DeviceTree { "device tree" } else { "boot information" };
+    assert_eq!(info.reserved().next().map(|reserved| reserved.name), Some(part));
     assert!(parts().all(|range| range.start <= range.end_exclusive));
 
     let pieces = pieces(&entries);
