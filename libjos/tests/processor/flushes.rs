@@ -11,7 +11,7 @@ use libjos::paging::format::i386::I386;
 use libjos::paging::format::x86_64::{La57, X86_64};
 use libjos::paging::format::{Format, Geometry, Perm};
 use libjos::paging::mappings::steps;
-use libjos::paging::range::PageSizes::Largest;
+use libjos::paging::range::PageSizes::{Largest, Smallest};
 use libjos::paging::vm::Vm;
 use libjos::paging::word::Word;
 use libjos::pmap::{Pmap, mem_init};
@@ -22,6 +22,7 @@ use super::layouts::Jos57;
 
 on_every_format! {
     tables_that_are_pruned
+    tables_that_are_merged
     tables_that_the_kernels_take_the_place_of
     small_pages_one_by_one
 }
@@ -93,6 +94,23 @@ pub(super) fn tables_that_are_pruned<L: MemLayout, F: Format + Mmu>() {
     pmap.page_insert(&mut pgdir, pages[0], va, Perm::URW).unwrap();
     assert_ne!(last_table(&pmap, &pgdir, va), table);
     assert_eq!(pmap.machine_mut().user_load(va), Ok(1), "{}", F::NAME);
+}
+
+/// A table whose pages have been merged has another use, and is not walked any more.
+pub(super) fn tables_that_are_merged<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, mut pgdir) = booted::<L, F>();
+    let (large, va) = (F::page_size(1), VirtAddr::new(2 * F::page_size(1)));
+    let run = pmap.page_alloc_run(ALLOC_ZERO, F::INDEX_BITS).unwrap();
+    let pa = pmap.pages().page2pa(run);
+    pmap.map_range(&mut pgdir, va, large, pa, Perm::URW, Smallest).unwrap();
+    assert_eq!(pmap.machine_mut().user_load(va), Ok(0));
+    let table = last_table(&pmap, &pgdir, va);
+    pmap.merge(&mut pgdir, va, 1).unwrap();
+    for index in 0..F::ENTRIES as u64 {
+        pmap.machine().store(table + index * F::Word::BYTES, F::Word::ZERO);
+    }
+    let seen = pmap.machine_mut().user_load(va + PGSIZE);
+    assert_eq!(seen, Ok(0), "{}: the table is walked still", F::NAME);
 }
 
 /// Where UVPT shows the entry of level 0 or 1 that maps `va`: the last table there, or what stands

@@ -14,8 +14,9 @@ use libjos::sim::told::{called, leave_out};
 use super::{fences, flushes};
 
 /// The tests, the quickest first. i386 stands for the formats with UVPT.
-const TESTS: [fn(); 10] = [
+const TESTS: [fn(); 11] = [
     flushes::tables_that_are_pruned::<JosSv39, Sv39>,
+    flushes::tables_that_are_merged::<JosSv39, Sv39>,
     flushes::tables_that_the_kernels_take_the_place_of::<JosSv39, Sv39>,
     flushes::small_pages_one_by_one::<JosSv39, Sv39>,
     fences::tables_are_seen_at_once::<JosSv39, Sv39>,
