@@ -20,6 +20,7 @@ LONG_MODE = "long mode"
 NX = "NX"  # pages that cannot be executed
 HALVES = "halves"  # a hole in the middle of the address space: addresses that are not canonical
 PHYSMAP = "PHYSMAP"  # addresses for the RAM above the window
+DEVICE_TREE = "device tree"  # firmware gives the kernel a device tree
 
 
 class Refused(NamedTuple):
