@@ -17,7 +17,7 @@ DLAB, FIFOS_ON, EIGHT_BITS, LOOP, DTR_RTS = 0x80, 0xC0, 0x03, 0x10, 0x03
 class Ports:
     """The serial port of a stopped PC."""
 
-    def __init__(self, stub, _paging=True):
+    def __init__(self, stub, **_address):
         self.stub = stub
 
     def read(self, register):
