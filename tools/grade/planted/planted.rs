@@ -71,6 +71,13 @@ fn set_info<M: Machine>(pmap: &mut Pmap<M>, pa: u64, info: PageInfo) {
     pmap.pages_mut().set_info(frame, info);
 }
 
+/// A physical address in a gap below or behind the lowest RAM.
+fn no_ram<M: Machine>(pmap: &Pmap<M>) -> u64 {
+    let lowest = pmap.boot().memory.used::<M::Layout>().next().expect("RAM");
+    let second = PhysAddr::new(M::Layout::PHYS_BASE + PGSIZE);
+    if second < lowest.start { second.as_u64() } else { lowest.end_exclusive.as_u64() }
+}
+
 fn change_frame<M: Machine>(pmap: &mut Pmap<M>, frame: Frame, change: impl FnOnce(&mut PageInfo)) {
     let mut info = pmap.pages().info(frame);
     change(&mut info);
