@@ -56,7 +56,7 @@ fn unmap<M: Machine>(pmap: &mut Pmap<M>, va: u64) {
 }
 
 fn map_page<M: Machine>(pmap: &mut Pmap<M>, va: u64, perm: Perm) {
-    let pa = PhysAddr::new(M::Layout::PHYS_BASE + MB);
+    let pa = pmap.boot().image.text.start;
     let (vm, pgdir) = pmap.split();
     vm.boot_map_region(pgdir, VirtAddr::new(va), PGSIZE, pa, perm);
 }
