@@ -312,14 +312,14 @@ fn map_regions(pmap: &mut Pmap<SecondMachine<'_>>, pgdir: &mut Pgdir, boot: &Boo
         (image.rodata, Perm::KR),
         (PhysRange::new(image.rodata.end_exclusive, window.end_exclusive), Perm::KRW),
     ] {
-        map(Layout::KERNBASE + range.start.as_u64(), range, perm);
+        map(Layout::KERNBASE + (range.start.as_u64() - Layout::PHYS_BASE), range, perm);
     }
     for run in boot.memory.used::<Layout>() {
         let above = PhysRange::new(
             run.start.max(window.end_exclusive),
             run.end_exclusive.max(window.end_exclusive),
         );
-        map(Layout::PHYSMAP + above.start.as_u64(), above, Perm::KRW);
+        map(Layout::PHYSMAP + (above.start.as_u64() - Layout::PHYS_BASE), above, Perm::KRW);
     }
 }
 
