@@ -14,6 +14,7 @@
     tables     gdb: walk, map, layout
     frames     gdb: page, freelist
     events     gdb: diff, why
+    traps      gdb: a trap as the kernel's stub saved it
     steps      gdb: step
     printers   gdb: pretty printers
 """

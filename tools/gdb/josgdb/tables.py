@@ -172,7 +172,7 @@ class Layout(Command):
         for name in (arch.pc, arch.sp):
             print(f"{name} is {facts.named(machine.register(name))}")
         found = kernel.find(facts)
-        print(f"cr3 is {root:#x} ({directory_name(found, root)})")
+        print(f"{arch.root} leads to {root:#x} ({directory_name(found, root)})")
 
 
 def register():
