@@ -15,6 +15,7 @@
     frames     gdb: page, freelist
     events     gdb: diff, why
     traps      gdb: a trap as the kernel's stub saved it
+    unwind     gdb: backtraces through traps
     steps      gdb: step
     printers   gdb: pretty printers
 """
