@@ -128,4 +128,4 @@ class Protected(Frames):
         return restore
 
 
-FRAMES = {"x86_64": LongMode, "i386": Protected}[ARCH.name]
+FRAMES = {"x86_64": LongMode, "i386": Protected}.get(ARCH.name)

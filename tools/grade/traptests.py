@@ -9,7 +9,7 @@ import itertools
 import struct
 from dataclasses import dataclass, field
 
-from arch import ARCH, HALVES
+from arch import ARCH, HALVES, PC
 from control import require
 from descriptors import EXCEPTIONS
 from faulttests import REGISTERS
@@ -307,7 +307,8 @@ def model_specific(stub, symbols):
 
 def trap_test(title, points, at_entry, lines=(*CHECKS, *WELCOME, "K> exit"), **machine):
     """A test whose function stops the kernel, and lets it run on to the prompt."""
-    return Test(f"traps: {title}", points, Machine(cpu="max", at_entry=at_entry, **machine), lines, tags=("traps",))
+    machine = Machine(cpu="max", at_entry=at_entry, **machine)
+    return Test(f"traps: {title}", points, machine, lines, tags=("traps",), needs=(PC,))
 
 
 TESTS = [
@@ -316,7 +317,7 @@ TESTS = [
     Test(
         "traps: every register restored after an area's fault", 10,
         Machine(cpu="max", at_entry=area_fault, words="test=registers-handled"), REGISTERS, NO_PROMPT, FAILURE,
-        tags=("traps",),
+        tags=("traps",), needs=(PC,),
     ),
     trap_test("every probe, on pages of every kind", 10, every_probe),
     trap_test("machine checks on in every bank", 5, model_specific),
