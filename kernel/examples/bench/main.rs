@@ -1,5 +1,4 @@
-//! `make bench-kernel`: the memory system's instruction counts in the machine, beside those of JOS and
-//! xv6.
+//! `make bench-kernel`: the memory system's instruction counts in the machine, beside those of JOS and xv6.
 //!
 //! Under QEMU's `-icount shift=0,sleep=off` the processor's counter counts instructions, so a figure
 //! is the same on every run. (A REP string instruction counts once for each repetition.) Elsewhere it
@@ -18,17 +17,20 @@ use core::sync::atomic::{Ordering, compiler_fence};
 use kernel::machine::Hardware;
 use kernel::{Format, Layout, clock, pmap};
 use layout::{KB, MB, MemLayout, PGSIZE};
-use libjos::machine::{CpuSet, Fault, Machine, PhysMem};
+use libjos::machine::Machine;
 use libjos::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use libjos::mem::boot::Boot;
-use libjos::mem::pages::{AllocFlags, Block, Frame, PageAllocator, PageArray, PageInfo};
+use libjos::mem::pages::{AllocFlags, Block, Frame, PageAllocator, PageInfo};
 use libjos::mem::reservations::Reservations;
 use libjos::paging::directory::Pgdir;
 use libjos::paging::format::{self, Perm};
 use libjos::paging::vm::Vm;
-use libjos::paging::word::Word;
 use libjos::pmap::{Pmap, mem_init};
 use libjos::{print, println};
+
+use second::SecondMachine;
+
+mod second;
 
 libjos::application!(bench);
 
@@ -334,77 +336,5 @@ fn map_regions(pmap: &mut Pmap<SecondMachine<'_>>, pgdir: &mut Pgdir, boot: &Boo
     for device in devices {
         map(va, *device, Perm::KRW);
         va += device.size();
-    }
-}
-
-/// The machine for a second memory system: the same memory, but the processor keeps using the first
-/// one's tables.
-#[derive(Debug)]
-struct SecondMachine<'a>(&'a Hardware);
-
-impl PhysMem for SecondMachine<'_> {
-    #[inline]
-    fn load<W: Word>(&self, pa: PhysAddr) -> W {
-        self.0.load(pa)
-    }
-
-    #[inline]
-    fn store<W: Word>(&self, pa: PhysAddr, word: W) {
-        self.0.store(pa, word);
-    }
-
-    #[inline]
-    fn compare_exchange<W: Word>(&self, pa: PhysAddr, current: W, new: W) -> Result<(), W> {
-        self.0.compare_exchange(pa, current, new)
-    }
-
-    #[inline]
-    fn store_run<W: Word>(&self, pa: PhysAddr, first: W, step: W, count: usize) {
-        self.0.store_run(pa, first, step, count);
-    }
-
-    #[inline]
-    fn zero_frame(&self, pa: PhysAddr) {
-        self.0.zero_frame(pa);
-    }
-
-    unsafe fn page_array(&self, pa: PhysAddr, npages: usize) -> PageArray {
-        // SAFETY: the caller's promise.
-        unsafe { self.0.page_array(pa, npages) }
-    }
-}
-
-impl Machine for SecondMachine<'_> {
-    type Layout = Layout;
-    type Format = Format;
-
-    #[inline]
-    fn leaf_levels(&self) -> u32 {
-        self.0.leaf_levels()
-    }
-
-    fn devices(&self) -> &'static [PhysRange] {
-        self.0.devices()
-    }
-
-    fn lcr3(&mut self, _pgdir: PhysAddr) {}
-    fn protect_kernel(&mut self) {}
-    fn invlpg(&mut self, _cpus: CpuSet, _va: VirtAddr) {}
-    fn flush_tlb(&mut self, _cpus: CpuSet) {}
-
-    fn probe_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {
-        Err(Fault { va, present: false, write: false })
-    }
-
-    fn probe_store(&mut self, va: VirtAddr, _value: u64) -> Result<(), Fault> {
-        Err(Fault { va, present: false, write: true })
-    }
-
-    fn stack_pointer(&self) -> VirtAddr {
-        self.0.stack_pointer()
-    }
-
-    fn print(&mut self, text: fmt::Arguments<'_>) {
-        kernel::console::print(text);
     }
 }
