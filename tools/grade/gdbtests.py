@@ -29,6 +29,8 @@ MEM_INIT = session(
     ("break mem_init", rf"Breakpoint 1 at {IMAGE}: file .*\.rs, line \d+\."),
     ("continue", r"Breakpoint 1, .*mem_init.*"),
     ("backtrace 1", r"#0 .*mem_init.*\.rs:\d+"),
+    # On RISC-V gdb stops at the function's own line, elsewhere at its first statement.
+    *((("next", SOURCE_LINE),) if not ARCH.has(PC) else ()),
     ("next", SOURCE_LINE),
     ("print npages", rf"\$1 = {NPAGES}"),
     ("next", SOURCE_LINE),

@@ -175,7 +175,7 @@ WORDS = {
         first_run=r"pages 128\.\.511 from 0x80080000", last_free=65534, held=65535,
         no_paging="the hart is in machine mode: every address is physical",
         to_paging=(
-            (("tbreak *0x80200000",), ("continue", "Temporary breakpoint 1, .*"), ("print $priv", r"\$1 = prv:1 .*"),
+            (("tbreak *0x80200000",), ("continue", "Temporary breakpoint 1, .*"), ("print $priv", r"\$1 = 1"),
              ("stepi",), ("print/x $satp", r"\$2 = 0x0")),
             (("tbreak *high_start",), ("continue", r"Temporary breakpoint 2, .* in high_start \(\)"), ("stepi",),
              ("print/x $satp", rf"\$3 = {SATP}")),
