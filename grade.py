@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 sys.path[:0] = [str(ROOT / "tools" / "grade"), str(ROOT / "tools" / "gdb")]
 
-from arch import ARCH, GDB  # noqa: E402 (found by the line above)
+from arch import ARCH  # noqa: E402 (found by the line above)
 import apptests  # noqa: E402
 import boottests  # noqa: E402
 import clocktests  # noqa: E402
@@ -22,6 +22,7 @@ import contracttests  # noqa: E402
 import devicetreetests  # noqa: E402
 import exittests  # noqa: E402
 import faulttests  # noqa: E402
+import gdbtests  # noqa: E402
 import keyboardtests  # noqa: E402
 import leaftests  # noqa: E402
 import loadertests  # noqa: E402
@@ -33,8 +34,6 @@ import screentests  # noqa: E402
 import serialtests  # noqa: E402
 import statetests  # noqa: E402
 import traptests  # noqa: E402
-if ARCH.has(GDB):
-    import gdbtests  # noqa: E402
 from built import IMAGES  # noqa: E402
 from gradeui import main  # noqa: E402
 
@@ -58,7 +57,7 @@ TESTS = [
     *keyboardtests.TESTS,
     *serialtests.TESTS,
     *exittests.TESTS,
-    *(gdbtests.tests(ROOT) if ARCH.has(GDB) else ()),
+    *gdbtests.tests(ROOT),
     *contracttests.TESTS,
 ]
 TESTS = [test for test in TESTS if test.is_for(ARCH)]

@@ -16,7 +16,6 @@ from tableformat import PAGE
 
 # Features that a machine may have. A test that needs some of it says so: Test.needs.
 PC = "PC"  # a PC's loaders and devices: GRUB and PVH, CPUID, ports, a screen, a keyboard
-GDB = "gdb"  # gdb's `jos` commands know it
 UEFI = "UEFI"  # it boots from UEFI firmware too
 LONG_MODE = "long mode"
 NX = "NX"  # pages that cannot be executed
@@ -200,7 +199,7 @@ IS_PC = {
 ARCHES = {arch.name: arch for arch in (
     Arch(
         name="x86_64", qemu="qemu-system-x86_64", map=memmap.JOS64, module="kernel::arch::x86_64", **IS_PC,
-        make_boots="grub uefi pvh", features=frozenset({PC, UVPT, GDB, UEFI, LONG_MODE, NX, HALVES, PHYSMAP}),
+        make_boots="grub uefi pvh", features=frozenset({PC, UVPT, UEFI, LONG_MODE, NX, HALVES, PHYSMAP}),
         hole=(0xFFFF_FFFF_EF7F_F000, "unused"), no_ram=0x80_0000_0000, sparse=1 << 30, npages=65504,
         tables=8, first_page=0xC000,
         elsewhere=(("qemu-system-i386", NO_LONG_MODE),),
@@ -212,7 +211,7 @@ ARCHES = {arch.name: arch for arch in (
     ),
     Arch(
         name="i386", qemu="qemu-system-i386", map=memmap.JOS32, module="kernel::arch::i386", **IS_PC,
-        make_boots="grub pvh", features=frozenset({PC, UVPT, GDB}),
+        make_boots="grub pvh", features=frozenset({PC, UVPT}),
         hole=(0xEF80_0000, "memory-mapped devices"), no_ram=0xFEE0_0000,  # the local interrupt controller
         sparse=1 << 18, npages=65504, tables=4, first_page=0x8000,
         elsewhere=(("qemu-system-x86_64", ""),),

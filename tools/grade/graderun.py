@@ -8,6 +8,7 @@ import contextlib
 import os
 import select
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -163,7 +164,7 @@ class Session:
         self.gdb_log = self.folder / "gdb.log"
         with open(self.gdb_log, "wb") as log:
             self.gdb = subprocess.Popen(
-                ["gdb", "-q", "-n", "-batch", "-x", str(self.folder / "script")],
+                [shutil.which("gdb-multiarch") or "gdb", "-q", "-n", "-batch", "-x", str(self.folder / "script")],
                 cwd=self.bench.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )
         self.stack.callback(self.stop, self.gdb)
