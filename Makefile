@@ -438,6 +438,11 @@ check-lab: export LAB_ALL := 1
 check-lab: | setup-host setup-build setup-qemu ## all tests of the lab: each body left out, added in order, and with usual mistakes
 	$(Q)python3 -m unittest discover -v -s tools/lab
 
+check-lab-bare: export LAB_ALL := 1
+check-lab-bare: | setup-host setup-bare ## as root: those of the autograder in a bare Debian below ROOT=dir, which is made if it is not there
+	@test -n "$(ROOT)" || { echo '*** say where: make check-lab-bare ROOT=dir' >&2; exit 1; }
+	$(Q)AUTOGRADER_ROOT="$(ROOT)" python3 -m unittest -v tools/lab/test_autograder.py
+
 # lab 2: end
 ##@ Else
 
@@ -471,4 +476,4 @@ FORCE:
 .PHONY: all image apps-linked run qemu qemu-nox qemu-gdb qemu-nox-gdb gdb print-gdbport grade grade-images \
         check test test32 miri fmt fmt-check clippy doc test-tools bench bench-kernel bench-boot setup clean help \
         facts picture film picture-tool display screenshots test-picture schemes planted fuzz fuzz-short mutants \
-        package kernels grade-all test-pictures handout autograder check-lab FORCE
+        package kernels grade-all test-pictures handout autograder check-lab check-lab-bare FORCE
