@@ -161,6 +161,9 @@ GDBBANNER = *** QEMU waits at reset: run "make gdb" in another terminal.\n
 # Runs QEMU with more options, $(1); HINT is advice for when QEMU fails.
 run-qemu = $(Q)exec tools/build/runqemu.py $(OBJ)/qemu.log "$(HINT)" $(QEMU) $(QEMUOPTS) $(1) $(QEMUEXTRA)
 
+# Copies a file that has changed, or that was built again: gdb warns if a source is newer than the kernel.
+renew = cmp -s "$(1)" $(2) && ! test "$(1)" -nt $(2) || cp "$(1)" $(2)
+
 ##@ Build
 
 all: $(OBJ)/facts.json $(IMAGE) $(LAST) obj/kern/kernel.asm ## build the kernel, its listings and its ISO image
@@ -168,7 +171,7 @@ all: $(OBJ)/facts.json $(IMAGE) $(LAST) obj/kern/kernel.asm ## build the kernel,
 $(OBJ)/kernel.linked: FORCE | setup-build
 	@mkdir -p $(@D)
 	$(Q)tools/build/kcargo build -p kernel $(CARGO_APP) --profile $(PROFILE)
-	$(Q)cmp -s "$(BUILT)" $@ || cp "$(BUILT)" $@
+	$(Q)$(call renew,$(BUILT),$@)
 
 # symtab puts the kernel's symbols and source lines into its image, and JOS's names into the symbols that gdb reads.
 # A small image has no source lines. Every name must exist in a dev build; optimised ones may have inlined some.
@@ -192,7 +195,8 @@ $(OBJ)/bare.bin: $(OBJ)/kernel
 # A listing of another kernel never stays beside the kernel.
 obj/kern/kernel: $(OBJ)/kernel FORCE
 	@mkdir -p $(@D)
-	@cmp -s $< $@ || { rm -f $@.asm; cp $< $@; }
+	@cmp -s $< $@ || rm -f $@.asm
+	@$(call renew,$<,$@)
 obj/kern/kernel.sym obj/kern/kernel.asm: obj/kern/%: $(OBJ)/% FORCE | obj/kern/kernel
 	@cmp -s $< $@ || cp $< $@
 
