@@ -161,6 +161,9 @@ GDBBANNER = *** QEMU waits at reset: run "make gdb" in another terminal.\n
 # Runs QEMU with more options, $(1); HINT is advice for when QEMU fails.
 run-qemu = $(Q)exec tools/build/runqemu.py $(OBJ)/qemu.log "$(HINT)" $(QEMU) $(QEMUOPTS) $(1) $(QEMUEXTRA)
 
+# Copies a file that has changed, or that was built again: gdb warns if a source is newer than the kernel.
+renew = cmp -s "$(1)" $(2) && ! test "$(1)" -nt $(2) || cp "$(1)" $(2)
+
 ##@ Build
 
 all: $(OBJ)/facts.json $(IMAGE) $(LAST) obj/kern/kernel.asm ## build the kernel, its listings and its ISO image
@@ -168,7 +171,7 @@ all: $(OBJ)/facts.json $(IMAGE) $(LAST) obj/kern/kernel.asm ## build the kernel,
 $(OBJ)/kernel.linked: FORCE | setup-build
 	@mkdir -p $(@D)
 	$(Q)tools/build/kcargo build -p kernel $(CARGO_APP) --profile $(PROFILE)
-	$(Q)cmp -s "$(BUILT)" $@ || cp "$(BUILT)" $@
+	$(Q)$(call renew,$(BUILT),$@)
 
 # symtab puts the kernel's symbols and source lines into its image, and JOS's names into the symbols that gdb reads.
 # A small image has no source lines. Every name must exist in a dev build; optimised ones may have inlined some.
@@ -192,7 +195,8 @@ $(OBJ)/bare.bin: $(OBJ)/kernel
 # A listing of another kernel never stays beside the kernel.
 obj/kern/kernel: $(OBJ)/kernel FORCE
 	@mkdir -p $(@D)
-	@cmp -s $< $@ || { rm -f $@.asm; cp $< $@; }
+	@cmp -s $< $@ || rm -f $@.asm
+	@$(call renew,$<,$@)
 obj/kern/kernel.sym obj/kern/kernel.asm: obj/kern/%: $(OBJ)/% FORCE | obj/kern/kernel
 	@cmp -s $< $@ || cp $< $@
 
@@ -438,6 +442,11 @@ check-lab: export LAB_ALL := 1
 check-lab: | setup-host setup-build setup-qemu ## all tests of the lab: each body left out, added in order, and with usual mistakes
 	$(Q)python3 -m unittest discover -v -s tools/lab
 
+check-lab-bare: export LAB_ALL := 1
+check-lab-bare: | setup-host setup-bare ## as root: those of the autograder in a bare Debian below ROOT=dir, which is made if it is not there
+	@test -n "$(ROOT)" || { echo '*** say where: make check-lab-bare ROOT=dir' >&2; exit 1; }
+	$(Q)AUTOGRADER_ROOT="$(ROOT)" python3 -m unittest -v tools/lab/test_autograder.py
+
 # lab 2: end
 ##@ Else
 
@@ -471,4 +480,4 @@ FORCE:
 .PHONY: all image apps-linked run qemu qemu-nox qemu-gdb qemu-nox-gdb gdb print-gdbport grade grade-images \
         check test test32 miri fmt fmt-check clippy doc test-tools bench bench-kernel bench-boot setup clean help \
         facts picture film picture-tool display screenshots test-picture schemes planted fuzz fuzz-short mutants \
-        package kernels grade-all test-pictures handout autograder check-lab FORCE
+        package kernels grade-all test-pictures handout autograder check-lab check-lab-bare FORCE

@@ -153,6 +153,24 @@ class Targets(unittest.TestCase):
         self.assertGreater(len(targets), 30)
 
 
+class Renewed(unittest.TestCase):
+    """Tests of copying what was built."""
+
+    def test_what_was_built_again_is_newer_than_its_sources(self):
+        with tempfile.TemporaryDirectory() as folder:
+            built, kernel, rules = (Path(folder, name) for name in ("built", "kernel", "rules"))
+            rules.write_text(f"include Makefile\nrenew-it:\n\t$(call renew,{built},{kernel})\n")
+            # (the kernel's content, its age in seconds beside what was built, whether it is copied)
+            for content, age, copied in (("same", 60, True), ("same", -60, False), ("other", -60, True)):
+                built.write_text("same")
+                kernel.write_text(content)
+                then = built.stat().st_mtime - age
+                os.utime(kernel, (then, then))
+                status, said = run("make", "-s", "-f", str(rules), "renew-it")
+                self.assertEqual((status, kernel.read_text()), (0, "same"), said)
+                self.assertEqual(kernel.stat().st_mtime != then, copied)
+
+
 class Gdb(unittest.TestCase):
     """Tests of gdb without a machine."""
 
