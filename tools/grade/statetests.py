@@ -18,7 +18,9 @@ from descriptors import STACK_SIZE, TABLES, exceptions
 from elf import Image
 from gdbstub import CPU
 from gradelib import FAILURE, Machine, Test
-from words import CHECKS, DIGITS, NO_LOADER, NO_PROMPT, SHORT_MB_1, UPAGES, WELCOME, boots, opening, page_fault, panic
+from words import (
+    CHECKS, DIGITS, NO_LOADER, NO_PROMPT, SHORT_MB_1, UPAGES, WELCOME, boots, cannot_start, opening, page_fault, panic,
+)
 
 KERNBASE = ARCH.kernbase
 
@@ -220,8 +222,14 @@ ASTRAY = ARCH.map.lower_end // 8 * 7  # an address in the application's half
 
 
 def fault_before_memory_map(stub, symbols):
-    """The kernel jumps astray when it begins to parse the boot information."""
-    stub.run_to(next(address for name, address in symbols.items() if "BootInfo5parse" in name))
+    """The kernel jumps astray when it begins to read the boot information."""
+    stub.run_to(next(address for name, address in symbols.items() if "9boot_info4init" in name))
+    stub.write("ip", ASTRAY)
+
+
+def fault_before_traps(stub, symbols):
+    """The kernel jumps astray in its first instruction in the window."""
+    stub.run_to(symbols["high_start"])
     stub.write("ip", ASTRAY)
 
 
@@ -370,6 +378,10 @@ TESTS = [
         ),
         (*NO_PROMPT, re.compile(".*no RAM.*"), "Physical memory: .*"),
     ),
+    *(() if ARCH.has(PC) else (fails(
+        "fault before the kernel handles traps", Machine(at_entry=fault_before_traps),
+        (cannot_start("an exception came before the kernel could report it"),), whole=True,
+    ),)),
     fails(
         "machine check", Machine(cpu="qemu64", at_entry=stale(STALE_BANKS), typed=(machine_check,)),
         (*WELCOME, MACHINE_CHECK_REPORT, *BANKS, "Backtrace:"), NO_BANKS, needs=(PC,),
