@@ -6,9 +6,11 @@ The tree is put in the place of the firmware's at the kernel's entry, so the fir
 import re
 
 import devicetree as dt
+import reading
 from arch import DEVICE_TREE
 from devicetree import MB, RAM, flat, spoilt, virt
 from gradelib import FAILURE, Machine, Test
+from loaderinfo import Range
 from words import CHECKS, NO_PROMPT, WELCOME, panic
 
 GOOD = flat(virt())
@@ -43,11 +45,14 @@ def panics(title, tree, why, memory="256M"):
     )
 
 
-def boots(title, tree, amount, *further, memory="256M"):
-    """A test of a tree of an odd machine, with so much RAM in K: the kernel boots."""
-    machine = Machine(memory=memory, at_entry=dt.pass_on(flat(tree)))
+def boots(title, tree, amount, *further, memory="256M", given_up=(), verdicts=reading.SUBJECTS):
+    """A test of a tree of an odd machine, with so much RAM in K: the kernel boots, and the reader judges the machine.
+    `given_up` are ranges of RAM for which the kernel's lists have no room."""
+    machine = reading.read(Machine(memory=memory, at_entry=dt.pass_on(flat(tree))), given_up=given_up)
     lines = (f"Physical memory: {amount}K available, base = 0K, extended = {amount}K", *further, *CHECKS, *WELCOME)
-    return Test(f"device tree: {title}", 5, machine, lines, tags=("devicetree",), needs=(DEVICE_TREE,))
+    return Test(
+        f"device tree: {title}", 5, machine, lines, verdicts=verdicts, tags=("devicetree",), needs=(DEVICE_TREE,),
+    )
 
 
 def serial(address, **further):
@@ -68,6 +73,8 @@ def given_up(pieces, amount, of):
     )
 
 
+# 300 regions of 64 KB each, with gaps between them.
+SMALL = [Range(start, start + 0x1_0000) for start in (RAM + 256 * MB + i * 0x2_0000 for i in range(300))]
 INITRD = {"linux,initrd-start": dt.wide(RAM), "linux,initrd-end": dt.wide(RAM + 256 * MB)}
 WINDOW = "the 256 MB from 0x80000000 on"
 ALL, KEPT = 256 * 1024, 512  # K: the RAM, and that which the firmware keeps
@@ -81,13 +88,14 @@ TESTS = [
     ),
     boots(
         "RAM in 300 further regions",
-        virt(memory=((RAM, 128 * MB), *((RAM + 256 * MB + i * 0x2_0000, 0x1_0000) for i in range(300)))),
-        128 * 1024 - KEPT + 127 * 64, given_up(173, 173 * 64, 301), memory="512M",
+        virt(memory=((RAM, 128 * MB), *((run.start, run.end - run.start) for run in SMALL))),
+        128 * 1024 - KEPT + 127 * 64, given_up(173, 173 * 64, 301), memory="512M", given_up=SMALL[-173:],
     ),
     boots(
         "RAM in 300 regions", virt(memory=tuple((RAM + i * MB, (0xF_0000, 0x8_0000)[i % 2]) for i in range(300))),
         # Of the 256 regions in the window and the 44 above it, at most 64 at first.
         84 * 960 + 22 * (960 + 512), given_up(172, 43 * 960 + (960 - KEPT) + 128 * 512, 300), memory="512M",
+        verdicts=(),
     ),
     panics(
         "RAM that begins behind the window", virt(memory=((RAM + 256 * MB, 256 * MB),)),

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from arch import ARCH
 from descriptors import EXCEPTIONS
 from gdbstub import CPU
+from stalestate import FS, FS_INITIAL, MXR, SIE, SUM
 
 NOWHERE = 0x1000  # an address that is never mapped
 CODE = ARCH.window(ARCH.image)  # the kernel's
@@ -58,8 +59,6 @@ class TrapCode(NamedTuple):
 # Bits of RFLAGS.
 CONSTANT, IF, DF, IOPL, NT, AC, ID = 0x2, 1 << 9, 1 << 10, 3 << 12, 1 << 14, 1 << 18, 1 << 21
 ARITHMETIC, RF = 0x8D5, 1 << 16  # the processor sets RF in the frames of faults; QEMU does not
-# Fields of SSTATUS.
-SIE, FS, FS_INITIAL, SUM, MXR = 1 << 1, 3 << 13, 1 << 13, 1 << 18, 1 << 19
 
 
 def pc():
