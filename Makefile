@@ -38,22 +38,25 @@ endif
 
 Q := $(if $(filter-out 0,$(V)),,@)
 
-# The machines: Rust's name for each, the ways in which it boots, its boards, the beginning of its binutils' names, and
-# what QEMU needs besides: the device that ends it.
+# The machines: Rust's name for each, the ways in which it boots, the file beside the kernel for one of these ways, its
+# boards, the beginning of its binutils' names, and what QEMU needs besides: the device that ends it.
 ARCHES := x86_64 i386 riscv64
 
 x86_64.target := x86_64-unknown-none
 x86_64.boots  := grub uefi pvh
+x86_64.second := jos.iso
 x86_64.boards := pc q35 isapc microvm
 x86_64.qemu   := -device isa-debug-exit,iobase=0xf4,iosize=0x04
 
 i386.target := i586-unknown-linux-gnu
 i386.boots  := grub pvh
+i386.second := jos.iso
 i386.boards := pc q35 isapc microvm
 i386.qemu   := $(x86_64.qemu)
 
 riscv64.target   := riscv64gc-unknown-none-elf
 riscv64.boots    := opensbi bare
+riscv64.second   := bare.bin
 riscv64.boards   := virt
 riscv64.binutils := riscv64-linux-gnu-
 
@@ -393,7 +396,7 @@ kernels:
 	$(Q)set -e; for arch in $(ARCHES); do $(MAKE) --no-print-directory obj/$$arch/kernel ARCH=$$arch; done
 
 # Without a browser, the tests of the pages are skipped.
-test-picture: $(OBJ)/kernel $(OBJ)/jos.iso $(OBJ)/facts.json picture-tool | setup-qemu setup-gdb ## the tests of the pictures, in a browser
+test-picture: $(OBJ)/kernel $(OBJ)/$($(ARCH).second) $(OBJ)/facts.json picture-tool | setup-qemu setup-gdb ## the tests of the pictures, in a browser
 	$(Q)tools/build/setup.sh browser || echo "*** NOT TESTED: pictures in a browser. There is no Chromium here. ***" >&2
 	$(Q)python3 -m unittest discover -q -s tools/picture
 
