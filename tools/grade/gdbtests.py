@@ -101,7 +101,7 @@ NAMES = session(
     *GLOBALS,
     ("print pages[0]", VALUE + r"PageInfo\(reserved, pp_ref 1\)"),
     ("jos page 0", PAGE_0),
-    ("jos freelist", r"page_free_list: 6[45]\d+ pages, \d+ KB",
+    ("jos freelist", r"page_free_list: 6[45]\d+ pages, \d+ [KM]B",
      rf"of {NPAGES} pages: 6[45]\d+ free, \d+ in use, \d+ reserved"),
     ("jos page kern_pgdir", r"  It is kern_pgdir itself; .*"),
     ("thread 1",),
@@ -146,7 +146,7 @@ VALUES = session(
     *((("jos walk UVPT in kern_pgdir", walk("UVPT", "kern_pgdir"), level(TOP, UVPT, f"P U{XD}", TABLE),
         absent(TOP - 1, UVPT)),) if ARCH.has(SHOWS_TABLES) else
       (("jos walk UPAGES in kern_pgdir", walk("UPAGES", "kern_pgdir"), absent(TOP, UPAGES)),)),
-    ("jos freelist", r"page_free_list: 6[45]\d+ pages, \d+ KB", rf"  {WORDS.first_run}, \d+ upwards",
+    ("jos freelist", r"page_free_list: 6[45]\d+ pages, \d+ [KM]B", rf"  {WORDS.first_run}, \d+ upwards",
      rf"of {NPAGES} pages: 6[45]\d+ free, 0 in use, \d+ reserved"),
     ("jos page 0", PAGE_0),
     (f"jos page {HELD}", rf"page {HELD}, {frame(HELD)}: reserved, pp_ref 1"),
