@@ -12,7 +12,7 @@ use libjos::mem::pages::Globals;
 use libjos::mem::pages::{POISON, PageArray, PageInfo};
 use libjos::paging::word::Word;
 
-use crate::arch::{DEVICES, Format, Layout, cpu, features, probe};
+use crate::arch::{Format, Layout, cpu, devices, features, probe};
 use crate::console;
 use crate::globals;
 use crate::window;
@@ -151,7 +151,7 @@ impl Machine for Hardware {
     }
 
     fn devices(&self) -> &'static [PhysRange] {
-        DEVICES
+        devices()
     }
 
     fn lcr3(&mut self, pgdir: PhysAddr) {

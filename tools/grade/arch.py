@@ -22,6 +22,7 @@ NX = "NX"  # pages that cannot be executed
 HALVES = "halves"  # a hole in the middle of the address space: addresses that are not canonical
 UVPT = "UVPT"  # the page tables show themselves
 PHYSMAP = "PHYSMAP"  # addresses for the RAM above the window
+DEVICE_TREE = "device tree"  # firmware gives the kernel a device tree
 
 
 class Refused(NamedTuple):

@@ -14,6 +14,7 @@ from words import CHECKS, MB, MB_1, WELCOME, boots, opening, span
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = "README.md"  # a file that serves as a boot module, by QEMU's -initrd
+MODULE_NAME = "module" if ARCH.has(PC) else "initrd"
 
 
 def find_module(control):
@@ -109,7 +110,7 @@ TESTS = [
             reading.read(Machine(memory=memory, options=("-initrd", MODULE), typed=("kerninfo\r", find_module))),
             (
                 *opening(int(memory[:-1]) * MB), *CHECKS, *WELCOME,
-                re.compile(rf"  {'module' if ARCH.has(PC) else 'initrd'} at 0x[0-9a-f]+, {(ROOT / MODULE).stat().st_size} bytes"),
+                re.compile(rf"  {MODULE_NAME} at 0x[0-9a-f]+, {(ROOT / MODULE).stat().st_size} bytes"),
                 *(RESERVED if int(memory[:-1]) * MB <= ARCH.limit else OUT_OF_REACH) * 2,
             ),
             verdicts=SUBJECTS, tags=("modules",),

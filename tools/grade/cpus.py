@@ -43,6 +43,7 @@ class Cpu:
     root: tuple  # the register with the root table's address: its name, a mask, and how far the address is shifted
     demanded: tuple  # what must be on: (register, bit, in words)
     forbidden: tuple  # what must be off, likewise
+    apart: dict = field(default_factory=dict)  # registers that the stub passes on one by one: name -> number
     optional: dict = field(default_factory=dict)  # as `demanded`, if the processor has the feature of this name
     always: tuple = ()  # of these features, those that every processor has
 
@@ -177,6 +178,8 @@ I386 = Pc(
     load=b"\x8b\x07", store=b"\x89\x37", arguments=(), results=("ax", "dx"),
     demanded=(PAGING, WRITE_PROTECT), **X86,
 )
+# Control and status registers of supervisor mode, and the FPU's, by number.
+CSRS = {"fcsr": 0x003, "sstatus": 0x100, "sie": 0x104, "stvec": 0x105, "sscratch": 0x140, "sepc": 0x141}
 RISCV64 = RiscV(
     word=8,
     general="zero ra sp gp tp t0 t1 t2 s0 s1 a0 a1 a2 a3 a4 a5 a6 a7 s2 s3 s4 s5 s6 s7 s8 s9 s10 s11 t3 t4 t5 t6 "
@@ -192,6 +195,7 @@ RISCV64 = RiscV(
         ("mstatus", 1 << 1, "interrupts (SIE)"), ("mstatus", 1 << 18, "access to user pages (SUM)"),
         ("mstatus", 1 << 19, "reading of code (MXR)"),
     ),
+    apart={**{f"f{number}": 33 + number for number in range(32)}, **{name: 66 + csr for name, csr in CSRS.items()}},
     always=("smep", "smap"),
 )
 

@@ -15,6 +15,7 @@ from arch import ARCH
 CPU = cpus.of(ARCH.map.form)
 GENERAL = [name for name in CPU.general if name not in ("ip", "zero")]
 SEGMENTS = [name for name in CPU.further if name != "flags"]
+NUMBERS = {**{name: number for number, name in enumerate((*CPU.general, *CPU.further))}, **CPU.apart}
 REGISTERS = [*CPU.general, *CPU.further]
 
 
@@ -62,12 +63,12 @@ class Stub:
 
     def read(self, register):
         """The value of a register."""
-        return int.from_bytes(bytes.fromhex(self._ask(f"p{REGISTERS.index(register):x}")), "little")
+        return int.from_bytes(bytes.fromhex(self._ask(f"p{NUMBERS[register]:x}")), "little")
 
     def write(self, register, value):
         """Set a register."""
         data = value.to_bytes(CPU.further.get(register, CPU.word), "little").hex()
-        self._expect(f"P{REGISTERS.index(register):x}={data}", "OK")
+        self._expect(f"P{NUMBERS[register]:x}={data}", "OK")
 
     def registers(self):
         """The values of all registers, by name."""

@@ -23,7 +23,9 @@ FAULTS = {
     ),
     "UEFI": ("exec-data", "stack-overflow"),  # a boot takes some seconds
 } if ARCH.has(PC) else {
-    "bare": ("write-text", "exec-data", "stack-overflow", "read-user", "lost-stack", "access-fault", "registers-handled"),
+    "bare": (
+        "write-text", "exec-data", "stack-overflow", "read-user", "lost-stack", "access-fault", "registers-handled",
+    ),
 }
 
 

@@ -50,7 +50,7 @@ TESTS = [
         (
             *opening(3 * MB),
             *panic(
-                r"too little RAM: 2556 KB within the first 256 MB, at least 4096 KB are needed: give the machine more "
+                r"too little RAM: 2556 KB within the 256 MB from 0x0 on, at least 4096 KB are needed: give the machine more "
                 r"memory \(QEMU: -m 8M or more; mem= may leave no less\)"
             ),
         ),

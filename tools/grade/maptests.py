@@ -72,8 +72,8 @@ TESTS = [
     Test(
         "map: no room for pages", 5, Machine(at_entry=badloader.nothing_is_free),
         panic(
-            r"no room for the array pages: 514 KB in one piece .* 76 KB are free in one piece within the first 256 "
-            r"MB\. Of \d+ KB of RAM there the kernel takes \d+ KB, and boot information and modules \d+ KB: load fewer "
+            r"no room for the array pages: 514 KB in one piece .* 76 KB are free in one piece within the 256 MB "
+            r"from 0x0 on\. Of \d+ KB of RAM there the kernel takes \d+ KB, and boot information and modules \d+ KB: load fewer "
             r"or smaller modules"
         ),
         NO_PROMPT, FAILURE, tags=("map",), needs=(PC,),

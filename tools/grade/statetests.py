@@ -184,14 +184,11 @@ def stale_registers(**values):
 
     def stale_state(stub, symbols):
         stub.run_to(symbols["_start"])
-        for name, value in values.items():
-            # csrw name, t0
-            stub.run_code(struct.pack("<I", CSRS[name] << 20 | 5 << 15 | 1 << 12 | 0x73), t0=value)
+        stub.write_registers(values)
 
     return stale_state
 
 
-CSRS = {"sstatus": 0x100, "sie": 0x104, "stvec": 0x105, "sscratch": 0x140, "sepc": 0x141}
 STALE = {
     "x86_64": PC_STALE, "i386": PC_STALE,
     "riscv64": (

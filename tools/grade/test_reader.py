@@ -140,7 +140,8 @@ class Loaders(unittest.TestCase):
         list_at = 40
         tree_at = list_at + 32
         size = tree_at + len(structure) + len(names)
-        data = words(0xD00D_FEED, size, tree_at, tree_at + len(structure), list_at, 17, 16, 0, len(names), len(structure))
+        strings_at = tree_at + len(structure)
+        data = words(0xD00D_FEED, size, tree_at, strings_at, list_at, 17, 16, 0, len(names), len(structure))
         data += struct.pack(">4Q", 0x8000_9000, 0x1000, 0, 0) + structure + names
         info = loaderinfo.read(lambda pa, size: data[pa - 64 : pa - 64 + size], 0, 64)
         self.assertEqual(info.ram(), [
@@ -256,7 +257,8 @@ class Processors(unittest.TestCase):
         self.assertEqual(cpus.RISCV64.handler(stub), 0xFFFF_FFFF_F023_24C0)
 
     def test_the_root_table(self):
-        registers = cpus.RISCV64.registers(" satp     8000000000080300\n x0/zero  0000000000000000 x1/ra    0000000000000001")
+        said = " satp     8000000000080300\n x0/zero  0000000000000000 x1/ra    0000000000000001"
+        registers = cpus.RISCV64.registers(said)
         self.assertEqual(registers, {"satp": 0x8000_0000_0008_0300, "zero": 0, "ra": 1})
         self.assertEqual(cpus.RISCV64.root_table(registers), 0x8030_0000)
         self.assertEqual(cpus.I386.root_table(cpus.I386.registers("CR2=00000000 CR3=00104018")), 0x10_4000)
