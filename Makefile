@@ -127,6 +127,11 @@ $(foreach name,ARCH BOOT MEM CPUS BOARD GDBPORT PROFILE,\
 ifeq ($(filter $(BOOT),$($(ARCH).boots)),)
   $(error unknown BOOT "$(BOOT)" for ARCH=$(ARCH); there are: $($(ARCH).boots))
 endif
+# Whether the machine boots from an ISO image, by GRUB.
+HAS_ISO := $(filter grub,$($(ARCH).boots))
+ifeq ($(filter image,$(MAKECMDGOALS))$(HAS_ISO),image)
+  $(error ARCH=$(ARCH) does not boot from an ISO image: QEMU's -kernel takes $(OBJ)/kernel, which "make" builds)
+endif
 # Options may follow the board's name (pc,i8042=off), and QEMU has older boards too (pc-i440fx-6.2).
 COMMA := ,
 BOARD_NAME := $(firstword $(subst $(COMMA), ,$(BOARD)))
@@ -329,7 +334,7 @@ screenshots: $(OBJ)/picture.html $(OBJ)/film.html | setup-browser setup-screensh
 grade: grade-images ## boot ARCH in every way of grade.py and score it
 	$(Q)./grade.py --no-build $(GRADEFLAGS)
 grade-images: $(addprefix $(OBJ)/,kernel facts.json $(APPS:%=apps/%) shims) $(LAST) | setup-qemu setup-gdb
-ifeq ($(BOOT),grub)
+ifneq ($(HAS_ISO),)
 grade-images: $(OBJ)/jos.iso $(OBJ)/grade-words.iso | setup-uefi
 else
 grade-images: $(IMAGE) $(OBJ)/bare.bin
@@ -426,9 +431,9 @@ bench-kernel: ## instructions that the memory system takes in the machine, besid
 	  QEMUEXTRA="-icount shift=0,sleep=off $(QEMUEXTRA)"
 
 bench-boot: ## what booting takes, each way: instructions, time, image size, RAM
-	$(Q)$(MAKE) --no-print-directory image $(OBJ)/kernel APP=boot PROFILE=small CMDLINE= MEM=256M
+	$(Q)$(MAKE) --no-print-directory $(OBJ)/kernel $(if $(HAS_ISO),image,$(OBJ)/bare.bin) APP=boot PROFILE=small CMDLINE= MEM=256M
 	$(Q)tools/bench/boottime.py $(BENCHFLAGS)
-bench-boot: | setup-qemu setup-uefi
+bench-boot: | setup-qemu $(if $(HAS_ISO),setup-uefi)
 
 ##@ Teach
 
