@@ -236,7 +236,7 @@ ARCHES = {arch.name: arch for arch in (
             Boot("bare", "without firmware (BOOT=bare)", "bare", "_start", 0),
         ),
         make_boots="opensbi bare", features=frozenset({NX, HALVES, PHYSMAP}),
-        hole=(0xFFFF_FFFF_EF7F_F000, "unused"), no_ram=0x1800_0000, sparse=1 << 24, npages=65536, tables=6,
+        hole=(0xFFFF_FFFF_EF7F_F000, "unused"), no_ram=0x1800_0000, sparse=1 << 24, npages=65536, tables=7,
         first_page=0x8008_8000,
         elsewhere=(), accepted=(), refused=(Refused("no Sv39", "rv64,mmu=off", NO_SV39),),
     ),
