@@ -17,6 +17,7 @@ from descriptors import STACK_SIZE, TABLES, exceptions
 from elf import Image
 from gdbstub import CPU
 from gradelib import FAILURE, Machine, Test
+from reports import REPORT
 from stalestate import (
     FS, FS_INITIAL, MXR, SIE, STALE, STALE_BANKS, STALE_CR0, STALE_CR4, STALE_EFER, STALE_EFLAGS, SUM,
     SUPERVISORS_INTERRUPTS, SV39, UBE, VS, multiboot2, stale, stale_frame_pointer,
@@ -268,7 +269,7 @@ TESTS = [
         "the kernel is kept off user pages, after an access", Machine(cpu=ARCH.strict, words="test=read-user"),
         (
             *CHECKS, *panic(page_fault(rf"read of {UPAGES}: protection violation .*"))[:1],
-            f"  {UPAGES} is the user's, and the kernel is kept off it (SMEP, SMAP)",
+            f"  {UPAGES} is the user's, and the kernel is kept off it ({REPORT.kept_off})",
         ),
     ),
     # Exceptions that must not use the interrupted stack.

@@ -47,7 +47,7 @@ class TrapCode(NamedTuple):
     area_vector: int
     area_error: int
     # Probes: the registers of the address and the value, of the result and the fault; the flag that lets the kernel use
-    # the user's pages, and the value with which probe_load_user is called.
+    # the user's pages, and the value that probe_load_user needs.
     address: str
     value: str
     fault: str
@@ -115,7 +115,7 @@ def riscv():
         in_handler=(SIE | SUM, 0),
         area_store=b"\x23\xb0\xef\x01",  # sd t5, (t6)
         area_registers={"t6": ARCH.areas}, area_vector=15, area_error=ARCH.areas,
-        address="a0", value="a1", fault="a1", let_in=SUM, load_user={"a1": SUM},
+        address="a0", value="a1", fault="a1", let_in=SUM, load_user={"a2": SUM},
         faulted={error: 1 | (error & 1) << 1 | (error & 2) << 1 for error in range(4)},
     )
 
