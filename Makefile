@@ -74,7 +74,7 @@ define NEWLINE
 
 endef
 # In a recipe: a command of cargo's for each machine.
-for-each-machine = $(foreach arch,$(ARCHES),$(Q)RUST_TARGET=$($(arch).target) $(1)$(NEWLINE))
+for-each-machine = $(foreach arch,$(ARCHES),$(Q)ARCH=$(arch) RUST_TARGET=$($(arch).target) $(1)$(NEWLINE))
 
 # The folder of one machine's own files. obj/kern has the kernel of the machine that was built last, as JOS's users expect.
 OBJ := obj/$(ARCH)
@@ -235,7 +235,7 @@ $(OBJ)/shims.linked: FORCE | setup-build
 $(OBJ)/shims: $(OBJ)/shims.linked $(SYMTAB)
 	$(Q)cargo run -q -p symtab -- $(SYMTABFLAGS) $< $@
 
-image: $(ISO) ## build APP's ISO image alone: obj/ARCH/jos.iso, or obj/ARCH/APP.iso
+image: $(ISO) ## build APP's ISO image alone, for a PC: obj/ARCH/jos.iso, or obj/ARCH/APP.iso
 
 # The sed command escapes the kernel's command line for GRUB's shell. If GRUB cannot load the kernel, it tries again with
 # the serial line as its terminal, so that the error is seen, and ends QEMU with a failure. The first try does not use the
@@ -459,7 +459,8 @@ check-lab-bare: | setup-host setup-bare ## as root: those of the autograder in a
 ##@ Else
 
 setup: setup-machines ## install whatever any target needs
-	@tools/build/setup.sh iso qemu uefi window gdb host fmt clippy browser screenshots mutants
+	$(call for-each-machine,tools/build/setup.sh qemu gdb)
+	@tools/build/setup.sh iso uefi window host fmt clippy browser screenshots mutants
 	@tools/build/setup.sh miri fuzz || echo "setup: all is there but what \"make miri\" and \"make fuzz\" need" >&2
 
 # The Rust targets of all machines.
