@@ -1,4 +1,4 @@
-"""The graded tests of device trees: odd machines that they describe, and bad ones, each with the kernel's clear message.
+"""The graded tests of device trees: odd machines that they describe, and bad trees, each with a clear message.
 
 The tree is put in the place of the firmware's at the kernel's entry, so the firmware itself has a good one.
 """
@@ -7,7 +7,7 @@ import re
 
 import devicetree as dt
 import reading
-from arch import DEVICE_TREE
+from arch import ARCH, DEVICE_TREE
 from devicetree import MB, RAM, flat, spoilt, virt
 from gradelib import FAILURE, Machine, Test
 from loaderinfo import Range
@@ -17,7 +17,10 @@ GOOD = flat(virt())
 # The kernel looks at its own copy of the tree.
 TREE = "the device tree at 0x80[0-9a-f]{6} "
 DAMAGED = f"{TREE}is truncated or damaged; use another loader"
-SIZE = r"the device tree's size is wrong, or larger than the room for the tree \(TREE_ROOM in boot/src/riscv64/entry\.rs\)"
+SIZE = (
+    "the device tree's size is wrong, or larger than the room for the tree "
+    r"\(TREE_ROOM in boot/src/riscv64/entry\.rs\)"
+)
 NO_TREE = (
     r"the firmware gives no device tree \(in A1\); boot by qemu-system-riscv64 -machine virt -kernel obj/kern/kernel"
 )
@@ -28,12 +31,12 @@ NO_CONSOLE = (
 SILENT_CONSOLE = "the device tree names a console where no device answers"
 
 
-def refused(title, tree, why, at=dt.PLACE, machine=None):
-    """A test of a tree, or of an address without one: the kernel says why it cannot start."""
+def refused(title, tree, why, at=dt.PLACE, machine=None, subject="device tree"):
+    """A test of a tree, or of an address without one, or of a machine: the kernel says why it cannot start."""
     machine = machine or Machine(at_entry=dt.pass_on(tree, at))
     line = re.compile(f"JOS64 cannot start: {why}")
     return Test(
-        f"device tree: {title}", 5, machine, (line,), NO_PROMPT, FAILURE, tags=("devicetree",), needs=(DEVICE_TREE,)
+        f"{subject}: {title}", 5, machine, (line,), NO_PROMPT, FAILURE, tags=("devicetree",), needs=(DEVICE_TREE,)
     )
 
 
@@ -113,8 +116,8 @@ TESTS = [
     ),
     panics(
         "an initrd over everything", virt(**INITRD),
-        rf"no room for the array pages: 514 KB in one piece and some page tables beside it are needed, 0 KB are free in "
-        rf"one piece within {WINDOW}\. .* boot information and modules {ALL - KEPT} KB: .*",
+        "no room for the array pages: 514 KB in one piece and some page tables beside it are needed, 0 KB are free "
+        rf"in one piece within {WINDOW}\. .* boot information and modules {ALL - KEPT} KB: .*",
     ),
     refused("no RAM", flat(virt(memory=())), TREE + r"has no memory \(a node memory with a region\)"),
     # Trees that are none.
@@ -157,5 +160,20 @@ TESTS = [
         "the kernel at another address", None,
         "the kernel is not where it is linked; boot by qemu-system-riscv64 -machine virt -kernel obj/kern/kernel",
         machine=Machine(at_entry=dt.enter_elsewhere),
+    ),
+    # The firmware of BOOT=bare prints, and has messages of its own.
+    refused(
+        "no console, without firmware", None, NO_CONSOLE,
+        machine=Machine("bare", at_entry=dt.pass_on(flat(console()))),
+    ),
+    *(
+        refused(f"{title}, without firmware", None, why, machine=Machine("bare", cpu=cpu), subject="machine")
+        for title, cpu, why in (
+            *ARCH.refused,
+            (
+                "no supervisor mode", "rv64,h=off,s=off",
+                "this hart has no supervisor mode; use qemu-system-riscv64 with -cpu rv64",
+            ),
+        )
     ),
 ]

@@ -130,9 +130,9 @@ high_start:
 
 .section .text.boot, "ax", @progbits
 
-// The kernel cannot start: an exception before it handles any, or a jump from above. Prints "JOS64 cannot start: " and the
-// reason, whose address is in SSCRATCH (or nothing if that is 0), on the firmware's console. Ends QEMU with a failure if
-// it has the device; or else the machine, by the firmware, or halts.
+// The kernel cannot start: an exception before it handles any, or a jump from above. Prints "JOS64 cannot start: " and
+// the reason, whose address is in SSCRATCH (or nothing if that is 0), on the firmware's console. Ends QEMU with a
+// failure if it has the device; or else asks the firmware to turn the machine off.
 //
 // An exception arrives at the low address, which both states of paging allow.
 .balign 4

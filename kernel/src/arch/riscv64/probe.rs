@@ -17,9 +17,9 @@ use crate::arch::{Format, Layout};
 pub(crate) use crate::arch::probes::load_open as load_user;
 pub(crate) use crate::arch::probes::{load, load_byte, load_word, store, store_byte};
 
-// All probes take the address in A0, the value in A1, and SSTATUS.SUM's bit in A2; they return the value in A0, and in A1
-// whether there was a fault. The access is a probe's first instruction, but for probe_load_user, which first allows the
-// kernel to read user pages.
+// All probes take the address in A0 and the value in A1, and return the value in A0, and in A1 whether there was a
+// fault. The access is a probe's first instruction, but for probe_load_user, which first allows the kernel to read user
+// pages.
 global_asm!(
     ".macro probe name, access:vararg",
     ".globl \\name",
@@ -38,10 +38,11 @@ global_asm!(
     ".globl probe_load_user, probe_load_user_access, probe_faulted",
     ".type probe_load_user, @function",
     "probe_load_user:",
-    "    csrs sstatus, a2",
+    "    li a1, {SUM}",
+    "    csrs sstatus, a1",
     "probe_load_user_access:",
     "    ld a0, 0(a0)",
-    "    csrc sstatus, a2",
+    "    csrc sstatus, a1",
     "    li a1, 0",
     "    ret",
     ".size probe_load_user, . - probe_load_user",
@@ -49,6 +50,7 @@ global_asm!(
     "probe_faulted:",
     "    ret",
     ".size probe_faulted, . - probe_faulted",
+    SUM = const SUM,
 );
 
 // The bits of a fault in A1.
@@ -71,7 +73,6 @@ pub(in crate::arch) unsafe fn call(probe: Probe, va: u64, value: usize) -> Resul
             in(reg) probe,
             inout("a0") va => result,
             inout("a1") value => fault,
-            in("a2") SUM,
             out("ra") _,
         );
     }

@@ -94,7 +94,7 @@ fn what_is_writable_is_not_global() {
             }
         }
     }
-    is_caught::<Fault>(&std::format!("check_page: {:#x} must lead to ", Jos64::MMIOBASE));
+    is_caught::<Fault>(&std::format!("check_page: {:#x} must lead to ", Jos64::MMIOLIM - PGSIZE));
 }
 
 #[test]
