@@ -19,7 +19,7 @@ FROM      ?= mem_init## where "make gdb" begins on a machine at reset: mem_init 
 PROFILE   ?= dev## cargo's profile: dev, release (fast) or small
 GRADEFLAGS ?=## options for grade.py, for instance -v; see ./grade.py --help
 BENCHFLAGS ?=## options for the benchmark, for instance --only map-4k --rounds 50
-TARGET    ?= boot_info operations monitor_line## what "make fuzz" fuzzes
+TARGET    ?= boot_info device_tree operations monitor_line## what "make fuzz" fuzzes
 FUZZTIME  ?= 600## seconds for each of them
 MUTANTSFLAGS ?=## options for "make mutants", for instance -f libjos/src/paging/pgdir.rs or --jobs 1
 SCHEMESFLAGS ?=## options for "make schemes"
@@ -38,22 +38,25 @@ endif
 
 Q := $(if $(filter-out 0,$(V)),,@)
 
-# The machines: Rust's name for each, the ways in which it boots, its boards, the beginning of its binutils' names, and
-# what QEMU needs besides: the device that ends it.
+# The machines: Rust's name for each, the ways in which it boots, the file beside the kernel for one of these ways, its
+# boards, the beginning of its binutils' names, and what QEMU needs besides: the device that ends it.
 ARCHES := x86_64 i386 riscv64
 
 x86_64.target := x86_64-unknown-none
 x86_64.boots  := grub uefi pvh
+x86_64.second := jos.iso
 x86_64.boards := pc q35 isapc microvm
 x86_64.qemu   := -device isa-debug-exit,iobase=0xf4,iosize=0x04
 
 i386.target := i586-unknown-linux-gnu
 i386.boots  := grub pvh
+i386.second := jos.iso
 i386.boards := pc q35 isapc microvm
 i386.qemu   := $(x86_64.qemu)
 
 riscv64.target   := riscv64gc-unknown-none-elf
 riscv64.boots    := opensbi bare
+riscv64.second   := bare.bin
 riscv64.boards   := virt
 riscv64.binutils := riscv64-linux-gnu-
 
@@ -123,6 +126,11 @@ $(foreach name,ARCH BOOT MEM CPUS BOARD GDBPORT PROFILE,\
 
 ifeq ($(filter $(BOOT),$($(ARCH).boots)),)
   $(error unknown BOOT "$(BOOT)" for ARCH=$(ARCH); there are: $($(ARCH).boots))
+endif
+# Whether the machine boots from an ISO image, by GRUB.
+HAS_ISO := $(filter grub,$($(ARCH).boots))
+ifeq ($(filter image,$(MAKECMDGOALS))$(HAS_ISO),image)
+  $(error ARCH=$(ARCH) does not boot from an ISO image: QEMU's -kernel takes $(OBJ)/kernel, which "make" builds)
 endif
 # Options may follow the board's name (pc,i8042=off), and QEMU has older boards too (pc-i440fx-6.2).
 COMMA := ,
@@ -326,7 +334,7 @@ screenshots: $(OBJ)/picture.html $(OBJ)/film.html | setup-browser setup-screensh
 grade: grade-images ## boot ARCH in every way of grade.py and score it
 	$(Q)./grade.py --no-build $(GRADEFLAGS)
 grade-images: $(addprefix $(OBJ)/,kernel facts.json $(APPS:%=apps/%) shims) $(LAST) | setup-qemu setup-gdb
-ifeq ($(BOOT),grub)
+ifneq ($(HAS_ISO),)
 grade-images: $(OBJ)/jos.iso $(OBJ)/grade-words.iso | setup-uefi
 else
 grade-images: $(IMAGE) $(OBJ)/bare.bin
@@ -362,7 +370,7 @@ fuzz: | setup-fuzz ## fuzz the parsers, the memory system against its model, the
 # "make test" replays the corpus too, on the stable toolchain.
 fuzz-short: ## some seconds of it, the same each time; skipped where no nightly toolchain can be had
 	$(Q)if tools/build/setup.sh fuzz; then \
-	  tools/build/fuzz.sh short 5000 boot_info && tools/build/fuzz.sh short 200 operations monitor_line; \
+	  tools/build/fuzz.sh short 5000 boot_info device_tree && tools/build/fuzz.sh short 200 operations monitor_line; \
 	else echo "fuzz-short: skipped, for want of what is named above"; fi
 
 mutants: | setup-mutants setup-host setup-build setup-iso setup-qemu setup-uefi setup-gdb ## plant faults in the sources, and see whether the tests notice (two hours)
@@ -397,7 +405,7 @@ kernels:
 	$(Q)set -e; for arch in $(ARCHES); do $(MAKE) --no-print-directory obj/$$arch/kernel ARCH=$$arch; done
 
 # Without a browser, the tests of the pages are skipped.
-test-picture: $(OBJ)/kernel $(OBJ)/jos.iso $(OBJ)/facts.json picture-tool | setup-qemu setup-gdb ## the tests of the pictures, in a browser
+test-picture: $(OBJ)/kernel $(OBJ)/$($(ARCH).second) $(OBJ)/facts.json picture-tool | setup-qemu setup-gdb ## the tests of the pictures, in a browser
 	$(Q)tools/build/setup.sh browser || echo "*** NOT TESTED: pictures in a browser. There is no Chromium here. ***" >&2
 	$(Q)python3 -m unittest discover -q -s tools/picture
 
@@ -423,9 +431,9 @@ bench-kernel: ## instructions that the memory system takes in the machine, besid
 	  QEMUEXTRA="-icount shift=0,sleep=off $(QEMUEXTRA)"
 
 bench-boot: ## what booting takes, each way: instructions, time, image size, RAM
-	$(Q)$(MAKE) --no-print-directory image $(OBJ)/kernel APP=boot PROFILE=small CMDLINE= MEM=256M
+	$(Q)$(MAKE) --no-print-directory $(OBJ)/kernel $(if $(HAS_ISO),image,$(OBJ)/bare.bin) APP=boot PROFILE=small CMDLINE= MEM=256M
 	$(Q)tools/bench/boottime.py $(BENCHFLAGS)
-bench-boot: | setup-qemu setup-uefi
+bench-boot: | setup-qemu $(if $(HAS_ISO),setup-uefi)
 
 ##@ Teach
 

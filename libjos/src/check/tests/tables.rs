@@ -73,7 +73,7 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
                 pmap.machine_mut().protect_kernel();
                 pmap.checks().check_page_installed_pgdir();
             },
-            says: "is write protection (CR0.WP) off?",
+            says: "is write protection off?",
         });
     }
     faults

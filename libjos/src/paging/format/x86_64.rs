@@ -36,6 +36,7 @@ impl<const N: u32> Format for LongMode<N> {
     const LEAF_LEVELS: u32 = 0b111;
     const SELF_MAP: bool = true;
     const PA_END: u64 = 1 << 52;
+    const USER_GUARD: &'static str = "SMEP, SMAP";
     const ALWAYS: Perm = Perm::R;
 
     fn table(pa: PhysAddr) -> u64 {
