@@ -2,9 +2,9 @@
 //! cannot start.
 //!
 //! The assembly of a machine is in two files called `entry.s`: this one, and the machine's own. `entry.rs` beside each
-//! gives it its constants as `const` operands, so that each is written once. The part in `.boot` is linked where it is loaded, because it runs
-//! before paging; it ends by a jump to its high address and a call of `kernel_main`. gdb knows the symbols at
-//! both addresses, but no lines: the compiler records none for assembly.
+//! gives it its constants as `const` operands, so that each is written once. The part in `.boot` is linked where it is
+//! loaded, because it runs before paging; it ends by a jump to its high address and a call of `kernel_main`. gdb knows
+//! the symbols at both addresses, but no lines: the compiler records none for assembly.
 //!
 //! On the way in (Multiboot2 specification 2.0, section 3.3 "I386 machine state"; Xen PVH, "the
 //! boot-time state"): 32-bit protected mode, flat segments, no paging, interrupts off, no stack,

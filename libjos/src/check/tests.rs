@@ -200,7 +200,7 @@ fn devices() {
         pmap.checks().check_kern_pgdir();
     };
     check(|_| {});
-    // The other checks leave them alone.
+    // `check_page` leaves the devices mapped.
     check(|pmap| pmap.checks().check_page());
     let faults: [(Fault, &str); 6] = [
         (|pmap| pmap.unmap(AT), "devices: 0xffffffffef800000 must lead to 0x10000000"),

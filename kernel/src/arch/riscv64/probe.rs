@@ -103,7 +103,7 @@ pub(crate) fn recover(trap: &mut Trap<'_>) -> bool {
     true
 }
 
-/// What the page tables say of an address.
+/// The state of the entries on the way to an address.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Look {
     /// Whether all entries on the way are valid.
@@ -118,9 +118,10 @@ const R: u64 = 1 << 1;
 const W: u64 = 1 << 2;
 const X: u64 = 1 << 3;
 const PPN: u64 = (1 << 54) - (1 << 10);
-/// Of a table's entry: user, accessed and dirty.
+/// The bits that must be clear in a table's entry: user, accessed and dirty.
 const TABLE_RESERVED: u64 = 1 << 4 | 0b11 << 6;
-/// Of any entry: those that no extension uses, and those of Svpbmt and Svnapot, which are not on.
+/// The bits that must be clear in any entry: those that no extension uses, and those of Svpbmt and Svnapot, which are not
+/// on.
 const RESERVED: u64 = u64::MAX << 54;
 
 /// Walks `va` in the tables in use. The hart does not say why it refused an access.

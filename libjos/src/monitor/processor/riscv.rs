@@ -70,7 +70,7 @@ pub const SCAUSE: Register = Register {
     fields: &[bits(0, 63, "CODE", "its number"), bit(63, "INTR", "an interrupt, not an exception")],
 };
 
-/// What the latest trap is about.
+/// STVAL: the address or the instruction that the latest trap concerns.
 pub const STVAL: Register = Register {
     name: "stval",
     meaning: "address, or illegal instruction, of the latest trap",
