@@ -22,6 +22,7 @@ import contracttests  # noqa: E402
 import exittests  # noqa: E402
 import faulttests  # noqa: E402
 import gdbtests  # noqa: E402
+import idletests  # noqa: E402
 import keyboardtests  # noqa: E402
 import leaftests  # noqa: E402
 import loadertests  # noqa: E402
@@ -47,6 +48,7 @@ TESTS = [
     *traptests.TESTS,
     *loadertests.TESTS,
     *clocktests.TESTS,
+    *idletests.TESTS,
     *leaftests.TESTS,
     *apptests.TESTS,
     *monitortests.TESTS,

@@ -16,6 +16,9 @@ from gdbstub import CPU, Stub, StubError
 from tableformat import PAGE, X
 
 PAGE_FAULT = 14  # the vector
+TIMER = 32  # the vector of the timer's interrupt
+# Bytes for the timer's ports: count down from 1, once (8254 data sheet).
+TIMER_START = ((0x43, 0x30), (0x40, 1), (0x40, 0))
 NOP = b"\x90"
 # Bits of a page fault's error code (Intel SDM vol. 3A, 4.7).
 PRESENT, WRITE, FETCH = 1, 2, 16
@@ -28,6 +31,11 @@ class Debugger(Stub):
     def registers(self):
         """The general registers, the program counter and the flags: name -> value."""
         return CPU.unpack(bytes.fromhex(self._ask("g")))
+
+    def gate(self, vector):
+        """The gate of an interrupt or exception."""
+        base = int(self.monitor("info registers").split("IDT=")[1].split()[0], 16)
+        return self.read_memory(base + vector * CPU.gate, CPU.gate)
 
     def set_registers(self, values):
         """Sets them all. (Segments and control registers are left out: to write those would flush the TLB.)"""
@@ -72,9 +80,7 @@ class Processor:
     def __init__(self, stub, code, further=()):
         self.stub, self.code = stub, code
         self.returned = code + 64  # where a called function returns to
-        text = stub.monitor("info registers")
-        base = int(text.split("IDT=")[1].split()[0], 16)
-        self.handler = CPU.handler(stub.read_memory(base + PAGE_FAULT * CPU.gate, CPU.gate))
+        self.handler = CPU.handler(stub.gate(PAGE_FAULT))
         instructions = CPU.load, CPU.store, CPU.jump
         self.code_at = {code_: code + 16 * index for index, code_ in enumerate(instructions)}
         ends = [start + len(code_) for code_, start in self.code_at.items() if code_ != CPU.jump]
@@ -137,6 +143,19 @@ class Processor:
             self.stub.set_registers(before)
 
 
+def wake(stub):
+    """Gets the processor out of its halt, in which QEMU lets it execute nothing: the timer, started by hand, interrupts
+    it, and the machine stops at the interrupt's entry."""
+    if "HLT=1" not in stub.monitor("info registers"):
+        return
+    entry = CPU.handler(stub.gate(TIMER))
+    for port, value in TIMER_START:
+        stub.monitor(f"o /b {port:#x} {value:#x}")
+    stub.set_breakpoint(entry)
+    stub.go()
+    stub.clear_breakpoint(entry)
+
+
 @contextlib.contextmanager
 def debugger(control):
     """A Debugger of the machine behind a Control, which is stopped while this lasts."""
@@ -150,6 +169,7 @@ def debugger(control):
         connection.settimeout(control.left())
         connection.connect(str(path))
         stub = Debugger(connection, control.left)
+        wake(stub)
         yield stub
         stub.detach()
     control.monitor("gdbserver none")

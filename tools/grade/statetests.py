@@ -46,7 +46,7 @@ STATE = {
             "CR0": (0x8001_0011, ~0),  # PE ET WP PG
             "EFER": (0xD00, ~0),  # LME LMA NXE
             "DR7": (0x400, ~0),
-            "RFL": (0x2, COMPARED_FLAGS),
+            "RFL": (0x202, COMPARED_FLAGS),  # interrupts are on
         },
         {**SEGMENTS, "CS": segment(8, "ffffffff 00af9b00")}, CR4_BITS["PAE"],
     ),
@@ -55,7 +55,7 @@ STATE = {
             "CR0": (0x8001_0031, ~0),  # PE ET NE WP PG
             "EFER": (0, ~0),
             "DR7": (0x400, ~0),
-            "EFL": (0x2, COMPARED_FLAGS),
+            "EFL": (0x202, COMPARED_FLAGS),  # interrupts are on
         },
         {**SEGMENTS, "CS": segment(8, "ffffffff 00cf9b00")}, CR4_BITS["PSE"],
     ),

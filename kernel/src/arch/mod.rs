@@ -14,9 +14,10 @@
 //! | `probe` | accesses that may fault |
 //! | `stack` | the switch to another stack; separate stacks for some exceptions |
 //! | `trap` | exceptions: frame, name and details |
+//! | `interrupts` | interrupts: the controller; off, on, and waiting for one |
 //! | `faults` | single instructions that must fault |
 //! | `serial`, `keyboard`, `screen` | the console's devices |
-//! | `clock` | the counter's frequency |
+//! | `clock` | the counter's frequency; the alarm |
 //! | `exit` | the end of the machine, and its reset |
 
 #[cfg(all(jos_machine, target_arch = "x86"))]
@@ -45,7 +46,8 @@ pub(crate) use machine::DEVICES;
 use machine::registers;
 pub use machine::{Format, Layout};
 pub(crate) use machine::{
-    clock, control, cpu, exit, faults, features, keyboard, probe, screen, serial, stack, trap,
+    clock, control, cpu, exit, faults, features, interrupts, keyboard, probe, screen, serial,
+    stack, trap,
 };
 #[cfg(any(target_arch = "x86", target_arch = "x86_64", not(jos_machine)))]
 use machine::{frame, instructions};

@@ -8,6 +8,7 @@ pub(crate) mod exit;
 pub(crate) mod faults;
 pub(crate) mod features;
 mod instructions;
+pub(crate) mod interrupts;
 pub(crate) mod keyboard;
 pub(crate) mod probe;
 mod registers;

@@ -1,6 +1,7 @@
 //! The serial line that `make qemu-nox` and grade.py use: an NS16550 whose registers are memory.
 
 use uart_16550::backend::Backend;
+use uart_16550::spec::registers::IER;
 
 use super::address::uart;
 use crate::arch::uart::Uart;
@@ -27,5 +28,11 @@ impl Serial {
     pub(crate) const fn new() -> Self {
         // SAFETY: the console's value is the only one for these registers.
         unsafe { Self::with(Registers) }
+    }
+
+    /// Lets nothing interrupt the hart yet. Returns whether there is nothing to wait for.
+    pub(crate) fn allow_interrupts(&mut self) -> bool {
+        self.set_interrupts(IER::empty());
+        !self.is_present()
     }
 }

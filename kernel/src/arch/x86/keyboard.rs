@@ -1,4 +1,4 @@
-//! The PS/2 keyboard, polled. It receives the keys typed into QEMU's window.
+//! The PS/2 keyboard. It receives the keys typed into QEMU's window.
 //!
 //! The controller (8042) translates to scan code set 1, as firmware sets it up. Keys that move the
 //! cursor or delete send a terminal's escape sequences; other keys without a character are dropped.
@@ -8,6 +8,7 @@ use pc_keyboard::{
 };
 
 use crate::arch::instructions::Port;
+use crate::arch::interrupts::{KEYBOARD, MOUSE, allow};
 
 /// The controller's data port, and its status port.
 const DATA: u16 = 0x60;
@@ -27,6 +28,13 @@ impl Keyboard {
     pub(crate) const fn new() -> Self {
         let control = HandleControl::MapLettersToUnicode;
         Self { decoder: PS2Keyboard::new(ScancodeSet1::new(), layouts::Us104Key, control) }
+    }
+
+    /// Lets typed keys interrupt the processor. So does a byte of the mouse, behind which keys would wait.
+    pub(crate) fn allow_interrupts(&mut self) -> bool {
+        allow(KEYBOARD);
+        allow(MOUSE);
+        true
     }
 
     /// Passes the bytes of the next typed key to `each`, as a terminal sends them; `None` if no key

@@ -9,6 +9,7 @@ pub(crate) mod exit;
 #[cfg(jos_machine)]
 pub(crate) mod faults;
 pub(crate) mod features;
+pub(crate) mod interrupts;
 pub(crate) mod keyboard;
 pub(in crate::arch) mod outcome;
 #[cfg(jos_machine)]
