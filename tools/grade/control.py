@@ -108,7 +108,8 @@ class Control:
                 self.left()
             keys = [{"type": "qcode", "data": key} for key in name.split("-")]
             strokes = [(key, True) for key in keys] + [(key, False) for key in reversed(keys)]
-            self.command("input-send-event", events=[
+            # Without waiting for an answer: the key may end the machine at once.
+            self.send("input-send-event", events=[
                 {"type": "key", "data": {"key": key, "down": down}} for key, down in strokes
             ])
 

@@ -73,9 +73,20 @@ class Traps:
         self.stub, self.symbols = stub, symbols
         self.frames = FRAMES(stub, symbols)
         # No device interrupts the code while the flag IF is set.
-        for port in (0x21, 0xA1):
-            stub.monitor(f"o /b {port:#x} 0xff")
+        self.masks = {port: int(stub.monitor(f"i /b {port:#x}").split("=")[1], 16) for port in (0x21, 0xA1)}
+        self.mask(dict.fromkeys(self.masks, 0xFF))
         self.values = itertools.count(1)
+
+    def mask(self, masks):
+        """Set the lines that the interrupt controllers do not let through."""
+        for port, mask in masks.items():
+            self.stub.monitor(f"o /b {port:#x} {mask:#x}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.mask(self.masks)
 
     def different(self):
         """A value of its own for each general register."""
@@ -150,18 +161,19 @@ class Traps:
 def every_exception(stub, symbols):
     """Raise each exception twice, with the flags set and clear and with stack pointers that are not aligned."""
     stub.run_to(symbols["check_page_installed_pgdir"])
-    traps = Traps(stub, symbols)
-    for flags, sp in ((EVERY_FLAG, KSTACKTOP - 0x1003), (CONSTANT, KSTACKTOP - 0x2008)):
-        for exception in RAISED:
-            traps.raise_all([exception], flags, sp)
-        for vector in BY_HAND:
-            traps.deliver(vector, flags, sp)
+    with Traps(stub, symbols) as traps:
+        for flags, sp in ((EVERY_FLAG, KSTACKTOP - 0x1003), (CONSTANT, KSTACKTOP - 0x2008)):
+            for exception in RAISED:
+                traps.raise_all([exception], flags, sp)
+            for vector in BY_HAND:
+                traps.deliver(vector, flags, sp)
 
 
 def nested_exceptions(stub, symbols):
     """Raise exceptions within the handlers of exceptions."""
     stub.run_to(symbols["check_page_installed_pgdir"])
-    Traps(stub, symbols).raise_all(NESTED, EVERY_FLAG, KSTACKTOP - 0x1003)
+    with Traps(stub, symbols) as traps:
+        traps.raise_all(NESTED, EVERY_FLAG, KSTACKTOP - 0x1003)
 
 
 STORE_TO_AREA = WIDE + b"\xa3" + CPU.in_memory([ARCH.areas])  # mov [areas], rax
@@ -173,11 +185,11 @@ def area_fault(stub, symbols):
     store = start + stub.read_memory(start - ARCH.kernbase, 64).index(STORE_TO_AREA)
     stub.run_to(store)
     kept = stub.registers()
-    traps = Traps(stub, symbols)
-    before = traps.arrange(PAGE_FAULT, EVERY_FLAG, KSTACKTOP - 0x4003)
-    stub.run_to(symbols["trap"])
-    traps.check_frame(before, Raised(14, b"", error=(2,)), store)
-    stub.run_to(store + len(STORE_TO_AREA))  # the instruction behind the store, once the handler has mapped the page
+    with Traps(stub, symbols) as traps:
+        before = traps.arrange(PAGE_FAULT, EVERY_FLAG, KSTACKTOP - 0x4003)
+        stub.run_to(symbols["trap"])
+        traps.check_frame(before, Raised(14, b"", error=(2,)), store)
+        stub.run_to(store + len(STORE_TO_AREA))  # the instruction behind the store, once the handler has mapped the page
     after = stub.registers()
     for register in (*GENERAL, "flags", *SEGMENTS):
         require(after[register] & ~(RF if register == "flags" else 0) == before[register],
@@ -241,14 +253,14 @@ LET_IN = (Probe("probe_load", UPAGES, value=-1),)  # with AC set
 
 def call_probe(stub, symbols, probe, flags):
     """Call a probe, and check its result, memory, and all other registers."""
-    traps = Traps(stub, symbols)
     back = stub.read("ip")
     stub.write_memory(SCRATCH, AROUND)
-    before = {**traps.different(), ADDRESS: probe.va, "sp": KSTACKTOP - 0x1008, "flags": flags}
-    stub.write_memory(before["sp"], CPU.in_memory([back]))
-    stub.write_registers({**before, "ip": symbols[probe.function]})
-    stub.run_to(back)
-    after = stub.registers()
+    with Traps(stub, symbols) as traps:
+        before = {**traps.different(), ADDRESS: probe.va, "sp": KSTACKTOP - 0x1008, "flags": flags}
+        stub.write_memory(before["sp"], CPU.in_memory([back]))
+        stub.write_registers({**before, "ip": symbols[probe.function]})
+        stub.run_to(back)
+        after = stub.registers()
     name = f"{probe.function}({probe.va:#x}) with the flags {flags:#x}"
     value, fault = after["ax"], after["dx"]
     wanted = {**before, "sp": before["sp"] + CPU.word, "flags": flags}

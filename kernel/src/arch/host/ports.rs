@@ -77,6 +77,7 @@ impl Pc {
         let byte = value as u8;
         match port {
             0x3F8..=0x3FF => self.serial.write(port - 0x3F8, byte),
+            0x60 => self.keyboard.write(byte),
             0x64 => self.keyboard.command(byte),
             0x40 | 0x43 => self.timer.write(port, byte, now),
             0x20 | 0x21 | 0xA0 | 0xA1 => self.interrupts.write(port, byte),

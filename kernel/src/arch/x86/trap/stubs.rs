@@ -63,13 +63,13 @@ pub(in crate::arch) static HANDLER: Once<Handler> = Once::new();
 
 /// Passes a trap to the handler; every stub calls this.
 pub(in crate::arch) extern "C" fn trap(frame: &mut TrapFrame) {
+    // Read CR2 first, since the handler may cause further page faults.
+    let cr2 = Cr2::read_raw();
     if let Some(line) = frame.vector().checked_sub(IRQ_OFFSET)
         && !interrupts::acknowledge(line)
     {
         return;
     }
-    // Read CR2 first, since the handler may cause further page faults.
-    let cr2 = Cr2::read_raw();
     let handler = HANDLER.get().expect("the IDT is loaded after the handler is known");
     // A variable, so that gdb's `jos why` finds it.
     let mut trap = Trap { frame, cr2 };
