@@ -88,6 +88,11 @@ class Control:
         self.command("cont")
         return {name: int(value, 16) for name, value in re.findall(r"\b([A-Z][A-Z0-9]+) *=([0-9a-f]+)", text)}
 
+    def wait_for_halt(self):
+        """Wait until the processor is halted."""
+        while "HLT=1" not in self.monitor("info registers"):
+            self.left()
+
     def memory(self, pa, size):
         """Bytes of physical memory."""
         path = self.folder / "memory"

@@ -72,6 +72,7 @@ def registers(cpu):
     cr4 = STATE.cr4 | sum(CR4_BITS[name] for name in FEATURES[cpu].split())
 
     def registers_at_prompt(control):
+        control.wait_for_halt()
         found = control.registers()
         for name, (value, mask) in {**STATE.everywhere, "CR4": (cr4, ~0)}.items():
             require(found[name] & mask == value, f"{name} is {found[name]:#x}, not {value:#x}")
