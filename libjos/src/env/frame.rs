@@ -1,0 +1,49 @@
+//! [`TrapFrame`]: a program's registers, as far as this room knows them. Each machine has its own.
+
+use core::fmt;
+
+use crate::mem::addr::VirtAddr;
+use crate::paging::word::Word;
+
+/// The registers of a program, as the kernel keeps them while the program does not run: the first field of
+/// [`Env`](super::abi::Env).
+///
+/// Its `Display` prints JOS's lines after `TRAP frame at`, each with its line end: `  edi  0x00000000` and so
+/// on.
+///
+/// # Safety
+///
+/// Every pattern of bits is a value, since frames lie in RAM; and a frame has no destructor, so it is `Copy`.
+pub unsafe trait TrapFrame: Copy + fmt::Display + 'static {
+    /// The machine's word.
+    type Word: Word;
+
+    /// The words that a page fault's handler in the program is given (JOS's `struct UTrapframe`).
+    type UserTrapFrame: AsRef<[Self::Word]>;
+
+    /// A frame that begins in user mode at `entry`, with its stack at `stack`, interrupts on, and all other
+    /// registers 0. Both addresses are below UTOP, or UTOP.
+    fn user(entry: VirtAddr, stack: VirtAddr) -> Self;
+
+    /// The number of the call, if the trap is one.
+    fn number(&self) -> u64;
+
+    /// Argument `n` of the call, from 0 to 4.
+    fn argument(&self, n: usize) -> u64;
+
+    /// Sets the result of the call, which may be negative.
+    fn set_result(&mut self, result: i64);
+
+    /// The program counter.
+    fn pc(&self) -> VirtAddr;
+
+    /// The stack pointer.
+    fn sp(&self) -> VirtAddr;
+
+    /// Makes the program go on at `pc`, with its stack at `sp`. Both are below UTOP; the kernel has checked
+    /// that.
+    fn redirect(&mut self, pc: VirtAddr, sp: VirtAddr);
+
+    /// The frame for the program's own handler of its page fault at `fault_va`.
+    fn user_trap_frame(&self, fault_va: VirtAddr) -> Self::UserTrapFrame;
+}

@@ -1,0 +1,35 @@
+//! Environments, JOS's processes: programs in user mode, each with a trap frame, an address space and an id.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`abi`] | the facts that kernel and programs share: numbers of calls, errors, [`Env`](abi::Env) |
+//! | [`frame`] | [`TrapFrame`]: the registers of a program, as far as this room knows them |
+//! | [`table`] | [`Envs`]: both arrays, made by [`env_init`](Envs::env_init); ids |
+//! | [`life`] | an environment made, destroyed and freed: `env_alloc`, `env_destroy`, `env_free` |
+//! | [`load`] | a program loaded: `env_create`, `load_icode`, `region_alloc` |
+//! | [`sched`] | which environment runs next: `sched_yield`, `env_run` |
+//! | [`trap`] | a trap from a program: `trap_dispatch` |
+//! | [`console`] | the console, as far as programs reach it |
+//!
+//! All of it is the kernel's, and knows neither registers nor a heap. A machine gives a [`TrapFrame`] and
+//! calls [`Envs::trap_dispatch`] with each trap; the answer, a [`Next`], says how to go on.
+//!
+//! Names are JOS's. There are two arrays of the same index. `envs`, shown to programs at UENVS, has
+//! JOS's layout where words have 32 bits. The other one is the kernel's alone, and owns the address
+//! spaces.
+
+pub mod abi;
+pub mod console;
+#[expect(unsafe_code)]
+pub mod frame;
+pub mod life;
+pub mod load;
+pub mod sched;
+pub mod table;
+pub mod trap;
+
+pub use console::EnvConsole;
+pub use frame::TrapFrame;
+pub use sched::Next;
+pub use table::{EnvIndex, Envs};
+pub use trap::{Cause, Trap};
