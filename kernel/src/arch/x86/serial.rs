@@ -31,4 +31,9 @@ impl Serial {
         // SAFETY: the console's value is the only one for these registers.
         unsafe { Self::with(Registers) }
     }
+
+    /// Sets the line up, if the machine has it.
+    pub(crate) fn init(&mut self) {
+        self.set_up();
+    }
 }
