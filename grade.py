@@ -19,6 +19,7 @@ import boottests  # noqa: E402
 import clocktests  # noqa: E402
 import consoletests  # noqa: E402
 import contracttests  # noqa: E402
+import devicetreetests  # noqa: E402
 import exittests  # noqa: E402
 import faulttests  # noqa: E402
 import gdbtests  # noqa: E402
@@ -43,6 +44,7 @@ TESTS = [
     *readertests.TESTS,
     *faulttests.TESTS,
     *machinetests.TESTS,
+    *devicetreetests.TESTS,
     *maptests.TESTS,
     *statetests.TESTS,
     *traptests.TESTS,

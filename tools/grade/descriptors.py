@@ -183,7 +183,7 @@ def show(tops):
     return ", ".join(f"{vector}: {top:#x}" for vector, top in sorted(tops.items()))
 
 
-TABLES = {"x86_64": LongMode, "i386": Protected}[ARCH.name]
+TABLES = {"x86_64": LongMode, "i386": Protected}.get(ARCH.name)
 
 
 def exceptions(control):

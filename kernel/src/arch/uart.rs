@@ -23,10 +23,11 @@ impl<R: Backend> Uart<R> {
         Self { uart: unsafe { Uart16550::new_with_backend(registers) }, present: false }
     }
 
-    /// Sets the line to 115200 baud, 8 bits, no parity, 1 stop bit.
-    pub(crate) fn init(&mut self) {
+    /// Sets the line to 115200 baud, 8 bits, no parity, 1 stop bit. Returns whether a 16550 answers.
+    pub(in crate::arch) fn set_up(&mut self) -> bool {
         let config = Config { baud_rate: BaudRate::Baud115200, ..Config::default() };
         self.present = self.uart.init(config).is_ok();
+        self.present
     }
 
     /// Whether the port is there.

@@ -32,7 +32,7 @@ mod uart;
 #[cfg(test)]
 pub(crate) mod vga;
 
-pub(crate) use super::x86::{DEVICES, clock, exit, interrupts, keyboard, screen, serial};
+pub(crate) use super::x86::{clock, devices, exit, interrupts, keyboard, screen, serial};
 #[cfg(test)]
 pub(crate) use ports::pc;
 

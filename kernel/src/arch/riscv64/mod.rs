@@ -17,7 +17,7 @@ pub(crate) mod serial;
 pub(crate) mod stack;
 pub(crate) mod trap;
 
-pub(crate) use address::DEVICES;
+pub(crate) use address::devices;
 
 /// The machine's memory map.
 pub type Layout = layout::JosSv39;

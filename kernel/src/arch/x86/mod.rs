@@ -23,7 +23,9 @@ pub(crate) mod stack;
 pub(crate) mod trap;
 
 /// A PC's devices have I/O ports, or lie in the window.
-pub(crate) const DEVICES: &[libjos::mem::addr::PhysRange] = &[];
+pub(crate) fn devices() -> &'static [libjos::mem::addr::PhysRange] {
+    &[]
+}
 
 /// Hexadecimal digits of a register.
 const DIGITS: usize = 2 * size_of::<usize>();

@@ -34,6 +34,11 @@ impl Serial {
         unsafe { Self::with(Registers) }
     }
 
+    /// Sets the line up, if the machine has it.
+    pub(crate) fn init(&mut self) {
+        self.set_up();
+    }
+
     /// Lets typed bytes interrupt the processor, if the port's requests reach the interrupt controller. Returns false
     /// if they do not, so that somebody must look for typed bytes.
     pub(crate) fn allow_interrupts(&mut self) -> bool {
