@@ -159,6 +159,22 @@ pub enum Error {
     Eof = 8,
 }
 
+/// JOS's words for it.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Unspecified => "unspecified error",
+            Self::BadEnv => "bad environment",
+            Self::Inval => "invalid parameter",
+            Self::NoMem => "out of memory",
+            Self::NoFreeEnv => "out of environments",
+            Self::Fault => "segmentation fault",
+            Self::IpcNotRecv => "env is not recving",
+            Self::Eof => "unexpected end of file",
+        })
+    }
+}
+
 /// A permission in a call: the page is present. Must be asked for.
 pub const PTE_P: u64 = 0x001;
 /// A permission in a call: the page can be written.
