@@ -11,6 +11,7 @@
 //! | [`pgfault`] | `pfentry.S`, `pgfault.c` | page faults handled by the program |
 //! | [`fork`] | `fork.c` | copy-on-write fork, by the program itself |
 //! | [`ipc`] | `ipc.c` | messages |
+//! | [`faultin`] | | a page-fault handler that fills pages with a text, for two programs |
 //! | [`registers`] | | a page fault amid known registers, for a program that tests the kernel |
 //! | [`rough`] | | accesses that break the rules, for programs that test the kernel |
 //! | `arch` | | code and numbers of one machine; nothing else here knows one |
@@ -24,6 +25,8 @@ mod arch;
 pub mod console;
 #[expect(unsafe_code)]
 pub mod env;
+#[expect(unsafe_code)]
+pub mod faultin;
 #[expect(unsafe_code)]
 pub mod fork;
 pub mod inc;
@@ -57,5 +60,7 @@ pub const USTACKTOP: usize = arch::Layout::USTACKTOP as usize;
 pub const UXSTACKTOP: usize = arch::Layout::UXSTACKTOP as usize;
 /// The end of the addresses that a program may map.
 pub const UTOP: usize = arch::Layout::UTOP as usize;
+/// The kernel's physical address.
+pub const LOAD_ADDR: usize = arch::Layout::LOAD_ADDR as usize;
 /// The start of the kernel's window: no program has access.
 pub const KERNBASE: usize = arch::Layout::KERNBASE as usize;

@@ -1,3 +1,3 @@
 //! Instructions and accesses that a program should not use, for programs that test how the kernel takes them.
 
-pub use crate::arch::{divide, load_data_segment, read, write};
+pub use crate::arch::{breakpoint, divide, int, load_data_segment, read, read_byte, write};

@@ -44,6 +44,21 @@ global_asm!(
     libmain = sym crate::start::libmain,
 );
 
+// Another function that Rust's own library takes from C's on this target.
+global_asm!(
+    ".globl strlen",
+    "strlen:",
+    "    push edi",
+    "    mov edi, [esp + 8]",
+    "    xor eax, eax",
+    "    mov ecx, -1",
+    "    repne scasb",
+    "    mov eax, -2",
+    "    sub eax, ecx",
+    "    pop edi",
+    "    ret",
+);
+
 /// Makes the system call `number`.
 ///
 /// A function, since the compiler keeps ESI for itself and leaves no register for the fifth argument.

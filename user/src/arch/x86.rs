@@ -1,9 +1,9 @@
 //! Instructions that i386 and x86-64 have in common.
 
-use core::arch::asm;
+use core::arch::{asm, global_asm};
 
 /// INT3.
-pub(crate) fn breakpoint() {
+pub fn breakpoint() {
     // SAFETY: the kernel may stop the program, and changes none of its memory.
     unsafe { asm!("int3", options(nomem, nostack)) };
 }
@@ -18,6 +18,19 @@ pub unsafe fn read(va: usize) -> u32 {
     let value;
     // SAFETY: the caller's promise.
     unsafe { asm!("mov {:e}, [{}]", out(reg) value, in(reg) va, options(readonly, nostack)) };
+    value
+}
+
+/// Loads a byte.
+///
+/// # Safety
+///
+/// As for [`read`].
+#[must_use]
+pub unsafe fn read_byte(va: usize) -> u8 {
+    let value;
+    // SAFETY: the caller's promise.
+    unsafe { asm!("mov {}, [{}]", out(reg_byte) value, in(reg) va, options(readonly, nostack)) };
     value
 }
 
@@ -55,4 +68,35 @@ pub unsafe fn divide(dividend: u32, divisor: u32) -> u32 {
 pub unsafe fn load_data_segment(selector: u16) {
     // SAFETY: the caller's promise.
     unsafe { asm!("mov ds, {:x}", in(reg) selector, options(nostack)) };
+}
+
+// INT has its vector in the instruction. So there is one of them for each, 4 bytes apart.
+global_asm!(
+    ".pushsection .text.interrupts, \"ax\"",
+    "interrupts:",
+    ".set vector, 0",
+    ".rept 256",
+    "    .byte 0xCD, vector",
+    "    ret",
+    "    nop",
+    ".set vector, vector + 1",
+    ".endr",
+    ".popsection",
+);
+
+// SAFETY: the assembly above defines it.
+unsafe extern "C" {
+    /// The first of the instructions.
+    fn interrupts();
+}
+
+/// INT.
+///
+/// # Safety
+///
+/// The kernel ends the program unless a program may raise the vector. The system call's gives an error.
+pub unsafe fn int(vector: u8) {
+    let instruction = interrupts as *const () as usize + 4 * usize::from(vector);
+    // SAFETY: the caller's promise. The number of the system call is one that does not exist.
+    unsafe { asm!("call {}", in(reg) instruction, inout("eax") u32::MAX => _, clobber_abi("C")) };
 }

@@ -1,0 +1,52 @@
+//! Checks that a page-fault handler is given all registers as they were, and that they are so again when it has
+//! returned.
+#![no_std]
+#![no_main]
+
+use user::prelude::*;
+use user::registers::{AFTER, BEFORE, NAMES, fault_with_registers, of_frame, values};
+use user::rough::read;
+
+main!(main);
+
+fn main(_: Args) {
+    set_pgfault_handler(handler);
+    // SAFETY: the handler maps UTEMP.
+    let after = unsafe {
+        fault_with_registers();
+        // Had it not gone on at that instruction, the value were another one.
+        if read(UTEMP) != 42 {
+            cprintf!("pc after page-fault MISMATCH\n");
+        }
+        values(&AFTER)
+    };
+    compare("after", &after, "after page-fault");
+}
+
+fn handler(frame: &mut UTrapframe) {
+    assert!(
+        frame.utf_fault_va == UTEMP,
+        "pgfault expected at UTEMP, got {:#010x} (pc {:08x})",
+        frame.utf_fault_va,
+        frame.utf_eip
+    );
+    compare("during", &of_frame(frame), "in UTrapframe");
+    // SAFETY: nothing is mapped at UTEMP.
+    unsafe { sys_page_alloc(EnvId::NONE, UTEMP, PTE_RW) }
+        .unwrap_or_else(|error| panic!("sys_page_alloc: {error}"));
+}
+
+/// Compares registers with those before the fault.
+fn compare(name: &str, registers: &[usize; NAMES.len()], whole: &str) {
+    let before = values(&BEFORE);
+    let mut all = "OK";
+    cprintf!("{:6} {:8} {name:8}\n", "", "before");
+    for (n, name) in NAMES.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+        let verdict = if before[n] == registers[n] { "OK" } else { "MISMATCH" };
+        if before[n] != registers[n] {
+            all = verdict;
+        }
+        cprintf!("{name:6} {:08x} {:08x} {verdict}\n", before[n], registers[n]);
+    }
+    cprintf!("Registers {whole} {all}\n");
+}
