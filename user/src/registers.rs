@@ -25,6 +25,9 @@ pub static BEFORE: Registers = {
 /// The registers when [`fault_with_registers`] goes on after the fault.
 pub static AFTER: Registers = [const { AtomicUsize::new(0) }; COMPARED];
 
+/// The program counter's index.
+pub const PC: usize = REGISTERS.len();
+
 /// The registers' names. One without a meaning has none.
 pub const NAMES: [&str; COMPARED] = {
     let mut names = [""; COMPARED];
