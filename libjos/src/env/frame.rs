@@ -18,6 +18,9 @@ pub unsafe trait TrapFrame: Copy + fmt::Display + 'static {
     /// The machine's word.
     type Word: Word;
 
+    /// The number by which ELF files name the machine (`e_machine`).
+    const ELF_MACHINE: u16;
+
     /// The words that a page fault's handler in the program is given (JOS's `struct UTrapframe`).
     type UserTrapFrame: AsRef<[Self::Word]>;
 

@@ -19,17 +19,29 @@
 //! spaces.
 
 pub mod abi;
+#[expect(unsafe_code)]
+mod array;
+mod children;
 pub mod console;
+pub mod elf;
 #[expect(unsafe_code)]
 pub mod frame;
+mod ipc;
 pub mod life;
 pub mod load;
+mod memory;
+mod page_fault;
+mod pages;
+mod run_queue;
 pub mod sched;
+mod slot;
+mod syscall;
 pub mod table;
 pub mod trap;
 
 pub use console::EnvConsole;
 pub use frame::TrapFrame;
+pub use load::LoadError;
 pub use sched::Next;
 pub use table::{EnvIndex, Envs};
 pub use trap::{Cause, Trap};

@@ -44,6 +44,8 @@ pub mod mmu;
 #[cfg(feature = "std")]
 pub mod platform;
 pub mod processor;
+#[expect(unsafe_code)]
+pub mod user;
 
 use memory::SimMemory;
 use mmu::{Control, Exception, Mmu};

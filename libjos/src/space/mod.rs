@@ -13,6 +13,7 @@ mod duplicate;
 pub mod uvm;
 
 use crate::machine::Machine;
+use crate::mem::addr::PhysAddr;
 use crate::paging::directory::Pgdir;
 use crate::paging::error::MapError;
 use crate::paging::vm::Vm;
@@ -39,6 +40,11 @@ impl AddressSpace {
     /// As [`Vm::pgdir_create`].
     pub fn uvmcreate<M: Machine>(vm: &mut Vm<M>) -> Result<Self, MapError> {
         Ok(Self { pgdir: vm.pgdir_create()?, sz: 0 })
+    }
+
+    /// Stands for no address space, where one belongs. Not to be used, nor dropped.
+    pub(crate) fn none() -> Self {
+        Self { pgdir: Pgdir::new(PhysAddr::new(0)), sz: 0 }
     }
 
     /// Gives all of it up (xv6's `uvmfree`, JOS's `env_free`), as [`Vm::pgdir_free`]. Returns how many

@@ -60,6 +60,7 @@ impl<const N: u32> Format for Sv<N> {
     const SELF_MAP: bool = false;
     const PA_END: u64 = 1 << 56;
     const ALWAYS: Perm = Perm::R;
+    const AVAIL: Perm = Perm::empty();
 
     fn table(pa: PhysAddr) -> u64 {
         pa.as_u64() >> PPN_SHIFT | V
