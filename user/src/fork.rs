@@ -12,7 +12,7 @@ use crate::pgfault::{prepare, set_pgfault_handler};
 use crate::syscall::{
     sys_env_destroy, sys_env_set_status, sys_exofork, sys_page_alloc, sys_page_map, sys_page_unmap,
 };
-use crate::uvpt::{mapped_below, uvpt};
+use crate::uvpt::{mapped, uvpt};
 use crate::{PFTEMP, PGSIZE, USTACKTOP};
 
 /// The mark of a page that is to be copied when it is written to: one of the bits left to programs.
@@ -48,7 +48,7 @@ pub fn fork() -> Result<Fork, Error> {
 /// Gives the child a copy of the memory, and starts it. Returns its id, or an error's number, negated.
 extern "C" fn duplicate(child: EnvId) -> isize {
     let copy = || {
-        for (va, entry) in mapped_below(USTACKTOP) {
+        for (va, _, entry) in mapped(0, USTACKTOP) {
             duppage(child, va, entry)?;
         }
         prepare(child)?;

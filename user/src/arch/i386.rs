@@ -1,10 +1,11 @@
 //! i386: code and numbers.
 
-use core::arch::{global_asm, naked_asm};
+use core::arch::{asm, global_asm, naked_asm};
 use core::mem::offset_of;
 
 use layout::MemLayout;
 
+use super::privileged::{Instruction, instructions};
 use crate::inc::{EnvId, UTrapframe, call};
 
 /// The memory map.
@@ -213,4 +214,67 @@ pub unsafe extern "C" fn fault_with_registers() {
         after = sym crate::registers::AFTER,
         utemp = const Layout::UTEMP,
     )
+}
+
+/// Ways to another segment, or to another task, that a program may not take.
+pub const FAR: &[Instruction] = instructions![
+    // A far return, and a return from an interrupt, to the kernel's code.
+    ["lea eax, [2f]; push 8; push eax; retf; 2:", out("eax") _]
+    ["lea eax, [2f]; pushfd; push 8; push eax; iretd; 2:", out("eax") _]
+    // With NT set, IRET returns to a task that there is not.
+    ["lea eax, [2f]; pushfd; or dword ptr [esp], 0x4000; popfd; pushfd; push 0x1B; push eax; iretd; 2:", out("eax") _]
+    // A stack in a segment of the kernel, and in none.
+    ["mov eax, 0x10; mov ss, ax", out("eax") _]
+    ["xor eax, eax; mov ss, ax", out("eax") _]
+    // Memory by a register that holds no segment.
+    ["xor eax, eax; mov fs, ax; mov eax, fs:[0]", out("eax") _]
+    // INTO goes through a gate that is the kernel's.
+    ["mov al, 0x7F; add al, 1; into", out("eax") _]
+];
+
+/// Sets flags, makes a system call (`getenvid`), and returns the flags after it. Leaves all flags as they were before.
+///
+/// # Safety
+///
+/// The kernel ends the program if one of the flags asks for it.
+#[must_use]
+pub unsafe fn call_with_flags(set: usize) -> usize {
+    let flags;
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!(
+            "pushfd", "pushfd", "or [esp], {set}", "popfd", "int 0x30", "pushfd", "pop {flags}", "popfd",
+            set = in(reg) set, flags = out(reg) flags, inout("eax") call::GETENVID as u32 => _,
+        );
+    }
+    flags
+}
+
+/// Makes a system call (`getenvid`) with any stack pointer.
+pub fn call_with_stack(sp: usize) {
+    // SAFETY: the kernel does not use a program's stack, and the stack pointer is restored.
+    unsafe {
+        asm!(
+            "xchg esp, {sp}", "int 0x30", "mov esp, {sp}",
+            sp = inout(reg) sp => _, inout("eax") call::GETENVID as u32 => _,
+        );
+    }
+}
+
+/// Faults at address 0, with any stack pointer.
+///
+/// # Safety
+///
+/// The kernel ends the program, or its upcall does.
+pub unsafe fn fault_with_stack(sp: usize) -> ! {
+    // SAFETY: the caller's promise.
+    unsafe { asm!("mov esp, {}", "mov eax, [0]", "ud2", in(reg) sp, options(noreturn)) }
+}
+
+/// Would load a number into vector registers, but a Pentium has none.
+pub(super) fn load_vector(_: u64) {}
+
+/// Whether it is still there.
+pub(super) fn is_in_vector(_: u64) -> bool {
+    true
 }

@@ -60,14 +60,40 @@ pub unsafe fn divide(dividend: u32, divisor: u32) -> u32 {
     quotient
 }
 
-/// Loads DS.
+/// Loads a segment register: DS, ES, FS, GS or SS.
 ///
 /// # Safety
 ///
-/// The kernel ends the program if the selector is not one of a user's data segments.
-pub unsafe fn load_data_segment(selector: u16) {
+/// The kernel ends the program if the selector is none of a user's data segments. A register without a segment
+/// makes accesses fault.
+pub unsafe fn load_segment(register: usize, selector: u16) {
     // SAFETY: the caller's promise.
-    unsafe { asm!("mov ds, {:x}", in(reg) selector, options(nostack)) };
+    unsafe {
+        match register {
+            0 => asm!("mov ds, {:x}", in(reg) selector),
+            1 => asm!("mov es, {:x}", in(reg) selector),
+            2 => asm!("mov fs, {:x}", in(reg) selector),
+            3 => asm!("mov gs, {:x}", in(reg) selector),
+            _ => asm!("mov ss, {:x}", in(reg) selector),
+        }
+    }
+}
+
+/// Keeps a number in the registers for floating point for some turns of the other environments; returns whether it is
+/// still there.
+#[must_use]
+pub fn keep_floats(number: u64, turns: u32) -> bool {
+    let mut now = 0_u64;
+    // SAFETY: code of this crate uses none of these registers. EAX is YIELD's number, and then its result.
+    unsafe {
+        asm!("fninit", "fld qword ptr [{}]", in(reg) &raw const number, options(nostack));
+        super::load_vector(number);
+        for _ in 0..turns {
+            crate::syscall::sys_yield();
+        }
+        asm!("fstp qword ptr [{}]", in(reg) &raw mut now, options(nostack));
+    }
+    now == number && super::is_in_vector(number)
 }
 
 // INT has its vector in the instruction. So there is one of them for each, 4 bytes apart.

@@ -5,6 +5,7 @@ use core::mem::offset_of;
 
 use layout::MemLayout;
 
+use super::privileged::{Instruction, instructions};
 use crate::inc::{EnvId, UTrapframe, call};
 
 /// The memory map.
@@ -220,4 +221,89 @@ pub unsafe extern "C" fn fault_with_registers() {
         after = sym crate::registers::AFTER,
         utemp = const Layout::UTEMP,
     )
+}
+
+/// Ways to another segment, or to an address that there is not, that a program may not take.
+pub const FAR: &[Instruction] = instructions![
+    // A far return, and a return from an interrupt, to the kernel's code.
+    ["lea rax, [rip + 2f]; push 8; push rax; retfq; 2:", out("rax") _]
+    ["lea rax, [rip + 2f]; mov rcx, rsp; push 0x10; push rcx; pushfq; push 8; push rax; iretq; 2:", out("rax") _, out("rcx") _]
+    // With NT set, 64-bit code has no IRET.
+    ["lea rax, [rip + 2f]; pushfq; or qword ptr [rsp], 0x4000; popfq; push 0; push 0; push 0; push 0; push rax; iretq; 2:", out("rax") _]
+    // A stack in a segment of the kernel.
+    ["mov eax, 0x10; mov ss, ax", out("rax") _]
+    ["swapgs"]
+    // Addresses that are not canonical.
+    ["mov rax, 1 << 47; jmp rax", out("rax") _]
+    ["mov rax, 1 << 63; jmp rax", out("rax") _]
+    ["mov rax, 1 << 47; push rax; ret", out("rax") _]
+    ["mov rax, 1 << 47; mov al, [rax]", out("rax") _]
+    ["mov rax, 1 << 47; mov rsp, rax; push rax", out("rax") _]
+    ["mov rax, -1; shr rax, 17; inc rax; call rax", out("rax") _]
+];
+
+/// Sets flags, makes a system call (`getenvid`), and returns the flags after it. Leaves all flags as they were before.
+///
+/// # Safety
+///
+/// The kernel ends the program if one of the flags asks for it.
+#[must_use]
+pub unsafe fn call_with_flags(set: usize) -> usize {
+    let flags;
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!(
+            "pushfq", "pushfq", "or [rsp], {set}", "popfq", "int 0x30", "pushfq", "pop {flags}", "popfq",
+            set = in(reg) set, flags = out(reg) flags, inout("rax") call::GETENVID => _,
+            out("rcx") _, out("r11") _,
+        );
+    }
+    flags
+}
+
+/// Makes a system call (`getenvid`) with any stack pointer.
+pub fn call_with_stack(sp: usize) {
+    // SAFETY: the kernel does not use a program's stack, and the stack pointer is restored.
+    unsafe {
+        asm!(
+            "xchg rsp, {sp}", "int 0x30", "mov rsp, {sp}",
+            sp = inout(reg) sp => _, inout("rax") call::GETENVID => _, out("rcx") _, out("r11") _,
+        );
+    }
+}
+
+/// Faults at address 0, with any stack pointer.
+///
+/// # Safety
+///
+/// The kernel ends the program, or its upcall does.
+pub unsafe fn fault_with_stack(sp: usize) -> ! {
+    // SAFETY: the caller's promise.
+    unsafe { asm!("mov rsp, {}", "mov eax, [0]", "ud2", in(reg) sp, options(noreturn)) }
+}
+
+/// Loads a number into several vector registers.
+pub(super) fn load_vector(number: u64) {
+    // SAFETY: code of this crate does not use these registers.
+    unsafe {
+        asm!(
+            "movq xmm0, {}", "movaps xmm1, xmm0", "movaps xmm7, xmm0", "movaps xmm8, xmm0", "movaps xmm15, xmm0",
+            in(reg) number, options(nomem, nostack),
+        );
+    }
+}
+
+/// Whether [`load_vector`]'s number is still there.
+pub(super) fn is_in_vector(number: u64) -> bool {
+    let differences: u64;
+    // SAFETY: as above.
+    unsafe {
+        asm!(
+            "pxor xmm1, xmm0", "pxor xmm7, xmm0", "pxor xmm8, xmm0", "pxor xmm15, xmm0",
+            "por xmm1, xmm7", "por xmm1, xmm8", "por xmm1, xmm15", "movq {0}, xmm0", "xor {0}, {1}", "movq xmm0, {0}",
+            "por xmm0, xmm1", "movq {0}, xmm0",
+            out(reg) differences, in(reg) number, options(nomem, nostack),
+        );
+    }
+    differences == 0
 }

@@ -3,11 +3,11 @@
 #![no_main]
 
 use user::prelude::*;
-use user::rough::load_data_segment;
+use user::rough::load_segment;
 
 main!(main);
 
 fn main(_: Args) {
     // SAFETY: the kernel ends this program.
-    unsafe { load_data_segment(0x28) };
+    unsafe { load_segment(0, 0x28) };
 }
