@@ -43,7 +43,6 @@ mod panic;
 pub mod pgfault;
 pub mod prelude;
 pub mod registers;
-#[expect(unsafe_code)]
 pub mod rough;
 #[expect(unsafe_code)]
 pub mod start;

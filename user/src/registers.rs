@@ -16,7 +16,7 @@ pub static BEFORE: Registers = {
     let mut n = 0;
     while n < REGISTERS.len() {
         // A value that no other register has, and in each byte another one.
-        registers[n] = AtomicUsize::new((usize::MAX / 0xFF) * (n + 1) ^ 0x7654_3210);
+        registers[n] = AtomicUsize::new(((usize::MAX / 0xFF) * (n + 1)) ^ 0x7654_3210);
         n += 1;
     }
     registers

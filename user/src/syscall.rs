@@ -12,10 +12,11 @@ use crate::inc::{self, EnvId, Error, call};
 /// # Safety
 ///
 /// See the file's introduction.
-pub unsafe fn syscall(number: usize, arguments: [usize; 5]) -> isize {
+#[must_use]
+pub unsafe fn syscall(number: u64, arguments: [usize; 5]) -> isize {
     let [a1, a2, a3, a4, a5] = arguments;
     // SAFETY: the caller's promise.
-    unsafe { arch::syscall(number, a1, a2, a3, a4, a5) }
+    unsafe { arch::syscall(number as usize, a1, a2, a3, a4, a5) }
 }
 
 /// A call that gives an error or a value.
@@ -25,7 +26,7 @@ pub unsafe fn syscall(number: usize, arguments: [usize; 5]) -> isize {
 /// See the file's introduction.
 unsafe fn checked(number: u64, arguments: [usize; 5]) -> Result<usize, Error> {
     // SAFETY: the caller's promise.
-    let result = unsafe { syscall(number as usize, arguments) };
+    let result = unsafe { syscall(number, arguments) };
     usize::try_from(result).map_err(|_| inc::error(result))
 }
 
@@ -46,7 +47,7 @@ pub fn sys_cgetc() -> u8 {
 #[must_use]
 pub fn sys_getenvid() -> EnvId {
     // SAFETY: changes no memory.
-    EnvId(unsafe { syscall(call::GETENVID as usize, [0; 5]) } as i32)
+    EnvId(unsafe { syscall(call::GETENVID, [0; 5]) } as i32)
 }
 
 /// Ends an environment: the caller or a child of its.

@@ -28,6 +28,10 @@ impl Default for Trials {
 
 impl Trials {
     /// No trial yet.
+    ///
+    /// # Panics
+    ///
+    /// If not even doing nothing comes through.
     #[must_use]
     pub fn new() -> Self {
         // The first child leaves a page table behind here, for UTEMP.

@@ -8,6 +8,7 @@ use core::ptr;
 
 use layout::{MemLayout, PGSHIFT};
 use libjos::paging::format::{Entry, Format as _, Geometry as _};
+use libjos::paging::word::Word as _;
 
 use crate::arch::{Format, Layout};
 
@@ -48,7 +49,7 @@ fn lookup(va: usize) -> (Option<u64>, usize) {
                 level -= 1;
                 continue;
             }
-            Entry::Leaf(_) => Some(word.into()),
+            Entry::Leaf(_) => Some(word.to_u64()),
             Entry::Absent | Entry::Pending { .. } => None,
         };
         let size = 1 << (PGSHIFT + level * Format::INDEX_BITS);

@@ -6,7 +6,7 @@ use user::USTACKTOP;
 use user::dumbfork::dumbfork;
 use user::inc::call;
 use user::prelude::*;
-use user::rough::{read, result};
+use user::rough::read;
 use user::trial::Trials;
 
 main!(main);
@@ -26,19 +26,7 @@ fn main(_: Args) {
         sys_yield();
     }
 
-    for id in [
-        stale.0,
-        me + 0x1000,
-        me - 0x1000,
-        me | 1 << 30,
-        1,
-        0x3FF,
-        0x400,
-        i32::MAX,
-        i32::MIN,
-        -1,
-        -me,
-    ] {
+    for id in [stale.0, me + 0x1000, me | 1 << 30, 1, 0x3FF, 0x400, i32::MAX, i32::MIN, -1, -me] {
         for (name, is) in calls(id) {
             trials.holds(is == BAD_ENV, format_args!("{name} of {id:#x}: {is}"));
         }
@@ -56,7 +44,7 @@ fn main(_: Args) {
     for number in (13..32).chain(42..64).chain([255, 256, 500, 0x7FFF_FFFF, 0x8000_0000, u64::MAX])
     {
         // SAFETY: there is no such call.
-        let is = unsafe { result(number, [0, UTEMP, PTE_RW as usize, 0, 0]) };
+        let is = unsafe { syscall(number, [0, UTEMP, PTE_RW as usize, 0, 0]) };
         trials.holds(is == INVAL, format_args!("call {number:#x}: {is}"));
     }
     trials.end();
@@ -77,5 +65,5 @@ fn calls(id: i32) -> impl Iterator<Item = (&'static str, isize)> {
     ]
     .into_iter()
     // SAFETY: no call concerns this environment, if the kernel is right.
-    .map(|(name, number, arguments)| (name, unsafe { result(number, arguments) }))
+    .map(|(name, number, arguments)| (name, unsafe { syscall(number, arguments) }))
 }

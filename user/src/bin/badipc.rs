@@ -5,7 +5,6 @@
 use user::dumbfork::dumbfork;
 use user::inc::call;
 use user::prelude::*;
-use user::rough::result;
 use user::trial::Trials;
 use user::{USTACKTOP, UTEXT};
 
@@ -16,7 +15,7 @@ fn main(_: Args) {
     let me = sys_getenvid();
     let refused = |to: EnvId, page, perm: u64, error: Error| {
         // SAFETY: sending changes no memory here.
-        let is = unsafe { result(call::IPC_TRY_SEND, [to.0 as usize, 7, page, perm as usize, 0]) };
+        let is = unsafe { syscall(call::IPC_TRY_SEND, [to.0 as usize, 7, page, perm as usize, 0]) };
         (is == -(error as isize), is)
     };
     for to in [me, EnvId::NONE] {

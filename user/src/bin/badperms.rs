@@ -4,7 +4,6 @@
 
 use user::inc::{PTE_AVAIL, PTE_P, PTE_SYSCALL, PTE_U, PTE_W, call};
 use user::prelude::*;
-use user::rough::result;
 use user::trial::Trials;
 use user::{USTACKTOP, UTEXT};
 
@@ -26,16 +25,16 @@ fn main(_: Args) {
             ("page_map", call::PAGE_MAP, [0, own, 0, UTEMP, perm]),
         ] {
             // SAFETY: nothing is mapped, if the kernel is right.
-            let is = unsafe { result(number, arguments) };
+            let is = unsafe { syscall(number, arguments) };
             trials.holds(is == INVAL, format_args!("{name} with {perm:#x}: {is}"));
         }
     }
     // SAFETY: nothing is mapped, if the kernel is right.
-    let is = unsafe { result(call::PAGE_MAP, [0, read_only, 0, UTEMP, PTE_RW as usize]) };
+    let is = unsafe { syscall(call::PAGE_MAP, [0, read_only, 0, UTEMP, PTE_RW as usize]) };
     trials.holds(is == INVAL, format_args!("page_map of the code, writable: {is}"));
     for status in [0, 1, 3, 5, usize::MAX] {
         // SAFETY: changes nothing.
-        let is = unsafe { result(call::ENV_SET_STATUS, [0, status, 0, 0, 0]) };
+        let is = unsafe { syscall(call::ENV_SET_STATUS, [0, status, 0, 0, 0]) };
         trials.holds(is == INVAL, format_args!("env_set_status to {status}: {is}"));
     }
     trials.end();

@@ -4,7 +4,6 @@
 
 use user::inc::call;
 use user::prelude::*;
-use user::rough::result;
 use user::trial::Trials;
 use user::{KERNBASE, LOAD_ADDR, UENVS, ULIM, UPAGES, USTACKTOP, UTEXT, UTOP, UVPT};
 
@@ -44,13 +43,13 @@ fn main(_: Args) {
     ] {
         trials.ends(format_args!("cputs of {len:#x} bytes at {va:#x}"), || {
             // SAFETY: the kernel ends the child.
-            let _ = unsafe { result(call::CPUTS, [va, len, 0, 0, 0]) };
+            let _ = unsafe { syscall(call::CPUTS, [va, len, 0, 0, 0]) };
         });
     }
     // The kernel shows these to all programs. What is printed is a 0.
     for va in [UENVS + 3, UPAGES + 7, UVPT + 0x1000 - 1] {
         // SAFETY: reads.
-        let print = || _ = unsafe { result(call::CPUTS, [va, 1, 0, 0, 0]) };
+        let print = || _ = unsafe { syscall(call::CPUTS, [va, 1, 0, 0, 0]) };
         trials.tries(print);
     }
 
@@ -78,17 +77,17 @@ fn main(_: Args) {
             ("page_unmap", call::PAGE_UNMAP, [0, va, 0, 0, 0]),
         ] {
             // SAFETY: nothing is mapped, if the kernel is right.
-            let is = unsafe { result(number, arguments) };
+            let is = unsafe { syscall(number, arguments) };
             trials.holds(is == INVAL, format_args!("{name} {va:#x}: {is}"));
         }
         if va < UTOP {
             // SAFETY: nothing is mapped, if the kernel is right.
-            let is = unsafe { result(call::IPC_RECV, [va, 0, 0, 0, 0]) };
+            let is = unsafe { syscall(call::IPC_RECV, [va, 0, 0, 0, 0]) };
             trials.holds(is == INVAL, format_args!("ipc_recv {va:#x}: {is}"));
         }
     }
     // SAFETY: nothing is mapped.
-    let is = unsafe { result(call::PAGE_MAP, [0, UTEMP, 0, UTEMP + PGSIZE, perm]) };
+    let is = unsafe { syscall(call::PAGE_MAP, [0, UTEMP, 0, UTEMP + PGSIZE, perm]) };
     trials.holds(is == INVAL, format_args!("page_map from where nothing is mapped: {is}"));
     trials.end();
 }

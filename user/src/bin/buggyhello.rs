@@ -9,5 +9,5 @@ main!(main);
 
 fn main(_: Args) {
     // SAFETY: the kernel ends this program.
-    unsafe { syscall(call::CPUTS as usize, [1, 1, 0, 0, 0]) };
+    let _ = unsafe { syscall(call::CPUTS, [1, 1, 0, 0, 0]) };
 }

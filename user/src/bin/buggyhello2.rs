@@ -11,5 +11,5 @@ static HELLO: &str = "hello, world\n";
 
 fn main(_: Args) {
     // SAFETY: the kernel ends this program.
-    unsafe { syscall(call::CPUTS as usize, [HELLO.as_ptr() as usize, 1 << 20, 0, 0, 0]) };
+    let _ = unsafe { syscall(call::CPUTS, [HELLO.as_ptr() as usize, 1 << 20, 0, 0, 0]) };
 }

@@ -10,5 +10,5 @@ main!(main);
 
 fn main(_: Args) {
     // SAFETY: the kernel ends this program.
-    unsafe { syscall(call::CPUTS as usize, [KERNBASE + LOAD_ADDR + 0xC, 100, 0, 0, 0]) };
+    let _ = unsafe { syscall(call::CPUTS, [KERNBASE + LOAD_ADDR + 0xC, 100, 0, 0, 0]) };
 }

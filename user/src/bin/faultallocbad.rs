@@ -12,5 +12,5 @@ main!(main);
 fn main(_: Args) {
     set_pgfault_handler(handler);
     // SAFETY: the kernel ends this program.
-    unsafe { syscall(call::CPUTS as usize, [0xDEAD_BEEF, 4, 0, 0, 0]) };
+    let _ = unsafe { syscall(call::CPUTS, [0xDEAD_BEEF, 4, 0, 0, 0]) };
 }
