@@ -76,6 +76,8 @@ endef
 # In a recipe: a command of cargo's for each machine.
 for-each-machine = $(foreach arch,$(ARCHES),$(Q)RUST_TARGET=$($(arch).target) $(1)$(NEWLINE))
 
+for-each-machine-with-programs = $(foreach arch,$(PROGRAM_ARCHES),$(Q)RUST_TARGET=$($(arch).target) $(1)$(NEWLINE))
+
 # The folder of one machine's own files. obj/kern has the kernel of the machine that was built last, as JOS's users expect.
 OBJ := obj/$(ARCH)
 LAST := obj/kern/kernel obj/kern/kernel.sym
@@ -102,8 +104,9 @@ else
 endif
 
 # lab 2: begin omit
-# The programs in ring 3 (user/), and the one that `make run-NAME` runs. On RISC-V there are none yet.
-PROGRAMS := $(if $(filter-out riscv64,$(ARCH)),$(sort $(patsubst user/src/bin/%.rs,%,$(wildcard user/src/bin/*.rs))))
+# The programs in ring 3 (user/), the machines that have them, and the program that `make run-NAME` runs.
+PROGRAM_ARCHES := x86_64 i386
+PROGRAMS := $(if $(filter $(PROGRAM_ARCHES),$(ARCH)),$(sort $(patsubst user/src/bin/%.rs,%,$(wildcard user/src/bin/*.rs))))
 RUN := $(filter run-%,$(MAKECMDGOALS))
 ifneq ($(RUN),)
   PROGRAM := $(patsubst run-%,%,$(patsubst %-nox,%,$(patsubst %-gdb,%,$(RUN))))
@@ -331,7 +334,6 @@ qemu-nox-gdb: $(IMAGE) $(LAST) $(OBJ)/facts.json .gdbinit | setup-qemu $(SETUP_Q
 # The top of this file takes NAME out of the target.
 #run-NAME: ## run a program of user/ in a window; run-NAME-nox: in this terminal; both with -gdb behind
 $(RUN): qemu$(patsubst run-$(PROGRAM)%,%,$(RUN)) ;
-.PHONY: $(RUN)
 # lab 2: end
 # This compiles nothing: "make qemu-nox-gdb" has built everything, or may still be compiling in the other terminal.
 gdb: .gdbinit | setup-gdb ## debug what "make qemu-nox-gdb" runs in another terminal
@@ -432,11 +434,13 @@ clippy: | setup-clippy setup-machines ## lint: no warning is let through
 	$(Q)cargo clippy -p kernel --lib --tests -- -D warnings
 	$(call for-each-machine,tools/build/kcargo clippy -p kernel --bins --examples -- -D warnings)
 	$(call for-each-machine,tools/build/kcargo clippy -p shims -- -D warnings)
+	$(call for-each-machine-with-programs,tools/build/kcargo clippy -p user --profile small -- -D warnings)
 
 doc: export RUSTDOCFLAGS := -D warnings
 doc: | setup-host setup-machines ## the crates' documentation
 	$(Q)cargo doc --no-deps
 	$(call for-each-machine,RUSTDOCFLAGS="$$RUSTDOCFLAGS --cfg=jos_machine" tools/build/kcargo doc --no-deps -p kernel --lib)
+	$(call for-each-machine-with-programs,RUSTDOCFLAGS="$$RUSTDOCFLAGS --cfg=jos_machine" tools/build/kcargo doc --no-deps -p user --lib)
 
 TESTED_TOOLS := $(filter-out tools/picture/,$(sort $(dir $(wildcard tools/*/test_*.py))))
 test-tools: kernels $(FACTS) | setup-iso setup-qemu setup-gdb ## the tests of grade.py and of tools/

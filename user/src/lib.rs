@@ -3,14 +3,14 @@
 //! | file | JOS's | holds |
 //! |---|---|---|
 //! | [`start`] | `entry.S`, `libmain.c`, `exit.c` | from the entry to `umain`; arguments; the end |
-//! | [`syscall`] | `syscall.c` | the system calls |
+//! | [`syscall`](mod@syscall) | `syscall.c` | the system calls |
 //! | [`console`] | `printf.c` | `cprintf!` |
-//! | [`panic`] | `panic.c` | a panic in JOS's words |
-//! | [`env`] | `envs`, `thisenv` | the environments, as the kernel shows them |
-//! | [`uvpt`] | `uvpt`, `uvpd` | the program's own page tables, as the kernel shows them |
+//! | `panic` | `panic.c` | a panic in JOS's words |
+//! | [`env`](mod@env) | `envs`, `thisenv` | the environments, as the kernel shows them |
+//! | [`uvpt`](mod@uvpt) | `uvpt`, `uvpd` | the program's own page tables, as the kernel shows them |
 //! | [`pages`] | `pages` | the machine's frames, as the kernel shows them |
 //! | [`pgfault`] | `pfentry.S`, `pgfault.c` | page faults handled by the program |
-//! | [`fork`] | `fork.c` | copy-on-write fork, by the program itself |
+//! | [`fork`](mod@fork) | `fork.c` | copy-on-write fork, by the program itself |
 //! | [`dumbfork`](mod@dumbfork) | `dumbfork.c` | fork without copy-on-write |
 //! | [`ipc`] | `ipc.c` | messages |
 //! | [`faultin`] | | a page-fault handler that fills pages with a text, for two programs |
@@ -49,7 +49,6 @@ pub mod start;
 #[expect(unsafe_code)]
 pub mod syscall;
 pub mod trial;
-
 #[expect(unsafe_code)]
 pub mod uvpt;
 

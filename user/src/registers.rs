@@ -4,7 +4,7 @@ use core::array;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 pub use crate::arch::fault_with_registers;
-use crate::arch::{COMPARED, REGISTERS};
+use crate::arch::{COMPARED, REGISTERS, RESUME_FLAG};
 use crate::inc::UTrapframe;
 
 /// The registers at a moment: the general ones as in a `UTrapframe`, then program counter, flags and stack pointer.
@@ -36,7 +36,7 @@ pub const NAMES: [&str; COMPARED] = {
         names[n] = if n < REGISTERS.len() {
             REGISTERS[n]
         } else {
-            ["pc", "flags", "sp"][n - REGISTERS.len()]
+            ["pc", "flags", "stack"][n - REGISTERS.len()]
         };
         n += 1;
     }
@@ -55,11 +55,7 @@ pub fn of_frame(frame: &UTrapframe) -> [usize; COMPARED] {
     array::from_fn(|n| match n.checked_sub(REGISTERS.len()) {
         None => frame.utf_regs[n],
         Some(0) => frame.utf_eip,
-        // RF is the processor's note that it is to try the instruction again.
-        Some(1) => frame.utf_eflags & !RF,
+        Some(1) => frame.utf_eflags & !RESUME_FLAG,
         Some(_) => frame.utf_esp,
     })
 }
-
-/// The resume flag.
-const RF: usize = 1 << 16;

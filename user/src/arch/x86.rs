@@ -2,6 +2,19 @@
 
 use core::arch::{asm, global_asm};
 
+/// The processor's note that it is to try an instruction again (Intel SDM vol. 1, 3.4.3: RF).
+pub(crate) const RESUME_FLAG: usize = 1 << 16;
+/// The flag with which each instruction traps (TF).
+pub const TRAP_FLAG: usize = 1 << 8;
+/// Flags that a program can set, and that change what the kernel's code does if it keeps them: DF, NT and AC.
+pub const KEPT_FLAGS: [(&str, usize); 4] =
+    [("DF", DF), ("NT", NT), ("AC", AC), ("DF, NT and AC", DF | NT | AC)];
+/// Flags that a program cannot set. The processor leaves them as they are.
+pub const IGNORED_FLAGS: [(&str, usize); 2] = [("IOPL", 3 << 12), ("VM", 1 << 17)];
+const DF: usize = 1 << 10;
+const NT: usize = 1 << 14;
+const AC: usize = 1 << 18;
+
 /// INT3.
 pub fn breakpoint() {
     // SAFETY: the kernel may stop the program, and changes none of its memory.

@@ -30,28 +30,29 @@ const STACKS: [usize; 12] = [
 
 fn main(_: Args) {
     let mut trials = Trials::new();
-    for sp in STACKS {
-        trials.passes(format_args!("a call with the stack at {sp:#x}"), || call_with_stack(sp));
-        trials.ends(format_args!("a fault with the stack at {sp:#x}"), || fault(sp));
+    for stack in STACKS {
+        trials
+            .passes(format_args!("a call with the stack at {stack:#x}"), || call_with_stack(stack));
+        trials.ends(format_args!("a fault with the stack at {stack:#x}"), || fault(stack));
         // The frame goes onto the exception stack, whatever the stack pointer is.
-        trials.passes(format_args!("an upcall, the stack at {sp:#x}"), || {
+        trials.passes(format_args!("an upcall, the stack at {stack:#x}"), || {
             with_upcall(survived as *const () as usize, PTE_RW);
-            fault(sp);
+            fault(stack);
         });
     }
-    for sp in [UXSTACKTOP - WORD, UXSTACKTOP - 1, EXCEPTION_STACK + PGSIZE / 2] {
-        trials.passes(format_args!("an upcall in one, the stack at {sp:#x}"), || {
+    for stack in [UXSTACKTOP - WORD, UXSTACKTOP - 1, EXCEPTION_STACK + PGSIZE / 2] {
+        trials.passes(format_args!("an upcall in one, the stack at {stack:#x}"), || {
             with_upcall(survived as *const () as usize, PTE_RW);
-            fault(sp);
+            fault(stack);
         });
     }
     // No room for another frame.
-    for sp in
+    for stack in
         [EXCEPTION_STACK, EXCEPTION_STACK + 1, EXCEPTION_STACK + WORD, EXCEPTION_STACK + 5 * WORD]
     {
-        trials.ends(format_args!("a full exception stack, at {sp:#x}"), || {
+        trials.ends(format_args!("a full exception stack, at {stack:#x}"), || {
             with_upcall(survived as *const () as usize, PTE_RW);
-            fault(sp);
+            fault(stack);
         });
     }
     for upcall in [
@@ -91,9 +92,9 @@ fn with_upcall(upcall: usize, perm: u64) {
     }
 }
 
-fn fault(sp: usize) {
+fn fault(stack: usize) {
     // SAFETY: the kernel ends the child, or its upcall does.
-    unsafe { fault_with_stack(sp) }
+    unsafe { fault_with_stack(stack) }
 }
 
 /// An upcall that tells the parent.

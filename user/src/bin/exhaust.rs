@@ -49,8 +49,8 @@ fn fill_memory() {
         child.0 as isize
     }
     let mut va = PAGES;
-    // SAFETY: this program has no object there.
     let error = loop {
+        // SAFETY: this program has no object there.
         match unsafe { sys_page_alloc(US, va, PTE_RW) } {
             Ok(()) => va += PGSIZE,
             Err(error) => break error,

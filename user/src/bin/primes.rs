@@ -22,7 +22,7 @@ fn main(_: Args) {
         };
         loop {
             let number = ipc_recv().value;
-            if number % prime != 0 {
+            if !number.is_multiple_of(prime) {
                 ipc_send(next, number, NO_PAGE, 0);
             }
         }
