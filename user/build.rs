@@ -22,7 +22,9 @@ fn main() {
         format!("--defsym=UTEXT={utext:#x}"),
         format!("--defsym=PGSIZE={PGSIZE:#x}"),
         format!("-T{}", script.display()),
-        format!("-zmax-page-size={PGSIZE}"),
+        // The kernel copies segments, and maps none from the file: so they need not begin there as in their page.
+        "-zmax-page-size=32".to_owned(),
+        "-zcommon-page-size=32".to_owned(),
         "--gc-sections".to_owned(),
     ] {
         println!("cargo::rustc-link-arg-bins={argument}");

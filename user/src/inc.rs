@@ -22,7 +22,7 @@ pub struct UTrapframe {
     pub utf_fault_va: usize,
     /// The processor's error code.
     pub utf_err: usize,
-    /// The general registers, in the order of [`REGISTERS`].
+    /// The general registers, in the machine's order.
     pub utf_regs: [usize; REGISTERS.len()],
     /// The instruction that faulted.
     pub utf_eip: usize,

@@ -75,11 +75,13 @@ impl Trials {
     pub fn end(self) {
         let (name, Self { done, failed, in_use }) = (start::binaryname(), self);
         let now = pages::in_use();
+        if failed != 0 {
+            crate::cprintf!("{name}: {failed} of {done} trials FAILED\n");
+        }
         if now != in_use {
-            crate::cprintf!("{name}: {in_use} pages were in use, and {now} are\n");
-        } else if failed != 0 {
-            crate::cprintf!("{name}: {failed} of {done} trials failed\n");
-        } else {
+            crate::cprintf!("{name}: FAILED: {in_use} pages were in use, and now {now} are\n");
+        }
+        if failed == 0 && now == in_use {
             crate::cprintf!("{name}: {done} trials went as they must, and every page is back\n");
         }
     }
