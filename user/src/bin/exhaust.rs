@@ -2,10 +2,11 @@
 #![no_std]
 #![no_main]
 
+use user::inc::{NENV, PTE_P, PTE_U};
 use user::prelude::*;
 use user::rough::read;
 use user::trial::Trials;
-use user::{UTEXT, inc::NENV};
+use user::{USTACKTOP, UTEXT};
 
 main!(main);
 
@@ -49,10 +50,16 @@ fn fill_memory() {
         child.0 as isize
     }
     let mut va = PAGES;
+    // SAFETY: this program has no object there.
+    while unsafe { sys_page_alloc(US, va, PTE_RW) } == Ok(()) {
+        va += PGSIZE;
+    }
+    // The last page may have lacked a table alone, which is there near the stack.
+    let mut below = USTACKTOP - 16 * PGSIZE;
     let error = loop {
-        // SAFETY: this program has no object there.
-        match unsafe { sys_page_alloc(US, va, PTE_RW) } {
-            Ok(()) => va += PGSIZE,
+        // SAFETY: as above.
+        match unsafe { sys_page_alloc(US, below, PTE_RW) } {
+            Ok(()) => below -= PGSIZE,
             Err(error) => break error,
         }
     };
@@ -64,7 +71,7 @@ fn fill_memory() {
             sys_page_map((US, va - PGSIZE), (US, PAGES), PTE_RW) == Ok(())
                 && sys_page_alloc(US, va - PGSIZE, PTE_RW) == Ok(())
                 && sys_page_alloc(US, PAGES + 1, PTE_RW) == Err(Error::Inval)
-                && sys_page_map((US, UTEXT), (US, va - PGSIZE), 5) == Ok(())
+                && sys_page_map((US, UTEXT), (US, va - PGSIZE), PTE_P | PTE_U) == Ok(())
         };
     if !is_well {
         // SAFETY: the kernel ends this child, which tells its parent.
