@@ -1,7 +1,7 @@
 //! The facts that the kernel and its programs share, as JOS's `inc/env.h`, `inc/error.h`, `inc/syscall.h` and
 //! `inc/trap.h` have them.
 //!
-//! Numbers are the same on all machines. Nothing here needs a kernel, so programs use this file too.
+//! Numbers are the same on all machines. Nothing here needs a kernel: programs use this file, too.
 
 use core::fmt;
 
@@ -107,6 +107,41 @@ const _: () = {
     assert!(core::mem::offset_of!(Jos, env_ipc_perm) == 120);
 };
 
+/// JOS's `struct UTrapframe`: what a program's own handler of page faults is given, on the exception stack. `N`
+/// general registers, in the machine's order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct UTrapframe<const N: usize, W> {
+    /// The address that was accessed.
+    pub utf_fault_va: W,
+    /// The processor's error code, such as [`FEC_WR`].
+    pub utf_err: W,
+    /// The general registers.
+    pub utf_regs: [W; N],
+    /// The program counter.
+    pub utf_eip: W,
+    /// The flags.
+    pub utf_eflags: W,
+    /// The stack pointer.
+    pub utf_esp: W,
+}
+
+// JOS's layout.
+const _: () = {
+    type Jos = UTrapframe<8, u32>;
+    assert!(size_of::<Jos>() == 52);
+    assert!(core::mem::offset_of!(Jos, utf_regs) == 8);
+    assert!(core::mem::offset_of!(Jos, utf_eip) == 40);
+    assert!(core::mem::offset_of!(Jos, utf_esp) == 48);
+};
+
+/// In the error code of a page fault: the page was present, and permissions forbade the access.
+pub const FEC_PR: u64 = 0x1;
+/// In the error code of a page fault: the access was a write.
+pub const FEC_WR: u64 = 0x2;
+/// In the error code of a page fault: the access was a program's.
+pub const FEC_U: u64 = 0x4;
+
 /// The numbers of the calls.
 pub mod call {
     /// Prints: address, length.
@@ -159,10 +194,10 @@ pub enum Error {
     Eof = 8,
 }
 
-/// JOS's words for it.
+/// JOS's words.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+        f.write_str(match self {
             Self::Unspecified => "unspecified error",
             Self::BadEnv => "bad environment",
             Self::Inval => "invalid parameter",
@@ -174,6 +209,8 @@ impl fmt::Display for Error {
         })
     }
 }
+
+impl core::error::Error for Error {}
 
 /// A permission in a call: the page is present. Must be asked for.
 pub const PTE_P: u64 = 0x001;

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::abi::UTrapframe;
 use crate::mem::addr::VirtAddr;
 use crate::paging::word::Word;
 
@@ -21,8 +22,9 @@ pub unsafe trait TrapFrame: Copy + fmt::Display + 'static {
     /// The number by which ELF files name the machine (`e_machine`).
     const ELF_MACHINE: u16;
 
-    /// The words that a page fault's handler in the program is given (JOS's `struct UTrapframe`).
-    type UserTrapFrame: AsRef<[Self::Word]>;
+    /// The frame that the program's own handler of page faults is given: an
+    /// [`abi::UTrapframe`](super::abi::UTrapframe).
+    type UTrapframe: UserFrame<Self::Word>;
 
     /// A frame that begins in user mode at `entry`, with its stack at `stack`, interrupts on, and all other
     /// registers 0. Both addresses are below UTOP, or UTOP.
@@ -48,5 +50,25 @@ pub unsafe trait TrapFrame: Copy + fmt::Display + 'static {
     fn redirect(&mut self, pc: VirtAddr, sp: VirtAddr);
 
     /// The frame for the program's own handler of its page fault at `fault_va`.
-    fn user_trap_frame(&self, fault_va: VirtAddr) -> Self::UserTrapFrame;
+    fn utrapframe(&self, fault_va: VirtAddr) -> Self::UTrapframe;
+}
+
+/// A frame as a program sees it: words, in the order of their addresses.
+pub trait UserFrame<W> {
+    /// How many words there are.
+    const LEN: usize;
+
+    /// The words.
+    fn words(&self) -> impl Iterator<Item = W>;
+}
+
+impl<const N: usize, W: Word> UserFrame<W> for UTrapframe<N, W> {
+    const LEN: usize = N + 5;
+
+    #[inline]
+    fn words(&self) -> impl Iterator<Item = W> {
+        let Self { utf_fault_va, utf_err, utf_regs, utf_eip, utf_eflags, utf_esp } = *self;
+        let before = [utf_fault_va, utf_err].into_iter();
+        before.chain(utf_regs).chain([utf_eip, utf_eflags, utf_esp])
+    }
 }

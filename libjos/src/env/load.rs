@@ -104,8 +104,8 @@ fn region_alloc<M: Machine>(
     let end = (va.as_u64() + size).next_multiple_of(PGSIZE);
     let mut page = va.page_start();
     if let Some((frame, old)) = user_frame(vm, space, page) {
-        vm.page_insert(space.pgdir_mut(), frame, page, old | perm)?;
+        vm.page_insert(space.user_pgdir_mut(), frame, page, old | perm)?;
         page = page + PGSIZE;
     }
-    vm.map_new(space.pgdir_mut(), page, (end - page.as_u64()) / PGSIZE, perm, ALLOC_ZERO)
+    vm.map_new(space.user_pgdir_mut(), page, (end - page.as_u64()) / PGSIZE, perm, ALLOC_ZERO)
 }

@@ -7,6 +7,7 @@
 //! | [`table`] | [`Envs`]: both arrays, made by [`env_init`](Envs::env_init); ids |
 //! | [`life`] | an environment made, destroyed and freed: `env_alloc`, `env_destroy`, `env_free` |
 //! | [`load`] | a program loaded: `env_create`, `load_icode`, `region_alloc` |
+//! | [`elf`], [`archive`] | the files of programs |
 //! | [`sched`] | which environment runs next: `sched_yield`, `env_run` |
 //! | [`trap`] | a trap from a program: `trap_dispatch` |
 //! | [`console`] | the console, as far as programs reach it |
@@ -19,6 +20,7 @@
 //! spaces.
 
 pub mod abi;
+pub mod archive;
 #[expect(unsafe_code)]
 mod array;
 mod children;

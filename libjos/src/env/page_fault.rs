@@ -3,7 +3,7 @@
 
 use layout::{MemLayout, PGSIZE};
 
-use super::frame::TrapFrame;
+use super::frame::{TrapFrame, UserFrame};
 use super::memory::user_access;
 use super::table::{EnvIndex, Envs};
 use super::trap::say_incoming;
@@ -43,14 +43,14 @@ impl<F: TrapFrame> Envs<F> {
         let (top, sp) = (M::Layout::UXSTACKTOP, env.env_tf.sp().as_u64());
         let on_exception_stack = (top - PGSIZE..top).contains(&sp);
         let end = if on_exception_stack { sp - F::Word::BYTES } else { top };
-        let words = env.env_tf.user_trap_frame(fault_va);
-        let words = words.as_ref();
-        let at = VirtAddr::new(end - words.len() as u64 * F::Word::BYTES);
+        let utf = env.env_tf.utrapframe(fault_va);
+        let size = F::UTrapframe::LEN as u64 * F::Word::BYTES;
+        let at = VirtAddr::new(end - size);
         let space = self.slots.get_mut(index).space_mut();
         if user_access(vm, space, upcall, Perm::UR).is_none() {
             return self.user_mem_fault(vm, index, upcall);
         }
-        match space.copyout_words(vm, at, words) {
+        match space.copyout_words(vm, at, size, utf.words()) {
             Ok(()) => self.envs.get_mut(index).env_tf.redirect(upcall, at),
             Err(UvmError::NoAccess { va }) => self.user_mem_fault(vm, index, va),
             Err(_) => self.user_mem_fault(vm, index, at),

@@ -81,7 +81,7 @@ impl<F: TrapFrame> Envs<F> {
     ) -> CallResult {
         let env = self.envid2env(id(self.argument(index, 0)), true)?;
         let va = asked_page::<M>(self.argument(index, 1))?;
-        let pgdir = self.slots.get_mut(env).space_mut().pgdir_mut();
+        let pgdir = self.slots.get_mut(env).space_mut().user_pgdir_mut();
         vm.page_remove(pgdir, va).map_err(|_| Error::Inval)?;
         Ok(0)
     }
@@ -113,7 +113,7 @@ impl<F: TrapFrame> Envs<F> {
         va: VirtAddr,
         perm: Perm,
     ) -> CallResult {
-        let pgdir = self.slots.get_mut(env).space_mut().pgdir_mut();
+        let pgdir = self.slots.get_mut(env).space_mut().user_pgdir_mut();
         vm.page_insert(pgdir, frame, va, perm).map_err(|_| Error::NoMem)?;
         Ok(0)
     }

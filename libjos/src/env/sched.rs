@@ -78,7 +78,10 @@ impl<F: TrapFrame> Envs<F> {
             }
             status => panic!("env_run: environment {} has status {status}", env.env_id),
         }
-        self.slots.get_mut(index).space_mut().switchuvm(vm);
+        let space = self.slots.get_mut(index).space_mut();
+        if !vm.is_loaded(space.pgdir().address()) {
+            space.switchuvm(vm);
+        }
         self.frame(index)
     }
 

@@ -9,7 +9,7 @@ use super::frame::TrapFrame;
 use super::run_queue::RunQueue;
 use super::slot::Slot;
 use crate::machine::Machine;
-use crate::mem::addr::VirtAddr;
+use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::paging::error::MapError;
 use crate::pmap::Pmap;
 use layout::MemLayout;
@@ -130,6 +130,14 @@ impl<F: TrapFrame> Envs<F> {
     #[inline]
     pub fn frame(&self, index: EnvIndex) -> NonNull<F> {
         self.envs.at(index).cast()
+    }
+
+    /// The root of an environment's page directory, to look at what it maps; `None` if there is no such
+    /// environment.
+    #[must_use]
+    pub fn root(&self, index: EnvIndex) -> Option<PhysAddr> {
+        let slot = self.slots.get(index);
+        slot.is_used().then(|| slot.space().pgdir().address())
     }
 
     /// Sets the frame of an environment.

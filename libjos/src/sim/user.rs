@@ -5,6 +5,7 @@ use core::marker::PhantomData;
 
 use super::mmu::{Kind, Mmu};
 use crate::env::TrapFrame;
+use crate::env::abi::UTrapframe;
 use crate::mem::addr::VirtAddr;
 use crate::paging::format::Format;
 use crate::paging::word::Word;
@@ -60,7 +61,7 @@ impl<F: Format> fmt::Display for SimFrame<F> {
 // SAFETY: integers.
 unsafe impl<F: Format + Mmu> TrapFrame for SimFrame<F> {
     type Word = F::Word;
-    type UserTrapFrame = [F::Word; REGISTERS + 5];
+    type UTrapframe = UTrapframe<REGISTERS, F::Word>;
 
     const ELF_MACHINE: u16 = match F::KIND {
         Kind::I386 => elf::abi::EM_386,
@@ -106,11 +107,14 @@ unsafe impl<F: Format + Mmu> TrapFrame for SimFrame<F> {
         (self.pc, self.sp) = (F::Word::from_u64(pc.as_u64()), F::Word::from_u64(sp.as_u64()));
     }
 
-    fn user_trap_frame(&self, fault_va: VirtAddr) -> Self::UserTrapFrame {
-        let mut words = [F::Word::ZERO; REGISTERS + 5];
-        words[0] = F::Word::from_u64(fault_va.as_u64());
-        words[2..2 + REGISTERS].copy_from_slice(&self.registers);
-        words[REGISTERS + 2..].copy_from_slice(&[self.pc, F::Word::ZERO, self.sp]);
-        words
+    fn utrapframe(&self, fault_va: VirtAddr) -> Self::UTrapframe {
+        UTrapframe {
+            utf_fault_va: F::Word::from_u64(fault_va.as_u64()),
+            utf_err: F::Word::ZERO,
+            utf_regs: self.registers,
+            utf_eip: self.pc,
+            utf_eflags: F::Word::ZERO,
+            utf_esp: self.sp,
+        }
     }
 }

@@ -109,7 +109,8 @@ impl AddressSpace {
         }
     }
 
-    /// Copies `words` to the user's memory at `dstva`, as [`copyout`](Self::copyout) does bytes.
+    /// Copies `words`, `size` bytes in all, to the user's memory at `dstva`, as [`copyout`](Self::copyout) does
+    /// bytes.
     ///
     /// # Errors
     ///
@@ -118,25 +119,28 @@ impl AddressSpace {
         &mut self,
         vm: &mut Vm<M>,
         dstva: VirtAddr,
-        words: &[W],
+        size: u64,
+        words: impl Iterator<Item = W>,
     ) -> Result<(), UvmError> {
-        let size = words.len() as u64 * W::BYTES;
         let in_page = size <= PGSIZE - dstva.as_u64() % PGSIZE;
         if dstva.is_aligned(W::BYTES)
             && in_page
             && let Ok(page) = self.user_page(vm, dstva, Perm::URW)
-            && let Some(pa) = vm.pages().pa2page(page.pa).map(|_| page.pa + (dstva - page.va))
+            && vm.pages().pa2page(page.pa).is_some()
         {
-            for (i, word) in words.iter().enumerate() {
-                vm.machine().store(pa + i as u64 * W::BYTES, *word);
+            let mut pa = page.pa + (dstva - page.va);
+            for word in words {
+                vm.machine().store(pa, word);
+                pa = pa + W::BYTES;
             }
             return Ok(());
         }
         // First all of it, so that an error changes nothing.
         self.check_writable(vm, dstva, size as usize)?;
-        for (i, word) in words.iter().enumerate() {
-            let bytes = word.to_u64().to_le_bytes();
-            self.copyout(vm, dstva + i as u64 * W::BYTES, &bytes[..W::BYTES as usize])?;
+        let mut va = dstva;
+        for word in words {
+            self.copyout(vm, va, &word.to_u64().to_le_bytes()[..W::BYTES as usize])?;
+            va = va + W::BYTES;
         }
         Ok(())
     }

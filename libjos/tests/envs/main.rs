@@ -1,0 +1,16 @@
+//! Environments on simulated machines: their lives, calls, messages, faults and programs, for every format.
+#![allow(clippy::unwrap_used, reason = "a test fails so")]
+
+#[path = "../layouts/mod.rs"]
+mod layouts;
+#[macro_use]
+#[path = "../machines/mod.rs"]
+mod machines;
+
+mod calls;
+mod faults;
+mod life;
+mod messages;
+mod programs;
+mod rig;
+mod shortage;
