@@ -87,7 +87,7 @@ fn duppage(child: EnvId, va: usize, entry: u64) -> Result<(), Error> {
 fn pgfault(frame: &mut UTrapframe) {
     let va = frame.utf_fault_va;
     assert!(
-        frame.utf_err & FEC_WR != 0 && uvpt(va) & PTE_COW != 0,
+        frame.utf_err as u64 & FEC_WR != 0 && uvpt(va) & PTE_COW != 0,
         "page fault at {va:#x}, error code {:#x}, instruction {:#x}: not a write to a copy-on-write page",
         frame.utf_err,
         frame.utf_eip
