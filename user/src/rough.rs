@@ -2,6 +2,6 @@
 
 pub use crate::arch::{
     FAR, IGNORED_FLAGS, Instruction, KEPT_FLAGS, PRIVILEGED, TRAP_FLAG, breakpoint,
-    call_with_flags, call_with_stack, divide, fault_with_stack, int, keep_floats, load_segment,
-    read, read_byte, write,
+    call_with_flags, call_with_stack, divide, fault_and_resume, fault_with_stack, int, keep_floats,
+    load_segment, now, read, read_byte, resumption, write,
 };

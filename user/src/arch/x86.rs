@@ -57,6 +57,41 @@ pub unsafe fn write(va: usize, value: u32) {
     unsafe { asm!("mov [{}], {:e}", in(reg) va, in(reg) value, options(nostack)) };
 }
 
+/// The processor's counter.
+#[must_use]
+pub fn now() -> u64 {
+    let (low, high): (u32, u32);
+    // SAFETY: reads a counter.
+    unsafe { asm!("rdtsc", out("eax") low, out("edx") high, options(nomem, nostack)) };
+    u64::from(high) << 32 | u64::from(low)
+}
+
+// The page-fault handler makes the first go on at the second.
+global_asm!(
+    ".globl fault_and_resume, resume",
+    "fault_and_resume:",
+    "    mov eax, [0]",
+    "resume:",
+    "    ret",
+);
+
+// SAFETY: the assembly above defines both. They use EAX alone, as a C function may.
+unsafe extern "C" {
+    /// Faults at address 0.
+    ///
+    /// # Safety
+    ///
+    /// The page-fault handler makes it go on at [`resumption`].
+    pub fn fault_and_resume();
+    fn resume();
+}
+
+/// The address behind the fault of [`fault_and_resume`].
+#[must_use]
+pub fn resumption() -> usize {
+    resume as *const () as usize
+}
+
 /// DIV.
 ///
 /// # Safety
