@@ -9,6 +9,9 @@ use user::rough::read;
 
 main!(main);
 
+/// Hexadecimal digits of a register.
+const DIGITS: usize = 2 * size_of::<usize>();
+
 fn main(_: Args) {
     set_pgfault_handler(handler);
     // SAFETY: the handler maps UTEMP.
@@ -37,13 +40,13 @@ fn handler(frame: &mut UTrapframe) {
 fn compare(name: &str, registers: &[usize; NAMES.len()], whole: &str) {
     let before = values(&BEFORE);
     let mut all = "OK";
-    cprintf!("{:6} {:8} {name:8}\n", "", "before");
+    cprintf!("{:6} {:DIGITS$} {name:DIGITS$}\n", "", "before");
     for (n, name) in NAMES.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
         let verdict = if before[n] == registers[n] { "OK" } else { "MISMATCH" };
         if before[n] != registers[n] {
             all = verdict;
         }
-        cprintf!("{name:6} {:08x} {:08x} {verdict}\n", before[n], registers[n]);
+        cprintf!("{name:6} {:0DIGITS$x} {:0DIGITS$x} {verdict}\n", before[n], registers[n]);
     }
     cprintf!("Registers {whole} {all}\n");
 }
