@@ -6,6 +6,7 @@ use core::ptr;
 use crate::env::find_thisenv;
 use crate::fork::Fork;
 use crate::inc::{ENV_RUNNABLE, EnvId, Error, PTE_RW, PTE_SYSCALL, PTE_U, PTE_W};
+use crate::pgfault::forget_handler;
 use crate::syscall::{
     sys_env_destroy, sys_env_set_status, sys_exofork, sys_page_alloc, sys_page_map, sys_page_unmap,
 };
@@ -22,6 +23,7 @@ pub fn dumbfork() -> Result<Fork, Error> {
     Ok(match sys_exofork(duplicate)? {
         EnvId::NONE => {
             find_thisenv();
+            forget_handler();
             Fork::Child
         }
         child => Fork::Parent(child),

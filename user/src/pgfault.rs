@@ -25,6 +25,11 @@ pub fn set_pgfault_handler(handler: Handler) {
     HANDLER.store(handler as *mut (), Ordering::Relaxed);
 }
 
+/// Forgets the handler: this environment is a child that was given neither an exception stack nor an upcall.
+pub(crate) fn forget_handler() {
+    HANDLER.store(core::ptr::null_mut(), Ordering::Relaxed);
+}
+
 /// Gives an environment of this program an exception stack, and its upcall.
 pub(crate) fn prepare(id: EnvId) -> Result<(), Error> {
     // SAFETY: the page is kept for the exception stack, which is not in use yet.
