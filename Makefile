@@ -19,7 +19,7 @@ FROM      ?= mem_init## where "make gdb" begins on a machine at reset: mem_init 
 PROFILE   ?= dev## cargo's profile: dev, release (fast) or small
 GRADEFLAGS ?=## options for grade.py, for instance -v; see ./grade.py --help
 BENCHFLAGS ?=## options for the benchmark, for instance --only map-4k --rounds 50
-TARGET    ?= boot_info operations monitor_line## what "make fuzz" fuzzes
+TARGET    ?= boot_info device_tree operations monitor_line## what "make fuzz" fuzzes
 FUZZTIME  ?= 600## seconds for each of them
 MUTANTSFLAGS ?=## options for "make mutants", for instance -f libjos/src/paging/pgdir.rs or --jobs 1
 SCHEMESFLAGS ?=## options for "make schemes"
@@ -195,6 +195,9 @@ GDBBANNER = *** QEMU waits at reset: run "make gdb" in another terminal.\n
 # Runs QEMU with more options, $(1); HINT is advice for when QEMU fails.
 run-qemu = $(Q)exec tools/build/runqemu.py $(OBJ)/qemu.log "$(HINT)" $(QEMU) $(QEMUOPTS) $(1) $(QEMUEXTRA)
 
+# Copies a file that has changed, or that was built again: gdb warns if a source is newer than the kernel.
+renew = cmp -s "$(1)" $(2) && ! test "$(1)" -nt $(2) || cp "$(1)" $(2)
+
 ##@ Build
 
 all: $(OBJ)/facts.json $(IMAGE) $(LAST) obj/kern/kernel.asm ## build the kernel, its listings and its ISO image
@@ -217,7 +220,7 @@ $(OBJ)/kernel.linked apps-linked $(OBJ)/shims.linked: | $(ARCHIVE)
 $(OBJ)/kernel.linked: FORCE | setup-build
 	@mkdir -p $(@D)
 	$(Q)tools/build/kcargo build -p kernel $(CARGO_APP) --profile $(PROFILE)
-	$(Q)cmp -s "$(BUILT)" $@ || cp "$(BUILT)" $@
+	$(Q)$(call renew,$(BUILT),$@)
 
 # symtab puts the kernel's symbols and source lines into its image, and JOS's names into the symbols that gdb reads.
 # A small image has no source lines. Every name must exist in a dev build; optimised ones may have inlined some.
@@ -241,7 +244,8 @@ $(OBJ)/bare.bin: $(OBJ)/kernel
 # A listing of another kernel never stays beside the kernel.
 obj/kern/kernel: $(OBJ)/kernel FORCE
 	@mkdir -p $(@D)
-	@cmp -s $< $@ || { rm -f $@.asm; cp $< $@; }
+	@cmp -s $< $@ || rm -f $@.asm
+	@$(call renew,$<,$@)
 obj/kern/kernel.sym obj/kern/kernel.asm: obj/kern/%: $(OBJ)/% FORCE | obj/kern/kernel
 	@cmp -s $< $@ || cp $< $@
 
@@ -413,7 +417,7 @@ fuzz: | setup-fuzz ## fuzz the parsers, the memory system against its model, the
 # "make test" replays the corpus too, on the stable toolchain.
 fuzz-short: ## some seconds of it, the same each time; skipped where no nightly toolchain can be had
 	$(Q)if tools/build/setup.sh fuzz; then \
-	  tools/build/fuzz.sh short 5000 boot_info && tools/build/fuzz.sh short 200 operations monitor_line; \
+	  tools/build/fuzz.sh short 5000 boot_info device_tree && tools/build/fuzz.sh short 200 operations monitor_line; \
 	else echo "fuzz-short: skipped, for want of what is named above"; fi
 
 mutants: | setup-mutants setup-host setup-build setup-iso setup-qemu setup-uefi setup-gdb ## plant faults in the sources, and see whether the tests notice (two hours)
@@ -495,6 +499,11 @@ check-lab: export LAB_ALL := 1
 check-lab: | setup-host setup-build setup-qemu ## all tests of the lab: each body left out, added in order, and with usual mistakes
 	$(Q)python3 -m unittest discover -v -s tools/lab
 
+check-lab-bare: export LAB_ALL := 1
+check-lab-bare: | setup-host setup-bare ## as root: those of the autograder in a bare Debian below ROOT=dir, which is made if it is not there
+	@test -n "$(ROOT)" || { echo '*** say where: make check-lab-bare ROOT=dir' >&2; exit 1; }
+	$(Q)AUTOGRADER_ROOT="$(ROOT)" python3 -m unittest -v tools/lab/test_autograder.py
+
 # lab 2: end
 ##@ Else
 
@@ -528,4 +537,4 @@ FORCE:
 .PHONY: all image apps-linked run qemu qemu-nox qemu-gdb qemu-nox-gdb gdb print-gdbport grade grade-images \
         check test test32 miri fmt fmt-check clippy doc test-tools bench bench-kernel bench-boot setup clean help \
         facts picture film picture-tool display screenshots test-picture schemes planted fuzz fuzz-short mutants \
-        programs package kernels grade-all test-pictures handout autograder check-lab FORCE
+        programs package kernels grade-all test-pictures handout autograder check-lab check-lab-bare FORCE

@@ -19,9 +19,11 @@ import boottests  # noqa: E402
 import clocktests  # noqa: E402
 import consoletests  # noqa: E402
 import contracttests  # noqa: E402
+import devicetreetests  # noqa: E402
 import exittests  # noqa: E402
 import faulttests  # noqa: E402
 import gdbtests  # noqa: E402
+import idletests  # noqa: E402
 import keyboardtests  # noqa: E402
 import leaftests  # noqa: E402
 import loadertests  # noqa: E402
@@ -42,11 +44,13 @@ TESTS = [
     *readertests.TESTS,
     *faulttests.TESTS,
     *machinetests.TESTS,
+    *devicetreetests.TESTS,
     *maptests.TESTS,
     *statetests.TESTS,
     *traptests.TESTS,
     *loadertests.TESTS,
     *clocktests.TESTS,
+    *idletests.TESTS,
     *leaftests.TESTS,
     *apptests.TESTS,
     *monitortests.TESTS,

@@ -3,11 +3,13 @@
 //! keeps the machine from starting.
 
 use boot::info::LoaderText;
+use layout::MemLayout;
 use libjos::mem::addr::PhysAddr;
 use libjos::mem::size::{NoSize, Size};
 use log::LevelFilter;
 use spin::Once;
 
+use crate::arch::Layout;
 use crate::faults;
 use crate::faults::fault::FaultTest;
 
@@ -118,7 +120,10 @@ fn apply(word: &[u8], options: &mut Options) -> bool {
     }
     if let Some(size) = word.strip_prefix(b"mem=") {
         match core::str::from_utf8(size).map_or(Err(NoSize), str::parse) {
-            Ok(Size(size)) => options.memory_limit = Some(PhysAddr::new(size)),
+            Ok(Size(size)) => {
+                let limit = Layout::PHYS_BASE.saturating_add(size);
+                options.memory_limit = Some(PhysAddr::new(limit));
+            }
             Err(NoSize) => println!(
                 "warning: \"mem={}\" ignored: mem= wants a size such as 64M, 256M or 2G",
                 LoaderText::new(size)

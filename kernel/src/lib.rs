@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`console`] | serial line, VGA text and keyboard behind one lock |
 //! | `arch` | the one door to the architecture: what differs from machine to machine |
+//! | `interrupts`, `lock` | interrupts of the devices; the locks that keep them off |
 //! | `trap` | every exception: offered to the listeners; the last one panics with an explanation |
 //! | `boot_info` | the loader's information, and the part of it that `mem_init` gets |
 //! | `cmdline` | the options on the kernel's command line |
@@ -52,6 +53,8 @@ mod faults;
 mod globals;
 mod heap;
 mod inspect;
+mod interrupts;
+mod lock;
 pub mod machine;
 pub mod monitor;
 mod panic;
@@ -79,6 +82,7 @@ extern "C" fn kernel_main(magic: u32, info: u32) -> ! {
     console::init();
     trap::listen(panic::report_trap);
     trap::init();
+    interrupts::init();
 
     // The loader's information, and the command line in it.
     let boot_info = boot_info::init(magic, info);

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::ptr::{self, NonNull};
+use core::sync::atomic::{Ordering, fence};
 
 use layout::{MemLayout, PGSIZE};
 use libjos::machine::{CpuSet, Fault, Machine, PhysMem};
@@ -11,7 +12,7 @@ use libjos::mem::pages::Globals;
 use libjos::mem::pages::{POISON, PageArray, PageInfo};
 use libjos::paging::word::Word;
 
-use crate::arch::{DEVICES, Format, Layout, cpu, features, probe};
+use crate::arch::{Format, Layout, cpu, devices, features, probe};
 use crate::console;
 use crate::globals;
 use crate::window;
@@ -107,11 +108,13 @@ impl PhysMem for Hardware {
         const UNROLLED: usize = 16;
         let mut next = kaddr::<W>(pa, W::BYTES * count as u64);
         let mut word = first;
+        // Orders all stores of the run at once; on x86 this is no instruction.
+        fence(Ordering::Release);
         let mut store = |count: usize| {
             for i in 0..count {
                 // SAFETY: as in `store`; all the words lie in one window, and this stores `count`
                 // of them in all.
-                unsafe { W::store(next.wrapping_add(i), word) };
+                unsafe { W::store_relaxed(next.wrapping_add(i), word) };
                 word = word.wrapping_add(step);
             }
             next = next.wrapping_add(count);
@@ -148,7 +151,7 @@ impl Machine for Hardware {
     }
 
     fn devices(&self) -> &'static [PhysRange] {
-        DEVICES
+        devices()
     }
 
     fn lcr3(&mut self, pgdir: PhysAddr) {

@@ -9,14 +9,15 @@ use core::marker::PhantomData;
 use core::mem::offset_of;
 use std::process::ExitCode;
 
-use layout::{Jos32, Jos64, JosSv39, MemLayout, PGSIZE, picture, regions};
+use layout::{Jos32, Jos64, JosSv39, MemLayout, PGSHIFT, PGSIZE, picture, regions};
 use libjos::mem::addr::PhysAddr;
 use libjos::mem::pages::PageInfo;
 use libjos::monitor::explain::note_permissions;
+use libjos::monitor::processor::{Register, riscv};
 use libjos::paging::format::i386::I386;
 use libjos::paging::format::riscv::Sv39;
 use libjos::paging::format::x86_64::X86_64;
-use libjos::paging::format::{Format, Geometry, Leaf, Perm};
+use libjos::paging::format::{Entry, Format, Geometry, Leaf, Perm};
 use libjos::paging::word::Word;
 
 /// A row for each constant of the map that is named.
@@ -28,9 +29,9 @@ macro_rules! constants {
 
 fn main() -> ExitCode {
     let facts = match std::env::args().nth(1).as_deref() {
-        Some("x86_64") => facts::<Jos64, X86_64>(),
-        Some("i386") => facts::<Jos32, I386>(),
-        Some("riscv64") => facts::<JosSv39, Sv39>(),
+        Some("x86_64") => facts::<Jos64, X86_64>(&[]),
+        Some("i386") => facts::<Jos32, I386>(&[]),
+        Some("riscv64") => facts::<JosSv39, Sv39>(&[&riscv::SSTATUS, &riscv::SATP]),
         _ => {
             eprintln!("usage: facts x86_64|i386|riscv64");
             return ExitCode::FAILURE;
@@ -40,8 +41,9 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// All facts of the machine with map `L` and format `F`.
-fn facts<L: MemLayout, F: Format>() -> String {
+/// All facts of the machine with map `L` and format `F`, and the fields of those of its control registers that gdb
+/// knows as numbers alone.
+fn facts<L: MemLayout, F: Format>(registers: &[&'static Register]) -> String {
     let addresses = constants!(KERNBASE KSTACKTOP KSTACK MMIOLIM MMIOBASE ULIM PHYSMAP UVPT UPAGES
         UENVS UTOP UXSTACKTOP USTACKTOP UHEAP UTEXT UTEMP);
     let sizes = constants!(PTSIZE KSTKSIZE KSTKGAP WINDOW_SIZE PHYSMAP_MAX);
@@ -72,13 +74,29 @@ fn facts<L: MemLayout, F: Format>() -> String {
         ("RESERVED", PageInfo::RESERVED.to_string()),
         ("END", PageInfo::END.to_string()),
     ]);
-    object([("map", map), ("format", Facts::<F>::all()), ("page_info", page_info)])
+    let registers = registers.iter().map(|register| (register.name, fields(register)));
+    object([
+        ("map", map),
+        ("format", Facts::<F>::all()),
+        ("page_info", page_info),
+        ("registers", object(registers)),
+    ])
 }
 
-/// Everything that can be left out of an entry is left out of that of a page with these.
+/// The fields of a register, each its lowest bit, its width and its name.
+fn fields(register: &Register) -> String {
+    array(
+        register.fields.iter().map(|field| {
+            array([field.bit.to_string(), field.width.to_string(), string(field.name)])
+        }),
+    )
+}
+
+/// The entry of a page with these has no more bits than it needs.
 const PLAIN: Perm = Perm::R.union(Perm::X);
 
-/// The facts of a page-table format, with entries as plain numbers.
+/// The facts of a page-table format, with entries as plain numbers. Bits are found by trying each one in an entry and
+/// decoding that.
 struct Facts<F>(PhantomData<F>);
 
 impl<F: Format> Facts<F> {
@@ -87,35 +105,67 @@ impl<F: Format> Facts<F> {
         F::leaf(level, PhysAddr::new(pa), perm).to_u64()
     }
 
-    /// The entry of a page at 0.
-    fn page(perm: Perm) -> u64 {
-        Self::leaf(0, 0, perm)
-    }
-
-    /// The entry of a page at 0 that was used.
-    fn used(accessed: bool, dirty: bool) -> u64 {
-        F::encode(0, &Leaf { pa: PhysAddr::new(0), perm: PLAIN, accessed, dirty }).to_u64()
-    }
-
     /// The entry of a table at `pa`.
     fn table(pa: u64) -> u64 {
         F::table(PhysAddr::new(pa)).to_u64()
     }
 
-    /// The size of level `level`'s pages, whether it may have any, and the bits of their address.
+    /// The meaning of an entry.
+    fn decode(level: u32, entry: u64) -> Entry {
+        F::decode(level, F::Word::from_u64(entry))
+    }
+
+    /// The bits of an entry that are true of `test` alone.
+    fn bits(test: impl Fn(u64) -> bool) -> u64 {
+        (0..8 * F::Word::BYTES).map(|bit| 1 << bit).filter(|bit| test(*bit)).sum()
+    }
+
+    /// The bits that an entry of a page must have set, for `says` to be true of it; and those that must be clear.
+    fn switches(says: impl Fn(&Leaf) -> bool) -> (u64, u64) {
+        let page = |entry| match Self::decode(0, entry) {
+            Entry::Leaf(leaf) => Some(says(&leaf)),
+            _ => None,
+        };
+        let plain = Self::leaf(0, 0, PLAIN);
+        let both = |bit: u64| Some((page(plain & !bit)?, page(plain | bit)?));
+        (
+            Self::bits(|bit| both(bit) == Some((false, true))),
+            Self::bits(|bit| both(bit) == Some((true, false))),
+        )
+    }
+
+    /// Whether a table's entry can withhold `perm` from all pages below it.
+    fn table_withholds(perm: Perm) -> bool {
+        let withholds = |entry| matches!(Self::decode(1, entry), Entry::Table { allows, .. } if !allows.contains(perm));
+        Self::bits(|bit| withholds(Self::table(0) ^ bit)) != 0
+    }
+
+    /// The size of level `level`'s pages, whether it may have any, the bits of their address, and which entries are
+    /// pages: those with one of the bits `leaf`, and perhaps all others.
     fn level(level: u32) -> String {
         let last_page = F::PA_END - F::page_size(level);
         let address = Self::leaf(level, last_page, PLAIN) & !Self::leaf(level, 0, PLAIN);
+        let may = F::LEAF_LEVELS >> level & 1;
+        let is_page = |entry| may == 1 && matches!(Self::decode(level, entry), Entry::Leaf(_));
+        let others = match Self::decode(level, Self::table(0)) {
+            Entry::Leaf(_) => "page",
+            Entry::Table { .. } => "table",
+            Entry::Absent | Entry::Pending { .. } => "absent",
+        };
         object([
             ("size", F::page_size(level).to_string()),
-            ("page", (F::LEAF_LEVELS >> level & 1).to_string()),
+            ("page", may.to_string()),
             ("address", address.to_string()),
+            (
+                "leaf",
+                Self::bits(|bit| others != "page" && is_page(Self::table(0) | bit)).to_string(),
+            ),
+            ("others", string(others)),
         ])
     }
 
-    /// The format: its geometry, and which bits mean what, as the encoder sets them.
+    /// The format: its geometry, and which bits mean what.
     fn all() -> String {
-        let plain = Self::page(PLAIN);
         let perms = |number: fn(Perm) -> u64| {
             object(Perm::all().iter_names().map(|(name, perm)| (name, number(perm).to_string())))
         };
@@ -124,6 +174,7 @@ impl<F: Format> Facts<F> {
             .map(|perm| (perm.bits().to_string(), string(perm.to_string())));
         let mut note = String::new();
         note_permissions::<F>(&mut note).expect("a String takes all");
+        let table_address = Self::table(F::PA_END - PGSIZE) & !Self::table(0);
         object([
             ("name", string(F::NAME)),
             ("index_bits", F::INDEX_BITS.to_string()),
@@ -131,15 +182,18 @@ impl<F: Format> Facts<F> {
             ("entry_columns", F::ENTRY_COLUMNS.to_string()),
             ("address_columns", F::ADDRESS_COLUMNS.to_string()),
             ("levels", array((0..F::LEVELS).map(Self::level))),
-            ("table_address", (Self::table(F::PA_END - PGSIZE) & !Self::table(0)).to_string()),
-            ("present", plain.to_string()),
-            ("large", (Self::leaf(1, 0, PLAIN) ^ plain).to_string()),
-            ("accessed", (Self::used(true, false) ^ plain).to_string()),
-            ("dirty", (Self::used(false, true) ^ plain).to_string()),
+            ("table_address", table_address.to_string()),
+            // How far to the left of its place in an entry an address has its bits.
+            ("address_shift", (PGSHIFT - table_address.trailing_zeros()).to_string()),
+            ("present", (Self::table(0) & Self::leaf(0, 0, PLAIN)).to_string()),
+            ("accessed", Self::switches(|leaf| leaf.accessed).0.to_string()),
+            ("dirty", Self::switches(|leaf| leaf.dirty).0.to_string()),
             ("perms", perms(|perm| perm.bits().into())),
             // The bits that an entry has to grant a permission, and those that it has to withhold one.
-            ("grants", perms(|perm| Self::page(PLAIN | perm) & !Self::page(PLAIN))),
-            ("withholds", perms(|perm| Self::page(PLAIN - perm) & !Self::page(PLAIN))),
+            ("grants", perms(|perm| Self::switches(|leaf| leaf.perm.contains(perm)).0)),
+            ("withholds", perms(|perm| Self::switches(|leaf| leaf.perm.contains(perm)).1)),
+            // 1 for the permissions that a table's entry can withhold.
+            ("tables", perms(|perm| Self::table_withholds(perm).into())),
             ("texts", object(texts)),
             // A sentence about a permission that no entry can withhold.
             ("note", string(note.trim_end())),

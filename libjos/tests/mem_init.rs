@@ -140,7 +140,9 @@ fn pages_of_a_finished_system() {
 
 /// 636 KB below the hole, 3 MB above it.
 #[test]
-#[should_panic(expected = "too little RAM: 3708 KB within the first 256 MB, at least 4096 KB")]
+#[should_panic(
+    expected = "too little RAM: 3708 KB within the 256 MB from 0x0 on, at least 4096 KB"
+)]
 fn a_machine_of_4_mb_is_too_small() {
     let _ = boot::<Jos64, X86_64>(4 * MB);
 }

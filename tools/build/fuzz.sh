@@ -21,10 +21,12 @@ for target in "$@"; do
         set -- -max_total_time="$amount"
     fi
     mkdir -p "$found"
+    longest=2048
+    [ "$target" != device_tree ] || longest=8192 # as QEMU's trees
     [ ! -e "fuzz/$target.dict" ] || set -- "$@" -dict="fuzz/$target.dict"
     echo "fuzzing $target, a $how run of $amount; its output: $log"
     if ! cargo +nightly fuzz run --fuzz-dir fuzz "$target" "$found" "fuzz/corpus/$target" -- \
-        "$@" -max_len=2048 -rss_limit_mb=4096 -artifact_prefix="obj/fuzz/$target-" >"$log" 2>&1; then
+        "$@" -max_len=$longest -rss_limit_mb=4096 -artifact_prefix="obj/fuzz/$target-" >"$log" 2>&1; then
         tail -n 40 "$log"
         exit 1
     fi

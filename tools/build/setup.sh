@@ -216,6 +216,7 @@ for group in "$@"; do
         case $qemu in *riscv*) package=qemu-system-misc ;; *) package=qemu-system-x86 ;; esac
         [ "${QEMU:-$qemu}" != "$qemu" ] || need "$qemu" $package
         ;;
+    bare) need debootstrap debootstrap ;;
     uefi) need "${OVMF:-/usr/share/OVMF/OVMF_CODE_4M.fd}" ovmf ;;
     window)
         # Debian has QEMU's window in a package of its own.

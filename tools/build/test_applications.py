@@ -154,8 +154,8 @@ class Page(Sessions):
 
     def test_a_fast_image_boots_on_each_machine(self):
         # Functions that are inlined need larger frames, and this is the boot stack's only test of that.
-        for arch in ("x86_64", "i386"):
-            steps = [["make run APP=hello BOOT=pvh PROFILE=release", ["...", "Hello, world!"]]]
+        for arch, boot in (("x86_64", "pvh"), ("i386", "pvh"), ("riscv64", "bare")):
+            steps = [[f"make run APP=hello BOOT={boot} PROFILE=release", ["...", "Hello, world!"]]]
             self.follow(steps, ROOT, **{**MAKE, "ARCH": arch})
 
     def test_a_small_image_is_small_and_boots_by_grub(self):

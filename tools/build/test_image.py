@@ -19,11 +19,14 @@ MAY_USE = re.compile(r"(check_processor|trap_common)$|.*(registers4load|store_an
 class Image:
     """Tests of a machine's kernel as built."""
 
+    binutils = ""
+    loaded = ["R E", "R E", "R  ", "RW "]  # what may be done with each part
+
     @classmethod
     def said(cls, *command):
         """The output of a program that is run on the kernel."""
         kernel = ROOT / "obj" / cls.arch / "kernel"
-        return subprocess.run([*command, kernel], check=True, stdout=subprocess.PIPE, text=True).stdout
+        return subprocess.run([cls.binutils + command[0], *command[1:], kernel], check=True, stdout=subprocess.PIPE, text=True).stdout
 
     @classmethod
     def setUpClass(cls):
@@ -37,28 +40,9 @@ class Image:
         cls.symbols = {name: int(address, 16) for address, _, _, name in symbols}
         cls.functions = [int(start, 16) + int(size, 16) for start, size, kind, _ in symbols if size and kind in "tT"]
 
-    def test_the_note_of_pvh(self):
-        note = self.said("readelf", "-n")
-        self.assertRegex(note, r"\n  Xen +0x00000008\t.*0x00000012")
-        entry = re.search(r"description data:((?: \w\w)+)", note)[1].split()
-        self.assertEqual(int("".join(reversed(entry)), 16), self.symbols["pvh_start"])
-
-    def test_it_uses_no_registers_that_traps_do_not_save(self):
-        # On i386 this also tells that there is no 64-bit atomic access: Rust compiles one to x87's load and store of 8
-        # bytes, which would change x87's registers, or to CMPXCHG8B, which writes even to read.
-        function, found = "", []
-        for line in self.said("objdump", "-d", "-M", "intel", "--no-show-raw-insn").splitlines():
-            if start := re.match(r"[0-9a-f]+ <(.+)>:$", line):
-                function = start[1]
-            elif instruction := INSTRUCTION.match(re.sub("<.*>", "", line)):
-                if UNSAVED.match("".join(instruction.groups())) and not MAY_USE.match(function):
-                    found.append(f"{function}: {line.strip()}")
-        self.assertTrue(function)
-        self.assertEqual(found, [])
-
     def test_nothing_is_both_writable_and_executable(self):
         loaded = re.findall(r"^ +LOAD +(?:0x\w+ +){5}(.{3}) ", self.said("readelf", "-lW"), re.M)
-        self.assertEqual(loaded, ["R E", "R E", "R  ", "RW "])
+        self.assertEqual(loaded, self.loaded)
 
     def test_etext_is_the_end_of_the_code(self):
         etext = self.symbols["etext"]
@@ -83,16 +67,63 @@ class Image:
         self.assertIn(offset + size, ends)
 
 
-class X86_64(Image, unittest.TestCase):
+class Pc(Image):
+    """Tests of a PC's kernel."""
+
+    def test_the_note_of_pvh(self):
+        note = self.said("readelf", "-n")
+        self.assertRegex(note, r"\n  Xen +0x00000008\t.*0x00000012")
+        entry = re.search(r"description data:((?: \w\w)+)", note)[1].split()
+        self.assertEqual(int("".join(reversed(entry)), 16), self.symbols["pvh_start"])
+
+    def test_it_uses_no_registers_that_traps_do_not_save(self):
+        # On i386 this also tells that there is no 64-bit atomic access: Rust compiles one to x87's load and store of 8
+        # bytes, which would change x87's registers, or to CMPXCHG8B, which writes even to read.
+        function, found = "", []
+        for line in self.said("objdump", "-d", "-M", "intel", "--no-show-raw-insn").splitlines():
+            if start := re.match(r"[0-9a-f]+ <(.+)>:$", line):
+                function = start[1]
+            elif instruction := INSTRUCTION.match(re.sub("<.*>", "", line)):
+                if UNSAVED.match("".join(instruction.groups())) and not MAY_USE.match(function):
+                    found.append(f"{function}: {line.strip()}")
+        self.assertTrue(function)
+        self.assertEqual(found, [])
+
+
+class X86_64(Pc, unittest.TestCase):
     """x86-64's kernel."""
 
     arch = "x86_64"
 
 
-class I386(Image, unittest.TestCase):
+class I386(Pc, unittest.TestCase):
     """i386's kernel."""
 
     arch = "i386"
+
+
+class Riscv64(Image, unittest.TestCase):
+    """RISC-V's kernel, and the firmware beside it."""
+
+    arch, binutils = "riscv64", "riscv64-linux-gnu-"
+    loaded = ["R E", "R  ", "RW "]
+
+    def test_it_uses_no_registers_that_traps_do_not_save(self):
+        # Traps save those of the FPU that a function may change, and the compiler's functions keep the others.
+        listing = self.said("objdump", "-d", "--no-show-raw-insn")
+        self.assertRegex(listing, r"\tcsrrw\tsp,sscratch,sp")
+        self.assertEqual(re.findall(r"^ *[0-9a-f]+:\t(v\w+\b.*)", listing, re.M), [])
+
+    def test_the_entry_is_the_first_instruction(self):
+        header = self.said("readelf", "-h")
+        self.assertEqual(int(re.search(r"Entry point address: +(0x\w+)", header)[1], 16), self.symbols["_start"])
+        self.assertEqual(self.symbols["_start"], 0x8020_0000)
+        self.assertEqual(self.symbols["entry"], self.symbols["sbi_start"])
+
+    def test_the_firmware_is_no_part_of_the_image(self):
+        _, _, size = self.sections[".bare"]
+        self.assertTrue(0 < size <= PGSIZE)
+        self.assertNotIn(".bare", re.sub(r".*Segment Sections", "", self.said("readelf", "-lW"), flags=re.S))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 120  # nearly everything is already built
 # Variables that a calling make may have set, such as CMDLINE; the tests run without them.
 OUTER = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "ARCH", "CMDLINE", "DISPLAY", "WAYLAND_DISPLAY")
-ARCHES = ("x86_64", "i386")
+PCS = ("x86_64", "i386")
+ARCHES = (*PCS, "riscv64")
 # Targets that other targets need, and no user types.
 INNER = {"apps-linked", "kernels", "grade-images", "facts", "picture-tool", "display", "FORCE"}
 
@@ -60,8 +61,8 @@ class Refused(unittest.TestCase):
             ("BOOT=nope", "unknown BOOT \"nope\" for ARCH=x86_64; there are: grub uefi pvh"),
             ("BOARD=nope", "unknown BOARD \"nope\" for ARCH=x86_64; there are: pc q35 isapc microvm"),
             ("BOARD=microvm,rtc=on", "BOARD=microvm needs BOOT=pvh"),
-            ("ARCH=nope", "unknown ARCH \"nope\"; there are: x86_64 i386"),
-            ("ARCH=", "unknown ARCH \"\"; there are: x86_64 i386"),
+            ("ARCH=nope", "unknown ARCH \"nope\"; there are: x86_64 i386 riscv64"),
+            ("ARCH=", "unknown ARCH \"\"; there are: x86_64 i386 riscv64"),
             ("FROM=nope", "unknown FROM \"nope\"; there are: mem_init reset"),
             ("PROFILE=test", "unknown PROFILE \"test\"; there are: dev release small"),
             ("MEM=0x3", "MEM=0x3: give it as a decimal number"),
@@ -94,7 +95,9 @@ class Refused(unittest.TestCase):
     def test_what_another_machine_has(self):
         self.refuses("qemu-nox", "ARCH=i386", "BOOT=uefi", says='unknown BOOT "uefi" for ARCH=i386; there are: grub pvh')
         self.refuses("qemu-nox", "ARCH=i386", "BOARD=virt", says='unknown BOARD "virt" for ARCH=i386; there are: pc q35 ')
-        for arch in ARCHES:
+        self.refuses("qemu-nox", "ARCH=riscv64", "BOOT=grub", says='"grub" for ARCH=riscv64; there are: opensbi bare')
+        self.refuses("qemu-nox", "ARCH=riscv64", "BOARD=pc", says='unknown BOARD "pc" for ARCH=riscv64; there are: virt')
+        for arch in PCS:
             for words in ("BOOT=pvh BOARD=microvm", "BOARD=pc,i8042=off", "BOARD=pc-q35-7.2"):
                 self.assertEqual(run("make", "print-gdbport", f"ARCH={arch}", *words.split())[0], 0, words)
 
@@ -163,6 +166,24 @@ class Targets(unittest.TestCase):
             work = [needs.partition("|")[0].strip() or recipe for needs, recipe in rules]
             self.assertTrue(any(work), target)
         self.assertGreater(len(targets), 30)
+
+
+class Renewed(unittest.TestCase):
+    """Tests of copying what was built."""
+
+    def test_what_was_built_again_is_newer_than_its_sources(self):
+        with tempfile.TemporaryDirectory() as folder:
+            built, kernel, rules = (Path(folder, name) for name in ("built", "kernel", "rules"))
+            rules.write_text(f"include Makefile\nrenew-it:\n\t$(call renew,{built},{kernel})\n")
+            # (the kernel's content, its age in seconds beside what was built, whether it is copied)
+            for content, age, copied in (("same", 60, True), ("same", -60, False), ("other", -60, True)):
+                built.write_text("same")
+                kernel.write_text(content)
+                then = built.stat().st_mtime - age
+                os.utime(kernel, (then, then))
+                status, said = run("make", "-s", "-f", str(rules), "renew-it")
+                self.assertEqual((status, kernel.read_text()), (0, "same"), said)
+                self.assertEqual(kernel.stat().st_mtime != then, copied)
 
 
 class Gdb(unittest.TestCase):

@@ -6,7 +6,7 @@ import os
 from josgdb import machine
 if not machine.connected():
     gdb.execute("quit 1")
-if os.environ.get("FROM") != "reset" and (machine.register("cs"), machine.register("pc")) == (0xf000, 0xfff0):
+if os.environ.get("FROM") != "reset" and machine.at_reset():
     gdb.execute("tbreak *mem_init")
     gdb.execute("continue")
 end

@@ -52,7 +52,7 @@ class Facts(unittest.TestCase):
 
     def test_bits(self):
         form = FACTS.format
-        self.assertEqual((form["present"], form["large"], form["accessed"], form["dirty"]), (P, PS, A, D))
+        self.assertEqual((FORM.present, FORM.large, form["accessed"], form["dirty"]), (P, PS, A, D))
         self.assertEqual([form["grants"][name] for name in "WUG"], [W, U, G])
         self.assertEqual(form["withholds"]["X"], XD)
         self.assertEqual([level["size"] for level in FACTS.levels], [1 << 12, 1 << 21, 1 << 30, 1 << 39])
@@ -246,7 +246,7 @@ class Faults(unittest.TestCase):
 
     def why(self, va, error, cr0=fault.CR0_WP, cr4=0, eflags=0):
         """The sentence about a fault in the small tables."""
-        return fault.explain(FORM, fault.Fault(va, error, cr0, cr4, eflags), FORM.walk(small().read, ROOT, va))
+        return fault.explain(FORM, fault.x86(va, error, cr0, cr4, eflags), FORM.walk(small().read, ROOT, va))
 
     def test_not_present(self):
         self.assertIn("The kernel tried to read 0x0000000000002000", self.why(0x2000, 0))
@@ -275,9 +275,9 @@ class Faults(unittest.TestCase):
         memory = small()
         memory.words[PD] |= U
         steps = FORM.walk(memory.read, ROOT, 0)
-        perms = fault.Fault(0, fault.PRESENT, fault.CR0_WP, fault.CR4_SMAP)
+        perms = fault.x86(0, fault.PRESENT, fault.CR0_WP, fault.CR4_SMAP)
         self.assertIn("CR4.SMAP", fault.reason(FORM, perms, steps))
-        allowed = fault.Fault(0, fault.PRESENT, fault.CR0_WP, fault.CR4_SMAP, fault.EFLAGS_AC)
+        allowed = fault.x86(0, fault.PRESENT, fault.CR0_WP, fault.CR4_SMAP, fault.EFLAGS_AC)
         self.assertEqual(fault.reason(FORM, allowed, steps), "")
 
     def test_error_code(self):

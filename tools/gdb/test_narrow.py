@@ -71,11 +71,11 @@ class Narrow(unittest.TestCase):
         self.assertIn("kern_pgdir: + entry [957] is the directory itself: its tables show at 0xef400000", lines)
 
     def test_a_fault_in_words(self):
-        said = fault.explain(FORM, fault.Fault(0x40_0000, fault.PRESENT | fault.WRITE | fault.USER, 0, 0),
+        said = fault.explain(FORM, fault.x86(0x40_0000, fault.PRESENT | fault.WRITE | fault.USER, 0, 0),
                              FORM.walk(read, ROOT, 0x40_0000))
         self.assertIn("User code tried to write to 0x00400000", said)
         self.assertIn("a 4 MB page, mapped -rwxg by level 1, entry [1]: not for user code", said)
-        said = fault.explain(FORM, fault.Fault(0x1000, 0, 0, 0), FORM.walk(read, ROOT, 0x1000))
+        said = fault.explain(FORM, fault.x86(0x1000, 0, 0, 0), FORM.walk(read, ROOT, 0x1000))
         self.assertIn("level 0, entry [1], which is not present", said)
 
     def test_the_tour_has_blocks_of_its_own(self):

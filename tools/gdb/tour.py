@@ -1,6 +1,7 @@
 """Reads a guided tour, docs/stepping.md: the gdb commands in it, and the output that it shows for them.
 
-The tour is in blocks fenced as ```console, that of i386 in blocks fenced as ```console i386. A line after "(gdb) " is
+The tour is in blocks fenced as ```console, that of another machine in blocks fenced as ```console i386, or by its own
+name. A line after "(gdb) " is
 typed, the lines below it are what gdb prints, all of it. What differs from one build to the next is not compared:
 addresses within the kernel and in RAM, line numbers, and counts of three and more digits that are no fact of the
 machine. Nor is the number of spaces.
@@ -33,6 +34,8 @@ MACHINES = {
                       0xFFFF_8000_0000_0000, 0xFFFF_FFFF_F000_1000, 0xFFFF_FFFF_FFFF_F000),
     "i386": Machine("console i386", frozenset("256 1024 1023 960 959 957 956 65504".split()),
                     0xEEC0_0000, 0xF000_1000, 0xFFFF_F000),
+    "riscv64": Machine("console riscv64", frozenset("256 512 511 493 384 128 127 65536".split()),
+                       0xFFFF_FFC0_0000_0000, 0xFFFF_FFFF_F020_1000, 0xFFFF_FFFF_FFFF_F000),
 }
 TOKEN = re.compile(
     r"(?P<hex>\b0x[0-9a-f]+\b)|(?P<line>(?<=\.rs:)\d+|(?<=, line )\d+|^\d+(?=\t| ))|"

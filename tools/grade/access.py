@@ -12,14 +12,13 @@ import socket
 from dataclasses import dataclass
 
 import machinestate
+from cpus import FETCH, READ, WRITE
 from gdbstub import CPU, Stub, StubError
 from tableformat import PAGE, X
 
-PAGE_FAULT = 14  # the vector
-NOP = b"\x90"
-# Bits of a page fault's error code (Intel SDM vol. 3A, 4.7).
-PRESENT, WRITE, FETCH = 1, 2, 16
-INTERRUPTS_OFF = 2  # EFLAGS with nothing but the bit that is always set
+STEP = 16  # bytes from one of the grader's instructions to the next
+# EFLAGS with nothing but the bit that is always set.
+INTERRUPTS_OFF = dict.fromkeys(CPU.flags, 2)
 
 
 class Debugger(Stub):
@@ -54,15 +53,18 @@ class Outcome:
     """How an access ended."""
 
     value: int = 0  # that was read
-    fault: int = -1  # the page fault's error code; -1 if there was none
-    address: int = 0  # that faulted (CR2)
+    fault: int = -1  # the page fault's code, as the processor gives it; -1 if there was none
+    address: int = 0  # that faulted
 
     def __str__(self):
         if self.fault < 0:
             return f"succeeds and gives {self.value:#x}"
-        bits = [("present" if self.fault & PRESENT else "not present")]
-        bits += [name for bit, name in ((WRITE, "write"), (FETCH, "fetch")) if self.fault & bit]
-        return f"faults at {self.address:#x} ({', '.join(bits)})"
+        return f"faults at {self.address:#x} ({CPU.fault_words(self.fault)})"
+
+
+def faults(access, va, present):
+    """The Outcome of an access that must fault."""
+    return Outcome(fault=CPU.fault_code(access, present), address=va)
 
 
 class Processor:
@@ -71,19 +73,18 @@ class Processor:
 
     def __init__(self, stub, code, further=()):
         self.stub, self.code = stub, code
-        self.returned = code + 64  # where a called function returns to
-        text = stub.monitor("info registers")
-        base = int(text.split("IDT=")[1].split()[0], 16)
-        self.handler = CPU.handler(stub.read_memory(base + PAGE_FAULT * CPU.gate, CPU.gate))
-        instructions = CPU.load, CPU.store, CPU.jump
-        self.code_at = {code_: code + 16 * index for index, code_ in enumerate(instructions)}
+        self.handler = CPU.handler(stub)
+        instructions = dict.fromkeys((CPU.load, CPU.store, CPU.jump, CPU.user_in, CPU.user_out))
+        self.code_at = {code_: code + STEP * index for index, code_ in enumerate(instructions)}
+        self.returned = code + STEP * len(instructions)  # where a called function returns to
         ends = [start + len(code_) for code_, start in self.code_at.items() if code_ != CPU.jump]
         self.stops = {*ends, self.returned, self.handler, *further}
 
     def __enter__(self):
-        self.there = self.stub.read_memory(self.code, 65)
-        code = b"".join(code.ljust(16, NOP) for code in self.code_at)
-        self.stub.write_memory(self.code, code.ljust(65, NOP))
+        nothing = CPU.nothing * (STEP // len(CPU.nothing))
+        code = b"".join(code + nothing[len(code) :] for code in self.code_at) + nothing
+        self.there = self.stub.read_memory(self.code, len(code))
+        self.stub.write_memory(self.code, code)
         for address in self.stops:
             self.stub.set_breakpoint(address)
         return self
@@ -104,24 +105,31 @@ class Processor:
     def fetch(self, va):
         """Jumps to `va`. Nothing but one instruction is executed there."""
         try:
-            there = self.stub.read_memory(va, 1)
+            there = self.stub.read_memory(va, len(CPU.nothing))
         except StubError:
             return self.access(CPU.jump, va)  # Nothing is mapped there.
-        self.stub.write_memory(va, NOP)
-        self.stub.set_breakpoint(va + 1)
+        self.stub.write_memory(va, CPU.nothing)
+        self.stub.set_breakpoint(va + len(CPU.nothing))
         try:
             return self.access(CPU.jump, va)
         finally:
-            self.stub.clear_breakpoint(va + 1)
+            self.stub.clear_breakpoint(va + len(CPU.nothing))
             self.stub.write_memory(va, there)
 
     def access(self, code, va, value=0):
         """Executes `code` for the address `va`, with `value` to write."""
-        found = self.run(self.code_at[code], di=va, si=value)
+        found = self.run(self.code_at[code], **{CPU.place: va, CPU.value: value})
         if found["ip"] != self.handler:
-            return Outcome(found["ax"])
-        (error,) = CPU.words(self.stub.read_memory(found["sp"], CPU.word))
-        return Outcome(fault=error, address=machinestate.registers(self.stub.monitor("info registers"))["CR2"])
+            return Outcome(found[CPU.results[0]])
+        fault, address = CPU.fault(self.stub, found)
+        return Outcome(fault=fault, address=address)
+
+    @contextlib.contextmanager
+    def user_pages(self):
+        """While this lasts, the kernel may use the user's pages."""
+        self.access(CPU.user_in, CPU.user_bits)
+        yield
+        self.access(CPU.user_out, CPU.user_bits)
 
     def run(self, start, stack_words=(), **values):
         """Runs from `start` to a stop, with these registers, and words at the top of the stack; returns the registers
@@ -130,7 +138,7 @@ class Processor:
         stack = (before["sp"] - 4096 & ~15) - CPU.word * len(stack_words)
         if stack_words:
             self.stub.write_memory(stack, CPU.in_memory(stack_words))
-        self.stub.set_registers({**before, "sp": stack, "flags": INTERRUPTS_OFF, "ip": start, **values})
+        self.stub.set_registers({**before, **INTERRUPTS_OFF, "sp": stack, "ip": start, **values})
         try:
             return self.stub.go()
         finally:
@@ -150,6 +158,7 @@ def debugger(control):
         connection.settimeout(control.left())
         connection.connect(str(path))
         stub = Debugger(connection, control.left)
+        CPU.wake(stub)
         yield stub
         stub.detach()
     control.monitor("gdbserver none")
@@ -168,31 +177,31 @@ def judge(processor, state):
     stack = jos.kstktop - jos.kstksize
     window = lambda pa: jos.kernbase + (pa - jos.phys_base)
     must_fault = [
-        ("a read of the low mapping of entry_pgdir", processor.load, jos.phys_base + 0x10_0000, 0),
-        ("a read of address 0", processor.load, 0, 0),
-        ("a read of the gap below the kernel stack", processor.load, stack - 8, 0),
-        ("a write into the gap below the kernel stack", processor.store, stack - jos.kstkgap, WRITE),
-        ("a write to the kernel's code", processor.store, window(kernel.rodata) - 8, PRESENT | WRITE),
-        ("a write to the kernel's constants", processor.store, window(kernel.rodata), PRESENT | WRITE),
-        ("a write to UPAGES", processor.store, jos.upages, PRESENT | WRITE),
+        ("a read of the low mapping of entry_pgdir", READ, jos.phys_base + 0x10_0000, False),
+        ("a read of address 0", READ, 0, False),
+        ("a read of the gap below the kernel stack", READ, stack - 8, False),
+        ("a write into the gap below the kernel stack", WRITE, stack - jos.kstkgap, False),
+        ("a write to the kernel's code", WRITE, window(kernel.rodata) - 8, True),
+        ("a write to the kernel's constants", WRITE, window(kernel.rodata), True),
+        ("a write to UPAGES", WRITE, jos.upages, True),
     ]
     if not jos.form.always & X:
         must_fault += [
-            ("an instruction fetch from the kernel stack", processor.fetch, stack + 64, PRESENT | FETCH),
-            ("an instruction fetch from constants", processor.fetch, window(kernel.rodata) + 64, PRESENT | FETCH),
-            ("an instruction fetch from the window", processor.fetch, window(kernel.end) + 8 * PAGE, PRESENT | FETCH),
+            ("an instruction fetch from the kernel stack", FETCH, stack + 64, True),
+            ("an instruction fetch from constants", FETCH, window(kernel.rodata) + 64, True),
+            ("an instruction fetch from the window", FETCH, window(kernel.end) + 8 * PAGE, True),
         ]
     if not jos.form.always & X or state.is_on("smep"):
-        must_fault.append(("an instruction fetch from UPAGES", processor.fetch, jos.upages + 64, PRESENT | FETCH))
+        must_fault.append(("an instruction fetch from UPAGES", FETCH, jos.upages + 64, True))
     if jos.uvpt:
         root = sum(jos.slots["UVPT"] * jos.form.span(level) for level in range(jos.form.levels))
-        must_fault.append(("a write to UVPT", processor.store, jos.form.sign_extend(root), PRESENT | WRITE))
+        must_fault.append(("a write to UVPT", WRITE, jos.form.sign_extend(root), True))
     if state.is_on("smap"):
-        must_fault.append(("the kernel's read of UPAGES under SMAP", processor.load, jos.upages, PRESENT))
-    for what, make, va, error in must_fault:
-        outcome = make(va)
-        if (outcome.fault, outcome.address) != (error, va):
-            wanted = Outcome(fault=error, address=va)
+        must_fault.append(("the kernel's read of UPAGES, from which it is kept off", READ, jos.upages, True))
+    make = {READ: processor.load, WRITE: processor.store, FETCH: processor.fetch}
+    for what, access, va, present in must_fault:
+        outcome, wanted = make[access](va), faults(access, va, present)
+        if (outcome.fault, outcome.address) != (wanted.fault, va):
             yield f"{what}, {va:#x}, {outcome}, but must be one that {wanted}"
     # What the window shows is RAM: a word of the grader's own, in frames that nothing uses.
     in_window = itertools.islice(enumerate(state.links), jos.window // PAGE)

@@ -3,9 +3,9 @@
 import re
 
 import reading
-from arch import ARCH, NX
+from arch import ARCH, NX, UVPT
 from gradelib import FAILURE, SUCCESS, Machine, Test
-from words import CHECKS, MB, PAGE_FAULT, TRAPS, WELCOME, opening, panic
+from words import CHECKS, MB, TRAPS, WELCOME, opening, page_fault, panic
 
 # The bytes that heap asks for in vain; the address behind the first page of the first area.
 EXHAUSTING, OVERRUN = (1 << 8 * ARCH.word) // 4 - 1, ARCH.areas + 0x1000
@@ -144,13 +144,13 @@ def tests():
             tags=("application",),
         ),
         app("pages", "pages", PAGES),
-        app("pages, with every feature", "pages", PAGES, cpu="max"),
+        app("pages, with every feature", "pages", PAGES, cpu=ARCH.strict),
         app(
             "a fault that nobody handles", "pages",
             (
                 *PAGES,
                 panic(
-                    PAGE_FAULT + f'write to {ARCH.address(OVERRUN)}: page not present, in "heap and stack"', TRAPS,
+                    page_fault(f'write to {ARCH.address(OVERRUN)}: page not present, in "heap and stack"'), TRAPS,
                 )[0],
                 f"  {OVERRUN:#x} is not mapped: its entry of level 0 is empty", "Backtrace:",
                 re.compile(r"  #\d .* pages::demo::main .*"),
@@ -160,14 +160,16 @@ def tests():
         app(
             "bench", "bench",
             (
-                re.compile(r"Instructions, with frames for 255 MB; .*"),
+                re.compile(rf"Instructions, with frames for {ARCH.npages * 4 // 1024} MB; .*"),
                 re.compile(r"page_init, a page +\d+\.\d .*"),
                 re.compile(rf"page tables at the end, KB +{ARCH.tables * 4} .*"),
             ),
             "", whole=False, memory="256M",
         ),
-        app("tour", "tour", TOUR),
-        app("tour, with SMAP", "tour", TOUR, cpu="max"),
+        *(
+            app(title, "tour", TOUR, cpu=cpu)
+            for title, cpu in (("tour", ""), ("tour, kept off user pages", ARCH.strict)) if ARCH.has(UVPT)
+        ),
     ]
 
 

@@ -15,11 +15,14 @@ import memmap
 from tableformat import PAGE
 
 # Features that a machine may have. A test that needs some of it says so: Test.needs.
+PC = "PC"  # a PC's loaders and devices: GRUB and PVH, CPUID, ports, a screen, a keyboard
 UEFI = "UEFI"  # it boots from UEFI firmware too
 LONG_MODE = "long mode"
 NX = "NX"  # pages that cannot be executed
 HALVES = "halves"  # a hole in the middle of the address space: addresses that are not canonical
+UVPT = "UVPT"  # the page tables show themselves
 PHYSMAP = "PHYSMAP"  # addresses for the RAM above the window
+DEVICE_TREE = "device tree"  # firmware gives the kernel a device tree
 
 
 class Refused(NamedTuple):
@@ -30,21 +33,42 @@ class Refused(NamedTuple):
     why: str  # what the kernel says
 
 
+class Boot(NamedTuple):
+    """A way to boot."""
+
+    name: str
+    title: str
+    image: str  # as Machine.image names it
+    entry: str  # the symbol of the address where the kernel begins
+    firmware: int  # RAM that the firmware keeps, in K
+
+
 @dataclass(frozen=True)
 class Arch:
     """A machine."""
 
     name: str  # as ARCH names it
     qemu: str  # the program
+    board: str  # its -machine; if empty, its default
+    exit_device: str  # its -device by which the kernel ends it, if there is none from the start
+    boots: tuple  # each a Boot; the tests that need no other begin by the first
+    make_boots: str  # the ways that make knows
+    firmware_end: str  # the beginning of the last line that firmware prints
+    image: int  # the physical address of the kernel's image
+    megabyte: str  # the sixth digit of addresses in the image and right behind it, as a pattern
+    strict: str  # a processor that keeps the kernel off the user's pages, as -cpu takes it; if empty, QEMU's own does
     map: memmap.Map  # its memory map, and within it its page-table format
     module: str  # the folder of its code in the kernel, as backtraces show it
+    faults: str  # the part of it that commits faults
     refused: tuple  # processors with which the kernel cannot start, each a Refused
     accepted: tuple  # processors with which it boots, beside QEMU's own: title, and name as -cpu takes it
     hole: tuple  # what test=read-hole reads: an address, and the name of its region
-    elsewhere: tuple  # another machine's QEMU, and what the kernel says there; nothing if it boots
+    elsewhere: tuple  # other machines' QEMUs, each with what the kernel says there; nothing if it boots
     no_ram: int  # a physical address without RAM
     sparse: int  # pages of the largest area that can be had, a power of two and at most 4 TB
+    npages: int  # frames that `pages` describes with 256 MB of RAM
     tables: int  # of kern_pgdir with 256 MB of RAM, with the root
+    first_pages: str  # the size of the pages that map the window's beginning, as lists of mappings show it
     first_page: int  # the address of the first page that the monitor's `alloc` gives out, with 256 MB of RAM
     features: frozenset  # of those above
 
@@ -78,6 +102,11 @@ class Arch:
         unit = next(unit for unit in (30, 20, 10) if number % (1 << unit) == 0)
         return f"{number >> unit} {dict(zip((30, 20, 10), ('GB', 'MB', 'KB')))[unit]}"
 
+    def boot(self, image):
+        """The way in which an image boots, as Machine.image names it."""
+        ways = {boot.image: boot for boot in self.boots}
+        return ways.get(image.partition("-")[0], ways["kernel"])
+
     def perm(self, letters):
         """Permissions as the kernel shows them, such as -rw-g: with x if the machine cannot withhold it."""
         return letters if self.has(NX) else letters[:3] + "x" + letters[4:]
@@ -97,6 +126,16 @@ class Arch:
     def kernbase(self):
         """Where the window on physical memory begins, KERNBASE."""
         return self.map.kernbase
+
+    def module_at(self, size):
+        """Where QEMU puts a module in this much RAM: a physical address, and a number of bytes from there on."""
+        if self.has(PC):
+            return size - (1 << 20), 1 << 20  # as high as possible
+        return self.image + min(size // 2, 128 << 20), 1 << 20
+
+    def window(self, pa):
+        """Where the window shows a physical address."""
+        return self.map.kernbase + pa - self.map.phys_base
 
     @property
     def kstacktop(self):
@@ -144,28 +183,41 @@ NO_LONG_MODE = "this processor has no long mode (64-bit); use qemu-system-x86_64
 NO_NX = (
     "this processor has no NX (no-execute pages); use -cpu qemu64 without -nx, or turn on NX/XD in the firmware"
 )
+NO_SV39 = "this hart has no Sv39; use qemu-system-riscv64 with -cpu rv64"
 NO_PSE = "this processor has no PSE (4 MB pages); use -cpu pentium or newer without -pse"
 TOO_OLD = "this processor is older than a Pentium; use qemu-system-i386 with -cpu pentium or newer"
 
+PC_BOOTS = (
+    Boot("GRUB", "GRUB (multiboot2)", "grub", "multiboot2_start", 128),
+    Boot("PVH", "qemu -kernel (PVH)", "kernel", "pvh_start", 128),
+)
+EVERY_FEATURE = "every feature", "max"
+IS_PC = {
+    "board": "", "exit_device": "isa-debug-exit,iobase={port:#x},iosize=0x04", "boots": PC_BOOTS, "firmware_end": "",
+    "image": 0x10_0000, "megabyte": "1", "first_pages": "4K", "strict": "max", "faults": "kernel::arch::x86::faults",
+}
 ARCHES = {arch.name: arch for arch in (
     Arch(
-        name="x86_64", qemu="qemu-system-x86_64", map=memmap.JOS64, module="kernel::arch::x86_64",
-        features=frozenset({UEFI, LONG_MODE, NX, HALVES, PHYSMAP}),
-        hole=(0xFFFF_FFFF_EF7F_F000, "unused"), no_ram=0x80_0000_0000, sparse=1 << 30, tables=8, first_page=0xC000,
-        elsewhere=("qemu-system-i386", NO_LONG_MODE),
-        accepted=(("one extended leaf of CPUID", "qemu64,xlevel=0x80000001"),),
+        name="x86_64", qemu="qemu-system-x86_64", map=memmap.JOS64, module="kernel::arch::x86_64", **IS_PC,
+        make_boots="grub uefi pvh", features=frozenset({PC, UVPT, UEFI, LONG_MODE, NX, HALVES, PHYSMAP}),
+        hole=(0xFFFF_FFFF_EF7F_F000, "unused"), no_ram=0x80_0000_0000, sparse=1 << 30, npages=65504,
+        tables=8, first_page=0xC000,
+        elsewhere=(("qemu-system-i386", NO_LONG_MODE),),
+        accepted=(("one extended leaf of CPUID", "qemu64,xlevel=0x80000001"), EVERY_FEATURE),
         refused=(
             Refused("no long mode", "qemu32", NO_LONG_MODE),
             Refused("no NX", "qemu64,-nx", NO_NX),
         ),
     ),
     Arch(
-        name="i386", qemu="qemu-system-i386", map=memmap.JOS32, module="kernel::arch::i386",
-        features=frozenset(),
+        name="i386", qemu="qemu-system-i386", map=memmap.JOS32, module="kernel::arch::i386", **IS_PC,
+        make_boots="grub pvh", features=frozenset({PC, UVPT}),
         hole=(0xEF80_0000, "memory-mapped devices"), no_ram=0xFEE0_0000,  # the local interrupt controller
-        sparse=1 << 18, tables=4, first_page=0x8000,
-        elsewhere=("qemu-system-x86_64", ""),
-        accepted=(("a Pentium", "pentium"), ("a Pentium III", "pentium3"), ("no global pages", "qemu32,-pge")),
+        sparse=1 << 18, npages=65504, tables=4, first_page=0x8000,
+        elsewhere=(("qemu-system-x86_64", ""),),
+        accepted=(
+            ("a Pentium", "pentium"), ("a Pentium III", "pentium3"), ("no global pages", "qemu32,-pge"), EVERY_FEATURE,
+        ),
         refused=(
             Refused("no PSE", "pentium,-pse", NO_PSE),
             *(
@@ -174,6 +226,19 @@ ARCHES = {arch.name: arch for arch in (
                 )
             ),
         ),
+    ),
+    Arch(
+        name="riscv64", qemu="qemu-system-riscv64", map=memmap.JOSSV39, module="kernel::arch::riscv64",
+        faults="kernel::arch::riscv64::faults", board="virt", exit_device="", firmware_end="Boot HART MEDELEG ",
+        image=0x8020_0000, megabyte="[23]", first_pages="2M", strict="",
+        boots=(
+            Boot("OpenSBI", "qemu -kernel (OpenSBI)", "kernel", "_start", 512),
+            Boot("bare", "without firmware (BOOT=bare)", "bare", "_start", 0),
+        ),
+        make_boots="opensbi bare", features=frozenset({NX, HALVES, PHYSMAP}),
+        hole=(0xFFFF_FFFF_EF7F_F000, "unused"), no_ram=0x1800_0000, sparse=1 << 24, npages=65536, tables=6,
+        first_page=0x8008_8000,
+        elsewhere=(), accepted=(), refused=(Refused("no Sv39", "rv64,mmu=off", NO_SV39),),
     ),
 )}
 

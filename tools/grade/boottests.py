@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import badloader
-from arch import ARCH, PHYSMAP
+from arch import ARCH, PC, PHYSMAP
 from control import require
 import reading
 from gradelib import Machine, Test
@@ -14,18 +14,18 @@ from words import CHECKS, MB, MB_1, WELCOME, boots, opening, span
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = "README.md"  # a file that serves as a boot module, by QEMU's -initrd
+MODULE_NAME = "module" if ARCH.has(PC) else "initrd"
 
 
 def find_module(control):
     """Find QEMU's whole module in memory, and ask the kernel about its first page and its last."""
     contents = (ROOT / MODULE).read_bytes()
-    top = control.command("query-memory-size-summary")["base-memory"]
-    looked_at = 1 << 20  # QEMU puts the module as high as possible
-    offset = control.memory(top - looked_at, looked_at).find(contents)
-    require(offset >= 0, f"{MODULE} is not whole in the last {looked_at} bytes of memory")
-    pa = top - looked_at + offset
-    control.press(f"pages {pa:#x}\rpages {pa + len(contents) - 1:#x}\rexit\r")
-    return True
+    size = control.command("query-memory-size-summary")["base-memory"]
+    start, looked_at = ARCH.module_at(size)
+    offset = control.memory(start, looked_at).find(contents)
+    require(offset >= 0, f"{MODULE} is not whole in the {looked_at} bytes from {start:#x} on")
+    pa = start + offset
+    return f"pages {pa:#x}\rpages {pa + len(contents) - 1:#x}\rexit\r"
 
 
 def modules_are_whole(control):
@@ -41,7 +41,8 @@ OUT_OF_REACH = (re.compile("0x[0-9a-f]+ is in no page of RAM that `pages` descri
 # Values that mem= refuses.
 NO_SIZES = ("lots", "1T", "M", "", "+1M", "-1", "1MB", "0x1000000", "17179869184G")
 
-GRUB, PVH = reading.read(Machine("grub")), reading.read(Machine())
+FIRST, *_ = ARCH.boots
+BOOTED = {boot: reading.read(Machine(boot.image)) for boot in ARCH.boots}
 
 
 def sized(title, machine, lines, limit=None):
@@ -52,20 +53,24 @@ def sized(title, machine, lines, limit=None):
 
 TESTS = [
     # JOS's four: the line of the kernel's own check, and what the reader finds in the machine.
-    Test("Physical page allocator", 20, GRUB, CHECKS[1:2], verdicts=("frames",), tags=("jos",)),
-    Test("Page management", 20, GRUB, CHECKS[2:3], verdicts=("counts",), tags=("jos",)),
-    Test("Kernel page directory", 20, GRUB, CHECKS[3:4], verdicts=("map",), tags=("jos",)),
-    Test("Page management 2", 10, GRUB, CHECKS[5:6], verdicts=("processor", "accesses"), tags=("jos",)),
+    Test("Physical page allocator", 20, BOOTED[FIRST], CHECKS[1:2], verdicts=("frames",), tags=("jos",)),
+    Test("Page management", 20, BOOTED[FIRST], CHECKS[2:3], verdicts=("counts",), tags=("jos",)),
+    Test("Kernel page directory", 20, BOOTED[FIRST], CHECKS[3:4], verdicts=("map",), tags=("jos",)),
+    Test("Page management 2", 10, BOOTED[FIRST], CHECKS[5:6], verdicts=("processor", "accesses"), tags=("jos",)),
     Test(
-        "Free list, before and after kern_pgdir", 10, GRUB, (CHECKS[0], CHECKS[3], CHECKS[0]),
+        "Free list, before and after kern_pgdir", 10, BOOTED[FIRST], (CHECKS[0], CHECKS[3], CHECKS[0]),
         verdicts=("frames", "counts"), tags=("boot",),
     ),
     # Two ways to boot, and memory sizes: the whole output, line by line.
-    Test("boot: GRUB (multiboot2)", 10, GRUB, boots(), whole=True, verdicts=SUBJECTS, tags=("boot",)),
-    Test("boot: qemu -kernel (PVH)", 10, PVH, boots(), whole=True, verdicts=SUBJECTS, tags=("boot",)),
+    *(
+        Test(
+            f"boot: {boot.title}", 10, machine, boots(image=boot.image), whole=True, verdicts=SUBJECTS, tags=("boot",),
+        )
+        for boot, machine in BOOTED.items()
+    ),
     sized("8M", Machine(memory="8M"), boots(8 * MB)),
     *(
-        sized(name, Machine("grub", memory=name), boots(size))
+        sized(name, Machine(FIRST.image, memory=name), boots(size))
         for name, size in (
             ("16M", 16 * MB), ("64M", 64 * MB), ("127M", 127 * MB), ("128M", 128 * MB),
             ("256M", 256 * MB), ("257M", 257 * MB), ("1G", 1024 * MB), ("5G", 5120 * MB),
@@ -80,7 +85,7 @@ TESTS = [
             "  0xffffff8010000000-0xffffff80bffdffff -> 0x010000000 -rw-g 2883456 KB 4K-1G W",
             "  0xffffff8100000000-0xffffff817fffffff -> 0x100000000 -rw-g 2 GB 1G W", *CHECKS,
         ),
-        verdicts=SUBJECTS, tags=("memory",), needs=(PHYSMAP,),
+        verdicts=SUBJECTS, tags=("memory",), needs=(PC, PHYSMAP),
     ),
     sized(
         "1G, mem=256M as on JOS", Machine(memory="1G", words="mem=256M"), boots(1024 * MB, limit=256 * MB), 256 * MB,
@@ -105,7 +110,7 @@ TESTS = [
             reading.read(Machine(memory=memory, options=("-initrd", MODULE), typed=("kerninfo\r", find_module))),
             (
                 *opening(int(memory[:-1]) * MB), *CHECKS, *WELCOME,
-                re.compile(rf"  module at 0x[0-9a-f]+, {(ROOT / MODULE).stat().st_size} bytes"),
+                re.compile(rf"  {MODULE_NAME} at 0x[0-9a-f]+, {(ROOT / MODULE).stat().st_size} bytes"),
                 *(RESERVED if int(memory[:-1]) * MB <= ARCH.limit else OUT_OF_REACH) * 2,
             ),
             verdicts=SUBJECTS, tags=("modules",),
@@ -136,7 +141,7 @@ TESTS = [
             f"  {span(0x100_0000, 0x17F_FFFF)} the loader's (see kerninfo), 8 MB",
             *RESERVED * 2, *CHECKS, "K> exit",
         ),
-        verdicts=SUBJECTS, tags=("modules",),
+        verdicts=SUBJECTS, tags=("modules",), needs=(PC,),
     ),
     # Other boards, and other firmware.
     *(

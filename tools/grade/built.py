@@ -2,16 +2,18 @@
 
 from pathlib import Path
 
-from arch import ARCH
+from arch import ARCH, PC
 
 OBJ = Path("obj", ARCH.name)
-APPS = ("bench", "hello", "heap", "pages", "sieve", "tour")
+APPS = ("bench", "hello", "heap", "pages", "sieve", "sleep", "tour")
 
 # The files that a Machine boots (Machine.image), below the project's root.
 IMAGES = {
-    "kernel": OBJ / "kernel",  # booted by QEMU's -kernel, as PVH
-    "grub": OBJ / "jos.iso",
-    "grub-words": OBJ / "grade-words.iso",  # with two unknown words on its command line (see the Makefile)
+    "kernel": OBJ / "kernel",  # booted by QEMU's -kernel
+    **({
+        "grub": OBJ / "jos.iso",
+        "grub-words": OBJ / "grade-words.iso",  # with two unknown words on its command line (see the Makefile)
+    } if ARCH.has(PC) else {"bare": OBJ / "bare.bin"}),  # the firmware of `kernel` where QEMU has none
     "shims": OBJ / "shims",  # with functions that the grader calls
     **{app: OBJ / "apps" / app for app in APPS},
 }

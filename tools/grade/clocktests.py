@@ -9,7 +9,9 @@ import signal
 import threading
 import time
 
+from arch import ARCH
 from control import require
+from gdbstub import CPU
 from gradelib import Machine, Test
 from words import CHECKS, WELCOME
 
@@ -31,10 +33,10 @@ class Comparison:
 
     def enter_late(self, stub, symbols):
         """Make the machine wait before the kernel's first instruction, in a jump to itself."""
-        entry = symbols["pvh_start"]
+        entry = symbols[ARCH.boot("kernel").entry]
         stub.run_to(entry)
-        code = stub.read_memory(entry, 2)
-        stub.write_memory(entry, b"\xeb\xfe")
+        code = stub.read_memory(entry, len(CPU.forever))
+        stub.write_memory(entry, CPU.forever)
         stub.run_for(BEFORE_ENTRY)
         stub.write_memory(entry, code)
         stub.write("ip", entry)

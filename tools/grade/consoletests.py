@@ -7,7 +7,7 @@ neither.
 import re
 import time
 
-from arch import ARCH
+from arch import ARCH, PC
 from control import COLUMNS, ROWS, VGA_TEXT, require
 from gradelib import FAILURE, Machine, Test
 from words import CHECKS, MB, REFUSAL, REFUSED, WELCOME, opening, span
@@ -15,7 +15,7 @@ from words import CHECKS, MB, REFUSAL, REFUSED, WELCOME, opening, span
 MORE = "-- more --"
 # The line of showmappings about KERNBASE+0x1000.
 MAPPED = span(ARCH.kernbase + 0x1000, ARCH.kernbase + 0x1FFF)
-FIRST_PAGE = f"{MAPPED} -> {ARCH.physical(0x1000)} {ARCH.perm('-rw-g')} 4 KB 4K"
+FIRST_PAGE = f"{MAPPED} -> {ARCH.physical(ARCH.map.phys_base + 0x1000)} {ARCH.perm('-rw-g')} 4 KB {ARCH.first_pages}"
 WHITE_ON_RED = 0x4F
 WORDS = tuple(letter * 250 for letter in "abcdefghijklmnopqrstuvwxyz")  # 6500 bytes
 
@@ -198,7 +198,7 @@ TESTS = [
             )
         ),
         (*WELCOME, "K> exit"),
-        tags=("console",),
+        tags=("console",), needs=(PC,),
     ),
     Test(
         "console: the keyboard types and edits", 10, Machine(typed=(keys,)),
@@ -208,16 +208,16 @@ TESTS = [
             "K> exit 7^C", "K> showmappings KERNBASE+0x1000",
             FIRST_PAGE, "K> exit",
         ),
-        tags=("console",),
+        tags=("console",), needs=(PC,),
     ),
     Test(
         "console: long output waits for the keyboard", 10,
         Machine(words="-- " + "x" * 600, typed=(pages_by_keyboard,)), (*WELCOME, "K> exit"),
-        tags=("console",),
+        tags=("console",), needs=(PC,),
     ),
     Test(
         "console: typed while a listing runs, on the keyboard", 10, Machine(typed=("page off\r", types_ahead)),
-        (*WELCOME, f"Unknown command '{'type-ahead' * 6}'", "K> exit"), tags=("console",),
+        (*WELCOME, f"Unknown command '{'type-ahead' * 6}'", "K> exit"), tags=("console",), needs=(PC,),
     ),
     Test(
         # More bytes than the kernel's queue holds: the rest waits at the sender.
@@ -227,7 +227,7 @@ TESTS = [
     ),
     Test(
         "console: Ctrl-C stops a listing, whatever waits before it", 10,
-        Machine(typed=("vmprint\r" * 3 + "exit 9\r" * 200 + "\x03", "exit\r")),
+        Machine(typed=("vmprint\r" * 20 + "exit 9\r" * 200 + "\x03", "exit\r")),
         (*WELCOME, "K> vmprint", "^C", "K> exit"), (re.compile("Exit code.*|Unknown command.*"),), tags=("console",),
     ),
     Test(
@@ -235,7 +235,7 @@ TESTS = [
         Machine(
             cpu=REFUSED, at_entry=without_exit, typed=(shows_why_it_cannot_start,), prompt=REFUSAL + "\r\n",
         ),
-        (REFUSAL,), status=FAILURE, whole=True, tags=("console",),
+        (REFUSAL,), status=FAILURE, whole=True, tags=("console",), needs=(PC,),
     ),
     hello("an application reads UTF-8", utf_8("Zoe\x7fë 漢字x\x1b[D\x1b[D\x7f\r"), "Zoë 字x"),
     hello("an application reads a line of any length", utf_8("äöü" * 2000 + "\r"), "äöü" * 2000),

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import built
 import processes
-from arch import ARCH, ARCHES, UEFI
+from arch import ARCH, ARCHES, PC, UEFI
 from control import require
 from gdbstub import Stub
 from gradelib import Machine, Test
@@ -29,7 +29,7 @@ MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES APP BOARD BOOT CMDLINE CPUS GDBPORT MEM
 """.split()
 MAKE = ("make", "-s", "--no-print-directory")
 BUILT = (
-    *(built.OBJ / name for name in ("kernel.linked", "kernel", "jos.iso")),
+    built.OBJ / "kernel.linked", *(built.IMAGES[name] for name in ("kernel", *(boot.image for boot in ARCH.boots))),
     *(Path("obj", name, "facts.json") for name in ARCHES),
 )
 FRESH = [word for path in BUILT for word in ("-o", str(path))]
@@ -168,7 +168,7 @@ def refuses(variable, value, there_are, machine=f" for ARCH={ARCH.name}"):
                 whole=True, tags=("make",))
 
 
-MACHINE = Machine("grub", typed=(), conduct=as_scripts_do)
+MACHINE = Machine(ARCH.boots[0].image, typed=(), conduct=as_scripts_do)
 
 TESTS = [
     Test(
@@ -182,6 +182,6 @@ TESTS = [
 ]
 TESTS += [
     refuses("ARCH", "vax", " ".join(ARCHES), ""),
-    refuses("BOOT", "floppy" if ARCH.has(UEFI) else "uefi", "grub uefi pvh" if ARCH.has(UEFI) else "grub pvh"),
-    refuses("BOARD", "virt", "pc q35 isapc microvm"),
+    refuses("BOOT", "floppy" if ARCH.has(UEFI) else "uefi", ARCH.make_boots),
+    refuses("BOARD", *(("virt", "pc q35 isapc microvm") if ARCH.has(PC) else ("pc", "virt"))),
 ]

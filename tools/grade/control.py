@@ -5,7 +5,6 @@ answers, while the machine runs.
 """
 
 import json
-import re
 
 # QEMU's names of the keys for characters other than letters and digits, on its US keyboard.
 KEYS = {
@@ -79,14 +78,10 @@ class Control:
         """The output of QEMU's human monitor for a command line."""
         return self.command("human-monitor-command", **{"command-line": line})
 
-    def registers(self):
-        """The first processor's registers as QEMU names them (RAX, RFL, CR0, EFER, DR7, ...): name -> value. The
-        machine runs, and is stopped meanwhile: QEMU computes the flags from values that a running processor changes.
-        """
-        self.command("stop")
-        text = self.monitor("info registers")
-        self.command("cont")
-        return {name: int(value, 16) for name, value in re.findall(r"\b([A-Z][A-Z0-9]+) *=([0-9a-f]+)", text)}
+    def wait_for_halt(self):
+        """Wait until the processor is halted."""
+        while "HLT=1" not in self.monitor("info registers"):
+            self.left()
 
     def memory(self, pa, size):
         """Bytes of physical memory."""
@@ -108,7 +103,8 @@ class Control:
                 self.left()
             keys = [{"type": "qcode", "data": key} for key in name.split("-")]
             strokes = [(key, True) for key in keys] + [(key, False) for key in reversed(keys)]
-            self.command("input-send-event", events=[
+            # Without waiting for an answer: the key may end the machine at once.
+            self.send("input-send-event", events=[
                 {"type": "key", "data": {"key": key, "down": down}} for key, down in strokes
             ])
 

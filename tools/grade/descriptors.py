@@ -19,6 +19,7 @@ DOUBLE_FAULT, NMI, MACHINE_CHECK = 8, 2, 18
 ON_OWN_STACKS = (DOUBLE_FAULT, NMI, MACHINE_CHECK)
 # Vectors with a gate, and those where the processor pushes an error code itself.
 EXCEPTIONS = {*range(9), *range(10, 15), *range(16, 22), 28, 29, 30}
+INTERRUPTS = {*range(32, 48)}  # of devices
 WITH_ERROR_CODE = {8, 10, 11, 12, 13, 14, 17, 21, 29, 30}
 INTERRUPT_GATE, TASK_GATE = 0x8E, 0x85
 TSS_LIMIT = 103
@@ -80,7 +81,7 @@ class Tables:
         size = len(idt) // 256
         require(len(idt) == 256 * self.GATE, f"the IDT has {len(idt)} bytes")
         there = {vector for vector in range(256) if idt[vector * size + 5] & 0x80}
-        require(there == EXCEPTIONS, f"the IDT has gates for {sorted(there)}")
+        require(there == EXCEPTIONS | INTERRUPTS, f"the IDT has gates for {sorted(there)}")
         for vector in sorted(there):
             self.gate(vector, idt[vector * size : (vector + 1) * size])
 
@@ -182,7 +183,7 @@ def show(tops):
     return ", ".join(f"{vector}: {top:#x}" for vector, top in sorted(tops.items()))
 
 
-TABLES = {"x86_64": LongMode, "i386": Protected}[ARCH.name]
+TABLES = {"x86_64": LongMode, "i386": Protected}.get(ARCH.name)
 
 
 def exceptions(control):

@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 from typing import NamedTuple
 
-PT_LOAD, SHT_SYMTAB = 1, 2
+PT_LOAD, SHT_SYMTAB, STT_FILE = 1, 2, 4
 X, W = 1, 2  # flags of a segment
 # By class: the formats of the file header from e_entry on, of a program header, a section header, and a symbol.
 HEADER = {1: "<IIIIHHHHHH", 2: "<QQQIHHHHHH"}
@@ -68,7 +68,7 @@ class Image:
     def _symbols(self, offset, size, names_at):
         step = struct.calcsize(SYMBOL[self.kind])
         for row in struct.iter_unpack(SYMBOL[self.kind], self.data[offset : offset + size // step * step]):
-            name, value = (row[0], row[1]) if self.kind == 1 else (row[0], row[4])
-            if name:
+            name, info, value = (row[0], row[3], row[1]) if self.kind == 1 else (row[0], row[1], row[4])
+            if name and info & 15 != STT_FILE:
                 end = self.data.index(0, names_at + name)
                 self.symbols[self.data[names_at + name : end].decode()] = value

@@ -9,8 +9,8 @@ from arch import ARCH
 from control import require
 from descriptors import ON_OWN_STACKS, STACK_SIZE, TSS_LIMIT, stacks_at, tops
 from gdbstub import CPU
+from trapcode import CONSTANT, FS, NT
 
-CONSTANT, NT = 0x2, 1 << 14  # of the flags
 CR3 = 28  # its place in a TSS
 CLTS = b"\x0f\x06"  # clears CR0.TS, which a change of tasks sets
 
@@ -25,8 +25,25 @@ class Frames:
 
     def __init__(self, stub, symbols):
         self.stub, self.symbols = stub, symbols
-        self.own = tops(stacks_at(symbols))
+        self.own = self.own_stacks()
         self.size = CPU.word * len(self.PUSHED)
+        # No device interrupts the code while interrupts are on.
+        self.masks = {port: self.mask(port, 0xFF) for port in ((0x21, 0xA1) if ARCH.has(PC) else ())}
+
+    def mask(self, port, mask):
+        """Sets the lines that an interrupt controller does not let through; returns those before."""
+        before = int(self.stub.monitor(f"i /b {port:#x}").split("=")[1], 16)
+        self.stub.monitor(f"o /b {port:#x} {mask:#x}")
+        return before
+
+    def unmask(self):
+        """Devices interrupt the code again."""
+        for port, mask in self.masks.items():
+            self.mask(port, mask)
+
+    def own_stacks(self):
+        """The tops of the stacks that some exceptions have: vector -> address."""
+        return tops(stacks_at(self.symbols))
 
     def read(self, frame):
         """The registers in a frame: name -> value."""
@@ -39,6 +56,10 @@ class Frames:
     def top(self, sp):
         """Where the processor begins to push, if the interrupted stack pointer is `sp`."""
         return sp & -self.ALIGNED
+
+    def unsaved(self, _before):
+        """The registers that need not be kept, if the interrupted code had these."""
+        return ()
 
     def prepare(self, exception):
         """Before an exception is raised. Returns what `go_on` needs."""
@@ -128,4 +149,58 @@ class Protected(Frames):
         return restore
 
 
-FRAMES = {"x86_64": LongMode, "i386": Protected}[ARCH.name]
+class RiscV(Frames):
+    """RISC-V: the frame's address is an argument in a register. The frame is on the interrupted stack if it has room
+    for it, and else on the trap stack."""
+
+    GENERAL = "ra sp gp tp t0 t1 t2 s0 s1 a0 a1 a2 a3 a4 a5 a6 a7 s2 s3 s4 s5 s6 s7 s8 s9 s10 s11 t3 t4 t5 t6".split()
+    FLOATS = [f"f{number}" for number in range(32)]
+    PUSHED = ["lost", *GENERAL, "ip", "sstatus", "vector", "error", *FLOATS, "fcsr", "padding"]
+    # Those of the FPU that a function may change; the others are kept by `trap`.
+    CHANGED = [f"f{number}" for number in (*range(8), *range(10, 18), *range(28, 32))] + ["fcsr"]
+    OTHERS = [f"f{number}" for number in (8, 9, *range(18, 28))]
+
+    def __init__(self, stub, symbols):
+        self.stub, self.symbols = stub, symbols
+        self.own = self.own_stacks()
+        self.others = {}  # frame -> the values of OTHERS
+        self.size = CPU.word * len(self.PUSHED)
+
+    def own_stacks(self):
+        """The top of the trap stack."""
+        return next(address for name, address in self.symbols.items() if "TRAP_STACK" in name) + STACK_SIZE
+
+    def has_room(self, sp):
+        """Whether the frame fits below a stack pointer."""
+        size = ARCH.map.kstksize
+        stacks = ((ARCH.kstack, size), (self.symbols["bootstack"], size), (self.own - STACK_SIZE, STACK_SIZE))
+        return any(bottom + self.size <= sp <= bottom + size for bottom, size in stacks)
+
+    def find(self, vector, sp):
+        """At `trap`: the frame's address, which must be on the right stack."""
+        frame, lost = self.stub.read("a0"), not self.has_room(sp)
+        wanted = self.own - self.size if lost else sp - self.size & -16
+        require(frame == wanted, f"vector {vector}: its frame is at {frame:#x}, not at {wanted:#x}")
+        require(self.stub.read("sp") == frame, f"vector {vector}: SP is {self.stub.read('sp'):#x}, not {frame:#x}")
+        require(super().read(frame)["lost"] == lost, f"vector {vector}: the frame says nothing of a lost stack")
+        self.others[frame] = {name: self.stub.read(name) for name in self.OTHERS}
+        return frame
+
+    def read(self, frame):
+        """The registers in a frame. Those of the FPU are there if they were used."""
+        found = super().read(frame)
+        names = [*self.GENERAL, "ip", "sstatus", "vector", "error"]
+        return {name: found[name] for name in (*names, *(self.CHANGED if found["sstatus"] & FS == FS else ()))}
+
+    def unsaved(self, before):
+        """The registers of the FPU need not be kept if they have not been used."""
+        return () if before["sstatus"] & FS == FS else self.CHANGED
+
+    def go_on(self, values, _prepared):
+        """At `trap`: return from it, with these values in all registers that it need not keep."""
+        now = self.stub.registers()
+        self.stub.write_registers({**values, **self.others[now["sp"]], "sp": now["sp"], "ip": now["ra"]})
+        return lambda: None
+
+
+FRAMES = {"x86_64": LongMode, "i386": Protected, "riscv64": RiscV}[ARCH.name]

@@ -2,8 +2,8 @@
 state in which the kernel runs.
 
 It implements the needed part of gdb's remote serial protocol: run to an address, read and write registers and memory,
-detach. Registers have the names of cpus.py, without a width. Their numbers are those of QEMU's stub
-(target/i386/gdbstub.c); a general register has the machine's full width in every mode of the processor.
+detach. Registers have the names of cpus.py, without a width. Their numbers are those of QEMU's stub; a general
+register has the machine's full width in every mode of the processor.
 """
 
 import contextlib
@@ -13,10 +13,10 @@ import cpus
 from arch import ARCH
 
 CPU = cpus.of(ARCH.map.form)
-GENERAL = [name for name in CPU.general if name != "ip"]
-SEGMENTS = "cs ss ds es fs gs".split()
-REGISTERS = [*CPU.general, "flags", *SEGMENTS]
-SIZES = dict.fromkeys(["flags", *SEGMENTS], 4)  # in bytes; all others take a word
+GENERAL = [name for name in CPU.general if name not in ("ip", "zero")]
+SEGMENTS = [name for name in CPU.further if name != "flags"]
+NUMBERS = {**{name: number for number, name in enumerate((*CPU.general, *CPU.further))}, **CPU.apart}
+REGISTERS = [*CPU.general, *CPU.further]
 
 
 class StubError(Exception):
@@ -63,18 +63,18 @@ class Stub:
 
     def read(self, register):
         """The value of a register."""
-        return int.from_bytes(bytes.fromhex(self._ask(f"p{REGISTERS.index(register):x}")), "little")
+        return int.from_bytes(bytes.fromhex(self._ask(f"p{NUMBERS[register]:x}")), "little")
 
     def write(self, register, value):
         """Set a register."""
-        data = value.to_bytes(SIZES.get(register, CPU.word), "little").hex()
-        self._expect(f"P{REGISTERS.index(register):x}={data}", "OK")
+        data = value.to_bytes(CPU.further.get(register, CPU.word), "little").hex()
+        self._expect(f"P{NUMBERS[register]:x}={data}", "OK")
 
     def registers(self):
         """The values of all registers, by name."""
         data, values = bytes.fromhex(self._ask("g")), {}
         for name in REGISTERS:
-            size = SIZES.get(name, CPU.word)
+            size = CPU.further.get(name, CPU.word)
             values[name], data = int.from_bytes(data[:size], "little"), data[size:]
         return values
 

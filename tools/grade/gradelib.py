@@ -11,15 +11,15 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Callable, Optional
 
-from arch import UEFI
+from arch import ARCH, PC, UEFI
 
-# QEMU's status is twice the value written to isa-debug-exit, plus one.
-SUCCESS = 33  # the kernel wrote 0x10
-FAILURE = 35  # the kernel wrote 0x11
+# QEMU's status. On PCs it is twice the value written to isa-debug-exit, plus one.
+SUCCESS = 33
+FAILURE = 35
 
 # With these options (in Machine.options), QEMU logs how a machine resets itself.
 LOG_RESETS = ("-d", "cpu_reset")
-BY_PORT, BY_TRIPLE_FAULT = "by a port", "by a triple fault"
+BY_DEVICE, BY_TRIPLE_FAULT = "by a device", "by a triple fault"
 
 # The beginnings of the message of a kernel that gives up.
 LAST_WORDS = ("kernel panic ", "JOS64 cannot start: ")
@@ -29,9 +29,9 @@ LAST_WORDS = ("kernel panic ", "JOS64 cannot start: ")
 class Machine:
     """A QEMU machine, and the input to it. Equal machines are run once."""
 
-    image: str = "kernel"  # which of Bench.images: "grub..." an ISO image, by GRUB; others by QEMU's -kernel (PVH)
+    image: str = "kernel"  # which of Bench.images: "grub..." an ISO image, by GRUB; others by QEMU's -kernel
     memory: str = "256M"
-    board: str = ""  # QEMU's -machine; its default is pc
+    board: str = ""  # QEMU's -machine, if it is not ARCH's
     uefi: bool = False  # UEFI firmware instead of a BIOS
     qemu: str = ""  # another machine's QEMU
     cpu: str = ""  # QEMU's default
@@ -39,7 +39,8 @@ class Machine:
     exit_port: int = 0xF4  # where isa-debug-exit is; elsewhere the kernel does not find it, and a test can still use it
     words: str = ""  # the kernel's command line (for an ISO image: the one built into it)
     # Each text is typed at a prompt of its own. A function is called at the prompt as act(control) (control.py). The
-    # next entry follows at once, unless the function returns True: then it has typed a line, and a prompt will follow.
+    # next entry follows at once, unless the function returns a text, which is typed, or True: then it has typed a line
+    # itself. A prompt will follow.
     typed: tuple = ("exit\r",)
     prompt: object = "K> "  # or a tuple of prompts
     at_entry: Optional[Callable] = None  # called as at_entry(stub, symbols) before the first instruction
@@ -69,7 +70,9 @@ class Test:
 
     def is_for(self, arch):
         """Whether the machine has what the test needs."""
-        return arch.has(*self.needs, *((UEFI,) if self.machine.uefi else ()))
+        machine = self.machine
+        of_a_pc = machine.image.startswith("grub") or machine.board or machine.exit_port != Machine.exit_port
+        return arch.has(*self.needs, *((UEFI,) if machine.uefi else ()), *((PC,) if of_a_pc else ()))
 
 
 @dataclass
@@ -88,9 +91,13 @@ class Run:
 
     @property
     def lines(self):
-        """The serial output as lines, without their ends."""
+        """The serial output as lines, without their ends and without the firmware's."""
         text = self.output.decode("utf-8", "backslashreplace")
-        return [line[:-1] if line.endswith("\r") else line for line in text.split("\n")]
+        lines = [line[:-1] if line.endswith("\r") else line for line in text.split("\n")]
+        if ARCH.firmware_end:
+            ends = (at for at, line in enumerate(lines, 1) if line.startswith(ARCH.firmware_end))
+            return lines[next(ends, 0) :]
+        return lines
 
 
 def judge(test, run):
@@ -103,12 +110,12 @@ def judge(test, run):
             complaints.append(f"the machine did not reset itself (QMP: SHUTDOWN, {run.shutdown}; status {run.status})")
         elif "CPU Reset" not in run.errors:
             complaints.append(f"how the machine reset itself is unknown: QEMU needs {' '.join(LOG_RESETS)}")
-        elif test.resets != (way := BY_TRIPLE_FAULT if "Triple fault" in run.errors else BY_PORT):
+        elif test.resets != (way := BY_TRIPLE_FAULT if "Triple fault" in run.errors else BY_DEVICE):
             complaints.append(f"the machine reset itself {way}, not {test.resets}")
     elif run.shutdown == "guest-reset":
         complaints.append("the machine reset itself, as by a triple fault (QMP: SHUTDOWN, guest-reset)")
     elif run.shutdown:
-        complaints.append(f"the machine did not end by isa-debug-exit (QMP: SHUTDOWN, {run.shutdown})")
+        complaints.append(f"the machine did not end by its device (QMP: SHUTDOWN, {run.shutdown})")
     if run.status != test.status and not test.resets:
         complaints.append(f"QEMU's status is {run.status}, not {test.status}")
     complaints += compare(test.lines, run.lines, test.whole)

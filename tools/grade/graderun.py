@@ -8,6 +8,7 @@ import contextlib
 import os
 import select
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,7 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import vscode
+from arch import ARCH
 from control import Control, Refused
+from elf import Image
 from gdbstub import Stub
 from gradelib import Run
 
@@ -43,21 +46,22 @@ class Bench:
     def command(self, machine):
         """The QEMU command by which a user can repeat a run, as a list of arguments."""
         arguments = [machine.qemu or self.qemu, "-accel", "tcg", "-m", machine.memory, "-no-reboot", "-nic", "none"]
-        arguments += ["-device", f"isa-debug-exit,iobase={machine.exit_port:#x},iosize=0x04"]
-        arguments += ["-machine", machine.board] if machine.board else []
+        arguments += ["-device", ARCH.exit_device.format(port=machine.exit_port)] if ARCH.exit_device else []
+        board = machine.board or ARCH.board
+        arguments += ["-machine", board] if board else []
         arguments += ["-drive", f"if=pflash,format=raw,readonly=on,file={self.ovmf}"] if machine.uefi else []
         arguments += ["-cpu", machine.cpu] if machine.cpu else []
         arguments += machine.options
         path = str(self.images[machine.image])
         if machine.image.startswith("grub"):
             return arguments + ["-boot", "d", "-cdrom", path]
+        if machine.image == "bare":
+            arguments, path = arguments + ["-bios", path], str(self.images["kernel"])
         return arguments + ["-kernel", path, "-append", machine.words]
 
     def symbols(self):
         """The kernel's symbols: name -> address."""
-        nm = subprocess.run(["nm", self.images["kernel"]], cwd=self.root, stdout=subprocess.PIPE, text=True, check=True)
-        rows = (line.split(" ", 2) for line in nm.stdout.splitlines())
-        return {row[2]: int(row[0], 16) for row in rows if row[0]}
+        return Image(self.root / self.images["kernel"]).symbols
 
 
 def run_machine(machine, bench, timeout):
@@ -160,7 +164,7 @@ class Session:
         self.gdb_log = self.folder / "gdb.log"
         with open(self.gdb_log, "wb") as log:
             self.gdb = subprocess.Popen(
-                ["gdb", "-q", "-n", "-batch", "-x", str(self.folder / "script")],
+                [shutil.which("gdb-multiarch") or "gdb", "-q", "-n", "-batch", "-x", str(self.folder / "script")],
                 cwd=self.bench.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )
         self.stack.callback(self.stop, self.gdb)
@@ -206,7 +210,9 @@ class Session:
             if not callable(words):
                 self.typing += words.encode("latin-1")
                 return
-            if words(self.control):
+            said = words(self.control)
+            self.typing += said.encode("latin-1") if isinstance(said, str) else b""
+            if said:
                 return
 
     def type_on(self):

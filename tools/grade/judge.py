@@ -58,7 +58,7 @@ def in_use(state):
     """The memory system that is judged is the one in use."""
     kern_pgdir = state.globals[1]
     if kern_pgdir != state.root:
-        yield f"CR3 leads to {state.root:#x}, but kern_pgdir is {kern_pgdir:#x}"
+        yield f"{state.cpu.root[0]} leads to {state.root:#x}, but kern_pgdir is {kern_pgdir:#x}"
     leads = tableformat.at(state.tree.runs, state.jos.upages)
     if leads is None or leads[0] != state.pages_at:
         where = f"{leads[0]:#x}" if leads else "nowhere"
@@ -316,14 +316,17 @@ def processor(state, features):
     """Registers: the directory in use, protection, and the stack."""
     yield from in_use(state)
     jos, found, cpu = state.jos, state.registers, state.cpu
-    for name, bit, what in (*cpu.demanded, *(cpu.further[feature] for feature in features)):
+    for name, bit, what in (*cpu.demanded, *(cpu.optional[feature] for feature in features)):
         if not found[name] & bit:
             yield f"{what} is off: {name} is {found[name]:#x}"
-    stack, at = found[f"{cpu.letter}SP"], found[f"{cpu.letter}IP"]
+    for name, bit, what in cpu.forbidden:
+        if found[name] & bit:
+            yield f"{what} is on: {name} is {found[name]:#x}"
+    stack, at = found[cpu.shown["sp"]], found[cpu.shown["ip"]]
     bottom = jos.kstktop - jos.kstksize
     if not bottom <= stack < jos.kstktop:
         yield f"the stack in use, at {stack:#x}, is not the kernel stack ({bottom:#x} to {jos.kstktop:#x})"
     kernel = state.kernel
-    text = range(jos.kernbase + kernel.start, jos.kernbase + kernel.rodata)
+    text = range(*(jos.kernbase + pa - jos.phys_base for pa in (kernel.start, kernel.rodata)))
     if at not in text:
         yield f"the machine executes at {at:#x}, not in the kernel's code"

@@ -5,6 +5,7 @@ A key with a character shows it in the line that the monitor repeats; a key with
 
 import re
 
+from arch import PC
 from consoletests import wait
 from gradelib import Machine, Test
 from words import CHECKS, WELCOME
@@ -63,7 +64,7 @@ def keyboard(title, lines, words):
 
     return Test(
         f"keyboard: {title}", 10, Machine(typed=(presses_keys,)), (*CHECKS, *WELCOME, *map(answer, words), "K> exit"),
-        (re.compile("kernel panic.*"),), tags=("keyboard",),
+        (re.compile("kernel panic.*"),), tags=("keyboard",), needs=(PC,),
     )
 
 

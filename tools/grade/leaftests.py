@@ -6,6 +6,7 @@ processor.
 
 import struct
 
+from arch import PC
 from control import require
 from gdbstub import CPU, SEGMENTS
 from gradelib import Machine, Test
@@ -77,6 +78,6 @@ def every_processor(stub, symbols):
 TESTS = [
     Test(
         "clock: the frequency that a processor states", 5, Machine(at_entry=every_processor),
-        (*CHECKS, *WELCOME, "K> exit"), tags=("clock",),
+        (*CHECKS, *WELCOME, "K> exit"), tags=("clock",), needs=(PC,),
     ),
 ]

@@ -1,7 +1,8 @@
 """The loader's information, read from the machine's memory at the kernel's entry: the memory map, and the memory that
 the kernel must leave alone.
 
-Sources: the multiboot2 specification, section 3; the PVH boot protocol (Xen's hvm_start_info).
+Sources: the multiboot2 specification, section 3; the PVH boot protocol (Xen's hvm_start_info); the Devicetree
+specification 0.4, 2.3.5, 3.4 to 3.6 and chapter 5.
 """
 
 import struct
@@ -10,7 +11,8 @@ from typing import NamedTuple
 
 PAGE = 4096
 RAM = 1  # both protocols' number for usable memory
-MULTIBOOT2, PVH = 0x36D7_6289, 0x336E_C578
+RESERVED = 2  # a number for what must not be used
+MULTIBOOT2, PVH, DEVICE_TREE = 0x36D7_6289, 0x336E_C578, 0xD00D_FEED
 MODULE_TAG, MEMORY_MAP_TAG, END_TAG = 3, 6, 0
 
 
@@ -61,6 +63,8 @@ def read(load, magic, at):
     such protocol. `load` gives the bytes at a physical address."""
     if magic == MULTIBOOT2:
         return multiboot2(load, at)
+    if load(at, 4) == struct.pack(">I", DEVICE_TREE):
+        return device_tree(load, at)
     if magic == PVH or load(at, 4) == struct.pack("<I", PVH):
         return pvh(load, at)
     return None
@@ -103,3 +107,66 @@ def pvh(load, at):
     data = load(memory_map, 24 * nr_entries)
     entries = tuple(struct.unpack_from("<QQI", data, place) for place in range(0, len(data), 24))
     return LoaderInfo(entries, tuple(kept))
+
+
+# The words of a device tree's structure.
+BEGIN_NODE, END_NODE, PROPERTY, NOTHING, END_TREE = 1, 2, 3, 4, 9
+
+
+def device_tree(load, at):
+    """A flattened device tree's information. The kernel copies the tree, and need not keep it where it is."""
+    size = struct.unpack(">I", load(at + 4, 4))[0]
+    data = load(at, size)
+    entries, kept = [], []
+    nodes = {path: properties for path, properties in tree_nodes(data)}
+    for path, properties in nodes.items():
+        parent = path.rpartition("/")[0]
+        if path.startswith("/memory@") and "/" not in path[1:] or path == "/memory":
+            entries += ((start, length, RAM) for start, length in regions(properties, nodes[parent]))
+        elif parent == "/reserved-memory":
+            entries += ((start, length, RESERVED) for start, length in regions(properties, nodes[parent]))
+    at = struct.unpack_from(">I", data, 16)[0]
+    while any(row := struct.unpack_from(">QQ", data, at)):
+        entries.append((*row, RESERVED))
+        at += 16
+    chosen = nodes.get("/chosen", {})
+    bounds = [int.from_bytes(chosen.get(f"linux,initrd-{name}", b""), "big") for name in ("start", "end")]
+    if any(bounds):
+        kept.append(Range(*bounds))
+    return LoaderInfo(tuple(entries), tuple(kept))
+
+
+def tree_nodes(data):
+    """The nodes of a device tree: the path and the properties of each, by name."""
+    structure, strings = struct.unpack_from(">II", data, 8)
+    path, found, at = [], [], structure
+    while True:
+        (word,) = struct.unpack_from(">I", data, at)
+        at += 4
+        if word == BEGIN_NODE:
+            end = data.index(0, at)
+            path.append(data[at:end].decode())
+            found.append(("/".join(path), {}))
+            at = end + 1
+        elif word == PROPERTY:
+            length, name = struct.unpack_from(">II", data, at)
+            end = data.index(0, strings + name)
+            properties = next(properties for name, properties in reversed(found) if name == "/".join(path))
+            properties[data[strings + name : end].decode()] = data[at + 8 : at + 8 + length]
+            at += 8 + length
+        elif word == END_NODE:
+            path.pop()
+        elif word == END_TREE:
+            return found
+        elif word != NOTHING:
+            raise ValueError(f"the device tree has the word {word:#x}")
+        at = -(-at // 4) * 4
+
+
+def regions(properties, parent):
+    """The regions (start, size) of a node, whose parent tells how many words a number has."""
+    cells = lambda name, default: 4 * int.from_bytes(parent.get(f"#{name}-cells", bytes([default])), "big")
+    start, size = cells("address", 2), cells("size", 1)
+    data = properties.get("reg", b"")
+    for at in range(0, len(data) - start - size + 1, start + size):
+        yield int.from_bytes(data[at : at + start], "big"), int.from_bytes(data[at + start : at + start + size], "big")

@@ -8,10 +8,13 @@ from dataclasses import replace
 
 import faulttests
 import statetests
+from arch import ARCH, PC
 from gradelib import Machine
 from statetests import UEFI
 
-WAYS = {"GRUB": Machine("grub", cpu="max"), "UEFI": replace(UEFI, typed=())}
+WAYS = {
+    "GRUB": Machine("grub", cpu="max"), "UEFI": replace(UEFI, typed=()), "bare": Machine("bare"),
+}
 # By way: the faults, picked by the names of their tests.
 FAULTS = {
     "GRUB": (
@@ -19,6 +22,10 @@ FAULTS = {
         "registers-handled",
     ),
     "UEFI": ("exec-data", "stack-overflow"),  # a boot takes some seconds
+} if ARCH.has(PC) else {
+    "bare": (
+        "write-text", "exec-data", "stack-overflow", "read-user", "lost-stack", "access-fault", "registers-handled",
+    ),
 }
 
 

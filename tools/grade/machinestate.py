@@ -5,7 +5,6 @@ five words that gdb uses too.
 """
 
 import array
-import re
 import struct
 from functools import cached_property
 
@@ -25,14 +24,9 @@ class Unreadable(Exception):
     """Raised if the machine's state cannot be read, with what is wrong with it."""
 
 
-def registers(text):
-    """The registers in the output of QEMU's `info registers`: name -> value."""
-    return {name: int(value, 16) for name, value in re.findall(r"\b([A-Z][A-Z0-9]+) *=([0-9a-f]+)", text)}
-
-
 class State:
     """A stopped machine. `load_physical(pa, size)` gives its memory; the kernel's ELF file is `image`, `info` is what
-    the loader said; no RAM from `limit` on may be used, nor the ranges `given_up`."""
+    the loader said; no RAM but the first `limit` bytes may be used, nor the ranges `given_up`."""
 
     def __init__(self, jos, image, info, found, load_physical, limit=None, given_up=(), fresh=False):
         self.fresh = fresh  # whether nothing has run yet that maps pages of its own
@@ -41,7 +35,7 @@ class State:
         self.cpu = cpus.of(jos.form)
         self._load, self._tables = load_physical, {}
         self.ram = [run for run in info.ram() if run.end > jos.phys_base]
-        top = min(jos.phys_base + max(jos.window, jos.physmap_max), limit or 1 << 64)
+        top = jos.phys_base + min(max(jos.window, jos.physmap_max), limit or 1 << 64)
         self.ram = [run._replace(end=min(run.end, top)) for run in self.ram if run.start < top]
 
     def load(self, pa, size):
@@ -74,13 +68,13 @@ class State:
 
     def is_on(self, feature):
         """Whether the processor's register has the bit for a feature."""
-        register, bit, _ = self.cpu.further[feature]
-        return self.registers[register] & bit != 0
+        register, bit, _ = self.cpu.optional.get(feature, ("", 0, ""))
+        return feature in self.cpu.always or self.registers[register] & bit != 0
 
     @cached_property
     def root(self):
         """The physical address of the root table in use."""
-        return self.registers["CR3"] & ~(PAGE - 1)
+        return self.cpu.root_table(self.registers)
 
     @cached_property
     def globals(self):

@@ -29,12 +29,12 @@ class Map:
     physmap: int  # where RAM above the window is shown
     physmap_max: int  # bytes that may be shown there
     uvpt: Optional[int]  # where the root shows itself, if the format allows it
-    uvpt_size: int
     upages: int
     lower_end: int  # the first address behind the application's half
     upper_start: int
     last: int  # the last address
-    io_hole: Range  # physical memory of devices
+    io_hole: Range  # physical memory of devices, within what `pages` describes
+    devices: tuple  # physical addresses of the devices that are mapped from mmiobase on, a page each
     slots: dict  # parts of the root, by what they show
 
     @property
@@ -57,12 +57,12 @@ JOS64 = Map(
     physmap=0xFFFF_FF80_0000_0000,
     physmap_max=256 * GB,
     uvpt=0xFFFF_FF00_0000_0000,
-    uvpt_size=512 * GB,
     upages=0xFFFF_FE80_0000_0000,
     lower_end=0x0000_8000_0000_0000,
     upper_start=0xFFFF_8000_0000_0000,
     last=0xFFFF_FFFF_FFFF_FFFF,
     io_hole=Range(0xA_0000, 0x10_0000),
+    devices=(),
     slots={"UVPT": 510, "upper half": range(256, 512)},
 )
 
@@ -78,13 +78,35 @@ JOS32 = Map(
     physmap=0xEF80_0000,
     physmap_max=0,
     uvpt=0xEF40_0000,
-    uvpt_size=4 * MB,
     upages=0xEF00_0000,
     lower_end=0xEEC0_0000,
     upper_start=0xEEC0_0000,
     last=0xFFFF_FFFF,
     io_hole=Range(0xA_0000, 0x10_0000),
+    devices=(),
     slots={"UVPT": 0x3BD, "upper half": range(0x3BB, 0x400)},
+)
+
+
+JOSSV39 = Map(
+    form=tableformat.SV39,
+    kernbase=0xFFFF_FFFF_F000_0000,
+    window=256 * MB,
+    phys_base=0x8000_0000,
+    kstktop=0xFFFF_FFFF_F000_0000,
+    kstksize=32 * KB,
+    kstkgap=32 * KB,
+    mmiobase=0xFFFF_FFFF_EF80_0000,
+    physmap=0xFFFF_FFFB_C000_0000,
+    physmap_max=16 * GB,
+    uvpt=None,
+    upages=0xFFFF_FFFB_4000_0000,
+    lower_end=0x40_0000_0000,
+    upper_start=0xFFFF_FFC0_0000_0000,
+    last=0xFFFF_FFFF_FFFF_FFFF,
+    io_hole=Range(0x8000_0000, 0x8000_0000),
+    devices=(0x1000_0000, 0x10_0000),  # the serial port, and QEMU's device that ends the machine
+    slots={"upper half": range(256, 512)},
 )
 
 
@@ -127,6 +149,9 @@ def parts(jos, kernel, ram, pages, pages_size):
         if start < end:
             va = jos.physmap + (start - jos.phys_base)
             found.append(Part("PHYSMAP", va, end - start, start, R | W | G))
+    found += [
+        Part("a device", jos.mmiobase + number * PAGE, PAGE, pa, R | W | G) for number, pa in enumerate(jos.devices)
+    ]
     found += [
         Part("kernel stack", jos.kstktop - jos.kstksize, jos.kstksize, kernel.stack, R | W | G),
         shown("KERNBASE, below the kernel", jos.phys_base, kernel.start, R | W | G),

@@ -1,15 +1,28 @@
 """The graded tests of the monitor: its commands, its line editor, its pager."""
 
 import re
+from typing import NamedTuple
 
 import reading
-from arch import ARCH, HALVES, NX
+from arch import ARCH, HALVES, NX, PC
 from consoletests import FIRST_PAGE
 from control import require
-from gradelib import BY_PORT, BY_TRIPLE_FAULT, FAILURE, LOG_RESETS, Machine, Test, compare
+from gradelib import BY_DEVICE, BY_TRIPLE_FAULT, FAILURE, LOG_RESETS, Machine, Test, compare
+from reports import REPORT
 from words import CHECKS, DIGITS, HEX, KERNEL, MB, MB_1, NO_EXECUTE, WELCOME, WINDOW, opening, span
 
 
+class Processor(NamedTuple):
+    """The words of `kerninfo` about a machine."""
+
+    cpu: str
+    loader: str
+    lines: tuple  # patterns
+
+
+PROCESSOR = Processor(
+    "qemu64,+smep,+umip", "PVH", ("Processor: AuthenticAMD, .*", "  has: NX, PGE, SMEP, UMIP, a hypervisor"),
+) if ARCH.has(PC) else Processor("", "device tree", ("Processor: RISC-V, with Sv39", "  rv64imafdch.*"))
 # The words about pages that need not be executed, and the mark of such pages in `map`.
 ALSO, MARK = ("", "") if ARCH.has(NX) else (", execute", "X")
 
@@ -19,7 +32,7 @@ def kerninfo_is_true(control):
     symbols = control.bench.symbols()
 
     def symbol(name):
-        return f"  {name:<8} {ARCH.address(symbols[name])} (virt) {symbols[name] - ARCH.kernbase:#010x} (phys)"
+        return f"  {name:<8} {ARCH.address(symbols[name])} (virt) {symbols[name] - ARCH.window(0):#010x} (phys)"
 
     def section(name, start, end, what):
         size = (symbols[end] - symbols[start]) // 1024
@@ -60,22 +73,53 @@ def translated(va):
 
 
 LAST, UTEMP = ARCH.map.last, 0x40_0000
+START = ARCH.map.phys_base
+END = START + ARCH.map.window  # of the physical memory in the window
 # An address that is not canonical, and the answer of `translate`; on other machines it is too large.
-NON_CANONICAL = 0x8000_0000_0000
+NON_CANONICAL = ARCH.map.lower_end if ARCH.has(HALVES) else 0x8000_0000_0000
 NO_WALK = re.compile(" the walk cannot begin: .*") if ARCH.has(HALVES) else f"{NON_CANONICAL:#x} is too large"
 # The first lines of `showmappings` for all addresses.
 FIRST_GAPS = (
     (
-        f"{span(0, 0x7FFF_FFFF_FFFF)} not mapped", f"{span(0x8000_0000_0000, 0xFFFF_7FFF_FFFF_FFFF)} not canonical",
-        f"{span(0xFFFF_8000_0000_0000, ARCH.upages - 1)} not mapped",
+        f"{span(0, NON_CANONICAL - 1)} not mapped",
+        f"{span(NON_CANONICAL, ARCH.map.upper_start - 1)} not canonical",
+        f"{span(ARCH.map.upper_start, ARCH.upages - 1)} not mapped",
     )
     if ARCH.has(HALVES) else (f"{span(0, ARCH.upages - 1)} not mapped",)
+)
+# An offset in the window where no RAM is, and lines of `cr`.
+NO_RAM = 0xB_8000 if ARCH.has(PC) else 0x4000
+CONTROL = (
+    "     16  WP         1  write protection: read-only pages bind the kernel too",
+    *(("     11  NXE        1  no-execute pages: bit 63 of an entry counts",) if ARCH.has(NX) else ()),
+) if ARCH.has(PC) else (
+    "     18  SUM        0  the kernel may access user pages",
+    "     19  MXR        0  pages that may be executed may be read",
+    "  63:60  MODE       0x8  paging: 0 is none, 8 to 10 have 3 to 5 levels",
 )
 # The entry of KERNBASE's table in kern_pgdir.
 ENTRY_AT = root_index(ARCH.kernbase) * ARCH.map.form.entry_bytes
 UPPER_HALF = "0000 0000" if ARCH.map.form.entry_bytes == 8 else "[0-9a-f]{4} [0-9a-f]{4}"
+# The lowest byte of an entry for a table: on PCs accessed, writable, for the user too, present.
+TABLE_ENTRY = "27" if ARCH.has(PC) else "01"
+# Lines of `memmap`: of the loader's map and of what became of it; and the end of the highest free memory.
+MEMORY_MAP = (
+    (f"  {span(0, 0x9_FBFF)} RAM, 639 KB",),
+    (
+        re.compile(rf"  {span(0x3000, 0x9_EFFF)} page_alloc's: \d+ free, \d+ in use"),
+        f"  {span(0xA_0000, 0xF_FFFF)} the hole for devices, 384 KB",
+    ),
+    0xFFD_FFFF,
+) if ARCH.has(PC) else (
+    (f"  {span(START, START + 0xFFF_FFFF)} RAM, 256 MB", f"  {span(START, START + 0x7_FFFF)} reserved, 512 KB"),
+    (
+        f"  {span(START + 0x1000, START + 0x7_FFFF)} no RAM, 508 KB",
+        re.compile(rf"  {span(START + 0x8_0000, ARCH.image - 1)} page_alloc's: \d+ free, \d+ in use"),
+    ),
+    START + 0xFFF_EFFF,
+)
 # The kernel's code, and the last large page, as lists of mappings show them.
-TEXT, LAST_ENTRY = ARCH.address(ARCH.kernbase + 0x10_0000), ARCH.address(LAST + 1 - ARCH.map.form.span(1))
+TEXT, LAST_ENTRY = ARCH.address(ARCH.window(ARCH.image)), ARCH.address(LAST + 1 - ARCH.map.form.span(1))
 # The first page that `alloc` gives out.
 PAGE = f"{ARCH.first_page:#x}"
 TOO_LONG = "a line of more than 255 bytes is refused whole"
@@ -84,15 +128,14 @@ TESTS = [
     Test(
         "monitor: help, kerninfo, backtrace", 10,
         Machine(
-            cpu="qemu64,+smep,+umip",
+            cpu=PROCESSOR.cpu,
             typed=("help\r", "kerninfo\r", kerninfo_is_true, "backtrace\r", "exit\r"),
         ),
         (
             "K> help", re.compile(r" *help\b.+"), re.compile(r" *kerninfo\b.+"), re.compile(r" *exit\b.+"),
             "K> kerninfo",
-            "Started by: PVH", "Command line: ", re.compile("Processor: AuthenticAMD, .*"),
-            "  has: NX, PGE, SMEP, UMIP, a hypervisor", *opening(256 * MB),
-            re.compile("Pages: 65504, free: 65[0-4].."),
+            f"Started by: {PROCESSOR.loader}", "Command line: ", *map(re.compile, PROCESSOR.lines), *opening(256 * MB),
+            re.compile(f"Pages: {ARCH.npages}, free: 65[0-4].."),
             "K> backtrace", re.compile(rf" *#0 +{KERNEL}.*"),
             "K> exit",
         ),
@@ -109,24 +152,25 @@ TESTS = [
     *(
         Test(
             f"monitor: reboot, {title}", 5,
-            Machine(board=board, cpu="qemu64", options=LOG_RESETS, typed=("reboot\r",)),
+            Machine(board=board, cpu=cpu, options=LOG_RESETS, typed=("reboot\r",)),
             (*WELCOME, "K> reboot"), resets=way, tags=("monitor", "board"),
         )
-        for title, board, way in (
-            ("pc without a keyboard controller", "pc,i8042=off", BY_PORT),
-            ("q35 without a keyboard controller", "q35,i8042=off", BY_PORT),
-            ("a PC without a chipset's reset control", "isapc", BY_PORT),
-            ("microvm, which has neither", "microvm", BY_TRIPLE_FAULT),
+        for title, board, cpu, way in (
+            ("pc without a keyboard controller", "pc,i8042=off", "qemu64", BY_DEVICE),
+            ("q35 without a keyboard controller", "q35,i8042=off", "qemu64", BY_DEVICE),
+            ("a PC without a chipset's reset control", "isapc", "qemu64", BY_DEVICE),
+            ("microvm, which has neither", "microvm", "qemu64", BY_TRIPLE_FAULT),
+            *(() if ARCH.has(PC) else ((ARCH.board, "", "", BY_DEVICE),)),
         )
     ),
     Test(
         # No Rust object may end where the address space ends.
         "monitor: the window's last frame is nobody's", 5,
-        Machine(memory="300M", typed=("memmap\r", "dump -p 0xfffeff0 32\r", "exit\r")),
+        Machine(memory="300M", typed=("memmap\r", f"dump -p {END - 0x1010:#x} 32\r", "exit\r")),
         (
-            "K> memmap", f"  {span(0xFFF_F000, 0xFFF_FFFF)} the window's end, never given out, 4 KB",
-            "K> dump -p 0xfffeff0 32", re.compile(rf"{ARCH.plain(0xFFF_EFF0)}: .*"),
-            f"{dump_span(0xFFF_F000, 0xFFF_F00F)}: no RAM, or out of reach: left alone", "K> exit",
+            "K> memmap", f"  {span(END - 0x1000, END - 1)} the window's end, never given out, 4 KB",
+            f"K> dump -p {END - 0x1010:#x} 32", re.compile(rf"{ARCH.plain(END - 0x1010)}: .*"),
+            f"{dump_span(END - 0x1000, END - 0xFF1)}: no RAM, or out of reach: left alone", "K> exit",
         ),
         tags=("monitor", "memory"),
     ),
@@ -177,7 +221,7 @@ TESTS = [
             "99999999999999999999 is too large", "usage: alloc [N]",
             'something is missing in "-1"',
             *FIRST_GAPS, NO_WALK,
-            "   65504 pages are described, 262016 KB", "K> exit",
+            f"   {ARCH.npages} pages are described, {ARCH.size(ARCH.npages * 4096)}", "K> exit",
         ),
         (re.compile(".*panic.*"),), tags=("monitor",),
     ),
@@ -212,13 +256,13 @@ TESTS = [
         Machine(
             typed=(
                 "map\r", "translate KSTACKTOP-1\r", "vmprint\r", "showmappings KSTACKTOP-0x9000 KSTACKTOP\r",
-                "dump KSTACKTOP-0x8008 16\r", "dump KERNBASE+0xb8000 16\r", "cr\r", "exit\r",
+                "dump KSTACKTOP-0x8008 16\r", f"dump KERNBASE+{NO_RAM:#x} 16\r", "cr\r", "exit\r",
             )
         ),
         (
             *WELCOME,
             f"{ARCH.address(ARCH.kernbase)} RW/-- window on physical memory",
-            re.compile(rf"  {TEXT}-{HEX} -> {ARCH.physical(0x10_0000)} -r-xg \d+ KB 4K X"),
+            re.compile(rf"  {TEXT}-{HEX} -> {ARCH.physical(ARCH.image)} -r-xg \d+ KB 4K X"),
             f"{ARCH.address(ARCH.kstack - 0x8000)} --/-- guard gap",
             re.compile(rf"  {ARCH.address(ARCH.upages)}-{HEX} -> 0x[0-9a-f]+ {ARCH.perm('ur---')} 512 KB 4K ?{MARK}"),
             'K> translate KSTACKTOP-1', translated(ARCH.kstacktop - 1),
@@ -231,10 +275,8 @@ TESTS = [
             re.compile(rf"{span(ARCH.kstack, ARCH.kstacktop - 1)} -> .* {ARCH.perm('-rw-g')} 32 KB 4K"),
             f"{dump_span(ARCH.kstack - 8, ARCH.kstack - 1)}: not mapped",
             re.compile(rf"{ARCH.plain(ARCH.kstack)}: 0000 0000 0000 0000 .*"),
-            f"{dump_span(ARCH.kernbase + 0xB_8000, ARCH.kernbase + 0xB_800F)}: no RAM, or out of reach: left alone",
-            "     16  WP         1  write protection: read-only pages bind the kernel too",
-            *(("     11  NXE        1  no-execute pages: bit 63 of an entry counts",) if ARCH.has(NX) else ()),
-            "K> exit",
+            f"{dump_span(ARCH.kernbase + NO_RAM, ARCH.kernbase + NO_RAM + 15)}: no RAM, or out of reach: left alone",
+            *CONTROL, "K> exit",
         ),
         (re.compile(r"kernel panic.*"), re.compile(r".{81,}")), tags=("monitor",),
     ),
@@ -244,7 +286,7 @@ TESTS = [
             Machine(typed=(
                 "alloc\r", f"insert UTEMP {PAGE} +w +u\r", f"pages {PAGE}\r", "setperm UTEMP -u\r", "checks\r",
                 f"free {PAGE}\r", "remove UTEMP\r", "remove UTEMP\r", f"insert KERNBASE {PAGE}\r",
-                "setperm KERNBASE -w\r", "free 0\r", f"insert UTEMP {PAGE}\r", "checks\r", "exit\r",
+                "setperm KERNBASE -w\r", f"free {START:#x}\r", f"insert UTEMP {PAGE}\r", "checks\r", "exit\r",
             )),
             again=True,
         ),
@@ -256,7 +298,7 @@ TESTS = [
             f"page {PAGE} is still mapped: pp_ref 1", f"0x400000 is not mapped any more; page {PAGE} is free",
             "0x400000 is not mapped",
             *[f"{ARCH.kernbase:#x} is the kernel's (UTOP and above); with -f, at your own risk"] * 2,
-            "page 0x0 is not one of alloc's; with -f, at your own risk",
+            f"page {START:#x} is not one of alloc's; with -f, at your own risk",
             f"page {PAGE} is free already", "K> checks", *CHECKS, "K> exit",
         ),
         (re.compile(r"kernel panic.*"),), verdicts=reading.SUBJECTS, tags=("monitor",),
@@ -267,15 +309,13 @@ TESTS = [
             "memmap\r", "freelist 2\r", f"dump -p kern_pgdir+{ENTRY_AT:#x} 8\r", "clear\rchecks -f\r", "exit\r",
         )),
         (
-            *WELCOME, "The loader's memory map:", f"  {span(0, 0x9_FBFF)} RAM, 639 KB",
-            "What became of it:", f"  {span(0, 0xFFF)} page 0, never given out, 4 KB",
-            re.compile(rf"  {span(0x3000, 0x9_EFFF)} page_alloc's: \d+ free, \d+ in use"),
-            f"  {span(0xA_0000, 0xF_FFFF)} the hole for devices, 384 KB",
+            *WELCOME, "The loader's memory map:", *MEMORY_MAP[0], "What became of it:",
+            f"  {span(START, START + 0xFFF)} page 0, never given out, 4 KB", *MEMORY_MAP[1],
             re.compile(rf"  {MB_1}\w{{5}}-{MB_1}\w{{5}} kern_pgdir, 4 KB"),
-            re.compile(rf"  {HEX}-{ARCH.address(0xFFD_FFFF)} page_alloc's: \d+ free, 0 in use"),
+            re.compile(rf"  {HEX}-{ARCH.address(MEMORY_MAP[2])} page_alloc's: \d+ free, 0 in use"),
             re.compile(r"page_free_list: \d+ pages, \d+ KB"), re.compile(r"  and \d+ more pages"),
-            # The entry of KERNBASE's table: accessed, writable, for the user too, present.
-            re.compile(rf"{DIGITS}(?<={ENTRY_AT:03x}): 27[0-9a-f]{{2}} [0-9a-f]{{4}} {UPPER_HALF}  .*"),
+            # The entry of KERNBASE's table.
+            re.compile(rf"{DIGITS}(?<={ENTRY_AT:03x}): {TABLE_ENTRY}[0-9a-f]{{2}} [0-9a-f]{{4}} {UPPER_HALF}  .*"),
             re.compile(r"\x1b\[2J\x1b\[HK> checks -f"), *CHECKS, "K> exit",
         ),
         (re.compile(r"kernel panic.*"),), tags=("monitor",),
@@ -286,7 +326,7 @@ TESTS = [
             typed=(
                 "page sideways\r", "page on\r", "page of\t\r", "page\r", "page auto\r", "page\r",
                 "exit 256\r", "uptime now\r", "help me\r", "setperm 0x400000 u\r", "alloc 65\r",
-                "translate KERNBASE\r", "fault nonsense\r", "fault\r", "fault divi\t\r",
+                "translate KERNBASE\r", "fault nonsense\r", "fault\r", "fault invali\t\r",
             )
         ),
         (
@@ -297,8 +337,8 @@ TESTS = [
             "alloc gives out 64 pages at most at a time, so 64 more now",
             re.compile(rf" \+-> 0x[0-9a-f]+\[{root_index(ARCH.kernbase)}\] = {HEX}  table at 0x[0-9a-f]+ urwx-"),
             '"nonsense" is not a fault; `fault` lists them', "usage: fault [NAME]", "read-null", "fault-in-report",
-            re.compile(r"kernel panic at .*: divide error \(#DE, vector 0\)"),
-            re.compile(rf"  #0  {KERNEL} kernel::arch::x86::faults::divide.*"),
+            re.compile(rf"kernel panic at .*: {REPORT.invalid_opcode}"),
+            re.compile(rf"  #0  {KERNEL} {ARCH.faults}::invalid_opcode.*"),
         ),
         status=FAILURE, tags=("monitor",),
     ),

@@ -19,26 +19,24 @@ import machinestate
 import sharedram
 from arch import ARCH
 from elf import Image
-from gdbstub import StubError
+from gdbstub import CPU, StubError
 from gradelib import Machine
 
 # The images with the symbols, below Bench.root: of what is booted as `kernel` or by GRUB, and of `shims`.
 KERNEL, SHIMS = built.IMAGES["kernel"], built.IMAGES["shims"]
 DRIVEN_MEMORY, DRIVEN_BYTES = "8M", 8 << 20
-# The kernel's entry points, and what the loader passes there.
-ENTRIES = {"multiboot2_start": loaderinfo.MULTIBOOT2, "pvh_start": loaderinfo.PVH}
 
 
 def features(cpu):
-    """The features that the kernel must turn on, on a processor as QEMU's -cpu names it: of QEMU's processors, `max` has it."""
+    """The features that the kernel must turn on, on a processor as QEMU's -cpu names it."""
     name, *changes = cpu.split(",")
     return tuple(feature for feature in ("smep", "smap") if name == "max" and f"-{feature}" not in changes)
 
 
 class Reading:
     """The reading of one machine, of a kernel whose ELF file is `path`. `before` is another Machine.at_entry, which
-    changes what the loader says and then stands at an entry of the kernel; `limit` is the end of the RAM that the
-    command line allows; `given_up` are ranges of RAM for which the kernel's lists have no room."""
+    changes what the loader says and then stands at an entry of the kernel; `limit` is how many bytes of physical
+    memory the command line allows; `given_up` are ranges of RAM for which the kernel's lists have no room."""
 
     def __init__(self, entry, cpu="", before=None, limit=None, given_up=(), path=KERNEL):
         self.entry, self.before, self.limit, self.given_up, self.path = entry, before, limit, given_up, path
@@ -51,14 +49,14 @@ class Reading:
             self.before(stub, symbols)
         else:
             self.run_to_entry(stub, symbols[self.entry])
-        self.info = loaderinfo.read(stub.read_memory, stub.read("ax") & 0xFFFF_FFFF, stub.read("bx") & 0xFFFF_FFFF)
+        magic, at, mask = CPU.loader
+        self.info = loaderinfo.read(stub.read_memory, stub.read(magic) & mask, stub.read(at) & mask)
 
     def run_to_entry(self, stub, address):
         """Runs to the entry. A loader may execute code of its own at this address before; its registers tell."""
         while True:
             stub.run_to(address)
-            magic = stub.read("ax") & 0xFFFF_FFFF
-            if self.entry == "pvh_start" or magic == loaderinfo.MULTIBOOT2:
+            if self.entry != "multiboot2_start" or stub.read("ax") & 0xFFFF_FFFF == loaderinfo.MULTIBOOT2:
                 return
 
     def read_machine(self, control):
@@ -73,7 +71,7 @@ class Reading:
         if self.info is None:
             why = ["the loader's information could not be read at the kernel's entry"]
             return dict.fromkeys(("frames", "counts", "map", "processor", "accesses"), why)
-        found = machinestate.registers(control.monitor("info registers"))
+        found = CPU.registers(control.monitor("info registers"))
         image, fresh = Image(control.bench.root / self.path), "map" not in control.verdicts
         state = self.state(image, found, control.memory, fresh)
         verdicts = judge.verdicts(state, self.features)
@@ -86,10 +84,12 @@ class Reading:
     def drive_machine(self, control):
         """A function for Machine.typed: has the machine execute functions of the memory system (driving.py). It is one
         of DRIVEN_MEMORY."""
-        image, load = Image(control.bench.root / self.path), sharedram.loader(control, DRIVEN_BYTES)
+        image, load = Image(control.bench.root / self.path), sharedram.loader(
+            control, ARCH.map.phys_base, DRIVEN_BYTES
+        )
         seed = os.environ.get("GRADE_SEED") or f"{random.getrandbits(32):x}"
         with access.debugger(control) as stub:
-            found = machinestate.registers(stub.monitor("info registers"))
+            found = CPU.registers(stub.monitor("info registers"))
             read_anew = lambda: self.state(image, found, load)
             control.verdicts.update(driving.verdicts(stub, image, read_anew, seed))
 
@@ -100,8 +100,7 @@ class Reading:
 
 def read(machine, limit=None, given_up=(), again=False):
     """The machine, read at its first prompt and, if `again`, at its last one too."""
-    entry = "multiboot2_start" if machine.image.startswith("grub") else "pvh_start"
-    reading = Reading(entry, machine.cpu, machine.at_entry, limit, given_up)
+    reading = Reading(ARCH.boot(machine.image).entry, machine.cpu, machine.at_entry, limit, given_up)
     typed = (reading.read_machine, *machine.typed)
     if again:
         typed = (*typed[:-1], reading.read_machine, typed[-1])
@@ -110,7 +109,7 @@ def read(machine, limit=None, given_up=(), again=False):
 
 def drive(image, path):
     """A machine with the functions of tools/grade/shims, which is read, driven, and read again."""
-    reading = Reading("pvh_start", path=path)
+    reading = Reading(ARCH.boot(image).entry, path=path)
     return Machine(
         image, memory=DRIVEN_MEMORY, options=sharedram.options(DRIVEN_MEMORY), at_entry=reading.read_loader,
         typed=(reading.read_machine, reading.drive_machine, reading.read_machine, "exit\r"), patience=4,

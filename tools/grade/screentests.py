@@ -7,6 +7,7 @@ the whole serial output so far.
 import re
 import unicodedata
 
+from arch import PC
 from consoletests import cursor, utf_8, wait
 from control import COLUMNS, ROWS, VGA_TEXT, require
 from exittests import ELSEWHERE, HALTED, end_with_success
@@ -107,7 +108,7 @@ TESTS = [
                 "exit\r",
             ),
         ),
-        (*CHECKS, *WELCOME, "K> exit"), tags=("screen",),
+        (*CHECKS, *WELCOME, "K> exit"), tags=("screen",), needs=(PC,),
     ),
     # The application repeats the tabs that are typed; without isa-debug-exit the screen stays.
     Test(
@@ -116,6 +117,6 @@ TESTS = [
             "hello", words="-- ?", prompt=("Who is there? ", HALTED + "\r\n"), exit_port=ELSEWHERE,
             typed=(*compared("\ta\tbcdefgh\ti" + "n" * 60 + "\tj\r"), end_with_success),
         ),
-        (*CHECKS, re.compile("Hello, \ta\tbcdefgh\ti.*"), HALTED), tags=("screen",),
+        (*CHECKS, re.compile("Hello, \ta\tbcdefgh\ti.*"), HALTED), tags=("screen",), needs=(PC,),
     ),
 ]

@@ -13,8 +13,9 @@ def options(memory):
     return ("-object", f"memory-backend-memfd,id=ram,size={memory},share=on", "-machine", "memory-backend=ram")
 
 
-def loader(control, size):
-    """A function (pa, size) -> bytes of the RAM, `size` bytes in one piece, of the machine behind a Control."""
+def loader(control, start, size):
+    """A function (pa, size) -> bytes of the RAM, `size` bytes in one piece from the physical address `start` on, of the
+    machine behind a Control."""
     for link in Path(f"/proc/{control.qemu.pid}/fd").iterdir():
         try:
             if "memfd:memory-backend" not in os.readlink(link) or link.stat().st_size != size:
@@ -23,5 +24,5 @@ def loader(control, size):
                 ram = mmap.mmap(file.fileno(), size, prot=mmap.PROT_READ)
         except OSError:
             continue
-        return lambda pa, length: ram[pa : pa + length]
+        return lambda pa, length: ram[pa - start : pa - start + length]
     return control.memory

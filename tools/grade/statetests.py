@@ -10,12 +10,15 @@ import struct
 from typing import NamedTuple
 
 import badloader
+import built
 import reading
-from arch import ARCH
+from arch import ARCH, PC
 from control import require
-from descriptors import TABLES, exceptions
+from descriptors import STACK_SIZE, TABLES, exceptions
+from elf import Image
+from gdbstub import CPU
 from gradelib import FAILURE, Machine, Test
-from words import CHECKS, DIGITS, NO_LOADER, NO_PROMPT, PAGE_FAULT, UPAGES, WELCOME, boots, opening, panic
+from words import CHECKS, DIGITS, NO_LOADER, NO_PROMPT, SHORT_MB_1, UPAGES, WELCOME, boots, opening, page_fault, panic
 
 KERNBASE = ARCH.kernbase
 
@@ -24,13 +27,16 @@ class State(NamedTuple):
     """The registers at the prompt, by QEMU's names: values, with masks of the bits that are compared."""
 
     everywhere: dict
-    segments: dict  # each segment's selector, base, limit and attributes
-    cr4: int  # with the features of each processor below
+    segments: dict = {}  # each segment's selector, base, limit and attributes
+    cr4: int = 0  # with the features of each processor below
 
 
 # The flags that arithmetic changes are not compared: CF PF AF ZF SF OF.
 COMPARED_FLAGS = ~0x8D5
 CR4_BITS = {"PSE": 0x10, "PAE": 0x20, "MCE": 0x40, "PGE": 0x80, "UMIP": 0x800, "SMEP": 0x10_0000, "SMAP": 0x20_0000}
+# Fields of SSTATUS, which is a part of MSTATUS, of SIE and SATP (RISC-V privileged specification, 12.1).
+SIE, SPIE, UBE, VS, FS_INITIAL, FS, SUM, MXR = 1 << 1, 1 << 5, 1 << 6, 3 << 9, 1 << 13, 3 << 13, 1 << 18, 1 << 19
+SUPERVISORS_INTERRUPTS, SV39 = 1 << 1 | 1 << 5 | 1 << 9, 8 << 60
 
 
 def segment(selector, rest="00000000 00000000"):
@@ -46,7 +52,7 @@ STATE = {
             "CR0": (0x8001_0011, ~0),  # PE ET WP PG
             "EFER": (0xD00, ~0),  # LME LMA NXE
             "DR7": (0x400, ~0),
-            "RFL": (0x2, COMPARED_FLAGS),
+            "RFL": (0x202, COMPARED_FLAGS),  # interrupts are on
         },
         {**SEGMENTS, "CS": segment(8, "ffffffff 00af9b00")}, CR4_BITS["PAE"],
     ),
@@ -55,26 +61,43 @@ STATE = {
             "CR0": (0x8001_0031, ~0),  # PE ET NE WP PG
             "EFER": (0, ~0),
             "DR7": (0x400, ~0),
-            "EFL": (0x2, COMPARED_FLAGS),
+            "EFL": (0x202, COMPARED_FLAGS),  # interrupts are on
         },
         {**SEGMENTS, "CS": segment(8, "ffffffff 00cf9b00")}, CR4_BITS["PSE"],
     ),
+    "riscv64": State({
+        "mstatus": (FS_INITIAL, SIE | UBE | VS | FS | SUM | MXR), "mie": (0, SUPERVISORS_INTERRUPTS),
+        "satp": (SV39, ~((1 << 44) - 1)),
+    }),
 }[ARCH.name]
-# Those of the bits that each processor has.
+# Of CR4's bits, those that each processor has.
 FEATURES = {
     "qemu64": "MCE PGE", "qemu64,-mce,-mca": "PGE", "max": "MCE PGE UMIP SMEP SMAP", "max,-smep,-umip": "MCE PGE SMAP",
     "max,-smap,-umip": "MCE PGE SMEP", "max,-pge,-smep": "MCE UMIP SMAP",
 }
 
 
-def registers(cpu):
+def registers(cpu, image="kernel"):
     """A function for Machine.typed that checks the registers that the entry and the kernel write."""
-    cr4 = STATE.cr4 | sum(CR4_BITS[name] for name in FEATURES[cpu].split())
+    wanted = {**STATE.everywhere}
+    if ARCH.has(PC):
+        wanted["CR4"] = STATE.cr4 | sum(CR4_BITS[name] for name in FEATURES[cpu or "qemu64"].split()), ~0
 
     def registers_at_prompt(control):
-        found = control.registers()
-        for name, (value, mask) in {**STATE.everywhere, "CR4": (cr4, ~0)}.items():
+        if ARCH.has(PC):
+            control.wait_for_halt()
+        # The machine is stopped meanwhile: QEMU computes the flags from values that a running processor changes.
+        control.command("stop")
+        found = CPU.registers(control.monitor("info registers"))
+        control.command("cont")
+        for name, (value, mask) in wanted.items():
             require(found[name] & mask == value, f"{name} is {found[name]:#x}, not {value:#x}")
+        if ARCH.has(PC):
+            tables(control, found)
+        else:
+            trap_stack(found, Image(control.bench.root / built.IMAGES[image]).symbols)
+
+    def tables(control, found):
         state = control.monitor("info registers")
         require(re.search(rf"^LDT=0000 {ARCH.plain(0)} 0{{8}} ", state, re.M), "LDTR still holds what the loader left")
         pattern = rf"^([A-Z]S) *=([0-9a-f]{{4}} {DIGITS} [0-9a-f]{{8}} [0-9a-f]{{8}})"
@@ -86,7 +109,14 @@ def registers(cpu):
     return registers_at_prompt
 
 
-def booted(image="kernel", cpu="qemu64", **more):
+def trap_stack(found, symbols):
+    """Check where traps lead, and that the words at the end of their own stack are known."""
+    require(found["stvec"] == symbols["trap_entry"], f"stvec is {found['stvec']:#x}")
+    bottom = next(address for name, address in symbols.items() if "TRAP_STACK" in name)
+    require(found["sscratch"] == bottom + STACK_SIZE, f"sscratch is {found['sscratch']:#x}, the stack at {bottom:#x}")
+
+
+def booted(image="kernel", cpu="", **more):
     """A machine that boots to the prompt, where its registers are checked, and its memory is read."""
     return reading.read(Machine(image, cpu=cpu, typed=(registers(cpu), "exit\r"), **more))
 
@@ -145,6 +175,32 @@ def stale(code, enter=badloader.enter_pvh):
     return stale_state
 
 
+PC_STALE = tuple((name, stale(code)) for name, code in (
+    ("CR4, five levels too", STALE_CR4), ("CR0, caches off", STALE_CR0), ("EFER", STALE_EFER),
+    ("EFLAGS", STALE_EFLAGS), ("segments", STALE_SEGMENTS), ("breakpoint in DR7", stale_breakpoint),
+))
+
+
+def stale_registers(**values):
+    """A Machine.at_entry: control and status registers of RISC-V that a firmware leaves."""
+
+    def stale_state(stub, symbols):
+        stub.run_to(symbols["_start"])
+        stub.write_registers(values)
+
+    return stale_state
+
+
+STALE = {
+    "x86_64": PC_STALE, "i386": PC_STALE,
+    "riscv64": (
+        ("sstatus", stale_registers(sstatus=SIE | SPIE | FS | SUM | MXR)),
+        ("sie", stale_registers(sie=SUPERVISORS_INTERRUPTS)),
+        ("stvec, sscratch and sepc", stale_registers(stvec=0x1001, sscratch=1, sepc=2)),
+    ),
+}[ARCH.name]
+
+
 def multiboot2(stub, symbols):
     """A good multiboot2 loader."""
     badloader.enter_multiboot2(stub, symbols, badloader.multiboot2(badloader.memory_map(badloader.GOOD_MAP)))
@@ -152,8 +208,8 @@ def multiboot2(stub, symbols):
 
 def stale_frame_pointer(stub, symbols):
     """A loader's frame pointer, into the memory of the stack that the kernel starts on."""
-    badloader.enter_pvh(stub, symbols)
-    stub.write("bp", symbols["bootstacktop"] - KERNBASE - 16)
+    stub.run_to(symbols[ARCH.boot("kernel").entry])
+    stub.write(CPU.frame, symbols["bootstacktop"] - ARCH.window(0) - 16)
 
 
 def used_boot_stack(stub, symbols):
@@ -207,7 +263,7 @@ NOWHERE = re.compile(rf"  .*[re]sp +{ARCH.plain(0x1000)}  [re]ip +{DIGITS}")
 # A machine check within the report of one: on i386, it is a task, which cannot begin again before it has ended.
 AGAIN = {
     "x86_64": r"machine check \(#MC, vector 18\)", "i386": r"general protection \(#GP, vector 13\): GDT entry 8",
-}[ARCH.name]
+}.get(ARCH.name)
 # The processor's records of the machine check.
 BANKS = (
     "  MCG_STATUS  0000000000000005  RIPV MCIP",
@@ -215,14 +271,16 @@ BANKS = (
 )
 NO_BANKS = (re.compile(r"  bank [^2].*"),)
 
-def state(title, machine, lines=boots(), whole=True, verdicts=reading.SUBJECTS):
+
+def state(title, machine, lines=None, whole=True, verdicts=reading.SUBJECTS, needs=()):
     """A boot with its whole output; the machine's functions check its state."""
-    return Test(f"state: {title}", 5, machine, lines, whole=whole, verdicts=verdicts, tags=("state",))
+    lines = lines or boots(image=machine.image)
+    return Test(f"state: {title}", 5, machine, lines, whole=whole, verdicts=verdicts, tags=("state",), needs=needs)
 
 
-def fails(title, machine, lines, forbidden=NO_PROMPT, whole=False):
+def fails(title, machine, lines, forbidden=NO_PROMPT, whole=False, needs=()):
     """A run that ends in a panic."""
-    return Test(f"state: {title}", 5, machine, lines, forbidden, FAILURE, whole=whole, tags=("state",))
+    return Test(f"state: {title}", 5, machine, lines, forbidden, FAILURE, whole=whole, tags=("state",), needs=needs)
 
 
 UEFI = booted("grub", "max", uefi=True, patience=3)
@@ -231,39 +289,32 @@ DETECT_MEMORY = re.compile(r" +libjos/src/mem/detect_memory\.rs:\d+")
 
 TESTS = [
     # The same registers however the kernel was started.
-    state("PVH", booted()),
-    state("PVH, every feature", booted(cpu="max")),
+    *(state(boot.name, booted(boot.image)) for boot in reversed(ARCH.boots)),
+    state("PVH, every feature", booted(cpu="max"), needs=(PC,)),
     *(
-        state(f"PVH, without {title}", booted(cpu=cpu))
+        state(f"PVH, without {title}", booted(cpu=cpu), needs=(PC,))
         for title, cpu in (
             ("machine checks", "qemu64,-mce,-mca"), ("SMEP and UMIP", "max,-smep,-umip"),
             ("SMAP and UMIP", "max,-smap,-umip"), ("PGE and SMEP", "max,-pge,-smep"),
         )
     ),
-    state("GRUB", booted("grub")),
     state("GRUB, every feature", booted("grub", "max")),
     state("UEFI, every feature", UEFI, CHECKS + WELCOME, whole=False),
     # Stale bits at the entry.
-    *(
-        state(f"stale {name}", booted(cpu="max", at_entry=stale(code)))
-        for name, code in (
-            ("CR4, five levels too", STALE_CR4), ("CR0, caches off", STALE_CR0), ("EFER", STALE_EFER),
-            ("EFLAGS", STALE_EFLAGS), ("segments", STALE_SEGMENTS), ("breakpoint in DR7", stale_breakpoint),
-        )
-    ),
+    *(state(f"stale {name}", booted(cpu=ARCH.strict, at_entry=leave)) for name, leave in STALE),
     state(
         "stale everything, multiboot2",
         booted(cpu="max", at_entry=stale(STALE_CR4 + STALE_CR0 + STALE_EFER + STALE_EFLAGS, multiboot2)),
-        CHECKS + WELCOME, whole=False,
+        CHECKS + WELCOME, whole=False, needs=(PC,),
     ),
     fails(
         "stale EFLAGS, no loader", Machine(at_entry=stale(STALE_EFLAGS, badloader.no_magic)),
-        (NO_LOADER,), whole=True,
+        (NO_LOADER,), whole=True, needs=(PC,),
     ),
     fails(
-        "stale frame pointer", Machine(memory="3M", at_entry=stale_frame_pointer),
+        "stale frame pointer", Machine(memory="8M", words="mem=3M", at_entry=stale_frame_pointer),
         (
-            *opening(3 * 1024), *panic("too little RAM: .*")[:2],
+            *opening(8 * 1024, 3 * 1024), *panic("too little RAM: .*")[:2],
             re.compile(r"  #0 .* libjos::mem::detect_memory::too_little"), DETECT_MEMORY,
             re.compile(r"  #1 .* libjos::mem::detect_memory::detect_memory"), DETECT_MEMORY,
             re.compile(r"  #2 .* libjos::pmap::mem_init .*"), re.compile(r"  #3 .* kernel::pmap::make .*"),
@@ -275,56 +326,59 @@ TESTS = [
     fails(
         "backtrace, up to the top of the kernel stack", Machine(words="test=read-null"),
         (
-            *CHECKS, "Backtrace:", re.compile(r"  #0 .* kernel::arch::x86::faults::read \(inlined\)"),
+            *CHECKS, "Backtrace:", re.compile(rf"  #0 .* {ARCH.faults}::read \(inlined\)"),
             re.compile(r"  #1 .* kernel::faults::run .*"), re.compile(r"  #2 .* kernel::on_kernel_stack .*"),
             re.compile(rf"  #3 .* {ARCH.module}::stack::switch"),
         ),
         (*NO_PROMPT, re.compile(r"  #4 .*"), re.compile(r"  \(the chain breaks off.*")),
     ),
-    # SMAP, and lifting it for one access.
+    # The kernel is kept off the user's pages, but for one access at a time.
     state(
-        "SMAP is back after the monitor's accesses",
+        "the kernel is kept off user pages, after the monitor's accesses",
         reading.read(
-            Machine(cpu="max", typed=(
-                "dump UPAGES 16\r", "dump 0 16\r", "dump UVPT 8\r", "checks\r", registers("max"), "exit\r",
+            Machine(cpu=ARCH.strict, typed=(
+                "dump UPAGES 16\r", "dump 0 16\r", "dump UVPT 8\r", "checks\r", registers(ARCH.strict), "exit\r",
             )),
             again=True,
         ),
         (*WELCOME, re.compile(f"{UPAGES[2:]}: .*"), "K> checks", *CHECKS, "K> exit"), whole=False,
     ),
     state(
-        "SMAP is in force in an application",
-        Machine("hello", cpu="max", words="-- ?", typed=(registers("max"), "Ada\r"), prompt="Who is there? "),
+        "the kernel is kept off user pages, in an application",
+        Machine(
+            "hello", cpu=ARCH.strict, words="-- ?", typed=(registers(ARCH.strict, "hello"), "Ada\r"),
+            prompt="Who is there? ",
+        ),
         (*CHECKS, "Hello, Ada!"), whole=False, verdicts=(),
     ),
     fails(
-        "SMAP is back after an access", Machine(cpu="max", words="test=read-user"),
+        "the kernel is kept off user pages, after an access", Machine(cpu=ARCH.strict, words="test=read-user"),
         (
-            *CHECKS, *panic(PAGE_FAULT + rf"read of {UPAGES}: protection violation .*")[:1],
+            *CHECKS, *panic(page_fault(rf"read of {UPAGES}: protection violation .*"))[:1],
             f"  {UPAGES} is the user's, and the kernel is kept off it (SMEP, SMAP)",
         ),
     ),
     # Exceptions that must not use the interrupted stack.
-    state("exceptions and their stacks", reading.read(Machine(typed=(exceptions, "exit\r")))),
+    state("exceptions and their stacks", reading.read(Machine(typed=(exceptions, "exit\r"))), needs=(PC,)),
     fails(
         "boot stack nearly used up", Machine(at_entry=used_boot_stack), panic("the boot stack is nearly used up"),
     ),
     fails(
         "fault before there is a memory map", Machine(at_entry=fault_before_memory_map),
         (
-            panic(PAGE_FAULT + f"instruction fetch from {ARCH.address(ASTRAY)}: page not present, .*")[0],
-            re.compile("page directory at 0x1[0-9a-f]{2}000"),
+            panic(page_fault(f"instruction fetch from {ARCH.address(ASTRAY)}: page not present, .*"))[0],
+            re.compile(f"page directory at {SHORT_MB_1}[0-9a-f]{{2}}000"),
             f"  {ASTRAY:#x} is not mapped: its entry of level {ARCH.top_level} is empty",
         ),
         (*NO_PROMPT, re.compile(".*no RAM.*"), "Physical memory: .*"),
     ),
     fails(
         "machine check", Machine(cpu="qemu64", at_entry=stale(STALE_BANKS), typed=(machine_check,)),
-        (*WELCOME, MACHINE_CHECK_REPORT, *BANKS, "Backtrace:"), NO_BANKS,
+        (*WELCOME, MACHINE_CHECK_REPORT, *BANKS, "Backtrace:"), NO_BANKS, needs=(PC,),
     ),
     fails(
         "machine check on a stack of its own", Machine(cpu="qemu64", at_entry=without_stack(MACHINE_CHECK)),
-        (MACHINE_CHECK_REPORT, NOWHERE, *BANKS, "Backtrace:"),
+        (MACHINE_CHECK_REPORT, NOWHERE, *BANKS, "Backtrace:"), needs=(PC,),
     ),
     fails(
         "machine check within the report of one", Machine(cpu="qemu64", at_entry=machine_check_within_a_report),
@@ -332,10 +386,10 @@ TESTS = [
             MACHINE_CHECK_REPORT, *BANKS, "Backtrace:",
             re.compile(rf"kernel panic within the report of a panic, at \S+: {AGAIN}"),
         ),
-        forbidden=(),
+        forbidden=(), needs=(PC,),
     ),
     fails(
         "NMI on a stack of its own", Machine(at_entry=without_stack(NMI)),
-        (NMI_REPORT, NOWHERE, "Backtrace:"),
+        (NMI_REPORT, NOWHERE, "Backtrace:"), needs=(PC,),
     ),
 ]

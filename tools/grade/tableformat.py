@@ -85,9 +85,18 @@ class Format:
         if leaf and level == 0:
             known &= ~bits.get("PS", 0) | self.address
         odd = entry & ~known
+        if "X" in bits and entry & bits["W"] and not entry & bits["R"]:
+            odd |= bits["W"]
         if leaf:
             odd |= entry & self.address & ((self.span(level) - 1) >> self.shift) & ~(PAGE - 1 >> self.shift)
         return odd
+
+    def lacking_bits(self, level, entry):
+        """The bits that a present entry must have, and has not: where a processor may leave it to the kernel to note
+        that a page is used and written, the kernel does so from the start."""
+        if "X" not in self.bits or not self.is_leaf(level, entry):
+            return 0
+        return (self.bits["A"] | (self.bits["D"] if entry & self.bits["W"] else 0)) & ~entry
 
     def table_rights(self):
         """The rights of entries for tables that restrict what is below; 0 if they restrict nothing."""
@@ -161,6 +170,8 @@ def walk(form, load, root, slots=None):
                 continue
             if odd := form.odd_bits(level, entry):
                 tree.odd.append(f"the entry at {at:#x}, for {va:#x}, is {entry:#x}: bits {odd:#x} must be 0 in it")
+            if lacking := form.lacking_bits(level, entry):
+                tree.odd.append(f"the entry at {at:#x}, for {va:#x}, is {entry:#x}: bits {lacking:#x} must be 1 in it")
             rights = form.rights(entry)
             if form.is_leaf(level, entry):
                 if level not in form.leaf_levels:

@@ -19,9 +19,10 @@ from unittest import mock
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "gdb"))
 
 import gradeui
+from arch import ARCH, ARCHES
 from built import OBJ
 from gdbstub import Stub
-from gradelib import BY_PORT, BY_TRIPLE_FAULT, FAILURE, SUCCESS, Machine, Test, judge
+from gradelib import BY_DEVICE, BY_TRIPLE_FAULT, FAILURE, SUCCESS, Machine, Run, Test, judge
 from graderun import Bench, run_machine
 
 GRADE = Path(__file__).resolve().parents[2] / "grade.py"
@@ -167,17 +168,17 @@ class Judgement(GraderCase):
 
     def test_a_reset_that_is_wanted_must_come(self):
         self.qemu()
-        self.assert_fails(self.judge(resets=BY_PORT), "did not reset itself")
+        self.assert_fails(self.judge(resets=BY_DEVICE), "did not reset itself")
         resets = {"status": 0, "event": b"guest-reset", "prompt": False}
         self.qemu(**resets)
-        self.assert_fails(self.judge(resets=BY_PORT), "unknown: QEMU needs -d cpu_reset")
+        self.assert_fails(self.judge(resets=BY_DEVICE), "unknown: QEMU needs -d cpu_reset")
         by_port, by_triple_fault = "CPU Reset (CPU 0)\n", "CPU Reset (CPU 0)\nTriple fault\n"
         self.qemu(**resets, errors=by_port)
-        self.assertEqual(self.judge(resets=BY_PORT), [])
-        self.assert_fails(self.judge(resets=BY_TRIPLE_FAULT), "reset itself by a port, not by a triple fault")
+        self.assertEqual(self.judge(resets=BY_DEVICE), [])
+        self.assert_fails(self.judge(resets=BY_TRIPLE_FAULT), "reset itself by a device, not by a triple fault")
         self.qemu(**resets, errors=by_triple_fault)
         self.assertEqual(self.judge(resets=BY_TRIPLE_FAULT), [])
-        self.assert_fails(self.judge(resets=BY_PORT), "reset itself by a triple fault, not by a port")
+        self.assert_fails(self.judge(resets=BY_DEVICE), "reset itself by a triple fault, not by a device")
 
     def test_power_off_is_no_end_even_with_the_right_status(self):
         self.qemu(event=b"guest-shutdown")
@@ -223,6 +224,12 @@ class Running(GraderCase):
         self.assertEqual(self.judge(machine=machine, lines=(LINE, "K> help", "K> exit"), whole=True), [])
         self.assert_fails(self.judge(timeout=1, machine=Machine(prompt=("Name? ",))), "no end")
 
+    def test_the_firmware_s_lines_are_none_of_the_kernel_s(self):
+        run = Run([], bytearray(b"OpenSBI v1\r\nBoot HART MEDELEG : 0x0\r\na line\r\n"))
+        with mock.patch("gradelib.ARCH", ARCHES["riscv64"]):
+            self.assertEqual(run.lines, ["a line", ""])
+
+    @unittest.skipUnless(ARCH.exit_device, "QEMU's board has one")
     def test_the_device_that_ends_qemu_can_be_elsewhere(self):
         self.assertIn("isa-debug-exit,iobase=0xf4,iosize=0x04", self.bench.command(Machine()))
         self.assertIn("isa-debug-exit,iobase=0xe4,iosize=0x04", self.bench.command(Machine(exit_port=0xE4)))
@@ -325,14 +332,17 @@ class Program(GraderCase):
             )
             return done.returncode, done.stdout
 
-        here, there = listed("--arch=x86_64", ARCH="i386"), listed(ARCH="i386")
-        self.assertEqual((here[0], there[0]), (0, 0))
-        # JOS's four tests are everywhere, and UEFI is not.
-        self.assertEqual(here[1].splitlines()[:4], there[1].splitlines()[:4])
+        here = listed("--arch=x86_64", ARCH="i386")
+        self.assertEqual(here[0], 0)
         self.assertIn("UEFI", here[1])
-        self.assertNotIn("UEFI", there[1])
+        # JOS's four tests are everywhere, and UEFI is not.
+        for other in ("i386", "riscv64"):
+            there = listed(ARCH=other)
+            self.assertEqual(there[0], 0)
+            self.assertEqual(here[1].splitlines()[:4], there[1].splitlines()[:4])
+            self.assertNotIn("UEFI", there[1])
         for unknown in (listed("--arch", "pdp11"), listed(ARCH="pdp11")):
-            self.assertEqual(unknown, (2, 'grade.py: unknown ARCH "pdp11"; there are: x86_64 i386\n'))
+            self.assertEqual(unknown, (2, 'grade.py: unknown ARCH "pdp11"; there are: x86_64 i386 riscv64\n'))
 
     def test_no_kernel_is_an_error(self):
         (self.root / "kernel").unlink()

@@ -3,6 +3,7 @@
 import array
 import struct
 import unittest
+from unittest import mock
 
 import cpus
 import judge
@@ -66,6 +67,16 @@ class Walks(unittest.TestCase):
         self.memory.entry(SV39, 0, 511, 0x1000 >> 2 | 1)
         self.memory.entry(SV39, 0x1000, 0, 0x20_0000 >> 2 | 0xC7)
         self.assertEqual(self.walk(SV39).runs, [Mapped(0xFFFF_FFFF_C000_0000, 2 * MB, 0x20_0000, R | W)])
+        self.assertEqual(self.walk(SV39).odd, [])
+
+    def test_odd_entries_of_sv39_are_named(self):
+        for value, what in (
+            (0x03, "bits 0x40 must be 1"), (0x47, "bits 0x80 must be 1"), (0x8D, "bits 0x4 must be 0"),
+            (0xC5, "bits 0xc4 must be 0"), (1 << 54 | 0x43, "bits 0x40000000000000"), (0x41, "bits 0x40 must be 0"),
+        ):
+            memory = self.memory = Memory()
+            memory.entry(SV39, 0, 3, value)
+            self.assertIn(what, " ".join(self.walk(SV39).odd), hex(value))
 
     def test_odd_entries_are_named(self):
         for value, what in (
@@ -104,6 +115,40 @@ class Loaders(unittest.TestCase):
         self.assertEqual(info.entries, ((0, MB, RAM),))
         self.assertEqual(info.kept_pages(), [Range(0, 0x1000), Range(0x5000, 0x6000)])
 
+    def test_device_tree(self):
+        names = b"reg\0#address-cells\0#size-cells\0linux,initrd-start\0linux,initrd-end\0"
+
+        def words(*numbers):
+            return b"".join(struct.pack(">I", number) for number in numbers)
+
+        def node(name, *inner):
+            return words(1) + name + bytes(4 - len(name) % 4) + b"".join(inner) + words(2)
+
+        def given(name, *numbers):
+            return words(3, 4 * len(numbers), names.index(name + b"\0")) + words(*numbers)
+
+        structure = node(
+            b"", given(b"#address-cells", 2), given(b"#size-cells", 1),
+            node(b"chosen", given(b"linux,initrd-start", 0x8000_5004), given(b"linux,initrd-end", 0x8000_6000)),
+            node(b"memory@80000000", given(b"reg", 0, 0x8000_0000, 0x1_0000, 1, 0, 0x8000)),
+            node(
+                b"reserved-memory", given(b"#address-cells", 1), given(b"#size-cells", 1),
+                node(b"firmware", given(b"reg", 0x8000_0000, 0x2000)),
+            ),
+            node(b"soc", node(b"memory@0", given(b"reg", 0, 0, 0x1_0000))), words(4),
+        ) + words(9)
+        list_at = 40
+        tree_at = list_at + 32
+        size = tree_at + len(structure) + len(names)
+        strings_at = tree_at + len(structure)
+        data = words(0xD00D_FEED, size, tree_at, strings_at, list_at, 17, 16, 0, len(names), len(structure))
+        data += struct.pack(">4Q", 0x8000_9000, 0x1000, 0, 0) + structure + names
+        info = loaderinfo.read(lambda pa, size: data[pa - 64 : pa - 64 + size], 0, 64)
+        self.assertEqual(info.ram(), [
+            Range(0x8000_2000, 0x8000_9000), Range(0x8000_A000, 0x8001_0000), Range(1 << 32, 0x1_0000_8000),
+        ])
+        self.assertEqual(info.kept_pages(), [Range(0x8000_5000, 0x8000_6000)])
+
     def test_no_protocol(self):
         self.assertIsNone(loaderinfo.read(lambda pa, size: bytes(size), 1, 0))
 
@@ -118,9 +163,10 @@ class Maps(unittest.TestCase):
     )
 
     def setUp(self):
-        kernel = memmap.Kernel(MB, MB + 4 * PAGE, MB + 6 * PAGE, MB + 16 * PAGE, MB + 8 * PAGE)
-        ram = [Range(0, 0xA_0000), Range(MB, 300 * MB)]
-        self.parts = memmap.parts(self.jos, kernel, ram, 2 * MB, 150 * PAGE)
+        start = self.jos.phys_base + MB
+        kernel = memmap.Kernel(*(start + pages * PAGE for pages in (0, 4, 6, 16, 8)))
+        ram = [Range(self.jos.phys_base, start - 0x6_0000), Range(start, start + 299 * MB)]
+        self.parts = memmap.parts(self.jos, kernel, ram, start + MB, 150 * PAGE)
         self.runs = [Mapped(part.va, part.size, part.pa, part.rights) for part in self.parts]
         self.assertEqual(len(self.parts), self.nr_parts)
 
@@ -159,6 +205,16 @@ class Maps32(Maps):
         self.assertEqual({part.rights & X for part in self.parts}, {X})
 
 
+class MapsSv39(Maps):
+    """Tests of the map of RISC-V: RAM does not begin at 0, and there are two devices."""
+
+    jos, nr_parts = memmap.JOSSV39, 9
+    gaps = (
+        (0xFFFF_FFC0_0000_0000, "below UPAGES"), (0xFFFF_FFFF_EFFF_7000, "the gap below the kernel stack"),
+        (0xFFFF_FFFB_C000_0000, "a hole in PHYSMAP"), (0xFFFF_FFFF_EF80_2000, "the addresses for devices"),
+    )
+
+
 class SelfMaps(unittest.TestCase):
     """Tests of what UVPT shows, on i386: a root, one table, and a large page whose first frame is that table."""
 
@@ -186,26 +242,39 @@ class Processors(unittest.TestCase):
     """Tests of what is known of processors."""
 
     def test_registers_are_passed_whole(self):
-        for cpu, size in ((cpus.X86_64, 17 * 8 + 4), (cpus.I386, 9 * 4 + 4)):
-            registers = {name: 3 * place for place, name in enumerate((*cpu.general, "flags"))}
+        for cpu, size in ((cpus.X86_64, 17 * 8 + 4), (cpus.I386, 9 * 4 + 4), (cpus.RISCV64, 33 * 8)):
+            registers = {name: 3 * place for place, name in enumerate((*cpu.general, *cpu.flags))}
             self.assertEqual(len(cpu.pack(registers)), size)
             self.assertEqual(cpu.unpack(cpu.pack(registers) + b"more"), registers)
 
-    def test_gates(self):
+    def test_handlers(self):
+        stub = mock.Mock()
+        stub.monitor.return_value = "IDT=     1000 00000fff\n stvec    fffffffff02324c0\n satp     8000000000080300"
         gate = bytes.fromhex("3412 0800 008e 7856 efcdab90 00000000")
-        self.assertEqual(cpus.X86_64.handler(gate), 0x90AB_CDEF_5678_1234)
-        self.assertEqual(cpus.I386.handler(gate[:8]), 0x5678_1234)
+        stub.read_memory.side_effect = lambda at, size: gate[:size] if at == 0x1000 + 14 * size else None
+        self.assertEqual(cpus.X86_64.handler(stub), 0x90AB_CDEF_5678_1234)
+        self.assertEqual(cpus.I386.handler(stub), 0x5678_1234)
+        self.assertEqual(cpus.RISCV64.handler(stub), 0xFFFF_FFFF_F023_24C0)
+
+    def test_the_root_table(self):
+        said = " satp     8000000000080300\n x0/zero  0000000000000000 x1/ra    0000000000000001"
+        registers = cpus.RISCV64.registers(said)
+        self.assertEqual(registers, {"satp": 0x8000_0000_0008_0300, "zero": 0, "ra": 1})
+        self.assertEqual(cpus.RISCV64.root_table(registers), 0x8030_0000)
+        self.assertEqual(cpus.I386.root_table(cpus.I386.registers("CR2=00000000 CR3=00104018")), 0x10_4000)
 
     def test_calls(self):
         number = 0x1_0000_0002
-        self.assertEqual(cpus.X86_64.call((number, 3)), ({"di": number, "si": 3}, ()))
-        self.assertEqual(cpus.I386.call((number, 3)), ({}, (2, 1, 3, 0)))
+        self.assertEqual(cpus.X86_64.call((number, 3), 9), ({"di": number, "si": 3}, (9,)))
+        self.assertEqual(cpus.I386.call((number, 3), 9), ({}, (9, 2, 1, 3, 0)))
+        self.assertEqual(cpus.RISCV64.call((number, 3), 9), ({"a0": number, "a1": 3, "ra": 9}, ()))
         self.assertEqual(cpus.X86_64.returned({"ax": number, "dx": 7}), number)
         self.assertEqual(cpus.I386.returned({"ax": 2, "dx": 1}), number)
 
     def test_addresses_that_do_not_exist(self):
         self.assertEqual(memmap.JOS64.nowhere, (1 << 47, 0xFFFF_7FFF_FFFF_F000))
         self.assertEqual(memmap.JOS32.nowhere, (1 << 32, 1 << 63))
+        self.assertEqual(memmap.JOSSV39.nowhere, (1 << 38, 0xFFFF_FFBF_FFFF_F000))
 
 
 class Lists(unittest.TestCase):

@@ -7,63 +7,23 @@ with other values in all registers, and compares the registers of the interrupte
 
 import itertools
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from arch import ARCH, HALVES
+from arch import ARCH, HALVES, PC
 from control import require
-from descriptors import EXCEPTIONS
 from faulttests import REGISTERS
-from frames import CONSTANT, FRAMES, NT
+from frames import FRAMES
 from gdbstub import CPU, GENERAL, SEGMENTS
 from gradelib import FAILURE, Machine, Test
 from statetests import MCG_STATUS, STALE_BANKS, stale
+from trapcode import CODE, IF, NOWHERE, NT, TRAPS, Raised
 from words import CHECKS, NO_PROMPT, WELCOME
 
-KERNBASE, KSTACK, KSTACKTOP, UPAGES = ARCH.kernbase, ARCH.kstack, ARCH.kstacktop, ARCH.upages
-NOWHERE = 0x1000  # an address that is never mapped
+KSTACK, KSTACKTOP, UPAGES = ARCH.kstack, ARCH.kstacktop, ARCH.upages
+FPU = [*(name for name in CPU.apart if name[0] == "f")]
+FLOATS = [name for name in FPU if name != "fcsr"]
 NON_CANONICAL = (ARCH.map.lower_end,) if ARCH.has(HALVES) else ()
 SCRATCH = KSTACK + 64  # at the far end of the kernel's stack, which nothing uses
-
-# Bits of RFLAGS.
-ARITHMETIC, IF, DF, IOPL, AC, ID = 0x8D5, 1 << 9, 1 << 10, 3 << 12, 1 << 18, 1 << 21
-RF = 1 << 16  # the processor sets it in the frames of faults; QEMU does not
-EVERY_FLAG = ARITHMETIC | CONSTANT | IF | DF | IOPL | NT | AC | ID
-
-
-@dataclass(frozen=True)
-class Raised:
-    """An exception: the code that raises it, and the registers that the code needs."""
-
-    vector: int
-    code: bytes
-    error: tuple = (0,)  # the error codes that the processor may give
-    registers: dict = field(default_factory=dict)
-    is_fault: bool = True  # the interrupted code continues with the same instruction
-
-
-def interrupt(vector):
-    """An exception without an error code, raised by `int vector`."""
-    return Raised(vector, bytes([0xCD, vector]), is_fault=False)
-
-
-WIDE = b"\x48" if ARCH.word == 8 else b""  # a prefix: the operand takes 64 bits
-PUSH = b"\x50"  # push rax
-LOAD, STORE = WIDE + b"\x8b\x01", WIDE + b"\x89\x01"  # mov rax, [rcx]; mov [rcx], rax
-LOAD_ES = b"\x8e\xc0"  # mov es, eax
-DOUBLE_FAULT = Raised(8, PUSH, registers={"sp": NOWHERE})
-PAGE_FAULT = Raised(14, LOAD, registers={"cx": NOWHERE})
-RAISED = (
-    *(interrupt(vector) for vector in sorted(EXCEPTIONS - {8, 10, 11, 12, 13, 14, 17, 21, 29, 30})),
-    DOUBLE_FAULT,
-    Raised(11, b"\xcd\x80", error=(0x402, 0x802)),  # int 0x80 (QEMU 7.2 doubles the number)
-    Raised(13, LOAD_ES, error=(0x28,), registers={"ax": 0x28}),  # behind the GDT's end
-    PAGE_FAULT,
-    Raised(14, STORE, error=(3,), registers={"cx": KERNBASE + 0x10_0000}),  # the kernel's code
-)
-# No code here raises these; they have an error code, which `int` would not push.
-BY_HAND = (10, 12, 17, 21, 29, 30)
-# Each within the handler of the one before.
-NESTED = (DOUBLE_FAULT, interrupt(2), interrupt(18), PAGE_FAULT, interrupt(3))
 
 
 class Traps:
@@ -72,20 +32,29 @@ class Traps:
     def __init__(self, stub, symbols):
         self.stub, self.symbols = stub, symbols
         self.frames = FRAMES(stub, symbols)
-        # No device interrupts the code while the flag IF is set.
-        for port in (0x21, 0xA1):
-            stub.monitor(f"o /b {port:#x} 0xff")
         self.values = itertools.count(1)
+        self.kept = self.registers()
+
+    def registers(self):
+        """The values of all registers that an exception must leave alone: name -> value."""
+        apart = [name for name in CPU.apart if name in FPU or name == TRAPS.flags]
+        return {**self.stub.registers(), **{name: self.stub.read(name) for name in apart}}
+
+    def restore(self):
+        """Set all registers to their values at the beginning, and let devices interrupt again."""
+        self.frames.unmask()
+        self.stub.write_registers({name: value for name, value in self.kept.items() if name not in SEGMENTS})
 
     def different(self):
         """A value of its own for each general register."""
         base, top = 0x0123_4567_0000_0000 >> 64 - 8 * CPU.word, 1 << 8 * CPU.word - 1
-        return {name: base * 3 ** (nth := next(self.values)) % top + nth for name in GENERAL}
+        values = {name: base * 3 ** (nth := next(self.values)) % top + nth for name in (*GENERAL, *FLOATS)}
+        return {**values, **({"fcsr": next(self.values) % 32} if FPU else {})}
 
     def arrange(self, exception, flags, sp):
         """Load the registers of the code that is to be interrupted."""
-        self.stub.write_registers({**self.different(), "sp": sp, "flags": flags, **exception.registers})
-        return self.stub.registers()
+        self.stub.write_registers({**self.different(), "sp": sp, TRAPS.flags: flags, **exception.registers})
+        return self.registers()
 
     def check_frame(self, before, exception, resume):
         """The machine is at `trap`: check the stack, the frame and the flags; returns the frame's address."""
@@ -93,25 +62,34 @@ class Traps:
         frame = self.frames.find(exception.vector, before["sp"])
         wanted = {**before, "vector": exception.vector, "ip": resume}
         for register, value in self.frames.read(frame).items():
-            value &= ~RF if register == "flags" else CPU.largest
-            good = value in exception.error if register == "error" else value == wanted[register]
+            if register == "error":
+                good = value in exception.error or not exception.error
+            else:
+                good = self.alike(register, value, wanted[register])
             require(good, f"{name}: in the frame {register} is {value:#x}, not {wanted.get(register, 0):#x}")
-        flags = self.stub.read("flags") & ~ARITHMETIC
-        require(flags == CONSTANT, f"{name}: the handler runs with the flags {flags:#x}")
+        flags, (mask, right) = self.stub.read(TRAPS.flags), TRAPS.in_handler
+        require(flags & mask == right, f"{name}: the handler runs with the flags {flags:#x}")
         return frame
+
+    @staticmethod
+    def alike(register, one, other):
+        """Whether two values of a register are the same, but for flags that an exception may change."""
+        return (one ^ other) & (~TRAPS.unseen if register == TRAPS.flags else -1) == 0
 
     def go_on(self, before, exception, resume, prepared):
         """Make `trap` return at once, and check the interrupted code's registers."""
-        back = self.frames.go_on({**self.different(), "flags": ARITHMETIC | CONSTANT}, prepared)
+        flags = {TRAPS.flags: TRAPS.changing | TRAPS.in_handler[1]}
+        back = self.frames.go_on({**self.different(), **flags}, prepared)
         self.stub.run_to(resume)
-        after = self.stub.registers()
-        for register in (*GENERAL, "flags", *SEGMENTS):
-            value = after[register] & ~RF if register == "flags" else after[register]
-            require(
-                value == before[register],
-                f"vector {exception.vector}: {register} was {before[register]:#x}, and is {value:#x} afterwards",
-            )
+        self.check_registers(before, f"vector {exception.vector}")
         back()
+
+    def check_registers(self, before, name):
+        """The interrupted code has its registers again."""
+        after = self.registers()
+        for register in before.keys() - {"ip", *self.frames.unsaved(before)}:
+            was, value = before[register], after[register]
+            require(self.alike(register, value, was), f"{name}: {register} was {was:#x}, and is {value:#x} afterwards")
 
     def raise_all(self, exceptions, flags, sp):
         """Raise the first exception, each further one within the handler of the one before, and return from all."""
@@ -151,48 +129,50 @@ def every_exception(stub, symbols):
     """Raise each exception twice, with the flags set and clear and with stack pointers that are not aligned."""
     stub.run_to(symbols["check_page_installed_pgdir"])
     traps = Traps(stub, symbols)
-    for flags, sp in ((EVERY_FLAG, KSTACKTOP - 0x1003), (CONSTANT, KSTACKTOP - 0x2008)):
-        for exception in RAISED:
+    for flags, sp in ((TRAPS.every_flag, KSTACKTOP - 0x1003), (TRAPS.calm, KSTACKTOP - 0x2008)):
+        for exception in TRAPS.raised:
             traps.raise_all([exception], flags, sp)
-        for vector in BY_HAND:
+        for vector in TRAPS.by_hand:
             traps.deliver(vector, flags, sp)
+    traps.restore()
 
 
 def nested_exceptions(stub, symbols):
     """Raise exceptions within the handlers of exceptions."""
     stub.run_to(symbols["check_page_installed_pgdir"])
-    Traps(stub, symbols).raise_all(NESTED, EVERY_FLAG, KSTACKTOP - 0x1003)
+    traps = Traps(stub, symbols)
+    traps.raise_all(TRAPS.nested, TRAPS.every_flag, KSTACKTOP - 0x1003)
+    traps.restore()
 
 
-STORE_TO_AREA = WIDE + b"\xa3" + CPU.in_memory([ARCH.areas])  # mov [areas], rax
+def stack_that_is_nearly_full(stub, symbols):
+    """The frame takes the last bytes of the kernel's stack, and if there is one byte less, the trap stack."""
+    stub.run_to(symbols["check_page_installed_pgdir"])
+    traps = Traps(stub, symbols)
+    for sp in (KSTACK + traps.frames.size, KSTACK + traps.frames.size - 1, KSTACKTOP, KSTACKTOP + 1):
+        traps.raise_all([TRAPS.page_fault], TRAPS.calm, sp)
+    traps.restore()
 
 
 def area_fault(stub, symbols):
     """Let an application's handler resolve a fault, with values of this test's own in all registers."""
     start = next(address for name, address in symbols.items() if "store_and_fault" in name)
-    store = start + stub.read_memory(start - ARCH.kernbase, 64).index(STORE_TO_AREA)
+    store = start + stub.read_memory(start - ARCH.window(0), 64).index(TRAPS.area_store)
     stub.run_to(store)
-    kept = stub.registers()
     traps = Traps(stub, symbols)
-    before = traps.arrange(PAGE_FAULT, EVERY_FLAG, KSTACKTOP - 0x4003)
+    fault = Raised(TRAPS.area_vector, b"", error=(TRAPS.area_error,), registers=TRAPS.area_registers)
+    before = traps.arrange(fault, TRAPS.every_flag, KSTACKTOP - 0x4003)
     stub.run_to(symbols["trap"])
-    traps.check_frame(before, Raised(14, b"", error=(2,)), store)
-    stub.run_to(store + len(STORE_TO_AREA))  # the instruction behind the store, once the handler has mapped the page
-    after = stub.registers()
-    for register in (*GENERAL, "flags", *SEGMENTS):
-        require(after[register] & ~(RF if register == "flags" else 0) == before[register],
-                f"{register} was {before[register]:#x}, and is {after[register]:#x} after a fault that was handled")
-    stub.write_registers({name: value for name, value in kept.items() if name not in SEGMENTS})
+    traps.check_frame(before, fault, store)
+    stub.run_to(store + len(TRAPS.area_store))  # the instruction behind it, once the handler has mapped the page
+    traps.check_registers(before, "a fault that was handled")
+    traps.restore()
 
 
 # Probes: the function, the address, the value to store; the value that comes back, or the fault's error code.
-FAULTED = 1 << 8 * CPU.word - 1
 WORD = 0x8877_6655_4433_2211
-CODE = KERNBASE + 0x10_0000
 MISSING = UPAGES + ARCH.ptsize - 4096
 GUARD = KSTACK - 8
-# The registers of a probe's arguments: the address, and the value to store.
-ADDRESS, VALUE = "cx", "dx"
 
 
 # The memory that the probes use: no byte is 0, so that a store of too many bytes is seen.
@@ -232,11 +212,11 @@ PROBES = (
     # User pages.
     faults("probe_load_user", MISSING, 0), Probe("probe_load_user", UPAGES, value=-1),
 )
-# With SMAP, and AC clear.
+# With the user's pages closed to the kernel.
 KEPT_OFF = (
     faults("probe_load", UPAGES, 1), faults("probe_load_byte", UPAGES, 1), faults("probe_store", UPAGES, 3),
 )
-LET_IN = (Probe("probe_load", UPAGES, value=-1),)  # with AC set
+LET_IN = (Probe("probe_load", UPAGES, value=-1),)  # with them open
 
 
 def call_probe(stub, symbols, probe, flags):
@@ -244,41 +224,46 @@ def call_probe(stub, symbols, probe, flags):
     traps = Traps(stub, symbols)
     back = stub.read("ip")
     stub.write_memory(SCRATCH, AROUND)
-    before = {**traps.different(), ADDRESS: probe.va, "sp": KSTACKTOP - 0x1008, "flags": flags}
-    stub.write_memory(before["sp"], CPU.in_memory([back]))
+    before = {**traps.different(), TRAPS.address: probe.va, "sp": KSTACKTOP - 0x1008, TRAPS.flags: flags}
+    before.update(TRAPS.load_user if probe.function == "probe_load_user" else {})
+    link, words = CPU.call((), back)
+    before.update(link)
+    stub.write_memory(before["sp"], CPU.in_memory(words))
     stub.write_registers({**before, "ip": symbols[probe.function]})
     stub.run_to(back)
-    after = stub.registers()
+    after = traps.registers()
     name = f"{probe.function}({probe.va:#x}) with the flags {flags:#x}"
-    value, fault = after["ax"], after["dx"]
-    wanted = {**before, "sp": before["sp"] + CPU.word, "flags": flags}
+    result = CPU.results[0]
+    value, fault = after[result], after[TRAPS.fault]
+    wanted = {**before, "sp": before["sp"] + CPU.word * len(words)}
     if probe.function == "probe_load_user":
-        wanted["flags"] &= ~AC
+        wanted[TRAPS.flags] &= ~TRAPS.let_in
     if probe.error is None:
         require(fault == 0, f"{name}: a fault, {fault:#x}")
         read = int.from_bytes(stub.read_memory(probe.va, CPU.word), "little") if probe.value == -1 else probe.value
         require(read is None or value == read, f"{name} gives {value:#x}")
     else:
-        require(fault == FAULTED | probe.error, f"{name}: the fault is {fault:#x}")
+        require(fault == TRAPS.faulted[probe.error], f"{name}: the fault is {fault:#x}")
         require(value == probe.va, f"{name}: the fault is at {value:#x}")
-    for register in {*GENERAL, "flags"} - {"ax", "dx"}:
-        is_good = (after[register] ^ wanted[register]) & ~(ARITHMETIC | RF if register == "flags" else 0) == 0
+    for register in wanted.keys() - {result, TRAPS.fault}:
+        is_good = traps.alike(register, after[register] & ~TRAPS.changing, wanted[register] & ~TRAPS.changing) \
+            if register == TRAPS.flags else after[register] == wanted[register]
         require(is_good, f"{name}: {register} is {after[register]:#x}, not {wanted[register]:#x}")
     memory = bytearray(AROUND)
     if probe.stored:
         at = probe.va - SCRATCH
-        memory[at : at + probe.stored] = CPU.in_memory([before[VALUE]])[: probe.stored]
+        memory[at : at + probe.stored] = CPU.in_memory([before[TRAPS.value]])[: probe.stored]
     require(stub.read_memory(SCRATCH, len(memory)) == memory, f"{name} has changed other memory")
 
 
 def every_probe(stub, symbols):
-    """Call every probe, on pages of every kind, with AC clear and set."""
+    """Call every probe, on pages of every kind, with the user's pages closed and open."""
     stub.run_to(symbols["check_page_installed_pgdir"])
-    start = stub.registers()
-    for flags, more in ((CONSTANT | ID, KEPT_OFF), (CONSTANT | AC, LET_IN)):
+    traps = Traps(stub, symbols)
+    for flags, more in ((TRAPS.calm, KEPT_OFF), (TRAPS.calm | TRAPS.let_in, LET_IN)):
         for probe in (*PROBES, *more):
             call_probe(stub, symbols, probe, flags)
-    stub.write_registers({name: value for name, value in start.items() if name not in SEGMENTS})
+    traps.restore()
 
 
 # Registers of the machine checks and of the caches' kinds, by number.
@@ -305,9 +290,10 @@ def model_specific(stub, symbols):
         require((found := rdmsr(number)) == value, f"the register {number:#x} is {found:#x}, not {value:#x}")
 
 
-def trap_test(title, points, at_entry, lines=(*CHECKS, *WELCOME, "K> exit"), **machine):
+def trap_test(title, points, at_entry, lines=(*CHECKS, *WELCOME, "K> exit"), needs=(), **machine):
     """A test whose function stops the kernel, and lets it run on to the prompt."""
-    return Test(f"traps: {title}", points, Machine(cpu="max", at_entry=at_entry, **machine), lines, tags=("traps",))
+    machine = Machine(cpu=ARCH.strict, at_entry=at_entry, **machine)
+    return Test(f"traps: {title}", points, machine, lines, tags=("traps",), needs=needs)
 
 
 TESTS = [
@@ -315,9 +301,10 @@ TESTS = [
     trap_test("one within another", 10, nested_exceptions),
     Test(
         "traps: every register restored after an area's fault", 10,
-        Machine(cpu="max", at_entry=area_fault, words="test=registers-handled"), REGISTERS, NO_PROMPT, FAILURE,
+        Machine(cpu=ARCH.strict, at_entry=area_fault, words="test=registers-handled"), REGISTERS, NO_PROMPT, FAILURE,
         tags=("traps",),
     ),
     trap_test("every probe, on pages of every kind", 10, every_probe),
-    trap_test("machine checks on in every bank", 5, model_specific),
+    trap_test("machine checks on in every bank", 5, model_specific, needs=(PC,)),
+    *(() if ARCH.has(PC) else (trap_test("a stack that is nearly full", 10, stack_that_is_nearly_full),)),
 ]

@@ -2,19 +2,20 @@
 
 import re
 
-from arch import ARCH, HALVES, NX
+from arch import ARCH, HALVES, NX, PC
 from built import OBJ
 from gradelib import FAILURE, Machine, Test
+from reports import DIGITS, REPORT
 
 MB = 1024  # all sizes here are in K
-DIGITS = f"[0-9a-f]{{{ARCH.digits}}}"
 HEX = f"0x{DIGITS}"
 # An address in the kernel's image.
-KERNEL = ARCH.address(ARCH.kernbase + 0x10_0000).removesuffix("00000") + "[0-9a-f]{5}"
-# The beginning of a physical address of the kernel or right behind it.
-MB_1 = ARCH.address(0x10_0000).removesuffix("00000")
-# An entry that withholds execution, if there is such.
-NO_EXECUTE = "0x80000000[0-9a-f]{8}" if ARCH.has(NX) else HEX
+KERNEL = ARCH.address(ARCH.window(ARCH.image))[:-6] + ARCH.megabyte + "[0-9a-f]{5}"
+# The beginning of a physical address of the kernel or right behind it, at full length and without zeros before it.
+MB_1 = ARCH.address(ARCH.image)[:-6] + ARCH.megabyte
+SHORT_MB_1 = f"{ARCH.image:#x}"[:-6] + ARCH.megabyte
+# An entry that withholds execution, if a bit does.
+NO_EXECUTE = "0x80000000[0-9a-f]{8}" if "NX" in ARCH.map.form.bits else HEX
 UPAGES = ARCH.address(ARCH.upages)
 
 def span(start, last):
@@ -37,22 +38,27 @@ WELCOME = ("Welcome to the JOS kernel monitor!", "Type 'help' for a list of comm
 def amount(base, extended, limit=None, holes=0):
     """The lines about RAM, in K, below 1 MB and above. What lies above the limit, or above what the machine can use, is
     left unused; below it there are holes of this size in all."""
+    low = 1024 if ARCH.has(PC) else 0
     lines = [f"Physical memory: {base + extended}K available, base = {base}K, extended = {extended}K"]
     limit = min(limit or ARCH.limit, ARCH.limit)
-    if 1024 + extended + holes > limit:
-        lines.append(f"Unused: {1024 + extended + holes - limit}K of RAM, all that lies above {limit}K")
+    if low + extended + holes > limit:
+        above = ARCH.map.phys_base // 1024 + limit
+        lines.append(f"Unused: {low + extended + holes - limit}K of RAM, all that lies above {above}K")
     return tuple(lines)
 
 
-def opening(memory, limit=None):
-    """The first lines on a machine with so much memory (in K), which follow from QEMU's memory map: 639K
-    below the IO hole, of which whole pages count, and what is above 1 MB except 128K that the firmware keeps."""
-    return amount(639 // 4 * 4, memory - 1024 - 128, limit)
+def opening(memory, limit=None, image="kernel"):
+    """The first lines on a machine with so much memory (in K), which follow from QEMU's memory map. On PCs: 639K
+    below the IO hole, of which whole pages count, and what is above 1 MB; everywhere without the firmware's."""
+    firmware = ARCH.boot(image).firmware
+    if ARCH.has(PC):
+        return amount(639 // 4 * 4, memory - 1024 - firmware, limit)
+    return amount(0, memory - firmware, limit, firmware)
 
 
-def boots(memory=256 * MB, before=(), limit=None):
+def boots(memory=256 * MB, before=(), limit=None, image="kernel"):
     """The whole output of a good boot, up to the typed exit."""
-    return (*before, *opening(memory, limit), *CHECKS, *WELCOME, "K> exit")
+    return (*before, *opening(memory, limit, image), *CHECKS, *WELCOME, "K> exit")
 
 
 def panic(text, file=r"[\w/.-]+\.rs"):
@@ -94,12 +100,11 @@ def unknown_option(word):
 # All values of test=, in the kernel's order.
 FAULT_NAMES = (
     *"read-null write-text write-rodata stack-overflow write-upages read-user read-hole double-free".split(),
-    *"free-referenced boot-alloc-late panic failed-check table-outside-ram heap-stale screen-lost".split(),
+    *"free-referenced boot-alloc-late panic failed-check table-outside-ram heap-stale".split(),
     *"heap-overrun heap-double-free heap-use-after-free page-use-after-free print-in-report".split(),
     *"fault-in-report exec-area reserved-bit".split(),
     *(("exec-data",) if ARCH.has(NX) else ()), *(("non-canonical",) if ARCH.has(HALVES) else ()),
-    *"divide breakpoint invalid-opcode bad-selector bad-interrupt broken-stack lost-stack".split(),
-    *"registers registers-handled".split(),
+    *(("screen-lost",) if ARCH.has(PC) else ()), *REPORT.faults,
 )
 
 
@@ -131,4 +136,8 @@ ODD_WARNINGS = (
 )
 
 WINDOW = '"window on physical memory"'
-PAGE_FAULT = r"page fault \(#PF, vector 14\): "
+
+
+def page_fault(text):
+    """The words of a panic for a page fault, whose text begins with the kind of access, as a pattern."""
+    return REPORT.page_fault[text.split()[0]] + text

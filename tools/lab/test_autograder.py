@@ -1,30 +1,52 @@
 """Tests of the autograder, end to end: packed, prepared, and run on good, wrong and hostile submissions as Gradescope runs it.
 
-They take a long time, so only `make check-lab` runs them (LAB_ALL=1).
+They take a long time, so only `make check-lab` runs them (LAB_ALL=1). With AUTOGRADER_ROOT=DIR (`make
+check-lab-bare`) they run in a bare Debian system below that folder, where setup.sh has to install everything.
 """
 
 import json
 import os
 import shutil
 import subprocess
+import sys
 import unittest
 import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-BASE = Path(os.environ.get("AUTOGRADER_BASE") or ROOT / "obj/autograder-base")
-SKIPS_PREPARATION = bool(os.environ.get("AUTOGRADER_BASE"))
-ENVIRONMENT = {**os.environ, "AUTOGRADER_BASE": str(BASE), "AUTOGRADER_TOOLS_ARE_THERE": "1"}
-ENVIRONMENT.pop("CARGO_TARGET_DIR", None)
+sys.path[:0] = [str(ROOT / "tools/grade"), str(ROOT / "tools/grade/planted")]
+
+from faults import KERNELS, STUB  # noqa: E402 (found by the line above)
+
+BARE = os.environ.get("AUTOGRADER_ROOT")
+BASE = Path(BARE) / "autograder" if BARE else ROOT / "obj/autograder-base"
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "CARGO_TARGET_DIR"}
+if not BARE:
+    ENVIRONMENT |= {"AUTOGRADER_BASE": str(BASE), "AUTOGRADER_TOOLS_ARE_THERE": "1"}
 FULL = 180 + 25 + 10
 
 ALLOCATOR = "libjos/src/mem/pages/allocator.rs"
-PAGE_ALLOC = 'panic!("exercise 4: not yet implemented")'
 
 
 def lab(*words):
-    """Runs tools/lab."""
-    subprocess.run(["cargo", "run", "-q", "-p", "lab", "--", *words], cwd=ROOT, check=True)
+    """Runs tools/lab; returns what it prints."""
+    command = ["cargo", "run", "-q", "-p", "lab", "--", *words]
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+
+def run(script, *settings):
+    """Runs a script of BASE, where the settings of the environment hold."""
+    inside = Path("/autograder") if BARE else BASE
+    enter = [ROOT / "tools/lab/autograder/in-root", BARE] if BARE else []
+    command = [*enter, "env", *settings, inside / script]
+    return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
+
+
+def copy(tree):
+    """A copy of a tree, to be changed. There is one at a time."""
+    changed = BASE / "changed"
+    shutil.rmtree(changed, ignore_errors=True)
+    return shutil.copytree(tree, changed)
 
 
 @unittest.skipUnless(os.environ.get("LAB_ALL") == "1", "make check-lab runs this")
@@ -34,12 +56,13 @@ class Autograder(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.answered, cls.empty = BASE / "answered", BASE / "empty"
-        if not SKIPS_PREPARATION:
-            shutil.rmtree(BASE, ignore_errors=True)
-            subprocess.run([ROOT / "tools/lab/autograder/pack.py", "2"], check=True)
-            with zipfile.ZipFile(ROOT / "obj/autograder-lab2.zip") as packed:
-                packed.extractall(BASE / "source")
-            subprocess.run(["sh", BASE / "source/setup.sh"], env=ENVIRONMENT, check=True)
+        shutil.rmtree(BASE, ignore_errors=True)
+        subprocess.run([ROOT / "tools/lab/autograder/pack.py", "2"], check=True)
+        with zipfile.ZipFile(ROOT / "obj/autograder-lab2.zip") as packed:
+            packed.extractall(BASE / "source")
+        (BASE / "source/setup.sh").chmod(0o755)  # extractall() forgets modes
+        done = run("source/setup.sh")
+        assert done.returncode == 0, done.stdout + done.stderr
         for tree in (cls.answered, cls.empty):
             shutil.rmtree(tree, ignore_errors=True)
             lab("handout", "2", str(tree))
@@ -55,16 +78,15 @@ class Autograder(unittest.TestCase):
             (BASE / "submission").mkdir()
         if archive:
             (BASE / "submission" / archive[0]).write_bytes(archive[1])
-        environment = {**ENVIRONMENT, "AUTOGRADER_SECONDS": str(seconds)}
-        done = subprocess.run([BASE / "run_autograder"], env=environment, capture_output=True, text=True)
+        done = run("run_autograder", f"AUTOGRADER_SECONDS={seconds}")
         self.assertEqual(done.returncode, 0, done.stderr)
-        return json.loads((BASE / "results/results.json").read_text())
+        report = json.loads((BASE / "results/results.json").read_text())
+        print(f"{self.id().rpartition('.')[2]}: {report['score']}", file=sys.stderr)
+        return report
 
     def changed(self, file, old, new):
         """The answered tree with a change."""
-        tree = BASE / "changed"
-        shutil.rmtree(tree, ignore_errors=True)
-        shutil.copytree(self.answered, tree)
+        tree = copy(self.answered)
         text = (tree / file).read_text()
         self.assertEqual(text.count(old), 1, old)
         (tree / file).write_text(text.replace(old, new))
@@ -132,10 +154,27 @@ class Autograder(unittest.TestCase):
                 if says != "exercise 4":
                     self.assertIn(says, self.said(report))
 
+    def test_mistakes(self):
+        for number, line in enumerate(lab("mistakes", "2").splitlines(), 1):
+            exercise, says, name = line.split("\t")
+            with self.subTest(name):
+                tree = copy(self.answered)
+                lab("mistake", "2", str(tree), str(number))
+                report = self.grade(tree)
+                own = next(test for test in report["tests"] if test["name"].startswith(f"Exercise {exercise}:"))
+                self.assertEqual(own["score"], 0)
+                self.assertRegex(own["output"], says)
+
+    def test_a_kernel_that_prints_the_lines(self):
+        tree = copy(self.empty)
+        for file, old, new in STUB.edits:
+            text = (tree / file).read_text()
+            self.assertEqual(text.count(old), 1, old)
+            (tree / file).write_text(text.replace(old, new.replace(KERNELS, "true")))
+        self.assertEqual(self.grade(tree)["score"], 0)
+
     def test_nothing_else_of_a_submission_counts(self):
-        tree = BASE / "changed"
-        shutil.rmtree(tree, ignore_errors=True)
-        shutil.copytree(self.empty, tree)
+        tree = copy(self.empty)
         (tree / "grade.py").write_text("print('Score: 180/180')\n")
         (tree / "tools/lab/grading/labgrade.py").write_text("raise SystemExit(0)\n")
         for file in tree.glob("libjos/src/lab_tests/*.rs"):

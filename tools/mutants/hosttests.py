@@ -1,7 +1,13 @@
-"""Test programs of the host, as cargo builds them: each run is a process, bounded in time and memory."""
+"""Test programs of the host, as cargo builds them: each run is a process, bounded in time and memory.
 
+The bound of time counts the processor's time that the process used, so a busy machine changes no verdict. A process
+that waits for ever uses none: the bound by the clock is for it.
+"""
+
+import math
 import os
 import re
+import signal
 import subprocess
 import tempfile
 import time
@@ -12,6 +18,8 @@ from asking import Outcome
 
 # The limit of a test's memory: enough for every test, and a bound for mutants that allocate without end.
 KILOBYTES = 6 << 20
+# A run may take WAIT times the limit of its processor's time by the clock: as much as a very busy machine needs.
+WAIT = 30
 
 
 @dataclass(frozen=True)
@@ -54,14 +62,16 @@ class Program:
 
     def process(self, runner, arguments, limit, environment):
         """Runs the program; returns "passed", "caught" or "timeout", and its output."""
-        command = ["sh", "-c", f'ulimit -c 0; ulimit -d {KILOBYTES}; exec "$0" "$@"', self.path, *arguments]
+        command = ["sh", "-c", f'ulimit -c 0; ulimit -d {KILOBYTES}; ulimit -S -t {math.ceil(limit)}; exec "$0" "$@"',
+                   self.path, *arguments]
         with runner.started(lambda: subprocess.Popen(
                 command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                 text=True, errors="replace", env={**os.environ, "RUST_BACKTRACE": "0", **environment},
                 start_new_session=True)) as process:
             try:
-                output, _ = process.communicate(timeout=limit)
-                return "caught" if process.returncode else "passed", output
+                output, _ = process.communicate(timeout=WAIT * limit)
+                out_of_time = process.returncode == -signal.SIGXCPU
+                return "timeout" if out_of_time else "caught" if process.returncode else "passed", output
             except subprocess.TimeoutExpired:
                 runner.kill(process)
                 return "timeout", process.communicate()[0]

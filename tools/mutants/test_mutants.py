@@ -68,7 +68,13 @@ class TestAsking(unittest.TestCase):
         self.assertEqual(self.ask(script, each=False), ("caught", "p two"))
 
     def test_what_never_ends_is_ended_with_all_that_it_started(self):
-        self.assertEqual(self.ask("sleep 1000 & sleep 1000; wait"), ("timeout", "p one"))
+        with mock.patch.object(hosttests, "WAIT", 1):
+            self.assertEqual(self.ask("sleep 1000 & sleep 1000; wait"), ("timeout", "p one"))
+
+    def test_the_bound_counts_the_time_of_the_processor(self):
+        self.assertEqual(self.ask("while :; do :; done"), ("timeout", "p one"))
+        # Longer than the bound, by the clock.
+        self.assertEqual(self.ask("sleep 2"), ("missed", None))
 
     def test_memory_is_bounded(self):
         hungry = f'exec {sys.executable} -c "bytearray(8 << 30)" 2>&1'

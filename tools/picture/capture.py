@@ -59,7 +59,7 @@ def gdb_command(folder):
     """The gdb command for that machine, like that of `make gdb`."""
     lines = (ROOT / ".gdbinit.tmpl").read_text().replace("localhost:1234", f"{folder}/gdb")
     (folder / "script").write_text(f"{lines}\nsource tools/picture/shots.py\n")
-    return ["sh", "-c", 'exec "$(command -v gdb || command -v gdb-multiarch || echo gdb)" "$@"', "gdb",
+    return ["sh", "-c", 'exec "$(command -v gdb-multiarch || echo gdb)" "$@"', "gdb",
             "-q", "-n", "-batch", "-x", str(folder / "script")]
 
 

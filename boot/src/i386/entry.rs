@@ -8,7 +8,8 @@ use x86_64::registers::control::{Cr0Flags, Cr4Flags};
 
 use crate::info::START_INFO_MAGIC;
 use crate::x86::entry::{
-    COM1, DEBUG_EXIT_FAILURE, DEBUG_EXIT_PORT, DR7, EFLAGS, EFLAGS_ID, VGA_TEXT, VGA_WHITE_ON_RED,
+    APIC_EXTERNAL, APIC_LINT0, COM1, CPUID_EDX_APIC, CPUID_FEATURES, DEBUG_EXIT_FAILURE,
+    DEBUG_EXIT_PORT, DR7, EFLAGS, EFLAGS_ID, VGA_TEXT, VGA_WHITE_ON_RED,
 };
 
 /// The GDT that the entry runs with: flat segments of code and data at privilege level 0, already
@@ -33,9 +34,8 @@ const MSR_EFER: u32 = 0xC000_0080;
 /// EDX for no-execute and long mode: a processor that has either has EFER.
 const CPUID_EXTENDED: u32 = 0x8000_0001;
 const CPUID_EDX_HAS_EFER: u32 = 1 << 20 | 1 << 29;
-/// The CPUID leaf of the features, and the bits of its EDX for 4 MB pages, for the time-stamp counter and
+/// Bits of the features' EDX: for 4 MB pages, for the time-stamp counter and
 /// for CMPXCHG8B. The last two came with the Pentium, for which the kernel is compiled.
-const CPUID_FEATURES: u32 = 1;
 const CPUID_EDX_PSE: u32 = 1 << 3;
 const CPUID_EDX_PENTIUM: u32 = 1 << 4 | 1 << 8;
 
@@ -61,6 +61,9 @@ global_asm!(
     CPUID_FEATURES = const CPUID_FEATURES,
     CPUID_EDX_PSE = const CPUID_EDX_PSE,
     CPUID_EDX_PENTIUM = const CPUID_EDX_PENTIUM,
+    CPUID_EDX_APIC = const CPUID_EDX_APIC,
+    APIC_LINT0 = const APIC_LINT0,
+    APIC_EXTERNAL = const APIC_EXTERNAL,
     COM1 = const COM1,
     DEBUG_EXIT_PORT = const DEBUG_EXIT_PORT,
     DEBUG_EXIT_FAILURE = const DEBUG_EXIT_FAILURE,

@@ -5,6 +5,8 @@
 
 use dtoolkit::fdt::{Fdt, FdtNode};
 use dtoolkit::{Node, Property};
+use layout::PGSIZE;
+use libjos::mem::addr::{PhysAddr, PhysRange};
 use libjos::mem::memory_map::{MemoryKind, MemoryMapEntry};
 
 use super::{BootInfoError, LoaderText, PhysWindow, Reserved};
@@ -12,9 +14,13 @@ use super::{BootInfoError, LoaderText, PhysWindow, Reserved};
 /// The first word of a device tree, which is big-endian.
 pub const DEVICE_TREE_MAGIC: u32 = 0xD00D_FEED;
 
-const TREE: &str = "boot information";
+const TREE: &str = "device tree";
 /// The bytes up to the tree's size.
 const HEADER_BYTES: u64 = 8;
+/// The offset in the header of the list of reserved memory's.
+const LIST_AT: usize = 16;
+/// Where the physical addresses of any RISC-V machine end.
+const MAX_ADDRESS: u64 = 1 << 56;
 
 /// A device tree whose structure was checked, and that has memory.
 #[derive(Debug)]
@@ -50,7 +56,7 @@ impl<'a> DeviceTree<'a> {
             .filter(|hz| *hz > 0);
         let this = Self { at, tree, command_line, isa, timebase_hz };
         if this.memory_regions().all(|entry| entry.kind == MemoryKind::Reserved) {
-            return Err(BootInfoError::NoMemoryMap { at });
+            return Err(BootInfoError::NoMemoryNode { at });
         }
         Ok(this)
     }
@@ -66,6 +72,44 @@ impl<'a> DeviceTree<'a> {
             nodes: root.children(),
             rest: &[],
         }
+    }
+
+    /// The physical address of a device whose `compatible` (2.3.1) names `binding`, or a longer name: of the one
+    /// that `/chosen` gives as the console, or else of the first that can be used.
+    pub(super) fn device(&self, binding: &str) -> Option<PhysAddr> {
+        let is_end = |byte: &u8| matches!(byte, 0 | b':');
+        let chosen = self.tree.find_node("/chosen").and_then(|node| property(node, "stdout-path"));
+        let console = chosen.unwrap_or_default().split(is_end).next().unwrap_or_default();
+
+        // A bus whose `ranges` are empty has the addresses of its parent (2.3.8).
+        let root = self.tree.root();
+        let is_plain = |bus: &FdtNode<'a>| property(*bus, "ranges").is_some_and(<[u8]>::is_empty);
+        let buses = || core::iter::once(root).chain(root.children().filter(is_plain));
+        let all = || buses().flat_map(|bus| bus.children().map(move |node| (bus, node)));
+        let is_it = |(_, node): &(_, FdtNode<'a>)| {
+            let names = property(*node, "compatible").unwrap_or_default();
+            names.split(is_end).any(|name| name.starts_with(binding.as_bytes()))
+        };
+        let found = || all().filter(is_it).filter_map(|(bus, node)| self.registers(bus, node));
+        let name_of = |node: FdtNode<'a>| node.name().as_bytes();
+        let is_console = |(node, _): &(FdtNode<'a>, _)| console.ends_with(name_of(*node));
+        found().find(is_console).or_else(|| found().next()).map(|(_, registers)| registers)
+    }
+
+    /// The address of the registers of `node`, a byte each, if the device is in use (2.3.4), and its page shows no
+    /// RAM.
+    fn registers(&self, bus: FdtNode<'a>, node: FdtNode<'a>) -> Option<(FdtNode<'a>, PhysAddr)> {
+        let (base, _) = take_region(bus, &mut property(node, "reg")?)?;
+        let page = PhysRange::from_size(PhysAddr::new(base & !(PGSIZE - 1)), PGSIZE);
+        let is_used = property(node, "status").is_none_or(|status| status.starts_with(b"ok"));
+        let is_dense = number(node, "reg-shift").unwrap_or(0) == 0;
+        let holds = |entry: MemoryMapEntry| {
+            let range = PhysRange::from_size(PhysAddr::new(entry.base), entry.length);
+            entry.kind == MemoryKind::Usable && range.overlaps(&page)
+        };
+        let is_sound = (1..MAX_ADDRESS).contains(&base) && base.is_multiple_of(8);
+        (is_used && is_dense && is_sound && !self.memory_regions().any(holds))
+            .then_some((node, PhysAddr::new(base)))
     }
 
     /// The tree, and the initial RAM disk.
@@ -97,8 +141,8 @@ pub(super) struct Regions<'a> {
 enum Stage {
     Memory,
     Reserved,
-    /// In the header's list, at the entry with this number.
-    List(usize),
+    /// The header's list.
+    List,
 }
 
 impl Iterator for Regions<'_> {
@@ -108,33 +152,22 @@ impl Iterator for Regions<'_> {
         loop {
             let kind = match self.stage {
                 Stage::Memory => MemoryKind::Usable,
-                Stage::Reserved => MemoryKind::Reserved,
-                Stage::List(number) => {
-                    let entry = self.tree.memory_reservations().nth(number)?;
-                    self.stage = Stage::List(number + 1);
-                    let (base, length) = (entry.address(), entry.size());
-                    return Some(MemoryMapEntry { base, length, kind: MemoryKind::Reserved });
-                }
+                Stage::Reserved | Stage::List => MemoryKind::Reserved,
             };
-            if let Some((base, length)) = self.take_region() {
-                return Some(MemoryMapEntry { base, length, kind });
+            let region = match self.stage {
+                Stage::List => Some(take_pair(8, 8, &mut self.rest)?),
+                _ => take_region(self.parent, &mut self.rest),
+            };
+            match (region, self.stage) {
+                (Some((0, 0)), Stage::List) => return None,
+                (Some((base, length)), _) => return Some(MemoryMapEntry { base, length, kind }),
+                (None, _) => self.advance(),
             }
-            self.advance();
         }
     }
 }
 
 impl Regions<'_> {
-    /// The next region of a child, whose widths the parent states in words (2.3.5 and 2.3.6).
-    fn take_region(&mut self) -> Option<(u64, u64)> {
-        let words = |name, default| number(self.parent, name).unwrap_or(default);
-        let bytes = |name, default| words(name, default).saturating_mul(4) as usize;
-        let (base, rest) = self.rest.split_at_checked(bytes("#address-cells", 2))?;
-        let (length, rest) = rest.split_at_checked(bytes("#size-cells", 1))?;
-        self.rest = rest;
-        Some((word(base)?, word(length)?))
-    }
-
     /// Goes on to the next child with regions, or to the next stage.
     fn advance(&mut self) {
         let is_memory = |node: &FdtNode<'_>| node.name_without_address() == "memory";
@@ -147,9 +180,27 @@ impl Regions<'_> {
         {
             (self.stage, self.parent, self.nodes) = (Stage::Reserved, parent, parent.children());
         } else {
-            self.stage = Stage::List(0);
+            let data = self.tree.data();
+            let at = data.get(LIST_AT..LIST_AT + 4).and_then(word).unwrap_or(0);
+            (self.stage, self.rest) = (Stage::List, data.get(at as usize..).unwrap_or_default());
         }
     }
+}
+
+/// The next region of those in `rest`, the `reg` of a child of `parent`, which states the widths in words (2.3.5 and
+/// 2.3.6).
+fn take_region(parent: FdtNode<'_>, rest: &mut &[u8]) -> Option<(u64, u64)> {
+    let words = |name, default| number(parent, name).unwrap_or(default);
+    let bytes = |name, default| words(name, default).saturating_mul(4) as usize;
+    take_pair(bytes("#address-cells", 2), bytes("#size-cells", 1), rest)
+}
+
+/// The next two numbers of these many bytes.
+fn take_pair(first: usize, second: usize, rest: &mut &[u8]) -> Option<(u64, u64)> {
+    let (base, after) = rest.split_at_checked(first)?;
+    let (length, after) = after.split_at_checked(second)?;
+    *rest = after;
+    Some((word(base)?, word(length)?))
 }
 
 /// The value of the property `name`.

@@ -53,6 +53,11 @@ pub enum BootInfoError {
         /// The physical address of the boot information.
         at: u64,
     },
+    /// The device tree has no memory.
+    NoMemoryNode {
+        /// The physical address of the tree.
+        at: u64,
+    },
 }
 
 /// Cause and remedy. The kernel prints them after "JOS64 cannot start: ".
@@ -82,8 +87,11 @@ impl fmt::Display for BootInfoError {
             Self::NoMemoryMap { at } => write!(
                 f,
                 "the boot information at {at:#x} has no memory map; use a loader that gives one \
-                 (multiboot2 tag 6, PVH version 1, or a device tree's node memory)"
+                 (multiboot2 tag 6, or PVH version 1)"
             ),
+            Self::NoMemoryNode { at } => {
+                write!(f, "the device tree at {at:#x} has no memory (a node memory with a region)")
+            }
         }
     }
 }

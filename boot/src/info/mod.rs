@@ -196,6 +196,16 @@ impl<'a> BootInfo<'a> {
         }
     }
 
+    /// The physical address of a device's registers that the loader gives, by the beginning of a name of the binding
+    /// that the device follows.
+    #[must_use]
+    pub fn device(&self, binding: &str) -> Option<PhysAddr> {
+        match &self.0 {
+            Parsed::Multiboot2(_) | Parsed::Pvh(_) => None,
+            Parsed::DeviceTree(tree) => tree.device(binding),
+        }
+    }
+
     /// The kernel's command line; empty if the loader gives none.
     #[must_use]
     pub fn command_line(&self) -> LoaderText<'_> {

@@ -188,7 +188,11 @@ fn errors_name_cause_and_remedy() {
         (
             BootInfoError::NoMemoryMap { at: 8 },
             "the boot information at 0x8 has no memory map; use a loader that gives one (multiboot2 \
-             tag 6, PVH version 1, or a device tree's node memory)",
+             tag 6, or PVH version 1)",
+        ),
+        (
+            BootInfoError::NoMemoryNode { at: 8 },
+            "the device tree at 0x8 has no memory (a node memory with a region)",
         ),
     ];
     for (error, text) in cases {

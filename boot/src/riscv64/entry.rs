@@ -17,9 +17,9 @@ use core::arch::global_asm;
 
 use layout::{JosSv39, MemLayout, PGSHIFT, PGSIZE};
 
+use super::devices::map_devices;
 use super::entry_pgdir::{
-    DEVICE_PAGES, HIGH, HIGH_PAGES, LINK, LOW, LOW_PAGES, MMIO, PTE_PPN_SHIFT, TEST_DEVICE, UART,
-    entry_pgdir,
+    DEVICE_PAGES, HIGH, HIGH_PAGES, LINK, LOW, LOW_PAGES, MMIO, PTE_PPN_SHIFT, entry_pgdir,
 };
 use crate::info::DEVICE_TREE_MAGIC;
 
@@ -39,17 +39,25 @@ const SATP_SV39: u64 = 8 << 60;
 /// unit; access to user pages; reading of pages that may only be executed.
 const SSTATUS_CLEAR: u64 = 1 << 1 | 1 << 5 | 0b11 << 9 | 0b11 << 13 | 1 << 18 | 1 << 19;
 
-/// The value that makes the device that ends QEMU do so with status 35, a failure.
+/// The device that ends QEMU, on `virt`, and the value that makes it do so with status 35, a failure. A kernel that
+/// cannot start tries it on any machine.
+const TEST_DEVICE: u64 = 0x10_0000;
 const EXIT_FAILURE: u32 = 35 << 16 | 0x3333;
+/// The firmware's extension that turns the machine off (RISC-V SBI specification, chapter 10).
+const SBI_RESET: u64 = 0x5352_5354;
 
-// The firmware of BOOT=bare. It lies in the first page of DRAM, which no kernel uses.
+// The firmware of BOOT=bare, which knows the board: QEMU's `virt`. It lies in the first page of DRAM, which no kernel
+// uses.
+/// The UART, an NS16550.
+const UART: u64 = 0x1000_0000;
 /// PMPADDR for that page (RISC-V privileged specification, 3.7.1: NAPOT): a size of 2^(n + 3) is n ones.
 const BARE_PAGE: u64 = JosSv39::PHYS_BASE >> 2 | (PGSIZE / 8 - 1);
 /// PMPCFG: the first entry, that page, gives no rights; the second, all of memory, gives all.
 const BARE_PMP: u64 = PMP_NAPOT | (PMP_NAPOT | PMP_RWX) << 8;
 const PMP_NAPOT: u64 = 0b11 << 3;
 const PMP_RWX: u64 = 0b111;
-/// The exceptions that supervisor mode handles: all but calls from itself (9) and from machine mode (11).
+const CAUSE_SUPERVISOR_CALL: u64 = 9;
+/// The exceptions that supervisor mode handles: all but calls from itself and from machine mode (11).
 const BARE_EXCEPTIONS: u64 = 0xB1FF;
 /// The interrupts that it handles: software, timer, devices.
 const BARE_INTERRUPTS: u64 = 1 << 1 | 1 << 5 | 1 << 9;
@@ -63,6 +71,7 @@ global_asm!(
     BARE_PAGE = const BARE_PAGE,
     BARE_PMP = const BARE_PMP,
     BARE_EXCEPTIONS = const BARE_EXCEPTIONS,
+    CAUSE_SUPERVISOR_CALL = const CAUSE_SUPERVISOR_CALL,
     BARE_INTERRUPTS = const BARE_INTERRUPTS,
     MSTATUS_MPP = const MSTATUS_MPP,
     MSTATUS_MPP_SUPERVISOR = const MSTATUS_MPP_SUPERVISOR,
@@ -84,8 +93,10 @@ global_asm!(
     UART = const UART,
     TEST_DEVICE = const TEST_DEVICE,
     EXIT_FAILURE = const EXIT_FAILURE,
+    SBI_RESET = const SBI_RESET,
     entry_pgdir = sym entry_pgdir,
     LOW_PAGES = sym LOW_PAGES,
     HIGH_PAGES = sym HIGH_PAGES,
     DEVICE_PAGES = sym DEVICE_PAGES,
+    map_devices = sym map_devices,
 );

@@ -29,6 +29,12 @@ tree_copy:
     sd t0, 0(t1)
 .endm
 
+// Sets the reason that early_trap gives. Changes T6.
+.macro may_fail message
+    lla t6, \message
+    csrw sscratch, t6
+.endm
+
 .section .text.boot, "ax", @progbits
 
 // The firmware enters here, with the hart's number in A0 and the device tree at A1.
@@ -43,14 +49,19 @@ sbi_start:
     csrw stvec, t0
     lla sp, bootstacktop
 
+    may_fail place_message
+    lla t0, sbi_start
+    li t1, {LOAD_ADDR}
+    bne t0, t1, early_trap
+
 // The device tree's header (Devicetree specification 0.4, 5.2): the magic and the size, big-endian words.
-    lla a0, no_tree_message
-    beqz a1, cannot_start
+    may_fail no_tree_message
+    beqz a1, early_trap
     andi t0, a1, 7
-    bnez t0, cannot_start
+    bnez t0, early_trap
     lw t0, 0(a1)
     li t1, {TREE_MAGIC_SWAPPED}
-    bne t0, t1, cannot_start
+    bne t0, t1, early_trap
     li t0, 0
     addi t1, a1, 4
     addi t2, a1, 8
@@ -59,9 +70,9 @@ sbi_start:
     or t0, t0, t3
     addi t1, t1, 1
     bne t1, t2, 1b
-    lla a0, large_tree_message
+    may_fail large_tree_message
     li t1, {TREE_ROOM}
-    bgtu t0, t1, cannot_start
+    bgtu t0, t1, early_trap
 
 // Copy it, in whole words.
     lla t2, tree_copy
@@ -75,6 +86,7 @@ sbi_start:
 // Turn on paging (RISC-V privileged specification, 12.1.11 and 12.2.1). A mode that the hart does not have leaves SATP
 // as it was. The fence before it orders the writes to the tables before the first walk; the one behind it drops
 // translations of another kernel.
+    may_fail no_sv39_message
     link {entry_pgdir}, {LOW}, {LOW_PAGES}
     link {entry_pgdir}, {HIGH}, {HIGH_PAGES}
     link {HIGH_PAGES}, {MMIO}, {DEVICE_PAGES}
@@ -86,8 +98,7 @@ sbi_start:
     csrw satp, t0
     sfence.vma
     csrr t1, satp
-    lla a0, no_sv39_message
-    bne t0, t1, cannot_start
+    bne t0, t1, early_trap
 
 // Jump to the window, with the physical address of the copy in A1.
     lla a1, tree_copy
@@ -98,7 +109,7 @@ sbi_start:
 .size sbi_start, . - sbi_start
 
 // Runs at KERNBASE: moves the stack up too, clears the frame pointer and the return address so that backtraces end here
-// (the kernel's and gdb's), and calls the kernel.
+// (the kernel's and gdb's), maps the devices, and calls the kernel.
 .section .text.entry, "ax", @progbits
 .type high_start, @function
 high_start:
@@ -106,7 +117,11 @@ high_start:
     .cfi_undefined ra
     lla sp, bootstacktop
     li s0, 0
+    mv s1, a1
+    mv a0, a1
+    call {map_devices}
     li a0, {TREE_MAGIC}
+    mv a1, s1
     call kernel_main
     unimp
     .cfi_endproc
@@ -114,63 +129,64 @@ high_start:
 
 .section .text.boot, "ax", @progbits
 
-// An exception before the kernel handles any: reading the device tree failed, or the console has no device. It arrives
-// at the low address, which both states of paging allow.
+// The kernel cannot start: an exception before it handles any, or a jump from above. Prints "JOS64 cannot start: " and the
+// reason, whose address is in SSCRATCH (or nothing if that is 0), on the firmware's console. Ends QEMU with a failure if
+// it has the device; or else the machine, by the firmware, or halts.
+//
+// An exception arrives at the low address, which both states of paging allow.
 .balign 4
 .type early_trap, @function
 early_trap:
-    csrw satp, zero
+    csrr s1, sscratch
+    beqz s1, 1f
+    lla s2, cannot_start_message
+    jal print
+    mv s2, s1
+    jal print
+    lla s2, newline
+    jal print
+1:  csrw satp, zero
     lla t0, halt
-    csrw stvec, t0              // for an exception from here on
-    lla a0, early_trap_message
-.size early_trap, . - early_trap
-
-// Prints "JOS64 cannot start: " and the string at A0, ends QEMU with a failure if it has the device, and halts.
-.type cannot_start, @function
-cannot_start:
-    mv s1, a0
-    lla a0, cannot_start_message
-    jal print
-    mv a0, s1
-    jal print
-    lla a0, newline
-    jal print
+    csrw stvec, t0              // for an exception of the device's
     li t0, {EXIT_FAILURE}
     li t1, {TEST_DEVICE}
     sw t0, 0(t1)
 .balign 4
 halt:
-    wfi
-    j halt
-.size cannot_start, . - cannot_start
+    li a0, 0
+    li a1, 1
+    li a6, 0
+    li a7, {SBI_RESET}
+    ecall                       // turn the machine off, because of a failure
+1:  wfi
+    j 1b
+.size early_trap, . - early_trap
 
-// Prints the string at A0.
+// Prints the string at S2 on the firmware's console (RISC-V SBI specification, 5.2).
 .type print, @function
 print:
-    li t0, {UART}
-1:  lbu t1, 5(t0)               // wait until the transmitter takes a byte
-    andi t1, t1, 0x20
-    beqz t1, 1b
-    lbu t1, 0(a0)
-    beqz t1, 2f
-    sb t1, 0(t0)
-    addi a0, a0, 1
-    j 1b
-2:  ret
+    lbu a0, 0(s2)
+    beqz a0, 1f
+    li a7, 1
+    ecall
+    addi s2, s2, 1
+    j print
+1:  ret
 .size print, . - print
 
 .section .rodata.boot, "a", @progbits
 cannot_start_message:
     .asciz "JOS64 cannot start: "
+place_message:
+    .asciz "the kernel is not where it is linked; boot by qemu-system-riscv64 -machine virt -kernel obj/kern/kernel"
 no_tree_message:
     .ascii "the firmware gives no device tree (in A1); "
     .asciz "boot by qemu-system-riscv64 -machine virt -kernel obj/kern/kernel"
 large_tree_message:
-    .asciz "the device tree is larger than the room for it (TREE_ROOM in boot/src/riscv64/entry.rs)"
+    .ascii "the device tree's size is wrong, or larger than the room for the tree "
+    .asciz "(TREE_ROOM in boot/src/riscv64/entry.rs)"
 no_sv39_message:
     .asciz "this hart has no Sv39; use qemu-system-riscv64 with -cpu rv64"
-early_trap_message:
-    .asciz "a memory access in the entry code failed: is the device tree in RAM, and is there a console?"
 newline:
     .asciz "\r\n"
 

@@ -1,14 +1,14 @@
 //! `entry_pgdir`: the page tables that the kernel starts on.
 //!
 //! They map the window's memory twice by 2 MB pages, at its physical address, where the entry code runs
-//! when it turns paging on, and at KERNBASE, where the kernel is linked. The console's device and the one
-//! that ends QEMU are at MMIOBASE, where `mem_init` maps them again. All memory is writable and executable;
-//! `mem_init` replaces these tables by `kern_pgdir`, which has proper permissions and no low half.
+//! when it turns paging on, and at KERNBASE, where the kernel is linked. Devices are added at MMIOBASE, where
+//! `mem_init` maps them again. All memory is writable and executable; `mem_init` replaces these tables by
+//! `kern_pgdir`, which has proper permissions and no low half.
 //!
 //! An entry that links to a table holds its frame's number, which no linker can compute. So the entry code
 //! writes the three links.
 
-use core::sync::atomic::AtomicU64;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use layout::{JosSv39, MemLayout, PGSHIFT, PGSIZE};
 
@@ -37,14 +37,6 @@ const _: () = assert!(JosSv39::KERNBASE % GIGAPAGE + JosSv39::WINDOW_SIZE <= GIG
 const _: () = assert!(JosSv39::PHYS_BASE.is_multiple_of(GIGAPAGE));
 const _: () = assert!(JosSv39::MMIOBASE / GIGAPAGE == JosSv39::KERNBASE / GIGAPAGE);
 
-/// The physical pages of the devices that a kernel needs from the start, in the order in which they are
-/// mapped from MMIOBASE on: the console's UART, and QEMU's device that ends it (`sifive_test`).
-pub const DEVICES: [u64; 2] = [UART, TEST_DEVICE];
-/// The physical address of the UART, an NS16550, on QEMU's `virt`.
-pub const UART: u64 = 0x1000_0000;
-/// The physical address of the device that ends QEMU, on `virt`.
-pub const TEST_DEVICE: u64 = 0x10_0000;
-
 /// A table of any level. The entries are atomic, since a hart may set accessed and dirty bits in them.
 #[repr(C, align(4096))]
 pub struct Table([AtomicU64; NPTENTRIES as usize]);
@@ -68,15 +60,10 @@ impl Table {
         self
     }
 
-    /// Maps the devices, each by one page, from MMIOBASE on.
-    const fn devices(mut self) -> Self {
-        let first = index(JosSv39::MMIOBASE, PGSIZE);
-        let mut i = 0;
-        while i < DEVICES.len() {
-            self.0[first + i] = AtomicU64::new(DEVICES[i] >> PTE_PPN_SHIFT | DEVICE);
-            i += 1;
-        }
-        self
+    /// Maps the page with `pa` as the page of this number from MMIOBASE on.
+    pub fn map_device(&self, number: usize, pa: u64) {
+        let entry = &self.0[index(JosSv39::MMIOBASE, PGSIZE) + number];
+        entry.store((pa & !(PGSIZE - 1)) >> PTE_PPN_SHIFT | DEVICE, Ordering::Relaxed);
     }
 }
 
@@ -89,8 +76,8 @@ const fn index(va: u64, entry_size: u64) -> usize {
 pub static LOW_PAGES: Table = Table::empty().window(JosSv39::PHYS_BASE);
 /// The window, and the link to [`DEVICE_PAGES`].
 pub static HIGH_PAGES: Table = Table::empty().window(JosSv39::KERNBASE);
-/// The devices.
-pub static DEVICE_PAGES: Table = Table::empty().devices();
+/// The devices, once they are known.
+pub static DEVICE_PAGES: Table = Table::empty();
 
 /// The page directory that the kernel starts on.
 #[cfg_attr(jos_machine, unsafe(no_mangle))]

@@ -2,5 +2,9 @@
 #![cfg(any(not(jos_machine), target_arch = "riscv64"))]
 
 #[cfg(jos_machine)]
+pub mod devices;
+#[cfg(jos_machine)]
 pub mod entry;
 pub mod entry_pgdir;
+#[cfg(jos_machine)]
+pub mod firmware;

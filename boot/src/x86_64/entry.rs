@@ -10,7 +10,8 @@ use x86_64::structures::gdt::DescriptorFlags;
 
 use crate::info::START_INFO_MAGIC;
 use crate::x86::entry::{
-    COM1, DEBUG_EXIT_FAILURE, DEBUG_EXIT_PORT, DR7, EFLAGS, EFLAGS_ID, VGA_TEXT, VGA_WHITE_ON_RED,
+    APIC_EXTERNAL, APIC_LINT0, COM1, CPUID_EDX_APIC, CPUID_FEATURES, DEBUG_EXIT_FAILURE,
+    DEBUG_EXIT_PORT, DR7, EFLAGS, EFLAGS_ID, VGA_TEXT, VGA_WHITE_ON_RED,
 };
 
 /// The GDT that the entry runs 64-bit code with: flat segments at privilege level 0 (Intel SDM
@@ -59,6 +60,10 @@ global_asm!(
     CPUID_EXTENDED = const CPUID_EXTENDED,
     CPUID_EDX_NX = const CPUID_EDX_NX,
     CPUID_EDX_LM = const CPUID_EDX_LM,
+    CPUID_FEATURES = const CPUID_FEATURES,
+    CPUID_EDX_APIC = const CPUID_EDX_APIC,
+    APIC_LINT0 = const APIC_LINT0,
+    APIC_EXTERNAL = const APIC_EXTERNAL,
     COM1 = const COM1,
     DEBUG_EXIT_PORT = const DEBUG_EXIT_PORT,
     DEBUG_EXIT_FAILURE = const DEBUG_EXIT_FAILURE,

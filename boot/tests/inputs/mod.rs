@@ -1,6 +1,6 @@
-//! Parses a fuzzer's bytes as boot information: `corpus.rs` and the fuzz target call [`run`].
+//! Parses a fuzzer's bytes as boot information: `corpus.rs` and the fuzz targets call [`run`] and [`run_tree`].
 
-use boot::info::PhysWindow;
+use boot::info::{DEVICE_TREE_MAGIC, PhysWindow};
 use boot::{BootInfo, BootInfoError, Protocol};
 use layout::{Jos32, Jos64, JosSv39, MemLayout, PGSIZE};
 use libjos::mem::addr::{PhysAddr, PhysRange};
@@ -50,6 +50,79 @@ fn chain(mut bytes: &[u8]) -> Vec<u8> {
     [&total_size.to_le_bytes()[..], &tags].concat()
 }
 
+/// Parses a device tree: bytes that begin with the magic, or those that [`flat`] makes of all others.
+#[allow(dead_code, reason = "the fuzz target of the other protocols does not use it")]
+pub(crate) fn run_tree(bytes: &[u8]) {
+    if bytes.starts_with(&DEVICE_TREE_MAGIC.to_be_bytes()) {
+        parse(Protocol::DeviceTree, 0, bytes);
+    } else {
+        parse(Protocol::DeviceTree, 0, &flat(bytes));
+    }
+}
+
+/// The names of the nodes and properties that the kernel looks for.
+const NODES: [&str; 8] =
+    ["memory", "reserved-memory", "chosen", "cpus", "cpu@0", "soc", "serial@10000000", "pool"];
+const PROPERTIES: [&str; 12] = [
+    "reg",
+    "#address-cells",
+    "#size-cells",
+    "ranges",
+    "compatible",
+    "status",
+    "reg-shift",
+    "bootargs",
+    "linux,initrd-start",
+    "linux,initrd-end",
+    "stdout-path",
+    "timebase-frequency",
+];
+
+/// Makes a tree of sound structure, of steps that are a byte each: the end of a node, the begin of one, or a property,
+/// whose size and value follow. So a fuzzer reaches the contents of the properties.
+fn flat(bytes: &[u8]) -> Vec<u8> {
+    let (mut nodes, mut names, mut depth) = (Vec::new(), Vec::new(), 1);
+    let word = |out: &mut Vec<u8>, word: usize| out.extend((word as u32).to_be_bytes());
+    let padded = |out: &mut Vec<u8>, bytes: &[u8]| {
+        out.extend(bytes);
+        out.resize(out.len().next_multiple_of(4), 0);
+    };
+    let begin = |out: &mut Vec<u8>, name: &str| {
+        word(out, 1);
+        padded(out, format!("{name}\0").as_bytes());
+    };
+    begin(&mut nodes, "");
+    let (reserved, mut steps) = bytes.split_at(bytes.len().min(16));
+    while let [step, rest @ ..] = steps {
+        let step = usize::from(*step) % (1 + NODES.len() + PROPERTIES.len());
+        steps = rest;
+        if step == 0 && depth > 1 {
+            depth -= 1;
+            word(&mut nodes, 2);
+        } else if let Some(name) = step.checked_sub(1).and_then(|node| NODES.get(node)) {
+            depth += 1;
+            begin(&mut nodes, name);
+        } else if let Some(name) = step.checked_sub(1 + NODES.len()) {
+            let size = rest.first().map_or(0, |size| usize::from(*size).min(rest.len() - 1));
+            let (value, after) = rest.get(1..).unwrap_or_default().split_at(size);
+            steps = after;
+            [3, size, names.len()].map(|number| word(&mut nodes, number));
+            padded(&mut nodes, value);
+            names.extend(format!("{}\0", PROPERTIES[name]).as_bytes());
+        }
+    }
+    (0..depth).for_each(|_| word(&mut nodes, 2));
+    word(&mut nodes, 9);
+    let mut list = reserved.to_vec();
+    list.resize(list.len().next_multiple_of(16) + 16, 0);
+    let (nodes_at, names_at) = (40 + list.len(), 40 + list.len() + nodes.len());
+    let mut tree = DEVICE_TREE_MAGIC.to_be_bytes().to_vec();
+    let header =
+        [names_at + names.len(), nodes_at, names_at, 40, 17, 16, 0, names.len(), nodes.len()];
+    header.map(|number| word(&mut tree, number));
+    [tree, list, nodes, names].concat()
+}
+
 fn parse(protocol: Protocol, at: u64, memory: &[u8]) {
     // Boot information is aligned to 8 bytes.
     let mut aligned = vec![0; memory.len() + 7];
@@ -83,8 +156,18 @@ fn judge(info: &BootInfo<'_>, end: usize) {
         assert!(text.words().all(|word| !word.is_empty() && word.as_bytes().len() <= end));
     }
     let parts = || info.reserved().map(|reserved| reserved.range);
-    assert_eq!(info.reserved().next().map(|reserved| reserved.name), Some("boot information"));
+    let part =
+        if info.protocol() == Protocol::DeviceTree { "device tree" } else { "boot information" };
+    assert_eq!(info.reserved().next().map(|reserved| reserved.name), Some(part));
     assert!(parts().all(|range| range.start <= range.end_exclusive));
+
+    for device in ["ns16550", "sifive,test"].iter().filter_map(|binding| info.device(binding)) {
+        let lies_in = |entry: &MemoryMapEntry| {
+            let end = entry.base.saturating_add(entry.length);
+            entry.kind == MemoryKind::Usable && (entry.base..end).contains(&device.as_u64())
+        };
+        assert!(device.is_aligned(8) && !entries.iter().any(lies_in), "{device} in {entries:x?}");
+    }
 
     let pieces = pieces(&entries);
     let map = judge_map::<Jos64>(&pieces, &entries);

@@ -7,16 +7,17 @@
 //! | name | each machine defines |
 //! |---|---|
 //! | [`Layout`], [`Format`] | its memory map, and the format of its page-table entries |
-//! | `DEVICES` | the devices whose registers are memory, by their physical addresses |
+//! | `devices` | the devices whose registers are memory, by their physical addresses |
 //! | `cpu` | the page directory in use, the TLB, the stack registers, the counter, the halt |
 //! | `features` | the features of the processor |
 //! | `control` | the control registers, for display |
 //! | `probe` | accesses that may fault |
 //! | `stack` | the switch to another stack; separate stacks for some exceptions |
 //! | `trap` | exceptions: frame, name and details |
+//! | `interrupts` | interrupts: the controller; off, on, and waiting for one |
 //! | `faults` | single instructions that must fault |
 //! | `serial`, `keyboard`, `screen` | the console's devices |
-//! | `clock` | the counter's frequency |
+//! | `clock` | the counter's frequency; the alarm |
 //! | `exit` | the end of the machine, and its reset |
 
 #[cfg(all(jos_machine, target_arch = "x86"))]
@@ -40,12 +41,12 @@ pub(crate) mod host;
 #[cfg(not(jos_machine))]
 use host as machine;
 
-pub(crate) use machine::DEVICES;
 #[cfg(all(jos_machine, any(target_arch = "x86", target_arch = "x86_64")))]
 use machine::registers;
 pub use machine::{Format, Layout};
 pub(crate) use machine::{
-    clock, control, cpu, exit, faults, features, keyboard, probe, screen, serial, stack, trap,
+    clock, control, cpu, devices, exit, faults, features, interrupts, keyboard, probe, screen,
+    serial, stack, trap,
 };
 #[cfg(any(target_arch = "x86", target_arch = "x86_64", not(jos_machine)))]
 use machine::{frame, instructions};

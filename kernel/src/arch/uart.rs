@@ -3,7 +3,7 @@
 use core::hint;
 
 use uart_16550::backend::Backend;
-use uart_16550::spec::registers::LSR;
+use uart_16550::spec::registers::{IER, LSR};
 use uart_16550::{BaudRate, Config, Uart16550};
 
 /// A serial line.
@@ -23,10 +23,24 @@ impl<R: Backend> Uart<R> {
         Self { uart: unsafe { Uart16550::new_with_backend(registers) }, present: false }
     }
 
-    /// Sets the line to 115200 baud, 8 bits, no parity, 1 stop bit.
-    pub(crate) fn init(&mut self) {
+    /// Sets the line to 115200 baud, 8 bits, no parity, 1 stop bit. Returns whether a 16550 answers.
+    pub(in crate::arch) fn set_up(&mut self) -> bool {
         let config = Config { baud_rate: BaudRate::Baud115200, ..Config::default() };
         self.present = self.uart.init(config).is_ok();
+        self.present
+    }
+
+    /// Whether the port is there.
+    pub(in crate::arch) fn is_present(&self) -> bool {
+        self.present
+    }
+
+    /// Makes the port interrupt the processor for these reasons alone.
+    pub(in crate::arch) fn set_interrupts(&mut self, reasons: IER) {
+        if self.present {
+            self.uart.disable_interrupts(IER::all());
+            self.uart.enable_interrupts(reasons);
+        }
     }
 
     /// Sends as many of `bytes` as the port accepts now, and returns their number. It may be 0 for a

@@ -269,7 +269,8 @@ impl<M: Machine> Checks<'_, M> {
         self.expect_free(Self::NTABLES, "after page_insert that would overflow pp_ref");
         self.vm.pages_mut().set_info(pp, PageInfo::in_use(0));
 
-        let above = VirtAddr::new(M::Layout::MMIOBASE);
+        // The devices' last page: their mappings begin at MMIOBASE.
+        let above = VirtAddr::new(M::Layout::MMIOLIM - PGSIZE);
         self.expect_insert(pp, above, Perm::KRW | Perm::G, Ok(()));
         self.expect_mapped(above, Some(pp), Perm::KRW | Perm::G);
         // Here the index is not 0 at each level.

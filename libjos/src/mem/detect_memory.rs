@@ -56,9 +56,10 @@ fn too_little<L: MemLayout>(boot: &Boot) -> ! {
     let (usable, window_mb) = (shown_ram::<L>(boot), window.size() / MB);
     assert!(
         usable >= MIN_RAM,
-        "too little RAM: {} KB within the first {window_mb} MB, at least {} KB are needed: \
+        "too little RAM: {} KB within the {window_mb} MB from {} on, at least {} KB are needed: \
          give the machine more memory (QEMU: -m 8M or more; mem= may leave no less)",
         usable / KB,
+        window.start,
         MIN_RAM / KB
     );
     let image = PhysRange::new(boot.image.text.start, boot.image.data.end_exclusive);
@@ -67,10 +68,11 @@ fn too_little<L: MemLayout>(boot: &Boot) -> ! {
     let npages = boot.memory.npages::<L>().min((window.size() / PGSIZE) as usize);
     panic!(
         "no room for the array pages: {} KB in one piece and some page tables beside it are needed, \
-         {} KB are free in one piece within the first {window_mb} MB. Of {} KB of RAM there the kernel \
+         {} KB are free in one piece within the {window_mb} MB from {} on. Of {} KB of RAM there the kernel \
          takes {} KB, and boot information and modules {} KB: load fewer or smaller modules",
         (arrays(npages)[0] + arrays(npages)[1]).div_ceil(KB),
         boot.allocator::<L>().longest() / KB,
+        window.start,
         usable / KB,
         image.size() / KB,
         left.sum::<u64>() / KB

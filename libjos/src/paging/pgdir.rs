@@ -88,12 +88,12 @@ impl<M: Machine> Vm<M> {
     #[inline(always)]
     pub(crate) fn fast_walk(&self, root: PhysAddr, va: VirtAddr) -> Option<PhysAddr> {
         let window = window::<M::Layout>();
-        // Only these bits vary, so the compiler knows all others.
+        // Only these bits vary. The compiler knows all others of a table made of them, but not of `root`.
         let offset = root.as_u64() & (window.size() - PGSIZE);
-        let mut table = PhysAddr::new(window.start.as_u64() | offset);
-        if table != root {
+        if root.as_u64() ^ offset != window.start.as_u64() {
             return None;
         }
+        let mut table = PhysAddr::new(window.start.as_u64() | offset);
         for level in (1..M::Format::LEVELS).rev() {
             let entry = self.machine.load(M::Format::entry(level, table, va));
             table = M::Format::table_in(&window, entry)?;

@@ -69,6 +69,13 @@ pub trait Word:
     /// As for [`load`](Self::load).
     unsafe fn store(ptr: *mut Self, word: Self);
 
+    /// Writes the word that `ptr` points at, in one access, in no order with other writes.
+    ///
+    /// # Safety
+    ///
+    /// As for [`load`](Self::load).
+    unsafe fn store_relaxed(ptr: *mut Self, word: Self);
+
     /// Writes `new` where `ptr` points if `current` is there, in one access, and after all writes
     /// before this one.
     ///
@@ -117,6 +124,11 @@ macro_rules! word {
             unsafe fn store(ptr: *mut Self, word: Self) {
                 // SAFETY: as in `load`.
                 unsafe { <$atomic>::from_ptr(ptr) }.store(word, Ordering::Release);
+            }
+
+            unsafe fn store_relaxed(ptr: *mut Self, word: Self) {
+                // SAFETY: as in `load`.
+                unsafe { <$atomic>::from_ptr(ptr) }.store(word, Ordering::Relaxed);
             }
 
             unsafe fn compare_exchange(

@@ -44,6 +44,7 @@ pub mod mmu;
 #[cfg(feature = "std")]
 pub mod platform;
 pub mod processor;
+pub mod told;
 #[expect(unsafe_code)]
 pub mod user;
 
@@ -199,8 +200,9 @@ impl<L: MemLayout, F: Format + Mmu> Machine for SimMachine<L, F> {
         self.devices
     }
 
+    #[track_caller]
     fn lcr3(&mut self, pgdir: PhysAddr) {
-        if !self.defects.drops_lcr3 {
+        if told::counts() && !self.defects.drops_lcr3 {
             self.processor.lcr3(&self.memory, pgdir);
         }
     }
@@ -210,20 +212,25 @@ impl<L: MemLayout, F: Format + Mmu> Machine for SimMachine<L, F> {
         self.processor.set_control(Control { wp, smep: true, smap: true, pge: true, nxe: true });
     }
 
+    #[track_caller]
     fn invlpg(&mut self, cpus: CpuSet, va: VirtAddr) {
-        if cpus.contains(self.cpu()) && !self.defects.drops_invlpg {
+        if told::counts() && cpus.contains(self.cpu()) && !self.defects.drops_invlpg {
             self.processor.invlpg(&self.memory, va.as_u64());
         }
     }
 
+    #[track_caller]
     fn flush_tlb(&mut self, cpus: CpuSet) {
-        if cpus.contains(self.cpu()) && !self.defects.drops_invlpg {
+        if told::counts() && cpus.contains(self.cpu()) && !self.defects.drops_invlpg {
             self.processor.flush(&self.memory);
         }
     }
 
+    #[track_caller]
     fn made_valid(&mut self, page: Option<VirtAddr>) {
-        self.processor.made_valid(&self.memory, page.map(VirtAddr::as_u64));
+        if told::counts() {
+            self.processor.made_valid(&self.memory, page.map(VirtAddr::as_u64));
+        }
     }
 
     fn probe_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {

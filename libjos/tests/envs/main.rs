@@ -1,6 +1,10 @@
 //! Environments on simulated machines: their lives, calls, messages, faults and programs, for every format.
 #![allow(clippy::unwrap_used, reason = "a test fails so")]
 
+#[path = "../cases/mod.rs"]
+mod cases;
+#[path = "../env_model/mod.rs"]
+mod env_model;
 #[path = "../layouts/mod.rs"]
 mod layouts;
 #[macro_use]
@@ -11,6 +15,8 @@ mod calls;
 mod faults;
 mod life;
 mod messages;
+mod model;
 mod programs;
+#[path = "../env_rig/mod.rs"]
 mod rig;
 mod shortage;

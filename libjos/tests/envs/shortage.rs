@@ -11,7 +11,7 @@ use libjos::sim::SimMachine;
 use libjos::sim::mmu::Mmu;
 use libjos::sim::user::SimFrame;
 
-use crate::programs::{elf_of, hello};
+use crate::rig::elf::{elf_of, hello};
 use crate::rig::{UR, URW, World, booted, page};
 
 const NO_MEM: i64 = -4;

@@ -245,7 +245,7 @@ fn pages_finds_room_below_the_kernel() {
 #[cfg_attr(miri, ignore = "too much RAM")]
 #[should_panic(
     expected = "no room for the array pages: 514 KB in one piece and some page tables beside it are \
-                needed, 196 KB are free in one piece within the first 256 MB. Of 261120 KB of RAM there \
+                needed, 196 KB are free in one piece within the 256 MB from 0x0 on. Of 261120 KB of RAM there \
                 the kernel takes 120 KB, and boot information and modules 260800 KB: load fewer"
 )]
 fn what_fills_the_window_is_named() {

@@ -97,7 +97,7 @@ fn ways<L: MemLayout, F: Format + Mmu>() -> [(&'static str, Map<L, F>); 7] {
 }
 
 /// A page is there at once, be it in a table that was there or with all its tables.
-fn pages_are_seen_at_once<L: MemLayout, F: Format + Mmu>() {
+pub(super) fn pages_are_seen_at_once<L: MemLayout, F: Format + Mmu>() {
     let seen = |pmap: &mut Sim<L, F>, va| pmap.machine_mut().user_load(va).is_ok();
     for (way, map) in ways::<L, F>() {
         for with_table in [true, false] {
@@ -141,7 +141,7 @@ fn pages_are_seen_at_once<L: MemLayout, F: Format + Mmu>() {
 
 /// A table that a root entry is to lead to is there at once, in `kern_pgdir` and in the directory in
 /// use.
-fn tables_are_seen_at_once<L: MemLayout, F: Format + Mmu>() {
+pub(super) fn tables_are_seen_at_once<L: MemLayout, F: Format + Mmu>() {
     // Mapping by `kern_pgdir` at an address for which the directory in use has no table.
     let (mut pmap, _) = booted::<L, F>();
     let va = VirtAddr::new(L::UENVS);

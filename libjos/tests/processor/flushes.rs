@@ -11,7 +11,7 @@ use libjos::paging::format::i386::I386;
 use libjos::paging::format::x86_64::{La57, X86_64};
 use libjos::paging::format::{Format, Geometry, Perm};
 use libjos::paging::mappings::steps;
-use libjos::paging::range::PageSizes::Largest;
+use libjos::paging::range::PageSizes::{Largest, Smallest};
 use libjos::paging::vm::Vm;
 use libjos::paging::word::Word;
 use libjos::pmap::{Pmap, mem_init};
@@ -22,6 +22,7 @@ use super::layouts::Jos57;
 
 on_every_format! {
     tables_that_are_pruned
+    tables_that_are_merged
     tables_that_the_kernels_take_the_place_of
     small_pages_one_by_one
 }
@@ -57,7 +58,7 @@ fn last_table<L: MemLayout, F: Format + Mmu>(
 
 /// A table that `prune` has freed has another use. What is mapped there next is what the processor
 /// sees, and not what now lies in that frame.
-fn tables_that_are_pruned<L: MemLayout, F: Format + Mmu>() {
+pub(super) fn tables_that_are_pruned<L: MemLayout, F: Format + Mmu>() {
     let (mut pmap, mut pgdir) = booted::<L, F>();
     let va = VirtAddr::new(2 * F::page_size(1));
     let pages = [1_u64, 2, 3].map(|value| {
@@ -95,6 +96,23 @@ fn tables_that_are_pruned<L: MemLayout, F: Format + Mmu>() {
     assert_eq!(pmap.machine_mut().user_load(va), Ok(1), "{}", F::NAME);
 }
 
+/// A table whose pages have been merged has another use, and is not walked any more.
+pub(super) fn tables_that_are_merged<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, mut pgdir) = booted::<L, F>();
+    let (large, va) = (F::page_size(1), VirtAddr::new(2 * F::page_size(1)));
+    let run = pmap.page_alloc_run(ALLOC_ZERO, F::INDEX_BITS).unwrap();
+    let pa = pmap.pages().page2pa(run);
+    pmap.map_range(&mut pgdir, va, large, pa, Perm::URW, Smallest).unwrap();
+    assert_eq!(pmap.machine_mut().user_load(va), Ok(0));
+    let table = last_table(&pmap, &pgdir, va);
+    pmap.merge(&mut pgdir, va, 1).unwrap();
+    for index in 0..F::ENTRIES as u64 {
+        pmap.machine().store(table + index * F::Word::BYTES, F::Word::ZERO);
+    }
+    let seen = pmap.machine_mut().user_load(va + PGSIZE);
+    assert_eq!(seen, Ok(0), "{}: the table is walked still", F::NAME);
+}
+
 /// Where UVPT shows the entry of level 0 or 1 that maps `va`: the last table there, or what stands
 /// in its place.
 fn in_uvpt<L: MemLayout, F: Format>(va: VirtAddr) -> VirtAddr {
@@ -108,7 +126,7 @@ fn first_word<F: Format>(bytes: u64) -> F::Word {
 }
 
 /// A table that `prune` has freed is not to be seen in UVPT any more.
-fn pruned_tables_in_uvpt<L: MemLayout, F: Format + Mmu>() {
+pub(super) fn pruned_tables_in_uvpt<L: MemLayout, F: Format + Mmu>() {
     let (mut pmap, mut pgdir) = booted::<L, F>();
     let (va, frame) = (VirtAddr::new(2 * F::page_size(1)), pmap.page_alloc(ALLOC_ZERO).unwrap());
     pmap.page_insert(&mut pgdir, frame, va, Perm::UR).unwrap();
@@ -124,7 +142,7 @@ fn pruned_tables_in_uvpt<L: MemLayout, F: Format + Mmu>() {
 
 /// A large page is to be seen in UVPT too, in its table's place: its first 4 KB. That must end with
 /// the page.
-fn large_pages_in_uvpt<L: MemLayout, F: Format + Mmu>() {
+pub(super) fn large_pages_in_uvpt<L: MemLayout, F: Format + Mmu>() {
     let (mut pmap, mut pgdir) = booted::<L, F>();
     let large = F::page_size(1);
     let run = pmap.page_alloc_run(ALLOC_ZERO, F::INDEX_BITS).unwrap();
@@ -160,7 +178,7 @@ fn large_pages_in_uvpt<L: MemLayout, F: Format + Mmu>() {
 /// must have the table before the flush. The small page that is flushed then is another one.
 #[test]
 #[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
-fn a_large_page_of_the_root_that_is_split_in_uvpt() {
+pub(super) fn a_large_page_of_the_root_that_is_split_in_uvpt() {
     let (mut pmap, _) = booted::<Jos32, I386>();
     let va = VirtAddr::new(Jos32::UENVS);
     let (vm, kern_pgdir) = pmap.split();
@@ -178,7 +196,7 @@ fn a_large_page_of_the_root_that_is_split_in_uvpt() {
 
 /// A directory in use has a table of the kernel's half to itself, which the processor came through.
 /// It gets the kernel's in its place: the processor must not go on walking the other one.
-fn tables_that_the_kernels_take_the_place_of<L: MemLayout, F: Format + Mmu>() {
+pub(super) fn tables_that_the_kernels_take_the_place_of<L: MemLayout, F: Format + Mmu>() {
     let (mut pmap, mut pgdir) = booted::<L, F>();
     let va = VirtAddr::new(L::UENVS);
     let (vm, kern_pgdir) = pmap.split();
@@ -200,7 +218,7 @@ fn tables_that_the_kernels_take_the_place_of<L: MemLayout, F: Format + Mmu>() {
 
 /// A few small pages are flushed and no others, in both halves: here the entries of all are gone,
 /// and the processor is told of one.
-fn small_pages_one_by_one<L: MemLayout, F: Format + Mmu>() {
+pub(super) fn small_pages_one_by_one<L: MemLayout, F: Format + Mmu>() {
     let (mut pmap, mut pgdir) = booted::<L, F>();
     let (vm, kern_pgdir) = pmap.split();
     let frame = vm.page_alloc(ALLOC_ZERO).unwrap();

@@ -12,6 +12,7 @@ mod caches;
 mod fences;
 mod flushes;
 mod i386;
+mod left_out;
 mod permissions;
 mod rig;
 mod riscv;

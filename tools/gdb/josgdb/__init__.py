@@ -14,6 +14,8 @@
     tables     gdb: walk, map, layout
     frames     gdb: page, freelist
     events     gdb: diff, why
+    traps      gdb: a trap as the kernel's stub saved it
+    unwind     gdb: backtraces through traps
     steps      gdb: step
     printers   gdb: pretty printers
 """

@@ -9,9 +9,9 @@ class Jos(gdb.Command):
     """Look at JOS64's memory, whatever is mapped: tables are read from physical memory.
 
 Addresses (VA, PA) may be numbers, names of the map (KERNBASE, UPAGES, ...), symbols (end, entry_pgdir),
-registers ($rip), variables (kern_pgdir), and sums of these: KERNBASE+0x1000.
+registers ($pc), variables (kern_pgdir), and sums of these: KERNBASE+0x1000.
 
-walk and map look at the page directory in use, the one in CR3. `in DIR` at the end names another:
+walk and map look at the page directory in use, the one in CR3 or satp. `in DIR` at the end names another:
 kern_pgdir, entry_pgdir, or its physical address."""
 
     def __init__(self):

@@ -3,7 +3,7 @@
 import gdb
 
 from . import fault as faults
-from . import kernel, machine, snapshot
+from . import kernel, machine, snapshot, traps
 from .command import Command
 from .stops import CONTEXT, HISTORY, take
 
@@ -28,8 +28,8 @@ does: stop at it, `finish`, `jos diff`."""
 class Why(Command):
     """Explain the page fault that the kernel is handling: jos why
 
-It puts together the error code that the processor pushed, CR2, and the walk of that address now. Stop where
-the kernel handles an exception: `break trap`."""
+It puts together what the processor tells of the fault (the error code and CR2; scause and stval on RISC-V), and the
+walk of that address now. Stop where the kernel handles an exception: `break trap`."""
 
     def run(self, words):
         self.wants(not words)
@@ -37,30 +37,22 @@ the kernel handles an exception: `break trap`."""
         frame = trap_frame()
         if frame is None:
             raise kernel.NotYet("No exception is being handled here; `break trap` stops at the next one.")
-        vector, error, flags = (int(frame[name]) for name in ("vector", "error", saved(frame, "flags")))
-        at = code(int(frame[saved(frame, "ip")]))
-        cr2 = machine.register("cr2")
-        if vector not in (8, 14):
-            print(f"This is exception {vector}, not a page fault. It was raised at {at}.")
-            return
-        root = machine.mode().root
-        with machine.physical() as read:
-            steps = form.walk(read, root, cr2)
-        if vector == 8:
-            # A double fault's own error code is 0; it means that the latest page fault, if any, could not be delivered.
-            stack = facts.region(cr2)["name"] == "guard gap"
+        trap = traps.read(frame)
+        at = code(trap.at)
+        if trap.unhandled is not None:
+            stack = facts.region(trap.unhandled)["name"] == "guard gap"
             why = "the kernel stack ran over" if stack else "an exception could not be delivered"
-            print(f"This is a double fault: {why}. The latest page fault was at {facts.named(cr2)}.")
+            print(f"This is {trap.name}: {why}. The latest page fault was at {facts.named(trap.unhandled)}.")
+        elif trap.fault is None:
+            print(f"This is {trap.name}, not a page fault. It was raised at {at}.")
+            return
         else:
-            fault = faults.Fault(cr2, error, machine.register("cr0"), machine.register("cr4"), flags)
-            print(faults.explain(form, fault, steps))
-            print(f"  {faults.error_text(error)}")
+            root = machine.mode().root
+            with machine.physical() as read:
+                steps = form.walk(read, root, trap.fault.va)
+            print(faults.explain(form, trap.fault, steps))
+            print(f"  {trap.fault.text}")
         print(f"  It happened at {at}.")
-
-
-def saved(frame, register):
-    """The name of a TrapFrame's field, without the letter that says how wide the machine is: rip or eip is "ip"."""
-    return next(field.name for field in frame.type.fields() if field.name[1:] == register)
 
 
 def trap_frame():

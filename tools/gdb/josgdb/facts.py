@@ -33,6 +33,7 @@ class Facts:
 
     def __init__(self, table):
         self.map, self.format, self.page_info = table["map"], table["format"], table["page_info"]
+        self.registers = table["registers"]
         self.addresses, self.regions = self.map["addresses"], self.map["regions"]
         self.constants = {**self.addresses, **self.map["sizes"], **self.map["physical"], "PGSIZE": self.map["PGSIZE"]}
         self.page_size, self.last = self.map["PGSIZE"], self.map["last"]
@@ -71,6 +72,13 @@ class Facts:
     def entry_text(self, word):
         """An entry in all its digits."""
         return f"{word:#0{self._entry_columns}x}"
+
+    def fields(self, register, value):
+        """The fields of a control register that are set, by name; None for a register that gdb knows itself."""
+        if register not in self.registers:
+            return None
+        rows = [(name, width, value >> bit & (1 << width) - 1) for bit, width, name in self.registers[register]]
+        return [name if width == 1 else f"{name}={field:#x}" for name, width, field in rows if field]
 
     def in_window(self, va):
         """The physical address of an address in the window at KERNBASE or in PHYSMAP; None for any other."""

@@ -6,23 +6,31 @@ from typing import NamedTuple
 import gdb
 
 NO_MACHINE = 'There is no machine: run "make qemu-nox-gdb" in another terminal, then "source .gdbinit" here.'
-CONTROL = ("cr0", "cr3", "cr4", "efer")
 CR0_PG = 1 << 31
 CR4_PAE = 1 << 5
 EFER_LMA = 1 << 10
 CR3_ADDRESS = (1 << 52) - (1 << 12)  # without PCID and flags (Intel SDM vol. 3A, table 4-12)
+SATP_PPN = (1 << 44) - 1  # RISC-V privileged specification, 12.1.11
+SATP_SV39 = 8  # above bit 60
+MACHINE_MODE = 3  # QEMU's register priv
 
 
 class Arch(NamedTuple):
-    """A machine: its name as make's ARCH has it, and the names of two of its registers."""
+    """A machine: its name as make's ARCH has it, and the names of its registers."""
 
     name: str
     pc: str
     sp: str
+    root: str  # where the page directory in use stands
+    control: tuple  # as the manuals write them; gdb's names have small letters
 
 
 # By gdb's names.
-ARCHES = {"i386:x86-64": Arch("x86_64", "rip", "rsp"), "i386": Arch("i386", "eip", "esp")}
+ARCHES = {
+    "i386:x86-64": Arch("x86_64", "rip", "rsp", "CR3", ("CR0", "CR3", "CR4", "EFER")),
+    "i386": Arch("i386", "eip", "esp", "CR3", ("CR0", "CR3", "CR4", "EFER")),
+    "riscv:rv64": Arch("riscv64", "pc", "sp", "satp", ("sstatus", "satp")),
+}
 
 
 class Mode(NamedTuple):
@@ -67,8 +75,32 @@ def flags(name):
     return gdb.newest_frame().read_register(name).format_string().strip("[] ").split()
 
 
+def at_reset():
+    """Whether the machine has not run yet: a PC's reset vector, or that of QEMU's virt board."""
+    if arch().name == "riscv64":
+        return register("pc") == 0x1000
+    return (register("cs"), register("pc")) == (0xF000, 0xFFF0)
+
+
 def mode():
     """The processor's current translation."""
+    return riscv_mode() if arch().name == "riscv64" else x86_mode()
+
+
+def riscv_mode():
+    """The translation of a RISC-V hart."""
+    satp = register("satp")
+    if register("priv") == MACHINE_MODE:
+        return Mode(False, 0, "the hart is in machine mode: every address is physical")
+    if not satp >> 60:
+        return Mode(False, 0, "paging is off (satp.MODE is 0): every address is physical")
+    if satp >> 60 != SATP_SV39:
+        return Mode(False, 0, "paging is on, but not with Sv39: this is not JOS64's paging")
+    return Mode(True, (satp & SATP_PPN) << 12, "")
+
+
+def x86_mode():
+    """The translation of an x86 processor."""
     if not register("cr0") & CR0_PG:
         return Mode(False, 0, "paging is off (CR0.PG is 0): every address is physical")
     long_mode = arch().name == "x86_64"

@@ -6,7 +6,7 @@ A `read` here is a function (physical address, size) -> bytes. Levels count from
 import struct
 from dataclasses import dataclass
 
-# Bits of an entry that the processor defines and JOS64's format does not use (Intel SDM vol. 3A, 4.5.4).
+# Bits of an x86 entry that the processor defines and JOS64's format does not use (Intel SDM vol. 3A, 4.5.4).
 UNUSED_BITS = {3: "PWT", 4: "PCD"}
 
 
@@ -58,7 +58,9 @@ class Format:
         # Addresses that fill their word are not sign-extended.
         self.span = self.levels[self.root]["size"] * self.entries
         self.halves = self.span <= facts.last
-        self.perms, self.present, self.large = form["perms"], form["present"], form["large"]
+        self.perms, self.present = form["perms"], form["present"]
+        # On x86 one bit, PS, tells a page from a table; on RISC-V a page is an entry that grants something.
+        self.large = self.levels[1]["leaf"] & ~sum(form["grants"].values())
         self.used = (("A", form["accessed"]), ("D", form["dirty"]))
         self.note = form["note"]
         self.everything = sum(self.perms.values())
@@ -72,19 +74,23 @@ class Format:
             granted, withheld = form["grants"][name], form["withholds"][name]
             if word & granted == granted and not word & withheld:
                 perm |= bit
-        if level > 0 and not (self.levels[level]["page"] and word & self.large):
-            # G and the software bits have no effect in a table's entry: it lets them through.
-            through = sum(bit for name, bit in self.perms.items() if name not in ("W", "X", "U"))
-            return Entry("table", word & form["table_address"], perm | through)
-        return Entry("page", word & self.levels[level]["address"], perm)
+        kind = "page" if word & self.levels[level]["leaf"] else self.levels[level]["others"]
+        if kind == "table":
+            through = sum(bit for name, bit in self.perms.items() if not form["tables"][name])
+            return Entry("table", (word & form["table_address"]) << form["address_shift"], perm | through)
+        if kind == "absent":
+            return Entry("absent")
+        return Entry("page", (word & self.levels[level]["address"]) << form["address_shift"], perm)
 
     def flags(self, level, word):
         """The bits of an entry by name."""
         form = self.facts.format
-        bits = [("P", self.present), *((name, bit) for name, bit in form["grants"].items() if bit), *self.used]
-        bits.append(("PS" if level else "PAT", self.large))
+        bits = [*((name, bit) for name, bit in form["grants"].items() if bit), *self.used]
+        bits.append(("P" if self.large else "V", self.present))
         bits += [("XD" if name == "X" else f"no {name}", bit) for name, bit in form["withholds"].items() if bit]
-        bits += [(name, 1 << bit) for bit, name in UNUSED_BITS.items()]
+        if self.large:
+            bits.append(("PS" if level else "PAT", self.large))
+            bits += [(name, 1 << bit) for bit, name in UNUSED_BITS.items()]
         return " ".join(name for name, bit in sorted(bits, key=lambda row: row[1]) if word & bit) or "-"
 
     def index(self, level, va):

@@ -132,7 +132,7 @@ PRINTERS = {
     r"libjos::mem::pages::info::Frame": Frame,
     r"libjos::mem::pages::info::PageInfo": Info,
     r"libjos::paging::pgdir::Pte": Place,
-    r"boot::(x86_64::entry_pgdir::Table|i386::entry_pgdir::Directory)": Table,
+    r"boot::(x86_64|i386|riscv64)::entry_pgdir::(Table|Directory)": Table,
 }
 
 

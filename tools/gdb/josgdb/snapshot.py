@@ -43,7 +43,7 @@ def registers(old, new):
             continue
         words = [f"+{bit}" for bit in bits if bit not in bits_before]
         words += [f"-{bit}" for bit in bits_before if bit not in bits]
-        if words and name != "CR3":
+        if words:
             lines.append(f"{name}: {' '.join(words)}")
         else:
             lines.append(f"{name}: {before:#x} -> {value:#x}")

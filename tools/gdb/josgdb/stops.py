@@ -84,7 +84,12 @@ def directory_name(found, root):
 def take():
     """A Snapshot of now."""
     facts, form = CONTEXT.facts, CONTEXT.form
-    shot = Snapshot({name.upper(): (machine.register(name), machine.flags(name)) for name in machine.CONTROL})
+    arch, shot = machine.arch(), Snapshot()
+    for name in arch.control:
+        value = machine.register(name.lower())
+        fields = facts.fields(name, value)
+        fields = machine.flags(name.lower()) if fields is None else fields
+        shot.registers[name] = (value, [] if name == arch.root else fields)  # The root is shown as a number.
     found = kernel.find(facts)
     shot.pages = found.pages
     with machine.physical() as read:

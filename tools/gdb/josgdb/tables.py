@@ -29,7 +29,7 @@ def pick_directory(name, found):
         with machine.physical() as read:
             loaded = any(read(root, facts.page_size))
         if not loaded:
-            raise kernel.NotYet("The kernel is not in memory yet: where entry_pgdir belongs there is nothing.")
+            raise kernel.NotYet("entry_pgdir is still empty: the kernel is not in memory yet, or has not made it yet.")
         return root, name, ""
     if name is not None:
         root = values.address(name)
@@ -172,7 +172,7 @@ class Layout(Command):
         for name in (arch.pc, arch.sp):
             print(f"{name} is {facts.named(machine.register(name))}")
         found = kernel.find(facts)
-        print(f"cr3 is {root:#x} ({directory_name(found, root)})")
+        print(f"{arch.root} leads to {root:#x} ({directory_name(found, root)})")
 
 
 def register():

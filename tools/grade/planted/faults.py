@@ -9,7 +9,7 @@ kernel that prints the right lines and does nothing.
 from pathlib import Path
 from typing import NamedTuple
 
-from arch import HALVES, NX, PHYSMAP
+from arch import HALVES, NX, PC, PHYSMAP, UVPT
 
 
 class Fault(NamedTuple):
@@ -23,9 +23,13 @@ class Fault(NamedTuple):
 
 
 ALLOCATOR, MAPPING = "libjos/src/mem/pages/allocator.rs", "libjos/src/paging/mapping.rs"
-X86, FORMAT = "libjos/src/paging/format/x86.rs", "libjos/src/paging/format/mod.rs"
+FORMAT = "libjos/src/paging/format/mod.rs"
+X86, RISCV = "libjos/src/paging/format/x86.rs", "libjos/src/paging/format/riscv.rs"
 STACK, MACHINE = "kernel/src/stack.rs", "kernel/src/machine.rs"
 ZERO = "            mem.zero_frame(self.page2pa(frame));\n"
+# Where the window shows the kernel's parts.
+SHOWN = "L::KERNBASE - L::PHYS_BASE + pmap.boot().image.{}.start.as_u64()"
+TEXT = "pmap.boot().image.text.start.as_u64()"
 HERE = "crate::planted::is(NUMBER)"
 KERNELS = "libjos::planted::is(NUMBER)"
 
@@ -75,46 +79,45 @@ FAULTS = [
             let va = L::KERNBASE + 64 * MB;
             unmap(pmap, va);
             let (vm, pgdir) = pmap.split();
-            vm.boot_map_region(pgdir, VirtAddr::new(va), PGSIZE, PhysAddr::new(64 * MB), Perm::KRW | Perm::G)
+            let pa = PhysAddr::new(L::PHYS_BASE + 64 * MB);
+            vm.boot_map_region(pgdir, VirtAddr::new(va), PGSIZE, pa, Perm::KRW | Perm::G)
         """,
     ),
-    Fault("kernel text writable", "allow(pmap, L::KERNBASE + MB, Perm::W)"),
-    Fault(
-        "rodata writable", """
-            let at = L::KERNBASE + pmap.boot().image.rodata.start.as_u64();
-            allow(pmap, at, Perm::W)
-        """,
-    ),
+    Fault("kernel text writable", f"let at = {SHOWN.format('text')}; allow(pmap, at, Perm::W)"),
+    Fault("rodata writable", f"let at = {SHOWN.format('rodata')}; allow(pmap, at, Perm::W)"),
     Fault(
         "a page of KERNBASE leads to its neighbour",
-        "change_leaf(pmap, L::KERNBASE + MB - PGSIZE, |leaf| leaf.pa = leaf.pa + PGSIZE)",
+        "change_leaf(pmap, L::KERNBASE + 64 * MB, |leaf| leaf.pa = leaf.pa + 4 * MB)",
     ),
     Fault("the last pages of KERNBASE missing", "unmap(pmap, L::VA_LAST - PGSIZE)"),
     Fault("UPAGES to a wrong frame", "change_leaf(pmap, L::UPAGES, |leaf| leaf.pa = leaf.pa + PGSIZE)"),
     Fault("entry_pgdir's mapping at 0 left in place", "map_page(pmap, 2 * MB, Perm::KRW)"),
     Fault("a mapping in UENVS", "map_page(pmap, L::UENVS, Perm::KR)"),
-    Fault("a page in the devices' range", "map_page(pmap, L::MMIOBASE, Perm::KRW)"),
+    Fault("a page in the devices' range", "map_page(pmap, L::MMIOLIM - PGSIZE, Perm::KRW)"),
     Fault(
         "UVPT to a wrong frame", """
             let wrong = pmap.page_alloc(ALLOC_ZERO).expect("a page");
             let pa = pmap.pages().page2pa(wrong);
             set_root_entry(pmap, L::UVPT, F::self_map(pa).expect("it has one"))
         """,
+        needs=(UVPT,),
     ),
     Fault(
         "the page tables shown a second time, for the user to write",
         "set_root_entry(pmap, L::UENVS, F::table(pmap.kern_pgdir().address()))",
     ),
-    Fault("UVPT user-writable", "set_root_entry(pmap, L::UVPT, F::table(pmap.kern_pgdir().address()))"),
+    Fault(
+        "UVPT user-writable", "set_root_entry(pmap, L::UVPT, F::table(pmap.kern_pgdir().address()))", needs=(UVPT,),
+    ),
     Fault("data executable", "allow(pmap, L::KERNBASE + 8 * MB, Perm::X)", needs=(NX,)),
     # Faults in PHYSMAP.
     physmap("PHYSMAP mapped user", "allow(pmap, L::PHYSMAP + L::WINDOW_SIZE + PGSIZE, Perm::U)"),
     physmap("PHYSMAP read-only", "forbid(pmap, L::PHYSMAP + L::WINDOW_SIZE, Perm::W)"),
     physmap(
         "PHYSMAP one page too long", """
-            let described = PhysAddr::new(pmap.pages().npages() as u64 * PGSIZE);
+            let described = PhysAddr::new(L::PHYS_BASE + pmap.pages().npages() as u64 * PGSIZE);
             let end = pmap.boot().memory.used_end::<L>().min(described);
-            map_page(pmap, L::PHYSMAP + end.as_u64(), Perm::KRW)
+            map_page(pmap, L::PHYSMAP - L::PHYS_BASE + end.as_u64(), Perm::KRW)
         """,
     ),
     physmap(
@@ -143,7 +146,10 @@ FAULTS = [
         ),),
     ),
     Fault(
-        "reserved pages with pp_ref 0", "set_info(pmap, MB, PageInfo { pp_ref_or_prev: 0, ..PageInfo::reserved() })",
+        "reserved pages with pp_ref 0", f"""
+            let text = {TEXT};
+            set_info(pmap, text, PageInfo {{ pp_ref_or_prev: 0, ..PageInfo::reserved() }})
+        """,
     ),
     Fault(
         "half the free memory leaked", """
@@ -160,6 +166,7 @@ FAULTS = [
                 pmap.pages_mut().page_free(Frame::new(0xA0))
             })
         """,
+        needs=(PC,),
     ),
     Fault(
         "the free list runs in a circle", """
@@ -220,8 +227,13 @@ FAULTS = [
             })
         """,
     ),
-    Fault("a page of the kernel in use like any other", "set_info(pmap, MB, PageInfo::in_use(1))"),
-    Fault("a page in use where there is no RAM", "set_info(pmap, 0xF_0000, PageInfo::in_use(1))"),
+    Fault(
+        "a page of the kernel in use like any other",
+        f"let text = {TEXT}; set_info(pmap, text, PageInfo::in_use(1))",
+    ),
+    Fault(
+        "a page in use where there is no RAM", "let pa = no_ram(pmap); set_info(pmap, pa, PageInfo::in_use(1))",
+    ),
     Fault(
         "a table of the application's counted twice", """
             map_page(pmap, 2 * MB, Perm::KRW);
@@ -271,14 +283,14 @@ FAULTS = [
     Fault(
         "empty tables left behind", """
             let (vm, pgdir) = pmap.split();
-            vm.pgdir_walk(pgdir, VirtAddr::new(L::MMIOBASE), true).expect("tables");
+            vm.pgdir_walk(pgdir, VirtAddr::new(L::MMIOLIM - PGSIZE), true).expect("tables");
         """,
     ),
     Fault(
         "a large page over the devices' range", """
             let (vm, pgdir) = pmap.split();
-            let (va, pa) = (VirtAddr::new(L::MMIOBASE), PhysAddr::new(1024 * MB));
-            vm.boot_map_region(pgdir, va, F::page_size(1), pa, Perm::KRW)
+            let va = VirtAddr::new(L::MMIOLIM - F::page_size(1));
+            vm.boot_map_region(pgdir, va, F::page_size(1), PhysAddr::new(1024 * MB), Perm::KRW)
         """,
     ),
     Fault(
@@ -287,6 +299,13 @@ FAULTS = [
             MAPPING,
             "        self.tlb_invalidate(pgdir, va);\n        if Self::is_user",
             f"        if !{HERE} {{\n            self.tlb_invalidate(pgdir, va);\n        }}\n        if Self::is_user",
+        ),),
+    ),
+    Fault(
+        "the flush of all translations dropped",
+        edits=((
+            MACHINE, "            cpu::flush_tlb();",
+            f"            if !{KERNELS} {{\n                cpu::flush_tlb();\n            }}",
         ),),
     ),
     Fault(
@@ -315,33 +334,47 @@ FAULTS = [
             "        cpu::protect_kernel();",
             f"        if !{KERNELS} {{\n            cpu::protect_kernel();\n        }}",
         ),),
+        needs=(PC,),
     ),
     # Formats and maps.
     Fault(
         "user code is not executable",
-        edits=((
-            X86,
-            "    if !leaf.perm.contains(Perm::X) {",
-            f"    if !leaf.perm.contains(Perm::X) || leaf.perm.contains(Perm::U) && {HERE} {{",
-        ),),
+        edits=(
+            (
+                X86,
+                "    if !leaf.perm.contains(Perm::X) {",
+                f"    if !leaf.perm.contains(Perm::X) || leaf.perm.contains(Perm::U) && {HERE} {{",
+            ),
+            (
+                RISCV,
+                "        if leaf.perm.contains(Perm::X) {",
+                f"        if leaf.perm.contains(Perm::X) && !(leaf.perm.contains(Perm::U) && {HERE}) {{",
+            ),
+        ),
         needs=(NX,),
     ),
     Fault(
         "what is writable is not global",
-        edits=((
-            X86,
-            "    if leaf.perm.contains(Perm::G) {",
-            f"    if leaf.perm.contains(Perm::G) && !(leaf.perm.contains(Perm::W) && {HERE}) {{",
-        ),),
+        edits=tuple(
+            (
+                file,
+                "    if leaf.perm.contains(Perm::G) {",
+                f"    if leaf.perm.contains(Perm::G) && !(leaf.perm.contains(Perm::W) && {HERE}) {{",
+            )
+            for file in (X86, RISCV)
+        ),
     ),
     Fault(
         "large pages lead elsewhere",
-        edits=((
-            X86,
-            "    perm.set(Perm::G, entry & G != 0);",
-            f"    let pa = if level > 0 && {HERE} {{ pa + layout::PGSIZE }} else {{ pa }};\n"
-            "    perm.set(Perm::G, entry & G != 0);",
-        ),),
+        edits=tuple(
+            (
+                file,
+                "    perm.set(Perm::G, entry & G != 0);",
+                f"    let pa = if level > 0 && {HERE} {{ pa + layout::PGSIZE }} else {{ pa }};\n"
+                "    perm.set(Perm::G, entry & G != 0);",
+            )
+            for file in (X86, RISCV)
+        ),
     ),
     Fault(
         "the application has all addresses",

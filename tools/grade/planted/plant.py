@@ -21,7 +21,7 @@ sys.path[:0] = [str(ROOT / "tools/grade"), str(ROOT / "tools/gdb"), str(ROOT / "
 import reading  # noqa: E402 (found by the line above)
 import sharedram  # noqa: E402
 from arch import ARCH  # noqa: E402
-from built import FACTS, IMAGES, OBJ  # noqa: E402
+from built import APPS, FACTS, IMAGES, OBJ  # noqa: E402
 from elf import Image  # noqa: E402
 from faults import FAULTS, STUB  # noqa: E402
 from gradelib import SUCCESS, Machine  # noqa: E402
@@ -81,7 +81,7 @@ def plant(tree, everywhere):
 
 
 # Without checks, applications lack functions that their symbols' tool demands: they are taken as they are linked.
-STUB_IMAGES = [*(str(IMAGES[name]) for name in ("kernel", "grub", "grub-words", "shims")), str(FACTS), "apps-linked"]
+STUB_IMAGES = [*(str(path) for name, path in IMAGES.items() if name not in APPS), str(FACTS), "apps-linked"]
 
 
 def make(tree, *targets):
@@ -96,11 +96,12 @@ def judge(bench, image, number, fault):
     """The first complaint about a machine with a fault, with its subject; or None."""
 
     def switch_on(stub, symbols):
-        stub.run_to(symbols["pvh_start"])
-        stub.write_memory(image.symbol("7planted7PLANTED") - ARCH.kernbase, number.to_bytes(4, "little"))
+        stub.run_to(symbols[entry])
+        stub.write_memory(image.symbol("7planted7PLANTED") - ARCH.window(0), number.to_bytes(4, "little"))
 
+    entry = ARCH.boot("kernel").entry
     driven = fault.memory == reading.DRIVEN_MEMORY
-    look = reading.Reading("pvh_start", before=switch_on, path=bench.root / bench.images["kernel"])
+    look = reading.Reading(entry, before=switch_on, path=bench.root / bench.images["kernel"])
     typed = (look.read_machine, look.drive_machine, "exit\r") if driven else (look.read_machine, "exit\r")
     options = sharedram.options(fault.memory) if driven else ()
     run = run_machine(Machine(memory=fault.memory, options=options, at_entry=look.read_loader, typed=typed), bench, 60)

@@ -56,7 +56,7 @@ fn unmap<M: Machine>(pmap: &mut Pmap<M>, va: u64) {
 }
 
 fn map_page<M: Machine>(pmap: &mut Pmap<M>, va: u64, perm: Perm) {
-    let pa = PhysAddr::new(M::Layout::PHYS_BASE + MB);
+    let pa = pmap.boot().image.text.start;
     let (vm, pgdir) = pmap.split();
     vm.boot_map_region(pgdir, VirtAddr::new(va), PGSIZE, pa, perm);
 }
@@ -69,6 +69,13 @@ fn set_root_entry<M: Machine>(pmap: &mut Pmap<M>, va: u64, entry: WordOf<M>) {
 fn set_info<M: Machine>(pmap: &mut Pmap<M>, pa: u64, info: PageInfo) {
     let frame = pmap.pages().pa2page(PhysAddr::new(pa)).expect("a frame of RAM");
     pmap.pages_mut().set_info(frame, info);
+}
+
+/// A physical address in a gap below or behind the lowest RAM.
+fn no_ram<M: Machine>(pmap: &Pmap<M>) -> u64 {
+    let lowest = pmap.boot().memory.used::<M::Layout>().next().expect("RAM");
+    let second = PhysAddr::new(M::Layout::PHYS_BASE + PGSIZE);
+    if second < lowest.start { second.as_u64() } else { lowest.end_exclusive.as_u64() }
 }
 
 fn change_frame<M: Machine>(pmap: &mut Pmap<M>, frame: Frame, change: impl FnOnce(&mut PageInfo)) {

@@ -7,14 +7,16 @@ base=${AUTOGRADER_BASE:-/autograder}
 source=$base/source
 
 if [ -z "${AUTOGRADER_TOOLS_ARE_THERE-}" ]; then
-    export DEBIAN_FRONTEND=noninteractive
+    export DEBIAN_FRONTEND=noninteractive PATH="$HOME/.cargo/bin:$PATH"
     apt-get update
-    apt-get install -y --no-install-recommends qemu-system-x86 python3 build-essential binutils git curl ca-certificates
-    if ! command -v cargo > /dev/null && ! [ -x "$HOME/.cargo/bin/cargo" ]; then
+    apt-get install -y --no-install-recommends python3 make ca-certificates
+    # Debian has a Rust that is new enough, which the tree's own set-up installs.
+    if ! command -v cargo > /dev/null && [ -z "$(apt-cache madison rustc-web)" ]; then
+        apt-get install -y --no-install-recommends curl
         curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal
     fi
-    PATH=$HOME/.cargo/bin:$PATH
-    rustup target add x86_64-unknown-none
+    chmod +x "$source/tree/tools/build/setup.sh" "$source/tree/tools/build/kcargo"
+    ARCH=x86_64 "$source/tree/tools/build/setup.sh" host build qemu
 fi
 
 cp "$source/run_autograder" "$base/run_autograder"

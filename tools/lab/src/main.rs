@@ -5,6 +5,7 @@
 //! | `lab handout LAB OUT` | writes the tree that students get: no bodies, no answers |
 //! | `lab answer LAB TREE [-] [EXERCISE...]` | puts the answers into such a tree: those named, or with `-` all others |
 //! | `lab switched LAB TREE` | puts answers and usual mistakes into a tree, of which each run picks: for tests of the lab |
+//! | `lab mistake LAB TREE NUMBER` | puts an answer with a usual mistake into a tree |
 //! | `lab mistakes LAB` | prints the usual mistakes: exercise, what the grader must say, name |
 //! | `lab check LAB TREE` | judges the bodies in a tree by what its exercises let them use |
 //! | `lab graft LAB SUBMISSION TREE` | takes the bodies alone from a submission, judges them, and puts them into a tree |
@@ -25,6 +26,7 @@ mod handout;
 // lab 2: end
 mod holes;
 // lab 2: begin omit
+mod mistakes;
 mod regions;
 mod switched;
 // lab 2: end
@@ -59,7 +61,8 @@ fn run(words: &[&str]) -> Outcome<bool> {
         // lab 2: begin omit
         ("handout", [out]) => handout::write(&lab, Path::new(out)).map(|()| true),
         ("answer", [tree, names @ ..]) => answers::put(&lab, Path::new(tree), names).map(|()| true),
-        ("mistakes", []) => switched::list(&lab).map(|()| true),
+        ("mistakes", []) => mistakes::list(&lab).map(|()| true),
+        ("mistake", [tree, number]) => mistakes::put(&lab, Path::new(tree), number).map(|()| true),
         ("switched", [tree]) => switched::put(&lab, Path::new(tree)).map(|()| true),
         // lab 2: end
         ("check", [tree]) => check_tree(&lab, Path::new(tree)),
@@ -79,8 +82,8 @@ fn run(words: &[&str]) -> Outcome<bool> {
     }
 }
 
-const USAGE: &str = "lab handout LAB OUT | answer LAB TREE [-] [EXERCISE...] | mistakes LAB | switched LAB TREE | check LAB TREE | \
-                     graft LAB SUBMISSION TREE | exercises LAB | files LAB";
+const USAGE: &str = "lab handout LAB OUT | answer LAB TREE [-] [EXERCISE...] | mistake LAB TREE NUMBER | mistakes LAB | switched LAB TREE | \
+                     check LAB TREE | graft LAB SUBMISSION TREE | exercises LAB | files LAB";
 
 /// Judges all bodies of a tree, and prints what is wrong with them.
 fn check_tree(lab: &Lab, tree: &Path) -> Outcome<bool> {

@@ -6,30 +6,10 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use serde::Deserialize;
-
 use crate::answers::answers;
 use crate::exercises::Lab;
+use crate::mistakes;
 use crate::{Outcome, files, holes};
-
-/// `mistakes.toml`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Mistakes {
-    mistake: Vec<Mistake>,
-}
-
-/// A usual mistake: a change of an answer.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Mistake {
-    name: String,
-    exercise: String,
-    old: String,
-    new: String,
-    /// The words that a complaint about it must have.
-    says: String,
-}
 
 const SWITCH: &str = r#"//! Which body each exercise has: 0 the answer, 255 none, and else a mistake.
 #![allow(missing_docs)]
@@ -52,29 +32,9 @@ pub fn body(exercise: usize) -> u8 {
 }
 "#;
 
-/// The usual mistakes of a lab.
-fn read(lab: &Lab) -> Outcome<Vec<Mistake>> {
-    let path = lab.folder.join("mistakes.toml");
-    let Mistakes { mistake: mistakes } = toml::from_str(&files::read(&path)?)
-        .map_err(|error| format!("{}: {error}", path.display()))?;
-    for mistake in &mistakes {
-        lab.exercise(&mistake.exercise)?;
-    }
-    Ok(mistakes)
-}
-
-/// Prints the usual mistakes.
-pub(crate) fn list(lab: &Lab) -> Outcome<()> {
-    for mistake in read(lab)? {
-        let number = lab.exercise(&mistake.exercise)?.number;
-        println!("{number}\t{}\t{}", mistake.says, mistake.name);
-    }
-    Ok(())
-}
-
 /// Puts switched bodies into a handout.
 pub(crate) fn put(lab: &Lab, tree: &Path) -> Outcome<()> {
-    let (answers, mistakes) = (answers(lab)?, read(lab)?);
+    let (answers, mistakes) = (answers(lab)?, mistakes::read(lab)?);
     for exercise in &lab.exercises {
         let Some(answer) = answers.get(&exercise.name) else {
             return Err(format!("there is no answer to {}", exercise.name));
@@ -83,11 +43,7 @@ pub(crate) fn put(lab: &Lab, tree: &Path) -> Outcome<()> {
         let mut body = format!("match crate::lab_switch::body({number}) {{\n0 => {{\n{answer}}}\n");
         for (own, mistake) in (1..).zip(&mistakes) {
             if mistake.exercise == exercise.name {
-                if answer.matches(&mistake.old).count() != 1 {
-                    return Err(format!("\"{}\" does not fit its answer", mistake.name));
-                }
-                let wrong = answer.replace(&mistake.old, &mistake.new);
-                let _ = writeln!(body, "{own} => {{\n{wrong}}}");
+                let _ = writeln!(body, "{own} => {{\n{}}}", mistake.make(answer)?);
             }
         }
         let _ = writeln!(body, "_ => panic!(\"exercise {number}: not yet implemented\"),\n}}");

@@ -146,7 +146,7 @@ fn a_tree_as_qemus() {
     assert!(info.memory_entries().eq(expected), "{:x?}", info.memory_entries());
     let parts: Vec<_> =
         info.reserved().map(|part| (part.name, part.range.start.as_u64())).collect();
-    assert_eq!(parts, [("boot information", AT), ("initrd", 0x8820_0000)]);
+    assert_eq!(parts, [("device tree", AT), ("initrd", 0x8820_0000)]);
     let [tree, initrd] = [0, 1].map(|i| info.reserved().nth(i).expect("two").range.size());
     assert!(tree > 40 && tree < 0x1000 - AT);
     assert_eq!(initrd, 0x1234);
@@ -186,7 +186,7 @@ fn three_hundred_regions() {
 /// A tree without a region of RAM, whatever else is in it.
 #[test]
 fn no_memory() {
-    let no_memory = Err(BootInfoError::NoMemoryMap { at: AT });
+    let no_memory = Err(BootInfoError::NoMemoryNode { at: AT });
     let root = |a, s| Tree::new().cells("#address-cells", &[a]).cells("#size-cells", &[s]);
     let memory = |root: Tree| root.begin("memory").cells("reg", &[0, 0, 0, 1]).end();
     for tree in [
@@ -238,7 +238,7 @@ fn headers() {
     let parse = |memory: &mut Memory, at, end| {
         BootInfo::parse(Protocol::DeviceTree, at, window(memory, end)).map(|_| ())
     };
-    let what = "boot information";
+    let what = "device tree";
     let mut memory = virt().memory();
     let all = memory.bytes().len();
     let size =

@@ -48,6 +48,11 @@ impl Timer {
         }
     }
 
+    /// The first count.
+    pub(crate) fn first(&self) -> u16 {
+        u16::from_le_bytes(self.first)
+    }
+
     pub(super) fn read(&mut self) -> u8 {
         if !self.present {
             return 0xFF;
@@ -56,11 +61,17 @@ impl Timer {
         self.latched[(self.read + 1) % 2]
     }
 
+    /// Whether it has counted down to 0.
+    pub(super) fn is_done(&self, now: u64) -> bool {
+        let counts = self.began.map(|began| u128::from(now.wrapping_sub(began)));
+        let ticks = counts.map(|counts| counts * u128::from(HZ) / u128::from(self.counter_hz));
+        self.present && ticks.is_some_and(|ticks| ticks >= self.first().into())
+    }
+
     /// The count: down from the first one, and around.
     fn count(&self, now: u64) -> u16 {
-        let first = u16::from_le_bytes(self.first);
         let counts = u128::from(now.wrapping_sub(self.began.unwrap_or(now)));
         let ticks = counts * u128::from(HZ) / u128::from(self.counter_hz);
-        first.wrapping_sub(ticks as u16)
+        self.first().wrapping_sub(ticks as u16)
     }
 }

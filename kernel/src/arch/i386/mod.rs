@@ -12,7 +12,7 @@ pub(super) mod registers;
 pub(crate) mod stack;
 pub(crate) mod trap;
 
-pub(crate) use super::x86::{DEVICES, clock, exit, keyboard, screen, serial};
+pub(crate) use super::x86::{clock, devices, exit, interrupts, keyboard, screen, serial};
 
 /// The machine's memory map.
 pub type Layout = layout::Jos32;

@@ -1,33 +1,27 @@
-//! The devices' addresses: where `entry_pgdir` and `mem_init` map them.
+//! The devices' addresses: where the device tree says, shown from MMIOBASE on.
 
 use core::ptr;
 
-use boot::riscv64::entry_pgdir::{DEVICES as PAGES, TEST_DEVICE, UART};
+use boot::riscv64::devices::{Device, address};
 use layout::{JosSv39, MemLayout, PGSIZE};
 use libjos::mem::addr::{PhysAddr, PhysRange};
+use spin::Once;
 
 /// The devices, a page each.
-pub(crate) const DEVICES: &[PhysRange] = &[page(PAGES[0]), page(PAGES[1])];
-
-const fn page(pa: u64) -> PhysRange {
-    PhysRange::new(PhysAddr::new(pa), PhysAddr::new(pa + PGSIZE))
+pub(crate) fn devices() -> &'static [PhysRange] {
+    static PAGES: Once<([PhysRange; 2], usize)> = Once::new();
+    let page = |device| address(device).map(PhysAddr::page_start);
+    let (pages, count) = PAGES.call_once(|| {
+        let found = [page(Device::Uart), page(Device::Test)];
+        let pages = found.map(|pa| PhysRange::from_size(pa.unwrap_or(PhysAddr::new(0)), PGSIZE));
+        (pages, found.iter().flatten().count())
+    });
+    &pages[..*count]
 }
 
-/// The pointer to the registers of the device at the physical address `pa`, a page's start.
-const fn device<T>(pa: u64) -> *mut T {
-    let mut i = 0;
-    while PAGES[i] != pa {
-        i += 1;
-    }
-    ptr::without_provenance_mut((JosSv39::MMIOBASE + i as u64 * PGSIZE) as usize)
-}
-
-/// The registers of the console's UART.
-pub(super) const fn uart() -> *mut u8 {
-    const { device(UART) }
-}
-
-/// The register of the device that ends QEMU.
-pub(super) const fn test_device() -> *mut u32 {
-    const { device(TEST_DEVICE) }
+/// The pointer to the device's registers, if the machine has it.
+pub(super) fn registers<T>(device: Device) -> Option<*mut T> {
+    let offset = address(device)?.as_u64() % PGSIZE;
+    let page = JosSv39::MMIOBASE + device as u64 * PGSIZE;
+    Some(ptr::without_provenance_mut((page + offset) as usize))
 }

@@ -1,6 +1,8 @@
 //! The end of the machine: QEMU's `sifive_test` device, and the reset.
 
-use super::address::test_device;
+use boot::riscv64::devices::Device;
+
+use super::address::registers;
 
 /// The name of the device that ends QEMU.
 pub(crate) const DEVICE: &str = "sifive_test device";
@@ -11,12 +13,17 @@ const FINISHER_RESET: u32 = 0x7777;
 
 /// Asks QEMU to end with `status`; returns if the device does not.
 pub(crate) fn end(status: u32) {
-    // SAFETY: the address is the device's alone; a write does not affect memory.
-    unsafe { test_device().write_volatile(status << 16 | FINISHER_FAIL) };
+    command(status << 16 | FINISHER_FAIL);
 }
 
 /// Resets the machine; returns if the device does not.
 pub(crate) fn reset() {
-    // SAFETY: as in `end`.
-    unsafe { test_device().write_volatile(FINISHER_RESET) };
+    command(FINISHER_RESET);
+}
+
+fn command(word: u32) {
+    if let Some(register) = registers::<u32>(Device::Test) {
+        // SAFETY: the address is the device's alone; a write does not affect memory.
+        unsafe { register.write_volatile(word) };
+    }
 }

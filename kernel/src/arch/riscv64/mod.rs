@@ -8,6 +8,7 @@ pub(crate) mod exit;
 pub(crate) mod faults;
 pub(crate) mod features;
 mod instructions;
+pub(crate) mod interrupts;
 pub(crate) mod keyboard;
 pub(crate) mod probe;
 mod registers;
@@ -16,7 +17,7 @@ pub(crate) mod serial;
 pub(crate) mod stack;
 pub(crate) mod trap;
 
-pub(crate) use address::DEVICES;
+pub(crate) use address::devices;
 
 /// The machine's memory map.
 pub type Layout = layout::JosSv39;

@@ -1,10 +1,14 @@
-//! The frequency of the time-stamp counter: stated by a hypervisor or the processor, or measured with
-//! the timer chip.
+//! The frequency of the time-stamp counter, stated by a hypervisor or the processor or measured with the timer chip;
+//! and that chip's alarm.
+
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
 
 use libjos::app::rate::{self, Reading};
 
 use crate::arch::cpu::counter;
 use crate::arch::instructions::{Port, cpuid};
+use crate::arch::interrupts::{TIMER, allow, is_requested};
 
 /// The frequency of the timer chip, an 8254, in Hz.
 const TIMER_HZ: u64 = 1_193_182;
@@ -12,7 +16,7 @@ const TIMER_HZ: u64 = 1_193_182;
 /// channel 0; not all have the gate of channel 2.
 const CHANNEL_0: u16 = 0x40;
 const CONTROL: u16 = 0x43;
-/// Control word: channel 0, low byte then high byte, mode 0, which counts down and wraps around.
+/// Control word: channel 0, low byte then high byte, mode 0, which counts down and wraps around. It interrupts once, at 0.
 const COUNT_DOWN: u8 = 0b11 << 4;
 /// Control word: latch channel 0's count, to be read low byte then high byte.
 const LATCH: u8 = 0;
@@ -32,20 +36,48 @@ pub(crate) fn nominal() -> Option<u64> {
     Some(u64::from(info.processor_base_frequency()) * 1_000_000).filter(|hz| *hz > 0)
 }
 
-/// Counts per second as measured with the timer chip. Its interrupt has no effect, since interrupts are
-/// off.
-pub(crate) fn measured() -> Option<u64> {
-    let mut control = Port::<u8>::new(CONTROL);
+/// Whether the timer interrupts the processor.
+static WAKES: AtomicBool = AtomicBool::new(false);
+/// Readings of the interrupt controller to wait for the timer's first request, which takes some microseconds.
+const PATIENCE: u32 = 100_000;
+
+/// Lets the timer interrupt the processor, if its requests reach the interrupt controller.
+pub(crate) fn init_alarm() {
+    count_down(1);
+    if (0..PATIENCE).any(|_| is_requested(TIMER)) {
+        allow(TIMER);
+        WAKES.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Makes the timer interrupt the processor when `time` has gone by, or sooner: it counts 1/18 second at most. Returns
+/// false if it cannot.
+pub(crate) fn alarm(time: Duration) -> bool {
+    let counts = time.as_nanos() * u128::from(TIMER_HZ) / 1_000_000_000 + 1;
+    count_down(counts.try_into().unwrap_or(u16::MAX));
+    WAKES.load(Ordering::Relaxed)
+}
+
+/// Makes the timer count down from `count`.
+fn count_down(count: u16) {
+    let [low, high] = count.to_le_bytes();
     let mut channel = Port::<u8>::new(CHANNEL_0);
     // SAFETY: on a PC these ports belong to the timer or to no device. Nothing else uses the timer.
     unsafe {
-        control.write(COUNT_DOWN);
-        channel.write(u8::MAX);
-        channel.write(u8::MAX);
+        Port::<u8>::new(CONTROL).write(COUNT_DOWN);
+        channel.write(low);
+        channel.write(high);
     }
+}
+
+/// Counts per second as measured with the timer chip.
+pub(crate) fn measured() -> Option<u64> {
+    let mut control = Port::<u8>::new(CONTROL);
+    let mut channel = Port::<u8>::new(CHANNEL_0);
+    count_down(u16::MAX);
     rate::rate(TIMER_HZ, || {
         let before = counter();
-        // SAFETY: as above.
+        // SAFETY: as in `count_down`.
         let count = unsafe {
             control.write(LATCH);
             u16::from_le_bytes([channel.read(), channel.read()])

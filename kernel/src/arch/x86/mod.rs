@@ -9,6 +9,7 @@ pub(crate) mod exit;
 #[cfg(jos_machine)]
 pub(crate) mod faults;
 pub(crate) mod features;
+pub(crate) mod interrupts;
 pub(crate) mod keyboard;
 pub(in crate::arch) mod outcome;
 #[cfg(jos_machine)]
@@ -22,7 +23,9 @@ pub(crate) mod stack;
 pub(crate) mod trap;
 
 /// A PC's devices have I/O ports, or lie in the window.
-pub(crate) const DEVICES: &[libjos::mem::addr::PhysRange] = &[];
+pub(crate) fn devices() -> &'static [libjos::mem::addr::PhysRange] {
+    &[]
+}
 
 /// Hexadecimal digits of a register.
 const DIGITS: usize = 2 * size_of::<usize>();

@@ -20,7 +20,7 @@ pub(crate) mod stack;
 pub(crate) mod trap;
 
 #[cfg(jos_machine)]
-pub(crate) use super::x86::{DEVICES, clock, exit, keyboard, screen, serial};
+pub(crate) use super::x86::{clock, devices, exit, interrupts, keyboard, screen, serial};
 
 /// The machine's memory map.
 pub type Layout = layout::Jos64;

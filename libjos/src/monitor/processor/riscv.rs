@@ -8,7 +8,7 @@ use super::registers::{Register, bit, bits};
 /// Interrupts, the FPU, and the kernel's access to pages.
 pub const SSTATUS: Register = Register {
     name: "sstatus",
-    meaning: "interrupts, the FPU, and the kernel's access to pages",
+    meaning: "interrupts, FPU, the kernel's access to pages",
     fields: &[
         bit(1, "SIE", "interrupts are on"),
         bit(5, "SPIE", "interrupts were on before the trap"),

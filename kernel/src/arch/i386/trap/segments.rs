@@ -8,6 +8,7 @@ use crate::arch::i386::cpu::pgdir_in_use;
 use crate::arch::i386::stack::{
     EXCEPTION_TASK, EXCEPTION_TASKS, KERNEL_TASK, TSS_LIMIT, init_tasks, task_number,
 };
+use crate::arch::interrupts::{IRQ_OFFSET, NLINES};
 use crate::arch::x86::trap::stubs::{NEXCEPTIONS, stub};
 
 /// Selectors of the segments: JOS's. The tasks of the exceptions follow its last one.
@@ -77,7 +78,8 @@ pub(super) fn init() {
         machine_check,
     ]);
     let mut gates = [ABSENT_GATE << KIND; 256];
-    for vector in (0..NEXCEPTIONS).filter(|vector| RESERVED & 1 << vector == 0) {
+    let exceptions = (0..NEXCEPTIONS).filter(|vector| RESERVED & 1 << vector == 0);
+    for vector in exceptions.chain(IRQ_OFFSET..IRQ_OFFSET + NLINES) {
         gates[vector as usize] = gate(vector);
     }
     let idt = IDT.set(gates);

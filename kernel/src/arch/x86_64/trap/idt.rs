@@ -1,10 +1,11 @@
-//! The IDT: every exception has an entry, which leads to its stub.
+//! The IDT: every exception and every interrupt of a device has an entry, which leads to its stub.
 
 use spin::Once;
 use x86_64::VirtAddr;
 use x86_64::structures::idt::InterruptDescriptorTable;
 
 use super::segments;
+use crate::arch::interrupts::{IRQ_OFFSET, NLINES};
 use crate::arch::x86::trap::machine_check;
 use crate::arch::x86::trap::stubs::{HANDLER, Handler, stub};
 
@@ -56,6 +57,10 @@ fn idt() -> InterruptDescriptorTable {
         28 hv_injection_exception;
         29 vmm_communication_exception;
         30 security_exception;
+    }
+    for vector in IRQ_OFFSET..IRQ_OFFSET + NLINES {
+        // SAFETY: as above.
+        unsafe { idt[vector as u8].set_handler_addr(VirtAddr::new(stub(vector))) };
     }
     idt
 }

@@ -1,5 +1,7 @@
 //! A simulated machine with environments, whose programs do what a test says.
 
+pub(crate) mod elf;
+
 use std::collections::VecDeque;
 
 use layout::{MB, MemLayout, PGSIZE};
@@ -16,7 +18,7 @@ use libjos::sim::SimMachine;
 use libjos::sim::mmu::Mmu;
 use libjos::sim::user::SimFrame;
 
-use crate::programs::{elf_of, hello};
+use elf::{elf_of, hello};
 
 /// The permissions that calls ask for.
 pub(crate) const URW: u64 = abi::PTE_P | abi::PTE_U | abi::PTE_W;

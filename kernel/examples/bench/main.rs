@@ -1,7 +1,6 @@
-//! `make bench-kernel`: the memory system's instruction counts in the machine, beside those of JOS and
-//! xv6.
+//! `make bench-kernel`: the memory system's instruction counts in the machine, beside those of JOS and xv6.
 //!
-//! Under QEMU's `-icount shift=0,sleep=off` the time-stamp counter counts instructions, so a figure
+//! Under QEMU's `-icount shift=0,sleep=off` the processor's counter counts instructions, so a figure
 //! is the same on every run. (A REP string instruction counts once for each repetition.) Elsewhere it
 //! counts cycles, which differ from run to run, so that differences of them may come out as 0. The
 //! operations run on the booted kernel's own memory system; `mem_init` as a whole runs a second time,
@@ -18,20 +17,25 @@ use core::sync::atomic::{Ordering, compiler_fence};
 use kernel::machine::Hardware;
 use kernel::{Format, Layout, clock, pmap};
 use layout::{KB, MB, MemLayout, PGSIZE};
-use libjos::machine::{CpuSet, Fault, Machine, PhysMem};
+use libjos::machine::Machine;
 use libjos::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use libjos::mem::boot::Boot;
-use libjos::mem::pages::{AllocFlags, Block, Frame, PageAllocator, PageArray, PageInfo};
+use libjos::mem::pages::{AllocFlags, Block, Frame, PageAllocator, PageInfo};
 use libjos::mem::reservations::Reservations;
 use libjos::paging::directory::Pgdir;
 use libjos::paging::format::{self, Perm};
 use libjos::paging::vm::Vm;
-use libjos::paging::word::Word;
 use libjos::pmap::{Pmap, mem_init};
-use libjos::println;
+use libjos::{print, println};
+
+use second::SecondMachine;
+
+mod second;
 
 libjos::application!(bench);
 
+/// Whether the machine is that of xv6-riscv. If not, its peers are JOS and xv6.
+const IS_SV39: bool = <Format as format::Format>::LEVELS == 3;
 /// Pages in the window of 256 MB.
 const NPAGES: u64 = Layout::WINDOW_SIZE / PGSIZE;
 
@@ -46,49 +50,56 @@ fn bench() {
     let region = boot_map_region(pmap);
     let whole = whole(pmap.machine(), &boot);
 
-    let goals = if <Format as format::Format>::LEVELS == 2 {
-        ["-", "-", "113", "36", "8466795", "-", "-"]
-    } else {
-        ["5", "3", "90", "25", "6000000", "400000", "64"]
-    };
-    let [init_goal, region_goal, pair_goal, hit_goal, checks_goal, whole_goal, tables_goal] = goals;
+    let [init_goal, region_goal, pair_goal, hit_goal, checks_goal, whole_goal, tables_goal] =
+        match <Format as format::Format>::LEVELS {
+            2 => ["-", "-", "113", "36", "8466795", "-", "-"],
+            3 => ["-"; 7],
+            _ => ["5", "3", "90", "25", "6000000", "400000", "64"],
+        };
     // Goals and peers' figures for `mem_init` are known only for 256 MB.
-    let of_256_mb = |figure| if whole.npages.div_ceil(256) == NPAGES / 256 { figure } else { "-" };
+    let known = |figure| if whole.npages.div_ceil(256) == NPAGES / 256 { figure } else { "-" };
     let mb = whole.npages * PGSIZE / MB;
     // The peers' figures were measured elsewhere: docs/performance.md says how.
-    println!("\nInstructions, with frames for {mb} MB; C: two levels -O1/-O2; four -O2");
-    line("", &"JOS64", "goal", "JOS two; four", "xv6");
-    let init = Per(whole.page_init, whole.npages);
-    line("page_init, a page", &init, init_goal, "18.9/17.0", "-");
-    let a_page = Per(region, NPAGES);
-    line("boot_map_region, a 4 KB page", &a_page, region_goal, "51.1/38.1; 68.1", "46.1/26.0");
-    line("page_alloc + page_free", &single.alloc_free, "-", "40/40; 24", "22+~50/21+~50");
-    line("page_insert + page_remove", &single.insert_remove, pair_goal, "173/113; 196", "-");
-    line("pgdir_walk, hit", &single.hit, hit_goal, "40/33; 59", "34/34");
-    line("pgdir_walk, miss", &single.miss, "-", "31/29; 54", "-");
-    let (goal, jos) = (of_256_mb(checks_goal), of_256_mb("17792757/16933591"));
-    line("mem_init, all checks", &whole.all, goal, jos, "-");
-    let (goal, jos) = (of_256_mb(whole_goal), of_256_mb("4739184/3820818"));
-    line("mem_init, no check", &whole.no_check(), goal, jos, "-");
-    line("  a frame", &Per(whole.no_check(), whole.npages), "-", "-", "-");
-    line("  of it: boot_alloc", &whole.boot_alloc, "-", "-", "-");
-    line("  of it: page_init", &whole.page_init, "-", "-", "-");
-    let xv6 = of_256_mb("3019232/1708191");
-    line("  of it: all regions mapped", &whole.regions, "-", "-", xv6);
-    line("check_page_free_list", &whole.check_free_list, "-", "-", "-");
-    line("check_page_alloc", &whole.check_page_alloc, "-", "-", "-");
-    line("check_page", &whole.check_page, "-", "-", "-");
-    line("check_kern_pgdir", &whole.check_kern_pgdir, "-", "-", "-");
+    let compiled = if IS_SV39 { "-O/-O2" } else { "two levels -O1/-O2; four -O2" };
+    println!("\nInstructions, with frames for {mb} MB; C: {compiled}");
+    let line = |what: &str, count: &dyn fmt::Display, goal, jos, xv6, xv6_riscv| {
+        // The count gets all columns that its name leaves, since counts with much RAM are long.
+        let rest = 36 - what.len();
+        print!("{what}{count:>rest$}{goal:>8}  ");
+        if IS_SV39 { println!("{xv6_riscv}") } else { println!("{jos:<17} {xv6}") }
+    };
+    line("", &"JOS64", "goal", "JOS two; four", "xv6", "xv6-riscv");
+    line(
+        "page_init, a page",
+        &Per(whole.page_init, whole.npages),
+        init_goal,
+        "18.9/17.0",
+        "-",
+        "-",
+    );
+    let (a_page, jos) = (Per(region, NPAGES), "51.1/38.1; 68.1");
+    line("boot_map_region, a 4 KB page", &a_page, region_goal, jos, "46.1/26.0", "74.0/80.0");
+    let (pair, xv6) = (&single.alloc_free, "22+~50/21+~50");
+    line("page_alloc + page_free", pair, "-", "40/40; 24", xv6, "437/401");
+    let pair = &single.insert_remove;
+    line("page_insert + page_remove", pair, pair_goal, "173/113; 196", "-", "224/239");
+    line("pgdir_walk, hit", &single.hit, hit_goal, "40/33; 59", "34/34", "61/68");
+    line("pgdir_walk, miss", &single.miss, "-", "31/29; 54", "-", "43/47");
+    let jos = known("17792757/16933591");
+    line("mem_init, all checks", &whole.all, known(checks_goal), jos, "-", "-");
+    let jos = known("4739184/3820818");
+    line("mem_init, no check", &whole.no_check(), known(whole_goal), jos, "-", "-");
+    line("  a frame", &Per(whole.no_check(), whole.npages), "-", "-", "-", "-");
+    line("  of it: boot_alloc", &whole.boot_alloc, "-", "-", "-", "-");
+    line("  of it: page_init", &whole.page_init, "-", "-", "-", "-");
+    let (xv6, riscv) = (known("3019232/1708191"), known("9137315/9533911"));
+    line("  of it: all regions mapped", &whole.regions, "-", "-", xv6, riscv);
+    line("check_page_free_list", &whole.check_free_list, "-", "-", "-", "-");
+    line("check_page_alloc", &whole.check_page_alloc, "-", "-", "-", "-");
+    line("check_page", &whole.check_page, "-", "-", "-", "-");
+    line("check_kern_pgdir", &whole.check_kern_pgdir, "-", "-", "-", "-");
     let tables_kb = (whole.ntables + 1) * PGSIZE / KB;
-    let (goal, jos) = (of_256_mb(tables_goal), of_256_mb("268"));
-    line("page tables at the end, KB", &tables_kb, goal, jos, "-");
-}
-
-/// Prints a line of the table, within 80 columns.
-fn line(what: &str, count: &dyn fmt::Display, goal: &str, jos: &str, xv6: &str) {
-    // The count gets all columns that its name leaves, since counts with much RAM are long.
-    let rest = 36 - what.len();
-    println!("{what}{count:>rest$}{goal:>8}  {jos:<17} {xv6}");
+    line("page tables at the end, KB", &tables_kb, known(tables_goal), known("268"), "-", "-");
 }
 
 /// A count divided by a number of pieces, to one decimal.
@@ -264,8 +275,8 @@ fn whole(hardware: &Hardware, boot: &Boot) -> Whole {
     let check_page = count(|| pmap.checks().check_page());
     let check_kern_pgdir = count(|| pmap.checks().check_kern_pgdir());
 
-    // A page of the region for devices, which has no table yet, adds one table.
-    let (device, nfree) = (VirtAddr::new(Layout::MMIOBASE), pmap.pages().nfree());
+    // A page in the middle of the region for devices, which has no table yet, adds one table.
+    let (device, nfree) = (VirtAddr::new(Layout::MMIOBASE + 2 * MB), pmap.pages().nfree());
     let (vm, pgdir) = pmap.split();
     vm.boot_map_region(pgdir, device, PGSIZE, PhysAddr::new(0), Perm::KRW);
     assert!(pmap.pages().nfree() == nfree - 1, "it was to take one table");
@@ -300,7 +311,7 @@ fn whole(hardware: &Hardware, boot: &Boot) -> Whole {
 fn map_regions(pmap: &mut Pmap<SecondMachine<'_>>, pgdir: &mut Pgdir, boot: &Boot) {
     let image = boot.image;
     let window = PhysRange::from_size(PhysAddr::new(Layout::PHYS_BASE), Layout::WINDOW_SIZE);
-    let memory = pmap.boot_memory().pages;
+    let (memory, devices) = (pmap.boot_memory().pages, pmap.machine().devices());
     let mut map = |va, range: PhysRange, perm| {
         pmap.boot_map_region(pgdir, VirtAddr::new(va), range.size(), range.start, perm);
     };
@@ -312,81 +323,18 @@ fn map_regions(pmap: &mut Pmap<SecondMachine<'_>>, pgdir: &mut Pgdir, boot: &Boo
         (image.rodata, Perm::KR),
         (PhysRange::new(image.rodata.end_exclusive, window.end_exclusive), Perm::KRW),
     ] {
-        map(Layout::KERNBASE + range.start.as_u64(), range, perm);
+        map(Layout::KERNBASE + (range.start - window.start), range, perm);
     }
     for run in boot.memory.used::<Layout>() {
         let above = PhysRange::new(
             run.start.max(window.end_exclusive),
             run.end_exclusive.max(window.end_exclusive),
         );
-        map(Layout::PHYSMAP + above.start.as_u64(), above, Perm::KRW);
+        map(Layout::PHYSMAP + (above.start - window.start), above, Perm::KRW);
     }
-}
-
-/// The machine for a second memory system: the same memory, but the processor keeps using the first
-/// one's tables.
-#[derive(Debug)]
-struct SecondMachine<'a>(&'a Hardware);
-
-impl PhysMem for SecondMachine<'_> {
-    #[inline]
-    fn load<W: Word>(&self, pa: PhysAddr) -> W {
-        self.0.load(pa)
-    }
-
-    #[inline]
-    fn store<W: Word>(&self, pa: PhysAddr, word: W) {
-        self.0.store(pa, word);
-    }
-
-    #[inline]
-    fn compare_exchange<W: Word>(&self, pa: PhysAddr, current: W, new: W) -> Result<(), W> {
-        self.0.compare_exchange(pa, current, new)
-    }
-
-    #[inline]
-    fn store_run<W: Word>(&self, pa: PhysAddr, first: W, step: W, count: usize) {
-        self.0.store_run(pa, first, step, count);
-    }
-
-    #[inline]
-    fn zero_frame(&self, pa: PhysAddr) {
-        self.0.zero_frame(pa);
-    }
-
-    unsafe fn page_array(&self, pa: PhysAddr, npages: usize) -> PageArray {
-        // SAFETY: the caller's promise.
-        unsafe { self.0.page_array(pa, npages) }
-    }
-}
-
-impl Machine for SecondMachine<'_> {
-    type Layout = Layout;
-    type Format = Format;
-
-    #[inline]
-    fn leaf_levels(&self) -> u32 {
-        self.0.leaf_levels()
-    }
-
-    fn lcr3(&mut self, _pgdir: PhysAddr) {}
-    fn protect_kernel(&mut self) {}
-    fn invlpg(&mut self, _cpus: CpuSet, _va: VirtAddr) {}
-    fn flush_tlb(&mut self, _cpus: CpuSet) {}
-
-    fn probe_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {
-        Err(Fault { va, present: false, write: false })
-    }
-
-    fn probe_store(&mut self, va: VirtAddr, _value: u64) -> Result<(), Fault> {
-        Err(Fault { va, present: false, write: true })
-    }
-
-    fn stack_pointer(&self) -> VirtAddr {
-        self.0.stack_pointer()
-    }
-
-    fn print(&mut self, text: fmt::Arguments<'_>) {
-        kernel::console::print(text);
+    let mut va = Layout::MMIOBASE;
+    for device in devices {
+        map(va, *device, Perm::KRW);
+        va += device.size();
     }
 }

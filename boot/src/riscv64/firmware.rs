@@ -1,0 +1,35 @@
+//! The firmware's console, for the messages of a kernel that cannot start: until the device tree is read, no other
+//! console is known.
+
+use core::arch::asm;
+use core::ffi::CStr;
+use core::fmt::{self, Write};
+
+/// The firmware's console (RISC-V SBI specification, 5.2: the legacy call that prints a character).
+struct Console;
+
+impl Write for Console {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
+            // SAFETY: the firmware keeps all registers but A0, and our memory.
+            unsafe {
+                asm!("ecall", in("a7") 1, inlateout("a0") u64::from(byte) => _, options(nostack));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Prints why the kernel cannot start, and ends the machine with a failure. For the time before the kernel handles
+/// traps.
+pub fn cannot_start(reason: fmt::Arguments<'_>) -> ! {
+    let _ = Console.write_fmt(format_args!("JOS64 cannot start: {reason}\r\n"));
+    // SAFETY: a trap without a message, which the entry code takes and never returns from.
+    unsafe { asm!("csrw sscratch, zero", "unimp", options(noreturn, nostack)) }
+}
+
+/// Sets the reason that the entry code gives if it takes a trap from here on.
+pub(super) fn on_trap(reason: &'static CStr) {
+    // SAFETY: only the entry code's own traps read the register, until the kernel writes it.
+    unsafe { asm!("csrw sscratch, {}", in(reg) reason.as_ptr(), options(nostack)) };
+}
