@@ -43,6 +43,7 @@ fn main() {
         Ok("riscv64") => (symbols::<JosSv39>(), "sbi_start-KERNBASE+PHYS_BASE"),
         other => panic!("the kernel has no memory map for the architecture {other:?}"),
     };
+    archive();
     // The symbols come first, since the script uses them.
     let mut arguments = symbols.map(|(name, value)| format!("--defsym={name}={value:#x}")).to_vec();
     arguments.push(format!("--defsym=_start={start}"));
@@ -55,4 +56,21 @@ fn main() {
     // Cargo passes link arguments only to this package's images. Applications that are crates of their
     // own get them from here: docs/template/build.rs reads it.
     println!("cargo::metadata=LINK_ARGUMENTS={}", arguments.join("\x1f"));
+}
+
+/// Names the archive of programs that the monitor's image carries: make's, or none.
+fn archive() {
+    let variable = "JOS_PROGRAMS";
+    println!("cargo::rerun-if-env-changed={variable}");
+    let archive = std::env::var_os(variable).map_or_else(
+        || {
+            let out = std::env::var_os("OUT_DIR").expect("cargo sets it");
+            let empty = Path::new(&out).join("programs.tar");
+            std::fs::write(&empty, []).expect("the folder is cargo's own");
+            empty
+        },
+        Into::into,
+    );
+    println!("cargo::rerun-if-changed={}", archive.display());
+    println!("cargo::rustc-env={variable}={}", archive.display());
 }
