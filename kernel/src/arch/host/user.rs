@@ -3,6 +3,7 @@
 use core::ptr::NonNull;
 
 use libjos::env::Cause;
+use libjos::env::abi::EnvId;
 
 use crate::trap::cause::Interrupt;
 
@@ -24,3 +25,15 @@ pub(crate) unsafe fn run(_frame: NonNull<Frame>) {}
 pub(crate) unsafe fn leave() -> ! {
     unreachable!("no program runs")
 }
+
+pub(crate) fn allow_floats(_allowed: bool) {}
+
+pub(crate) fn wants_floats(_frame: &Frame) -> bool {
+    false
+}
+
+pub(crate) fn give_floats(_id: EnvId) {}
+
+pub(crate) fn lend_floats(_id: EnvId) {}
+
+pub(crate) fn take_floats() {}

@@ -1,12 +1,13 @@
 //! The way to ring 3 and back.
 
-use core::arch::naked_asm;
+use core::arch::{asm, naked_asm};
 use core::ptr::NonNull;
 
 use layout::MemLayout;
 
 use super::user::Frame;
 use crate::arch::Layout;
+use crate::arch::x86::floats::State;
 use crate::arch::x86::user::KEPT;
 
 /// The stack pointer of the kernel's code that runs programs.
@@ -76,4 +77,33 @@ pub(in crate::arch) unsafe extern "C" fn env_pop_tf() -> ! {
         "add esp, 8", // vector and error code
         "iretd",
     )
+}
+
+/// The state of the registers for floating-point numbers in which a program finds them: as FNINIT leaves them, and all
+/// numbers 0 (Intel SDM vol. 1, figure 8-9).
+pub(in crate::arch) const INITIAL_FLOATS: [u8; 512] = {
+    let mut state = [0; 512];
+    (state[0], state[1], state[8], state[9]) = (0x7F, 0x03, 0xFF, 0xFF);
+    state
+};
+
+/// Need do nothing: every processor has the registers of x87, and nobody may use those for vectors.
+pub(crate) fn allow_floats(_allowed: bool) {}
+
+/// Lets the next instruction use the registers.
+pub(in crate::arch) fn clear_task_switched() {
+    // SAFETY: clears CR0.TS, which only says whether the registers can be used.
+    unsafe { asm!("clts", options(nomem, nostack, preserves_flags)) };
+}
+
+/// Saves the registers, and leaves them as FNINIT does.
+pub(in crate::arch) fn save_floats(state: &State) {
+    // SAFETY: the state has room for them, and nothing else uses it.
+    unsafe { asm!("fnsave [{}]", "fwait", in(reg) state.at(), options(nostack, preserves_flags)) };
+}
+
+/// Restores the registers.
+pub(in crate::arch) fn restore_floats(state: &State) {
+    // SAFETY: the state is one that was saved, or the first one. The kernel keeps no numbers in them meanwhile.
+    unsafe { asm!("frstor [{}]", in(reg) state.at(), options(nostack, preserves_flags)) };
 }

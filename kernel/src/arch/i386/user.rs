@@ -12,8 +12,9 @@ use crate::arch::instructions::Cr2;
 use crate::arch::x86::user::{ErrorWords, name};
 use libjos::monitor::processor::vector::PAGE_FAULT;
 
-pub(crate) use super::ring3::{leave, run};
-pub(crate) use crate::arch::x86::user::{Handler, init};
+pub(crate) use super::ring3::{allow_floats, leave, run};
+pub(crate) use crate::arch::x86::floats::{give_floats, lend_floats, take_floats};
+pub(crate) use crate::arch::x86::user::{init, wants_floats};
 
 /// Selectors of the user's segments: JOS's.
 const USER_CODE: u32 = 0x18 | 3;

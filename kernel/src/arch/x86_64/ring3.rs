@@ -1,13 +1,16 @@
 //! The way to ring 3 and back.
 
-use core::arch::naked_asm;
+use core::arch::{asm, naked_asm};
 use core::ptr::NonNull;
 
 use layout::MemLayout;
 
 use super::user::Frame;
 use crate::arch::Layout;
+use crate::arch::instructions::{Cr0, Cr4};
+use crate::arch::x86::floats::State;
 use crate::arch::x86::user::KEPT;
+use x86_64::registers::control::{Cr0Flags, Cr4Flags};
 
 /// The stack pointer of the kernel's code that runs programs.
 static mut KEPT_RSP: u64 = 0;
@@ -92,4 +95,41 @@ pub(in crate::arch) unsafe extern "C" fn env_pop_tf() -> ! {
         "add rsp, 16", // vector and error code
         "iretq",
     )
+}
+
+/// The state of the registers for floating-point numbers and vectors in which a program finds them: FCW and MXCSR as at
+/// reset, everything else 0 (Intel SDM vol. 1, 10.5.1).
+pub(in crate::arch) const INITIAL_FLOATS: [u8; 512] = {
+    let mut state = [0; 512];
+    (state[0], state[1], state[24], state[25]) = (0x7F, 0x03, 0x80, 0x1F);
+    state
+};
+
+/// Lets programs use these registers, or nobody: the kernel does not, and every processor has them.
+pub(crate) fn allow_floats(allowed: bool) {
+    // SAFETY: `floats` saves and restores them. TS and MP make their first use by another program fault.
+    unsafe {
+        Cr4::update(|cr4| cr4.set(Cr4Flags::OSFXSR | Cr4Flags::OSXMMEXCPT_ENABLE, allowed));
+        Cr0::update(|cr0| {
+            cr0.set(Cr0Flags::MONITOR_COPROCESSOR | Cr0Flags::NUMERIC_ERROR, allowed);
+        });
+    }
+}
+
+/// Lets the next instruction use the registers.
+pub(in crate::arch) fn clear_task_switched() {
+    // SAFETY: clears CR0.TS, which only says whether the registers can be used.
+    unsafe { asm!("clts", options(nomem, nostack, preserves_flags)) };
+}
+
+/// Saves the registers.
+pub(in crate::arch) fn save_floats(state: &State) {
+    // SAFETY: the state has room for them, and nothing else uses it.
+    unsafe { asm!("fxsave64 [{}]", in(reg) state.at(), options(nostack, preserves_flags)) };
+}
+
+/// Restores the registers.
+pub(in crate::arch) fn restore_floats(state: &State) {
+    // SAFETY: the state is one that was saved, or the first one. The kernel uses none of these registers.
+    unsafe { asm!("fxrstor64 [{}]", in(reg) state.at(), options(nostack, preserves_flags)) };
 }

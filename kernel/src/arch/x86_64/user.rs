@@ -13,9 +13,11 @@ use crate::arch::x86::user::{ErrorWords, name};
 use libjos::monitor::processor::vector::PAGE_FAULT;
 
 #[cfg(jos_machine)]
-pub(crate) use super::ring3::{leave, run};
+pub(crate) use super::ring3::{allow_floats, leave, run};
 #[cfg(jos_machine)]
-pub(crate) use crate::arch::x86::user::{Handler, init};
+pub(crate) use crate::arch::x86::floats::{give_floats, lend_floats, take_floats};
+#[cfg(jos_machine)]
+pub(crate) use crate::arch::x86::user::{init, wants_floats};
 
 /// The registers of a program.
 #[derive(Clone, Copy, Debug)]

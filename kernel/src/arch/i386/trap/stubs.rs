@@ -38,6 +38,7 @@ global_asm!(
     "    mov ebx, esp",
     "    and esp, -16",
     "    sub esp, {X87}",
+    "    clts", // set while a program runs that does not have the registers of x87
     "    fnsave [esp]", // and starts x87 anew, for the floating-point numbers of an application's handler
     "    sub esp, 12",
     "    push ebx",
