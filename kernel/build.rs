@@ -7,7 +7,7 @@ use layout::{Jos32, Jos64, JosSv39, KB, MemLayout, PGSIZE};
 
 /// Bytes of memory for the kernel's symbols and source lines. `tools/build/symtab` fills them in, and
 /// cuts the file to the part used. A kernel that needs more gets no lines, and the build says so.
-const SYMBOLS_ROOM: u64 = 320 * KB;
+const SYMBOLS_ROOM: u64 = 384 * KB;
 
 /// The symbols that `linker.ld` uses, for the memory map `L`.
 fn symbols<L: MemLayout>() -> [(&'static str, u64); 6] {

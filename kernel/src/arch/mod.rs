@@ -50,7 +50,7 @@ pub(crate) use machine::{
 #[cfg(any(target_arch = "x86", target_arch = "x86_64", not(jos_machine)))]
 use machine::{frame, instructions};
 #[cfg(all(jos_machine, any(target_arch = "x86", target_arch = "x86_64")))]
-use machine::{registers, ring3};
+use machine::{program, registers, ring3};
 
 use layout::MemLayout;
 use libjos::paging::format::{self, Geometry};

@@ -7,7 +7,7 @@ use libjos::env::abi::EnvId;
 
 use crate::trap::cause::Interrupt;
 
-pub(crate) use crate::arch::x86_64::user::Frame;
+pub(crate) use crate::arch::x86_64::program::Frame;
 
 /// A handler of traps of programs.
 pub(crate) type Handler = fn(&mut Frame, (Cause, Option<Interrupt>)) -> NonNull<Frame>;

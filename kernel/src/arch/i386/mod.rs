@@ -8,6 +8,7 @@ pub(super) mod frame;
 pub(super) mod instructions;
 mod memory;
 pub(crate) mod probe;
+pub(super) mod program;
 pub(super) mod registers;
 pub(super) mod ring3;
 pub(crate) mod stack;

@@ -5,9 +5,8 @@ use core::ptr::NonNull;
 
 use layout::MemLayout;
 
-use super::user::Frame;
+use super::program::Frame;
 use crate::arch::Layout;
-use crate::arch::x86::floats::State;
 use crate::arch::x86::user::KEPT;
 
 /// The stack pointer of the kernel's code that runs programs.
@@ -97,13 +96,13 @@ pub(in crate::arch) fn clear_task_switched() {
 }
 
 /// Saves the registers, and leaves them as FNINIT does.
-pub(in crate::arch) fn save_floats(state: &State) {
+pub(in crate::arch) fn save_floats(state: *mut u8) {
     // SAFETY: the state has room for them, and nothing else uses it.
-    unsafe { asm!("fnsave [{}]", "fwait", in(reg) state.at(), options(nostack, preserves_flags)) };
+    unsafe { asm!("fnsave [{}]", "fwait", in(reg) state, options(nostack, preserves_flags)) };
 }
 
 /// Restores the registers.
-pub(in crate::arch) fn restore_floats(state: &State) {
+pub(in crate::arch) fn restore_floats(state: *mut u8) {
     // SAFETY: the state is one that was saved, or the first one. The kernel keeps no numbers in them meanwhile.
-    unsafe { asm!("frstor [{}]", in(reg) state.at(), options(nostack, preserves_flags)) };
+    unsafe { asm!("frstor [{}]", in(reg) state, options(nostack, preserves_flags)) };
 }

@@ -87,6 +87,9 @@ pub(super) static KERNEL_TASK: Task = Task::new();
 /// The tasks of double fault, NMI and machine check, in this order.
 pub(super) static EXCEPTION_TASKS: [Task; 3] = [const { Task::new() }; 3];
 
+/// The selector of the kernel's data: JOS's.
+pub(super) const DATA: u16 = 0x10;
+
 /// The selector of the first of these tasks. The others follow it.
 pub(super) const EXCEPTION_TASK: u16 = 0x30;
 

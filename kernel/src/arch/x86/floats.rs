@@ -17,14 +17,14 @@ const SIZE: usize = 512;
 
 /// A saved state.
 #[repr(C, align(16))]
-pub(in crate::arch) struct State(UnsafeCell<[u8; SIZE]>);
+struct State(UnsafeCell<[u8; SIZE]>);
 
 // SAFETY: only the functions here access it, on the one processor, with interrupts off.
 unsafe impl Sync for State {}
 
 impl State {
     /// The address.
-    pub(in crate::arch) fn at(&self) -> *mut u8 {
+    fn at(&self) -> *mut u8 {
         self.0.get().cast()
     }
 }
@@ -58,7 +58,7 @@ pub(crate) fn give_floats(id: EnvId) {
     take_floats();
     let own = SAVED[id.index()].load(Ordering::Relaxed) == id.0;
     let state = if own { &STATES[id.index()] } else { &INITIAL };
-    restore_floats(state);
+    restore_floats(state.at());
     OWNER.store(id.0, Ordering::Relaxed);
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn take_floats() {
     clear_task_switched();
     let owner = EnvId(OWNER.swap(0, Ordering::Relaxed));
     if owner != EnvId::NONE {
-        save_floats(&STATES[owner.index()]);
+        save_floats(STATES[owner.index()].at());
         SAVED[owner.index()].store(owner.0, Ordering::Relaxed);
     }
 }

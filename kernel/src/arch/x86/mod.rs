@@ -12,6 +12,7 @@ pub(crate) mod features;
 #[cfg(jos_machine)]
 pub(in crate::arch) mod floats;
 pub(crate) mod interrupts;
+pub(in crate::arch) mod jos;
 pub(crate) mod keyboard;
 pub(in crate::arch) mod outcome;
 #[cfg(jos_machine)]
@@ -23,6 +24,7 @@ pub(crate) mod serial;
 #[cfg(jos_machine)]
 pub(crate) mod stack;
 pub(crate) mod trap;
+#[cfg(jos_machine)]
 pub(in crate::arch) mod user;
 
 /// A PC's devices have I/O ports, or lie in the window.

@@ -1,4 +1,4 @@
-//! Ring 3, as far as PCs share it: the handler of its traps, what a trap is, and its name in JOS.
+//! Ring 3, as far as PCs share it: the handler of its traps, and the cause of each.
 
 use core::ptr::NonNull;
 
@@ -10,20 +10,13 @@ use spin::Once;
 use crate::arch::Layout;
 use crate::arch::instructions::Cr2;
 use crate::arch::interrupts::{self, IRQ_OFFSET, NLINES};
-use crate::arch::user::Frame;
+use crate::arch::program::Frame;
+use crate::arch::x86::jos::{BREAKPOINT, SYSCALL};
 use crate::trap::cause::Interrupt;
 use libjos::monitor::processor::vector::PAGE_FAULT;
 
 /// The vector of an instruction for floating-point numbers that CR0.TS forbids.
 const DEVICE_NOT_AVAILABLE: u64 = 7;
-/// The vector of breakpoints, and that of system calls: programs may raise these two.
-pub(in crate::arch) const BREAKPOINT: u64 = 3;
-pub(in crate::arch) const SYSCALL: u64 = 0x30;
-
-/// Bits of a page fault's error code: the page is present; a write; by user code.
-const PRESENT: u64 = 1 << 0;
-const WRITE: u64 = 1 << 1;
-const USER: u64 = 1 << 2;
 
 /// A handler of traps of programs: gets the registers where the processor has left them, and the cause. Returns the
 /// frame to go on with.
@@ -79,57 +72,4 @@ fn cause(vector: u64, va: VirtAddr) -> (Cause, Option<Interrupt>) {
 /// Whether the program has tried to use registers for floating-point numbers that are not its own.
 pub(crate) fn wants_floats(frame: &Frame) -> bool {
     frame.as_ref().vector() == DEVICE_NOT_AVAILABLE
-}
-
-/// JOS's name of a trap.
-pub(in crate::arch) fn name(vector: u64) -> &'static str {
-    const NAMES: [&str; 20] = [
-        "Divide error",
-        "Debug",
-        "Non-Maskable Interrupt",
-        "Breakpoint",
-        "Overflow",
-        "BOUND Range Exceeded",
-        "Invalid Opcode",
-        "Device Not Available",
-        "Double Fault",
-        "Coprocessor Segment Overrun",
-        "Invalid TSS",
-        "Segment Not Present",
-        "Stack Fault",
-        "General Protection",
-        "Page Fault",
-        "(unknown trap)",
-        "x87 FPU Floating-Point Error",
-        "Alignment Check",
-        "Machine-Check",
-        "SIMD Floating-Point Exception",
-    ];
-    match vector {
-        SYSCALL => "System call",
-        IRQ_OFFSET.. if vector < IRQ_OFFSET + NLINES => "Hardware Interrupt",
-        _ => NAMES.get(vector as usize).copied().unwrap_or("(unknown trap)"),
-    }
-}
-
-/// JOS's words about an error code: those of a page fault say what its bits mean.
-pub(in crate::arch) struct ErrorWords {
-    pub vector: u64,
-    pub error: u64,
-}
-
-impl core::fmt::Display for ErrorWords {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        if self.vector != PAGE_FAULT {
-            return Ok(());
-        }
-        let has = |bit| self.error & bit != 0;
-        write!(
-            f,
-            " [{}, {}, {}]",
-            if has(USER) { "user" } else { "kernel" },
-            if has(WRITE) { "write" } else { "read" },
-            if has(PRESENT) { "protection" } else { "not-present" },
-        )
-    }
 }

@@ -13,6 +13,7 @@ pub(super) mod frame;
 pub(super) mod instructions;
 #[cfg(jos_machine)]
 pub(crate) mod probe;
+pub(super) mod program;
 #[cfg(jos_machine)]
 pub(super) mod registers;
 #[cfg(jos_machine)]
@@ -20,6 +21,7 @@ pub(super) mod ring3;
 #[cfg(jos_machine)]
 pub(crate) mod stack;
 pub(crate) mod trap;
+#[cfg(jos_machine)]
 pub(crate) mod user;
 
 #[cfg(jos_machine)]

@@ -5,10 +5,9 @@ use core::ptr::NonNull;
 
 use layout::MemLayout;
 
-use super::user::Frame;
+use super::program::Frame;
 use crate::arch::Layout;
 use crate::arch::instructions::{Cr0, Cr4};
-use crate::arch::x86::floats::State;
 use crate::arch::x86::user::KEPT;
 use x86_64::registers::control::{Cr0Flags, Cr4Flags};
 
@@ -123,13 +122,13 @@ pub(in crate::arch) fn clear_task_switched() {
 }
 
 /// Saves the registers.
-pub(in crate::arch) fn save_floats(state: &State) {
+pub(in crate::arch) fn save_floats(state: *mut u8) {
     // SAFETY: the state has room for them, and nothing else uses it.
-    unsafe { asm!("fxsave64 [{}]", in(reg) state.at(), options(nostack, preserves_flags)) };
+    unsafe { asm!("fxsave64 [{}]", in(reg) state, options(nostack, preserves_flags)) };
 }
 
 /// Restores the registers.
-pub(in crate::arch) fn restore_floats(state: &State) {
+pub(in crate::arch) fn restore_floats(state: *mut u8) {
     // SAFETY: the state is one that was saved, or the first one. The kernel uses none of these registers.
-    unsafe { asm!("fxrstor64 [{}]", in(reg) state.at(), options(nostack, preserves_flags)) };
+    unsafe { asm!("fxrstor64 [{}]", in(reg) state, options(nostack, preserves_flags)) };
 }

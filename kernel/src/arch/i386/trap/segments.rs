@@ -6,15 +6,14 @@ use core::cell::UnsafeCell;
 use super::stubs::task_entries;
 use crate::arch::i386::cpu::pgdir_in_use;
 use crate::arch::i386::stack::{
-    EXCEPTION_TASK, EXCEPTION_TASKS, KERNEL_TASK, TSS_LIMIT, init_tasks, task_number,
+    DATA, EXCEPTION_TASK, EXCEPTION_TASKS, KERNEL_TASK, TSS_LIMIT, init_tasks, task_number,
 };
 use crate::arch::interrupts::{IRQ_OFFSET, NLINES};
+use crate::arch::x86::jos::{BREAKPOINT, SYSCALL};
 use crate::arch::x86::trap::stubs::{NEXCEPTIONS, stub};
-use crate::arch::x86::user::{BREAKPOINT, SYSCALL};
 
 /// Selectors of the segments: JOS's. The tasks of the exceptions follow its last one.
 const CODE: u16 = 0x08;
-pub(super) const DATA: u16 = 0x10;
 const TASK: u16 = 0x28;
 /// A selector's privilege level for user code.
 const RPL_USER: u64 = 3;

@@ -5,10 +5,9 @@ use core::arch::global_asm;
 
 use libjos::monitor::processor::vector::{DOUBLE_FAULT, MACHINE_CHECK};
 
-use super::segments::DATA;
 use crate::arch::i386::frame::TrapFrame;
 use crate::arch::i386::ring3::env_pop_tf;
-use crate::arch::i386::stack::{NMI, TaskState, exception_task, task_of};
+use crate::arch::i386::stack::{DATA, NMI, TaskState, exception_task, task_of};
 use crate::arch::x86::trap::stubs::{FLAGS, trap};
 use crate::arch::x86::user::user_trap;
 

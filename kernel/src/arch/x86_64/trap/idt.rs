@@ -6,9 +6,9 @@ use x86_64::{PrivilegeLevel, VirtAddr};
 
 use super::segments;
 use crate::arch::interrupts::{IRQ_OFFSET, NLINES};
+use crate::arch::x86::jos::{BREAKPOINT, SYSCALL};
 use crate::arch::x86::trap::machine_check;
 use crate::arch::x86::trap::stubs::{HANDLER, Handler, stub};
-use crate::arch::x86::user::{BREAKPOINT, SYSCALL};
 
 static IDT: Once<InterruptDescriptorTable> = Once::new();
 

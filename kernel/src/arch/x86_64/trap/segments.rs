@@ -10,7 +10,7 @@ use x86_64::structures::tss::TaskStateSegment;
 
 use crate::arch::Layout;
 use crate::arch::x86::stack::EXCEPTION_STACKS;
-use crate::arch::x86_64::user::{USER_CODE, USER_DATA};
+use crate::arch::x86_64::program::{USER_CODE, USER_DATA};
 
 /// Indices of the stacks in the TSS (Intel SDM vol. 3A, 6.14.5 "Interrupt stack table").
 pub(super) const DOUBLE_FAULT_STACK: u16 = 0;
