@@ -194,7 +194,7 @@ PC_BOOTS = (
 EVERY_FEATURE = "every feature", "max"
 IS_PC = {
     "board": "", "exit_device": "isa-debug-exit,iobase={port:#x},iosize=0x04", "boots": PC_BOOTS, "firmware_end": "",
-    "image": 0x10_0000, "megabyte": "1", "first_pages": "4K", "strict": "max", "faults": "kernel::arch::x86::faults",
+    "image": 0x10_0000, "megabyte": "[12]", "first_pages": "4K", "strict": "max", "faults": "kernel::arch::x86::faults",
 }
 ARCHES = {arch.name: arch for arch in (
     Arch(
