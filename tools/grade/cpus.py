@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 READ, WRITE, FETCH = "read", "write", "fetch"
 PAGE_FAULT, TIMER = 14, 32  # vectors on PCs
 # Bytes for a PC's timer: count down from 1, once (8254 data sheet).
+INTERRUPTS_ON = 1 << 9  # of a PC's flags
 TIMER_START = ((0x43, 0x30), (0x40, 1), (0x40, 0))
 
 
@@ -115,8 +116,10 @@ class Pc(Cpu):
 
     def wake(self, stub):
         """Gets the processor out of its halt, in which QEMU lets it execute nothing: the timer, started by hand,
-        interrupts it, and the machine stops at the interrupt's entry."""
-        if "HLT=1" in stub.monitor("info registers"):
+        interrupts it, and the machine stops at the interrupt's entry. With interrupts off it has halted for good."""
+        text = stub.monitor("info registers")
+        flags = next(value for name, value in self.registers(text).items() if name in ("RFL", "EFL"))
+        if "HLT=1" in text and flags & INTERRUPTS_ON:
             for port, value in TIMER_START:
                 stub.monitor(f"o /b {port:#x} {value:#x}")
             entry = self.gate(stub, TIMER)

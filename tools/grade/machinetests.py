@@ -76,7 +76,7 @@ TESTS = [
             (
                 "information in the kernel", badloader.in_kernel,
                 bad_information(
-                    r"boot information at 0x[12][0-9a-f]{2}000 \(8 bytes\) lies in the kernel's own memory; "
+                    r"boot information at 0x[123][0-9a-f]{2}000 \(8 bytes\) lies in the kernel's own memory; "
                     "use another loader"
                 ),
             ),
