@@ -25,3 +25,4 @@ mod replay;
 #[path = "../env_rig/mod.rs"]
 mod rig;
 mod shortage;
+mod users;
