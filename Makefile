@@ -362,7 +362,7 @@ fuzz: | setup-fuzz ## fuzz the parsers, memory system and environments against t
 # "make test" replays the corpus too, on the stable toolchain.
 fuzz-short: ## some seconds of it, the same each time; skipped where no nightly toolchain can be had
 	$(Q)if tools/build/setup.sh fuzz; then \
-	  tools/build/fuzz.sh short 5000 boot_info device_tree && tools/build/fuzz.sh short 200 operations monitor_line calls programs; \
+	  tools/build/fuzz.sh short 5000 boot_info device_tree && tools/build/fuzz.sh short 200 operations monitor_line && tools/build/fuzz.sh short 50 calls programs; \
 	else echo "fuzz-short: skipped, for want of what is named above"; fi
 
 mutants: | setup-mutants setup-host setup-build setup-iso setup-qemu setup-uefi setup-gdb ## plant faults in the sources, and see whether the tests notice (two hours)
