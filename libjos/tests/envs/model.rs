@@ -10,7 +10,7 @@ use proptest::test_runner::TestRunner;
 use crate::{cases, env_model};
 
 fn follows_the_model<L: MemLayout, F: Format + Mmu>() {
-    let mut runner = TestRunner::new(cases::config(24));
+    let mut runner = TestRunner::new(cases::config(40));
     let bytes = prop::collection::vec(any::<u8>(), 200..1200);
     let followed = runner.run(&bytes, |bytes| {
         env_model::follow::<L, F>(Unstructured::new(&bytes));
