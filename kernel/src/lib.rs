@@ -19,6 +19,7 @@
 //! | `globals` | JOS's globals, by their plain names for gdb |
 //! | `stack` | the stacks, and the move to KSTACKTOP |
 //! | `faults` | the deliberate faults of `test=NAME` |
+//! | `user` | programs in user mode |
 //! | [`monitor`], `readline` | the prompt `K> `, and its commands |
 //! | `application` | the application's start and end |
 //! | `platform`, `heap` | the machine as an application sees it; `print!` goes through `platform` |
@@ -66,6 +67,7 @@ mod rig;
 mod stack;
 mod symbols;
 mod trap;
+mod user;
 mod window;
 
 pub use arch::{Format, Layout};
@@ -113,6 +115,13 @@ extern "C" fn on_kernel_stack() -> ! {
     // The fault that the command line asks for, if any; it does not return.
     if let Some(fault) = cmdline::options().fault {
         faults::run(fault);
+    }
+
+    // The program that the command line names, and all that it makes.
+    if let Some(program) = cmdline::options().program
+        && user::create(program)
+    {
+        user::run();
     }
 
     // The application's `main`; then the machine ends.

@@ -90,7 +90,6 @@ pub(crate) fn table() -> Option<SymbolTable<'static>> {
 
 /// The archive of programs that the image carries; empty if it carries none.
 #[must_use]
-#[expect(dead_code, reason = "for those who start programs")]
 pub(crate) fn programs() -> &'static [u8] {
     unsafe extern "C" {
         static programs_start: u8;

@@ -5,7 +5,7 @@ that stands between the two, with a debugger's means.
 import re
 import struct
 
-from arch import ARCH
+from arch import ARCH, PC
 from control import require
 from descriptors import ON_OWN_STACKS, STACK_SIZE, TSS_LIMIT, stacks_at, tops
 from gdbstub import CPU

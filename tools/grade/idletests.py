@@ -6,7 +6,7 @@ QEMU's own processor time is compared with the time on the clock. A busy host ma
 import time
 
 import processes
-from arch import ARCH, LONG_MODE
+from arch import ARCH, LONG_MODE, PC
 from control import require
 from gradelib import Machine, Test
 from words import CHECKS, MB, WELCOME, opening
@@ -38,7 +38,7 @@ def tests():
     def prompt(title, act=(), **machine):
         typed = (rests, *act, rests, "exit\r")
         lines = (*CHECKS, *WELCOME, *(("K> uptime",) if act else ()), "K> exit")
-        return Test(f"idle: {title}", 5, Machine(typed=typed, **machine), lines, tags=("idle",))
+        return Test(f"idle: {title}", 5, Machine(typed=typed, **machine), lines, tags=("idle",), needs=(PC,))
 
     slept = (*opening(64 * MB), *CHECKS, "sleeping for 4000 ms", "slept long enough: true")
     return [
@@ -52,7 +52,7 @@ def tests():
         Test(
             "idle: in sleep", 5,
             Machine("sleep", "64M", words="-- 4000", typed=(rests,), prompt="sleeping for 4000 ms\r\n"),
-            slept, whole=True, tags=("idle",),
+            slept, whole=True, tags=("idle",), needs=(PC,),
         ),
     ]
 

@@ -15,6 +15,7 @@
 //! | `stack` | the switch to another stack; separate stacks for some exceptions |
 //! | `trap` | exceptions: frame, name and details |
 //! | `interrupts` | interrupts: the controller; off, on, and waiting for one |
+//! | `user` | the registers of a program; the way to user mode and back |
 //! | `faults` | single instructions that must fault |
 //! | `serial`, `keyboard`, `screen` | the console's devices |
 //! | `clock` | the counter's frequency; the alarm |
@@ -46,7 +47,7 @@ use machine::registers;
 pub use machine::{Format, Layout};
 pub(crate) use machine::{
     clock, control, cpu, devices, exit, faults, features, interrupts, keyboard, probe, screen,
-    serial, stack, trap,
+    serial, stack, trap, user,
 };
 #[cfg(any(target_arch = "x86", target_arch = "x86_64", not(jos_machine)))]
 use machine::{frame, instructions};

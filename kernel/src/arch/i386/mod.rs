@@ -11,6 +11,7 @@ pub(crate) mod probe;
 pub(super) mod registers;
 pub(crate) mod stack;
 pub(crate) mod trap;
+pub(crate) mod user;
 
 pub(crate) use super::x86::{clock, devices, exit, interrupts, keyboard, screen, serial};
 

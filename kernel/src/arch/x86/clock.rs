@@ -18,6 +18,8 @@ const CHANNEL_0: u16 = 0x40;
 const CONTROL: u16 = 0x43;
 /// Control word: channel 0, low byte then high byte, mode 0, which counts down and wraps around. It interrupts once, at 0.
 const COUNT_DOWN: u8 = 0b11 << 4;
+/// Control word: likewise, in mode 2, which begins again after an interrupt.
+const REPEAT: u8 = 0b11 << 4 | 2 << 1;
 /// Control word: latch channel 0's count, to be read low byte then high byte.
 const LATCH: u8 = 0;
 
@@ -58,13 +60,29 @@ pub(crate) fn alarm(time: Duration) -> bool {
     WAKES.load(Ordering::Relaxed)
 }
 
+/// Makes the timer interrupt the processor `hz` times a second, 19 times at least.
+pub(crate) fn tick(hz: u32) {
+    let count = u16::try_from(TIMER_HZ / u64::from(hz)).unwrap_or(u16::MAX);
+    count_by(REPEAT, count);
+}
+
+/// Ends [`tick`].
+pub(crate) fn stop_ticking() {
+    count_down(u16::MAX);
+}
+
 /// Makes the timer count down from `count`.
 fn count_down(count: u16) {
+    count_by(COUNT_DOWN, count);
+}
+
+/// Makes the timer count from `count`, in the mode of a control word.
+fn count_by(word: u8, count: u16) {
     let [low, high] = count.to_le_bytes();
     let mut channel = Port::<u8>::new(CHANNEL_0);
     // SAFETY: on a PC these ports belong to the timer or to no device. Nothing else uses the timer.
     unsafe {
-        Port::<u8>::new(CONTROL).write(COUNT_DOWN);
+        Port::<u8>::new(CONTROL).write(word);
         channel.write(low);
         channel.write(high);
     }

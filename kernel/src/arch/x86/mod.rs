@@ -21,6 +21,8 @@ pub(crate) mod serial;
 #[cfg(jos_machine)]
 pub(crate) mod stack;
 pub(crate) mod trap;
+#[cfg(jos_machine)]
+pub(in crate::arch) mod user;
 
 /// A PC's devices have I/O ports, or lie in the window.
 pub(crate) fn devices() -> &'static [libjos::mem::addr::PhysRange] {

@@ -18,6 +18,8 @@ pub(super) mod registers;
 #[cfg(jos_machine)]
 pub(crate) mod stack;
 pub(crate) mod trap;
+#[cfg(jos_machine)]
+pub(crate) mod user;
 
 #[cfg(jos_machine)]
 pub(crate) use super::x86::{clock, devices, exit, interrupts, keyboard, screen, serial};

@@ -12,8 +12,8 @@ use crate::arch::interrupts::{self, IRQ_OFFSET, NLINES};
 
 /// Vectors below this are exceptions.
 pub(in crate::arch) const NEXCEPTIONS: u64 = 32;
-/// Vectors below this have a stub: the exceptions, and the interrupts of devices.
-const NVECTORS: u64 = IRQ_OFFSET + NLINES;
+/// Vectors below this have a stub: the exceptions, the interrupts of devices, and system calls.
+const NVECTORS: u64 = IRQ_OFFSET + NLINES + 1;
 /// Exceptions with an error code: bit `n` stands for vector `n` (Intel SDM vol. 3A, table 6-1;
 /// AMD APM vol. 2, 8.2 for 29 and 30).
 const WITH_ERROR_CODE: u32 = 1 << 8 | 0b11111 << 10 | 1 << 17 | 1 << 21 | 1 << 29 | 1 << 30;
@@ -66,6 +66,7 @@ pub(in crate::arch) extern "C" fn trap(frame: &mut TrapFrame) {
     // Read CR2 first, since the handler may cause further page faults.
     let cr2 = Cr2::read_raw();
     if let Some(line) = frame.vector().checked_sub(IRQ_OFFSET)
+        && line < NLINES
         && !interrupts::acknowledge(line)
     {
         return;

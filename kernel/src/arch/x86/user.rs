@@ -1,0 +1,129 @@
+//! Ring 3, as far as PCs share it: the handler of its traps, what a trap is, and its name in JOS.
+
+use core::ptr::NonNull;
+
+use layout::MemLayout;
+use libjos::env::Cause;
+use libjos::mem::addr::VirtAddr;
+use spin::Once;
+
+use crate::arch::Layout;
+use crate::arch::frame::TrapFrame;
+use crate::arch::instructions::Cr2;
+use crate::arch::interrupts::{self, IRQ_OFFSET, NLINES};
+use crate::arch::user::Frame;
+use crate::trap::cause::Interrupt;
+use libjos::monitor::processor::vector::PAGE_FAULT;
+
+/// The vector of breakpoints, and that of system calls: programs may raise these two.
+pub(in crate::arch) const BREAKPOINT: u64 = 3;
+pub(in crate::arch) const SYSCALL: u64 = 0x30;
+
+/// Bits of a page fault's error code: the page is present; a write; by user code.
+const PRESENT: u64 = 1 << 0;
+const WRITE: u64 = 1 << 1;
+const USER: u64 = 1 << 2;
+
+/// A handler of traps of programs: gets the registers where the processor has left them, and the cause. Returns the
+/// frame to go on with.
+pub(crate) type Handler = fn(&mut Frame, (Cause, Option<Interrupt>)) -> NonNull<Frame>;
+
+/// The handler of all traps of programs.
+static HANDLER: Once<Handler> = Once::new();
+
+/// The words that the kernel's stack had in use when programs began to run.
+#[repr(C, align(16))]
+pub(in crate::arch) struct Kept(core::cell::UnsafeCell<[u8; Layout::KSTKSIZE as usize]>);
+
+// SAFETY: only `user_run` and `user_leave` access it, on the one processor.
+unsafe impl Sync for Kept {}
+
+pub(in crate::arch) static KEPT: Kept =
+    Kept(core::cell::UnsafeCell::new([0; Layout::KSTKSIZE as usize]));
+
+/// Makes `handler` the handler of all traps of programs.
+pub(crate) fn init(handler: Handler) {
+    HANDLER.call_once(|| handler);
+}
+
+/// Passes a trap of a program to the handler; the stub calls this. Returns the frame that is loaded next.
+pub(in crate::arch) extern "C" fn user_trap(frame: &mut Frame) -> NonNull<Frame> {
+    // First, since the handler may cause page faults.
+    let va = VirtAddr::new(Cr2::read_raw());
+    let cause = cause(TrapFrame::vector(frame.as_ref()), va);
+    let handler = HANDLER.get().expect("no program runs before it is known");
+    handler(frame, cause)
+}
+
+/// The cause of a trap.
+fn cause(vector: u64, va: VirtAddr) -> (Cause, Option<Interrupt>) {
+    let cause = match vector {
+        SYSCALL => Cause::Syscall,
+        PAGE_FAULT => Cause::PageFault { va },
+        BREAKPOINT => Cause::Breakpoint,
+        IRQ_OFFSET.. if vector - IRQ_OFFSET < NLINES => {
+            let line = vector - IRQ_OFFSET;
+            let interrupt = interrupts::acknowledge(line).then(|| interrupts::interrupt(line));
+            let cause = match interrupt {
+                Some(Interrupt::Timer) => Cause::Timer,
+                _ => Cause::Interrupt,
+            };
+            return (cause, interrupt);
+        }
+        _ => Cause::Exception,
+    };
+    (cause, None)
+}
+
+/// JOS's name of a trap.
+pub(in crate::arch) fn name(vector: u64) -> &'static str {
+    const NAMES: [&str; 20] = [
+        "Divide error",
+        "Debug",
+        "Non-Maskable Interrupt",
+        "Breakpoint",
+        "Overflow",
+        "BOUND Range Exceeded",
+        "Invalid Opcode",
+        "Device Not Available",
+        "Double Fault",
+        "Coprocessor Segment Overrun",
+        "Invalid TSS",
+        "Segment Not Present",
+        "Stack Fault",
+        "General Protection",
+        "Page Fault",
+        "(unknown trap)",
+        "x87 FPU Floating-Point Error",
+        "Alignment Check",
+        "Machine-Check",
+        "SIMD Floating-Point Exception",
+    ];
+    match vector {
+        SYSCALL => "System call",
+        IRQ_OFFSET.. if vector < IRQ_OFFSET + NLINES => "Hardware Interrupt",
+        _ => NAMES.get(vector as usize).copied().unwrap_or("(unknown trap)"),
+    }
+}
+
+/// JOS's words about an error code: those of a page fault say what its bits mean.
+pub(in crate::arch) struct ErrorWords {
+    pub vector: u64,
+    pub error: u64,
+}
+
+impl core::fmt::Display for ErrorWords {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        if self.vector != PAGE_FAULT {
+            return Ok(());
+        }
+        let has = |bit| self.error & bit != 0;
+        write!(
+            f,
+            " [{}, {}, {}]",
+            if has(USER) { "user" } else { "kernel" },
+            if has(WRITE) { "write" } else { "read" },
+            if has(PRESENT) { "protection" } else { "not-present" },
+        )
+    }
+}
