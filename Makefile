@@ -19,7 +19,7 @@ FROM      ?= mem_init## where "make gdb" begins on a machine at reset: mem_init 
 PROFILE   ?= dev## cargo's profile: dev, release (fast) or small
 GRADEFLAGS ?=## options for grade.py, for instance -v; see ./grade.py --help
 BENCHFLAGS ?=## options for the benchmark, for instance --only map-4k --rounds 50
-TARGET    ?= boot_info device_tree operations monitor_line## what "make fuzz" fuzzes
+TARGET    ?= boot_info device_tree operations monitor_line calls programs## what "make fuzz" fuzzes
 FUZZTIME  ?= 600## seconds for each of them
 MUTANTSFLAGS ?=## options for "make mutants", for instance -f libjos/src/paging/pgdir.rs or --jobs 1
 SCHEMESFLAGS ?=## options for "make schemes"
@@ -411,13 +411,13 @@ miri: export MIRIFLAGS := -Zmiri-permissive-provenance $(MIRIFLAGS)
 miri: | setup-miri ## the host tests of the crates that have unsafe code, under Miri
 	$(Q)cargo +nightly miri test -p jos-layout -p libjos -p boot
 
-fuzz: | setup-fuzz ## fuzz the parsers, the memory system against its model, the monitor
+fuzz: | setup-fuzz ## fuzz the parsers, memory system and environments against their models, the monitor
 	$(Q)tools/build/fuzz.sh long $(FUZZTIME) $(TARGET)
 
 # "make test" replays the corpus too, on the stable toolchain.
 fuzz-short: ## some seconds of it, the same each time; skipped where no nightly toolchain can be had
 	$(Q)if tools/build/setup.sh fuzz; then \
-	  tools/build/fuzz.sh short 5000 boot_info device_tree && tools/build/fuzz.sh short 200 operations monitor_line; \
+	  tools/build/fuzz.sh short 5000 boot_info device_tree && tools/build/fuzz.sh short 200 operations monitor_line calls programs; \
 	else echo "fuzz-short: skipped, for want of what is named above"; fi
 
 mutants: | setup-mutants setup-host setup-build setup-iso setup-qemu setup-uefi setup-gdb ## plant faults in the sources, and see whether the tests notice (two hours)

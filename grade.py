@@ -35,6 +35,7 @@ import screentests  # noqa: E402
 import serialtests  # noqa: E402
 import statetests  # noqa: E402
 import traptests  # noqa: E402
+import usertests  # noqa: E402
 from built import IMAGES  # noqa: E402
 from gradeui import main  # noqa: E402
 
@@ -48,6 +49,7 @@ TESTS = [
     *maptests.TESTS,
     *statetests.TESTS,
     *traptests.TESTS,
+    *usertests.TESTS,
     *loadertests.TESTS,
     *clocktests.TESTS,
     *idletests.TESTS,

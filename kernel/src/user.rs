@@ -9,9 +9,10 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use libjos::env::archive::Archive;
 use libjos::env::load::LoadError;
-use libjos::env::{self, Cause, EnvConsole, Envs, Next};
+use libjos::env::{self, Cause, EnvConsole, EnvIndex, Envs, Next};
 use libjos::mem::addr::VirtAddr;
 use libjos::mem::kaddr::kaddr;
+use libjos::pmap::Pmap;
 use spin::Once;
 
 use crate::arch::Layout;
@@ -20,6 +21,7 @@ use crate::arch::user::{self as machine, Frame};
 use crate::boot_info;
 use crate::console;
 use crate::lock::{Lock, interrupts_off};
+use crate::machine::Hardware;
 use crate::pmap;
 use crate::symbols;
 use crate::trap::cause::Interrupt;
@@ -96,16 +98,26 @@ pub(crate) fn run() -> Stop {
     let envs = ENVS.0.get().expect("there is a program");
     let next = envs.lock().sched_yield(&mut pmap::lock());
     if let Next::Run(index) = next {
-        let frame = envs.lock().env_run(&mut pmap::lock(), index);
+        let frame = go_on(&mut envs.lock(), &mut pmap::lock(), index);
+        machine::allow_floats(true);
         clock::tick(HZ);
         // SAFETY: interrupts are off, and `env_run` has loaded the program's page directory.
         unsafe { machine::run(frame) };
         clock::stop_ticking();
+        machine::take_floats();
+        machine::allow_floats(false);
     }
     match AT_BREAKPOINT.swap(false, Ordering::Relaxed) {
         true => Stop::Breakpoint,
         false => Stop::NoneRunnable,
     }
+}
+
+/// Makes `index` the environment that runs; returns its frame.
+fn go_on(envs: &mut Envs<Frame>, pmap: &mut Pmap<Hardware>, index: EnvIndex) -> NonNull<Frame> {
+    let frame = envs.env_run(pmap, index);
+    machine::lend_floats(envs.env(index).env_id);
+    frame
 }
 
 /// Handles a trap of a program.
@@ -118,10 +130,16 @@ fn handle(frame: &mut Frame, (cause, interrupt): (Cause, Option<Interrupt>)) -> 
     if let Some(index) = envs.curenv() {
         envs.set_frame(index, *frame);
     }
+    if let Some(index) = envs.curenv()
+        && machine::wants_floats(frame)
+    {
+        machine::give_floats(envs.env(index).env_id);
+        return envs.frame(index);
+    }
     let incoming = VirtAddr::new((&raw const *frame).addr() as u64);
     let next = envs.trap_dispatch(&mut pmap, &mut Console, env::Trap { cause, incoming });
     match next {
-        Next::Run(index) => return envs.env_run(&mut pmap, index),
+        Next::Run(index) => return go_on(&mut envs, &mut pmap, index),
         Next::Breakpoint(_) => {
             pmap.switchkvm();
             AT_BREAKPOINT.store(true, Ordering::Relaxed);

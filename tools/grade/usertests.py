@@ -42,7 +42,8 @@ def trap(number, name, error=None):
 
 def fault(va, error):
     """The lines about a page fault that nobody handles."""
-    return (re.compile(rf"\[{FIRST}\] user fault va {va:08x} ip {CODE}"), *trap(14, "Page Fault", error), freed())
+    incoming, *rest = trap(14, "Page Fault", error)
+    return incoming, re.compile(rf"\[{FIRST}\] user fault va {va:08x} ip {CODE}"), *rest, freed()
 
 
 def refused(va):

@@ -42,8 +42,6 @@ pub(crate) mod host;
 #[cfg(not(jos_machine))]
 use host as machine;
 
-#[cfg(all(jos_machine, any(target_arch = "x86", target_arch = "x86_64")))]
-use machine::registers;
 pub use machine::{Format, Layout};
 pub(crate) use machine::{
     clock, control, cpu, devices, exit, faults, features, interrupts, keyboard, probe, screen,
@@ -51,6 +49,8 @@ pub(crate) use machine::{
 };
 #[cfg(any(target_arch = "x86", target_arch = "x86_64", not(jos_machine)))]
 use machine::{frame, instructions};
+#[cfg(all(jos_machine, any(target_arch = "x86", target_arch = "x86_64")))]
+use machine::{registers, ring3};
 
 use layout::MemLayout;
 use libjos::paging::format::{self, Geometry};

@@ -45,8 +45,8 @@ pub unsafe trait TrapFrame: Copy + fmt::Display + 'static {
     /// The stack pointer.
     fn sp(&self) -> VirtAddr;
 
-    /// Makes the program go on at `pc`, with its stack at `sp`. Both are below UTOP; the kernel has checked
-    /// that.
+    /// Makes the program go on at `pc`, with its stack at `sp`. The kernel has checked that the program may
+    /// read the one and write below the other: both are addresses that the processor can form.
     fn redirect(&mut self, pc: VirtAddr, sp: VirtAddr);
 
     /// The frame for the program's own handler of its page fault at `fault_va`.

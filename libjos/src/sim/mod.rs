@@ -44,6 +44,7 @@ pub mod mmu;
 #[cfg(feature = "std")]
 pub mod platform;
 pub mod processor;
+pub mod program;
 pub mod told;
 #[expect(unsafe_code)]
 pub mod user;

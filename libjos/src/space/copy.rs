@@ -110,11 +110,11 @@ impl AddressSpace {
     }
 
     /// Copies `words`, `size` bytes in all, to the user's memory at `dstva`, as [`copyout`](Self::copyout) does
-    /// bytes.
+    /// bytes. Mostly they lie in one page that may be written, and one walk is enough.
     ///
     /// # Errors
     ///
-    /// As [`copyout`](Self::copyout).
+    /// As [`copyout`](Self::copyout), but words below the address may have been written.
     pub(crate) fn copyout_words<M: Machine, W: Word>(
         &mut self,
         vm: &mut Vm<M>,
@@ -135,8 +135,6 @@ impl AddressSpace {
             }
             return Ok(());
         }
-        // First all of it, so that an error changes nothing.
-        self.check_writable(vm, dstva, size as usize)?;
         let mut va = dstva;
         for word in words {
             self.copyout(vm, va, &word.to_u64().to_le_bytes()[..W::BYTES as usize])?;

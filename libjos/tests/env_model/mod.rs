@@ -15,7 +15,7 @@ use libjos::env::abi::{ENV_FREE, ENV_NOT_RUNNABLE, ENV_RUNNABLE, ENV_RUNNING, ca
 use libjos::env::{Cause, EnvIndex, Next};
 use libjos::machine::PhysMem;
 use libjos::mem::addr::PhysAddr;
-use libjos::mem::pages::{AllocFlags, PageAllocator};
+use libjos::mem::pages::AllocFlags;
 use libjos::paging::format::i386::I386;
 use libjos::paging::format::riscv::Sv39;
 use libjos::paging::format::x86_64::X86_64;
@@ -233,6 +233,10 @@ impl<L: MemLayout, F: Format + Mmu> Pair<L, F> {
         match argument {
             Argument::Number(number) => number,
             Argument::Va(va) => va.of::<L>(),
+            Argument::Receiver => {
+                let mut envs = self.plain.envs.values();
+                envs.find(|env| env.receives.is_some()).map_or(0x1000, |env| env.id)
+            }
             Argument::Id { slot, stale } => {
                 let id = self.plain.ids.get(usize::from(slot)).copied().unwrap_or(0x7_0005);
                 if stale { id.wrapping_sub(0x1000) & 0xFFFF_FFFF | 1 << 11 } else { id }
@@ -240,7 +244,7 @@ impl<L: MemLayout, F: Format + Mmu> Pair<L, F> {
         }
     }
 
-    /// Both agree on everything.
+    /// Both agree on everything that a program or the kernel can see, but for contents that nobody wrote.
     fn compare(&mut self) {
         let current = self.world.envs.curenv().map(EnvIndex::number);
         assert_eq!(current, self.plain.current, "who runs");

@@ -52,6 +52,8 @@ pub(crate) enum Argument {
         slot: u8,
         stale: bool,
     },
+    /// The id of an environment that waits for a message, if there is one.
+    Receiver,
 }
 
 impl Va {
@@ -84,6 +86,8 @@ impl Va {
 /// The permissions that calls ask for, right and wrong.
 const PERMS: [u64; 10] = [5, 7, 5, 7, 0x805, 0x407, 0, 3, 0x1007, 0xD];
 const STATUSES: [u64; 8] = [2, 4, 2, 4, 2, 0, 3, 5];
+/// The numbers of calls, the more often those that much depends on.
+const CALLS: [u8; 20] = [2, 3, 4, 4, 4, 4, 5, 5, 6, 7, 8, 8, 9, 10, 10, 11, 11, 12, 12, 13];
 
 /// The bytes that say it.
 pub(crate) struct Input<'a>(pub(crate) Unstructured<'a>);
@@ -110,7 +114,7 @@ impl Input<'_> {
 
     fn call(&mut self) -> Result<Op> {
         let zero = Argument::Number(0);
-        let number = self.0.int_in_range(2..=13)?;
+        let number = *self.0.choose(&CALLS)?;
         let mut arguments = [zero; 5];
         let (va, id): (&[usize], &[usize]) = match number {
             3 => (&[], &[0]),
@@ -119,7 +123,7 @@ impl Input<'_> {
             6 => (&[1], &[0]),
             8 => (&[], &[0]),
             9 => (&[1], &[0]),
-            11 => (&[2], &[0]),
+            11 => (&[2], &[]),
             12 => (&[0], &[]),
             _ => (&[], &[]),
         };
@@ -135,7 +139,11 @@ impl Input<'_> {
         }
         match number {
             8 => arguments[1] = Argument::Number(*self.0.choose(&STATUSES)?),
-            11 => arguments[1] = Argument::Number(self.0.int_in_range(0..=u64::from(u32::MAX))?),
+            11 => {
+                let to_receiver = self.0.ratio(3, 4)?;
+                arguments[0] = if to_receiver { Argument::Receiver } else { self.id()? };
+                arguments[1] = Argument::Number(self.0.int_in_range(0..=u64::from(u32::MAX))?);
+            }
             _ => {}
         }
         Ok(Op::Call { number, arguments })

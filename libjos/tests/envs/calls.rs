@@ -5,6 +5,7 @@ use libjos::env::abi::{
     ENV_NOT_RUNNABLE, ENV_RUNNABLE, ENV_RUNNING, PTE_AVAIL, PTE_P, PTE_U, PTE_W, call,
 };
 use libjos::env::{Cause, EnvIndex, Next};
+use libjos::mem::addr::VirtAddr;
 use libjos::paging::format::{Format, Geometry, Perm};
 use libjos::paging::word::Word;
 use libjos::sim::mmu::Mmu;
@@ -220,6 +221,50 @@ fn a_child_begins_as_its_parent<L: MemLayout, F: Format + Mmu>() {
     assert_eq!(world.call(call::ENV_DESTROY, &[0x1001]), BAD_ENV);
 }
 
+/// A child that was to run has ended, and does not.
+fn the_dead_have_no_turn<L: MemLayout, F: Format + Mmu>() {
+    let mut world = World::<L, F>::with(1);
+    let me = world.me();
+    let child = world.call(call::EXOFORK, &[]) as u64;
+    assert_eq!(world.call(call::ENV_SET_STATUS, &[child, u64::from(ENV_RUNNABLE)]), 0);
+    assert_eq!(world.call(call::ENV_DESTROY, &[child]), 0);
+    assert_eq!(world.trap(Cause::Timer), Next::Run(me));
+}
+
+/// The kernel's own question: what a program may read, and what it may write.
+fn memory_is_checked<L: MemLayout, F: Format + Mmu>() {
+    let world = World::<L, F>::with(1);
+    let me = world.me();
+    let check = |va: u64, len, perm| {
+        let checked = world.envs.user_mem_check(&world.pmap, me, VirtAddr::new(va), len, perm);
+        checked.map_err(VirtAddr::as_u64)
+    };
+    let (data, read, write) = (0x80_2000, Perm::UR, Perm::URW);
+    assert_eq!(check(data, 3 * PGSIZE, write), Ok(()));
+    assert_eq!(check(data - 1, 2, write), Err(data - 1));
+    assert_eq!(check(data - 1, 2, read), Ok(()));
+    assert_eq!(check(data, 3 * PGSIZE + 1, write), Err(data + 3 * PGSIZE));
+    for va in [L::UENVS, L::UPAGES] {
+        assert_eq!((check(va, 8, read), check(va, 8, write)), (Ok(()), Err(va)));
+    }
+    if L::SELF_MAP {
+        // The entries of the program's own tables; and those of the kernel's pages, which are not its to read.
+        let entry_of = |va: u64| L::UVPT + va % (1 << L::VA_BITS) / PGSIZE * F::Word::BYTES;
+        assert_eq!(check(entry_of(data), 4, read), Ok(()));
+        assert_eq!(check(entry_of(data), 4, write), Err(entry_of(data)));
+        let kernels = entry_of(L::KERNBASE + (32 << 20));
+        assert_eq!(check(kernels, 4, read), Err(kernels));
+    }
+    // Not the kernel's alone, nor what lies between the halves.
+    for va in [L::ULIM, L::KERNBASE, L::KSTACKTOP - 8, L::VA_LAST] {
+        assert_eq!(check(va, 1, read), Err(va));
+    }
+    if L::HALVES {
+        let mirrored = data | L::LOWER_END << 1;
+        assert_eq!(check(mirrored, 1, read), Err(mirrored));
+    }
+}
+
 /// The order is that of the slots, from the one that ran last, as a scan finds it.
 fn turns_go_round<L: MemLayout, F: Format + Mmu>() {
     let mut world = World::<L, F>::with(4);
@@ -257,5 +302,7 @@ on_every_format! {
     wrong_arguments_change_nothing
     code_stays_code
     a_child_begins_as_its_parent
+    the_dead_have_no_turn
+    memory_is_checked
     turns_go_round
 }

@@ -119,6 +119,33 @@ fn stack_pointers_of_all_kinds<L: MemLayout, F: Format + Mmu>() {
     }
 }
 
+/// A frame that begins in the page below the exception stack, where the program has put one, lies in both.
+fn a_frame_over_two_pages<L: MemLayout, F: Format + Mmu>() {
+    let (size, word) = (frame_size::<F>(), F::Word::BYTES);
+    let bottom = L::UXSTACKTOP - PGSIZE;
+    for part in [word, 5 * word, size - word] {
+        let mut world = with_handler::<L, F>();
+        // Another page lies behind in memory.
+        assert_eq!(world.call(call::PAGE_ALLOC, &[0, bottom - PGSIZE, URW]), 0);
+        assert_eq!(world.call(call::PAGE_ALLOC, &[0, page(1), URW]), 0);
+        world.call(call::GETENVID, &[21, 22, 23, 24, 25]);
+        let sp = bottom + part + word;
+        let mut frame = world.envs.env(FIRST).env_tf;
+        frame.sp = F::Word::from_u64(sp);
+        world.envs.set_frame(FIRST, frame);
+        assert_eq!(world.store(page(0) + 16, 1), Err(Next::Run(FIRST)));
+        let at = bottom + part - size;
+        assert_eq!(world.envs.env(FIRST).env_tf.sp().as_u64(), at);
+        let words = words(&mut world, at, REGISTERS + 5);
+        assert_eq!(words[0], page(0) + 16);
+        assert_eq!(words[2..8], [0x1000, 21, 22, 23, 24, 25]);
+        assert_eq!((words[10], words[12]), (0x80_0020, sp));
+        for va in (page(1)..page(2)).step_by(8) {
+            assert_eq!(world.load(va), Ok(0));
+        }
+    }
+}
+
 /// A handler or its stack that is not the program's ends it, and the kernel's memory stays.
 fn handlers_that_are_not_the_programs<L: MemLayout, F: Format + Mmu>() {
     for upcall in [1, 0xdead_beef, L::KERNBASE, L::ULIM, L::VA_LAST, page(5)] {
@@ -161,6 +188,7 @@ on_every_format! {
     the_handler_is_given_the_fault
     a_handler_that_faults
     stack_pointers_of_all_kinds
+    a_frame_over_two_pages
     handlers_that_are_not_the_programs
     breakpoints_and_exceptions
 }

@@ -4,15 +4,16 @@ use std::mem::offset_of;
 
 use layout::{MemLayout, PGSIZE};
 use libjos::env::abi::{ENV_FREE, Env, EnvId, Error, NENV, call};
-use libjos::env::{EnvIndex, Next};
+use libjos::env::{EnvIndex, Envs, Next};
 use libjos::machine::{Machine, PhysMem};
 use libjos::mem::addr::VirtAddr;
+use libjos::mem::pages::PageAllocator;
 use libjos::paging::format::{Format, Perm};
 use libjos::paging::mappings::leaves;
 use libjos::sim::mmu::Mmu;
 use libjos::sim::user::SimFrame;
 
-use crate::rig::World;
+use crate::rig::{World, booted};
 
 type E<F> = Env<SimFrame<F>, <F as Format>::Word>;
 
@@ -28,6 +29,20 @@ fn programs_see_envs_and_cannot_change_them<L: MemLayout, F: Format + Mmu>() {
         assert_ne!(world.store(va, 1), Ok(()));
     }
     world.check();
+}
+
+/// The arrays take whole pages, and no page more; where addresses have 32 bits, 31 for JOS's `envs`.
+fn the_arrays_take_no_more_than_they_need<L: MemLayout, F: Format + Mmu>() {
+    let mut pmap = booted::<L, F>();
+    let nfree = pmap.pages().nfree();
+    let envs = Envs::<SimFrame<F>>::env_init(&mut pmap).unwrap();
+    let public = (NENV * size_of::<E<F>>()).div_ceil(PGSIZE as usize);
+    let taken = nfree - pmap.pages().nfree();
+    // The kernel's half is smaller; and there are tables for UENVS.
+    assert!(public < taken && taken < public + 12 + F::LEVELS as usize, "{taken} of {public}");
+    assert!(F::LEVELS != 2 || public == 31);
+    assert_eq!(envs.all().count(), 0);
+    pmap.checks().check_page_free_list();
 }
 
 /// The kernel's half of an environment's directory gives a program nothing to write or to execute.
@@ -144,6 +159,7 @@ fn the_one_that_runs_ends_and_gives_all_back<L: MemLayout, F: Format + Mmu>() {
 
 on_every_format! {
     programs_see_envs_and_cannot_change_them
+    the_arrays_take_no_more_than_they_need
     the_kernels_half_is_no_programs
     ids_name_slots_and_generations
     there_are_as_many_as_slots

@@ -5,6 +5,8 @@
 mod cases;
 #[path = "../env_model/mod.rs"]
 mod env_model;
+#[path = "../env_programs/mod.rs"]
+mod env_programs;
 #[path = "../layouts/mod.rs"]
 mod layouts;
 #[macro_use]
@@ -12,11 +14,15 @@ mod layouts;
 mod machines;
 
 mod calls;
+mod corpus;
 mod faults;
 mod life;
 mod messages;
 mod model;
 mod programs;
+#[path = "../replay/mod.rs"]
+mod replay;
 #[path = "../env_rig/mod.rs"]
 mod rig;
 mod shortage;
+mod users;

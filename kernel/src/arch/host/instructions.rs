@@ -25,3 +25,13 @@ pub(in crate::arch) fn enable_and_hlt() {
     };
     at_halt();
 }
+
+/// CR2.
+pub(in crate::arch) struct Cr2;
+
+impl Cr2 {
+    /// The register's value.
+    pub(in crate::arch) fn read_raw() -> u64 {
+        pc().processor.control.cr2
+    }
+}

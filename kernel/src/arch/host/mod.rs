@@ -29,6 +29,7 @@ pub(crate) mod stack;
 mod timer;
 pub(crate) mod trap;
 mod uart;
+pub(crate) mod user;
 #[cfg(test)]
 pub(crate) mod vga;
 

@@ -67,8 +67,7 @@ impl Pc {
 
     /// The lines with a request.
     fn requests(&self) -> u16 {
-        u16::from(self.timer.is_done(self.processor.counter))
-            | u16::from(self.serial.interrupts()) << 4
+        u16::from(self.serial.interrupts()) << 4
     }
 
     fn write(&mut self, port: u16, value: u32) {

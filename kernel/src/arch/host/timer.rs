@@ -36,6 +36,7 @@ impl Timer {
         match (port, value) {
             // Channel 0, low byte then high byte, mode 0.
             (0x43, 0b0011_0000) => (self.written, self.began) = (0, None),
+            (0x43, 0b1110_0010) => (self.latched, self.read) = ([0b1011_0000; 2], 0),
             (0x43, 0) => (self.latched, self.read) = (self.count(now).to_le_bytes(), 0),
             (0x40, _) => {
                 self.first[self.written % 2] = value;
@@ -59,13 +60,6 @@ impl Timer {
         }
         self.read += 1;
         self.latched[(self.read + 1) % 2]
-    }
-
-    /// Whether it has counted down to 0.
-    pub(super) fn is_done(&self, now: u64) -> bool {
-        let counts = self.began.map(|began| u128::from(now.wrapping_sub(began)));
-        let ticks = counts.map(|counts| counts * u128::from(HZ) / u128::from(self.counter_hz));
-        self.present && ticks.is_some_and(|ticks| ticks >= self.first().into())
     }
 
     /// The count: down from the first one, and around.

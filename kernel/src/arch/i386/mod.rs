@@ -9,6 +9,7 @@ pub(super) mod instructions;
 mod memory;
 pub(crate) mod probe;
 pub(super) mod registers;
+pub(super) mod ring3;
 pub(crate) mod stack;
 pub(crate) mod trap;
 pub(crate) mod user;

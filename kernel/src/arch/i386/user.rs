@@ -1,22 +1,20 @@
-//! Ring 3: the registers of a program, and the way there and back.
+//! Ring 3: the registers of a program.
 
-use core::arch::naked_asm;
 use core::fmt;
-use core::ptr::NonNull;
 
-use layout::MemLayout;
 use libjos::env::abi::UTrapframe;
 use libjos::env::frame::TrapFrame as EnvFrame;
 use libjos::mem::addr::VirtAddr;
 use x86_64::registers::rflags::RFlags;
 
 use super::frame::TrapFrame;
-use crate::arch::Layout;
 use crate::arch::instructions::Cr2;
-use crate::arch::x86::user::{ErrorWords, KEPT, name};
+use crate::arch::x86::user::{ErrorWords, name};
 use libjos::monitor::processor::vector::PAGE_FAULT;
 
-pub(crate) use crate::arch::x86::user::init;
+pub(crate) use super::ring3::{allow_floats, leave, run};
+pub(crate) use crate::arch::x86::floats::{give_floats, lend_floats, take_floats};
+pub(crate) use crate::arch::x86::user::{init, wants_floats};
 
 /// Selectors of the user's segments: JOS's.
 const USER_CODE: u32 = 0x18 | 3;
@@ -135,73 +133,4 @@ impl fmt::Display for Frame {
         writeln!(f, "  esp  {:#010x}", self.esp)?;
         writeln!(f, "  ss   0x----{:04x}", self.ss & 0xFFFF)
     }
-}
-
-/// The stack pointer of the kernel's code that runs programs.
-static mut KEPT_ESP: u32 = 0;
-
-/// Runs a program with the registers in `frame`. Returns when [`leave`] is called in the handler of a trap; until then
-/// the kernel's stack is for traps alone, and the words on it are kept elsewhere.
-///
-/// # Safety
-///
-/// Interrupts are off. `frame` is one of a program whose page directory is in use.
-#[unsafe(naked)]
-pub(crate) unsafe extern "C" fn run(frame: NonNull<Frame>) {
-    naked_asm!(
-        "mov eax, [esp + 4]",
-        "push ebx",
-        "push ebp",
-        "push esi",
-        "push edi",
-        "mov [{KEPT_ESP}], esp",
-        "mov edi, offset {KEPT}",
-        "mov esi, esp",
-        "mov ecx, {KSTACKTOP}",
-        "sub ecx, esp",
-        "rep movsb",
-        "mov esp, eax",
-        "jmp {pop}",
-        KEPT_ESP = sym KEPT_ESP,
-        KEPT = sym KEPT,
-        KSTACKTOP = const Layout::KSTACKTOP,
-        pop = sym env_pop_tf,
-    )
-}
-
-/// Returns from [`run`].
-///
-/// # Safety
-///
-/// `run` waits for this. Nothing on the stack is needed any more.
-#[unsafe(naked)]
-pub(crate) unsafe extern "C" fn leave() -> ! {
-    naked_asm!(
-        "mov esp, [{KEPT_ESP}]",
-        "mov edi, esp",
-        "mov esi, offset {KEPT}",
-        "mov ecx, {KSTACKTOP}",
-        "sub ecx, esp",
-        "rep movsb",
-        "pop edi",
-        "pop esi",
-        "pop ebp",
-        "pop ebx",
-        "ret",
-        KEPT_ESP = sym KEPT_ESP,
-        KEPT = sym KEPT,
-        KSTACKTOP = const Layout::KSTACKTOP,
-    )
-}
-
-/// Loads the registers from the frame that ESP points to (JOS's function of this name).
-#[unsafe(naked)]
-pub(in crate::arch) unsafe extern "C" fn env_pop_tf() -> ! {
-    naked_asm!(
-        "popad",
-        ".byte 0x07", // pop es
-        ".byte 0x1f", // pop ds
-        "add esp, 8", // vector and error code
-        "iretd",
-    )
 }

@@ -24,3 +24,9 @@ pub(crate) fn init_alarm() {}
 pub(crate) fn alarm(_time: Duration) -> bool {
     false
 }
+
+/// Returns at once: no interrupt will come.
+pub(crate) fn tick(_hz: u32) {}
+
+/// Returns at once: nothing ticks.
+pub(crate) fn stop_ticking() {}

@@ -16,6 +16,7 @@ pub(crate) mod screen;
 pub(crate) mod serial;
 pub(crate) mod stack;
 pub(crate) mod trap;
+pub(crate) mod user;
 
 pub(crate) use address::devices;
 

@@ -8,7 +8,7 @@ use libjos::app::rate::{self, Reading};
 
 use crate::arch::cpu::counter;
 use crate::arch::instructions::{Port, cpuid};
-use crate::arch::interrupts::{TIMER, allow, is_requested};
+use crate::arch::interrupts::{TIMER, allow};
 
 /// The frequency of the timer chip, an 8254, in Hz.
 const TIMER_HZ: u64 = 1_193_182;
@@ -20,6 +20,9 @@ const CONTROL: u16 = 0x43;
 const COUNT_DOWN: u8 = 0b11 << 4;
 /// Control word: likewise, in mode 2, which begins again after an interrupt.
 const REPEAT: u8 = 0b11 << 4 | 2 << 1;
+/// Control word: the next byte of channel 0 is its status; and the status's bits that are those of the last control word.
+const STATUS: u8 = 0b1110_0010;
+const MODE: u8 = 0b11_1111;
 /// Control word: latch channel 0's count, to be read low byte then high byte.
 const LATCH: u8 = 0;
 
@@ -40,14 +43,16 @@ pub(crate) fn nominal() -> Option<u64> {
 
 /// Whether the timer interrupts the processor.
 static WAKES: AtomicBool = AtomicBool::new(false);
-/// Readings of the interrupt controller to wait for the timer's first request, which takes some microseconds.
-const PATIENCE: u32 = 100_000;
 
-/// Lets the timer interrupt the processor, if its requests reach the interrupt controller.
+/// Lets the timer interrupt the processor, if there is one.
 pub(crate) fn init_alarm() {
     count_down(1);
-    if (0..PATIENCE).any(|_| is_requested(TIMER)) {
-        allow(TIMER);
+    // SAFETY: as in `count_down`.
+    let status = unsafe {
+        Port::<u8>::new(CONTROL).write(STATUS);
+        Port::<u8>::new(CHANNEL_0).read()
+    };
+    if status & MODE == COUNT_DOWN && allow(TIMER) {
         WAKES.store(true, Ordering::Relaxed);
     }
 }

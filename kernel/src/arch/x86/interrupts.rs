@@ -67,12 +67,14 @@ fn turn_off_local_controller() {
     }
 }
 
-/// Lets `line` interrupt the processor.
-pub(in crate::arch) fn allow(line: u64) {
-    if PRESENT.load(Ordering::Relaxed) {
+/// Lets `line` interrupt the processor. Returns false if the board has no controllers.
+pub(in crate::arch) fn allow(line: u64) -> bool {
+    let present = PRESENT.load(Ordering::Relaxed);
+    if present {
         let number = (line / 8) as usize;
         set_data(number, data(number) & !(1 << (line % 8)));
     }
+    present
 }
 
 /// Whether the request of `line` has reached its controller.

@@ -54,9 +54,7 @@ impl Keyboard {
                 send(STATUS, WRITE_CONFIGURATION)?;
                 send(DATA, configuration | INTERRUPTS)
             });
-        allow(KEYBOARD);
-        allow(MOUSE);
-        configured.is_some()
+        configured.is_some() & allow(KEYBOARD) & allow(MOUSE)
     }
 
     /// Passes the bytes of the next typed key to `each`, as a terminal sends them; `None` if no key

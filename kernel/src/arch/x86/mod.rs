@@ -9,6 +9,8 @@ pub(crate) mod exit;
 #[cfg(jos_machine)]
 pub(crate) mod faults;
 pub(crate) mod features;
+#[cfg(jos_machine)]
+pub(in crate::arch) mod floats;
 pub(crate) mod interrupts;
 pub(crate) mod keyboard;
 pub(in crate::arch) mod outcome;
@@ -21,7 +23,6 @@ pub(crate) mod serial;
 #[cfg(jos_machine)]
 pub(crate) mod stack;
 pub(crate) mod trap;
-#[cfg(jos_machine)]
 pub(in crate::arch) mod user;
 
 /// A PC's devices have I/O ports, or lie in the window.

@@ -46,9 +46,6 @@ impl Serial {
         self.set_interrupts(IER::THR_EMPTY);
         let arrives = is_requested(SERIAL);
         self.set_interrupts(IER::DATA_READY);
-        if arrives {
-            allow(SERIAL);
-        }
-        arrives || !self.is_present()
+        arrives && allow(SERIAL) || !self.is_present()
     }
 }

@@ -8,13 +8,14 @@ use libjos::mem::addr::VirtAddr;
 use spin::Once;
 
 use crate::arch::Layout;
-use crate::arch::frame::TrapFrame;
 use crate::arch::instructions::Cr2;
 use crate::arch::interrupts::{self, IRQ_OFFSET, NLINES};
 use crate::arch::user::Frame;
 use crate::trap::cause::Interrupt;
 use libjos::monitor::processor::vector::PAGE_FAULT;
 
+/// The vector of an instruction for floating-point numbers that CR0.TS forbids.
+const DEVICE_NOT_AVAILABLE: u64 = 7;
 /// The vector of breakpoints, and that of system calls: programs may raise these two.
 pub(in crate::arch) const BREAKPOINT: u64 = 3;
 pub(in crate::arch) const SYSCALL: u64 = 0x30;
@@ -50,7 +51,7 @@ pub(crate) fn init(handler: Handler) {
 pub(in crate::arch) extern "C" fn user_trap(frame: &mut Frame) -> NonNull<Frame> {
     // First, since the handler may cause page faults.
     let va = VirtAddr::new(Cr2::read_raw());
-    let cause = cause(TrapFrame::vector(frame.as_ref()), va);
+    let cause = cause(frame.as_ref().vector(), va);
     let handler = HANDLER.get().expect("no program runs before it is known");
     handler(frame, cause)
 }
@@ -73,6 +74,11 @@ fn cause(vector: u64, va: VirtAddr) -> (Cause, Option<Interrupt>) {
         _ => Cause::Exception,
     };
     (cause, None)
+}
+
+/// Whether the program has tried to use registers for floating-point numbers that are not its own.
+pub(crate) fn wants_floats(frame: &Frame) -> bool {
+    frame.as_ref().vector() == DEVICE_NOT_AVAILABLE
 }
 
 /// JOS's name of a trap.

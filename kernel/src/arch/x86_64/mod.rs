@@ -16,9 +16,10 @@ pub(crate) mod probe;
 #[cfg(jos_machine)]
 pub(super) mod registers;
 #[cfg(jos_machine)]
+pub(super) mod ring3;
+#[cfg(jos_machine)]
 pub(crate) mod stack;
 pub(crate) mod trap;
-#[cfg(jos_machine)]
 pub(crate) mod user;
 
 #[cfg(jos_machine)]

@@ -7,8 +7,8 @@ use libjos::monitor::processor::vector::{DOUBLE_FAULT, MACHINE_CHECK};
 
 use super::segments::DATA;
 use crate::arch::i386::frame::TrapFrame;
+use crate::arch::i386::ring3::env_pop_tf;
 use crate::arch::i386::stack::{NMI, TaskState, exception_task, task_of};
-use crate::arch::i386::user::env_pop_tf;
 use crate::arch::x86::trap::stubs::{FLAGS, trap};
 use crate::arch::x86::user::user_trap;
 
@@ -38,6 +38,7 @@ global_asm!(
     "    mov ebx, esp",
     "    and esp, -16",
     "    sub esp, {X87}",
+    "    clts", // set while a program runs that does not have the registers of x87
     "    fnsave [esp]", // and starts x87 anew, for the floating-point numbers of an application's handler
     "    sub esp, 12",
     "    push ebx",

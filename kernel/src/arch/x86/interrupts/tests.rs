@@ -40,7 +40,7 @@ fn absent() {
     alone(|| {
         pc().interrupts.present = false;
         init();
-        allow(SERIAL);
+        assert!(!allow(SERIAL));
         assert!(!is_requested(SERIAL));
     })
     .assert_returned();

@@ -108,6 +108,7 @@ fn interrupts() {
     let ended = each_alone(&cases, |(present, answers, wakes, configuration)| {
         (pc().keyboard.present, pc().keyboard.answers) = (*present, *answers);
         pc().keyboard.send(&[0x1E]);
+        crate::arch::interrupts::init();
         assert_eq!(Keyboard::new().allow_interrupts(), *wakes);
         assert_eq!(pc().keyboard.configuration, *configuration);
         assert_eq!(keys(&mut Keyboard::new()).len(), 0);

@@ -6,7 +6,7 @@ use core::mem::offset_of;
 use crate::arch::x86::trap::stubs::{FLAGS, trap};
 use crate::arch::x86::user::user_trap;
 use crate::arch::x86_64::frame::TrapFrame;
-use crate::arch::x86_64::user::env_pop_tf;
+use crate::arch::x86_64::ring3::env_pop_tf;
 
 // The processor aligns RSP to 16 before it pushes; 22 words later RSP is aligned again, as the ABI requires at
 // a call.
