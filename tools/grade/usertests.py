@@ -2,7 +2,7 @@
 
 import re
 
-from arch import ARCH
+from arch import ARCH, PC
 from gradelib import Machine, Test
 from words import CHECKS, WELCOME
 
@@ -61,7 +61,8 @@ def tests():
 
     def program(name, *lines, no=(PANIC,), end=ALL_GONE, points=5, **machine):
         lines = (*CHECKS, new(), *lines, *end, *WELCOME, "K> exit")
-        return Test(f"program: {name}", points, Machine(words=f"run={name}", **machine), lines, no, tags=("program",))
+        machine = Machine(words=f"run={name}", **machine)
+        return Test(f"program: {name}", points, machine, lines, no, tags=("program",), needs=(PC,))
 
     def hostile(name, **machine):
         well = re.compile(rf"{name}: \d+ trials went as they must, and every page is back")

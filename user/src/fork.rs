@@ -6,7 +6,7 @@ use core::ptr;
 
 use crate::env::find_thisenv;
 use crate::inc::{
-    ENV_RUNNABLE, EnvId, Error, FEC_WR, PTE_RW, PTE_SYSCALL, PTE_U, PTE_W, UTrapframe,
+    ENV_RUNNABLE, EnvId, Error, FEC_PR, FEC_WR, PTE_RW, PTE_SYSCALL, PTE_U, PTE_W, UTrapframe,
 };
 use crate::pgfault::{prepare, set_pgfault_handler};
 use crate::syscall::{
@@ -86,8 +86,10 @@ fn duppage(child: EnvId, va: usize, entry: u64) -> Result<(), Error> {
 /// Gives a copy-on-write page that is written to a copy of its own.
 fn pgfault(frame: &mut UTrapframe) {
     let va = frame.utf_fault_va;
+    let is_protected = frame.utf_err as u64 & (FEC_PR | FEC_WR) == FEC_PR | FEC_WR;
     assert!(
-        frame.utf_err as u64 & FEC_WR != 0 && uvpt(va) & PTE_COW != 0,
+        // SAFETY: there is a page, since its permissions forbade the access.
+        is_protected && unsafe { uvpt(va) } & PTE_COW != 0,
         "page fault at {va:#x}, error code {:#x}, instruction {:#x}: not a write to a copy-on-write page",
         frame.utf_err,
         frame.utf_eip
