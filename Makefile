@@ -41,22 +41,25 @@ endif
 
 Q := $(if $(filter-out 0,$(V)),,@)
 
-# The machines: Rust's name for each, the ways in which it boots, its boards, the beginning of its binutils' names, and
-# what QEMU needs besides: the device that ends it.
+# The machines: Rust's name for each, the ways in which it boots, the file beside the kernel for one of these ways, its
+# boards, the beginning of its binutils' names, and what QEMU needs besides: the device that ends it.
 ARCHES := x86_64 i386 riscv64
 
 x86_64.target := x86_64-unknown-none
 x86_64.boots  := grub uefi pvh
+x86_64.second := jos.iso
 x86_64.boards := pc q35 isapc microvm
 x86_64.qemu   := -device isa-debug-exit,iobase=0xf4,iosize=0x04
 
 i386.target := i586-unknown-linux-gnu
 i386.boots  := grub pvh
+i386.second := jos.iso
 i386.boards := pc q35 isapc microvm
 i386.qemu   := $(x86_64.qemu)
 
 riscv64.target   := riscv64gc-unknown-none-elf
 riscv64.boots    := opensbi bare
+riscv64.second   := bare.bin
 riscv64.boards   := virt
 riscv64.binutils := riscv64-linux-gnu-
 
@@ -74,7 +77,7 @@ define NEWLINE
 
 endef
 # In a recipe: a command of cargo's for each machine.
-for-each-machine = $(foreach arch,$(ARCHES),$(Q)RUST_TARGET=$($(arch).target) $(1)$(NEWLINE))
+for-each-machine = $(foreach arch,$(ARCHES),$(Q)ARCH=$(arch) RUST_TARGET=$($(arch).target) $(1)$(NEWLINE))
 
 for-each-machine-with-programs = $(foreach arch,$(PROGRAM_ARCHES),$(Q)RUST_TARGET=$($(arch).target) $(1)$(NEWLINE))
 
@@ -157,6 +160,11 @@ $(foreach name,ARCH BOOT MEM CPUS BOARD GDBPORT PROFILE,\
 
 ifeq ($(filter $(BOOT),$($(ARCH).boots)),)
   $(error unknown BOOT "$(BOOT)" for ARCH=$(ARCH); there are: $($(ARCH).boots))
+endif
+# Whether the machine boots from an ISO image, by GRUB.
+HAS_ISO := $(filter grub,$($(ARCH).boots))
+ifeq ($(filter image,$(MAKECMDGOALS))$(HAS_ISO),image)
+  $(error ARCH=$(ARCH) does not boot from an ISO image: QEMU's -kernel takes $(OBJ)/kernel, which "make" builds)
 endif
 # Options may follow the board's name (pc,i8042=off), and QEMU has older boards too (pc-i440fx-6.2).
 COMMA := ,
@@ -276,7 +284,7 @@ $(OBJ)/shims.linked: FORCE | setup-build
 $(OBJ)/shims: $(OBJ)/shims.linked $(SYMTAB)
 	$(Q)cargo run -q -p symtab -- $(SYMTABFLAGS) $< $@
 
-image: $(ISO) ## build APP's ISO image alone: obj/ARCH/jos.iso, or obj/ARCH/APP.iso
+image: $(ISO) ## build APP's ISO image alone, for a PC: obj/ARCH/jos.iso, or obj/ARCH/APP.iso
 
 # The sed command escapes the kernel's command line for GRUB's shell. If GRUB cannot load the kernel, it tries again with
 # the serial line as its terminal, so that the error is seen, and ends QEMU with a failure. The first try does not use the
@@ -381,7 +389,7 @@ screenshots: $(OBJ)/picture.html $(OBJ)/film.html | setup-browser setup-screensh
 grade: grade-images ## boot ARCH in every way of grade.py and score it
 	$(Q)./grade.py --no-build $(GRADEFLAGS)
 grade-images: $(addprefix $(OBJ)/,kernel facts.json $(APPS:%=apps/%) shims) $(LAST) | setup-qemu setup-gdb
-ifeq ($(BOOT),grub)
+ifneq ($(HAS_ISO),)
 grade-images: $(OBJ)/jos.iso $(OBJ)/grade-words.iso | setup-uefi
 else
 grade-images: $(IMAGE) $(OBJ)/bare.bin
@@ -454,7 +462,7 @@ kernels:
 	$(Q)set -e; for arch in $(ARCHES); do $(MAKE) --no-print-directory obj/$$arch/kernel ARCH=$$arch; done
 
 # Without a browser, the tests of the pages are skipped.
-test-picture: $(OBJ)/kernel $(OBJ)/jos.iso $(OBJ)/facts.json picture-tool | setup-qemu setup-gdb ## the tests of the pictures, in a browser
+test-picture: $(OBJ)/kernel $(OBJ)/$($(ARCH).second) $(OBJ)/facts.json picture-tool | setup-qemu setup-gdb ## the tests of the pictures, in a browser
 	$(Q)tools/build/setup.sh browser || echo "*** NOT TESTED: pictures in a browser. There is no Chromium here. ***" >&2
 	$(Q)python3 -m unittest discover -q -s tools/picture
 
@@ -480,9 +488,9 @@ bench-kernel: ## instructions that the memory system takes in the machine, besid
 	  QEMUEXTRA="-icount shift=0,sleep=off $(QEMUEXTRA)"
 
 bench-boot: ## what booting takes, each way: instructions, time, image size, RAM
-	$(Q)$(MAKE) --no-print-directory image $(OBJ)/kernel APP=boot PROFILE=small CMDLINE= MEM=256M
+	$(Q)$(MAKE) --no-print-directory $(OBJ)/kernel $(if $(HAS_ISO),image,$(OBJ)/bare.bin) APP=boot PROFILE=small CMDLINE= MEM=256M
 	$(Q)tools/bench/boottime.py $(BENCHFLAGS)
-bench-boot: | setup-qemu setup-uefi
+bench-boot: | setup-qemu $(if $(HAS_ISO),setup-uefi)
 
 ##@ Teach
 
@@ -508,7 +516,8 @@ check-lab-bare: | setup-host setup-bare ## as root: those of the autograder in a
 ##@ Else
 
 setup: setup-machines ## install whatever any target needs
-	@tools/build/setup.sh iso qemu uefi window gdb host fmt clippy browser screenshots mutants
+	$(call for-each-machine,tools/build/setup.sh qemu gdb)
+	@tools/build/setup.sh iso uefi window host fmt clippy browser screenshots mutants
 	@tools/build/setup.sh miri fuzz || echo "setup: all is there but what \"make miri\" and \"make fuzz\" need" >&2
 
 # The Rust targets of all machines.

@@ -1,6 +1,6 @@
 //! `make bench-boot`: the cost of booting, up to an application's `main`.
 //!
-//! Prints one line for `tools/bench/boottime.py`: the time-stamp counter, which under QEMU's `-icount`
+//! Prints one line for `tools/bench/boottime.py`: the processor's counter, which under QEMU's `-icount`
 //! counts instructions from the machine's reset on, and the amount of RAM in use.
 #![no_std]
 #![no_main]
@@ -13,7 +13,7 @@ use libjos::prelude::*;
 application!(main);
 
 fn main() {
-    let (since_reset, since_entry) = clock::counts();
+    let (since_reset, since_entry) = clock::fine_counts();
     // SAFETY: this only reads.
     let pmap = unsafe { pmap::memory_system() };
     let ram: u64 = pmap.boot().memory.used::<Layout>().map(|run| run.size()).sum();

@@ -13,12 +13,15 @@ use crate::boot_info;
 
 /// The counter's value at the kernel's start.
 static START: Once<u64> = Once::new();
+/// The finest counter's value then.
+static FINE_START: Once<u64> = Once::new();
 /// Counts per second; `None` if the machine has no way to tell.
 static FREQUENCY: Once<Option<u64>> = Once::new();
 
 /// Records the counter's value at the kernel's start.
 pub fn init() {
     START.call_once(counter);
+    FINE_START.call_once(fine_counter);
 }
 
 /// The counts of the machine's finest counter since its reset, to measure by: it is read where this is
@@ -27,6 +30,13 @@ pub fn init() {
 #[inline(always)]
 pub fn now() -> u64 {
     fine_counter()
+}
+
+/// The counts of the machine's finest counter since its reset, and since [`init`].
+#[must_use]
+pub fn fine_counts() -> (u64, u64) {
+    let now = fine_counter();
+    (now, FINE_START.get().map_or(0, |start| now.saturating_sub(*start)))
 }
 
 /// The counts since the machine's reset, and since [`init`].

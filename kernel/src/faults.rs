@@ -105,7 +105,7 @@ fn read_user() {
         let outcome = probe::load_user(va);
         assert_eq!(outcome.is_err(), va == missing, "{va:#x}: {outcome:?}");
         let lifted = user_access_allowed();
-        assert!(!lifted, "SMAP is still lifted after an access to {va:#x}");
+        assert!(!lifted, "user pages are still open to the kernel after an access to {va:#x}");
     }
     read(arch::Layout::UPAGES);
 }

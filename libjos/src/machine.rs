@@ -172,6 +172,9 @@ pub trait Machine: PhysMem {
     /// once, and finds the page then. x86 remembers no such entry (Intel SDM vol. 3A, 4.10.2.3).
     ///
     /// A flush tells as much, and so does [`lcr3`](Self::lcr3).
+    ///
+    /// This library executes nothing that it writes. Where code that was written is seen only after a fence of
+    /// its own (FENCE.I on RISC-V), the machine executes that fence on each way to user mode.
     #[inline(always)]
     fn made_valid(&mut self, _page: Option<VirtAddr>) {}
 

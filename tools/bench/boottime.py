@@ -22,24 +22,30 @@ KERNEL, ISO = OBJ / "kernel", OBJ / "boot.iso"
 OVMF = os.environ.get("OVMF") or "/usr/share/OVMF/OVMF_CODE_4M.fd"
 LINE = re.compile(rb"boot: (\d+) since reset, (\d+) since entry, (\d+) KB in use")
 UEFI = ("-drive", f"if=pflash,format=raw,readonly=on,file={OVMF}")
-PVH, GRUB = ("-kernel", str(KERNEL), "-append", ""), ("-boot", "d", "-cdrom", str(ISO))
+QUICK, GRUB = ("-kernel", str(KERNEL), "-append", ""), ("-boot", "d", "-cdrom", str(ISO))
+EXIT = ("-device", "isa-debug-exit,iobase=0xf4,iosize=0x04")
 
 # The way; QEMU's machine; its arguments.
-WAYS = (
-    ("PVH, microvm", "microvm", PVH),
-    ("PVH, pc", "pc", PVH),
-    ("PVH, q35", "q35", PVH),
-    ("GRUB, BIOS, pc", "pc", GRUB),
-    ("GRUB, BIOS, q35", "q35", GRUB),
-    *([("GRUB, UEFI, pc", "pc", UEFI + GRUB[2:])] if ARCH == "x86_64" else []),
+PC_WAYS = (
+    ("PVH, microvm", "microvm", EXIT + QUICK),
+    ("PVH, pc", "pc", EXIT + QUICK),
+    ("PVH, q35", "q35", EXIT + QUICK),
+    ("GRUB, BIOS, pc", "pc", EXIT + GRUB),
+    ("GRUB, BIOS, q35", "q35", EXIT + GRUB),
+    *([("GRUB, UEFI, pc", "pc", EXIT + UEFI + GRUB[2:])] if ARCH == "x86_64" else []),
 )
+RISCV_WAYS = (
+    ("OpenSBI, virt", "virt", QUICK),
+    ("bare, virt", "virt", ("-bios", str(OBJ / "bare.bin"), *QUICK)),
+)
+WAYS = RISCV_WAYS if ARCH == "riscv64" else PC_WAYS
 
 
 def boot(qemu, board, arguments, counted, timeout):
     """Boot once; returns the seconds until the line with the figures, and its three numbers."""
     command = [qemu, "-accel", "tcg", "-machine", board, "-m", "256M", "-no-reboot", "-nic", "none"]
     command += ["-display", "none", "-serial", "stdio", "-monitor", "none"]
-    command += ["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04", *arguments]
+    command += arguments
     command += ["-icount", "shift=0,sleep=off"] if counted else []
     start = time.monotonic()
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as run:
@@ -63,7 +69,8 @@ def file_size(path):
     if path != KERNEL:
         return (ROOT / path).stat().st_size / 1024
     stripped = ROOT / OBJ / "boot.stripped"
-    subprocess.run(["strip", "-o", stripped, ROOT / path], check=True)
+    strip = "riscv64-linux-gnu-strip" if ARCH == "riscv64" else "strip"
+    subprocess.run([strip, "-o", stripped, ROOT / path], check=True)
     return stripped.stat().st_size / 1024
 
 
@@ -83,7 +90,7 @@ def main():
         _, (since_reset, since_entry, in_use) = boot(qemu, board, arguments, True, 120)
         times = [1000 * boot(qemu, board, arguments, False, 60)[0] for _ in range(options.runs)]
         spread = f"{statistics.median(times):.0f} ({min(times):.0f}..{max(times):.0f})"
-        size = file_size(KERNEL if arguments == PVH else ISO)
+        size = file_size(ISO if str(ISO) in arguments else KERNEL)
         print(f"{name:15} {since_reset:14,} {since_entry:11,} {spread:>16} {size:6.0f} {in_use:6}", flush=True)
 
 

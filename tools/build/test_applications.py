@@ -167,12 +167,15 @@ class Page(Sessions):
             self.assertLess(image.stat().st_size, 300 << 10)
 
 
+OTHER_TARGETS = "i586-unknown-linux-gnu riscv64gc-unknown-none-elf"
+
+
 class OwnCrate(Sessions):
     """Crates outside of this tree, which share one build of the kernel."""
 
     @classmethod
     def setUpClass(cls):
-        for rust_target in ("x86_64-unknown-none", "i586-unknown-linux-gnu"):
+        for rust_target in ("x86_64-unknown-none", *OTHER_TARGETS.split()):
             way = subprocess.run([ROOT / "tools/build/kcargo", "--way"], stdout=subprocess.PIPE, text=True, check=True,
                                  env={**os.environ, "RUST_TARGET": rust_target})
             if way.stdout.strip() != "prebuilt":
@@ -187,7 +190,7 @@ class OwnCrate(Sessions):
     def test_a_crate_of_ones_own(self):
         first, *others = sessions(chapter("A crate of your own"))
         # The targets are already installed, and without a network they could not be added again.
-        for steps, target in ((first, "x86_64-unknown-none"), (others[-1], "i586-unknown-linux-gnu")):
+        for steps, target in ((first, "x86_64-unknown-none"), (others[-1], OTHER_TARGETS)):
             self.assertEqual(steps.pop(0)[0], f"rustup target add {target}")
         self.follow(first, self.folder, **self.variables)
         for steps in others:

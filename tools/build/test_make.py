@@ -101,6 +101,9 @@ class Refused(unittest.TestCase):
             for words in ("BOOT=pvh BOARD=microvm", "BOARD=pc,i8042=off", "BOARD=pc-q35-7.2"):
                 self.assertEqual(run("make", "print-gdbport", f"ARCH={arch}", *words.split())[0], 0, words)
 
+    def test_an_image_for_a_machine_that_boots_from_none(self):
+        self.refuses("image", "ARCH=riscv64", says="ARCH=riscv64 does not boot from an ISO image: .*obj/riscv64/kernel")
+
     def test_values_that_others_know(self):
         for words, says in (
             ("BOARD=pc-nope", "unsupported machine type"),

@@ -114,7 +114,7 @@ def keys(control):
     control.press("\n")
     control.press("exit 7\x03")
     control.press("showm\tKERNBA\t+0x1000\n")
-    control.press("exit\n")
+    control.leave()
     return True
 
 
@@ -142,7 +142,7 @@ def pages_by_keyboard(control):
     require(screen[0] == "Special kernel symbols:", f"the rows of a long line were not counted: {screen}")
     control.press("\x03")
     wait_for_last(control, "K>")
-    control.press("exit\n")
+    control.leave()
     return True
 
 
@@ -152,7 +152,8 @@ def types_ahead(control):
     last = None
     while last != (last := control.screen()):
         time.sleep(0.3)
-    control.press("type-ahead" * 6 + "\n" + "exit\n")
+    control.press("type-ahead" * 6 + "\n")
+    control.leave()
     return True
 
 

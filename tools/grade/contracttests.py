@@ -107,6 +107,8 @@ class Script:
 
     def read(self):
         """Reads some of the output; False at its end."""
+        ready, _, _ = select.select([self.made.stdout], [], [], self.session.left())
+        require(ready, f"make qemu-nox-gdb prints nothing more than {bytes(self.run.output)!r}")
         data = os.read(self.made.stdout.fileno(), 65536)
         self.run.output += data
         return bool(data)

@@ -108,6 +108,12 @@ class Control:
                 {"type": "key", "data": {"key": key, "down": down}} for key, down in strokes
             ])
 
+    def leave(self):
+        """Type `exit` on the machine's keyboard. QEMU may end before it answers to the last key."""
+        self.press("exit")
+        events = [{"type": "key", "data": {"key": {"type": "qcode", "data": "ret"}, "down": True}}]
+        self.send("input-send-event", events=events)
+
     def press(self, text):
         """Type a text on the machine's keyboard, key by key."""
         self.key(*(KEYS.get(char) or (f"shift-{char.lower()}" if char.isupper() else char) for char in text))

@@ -1,4 +1,4 @@
-"""The graded tests of device trees: odd machines that they describe, and bad ones, each with the kernel's clear message.
+"""The graded tests of device trees: odd machines that they describe, and bad trees, each with a clear message.
 
 The tree is put in the place of the firmware's at the kernel's entry, so the firmware itself has a good one.
 """
@@ -6,16 +6,21 @@ The tree is put in the place of the firmware's at the kernel's entry, so the fir
 import re
 
 import devicetree as dt
-from arch import DEVICE_TREE
+import reading
+from arch import ARCH, DEVICE_TREE
 from devicetree import MB, RAM, flat, spoilt, virt
 from gradelib import FAILURE, Machine, Test
+from loaderinfo import Range
 from words import CHECKS, NO_PROMPT, WELCOME, panic
 
 GOOD = flat(virt())
 # The kernel looks at its own copy of the tree.
 TREE = "the device tree at 0x80[0-9a-f]{6} "
 DAMAGED = f"{TREE}is truncated or damaged; use another loader"
-SIZE = r"the device tree's size is wrong, or larger than the room for the tree \(TREE_ROOM in boot/src/riscv64/entry\.rs\)"
+SIZE = (
+    "the device tree's size is wrong, or larger than the room for the tree "
+    r"\(TREE_ROOM in boot/src/riscv64/entry\.rs\)"
+)
 NO_TREE = (
     r"the firmware gives no device tree \(in A1\); boot by qemu-system-riscv64 -machine virt -kernel obj/kern/kernel"
 )
@@ -26,12 +31,12 @@ NO_CONSOLE = (
 SILENT_CONSOLE = "the device tree names a console where no device answers"
 
 
-def refused(title, tree, why, at=dt.PLACE, machine=None):
-    """A test of a tree, or of an address without one: the kernel says why it cannot start."""
+def refused(title, tree, why, at=dt.PLACE, machine=None, subject="device tree"):
+    """A test of a tree, or of an address without one, or of a machine: the kernel says why it cannot start."""
     machine = machine or Machine(at_entry=dt.pass_on(tree, at))
     line = re.compile(f"JOS64 cannot start: {why}")
     return Test(
-        f"device tree: {title}", 5, machine, (line,), NO_PROMPT, FAILURE, tags=("devicetree",), needs=(DEVICE_TREE,)
+        f"{subject}: {title}", 5, machine, (line,), NO_PROMPT, FAILURE, tags=("devicetree",), needs=(DEVICE_TREE,)
     )
 
 
@@ -43,11 +48,14 @@ def panics(title, tree, why, memory="256M"):
     )
 
 
-def boots(title, tree, amount, *further, memory="256M"):
-    """A test of a tree of an odd machine, with so much RAM in K: the kernel boots."""
-    machine = Machine(memory=memory, at_entry=dt.pass_on(flat(tree)))
+def boots(title, tree, amount, *further, memory="256M", given_up=(), verdicts=reading.SUBJECTS):
+    """A test of a tree of an odd machine, with so much RAM in K: the kernel boots, and the reader judges the machine.
+    `given_up` are ranges of RAM for which the kernel's lists have no room."""
+    machine = reading.read(Machine(memory=memory, at_entry=dt.pass_on(flat(tree))), given_up=given_up)
     lines = (f"Physical memory: {amount}K available, base = 0K, extended = {amount}K", *further, *CHECKS, *WELCOME)
-    return Test(f"device tree: {title}", 5, machine, lines, tags=("devicetree",), needs=(DEVICE_TREE,))
+    return Test(
+        f"device tree: {title}", 5, machine, lines, verdicts=verdicts, tags=("devicetree",), needs=(DEVICE_TREE,),
+    )
 
 
 def serial(address, **further):
@@ -68,6 +76,8 @@ def given_up(pieces, amount, of):
     )
 
 
+# 300 regions of 64 KB each, with gaps between them.
+SMALL = [Range(start, start + 0x1_0000) for start in (RAM + 256 * MB + i * 0x2_0000 for i in range(300))]
 INITRD = {"linux,initrd-start": dt.wide(RAM), "linux,initrd-end": dt.wide(RAM + 256 * MB)}
 WINDOW = "the 256 MB from 0x80000000 on"
 ALL, KEPT = 256 * 1024, 512  # K: the RAM, and that which the firmware keeps
@@ -81,13 +91,14 @@ TESTS = [
     ),
     boots(
         "RAM in 300 further regions",
-        virt(memory=((RAM, 128 * MB), *((RAM + 256 * MB + i * 0x2_0000, 0x1_0000) for i in range(300)))),
-        128 * 1024 - KEPT + 127 * 64, given_up(173, 173 * 64, 301), memory="512M",
+        virt(memory=((RAM, 128 * MB), *((run.start, run.end - run.start) for run in SMALL))),
+        128 * 1024 - KEPT + 127 * 64, given_up(173, 173 * 64, 301), memory="512M", given_up=SMALL[-173:],
     ),
     boots(
         "RAM in 300 regions", virt(memory=tuple((RAM + i * MB, (0xF_0000, 0x8_0000)[i % 2]) for i in range(300))),
         # Of the 256 regions in the window and the 44 above it, at most 64 at first.
         84 * 960 + 22 * (960 + 512), given_up(172, 43 * 960 + (960 - KEPT) + 128 * 512, 300), memory="512M",
+        verdicts=("processor",),  # the reader knows no rule by which these pieces are given up
     ),
     panics(
         "RAM that begins behind the window", virt(memory=((RAM + 256 * MB, 256 * MB),)),
@@ -105,8 +116,8 @@ TESTS = [
     ),
     panics(
         "an initrd over everything", virt(**INITRD),
-        rf"no room for the array pages: 514 KB in one piece and some page tables beside it are needed, 0 KB are free in "
-        rf"one piece within {WINDOW}\. .* boot information and modules {ALL - KEPT} KB: .*",
+        "no room for the array pages: 514 KB in one piece and some page tables beside it are needed, 0 KB are free "
+        rf"in one piece within {WINDOW}\. .* boot information and modules {ALL - KEPT} KB: .*",
     ),
     refused("no RAM", flat(virt(memory=())), TREE + r"has no memory \(a node memory with a region\)"),
     # Trees that are none.
@@ -149,5 +160,20 @@ TESTS = [
         "the kernel at another address", None,
         "the kernel is not where it is linked; boot by qemu-system-riscv64 -machine virt -kernel obj/kern/kernel",
         machine=Machine(at_entry=dt.enter_elsewhere),
+    ),
+    # The firmware of BOOT=bare prints, and has messages of its own.
+    refused(
+        "no console, without firmware", None, NO_CONSOLE,
+        machine=Machine("bare", at_entry=dt.pass_on(flat(console()))),
+    ),
+    *(
+        refused(f"{title}, without firmware", None, why, machine=Machine("bare", cpu=cpu), subject="machine")
+        for title, cpu, why in (
+            *ARCH.refused,
+            (
+                "no supervisor mode", "rv64,h=off,s=off",
+                "this hart has no supervisor mode; use qemu-system-riscv64 with -cpu rv64",
+            ),
+        )
     ),
 ]

@@ -101,7 +101,7 @@ NAMES = session(
     *GLOBALS,
     ("print pages[0]", VALUE + r"PageInfo\(reserved, pp_ref 1\)"),
     ("jos page 0", PAGE_0),
-    ("jos freelist", r"page_free_list: 6[45]\d+ pages, \d+ KB",
+    ("jos freelist", r"page_free_list: 6[45]\d+ pages, \d+ [KM]B",
      rf"of {NPAGES} pages: 6[45]\d+ free, \d+ in use, \d+ reserved"),
     ("jos page kern_pgdir", r"  It is kern_pgdir itself; .*"),
     ("thread 1",),
@@ -146,7 +146,7 @@ VALUES = session(
     *((("jos walk UVPT in kern_pgdir", walk("UVPT", "kern_pgdir"), level(TOP, UVPT, f"P U{XD}", TABLE),
         absent(TOP - 1, UVPT)),) if ARCH.has(SHOWS_TABLES) else
       (("jos walk UPAGES in kern_pgdir", walk("UPAGES", "kern_pgdir"), absent(TOP, UPAGES)),)),
-    ("jos freelist", r"page_free_list: 6[45]\d+ pages, \d+ KB", rf"  {WORDS.first_run}, \d+ upwards",
+    ("jos freelist", r"page_free_list: 6[45]\d+ pages, \d+ [KM]B", rf"  {WORDS.first_run}, \d+ upwards",
      rf"of {NPAGES} pages: 6[45]\d+ free, 0 in use, \d+ reserved"),
     ("jos page 0", PAGE_0),
     (f"jos page {HELD}", rf"page {HELD}, {frame(HELD)}: reserved, pp_ref 1"),
@@ -266,6 +266,14 @@ TRAPPED = session(
 VSCODE = session(("jos walk KERNBASE", *ENTRY_WALK), ("next", SOURCE_LINE))
 
 
+def the_tour(root):
+    """The test of docs/stepping.md, for a project at `root`."""
+    typed, printed = tour.read(Path(root, "docs/stepping.md").read_text(), ARCH.name)
+    machine = Machine(ARCH.boots[0].image, gdb=("source tools/gdb/start.gdb", *typed))
+    return Test("gdb: the tour of docs/stepping.md", 10, machine, boots(), gdb_lines=(*printed, DETACHED), gdb_whole=True,
+                tags=("gdb",))
+
+
 def tests(root):
     """All tests of gdb, for the project at `root`."""
 
@@ -278,7 +286,6 @@ def tests(root):
         machine = Machine(words=f"test={name}", gdb=commands)
         return Test(f"gdb: jos why, {title}", 5, machine, gdb_lines=patterns, status=FAILURE, tags=("gdb",))
 
-    typed, printed = tour.read(Path(root, "docs/stepping.md").read_text(), ARCH.name)
     return [
         test("walk through mem_init", 10, MEM_INIT),
         test("JOS's names, at every stop and on both processors", 10, NAMES,
@@ -290,8 +297,7 @@ def tests(root):
         test("jos diff over one page_insert", 10, DIFF),
         test("jos step through mem_init", 10, STEPS),
         *(why(*row) for row in WHY),
-        test("the tour of docs/stepping.md", 10, (typed, (*printed, DETACHED)),
-             Machine(ARCH.boots[0].image, gdb=("source tools/gdb/start.gdb",)), gdb_whole=True),
+        the_tour(root),
         test("as Visual Studio Code starts it", 5, VSCODE, Machine(vscode="JOS64: boot and stop at mem_init"),
              needs=(PC,)),
     ]

@@ -91,9 +91,10 @@ class Run:
 
     @property
     def lines(self):
-        """The serial output as lines, without their ends and without the firmware's."""
+        """The serial output as lines, without their ends and without the firmware's. (A line that the kernel has
+        firmware print may have two carriage returns.)"""
         text = self.output.decode("utf-8", "backslashreplace")
-        lines = [line[:-1] if line.endswith("\r") else line for line in text.split("\n")]
+        lines = [line.rstrip("\r") for line in text.split("\n")]
         if ARCH.firmware_end:
             ends = (at for at, line in enumerate(lines, 1) if line.startswith(ARCH.firmware_end))
             return lines[next(ends, 0) :]

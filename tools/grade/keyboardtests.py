@@ -59,7 +59,7 @@ def keyboard(title, lines, words):
             control.key(*line, *(() if "kp_enter" in line else ("ret",)))
             said = [answer(word), "K>"]
             wait(control, lambda screen: [row for row in screen if row][-2:] == said, f"the keys should give {word!r}")
-        control.press("exit\n")
+        control.leave()
         return True
 
     return Test(

@@ -34,7 +34,7 @@ class State:
         self.jos, self.image, self.info, self.registers = jos, image, info, found
         self.cpu = cpus.of(jos.form)
         self._load, self._tables = load_physical, {}
-        self.ram = [run for run in info.ram() if run.end > jos.phys_base]
+        self.ram = [run for run in info.ram() if run.end > jos.phys_base and run not in given_up]
         top = jos.phys_base + min(max(jos.window, jos.physmap_max), limit or 1 << 64)
         self.ram = [run._replace(end=min(run.end, top)) for run in self.ram if run.start < top]
 

@@ -31,6 +31,7 @@ class Report(NamedTuple):
         "  error code 0x3: P=1 W/R=1 U/S=0 RSVD=0 I/D=0 PK=0 SS=0 SGX=0",
         "    P    1  present: permissions forbid the access", "    W/R  1  write", "    U/S  0  by the kernel",
     )
+    kept_off: str = "SMEP, SMAP"  # what keeps the kernel off the user's pages
     reserved_bit: tuple = ("    RSVD 1  a reserved bit is set in an entry",)
 
 
@@ -118,6 +119,6 @@ REPORT = {
         non_canonical=(
             r'load page fault \(scause 13\): read of 0x0000004000000000: page not present, in "non-canonical"'
         ),
-        write_code=(), reserved_bit=(),
+        write_code=(), kept_off="SUM", reserved_bit=(),
     ),
 }[ARCH.name]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from arch import ARCH
 from descriptors import EXCEPTIONS
 from gdbstub import CPU
+from stalestate import FS, FS_INITIAL, MXR, SIE, SUM
 
 NOWHERE = 0x1000  # an address that is never mapped
 CODE = ARCH.window(ARCH.image)  # the kernel's
@@ -46,7 +47,7 @@ class TrapCode(NamedTuple):
     area_vector: int
     area_error: int
     # Probes: the registers of the address and the value, of the result and the fault; the flag that lets the kernel use
-    # the user's pages, and the value with which probe_load_user is called.
+    # the user's pages, and the value that probe_load_user needs.
     address: str
     value: str
     fault: str
@@ -58,8 +59,6 @@ class TrapCode(NamedTuple):
 # Bits of RFLAGS.
 CONSTANT, IF, DF, IOPL, NT, AC, ID = 0x2, 1 << 9, 1 << 10, 3 << 12, 1 << 14, 1 << 18, 1 << 21
 ARITHMETIC, RF = 0x8D5, 1 << 16  # the processor sets RF in the frames of faults; QEMU does not
-# Fields of SSTATUS.
-SIE, FS, FS_INITIAL, SUM, MXR = 1 << 1, 3 << 13, 1 << 13, 1 << 18, 1 << 19
 
 
 def pc():
@@ -116,7 +115,7 @@ def riscv():
         in_handler=(SIE | SUM, 0),
         area_store=b"\x23\xb0\xef\x01",  # sd t5, (t6)
         area_registers={"t6": ARCH.areas}, area_vector=15, area_error=ARCH.areas,
-        address="a0", value="a1", fault="a1", let_in=SUM, load_user={"a1": SUM},
+        address="a0", value="a1", fault="a1", let_in=SUM, load_user={"a2": SUM},
         faulted={error: 1 | (error & 1) << 1 | (error & 2) << 1 for error in range(4)},
     )
 

@@ -15,7 +15,7 @@ from faulttests import REGISTERS
 from frames import FRAMES
 from gdbstub import CPU, GENERAL, SEGMENTS
 from gradelib import FAILURE, Machine, Test
-from statetests import MCG_STATUS, STALE_BANKS, stale
+from stalestate import MCG_STATUS, STALE_BANKS, stale
 from trapcode import CODE, IF, NOWHERE, NT, TRAPS, Raised
 from words import CHECKS, NO_PROMPT, WELCOME
 

@@ -23,7 +23,7 @@ BASE = Path(BARE) / "autograder" if BARE else ROOT / "obj/autograder-base"
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "CARGO_TARGET_DIR"}
 if not BARE:
     ENVIRONMENT |= {"AUTOGRADER_BASE": str(BASE), "AUTOGRADER_TOOLS_ARE_THERE": "1"}
-FULL = 180 + 25 + 10
+FULL = 255 + 25 + 10
 
 ALLOCATOR = "libjos/src/mem/pages/allocator.rs"
 
@@ -133,7 +133,7 @@ class Autograder(unittest.TestCase):
         report = self.grade(self.changed(ALLOCATOR, "let frame = Frame(self.list.head);", "loop {} let frame = Frame(self.list.head);"))
         self.assertIn("a loop without end?", self.said(report))
         scores = {test["name"]: test["score"] for test in report["tests"]}
-        self.assertEqual(scores["Exercise 3: page_init"], 5)
+        self.assertEqual(scores["Exercise 3: page_init"], 10)
 
     def test_too_little_time(self):
         self.assertIn("did not end within 2 seconds", self.grade(self.answered, seconds=2)["output"])
@@ -175,7 +175,7 @@ class Autograder(unittest.TestCase):
 
     def test_nothing_else_of_a_submission_counts(self):
         tree = copy(self.empty)
-        (tree / "grade.py").write_text("print('Score: 180/180')\n")
+        (tree / "grade.py").write_text("print('Score: 255/255')\n")
         (tree / "tools/lab/grading/labgrade.py").write_text("raise SystemExit(0)\n")
         for file in tree.glob("libjos/src/lab_tests/*.rs"):
             file.write_text("")

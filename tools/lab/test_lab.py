@@ -15,9 +15,11 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tools/lab/grading"), str(ROOT / "tools/lab/autograder")]
+sys.path[:0] = [str(ROOT / "tools" / folder) for folder in ("lab/grading", "lab/autograder", "grade", "gdb")]
 
-import hosttests  # noqa: E402 (found by the line above)
+import built  # noqa: E402 (found by the line above)
+import gdbtests  # noqa: E402
+import hosttests  # noqa: E402
 import labgrade  # noqa: E402
 import pack  # noqa: E402
 import qemutests  # noqa: E402
@@ -203,6 +205,31 @@ class Answers(unittest.TestCase):
         self.assertEqual({title: said for title, said in in_qemu({}, tests).items() if said}, {})
 
 
+    def test_step_as_the_tour_in_gdb_does(self):
+        bench = images("switched", "switched")
+        make(bench.root, *(f"obj/{ARCH.name}/{file}" for file in ("facts.json", "jos.iso")))
+        bench = Bench(bench.root, bench.qemu, {**bench.images, "grub": built.IMAGES["grub"]})
+        test = gdbtests.the_tour(bench.root)
+        self.assertEqual(judge(test, run_machine(test.machine, bench, 120)), [])
+
+
+class Text(unittest.TestCase):
+    """docs/labs/2.md, beside the grader."""
+
+    TEXT = (ROOT / "docs/labs/2.md").read_text()
+
+    def test_names_the_points_of_each_exercise(self):
+        said = re.findall(r"^\*\*Exercise (\d+), `(\w+)`\*\* \(.*?(\d+) points\)", self.TEXT, re.M)
+        self.assertEqual([list(row) for row in said], rows("exercises"))
+
+    def test_has_the_score_at_each_step(self):
+        said = [int(points) for points in re.findall(r"^\| (?:none|1|1 to \d+) \| (\d+) \|$", self.TEXT, re.M)]
+        points, machines = [*POINTS.values()], sum(test.points for test in qemutests.TESTS)
+        steps = [sum(points[:done]) for done in range(len(points))]
+        self.assertEqual(said, [*steps, sum(points) + machines])
+        self.assertIn(f"| score of {said[-1]} |", self.TEXT)
+
+
 class Missing(unittest.TestCase):
     """Trees without some of the bodies."""
 
@@ -219,13 +246,11 @@ class Missing(unittest.TestCase):
                     self.assertIn(words, " ".join(said))
 
     def test_each_body_raises_the_score(self):
-        before, scores = -1, []
         for done in range(len(NUMBERS) + 1) if ALL else (0, 4, 13):
             left = dict.fromkeys(NUMBERS[done:], MISSING)
-            scores.append(score(on_host(left), in_qemu(left, FOUR)))
-            self.assertGreater(scores[-1], before)
-            before = scores[-1]
-        print(f"scores with the first n bodies: {scores}", file=sys.stderr)
+            machines = sum(test.points for test in FOUR) if done == len(NUMBERS) else 0
+            # As docs/labs/2.md has it, without the tests that are not run here.
+            self.assertEqual(score(on_host(left), in_qemu(left, FOUR)), sum(list(POINTS.values())[:done]) + machines, done)
 
 
 class Mistakes(unittest.TestCase):

@@ -21,7 +21,7 @@ DONE = "The memory system stands"
 WINDOW_PARTS = {"stext": "window, kernel code", "text_end_exclusive": "window, kernel constants",
                 "rodata_end_exclusive": "window, all else"}
 # The names by which the tool knows the machines.
-LAYOUTS = {"x86_64": "jos64", "i386": "jos32"}
+LAYOUTS = {"x86_64": "jos64", "i386": "jos32", "riscv64": "jossv39"}
 PANIC, EXIT = "kernel::panic::report", "kernel::exit::exit"
 
 
@@ -119,7 +119,7 @@ def mapped_region(lines):
 
 def name_between(lines):
     """The title of a step that mem_init does itself, recognised by the changes."""
-    for sign, title in (("CR3:", "lcr3"), ("is the directory itself", "self-map at UVPT")):
+    for sign, title in ((f"{machine.arch().root}:", "lcr3"), ("is the directory itself", "self-map at UVPT")):
         if any(sign in line for line in lines):
             return title
     return "between two calls"
@@ -142,7 +142,7 @@ def go_on():
 def film(tool):
     """Takes a picture of each step."""
     camera = begin(tool)
-    camera.take(BEGINS, ["RAM is known to the loader; entry_pgdir maps 256 MB twice, at 0 and at KERNBASE."])
+    camera.take(BEGINS, ["RAM is known to the loader; entry_pgdir maps 256 MB twice, where they are and at KERNBASE."])
     for _, title, said in all_steps():
         camera.take(title, said)
 

@@ -5,8 +5,7 @@ import unittest
 from pathlib import Path
 
 import capture
-from samples import (FOLDER, FRAMES, GRUB, KERNEL, MACHINE, QEMU, REGIONS, ROOT, TOOL, data, film, perm, pictured,
-                     simulated)
+from samples import FOLDER, KERNEL, MACHINE, QEMU, REGIONS, ROOT, TOOL, data, film, perm, pictured, simulated
 
 LIMIT = 1_500_000  # bytes of a page
 
@@ -17,14 +16,14 @@ class Captured(unittest.TestCase):
     def test_a_film_shows_each_step(self):
         shots = data(film())["shots"]
         titles = [shot["title"] for shot in shots]
-        expected = ["mem_init begins", "detect_memory", "boot_alloc", "boot_alloc (2)", "self-map at UVPT",
+        expected = ["mem_init begins", "detect_memory", "boot_alloc", "boot_alloc (2)", *MACHINE.self_map,
                     "page_init", "check_page_free_list", "check_page_alloc", "check_page", *REGIONS,
                     "check_kern_pgdir", "lcr3",
                     "check_page_free_list (2)", "check_page_installed_pgdir", "The application begins"]
         self.assertEqual([title for title in titles if title in expected], expected)
         self.assertLessEqual(len(titles), len(expected) + 2)
         for frames in data(film())["frames"]:
-            self.assertEqual(sum(run[0] for run in frames["runs"]), FRAMES)
+            self.assertEqual(sum(run[0] for run in frames["runs"]), MACHINE.frames)
 
     def test_pages_need_nothing_else_and_are_small(self):
         for page in (film(), simulated("jos64")):
@@ -45,15 +44,15 @@ class Captured(unittest.TestCase):
         names = [page["owners"][run[1]] for run in shown["runs"]]
         self.assertNotIn("RAM, not in pages", names)
         free = sum(run[0] for run in shown["runs"] if page["owners"][run[1]] == "free")
-        self.assertGreater(free, FRAMES * 0.97)
+        self.assertGreater(free, MACHINE.frames * 0.97)
 
     def test_the_prompt_is_where_a_picture_is_taken(self):
-        page = data(pictured("prompt", memory="256M", boot=GRUB))
+        page = data(pictured("prompt", memory="256M", boot=MACHINE.second_boot))
         self.assertEqual([shot["title"] for shot in page["shots"]], ["The monitor waits at its prompt"])
         frames = page["frames"][0]
-        self.assertEqual((frames["space"], sum(run[0] for run in frames["runs"])), ("kern_pgdir", 65504))
+        self.assertEqual((frames["space"], sum(run[0] for run in frames["runs"])), ("kern_pgdir", MACHINE.frames_256m))
         self.assertIn("boot information", [page["owners"][run[1]] for run in frames["runs"]])
-        self.assertIn([f"{MACHINE.kernbase}0000000", 0, 1 << 20, perm("-rw-g")], frames["maps"])
+        self.assertIn([f"{MACHINE.kernbase}0000000", MACHINE.base, MACHINE.below_image, perm("-rw-g")], frames["maps"])
 
     def test_calls_can_be_counted(self):
         titles = [shot["title"] for shot in data(film())["shots"]]
@@ -75,7 +74,7 @@ class Captured(unittest.TestCase):
         self.assertIn("page_init is called only 1 time", self.refused("step", "page_init:2"))
 
     def test_a_panic_before_the_step_is_told(self):
-        said = self.refused("step", "page_init", memory="3M")
+        said = self.refused("step", "page_init", **MACHINE.too_little)
         self.assertIn("mem_init did not come to its end", said)
         self.assertIn("too little RAM", said)
 

@@ -85,13 +85,15 @@ class Pages(unittest.TestCase):
 
     def test_hovering_tells_the_frame(self):
         self.open(film(), f"#{len(data(film())['shots'])}")
-        kernel = self.hover("closeup", 256)
-        self.assertRegex(kernel, r"^Frame 256 at 0x100000: kernel code; reserved, pp_ref 1; "
-                                 rf"kern_pgdir maps it at {MACHINE.kernbase}0100000 -r-xg\.$")
-        self.assertRegex(self.hover("closeup", 0),
-                         r"^Frame 0 at 0x0: (reserved, devices|boot information) \(.*\); reserved, pp_ref 1")
-        self.assertRegex(self.hover("closeup", 0xB8), r"^Frame 184 at 0xb8000: reserved, devices \(the hole")
-        self.assertRegex(self.hover("overview", 12_000), r"^Frame 12,000 at 0x2ee0000: free; free, pp_ref 0")
+        image, base = MACHINE.image // 4096, MACHINE.base
+        kernel = self.hover("closeup", image)
+        self.assertRegex(kernel, rf"^Frame {image} at {base + MACHINE.image:#x}: kernel code; reserved, pp_ref 1; "
+                                 rf"kern_pgdir maps it at {MACHINE.kernbase}0{MACHINE.image:06x} -r-xg\.$")
+        self.assertRegex(self.hover("closeup", 0), rf"^Frame 0 at {base:#x}: {MACHINE.first}; reserved, pp_ref 1")
+        if not base:
+            self.assertRegex(self.hover("closeup", 0xB8), r"^Frame 184 at 0xb8000: reserved, devices \(the hole")
+        middle = rf"^Frame 12,000 at {base + 0x2ee0000:#x}: free; free, pp_ref 0"
+        self.assertRegex(self.hover("overview", 12_000), middle)
         # A frame with two mappings, and the last of each run: no lookup is off by one.
         frames = data(film())["frames"][-1]
         at = 0
@@ -100,7 +102,7 @@ class Pages(unittest.TestCase):
             if at <= 1024:
                 said = self.hover("closeup", at - 1)
                 name = re.escape(data(film())["owners"][owner])
-                self.assertRegex(said, rf"^Frame {at - 1} at {(at - 1) * 4096:#x}: {name}")
+                self.assertRegex(said, rf"^Frame {at - 1} at {base + (at - 1) * 4096:#x}: {name}")
             if "pages array;" in said:
                 upages = rf"{MACHINE.upages[:-5]}[0-9a-f]{{5}} {perm('ur---')}"
                 window = rf"{MACHINE.kernbase}0[0-9a-f]{{6}} {perm('-rw-g')}"
@@ -120,7 +122,7 @@ class Pages(unittest.TestCase):
         self.browser.point(x, y)
         self.browser.run("document.getElementById('overview').dispatchEvent(new PointerEvent('pointerdown', "
                          "{clientX: arguments[0], clientY: arguments[1]}))", x, y)
-        self.assertIn(f"from {10_000 // 512 * 512 * 4096:#x}", self.text("closeup-hint"))
+        self.assertIn(f"from {MACHINE.base + 10_000 // 512 * 512 * 4096:#x}", self.text("closeup-hint"))
 
     def test_the_legend_leads_to_its_frames(self):
         self.open(simulated("jos32"))

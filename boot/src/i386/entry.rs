@@ -1,25 +1,20 @@
-//! The entry of i386: the checks that need no Rust, and paging, JOS's `entry.S`.
+//! The entry of i386: the checks of the processor, and paging, as in JOS's `entry.S`.
 //! `x86/entry.rs` says how the processor comes here.
 
 use core::arch::global_asm;
 
-use layout::{Jos32, MemLayout, PGSIZE};
+use layout::{Jos32, MemLayout};
 use x86_64::registers::control::{Cr0Flags, Cr4Flags};
 
-use crate::info::START_INFO_MAGIC;
-use crate::x86::entry::{
-    APIC_EXTERNAL, APIC_LINT0, COM1, CPUID_EDX_APIC, CPUID_FEATURES, DEBUG_EXIT_FAILURE,
-    DEBUG_EXIT_PORT, DR7, EFLAGS, EFLAGS_ID, VGA_TEXT, VGA_WHITE_ON_RED,
-};
+use crate::x86::entry::CPUID_FEATURES;
+
+/// The machine's map.
+pub(crate) type Layout = Jos32;
 
 /// The GDT that the entry runs with: flat segments of code and data at privilege level 0, already
 /// accessed (Intel SDM vol. 3A, 3.4.5). The kernel's own table, with task state segments, replaces it.
 #[unsafe(no_mangle)]
-static entry_gdt: [u64; 3] = [0, 0x00CF_9B00_0000_FFFF, 0x00CF_9300_0000_FFFF];
-
-/// Selectors of the two segments in `entry_gdt`.
-const CODE_SELECTOR: u16 = 8;
-const DATA_SELECTOR: u16 = 16;
+pub(crate) static entry_gdt: [u64; 3] = [0, 0x00CF_9B00_0000_FFFF, 0x00CF_9300_0000_FFFF];
 
 /// CR0 on entry to the kernel. The caches are on. x87 errors are exceptions: an interrupt, which NE
 /// takes the place of, would be lost.
@@ -34,39 +29,19 @@ const MSR_EFER: u32 = 0xC000_0080;
 /// EDX for no-execute and long mode: a processor that has either has EFER.
 const CPUID_EXTENDED: u32 = 0x8000_0001;
 const CPUID_EDX_HAS_EFER: u32 = 1 << 20 | 1 << 29;
-/// Bits of the features' EDX: for 4 MB pages, for the time-stamp counter and
-/// for CMPXCHG8B. The last two came with the Pentium, for which the kernel is compiled.
+/// Bits of the features' EDX: for 4 MB pages, for the time-stamp counter and for CMPXCHG8B. The last two came with the Pentium, for which the kernel is compiled.
 const CPUID_EDX_PSE: u32 = 1 << 3;
 const CPUID_EDX_PENTIUM: u32 = 1 << 4 | 1 << 8;
 
 global_asm!(
-    include_str!("../x86/entry.s"),
     include_str!("entry.s"),
-    KERNBASE = const Jos32::KERNBASE,
-    KSTKSIZE = const Jos32::KSTKSIZE,
-    PGSIZE = const PGSIZE,
-    MULTIBOOT2_MAGIC = const multiboot2::MAGIC,
-    PVH_MAGIC = const START_INFO_MAGIC,
-    CODE_SELECTOR = const CODE_SELECTOR,
-    DATA_SELECTOR = const DATA_SELECTOR,
-    GDT_LIMIT = const size_of_val(&entry_gdt) - 1,
+    KERNBASE = const Layout::KERNBASE,
     CR0 = const CR0,
     CR4 = const CR4,
     MSR_EFER = const MSR_EFER,
-    EFLAGS = const EFLAGS,
-    EFLAGS_ID = const EFLAGS_ID,
-    DR7 = const DR7,
     CPUID_EXTENDED = const CPUID_EXTENDED,
     CPUID_EDX_HAS_EFER = const CPUID_EDX_HAS_EFER,
     CPUID_FEATURES = const CPUID_FEATURES,
     CPUID_EDX_PSE = const CPUID_EDX_PSE,
     CPUID_EDX_PENTIUM = const CPUID_EDX_PENTIUM,
-    CPUID_EDX_APIC = const CPUID_EDX_APIC,
-    APIC_LINT0 = const APIC_LINT0,
-    APIC_EXTERNAL = const APIC_EXTERNAL,
-    COM1 = const COM1,
-    DEBUG_EXIT_PORT = const DEBUG_EXIT_PORT,
-    DEBUG_EXIT_FAILURE = const DEBUG_EXIT_FAILURE,
-    VGA_TEXT = const VGA_TEXT,
-    VGA_WHITE_ON_RED = const VGA_WHITE_ON_RED,
 );

@@ -6,17 +6,9 @@
 .code32
 
 // Checks that the processor is a Pentium or newer, and has 4 MB pages.
+.globl check_processor, no_cpuid, no_loader_message
 .type check_processor, @function
 check_processor:
-    push {EFLAGS} | {EFLAGS_ID} // CPUID is there if EFLAGS.ID can be set
-    popfd
-    pushfd
-    pop eax
-    push {EFLAGS}
-    popfd
-    test eax, {EFLAGS_ID}
-    jz too_old
-
     xor eax, eax                    // the highest leaf
     cpuid
     cmp eax, {CPUID_FEATURES}
@@ -44,7 +36,7 @@ check_processor:
     wrmsr
 1:
 
-    connect_interrupts
+    call connect_interrupts
 
 // Turn on paging (Intel SDM vol. 3A, 9.8.1 and 9.9.1). Each register is written whole, since the loader may have left any
 // bit in it. CR4 is first: PAE must be off before paging is on, and CET before CR0.WP is off.
@@ -55,20 +47,8 @@ check_processor:
     mov eax, {CR0}
     mov cr0, eax
     fninit
-
-    lgdt [entry_gdt_pointer]
-    mov eax, {DATA_SELECTOR}
-    mov ds, eax
-    mov es, eax
-    mov ss, eax
-    xor eax, eax
-    mov fs, eax
-    mov gs, eax
-    lldt ax
-    push {CODE_SELECTOR}
-    mov eax, offset high_start
-    push eax
-    retf                        // to CODE_SELECTOR:high_start
+    mov ecx, offset high_start
+    jmp load_segments
 .size check_processor, . - check_processor
 
 // Runs at KERNBASE: moves the stack up too, clears the frame pointer and the return address so that backtraces end here
@@ -89,6 +69,7 @@ high_start:
 .size high_start, . - high_start
 
 .section .boot.text, "ax", @progbits
+no_cpuid:
 too_old:
     mov esi, offset too_old_message
     jmp cannot_start
@@ -97,11 +78,6 @@ no_pse:
     jmp cannot_start
 
 .section .boot.rodata, "a", @progbits
-.balign 8
-entry_gdt_pointer:
-    .word {GDT_LIMIT}
-    .long entry_gdt - {KERNBASE}
-
 no_loader_message:
     .ascii "not started by a multiboot2 or PVH loader; "
     .asciz "boot obj/i386/jos.iso, or use qemu-system-i386 -kernel obj/i386/kernel"

@@ -12,6 +12,16 @@ bare_start:
     lla t0, bare_trap
     csrw mtvec, t0
 
+// Without supervisor mode (misa's S, 3.1.1), or without a kernel, the MRET below would end nowhere.
+    lla s0, bare_no_supervisor
+    csrr t0, misa
+    slli t0, t0, 63 - 18
+    bgez t0, bare_cannot_start
+    lla s0, bare_no_kernel
+    li t0, {LOAD_ADDR}
+    lw t0, 0(t0)
+    beqz t0, bare_cannot_start
+
 // Physical memory protection (RISC-V privileged specification, 3.7): the kernel may do anything but touch this page.
 // PMPADDR holds an address divided by 4, and in its lowest bits the size.
     li t0, {BARE_PAGE}
@@ -40,8 +50,8 @@ bare_start:
     csrw mepc, t0
     mret
 
-// A trap in machine mode. The kernel's call that prints a character (A7 is 1) changes no register but A0. After any other
-// call, and after an exception of this firmware, QEMU ends with a failure.
+// A trap in machine mode. The kernel's call that prints a character (A7 is 1) changes no register but A0. After any
+// other call, and after an exception of this firmware, QEMU ends with a failure.
 .balign 4
 bare_trap:
     csrw mscratch, t0
@@ -62,6 +72,15 @@ bare_trap:
     csrw mepc, t0
     csrr t0, mscratch
     mret
+
+// Prints the string at S0, and ends QEMU with a failure.
+bare_cannot_start:
+    lbu t0, 0(s0)
+    beqz t0, bare_end
+    li t1, {UART}
+    sb t0, 0(t1)
+    addi s0, s0, 1
+    j bare_cannot_start
 bare_end:
     li t0, {EXIT_FAILURE}
     li t1, {TEST_DEVICE}
@@ -69,5 +88,10 @@ bare_end:
 bare_park:
     wfi
     j bare_park
+
+bare_no_supervisor:
+    .asciz "JOS64 cannot start: this hart has no supervisor mode; use qemu-system-riscv64 with -cpu rv64\r\n"
+bare_no_kernel:
+    .asciz "JOS64 cannot start: there is no kernel behind the firmware; give QEMU -kernel obj/kern/kernel\r\n"
 
 .text

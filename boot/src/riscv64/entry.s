@@ -99,6 +99,7 @@ sbi_start:
     sfence.vma
     csrr t1, satp
     bne t0, t1, early_trap
+    may_fail early_message
 
 // Jump to the window, with the physical address of the copy in A1.
     lla a1, tree_copy
@@ -129,9 +130,9 @@ high_start:
 
 .section .text.boot, "ax", @progbits
 
-// The kernel cannot start: an exception before it handles any, or a jump from above. Prints "JOS64 cannot start: " and the
-// reason, whose address is in SSCRATCH (or nothing if that is 0), on the firmware's console. Ends QEMU with a failure if
-// it has the device; or else the machine, by the firmware, or halts.
+// The kernel cannot start: an exception before it handles any, or a jump from above. Prints "JOS64 cannot start: " and
+// the reason, whose address is in SSCRATCH (or nothing if that is 0), on the firmware's console. Ends QEMU with a
+// failure if it has the device; or else asks the firmware to turn the machine off.
 //
 // An exception arrives at the low address, which both states of paging allow.
 .balign 4
@@ -187,6 +188,8 @@ large_tree_message:
     .asciz "(TREE_ROOM in boot/src/riscv64/entry.rs)"
 no_sv39_message:
     .asciz "this hart has no Sv39; use qemu-system-riscv64 with -cpu rv64"
+early_message:
+    .asciz "an exception came before the kernel could report it"
 newline:
     .asciz "\r\n"
 

@@ -1,9 +1,8 @@
-//! Constants for `entry.s`, the entry code that all PCs share: the 32-bit entry points, and the
-//! message of a machine that cannot start.
+//! The entry code that all PCs share: the 32-bit entry points, the segments, and the message of a machine that
+//! cannot start.
 //!
-//! The assembly of a machine is in two files called `entry.s`: this one, and the machine's own. The machine's
-//! `entry.rs` assembles both, so that each sees the other's labels, and gives them their constants as `const`
-//! operands, so that each is written once. The part in `.boot` is linked where it is loaded, because it runs
+//! The assembly of a machine is in two files called `entry.s`: this one, and the machine's own. `entry.rs` beside each
+//! gives it its constants as `const` operands, so that each is written once. The part in `.boot` is linked where it is loaded, because it runs
 //! before paging; it ends by a jump to its high address and a call of `kernel_main`. gdb knows the symbols at
 //! both addresses, but no lines: the compiler records none for assembly.
 //!
@@ -15,7 +14,16 @@
 //! and no others; `kernel` adds the bits that it uses. The caching of memory (PAT and MTRRs) stays as
 //! the firmware set it up, since only the firmware knows the board.
 
+use core::arch::global_asm;
+
+use layout::{MemLayout, PGSIZE};
 use x86_64::registers::rflags::RFlags;
+
+#[cfg(target_arch = "x86")]
+use crate::i386::entry::{Layout, entry_gdt};
+use crate::info::START_INFO_MAGIC;
+#[cfg(target_arch = "x86_64")]
+use crate::x86_64::entry::{Layout, entry_gdt};
 
 unsafe extern "C" {
     /// The kernel. The entry calls it with the magic of the loader's protocol
@@ -25,24 +33,53 @@ unsafe extern "C" {
 }
 
 /// EFLAGS on entry to the kernel: no interrupts, string instructions go up, SMAP is in force.
-pub(crate) const EFLAGS: u64 = RFlags::empty().bits();
+const EFLAGS: u64 = RFlags::empty().bits();
 /// The flag that can be set if the processor has the CPUID instruction (Intel SDM vol. 1, 3.4.3.3).
-pub(crate) const EFLAGS_ID: u64 = RFlags::ID.bits();
+const EFLAGS_ID: u64 = RFlags::ID.bits();
 /// DR7 as at reset: no hardware breakpoint. Bit 10 is always 1 (Intel SDM vol. 3B, 17.2.4).
-pub(crate) const DR7: u32 = 1 << 10;
+const DR7: u32 = 1 << 10;
 
 /// The CPUID leaf of the features, and the bit of its EDX for the processor's own interrupt controller.
 pub(crate) const CPUID_FEATURES: u32 = 1;
-pub(crate) const CPUID_EDX_APIC: u32 = 1 << 9;
+const CPUID_EDX_APIC: u32 = 1 << 9;
 /// That controller's register for the requests of other controllers, and the value that lets them through.
-pub(crate) const APIC_LINT0: u32 = 0xFEE0_0350;
-pub(crate) const APIC_EXTERNAL: u32 = 0b111 << 8;
+const APIC_LINT0: u32 = 0xFEE0_0350;
+const APIC_EXTERNAL: u32 = 0b111 << 8;
 
 /// The ports of COM1, a PC's first serial line.
-pub(crate) const COM1: u16 = 0x3F8;
+const COM1: u16 = 0x3F8;
 /// The port of QEMU's isa-debug-exit device, and the value that ends QEMU with a failure (status 35).
-pub(crate) const DEBUG_EXIT_PORT: u16 = 0xF4;
-pub(crate) const DEBUG_EXIT_FAILURE: u8 = 0x11;
+const DEBUG_EXIT_PORT: u16 = 0xF4;
+const DEBUG_EXIT_FAILURE: u8 = 0x11;
 /// VGA's text buffer, and the attribute for white on red.
-pub(crate) const VGA_TEXT: u32 = 0xB_8000;
-pub(crate) const VGA_WHITE_ON_RED: u8 = 0x4F;
+const VGA_TEXT: u32 = 0xB_8000;
+const VGA_WHITE_ON_RED: u8 = 0x4F;
+
+/// Selectors of the two segments in `entry_gdt`.
+const CODE_SELECTOR: u16 = 8;
+const DATA_SELECTOR: u16 = 16;
+
+global_asm!(
+    include_str!("entry.s"),
+    KERNBASE = const Layout::KERNBASE,
+    KSTKSIZE = const Layout::KSTKSIZE,
+    PGSIZE = const PGSIZE,
+    MULTIBOOT2_MAGIC = const multiboot2::MAGIC,
+    PVH_MAGIC = const START_INFO_MAGIC,
+    CODE_SELECTOR = const CODE_SELECTOR,
+    DATA_SELECTOR = const DATA_SELECTOR,
+    GDT_LIMIT = const size_of_val(&entry_gdt) - 1,
+    EFLAGS = const EFLAGS,
+    EFLAGS_ID = const EFLAGS_ID,
+    DR7 = const DR7,
+    CPUID_FEATURES = const CPUID_FEATURES,
+    CPUID_EDX_APIC = const CPUID_EDX_APIC,
+    APIC_LINT0 = const APIC_LINT0,
+    APIC_EXTERNAL = const APIC_EXTERNAL,
+    COM1 = const COM1,
+    DEBUG_EXIT_PORT = const DEBUG_EXIT_PORT,
+    DEBUG_EXIT_FAILURE = const DEBUG_EXIT_FAILURE,
+    VGA_TEXT = const VGA_TEXT,
+    VGA_WHITE_ON_RED = const VGA_WHITE_ON_RED,
+    BITS = const usize::BITS,
+);

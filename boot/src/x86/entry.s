@@ -1,5 +1,5 @@
-// The 32-bit entry code of every PC. It ends by a jump to check_processor in the machine's own entry.s, which also
-// defines no_loader_message. The constants in braces come from the machine's entry.rs.
+// The 32-bit entry code of every PC. It jumps to check_processor in the machine's own entry.s, which turns on paging and
+// comes back to load_segments. The constants in braces come from entry.rs.
 //
 // After check_loader, EDI holds the magic of the loader's protocol and ESI the physical address of the boot information.
 
@@ -44,25 +44,58 @@ check_loader:
     popfd
     mov esi, ebx
     cmp edi, edx
-    je check_processor
+    jne no_loader
+
+    push {EFLAGS} | {EFLAGS_ID}     // CPUID is there if EFLAGS.ID can be set
+    popfd
+    pushfd
+    pop eax
+    push {EFLAGS}
+    popfd
+    test eax, {EFLAGS_ID}
+    jnz check_processor
+    jmp no_cpuid
+.size check_loader, . - check_loader
+
+no_loader:
     mov esi, offset no_loader_message
     jmp cannot_start
-.size check_loader, . - check_loader
+
+// Loads all segment registers and the table of local segments, and jumps to ECX.
+.globl load_segments
+.type load_segments, @function
+load_segments:
+    lgdt [entry_gdt_pointer]
+    mov eax, {DATA_SELECTOR}
+    mov ds, eax
+    mov es, eax
+    mov ss, eax
+    xor eax, eax
+    mov fs, eax
+    mov gs, eax
+    lldt ax
+    push {CODE_SELECTOR}
+    push ecx
+    retf                            // to CODE_SELECTOR:ECX
+.size load_segments, . - load_segments
 
 // Connects the interrupt controllers of the board, two 8259s, to the processor. Its own controller, if it has one, passes
 // on their requests as LINT0 says (Intel SDM vol. 3A, 10.5.1); QEMU's does so even while it is off, and microvm's firmware
 // has not set it up. Paging is off, and EAX to EDX are lost.
-.macro connect_interrupts
+.globl connect_interrupts
+.type connect_interrupts, @function
+connect_interrupts:
     mov eax, {CPUID_FEATURES}
     cpuid
     test edx, {CPUID_EDX_APIC}
     jz 1f
     mov dword ptr [{APIC_LINT0}], {APIC_EXTERNAL}
-1:
-.endm
+1:  ret
+.size connect_interrupts, . - connect_interrupts
 
 // Prints "JOS64 cannot start: " and the string at ESI on COM1 and on the screen, ends QEMU with a
 // failure if it has the isa-debug-exit device, and halts.
+.globl cannot_start
 .type cannot_start, @function
 cannot_start:
     push esi
@@ -116,6 +149,11 @@ print:
 .size print, . - print
 
 .section .boot.rodata, "a", @progbits
+.balign 8
+entry_gdt_pointer:
+    .word {GDT_LIMIT}
+    .long entry_gdt - {KERNBASE}
+
 // 16550 set-up: no interrupts; divisor 1 (115200 baud) through the latch; 8N1; FIFOs on and
 // cleared; DTR and RTS.
 serial_setup:
@@ -125,3 +163,9 @@ cannot_start_message:
     .asciz "JOS64 cannot start: "
 newline:
     .asciz "\r\n"
+
+// The compiler's own code follows.
+.if {BITS} == 64
+.code64
+.endif
+.text

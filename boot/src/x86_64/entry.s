@@ -8,17 +8,9 @@
 .code32
 
 // Checks that the processor has long mode and no-execute pages.
+.globl check_processor, no_cpuid, no_loader_message
 .type check_processor, @function
 check_processor:
-    push {EFLAGS} | {EFLAGS_ID} // CPUID is there if EFLAGS.ID can be set
-    popfd
-    pushfd
-    pop eax
-    push {EFLAGS}
-    popfd
-    test eax, {EFLAGS_ID}
-    jz no_long_mode
-
     mov eax, {CPUID_EXTENDED} - 1   // the highest extended leaf
     cpuid
     cmp eax, {CPUID_EXTENDED}
@@ -30,7 +22,7 @@ check_processor:
     test edx, {CPUID_EDX_NX}
     jz no_nx
 
-    connect_interrupts
+    call connect_interrupts
 
 // Enter long mode (Intel SDM vol. 3A, 9.8.5): PAE, the tables, EFER, paging, a 64-bit segment.
 // Each register is written whole, since the loader may have left any bit in it. CR4 is first:
@@ -45,25 +37,13 @@ check_processor:
     wrmsr
     mov eax, {CR0}
     mov cr0, eax
-
-    lgdt [entry_gdt_pointer]
-    push {CODE_SELECTOR}
-    mov eax, offset long_mode
-    push eax
-    retf                        // to CODE_SELECTOR:long_mode
+    mov ecx, offset long_mode
+    jmp load_segments
 .size check_processor, . - check_processor
 
 .code64
 .type long_mode, @function
 long_mode:
-    mov eax, {DATA_SELECTOR}
-    mov ds, eax
-    mov es, eax
-    mov ss, eax
-    xor eax, eax
-    mov fs, eax
-    mov gs, eax
-    lldt ax
     mov rax, offset high_start
     jmp rax
 .size long_mode, . - long_mode
@@ -88,6 +68,7 @@ high_start:
 
 .section .boot.text, "ax", @progbits
 .code32
+no_cpuid:
 no_long_mode:
     mov esi, offset no_long_mode_message
     jmp cannot_start
@@ -96,11 +77,6 @@ no_nx:
     jmp cannot_start
 
 .section .boot.rodata, "a", @progbits
-.balign 8
-entry_gdt_pointer:
-    .word {GDT_LIMIT}
-    .long entry_gdt - {KERNBASE}
-
 no_loader_message:
     .ascii "not started by a multiboot2 or PVH loader; "
     .asciz "boot obj/x86_64/jos.iso, or use qemu-system-x86_64 -kernel obj/x86_64/kernel"

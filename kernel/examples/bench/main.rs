@@ -254,13 +254,7 @@ fn second_boot(pmap: &Pmap<Hardware>) -> Boot {
 fn whole(hardware: &Hardware, boot: &Boot) -> Whole {
     // Before the second memory system exists, since this allocates the same memory.
     let npages = boot.memory.npages::<Layout>() as u64;
-    let boot_alloc = count(|| {
-        let mut allocator = boot.allocator::<Layout>();
-        allocator.boot_alloc(hardware, PGSIZE);
-        allocator.boot_alloc(hardware, npages * size_of::<PageInfo>() as u64);
-        let table_len = Block::table_len(npages as usize) as u64;
-        allocator.boot_alloc(hardware, table_len * size_of::<PageInfo>() as u64)
-    });
+    let boot_alloc = boot_alloc(hardware, boot, npages);
 
     let (machine, its_boot) = (SecondMachine(hardware), boot.clone());
     // Without `count`, whose closure would hold another memory system: the stack is small.
@@ -286,15 +280,10 @@ fn whole(hardware: &Hardware, boot: &Boot) -> Whole {
     let mut pgdir = black_box(new_pgdir(pmap));
     let regions = count(|| map_regions(pmap, &mut pgdir, boot));
 
-    // This destroys the second memory system: all its pages but the kernel's are free again.
-    let mut free = boot.memory.usable().clone();
-    let used = PhysRange::new(PhysAddr::new(0), pmap.boot_memory().runs.end_exclusive);
-    free.remove(used).expect("one run is cut");
-    let page_init = count(|| pmap.pages_mut().page_init(free.runs()));
     Whole {
         all,
         boot_alloc,
-        page_init,
+        page_init: page_init(pmap, boot),
         npages,
         regions,
         check_free_list,
@@ -306,8 +295,30 @@ fn whole(hardware: &Hardware, boot: &Boot) -> Whole {
     }
 }
 
+/// The allocations of `mem_init` before there is a page allocator.
+#[inline(never)] // as `single_pages`
+fn boot_alloc(hardware: &Hardware, boot: &Boot, npages: u64) -> u64 {
+    count(|| {
+        let mut allocator = boot.allocator::<Layout>();
+        allocator.boot_alloc(hardware, PGSIZE);
+        allocator.boot_alloc(hardware, npages * size_of::<PageInfo>() as u64);
+        let table_len = Block::table_len(npages as usize) as u64;
+        allocator.boot_alloc(hardware, table_len * size_of::<PageInfo>() as u64)
+    })
+}
+
+/// The free list made anew, which destroys the memory system: all its pages but the kernel's are free again.
+#[inline(never)] // as `single_pages`
+fn page_init(pmap: &mut Pmap<SecondMachine<'_>>, boot: &Boot) -> u64 {
+    let mut free = boot.memory.usable().clone();
+    let used = PhysRange::new(PhysAddr::new(0), pmap.boot_memory().runs.end_exclusive);
+    free.remove(used).expect("one run is cut");
+    count(|| pmap.pages_mut().page_init(free.runs()))
+}
+
 /// Maps the regions of `mem_init` in another directory. They are not global there, which takes the same
 /// number of instructions.
+#[inline(never)] // as `single_pages`
 fn map_regions(pmap: &mut Pmap<SecondMachine<'_>>, pgdir: &mut Pgdir, boot: &Boot) {
     let image = boot.image;
     let window = PhysRange::from_size(PhysAddr::new(Layout::PHYS_BASE), Layout::WINDOW_SIZE);

@@ -23,6 +23,8 @@
 
 #[cfg(all(jos_machine, target_arch = "x86"))]
 mod i386;
+#[cfg(jos_machine)]
+mod probes;
 #[cfg(all(jos_machine, target_arch = "riscv64"))]
 mod riscv64;
 mod uart;

@@ -54,7 +54,7 @@ impl<M: Machine> Checks<'_, M> {
             "check_page_installed_pgdir: 3 was written to {va}, its frame has {word}"
         );
 
-        // Read-only for the kernel too: CR0.WP.
+        // Read-only for the kernel too: CR0.WP on a PC.
         self.insert_for_check(pp2, va, Perm::KR);
         self.expect_load(va, Ok(3), "after its permissions changed");
         let stored = self.vm.machine_mut().probe_store(va, 4);
@@ -62,7 +62,7 @@ impl<M: Machine> Checks<'_, M> {
         assert!(
             stored == Err(fault),
             "check_page_installed_pgdir: the kernel's write to read-only {va} must fault, \
-             but gave {stored:?}: is write protection (CR0.WP) off?"
+             but gave {stored:?}: is write protection off?"
         );
 
         if let Err(error) = self.vm.page_remove(self.kern_pgdir, va) {

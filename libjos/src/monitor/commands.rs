@@ -178,7 +178,10 @@ pub const COMMANDS: &[Command] = &[
         name: "cr",
         arguments: "",
         summary: "Display the control registers, bit by bit",
-        details: &["CR0, CR2, CR3, CR4, CR8 and EFER: each bit with its value and what it does."],
+        details: &[
+            "Each bit with its value and what it does: CR0 to CR4 on a PC (on x86-64 CR8 and",
+            "EFER too), on RISC-V sstatus, satp, stvec, sie, sepc, scause and stval.",
+        ],
     },
     Command {
         verb: Verb::Memory(MemoryCommand::Memmap),

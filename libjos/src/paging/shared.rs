@@ -6,7 +6,7 @@
 //! tables there.
 //!
 //! Sharing needs tables. [`pgdir_create`](Vm::pgdir_create) therefore gives `kern_pgdir` an empty table
-//! at each of these root entries that is still absent. A root entry can change after that, if it is a
+//! at each of these root entries that is still absent, except where PHYSMAP shows no RAM. A root entry can change after that, if it is a
 //! large page (i386, RISC-V), or if [`prune`](Vm::prune) takes an empty table away.
 //!
 //! - If it changes by `kern_pgdir`, directories in use follow at once, before any flush: a global
@@ -36,19 +36,26 @@ use crate::paging::word::Word;
 impl<M: Machine> Vm<M> {
     /// How many tables of the kernel's half `kern_pgdir` still lacks.
     pub(super) fn missing_shared_tables(&self) -> usize {
-        Self::shared_slots()
-            .filter(|index| self.entry(M::Format::ROOT, self.kern_root, *index) == Entry::Absent)
-            .count()
+        Self::shared_slots().filter(|index| self.lacks_table(*index)).count()
     }
 
-    /// Gives `kern_pgdir` an empty table at each absent root entry of the kernel's half, so that all
+    /// Whether `kern_pgdir` has to get a table at root entry `index`. PHYSMAP has one wherever it shows RAM, and nothing
+    /// else is mapped there.
+    fn lacks_table(&self, index: usize) -> bool {
+        let slot = |va| M::Format::index(M::Format::ROOT, VirtAddr::new(va));
+        let physmap = slot(M::Layout::PHYSMAP)..slot(M::Layout::MMIOBASE);
+        let entry = self.entry(M::Format::ROOT, self.kern_root, index);
+        entry == Entry::Absent && !physmap.contains(&index)
+    }
+
+    /// Gives `kern_pgdir` an empty table at each root entry of the kernel's half that lacks one, so that all
     /// directories can share it. The caller has counted the free pages.
     pub(super) fn make_shared_tables(&mut self) {
         if self.missing_shared_tables() == 0 {
             return;
         }
         for index in Self::shared_slots() {
-            if self.entry(M::Format::ROOT, self.kern_root, index) == Entry::Absent {
+            if self.lacks_table(index) {
                 let table = self.new_table();
                 self.machine.store(Self::slot(self.kern_root, index), M::Format::table(table));
             }

@@ -22,6 +22,7 @@ use crate::rig::{
 
 on_every_format! {
     the_kernel_half_is_shared
+    physmap_without_ram_gets_no_tables
     the_kernel_half_changes_through_any_directory
     a_changed_root_entry_arrives
     what_one_directory_has_to_itself_is_not_lost
@@ -111,6 +112,34 @@ fn the_kernel_half_is_shared<L: MemLayout, F: Format + Mmu>() {
     vm.switchkvm();
     pmap.checks().check_kern_pgdir();
     pmap.checks().check_page_free_list();
+}
+
+/// A new space's root leads to a table wherever the kernel may map something later, and in PHYSMAP only where that shows
+/// RAM. If something is mapped elsewhere there all the same, it is shared too.
+fn physmap_without_ram_gets_no_tables<L: MemLayout, F: Format + Mmu>() {
+    let mut pmap = booted::<L, F>();
+    let (vm, kern_pgdir) = pmap.split();
+    let mut space = new_space(vm);
+    let entry = |vm: &SimVm<L, F>, root, va| {
+        steps::<F, _>(vm.machine(), root, VirtAddr::new(va)).next().unwrap().entry
+    };
+    let size = F::page_size(F::ROOT);
+    let root = space.pgdir().address();
+    for va in (0..L::PHYSMAP_MAX / size).map(|slot| L::PHYSMAP + slot * size) {
+        assert_eq!(entry(vm, root, va), Entry::Absent, "{}: {va:#x}", F::NAME);
+    }
+    for va in [L::UENVS, L::UPAGES, L::MMIOBASE, L::KERNBASE] {
+        assert!(matches!(entry(vm, root, va), Entry::Table { .. }), "{}: {va:#x}", F::NAME);
+    }
+    if L::PHYSMAP_MAX > 0 {
+        let (va, pa) = (VirtAddr::new(L::PHYSMAP), PhysAddr::new(L::PHYS_BASE));
+        space.switchuvm(vm);
+        vm.boot_map_region(kern_pgdir, va, PGSIZE, pa, Perm::KRW);
+        assert!(vm.machine_mut().probe_load(va).is_ok(), "{}", F::NAME);
+        vm.unmap_range(kern_pgdir, va, PGSIZE).unwrap();
+    }
+    vm.switchkvm();
+    free_space(vm, space);
 }
 
 /// A table further down is used once, however many address spaces there are.

@@ -101,7 +101,7 @@ thinks."""
     def run(self, words):
         self.wants(len(words) <= 1 and all(word.isdecimal() for word in words))
         most = int(words[0]) if words else MOST_LINES
-        facts, form = CONTEXT.facts, CONTEXT.form
+        facts = CONTEXT.facts
         pages = need_pages(kernel.find(facts))
         frames, wrong = (listed := pages.free_list()).frames, listed.fault
         print(f"page_free_list: {plural(len(frames), 'page')}, {size_text(len(frames) * facts.page_size)}")

@@ -14,6 +14,8 @@ const INTERRUPTS: u16 = 1;
 const FIFO_CONTROL: u16 = 2;
 const LINE_CONTROL: u16 = 3;
 const LINE_STATUS: u16 = 5;
+/// A bit of FIFO control: drops what has arrived, as does switching the FIFO on or off.
+const CLEAR_RECEIVED: u8 = 1 << 1;
 /// Bits of the line status.
 const DATA_READY: u8 = 1 << 0;
 const FIFO_EMPTY: u8 = 1 << 5;
@@ -23,7 +25,7 @@ const ALL_SENT: u8 = 1 << 6;
 pub(crate) struct Uart {
     /// Whether the board has one.
     pub present: bool,
-    /// Bytes that the terminal sends. The kernel drops those that are there when it sets up the port.
+    /// Bytes that the terminal sends.
     typed: VecDeque<u8>,
     /// Whether typed bytes come at the line's speed, each as a byte is sent or as the status is read,
     /// and are lost if the kernel does not read them in time. Otherwise they wait, as in QEMU.
@@ -64,6 +66,9 @@ impl Uart {
     /// Types `bytes` at the terminal.
     pub(crate) fn type_bytes(&mut self, bytes: &[u8]) {
         self.typed.extend(bytes);
+        if !self.is_real {
+            self.arrive();
+        }
     }
 
     /// The number of typed bytes that the kernel has not read.
@@ -107,7 +112,13 @@ impl Uart {
                 self.divisor[usize::from(register)] = value;
             }
             DATA => self.send(value),
-            FIFO_CONTROL => self.has_fifo = value & 1 != 0,
+            FIFO_CONTROL => {
+                let turned = self.has_fifo != (value & 1 != 0);
+                self.has_fifo = value & 1 != 0;
+                if turned || value & CLEAR_RECEIVED != 0 {
+                    self.arrived.clear();
+                }
+            }
             _ => self.registers[usize::from(register)] = value,
         }
     }
@@ -136,12 +147,13 @@ impl Uart {
 
     /// Lets typed bytes arrive.
     fn arrive(&mut self) {
+        let room = if self.has_fifo { FIFO } else { 1 };
         if self.is_real {
             let byte = self.typed.pop_front();
             // With a full FIFO the byte is lost.
-            self.arrived.extend(byte.filter(|_| self.arrived.len() < FIFO));
+            self.arrived.extend(byte.filter(|_| self.arrived.len() < room));
         } else {
-            let count = self.typed.len().min(FIFO - self.arrived.len());
+            let count = self.typed.len().min(room.saturating_sub(self.arrived.len()));
             self.arrived.extend(self.typed.drain(..count));
         }
     }

@@ -1,7 +1,4 @@
-//! Probes: memory accesses that may fault, and report the fault as an error.
-//!
-//! Each probe is one instruction at a known address. If it faults, `recover` makes the hart continue at
-//! `probe_faulted`, with the fault in the registers of the result.
+//! The probes of a hart, and its way out of one that faulted; and a walk to find out why.
 
 use core::arch::{asm, global_asm};
 
@@ -14,11 +11,15 @@ use libjos::paging::format::{Format as _, Geometry};
 use super::cpu::pgdir_in_use;
 use super::instructions::SUM;
 use super::trap::Trap;
+use crate::arch::probes::{Probe, continuation, interrupted};
 use crate::arch::{Format, Layout};
 
+pub(crate) use crate::arch::probes::load_open as load_user;
+pub(crate) use crate::arch::probes::{load, load_byte, load_word, store, store_byte};
+
 // All probes take the address in A0 and the value in A1, and return the value in A0, and in A1 whether there was a
-// fault. The access is the first instruction of a probe, so that the symbol is its address. The exception is
-// probe_load_user, which first allows the kernel to read user pages (SSTATUS.SUM).
+// fault. The access is a probe's first instruction, but for probe_load_user, which first allows the kernel to read user
+// pages.
 global_asm!(
     ".macro probe name, access:vararg",
     ".globl \\name",
@@ -37,6 +38,7 @@ global_asm!(
     ".globl probe_load_user, probe_load_user_access, probe_faulted",
     ".type probe_load_user, @function",
     "probe_load_user:",
+    "    li a1, {SUM}",
     "    csrs sstatus, a1",
     "probe_load_user_access:",
     "    ld a0, 0(a0)",
@@ -48,17 +50,8 @@ global_asm!(
     "probe_faulted:",
     "    ret",
     ".size probe_faulted, . - probe_faulted",
+    SUM = const SUM,
 );
-
-unsafe extern "C" {
-    fn probe_load();
-    fn probe_load_byte();
-    fn probe_load_user();
-    fn probe_load_user_access();
-    fn probe_store();
-    fn probe_store_byte();
-    fn probe_faulted();
-}
 
 // The bits of a fault in A1.
 const FAULTED: u64 = 1 << 0;
@@ -69,10 +62,10 @@ const WRITE: u64 = 1 << 2;
 ///
 /// # Safety
 ///
-/// `probe` is one of the functions above that make an access, and the access does no harm if it
+/// `probe` is one of the functions that make an access, and the access does no harm if it
 /// succeeds.
-unsafe fn call(probe: unsafe extern "C" fn(), va: u64, value: u64) -> Result<u64, Fault> {
-    let (result, fault): (u64, u64);
+pub(in crate::arch) unsafe fn call(probe: Probe, va: u64, value: usize) -> Result<usize, Fault> {
+    let (result, fault): (usize, u64);
     // SAFETY: the caller's promise. A fault is returned as an outcome.
     unsafe {
         asm!(
@@ -86,99 +79,25 @@ unsafe fn call(probe: unsafe extern "C" fn(), va: u64, value: u64) -> Result<u64
     if fault & FAULTED == 0 {
         return Ok(result);
     }
-    let va = VirtAddr::new(result);
+    let va = VirtAddr::new(result as u64);
     Err(Fault { va, present: fault & PRESENT != 0, write: fault & WRITE != 0 })
-}
-
-/// Reads the word at `va`, mapped or not.
-///
-/// # Errors
-///
-/// The fault that the hart raised.
-pub(crate) fn load_word(va: u64) -> Result<usize, Fault> {
-    load(va).map(|word| word as usize)
-}
-
-/// Reads the 8 bytes at `va`, mapped or not.
-///
-/// # Errors
-///
-/// The fault that the hart raised.
-pub(crate) fn load(va: u64) -> Result<u64, Fault> {
-    // SAFETY: reading does not change Rust's memory.
-    unsafe { call(probe_load, va, 0) }
-}
-
-/// Reads the byte at `va`, mapped or not.
-///
-/// # Errors
-///
-/// The fault that the hart raised.
-pub(crate) fn load_byte(va: u64) -> Result<u8, Fault> {
-    // SAFETY: as in `load`.
-    unsafe { call(probe_load_byte, va, 0) }.map(|value| value as u8)
-}
-
-/// Reads the 8 bytes at `va` like [`load`], but also in user-accessible pages.
-///
-/// # Errors
-///
-/// The fault that the hart raised.
-pub(crate) fn load_user(va: u64) -> Result<u64, Fault> {
-    // SAFETY: as in `load`; both returns leave the bit clear.
-    unsafe { call(probe_load_user, va, SUM) }
-}
-
-/// Writes the 8 bytes at `va`, if the page tables allow the kernel to.
-///
-/// # Safety
-///
-/// If `va` is mapped writable, no Rust object may lie there.
-///
-/// # Errors
-///
-/// The fault that the hart raised.
-pub(crate) unsafe fn store(va: u64, value: u64) -> Result<(), Fault> {
-    // SAFETY: the caller's promise.
-    unsafe { call(probe_store, va, value) }.map(|_| ())
-}
-
-/// Writes the byte at `va`, if the page tables allow the kernel to.
-///
-/// # Safety
-///
-/// If `va` is mapped writable, no Rust object may lie there.
-///
-/// # Errors
-///
-/// The fault that the hart raised.
-pub(crate) unsafe fn store_byte(va: u64, value: u8) -> Result<(), Fault> {
-    // SAFETY: the caller's promise.
-    unsafe { call(probe_store_byte, va, value.into()) }.map(|_| ())
 }
 
 /// Returns false unless the trap interrupted a probe; if it did, makes the probe return the fault.
 pub(crate) fn recover(trap: &mut Trap<'_>) -> bool {
-    let (pc, va) = (trap.frame.sepc, trap.frame.stval);
-    let at = |access: unsafe extern "C" fn()| pc == access as usize as u64;
-    let user = at(probe_load_user_access);
-    let any = [probe_load, probe_load_byte, probe_store, probe_store_byte].into_iter().any(at);
-    let (write, present) = match trap.frame.scause {
-        cause::LOAD_PAGE_FAULT => (false, look(va).present),
-        cause::STORE_PAGE_FAULT => (true, look(va).present),
+    let Some(probe) = interrupted(trap.frame.sepc) else { return false };
+    let va = trap.frame.stval;
+    let present = match trap.frame.scause {
+        cause::LOAD_PAGE_FAULT | cause::STORE_PAGE_FAULT => look(va).present,
         // The address is mapped, or none of its tables is memory.
-        cause::LOAD_ACCESS_FAULT => (false, true),
-        cause::STORE_ACCESS_FAULT => (true, true),
+        cause::LOAD_ACCESS_FAULT | cause::STORE_ACCESS_FAULT => true,
         _ => return false,
     };
-    if !any && !user {
-        return false;
-    }
     let bit = |set, bit| if set { bit } else { 0 };
     trap.frame.set_a0(va);
-    trap.frame.set_a1(FAULTED | bit(present, PRESENT) | bit(write, WRITE));
-    trap.frame.sepc = probe_faulted as *const () as usize as u64;
-    if user {
+    trap.frame.set_a1(FAULTED | bit(present, PRESENT) | bit(probe.write, WRITE));
+    trap.frame.sepc = continuation() as u64;
+    if probe.user {
         trap.frame.sstatus &= !SUM;
     }
     true
@@ -209,26 +128,18 @@ pub(super) fn look(va: u64) -> Look {
     let mut table = pgdir_in_use();
     for level in (0..Format::LEVELS).rev() {
         let at = Format::entry(level, table, VirtAddr::new(va));
-        let word = kaddr::<Layout>(at, 8).and_then(|at| load(at.as_u64()).ok());
-        let Some(entry) = word.filter(|entry| entry & V != 0) else {
-            return Look { present: false, malformed: false };
-        };
-        let is_leaf = entry & (R | X) != 0;
-        let frame = PhysAddr::new((entry & PPN) << 2);
-        let reserved = if is_leaf {
-            entry & (R | W) == W || !frame.is_aligned(Format::page_size(level))
-        } else {
-            entry & (TABLE_RESERVED | W) != 0 || level == 0
-        };
-        if reserved || entry & RESERVED != 0 {
-            return Look { present: true, malformed: true };
+        let word = kaddr::<Layout>(at, 8).and_then(|at| load(at.as_u64()).ok()).unwrap_or(0);
+        let leaf = word & (R | X) != 0;
+        table = PhysAddr::new((word & PPN) << 2);
+        let malformed = word & RESERVED != 0
+            || word & (R | W) == W
+            || !leaf && (word & TABLE_RESERVED != 0 || level == 0)
+            || leaf && !table.is_aligned(Format::page_size(level));
+        if word & V == 0 || leaf || malformed {
+            return Look { present: word & V != 0, malformed: word & V != 0 && malformed };
         }
-        if is_leaf {
-            break;
-        }
-        table = frame;
     }
-    Look { present: true, malformed: false }
+    unreachable!("a table at the last level is malformed")
 }
 
 /// Copies `length` bytes, each by two instructions that can be restarted if they fault.

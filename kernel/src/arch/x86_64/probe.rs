@@ -4,9 +4,9 @@ use core::arch::asm;
 
 use crate::arch::x86::probe::probes;
 
-pub(crate) use crate::arch::x86::probe::{
-    load, load_byte, load_user, load_word, recover, store, store_byte,
-};
+pub(crate) use crate::arch::probes::{load, load_byte, load_word, store, store_byte};
+pub(in crate::arch) use crate::arch::x86::probe::call;
+pub(crate) use crate::arch::x86::probe::{load_user, recover};
 
 probes!("rax", "rcx", "rdx");
 

@@ -26,6 +26,7 @@ impl<W: Wrong> Format for Faulty<W> {
     const SELF_MAP: bool = X86_64::SELF_MAP;
     const PA_END: u64 = X86_64::PA_END;
     const AVAIL: Perm = X86_64::AVAIL;
+    const USER_GUARD: &'static str = X86_64::USER_GUARD;
     const ALWAYS: Perm = X86_64::ALWAYS;
 
     fn table(pa: PhysAddr) -> Self::Word {
@@ -94,7 +95,7 @@ fn what_is_writable_is_not_global() {
             }
         }
     }
-    is_caught::<Fault>(&std::format!("check_page: {:#x} must lead to ", Jos64::MMIOBASE));
+    is_caught::<Fault>(&std::format!("check_page: {:#x} must lead to ", Jos64::MMIOLIM - PGSIZE));
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             name: "empty tables left behind",
             run: |pmap| {
                 let (vm, pgdir) = pmap.split();
-                let made = vm.pgdir_walk(pgdir, VirtAddr::new(L::MMIOBASE), true);
+                let made = vm.pgdir_walk(pgdir, VirtAddr::new(L::MMIOLIM - PGSIZE), true);
                 assert!(made.is_ok_and(|entry| entry.is_some()), "tables for the devices' range");
                 pmap.checks().check_page();
             },
@@ -27,7 +27,8 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
         Fault {
             name: "a large page over the devices' range",
             run: |pmap| {
-                let (va, size) = (VirtAddr::new(L::MMIOBASE), F::page_size(1));
+                let size = F::page_size(1);
+                let va = VirtAddr::new(L::MMIOLIM - size);
                 let pa = PhysAddr::new(L::PHYS_BASE + 1024 * MB);
                 let (vm, pgdir) = pmap.split();
                 vm.boot_map_region(pgdir, va, size, pa, Perm::KRW);
@@ -73,7 +74,7 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
                 pmap.machine_mut().protect_kernel();
                 pmap.checks().check_page_installed_pgdir();
             },
-            says: "is write protection (CR0.WP) off?",
+            says: "is write protection off?",
         });
     }
     faults

@@ -233,7 +233,7 @@ impl<F: Format> fmt::Display for Blame<'_, F> {
             let level = self.trace.withheld_at(Perm::U).unwrap_or(0);
             write!(f, "{va} is mapped, but for the kernel alone: level {level} withholds U")
         } else if !self.by_user && perm.contains(Perm::U) {
-            write!(f, "{va} is the user's, and the kernel is kept off it (SMEP, SMAP)")
+            write!(f, "{va} is the user's, and the kernel is kept off it ({})", F::USER_GUARD)
         } else {
             write!(f, "{va} is mapped and allows this now: a stale TLB entry?")
         }

@@ -34,6 +34,7 @@ impl Format for I386 {
     const LEAF_LEVELS: u32 = 0b11;
     const SELF_MAP: bool = true;
     const PA_END: u64 = 1 << 32;
+    const USER_GUARD: &'static str = "SMEP, SMAP";
     const ALWAYS: Perm = Perm::R.union(Perm::X);
     const AVAIL: Perm = Perm::AVAIL;
 

@@ -166,6 +166,9 @@ pub trait Format: 'static {
     /// Physical addresses from here on do not fit in an entry.
     const PA_END: u64;
 
+    /// The names of the bits that keep the kernel off user pages.
+    const USER_GUARD: &'static str;
+
     /// Permissions that the format cannot withhold: they come with every page.
     const ALWAYS: Perm;
 

@@ -59,6 +59,7 @@ impl<const N: u32> Format for Sv<N> {
     const LEAF_LEVELS: u32 = (1 << N) - 1;
     const SELF_MAP: bool = false;
     const PA_END: u64 = 1 << 56;
+    const USER_GUARD: &'static str = "SUM";
     const ALWAYS: Perm = Perm::R;
     const AVAIL: Perm = Perm::empty();
 

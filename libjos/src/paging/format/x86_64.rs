@@ -43,6 +43,7 @@ impl<const N: u32> Format for LongMode<N> {
     const LEAF_LEVELS: u32 = 0b111;
     const SELF_MAP: bool = true;
     const PA_END: u64 = 1 << 52;
+    const USER_GUARD: &'static str = "SMEP, SMAP";
     const ALWAYS: Perm = Perm::R;
     const AVAIL: Perm = Perm::AVAIL;
 

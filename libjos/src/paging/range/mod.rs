@@ -74,8 +74,9 @@ impl Span {
 
 impl<M: Machine> Vm<M> {
     /// Maps `[va, va + size)` to `[pa, pa + size)` with `perm` in the kernel's part of `pgdir`,
-    /// by the largest pages that alignment and the processor allow. No `pp_ref` changes. This is for
-    /// mappings that stay for ever.
+    /// by the largest pages that alignment and the processor allow. This is for mappings that stay for
+    /// ever. No `pp_ref` changes there; below UTOP pages would be counted, as by
+    /// [`map_range`](Self::map_range).
     ///
     /// # Panics
     ///
