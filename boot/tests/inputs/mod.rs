@@ -106,7 +106,7 @@ fn flat(bytes: &[u8]) -> Vec<u8> {
             let size = rest.first().map_or(0, |size| usize::from(*size).min(rest.len() - 1));
             let (value, after) = rest.get(1..).unwrap_or_default().split_at(size);
             steps = after;
-            [3, size, names.len()].map(|number| word(&mut nodes, number));
+            [3, size, names.len()].into_iter().for_each(|number| word(&mut nodes, number));
             padded(&mut nodes, value);
             names.extend(format!("{}\0", PROPERTIES[name]).as_bytes());
         }
@@ -119,7 +119,7 @@ fn flat(bytes: &[u8]) -> Vec<u8> {
     let mut tree = DEVICE_TREE_MAGIC.to_be_bytes().to_vec();
     let header =
         [names_at + names.len(), nodes_at, names_at, 40, 17, 16, 0, names.len(), nodes.len()];
-    header.map(|number| word(&mut tree, number));
+    header.into_iter().for_each(|number| word(&mut tree, number));
     [tree, list, nodes, names].concat()
 }
 

@@ -192,8 +192,8 @@ fn devices() {
         PhysRange::new(PhysAddr::new(0x10_0000), PhysAddr::new(0x10_1000)),
     ];
     const AT: u64 = JosSv39::MMIOBASE;
-    type Riscv = Sim<JosSv39, Sv39>;
-    let check = |fault: fn(&mut Riscv)| {
+    type Fault = fn(&mut Sim<JosSv39, Sv39>);
+    let check = |fault: Fault| {
         let (mut machine, boot) = SimMachine::new(RAM);
         machine.devices = &DEVICES;
         let mut pmap = mem_init(machine, boot);
@@ -203,7 +203,7 @@ fn devices() {
     check(|_| {});
     // The other checks leave them alone.
     check(|pmap| pmap.checks().check_page());
-    let faults: [(fn(&mut Riscv), &str); 6] = [
+    let faults: [(Fault, &str); 6] = [
         (|pmap| pmap.unmap(AT), "devices: 0xffffffffef800000 must lead to 0x10000000"),
         (|pmap| pmap.unmap(AT + PGSIZE), "devices: 0xffffffffef801000 must lead to 0x10001000"),
         (|pmap| pmap.forbid(AT + 2 * PGSIZE, Perm::W), "0xffffffffef802000 must lead to 0x100000"),
