@@ -161,10 +161,8 @@ class RiscV(Frames):
     OTHERS = [f"f{number}" for number in (8, 9, *range(18, 28))]
 
     def __init__(self, stub, symbols):
-        self.stub, self.symbols = stub, symbols
-        self.own = self.own_stacks()
+        super().__init__(stub, symbols)
         self.others = {}  # frame -> the values of OTHERS
-        self.size = CPU.word * len(self.PUSHED)
 
     def own_stacks(self):
         """The top of the trap stack."""
