@@ -12,7 +12,7 @@
 //! | [`paging`] | page tables: formats, `pgdir_walk`, `page_insert` and its like, ranges |
 //! | [`space`] | address spaces: user memory grown, copied, copied on write; `copyin` |
 //! | [`pmap`] | `mem_init`: all of it in order |
-//! | [`env`] | environments: programs in user mode, their calls, the scheduler |
+//! | [`mod@env`] | environments: programs in user mode, their calls, the scheduler |
 //! | [`check`] | the proofs: JOS's `check_*`, and more |
 //! | [`heap`] | the application's heap: it grows and shrinks, and finds misuse when asked to |
 //! | [`monitor`] | the monitor's commands that need no processor, line editor, explanations |

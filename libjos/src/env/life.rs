@@ -1,5 +1,5 @@
 //! An environment's beginning and end: [`env_alloc`](Envs::env_alloc), [`env_destroy`](Envs::env_destroy),
-//! [`env_free`](Envs::env_free).
+//! `env_free`.
 
 use layout::{MemLayout, PGSIZE};
 
