@@ -117,13 +117,6 @@ extern "C" fn on_kernel_stack() -> ! {
         faults::run(fault);
     }
 
-    // The program that the command line names, and all that it makes.
-    if let Some(program) = cmdline::options().program
-        && user::create(program)
-    {
-        user::run();
-    }
-
     // The application's `main`; then the machine ends.
     application::run()
 }
