@@ -5,6 +5,7 @@
 //! [`BootInfoError`] that names the address. The entries of the memory map are passed on raw, with
 //! holes and overlaps; [`libjos::mem::memory_map`] turns them into a map.
 
+#[cfg_attr(not(device_tree), path = "no_device_tree.rs")]
 mod device_tree;
 mod error;
 mod multiboot2;
@@ -42,7 +43,7 @@ impl Protocol {
         match magic {
             ::multiboot2::MAGIC => Some(Self::Multiboot2),
             START_INFO_MAGIC => Some(Self::Pvh),
-            DEVICE_TREE_MAGIC => Some(Self::DeviceTree),
+            DEVICE_TREE_MAGIC if cfg!(device_tree) => Some(Self::DeviceTree),
             _ => None,
         }
     }

@@ -1,0 +1,53 @@
+//! Stands for `device_tree` on machines whose loaders pass none: there is no [`DeviceTree`], so the compiler leaves out
+//! all that would be done with one.
+
+use core::convert::Infallible;
+use core::iter::Empty;
+use core::marker::PhantomData;
+
+use libjos::mem::addr::PhysAddr;
+use libjos::mem::memory_map::MemoryMapEntry;
+
+use super::{BootInfoError, LoaderText, PhysWindow, Reserved};
+
+/// The magic of a device tree, which no loader of this machine passes.
+pub const DEVICE_TREE_MAGIC: u32 = 0xD00D_FEED;
+
+/// No device tree.
+#[derive(Debug)]
+pub(super) struct DeviceTree<'a> {
+    never: Infallible,
+    pub(super) command_line: LoaderText<'a>,
+    pub(super) isa: Option<LoaderText<'a>>,
+    pub(super) timebase_hz: Option<u64>,
+}
+
+impl<'a> DeviceTree<'a> {
+    pub(super) fn parse(_at: u64, _window: PhysWindow<'a>) -> Result<Self, BootInfoError> {
+        unreachable!("no loader of this machine passes a device tree")
+    }
+
+    pub(super) fn memory_regions(&self) -> Regions<'a> {
+        match self.never {}
+    }
+
+    pub(super) fn device(&self, _binding: &str) -> Option<PhysAddr> {
+        match self.never {}
+    }
+
+    pub(super) fn reserved(&self) -> Empty<Reserved> {
+        match self.never {}
+    }
+}
+
+/// No regions. `PhantomData` uses the lifetime.
+#[derive(Clone, Debug)]
+pub(super) struct Regions<'a>(Infallible, PhantomData<&'a ()>);
+
+impl Iterator for Regions<'_> {
+    type Item = MemoryMapEntry;
+
+    fn next(&mut self) -> Option<MemoryMapEntry> {
+        match self.0 {}
+    }
+}
