@@ -19,10 +19,13 @@ FROM      ?= mem_init## where "make gdb" begins on a machine at reset: mem_init 
 PROFILE   ?= dev## cargo's profile: dev, release (fast) or small
 GRADEFLAGS ?=## options for grade.py, for instance -v; see ./grade.py --help
 BENCHFLAGS ?=## options for the benchmark, for instance --only map-4k --rounds 50
-TARGET    ?= boot_info device_tree operations monitor_line## what "make fuzz" fuzzes
+TARGET    ?= boot_info device_tree operations monitor_line calls programs## what "make fuzz" fuzzes
 FUZZTIME  ?= 600## seconds for each of them
 MUTANTSFLAGS ?=## options for "make mutants", for instance -f libjos/src/paging/pgdir.rs or --jobs 1
 SCHEMESFLAGS ?=## options for "make schemes"
+# lab 2: begin omit
+MODULE    ?=## with run-NAME: a program (ELF) or a tar archive of programs, for the loader to give to the kernel
+# lab 2: end
 V         ?=## 1: show every command
 
 .DEFAULT_GOAL := all
@@ -60,8 +63,8 @@ riscv64.second   := bare.bin
 riscv64.boards   := virt
 riscv64.binutils := riscv64-linux-gnu-
 
-# `make run` boots the quickest way, which is the last one.
-DEFAULT_BOOT = $(if $(filter run,$(MAKECMDGOALS)),$(lastword $($(ARCH).boots)),$(firstword $($(ARCH).boots)))
+# `make run` and `make run-NAME` boot the quickest way, which is the last one.
+DEFAULT_BOOT = $(if $(filter run run-%,$(MAKECMDGOALS)),$(lastword $($(ARCH).boots)),$(firstword $($(ARCH).boots)))
 
 ifeq ($(filter $(ARCH),$(ARCHES)),)
   $(error unknown ARCH "$(ARCH)"; there are: $(ARCHES))
@@ -76,6 +79,8 @@ endef
 # In a recipe: a command of cargo's for each machine.
 for-each-machine = $(foreach arch,$(ARCHES),$(Q)ARCH=$(arch) RUST_TARGET=$($(arch).target) $(1)$(NEWLINE))
 
+for-each-machine-with-programs = $(foreach arch,$(PROGRAM_ARCHES),$(Q)RUST_TARGET=$($(arch).target) $(1)$(NEWLINE))
+
 # The folder of one machine's own files. obj/kern has the kernel of the machine that was built last, as JOS's users expect.
 OBJ := obj/$(ARCH)
 LAST := obj/kern/kernel obj/kern/kernel.sym
@@ -84,6 +89,7 @@ LAST := obj/kern/kernel obj/kern/kernel.sym
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 BUILT := $(CARGO_TARGET_DIR)/$(RUST_TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 
+BUILT_PROGRAMS := $(CARGO_TARGET_DIR)/$(RUST_TARGET)/small
 APPS := $(sort $(patsubst kernel/examples/%,%,$(patsubst %.rs,%,$(wildcard kernel/examples/*.rs)) \
           $(patsubst %/main.rs,%,$(wildcard kernel/examples/*/main.rs))))
 BUILT_APPS := $(BUILT)/examples
@@ -99,6 +105,26 @@ else
   BUILT := $(BUILT_APPS)/$(APP)
   ISO := $(OBJ)/$(APP).iso
 endif
+
+# lab 2: begin omit
+# The programs in ring 3 (user/), the machines that have them, and the program that `make run-NAME` runs.
+PROGRAM_ARCHES := x86_64 i386
+PROGRAMS := $(if $(filter $(PROGRAM_ARCHES),$(ARCH)),$(sort $(patsubst user/src/bin/%.rs,%,$(wildcard user/src/bin/*.rs))))
+RUN := $(filter run-%,$(MAKECMDGOALS))
+ifneq ($(RUN),)
+  PROGRAM := $(patsubst run-%,%,$(patsubst %-nox,%,$(patsubst %-gdb,%,$(RUN))))
+  ifneq ($(words $(PROGRAM)),1)
+    $(error run one program at a time, not: $(PROGRAM))
+  endif
+  ifeq ($(MODULE)$(filter $(PROGRAM),$(PROGRAMS)),)
+    $(error unknown program "$(PROGRAM)" for ARCH=$(ARCH); there are: $(or $(PROGRAMS),none) (MODULE=FILE gives the kernel others))
+  endif
+  override CMDLINE := $(strip run=$(PROGRAM) $(CMDLINE))
+endif
+# What the monitor's image carries. kernel/build.rs reads the variable.
+ARCHIVE := $(OBJ)/programs.tar
+export JOS_PROGRAMS := $(CURDIR)/$(ARCHIVE)
+# lab 2: end
 
 QEMUOPTS = -accel tcg -machine $(BOARD) -m $(MEM) -smp $(CPUS) -no-reboot $($(ARCH).qemu)
 # QEMU ends silently on a triple fault. Its log says so, and runqemu.py reads it.
@@ -116,6 +142,14 @@ else ifeq ($(BOOT),bare)
 else
   IMAGE := $(OBJ)/kernel
   QEMUOPTS += -kernel $(OBJ)/kernel -append "$$CMDLINE"
+endif
+ifneq ($(MODULE),)
+  ifeq ($(wildcard $(MODULE)),)
+    $(error MODULE=$(MODULE): there is no such file)
+  endif
+  ifeq ($(filter grub uefi,$(BOOT)),)
+    QEMUOPTS += -initrd $(MODULE)
+  endif
 endif
 # QEMU is exported only if it was given: the tests of one machine call make for another.
 export CMDLINE OVMF
@@ -176,6 +210,21 @@ renew = cmp -s "$(1)" $(2) && ! test "$(1)" -nt $(2) || cp "$(1)" $(2)
 
 all: $(OBJ)/facts.json $(IMAGE) $(LAST) obj/kern/kernel.asm ## build the kernel, its listings and its ISO image
 
+# lab 2: begin omit
+programs: $(ARCHIVE) ## build the programs of user/: obj/ARCH/user/NAME, and an archive of them
+
+# They are small whatever the profile, and keep their symbols for gdb. The archive has them without.
+$(ARCHIVE): FORCE | setup-build
+	@mkdir -p $(OBJ)/user
+ifneq ($(PROGRAMS),)
+	$(Q)tools/build/kcargo build -p user --bins --profile small
+	$(Q)for name in $(PROGRAMS); do cmp -s "$(BUILT_PROGRAMS)/$$name" $(OBJ)/user/$$name || \
+	  cp "$(BUILT_PROGRAMS)/$$name" $(OBJ)/user/$$name; done
+endif
+	$(Q)tools/build/archive.py $@ $(PROGRAMS:%=$(OBJ)/user/%)
+
+$(OBJ)/kernel.linked apps-linked $(OBJ)/shims.linked: | $(ARCHIVE)
+# lab 2: end
 $(OBJ)/kernel.linked: FORCE | setup-build
 	@mkdir -p $(@D)
 	$(Q)tools/build/kcargo build -p kernel $(CARGO_APP) --profile $(PROFILE)
@@ -244,7 +293,7 @@ ISOS := $(sort $(OBJ)/jos.iso $(OBJ)/grade-words.iso $(ISO))
 $(ISOS:.iso=.cfg): FORCE
 	@mkdir -p $(@D)
 	@line=$$(printf '%s' "$$CMDLINE" | sed 's/[^[:alnum:]_=,.:@%+/ -]/\\&/g'); \
-	load="multiboot2 /boot/kernel $$line"; \
+	load="multiboot2 /boot/kernel $$line$(if $(MODULE),; module2 /boot/module $(notdir $(MODULE)))"; \
 	printf '%s\n' 'set timeout=0' "if $$load; then boot; fi" \
 	  serial 'terminal_output serial console' "$$load" "echo 'GRUB cannot load JOS64.'" \
 	  "echo 'If it is out of memory, give the machine more (QEMU: -m $(MIN_MEM)M or more).'" 'outb 0xf4 0x11' > $@.new
@@ -254,10 +303,11 @@ $(ISOS:.iso=.cfg): FORCE
 # only the GRUB modules that it uses, which makes it smaller and quicker to boot.
 GRUBMODULES := echo iorw multiboot2 normal serial terminal part_acorn part_amiga part_apple part_bsd part_dfly \
                part_dvh part_gpt part_msdos part_plan part_sun part_sunpc
-$(ISOS): $(OBJ)/%.iso: $(OBJ)/kernel $(OBJ)/%.cfg | setup-iso
+$(ISOS): $(OBJ)/%.iso: $(OBJ)/kernel $(OBJ)/%.cfg $(MODULE) | setup-iso
 	$(Q)rm -rf $(OBJ)/$*.root && mkdir -p $(OBJ)/$*.root/boot/grub
 	$(Q)strip -o $(OBJ)/$*.root/boot/kernel $<
 	$(Q)cp $(OBJ)/$*.cfg $(OBJ)/$*.root/boot/grub/grub.cfg
+	$(if $(MODULE),$(Q)cp $(MODULE) $(OBJ)/$*.root/boot/module)
 	$(Q)grub-mkrescue --install-modules="$(GRUBMODULES)" \
 	  --locales= --fonts= --themes= -o $@ $(OBJ)/$*.root > $(OBJ)/$*.log 2>&1 || { cat $(OBJ)/$*.log; exit 1; }
 
@@ -292,6 +342,11 @@ qemu-nox-gdb: $(IMAGE) $(LAST) $(OBJ)/facts.json .gdbinit | setup-qemu $(SETUP_Q
 	@printf '$(GDBBANNER)$(BANNER)'
 	$(call run-qemu,$(NOX) $(GDBOPTS))
 
+# lab 2: begin omit
+# The top of this file takes NAME out of the target.
+#run-NAME: ## run a program of user/ in a window; run-NAME-nox: in this terminal; both with -gdb behind
+$(RUN): qemu$(patsubst run-$(PROGRAM)%,%,$(RUN)) ;
+# lab 2: end
 # This compiles nothing: "make qemu-nox-gdb" has built everything, or may still be compiling in the other terminal.
 gdb: .gdbinit | setup-gdb ## debug what "make qemu-nox-gdb" runs in another terminal
 	@test -e obj/kern/kernel || { echo '*** nothing is built yet: run "make qemu-nox-gdb" in another terminal' >&2; exit 1; }
@@ -364,13 +419,13 @@ miri: export MIRIFLAGS := -Zmiri-permissive-provenance $(MIRIFLAGS)
 miri: | setup-miri ## the host tests of the crates that have unsafe code, under Miri
 	$(Q)cargo +nightly miri test -p jos-layout -p libjos -p boot
 
-fuzz: | setup-fuzz ## fuzz the parsers, the memory system against its model, the monitor
+fuzz: | setup-fuzz ## fuzz the parsers, memory system and environments against their models, the monitor
 	$(Q)tools/build/fuzz.sh long $(FUZZTIME) $(TARGET)
 
 # "make test" replays the corpus too, on the stable toolchain.
 fuzz-short: ## some seconds of it, the same each time; skipped where no nightly toolchain can be had
 	$(Q)if tools/build/setup.sh fuzz; then \
-	  tools/build/fuzz.sh short 5000 boot_info device_tree && tools/build/fuzz.sh short 200 operations monitor_line; \
+	  tools/build/fuzz.sh short 5000 boot_info device_tree && tools/build/fuzz.sh short 200 operations monitor_line && tools/build/fuzz.sh short 50 calls programs; \
 	else echo "fuzz-short: skipped, for want of what is named above"; fi
 
 mutants: | setup-mutants setup-host setup-build setup-iso setup-qemu setup-uefi setup-gdb ## plant faults in the sources, and see whether the tests notice (two hours)
@@ -391,11 +446,13 @@ clippy: | setup-clippy setup-machines ## lint: no warning is let through
 	$(Q)cargo clippy -p kernel --lib --tests -- -D warnings
 	$(call for-each-machine,tools/build/kcargo clippy -p kernel --bins --examples -- -D warnings)
 	$(call for-each-machine,tools/build/kcargo clippy -p shims -- -D warnings)
+	$(call for-each-machine-with-programs,tools/build/kcargo clippy -p user --profile small -- -D warnings)
 
 doc: export RUSTDOCFLAGS := -D warnings
 doc: | setup-host setup-machines ## the crates' documentation
 	$(Q)cargo doc --no-deps
 	$(call for-each-machine,RUSTDOCFLAGS="$$RUSTDOCFLAGS --cfg=jos_machine" tools/build/kcargo doc --no-deps -p kernel --lib)
+	$(call for-each-machine-with-programs,RUSTDOCFLAGS="$$RUSTDOCFLAGS --cfg=jos_machine" tools/build/kcargo doc --no-deps -p user --lib)
 
 TESTED_TOOLS := $(filter-out tools/picture/,$(sort $(dir $(wildcard tools/*/test_*.py))))
 test-tools: kernels $(FACTS) | setup-iso setup-qemu setup-gdb ## the tests of grade.py and of tools/
@@ -480,7 +537,7 @@ FOLD := awk '{ while (length($$0) > 80) { for (i = 81; substr($$0, i, 1) != " ";
 
 help: ## this list
 	@echo "Targets:"
-	@sed -nE 's/^##@ (.*)/ \1/p; s/^([a-z0-9-]+):[^=]* ## (.*)/  \1\t\2/p' Makefile | expand -t 18 | $(FOLD)
+	@sed -nE 's/^##@ (.*)/ \1/p; s/^#?([a-zA-Z0-9-]+):[^=]* ## (.*)/  \1\t\2/p' Makefile | expand -t 18 | $(FOLD)
 	@echo "Variables:"
 	@sed -nE 's/^([A-Z]+) *\?= *([^#]*)## *(.*)/  \1\t\3 [\2]/p' Makefile | sed -E 's/ \[(|[^]]*\$$.*)\]$$//' | expand -t 18 | \
 	  $(FOLD)
@@ -489,4 +546,4 @@ FORCE:
 .PHONY: all image apps-linked run qemu qemu-nox qemu-gdb qemu-nox-gdb gdb print-gdbport grade grade-images \
         check test test32 miri fmt fmt-check clippy doc test-tools bench bench-kernel bench-boot setup clean help \
         facts picture film picture-tool display screenshots test-picture schemes planted fuzz fuzz-short mutants \
-        package kernels grade-all test-pictures handout autograder check-lab check-lab-bare FORCE
+        programs package kernels grade-all test-pictures handout autograder check-lab check-lab-bare FORCE

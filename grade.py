@@ -23,6 +23,7 @@ import devicetreetests  # noqa: E402
 import exittests  # noqa: E402
 import faulttests  # noqa: E402
 import gdbtests  # noqa: E402
+import idletests  # noqa: E402
 import keyboardtests  # noqa: E402
 import leaftests  # noqa: E402
 import loadertests  # noqa: E402
@@ -34,6 +35,7 @@ import screentests  # noqa: E402
 import serialtests  # noqa: E402
 import statetests  # noqa: E402
 import traptests  # noqa: E402
+import usertests  # noqa: E402
 from built import IMAGES  # noqa: E402
 from gradeui import main  # noqa: E402
 
@@ -47,8 +49,10 @@ TESTS = [
     *maptests.TESTS,
     *statetests.TESTS,
     *traptests.TESTS,
+    *usertests.TESTS,
     *loadertests.TESTS,
     *clocktests.TESTS,
+    *idletests.TESTS,
     *leaftests.TESTS,
     *apptests.TESTS,
     *monitortests.TESTS,

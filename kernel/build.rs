@@ -7,7 +7,7 @@ use layout::{Jos32, Jos64, JosSv39, KB, MemLayout, PGSIZE};
 
 /// Bytes of memory for the kernel's symbols and source lines. `tools/build/symtab` fills them in, and
 /// cuts the file to the part used. A kernel that needs more gets no lines, and the build says so.
-const SYMBOLS_ROOM: u64 = 320 * KB;
+const SYMBOLS_ROOM: u64 = 384 * KB;
 
 /// The symbols that `linker.ld` uses, for the memory map `L`.
 fn symbols<L: MemLayout>() -> [(&'static str, u64); 6] {
@@ -43,6 +43,7 @@ fn main() {
         Ok("riscv64") => (symbols::<JosSv39>(), "sbi_start-KERNBASE+PHYS_BASE"),
         other => panic!("the kernel has no memory map for the architecture {other:?}"),
     };
+    archive();
     // The symbols come first, since the script uses them.
     let mut arguments = symbols.map(|(name, value)| format!("--defsym={name}={value:#x}")).to_vec();
     arguments.push(format!("--defsym=_start={start}"));
@@ -55,4 +56,21 @@ fn main() {
     // Cargo passes link arguments only to this package's images. Applications that are crates of their
     // own get them from here: docs/template/build.rs reads it.
     println!("cargo::metadata=LINK_ARGUMENTS={}", arguments.join("\x1f"));
+}
+
+/// Names the archive of programs that the monitor's image carries: make's, or none.
+fn archive() {
+    let variable = "JOS_PROGRAMS";
+    println!("cargo::rerun-if-env-changed={variable}");
+    let archive = std::env::var_os(variable).map_or_else(
+        || {
+            let out = std::env::var_os("OUT_DIR").expect("cargo sets it");
+            let empty = Path::new(&out).join("programs.tar");
+            std::fs::write(&empty, []).expect("the folder is cargo's own");
+            empty
+        },
+        Into::into,
+    );
+    println!("cargo::rerun-if-changed={}", archive.display());
+    println!("cargo::rustc-env={variable}={}", archive.display());
 }

@@ -4,6 +4,7 @@ use libjos::app::process::ExitCode;
 use libjos::mem::pages::PageAllocator;
 use spin::Once;
 
+use crate::arch::interrupts;
 use crate::cmdline;
 use crate::exit::{self, Status};
 use crate::heap;
@@ -19,6 +20,7 @@ pub(crate) fn run() -> ! {
         safe fn umain() -> ExitCode;
     }
     FREE_AT_START.call_once(|| pmap::lock().pages().nfree());
+    interrupts::on();
     end(umain())
 }
 

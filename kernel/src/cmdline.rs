@@ -18,6 +18,8 @@ use crate::faults::fault::FaultTest;
 pub(crate) struct Options {
     /// The deliberate fault to commit instead of running the application.
     pub fault: Option<&'static FaultTest>,
+    /// The program to run before the application.
+    pub program: Option<&'static str>,
     /// Leave physical memory from this address on unused.
     pub memory_limit: Option<PhysAddr>,
     /// Make the heap look for misuse.
@@ -35,6 +37,7 @@ impl Options {
     const fn new() -> Self {
         Self {
             fault: None,
+            program: None,
             memory_limit: None,
             heap_poison: false,
             pages_poison: false,
@@ -45,8 +48,7 @@ impl Options {
 }
 
 /// The known options, for the warning.
-const KNOWN: &str =
-    "test=NAME mem=SIZE log=LEVEL heap=poison pages=poison leakcheck -- APPLICATION'S WORDS";
+const KNOWN: &str = "test=NAME run=PROGRAM mem=SIZE log=LEVEL heap=poison pages=poison leakcheck -- APPLICATION'S WORDS";
 
 /// The options, and the words for the application.
 static OPTIONS: Once<(Options, &'static str)> = Once::new();
@@ -77,7 +79,7 @@ pub(crate) fn application() -> &'static str {
 }
 
 /// Splits `line` at the word `--`: the part before it, and the part after it.
-fn split(line: &[u8]) -> (&[u8], &[u8]) {
+fn split(line: &'static [u8]) -> (&'static [u8], &'static [u8]) {
     let is_end = |byte: Option<&u8>| byte.is_none_or(u8::is_ascii_whitespace);
     let dashes = line.windows(2).enumerate().position(|(at, word)| {
         let before = at.checked_sub(1).and_then(|before| line.get(before));
@@ -89,7 +91,7 @@ fn split(line: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-fn parse(words: LoaderText<'_>) -> Options {
+fn parse(words: LoaderText<'static>) -> Options {
     let mut options = Options::new();
     let mut unknown = false;
     for word in words.words() {
@@ -105,7 +107,7 @@ fn parse(words: LoaderText<'_>) -> Options {
 }
 
 /// Sets the option that `word` asks for. Returns whether it is known.
-fn apply(word: &[u8], options: &mut Options) -> bool {
+fn apply(word: &'static [u8], options: &mut Options) -> bool {
     if let Some(name) = word.strip_prefix(b"test=") {
         options.fault = faults::find(name);
         if options.fault.is_none() {
@@ -115,6 +117,16 @@ fn apply(word: &[u8], options: &mut Options) -> bool {
                 print!("{} {}", if i > 0 && i % 4 == 0 { "\n" } else { "" }, fault.name);
             }
             println!();
+        }
+        return true;
+    }
+    if let Some(name) = word.strip_prefix(b"run=") {
+        match core::str::from_utf8(name) {
+            Ok(name) => options.program = Some(name),
+            Err(_) => println!(
+                "warning: \"run={}\" ignored: no program has this name",
+                LoaderText::new(name)
+            ),
         }
         return true;
     }

@@ -9,12 +9,13 @@ use libjos::app::backing::Backing;
 use libjos::heap::{Heap, HeapError, HeapPages, HeapStats, OutOfPages};
 use libjos::mem::addr::VirtAddr;
 use libjos::mem::pages::PageAllocator;
-use spin::{Mutex, MutexGuard, Once};
+use spin::{Mutex, Once};
 
 use crate::arch;
+use crate::lock::{Lock, LockGuard};
 use crate::pmap;
 
-static HEAP: Once<Mutex<Heap<KernelPages>>> = Once::new();
+static HEAP: Once<Lock<Heap<KernelPages>>> = Once::new();
 /// The last allocation's error, if it failed.
 static REFUSED: Mutex<Option<HeapError>> = Mutex::new(None);
 
@@ -30,7 +31,7 @@ pub(crate) fn init(poison: bool) {
     HEAP.call_once(|| {
         let pages = KernelPages(Backing::new());
         // SAFETY: only this heap maps pages between UHEAP and the areas, and this runs once.
-        Mutex::new(unsafe { Heap::new(region, pages, poison) })
+        Lock::new(unsafe { Heap::new(region, pages, poison) })
     });
 }
 
@@ -39,7 +40,7 @@ pub(crate) fn init(poison: bool) {
 /// # Panics
 ///
 /// If it is locked: with one processor, waiting would never end.
-fn lock() -> Option<MutexGuard<'static, Heap<KernelPages>>> {
+fn lock() -> Option<LockGuard<'static, Heap<KernelPages>>> {
     let heap = HEAP.get()?;
     Some(heap.try_lock().expect("the heap is asked for memory while it works"))
 }
@@ -120,7 +121,7 @@ unsafe impl GlobalAlloc for Allocator {
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         let block = NonNull::new(block);
         // SAFETY: the caller's promise, which is the same.
-        let realloc = |(mut heap, block): (MutexGuard<'_, Heap<_>>, _)| unsafe {
+        let realloc = |(mut heap, block): (LockGuard<'_, Heap<_>>, _)| unsafe {
             heap.realloc(block, layout, new_size)
         };
         Self::answer(lock().zip(block).map(realloc))

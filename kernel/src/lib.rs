@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`console`] | serial line, VGA text and keyboard behind one lock |
 //! | `arch` | the one door to the architecture: what differs from machine to machine |
+//! | `interrupts`, `lock` | interrupts of the devices; the locks that keep them off |
 //! | `trap` | every exception: offered to the listeners; the last one panics with an explanation |
 //! | `boot_info` | the loader's information, and the part of it that `mem_init` gets |
 //! | `cmdline` | the options on the kernel's command line |
@@ -18,6 +19,7 @@
 //! | `globals` | JOS's globals, by their plain names for gdb |
 //! | `stack` | the stacks, and the move to KSTACKTOP |
 //! | `faults` | the deliberate faults of `test=NAME` |
+//! | `user` | programs in user mode |
 //! | [`monitor`], `readline` | the prompt `K> `, and its commands |
 //! | `application` | the application's start and end |
 //! | `platform`, `heap` | the machine as an application sees it; `print!` goes through `platform` |
@@ -52,6 +54,8 @@ mod faults;
 mod globals;
 mod heap;
 mod inspect;
+mod interrupts;
+mod lock;
 pub mod machine;
 pub mod monitor;
 mod panic;
@@ -63,6 +67,7 @@ mod rig;
 mod stack;
 mod symbols;
 mod trap;
+mod user;
 mod window;
 
 pub use arch::{Format, Layout};
@@ -79,6 +84,7 @@ extern "C" fn kernel_main(magic: u32, info: u32) -> ! {
     console::init();
     trap::listen(panic::report_trap);
     trap::init();
+    interrupts::init();
 
     // The loader's information, and the command line in it.
     let boot_info = boot_info::init(magic, info);

@@ -10,6 +10,7 @@ use core::fmt;
 use core::panic::{Location, PanicInfo};
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use crate::arch::interrupts;
 use crate::arch::trap::Trap;
 use crate::backtrace;
 use crate::console;
@@ -39,6 +40,7 @@ pub(crate) fn report(
     message: fmt::Arguments<'_>,
     trap: Option<&Trap<'_>>,
 ) -> ! {
+    interrupts::off();
     let before = REPORTS.fetch_add(1, Ordering::Relaxed);
     if before > 2 {
         exit::exit_silently(Status::Failure);

@@ -17,12 +17,14 @@ use libjos::monitor::explain::AccessKind;
 use spin::Mutex;
 
 use crate::application;
+use crate::arch::clock::alarm;
 use crate::arch::trap::Trap;
-use crate::arch::{Format, Layout, probe};
+use crate::arch::{Format, Layout, interrupts, probe};
 use crate::clock;
 use crate::cmdline;
 use crate::console;
 use crate::heap;
+use crate::lock::interrupts_off;
 use crate::pmap;
 use crate::readline::{Answer, read_line};
 use crate::trap;
@@ -89,6 +91,14 @@ impl Platform for ThisMachine {
 
     fn uptime(&self) -> Duration {
         clock::monotonic()
+    }
+
+    fn rest_until(&self, moment: Duration) {
+        let _off = interrupts_off();
+        let time = moment.saturating_sub(clock::monotonic());
+        if !time.is_zero() && alarm(time) {
+            interrupts::wait();
+        }
     }
 
     fn exit(&self, code: ExitCode) -> ! {

@@ -9,16 +9,17 @@ use libjos::mem::addr::PhysAddr;
 use libjos::mem::memory_map::MemoryMap;
 use libjos::mem::pages::{PageAllocator, fill_by};
 use libjos::pmap::{Pmap, mem_init};
-use spin::{Mutex, MutexGuard, Once};
+use spin::Once;
 
 use crate::boot_info;
 use crate::globals;
+use crate::lock::{Lock, LockGuard};
 use crate::machine::{Hardware, poison_frame};
 
 static PMAP: Shared = Shared(Once::new());
 
 /// The memory system, shared by the whole kernel.
-struct Shared(Once<Mutex<Pmap<Hardware>>>);
+struct Shared(Once<Lock<Pmap<Hardware>>>);
 
 // SAFETY: one processor runs the kernel, and there are no threads, so nothing uses it concurrently.
 // (Elsewhere a `Pmap` stays on its thread, with the machine that can write to its `pages`.)
@@ -46,7 +47,7 @@ fn make(boot_info: &BootInfo<'_>, memory: &MemoryMap) -> Pmap<Hardware> {
 /// Makes `pmap` the memory system behind [`lock`].
 #[inline(never)]
 fn keep(pmap: Pmap<Hardware>) {
-    PMAP.0.call_once(|| Mutex::new(pmap));
+    PMAP.0.call_once(|| Lock::new(pmap));
 }
 
 /// Poisons all free pages, so that later writes to a free page are detected. Prints a line first, since
@@ -65,7 +66,7 @@ pub(crate) fn poison() {
 /// # Panics
 ///
 /// Before [`init`], and if it is locked: with one processor, waiting would never end.
-pub(crate) fn lock() -> MutexGuard<'static, Pmap<Hardware>> {
+pub(crate) fn lock() -> LockGuard<'static, Pmap<Hardware>> {
     let pmap = PMAP.0.get().expect("mem_init has not run yet");
     pmap.try_lock().expect("the memory system is asked for pages while it works")
 }
@@ -83,7 +84,7 @@ pub(crate) fn lock() -> MutexGuard<'static, Pmap<Hardware>> {
 /// If the memory system is locked. While the guard is held, every other request for pages panics, the
 /// heap's too.
 #[must_use]
-pub unsafe fn memory_system() -> MutexGuard<'static, Pmap<Hardware>> {
+pub unsafe fn memory_system() -> LockGuard<'static, Pmap<Hardware>> {
     lock()
 }
 

@@ -88,6 +88,19 @@ pub(crate) fn table() -> Option<SymbolTable<'static>> {
     SymbolTable::parse(unsafe { core::slice::from_raw_parts(start, size) })
 }
 
+/// The archive of programs that the image carries; empty if it carries none.
+#[must_use]
+pub(crate) fn programs() -> &'static [u8] {
+    unsafe extern "C" {
+        static programs_start: u8;
+        static programs_end_exclusive: u8;
+    }
+    let start = &raw const programs_start;
+    let size = (&raw const programs_end_exclusive).addr() - start.addr();
+    // SAFETY: the linker script puts the archive there, among the constants, which are mapped and never written.
+    unsafe { core::slice::from_raw_parts(start, size) }
+}
+
 /// The boot stack: the lowest address, and the end.
 #[must_use]
 pub(crate) fn boot_stack() -> (VirtAddr, VirtAddr) {

@@ -12,6 +12,7 @@
 //! | [`paging`] | page tables: formats, `pgdir_walk`, `page_insert` and its like, ranges |
 //! | [`space`] | address spaces: user memory grown, copied, copied on write; `copyin` |
 //! | [`pmap`] | `mem_init`: all of it in order |
+//! | [`mod@env`] | environments: programs in user mode, their calls, the scheduler |
 //! | [`check`] | the proofs: JOS's `check_*`, and more |
 //! | [`heap`] | the application's heap: it grows and shrinks, and finds misuse when asked to |
 //! | [`monitor`] | the monitor's commands that need no processor, line editor, explanations |
@@ -42,6 +43,7 @@ pub extern crate alloc;
 #[cfg(feature = "os")]
 pub mod app;
 pub mod check;
+pub mod env;
 #[expect(unsafe_code)]
 pub mod heap;
 #[cfg(test)]

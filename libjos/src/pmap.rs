@@ -18,7 +18,9 @@ use crate::mem::detect_memory::detect_memory;
 use crate::mem::memory_map::window;
 use crate::mem::pages::{Block, Globals, PageAllocator, PageInfo, Pages};
 use crate::paging::directory::Pgdir;
+use crate::paging::error::MapError;
 use crate::paging::format::{Format, Geometry, Perm};
+use crate::paging::range::PageSizes;
 use crate::paging::vm::Vm;
 
 /// The memory system of a machine, as [`mem_init`] leaves it: JOS's globals of `kern/pmap.c`.
@@ -29,6 +31,8 @@ pub struct Pmap<M: Machine> {
     vm: Vm<M>,
     kern_pgdir: ManuallyDrop<Pgdir>,
     boot_memory: BootMemory,
+    /// The memory that UENVS shows; none at first.
+    envs: PhysRange,
 }
 
 /// Sets up the whole memory system, and proves each step: sizes RAM, allocates `kern_pgdir` and
@@ -83,6 +87,7 @@ pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
         vm: Vm::new(machine, allocator, boot, kern_pgdir),
         kern_pgdir: ManuallyDrop::new(Pgdir::new(kern_pgdir)),
         boot_memory: BootMemory { pages: pages_memory, runs: runs_memory, taken },
+        envs: PhysRange::default(),
     };
     let globals = pmap.globals();
     pmap.machine_mut().tell_debugger(&globals);
@@ -126,13 +131,36 @@ impl<M: Machine> Pmap<M> {
 
     /// JOS's checks.
     pub fn checks(&mut self) -> Checks<'_, M> {
-        Checks::new(&mut self.vm, &mut self.kern_pgdir, &self.boot_memory)
+        Checks::new(&mut self.vm, &mut self.kern_pgdir, &self.boot_memory, self.envs)
     }
 
     /// What `boot_alloc` has handed out.
     #[must_use]
     pub fn boot_memory(&self) -> &BootMemory {
         &self.boot_memory
+    }
+
+    /// Maps `envs` from UENVS on, read-only to programs and kernel (in JOS a step of `mem_init`), and proves it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`map_range`](Vm::map_range), and [`MapError::PastEnd`] if UENVS has no room. Nothing has
+    /// changed then.
+    ///
+    /// # Panics
+    ///
+    /// If the check fails.
+    pub(crate) fn map_envs(&mut self, envs: PhysRange) -> Result<(), MapError> {
+        let Self { vm, kern_pgdir: pgdir, .. } = self;
+        let (uenvs, end) = (VirtAddr::new(M::Layout::UENVS), M::Layout::UPAGES);
+        if envs.size() > end - uenvs.as_u64() {
+            return Err(MapError::PastEnd { last: VirtAddr::new(end - 1) });
+        }
+        let (size, pa) = (envs.size(), envs.start);
+        vm.map_range(pgdir, uenvs, size, pa, Perm::UR, PageSizes::Largest)?;
+        self.envs = envs;
+        self.checks().check_envs();
+        Ok(())
     }
 
     /// Where JOS's globals are, as long as this stays where it is.
@@ -172,7 +200,7 @@ impl<M: Machine> Pmap<M> {
 
     /// Maps the memory that belongs in `region` from the start.
     fn map_region(&mut self, region: &Region) {
-        let Self { vm, kern_pgdir: pgdir, boot_memory } = self;
+        let Self { vm, kern_pgdir: pgdir, boot_memory, .. } = self;
         let va = VirtAddr::new(region.base);
         let image = vm.boot().image;
         match region.content {

@@ -13,14 +13,16 @@ use libjos::paging::word::Word;
 fn round_trip<F: Format>() {
     for level in (0..F::LEVELS).filter(|level| F::LEAF_LEVELS & 1 << level != 0) {
         let pa = PhysAddr::new(F::page_size(level) * 5);
-        for bits in 0..Perm::all().bits() {
-            let perm = Perm::from_bits_truncate(bits) | Perm::R;
+        let asked = (0..=Perm::all().bits()).map(|bits| Perm::from_bits_truncate(bits) | Perm::R);
+        // A page has one mark of the kernel's at most.
+        for perm in asked.filter(|perm| !perm.contains(Perm::COW | Perm::PRIVATE)) {
             let Entry::Leaf(Leaf { pa: found, perm: has, .. }) =
                 F::decode(level, F::leaf(level, pa, perm))
             else {
                 panic!("{}: a leaf of level {level} is decoded as something else", F::NAME);
             };
-            assert_eq!((found, has), (pa, F::effective(perm)), "{} level {level}", F::NAME);
+            let kept = F::effective(perm - without_room::<F>(perm));
+            assert_eq!((found, has), (pa, kept), "{} level {level}", F::NAME);
         }
         // A pending page never looks absent, not even the one that says least: at 0, the kernel's.
         for pa in [0, 1, 5].map(|n| PhysAddr::new(F::page_size(level) * n)) {
@@ -38,6 +40,17 @@ fn round_trip<F: Format>() {
         assert_eq!(F::decode(level, F::table(pa)), Entry::Table { pa, allows: Perm::all() });
     }
     assert_eq!(F::self_map(PhysAddr::new(0x5000)).is_some(), F::SELF_MAP);
+}
+
+/// The bits of a program's own that an entry has no room for.
+fn without_room<F: Format>(perm: Perm) -> Perm {
+    let marked = perm.intersects(Perm::COW | Perm::PRIVATE);
+    match F::NAME {
+        "i386" if marked => Perm::AVAIL,
+        "i386" => Perm::from_bits_truncate(0x200),
+        "Sv39" | "Sv48" => Perm::AVAIL,
+        _ => Perm::empty(),
+    }
 }
 
 /// What the processor has noted of a page stays where it stands in an entry.
@@ -144,8 +157,10 @@ fn x86_64() {
     );
     let Entry::Leaf(leaf) = X86_64::decode(0, 0x1061) else { panic!("a leaf") };
     assert!(leaf.accessed && leaf.dirty);
-    // JOS's PTE_COW, among the bits left to software.
-    assert_eq!(X86_64::leaf(0, pa, Perm::UR | Perm::COW), 0x8000_0000_4020_0805);
+    // Bits 52 and 53 are left to software, and so are 9 to 11, which JOS's programs use.
+    assert_eq!(X86_64::leaf(0, pa, Perm::UR | Perm::COW), 0x8010_0000_4020_0005);
+    assert_eq!(X86_64::leaf(0, pa, Perm::UR | Perm::PRIVATE), 0x8020_0000_4020_0005);
+    assert_eq!(X86_64::leaf(0, pa, Perm::UR | Perm::AVAIL), 0x8000_0000_4020_0E05);
 }
 
 /// Five levels are the same entries, one level more.
@@ -172,7 +187,10 @@ fn i386() {
     assert_eq!(I386::leaf(0, pa, Perm::URW), 0x40_0007);
     assert_eq!(I386::leaf(1, pa, Perm::KRW), 0x40_0083);
     assert_eq!(I386::self_map(pa), Some(0x40_0005));
-    assert_eq!(I386::leaf(0, pa, Perm::UR | Perm::COW), 0x40_0805);
+    // Bit 9 is the kernel's; 11 is the PTE_COW of JOS's programs.
+    assert_eq!(I386::leaf(0, pa, Perm::UR | Perm::COW), 0x40_0205);
+    assert_eq!(I386::leaf(0, pa, Perm::UR | Perm::PRIVATE), 0x40_0605);
+    assert_eq!(I386::leaf(0, pa, Perm::UR | Perm::AVAIL), 0x40_0C05);
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn flags(perm: Perm, size: u64) -> PageTableFlags {
     flags.set(PageTableFlags::USER_ACCESSIBLE, perm.contains(Perm::U));
     flags.set(PageTableFlags::NO_EXECUTE, !perm.contains(Perm::X));
     flags.set(PageTableFlags::GLOBAL, perm.contains(Perm::G));
-    flags.set(PageTableFlags::BIT_11, perm.contains(Perm::COW));
+    flags.set(PageTableFlags::BIT_52, perm.contains(Perm::COW));
     flags.set(PageTableFlags::HUGE_PAGE, size > PGSIZE);
     flags
 }

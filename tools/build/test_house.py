@@ -154,7 +154,7 @@ class House(unittest.TestCase):
         self.assertEqual(libjos.entangled(lambda path: re.split(r"/|\.rs", path)[0]), set())
 
     def test_one_door_to_the_architecture(self):
-        for crate, doors in (("kernel", r"arch/"), ("boot", r"(x86|x86_64|i386|riscv64)/")):
+        for crate, doors in (("kernel", r"arch/"), ("boot", r"(x86|x86_64|i386|riscv64)/"), ("user", r"arch/")):
             files = [(f"{crate}/src/{path}", text) for path, text in sources(ROOT / crate / "src").items()
                      if not re.match(doors, path)]
             self.clean(MACHINES, files)

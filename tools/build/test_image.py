@@ -12,8 +12,10 @@ PGSIZE = 4096
 INSTRUCTION = re.compile(r"^ *[0-9a-f]+:\t(?:(?:lock|rep\w*|bnd|notrack|data16|addr16|[c-gs]s) )*(\w+)(.*)")
 # x87, whose mnemonics alone begin with f; the vector units; and accesses wider than a register.
 UNSAVED = re.compile(r"(f\w+|emms|cmpxchg(8|16)b)\b|.*\b([xyz]?mm\d+|st)\b")
-# The functions that may have some of them: i386's entry starts x87, its traps save it, and a test fills it.
-MAY_USE = re.compile(r"(check_processor|trap_common)$|.*(registers4load|store_and_fault|x86[^ ]*faults[^ ]*is_0)")
+# The functions that may have some of them: i386's entry starts x87, its traps save it, a test fills it, and programs in
+# ring 3 have their own.
+MAY_USE = re.compile(r"(check_processor|trap_common)$|.*(registers4load|store_and_fault|x86[^ ]*faults[^ ]*is_0"
+                     r"|ring3\d*(save|restore)_floats)")
 
 
 class Image:

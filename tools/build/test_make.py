@@ -77,6 +77,21 @@ class Refused(unittest.TestCase):
         ):
             self.refuses("qemu-nox", words, says=says)
 
+    def test_programs(self):
+        for target in ("run-nope", "run-nope-nox", "run-nope-gdb", "run-nope-nox-gdb"):
+            self.refuses(target, says='unknown program "nope" for ARCH=x86_64; there are: .* hello .*MODULE=FILE')
+        self.refuses("run-hello-nox", "ARCH=riscv64", says='unknown program "hello" for ARCH=riscv64; there are: none')
+        self.refuses("run-hello-nox", "run-yield-nox", says="run one program at a time, not: hello yield")
+        self.refuses("run-nope", "MODULE=/nope", says="MODULE=/nope: there is no such file")
+        for target, other in (("run-hello-nox", "qemu-nox"), ("run-hello-nox-gdb", "qemu-nox-gdb")):
+            for boot in ("pvh", "grub"):
+                status, said = run("make", "-n", target, f"BOOT={boot}", "MODULE=Makefile", "CMDLINE=log=info -- words")
+                self.assertEqual((status, said), run("make", "-n", other, f"BOOT={boot}", "MODULE=Makefile"), target)
+        said = run("make", "run-hello-nox", "QEMU=echo", "CMDLINE=log=info -- words")[1]
+        self.assertRegex(said, "-append run=hello log=info -- words")
+        status, said = run("make", "-n", "run-hello-nox", "MODULE=Makefile")
+        self.assertRegex(said, "-kernel obj/x86_64/kernel .*-initrd Makefile")
+
     def test_what_another_machine_has(self):
         self.refuses("qemu-nox", "ARCH=i386", "BOOT=uefi", says='unknown BOOT "uefi" for ARCH=i386; there are: grub pvh')
         self.refuses("qemu-nox", "ARCH=i386", "BOARD=virt", says='unknown BOARD "virt" for ARCH=i386; there are: pc q35 ')

@@ -158,6 +158,7 @@ def debugger(control):
         connection.settimeout(control.left())
         connection.connect(str(path))
         stub = Debugger(connection, control.left)
+        CPU.wake(stub)
         yield stub
         stub.detach()
     control.monitor("gdbserver none")

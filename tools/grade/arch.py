@@ -67,7 +67,7 @@ class Arch:
     no_ram: int  # a physical address without RAM
     sparse: int  # pages of the largest area that can be had, a power of two and at most 4 TB
     npages: int  # frames that `pages` describes with 256 MB of RAM
-    tables: int  # of kern_pgdir with 256 MB of RAM, with the root
+    tables: int  # of kern_pgdir with 256 MB of RAM, with the root, under an application (the monitor is larger)
     first_pages: str  # the size of the pages that map the window's beginning, as lists of mappings show it
     first_page: int  # the address of the first page that the monitor's `alloc` gives out, with 256 MB of RAM
     features: frozenset  # of those above
@@ -194,14 +194,14 @@ PC_BOOTS = (
 EVERY_FEATURE = "every feature", "max"
 IS_PC = {
     "board": "", "exit_device": "isa-debug-exit,iobase={port:#x},iosize=0x04", "boots": PC_BOOTS, "firmware_end": "",
-    "image": 0x10_0000, "megabyte": "1", "first_pages": "4K", "strict": "max", "faults": "kernel::arch::x86::faults",
+    "image": 0x10_0000, "megabyte": "[123]", "first_pages": "4K", "strict": "max", "faults": "kernel::arch::x86::faults",
 }
 ARCHES = {arch.name: arch for arch in (
     Arch(
         name="x86_64", qemu="qemu-system-x86_64", map=memmap.JOS64, module="kernel::arch::x86_64", **IS_PC,
         make_boots="grub uefi pvh", features=frozenset({PC, UVPT, UEFI, LONG_MODE, NX, HALVES, PHYSMAP}),
         hole=(0xFFFF_FFFF_EF7F_F000, "unused"), no_ram=0x80_0000_0000, sparse=1 << 30, npages=65504,
-        tables=8, first_page=0xC000,
+        tables=8, first_page=0xD000,
         elsewhere=(("qemu-system-i386", NO_LONG_MODE),),
         accepted=(("one extended leaf of CPUID", "qemu64,xlevel=0x80000001"), EVERY_FEATURE),
         refused=(

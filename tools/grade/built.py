@@ -5,7 +5,7 @@ from pathlib import Path
 from arch import ARCH, PC
 
 OBJ = Path("obj", ARCH.name)
-APPS = ("bench", "hello", "heap", "pages", "sieve", "tour")
+APPS = ("bench", "hello", "heap", "pages", "sieve", "sleep", "tour")
 
 # The files that a Machine boots (Machine.image), below the project's root.
 IMAGES = {

@@ -78,6 +78,11 @@ class Control:
         """The output of QEMU's human monitor for a command line."""
         return self.command("human-monitor-command", **{"command-line": line})
 
+    def wait_for_halt(self):
+        """Wait until the processor is halted."""
+        while "HLT=1" not in self.monitor("info registers"):
+            self.left()
+
     def memory(self, pa, size):
         """Bytes of physical memory."""
         path = self.folder / "memory"
@@ -98,7 +103,8 @@ class Control:
                 self.left()
             keys = [{"type": "qcode", "data": key} for key in name.split("-")]
             strokes = [(key, True) for key in keys] + [(key, False) for key in reversed(keys)]
-            self.command("input-send-event", events=[
+            # Without waiting for an answer: the key may end the machine at once.
+            self.send("input-send-event", events=[
                 {"type": "key", "data": {"key": key, "down": down}} for key, down in strokes
             ])
 

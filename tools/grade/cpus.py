@@ -12,7 +12,10 @@ import struct
 from dataclasses import dataclass, field
 
 READ, WRITE, FETCH = "read", "write", "fetch"
-PAGE_FAULT = 14  # the vector on PCs
+PAGE_FAULT, TIMER = 14, 32  # vectors on PCs
+# Bytes for a PC's timer: count down from 1, once (8254 data sheet).
+INTERRUPTS_ON = 1 << 9  # of a PC's flags
+TIMER_START = ((0x43, 0x30), (0x40, 1), (0x40, 0))
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,9 @@ class Cpu:
     def flags(self):
         """The registers that are set and restored with the general ones."""
         return tuple(name for name in self.further if name == "flags")
+
+    def wake(self, _stub):
+        """Gets the processor out of its halt, if it has one in which QEMU lets it execute nothing."""
 
     def registers(self, text):
         """The registers in the output of QEMU's `info registers`: name -> value."""
@@ -108,10 +114,27 @@ class Pc(Cpu):
 
     PRESENT, CODES = 1, {READ: 0, WRITE: 2, FETCH: 16}  # of the error code
 
+    def wake(self, stub):
+        """Gets the processor out of its halt, in which QEMU lets it execute nothing: the timer, started by hand,
+        interrupts it, and the machine stops at the interrupt's entry. With interrupts off it has halted for good."""
+        text = stub.monitor("info registers")
+        flags = next(value for name, value in self.registers(text).items() if name in ("RFL", "EFL"))
+        if "HLT=1" in text and flags & INTERRUPTS_ON:
+            for port, value in TIMER_START:
+                stub.monitor(f"o /b {port:#x} {value:#x}")
+            entry = self.gate(stub, TIMER)
+            stub.set_breakpoint(entry)
+            stub.go()
+            stub.clear_breakpoint(entry)
+
     def handler(self, stub):
         """The address to which page faults lead."""
+        return self.gate(stub, PAGE_FAULT)
+
+    def gate(self, stub, vector):
+        """The address to which a gate leads."""
         base, size = int(stub.monitor("info registers").split("IDT=")[1].split()[0], 16), 2 * self.word
-        gate = stub.read_memory(base + PAGE_FAULT * size, size)
+        gate = stub.read_memory(base + vector * size, size)
         low, middle = struct.unpack_from("<H4xH", gate)
         high = struct.unpack_from("<I", gate, 8)[0] if self.word == 8 else 0
         return high << 32 | middle << 16 | low

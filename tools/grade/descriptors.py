@@ -19,6 +19,9 @@ DOUBLE_FAULT, NMI, MACHINE_CHECK = 8, 2, 18
 ON_OWN_STACKS = (DOUBLE_FAULT, NMI, MACHINE_CHECK)
 # Vectors with a gate, and those where the processor pushes an error code itself.
 EXCEPTIONS = {*range(9), *range(10, 15), *range(16, 22), 28, 29, 30}
+INTERRUPTS = {*range(32, 48)}  # of devices
+BREAKPOINT, SYSTEM_CALL = 3, 48  # the vectors that programs may raise
+BY_USER = 0x60  # in a gate's kind
 WITH_ERROR_CODE = {8, 10, 11, 12, 13, 14, 17, 21, 29, 30}
 INTERRUPT_GATE, TASK_GATE = 0x8E, 0x85
 TSS_LIMIT = 103
@@ -80,7 +83,7 @@ class Tables:
         size = len(idt) // 256
         require(len(idt) == 256 * self.GATE, f"the IDT has {len(idt)} bytes")
         there = {vector for vector in range(256) if idt[vector * size + 5] & 0x80}
-        require(there == EXCEPTIONS, f"the IDT has gates for {sorted(there)}")
+        require(there == EXCEPTIONS | INTERRUPTS | {SYSTEM_CALL}, f"the IDT has gates for {sorted(there)}")
         for vector in sorted(there):
             self.gate(vector, idt[vector * size : (vector + 1) * size])
 
@@ -108,12 +111,14 @@ class LongMode(Tables):
     def check(self):
         """Check GDT, TSS and IDT."""
         base, tss = self.table("TR ")
-        self.selector("TR ", 0x18)
+        self.selector("TR ", 0x28)
         self.no_ports(tss, "the TSS")
-        self.gdt((0, 0x00AF_9B00_0000_FFFF, 0x00CF_9300_0000_FFFF, self.tss(base, 0x8B), base >> 32))
+        # The kernel's code and data, then the user's, the other way round.
+        segments = (0x00AF_9B00_0000_FFFF, 0x00CF_9300_0000_FFFF, 0x00CF_F300_0000_FFFF, 0x00AF_FB00_0000_FFFF)
+        self.gdt((0, *segments, self.tss(base, 0x8B), base >> 32))
         # The stacks of privilege levels 0 to 2; a reserved word; the interrupt stack table, from 1 on.
         stacks = struct.unpack_from("<4x4Q7Q", tss)
-        wanted = (0,) * 4 + tuple(self.tops()[vector] for vector in ON_OWN_STACKS) + (0,) * 4
+        wanted = (ARCH.kstacktop,) + (0,) * 3 + tuple(self.tops()[vector] for vector in ON_OWN_STACKS) + (0,) * 4
         require(stacks == wanted, f"the TSS has the stacks {[hex(stack) for stack in stacks]}")
         self.gates()
         self.stacks()
@@ -121,7 +126,8 @@ class LongMode(Tables):
     def gate(self, vector, data):
         """Check a gate."""
         low, selector, _, kind, middle, high = struct.unpack_from("<HHBBHI", data)
-        require((selector, kind) == (0x08, INTERRUPT_GATE), f"gate {vector}: {selector:#x}, {kind:#x}")
+        wanted = INTERRUPT_GATE | (BY_USER if vector in (BREAKPOINT, SYSTEM_CALL) else 0)
+        require((selector, kind) == (0x08, wanted), f"gate {vector}: {selector:#x}, {kind:#x}")
         self.stub(vector, high << 32 | middle << 16 | low)
 
     def tops(self):
@@ -167,9 +173,10 @@ class Protected(Tables):
     def gate(self, vector, data):
         """Check a gate."""
         low, selector, _, kind, high = struct.unpack("<HHBBH", data)
-        wanted = (self.TASKS[vector], TASK_GATE) if vector in self.TASKS else (0x08, INTERRUPT_GATE)
+        gate = INTERRUPT_GATE | (BY_USER if vector in (BREAKPOINT, SYSTEM_CALL) else 0)
+        wanted = (self.TASKS[vector], TASK_GATE) if vector in self.TASKS else (0x08, gate)
         require((selector, kind) == wanted, f"gate {vector}: {selector:#x}, {kind:#x}")
-        if kind == INTERRUPT_GATE:
+        if vector not in self.TASKS:
             self.stub(vector, high << 16 | low)
 
     def tops(self):

@@ -5,7 +5,7 @@ that stands between the two, with a debugger's means.
 import re
 import struct
 
-from arch import ARCH
+from arch import ARCH, PC
 from control import require
 from descriptors import ON_OWN_STACKS, STACK_SIZE, TSS_LIMIT, stacks_at, tops
 from gdbstub import CPU
@@ -28,8 +28,18 @@ class Frames:
         self.own = self.own_stacks()
         self.size = CPU.word * len(self.PUSHED)
         # No device interrupts the code while interrupts are on.
-        for port in (0x21, 0xA1):
-            stub.monitor(f"o /b {port:#x} 0xff")
+        self.masks = {port: self.mask(port, 0xFF) for port in ((0x21, 0xA1) if ARCH.has(PC) else ())}
+
+    def mask(self, port, mask):
+        """Sets the lines that an interrupt controller does not let through; returns those before."""
+        before = int(self.stub.monitor(f"i /b {port:#x}").split("=")[1], 16)
+        self.stub.monitor(f"o /b {port:#x} {mask:#x}")
+        return before
+
+    def unmask(self):
+        """Devices interrupt the code again."""
+        for port, mask in self.masks.items():
+            self.mask(port, mask)
 
     def own_stacks(self):
         """The tops of the stacks that some exceptions have: vector -> address."""
@@ -151,10 +161,8 @@ class RiscV(Frames):
     OTHERS = [f"f{number}" for number in (8, 9, *range(18, 28))]
 
     def __init__(self, stub, symbols):
-        self.stub, self.symbols = stub, symbols
-        self.own = self.own_stacks()
+        super().__init__(stub, symbols)
         self.others = {}  # frame -> the values of OTHERS
-        self.size = CPU.word * len(self.PUSHED)
 
     def own_stacks(self):
         """The top of the trap stack."""

@@ -154,7 +154,7 @@ PC_ENTRY = (
 SATP = "0x8000000000080[23][0-9a-f]{2}"
 WORDS = {
     "x86_64": Words(
-        **PC_WORDS, entry_tables="5 tables", root_entries=3, kern_tables=8, other=("non-canonical", 13),
+        **PC_WORDS, entry_tables="5 tables", root_entries=3, kern_tables=9, other=("non-canonical", 13),
         to_paging=(PC_ENTRY, (
             # A processor refuses EFER's reserved bits, in its upper half too; QEMU's own processors do not look there.
             (STEP_TO_WRMSR,), ("print/x $ecx", r"\$2 = 0xc0000080"), ("print/x $edx", r"\$3 = 0x0"),

@@ -57,7 +57,7 @@ REPORT = {
             "  ss     0000000000000010",
             re.compile("  RFLAGS 00000000002[01]0cd7  CF 1 PF AF ZF SF DF OF( RF)? ID"),
             re.compile("  CR0    [0-9a-f]{8}8[0-9a-f]{7}  PE .*WP PG"), "  CR2    0000765432100ab0  VA=0x765432100ab0",
-            re.compile(r"  CR3    0{10}(1[0-9a-f]{2})000  PFN=0x\1"), re.compile("  CR4    [0-9a-f]{16} .*PAE.*"),
+            re.compile(r"  CR3    0{10}([123][0-9a-f]{2})000  PFN=0x\1"), re.compile("  CR4    [0-9a-f]{16} .*PAE.*"),
             "  CR8    0000000000000005  TPR=0x5", re.compile("  EFER   [0-9a-f]{16}  .*LME LMA NXE.*"),
             "  error code 0x10: P=0 W/R=0 U/S=0 RSVD=0 I/D=1 PK=0 SS=0 SGX=0", *ABSENT_READ,
             "    I/D  1  instruction fetch",
@@ -76,7 +76,7 @@ REPORT = {
             "  cs     00000008  ds     00000010  es     00000010",
             re.compile("  EFLAGS 002[01]0cd7  CF 1 PF AF ZF SF DF OF( RF)? ID"),
             re.compile("  CR0    8[0-9a-f]{7}  PE .*WP PG"), "  CR2    76540ab0  VA=0x76540ab0",
-            re.compile(r"  CR3    00(1[0-9a-f]{2})000  PFN=0x\1"), re.compile("  CR4    [0-9a-f]{8} .*PSE.*"),
+            re.compile(r"  CR3    00([123][0-9a-f]{2})000  PFN=0x\1"), re.compile("  CR4    [0-9a-f]{8} .*PSE.*"),
             # Without no-execute pages, only a processor with SMEP tells a fetch from a read.
             re.compile(r"  error code 0x(0: .* I/D=0|10: .* I/D=1) PK=0 SS=0 SGX=0"), *ABSENT_READ,
         ),

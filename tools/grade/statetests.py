@@ -53,7 +53,7 @@ STATE = {
             "CR0": (0x8001_0011, ~0),  # PE ET WP PG
             "EFER": (0xD00, ~0),  # LME LMA NXE
             "DR7": (0x400, ~0),
-            "RFL": (0x2, COMPARED_FLAGS),
+            "RFL": (0x202, COMPARED_FLAGS),  # interrupts are on
         },
         {**SEGMENTS, "CS": segment(8, "ffffffff 00af9b00")}, CR4_BITS["PAE"],
     ),
@@ -62,7 +62,7 @@ STATE = {
             "CR0": (0x8001_0031, ~0),  # PE ET NE WP PG
             "EFER": (0, ~0),
             "DR7": (0x400, ~0),
-            "EFL": (0x2, COMPARED_FLAGS),
+            "EFL": (0x202, COMPARED_FLAGS),  # interrupts are on
         },
         {**SEGMENTS, "CS": segment(8, "ffffffff 00cf9b00")}, CR4_BITS["PSE"],
     ),
@@ -85,6 +85,8 @@ def registers(cpu, image="kernel"):
         wanted["CR4"] = STATE.cr4 | sum(CR4_BITS[name] for name in FEATURES[cpu or "qemu64"].split()), ~0
 
     def registers_at_prompt(control):
+        if ARCH.has(PC):
+            control.wait_for_halt()
         # The machine is stopped meanwhile: QEMU computes the flags from values that a running processor changes.
         control.command("stop")
         found = CPU.registers(control.monitor("info registers"))

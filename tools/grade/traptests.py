@@ -41,7 +41,8 @@ class Traps:
         return {**self.stub.registers(), **{name: self.stub.read(name) for name in apart}}
 
     def restore(self):
-        """Set all registers to their values at the beginning."""
+        """Set all registers to their values at the beginning, and let devices interrupt again."""
+        self.frames.unmask()
         self.stub.write_registers({name: value for name, value in self.kept.items() if name not in SEGMENTS})
 
     def different(self):

@@ -114,7 +114,7 @@ def unknown_test(name):
     return f'warning: unknown test "{name}" ignored; known tests:', *(f" {row}" for row in rows)
 
 
-KNOWN_OPTIONS = "known: test=NAME mem=SIZE log=LEVEL heap=poison pages=poison leakcheck -- APPLICATION'S WORDS"
+KNOWN_OPTIONS = "known: test=NAME run=PROGRAM mem=SIZE log=LEVEL heap=poison pages=poison leakcheck -- APPLICATION'S WORDS"
 
 
 NO_PROMPT = (re.compile(r"K> .*"), re.compile(r"kernel panic within .*"))

@@ -36,6 +36,8 @@ check_processor:
     wrmsr
 1:
 
+    call connect_interrupts
+
 // Turn on paging (Intel SDM vol. 3A, 9.8.1 and 9.9.1). Each register is written whole, since the loader may have left any
 // bit in it. CR4 is first: PAE must be off before paging is on, and CET before CR0.WP is off.
     mov eax, {CR4}

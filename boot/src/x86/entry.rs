@@ -39,6 +39,13 @@ const EFLAGS_ID: u64 = RFlags::ID.bits();
 /// DR7 as at reset: no hardware breakpoint. Bit 10 is always 1 (Intel SDM vol. 3B, 17.2.4).
 const DR7: u32 = 1 << 10;
 
+/// The CPUID leaf of the features, and the bit of its EDX for the processor's own interrupt controller.
+pub(crate) const CPUID_FEATURES: u32 = 1;
+const CPUID_EDX_APIC: u32 = 1 << 9;
+/// That controller's register for the requests of other controllers, and the value that lets them through.
+const APIC_LINT0: u32 = 0xFEE0_0350;
+const APIC_EXTERNAL: u32 = 0b111 << 8;
+
 /// The ports of COM1, a PC's first serial line.
 const COM1: u16 = 0x3F8;
 /// The port of QEMU's isa-debug-exit device, and the value that ends QEMU with a failure (status 35).
@@ -65,6 +72,10 @@ global_asm!(
     EFLAGS = const EFLAGS,
     EFLAGS_ID = const EFLAGS_ID,
     DR7 = const DR7,
+    CPUID_FEATURES = const CPUID_FEATURES,
+    CPUID_EDX_APIC = const CPUID_EDX_APIC,
+    APIC_LINT0 = const APIC_LINT0,
+    APIC_EXTERNAL = const APIC_EXTERNAL,
     COM1 = const COM1,
     DEBUG_EXIT_PORT = const DEBUG_EXIT_PORT,
     DEBUG_EXIT_FAILURE = const DEBUG_EXIT_FAILURE,

@@ -79,6 +79,20 @@ load_segments:
     retf                            // to CODE_SELECTOR:ECX
 .size load_segments, . - load_segments
 
+// Connects the interrupt controllers of the board, two 8259s, to the processor. Its own controller, if it has one, passes
+// on their requests as LINT0 says (Intel SDM vol. 3A, 10.5.1); QEMU's does so even while it is off, and microvm's firmware
+// has not set it up. Paging is off, and EAX to EDX are lost.
+.globl connect_interrupts
+.type connect_interrupts, @function
+connect_interrupts:
+    mov eax, {CPUID_FEATURES}
+    cpuid
+    test edx, {CPUID_EDX_APIC}
+    jz 1f
+    mov dword ptr [{APIC_LINT0}], {APIC_EXTERNAL}
+1:  ret
+.size connect_interrupts, . - connect_interrupts
+
 // Prints "JOS64 cannot start: " and the string at ESI on COM1 and on the screen, ends QEMU with a
 // failure if it has the isa-debug-exit device, and halts.
 .globl cannot_start

@@ -22,6 +22,8 @@ check_processor:
     test edx, {CPUID_EDX_NX}
     jz no_nx
 
+    call connect_interrupts
+
 // Enter long mode (Intel SDM vol. 3A, 9.8.5): PAE, the tables, EFER, paging, a 64-bit segment.
 // Each register is written whole, since the loader may have left any bit in it. CR4 is first:
 // five levels of tables must be off before paging is on, and CET before CR0.WP is off.

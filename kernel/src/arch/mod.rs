@@ -14,9 +14,11 @@
 //! | `probe` | accesses that may fault |
 //! | `stack` | the switch to another stack; separate stacks for some exceptions |
 //! | `trap` | exceptions: frame, name and details |
+//! | `interrupts` | interrupts: the controller; off, on, and waiting for one |
+//! | `user` | the registers of a program; the way to user mode and back |
 //! | `faults` | single instructions that must fault |
 //! | `serial`, `keyboard`, `screen` | the console's devices |
-//! | `clock` | the counter's frequency |
+//! | `clock` | the counter's frequency; the alarm |
 //! | `exit` | the end of the machine, and its reset |
 
 #[cfg(all(jos_machine, target_arch = "x86"))]
@@ -42,15 +44,15 @@ pub(crate) mod host;
 #[cfg(not(jos_machine))]
 use host as machine;
 
-#[cfg(all(jos_machine, any(target_arch = "x86", target_arch = "x86_64")))]
-use machine::registers;
 pub use machine::{Format, Layout};
 pub(crate) use machine::{
-    clock, control, cpu, devices, exit, faults, features, keyboard, probe, screen, serial, stack,
-    trap,
+    clock, control, cpu, devices, exit, faults, features, interrupts, keyboard, probe, screen,
+    serial, stack, trap, user,
 };
 #[cfg(any(target_arch = "x86", target_arch = "x86_64", not(jos_machine)))]
 use machine::{frame, instructions};
+#[cfg(all(jos_machine, any(target_arch = "x86", target_arch = "x86_64")))]
+use machine::{program, registers, ring3};
 
 use layout::MemLayout;
 use libjos::paging::format::{self, Geometry};

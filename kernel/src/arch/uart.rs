@@ -3,7 +3,7 @@
 use core::hint;
 
 use uart_16550::backend::Backend;
-use uart_16550::spec::registers::{LSR, offsets};
+use uart_16550::spec::registers::{IER, LSR, offsets};
 use uart_16550::{BaudRate, Config, Uart16550};
 
 /// A serial line.
@@ -95,6 +95,19 @@ impl<R: Backend> Uart<R> {
         self.present = self.uart.init(config).is_ok();
         self.uart.backend_mut().is_set_up = true;
         self.present
+    }
+
+    /// Whether the port is there.
+    pub(in crate::arch) fn is_present(&self) -> bool {
+        self.present
+    }
+
+    /// Makes the port interrupt the processor for these reasons alone.
+    pub(in crate::arch) fn set_interrupts(&mut self, reasons: IER) {
+        if self.present {
+            self.uart.disable_interrupts(IER::all());
+            self.uart.enable_interrupts(reasons);
+        }
     }
 
     /// Sends as many of `bytes` as the port accepts now, and returns their number. It may be 0 for a

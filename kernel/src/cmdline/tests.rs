@@ -15,6 +15,7 @@ type Change = fn(&mut Options);
 fn spelled(change: Change) -> String {
     let mut options = Options {
         fault: None,
+        program: None,
         memory_limit: None,
         heap_poison: false,
         pages_poison: false,
@@ -27,12 +28,14 @@ fn spelled(change: Change) -> String {
 
 #[test]
 fn each_option() {
-    let cases: [(&str, Change); 21] = [
+    let cases: [(&str, Change); 23] = [
         ("", |_| ()),
         (" \t ", |_| ()),
         ("mem=64M", |it| it.memory_limit = Some(PhysAddr::new(64 << 20))),
         ("mem=4K", |it| it.memory_limit = Some(PhysAddr::new(4 << 10))),
         ("mem=2G", |it| it.memory_limit = Some(PhysAddr::new(2 << 30))),
+        ("run=hello", |it| it.program = Some("hello")),
+        ("run=hello run=yield", |it| it.program = Some("yield")),
         ("heap=poison", |it| it.heap_poison = true),
         ("pages=poison", |it| it.pages_poison = true),
         ("leakcheck", |it| it.leakcheck = true),
@@ -64,7 +67,7 @@ fn each_option() {
 
 #[test]
 fn warnings() {
-    const UNKNOWN: &str = "known: test=NAME mem=SIZE log=LEVEL heap=poison pages=poison leakcheck \
+    const UNKNOWN: &str = "known: test=NAME run=PROGRAM mem=SIZE log=LEVEL heap=poison pages=poison leakcheck \
         -- APPLICATION'S WORDS";
     const SIZE: &str = "ignored: mem= wants a size such as 64M, 256M or 2G";
     const LEVEL: &str = "ignored: log= wants off, error, warn, info, debug or trace";

@@ -10,17 +10,17 @@ pub use typed::Source;
 
 use core::fmt::{self, Write};
 
-use spin::Mutex;
-
+use crate::arch::interrupts;
 use crate::arch::keyboard::Keyboard;
 use crate::arch::screen::Screen;
 use crate::arch::serial::Serial;
+use crate::lock::{Lock, interrupts_off};
 use typed::Typed;
 
 /// Clears a terminal, and moves its cursor to the first row (ECMA-48, 8.3.39 and 8.3.21).
 const CLEAR_TERMINAL: &str = "\x1b[2J\x1b[H";
 
-static CONSOLE: Mutex<Console> = Mutex::new(Console::new());
+static CONSOLE: Lock<Console> = Lock::new(Console::new());
 
 /// The three devices. A device that the machine does not have does nothing.
 struct Console {
@@ -32,6 +32,8 @@ struct Console {
     has_screen: bool,
     /// Whether nothing was printed yet on the current line.
     at_line_start: bool,
+    /// Whether each typed byte interrupts the processor.
+    wakes: bool,
 }
 
 impl Console {
@@ -43,6 +45,7 @@ impl Console {
             typed: Typed::new(),
             has_screen: true,
             at_line_start: true,
+            wakes: false,
         }
     }
 
@@ -97,6 +100,17 @@ pub(crate) fn init() {
     console.screen.init();
 }
 
+/// Makes typed bytes interrupt the processor, as far as the devices can.
+pub(crate) fn wake_when_typed() {
+    let console = &mut *CONSOLE.lock();
+    console.wakes = console.serial.allow_interrupts() & console.keyboard.allow_interrupts();
+}
+
+/// Takes typed bytes from the devices, so that they have room for more.
+pub(crate) fn take_typed() {
+    CONSOLE.lock().poll();
+}
+
 /// Prints `text`. The `Display` of its values may itself print.
 pub fn print(text: fmt::Arguments<'_>) {
     // Writing to the console never fails; only a `Display` can.
@@ -140,12 +154,17 @@ pub fn try_read() -> Option<(u8, Source)> {
     })
 }
 
-/// Waits for the next typed byte.
+/// Waits for the next typed byte. If each typed byte interrupts the processor, it halts meanwhile.
 #[must_use]
 pub fn read() -> (u8, Source) {
     loop {
+        // A byte that is typed from here on wakes the processor.
+        let _off = interrupts_off();
         if let Some(byte) = try_read() {
             return byte;
+        }
+        if CONSOLE.lock().wakes {
+            interrupts::wait();
         }
         core::hint::spin_loop();
     }
@@ -177,7 +196,7 @@ pub(crate) fn leave_screen() {
 pub(crate) unsafe fn seize() {
     // SAFETY: the holder's borrow of the console is never used again, so the next lock gives the only
     // borrow. A device that was interrupted in the middle of a write accepts the next one.
-    unsafe { CONSOLE.force_unlock() };
+    unsafe { CONSOLE.seize() };
 }
 
 #[cfg(test)]

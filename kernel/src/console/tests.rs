@@ -239,3 +239,29 @@ fn setting_up() {
     })
     .assert_returned();
 }
+
+/// Waiting for a byte halts the processor if each device's requests reach the interrupt controller.
+#[test]
+fn waiting() {
+    // Whether the board has the controllers and a serial port; the halts, and the lines that are not let through.
+    let cases = [(true, true, 1, 0b1110_1001), (true, false, 1, 0b1111_1001), (false, true, 0, 0)];
+    let ended = each_alone(&cases, |(has_controllers, has_serial, halts, mask)| {
+        pc().interrupts.present = *has_controllers;
+        pc().serial.present = *has_serial;
+        rig::console();
+        interrupts::init();
+        wake_when_typed();
+        assert_eq!(pc().interrupts.masks[0], *mask);
+        pc().processor.at_halt = || {
+            assert!(interrupts::are_on());
+            pc().keyboard.send(&[0x1E]);
+        };
+        if !has_controllers {
+            pc().serial.type_bytes(b"a");
+        }
+        assert_eq!(read().0, b'a');
+        assert_eq!(pc().processor.halts, *halts);
+        assert!(!interrupts::are_on(), "they were off");
+    });
+    ended.iter().for_each(|ended| ended.assert_returned());
+}

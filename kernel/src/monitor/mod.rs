@@ -19,11 +19,13 @@ use crate::application;
 use crate::backtrace;
 use crate::boot_info;
 use crate::clock::{self, Hours};
+use crate::cmdline;
 use crate::console;
 use crate::exit;
 use crate::faults;
 use crate::pmap;
 use crate::readline::{Answer, readline};
+use crate::user;
 use names::KernelNames;
 use pager::{Pager, Paging};
 
@@ -38,8 +40,14 @@ struct MonitorState {
     paging: Paging,
 }
 
-/// Reads commands and runs them, for ever.
+/// Runs the program that the command line names, if any, and all that it makes. Then reads commands and runs them, for
+/// ever.
 pub fn monitor() {
+    if let Some(program) = cmdline::options().program
+        && user::create(program)
+    {
+        user::run();
+    }
     println!("Welcome to the JOS kernel monitor!");
     println!("Type 'help' for a list of commands.");
     let mut history = History::default();

@@ -11,7 +11,20 @@ pub(crate) enum Cause {
     PageFault(PageFault),
     /// An exception could not be delivered. The latest page fault was at this address.
     DoubleFault(VirtAddr),
+    /// An interrupt of a device.
+    Interrupt(Interrupt),
     /// A cause that only the machine's own code knows.
+    Other,
+}
+
+/// The device that interrupts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Interrupt {
+    /// The timer.
+    Timer,
+    /// A device on which a byte was typed.
+    Typed,
+    /// Another one.
     Other,
 }
 

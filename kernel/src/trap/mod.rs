@@ -1,7 +1,7 @@
 //! Traps: each is offered to the listeners in turn, the last of which reports a panic.
 //!
-//! The machine's stubs deliver every exception here, as a [`Trap`]. The listeners are the probes, the
-//! application's areas, and last the panic; this module does not know them by name. `cause` has the
+//! The machine's stubs deliver every exception and interrupt here, as a [`Trap`]. The listeners are the application's
+//! areas, interrupts, the probes, and last the panic; this module does not know them by name. `cause` has the
 //! facts of a trap that all machines share, `words` its one-sentence description, `report` the full
 //! report.
 

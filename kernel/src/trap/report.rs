@@ -32,7 +32,7 @@ impl fmt::Display for Report<'_> {
             }
             // The processor does not say whether the undelivered page fault was a read or a write.
             Cause::DoubleFault(latest) => write_walk(f, latest).map(|_| ()),
-            Cause::Other => self.0.write_records(f),
+            Cause::Interrupt(_) | Cause::Other => self.0.write_records(f),
         }
     }
 }

@@ -33,7 +33,7 @@ impl fmt::Display for Trap<'_> {
                 latest.as_u64(),
                 Place(latest)
             ),
-            Cause::Other => self.write_detail(f),
+            Cause::Interrupt(_) | Cause::Other => self.write_detail(f),
         }
     }
 }

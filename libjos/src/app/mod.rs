@@ -63,6 +63,11 @@ pub trait Platform: Sync {
     /// The time since the kernel began.
     fn uptime(&self) -> Duration;
 
+    /// Lets the processor rest until [`uptime`](Self::uptime) is `moment`, or returns sooner.
+    fn rest_until(&self, _moment: Duration) {
+        core::hint::spin_loop();
+    }
+
     /// Ends the machine.
     fn exit(&self, code: ExitCode) -> !;
 

@@ -57,10 +57,10 @@ pub fn uptime() -> Duration {
     with(|platform| platform.uptime())
 }
 
-/// Waits for at least `time`. There are no interrupts to wait for, so the processor spins.
+/// Waits for at least `time`. The processor halts meanwhile, if the machine has a timer that wakes it.
 pub fn sleep(time: Duration) {
-    let start = Instant::now();
-    while start.elapsed() < time {
-        core::hint::spin_loop();
+    let end = uptime() + time;
+    while uptime() < end {
+        with(|platform| platform.rest_until(end));
     }
 }

@@ -68,12 +68,14 @@ impl<M: Machine> Checks<'_, M> {
     /// If it does not, with the region, the address, and the mapping found and expected.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn check_kern_pgdir(&mut self) {
-        // From the bottom up, without a gap. First the application's part, and UENVS.
-        let upages = M::Layout::UPAGES;
+        // From the bottom up, without a gap. First the application's part, then UENVS.
+        let (uenvs, upages) = (M::Layout::UENVS, M::Layout::UPAGES);
         self.assert_unmapped("below UPAGES", 0, M::Layout::LOWER_END - 1);
-        if M::Layout::UPPER_START < upages {
-            self.assert_unmapped("below UPAGES", M::Layout::UPPER_START, upages - 1);
+        if M::Layout::UPPER_START < uenvs {
+            self.assert_unmapped("below UPAGES", M::Layout::UPPER_START, uenvs - 1);
         }
+        let envs_end = self.check_uenvs();
+        self.assert_unmapped("below UPAGES", envs_end, upages - 1);
 
         let size = (self.vm.pages().npages() * size_of::<PageInfo>()) as u64;
         let pages_end = (upages + size).next_multiple_of(PGSIZE);
@@ -152,7 +154,14 @@ impl<M: Machine> Checks<'_, M> {
     }
 
     /// Checks that the pages of `[first, last]` lead, with `perm`, to the frames from `pa` on.
-    fn assert_mapped(&self, what: &str, first: u64, last: u64, pa: PhysAddr, perm: Perm) {
+    pub(super) fn assert_mapped(
+        &self,
+        what: &str,
+        first: u64,
+        last: u64,
+        pa: PhysAddr,
+        perm: Perm,
+    ) {
         let perm = M::Format::effective(perm);
         let mut va = first;
         while va <= last {

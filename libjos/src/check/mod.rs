@@ -6,10 +6,12 @@
 //! | `check_page_alloc` | the page allocator |
 //! | `check_page` | mapping, counting and unmapping single pages |
 //! | `check_kern_pgdir` | each page of the kernel's map, and that nothing else is mapped |
+//! | `check_envs` | the environments at UENVS |
 //! | `check_installed` | the directory in use |
 //!
 //! A check never takes its expectation from the code that it checks.
 
+mod check_envs;
 mod check_installed;
 mod check_kern_pgdir;
 mod check_page;
@@ -19,6 +21,7 @@ pub mod check_pages;
 mod tests;
 
 use crate::machine::Machine;
+use crate::mem::addr::PhysRange;
 use crate::mem::boot_alloc::BootMemory;
 use crate::paging::directory::Pgdir;
 use crate::paging::vm::Vm;
@@ -29,6 +32,8 @@ pub struct Checks<'a, M: Machine> {
     vm: &'a mut Vm<M>,
     kern_pgdir: &'a mut Pgdir,
     boot_memory: &'a BootMemory,
+    /// The memory that UENVS shows, if any.
+    envs: PhysRange,
 }
 
 impl<'a, M: Machine> Checks<'a, M> {
@@ -37,7 +42,8 @@ impl<'a, M: Machine> Checks<'a, M> {
         vm: &'a mut Vm<M>,
         kern_pgdir: &'a mut Pgdir,
         boot_memory: &'a BootMemory,
+        envs: PhysRange,
     ) -> Self {
-        Self { vm, kern_pgdir, boot_memory }
+        Self { vm, kern_pgdir, boot_memory, envs }
     }
 }

@@ -5,6 +5,7 @@
 //! `mem_init` itself.
 
 mod allocator;
+mod envs;
 mod formats;
 mod frames;
 mod layouts;
@@ -155,7 +156,7 @@ fn are_caught<L: MemLayout, F: Format + Mmu>(ram: u64, faults: Vec<Fault<L, F>>,
 fn every_fault_is_caught<L: MemLayout, F: Format + Mmu>() {
     // Miri, a thousand times slower, looks for what the compiler cannot see, not for faults: it
     // gets a few of them.
-    let faults = [map::faults::<L, F>(), frames::faults(), tables::faults()];
+    let faults = [map::faults::<L, F>(), envs::faults(), frames::faults(), tables::faults()];
     let faults = faults.into_iter().flatten().collect();
     are_caught(RAM, faults, if cfg!(miri) { 24 } else { 1 });
 }

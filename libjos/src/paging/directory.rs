@@ -165,6 +165,17 @@ impl<M: Machine> Vm<M> {
         self.lcr3(pgdir.address());
     }
 
+    /// Does [`switch`](Self::switch) for a directory that followed the kernel's half when its root entries had
+    /// changed `followed` times, and has changed none of its own there since.
+    #[inline]
+    pub(crate) fn switch_followed(&mut self, pgdir: &mut Pgdir, followed: &mut u64) {
+        if *followed != self.kernel_half {
+            self.share_kernel_half(pgdir.address());
+            *followed = self.kernel_half;
+        }
+        self.lcr3(pgdir.address());
+    }
+
     // lab 2: end
     /// Loads `kern_pgdir` (xv6's `switchkvm`).
     pub fn switchkvm(&mut self) {

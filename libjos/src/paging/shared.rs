@@ -13,6 +13,8 @@
 //!   translation would else come back from an entry that is out of date, and stay. All others follow
 //!   when they are loaded. Until then the tables that they share stay alive, since each link to a table
 //!   counts in its `pp_ref`.
+//!   A directory that remembers the number of changes that it followed last (`Vm::kernel_half`) needs no look at
+//!   the entries until there is another one.
 //! - If it changes by another directory, it is that directory's alone, and lost when the directory follows
 //!   the kernel's again. Its pages cannot be global ([`Perm::G`]), for nothing flushes them at a switch.
 //!
@@ -79,6 +81,7 @@ impl<M: Machine> Vm<M> {
         if pgdir != self.kern_root {
             return;
         }
+        self.kernel_half += 1;
         for loaded in self.loaded {
             if loaded != pgdir && loaded != ENTRY_PGDIR {
                 self.share_kernel_half(loaded);

@@ -40,13 +40,15 @@ pub struct Vm<M: Machine> {
     pub(super) kern_root: PhysAddr,
     /// The root of the page directory that each processor uses, or [`ENTRY_PGDIR`].
     pub(super) loaded: [PhysAddr; NCPU],
+    /// How often the root entries of the kernel's half may have changed, plus 1.
+    pub(super) kernel_half: u64,
     boot: Boot,
 }
 
 impl<M: Machine> Vm<M> {
     /// The memory system of `machine`, which still uses `entry_pgdir`.
     pub(crate) fn new(machine: M, pages: Pages, boot: Boot, kern_root: PhysAddr) -> Self {
-        Self { machine, pages, kern_root, loaded: [ENTRY_PGDIR; NCPU], boot }
+        Self { machine, pages, kern_root, loaded: [ENTRY_PGDIR; NCPU], kernel_half: 1, boot }
     }
 
     /// The machine beneath.
@@ -92,6 +94,12 @@ impl<M: Machine> Vm<M> {
     #[inline]
     pub(crate) fn users(&self, root: PhysAddr) -> CpuSet {
         CpuSet::of(&self.loaded, |loaded| *loaded == root)
+    }
+
+    /// Whether this processor uses the page directory whose root is at `root`.
+    #[inline]
+    pub(crate) fn is_loaded(&self, root: PhysAddr) -> bool {
+        self.loaded[self.machine.cpu().number()] == root
     }
 
     /// The processors that may have translations by the directory at `root`, of addresses up to `last`:

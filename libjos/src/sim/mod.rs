@@ -44,7 +44,10 @@ pub mod mmu;
 #[cfg(feature = "std")]
 pub mod platform;
 pub mod processor;
+pub mod program;
 pub mod told;
+#[expect(unsafe_code)]
+pub mod user;
 
 use memory::SimMemory;
 use mmu::{Control, Exception, Mmu};

@@ -11,7 +11,7 @@ use core::mem::take;
 
 use layout::{PGSIZE, round_down};
 
-use crate::machine::{Machine, PhysMem};
+use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::PageAllocator;
 use crate::paging::format::Perm;
@@ -40,7 +40,7 @@ impl AddressSpace {
         while !dst.is_empty() {
             let (pa, n) = self.readable(vm, va, dst.len())?;
             let (now, later) = take(&mut dst).split_at_mut(n);
-            read_bytes::<WordOf<M>>(vm.machine(), pa, now);
+            read_bytes(vm.machine(), pa, now);
             (va, dst) = (va + n as u64, later);
         }
         Ok(())
@@ -63,7 +63,7 @@ impl AddressSpace {
         while done < dst.len() {
             let (pa, n) = self.readable(vm, srcva + done as u64, dst.len() - done)?;
             let part = &mut dst[done..done + n];
-            read_bytes::<WordOf<M>>(vm.machine(), pa, part);
+            read_bytes(vm.machine(), pa, part);
             if let Some(end) = part.iter().position(|byte| *byte == 0) {
                 return Ok(done + end);
             }
@@ -92,8 +92,53 @@ impl AddressSpace {
             self.cow_fault(vm, va)?;
             let (pa, n) = self.readable(vm, va, src.len())?;
             let (now, later) = src.split_at(n);
-            write_bytes::<WordOf<M>>(vm.machine(), pa, now);
+            write_bytes(vm.machine(), pa, now);
             (va, src) = (va + n as u64, later);
+        }
+        Ok(())
+    }
+
+    /// Writes `bytes` to the user's memory from `va` on, whether or not the user may. All of it is mapped.
+    pub(crate) fn fill<M: Machine>(&mut self, vm: &Vm<M>, mut va: VirtAddr, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let Some(pa) = vm.va2pa(&self.pgdir, va) else { unreachable!("{va} is not mapped") };
+            let n = bytes.len().min((PGSIZE - va.as_u64() % PGSIZE) as usize);
+            let (now, later) = bytes.split_at(n);
+            write_bytes(vm.machine(), pa, now);
+            (va, bytes) = (va + n as u64, later);
+        }
+    }
+
+    /// Copies `words`, `size` bytes in all, to the user's memory at `dstva`, as [`copyout`](Self::copyout) does
+    /// bytes. Mostly they lie in one page that may be written, and one walk is enough.
+    ///
+    /// # Errors
+    ///
+    /// As [`copyout`](Self::copyout), but words below the address may have been written.
+    pub(crate) fn copyout_words<M: Machine, W: Word>(
+        &mut self,
+        vm: &mut Vm<M>,
+        dstva: VirtAddr,
+        size: u64,
+        words: impl Iterator<Item = W>,
+    ) -> Result<(), UvmError> {
+        let in_page = size <= PGSIZE - dstva.as_u64() % PGSIZE;
+        if dstva.is_aligned(W::BYTES)
+            && in_page
+            && let Ok(page) = self.user_page(vm, dstva, Perm::URW)
+            && vm.pages().pa2page(page.pa).is_some()
+        {
+            let mut pa = page.pa + (dstva - page.va);
+            for word in words {
+                vm.machine().store(pa, word);
+                pa = pa + W::BYTES;
+            }
+            return Ok(());
+        }
+        let mut va = dstva;
+        for word in words {
+            self.copyout(vm, va, &word.to_u64().to_le_bytes()[..W::BYTES as usize])?;
+            va = va + W::BYTES;
         }
         Ok(())
     }
@@ -144,11 +189,12 @@ impl AddressSpace {
 }
 
 /// Reads the bytes at `pa`, all of one page, by words.
-fn read_bytes<W: Word>(mem: &impl PhysMem, mut pa: PhysAddr, mut dst: &mut [u8]) {
+pub(crate) fn read_bytes<M: Machine>(machine: &M, mut pa: PhysAddr, mut dst: &mut [u8]) {
+    let word_size = WordOf::<M>::BYTES;
     while !dst.is_empty() {
-        let word = PhysAddr::new(round_down(pa.as_u64(), W::BYTES));
-        let bytes = mem.load::<W>(word).to_u64().to_le_bytes();
-        let bytes = &bytes[(pa - word) as usize..W::BYTES as usize];
+        let word = PhysAddr::new(round_down(pa.as_u64(), word_size));
+        let bytes = machine.load::<WordOf<M>>(word).to_u64().to_le_bytes();
+        let bytes = &bytes[(pa - word) as usize..word_size as usize];
         let n = bytes.len().min(dst.len());
         let (now, later) = take(&mut dst).split_at_mut(n);
         now.copy_from_slice(&bytes[..n]);
@@ -158,15 +204,16 @@ fn read_bytes<W: Word>(mem: &impl PhysMem, mut pa: PhysAddr, mut dst: &mut [u8])
 
 /// Writes the bytes at `pa`, all of one page, by words. Their neighbours in the same word are written back as
 /// they were.
-fn write_bytes<W: Word>(mem: &impl PhysMem, mut pa: PhysAddr, mut src: &[u8]) {
+fn write_bytes<M: Machine>(machine: &M, mut pa: PhysAddr, mut src: &[u8]) {
+    let word_size = WordOf::<M>::BYTES;
     while !src.is_empty() {
-        let word = PhysAddr::new(round_down(pa.as_u64(), W::BYTES));
-        let mut bytes = mem.load::<W>(word).to_u64().to_le_bytes();
-        let part = &mut bytes[(pa - word) as usize..W::BYTES as usize];
+        let word = PhysAddr::new(round_down(pa.as_u64(), word_size));
+        let mut bytes = machine.load::<WordOf<M>>(word).to_u64().to_le_bytes();
+        let part = &mut bytes[(pa - word) as usize..word_size as usize];
         let n = part.len().min(src.len());
         let (now, later) = src.split_at(n);
         part[..n].copy_from_slice(now);
-        mem.store(word, W::from_u64(u64::from_le_bytes(bytes)));
+        machine.store::<WordOf<M>>(word, Word::from_u64(u64::from_le_bytes(bytes)));
         (pa, src) = (pa + n as u64, later);
     }
 }

@@ -13,6 +13,7 @@ mod duplicate;
 pub mod uvm;
 
 use crate::machine::Machine;
+use crate::mem::addr::PhysAddr;
 use crate::paging::directory::Pgdir;
 use crate::paging::error::MapError;
 use crate::paging::vm::Vm;
@@ -25,6 +26,8 @@ use crate::paging::vm::Vm;
 pub struct AddressSpace {
     pgdir: Pgdir,
     sz: u64,
+    /// The state of the kernel's half that `pgdir` has followed ([`Vm::switch_followed`]); 0 if not known.
+    followed: u64,
 }
 
 impl AddressSpace {
@@ -38,7 +41,12 @@ impl AddressSpace {
     ///
     /// As [`Vm::pgdir_create`].
     pub fn uvmcreate<M: Machine>(vm: &mut Vm<M>) -> Result<Self, MapError> {
-        Ok(Self { pgdir: vm.pgdir_create()?, sz: 0 })
+        Ok(Self { pgdir: vm.pgdir_create()?, sz: 0, followed: 0 })
+    }
+
+    /// Stands for no address space, where one belongs. Not to be used, nor dropped.
+    pub(crate) fn none() -> Self {
+        Self { pgdir: Pgdir::new(PhysAddr::new(0)), sz: 0, followed: 0 }
     }
 
     /// Gives all of it up (xv6's `uvmfree`, JOS's `env_free`), as [`Vm::pgdir_free`]. Returns how many
@@ -58,7 +66,7 @@ impl AddressSpace {
     ///
     /// As [`Vm::switch`].
     pub fn switchuvm<M: Machine>(&mut self, vm: &mut Vm<M>) {
-        vm.switch(&mut self.pgdir);
+        vm.switch_followed(&mut self.pgdir, &mut self.followed);
     }
 
     /// The page directory.
@@ -68,6 +76,12 @@ impl AddressSpace {
 
     /// The page directory, to change what it maps.
     pub fn pgdir_mut(&mut self) -> &mut Pgdir {
+        self.followed = 0;
+        &mut self.pgdir
+    }
+
+    /// The page directory, to change what it maps below UTOP.
+    pub(crate) fn user_pgdir_mut(&mut self) -> &mut Pgdir {
         &mut self.pgdir
     }
 

@@ -14,13 +14,25 @@ pub(crate) struct KeyboardController {
     pub present: bool,
     /// Whether it can reset the machine.
     pub resets: bool,
+    /// Its configuration, and whether it answers when it is asked for that.
+    pub configuration: u8,
+    pub answers: bool,
+    /// Whether the next byte is its configuration.
+    is_configured: bool,
     /// Bytes that wait, and whether each comes from the mouse.
     waiting: VecDeque<(u8, bool)>,
 }
 
 impl KeyboardController {
     pub(super) const fn new() -> Self {
-        Self { present: true, resets: true, waiting: VecDeque::new() }
+        Self {
+            present: true,
+            resets: true,
+            configuration: 0x40,
+            answers: true,
+            is_configured: false,
+            waiting: VecDeque::new(),
+        }
     }
 
     /// Presses and releases keys: sends their scan codes.
@@ -55,6 +67,17 @@ impl KeyboardController {
     pub(super) fn command(&mut self, command: u8) {
         if self.present && self.resets && command == 0xFE {
             process::end(RESET_BY_KEYBOARD);
+        }
+        if self.present && self.answers && command == 0x20 {
+            self.waiting.push_back((self.configuration, false));
+        }
+        self.is_configured = command == 0x60;
+    }
+
+    /// Takes a byte at the data port.
+    pub(super) fn write(&mut self, byte: u8) {
+        if self.present && self.is_configured {
+            self.configuration = byte;
         }
     }
 }

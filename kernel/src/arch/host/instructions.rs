@@ -2,3 +2,36 @@
 
 pub(in crate::arch) use super::cpu::{Msr, cpuid};
 pub(in crate::arch) use super::ports::Port;
+use super::ports::pc;
+
+pub(in crate::arch) fn are_enabled() -> bool {
+    pc().processor.interrupts
+}
+
+pub(in crate::arch) fn enable() {
+    pc().processor.interrupts = true;
+}
+
+pub(in crate::arch) fn disable() {
+    pc().processor.interrupts = false;
+}
+
+/// No device interrupts the simulated processor, so this goes on at once.
+pub(in crate::arch) fn enable_and_hlt() {
+    let at_halt = {
+        let processor = &mut pc().processor;
+        (processor.interrupts, processor.halts) = (true, processor.halts + 1);
+        processor.at_halt
+    };
+    at_halt();
+}
+
+/// CR2.
+pub(in crate::arch) struct Cr2;
+
+impl Cr2 {
+    /// The register's value.
+    pub(in crate::arch) fn read_raw() -> u64 {
+        pc().processor.control.cr2
+    }
+}

@@ -41,6 +41,8 @@ numbers! {
     bootstacktop = BOOT_STACK + Layout::KSTKSIZE;
     loader_copy = Layout::KERNBASE + 0x20_0000;
     end = Layout::KERNBASE + 0x20_0000;
+    programs_start = Layout::KERNBASE + 0x1B_0000;
+    programs_end_exclusive = Layout::KERNBASE + 0x1B_0000;
 }
 
 global_asm!(

@@ -7,7 +7,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `ports` | the I/O ports, and the devices behind them: [`ports::Pc`] |
-//! | `uart`, `i8042`, `timer`, `vga` | a serial port, a keyboard controller, a timer, a screen |
+//! | `uart`, `i8042`, `i8259`, `timer`, `vga` | a serial port, controllers of keyboard and interrupts, a timer, a screen |
 //! | `process` | processes for tests, and the end of the machine |
 //! | `memory` | physical memory, and the symbols of `linker.ld` |
 //! | `cpu`, `processor`, `control`, `mmu`, `probe`, `stack`, `trap`, `faults` | the processor |
@@ -17,6 +17,7 @@ pub(crate) mod control;
 pub(crate) mod cpu;
 pub(crate) mod faults;
 mod i8042;
+mod i8259;
 pub(in crate::arch) mod instructions;
 pub(crate) mod memory;
 mod mmu;
@@ -28,10 +29,11 @@ pub(crate) mod stack;
 mod timer;
 pub(crate) mod trap;
 mod uart;
+pub(crate) mod user;
 #[cfg(test)]
 pub(crate) mod vga;
 
-pub(crate) use super::x86::{clock, devices, exit, keyboard, screen, serial};
+pub(crate) use super::x86::{clock, devices, exit, interrupts, keyboard, screen, serial};
 #[cfg(test)]
 pub(crate) use ports::pc;
 

@@ -5,6 +5,7 @@ use core::marker::PhantomData;
 use spin::{Mutex, MutexGuard};
 
 use super::i8042::KeyboardController;
+use super::i8259::InterruptControllers;
 use super::process::{self, RESET_BY_CHIPSET};
 use super::processor::Processor;
 use super::timer::Timer;
@@ -17,6 +18,7 @@ pub(crate) struct Pc {
     pub serial: Uart,
     pub keyboard: KeyboardController,
     pub timer: Timer,
+    pub interrupts: InterruptControllers,
     /// The screen's controller: the selected register, and all registers.
     pub crtc: (u8, [u8; 32]),
     /// Whether the board has QEMU's device that ends it.
@@ -35,6 +37,7 @@ static PC: Mutex<Pc> = Mutex::new(Pc {
     serial: Uart::new(),
     keyboard: KeyboardController::new(),
     timer: Timer::new(),
+    interrupts: InterruptControllers::new(),
     crtc: (0, [0; 32]),
     has_debug_exit: true,
     has_reset_control: true,
@@ -55,10 +58,16 @@ impl Pc {
             0x3F8..=0x3FF => self.serial.read(port - 0x3F8),
             0x60 | 0x64 => self.keyboard.read(port),
             0x40 => self.timer.read(),
+            0x20 | 0x21 | 0xA0 | 0xA1 => self.interrupts.read(port, self.requests()),
             0x3D5 => self.crtc.1[usize::from(self.crtc.0)],
             _ => 0xFF,
         };
         byte.into()
+    }
+
+    /// The lines with a request.
+    fn requests(&self) -> u16 {
+        u16::from(self.serial.interrupts()) << 4
     }
 
     fn write(&mut self, port: u16, value: u32) {
@@ -67,8 +76,10 @@ impl Pc {
         let byte = value as u8;
         match port {
             0x3F8..=0x3FF => self.serial.write(port - 0x3F8, byte),
+            0x60 => self.keyboard.write(byte),
             0x64 => self.keyboard.command(byte),
             0x40 | 0x43 => self.timer.write(port, byte, now),
+            0x20 | 0x21 | 0xA0 | 0xA1 => self.interrupts.write(port, byte),
             0x3D4 => self.crtc.0 = byte % 32,
             0x3D5 => self.crtc.1[usize::from(self.crtc.0)] = byte,
             0xF4 if self.has_debug_exit => process::end(value as i32 * 2 + 1),

@@ -34,6 +34,11 @@ pub(crate) struct Processor {
     /// The stack pointer and the frame pointer of the code that runs.
     pub rsp: u64,
     pub rbp: u64,
+    /// EFLAGS.IF: interrupts are on.
+    pub interrupts: bool,
+    /// The number of halts with interrupts on, and what happens at each.
+    pub halts: usize,
+    pub at_halt: fn(),
     /// EFLAGS.AC: the kernel may access pages of the user's.
     pub allows_user_access: bool,
     /// It keeps translations and tables until they are flushed.
@@ -55,6 +60,9 @@ impl Processor {
             msrs: BTreeMap::new(),
             rsp: BOOT_STACK_TOP - 64,
             rbp: 0,
+            interrupts: false,
+            halts: 0,
+            at_halt: || (),
             allows_user_access: false,
             translator: Translator::new(Format::KIND, 0, NO_CONTROL),
         }

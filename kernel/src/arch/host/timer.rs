@@ -36,6 +36,7 @@ impl Timer {
         match (port, value) {
             // Channel 0, low byte then high byte, mode 0.
             (0x43, 0b0011_0000) => (self.written, self.began) = (0, None),
+            (0x43, 0b1110_0010) => (self.latched, self.read) = ([0b1011_0000; 2], 0),
             (0x43, 0) => (self.latched, self.read) = (self.count(now).to_le_bytes(), 0),
             (0x40, _) => {
                 self.first[self.written % 2] = value;
@@ -48,6 +49,11 @@ impl Timer {
         }
     }
 
+    /// The first count.
+    pub(crate) fn first(&self) -> u16 {
+        u16::from_le_bytes(self.first)
+    }
+
     pub(super) fn read(&mut self) -> u8 {
         if !self.present {
             return 0xFF;
@@ -58,9 +64,8 @@ impl Timer {
 
     /// The count: down from the first one, and around.
     fn count(&self, now: u64) -> u16 {
-        let first = u16::from_le_bytes(self.first);
         let counts = u128::from(now.wrapping_sub(self.began.unwrap_or(now)));
         let ticks = counts * u128::from(HZ) / u128::from(self.counter_hz);
-        first.wrapping_sub(ticks as u16)
+        self.first().wrapping_sub(ticks as u16)
     }
 }

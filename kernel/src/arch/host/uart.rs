@@ -81,6 +81,14 @@ impl Uart {
         (u16::from_le_bytes(self.divisor), self.registers[usize::from(LINE_CONTROL)])
     }
 
+    /// Whether it requests an interrupt: the transmitter is empty, or a byte has arrived.
+    pub(super) fn interrupts(&self) -> bool {
+        let reasons = self.registers[usize::from(INTERRUPTS)];
+        self.present
+            && (reasons & 1 << 1 != 0 && self.leaving.is_empty()
+                || reasons & 1 << 0 != 0 && !self.arrived.is_empty())
+    }
+
     fn has_divisor_latch(&self) -> bool {
         self.registers[usize::from(LINE_CONTROL)] & 1 << 7 != 0
     }

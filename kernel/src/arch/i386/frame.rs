@@ -5,7 +5,7 @@ use x86_64::registers::rflags::RFlags;
 
 /// The registers at an exception in the kernel, in the order in which the stub (downwards from `error`)
 /// and the processor (Intel SDM vol. 3A, 6.12.1) push them: the beginning of JOS's `struct Trapframe`.
-#[derive(Debug)]
+#[derive(Clone, Copy, Default, Debug)]
 #[repr(C)]
 #[allow(missing_docs, reason = "each field is the register of its name")]
 pub(crate) struct TrapFrame {

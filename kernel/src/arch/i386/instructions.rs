@@ -10,6 +10,7 @@ use core::marker::PhantomData;
 
 use raw_cpuid::{CpuId, CpuIdReader, CpuIdResult};
 use x86_64::registers::control::{Cr0Flags, Cr4Flags};
+use x86_64::registers::rflags::RFlags;
 
 /// Defines a control register, and the type of its bits if it has some.
 macro_rules! control_register {
@@ -175,10 +176,29 @@ macro_rules! port {
 port!(u8, "al");
 port!(u32, "eax");
 
+/// Whether interrupts are on.
+pub(in crate::arch) fn are_enabled() -> bool {
+    rflags::read().contains(RFlags::INTERRUPT_FLAG)
+}
+
+// As in the crate, an access to memory is moved across none of these.
+
+/// Turns interrupts on.
+pub(in crate::arch) fn enable() {
+    // SAFETY: every vector that may come has a handler, which keeps all registers.
+    unsafe { asm!("sti", options(preserves_flags, nostack)) };
+}
+
 /// Turns interrupts off.
 pub(in crate::arch) fn disable() {
-    // SAFETY: the kernel runs with interrupts off.
-    unsafe { asm!("cli", options(nomem, nostack)) };
+    // SAFETY: the kernel runs with interrupts off or on.
+    unsafe { asm!("cli", options(preserves_flags, nostack)) };
+}
+
+/// Turns interrupts on and waits for one. None comes between the two.
+pub(in crate::arch) fn enable_and_hlt() {
+    // SAFETY: as in `enable`.
+    unsafe { asm!("sti", "hlt", options(nostack)) };
 }
 
 /// Waits for an interrupt.

@@ -8,11 +8,14 @@ pub(super) mod frame;
 pub(super) mod instructions;
 mod memory;
 pub(crate) mod probe;
+pub(super) mod program;
 pub(super) mod registers;
+pub(super) mod ring3;
 pub(crate) mod stack;
 pub(crate) mod trap;
+pub(crate) mod user;
 
-pub(crate) use super::x86::{clock, devices, exit, keyboard, screen, serial};
+pub(crate) use super::x86::{clock, devices, exit, interrupts, keyboard, screen, serial};
 
 /// The machine's memory map.
 pub type Layout = layout::Jos32;

@@ -8,9 +8,11 @@
 use core::arch::naked_asm;
 use core::cell::UnsafeCell;
 
+use layout::MemLayout;
 use libjos::mem::addr::PhysAddr;
 use libjos::monitor::processor::vector::{DOUBLE_FAULT, MACHINE_CHECK};
 
+use crate::arch::Layout;
 use crate::arch::x86::stack::EXCEPTION_STACKS;
 
 pub(crate) use crate::arch::x86::stack::exception_stacks;
@@ -85,6 +87,9 @@ pub(super) static KERNEL_TASK: Task = Task::new();
 /// The tasks of double fault, NMI and machine check, in this order.
 pub(super) static EXCEPTION_TASKS: [Task; 3] = [const { Task::new() }; 3];
 
+/// The selector of the kernel's data: JOS's.
+pub(super) const DATA: u16 = 0x10;
+
 /// The selector of the first of these tasks. The others follow it.
 pub(super) const EXCEPTION_TASK: u16 = 0x30;
 
@@ -112,7 +117,9 @@ pub(super) fn task_of(selector: u16) -> &'static Task {
 pub(super) fn init_tasks(entries: [u32; 3], code: u16, data: u16, pgdir: PhysAddr) {
     let (cs, data) = (code.into(), data.into());
     let io = (TSS_LIMIT + 1) << 16;
-    KERNEL_TASK.set(TaskState { io, ..TaskState::default() });
+    // The stack for traps of programs: its top, and its segment.
+    let stacks = [Layout::KSTACKTOP as u32, data, 0, 0, 0, 0];
+    KERNEL_TASK.set(TaskState { stacks, io, ..TaskState::default() });
     for ((task, eip), stack) in EXCEPTION_TASKS.iter().zip(entries).zip(&EXCEPTION_STACKS) {
         task.set(TaskState {
             cr3: pgdir.as_u64() as u32,

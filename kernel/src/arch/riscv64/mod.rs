@@ -8,6 +8,7 @@ pub(crate) mod exit;
 pub(crate) mod faults;
 pub(crate) mod features;
 mod instructions;
+pub(crate) mod interrupts;
 pub(crate) mod keyboard;
 pub(crate) mod probe;
 mod registers;
@@ -15,6 +16,7 @@ pub(crate) mod screen;
 pub(crate) mod serial;
 pub(crate) mod stack;
 pub(crate) mod trap;
+pub(crate) mod user;
 
 pub(crate) use address::devices;
 

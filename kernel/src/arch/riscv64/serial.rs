@@ -4,6 +4,7 @@ use boot::riscv64::devices::{Device, address};
 use boot::riscv64::firmware::cannot_start;
 use libjos::mem::addr::PhysAddr;
 use uart_16550::backend::Backend;
+use uart_16550::spec::registers::IER;
 
 use super::address::registers;
 use crate::arch::uart::Uart;
@@ -45,5 +46,11 @@ impl Serial {
     pub(crate) const fn new() -> Self {
         // SAFETY: the console's value is the only one for these registers.
         unsafe { Self::with(Registers) }
+    }
+
+    /// Lets nothing interrupt the hart yet. Returns whether there is nothing to wait for.
+    pub(crate) fn allow_interrupts(&mut self) -> bool {
+        self.set_interrupts(IER::empty());
+        !self.is_present()
     }
 }

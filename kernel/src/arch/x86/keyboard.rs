@@ -1,4 +1,4 @@
-//! The PS/2 keyboard, polled. It receives the keys typed into QEMU's window.
+//! The PS/2 keyboard. It receives the keys typed into QEMU's window.
 //!
 //! The controller (8042) translates to scan code set 1, as firmware sets it up. Keys that move the
 //! cursor or delete send a terminal's escape sequences; other keys without a character are dropped.
@@ -8,15 +8,25 @@ use pc_keyboard::{
 };
 
 use crate::arch::instructions::Port;
+use crate::arch::interrupts::{KEYBOARD, MOUSE, allow};
 
 /// The controller's data port, and its status port.
 const DATA: u16 = 0x60;
 const STATUS: u16 = 0x64;
-/// Status bits: a byte is waiting; the byte comes from the mouse.
+/// Status bits: a byte is waiting; the controller has not taken a byte yet; the byte comes from the mouse.
 const OUTPUT_FULL: u8 = 1 << 0;
+const INPUT_FULL: u8 = 1 << 1;
 const FROM_MOUSE: u8 = 1 << 5;
 /// The value read from a port without a device.
 const NO_DEVICE: u8 = 0xFF;
+
+/// Commands: the next byte of the controller is its configuration; the next byte for it is.
+const READ_CONFIGURATION: u8 = 0x20;
+const WRITE_CONFIGURATION: u8 = 0x60;
+/// Bits of the configuration: bytes of the keyboard, and of the mouse, interrupt.
+const INTERRUPTS: u8 = 1 << 0 | 1 << 1;
+/// Readings of the status, about a microsecond each, until a controller has answered or has failed.
+const PATIENCE: u32 = 10_000;
 
 /// The keyboard.
 pub(crate) struct Keyboard {
@@ -27,6 +37,24 @@ impl Keyboard {
     pub(crate) const fn new() -> Self {
         let control = HandleControl::MapLettersToUnicode;
         Self { decoder: PS2Keyboard::new(ScancodeSet1::new(), layouts::Us104Key, control) }
+    }
+
+    /// Lets typed keys interrupt the processor. So does a byte of the mouse, behind which keys would wait. Returns false
+    /// if the controller fails, so that somebody must look for keys. Keys that were typed before are lost.
+    pub(crate) fn allow_interrupts(&mut self) -> bool {
+        if status() == NO_DEVICE {
+            return true;
+        }
+        while Self::next_code().is_some() {}
+        let configured = send(STATUS, READ_CONFIGURATION)
+            .filter(|()| wait(|status| status & OUTPUT_FULL != 0))
+            // SAFETY: as in `send`.
+            .map(|()| unsafe { Port::<u8>::new(DATA).read() })
+            .and_then(|configuration| {
+                send(STATUS, WRITE_CONFIGURATION)?;
+                send(DATA, configuration | INTERRUPTS)
+            });
+        configured.is_some() & allow(KEYBOARD) & allow(MOUSE)
     }
 
     /// Passes the bytes of the next typed key to `each`, as a terminal sends them; `None` if no key
@@ -59,20 +87,35 @@ impl Keyboard {
     /// The next scan code of the keyboard, without waiting.
     fn next_code() -> Option<u8> {
         loop {
-            // SAFETY: on a PC these two ports belong to the keyboard controller or to no device, and
-            // only this function reads them. Reading only takes a byte out of the controller's buffer.
-            let (status, code) = unsafe {
-                let status = Port::<u8>::new(STATUS).read();
-                if status == NO_DEVICE || status & OUTPUT_FULL == 0 {
-                    return None;
-                }
-                (status, Port::<u8>::new(DATA).read())
-            };
+            let status = status();
+            if status == NO_DEVICE || status & OUTPUT_FULL == 0 {
+                return None;
+            }
+            // SAFETY: as in `send`. Reading only takes a byte out of the controller's buffer.
+            let code = unsafe { Port::<u8>::new(DATA).read() };
             if status & FROM_MOUSE == 0 {
                 return Some(code);
             }
         }
     }
+}
+
+/// The controller's status.
+fn status() -> u8 {
+    // SAFETY: as in `send`. Reading changes nothing.
+    unsafe { Port::<u8>::new(STATUS).read() }
+}
+
+/// Waits until the controller's status `is_good`. Returns false if that takes too long.
+fn wait(is_good: impl Fn(u8) -> bool) -> bool {
+    (0..PATIENCE).any(|_| is_good(status()))
+}
+
+/// Writes a byte to the controller, at one of its two ports; `None` if it takes none.
+fn send(port: u16, byte: u8) -> Option<()> {
+    // SAFETY: on a PC these two ports belong to the keyboard controller or to no device, and nothing else uses them but
+    // the machine's reset.
+    wait(|status| status & INPUT_FULL == 0).then(|| unsafe { Port::<u8>::new(port).write(byte) })
 }
 
 /// The bytes that a terminal sends for a key without a character (ECMA-48, 5.4; VT220).

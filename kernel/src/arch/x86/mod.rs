@@ -9,6 +9,10 @@ pub(crate) mod exit;
 #[cfg(jos_machine)]
 pub(crate) mod faults;
 pub(crate) mod features;
+#[cfg(jos_machine)]
+pub(in crate::arch) mod floats;
+pub(crate) mod interrupts;
+pub(in crate::arch) mod jos;
 pub(crate) mod keyboard;
 pub(in crate::arch) mod outcome;
 #[cfg(jos_machine)]
@@ -20,6 +24,8 @@ pub(crate) mod serial;
 #[cfg(jos_machine)]
 pub(crate) mod stack;
 pub(crate) mod trap;
+#[cfg(jos_machine)]
+pub(in crate::arch) mod user;
 
 /// A PC's devices have I/O ports, or lie in the window.
 pub(crate) fn devices() -> &'static [libjos::mem::addr::PhysRange] {

@@ -1,7 +1,9 @@
 //! The instructions and registers that the code of all PCs uses, as the crate `x86_64` has them.
 
 pub(in crate::arch) use x86_64::instructions::hlt;
-pub(in crate::arch) use x86_64::instructions::interrupts::{disable, int3};
+pub(in crate::arch) use x86_64::instructions::interrupts::{
+    are_enabled, disable, enable, enable_and_hlt, int3,
+};
 pub(in crate::arch) use x86_64::instructions::port::Port;
 pub(in crate::arch) use x86_64::registers::control::{Cr0, Cr2, Cr4};
 pub(in crate::arch) use x86_64::registers::model_specific::Msr;

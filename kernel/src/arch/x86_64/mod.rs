@@ -13,14 +13,19 @@ pub(super) mod frame;
 pub(super) mod instructions;
 #[cfg(jos_machine)]
 pub(crate) mod probe;
+pub(super) mod program;
 #[cfg(jos_machine)]
 pub(super) mod registers;
 #[cfg(jos_machine)]
+pub(super) mod ring3;
+#[cfg(jos_machine)]
 pub(crate) mod stack;
 pub(crate) mod trap;
+#[cfg(jos_machine)]
+pub(crate) mod user;
 
 #[cfg(jos_machine)]
-pub(crate) use super::x86::{clock, devices, exit, keyboard, screen, serial};
+pub(crate) use super::x86::{clock, devices, exit, interrupts, keyboard, screen, serial};
 
 /// The machine's memory map.
 pub type Layout = layout::Jos64;

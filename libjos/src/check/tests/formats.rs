@@ -25,6 +25,7 @@ impl<W: Wrong> Format for Faulty<W> {
     const LEAF_LEVELS: u32 = X86_64::LEAF_LEVELS;
     const SELF_MAP: bool = X86_64::SELF_MAP;
     const PA_END: u64 = X86_64::PA_END;
+    const AVAIL: Perm = X86_64::AVAIL;
     const USER_GUARD: &'static str = X86_64::USER_GUARD;
     const ALWAYS: Perm = X86_64::ALWAYS;
 

@@ -159,7 +159,8 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
                 let mut boot_memory = pmap.boot_memory().clone();
                 boot_memory.taken.insert(page).expect("a few runs fit");
                 let (vm, kern_pgdir) = pmap.split();
-                Checks::new(vm, kern_pgdir, &boot_memory).check_page_free_list();
+                Checks::new(vm, kern_pgdir, &boot_memory, PhysRange::default())
+                    .check_page_free_list();
             },
             says: "check_page_free_list: writing to free pages changed the kernel",
         },

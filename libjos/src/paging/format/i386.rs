@@ -11,6 +11,12 @@ use crate::paging::word::Word;
 /// Bits 31:22 of a 4 MB page's entry.
 const LARGE_ADDRESS: u64 = 0xFFC0_0000;
 
+/// The lowest of the three bits left to software says that the kernel has marked the page: as copy-on-write, or
+/// as private if the next bit is set too. Otherwise the upper two are a program's own. A program's lowest bit is
+/// not kept.
+const MARKED: u64 = 1 << 9;
+const MARKED_PRIVATE: u64 = 1 << 10;
+
 /// The format of 32-bit paging.
 #[derive(Debug)]
 pub enum I386 {}
@@ -30,6 +36,7 @@ impl Format for I386 {
     const PA_END: u64 = 1 << 32;
     const USER_GUARD: &'static str = "SMEP, SMAP";
     const ALWAYS: Perm = Perm::R.union(Perm::X);
+    const AVAIL: Perm = Perm::AVAIL;
 
     fn table(pa: PhysAddr) -> u32 {
         low(x86::table(pa))
@@ -41,7 +48,7 @@ impl Format for I386 {
 
     #[inline]
     fn encode(level: u32, leaf: &Leaf) -> u32 {
-        low(x86::encode(level, leaf))
+        low(x86::encode(level, leaf) | software_bits(leaf.perm))
     }
 
     fn pending(entry: u32) -> u32 {
@@ -49,7 +56,29 @@ impl Format for I386 {
     }
 
     fn decode(level: u32, entry: u32) -> Entry {
-        x86::decode(level, u64::from(entry), LARGE_ADDRESS)
+        x86::decode(level, u64::from(entry), LARGE_ADDRESS, software)
+    }
+}
+
+/// The bits for the permissions that mean nothing to the processor.
+#[inline]
+fn software_bits(perm: Perm) -> u64 {
+    if !perm.intersects(Perm::COW | Perm::PRIVATE) {
+        u64::from(perm.bits()) & x86::AVAIL & !MARKED
+    } else if perm.contains(Perm::PRIVATE) {
+        MARKED | MARKED_PRIVATE
+    } else {
+        MARKED
+    }
+}
+
+/// The permissions that [`software_bits`] made `entry` say.
+#[inline]
+fn software(entry: u64) -> Perm {
+    match (entry & MARKED != 0, entry & MARKED_PRIVATE != 0) {
+        (false, _) => Perm::from_bits_truncate((entry & x86::AVAIL) as u16),
+        (true, false) => Perm::COW,
+        (true, true) => Perm::PRIVATE,
     }
 }
 

@@ -42,12 +42,15 @@ bitflags::bitflags! {
         /// ([`MapError::Global`](crate::paging::error::MapError::Global)): a page of one address space
         /// would stay visible in the next one.
         const G = 1 << 8;
-        /// Nothing to the processor: in place of [`Perm::W`], it says that a write is to be given
-        /// a copy of the page (JOS's `PTE_COW`). Formats keep it in a bit left to software.
-        const COW = 1 << 11;
+        /// Nothing to processor and kernel: three bits of an entry that are a program's own (JOS's `PTE_AVAIL`;
+        /// its `fork` keeps copy-on-write in the highest). A format has those in [`Format::AVAIL`].
+        const AVAIL = 0b111 << 9;
+        /// Nothing to the processor: in place of [`Perm::W`], it says that the kernel gives a write
+        /// a copy of the page. Formats keep it in a bit left to software, which no program's is.
+        const COW = 1 << 12;
         /// Nothing to the processor: the page may be others' too, and not to be written. Where it
         /// is to be again, that is by [`Perm::COW`]. In a bit left to software, as COW is.
-        const PRIVATE = 1 << 10;
+        const PRIVATE = 1 << 13;
     }
 }
 
@@ -168,6 +171,9 @@ pub trait Format: 'static {
 
     /// Permissions that the format cannot withhold: they come with every page.
     const ALWAYS: Perm;
+
+    /// The bits of [`Perm::AVAIL`] that a program may set. A format need not keep all of them.
+    const AVAIL: Perm;
 
     /// The entry for a table in the frame at `pa`, at a level above 0. It withholds nothing:
     /// that is the leaves' task. The processor sets no bit in it.

@@ -61,6 +61,7 @@ impl<const N: u32> Format for Sv<N> {
     const PA_END: u64 = 1 << 56;
     const USER_GUARD: &'static str = "SUM";
     const ALWAYS: Perm = Perm::R;
+    const AVAIL: Perm = Perm::empty();
 
     fn table(pa: PhysAddr) -> u64 {
         pa.as_u64() >> PPN_SHIFT | V

@@ -15,22 +15,25 @@ const D: u64 = 1 << 6;
 /// "Page size" above the last level. At the last level the same bit is PAT.
 const PS: u64 = 1 << 7;
 const G: u64 = 1 << 8;
-/// One of three bits left to software: JOS's PTE_COW.
-const COW: u64 = 1 << 11;
-/// One of three bits left to software.
-const PRIVATE: u64 = 1 << 10;
+/// Three bits left to software: JOS's PTE_AVAIL, a program's own.
+pub(super) const AVAIL: u64 = 0xE00;
 /// Tells a pending entry from an absent one. Where P is clear, all other bits are left to software.
 const PENDING: u64 = 1 << 9;
 /// "Execute disable", which i386 does not have.
 pub(super) const XD: u64 = 1 << 63;
 
 /// Permissions that only leaves carry.
-const NOT_IN_TABLES: Perm = Perm::G.union(Perm::COW).union(Perm::PRIVATE);
+const NOT_IN_TABLES: Perm = Perm::G.union(SOFTWARE);
+
+/// Permissions that mean nothing to the processor. The formats place them, since i386 has fewer bits to spare.
+pub(super) const SOFTWARE: Perm = Perm::AVAIL.union(Perm::COW).union(Perm::PRIVATE);
 
 /// Bits 51:12, which hold the address of a table or of a 4 KB page.
 const ADDRESS: u64 = (1 << 52) - (1 << 12);
 
-const _: () = assert!(ADDRESS & (P | RW | US | A | D | PS | G | COW | PRIVATE | XD) == 0);
+const _: () = assert!(ADDRESS & (P | RW | US | A | D | PS | G | AVAIL | XD) == 0);
+// A mask makes one of the other.
+const _: () = assert!(AVAIL == Perm::AVAIL.bits() as u64);
 
 /// The entry for a table. A is set from the start, so that the processor never changes the entry.
 #[inline]
@@ -43,7 +46,7 @@ pub(super) fn self_map(pa: PhysAddr) -> u64 {
     pa.as_u64() | XD | US | P
 }
 
-/// The entry for a page of `level`'s size.
+/// The entry for a page of `level`'s size, without its [`SOFTWARE`] permissions.
 #[inline]
 pub(super) fn encode(level: u32, leaf: &Leaf) -> u64 {
     let mut entry = leaf.pa.as_u64() | P;
@@ -65,12 +68,6 @@ pub(super) fn encode(level: u32, leaf: &Leaf) -> u64 {
     if leaf.perm.contains(Perm::G) {
         entry |= G;
     }
-    if leaf.perm.contains(Perm::COW) {
-        entry |= COW;
-    }
-    if leaf.perm.contains(Perm::PRIVATE) {
-        entry |= PRIVATE;
-    }
     if !leaf.perm.contains(Perm::X) {
         entry |= XD;
     }
@@ -84,9 +81,14 @@ pub(super) fn pending(entry: u64) -> u64 {
 }
 
 /// The meaning of `entry` at `level`. In the entry of a large page only the bits of `large_address` hold its
-/// address.
+/// address. `software` gives the [`SOFTWARE`] permissions of a leaf.
 #[inline]
-pub(super) fn decode(level: u32, entry: u64, large_address: u64) -> Entry {
+pub(super) fn decode(
+    level: u32,
+    entry: u64,
+    large_address: u64,
+    software: impl Fn(u64) -> Perm,
+) -> Entry {
     if entry & (P | PENDING) == 0 {
         return Entry::Absent;
     }
@@ -104,7 +106,6 @@ pub(super) fn decode(level: u32, entry: u64, large_address: u64) -> Entry {
         return Entry::Table { pa, allows: perm | NOT_IN_TABLES };
     }
     perm.set(Perm::G, entry & G != 0);
-    perm.set(Perm::COW, entry & COW != 0);
-    perm.set(Perm::PRIVATE, entry & PRIVATE != 0);
+    perm |= software(entry);
     Entry::Leaf(Leaf { pa, perm, accessed: entry & A != 0, dirty: entry & D != 0 })
 }

@@ -9,6 +9,13 @@ use crate::paging::format::{Entry, Format, Leaf, Perm, x86};
 /// Every address bit of a large page's entry but bit 12, which is PAT.
 const LARGE_ADDRESS: u64 = !(1 << 12);
 
+/// The kernel's marks are bits 52 and 53, which are left to software, as are a program's own at 11:9.
+const MARKS: Perm = Perm::COW.union(Perm::PRIVATE);
+/// From a mark's place in [`Perm`] to its place in an entry.
+const MARK_SHIFT: u32 = 40;
+
+const _: () = assert!((MARKS.bits() as u64) << MARK_SHIFT == 0b11 << 52);
+
 /// Long mode's format with this many `LEVELS`. Needs EFER.NXE set.
 #[derive(Debug)]
 pub enum LongMode<const LEVELS: u32> {}
@@ -38,6 +45,7 @@ impl<const N: u32> Format for LongMode<N> {
     const PA_END: u64 = 1 << 52;
     const USER_GUARD: &'static str = "SMEP, SMAP";
     const ALWAYS: Perm = Perm::R;
+    const AVAIL: Perm = Perm::AVAIL;
 
     fn table(pa: PhysAddr) -> u64 {
         x86::table(pa)
@@ -48,7 +56,9 @@ impl<const N: u32> Format for LongMode<N> {
     }
 
     fn encode(level: u32, leaf: &Leaf) -> u64 {
-        x86::encode(level, leaf)
+        let software = u64::from((leaf.perm & x86::SOFTWARE).bits());
+        let marks = software & u64::from(MARKS.bits());
+        x86::encode(level, leaf) | software & x86::AVAIL | marks << MARK_SHIFT
     }
 
     fn pending(entry: u64) -> u64 {
@@ -56,6 +66,9 @@ impl<const N: u32> Format for LongMode<N> {
     }
 
     fn decode(level: u32, entry: u64) -> Entry {
-        x86::decode(level, entry, LARGE_ADDRESS)
+        x86::decode(level, entry, LARGE_ADDRESS, |entry| {
+            let marks = (entry >> MARK_SHIFT) as u16 & MARKS.bits();
+            Perm::from_bits_truncate((entry & x86::AVAIL) as u16 | marks)
+        })
     }
 }

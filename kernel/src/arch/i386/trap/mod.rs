@@ -1,9 +1,8 @@
-//! Exceptions: stubs in assembly pass each one as a [`Trap`] to the handler.
+//! Traps: stubs in assembly pass each one as a [`Trap`] to the handler.
 //!
 //! `stubs` push a [`TrapFrame`] and call the handler; `segments` has the GDT and the IDT. `x86::trap` has the
-//! stubs' beginning, turns machine checks on, and describes a trap in the processor's terms. The kernel
-//! runs with interrupts off, so exceptions are the only traps. Double fault, NMI and machine check run as
-//! tasks, on stacks of their own, since the interrupted stack may be unusable.
+//! stubs' beginning, turns machine checks on, and describes a trap in the processor's terms. Double
+//! fault, NMI and machine check run as tasks, on stacks of their own, since the interrupted stack may be unusable.
 
 mod segments;
 mod stubs;

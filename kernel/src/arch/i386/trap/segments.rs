@@ -6,13 +6,14 @@ use core::cell::UnsafeCell;
 use super::stubs::task_entries;
 use crate::arch::i386::cpu::pgdir_in_use;
 use crate::arch::i386::stack::{
-    EXCEPTION_TASK, EXCEPTION_TASKS, KERNEL_TASK, TSS_LIMIT, init_tasks, task_number,
+    DATA, EXCEPTION_TASK, EXCEPTION_TASKS, KERNEL_TASK, TSS_LIMIT, init_tasks, task_number,
 };
+use crate::arch::interrupts::{IRQ_OFFSET, NLINES};
+use crate::arch::x86::jos::{BREAKPOINT, SYSCALL};
 use crate::arch::x86::trap::stubs::{NEXCEPTIONS, stub};
 
 /// Selectors of the segments: JOS's. The tasks of the exceptions follow its last one.
 const CODE: u16 = 0x08;
-const DATA: u16 = 0x10;
 const TASK: u16 = 0x28;
 /// A selector's privilege level for user code.
 const RPL_USER: u64 = 3;
@@ -77,7 +78,8 @@ pub(super) fn init() {
         machine_check,
     ]);
     let mut gates = [ABSENT_GATE << KIND; 256];
-    for vector in (0..NEXCEPTIONS).filter(|vector| RESERVED & 1 << vector == 0) {
+    let exceptions = (0..NEXCEPTIONS).filter(|vector| RESERVED & 1 << vector == 0);
+    for vector in exceptions.chain(IRQ_OFFSET..IRQ_OFFSET + NLINES).chain([SYSCALL]) {
         gates[vector as usize] = gate(vector);
     }
     let idt = IDT.set(gates);
@@ -123,8 +125,10 @@ fn gate(vector: u64) -> u64 {
         Some(i) => TASK_GATE << KIND | u64::from(EXCEPTION_TASK + 8 * i as u16) << 16,
         None => {
             let offset = stub(vector);
+            let dpl = if matches!(vector, BREAKPOINT | SYSCALL) { RPL_USER } else { 0 };
             (offset & 0xFFFF_0000) << 32
                 | INTERRUPT_GATE << KIND
+                | dpl << DPL
                 | u64::from(CODE) << 16
                 | offset & 0xFFFF
         }

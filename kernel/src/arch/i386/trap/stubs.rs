@@ -6,8 +6,10 @@ use core::arch::global_asm;
 use libjos::monitor::processor::vector::{DOUBLE_FAULT, MACHINE_CHECK};
 
 use crate::arch::i386::frame::TrapFrame;
-use crate::arch::i386::stack::{NMI, TaskState, exception_task, task_of};
+use crate::arch::i386::ring3::env_pop_tf;
+use crate::arch::i386::stack::{DATA, NMI, TaskState, exception_task, task_of};
 use crate::arch::x86::trap::stubs::{FLAGS, trap};
+use crate::arch::x86::user::user_trap;
 
 /// EFLAGS.NT: IRETD would return to the interrupted task.
 const NESTED_TASK: u32 = 1 << 14;
@@ -30,9 +32,12 @@ global_asm!(
     "    add dword ptr [esp + {ESP}], {PUSHED}",
     "    push {FLAGS}", // clears DF, which the ABI wants clear, and AC, which lifts SMAP
     "    popfd",
+    "    test byte ptr [esp + {CS}], 3",
+    "    jnz 1f",
     "    mov ebx, esp",
     "    and esp, -16",
     "    sub esp, {X87}",
+    "    clts", // set while a program runs that does not have the registers of x87
     "    fnsave [esp]", // and starts x87 anew, for the floating-point numbers of an application's handler
     "    sub esp, 12",
     "    push ebx",
@@ -44,6 +49,17 @@ global_asm!(
     "    .byte 0x1f", // pop ds
     "    add esp, 8", // vector and error code
     "    iretd",
+    // From a program, at the top of the kernel's stack.
+    "1:  mov eax, {DATA}",
+    "    mov ds, eax",
+    "    mov es, eax",
+    "    mov eax, esp",
+    "    and esp, -16",
+    "    sub esp, 12",
+    "    push eax",
+    "    call {user_trap}",
+    "    mov esp, eax",
+    "    jmp {env_pop_tf}",
     ".size trap_common, . - trap_common",
     "",
     // An exception's own task begins here. The processor has marked the task as nested, and x87 as
@@ -79,7 +95,11 @@ global_asm!(
     NMI = const NMI,
     MACHINE_CHECK = const MACHINE_CHECK,
     NESTED_TASK = const NESTED_TASK,
+    CS = const core::mem::offset_of!(TrapFrame, cs),
+    DATA = const DATA,
     trap = sym trap,
+    user_trap = sym user_trap,
+    env_pop_tf = sym env_pop_tf,
     task_trap = sym task_trap,
 );
 

@@ -11,7 +11,12 @@ use crate::arch::ADDRESS_COLUMNS;
 use crate::arch::riscv64::control::ControlRegisters;
 use crate::arch::riscv64::instructions::SPP;
 use crate::arch::riscv64::probe::look;
-use crate::trap::cause::{Cause, PageFault};
+use crate::trap::cause::{Cause, Interrupt, PageFault};
+
+/// Causes of interrupts have this bit set (RISC-V privileged specification, table 23): of the timer, and of devices.
+const INTERRUPT: u64 = 1 << 63;
+const TIMER: u64 = INTERRUPT | 5;
+const EXTERNAL: u64 = INTERRUPT | 9;
 
 impl Trap<'_> {
     /// The cause, in terms that all machines share.
@@ -23,6 +28,9 @@ impl Trap<'_> {
             return Cause::DoubleFault(va);
         }
         let access = match frame.scause {
+            TIMER => return Cause::Interrupt(Interrupt::Timer),
+            EXTERNAL => return Cause::Interrupt(Interrupt::Typed),
+            INTERRUPT.. => return Cause::Interrupt(Interrupt::Other),
             cause::FETCH_PAGE_FAULT => AccessKind::Fetch,
             cause::LOAD_PAGE_FAULT => AccessKind::Read,
             cause::STORE_PAGE_FAULT => AccessKind::Write,

@@ -3,6 +3,7 @@
 use super::*;
 use crate::arch::host::pc;
 use crate::arch::host::process::each_alone;
+use crate::arch::interrupts;
 
 /// Bit 31 of leaf 1's ECX: a hypervisor is present.
 const HYPERVISOR: [u32; 4] = [0, 0, 1 << 31, 0];
@@ -116,4 +117,29 @@ fn no_timer() {
         assert_eq!(measured(), None);
     });
     ended[0].assert_returned();
+}
+
+/// The timer wakes the processor if its requests reach the interrupt controller. It counts to 65,535 at most.
+#[test]
+fn alarms() {
+    let cases = [(true, true), (true, false), (false, true)];
+    let ended = each_alone(&cases, |(has_timer, has_controller)| {
+        pc().timer.present = *has_timer;
+        pc().interrupts.present = *has_controller;
+        interrupts::init();
+        init_alarm();
+        let wakes = *has_timer && *has_controller;
+        assert_eq!(*has_controller && pc().interrupts.masks[0] & 1 << TIMER == 0, wakes);
+        for (time, first) in [
+            (Duration::from_nanos(1), 1),
+            (Duration::from_millis(1), 1_194),
+            (Duration::from_millis(54), 64_432),
+            (Duration::from_secs(9), 65_535),
+            (Duration::MAX, 65_535),
+        ] {
+            assert_eq!(alarm(time), wakes);
+            assert_eq!(pc().timer.first(), first, "{time:?}");
+        }
+    });
+    ended.iter().for_each(|ended| ended.assert_returned());
 }

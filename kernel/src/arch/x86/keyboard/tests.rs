@@ -99,3 +99,19 @@ fn no_keyboard() {
     })
     .assert_returned();
 }
+
+/// Keys and the mouse interrupt; a key typed before is lost, and so is the configuration of a controller that is silent.
+#[test]
+fn interrupts() {
+    // Whether there is a controller, and whether it answers; the result, and the configuration afterwards.
+    let cases = [(true, true, true, 0x43), (true, false, false, 0x40), (false, true, true, 0x40)];
+    let ended = each_alone(&cases, |(present, answers, wakes, configuration)| {
+        (pc().keyboard.present, pc().keyboard.answers) = (*present, *answers);
+        pc().keyboard.send(&[0x1E]);
+        crate::arch::interrupts::init();
+        assert_eq!(Keyboard::new().allow_interrupts(), *wakes);
+        assert_eq!(pc().keyboard.configuration, *configuration);
+        assert_eq!(keys(&mut Keyboard::new()).len(), 0);
+    });
+    ended.iter().for_each(|ended| ended.assert_returned());
+}

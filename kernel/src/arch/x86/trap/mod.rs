@@ -1,4 +1,4 @@
-//! Exceptions, as far as PCs share them: the stubs, machine checks, and the description of a trap.
+//! Traps, as far as PCs share them: the stubs, machine checks, and the description of a trap.
 
 pub(in crate::arch) mod machine_check;
 #[cfg(jos_machine)]
@@ -7,7 +7,7 @@ mod words;
 
 use crate::arch::frame::TrapFrame;
 
-/// An exception.
+/// An exception, or an interrupt of a device.
 #[derive(Debug)]
 pub(crate) struct Trap<'a> {
     /// The interrupted registers.

@@ -1,4 +1,4 @@
-//! The stubs, one for each exception, and the function that they call. In between, each machine's own
+//! The stubs, one for each vector, and the function that they call. In between, each machine's own
 //! `trap_common` saves the registers in a [`TrapFrame`].
 
 use core::arch::global_asm;
@@ -8,9 +8,12 @@ use spin::Once;
 use super::Trap;
 use crate::arch::frame::TrapFrame;
 use crate::arch::instructions::Cr2;
+use crate::arch::interrupts::{self, IRQ_OFFSET, NLINES};
 
 /// Vectors below this are exceptions.
 pub(in crate::arch) const NEXCEPTIONS: u64 = 32;
+/// Vectors below this have a stub: the exceptions, the interrupts of devices, and system calls.
+const NVECTORS: u64 = IRQ_OFFSET + NLINES + 1;
 /// Exceptions with an error code: bit `n` stands for vector `n` (Intel SDM vol. 3A, table 6-1;
 /// AMD APM vol. 2, 8.2 for 29 and 30).
 const WITH_ERROR_CODE: u32 = 1 << 8 | 0b11111 << 10 | 1 << 17 | 1 << 21 | 1 << 29 | 1 << 30;
@@ -27,9 +30,9 @@ global_asm!(
     ".type trap_stubs, @function",
     "trap_stubs:",
     ".set vector, 0",
-    ".rept {NEXCEPTIONS}",
+    ".rept {NVECTORS}",
     "    .balign {STUB_SIZE}",
-    "    .if (({WITH_ERROR_CODE} >> vector) & 1) == 0",
+    "    .if vector >= {NEXCEPTIONS} || (({WITH_ERROR_CODE} >> vector) & 1) == 0",
     "    push 0",
     "    .endif",
     "    push vector",
@@ -39,15 +42,16 @@ global_asm!(
     ".size trap_stubs, . - trap_stubs",
     STUB_SIZE = const STUB_SIZE,
     NEXCEPTIONS = const NEXCEPTIONS,
+    NVECTORS = const NVECTORS,
     WITH_ERROR_CODE = const WITH_ERROR_CODE,
 );
 
-/// The address of the stub of `vector`, an exception.
+/// The address of the stub of `vector`.
 pub(in crate::arch) fn stub(vector: u64) -> u64 {
     unsafe extern "C" {
         static trap_stubs: u8;
     }
-    assert!(vector < NEXCEPTIONS);
+    assert!(vector < NVECTORS);
     (&raw const trap_stubs).addr() as u64 + vector * STUB_SIZE
 }
 
@@ -61,6 +65,12 @@ pub(in crate::arch) static HANDLER: Once<Handler> = Once::new();
 pub(in crate::arch) extern "C" fn trap(frame: &mut TrapFrame) {
     // Read CR2 first, since the handler may cause further page faults.
     let cr2 = Cr2::read_raw();
+    if let Some(line) = frame.vector().checked_sub(IRQ_OFFSET)
+        && line < NLINES
+        && !interrupts::acknowledge(line)
+    {
+        return;
+    }
     let handler = HANDLER.get().expect("the IDT is loaded after the handler is known");
     // A variable, so that gdb's `jos why` finds it.
     let mut trap = Trap { frame, cr2 };

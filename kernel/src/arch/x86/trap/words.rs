@@ -14,6 +14,7 @@ use x86_64::structures::idt::{DescriptorTable, PageFaultErrorCode, SelectorError
 use super::super::DIGITS;
 use super::machine_check;
 use crate::arch::control::ControlRegisters;
+use crate::arch::interrupts::{IRQ_OFFSET, NLINES, interrupt};
 use crate::arch::trap::{Trap, TrapFrame};
 use crate::arch::{ADDRESS_COLUMNS, Layout};
 use crate::trap::cause::{Cause, PageFault};
@@ -45,6 +46,9 @@ impl Trap<'_> {
                 by_user: error.contains(E::USER_MODE),
             }),
             DOUBLE_FAULT => Cause::DoubleFault(va),
+            vector @ IRQ_OFFSET.. if vector - IRQ_OFFSET < NLINES => {
+                Cause::Interrupt(interrupt(vector - IRQ_OFFSET))
+            }
             _ => Cause::Other,
         }
     }

@@ -1,10 +1,12 @@
-//! The IDT: every exception has an entry, which leads to its stub.
+//! The IDT: every exception and every interrupt of a device has an entry, which leads to its stub.
 
 use spin::Once;
-use x86_64::VirtAddr;
 use x86_64::structures::idt::InterruptDescriptorTable;
+use x86_64::{PrivilegeLevel, VirtAddr};
 
 use super::segments;
+use crate::arch::interrupts::{IRQ_OFFSET, NLINES};
+use crate::arch::x86::jos::{BREAKPOINT, SYSCALL};
 use crate::arch::x86::trap::machine_check;
 use crate::arch::x86::trap::stubs::{HANDLER, Handler, stub};
 
@@ -36,7 +38,6 @@ fn idt() -> InterruptDescriptorTable {
         0 divide_error;
         1 debug;
         2 non_maskable_interrupt on segments::NMI_STACK;
-        3 breakpoint;
         4 overflow;
         5 bound_range_exceeded;
         6 invalid_opcode;
@@ -57,5 +58,16 @@ fn idt() -> InterruptDescriptorTable {
         29 vmm_communication_exception;
         30 security_exception;
     }
+    for vector in IRQ_OFFSET..IRQ_OFFSET + NLINES {
+        // SAFETY: as above.
+        unsafe { idt[vector as u8].set_handler_addr(VirtAddr::new(stub(vector))) };
+    }
+    // Programs may raise these two.
+    // SAFETY: as above.
+    unsafe { idt[SYSCALL as u8].set_handler_addr(VirtAddr::new(stub(SYSCALL))) }
+        .set_privilege_level(PrivilegeLevel::Ring3);
+    // SAFETY: as above.
+    unsafe { idt.breakpoint.set_handler_addr(VirtAddr::new(stub(BREAKPOINT))) }
+        .set_privilege_level(PrivilegeLevel::Ring3);
     idt
 }

@@ -1,9 +1,9 @@
-//! Exceptions: stubs in assembly pass each one as a [`Trap`] to the handler.
+//! Traps: stubs in assembly pass each one as a [`Trap`] to the handler.
 //!
 //! `stubs` push a [`TrapFrame`] and call the handler; `idt` leads to them, on the
 //! stacks that `segments` gives. `x86::trap` has the stubs' beginning, turns machine checks on, and describes
-//! a trap in the processor's terms. The kernel runs with interrupts off, so exceptions are the only traps. Double fault,
-//! NMI and machine check run on stacks of their own, since the interrupted stack may be unusable.
+//! a trap in the processor's terms. Double fault, NMI and machine check run on stacks of their own, since the interrupted
+//! stack may be unusable.
 
 #[cfg(jos_machine)]
 mod idt;

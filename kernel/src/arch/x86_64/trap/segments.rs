@@ -1,5 +1,6 @@
 //! The kernel's GDT, and the TSS with the separate stacks of double fault, NMI and machine check.
 
+use layout::MemLayout;
 use spin::Once;
 use x86_64::VirtAddr;
 use x86_64::instructions::segmentation::{CS, DS, ES, SS, Segment};
@@ -7,7 +8,9 @@ use x86_64::instructions::tables::load_tss;
 use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable};
 use x86_64::structures::tss::TaskStateSegment;
 
+use crate::arch::Layout;
 use crate::arch::x86::stack::EXCEPTION_STACKS;
+use crate::arch::x86_64::program::{USER_CODE, USER_DATA};
 
 /// Indices of the stacks in the TSS (Intel SDM vol. 3A, 6.14.5 "Interrupt stack table").
 pub(super) const DOUBLE_FAULT_STACK: u16 = 0;
@@ -21,6 +24,8 @@ static GDT: Once<GlobalDescriptorTable> = Once::new();
 pub(super) fn init() {
     let tss = TSS.call_once(|| {
         let mut tss = TaskStateSegment::new();
+        // The stack for traps of programs.
+        tss.privilege_stack_table[0] = VirtAddr::new(Layout::KSTACKTOP);
         for (i, stack) in EXCEPTION_STACKS.iter().enumerate() {
             tss.interrupt_stack_table[i] = VirtAddr::new(stack.top().as_u64());
         }
@@ -29,6 +34,9 @@ pub(super) fn init() {
     let mut gdt = GlobalDescriptorTable::new();
     let code = gdt.append(Descriptor::kernel_code_segment());
     let data = gdt.append(Descriptor::kernel_data_segment());
+    let user_data = gdt.append(Descriptor::user_data_segment());
+    let user_code = gdt.append(Descriptor::user_code_segment());
+    assert_eq!((u64::from(user_data.0), u64::from(user_code.0)), (USER_DATA, USER_CODE));
     let task = gdt.append(Descriptor::tss_segment(tss));
     GDT.call_once(|| gdt).load();
     // SAFETY: the selectors belong to the table just loaded: flat segments of privilege level 0, like

@@ -1,9 +1,12 @@
 //! `trap_common`, which saves the registers in a [`TrapFrame`].
 
 use core::arch::global_asm;
+use core::mem::offset_of;
 
 use crate::arch::x86::trap::stubs::{FLAGS, trap};
+use crate::arch::x86::user::user_trap;
 use crate::arch::x86_64::frame::TrapFrame;
+use crate::arch::x86_64::ring3::env_pop_tf;
 
 // The processor aligns RSP to 16 before it pushes; 22 words later RSP is aligned again, as the ABI requires at
 // a call.
@@ -26,6 +29,8 @@ global_asm!(
     "    push r13",
     "    push r14",
     "    push r15",
+    "    test byte ptr [rsp + {CS}], 3",
+    "    jnz 1f",
     "    push {FLAGS}", // clears DF, which the ABI wants clear, and AC, which lifts SMAP
     "    popfq",
     "    mov rdi, rsp",
@@ -47,9 +52,19 @@ global_asm!(
     "    pop rax",
     "    add rsp, 16", // vector and error code
     "    iretq",
+    // From a program, at the top of the kernel's stack.
+    "1:  push {FLAGS}",
+    "    popfq",
+    "    mov rdi, rsp",
+    "    call {user_trap}",
+    "    mov rsp, rax",
+    "    jmp {env_pop_tf}",
     ".size trap_common, . - trap_common",
     FLAGS = const FLAGS,
+    CS = const offset_of!(TrapFrame, cs),
     trap = sym trap,
+    user_trap = sym user_trap,
+    env_pop_tf = sym env_pop_tf,
 );
 
 const _: () = assert!(size_of::<TrapFrame>().is_multiple_of(16));

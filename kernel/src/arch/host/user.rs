@@ -1,0 +1,39 @@
+//! No user mode: the simulated PC runs no programs.
+
+use core::ptr::NonNull;
+
+use libjos::env::Cause;
+use libjos::env::abi::EnvId;
+
+use crate::trap::cause::Interrupt;
+
+pub(crate) use crate::arch::x86_64::program::Frame;
+
+/// A handler of traps of programs.
+pub(crate) type Handler = fn(&mut Frame, (Cause, Option<Interrupt>)) -> NonNull<Frame>;
+
+pub(crate) fn init(_handler: Handler) {}
+
+/// # Safety
+///
+/// None is needed here.
+pub(crate) unsafe fn run(_frame: NonNull<Frame>) {}
+
+/// # Safety
+///
+/// None is needed here.
+pub(crate) unsafe fn leave() -> ! {
+    unreachable!("no program runs")
+}
+
+pub(crate) fn allow_floats(_allowed: bool) {}
+
+pub(crate) fn wants_floats(_frame: &Frame) -> bool {
+    false
+}
+
+pub(crate) fn give_floats(_id: EnvId) {}
+
+pub(crate) fn lend_floats(_id: EnvId) {}
+
+pub(crate) fn take_floats() {}

@@ -1,0 +1,74 @@
+//! [`TrapFrame`]: a program's registers, as far as this room knows them. Each machine has its own.
+
+use core::fmt;
+
+use super::abi::UTrapframe;
+use crate::mem::addr::VirtAddr;
+use crate::paging::word::Word;
+
+/// The registers of a program, as the kernel keeps them while the program does not run: the first field of
+/// [`Env`](super::abi::Env).
+///
+/// Its `Display` prints JOS's lines after `TRAP frame at`, each with its line end: `  edi  0x00000000` and so
+/// on.
+///
+/// # Safety
+///
+/// Every pattern of bits is a value, since frames lie in RAM; and a frame has no destructor, so it is `Copy`.
+pub unsafe trait TrapFrame: Copy + fmt::Display + 'static {
+    /// The machine's word.
+    type Word: Word;
+
+    /// The number by which ELF files name the machine (`e_machine`).
+    const ELF_MACHINE: u16;
+
+    /// The frame that the program's own handler of page faults is given: an
+    /// [`abi::UTrapframe`](super::abi::UTrapframe).
+    type UTrapframe: UserFrame<Self::Word>;
+
+    /// A frame that begins in user mode at `entry`, with its stack at `stack`, interrupts on, and all other
+    /// registers 0. Both addresses are below UTOP, or UTOP.
+    fn user(entry: VirtAddr, stack: VirtAddr) -> Self;
+
+    /// The number of the call, if the trap is one.
+    fn number(&self) -> u64;
+
+    /// Argument `n` of the call, from 0 to 4.
+    fn argument(&self, n: usize) -> u64;
+
+    /// Sets the result of the call, which may be negative.
+    fn set_result(&mut self, result: i64);
+
+    /// The program counter.
+    fn pc(&self) -> VirtAddr;
+
+    /// The stack pointer.
+    fn sp(&self) -> VirtAddr;
+
+    /// Makes the program go on at `pc`, with its stack at `sp`. The kernel has checked that the program may
+    /// read the one and write below the other: both are addresses that the processor can form.
+    fn redirect(&mut self, pc: VirtAddr, sp: VirtAddr);
+
+    /// The frame for the program's own handler of its page fault at `fault_va`.
+    fn utrapframe(&self, fault_va: VirtAddr) -> Self::UTrapframe;
+}
+
+/// A frame as a program sees it: words, in the order of their addresses.
+pub trait UserFrame<W> {
+    /// How many words there are.
+    const LEN: usize;
+
+    /// The words.
+    fn words(&self) -> impl Iterator<Item = W>;
+}
+
+impl<const N: usize, W: Word> UserFrame<W> for UTrapframe<N, W> {
+    const LEN: usize = N + 5;
+
+    #[inline]
+    fn words(&self) -> impl Iterator<Item = W> {
+        let Self { utf_fault_va, utf_err, utf_regs, utf_eip, utf_eflags, utf_esp } = *self;
+        let before = [utf_fault_va, utf_err].into_iter();
+        before.chain(utf_regs).chain([utf_eip, utf_eflags, utf_esp])
+    }
+}

@@ -1,0 +1,118 @@
+//! An environment's beginning and end: [`env_alloc`](Envs::env_alloc), [`env_destroy`](Envs::env_destroy),
+//! `env_free`.
+
+use layout::{MemLayout, PGSIZE};
+
+use super::abi::{
+    ENV_FREE, ENV_RUNNABLE, ENV_TYPE_USER, ENVGENSHIFT, Env, EnvId, Error, LOG2NENV, NENV,
+};
+use super::frame::TrapFrame;
+use super::table::{EnvIndex, Envs};
+use crate::machine::Machine;
+use crate::mem::addr::{PhysAddr, VirtAddr};
+use crate::mem::kaddr;
+use crate::paging::vm::Vm;
+use crate::paging::word::Word;
+use crate::space::AddressSpace;
+
+/// An address space for a new environment: nothing below UTOP, above it the kernel's half (JOS's function of
+/// this name).
+///
+/// # Errors
+///
+/// [`Error::NoMem`]; nothing has changed then.
+#[cfg_attr(debug_assertions, inline(never))]
+pub(super) fn env_setup_vm<M: Machine>(vm: &mut Vm<M>) -> Result<AddressSpace, Error> {
+    AddressSpace::uvmcreate(vm).map_err(|_| Error::NoMem)
+}
+
+impl<F: TrapFrame> Envs<F> {
+    /// Makes an environment without memory, child of `parent` or of none, and prints JOS's line. It is
+    /// ENV_RUNNABLE, and its frame begins at address 0.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoFreeEnv`] and [`Error::NoMem`]; nothing has changed then.
+    #[cfg_attr(debug_assertions, inline(never))]
+    pub fn env_alloc<M: Machine>(
+        &mut self,
+        vm: &mut Vm<M>,
+        parent: EnvId,
+    ) -> Result<EnvIndex, Error> {
+        let index = self.free.ok_or(Error::NoFreeEnv)?;
+        let space = env_setup_vm(vm)?;
+        let env_pgdir = Self::kernel_address::<M>(space.pgdir().address());
+        self.free = self.slots.get_mut(index).occupy(space);
+        let env_id = next_id(self.envs.get(index).env_id, index);
+        let zero = F::Word::ZERO;
+        *self.envs.get_mut(index) = Env {
+            env_tf: F::user(VirtAddr::new(0), VirtAddr::new(M::Layout::USTACKTOP)),
+            env_link: zero,
+            env_id,
+            env_parent_id: parent,
+            env_type: ENV_TYPE_USER,
+            env_status: ENV_RUNNABLE,
+            env_runs: 0,
+            env_cpunum: 0,
+            env_pgdir,
+            env_pgfault_upcall: zero,
+            env_ipc_recving: 0,
+            env_ipc_dstva: zero,
+            env_ipc_value: zero,
+            env_ipc_from: EnvId::NONE,
+            env_ipc_perm: 0,
+        };
+        self.runnable.insert(index);
+        self.number += 1;
+        self.say(vm, "new env", env_id);
+        Ok(index)
+    }
+
+    /// Ends an environment: frees it, and prints JOS's line. If it is the one that runs, there is no
+    /// [`curenv`](Self::curenv) then.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such environment: a bug.
+    #[cfg_attr(debug_assertions, inline(never))]
+    pub fn env_destroy<M: Machine>(&mut self, vm: &mut Vm<M>, index: EnvIndex) {
+        self.env_free(vm, index);
+        if self.curenv == Some(index) {
+            self.curenv = None;
+        }
+    }
+
+    /// Frees an environment: all its memory, and its slot, which is the next one to be used.
+    #[cfg_attr(debug_assertions, inline(never))]
+    fn env_free<M: Machine>(&mut self, vm: &mut Vm<M>, index: EnvIndex) {
+        self.say(vm, "free env", self.envs.get(index).env_id);
+        let space = self.slots.get_mut(index).vacate(self.free);
+        space.uvmfree(vm);
+        self.runnable.remove(index);
+        let env = self.envs.get_mut(index);
+        (env.env_status, env.env_pgdir) = (ENV_FREE, F::Word::ZERO);
+        self.free = Some(index);
+        self.number -= 1;
+    }
+
+    /// Prints a line of JOS's: the environment that runs, and `of` happens to `id`.
+    pub(super) fn say<M: Machine>(&self, vm: &mut Vm<M>, of: &str, id: EnvId) {
+        let by = self.curenv.map_or(EnvId::NONE, |index| self.envs.get(index).env_id);
+        vm.machine_mut().print(format_args!("[{by}] {of} {id}\n"));
+    }
+
+    /// Where the kernel sees the frame at `pa`.
+    fn kernel_address<M: Machine>(pa: PhysAddr) -> F::Word {
+        let va = kaddr::kaddr::<M::Layout>(pa, PGSIZE).map_or(0, VirtAddr::as_u64);
+        F::Word::from_u64(va)
+    }
+}
+
+/// The id of the environment at `index` after that with the id `last`: the next generation.
+fn next_id(last: EnvId, index: EnvIndex) -> EnvId {
+    let generation = last.0.wrapping_add(1 << ENVGENSHIFT) & !(NENV as i32 - 1);
+    let generation = if generation <= 0 { 1 << ENVGENSHIFT } else { generation };
+    EnvId(generation | index.number() as i32)
+}
+
+const _: () = assert!(LOG2NENV <= ENVGENSHIFT);

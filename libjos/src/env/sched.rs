@@ -1,0 +1,101 @@
+//! The scheduler: [`sched_yield`](Envs::sched_yield) picks an environment, round robin, and
+//! [`env_run`](Envs::env_run) makes it the one that runs.
+
+use core::ptr::NonNull;
+
+use super::abi::{ENV_NOT_RUNNABLE, ENV_RUNNABLE, ENV_RUNNING};
+use super::frame::TrapFrame;
+use super::table::{EnvIndex, Envs};
+use crate::machine::Machine;
+use crate::paging::vm::Vm;
+
+/// How the machine is to go on after a trap.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use = "the machine must go on with this"]
+pub enum Next {
+    /// With this environment: [`Envs::env_run`], then its frame.
+    Run(EnvIndex),
+    /// In the monitor: the environment that runs has reached a breakpoint. It can go on.
+    Breakpoint(EnvIndex),
+    /// In the monitor: no environment can run. JOS's lines are printed, and `kern_pgdir` is loaded.
+    NoneRunnable,
+}
+
+impl<F: TrapFrame> Envs<F> {
+    /// Picks the runnable environment that follows the one that ran last, in the order of `envs`, and else
+    /// that one if it still runs.
+    #[cfg_attr(debug_assertions, inline(never))]
+    pub fn sched_yield<M: Machine>(&mut self, vm: &mut Vm<M>) -> Next {
+        if let Some(index) = self.runnable.after(self.last) {
+            return Next::Run(index);
+        }
+        match self.curenv {
+            Some(index) if self.envs.get(index).env_status == ENV_RUNNING => Next::Run(index),
+            _ => {
+                self.sched_halt(vm);
+                Next::NoneRunnable
+            }
+        }
+    }
+
+    /// Leaves the environments: `kern_pgdir` is loaded, and there is no [`curenv`](Self::curenv).
+    #[cold]
+    #[cfg_attr(debug_assertions, inline(never))]
+    fn sched_halt<M: Machine>(&mut self, vm: &mut Vm<M>) {
+        vm.switchkvm();
+        self.curenv = None;
+        let machine = vm.machine_mut();
+        machine.print(format_args!("No runnable environments in the system!\n"));
+        if self.number == 0 {
+            machine.print(format_args!("Destroyed the only environment - nothing more to do!\n"));
+        }
+    }
+
+    /// Makes `index` the environment that runs, and loads its page directory unless it is in use. Returns
+    /// where its frame lies, which the machine then loads into its registers.
+    ///
+    /// # Panics
+    ///
+    /// If the environment is neither runnable nor the one that runs: a bug.
+    #[cfg_attr(debug_assertions, inline(never))]
+    pub fn env_run<M: Machine>(&mut self, vm: &mut Vm<M>, index: EnvIndex) -> NonNull<F> {
+        if self.curenv != Some(index) {
+            if let Some(current) = self.curenv
+                && self.envs.get(current).env_status == ENV_RUNNING
+            {
+                self.set_runnable(current);
+            }
+            self.curenv = Some(index);
+            self.last = index;
+            self.envs.get_mut(index).env_runs = self.envs.get(index).env_runs.wrapping_add(1);
+        }
+        let env = self.envs.get_mut(index);
+        match env.env_status {
+            ENV_RUNNING => {}
+            ENV_RUNNABLE => {
+                env.env_status = ENV_RUNNING;
+                self.runnable.remove(index);
+            }
+            status => panic!("env_run: environment {} has status {status}", env.env_id),
+        }
+        let space = self.slots.get_mut(index).space_mut();
+        if !vm.is_loaded(space.pgdir().address()) {
+            space.switchuvm(vm);
+        }
+        self.frame(index)
+    }
+
+    /// Makes an environment runnable.
+    #[inline]
+    pub(super) fn set_runnable(&mut self, index: EnvIndex) {
+        self.envs.get_mut(index).env_status = ENV_RUNNABLE;
+        self.runnable.insert(index);
+    }
+
+    /// Makes an environment wait for something else than its turn.
+    #[inline]
+    pub(super) fn set_not_runnable(&mut self, index: EnvIndex) {
+        self.envs.get_mut(index).env_status = ENV_NOT_RUNNABLE;
+        self.runnable.remove(index);
+    }
+}

@@ -1,0 +1,66 @@
+//! [`Slot`]: the kernel's own half of an environment.
+
+use core::mem::{ManuallyDrop, replace};
+
+use super::table::EnvIndex;
+use crate::space::AddressSpace;
+
+/// What only the kernel may know of an environment. All bits 0 is a free slot.
+pub(super) struct Slot {
+    /// The address space, if `is_used`.
+    space: ManuallyDrop<AddressSpace>,
+    /// Whether there is an environment.
+    used: u32,
+    /// The next free slot, plus 1; 0 if there is none.
+    next_free: u32,
+}
+
+impl Slot {
+    /// The address space.
+    ///
+    /// # Panics
+    ///
+    /// If the slot is free: a bug.
+    #[inline]
+    pub(super) fn space(&self) -> &AddressSpace {
+        assert!(self.used != 0, "a free slot has no address space");
+        &self.space
+    }
+
+    /// The address space, mutable.
+    ///
+    /// # Panics
+    ///
+    /// If the slot is free: a bug.
+    #[inline]
+    pub(super) fn space_mut(&mut self) -> &mut AddressSpace {
+        assert!(self.used != 0, "a free slot has no address space");
+        &mut self.space
+    }
+
+    /// Whether there is an environment.
+    pub(super) fn is_used(&self) -> bool {
+        self.used != 0
+    }
+
+    /// Takes the slot for an environment with this address space. Returns the next free slot.
+    pub(super) fn occupy(&mut self, space: AddressSpace) -> Option<EnvIndex> {
+        self.space = ManuallyDrop::new(space);
+        self.used = 1;
+        self.next_free.checked_sub(1).map(|index| EnvIndex::new(index as usize))
+    }
+
+    /// Ends the environment, and gives its address space up. The slot is free, before `next`.
+    pub(super) fn vacate(&mut self, next: Option<EnvIndex>) -> AddressSpace {
+        assert!(self.used != 0, "a free slot has no address space");
+        self.used = 0;
+        self.link(next);
+        let none = ManuallyDrop::new(AddressSpace::none());
+        ManuallyDrop::into_inner(replace(&mut self.space, none))
+    }
+
+    /// Makes `next` the free slot after this one.
+    pub(super) fn link(&mut self, next: Option<EnvIndex>) {
+        self.next_free = next.map_or(0, |index| index.number() as u32 + 1);
+    }
+}

@@ -1,0 +1,99 @@
+//! System calls, by number: [`syscall`](Envs::syscall) reads the arguments from the caller's frame and leaves
+//! the result there.
+
+use super::abi::{EnvId, Error, call};
+use super::console::EnvConsole;
+use super::frame::TrapFrame;
+use super::memory::{left_in_page, user_access};
+use super::sched::Next;
+use super::table::{EnvIndex, Envs};
+use crate::machine::Machine;
+use crate::mem::addr::VirtAddr;
+use crate::paging::format::Perm;
+use crate::paging::vm::Vm;
+use crate::space::copy::read_bytes;
+
+/// Bytes that `cputs` takes from a program at a time.
+const CHUNK: usize = 128;
+
+/// The result of a call: a number that is not negative, or why it failed.
+pub(super) type CallResult = Result<i64, Error>;
+
+/// An id, as an argument of a call has it: a C `int`.
+pub(super) const fn id(argument: u64) -> EnvId {
+    EnvId(argument as u32 as i32)
+}
+
+impl<F: TrapFrame> Envs<F> {
+    /// Does the call of the environment `index`, the one that runs, and says how to go on.
+    #[cfg_attr(debug_assertions, inline(never))]
+    pub(super) fn syscall<M: Machine>(
+        &mut self,
+        vm: &mut Vm<M>,
+        console: &mut impl EnvConsole,
+        index: EnvIndex,
+    ) -> Next {
+        let env = self.envs.get(index);
+        let result = match env.env_tf.number() {
+            call::CPUTS => self.sys_cputs(vm, console, index),
+            call::CGETC => Ok(console.cgetc().map_or(0, i64::from)),
+            call::GETENVID => Ok(i64::from(env.env_id.0)),
+            call::ENV_DESTROY => self.sys_env_destroy(vm, index),
+            call::PAGE_ALLOC => self.sys_page_alloc(vm, index),
+            call::PAGE_MAP => self.sys_page_map(vm, index),
+            call::PAGE_UNMAP => self.sys_page_unmap(vm, index),
+            call::EXOFORK => self.sys_exofork(vm, index),
+            call::ENV_SET_STATUS => self.sys_env_set_status(index),
+            call::ENV_SET_PGFAULT_UPCALL => self.sys_env_set_pgfault_upcall(index),
+            call::YIELD => {
+                self.set_result(index, Ok(0));
+                return self.sched_yield(vm);
+            }
+            call::IPC_TRY_SEND => self.sys_ipc_try_send(vm, index),
+            call::IPC_RECV => self.sys_ipc_recv::<M>(index),
+            _ => Err(Error::Inval),
+        };
+        // (If the caller has ended, this is the frame of a free slot, which nobody reads.)
+        self.set_result(index, result);
+        self.go_on(vm, index)
+    }
+
+    /// Argument `n` of the call of `index`.
+    #[inline]
+    pub(super) fn argument(&self, index: EnvIndex, n: usize) -> u64 {
+        self.envs.get(index).env_tf.argument(n)
+    }
+
+    /// Leaves the result of a call in the caller's frame.
+    #[inline]
+    pub(super) fn set_result(&mut self, index: EnvIndex, result: CallResult) {
+        let number = result.unwrap_or_else(|error| -i64::from(error as i32));
+        self.envs.get_mut(index).env_tf.set_result(number);
+    }
+
+    /// Prints bytes: address, length. Memory that the program may not read ends it, before anything is printed.
+    fn sys_cputs<M: Machine>(
+        &mut self,
+        vm: &mut Vm<M>,
+        console: &mut impl EnvConsole,
+        index: EnvIndex,
+    ) -> CallResult {
+        let mut va = VirtAddr::new(self.argument(index, 0));
+        let mut len = self.argument(index, 1);
+        if let Err(va) = self.user_mem_check(vm, index, va, len, Perm::UR) {
+            self.user_mem_fault(vm, index, va);
+            return Err(Error::Fault);
+        }
+        let space = self.slots.get(index).space();
+        let mut chunk = [0; CHUNK];
+        while len > 0 {
+            let Some(pa) = user_access(vm, space, va, Perm::UR) else { break };
+            let n = left_in_page(va).min(len).min(CHUNK as u64);
+            let bytes = &mut chunk[..n as usize];
+            read_bytes(vm.machine(), pa, bytes);
+            console.write(bytes);
+            (va, len) = (va + n, len - n);
+        }
+        Ok(0)
+    }
+}

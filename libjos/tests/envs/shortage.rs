@@ -1,0 +1,168 @@
+//! No free page, then one, and so on: each call fails whole until it succeeds.
+
+use layout::{MemLayout, PGSIZE};
+use libjos::env::abi::{Error, call};
+use libjos::env::{Envs, LoadError, Next};
+use libjos::mem::pages::{AllocFlags, Frame, PageAllocator};
+use libjos::paging::format::Format;
+use libjos::paging::mappings::Mapping;
+use libjos::paging::vm::Vm;
+use libjos::sim::SimMachine;
+use libjos::sim::mmu::Mmu;
+use libjos::sim::user::SimFrame;
+
+use crate::rig::elf::{elf_of, hello};
+use crate::rig::{UR, URW, World, booted, page};
+
+const NO_MEM: i64 = -4;
+
+/// Takes all free pages but `left`.
+fn take<L: MemLayout, F: Format + Mmu>(vm: &mut Vm<SimMachine<L, F>>, left: usize) -> Vec<Frame> {
+    let n = vm.pages().nfree().saturating_sub(left);
+    (0..n).map(|_| vm.page_alloc(AllocFlags::empty()).unwrap()).collect()
+}
+
+fn give_back<L: MemLayout, F: Format + Mmu>(vm: &mut Vm<SimMachine<L, F>>, taken: Vec<Frame>) {
+    taken.into_iter().for_each(|frame| vm.pages_mut().page_free(frame));
+}
+
+/// What must not change: what each environment maps, every count, and how many pages are free.
+fn state<L: MemLayout, F: Format + Mmu>(
+    world: &World<L, F>,
+) -> (Vec<Vec<Mapping>>, Vec<u32>, usize) {
+    let maps = world.envs.all().map(|(index, _)| world.pages(index)).collect();
+    let refs = world.pmap.pages().infos().map(|info| info.pp_ref()).collect();
+    (maps, refs, world.nfree())
+}
+
+/// Does `operation` with ever more free pages, and returns how many it took. It says whether it succeeded.
+fn needs<L: MemLayout, F: Format + Mmu>(
+    world: &mut World<L, F>,
+    mut operation: impl FnMut(&mut World<L, F>) -> bool,
+) -> usize {
+    for left in 0.. {
+        let before = state(world);
+        let taken = take(&mut world.pmap, left);
+        let succeeded = operation(world);
+        give_back(&mut world.pmap, taken);
+        if succeeded {
+            return left;
+        }
+        assert_eq!(state(world), before, "with {left} free pages");
+    }
+    unreachable!()
+}
+
+fn the_arrays_are_made_whole_or_not_at_all<L: MemLayout, F: Format + Mmu>() {
+    let mut pmap = booted::<L, F>();
+    // Runs of free frames must be there, so the last ones are left free.
+    let mut made = false;
+    for left in (0..400).step_by(7) {
+        let frames: Vec<_> = {
+            let all = take(&mut pmap, 0);
+            let (kept, freed) = all.split_at(all.len() - left);
+            freed.iter().for_each(|frame| pmap.pages_mut().page_free(*frame));
+            kept.to_vec()
+        };
+        let refs: Vec<_> = pmap.pages().infos().map(|info| info.pp_ref()).collect();
+        made = Envs::<SimFrame<F>>::env_init(&mut pmap).is_ok();
+        if !made {
+            assert_eq!(pmap.pages().nfree(), left);
+            assert!(pmap.pages().infos().map(|info| info.pp_ref()).eq(refs));
+        }
+        give_back(&mut pmap, frames);
+        if made {
+            break;
+        }
+    }
+    assert!(made);
+    pmap.checks().check_page_free_list();
+}
+
+fn a_program_is_loaded_whole_or_not_at_all<L: MemLayout, F: Format + Mmu>() {
+    let mut world = World::<L, F>::with(1);
+    let file = elf_of::<F>(&hello());
+    let n = needs(&mut world, |world| match world.envs.env_create(&mut world.pmap, &file) {
+        Ok(_) => true,
+        Err(error) => {
+            assert_eq!(error, LoadError::NoMemory);
+            false
+        }
+    });
+    assert!(n >= 8, "{n}");
+}
+
+fn calls_that_take_memory<L: MemLayout, F: Format + Mmu>() {
+    let mut world = World::<L, F>::with(2);
+    let call = |number: u64, arguments: Vec<u64>| {
+        move |world: &mut World<L, F>| {
+            let result = world.call(number, &arguments);
+            assert!(result >= 0 || result == NO_MEM);
+            result >= 0
+        }
+    };
+    let tables = F::LEVELS as usize - 1;
+    let far = 0x3000_0000;
+    assert_eq!(needs(&mut world, call(call::PAGE_ALLOC, vec![0, page(0), URW])), 1 + 1);
+    assert_eq!(needs(&mut world, call(call::PAGE_ALLOC, vec![0, page(1), URW])), 1);
+    // It takes the frame before it gives up the old one.
+    assert_eq!(needs(&mut world, call(call::PAGE_ALLOC, vec![0, page(1), UR])), 1);
+    assert_eq!(needs(&mut world, call(call::PAGE_MAP, vec![0, page(0), 0, page(2), UR])), 0);
+    let n = needs(&mut world, call(call::PAGE_MAP, vec![0, page(0), 0, far, UR]));
+    assert!(1 <= n && n <= tables);
+    assert_eq!(needs(&mut world, call(call::PAGE_UNMAP, vec![0, far])), 0);
+    assert_eq!(needs(&mut world, call(call::EXOFORK, vec![])), 1);
+    let child = 0x1002;
+    let n = needs(&mut world, call(call::PAGE_MAP, vec![0, page(0), child, page(0), URW]));
+    assert_eq!(n, tables);
+}
+
+fn a_message_with_a_page_comes_whole_or_not_at_all<L: MemLayout, F: Format + Mmu>() {
+    let mut world = World::<L, F>::with(2);
+    let me = world.me();
+    assert_eq!(world.call(call::PAGE_ALLOC, &[0, page(0), URW]), 0);
+    let Next::Run(receiver) = world.call_only(call::YIELD, &[]) else { panic!("none runs") };
+    assert_eq!(world.call_only(call::IPC_RECV, &[0x3000_0000]), Next::Run(me));
+    let n = needs(&mut world, |world| {
+        let result = world.call(call::IPC_TRY_SEND, &[0x1001, 5, page(0), UR]);
+        assert_eq!(world.envs.env(receiver).env_ipc_recving, u32::from(result < 0));
+        assert!(result == 0 || result == NO_MEM);
+        result == 0
+    });
+    assert!(n >= 1);
+}
+
+/// Children are made until there is no memory; when they end, all of it is back.
+fn until_there_is_no_memory<L: MemLayout, F: Format + Mmu>() {
+    let mut world = World::<L, F>::with(1);
+    let nfree = world.nfree();
+    let mut children = Vec::new();
+    let error = loop {
+        let child = world.call(call::EXOFORK, &[]);
+        if child < 0 {
+            break child;
+        }
+        children.push(child as u64);
+        for n in 0.. {
+            if n == 40 || world.call(call::PAGE_ALLOC, &[child as u64, page(n), URW]) < 0 {
+                break;
+            }
+        }
+    };
+    assert_eq!(error, -(Error::NoMem as i64));
+    assert!(children.len() > 10);
+    for child in children {
+        assert_eq!(world.call(call::ENV_DESTROY, &[child]), 0);
+    }
+    assert_eq!(world.nfree(), nfree);
+    assert_eq!(world.load(L::USTACKTOP - PGSIZE), Ok(0));
+    world.check();
+}
+
+on_every_format! {
+    the_arrays_are_made_whole_or_not_at_all
+    a_program_is_loaded_whole_or_not_at_all
+    calls_that_take_memory
+    a_message_with_a_page_comes_whole_or_not_at_all
+    until_there_is_no_memory
+}

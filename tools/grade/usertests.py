@@ -1,0 +1,123 @@
+"""The graded tests of programs in ring 3 (user/): JOS's words, and what hostile programs must not achieve."""
+
+import re
+
+from arch import ARCH, PC
+from gradelib import Machine, Test
+from words import CHECKS, WELCOME
+
+FIRST, SECOND = "00001000", "00001001"
+NOTHING_LEFT = "No runnable environments in the system!"
+ALL_GONE = (NOTHING_LEFT, "Destroyed the only environment - nothing more to do!")
+INCOMING = re.compile(r"Incoming TRAP frame at 0xf*efffff[0-9a-f]{2}")
+FRAME = re.compile(r"TRAP frame at 0xf+[0-9a-f]+ from CPU 0")
+PANIC = re.compile(r".* user panic in .*|kernel panic .*")
+# The code of a program, and the kernel's.
+CODE = "0*008[0-9a-f]{5}"
+KERNEL = ARCH.kernbase + 0x10_0000
+
+
+def new(child=FIRST, parent="00000000"):
+    """The line about an environment that was made."""
+    return f"[{parent}] new env {child}"
+
+
+def freed(env=FIRST, by=None):
+    """The line about an environment that has ended, by itself or by another."""
+    return f"[{by or env}] free env {env}"
+
+
+def exits(env=FIRST):
+    """The lines about an environment that ends as it should."""
+    return f"[{env}] exiting gracefully", freed(env)
+
+
+def trap(number, name, error=None):
+    """The lines about a trap that ends a program or stops it: some of its registers."""
+    return (
+        INCOMING, FRAME, re.compile(rf"  trap 0x0*{number:08x} {name}"),
+        *((re.compile(rf"  err  0x0*{error:08x}.*"),) if error is not None else ()),
+    )
+
+
+def fault(va, error):
+    """The lines about a page fault that nobody handles."""
+    incoming, *rest = trap(14, "Page Fault", error)
+    return incoming, re.compile(rf"\[{FIRST}\] user fault va {va:08x} ip {CODE}"), *rest, freed()
+
+
+def refused(va):
+    """The lines about a program that hands the kernel memory which it may not use itself: the pattern of an address."""
+    return re.compile(rf"\[{FIRST}\] user_mem_check assertion failure for va {va}"), freed()
+
+
+def protected(error=None):
+    """The lines about a program that does what it may not."""
+    return (*trap(13, "General Protection", error), freed())
+
+
+def tests():
+    """All tests of programs."""
+
+    def program(name, *lines, no=(PANIC,), end=ALL_GONE, points=5, **machine):
+        lines = (*CHECKS, new(), *lines, *end, *WELCOME, "K> exit")
+        machine = Machine(words=f"run={name}", **machine)
+        return Test(f"program: {name}", points, machine, lines, no, tags=("program",), needs=(PC,))
+
+    def hostile(name, **machine):
+        well = re.compile(rf"{name}: \d+ trials went as they must, and every page is back")
+        failed = (PANIC, re.compile(r".*FAILED.*"))
+        return program(name, well, *exits(), no=failed, **machine)
+
+    return [
+        program("hello", "hello, world", f"i am environment {FIRST}", *exits()),
+        program("yield", f"Hello, I am environment {FIRST}.",
+                *(f"Back in environment {FIRST}, iteration {i}." for i in range(5)),
+                f"All done in environment {FIRST}.", *exits()),
+        program("buggyhello", *refused("0*00000001"), no=(PANIC, INCOMING)),
+        # The first page behind the program.
+        program("buggyhello2", *refused("0*00[0-9a-f]{3}000"), no=(PANIC, re.compile("hello.*"))),
+        program("evilhello", *refused(f"0*{KERNEL + 0xC:08x}")),
+        program("divzero", *trap(0, "Divide error"), freed(), no=(PANIC, re.compile("1/0 is.*"))),
+        program("softint", *protected()),
+        program("badsegment", *protected(0x28)),
+        program("breakpoint", *trap(3, "Breakpoint"), end=(), no=(PANIC, freed())),
+        program("faultread", *fault(0, 4), no=(PANIC, re.compile("I read.*"))),
+        program("faultreadkernel", *fault(KERNEL, 5), no=(PANIC, re.compile("I read.*"))),
+        program("faultwrite", *fault(0, 6)),
+        program("faultwritekernel", *fault(KERNEL, 7)),
+        program("testbss", "Making sure bss works right...", "Yes, good.  Now doing a wild write off the end...",
+                re.compile(rf"\[{FIRST}\] user fault va 00c[0-9a-f]{{5}} ip {CODE}"), freed()),
+        program("faultdie", "i faulted at va deadbeef, err 6", *exits()),
+        program("faultregs", "Registers in UTrapframe OK", "Registers after page-fault OK", *exits(),
+                no=(PANIC, re.compile(".*MISMATCH"))),
+        program("faultalloc", "fault deadbeef", "this string was faulted in at deadbeef", "fault cafebffe",
+                "fault cafec000", "this string was faulted in at cafebffe", *exits()),
+        program("faultallocbad", *refused("0*deadbeef")),
+        # The frame of the fault has no place.
+        program("faultnostack", *refused(f"{(ARCH.utop - 0x1000) >> 12:x}[0-9a-f]{{3}}".zfill(8))),
+        program("faultbadhandler", *refused("0*deadbeef")),
+        program("faultevilhandler", *refused(f"0*{KERNEL + 0x20:08x}")),
+        program("dumbfork", new(SECOND, FIRST), *(f"{i}: I am the parent!" for i in (0, 9)), *exits(),
+                "19: I am the child!", *exits(SECOND)),
+        program("forktree", "1000: I am ''", end=(NOTHING_LEFT, ALL_GONE[1])),
+        program("spin", "I am the parent.  Forking the child...", new(SECOND, FIRST),
+                "I am the parent.  Running the child...", "I am the child.  Spinning...",
+                "I am the parent.  Killing the child...", f"[{FIRST}] destroying {SECOND}", freed(SECOND, FIRST), *exits()),
+        program("stresssched", re.compile(r"\[000010[0-9a-f]{2}\] stresssched on CPU 0")),
+        program("sendpage", new(SECOND, FIRST), "1000 got message: hello child environment! how are you?",
+                "child received correct message", "1001 got message: hello parent environment! I'm good.",
+                "parent received correct message"),
+        program("pingpong", new(SECOND, FIRST), "send 0 from 1000 to 1001",
+                *(f"{1000 + (i % 2 == 0)} got {i} from {1000 + i % 2}" for i in range(11))),
+        program("floats", "floats: 5 of 5 kept their numbers"),
+        *(
+            hostile(name)
+            for name in ("privileged", "interrupts", "flags", "segments", "badpointers", "badids", "badperms", "badipc",
+                         "badstacks")
+        ),
+        hostile("exhaust", memory="64M", patience=3),
+    ]
+
+
+TESTS = tests()

@@ -1,0 +1,29 @@
+//! The one place that picks the machine. Each gives the same names, in files of the same names:
+//!
+//! | name | is |
+//! |---|---|
+//! | `Layout`, `Format` | the machine's memory map and page-table format |
+//! | `REGISTERS` | the general registers' names, in the order of a `UTrapframe` |
+//! | `TRAPFRAME_WORDS` | the length of `struct Trapframe`, in machine words |
+//! | `syscall` | makes a system call |
+//! | `exofork` | makes a child, in which it returns too |
+//! | `pgfault_upcall` | the kernel's way to the page-fault handler |
+//! | `FAR` | ways out of the program's segments |
+//! | `call_with_flags`, `call_with_stack`, `fault_with_stack` | calls and faults amid odd registers |
+//! | `fault_with_registers` | a fault amid known registers |
+//!
+//! Assembly defines `_start`, which calls [`start::libmain`](crate::start).
+
+#[cfg(target_arch = "x86")]
+mod i386;
+mod privileged;
+mod x86;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+#[cfg(target_arch = "x86")]
+pub use i386::*;
+pub use privileged::{Instruction, PRIVILEGED};
+pub use x86::*;
+#[cfg(target_arch = "x86_64")]
+pub use x86_64::*;

@@ -1,0 +1,309 @@
+//! x86-64: code and numbers.
+
+use core::arch::{asm, global_asm, naked_asm};
+use core::mem::offset_of;
+
+use layout::MemLayout;
+
+use super::privileged::{Instruction, instructions};
+use crate::inc::{EnvId, UTrapframe, call};
+
+/// The memory map.
+pub(crate) type Layout = layout::Jos64;
+/// The page-table format.
+pub(crate) type Format = libjos::paging::format::x86_64::X86_64;
+
+/// The general registers in the order of a `UTrapframe`.
+pub(crate) const REGISTERS: [&str; 15] = [
+    "r15", "r14", "r13", "r12", "r11", "r10", "r9", "r8", "rbp", "rdi", "rsi", "rdx", "rcx", "rbx",
+    "rax",
+];
+/// The length of `struct Trapframe`, in machine words.
+pub(crate) const TRAPFRAME_WORDS: usize = 22;
+
+// The kernel starts a program with argc and argv in RDI and RSI, or with 0.
+global_asm!(
+    ".pushsection .text.start, \"ax\"",
+    ".globl _start",
+    "_start:",
+    "    xor ebp, ebp",
+    "    and rsp, -16",
+    "    call {libmain}",
+    ".popsection",
+    libmain = sym crate::start::libmain,
+);
+
+/// Makes the system call `number`.
+///
+/// # Safety
+///
+/// The call's effect on the caller's own memory is the caller's responsibility.
+pub(crate) unsafe fn syscall(
+    number: usize,
+    a1: usize,
+    a2: usize,
+    a3: usize,
+    a4: usize,
+    a5: usize,
+) -> isize {
+    let result;
+    // SAFETY: the caller's promise. The kernel keeps all registers but the result's; SYSCALL uses RCX and R11.
+    unsafe {
+        asm!(
+            "int 0x30",
+            inlateout("rax") number => result,
+            in("rdi") a1,
+            in("rsi") a2,
+            in("rdx") a3,
+            in("r10") a4,
+            in("r8") a5,
+            lateout("rcx") _,
+            lateout("r11") _,
+            options(nostack),
+        );
+    }
+    result
+}
+
+/// Makes a child, calls `copy` with its id, and returns the result of `copy`, or the kernel's error. Returns 0
+/// in the child, on a stack as it is while `copy` runs.
+///
+/// It is assembly since it returns twice: the child needs nothing of the stack but what lies above the call
+/// of `copy`, where nothing is written meanwhile.
+#[unsafe(naked)]
+pub(crate) extern "C" fn exofork(copy: extern "C" fn(EnvId) -> isize) -> isize {
+    naked_asm!(
+        "push rbx",
+        "push rbp",
+        "push r12",
+        "push r13",
+        "push r14",
+        "push r15",
+        "push rdi",
+        "mov eax, {exofork}",
+        "int 0x30",
+        "test rax, rax",
+        "jle 2f",
+        "mov rdi, rax",
+        "call [rsp]",
+        "2:",
+        "pop rdi",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop rbp",
+        "pop rbx",
+        "ret",
+        exofork = const call::EXOFORK as usize,
+    )
+}
+
+/// The kernel comes here at a page fault, with RSP at a `UTrapframe` on the exception stack.
+///
+/// A jump back needs a register, and all must be as they were: so RIP is pushed onto the interrupted stack, for
+/// RET. If that is the exception stack, the kernel has left a word free there.
+#[unsafe(naked)]
+pub(crate) extern "C" fn pgfault_upcall() {
+    naked_asm!(
+        "cld",
+        "xor ebp, ebp",
+        "mov rbx, rsp",
+        "mov rdi, rsp",
+        "and rsp, -16",
+        "call {handler}",
+        "mov rsp, rbx",
+        "mov rax, [rsp + {rip}]",
+        "mov rcx, [rsp + {rsp}]",
+        "sub rcx, 8",
+        "mov [rcx], rax",
+        "mov [rsp + {rsp}], rcx",
+        "add rsp, {regs}",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop r11",
+        "pop r10",
+        "pop r9",
+        "pop r8",
+        "pop rbp",
+        "pop rdi",
+        "pop rsi",
+        "pop rdx",
+        "pop rcx",
+        "pop rbx",
+        "pop rax",
+        "add rsp, 8",
+        "popfq",
+        "pop rsp",
+        "ret",
+        handler = sym crate::pgfault::call_handler,
+        regs = const offset_of!(UTrapframe, utf_regs),
+        rip = const offset_of!(UTrapframe, utf_eip),
+        rsp = const offset_of!(UTrapframe, utf_esp),
+    )
+}
+
+/// Words of the registers that [`fault_with_registers`] compares: those of a `UTrapframe`, then RIP, flags, RSP.
+pub(crate) const COMPARED: usize = REGISTERS.len() + 3;
+
+/// Faults by a write to UTEMP. `BEFORE` has the registers at that moment, and `AFTER` those after the write, but RIP.
+///
+/// # Safety
+///
+/// A page-fault handler maps UTEMP.
+#[unsafe(naked)]
+pub unsafe extern "C" fn fault_with_registers() {
+    naked_asm!(
+        "push rbx",
+        "push rbp",
+        "push r12",
+        "push r13",
+        "push r14",
+        "push r15",
+        // Flags that a careless handler would change: overflow, sign, zero, auxiliary carry, parity, carry.
+        "pushfq",
+        "pop rax",
+        "or rax, 0x8d5",
+        "push rax",
+        "popfq",
+        "mov [{before} + 128], rax",
+        "lea rax, [rip + 2f]",
+        "mov [{before} + 120], rax",
+        "mov [{before} + 136], rsp",
+        "mov r15, [{before}]",
+        "mov r14, [{before} + 8]",
+        "mov r13, [{before} + 16]",
+        "mov r12, [{before} + 24]",
+        "mov r11, [{before} + 32]",
+        "mov r10, [{before} + 40]",
+        "mov r9, [{before} + 48]",
+        "mov r8, [{before} + 56]",
+        "mov rbp, [{before} + 64]",
+        "mov rdi, [{before} + 72]",
+        "mov rsi, [{before} + 80]",
+        "mov rdx, [{before} + 88]",
+        "mov rcx, [{before} + 96]",
+        "mov rbx, [{before} + 104]",
+        "mov rax, [{before} + 112]",
+        "2:",
+        "mov dword ptr [{utemp}], 42",
+        "mov [{after}], r15",
+        "mov [{after} + 8], r14",
+        "mov [{after} + 16], r13",
+        "mov [{after} + 24], r12",
+        "mov [{after} + 32], r11",
+        "mov [{after} + 40], r10",
+        "mov [{after} + 48], r9",
+        "mov [{after} + 56], r8",
+        "mov [{after} + 64], rbp",
+        "mov [{after} + 72], rdi",
+        "mov [{after} + 80], rsi",
+        "mov [{after} + 88], rdx",
+        "mov [{after} + 96], rcx",
+        "mov [{after} + 104], rbx",
+        "mov [{after} + 112], rax",
+        "mov [{after} + 136], rsp",
+        // Even if RSP is lost, the program goes on.
+        "mov rsp, [{before} + 136]",
+        "pushfq",
+        "pop qword ptr [{after} + 128]",
+        "cld",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop rbp",
+        "pop rbx",
+        "ret",
+        before = sym crate::registers::BEFORE,
+        after = sym crate::registers::AFTER,
+        utemp = const Layout::UTEMP,
+    )
+}
+
+/// Ways to another segment, or to an address that there is not, that a program may not take.
+pub const FAR: &[Instruction] = instructions![
+    // A far return, and a return from an interrupt, to the kernel's code.
+    ["lea rax, [rip + 2f]; push 8; push rax; retfq; 2:", out("rax") _]
+    ["lea rax, [rip + 2f]; mov rcx, rsp; push 0x10; push rcx; pushfq; push 8; push rax; iretq; 2:", out("rax") _, out("rcx") _]
+    // With NT set, 64-bit code has no IRET.
+    ["lea rax, [rip + 2f]; pushfq; or qword ptr [rsp], 0x4000; popfq; push 0; push 0; push 0; push 0; push rax; iretq; 2:", out("rax") _]
+    // A stack in a segment of the kernel.
+    ["mov eax, 0x10; mov ss, ax", out("rax") _]
+    ["swapgs"]
+    // Addresses that are not canonical.
+    ["mov rax, 1 << 47; jmp rax", out("rax") _]
+    ["mov rax, 1 << 63; jmp rax", out("rax") _]
+    ["mov rax, 1 << 47; push rax; ret", out("rax") _]
+    ["mov rax, 1 << 47; mov al, [rax]", out("rax") _]
+    ["mov rax, 1 << 47; mov rsp, rax; push rax", out("rax") _]
+    ["mov rax, -1; shr rax, 17; inc rax; call rax", out("rax") _]
+];
+
+/// Sets flags, makes a system call (`getenvid`), and returns the flags after it. Leaves all flags as they were before.
+///
+/// # Safety
+///
+/// The kernel ends the program if one of the flags asks for it.
+#[must_use]
+pub unsafe fn call_with_flags(set: usize) -> usize {
+    let flags;
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!(
+            "pushfq", "pushfq", "or [rsp], {set}", "popfq", "int 0x30", "pushfq", "pop {flags}", "popfq",
+            set = in(reg) set, flags = out(reg) flags, inout("rax") call::GETENVID => _,
+            out("rcx") _, out("r11") _,
+        );
+    }
+    flags
+}
+
+/// Makes a system call (`getenvid`) with any stack pointer.
+pub fn call_with_stack(sp: usize) {
+    // SAFETY: the kernel does not use a program's stack, and the stack pointer is restored.
+    unsafe {
+        asm!(
+            "xchg rsp, {sp}", "int 0x30", "mov rsp, {sp}",
+            sp = inout(reg) sp => _, inout("rax") call::GETENVID => _, out("rcx") _, out("r11") _,
+        );
+    }
+}
+
+/// Faults at address 0, with any stack pointer.
+///
+/// # Safety
+///
+/// The kernel ends the program, or its upcall does.
+pub unsafe fn fault_with_stack(sp: usize) -> ! {
+    // SAFETY: the caller's promise.
+    unsafe { asm!("mov rsp, {}", "mov eax, [0]", "ud2", in(reg) sp, options(noreturn)) }
+}
+
+/// Loads a number into several vector registers.
+pub(super) fn load_vector(number: u64) {
+    // SAFETY: code of this crate does not use these registers.
+    unsafe {
+        asm!(
+            "movq xmm0, {}", "movaps xmm1, xmm0", "movaps xmm7, xmm0", "movaps xmm8, xmm0", "movaps xmm15, xmm0",
+            in(reg) number, options(nomem, nostack),
+        );
+    }
+}
+
+/// Whether [`load_vector`]'s number is still there.
+pub(super) fn is_in_vector(number: u64) -> bool {
+    let differences: u64;
+    // SAFETY: as above.
+    unsafe {
+        asm!(
+            "pxor xmm1, xmm0", "pxor xmm7, xmm0", "pxor xmm8, xmm0", "pxor xmm15, xmm0",
+            "por xmm1, xmm7", "por xmm1, xmm8", "por xmm1, xmm15", "movq {0}, xmm0", "xor {0}, {1}", "movq xmm0, {0}",
+            "por xmm0, xmm1", "movq {0}, xmm0",
+            out(reg) differences, in(reg) number, options(nomem, nostack),
+        );
+    }
+    differences == 0
+}

@@ -1,0 +1,15 @@
+//! Has page faults handled, by pages that are allocated and filled then.
+#![no_std]
+#![no_main]
+
+use user::faultin::{TextAt, handler};
+use user::prelude::*;
+
+main!(main);
+
+fn main(_: Args) {
+    set_pgfault_handler(handler);
+    for va in [0xDEAD_BEEF, 0xCAFE_BFFE] {
+        cprintf!("{}\n", TextAt(va));
+    }
+}

@@ -1,0 +1,29 @@
+//! Has several environments keep numbers in the registers for floating point, while they take turns.
+#![no_std]
+#![no_main]
+
+use user::dumbfork::dumbfork;
+use user::prelude::*;
+use user::rough::keep_floats;
+
+main!(main);
+
+/// Children, and turns of each.
+const CHILDREN: usize = 4;
+const TURNS: u32 = 20;
+
+fn main(_: Args) {
+    let id = sys_getenvid();
+    for _ in 0..CHILDREN {
+        if dumbfork().unwrap_or_else(|error| panic!("dumbfork: {error}")) == Fork::Child {
+            let number = 0x3FF0_0000_0000_0000 | u64::from(sys_getenvid().0.cast_unsigned());
+            ipc_send(id, usize::from(keep_floats(number, TURNS)), NO_PAGE, 0);
+            return;
+        }
+    }
+    let number = 0x4009_21FB_5444_2D18;
+    // Both: the registers are kept while the children run, and while they come and go.
+    let mine = keep_floats(number, TURNS);
+    let theirs = (0..CHILDREN).map(|_| ipc_recv().value).sum::<usize>();
+    cprintf!("floats: {} of {} kept their numbers\n", theirs + usize::from(mine), CHILDREN + 1);
+}

@@ -1,0 +1,92 @@
+//! The environments, as the kernel shows them: JOS's `envs` and `thisenv`.
+
+use core::ptr::{self, addr_of};
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use layout::MemLayout;
+
+use crate::arch::Layout;
+use crate::inc::{Env, EnvId, NENV};
+use crate::syscall::sys_getenvid;
+
+/// The index of this environment.
+static THISENV: AtomicUsize = AtomicUsize::new(0);
+
+/// Finds this environment: at the start, and in a child after a fork.
+pub(crate) fn find_thisenv() {
+    THISENV.store(sys_getenvid().index(), Ordering::Relaxed);
+}
+
+/// This environment.
+#[must_use]
+pub fn thisenv() -> Environment {
+    Environment(THISENV.load(Ordering::Relaxed))
+}
+
+/// All slots, in order.
+pub fn envs() -> impl Iterator<Item = Environment> {
+    (0..NENV).map(Environment)
+}
+
+/// A slot of `envs`. It changes whenever the kernel runs: each method reads it anew.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Environment(usize);
+
+/// A method that reads a field.
+macro_rules! field {
+    ($(#[$doc:meta])* $name:ident: $field:ident, $type:ty) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $name(self) -> $type {
+            let env = ptr::with_exposed_provenance::<Env>(Layout::UENVS as usize);
+            // SAFETY: the kernel shows all programs `NENV` structures of this layout at UENVS, and the index is less. The
+            // read is volatile, since the kernel writes there. Each value of the field's bits is one of its type.
+            unsafe { ptr::read_volatile(addr_of!((*env.add(self.0)).$field)) }
+        }
+    };
+}
+
+impl Environment {
+    /// The slot of the environment `id`, or of another that has the slot now.
+    #[must_use]
+    pub fn of(id: EnvId) -> Self {
+        Self(id.index())
+    }
+
+    field!(
+        /// The id; of a free slot the last one.
+        id: env_id, EnvId
+    );
+    field!(
+        /// The parent's id; 0 if the kernel made it.
+        parent: env_parent_id, EnvId
+    );
+    field!(
+        /// The type.
+        env_type: env_type, u32
+    );
+    field!(
+        /// How often it has run.
+        runs: env_runs, u32
+    );
+    field!(
+        /// The processor that it runs on.
+        cpunum: env_cpunum, u32
+    );
+    field!(
+        /// What the last message said.
+        ipc_value: env_ipc_value, usize
+    );
+    field!(
+        /// The last message's sender.
+        ipc_from: env_ipc_from, EnvId
+    );
+    field!(
+        /// The permissions of the page that came with it; 0 if none came.
+        ipc_perm: env_ipc_perm, u32
+    );
+    field!(
+        /// What it is doing: [`ENV_FREE`](crate::inc::ENV_FREE) and so on.
+        status: env_status, u32
+    );
+}
