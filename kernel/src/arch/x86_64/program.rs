@@ -9,7 +9,7 @@ use x86_64::registers::rflags::RFlags;
 
 use super::frame::TrapFrame;
 use crate::arch::instructions::Cr2;
-use crate::arch::x86::jos::{ErrorWords, SYSCALL, name};
+use crate::arch::x86::jos::{ErrorWords, SYSCALL, SYSCALL_INSTRUCTION, name};
 use libjos::monitor::processor::vector::PAGE_FAULT;
 
 /// The registers of a program.
@@ -25,7 +25,7 @@ pub(in crate::arch) const USER_CODE: u64 = 0x20 | 3;
 /// Whether a trap with this vector is a system call.
 #[inline]
 pub(in crate::arch) fn is_call(vector: u64) -> bool {
-    vector == SYSCALL
+    matches!(vector, SYSCALL | SYSCALL_INSTRUCTION)
 }
 
 impl AsRef<TrapFrame> for Frame {

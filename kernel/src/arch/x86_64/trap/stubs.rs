@@ -6,7 +6,6 @@ use core::mem::offset_of;
 use crate::arch::x86::trap::stubs::{FLAGS, trap};
 use crate::arch::x86::user::{FRAME, user_trap};
 use crate::arch::x86_64::frame::TrapFrame;
-use crate::arch::x86_64::ring3::env_pop_tf;
 
 // The processor aligns RSP to 16 before it pushes; 22 words later RSP is aligned again, as the ABI requires at
 // a call.
@@ -64,7 +63,7 @@ global_asm!(
     "    mov rsi, rsp",
     "    call {user_trap}",
     "    mov rdi, rax",
-    "    jmp {env_pop_tf}",
+    "    jmp program_return",
     ".size trap_common, . - trap_common",
     FLAGS = const FLAGS,
     CS = const offset_of!(TrapFrame, cs),
@@ -72,7 +71,6 @@ global_asm!(
     FRAME = sym FRAME,
     trap = sym trap,
     user_trap = sym user_trap,
-    env_pop_tf = sym env_pop_tf,
 );
 
 const _: () = assert!(size_of::<TrapFrame>().is_multiple_of(16));
