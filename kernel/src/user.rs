@@ -157,7 +157,9 @@ fn handle(trap: Trap, interrupt: Option<Interrupt>) -> NonNull<Frame> {
 #[inline]
 fn wanting_floats(envs: &Envs<Frame>, cause: Cause) -> Option<EnvIndex> {
     let index = envs.curenv().filter(|_| cause == Cause::Exception)?;
-    machine::wants_floats(&envs.env(index).env_tf).then_some(index)
+    // SAFETY: no method of `envs` runs.
+    let frame = unsafe { envs.frame(index).as_ref() };
+    machine::wants_floats(frame).then_some(index)
 }
 
 /// Gives an environment the registers for floating-point numbers. Without memory to save them in, it ends.
