@@ -114,7 +114,7 @@ def tests():
         *(
             hostile(name)
             for name in ("privileged", "interrupts", "flags", "segments", "badpointers", "badids", "badperms", "badipc",
-                         "badstacks")
+                         "badstacks", "layouts")
         ),
         hostile("exhaust", memory="64M", patience=3),
     ]

@@ -3,7 +3,9 @@
 #![no_main]
 
 use user::prelude::*;
-use user::rough::{IGNORED_FLAGS, KEPT_FLAGS, TRAP_FLAG, call_with_flags};
+use user::rough::{
+    IGNORED_FLAGS, INTERRUPT_FLAG, KEPT_FLAGS, TRAP_FLAG, call_with_flags, clear_flags,
+};
 use user::trial::Trials;
 
 main!(main);
@@ -22,5 +24,7 @@ fn main(_: Args) {
         trials.passes(name, || _ = after(flag));
         trials.holds(after(flag) & flag == 0, format_args!("{name}: set by a program"));
     }
+    let left = clear_flags(INTERRUPT_FLAG);
+    trials.holds(left & INTERRUPT_FLAG != 0, "IF: cleared by a program");
     trials.end();
 }
