@@ -154,6 +154,13 @@ def drive(image, path):
     )
 
 
+def read_after_programs(machine):
+    """The machine, read at its first prompt: its programs have ended, or one has come to a breakpoint."""
+    reading = Reading(ARCH.boot(machine.image).entry, machine.cpu, machine.at_entry)
+    typed = (reading.read_environments, *machine.typed)
+    return dataclasses.replace(machine, at_entry=reading.read_loader, typed=typed)
+
+
 def read_crowd(machine):
     """The machine, which runs the program `crowd` and is read meanwhile and afterwards."""
     reading = Reading(ARCH.boot(machine.image).entry, machine.cpu, machine.at_entry)

@@ -22,15 +22,21 @@ const MOST_FORKED: usize = 200;
 
 fn main(_: Args) {
     let me = sys_getenvid();
-    let gone = start(|| {});
-    let mut children =
-        [start(spins), start(|| answers(me)), start(maps), start(waits), unfinished()];
-    wait_for_end(gone);
-    // The slot of the one that has ended is free, until children are made.
+    let mut children = [
+        start(spins),
+        start(|| answers(me)),
+        start(waits),
+        start(maps),
+        start(waits),
+        unfinished(),
+    ];
+    // A free slot amid the others, until the next child is made.
+    sys_env_destroy(children[2]).expect("a child");
     cprintf!("crowd: look\n");
     key(|| talk(children[1]));
     sys_env_destroy(children[0]).expect("a child");
     children[0] = start(spins);
+    children[2] = start(waits);
     let forking = start(|| forks(children[0]));
     key(|| talk(children[1]));
     for child in children {
