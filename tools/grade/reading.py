@@ -161,9 +161,9 @@ def read_after_programs(machine):
     return dataclasses.replace(machine, at_entry=reading.read_loader, typed=typed)
 
 
-def read_crowd(machine):
+def read_crowd(machine, path=KERNEL):
     """The machine, which runs the program `crowd` and is read meanwhile and afterwards."""
-    reading = Reading(ARCH.boot(machine.image).entry, machine.cpu, machine.at_entry)
+    reading = Reading(ARCH.boot(machine.image).entry, machine.cpu, machine.at_entry, path=path)
 
     def start_forks(control):
         control.press("g")
