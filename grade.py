@@ -20,6 +20,7 @@ import clocktests  # noqa: E402
 import consoletests  # noqa: E402
 import contracttests  # noqa: E402
 import devicetreetests  # noqa: E402
+import envtests  # noqa: E402
 import exittests  # noqa: E402
 import faulttests  # noqa: E402
 import gdbtests  # noqa: E402
@@ -50,6 +51,7 @@ TESTS = [
     *statetests.TESTS,
     *traptests.TESTS,
     *usertests.TESTS,
+    *envtests.TESTS,
     *loadertests.TESTS,
     *clocktests.TESTS,
     *idletests.TESTS,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from arch import HALVES, NX, PC, PHYSMAP, UVPT
+from envfaults import ENVIRONMENT_FAULTS
 
 
 class Fault(NamedTuple):
@@ -20,6 +21,7 @@ class Fault(NamedTuple):
     edits: tuple = ()
     memory: str = "8M"
     needs: tuple = ()  # what the machine must have, in the words of arch.py
+    crowd: bool = False  # whether environments show it: a crowd of them runs, and is read
 
 
 ALLOCATOR, MAPPING = "libjos/src/mem/pages/allocator.rs", "libjos/src/paging/mapping.rs"
@@ -394,4 +396,8 @@ FAULTS = [
         ),),
         needs=(HALVES,),
     ),
+]
+FAULTS += [
+    Fault(name, edits=((file, old, new.replace("HERE", HERE)),), memory="32M", needs=(PC, *needs), crowd=True)
+    for name, file, old, new, *needs in ENVIRONMENT_FAULTS
 ]
