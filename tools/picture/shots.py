@@ -12,7 +12,7 @@ from pathlib import Path
 
 import gdb
 from josgdb import kernel, machine, steps
-from josgdb.stops import CONTEXT
+from josgdb.context import CONTEXT
 
 FOLDER = Path(os.environ["JOS_PICTURE"])
 BEGINS = "mem_init begins"

@@ -69,7 +69,7 @@ class Captured(unittest.TestCase):
     def test_unknown_steps_are_named_beside_the_known(self):
         said = self.refused("step", "page_int")
         self.assertIn('unknown STEP "page_int"', said)
-        for name in ("mem_init", "page_init", "boot_map_region", "check_page_installed_pgdir", "umain"):
+        for name in ("mem_init", "page_init", "boot_map_region", "check_page_installed_pgdir", "application_main"):
             self.assertIn(name, said)
         self.assertIn("page_init is called only 1 time", self.refused("step", "page_init:2"))
 

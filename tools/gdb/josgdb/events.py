@@ -5,7 +5,8 @@ import gdb
 from . import fault as faults
 from . import kernel, machine, snapshot, traps
 from .command import Command
-from .stops import CONTEXT, HISTORY, take
+from .context import CONTEXT
+from .stops import HISTORY, take
 
 
 class Diff(Command):

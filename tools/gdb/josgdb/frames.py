@@ -6,7 +6,8 @@ from . import kernel, machine, values
 from .command import Command
 from .facts import plural, size_text
 from .pages import ascending
-from .stops import CONTEXT, directories
+from .context import CONTEXT
+from .stops import directories
 
 # The default number of lines of a list.
 MOST_LINES = 16
