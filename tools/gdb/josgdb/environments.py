@@ -7,6 +7,7 @@ from . import envs, kernel, machine, programs, snapshot
 from .command import Command
 from .facts import plural
 from .paging import merged
+from .unwind import function_at
 from .context import CONTEXT
 
 
@@ -131,20 +132,20 @@ def announce():
         pass  # The stop is printed all the same.
 
 
-class Marked(FrameDecorator):
-    """A frame in ring 3, with its environment."""
+class Named(FrameDecorator):
+    """A frame with another name than gdb would give it."""
 
-    def __init__(self, frame, env):
+    def __init__(self, frame, name):
         super().__init__(frame)
-        self.env = env
+        self.name = name
 
     def function(self):
-        """The function's name, with the environment's id."""
-        return f"[env {self.env.id:08x}] {self.inferior_frame().name() or '??'}"
+        """The name."""
+        return self.name
 
 
 class Backtrace:
-    """Marks the innermost frame in ring 3 of a backtrace."""
+    """Names the frames of a backtrace: the innermost one in ring 3 by its environment, too, and assembly by its symbol."""
 
     name, priority, enabled = "jos64-env", 100, True
 
@@ -152,15 +153,18 @@ class Backtrace:
         gdb.frame_filters[self.name] = self
 
     def filter(self, frames):
-        """The frames, one of them marked."""
-        looked = False
+        """The frames, some of them renamed."""
+        in_program = False
         for frame in frames:
-            if not looked and is_user(frame.inferior_frame().pc()):
-                looked = True
+            inner = frame.inferior_frame()
+            name = inner.name() or frame.function()
+            if inner.type() == gdb.SIGTRAMP_FRAME:  # gdb says "<signal handler called>".
+                name = function_at(inner.pc())
+            if not in_program and is_user(inner.pc()):
+                in_program = True
                 env = envs.of_root(machine.mode().root)
-                if env is not None:
-                    frame = Marked(frame, env)
-            yield frame
+                name = f"[env {env.id:08x}] {name}" if env else name
+            yield frame if name == frame.function() else Named(frame, name)
 
 
 def is_user(pc):

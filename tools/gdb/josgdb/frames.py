@@ -44,8 +44,9 @@ its PageInfo, what it holds, and every mapping of it."""
         index = (pa - base) // facts.page_size
         if not 0 <= index < len(pages):
             raise gdb.GdbError(f"There is no page {index} ({pa:#x}): `pages` has {plural(len(pages), 'page')}.")
+        roots = directories(found)
         with machine.physical() as read:
-            maps = [(name, root, form.tables(read, root)[0]) for name, root in directories(found)]
+            maps = [(name, root, form.tables(read, root)[0]) for name, root in roots]
         pa = base + index * facts.page_size
         print(f"page {index}, {pa:#x}..{pa + facts.page_size - 1:#x}: {pages.state(index)}")
         print(f"  PageInfo at {pages.pa + index * facts.page_info['size']:#x}: {self.link(pages, index)}")

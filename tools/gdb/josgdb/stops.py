@@ -62,8 +62,9 @@ def take():
         shot.registers[name] = (value, [] if name == arch.root else fields)  # The root is shown as a number.
     found = kernel.find(facts)
     shot.pages = found.pages
+    roots = directories(found)
     with machine.physical() as read:
-        for name, root in directories(found):
+        for name, root in roots:
             shot.directories[root] = (name, *form.tables(read, root, MOST_TABLES))
     return shot
 
