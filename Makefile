@@ -143,6 +143,13 @@ else
   IMAGE := $(OBJ)/kernel
   QEMUOPTS += -kernel $(OBJ)/kernel -append "$$CMDLINE"
 endif
+# lab 2: begin omit
+# The machine has the name of the program that it runs, by which gdb finds the program's symbols.
+RUNS := $(firstword $(filter $(PROGRAMS),$(patsubst run=%,%,$(filter run=%,$(CMDLINE)))))
+ifneq ($(RUNS),)
+  QEMUOPTS += -name $(RUNS)
+endif
+# lab 2: end
 ifneq ($(MODULE),)
   ifeq ($(wildcard $(MODULE)),)
     $(error MODULE=$(MODULE): there is no such file)

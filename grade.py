@@ -24,6 +24,7 @@ import envtests  # noqa: E402
 import exittests  # noqa: E402
 import faulttests  # noqa: E402
 import gdbtests  # noqa: E402
+import gdbusertests  # noqa: E402
 import idletests  # noqa: E402
 import keyboardtests  # noqa: E402
 import leaftests  # noqa: E402
@@ -64,6 +65,7 @@ TESTS = [
     *serialtests.TESTS,
     *exittests.TESTS,
     *gdbtests.tests(ROOT),
+    *gdbusertests.TESTS,
     *contracttests.TESTS,
 ]
 TESTS = [test for test in TESTS if test.is_for(ARCH)]

@@ -17,11 +17,11 @@ static FREE_AT_START: Once<usize> = Once::new();
 pub(crate) fn run() -> ! {
     unsafe extern "Rust" {
         // `libjos::application!` defines it, with this type.
-        safe fn umain() -> ExitCode;
+        safe fn application_main() -> ExitCode;
     }
     FREE_AT_START.call_once(|| pmap::lock().pages().nfree());
     interrupts::on();
-    end(umain())
+    end(application_main())
 }
 
 /// Ends the machine with the application's exit `code`: every code but 0 is printed and ends QEMU

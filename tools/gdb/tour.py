@@ -39,6 +39,7 @@ MACHINES = {
 }
 TOKEN = re.compile(
     r"(?P<hex>\b0x[0-9a-f]+\b)|(?P<line>(?<=\.rs:)\d+|(?<=, line )\d+|^\d+(?=\t| ))|"
+    r"(?P<total>(?<=pages, )\d+ [KM]B)|"
     r"(?P<page>(?<=page )\d+|(?<=pages )\d+\.\.\d+|(?<=Frame\()\d+)|(?P<size>\d+(?= KB| upwards| downwards))|"
     r"(?P<number>\b\d+\b)|(?P<space>\s+)"
 )
@@ -82,6 +83,8 @@ def wildcard(token, machine):
     text = token[0]
     if token["hex"]:
         return "0x[0-9a-f]+" if machine.varies(int(text, 16)) else text
+    if token["total"]:
+        return r"\d+ [KM]B"
     if token["space"]:
         return r"\s+"
     if token["number"]:

@@ -82,6 +82,11 @@ def at_reset():
     return (register("cs"), register("pc")) == (0xF000, 0xFFF0)
 
 
+def in_user_mode():
+    """Whether the processor runs a program."""
+    return register("priv") == 0 if arch().name == "riscv64" else register("cs") & 3 == 3
+
+
 def mode():
     """The processor's current translation."""
     return riscv_mode() if arch().name == "riscv64" else x86_mode()

@@ -27,6 +27,7 @@ mod memory;
 global_asm!(
     ".pushsection .text.start, \"ax\"",
     ".globl _start",
+    ".type _start, @function", // for gdb
     "_start:",
     "    xor ebp, ebp",
     "    xor eax, eax",
@@ -41,6 +42,7 @@ global_asm!(
     "    push edx",
     "    push eax",
     "    call {libmain}",
+    ".size _start, . - _start",
     ".popsection",
     ustacktop = const Layout::USTACKTOP,
     libmain = sym crate::start::libmain,

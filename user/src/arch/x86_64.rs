@@ -27,10 +27,12 @@ pub(crate) const TRAPFRAME_WORDS: usize = 22;
 global_asm!(
     ".pushsection .text.start, \"ax\"",
     ".globl _start",
+    ".type _start, @function", // for gdb
     "_start:",
     "    xor ebp, ebp",
     "    and rsp, -16",
     "    call {libmain}",
+    ".size _start, . - _start",
     ".popsection",
     libmain = sym crate::start::libmain,
 );

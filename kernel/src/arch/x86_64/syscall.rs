@@ -17,6 +17,7 @@ use x86_64::registers::rflags::RFlags;
 use super::frame::TrapFrame;
 use super::program::{USER_CODE, USER_DATA};
 use super::ring3::env_pop_tf;
+use super::trap::stubs::call_user_trap;
 use crate::arch::Layout;
 use crate::arch::x86::jos::SYSCALL_INSTRUCTION;
 use crate::arch::x86::user::{FRAME, user_trap};
@@ -59,11 +60,11 @@ global_asm!(
     "    push r14",
     "    push r15",
     "    mov rdi, rsp",
-    "    mov rbx, rsp", // for gdb's backtraces
+    "    mov rbx, rsp", // for gdb
     "    mov rsp, {KSTACKTOP}",
     "    xor ebp, ebp", // here a backtrace ends
     "    mov rsi, rsp",
-    "    call {user_trap}",
+    call_user_trap!("3"),
     "    mov rdi, rax",
     // Goes on with any program. SYSRET is for one that made its call by SYSCALL. It would not delay the trap of a single
     // step, and it faults with the program's stack in use if RIP is not canonical: IRET does neither.

@@ -11,6 +11,7 @@ use crate::arch::i386::ring3::env_pop_tf;
 use crate::arch::i386::stack::{DATA, NMI, TaskState, exception_task, task_of};
 use crate::arch::x86::floats::FORBIDDEN;
 use crate::arch::x86::trap::stubs::{FLAGS, trap};
+use crate::arch::x86::trap::unwind::call_user_trap;
 use crate::arch::x86::user::{FRAME, user_trap};
 
 /// EFLAGS.NT: IRETD would return to the interrupted task.
@@ -66,7 +67,10 @@ global_asm!(
     "    sub esp, 8",
     "    push ebx",
     "    push dword ptr [{FRAME}]",
-    "    call {user_trap}",
+    call_user_trap!(
+        word: "4" ".long", program_counter: "8", base: "3", size: "68", // of a `Frame`, from EBX on
+        rules: "0x87, 17, 0x86, 16, 0x85, 15, 0x83, 13, 0x82, 12, 0x81, 11, 0x80, 10, 0x88, 5, 0x84, 2"
+    ),
     "    push eax",
     "    call {env_pop_tf}",
     ".size trap_common, . - trap_common",

@@ -7,6 +7,19 @@ use crate::arch::x86::trap::stubs::{FLAGS, trap};
 use crate::arch::x86::user::{FRAME, user_trap};
 use crate::arch::x86_64::frame::TrapFrame;
 
+/// Calls `user_trap` with a program's registers in a [`TrapFrame`], at which the register with the number `$base` points:
+/// 3 is RBX, 7 RSP (System V ABI, figure 3.36).
+macro_rules! call_user_trap {
+    ($base:literal) => {
+        crate::arch::x86::trap::unwind::call_user_trap!(
+            word: "8" ".quad", program_counter: "16", base: $base, size: "176",
+            rules: "0x8f, 22, 0x8e, 21, 0x8d, 20, 0x8c, 19, 0x8b, 18, 0x8a, 17, 0x89, 16, 0x88, 15, 0x86, 14, \
+                    0x85, 13, 0x84, 12, 0x81, 11, 0x82, 10, 0x83, 9, 0x80, 8, 0x90, 5, 0x87, 2"
+        )
+    };
+}
+pub(in crate::arch) use call_user_trap;
+
 // The processor aligns RSP to 16 before it pushes; 22 words later RSP is aligned again, as the ABI requires at
 // a call.
 global_asm!(
@@ -61,7 +74,7 @@ global_asm!(
     "    xor ebp, ebp", // here a backtrace ends
     "    mov rdi, [rip + {FRAME}]",
     "    mov rsi, rsp",
-    "    call {user_trap}",
+    call_user_trap!("7"),
     "    mov rdi, rax",
     "    jmp program_return",
     ".size trap_common, . - trap_common",
@@ -73,4 +86,4 @@ global_asm!(
     user_trap = sym user_trap,
 );
 
-const _: () = assert!(size_of::<TrapFrame>().is_multiple_of(16));
+const _: () = assert!(size_of::<TrapFrame>() == 176 && size_of::<TrapFrame>().is_multiple_of(16));
