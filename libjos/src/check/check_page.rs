@@ -56,15 +56,16 @@ impl<M: Machine> Checks<'_, M> {
         self.check_permissions(pps[0]);
         self.check_dirty_tables(tables);
         self.check_large_page(pps);
-        self.check_counts(pps[0]);
+        let emptied = self.check_counts(pps[0]);
         self.check_bad_addresses(pps[0]);
 
         self.expect_free(Self::NTABLES, "at the end");
         while self.vm.page_alloc(AllocFlags::empty()).is_some() {}
         self.vm.pages_mut().give_back(rest);
-        for &frame in pps.iter().chain(tables.iter()) {
+        for &frame in pps.iter().chain(tables.iter()).chain(&emptied) {
             self.vm.pages_mut().page_free(frame);
         }
+        let nfree = nfree + usize::from(emptied.is_some());
         self.expect_free(nfree, "when all was given back");
         self.vm.machine_mut().print(format_args!("check_page() succeeded!\n"));
     }
@@ -293,8 +294,9 @@ impl<M: Machine> Checks<'_, M> {
         self.vm.prune(self.kern_pgdir, va);
     }
 
-    /// Counts: an overflow is an error; above UTOP nothing is counted; a free page is not mapped.
-    fn check_counts(&mut self, pp: Frame) {
+    /// Counts: an overflow is an error; above UTOP nothing is counted; a free page is not mapped. Returns the
+    /// table there that was empty before, if there was one: directories share such tables.
+    fn check_counts(&mut self, pp: Frame) -> Option<Frame> {
         let pa = self.vm.pages().page2pa(pp);
         self.vm.pages_mut().set_info(pp, PageInfo::in_use(u32::MAX));
         let overflow = Err(MapError::Overflow { pa });
@@ -304,6 +306,7 @@ impl<M: Machine> Checks<'_, M> {
 
         // The devices' last page: their mappings begin at MMIOBASE.
         let above = VirtAddr::new(M::Layout::MMIOLIM - PGSIZE);
+        let before = self.vm.pages().nfree();
         self.expect_insert(pp, above, Perm::KRW | Perm::G, Ok(()));
         self.expect_mapped(above, Some(pp), Perm::KRW | Perm::G);
         // Here the index is not 0 at each level.
@@ -314,11 +317,14 @@ impl<M: Machine> Checks<'_, M> {
         let kept = PageInfo::in_use(0);
         assert!(info == kept, "check_page: unmapped above UTOP, {pp} is {info}");
         self.vm.prune(self.kern_pgdir, above);
+        let emptied = (self.vm.pages().nfree() > before).then(|| self.alloc_for_check());
+        self.expect_free(before, "when nothing is mapped there any more");
 
         self.vm.pages_mut().page_free(pp);
         let free = Err(MapError::FreePage { pa });
         self.expect_insert(pp, VA1, Perm::KRW, free);
         self.expect_next(pp, "the page that was not mapped");
+        emptied
     }
 
     /// Tries addresses that the machine does not have: they are refused.
