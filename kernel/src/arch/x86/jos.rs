@@ -67,3 +67,6 @@ impl fmt::Display for ErrorWords {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;
