@@ -163,8 +163,9 @@ def fields(state, slot, env):
         yield f"type and processor are {env.env_type} and {env.env_cpunum}, not 0"
     if env.env_ipc_recving not in (0, 1):
         yield f"env_ipc_recving is {env.env_ipc_recving}"
-    if env.env_status == RUNNING and env.env_ipc_recving:
-        yield "it is running, and waits for a message"
+    # A parent could wake it, but no program here does.
+    if env.env_status in (RUNNABLE, RUNNING) and env.env_ipc_recving:
+        yield "it may run, and waits for a message"
 
 
 def pages(state, run):
