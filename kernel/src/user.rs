@@ -4,13 +4,15 @@
 //! [`handle`], which lets `libjos` do the kernel's part and goes on with the program that it picks, or leaves the
 //! programs: then [`run`] returns.
 
-use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
+use layout::PGSIZE;
+use libjos::env::abi::EnvId;
 use libjos::env::archive::Archive;
 use libjos::env::load::LoadError;
-use libjos::env::{self, Cause, EnvConsole, EnvIndex, Envs, Next};
-use libjos::mem::addr::VirtAddr;
+use libjos::env::{Cause, EnvConsole, EnvIndex, Envs, Next, Trap};
+use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::kaddr::kaddr;
 use libjos::pmap::Pmap;
 use spin::Once;
@@ -20,7 +22,7 @@ use crate::arch::clock;
 use crate::arch::user::{self as machine, Frame};
 use crate::boot_info;
 use crate::console;
-use crate::lock::{Lock, interrupts_off};
+use crate::lock::Lock;
 use crate::machine::Hardware;
 use crate::pmap;
 use crate::symbols;
@@ -30,6 +32,9 @@ use crate::trap::cause::Interrupt;
 const HZ: u32 = 100;
 
 static ENVS: Shared = Shared(Once::new());
+/// What [`handle`] works with, while programs run: all environments, and the memory system.
+static RUNNING: (AtomicPtr<Envs<Frame>>, AtomicPtr<Pmap<Hardware>>) =
+    (AtomicPtr::new(ptr::null_mut()), AtomicPtr::new(ptr::null_mut()));
 /// Whether programs were left at a breakpoint.
 static AT_BREAKPOINT: AtomicBool = AtomicBool::new(false);
 
@@ -94,17 +99,20 @@ fn find(name: &str) -> Option<&'static [u8]> {
 
 /// Runs programs until none can run, or one has reached a breakpoint.
 pub(crate) fn run() -> Stop {
-    let _off = interrupts_off();
-    let envs = ENVS.0.get().expect("there is a program");
-    let next = envs.lock().sched_yield(&mut pmap::lock());
+    // Both locks are held, and interrupts are off in the kernel, until this returns.
+    let mut envs = ENVS.0.get().expect("there is a program").lock();
+    let mut pmap = pmap::lock();
+    let next = envs.sched_yield(&mut pmap);
     if let Next::Run(index) = next {
-        let frame = go_on(&mut envs.lock(), &mut pmap::lock(), index);
         machine::allow_floats(true);
+        let frame = go_on(&mut envs, &mut pmap, index);
+        RUNNING.0.store(&raw mut *envs, Ordering::Relaxed);
+        RUNNING.1.store(&raw mut *pmap, Ordering::Relaxed);
         clock::tick(HZ);
         // SAFETY: interrupts are off, and `env_run` has loaded the program's page directory.
         unsafe { machine::run(frame) };
         clock::stop_ticking();
-        machine::take_floats();
+        take_floats(&envs, &pmap);
         machine::allow_floats(false);
     }
     match AT_BREAKPOINT.swap(false, Ordering::Relaxed) {
@@ -116,39 +124,65 @@ pub(crate) fn run() -> Stop {
 /// Makes `index` the environment that runs; returns its frame.
 fn go_on(envs: &mut Envs<Frame>, pmap: &mut Pmap<Hardware>, index: EnvIndex) -> NonNull<Frame> {
     let frame = envs.env_run(pmap, index);
-    machine::lend_floats(envs.env(index).env_id);
+    machine::lend_floats(envs.id(index));
     frame
 }
 
-/// Handles a trap of a program.
-fn handle(frame: &mut Frame, (cause, interrupt): (Cause, Option<Interrupt>)) -> NonNull<Frame> {
+/// Handles a trap of the program that runs, whose registers are in its frame.
+fn handle(trap: Trap, interrupt: Option<Interrupt>) -> NonNull<Frame> {
+    let (envs, pmap) = (&RUNNING.0, &RUNNING.1);
+    // SAFETY: `run` has stored both, holds their locks and waits. Traps of programs are handled one at a time.
+    let (envs, pmap) =
+        unsafe { (&mut *envs.load(Ordering::Relaxed), &mut *pmap.load(Ordering::Relaxed)) };
     if interrupt == Some(Interrupt::Typed) {
         console::take_typed();
     }
-    let mut envs = ENVS.0.get().expect("a program runs").lock();
-    let mut pmap = pmap::lock();
-    if let Some(index) = envs.curenv() {
-        envs.set_frame(index, *frame);
-    }
-    if let Some(index) = envs.curenv()
-        && machine::wants_floats(frame)
-    {
-        machine::give_floats(envs.env(index).env_id);
-        return envs.frame(index);
-    }
-    let incoming = VirtAddr::new((&raw const *frame).addr() as u64);
-    let next = envs.trap_dispatch(&mut pmap, &mut Console, env::Trap { cause, incoming });
+    let next = match wanting_floats(envs, trap.cause) {
+        Some(index) => give_floats(envs, pmap, index),
+        None => envs.trap_dispatch(pmap, &mut Console, trap),
+    };
     match next {
-        Next::Run(index) => return go_on(&mut envs, &mut pmap, index),
+        Next::Run(index) => return go_on(envs, pmap, index),
         Next::Breakpoint(_) => {
             pmap.switchkvm();
             AT_BREAKPOINT.store(true, Ordering::Relaxed);
         }
         Next::NoneRunnable => {}
     }
-    drop((pmap, envs));
-    // SAFETY: `run` waits, and no lock is held.
+    // SAFETY: `run` waits.
     unsafe { machine::leave() }
+}
+
+/// The environment that runs, if its trap says that it wants the registers for floating-point numbers.
+#[inline]
+fn wanting_floats(envs: &Envs<Frame>, cause: Cause) -> Option<EnvIndex> {
+    let index = envs.curenv().filter(|_| cause == Cause::Exception)?;
+    // SAFETY: no method of `envs` runs.
+    let frame = unsafe { envs.frame(index).as_ref() };
+    machine::wants_floats(frame).then_some(index)
+}
+
+/// Gives an environment the registers for floating-point numbers. Without memory to save them in, it ends.
+fn give_floats(envs: &mut Envs<Frame>, pmap: &mut Pmap<Hardware>, index: EnvIndex) -> Next {
+    take_floats(envs, pmap);
+    let id = envs.id(index);
+    if let Some((frame, new)) = envs.machine_frame(pmap, index) {
+        machine::give_floats(id, shown(frame), new);
+        return Next::Run(index);
+    }
+    println!("[{id}] out of memory: no page to save its floating-point numbers in");
+    envs.env_destroy(pmap, index);
+    envs.sched_yield(pmap)
+}
+
+/// Saves the registers for floating-point numbers of the environment that has them.
+fn take_floats(envs: &Envs<Frame>, pmap: &Pmap<Hardware>) {
+    machine::take_floats(|id: EnvId| envs.machine_frame_of(pmap, id).map(shown));
+}
+
+/// Where the kernel sees a frame of the machine's.
+fn shown(frame: PhysAddr) -> VirtAddr {
+    kaddr::<Layout>(frame, PGSIZE).expect("a window shows every frame")
 }
 
 /// The console, for programs.

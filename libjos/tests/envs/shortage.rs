@@ -187,6 +187,14 @@ fn a_fault_without_memory<L: MemLayout, F: Format + Mmu>() {
     world.check();
 }
 
+/// Without a page for the machine, nothing has changed.
+fn the_machines_frame_is_there_or_not<L: MemLayout, F: Format + Mmu>() {
+    let mut world = World::<L, F>::with(1);
+    let me = world.me();
+    let n = needs(&mut world, |world| world.envs.machine_frame(&mut world.pmap, me).is_some());
+    assert_eq!(n, 1);
+}
+
 /// Children are made until there is no memory; when they end, all of it is back.
 fn until_there_is_no_memory<L: MemLayout, F: Format + Mmu>() {
     let mut world = World::<L, F>::with(1);
@@ -222,4 +230,5 @@ on_every_format! {
     without_any_memory
     a_fault_without_memory
     until_there_is_no_memory
+    the_machines_frame_is_there_or_not
 }

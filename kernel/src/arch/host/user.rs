@@ -2,15 +2,16 @@
 
 use core::ptr::NonNull;
 
-use libjos::env::Cause;
+use libjos::env::Trap;
 use libjos::env::abi::EnvId;
+use libjos::mem::addr::VirtAddr;
 
 use crate::trap::cause::Interrupt;
 
 pub(crate) use crate::arch::x86_64::program::Frame;
 
 /// A handler of traps of programs.
-pub(crate) type Handler = fn(&mut Frame, (Cause, Option<Interrupt>)) -> NonNull<Frame>;
+pub(crate) type Handler = fn(Trap, Option<Interrupt>) -> NonNull<Frame>;
 
 pub(crate) fn init(_handler: Handler) {}
 
@@ -32,8 +33,8 @@ pub(crate) fn wants_floats(_frame: &Frame) -> bool {
     false
 }
 
-pub(crate) fn give_floats(_id: EnvId) {}
+pub(crate) fn give_floats(_id: EnvId, _page: VirtAddr, _new: bool) {}
 
 pub(crate) fn lend_floats(_id: EnvId) {}
 
-pub(crate) fn take_floats() {}
+pub(crate) fn take_floats(_page_of: impl FnOnce(EnvId) -> Option<VirtAddr>) {}

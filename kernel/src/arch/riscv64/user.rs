@@ -3,7 +3,7 @@
 use core::fmt;
 use core::ptr::NonNull;
 
-use libjos::env::Cause;
+use libjos::env::Trap;
 use libjos::env::abi::{EnvId, UTrapframe};
 use libjos::env::frame::TrapFrame;
 use libjos::mem::addr::VirtAddr;
@@ -19,7 +19,7 @@ pub(crate) struct Frame {
 }
 
 /// A handler of traps of programs.
-pub(crate) type Handler = fn(&mut Frame, (Cause, Option<Interrupt>)) -> NonNull<Frame>;
+pub(crate) type Handler = fn(Trap, Option<Interrupt>) -> NonNull<Frame>;
 
 // SAFETY: a frame is integers.
 unsafe impl TrapFrame for Frame {
@@ -96,8 +96,8 @@ pub(crate) fn wants_floats(_frame: &Frame) -> bool {
     false
 }
 
-pub(crate) fn give_floats(_id: EnvId) {}
+pub(crate) fn give_floats(_id: EnvId, _page: VirtAddr, _new: bool) {}
 
 pub(crate) fn lend_floats(_id: EnvId) {}
 
-pub(crate) fn take_floats() {}
+pub(crate) fn take_floats(_page_of: impl FnOnce(EnvId) -> Option<VirtAddr>) {}
