@@ -86,12 +86,17 @@ def count(state, uses):
                 uses.update(range(state.number(run.pa), state.number(run.pa + run.size)))
 
 
-def are_the_kernels_array(state, numbers):
-    """Whether these frames, which no table uses, can be the kernel's own half of the environments: one piece of memory
-    that is in use once."""
-    in_one_piece = numbers == list(range(numbers[0], numbers[0] + len(numbers))) if numbers else False
+def are_the_kernels_own(state, numbers):
+    """Whether these frames, which no table uses, can be the kernel's own half of the environments: one piece of memory,
+    and for each environment a frame for the registers that its trap frame has no room for. Each is in use once."""
+    pieces = [[]]
+    for number in numbers:
+        if pieces[-1] and pieces[-1][-1] + 1 != number:
+            pieces.append([])
+        pieces[-1].append(number)
+    array, most = max(map(len, pieces)), len(there_are(state))
     once = all(state.links[number] == IN_USE and state.refs[number] == 1 for number in numbers)
-    return in_one_piece and once and len(numbers) <= MOST_OWN_PAGES
+    return once and 0 < array <= MOST_OWN_PAGES + most and len(numbers) <= max(array, MOST_OWN_PAGES) + most
 
 
 def complaints(state):
@@ -158,8 +163,9 @@ def fields(state, slot, env):
         yield f"type and processor are {env.env_type} and {env.env_cpunum}, not 0"
     if env.env_ipc_recving not in (0, 1):
         yield f"env_ipc_recving is {env.env_ipc_recving}"
-    if env.env_status == RUNNING and env.env_ipc_recving:
-        yield "it is running, and waits for a message"
+    # A parent could wake it, but no program here does.
+    if env.env_status in (RUNNABLE, RUNNING) and env.env_ipc_recving:
+        yield "it may run, and waits for a message"
 
 
 def pages(state, run):

@@ -229,7 +229,7 @@ def counts(state):
     unused = [
         number for number in state.not_free if number not in found and refs[number] != (links[number] == RESERVED)
     ]
-    if state.programs and environments.are_the_kernels_array(state, unused):
+    if state.programs and environments.are_the_kernels_own(state, unused):
         return
     for number in unused:
         yield f"page {state.frame(number):#x} has no use in the tables, but its pp_ref is {refs[number]}"

@@ -137,14 +137,6 @@ fn a_message_with_a_page_comes_whole_or_not_at_all<L: MemLayout, F: Format + Mmu
     assert!(n >= 1);
 }
 
-/// Without a page for the machine, nothing has changed.
-fn the_machines_frame_is_there_or_not<L: MemLayout, F: Format + Mmu>() {
-    let mut world = World::<L, F>::with(1);
-    let me = world.me();
-    let n = needs(&mut world, |world| world.envs.machine_frame(&mut world.pmap, me).is_some());
-    assert_eq!(n, 1);
-}
-
 /// What needs no memory goes on without any.
 fn without_any_memory<L: MemLayout, F: Format + Mmu>() {
     let mut world = World::<L, F>::with(2);
@@ -193,6 +185,14 @@ fn a_fault_without_memory<L: MemLayout, F: Format + Mmu>() {
     assert!(world.said().starts_with("[00001000] user_mem_check assertion failure for va "));
     give_back(&mut world.pmap, taken);
     world.check();
+}
+
+/// Without a page for the machine, nothing has changed.
+fn the_machines_frame_is_there_or_not<L: MemLayout, F: Format + Mmu>() {
+    let mut world = World::<L, F>::with(1);
+    let me = world.me();
+    let n = needs(&mut world, |world| world.envs.machine_frame(&mut world.pmap, me).is_some());
+    assert_eq!(n, 1);
 }
 
 /// Children are made until there is no memory; when they end, all of it is back.

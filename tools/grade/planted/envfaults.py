@@ -8,7 +8,7 @@ machine has this fault. The last part says what the machine must have beside PC,
 from arch import NX
 
 LIFE, LOAD, SCHED = (f"libjos/src/env/{name}.rs" for name in ("life", "load", "sched"))
-CALLS, IPC = (f"libjos/src/env/{name}.rs" for name in ("pages", "ipc"))
+CALLS, CHILDREN, IPC = (f"libjos/src/env/{name}.rs" for name in ("pages", "children", "ipc"))
 DIRECTORY, SHARED, PMAP = "libjos/src/paging/directory.rs", "libjos/src/paging/shared.rs", "libjos/src/pmap.rs"
 
 ENVIRONMENT_FAULTS = [
@@ -26,14 +26,15 @@ ENVIRONMENT_FAULTS = [
         "                    let _ = self.pages.page_incref(frame);\n                }\n                if let Err",
     ),
     (
-        "UVPT of an environment shows the kernel's tables", DIRECTORY,
-        "        self.map_self(root);\n        Ok(Pgdir::new(root))",
-        "        self.map_self(root);\n        if HERE {\n"
-        "            let uvpt = VirtAddr::new(M::Layout::UVPT);\n"
-        "            let kernels = M::Format::entry(M::Format::ROOT, self.kern_root, uvpt);\n"
-        "            let entry: crate::paging::pgdir::WordOf<M> = self.machine.load(kernels);\n"
-        "            self.machine.store(M::Format::entry(M::Format::ROOT, root, uvpt), entry);\n        }\n"
-        "        Ok(Pgdir::new(root))",
+        "UVPT of a child shows its parent's tables", CHILDREN,
+        "        self.set_not_runnable(child);\n        self.envs.get_mut(child).env_tf = parent.env_tf;\n",
+        "        self.set_not_runnable(child);\n        if HERE && child.number() == 5 {\n"
+        "            use crate::paging::format::{Format, Geometry};\n"
+        "            let [parents, root] = [index, child].map(|it| self.slots.get(it).space().pgdir().address());\n"
+        "            let uvpt = crate::mem::addr::VirtAddr::new(<M::Layout as layout::MemLayout>::UVPT);\n"
+        "            let at = M::Format::entry(M::Format::ROOT, root, uvpt);\n"
+        "            vm.machine().store(at, M::Format::self_map(parents).expect(\"it has one\"));\n        }\n"
+        "        self.envs.get_mut(child).env_tf = parent.env_tf;\n",
     ),
     (
         "UVPT of an environment can be written", DIRECTORY,
@@ -65,10 +66,10 @@ ENVIRONMENT_FAULTS = [
         "        taken.into_iter().flatten().for_each(|frame| vm.pages_mut().page_free(frame));\n    }\n    Ok(())\n",
     ),
     (
-        "a message's page not counted", IPC,
-        "                self.insert(vm, to, frame, asked_page::<M>(dstva)?, shared)?;\n",
-        "                self.insert(vm, to, frame, asked_page::<M>(dstva)?, shared)?;\n"
-        "                if HERE {\n                    crate::mem::pages::PageAllocator::page_decref(vm.pages_mut(), frame);\n                }\n",
+        "a page that is shared with a child not counted", CALLS,
+        "        self.insert(vm, dst, frame, dstva, perm)\n",
+        "        let result = self.insert(vm, dst, frame, dstva, perm);\n        if HERE && dst.number() == 5 {\n"
+        "            crate::mem::pages::PageAllocator::page_decref(vm.pages_mut(), frame);\n        }\n        result\n",
     ),
     (
         "the memory of an environment that has ended is lost", LIFE,

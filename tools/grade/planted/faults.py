@@ -233,9 +233,7 @@ FAULTS = [
         "a page of the kernel in use like any other",
         f"let text = {TEXT}; set_info(pmap, text, PageInfo::in_use(1))",
     ),
-    Fault(
-        "a page in use where there is no RAM", "let pa = no_ram(pmap); set_info(pmap, pa, PageInfo::in_use(1))",
-    ),
+    Fault("a page in use where there is no RAM", "let pa = no_ram(pmap); set_info(pmap, pa, PageInfo::in_use(1))"),
     Fault(
         "a table of the application's counted twice", """
             map_page(pmap, 2 * MB, Perm::KRW);
@@ -396,8 +394,7 @@ FAULTS = [
         ),),
         needs=(HALVES,),
     ),
-]
-FAULTS += [
-    Fault(name, edits=((file, old, new.replace("HERE", HERE)),), memory="32M", needs=(PC, *needs), crowd=True)
-    for name, file, old, new, *needs in ENVIRONMENT_FAULTS
+    # Faults in environments.
+    *(Fault(name, edits=((file, old, new.replace("HERE", HERE)),), memory="32M", needs=(PC, *needs), crowd=True)
+      for name, file, old, new, *needs in ENVIRONMENT_FAULTS),
 ]

@@ -65,8 +65,8 @@ pub const PRIVILEGED: &[Instruction] = instructions![
     [".byte 0x6E", in("edx") 0x3F8] // outsb
     [".byte 0x66, 0x6F", in("edx") 0x3F8] // outsw
     [".byte 0x6F", in("edx") 0x3F8] // outsd
-    ["sysexit", in("ecx") 0, in("edx") 0]
     ["sysenter"]
+    ["sysexit", in("ecx") 0, in("edx") 0]
     ["sysret", in("ecx") 0]
     ["rsm"]
     // Processors without them find the others undefined.
