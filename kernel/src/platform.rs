@@ -76,7 +76,7 @@ impl Platform for ThisMachine {
 
     fn read_line(&self, prompt: &str) -> Option<String> {
         loop {
-            match read_line(prompt) {
+            match read_line(prompt, None, None) {
                 Answer::Line { line, .. } => return Some(line),
                 Answer::EndOfInput => return None,
                 Answer::TooLong => {
