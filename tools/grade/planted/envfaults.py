@@ -112,9 +112,10 @@ ENVIRONMENT_FAULTS = [
         "        vm.page_insert(space.user_pgdir_mut(), kernels, VirtAddr::new(0x3000_0000), Perm::UR)?;\n    }\n",
     ),
     (
-        "a program's code can be written", LOAD,
+        "a program's data can be executed", LOAD,
         "        region_alloc(space, vm, segment.va, segment.size, segment.perm)?;\n",
-        "        let perm = if HERE { segment.perm | Perm::W } else { segment.perm };\n"
+        "        let is_wrong = HERE && segment.perm.contains(Perm::W);\n"
+        "        let perm = if is_wrong { segment.perm | Perm::X } else { segment.perm };\n"
         "        region_alloc(space, vm, segment.va, segment.size, perm)?;\n",
         NX,
     ),
