@@ -30,6 +30,7 @@ import leaftests  # noqa: E402
 import loadertests  # noqa: E402
 import machinetests  # noqa: E402
 import maptests  # noqa: E402
+import moduletests  # noqa: E402
 import monitortests  # noqa: E402
 import readertests  # noqa: E402
 import screentests  # noqa: E402
@@ -51,6 +52,7 @@ TESTS = [
     *statetests.TESTS,
     *traptests.TESTS,
     *usertests.TESTS,
+    *moduletests.TESTS,
     *loadertests.TESTS,
     *clocktests.TESTS,
     *idletests.TESTS,
