@@ -20,6 +20,7 @@ import clocktests  # noqa: E402
 import consoletests  # noqa: E402
 import contracttests  # noqa: E402
 import devicetreetests  # noqa: E402
+import envdoctests  # noqa: E402
 import exittests  # noqa: E402
 import faulttests  # noqa: E402
 import gdbtests  # noqa: E402
@@ -66,6 +67,7 @@ TESTS = [
     *exittests.TESTS,
     *gdbtests.tests(ROOT),
     *gdbusertests.TESTS,
+    *envdoctests.tests(ROOT),
     *contracttests.TESTS,
 ]
 TESTS = [test for test in TESTS if test.is_for(ARCH)]
