@@ -21,6 +21,7 @@ import consoletests  # noqa: E402
 import contracttests  # noqa: E402
 import devicetreetests  # noqa: E402
 import envdoctests  # noqa: E402
+import envtests  # noqa: E402
 import exittests  # noqa: E402
 import faulttests  # noqa: E402
 import gdbtests  # noqa: E402
@@ -54,6 +55,7 @@ TESTS = [
     *traptests.TESTS,
     *usertests.TESTS,
     *moduletests.TESTS,
+    *envtests.TESTS,
     *loadertests.TESTS,
     *clocktests.TESTS,
     *idletests.TESTS,

@@ -10,7 +10,7 @@ use core::hint::black_box;
 
 use layout::{MemLayout, PGSIZE};
 use libjos::app::area::{Access, VmArea};
-use libjos::machine::PhysMem;
+use libjos::machine::{Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::pages::{ALLOC_ZERO, AllocFlags, PageAllocator};
 use libjos::paging::format::{self, Geometry, Perm};
@@ -23,7 +23,7 @@ use crate::arch::screen::CELLS;
 use crate::arch::{self, EntryWord, Format, probe};
 use crate::pmap;
 use crate::symbols;
-use fault::FaultTest;
+use fault::{FaultTest, succeed};
 
 /// The fault tests that every machine has.
 const FAULTS: &[FaultTest] = &[
@@ -44,6 +44,9 @@ const FAULTS: &[FaultTest] = &[
     FaultTest { name: "heap-overrun", commit: heap_overrun },
     FaultTest { name: "heap-double-free", commit: heap_double_free },
     FaultTest { name: "heap-use-after-free", commit: heap_use_after_free },
+    FaultTest { name: "heap-alloc-elsewhere", commit: heap_alloc_elsewhere },
+    FaultTest { name: "heap-free-elsewhere", commit: heap_free_elsewhere },
+    FaultTest { name: "area-elsewhere", commit: area_elsewhere },
     FaultTest { name: "page-use-after-free", commit: page_use_after_free },
     FaultTest { name: "print-in-report", commit: || panic!("{}", Talkative) },
     FaultTest { name: "fault-in-report", commit: || panic!("{}", Unprintable) },
@@ -102,8 +105,10 @@ pub(crate) fn run(fault: &FaultTest) -> ! {
 fn read_user() {
     let missing = arch::Layout::UPAGES + arch::Layout::PTSIZE - PGSIZE;
     for va in [missing, arch::Layout::UPAGES] {
-        let outcome = probe::load_user(va);
-        assert_eq!(outcome.is_err(), va == missing, "{va:#x}: {outcome:?}");
+        match probe::load_user(va) {
+            Ok(_) => assert!(va != missing, "{va:#x} is mapped"),
+            Err(fault) => assert!(va == missing, "{fault}"),
+        }
         let lifted = user_access_allowed();
         assert!(!lifted, "user pages are still open to the kernel after an access to {va:#x}");
     }
@@ -118,7 +123,7 @@ fn exec_data() {
 
 /// Calls a function in an area whose handler maps any missing page.
 fn exec_area() {
-    let area = VmArea::reserve(1).expect("there are addresses");
+    let area = succeed(VmArea::reserve(1));
     area.on_fault(|area, fault| {
         area.translate(fault.page).is_some()
             || area.map(fault.page..fault.page + 1, Access::ReadWrite).is_ok()
@@ -149,7 +154,7 @@ fn double_free() {
 fn free_referenced() {
     let mut pmap = pmap::lock();
     let page = pmap.page_alloc(AllocFlags::empty()).expect("a free page");
-    pmap.pages_mut().page_incref(page).expect("a page in use can be counted");
+    succeed(pmap.pages_mut().page_incref(page));
     pmap.pages_mut().page_free(page);
 }
 
@@ -175,6 +180,37 @@ fn block() -> *mut u8 {
     let block = unsafe { alloc::alloc::alloc(BLOCK) };
     assert!(!block.is_null(), "there is memory");
     black_box(block)
+}
+
+/// Loads another page directory than `kern_pgdir`. (It is a copy, so only a check can tell.)
+fn go_elsewhere() {
+    let mut pmap = pmap::lock();
+    let frame = pmap.page_alloc(AllocFlags::empty()).expect("a free page");
+    let (from, to) = (pmap.kern_root(), pmap.pages().page2pa(frame));
+    for offset in (0..PGSIZE).step_by(EntryWord::BYTES as usize) {
+        pmap.machine().store(to + offset, pmap.machine().load::<EntryWord>(from + offset));
+    }
+    pmap.machine_mut().lcr3(to);
+}
+
+/// Allocates while another page directory is loaded.
+fn heap_alloc_elsewhere() {
+    go_elsewhere();
+    block();
+}
+
+/// Frees while another page directory is loaded.
+fn heap_free_elsewhere() {
+    let block = block();
+    go_elsewhere();
+    // SAFETY: the heap gave the block out, with this layout.
+    unsafe { alloc::alloc::dealloc(block, BLOCK) };
+}
+
+/// Makes an area while another page directory is loaded.
+fn area_elsewhere() {
+    go_elsewhere();
+    black_box(VmArea::reserve(1).is_ok());
 }
 
 /// Writes behind a block of the heap.
@@ -231,7 +267,7 @@ fn reserved_bit() {
     let mut pmap = pmap::lock();
     let (vm, pgdir) = pmap.split();
     let frame = vm.page_alloc(AllocFlags::empty()).expect("a free page");
-    vm.page_insert(pgdir, frame, page, Perm::KRW).expect("nothing is there");
+    succeed(vm.page_insert(pgdir, frame, page, Perm::KRW));
     drop(pmap);
     let (level, bits) = RESERVED;
     change_entry(level, page, |entry| entry | bits);

@@ -40,7 +40,7 @@ impl Hardware {
 ///
 /// If the bytes do not all lie in one window, or `pa` is not aligned.
 #[inline(always)]
-fn kaddr<T>(pa: PhysAddr, size: u64) -> *mut T {
+pub(crate) fn kaddr<T>(pa: PhysAddr, size: u64) -> *mut T {
     // An address below the window wraps around to far beyond the window's end.
     let offset = pa.as_u64().wrapping_sub(Layout::PHYS_BASE);
     let align = align_of::<T>() as u64;

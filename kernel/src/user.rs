@@ -79,11 +79,11 @@ fn find(name: &str) -> Option<&'static [u8]> {
     let modules = boot_info::get().reserved().filter(|part| part.name == "module");
     let modules = modules.filter_map(|module| {
         let size = module.range.size();
-        let va = kaddr::<Layout>(module.range.start, size)?.as_u64() as usize;
+        // (A module that no window shows is passed over.)
+        kaddr::<Layout>(module.range.start, size)?;
+        let file = crate::machine::kaddr::<u8>(module.range.start, size);
         // SAFETY: RAM that a window shows for good, and that no allocator hands out (`boot_info::for_mem_init`).
-        Some(unsafe {
-            core::slice::from_raw_parts(ptr::with_exposed_provenance(va), size as usize)
-        })
+        Some(unsafe { core::slice::from_raw_parts(file, size as usize) })
     });
     let in_module = |file: &'static [u8]| {
         if file.starts_with(b"\x7fELF") {
@@ -163,7 +163,9 @@ fn handle(trap: Trap, interrupt: Option<Interrupt>) -> NonNull<Frame> {
 #[inline]
 fn wanting_floats(envs: &Envs<Frame>, cause: Cause) -> Option<EnvIndex> {
     let index = envs.curenv().filter(|_| cause == Cause::Exception)?;
-    machine::wants_floats(&envs.env(index).env_tf).then_some(index)
+    // SAFETY: no method of `envs` runs.
+    let frame = unsafe { envs.frame(index).as_ref() };
+    machine::wants_floats(frame).then_some(index)
 }
 
 /// Gives an environment the registers for floating-point numbers. Without memory to save them in, it ends.
@@ -204,3 +206,6 @@ impl EnvConsole for Console {
         console::try_read().map(|(byte, _)| byte)
     }
 }
+
+#[cfg(test)]
+mod tests;

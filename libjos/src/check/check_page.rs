@@ -7,6 +7,7 @@
 use layout::{MemLayout, PGSIZE};
 
 use crate::check::Checks;
+use crate::check::answer::Answer;
 use crate::check::check_kern_pgdir::Translation;
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
@@ -55,15 +56,16 @@ impl<M: Machine> Checks<'_, M> {
         self.check_permissions(pps[0]);
         self.check_dirty_tables(tables);
         self.check_large_page(pps);
-        self.check_counts(pps[0]);
+        let emptied = self.check_counts(pps[0]);
         self.check_bad_addresses(pps[0]);
 
         self.expect_free(Self::NTABLES, "at the end");
         while self.vm.page_alloc(AllocFlags::empty()).is_some() {}
         self.vm.pages_mut().give_back(rest);
-        for &frame in pps.iter().chain(tables.iter()) {
+        for &frame in pps.iter().chain(tables.iter()).chain(&emptied) {
             self.vm.pages_mut().page_free(frame);
         }
+        let nfree = nfree + usize::from(emptied.is_some());
         self.expect_free(nfree, "when all was given back");
         self.vm.machine_mut().print(format_args!("check_page() succeeded!\n"));
     }
@@ -77,7 +79,11 @@ impl<M: Machine> Checks<'_, M> {
             self.expect_free(have, "after page_insert without memory");
             self.expect_ref(pp, 0, "after page_insert without memory");
             let walked = self.vm.pgdir_walk(self.kern_pgdir, VA0, true).map(|_| ());
-            assert!(walked == no_memory, "check_page: pgdir_walk without memory gave {walked:?}");
+            assert!(
+                walked == no_memory,
+                "check_page: pgdir_walk without memory gave: {}",
+                walked.words()
+            );
             self.expect_free(have, "after pgdir_walk without memory");
             let entry = self.vm.machine().load::<WordOf<M>>(self.kern_pgdir.address());
             assert!(
@@ -90,10 +96,18 @@ impl<M: Machine> Checks<'_, M> {
 
     /// Goes through JOS's sequence: insert, insert again, replace, two mappings of one page, remove.
     fn check_insert_and_remove(&mut self, [pp0, pp1, pp2]: [Frame; 3], tables: &[Frame]) {
-        let none = self.vm.page_lookup(self.kern_pgdir, VA0);
-        assert!(none.is_none(), "check_page: page_lookup finds {none:?} where nothing is mapped");
-        let none = self.vm.pgdir_walk(self.kern_pgdir, VA0, false);
-        assert!(none == Ok(None), "check_page: pgdir_walk finds {none:?} where there is no table");
+        let none = self.vm.page_lookup(self.kern_pgdir, VA0).map(|(frame, _)| frame);
+        assert!(
+            none.is_none(),
+            "check_page: page_lookup finds {} where nothing is mapped",
+            none.words()
+        );
+        let none = self.entry_address(VA0, false);
+        assert!(
+            none == Ok(None),
+            "check_page: pgdir_walk gives {} where there is no table",
+            none.words()
+        );
 
         // The tables take all that is free; each is used once.
         self.expect_insert(pp1, VA0, Perm::KRW, Ok(()));
@@ -147,23 +161,29 @@ impl<M: Machine> Checks<'_, M> {
         for level in (1..M::Format::LEVELS).rev() {
             let index = va.as_u64() / M::Format::page_size(level) % M::Format::ENTRIES as u64;
             let at = table + index * WordOf::<M>::BYTES;
-            match M::Format::decode(level, self.vm.machine().load(at)) {
+            let entry = self.vm.machine().load(at);
+            match M::Format::decode(level, entry) {
                 Entry::Table { pa, .. } => table = pa,
-                other => panic!("check_page: {va} is mapped, but level {level} has {other:?}"),
+                _ => panic!(
+                    "check_page: {va} is mapped, but {entry:#x} of level {level} is no table"
+                ),
             }
         }
         let index = va.as_u64() / PGSIZE % M::Format::ENTRIES as u64;
         let at = table + index * WordOf::<M>::BYTES;
-        let walked =
-            self.vm.pgdir_walk(self.kern_pgdir, va, false).map(|pte| pte.map(|pte| pte.pa));
+        let walked = self.entry_address(va, false);
         assert!(
             walked == Ok(Some(at)),
-            "check_page: the entry of {va} is at {at}, pgdir_walk gives {walked:?}"
+            "check_page: the entry of {va} is at {at}, pgdir_walk gives {}",
+            walked.words()
         );
-        let found = self.vm.page_lookup(self.kern_pgdir, va).map(|(frame, pte)| (frame, pte.pa));
+        let found = self.vm.page_lookup(self.kern_pgdir, va);
+        let (frame, entry) = (found.map(|(frame, _)| frame), found.map(|(_, pte)| pte.pa));
         assert!(
-            found == Some((pp, at)),
-            "check_page: {va} is mapped to {pp:?} at {at}, page_lookup gives {found:?}"
+            frame == Some(pp) && entry == Some(at),
+            "check_page: {va} is mapped to {pp} at {at}, page_lookup gives {} at {}",
+            frame.words(),
+            entry.words()
         );
     }
 
@@ -199,8 +219,12 @@ impl<M: Machine> Checks<'_, M> {
             );
             self.vm.pages_mut().page_free(table);
         }
-        let walked = self.vm.pgdir_walk(self.kern_pgdir, VA0, true);
-        assert!(matches!(walked, Ok(Some(_))), "check_page: pgdir_walk with memory: {walked:?}");
+        let walked = self.entry_address(VA0, true);
+        assert!(
+            matches!(walked, Ok(Some(_))),
+            "check_page: pgdir_walk with memory gives {}",
+            walked.words()
+        );
         for &table in tables {
             let pa = self.vm.pages().page2pa(table);
             let present = (0..M::Format::ENTRIES as u64)
@@ -218,10 +242,15 @@ impl<M: Machine> Checks<'_, M> {
 
     /// The address of the last level's table for `va`.
     fn last_table(&mut self, va: VirtAddr) -> u64 {
-        match self.vm.pgdir_walk(self.kern_pgdir, va, false) {
-            Ok(Some(pte)) => layout::page_round_down(pte.pa.as_u64()),
-            other => panic!("check_page: the table for {va} is gone: {other:?}"),
+        match self.entry_address(va, false) {
+            Ok(Some(pa)) => layout::page_round_down(pa.as_u64()),
+            other => panic!("check_page: the table for {va} is gone: {}", other.words()),
         }
+    }
+
+    /// The address of the last level's entry for `va`, by `pgdir_walk`.
+    fn entry_address(&mut self, va: VirtAddr, create: bool) -> Result<Option<PhysAddr>, MapError> {
+        self.vm.pgdir_walk(self.kern_pgdir, va, create).map(|pte| pte.map(|pte| pte.pa))
     }
 
     /// Meets a large page by all operations on single pages: an error names it, and it stays.
@@ -236,21 +265,26 @@ impl<M: Machine> Checks<'_, M> {
         let pa = PhysAddr::new(M::Layout::PHYS_BASE + described.next_multiple_of(size));
         let mapped =
             self.vm.map_range(self.kern_pgdir, start, size, pa, Perm::KRW, PageSizes::Largest);
-        assert!(mapped == Ok(()), "check_page: a page of {size:#x} bytes: {mapped:?}");
+        assert!(mapped == Ok(()), "check_page: a page of {size:#x} bytes: {}", mapped.words());
 
         let va = start + PGSIZE;
         let expected = Err(MapError::large_page(va, size));
         self.expect_insert(pp, va, Perm::KRW, expected);
         self.expect_ref(pp, 0, "after page_insert into a large page");
         let walked = self.vm.pgdir_walk(self.kern_pgdir, va, true).map(|_| ());
-        assert!(walked == expected, "check_page: pgdir_walk into a large page: {walked:?}");
+        assert!(
+            walked == expected,
+            "check_page: pgdir_walk into a large page gives: {}",
+            walked.words()
+        );
         self.expect_remove(va, expected);
-        let found = self.vm.page_lookup(self.kern_pgdir, va);
-        assert!(found.is_none(), "check_page: page_lookup in a large page: {found:?}");
+        let found = self.vm.page_lookup(self.kern_pgdir, va).map(|(frame, _)| frame);
+        assert!(found.is_none(), "check_page: page_lookup in a large page gives {}", found.words());
         let found = self.vm.va2pa(self.kern_pgdir, va);
         assert!(
             found == Some(pa + PGSIZE),
-            "check_page: {va} in a large page leads to {found:?}, not {}",
+            "check_page: {va} in a large page leads to {}, not {}",
+            found.words(),
             pa + PGSIZE
         );
 
@@ -260,8 +294,9 @@ impl<M: Machine> Checks<'_, M> {
         self.vm.prune(self.kern_pgdir, va);
     }
 
-    /// Counts: an overflow is an error; above UTOP nothing is counted; a free page is not mapped.
-    fn check_counts(&mut self, pp: Frame) {
+    /// Counts: an overflow is an error; above UTOP nothing is counted; a free page is not mapped. Returns the
+    /// table there that was empty before, if there was one: directories share such tables.
+    fn check_counts(&mut self, pp: Frame) -> Option<Frame> {
         let pa = self.vm.pages().page2pa(pp);
         self.vm.pages_mut().set_info(pp, PageInfo::in_use(u32::MAX));
         let overflow = Err(MapError::Overflow { pa });
@@ -271,6 +306,7 @@ impl<M: Machine> Checks<'_, M> {
 
         // The devices' last page: their mappings begin at MMIOBASE.
         let above = VirtAddr::new(M::Layout::MMIOLIM - PGSIZE);
+        let before = self.vm.pages().nfree();
         self.expect_insert(pp, above, Perm::KRW | Perm::G, Ok(()));
         self.expect_mapped(above, Some(pp), Perm::KRW | Perm::G);
         // Here the index is not 0 at each level.
@@ -279,13 +315,16 @@ impl<M: Machine> Checks<'_, M> {
         self.expect_remove(above, Ok(()));
         let info = self.vm.pages().info(pp);
         let kept = PageInfo::in_use(0);
-        assert!(info == kept, "check_page: unmapped above UTOP, {pp:?} is {info:?}");
+        assert!(info == kept, "check_page: unmapped above UTOP, {pp} is {info}");
         self.vm.prune(self.kern_pgdir, above);
+        let emptied = (self.vm.pages().nfree() > before).then(|| self.alloc_for_check());
+        self.expect_free(before, "when nothing is mapped there any more");
 
         self.vm.pages_mut().page_free(pp);
         let free = Err(MapError::FreePage { pa });
         self.expect_insert(pp, VA1, Perm::KRW, free);
         self.expect_next(pp, "the page that was not mapped");
+        emptied
     }
 
     /// Tries addresses that the machine does not have: they are refused.
@@ -325,7 +364,9 @@ impl<M: Machine> Checks<'_, M> {
         let inserted = self.vm.page_insert(self.kern_pgdir, pp, va, perm);
         assert!(
             inserted == expected,
-            "check_page: page_insert at {va} must give {expected:?}, not {inserted:?}"
+            "check_page: page_insert at {va} gives: {}; it must give: {}",
+            inserted.words(),
+            expected.words()
         );
     }
 
@@ -333,7 +374,9 @@ impl<M: Machine> Checks<'_, M> {
         let removed = self.vm.page_remove(self.kern_pgdir, va);
         assert!(
             removed == expected,
-            "check_page: page_remove of {va} must give {expected:?}, not {removed:?}"
+            "check_page: page_remove of {va} gives: {}; it must give: {}",
+            removed.words(),
+            expected.words()
         );
     }
 
@@ -343,7 +386,12 @@ impl<M: Machine> Checks<'_, M> {
             perm: M::Format::effective(perm),
         });
         let to = self.check_va2pa(va.as_u64()).to;
-        assert!(to == expected, "check_page: {va} must lead to {expected:?}, not {to:?}");
+        assert!(
+            to == expected,
+            "check_page: {va} must lead to {}, not {}",
+            expected.words(),
+            to.words()
+        );
     }
 
     fn expect_ref(&self, pp: Frame, expected: u32, when: &str) {
@@ -363,6 +411,6 @@ impl<M: Machine> Checks<'_, M> {
     /// The next page to be allocated is `pp`, because it was just freed.
     fn expect_next(&mut self, pp: Frame, what: &str) {
         let next = self.vm.page_alloc(AllocFlags::empty());
-        assert!(next == Some(pp), "check_page: {what}, {pp:?}, must be free; got {next:?}");
+        assert!(next == Some(pp), "check_page: {what}, {pp}, must be free; got {}", next.words());
     }
 }

@@ -57,7 +57,7 @@ pub(super) fn user_access<M: Machine>(
     if va.as_u64() >= end || !M::Format::is_canonical(va) {
         return None;
     }
-    let stop = vm.walk(space.pgdir().address(), va);
+    let stop = vm.walk_fast(space.pgdir().address(), va);
     match stop.entry {
         Entry::Leaf(leaf) if leaf.perm.contains(perm | Perm::UR) => {
             let size = M::Format::page_size(stop.level);
@@ -73,7 +73,7 @@ pub(super) fn user_frame<M: Machine>(
     space: &AddressSpace,
     va: VirtAddr,
 ) -> Option<(Frame, Perm)> {
-    let stop = vm.walk(space.pgdir().address(), va);
+    let stop = vm.walk_fast(space.pgdir().address(), va);
     match stop.entry {
         Entry::Leaf(leaf) if stop.level == 0 && leaf.perm.contains(Perm::U) => {
             Some((vm.pages().pa2page(leaf.pa)?, leaf.perm))

@@ -9,14 +9,14 @@
 
 use core::mem::take;
 
-use layout::{PGSIZE, round_down};
+use layout::{MemLayout, PGSIZE, round_down};
 
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::PageAllocator;
-use crate::paging::format::Perm;
+use crate::paging::format::{Entry, Perm};
 use crate::paging::mappings::Mapping;
-use crate::paging::pgdir::WordOf;
+use crate::paging::pgdir::{Stop, WordOf};
 use crate::paging::vm::Vm;
 use crate::paging::word::Word;
 use crate::space::AddressSpace;
@@ -125,14 +125,17 @@ impl AddressSpace {
         let in_page = size <= PGSIZE - dstva.as_u64() % PGSIZE;
         if dstva.is_aligned(W::BYTES)
             && in_page
-            && let Ok(page) = self.user_page(vm, dstva, Perm::URW)
+            && dstva.as_u64() < M::Layout::UTOP
+            && let Stop { level: 0, entry: Entry::Leaf(page), .. } =
+                vm.walk_fast(self.root(), dstva)
+            && page.perm.contains(Perm::URW)
             && vm.pages().pa2page(page.pa).is_some()
         {
-            let mut pa = page.pa + (dstva - page.va);
-            for word in words {
+            let mut pa = page.pa + dstva.as_u64() % PGSIZE;
+            words.for_each(|word| {
                 vm.machine().store(pa, word);
                 pa = pa + W::BYTES;
-            }
+            });
             return Ok(());
         }
         let mut va = dstva;

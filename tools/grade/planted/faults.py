@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from arch import HALVES, NX, PC, PHYSMAP, UVPT
+from envfaults import ENVIRONMENT_FAULTS
 
 
 class Fault(NamedTuple):
@@ -20,6 +21,7 @@ class Fault(NamedTuple):
     edits: tuple = ()
     memory: str = "8M"
     needs: tuple = ()  # what the machine must have, in the words of arch.py
+    crowd: bool = False  # whether environments show it: a crowd of them runs, and is read
 
 
 ALLOCATOR, MAPPING = "libjos/src/mem/pages/allocator.rs", "libjos/src/paging/mapping.rs"
@@ -231,9 +233,7 @@ FAULTS = [
         "a page of the kernel in use like any other",
         f"let text = {TEXT}; set_info(pmap, text, PageInfo::in_use(1))",
     ),
-    Fault(
-        "a page in use where there is no RAM", "let pa = no_ram(pmap); set_info(pmap, pa, PageInfo::in_use(1))",
-    ),
+    Fault("a page in use where there is no RAM", "let pa = no_ram(pmap); set_info(pmap, pa, PageInfo::in_use(1))"),
     Fault(
         "a table of the application's counted twice", """
             map_page(pmap, 2 * MB, Perm::KRW);
@@ -394,4 +394,7 @@ FAULTS = [
         ),),
         needs=(HALVES,),
     ),
+    # Faults in environments.
+    *(Fault(name, edits=((file, old, new.replace("HERE", HERE)),), memory="32M", needs=(PC, *needs), crowd=True)
+      for name, file, old, new, *needs in ENVIRONMENT_FAULTS),
 ]

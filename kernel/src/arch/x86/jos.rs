@@ -69,3 +69,6 @@ impl fmt::Display for ErrorWords {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -135,3 +135,6 @@ impl fmt::Display for Frame {
         writeln!(f, "  ss   0x----{:04x}", ss & 0xFFFF)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
                 pmap.map_page(L::PTSIZE, Perm::KRW);
                 pmap.checks().check_page();
             },
-            says: "must give Err(NoMemory { va: VirtAddr(",
+            says: "it must give: no free page for a page table for 0x",
         },
         Fault {
             name: "empty tables left behind",
@@ -34,7 +34,7 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
                 vm.boot_map_region(pgdir, va, size, pa, Perm::KRW);
                 pmap.checks().check_page();
             },
-            says: "must give Ok(()), not Err(LargePage ",
+            says: " bytes; it must give: success",
         },
         Fault {
             name: "invlpg dropped",

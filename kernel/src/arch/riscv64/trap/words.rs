@@ -15,8 +15,8 @@ use crate::trap::cause::{Cause, Interrupt, PageFault};
 
 /// Causes of interrupts have this bit set (RISC-V privileged specification, table 23): of the timer, and of devices.
 const INTERRUPT: u64 = 1 << 63;
-const TIMER: u64 = INTERRUPT | 5;
-const EXTERNAL: u64 = INTERRUPT | 9;
+pub(super) const TIMER: u64 = INTERRUPT | 5;
+pub(super) const EXTERNAL: u64 = INTERRUPT | 9;
 
 impl Trap<'_> {
     /// The cause, in terms that all machines share.
