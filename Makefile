@@ -296,7 +296,7 @@ image: $(ISO) ## build APP's ISO image alone, for a PC: obj/ARCH/jos.iso, or obj
 # The sed command escapes the kernel's command line for GRUB's shell. If GRUB cannot load the kernel, it tries again with
 # the serial line as its terminal, so that the error is seen, and ends QEMU with a failure. The first try does not use the
 # serial line, since GRUB clears its screen there.
-ISOS := $(sort $(OBJ)/jos.iso $(OBJ)/grade-words.iso $(ISO))
+ISOS := $(sort $(OBJ)/jos.iso $(OBJ)/grade-words.iso $(OBJ)/grade-module.iso $(ISO))
 $(ISOS:.iso=.cfg): FORCE
 	@mkdir -p $(@D)
 	@line=$$(printf '%s' "$$CMDLINE" | sed 's/[^[:alnum:]_=,.:@%+/ -]/\\&/g'); \
@@ -402,6 +402,14 @@ else
 grade-images: $(IMAGE) $(OBJ)/bare.bin
 endif
 $(OBJ)/grade-words.cfg: override CMDLINE := colour=mauve test=nonsense
+ifneq ($(PROGRAMS),)
+grade-images: $(OBJ)/modules $(OBJ)/grade-module.iso
+endif
+$(OBJ)/modules: $(ARCHIVE) FORCE
+	$(Q)tools/grade/modules.py $@ $(OBJ)/user/hello
+$(OBJ)/grade-module.cfg $(OBJ)/grade-module.iso: override MODULE = $(OBJ)/modules/archive.tar
+$(OBJ)/grade-module.cfg: override CMDLINE := run=guest
+$(OBJ)/grade-module.iso: $(OBJ)/modules
 
 # Makes a target for each machine. The chosen one comes last, so that obj/kern has its kernel.
 make-for-each-machine = $(Q)failed=; for arch in $(filter-out $(ARCH),$(ARCHES)) $(ARCH); do \

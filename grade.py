@@ -20,6 +20,7 @@ import clocktests  # noqa: E402
 import consoletests  # noqa: E402
 import contracttests  # noqa: E402
 import devicetreetests  # noqa: E402
+import envdoctests  # noqa: E402
 import envtests  # noqa: E402
 import exittests  # noqa: E402
 import faulttests  # noqa: E402
@@ -31,6 +32,7 @@ import leaftests  # noqa: E402
 import loadertests  # noqa: E402
 import machinetests  # noqa: E402
 import maptests  # noqa: E402
+import moduletests  # noqa: E402
 import monitortests  # noqa: E402
 import readertests  # noqa: E402
 import screentests  # noqa: E402
@@ -52,6 +54,7 @@ TESTS = [
     *statetests.TESTS,
     *traptests.TESTS,
     *usertests.TESTS,
+    *moduletests.TESTS,
     *envtests.TESTS,
     *loadertests.TESTS,
     *clocktests.TESTS,
@@ -66,6 +69,7 @@ TESTS = [
     *exittests.TESTS,
     *gdbtests.tests(ROOT),
     *gdbusertests.TESTS,
+    *envdoctests.tests(ROOT),
     *contracttests.TESTS,
 ]
 TESTS = [test for test in TESTS if test.is_for(ARCH)]

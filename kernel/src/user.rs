@@ -89,7 +89,13 @@ fn find(name: &str) -> Option<&'static [u8]> {
         if file.starts_with(b"\x7fELF") {
             return Some(file);
         }
-        Archive::new(file).ok()?.find(name)
+        match Archive::new(file) {
+            Ok(archive) => archive.find(name),
+            Err(error) => {
+                println!("a boot module is neither a program nor an archive: {error}");
+                None
+            }
+        }
     };
     modules
         .filter_map(in_module)

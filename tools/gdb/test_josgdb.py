@@ -111,6 +111,7 @@ class Paging(unittest.TestCase):
     def test_flags_by_name(self):
         self.assertEqual(FORM.flags(0, P | W | G | PS | XD), "P W PAT G XD")
         self.assertEqual(FORM.flags(1, P | U | A | D | PS), "P U A D PS")
+        self.assertEqual(FORM.flags(0, P | U | 0x800 | XD), "P U AVAIL=0x800 XD")
         self.assertEqual(FORM.flags(0, 0), "-")
 
     def test_canonical(self):

@@ -91,7 +91,7 @@ def film():
 @functools.lru_cache(maxsize=None)
 def environments():
     """The page of a PC with three environments or more, which share memory copy-on-write: the first of them ends."""
-    return pictured("step", "env_free", boot=[*QUICK, "-append", "run=forktree"])
+    return pictured("step", "env_free", boot=[*QUICK, "-append", "run=forktree", "-icount", "shift=0,sleep=off"])
 
 
 @functools.lru_cache(maxsize=None)

@@ -1,5 +1,7 @@
 """The commands about environments: env and program; and what gdb says of them by itself: at a stop, in a backtrace."""
 
+import re
+
 import gdb
 from gdb.FrameDecorator import FrameDecorator
 
@@ -35,7 +37,7 @@ jos walk and jos map look at its directory."""
             mark = "*" if env.status == envs.RUNNING else " "
             name, facts = program_name(env), CONTEXT.facts
             print(f"{mark} {env.id:08x}  {env.parent:08x}  {status(env):<12} {env.runs:5}  {facts.pa_text(env.root)}  "
-                  f"{name:<12}  {code(env, name)}")
+                  f"{name:<12}  {place(env.pc, name)}")
 
     @staticmethod
     def one(env):
@@ -45,8 +47,8 @@ jos walk and jos map look at its directory."""
         waiting = ", it waits for a message" if env.receiving else ""
         print(f"{env.name}: {status(env)}{waiting}; {parent}; it has run {plural(env.runs, 'time')}")
         name = program_name(env)
-        print(f"  program: {name}; it stands at {code(env, name)}")
-        print(f"  page-fault upcall: {facts.va_text(env.upcall) if env.upcall else 'none'}")
+        print(f"  program: {name}; it stands at {place(env.pc, name)}")
+        print(f"  page-fault upcall: {place(env.upcall, name) if env.upcall else 'none'}")
         print(f"  registers, {'now' if envs.runs_now(env) else 'at its last trap'}:")
         for line in rows([f"{name:<6} {facts.va_text(value)}" for name, value in env.registers.items()]):
             print(f"    {line}")
@@ -71,13 +73,13 @@ def program_name(env):
     return found.name if found else "-"
 
 
-def code(env, name):
-    """Where an environment stands: the address, and the function if gdb has its program's symbols."""
-    at = CONTEXT.facts.va_text(env.pc)
-    path = programs.Symbols.path
+def place(va, name):
+    """An address in a program's code, and the function if gdb has the symbols of the program with this name."""
+    at, path = CONTEXT.facts.va_text(va), programs.Symbols.path
     if path is None or path.name != name:
         return at
-    said = gdb.execute(f"info symbol {env.pc:#x}", to_string=True).split(" in section")[0].strip()
+    said = gdb.execute(f"info symbol {va:#x}", to_string=True).split(" in section")[0].strip()
+    said = re.sub(r"::h[0-9a-f]{16}\b", "", said)  # the end of a mangled name
     return f"{at} ({said})" if not said.startswith("No symbol") else at
 
 
