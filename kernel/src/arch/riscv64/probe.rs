@@ -93,9 +93,9 @@ unsafe extern "C" {
 /// # Safety
 ///
 /// No Rust object lies there, and the device does not access memory.
-pub(super) unsafe fn store_narrow(at: *mut u32, value: u32) -> Option<()> {
+pub(super) unsafe fn store_narrow(at: *mut u32, value: u32) -> Result<(), Fault> {
     // SAFETY: the caller's promise.
-    unsafe { call(probe_store_narrow, at.addr() as u64, value as usize) }.ok().map(|_| ())
+    unsafe { call(probe_store_narrow, at.addr() as u64, value as usize) }.map(|_| ())
 }
 
 /// The probe whose access is at `pc`.
