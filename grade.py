@@ -24,6 +24,7 @@ import exittests  # noqa: E402
 import faulttests  # noqa: E402
 import gdbtests  # noqa: E402
 import idletests  # noqa: E402
+import keptofftests  # noqa: E402
 import keyboardtests  # noqa: E402
 import leaftests  # noqa: E402
 import loadertests  # noqa: E402
@@ -48,6 +49,7 @@ TESTS = [
     *devicetreetests.TESTS,
     *maptests.TESTS,
     *statetests.TESTS,
+    *keptofftests.TESTS,
     *traptests.TESTS,
     *usertests.TESTS,
     *loadertests.TESTS,
