@@ -27,6 +27,7 @@ import faulttests  # noqa: E402
 import gdbtests  # noqa: E402
 import gdbusertests  # noqa: E402
 import idletests  # noqa: E402
+import keptofftests  # noqa: E402
 import keyboardtests  # noqa: E402
 import leaftests  # noqa: E402
 import loadertests  # noqa: E402
@@ -52,6 +53,7 @@ TESTS = [
     *devicetreetests.TESTS,
     *maptests.TESTS,
     *statetests.TESTS,
+    *keptofftests.TESTS,
     *traptests.TESTS,
     *usertests.TESTS,
     *moduletests.TESTS,

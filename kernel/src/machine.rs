@@ -12,7 +12,7 @@ use libjos::mem::pages::Globals;
 use libjos::mem::pages::{POISON, PageArray, PageInfo};
 use libjos::paging::word::Word;
 
-use crate::arch::{Format, Layout, cpu, devices, features, probe};
+use crate::arch::{EntryWord, Format, Layout, cpu, devices, features, probe};
 use crate::console;
 use crate::globals;
 use crate::window;
@@ -127,6 +127,9 @@ impl PhysMem for Hardware {
 
     fn zero_frame(&self, pa: PhysAddr) {
         assert!(pa.is_aligned(PGSIZE), "frame {pa} is not aligned");
+        if !cpu::FILLS {
+            return self.store_run::<EntryWord>(pa, 0, 0, PGSIZE as usize / size_of::<EntryWord>());
+        }
         // SAFETY: as in `store`, for a whole frame that nothing uses yet.
         unsafe { kaddr::<u64>(pa, PGSIZE).write_bytes(0, PGSIZE as usize / size_of::<u64>()) };
     }

@@ -120,7 +120,9 @@ JOSSV39 = Map(
     upper_start=0xFFFF_FFC0_0000_0000,
     last=0xFFFF_FFFF_FFFF_FFFF,
     io_hole=Range(0x8000_0000, 0x8000_0000),
-    devices=(0x1000_0000, 0x10_0000),  # the serial port, and QEMU's device that ends the machine
+    # The serial port; QEMU's device that ends the machine; the interrupt controller's priorities, its bits of sources,
+    # and its registers of the first hart's supervisor mode.
+    devices=(0x1000_0000, 0x10_0000, 0xC00_0000, 0xC00_2000, 0xC20_1000),
     slots={"upper half": range(256, 512)},
 )
 

@@ -38,10 +38,12 @@ def features(cpu):
 class Reading:
     """The reading of one machine, of a kernel whose ELF file is `path`. `before` is another Machine.at_entry, which
     changes what the loader says and then stands at an entry of the kernel; `limit` is how many bytes of physical
-    memory the command line allows; `given_up` are ranges of RAM for which the kernel's lists have no room."""
+    memory the command line allows; `given_up` are ranges of RAM for which the kernel's lists have no room; `map` is the
+    memory map."""
 
-    def __init__(self, entry, cpu="", before=None, limit=None, given_up=(), path=KERNEL):
+    def __init__(self, entry, cpu="", before=None, limit=None, given_up=(), path=KERNEL, map=ARCH.map):
         self.entry, self.before, self.limit, self.given_up, self.path = entry, before, limit, given_up, path
+        self.map = map
         self.features = features(cpu)
         self.info = None
 
@@ -120,7 +122,7 @@ class Reading:
     def state(self, image, registers, load, fresh=False, programs=False):
         """The State of the machine, with RAM read by `load`."""
         limits = self.limit, self.given_up
-        return machinestate.State(ARCH.map, image, self.info, registers, load, *limits, fresh, programs)
+        return machinestate.State(self.map, image, self.info, registers, load, *limits, fresh, programs)
 
 
 def stopped_in_user_mode(control):
@@ -136,9 +138,9 @@ def stopped_in_user_mode(control):
         time.sleep(random.uniform(0, 0.01))
 
 
-def read(machine, limit=None, given_up=(), again=False):
+def read(machine, limit=None, given_up=(), again=False, map=ARCH.map):
     """The machine, read at its first prompt and, if `again`, at its last one too."""
-    reading = Reading(ARCH.boot(machine.image).entry, machine.cpu, machine.at_entry, limit, given_up)
+    reading = Reading(ARCH.boot(machine.image).entry, machine.cpu, machine.at_entry, limit, given_up, map=map)
     typed = (reading.read_machine, *machine.typed)
     if again:
         typed = (*typed[:-1], reading.read_machine, typed[-1])

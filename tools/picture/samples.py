@@ -53,7 +53,7 @@ MACHINE = {
     "i386": Machine("jos32", "0xf", "0xef000000", False, **IS_PC),
     "riscv64": Machine(
         "jossv39", "0xfffffffff", "0xfffffffb40000000", True, base=0x8000_0000, image=2 << 20, below_image=2 << 20,
-        frames=16384, frames_256m=65536, self_map=[], devices=2, first=r"reserved, devices \(.*\)",
+        frames=16384, frames_256m=65536, self_map=[], devices=5, first=r"reserved, devices \(.*\)",
         has_programs=False, options=["-machine", "virt"], second_boot=["-bios", "obj/riscv64/bare.bin", "-kernel", KERNEL],
         too_little={"boot": ["-kernel", KERNEL, "-append", "mem=3M"]}),  # QEMU itself refuses less than 5 MB
 }[ARCH]

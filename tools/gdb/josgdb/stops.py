@@ -56,7 +56,7 @@ def take():
     facts, form = CONTEXT.facts, CONTEXT.form
     arch, shot = machine.arch(), Snapshot()
     for name in arch.control:
-        value = machine.register(name.lower())
+        value = machine.register(name.lower()) & ~arch.passing.get(name, 0)
         fields = facts.fields(name, value)
         fields = machine.flags(name.lower()) if fields is None else fields
         shot.registers[name] = (value, [] if name == arch.root else fields)  # The root is shown as a number.

@@ -9,7 +9,7 @@ kernel that prints the right lines and does nothing.
 from pathlib import Path
 from typing import NamedTuple
 
-from arch import HALVES, NX, PC, PHYSMAP, UVPT
+from arch import DEVICE_TREE, HALVES, NX, PC, PHYSMAP, UVPT
 from envfaults import ENVIRONMENT_FAULTS
 
 
@@ -28,6 +28,8 @@ ALLOCATOR, MAPPING = "libjos/src/mem/pages/allocator.rs", "libjos/src/paging/map
 FORMAT = "libjos/src/paging/format/mod.rs"
 X86, RISCV = "libjos/src/paging/format/x86.rs", "libjos/src/paging/format/riscv.rs"
 STACK, MACHINE = "kernel/src/stack.rs", "kernel/src/machine.rs"
+HART = "kernel/src/arch/riscv64/cpu.rs"
+PROTECTED = "            in(reg) FS_INITIAL,\n            options(nostack)\n        );\n    }\n"
 ZERO = "            mem.zero_frame(self.page2pa(frame));\n"
 # Where the window shows the kernel's parts.
 SHOWN = "L::KERNBASE - L::PHYS_BASE + pmap.boot().image.{}.start.as_u64()"
@@ -335,6 +337,17 @@ FAULTS = [
             f"        if !{KERNELS} {{\n            cpu::protect_kernel();\n        }}",
         ),),
         needs=(PC,),
+    ),
+    *(
+        Fault(
+            f"{name} left on",
+            edits=((
+                HART, PROTECTED,
+                f"{PROTECTED}    if {KERNELS} {{\n        // SAFETY: a fault that is planted.\n"
+                f"        unsafe {{ asm!(\"csrs sstatus, {{}}\", in(reg) {name}, options(nostack)) }};\n    }}\n",
+            ),),
+            needs=(DEVICE_TREE,),
+        ) for name in ("SUM", "MXR")
     ),
     # Formats and maps.
     Fault(

@@ -4,49 +4,26 @@
 //! if the kernel has no room for more, nothing interrupts the hart until it has.
 
 use core::arch::asm;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use boot::riscv64::devices::{Device, uart_source};
 
 use super::address::registers;
 use super::instructions::{SIE, read};
-use super::probe::{load_narrow, store_narrow};
 
-/// The bits of the timer and of devices in SIE and SIP (RISC-V privileged specification, 12.1.3).
-const TIMER: u64 = 1 << 5;
-const EXTERNAL: u64 = 1 << 9;
+/// The causes that are interrupts have this bit set (RISC-V privileged specification, table 23).
+pub(super) const INTERRUPT: u64 = 1 << 63;
+/// Interrupts of the timer and of devices: the cause, and the bit in SIE and SIP (12.1.3).
+pub(super) const TIMER: u64 = INTERRUPT | 5;
+pub(super) const EXTERNAL: u64 = INTERRUPT | 9;
+const TIMER_BIT: u64 = 1 << 5;
+const EXTERNAL_BIT: u64 = 1 << 9;
 
-/// Words of the PLIC's bits of sources, and bits of a word.
-const ENABLES: usize = 32;
-const BITS: u32 = 32;
-
-/// Whether a PLIC answers.
-static PRESENT: AtomicBool = AtomicBool::new(false);
 /// The source whose interrupt the hart has begun to handle, or 0.
 static CLAIMED: AtomicU32 = AtomicU32::new(0);
 
-/// Sets up the PLIC: of all sources, only the UART may interrupt the hart. It does not yet.
-pub(crate) fn init() {
-    PRESENT.store(set_up().is_some(), Relaxed);
-}
-
-/// Sets up the PLIC, if the device tree names one, and one answers there: the tree may be wrong.
-fn set_up() -> Option<()> {
-    let [priority, enables, threshold] =
-        [Device::Priority, Device::Enables, Device::Context].map(registers::<u32>);
-    let (priority, enables, threshold) = (priority?, enables?, threshold?);
-    for word in 0..ENABLES {
-        // SAFETY: the address is the device's alone. Whatever is there does not access memory.
-        unsafe { store_narrow(enables.wrapping_add(word), 0) }?;
-    }
-    let own = enables.wrapping_add((uart_source() / BITS) as usize);
-    for (at, value) in [(own, 1 << (uart_source() % BITS)), (priority, 1), (threshold, 0)] {
-        // SAFETY: as above.
-        unsafe { store_narrow(at, value) }?;
-        load_narrow(at).filter(|found| *found == value)?;
-    }
-    Some(())
-}
+/// Sets up nothing: the UART's driver does that, by `plic.rs`.
+pub(crate) fn init() {}
 
 /// The register by which the hart claims an interrupt and tells that it is handled: behind the threshold.
 fn claim() -> Option<*mut u32> {
@@ -55,14 +32,14 @@ fn claim() -> Option<*mut u32> {
 
 /// Lets the UART, which requests an interrupt now, interrupt the hart. Returns false if its request does not arrive.
 pub(super) fn allow_uart() -> bool {
-    let is_requested = PRESENT.load(Relaxed) && read!(sip) & EXTERNAL != 0;
+    let is_requested = read!(sip) & EXTERNAL_BIT != 0;
     if is_requested {
         acknowledge_device();
     }
     let arrives = is_requested && CLAIMED.load(Relaxed) == uart_source();
     if arrives {
         // SAFETY: a trap's entry handles the interrupt.
-        unsafe { asm!("csrs sie, {}", in(reg) EXTERNAL, options(nomem, nostack)) };
+        unsafe { asm!("csrs sie, {}", in(reg) EXTERNAL_BIT, options(nomem, nostack)) };
     }
     arrives
 }
@@ -70,17 +47,26 @@ pub(super) fn allow_uart() -> bool {
 /// Lets the timer interrupt the hart, once.
 pub(super) fn allow_timer() {
     // SAFETY: as in `allow_uart`.
-    unsafe { asm!("csrs sie, {}", in(reg) TIMER, options(nomem, nostack)) };
+    unsafe { asm!("csrs sie, {}", in(reg) TIMER_BIT, options(nomem, nostack)) };
 }
 
-/// Tells the timer that its interrupt is taken.
-pub(super) fn acknowledge_timer() {
+/// Begins to handle the interrupt of this cause, if it is one.
+pub(super) fn acknowledge(cause: u64) {
+    match cause {
+        TIMER => acknowledge_timer(),
+        EXTERNAL => acknowledge_device(),
+        _ => {}
+    }
+}
+
+/// Keeps the timer from interrupting the hart once more.
+fn acknowledge_timer() {
     // SAFETY: only fewer interrupts come.
-    unsafe { asm!("csrc sie, {}", in(reg) TIMER, options(nomem, nostack)) };
+    unsafe { asm!("csrc sie, {}", in(reg) TIMER_BIT, options(nomem, nostack)) };
 }
 
 /// Tells the PLIC that the hart has begun to handle an interrupt of a device.
-pub(super) fn acknowledge_device() {
+fn acknowledge_device() {
     if let Some(claim) = claim() {
         // SAFETY: a register of the PLIC, which does not access memory.
         CLAIMED.store(unsafe { claim.read_volatile() }, Relaxed);

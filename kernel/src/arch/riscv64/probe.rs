@@ -34,7 +34,6 @@ global_asm!(
     "probe probe_load_byte, lbu a0, 0(a0)",
     "probe probe_store, sd a1, 0(a0)",
     "probe probe_store_byte, sb a1, 0(a0)",
-    "probe probe_load_narrow, lwu a0, 0(a0)",
     "probe probe_store_narrow, sw a1, 0(a0)",
     ".purgem probe",
     ".globl probe_load_user, probe_load_user_access, probe_faulted",
@@ -86,14 +85,7 @@ pub(in crate::arch) unsafe fn call(probe: Probe, va: u64, value: usize) -> Resul
 }
 
 unsafe extern "C" {
-    fn probe_load_narrow();
     fn probe_store_narrow();
-}
-
-/// Reads a device's register of 4 bytes, if a device answers.
-pub(super) fn load_narrow(at: *mut u32) -> Option<u32> {
-    // SAFETY: reading does not change Rust's memory.
-    unsafe { call(probe_load_narrow, at.addr() as u64, 0) }.ok().map(|value| value as u32)
 }
 
 /// Writes a device's register of 4 bytes, if a device answers.
@@ -101,17 +93,16 @@ pub(super) fn load_narrow(at: *mut u32) -> Option<u32> {
 /// # Safety
 ///
 /// No Rust object lies there, and the device does not access memory.
-pub(super) unsafe fn store_narrow(at: *mut u32, value: u32) -> Option<()> {
+pub(super) unsafe fn store_narrow(at: *mut u32, value: u32) -> Result<(), Fault> {
     // SAFETY: the caller's promise.
-    unsafe { call(probe_store_narrow, at.addr() as u64, value as usize) }.ok().map(|_| ())
+    unsafe { call(probe_store_narrow, at.addr() as u64, value as usize) }.map(|_| ())
 }
 
 /// The probe whose access is at `pc`.
 fn interrupted(pc: u64) -> Option<Interrupted> {
-    let at = |access: Probe| pc == access as usize as u64;
-    let write = at(probe_store_narrow);
-    let narrow = write || at(probe_load_narrow);
-    probes::interrupted(pc).or_else(|| narrow.then_some(Interrupted { write, user: false }))
+    let narrow = pc == probe_store_narrow as *const () as u64;
+    let further = narrow.then_some(Interrupted { write: true, user: false });
+    further.or_else(|| probes::interrupted(pc))
 }
 
 /// Returns false unless the trap interrupted a probe; if it did, makes the probe return the fault.

@@ -7,6 +7,7 @@ use uart_16550::backend::Backend;
 
 use super::address::registers;
 use super::interrupts::{allow_uart, typed_is_read};
+use super::plic;
 use crate::arch::uart::Uart;
 
 /// The serial line.
@@ -50,7 +51,7 @@ impl Serial {
 
     /// Lets typed bytes interrupt the hart, if the UART's requests reach it. Returns false if they do not.
     pub(crate) fn allow_interrupts(&mut self) -> bool {
-        let arrives = self.interrupt_if(allow_uart);
+        let arrives = self.interrupt_if(|| plic::set_up() && allow_uart());
         typed_is_read();
         arrives
     }
