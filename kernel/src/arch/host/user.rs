@@ -2,7 +2,7 @@
 
 use core::ptr::NonNull;
 
-use libjos::env::Trap;
+use libjos::env::Cause;
 use libjos::env::abi::EnvId;
 use libjos::mem::addr::VirtAddr;
 
@@ -11,7 +11,7 @@ use crate::trap::cause::Interrupt;
 pub(crate) use crate::arch::x86_64::program::Frame;
 
 /// A handler of traps of programs.
-pub(crate) type Handler = fn(Trap, Option<Interrupt>) -> NonNull<Frame>;
+pub(crate) type Handler = extern "C" fn(NonNull<Frame>, usize) -> NonNull<Frame>;
 
 pub(crate) fn init(_handler: Handler) {}
 
@@ -25,6 +25,14 @@ pub(crate) unsafe fn run(_frame: NonNull<Frame>) {}
 /// None is needed here.
 pub(crate) unsafe fn leave() -> ! {
     unreachable!("no program runs")
+}
+
+pub(crate) fn is_syscall(_frame: &Frame) -> bool {
+    false
+}
+
+pub(crate) fn cause(_frame: &Frame) -> (Cause, Option<Interrupt>) {
+    (Cause::Exception, None)
 }
 
 pub(crate) fn allow_floats(_allowed: bool) {}

@@ -4,7 +4,7 @@ use core::arch::global_asm;
 use core::mem::offset_of;
 
 use crate::arch::x86::trap::stubs::{FLAGS, trap};
-use crate::arch::x86::user::{FRAME, user_trap};
+use crate::arch::x86::user::{FRAME, HANDLER};
 use crate::arch::x86_64::frame::TrapFrame;
 
 // The processor aligns RSP to 16 before it pushes; 22 words later RSP is aligned again, as the ABI requires at
@@ -61,8 +61,7 @@ global_asm!(
     "    xor ebp, ebp", // here a backtrace ends
     "    mov rdi, [rip + {FRAME}]",
     "    mov rsi, rsp",
-    "    call {user_trap}",
-    "    mov rdi, rax",
+    "    call qword ptr [rip + {HANDLER}]",
     "    jmp program_return",
     ".size trap_common, . - trap_common",
     FLAGS = const FLAGS,
@@ -70,7 +69,7 @@ global_asm!(
     WORDS = const size_of::<TrapFrame>() / 8,
     FRAME = sym FRAME,
     trap = sym trap,
-    user_trap = sym user_trap,
+    HANDLER = sym HANDLER,
 );
 
 const _: () = assert!(size_of::<TrapFrame>().is_multiple_of(16));
