@@ -48,7 +48,6 @@ pub(in crate::arch) static KEPT: Kept = Kept(UnsafeCell::new([0; Layout::KSTKSIZ
 /// Makes `handler` the handler of all traps of programs.
 pub(crate) fn init(handler: Handler) {
     HANDLER.store(handler as *mut (), Ordering::Relaxed);
-    crate::arch::ring3::init();
 }
 
 /// Whether a trap is a system call.
