@@ -13,7 +13,7 @@ pub(crate) use crate::arch::x86_64::program::Frame;
 /// A handler of traps of programs.
 pub(crate) type Handler = extern "C" fn(NonNull<Frame>, usize) -> NonNull<Frame>;
 
-pub(crate) fn init(_handler: Handler) {}
+pub(crate) fn init(_calls: Handler, _traps: Handler) {}
 
 /// # Safety
 ///
@@ -25,10 +25,6 @@ pub(crate) unsafe fn run(_frame: NonNull<Frame>) {}
 /// None is needed here.
 pub(crate) unsafe fn leave() -> ! {
     unreachable!("no program runs")
-}
-
-pub(crate) fn is_syscall(_frame: &Frame) -> bool {
-    false
 }
 
 pub(crate) fn cause(_frame: &Frame) -> (Cause, Option<Interrupt>) {

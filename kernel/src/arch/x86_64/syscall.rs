@@ -19,7 +19,7 @@ use super::program::{USER_CODE, USER_DATA};
 use super::ring3::env_pop_tf;
 use crate::arch::Layout;
 use crate::arch::x86::jos::SYSCALL_INSTRUCTION;
-use crate::arch::x86::user::{FRAME, HANDLER};
+use crate::arch::x86::user::{CALL_HANDLER, FRAME};
 
 /// The selector of the kernel's code; that of its data follows.
 const KERNEL_CODE: u16 = 0x08;
@@ -63,7 +63,7 @@ global_asm!(
     "    mov rsp, {KSTACKTOP}",
     "    xor ebp, ebp", // here a backtrace ends
     "    mov rsi, rsp",
-    "    call qword ptr [rip + {HANDLER}]",
+    "    call qword ptr [rip + {CALL_HANDLER}]",
     // Goes on with the program whose frame is at RAX. SYSRET is for one that made its call by SYSCALL. It would not delay the trap of a single
     // step, and it faults with the program's stack in use if RIP is not canonical: IRET does neither.
     ".globl program_return",
@@ -112,7 +112,7 @@ global_asm!(
     RSP = const offset_of!(TrapFrame, rsp),
     TRAP_FLAG = const RFlags::TRAP_FLAG.bits(),
     USER_BITS = const USER_BITS,
-    HANDLER = sym HANDLER,
+    CALL_HANDLER = sym CALL_HANDLER,
     env_pop_tf = sym env_pop_tf,
 );
 
