@@ -1,18 +1,21 @@
 //! What gdb must know to go on in the program in a backtrace of the kernel: where a stub has left the registers.
 
-/// Calls `user_trap`, and describes the call to gdb: all registers of the program lie at fixed places below an address,
+/// The call of a handler of programs' traps, described to gdb: all registers of the program lie at fixed places below an address,
 /// which is `$size` bytes above the one in the register `$base`.
 ///
 /// `$rules` are a byte for each register's number, with 0x80 added, and one for its distance in words. The description is
 /// of a signal frame, the letter S: gdb would otherwise take the program's stack, which lies lower, for a broken chain.
 /// (DWARF 4, sections 6.4.1, 7.23 and figure 40. The assembler's own directives leave out that letter.)
-macro_rules! call_user_trap {
+macro_rules! described_call {
     (
+        $call:literal,
         word: $word:literal $quad:literal, program_counter: $pc:literal, base: $base:literal, size: $size:literal,
         rules: $rules:literal
     ) => {
         concat!(
-            "771: call {user_trap}\n",
+            "771: ",
+            $call,
+            "\n",
             "772:\n",
             ".pushsection .debug_frame, \"\", @progbits\n",
             "773: .long 775f - 774f\n", // a CIE, what several calls have in common
@@ -50,4 +53,4 @@ macro_rules! call_user_trap {
         )
     };
 }
-pub(in crate::arch) use call_user_trap;
+pub(in crate::arch) use described_call;
