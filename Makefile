@@ -386,8 +386,13 @@ picture-tool: | setup-host
 
 # lab 2: begin omit
 # Draws docs/img, for the README.
-screenshots: $(OBJ)/picture.html $(OBJ)/film.html | setup-browser setup-screenshots ## draw the pictures of the README anew
+screenshots: $(OBJ)/picture.html $(OBJ)/film.html $(OBJ)/environments.html | setup-browser setup-screenshots ## draw the pictures of the README anew
 	$(Q)tools/picture/screenshots.py docs/img -- $(QEMU) $(QEMUOPTS) -nic none $(QEMUEXTRA)
+
+# By counted instructions, so that it shows the same moment each time.
+$(OBJ)/environments.html: $(OBJ)/kernel $(OBJ)/facts.json picture-tool FORCE | setup-qemu setup-gdb
+	$(Q)tools/picture/capture.py "$(PICTURE)" step env_free $@ -- $(QEMU) -accel tcg -m $(MEM) -no-reboot $($(ARCH).qemu) \
+	  -nic none -kernel $(OBJ)/kernel -append run=forktree -icount shift=0,sleep=off
 # lab 2: end
 
 # lab 2: begin grade

@@ -103,18 +103,21 @@ TREE = session(
      r"  environment 00001001 maps it at", r"  environment 00001002 maps it at"),
 )
 
+VSCODE = session(("print $cs & 3", r"\$1 = 3"), ("backtrace", r"#\d+ .*hello::_::umain \(.*\) at user/src/.*"))
+
 
 def tests():
     """All tests of gdb on programs."""
 
-    def test(title, points, name, played, options=()):
-        machine = Machine(words=f"run={name}", gdb=played[0], options=options)
+    def test(title, points, name, played, options=(), vscode=""):
+        machine = Machine(words=f"run={name}", gdb=played[0], options=options, vscode=vscode)
         return Test(f"gdb: {title}", points, machine, boots(), gdb_lines=played[1], tags=("gdb", "program"), needs=(PC,))
 
     return [
         test("a program by its name: symbols, backtraces, jos env", 10, "hello", PROGRAM, ("-name", "hello")),
         test("steps over system calls", 5, "yield", CALLS, ("-name", "yield")),
         test("jos why and a backtrace of a program's page fault", 5, "faultread", FAULT),
+        test("a program as Visual Studio Code starts it", 5, "hello", VSCODE, vscode="JOS64: run a program and stop at umain"),
         # By counted instructions the first environment's turn never ends before it does.
         test("jos env, walk and page with several environments", 10, "forktree", TREE, ("-icount", "shift=0,sleep=off")),
     ]
