@@ -58,7 +58,7 @@ pub fn uptime() -> Option<Duration> {
 
 /// The counter's frequency as the loader states it.
 fn by_loader() -> Option<u64> {
-    boot_info::known()?.counter_hz()
+    boot_info::known()?.counter_hz
 }
 
 /// A time as hours, minutes, seconds and milliseconds.

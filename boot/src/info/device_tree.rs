@@ -9,7 +9,7 @@ use layout::PGSIZE;
 use libjos::mem::addr::{PhysAddr, PhysRange};
 use libjos::mem::memory_map::{MemoryKind, MemoryMapEntry};
 
-use super::{BootInfoError, LoaderText, PhysWindow, Reserved};
+use super::{BootInfo, BootInfoError, LoaderText, Parsed, PhysWindow, Protocol, Reserved};
 
 /// The first word of a device tree, which is big-endian.
 pub const DEVICE_TREE_MAGIC: u32 = 0xD00D_FEED;
@@ -28,39 +28,39 @@ pub(super) struct DeviceTree<'a> {
     /// The physical address of the tree.
     at: u64,
     tree: Fdt<'a>,
-    pub(super) command_line: LoaderText<'a>,
-    /// The name of the first hart's instruction set.
-    pub(super) isa: Option<LoaderText<'a>>,
-    /// How many times a second the harts' counter counts.
-    pub(super) timebase_hz: Option<u64>,
+}
+
+pub(super) fn parse(at: u64, window: PhysWindow<'_>) -> Result<BootInfo<'_>, BootInfoError> {
+    let header = window.aligned(TREE, at, HEADER_BYTES)?;
+    let (magic, size) = (word(&header[..4]), word(&header[4..]));
+    if magic != Some(DEVICE_TREE_MAGIC.into()) {
+        let value = magic.unwrap_or(0);
+        return Err(BootInfoError::Invalid { what: TREE, at, value });
+    }
+    let bytes = window.aligned(TREE, at, size.unwrap_or(0))?;
+    let tree = Fdt::new(bytes).map_err(|_| BootInfoError::Truncated { what: TREE, at })?;
+
+    let text = |node, name| property(node, name).map(LoaderText::new);
+    let chosen = tree.find_node("/chosen");
+    let command_line = chosen.and_then(|node| text(node, "bootargs")).unwrap_or_default();
+    let processor = tree.find_node("/cpus/cpu").and_then(|hart| text(hart, "riscv,isa"));
+    let counter_hz = tree
+        .find_node("/cpus")
+        .and_then(|node| number(node, "timebase-frequency"))
+        .filter(|hz| *hz > 0);
+    let tree = DeviceTree { at, tree };
+    if tree.memory_regions().all(|entry| entry.kind == MemoryKind::Reserved) {
+        return Err(BootInfoError::NoMemoryNode { at });
+    }
+    let parsed = Parsed::DeviceTree(tree);
+    Ok(BootInfo {
+        processor,
+        counter_hz,
+        ..BootInfo::new(Protocol::DeviceTree, command_line, parsed)
+    })
 }
 
 impl<'a> DeviceTree<'a> {
-    pub(super) fn parse(at: u64, window: PhysWindow<'a>) -> Result<Self, BootInfoError> {
-        let header = window.aligned(TREE, at, HEADER_BYTES)?;
-        let (magic, size) = (word(&header[..4]), word(&header[4..]));
-        if magic != Some(DEVICE_TREE_MAGIC.into()) {
-            let value = magic.unwrap_or(0);
-            return Err(BootInfoError::Invalid { what: TREE, at, value });
-        }
-        let bytes = window.aligned(TREE, at, size.unwrap_or(0))?;
-        let tree = Fdt::new(bytes).map_err(|_| BootInfoError::Truncated { what: TREE, at })?;
-
-        let text = |node: FdtNode<'a>, name| property(node, name).map(LoaderText::new);
-        let chosen = tree.find_node("/chosen");
-        let command_line = chosen.and_then(|node| text(node, "bootargs")).unwrap_or_default();
-        let isa = tree.find_node("/cpus/cpu").and_then(|hart| text(hart, "riscv,isa"));
-        let timebase_hz = tree
-            .find_node("/cpus")
-            .and_then(|node| number(node, "timebase-frequency"))
-            .filter(|hz| *hz > 0);
-        let this = Self { at, tree, command_line, isa, timebase_hz };
-        if this.memory_regions().all(|entry| entry.kind == MemoryKind::Reserved) {
-            return Err(BootInfoError::NoMemoryNode { at });
-        }
-        Ok(this)
-    }
-
     /// The regions of all memory nodes (3.4), and those that must not be used: of the nodes below
     /// `/reserved-memory` (3.5), and of the header's list (5.3).
     pub(super) fn memory_regions(&self) -> Regions<'a> {
