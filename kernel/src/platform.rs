@@ -107,6 +107,7 @@ impl Platform for ThisMachine {
     }
 
     fn with_memory(&self, work: &mut dyn FnMut(&mut dyn Memory)) {
+        pmap::assert_application_half();
         work(&mut *pmap::lock());
     }
 

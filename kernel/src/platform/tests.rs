@@ -37,6 +37,39 @@ fn faults_in_areas() {
     );
 }
 
+/// No other page directory has the areas, and no handler of a fault there can help.
+#[test]
+fn areas_while_another_page_directory_is_loaded() {
+    static WORK: Mutex<fn(&VmArea)> = Mutex::new(|_| {});
+    let uses: [fn(&VmArea); 6] = [
+        |_| drop(VmArea::reserve(1)),
+        |area| drop(area.map(1..2, Access::ReadWrite)),
+        |area| drop(area.unmap(0..1)),
+        |area| area.write(0, b"a"),
+        |area| area.read(0, &mut [0]),
+        |_| drop(host::with(14, 0, START, resolve)),
+    ];
+    let ended = each_alone(&uses, |work| {
+        *WORK.lock() = *work;
+        rig::boot("", || {
+            let area = VmArea::reserve(2).expect("there are addresses");
+            area.map(0..1, Access::ReadWrite).expect("there is memory");
+            area.on_fault(|_, _| true);
+            pc().processor.control.cr3 += PGSIZE;
+            println!("elsewhere");
+            WORK.lock()(&area);
+            println!("nothing stopped it");
+            ExitCode::SUCCESS
+        })
+    });
+    for ended in ended {
+        let (_, report) = ended.printed.split_once("elsewhere\r\n").expect("the directory changes");
+        assert!(report.contains(": the heap or an area is used, but kern_pgdir"), "{report}");
+        assert!(!report.contains("nothing stopped it"), "{report}");
+        ended.assert_ended(35);
+    }
+}
+
 /// A handler is asked only about reads and writes in areas whose entries are well formed.
 #[test]
 fn faults_that_no_handler_gets() {
