@@ -20,6 +20,7 @@ import clocktests  # noqa: E402
 import consoletests  # noqa: E402
 import contracttests  # noqa: E402
 import devicetreetests  # noqa: E402
+import envtests  # noqa: E402
 import exittests  # noqa: E402
 import faulttests  # noqa: E402
 import gdbtests  # noqa: E402
@@ -56,6 +57,7 @@ TESTS = [
     *leaftests.TESTS,
     *apptests.TESTS,
     *monitortests.TESTS,
+    *envtests.TESTS,
     *consoletests.TESTS,
     *screentests.TESTS,
     *keyboardtests.TESTS,

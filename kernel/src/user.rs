@@ -9,7 +9,7 @@ use core::ptr::NonNull;
 use libjos::env::abi::{ENV_RUNNABLE, EnvId};
 use libjos::env::load::LoadError;
 use libjos::env::record::Name;
-use libjos::env::{self, Cause, EnvConsole, EnvIndex, Environments, Envs, Next};
+use libjos::env::{self, Cause, EnvConsole, EnvIndex, Envs, Next, TrapFrame};
 use libjos::mem::addr::VirtAddr;
 use libjos::mem::pages::PageAllocator;
 use libjos::pmap::Pmap;
@@ -146,10 +146,10 @@ fn print_current() {
     // SAFETY: whoever holds the lock never runs again, since a report does not return.
     unsafe { envs.seize() };
     let envs = envs.lock();
-    if let Some(index) = envs.curenv()
-        && let Some(env) = Environments::<Hardware>::record(&*envs, index)
-    {
-        println!("The current environment is {} ({}), at {}", env.id, env.name, env.pc);
+    // Whatever state it is in: it may be ending.
+    if let Some(index) = envs.curenv() {
+        let (env, name) = (envs.env(index), envs.name(index));
+        println!("The current environment is {} ({name}), at {}", env.env_id, env.env_tf.pc());
     }
 }
 
@@ -165,8 +165,9 @@ pub(crate) fn print_registers(pmap: &mut Pmap<Hardware>) {
 /// The environment that was left while it ran: its id, its program's name, and where it goes on.
 pub(crate) fn stopped() -> Option<(EnvId, Name, VirtAddr)> {
     let envs = environments()?;
-    let env = Environments::<Hardware>::record(&*envs, envs.stopped()?)?;
-    Some((env.id, env.name, env.pc))
+    let index = envs.stopped()?;
+    let env = envs.env(index);
+    Some((env.env_id, envs.name(index), env.env_tf.pc()))
 }
 
 /// Makes `index` the environment that runs; returns its frame.

@@ -1,4 +1,4 @@
-//! `run`, `continue` and `si`: environments run from the prompt, and behind it.
+//! `run`, `continue` and the single step: environments run from the prompt, and behind it.
 
 use core::fmt::{self, Write};
 
@@ -79,7 +79,7 @@ pub(super) fn cont<'w>(
     Ok(())
 }
 
-/// `si`: runs one instruction of the environment that has stopped.
+/// Runs one instruction of the environment that has stopped.
 pub(super) fn step<'w>(
     arguments: &Arguments<'w>,
     background: &mut Background,

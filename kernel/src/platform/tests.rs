@@ -4,6 +4,7 @@ use layout::{MemLayout, PGSIZE};
 use libjos::app::area::{Access, VmArea};
 
 use super::*;
+use crate::arch::cpu;
 use crate::arch::host::process::{alone, each_alone};
 use crate::arch::host::{pc, trap as host};
 use crate::rig;
@@ -55,7 +56,8 @@ fn areas_while_another_page_directory_is_loaded() {
             let area = VmArea::reserve(2).expect("there are addresses");
             area.map(0..1, Access::ReadWrite).expect("there is memory");
             area.on_fault(|_, _| true);
-            pc().processor.control.cr3 += PGSIZE;
+            // SAFETY: the simulated processor has no code there.
+            unsafe { cpu::lcr3(cpu::pgdir_in_use() + PGSIZE) };
             println!("elsewhere");
             WORK.lock()(&area);
             println!("nothing stopped it");

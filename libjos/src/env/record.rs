@@ -119,4 +119,10 @@ impl<F: TrapFrame> Envs<F> {
     pub fn set_name(&mut self, index: EnvIndex, name: &str) {
         self.slots.get_mut(index).name = Name::from(name);
     }
+
+    /// The name of an environment's program.
+    #[must_use]
+    pub fn name(&self, index: EnvIndex) -> Name {
+        self.slots.get(index).name
+    }
 }
