@@ -4,23 +4,27 @@
 //! [`handle`], which lets `libjos` do the kernel's part and goes on with the program that it picks, or leaves the
 //! programs: then [`run`] returns.
 
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, Ordering};
 
+use layout::PGSIZE;
 use libjos::env::abi::{ENV_RUNNABLE, EnvId};
 use libjos::env::load::LoadError;
 use libjos::env::record::Name;
-use libjos::env::{self, Cause, EnvConsole, EnvIndex, Envs, Next, TrapFrame};
-use libjos::mem::addr::VirtAddr;
+use libjos::env::{Cause, EnvConsole, EnvIndex, Envs, Next, Trap, TrapFrame};
+use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::mem::kaddr::kaddr;
 use libjos::mem::pages::PageAllocator;
 use libjos::pmap::Pmap;
 use libjos::space::AddressSpace;
 use spin::{Mutex, Once};
 
 use crate::application;
+use crate::arch::Layout;
 use crate::arch::clock;
 use crate::arch::user::{self as machine, Frame};
 use crate::console::{self, Unread};
-use crate::lock::{Lock, LockGuard, interrupts_off};
+use crate::lock::{Lock, LockGuard};
 use crate::machine::Hardware;
 use crate::panic;
 use crate::pmap;
@@ -30,6 +34,9 @@ use crate::trap::cause::Interrupt;
 const HZ: u32 = 100;
 
 static ENVS: Shared = Shared(Once::new());
+/// What [`handle`] works with, while programs run: all environments, and the memory system.
+static RUNNING: (AtomicPtr<Envs<Frame>>, AtomicPtr<Pmap<Hardware>>) =
+    (AtomicPtr::new(ptr::null_mut()), AtomicPtr::new(ptr::null_mut()));
 /// How programs run, and why they were left. Only [`run`] and [`handle`] use it, never at once.
 static RUN: Mutex<(Mode, Stop)> = Mutex::new((Mode::Foreground, Stop::NoneRunnable));
 
@@ -100,18 +107,21 @@ pub(crate) fn can_run() -> bool {
 
 /// Runs programs, from where they were left, until none can run or there is another reason to stop.
 pub(crate) fn run(mode: Mode) -> Stop {
-    let _off = interrupts_off();
     let Some(envs) = ENVS.0.get() else { return Stop::NoneRunnable };
+    // Both locks are held, and interrupts are off in the kernel, until this returns.
+    let (mut envs, mut pmap) = (envs.lock(), pmap::lock());
     *RUN.lock() = (mode, Stop::NoneRunnable);
-    let next = envs.lock().resume(&mut pmap::lock());
+    let next = envs.resume(&mut pmap);
     if let Next::Run(index) = next {
-        let frame = go_on(&mut envs.lock(), &mut pmap::lock(), index);
         machine::allow_floats(true);
+        let frame = run_env(&mut envs, &mut pmap, index);
+        RUNNING.0.store(&raw mut *envs, Ordering::Relaxed);
+        RUNNING.1.store(&raw mut *pmap, Ordering::Relaxed);
         clock::tick(HZ);
         // SAFETY: interrupts are off, and `env_run` has loaded the program's page directory.
         unsafe { machine::run(frame) };
         clock::stop_ticking();
-        machine::take_floats();
+        take_floats(&envs, &pmap);
         machine::allow_floats(false);
     }
     RUN.lock().1
@@ -171,48 +181,106 @@ pub(crate) fn stopped() -> Option<(EnvId, Name, VirtAddr)> {
 }
 
 /// Makes `index` the environment that runs; returns its frame.
-fn go_on(envs: &mut Envs<Frame>, pmap: &mut Pmap<Hardware>, index: EnvIndex) -> NonNull<Frame> {
+#[inline]
+fn run_env(envs: &mut Envs<Frame>, pmap: &mut Pmap<Hardware>, index: EnvIndex) -> NonNull<Frame> {
     let frame = envs.env_run(pmap, index);
-    machine::lend_floats(envs.env(index).env_id);
+    machine::lend_floats(envs.id(index));
     frame
 }
 
-/// Handles a trap of a program.
-fn handle(frame: &mut Frame, (cause, interrupt): (Cause, Option<Interrupt>)) -> NonNull<Frame> {
+/// Handles a trap of the program that runs, whose registers are in `frame` and were at `incoming` before. Returns the
+/// frame to go on with.
+extern "C" fn handle(frame: NonNull<Frame>, incoming: usize) -> NonNull<Frame> {
+    let (envs, pmap) = (&RUNNING.0, &RUNNING.1);
+    // SAFETY: `run` has stored both, holds their locks and waits. Traps of programs are handled one at a time.
+    let (envs, pmap) =
+        unsafe { (&mut *envs.load(Ordering::Relaxed), &mut *pmap.load(Ordering::Relaxed)) };
+    // SAFETY: the frame of the program that runs, and no method of `envs` does.
+    if !machine::is_syscall(unsafe { frame.as_ref() }) {
+        return handle_others(envs, pmap, frame, incoming);
+    }
+    match envs.syscall(pmap, &mut Console) {
+        None => frame,
+        Some(next) => go_on(envs, pmap, next, Stop::NoneRunnable),
+    }
+}
+
+/// Handles a trap that is no system call.
+#[inline(never)]
+fn handle_others(
+    envs: &mut Envs<Frame>,
+    pmap: &mut Pmap<Hardware>,
+    frame: NonNull<Frame>,
+    incoming: usize,
+) -> NonNull<Frame> {
+    // SAFETY: as in `handle`.
+    let registers = unsafe { frame.as_ref() };
+    let (cause, interrupt) = machine::cause(registers);
     if interrupt == Some(Interrupt::Typed) {
         console::take_typed();
     }
-    let mut envs = ENVS.0.get().expect("a program runs").lock();
-    let mut pmap = pmap::lock();
-    if let Some(index) = envs.curenv() {
-        envs.set_frame(index, *frame);
-    }
-    if let Some(index) = envs.curenv()
-        && machine::wants_floats(frame)
-    {
-        machine::give_floats(envs.env(index).env_id);
-        return envs.frame(index);
-    }
-    let incoming = VirtAddr::new((&raw const *frame).addr() as u64);
     let asked = match cause {
-        Cause::Timer | Cause::Interrupt => stop_asked(&envs),
-        Cause::Exception if frame.is_step() => stop_stepped(&envs),
+        Cause::Timer | Cause::Interrupt => stop_asked(envs),
+        Cause::Exception if registers.is_step() => stop_stepped(envs),
         _ => None,
     };
-    let next = match asked {
-        Some(_) => Next::NoneRunnable,
-        None => envs.trap_dispatch(&mut pmap, &mut Console, env::Trap { cause, incoming }),
+    if let Some(stop) = asked {
+        return go_on(envs, pmap, Next::NoneRunnable, stop);
+    }
+    let next = match envs.curenv() {
+        Some(index) if cause == Cause::Exception && machine::wants_floats(registers) => {
+            give_floats(envs, pmap, index)
+        }
+        _ => {
+            let incoming = VirtAddr::new(incoming as u64);
+            envs.trap_dispatch(pmap, &mut Console, Trap { cause, incoming })
+        }
     };
+    match next {
+        Next::Run(index) if envs.is_running(index) => frame,
+        next => go_on(envs, pmap, next, Stop::NoneRunnable),
+    }
+}
+
+/// Goes on with an environment, or leaves them all, by `stop` if none can run: then [`run`] returns.
+fn go_on(
+    envs: &mut Envs<Frame>,
+    pmap: &mut Pmap<Hardware>,
+    next: Next,
+    stop: Stop,
+) -> NonNull<Frame> {
     let stop = match next {
-        Next::Run(index) => return go_on(&mut envs, &mut pmap, index),
+        Next::Run(index) => return run_env(envs, pmap, index),
         Next::Breakpoint(_) => Stop::Breakpoint,
-        Next::NoneRunnable => asked.unwrap_or(Stop::NoneRunnable),
+        Next::NoneRunnable => stop,
     };
     RUN.lock().1 = stop;
     pmap.switchkvm();
-    drop((pmap, envs));
-    // SAFETY: `run` waits, and no lock is held.
+    // SAFETY: `run` waits.
     unsafe { machine::leave() }
+}
+
+/// Gives an environment the registers for floating-point numbers. Without memory to save them in, it ends.
+fn give_floats(envs: &mut Envs<Frame>, pmap: &mut Pmap<Hardware>, index: EnvIndex) -> Next {
+    take_floats(envs, pmap);
+    let id = envs.id(index);
+    if let Some((frame, new)) = envs.machine_frame(pmap, index) {
+        machine::give_floats(id, shown(frame), new);
+        return Next::Run(index);
+    }
+    println!("[{id}] out of memory: no page to save its floating-point numbers in");
+    envs.env_destroy(pmap, index);
+    envs.sched_yield(pmap)
+}
+
+/// Saves the registers for floating-point numbers of the environment that has them.
+fn take_floats(envs: &Envs<Frame>, pmap: &Pmap<Hardware>) {
+    machine::take_floats(|id: EnvId| envs.machine_frame_of(pmap, id).map(shown));
+}
+
+/// Where the kernel sees a frame of the machine's.
+fn shown(frame: PhysAddr) -> VirtAddr {
+    kaddr::<Layout>(frame, PGSIZE).expect("a window shows every frame")
 }
 
 /// The reason to stop at an interrupt, if there is one.

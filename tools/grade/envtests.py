@@ -164,7 +164,7 @@ def tests():
             "env: environments that share pages",
             ("run primes &\r", fourth_is_there, "\x03", "env 1001\r", "map 1001\r", "kill 1000\r", "envs\r", "exit\r"),
             *WELCOME, new(), f"environment {SECOND} (primes), child of {FIRST}",
-            re.compile(r"  goes on at 0x800[0-9a-f]{3}; a page fault is handed to 0x80[0-9a-f]{4}"),
+            re.compile(r"  goes on at 0x80[0-9a-f]{4}; a page fault is handed to 0x80[0-9a-f]{4}"),
             re.compile(rf"  {HEX}-{HEX} pp_ref \d+"), f"    {FIRST} at the same address",
             f"    {SECOND[:-1]}2 at the same address",
             "K> map 1001", re.compile(rf"{HEX} RW/RW program"), "K> kill 1000", *killed(),

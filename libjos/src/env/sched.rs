@@ -72,6 +72,13 @@ impl<F: TrapFrame> Envs<F> {
         }
     }
 
+    /// Whether `index` is the environment that runs, and still may.
+    #[must_use]
+    #[inline]
+    pub fn is_running(&self, index: EnvIndex) -> bool {
+        self.curenv == Some(index) && self.envs.get(index).env_status == ENV_RUNNING
+    }
+
     /// Makes `index` the environment that runs, and loads its page directory unless it is in use. Returns
     /// where its frame lies, which the machine then loads into its registers.
     ///

@@ -117,6 +117,13 @@ impl<F: TrapFrame> Envs<F> {
         *self.envs.get(index)
     }
 
+    /// The id of an environment.
+    #[must_use]
+    #[inline]
+    pub fn id(&self, index: EnvIndex) -> EnvId {
+        self.envs.get(index).env_id
+    }
+
     /// Copies of the environments that there are, in the order of their indices.
     pub fn all(&self) -> impl Iterator<Item = (EnvIndex, Env<F, F::Word>)> {
         let used = EnvIndex::all().filter(|index| self.slots.get(*index).is_used());

@@ -132,6 +132,14 @@ fn a_message_with_a_page_comes_whole_or_not_at_all<L: MemLayout, F: Format + Mmu
     assert!(n >= 1);
 }
 
+/// Without a page for the machine, nothing has changed.
+fn the_machines_frame_is_there_or_not<L: MemLayout, F: Format + Mmu>() {
+    let mut world = World::<L, F>::with(1);
+    let me = world.me();
+    let n = needs(&mut world, |world| world.envs.machine_frame(&mut world.pmap, me).is_some());
+    assert_eq!(n, 1);
+}
+
 /// Children are made until there is no memory; when they end, all of it is back.
 fn until_there_is_no_memory<L: MemLayout, F: Format + Mmu>() {
     let mut world = World::<L, F>::with(1);
@@ -165,4 +173,5 @@ on_every_format! {
     calls_that_take_memory
     a_message_with_a_page_comes_whole_or_not_at_all
     until_there_is_no_memory
+    the_machines_frame_is_there_or_not
 }

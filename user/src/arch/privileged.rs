@@ -54,6 +54,7 @@ pub const PRIVILEGED: &[Instruction] = instructions![
     ["out 0x80, al", in("eax") 0]
     ["out dx, al", in("edx") 0x3F8, in("eax") 0]
     ["insb", in("edx") 0x3F8, inout("edi") TABLE as u32 => _]
+    ["sysenter"]
     ["sysexit", in("ecx") 0, in("edx") 0]
     ["sysret", in("ecx") 0]
     ["rsm"]

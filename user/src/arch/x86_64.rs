@@ -5,8 +5,10 @@ use core::mem::offset_of;
 
 use layout::MemLayout;
 
+use super::gate::Gate;
 use super::privileged::{Instruction, instructions};
-use crate::inc::{EnvId, UTrapframe, call};
+use crate::inc::{EnvId, PTE_P, PTE_U, UTrapframe, call};
+use crate::syscall::sys_page_map;
 
 /// The memory map.
 pub(crate) type Layout = layout::Jos64;
@@ -38,6 +40,7 @@ global_asm!(
 /// # Safety
 ///
 /// The call's effect on the caller's own memory is the caller's responsibility.
+#[inline(always)]
 pub(crate) unsafe fn syscall(
     number: usize,
     a1: usize,
@@ -50,7 +53,7 @@ pub(crate) unsafe fn syscall(
     // SAFETY: the caller's promise. The kernel keeps all registers but the result's; SYSCALL uses RCX and R11.
     unsafe {
         asm!(
-            "int 0x30",
+            "syscall",
             inlateout("rax") number => result,
             in("rdi") a1,
             in("rsi") a2,
@@ -81,7 +84,7 @@ pub(crate) extern "C" fn exofork(copy: extern "C" fn(EnvId) -> isize) -> isize {
         "push r15",
         "push rdi",
         "mov eax, {exofork}",
-        "int 0x30",
+        "syscall",
         "test rax, rax",
         "jle 2f",
         "mov rdi, rax",
@@ -223,6 +226,34 @@ pub unsafe extern "C" fn fault_with_registers() {
     )
 }
 
+// A page whose last instructions are calls.
+global_asm!(
+    ".pushsection .page_of_calls, \"ax\"",
+    ".balign 4096",
+    "page_of_calls:",
+    ".skip 4096 - 2 * 2",
+    "int 0x30",
+    "syscall",
+    ".popsection",
+);
+
+// SAFETY: the assembly above defines it.
+unsafe extern "C" {
+    fn page_of_calls();
+}
+
+/// Maps [`page_of_calls`] as the last page of user memory, and goes on at `from_end` before its end. The call's return
+/// address is the highest that there can be.
+fn last_call(from_end: usize) {
+    let (us, page) = (EnvId::NONE, page_of_calls as *const () as usize);
+    let last = crate::UTOP - crate::PGSIZE;
+    // SAFETY: the exception stack, which lies there, is not in use, and the program ends here.
+    unsafe {
+        sys_page_map((us, page), (us, last), PTE_P | PTE_U).expect("a page of code");
+        asm!("jmp {}", in(reg) crate::UTOP - from_end, in("rax") call::GETENVID, options(noreturn));
+    }
+}
+
 /// Ways to another segment, or to an address that there is not, that a program may not take.
 pub const FAR: &[Instruction] = instructions![
     // A far return, and a return from an interrupt, to the kernel's code.
@@ -242,35 +273,47 @@ pub const FAR: &[Instruction] = instructions![
     ["mov rax, -1; shr rax, 17; inc rax; call rax", out("rax") _]
 ];
 
-/// Sets flags, makes a system call (`getenvid`), and returns the flags after it. Leaves all flags as they were before.
-///
-/// # Safety
-///
-/// The kernel ends the program if one of the flags asks for it.
-#[must_use]
-pub unsafe fn call_with_flags(set: usize) -> usize {
-    let flags;
-    // SAFETY: the caller's promise.
-    unsafe {
-        asm!(
-            "pushfq", "pushfq", "or [rsp], {set}", "popfq", "int 0x30", "pushfq", "pop {flags}", "popfq",
-            set = in(reg) set, flags = out(reg) flags, inout("rax") call::GETENVID => _,
-            out("rcx") _, out("r11") _,
-        );
-    }
-    flags
+/// A [`Gate`] by an instruction.
+macro_rules! gate {
+    ($instruction:literal) => {
+        Gate {
+            instruction: $instruction,
+            call: || {
+                let id: usize;
+                // SAFETY: the call changes no memory.
+                unsafe {
+                    asm!($instruction, inout("rax") call::GETENVID as usize => id,
+                         out("rcx") _, out("r11") _, options(nostack));
+                }
+                EnvId(id as i32)
+            },
+            // SAFETY: the caller's promise.
+            call_with_flags: |set| unsafe {
+                let flags;
+                asm!(
+                    "pushfq", "pushfq", "or [rsp], {set}", "popfq", $instruction, "pushfq", "pop {flags}", "popfq",
+                    set = in(reg) set, flags = out(reg) flags, inout("rax") call::GETENVID => _,
+                    out("rcx") _, out("r11") _,
+                );
+                flags
+            },
+            // SAFETY: the kernel does not use a program's stack, and the stack pointer is restored.
+            call_with_stack: |sp| unsafe {
+                asm!(
+                    "xchg rsp, {sp}", $instruction, "mov rsp, {sp}",
+                    sp = inout(reg) sp => _, inout("rax") call::GETENVID => _, out("rcx") _, out("r11") _,
+                );
+            },
+        }
+    };
 }
 
-/// Makes a system call (`getenvid`) with any stack pointer.
-pub fn call_with_stack(sp: usize) {
-    // SAFETY: the kernel does not use a program's stack, and the stack pointer is restored.
-    unsafe {
-        asm!(
-            "xchg rsp, {sp}", "int 0x30", "mov rsp, {sp}",
-            sp = inout(reg) sp => _, inout("rax") call::GETENVID => _, out("rcx") _, out("r11") _,
-        );
-    }
-}
+/// Calls by the last instruction of user memory, behind which there is no page.
+pub const LAST_CALLS: &[Instruction] =
+    &[("syscall", || last_call(2)), ("int 0x30, then syscall", || last_call(4))];
+
+/// The instructions that make a system call.
+pub const GATES: &[Gate] = &[gate!("int 0x30"), gate!("syscall")];
 
 /// Faults at address 0, with any stack pointer.
 ///

@@ -4,6 +4,7 @@ use core::ptr::NonNull;
 
 use libjos::env::Cause;
 use libjos::env::abi::EnvId;
+use libjos::mem::addr::VirtAddr;
 
 use crate::trap::cause::Interrupt;
 
@@ -13,7 +14,7 @@ pub(crate) use crate::arch::x86_64::program::Frame;
 pub(crate) const RUNS_PROGRAMS: bool = true;
 
 /// A handler of traps of programs.
-pub(crate) type Handler = fn(&mut Frame, (Cause, Option<Interrupt>)) -> NonNull<Frame>;
+pub(crate) type Handler = extern "C" fn(NonNull<Frame>, usize) -> NonNull<Frame>;
 
 pub(crate) fn init(_handler: Handler) {}
 
@@ -29,14 +30,22 @@ pub(crate) unsafe fn leave() -> ! {
     unreachable!("no program runs")
 }
 
+pub(crate) fn is_syscall(_frame: &Frame) -> bool {
+    false
+}
+
+pub(crate) fn cause(_frame: &Frame) -> (Cause, Option<Interrupt>) {
+    (Cause::Exception, None)
+}
+
 pub(crate) fn allow_floats(_allowed: bool) {}
 
 pub(crate) fn wants_floats(_frame: &Frame) -> bool {
     false
 }
 
-pub(crate) fn give_floats(_id: EnvId) {}
+pub(crate) fn give_floats(_id: EnvId, _page: VirtAddr, _new: bool) {}
 
 pub(crate) fn lend_floats(_id: EnvId) {}
 
-pub(crate) fn take_floats() {}
+pub(crate) fn take_floats(_page_of: impl FnOnce(EnvId) -> Option<VirtAddr>) {}

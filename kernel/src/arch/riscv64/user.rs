@@ -22,7 +22,7 @@ pub(crate) struct Frame {
 }
 
 /// A handler of traps of programs.
-pub(crate) type Handler = fn(&mut Frame, (Cause, Option<Interrupt>)) -> NonNull<Frame>;
+pub(crate) type Handler = extern "C" fn(NonNull<Frame>, usize) -> NonNull<Frame>;
 
 // SAFETY: a frame is integers.
 unsafe impl TrapFrame for Frame {
@@ -101,14 +101,22 @@ pub(crate) unsafe fn leave() -> ! {
     unreachable!("no program runs")
 }
 
+pub(crate) fn is_syscall(_frame: &Frame) -> bool {
+    false
+}
+
+pub(crate) fn cause(_frame: &Frame) -> (Cause, Option<Interrupt>) {
+    (Cause::Exception, None)
+}
+
 pub(crate) fn allow_floats(_allowed: bool) {}
 
 pub(crate) fn wants_floats(_frame: &Frame) -> bool {
     false
 }
 
-pub(crate) fn give_floats(_id: EnvId) {}
+pub(crate) fn give_floats(_id: EnvId, _page: VirtAddr, _new: bool) {}
 
 pub(crate) fn lend_floats(_id: EnvId) {}
 
-pub(crate) fn take_floats() {}
+pub(crate) fn take_floats(_page_of: impl FnOnce(EnvId) -> Option<VirtAddr>) {}

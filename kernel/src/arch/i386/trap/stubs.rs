@@ -6,10 +6,12 @@ use core::arch::global_asm;
 use libjos::monitor::processor::vector::{DOUBLE_FAULT, MACHINE_CHECK};
 
 use crate::arch::i386::frame::TrapFrame;
+use crate::arch::i386::program::Frame;
 use crate::arch::i386::ring3::env_pop_tf;
 use crate::arch::i386::stack::{DATA, NMI, TaskState, exception_task, task_of};
+use crate::arch::x86::floats::FORBIDDEN;
 use crate::arch::x86::trap::stubs::{FLAGS, trap};
-use crate::arch::x86::user::user_trap;
+use crate::arch::x86::user::{FRAME, HANDLER};
 
 /// EFLAGS.NT: IRETD would return to the interrupted task.
 const NESTED_TASK: u32 = 1 << 14;
@@ -38,6 +40,7 @@ global_asm!(
     "    and esp, -16",
     "    sub esp, {X87}",
     "    clts", // set while a program runs that does not have the registers of x87
+    "    mov byte ptr [{FORBIDDEN}], 0",
     "    fnsave [esp]", // and starts x87 anew, for the floating-point numbers of an application's handler
     "    sub esp, 12",
     "    push ebx",
@@ -49,17 +52,23 @@ global_asm!(
     "    .byte 0x1f", // pop ds
     "    add esp, 8", // vector and error code
     "    iretd",
-    // From a program, at the top of the kernel's stack.
+    // From a program, at the top of the kernel's stack. The registers go to the program's frame.
     "1:  mov eax, {DATA}",
     "    mov ds, eax",
     "    mov es, eax",
-    "    mov eax, esp",
+    "    mov ebx, esp",
+    "    mov esi, esp",
+    "    mov edi, [{FRAME}]",
+    "    mov ecx, {WORDS}",
+    "    rep movsd",
+    "    xor ebp, ebp", // here a backtrace ends
     "    and esp, -16",
-    "    sub esp, 12",
+    "    sub esp, 8",
+    "    push ebx",
+    "    push dword ptr [{FRAME}]",
+    "    call dword ptr [{HANDLER}]",
     "    push eax",
-    "    call {user_trap}",
-    "    mov esp, eax",
-    "    jmp {env_pop_tf}",
+    "    call {env_pop_tf}",
     ".size trap_common, . - trap_common",
     "",
     // An exception's own task begins here. The processor has marked the task as nested, and x87 as
@@ -98,7 +107,10 @@ global_asm!(
     CS = const core::mem::offset_of!(TrapFrame, cs),
     DATA = const DATA,
     trap = sym trap,
-    user_trap = sym user_trap,
+    FORBIDDEN = sym FORBIDDEN,
+    FRAME = sym FRAME,
+    WORDS = const size_of::<Frame>() / 4,
+    HANDLER = sym HANDLER,
     env_pop_tf = sym env_pop_tf,
     task_trap = sym task_trap,
 );

@@ -4,9 +4,8 @@ use core::arch::global_asm;
 use core::mem::offset_of;
 
 use crate::arch::x86::trap::stubs::{FLAGS, trap};
-use crate::arch::x86::user::user_trap;
+use crate::arch::x86::user::{FRAME, HANDLER};
 use crate::arch::x86_64::frame::TrapFrame;
-use crate::arch::x86_64::ring3::env_pop_tf;
 
 // The processor aligns RSP to 16 before it pushes; 22 words later RSP is aligned again, as the ABI requires at
 // a call.
@@ -52,19 +51,25 @@ global_asm!(
     "    pop rax",
     "    add rsp, 16", // vector and error code
     "    iretq",
-    // From a program, at the top of the kernel's stack.
+    // From a program, at the top of the kernel's stack. The registers go to the program's frame.
     "1:  push {FLAGS}",
     "    popfq",
-    "    mov rdi, rsp",
-    "    call {user_trap}",
-    "    mov rsp, rax",
-    "    jmp {env_pop_tf}",
+    "    mov rdi, [rip + {FRAME}]",
+    "    mov rsi, rsp",
+    "    mov ecx, {WORDS}",
+    "    rep movsq",
+    "    xor ebp, ebp", // here a backtrace ends
+    "    mov rdi, [rip + {FRAME}]",
+    "    mov rsi, rsp",
+    "    call qword ptr [rip + {HANDLER}]",
+    "    jmp program_return",
     ".size trap_common, . - trap_common",
     FLAGS = const FLAGS,
     CS = const offset_of!(TrapFrame, cs),
+    WORDS = const size_of::<TrapFrame>() / 8,
+    FRAME = sym FRAME,
     trap = sym trap,
-    user_trap = sym user_trap,
-    env_pop_tf = sym env_pop_tf,
+    HANDLER = sym HANDLER,
 );
 
 const _: () = assert!(size_of::<TrapFrame>().is_multiple_of(16));
