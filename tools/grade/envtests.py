@@ -2,6 +2,7 @@
 into one."""
 
 import re
+import time
 
 from arch import ARCH, LONG_MODE, PC
 from control import require
@@ -41,6 +42,12 @@ def page_directory(control):
     return re.search(r"CR3=([0-9a-f]+)", control.monitor("info registers")).group(1)
 
 
+def let_run(control):
+    """Give the machine time before it is asked again: each question stops it."""
+    control.left()
+    time.sleep(0.02)
+
+
 def at_rest(control):
     """Note the page directory that is in use while the prompt waits and nothing else runs."""
     control.rest = page_directory(control)
@@ -49,7 +56,7 @@ def at_rest(control):
 def programs_run(control):
     """Wait until a program's page directory is in use, while the prompt waits for a key."""
     while page_directory(control) == control.rest:
-        control.left()
+        let_run(control)
 
 
 def nobody_runs(control):
@@ -68,13 +75,13 @@ def env_word(control, index, offset):
 def fourth_is_there(control):
     """Wait until there is a fourth environment."""
     while env_word(control, 3, 0) != 0x1003:
-        control.left()
+        let_run(control)
 
 
 def second_has_ended(control):
     """Wait until the second environment has come and gone: its status is 0."""
     while (env_word(control, 1, 0), env_word(control, 1, 12)) != (0x1001, 0):
-        control.left()
+        let_run(control)
 
 
 def output(control):
