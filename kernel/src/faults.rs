@@ -44,9 +44,7 @@ const FAULTS: &[FaultTest] = &[
     FaultTest { name: "heap-overrun", commit: heap_overrun },
     FaultTest { name: "heap-double-free", commit: heap_double_free },
     FaultTest { name: "heap-use-after-free", commit: heap_use_after_free },
-    FaultTest { name: "heap-alloc-elsewhere", commit: heap_alloc_elsewhere },
-    FaultTest { name: "heap-free-elsewhere", commit: heap_free_elsewhere },
-    FaultTest { name: "area-elsewhere", commit: area_elsewhere },
+    FaultTest { name: "heap-elsewhere", commit: heap_elsewhere },
     FaultTest { name: "page-use-after-free", commit: page_use_after_free },
     FaultTest { name: "print-in-report", commit: || panic!("{}", Talkative) },
     FaultTest { name: "fault-in-report", commit: || panic!("{}", Unprintable) },
@@ -182,8 +180,8 @@ fn block() -> *mut u8 {
     black_box(block)
 }
 
-/// Loads another page directory than `kern_pgdir`. (It is a copy, so only a check can tell.)
-fn go_elsewhere() {
+/// Allocates while another page directory than `kern_pgdir` is loaded. (It is a copy, so that only a check can tell.)
+fn heap_elsewhere() {
     let mut pmap = pmap::lock();
     let frame = pmap.page_alloc(AllocFlags::empty()).expect("a free page");
     let (from, to) = (pmap.kern_root(), pmap.pages().page2pa(frame));
@@ -191,26 +189,8 @@ fn go_elsewhere() {
         pmap.machine().store(to + offset, pmap.machine().load::<EntryWord>(from + offset));
     }
     pmap.machine_mut().lcr3(to);
-}
-
-/// Allocates while another page directory is loaded.
-fn heap_alloc_elsewhere() {
-    go_elsewhere();
+    drop(pmap);
     block();
-}
-
-/// Frees while another page directory is loaded.
-fn heap_free_elsewhere() {
-    let block = block();
-    go_elsewhere();
-    // SAFETY: the heap gave the block out, with this layout.
-    unsafe { alloc::alloc::dealloc(block, BLOCK) };
-}
-
-/// Makes an area while another page directory is loaded.
-fn area_elsewhere() {
-    go_elsewhere();
-    black_box(VmArea::reserve(1).is_ok());
 }
 
 /// Writes behind a block of the heap.

@@ -76,7 +76,7 @@ impl Platform for ThisMachine {
 
     fn read_line(&self, prompt: &str) -> Option<String> {
         loop {
-            match read_line(prompt, None, None) {
+            match read_line(prompt) {
                 Answer::Line { line, .. } => return Some(line),
                 Answer::EndOfInput => return None,
                 Answer::TooLong => {
@@ -107,6 +107,7 @@ impl Platform for ThisMachine {
     }
 
     fn with_memory(&self, work: &mut dyn FnMut(&mut dyn Memory)) {
+        pmap::assert_application_half();
         work(&mut *pmap::lock());
     }
 

@@ -7,6 +7,7 @@
 mod typed;
 
 pub use typed::Source;
+pub(crate) use typed::Unread;
 
 use core::fmt::{self, Write};
 use core::time::Duration;
@@ -142,6 +143,11 @@ pub fn fresh_line() {
     }
 }
 
+/// Whether the current line is empty.
+pub(crate) fn at_line_start() -> bool {
+    CONSOLE.lock().at_line_start
+}
+
 /// Clears the screen, and the terminal on the serial line.
 pub fn clear() {
     let mut console = CONSOLE.lock();
@@ -177,6 +183,14 @@ pub fn read() -> (u8, Source) {
         }
         core::hint::spin_loop();
     }
+}
+
+/// What was typed and not read yet; reads nothing.
+#[must_use]
+pub(crate) fn unread() -> Unread {
+    let mut console = CONSOLE.lock();
+    console.poll();
+    console.typed.unread()
 }
 
 /// Whether Ctrl-C was typed. If so, removes it and all bytes typed before it.

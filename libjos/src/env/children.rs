@@ -22,6 +22,7 @@ impl<F: TrapFrame> Envs<F> {
         self.set_not_runnable(child);
         self.envs.get_mut(child).env_tf = parent.env_tf;
         self.set_result(child, Ok(0));
+        self.slots.get_mut(child).name = self.slots.get(index).name;
         Ok(i64::from(self.envs.get(child).env_id.0))
     }
 

@@ -83,6 +83,19 @@ impl<F: TrapFrame> Envs<F> {
         }
     }
 
+    /// Ends an environment for somebody who is none, such as the monitor's user, with JOS's lines.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such environment: a bug.
+    pub fn kill<M: Machine>(&mut self, vm: &mut Vm<M>, index: EnvIndex) {
+        let current = self.curenv.take();
+        let id = self.envs.get(index).env_id;
+        self.say(vm, "destroying", id);
+        self.env_destroy(vm, index);
+        self.curenv = current.filter(|current| *current != index);
+    }
+
     /// Frees an environment: all its memory, and its slot, which is the next one to be used.
     #[cfg_attr(debug_assertions, inline(never))]
     fn env_free<M: Machine>(&mut self, vm: &mut Vm<M>, index: EnvIndex) {

@@ -2,6 +2,7 @@
 
 use core::mem::{ManuallyDrop, replace};
 
+use super::record::Name;
 use super::table::EnvIndex;
 use crate::mem::pages::Frame;
 use crate::space::AddressSpace;
@@ -16,6 +17,8 @@ pub(super) struct Slot {
     next_free: u32,
     /// The machine's frame of the environment, plus 1; 0 if there is none.
     machine_frame: u32,
+    /// The name of its program.
+    pub(super) name: Name,
 }
 
 impl Slot {
@@ -60,6 +63,7 @@ impl Slot {
     pub(super) fn occupy(&mut self, space: AddressSpace) -> Option<EnvIndex> {
         self.space = ManuallyDrop::new(space);
         self.used = 1;
+        self.name = Name::default();
         self.next_free.checked_sub(1).map(|index| EnvIndex::new(index as usize))
     }
 

@@ -45,7 +45,7 @@ impl EnvIndex {
     }
 
     /// All of them, in order.
-    pub(super) fn all() -> impl DoubleEndedIterator<Item = Self> {
+    pub fn all() -> impl DoubleEndedIterator<Item = Self> {
         (0..NENV).map(Self::new)
     }
 }

@@ -88,7 +88,7 @@ impl<F: TrapFrame> Envs<F> {
     /// Prints JOS's lines about the registers of an environment.
     #[cold]
     #[cfg_attr(debug_assertions, inline(never))]
-    pub(super) fn print_trapframe<M: Machine>(&self, vm: &mut Vm<M>, index: EnvIndex) {
+    pub fn print_trapframe<M: Machine>(&self, vm: &mut Vm<M>, index: EnvIndex) {
         let cpu = vm.machine().cpu().number();
         let at = kaddr::kaddr::<M::Layout>(self.envs.pa(index), size_of::<F>() as u64);
         let at = at.map_or(0, VirtAddr::as_u64);

@@ -10,6 +10,9 @@ use crate::trap::cause::Interrupt;
 
 pub(crate) use crate::arch::x86_64::program::Frame;
 
+/// Whether the machine runs programs. (This one says so, for the tests of the monitor's words.)
+pub(crate) const RUNS_PROGRAMS: bool = true;
+
 /// A handler of traps of programs.
 pub(crate) type Handler = extern "C" fn(NonNull<Frame>, usize) -> NonNull<Frame>;
 

@@ -10,6 +10,9 @@ use libjos::mem::addr::VirtAddr;
 
 use crate::trap::cause::Interrupt;
 
+/// Whether the machine runs programs.
+pub(crate) const RUNS_PROGRAMS: bool = false;
+
 /// The registers of a program: the program counter and the stack pointer alone.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
@@ -63,6 +66,14 @@ unsafe impl TrapFrame for Frame {
             utf_eflags: 0,
             utf_esp: self.sp,
         }
+    }
+}
+
+impl Frame {
+    pub(crate) fn step(&mut self, _on: bool) {}
+
+    pub(crate) fn is_step(&self) -> bool {
+        false
     }
 }
 

@@ -6,6 +6,9 @@ use libjos::monitor::processor::vector::PAGE_FAULT;
 
 use crate::arch::interrupts::{IRQ_OFFSET, NLINES};
 
+/// The vector of the trap after a single step.
+pub(in crate::arch) const DEBUG: u64 = 1;
+
 /// The vector of breakpoints, and that of system calls: programs may raise these two.
 pub(in crate::arch) const BREAKPOINT: u64 = 3;
 pub(in crate::arch) const SYSCALL: u64 = 0x30;
