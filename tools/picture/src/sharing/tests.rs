@@ -45,7 +45,7 @@ fn two_environments<L: MemLayout, F: Format + Mmu>(more: usize) -> (Shot, [u64; 
         facts.told.envs.push(ToldEnv {
             id: format!("{:08x}", 0x1000 + number),
             program: "twins".into(),
-            status: "runnable".into(),
+            status: "RUNNABLE".into(),
             root: space.pgdir().address().as_u64(),
         });
     }
