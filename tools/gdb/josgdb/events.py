@@ -65,7 +65,7 @@ def trap_frame():
     for _ in range(kernel.MOST_FRAMES):
         if frame is None:
             return None
-        if (frame.name() or "").endswith("::user_trap"):
+        if (frame.name() or "").endswith("::handle_trap"):
             return of_program()
         for _, value in kernel.variables(frame):
             found = pointed_to(value)
