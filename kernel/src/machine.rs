@@ -125,6 +125,27 @@ impl PhysMem for Hardware {
         store(count % UNROLLED);
     }
 
+    #[inline]
+    fn union<W: Word>(&self, pa: PhysAddr, count: usize) -> u64 {
+        const { assert!(is_one_access::<W>()) };
+        let first = kaddr::<W>(pa, W::BYTES * count as u64);
+        // SAFETY: as in `load`; all the words lie in one window.
+        let load = |i| unsafe { W::load(first.wrapping_add(i)) };
+        (0..count).fold(W::ZERO, |bits, i| bits | load(i)).to_u64()
+    }
+
+    fn load_bytes(&self, pa: PhysAddr, dst: &mut [u8]) {
+        let src = kaddr::<u8>(pa, dst.len() as u64);
+        // SAFETY: as in `load`; the bytes lie in one window, and not in `dst`, which is no frame that `libjos` reads so.
+        unsafe { ptr::copy_nonoverlapping(src, dst.as_mut_ptr(), dst.len()) };
+    }
+
+    fn store_bytes(&self, pa: PhysAddr, src: &[u8]) {
+        let dst = kaddr::<u8>(pa, src.len() as u64);
+        // SAFETY: as in `store`; the bytes lie in one window, and not in `src`.
+        unsafe { ptr::copy_nonoverlapping(src.as_ptr(), dst, src.len()) };
+    }
+
     fn zero_frame(&self, pa: PhysAddr) {
         assert!(pa.is_aligned(PGSIZE), "frame {pa} is not aligned");
         // SAFETY: as in `store`, for a whole frame that nothing uses yet.

@@ -32,7 +32,7 @@ use crate::trap::cause::Interrupt;
 const HZ: u32 = 100;
 
 static ENVS: Shared = Shared(Once::new());
-/// What [`handle`] works with, while programs run: all environments, and the memory system.
+/// What the handlers of traps work with, while programs run: all environments, and the memory system.
 static RUNNING: (AtomicPtr<Envs<Frame>>, AtomicPtr<Pmap<Hardware>>) =
     (AtomicPtr::new(ptr::null_mut()), AtomicPtr::new(ptr::null_mut()));
 /// Whether programs were left at a breakpoint.
@@ -68,7 +68,7 @@ pub(crate) fn create(name: &str) -> bool {
 /// Makes an environment of the program `binary`.
 fn load(binary: &[u8]) -> Result<(), LoadError> {
     let envs = ENVS.0.try_call_once(|| {
-        machine::init(handle);
+        machine::init(handle_call, handle_trap);
         Envs::env_init(&mut pmap::lock()).map(Lock::new).map_err(|_| LoadError::NoMemory)
     })?;
     envs.lock().env_create(&mut pmap::lock(), binary).map(|_| ())
@@ -105,7 +105,7 @@ pub(crate) fn run() -> Stop {
     let next = envs.sched_yield(&mut pmap);
     if let Next::Run(index) = next {
         machine::allow_floats(true);
-        let frame = go_on(&mut envs, &mut pmap, index);
+        let frame = run_env(&mut envs, &mut pmap, index);
         RUNNING.0.store(&raw mut *envs, Ordering::Relaxed);
         RUNNING.1.store(&raw mut *pmap, Ordering::Relaxed);
         clock::tick(HZ);
@@ -121,28 +121,66 @@ pub(crate) fn run() -> Stop {
     }
 }
 
+/// What [`run`] has stored.
+///
+/// # Safety
+///
+/// This is a trap of a program: `run` waits and holds the locks. Traps of programs are handled one at a time.
+#[inline]
+unsafe fn running<'a>() -> (&'a mut Envs<Frame>, &'a mut Pmap<Hardware>) {
+    let (envs, pmap) = (&RUNNING.0, &RUNNING.1);
+    // SAFETY: the caller's promise.
+    unsafe { (&mut *envs.load(Ordering::Relaxed), &mut *pmap.load(Ordering::Relaxed)) }
+}
+
 /// Makes `index` the environment that runs; returns its frame.
-fn go_on(envs: &mut Envs<Frame>, pmap: &mut Pmap<Hardware>, index: EnvIndex) -> NonNull<Frame> {
+#[inline]
+fn run_env(envs: &mut Envs<Frame>, pmap: &mut Pmap<Hardware>, index: EnvIndex) -> NonNull<Frame> {
     let frame = envs.env_run(pmap, index);
     machine::lend_floats(envs.id(index));
     frame
 }
 
-/// Handles a trap of the program that runs, whose registers are in its frame.
-fn handle(trap: Trap, interrupt: Option<Interrupt>) -> NonNull<Frame> {
-    let (envs, pmap) = (&RUNNING.0, &RUNNING.1);
-    // SAFETY: `run` has stored both, holds their locks and waits. Traps of programs are handled one at a time.
-    let (envs, pmap) =
-        unsafe { (&mut *envs.load(Ordering::Relaxed), &mut *pmap.load(Ordering::Relaxed)) };
+/// Handles a system call of the program that runs, whose registers are in `frame`. Returns the frame to go on with.
+extern "C" fn handle_call(frame: NonNull<Frame>, _incoming: usize) -> NonNull<Frame> {
+    // SAFETY: a program runs.
+    let (envs, pmap) = unsafe { running() };
+    match envs.syscall(pmap, &mut Console) {
+        None => frame,
+        Some(next) => go_on(envs, pmap, next),
+    }
+}
+
+/// Handles any other trap of the program that runs, whose registers are in `frame` and were at `incoming` before. Returns
+/// the frame to go on with.
+extern "C" fn handle_trap(frame: NonNull<Frame>, incoming: usize) -> NonNull<Frame> {
+    // SAFETY: a program runs.
+    let (envs, pmap) = unsafe { running() };
+    // SAFETY: the frame of the program that runs, and no method of `envs` does.
+    let registers = unsafe { frame.as_ref() };
+    let (cause, interrupt) = machine::cause(registers);
     if interrupt == Some(Interrupt::Typed) {
         console::take_typed();
     }
-    let next = match wanting_floats(envs, trap.cause) {
-        Some(index) => give_floats(envs, pmap, index),
-        None => envs.trap_dispatch(pmap, &mut Console, trap),
+    let next = match envs.curenv() {
+        Some(index) if cause == Cause::Exception && machine::wants_floats(registers) => {
+            give_floats(envs, pmap, index)
+        }
+        _ => {
+            let incoming = VirtAddr::new(incoming as u64);
+            envs.trap_dispatch(pmap, &mut Console, Trap { cause, incoming })
+        }
     };
     match next {
-        Next::Run(index) => return go_on(envs, pmap, index),
+        Next::Run(index) if envs.is_running(index) => frame,
+        next => go_on(envs, pmap, next),
+    }
+}
+
+/// Goes on with an environment, or leaves them all: then [`run`] returns.
+fn go_on(envs: &mut Envs<Frame>, pmap: &mut Pmap<Hardware>, next: Next) -> NonNull<Frame> {
+    match next {
+        Next::Run(index) => return run_env(envs, pmap, index),
         Next::Breakpoint(_) => {
             pmap.switchkvm();
             AT_BREAKPOINT.store(true, Ordering::Relaxed);
@@ -151,15 +189,6 @@ fn handle(trap: Trap, interrupt: Option<Interrupt>) -> NonNull<Frame> {
     }
     // SAFETY: `run` waits.
     unsafe { machine::leave() }
-}
-
-/// The environment that runs, if its trap says that it wants the registers for floating-point numbers.
-#[inline]
-fn wanting_floats(envs: &Envs<Frame>, cause: Cause) -> Option<EnvIndex> {
-    let index = envs.curenv().filter(|_| cause == Cause::Exception)?;
-    // SAFETY: no method of `envs` runs.
-    let frame = unsafe { envs.frame(index).as_ref() };
-    machine::wants_floats(frame).then_some(index)
 }
 
 /// Gives an environment the registers for floating-point numbers. Without memory to save them in, it ends.

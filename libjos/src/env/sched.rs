@@ -51,6 +51,13 @@ impl<F: TrapFrame> Envs<F> {
         }
     }
 
+    /// Whether `index` is the environment that runs, and still may.
+    #[must_use]
+    #[inline]
+    pub fn is_running(&self, index: EnvIndex) -> bool {
+        self.curenv == Some(index) && self.envs.get(index).env_status == ENV_RUNNING
+    }
+
     /// Makes `index` the environment that runs, and loads its page directory unless it is in use. Returns
     /// where its frame lies, which the machine then loads into its registers.
     ///
@@ -59,9 +66,6 @@ impl<F: TrapFrame> Envs<F> {
     /// If the environment is neither runnable nor the one that runs: a bug.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn env_run<M: Machine>(&mut self, vm: &mut Vm<M>, index: EnvIndex) -> NonNull<F> {
-        if self.curenv == Some(index) && self.envs.get(index).env_status == ENV_RUNNING {
-            return self.load(vm, index);
-        }
         if self.curenv != Some(index) {
             if let Some(current) = self.curenv
                 && self.envs.get(current).env_status == ENV_RUNNING
@@ -81,12 +85,6 @@ impl<F: TrapFrame> Envs<F> {
             }
             status => panic!("env_run: environment {} has status {status}", env.env_id),
         }
-        self.load(vm, index)
-    }
-
-    /// Loads the page directory of an environment unless it is in use. Returns where its frame lies.
-    #[inline]
-    fn load<M: Machine>(&mut self, vm: &mut Vm<M>, index: EnvIndex) -> NonNull<F> {
         let space = self.slots.get_mut(index).space_mut();
         if !vm.is_loaded(space.pgdir().address()) {
             space.switchuvm(vm);

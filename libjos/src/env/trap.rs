@@ -55,7 +55,9 @@ impl<F: TrapFrame> Envs<F> {
     ) -> Next {
         let Some(index) = self.curenv else { panic!("a trap from no environment") };
         match trap.cause {
-            Cause::Syscall => return self.syscall(vm, console, index),
+            Cause::Syscall => {
+                return self.syscall(vm, console).unwrap_or(Next::Run(index));
+            }
             Cause::PageFault { va } => self.page_fault_handler(vm, index, va, trap.incoming),
             Cause::Interrupt => {}
             Cause::Timer => return self.sched_yield(vm),

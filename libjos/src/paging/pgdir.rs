@@ -102,7 +102,7 @@ impl<M: Machine> Vm<M> {
     }
 
     /// Does what [`walk`](Self::walk) does, mostly by the fast path.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn walk_fast(&self, root: PhysAddr, va: VirtAddr) -> Stop {
         let Some(table) = self.fast_walk(root, va) else { return self.walk_slow(root, va) };
         let at = M::Format::entry(0, table, va);

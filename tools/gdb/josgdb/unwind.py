@@ -27,13 +27,14 @@ def fields(*names):
     return tuple((name, name) for name in names)
 
 
+X86_64 = Stub("trap_common", "rsp", "kernel::arch::x86_64::frame::TrapFrame",
+              fields(*"rip rsp rax rbx rcx rdx rsi rdi rbp r8 r9 r10 r11 r12 r13 r14 r15".split()))
 STUBS = {
-    "x86_64": Stub("trap_common", "rsp", "kernel::arch::x86_64::frame::TrapFrame",
-                   fields(*"rip rsp rax rbx rcx rdx rsi rdi rbp r8 r9 r10 r11 r12 r13 r14 r15".split())),
-    "i386": Stub("trap_common", "ebx", "kernel::arch::i386::frame::TrapFrame",
-                 fields(*"eip esp eax ebx ecx edx esi edi ebp".split())),
-    "riscv64": Stub("trap_entry", "sp", "kernel::arch::riscv64::trap::frame::TrapFrame",
-                    (("pc", "sepc"), *((f"x{n}", n) for n in range(1, 32)))),
+    "x86_64": (X86_64, X86_64._replace(name="syscall_entry", frame="rbx")),
+    "i386": (Stub("trap_common", "ebx", "kernel::arch::i386::frame::TrapFrame",
+                  fields(*"eip esp eax ebx ecx edx esi edi ebp".split())),),
+    "riscv64": (Stub("trap_entry", "sp", "kernel::arch::riscv64::trap::frame::TrapFrame",
+                     (("pc", "sepc"), *((f"x{n}", n) for n in range(1, 32)))),),
 }
 
 
@@ -55,9 +56,12 @@ class Trap(Unwinder):
         if pending.level() == 0:
             return None
         arch = machine.ARCHES.get(pending.architecture().name())
-        stub = arch and STUBS[arch.name]
-        pc = stub and pending.read_register(arch.pc)
-        if not stub or function_at(machine.unsigned(pc)) != stub.name:
+        if not arch:
+            return None
+        pc = pending.read_register(arch.pc)
+        name = function_at(machine.unsigned(pc))
+        stub = next((stub for stub in STUBS[arch.name] if stub.name == name), None)
+        if not stub:
             return None
         at = gdb.Value(machine.unsigned(pending.read_register(stub.frame)))
         at = at.cast(gdb.lookup_type(stub.type).pointer())

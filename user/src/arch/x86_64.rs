@@ -40,6 +40,7 @@ global_asm!(
 /// # Safety
 ///
 /// The call's effect on the caller's own memory is the caller's responsibility.
+#[inline(always)]
 pub(crate) unsafe fn syscall(
     number: usize,
     a1: usize,

@@ -2,7 +2,7 @@
 
 use core::ptr::NonNull;
 
-use libjos::env::Trap;
+use libjos::env::Cause;
 use libjos::env::abi::EnvId;
 use libjos::mem::addr::VirtAddr;
 
@@ -11,9 +11,9 @@ use crate::trap::cause::Interrupt;
 pub(crate) use crate::arch::x86_64::program::Frame;
 
 /// A handler of traps of programs.
-pub(crate) type Handler = fn(Trap, Option<Interrupt>) -> NonNull<Frame>;
+pub(crate) type Handler = extern "C" fn(NonNull<Frame>, usize) -> NonNull<Frame>;
 
-pub(crate) fn init(_handler: Handler) {}
+pub(crate) fn init(_calls: Handler, _traps: Handler) {}
 
 /// # Safety
 ///
@@ -25,6 +25,10 @@ pub(crate) unsafe fn run(_frame: NonNull<Frame>) {}
 /// None is needed here.
 pub(crate) unsafe fn leave() -> ! {
     unreachable!("no program runs")
+}
+
+pub(crate) fn cause(_frame: &Frame) -> (Cause, Option<Interrupt>) {
+    (Cause::Exception, None)
 }
 
 pub(crate) fn allow_floats(_allowed: bool) {}

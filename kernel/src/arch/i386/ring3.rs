@@ -86,9 +86,6 @@ pub(in crate::arch) unsafe extern "C" fn env_pop_tf(frame: NonNull<Frame>) -> ! 
     )
 }
 
-/// Need do nothing: programs make system calls by INT.
-pub(in crate::arch) fn init() {}
-
 /// The state of the registers for floating-point numbers in which a program finds them: as FNINIT leaves them, and all
 /// numbers 0 (Intel SDM vol. 1, figure 8-9).
 pub(in crate::arch) const INITIAL_FLOATS: [u8; 512] = {

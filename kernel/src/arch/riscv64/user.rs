@@ -3,7 +3,7 @@
 use core::fmt;
 use core::ptr::NonNull;
 
-use libjos::env::Trap;
+use libjos::env::Cause;
 use libjos::env::abi::{EnvId, UTrapframe};
 use libjos::env::frame::TrapFrame;
 use libjos::mem::addr::VirtAddr;
@@ -19,7 +19,7 @@ pub(crate) struct Frame {
 }
 
 /// A handler of traps of programs.
-pub(crate) type Handler = fn(Trap, Option<Interrupt>) -> NonNull<Frame>;
+pub(crate) type Handler = extern "C" fn(NonNull<Frame>, usize) -> NonNull<Frame>;
 
 // SAFETY: a frame is integers.
 unsafe impl TrapFrame for Frame {
@@ -72,7 +72,7 @@ impl fmt::Display for Frame {
     }
 }
 
-pub(crate) fn init(_handler: Handler) {}
+pub(crate) fn init(_calls: Handler, _traps: Handler) {}
 
 /// Runs nothing.
 ///
@@ -88,6 +88,10 @@ pub(crate) unsafe fn run(_frame: NonNull<Frame>) {}
 /// None is needed here.
 pub(crate) unsafe fn leave() -> ! {
     unreachable!("no program runs")
+}
+
+pub(crate) fn cause(_frame: &Frame) -> (Cause, Option<Interrupt>) {
+    (Cause::Exception, None)
 }
 
 pub(crate) fn allow_floats(_allowed: bool) {}

@@ -3,17 +3,16 @@
 
 use core::cell::UnsafeCell;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::AtomicPtr;
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use layout::MemLayout;
-use libjos::env::{Cause, Trap};
+use libjos::env::Cause;
 use libjos::mem::addr::VirtAddr;
-use spin::Once;
 
 use crate::arch::Layout;
 use crate::arch::instructions::Cr2;
 use crate::arch::interrupts::{self, IRQ_OFFSET, NLINES};
-use crate::arch::program::{Frame, is_call};
+use crate::arch::program::Frame;
 use crate::arch::x86::jos::BREAKPOINT;
 use crate::trap::cause::Interrupt;
 use libjos::monitor::processor::vector::PAGE_FAULT;
@@ -21,12 +20,13 @@ use libjos::monitor::processor::vector::PAGE_FAULT;
 /// The vector of an instruction for floating-point numbers that CR0.TS forbids.
 const DEVICE_NOT_AVAILABLE: u64 = 7;
 
-/// A handler of traps of programs. The registers are in the frame with which the program was last run. Returns the frame
-/// to go on with.
-pub(crate) type Handler = fn(Trap, Option<Interrupt>) -> NonNull<Frame>;
+/// A handler of traps of programs, which the stubs call: it gets the program's frame, which holds its registers, and where
+/// they were before. Returns the frame to go on with.
+pub(crate) type Handler = extern "C" fn(NonNull<Frame>, usize) -> NonNull<Frame>;
 
-/// The handler of all traps of programs.
-static HANDLER: Once<Handler> = Once::new();
+/// The handler of system calls, and that of all other traps of programs.
+pub(in crate::arch) static CALL_HANDLER: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+pub(in crate::arch) static TRAP_HANDLER: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
 /// The frame of the program that runs. The stubs save its registers there.
 pub(in crate::arch) static FRAME: AtomicPtr<Frame> = AtomicPtr::new(ptr::null_mut());
@@ -46,41 +46,27 @@ unsafe impl Sync for Kept {}
 
 pub(in crate::arch) static KEPT: Kept = Kept(UnsafeCell::new([0; Layout::KSTKSIZE as usize]));
 
-/// Makes `handler` the handler of all traps of programs.
-pub(crate) fn init(handler: Handler) {
-    HANDLER.call_once(|| handler);
-    crate::arch::ring3::init();
+/// Makes `calls` the handler of system calls, and `traps` that of all other traps of programs.
+pub(crate) fn init(calls: Handler, traps: Handler) {
+    CALL_HANDLER.store(calls as *mut (), Ordering::Relaxed);
+    TRAP_HANDLER.store(traps as *mut (), Ordering::Relaxed);
 }
 
-/// Passes a trap of the program whose registers are in `frame` to the handler; the stubs call this. `incoming` is where
-/// they found the registers. Returns the frame that is loaded next.
-pub(in crate::arch) extern "C" fn user_trap(
-    frame: NonNull<Frame>,
-    incoming: usize,
-) -> NonNull<Frame> {
-    // SAFETY: the frame of the program that runs, and nobody accesses it before the handler does.
-    let vector = unsafe { frame.as_ref() }.as_ref().vector();
-    let (cause, interrupt) = cause(vector);
-    let handler = HANDLER.get().expect("no program runs before it is known");
-    handler(Trap { cause, incoming: VirtAddr::new(incoming as u64) }, interrupt)
-}
-
-/// The cause of a trap.
-#[inline]
-fn cause(vector: u64) -> (Cause, Option<Interrupt>) {
-    let cause = match vector {
-        _ if is_call(vector) => Cause::Syscall,
+/// The cause of a trap that is no system call. An interrupt is acknowledged.
+pub(crate) fn cause(frame: &Frame) -> (Cause, Option<Interrupt>) {
+    let cause = match frame.as_ref().vector() {
         // Nothing has caused another page fault yet.
         PAGE_FAULT => Cause::PageFault { va: VirtAddr::new(Cr2::read_raw()) },
         BREAKPOINT => Cause::Breakpoint,
-        IRQ_OFFSET.. if vector - IRQ_OFFSET < NLINES => return interrupt(vector - IRQ_OFFSET),
+        vector @ IRQ_OFFSET.. if vector - IRQ_OFFSET < NLINES => {
+            return interrupt(vector - IRQ_OFFSET);
+        }
         _ => Cause::Exception,
     };
     (cause, None)
 }
 
 /// The cause of an interrupt of the device at `line`.
-#[inline(never)]
 fn interrupt(line: u64) -> (Cause, Option<Interrupt>) {
     let interrupt = interrupts::acknowledge(line).then(|| interrupts::interrupt(line));
     let cause = match interrupt {

@@ -6,7 +6,6 @@ use core::ptr::NonNull;
 use layout::MemLayout;
 
 use super::program::Frame;
-use super::syscall;
 use crate::arch::Layout;
 use crate::arch::instructions::{Cr0, Cr4};
 use crate::arch::x86::user::{FRAME, KEPT};
@@ -103,11 +102,6 @@ pub(in crate::arch) unsafe extern "C" fn env_pop_tf(frame: NonNull<Frame>) -> ! 
         "iretq",
         FRAME = sym FRAME,
     )
-}
-
-/// Makes the ways to ring 3 ready that [`trap`](crate::arch::trap) has not.
-pub(in crate::arch) fn init() {
-    syscall::init();
 }
 
 /// The state of the registers for floating-point numbers and vectors in which a program finds them: FCW and MXCSR as at

@@ -19,7 +19,7 @@ use super::program::{USER_CODE, USER_DATA};
 use super::ring3::env_pop_tf;
 use crate::arch::Layout;
 use crate::arch::x86::jos::SYSCALL_INSTRUCTION;
-use crate::arch::x86::user::{FRAME, user_trap};
+use crate::arch::x86::user::{CALL_HANDLER, FRAME};
 
 /// The selector of the kernel's code; that of its data follows.
 const KERNEL_CODE: u16 = 0x08;
@@ -63,21 +63,20 @@ global_asm!(
     "    mov rsp, {KSTACKTOP}",
     "    xor ebp, ebp", // here a backtrace ends
     "    mov rsi, rsp",
-    "    call {user_trap}",
-    "    mov rdi, rax",
-    // Goes on with any program. SYSRET is for one that made its call by SYSCALL. It would not delay the trap of a single
+    "    call qword ptr [rip + {CALL_HANDLER}]",
+    // Goes on with the program whose frame is at RAX. SYSRET is for one that made its call by SYSCALL. It would not delay the trap of a single
     // step, and it faults with the program's stack in use if RIP is not canonical: IRET does neither.
     ".globl program_return",
     "program_return:",
-    "    cmp qword ptr [rdi + {VECTOR}], {SYSCALL_INSTRUCTION}",
-    "    jne {env_pop_tf}",
-    "    test byte ptr [rdi + {RFLAGS} + 1], {TRAP_FLAG} >> 8",
-    "    jnz {env_pop_tf}",
-    "    mov rcx, [rdi + {RIP}]",
+    "    cmp qword ptr [rax + {VECTOR}], {SYSCALL_INSTRUCTION}",
+    "    jne 1f",
+    "    test byte ptr [rax + {RFLAGS} + 1], {TRAP_FLAG} >> 8",
+    "    jnz 1f",
+    "    mov rcx, [rax + {RIP}]",
     "    shr rcx, {USER_BITS}",
-    "    jnz {env_pop_tf}",
-    "    mov [rip + {FRAME}], rdi",
-    "    mov rsp, rdi",
+    "    jnz 1f",
+    "    mov [rip + {FRAME}], rax",
+    "    mov rsp, rax",
     "    pop r15",
     "    pop r14",
     "    pop r13",
@@ -97,6 +96,8 @@ global_asm!(
     "    mov r11, [rsp + {RFLAGS} - {VECTOR}]",
     "    mov rsp, [rsp + {RSP} - {VECTOR}]",
     "    sysretq",
+    "1:  mov rdi, rax",
+    "    jmp {env_pop_tf}",
     ".size syscall_entry, . - syscall_entry",
     USER_RSP = sym USER_RSP,
     FRAME = sym FRAME,
@@ -111,7 +112,7 @@ global_asm!(
     RSP = const offset_of!(TrapFrame, rsp),
     TRAP_FLAG = const RFlags::TRAP_FLAG.bits(),
     USER_BITS = const USER_BITS,
-    user_trap = sym user_trap,
+    CALL_HANDLER = sym CALL_HANDLER,
     env_pop_tf = sym env_pop_tf,
 );
 

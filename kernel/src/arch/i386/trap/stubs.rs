@@ -10,8 +10,9 @@ use crate::arch::i386::program::Frame;
 use crate::arch::i386::ring3::env_pop_tf;
 use crate::arch::i386::stack::{DATA, NMI, TaskState, exception_task, task_of};
 use crate::arch::x86::floats::FORBIDDEN;
+use crate::arch::x86::jos::SYSCALL;
 use crate::arch::x86::trap::stubs::{FLAGS, trap};
-use crate::arch::x86::user::{FRAME, user_trap};
+use crate::arch::x86::user::{CALL_HANDLER, FRAME, TRAP_HANDLER};
 
 /// EFLAGS.NT: IRETD would return to the interrupted task.
 const NESTED_TASK: u32 = 1 << 14;
@@ -66,7 +67,12 @@ global_asm!(
     "    sub esp, 8",
     "    push ebx",
     "    push dword ptr [{FRAME}]",
-    "    call {user_trap}",
+    "    cmp byte ptr [ebx + {VECTOR}], {SYSCALL}",
+    "    je 2f",
+    "    call dword ptr [{TRAP_HANDLER}]",
+    "    push eax",
+    "    call {env_pop_tf}",
+    "2:  call dword ptr [{CALL_HANDLER}]",
     "    push eax",
     "    call {env_pop_tf}",
     ".size trap_common, . - trap_common",
@@ -110,7 +116,10 @@ global_asm!(
     FORBIDDEN = sym FORBIDDEN,
     FRAME = sym FRAME,
     WORDS = const size_of::<Frame>() / 4,
-    user_trap = sym user_trap,
+    VECTOR = const core::mem::offset_of!(TrapFrame, vector),
+    SYSCALL = const SYSCALL,
+    CALL_HANDLER = sym CALL_HANDLER,
+    TRAP_HANDLER = sym TRAP_HANDLER,
     env_pop_tf = sym env_pop_tf,
     task_trap = sym task_trap,
 );

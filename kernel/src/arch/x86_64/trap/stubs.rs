@@ -3,8 +3,9 @@
 use core::arch::global_asm;
 use core::mem::offset_of;
 
+use crate::arch::x86::jos::SYSCALL;
 use crate::arch::x86::trap::stubs::{FLAGS, trap};
-use crate::arch::x86::user::{FRAME, user_trap};
+use crate::arch::x86::user::{CALL_HANDLER, FRAME, TRAP_HANDLER};
 use crate::arch::x86_64::frame::TrapFrame;
 
 // The processor aligns RSP to 16 before it pushes; 22 words later RSP is aligned again, as the ABI requires at
@@ -61,8 +62,11 @@ global_asm!(
     "    xor ebp, ebp", // here a backtrace ends
     "    mov rdi, [rip + {FRAME}]",
     "    mov rsi, rsp",
-    "    call {user_trap}",
-    "    mov rdi, rax",
+    "    cmp byte ptr [rsp + {VECTOR}], {SYSCALL}",
+    "    je 2f",
+    "    call qword ptr [rip + {TRAP_HANDLER}]",
+    "    jmp program_return",
+    "2:  call qword ptr [rip + {CALL_HANDLER}]",
     "    jmp program_return",
     ".size trap_common, . - trap_common",
     FLAGS = const FLAGS,
@@ -70,7 +74,10 @@ global_asm!(
     WORDS = const size_of::<TrapFrame>() / 8,
     FRAME = sym FRAME,
     trap = sym trap,
-    user_trap = sym user_trap,
+    VECTOR = const offset_of!(TrapFrame, vector),
+    SYSCALL = const SYSCALL,
+    CALL_HANDLER = sym CALL_HANDLER,
+    TRAP_HANDLER = sym TRAP_HANDLER,
 );
 
 const _: () = assert!(size_of::<TrapFrame>().is_multiple_of(16));
