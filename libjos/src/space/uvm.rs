@@ -16,7 +16,7 @@ use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::ALLOC_ZERO;
 use crate::paging::error::MapError;
-use crate::paging::format::Perm;
+use crate::paging::format::{Entry, Format, Geometry, Perm};
 use crate::paging::mappings::{Mapping, leaves};
 use crate::paging::vm::Vm;
 use crate::space::AddressSpace;
@@ -163,6 +163,15 @@ impl AddressSpace {
             return Err(UvmError::NoAccess { va });
         }
         let (asked, va) = (va, va.page_start());
+        // The tables on the fast path allow all that there is.
+        if let Some(table) = vm.fast_walk(self.root(), va)
+            && let Entry::Leaf(leaf) =
+                M::Format::decode(0, vm.machine().load(M::Format::entry(0, table, va)))
+            && leaf.perm.contains(perm)
+        {
+            let (size, smallest, largest) = (PGSIZE, PGSIZE, PGSIZE);
+            return Ok(Mapping { va, pa: leaf.pa, size, perm: leaf.perm, smallest, largest });
+        }
         let leaf = leaves::<M::Format, M>(vm.machine(), self.root(), va, va).next();
         let leaf = leaf.filter(|leaf| leaf.perm.contains(perm));
         // The leaf may be a large one that begins further down.

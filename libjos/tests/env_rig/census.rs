@@ -28,7 +28,10 @@ impl<L: MemLayout, F: Format + Mmu> World<L, F> {
         self.count(&mut uses, F::ROOT, kern_root, 0, true);
         let shared = uses.clone();
         let mut tables: Vec<PhysAddr> = shared.keys().copied().collect();
-        for (index, _) in self.envs.all() {
+        for (index, env) in self.envs.all() {
+            if let Some(pa) = self.envs.machine_frame_of(&self.pmap, env.env_id) {
+                *uses.entry(pa).or_default() += 1;
+            }
             let before: Vec<_> = tables.clone();
             let root = self.root(index);
             *uses.entry(root).or_default() += 1;
