@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use spin::Once;
 
-use crate::arch::clock::{measured, nominal, stated};
+use crate::arch::clock::frequency;
 use crate::arch::cpu::{counter, fine_counter};
 
 /// The counter's value at the kernel's start.
@@ -49,7 +49,7 @@ pub fn counts() -> (u64, u64) {
 #[must_use]
 pub fn uptime() -> Option<Duration> {
     let (_, counts) = counts();
-    let frequency = (*FREQUENCY.call_once(|| stated().or_else(measured).or_else(nominal)))?;
+    let frequency = (*FREQUENCY.call_once(frequency))?;
     let nanoseconds = u128::from(counts) * 1_000_000_000 / u128::from(frequency);
     u64::try_from(nanoseconds).ok().map(Duration::from_nanos)
 }

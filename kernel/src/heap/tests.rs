@@ -69,14 +69,14 @@ fn blocks() {
 /// No other page directory has the heap.
 #[test]
 fn while_another_page_directory_is_loaded() {
-    static WORK: Mutex<fn(*mut u8)> = Mutex::new(drop);
+    static WORK: Mutex<fn(*mut u8)> = Mutex::new(|_| ());
     let uses: [fn(*mut u8); 5] = [
-        |_| drop(alloc(8)),
+        |_| _ = alloc(8),
         |block| dealloc(block, 8),
         // SAFETY: `alloc` gave the block.
-        |block| drop(unsafe { ALLOCATOR.realloc(block, layout(8), 9) }),
+        |block| _ = unsafe { ALLOCATOR.realloc(block, layout(8), 9) },
         |_| trim(),
-        |_| drop(stats()),
+        |_| _ = stats(),
     ];
     let ended = each_alone(&uses, |work| {
         *WORK.lock() = *work;

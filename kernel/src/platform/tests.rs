@@ -44,11 +44,11 @@ fn areas_while_another_page_directory_is_loaded() {
     static WORK: Mutex<fn(&VmArea)> = Mutex::new(|_| {});
     let uses: [fn(&VmArea); 6] = [
         |_| drop(VmArea::reserve(1)),
-        |area| drop(area.map(1..2, Access::ReadWrite)),
-        |area| drop(area.unmap(0..1)),
+        |area| _ = area.map(1..2, Access::ReadWrite),
+        |area| _ = area.unmap(0..1),
         |area| area.write(0, b"a"),
         |area| area.read(0, &mut [0]),
-        |_| drop(host::with(14, 0, START, resolve)),
+        |_| _ = host::with(14, 0, START, resolve),
     ];
     let ended = each_alone(&uses, |work| {
         *WORK.lock() = *work;

@@ -8,19 +8,9 @@ use boot::riscv64::firmware::set_timer;
 use super::cpu::counter;
 use super::interrupts::allow_timer;
 
-/// Counts per second as the device tree states them.
-pub(crate) fn stated() -> Option<u64> {
+/// Counts per second.
+pub(crate) fn frequency() -> Option<u64> {
     timebase_hz()
-}
-
-/// Counts per second by the hart's nominal frequency.
-pub(crate) fn nominal() -> Option<u64> {
-    None
-}
-
-/// Counts per second as measured by another timer.
-pub(crate) fn measured() -> Option<u64> {
-    None
 }
 
 /// Sets up nothing.

@@ -26,9 +26,14 @@ const MODE: u8 = 0b11_1111;
 /// Control word: latch channel 0's count, to be read low byte then high byte.
 const LATCH: u8 = 0;
 
+/// Counts per second: stated, or else measured, or else nominal.
+pub(crate) fn frequency() -> Option<u64> {
+    stated().or_else(measured).or_else(nominal)
+}
+
 /// Counts per second as stated by the hypervisor (CPUID leaf 0x4000_0010, of VMware and KVM) or by the
 /// processor, from its crystal (leaf 0x15, Intel SDM vol. 3B, 18.7.3).
-pub(crate) fn stated() -> Option<u64> {
+fn stated() -> Option<u64> {
     let cpuid = cpuid();
     let hypervisor = cpuid.get_hypervisor_info().and_then(|info| info.tsc_frequency());
     let by_crystal = || cpuid.get_tsc_info().and_then(|info| info.tsc_frequency());
@@ -36,7 +41,7 @@ pub(crate) fn stated() -> Option<u64> {
 }
 
 /// Counts per second by the processor's nominal frequency (leaf 0x16), right to within some percent.
-pub(crate) fn nominal() -> Option<u64> {
+fn nominal() -> Option<u64> {
     let info = cpuid().get_processor_frequency_info()?;
     Some(u64::from(info.processor_base_frequency()) * 1_000_000).filter(|hz| *hz > 0)
 }
@@ -94,7 +99,7 @@ fn count_by(word: u8, count: u16) {
 }
 
 /// Counts per second as measured with the timer chip.
-pub(crate) fn measured() -> Option<u64> {
+fn measured() -> Option<u64> {
     let mut control = Port::<u8>::new(CONTROL);
     let mut channel = Port::<u8>::new(CHANNEL_0);
     count_down(u16::MAX);
