@@ -1,8 +1,9 @@
 //! The application's start and end.
 
+use core::sync::atomic::{AtomicUsize, Ordering};
+
 use libjos::app::process::ExitCode;
 use libjos::mem::pages::PageAllocator;
-use spin::Once;
 
 use crate::arch::interrupts;
 use crate::cmdline;
@@ -11,17 +12,22 @@ use crate::heap;
 use crate::pmap;
 
 /// Pages that were free when the application began.
-static FREE_AT_START: Once<usize> = Once::new();
+static FREE_AT_START: AtomicUsize = AtomicUsize::new(0);
 
 /// Runs the application that is linked with the kernel, and ends the machine with its exit code.
 pub(crate) fn run() -> ! {
     unsafe extern "Rust" {
         // `libjos::application!` defines it, with this type.
-        safe fn umain() -> ExitCode;
+        safe fn application_main() -> ExitCode;
     }
-    FREE_AT_START.call_once(|| pmap::lock().pages().nfree());
+    FREE_AT_START.store(pmap::lock().pages().nfree(), Ordering::Relaxed);
     interrupts::on();
-    end(umain())
+    end(application_main())
+}
+
+/// Says that the kernel keeps so many pages more, which no application has to give back.
+pub(crate) fn keeps(pages: usize) {
+    FREE_AT_START.fetch_sub(pages, Ordering::Relaxed);
 }
 
 /// Ends the machine with the application's exit `code`: every code but 0 is printed and ends QEMU
@@ -43,7 +49,7 @@ pub(crate) fn end(code: ExitCode) -> ! {
 fn no_leak() -> bool {
     heap::trim();
     let free = pmap::lock().pages().nfree();
-    let kept = FREE_AT_START.get().map_or(0, |start| start.saturating_sub(free));
+    let kept = FREE_AT_START.load(Ordering::Relaxed).saturating_sub(free);
     if kept == 0 {
         println!("leakcheck: every page went back");
     } else {

@@ -10,7 +10,7 @@ use core::hint::black_box;
 
 use layout::{MemLayout, PGSIZE};
 use libjos::app::area::{Access, VmArea};
-use libjos::machine::PhysMem;
+use libjos::machine::{Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::pages::{ALLOC_ZERO, AllocFlags, PageAllocator};
 use libjos::paging::format::{self, Geometry, Perm};
@@ -44,6 +44,7 @@ const FAULTS: &[FaultTest] = &[
     FaultTest { name: "heap-overrun", commit: heap_overrun },
     FaultTest { name: "heap-double-free", commit: heap_double_free },
     FaultTest { name: "heap-use-after-free", commit: heap_use_after_free },
+    FaultTest { name: "heap-elsewhere", commit: heap_elsewhere },
     FaultTest { name: "page-use-after-free", commit: page_use_after_free },
     FaultTest { name: "print-in-report", commit: || panic!("{}", Talkative) },
     FaultTest { name: "fault-in-report", commit: || panic!("{}", Unprintable) },
@@ -177,6 +178,19 @@ fn block() -> *mut u8 {
     let block = unsafe { alloc::alloc::alloc(BLOCK) };
     assert!(!block.is_null(), "there is memory");
     black_box(block)
+}
+
+/// Allocates while another page directory than `kern_pgdir` is loaded. (It is a copy, so that only a check can tell.)
+fn heap_elsewhere() {
+    let mut pmap = pmap::lock();
+    let frame = pmap.page_alloc(AllocFlags::empty()).expect("a free page");
+    let (from, to) = (pmap.kern_root(), pmap.pages().page2pa(frame));
+    for offset in (0..PGSIZE).step_by(EntryWord::BYTES as usize) {
+        pmap.machine().store(to + offset, pmap.machine().load::<EntryWord>(from + offset));
+    }
+    pmap.machine_mut().lcr3(to);
+    drop(pmap);
+    block();
 }
 
 /// Writes behind a block of the heap.

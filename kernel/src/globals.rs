@@ -11,6 +11,7 @@ use core::ptr::without_provenance_mut;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use layout::{MemLayout, PGSIZE};
+use libjos::mem::addr::PhysAddr;
 use libjos::mem::pages;
 use libjos::mem::pages::PageInfo;
 
@@ -44,6 +45,12 @@ pub(crate) fn note(globals: &pages::Globals) {
         GLOBALS.page_free_list.store(pages.page_free_list.cast_mut(), Ordering::Relaxed);
         GLOBALS.nfree.store(pages.nfree.cast_mut(), Ordering::Relaxed);
     }
+}
+
+/// The root of `kern_pgdir`, as [`note`] has recorded it.
+#[inline]
+pub(crate) fn kern_pgdir() -> PhysAddr {
+    PhysAddr::new(GLOBALS.kern_pgdir.load(Ordering::Relaxed) as u64)
 }
 
 /// Assembles `globals.s`, with a constant for each name.

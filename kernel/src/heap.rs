@@ -39,9 +39,10 @@ pub(crate) fn init(poison: bool) {
 ///
 /// # Panics
 ///
-/// If it is locked: with one processor, waiting would never end.
+/// If it is locked: with one processor, waiting would never end. And unless `kern_pgdir` is loaded.
 fn lock() -> Option<LockGuard<'static, Heap<KernelPages>>> {
     let heap = HEAP.get()?;
+    pmap::assert_application_half();
     Some(heap.try_lock().expect("the heap is asked for memory while it works"))
 }
 

@@ -19,7 +19,7 @@
 //! | `globals` | JOS's globals, by their plain names for gdb |
 //! | `stack` | the stacks, and the move to KSTACKTOP |
 //! | `faults` | the deliberate faults of `test=NAME` |
-//! | `user` | programs in user mode |
+//! | `user`, `programs` | programs in user mode; the files of programs |
 //! | [`monitor`], `readline` | the prompt `K> `, and its commands |
 //! | `application` | the application's start and end |
 //! | `platform`, `heap` | the machine as an application sees it; `print!` goes through `platform` |
@@ -61,6 +61,7 @@ pub mod monitor;
 mod panic;
 mod platform;
 pub mod pmap;
+mod programs;
 mod readline;
 #[cfg(test)]
 mod rig;

@@ -12,7 +12,7 @@ use libjos::mem::pages::Globals;
 use libjos::mem::pages::{POISON, PageArray, PageInfo};
 use libjos::paging::word::Word;
 
-use crate::arch::{Format, Layout, cpu, devices, features, probe};
+use crate::arch::{EntryWord, Format, Layout, cpu, devices, features, probe};
 use crate::console;
 use crate::globals;
 use crate::window;
@@ -40,7 +40,7 @@ impl Hardware {
 ///
 /// If the bytes do not all lie in one window, or `pa` is not aligned.
 #[inline(always)]
-fn kaddr<T>(pa: PhysAddr, size: u64) -> *mut T {
+pub(crate) fn kaddr<T>(pa: PhysAddr, size: u64) -> *mut T {
     // An address below the window wraps around to far beyond the window's end.
     let offset = pa.as_u64().wrapping_sub(Layout::PHYS_BASE);
     let align = align_of::<T>() as u64;
@@ -125,8 +125,32 @@ impl PhysMem for Hardware {
         store(count % UNROLLED);
     }
 
+    #[inline]
+    fn union<W: Word>(&self, pa: PhysAddr, count: usize) -> u64 {
+        const { assert!(is_one_access::<W>()) };
+        let first = kaddr::<W>(pa, W::BYTES * count as u64);
+        // SAFETY: as in `load`; all the words lie in one window.
+        let load = |i| unsafe { W::load(first.wrapping_add(i)) };
+        (0..count).fold(W::ZERO, |bits, i| bits | load(i)).to_u64()
+    }
+
+    fn load_bytes(&self, pa: PhysAddr, dst: &mut [u8]) {
+        let src = kaddr::<u8>(pa, dst.len() as u64);
+        // SAFETY: as in `load`; the bytes lie in one window, and not in `dst`, which is no frame that `libjos` reads so.
+        unsafe { ptr::copy_nonoverlapping(src, dst.as_mut_ptr(), dst.len()) };
+    }
+
+    fn store_bytes(&self, pa: PhysAddr, src: &[u8]) {
+        let dst = kaddr::<u8>(pa, src.len() as u64);
+        // SAFETY: as in `store`; the bytes lie in one window, and not in `src`.
+        unsafe { ptr::copy_nonoverlapping(src.as_ptr(), dst, src.len()) };
+    }
+
     fn zero_frame(&self, pa: PhysAddr) {
         assert!(pa.is_aligned(PGSIZE), "frame {pa} is not aligned");
+        if !cpu::FILLS {
+            return self.store_run::<EntryWord>(pa, 0, 0, PGSIZE as usize / size_of::<EntryWord>());
+        }
         // SAFETY: as in `store`, for a whole frame that nothing uses yet.
         unsafe { kaddr::<u64>(pa, PGSIZE).write_bytes(0, PGSIZE as usize / size_of::<u64>()) };
     }

@@ -10,6 +10,8 @@ use core::fmt;
 use core::panic::{Location, PanicInfo};
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use spin::Once;
+
 use crate::arch::interrupts;
 use crate::arch::trap::Trap;
 use crate::backtrace;
@@ -18,8 +20,16 @@ use crate::exit::{self, Status};
 use crate::heap;
 use crate::trap::report::Report;
 
+/// Prints for whom the kernel works, if it is not for itself: set when the first program is made.
+static ON_BEHALF: Once<fn()> = Once::new();
+
 /// The number of reports that were begun. A report never returns.
 static REPORTS: AtomicU32 = AtomicU32::new(0);
+
+/// Makes `print` say for whom the kernel works, in each report.
+pub(crate) fn on_behalf(print: fn()) {
+    ON_BEHALF.call_once(|| print);
+}
 
 #[cfg_attr(jos_machine, panic_handler)]
 fn panic(info: &PanicInfo<'_>) -> ! {
@@ -55,6 +65,9 @@ pub(crate) fn report(
     match before {
         0 => {
             println!("kernel panic at {location}: {message}");
+            if let Some(print) = ON_BEHALF.get() {
+                print();
+            }
             if let Some(trap) = trap {
                 print!("{}", Report(trap));
             }

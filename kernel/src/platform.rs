@@ -60,8 +60,9 @@ fn resolve(trap: &mut Trap<'_>) -> bool {
 /// The addresses of areas. No Rust object lies there.
 const AREA_ADDRESSES: Range<u64> = area_addresses::<Layout>();
 
-/// Panics if the `length` bytes at `va` do not lie within the addresses of areas.
+/// Panics if the `length` bytes at `va` do not lie within the addresses of areas, or `kern_pgdir` is not loaded.
 fn assert_area(va: VirtAddr, length: usize) {
+    pmap::assert_application_half();
     let end = va.as_u64().checked_add(length as u64);
     let inside =
         va.as_u64() >= AREA_ADDRESSES.start && end.is_some_and(|end| end <= AREA_ADDRESSES.end);
@@ -75,7 +76,7 @@ impl Platform for ThisMachine {
 
     fn read_line(&self, prompt: &str) -> Option<String> {
         loop {
-            match read_line(prompt, None, None) {
+            match read_line(prompt) {
                 Answer::Line { line, .. } => return Some(line),
                 Answer::EndOfInput => return None,
                 Answer::TooLong => {
@@ -106,6 +107,7 @@ impl Platform for ThisMachine {
     }
 
     fn with_memory(&self, work: &mut dyn FnMut(&mut dyn Memory)) {
+        pmap::assert_application_half();
         work(&mut *pmap::lock());
     }
 
@@ -117,6 +119,7 @@ impl Platform for ThisMachine {
     }
 
     fn areas(&self) -> &Mutex<Areas> {
+        pmap::assert_application_half();
         &AREAS
     }
 

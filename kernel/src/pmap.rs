@@ -11,6 +11,7 @@ use libjos::mem::pages::{PageAllocator, fill_by};
 use libjos::pmap::{Pmap, mem_init};
 use spin::Once;
 
+use crate::arch::cpu;
 use crate::boot_info;
 use crate::globals;
 use crate::lock::{Lock, LockGuard};
@@ -69,6 +70,20 @@ pub(crate) fn poison() {
 pub(crate) fn lock() -> LockGuard<'static, Pmap<Hardware>> {
     let pmap = PMAP.0.get().expect("mem_init has not run yet");
     pmap.try_lock().expect("the memory system is asked for pages while it works")
+}
+
+/// Panics unless `kern_pgdir` is loaded: no other page directory has the application's half, with the heap and the
+/// areas in it.
+#[inline]
+pub(crate) fn assert_application_half() {
+    if cpu::pgdir_in_use() != globals::kern_pgdir() {
+        not_loaded();
+    }
+}
+
+#[cold]
+fn not_loaded() -> ! {
+    panic!("the heap or an area is used, but kern_pgdir, which has them, is not loaded")
 }
 
 /// The memory system, for an application that measures or changes it directly.

@@ -25,32 +25,45 @@ pub(crate) enum Answer<T> {
     EndOfInput,
 }
 
-/// Prints `prompt` and reads a line for the monitor, without using the heap. (It is not generic, so
-/// that gdb and the graders of JOS's labs find a single function of this name.)
+/// Waits for a typed byte. May print meanwhile, and call the function that it is given: that shows the prompt and the
+/// line again.
+pub(crate) type Read<'a> = dyn FnMut(&mut dyn FnMut()) -> (u8, Source) + 'a;
+
+/// Prints `prompt` and reads a line for the monitor, byte by byte by `read`, without using the heap. The up and down
+/// keys recall lines of `history`; Tab completes by `completer`. (It is not generic, so that gdb and the graders of
+/// JOS's labs find a single function of this name.)
 #[inline(never)]
 #[must_use]
 pub(crate) fn readline(
     prompt: &str,
     history: &History,
     completer: &dyn Complete,
+    read: &mut Read<'_>,
 ) -> Answer<Fixed<LONGEST>> {
-    read_line(prompt, Some(history), Some(completer))
+    edit(prompt, Some(history), Some(completer), read)
 }
 
-/// Prints `prompt` and reads a line. The up and down keys recall lines of `history`, if there is one;
-/// Tab completes by `completer`, or without one is an ordinary character.
+/// Prints `prompt` and reads a line.
 #[must_use]
-pub(crate) fn read_line<T: EditableText>(
+pub(crate) fn read_line<T: EditableText>(prompt: &str) -> Answer<T> {
+    edit(prompt, None, None, |_| console::read())
+}
+
+/// Prints `prompt` and reads a line, byte by byte by `read`.
+fn edit<T: EditableText>(
     prompt: &str,
     history: Option<&History>,
     completer: Option<&dyn Complete>,
+    mut read: impl FnMut(&mut dyn FnMut()) -> (u8, Source),
 ) -> Answer<T> {
     let mut editor = LineEditor::new(prompt);
     let mut out = Echo;
     // Writing to the console never fails.
     let _ = editor.redraw(&mut out);
     loop {
-        let (byte, source) = console::read();
+        let (byte, source) = read(&mut || {
+            let _ = editor.redraw(&mut out);
+        });
         match editor.feed(byte, history, completer, &mut out) {
             Ok(LineStatus::Done | LineStatus::Interrupt) => {
                 return Answer::Line { line: editor.into_line(), source };

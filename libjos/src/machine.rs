@@ -4,8 +4,9 @@
 //! written against them and knows no hardware.
 
 use core::fmt;
+use core::mem::take;
 
-use layout::MemLayout;
+use layout::{MemLayout, round_down};
 
 use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::mem::pages::array::PageArray;
@@ -44,6 +45,39 @@ pub trait PhysMem {
         for i in 0..count as u64 {
             self.store(pa + i * W::BYTES, word);
             word = word.wrapping_add(step);
+        }
+    }
+
+    /// The bits that any of the `count` words from `pa` on has. All lie in one frame.
+    fn union<W: Word>(&self, pa: PhysAddr, count: usize) -> u64 {
+        (0..count as u64).fold(0, |bits, i| bits | self.load::<W>(pa + i * W::BYTES).to_u64())
+    }
+
+    /// Reads the bytes at `pa`, all of one frame, in any order.
+    fn load_bytes(&self, mut pa: PhysAddr, mut dst: &mut [u8]) {
+        while !dst.is_empty() {
+            let word = PhysAddr::new(round_down(pa.as_u64(), u32::BYTES));
+            let bytes = self.load::<u32>(word).to_le_bytes();
+            let bytes = &bytes[(pa - word) as usize..];
+            let n = bytes.len().min(dst.len());
+            let (now, later) = take(&mut dst).split_at_mut(n);
+            now.copy_from_slice(&bytes[..n]);
+            (pa, dst) = (pa + n as u64, later);
+        }
+    }
+
+    /// Writes the bytes at `pa`, all of one frame, in any order. Their neighbours in the same word may be written back
+    /// as they were.
+    fn store_bytes(&self, mut pa: PhysAddr, mut src: &[u8]) {
+        while !src.is_empty() {
+            let word = PhysAddr::new(round_down(pa.as_u64(), u32::BYTES));
+            let mut bytes = self.load::<u32>(word).to_le_bytes();
+            let part = &mut bytes[(pa - word) as usize..];
+            let n = part.len().min(src.len());
+            let (now, later) = src.split_at(n);
+            part[..n].copy_from_slice(now);
+            self.store(word, u32::from_le_bytes(bytes));
+            (pa, src) = (pa + n as u64, later);
         }
     }
 

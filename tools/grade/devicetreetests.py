@@ -8,7 +8,7 @@ import re
 import devicetree as dt
 import reading
 from arch import ARCH, DEVICE_TREE
-from devicetree import MB, RAM, flat, spoilt, virt
+from devicetree import MB, RAM, flat, serial, spoilt, virt
 from gradelib import FAILURE, Machine, Test
 from loaderinfo import Range
 from words import CHECKS, NO_PROMPT, WELCOME, panic
@@ -58,14 +58,9 @@ def boots(title, tree, amount, *further, memory="256M", given_up=(), verdicts=re
     )
 
 
-def serial(address, **further):
-    """The node of a UART."""
-    return dt.device("serial", "ns16550a", address, **further)
-
-
 def console(*devices, **chosen):
     """A tree with these devices for a console."""
-    return virt(devices=devices, **chosen)
+    return virt(devices=(*devices, dt.PLIC), **chosen)
 
 
 def given_up(pieces, amount, of):
@@ -130,6 +125,7 @@ TESTS = [
     # Damaged trees.
     refused("cut", GOOD[:200] + bytes(len(GOOD) - 200), DAMAGED),
     refused("a size of 0", spoilt(GOOD, dt.TOTAL_SIZE, 0), DAMAGED),
+    refused("a size beyond the room for it", spoilt(GOOD, dt.TOTAL_SIZE, 0x2_0008), SIZE),
     refused("a size of 4 GB", spoilt(GOOD, dt.TOTAL_SIZE, 0xFFFF_FFFF), SIZE),
     refused("a size beyond the RAM", spoilt(GOOD, dt.TOTAL_SIZE, 0x1_0000), SIZE, at=RAM + 256 * MB - 0x1000),
     *(

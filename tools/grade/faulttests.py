@@ -82,6 +82,10 @@ TESTS = [
         "boot-alloc-late", 5, "boot_alloc after page_init",
         "boot_alloc: 4096 bytes asked for after page_init; use page_alloc", r"libjos/src/pmap\.rs",
     ),
+    fault(
+        "heap-elsewhere", 5, "allocation with another page directory",
+        "the heap or an area is used, but kern_pgdir, which has them, is not loaded", r"kernel/src/pmap\.rs",
+    ),
     fault("panic", 5, "explicit panic", "asked for by test=panic", FAULTS),
     fault(
         "failed-check", 5, "failed check",

@@ -48,12 +48,11 @@ TESTS = [
         (re.compile(r".*\b1G\b.*"),), verdicts=SUBJECTS, tags=("machine",), needs=(PC, PHYSMAP),
     ),
     Test(
-        # With 3M, the monitor's image has no room.
-        "memory: too small", 5, Machine(memory="3584K"),
+        "memory: too small", 5, Machine(memory="3M"),
         (
-            *opening(7 * MB // 2),
+            *opening(3 * MB),
             *panic(
-                r"too little RAM: 3068 KB within the 256 MB from 0x0 on, at least 4096 KB are needed: give the machine more "
+                r"too little RAM: 2556 KB within the 256 MB from 0x0 on, at least 4096 KB are needed: give the machine more "
                 r"memory \(QEMU: -m 8M or more; mem= may leave no less\)"
             ),
         ),

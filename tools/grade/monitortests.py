@@ -213,10 +213,10 @@ TESTS = [
         ),
         (
             *WELCOME,
-            "0xffffffffffffffffffff is too large", "usage: dump [-p] ADDRESS [N]",
+            "0xffffffffffffffffffff is too large", "usage: dump [-p|-e ID] ADDRESS [N]",
             f"0x11 bytes at {LAST - 15:#x} go beyond the last address",
-            "the range ends before it begins: 0x2, 0x1", "usage: showmappings LO [HI]",
-            "KERNBASE+0x10000000 is too large", "usage: translate VA",
+            "the range ends before it begins: 0x2, 0x1", "usage: showmappings [-e ID] LO [HI]",
+            "KERNBASE+0x10000000 is too large", "usage: translate [-e ID] VA",
             'unknown name "beef" (a hexadecimal number begins with 0x)',
             "99999999999999999999 is too large", "usage: alloc [N]",
             'something is missing in "-1"',

@@ -101,7 +101,8 @@ def unknown_option(word):
 FAULT_NAMES = (
     *"read-null write-text write-rodata stack-overflow write-upages read-user read-hole double-free".split(),
     *"free-referenced boot-alloc-late panic failed-check table-outside-ram heap-stale".split(),
-    *"heap-overrun heap-double-free heap-use-after-free page-use-after-free print-in-report".split(),
+    *"heap-overrun heap-double-free heap-use-after-free heap-elsewhere".split(),
+    *"page-use-after-free print-in-report".split(),
     *"fault-in-report exec-area reserved-bit".split(),
     *(("exec-data",) if ARCH.has(NX) else ()), *(("non-canonical",) if ARCH.has(HALVES) else ()),
     *(("screen-lost",) if ARCH.has(PC) else ()), *REPORT.faults,

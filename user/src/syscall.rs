@@ -13,6 +13,7 @@ use crate::inc::{self, EnvId, Error, call};
 ///
 /// See the file's introduction.
 #[must_use]
+#[inline(always)]
 pub unsafe fn syscall(number: u64, arguments: [usize; 5]) -> isize {
     let [a1, a2, a3, a4, a5] = arguments;
     // SAFETY: the caller's promise.
@@ -24,6 +25,7 @@ pub unsafe fn syscall(number: u64, arguments: [usize; 5]) -> isize {
 /// # Safety
 ///
 /// See the file's introduction.
+#[inline(always)]
 unsafe fn checked(number: u64, arguments: [usize; 5]) -> Result<usize, Error> {
     // SAFETY: the caller's promise.
     let result = unsafe { syscall(number, arguments) };

@@ -70,6 +70,9 @@ pub unsafe fn uvpt(va: usize) -> u64 {
     unsafe { load(place(va, 0)) }
 }
 
+/// Entries that are looked at together: most tables are mostly empty.
+const GROUP: usize = 16;
+
 /// Passes over absent entries of a table: the first address from `va` on whose entry of `level` is present, or the first one
 /// after the table.
 ///
@@ -79,13 +82,22 @@ pub unsafe fn uvpt(va: usize) -> u64 {
 unsafe fn skip_absent(va: usize, level: u32) -> usize {
     let index = va >> shift(level);
     let first = place(va, level);
-    let end = first.wrapping_add(Format::ENTRIES - index % Format::ENTRIES);
-    let mut place = first;
-    // SAFETY: the place lies in the table.
-    while place != end && unsafe { load(place) } & PTE_P == 0 {
-        place = place.wrapping_add(1);
+    // SAFETY: only for entries of the table.
+    let word = |n: usize| unsafe { load(first.wrapping_add(n)) };
+    // Written out, since the compiler makes programs small rather than fast.
+    let four = |n| word(n) | word(n + 1) | word(n + 2) | word(n + 3);
+    let sixteen = |n| four(n) | four(n + 4) | four(n + 8) | four(n + 12);
+    let (mut skipped, left) = (0, Format::ENTRIES - index % Format::ENTRIES);
+    while skipped < left {
+        let begins_group = (index + skipped).is_multiple_of(GROUP);
+        if begins_group && sixteen(skipped) & PTE_P == 0 {
+            skipped += GROUP;
+        } else if word(skipped) & PTE_P == 0 {
+            skipped += 1;
+        } else {
+            break;
+        }
     }
-    let skipped = (place.addr() - first.addr()) / size_of::<Word>();
     if skipped == 0 { va } else { (index + skipped) << shift(level) }
 }
 

@@ -17,11 +17,15 @@ mod window;
 mod tests;
 
 pub use device_tree::DEVICE_TREE_MAGIC;
+#[cfg(device_tree)]
+pub use device_tree::{DeviceTree, Wire};
 pub use error::BootInfoError;
 pub use pvh::START_INFO_MAGIC;
 pub use text::LoaderText;
 pub use window::PhysWindow;
 
+#[cfg(not(device_tree))]
+use device_tree::DeviceTree;
 use libjos::mem::addr::{PhysAddr, PhysRange};
 use libjos::mem::memory_map::{MemoryKind, MemoryMapEntry};
 
@@ -136,8 +140,6 @@ pub struct BootInfo<'a> {
     pub loader: Option<LoaderText<'a>>,
     /// The processor's name, if the loader gives it: the standard and the extensions that a hart follows.
     pub processor: Option<LoaderText<'a>>,
-    /// How many counts the processor's counter makes in a second, if the loader says so.
-    pub counter_hz: Option<u64>,
     parsed: Parsed<'a>,
 }
 
@@ -147,13 +149,13 @@ enum Parsed<'a> {
     Multiboot2(multiboot2::Multiboot2<'a>),
     Pvh(pvh::Pvh<'a>),
     #[cfg_attr(not(device_tree), expect(dead_code, reason = "no loader passes one"))]
-    DeviceTree(device_tree::DeviceTree<'a>),
+    DeviceTree(DeviceTree<'a>),
 }
 
 impl<'a> BootInfo<'a> {
     /// A description that says no more than this.
     fn new(protocol: Protocol, command_line: LoaderText<'a>, parsed: Parsed<'a>) -> Self {
-        Self { protocol, command_line, loader: None, processor: None, counter_hz: None, parsed }
+        Self { protocol, command_line, loader: None, processor: None, parsed }
     }
 
     /// Parses the boot information at physical address `info`.
@@ -170,16 +172,6 @@ impl<'a> BootInfo<'a> {
             Protocol::Multiboot2 => multiboot2::parse(info, memory),
             Protocol::Pvh => pvh::parse(info, memory),
             Protocol::DeviceTree => device_tree::parse(info, memory),
-        }
-    }
-
-    /// The physical address of a device's registers that the loader gives, by the beginning of a name of the binding
-    /// that the device follows.
-    #[must_use]
-    pub fn device(&self, binding: &str) -> Option<PhysAddr> {
-        match &self.parsed {
-            Parsed::Multiboot2(_) | Parsed::Pvh(_) => None,
-            Parsed::DeviceTree(tree) => tree.device(binding),
         }
     }
 

@@ -5,7 +5,6 @@ use core::convert::Infallible;
 use core::iter::Empty;
 use core::marker::PhantomData;
 
-use libjos::mem::addr::PhysAddr;
 use libjos::mem::memory_map::MemoryMapEntry;
 
 use super::{BootInfo, BootInfoError, PhysWindow, Reserved};
@@ -26,10 +25,6 @@ pub(super) fn parse(_at: u64, _window: PhysWindow<'_>) -> Result<BootInfo<'_>, B
 
 impl<'a> DeviceTree<'a> {
     pub(super) fn memory_regions(&self) -> Regions<'a> {
-        match self.0 {}
-    }
-
-    pub(super) fn device(&self, _binding: &str) -> Option<PhysAddr> {
         match self.0 {}
     }
 

@@ -41,6 +41,7 @@ tree_copy:
 .globl sbi_start
 .type sbi_start, @function
 sbi_start:
+    mv s2, a0                   // the hart
     csrw sie, zero
     csrw satp, zero
     li t0, {SSTATUS_CLEAR}
@@ -56,7 +57,6 @@ sbi_start:
 
 // The device tree's header (Devicetree specification 0.4, 5.2): the magic and the size, big-endian words.
     may_fail no_tree_message
-    beqz a1, early_trap
     andi t0, a1, 7
     bnez t0, early_trap
     lw t0, 0(a1)
@@ -120,6 +120,7 @@ high_start:
     li s0, 0
     mv s1, a1
     mv a0, a1
+    mv a1, s2
     call {map_devices}
     li a0, {TREE_MAGIC}
     mv a1, s1

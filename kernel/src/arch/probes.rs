@@ -6,7 +6,7 @@
 
 use libjos::machine::Fault;
 
-use super::machine::probe::call;
+use super::machine::probe::{OWN_STORES, call};
 use super::machine::trap::Trap;
 use super::outcome::Outcome;
 
@@ -27,7 +27,8 @@ unsafe extern "C" {
 pub(crate) fn recover(trap: &mut Trap<'_>) -> bool {
     let pc = trap.instruction();
     let at = |access: Probe| pc == access as usize as u64;
-    let write = at(probe_store) || at(probe_store_byte);
+    let write =
+        at(probe_store) || at(probe_store_byte) || OWN_STORES.iter().any(|store| at(*store));
     let has_opened_user_pages = at(probe_load_user_access);
     if !write && !has_opened_user_pages && !at(probe_load) && !at(probe_load_byte) {
         return false;

@@ -16,6 +16,17 @@ pub enum Source {
     Keyboard,
 }
 
+/// What was typed and not read yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Unread {
+    /// Nothing.
+    Nothing,
+    /// Bytes, without a Ctrl-C among them.
+    Bytes,
+    /// Bytes with a Ctrl-C among them.
+    Interrupt,
+}
+
 /// The queue's bytes, each with its source in the upper half. The console's lock guards them, but they
 /// are a static of their own, since one that is all zeros takes no room in the image.
 static BYTES: [AtomicU16; SIZE] = [const { AtomicU16::new(0) }; SIZE];
@@ -38,6 +49,15 @@ impl Typed {
     /// Whether the bytes of one more key fit.
     pub(super) fn has_room(&self) -> bool {
         self.count + 8 <= SIZE
+    }
+
+    /// What is in the queue.
+    pub(super) fn unread(&self) -> Unread {
+        match (self.count, self.interrupts) {
+            (0, _) => Unread::Nothing,
+            (_, 0) => Unread::Bytes,
+            _ => Unread::Interrupt,
+        }
     }
 
     /// Adds a byte, if there is room.

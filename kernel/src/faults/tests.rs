@@ -95,11 +95,11 @@ fn names() {
     let mut names: Vec<_> = all().map(|fault| fault.name).collect();
     assert_eq!(
         (names.len(), names.first(), names.last()),
-        (26, Some(&"read-null"), Some(&"simulated"))
+        (27, Some(&"read-null"), Some(&"simulated"))
     );
     names.sort_unstable();
     names.dedup();
-    assert_eq!(names.len(), 26, "each name is there once");
+    assert_eq!(names.len(), 27, "each name is there once");
 }
 
 /// A fault that nothing stops is a panic that says so; `page-use-after-free` needs `pages=poison`.

@@ -3,6 +3,7 @@
 use libjos::app::process::ExitCode;
 
 use super::*;
+use crate::arch::cpu;
 use crate::arch::host::process::{alone, each_alone};
 use crate::rig;
 
@@ -63,6 +64,36 @@ fn blocks() {
         })
     })
     .assert_ended(33);
+}
+
+/// No other page directory has the heap.
+#[test]
+fn while_another_page_directory_is_loaded() {
+    static WORK: Mutex<fn(*mut u8)> = Mutex::new(drop);
+    let uses: [fn(*mut u8); 5] = [
+        |_| drop(alloc(8)),
+        |block| dealloc(block, 8),
+        // SAFETY: `alloc` gave the block.
+        |block| drop(unsafe { ALLOCATOR.realloc(block, layout(8), 9) }),
+        |_| trim(),
+        |_| drop(stats()),
+    ];
+    let ended = each_alone(&uses, |work| {
+        *WORK.lock() = *work;
+        rig::boot("", || {
+            let block = alloc(8);
+            // SAFETY: the simulated processor has no code there.
+            unsafe { cpu::lcr3(cpu::pgdir_in_use() + PGSIZE) };
+            println!("elsewhere");
+            WORK.lock()(block);
+            ExitCode::SUCCESS
+        })
+    });
+    for ended in ended {
+        let (_, report) = ended.printed.split_once("elsewhere\r\n").expect("the directory changes");
+        assert!(report.contains(": the heap or an area is used, but kern_pgdir"), "{report}");
+        ended.assert_ended(35);
+    }
 }
 
 #[test]

@@ -6,10 +6,12 @@
 mod info;
 mod names;
 mod pager;
+mod programs;
 
 use core::fmt::Write;
 
 use libjos::app::process::ExitCode;
+use libjos::env::Environments;
 use libjos::monitor::line::{History, LONGEST};
 use libjos::monitor::{
     Arguments, COMMANDS, Command, CommandError, Held, KernelCommand, Session, Verb, find, parse,
@@ -28,32 +30,35 @@ use crate::readline::{Answer, readline};
 use crate::user;
 use names::KernelNames;
 use pager::{Pager, Paging};
+use programs::Background;
 
 const PROMPT: &str = "K> ";
 /// Columns of a command's name and arguments in the list of commands.
-const USAGE_COLUMNS: usize = 26;
+const USAGE_COLUMNS: usize = 27;
 
 /// The monitor's memory from one command to the next.
 #[derive(Default)]
 struct MonitorState {
     held: Held,
     paging: Paging,
+    background: Background,
 }
 
 /// Runs the program that the command line names, if any, and all that it makes. Then reads commands and runs them, for
 /// ever.
 pub fn monitor() {
+    let mut state = MonitorState::default();
     if let Some(program) = cmdline::options().program
-        && user::create(program)
+        && programs::create(program, &mut Pager::new(false))
     {
-        user::run();
+        programs::go_on();
     }
     println!("Welcome to the JOS kernel monitor!");
     println!("Type 'help' for a list of commands.");
     let mut history = History::default();
-    let mut state = MonitorState::default();
     loop {
-        match readline(PROMPT, &history, &KernelNames) {
+        match readline(PROMPT, &history, &KernelNames, &mut |redraw| state.background.read(redraw))
+        {
             Answer::Line { line, source } => {
                 history.push(&line);
                 let mut pager = Pager::new(state.paging.waits(source));
@@ -93,9 +98,9 @@ fn run<'w>(
 ) -> Result<(), CommandError<'w>> {
     match verb {
         Verb::Memory(verb) => {
-            let mut pmap = pmap::lock();
-            let (held, names) = (&mut state.held, &KernelNames);
-            let mut session = Session { pmap: &mut pmap, held, names, out: pager };
+            let (mut envs, mut pmap) = (user::environments(), pmap::lock());
+            let envs = envs.as_deref_mut().map(|envs| envs as &mut dyn Environments<_>);
+            let mut session = Session::new(&mut pmap, envs, &mut state.held, &KernelNames, pager);
             session.run(verb, arguments, boot_info::get().memory_entries())
         }
         Verb::Kernel(KernelCommand::Help) => help(arguments, pager),
@@ -115,6 +120,9 @@ fn run<'w>(
             exit::reboot()
         }
         Verb::Kernel(KernelCommand::Exit) => exit(arguments),
+        Verb::Kernel(KernelCommand::Run) => programs::run(arguments, &mut state.background, pager),
+        Verb::Kernel(KernelCommand::Continue) => programs::cont(arguments, &mut state.background),
+        Verb::Kernel(KernelCommand::Step) => programs::step(arguments, &mut state.background),
     }
 }
 

@@ -4,11 +4,15 @@ use core::fmt::{self, Write};
 
 use libjos::mem::addr::VirtAddr;
 use libjos::monitor::line::Complete;
-use libjos::monitor::{COMMANDS, KERN_PGDIR, KernelCommand, Names, Verb, constants, find};
+use libjos::monitor::{
+    COMMANDS, KERN_PGDIR, KernelCommand, MemoryCommand, Names, Verb, constants, find,
+};
 
 use crate::arch::Layout;
 use crate::faults;
+use crate::programs;
 use crate::symbols;
+use crate::user;
 
 /// The kernel's names.
 pub(super) struct KernelNames;
@@ -39,6 +43,8 @@ impl Complete for KernelNames {
         match wanted(before) {
             Wanted::Command => COMMANDS.iter().for_each(|command| each(command.name)),
             Wanted::Fault => faults::all().for_each(|fault| each(fault.name)),
+            Wanted::Program => programs::for_each_name(each),
+            Wanted::Environment => environments(each),
             Wanted::Paging => ["on", "off", "auto"].into_iter().for_each(each),
             Wanted::Number => addresses(word, each),
         }
@@ -55,6 +61,8 @@ enum Wanted {
     Command,
     Fault,
     Paging,
+    Program,
+    Environment,
     Number,
 }
 
@@ -65,7 +73,21 @@ fn wanted(before: &str) -> Wanted {
         Some(Verb::Kernel(KernelCommand::Help)) => Wanted::Command,
         Some(Verb::Kernel(KernelCommand::Fault)) => Wanted::Fault,
         Some(Verb::Kernel(KernelCommand::Page)) => Wanted::Paging,
+        Some(Verb::Kernel(KernelCommand::Run)) => Wanted::Program,
+        Some(Verb::Memory(MemoryCommand::Env | MemoryCommand::Kill | MemoryCommand::Vmprint)) => {
+            Wanted::Environment
+        }
         _ => Wanted::Number,
+    }
+}
+
+/// Calls `each` with the id of each environment.
+fn environments(each: &mut dyn FnMut(&str)) {
+    let Some(envs) = user::environments() else { return };
+    for (_, env) in envs.all() {
+        let digit = |i| b"0123456789abcdef"[(env.env_id.0 >> (28 - 4 * i)) as usize & 0xF];
+        let digits: [u8; 8] = core::array::from_fn(digit);
+        each(core::str::from_utf8(&digits).unwrap_or_default());
     }
 }
 

@@ -4,6 +4,7 @@ use layout::{MemLayout, PGSIZE};
 use libjos::app::area::{Access, VmArea};
 
 use super::*;
+use crate::arch::cpu;
 use crate::arch::host::process::{alone, each_alone};
 use crate::arch::host::{pc, trap as host};
 use crate::rig;
@@ -35,6 +36,40 @@ fn faults_in_areas() {
         33,
         &["page 0, offset 0xffe", "page 1, offset 0x1000", "leakcheck: every page went back"],
     );
+}
+
+/// No other page directory has the areas, and no handler of a fault there can help.
+#[test]
+fn areas_while_another_page_directory_is_loaded() {
+    static WORK: Mutex<fn(&VmArea)> = Mutex::new(|_| {});
+    let uses: [fn(&VmArea); 6] = [
+        |_| drop(VmArea::reserve(1)),
+        |area| drop(area.map(1..2, Access::ReadWrite)),
+        |area| drop(area.unmap(0..1)),
+        |area| area.write(0, b"a"),
+        |area| area.read(0, &mut [0]),
+        |_| drop(host::with(14, 0, START, resolve)),
+    ];
+    let ended = each_alone(&uses, |work| {
+        *WORK.lock() = *work;
+        rig::boot("", || {
+            let area = VmArea::reserve(2).expect("there are addresses");
+            area.map(0..1, Access::ReadWrite).expect("there is memory");
+            area.on_fault(|_, _| true);
+            // SAFETY: the simulated processor has no code there.
+            unsafe { cpu::lcr3(cpu::pgdir_in_use() + PGSIZE) };
+            println!("elsewhere");
+            WORK.lock()(&area);
+            println!("nothing stopped it");
+            ExitCode::SUCCESS
+        })
+    });
+    for ended in ended {
+        let (_, report) = ended.printed.split_once("elsewhere\r\n").expect("the directory changes");
+        assert!(report.contains(": the heap or an area is used, but kern_pgdir"), "{report}");
+        assert!(!report.contains("nothing stopped it"), "{report}");
+        ended.assert_ended(35);
+    }
 }
 
 /// A handler is asked only about reads and writes in areas whose entries are well formed.

@@ -55,11 +55,32 @@ fn answers_of_the_monitors_prompt() {
         pc().serial.type_bytes(typed.as_bytes());
         let mut history = History::default();
         history.push("earlier");
-        assert_eq!(words(readline("K> ", &history, &Words)), *answer);
+        assert_eq!(words(readline("K> ", &history, &Words, &mut |_| console::read())), *answer);
         assert_eq!(row.unwrap_or(&vga::row(0)), vga::row(0));
         assert_eq!(console::try_read().is_some(), typed.starts_with("one"), "the next line waits");
     });
     ended.iter().for_each(|ended| ended.assert_returned());
+}
+
+/// Whoever waits for bytes may print meanwhile, and show the line again.
+#[test]
+fn output_while_a_line_is_typed() {
+    let ended = alone(|| {
+        rig::console();
+        pc().serial.type_bytes(b"ab\r");
+        let mut bytes = 0;
+        let answer = readline("K> ", &History::default(), &Words, &mut |redraw| {
+            if bytes == 1 {
+                println!("\nnews");
+                redraw();
+            }
+            bytes += 1;
+            console::read()
+        });
+        assert_eq!(words(answer), r#""ab" by Serial"#);
+    });
+    assert_eq!(ended.printed, "K> a\r\nnews\r\nK> ab\r\n");
+    ended.assert_returned();
 }
 
 /// Ctrl-L clears the terminal and the screen, and shows prompt and line again in the first row.
@@ -70,7 +91,7 @@ fn clear() {
         println!("above");
         pc().serial.type_bytes(b"ab\x0c\r");
         pc().serial.received.clear();
-        assert_eq!(words(read_line::<String>("K> ", None, None)), r#""ab" by Serial"#);
+        assert_eq!(words(read_line::<String>("K> ")), r#""ab" by Serial"#);
         assert_eq!(vga::text(), ["K> ab"]);
         let received = String::from_utf8_lossy(&pc().serial.received).into_owned();
         let (_, after) = received.split_once("\x1b[2J\x1b[H").expect("the terminal is cleared");
@@ -86,7 +107,7 @@ fn source() {
         rig::console();
         pc().serial.type_bytes(b"ab");
         pc().keyboard.send(&[0x1C]);
-        assert_eq!(words(read_line::<String>("", None, None)), r#""ab" by Keyboard"#);
+        assert_eq!(words(read_line::<String>("")), r#""ab" by Keyboard"#);
     })
     .assert_returned();
 }
@@ -97,13 +118,13 @@ fn an_applications_line() {
     alone(|| {
         rig::console();
         pc().serial.type_bytes(b"he\t\x1b[A!\r");
-        assert_eq!(words(read_line::<String>("? ", None, None)), r#""he\t!" by Serial"#);
+        assert_eq!(words(read_line::<String>("? ")), r#""he\t!" by Serial"#);
         // It may be longer than a line of the monitor.
         let long: Vec<u8> = core::iter::repeat_n(b'y', 2 * LONGEST).collect();
         pc().serial.type_bytes(&long);
         pc().serial.type_bytes(b"\r");
         let long = String::from_utf8_lossy(&long).into_owned();
-        assert_eq!(words(read_line::<String>("? ", None, None)), format!("{long:?} by Serial"));
+        assert_eq!(words(read_line::<String>("? ")), format!("{long:?} by Serial"));
     })
     .assert_returned();
 }

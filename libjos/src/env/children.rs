@@ -11,6 +11,7 @@ use crate::paging::word::Word;
 impl<F: TrapFrame> Envs<F> {
     /// Makes a child without memory, with the registers of its parent but for the result, 0. It does not run
     /// until its status is set. Returns its id.
+    #[inline(never)]
     pub(super) fn sys_exofork<M: Machine>(
         &mut self,
         vm: &mut Vm<M>,
@@ -21,10 +22,12 @@ impl<F: TrapFrame> Envs<F> {
         self.set_not_runnable(child);
         self.envs.get_mut(child).env_tf = parent.env_tf;
         self.set_result(child, Ok(0));
+        self.slots.get_mut(child).name = self.slots.get(index).name;
         Ok(i64::from(self.envs.get(child).env_id.0))
     }
 
     /// Sets the status: id, ENV_RUNNABLE or ENV_NOT_RUNNABLE.
+    #[inline(never)]
     pub(super) fn sys_env_set_status(&mut self, index: EnvIndex) -> CallResult {
         let env = self.envid2env(id(self.argument(index, 0)), true)?;
         match u32::try_from(self.argument(index, 1)) {
@@ -36,6 +39,7 @@ impl<F: TrapFrame> Envs<F> {
     }
 
     /// Sets the address that page faults are handed to: id, address.
+    #[inline(never)]
     pub(super) fn sys_env_set_pgfault_upcall(&mut self, index: EnvIndex) -> CallResult {
         let env = self.envid2env(id(self.argument(index, 0)), true)?;
         let upcall = self.argument(index, 1);
@@ -44,6 +48,7 @@ impl<F: TrapFrame> Envs<F> {
     }
 
     /// Ends an environment: id.
+    #[inline(never)]
     pub(super) fn sys_env_destroy<M: Machine>(
         &mut self,
         vm: &mut Vm<M>,

@@ -1,6 +1,6 @@
 //! [`TrapFrame`]: a program's registers, as far as this room knows them. Each machine has its own.
 
-use core::fmt;
+use core::{fmt, ptr, slice};
 
 use super::abi::UTrapframe;
 use crate::mem::addr::VirtAddr;
@@ -53,22 +53,17 @@ pub unsafe trait TrapFrame: Copy + fmt::Display + 'static {
     fn utrapframe(&self, fault_va: VirtAddr) -> Self::UTrapframe;
 }
 
-/// A frame as a program sees it: words, in the order of their addresses.
+/// A frame as a program sees it.
 pub trait UserFrame<W> {
-    /// How many words there are.
-    const LEN: usize;
-
-    /// The words.
-    fn words(&self) -> impl Iterator<Item = W>;
+    /// Its bytes: words, in the order of their addresses.
+    fn bytes(&self) -> &[u8];
 }
 
 impl<const N: usize, W: Word> UserFrame<W> for UTrapframe<N, W> {
-    const LEN: usize = N + 5;
-
     #[inline]
-    fn words(&self) -> impl Iterator<Item = W> {
-        let Self { utf_fault_va, utf_err, utf_regs, utf_eip, utf_eflags, utf_esp } = *self;
-        let before = [utf_fault_va, utf_err].into_iter();
-        before.chain(utf_regs).chain([utf_eip, utf_eflags, utf_esp])
+    fn bytes(&self) -> &[u8] {
+        const { assert!(size_of::<Self>() == (N + 5) * size_of::<W>()) };
+        // SAFETY: a value's own bytes, all of which are words.
+        unsafe { slice::from_raw_parts(ptr::from_ref(self).cast(), size_of::<Self>()) }
     }
 }

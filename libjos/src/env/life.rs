@@ -11,6 +11,7 @@ use super::table::{EnvIndex, Envs};
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::kaddr;
+use crate::mem::pages::{ALLOC_ZERO, PageAllocator};
 use crate::paging::vm::Vm;
 use crate::paging::word::Word;
 use crate::space::AddressSpace;
@@ -82,17 +83,65 @@ impl<F: TrapFrame> Envs<F> {
         }
     }
 
+    /// Ends an environment for somebody who is none, such as the monitor's user, with JOS's lines.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such environment: a bug.
+    pub fn kill<M: Machine>(&mut self, vm: &mut Vm<M>, index: EnvIndex) {
+        let current = self.curenv.take();
+        let id = self.envs.get(index).env_id;
+        self.say(vm, "destroying", id);
+        self.env_destroy(vm, index);
+        self.curenv = current.filter(|current| *current != index);
+    }
+
     /// Frees an environment: all its memory, and its slot, which is the next one to be used.
     #[cfg_attr(debug_assertions, inline(never))]
     fn env_free<M: Machine>(&mut self, vm: &mut Vm<M>, index: EnvIndex) {
         self.say(vm, "free env", self.envs.get(index).env_id);
-        let space = self.slots.get_mut(index).vacate(self.free);
+        let slot = self.slots.get_mut(index);
+        if let Some(frame) = slot.machine_frame() {
+            slot.set_machine_frame(None);
+            vm.pages_mut().page_decref(frame);
+        }
+        let space = slot.vacate(self.free);
         space.uvmfree(vm);
         self.runnable.remove(index);
         let env = self.envs.get_mut(index);
         (env.env_status, env.env_pgdir) = (ENV_FREE, F::Word::ZERO);
         self.free = Some(index);
         self.number -= 1;
+    }
+
+    /// The frame in which the machine keeps what has no room in an environment's trap frame, such as its numbers with a
+    /// floating point; and whether it is new, which makes it zero. It is allocated when it is asked for first, and freed
+    /// with the environment. `None` without a free page.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such environment: a bug.
+    pub fn machine_frame<M: Machine>(
+        &mut self,
+        vm: &mut Vm<M>,
+        index: EnvIndex,
+    ) -> Option<(PhysAddr, bool)> {
+        let slot = self.slots.get_mut(index);
+        assert!(slot.is_used(), "a free slot has no frame");
+        if let Some(frame) = slot.machine_frame() {
+            return Some((vm.pages().page2pa(frame), false));
+        }
+        let frame = vm.alloc_table(ALLOC_ZERO)?;
+        slot.set_machine_frame(Some(frame));
+        Some((vm.pages().page2pa(frame), true))
+    }
+
+    /// The frame that [`machine_frame`](Self::machine_frame) has allocated for the environment with this id, if there are
+    /// both.
+    #[must_use]
+    pub fn machine_frame_of<M: Machine>(&self, vm: &Vm<M>, id: EnvId) -> Option<PhysAddr> {
+        let index = self.envid2env(id, false).ok()?;
+        self.slots.get(index).machine_frame().map(|frame| vm.pages().page2pa(frame))
     }
 
     /// Prints a line of JOS's: the environment that runs, and `of` happens to `id`.

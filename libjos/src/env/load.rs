@@ -54,11 +54,23 @@ impl<F: TrapFrame> Envs<F> {
         binary: &[u8],
     ) -> Result<EnvIndex, LoadError> {
         let program = Program::new::<M, F>(binary).map_err(LoadError::Elf)?;
+        // No environment makes this one, though one may have been left while it ran.
+        let current = self.curenv.take();
+        let created = self.load(vm, &program);
+        self.curenv = current;
+        created
+    }
+
+    fn load<M: Machine>(
+        &mut self,
+        vm: &mut Vm<M>,
+        program: &Program<'_>,
+    ) -> Result<EnvIndex, LoadError> {
         let index = self.env_alloc(vm, EnvId::NONE).map_err(|error| match error {
             Error::NoFreeEnv => LoadError::NoFreeEnv,
             _ => LoadError::NoMemory,
         })?;
-        if load_icode(self.slots.get_mut(index).space_mut(), vm, &program).is_err() {
+        if load_icode(self.slots.get_mut(index).space_mut(), vm, program).is_err() {
             self.env_destroy(vm, index);
             return Err(LoadError::NoMemory);
         }

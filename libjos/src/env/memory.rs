@@ -46,6 +46,7 @@ pub(super) const fn left_in_page(va: VirtAddr) -> u64 {
 
 /// The physical address of the byte at `va`, if the program may read it, and write it if `perm` has W.
 /// Programs read between UTOP and ULIM too.
+#[inline(always)]
 pub(super) fn user_access<M: Machine>(
     vm: &Vm<M>,
     space: &AddressSpace,
@@ -57,7 +58,7 @@ pub(super) fn user_access<M: Machine>(
     if va.as_u64() >= end || !M::Format::is_canonical(va) {
         return None;
     }
-    let stop = vm.walk(space.pgdir().address(), va);
+    let stop = vm.walk_fast(space.pgdir().address(), va);
     match stop.entry {
         Entry::Leaf(leaf) if leaf.perm.contains(perm | Perm::UR) => {
             let size = M::Format::page_size(stop.level);
@@ -73,7 +74,7 @@ pub(super) fn user_frame<M: Machine>(
     space: &AddressSpace,
     va: VirtAddr,
 ) -> Option<(Frame, Perm)> {
-    let stop = vm.walk(space.pgdir().address(), va);
+    let stop = vm.walk_fast(space.pgdir().address(), va);
     match stop.entry {
         Entry::Leaf(leaf) if stop.level == 0 && leaf.perm.contains(Perm::U) => {
             Some((vm.pages().pa2page(leaf.pa)?, leaf.perm))

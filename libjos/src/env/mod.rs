@@ -11,6 +11,7 @@
 //! | [`sched`] | which environment runs next: `sched_yield`, `env_run` |
 //! | [`trap`] | a trap from a program: `trap_dispatch` |
 //! | [`console`] | the console, as far as programs reach it |
+//! | [`record`] | [`Record`]: an environment as the monitor sees it |
 //!
 //! All of it is the kernel's, and knows neither registers nor a heap. A machine gives a [`TrapFrame`] and
 //! calls [`Envs::trap_dispatch`] with each trap; the answer, a [`Next`], says how to go on.
@@ -34,6 +35,7 @@ pub mod load;
 mod memory;
 mod page_fault;
 mod pages;
+pub mod record;
 mod run_queue;
 pub mod sched;
 mod slot;
@@ -44,6 +46,7 @@ pub mod trap;
 pub use console::EnvConsole;
 pub use frame::TrapFrame;
 pub use load::LoadError;
+pub use record::{Environments, Record};
 pub use sched::Next;
 pub use table::{EnvIndex, Envs};
 pub use trap::{Cause, Trap};

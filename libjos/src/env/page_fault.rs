@@ -4,7 +4,7 @@
 use layout::{MemLayout, PGSIZE};
 
 use super::frame::{TrapFrame, UserFrame};
-use super::memory::user_access;
+use super::memory::{left_in_page, user_access};
 use super::table::{EnvIndex, Envs};
 use super::trap::say_incoming;
 use crate::machine::Machine;
@@ -44,13 +44,20 @@ impl<F: TrapFrame> Envs<F> {
         let on_exception_stack = (top - PGSIZE..top).contains(&sp);
         let end = if on_exception_stack { sp - F::Word::BYTES } else { top };
         let utf = env.env_tf.utrapframe(fault_va);
-        let size = F::UTrapframe::LEN as u64 * F::Word::BYTES;
+        let size = utf.bytes().len() as u64;
         let at = VirtAddr::new(end - size);
         let space = self.slots.get_mut(index).space_mut();
         if user_access(vm, space, upcall, Perm::UR).is_none() {
             return self.user_mem_fault(vm, index, upcall);
         }
-        match space.copyout_words(vm, at, size, utf.words()) {
+        let copied = match user_access(vm, space, at, Perm::URW) {
+            Some(pa) if size <= left_in_page(at) && vm.pages().pa2page(pa).is_some() => {
+                vm.machine().store_bytes(pa, utf.bytes());
+                Ok(())
+            }
+            _ => space.copyout(vm, at, utf.bytes()),
+        };
+        match copied {
             Ok(()) => self.envs.get_mut(index).env_tf.redirect(upcall, at),
             Err(UvmError::NoAccess { va }) => self.user_mem_fault(vm, index, va),
             Err(_) => self.user_mem_fault(vm, index, at),

@@ -42,6 +42,7 @@ pub(super) fn asked_page<M: Machine>(va: u64) -> Result<VirtAddr, Error> {
 
 impl<F: TrapFrame> Envs<F> {
     /// Maps a page of zeros: id, address, permissions. A page that was there is unmapped.
+    #[inline(never)]
     pub(super) fn sys_page_alloc<M: Machine>(
         &mut self,
         vm: &mut Vm<M>,
@@ -60,6 +61,7 @@ impl<F: TrapFrame> Envs<F> {
 
     /// Maps a page of an environment in another, or in the same: id and address of the source, id and address
     /// of the target, permissions.
+    #[inline(never)]
     pub(super) fn sys_page_map<M: Machine>(
         &mut self,
         vm: &mut Vm<M>,
@@ -74,6 +76,7 @@ impl<F: TrapFrame> Envs<F> {
     }
 
     /// Unmaps a page: id, address. No error if nothing is mapped.
+    #[inline(never)]
     pub(super) fn sys_page_unmap<M: Machine>(
         &mut self,
         vm: &mut Vm<M>,

@@ -38,6 +38,27 @@ impl<F: TrapFrame> Envs<F> {
         }
     }
 
+    /// Goes on with environments that were left while one ran: picks that one, or else one as
+    /// [`sched_yield`](Self::sched_yield) does.
+    pub fn resume<M: Machine>(&mut self, vm: &mut Vm<M>) -> Next {
+        match self.stopped() {
+            Some(index) => Next::Run(index),
+            None => self.sched_yield(vm),
+        }
+    }
+
+    /// The environment that runs, or did when the environments were left.
+    #[must_use]
+    pub fn stopped(&self) -> Option<EnvIndex> {
+        self.curenv.filter(|index| self.envs.get(*index).env_status == ENV_RUNNING)
+    }
+
+    /// Whether an environment can run.
+    #[must_use]
+    pub fn can_run(&self) -> bool {
+        self.stopped().is_some() || self.runnable.after(self.last).is_some()
+    }
+
     /// Leaves the environments: `kern_pgdir` is loaded, and there is no [`curenv`](Self::curenv).
     #[cold]
     #[cfg_attr(debug_assertions, inline(never))]
@@ -49,6 +70,13 @@ impl<F: TrapFrame> Envs<F> {
         if self.number == 0 {
             machine.print(format_args!("Destroyed the only environment - nothing more to do!\n"));
         }
+    }
+
+    /// Whether `index` is the environment that runs, and still may.
+    #[must_use]
+    #[inline]
+    pub fn is_running(&self, index: EnvIndex) -> bool {
+        self.curenv == Some(index) && self.envs.get(index).env_status == ENV_RUNNING
     }
 
     /// Makes `index` the environment that runs, and loads its page directory unless it is in use. Returns

@@ -2,7 +2,9 @@
 
 use core::mem::{ManuallyDrop, replace};
 
+use super::record::Name;
 use super::table::EnvIndex;
+use crate::mem::pages::Frame;
 use crate::space::AddressSpace;
 
 /// What only the kernel may know of an environment. All bits 0 is a free slot.
@@ -13,6 +15,10 @@ pub(super) struct Slot {
     used: u32,
     /// The next free slot, plus 1; 0 if there is none.
     next_free: u32,
+    /// The machine's frame of the environment, plus 1; 0 if there is none.
+    machine_frame: u32,
+    /// The name of its program.
+    pub(super) name: Name,
 }
 
 impl Slot {
@@ -43,10 +49,21 @@ impl Slot {
         self.used != 0
     }
 
+    /// The frame in which the machine keeps the environment's further registers, if there is one.
+    pub(super) fn machine_frame(&self) -> Option<Frame> {
+        self.machine_frame.checked_sub(1).map(Frame::new)
+    }
+
+    /// Makes `frame` the machine's, or none.
+    pub(super) fn set_machine_frame(&mut self, frame: Option<Frame>) {
+        self.machine_frame = frame.map_or(0, |frame| frame.index() as u32 + 1);
+    }
+
     /// Takes the slot for an environment with this address space. Returns the next free slot.
     pub(super) fn occupy(&mut self, space: AddressSpace) -> Option<EnvIndex> {
         self.space = ManuallyDrop::new(space);
         self.used = 1;
+        self.name = Name::default();
         self.next_free.checked_sub(1).map(|index| EnvIndex::new(index as usize))
     }
 

@@ -1,7 +1,7 @@
 //! System calls, by number: [`syscall`](Envs::syscall) reads the arguments from the caller's frame and leaves
 //! the result there.
 
-use super::abi::{EnvId, Error, call};
+use super::abi::{ENV_RUNNING, EnvId, Error, call};
 use super::console::EnvConsole;
 use super::frame::TrapFrame;
 use super::memory::{left_in_page, user_access};
@@ -11,7 +11,6 @@ use crate::machine::Machine;
 use crate::mem::addr::VirtAddr;
 use crate::paging::format::Perm;
 use crate::paging::vm::Vm;
-use crate::space::copy::read_bytes;
 
 /// Bytes that `cputs` takes from a program at a time.
 const CHUNK: usize = 128;
@@ -25,14 +24,22 @@ pub(super) const fn id(argument: u64) -> EnvId {
 }
 
 impl<F: TrapFrame> Envs<F> {
-    /// Does the call of the environment `index`, the one that runs, and says how to go on.
+    /// Does the call of [`curenv`](Self::curenv), whose registers are in its frame already, and says how to go on: `None` if the caller
+    /// does, as before. This is
+    /// [`trap_dispatch`](Self::trap_dispatch) for a trap that is known to be a call. The calls that change memory or say
+    /// something are functions of their own, which leaves the way through the others short.
+    ///
+    /// # Panics
+    ///
+    /// If there is no `curenv`: a bug.
     #[cfg_attr(debug_assertions, inline(never))]
-    pub(super) fn syscall<M: Machine>(
+    #[cfg_attr(not(debug_assertions), inline)]
+    pub fn syscall<M: Machine>(
         &mut self,
         vm: &mut Vm<M>,
         console: &mut impl EnvConsole,
-        index: EnvIndex,
-    ) -> Next {
+    ) -> Option<Next> {
+        let Some(index) = self.curenv else { panic!("a call of no environment") };
         let env = self.envs.get(index);
         let result = match env.env_tf.number() {
             call::CPUTS => self.sys_cputs(vm, console, index),
@@ -47,7 +54,7 @@ impl<F: TrapFrame> Envs<F> {
             call::ENV_SET_PGFAULT_UPCALL => self.sys_env_set_pgfault_upcall(index),
             call::YIELD => {
                 self.set_result(index, Ok(0));
-                return self.sched_yield(vm);
+                return Some(self.sched_yield(vm));
             }
             call::IPC_TRY_SEND => self.sys_ipc_try_send(vm, index),
             call::IPC_RECV => self.sys_ipc_recv::<M>(index),
@@ -55,7 +62,8 @@ impl<F: TrapFrame> Envs<F> {
         };
         // (If the caller has ended, this is the frame of a free slot, which nobody reads.)
         self.set_result(index, result);
-        self.go_on(vm, index)
+        let goes_on = self.envs.get(index).env_status == ENV_RUNNING;
+        if goes_on { None } else { Some(self.sched_yield(vm)) }
     }
 
     /// Argument `n` of the call of `index`.
@@ -72,6 +80,7 @@ impl<F: TrapFrame> Envs<F> {
     }
 
     /// Prints bytes: address, length. Memory that the program may not read ends it, before anything is printed.
+    #[inline(never)]
     fn sys_cputs<M: Machine>(
         &mut self,
         vm: &mut Vm<M>,
@@ -90,7 +99,7 @@ impl<F: TrapFrame> Envs<F> {
             let Some(pa) = user_access(vm, space, va, Perm::UR) else { break };
             let n = left_in_page(va).min(len).min(CHUNK as u64);
             let bytes = &mut chunk[..n as usize];
-            read_bytes(vm.machine(), pa, bytes);
+            vm.machine().load_bytes(pa, bytes);
             console.write(bytes);
             (va, len) = (va + n, len - n);
         }

@@ -45,7 +45,7 @@ impl EnvIndex {
     }
 
     /// All of them, in order.
-    pub(super) fn all() -> impl DoubleEndedIterator<Item = Self> {
+    pub fn all() -> impl DoubleEndedIterator<Item = Self> {
         (0..NENV).map(Self::new)
     }
 }
@@ -115,6 +115,13 @@ impl<F: TrapFrame> Envs<F> {
     #[must_use]
     pub fn env(&self, index: EnvIndex) -> Env<F, F::Word> {
         *self.envs.get(index)
+    }
+
+    /// The id of an environment.
+    #[must_use]
+    #[inline]
+    pub fn id(&self, index: EnvIndex) -> EnvId {
+        self.envs.get(index).env_id
     }
 
     /// Copies of the environments that there are, in the order of their indices.

@@ -55,7 +55,9 @@ impl<F: TrapFrame> Envs<F> {
     ) -> Next {
         let Some(index) = self.curenv else { panic!("a trap from no environment") };
         match trap.cause {
-            Cause::Syscall => return self.syscall(vm, console, index),
+            Cause::Syscall => {
+                return self.syscall(vm, console).unwrap_or(Next::Run(index));
+            }
             Cause::PageFault { va } => self.page_fault_handler(vm, index, va, trap.incoming),
             Cause::Interrupt => {}
             Cause::Timer => return self.sched_yield(vm),
@@ -86,7 +88,7 @@ impl<F: TrapFrame> Envs<F> {
     /// Prints JOS's lines about the registers of an environment.
     #[cold]
     #[cfg_attr(debug_assertions, inline(never))]
-    pub(super) fn print_trapframe<M: Machine>(&self, vm: &mut Vm<M>, index: EnvIndex) {
+    pub fn print_trapframe<M: Machine>(&self, vm: &mut Vm<M>, index: EnvIndex) {
         let cpu = vm.machine().cpu().number();
         let at = kaddr::kaddr::<M::Layout>(self.envs.pa(index), size_of::<F>() as u64);
         let at = at.map_or(0, VirtAddr::as_u64);

@@ -19,10 +19,13 @@ pub fn parse(line: &str) -> Result<Option<(&'static Command, Arguments<'_>)>, Co
     let Some(name) = words.next() else { return Ok(None) };
     let command = find(name).ok_or(CommandError::UnknownCommand(name))?;
     let mut arguments = Arguments::default();
-    for word in words {
+    while let Some(word) = words.next() {
         match word {
+            "-e" if command.arguments.contains("-e") => {
+                arguments.env = Some(words.next().ok_or(CommandError::Missing)?);
+            }
             "-f" if command.arguments.contains("[-f]") => arguments.force = true,
-            "-p" if command.arguments.contains("[-p]") => arguments.physical = true,
+            "-p" if command.arguments.contains("-p") => arguments.physical = true,
             _ => {
                 arguments.words[arguments.count] = word;
                 arguments.count += 1;
@@ -40,13 +43,16 @@ pub struct Arguments<'w> {
     count: usize,
     /// `-f` was given: the command may break the kernel.
     pub force: bool,
+    /// `-e` was given, with the id of the environment whose page directory is looked at.
+    pub(super) env: Option<&'w str>,
     /// `-p` was given: the address is a physical one.
     pub(super) physical: bool,
 }
 
 impl<'w> Arguments<'w> {
     /// The words, in order.
-    pub(super) fn words(&self) -> &[&'w str] {
+    #[must_use]
+    pub fn words(&self) -> &[&'w str] {
         &self.words[..self.count]
     }
 

@@ -20,7 +20,7 @@ const LINE: u64 = 16;
 const DEFAULT_SIZE: u64 = 64;
 
 impl<M: Machine> Session<'_, M> {
-    /// `dump [-p] ADDRESS [N]`: N bytes at ADDRESS, a virtual one or, with -p, a physical one.
+    /// `dump [-p|-e ID] ADDRESS [N]`: N bytes at ADDRESS, a virtual one or, with -p, a physical one.
     pub(super) fn dump<'w>(&mut self, arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
         let (first, size) = arguments.one_or_two()?;
         let size = size.map_or(Ok(DEFAULT_SIZE), |size| self.value(size))?;
@@ -31,11 +31,12 @@ impl<M: Machine> Session<'_, M> {
         let end = if arguments.physical { u64::MAX } else { M::Layout::VA_LAST };
         let last = first.checked_add(size - 1).filter(|last| *last <= end);
         let last = last.ok_or(CommandError::Wraps { first, size })?;
+        let root = self.root;
         let mut dump = Dump { pmap: self.pmap, out: self.out };
         if arguments.physical {
             return dump.physical(first, last, first);
         }
-        for extent in extents(dump.pmap, first, last) {
+        for extent in extents(dump.pmap, root, first, last) {
             let Extent { first, last, run } = extent;
             match run.map(|run| run.pa.as_u64()) {
                 None => {

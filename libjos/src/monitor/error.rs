@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::expression::ExpressionError;
+use crate::env::abi::EnvId;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::PageError;
 use crate::paging::error::MapError;
@@ -31,6 +32,8 @@ pub enum CommandError<'w> {
     Wraps { first: u64, size: u64 },
     /// The address is in the kernel's part.
     KernelPart { va: VirtAddr },
+    /// There is no such environment, or it has ended.
+    NoEnv { id: EnvId, has_ended: bool },
     /// No page of RAM is at the address.
     NoPage { pa: PhysAddr },
     /// The page was not given out by `alloc`.
@@ -84,6 +87,8 @@ impl fmt::Display for CommandError<'_> {
             Self::KernelPart { va } => {
                 write!(f, "{va} is the kernel's (UTOP and above); with -f, at your own risk")
             }
+            Self::NoEnv { id, has_ended: true } => write!(f, "environment {id} has ended"),
+            Self::NoEnv { id, .. } => write!(f, "there is no environment {id}; `envs` lists them"),
             Self::NoPage { pa } => write!(f, "{pa} is in no page of RAM that `pages` describes"),
             Self::NotHeld { pa } => {
                 write!(f, "page {pa} is not one of alloc's; with -f, at your own risk")

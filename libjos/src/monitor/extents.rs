@@ -9,7 +9,7 @@ use core::ops::Range;
 use layout::MemLayout;
 
 use crate::machine::Machine;
-use crate::mem::addr::VirtAddr;
+use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::paging::mappings::{Mapping, runs_and_tables};
 use crate::pmap::Pmap;
 
@@ -40,15 +40,16 @@ fn hole<L: MemLayout>() -> Range<u64> {
     L::LOWER_END..L::UPPER_START
 }
 
-/// All extents of `[first, last]` in the kernel's page directory.
+/// All extents of `[first, last]` in the page directory whose root is at `root`.
 pub(super) fn extents<M: Machine>(
     pmap: &Pmap<M>,
+    root: PhysAddr,
     first: u64,
     last: u64,
 ) -> impl Iterator<Item = Extent> {
     let load = |pa| pmap.is_ram(pa).then(|| pmap.machine().load(pa));
     let (from, to) = (VirtAddr::new(first), VirtAddr::new(last));
-    let runs = runs_and_tables::<M::Format>(pmap.kern_pgdir().address(), from, to, load);
+    let runs = runs_and_tables::<M::Format>(root, from, to, load);
     let mut runs = runs.map(move |run| run.within(from, to)).peekable();
     let mut next = Some(first);
     core::iter::from_fn(move || {

@@ -5,6 +5,8 @@ use layout::{MemLayout, PGSIZE};
 use super::arguments::Arguments;
 use super::error::CommandError;
 use super::session::Session;
+use crate::env::EnvIndex;
+use crate::env::abi::EnvId;
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::mem::memory_map::{MemoryKind, MemoryMapEntry};
@@ -172,26 +174,66 @@ impl<M: Machine> Session<'_, M> {
         if self.held.contains(frame) {
             writeln!(self.out, "  given out by alloc (counted in pp_ref)")?;
         }
-        let pgdir = self.pgdir();
-        if let Some(level) = self.table_level(M::Format::ROOT, pgdir, pa) {
-            writeln!(self.out, "  is a page table of level {level}")?;
-        }
+        self.as_table(pa)?;
         writeln!(self.out, "Mappings:")?;
-        let width = M::Format::ADDRESS_COLUMNS;
-        let (first, last) = (VirtAddr::new(0), VirtAddr::new(M::Layout::VA_LAST));
-        let mut count = 0;
-        for leaf in leaves::<M::Format, M>(self.pmap.machine(), pgdir, first, last) {
-            let Some(offset) = pa.as_u64().checked_sub(leaf.pa.as_u64()) else { continue };
-            if offset < leaf.size {
-                let va = leaf.va.as_u64() + offset;
-                let (perm, size) = (leaf.perm, Size(leaf.size));
-                let name = layout::region_of::<M::Layout>(va).map_or("", |region| region.name);
-                writeln!(self.out, "  {va:#0width$x} {perm} in a {size} page, \"{name}\"")?;
-                count += 1;
+        let mut count = self.mappings_of(pa, self.root, VirtAddr::new(M::Layout::VA_LAST), None)?;
+        let end = VirtAddr::new(M::Layout::UTOP - 1);
+        for index in EnvIndex::all() {
+            if let Some(env) = self.record(index) {
+                count += self.mappings_of(pa, env.root, end, Some(env.id))?;
             }
         }
         writeln!(self.out, "  {count} in all, without those at UVPT")?;
         Ok(())
+    }
+
+    /// Says whether the frame at `pa` is a page table, the kernel's or an environment's.
+    fn as_table<'w>(&mut self, pa: PhysAddr) -> Result<(), CommandError<'w>> {
+        if let Some(level) = self.table_level(M::Format::ROOT, self.root, pa) {
+            return Ok(writeln!(self.out, "  is a page table of level {level}")?);
+        }
+        for index in EnvIndex::all() {
+            if let Some(env) = self.record(index)
+                && let Some(level) = self.table_level(M::Format::ROOT, env.root, pa)
+            {
+                let id = env.id;
+                return Ok(writeln!(
+                    self.out,
+                    "  is a page table of level {level}, environment {id}"
+                )?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a line for each page up to `last` that leads to the frame at `pa` in the directory at `root`, the
+    /// kernel's or that of `env`. Returns how many there are.
+    fn mappings_of<'w>(
+        &mut self,
+        pa: PhysAddr,
+        root: PhysAddr,
+        last: VirtAddr,
+        env: Option<EnvId>,
+    ) -> Result<usize, CommandError<'w>> {
+        let (width, first) = (M::Format::ADDRESS_COLUMNS, VirtAddr::new(0));
+        let mut count = 0;
+        for leaf in leaves::<M::Format, M>(self.pmap.machine(), root, first, last) {
+            let Some(offset) = pa.as_u64().checked_sub(leaf.pa.as_u64()) else { continue };
+            if offset < leaf.size {
+                let va = leaf.va.as_u64() + offset;
+                let (perm, size) = (leaf.perm, Size(leaf.size));
+                write!(self.out, "  {va:#0width$x} {perm} in a {size} page, ")?;
+                match env {
+                    Some(id) => writeln!(self.out, "environment {id}")?,
+                    None => {
+                        let region = layout::region_of::<M::Layout>(va);
+                        writeln!(self.out, "\"{}\"", region.map_or("", |region| region.name))?;
+                    }
+                }
+                count += 1;
+            }
+        }
+        Ok(count)
     }
 
     /// The level of the page table at `pa`, if it is the one of `level` at `table` or below that.
@@ -200,7 +242,7 @@ impl<M: Machine> Session<'_, M> {
             return Some(level);
         }
         (0..M::Format::ENTRIES).find_map(|index| match self.pmap.entry(level, table, index) {
-            Entry::Table { pa: below, .. } if level > 0 && below != self.pgdir() => {
+            Entry::Table { pa: below, .. } if level > 0 && below != table => {
                 self.table_level(level - 1, below, pa)
             }
             _ => None,

@@ -19,7 +19,7 @@ use crate::paging::vmprint::vmprint;
 
 impl Extent {
     /// Writes its addresses, the physical address, permissions, size, and sizes of pages.
-    fn write<F: Format>(&self, f: &mut dyn fmt::Write) -> fmt::Result {
+    pub(super) fn write<F: Format>(&self, f: &mut dyn fmt::Write) -> fmt::Result {
         let Self { first, last, run } = self;
         let (width, pa_width) = (F::ADDRESS_COLUMNS, pa_columns::<F>());
         write!(f, "{first:#0width$x}-{last:#0width$x} ")?;
@@ -48,7 +48,7 @@ impl<M: Machine> Session<'_, M> {
         let first = first.page_start().as_u64();
         let last = last.page_start().as_u64() | (layout::PGSIZE - 1);
         let mut any = false;
-        for extent in extents(self.pmap, first, last) {
+        for extent in extents(self.pmap, self.root, first, last) {
             extent.write::<M::Format>(self.out)?;
             writeln!(self.out, "{}", extent.gap::<M::Layout>())?;
             any |= extent.run.is_some();
@@ -59,9 +59,9 @@ impl<M: Machine> Session<'_, M> {
         Ok(())
     }
 
-    /// `map`: each region of the memory map, and the runs of pages mapped in it.
+    /// `map [ID]`: each region of the memory map, and the runs of pages mapped in it.
     pub(super) fn map<'w>(&mut self, arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
-        arguments.none()?;
+        self.look_at(arguments.at_most_one()?)?;
         let width = M::Format::ADDRESS_COLUMNS;
         let mut wrong = 0;
         for region in regions::<M::Layout>() {
@@ -71,7 +71,7 @@ impl<M: Machine> Session<'_, M> {
                 self.count_tables(region)?;
                 continue;
             }
-            for extent in extents(self.pmap, base, region.last()) {
+            for extent in extents(self.pmap, self.root, base, region.last()) {
                 let Some(run) = extent.run else { continue };
                 let mark = mark::<M::Format>(region, run.perm);
                 wrong += usize::from(mark.contains('!'));
@@ -92,7 +92,9 @@ impl<M: Machine> Session<'_, M> {
     /// page for that of a table there, so it looks like a page of the kernel's.
     fn count_tables<'w>(&mut self, region: &Region) -> Result<(), CommandError<'w>> {
         let (mut tables, mut others) = (0, 0);
-        for run in extents(self.pmap, region.base, region.last()).filter_map(|extent| extent.run) {
+        for run in extents(self.pmap, self.root, region.base, region.last())
+            .filter_map(|extent| extent.run)
+        {
             let pages = run.size / layout::PGSIZE;
             if run.perm.contains(Perm::U) { tables += pages } else { others += pages }
         }
@@ -116,20 +118,24 @@ impl<M: Machine> Session<'_, M> {
         Ok(())
     }
 
-    /// `vmprint`: every entry of the page directory and of the tables below it.
+    /// `vmprint [ID]`: every entry of the page directory and of the tables below it.
     pub(super) fn vmprint<'w>(
         &mut self,
         arguments: &Arguments<'w>,
     ) -> Result<(), CommandError<'w>> {
-        arguments.none()?;
-        let pgdir = self.pgdir();
-        let print = vmprint::<M::Format, M>(self.pmap.machine(), pgdir);
+        self.look_at(arguments.at_most_one()?)?;
+        let print = vmprint::<M::Format, M>(self.pmap.machine(), self.root);
+        // An environment's directory is all others' from UTOP on.
+        let is_env = self.root != self.pmap.kern_root();
+        let last = if is_env { M::Layout::UTOP - 1 } else { M::Layout::VA_LAST };
+        let print = print.up_to(VirtAddr::new(last));
         Ok(write!(self.out, "{print}")?)
     }
 
     /// The first address of the application's part that is mapped.
     pub(super) fn application_mapping(&self) -> Option<VirtAddr> {
-        extents(self.pmap, 0, M::Layout::UTOP - 1).find_map(|extent| Some(extent.run?.va))
+        extents(self.pmap, self.pmap.kern_root(), 0, M::Layout::UTOP - 1)
+            .find_map(|extent| Some(extent.run?.va))
     }
 }
 

@@ -3,14 +3,15 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `commands` | [`COMMANDS`]: every command's name, usage and help; `docs/monitor.md` is made of it |
+//! | `commands`, `table` | [`COMMANDS`]: every command's name, usage and help; `docs/monitor.md` is made of it |
 //! | `arguments`, [`expression`] | words and options; numbers, names and sums |
 //! | `error` | why a command is refused |
 //! | `session`, `held` | the surroundings of every command; the pages that `alloc` gave out |
 //! | `extents` | an address range as runs that are mapped and gaps that are not |
 //! | [`explain`], [`processor`] | an address explained; the bits of registers and error codes |
 //! | [`line`](mod@line) | the line editor |
-//! | `mappings`, `dump`, `frames`, `play` | the commands themselves |
+//! | `mappings`, `dump`, `frames`, `play`, `environments` | the commands themselves |
+//! | `sharing` | who shares an environment's frames |
 //!
 //! A command writes to a writer that it is given, and ends early if that reports an error: so a
 //! reader can stop a long listing. Wrong words and refused wishes are errors, and change nothing.
@@ -18,6 +19,7 @@
 mod arguments;
 mod commands;
 mod dump;
+mod environments;
 mod error;
 pub mod explain;
 pub mod expression;
@@ -29,6 +31,8 @@ mod mappings;
 mod play;
 pub mod processor;
 mod session;
+mod sharing;
+mod table;
 // Not under Miri: each boots a machine, half a minute there, and nothing here is unsafe.
 #[cfg(all(test, not(miri)))]
 mod tests;
@@ -36,10 +40,11 @@ mod tests;
 pub use arguments::{Arguments, MAXARGS, parse};
 #[cfg(any(test, feature = "std"))]
 pub use commands::Manual;
-pub use commands::{COMMANDS, Command, KernelCommand, MemoryCommand, Verb, find};
+pub use commands::{Command, KernelCommand, MemoryCommand, Verb, find};
 pub use error::CommandError;
 pub use held::Held;
 pub use session::{KERN_PGDIR, Names, Session, constants};
+pub use table::COMMANDS;
 
 use crate::machine::Machine;
 use crate::mem::memory_map::MemoryMapEntry;
@@ -56,6 +61,7 @@ impl<M: Machine> Session<'_, M> {
         arguments: &Arguments<'w>,
         loader: impl Iterator<Item = MemoryMapEntry>,
     ) -> Result<(), CommandError<'w>> {
+        self.look_at(arguments.env)?;
         match command {
             MemoryCommand::Showmappings => self.showmappings(arguments),
             MemoryCommand::Setperm => self.setperm(arguments),
@@ -71,6 +77,9 @@ impl<M: Machine> Session<'_, M> {
             MemoryCommand::Insert => self.insert(arguments),
             MemoryCommand::Remove => self.remove(arguments),
             MemoryCommand::Checks => self.checks(arguments),
+            MemoryCommand::Envs => self.envs(arguments),
+            MemoryCommand::Env => self.env(arguments),
+            MemoryCommand::Kill => self.kill(arguments),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::error::CommandError;
 use super::explain::{WalkTrace, trace};
 use super::expression::{ExpressionError, evaluate};
 use super::held::Held;
+use crate::env::Environments;
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::pmap::Pmap;
@@ -28,14 +29,30 @@ pub trait Names {
 /// The memory system and the surroundings that a command works with.
 #[expect(missing_debug_implementations, reason = "a writer has none")]
 pub struct Session<'a, M: Machine> {
-    /// The memory system.
-    pub pmap: &'a mut Pmap<M>,
+    pub(super) pmap: &'a mut Pmap<M>,
+    /// The environments; `None` before the first.
+    pub(super) envs: Option<&'a mut dyn Environments<M>>,
+    /// The root of the page directory that commands look at.
+    pub(super) root: PhysAddr,
     /// The pages that `alloc` gave out.
-    pub held: &'a mut Held,
-    /// The kernel's names.
-    pub names: &'a dyn Names,
-    /// The writer of the command's output; its error stops the command.
-    pub out: &'a mut dyn Write,
+    pub(super) held: &'a mut Held,
+    pub(super) names: &'a dyn Names,
+    pub(super) out: &'a mut dyn Write,
+}
+
+impl<'a, M: Machine> Session<'a, M> {
+    /// A session with the memory system `pmap` and the environments on it, the pages that `alloc` gave out, and the
+    /// kernel's names. `out` is the writer of the command's output; its error stops the command.
+    pub fn new(
+        pmap: &'a mut Pmap<M>,
+        envs: Option<&'a mut dyn Environments<M>>,
+        held: &'a mut Held,
+        names: &'a dyn Names,
+        out: &'a mut dyn Write,
+    ) -> Self {
+        let root = pmap.kern_root();
+        Self { pmap, envs, root, held, names, out }
+    }
 }
 
 /// The constants of a memory map, by JOS's names.
@@ -74,7 +91,7 @@ impl<M: Machine> Session<'_, M> {
     pub(super) fn value<'w>(&self, text: &'w str) -> Result<u64, CommandError<'w>> {
         let resolve = |name: &str| {
             if name == KERN_PGDIR {
-                return Some(self.pgdir().as_u64());
+                return Some(self.pmap.kern_root().as_u64());
             }
             let constant = constants::<M::Layout>().find(|(known, _)| *known == name);
             constant.map(|(_, value)| value).or_else(|| self.names.address(name))
@@ -91,13 +108,8 @@ impl<M: Machine> Session<'_, M> {
         Ok(va)
     }
 
-    /// The root of the page directory that commands look at and change.
-    pub(super) fn pgdir(&self) -> PhysAddr {
-        self.pmap.kern_root()
-    }
-
     /// The walk of `va`, in tables that may be broken.
     pub(super) fn walk(&self, va: VirtAddr) -> WalkTrace<M::Format> {
-        trace(self.pgdir(), va, |pa| self.pmap.is_ram(pa).then(|| self.pmap.machine().load(pa)))
+        trace(self.root, va, |pa| self.pmap.is_ram(pa).then(|| self.pmap.machine().load(pa)))
     }
 }

@@ -1,5 +1,6 @@
 //! The commands that work on the memory system, run on simulated machines.
 
+mod environments;
 mod narrow;
 mod numbers;
 mod play;
@@ -12,6 +13,7 @@ use layout::{Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
 
 use super::commands::Manual;
 use super::*;
+use crate::env::{Environments, Envs};
 use crate::machine::PhysMem;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::memory_map::{MemoryKind, MemoryMapEntry};
@@ -23,6 +25,7 @@ use crate::paging::format::x86_64::X86_64;
 use crate::pmap::{Pmap, mem_init};
 use crate::sim::SimMachine;
 use crate::sim::mmu::Mmu;
+use crate::sim::user::SimFrame;
 
 struct NoNames;
 
@@ -39,6 +42,7 @@ impl Names for NoNames {
 /// A monitor on a simulated machine.
 struct Monitor<L: MemLayout, F: Format + Mmu> {
     pmap: Pmap<SimMachine<L, F>>,
+    envs: Option<Envs<SimFrame<F>>>,
     held: Held,
 }
 
@@ -46,15 +50,15 @@ fn monitor<L: MemLayout, F: Format + Mmu>() -> Monitor<L, F> {
     let (machine, boot) = SimMachine::<L, F>::new(5 * MB);
     let mut pmap = mem_init(machine, boot);
     pmap.machine_mut().move_to_kernel_stack();
-    Monitor { pmap, held: Held::default() }
+    Monitor { pmap, envs: None, held: Held::default() }
 }
 
 impl<L: MemLayout, F: Format + Mmu> Monitor<L, F> {
     /// Runs a command; gives its output, or the error.
     fn try_run(&mut self, line: &str) -> Result<String, String> {
         let mut out = String::new();
-        let mut session =
-            Session { pmap: &mut self.pmap, held: &mut self.held, names: &NoNames, out: &mut out };
+        let envs = self.envs.as_mut().map(|envs| envs as &mut dyn Environments<_>);
+        let mut session = Session::new(&mut self.pmap, envs, &mut self.held, &NoNames, &mut out);
         let (command, arguments) = parse(line).map_err(|error| error.to_string())?.unwrap();
         let usable = |base, length| MemoryMapEntry { base, length, kind: MemoryKind::Usable };
         let entries = [usable(0, 0x9_fc00), usable(5, 0), usable(u64::MAX, 2)];
@@ -90,10 +94,10 @@ fn the_table_is_in_order() {
     for command in COMMANDS {
         assert_eq!(find(command.name).unwrap().verb, command.verb);
         let line = std::format!("{command}");
-        assert!(line.len() <= 27 && command.summary.len() <= 80 - 28, "{line}");
+        assert!(line.len() <= 28 && command.summary.len() <= 80 - 29, "{line}");
         assert!(command.details.iter().all(|line| line.len() <= 80), "{line}");
         for option in command.arguments.split(' ').filter(|word| word.starts_with("[-")) {
-            assert!(["[-f]", "[-p]"].contains(&option), "{line}");
+            assert!(["[-f]", "[-p|-e", "[-e"].contains(&option), "{line}");
         }
     }
     let names: std::collections::HashSet<_> = COMMANDS.iter().map(|command| command.name).collect();
@@ -210,7 +214,7 @@ fn addresses_are_translated_in_boxes() {
 #[cfg_attr(miri, ignore = "too much memory to set up")]
 fn the_last_frame_of_the_window_is_left_alone() {
     let (machine, boot) = SimMachine::<Jos64, X86_64>::new(257 * MB);
-    let mut monitor = Monitor { pmap: mem_init(machine, boot), held: Held::default() };
+    let mut monitor = Monitor { pmap: mem_init(machine, boot), envs: None, held: Held::default() };
     let out = monitor.run("memmap");
     let row = "0x000000000ffff000-0x000000000fffffff the window's end, never given out, 4 KB";
     assert!(out.contains(row), "{out}");
@@ -283,7 +287,7 @@ fn pages_are_counted_and_described() {
 fn memory_map_says_where_the_unused_begins() {
     let (machine, mut boot) = SimMachine::<Jos64, X86_64>::new(8 * MB);
     boot.memory.limit(PhysAddr::new(6 * MB));
-    let mut monitor = Monitor { pmap: mem_init(machine, boot), held: Held::default() };
+    let mut monitor = Monitor { pmap: mem_init(machine, boot), envs: None, held: Held::default() };
     let map = monitor.run("memmap");
     let last = "  0x0000000000600000 and above: 2 MB of RAM that are left unused\n";
     assert!(map.ends_with(last), "{map}");
@@ -343,12 +347,10 @@ fn a_reader_can_stop_every_listing() {
         }
     }
     let mut monitor = monitor64();
-    let mut session = Session {
-        pmap: &mut monitor.pmap,
-        held: &mut monitor.held,
-        names: &NoNames,
-        out: &mut Enough,
-    };
+    let Monitor { pmap, envs, held } = &mut monitor;
+    let envs = envs.as_mut().map(|envs| envs as &mut dyn Environments<_>);
+    let mut out = Enough;
+    let mut session = Session::new(pmap, envs, held, &NoNames, &mut out);
     let none = Arguments::default();
     let (_, zero) = parse("dump 0").unwrap().unwrap();
     assert_eq!(session.map(&none), Err(CommandError::Stopped));

@@ -53,7 +53,7 @@ use crate::mem::pages::{ALLOC_ZERO, PageAllocator};
 use crate::paging::error::MapError;
 use crate::paging::format::{Entry, Format, Geometry};
 // lab 2: begin omit
-use crate::paging::range::release_tree;
+use crate::paging::range::{release_tree, used_entries};
 // lab 2: end
 use crate::paging::vm::Vm;
 
@@ -141,8 +141,8 @@ impl<M: Machine> Vm<M> {
         }
         let Self { machine, pages, .. } = self;
         let mut freed = pages.release(|releases| {
-            for index in 0..Self::first_shared_slot() {
-                let entry = M::Format::decode(level, machine.load(Self::slot(root, index)));
+            for (index, word) in used_entries(machine, root, Self::first_shared_slot()) {
+                let entry = M::Format::decode(level, word);
                 let is_user = Self::is_user(M::Format::address(level, VirtAddr::new(0), index));
                 if let Entry::Table { pa, .. } = entry {
                     release_tree(machine, releases, level - 1, pa, is_user);

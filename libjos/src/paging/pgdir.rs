@@ -101,6 +101,20 @@ impl<M: Machine> Vm<M> {
         Some(table)
     }
 
+    /// Does what [`walk`](Self::walk) does, mostly by the fast path.
+    #[inline(always)]
+    pub(crate) fn walk_fast(&self, root: PhysAddr, va: VirtAddr) -> Stop {
+        let Some(table) = self.fast_walk(root, va) else { return self.walk_slow(root, va) };
+        let at = M::Format::entry(0, table, va);
+        Stop { level: 0, at, entry: M::Format::decode(0, self.machine.load(at)) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn walk_slow(&self, root: PhysAddr, va: VirtAddr) -> Stop {
+        self.walk(root, va)
+    }
+
     // lab 2: end
     /// Finds the entry of the page at `va`, whether present or not. If the page table that would hold it
     /// is missing, this makes it and those above it if `create` is true, and else returns `None`. New

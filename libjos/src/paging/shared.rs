@@ -101,6 +101,7 @@ impl<M: Machine> Vm<M> {
 
     /// Makes the shared root entries of `pgdir` those of `kern_pgdir`, and counts the tables that
     /// it links.
+    #[inline(never)]
     pub(super) fn share_kernel_half(&mut self, pgdir: PhysAddr) {
         for index in Self::shared_slots() {
             let old = self.entry(M::Format::ROOT, pgdir, index);

@@ -18,6 +18,7 @@ use crate::paging::word::Word;
 pub struct VmPrint<'a, F, Mem> {
     mem: &'a Mem,
     pgdir: PhysAddr,
+    last: VirtAddr,
     format: PhantomData<fn() -> F>,
 }
 
@@ -35,10 +36,16 @@ pub struct VmPrint<'a, F, Mem> {
 ///  .. ..0x0000000000200000: pte 0x00000000201000d7 pa 0x0000000080400000
 /// ```
 pub fn vmprint<F: Format, Mem: PhysMem>(mem: &Mem, pgdir: PhysAddr) -> VmPrint<'_, F, Mem> {
-    VmPrint { mem, pgdir, format: PhantomData }
+    VmPrint { mem, pgdir, last: VirtAddr::new(u64::MAX), format: PhantomData }
 }
 
 impl<F: Format, Mem: PhysMem> VmPrint<'_, F, Mem> {
+    /// Without the entries that map addresses behind `last` alone.
+    #[must_use]
+    pub fn up_to(self, last: VirtAddr) -> Self {
+        Self { last, ..self }
+    }
+
     /// Prints the table of `level` at `table`, which maps the addresses from `base` on.
     fn table(
         &self,
@@ -48,6 +55,10 @@ impl<F: Format, Mem: PhysMem> VmPrint<'_, F, Mem> {
         base: VirtAddr,
     ) -> fmt::Result {
         for index in 0..F::ENTRIES {
+            let va = F::address(level, base, index);
+            if va > self.last {
+                break;
+            }
             let pte = self.mem.load::<F::Word>(table + index as u64 * F::Word::BYTES);
             let (pa, below) = match F::decode(level, pte) {
                 Entry::Absent | Entry::Pending { .. } => continue,
@@ -57,7 +68,6 @@ impl<F: Format, Mem: PhysMem> VmPrint<'_, F, Mem> {
             for _ in level..F::LEVELS {
                 f.write_str(" ..")?;
             }
-            let va = F::address(level, base, index);
             let (va_number, pte, pa_number) = (va.as_u64(), pte.to_u64(), pa.as_u64());
             let (width, digits) = (F::ADDRESS_COLUMNS, F::ENTRY_COLUMNS);
             writeln!(f, "{va_number:#0width$x}: pte {pte:#0digits$x} pa {pa_number:#0width$x}")?;

@@ -9,16 +9,14 @@
 
 use core::mem::take;
 
-use layout::{PGSIZE, round_down};
+use layout::PGSIZE;
 
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::PageAllocator;
 use crate::paging::format::Perm;
 use crate::paging::mappings::Mapping;
-use crate::paging::pgdir::WordOf;
 use crate::paging::vm::Vm;
-use crate::paging::word::Word;
 use crate::space::AddressSpace;
 use crate::space::cow::cow_frame;
 use crate::space::uvm::UvmError;
@@ -40,7 +38,7 @@ impl AddressSpace {
         while !dst.is_empty() {
             let (pa, n) = self.readable(vm, va, dst.len())?;
             let (now, later) = take(&mut dst).split_at_mut(n);
-            read_bytes(vm.machine(), pa, now);
+            vm.machine().load_bytes(pa, now);
             (va, dst) = (va + n as u64, later);
         }
         Ok(())
@@ -63,7 +61,7 @@ impl AddressSpace {
         while done < dst.len() {
             let (pa, n) = self.readable(vm, srcva + done as u64, dst.len() - done)?;
             let part = &mut dst[done..done + n];
-            read_bytes(vm.machine(), pa, part);
+            vm.machine().load_bytes(pa, part);
             if let Some(end) = part.iter().position(|byte| *byte == 0) {
                 return Ok(done + end);
             }
@@ -92,7 +90,7 @@ impl AddressSpace {
             self.cow_fault(vm, va)?;
             let (pa, n) = self.readable(vm, va, src.len())?;
             let (now, later) = src.split_at(n);
-            write_bytes(vm.machine(), pa, now);
+            vm.machine().store_bytes(pa, now);
             (va, src) = (va + n as u64, later);
         }
         Ok(())
@@ -104,43 +102,9 @@ impl AddressSpace {
             let Some(pa) = vm.va2pa(&self.pgdir, va) else { unreachable!("{va} is not mapped") };
             let n = bytes.len().min((PGSIZE - va.as_u64() % PGSIZE) as usize);
             let (now, later) = bytes.split_at(n);
-            write_bytes(vm.machine(), pa, now);
+            vm.machine().store_bytes(pa, now);
             (va, bytes) = (va + n as u64, later);
         }
-    }
-
-    /// Copies `words`, `size` bytes in all, to the user's memory at `dstva`, as [`copyout`](Self::copyout) does
-    /// bytes. Mostly they lie in one page that may be written, and one walk is enough.
-    ///
-    /// # Errors
-    ///
-    /// As [`copyout`](Self::copyout), but words below the address may have been written.
-    pub(crate) fn copyout_words<M: Machine, W: Word>(
-        &mut self,
-        vm: &mut Vm<M>,
-        dstva: VirtAddr,
-        size: u64,
-        words: impl Iterator<Item = W>,
-    ) -> Result<(), UvmError> {
-        let in_page = size <= PGSIZE - dstva.as_u64() % PGSIZE;
-        if dstva.is_aligned(W::BYTES)
-            && in_page
-            && let Ok(page) = self.user_page(vm, dstva, Perm::URW)
-            && vm.pages().pa2page(page.pa).is_some()
-        {
-            let mut pa = page.pa + (dstva - page.va);
-            for word in words {
-                vm.machine().store(pa, word);
-                pa = pa + W::BYTES;
-            }
-            return Ok(());
-        }
-        let mut va = dstva;
-        for word in words {
-            self.copyout(vm, va, &word.to_u64().to_le_bytes()[..W::BYTES as usize])?;
-            va = va + W::BYTES;
-        }
-        Ok(())
     }
 
     /// Checks that the user can write all of the `len` bytes at `va`, and that there are pages enough for
@@ -185,35 +149,5 @@ impl AddressSpace {
     fn user_ram<M: Machine>(&self, vm: &Vm<M>, va: VirtAddr) -> Result<Mapping, UvmError> {
         let page = self.user_page(vm, va, Perm::UR)?;
         if vm.is_ram(page.pa) { Ok(page) } else { Err(UvmError::NoAccess { va }) }
-    }
-}
-
-/// Reads the bytes at `pa`, all of one page, by words.
-pub(crate) fn read_bytes<M: Machine>(machine: &M, mut pa: PhysAddr, mut dst: &mut [u8]) {
-    let word_size = WordOf::<M>::BYTES;
-    while !dst.is_empty() {
-        let word = PhysAddr::new(round_down(pa.as_u64(), word_size));
-        let bytes = machine.load::<WordOf<M>>(word).to_u64().to_le_bytes();
-        let bytes = &bytes[(pa - word) as usize..word_size as usize];
-        let n = bytes.len().min(dst.len());
-        let (now, later) = take(&mut dst).split_at_mut(n);
-        now.copy_from_slice(&bytes[..n]);
-        (pa, dst) = (pa + n as u64, later);
-    }
-}
-
-/// Writes the bytes at `pa`, all of one page, by words. Their neighbours in the same word are written back as
-/// they were.
-fn write_bytes<M: Machine>(machine: &M, mut pa: PhysAddr, mut src: &[u8]) {
-    let word_size = WordOf::<M>::BYTES;
-    while !src.is_empty() {
-        let word = PhysAddr::new(round_down(pa.as_u64(), word_size));
-        let mut bytes = machine.load::<WordOf<M>>(word).to_u64().to_le_bytes();
-        let part = &mut bytes[(pa - word) as usize..word_size as usize];
-        let n = part.len().min(src.len());
-        let (now, later) = src.split_at(n);
-        part[..n].copy_from_slice(now);
-        machine.store::<WordOf<M>>(word, Word::from_u64(u64::from_le_bytes(bytes)));
-        (pa, src) = (pa + n as u64, later);
     }
 }

@@ -13,6 +13,7 @@ use libjos::paging::mappings::leaves;
 use libjos::sim::mmu::Mmu;
 use libjos::sim::user::SimFrame;
 
+use crate::rig::elf::{elf_of, hello};
 use crate::rig::{World, booted};
 
 type E<F> = Env<SimFrame<F>, <F as Format>::Word>;
@@ -157,7 +158,47 @@ fn the_one_that_runs_ends_and_gives_all_back<L: MemLayout, F: Format + Mmu>() {
     world.check();
 }
 
+/// The machine's frame is allocated once, belongs to one environment and goes with it.
+fn the_machines_frame_goes_with_its_environment<L: MemLayout, F: Format + Mmu>() {
+    let mut world = World::<L, F>::with(2);
+    let [first, second] = [0, 1].map(EnvIndex::new);
+    let [id, other] = [first, second].map(|index| world.envs.id(index));
+    let nfree = world.nfree();
+    assert_eq!(world.envs.machine_frame_of(&world.pmap, id), None);
+    let (frame, is_new) = world.envs.machine_frame(&mut world.pmap, first).unwrap();
+    assert!(is_new && world.nfree() == nfree - 1);
+    assert_eq!(world.pmap.machine().load::<u32>(frame), 0);
+    assert_eq!(world.envs.machine_frame(&mut world.pmap, first), Some((frame, false)));
+    let another = world.envs.machine_frame(&mut world.pmap, second).unwrap();
+    assert!(another.1 && another.0 != frame);
+    assert_eq!(world.envs.machine_frame_of(&world.pmap, id), Some(frame));
+    world.check();
+    world.envs.env_destroy(&mut world.pmap, second);
+    assert_eq!(world.envs.machine_frame_of(&world.pmap, other), None);
+    world.envs.env_create(&mut world.pmap, &elf_of::<F>(&hello())).unwrap();
+    // One in the same slot has none yet, and nothing was lost.
+    assert_ne!(world.envs.id(second), other);
+    assert_eq!(world.envs.machine_frame_of(&world.pmap, world.envs.id(second)), None);
+    assert_eq!(world.nfree(), nfree - 1);
+    world.check();
+}
+
+/// Whoever ends, the one that runs is another only if it is that one; and to end a child is no turn.
+fn who_runs_when_one_ends<L: MemLayout, F: Format + Mmu>() {
+    let mut world = World::<L, F>::with(3);
+    let (me, runs) = (world.me(), world.envs.env(world.me()).env_runs);
+    world.envs.env_destroy(&mut world.pmap, EnvIndex::new(2));
+    assert_eq!(world.envs.curenv(), Some(me));
+    let child = world.call(call::EXOFORK, &[]) as u64;
+    assert_eq!(world.call(call::ENV_DESTROY, &[child]), 0);
+    assert_eq!(world.envs.env(me).env_runs, runs);
+    world.envs.env_destroy(&mut world.pmap, me);
+    assert_eq!(world.envs.curenv(), None);
+}
+
 on_every_format! {
+    who_runs_when_one_ends
+    the_machines_frame_goes_with_its_environment
     programs_see_envs_and_cannot_change_them
     the_arrays_take_no_more_than_they_need
     the_kernels_half_is_no_programs

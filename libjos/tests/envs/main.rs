@@ -13,10 +13,13 @@ mod layouts;
 #[path = "../machines/mod.rs"]
 mod machines;
 
+mod archives;
 mod calls;
 mod corpus;
 mod faults;
+mod headers;
 mod life;
+mod memory;
 mod messages;
 mod model;
 mod programs;
@@ -26,3 +29,4 @@ mod replay;
 mod rig;
 mod shortage;
 mod users;
+mod words;

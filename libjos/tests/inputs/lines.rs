@@ -75,7 +75,7 @@ impl Monitor {
         });
         let mut out = Reader::default();
         let loader = MemoryMapEntry { base: 0, length: 5 * MB, kind: MemoryKind::Usable };
-        let mut session = Session { pmap, held: &mut self.held, names: &OneName, out: &mut out };
+        let mut session = Session::new(pmap, None, &mut self.held, &OneName, &mut out);
         let result = session.run(verb, &arguments, [loader].into_iter());
         let stopped = matches!(result, Err(CommandError::Stopped));
         assert_eq!(stopped, out.0.len() > PATIENCE, "{line}: {result:?}");

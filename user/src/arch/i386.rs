@@ -5,6 +5,7 @@ use core::mem::offset_of;
 
 use layout::MemLayout;
 
+use super::gate::Gate;
 use super::privileged::{Instruction, instructions};
 use crate::inc::{EnvId, UTrapframe, call};
 
@@ -26,6 +27,7 @@ mod memory;
 global_asm!(
     ".pushsection .text.start, \"ax\"",
     ".globl _start",
+    ".type _start, @function", // for gdb
     "_start:",
     "    xor ebp, ebp",
     "    xor eax, eax",
@@ -40,6 +42,7 @@ global_asm!(
     "    push edx",
     "    push eax",
     "    call {libmain}",
+    ".size _start, . - _start",
     ".popsection",
     ustacktop = const Layout::USTACKTOP,
     libmain = sym crate::start::libmain,
@@ -228,37 +231,61 @@ pub const FAR: &[Instruction] = instructions![
     ["xor eax, eax; mov ss, ax", out("eax") _]
     // Memory by a register that holds no segment.
     ["xor eax, eax; mov fs, ax; mov eax, fs:[0]", out("eax") _]
+    // The other machine's call.
+    [".byte 0x0F, 0x05"]
+    // A far call and a far jump to the kernel's code, and to its task.
+    [".byte 0x9A, 0, 0, 0, 0, 8, 0"]
+    [".byte 0xEA, 0, 0, 0, 0, 8, 0"]
+    [".byte 0xEA, 0, 0, 0, 0, 0x28, 0"]
+    [".byte 0x9A, 0, 0, 0, 0, 0x28, 0"]
+    // BOUND with an index outside of its bounds.
+    ["push 0; push 0; mov eax, 5; bound eax, [esp]; add esp, 8", out("eax") _]
     // INTO goes through a gate that is the kernel's.
     ["mov al, 0x7F; add al, 1; into", out("eax") _]
 ];
 
-/// Sets flags, makes a system call (`getenvid`), and returns the flags after it. Leaves all flags as they were before.
-///
-/// # Safety
-///
-/// The kernel ends the program if one of the flags asks for it.
-#[must_use]
-pub unsafe fn call_with_flags(set: usize) -> usize {
-    let flags;
+/// None: what follows user memory can be read here, and so be executed.
+pub const LAST_CALLS: &[Instruction] = &[];
+
+/// The instruction that makes a system call.
+pub const GATES: &[Gate] = &[Gate {
+    instruction: "int 0x30",
+    call: || {
+        let id: u32;
+        // SAFETY: the call changes no memory.
+        unsafe { asm!("int 0x30", inout("eax") call::GETENVID as u32 => id, options(nostack)) };
+        EnvId(id.cast_signed())
+    },
     // SAFETY: the caller's promise.
-    unsafe {
+    call_with_flags: |set| unsafe {
+        let flags;
         asm!(
             "pushfd", "pushfd", "or [esp], {set}", "popfd", "int 0x30", "pushfd", "pop {flags}", "popfd",
             set = in(reg) set, flags = out(reg) flags, inout("eax") call::GETENVID as u32 => _,
         );
-    }
-    flags
-}
-
-/// Makes a system call (`getenvid`) with any stack pointer.
-pub fn call_with_stack(sp: usize) {
+        flags
+    },
     // SAFETY: the kernel does not use a program's stack, and the stack pointer is restored.
-    unsafe {
+    call_with_stack: |sp| unsafe {
         asm!(
             "xchg esp, {sp}", "int 0x30", "mov esp, {sp}",
             sp = inout(reg) sp => _, inout("eax") call::GETENVID as u32 => _,
         );
+    },
+}];
+
+/// Tries to clear flags; returns those that there are then.
+#[must_use]
+pub fn clear_flags(clear: usize) -> usize {
+    let flags;
+    // SAFETY: the stack is as before, and the flags that a compiler minds are not cleared.
+    unsafe {
+        asm!(
+            "pushfd", "and [esp], {keep}", "popfd", "pushfd", "pop {flags}",
+            keep = in(reg) !clear, flags = out(reg) flags,
+        );
     }
+    flags
 }
 
 /// Faults at address 0, with any stack pointer.

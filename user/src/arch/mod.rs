@@ -9,11 +9,14 @@
 //! | `exofork` | makes a child, in which it returns too |
 //! | `pgfault_upcall` | the kernel's way to the page-fault handler |
 //! | `FAR` | ways out of the program's segments |
-//! | `call_with_flags`, `call_with_stack`, `fault_with_stack` | calls and faults amid odd registers |
+//! | `GATES` | the instructions that make a system call |
+//! | `LAST_CALLS` | calls by the last instruction of user memory |
+//! | `fault_with_stack` | a fault with an odd stack pointer |
 //! | `fault_with_registers` | a fault amid known registers |
 //!
 //! Assembly defines `_start`, which calls [`start::libmain`](crate::start).
 
+mod gate;
 #[cfg(target_arch = "x86")]
 mod i386;
 mod privileged;
@@ -21,6 +24,7 @@ mod x86;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
+pub use gate::Gate;
 #[cfg(target_arch = "x86")]
 pub use i386::*;
 pub use privileged::{Instruction, PRIVILEGED};

@@ -5,8 +5,10 @@ use core::mem::offset_of;
 
 use layout::MemLayout;
 
+use super::gate::Gate;
 use super::privileged::{Instruction, instructions};
-use crate::inc::{EnvId, UTrapframe, call};
+use crate::inc::{EnvId, PTE_P, PTE_U, UTrapframe, call};
+use crate::syscall::sys_page_map;
 
 /// The memory map.
 pub(crate) type Layout = layout::Jos64;
@@ -25,10 +27,12 @@ pub(crate) const TRAPFRAME_WORDS: usize = 22;
 global_asm!(
     ".pushsection .text.start, \"ax\"",
     ".globl _start",
+    ".type _start, @function", // for gdb
     "_start:",
     "    xor ebp, ebp",
     "    and rsp, -16",
     "    call {libmain}",
+    ".size _start, . - _start",
     ".popsection",
     libmain = sym crate::start::libmain,
 );
@@ -38,6 +42,7 @@ global_asm!(
 /// # Safety
 ///
 /// The call's effect on the caller's own memory is the caller's responsibility.
+#[inline(always)]
 pub(crate) unsafe fn syscall(
     number: usize,
     a1: usize,
@@ -50,7 +55,7 @@ pub(crate) unsafe fn syscall(
     // SAFETY: the caller's promise. The kernel keeps all registers but the result's; SYSCALL uses RCX and R11.
     unsafe {
         asm!(
-            "int 0x30",
+            "syscall",
             inlateout("rax") number => result,
             in("rdi") a1,
             in("rsi") a2,
@@ -81,7 +86,7 @@ pub(crate) extern "C" fn exofork(copy: extern "C" fn(EnvId) -> isize) -> isize {
         "push r15",
         "push rdi",
         "mov eax, {exofork}",
-        "int 0x30",
+        "syscall",
         "test rax, rax",
         "jle 2f",
         "mov rdi, rax",
@@ -223,6 +228,34 @@ pub unsafe extern "C" fn fault_with_registers() {
     )
 }
 
+// A page whose last instructions are calls.
+global_asm!(
+    ".pushsection .page_of_calls, \"ax\"",
+    ".balign 4096",
+    "page_of_calls:",
+    ".skip 4096 - 2 * 2",
+    "int 0x30",
+    "syscall",
+    ".popsection",
+);
+
+// SAFETY: the assembly above defines it.
+unsafe extern "C" {
+    fn page_of_calls();
+}
+
+/// Maps [`page_of_calls`] as the last page of user memory, and goes on at `from_end` before its end. The call's return
+/// address is the highest that there can be.
+fn last_call(from_end: usize) {
+    let (us, page) = (EnvId::NONE, page_of_calls as *const () as usize);
+    let last = crate::UTOP - crate::PGSIZE;
+    // SAFETY: the exception stack, which lies there, is not in use, and the program ends here.
+    unsafe {
+        sys_page_map((us, page), (us, last), PTE_P | PTE_U).expect("a page of code");
+        asm!("jmp {}", in(reg) crate::UTOP - from_end, in("rax") call::GETENVID, options(noreturn));
+    }
+}
+
 /// Ways to another segment, or to an address that there is not, that a program may not take.
 pub const FAR: &[Instruction] = instructions![
     // A far return, and a return from an interrupt, to the kernel's code.
@@ -233,6 +266,13 @@ pub const FAR: &[Instruction] = instructions![
     // A stack in a segment of the kernel.
     ["mov eax, 0x10; mov ss, ax", out("rax") _]
     ["swapgs"]
+    ["mov {}, cr8", out(reg) _]
+    ["mov cr8, {}", in(reg) 0_usize]
+    ["sysretq", in("rcx") 0, in("r11") 0x202]
+    // Instructions that 64-bit code does not have.
+    [".byte 0xCE"] // into
+    [".byte 0x60"] // pusha
+    [".byte 0x9A, 0, 0, 0, 0, 8, 0"] // a far call to a selector
     // Addresses that are not canonical.
     ["mov rax, 1 << 47; jmp rax", out("rax") _]
     ["mov rax, 1 << 63; jmp rax", out("rax") _]
@@ -242,34 +282,60 @@ pub const FAR: &[Instruction] = instructions![
     ["mov rax, -1; shr rax, 17; inc rax; call rax", out("rax") _]
 ];
 
-/// Sets flags, makes a system call (`getenvid`), and returns the flags after it. Leaves all flags as they were before.
-///
-/// # Safety
-///
-/// The kernel ends the program if one of the flags asks for it.
+/// A [`Gate`] by an instruction.
+macro_rules! gate {
+    ($instruction:literal) => {
+        Gate {
+            instruction: $instruction,
+            call: || {
+                let id: usize;
+                // SAFETY: the call changes no memory.
+                unsafe {
+                    asm!($instruction, inout("rax") call::GETENVID as usize => id,
+                         out("rcx") _, out("r11") _, options(nostack));
+                }
+                EnvId(id as i32)
+            },
+            // SAFETY: the caller's promise.
+            call_with_flags: |set| unsafe {
+                let flags;
+                asm!(
+                    "pushfq", "pushfq", "or [rsp], {set}", "popfq", $instruction, "pushfq", "pop {flags}", "popfq",
+                    set = in(reg) set, flags = out(reg) flags, inout("rax") call::GETENVID => _,
+                    out("rcx") _, out("r11") _,
+                );
+                flags
+            },
+            // SAFETY: the kernel does not use a program's stack, and the stack pointer is restored.
+            call_with_stack: |sp| unsafe {
+                asm!(
+                    "xchg rsp, {sp}", $instruction, "mov rsp, {sp}",
+                    sp = inout(reg) sp => _, inout("rax") call::GETENVID => _, out("rcx") _, out("r11") _,
+                );
+            },
+        }
+    };
+}
+
+/// Calls by the last instruction of user memory, behind which there is no page.
+pub const LAST_CALLS: &[Instruction] =
+    &[("syscall", || last_call(2)), ("int 0x30, then syscall", || last_call(4))];
+
+/// The instructions that make a system call.
+pub const GATES: &[Gate] = &[gate!("int 0x30"), gate!("syscall")];
+
+/// Tries to clear flags; returns those that there are then.
 #[must_use]
-pub unsafe fn call_with_flags(set: usize) -> usize {
+pub fn clear_flags(clear: usize) -> usize {
     let flags;
-    // SAFETY: the caller's promise.
+    // SAFETY: the stack is as before, and the flags that a compiler minds are not cleared.
     unsafe {
         asm!(
-            "pushfq", "pushfq", "or [rsp], {set}", "popfq", "int 0x30", "pushfq", "pop {flags}", "popfq",
-            set = in(reg) set, flags = out(reg) flags, inout("rax") call::GETENVID => _,
-            out("rcx") _, out("r11") _,
+            "pushfq", "and [rsp], {keep}", "popfq", "pushfq", "pop {flags}",
+            keep = in(reg) !clear, flags = out(reg) flags,
         );
     }
     flags
-}
-
-/// Makes a system call (`getenvid`) with any stack pointer.
-pub fn call_with_stack(sp: usize) {
-    // SAFETY: the kernel does not use a program's stack, and the stack pointer is restored.
-    unsafe {
-        asm!(
-            "xchg rsp, {sp}", "int 0x30", "mov rsp, {sp}",
-            sp = inout(reg) sp => _, inout("rax") call::GETENVID => _, out("rcx") _, out("r11") _,
-        );
-    }
 }
 
 /// Faults at address 0, with any stack pointer.

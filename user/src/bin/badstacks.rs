@@ -3,7 +3,7 @@
 #![no_main]
 
 use user::prelude::*;
-use user::rough::{call_with_stack, fault_with_stack, read};
+use user::rough::{GATES, fault_with_stack, read};
 use user::trial::Trials;
 use user::{KERNBASE, UENVS, USTACKTOP, UTEXT, UTOP, UVPT, UXSTACKTOP};
 
@@ -31,8 +31,10 @@ const STACKS: [usize; 12] = [
 fn main(_: Args) {
     let mut trials = Trials::new();
     for stack in STACKS {
-        trials
-            .passes(format_args!("a call with the stack at {stack:#x}"), || call_with_stack(stack));
+        for gate in GATES {
+            let what = format_args!("{} with the stack at {stack:#x}", gate.instruction);
+            trials.passes(what, || (gate.call_with_stack)(stack));
+        }
         trials.ends(format_args!("a fault with the stack at {stack:#x}"), || fault(stack));
         // The frame goes onto the exception stack, whatever the stack pointer is.
         trials.passes(format_args!("an upcall, the stack at {stack:#x}"), || {

@@ -4,39 +4,45 @@
 #![no_main]
 
 use user::prelude::*;
-use user::rough::{fault_and_resume, now, resumption};
+use user::rough::{GATES, fault_and_resume, now, resumption};
 
 main!(main);
 
 const US: EnvId = EnvId::NONE;
+/// How often a deed is done.
+const ROUNDS: u64 = 100;
+const FORKS: u64 = 10;
 
 fn main(_: Args) {
     // What measuring takes itself.
-    let nothing = per_round(1000, || ());
+    let nothing = per_round(ROUNDS, || ());
     let say = |what: &str, ticks: u64| cprintf!("{what:40} {:8}\n", ticks.saturating_sub(nothing));
 
-    say("null system call", per_round(1000, || _ = sys_getenvid()));
+    for gate in GATES {
+        say(gate.instruction, per_round(ROUNDS, || _ = (gate.call)()));
+    }
+    say("null system call", per_round(ROUNDS, || _ = sys_getenvid()));
     // SAFETY: the call has no effect.
-    say("a call that there is not", per_round(1000, || _ = unsafe { syscall(u64::MAX, [0; 5]) }));
-    say("page_alloc and page_unmap", per_round(1000, page_alloc_and_unmap));
+    say("a call that there is not", per_round(ROUNDS, || _ = unsafe { syscall(u64::MAX, [0; 5]) }));
+    say("page_alloc and page_unmap", per_round(ROUNDS, page_alloc_and_unmap));
     // SAFETY: this program has no object there, and its page is mapped again and again.
     unsafe { sys_page_alloc(US, UTEMP, PTE_RW) }.expect("a page");
-    say("page_map", per_round(1000, page_map));
+    say("page_map", per_round(ROUNDS, page_map));
 
     set_pgfault_handler(|frame| frame.utf_eip = resumption());
     // SAFETY: the handler goes on behind the fault.
-    say("page fault to an upcall and back", per_round(1000, || unsafe { fault_and_resume() }));
+    say("page fault to an upcall and back", per_round(ROUNDS, || unsafe { fault_and_resume() }));
 
     let child = child_that(sys_yield);
-    say("yield, there and back", per_round(1000, sys_yield));
+    say("yield, there and back", per_round(ROUNDS, sys_yield));
     sys_env_destroy(child).expect("a child");
 
     let us = sys_getenvid();
     let child = child_that(|| ipc_send(us, ipc_recv().value, NO_PAGE, 0));
-    say("a message there and back", per_round(1000, || message(child)));
+    say("a message there and back", per_round(ROUNDS, || message(child)));
     sys_env_destroy(child).expect("a child");
 
-    say("fork, exit", per_round(20, fork_and_exit));
+    say("fork, exit", per_round(FORKS, fork_and_exit));
 }
 
 /// The ticks that a deed takes, on average. The first round does not count.

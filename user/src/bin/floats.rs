@@ -1,16 +1,21 @@
-//! Has several environments keep numbers in the registers for floating point, while they take turns.
+//! Has several environments keep numbers in the registers for floating point, while they take turns. One more uses such a
+//! register when there is no memory to save it in.
 #![no_std]
 #![no_main]
 
+use user::USTACKTOP;
 use user::dumbfork::dumbfork;
 use user::prelude::*;
 use user::rough::keep_floats;
+use user::trial::Trials;
 
 main!(main);
 
 /// Children, and turns of each.
 const CHILDREN: usize = 4;
 const TURNS: u32 = 20;
+/// Where a child maps all memory that there is.
+const START: usize = 0x1000_0000;
 
 fn main(_: Args) {
     let id = sys_getenvid();
@@ -26,4 +31,19 @@ fn main(_: Args) {
     let mine = keep_floats(number, TURNS);
     let theirs = (0..CHILDREN).map(|_| ipc_recv().value).sum::<usize>();
     cprintf!("floats: {} of {} kept their numbers\n", theirs + usize::from(mine), CHILDREN + 1);
+    let mut trials = Trials::new();
+    trials.ends("a number with a floating point, without memory", || {
+        take_all_pages();
+        let _ = keep_floats(number, 0);
+    });
+    trials.end();
+}
+
+/// Maps all free pages in this environment.
+fn take_all_pages() {
+    // SAFETY: this program has no object there.
+    let take = |va: usize| unsafe { sys_page_alloc(EnvId::NONE, va, PTE_RW) };
+    let _ = (START..).step_by(PGSIZE).find(|&va| take(va).is_err());
+    // The last page may have lacked a table alone, which is there near the stack.
+    let _ = (2..).find(|page| take(USTACKTOP - page * PGSIZE).is_err());
 }

@@ -122,7 +122,7 @@ fn texts() {
     assert_eq!(
         format!("{info:?}"),
         "BootInfo { protocol: Multiboot2, command_line: \"one\", loader: Some(\"GRUB\"), \
-         processor: None, counter_hz: None, parsed: Multiboot2(Multiboot2 { at: 256, .. }) }"
+         processor: None, parsed: Multiboot2(Multiboot2 { at: 256, .. }) }"
     );
 }
 

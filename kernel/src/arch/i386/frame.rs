@@ -72,6 +72,12 @@ impl TrapFrame {
         self.eflags &= !(RFlags::ALIGNMENT_CHECK.bits() as u32);
     }
 
+    /// Makes the processor trap after the next instruction, or not (Intel SDM vol. 3B, 17.3.1.4).
+    pub(in crate::arch) fn step(&mut self, on: bool) {
+        let flags = self.eflags & !(RFlags::TRAP_FLAG.bits() as u32);
+        self.eflags = flags | if on { RFlags::TRAP_FLAG.bits() as u32 } else { 0 };
+    }
+
     /// The general and segment registers and EIP, with their names.
     pub(in crate::arch) fn registers(&self) -> [(&'static str, u64); 12] {
         [

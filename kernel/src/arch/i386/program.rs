@@ -9,7 +9,7 @@ use x86_64::registers::rflags::RFlags;
 
 use super::frame::TrapFrame;
 use crate::arch::instructions::Cr2;
-use crate::arch::x86::jos::{ErrorWords, name};
+use crate::arch::x86::jos::{DEBUG, ErrorWords, name};
 use libjos::monitor::processor::vector::PAGE_FAULT;
 
 /// Selectors of the user's segments: JOS's.
@@ -94,6 +94,18 @@ unsafe impl EnvFrame for Frame {
             utf_eflags: eflags,
             utf_esp: self.esp,
         }
+    }
+}
+
+impl Frame {
+    /// Makes the program trap after its next instruction, or not.
+    pub(crate) fn step(&mut self, on: bool) {
+        self.trap.step(on);
+    }
+
+    /// Whether the trap is one that [`step`](Self::step) makes.
+    pub(crate) fn is_step(&self) -> bool {
+        self.trap.vector() == DEBUG
     }
 }
 

@@ -7,7 +7,7 @@ use layout::MemLayout;
 
 use super::program::Frame;
 use crate::arch::Layout;
-use crate::arch::x86::user::KEPT;
+use crate::arch::x86::user::{FRAME, KEPT};
 
 /// The stack pointer of the kernel's code that runs programs.
 static mut KEPT_ESP: u32 = 0;
@@ -32,8 +32,8 @@ pub(crate) unsafe extern "C" fn run(frame: NonNull<Frame>) {
         "mov ecx, {KSTACKTOP}",
         "sub ecx, esp",
         "rep movsb",
-        "mov esp, eax",
-        "jmp {pop}",
+        "push eax",
+        "call {pop}",
         KEPT_ESP = sym KEPT_ESP,
         KEPT = sym KEPT,
         KSTACKTOP = const Layout::KSTACKTOP,
@@ -66,15 +66,23 @@ pub(crate) unsafe extern "C" fn leave() -> ! {
     )
 }
 
-/// Loads the registers from the frame that ESP points to (JOS's function of this name).
+/// Loads the registers from `frame`, which is the frame of the program that runs from here on (JOS's function of this
+/// name).
+///
+/// # Safety
+///
+/// As for [`run`].
 #[unsafe(naked)]
-pub(in crate::arch) unsafe extern "C" fn env_pop_tf() -> ! {
+pub(in crate::arch) unsafe extern "C" fn env_pop_tf(frame: NonNull<Frame>) -> ! {
     naked_asm!(
+        "mov esp, [esp + 4]",
+        "mov [{FRAME}], esp",
         "popad",
         ".byte 0x07", // pop es
         ".byte 0x1f", // pop ds
         "add esp, 8", // vector and error code
         "iretd",
+        FRAME = sym FRAME,
     )
 }
 

@@ -53,7 +53,7 @@ pub(super) const TSS_LIMIT: u32 = core::mem::offset_of!(TaskState, io) as u32 + 
 #[repr(transparent)]
 pub(super) struct Task(UnsafeCell<TaskState>);
 
-// SAFETY: only `Task::state` and `Task::set` access the memory; one processor runs, with interrupts off,
+// SAFETY: only `state`, `set` and `set_pgdir` of `Task` access the memory; one processor runs, with interrupts off,
 // and it writes to a TSS only when it changes tasks.
 unsafe impl Sync for Task {}
 
@@ -72,6 +72,12 @@ impl Task {
     pub(super) fn state(&self) -> TaskState {
         // SAFETY: see `Sync`.
         unsafe { self.0.get().read_volatile() }
+    }
+
+    /// Sets the page directory of the task, which does not run.
+    fn set_pgdir(&self, pgdir: PhysAddr) {
+        // SAFETY: see `Sync`; a field of what lies there.
+        unsafe { (&raw mut (*self.0.get()).cr3).write_volatile(pgdir.as_u64() as u32) };
     }
 
     /// Sets the registers of the task, which does not run.
@@ -139,7 +145,7 @@ pub(super) fn init_tasks(entries: [u32; 3], code: u16, data: u16, pgdir: PhysAdd
 /// Makes `pgdir` the page directory of the exceptions' tasks.
 pub(in crate::arch) fn note_pgdir(pgdir: PhysAddr) {
     for task in &EXCEPTION_TASKS {
-        task.set(TaskState { cr3: pgdir.as_u64() as u32, ..task.state() });
+        task.set_pgdir(pgdir);
     }
 }
 

@@ -18,8 +18,8 @@ use crate::arch::{Format, Layout};
 pub(crate) use crate::arch::probes::load_open as load_user;
 pub(crate) use crate::arch::probes::{load, load_byte, load_word, recover, store, store_byte};
 
-// All probes take the address in A0 and the value in A1, and return an [`Outcome`] in A0 and A1. The access is a probe's first instruction, but for probe_load_user, which first allows the kernel to read user
-// pages.
+// All probes take the address in A0 and the value in A1, and return an `Outcome` in A0 and A1. The access is a probe's
+// first instruction, but for probe_load_user, which first allows the kernel to read user pages.
 global_asm!(
     ".macro probe name, access:vararg",
     ".globl \\name",
@@ -34,6 +34,7 @@ global_asm!(
     "probe probe_load_byte, lbu a0, 0(a0)",
     "probe probe_store, sd a1, 0(a0)",
     "probe probe_store_byte, sb a1, 0(a0)",
+    "probe probe_store_narrow, sw a1, 0(a0)",
     ".purgem probe",
     ".globl probe_load_user, probe_load_user_access, probe_faulted",
     ".type probe_load_user, @function",
@@ -72,6 +73,23 @@ pub(in crate::arch) unsafe fn call(probe: Probe, va: u64, value: usize) -> Resul
         );
     }
     outcome.check()
+}
+
+unsafe extern "C" {
+    fn probe_store_narrow();
+}
+
+/// Probes that write and that only this machine has.
+pub(in crate::arch) const OWN_STORES: &[Probe] = &[probe_store_narrow];
+
+/// Writes a device's register of 4 bytes, if a device answers.
+///
+/// # Safety
+///
+/// No Rust object lies there, and the device does not access memory.
+pub(super) unsafe fn store_narrow(at: *mut u32, value: u32) -> Result<(), Fault> {
+    // SAFETY: the caller's promise.
+    unsafe { call(probe_store_narrow, at.addr() as u64, value as usize) }.map(|_| ())
 }
 
 impl Trap<'_> {

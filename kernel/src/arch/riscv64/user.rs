@@ -10,6 +10,9 @@ use libjos::mem::addr::VirtAddr;
 
 use crate::trap::cause::Interrupt;
 
+/// Whether the machine runs programs.
+pub(crate) const RUNS_PROGRAMS: bool = false;
+
 /// The registers of a program: the program counter and the stack pointer alone.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
@@ -19,7 +22,7 @@ pub(crate) struct Frame {
 }
 
 /// A handler of traps of programs.
-pub(crate) type Handler = fn(&mut Frame, (Cause, Option<Interrupt>)) -> NonNull<Frame>;
+pub(crate) type Handler = extern "C" fn(NonNull<Frame>, usize) -> NonNull<Frame>;
 
 // SAFETY: a frame is integers.
 unsafe impl TrapFrame for Frame {
@@ -66,13 +69,21 @@ unsafe impl TrapFrame for Frame {
     }
 }
 
+impl Frame {
+    pub(crate) fn step(&mut self, _on: bool) {}
+
+    pub(crate) fn is_step(&self) -> bool {
+        false
+    }
+}
+
 impl fmt::Display for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "  pc   {:#018x}\n  sp   {:#018x}", self.pc, self.sp)
     }
 }
 
-pub(crate) fn init(_handler: Handler) {}
+pub(crate) fn init(_calls: Handler, _traps: Handler) {}
 
 /// Runs nothing.
 ///
@@ -90,14 +101,18 @@ pub(crate) unsafe fn leave() -> ! {
     unreachable!("no program runs")
 }
 
+pub(crate) fn cause(_frame: &Frame) -> (Cause, Option<Interrupt>) {
+    (Cause::Exception, None)
+}
+
 pub(crate) fn allow_floats(_allowed: bool) {}
 
 pub(crate) fn wants_floats(_frame: &Frame) -> bool {
     false
 }
 
-pub(crate) fn give_floats(_id: EnvId) {}
+pub(crate) fn give_floats(_id: EnvId, _page: VirtAddr, _new: bool) {}
 
 pub(crate) fn lend_floats(_id: EnvId) {}
 
-pub(crate) fn take_floats() {}
+pub(crate) fn take_floats(_page_of: impl FnOnce(EnvId) -> Option<VirtAddr>) {}

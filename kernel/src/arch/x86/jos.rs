@@ -6,9 +6,14 @@ use libjos::monitor::processor::vector::PAGE_FAULT;
 
 use crate::arch::interrupts::{IRQ_OFFSET, NLINES};
 
+/// The vector of the trap after a single step.
+pub(in crate::arch) const DEBUG: u64 = 1;
+
 /// The vector of breakpoints, and that of system calls: programs may raise these two.
 pub(in crate::arch) const BREAKPOINT: u64 = 3;
 pub(in crate::arch) const SYSCALL: u64 = 0x30;
+/// Stands for the instruction SYSCALL in a frame, though it has no vector. No gate has this number.
+pub(in crate::arch) const SYSCALL_INSTRUCTION: u64 = 0x31;
 
 /// Bits of a page fault's error code: the page is present; a write; by user code.
 const PRESENT: u64 = 1 << 0;
@@ -40,7 +45,7 @@ pub(in crate::arch) fn name(vector: u64) -> &'static str {
         "SIMD Floating-Point Exception",
     ];
     match vector {
-        SYSCALL => "System call",
+        SYSCALL | SYSCALL_INSTRUCTION => "System call",
         IRQ_OFFSET.. if vector < IRQ_OFFSET + NLINES => "Hardware Interrupt",
         _ => NAMES.get(vector as usize).copied().unwrap_or("(unknown trap)"),
     }
@@ -67,3 +72,6 @@ impl fmt::Display for ErrorWords {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,6 +49,9 @@ macro_rules! probes {
 }
 pub(in crate::arch) use probes;
 
+/// Probes that write and that only this machine has: none.
+pub(in crate::arch) const OWN_STORES: &[Probe] = &[];
+
 /// Calls `probe`.
 ///
 /// # Safety

@@ -1,7 +1,7 @@
 //! The screen: VGA text mode, 80 columns by 25 rows at physical 0xB8000.
 //!
 //! A cell is a word: the character (code page 437) in the low byte, the colours in the high byte, here
-//! always the same. The characters are also kept in RAM, because reading the device is slow. On a
+//! always the same. The cells are also kept in RAM, because reading the device is slow. On a
 //! machine without VGA, writes go to the hole in RAM for devices and are harmless.
 
 use core::ptr::NonNull;
@@ -17,7 +17,9 @@ const COLUMNS: usize = 80;
 
 /// Light grey on black.
 const COLOURS: u16 = 0x07 << 8;
-const BLANK: u8 = b' ';
+const BLANK: u16 = COLOURS | b' ' as u16;
+/// Cells that one write to the device shows.
+const TOGETHER: usize = size_of::<usize>() / size_of::<u16>();
 /// A small square, shown in place of all characters outside of ASCII.
 const UNKNOWN: u8 = 0xFE;
 
@@ -33,14 +35,14 @@ const CURSOR_LOW: u8 = 15;
 
 /// The screen.
 pub(crate) struct Screen {
-    characters: [[u8; COLUMNS]; ROWS],
+    cells: [[u16; COLUMNS]; ROWS],
     row: usize,
     column: usize,
 }
 
 impl Screen {
     pub(crate) const fn new() -> Self {
-        Self { characters: [[BLANK; COLUMNS]; ROWS], row: 0, column: 0 }
+        Self { cells: [[BLANK; COLUMNS]; ROWS], row: 0, column: 0 }
     }
 
     /// Clears the screen.
@@ -74,8 +76,9 @@ impl Screen {
 
     /// Puts a character of code page 437 at the cursor and advances.
     fn put_cell(&mut self, byte: u8) {
-        self.characters[self.row][self.column] = byte;
-        self.show(self.row, self.column);
+        let word = COLOURS | u16::from(byte);
+        self.cells[self.row][self.column] = word;
+        show(self.row * COLUMNS + self.column, word);
         self.column += 1;
         if self.column == COLUMNS {
             self.new_line();
@@ -87,28 +90,17 @@ impl Screen {
         if self.row + 1 < ROWS {
             self.row += 1;
         } else {
-            self.characters.copy_within(1.., 0);
-            self.characters[ROWS - 1] = [BLANK; COLUMNS];
+            self.cells.copy_within(1.., 0);
+            self.cells[ROWS - 1] = [BLANK; COLUMNS];
             self.show_all();
         }
     }
 
     fn show_all(&self) {
-        for row in 0..ROWS {
-            for column in 0..COLUMNS {
-                self.show(row, column);
-            }
+        for (number, cells) in self.cells.as_flattened().chunks_exact(TOGETHER).enumerate() {
+            let word = cells.iter().rev().fold(0, |word, cell| word << 16 | usize::from(*cell));
+            show(number * TOGETHER, word);
         }
-    }
-
-    /// Puts one cell on the screen.
-    fn show(&self, row: usize, column: usize) {
-        let word = COLOURS | u16::from(self.characters[row][column]);
-        let at = TEXT_BUFFER + 2 * (row * COLUMNS + column) as u64;
-        let cell = NonNull::new(window::at(at)).expect("KERNBASE is not 0");
-        // SAFETY: row and column index `characters`, so the word lies in the device's text buffer,
-        // which the window shows permanently and which is kept out of every allocator.
-        unsafe { VolatilePtr::<u16>::new(cell) }.write(word);
     }
 
     /// Moves the cursor to where the next character goes.
@@ -127,6 +119,18 @@ impl Screen {
         }
     }
 }
+
+/// Puts one cell on the screen, or several side by side.
+fn show<W: Copy>(cell: usize, word: W) {
+    assert!(cell + size_of::<W>() / size_of::<u16>() <= ROWS * COLUMNS);
+    let at = TEXT_BUFFER + (cell * size_of::<u16>()) as u64;
+    let cell = NonNull::new(window::at(at)).expect("KERNBASE is not 0");
+    // SAFETY: the word lies in the device's text buffer, which the window shows permanently and which is kept out of every
+    // allocator.
+    unsafe { VolatilePtr::<W>::new(cell) }.write(word);
+}
+
+const _: () = assert!(COLUMNS.is_multiple_of(TOGETHER));
 
 #[cfg(test)]
 mod tests;

@@ -78,6 +78,12 @@ impl TrapFrame {
         self.rflags &= !(RFlags::ALIGNMENT_CHECK.bits());
     }
 
+    /// Makes the processor trap after the next instruction, or not (Intel SDM vol. 3B, 17.3.1.4).
+    pub(in crate::arch) fn step(&mut self, on: bool) {
+        let flags = self.rflags & !RFlags::TRAP_FLAG.bits();
+        self.rflags = flags | if on { RFlags::TRAP_FLAG.bits() } else { 0 };
+    }
+
     /// The general and segment registers and RIP, with their names.
     pub(in crate::arch) fn registers(&self) -> [(&'static str, u64); 19] {
         [

@@ -20,6 +20,8 @@ pub(super) mod registers;
 pub(super) mod ring3;
 #[cfg(jos_machine)]
 pub(crate) mod stack;
+#[cfg(jos_machine)]
+mod syscall;
 pub(crate) mod trap;
 #[cfg(jos_machine)]
 pub(crate) mod user;

@@ -9,7 +9,7 @@ use x86_64::registers::rflags::RFlags;
 
 use super::frame::TrapFrame;
 use crate::arch::instructions::Cr2;
-use crate::arch::x86::jos::{ErrorWords, name};
+use crate::arch::x86::jos::{DEBUG, ErrorWords, name};
 use libjos::monitor::processor::vector::PAGE_FAULT;
 
 /// The registers of a program.
@@ -86,6 +86,16 @@ unsafe impl EnvFrame for Frame {
 }
 
 impl Frame {
+    /// Makes the program trap after its next instruction, or not.
+    pub(crate) fn step(&mut self, on: bool) {
+        self.0.step(on);
+    }
+
+    /// Whether the trap is one that [`step`](Self::step) makes.
+    pub(crate) fn is_step(&self) -> bool {
+        self.0.vector() == DEBUG
+    }
+
     /// The general registers but RSP, in the order of their addresses.
     fn general(&self) -> [(&'static str, u64); 15] {
         let TrapFrame { r15, r14, r13, r12, r11, r10, r9, r8, .. } = self.0;
@@ -129,3 +139,6 @@ impl fmt::Display for Frame {
         writeln!(f, "  ss   0x----{:04x}", ss & 0xFFFF)
     }
 }
+
+#[cfg(test)]
+mod tests;

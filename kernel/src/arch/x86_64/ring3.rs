@@ -8,7 +8,7 @@ use layout::MemLayout;
 use super::program::Frame;
 use crate::arch::Layout;
 use crate::arch::instructions::{Cr0, Cr4};
-use crate::arch::x86::user::KEPT;
+use crate::arch::x86::user::{FRAME, KEPT};
 use x86_64::registers::control::{Cr0Flags, Cr4Flags};
 
 /// The stack pointer of the kernel's code that runs programs.
@@ -36,7 +36,7 @@ pub(crate) unsafe extern "C" fn run(frame: NonNull<Frame>) {
         "mov rcx, {KSTACKTOP}",
         "sub rcx, rsp",
         "rep movsb",
-        "mov rsp, rax",
+        "mov rdi, rax",
         "jmp {pop}",
         KEPT_RSP = sym KEPT_RSP,
         KEPT = sym KEPT,
@@ -72,10 +72,17 @@ pub(crate) unsafe extern "C" fn leave() -> ! {
     )
 }
 
-/// Loads the registers from the frame that RSP points to (JOS's function of this name).
+/// Loads the registers from `frame`, which is the frame of the program that runs from here on (JOS's function of this
+/// name).
+///
+/// # Safety
+///
+/// As for [`run`].
 #[unsafe(naked)]
-pub(in crate::arch) unsafe extern "C" fn env_pop_tf() -> ! {
+pub(in crate::arch) unsafe extern "C" fn env_pop_tf(frame: NonNull<Frame>) -> ! {
     naked_asm!(
+        "mov rsp, rdi",
+        "mov [rip + {FRAME}], rsp",
         "pop r15",
         "pop r14",
         "pop r13",
@@ -93,6 +100,7 @@ pub(in crate::arch) unsafe extern "C" fn env_pop_tf() -> ! {
         "pop rax",
         "add rsp, 16", // vector and error code
         "iretq",
+        FRAME = sym FRAME,
     )
 }
 

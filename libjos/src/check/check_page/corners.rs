@@ -89,8 +89,9 @@ impl<M: Machine> Checks<'_, M> {
         self.vm.prune(self.kern_pgdir, va);
     }
 
-    /// Counts: an overflow is an error; above UTOP nothing is counted; a free page is not mapped.
-    pub(super) fn check_counts(&mut self, pp: Frame) {
+    /// Counts: an overflow is an error; above UTOP nothing is counted; a free page is not mapped. Returns the
+    /// table there that was empty before, if there was one: directories share such tables.
+    pub(super) fn check_counts(&mut self, pp: Frame) -> Option<Frame> {
         let pa = self.vm.pages().page2pa(pp);
         self.vm.pages_mut().set_info(pp, PageInfo::in_use(u32::MAX));
         let overflow = Err(MapError::Overflow { pa });
@@ -100,6 +101,7 @@ impl<M: Machine> Checks<'_, M> {
 
         // The devices' last page: their mappings begin at MMIOBASE.
         let above = VirtAddr::new(M::Layout::MMIOLIM - PGSIZE);
+        let before = self.vm.pages().nfree();
         self.expect_insert(pp, above, Perm::KRW | Perm::G, Ok(()));
         self.expect_mapped(above, Some(pp), Perm::KRW | Perm::G);
         // Here the index is not 0 at each level.
@@ -110,11 +112,14 @@ impl<M: Machine> Checks<'_, M> {
         let kept = PageInfo::in_use(0);
         assert!(info == kept, "check_page: unmapped above UTOP, {pp} is {info}");
         self.vm.prune(self.kern_pgdir, above);
+        let emptied = (self.vm.pages().nfree() > before).then(|| self.alloc_for_check());
+        self.expect_free(before, "when nothing is mapped there any more");
 
         self.vm.pages_mut().page_free(pp);
         let free = Err(MapError::FreePage { pa });
         self.expect_insert(pp, VA1, Perm::KRW, free);
         self.expect_next(pp, "the page that was not mapped");
+        emptied
     }
 
     /// Tries addresses that the machine does not have: they are refused.

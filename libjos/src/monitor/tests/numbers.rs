@@ -246,11 +246,13 @@ fn a_dump_begins_and_ends_where_ram_does() {
 
 #[test]
 fn the_usage_helps_against_wrong_words() {
-    for line in ["map 1", "dump 0 1 2", "showmappings 2 1", "dump 2 0xffffffffffffffff", "dump x"] {
+    for line in
+        ["memmap 1", "dump 0 1 2", "showmappings 2 1", "dump 2 0xffffffffffffffff", "dump x"]
+    {
         let (command, arguments) = parse(line).unwrap().unwrap();
         let (mut monitor, mut out) = (monitor64(), String::new());
-        let Monitor { pmap, held } = &mut monitor;
-        let mut session = Session { pmap, held, names: &NoNames, out: &mut out };
+        let Monitor { pmap, held, .. } = &mut monitor;
+        let mut session = Session::new(pmap, None, held, &NoNames, &mut out);
         let Verb::Memory(verb) = command.verb else { panic!("{command}") };
         let error = session.run(verb, &arguments, [].into_iter()).unwrap_err();
         assert!(error.is_usage(), "{line}: {error}");

@@ -50,7 +50,7 @@ fn playing_changes_nothing_where_it_fails() {
         ("pages 0 0x1000", "\"0x1000\" is one word too many"),
         ("freelist 1 2 3", "\"2\" is one word too many"),
         ("checks now", "\"now\" is one word too many"),
-        ("map -f", "\"-f\" is one word too many"),
+        ("memmap -f", "\"-f\" is one word too many"),
         ("dump 0 1 2", "\"2\" is one word too many"),
         ("dump", "something is missing"),
         ("showmappings 0 1 2", "\"2\" is one word too many"),

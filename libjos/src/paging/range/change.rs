@@ -24,6 +24,36 @@ pub(super) struct Entries {
     count: usize,
 }
 
+/// Entries that are looked at together, to pass over absent ones: most tables are mostly empty.
+const GROUP: usize = 16;
+
+/// The first `count` entries of a table that are not 0, each with its number.
+pub(crate) fn used_entries<M: Machine>(
+    machine: &M,
+    table: PhysAddr,
+    count: usize,
+) -> impl Iterator<Item = (usize, WordOf<M>)> {
+    let at = move |i: usize| PhysAddr::new(table.as_u64() + i as u64 * WordOf::<M>::BYTES);
+    let mut i = 0;
+    core::iter::from_fn(move || {
+        while i < count {
+            if i.is_multiple_of(GROUP)
+                && i + GROUP <= count
+                && machine.union::<WordOf<M>>(at(i), GROUP) == 0
+            {
+                i += GROUP;
+                continue;
+            }
+            let (number, word) = (i, machine.load::<WordOf<M>>(at(i)));
+            i += 1;
+            if word != WordOf::<M>::ZERO {
+                return Some((number, word));
+            }
+        }
+        None
+    })
+}
+
 impl Entries {
     /// The entries, each with its address, the address that it maps, and its word.
     #[inline]
@@ -61,6 +91,13 @@ impl Entries {
         core::iter::from_fn(move || {
             while i < self.count {
                 let rest = self.skip::<M>(i);
+                if i.is_multiple_of(GROUP)
+                    && rest.count >= GROUP
+                    && machine.union::<WordOf<M>>(rest.at, GROUP) == 0
+                {
+                    i += GROUP;
+                    continue;
+                }
                 let word: WordOf<M> = machine.load(rest.at);
                 let Some(pa) = picks(M::Format::decode(rest.level, word)) else {
                     i += 1;
@@ -196,9 +233,8 @@ pub(crate) fn release_tree<M: Machine>(
     counted: bool,
 ) {
     if level > 0 {
-        let at = |index| table + index * WordOf::<M>::BYTES;
-        for index in 0..M::Format::ENTRIES as u64 {
-            let entry = M::Format::decode(level, machine.load(at(index)));
+        for (_, word) in used_entries(machine, table, M::Format::ENTRIES) {
+            let entry = M::Format::decode(level, word);
             if let Entry::Table { pa, .. } = entry {
                 release_tree(machine, releases, level - 1, pa, counted);
             } else if let (Some(pa), true) = (entry.page(), counted) {

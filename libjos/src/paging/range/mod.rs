@@ -35,8 +35,8 @@ use crate::paging::pgdir::WordOf;
 use crate::paging::unmapping::Unmapping;
 use crate::paging::vm::Vm;
 use crate::paging::word::Word;
-pub(crate) use change::release_tree;
 use change::{Hide, Protect, TakeAway};
+pub(crate) use change::{release_tree, used_entries};
 pub(crate) use map::{Neighbours, Source};
 
 /// The sizes of pages that a range is mapped by.

@@ -10,13 +10,9 @@ use super::frame::{Trap, TrapFrame};
 use crate::arch::ADDRESS_COLUMNS;
 use crate::arch::riscv64::control;
 use crate::arch::riscv64::instructions::SPP;
+use crate::arch::riscv64::interrupts::{EXTERNAL, INTERRUPT, TIMER};
 use crate::arch::riscv64::probe::look;
 use crate::trap::cause::{Cause, Interrupt, PageFault};
-
-/// Causes of interrupts have this bit set (RISC-V privileged specification, table 23): of the timer, and of devices.
-const INTERRUPT: u64 = 1 << 63;
-const TIMER: u64 = INTERRUPT | 5;
-const EXTERNAL: u64 = INTERRUPT | 9;
 
 impl Trap<'_> {
     /// The cause, in terms that all machines share.
