@@ -53,7 +53,6 @@ class TrapCode(NamedTuple):
     fault: str
     let_in: int
     load_user: dict
-    faulted: dict  # what a probe says of a fault: of a read or a write (2) of a page that is missing or present (1)
 
 
 # Bits of RFLAGS.
@@ -74,7 +73,6 @@ def pc():
 
     double_fault = Raised(8, push, registers={"sp": NOWHERE})
     page_fault = Raised(14, load, registers={"cx": NOWHERE})
-    no_value = 1 << 8 * CPU.word - 1
     return TrapCode(
         raised=(
             *(interrupt(vector) for vector in sorted(EXCEPTIONS - {8, 10, 11, 12, 13, 14, 17, 21, 29, 30})),
@@ -92,7 +90,6 @@ def pc():
         area_store=wide + b"\xa3" + CPU.in_memory([ARCH.areas]),  # mov [areas], rax
         area_registers={}, area_vector=14, area_error=2,
         address="cx", value="dx", fault="dx", let_in=AC, load_user={},
-        faulted={error: no_value | error for error in range(4)},
     )
 
 
@@ -116,7 +113,6 @@ def riscv():
         area_store=b"\x23\xb0\xef\x01",  # sd t5, (t6)
         area_registers={"t6": ARCH.areas}, area_vector=15, area_error=ARCH.areas,
         address="a0", value="a1", fault="a1", let_in=SUM, load_user={"a2": SUM},
-        faulted={error: 1 | (error & 1) << 1 | (error & 2) << 1 for error in range(4)},
     )
 
 

@@ -243,7 +243,8 @@ def call_probe(stub, symbols, probe, flags):
         read = int.from_bytes(stub.read_memory(probe.va, CPU.word), "little") if probe.value == -1 else probe.value
         require(read is None or value == read, f"{name} gives {value:#x}")
     else:
-        require(fault == TRAPS.faulted[probe.error], f"{name}: the fault is {fault:#x}")
+        # A fault (1), of a page that is present (2), at a write (4).
+        require(fault == 1 | probe.error << 1, f"{name}: the fault is {fault:#x}")
         require(value == probe.va, f"{name}: the fault is at {value:#x}")
     for register in wanted.keys() - {result, TRAPS.fault}:
         is_good = traps.alike(register, after[register] & ~TRAPS.changing, wanted[register] & ~TRAPS.changing) \

@@ -23,6 +23,7 @@
 
 #[cfg(all(jos_machine, target_arch = "x86"))]
 mod i386;
+mod outcome;
 #[cfg(jos_machine)]
 mod probes;
 #[cfg(all(jos_machine, target_arch = "riscv64"))]

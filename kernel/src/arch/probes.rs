@@ -1,12 +1,14 @@
 //! Probes: memory accesses that may fault, and report the fault as an error.
 //!
 //! Each probe is one instruction, the first of a function of assembly, so that the function's symbol is its address. If
-//! it faults, the machine's `recover` makes the processor continue at `probe_faulted`, with the fault in the registers
+//! it faults, [`recover`] makes the processor continue at `probe_faulted`, with the fault in the registers
 //! of the result. Where a register holds less than 8 bytes, they take several probes.
 
 use libjos::machine::Fault;
 
-use super::machine::probe::call;
+use super::machine::probe::{OWN_STORES, call};
+use super::machine::trap::Trap;
+use super::outcome::Outcome;
 
 /// A probe, or another address in its code.
 pub(super) type Probe = unsafe extern "C" fn();
@@ -21,25 +23,23 @@ unsafe extern "C" {
     fn probe_faulted();
 }
 
-/// A probe that was interrupted at its access.
-pub(super) struct Interrupted {
-    /// Whether the access is a write.
-    pub(super) write: bool,
-    /// Whether the probe has opened user pages to the kernel.
-    pub(super) user: bool,
-}
-
-/// The probe whose access is at `pc`.
-pub(super) fn interrupted(pc: u64) -> Option<Interrupted> {
+/// Returns false unless the trap interrupted a probe at its access; if it did, makes the probe return the fault.
+pub(crate) fn recover(trap: &mut Trap<'_>) -> bool {
+    let pc = trap.instruction();
     let at = |access: Probe| pc == access as usize as u64;
-    let write = at(probe_store) || at(probe_store_byte);
-    let user = at(probe_load_user_access);
-    (write || user || at(probe_load) || at(probe_load_byte)).then_some(Interrupted { write, user })
-}
-
-/// The address where a probe continues that faulted.
-pub(super) fn continuation() -> usize {
-    probe_faulted as *const () as usize
+    let write =
+        at(probe_store) || at(probe_store_byte) || OWN_STORES.iter().any(|store| at(*store));
+    let has_opened_user_pages = at(probe_load_user_access);
+    if !write && !has_opened_user_pages && !at(probe_load) && !at(probe_load_byte) {
+        return false;
+    }
+    let Some(fault) = trap.fault(write) else { return false };
+    let Outcome { value, fault } = fault.into();
+    trap.frame.return_words([value, fault], probe_faulted as *const () as usize);
+    if has_opened_user_pages {
+        trap.frame.forbid_user_access();
+    }
+    true
 }
 
 /// Reads the 8 bytes at `va` by `probe`, which reads a word.

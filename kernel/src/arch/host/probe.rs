@@ -8,7 +8,7 @@ use libjos::sim::mmu::AccessKind;
 use super::mmu::is_ram;
 use super::ports::pc;
 use super::trap::{self, Trap};
-use crate::arch::x86::outcome::Outcome;
+use crate::arch::outcome::Outcome;
 use crate::window;
 
 /// The program counter in a probe that reads, in one that writes, and behind a probe that faulted.
@@ -128,7 +128,8 @@ pub(crate) fn recover(trap: &mut Trap<'_>) -> bool {
     if ![LOAD, STORE].contains(&rip) {
         return false;
     }
-    let Some(outcome) = Outcome::of(trap, rip == STORE) else { return false };
-    trap.frame.return_words([outcome.value, outcome.fault], FAULTED as usize);
+    let Some(fault) = trap.fault(rip == STORE) else { return false };
+    let Outcome { value, fault } = fault.into();
+    trap.frame.return_words([value, fault], FAULTED as usize);
     true
 }

@@ -4,9 +4,9 @@ use core::arch::asm;
 
 use crate::arch::x86::probe::probes;
 
-pub(crate) use crate::arch::probes::{load, load_byte, load_word, store, store_byte};
-pub(in crate::arch) use crate::arch::x86::probe::call;
-pub(crate) use crate::arch::x86::probe::{load_user, recover};
+pub(crate) use crate::arch::probes::{load, load_byte, load_word, recover, store, store_byte};
+pub(crate) use crate::arch::x86::probe::load_user;
+pub(in crate::arch) use crate::arch::x86::probe::{OWN_STORES, call};
 
 probes!("eax", "ecx", "edx");
 

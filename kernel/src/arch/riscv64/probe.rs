@@ -1,4 +1,4 @@
-//! The probes of a hart, and its way out of one that faulted; and a walk to find out why.
+//! The probes of a hart, and a walk to find out why one faulted.
 
 use core::arch::{asm, global_asm};
 
@@ -11,15 +11,15 @@ use libjos::paging::format::{Format as _, Geometry};
 use super::cpu::pgdir_in_use;
 use super::instructions::SUM;
 use super::trap::Trap;
-use crate::arch::probes::{self, Interrupted, Probe, continuation};
+use crate::arch::outcome::Outcome;
+use crate::arch::probes::Probe;
 use crate::arch::{Format, Layout};
 
 pub(crate) use crate::arch::probes::load_open as load_user;
-pub(crate) use crate::arch::probes::{load, load_byte, load_word, store, store_byte};
+pub(crate) use crate::arch::probes::{load, load_byte, load_word, recover, store, store_byte};
 
-// All probes take the address in A0 and the value in A1, and return the value in A0, and in A1 whether there was a
-// fault. The access is a probe's first instruction, but for probe_load_user, which first allows the kernel to read user
-// pages.
+// All probes take the address in A0 and the value in A1, and return an `Outcome` in A0 and A1. The access is a probe's
+// first instruction, but for probe_load_user, which first allows the kernel to read user pages.
 global_asm!(
     ".macro probe name, access:vararg",
     ".globl \\name",
@@ -54,11 +54,6 @@ global_asm!(
     SUM = const SUM,
 );
 
-// The bits of a fault in A1.
-const FAULTED: u64 = 1 << 0;
-const PRESENT: u64 = 1 << 1;
-const WRITE: u64 = 1 << 2;
-
 /// Calls `probe`.
 ///
 /// # Safety
@@ -66,27 +61,26 @@ const WRITE: u64 = 1 << 2;
 /// `probe` is one of the functions that make an access, and the access does no harm if it
 /// succeeds.
 pub(in crate::arch) unsafe fn call(probe: Probe, va: u64, value: usize) -> Result<usize, Fault> {
-    let (result, fault): (usize, u64);
+    let mut outcome = Outcome { value: 0, fault: value };
     // SAFETY: the caller's promise. A fault is returned as an outcome.
     unsafe {
         asm!(
             "jalr {}",
             in(reg) probe,
-            inout("a0") va => result,
-            inout("a1") value => fault,
+            inlateout("a0") va => outcome.value,
+            inlateout("a1") outcome.fault,
             out("ra") _,
         );
     }
-    if fault & FAULTED == 0 {
-        return Ok(result);
-    }
-    let va = VirtAddr::new(result as u64);
-    Err(Fault { va, present: fault & PRESENT != 0, write: fault & WRITE != 0 })
+    outcome.check()
 }
 
 unsafe extern "C" {
     fn probe_store_narrow();
 }
+
+/// Probes that write and that only this machine has.
+pub(in crate::arch) const OWN_STORES: &[Probe] = &[probe_store_narrow];
 
 /// Writes a device's register of 4 bytes, if a device answers.
 ///
@@ -98,31 +92,19 @@ pub(super) unsafe fn store_narrow(at: *mut u32, value: u32) -> Result<(), Fault>
     unsafe { call(probe_store_narrow, at.addr() as u64, value as usize) }.map(|_| ())
 }
 
-/// The probe whose access is at `pc`.
-fn interrupted(pc: u64) -> Option<Interrupted> {
-    let narrow = pc == probe_store_narrow as *const () as u64;
-    let further = narrow.then_some(Interrupted { write: true, user: false });
-    further.or_else(|| probes::interrupted(pc))
-}
-
-/// Returns false unless the trap interrupted a probe; if it did, makes the probe return the fault.
-pub(crate) fn recover(trap: &mut Trap<'_>) -> bool {
-    let Some(probe) = interrupted(trap.frame.sepc) else { return false };
-    let va = trap.frame.stval;
-    let present = match trap.frame.scause {
-        cause::LOAD_PAGE_FAULT | cause::STORE_PAGE_FAULT => look(va).present,
-        // The address is mapped, or none of its tables is memory.
-        cause::LOAD_ACCESS_FAULT | cause::STORE_ACCESS_FAULT => true,
-        _ => return false,
-    };
-    let bit = |set, bit| if set { bit } else { 0 };
-    trap.frame.set_a0(va);
-    trap.frame.set_a1(FAULTED | bit(present, PRESENT) | bit(probe.write, WRITE));
-    trap.frame.sepc = continuation() as u64;
-    if probe.user {
-        trap.frame.sstatus &= !SUM;
+impl Trap<'_> {
+    /// The fault of the probe that this trap interrupted: a write if `store`, or else a read. `None` if no access
+    /// raises such a trap.
+    pub(in crate::arch) fn fault(&self, store: bool) -> Option<Fault> {
+        let va = self.frame.stval;
+        let present = match self.frame.scause {
+            cause::LOAD_PAGE_FAULT | cause::STORE_PAGE_FAULT => look(va).present,
+            // The address is mapped, or none of its tables is memory.
+            cause::LOAD_ACCESS_FAULT | cause::STORE_ACCESS_FAULT => true,
+            _ => return None,
+        };
+        Some(Fault { va: VirtAddr::new(va), present, write: store })
     }
-    true
 }
 
 /// The state of the entries on the way to an address.

@@ -13,7 +13,6 @@ pub(in crate::arch) mod floats;
 pub(crate) mod interrupts;
 pub(in crate::arch) mod jos;
 pub(crate) mod keyboard;
-pub(in crate::arch) mod outcome;
 #[cfg(jos_machine)]
 pub(crate) mod probe;
 #[cfg(jos_machine)]

@@ -1,14 +1,13 @@
-//! The probes of a PC's processor, and its way out of one that faulted.
+//! The probes of a PC's processor.
 
 use core::arch::asm;
 
 use libjos::machine::Fault;
 use x86_64::registers::control::Cr4Flags;
 
-use super::outcome::Outcome;
-use super::trap::Trap;
 use crate::arch::instructions::Cr4;
-use crate::arch::probes::{Probe, continuation, interrupted, load, load_open};
+use crate::arch::outcome::Outcome;
+use crate::arch::probes::{Probe, load, load_open};
 
 /// Defines the probes, with a machine's names of the registers AX, CX and DX. A probe finds the address in CX
 /// and the value to write in DX, and returns an [`Outcome`] in AX and DX. The access is its first instruction,
@@ -50,6 +49,9 @@ macro_rules! probes {
 }
 pub(in crate::arch) use probes;
 
+/// Probes that write and that only this machine has: none.
+pub(in crate::arch) const OWN_STORES: &[Probe] = &[];
+
 /// Calls `probe`.
 ///
 /// # Safety
@@ -80,15 +82,4 @@ pub(crate) fn load_user(va: u64) -> Result<u64, Fault> {
     let has_smap = Cr4::read().contains(Cr4Flags::SUPERVISOR_MODE_ACCESS_PREVENTION);
     // Without SMAP nothing forbids the access, and a processor without it has no STAC.
     if has_smap { load_open(va) } else { load(va) }
-}
-
-/// Returns false unless the trap interrupted a probe; if it did, makes the probe return the fault.
-pub(crate) fn recover(trap: &mut Trap<'_>) -> bool {
-    let Some(probe) = interrupted(trap.frame.instruction()) else { return false };
-    let Some(outcome) = Outcome::of(trap, probe.write) else { return false };
-    trap.frame.return_words([outcome.value, outcome.fault], continuation());
-    if probe.user {
-        trap.frame.forbid_user_access();
-    }
-    true
 }

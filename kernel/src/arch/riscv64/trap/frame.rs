@@ -1,5 +1,7 @@
 //! [`TrapFrame`]: the registers at a trap; [`Trap`]: a trap.
 
+use crate::arch::riscv64::instructions::SUM;
+
 /// The registers at a trap, as the stub saves them.
 #[derive(Debug)]
 #[repr(C, align(16))]
@@ -52,13 +54,14 @@ impl TrapFrame {
         self.x[8]
     }
 
-    /// Sets A0, which holds a function's first result.
-    pub(in crate::arch) fn set_a0(&mut self, value: u64) {
-        self.x[10] = value;
+    /// Makes a probe return `words` by the code at `instruction`.
+    pub(in crate::arch) fn return_words(&mut self, words: [usize; 2], instruction: usize) {
+        (self.x[10], self.x[11]) = (words[0] as u64, words[1] as u64);
+        self.sepc = instruction as u64;
     }
 
-    /// Sets A1, which holds a function's second result.
-    pub(in crate::arch) fn set_a1(&mut self, value: u64) {
-        self.x[11] = value;
+    /// Takes back the leave to access user pages.
+    pub(in crate::arch) fn forbid_user_access(&mut self) {
+        self.sstatus &= !SUM;
     }
 }

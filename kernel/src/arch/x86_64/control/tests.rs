@@ -24,5 +24,6 @@ fn registers_under_their_names() {
                 ("EFER", 0x100)
             ]
         );
-    });
+    })
+    .assert_returned();
 }
