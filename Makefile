@@ -143,6 +143,13 @@ else
   IMAGE := $(OBJ)/kernel
   QEMUOPTS += -kernel $(OBJ)/kernel -append "$$CMDLINE"
 endif
+# lab 2: begin omit
+# The machine has the name of the program that it runs, by which gdb finds the program's symbols.
+RUNS := $(firstword $(filter $(PROGRAMS),$(patsubst run=%,%,$(filter run=%,$(CMDLINE)))))
+ifneq ($(RUNS),)
+  QEMUOPTS += -name $(RUNS)
+endif
+# lab 2: end
 ifneq ($(MODULE),)
   ifeq ($(wildcard $(MODULE)),)
     $(error MODULE=$(MODULE): there is no such file)
@@ -289,7 +296,7 @@ image: $(ISO) ## build APP's ISO image alone, for a PC: obj/ARCH/jos.iso, or obj
 # The sed command escapes the kernel's command line for GRUB's shell. If GRUB cannot load the kernel, it tries again with
 # the serial line as its terminal, so that the error is seen, and ends QEMU with a failure. The first try does not use the
 # serial line, since GRUB clears its screen there.
-ISOS := $(sort $(OBJ)/jos.iso $(OBJ)/grade-words.iso $(ISO))
+ISOS := $(sort $(OBJ)/jos.iso $(OBJ)/grade-words.iso $(OBJ)/grade-module.iso $(ISO))
 $(ISOS:.iso=.cfg): FORCE
 	@mkdir -p $(@D)
 	@line=$$(printf '%s' "$$CMDLINE" | sed 's/[^[:alnum:]_=,.:@%+/ -]/\\&/g'); \
@@ -379,8 +386,13 @@ picture-tool: | setup-host
 
 # lab 2: begin omit
 # Draws docs/img, for the README.
-screenshots: $(OBJ)/picture.html $(OBJ)/film.html | setup-browser setup-screenshots ## draw the pictures of the README anew
+screenshots: $(OBJ)/picture.html $(OBJ)/film.html $(OBJ)/environments.html | setup-browser setup-screenshots ## draw the pictures of the README anew
 	$(Q)tools/picture/screenshots.py docs/img -- $(QEMU) $(QEMUOPTS) -nic none $(QEMUEXTRA)
+
+# By counted instructions, so that it shows the same moment each time.
+$(OBJ)/environments.html: $(OBJ)/kernel $(OBJ)/facts.json picture-tool FORCE | setup-qemu setup-gdb
+	$(Q)tools/picture/capture.py "$(PICTURE)" step env_free $@ -- $(QEMU) -accel tcg -m $(MEM) -no-reboot $($(ARCH).qemu) \
+	  -nic none -kernel $(OBJ)/kernel -append run=forktree -icount shift=0,sleep=off
 # lab 2: end
 
 # lab 2: begin grade
@@ -395,6 +407,14 @@ else
 grade-images: $(IMAGE) $(OBJ)/bare.bin
 endif
 $(OBJ)/grade-words.cfg: override CMDLINE := colour=mauve test=nonsense
+ifneq ($(PROGRAMS),)
+grade-images: $(OBJ)/modules $(OBJ)/grade-module.iso
+endif
+$(OBJ)/modules: $(ARCHIVE) FORCE
+	$(Q)tools/grade/modules.py $@ $(OBJ)/user/hello
+$(OBJ)/grade-module.cfg $(OBJ)/grade-module.iso: override MODULE = $(OBJ)/modules/archive.tar
+$(OBJ)/grade-module.cfg: override CMDLINE := run=guest
+$(OBJ)/grade-module.iso: $(OBJ)/modules
 
 # Makes a target for each machine. The chosen one comes last, so that obj/kern has its kernel.
 make-for-each-machine = $(Q)failed=; for arch in $(filter-out $(ARCH),$(ARCHES)) $(ARCH); do \

@@ -20,16 +20,21 @@ import clocktests  # noqa: E402
 import consoletests  # noqa: E402
 import contracttests  # noqa: E402
 import devicetreetests  # noqa: E402
+import envcommandtests  # noqa: E402
+import envdoctests  # noqa: E402
 import envtests  # noqa: E402
 import exittests  # noqa: E402
 import faulttests  # noqa: E402
 import gdbtests  # noqa: E402
+import gdbusertests  # noqa: E402
 import idletests  # noqa: E402
+import keptofftests  # noqa: E402
 import keyboardtests  # noqa: E402
 import leaftests  # noqa: E402
 import loadertests  # noqa: E402
 import machinetests  # noqa: E402
 import maptests  # noqa: E402
+import moduletests  # noqa: E402
 import monitortests  # noqa: E402
 import readertests  # noqa: E402
 import screentests  # noqa: E402
@@ -49,21 +54,26 @@ TESTS = [
     *devicetreetests.TESTS,
     *maptests.TESTS,
     *statetests.TESTS,
+    *keptofftests.TESTS,
     *traptests.TESTS,
     *usertests.TESTS,
+    *moduletests.TESTS,
+    *envtests.TESTS,
     *loadertests.TESTS,
     *clocktests.TESTS,
     *idletests.TESTS,
     *leaftests.TESTS,
     *apptests.TESTS,
     *monitortests.TESTS,
-    *envtests.TESTS,
+    *envcommandtests.TESTS,
     *consoletests.TESTS,
     *screentests.TESTS,
     *keyboardtests.TESTS,
     *serialtests.TESTS,
     *exittests.TESTS,
     *gdbtests.tests(ROOT),
+    *gdbusertests.TESTS,
+    *envdoctests.tests(ROOT),
     *contracttests.TESTS,
 ]
 TESTS = [test for test in TESTS if test.is_for(ARCH)]

@@ -18,11 +18,11 @@ static FREE_AT_START: AtomicUsize = AtomicUsize::new(0);
 pub(crate) fn run() -> ! {
     unsafe extern "Rust" {
         // `libjos::application!` defines it, with this type.
-        safe fn umain() -> ExitCode;
+        safe fn application_main() -> ExitCode;
     }
     FREE_AT_START.store(pmap::lock().pages().nfree(), Ordering::Relaxed);
     interrupts::on();
-    end(umain())
+    end(application_main())
 }
 
 /// Says that the kernel keeps so many pages more, which no application has to give back.

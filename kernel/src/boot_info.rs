@@ -45,13 +45,7 @@ pub(crate) fn init(magic: u32, info: u32) -> &'static BootInfo<'static> {
 ///
 /// Before [`init`].
 pub(crate) fn get() -> &'static BootInfo<'static> {
-    known().expect("the loader's information is read first of all")
-}
-
-/// The parsed boot information; `None` before [`init`].
-#[must_use]
-pub(crate) fn known() -> Option<&'static BootInfo<'static>> {
-    BOOT_INFO.get()
+    BOOT_INFO.get().expect("the loader's information is read first of all")
 }
 
 /// The machine's memory map, made at the first call. Physical memory from `limit` on is left unused.

@@ -9,7 +9,6 @@ use spin::Once;
 
 use crate::arch::clock::{measured, nominal, stated};
 use crate::arch::cpu::{counter, fine_counter};
-use crate::boot_info;
 
 /// The counter's value at the kernel's start.
 static START: Once<u64> = Once::new();
@@ -50,15 +49,9 @@ pub fn counts() -> (u64, u64) {
 #[must_use]
 pub fn uptime() -> Option<Duration> {
     let (_, counts) = counts();
-    let frequency =
-        (*FREQUENCY.call_once(|| stated().or_else(by_loader).or_else(measured).or_else(nominal)))?;
+    let frequency = (*FREQUENCY.call_once(|| stated().or_else(measured).or_else(nominal)))?;
     let nanoseconds = u128::from(counts) * 1_000_000_000 / u128::from(frequency);
     u64::try_from(nanoseconds).ok().map(Duration::from_nanos)
-}
-
-/// The counter's frequency as the loader states it.
-fn by_loader() -> Option<u64> {
-    boot_info::known()?.counter_hz()
 }
 
 /// A time as hours, minutes, seconds and milliseconds.

@@ -12,7 +12,7 @@ use libjos::mem::pages::Globals;
 use libjos::mem::pages::{POISON, PageArray, PageInfo};
 use libjos::paging::word::Word;
 
-use crate::arch::{Format, Layout, cpu, devices, features, probe};
+use crate::arch::{EntryWord, Format, Layout, cpu, devices, features, probe};
 use crate::console;
 use crate::globals;
 use crate::window;
@@ -40,7 +40,7 @@ impl Hardware {
 ///
 /// If the bytes do not all lie in one window, or `pa` is not aligned.
 #[inline(always)]
-fn kaddr<T>(pa: PhysAddr, size: u64) -> *mut T {
+pub(crate) fn kaddr<T>(pa: PhysAddr, size: u64) -> *mut T {
     // An address below the window wraps around to far beyond the window's end.
     let offset = pa.as_u64().wrapping_sub(Layout::PHYS_BASE);
     let align = align_of::<T>() as u64;
@@ -148,6 +148,9 @@ impl PhysMem for Hardware {
 
     fn zero_frame(&self, pa: PhysAddr) {
         assert!(pa.is_aligned(PGSIZE), "frame {pa} is not aligned");
+        if !cpu::FILLS {
+            return self.store_run::<EntryWord>(pa, 0, 0, PGSIZE as usize / size_of::<EntryWord>());
+        }
         // SAFETY: as in `store`, for a whole frame that nothing uses yet.
         unsafe { kaddr::<u64>(pa, PGSIZE).write_bytes(0, PGSIZE as usize / size_of::<u64>()) };
     }

@@ -1,11 +1,12 @@
 //! The programs that the kernel can run: those in the loader's modules, each an ELF file or an archive of them, and
 //! those in the archive of the image.
 
-use libjos::env::archive::Archive;
+use libjos::env::archive::{Archive, ArchiveError};
 use libjos::mem::kaddr::kaddr;
 
 use crate::arch::Layout;
 use crate::boot_info;
+use crate::machine;
 use crate::symbols;
 
 /// Where programs come from.
@@ -23,20 +24,19 @@ pub(crate) enum Files {
     Program(&'static [u8]),
     /// Programs with names.
     Archive(Archive<'static>),
-    /// No programs.
-    Nothing,
+    /// Neither.
+    Nothing(ArchiveError),
 }
 
 /// All modules, and last the image.
 pub(crate) fn all() -> impl Iterator<Item = (Origin, Files)> {
     let modules = boot_info::get().reserved().filter(|part| part.name == "module");
     let modules = modules.enumerate().map(|(i, module)| {
-        let size = module.range.size();
-        let va = kaddr::<Layout>(module.range.start, size);
-        let file = va.map_or(&[][..], |va| {
-            let start = core::ptr::with_exposed_provenance(va.as_u64() as usize);
+        let (start, size) = (module.range.start, module.range.size());
+        // A module that no window shows is as good as none.
+        let file = kaddr::<Layout>(start, size).map_or(&[][..], |_| {
             // SAFETY: RAM that a window shows for good, and that no allocator hands out (`boot_info::for_mem_init`).
-            unsafe { core::slice::from_raw_parts(start, size as usize) }
+            unsafe { core::slice::from_raw_parts(machine::kaddr::<u8>(start, size), size as usize) }
         });
         (Origin::Module(i + 1), files(file))
     });
@@ -48,7 +48,7 @@ fn files(file: &'static [u8]) -> Files {
     if file.starts_with(b"\x7fELF") {
         return Files::Program(file);
     }
-    Archive::new(file).map_or(Files::Nothing, Files::Archive)
+    Archive::new(file).map_or_else(Files::Nothing, Files::Archive)
 }
 
 /// Calls `each` with the name of every program that has one.
@@ -60,11 +60,16 @@ pub(crate) fn for_each_name(each: &mut dyn FnMut(&str)) {
     }
 }
 
-/// The first program with this name.
+/// The first program with this name. Warns of a module that holds no programs.
 pub(crate) fn find(name: &str) -> Option<&'static [u8]> {
-    all().find_map(|(_, files)| match files {
+    all().find_map(|(origin, files)| match files {
         Files::Program(file) => Some(file),
         Files::Archive(archive) => archive.find(name),
-        Files::Nothing => None,
+        Files::Nothing(error) => {
+            if origin != Origin::Image {
+                println!("a boot module is neither a program nor an archive: {error}");
+            }
+            None
+        }
     })
 }

@@ -34,7 +34,7 @@ use crate::trap::cause::Interrupt;
 const HZ: u32 = 100;
 
 static ENVS: Shared = Shared(Once::new());
-/// What [`handle`] works with, while programs run: all environments, and the memory system.
+/// What the handlers of traps work with, while programs run: all environments, and the memory system.
 static RUNNING: (AtomicPtr<Envs<Frame>>, AtomicPtr<Pmap<Hardware>>) =
     (AtomicPtr::new(ptr::null_mut()), AtomicPtr::new(ptr::null_mut()));
 /// How programs run, and why they were left. Only [`run`] and [`handle`] use it, never at once.
@@ -88,7 +88,7 @@ pub(crate) fn create(name: &str, binary: &[u8]) -> Result<(), LoadError> {
 
 /// Makes the arrays of environments, and the tables that all page directories share. They stay.
 fn init() -> Result<Lock<Envs<Frame>>, LoadError> {
-    machine::init(handle);
+    machine::init(handle_call, handle_trap);
     panic::on_behalf(print_current);
     let mut pmap = pmap::lock();
     let free = pmap.pages().nfree();
@@ -180,6 +180,18 @@ pub(crate) fn stopped() -> Option<(EnvId, Name, VirtAddr)> {
     Some((env.env_id, envs.name(index), env.env_tf.pc()))
 }
 
+/// What [`run`] has stored.
+///
+/// # Safety
+///
+/// This is a trap of a program: `run` waits and holds the locks. Traps of programs are handled one at a time.
+#[inline]
+unsafe fn running<'a>() -> (&'a mut Envs<Frame>, &'a mut Pmap<Hardware>) {
+    let (envs, pmap) = (&RUNNING.0, &RUNNING.1);
+    // SAFETY: the caller's promise.
+    unsafe { (&mut *envs.load(Ordering::Relaxed), &mut *pmap.load(Ordering::Relaxed)) }
+}
+
 /// Makes `index` the environment that runs; returns its frame.
 #[inline]
 fn run_env(envs: &mut Envs<Frame>, pmap: &mut Pmap<Hardware>, index: EnvIndex) -> NonNull<Frame> {
@@ -188,32 +200,22 @@ fn run_env(envs: &mut Envs<Frame>, pmap: &mut Pmap<Hardware>, index: EnvIndex) -
     frame
 }
 
-/// Handles a trap of the program that runs, whose registers are in `frame` and were at `incoming` before. Returns the
-/// frame to go on with.
-extern "C" fn handle(frame: NonNull<Frame>, incoming: usize) -> NonNull<Frame> {
-    let (envs, pmap) = (&RUNNING.0, &RUNNING.1);
-    // SAFETY: `run` has stored both, holds their locks and waits. Traps of programs are handled one at a time.
-    let (envs, pmap) =
-        unsafe { (&mut *envs.load(Ordering::Relaxed), &mut *pmap.load(Ordering::Relaxed)) };
-    // SAFETY: the frame of the program that runs, and no method of `envs` does.
-    if !machine::is_syscall(unsafe { frame.as_ref() }) {
-        return handle_others(envs, pmap, frame, incoming);
-    }
+/// Handles a system call of the program that runs, whose registers are in `frame`. Returns the frame to go on with.
+extern "C" fn handle_call(frame: NonNull<Frame>, _incoming: usize) -> NonNull<Frame> {
+    // SAFETY: a program runs.
+    let (envs, pmap) = unsafe { running() };
     match envs.syscall(pmap, &mut Console) {
         None => frame,
         Some(next) => go_on(envs, pmap, next, Stop::NoneRunnable),
     }
 }
 
-/// Handles a trap that is no system call.
-#[inline(never)]
-fn handle_others(
-    envs: &mut Envs<Frame>,
-    pmap: &mut Pmap<Hardware>,
-    frame: NonNull<Frame>,
-    incoming: usize,
-) -> NonNull<Frame> {
-    // SAFETY: as in `handle`.
+/// Handles any other trap of the program that runs, whose registers are in `frame` and were at `incoming` before. Returns
+/// the frame to go on with.
+extern "C" fn handle_trap(frame: NonNull<Frame>, incoming: usize) -> NonNull<Frame> {
+    // SAFETY: a program runs.
+    let (envs, pmap) = unsafe { running() };
+    // SAFETY: the frame of the program that runs, and no method of `envs` does.
     let registers = unsafe { frame.as_ref() };
     let (cause, interrupt) = machine::cause(registers);
     if interrupt == Some(Interrupt::Typed) {
@@ -334,3 +336,6 @@ impl EnvConsole for Console {
         console::try_read().map(|(byte, _)| byte)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -114,6 +114,14 @@ pub struct Fault {
     pub write: bool,
 }
 
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let access = if self.write { "write" } else { "read" };
+        let page = if self.present { "a present" } else { "an absent" };
+        write!(f, "a fault: {access} of {page} page at {}", self.va)
+    }
+}
+
 /// How many processors there can be. One runs as yet.
 pub const NCPU: usize = 1;
 

@@ -86,9 +86,14 @@ class Refused(unittest.TestCase):
         for target, other in (("run-hello-nox", "qemu-nox"), ("run-hello-nox-gdb", "qemu-nox-gdb")):
             for boot in ("pvh", "grub"):
                 status, said = run("make", "-n", target, f"BOOT={boot}", "MODULE=Makefile", "CMDLINE=log=info -- words")
-                self.assertEqual((status, said), run("make", "-n", other, f"BOOT={boot}", "MODULE=Makefile"), target)
+                named = run("make", "-n", other, f"BOOT={boot}", "MODULE=Makefile", "CMDLINE=run=hello")
+                self.assertEqual((status, said), named, target)
+                # By the machine's name gdb finds the program's symbols.
+                self.assertRegex(said, r"\s-name hello\s")
         said = run("make", "run-hello-nox", "QEMU=echo", "CMDLINE=log=info -- words")[1]
         self.assertRegex(said, "-append run=hello log=info -- words")
+        for words in (("qemu-nox",), ("qemu-nox", "CMDLINE=log=info"), ("run-nope", "MODULE=Makefile")):
+            self.assertNotRegex(run("make", "-n", *words)[1], r"\s-name\s", words)
         status, said = run("make", "-n", "run-hello-nox", "MODULE=Makefile")
         self.assertRegex(said, "-kernel obj/x86_64/kernel .*-initrd Makefile")
 

@@ -14,5 +14,5 @@ set struct-convention reg
 source tools/gdb/jos.py
 
 define hook-stop
-  python from josgdb import stops; stops.leave_inlined()
+  python from josgdb import environments, stops; stops.leave_inlined(); environments.announce()
 end

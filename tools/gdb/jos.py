@@ -18,5 +18,5 @@ for name in [name for name in sys.modules if name.partition(".")[0] == "josgdb"]
         sys.modules[name].forget()
     del sys.modules[name]
 
-for name in ("printers", "unwind", "stops", "command", "tables", "frames", "events", "steps"):
+for name in ("printers", "unwind", "stops", "command", "tables", "frames", "environments", "events", "steps"):
     importlib.import_module(f"josgdb.{name}").register()

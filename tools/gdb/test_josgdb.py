@@ -111,6 +111,7 @@ class Paging(unittest.TestCase):
     def test_flags_by_name(self):
         self.assertEqual(FORM.flags(0, P | W | G | PS | XD), "P W PAT G XD")
         self.assertEqual(FORM.flags(1, P | U | A | D | PS), "P U A D PS")
+        self.assertEqual(FORM.flags(0, P | U | 0x800 | XD), "P U AVAIL=0x800 XD")
         self.assertEqual(FORM.flags(0, 0), "-")
 
     def test_canonical(self):
@@ -331,6 +332,7 @@ class VisualStudioCode(unittest.TestCase):
         self.assertEqual(script[-1], "continue")
         self.assertNotIn("continue", vscode.gdb_script(self.ROOT, "JOS64: boot and stop at reset", "host:1"))
         self.assertNotIn("${", "".join(script))
+        self.assertIn("jos program hello\n", vscode.gdb_script(self.ROOT, "JOS64: run a program and stop at umain", "host:1"))
 
     def test_a_folder_may_have_a_blank_in_its_name(self):
         for name in vscode.configurations(self.ROOT):
@@ -342,7 +344,8 @@ class VisualStudioCode(unittest.TestCase):
     def test_tasks_exist_and_the_port_is_one(self):
         tasks = {task["label"]: task for task in self.load("tasks.json")["tasks"]}
         port = "${config:jos64.gdbport}"
-        self.assertIn("jos64.gdbport", self.load("settings.json"))
+        used = re.findall(r"\$\{config:([\w.]+)\}", json.dumps([self.load("tasks.json"), self.load("launch.json")]))
+        self.assertEqual(set(used), set(vscode.settings(self.ROOT)))
         makefile = (self.ROOT / "Makefile").read_text()
         for row in vscode.configurations(self.ROOT).values():
             task = tasks[row["preLaunchTask"]]
@@ -355,8 +358,9 @@ class VisualStudioCode(unittest.TestCase):
     def test_the_task_is_ready_when_the_makefile_says_that_qemu_waits(self):
         tasks = {task["label"]: task for task in self.load("tasks.json")["tasks"]}
         banner = re.search(r"(?m)^GDBBANNER = (.*)$", (self.ROOT / "Makefile").read_text())[1]
-        ends = tasks["QEMU waits for the debugger"]["problemMatcher"]["background"]["endsPattern"]
-        self.assertRegex(banner.replace("\\n", ""), ends)
+        for label in ("QEMU waits for the debugger", "QEMU waits for the debugger, with a program"):
+            ends = tasks[label]["problemMatcher"]["background"]["endsPattern"]
+            self.assertRegex(banner.replace("\\n", ""), ends)
 
 
 if __name__ == "__main__":

@@ -39,6 +39,8 @@ MACHINES = {
 }
 TOKEN = re.compile(
     r"(?P<hex>\b0x[0-9a-f]+\b)|(?P<line>(?<=\.rs:)\d+|(?<=, line )\d+|^\d+(?=\t| ))|"
+    r"(?P<varying>(?<=\+ )\d+|(?<=^#)\d\d|\d+(?= pages below UTOP))|"
+    r"(?P<total>(?<=pages, )\d+ [KM]B)|"
     r"(?P<page>(?<=page )\d+|(?<=pages )\d+\.\.\d+|(?<=Frame\()\d+)|(?P<size>\d+(?= KB| upwards| downwards))|"
     r"(?P<number>\b\d+\b)|(?P<space>\s+)"
 )
@@ -51,13 +53,17 @@ def blocks(text, machine):
 
 
 def read(text, arch):
-    """(the typed commands, a pattern for each line that gdb prints) of the tour of a machine
+    """(the typed commands, a pattern for each line that gdb prints) of the tour of a machine"""
+    return played(blocks(text, MACHINES[arch]), MACHINES[arch])
+
+
+def played(lines, machine):
+    """What is typed and what is printed in some lines of a tour, as of read().
 
     Before each command gdb is told to print it, so that the output reads as the tour does.
     """
     commands, patterns = [], []
-    machine = MACHINES[arch]
-    for line in blocks(text, machine):
+    for line in lines:
         if line.startswith("$ ") or not line.strip():
             continue
         patterns.append(pattern(line, machine))
@@ -82,6 +88,8 @@ def wildcard(token, machine):
     text = token[0]
     if token["hex"]:
         return "0x[0-9a-f]+" if machine.varies(int(text, 16)) else text
+    if token["total"]:
+        return r"\d+ [KM]B"
     if token["space"]:
         return r"\s+"
     if token["number"]:

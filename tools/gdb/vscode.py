@@ -1,10 +1,12 @@
 """The commands that Visual Studio Code's debugger gives to gdb, from .vscode/launch.json, for grade.py.
 
 Of the type "cppdbg" (the extension C/C++; its debugger is microsoft/MIEngine): first setupCommands as they are, then
-cwd, the program's file (quoted), and the connection; unless stopAtConnect is set, the machine runs on then.
+cwd, the program's file (quoted), and the connection; unless stopAtConnect is set, the machine runs on then. Settings
+stand in settings.json.
 """
 
 import json
+import re
 
 FOLDER = "${workspaceFolder}"
 
@@ -15,6 +17,12 @@ def configurations(root):
     return {row["name"]: row for row in table["configurations"]}
 
 
+def settings(root):
+    """The settings by name. Lines that are comments are left out, as the editor does."""
+    text = (root / ".vscode/settings.json").read_text()
+    return json.loads(re.sub(r"(?m)^\s*//.*$", "", text))
+
+
 def gdb_script(root, name, server):
     """The commands by which a configuration starts gdb on a server, as lines."""
     row = configurations(root)[name]
@@ -22,4 +30,5 @@ def gdb_script(root, name, server):
     commands += [f"cd {row['cwd']}", f"file \"{row['program']}\"", f"target remote {server}"]
     if not row.get("stopAtConnect"):
         commands.append("continue")
-    return "".join(command.replace(FOLDER, str(root)) + "\n" for command in commands)
+    script = "".join(f"{command}\n" for command in commands).replace(FOLDER, str(root))
+    return re.sub(r"\$\{config:([\w.]+)\}", lambda setting: str(settings(root)[setting[1]]), script)

@@ -5,6 +5,9 @@ answers, while the machine runs.
 """
 
 import json
+import os
+
+from gdbstub import CPU
 
 # QEMU's names of the keys for characters other than letters and digits, on its US keyboard.
 KEYS = {
@@ -80,8 +83,12 @@ class Control:
 
     def wait_for_halt(self):
         """Wait until the processor is halted."""
-        while "HLT=1" not in self.monitor("info registers"):
+        while not CPU.is_halted(self.monitor):
             self.left()
+
+    def type(self, text):
+        """Type a text on the serial line, and go on at once."""
+        os.write(self.qemu.stdin.fileno(), text.encode())
 
     def memory(self, pa, size):
         """Bytes of physical memory."""

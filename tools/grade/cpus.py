@@ -55,9 +55,6 @@ class Cpu:
         """The registers that are set and restored with the general ones."""
         return tuple(name for name in self.further if name == "flags")
 
-    def wake(self, _stub):
-        """Gets the processor out of its halt, if it has one in which QEMU lets it execute nothing."""
-
     def registers(self, text):
         """The registers in the output of QEMU's `info registers`: name -> value."""
         return {name: int(value, 16) for name, value in re.findall(self.pattern, text)}
@@ -114,12 +111,16 @@ class Pc(Cpu):
 
     PRESENT, CODES = 1, {READ: 0, WRITE: 2, FETCH: 16}  # of the error code
 
+    def is_halted(self, monitor):
+        """Whether the processor is halted. `monitor` asks QEMU's monitor."""
+        return "HLT=1" in monitor("info registers")
+
     def wake(self, stub):
         """Gets the processor out of its halt, in which QEMU lets it execute nothing: the timer, started by hand,
         interrupts it, and the machine stops at the interrupt's entry. With interrupts off it has halted for good."""
-        text = stub.monitor("info registers")
-        flags = next(value for name, value in self.registers(text).items() if name in ("RFL", "EFL"))
-        if "HLT=1" in text and flags & INTERRUPTS_ON:
+        found = self.registers(stub.monitor("info registers"))
+        flags = next(value for name, value in found.items() if name in ("RFL", "EFL"))
+        if self.is_halted(stub.monitor) and flags & INTERRUPTS_ON:
             for port, value in TIMER_START:
                 stub.monitor(f"o /b {port:#x} {value:#x}")
             entry = self.gate(stub, TIMER)
@@ -158,6 +159,23 @@ class RiscV(Cpu):
     """A RISC-V hart: every trap leads to one address, and registers tell why."""
 
     CODES = {READ: 13, WRITE: 15, FETCH: 12}  # of page faults
+    WFI, SOFTWARE = 0x1050_0073, 1 << 1  # the instruction that halts; a cause of interrupts, in SIE and SIP
+
+    def is_halted(self, monitor):
+        """Whether the hart is halted, or has just been woken: it stands behind the instruction that halts it."""
+        before = self.registers(monitor("info registers"))["pc"] - 4
+        return f"{self.WFI:#010x}" in monitor(f"x /1wx {before:#x}")
+
+    def wake(self, stub):
+        """Gets the hart out of its halt, in which QEMU lets it execute nothing: an interrupt is requested, which it does
+        not take, since they are off there."""
+        if self.is_halted(stub.monitor):
+            before = {name: stub.read(name) for name in ("ip", "sie", "sip")}
+            stub.write_registers({name: before[name] | self.SOFTWARE for name in ("sie", "sip")})
+            stub.set_breakpoint(before["ip"])
+            stub.go()
+            stub.clear_breakpoint(before["ip"])
+            stub.write_registers(before)
 
     def handler(self, stub):
         """The address to which traps lead."""
@@ -202,7 +220,9 @@ I386 = Pc(
     demanded=(PAGING, WRITE_PROTECT), **X86,
 )
 # Control and status registers of supervisor mode, and the FPU's, by number.
-CSRS = {"fcsr": 0x003, "sstatus": 0x100, "sie": 0x104, "stvec": 0x105, "sscratch": 0x140, "sepc": 0x141}
+CSRS = {
+    "fcsr": 0x003, "sstatus": 0x100, "sie": 0x104, "stvec": 0x105, "sscratch": 0x140, "sepc": 0x141, "sip": 0x144,
+}
 RISCV64 = RiscV(
     word=8,
     general="zero ra sp gp tp t0 t1 t2 s0 s1 a0 a1 a2 a3 a4 a5 a6 a7 s2 s3 s4 s5 s6 s7 s8 s9 s10 s11 t3 t4 t5 t6 "
@@ -215,8 +235,7 @@ RISCV64 = RiscV(
     loader=("a0", "a1", (1 << 64) - 1), root=("satp", (1 << 44) - 1, 12),
     demanded=(("satp", 1 << 63, "paging (Sv39)"),),
     forbidden=(
-        ("mstatus", 1 << 1, "interrupts (SIE)"), ("mstatus", 1 << 18, "access to user pages (SUM)"),
-        ("mstatus", 1 << 19, "reading of code (MXR)"),
+        ("mstatus", 1 << 18, "access to user pages (SUM)"), ("mstatus", 1 << 19, "reading of code (MXR)"),
     ),
     apart={**{f"f{number}": 33 + number for number in range(32)}, **{name: 66 + csr for name, csr in CSRS.items()}},
     always=("smep", "smap"),

@@ -18,6 +18,8 @@ MEMORY = ((RAM, 256 * MB),)
 FIRMWARE = (RAM, MB // 2)  # what OpenSBI keeps for itself
 UART, TEST_DEVICE, CLOCK, FLASH = 0x1000_0000, 0x10_0000, 0x10_1000, 0x2000_0000  # of QEMU's virt
 NO_DEVICE = 0x1800_0000  # an address without RAM and without a device
+PLIC_AT, PLIC_SIZE, PLIC_NUMBER, UART_SOURCE = 0xC00_0000, 0x60_0000, 3, 10
+HART_NUMBER, MACHINES_INPUT, SUPERVISORS_INPUT = 2, 11, 9  # of the hart's own controller, and its inputs for devices
 PLACE = 0x8800_0000  # of a tree: RAM behind the kernel, whatever a tree says
 
 
@@ -68,26 +70,43 @@ def flat(root, reserved=()):
     ) + pairs + body + bytes(names)
 
 
-def device(name, binding, address, **further):
+def device(name, binding, address, size=0x100, **further):
     """A device's node."""
-    properties = {"compatible": binding.encode() + b"\0", "reg": wide(address, 0x100)}
+    properties = {"compatible": binding.encode() + b"\0", "reg": wide(address, size)}
     return Node(f"{name}@{address:x}", properties | {name.replace("_", "-"): value for name, value in further.items()})
 
 
 WIDTHS = {"#address-cells": cells(2), "#size-cells": cells(2)}
-SERIAL = device("serial", "ns16550a", UART)
+def serial(address=UART, source=UART_SOURCE, **further):
+    """The node of a UART."""
+    return device("serial", "ns16550a", address, interrupts=cells(source), **further)
 
 
-def virt(memory=MEMORY, devices=(SERIAL,), reserved=(FIRMWARE,), **chosen):
+def plic(address=PLIC_AT, inputs=(MACHINES_INPUT, SUPERVISORS_INPUT), **further):
+    """The node of an interrupt controller, whose contexts are these inputs of the hart."""
+    words = [word for number in inputs for word in (HART_NUMBER, number)]
+    further = {"phandle": cells(PLIC_NUMBER), "interrupts_extended": cells(*words), **further}
+    return device("plic", "sifive,plic-1.0.0", address, PLIC_SIZE, **further)
+
+
+SERIAL, PLIC = serial(), plic()
+
+
+def virt(memory=MEMORY, devices=(SERIAL, PLIC), reserved=(FIRMWARE,), **chosen):
     """The root of a tree like that of QEMU's virt, with these regions of RAM, and these devices beside that which ends
     QEMU."""
+    controller = Node("interrupt-controller", {"phandle": cells(HART_NUMBER)})
+    hart = Node("cpu@0", {"reg": cells(0), "riscv,isa": b"rv64imafdc\0"}, (controller,))
     keep = (Node(f"mmode_resv{i}@{start:x}", {"reg": wide(start, size)}) for i, (start, size) in enumerate(reserved))
     return Node("", {**WIDTHS, "compatible": b"riscv-virtio\0"}, (
         Node("chosen", {name.replace("_", "-"): value for name, value in chosen.items()}),
         Node("reserved-memory", {**WIDTHS, "ranges": b""}, tuple(keep)),
         *(Node(f"memory@{start:x}", {"reg": wide(start, size)}) for start, size in memory),
-        Node("cpus", {"timebase-frequency": cells(10_000_000)}, (Node("cpu@0", {"riscv,isa": b"rv64imafdc\0"}),)),
-        Node("soc", {**WIDTHS, "ranges": b""}, (device("test", "sifive,test1", TEST_DEVICE), *devices)),
+        Node("cpus", {"timebase-frequency": cells(10_000_000)}, (hart,)),
+        Node(
+            "soc", {**WIDTHS, "ranges": b"", "interrupt-parent": cells(PLIC_NUMBER)},
+            (device("test", "sifive,test1", TEST_DEVICE), *devices),
+        ),
     ))
 
 

@@ -8,7 +8,7 @@ import re
 import devicetree as dt
 import reading
 from arch import ARCH, DEVICE_TREE
-from devicetree import MB, RAM, flat, spoilt, virt
+from devicetree import MB, RAM, flat, serial, spoilt, virt
 from gradelib import FAILURE, Machine, Test
 from loaderinfo import Range
 from words import CHECKS, NO_PROMPT, WELCOME, panic
@@ -58,14 +58,9 @@ def boots(title, tree, amount, *further, memory="256M", given_up=(), verdicts=re
     )
 
 
-def serial(address, **further):
-    """The node of a UART."""
-    return dt.device("serial", "ns16550a", address, **further)
-
-
 def console(*devices, **chosen):
     """A tree with these devices for a console."""
-    return virt(devices=devices, **chosen)
+    return virt(devices=(*devices, dt.PLIC), **chosen)
 
 
 def given_up(pieces, amount, of):

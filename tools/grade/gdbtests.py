@@ -85,7 +85,7 @@ def stops(names, rows):
 
 
 # The constants whose values in gdb and in the `jos` commands differ.
-DIFFERING = "python from josgdb.stops import CONTEXT; " \
+DIFFERING = "python from josgdb.context import CONTEXT; " \
     "print([name for name, value in CONTEXT.facts.constants.items() if int(gdb.parse_and_eval(name)) != value])"
 
 NAMES = session(

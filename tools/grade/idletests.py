@@ -5,14 +5,18 @@ QEMU's own processor time is compared with the time on the clock. A busy host ma
 
 import time
 
+import devicetree as dt
 import processes
-from arch import ARCH, LONG_MODE, PC
+from arch import ARCH, DEVICE_TREE, LONG_MODE, PC
+from built import IMAGES
 from control import require
 from gradelib import Machine, Test
 from words import CHECKS, MB, WELCOME, opening
 
 # Seconds to watch QEMU, and the part of them that it may use: a processor that looks for keys in a loop uses all.
 WATCHED, ALLOWED = 1.5, 0.25
+# What QEMU needs beside the image of an application, where there is no firmware.
+BARE = ("-bios", str(IMAGES.get("bare")))
 # An isapc has an older processor than the kernel takes.
 CPU = "qemu64" if ARCH.has(LONG_MODE) else "pentium"
 
@@ -32,28 +36,58 @@ def wakes_at_a_key(control):
     return True
 
 
+def type_much(control):
+    """Type more than the kernel has room for while nobody reads."""
+    control.type("x" * 6000)
+
+
 def tests():
     """All tests of idle machines."""
 
-    def prompt(title, act=(), **machine):
+    def prompt(title, act=("uptime\r",), needs=(PC,), times=1, **machine):
         typed = (rests, *act, rests, "exit\r")
-        lines = (*CHECKS, *WELCOME, *(("K> uptime",) if act else ()), "K> exit")
-        return Test(f"idle: {title}", 5, Machine(typed=typed, **machine), lines, tags=("idle",), needs=(PC,))
+        lines = (*CHECKS, *WELCOME, *("K> uptime",) * times, "K> exit")
+        return Test(f"idle: {title}", 5, Machine(typed=typed, **machine), lines, tags=("idle",), needs=needs)
 
-    slept = (*opening(64 * MB), *CHECKS, "sleeping for 4000 ms", "slept long enough: true")
+    def sleep(title, *typed, image="kernel", **machine):
+        first = opening(64 * MB, image=image)
+        machine = Machine(
+            "sleep", "64M", words="-- 4000", typed=(*typed, rests), prompt="sleeping for 4000 ms\r\n", **machine
+        )
+        lines = (*first, *CHECKS, "sleeping for 4000 ms", "slept long enough: true")
+        return Test(f"idle: in sleep{title}", 5, machine, lines, whole=True, tags=("idle",))
+
+    def looks(title, **machine):
+        """A machine whose console does not interrupt the hart: the kernel looks for typed bytes by itself, often."""
+        return prompt(title, ("uptime\r" * 100,), (DEVICE_TREE,), times=100, patience=2, **machine)
+
+    def tree(title, *devices):
+        return looks(f"by a device tree with {title}", at_entry=dt.pass_on(dt.flat(dt.virt(devices=devices))))
+
     return [
-        prompt("at the prompt, until something is typed", ("uptime\r",)),
+        prompt("at the prompt, until something is typed", needs=()),
+        prompt("until much is typed at once", ("uptime\r" * 100,), (), times=100),
         prompt("until a key is pressed", (wakes_at_a_key,)),
-        prompt("on q35", ("uptime\r",), board="q35"),
-        prompt("on an isapc", ("uptime\r",), board="isapc", cpu=CPU),
-        prompt("on a microvm", ("uptime\r",), board="microvm"),
-        prompt("under GRUB", ("uptime\r",), image="grub"),
+        prompt("on q35", board="q35"),
+        prompt("on an isapc", board="isapc", cpu=CPU),
+        prompt("on a microvm", board="microvm"),
+        prompt("under GRUB", image="grub"),
         prompt("from UEFI, until a key is pressed", (wakes_at_a_key,), image="grub", uefi=True),
-        Test(
-            "idle: in sleep", 5,
-            Machine("sleep", "64M", words="-- 4000", typed=(rests,), prompt="sleeping for 4000 ms\r\n"),
-            slept, whole=True, tags=("idle",), needs=(PC,),
-        ),
+        sleep(""),
+        sleep(", whatever is typed", type_much),
+        *((
+            prompt("without firmware", needs=(), image="bare"),
+            sleep(", without firmware", image="bare", options=BARE),
+            prompt("by the older timer", needs=(), cpu="rv64,sstc=off"),
+            prompt("by a device tree", needs=(), at_entry=dt.pass_on(dt.flat(dt.virt()))),
+            looks("by another interrupt controller", options=("-machine", "aia=aplic")),
+            tree("no interrupt controller", dt.SERIAL),
+            tree("another interrupt of the console's", dt.serial(source=dt.UART_SOURCE + 1), dt.PLIC),
+            tree("another hart's interrupt controller", dt.SERIAL, dt.plic(inputs=(dt.SUPERVISORS_INPUT,))),
+            tree("an interrupt controller where no device is", dt.SERIAL, dt.plic(dt.NO_DEVICE)),
+            tree("an interrupt controller that is a flash memory", dt.SERIAL, dt.plic(dt.FLASH)),
+            tree("an interrupt controller in RAM", dt.SERIAL, dt.plic(dt.RAM)),
+        ) if ARCH.has(DEVICE_TREE) else ()),
     ]
 
 

@@ -8,6 +8,7 @@ what it finds, from registers and RAM.
 import itertools
 from collections import Counter
 
+import environments
 import memmap
 import tableformat
 from loaderinfo import Range
@@ -22,6 +23,25 @@ def verdicts(state, features=()):
     subjects = {
         "frames": frames, "counts": counts, "map": kernel_map, "processor": lambda state: processor(state, features),
     }
+    return judged(state, subjects)
+
+
+def among_programs(state):
+    """The verdicts of the subjects that can be judged while programs run: the memory system by kern_pgdir, and all
+    environments."""
+    try:
+        kernels = state.of(state.globals[1])
+    except Unreadable as error:
+        return {"environments": [str(error)]}
+    subjects = {
+        "frames": frames, "counts": counts, "map": kernel_map,
+        "environments": lambda state: itertools.chain(environments.complaints(state), spaces(state)),
+    }
+    return judged(kernels, subjects)
+
+
+def judged(state, subjects):
+    """The first complaints about a state, by subject."""
     found = {}
     for name, judgement in subjects.items():
         try:
@@ -181,6 +201,8 @@ def uses(state):
     for run in state.tree.runs:
         if run.va < state.jos.lower_end:
             count.update(range(state.number(run.pa), state.number(run.pa + run.size)))
+    if state.programs:
+        environments.count(state, count)
     return count
 
 
@@ -204,9 +226,13 @@ def counts(state):
             yield f"{kind} {pa:#x} is free, yet used by the tables"
         elif refs[number] != times + (links[number] == RESERVED):
             yield f"{kind} {pa:#x} has {times} uses, but its pp_ref is {refs[number]}"
-    for number in state.not_free:
-        if number not in found and refs[number] != (links[number] == RESERVED):
-            yield f"page {state.frame(number):#x} has no use in the tables, but its pp_ref is {refs[number]}"
+    unused = [
+        number for number in state.not_free if number not in found and refs[number] != (links[number] == RESERVED)
+    ]
+    if state.programs and environments.are_the_kernels_own(state, unused):
+        return
+    for number in unused:
+        yield f"page {state.frame(number):#x} has no use in the tables, but its pp_ref is {refs[number]}"
 
 
 # The kernel's part of the address space.
@@ -216,10 +242,23 @@ def kernel_map(state):
     """Every page of the kernel's map leads where it must, and between its parts nothing is mapped. Where X cannot be
     withheld, all is executable, and nobody asks where it may be."""
     yield from in_use(state)
+    yield from space(state)
+
+
+def spaces(state):
+    """In every environment's directory the kernel's part is as in the kernel's own, and UVPT shows its own tables."""
+    for env in environments.there_are(state):
+        for complaint in space(state.of(env.root(state))):
+            yield f"environment {env.env_id:08x}: {complaint}"
+
+
+def space(state):
+    """Complaints about the directory at the state's root, as kernel_map has them."""
     yield from state.tree.odd
     jos = state.jos
     nx = not jos.form.always & X
-    parts = memmap.parts(jos, state.kernel, state.ram, state.pages_at, state.pages_size)
+    envs = environments.place(state) if state.programs else Range(0, 0)
+    parts = memmap.parts(jos, state.kernel, state.ram, state.pages_at, state.pages_size, envs)
     upper = [run for run in state.tree.runs if run.va >= jos.lower_end]
     yield from compare(jos, parts, upper)
     for run in state.tree.runs:

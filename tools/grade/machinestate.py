@@ -5,6 +5,7 @@ five words that gdb uses too.
 """
 
 import array
+import copy
 import struct
 from functools import cached_property
 
@@ -28,8 +29,11 @@ class State:
     """A stopped machine. `load_physical(pa, size)` gives its memory; the kernel's ELF file is `image`, `info` is what
     the loader said; no RAM but the first `limit` bytes may be used, nor the ranges `given_up`."""
 
-    def __init__(self, jos, image, info, found, load_physical, limit=None, given_up=(), fresh=False):
+    def __init__(
+        self, jos, image, info, found, load_physical, limit=None, given_up=(), fresh=False, programs=False
+    ):
         self.fresh = fresh  # whether nothing has run yet that maps pages of its own
+        self.programs = programs  # whether there is an array of environments (environments.py)
         self.given_up = given_up
         self.jos, self.image, self.info, self.registers = jos, image, info, found
         self.cpu = cpus.of(jos.form)
@@ -75,6 +79,14 @@ class State:
     def root(self):
         """The physical address of the root table in use."""
         return self.cpu.root_table(self.registers)
+
+    def of(self, root):
+        """The same machine as the tables at `root` show it."""
+        other = copy.copy(self)
+        for name in ("tree", "shown_tables"):
+            other.__dict__.pop(name, None)
+        other.root = root
+        return other
 
     @cached_property
     def globals(self):

@@ -38,6 +38,21 @@ class Map:
     slots: dict  # parts of the root, by what they show
 
     @property
+    def uenvs(self):
+        """Where the environments are shown."""
+        return self.upages - self.form.span(self.form.levels - 1)
+
+    @property
+    def utop(self):
+        """The end of the addresses that a program may map."""
+        return self.lower_end if self.lower_end == self.upper_start else self.lower_end - PAGE
+
+    @property
+    def ulim(self):
+        """The first address that no program has access to."""
+        return self.physmap
+
+    @property
     def nowhere(self):
         """Addresses that do not exist."""
         if self.lower_end < self.upper_start:
@@ -105,7 +120,9 @@ JOSSV39 = Map(
     upper_start=0xFFFF_FFC0_0000_0000,
     last=0xFFFF_FFFF_FFFF_FFFF,
     io_hole=Range(0x8000_0000, 0x8000_0000),
-    devices=(0x1000_0000, 0x10_0000),  # the serial port, and QEMU's device that ends the machine
+    # The serial port; QEMU's device that ends the machine; the interrupt controller's priorities, its bits of sources,
+    # and its registers of the first hart's supervisor mode.
+    devices=(0x1000_0000, 0x10_0000, 0xC00_0000, 0xC00_2000, 0xC20_1000),
     slots={"upper half": range(256, 512)},
 )
 
@@ -135,15 +152,19 @@ class Kernel(NamedTuple):
     stack: int  # the memory of its first stack, kstksize bytes
 
 
-def parts(jos, kernel, ram, pages, pages_size):
+def parts(jos, kernel, ram, pages, pages_size, envs=Range(0, 0)):
     """All parts of the kernel's address space that must be mapped, from the lowest up. The array `pages` lies at the
-    physical address `pages`; between the parts nothing is mapped but the page tables at UVPT."""
+    physical address `pages`, that of the environments, if there is one, in `envs`; between the parts nothing is mapped
+    but the page tables at UVPT."""
     window_end = jos.phys_base + jos.window
 
     def shown(name, start, end, rights):
         return Part(name, jos.kernbase + (start - jos.phys_base), end - start, start, rights)
 
-    found = [Part("UPAGES", jos.upages, pages_size, pages, R | U)]
+    found = [
+        Part("UENVS", jos.uenvs, envs.end - envs.start, envs.start, R | U),
+        Part("UPAGES", jos.upages, pages_size, pages, R | U),
+    ]
     for run in ram:
         start, end = max(run.start, window_end), min(run.end, jos.phys_base + jos.physmap_max)
         if start < end:

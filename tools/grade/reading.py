@@ -9,6 +9,7 @@ import dataclasses
 import os
 import random
 import struct
+import time
 
 import access
 import built
@@ -25,6 +26,7 @@ from gradelib import Machine
 # The images with the symbols, below Bench.root: of what is booted as `kernel` or by GRUB, and of `shims`.
 KERNEL, SHIMS = built.IMAGES["kernel"], built.IMAGES["shims"]
 DRIVEN_MEMORY, DRIVEN_BYTES = "8M", 8 << 20
+LOOKS = 8  # at a machine that runs programs
 
 
 def features(cpu):
@@ -36,10 +38,12 @@ def features(cpu):
 class Reading:
     """The reading of one machine, of a kernel whose ELF file is `path`. `before` is another Machine.at_entry, which
     changes what the loader says and then stands at an entry of the kernel; `limit` is how many bytes of physical
-    memory the command line allows; `given_up` are ranges of RAM for which the kernel's lists have no room."""
+    memory the command line allows; `given_up` are ranges of RAM for which the kernel's lists have no room; `map` is the
+    memory map."""
 
-    def __init__(self, entry, cpu="", before=None, limit=None, given_up=(), path=KERNEL):
+    def __init__(self, entry, cpu="", before=None, limit=None, given_up=(), path=KERNEL, map=ARCH.map):
         self.entry, self.before, self.limit, self.given_up, self.path = entry, before, limit, given_up, path
+        self.map = map
         self.features = features(cpu)
         self.info = None
 
@@ -62,9 +66,31 @@ class Reading:
     def read_machine(self, control):
         """A function for Machine.typed: stops the machine, judges it, and lets it run on."""
         control.command("stop")
-        for name, complaints in self.verdicts(control).items():
-            control.verdicts[name] = control.verdicts.get(name, []) + complaints
+        self.keep(control, self.verdicts(control))
         control.command("cont")
+
+    def read_programs(self, control):
+        """A function for Machine.typed: stops the machine in user mode, some times at odd moments, and judges it."""
+        image = Image(control.bench.root / self.path)
+        for _ in range(LOOKS):
+            found = stopped_in_user_mode(control)
+            state = self.state(image, found, control.memory, programs=True)
+            self.keep(control, judge.among_programs(state))
+            control.command("cont")
+
+    def read_environments(self, control):
+        """A function for Machine.typed: stops the machine at a prompt, after programs have run, and judges it."""
+        control.command("stop")
+        found = CPU.registers(control.monitor("info registers"))
+        state = self.state(Image(control.bench.root / self.path), found, control.memory, programs=True)
+        self.keep(control, judge.among_programs(state))
+        control.command("cont")
+
+    @staticmethod
+    def keep(control, verdicts):
+        """Keeps verdicts in the run, behind those that there are."""
+        for name, complaints in verdicts.items():
+            control.verdicts[name] = control.verdicts.get(name, []) + complaints
 
     def verdicts(self, control):
         """The verdicts on the stopped machine, by subject."""
@@ -93,14 +119,28 @@ class Reading:
             read_anew = lambda: self.state(image, found, load)
             control.verdicts.update(driving.verdicts(stub, image, read_anew, seed))
 
-    def state(self, image, registers, load, fresh=False):
+    def state(self, image, registers, load, fresh=False, programs=False):
         """The State of the machine, with RAM read by `load`."""
-        return machinestate.State(ARCH.map, image, self.info, registers, load, self.limit, self.given_up, fresh)
+        limits = self.limit, self.given_up
+        return machinestate.State(self.map, image, self.info, registers, load, *limits, fresh, programs)
 
 
-def read(machine, limit=None, given_up=(), again=False):
+def stopped_in_user_mode(control):
+    """Stops the machine while a program's own code runs, so that the kernel is between two traps; returns the registers."""
+    time.sleep(random.uniform(0, 0.1))
+    while True:
+        control.left()
+        control.command("stop")
+        text = control.monitor("info registers")
+        if "CPL=3" in text:
+            return CPU.registers(text)
+        control.command("cont")
+        time.sleep(random.uniform(0, 0.01))
+
+
+def read(machine, limit=None, given_up=(), again=False, map=ARCH.map):
     """The machine, read at its first prompt and, if `again`, at its last one too."""
-    reading = Reading(ARCH.boot(machine.image).entry, machine.cpu, machine.at_entry, limit, given_up)
+    reading = Reading(ARCH.boot(machine.image).entry, machine.cpu, machine.at_entry, limit, given_up, map=map)
     typed = (reading.read_machine, *machine.typed)
     if again:
         typed = (*typed[:-1], reading.read_machine, typed[-1])
@@ -116,4 +156,26 @@ def drive(image, path):
     )
 
 
+def read_after_programs(machine):
+    """The machine, read at its first prompt: its programs have ended, or one has come to a breakpoint."""
+    reading = Reading(ARCH.boot(machine.image).entry, machine.cpu, machine.at_entry)
+    typed = (reading.read_environments, *machine.typed)
+    return dataclasses.replace(machine, at_entry=reading.read_loader, typed=typed)
+
+
+def read_crowd(machine, path=KERNEL):
+    """The machine, which runs the program `crowd` and is read meanwhile and afterwards."""
+    reading = Reading(ARCH.boot(machine.image).entry, machine.cpu, machine.at_entry, path=path)
+
+    def start_forks(control):
+        control.press("g")
+
+    typed = (reading.read_programs, start_forks, reading.read_programs, "q", reading.read_environments, "exit\r")
+    return dataclasses.replace(
+        machine, words="run=crowd", at_entry=reading.read_loader, typed=typed, prompt=("K> ", CROWD_PROMPT),
+    )
+
+
+CROWD_PROMPT = "crowd: look\r\n"
 SUBJECTS = ("frames", "counts", "map", "processor", "accesses")
+AMONG_PROGRAMS = ("frames", "counts", "map", "environments")

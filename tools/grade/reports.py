@@ -99,7 +99,7 @@ REPORT = {
             "  t5     00000036543210b0  t6     0000002000000000",
             re.compile("  sstatus 00000002000021[02]0  (SPIE )?SPP FS=0x1 UXL=0x2"),
             re.compile(r"  satp    80000000000(80[0-9a-f]{3})  PPN=0x\1 MODE=0x8"),
-            re.compile("  stvec   fffffffff02[0-9a-f]{5}  BASE=.*"), "  sie     0000000000000000  none",
+            re.compile("  stvec   fffffffff02[0-9a-f]{5}  BASE=.*"), "  sie     0000000000000200  SEIE",
             "  sepc    00000036543210b0  PC=0x36543210b0", "  scause  000000000000000c  CODE=0xc",
             "  stval   00000036543210b0  VALUE=0x36543210b0",
         ),

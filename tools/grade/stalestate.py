@@ -11,7 +11,8 @@ from gdbstub import CPU
 
 # Fields of SSTATUS, which is a part of MSTATUS, of SIE and SATP (RISC-V privileged specification, 12.1).
 SIE, SPIE, UBE, VS, FS_INITIAL, FS, SUM, MXR = 1 << 1, 1 << 5, 1 << 6, 3 << 9, 1 << 13, 3 << 13, 1 << 18, 1 << 19
-SUPERVISORS_INTERRUPTS, SV39 = 1 << 1 | 1 << 5 | 1 << 9, 8 << 60
+DEVICES_INTERRUPTS, SV39 = 1 << 9, 8 << 60
+SUPERVISORS_INTERRUPTS = 1 << 1 | 1 << 5 | DEVICES_INTERRUPTS
 
 # 32-bit code by which a loader leaves stale bits. Paging is off, so bits that require it (PCIDE, LMA) cannot be set;
 # nor can TF, which would raise an exception within the loader.

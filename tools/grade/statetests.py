@@ -19,7 +19,7 @@ from gdbstub import CPU
 from gradelib import FAILURE, Machine, Test
 from reports import REPORT
 from stalestate import (
-    FS, FS_INITIAL, MXR, SIE, STALE, STALE_BANKS, STALE_CR0, STALE_CR4, STALE_EFER, STALE_EFLAGS, SUM,
+    DEVICES_INTERRUPTS, FS, FS_INITIAL, MXR, SIE, STALE, STALE_BANKS, STALE_CR0, STALE_CR4, STALE_EFER, STALE_EFLAGS, SUM,
     SUPERVISORS_INTERRUPTS, SV39, UBE, VS, multiboot2, stale, stale_frame_pointer,
 )
 from words import (
@@ -67,7 +67,8 @@ STATE = {
         {**SEGMENTS, "CS": segment(8, "ffffffff 00cf9b00")}, CR4_BITS["PSE"],
     ),
     "riscv64": State({
-        "mstatus": (FS_INITIAL, SIE | UBE | VS | FS | SUM | MXR), "mie": (0, SUPERVISORS_INTERRUPTS),
+        # It takes interrupts, of devices, whenever it wakes.
+        "mstatus": (FS_INITIAL, SIE | UBE | VS | FS | SUM | MXR), "mie": (DEVICES_INTERRUPTS, SUPERVISORS_INTERRUPTS),
         "satp": (SV39, ~((1 << 44) - 1)),
     }),
 }[ARCH.name]
@@ -85,8 +86,7 @@ def registers(cpu, image="kernel"):
         wanted["CR4"] = STATE.cr4 | sum(CR4_BITS[name] for name in FEATURES[cpu or "qemu64"].split()), ~0
 
     def registers_at_prompt(control):
-        if ARCH.has(PC):
-            control.wait_for_halt()
+        control.wait_for_halt()
         # The machine is stopped meanwhile: QEMU computes the flags from values that a running processor changes.
         control.command("stop")
         found = CPU.registers(control.monitor("info registers"))

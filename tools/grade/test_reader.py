@@ -206,12 +206,12 @@ class Maps32(Maps):
 
 
 class MapsSv39(Maps):
-    """Tests of the map of RISC-V: RAM does not begin at 0, and there are two devices."""
+    """Tests of the map of RISC-V: RAM does not begin at 0, and there are devices of five pages."""
 
-    jos, nr_parts = memmap.JOSSV39, 9
+    jos, nr_parts = memmap.JOSSV39, 12
     gaps = (
         (0xFFFF_FFC0_0000_0000, "below UPAGES"), (0xFFFF_FFFF_EFFF_7000, "the gap below the kernel stack"),
-        (0xFFFF_FFFB_C000_0000, "a hole in PHYSMAP"), (0xFFFF_FFFF_EF80_2000, "the addresses for devices"),
+        (0xFFFF_FFFB_C000_0000, "a hole in PHYSMAP"), (0xFFFF_FFFF_EF80_5000, "the addresses for devices"),
     )
 
 

@@ -2,19 +2,39 @@
 
 import re
 
-from arch import ARCH, PC
+import reading
+from arch import ARCH, LONG_MODE, PC
 from gradelib import Machine, Test
 from words import CHECKS, WELCOME
 
 FIRST, SECOND = "00001000", "00001001"
 NOTHING_LEFT = "No runnable environments in the system!"
 ALL_GONE = (NOTHING_LEFT, "Destroyed the only environment - nothing more to do!")
-INCOMING = re.compile(r"Incoming TRAP frame at 0xf*efffff[0-9a-f]{2}")
+# The frame lies at the top of the kernel's stack: on i386 68 bytes, as in JOS.
+INCOMING = re.compile(r"Incoming TRAP frame at 0xf*efffff[0-9a-f]{2}" if ARCH.has(LONG_MODE) else
+                      f"Incoming TRAP frame at {ARCH.kstacktop - 68:#x}")
 FRAME = re.compile(r"TRAP frame at 0xf+[0-9a-f]+ from CPU 0")
 PANIC = re.compile(r".* user panic in .*|kernel panic .*")
 # The code of a program, and the kernel's.
 CODE = "0*008[0-9a-f]{5}"
 KERNEL = ARCH.kernbase + 0x10_0000
+
+
+def registers(number, name, error, cr2=None):
+    """All lines of a frame, each register once: those of the program as it traps."""
+    value = f"0x[0-9a-f]{{{ARCH.digits}}}"
+    code, data = ("0023", "001b") if ARCH.has(LONG_MODE) else ("001b", "0023")
+    general = [f"r{n}" for n in range(15, 7, -1)] if ARCH.has(LONG_MODE) else []
+    general += "rbp rdi rsi rdx rcx rbx rax".split() if general else "edi esi ebp oesp ebx edx ecx eax".split()
+    segments = [] if ARCH.has(LONG_MODE) else [f"  {register}   0x----0023" for register in ("es", "ds")]
+    letter = "r" if ARCH.has(LONG_MODE) else "e"
+    return (
+        FRAME, *(re.compile(f"  {register:<4} {value}") for register in general), *segments,
+        f"  trap 0x{number:08x} {name}", *((f"  cr2  {ARCH.address(cr2)}",) if cr2 is not None else ()),
+        f"  err  0x{error}", re.compile(f"  {letter}ip  0x0*{CODE}"), f"  cs   0x----{code}",
+        re.compile("  flag 0x00[0-9a-f]{6}"), re.compile(f"  {letter}sp  0x[0-9a-f]*{ARCH.ustacktop - 0x1000 >> 12:x}[0-9a-f]{{3}}"),
+        f"  ss   0x----{data}",
+    )
 
 
 def new(child=FIRST, parent="00000000"):
@@ -61,8 +81,11 @@ def tests():
 
     def program(name, *lines, no=(PANIC,), end=ALL_GONE, points=5, **machine):
         lines = (*CHECKS, new(), *lines, *end, *WELCOME, "K> exit")
-        machine = Machine(words=f"run={name}", **machine)
-        return Test(f"program: {name}", points, machine, lines, no, tags=("program",), needs=(PC,))
+        machine = reading.read_after_programs(Machine(words=f"run={name}", **{"memory": "64M", **machine}))
+        return Test(
+            f"program: {name}", points, machine, lines, no, verdicts=reading.AMONG_PROGRAMS, tags=("program",),
+            needs=(PC,),
+        )
 
     def hostile(name, **machine):
         well = re.compile(rf"{name}: \d+ trials went as they must, and every page is back")
@@ -78,14 +101,16 @@ def tests():
         # The first page behind the program.
         program("buggyhello2", *refused("0*00[0-9a-f]{3}000"), no=(PANIC, re.compile("hello.*"))),
         program("evilhello", *refused(f"0*{KERNEL + 0xC:08x}")),
-        program("divzero", *trap(0, "Divide error"), freed(), no=(PANIC, re.compile("1/0 is.*"))),
+        program("divzero", INCOMING, *registers(0, "Divide error", "00000000"), freed(), no=(PANIC, re.compile("1/0 is.*"))),
         program("softint", *protected()),
         program("badsegment", *protected(0x28)),
         program("breakpoint", *trap(3, "Breakpoint"), end=(), no=(PANIC, freed())),
         program("faultread", *fault(0, 4), no=(PANIC, re.compile("I read.*"))),
         program("faultreadkernel", *fault(KERNEL, 5), no=(PANIC, re.compile("I read.*"))),
-        program("faultwrite", *fault(0, 6)),
-        program("faultwritekernel", *fault(KERNEL, 7)),
+        program("faultwrite", *fault(0, 6)[:2],
+                *registers(14, "Page Fault", "00000006 [user, write, not-present]", 0), freed()),
+        program("faultwritekernel", *fault(KERNEL, 7)[:2],
+                *registers(14, "Page Fault", "00000007 [user, write, protection]", KERNEL), freed()),
         program("testbss", "Making sure bss works right...", "Yes, good.  Now doing a wild write off the end...",
                 re.compile(rf"\[{FIRST}\] user fault va 00c[0-9a-f]{{5}} ip {CODE}"), freed()),
         program("faultdie", "i faulted at va deadbeef, err 6", *exits()),
@@ -103,7 +128,8 @@ def tests():
         program("forktree", "1000: I am ''", end=(NOTHING_LEFT, ALL_GONE[1])),
         program("spin", "I am the parent.  Forking the child...", new(SECOND, FIRST),
                 "I am the parent.  Running the child...", "I am the child.  Spinning...",
-                "I am the parent.  Killing the child...", f"[{FIRST}] destroying {SECOND}", freed(SECOND, FIRST), *exits()),
+                "I am the parent.  Killing the child...", f"[{FIRST}] destroying {SECOND}", freed(SECOND, FIRST), *exits(),
+                options=("-icount", "shift=0,sleep=off")),  # so that the timer finds the parent at the same place each time
         program("stresssched", re.compile(r"\[000010[0-9a-f]{2}\] stresssched on CPU 0")),
         program("sendpage", new(SECOND, FIRST), "1000 got message: hello child environment! how are you?",
                 "child received correct message", "1001 got message: hello parent environment! I'm good.",
@@ -119,9 +145,9 @@ def tests():
         *(
             hostile(name)
             for name in ("privileged", "interrupts", "flags", "segments", "badpointers", "badids", "badperms", "badipc",
-                         "badstacks")
+                         "badstacks", "layouts")
         ),
-        hostile("exhaust", memory="64M", patience=3),
+        hostile("exhaust", patience=3),
     ]
 
 

@@ -32,6 +32,7 @@ class Machine(NamedTuple):
     self_map: list  # the step that enters the root in itself, if there is one
     devices: int  # the calls that map devices
     first: str  # the owner of the first frame, as a pattern
+    has_programs: bool
     options: list  # QEMU's
     second_boot: list  # another way to boot than by -kernel alone
     too_little: dict  # a machine without room for mem_init, as pictured() takes it
@@ -43,6 +44,7 @@ IS_PC = {
     "base": 0, "image": 1 << 20, "below_image": 1 << 20, "frames": 16352, "frames_256m": 65504, "devices": 0,
     "self_map": ["self-map at UVPT"], "first": r"(reserved, devices|boot information) \(.*\)",
     "options": ["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"],
+    "has_programs": True,
     "second_boot": ["-boot", "d", "-cdrom", f"obj/{ARCH}/jos.iso"],
     "too_little": {"memory": "3M"},
 }
@@ -51,8 +53,8 @@ MACHINE = {
     "i386": Machine("jos32", "0xf", "0xef000000", False, **IS_PC),
     "riscv64": Machine(
         "jossv39", "0xfffffffff", "0xfffffffb40000000", True, base=0x8000_0000, image=2 << 20, below_image=2 << 20,
-        frames=16384, frames_256m=65536, self_map=[], devices=2, first=r"reserved, devices \(.*\)",
-        options=["-machine", "virt"], second_boot=["-bios", "obj/riscv64/bare.bin", "-kernel", KERNEL],
+        frames=16384, frames_256m=65536, self_map=[], devices=5, first=r"reserved, devices \(.*\)",
+        has_programs=False, options=["-machine", "virt"], second_boot=["-bios", "obj/riscv64/bare.bin", "-kernel", KERNEL],
         too_little={"boot": ["-kernel", KERNEL, "-append", "mem=3M"]}),  # QEMU itself refuses less than 5 MB
 }[ARCH]
 TOOL = str(Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug/picture")
@@ -84,6 +86,12 @@ def pictured(*wish, memory=MEMORY, boot=None):
 def film():
     """The page of all steps."""
     return pictured("film")
+
+
+@functools.lru_cache(maxsize=None)
+def environments():
+    """The page of a PC with three environments or more, which share memory copy-on-write: the first of them ends."""
+    return pictured("step", "env_free", boot=[*QUICK, "-append", "run=forktree", "-icount", "shift=0,sleep=off"])
 
 
 @functools.lru_cache(maxsize=None)

@@ -30,9 +30,9 @@ HOVER = """
 
 
 def pages(folder):
-    """The pages: free and used frames; an opened tree in dark colours; a moment of the film."""
+    """The pages: free and used frames; an opened tree in dark colours; a moment of the film; three environments."""
     obj = Path("obj", os.environ.get("ARCH") or "x86_64").resolve()
-    picture, film = ((obj / name).as_uri() for name in ("picture.html", "film.html"))
+    picture, film, environments = ((obj / f"{name}.html").as_uri() for name in ("picture", "film", "environments"))
     with webdriver.Browser() as browser:
         browser.size(1280, 800)
         browser.scheme("light")
@@ -49,6 +49,9 @@ def pages(folder):
             const steps = [...document.querySelectorAll("[data-step]")];
             steps.find((step) => step.textContent === arguments[0]).click();""", "boot_map_region (5): kernel stack")
         yield folder / "film.png", browser.screenshot()
+        browser.open(environments)
+        browser.run("window.scrollTo(0, document.getElementById('sharing').getBoundingClientRect().top - 300)")
+        yield folder / "environments.png", browser.screenshot()
 
 
 def screen(folder, command):

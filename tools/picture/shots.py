@@ -11,8 +11,8 @@ import subprocess
 from pathlib import Path
 
 import gdb
-from josgdb import kernel, machine, steps
-from josgdb.stops import CONTEXT
+from josgdb import envs, kernel, machine, programs, steps
+from josgdb.context import CONTEXT
 
 FOLDER = Path(os.environ["JOS_PICTURE"])
 BEGINS = "mem_init begins"
@@ -22,7 +22,9 @@ WINDOW_PARTS = {"stext": "window, kernel code", "text_end_exclusive": "window, k
                 "rodata_end_exclusive": "window, all else"}
 # The names by which the tool knows the machines.
 LAYOUTS = {"x86_64": "jos64", "i386": "jos32", "riscv64": "jossv39"}
-PANIC, EXIT = "kernel::panic::report", "kernel::exit::exit"
+PANIC, EXIT, PROMPT = "kernel::panic::report", "kernel::exit::exit", "readline"
+# Functions about environments, after a call of which a picture can be taken.
+OF_ENVIRONMENTS = ("env_alloc", "env_run", "env_free", "sched_yield", "syscall", "page_fault_handler")
 
 
 class Problem(Exception):
@@ -56,7 +58,7 @@ class Camera:
             "title": title, "said": said, "cr3": root if paging else None,
             "entry_pgdir": kernel.entry_pgdir(CONTEXT.facts), "kern_pgdir": found.kern_pgdir,
             "pages": (found.pages.pa, len(found.pages)) if found.pages else None,
-            "usable": self.usable, "reserved": self.reserved,
+            "usable": self.usable, "reserved": self.reserved, "envs": all_environments(),
         }
         core, told = FOLDER / "core", FOLDER / "facts.json"
         told.write_text(json.dumps(facts))
@@ -78,6 +80,20 @@ class Camera:
         """A picture of now, replacing the last one."""
         self.taken = max(0, self.taken - 1)
         self.take(title, said)
+
+
+def all_environments():
+    """The environments that there are, and what each of them does."""
+    try:
+        found = envs.every()
+    except kernel.NotYet:
+        return []
+    rows = []
+    for env in found:
+        program = programs.running(env)
+        waits = envs.STATUSES[env.status] + (", waits for a message" if env.receiving else "")
+        rows.append({"id": f"{env.id:08x}", "program": program.name if program else "", "status": waits, "root": env.root})
+    return rows
 
 
 def all_steps():
@@ -150,12 +166,15 @@ def film(tool):
 def one(tool, step):
     """Takes a picture after a step: NAME means the last of successive calls of NAME, NAME:N the Nth."""
     name, _, number = step.partition(":")
-    names = (steps.START, *steps.STEPS, steps.END)
+    names = (steps.START, *steps.STEPS, steps.END, *OF_ENVIRONMENTS)
     if name not in names or (number and not number.isdecimal()):
         raise Problem(f'unknown STEP "{step}"; there are: {" ".join(names)}, and NAME:N for the Nth call of one')
     camera = begin(tool)
     if name == steps.START:
         camera.take(BEGINS, [])
+        return
+    if name in OF_ENVIRONMENTS:
+        of_environments(camera, name, int(number or 1))
         return
     calls = 0
     for called, title, said in all_steps():
@@ -171,11 +190,32 @@ def one(tool, step):
         raise Problem(f"{name} is called only {calls} time{'s' if calls != 1 else ''}")
 
 
+def of_environments(camera, name, number):
+    """Takes a picture where a function about environments is called for the Nth time."""
+    point = steps.breakpoint_at(name)
+    if point is None:
+        raise Problem(f"this kernel has no function {name}")
+    points = [point, *map(steps.breakpoint_at, (PROMPT, EXIT, PANIC))]
+    for other in points:
+        other.enabled = True
+    point.ignore_count = number - 1
+    steps.go("continue")
+    if point.hit_count != number or gdb.newest_frame().pc() != point.locations[0].address:
+        times = f"{point.hit_count} time{'s' if point.hit_count != 1 else ''}"
+        raise Problem(f"{name} is called only {times}: name a program (CMDLINE=run=NAME), or a lower number")
+    camera.take(f"Call {number} of {name}", [line_of_environment(env) for env in all_environments()])
+
+
+def line_of_environment(env):
+    """What an environment does, in a line."""
+    return f"environment {env['id']}{' (' + env['program'] + ')' if env['program'] else ''}: {env['status']}"
+
+
 def prompt(tool):
     """Takes a picture when the application asks for input, or ends."""
     camera = begin(tool)
-    reached = steps.run_to(("readline", EXIT, PANIC))
-    if reached == "readline":
+    reached = steps.run_to((PROMPT, EXIT, PANIC))
+    if reached == PROMPT:
         camera.take("The monitor waits at its prompt", ["mem_init is done, and kern_pgdir is in use."])
     elif reached == EXIT:
         camera.take("The application has ended", ["mem_init is done, and kern_pgdir is in use."])

@@ -11,7 +11,7 @@ import unittest
 
 import capture
 import webdriver
-from samples import MACHINE, REGIONS, TOOL, data, drawn, film, perm, simulated
+from samples import MACHINE, REGIONS, TOOL, data, drawn, environments, film, perm, simulated
 
 # The area of all paths of a grid, in cells; every path consists of rectangles.
 AREA = """
@@ -76,7 +76,8 @@ class Pages(unittest.TestCase):
         return self.text("frame")
 
     def test_every_cell_is_drawn_once(self):
-        for page in (film(), *map(simulated, ("jos64", "jos32", "jossv39"))):
+        pages = (film(), *map(simulated, ("jos64", "jos32", "jossv39")))
+        for page in (*pages, environments()) if MACHINE.has_programs else pages:
             for width in (1280, 400):
                 self.open(page, width=width)
                 frames = sum(run[0] for run in data(page)["frames"][0]["runs"])
@@ -139,6 +140,20 @@ class Pages(unittest.TestCase):
         self.assertEqual(self.browser.run(AREA, "overview"), -(-total // 16))
         self.assertRegex(self.hover("overview", 900_000), r"^Frame 900,000 at 0xdbba0000: free")
 
+    def test_a_frame_tells_which_environments_map_it(self):
+        if not MACHINE.has_programs:
+            self.skipTest("no programs on this machine")
+        self.open(environments())
+        rows = self.browser.run("return [...document.querySelectorAll('.scroll tbody tr')].map((row) => row.textContent)")
+        self.assertTrue(any("program" in row for row in rows) and any("stack" in row for row in rows), rows)
+        # The lowest row is the code, or PFTEMP below it; each of its frames is in all environments.
+        code = next(row for row in rows if "ur-x-" in row)
+        frame = (int(re.search(r"0x([0-9a-f]+) ", code.partition("program")[2])[1], 16) - MACHINE.base) // 4096
+        said = self.hover("overview", frame)
+        self.assertRegex(said, r"shared by several \(.*\); in use, pp_ref [3-9]")
+        for env in ("00001000", "00001001", "00001002"):
+            self.assertRegex(said, rf"environment {env} \(forktree\)[^;]* at 0x[0-9a-f]+ ur-x-")
+
     def test_the_tree_opens_by_click_and_by_keyboard(self):
         self.open(simulated("jos64"))
         tables = "return [...document.querySelectorAll('details.entry')].filter((row) => row.checkVisibility()).length"
@@ -183,7 +198,7 @@ class Pages(unittest.TestCase):
             colours = [colorsys.rgb_to_hsv(*(part / 255 for part in fill)) for fill in self.browser.run(fills)]
             # The colours of free frames, of devices and of unknown frames are greys.
             hues = sorted(360 * hue for hue, saturation, _ in colours if saturation > 0.3)
-            self.assertEqual(len(hues), 8)
+            self.assertEqual(len(hues), 10)
             apart = [(b - a) % 360 for a, b in zip(hues, hues[1:] + hues[:1])]
             self.assertGreaterEqual(min(apart), 20, (scheme, hues))
 
@@ -257,7 +272,7 @@ class Pages(unittest.TestCase):
 
     def test_letters_can_be_read_on_their_ground(self):
         """Contrast of at least 4.5 to 1 for text (WCAG 2.2, 1.4.3), in both themes."""
-        self.open(simulated("jos64"))
+        self.open(environments() if MACHINE.has_programs else simulated("jos64"))
         contrast = """
           const linear = (c) => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
           const light = (text) => {

@@ -3,6 +3,10 @@
 //! The crate `dtoolkit` checks the structure of the whole tree. This module checks the contents of the
 //! properties that the kernel uses; one that makes no sense is as if it were missing.
 
+mod wire;
+
+pub use wire::Wire;
+
 use dtoolkit::fdt::{Fdt, FdtNode};
 use dtoolkit::{Node, Property};
 use layout::PGSIZE;
@@ -24,19 +28,22 @@ const MAX_ADDRESS: u64 = 1 << 56;
 
 /// A device tree whose structure was checked, and that has memory.
 #[derive(Debug)]
-pub(super) struct DeviceTree<'a> {
+pub struct DeviceTree<'a> {
     /// The physical address of the tree.
     at: u64,
     tree: Fdt<'a>,
     pub(super) command_line: LoaderText<'a>,
     /// The name of the first hart's instruction set.
     pub(super) isa: Option<LoaderText<'a>>,
-    /// How many times a second the harts' counter counts.
-    pub(super) timebase_hz: Option<u64>,
 }
 
 impl<'a> DeviceTree<'a> {
-    pub(super) fn parse(at: u64, window: PhysWindow<'a>) -> Result<Self, BootInfoError> {
+    /// Parses the device tree at physical address `at`.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read or is invalid, or if it has no memory.
+    pub fn parse(at: u64, window: PhysWindow<'a>) -> Result<Self, BootInfoError> {
         let header = window.aligned(TREE, at, HEADER_BYTES)?;
         let (magic, size) = (word(&header[..4]), word(&header[4..]));
         if magic != Some(DEVICE_TREE_MAGIC.into()) {
@@ -50,11 +57,7 @@ impl<'a> DeviceTree<'a> {
         let chosen = tree.find_node("/chosen");
         let command_line = chosen.and_then(|node| text(node, "bootargs")).unwrap_or_default();
         let isa = tree.find_node("/cpus/cpu").and_then(|hart| text(hart, "riscv,isa"));
-        let timebase_hz = tree
-            .find_node("/cpus")
-            .and_then(|node| number(node, "timebase-frequency"))
-            .filter(|hz| *hz > 0);
-        let this = Self { at, tree, command_line, isa, timebase_hz };
+        let this = Self { at, tree, command_line, isa };
         if this.memory_regions().all(|entry| entry.kind == MemoryKind::Reserved) {
             return Err(BootInfoError::NoMemoryNode { at });
         }
@@ -74,42 +77,55 @@ impl<'a> DeviceTree<'a> {
         }
     }
 
+    /// How many times a second the harts' counter counts (3.7).
+    #[must_use]
+    pub fn timebase_hz(&self) -> Option<u64> {
+        let harts = self.tree.find_node("/cpus")?;
+        number(harts, "timebase-frequency").filter(|hz| *hz > 0)
+    }
+
     /// The physical address of a device whose `compatible` (2.3.1) names `binding`, or a longer name: of the one
     /// that `/chosen` gives as the console, or else of the first that can be used.
-    pub(super) fn device(&self, binding: &str) -> Option<PhysAddr> {
-        let is_end = |byte: &u8| matches!(byte, 0 | b':');
+    #[must_use]
+    pub fn device(&self, binding: &str) -> Option<PhysAddr> {
+        self.find(binding).map(|device| device.registers)
+    }
+
+    /// The device of [`device`](Self::device).
+    fn find(&self, binding: &str) -> Option<Device<'a>> {
         let chosen = self.tree.find_node("/chosen").and_then(|node| property(node, "stdout-path"));
         let console = chosen.unwrap_or_default().split(is_end).next().unwrap_or_default();
+        let found = || self.devices().filter(|device| follows(device.node, binding));
+        let is_console = |device: &Device<'a>| console.ends_with(device.node.name().as_bytes());
+        found().find(is_console).or_else(|| found().next())
+    }
 
+    /// The devices that are in use (2.3.4), and whose registers are a byte each and in a page that shows no RAM.
+    fn devices(&self) -> impl Iterator<Item = Device<'a>> {
         // A bus whose `ranges` are empty has the addresses of its parent (2.3.8).
         let root = self.tree.root();
         let is_plain = |bus: &FdtNode<'a>| property(*bus, "ranges").is_some_and(<[u8]>::is_empty);
-        let buses = || core::iter::once(root).chain(root.children().filter(is_plain));
-        let all = || buses().flat_map(|bus| bus.children().map(move |node| (bus, node)));
-        let is_it = |(_, node): &(_, FdtNode<'a>)| {
-            let names = property(*node, "compatible").unwrap_or_default();
-            names.split(is_end).any(|name| name.starts_with(binding.as_bytes()))
-        };
-        let found = || all().filter(is_it).filter_map(|(bus, node)| self.registers(bus, node));
-        let name_of = |node: FdtNode<'a>| node.name().as_bytes();
-        let is_console = |(node, _): &(FdtNode<'a>, _)| console.ends_with(name_of(*node));
-        found().find(is_console).or_else(|| found().next()).map(|(_, registers)| registers)
+        let buses = core::iter::once(root).chain(root.children().filter(is_plain));
+        let all = buses.flat_map(|bus| bus.children().map(move |node| (bus, node)));
+        all.filter_map(|(bus, node)| {
+            let (base, size) = take_region(bus, &mut property(node, "reg")?)?;
+            let is_used = property(node, "status").is_none_or(|status| status.starts_with(b"ok"));
+            let is_dense = number(node, "reg-shift").unwrap_or(0) == 0;
+            let is_sound = base.is_multiple_of(8) && self.is_device(base);
+            let registers = PhysAddr::new(base);
+            let device = Device { bus, node, registers, size };
+            (is_used && is_dense && is_sound).then_some(device)
+        })
     }
 
-    /// The address of the registers of `node`, a byte each, if the device is in use (2.3.4), and its page shows no
-    /// RAM.
-    fn registers(&self, bus: FdtNode<'a>, node: FdtNode<'a>) -> Option<(FdtNode<'a>, PhysAddr)> {
-        let (base, _) = take_region(bus, &mut property(node, "reg")?)?;
-        let page = PhysRange::from_size(PhysAddr::new(base & !(PGSIZE - 1)), PGSIZE);
-        let is_used = property(node, "status").is_none_or(|status| status.starts_with(b"ok"));
-        let is_dense = number(node, "reg-shift").unwrap_or(0) == 0;
+    /// Whether a device's register may be at `pa`: in a page that shows no RAM.
+    fn is_device(&self, pa: u64) -> bool {
         let holds = |entry: MemoryMapEntry| {
+            let page = PhysRange::from_size(PhysAddr::new(pa & !(PGSIZE - 1)), PGSIZE);
             let range = PhysRange::from_size(PhysAddr::new(entry.base), entry.length);
             entry.kind == MemoryKind::Usable && range.overlaps(&page)
         };
-        let is_sound = (1..MAX_ADDRESS).contains(&base) && base.is_multiple_of(8);
-        (is_used && is_dense && is_sound && !self.memory_regions().any(holds))
-            .then_some((node, PhysAddr::new(base)))
+        (1..MAX_ADDRESS).contains(&pa) && !self.memory_regions().any(holds)
     }
 
     /// The tree, and the initial RAM disk.
@@ -122,6 +138,16 @@ impl<'a> DeviceTree<'a> {
         });
         core::iter::once(tree).chain(initrd)
     }
+}
+
+/// A device.
+#[derive(Clone, Copy, Debug)]
+struct Device<'a> {
+    bus: FdtNode<'a>,
+    node: FdtNode<'a>,
+    /// The physical address of its registers, and their size in bytes as the tree states it.
+    registers: PhysAddr,
+    size: u64,
 }
 
 /// The regions of a tree, RAM first. [`DeviceTree::memory_regions`] makes it.
@@ -201,6 +227,17 @@ fn take_pair(first: usize, second: usize, rest: &mut &[u8]) -> Option<(u64, u64)
     let (length, after) = after.split_at_checked(second)?;
     *rest = after;
     Some((word(base)?, word(length)?))
+}
+
+/// Whether a name of the bindings that the device follows (2.3.1) begins with `binding`.
+fn follows(node: FdtNode<'_>, binding: &str) -> bool {
+    let names = property(node, "compatible").unwrap_or_default();
+    names.split(is_end).any(|name| name.starts_with(binding.as_bytes()))
+}
+
+/// Whether `byte` ends a name of a list, or of a path.
+fn is_end(byte: &u8) -> bool {
+    matches!(byte, 0 | b':')
 }
 
 /// The value of the property `name`.

@@ -17,11 +17,15 @@ mod window;
 mod tests;
 
 pub use device_tree::DEVICE_TREE_MAGIC;
+#[cfg(device_tree)]
+pub use device_tree::{DeviceTree, Wire};
 pub use error::BootInfoError;
 pub use pvh::START_INFO_MAGIC;
 pub use text::LoaderText;
 pub use window::PhysWindow;
 
+#[cfg(not(device_tree))]
+use device_tree::DeviceTree;
 use libjos::mem::addr::{PhysAddr, PhysRange};
 use libjos::mem::memory_map::{MemoryKind, MemoryMapEntry};
 
@@ -134,7 +138,7 @@ pub struct BootInfo<'a>(Parsed<'a>);
 enum Parsed<'a> {
     Multiboot2(multiboot2::Multiboot2<'a>),
     Pvh(pvh::Pvh<'a>),
-    DeviceTree(device_tree::DeviceTree<'a>),
+    DeviceTree(DeviceTree<'a>),
 }
 
 impl<'a> BootInfo<'a> {
@@ -153,9 +157,7 @@ impl<'a> BootInfo<'a> {
                 Parsed::Multiboot2(multiboot2::Multiboot2::parse(info, memory)?)
             }
             Protocol::Pvh => Parsed::Pvh(pvh::Pvh::parse(info, memory)?),
-            Protocol::DeviceTree => {
-                Parsed::DeviceTree(device_tree::DeviceTree::parse(info, memory)?)
-            }
+            Protocol::DeviceTree => Parsed::DeviceTree(DeviceTree::parse(info, memory)?),
         };
         Ok(Self(parsed))
     }
@@ -185,25 +187,6 @@ impl<'a> BootInfo<'a> {
         match &self.0 {
             Parsed::Multiboot2(_) | Parsed::Pvh(_) => None,
             Parsed::DeviceTree(tree) => tree.isa,
-        }
-    }
-
-    /// How many counts the processor's counter makes in a second, if the loader says so.
-    #[must_use]
-    pub fn counter_hz(&self) -> Option<u64> {
-        match &self.0 {
-            Parsed::Multiboot2(_) | Parsed::Pvh(_) => None,
-            Parsed::DeviceTree(tree) => tree.timebase_hz,
-        }
-    }
-
-    /// The physical address of a device's registers that the loader gives, by the beginning of a name of the binding
-    /// that the device follows.
-    #[must_use]
-    pub fn device(&self, binding: &str) -> Option<PhysAddr> {
-        match &self.0 {
-            Parsed::Multiboot2(_) | Parsed::Pvh(_) => None,
-            Parsed::DeviceTree(tree) => tree.device(binding),
         }
     }
 

@@ -5,7 +5,6 @@ use core::convert::Infallible;
 use core::iter::Empty;
 use core::marker::PhantomData;
 
-use libjos::mem::addr::PhysAddr;
 use libjos::mem::memory_map::MemoryMapEntry;
 
 use super::{BootInfoError, LoaderText, PhysWindow, Reserved};
@@ -19,7 +18,6 @@ pub(super) struct DeviceTree<'a> {
     never: Infallible,
     pub(super) command_line: LoaderText<'a>,
     pub(super) isa: Option<LoaderText<'a>>,
-    pub(super) timebase_hz: Option<u64>,
 }
 
 impl<'a> DeviceTree<'a> {
@@ -28,10 +26,6 @@ impl<'a> DeviceTree<'a> {
     }
 
     pub(super) fn memory_regions(&self) -> Regions<'a> {
-        match self.never {}
-    }
-
-    pub(super) fn device(&self, _binding: &str) -> Option<PhysAddr> {
         match self.never {}
     }
 

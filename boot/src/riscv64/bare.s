@@ -50,26 +50,45 @@ bare_start:
     csrw mepc, t0
     mret
 
-// A trap in machine mode. The kernel's call that prints a character (A7 is 1) changes no register but A0. After any
-// other call, and after an exception of this firmware, QEMU ends with a failure.
+// A trap in machine mode. The kernel's calls that print a character (A7 is 1) and set the timer (A7 names the extension)
+// change no register but A0. After any other call, and after an exception of this firmware, QEMU ends with a failure.
 .balign 4
 bare_trap:
     csrw mscratch, t0
     csrr t0, mcause
+    bltz t0, bare_timer         // the only interrupt that is let through
     addi t0, t0, -{CAUSE_SUPERVISOR_CALL}
     bnez t0, bare_end
     addi t0, a7, -1
-    bnez t0, bare_end
+    beqz t0, 1f
+    li t0, {SBI_TIME}
+    bne t0, a7, bare_end
+    li t0, {TIMER_COMPARE}
+    sd a0, 0(t0)
+    li t0, {SUPERVISOR_TIMER}
+    csrc mip, t0
+    li t0, {MACHINE_TIMER}
+    csrs mie, t0
+    j 2f
 1:  li t0, {UART}
     lbu t0, 5(t0)               // wait until the transmitter takes a byte
     andi t0, t0, 0x20
     beqz t0, 1b
     li t0, {UART}
     sb a0, 0(t0)
-    li a0, 0
+2:  li a0, 0
     csrr t0, mepc
     addi t0, t0, 4
     csrw mepc, t0
+    csrr t0, mscratch
+    mret
+
+// The timer's interrupt goes on to supervisor mode, until the kernel sets the timer again.
+bare_timer:
+    li t0, {MACHINE_TIMER}
+    csrc mie, t0
+    li t0, {SUPERVISOR_TIMER}
+    csrs mip, t0
     csrr t0, mscratch
     mret
 

@@ -21,6 +21,7 @@ use super::devices::map_devices;
 use super::entry_pgdir::{
     DEVICE_PAGES, HIGH, HIGH_PAGES, LINK, LOW, LOW_PAGES, MMIO, PTE_PPN_SHIFT, entry_pgdir,
 };
+use super::firmware::SBI_TIME;
 use crate::info::DEVICE_TREE_MAGIC;
 
 unsafe extern "C" {
@@ -50,6 +51,9 @@ const SBI_RESET: u64 = 0x5352_5354;
 // uses.
 /// The UART, an NS16550.
 const UART: u64 = 0x1000_0000;
+/// The timer's register for the first hart, in the CLINT: the timer interrupts machine mode while the counter is not
+/// below it.
+const TIMER_COMPARE: u64 = 0x200_4000;
 /// PMPADDR for that page (RISC-V privileged specification, 3.7.1: NAPOT): a size of 2^(n + 3) is n ones.
 const BARE_PAGE: u64 = JosSv39::PHYS_BASE >> 2 | (PGSIZE / 8 - 1);
 /// PMPCFG: the first entry, that page, gives no rights; the second, all of memory, gives all.
@@ -60,7 +64,10 @@ const CAUSE_SUPERVISOR_CALL: u64 = 9;
 /// The exceptions that supervisor mode handles: all but calls from itself and from machine mode (11).
 const BARE_EXCEPTIONS: u64 = 0xB1FF;
 /// The interrupts that it handles: software, timer, devices.
-const BARE_INTERRUPTS: u64 = 1 << 1 | 1 << 5 | 1 << 9;
+const BARE_INTERRUPTS: u64 = 1 << 1 | SUPERVISOR_TIMER | 1 << 9;
+/// The timer's bits in MIE and MIP: for supervisor mode, and for machine mode (3.1.9).
+const SUPERVISOR_TIMER: u64 = 1 << 5;
+const MACHINE_TIMER: u64 = 1 << 7;
 /// MSTATUS's field with the mode that MRET changes to, and supervisor mode there.
 const MSTATUS_MPP: u64 = 0b11 << 11;
 const MSTATUS_MPP_SUPERVISOR: u64 = 0b01 << 11;
@@ -73,6 +80,10 @@ global_asm!(
     BARE_EXCEPTIONS = const BARE_EXCEPTIONS,
     CAUSE_SUPERVISOR_CALL = const CAUSE_SUPERVISOR_CALL,
     BARE_INTERRUPTS = const BARE_INTERRUPTS,
+    SUPERVISOR_TIMER = const SUPERVISOR_TIMER,
+    MACHINE_TIMER = const MACHINE_TIMER,
+    TIMER_COMPARE = const TIMER_COMPARE,
+    SBI_TIME = const SBI_TIME,
     MSTATUS_MPP = const MSTATUS_MPP,
     MSTATUS_MPP_SUPERVISOR = const MSTATUS_MPP_SUPERVISOR,
     LOAD_ADDR = const JosSv39::LOAD_ADDR,

@@ -41,6 +41,7 @@ tree_copy:
 .globl sbi_start
 .type sbi_start, @function
 sbi_start:
+    mv s2, a0                   // the hart
     csrw sie, zero
     csrw satp, zero
     li t0, {SSTATUS_CLEAR}
@@ -120,6 +121,7 @@ high_start:
     li s0, 0
     mv s1, a1
     mv a0, a1
+    mv a1, s2
     call {map_devices}
     li a0, {TREE_MAGIC}
     mv a1, s1

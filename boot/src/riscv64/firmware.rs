@@ -1,11 +1,33 @@
-//! The firmware's console, for the messages of a kernel that cannot start: until the device tree is read, no other
-//! console is known.
+//! The firmware's calls (RISC-V SBI specification): its console, for the messages of a kernel that cannot start, since
+//! until the device tree is read no other console is known; and the timer.
 
 use core::arch::asm;
 use core::ffi::CStr;
 use core::fmt::{self, Write};
 
-/// The firmware's console (RISC-V SBI specification, 5.2: the legacy call that prints a character).
+/// The extension with the timer, whose call 0 sets it (chapter 6).
+pub(super) const SBI_TIME: u64 = 0x5449_4D45;
+
+/// Makes the firmware request a timer interrupt when the hart's counter reaches `count`, and takes back a request that
+/// was made before. Returns false if the firmware cannot.
+#[must_use]
+pub fn set_timer(count: u64) -> bool {
+    let error: u64;
+    // SAFETY: the firmware keeps all registers but A0 and A1, and our memory.
+    unsafe {
+        asm!(
+            "ecall",
+            in("a7") SBI_TIME,
+            in("a6") 0,
+            inlateout("a0") count => error,
+            lateout("a1") _,
+            options(nostack)
+        );
+    }
+    error == 0
+}
+
+/// The firmware's console (5.2: the legacy call that prints a character).
 struct Console;
 
 impl Write for Console {

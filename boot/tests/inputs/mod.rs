@@ -1,6 +1,6 @@
 //! Parses a fuzzer's bytes as boot information: `corpus.rs` and the fuzz targets call [`run`] and [`run_tree`].
 
-use boot::info::{DEVICE_TREE_MAGIC, PhysWindow};
+use boot::info::{DEVICE_TREE_MAGIC, DeviceTree, PhysWindow};
 use boot::{BootInfo, BootInfoError, Protocol};
 use layout::{Jos32, Jos64, JosSv39, MemLayout, PGSIZE};
 use libjos::mem::addr::{PhysAddr, PhysRange};
@@ -61,9 +61,19 @@ pub(crate) fn run_tree(bytes: &[u8]) {
 }
 
 /// The names of the nodes and properties that the kernel looks for.
-const NODES: [&str; 8] =
-    ["memory", "reserved-memory", "chosen", "cpus", "cpu@0", "soc", "serial@10000000", "pool"];
-const PROPERTIES: [&str; 12] = [
+const NODES: [&str; 10] = [
+    "memory",
+    "reserved-memory",
+    "chosen",
+    "cpus",
+    "cpu@0",
+    "soc",
+    "serial@10000000",
+    "pool",
+    "plic@c000000",
+    "interrupt-controller",
+];
+const PROPERTIES: [&str; 16] = [
     "reg",
     "#address-cells",
     "#size-cells",
@@ -76,6 +86,10 @@ const PROPERTIES: [&str; 12] = [
     "linux,initrd-end",
     "stdout-path",
     "timebase-frequency",
+    "phandle",
+    "interrupt-parent",
+    "interrupts",
+    "interrupts-extended",
 ];
 
 /// Makes a tree of sound structure, of steps that are a byte each: the end of a node, the begin of one, or a property,
@@ -131,9 +145,35 @@ fn parse(protocol: Protocol, at: u64, memory: &[u8]) {
     aligned.copy_from_slice(memory);
 
     match BootInfo::parse(protocol, at, PhysWindow::from_bytes(aligned)) {
-        Ok(info) => judge(&info, memory.len()),
+        Ok(info) => {
+            judge(&info, memory.len());
+            if protocol == Protocol::DeviceTree {
+                judge_devices(&info, PhysWindow::from_bytes(aligned));
+            }
+        }
         Err(error) => judge_error(error, memory.len() as u64),
     }
+}
+
+/// Checks that no register of a device is in RAM.
+fn judge_devices(info: &BootInfo<'_>, memory: PhysWindow<'_>) {
+    let tree = DeviceTree::parse(0, memory).expect("it was parsed before");
+    let devices = ["ns16550", "sifive,test"].map(|binding| tree.device(binding));
+    assert!(devices.iter().flatten().all(|device| device.is_aligned(8)), "{devices:?}");
+    let wires = [0, 1].map(|hart| tree.wire("ns16550", hart));
+    let of_wires = wires.iter().flatten().flat_map(|wire| {
+        assert!((1..1024).contains(&wire.source));
+        [wire.priority, wire.enables, wire.context]
+    });
+    for device in devices.into_iter().flatten().chain(of_wires) {
+        let lies_in = |entry: &MemoryMapEntry| {
+            let end = entry.base.saturating_add(entry.length);
+            entry.kind == MemoryKind::Usable && (entry.base..end).contains(&device.as_u64())
+        };
+        assert!(device.is_aligned(4), "{device}");
+        assert!(!info.memory_entries().any(|entry| lies_in(&entry)), "{device}");
+    }
+    assert!(tree.timebase_hz().is_none_or(|hz| hz > 0));
 }
 
 /// Checks that an error is justified.
@@ -160,14 +200,6 @@ fn judge(info: &BootInfo<'_>, end: usize) {
         if info.protocol() == Protocol::DeviceTree { "device tree" } else { "boot information" };
     assert_eq!(info.reserved().next().map(|reserved| reserved.name), Some(part));
     assert!(parts().all(|range| range.start <= range.end_exclusive));
-
-    for device in ["ns16550", "sifive,test"].iter().filter_map(|binding| info.device(binding)) {
-        let lies_in = |entry: &MemoryMapEntry| {
-            let end = entry.base.saturating_add(entry.length);
-            entry.kind == MemoryKind::Usable && (entry.base..end).contains(&device.as_u64())
-        };
-        assert!(device.is_aligned(8) && !entries.iter().any(lies_in), "{device} in {entries:x?}");
-    }
 
     let pieces = pieces(&entries);
     let map = judge_map::<Jos64>(&pieces, &entries);

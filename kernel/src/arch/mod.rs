@@ -28,6 +28,7 @@ mod probes;
 #[cfg(all(jos_machine, target_arch = "riscv64"))]
 mod riscv64;
 mod uart;
+mod values;
 #[cfg(any(target_arch = "x86", target_arch = "x86_64", not(jos_machine)))]
 mod x86;
 #[cfg(any(target_arch = "x86_64", not(jos_machine)))]

@@ -97,13 +97,18 @@ impl<R: Backend> Uart<R> {
         self.present
     }
 
-    /// Whether the port is there.
-    pub(in crate::arch) fn is_present(&self) -> bool {
-        self.present
+    /// Makes the port request an interrupt for each typed byte. `arrives` says whether the request that it makes now
+    /// reaches the processor. Returns false if it does not, so that somebody must look for typed bytes.
+    pub(in crate::arch) fn interrupt_if(&mut self, arrives: impl FnOnce() -> bool) -> bool {
+        // The transmitter is empty, so this requests an interrupt at once.
+        self.set_interrupts(IER::THR_EMPTY);
+        let arrives = arrives();
+        self.set_interrupts(IER::DATA_READY);
+        arrives || !self.present
     }
 
     /// Makes the port interrupt the processor for these reasons alone.
-    pub(in crate::arch) fn set_interrupts(&mut self, reasons: IER) {
+    fn set_interrupts(&mut self, reasons: IER) {
         if self.present {
             self.uart.disable_interrupts(IER::all());
             self.uart.enable_interrupts(reasons);

@@ -8,7 +8,7 @@ use libjos::monitor::processor::Field;
 use libjos::monitor::{Arguments, CommandError};
 use libjos::paging::format::{Format as _, Perm};
 
-use crate::arch::control::ControlRegisters;
+use crate::arch::control;
 use crate::arch::{ADDRESS_COLUMNS, Format, Layout, features};
 use crate::boot_info;
 use crate::pmap;
@@ -86,7 +86,7 @@ pub(super) fn cr<'w>(
     out: &mut dyn Write,
 ) -> Result<(), CommandError<'w>> {
     arguments.none()?;
-    for (register, value) in ControlRegisters::read().all() {
+    for (register, value) in control::read().0 {
         writeln!(out, "{} = {value:#0ADDRESS_COLUMNS$x}: {}", register.name, register.meaning)?;
         for field in register.fields {
             let Field { bit: low, width, name, meaning } = *field;

@@ -86,7 +86,7 @@ macro_rules! application {
     ($main:path) => {
         // SAFETY: the kernel calls its application by this name. Each image has one application.
         #[unsafe(no_mangle)]
-        extern "Rust" fn umain() -> $crate::app::process::ExitCode {
+        extern "Rust" fn application_main() -> $crate::app::process::ExitCode {
             $crate::app::process::Termination::report($main())
         }
     };

@@ -3,6 +3,7 @@
 use layout::MemLayout;
 
 use crate::check::Checks;
+use crate::check::answer::Answer;
 use crate::machine::Machine;
 use crate::mem::pages::PageInfo;
 use crate::paging::format::Perm;
@@ -21,7 +22,8 @@ impl<M: Machine> Checks<'_, M> {
             let info = self.vm.pages().pa2page(pa).map(|frame| self.vm.pages().info(frame));
             assert!(
                 info == Some(PageInfo::in_use(1)),
-                "check_envs: page {pa} of the environments must be in use once, but is {info:?}"
+                "check_envs: page {pa} of the environments must be in use once, but is {}",
+                info.words()
             );
         }
         self.vm.machine_mut().print(format_args!("check_envs() succeeded!\n"));

@@ -6,6 +6,7 @@
 use layout::{MemLayout, PGSIZE};
 
 use crate::check::Checks;
+use crate::check::answer::Answer;
 use crate::machine::{Fault, Machine};
 use crate::mem::addr::VirtAddr;
 use crate::mem::pages::{ALLOC_ZERO, Frame, PageAllocator};
@@ -47,7 +48,7 @@ impl<M: Machine> Checks<'_, M> {
         assert!(freed, "check_page_installed_pgdir: the page that was replaced is not free");
 
         let stored = self.vm.machine_mut().probe_store(va, 3);
-        assert!(stored.is_ok(), "check_page_installed_pgdir: write to {va}: {stored:?}");
+        assert!(stored.is_ok(), "check_page_installed_pgdir: write to {va}: {}", stored.words());
         let word = self.vm.machine().load::<u32>(self.vm.pages().page2pa(pp2));
         assert!(
             word == 3,
@@ -62,7 +63,8 @@ impl<M: Machine> Checks<'_, M> {
         assert!(
             stored == Err(fault),
             "check_page_installed_pgdir: the kernel's write to read-only {va} must fault, \
-             but gave {stored:?}: is write protection off?"
+             but gave {}: is write protection off?",
+            stored.words()
         );
 
         if let Err(error) = self.vm.page_remove(self.kern_pgdir, va) {
@@ -99,8 +101,9 @@ impl<M: Machine> Checks<'_, M> {
         let loaded = self.vm.machine_mut().probe_load(va);
         assert!(
             loaded == expected,
-            "check_page_installed_pgdir: a read of {va} {when} must give {expected:?}, \
-             not {loaded:?}"
+            "check_page_installed_pgdir: a read of {va} {when} must give {}, not {}",
+            expected.words(),
+            loaded.words()
         );
     }
 }

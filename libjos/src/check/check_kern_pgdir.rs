@@ -5,9 +5,12 @@
 //! ([`mappings`](crate::paging::mappings)), nor the page tables a second time. The expected map is
 //! spelled out here once more, not read from the table that `mem_init` maps by.
 
+use core::fmt;
+
 use layout::{MemLayout, PGSIZE};
 
 use crate::check::Checks;
+use crate::check::answer::Answer;
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::mem::pages::{Frame, PageAllocator, PageInfo};
@@ -23,6 +26,12 @@ pub(crate) struct Translation {
     pub(crate) pa: PhysAddr,
     /// The permissions that the tables on the way and the leaf all grant.
     pub(crate) perm: Perm,
+}
+
+impl fmt::Display for Translation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.pa, self.perm)
+    }
 }
 
 /// The result of [`Checks::check_va2pa`].
@@ -169,9 +178,9 @@ impl<M: Machine> Checks<'_, M> {
             let expected = Translation { pa: pa + (va - first), perm };
             assert!(
                 to == Some(expected),
-                "check_kern_pgdir: {what}: {va:#x} must lead to {} {perm}, but {}",
+                "check_kern_pgdir: {what}: {va:#x} must lead to {} {perm}, not to {}",
                 expected.pa,
-                Outcome(to)
+                to.words()
             );
             // One page of a leaf proves the others.
             match (va | (span - 1)).checked_add(1) {
@@ -203,10 +212,12 @@ impl<M: Machine> Checks<'_, M> {
             let to = self.check_va2pa(va).to;
             let half = |pa| self.vm.machine().load::<u32>(pa);
             let seen = to.map(|to| u64::from(half(to.pa)) | u64::from(half(to.pa + 4)) << 32);
-            let is = self.vm.pages().info(Frame::new(index as u32)).word();
+            let seen = seen.map(PageInfo::from_word);
+            let is = self.vm.pages().info(Frame::new(index as u32));
             assert!(
                 seen == Some(is),
-                "check_kern_pgdir: UPAGES: pages[{index}] is {is:#x}, but {va:#x} shows {seen:x?}"
+                "check_kern_pgdir: UPAGES: pages[{index}] is {is}, but {va:#x} shows {}",
+                seen.words()
             );
         }
     }
@@ -223,9 +234,8 @@ impl<M: Machine> Checks<'_, M> {
         let to = self.check_va2pa(va).to;
         assert!(
             to == Some(expected),
-            "check_kern_pgdir: UVPT: {va:#x} must show the page table {table} {}, but {}",
-            expected.perm,
-            Outcome(to)
+            "check_kern_pgdir: UVPT: {va:#x} must show the page table at {expected}, not {}",
+            to.words()
         );
         for index in 0..M::Format::ENTRIES {
             if let Entry::Table { pa, .. } = self.vm.entry(level, table, index)
@@ -241,29 +251,5 @@ impl<M: Machine> Checks<'_, M> {
     fn uvpt_of(&self, va: u64) -> u64 {
         let pgnum = va % (1 << M::Format::VA_BITS) / PGSIZE;
         M::Layout::UVPT + pgnum * WordOf::<M>::BYTES
-    }
-}
-
-/// A translation in words.
-struct Outcome(Option<Translation>);
-
-impl core::fmt::Display for Outcome {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self.0 {
-            Some(Translation { pa, perm }) => write!(f, "leads to {pa} {perm}"),
-            None => f.write_str("is not mapped"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_found_is_said_in_words() {
-        let found = Translation { pa: PhysAddr::new(0x3000), perm: Perm::UR };
-        assert_eq!(Outcome(Some(found)).to_string(), format!("leads to 0x3000 {}", Perm::UR));
-        assert_eq!(Outcome(None).to_string(), "is not mapped");
     }
 }

@@ -4,17 +4,19 @@
 //! takes, and sees what happens when there is none. It works below UTOP, where `kern_pgdir` is empty,
 //! and leaves it empty.
 
+mod corners;
+
 use layout::{MemLayout, PGSIZE};
 
 use crate::check::Checks;
+use crate::check::answer::Answer;
 use crate::check::check_kern_pgdir::Translation;
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
-use crate::mem::pages::{AllocFlags, Frame, PageAllocator, PageInfo};
+use crate::mem::pages::{AllocFlags, Frame, PageAllocator};
 use crate::paging::error::MapError;
 use crate::paging::format::{Entry, Format, Geometry, Perm};
 use crate::paging::pgdir::WordOf;
-use crate::paging::range::PageSizes;
 use crate::paging::word::Word;
 
 /// Pages that the check maps, beside those that become tables.
@@ -72,13 +74,12 @@ impl<M: Machine> Checks<'_, M> {
     /// With too few pages for the tables, at every level, maps nothing and loses nothing. Leaves the
     /// pages of `tables` free.
     fn check_insert_without_memory(&mut self, pp: Frame, tables: &[Frame]) {
-        let no_memory = Err(MapError::NoMemory { va: VA0 });
+        let no_memory = MapError::NoMemory { va: VA0 };
         for (have, &table) in tables.iter().enumerate() {
-            self.expect_insert(pp, VA0, Perm::KRW, no_memory);
+            self.expect_insert(pp, VA0, Perm::KRW, Err(no_memory));
             self.expect_free(have, "after page_insert without memory");
             self.expect_ref(pp, 0, "after page_insert without memory");
-            let walked = self.vm.pgdir_walk(self.kern_pgdir, VA0, true).map(|_| ());
-            assert!(walked == no_memory, "check_page: pgdir_walk without memory gave {walked:?}");
+            self.expect_walk(VA0, true, Err(no_memory));
             self.expect_free(have, "after pgdir_walk without memory");
             let entry = self.vm.machine().load::<WordOf<M>>(self.kern_pgdir.address());
             assert!(
@@ -91,10 +92,8 @@ impl<M: Machine> Checks<'_, M> {
 
     /// Goes through JOS's sequence: insert, insert again, replace, two mappings of one page, remove.
     fn check_insert_and_remove(&mut self, [pp0, pp1, pp2]: [Frame; 3], tables: &[Frame]) {
-        let none = self.vm.page_lookup(self.kern_pgdir, VA0);
-        assert!(none.is_none(), "check_page: page_lookup finds {none:?} where nothing is mapped");
-        let none = self.vm.pgdir_walk(self.kern_pgdir, VA0, false);
-        assert!(none == Ok(None), "check_page: pgdir_walk finds {none:?} where there is no table");
+        self.expect_lookup(VA0, None, None);
+        self.expect_walk(VA0, false, Ok(None));
 
         // The tables take all that is free; each is used once.
         self.expect_insert(pp1, VA0, Perm::KRW, Ok(()));
@@ -148,24 +147,18 @@ impl<M: Machine> Checks<'_, M> {
         for level in (1..M::Format::LEVELS).rev() {
             let index = va.as_u64() / M::Format::page_size(level) % M::Format::ENTRIES as u64;
             let at = table + index * WordOf::<M>::BYTES;
-            match M::Format::decode(level, self.vm.machine().load(at)) {
+            let entry = self.vm.machine().load(at);
+            match M::Format::decode(level, entry) {
                 Entry::Table { pa, .. } => table = pa,
-                other => panic!("check_page: {va} is mapped, but level {level} has {other:?}"),
+                _ => panic!(
+                    "check_page: {va} is mapped, but {entry:#x} of level {level} is no table"
+                ),
             }
         }
         let index = va.as_u64() / PGSIZE % M::Format::ENTRIES as u64;
         let at = table + index * WordOf::<M>::BYTES;
-        let walked =
-            self.vm.pgdir_walk(self.kern_pgdir, va, false).map(|pte| pte.map(|pte| pte.pa));
-        assert!(
-            walked == Ok(Some(at)),
-            "check_page: the entry of {va} is at {at}, pgdir_walk gives {walked:?}"
-        );
-        let found = self.vm.page_lookup(self.kern_pgdir, va).map(|(frame, pte)| (frame, pte.pa));
-        assert!(
-            found == Some((pp, at)),
-            "check_page: {va} is mapped to {pp:?} at {at}, page_lookup gives {found:?}"
-        );
+        self.expect_walk(va, false, Ok(Some(at)));
+        self.expect_lookup(va, Some(pp), Some(at));
     }
 
     /// Reads back the permissions that it asked for, whatever was there before.
@@ -181,131 +174,6 @@ impl<M: Machine> Checks<'_, M> {
         self.expect_mapped(VA1, Some(pp), kx);
         self.remove_and_keep(pp, VA1);
         self.vm.prune(self.kern_pgdir, VA1);
-    }
-
-    /// Makes tables of dirty pages, which must map nothing.
-    fn check_dirty_tables(&mut self, tables: &[Frame]) {
-        // Allocated first: with poison nobody may write to a free page, these checks included.
-        for _ in tables {
-            self.alloc_for_check();
-        }
-        for &table in tables {
-            let ones = WordOf::<M>::from_u64(u64::MAX >> (64 - 8 * WordOf::<M>::BYTES));
-            let zero = WordOf::<M>::ZERO;
-            self.vm.machine().store_run(
-                self.vm.pages().page2pa(table),
-                ones,
-                zero,
-                M::Format::ENTRIES,
-            );
-            self.vm.pages_mut().page_free(table);
-        }
-        let walked = self.vm.pgdir_walk(self.kern_pgdir, VA0, true);
-        assert!(matches!(walked, Ok(Some(_))), "check_page: pgdir_walk with memory: {walked:?}");
-        for &table in tables {
-            let pa = self.vm.pages().page2pa(table);
-            let present = (0..M::Format::ENTRIES as u64)
-                .map(|i| self.vm.machine().load::<WordOf<M>>(pa + i * WordOf::<M>::BYTES))
-                .filter(|word| *word != WordOf::<M>::ZERO)
-                .count();
-            let expected = usize::from(pa.as_u64() != self.last_table(VA0));
-            assert!(
-                present == expected,
-                "check_page: the new table {pa} has {present} entries in place of {expected}"
-            );
-        }
-        self.vm.prune(self.kern_pgdir, VA0);
-    }
-
-    /// The address of the last level's table for `va`.
-    fn last_table(&mut self, va: VirtAddr) -> u64 {
-        match self.vm.pgdir_walk(self.kern_pgdir, va, false) {
-            Ok(Some(pte)) => layout::page_round_down(pte.pa.as_u64()),
-            other => panic!("check_page: the table for {va} is gone: {other:?}"),
-        }
-    }
-
-    /// Meets a large page by all operations on single pages: an error names it, and it stays.
-    fn check_large_page(&mut self, [pp, ..]: [Frame; PAGES]) {
-        if self.vm.machine().leaf_levels() & 0b10 == 0 {
-            return;
-        }
-        let size = M::Format::page_size(1);
-        // Its frames lie behind the last that `pages` describes, so they are not counted.
-        let start = VirtAddr::new(size);
-        let described = self.vm.pages().npages() as u64 * PGSIZE;
-        let pa = PhysAddr::new(M::Layout::PHYS_BASE + described.next_multiple_of(size));
-        let mapped =
-            self.vm.map_range(self.kern_pgdir, start, size, pa, Perm::KRW, PageSizes::Largest);
-        assert!(mapped == Ok(()), "check_page: a page of {size:#x} bytes: {mapped:?}");
-
-        let va = start + PGSIZE;
-        let expected = Err(MapError::large_page(va, size));
-        self.expect_insert(pp, va, Perm::KRW, expected);
-        self.expect_ref(pp, 0, "after page_insert into a large page");
-        let walked = self.vm.pgdir_walk(self.kern_pgdir, va, true).map(|_| ());
-        assert!(walked == expected, "check_page: pgdir_walk into a large page: {walked:?}");
-        self.expect_remove(va, expected);
-        let found = self.vm.page_lookup(self.kern_pgdir, va);
-        assert!(found.is_none(), "check_page: page_lookup in a large page: {found:?}");
-        let found = self.vm.va2pa(self.kern_pgdir, va);
-        assert!(
-            found == Some(pa + PGSIZE),
-            "check_page: {va} in a large page leads to {found:?}, not {}",
-            pa + PGSIZE
-        );
-
-        let entry = self.vm.walk(self.kern_pgdir.address(), va).at;
-        self.vm.machine().store(entry, WordOf::<M>::ZERO);
-        self.vm.tlb_invalidate(self.kern_pgdir, start);
-        self.vm.prune(self.kern_pgdir, va);
-    }
-
-    /// Counts: an overflow is an error; above UTOP nothing is counted; a free page is not mapped. Returns the
-    /// table there that was empty before, if there was one: directories share such tables.
-    fn check_counts(&mut self, pp: Frame) -> Option<Frame> {
-        let pa = self.vm.pages().page2pa(pp);
-        self.vm.pages_mut().set_info(pp, PageInfo::in_use(u32::MAX));
-        let overflow = Err(MapError::Overflow { pa });
-        self.expect_insert(pp, VA1, Perm::KRW, overflow);
-        self.expect_free(Self::NTABLES, "after page_insert that would overflow pp_ref");
-        self.vm.pages_mut().set_info(pp, PageInfo::in_use(0));
-
-        // The devices' last page: their mappings begin at MMIOBASE.
-        let above = VirtAddr::new(M::Layout::MMIOLIM - PGSIZE);
-        let before = self.vm.pages().nfree();
-        self.expect_insert(pp, above, Perm::KRW | Perm::G, Ok(()));
-        self.expect_mapped(above, Some(pp), Perm::KRW | Perm::G);
-        // Here the index is not 0 at each level.
-        self.check_walk(above, pp);
-        self.expect_ref(pp, 0, "mapped above UTOP");
-        self.expect_remove(above, Ok(()));
-        let info = self.vm.pages().info(pp);
-        let kept = PageInfo::in_use(0);
-        assert!(info == kept, "check_page: unmapped above UTOP, {pp:?} is {info:?}");
-        self.vm.prune(self.kern_pgdir, above);
-        let emptied = (self.vm.pages().nfree() > before).then(|| self.alloc_for_check());
-        self.expect_free(before, "when nothing is mapped there any more");
-
-        self.vm.pages_mut().page_free(pp);
-        let free = Err(MapError::FreePage { pa });
-        self.expect_insert(pp, VA1, Perm::KRW, free);
-        self.expect_next(pp, "the page that was not mapped");
-        emptied
-    }
-
-    /// Tries addresses that the machine does not have: they are refused.
-    fn check_bad_addresses(&mut self, pp: Frame) {
-        if M::Layout::LOWER_END == M::Layout::UPPER_START {
-            return;
-        }
-        for va in [M::Layout::LOWER_END, M::Layout::UPPER_START - PGSIZE] {
-            let va = VirtAddr::new(va);
-            let expected = Err(MapError::NonCanonical { va });
-            self.expect_insert(pp, va, Perm::KRW, expected);
-            self.expect_remove(va, expected);
-        }
-        self.expect_ref(pp, 0, "after page_insert at a bad address");
     }
 
     fn alloc_for_check(&mut self) -> Frame {
@@ -331,7 +199,9 @@ impl<M: Machine> Checks<'_, M> {
         let inserted = self.vm.page_insert(self.kern_pgdir, pp, va, perm);
         assert!(
             inserted == expected,
-            "check_page: page_insert at {va} must give {expected:?}, not {inserted:?}"
+            "check_page: page_insert at {va} gives: {}; it must give: {}",
+            inserted.words(),
+            expected.words()
         );
     }
 
@@ -339,7 +209,40 @@ impl<M: Machine> Checks<'_, M> {
         let removed = self.vm.page_remove(self.kern_pgdir, va);
         assert!(
             removed == expected,
-            "check_page: page_remove of {va} must give {expected:?}, not {removed:?}"
+            "check_page: page_remove of {va} gives: {}; it must give: {}",
+            removed.words(),
+            expected.words()
+        );
+    }
+
+    /// `expected` is the address of the entry.
+    fn expect_walk(
+        &mut self,
+        va: VirtAddr,
+        create: bool,
+        expected: Result<Option<PhysAddr>, MapError>,
+    ) {
+        let walked =
+            self.vm.pgdir_walk(self.kern_pgdir, va, create).map(|pte| pte.map(|pte| pte.pa));
+        assert!(
+            walked == expected,
+            "check_page: pgdir_walk of {va} gives: {}; it must give: {}",
+            walked.words(),
+            expected.words()
+        );
+    }
+
+    /// `va` is mapped to `pp`, by the entry at `at`; or to nothing, by none.
+    fn expect_lookup(&self, va: VirtAddr, pp: Option<Frame>, at: Option<PhysAddr>) {
+        let found = self.vm.page_lookup(self.kern_pgdir, va);
+        let (page, entry) = (found.map(|(page, _)| page), found.map(|(_, pte)| pte.pa));
+        assert!(
+            page == pp && entry == at,
+            "check_page: page_lookup of {va} gives {} by the entry at {}, not {} by the one at {}",
+            page.words(),
+            entry.words(),
+            pp.words(),
+            at.words()
         );
     }
 
@@ -349,7 +252,12 @@ impl<M: Machine> Checks<'_, M> {
             perm: M::Format::effective(perm),
         });
         let to = self.check_va2pa(va.as_u64()).to;
-        assert!(to == expected, "check_page: {va} must lead to {expected:?}, not {to:?}");
+        assert!(
+            to == expected,
+            "check_page: {va} must lead to {}, not {}",
+            expected.words(),
+            to.words()
+        );
     }
 
     fn expect_ref(&self, pp: Frame, expected: u32, when: &str) {
@@ -369,6 +277,6 @@ impl<M: Machine> Checks<'_, M> {
     /// The next page to be allocated is `pp`, because it was just freed.
     fn expect_next(&mut self, pp: Frame, what: &str) {
         let next = self.vm.page_alloc(AllocFlags::empty());
-        assert!(next == Some(pp), "check_page: {what}, {pp:?}, must be free; got {next:?}");
+        assert!(next == Some(pp), "check_page: {what}, {pp}, must be free; got {}", next.words());
     }
 }

@@ -3,6 +3,7 @@
 use layout::PGSIZE;
 
 use crate::check::Checks;
+use crate::check::answer::Answer;
 use crate::machine::Machine;
 use crate::mem::addr::PhysAddr;
 use crate::mem::pages::{ALLOC_ZERO, AllocFlags, CountError, Frame, PageAllocator, PageError};
@@ -62,26 +63,26 @@ pub(crate) fn check_allocator<M: Machine>(
     expect(pages.try_page_free(pp), Err(PageError::Free { pa }), "of a free page", pa);
     assert!(pages.nfree() == 1, "check_page_alloc: 1 page freed, {} are free", pages.nfree());
     let again = pages.page_alloc(machine, ALLOC_ZERO);
-    assert!(again == Some(pp), "check_page_alloc: {again:?} allocated, {pp:?} was free");
+    assert!(again == Some(pp), "check_page_alloc: {} allocated, {pp} was free", again.words());
     for offset in (0..PGSIZE).step_by(4) {
         let word = machine.load::<u32>(pa + offset);
         assert!(word == 0, "check_page_alloc: ALLOC_ZERO left {word:#x} at {}", pa + offset);
     }
     let none = pages.page_alloc(machine, AllocFlags::empty());
-    assert!(none.is_none(), "check_page_alloc: {none:?} allocated from an empty list");
+    assert!(none.is_none(), "check_page_alloc: {} allocated from an empty list", none.words());
 
     // A page in use is not freed, nor a reserved one.
     let counted = pages.page_incref(pp);
-    assert!(counted.is_ok(), "check_page_alloc: page_incref of {pa}: {counted:?}");
+    assert!(counted.is_ok(), "check_page_alloc: page_incref of {pa}: {}", counted.words());
     let in_use = PageError::Referenced { pa, pp_ref: 1 };
     expect(pages.try_page_free(pp), Err(in_use), "of a page with pp_ref 1", pa);
     pages.page_decref(pp);
     assert!(pages.nfree() == 1, "check_page_alloc: page_decref to 0 left {} free", pages.nfree());
     let counted = pages.page_incref(pp);
     let free = Err(CountError::Free { pa });
-    assert!(counted == free, "check_page_alloc: page_incref of a free page: {counted:?}");
+    assert!(counted == free, "check_page_alloc: page_incref of a free page: {}", counted.words());
     let again = pages.page_alloc(machine, AllocFlags::empty());
-    assert!(again == Some(pp), "check_page_alloc: {again:?} allocated, {pp:?} was free");
+    assert!(again == Some(pp), "check_page_alloc: {} allocated, {pp} was free", again.words());
     let page_0 = Frame::new(0);
     let pa_0 = pages.page2pa(page_0);
     let reserved = Err(PageError::Reserved { pa: pa_0 });
@@ -116,7 +117,7 @@ fn drain(
     {
         assert!(
             frame.index() < npages,
-            "check_page_alloc: {frame:?} lies outside the {npages:#x} of pages"
+            "check_page_alloc: {frame} lies outside the {npages:#x} of pages"
         );
         let pa = pages.page2pa(frame);
         if pa >= end {
@@ -146,6 +147,8 @@ fn refill(pages: &mut impl PageAllocator, machine: &impl Machine, last: Option<F
 fn expect(freed: Result<(), PageError>, expected: Result<(), PageError>, what: &str, pa: PhysAddr) {
     assert!(
         freed == expected,
-        "check_page_alloc: page_free {what}, {pa}, must give {expected:?}, not {freed:?}"
+        "check_page_alloc: page_free {what}, {pa}, gives: {}; it must give: {}",
+        freed.words(),
+        expected.words()
     );
 }

@@ -7,6 +7,7 @@
 use layout::{MemLayout, PGSIZE};
 
 use crate::check::Checks;
+use crate::check::answer::Answer;
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::mem::memory_map::window;
@@ -197,7 +198,8 @@ impl<M: Machine> Checks<'_, M> {
                     .is_some_and(|info| info.pp_link == PageInfo::RESERVED && info.pp_ref() != 0);
                 assert!(
                     is_reserved,
-                    "check_page_free_list: page {pa} of {what} must be reserved, but is {info:?}"
+                    "check_page_free_list: page {pa} of {what} must be reserved, but is {}",
+                    info.words()
                 );
             }
         };
@@ -233,7 +235,8 @@ impl<M: Machine> Checks<'_, M> {
             });
             assert!(
                 in_use,
-                "check_page_free_list: page table {pa} must be in use, but is {info:?}"
+                "check_page_free_list: page table {pa} must be in use, but is {}",
+                info.words()
             );
             self.check_tables_in_use(level - 1, pa);
         }

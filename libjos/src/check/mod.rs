@@ -11,6 +11,7 @@
 //!
 //! A check never takes its expectation from the code that it checks.
 
+mod answer;
 mod check_envs;
 mod check_installed;
 mod check_kern_pgdir;

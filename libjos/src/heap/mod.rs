@@ -80,8 +80,9 @@ impl<P: HeapPages> Heap<P> {
     pub unsafe fn new(region: NonNull<[u8]>, pages: P, poison: bool) -> Self {
         assert!(
             region.addr().get().is_multiple_of(SEGMENT) && region.len().is_multiple_of(PAGE),
-            "a heap of {:#x} bytes at {region:?}: it begins with a large page and has whole pages",
-            region.len()
+            "a heap of {:#x} bytes at {:#x}: it begins with a large page and has whole pages",
+            region.len(),
+            region.addr()
         );
         let segments = Segments::new(region, pages, poison);
         Self { segments, slabs: Slabs::new(), asked: 0, large: BlockStats::default() }

@@ -11,17 +11,13 @@ pub struct Size(pub u64);
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit, name) = match self.0 {
-            bytes if bytes.is_multiple_of(GB) => (GB, "GB"),
-            bytes if bytes.is_multiple_of(MB) => (MB, "MB"),
-            bytes if bytes.is_multiple_of(KB) => (KB, "KB"),
-            _ => (1, "bytes"),
+        let (unit, short, long) = match self.0 {
+            bytes if bytes.is_multiple_of(GB) => (GB, "G", " GB"),
+            bytes if bytes.is_multiple_of(MB) => (MB, "M", " MB"),
+            bytes if bytes.is_multiple_of(KB) => (KB, "K", " KB"),
+            _ => (1, "", " bytes"),
         };
-        match self.0 / unit {
-            count if f.alternate() && unit > 1 => write!(f, "{count}{}", &name[..1]),
-            count if f.alternate() => write!(f, "{count}"),
-            count => write!(f, "{count} {name}"),
-        }
+        write!(f, "{}{}", self.0 / unit, if f.alternate() { short } else { long })
     }
 }
 

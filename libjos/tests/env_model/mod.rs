@@ -309,10 +309,13 @@ impl<L: MemLayout, F: Format + Mmu> Pair<L, F> {
                 }
             }
         }
+        self.world.check_counts();
         for slot in self.plain.envs.keys() {
             self.world.envs.env_destroy(&mut self.world.pmap, EnvIndex::new(*slot));
         }
         assert_eq!(self.world.nfree(), self.nfree, "memory is lost");
+        self.world.check_counts();
+        self.world.pmap.switchkvm();
         self.world.pmap.checks().check_kern_pgdir();
         self.world.pmap.checks().check_envs();
     }

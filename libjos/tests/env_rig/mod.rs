@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "a fuzz target uses a part of it")]
 
+mod census;
 pub(crate) mod elf;
 
 use std::collections::VecDeque;
@@ -185,5 +186,6 @@ impl<L: MemLayout, F: Format + Mmu> World<L, F> {
         self.pmap.checks().check_page_free_list();
         self.pmap.checks().check_kern_pgdir();
         self.pmap.checks().check_envs();
+        self.check_counts();
     }
 }

@@ -13,10 +13,13 @@ mod layouts;
 #[path = "../machines/mod.rs"]
 mod machines;
 
+mod archives;
 mod calls;
 mod corpus;
 mod faults;
+mod headers;
 mod life;
+mod memory;
 mod messages;
 mod model;
 mod programs;

@@ -1,8 +1,9 @@
 //! No free page, then one, and so on: each call fails whole until it succeeds.
 
 use layout::{MemLayout, PGSIZE};
-use libjos::env::abi::{Error, call};
-use libjos::env::{Envs, LoadError, Next};
+use libjos::env::abi::{Env, Error, call};
+use libjos::env::{EnvIndex, Envs, LoadError, Next, TrapFrame};
+use libjos::mem::addr::VirtAddr;
 use libjos::mem::pages::{AllocFlags, Frame, PageAllocator};
 use libjos::paging::format::Format;
 use libjos::paging::mappings::Mapping;
@@ -26,13 +27,17 @@ fn give_back<L: MemLayout, F: Format + Mmu>(vm: &mut Vm<SimMachine<L, F>>, taken
     taken.into_iter().for_each(|frame| vm.pages_mut().page_free(frame));
 }
 
-/// What must not change: what each environment maps, every count, and how many pages are free.
+/// What must not change: every environment but its registers, what it maps, every count, and how many pages are free.
 fn state<L: MemLayout, F: Format + Mmu>(
     world: &World<L, F>,
-) -> (Vec<Vec<Mapping>>, Vec<u32>, usize) {
+) -> (Vec<String>, Vec<Vec<Mapping>>, Vec<u32>, usize) {
+    let fields = world.envs.all().map(|(index, env)| {
+        let tf = SimFrame::user(VirtAddr::new(0), VirtAddr::new(0));
+        format!("{index:?} {:?}", Env { env_tf: tf, env_runs: 0, ..env })
+    });
     let maps = world.envs.all().map(|(index, _)| world.pages(index)).collect();
     let refs = world.pmap.pages().infos().map(|info| info.pp_ref()).collect();
-    (maps, refs, world.nfree())
+    (fields.collect(), maps, refs, world.nfree())
 }
 
 /// Does `operation` with ever more free pages, and returns how many it took. It says whether it succeeded.
@@ -57,7 +62,7 @@ fn the_arrays_are_made_whole_or_not_at_all<L: MemLayout, F: Format + Mmu>() {
     let mut pmap = booted::<L, F>();
     // Runs of free frames must be there, so the last ones are left free.
     let mut made = false;
-    for left in (0..400).step_by(7) {
+    for left in 0..400 {
         let frames: Vec<_> = {
             let all = take(&mut pmap, 0);
             let (kept, freed) = all.split_at(all.len() - left);
@@ -132,6 +137,56 @@ fn a_message_with_a_page_comes_whole_or_not_at_all<L: MemLayout, F: Format + Mmu
     assert!(n >= 1);
 }
 
+/// What needs no memory goes on without any.
+fn without_any_memory<L: MemLayout, F: Format + Mmu>() {
+    let mut world = World::<L, F>::with(2);
+    let (me, stack) = (world.me(), L::UXSTACKTOP - PGSIZE);
+    let child = world.call(call::EXOFORK, &[]) as u64;
+    assert_eq!(world.call(call::PAGE_ALLOC, &[0, page(0), URW]), 0);
+    assert_eq!(world.call(call::PAGE_ALLOC, &[0, stack, URW]), 0);
+    let taken = take(&mut world.pmap, 0);
+    for (number, arguments) in [
+        (call::CPUTS, [0x80_2000, 4, 0, 0]),
+        (call::ENV_SET_PGFAULT_UPCALL, [0, 0x80_0040, 0, 0]),
+        (call::PAGE_MAP, [0, page(0), 0, page(1)]),
+        (call::PAGE_UNMAP, [0, page(9), 0, 0]),
+        (call::ENV_SET_STATUS, [child, 4, 0, 0]),
+        (call::CGETC, [0; 4]),
+    ] {
+        let arguments = [&arguments[..], &[UR]].concat();
+        assert_eq!(world.call(number, &arguments), 0, "call {number}");
+    }
+    // A page fault finds its handler, and each other one below it.
+    for _ in 0..3 {
+        assert_eq!(world.load(page(7)), Err(Next::Run(me)));
+    }
+    // A message without a page arrives.
+    let Next::Run(other) = world.call_only(call::YIELD, &[]) else { panic!("none runs") };
+    assert_eq!(world.call_only(call::IPC_RECV, &[L::UTOP]), Next::Run(me));
+    assert_eq!(world.call(call::IPC_TRY_SEND, &[0x1001, 5, L::UTOP, 0]), 0);
+    assert_eq!(world.envs.env(other).env_ipc_from.0, 0x1000);
+    // One that ends gives its memory back at once.
+    assert_eq!(world.nfree(), 0);
+    assert_eq!(world.call(call::ENV_DESTROY, &[child]), 0);
+    assert_eq!(world.nfree(), 1);
+    assert_eq!(world.call(call::PAGE_ALLOC, &[0, page(2), URW]), 0);
+    give_back(&mut world.pmap, taken);
+    world.check();
+}
+
+/// Wherever a program's fault may need memory, there is an end in words, and nothing is lost.
+fn a_fault_without_memory<L: MemLayout, F: Format + Mmu>() {
+    let mut world = World::<L, F>::with(2);
+    assert_eq!(world.call(call::ENV_SET_PGFAULT_UPCALL, &[0, 0x80_0040]), 0);
+    let taken = take(&mut world.pmap, 0);
+    // It has no exception stack, and there is no page for one.
+    let other = EnvIndex::new(1);
+    assert_eq!(world.load(page(7)), Err(Next::Run(other)));
+    assert!(world.said().starts_with("[00001000] user_mem_check assertion failure for va "));
+    give_back(&mut world.pmap, taken);
+    world.check();
+}
+
 /// Without a page for the machine, nothing has changed.
 fn the_machines_frame_is_there_or_not<L: MemLayout, F: Format + Mmu>() {
     let mut world = World::<L, F>::with(1);
@@ -172,6 +227,8 @@ on_every_format! {
     a_program_is_loaded_whole_or_not_at_all
     calls_that_take_memory
     a_message_with_a_page_comes_whole_or_not_at_all
+    without_any_memory
+    a_fault_without_memory
     until_there_is_no_memory
     the_machines_frame_is_there_or_not
 }

@@ -12,7 +12,7 @@ Addresses (VA, PA) may be numbers, names of the map (KERNBASE, UPAGES, ...), sym
 registers ($pc), variables (kern_pgdir), and sums of these: KERNBASE+0x1000.
 
 walk and map look at the page directory in use, the one in CR3 or satp. `in DIR` at the end names another:
-kern_pgdir, entry_pgdir, or its physical address."""
+kern_pgdir, entry_pgdir, env ID (an environment's), or its physical address."""
 
     def __init__(self):
         super().__init__("jos", gdb.COMMAND_DATA, gdb.COMPLETE_COMMAND, prefix=True)

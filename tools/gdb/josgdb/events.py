@@ -1,11 +1,14 @@
 """The commands about events: diff, for changes since the last stop, and why, for a page fault."""
 
+import re
+
 import gdb
 
 from . import fault as faults
-from . import kernel, machine, snapshot, traps
+from . import envs, kernel, machine, snapshot, traps
 from .command import Command
-from .stops import CONTEXT, HISTORY, take
+from .context import CONTEXT
+from .stops import HISTORY, take
 
 
 class Diff(Command):
@@ -29,7 +32,8 @@ class Why(Command):
     """Explain the page fault that the kernel is handling: jos why
 
 It puts together what the processor tells of the fault (the error code and CR2; scause and stval on RISC-V), and the
-walk of that address now. Stop where the kernel handles an exception: `break trap`."""
+walk of that address now. Stop where the kernel handles an exception: `break trap`; or a program's page fault:
+`break page_fault_handler`."""
 
     def run(self, words):
         self.wants(not words)
@@ -56,18 +60,37 @@ walk of that address now. Stop where the kernel handles an exception: `break tra
 
 
 def trap_frame():
-    """The TrapFrame of a function on the stack, in a variable of its own or in a Trap, or None."""
+    """The TrapFrame of a function on the stack, in a variable of its own or in a Trap; of a program's trap; or None."""
     frame = gdb.newest_frame()
     for _ in range(kernel.MOST_FRAMES):
         if frame is None:
             return None
+        if (frame.name() or "").endswith("::handle_trap"):
+            return of_program()
         for _, value in kernel.variables(frame):
-            if value.type.code == gdb.TYPE_CODE_PTR and (value.type.target().name or "").endswith("::TrapFrame"):
-                return value.dereference()
-            if (value.type.name or "").endswith("::Trap"):
-                return value["frame"].dereference()
+            found = pointed_to(value)
+            if found is not None:
+                return found
         frame = frame.older()
     return None
+
+
+def pointed_to(value):
+    """The TrapFrame that a variable leads to, a pointer to one or a Trap with one; None for any other variable."""
+    if re.search(r"::trap::(\w+::)*Trap$", value.type.unqualified().name or "") and value.type.has_key("frame"):
+        return value["frame"].dereference()
+    is_pointer = value.type.code == gdb.TYPE_CODE_PTR
+    return value.dereference() if is_pointer and (value.type.target().name or "").endswith("::TrapFrame") else None
+
+
+def of_program():
+    """The TrapFrame of the program that runs, where the stubs of traps save its registers; None if none has run."""
+    kept = kernel.static("kernel::arch::x86::user::FRAME")
+    if kept is None or not kernel.number(kept):
+        return None
+    pointer = gdb.lookup_type(envs.TYPES[machine.arch().name][0]).pointer()
+    registers = gdb.Value(kernel.number(kept)).cast(pointer).dereference()
+    return registers[registers.type.fields()[0]]
 
 
 def code(pc):

@@ -2,11 +2,12 @@
 
 import gdb
 
-from . import kernel, machine, values
+from . import envs, kernel, machine, values
 from .command import Command
 from .facts import plural, size_text
 from .pages import ascending
-from .stops import CONTEXT, directories
+from .context import CONTEXT
+from .stops import directories
 
 # The default number of lines of a list.
 MOST_LINES = 16
@@ -25,7 +26,8 @@ class Page(Command):
     """Tell all about one page of physical memory: jos page PA|INDEX
 
 A plain decimal number (or a Frame) is an INDEX in the array `pages`, anything else a physical address. Shows
-its PageInfo, what it holds, and every mapping of it."""
+its PageInfo, what it holds, and every mapping of it: in the directory in use, in kern_pgdir, and below UTOP in each
+environment."""
 
     usage = "PA|INDEX"
 
@@ -43,19 +45,41 @@ its PageInfo, what it holds, and every mapping of it."""
         index = (pa - base) // facts.page_size
         if not 0 <= index < len(pages):
             raise gdb.GdbError(f"There is no page {index} ({pa:#x}): `pages` has {plural(len(pages), 'page')}.")
+        roots = directories(found)
         with machine.physical() as read:
-            maps = [(name, root, form.tables(read, root)[0]) for name, root in directories(found)]
+            maps = [(name, root, form.tables(read, root)[0]) for name, root in roots]
         pa = base + index * facts.page_size
         print(f"page {index}, {pa:#x}..{pa + facts.page_size - 1:#x}: {pages.state(index)}")
         print(f"  PageInfo at {pages.pa + index * facts.page_info['size']:#x}: {self.link(pages, index)}")
         for what in self.uses(pages, pa, maps):
             print(f"  {what}")
         for name, root, tables in maps:
-            runs = [leaf for leaf in form.leaves(tables, root) if leaf.pa <= pa < leaf.pa + leaf.size]
+            self.mapped(name, root, tables, pa)
+        for env in self.others([root for _, root, _ in maps]):
+            with machine.physical() as read:
+                tables, _ = form.tables(read, env.root)
+            self.mapped(env.name, env.root, tables, pa, or_not=False)
+
+    @staticmethod
+    def others(roots):
+        """The environments whose directories are none of these."""
+        try:
+            return [env for env in envs.every() if env.root not in roots]
+        except kernel.NotYet:
+            return []
+
+    @staticmethod
+    def mapped(name, root, tables, pa, or_not=True):
+        """Prints where a directory maps a page."""
+        facts, form = CONTEXT.facts, CONTEXT.form
+        runs = [leaf for leaf in form.leaves(tables, root) if leaf.pa <= pa < leaf.pa + leaf.size]
+        if name.startswith("environment"):  # Above UTOP it is as in kern_pgdir.
+            runs = [leaf for leaf in runs if leaf.va < facts.addresses["UTOP"]]
+        if runs or or_not:
             print(f"  {name} maps it {'at' if runs else 'nowhere'}")
-            for leaf in runs:
-                va = leaf.va + pa - leaf.pa
-                print(f"    {facts.named(va)} {facts.perm_text(leaf.perm)}, by a page of {size_text(leaf.size)}")
+        for leaf in runs:
+            va = leaf.va + pa - leaf.pa
+            print(f"    {facts.named(va)} {facts.perm_text(leaf.perm)}, by a page of {size_text(leaf.size)}")
 
     @staticmethod
     def link(pages, index):

@@ -54,10 +54,9 @@ def symbol(name):
 def find(facts):
     """The Kernel, read from memory now."""
     # Evaluate everything in gdb before switching to physical memory: gdb must not read physical memory as virtual.
-    found = gdb.lookup_static_symbol(GLOBALS) or gdb.lookup_global_symbol(GLOBALS)
-    if found is None:
+    value = static(GLOBALS)
+    if value is None:
         raise gdb.GdbError(f"The kernel has no {GLOBALS}: tools/gdb/josgdb/kernel.py must be told where it is now.")
-    value = found.value()
     with machine.physical() as read:
         record = gdb.Value(read(facts.in_window(int(value.address)), value.type.sizeof), value.type)
         npages, kern_pgdir = number(record["npages"]), number(record["kern_pgdir"]) or None
@@ -69,6 +68,12 @@ def find(facts):
         if nfree and head == facts.page_info["END"]:
             head = None  # With pages=poison the list in the record is always empty.
         return Kernel(kern_pgdir, Pages(facts, read(pa, npages * facts.page_info["size"]), pa, head, nfree))
+
+
+def static(name):
+    """The value of a static variable of the kernel by its full name; None if it has none of that name."""
+    found = gdb.lookup_static_symbol(name) or gdb.lookup_global_symbol(name)
+    return found.value() if found is not None else None
 
 
 def variables(frame):

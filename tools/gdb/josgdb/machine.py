@@ -12,6 +12,7 @@ EFER_LMA = 1 << 10
 CR3_ADDRESS = (1 << 52) - (1 << 12)  # without PCID and flags (Intel SDM vol. 3A, table 4-12)
 SATP_PPN = (1 << 44) - 1  # RISC-V privileged specification, 12.1.11
 SATP_SV39 = 8  # above bit 60
+SSTATUS_PASSING = 1 << 1 | 1 << 5 | 1 << 8  # SIE, SPIE and SPP (12.1.1)
 MACHINE_MODE = 3  # QEMU's register priv
 
 
@@ -23,13 +24,14 @@ class Arch(NamedTuple):
     sp: str
     root: str  # where the page directory in use stands
     control: tuple  # as the manuals write them; gdb's names have small letters
+    passing: dict  # of these, the bits that come and go with traps and interrupts: name -> bits
 
 
 # By gdb's names.
 ARCHES = {
-    "i386:x86-64": Arch("x86_64", "rip", "rsp", "CR3", ("CR0", "CR3", "CR4", "EFER")),
-    "i386": Arch("i386", "eip", "esp", "CR3", ("CR0", "CR3", "CR4", "EFER")),
-    "riscv:rv64": Arch("riscv64", "pc", "sp", "satp", ("sstatus", "satp")),
+    "i386:x86-64": Arch("x86_64", "rip", "rsp", "CR3", ("CR0", "CR3", "CR4", "EFER"), {}),
+    "i386": Arch("i386", "eip", "esp", "CR3", ("CR0", "CR3", "CR4", "EFER"), {}),
+    "riscv:rv64": Arch("riscv64", "pc", "sp", "satp", ("sstatus", "satp"), {"sstatus": SSTATUS_PASSING}),
 }
 
 
@@ -80,6 +82,11 @@ def at_reset():
     if arch().name == "riscv64":
         return register("pc") == 0x1000
     return (register("cs"), register("pc")) == (0xF000, 0xFFF0)
+
+
+def in_user_mode():
+    """Whether the processor runs a program."""
+    return register("priv") == 0 if arch().name == "riscv64" else register("cs") & 3 == 3
 
 
 def mode():

@@ -45,6 +45,10 @@ class Pages:
             return "free"
         return f"{'reserved' if link == self.reserved else 'in use'}, pp_ref {count}"
 
+    def uses(self, pa):
+        """The pp_ref of the frame at a physical address."""
+        return self.refs[(pa - self.facts.map["physical"]["PHYS_BASE"]) // self.facts.page_size]
+
     def find_head(self):
         """The first free frame: the allocator's own value, or else the free frame that no other frame links to."""
         if self.head is not None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 # Bits of an x86 entry that the processor defines and JOS64's format does not use (Intel SDM vol. 3A, 4.5.4).
 UNUSED_BITS = {3: "PWT", 4: "PCD"}
+# Those that it leaves to software, which are a program's own (JOS's PTE_AVAIL).
+AVAIL = 0xE00
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ class Format:
         if self.large:
             bits.append(("PS" if level else "PAT", self.large))
             bits += [(name, 1 << bit) for bit, name in UNUSED_BITS.items()]
+            bits.append((f"AVAIL={word & AVAIL:#x}", AVAIL))
         return " ".join(name for name, bit in sorted(bits, key=lambda row: row[1]) if word & bit) or "-"
 
     def index(self, level, va):

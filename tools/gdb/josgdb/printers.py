@@ -7,7 +7,7 @@ import gdb.printing
 
 from . import kernel, machine
 from .pages import info_text
-from .stops import CONTEXT
+from .context import CONTEXT
 
 
 class Text:

@@ -2,7 +2,7 @@
 
 import gdb
 
-from . import machine, stops
+from . import machine, programs, stops
 from .facts import OBJ
 
 # The kernel of the machine that was built last: what there is to look at without a machine.
@@ -23,6 +23,7 @@ def connect(place):
         load(LAST_BUILT)
         return
     load(OBJ / machine.arch().name / "kernel")
+    programs.load_named()
     stops.HISTORY.begin()  # Without symbols the stop at the connection could not be understood.
 
 

@@ -15,11 +15,12 @@ import gdb
 
 from . import kernel, machine, snapshot
 from .command import Command
-from .stops import CONTEXT, HISTORY, take
+from .context import CONTEXT
+from .stops import HISTORY, take
 
 STEPS = ("detect_memory", "boot_alloc", "page_init", "check_page_free_list", "check_page_alloc", "check_page",
          "boot_map_region", "check_kern_pgdir", "check_page_installed_pgdir")
-START, END = "mem_init", "umain"
+START, END = "mem_init", "application_main"
 
 
 class Step(Command):

@@ -2,42 +2,9 @@
 
 import gdb
 
-from . import facts as facts_module
-from . import kernel, machine
-from .paging import Format
+from . import envs, kernel, machine
+from .context import CONTEXT
 from .snapshot import MOST_TABLES, Snapshot
-
-
-class Context:
-    """The facts for all commands, loaded at their first use on a machine."""
-
-    def __init__(self):
-        self._arch = self._facts = self._form = None
-
-    @property
-    def facts(self):
-        """The Facts of the machine that gdb is set to."""
-        self._load()
-        return self._facts
-
-    @property
-    def form(self):
-        """Its page-table format."""
-        self._load()
-        return self._form
-
-    def _load(self):
-        arch = machine.arch().name
-        if arch == self._arch:
-            return
-        try:
-            self._facts = facts_module.load(facts_module.path_of(arch))
-        except facts_module.Missing as error:
-            raise gdb.GdbError(str(error)) from None
-        self._form, self._arch = Format(self._facts), arch
-
-
-CONTEXT = Context()
 
 
 class History:
@@ -78,7 +45,10 @@ def directory_name(found, root):
     """The name of a page directory."""
     if root == found.kern_pgdir:
         return "kern_pgdir"
-    return "entry_pgdir" if root == kernel.entry_pgdir(CONTEXT.facts) else f"the directory at {root:#x}"
+    if root == kernel.entry_pgdir(CONTEXT.facts):
+        return "entry_pgdir"
+    env = envs.of_root(root)
+    return env.name if env else f"the directory at {root:#x}"
 
 
 def take():
@@ -86,14 +56,15 @@ def take():
     facts, form = CONTEXT.facts, CONTEXT.form
     arch, shot = machine.arch(), Snapshot()
     for name in arch.control:
-        value = machine.register(name.lower())
+        value = machine.register(name.lower()) & ~arch.passing.get(name, 0)
         fields = facts.fields(name, value)
         fields = machine.flags(name.lower()) if fields is None else fields
         shot.registers[name] = (value, [] if name == arch.root else fields)  # The root is shown as a number.
     found = kernel.find(facts)
     shot.pages = found.pages
+    roots = directories(found)
     with machine.physical() as read:
-        for name, root in directories(found):
+        for name, root in roots:
             shot.directories[root] = (name, *form.tables(read, root, MOST_TABLES))
     return shot
 

@@ -2,26 +2,33 @@
 
 import gdb
 
-from . import kernel, machine, snapshot, values
+from . import envs, kernel, machine, snapshot, values
 from .command import Command
 from .facts import plural, size_text
 from .paging import merged
-from .stops import CONTEXT, directory_name
+from .context import CONTEXT
+from .stops import directory_name
 
 
 def split_directory(words):
-    """(the other words, the root that `in DIR` names or None)"""
+    """(the other words, the words that name a directory after `in`, or ())"""
     if "in" not in words:
-        return words, None
+        return words, ()
     at = words.index("in")
-    if len(words) != at + 2:
-        raise gdb.GdbError('After "in" comes one directory: kern_pgdir, entry_pgdir, or a physical address.')
-    return words[:at], words[at + 1]
+    name = words[at + 1 :]
+    if len(name) != (2 if name[:1] == ["env"] else 1):
+        raise gdb.GdbError(
+            'After "in" comes one directory: kern_pgdir, entry_pgdir, env ID, or a physical address.')
+    return words[:at], name
 
 
-def pick_directory(name, found):
+def pick_directory(words, found):
     """(root, its name, a note for the user or "") of a directory by name, or of the one in use."""
     facts = CONTEXT.facts
+    if len(words) == 2:
+        env = envs.by_id(words[1])
+        return env.root, env.name, ""
+    name = words[0] if words else None
     if name == "kern_pgdir":
         return found.need_kern_pgdir(), name, ""
     if name == "entry_pgdir":
@@ -40,7 +47,8 @@ def pick_directory(name, found):
     if not paging:
         raise kernel.NotYet(f'Now {why_not}. "in entry_pgdir" looks at the tables that the kernel starts on.')
     note = '(kern_pgdir is not in use yet; "in kern_pgdir" looks at it)'
-    return root, directory_name(found, root), note if found.kern_pgdir not in (None, root) else ""
+    is_early = found.kern_pgdir not in (None, root) and envs.of_root(root) is None
+    return root, directory_name(found, root), note if is_early else ""
 
 
 class Walk(Command):
@@ -52,12 +60,12 @@ The last lines say why the walk stops, and what it comes to."""
     usage = "VA [in DIR]"
 
     def run(self, words):
-        words, name = split_directory(words)
+        words, directory = split_directory(words)
         self.wants(words)
         facts, form = CONTEXT.facts, CONTEXT.form
         va = values.address(" ".join(words))
         found = kernel.find(facts)
-        root, name, note = pick_directory(name, found)
+        root, name, note = pick_directory(directory, found)
         with machine.physical() as read:
             steps = form.walk(read, root, va)
         print(f"{facts.named(va)}, walked from {name} at {root:#x} {note}".rstrip())
@@ -102,7 +110,7 @@ the kernel writes them: u user, r read, w write, x execute, g global, and - for 
     usage = "[VA | FROM TO] [in DIR]"
 
     def run(self, words):
-        words, name = split_directory(words)
+        words, directory = split_directory(words)
         self.wants(len(words) <= 2)
         facts, form = CONTEXT.facts, CONTEXT.form
         ends = [values.address(word) for word in words]
@@ -114,7 +122,7 @@ the kernel writes them: u user, r read, w write, x execute, g global, and - for 
             first, last = ends[0], (ends[1] - 1) % (facts.last + 1)
             self.wants(first <= last)
         found = kernel.find(facts)
-        root, name, note = pick_directory(name, found)
+        root, name, note = pick_directory(directory, found)
         with machine.physical() as read:
             tables, whole = form.tables(read, root)
         print(f"{name} at {root:#x}: {plural(len(tables), 'table')} {note}".rstrip())

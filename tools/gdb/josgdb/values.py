@@ -5,7 +5,7 @@ import re
 import gdb
 
 from . import kernel
-from .stops import CONTEXT
+from .context import CONTEXT
 
 
 def address(text):

@@ -9,7 +9,8 @@ kernel that prints the right lines and does nothing.
 from pathlib import Path
 from typing import NamedTuple
 
-from arch import HALVES, NX, PC, PHYSMAP, UVPT
+from arch import DEVICE_TREE, HALVES, NX, PC, PHYSMAP, UVPT
+from envfaults import ENVIRONMENT_FAULTS
 
 
 class Fault(NamedTuple):
@@ -20,12 +21,15 @@ class Fault(NamedTuple):
     edits: tuple = ()
     memory: str = "8M"
     needs: tuple = ()  # what the machine must have, in the words of arch.py
+    crowd: bool = False  # whether environments show it: a crowd of them runs, and is read
 
 
 ALLOCATOR, MAPPING = "libjos/src/mem/pages/allocator.rs", "libjos/src/paging/mapping.rs"
 FORMAT = "libjos/src/paging/format/mod.rs"
 X86, RISCV = "libjos/src/paging/format/x86.rs", "libjos/src/paging/format/riscv.rs"
 STACK, MACHINE = "kernel/src/stack.rs", "kernel/src/machine.rs"
+HART = "kernel/src/arch/riscv64/cpu.rs"
+PROTECTED = "            in(reg) FS_INITIAL,\n            options(nostack)\n        );\n    }\n"
 ZERO = "            mem.zero_frame(self.page2pa(frame));\n"
 # Where the window shows the kernel's parts.
 SHOWN = "L::KERNBASE - L::PHYS_BASE + pmap.boot().image.{}.start.as_u64()"
@@ -231,9 +235,7 @@ FAULTS = [
         "a page of the kernel in use like any other",
         f"let text = {TEXT}; set_info(pmap, text, PageInfo::in_use(1))",
     ),
-    Fault(
-        "a page in use where there is no RAM", "let pa = no_ram(pmap); set_info(pmap, pa, PageInfo::in_use(1))",
-    ),
+    Fault("a page in use where there is no RAM", "let pa = no_ram(pmap); set_info(pmap, pa, PageInfo::in_use(1))"),
     Fault(
         "a table of the application's counted twice", """
             map_page(pmap, 2 * MB, Perm::KRW);
@@ -336,6 +338,17 @@ FAULTS = [
         ),),
         needs=(PC,),
     ),
+    *(
+        Fault(
+            f"{name} left on",
+            edits=((
+                HART, PROTECTED,
+                f"{PROTECTED}    if {KERNELS} {{\n        // SAFETY: a fault that is planted.\n"
+                f"        unsafe {{ asm!(\"csrs sstatus, {{}}\", in(reg) {name}, options(nostack)) }};\n    }}\n",
+            ),),
+            needs=(DEVICE_TREE,),
+        ) for name in ("SUM", "MXR")
+    ),
     # Formats and maps.
     Fault(
         "user code is not executable",
@@ -394,4 +407,7 @@ FAULTS = [
         ),),
         needs=(HALVES,),
     ),
+    # Faults in environments.
+    *(Fault(name, edits=((file, old, new.replace("HERE", HERE)),), memory="32M", needs=(PC, *needs), crowd=True)
+      for name, file, old, new, *needs in ENVIRONMENT_FAULTS),
 ]

@@ -30,6 +30,22 @@ pub(crate) struct Told {
     pub(crate) usable: Vec<(u64, u64)>,
     /// The loader's data in RAM, as runs of `[start, end)`.
     pub(crate) reserved: Vec<(u64, u64)>,
+    /// The environments that there are.
+    #[serde(default)]
+    pub(crate) envs: Vec<ToldEnv>,
+}
+
+/// Facts from gdb about an environment.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct ToldEnv {
+    /// Its id, as JOS prints it.
+    pub(crate) id: String,
+    /// Its program's name, or nothing.
+    pub(crate) program: String,
+    /// What it does: `runnable` and so on.
+    pub(crate) status: String,
+    /// Its page directory.
+    pub(crate) root: u64,
 }
 
 /// All facts about a machine.

@@ -1,6 +1,6 @@
 //! Frames by owner: the owner of each frame, and its `PageInfo`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use layout::{MemLayout, PGSIZE};
 use libjos::machine::PhysMem;
@@ -8,7 +8,11 @@ use libjos::mem::addr::{PhysAddr, PhysRange};
 use libjos::mem::pages::PageInfo;
 
 use crate::facts::Facts;
+use crate::sharing::Users;
 use crate::shot::{FrameRun, Frames, Info, Owner, State};
+
+/// The most environments that are named as those which share a frame.
+const MOST_IDS: usize = 4;
 
 /// The descriptions of all page tables of all address spaces, by the table's address.
 pub(crate) type Tables = BTreeMap<u64, String>;
@@ -40,7 +44,7 @@ impl Copy {
     }
 
     /// The `PageInfo` of the frame at `pa`; `None` before `page_init`, or beyond the array's end.
-    fn info(&self, pa: PhysAddr) -> Option<Info> {
+    pub(crate) fn info(&self, pa: PhysAddr) -> Option<Info> {
         let index = (pa.as_u64() - self.base) / PGSIZE;
         let info = self.infos.get(index as usize)?;
         let state = match info.pp_link {
@@ -53,7 +57,12 @@ impl Copy {
 }
 
 /// All frames from the window's start to the end of RAM.
-pub(crate) fn frames<L: MemLayout>(facts: &Facts, copy: Option<&Copy>, tables: &Tables) -> Frames {
+pub(crate) fn frames<L: MemLayout>(
+    facts: &Facts,
+    copy: Option<&Copy>,
+    tables: &Tables,
+    users: &Users,
+) -> Frames {
     let base = L::PHYS_BASE;
     let end = facts.told.usable.iter().map(|(_, end)| *end).max().unwrap_or(base);
     let counted = copy.map_or(base, Copy::end);
@@ -62,15 +71,33 @@ pub(crate) fn frames<L: MemLayout>(facts: &Facts, copy: Option<&Copy>, tables: &
     let mut runs: Vec<FrameRun> = Vec::new();
     for pa in (base..end.max(counted)).step_by(PGSIZE as usize) {
         let info = copy.and_then(|copy| copy.info(PhysAddr::new(pa)));
-        let (owner, detail) = owner(PhysAddr::new(pa), info, facts, &known, tables);
+        let (owner, detail) = match users.get(&pa) {
+            Some(envs) => used(facts, envs),
+            None => {
+                let (owner, detail) = owner(PhysAddr::new(pa), info, facts, &known, tables);
+                (owner, detail.into())
+            }
+        };
         match runs.last_mut() {
             Some(run) if run.owner == owner && run.info == info && run.detail == detail => {
                 run.count += 1;
             }
-            _ => runs.push(FrameRun { count: 1, owner, detail: detail.into(), info }),
+            _ => runs.push(FrameRun { count: 1, owner, detail, info }),
         }
     }
     Frames { base, runs }
+}
+
+/// The owner of a frame that environments map, and who they are.
+fn used(facts: &Facts, envs: &BTreeSet<usize>) -> (Owner, String) {
+    let ids: Vec<_> = envs.iter().map(|env| facts.told.envs[*env].id.as_str()).collect();
+    match ids.as_slice() {
+        [id] => (Owner::Env, format!("environment {id}'s")),
+        [.., last] if ids.len() <= MOST_IDS => {
+            (Owner::Shared, format!("{} and {last}", ids[..ids.len() - 1].join(", ")))
+        }
+        _ => (Owner::Shared, format!("{} environments, from {} on", ids.len(), ids[0])),
+    }
 }
 
 /// Owners of fixed ranges; the first range that contains a frame counts.

@@ -10,6 +10,7 @@
 //! | [`facts`] | facts about the machine that are not in its memory |
 //! | [`survey`] | the address spaces and their regions, for any map and format |
 //! | [`tables`], [`frames`] | the page tables as a tree; the frames and their owners |
+//! | [`sharing`] | environments side by side: who shares which frames |
 //! | [`shot`] | the result of a survey: a shot |
 //! | [`draw`] | shots as a page |
 
@@ -17,6 +18,7 @@ mod draw;
 mod dump;
 mod facts;
 mod frames;
+mod sharing;
 mod shot;
 mod survey;
 mod tables;

@@ -21,6 +21,8 @@ pub(crate) struct Shot {
     pub(crate) va_bits: u32,
     /// The address spaces, the most important one first.
     pub(crate) spaces: Vec<Space>,
+    /// The environments, and what each maps below UTOP.
+    pub(crate) sharing: Sharing,
     /// The frames.
     pub(crate) frames: Frames,
 }
@@ -36,6 +38,58 @@ pub(crate) struct Space {
     pub(crate) regions: Vec<Region>,
     /// The tables, from the root down.
     pub(crate) root: Table,
+}
+
+/// The environments side by side: which frame each maps at which address.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Sharing {
+    /// The environments that are shown.
+    pub(crate) envs: Vec<Environment>,
+    /// How many more there are.
+    pub(crate) more_envs: usize,
+    /// The pages that any of them maps, in order of address.
+    pub(crate) rows: Vec<PageRow>,
+    /// How many more rows there are.
+    pub(crate) more_rows: usize,
+}
+
+/// An environment.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Environment {
+    /// Its id, as JOS prints it.
+    pub(crate) id: String,
+    /// Its program's name, or nothing.
+    pub(crate) program: String,
+    /// What it does.
+    pub(crate) status: String,
+    /// Whether the processor uses its page directory.
+    pub(crate) in_use: bool,
+}
+
+/// A run of pages, and where it leads in each environment.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct PageRow {
+    /// The first virtual address.
+    pub(crate) va: u64,
+    /// The last one.
+    pub(crate) last: u64,
+    /// The name of their region.
+    pub(crate) region: String,
+    /// For each environment the frames, if there are any.
+    pub(crate) cells: Vec<Option<Cell>>,
+}
+
+/// The frames that an environment maps in a run of pages.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Cell {
+    /// The first frame's physical address; the others follow.
+    pub(crate) pa: u64,
+    /// Permissions, as libjos writes them.
+    pub(crate) perm: String,
+    /// Whether the program has marked the pages as copy-on-write.
+    pub(crate) cow: bool,
+    /// The frames' count of uses.
+    pub(crate) pp_ref: u32,
 }
 
 /// A region of the memory map.
@@ -208,8 +262,12 @@ pub(crate) enum Owner {
     Pages,
     /// The loader's data.
     Loader,
-    /// Allocated by `page_alloc`, but not a page table.
+    /// Allocated by `page_alloc`, but none of the others.
     Application,
+    /// Mapped by one environment.
+    Env,
+    /// Mapped by several environments.
+    Shared,
     /// On the free list.
     Free,
     /// RAM that `pages` does not describe yet, or never will.
@@ -220,7 +278,7 @@ pub(crate) enum Owner {
 
 impl Owner {
     /// All owners, in the order of the legend.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Text,
         Self::Rodata,
         Self::Data,
@@ -229,6 +287,8 @@ impl Owner {
         Self::Pages,
         Self::Loader,
         Self::Application,
+        Self::Env,
+        Self::Shared,
         Self::Reserved,
         Self::Free,
         Self::Unaccounted,
@@ -245,6 +305,8 @@ impl Owner {
             Self::Pages => "pages array",
             Self::Loader => "boot information",
             Self::Application => "in use (page_alloc)",
+            Self::Env => "an environment's",
+            Self::Shared => "shared by several",
             Self::Free => "free",
             Self::Unaccounted => "RAM, not in pages",
             Self::Reserved => "reserved, devices",

@@ -20,6 +20,7 @@ use libjos::sim::mmu::Mmu;
 use crate::dump::Dump;
 use crate::facts::{Facts, Told, kernel_image};
 use crate::frames::{Copy, Tables, frames};
+use crate::sharing::{MOST_ENVS, Pages};
 use crate::shot::{Region, Run, Shot, Space};
 use crate::tables::Reader;
 
@@ -91,6 +92,7 @@ pub(crate) fn facts_of<L: MemLayout, F: Format + Mmu>(pmap: &Pmap<SimMachine<L, 
         pages: Some((pmap.boot_memory().pages.start.as_u64(), pmap.pages().npages())),
         usable: pairs(pmap.boot().memory.usable().runs()),
         reserved: pairs(pmap.boot().reserved.runs()),
+        envs: Vec::new(),
     });
     facts.image = Some(pmap.boot().image);
     facts
@@ -102,7 +104,9 @@ pub(crate) fn survey<L: MemLayout, F: Format>(mem: &impl PhysMem, facts: &Facts)
     let mut tables = Tables::new();
     let mut spaces = Vec::new();
     // kern_pgdir first, even while it is still being built.
-    for root in [told.kern_pgdir, told.cr3.filter(|root| told.kern_pgdir != Some(*root))] {
+    let is_known =
+        |root| told.kern_pgdir == Some(root) || told.envs.iter().any(|env| env.root == root);
+    for root in [told.kern_pgdir, told.cr3.filter(|root| !is_known(*root))] {
         let Some(root) = root else { continue };
         let name = match Some(root) {
             root if root == told.kern_pgdir => "kern_pgdir",
@@ -112,6 +116,20 @@ pub(crate) fn survey<L: MemLayout, F: Format>(mem: &impl PhysMem, facts: &Facts)
         let in_use = told.cr3 == Some(root);
         spaces.push(space::<L, F>(mem, PhysAddr::new(root), name, in_use, &mut tables));
     }
+    for (number, env) in told.envs.iter().enumerate() {
+        let name = match env.program.as_str() {
+            "" => format!("environment {}", env.id),
+            program => format!("environment {} ({program})", env.id),
+        };
+        let in_use = told.cr3 == Some(env.root);
+        let mut space = space::<L, F>(mem, PhysAddr::new(env.root), &name, in_use, &mut tables);
+        // The rest is the kernel's half, the same in all.
+        space.regions.retain(|region| region.base < L::UTOP || region.base == L::UVPT);
+        if number < MOST_ENVS {
+            spaces.push(space);
+        }
+    }
+    let pages = Pages::read::<L, F>(mem, told);
     let copy =
         told.pages.map(|(pa, npages)| Copy::new(mem, PhysAddr::new(pa), npages, L::PHYS_BASE));
     let mut note = String::new();
@@ -125,7 +143,8 @@ pub(crate) fn survey<L: MemLayout, F: Format>(mem: &impl PhysMem, facts: &Facts)
         note: note.trim_end().into(),
         va_bits: if L::VA_LAST == u64::MAX { 64 } else { 32 },
         spaces,
-        frames: frames::<L>(facts, copy.as_ref(), &tables),
+        sharing: pages.sharing::<L>(told, copy.as_ref()),
+        frames: frames::<L>(facts, copy.as_ref(), &tables, &pages.users()),
     }
 }
 
@@ -137,8 +156,9 @@ fn space<L: MemLayout, F: Format>(
     in_use: bool,
     tables: &mut Tables,
 ) -> Space {
-    let (root, reader) = Reader::read::<F>(mem, pgdir);
-    for (pa, (level, va)) in &reader.seen {
+    let (root, reader) = Reader::read::<F>(mem, pgdir, tables);
+    let seen = reader.seen;
+    for (pa, (level, va)) in &seen {
         let detail = match *level {
             level if level == F::ROOT => name.to_string(),
             level => {
@@ -159,7 +179,7 @@ fn space<L: MemLayout, F: Format>(
             invalid: region.content == Content::Invalid,
             runs: mapped::<F>(mem, pgdir, region.base, region.last()),
             tables: match region.content {
-                Content::PageTables if itself.is_some() => reader.seen.len(),
+                Content::PageTables if itself.is_some() => seen.len(),
                 _ => 0,
             },
             tables_perm: itself.unwrap_or_default().to_string(),

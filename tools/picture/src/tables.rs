@@ -7,6 +7,7 @@ use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::paging::format::{self, Format, Geometry, Perm};
 use libjos::paging::word::Word;
 
+use crate::frames::Tables;
 use crate::shot::{Entry, Row, Table};
 
 /// The most tables to show for one address space. Broken tables may link to each other in very many ways.
@@ -16,14 +17,17 @@ const MOST: usize = 4096;
 pub(crate) struct Reader<'a, M> {
     mem: &'a M,
     root: PhysAddr,
+    /// The tables that another address space shows already, by their addresses.
+    known: &'a Tables,
     /// Every table that was read: its address, its level and the first virtual address it is for.
     pub(crate) seen: BTreeMap<u64, (u32, u64)>,
 }
 
 impl<'a, M: PhysMem> Reader<'a, M> {
     /// The tables of format `F` below `root`, and the reader that knows where they are.
-    pub(crate) fn read<F: Format>(mem: &'a M, root: PhysAddr) -> (Table, Self) {
-        let mut reader = Self { mem, root, seen: BTreeMap::new() };
+    /// Tables that are `known` are not shown again.
+    pub(crate) fn read<F: Format>(mem: &'a M, root: PhysAddr, known: &'a Tables) -> (Table, Self) {
+        let mut reader = Self { mem, root, known, seen: BTreeMap::new() };
         let table = reader.table::<F>(F::ROOT, root, VirtAddr::new(0));
         (table, reader)
     }
@@ -67,6 +71,8 @@ impl<'a, M: PhysMem> Reader<'a, M> {
         let allows = (allows & (Perm::URW | Perm::X)).to_string();
         let why = if pa == self.root {
             "the directory itself: all tables show here"
+        } else if let Some(detail) = self.known.get(&pa.as_u64()) {
+            return Entry::Elsewhere { pa: pa.as_u64(), allows, why: detail.clone() };
         } else if self.seen.contains_key(&pa.as_u64()) {
             "shown above: both entries lead to it"
         } else if self.seen.len() == MOST {

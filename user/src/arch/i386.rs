@@ -27,6 +27,7 @@ mod memory;
 global_asm!(
     ".pushsection .text.start, \"ax\"",
     ".globl _start",
+    ".type _start, @function", // for gdb
     "_start:",
     "    xor ebp, ebp",
     "    xor eax, eax",
@@ -41,6 +42,7 @@ global_asm!(
     "    push edx",
     "    push eax",
     "    call {libmain}",
+    ".size _start, . - _start",
     ".popsection",
     ustacktop = const Layout::USTACKTOP,
     libmain = sym crate::start::libmain,
@@ -231,6 +233,13 @@ pub const FAR: &[Instruction] = instructions![
     ["xor eax, eax; mov fs, ax; mov eax, fs:[0]", out("eax") _]
     // The other machine's call.
     [".byte 0x0F, 0x05"]
+    // A far call and a far jump to the kernel's code, and to its task.
+    [".byte 0x9A, 0, 0, 0, 0, 8, 0"]
+    [".byte 0xEA, 0, 0, 0, 0, 8, 0"]
+    [".byte 0xEA, 0, 0, 0, 0, 0x28, 0"]
+    [".byte 0x9A, 0, 0, 0, 0, 0x28, 0"]
+    // BOUND with an index outside of its bounds.
+    ["push 0; push 0; mov eax, 5; bound eax, [esp]; add esp, 8", out("eax") _]
     // INTO goes through a gate that is the kernel's.
     ["mov al, 0x7F; add al, 1; into", out("eax") _]
 ];
@@ -264,6 +273,20 @@ pub const GATES: &[Gate] = &[Gate {
         );
     },
 }];
+
+/// Tries to clear flags; returns those that there are then.
+#[must_use]
+pub fn clear_flags(clear: usize) -> usize {
+    let flags;
+    // SAFETY: the stack is as before, and the flags that a compiler minds are not cleared.
+    unsafe {
+        asm!(
+            "pushfd", "and [esp], {keep}", "popfd", "pushfd", "pop {flags}",
+            keep = in(reg) !clear, flags = out(reg) flags,
+        );
+    }
+    flags
+}
 
 /// Faults at address 0, with any stack pointer.
 ///

@@ -10,7 +10,10 @@ pub const TRAP_FLAG: usize = 1 << 8;
 pub const KEPT_FLAGS: [(&str, usize); 4] =
     [("DF", DF), ("NT", NT), ("AC", AC), ("DF, NT and AC", DF | NT | AC)];
 /// Flags that a program cannot set. The processor leaves them as they are.
-pub const IGNORED_FLAGS: [(&str, usize); 2] = [("IOPL", 3 << 12), ("VM", 1 << 17)];
+pub const IGNORED_FLAGS: [(&str, usize); 5] =
+    [("IOPL", 3 << 12), ("RF", RESUME_FLAG), ("VM", 1 << 17), ("VIF", 1 << 19), ("VIP", 1 << 20)];
+/// The flag that lets interrupts in (IF). A program cannot clear it.
+pub const INTERRUPT_FLAG: usize = 1 << 9;
 const DF: usize = 1 << 10;
 const NT: usize = 1 << 14;
 const AC: usize = 1 << 18;

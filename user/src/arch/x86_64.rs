@@ -27,10 +27,12 @@ pub(crate) const TRAPFRAME_WORDS: usize = 22;
 global_asm!(
     ".pushsection .text.start, \"ax\"",
     ".globl _start",
+    ".type _start, @function", // for gdb
     "_start:",
     "    xor ebp, ebp",
     "    and rsp, -16",
     "    call {libmain}",
+    ".size _start, . - _start",
     ".popsection",
     libmain = sym crate::start::libmain,
 );
@@ -264,6 +266,13 @@ pub const FAR: &[Instruction] = instructions![
     // A stack in a segment of the kernel.
     ["mov eax, 0x10; mov ss, ax", out("rax") _]
     ["swapgs"]
+    ["mov {}, cr8", out(reg) _]
+    ["mov cr8, {}", in(reg) 0_usize]
+    ["sysretq", in("rcx") 0, in("r11") 0x202]
+    // Instructions that 64-bit code does not have.
+    [".byte 0xCE"] // into
+    [".byte 0x60"] // pusha
+    [".byte 0x9A, 0, 0, 0, 0, 8, 0"] // a far call to a selector
     // Addresses that are not canonical.
     ["mov rax, 1 << 47; jmp rax", out("rax") _]
     ["mov rax, 1 << 63; jmp rax", out("rax") _]
@@ -314,6 +323,20 @@ pub const LAST_CALLS: &[Instruction] =
 
 /// The instructions that make a system call.
 pub const GATES: &[Gate] = &[gate!("int 0x30"), gate!("syscall")];
+
+/// Tries to clear flags; returns those that there are then.
+#[must_use]
+pub fn clear_flags(clear: usize) -> usize {
+    let flags;
+    // SAFETY: the stack is as before, and the flags that a compiler minds are not cleared.
+    unsafe {
+        asm!(
+            "pushfq", "and [rsp], {keep}", "popfq", "pushfq", "pop {flags}",
+            keep = in(reg) !clear, flags = out(reg) flags,
+        );
+    }
+    flags
+}
 
 /// Faults at address 0, with any stack pointer.
 ///

@@ -41,8 +41,12 @@ fn main(_: Args) {
         }
     });
 
-    for number in (13..32).chain(42..64).chain([255, 256, 500, 0x7FFF_FFFF, 0x8000_0000, u64::MAX])
-    {
+    // Numbers that would be calls if they were cut to fewer bits, and negative ones.
+    let cut = (0..13).flat_map(|n| [n | 1 << 8, n | 1 << 16, n | 1 << 31]);
+    let wide = (0..13).filter(|_| usize::BITS == 64).flat_map(|n| [n | 1 << 32, n | 1 << 63]);
+    let negative = (1..16).map(|n| u64::MAX - n + 1);
+    let further = [255, 500, 0x7FFF_FFFF, 0x8000_0000];
+    for number in (13..32).chain(42..64).chain(cut).chain(wide).chain(negative).chain(further) {
         // SAFETY: there is no such call.
         let is = unsafe { syscall(number, [0, UTEMP, PTE_RW as usize, 0, 0]) };
         trials.holds(is == INVAL, format_args!("call {number:#x}: {is}"));

@@ -3,10 +3,10 @@
 #![no_main]
 
 use user::dumbfork::dumbfork;
-use user::inc::call;
+use user::inc::{PTE_P, PTE_U, call};
 use user::prelude::*;
 use user::trial::Trials;
-use user::{USTACKTOP, UTEXT};
+use user::{KERNBASE, LOAD_ADDR, UENVS, UPAGES, USTACKTOP, UTEXT, UTOP, UVPT, UXSTACKTOP};
 
 main!(main);
 
@@ -24,8 +24,15 @@ fn main(_: Args) {
     }
 
     let Fork::Parent(child) = dumbfork().expect("dumbfork") else {
-        let message = ipc_recv();
-        ipc_send(message.from, message.value + 1, NO_PAGE, 0);
+        // SAFETY: nothing lies at UTEMP.
+        while unsafe { sys_ipc_recv(UTEMP) } == Ok(()) && Message::received().value != 0 {
+            let Message { from, value, perm } = Message::received();
+            // No page may have come.
+            let value = if perm == 0 { value + 1 } else { 0 };
+            ipc_send(from, value, NO_PAGE, 0);
+        }
+        let Message { from, value, .. } = Message::received();
+        ipc_send(from, value + 1, NO_PAGE, 0);
         exit();
     };
     while Environment::of(child).status() != ENV_NOT_RUNNABLE {
@@ -33,7 +40,10 @@ fn main(_: Args) {
     }
     for (what, page, perm) in [
         ("a page that is not aligned", UTEXT + 1, PTE_RW),
+        ("the last byte below UTOP", UTOP - 1, PTE_RW),
+        ("page 0", 0, PTE_RW),
         ("no page", UTEMP, PTE_RW),
+        ("the exception stack, which it has not", UXSTACKTOP - PGSIZE, PTE_RW),
         ("its code, writable", UTEXT, PTE_RW),
         ("its stack, without permissions", USTACKTOP - PGSIZE, 0),
         ("its stack, global", USTACKTOP - PGSIZE, PTE_RW | 1 << 8),
@@ -41,9 +51,29 @@ fn main(_: Args) {
         let (holds, is) = refused(child, page, perm, Error::Inval);
         trials.holds(holds, format_args!("{what}: {is}"));
     }
-    ipc_send(child, 7, NO_PAGE, 0);
+    // From UTOP on an address is that of no page, so the message comes without one; the permissions do not matter then.
+    for (what, page, perm) in [
+        ("UTOP", UTOP, PTE_RW),
+        ("UENVS", UENVS, PTE_P | PTE_U),
+        ("UPAGES", UPAGES, PTE_RW),
+        ("UVPT", UVPT, PTE_P | PTE_U),
+        ("the kernel's code", KERNBASE + LOAD_ADDR, PTE_RW),
+        ("the last address", usize::MAX, u64::MAX),
+    ] {
+        while Environment::of(child).status() != ENV_NOT_RUNNABLE {
+            sys_yield();
+        }
+        let sent = sys_ipc_try_send(child, 7, page, perm);
+        let answer = ipc_recv();
+        let holds = sent == Ok(()) && answer == Message { from: child, value: 8, perm: 0 };
+        trials.holds(holds, format_args!("a page at {what}: {sent:?}, {answer:?}"));
+    }
+    while Environment::of(child).status() != ENV_NOT_RUNNABLE {
+        sys_yield();
+    }
+    ipc_send(child, 0, NO_PAGE, 0);
     let answer = ipc_recv();
-    trials.holds(answer == Message { from: child, value: 8, perm: 0 }, format_args!("{answer:?}"));
+    trials.holds(answer == Message { from: child, value: 1, perm: 0 }, format_args!("{answer:?}"));
     while Environment::of(child).status() != ENV_FREE {
         sys_yield();
     }

@@ -32,7 +32,8 @@ fn main(_: Args) {
     // SAFETY: nothing is mapped, if the kernel is right.
     let is = unsafe { syscall(call::PAGE_MAP, [0, read_only, 0, UTEMP, PTE_RW as usize]) };
     trials.holds(is == INVAL, format_args!("page_map of the code, writable: {is}"));
-    for status in [0, 1, 3, 5, usize::MAX] {
+    let wide = (ENV_RUNNABLE as usize).checked_add(1_usize.checked_shl(32).unwrap_or(3));
+    for status in [0, 1, 3, 5, usize::MAX, wide.unwrap_or(0)] {
         // SAFETY: changes nothing.
         let is = unsafe { syscall(call::ENV_SET_STATUS, [0, status, 0, 0, 0]) };
         trials.holds(is == INVAL, format_args!("env_set_status to {status}: {is}"));

@@ -2,7 +2,7 @@
 #![no_std]
 #![no_main]
 
-use user::inc::call;
+use user::inc::{PTE_W, call};
 use user::prelude::*;
 use user::trial::Trials;
 use user::{KERNBASE, LOAD_ADDR, UENVS, ULIM, UPAGES, USTACKTOP, UTEXT, UTOP, UVPT};
@@ -38,8 +38,14 @@ fn main(_: Args) {
         (UTEXT + 0x20, usize::MAX - UTEXT),
         (kernel, usize::MAX - kernel + UTEXT),
         (0, usize::MAX),
-        // Where addresses are wider than 32 bits, one that is not canonical; else 0.
-        (1_usize.checked_shl(47).unwrap_or(0), 1),
+        // An end that wraps back into the program.
+        (UTEXT + 0x20, usize::MAX - UTEXT - 0x20 + 2),
+        // Where addresses are wider than 32 bits, those that are not canonical; else 0.
+        (wide(1 << 47), 1),
+        (wide((1 << 47) - 1), 2),
+        (wide(1 << 62 | UTEXT as u64), 1),
+        (wide(1 << 63), 1),
+        (wide(1 << 32 | UTEXT as u64), 1),
     ] {
         trials.ends(format_args!("cputs of {len:#x} bytes at {va:#x}"), || {
             // SAFETY: the kernel ends the child.
@@ -69,6 +75,9 @@ fn main(_: Args) {
         kernel,
         top,
         usize::MAX,
+        wide(1 << 47).max(UTOP),
+        wide(1 << 63).max(UTOP),
+        wide(1 << 62 | UTEXT as u64).max(UTOP),
     ] {
         for (name, number, arguments) in [
             ("page_alloc", call::PAGE_ALLOC, [0, va, perm, 0, 0]),
@@ -86,8 +95,25 @@ fn main(_: Args) {
             trials.holds(is == INVAL, format_args!("ipc_recv {va:#x}: {is}"));
         }
     }
+    // A page that may only be read cannot be written elsewhere; in its own place another page can.
+    // SAFETY: nothing lies at UTEMP.
+    let are = unsafe {
+        [
+            syscall(call::PAGE_ALLOC, [0, UTEMP, perm & !PTE_W as usize, 0, 0]),
+            syscall(call::PAGE_MAP, [0, UTEMP, 0, UTEMP + PGSIZE, perm]),
+            syscall(call::PAGE_MAP, [0, UTEMP, 0, UTEMP, perm]),
+            syscall(call::PAGE_MAP, [0, USTACKTOP - PGSIZE, 0, UTEMP, perm]),
+            syscall(call::PAGE_UNMAP, [0, UTEMP, 0, 0, 0]),
+        ]
+    };
+    trials.holds(are == [0, INVAL, INVAL, 0, 0], format_args!("a page that is read-only: {are:?}"));
     // SAFETY: nothing is mapped.
     let is = unsafe { syscall(call::PAGE_MAP, [0, UTEMP, 0, UTEMP + PGSIZE, perm]) };
     trials.holds(is == INVAL, format_args!("page_map from where nothing is mapped: {is}"));
     trials.end();
+}
+
+/// An address of more than 32 bits; 0 where there are none.
+fn wide(va: u64) -> usize {
+    usize::try_from(va).unwrap_or(0)
 }

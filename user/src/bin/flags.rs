@@ -4,7 +4,7 @@
 #![no_main]
 
 use user::prelude::*;
-use user::rough::{GATES, Gate, IGNORED_FLAGS, KEPT_FLAGS, TRAP_FLAG};
+use user::rough::{GATES, Gate, IGNORED_FLAGS, INTERRUPT_FLAG, KEPT_FLAGS, TRAP_FLAG, clear_flags};
 use user::trial::Trials;
 
 main!(main);
@@ -14,6 +14,8 @@ fn main(_: Args) {
     for gate in GATES {
         with(gate, &mut trials);
     }
+    let left = clear_flags(INTERRUPT_FLAG);
+    trials.holds(left & INTERRUPT_FLAG != 0, "IF: cleared by a program");
     trials.end();
 }
 

@@ -8,6 +8,7 @@ use super::process::{self, HALTED, SHUT_DOWN};
 use super::processor::{GLOBAL_PAGES, SMAP, SMEP, WRITE_PROTECT};
 
 pub(crate) const DWARF_PLACE: u8 = 0;
+pub(crate) const FILLS: bool = true;
 
 pub(crate) fn cpuid() -> CpuId<fn(u32, u32) -> CpuIdResult> {
     fn read(leaf: u32, subleaf: u32) -> CpuIdResult {

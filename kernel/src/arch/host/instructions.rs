@@ -26,12 +26,18 @@ pub(in crate::arch) fn enable_and_hlt() {
     at_halt();
 }
 
-/// CR2.
-pub(in crate::arch) struct Cr2;
+/// Defines control registers.
+macro_rules! control_registers {
+    ($($type:ident $name:ident),*) => {$(
+        pub(in crate::arch) struct $type;
 
-impl Cr2 {
-    /// The register's value.
-    pub(in crate::arch) fn read_raw() -> u64 {
-        pc().processor.control.cr2
-    }
+        impl $type {
+            /// The register's value.
+            pub(in crate::arch) fn read_raw() -> u64 {
+                pc().processor.control.$name
+            }
+        }
+    )*};
 }
+
+control_registers!(Cr0 cr0, Cr2 cr2, Cr3 cr3, Cr4 cr4, Cr8 cr8, Efer efer);

@@ -10,10 +10,9 @@
 //! | `uart`, `i8042`, `i8259`, `timer`, `vga` | a serial port, controllers of keyboard and interrupts, a timer, a screen |
 //! | `process` | processes for tests, and the end of the machine |
 //! | `memory` | physical memory, and the symbols of `linker.ld` |
-//! | `cpu`, `processor`, `control`, `mmu`, `probe`, `stack`, `trap`, `faults` | the processor |
+//! | `cpu`, `processor`, `mmu`, `probe`, `stack`, `trap`, `faults` | the processor |
 //! | `instructions` | those of its instructions that the code of all PCs uses |
 
-pub(crate) mod control;
 pub(crate) mod cpu;
 pub(crate) mod faults;
 mod i8042;
@@ -37,6 +36,6 @@ pub(crate) use super::x86::{clock, devices, exit, interrupts, keyboard, screen, 
 #[cfg(test)]
 pub(crate) use ports::pc;
 
-pub(crate) use super::x86_64::features;
 pub(super) use super::x86_64::frame;
 pub use super::x86_64::{Format, Layout};
+pub(crate) use super::x86_64::{control, features};

@@ -6,7 +6,6 @@ use layout::MemLayout;
 use libjos::sim::mmu::{Control, Mmu as _};
 use libjos::sim::processor::Processor as Translator;
 
-use crate::arch::x86_64::control::ControlRegisters;
 use crate::arch::x86_64::{Format, Layout};
 
 /// CR0.WP; CR4.PGE, SMEP and SMAP (Intel SDM vol. 3A, 2.5).
@@ -18,6 +17,17 @@ pub(super) const SMAP: u64 = 1 << 21;
 pub(super) const NO_EXECUTE: u64 = 1 << 11;
 /// CPUID 0x8000_0001, EDX: pages of 1 GB.
 pub(super) const GIGABYTE_PAGES: u32 = 1 << 26;
+
+/// The control registers.
+#[derive(Clone, Copy)]
+pub(crate) struct ControlRegisters {
+    pub cr0: u64,
+    pub cr2: u64,
+    pub cr3: u64,
+    pub cr4: u64,
+    pub cr8: u64,
+    pub efer: u64,
+}
 
 /// The processor's parts that a test sets and looks at.
 pub(crate) struct Processor {

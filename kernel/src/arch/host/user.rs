@@ -16,7 +16,7 @@ pub(crate) const RUNS_PROGRAMS: bool = true;
 /// A handler of traps of programs.
 pub(crate) type Handler = extern "C" fn(NonNull<Frame>, usize) -> NonNull<Frame>;
 
-pub(crate) fn init(_handler: Handler) {}
+pub(crate) fn init(_calls: Handler, _traps: Handler) {}
 
 /// # Safety
 ///
@@ -28,10 +28,6 @@ pub(crate) unsafe fn run(_frame: NonNull<Frame>) {}
 /// None is needed here.
 pub(crate) unsafe fn leave() -> ! {
     unreachable!("no program runs")
-}
-
-pub(crate) fn is_syscall(_frame: &Frame) -> bool {
-    false
 }
 
 pub(crate) fn cause(_frame: &Frame) -> (Cause, Option<Interrupt>) {

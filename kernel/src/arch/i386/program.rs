@@ -9,7 +9,7 @@ use x86_64::registers::rflags::RFlags;
 
 use super::frame::TrapFrame;
 use crate::arch::instructions::Cr2;
-use crate::arch::x86::jos::{DEBUG, ErrorWords, SYSCALL, name};
+use crate::arch::x86::jos::{DEBUG, ErrorWords, name};
 use libjos::monitor::processor::vector::PAGE_FAULT;
 
 /// Selectors of the user's segments: JOS's.
@@ -27,12 +27,6 @@ pub(crate) struct Frame {
 }
 
 const _: () = assert!(size_of::<Frame>() == 68);
-
-/// Whether a trap with this vector is a system call.
-#[inline]
-pub(in crate::arch) fn is_call(vector: u64) -> bool {
-    vector == SYSCALL
-}
 
 impl AsRef<TrapFrame> for Frame {
     fn as_ref(&self) -> &TrapFrame {

@@ -1,10 +1,16 @@
-//! The counter's frequency, which the device tree alone states.
+//! The counter's frequency, which the device tree alone states; and the firmware's timer.
 
 use core::time::Duration;
 
-/// Counts per second as the hart states them.
+use boot::riscv64::devices::timebase_hz;
+use boot::riscv64::firmware::set_timer;
+
+use super::cpu::counter;
+use super::interrupts::allow_timer;
+
+/// Counts per second as the device tree states them.
 pub(crate) fn stated() -> Option<u64> {
-    None
+    timebase_hz()
 }
 
 /// Counts per second by the hart's nominal frequency.
@@ -17,12 +23,19 @@ pub(crate) fn measured() -> Option<u64> {
     None
 }
 
-/// Sets up nothing: the alarm is not used yet.
+/// Sets up nothing.
 pub(crate) fn init_alarm() {}
 
-/// Returns false: no interrupt will come.
-pub(crate) fn alarm(_time: Duration) -> bool {
-    false
+/// Makes the timer interrupt the hart when `time` has gone by. Returns false if it cannot.
+pub(crate) fn alarm(time: Duration) -> bool {
+    let Some(hz) = timebase_hz() else { return false };
+    let counts = time.as_nanos() * u128::from(hz) / 1_000_000_000 + 1;
+    let end = counter().saturating_add(counts.try_into().unwrap_or(u64::MAX));
+    let is_set = set_timer(end);
+    if is_set {
+        allow_timer();
+    }
+    is_set
 }
 
 /// Returns at once: no interrupt will come.

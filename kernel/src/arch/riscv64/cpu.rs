@@ -14,6 +14,9 @@ use super::instructions::{FS_INITIAL, MXR, SUM, read};
 /// since the program counter has no number (RISC-V ABIs, "DWARF Register Numbers").
 pub(crate) const DWARF_PLACE: u8 = 2;
 
+/// Whether one instruction fills memory.
+pub(crate) const FILLS: bool = false;
+
 // SATP's fields: the mode, and the root table's frame number (12.1.11).
 const SATP_SV39: u64 = 8 << 60;
 const SATP_PPN: u64 = (1 << 44) - 1;

@@ -15,8 +15,9 @@ macro_rules! read {
 }
 pub(super) use read;
 
-/// SSTATUS's fields that are used here (RISC-V privileged specification, 12.1.1): the privilege before the trap;
+/// SSTATUS's fields that are used here (RISC-V privileged specification, 12.1.1): interrupts; the privilege before the trap;
 /// the state of the FPU, which has two bits; access to user pages; reading of pages that may only be executed.
+pub(super) const SIE: u64 = 1 << 1;
 pub(super) const SPP: u64 = 1 << 8;
 pub(super) const FS: u64 = 0b11 << 13;
 pub(super) const FS_INITIAL: u64 = 0b01 << 13;

@@ -10,6 +10,7 @@ pub(crate) mod features;
 mod instructions;
 pub(crate) mod interrupts;
 pub(crate) mod keyboard;
+mod plic;
 pub(crate) mod probe;
 mod registers;
 pub(crate) mod screen;

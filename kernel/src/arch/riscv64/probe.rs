@@ -11,7 +11,7 @@ use libjos::paging::format::{Format as _, Geometry};
 use super::cpu::pgdir_in_use;
 use super::instructions::SUM;
 use super::trap::Trap;
-use crate::arch::probes::{Probe, continuation, interrupted};
+use crate::arch::probes::{self, Interrupted, Probe, continuation};
 use crate::arch::{Format, Layout};
 
 pub(crate) use crate::arch::probes::load_open as load_user;
@@ -34,6 +34,7 @@ global_asm!(
     "probe probe_load_byte, lbu a0, 0(a0)",
     "probe probe_store, sd a1, 0(a0)",
     "probe probe_store_byte, sb a1, 0(a0)",
+    "probe probe_store_narrow, sw a1, 0(a0)",
     ".purgem probe",
     ".globl probe_load_user, probe_load_user_access, probe_faulted",
     ".type probe_load_user, @function",
@@ -81,6 +82,27 @@ pub(in crate::arch) unsafe fn call(probe: Probe, va: u64, value: usize) -> Resul
     }
     let va = VirtAddr::new(result as u64);
     Err(Fault { va, present: fault & PRESENT != 0, write: fault & WRITE != 0 })
+}
+
+unsafe extern "C" {
+    fn probe_store_narrow();
+}
+
+/// Writes a device's register of 4 bytes, if a device answers.
+///
+/// # Safety
+///
+/// No Rust object lies there, and the device does not access memory.
+pub(super) unsafe fn store_narrow(at: *mut u32, value: u32) -> Result<(), Fault> {
+    // SAFETY: the caller's promise.
+    unsafe { call(probe_store_narrow, at.addr() as u64, value as usize) }.map(|_| ())
+}
+
+/// The probe whose access is at `pc`.
+fn interrupted(pc: u64) -> Option<Interrupted> {
+    let narrow = pc == probe_store_narrow as *const () as u64;
+    let further = narrow.then_some(Interrupted { write: true, user: false });
+    further.or_else(|| probes::interrupted(pc))
 }
 
 /// Returns false unless the trap interrupted a probe; if it did, makes the probe return the fault.

@@ -11,6 +11,7 @@ use libjos::app::area::{Access, VmArea, area_addresses};
 
 use super::instructions::SPP;
 use crate::arch::Layout;
+use crate::faults::fault::succeed;
 
 /// An unmapped address. Fetching an instruction from it is the fault.
 const NOWHERE: u64 = 0x0000_0036_5432_10B0;
@@ -27,8 +28,8 @@ pub(super) fn fault() {
 
 /// Faults in an area, whose handler maps a page; then faults like [`fault`].
 pub(super) fn fault_after_handled() {
-    let area = VmArea::reserve(1).expect("there are addresses");
-    assert_eq!(area.base().as_u64(), AREAS_START, "no other area was made");
+    let area = succeed(VmArea::reserve(1));
+    assert!(area.base().as_u64() == AREAS_START, "no other area was made");
     area.on_fault(|area, fault| area.map(fault.page..fault.page + 1, Access::ReadWrite).is_ok());
     // SAFETY: the code needs two registers, which have their values, and writes to an area, where no Rust
     // object lies.

@@ -4,9 +4,10 @@ use boot::riscv64::devices::{Device, address};
 use boot::riscv64::firmware::cannot_start;
 use libjos::mem::addr::PhysAddr;
 use uart_16550::backend::Backend;
-use uart_16550::spec::registers::IER;
 
 use super::address::registers;
+use super::interrupts::{allow_uart, typed_is_read};
+use super::plic;
 use crate::arch::uart::Uart;
 
 /// The serial line.
@@ -48,9 +49,10 @@ impl Serial {
         unsafe { Self::with(Registers) }
     }
 
-    /// Lets nothing interrupt the hart yet. Returns whether there is nothing to wait for.
+    /// Lets typed bytes interrupt the hart, if the UART's requests reach it. Returns false if they do not.
     pub(crate) fn allow_interrupts(&mut self) -> bool {
-        self.set_interrupts(IER::empty());
-        !self.is_present()
+        let arrives = self.interrupt_if(|| plic::set_up() && allow_uart());
+        typed_is_read();
+        arrives
     }
 }

@@ -83,7 +83,7 @@ impl fmt::Display for Frame {
     }
 }
 
-pub(crate) fn init(_handler: Handler) {}
+pub(crate) fn init(_calls: Handler, _traps: Handler) {}
 
 /// Runs nothing.
 ///
@@ -99,10 +99,6 @@ pub(crate) unsafe fn run(_frame: NonNull<Frame>) {}
 /// None is needed here.
 pub(crate) unsafe fn leave() -> ! {
     unreachable!("no program runs")
-}
-
-pub(crate) fn is_syscall(_frame: &Frame) -> bool {
-    false
 }
 
 pub(crate) fn cause(_frame: &Frame) -> (Cause, Option<Interrupt>) {

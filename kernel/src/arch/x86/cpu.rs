@@ -9,6 +9,9 @@ use x86_64::registers::control::{Cr0Flags, Cr4Flags};
 use crate::arch::instructions::{Cr0, Cr4, cpuid, disable, hlt, int3, lidt_empty};
 use crate::arch::stack::note_pgdir;
 
+/// Whether one instruction fills memory.
+pub(crate) const FILLS: bool = true;
+
 /// Makes page permissions bind the kernel too. Sets bits in addition to those of the entry
 /// (`boot::entry`) and to CR4.MCE (`trap`):
 ///

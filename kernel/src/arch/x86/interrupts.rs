@@ -97,6 +97,9 @@ pub(in crate::arch) fn acknowledge(line: u64) -> bool {
     is_real
 }
 
+/// Does nothing: the controllers forget a request once it is acknowledged.
+pub(crate) fn typed_is_read() {}
+
 /// The interrupt of `line`.
 pub(in crate::arch) fn interrupt(line: u64) -> Interrupt {
     match line {

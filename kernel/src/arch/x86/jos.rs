@@ -72,3 +72,6 @@ impl fmt::Display for ErrorWords {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

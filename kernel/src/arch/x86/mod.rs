@@ -2,7 +2,6 @@
 //! processor that the two have in common. Each machine gives them its own `instructions`.
 
 pub(crate) mod clock;
-pub(crate) mod control;
 #[cfg(jos_machine)]
 pub(crate) mod cpu;
 pub(crate) mod exit;

@@ -12,7 +12,7 @@ use libjos::mem::addr::VirtAddr;
 use crate::arch::Layout;
 use crate::arch::instructions::Cr2;
 use crate::arch::interrupts::{self, IRQ_OFFSET, NLINES};
-use crate::arch::program::{Frame, is_call};
+use crate::arch::program::Frame;
 use crate::arch::x86::jos::BREAKPOINT;
 use crate::trap::cause::Interrupt;
 use libjos::monitor::processor::vector::PAGE_FAULT;
@@ -24,8 +24,9 @@ const DEVICE_NOT_AVAILABLE: u64 = 7;
 /// they were before. Returns the frame to go on with.
 pub(crate) type Handler = extern "C" fn(NonNull<Frame>, usize) -> NonNull<Frame>;
 
-/// The handler of all traps of programs.
-pub(in crate::arch) static HANDLER: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+/// The handler of system calls, and that of all other traps of programs.
+pub(in crate::arch) static CALL_HANDLER: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+pub(in crate::arch) static TRAP_HANDLER: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
 /// The frame of the program that runs. The stubs save its registers there.
 pub(in crate::arch) static FRAME: AtomicPtr<Frame> = AtomicPtr::new(ptr::null_mut());
@@ -45,15 +46,10 @@ unsafe impl Sync for Kept {}
 
 pub(in crate::arch) static KEPT: Kept = Kept(UnsafeCell::new([0; Layout::KSTKSIZE as usize]));
 
-/// Makes `handler` the handler of all traps of programs.
-pub(crate) fn init(handler: Handler) {
-    HANDLER.store(handler as *mut (), Ordering::Relaxed);
-}
-
-/// Whether a trap is a system call.
-#[inline]
-pub(crate) fn is_syscall(frame: &Frame) -> bool {
-    is_call(frame.as_ref().vector())
+/// Makes `calls` the handler of system calls, and `traps` that of all other traps of programs.
+pub(crate) fn init(calls: Handler, traps: Handler) {
+    CALL_HANDLER.store(calls as *mut (), Ordering::Relaxed);
+    TRAP_HANDLER.store(traps as *mut (), Ordering::Relaxed);
 }
 
 /// The cause of a trap that is no system call. An interrupt is acknowledged.

@@ -5,7 +5,7 @@ use core::arch::asm;
 use libjos::mem::addr::VirtAddr;
 
 pub(crate) use crate::arch::x86::cpu::{
-    allow_machine_checks, counter, counter as fine_counter, flush_tlb, halt, invlpg, lcr3,
+    FILLS, allow_machine_checks, counter, counter as fine_counter, flush_tlb, halt, invlpg, lcr3,
     made_valid, pgdir_in_use, protect_kernel, saved, shut_down,
 };
 

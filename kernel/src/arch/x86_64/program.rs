@@ -9,7 +9,7 @@ use x86_64::registers::rflags::RFlags;
 
 use super::frame::TrapFrame;
 use crate::arch::instructions::Cr2;
-use crate::arch::x86::jos::{DEBUG, ErrorWords, SYSCALL, SYSCALL_INSTRUCTION, name};
+use crate::arch::x86::jos::{DEBUG, ErrorWords, name};
 use libjos::monitor::processor::vector::PAGE_FAULT;
 
 /// The registers of a program.
@@ -21,12 +21,6 @@ pub(crate) struct Frame(TrapFrame);
 /// stand the other way round than in JOS.
 pub(in crate::arch) const USER_DATA: u64 = 0x18 | 3;
 pub(in crate::arch) const USER_CODE: u64 = 0x20 | 3;
-
-/// Whether a trap with this vector is a system call.
-#[inline]
-pub(in crate::arch) fn is_call(vector: u64) -> bool {
-    matches!(vector, SYSCALL | SYSCALL_INSTRUCTION)
-}
 
 impl AsRef<TrapFrame> for Frame {
     fn as_ref(&self) -> &TrapFrame {
@@ -145,3 +139,6 @@ impl fmt::Display for Frame {
         writeln!(f, "  ss   0x----{:04x}", ss & 0xFFFF)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,9 +17,10 @@ use x86_64::registers::rflags::RFlags;
 use super::frame::TrapFrame;
 use super::program::{USER_CODE, USER_DATA};
 use super::ring3::env_pop_tf;
+use super::trap::stubs::call_handler;
 use crate::arch::Layout;
 use crate::arch::x86::jos::SYSCALL_INSTRUCTION;
-use crate::arch::x86::user::{FRAME, HANDLER};
+use crate::arch::x86::user::{CALL_HANDLER, FRAME};
 
 /// The selector of the kernel's code; that of its data follows.
 const KERNEL_CODE: u16 = 0x08;
@@ -59,13 +60,13 @@ global_asm!(
     "    push r14",
     "    push r15",
     "    mov rdi, rsp",
-    "    mov rbx, rsp", // for gdb's backtraces
+    "    mov rbx, rsp", // for gdb
     "    mov rsp, {KSTACKTOP}",
     "    xor ebp, ebp", // here a backtrace ends
     "    mov rsi, rsp",
-    "    call qword ptr [rip + {HANDLER}]",
-    // Goes on with the program whose frame is at RAX. SYSRET is for one that made its call by SYSCALL. It would not delay the trap of a single
-    // step, and it faults with the program's stack in use if RIP is not canonical: IRET does neither.
+    call_handler!("call qword ptr [rip + {CALL_HANDLER}]", "3"),
+    // Goes on with the program whose frame is at RAX. SYSRET is for one that made its call by SYSCALL. It would not delay
+    // the trap of a single step, and it faults with the program's stack in use if RIP is not canonical: IRET does neither.
     ".globl program_return",
     "program_return:",
     "    cmp qword ptr [rax + {VECTOR}], {SYSCALL_INSTRUCTION}",
@@ -112,7 +113,7 @@ global_asm!(
     RSP = const offset_of!(TrapFrame, rsp),
     TRAP_FLAG = const RFlags::TRAP_FLAG.bits(),
     USER_BITS = const USER_BITS,
-    HANDLER = sym HANDLER,
+    CALL_HANDLER = sym CALL_HANDLER,
     env_pop_tf = sym env_pop_tf,
 );
 

@@ -24,6 +24,12 @@ impl Frame {
     }
 }
 
+impl fmt::Display for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "frame {:#x}", self.0)
+    }
+}
+
 /// The state of a frame (JOS's `struct PageInfo`).
 ///
 /// The free list is linked both ways, so that a frame can leave it from anywhere. A free frame
@@ -115,6 +121,18 @@ impl PageInfo {
     #[must_use]
     pub const fn pp_ref(&self) -> u32 {
         if self.is_free() { 0 } else { self.pp_ref_or_prev }
+    }
+}
+
+impl fmt::Display for PageInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.pp_ref_or_prev;
+        match self.pp_link {
+            Self::IN_USE => write!(f, "in use, pp_ref {count}"),
+            Self::RESERVED => write!(f, "reserved, pp_ref {count}"),
+            Self::END => write!(f, "free, between frame {count:#x} and the end"),
+            next => write!(f, "free, between frames {count:#x} and {next:#x}"),
+        }
     }
 }
 

@@ -90,6 +90,7 @@ impl Pages {
         release(&mut releases);
         let Releases { freed, alone: Chain { head, end, len }, .. } = releases;
         if len > 0 {
+            self.note_free_chain(head as usize, len);
             self.prepend_linked(head as usize, end as usize, len);
         }
         freed + len
@@ -112,7 +113,6 @@ impl Pages {
         }
         alone.head = number as u32;
         alone.len += 1;
-        self.runs.note_free(number as usize);
     }
 
     /// Counts one use less of the frames from number `start` up to `end` that `pages` describes, and

@@ -125,6 +125,20 @@ impl Pages {
         // lab 2: end
     }
 
+    /// Notes that `len` frames are free now: `first`, and those that it links to. So many frames as there are
+    /// blocks pay for a look at every block, and need not be walked.
+    pub(super) fn note_free_chain(&mut self, first: usize, len: usize) {
+        let npages = self.npages();
+        if len >= npages.div_ceil(BLOCK) {
+            return self.runs.note_free_run(0, npages - 1);
+        }
+        let mut number = first;
+        for _ in 0..len {
+            self.runs.note_free(number);
+            number = self.array()[number].pp_link as usize;
+        }
+    }
+
     /// How many frames and entries of the table all searches for runs have looked at so far.
     #[must_use]
     pub fn run_search_steps(&self) -> u64 {

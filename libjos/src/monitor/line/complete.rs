@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 
 use super::row::COLUMNS;
-use super::text::{EditableText, Fixed, LONGEST};
+use super::text::{EditableText, Fixed, LONGEST, part};
 
 /// The most words that are listed when Tab finds several.
 pub(super) const MOST_LISTED: usize = 120;
@@ -21,8 +21,9 @@ pub trait Complete {
 
 /// The start of the name at the end of `text`: behind a space or a sign of a sum.
 pub(super) fn name_start(text: &str) -> usize {
-    let is_sign =
-        |&(at, c): &(usize, char)| c == ' ' || c == '+' || c == '-' && !text[..at].ends_with(' ');
+    let is_sign = |&(at, c): &(usize, char)| {
+        c == ' ' || c == '+' || c == '-' && !part(text, ..at).ends_with(' ')
+    };
     text.char_indices().rev().find(is_sign).map_or(0, |(at, _)| at + 1)
 }
 
@@ -38,7 +39,7 @@ pub(super) fn agreed(
             None => (kept(candidate), true),
             Some((common, is_one)) => {
                 let same = common.bytes().zip(candidate.bytes()).take_while(|(a, b)| a == b);
-                (kept(&candidate[..same.count()]), is_one && &*common == candidate)
+                (kept(part(candidate, ..same.count())), is_one && &*common == candidate)
             }
         });
     });

@@ -29,6 +29,7 @@ use core::ops::Range;
 
 use complete::{agreed, list, name_start};
 use row::{Row, columns, combining, fitting};
+use text::part;
 
 /// Columns that the prompt leaves at least; a longer prompt has a row of its own.
 const NARROWEST: usize = 16;
@@ -188,18 +189,18 @@ impl<'a, T: EditableText> LineEditor<'a, T> {
     /// Shows the part of the line that the cursor is in.
     fn show(&mut self, out: &mut dyn Write) -> fmt::Result {
         let room = self.room();
-        let (before, cursor) = (&self.line[..self.cursor], self.cursor);
+        let (before, cursor) = (part(&self.line, ..self.cursor), self.cursor);
         let first = self.first.min(cursor);
-        let fits = fitting(before[first..].chars(), room) == cursor - first;
+        let fits = fitting(part(before, first..).chars(), room) == cursor - first;
         // A cursor at the row's start would hide what Backspace takes out.
         self.first = match first {
             0 if fits => 0,
             _ if fits && first < cursor => first,
             _ => cursor - fitting(before.chars().rev(), room / 2),
         };
-        let rest = &self.line[self.first..];
+        let rest = part(&self.line, self.first..);
         let mut shown = Fixed::<{ row::BYTES }>::EMPTY;
-        for c in rest[..fitting(rest.chars(), room)].chars() {
+        for c in part(rest, ..fitting(rest.chars(), room)).chars() {
             // The width of a tab would depend on its column.
             let c = if c == '\t' { ' ' } else { c };
             let _ = shown.replace(shown.len()..shown.len(), c.encode_utf8(&mut [0; 4]));
@@ -219,15 +220,15 @@ impl<'a, T: EditableText> LineEditor<'a, T> {
 
     /// The start of the character before the cursor, with all that combines with it.
     fn before(&self) -> usize {
-        let mut chars = self.line[..self.cursor].char_indices().rev();
+        let mut chars = part(&self.line, ..self.cursor).char_indices().rev();
         chars.find(|&(_, c)| width(c) > 0).map_or(0, |(at, _)| at)
     }
 
     /// The end of the character behind the cursor, with all that combines with it.
     fn behind(&self) -> usize {
-        let rest = &self.line[self.cursor..];
+        let rest = part(&self.line, self.cursor..);
         let first = rest.chars().next().map_or(0, char::len_utf8);
-        self.cursor + first + combining(&rest[first..])
+        self.cursor + first + combining(part(rest, first..))
     }
 
     /// Moves the cursor.
@@ -247,8 +248,9 @@ impl<'a, T: EditableText> LineEditor<'a, T> {
 
     /// Completes the name before the cursor as far as all candidates agree, or lists them.
     fn complete(&mut self, complete: &dyn Complete, out: &mut dyn Write) -> fmt::Result {
-        let text = &self.line[..self.cursor];
-        let (before, word) = text.split_at(name_start(text));
+        let text = part(&self.line, ..self.cursor);
+        let start = name_start(text);
+        let (before, word) = (part(text, ..start), part(text, start..));
         let typed = word.len();
         let Some((common, is_one)) = agreed(complete, before, word) else {
             return out.write_str(BELL);
@@ -258,7 +260,7 @@ impl<'a, T: EditableText> LineEditor<'a, T> {
             return self.redraw(out);
         }
         let blank = if is_one && complete.is_whole(before) { " " } else { "" };
-        let fits = self.insert(&common[typed..], out)? && self.insert(blank, out)?;
+        let fits = self.insert(part(&common, typed..), out)? && self.insert(blank, out)?;
         if fits { Ok(()) } else { out.write_str(BELL) }
     }
 
@@ -308,7 +310,7 @@ impl<'a, T: EditableText> LineEditor<'a, T> {
 
     /// The start of the word before the cursor and before the spaces behind that word.
     fn word_start(&self) -> usize {
-        let before = &self.line[..self.cursor];
+        let before = part(&self.line, ..self.cursor);
         before.trim_end().rfind(' ').map_or(0, |space| space + 1)
     }
 }

@@ -7,7 +7,7 @@ use core::fmt::{self, Write};
 
 use unicode_width::UnicodeWidthChar;
 
-use super::text::{EditableText, Fixed};
+use super::text::{EditableText, Fixed, part};
 
 /// The columns of a screen.
 pub const COLUMNS: usize = 80;
@@ -57,8 +57,8 @@ impl Row {
             self.cursor
         } else {
             step(&old, self.cursor, same, out)?;
-            let blanks = columns(&old[same..]).saturating_sub(columns(&text[same..]));
-            write!(out, "{}{:blanks$}", &text[same..], "")?;
+            let blanks = columns(part(&old, same..)).saturating_sub(columns(part(text, same..)));
+            write!(out, "{}{:blanks$}", part(text, same..), "")?;
             back(blanks, out)?;
             text.len()
         };
@@ -73,10 +73,10 @@ impl Row {
 /// characters there once more, each with all that combines with it, which would be lost otherwise.
 fn step(text: &str, from: usize, to: usize, out: &mut dyn Write) -> fmt::Result {
     if to <= from {
-        return back(columns(&text[to..from]), out);
+        return back(columns(part(text, to..from)), out);
     }
-    let from = from + combining(&text[from..to]);
-    let to = to + combining(&text[to..]);
+    let from = from + combining(part(text, from..to));
+    let to = to + combining(part(text, to..));
     out.write_str(text.get(from..to).unwrap_or_default())
 }
 
@@ -94,8 +94,8 @@ fn back(columns: usize, out: &mut dyn Write) -> fmt::Result {
 fn common(one: &str, two: &str) -> usize {
     let equal = one.chars().zip(two.chars()).take_while(|(a, b)| a == b);
     let same = equal.map(|(a, _)| a.len_utf8()).sum();
-    if combining(&one[same..]) + combining(&two[same..]) > 0 {
-        let base = one[..same].char_indices().rev().find(|&(_, c)| width(c) > 0);
+    if combining(part(one, same..)) + combining(part(two, same..)) > 0 {
+        let base = part(one, ..same).char_indices().rev().find(|&(_, c)| width(c) > 0);
         return base.map_or(0, |(at, _)| at);
     }
     same

@@ -3,6 +3,7 @@
 #[cfg(feature = "os")]
 use alloc::string::String;
 use core::ops::{Deref, Range};
+use core::slice::SliceIndex;
 
 /// Bytes of the longest line that the monitor takes, and that [`History`](super::History) keeps.
 pub const LONGEST: usize = 255;
@@ -19,6 +20,12 @@ pub trait EditableText: Default + Deref<Target = str> {
     ///
     /// [`Full`]; nothing has changed then.
     fn replace(&mut self, range: Range<usize>, new: &str) -> Result<(), Full>;
+}
+
+/// The bytes `range` of `text`. The range of a line begins and ends between characters. If it did not,
+/// the indexing of `str` would panic as well, but brings 4 KB of words for it into every image.
+pub(super) fn part(text: &str, range: impl SliceIndex<str, Output = str>) -> &str {
+    text.get(range).expect("a part of a line is of whole characters")
 }
 
 /// At most `N` bytes of text, in place.

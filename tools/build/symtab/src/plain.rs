@@ -9,16 +9,27 @@ use std::collections::BTreeMap;
 
 use crate::names::own_name;
 
+/// The names about environments, which an application leaves out, and a machine that does not run them yet. (It has
+/// some of them all the same.)
+macro_rules! of_environments {
+    () => {
+        "env_pop_tf env_init env_alloc env_setup_vm env_create load_icode region_alloc env_run env_destroy env_free
+        envid2env sched_yield trap_dispatch syscall page_fault_handler user_mem_check"
+    };
+}
+
 /// The names that gdb's users rely on. `JOS=ours` adds JOS's name to a function that has a
 /// machine-independent name here.
-pub(crate) const NAMES: &str = "
-    mem_init boot_alloc page_init page_alloc page_free page_decref
+pub(crate) const NAMES: &str = concat!(
+    "mem_init boot_alloc page_init page_alloc page_free page_decref
     pgdir_walk boot_map_region page_insert page_lookup page_remove tlb_invalidate
     check_page_free_list check_page_alloc check_page check_kern_pgdir check_page_installed_pgdir
     kernel_main detect_memory i386_init=kernel_main i386_detect_memory=detect_memory
-    trap readline kerninfo backtrace";
-/// Names that may be missing in an application without the function `monitor`.
-const OF_THE_MONITOR: [&str; 3] = ["readline", "kerninfo", "backtrace"];
+    trap readline kerninfo backtrace ",
+    of_environments!()
+);
+/// The parts of a kernel that an application may be without: it has none of a row's names if it has not the first.
+const OPTIONAL: [&str; 2] = ["monitor readline kerninfo backtrace", of_environments!()];
 
 /// The plain names to add, and those that no function has.
 #[derive(Debug, Default, PartialEq)]
@@ -44,12 +55,20 @@ impl<'a> Plan<'a> {
                 // The function has its plain name already.
                 Some(found) if found.values().any(|path| *path == name) => {}
                 Some(found) => plan.added.extend(found.iter().map(|(at, path)| (name, *at, *path))),
-                None if OF_THE_MONITOR.contains(&name) && !places.contains_key("monitor") => {}
+                None if is_left_out(name, |function| places.contains_key(function)) => {}
                 None => plan.missing.push(name),
             }
         }
         plan
     }
+}
+
+/// Whether an image without `name` has left out a part that is optional.
+fn is_left_out(name: &str, has: impl Fn(&str) -> bool) -> bool {
+    OPTIONAL.iter().any(|part| {
+        let mut names = part.split_whitespace();
+        names.clone().any(|optional| optional == name) && !names.next().is_some_and(&has)
+    })
 }
 
 #[cfg(test)]
@@ -101,5 +120,8 @@ mod tests {
             planned(names, &["kernel::monitor::monitor"]).1,
             "page_alloc, page_free, readline"
         );
+        let names = "mem_init env_init env_run";
+        assert_eq!(planned(names, &["libjos::env::table::Envs<F>::env_init"]).1, "");
+        assert_eq!(planned(names, &["kernel::arch::ring3::env_pop_tf"]).1, "env_init, env_run");
     }
 }

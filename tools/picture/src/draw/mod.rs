@@ -3,6 +3,7 @@
 //! The text is HTML, made here; the browser draws the frames from runs, which are far smaller than the
 //! drawings (`script.js`). Pieces that several shots of a film share are in the page once.
 
+mod sharing;
 mod space;
 mod sums;
 mod text;
@@ -13,7 +14,7 @@ use std::collections::HashMap;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::{Value, json};
 
-use crate::shot::{Frames, Info, Owner, Shot, State};
+use crate::shot::{Frames, Info, Owner, Shot, Space, State};
 
 /// The page for these shots, of which there is at least one.
 pub(crate) fn page(shots: &[Shot]) -> Result<Markup, serde_json::Error> {
@@ -57,6 +58,7 @@ pub(crate) fn page(shots: &[Shot]) -> Result<Markup, serde_json::Error> {
                             (sums::owners(&first.frames))
                         }
                     }
+                    div #sharing { (sharing::draw(&first.sharing, first.va_bits)) }
                     div #spaces { (spaces(first)) }
                 }
                 @for (index, piece) in pieces.html.iter().enumerate() {
@@ -86,6 +88,7 @@ impl Pieces {
             "frames": self.frames(shot),
             "caption": self.piece(caption(shot)),
             "sums": self.piece(sums::owners(&shot.frames)),
+            "sharing": self.piece(sharing::draw(&shot.sharing, shot.va_bits)),
             "spaces": self.piece(spaces(shot)),
         })
     }
@@ -128,17 +131,24 @@ fn frames(shot: &Shot) -> Value {
             json!([run.count, owner, detail, state, pp_ref])
         })
         .collect();
-    let space = shot.spaces.first();
-    let regions = space.iter().flat_map(|space| &space.regions);
-    // JavaScript's numbers cannot hold every virtual address.
-    let maps: Vec<_> = regions
-        .flat_map(|region| &region.runs)
-        .map(|run| json!([format!("{:#x}", run.va), run.pa, run.size(), run.perm]))
+    let maps = shot.spaces.first().map_or_else(Vec::new, mapped);
+    let space = shot.spaces.first().map_or("", |space| &space.name);
+    let envs: Vec<_> = shot
+        .spaces
+        .iter()
+        .filter(|space| space.name.starts_with("environment"))
+        .map(|space| json!([space.name, mapped(space)]))
         .collect();
-    let space = space.map_or("", |space| &space.name);
     json!({
-        "base": base, "runs": runs, "details": details, "maps": maps, "space": space,
+        "base": base, "runs": runs, "details": details, "maps": maps, "space": space, "envs": envs,
     })
+}
+
+/// The pages that a space maps, for `script.js`.
+fn mapped(space: &Space) -> Vec<Value> {
+    let runs = space.regions.iter().flat_map(|region| &region.runs);
+    // JavaScript's numbers cannot hold every virtual address.
+    runs.map(|run| json!([format!("{:#x}", run.va), run.pa, run.size(), run.perm])).collect()
 }
 
 /// The slider of a film, and its steps by name.
@@ -226,9 +236,11 @@ fn patterns() -> Markup {
         ("o5", lines("M2 0v8M6 0v8")),
         ("o6", lines("M-2 6l4 4M0 0l8 8M6 -2l4 4")),
         ("o7", html! { rect.dot x="2" y="2" width="4" height="4" {} }),
-        ("o8", lines("M0 0l8 8M-2 6l4 4M6 -2l4 4")),
-        ("o9", html! {}),
-        ("o10", html! { circle.dot cx="4" cy="4" r="1" {} }),
+        ("o8", html! { circle.dot cx="4" cy="4" r="2.4" {} }),
+        ("o9", lines("M0 0l4 4l4 -4M0 4l4 4l4 -4")),
+        ("o10", lines("M0 0l8 8M-2 6l4 4M6 -2l4 4")),
+        ("o11", html! {}),
+        ("o12", html! { circle.dot cx="4" cy="4" r="1" {} }),
         ("ro", html! {}),
         ("rw", dot),
         ("rx", lines("M-2 2l4 -4M0 8l8 -8M6 10l4 -4")),

@@ -4,7 +4,7 @@
   const SVG = "http://www.w3.org/2000/svg";
   const CLOSE = 1024; // frames in the close-up: 4 MB
   const MOST_CELLS = 65536; // of the overview; with more frames a cell stands for several
-  const FREE = 9, UNACCOUNTED = 10; // owners that give way if a cell stands for several frames
+  const FREE = 11, UNACCOUNTED = 12; // owners that give way if a cell stands for several frames
   const STATES = ["", "free", "in use", "reserved"];
   const data = JSON.parse(document.getElementById("data").textContent);
   const $ = (id) => document.getElementById(id);
@@ -179,10 +179,13 @@
     text += state ? `; ${STATES[state]}, pp_ref ${references}` : "; no PageInfo says anything of it yet";
     if (!frames.space) return [text + "."];
     const said = [];
-    for (const [va, start, size, perm] of frames.maps) {
-      if (pa < start || pa >= start + size) continue;
-      said.push(said.length ? " and " : `${text}; ${frames.space} maps it at `);
-      said.push(code(hex(BigInt(va) + BigInt(pa - start))), " ", code(perm));
+    for (const [space, maps] of [[frames.space, frames.maps], ...frames.envs]) {
+      let joint = said.length ? `; ${space} at ` : `${text}; ${space} maps it at `;
+      for (const [va, start, size, perm] of maps) {
+        if (pa < start || pa >= start + size) continue;
+        said.push(joint, code(hex(BigInt(va) + BigInt(pa - start))), " ", code(perm));
+        joint = " and ";
+      }
     }
     return said.length ? [...said, "."] : [`${text}; not mapped by ${frames.space}.`];
   }
@@ -262,7 +265,7 @@
     number = Math.max(0, Math.min(data.shots.length - 1, number));
     if (number === shot) return;
     shot = number;
-    const { caption, sums, spaces, frames: index } = data.shots[shot];
+    const { caption, sums, sharing, spaces, frames: index } = data.shots[shot];
     const before = shot > 0 ? data.shots[shot - 1] : null;
     frames = data.frames[index];
     starts = [];
@@ -271,6 +274,7 @@
     changed = before && before.frames !== index ? differences(data.frames[before.frames], frames) : [];
     put("caption", caption);
     put("sums", sums);
+    put("sharing", sharing);
     put("spaces", spaces);
     if (before && before.spaces !== spaces) {
       const old = keys($("piece" + before.spaces).content);

@@ -10,8 +10,10 @@ use crate::arch::i386::program::Frame;
 use crate::arch::i386::ring3::env_pop_tf;
 use crate::arch::i386::stack::{DATA, NMI, TaskState, exception_task, task_of};
 use crate::arch::x86::floats::FORBIDDEN;
+use crate::arch::x86::jos::SYSCALL;
 use crate::arch::x86::trap::stubs::{FLAGS, trap};
-use crate::arch::x86::user::{FRAME, HANDLER};
+use crate::arch::x86::trap::unwind::described_call;
+use crate::arch::x86::user::{CALL_HANDLER, FRAME, TRAP_HANDLER};
 
 /// EFLAGS.NT: IRETD would return to the interrupted task.
 const NESTED_TASK: u32 = 1 << 14;
@@ -21,6 +23,17 @@ const ESP: usize = core::mem::offset_of!(TrapFrame, esp);
 const PUSHED: usize = size_of::<TrapFrame>() - core::mem::offset_of!(TrapFrame, es);
 /// Bytes that x87's state takes (Intel SDM vol. 1, figure 8-9), and those that keep the stack's alignment.
 const X87: usize = 108 + 4;
+
+/// The call of a handler with a program's registers in a [`Frame`] at EBX.
+macro_rules! call_handler {
+    ($call:literal) => {
+        described_call!(
+            $call,
+            word: "4" ".long", program_counter: "8", base: "3", size: "68",
+            rules: "0x87, 17, 0x86, 16, 0x85, 15, 0x83, 13, 0x82, 12, 0x81, 11, 0x80, 10, 0x88, 5, 0x84, 2"
+        )
+    };
+}
 
 // The stack may have any alignment, and the ABI wants 16 bytes at a call. Segment registers take 32 bits each
 // on the stack: their pushes and pops are given as bytes, since the assembler would have them take 16.
@@ -66,7 +79,13 @@ global_asm!(
     "    sub esp, 8",
     "    push ebx",
     "    push dword ptr [{FRAME}]",
-    "    call dword ptr [{HANDLER}]",
+    "    cmp byte ptr [ebx + {VECTOR}], {SYSCALL}",
+    "    je 2f",
+    call_handler!("call dword ptr [{TRAP_HANDLER}]"),
+    "    push eax",
+    "    call {env_pop_tf}",
+    "2:",
+    call_handler!("call dword ptr [{CALL_HANDLER}]"),
     "    push eax",
     "    call {env_pop_tf}",
     ".size trap_common, . - trap_common",
@@ -110,7 +129,10 @@ global_asm!(
     FORBIDDEN = sym FORBIDDEN,
     FRAME = sym FRAME,
     WORDS = const size_of::<Frame>() / 4,
-    HANDLER = sym HANDLER,
+    VECTOR = const core::mem::offset_of!(TrapFrame, vector),
+    SYSCALL = const SYSCALL,
+    CALL_HANDLER = sym CALL_HANDLER,
+    TRAP_HANDLER = sym TRAP_HANDLER,
     env_pop_tf = sym env_pop_tf,
     task_trap = sym task_trap,
 );

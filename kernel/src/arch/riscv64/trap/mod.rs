@@ -1,7 +1,7 @@
 //! Traps: a stub in assembly passes each one as a [`Trap`] to the handler.
 //!
-//! `stubs` saves a [`TrapFrame`] and calls the handler; `words` describes a trap in the hart's terms. The kernel
-//! runs with interrupts off, so exceptions are the only traps.
+//! `stubs` saves a [`TrapFrame`] and calls the handler; `words` describes a trap in the hart's terms. The handler runs with
+//! interrupts off.
 
 mod frame;
 mod stubs;

@@ -8,6 +8,7 @@ use spin::Once;
 
 use super::frame::{Trap, TrapFrame};
 use crate::arch::riscv64::instructions::{FS, SUM};
+use crate::arch::riscv64::interrupts::acknowledge;
 use crate::arch::riscv64::stack::{TRAP_STACK, TRAP_STACK_SIZE};
 
 /// The handler gets the interrupted stack below the frame, if the frame fits there: on the kernel stack, the boot stack
@@ -157,6 +158,7 @@ pub(crate) fn init(handler: Handler) {
 
 /// Passes a trap to the handler; the stub calls this.
 extern "C" fn trap(frame: &mut TrapFrame) {
+    acknowledge(frame.scause);
     let handler = HANDLER.get().expect("STVEC is set after the handler is known");
     // A variable, so that gdb's `jos why` finds it.
     let mut trap = Trap { frame };

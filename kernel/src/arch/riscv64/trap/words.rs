@@ -4,19 +4,15 @@ use core::fmt;
 
 use libjos::mem::addr::VirtAddr;
 use libjos::monitor::explain::AccessKind;
-use libjos::monitor::processor::riscv::{cause, exception};
+use libjos::monitor::processor::riscv::{self as names, cause, exception};
 
 use super::frame::{Trap, TrapFrame};
 use crate::arch::ADDRESS_COLUMNS;
-use crate::arch::riscv64::control::ControlRegisters;
+use crate::arch::riscv64::control;
 use crate::arch::riscv64::instructions::SPP;
+use crate::arch::riscv64::interrupts::{EXTERNAL, INTERRUPT, TIMER};
 use crate::arch::riscv64::probe::look;
 use crate::trap::cause::{Cause, Interrupt, PageFault};
-
-/// Causes of interrupts have this bit set (RISC-V privileged specification, table 23): of the timer, and of devices.
-const INTERRUPT: u64 = 1 << 63;
-const TIMER: u64 = INTERRUPT | 5;
-const EXTERNAL: u64 = INTERRUPT | 9;
 
 impl Trap<'_> {
     /// The cause, in terms that all machines share.
@@ -91,7 +87,12 @@ impl Trap<'_> {
     pub(crate) fn write_registers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let TrapFrame { sstatus, sepc, scause, stval, .. } = *self.frame;
         writeln!(f, "{}", self.frame)?;
-        writeln!(f, "{}", ControlRegisters::at_trap(sstatus, sepc, scause, stval))
+        let registers = control::read()
+            .with(&names::SSTATUS, sstatus)
+            .with(&names::SEPC, sepc)
+            .with(&names::SCAUSE, scause)
+            .with(&names::STVAL, stval);
+        writeln!(f, "{registers}")
     }
 
     /// Writes the machine's own records of the trap, for [`Cause::Other`]: there are none.

@@ -3,6 +3,8 @@
 pub(in crate::arch) mod machine_check;
 #[cfg(jos_machine)]
 pub(in crate::arch) mod stubs;
+#[cfg(jos_machine)]
+pub(in crate::arch) mod unwind;
 mod words;
 
 use crate::arch::frame::TrapFrame;

@@ -8,12 +8,12 @@ use libjos::monitor::explain::AccessKind;
 use libjos::monitor::processor::vector::{
     DOUBLE_FAULT, GENERAL_PROTECTION, INVALID_TSS, MACHINE_CHECK, PAGE_FAULT, STACK_SEGMENT,
 };
-use libjos::monitor::processor::{ErrorCode, exception};
+use libjos::monitor::processor::{CR2, ErrorCode, exception};
 use x86_64::structures::idt::{DescriptorTable, PageFaultErrorCode, SelectorErrorCode};
 
 use super::super::DIGITS;
 use super::machine_check;
-use crate::arch::control::ControlRegisters;
+use crate::arch::control;
 use crate::arch::interrupts::{IRQ_OFFSET, NLINES, interrupt};
 use crate::arch::trap::{Trap, TrapFrame};
 use crate::arch::{ADDRESS_COLUMNS, Layout};
@@ -88,7 +88,7 @@ impl Trap<'_> {
     /// Writes the registers, and the error code bit by bit.
     pub(crate) fn write_registers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (register, flags) = self.frame.flags();
-        let control = ControlRegisters { cr2: self.cr2, ..ControlRegisters::read() };
+        let control = control::read().with(&CR2, self.cr2);
         writeln!(f, "{}", self.frame)?;
         writeln!(f, "  {:<6} {flags:0DIGITS$x}  {}", register.name, register.names(flags))?;
         writeln!(f, "{control}")?;

@@ -10,7 +10,7 @@ mod idt;
 #[cfg(jos_machine)]
 mod segments;
 #[cfg(jos_machine)]
-mod stubs;
+pub(in crate::arch) mod stubs;
 
 #[cfg(jos_machine)]
 pub(crate) use idt::init;

@@ -36,7 +36,7 @@ pub(super) fn init() {
     let data = gdt.append(Descriptor::kernel_data_segment());
     let user_data = gdt.append(Descriptor::user_data_segment());
     let user_code = gdt.append(Descriptor::user_code_segment());
-    assert_eq!((u64::from(user_data.0), u64::from(user_code.0)), (USER_DATA, USER_CODE));
+    assert!((u64::from(user_data.0), u64::from(user_code.0)) == (USER_DATA, USER_CODE));
     let task = gdt.append(Descriptor::tss_segment(tss));
     GDT.call_once(|| gdt).load();
     // SAFETY: the selectors belong to the table just loaded: flat segments of privilege level 0, like

@@ -3,9 +3,24 @@
 use core::arch::global_asm;
 use core::mem::offset_of;
 
+use crate::arch::x86::jos::SYSCALL;
 use crate::arch::x86::trap::stubs::{FLAGS, trap};
-use crate::arch::x86::user::{FRAME, HANDLER};
+use crate::arch::x86::user::{CALL_HANDLER, FRAME, TRAP_HANDLER};
 use crate::arch::x86_64::frame::TrapFrame;
+
+/// The call of a handler with a program's registers in a [`TrapFrame`], at which the register with the number `$base` points:
+/// 3 is RBX, 7 RSP (System V ABI, figure 3.36).
+macro_rules! call_handler {
+    ($call:literal, $base:literal) => {
+        crate::arch::x86::trap::unwind::described_call!(
+            $call,
+            word: "8" ".quad", program_counter: "16", base: $base, size: "176",
+            rules: "0x8f, 22, 0x8e, 21, 0x8d, 20, 0x8c, 19, 0x8b, 18, 0x8a, 17, 0x89, 16, 0x88, 15, 0x86, 14, \
+                    0x85, 13, 0x84, 12, 0x81, 11, 0x82, 10, 0x83, 9, 0x80, 8, 0x90, 5, 0x87, 2"
+        )
+    };
+}
+pub(in crate::arch) use call_handler;
 
 // The processor aligns RSP to 16 before it pushes; 22 words later RSP is aligned again, as the ABI requires at
 // a call.
@@ -61,7 +76,12 @@ global_asm!(
     "    xor ebp, ebp", // here a backtrace ends
     "    mov rdi, [rip + {FRAME}]",
     "    mov rsi, rsp",
-    "    call qword ptr [rip + {HANDLER}]",
+    "    cmp byte ptr [rsp + {VECTOR}], {SYSCALL}",
+    "    je 2f",
+    call_handler!("call qword ptr [rip + {TRAP_HANDLER}]", "7"),
+    "    jmp program_return",
+    "2:",
+    call_handler!("call qword ptr [rip + {CALL_HANDLER}]", "7"),
     "    jmp program_return",
     ".size trap_common, . - trap_common",
     FLAGS = const FLAGS,
@@ -69,7 +89,10 @@ global_asm!(
     WORDS = const size_of::<TrapFrame>() / 8,
     FRAME = sym FRAME,
     trap = sym trap,
-    HANDLER = sym HANDLER,
+    VECTOR = const offset_of!(TrapFrame, vector),
+    SYSCALL = const SYSCALL,
+    CALL_HANDLER = sym CALL_HANDLER,
+    TRAP_HANDLER = sym TRAP_HANDLER,
 );
 
-const _: () = assert!(size_of::<TrapFrame>().is_multiple_of(16));
+const _: () = assert!(size_of::<TrapFrame>() == 176 && size_of::<TrapFrame>().is_multiple_of(16));

@@ -31,6 +31,32 @@ fn what_is_released_is_free_in_order() {
     rig.pages.check_runs();
 }
 
+/// Frames that come alone may make their blocks whole again, few of them or as many as there are blocks.
+#[test]
+fn blocks_of_frames_that_are_released_alone_have_runs_again() {
+    for freed_before in [500, 511] {
+        // 8 blocks, of which one is free, and half of another.
+        let mut rig = Rig::new(16 * MB, &[(4 * MB, 6 * MB), (8 * MB, 9 * MB)]);
+        let mut taken: Vec<Frame> = (0..512).map(|_| rig.alloc().expect("3 MB are free")).collect();
+        taken.iter().for_each(|frame| rig.pages.page_incref(*frame).unwrap());
+        // The bound of the block falls to what it really has.
+        let last = taken.split_off(freed_before);
+        taken.iter().for_each(|frame| rig.pages.page_decref(*frame));
+        assert_eq!(rig.alloc_run(9), None);
+        let released = rig.pages.release(|releases| {
+            last.iter().rev().for_each(|frame| releases.release(address(*frame), 1));
+        });
+        assert_eq!(released, 512 - freed_before);
+        rig.pages.check_runs();
+        assert_eq!(rig.alloc_run(9), Some(frame(1024)));
+    }
+}
+
+/// The address of a frame, if the first is at 0.
+fn address(frame: Frame) -> PhysAddr {
+    PhysAddr::new(frame.index() as u64 * PGSIZE)
+}
+
 #[test]
 #[should_panic(expected = "page_decref: pp_ref of page 0x201000 is 0")]
 fn a_use_is_not_counted_down_twice() {

@@ -57,14 +57,8 @@ fn registers_under_their_names() {
     alone(|| {
         {
             let control = &mut pc().processor.control;
-            *control = ControlRegisters {
-                cr0: 1 << 0 | 1 << 31,
-                cr2: 0x999,
-                cr3: 0x3000,
-                cr4: 1 << 5,
-                cr8: 8,
-                efer: 1 << 8,
-            };
+            (control.cr0, control.cr2, control.cr3) = (1 << 0 | 1 << 31, 0x999, 0x3000);
+            (control.cr4, control.cr8, control.efer) = (1 << 5, 8, 1 << 8);
         }
         let written = Written(frame(), |trap, f| trap.write_registers(f)).to_string();
         let expected = "  rax    000000000000000a  rbx    000000000000000b  rcx    000000000000000c

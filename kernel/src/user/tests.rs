@@ -1,0 +1,153 @@
+//! Programs found among the loader's modules and loaded; the simulated PC leaves user mode at once.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use boot::info::START_INFO_MAGIC;
+use layout::MemLayout;
+use libjos::app::process::ExitCode;
+use libjos::mem::pages::PageAllocator;
+
+use super::*;
+use crate::arch::host::memory::map_heap;
+use crate::arch::host::process::{alone, each_alone};
+use crate::rig;
+
+/// Where the loader has put the module.
+const MODULE: u64 = 0x40_0000;
+
+/// An ELF file for x86-64: a segment of code at `va`, which holds `code` and begins with it.
+fn elf(va: u64, code: &[u8]) -> Vec<u8> {
+    let mut file = b"\x7fELF\x02\x01\x01".to_vec();
+    file.resize(16, 0);
+    let mut add = |value: u64, size: usize| file.extend(&value.to_le_bytes()[..size]);
+    // Of type EXEC, for machine 62; one program header, right behind.
+    for (value, size) in
+        [(2, 2), (62, 2), (1, 4), (va, 8), (64, 8), (0, 8), (0, 4), (64, 2), (56, 2), (1, 2)]
+    {
+        add(value, size);
+    }
+    for (value, size) in [(0, 2), (0, 2), (0, 2), (1, 4), (5, 4), (120, 8), (va, 8), (va, 8)] {
+        add(value, size);
+    }
+    for value in [code.len() as u64, code.len() as u64, 4096] {
+        add(value, 8);
+    }
+    file.extend(code);
+    file
+}
+
+/// A tar archive of one file.
+fn archive(name: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut header = vec![0; 512];
+    header[..name.len()].copy_from_slice(name.as_bytes());
+    header[124..136].copy_from_slice(std::format!("{:011o}\0", bytes.len()).as_bytes());
+    header[156] = b'0';
+    header[148..156].fill(b' ');
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    header[148..156].copy_from_slice(std::format!("{sum:06o}\0 ").as_bytes());
+    header.extend(bytes);
+    header.resize(header.len().next_multiple_of(512) + 1024, 0);
+    header
+}
+
+/// Boots with a module, if it is not empty, and does `work` in place of an application.
+fn boot(module: &[u8], work: fn() -> ExitCode) -> ! {
+    map_heap();
+    rig::kernel_panics();
+    let modules = [(MODULE, module.len() as u64)];
+    rig::pvh(&rig::RAM, if module.is_empty() { &[] } else { &modules }, "");
+    rig::write(MODULE, module);
+    *rig::APPLICATION.lock() = work;
+    crate::kernel_main(START_INFO_MAGIC, rig::START_INFO)
+}
+
+fn create_hello() -> ExitCode {
+    let nfree = pmap::lock().pages().nfree();
+    if create("hello") {
+        println!("made; pages were taken: {}", pmap::lock().pages().nfree() < nfree);
+        assert_eq!(run(), Stop::NoneRunnable);
+        // A second one has the next slot.
+        assert!(create("hello"));
+    }
+    ExitCode::SUCCESS
+}
+
+const MADE: [&str; 3] =
+    ["[00000000] new env 00001000", "made; pages were taken: true", "[00001000] new env 00001001"];
+
+#[test]
+fn modules_that_have_the_program() {
+    let hello = elf(0x80_0020, b"code");
+    let ended = each_alone(&[hello.clone(), archive("hello", &hello)], |it| boot(it, create_hello));
+    ended.iter().for_each(|ended| ended.assert_tail(33, &MADE));
+}
+
+/// Others do no harm, and the words say what is wrong.
+#[test]
+fn modules_that_have_not() {
+    let none = "there is no program \"hello\"";
+    let hello = elf(0x80_0020, b"code");
+    let cases = [
+        (Vec::new(), none),
+        (b"neither".to_vec(), none),
+        (vec![0; 2048], none),
+        (archive("yield", &hello), none),
+        (archive("hello", &hello)[..1024].to_vec(), none),
+        (
+            hello[..122].to_vec(),
+            "hello cannot be run: the bytes of the segment at 0x800020 lie outside the file",
+        ),
+        (elf(0x20, b"code"), "hello cannot be run: the segment at 0x20 lies in page 0"),
+        (
+            elf(Layout::KERNBASE + 0x10_0000, b"code"),
+            "hello cannot be run: the segment at 0xfffffffff0100000 reaches the stack or beyond it",
+        ),
+    ];
+    let ended = each_alone(&cases, |(module, _)| boot(module, create_hello));
+    for (ended, (_, words)) in ended.iter().zip(&cases) {
+        ended.assert_tail(33, &[words]);
+    }
+}
+
+/// Without memory for the environments, or for the program, there are words, and the next try is as the first.
+#[test]
+fn too_little_memory() {
+    let ended = alone(|| boot(&elf(0x80_0020, b"code"), scarce));
+    let words = "hello cannot be run: there are not enough free pages for the program";
+    let wanted = [words, "with 0 pages: false"];
+    assert!(ended.printed.contains(&wanted.join("\r\n")), "{}", ended.printed);
+    ended.assert_tail(33, &["[00000000] new env 00001000", "with all: true"]);
+}
+
+fn scarce() -> ExitCode {
+    let mut taken = Vec::new();
+    for left in [0, 100] {
+        // The vector's own memory comes first.
+        taken.reserve(8192);
+        let mut pmap = pmap::lock();
+        while pmap.pages().nfree() > left {
+            taken.extend(pmap.page_alloc(libjos::mem::pages::AllocFlags::empty()));
+        }
+        drop(pmap);
+        println!("with {left} pages: {}", create("hello"));
+        let mut pmap = pmap::lock();
+        taken.drain(..).for_each(|frame| pmap.pages_mut().page_free(frame));
+    }
+    println!("with all: {}", create("hello"));
+    ExitCode::SUCCESS
+}
+
+/// What a program prints may be no text.
+#[test]
+fn a_program_prints_bytes() {
+    let ended = alone(|| boot(b"", print_bytes));
+    ended.assert_tail(33, &["text ä \u{FFFD}\u{FFFD}.ä"]);
+}
+
+fn print_bytes() -> ExitCode {
+    Console.write(b"text \xC3\xA4 \xFF\xFE.");
+    Console.write("ä\n".as_bytes());
+    assert_eq!(Console.cgetc(), None);
+    ExitCode::SUCCESS
+}
