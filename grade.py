@@ -20,8 +20,8 @@ import clocktests  # noqa: E402
 import consoletests  # noqa: E402
 import contracttests  # noqa: E402
 import devicetreetests  # noqa: E402
-import envcommandtests  # noqa: E402
 import envdoctests  # noqa: E402
+import envmonitortests  # noqa: E402
 import envtests  # noqa: E402
 import exittests  # noqa: E402
 import faulttests  # noqa: E402
@@ -65,7 +65,7 @@ TESTS = [
     *leaftests.TESTS,
     *apptests.TESTS,
     *monitortests.TESTS,
-    *envcommandtests.TESTS,
+    *envmonitortests.TESTS,
     *consoletests.TESTS,
     *screentests.TESTS,
     *keyboardtests.TESTS,

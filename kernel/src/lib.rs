@@ -89,7 +89,7 @@ extern "C" fn kernel_main(magic: u32, info: u32) -> ! {
 
     // The loader's information, and the command line in it.
     let boot_info = boot_info::init(magic, info);
-    cmdline::init(boot_info.command_line());
+    cmdline::init(boot_info.command_line);
 
     // The memory system: prints how much RAM there is, and a line for each check.
     pmap::init(boot_info, cmdline::options().memory_limit);

@@ -24,7 +24,7 @@ pub(crate) enum Files {
     Program(&'static [u8]),
     /// Programs with names.
     Archive(Archive<'static>),
-    /// Neither.
+    /// No programs, and why it is no archive of them.
     Nothing(ArchiveError),
 }
 
@@ -32,11 +32,12 @@ pub(crate) enum Files {
 pub(crate) fn all() -> impl Iterator<Item = (Origin, Files)> {
     let modules = boot_info::get().reserved().filter(|part| part.name == "module");
     let modules = modules.enumerate().map(|(i, module)| {
-        let (start, size) = (module.range.start, module.range.size());
-        // A module that no window shows is as good as none.
-        let file = kaddr::<Layout>(start, size).map_or(&[][..], |_| {
+        let size = module.range.size();
+        // (A module that no window shows is empty.)
+        let file = kaddr::<Layout>(module.range.start, size).map_or(&[][..], |_| {
+            let file = machine::kaddr::<u8>(module.range.start, size);
             // SAFETY: RAM that a window shows for good, and that no allocator hands out (`boot_info::for_mem_init`).
-            unsafe { core::slice::from_raw_parts(machine::kaddr::<u8>(start, size), size as usize) }
+            unsafe { core::slice::from_raw_parts(file, size as usize) }
         });
         (Origin::Module(i + 1), files(file))
     });
@@ -60,7 +61,7 @@ pub(crate) fn for_each_name(each: &mut dyn FnMut(&str)) {
     }
 }
 
-/// The first program with this name. Warns of a module that holds no programs.
+/// The first program with this name. Names the modules before it that are none and hold none.
 pub(crate) fn find(name: &str) -> Option<&'static [u8]> {
     all().find_map(|(origin, files)| match files {
         Files::Program(file) => Some(file),

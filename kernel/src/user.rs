@@ -1,7 +1,7 @@
 //! Programs in user mode: the machine's side of [`libjos::env`].
 //!
 //! While programs run, interrupts are on and the kernel's stack is for their traps alone. Each trap comes to
-//! [`handle`], which lets `libjos` do the kernel's part and goes on with the program that it picks, or leaves the
+//! [`handle_call`] or [`handle_trap`], which lets `libjos` do the kernel's part and goes on with the program that it picks, or leaves the
 //! programs: then [`run`] returns.
 
 use core::ptr::{self, NonNull};
@@ -37,7 +37,7 @@ static ENVS: Shared = Shared(Once::new());
 /// What the handlers of traps work with, while programs run: all environments, and the memory system.
 static RUNNING: (AtomicPtr<Envs<Frame>>, AtomicPtr<Pmap<Hardware>>) =
     (AtomicPtr::new(ptr::null_mut()), AtomicPtr::new(ptr::null_mut()));
-/// How programs run, and why they were left. Only [`run`] and [`handle`] use it, never at once.
+/// How programs run, and why they were left. Only [`run`] and the handlers of traps use it, never at once.
 static RUN: Mutex<(Mode, Stop)> = Mutex::new((Mode::Foreground, Stop::NoneRunnable));
 
 /// All environments, made at the first use.
@@ -180,6 +180,14 @@ pub(crate) fn stopped() -> Option<(EnvId, Name, VirtAddr)> {
     Some((env.env_id, envs.name(index), env.env_tf.pc()))
 }
 
+/// Makes `index` the environment that runs; returns its frame.
+#[inline]
+fn run_env(envs: &mut Envs<Frame>, pmap: &mut Pmap<Hardware>, index: EnvIndex) -> NonNull<Frame> {
+    let frame = envs.env_run(pmap, index);
+    machine::lend_floats(envs.id(index));
+    frame
+}
+
 /// What [`run`] has stored.
 ///
 /// # Safety
@@ -190,14 +198,6 @@ unsafe fn running<'a>() -> (&'a mut Envs<Frame>, &'a mut Pmap<Hardware>) {
     let (envs, pmap) = (&RUNNING.0, &RUNNING.1);
     // SAFETY: the caller's promise.
     unsafe { (&mut *envs.load(Ordering::Relaxed), &mut *pmap.load(Ordering::Relaxed)) }
-}
-
-/// Makes `index` the environment that runs; returns its frame.
-#[inline]
-fn run_env(envs: &mut Envs<Frame>, pmap: &mut Pmap<Hardware>, index: EnvIndex) -> NonNull<Frame> {
-    let frame = envs.env_run(pmap, index);
-    machine::lend_floats(envs.id(index));
-    frame
 }
 
 /// Handles a system call of the program that runs, whose registers are in `frame`. Returns the frame to go on with.
@@ -336,6 +336,3 @@ impl EnvConsole for Console {
         console::try_read().map(|(byte, _)| byte)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -39,7 +39,7 @@ MACHINES = {
 }
 TOKEN = re.compile(
     r"(?P<hex>\b0x[0-9a-f]+\b)|(?P<line>(?<=\.rs:)\d+|(?<=, line )\d+|^\d+(?=\t| ))|"
-    r"(?P<varying>(?<=\+ )\d+|(?<=^#)\d\d|\d+(?= pages below UTOP))|"
+    r"(?P<varying>(?<=\+ )\d+|(?<=^#)(?:\d\d|[4-9])|\d+(?= pages below UTOP))|"
     r"(?P<total>(?<=pages, )\d+ [KM]B)|"
     r"(?P<page>(?<=page )\d+|(?<=pages )\d+\.\.\d+|(?<=Frame\()\d+)|(?P<size>\d+(?= KB| upwards| downwards))|"
     r"(?P<number>\b\d+\b)|(?P<space>\s+)"
@@ -57,7 +57,7 @@ def read(text, arch):
     return played(blocks(text, MACHINES[arch]), MACHINES[arch])
 
 
-def played(lines, machine):
+def played(lines, machine, pattern_of=None):
     """What is typed and what is printed in some lines of a tour, as of read().
 
     Before each command gdb is told to print it, so that the output reads as the tour does.
@@ -66,7 +66,7 @@ def played(lines, machine):
     for line in lines:
         if line.startswith("$ ") or not line.strip():
             continue
-        patterns.append(pattern(line, machine))
+        patterns.append((pattern_of or pattern)(line, machine))
         if line.startswith("(gdb) "):
             command = line.removeprefix("(gdb) ").split("  #")[0].rstrip()
             patterns[-1] = re.compile(re.escape(f"(gdb) {command}"))

@@ -125,6 +125,7 @@ TESTS = [
     # Damaged trees.
     refused("cut", GOOD[:200] + bytes(len(GOOD) - 200), DAMAGED),
     refused("a size of 0", spoilt(GOOD, dt.TOTAL_SIZE, 0), DAMAGED),
+    refused("a size beyond the room for it", spoilt(GOOD, dt.TOTAL_SIZE, 0x2_0008), SIZE),
     refused("a size of 4 GB", spoilt(GOOD, dt.TOTAL_SIZE, 0xFFFF_FFFF), SIZE),
     refused("a size beyond the RAM", spoilt(GOOD, dt.TOTAL_SIZE, 0x1_0000), SIZE, at=RAM + 256 * MB - 0x1000),
     *(

@@ -34,8 +34,8 @@ PROGRAM = session(
     ("continue", r"Environment 00001000 runs \(hello\)\.", r"Breakpoint 2, .*umain \(.*\) at user/src/.*\.rs:\d+"),
     ("print $cs & 3", r"\$1 = 3"),
     ("backtrace", rf"#0 .*{FIRST} .*", r"#\d+ .*hello::_::umain \(.*\) at user/src/.*", r"#\d+ .* in _start \(\)"),
-    ("jos env", r"  id +parent +status +runs +directory +program +stands at", env(0x1000, "hello", "running")),
-    ("jos env 1000", r"environment 00001000: running; the kernel made it; it has run 1 time",
+    ("jos env", r"  id +parent +status +runs +directory +program +stands at", env(0x1000, "hello", "RUNNING")),
+    ("jos env 1000", r"environment 00001000: RUNNING; the kernel made it; it has run 1 time",
      r"  program: hello; it stands at .*umain.*", r"  page-fault upcall: none", r"  registers, now:",
      rf" +.*{'rip' if ARCH.has(LONG_MODE) else 'eip'} +{CODE}.*",
      rf"  page directory at {PA}: \d+ pages below UTOP",
@@ -53,7 +53,7 @@ PROGRAM = session(
     ("backtrace", r"#0 .*env_free.*", r"#\d+ .*trap_dispatch.*|#\d+ .*::syscall.*",
      rf"#\d+ .* in {'syscall_entry' if ARCH.has(LONG_MODE) else 'trap_common'} \(\)", rf"#\d+ .*{FIRST}.*",
      *((r"#\d+ .*user::start::exit.*", r"#\d+ .* in _start \(\)") if ARCH.has(LONG_MODE) else ())),
-    ("jos env", env(0x1000, "hello", "running")),
+    ("jos env", env(0x1000, "hello", "RUNNING")),
 )
 
 # A single step leads into the kernel, from where gdb knows the way back; `next` goes over the call at once.
@@ -89,8 +89,8 @@ FAULT = session(
 TREE = session(
     ("tbreak env_free",),
     ("continue",),
-    ("jos env", env(0x1000, "forktree", "running"), env(0x1001, "forktree", r"(not )?runnable", 0x1000, " "),
-     env(0x1002, "forktree", r"(not )?runnable", 0x1000, " ")),
+    ("jos env", env(0x1000, "forktree", "RUNNING"), env(0x1001, "forktree", "(NOT_)?RUNNABLE", 0x1000, " "),
+     env(0x1002, "forktree", "(NOT_)?RUNNABLE", 0x1000, " ")),
     ("jos env 1001", r"environment 00001001: .*; child of 00001000; it has run \d+ times?",
      rf"  page-fault upcall: {CODE}", r"  registers, at its last trap:",
      rf"    {address(UTEXT)}\.\..* {URX} .*, pp_ref ([3-9]|\d\d)"),

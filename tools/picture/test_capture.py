@@ -82,7 +82,7 @@ class Captured(unittest.TestCase):
         self.assertGreaterEqual(owned["an environment's"], 2)
         text = environments().read_text()
         self.assertRegex(text, r"×2</[^>]*>.{0,20}COW|×2 <b>COW</b>")
-        self.assertIn("running, its directory in use", text)
+        self.assertIn("RUNNING, its directory in use", text)
 
     def test_a_call_that_never_comes_is_told(self):
         if MACHINE.has_programs:

@@ -71,7 +71,7 @@ pub unsafe fn uvpt(va: usize) -> u64 {
 }
 
 /// Entries that are looked at together: most tables are mostly empty.
-const GROUP: usize = 8;
+const GROUP: usize = 16;
 
 /// Passes over absent entries of a table: the first address from `va` on whose entry of `level` is present, or the first one
 /// after the table.
@@ -86,10 +86,11 @@ unsafe fn skip_absent(va: usize, level: u32) -> usize {
     let word = |n: usize| unsafe { load(first.wrapping_add(n)) };
     // Written out, since the compiler makes programs small rather than fast.
     let four = |n| word(n) | word(n + 1) | word(n + 2) | word(n + 3);
+    let sixteen = |n| four(n) | four(n + 4) | four(n + 8) | four(n + 12);
     let (mut skipped, left) = (0, Format::ENTRIES - index % Format::ENTRIES);
     while skipped < left {
         let begins_group = (index + skipped).is_multiple_of(GROUP);
-        if begins_group && (four(skipped) | four(skipped + 4)) & PTE_P == 0 {
+        if begins_group && sixteen(skipped) & PTE_P == 0 {
             skipped += GROUP;
         } else if word(skipped) & PTE_P == 0 {
             skipped += 1;

@@ -13,7 +13,7 @@ use layout::PGSIZE;
 use libjos::mem::addr::{PhysAddr, PhysRange};
 use libjos::mem::memory_map::{MemoryKind, MemoryMapEntry};
 
-use super::{BootInfoError, LoaderText, PhysWindow, Reserved};
+use super::{BootInfo, BootInfoError, LoaderText, Parsed, PhysWindow, Protocol, Reserved};
 
 /// The first word of a device tree, which is big-endian.
 pub const DEVICE_TREE_MAGIC: u32 = 0xD00D_FEED;
@@ -32,9 +32,16 @@ pub struct DeviceTree<'a> {
     /// The physical address of the tree.
     at: u64,
     tree: Fdt<'a>,
-    pub(super) command_line: LoaderText<'a>,
-    /// The name of the first hart's instruction set.
-    pub(super) isa: Option<LoaderText<'a>>,
+}
+
+pub(super) fn parse(at: u64, window: PhysWindow<'_>) -> Result<BootInfo<'_>, BootInfoError> {
+    let tree = DeviceTree::parse(at, window)?;
+    let text = |node, name| property(node, name).map(LoaderText::new);
+    let chosen = tree.tree.find_node("/chosen");
+    let command_line = chosen.and_then(|node| text(node, "bootargs")).unwrap_or_default();
+    let processor = tree.tree.find_node("/cpus/cpu").and_then(|hart| text(hart, "riscv,isa"));
+    let parsed = Parsed::DeviceTree(tree);
+    Ok(BootInfo { processor, ..BootInfo::new(Protocol::DeviceTree, command_line, parsed) })
 }
 
 impl<'a> DeviceTree<'a> {
@@ -52,12 +59,7 @@ impl<'a> DeviceTree<'a> {
         }
         let bytes = window.aligned(TREE, at, size.unwrap_or(0))?;
         let tree = Fdt::new(bytes).map_err(|_| BootInfoError::Truncated { what: TREE, at })?;
-
-        let text = |node: FdtNode<'a>, name| property(node, name).map(LoaderText::new);
-        let chosen = tree.find_node("/chosen");
-        let command_line = chosen.and_then(|node| text(node, "bootargs")).unwrap_or_default();
-        let isa = tree.find_node("/cpus/cpu").and_then(|hart| text(hart, "riscv,isa"));
-        let this = Self { at, tree, command_line, isa };
+        let this = Self { at, tree };
         if this.memory_regions().all(|entry| entry.kind == MemoryKind::Reserved) {
             return Err(BootInfoError::NoMemoryNode { at });
         }

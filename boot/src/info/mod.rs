@@ -131,17 +131,33 @@ impl Reserved {
 
 /// The loader's description of the machine, with every address in it checked.
 #[derive(Debug)]
-pub struct BootInfo<'a>(Parsed<'a>);
+pub struct BootInfo<'a> {
+    /// How the kernel was started.
+    pub protocol: Protocol,
+    /// The kernel's command line; empty if the loader gives none.
+    pub command_line: LoaderText<'a>,
+    /// The loader's name, if it gives one.
+    pub loader: Option<LoaderText<'a>>,
+    /// The processor's name, if the loader gives it: the standard and the extensions that a hart follows.
+    pub processor: Option<LoaderText<'a>>,
+    parsed: Parsed<'a>,
+}
 
 /// The description in the format of each protocol.
 #[derive(Debug)]
 enum Parsed<'a> {
     Multiboot2(multiboot2::Multiboot2<'a>),
     Pvh(pvh::Pvh<'a>),
+    #[cfg_attr(not(device_tree), expect(dead_code, reason = "no loader passes one"))]
     DeviceTree(DeviceTree<'a>),
 }
 
 impl<'a> BootInfo<'a> {
+    /// A description that says no more than this.
+    fn new(protocol: Protocol, command_line: LoaderText<'a>, parsed: Parsed<'a>) -> Self {
+        Self { protocol, command_line, loader: None, processor: None, parsed }
+    }
+
     /// Parses the boot information at physical address `info`.
     ///
     /// # Errors
@@ -152,58 +168,17 @@ impl<'a> BootInfo<'a> {
         info: u64,
         memory: PhysWindow<'a>,
     ) -> Result<Self, BootInfoError> {
-        let parsed = match protocol {
-            Protocol::Multiboot2 => {
-                Parsed::Multiboot2(multiboot2::Multiboot2::parse(info, memory)?)
-            }
-            Protocol::Pvh => Parsed::Pvh(pvh::Pvh::parse(info, memory)?),
-            Protocol::DeviceTree => Parsed::DeviceTree(DeviceTree::parse(info, memory)?),
-        };
-        Ok(Self(parsed))
-    }
-
-    /// How the kernel was started.
-    #[must_use]
-    pub const fn protocol(&self) -> Protocol {
-        match &self.0 {
-            Parsed::Multiboot2(_) => Protocol::Multiboot2,
-            Parsed::Pvh(_) => Protocol::Pvh,
-            Parsed::DeviceTree(_) => Protocol::DeviceTree,
-        }
-    }
-
-    /// The loader's name, if it gives one.
-    #[must_use]
-    pub fn loader(&self) -> Option<LoaderText<'_>> {
-        match &self.0 {
-            Parsed::Multiboot2(info) => info.loader(),
-            Parsed::Pvh(_) | Parsed::DeviceTree(_) => None,
-        }
-    }
-
-    /// The processor's name, if the loader gives it: the standard and the extensions that a hart follows.
-    #[must_use]
-    pub fn processor(&self) -> Option<LoaderText<'_>> {
-        match &self.0 {
-            Parsed::Multiboot2(_) | Parsed::Pvh(_) => None,
-            Parsed::DeviceTree(tree) => tree.isa,
-        }
-    }
-
-    /// The kernel's command line; empty if the loader gives none.
-    #[must_use]
-    pub fn command_line(&self) -> LoaderText<'_> {
-        match &self.0 {
-            Parsed::Multiboot2(info) => info.command_line(),
-            Parsed::Pvh(info) => info.command_line,
-            Parsed::DeviceTree(tree) => tree.command_line,
+        match protocol {
+            Protocol::Multiboot2 => multiboot2::parse(info, memory),
+            Protocol::Pvh => pvh::parse(info, memory),
+            Protocol::DeviceTree => device_tree::parse(info, memory),
         }
     }
 
     /// The firmware's memory map.
     #[must_use]
     pub fn memory_entries(&self) -> MemoryEntries<'a> {
-        MemoryEntries(match &self.0 {
+        MemoryEntries(match &self.parsed {
             Parsed::Multiboot2(info) => Entries::Table(info.memory.clone()),
             Parsed::Pvh(info) => Entries::Table(info.memory.clone()),
             Parsed::DeviceTree(tree) => Entries::Tree(tree.memory_regions()),
@@ -212,7 +187,7 @@ impl<'a> BootInfo<'a> {
 
     /// The memory that the loader filled for the kernel: the boot information and the modules.
     pub fn reserved(&self) -> impl Iterator<Item = Reserved> + Clone + '_ {
-        let (multiboot2, pvh, tree) = match &self.0 {
+        let (multiboot2, pvh, tree) = match &self.parsed {
             Parsed::Multiboot2(info) => (Some(info), None, None),
             Parsed::Pvh(info) => (None, Some(info), None),
             Parsed::DeviceTree(tree) => (None, None, Some(tree)),

@@ -7,7 +7,10 @@ use core::fmt;
 
 use multiboot2::{BootInformation, TagType};
 
-use super::{BootInfoError, ENTRY_BYTES, LoaderText, PhysWindow, Reserved, Table, u32_at};
+use super::{
+    BootInfo, BootInfoError, ENTRY_BYTES, LoaderText, Parsed, PhysWindow, Protocol, Reserved,
+    Table, u32_at,
+};
 
 const INFORMATION: &str = "boot information";
 const MEMORY_MAP: &str = "multiboot2 memory map";
@@ -26,62 +29,53 @@ pub(super) struct Multiboot2<'a> {
     pub(super) memory: Table<'a>,
 }
 
-impl<'a> Multiboot2<'a> {
-    pub(super) fn parse(at: u64, window: PhysWindow<'a>) -> Result<Self, BootInfoError> {
-        let header = window.aligned(INFORMATION, at, HEADER_BYTES)?;
-        let total_size = u64::from(u32_at(header, 0));
-        if total_size < HEADER_BYTES {
-            return Err(BootInfoError::Truncated { what: INFORMATION, at });
-        }
-        let bytes = window.aligned(INFORMATION, at, total_size)?;
-        // SAFETY: `bytes` covers the whole size that the information states, and does not change
-        // during 'a; `load` checks the rest.
-        let information = unsafe { BootInformation::load(bytes.as_ptr().cast()) };
-        let information =
-            information.map_err(|_| BootInfoError::Truncated { what: INFORMATION, at })?;
+pub(super) fn parse(at: u64, window: PhysWindow<'_>) -> Result<BootInfo<'_>, BootInfoError> {
+    let header = window.aligned(INFORMATION, at, HEADER_BYTES)?;
+    let total_size = u64::from(u32_at(header, 0));
+    if total_size < HEADER_BYTES {
+        return Err(BootInfoError::Truncated { what: INFORMATION, at });
+    }
+    let bytes = window.aligned(INFORMATION, at, total_size)?;
+    // SAFETY: `bytes` covers the whole size that the information states, and does not change
+    // while the window is there; `load` checks the rest.
+    let information = unsafe { BootInformation::load(bytes.as_ptr().cast()) };
+    let information =
+        information.map_err(|_| BootInfoError::Truncated { what: INFORMATION, at })?;
 
-        let mut memory = None;
-        let mut offset = HEADER_BYTES;
-        for tag in information.tags() {
-            let tag_at = at + offset;
-            let payload_at = (offset + TAG_HEADER_BYTES) as usize;
-            let payload = &bytes[payload_at..payload_at + tag.payload().len()];
-            offset += u64::from(tag.header().size).next_multiple_of(8);
-            match TagType::from(tag.header().typ) {
-                TagType::Mmap if memory.is_none() => memory = Some(entries(tag_at, payload)?),
-                TagType::Module if payload.len() < 8 => {
-                    return Err(BootInfoError::Truncated { what: MODULE, at: tag_at });
-                }
-                _ => {}
+    let (mut memory, mut loader, mut command_line) = (None, None, None);
+    let mut offset = HEADER_BYTES;
+    for tag in information.tags() {
+        let tag_at = at + offset;
+        let payload_at = (offset + TAG_HEADER_BYTES) as usize;
+        let payload = &bytes[payload_at..payload_at + tag.payload().len()];
+        offset += u64::from(tag.header().size).next_multiple_of(8);
+        match TagType::from(tag.header().typ) {
+            TagType::Mmap if memory.is_none() => memory = Some(entries(tag_at, payload)?),
+            TagType::Module if payload.len() < 8 => {
+                return Err(BootInfoError::Truncated { what: MODULE, at: tag_at });
             }
+            TagType::BootLoaderName => _ = loader.get_or_insert(LoaderText::new(payload)),
+            TagType::Cmdline => _ = command_line.get_or_insert(LoaderText::new(payload)),
+            _ => {}
         }
-        match memory {
-            Some(memory) if !memory.bytes.is_empty() => Ok(Self { at, information, memory }),
-            _ => Err(BootInfoError::NoMemoryMap { at }),
-        }
     }
+    let memory = memory.filter(|memory: &Table<'_>| !memory.bytes.is_empty());
+    let memory = memory.ok_or(BootInfoError::NoMemoryMap { at })?;
+    let parsed = Parsed::Multiboot2(Multiboot2 { at, information, memory });
+    let command_line = command_line.unwrap_or_default();
+    Ok(BootInfo { loader, ..BootInfo::new(Protocol::Multiboot2, command_line, parsed) })
+}
 
-    pub(super) fn loader(&self) -> Option<LoaderText<'_>> {
-        self.payloads(TagType::BootLoaderName).next().map(LoaderText::new)
-    }
-
-    pub(super) fn command_line(&self) -> LoaderText<'_> {
-        self.payloads(TagType::Cmdline).next().map(LoaderText::new).unwrap_or_default()
-    }
-
+impl Multiboot2<'_> {
     pub(super) fn reserved(&self) -> impl Iterator<Item = Reserved> + Clone {
         let information = Reserved::new(INFORMATION, self.at, self.information.total_size() as u64);
-        let modules = self.payloads(TagType::Module).map(|payload| {
-            let (start, end) = (u32_at(payload, 0), u32_at(payload, 4));
+        let tags = self.information.tags();
+        let modules = tags.filter(|tag| TagType::from(tag.header().typ) == TagType::Module);
+        let modules = modules.map(|tag| {
+            let (start, end) = (u32_at(tag.payload(), 0), u32_at(tag.payload(), 4));
             Reserved::new("module", u64::from(start), u64::from(end.saturating_sub(start)))
         });
         core::iter::once(information).chain(modules)
-    }
-
-    /// The payloads of the tags of one type.
-    fn payloads(&self, kind: TagType) -> impl Iterator<Item = &[u8]> + Clone {
-        let tags = self.information.tags();
-        tags.filter(move |tag| TagType::from(tag.header().typ) == kind).map(|tag| tag.payload())
     }
 }
 

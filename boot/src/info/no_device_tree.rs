@@ -7,38 +7,33 @@ use core::marker::PhantomData;
 
 use libjos::mem::memory_map::MemoryMapEntry;
 
-use super::{BootInfoError, LoaderText, PhysWindow, Reserved};
+use super::{BootInfo, BootInfoError, PhysWindow, Reserved};
 
 /// The magic of a device tree, which no loader of this machine passes.
 pub const DEVICE_TREE_MAGIC: u32 = 0xD00D_FEED;
 
-/// No device tree.
-#[derive(Debug)]
-pub(super) struct DeviceTree<'a> {
-    never: Infallible,
-    pub(super) command_line: LoaderText<'a>,
-    pub(super) isa: Option<LoaderText<'a>>,
+/// No device tree. `PhantomData` uses the lifetime.
+#[derive(Clone, Debug)]
+pub(super) struct DeviceTree<'a>(Infallible, PhantomData<&'a ()>);
+
+/// No regions either.
+pub(super) type Regions<'a> = DeviceTree<'a>;
+
+pub(super) fn parse(_at: u64, _window: PhysWindow<'_>) -> Result<BootInfo<'_>, BootInfoError> {
+    unreachable!("no loader of this machine passes a device tree")
 }
 
 impl<'a> DeviceTree<'a> {
-    pub(super) fn parse(_at: u64, _window: PhysWindow<'a>) -> Result<Self, BootInfoError> {
-        unreachable!("no loader of this machine passes a device tree")
-    }
-
     pub(super) fn memory_regions(&self) -> Regions<'a> {
-        match self.never {}
+        match self.0 {}
     }
 
     pub(super) fn reserved(&self) -> Empty<Reserved> {
-        match self.never {}
+        match self.0 {}
     }
 }
 
-/// No regions. `PhantomData` uses the lifetime.
-#[derive(Clone, Debug)]
-pub(super) struct Regions<'a>(Infallible, PhantomData<&'a ()>);
-
-impl Iterator for Regions<'_> {
+impl Iterator for DeviceTree<'_> {
     type Item = MemoryMapEntry;
 
     fn next(&mut self) -> Option<MemoryMapEntry> {

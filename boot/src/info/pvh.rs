@@ -3,7 +3,10 @@
 //! The layouts are those of xen/include/public/arch-x86/hvm/start_info.h. All words are little
 //! endian, all addresses physical; an address of 0 means that the part is missing.
 
-use super::{BootInfoError, ENTRY_BYTES, LoaderText, PhysWindow, Reserved, Table, u32_at, u64_at};
+use super::{
+    BootInfo, BootInfoError, ENTRY_BYTES, LoaderText, Parsed, PhysWindow, Protocol, Reserved,
+    Table, u32_at, u64_at,
+};
 
 /// The first word of `hvm_start_info` (xen/include/public/arch-x86/hvm/start_info.h).
 pub const START_INFO_MAGIC: u32 = 0x336E_C578;
@@ -25,7 +28,7 @@ const MODULE_BYTES: usize = 32;
 pub(super) struct Pvh<'a> {
     /// The physical address of `hvm_start_info`.
     at: u64,
-    pub(super) command_line: LoaderText<'a>,
+    command_line: LoaderText<'a>,
     pub(super) memory: Table<'a>,
     /// The module list: whole entries.
     modules: &'a [u8],
@@ -34,44 +37,45 @@ pub(super) struct Pvh<'a> {
     modules_at: u64,
 }
 
-impl<'a> Pvh<'a> {
-    pub(super) fn parse(at: u64, window: PhysWindow<'a>) -> Result<Self, BootInfoError> {
-        let info = window.bytes(START_INFO, at, START_INFO_V0_BYTES)?;
-        let (magic, version) = (u32_at(info, 0), u32_at(info, 4));
-        if magic != START_INFO_MAGIC {
-            let value = u64::from(magic);
-            return Err(BootInfoError::Invalid { what: START_INFO, at, value });
-        }
-        if version == 0 {
-            return Err(BootInfoError::NoMemoryMap { at });
-        }
-        let info = window.bytes(START_INFO, at, START_INFO_V1_BYTES)?;
-
-        let memory_at = u64_at(info, 40);
-        let nentries = u64::from(u32_at(info, 48));
-        if memory_at == 0 || nentries == 0 {
-            return Err(BootInfoError::NoMemoryMap { at });
-        }
-        // A count of 32 bits times an entry's bytes fits in 64.
-        let stride = ENTRY_BYTES;
-        let bytes = window.bytes(MEMORY_MAP, memory_at, nentries * stride as u64)?;
-
-        let (nmodules, modules_at) = (u64::from(u32_at(info, 12)), u64_at(info, 16));
-        let modules = if nmodules == 0 {
-            &[]
-        } else {
-            window.bytes(MODULE_LIST, modules_at, nmodules * MODULE_BYTES as u64)?
-        };
-
-        let command_line_at = u64_at(info, 24);
-        let command_line = match command_line_at {
-            0 => LoaderText::default(),
-            _ => LoaderText::new(window.string(COMMAND_LINE, command_line_at)?),
-        };
-        let memory = Table { bytes, stride };
-        Ok(Self { at, command_line, memory, modules, command_line_at, memory_at, modules_at })
+pub(super) fn parse(at: u64, window: PhysWindow<'_>) -> Result<BootInfo<'_>, BootInfoError> {
+    let info = window.bytes(START_INFO, at, START_INFO_V0_BYTES)?;
+    let (magic, version) = (u32_at(info, 0), u32_at(info, 4));
+    if magic != START_INFO_MAGIC {
+        let value = u64::from(magic);
+        return Err(BootInfoError::Invalid { what: START_INFO, at, value });
     }
+    if version == 0 {
+        return Err(BootInfoError::NoMemoryMap { at });
+    }
+    let info = window.bytes(START_INFO, at, START_INFO_V1_BYTES)?;
 
+    let memory_at = u64_at(info, 40);
+    let nentries = u64::from(u32_at(info, 48));
+    if memory_at == 0 || nentries == 0 {
+        return Err(BootInfoError::NoMemoryMap { at });
+    }
+    // A count of 32 bits times an entry's bytes fits in 64.
+    let stride = ENTRY_BYTES;
+    let bytes = window.bytes(MEMORY_MAP, memory_at, nentries * stride as u64)?;
+
+    let (nmodules, modules_at) = (u64::from(u32_at(info, 12)), u64_at(info, 16));
+    let modules = if nmodules == 0 {
+        &[]
+    } else {
+        window.bytes(MODULE_LIST, modules_at, nmodules * MODULE_BYTES as u64)?
+    };
+
+    let command_line_at = u64_at(info, 24);
+    let command_line = match command_line_at {
+        0 => LoaderText::default(),
+        _ => LoaderText::new(window.string(COMMAND_LINE, command_line_at)?),
+    };
+    let memory = Table { bytes, stride };
+    let pvh = Pvh { at, command_line, memory, modules, command_line_at, memory_at, modules_at };
+    Ok(BootInfo::new(Protocol::Pvh, command_line, Parsed::Pvh(pvh)))
+}
+
+impl Pvh<'_> {
     pub(super) fn reserved(&self) -> impl Iterator<Item = Reserved> + Clone {
         let length = |bytes: &[u8]| bytes.len() as u64;
         let command_line_bytes = match self.command_line_at {

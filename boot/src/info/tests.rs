@@ -37,8 +37,8 @@ fn window(memory: &mut Memory, end: usize) -> PhysWindow<'_> {
 
 /// Walks accepted information to its end.
 fn walk(info: &BootInfo<'_>) -> (usize, usize, usize) {
-    let text = format!("{:?} {}", info.loader(), info.command_line());
-    let words = info.command_line().words().map(|word| word.to_string().len()).sum::<usize>();
+    let text = format!("{:?} {}", info.loader, info.command_line);
+    let words = info.command_line.words().map(|word| word.to_string().len()).sum::<usize>();
     (info.memory_entries().count(), info.reserved().count(), text.len() + words)
 }
 

@@ -57,7 +57,6 @@ sbi_start:
 
 // The device tree's header (Devicetree specification 0.4, 5.2): the magic and the size, big-endian words.
     may_fail no_tree_message
-    beqz a1, early_trap
     andi t0, a1, 7
     bnez t0, early_trap
     lw t0, 0(a1)

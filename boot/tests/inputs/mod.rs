@@ -190,14 +190,14 @@ fn judge(info: &BootInfo<'_>, end: usize) {
     // A device tree's region takes 8 bytes at least, an entry of the other protocols 24.
     assert!((1..=end / 8).contains(&entries.len()), "{} entries", entries.len());
 
-    let text = [Some(info.command_line()), info.loader()].into_iter().flatten();
+    let text = [Some(info.command_line), info.loader].into_iter().flatten();
     for text in text {
         assert!(!text.to_string().contains(char::is_control), "{text:?}");
         assert!(text.words().all(|word| !word.is_empty() && word.as_bytes().len() <= end));
     }
     let parts = || info.reserved().map(|reserved| reserved.range);
     let part =
-        if info.protocol() == Protocol::DeviceTree { "device tree" } else { "boot information" };
+        if info.protocol == Protocol::DeviceTree { "device tree" } else { "boot information" };
     assert_eq!(info.reserved().next().map(|reserved| reserved.name), Some(part));
     assert!(parts().all(|range| range.start <= range.end_exclusive));
 

@@ -31,7 +31,7 @@ fn down_to_mem_init() {
     alone(|| {
         rig::pvh(&MEMORY, &MODULES, "hello");
         let info = init(START_INFO_MAGIC, rig::START_INFO);
-        assert_eq!(info.command_line().as_bytes(), b"hello");
+        assert_eq!(info.command_line.as_bytes(), b"hello");
         assert_eq!(get().memory_entries().count(), 8);
         let boot = for_mem_init(info, memory(info, None));
         let usable = [

@@ -56,17 +56,17 @@ pub(super) fn kerninfo<'w>(
     writeln!(out, "Kernel executable memory footprint: {}KB", footprint.div_ceil(1024))?;
 
     let boot_info = boot_info::get();
-    write!(out, "Started by: {}", boot_info.protocol().name())?;
-    if let Some(loader) = boot_info.loader() {
+    write!(out, "Started by: {}", boot_info.protocol.name())?;
+    if let Some(loader) = boot_info.loader {
         write!(out, ", {loader}")?;
     }
-    writeln!(out, "\nCommand line: {}", boot_info.command_line())?;
+    writeln!(out, "\nCommand line: {}", boot_info.command_line)?;
     for part in boot_info.reserved() {
         let (start, size) = (part.range.start.as_u64(), part.range.size());
         writeln!(out, "  {} at {start:#x}, {size} bytes", part.name)?;
     }
     features::describe(out)?;
-    if let Some(processor) = boot_info.processor() {
+    if let Some(processor) = boot_info.processor {
         writeln!(out, "  {processor}")?;
     }
     note_permissions::<Format>(out)?;

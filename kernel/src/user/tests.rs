@@ -11,7 +11,7 @@ use libjos::mem::pages::PageAllocator;
 use super::*;
 use crate::arch::host::memory::map_heap;
 use crate::arch::host::process::{alone, each_alone};
-use crate::rig;
+use crate::{programs, rig};
 
 /// Where the loader has put the module.
 const MODULE: u64 = 0x40_0000;
@@ -51,6 +51,19 @@ fn archive(name: &str, bytes: &[u8]) -> Vec<u8> {
     header
 }
 
+/// Makes an environment of the program `name`, or prints why not.
+fn create(name: &str) -> bool {
+    let Some(binary) = programs::find(name) else {
+        println!("there is no program \"{name}\"");
+        return false;
+    };
+    let made = super::create(name, binary);
+    if let Err(error) = made {
+        println!("{name} cannot be run: {error}");
+    }
+    made.is_ok()
+}
+
 /// Boots with a module, if it is not empty, and does `work` in place of an application.
 fn boot(module: &[u8], work: fn() -> ExitCode) -> ! {
     map_heap();
@@ -66,7 +79,7 @@ fn create_hello() -> ExitCode {
     let nfree = pmap::lock().pages().nfree();
     if create("hello") {
         println!("made; pages were taken: {}", pmap::lock().pages().nfree() < nfree);
-        assert_eq!(run(), Stop::NoneRunnable);
+        assert_eq!(run(Mode::Foreground), Stop::NoneRunnable);
         // A second one has the next slot.
         assert!(create("hello"));
     }

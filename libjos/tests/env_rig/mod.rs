@@ -57,7 +57,11 @@ pub(crate) const fn page(number: u64) -> u64 {
 }
 
 pub(crate) fn booted<L: MemLayout, F: Format + Mmu>() -> Pmap<SimMachine<L, F>> {
-    let (machine, boot) = SimMachine::new(16 * MB);
+    booted_with(16 * MB)
+}
+
+pub(crate) fn booted_with<L: MemLayout, F: Format + Mmu>(ram: u64) -> Pmap<SimMachine<L, F>> {
+    let (machine, boot) = SimMachine::new(ram);
     let mut pmap = mem_init(machine, boot);
     pmap.machine_mut().move_to_kernel_stack();
     pmap
@@ -66,7 +70,11 @@ pub(crate) fn booted<L: MemLayout, F: Format + Mmu>() -> Pmap<SimMachine<L, F>> 
 impl<L: MemLayout, F: Format + Mmu> World<L, F> {
     /// Without any environment.
     pub(crate) fn empty() -> Self {
-        let mut pmap = booted();
+        Self::on(booted())
+    }
+
+    /// Without any environment, on this machine.
+    pub(crate) fn on(mut pmap: Pmap<SimMachine<L, F>>) -> Self {
         let envs = Envs::env_init(&mut pmap).unwrap();
         pmap.machine_mut().log.clear();
         Self { pmap, envs, console: Console::default() }
@@ -74,14 +82,19 @@ impl<L: MemLayout, F: Format + Mmu> World<L, F> {
 
     /// With `n` programs, the first of which runs.
     pub(crate) fn with(n: usize) -> Self {
-        let mut world = Self::empty();
+        Self::empty().running(n)
+    }
+
+    /// With `n` programs more, the first of which runs.
+    pub(crate) fn running(mut self, n: usize) -> Self {
+        let world = &mut self;
         for _ in 0..n {
             world.envs.env_create(&mut world.pmap, &elf_of::<F>(&hello())).unwrap();
         }
         let next = world.envs.sched_yield(&mut world.pmap);
         world.go(next);
         world.pmap.machine_mut().log.clear();
-        world
+        self
     }
 
     /// Goes on as the kernel says. Returns whether an environment runs.

@@ -3,16 +3,18 @@
 
 use layout::{Jos32, Jos64, JosSv39, MemLayout};
 use libjos::env::LoadError;
-use libjos::env::elf::ElfError;
+use libjos::env::elf::{ElfError, Program};
 use libjos::paging::format::i386::I386;
 use libjos::paging::format::riscv::Sv39;
 use libjos::paging::format::x86_64::X86_64;
 use libjos::paging::format::{Format, Perm};
 use libjos::paging::word::Word;
+use libjos::sim::SimMachine;
 use libjos::sim::mmu::Mmu;
+use libjos::sim::user::SimFrame;
 
 use crate::rig::World;
-use crate::rig::elf::{elf_of, hello};
+use crate::rig::elf::{Part, R, W, X, elf_of, hello, part};
 
 /// A number in a file: its place, its size, and its name.
 type Field = (usize, usize, &'static str);
@@ -181,11 +183,58 @@ fn the_error_says_where<L: MemLayout, F: Format + Mmu>() {
     assert_eq!(refused("p_flags", 1, 4), ElfError::Entry { va: 0x80_0020 });
 }
 
+/// What is not to be loaded, or takes no memory, may lie anywhere.
+fn segments_that_are_passed_over<L: MemLayout, F: Format + Mmu>() {
+    let mut world = World::<L, F>::empty();
+    let mut load = |parts: &[Part], change: &dyn Fn(&mut Vec<u8>)| {
+        let mut file = elf_of::<F>(parts);
+        change(&mut file);
+        world.envs.env_create(&mut world.pmap, &file).map(|index| world.pages(index).len())
+    };
+    let mut parts = hello();
+    let pages = load(&parts, &|_| {});
+    assert_eq!(pages, Ok(7));
+    // A note (PT_NOTE) in page 0.
+    let (at, size, _) = field::<F>("p_type", 3);
+    parts.push(part(0, R, 8, b"note"));
+    assert_eq!(load(&parts, &|file| file[at..at + size].copy_from_slice(&[4, 0, 0, 0])), pages);
+    // No bytes, in page 0 and where the kernel is.
+    for va in [0, L::KERNBASE] {
+        parts[3] = part(va, R | W | X, 0, b"");
+        assert_eq!(load(&parts, &|_| {}), pages);
+    }
+}
+
+/// The first address that a segment may have, and the last one; and how many pages the segments take.
+fn the_limits<L: MemLayout, F: Format + Mmu>() {
+    let npages = |parts: &[Part]| {
+        let file = elf_of::<F>(parts);
+        Program::new::<SimMachine<L, F>, SimFrame<F>>(&file).map(|program| program.npages())
+    };
+    let page = layout::PGSIZE;
+    let code = part(0x80_0020, R | X, 8, b"code");
+    let with = |first: Part, last: Part| npages(&[first, code.clone(), last]);
+    let (low, high) = (part(page, R, 8, b"low"), part(L::USTACKTOP - 2 * page, R | W, page, b""));
+    assert_eq!(with(low.clone(), high.clone()), Ok(3));
+    let va = page - 1;
+    assert_eq!(with(Part { va, ..low.clone() }, high.clone()), Err(ElfError::PageZero { va }));
+    let (va, size) = (high.va, page + 1);
+    assert_eq!(with(low.clone(), Part { size, ..high }), Err(ElfError::TooHigh { va }));
+    // Pages that two segments share count once; those of one segment each, wherever it begins and ends.
+    let constants = part(0x80_0040, R, 8, b"constant");
+    assert_eq!(with(low.clone(), constants), Ok(2));
+    assert_eq!(with(low.clone(), part(0x80_0FFF, R, 2, b"")), Ok(3));
+    assert_eq!(with(low.clone(), part(0x80_1000, R, page, b"")), Ok(3));
+    assert_eq!(with(low, part(0x80_1001, R, page, b"")), Ok(4));
+}
+
 #[test]
 #[cfg_attr(miri, ignore = "no unsafe code")]
 fn jos64() {
     every_number::<Jos64, X86_64>();
     the_error_says_where::<Jos64, X86_64>();
+    segments_that_are_passed_over::<Jos64, X86_64>();
+    the_limits::<Jos64, X86_64>();
 }
 
 #[test]
@@ -193,6 +242,8 @@ fn jos64() {
 fn jos32() {
     every_number::<Jos32, I386>();
     the_error_says_where::<Jos32, I386>();
+    segments_that_are_passed_over::<Jos32, I386>();
+    the_limits::<Jos32, I386>();
 }
 
 #[test]
@@ -200,4 +251,6 @@ fn jos32() {
 fn jossv39() {
     every_number::<JosSv39, Sv39>();
     the_error_says_where::<JosSv39, Sv39>();
+    segments_that_are_passed_over::<JosSv39, Sv39>();
+    the_limits::<JosSv39, Sv39>();
 }

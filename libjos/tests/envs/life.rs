@@ -183,7 +183,21 @@ fn the_machines_frame_goes_with_its_environment<L: MemLayout, F: Format + Mmu>()
     world.check();
 }
 
+/// Whoever ends, the one that runs is another only if it is that one; and to end a child is no turn.
+fn who_runs_when_one_ends<L: MemLayout, F: Format + Mmu>() {
+    let mut world = World::<L, F>::with(3);
+    let (me, runs) = (world.me(), world.envs.env(world.me()).env_runs);
+    world.envs.env_destroy(&mut world.pmap, EnvIndex::new(2));
+    assert_eq!(world.envs.curenv(), Some(me));
+    let child = world.call(call::EXOFORK, &[]) as u64;
+    assert_eq!(world.call(call::ENV_DESTROY, &[child]), 0);
+    assert_eq!(world.envs.env(me).env_runs, runs);
+    world.envs.env_destroy(&mut world.pmap, me);
+    assert_eq!(world.envs.curenv(), None);
+}
+
 on_every_format! {
+    who_runs_when_one_ends
     the_machines_frame_goes_with_its_environment
     programs_see_envs_and_cannot_change_them
     the_arrays_take_no_more_than_they_need

@@ -29,3 +29,4 @@ mod replay;
 mod rig;
 mod shortage;
 mod users;
+mod words;

@@ -1,16 +1,16 @@
 //! The arrays of environments, in the machine's memory: a short life of two environments. It is short enough for Miri,
 //! which watches the accesses to them.
 
-use layout::{Jos32, PGSIZE};
+use layout::{Jos32, MB, PGSIZE};
 use libjos::env::abi::call;
 use libjos::env::{EnvIndex, Next};
 use libjos::paging::format::i386::I386;
 
-use crate::rig::{UR, URW, World, page};
+use crate::rig::{UR, URW, World, booted_with, page};
 
 #[test]
 fn a_short_life() {
-    let mut world = World::<Jos32, I386>::with(2);
+    let mut world = World::<Jos32, I386>::on(booted_with(5 * MB)).running(2);
     let (first, second) = (EnvIndex::new(0), EnvIndex::new(1));
     // A frame is written from outside, as a machine does it at a trap.
     let frame = world.envs.frame(first);

@@ -1,5 +1,7 @@
 //! No free page, then one, and so on: each call fails whole until it succeeds.
 
+use std::collections::BTreeSet;
+
 use layout::{MemLayout, PGSIZE};
 use libjos::env::abi::{Env, Error, call};
 use libjos::env::{EnvIndex, Envs, LoadError, Next, TrapFrame};
@@ -82,6 +84,34 @@ fn the_arrays_are_made_whole_or_not_at_all<L: MemLayout, F: Format + Mmu>() {
     }
     assert!(made);
     pmap.checks().check_page_free_list();
+}
+
+/// One aligned run of each size is free, and a few pages beside it: the first array takes the run, and the second one, or
+/// the tables, may be without memory.
+fn what_was_made_of_the_arrays_goes_back<L: MemLayout, F: Format + Mmu>() {
+    let mut failed = 0;
+    for (order, further) in (0..10).flat_map(|order| [(order, 0), (order, 1), (order, 9)]) {
+        let mut pmap = booted::<L, F>();
+        let mut taken: BTreeSet<usize> =
+            take(&mut pmap, 0).into_iter().map(|frame| frame.index()).collect();
+        let run =
+            |start: &usize| (*start..start + (1 << order)).all(|frame| taken.contains(&frame));
+        let start = (0..1 << 12).step_by(1 << order).find(run).expect("a run");
+        taken.retain(|frame| !(start..start + (1 << order)).contains(frame));
+        // No two of these are neighbours, nor is one the run's.
+        let beside: Vec<_> = taken.iter().copied().skip(3).step_by(2).take(further).collect();
+        let free = (start..start + (1 << order)).chain(beside).collect::<BTreeSet<_>>();
+        for frame in &free {
+            pmap.pages_mut().page_free(Frame::new(*frame as u32));
+        }
+        let refs: Vec<_> = pmap.pages().infos().map(|info| info.pp_ref()).collect();
+        if Envs::<SimFrame<F>>::env_init(&mut pmap).is_err() {
+            failed += 1;
+            assert_eq!(pmap.pages().nfree(), free.len(), "{order} {further}");
+            assert!(pmap.pages().infos().map(|info| info.pp_ref()).eq(refs), "{order} {further}");
+        }
+    }
+    assert!(failed > 5 && failed < 30, "{failed}");
 }
 
 fn a_program_is_loaded_whole_or_not_at_all<L: MemLayout, F: Format + Mmu>() {
@@ -224,6 +254,7 @@ fn until_there_is_no_memory<L: MemLayout, F: Format + Mmu>() {
 
 on_every_format! {
     the_arrays_are_made_whole_or_not_at_all
+    what_was_made_of_the_arrays_goes_back
     a_program_is_loaded_whole_or_not_at_all
     calls_that_take_memory
     a_message_with_a_page_comes_whole_or_not_at_all

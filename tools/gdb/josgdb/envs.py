@@ -17,7 +17,7 @@ TYPES = {"x86_64": ("kernel::arch::x86_64::program::Frame", "u64"),
          "i386": ("kernel::arch::i386::program::Frame", "u32")}
 NENV = 1024
 FREE, RUNNING = 0, 3
-STATUSES = ("free", "dying", "runnable", "running", "not runnable")
+STATUSES = ("FREE", "DYING", "RUNNABLE", "RUNNING", "NOT_RUNNABLE")
 
 
 class Env(NamedTuple):

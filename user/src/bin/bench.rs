@@ -4,7 +4,7 @@
 #![no_main]
 
 use user::prelude::*;
-use user::rough::{fault_and_resume, now, resumption};
+use user::rough::{GATES, fault_and_resume, now, resumption};
 
 main!(main);
 
@@ -18,6 +18,9 @@ fn main(_: Args) {
     let nothing = per_round(ROUNDS, || ());
     let say = |what: &str, ticks: u64| cprintf!("{what:40} {:8}\n", ticks.saturating_sub(nothing));
 
+    for gate in GATES {
+        say(gate.instruction, per_round(ROUNDS, || _ = (gate.call)()));
+    }
     say("null system call", per_round(ROUNDS, || _ = sys_getenvid()));
     // SAFETY: the call has no effect.
     say("a call that there is not", per_round(ROUNDS, || _ = unsafe { syscall(u64::MAX, [0; 5]) }));

@@ -133,10 +133,10 @@ fn a_tree_as_qemus() {
     use MemoryKind::{Reserved as R, Usable as U};
     let mut memory = virt().reserve(0x8010_0000, 0x2000).memory();
     let info = info(&mut memory).expect("a good tree");
-    assert_eq!(info.protocol(), Protocol::DeviceTree);
-    assert_eq!(info.command_line().to_string(), "test=panic now");
-    assert_eq!(info.loader(), None);
-    assert_eq!(info.processor().map(|isa| isa.to_string()).as_deref(), Some("rv64imac"));
+    assert_eq!(info.protocol, Protocol::DeviceTree);
+    assert_eq!(info.command_line.to_string(), "test=panic now");
+    assert_eq!(info.loader, None);
+    assert_eq!(info.processor.map(|isa| isa.to_string()).as_deref(), Some("rv64imac"));
     let expected = [
         entry(0x8000_0000, 0x1000_0000, U),
         entry(1 << 32, 2 << 32, U),
@@ -226,7 +226,7 @@ fn senseless_properties() {
         let mut memory = tree(chosen).memory();
         let info = info(&mut memory).expect("a good tree");
         assert_eq!(info.reserved().count(), parts);
-        assert!(info.command_line().is_empty() && info.processor().is_none());
+        assert!(info.command_line.is_empty() && info.processor.is_none());
     }
 }
 

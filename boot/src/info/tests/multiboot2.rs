@@ -6,9 +6,9 @@ use super::*;
 fn multiboot2_says_it_all() {
     let mut memory = grub();
     let info = BootInfo::parse(Protocol::Multiboot2, AT, window(&mut memory, GRUB_END)).unwrap();
-    assert_eq!(info.protocol(), Protocol::Multiboot2);
-    assert_eq!(info.loader().unwrap().to_string(), "GRUB 2.06");
-    assert_eq!(info.command_line().as_bytes(), b"test=panic now");
+    assert_eq!(info.protocol, Protocol::Multiboot2);
+    assert_eq!(info.loader.unwrap().to_string(), "GRUB 2.06");
+    assert_eq!(info.command_line.as_bytes(), b"test=panic now");
     assert!(info.memory_entries().eq(expected_entries()));
     assert!(info.reserved().eq([
         Reserved::new("boot information", AT, GRUB_END as u64 - AT),
@@ -22,7 +22,7 @@ fn multiboot2_entries_may_be_longer() {
     let mut memory = multiboot2(&[memory_map_tag(32, &entries)]);
     let info = BootInfo::parse(Protocol::Multiboot2, AT, window(&mut memory, 0x1000)).unwrap();
     assert!(info.memory_entries().eq(expected_entries()));
-    assert!(info.command_line().is_empty() && info.loader().is_none());
+    assert!(info.command_line.is_empty() && info.loader.is_none());
 }
 
 #[test]
@@ -117,9 +117,13 @@ fn texts() {
     let lines = [tag(1, b"one"), tag(2, b"GRUB"), tag(1, b"two\0"), tag(2, b"other\0"), map];
     let mut memory = multiboot2(&lines);
     let info = BootInfo::parse(Protocol::Multiboot2, AT, window(&mut memory, 0x1000)).unwrap();
-    assert_eq!(info.command_line().as_bytes(), b"one");
-    assert_eq!(info.loader().unwrap().as_bytes(), b"GRUB");
-    assert_eq!(format!("{info:?}"), "BootInfo(Multiboot2(Multiboot2 { at: 256, .. }))");
+    assert_eq!(info.command_line.as_bytes(), b"one");
+    assert_eq!(info.loader.unwrap().as_bytes(), b"GRUB");
+    assert_eq!(
+        format!("{info:?}"),
+        "BootInfo { protocol: Multiboot2, command_line: \"one\", loader: Some(\"GRUB\"), \
+         processor: None, parsed: Multiboot2(Multiboot2 { at: 256, .. }) }"
+    );
 }
 
 /// An error names the address of its tag, wherever that is.

@@ -6,9 +6,9 @@ use super::*;
 fn pvh_says_it_all() {
     let mut memory = qemu();
     let info = BootInfo::parse(Protocol::Pvh, AT, window(&mut memory, QEMU_END)).unwrap();
-    assert_eq!(info.protocol(), Protocol::Pvh);
-    assert_eq!(info.loader(), None);
-    assert_eq!(info.command_line().as_bytes(), b"test=panic");
+    assert_eq!(info.protocol, Protocol::Pvh);
+    assert_eq!(info.loader, None);
+    assert_eq!(info.command_line.as_bytes(), b"test=panic");
     assert!(info.memory_entries().eq(expected_entries()));
     assert!(info.reserved().eq([
         Reserved::new("boot information", AT, 56),
@@ -57,7 +57,7 @@ fn pvh_that_cannot_be_used_says_why() {
     without.write(0, b"at address 0\0");
     without.write(AT as usize + 24, &[0; 8]);
     let info = BootInfo::parse(Protocol::Pvh, AT, self::window(&mut without, QEMU_END)).unwrap();
-    assert!(info.command_line().is_empty());
+    assert!(info.command_line.is_empty());
     let mut unending = qemu();
     unending.write(QEMU_END - 1, b"!");
     assert_eq!(
@@ -80,7 +80,7 @@ fn modules_outside_are_only_named() {
 fn missing_parts() {
     let reserved = |memory: &mut Memory| {
         let info = BootInfo::parse(Protocol::Pvh, AT, window(memory, QEMU_END)).unwrap();
-        assert!(info.command_line().is_empty());
+        assert!(info.command_line.is_empty());
         info.reserved().collect::<Vec<_>>()
     };
     let tables = [

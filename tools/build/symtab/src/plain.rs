@@ -13,8 +13,8 @@ use crate::names::own_name;
 /// some of them all the same.)
 macro_rules! of_environments {
     () => {
-        "env_pop_tf env_init env_alloc env_setup_vm env_create load_icode region_alloc env_run env_destroy env_free
-        envid2env sched_yield trap_dispatch syscall page_fault_handler user_mem_check"
+        "trap_dispatch env_pop_tf env_init env_alloc env_setup_vm env_create load_icode region_alloc env_run env_destroy env_free
+        envid2env sched_yield syscall page_fault_handler user_mem_check"
     };
 }
 
@@ -122,6 +122,6 @@ mod tests {
         );
         let names = "mem_init env_init env_run";
         assert_eq!(planned(names, &["libjos::env::table::Envs<F>::env_init"]).1, "");
-        assert_eq!(planned(names, &["kernel::arch::ring3::env_pop_tf"]).1, "env_init, env_run");
+        assert_eq!(planned(names, &["libjos::env::table::Envs<F>::trap_dispatch"]).1, "env_init, env_run");
     }
 }

@@ -1,4 +1,4 @@
-//! Environments side by side, on simulated machines: two address spaces that share a frame, one of which maps two more.
+//! Environments side by side, on simulated machines: two address spaces that share a frame, one of which maps three more.
 
 use layout::{Jos32, Jos64, MemLayout, PGSIZE};
 use libjos::mem::addr::VirtAddr;
@@ -34,18 +34,20 @@ fn two_environments<L: MemLayout, F: Format + Mmu>(more: usize) -> (Shot, [u64; 
     let mut facts: Facts = facts_of(&pmap);
     let vm: &mut Vm<_> = &mut pmap;
     let mut spaces: Vec<_> = (0..2 + more).map(|_| AddressSpace::uvmcreate(vm).unwrap()).collect();
-    let [shared, first, second] = [(); 3].map(|()| vm.page_alloc(ALLOC_ZERO).unwrap());
+    let [shared, first, second, third] = [(); 4].map(|()| vm.page_alloc(ALLOC_ZERO).unwrap());
+    assert_eq!(third.index(), second.index() + 1, "the allocator hands out neighbours");
     let cow = Perm::UR | Perm::from_bits_retain(FORK_COW);
     insert(vm, &mut spaces[0], shared, L::UTEXT, cow);
     insert(vm, &mut spaces[1], shared, L::UTEXT, cow);
     insert(vm, &mut spaces[0], first, L::USTACKTOP - PGSIZE, Perm::URW);
     insert(vm, &mut spaces[0], second, L::UTEXT + PGSIZE, Perm::UR);
+    insert(vm, &mut spaces[0], third, L::UTEXT + 2 * PGSIZE, Perm::UR);
     let frames = [shared, first, second].map(|frame| vm.pages().page2pa(frame).as_u64());
     for (number, space) in spaces.iter().enumerate() {
         facts.told.envs.push(ToldEnv {
             id: format!("{:08x}", 0x1000 + number),
             program: "twins".into(),
-            status: "runnable".into(),
+            status: "RUNNABLE".into(),
             root: space.pgdir().address().as_u64(),
         });
     }
@@ -72,13 +74,18 @@ fn pages_are_side_by_side<L: MemLayout, F: Format + Mmu>() {
     let (shot, [shared, first, second]) = two_environments::<L, F>(0);
     let cell = |pa, perm: Perm, cow, pp_ref| Some(Cell { pa, perm: perm.to_string(), cow, pp_ref });
     let x = F::ALWAYS & Perm::X;
-    let rows: Vec<_> = shot.sharing.rows.iter().map(|row| (row.va, row.cells.clone())).collect();
+    let rows = shot.sharing.rows.iter();
+    let rows: Vec<_> = rows.map(|row| (row.va, row.last + 1 - row.va, row.cells.clone())).collect();
     let expected = [
-        (L::UTEXT, [cell(shared, Perm::UR | x, true, 2), cell(shared, Perm::UR | x, true, 2)]),
-        (L::UTEXT + PGSIZE, [cell(second, Perm::UR | x, false, 1), None]),
-        (L::USTACKTOP - PGSIZE, [cell(first, Perm::URW | x, false, 1), None]),
+        (
+            L::UTEXT,
+            PGSIZE,
+            [cell(shared, Perm::UR | x, true, 2), cell(shared, Perm::UR | x, true, 2)],
+        ),
+        (L::UTEXT + PGSIZE, 2 * PGSIZE, [cell(second, Perm::UR | x, false, 1), None]),
+        (L::USTACKTOP - PGSIZE, PGSIZE, [cell(first, Perm::URW | x, false, 1), None]),
     ];
-    assert_eq!(rows, expected.map(|(va, cells)| (va, cells.to_vec())));
+    assert_eq!(rows, expected.map(|(va, size, cells)| (va, size, cells.to_vec())));
     let in_use: Vec<_> = shot.sharing.envs.iter().map(|env| env.in_use).collect();
     assert_eq!((in_use, shot.sharing.more_envs), (vec![false, true], 0));
 }

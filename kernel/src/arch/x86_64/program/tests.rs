@@ -87,7 +87,9 @@ fn a_call_is_in_its_registers() {
 fn a_program_is_sent_to_its_handler() {
     let mut frame = frame();
     assert_eq!((frame.pc().as_u64(), frame.sp().as_u64()), (18, 21));
-    let words: Vec<u64> = frame.utrapframe(VirtAddr::new(99)).words().collect();
+    let upcall = frame.utrapframe(VirtAddr::new(99));
+    let words = upcall.bytes().chunks_exact(8);
+    let words: Vec<u64> = words.map(|word| u64::from_le_bytes(word.try_into().unwrap())).collect();
     // The address, the error code, the registers in the order of the frame, RIP, the flags, RSP.
     let wanted: Vec<u64> = [99, 6].into_iter().chain(1..=15).chain([18, 0x202, 21]).collect();
     assert_eq!(words, wanted);
