@@ -153,7 +153,11 @@ fn list(out: &mut dyn Write) -> fmt::Result {
             Origin::Image => write!(out, "the kernel's image"),
         };
         match files {
-            Files::Nothing(_) => continue,
+            Files::Nothing(_) if origin == Origin::Image => continue,
+            Files::Nothing(error) => {
+                place(out)?;
+                writeln!(out, " is neither a program nor an archive: {error}")?;
+            }
             Files::Program(file) => {
                 place(out)?;
                 writeln!(out, " is one program of {} bytes, with any name", file.len())?;
