@@ -122,6 +122,9 @@ mod tests {
         );
         let names = "mem_init env_init env_run";
         assert_eq!(planned(names, &["libjos::env::table::Envs<F>::env_init"]).1, "");
-        assert_eq!(planned(names, &["libjos::env::table::Envs<F>::trap_dispatch"]).1, "env_init, env_run");
+        assert_eq!(
+            planned(names, &["libjos::env::table::Envs<F>::trap_dispatch"]).1,
+            "env_init, env_run"
+        );
     }
 }
