@@ -2,7 +2,8 @@
 
 A block that begins with `$ make run-NAME-nox` is the machine's serial line: what stands after the prompt is typed, and every
 line must appear, in this order; a line "..." stands for any others. One that begins with `$ make run-NAME-nox-gdb` is a session
-of gdb, of which all output is compared; if "..." comes first, it begins as the first session does. What differs from one build to the next is left open as in the tour of gdb
+of gdb, of which all output is compared; if "..." comes first, it begins as the first session does, and if "..." stands among the pages of a program, all lines must
+appear, in this order. What differs from one build to the next is left open as in the tour of gdb
 (tools/gdb/tour.py).
 """
 
@@ -50,9 +51,10 @@ def serial(name, lines, machine):
 
 def debugged(name, lines, machine):
     """The test of a session of gdb."""
-    commands, patterns = tour.played(lines, machine, pattern)
+    whole = "    ..." not in lines  # It stands for the pages of a program, which are as many as its code needs.
+    commands, patterns = tour.played([line for line in lines if line != "    ..."], machine, pattern)
     played = Machine(words=f"run={name}", options=("-name", name, *SAME_TURNS), gdb=("source tools/gdb/start.gdb", *commands))
-    return played, {"lines": (*WELCOME, "K> exit"), "gdb_lines": (*patterns, DETACHED), "gdb_whole": True}
+    return played, {"lines": (*WELCOME, "K> exit"), "gdb_lines": (*patterns, DETACHED), "gdb_whole": whole}
 
 
 def tests(root):
