@@ -24,6 +24,14 @@ class Documents(unittest.TestCase):
             self.assertIn(call, example[1])
         self.assertIn('include_str!("../README.md")', (ROOT / "libjos/src/lib.rs").read_text())
 
+    def test_programs_on_a_page_are_those_in_their_files(self):
+        shown = [(page, *block) for page in PAGES
+                 for block in re.findall(r"^```rust file=(\S+)\n(.*?)^```$", page.read_text(), re.M | re.S)]
+        self.assertIn("user/src/bin/hello.rs", [path for _, path, _ in shown])
+        for page, path, text in shown:
+            if (ROOT / path).exists():  # Others are files that the reader is to write.
+                self.assertEqual(text, (ROOT / path).read_text(), page.name)
+
     def test_nothing_of_somebodys_folders(self):
         for page in PAGES:
             for number, line in enumerate(page.read_text().splitlines(), 1):
