@@ -59,11 +59,12 @@ def shows_the_boot(control):
 
 
 def shows_the_end_of_help(control):
-    """`help` has 24 lines: everything above them has scrolled away."""
+    """The last 24 lines of `help`: everything above them has scrolled away."""
     screen = wait_for_last(control, "K>")
     names = [line.split(" ")[0] for line in screen]
-    require(names[:2] == ["help", "kerninfo"] and names[-3:] == ["reboot", "exit", "K>"], f"no scrolling: {screen}")
-    require(screen[1].split() == "kerninfo Display information about the kernel".split(), f"on the screen: {screen[1]}")
+    require(names[:2] == ["vmprint", "map"] and names[-3:] == ["reboot", "exit", "K>"], f"no scrolling: {screen}")
+    line = "map [[-e] ID] Display the memory map, and what is mapped in it"
+    require(screen[1].split() == line.split(), f"on the screen: {screen[1]}")
     require(cursor(control) == (ROWS - 1, 3), f"the cursor is at {cursor(control)}")
 
 
@@ -130,9 +131,15 @@ def pages_by_keyboard(control):
     require(third[23] != second[23] and third[0] not in second, f"space: not a whole screen more: {second}, {third}")
     control.press("q")
     wait_for_last(control, "K>")
-    # The 24 lines fill the screen, and the pager does not wait.
     control.press("help\n")
-    wait(control, lambda screen: screen[0][:5] == "help " and screen[24] == "K>", "help: on one screen, without a key")
+    wait(control, lambda screen: screen[0][:5] == "help " and screen[24] == MORE, "help: it begins with itself")
+    control.press("q")
+    wait_for_last(control, "K>")
+    # 24 lines fill the screen, and the pager does not wait.
+    control.press("dump KERNBASE 384\n")
+    first, last = f"{KERNBASE:x}", f"{KERNBASE + 23 * 16:x}"
+    filled = lambda screen: first in screen[0] and last in screen[23] and screen[24] == "K>"
+    wait(control, filled, "dump: on one screen, without a key")
     control.press("fault\n")
     wait(control, lambda screen: screen[0] == "read-null" and screen[24] == MORE, "fault: it begins with read-null")
     control.press("q")

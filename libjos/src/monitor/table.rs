@@ -219,7 +219,7 @@ pub const COMMANDS: &[Command] = &[
         verb: Verb::Kernel(KernelCommand::Step),
         name: "si",
         arguments: "",
-        summary: "Run one instruction of the environment that stopped",
+        summary: "Run one instruction of the stopped environment",
         details: &[
             "Then displays its registers. A system call and the instruction after it count",
             "as one; if the call waits, other environments run meanwhile.",
