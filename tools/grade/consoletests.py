@@ -137,7 +137,7 @@ def pages_by_keyboard(control):
     wait_for_last(control, "K>")
     # 24 lines fill the screen, and the pager does not wait.
     control.press("dump KERNBASE 384\n")
-    first, last = f"{KERNBASE:x}", f"{KERNBASE + 23 * 16:x}"
+    first, last = f"{ARCH.kernbase:x}", f"{ARCH.kernbase + 23 * 16:x}"
     filled = lambda screen: first in screen[0] and last in screen[23] and screen[24] == "K>"
     wait(control, filled, "dump: on one screen, without a key")
     control.press("fault\n")
