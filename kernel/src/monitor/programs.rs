@@ -2,6 +2,7 @@
 
 use core::fmt::{self, Write};
 
+use libjos::env::archive::Archive;
 use libjos::monitor::{Arguments, CommandError};
 
 use crate::arch::user::RUNS_PROGRAMS;
@@ -144,6 +145,13 @@ pub(super) fn create(name: &str, out: &mut dyn Write) -> bool {
     made.is_ok()
 }
 
+/// Whether no program is in `archive`.
+fn is_empty(archive: &Archive<'_>) -> bool {
+    let mut empty = true;
+    archive.for_each_name(|_| empty = false);
+    empty
+}
+
 /// Lists all programs, by where they come from.
 fn list(out: &mut dyn Write) -> fmt::Result {
     let mut any = false;
@@ -154,6 +162,13 @@ fn list(out: &mut dyn Write) -> fmt::Result {
         };
         match files {
             Files::Nothing(_) if origin == Origin::Image => continue,
+            Files::Archive(archive) if is_empty(&archive) => {
+                if origin == Origin::Image {
+                    continue;
+                }
+                place(out)?;
+                writeln!(out, " is an archive of no programs")?;
+            }
             Files::Nothing(error) => {
                 place(out)?;
                 writeln!(out, " is neither a program nor an archive: {error}")?;

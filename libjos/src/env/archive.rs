@@ -39,10 +39,13 @@ impl<'a> Archive<'a> {
         files.find(|file| file.filename().as_str() == Ok(name)).map(|file| file.data())
     }
 
-    /// Calls `each` with every program's name. Names that are no text are passed over.
+    /// Calls `each` with every program's name. Names that are no text are passed over, and the blocks of zeros that end
+    /// an archive, which are a file without a name.
     pub fn for_each_name(&self, mut each: impl FnMut(&str)) {
         for file in self.tar.entries() {
-            if let Ok(name) = file.filename().as_str() {
+            if let Ok(name) = file.filename().as_str()
+                && !name.is_empty()
+            {
                 each(name);
             }
         }

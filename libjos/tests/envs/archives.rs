@@ -62,6 +62,13 @@ fn programs_are_found_by_their_names() {
     }
 }
 
+/// Of zeros alone, as many as `tar` writes.
+#[test]
+fn an_archive_of_nothing() {
+    let bytes = [0; 10240];
+    assert_eq!(names(&Archive::new(&bytes).unwrap()), [""; 0]);
+}
+
 /// Whatever of it is missing, an archive is refused in words, and nothing panics.
 #[test]
 fn an_archive_that_is_cut() {
