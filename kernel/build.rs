@@ -62,7 +62,8 @@ fn main() {
 fn archive() {
     let variable = "JOS_PROGRAMS";
     println!("cargo::rerun-if-env-changed={variable}");
-    let archive = std::env::var_os(variable).map_or_else(
+    let named = std::env::var_os(variable).filter(|path| !path.is_empty());
+    let archive = named.map_or_else(
         || {
             let out = std::env::var_os("OUT_DIR").expect("cargo sets it");
             let empty = Path::new(&out).join("programs.tar");
