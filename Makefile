@@ -121,7 +121,7 @@ ifneq ($(RUN),)
   endif
   override CMDLINE := $(strip run=$(PROGRAM) $(CMDLINE))
 endif
-# What the monitor's image carries. kernel/build.rs reads the variable.
+# The archive that the monitor's image carries. kernel/build.rs reads the variable.
 ARCHIVE := $(OBJ)/programs.tar
 export JOS_PROGRAMS := $(CURDIR)/$(ARCHIVE)
 # lab 2: end

@@ -18,7 +18,7 @@ pub(crate) enum Origin {
     Image,
 }
 
-/// What a module holds, or the image.
+/// The contents of a module, or of the image.
 pub(crate) enum Files {
     /// One program, whatever it is called.
     Program(&'static [u8]),
@@ -44,7 +44,7 @@ pub(crate) fn all() -> impl Iterator<Item = (Origin, Files)> {
     modules.chain(core::iter::once_with(|| (Origin::Image, files(symbols::programs()))))
 }
 
-/// What `file` holds.
+/// The contents of `file`.
 fn files(file: &'static [u8]) -> Files {
     if file.starts_with(b"\x7fELF") {
         return Files::Program(file);

@@ -34,7 +34,7 @@ use crate::trap::cause::Interrupt;
 const HZ: u32 = 100;
 
 static ENVS: Shared = Shared(Once::new());
-/// What the handlers of traps work with, while programs run: all environments, and the memory system.
+/// All environments and the memory system, for the handlers of traps while programs run.
 static RUNNING: (AtomicPtr<Envs<Frame>>, AtomicPtr<Pmap<Hardware>>) =
     (AtomicPtr::new(ptr::null_mut()), AtomicPtr::new(ptr::null_mut()));
 /// How programs run, and why they were left. Only [`run`] and the handlers of traps use it, never at once.
@@ -188,7 +188,7 @@ fn run_env(envs: &mut Envs<Frame>, pmap: &mut Pmap<Hardware>, index: EnvIndex) -
     frame
 }
 
-/// What [`run`] has stored.
+/// The environments and the memory system, which [`run`] has stored.
 ///
 /// # Safety
 ///

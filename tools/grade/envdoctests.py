@@ -22,7 +22,7 @@ DETACHED = re.compile(r"\[Inferior 1 \(process 1\) detached\]")
 PROMPT = "K> "
 
 
-# What is left open, too, since it is the compiler's choice: the arguments of a method of the kernel; in which of a
+# Further parts are left open, since they are the compiler's choice: the arguments of a method of the kernel; in which of a
 # program's functions, inlined or not, an address lies; and all registers of a program but the call's number.
 REGISTERS = re.compile(r"    (?!rax)\w+ +0x[0-9a-f]+  \w+ +0x[0-9a-f]+")
 OPEN = (re.compile(r"\(self=.*\)(?= at )"), re.compile(r"(?<=[0-9a-f] )\((?:user::|umain)[^()]*\)$"))

@@ -18,9 +18,9 @@ WIDE = re.compile(r".{81,}")
 # Bytes of an element of `envs`, and of what is before its id.
 ENV_BYTES, BEFORE_ID = (256, 184) if ARCH.has(LONG_MODE) else (124, 72)
 TEXT, UTEMP = 0x80_0000, 0x40_0000
-# What `hello` prints in the end.
+# The last lines of `hello`.
 LAST_OF_HELLO = f"hello, world\r\ni am environment {SECOND}\r\n" + "\r\n".join(exits(SECOND))
-# What the program `breakpoint` prints when it goes on from its breakpoint.
+# The lines of the program `breakpoint` when it goes on from its breakpoint.
 DONE = (*exits(), *ALL_GONE)
 
 
@@ -127,7 +127,7 @@ def tests():
             stopped("idle"), re.compile("K> .*"), "K> envs", row(FIRST, "00000000", "RUNNING", "idle", 1),
             "K> continue &", "K> run hello &", new(SECOND), f"i am environment {SECOND}", *exits(SECOND),
             *killed(), "K> exit", NO_LEAK,
-            # What programs print at once may follow the prompt before that is seen.
+            # Lines that programs print at once may follow the prompt before that is seen.
             prompt=("K> ", f"K> {LAST_OF_HELLO}\r\n"),
         ),
         of_a_pc(

@@ -74,7 +74,7 @@ impl Environment {
         cpunum: env_cpunum, u32
     );
     field!(
-        /// What the last message said.
+        /// The last message's value.
         ipc_value: env_ipc_value, usize
     );
     field!(
@@ -86,7 +86,7 @@ impl Environment {
         ipc_perm: env_ipc_perm, u32
     );
     field!(
-        /// What it is doing: [`ENV_FREE`](crate::inc::ENV_FREE) and so on.
+        /// Its status: [`ENV_FREE`](crate::inc::ENV_FREE) and so on.
         status: env_status, u32
     );
 }

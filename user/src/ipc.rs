@@ -12,7 +12,7 @@ pub const NO_PAGE: usize = usize::MAX;
 pub struct Message {
     /// Its sender.
     pub from: EnvId,
-    /// What it says.
+    /// Its value.
     pub value: usize,
     /// The permissions of the page that came with it; 0 if none came.
     pub perm: u64,

@@ -1,4 +1,4 @@
-//! What nearly every program needs.
+//! Names that nearly every program needs.
 
 pub use crate::env::{Environment, envs, thisenv};
 pub use crate::fork::{Fork, fork};

@@ -42,7 +42,7 @@ const DR7: u32 = 1 << 10;
 /// The CPUID leaf of the features, and the bit of its EDX for the processor's own interrupt controller.
 pub(crate) const CPUID_FEATURES: u32 = 1;
 const CPUID_EDX_APIC: u32 = 1 << 9;
-/// That controller's register for the requests of other controllers, and the value that lets them through.
+/// The controller's register for the requests of other controllers, and the value that lets them through.
 const APIC_LINT0: u32 = 0xFEE0_0350;
 const APIC_EXTERNAL: u32 = 0b111 << 8;
 

@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn an_outcome_is_a_value_or_a_fault() {
-        // The other bits alone are no fault.
+        // Further bits alone are no fault.
         assert_eq!(Outcome { value: 5, fault: PRESENT | WRITE }.check(), Ok(5));
         for (present, write) in [(false, false), (false, true), (true, false), (true, true)] {
             let fault = Fault { va: VirtAddr::new(0x1000), present, write };

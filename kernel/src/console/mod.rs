@@ -185,7 +185,7 @@ pub fn read() -> (u8, Source) {
     }
 }
 
-/// What was typed and not read yet; reads nothing.
+/// Tells which typed bytes were not read yet; reads none.
 #[must_use]
 pub(crate) fn unread() -> Unread {
     let mut console = CONSOLE.lock();

@@ -16,7 +16,7 @@ pub enum Source {
     Keyboard,
 }
 
-/// What was typed and not read yet.
+/// The typed bytes that were not read yet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Unread {
     /// Nothing.
@@ -51,7 +51,7 @@ impl Typed {
         self.count + 8 <= SIZE
     }
 
-    /// What is in the queue.
+    /// The kind of bytes in the queue.
     pub(super) fn unread(&self) -> Unread {
         match (self.count, self.interrupts) {
             (0, _) => Unread::Nothing,

@@ -21,7 +21,7 @@ fn elf(va: u64, code: &[u8]) -> Vec<u8> {
     let mut file = b"\x7fELF\x02\x01\x01".to_vec();
     file.resize(16, 0);
     let mut add = |value: u64, size: usize| file.extend(&value.to_le_bytes()[..size]);
-    // Of type EXEC, for machine 62; one program header, right behind.
+    // The type EXEC, for machine 62; one program header, right behind.
     for (value, size) in
         [(2, 2), (62, 2), (1, 4), (va, 8), (64, 8), (0, 8), (0, 4), (64, 2), (56, 2), (1, 2)]
     {
@@ -151,7 +151,7 @@ fn scarce() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What a program prints may be no text.
+/// A program may print bytes that are no text.
 #[test]
 fn a_program_prints_bytes() {
     let ended = alone(|| boot(b"", print_bytes));

@@ -5,7 +5,7 @@
 
 use core::fmt::Display;
 
-/// What a function returned, to be printed.
+/// A function's result, to be printed.
 pub(super) trait Answer {
     /// The value, "nothing" or "success" if there is none, or the error's message.
     fn words(&self) -> &dyn Display;

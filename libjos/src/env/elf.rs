@@ -24,7 +24,7 @@ pub enum ElfError {
     Class,
     /// It is another machine's.
     Machine {
-        /// That machine's number.
+        /// The machine's number.
         e_machine: u16,
     },
     /// It is no program that is linked to fixed addresses.

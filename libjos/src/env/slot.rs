@@ -7,7 +7,7 @@ use super::table::EnvIndex;
 use crate::mem::pages::Frame;
 use crate::space::AddressSpace;
 
-/// What only the kernel may know of an environment. All bits 0 is a free slot.
+/// The part of an environment that only the kernel may know. All bits 0 is a free slot.
 pub(super) struct Slot {
     /// The address space, if `is_used`.
     space: ManuallyDrop<AddressSpace>,

@@ -242,8 +242,8 @@ pub const COMMANDS: &[Command] = &[
         arguments: "ID",
         summary: "Display an environment, its memory, who shares it",
         details: &[
-            "ID is as `envs` shows it: hexadecimal, 0x before it or not. What the kernel",
-            "knows of the environment; its registers; the runs of pages that it maps, as",
+            "ID is as `envs` shows it: hexadecimal, 0x before it or not. Shows all that",
+            "the kernel knows of it; its registers; the runs of pages that it maps, as",
             "`showmappings` has them; and each page whose frame is mapped elsewhere too, by",
             "this environment, another one or the kernel.",
         ],

@@ -78,7 +78,7 @@ impl<M: Machine> Vm<M> {
         (&mut self.machine, &mut self.pages)
     }
 
-    /// What the machine was booted with.
+    /// The boot information of the machine.
     #[must_use]
     pub fn boot(&self) -> &Boot {
         &self.boot

@@ -1,4 +1,4 @@
-//! What a program does next, as bytes say it: few addresses, few environments, and every kind of mistake.
+//! A program's next operation, as bytes say it: few addresses, few environments, and every kind of mistake.
 
 use arbitrary::{Result, Unstructured};
 use layout::{MemLayout, PGSIZE};

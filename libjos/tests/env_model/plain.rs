@@ -34,7 +34,7 @@ pub(crate) struct Env {
     pub(crate) pages: BTreeMap<u64, Page>,
 }
 
-/// What a machine can and cannot say in an entry.
+/// The permissions that a machine's entries can and cannot express.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
     /// Bytes of a word.

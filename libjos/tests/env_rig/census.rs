@@ -64,7 +64,7 @@ impl<L: MemLayout, F: Format + Mmu> World<L, F> {
             }
         }
         assert_eq!(uses, Uses::new(), "no frames of RAM are used");
-        // What is left is the kernel's own half of the environments.
+        // The rest is the kernel's own half of the environments.
         let first = others.first().copied().unwrap_or(0);
         assert!(others.iter().copied().eq(first..first + others.len()), "{others:?}");
         assert!((1..=MOST_OWN_PAGES).contains(&others.len()), "{others:?} are lost");

@@ -62,7 +62,7 @@ fn programs_are_found_by_their_names() {
     }
 }
 
-/// Of zeros alone, as many as `tar` writes.
+/// Zeros alone, as many as `tar` writes, are an archive of no files.
 #[test]
 fn an_archive_of_nothing() {
     let bytes = [0; 10240];

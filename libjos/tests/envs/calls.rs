@@ -37,7 +37,7 @@ fn cputs_prints_what_the_program_may_read<L: MemLayout, F: Format + Mmu>() {
     assert_eq!(world.call(call::CPUTS, &[0x80_0021, 4990]), 0);
     let text: Vec<u8> = (0..=255).cycle().skip(1).take(4990).collect();
     assert_eq!(world.console.written, text);
-    // What the kernel shows to programs is theirs to print.
+    // Programs may print all that the kernel shows them.
     for va in [L::UENVS, L::UPAGES] {
         assert_eq!(world.call(call::CPUTS, &[va, 40]), 0);
     }
@@ -88,7 +88,7 @@ fn pages_are_made_shared_and_taken_away<L: MemLayout, F: Format + Mmu>() {
     assert_eq!(world.load(page(0)), Ok(0));
     world.store(page(0) + 8, 77).unwrap();
     assert_eq!(world.mapped(me, page(0)).unwrap().1, F::effective(Perm::URW));
-    // The same frame elsewhere, for reading.
+    // Elsewhere the frame is mapped for reading.
     assert_eq!(world.call(call::PAGE_MAP, &[0, page(0), 0, page(9), UR]), 0);
     let (pa, perm) = world.mapped(me, page(9)).unwrap();
     assert_eq!(
@@ -175,7 +175,7 @@ fn wrong_arguments_change_nothing<L: MemLayout, F: Format + Mmu>() {
     assert_eq!((world.pages(me), world.nfree()), (before, nfree));
 }
 
-/// What may be executed stays so where it is shared, since no call can say it; nothing else becomes it.
+/// A page that may be executed stays so where it is shared, since no call can say it; no other becomes one.
 fn code_stays_code<L: MemLayout, F: Format + Mmu>() {
     let mut world = World::<L, F>::with(1);
     let me = world.me();

@@ -183,7 +183,7 @@ fn the_error_says_where<L: MemLayout, F: Format + Mmu>() {
     assert_eq!(refused("p_flags", 1, 4), ElfError::Entry { va: 0x80_0020 });
 }
 
-/// What is not to be loaded, or takes no memory, may lie anywhere.
+/// A segment that is not to be loaded, or takes no memory, may lie anywhere.
 fn segments_that_are_passed_over<L: MemLayout, F: Format + Mmu>() {
     let mut world = World::<L, F>::empty();
     let mut load = |parts: &[Part], change: &dyn Fn(&mut Vec<u8>)| {

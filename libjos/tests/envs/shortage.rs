@@ -29,7 +29,7 @@ fn give_back<L: MemLayout, F: Format + Mmu>(vm: &mut Vm<SimMachine<L, F>>, taken
     taken.into_iter().for_each(|frame| vm.pages_mut().page_free(frame));
 }
 
-/// What must not change: every environment but its registers, what it maps, every count, and how many pages are free.
+/// All that must not change: every environment but its registers, what it maps, every count, and how many pages are free.
 fn state<L: MemLayout, F: Format + Mmu>(
     world: &World<L, F>,
 ) -> (Vec<String>, Vec<Vec<Mapping>>, Vec<u32>, usize) {
@@ -167,7 +167,7 @@ fn a_message_with_a_page_comes_whole_or_not_at_all<L: MemLayout, F: Format + Mmu
     assert!(n >= 1);
 }
 
-/// What needs no memory goes on without any.
+/// Calls that need no memory go on without any.
 fn without_any_memory<L: MemLayout, F: Format + Mmu>() {
     let mut world = World::<L, F>::with(2);
     let (me, stack) = (world.me(), L::UXSTACKTOP - PGSIZE);

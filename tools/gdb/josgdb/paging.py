@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 # Bits of an x86 entry that the processor defines and JOS64's format does not use (Intel SDM vol. 3A, 4.5.4).
 UNUSED_BITS = {3: "PWT", 4: "PCD"}
-# Those that it leaves to software, which are a program's own (JOS's PTE_AVAIL).
+# Bits that it leaves to software, which are a program's own (JOS's PTE_AVAIL).
 AVAIL = 0xE00
 
 

@@ -42,7 +42,7 @@ pub(crate) struct ToldEnv {
     pub(crate) id: String,
     /// Its program's name, or nothing.
     pub(crate) program: String,
-    /// What it does: `RUNNABLE` and so on.
+    /// Its status: `RUNNABLE` and so on.
     pub(crate) status: String,
     /// Its page directory.
     pub(crate) root: u64,

@@ -60,7 +60,7 @@ pub(crate) struct Environment {
     pub(crate) id: String,
     /// Its program's name, or nothing.
     pub(crate) program: String,
-    /// What it does.
+    /// Its status.
     pub(crate) status: String,
     /// Whether the processor uses its page directory.
     pub(crate) in_use: bool,

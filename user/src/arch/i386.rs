@@ -231,7 +231,7 @@ pub const FAR: &[Instruction] = instructions![
     ["xor eax, eax; mov ss, ax", out("eax") _]
     // Memory by a register that holds no segment.
     ["xor eax, eax; mov fs, ax; mov eax, fs:[0]", out("eax") _]
-    // The other machine's call.
+    // SYSCALL, the call of x86-64.
     [".byte 0x0F, 0x05"]
     // A far call and a far jump to the kernel's code, and to its task.
     [".byte 0x9A, 0, 0, 0, 0, 8, 0"]

@@ -14,7 +14,7 @@ const ROUNDS: u64 = 100;
 const FORKS: u64 = 10;
 
 fn main(_: Args) {
-    // What measuring takes itself.
+    // Measuring itself takes so many.
     let nothing = per_round(ROUNDS, || ());
     let say = |what: &str, ticks: u64| cprintf!("{what:40} {:8}\n", ticks.saturating_sub(nothing));
 

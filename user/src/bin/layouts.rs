@@ -139,7 +139,7 @@ fn frame(is: &mut impl FnMut(&str, usize, usize)) {
     }
 }
 
-/// What a message leaves in `envs`.
+/// The fields that a message leaves in `envs`.
 fn messages(is: &mut impl FnMut(&str, usize, usize)) {
     use user::dumbfork::dumbfork;
     let Fork::Parent(child) = dumbfork().expect("dumbfork") else {

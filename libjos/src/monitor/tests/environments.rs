@@ -263,7 +263,7 @@ fn sharers() {
     );
     assert!(out.contains("  3 in all"), "{out}");
     monitor.run("remove UTEMP");
-    // More sharers than are named, and a use that no page shows.
+    // There are more sharers than are named, and a use that no page shows.
     for page in 0..5 {
         let to = 0x5000_0000 + 2 * page * PGSIZE;
         monitor.call(0, call::PAGE_MAP, &[0, 0x80_3000, 0, to, UR]);
@@ -281,7 +281,7 @@ fn sharers() {
         ),
         "{page}"
     );
-    // The other side sees the same, from its addresses.
+    // Seen from the other side, it is the same by other addresses.
     let out = monitor.run("env 1002");
     assert!(
         out.contains("0x0000000040000fff pp_ref 3\n    00001000 at 0x0000000000802000\n"),

@@ -92,7 +92,7 @@ fn as_qemus() {
     assert_eq!(VIRT.wire(), Some(WIRE));
 }
 
-/// The same in other words.
+/// The tree above in other words.
 #[test]
 fn likewise() {
     let interrupts: (&str, &[u32]) = ("interrupts", &[10]);

@@ -1,4 +1,5 @@
-//! What gdb must know to go on in the program in a backtrace of the kernel: where a stub has left the registers.
+//! Debugging information by which gdb's backtraces go on from the kernel into the program: where a stub has left the
+//! registers.
 
 /// The call of a handler of programs' traps, described to gdb: all registers of the program lie at fixed places below an address,
 /// which is `$size` bytes above the one in the register `$base`.
