@@ -101,6 +101,8 @@ impl<M: Machine> Vm<M> {
         Some(table)
     }
 
+    // lab 2: end
+    // lab 2: begin walk_fast
     /// Does what [`walk`](Self::walk) does, mostly by the fast path.
     #[inline(always)]
     pub(crate) fn walk_fast(&self, root: PhysAddr, va: VirtAddr) -> Stop {

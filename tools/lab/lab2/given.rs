@@ -62,6 +62,13 @@
         exercise!(walk)
 // lab 2: end
 
+// lab 2: begin walk_fast
+    /// Does what [`walk`](Self::walk) does.
+    pub(crate) fn walk_fast(&self, root: PhysAddr, va: VirtAddr) -> Stop {
+        self.walk(root, va)
+    }
+// lab 2: end
+
 // lab 2: begin pgdir_walk
         let root = pgdir.address();
         if !M::Format::is_canonical(va) {
