@@ -140,14 +140,13 @@ class Pages(unittest.TestCase):
         self.assertEqual(self.browser.run(AREA, "overview"), -(-total // 16))
         self.assertRegex(self.hover("overview", 900_000), r"^Frame 900,000 at 0xdbba0000: free")
 
+    @unittest.skipUnless(MACHINE.has_programs, "no programs on this machine")
     def test_a_frame_tells_which_environments_map_it(self):
-        if not MACHINE.has_programs:
-            self.skipTest("no programs on this machine")
         self.open(environments())
         rows = self.browser.run("return [...document.querySelectorAll('.scroll tbody tr')].map((row) => row.textContent)")
         self.assertTrue(any("program" in row for row in rows) and any("stack" in row for row in rows), rows)
-        # The lowest row is the code, or PFTEMP below it; each of its frames is in all environments.
-        code = next(row for row in rows if "ur-x-" in row)
+        # The lowest row of the program, the last, is its code; each of its frames is in all environments.
+        code = [row for row in rows if "program" in row and "ur-x-" in row][-1]
         frame = (int(re.search(r"0x([0-9a-f]+) ", code.partition("program")[2])[1], 16) - MACHINE.base) // 4096
         said = self.hover("overview", frame)
         self.assertRegex(said, r"shared by several \(.*\); in use, pp_ref [3-9]")
