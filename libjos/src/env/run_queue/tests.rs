@@ -1,3 +1,5 @@
+//! Tests of the run queue against a scan.
+
 use super::*;
 
 /// Any set, asked from any index, answers as a scan does.
