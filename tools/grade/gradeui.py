@@ -22,6 +22,9 @@ from built import OBJ
 from gradelib import judge
 from graderun import Bench, reproduce, run_machine
 
+# The tags of tests whose machines wait most of the time. These run beside the others, so many at a time as those.
+WAITING = {"idle", "clock"}
+
 
 @dataclass
 class Result:
@@ -56,7 +59,8 @@ def parse(arguments, tests):
     add("-l", "--list", action="store_true", help="list the tests, and run none")
     add("--color", choices=("auto", "always", "never"), default="auto", help="default: auto")
     add("--timeout", type=positive(float), default=30, metavar="SECONDS", help="for one run (default: 30)")
-    add("--jobs", "-j", type=positive(int), default=os.cpu_count(), metavar="N", help="runs at a time")
+    add("--jobs", "-j", type=positive(int), default=os.cpu_count(), metavar="N",
+        help="runs at a time, and as many again of machines that mostly wait")
     add("--json", metavar="FILE", type=Path, help="write Gradescope's results.json")
     add("--junit", metavar="FILE", type=Path, help="write a JUnit report")
     add("--no-build", action="store_true", help="do not run make first")
@@ -149,11 +153,14 @@ def grade(options, bench, screen):
     """Run every picked test and print the results in order; returns them."""
     folder = bench.root / OBJ / "grade"
     folder.mkdir(parents=True, exist_ok=True)
-    results = []
-    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        machines = dict.fromkeys(test.machine for test in options.tests)  # each machine once, in order
-        submit = lambda machine: pool.submit(run_machine, machine, bench, options.timeout * machine.patience)
-        runs = {machine: submit(machine) for machine in machines}
+    results, runs = [], {}
+    pool = lambda: concurrent.futures.ThreadPoolExecutor(options.jobs)
+    with pool() as busy, pool() as waiting:
+        for test in options.tests:
+            machine = test.machine
+            if machine not in runs:  # Equal machines are run once.
+                threads = waiting if WAITING & set(test.tags) else busy
+                runs[machine] = threads.submit(run_machine, machine, bench, options.timeout * machine.patience)
         try:
             for test in options.tests:
                 while not runs[test.machine].done():

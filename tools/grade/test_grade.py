@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "gdb"))
 import gradeui
 from arch import ARCH, ARCHES
 from built import OBJ
+from control import require
 from gdbstub import Stub
 from gradelib import BY_DEVICE, BY_TRIPLE_FAULT, FAILURE, SUCCESS, Machine, Run, Test, judge
 from graderun import Bench, run_machine
@@ -274,6 +275,18 @@ class Running(GraderCase):
         results = gradeui.grade(options, self.bench, gradeui.Screen("never", len(tests), io.StringIO()))
         self.assertTrue(all(result.passed for result in results))
         self.assertEqual((self.root / "runs").read_text().count("run"), 2)
+
+    def test_a_machine_that_waits_holds_no_other_up(self):
+        self.qemu()
+        other_runs = threading.Event()
+        waits = Machine(typed=(lambda _: require(other_runs.wait(5), "the other did not run"), "exit\r"))
+        other = Machine(typed=(lambda _: other_runs.set(), "exit\r"))
+        for tag, passes in (("idle", True), ("boot", False)):
+            other_runs.clear()
+            tests = [Test("waits", 1, waits, (LINE,), tags=(tag,)), Test("other", 1, other, (LINE,))]
+            results = gradeui.grade(gradeui.parse(["--jobs", "1"], tests), self.bench,
+                                    gradeui.Screen("never", len(tests), io.StringIO()))
+            self.assertEqual(results[0].passed, passes, results[0].complaints)
 
 
 class Program(GraderCase):
