@@ -161,7 +161,15 @@ def walk(form, load, root, slots=None):
     def table(level, pa, base, allowed):
         data = load(pa, PAGE)
         span = form.span(level)
+        step, next_entry, longer = span >> form.shift, None, 0
         for index, entry in enumerate(form.entries(data)):
+            if entry == next_entry:
+                next_entry += step
+                longer += span
+                continue
+            if longer:
+                extend(longer)
+            next_entry, longer = None, 0
             if not entry or (slots is not None and level == form.levels - 1 and index not in slots):
                 continue
             va, at = form.sign_extend(base + index * span), pa + index * form.entry_bytes
@@ -178,6 +186,9 @@ def walk(form, load, root, slots=None):
                     tree.odd.append(f"the entry at {at:#x}, for {va:#x}, is {entry:#x}, a page of {span:#x} bytes")
                     continue
                 leaf(va, span, form.pa(entry) & ~(span - 1), rights & allowed)
+                # Most pages lead to the frame behind the last page's, with the same bits: nothing else is asked of them.
+                if level == 0 and not (entry ^ entry + len(data) * step) & ~form.address and not odd and not lacking:
+                    next_entry = entry + step
             elif level == 0:
                 tree.odd.append(f"the entry at {at:#x}, for {va:#x}, is {entry:#x}, a table below the last level")
             else:
@@ -192,6 +203,13 @@ def walk(form, load, root, slots=None):
                 if not any(load(below, PAGE)):
                     tree.empty.append(tree.tables[-1])
                 table(level - 1, below, base + index * span, allowed & (rights | ~restricted))
+
+        if longer:
+            extend(longer)
+
+    def extend(size):
+        last = tree.runs[-1]
+        tree.runs[-1] = last._replace(size=last.size + size)
 
     def leaf(va, size, pa, rights):
         if size > PAGE:
