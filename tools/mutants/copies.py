@@ -75,11 +75,12 @@ class Copy:
     def __init__(self, name, **environment):
         self.folder = OUT / name
         self.target = TARGET / f"mutants-{name}"
-        self.environment = environment
+        # Make names the archive of programs of the sources themselves, which may not be there.
+        self.environment = {"JOS_PROGRAMS": "", **environment}
 
-    def run(self, *arguments):
+    def run(self, *arguments, **environment):
         """Runs a command here."""
-        return command(arguments, self.folder, self.target, **self.environment)
+        return command(arguments, self.folder, self.target, **{**self.environment, **environment})
 
     def cargo(self, *arguments):
         """Runs cargo here, for the host."""

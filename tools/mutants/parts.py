@@ -42,18 +42,25 @@ class Images:
 
     def build(self, copy):
         """The graded tests of these images, as a program; or None. And the output of the build."""
-        # First as make does it, but so that the compiler's errors can be told from others.
-        built = copy.run("tools/build/kcargo", "build", "-p", "kernel", *self.kinds, "--message-format=json")
+        # The monitor's image carries them.
+        self.make(copy, "programs")
+        # Then as make does it, but so that the compiler's errors can be told from others.
+        built = copy.run("tools/build/kcargo", "build", "-p", "kernel", *self.kinds, "--message-format=json",
+                         JOS_PROGRAMS=str(copy.folder / "obj" / graded.ARCH / "programs.tar"))
         if built.returncode:
             return None, built
         # A mutant may take away a name that gdb's users rely on.
-        made = copy.run("make", f"ARCH={graded.ARCH}", "SYMTABFLAGS=", *self.targets)
-        if made.returncode:
-            raise Failed(f"make {' '.join(self.targets)} failed in {copy.folder}:\n{made.stdout}{made.stderr}")
+        self.make(copy, "SYMTABFLAGS=", *self.targets)
         programs = {graded.PROGRAM: graded.Program([copy.folder], self.images)}
         if "kernel" in self.images:
             programs[imagetests.PROGRAM] = imagetests.Program(copy.folder)
         return programs, built
+
+    def make(self, copy, *targets):
+        """Makes targets in a copy."""
+        made = copy.run("make", f"ARCH={graded.ARCH}", *targets)
+        if made.returncode:
+            raise Failed(f"make {' '.join(targets)} failed in {copy.folder}:\n{made.stdout}{made.stderr}")
 
 
 @dataclass(frozen=True)
