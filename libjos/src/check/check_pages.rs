@@ -270,9 +270,12 @@ impl<M: Machine> Checks<'_, M> {
         }
         let before = self.checksum();
         let window = window::<M::Layout>();
+        let infos = self.vm.pages().array();
+        let shown = infos.len().min((window.size() / PGSIZE) as usize);
         // No page of the kernel or of `pages` is free, as `check_reserved` has seen.
-        for (pa, info) in window.pages().zip(self.vm.pages().array()) {
+        for (index, info) in infos[..shown].iter().enumerate() {
             if info.is_free() {
+                let pa = window.start + index as u64 * PGSIZE;
                 self.vm.machine().store(pa, PATTERN);
                 self.vm.machine().store(pa + LAST_WORD, PATTERN);
             }

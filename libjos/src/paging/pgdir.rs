@@ -38,8 +38,11 @@ pub(crate) struct Stop {
 
 impl<M: Machine> Vm<M> {
     /// Entry `index` of the table of `level` at `table`, decoded.
+    #[inline]
     pub(crate) fn entry(&self, level: u32, table: PhysAddr, index: usize) -> Entry {
-        M::Format::decode(level, self.machine.load(table + index as u64 * WordOf::<M>::BYTES))
+        let word = self.machine.load(table + index as u64 * WordOf::<M>::BYTES);
+        // Most entries of most tables.
+        if word == WordOf::<M>::ZERO { Entry::Absent } else { M::Format::decode(level, word) }
     }
 
     /// Changes the leaf of `level` at `at`, which says `word`, by `change`. It tries again whenever a
