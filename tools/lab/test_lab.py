@@ -35,6 +35,7 @@ MISSING = 255
 # Registry crates are built already where the project is built.
 TARGET = os.environ.get("CARGO_TARGET_DIR") or str(ROOT / "target")
 ENVIRONMENT = {**os.environ, "CARGO_TARGET_DIR": TARGET, "CARGO_INCREMENTAL": "0", "ARCH": ARCH.name}
+ENVIRONMENT.pop("JOS_PROGRAMS", None)  # make's word for the programs in this project's kernel; the handout's has none
 
 
 def tool(*words):

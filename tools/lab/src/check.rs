@@ -1,6 +1,7 @@
 //! Judges a body: it may use what its exercise lists, and names that it binds itself. Anything else is refused by name.
 //!
-//! The body is parsed as a block of its own, so it cannot end the function that it is put into.
+//! The body is parsed as a block of its own, so it cannot end the function that it is put into. The tree gets the very
+//! bytes that were parsed (`holes::put`).
 
 mod scopes;
 #[cfg(test)]
@@ -10,7 +11,7 @@ use proc_macro2::Span;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
-use syn::{Arm, Attribute, Block, Expr, Local, Macro, Pat, Path, Stmt, Token};
+use syn::{Arm, Attribute, Block, Expr, Local, Macro, Pat, Path, Stmt, Token, Type};
 
 use crate::Outcome;
 use crate::exercises::{Exercise, Lab, Uses};
@@ -19,6 +20,10 @@ use scopes::Scopes;
 
 /// The most lines that a body may have. The longest answer has 30.
 const MOST_LINES: usize = 200;
+/// The most bytes of a body.
+const MOST_BYTES: usize = 16 << 10;
+/// The stack that the parser gets, which calls itself for each `!` of `!!!true`. The deepest body needs a quarter of this.
+const STACK_BYTES: usize = 256 << 20;
 /// The most complaints about a body.
 const MOST_COMPLAINTS: usize = 8;
 
@@ -28,12 +33,42 @@ pub(crate) fn complaints(lab: &Lab, exercise: &Exercise, body: Outcome<String>) 
         Ok(text) => text,
         Err(why) => return vec![why],
     };
-    if text.lines().count() > MOST_LINES {
-        return vec![format!("more than {MOST_LINES} lines")];
+    if text.lines().count() > MOST_LINES || text.len() > MOST_BYTES {
+        return vec![format!("more than {MOST_LINES} lines, or {} KB", MOST_BYTES >> 10)];
     }
     if holes::has_mark(&text) {
         return vec!["a comment like those around the bodies".into()];
     }
+    if let Some((number, character)) = hidden(&text) {
+        let code = u32::from(character);
+        return vec![format!("line {number}: a character that nobody sees, U+{code:04X}")];
+    }
+    std::thread::scope(|scope| {
+        let judge = || judged(lab, exercise, &text);
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+        let judging = thread.spawn_scoped(scope, judge).map(|thread| thread.join());
+        match judging {
+            Ok(Ok(complaints)) => complaints,
+            _ => vec!["this body cannot be judged".into()],
+        }
+    })
+}
+
+/// The first character of a body, with its line, that an editor does not show for what it is: a control character, a
+/// space that is none, a mark that turns the direction of writing. The parser takes some of them for spaces, and the
+/// compiler does not, or the other way round.
+fn hidden(text: &str) -> Option<(usize, char)> {
+    let is_hidden = |character: &char| {
+        character.is_control() && *character != '\t'
+            || character.is_whitespace() && !character.is_ascii()
+            || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    let mut lines = (1..).zip(text.split('\n'));
+    lines.find_map(|(number, line)| line.chars().find(is_hidden).map(|found| (number, found)))
+}
+
+/// Complaints about a body that may be parsed.
+fn judged(lab: &Lab, exercise: &Exercise, text: &str) -> Vec<String> {
     let block = match syn::parse_str::<Block>(&format!("{{\n{text}\n}}")) {
         Ok(block) => block,
         Err(error) => return vec![format!("line {}: {error}", line(error.span()))],
@@ -61,6 +96,11 @@ fn name(path: &Path) -> String {
     format!("{root}{}", segments.join("::"))
 }
 
+/// Whether an expression is a name alone.
+fn is_name(expr: &Expr) -> bool {
+    matches!(expr, Expr::Path(path) if path.qself.is_none() && path.path.get_ident().is_some())
+}
+
 /// The visitor of a body.
 struct Judge<'a> {
     all: &'a Uses,
@@ -74,11 +114,17 @@ impl Judge<'_> {
         self.complaints.push(format!("line {}: {what}", line(span)));
     }
 
-    /// Refuses the use of a name that is neither listed nor bound.
-    fn judge_path(&mut self, path: &Path) {
+    /// Refuses the use of a value that is neither listed nor bound.
+    fn judge_value(&mut self, path: &Path) {
+        if !path.get_ident().is_some_and(|ident| self.scopes.binds(ident)) {
+            self.judge_name(path);
+        }
+    }
+
+    /// Refuses the use of a name that is not listed. A binding makes a value, and no type.
+    fn judge_name(&mut self, path: &Path) {
         let name = name(path);
-        let is_bound = path.get_ident().is_some_and(|ident| self.scopes.binds(ident));
-        if !is_bound && !self.all.paths.contains(&name) && !self.own.paths.contains(&name) {
+        if !self.all.paths.contains(&name) && !self.own.paths.contains(&name) {
             self.refuse(path.span(), &format!("`{name}` is not among what this exercise may use"));
         }
     }
@@ -88,6 +134,10 @@ impl Judge<'_> {
         self.scopes.enter();
         visit(self);
         self.scopes.leave();
+    }
+
+    fn visit_attributes(&mut self, attributes: &[Attribute]) {
+        attributes.iter().for_each(|attribute| self.visit_attribute(attribute));
     }
 
     fn bind(&mut self, pat: &Pat) {
@@ -115,7 +165,7 @@ impl<'ast> Visit<'ast> for Judge<'_> {
     }
 
     fn visit_local(&mut self, local: &'ast Local) {
-        local.attrs.iter().for_each(|attribute| self.visit_attribute(attribute));
+        self.visit_attributes(&local.attrs);
         if let Some(init) = &local.init {
             self.visit_expr(&init.expr);
             if let Some((_, diverge)) = &init.diverge {
@@ -132,6 +182,20 @@ impl<'ast> Visit<'ast> for Judge<'_> {
         });
     }
 
+    fn visit_pat(&mut self, pat: &'ast Pat) {
+        match pat {
+            Pat::Verbatim(_) => self.refuse(pat.span(), "this kind of pattern is not for a body"),
+            _ => visit::visit_pat(self, pat),
+        }
+    }
+
+    fn visit_type(&mut self, written: &'ast Type) {
+        match written {
+            Type::Verbatim(_) => self.refuse(written.span(), "this kind of type is not for a body"),
+            _ => visit::visit_type(self, written),
+        }
+    }
+
     fn visit_expr(&mut self, expr: &'ast Expr) {
         match expr {
             Expr::Unsafe(_) => self.refuse(expr.span(), "no unsafe code"),
@@ -145,11 +209,11 @@ impl<'ast> Visit<'ast> for Judge<'_> {
                 self.refuse(expr.span(), "no `<Type as Trait>::name`: use the plain name");
             }
             Expr::Path(path) => {
-                self.judge_path(&path.path);
+                self.judge_value(&path.path);
                 visit::visit_expr_path(self, path);
             }
             Expr::Struct(made) => {
-                self.judge_path(&made.path);
+                self.judge_name(&made.path);
                 visit::visit_expr_struct(self, made);
             }
             Expr::Call(call) => {
@@ -167,10 +231,13 @@ impl<'ast> Visit<'ast> for Judge<'_> {
                 visit::visit_expr_method_call(self, call);
             }
             Expr::Closure(closure) => self.within(|judge| {
-                closure.inputs.iter().for_each(|input| judge.scopes.bind(input));
-                visit::visit_expr_closure(judge, closure);
+                judge.visit_attributes(&closure.attrs);
+                closure.inputs.iter().for_each(|input| judge.bind(input));
+                judge.visit_return_type(&closure.output);
+                judge.visit_expr(&closure.body);
             }),
             Expr::ForLoop(turn) => {
+                self.visit_attributes(&turn.attrs);
                 self.visit_expr(&turn.expr);
                 self.within(|judge| {
                     judge.bind(&turn.pat);
@@ -178,6 +245,7 @@ impl<'ast> Visit<'ast> for Judge<'_> {
                 });
             }
             Expr::If(branch) => {
+                self.visit_attributes(&branch.attrs);
                 self.within(|judge| {
                     judge.visit_expr(&branch.cond);
                     judge.visit_block(&branch.then_branch);
@@ -188,6 +256,7 @@ impl<'ast> Visit<'ast> for Judge<'_> {
             }
             Expr::While(turn) => self.within(|judge| visit::visit_expr_while(judge, turn)),
             Expr::Let(cond) => {
+                self.visit_attributes(&cond.attrs);
                 self.visit_expr(&cond.expr);
                 self.bind(&cond.pat);
             }
@@ -205,7 +274,9 @@ impl<'ast> Visit<'ast> for Judge<'_> {
         match called.parse_body_with(arguments) {
             Ok(arguments) => arguments.iter().for_each(|argument| match argument {
                 // A named argument of the text.
-                Expr::Assign(named) => Visit::visit_expr(self, &named.right),
+                Expr::Assign(named) if is_name(&named.left) => {
+                    Visit::visit_expr(self, &named.right)
+                }
                 argument => Visit::visit_expr(self, argument),
             }),
             Err(error) => self.refuse(called.path.span(), &format!("in `{name}!`: {error}")),

@@ -55,9 +55,14 @@ fn find(text: &str, exercise: &Exercise) -> Outcome<(usize, usize, String)> {
 /// The body of `exercise` in a tree.
 pub(crate) fn body(tree: &Path, exercise: &Exercise) -> Outcome<String> {
     let path = tree.join(&exercise.file);
-    // Links lead out of a submission, and a device has no end.
+    // A link, of the file or of a folder above it, leads out of a submission: to another student's, for instance.
+    let mut above = exercise.file.ancestors().filter(|part| !part.as_os_str().is_empty());
+    if let Some(link) = above.find(|part| tree.join(part).is_symlink()) {
+        return Err(format!("{} is a link, and links are not followed", link.display()));
+    }
     let meta = path.symlink_metadata();
     let meta = meta.map_err(|_| format!("there is no file {}", exercise.file.display()))?;
+    // A device has no end.
     if !meta.is_file() || meta.len() > MOST {
         return Err(format!("{} is no source file", exercise.file.display()));
     }
@@ -68,17 +73,24 @@ pub(crate) fn body(tree: &Path, exercise: &Exercise) -> Outcome<String> {
     Ok(text[start..end].into())
 }
 
-/// Puts a body into a tree, in place of what is there.
-pub(crate) fn fill(tree: &Path, exercise: &Exercise, body: &str) -> Outcome<()> {
+/// Puts a body into a tree, in place of what is there: to the byte, since what was judged is what must run.
+pub(crate) fn put(tree: &Path, exercise: &Exercise, body: &str) -> Outcome<()> {
     let path = tree.join(&exercise.file);
     let text = files::read(&path)?;
-    let (start, end, indent) = find(&text, exercise)?;
-    let common = body.lines().filter(|line| !line.trim().is_empty());
+    let (start, end, _) = find(&text, exercise)?;
+    files::write(&path, format!("{}{body}{}", &text[..start], &text[end..]))
+}
+
+// lab 2: begin omit
+/// Puts an answer into a tree, indented as its place is.
+pub(crate) fn fill(tree: &Path, exercise: &Exercise, answer: &str) -> Outcome<()> {
+    let (_, _, indent) = find(&files::read(&tree.join(&exercise.file))?, exercise)?;
+    let common = answer.lines().filter(|line| !line.trim().is_empty());
     let common = common.map(|line| line.len() - line.trim_start().len()).min().unwrap_or(0);
-    let lines = body.lines().map(|line| match line.get(common..) {
+    let lines = answer.lines().map(|line| match line.get(common..) {
         Some(line) if !line.trim().is_empty() => format!("{indent}{line}\n"),
         _ => "\n".into(),
     });
-    let body: String = lines.collect();
-    files::write(&path, format!("{}{body}{}", &text[..start], &text[end..]))
+    put(tree, exercise, &lines.collect::<String>())
 }
+// lab 2: end

@@ -108,7 +108,7 @@ fn graft(lab: &Lab, submission: &Path, tree: &Path) -> Outcome<bool> {
             well = false;
         }
         if let (Ok(body), true) = (body, complaints.is_empty()) {
-            holes::fill(tree, exercise, &body)?;
+            holes::put(tree, exercise, &body)?;
         }
     }
     Ok(well)
