@@ -113,11 +113,14 @@ PROGRAMS := $(if $(filter $(PROGRAM_ARCHES),$(ARCH)),$(sort $(patsubst user/src/
 RUN := $(filter run-%,$(MAKECMDGOALS))
 ifneq ($(RUN),)
   PROGRAM := $(patsubst run-%,%,$(patsubst %-nox,%,$(patsubst %-gdb,%,$(RUN))))
+  ifeq ($(PROGRAMS),)
+    $(error ARCH=$(ARCH) runs no programs yet; these do: $(PROGRAM_ARCHES))
+  endif
   ifneq ($(words $(PROGRAM)),1)
-    $(error run one program at a time, not: $(PROGRAM))
+    $(error run one program at a time, not: $(or $(PROGRAM),none))
   endif
   ifeq ($(MODULE)$(filter $(PROGRAM),$(PROGRAMS)),)
-    $(error unknown program "$(PROGRAM)" for ARCH=$(ARCH); there are: $(or $(PROGRAMS),none) (MODULE=FILE gives the kernel others))
+    $(error unknown program "$(PROGRAM)" for ARCH=$(ARCH); there are: $(PROGRAMS) (MODULE=FILE gives the kernel others))
   endif
   override CMDLINE := $(strip run=$(PROGRAM) $(CMDLINE))
 endif
@@ -151,6 +154,9 @@ ifneq ($(RUNS),)
 endif
 # lab 2: end
 ifneq ($(MODULE),)
+  ifneq ($(words $(MODULE)),1)
+    $(error MODULE="$(MODULE)" is not one word)
+  endif
   ifeq ($(wildcard $(MODULE)),)
     $(error MODULE=$(MODULE): there is no such file)
   endif

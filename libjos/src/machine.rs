@@ -201,7 +201,7 @@ pub trait Machine: PhysMem {
     fn protect_kernel(&mut self);
 
     /// Drops the translation of the page at `va` on each of `cpus` (`invlpg`, `sfence.vma` with an
-    /// address). What a processor keeps of the tables above it may stay, as on RISC-V it does.
+    /// address). The processor may keep the tables above it in its caches, as it does on RISC-V.
     fn invlpg(&mut self, cpus: CpuSet, va: VirtAddr);
 
     /// Drops all translations on each of `cpus`, global ones too, and all that they keep of tables.

@@ -134,7 +134,7 @@ impl<M: Machine> Pmap<M> {
         Checks::new(&mut self.vm, &mut self.kern_pgdir, &self.boot_memory, self.envs)
     }
 
-    /// What `boot_alloc` has handed out.
+    /// The memory that `boot_alloc` has handed out.
     #[must_use]
     pub fn boot_memory(&self) -> &BootMemory {
         &self.boot_memory
@@ -144,8 +144,7 @@ impl<M: Machine> Pmap<M> {
     ///
     /// # Errors
     ///
-    /// Those of [`map_range`](Vm::map_range), and [`MapError::PastEnd`] if UENVS has no room. Nothing has
-    /// changed then.
+    /// As [`map_range`](Vm::map_range), and [`MapError::PastEnd`] if UENVS has no room. Nothing has changed then.
     ///
     /// # Panics
     ///

@@ -153,7 +153,7 @@ fn a_large_page_is_split_when_no_page_is_free() {
     // A page at the first one's end, and then one in the middle of the second: a table each time.
     backing.unmap(&mut pmap, START + (LARGE - PGSIZE), PGSIZE);
     assert_eq!(page_sizes(&pmap), [PGSIZE; 511]);
-    // What has come back is kept aside again.
+    // Pages that have come back are kept aside again.
     assert_eq!(pmap.pages().nfree(), 0);
     backing.unmap(&mut pmap, START + (LARGE + PGSIZE), PGSIZE);
     backing.unmap(&mut pmap, START, LARGE - PGSIZE);

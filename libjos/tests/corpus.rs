@@ -1,4 +1,4 @@
-//! What fuzzing has found worth keeping, done again: every input in `fuzz/corpus`.
+//! Replays every input in `fuzz/corpus`: those that fuzzing has found worth keeping.
 
 mod inputs;
 mod layouts;

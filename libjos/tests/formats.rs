@@ -53,7 +53,7 @@ fn without_room<F: Format>(perm: Perm) -> Perm {
     }
 }
 
-/// What the processor has noted of a page stays where it stands in an entry.
+/// The marks that the processor sets for a page are at their places in an entry.
 fn notes<F: Format>(bits: [(bool, bool, u64); 3]) {
     for level in (0..F::LEVELS).filter(|level| F::LEAF_LEVELS & 1 << level != 0) {
         let pa = PhysAddr::new(F::page_size(level));

@@ -1,5 +1,5 @@
-//! What a heap says of each misuse, with and without poison, and of having no memory; and of what
-//! it holds.
+//! A heap's errors for each misuse, with and without poison, and for having no memory; and its account of
+//! its blocks.
 
 mod arenas;
 
@@ -158,7 +158,7 @@ fn heap_keeps_what_it_gave_out_before_it_found_a_use_after_free() {
     }
 }
 
-/// What `dealloc` finds wrong with other blocks is nothing against the one that it frees.
+/// A fault that `dealloc` finds in other blocks does not keep it from freeing its own.
 #[test]
 fn heap_counts_a_block_as_freed_beside_a_use_after_free() {
     let (mut heap, layout) = (heap(false), layout(4096, 1));
@@ -188,7 +188,7 @@ fn heap_frees_a_block_that_looks_free() {
     assert_eq!(free(&mut heap, block.cast(), layout), Ok(()));
 }
 
-/// What is written over a free block's links is not followed.
+/// Links of a free block that were overwritten are not followed.
 #[test]
 fn heap_does_not_follow_a_link_that_was_overwritten() {
     for offset in [0, WORD as isize] {
@@ -226,7 +226,7 @@ fn heap_forgets_what_was_used_after_free() {
     }
 }
 
-/// What is found when blocks go from the stack to their slabs is said, once.
+/// A fault that is found when blocks go from the stack to their slabs is said once.
 #[test]
 fn heap_names_a_use_after_free_when_a_stack_is_emptied() {
     let (mut heap, layout) = (heap(false), layout(48, 8));

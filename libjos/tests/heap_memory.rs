@@ -203,7 +203,7 @@ fn heap_moves_a_huge_block_that_has_no_room() {
     }
 }
 
-/// What is kept for later goes back when there is no other memory.
+/// Memory that is kept for later goes back when there is no other.
 #[test]
 fn heap_takes_what_it_keeps_before_it_says_that_there_is_no_more() {
     let mut heap = heap(false);

@@ -128,7 +128,7 @@ fn heap_does_not_take_the_block_of_another() {
     }
 }
 
-/// What lies in front of the heap's addresses and behind them is not taken for slabs.
+/// Memory in front of the heap's addresses and behind them is not taken for slabs.
 #[test]
 fn heap_looks_at_no_memory_but_its_own() {
     let ((mut heap, start), layout) = (heap_inside(false), layout(24, 8));

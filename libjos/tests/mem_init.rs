@@ -83,7 +83,7 @@ fn sv48() {
     runs_whole::<JosSv48, Sv48>();
 }
 
-/// What `boot_alloc` has room for sets an end: `pages` must lie in the window.
+/// The room of `boot_alloc` sets a limit to the RAM in use: `pages` must lie in the window.
 #[test]
 #[cfg_attr(miri, ignore = "too much RAM")]
 fn all_of_64_gb_is_used_and_what_pages_has_no_room_for_is_said() {

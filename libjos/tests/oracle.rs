@@ -58,7 +58,7 @@ fn with_oracle<T>(
     work(&mut oracle)
 }
 
-/// What the other crate says of a page that libjos maps so.
+/// The flags by which the other crate shows a page that libjos maps with `perm`.
 fn flags(perm: Perm, size: u64) -> PageTableFlags {
     let mut flags = PageTableFlags::PRESENT;
     flags.set(PageTableFlags::WRITABLE, perm.contains(Perm::W));
@@ -88,7 +88,7 @@ fn translate(oracle: &OffsetPageTable<'_>, va: VirtAddr) -> Option<Found> {
     }
 }
 
-/// The same from libjos, through its walk.
+/// The page at `va` as libjos's own walk finds it.
 fn translate_here(pmap: &Sim, pgdir: PhysAddr, va: VirtAddr) -> Option<Found> {
     let step = steps::<X86_64, _>(pmap.machine(), pgdir, va).last()?;
     let Entry::Leaf(leaf) = step.entry else { return None };
@@ -128,7 +128,7 @@ fn assert_same_view(pmap: &mut Sim, space: &AddressSpace) {
             "{va}"
         );
     }
-    // What is listed is what is there.
+    // The listed pages are the pages that are there.
     let listed =
         mapped.iter().map(|leaf| (leaf.pa.as_u64(), leaf.size, flags(leaf.perm, leaf.size)));
     let marks = PageTableFlags::ACCESSED | PageTableFlags::DIRTY;

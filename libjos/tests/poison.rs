@@ -42,7 +42,7 @@ fn watched<L: MemLayout, F: Format + Mmu>(ram: u64) -> Sim<L, F> {
     pmap
 }
 
-/// What `work` panics with.
+/// The message with which `work` panics.
 fn panic_of(work: impl FnOnce()) -> String {
     let panic = catch_unwind(AssertUnwindSafe(work)).expect_err("nobody noticed");
     panic.downcast_ref::<String>().expect("it has values in it").clone()

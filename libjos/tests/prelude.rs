@@ -1,4 +1,4 @@
-//! What an application calls besides its areas (`applications.rs`): time, console, messages, its end, and
+//! The calls of an application besides its areas (`applications.rs`): time, console, messages, its end, and
 //! the page tables at UVPT. Nothing here is unsafe, so that Miri is spared it.
 #![cfg(not(miri))]
 

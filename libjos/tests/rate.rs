@@ -15,7 +15,7 @@ struct Machine<'s> {
     now: u64,
     counter_hz: u64,
     timer_hz: u64,
-    /// What an access takes.
+    /// The time that an access takes.
     access: u64,
     /// Accesses until now.
     accesses: u64,
@@ -45,7 +45,7 @@ impl Machine<'_> {
     }
 }
 
-/// What `rate` makes of a counter, and how many accesses that takes.
+/// The rate that `rate` finds for a counter, and how many accesses that takes.
 fn measure(counter_hz: u64, access: u64, stop: &dyn Fn(u64, u64) -> u64) -> (Option<u64>, u64) {
     let mut machine =
         Machine { now: 12_345, counter_hz, timer_hz: TIMER_HZ, access, accesses: 0, stop };

@@ -1,6 +1,6 @@
-//! What an operation on a range costs follows from the tables that there are, not from how many
-//! addresses lie between them. Words that are read are counted, and no time is measured; what costs
-//! by the address would not end.
+//! The cost of an operation on a range follows from the tables that there are, not from how many
+//! addresses lie between them. The tests count the words that are read, and measure no time; an operation
+//! whose cost grew with the addresses would not end.
 
 mod layouts;
 #[macro_use]
@@ -92,7 +92,7 @@ fn ranges_cost_what_their_tables_do<L: MemLayout, F: Format + Mmu>() {
     let pieces = size / PGSIZE / usize::MAX as u64;
     let tables = scatter(&mut pmap, space.pgdir_mut());
 
-    // What stops where something is mapped, or nothing.
+    // Operations that stop where something is mapped, or nothing.
     let pa = PhysAddr::new(L::PHYS_BASE);
     let mapped = bounded(&mut pmap, ("map_range", tables), |pmap| {
         pmap.map_range(space.pgdir_mut(), ZERO + PGSIZE, size - PGSIZE, pa, Perm::KR, Smallest)
@@ -112,7 +112,7 @@ fn ranges_cost_what_their_tables_do<L: MemLayout, F: Format + Mmu>() {
     });
     assert_eq!(found as u64, PAGES);
 
-    // What goes from page to page.
+    // Operations that go from page to page.
     for copy in [true, false] {
         let mut new = new_space(&mut pmap);
         if copy {

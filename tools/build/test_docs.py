@@ -1,15 +1,53 @@
-"""Tests of the documents: their links lead to files, and they contain no paths of one machine."""
+"""Tests of the documents: their links lead to files, the names in them are in the sources, and they contain no paths of one
+machine."""
 
 import re
 import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+SOURCES = ("Cargo.toml", "Makefile", "grade.py", "linker.ld", ".cargo", ".ci", "boot", "docs", "fuzz", "kernel", "layout", "libjos",
+           "tools", "user")
+SUFFIXES = {"", ".gdb", ".ld", ".md", ".mk", ".py", ".rs", ".s", ".sh", ".toml", ".yml"}
+# What a build or its user makes; and names of other kernels, or of code as it was when a figure was measured.
+MADE = {"obj/package/", "obj/ARCH/grade/", "user/src/bin/NAME.rs"}
+OF_OTHERS = {"performance.md", "mutants.md", "2.md", "CHANGELOG.md"}
 PAGES = [page for folder in (".", "docs", "docs/labs", "layout", "libjos") for page in sorted((ROOT / folder).glob("*.md"))]
+
+
+def sources():
+    """All files of the sources."""
+    for top in map(ROOT.joinpath, SOURCES):
+        for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
+            if path.suffix in SUFFIXES and path.is_file() and "target" not in path.parts:
+                yield path
 
 
 class Documents(unittest.TestCase):
     """All documents."""
+
+    def test_names_are_in_the_sources(self):
+        words, tails = set(), set()
+        for path in sources():
+            if path.suffix != ".md":
+                words.update(re.findall(r"[A-Za-z_]\w*", path.read_text(errors="replace")))
+            parts = path.relative_to(ROOT).parts
+            for end in range(1, len(parts) + 1):
+                # A file as it is, a folder with a slash behind it; each with as many folders before it as one likes.
+                tail = "/".join(parts[:end]) + ("/" if end < len(parts) else "")
+                tails.update("/".join(tail.split("/")[start:]) for start in range(end))
+        tails.update(page.name for page in PAGES)
+        for page in PAGES:
+            if page.name in OF_OTHERS:
+                continue
+            prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.S)
+            for name in set(re.findall(r"`([^`\n]+)`", prose)) - MADE:
+                found = True
+                if re.fullmatch(r"[A-Za-z_]\w*(\(\))?", name):
+                    found = name.rstrip("()") in words
+                elif re.fullmatch(r"[\w./-]+(/|\.(rs|py|md|s|ld|toml|sh|gdb|mk))", name):
+                    found = name in tails
+                self.assertTrue(found, f"{page.name}: {name}")
 
     def test_links_lead_somewhere(self):
         for page in PAGES:

@@ -80,9 +80,12 @@ class Refused(unittest.TestCase):
     def test_programs(self):
         for target in ("run-nope", "run-nope-nox", "run-nope-gdb", "run-nope-nox-gdb"):
             self.refuses(target, says='unknown program "nope" for ARCH=x86_64; there are: .* hello .*MODULE=FILE')
-        self.refuses("run-hello-nox", "ARCH=riscv64", says='unknown program "hello" for ARCH=riscv64; there are: none')
+        for words in ((), ("MODULE=Makefile",)):
+            self.refuses("run-hello-nox", "ARCH=riscv64", *words, says="ARCH=riscv64 runs no programs yet; these do: x86_64 i386")
+        self.refuses("run-", says="run one program at a time, not: none")
         self.refuses("run-hello-nox", "run-yield-nox", says="run one program at a time, not: hello yield")
         self.refuses("run-nope", "MODULE=/nope", says="MODULE=/nope: there is no such file")
+        self.refuses("run-nope", "MODULE=Makefile README.md", says='MODULE="Makefile README.md" is not one word')
         for target, other in (("run-hello-nox", "qemu-nox"), ("run-hello-nox-gdb", "qemu-nox-gdb")):
             for boot in ("pvh", "grub"):
                 status, said = run("make", "-n", target, f"BOOT={boot}", "MODULE=Makefile", "CMDLINE=log=info -- words")

@@ -215,7 +215,7 @@ def tests():
                 ),
                 (
                     *CHECKS, "this machine runs no programs yet", *WELCOME,
-                    "K> run", "there are no programs: MODULE=FILE gives the kernel some",
+                    "K> run", "this machine runs no programs yet",
                     "this machine runs no programs yet", NOBODY, f"there is no environment {FIRST}; `envs` lists them",
                     "no environment can run", "no environment has stopped while it ran", "K> exit",
                 ),

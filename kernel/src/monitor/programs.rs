@@ -13,6 +13,8 @@ use crate::user::{self, Mode, Stop};
 
 /// Columns of the screen.
 const COLUMNS: usize = 80;
+/// The answer of a machine without user mode.
+const NO_PROGRAMS: &str = "this machine runs no programs yet";
 /// The byte that Ctrl-C sends.
 const CTRL_C: u8 = 0x03;
 
@@ -130,7 +132,7 @@ fn say_stopped() {
 /// Makes an environment of the program `name`. If that fails, writes why.
 pub(super) fn create(name: &str, out: &mut dyn Write) -> bool {
     if !RUNS_PROGRAMS {
-        println!("this machine runs no programs yet");
+        println!("{NO_PROGRAMS}");
         return false;
     }
     let Some(binary) = programs::find(name) else {
@@ -154,6 +156,9 @@ fn is_empty(archive: &Archive<'_>) -> bool {
 
 /// Lists all programs, by where they come from.
 fn list(out: &mut dyn Write) -> fmt::Result {
+    if !RUNS_PROGRAMS {
+        return writeln!(out, "{NO_PROGRAMS}");
+    }
     let mut any = false;
     for (origin, files) in programs::all() {
         let place = |out: &mut dyn Write| match origin {

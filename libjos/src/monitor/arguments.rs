@@ -12,7 +12,10 @@ pub const MAXARGS: usize = 16;
 ///
 /// [`CommandError::TooManyWords`], [`CommandError::UnknownCommand`].
 pub fn parse(line: &str) -> Result<Option<(&'static Command, Arguments<'_>)>, CommandError<'_>> {
-    let mut words = line.split_ascii_whitespace();
+    // `&` at the end is a word of its own, with or without a blank before it, as in a shell.
+    let behind = line.trim_ascii_end().strip_suffix('&');
+    let words = behind.unwrap_or(line).split_ascii_whitespace();
+    let mut words = words.chain(behind.map(|_| "&"));
     if words.clone().count() > MAXARGS {
         return Err(CommandError::TooManyWords { most: MAXARGS - 1 });
     }
@@ -22,7 +25,8 @@ pub fn parse(line: &str) -> Result<Option<(&'static Command, Arguments<'_>)>, Co
     while let Some(word) = words.next() {
         match word {
             "-e" if command.arguments.contains("-e") => {
-                arguments.env = Some(words.next().ok_or(CommandError::Missing)?);
+                // Without a word behind it, `-e` is taken for the id, and refused as one.
+                arguments.env = Some(words.next().unwrap_or(word));
             }
             "-f" if command.arguments.contains("[-f]") => arguments.force = true,
             "-p" if command.arguments.contains("-p") => arguments.physical = true,

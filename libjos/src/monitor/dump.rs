@@ -22,6 +22,9 @@ const DEFAULT_SIZE: u64 = 64;
 impl<M: Machine> Session<'_, M> {
     /// `dump [-p|-e ID] ADDRESS [N]`: N bytes at ADDRESS, a virtual one or, with -p, a physical one.
     pub(super) fn dump<'w>(&mut self, arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
+        if let (true, Some(id)) = (arguments.physical, arguments.env) {
+            return Err(CommandError::Surplus(id));
+        }
         let (first, size) = arguments.one_or_two()?;
         let size = size.map_or(Ok(DEFAULT_SIZE), |size| self.value(size))?;
         let first = if arguments.physical { self.value(first)? } else { self.va(first)?.as_u64() };

@@ -337,6 +337,23 @@ fn options_are_told_from_words() {
     assert_eq!(sorted("map -f -p"), ("-f -p".into(), false, false));
 }
 
+/// A newcomer types it as in a shell.
+#[test]
+fn an_ampersand_ends_a_line_with_or_without_a_blank() {
+    let words = |line| {
+        let (command, arguments) = parse(line).unwrap().unwrap();
+        (command.name, arguments.words().join(" "))
+    };
+    for line in ["run hello &", "run hello&", " run hello& \t", "run hello  & "] {
+        assert_eq!(words(line), ("run", "hello &".into()), "{line}");
+    }
+    assert_eq!((words("c&"), words("c &")), (("c", "&".into()), ("c", "&".into())));
+    assert_eq!(words("run hello&&"), ("run", "hello& &".into()));
+    assert_eq!(words("run & hello"), ("run", "& hello".into()));
+    assert_eq!(words("map &"), ("map", "&".into()));
+    assert_eq!(parse("&").unwrap_err(), CommandError::UnknownCommand("&"));
+}
+
 #[test]
 fn a_reader_can_stop_every_listing() {
     /// A writer that has had enough at once.

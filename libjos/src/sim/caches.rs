@@ -1,6 +1,6 @@
-//! What a simulated processor keeps of page tables: translations, as in a TLB; above the last level
-//! where the tables are; and on RISC-V which entries are not valid, and instructions. All of it stays,
-//! however stale, until it is flushed.
+//! The caches of a simulated processor: translations, as in a TLB; the places of the tables above the last
+//! level; and on RISC-V the entries that are not valid, and instructions. All of it stays, however stale,
+//! until it is flushed.
 //!
 //! Sources: Intel SDM vol. 3A, 4.10.2 (TLBs), 4.10.3 (paging-structure caches), 4.10.4
 //! (invalidation); RISC-V privileged specification, 12.2.1 (SFENCE.VMA), 12.3.2 (any entry that a walk
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use super::kind::{Kind, Page, Table};
 
-/// What one processor keeps.
+/// The caches of one processor.
 #[derive(Debug)]
 pub(super) struct Caches {
     kind: Kind,

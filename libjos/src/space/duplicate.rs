@@ -3,7 +3,7 @@
 //!
 //! A [`Cursor`] goes through the old space and visits each of its tables once; the walk of
 //! [`range`](crate::paging::range) maps the new one. They meet in [`Part`]s: as much of the old
-//! space as is mapped in one go. Nearly all memory is small pages. Those that are neighbours in the
+//! space as is mapped in one go. Nearly all memory is small pages. Neighbours in the
 //! address space make one part, wherever each lies and with any permissions; [`SmallPages`] gives them
 //! one by one. Large pages that stay large make parts of their own, which are mapped by large pages
 //! again.

@@ -26,7 +26,7 @@ pub(crate) fn free(
     block: NonNull<u8>,
     layout: Layout,
 ) -> Result<(), HeapError> {
-    // SAFETY: none. What these tests ask is what happens where a promise is broken; the arena
+    // SAFETY: none. These tests break a promise, to see what happens; the arena
     // keeps it within memory that only these tests use.
     unsafe { heap.dealloc(block, layout) }
 }

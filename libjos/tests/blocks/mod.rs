@@ -26,7 +26,7 @@ pub(crate) enum Step {
 struct Block {
     at: NonNull<u8>,
     layout: Layout,
-    /// What its bytes are.
+    /// The value of its bytes.
     byte: u8,
 }
 

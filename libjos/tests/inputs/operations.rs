@@ -48,8 +48,8 @@ fn follow<L: MemLayout, F: Format + Mmu>(mut input: Unstructured<'_>) {
     rig.finish();
 }
 
-/// What is left of the bytes, and the last range: it comes up again half of the time, since what
-/// was mapped at one place is seldom hit from another.
+/// The bytes that are left, and the last range. The range comes up again half of the time, since a mapping
+/// made at one place is seldom hit from another.
 struct Input<'a> {
     bytes: Unstructured<'a>,
     span: Span,

@@ -80,7 +80,7 @@ fn of_bad_ram<L: MemLayout, F: Format + Mmu>() {
     let pmap = boots(told::<L, F>(20 * MB, &entries, &[]));
     let bad = PhysAddr::new(L::PHYS_BASE + 16 * MB + 0x3_f000);
     assert!(!pmap.boot().memory.usable().contains(bad));
-    // More pieces than there are places.
+    // There are more pieces than places for them.
     let bad =
         (MB / PGSIZE / 4..20 * MB / PGSIZE / 4).map(|i| reserved((i * 4 + 3) * PGSIZE, PGSIZE));
     let entries: Vec<_> = bad.chain([usable(0, 40 * MB)]).collect();

@@ -163,7 +163,7 @@ fn a_map_is_what_a_plain_model_says() {
         let bytes: u64 = lost.iter().map(|(start, end)| end - start).sum();
         assert_eq!((given_up.pieces, given_up.bytes), (lost.len(), bytes), "{entries:x?}");
 
-        // The same entries as reservations: each page that one touches is kept.
+        // Taken for reservations, these entries keep each page that one touches.
         let parts = entries.iter().filter(|entry| entry.kind == MemoryKind::Usable);
         let parts = parts.map(|part| PhysRange::from_size(PhysAddr::new(part.base), part.length));
         let all = Reservations::new(parts, &map);

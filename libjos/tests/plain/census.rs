@@ -1,4 +1,4 @@
-//! What a machine's tables say, read entry by entry.
+//! A census of a machine's tables, read entry by entry.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub(crate) struct Census {
 }
 
 impl Census {
-    /// Of the part of `pgdir` below UENVS, or of the part from there on.
+    /// Reads the part of `pgdir` below UENVS, or the kernel's part from there on.
     pub(crate) fn new<M: Machine>(machine: &M, pgdir: PhysAddr, kernel: bool) -> Self {
         let mut census = Self::default();
         census.read(machine, M::Format::LEVELS - 1, pgdir, 0, |va, pa| {

@@ -34,7 +34,7 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         if self.ram.contains(&pfn) { Ok(Some(pfn)) } else { no_access }
     }
 
-    /// What a page may be given that another space may have too.
+    /// The permissions that a page gets if another space may have it too.
     pub(super) fn private(perm: Perm) -> Perm {
         let kept = perm - Perm::W - Perm::COW - Perm::PRIVATE;
         let asked = perm.contains(Perm::W) || perm.contains(Perm::COW);

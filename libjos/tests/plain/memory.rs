@@ -1,4 +1,4 @@
-//! What is in memory, word by word.
+//! The contents of memory, word by word.
 
 use std::collections::BTreeMap;
 

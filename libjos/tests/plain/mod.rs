@@ -31,8 +31,8 @@ pub(crate) fn page_size<F: Format>(level: u32) -> u64 {
     PGSIZE << (level * F::INDEX_BITS)
 }
 
-/// What is mapped: by the address of its first byte each leaf, with its level; and the tables
-/// there are, each by the level of the entry that links it and the number of that entry's block.
+/// An address space: each leaf by the address of its first byte, with its level; and each table, by the level
+/// of the entry that links it and the number of that entry's block.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Space {
     pub(crate) leaves: BTreeMap<u64, (u32, Leaf)>,
@@ -44,7 +44,7 @@ pub(crate) struct Space {
 pub(crate) struct Plain<L, F> {
     /// Two address spaces below UENVS, and the kernel's half.
     pub(crate) spaces: [Space; 3],
-    /// What is in the frames in use, and in a device's memory.
+    /// The contents of the frames in use, and of a device's memory.
     pub(crate) memory: Memory,
     /// The frames in use for data, by number, and how often each is used.
     pub(crate) in_use: BTreeMap<u64, u32>,
@@ -178,7 +178,7 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         Self::tables_above(va, level).filter(|table| !tables.contains(table)).collect()
     }
 
-    /// What keeps a frame from being freed.
+    /// The error that keeps a frame from being freed.
     fn refusal(&self, pfn: u64) -> Option<PageError> {
         let pa = PhysAddr::new(pfn * PGSIZE);
         match self.in_use.get(&pfn) {
@@ -276,7 +276,7 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
             new.dirty |= old.dirty;
         }
         self.put(space, at, 0, new);
-        // What was there goes last: it may be the same frame.
+        // The old page goes last: it may be the same frame.
         if let Some(old) = old {
             let new = self.spaces[half].leaves.insert(at, old);
             self.take(space, at);

@@ -114,7 +114,7 @@ impl Bytes {
     }
 }
 
-/// What is mapped. Numbers count pages.
+/// The memory that an operation maps. Numbers count pages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Target {
     /// A frame of the pool: in use or free.

@@ -11,7 +11,7 @@ use libjos::paging::format::{Format, Leaf, Perm};
 use super::{KERNEL, Plain, Space, page_size};
 
 impl<L: MemLayout, F: Format> Plain<L, F> {
-    /// What begins in the range: the address and the level.
+    /// The leaves that begin in the range: address and level.
     fn leaves_in(&self, space: usize, range: Range<u64>) -> impl Iterator<Item = (u64, u32)> {
         let own = self.spaces[space].leaves.range(range.clone());
         let all = own.chain(self.spaces[KERNEL].leaves.range(range));

@@ -18,7 +18,7 @@ use super::{Plain, Space, page_size};
 /// copy of, or else it is zeros.
 pub(crate) type NewPage = (u64, Perm, Option<u64>);
 
-/// What [`sbrk`](Plain::sbrk) did.
+/// The result of [`sbrk`](Plain::sbrk).
 #[derive(Debug)]
 pub(crate) struct Moved {
     /// Bytes of user memory.
@@ -26,7 +26,7 @@ pub(crate) struct Moved {
     pub(crate) pages: Vec<NewPage>,
 }
 
-/// What an address space gets from another.
+/// The tables and pages that an address space gets from another.
 #[derive(Default)]
 struct Duplicate {
     tables: BTreeSet<(u32, u64)>,
@@ -150,7 +150,7 @@ impl<L: MemLayout, F: Format> Plain<L, F> {
         Ok(Moved { sz, pages })
     }
 
-    /// What is mapped below `end`: where, of what level, and what maps it.
+    /// The pages that are mapped below `end`: the addresses, the level and the leaf of each.
     fn leaves_below(&self, space: usize, end: u64) -> Vec<(Range<u64>, u32, Leaf)> {
         let leaves = self.spaces[space].leaves.range(..end);
         let range = |va: u64, level| va..end.min(va + page_size::<F>(level));

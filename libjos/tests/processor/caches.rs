@@ -1,4 +1,4 @@
-//! What the processor keeps until it is told to forget it: Intel SDM vol. 3A, 4.10.2 to 4.10.4;
+//! The processor keeps translations and tables until it is told to forget them: Intel SDM vol. 3A, 4.10.2 to 4.10.4;
 //! RISC-V privileged specification, 12.2.1.
 
 use layout::{Jos64, JosSv39, MemLayout};
@@ -88,7 +88,7 @@ fn mapped<L: MemLayout, F: ByHand>() -> Rig<L, F> {
         let page = F::to_page(frame(&rig, i), true);
         rig.write(table, 0, va, page);
     }
-    // The same addresses by another table.
+    // These addresses by another table.
     for (i, va) in [(5, VA), (6, NEAR)] {
         let page = F::to_page(frame(&rig, i), true);
         rig.write(OTHER, 0, va, page);
@@ -102,7 +102,7 @@ fn frame_value<L: MemLayout, F: ByHand>(rig: &Rig<L, F>, pa: u64) -> u64 {
     rig.machine.load(PhysAddr::new(pa))
 }
 
-/// What the user reads at the three addresses.
+/// The words that the user reads at the three addresses.
 fn seen<L: MemLayout, F: ByHand>(rig: &mut Rig<L, F>) -> [Option<u64>; 3] {
     [VA, NEAR, FAR].map(|va| rig.access(UserLoad, va).ok())
 }
@@ -315,7 +315,7 @@ fn turning_protection_on() {
     assert_eq!(seen(&mut rig), [None, Some(2), Some(3)], "nothing was turned on");
 }
 
-/// What lies below a global pointer is global (RISC-V privileged specification, 12.3.1).
+/// All pages below a global pointer are global (RISC-V privileged specification, 12.3.1).
 #[test]
 fn global_pointers() {
     let mut rig = mapped::<JosSv39, Sv39>();

@@ -1,5 +1,5 @@
-//! What this library must tell the processor when entries become valid: RISC-V remembers that they were
-//! not. On every format, each page is used before it is mapped, and then right after.
+//! The library tells the processor when entries become valid: RISC-V remembers that they were not. On
+//! every format, each page is used before it is mapped, and then right after.
 
 use core::mem::ManuallyDrop;
 

@@ -1,4 +1,4 @@
-//! What this library must make the processor forget: tables that are gone, on every format.
+//! The library makes the processor forget tables that are gone, on every format.
 
 use core::mem::ManuallyDrop;
 
@@ -56,8 +56,8 @@ fn last_table<L: MemLayout, F: Format + Mmu>(
     PhysAddr::new(layout::round_down(last_entry(vm, pgdir, va).as_u64(), PGSIZE))
 }
 
-/// A table that `prune` has freed has another use. What is mapped there next is what the processor
-/// sees, and not what now lies in that frame.
+/// A table that `prune` has freed has another use. The processor sees the page that is mapped there next,
+/// and not the present contents of the old table's frame.
 pub(super) fn tables_that_are_pruned<L: MemLayout, F: Format + Mmu>() {
     let (mut pmap, mut pgdir) = booted::<L, F>();
     let va = VirtAddr::new(2 * F::page_size(1));
@@ -140,8 +140,8 @@ pub(super) fn pruned_tables_in_uvpt<L: MemLayout, F: Format + Mmu>() {
     assert!(seen.is_err(), "{}: the table is gone, but {seen:?}", F::NAME);
 }
 
-/// A large page is to be seen in UVPT too, in its table's place: its first 4 KB. That must end with
-/// the page.
+/// A large page is to be seen in UVPT too, in its table's place: its first 4 KB. This alias must end
+/// with the page.
 pub(super) fn large_pages_in_uvpt<L: MemLayout, F: Format + Mmu>() {
     let (mut pmap, mut pgdir) = booted::<L, F>();
     let large = F::page_size(1);

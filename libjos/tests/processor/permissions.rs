@@ -1,5 +1,5 @@
-//! What this library's permissions are to the processor, in `mem_init`'s own map and in user memory:
-//! who may read, write and execute what, and what is raised where somebody may not.
+//! The library's permissions, as the processor obeys them in `mem_init`'s own map and in user memory: who may
+//! read, write and execute each page, and the exception for every access that is forbidden.
 
 use core::mem::ManuallyDrop;
 
@@ -18,7 +18,7 @@ fn booted<L: MemLayout, F: Format + Mmu>() -> Pmap<SimMachine<L, F>> {
     mem_init(machine, boot)
 }
 
-/// What is raised for a load, a store and a fetch at `va`, of the user's and then of the kernel's.
+/// The exceptions of a load, a store and a fetch at `va`, by the user and then by the kernel.
 fn raised<L: MemLayout, F: Format + Mmu>(
     machine: &mut SimMachine<L, F>,
     va: u64,
@@ -27,7 +27,7 @@ fn raised<L: MemLayout, F: Format + Mmu>(
     [0, 1, 2, 3, 4, 5].map(|i| {
         let done = match i {
             0 => machine.user_load(va).map(drop),
-            // What is there stays.
+            // A page that the user may write holds zeros, and keeps them.
             1 => machine.user_store(va, 0),
             2 => machine.user_fetch(va).map(drop),
             3 => machine.probe_load(va).map(drop),
@@ -39,7 +39,7 @@ fn raised<L: MemLayout, F: Format + Mmu>(
     })
 }
 
-/// What must be, where a page has `perm`: the manual's error code or cause.
+/// The exceptions that the manual demands if a page has `perm`: error code or cause.
 fn expected<F: Format + Mmu>(perm: Perm) -> [Option<Exception>; 6] {
     let executable = perm.contains(Perm::X) || F::ALWAYS.contains(Perm::X);
     let allowed = [true, perm.contains(Perm::W), executable];

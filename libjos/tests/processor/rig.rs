@@ -8,13 +8,13 @@ use libjos::paging::word::Word;
 use libjos::sim::SimMachine;
 use libjos::sim::mmu::{Control, Exception, Mmu};
 
-/// Everything that can be on is.
+/// All bits of control are on.
 pub(crate) const ALL: Control = Control { wp: true, smep: true, smap: true, pge: true, nxe: true };
-/// And off.
+/// All bits of control are off.
 pub(crate) const NONE: Control =
     Control { wp: false, smep: false, smap: false, pge: false, nxe: false };
 
-/// What is done at an address, and by whom.
+/// An access to an address, and by whom.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Access {
     UserLoad,
@@ -102,7 +102,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         }
     }
 
-    /// What each access to `va` must raise, in the order of [`EVERY`], where `entries` lead there.
+    /// Expects `raised` of the accesses to `va`, in the order of [`EVERY`], if `entries` lead there.
     pub(crate) fn expect(&mut self, what: &str, va: u64, entries: &[u64], raised: Raised) {
         for (access, expected) in EVERY.into_iter().zip(raised) {
             self.lead(va, entries);
@@ -112,7 +112,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
     }
 }
 
-/// What the six accesses raise, in the order of [`EVERY`].
+/// The exceptions of the six accesses, in the order of [`EVERY`].
 pub(crate) type Raised = [Option<Exception>; 6];
 
 /// No access raises anything.

@@ -49,7 +49,7 @@ fn every_bit<L: MemLayout, F: Format + Mmu>() {
         for bit in 8..10 {
             rig.expect("for software", VA, &with(1 << bit, 0), causes(USERS));
         }
-        // Of a pointer U, A and D are reserved; G is not.
+        // In a pointer U, A and D are reserved, and G is not.
         if i < open.len() - 1 {
             for bit in [4, 6, 7] {
                 rig.expect("a pointer with it", VA, &with(1 << bit, 0), causes(NOTHING));

@@ -17,7 +17,7 @@ const VA: u64 = 0x0000_1234_5678_9000;
 /// P=0, and the bits of who does what.
 const ABSENT: [Option<u32>; 6] =
     [Some(0b00100), Some(0b00110), Some(0b10100), Some(0b00000), Some(0b00010), Some(0b10000)];
-/// The same with P and RSVD.
+/// The error codes with P and RSVD.
 const RESERVED: [Option<u32>; 6] =
     [Some(0b01101), Some(0b01111), Some(0b11101), Some(0b01001), Some(0b01011), Some(0b11001)];
 
@@ -30,7 +30,7 @@ fn open<L: MemLayout, F: Format + Mmu>(rig: &Rig<L, F>) -> Vec<u64> {
 /// The kernel's own pages: the user is refused, the kernel is not.
 const KERNELS: [Option<u32>; 6] = [Some(0b00101), Some(0b00111), Some(0b10101), None, None, None];
 
-/// What is refused by any one of the levels.
+/// A right that any one of the levels withholds is refused.
 fn any_level<L: MemLayout, F: Format + Mmu>() {
     let mut rig = Rig::<L, F>::new();
     let open = open(&rig);
@@ -145,7 +145,7 @@ fn marks<L: MemLayout, F: Format + Mmu>() {
     *accessed.last_mut().unwrap() = 0x60;
     assert_eq!(marks(&rig), accessed);
 
-    // What is not present ends the walk, and what is below stays as it was.
+    // An entry that is not present ends the walk, and the tables below stay as they were.
     let last = open.len() - 1;
     open[last - 1] &= !1;
     rig.lead(VA, &open);

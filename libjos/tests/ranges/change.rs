@@ -48,7 +48,7 @@ fn protection_keeps_marks_and_finds_holes<L: MemLayout, F: Format + Mmu>() {
     assert_eq!(state(vm), before);
 }
 
-/// The same frame with other permissions; another frame is one that nobody has used.
+/// A frame that is mapped again with other permissions keeps A and D; another frame starts without them.
 fn a_page_that_is_mapped_again_keeps_its_marks<L: MemLayout, F: Format + Mmu>() {
     let mut pmap = booted::<L, F>();
     let va = VirtAddr::new(L::UTEXT);
@@ -73,7 +73,7 @@ fn a_page_that_is_mapped_again_keeps_its_marks<L: MemLayout, F: Format + Mmu>() 
 fn frames_wait_for_the_flush<L: MemLayout, F: Format + Mmu>() {
     let mut pmap = booted::<L, F>();
     let (vm, pgdir) = pmap.split();
-    // More pages than are flushed one by one.
+    // So many pages are not flushed one by one.
     let count = 40;
     let at = |i: u64| VirtAddr::new(0x10_0000 + i * PGSIZE);
     for i in 0..count {
@@ -136,7 +136,7 @@ fn the_first_frame_does_not_follow_the_last<L: MemLayout, F: Format + Mmu>() {
     assert_eq!(state(vm), before);
 }
 
-/// What `pages` describes begins in the middle of a run of small pages, or of one large page.
+/// The RAM that `pages` describes begins in the middle of a run of small pages, or of one large page.
 #[test]
 #[cfg_attr(miri, ignore = "nothing here is unsafe")]
 fn a_run_that_begins_below_ram_is_released_as_it_was_counted() {

@@ -64,7 +64,7 @@ fn user_leaves<L: MemLayout, F: Format + Mmu>(vm: &SimVm<L, F>) -> Vec<Mapping> 
     leaves::<F, _>(vm.machine(), vm.kern_root(), VirtAddr::new(0), last).collect()
 }
 
-/// What must not change when an operation fails.
+/// The state that must not change when an operation fails.
 fn state<L: MemLayout, F: Format + Mmu>(vm: &SimVm<L, F>) -> (Vec<Mapping>, usize, Vec<u32>) {
     let refs = vm.pages().infos().map(|info| info.pp_ref()).collect();
     (user_leaves(vm), vm.pages().nfree(), refs)

@@ -35,7 +35,7 @@ fn a_failed_map_changes_nothing<L: MemLayout, F: Format + Mmu>() {
     }
     assert_eq!((needed, vm.pages().nfree()), (3 + F::LEVELS as usize - 2, 0));
 
-    // What is mapped already is left alone, whatever its size; so is all before it.
+    // A page that is mapped already is left alone, whatever its size; so is all before it.
     vm.unmap_range(pgdir, VirtAddr::new(large), large).unwrap();
     vm.prune(pgdir, VirtAddr::new(large));
     let pa = device::<L>();
@@ -192,7 +192,7 @@ fn new_tables_map_what_they_should_and_nothing_else<L: MemLayout, F: Format + Mm
         }
         vm.pages_mut().page_free(*frame);
     }
-    // What the second table from below maps, where there is one that is not the root.
+    // The span of the second table from below, if there is one that is not the root.
     let next = if F::LEVELS > 2 { F::page_size(2) } else { 8 * large };
     for (start, size, sizes) in [
         // Wholly by large pages, by tables, by large pages between small ones.

@@ -39,7 +39,7 @@ fn user<L: MemLayout, F: Format + Mmu>() -> Case<L, F> {
     }
 }
 
-/// The same in the kernel's directory.
+/// A case in the kernel's directory.
 fn kernel<L: MemLayout, F: Format + Mmu>() -> Case<L, F> {
     Case { used: Kernel, ..user() }
 }

@@ -1,4 +1,4 @@
-//! What the operations are done to, and their errors.
+//! The spaces, pages and areas that the operations work on, and their errors.
 
 use layout::{MemLayout, PGSIZE};
 use libjos::mem::addr::VirtAddr;

@@ -2,8 +2,8 @@
 //! documented one, and the state as before.
 //!
 //! The operations are the rows of [`cases`]; a new one is one row more. Each runs with no free
-//! page, then with one, and so on until it succeeds. What must not have changed until then is in
-//! [`whole`]: bit by bit all page tables, with accessed and dirty bits, and all pages in use; each
+//! page, then with one, and so on until it succeeds. Until then nothing in [`whole`] may have
+//! changed: bit by bit all page tables, with accessed and dirty bits, and all pages in use; each
 //! frame's state; the free list with its order; what the processor, whose TLB is warm, makes of
 //! it. In the end the operation must have used every page that it asked for.
 
@@ -52,7 +52,7 @@ struct Case<L: MemLayout, F: Format + Mmu> {
     list: List,
 }
 
-/// What becomes of the free list when an operation fails.
+/// The state of the free list after an operation that failed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum List {
     /// It is as before.
@@ -69,7 +69,7 @@ enum Used {
     Kernel,
 }
 
-/// What is left to do after an operation.
+/// A task that is left after an operation.
 enum Owed {
     Nothing,
     /// To free 2^order pages.

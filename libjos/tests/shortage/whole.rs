@@ -31,7 +31,7 @@ impl Whole {
 
         let frames = (0..).map(Frame::new).zip(pmap.pages().infos());
         let infos: Vec<_> = frames.filter(|(_, info)| !info.is_free()).collect();
-        // What was taken so that it is not free has no use.
+        // A frame that the test took, so that it is not free, has no use.
         let kern_pgdir = pmap.pages().pa2page(pmap.kern_root());
         let is_in_use = |frame, info: &PageInfo| {
             Some(frame) == kern_pgdir || info.pp_link == PageInfo::IN_USE && info.pp_ref() > 0
@@ -86,7 +86,7 @@ pub(crate) fn touch<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, va: Vir
     }
 }
 
-/// What the user and the kernel find at each of `addresses`.
+/// The words that the user and the kernel find at each of `addresses`, or the faults.
 pub(crate) fn seen<L: MemLayout, F: Format + Mmu>(
     pmap: &mut Sim<L, F>,
     addresses: &BTreeSet<VirtAddr>,

@@ -101,7 +101,7 @@ fn the_last_user_of_a_page_gets_it_back_without_a_copy<L: MemLayout, F: Format +
 
 fn the_parent_writes_to_nothing_shared<L: MemLayout, F: Format + Mmu>() {
     let (mut pmap, mut parent) = with_space::<L, F>();
-    // More pages than are flushed one by one, and fewer.
+    // Few pages are flushed one by one, and many at once.
     for npages in [3, 40] {
         let sz = npages * PGSIZE;
         parent.uvmalloc(&mut pmap, 0, sz, Perm::W).unwrap();
@@ -168,7 +168,7 @@ fn protection_makes_no_two_spaces_share_writes<L: MemLayout, F: Format + Mmu>() 
     }
     assert_eq!(three_words(&pmap, &parent), [7, 2, 7]);
     assert_eq!(three_words(&pmap, &child), [1, 7, 3]);
-    // What was never shared is as it is asked for.
+    // A page that was never shared gets the permissions that are asked for.
     parent.uvmalloc(&mut pmap, 4 * PGSIZE, 5 * PGSIZE, Perm::W).unwrap();
     for perm in [Perm::UR, Perm::URW] {
         assert_eq!(protect(&mut pmap, &mut parent, 4, perm), kept::<F>(perm));
@@ -339,7 +339,7 @@ fn large_pages_are_copied_but_not_on_write<L: MemLayout, F: Format + Mmu>() {
     assert_eq!(copied, [PGSIZE; 3]);
     let copy = pmap.va2pa(new.pgdir(), va + PGSIZE).unwrap();
     assert_eq!((pmap.machine().load::<u64>(copy), copy == pa + PGSIZE), (7, false));
-    // What cannot be written can be shared.
+    // A page that cannot be written can be shared.
     pmap.protect_range(old.pgdir_mut(), va, large, Perm::UR).unwrap();
     let mut sharer = new_space(&mut pmap);
     old.uvmcow(&mut pmap, &mut sharer, large + 3 * PGSIZE).unwrap();

@@ -47,8 +47,8 @@ fn the_kernel_half_changes_through_any_directory<L: MemLayout, F: Format + Mmu>(
     assert!(vm.machine_mut().probe_load(va).is_err(), "a stale translation");
 }
 
-/// Where no gap lies between the halves, a range may begin in the one and end in the other. What it
-/// changes in the shared one is in use, though the directory that it is changed by is not.
+/// If no gap lies between the halves, a range may begin in the one and end in the other. The shared half
+/// is in use, though the directory by which it is changed is not.
 #[test]
 #[cfg_attr(miri, ignore)]
 fn a_range_over_utop_is_flushed_whichever_directory_changes() {
@@ -180,7 +180,7 @@ fn a_changed_root_entry_arrives<L: MemLayout, F: Format + Mmu>() {
     assert_eq!(found, [Some(pa), Some(pa), None]);
     other.switchuvm(vm);
     assert_eq!(vm.va2pa(other.pgdir(), va), Some(pa));
-    // Its old table is free again. What was taken: the new table and those below it.
+    // Its old table is free again, and the new table and those below it are taken.
     assert_eq!(vm.pages().nfree() + F::LEVELS as usize - 2, nfree);
 
     // By a walk, and by the next address space that is made.
@@ -206,8 +206,7 @@ fn a_changed_root_entry_arrives<L: MemLayout, F: Format + Mmu>() {
     pmap.checks().check_page_free_list();
 }
 
-/// What only one directory has of the kernel's half goes with its root entry, or with itself: the
-/// tables too that hang from that one's.
+/// If only one directory has some tables of the kernel's half, they go with its root entry, or with the directory.
 fn what_one_directory_has_to_itself_is_not_lost<L: MemLayout, F: Format + Mmu>() {
     for taken_down in [true, false] {
         let (mut pmap, mut space) = with_space::<L, F>();
@@ -231,8 +230,8 @@ fn what_one_directory_has_to_itself_is_not_lost<L: MemLayout, F: Format + Mmu>()
     }
 }
 
-/// A root entry that is a large page, and global: the directory in use has it too. What the processor
-/// finds there after the flush stays for good, in every address space.
+/// A root entry that is a large page, and global: the directory in use has it too. The entry that
+/// the processor finds there after the flush stays for good, in every address space.
 fn large_pages_of_the_root_change_at_once<L: MemLayout, F: Format + Mmu>() {
     let root_has_leaves = F::LEAF_LEVELS >> F::ROOT & 1 != 0;
     if !root_has_leaves {
@@ -328,7 +327,7 @@ fn each_directory_knows_what_it_used_of_the_root<L: MemLayout, F: Format + Mmu>(
     vm.machine_mut().probe_store(seen, word).unwrap();
     space.switchuvm(vm);
     assert_eq!((dirty(vm, space.pgdir()), dirty(vm, kern_pgdir)), (true, fresh));
-    // What else changes arrives.
+    // Other changes arrive.
     vm.protect_range(kern_pgdir, va, large, Perm::KR).unwrap();
     assert!(vm.machine_mut().probe_store(seen, word).is_err(), "{}", F::NAME);
     free_space(vm, space);

@@ -109,7 +109,7 @@ fn sizes_have_limits<L: MemLayout, F: Format + Mmu>() {
     let all = space.uvmalloc(&mut pmap, 0, L::USTACKTOP, Perm::W);
     assert_eq!(all, Err(UvmError::NoMemory { va: ZERO }));
     assert_eq!(state(&pmap, &roots([&space])), before);
-    // The last page below the guard page can be had. That it can be read need not be said.
+    // The last page below the guard page can be had. Perm::R is implied, and may be given.
     let sz = space.uvmalloc(&mut pmap, L::USTACKTOP - PGSIZE, L::USTACKTOP, Perm::W | Perm::R);
     assert_eq!(sz, Ok(L::USTACKTOP));
     let last = VirtAddr::new(L::USTACKTOP - PGSIZE);
@@ -241,8 +241,8 @@ fn a_guard_page_is_the_kernels<L: MemLayout, F: Format + Mmu>() {
     }
 }
 
-/// What is no RAM is not copied, nor split: where the processor has large pages, and as far as they
-/// go.
+/// Memory that is no RAM is neither copied nor split: a copy of the space maps it by large pages, as far as
+/// the processor has them and they fit.
 fn large_pages_of_devices_stay_large<L: MemLayout, F: Format + Mmu>() {
     let (mut pmap, mut old) = with_space::<L, F>();
     let (large, device) = (F::page_size(1), PhysAddr::new(L::PHYS_BASE + 1024 * MB));
@@ -332,7 +332,7 @@ fn a_device_that_cannot_be_counted_is_an_error<L: MemLayout, F: Format + Mmu>() 
     let error = UvmError::Map(MapError::Overflow { pa });
     assert_eq!(old.uvmcopy(&mut pmap, &mut new, 2 * PGSIZE), Err(error));
     assert_eq!(state(&pmap, &roots([&old, &new])), before);
-    // Of the page of RAM none is counted but the copy.
+    // Nothing is counted for the page of RAM but its copy.
     pmap.machine().store(info + 4, u32::MAX - 1);
     let (ram, _) = pmap.page_lookup(old.pgdir(), ZERO).unwrap();
     let its_info = pmap.boot_memory().pages.start + (ram.index() * size_of::<PageInfo>()) as u64;

@@ -66,7 +66,7 @@ pub(crate) fn user_pages<L: MemLayout, F: Format + Mmu>(
 
 pub(crate) type State = (Vec<Vec<Mapping>>, usize, Vec<u32>);
 
-/// What must not change when an operation fails: what each directory maps, and every frame.
+/// The state that must not change when an operation fails: the mappings of each directory, and every frame.
 pub(crate) fn state<L: MemLayout, F: Format + Mmu>(vm: &SimVm<L, F>, roots: &[PhysAddr]) -> State {
     let kern_root = [vm.kern_root()];
     let maps = roots

@@ -137,7 +137,7 @@ fn what_is_forgotten_stays_counted<L: MemLayout, F: Format + Mmu>() {
     pmap.prune(space.pgdir_mut(), ONE);
     assert_eq!(state(&pmap, &[]), before);
 
-    // What takes a page's place, or removes it, ends its use as if it were mapped.
+    // An operation that takes a page's place, or removes it, ends its use as if it were mapped.
     let page = pmap.page_alloc(AllocFlags::ZERO).unwrap();
     pmap.page_insert(space.pgdir_mut(), page, ONE, Perm::UR).unwrap();
     assert_eq!(pmap.pages().pp_ref(frame), 1);

@@ -194,7 +194,7 @@ fn story_of_processes() -> impl Strategy<Value = Vec<Op>> {
     })
 }
 
-/// What else happens to a range that was mapped.
+/// A further operation on a range that was mapped.
 fn sequel(map: Op) -> impl Strategy<Value = Op> {
     let Op::Map { space, span, perm, .. } = map else { unreachable!("stories begin with a map") };
     let other = || prop_oneof![4 => Just(space), 1 => Just(1 - space)];

@@ -48,7 +48,7 @@ fn shared<L: MemLayout, F: Format + Mmu>(pmap: &mut Sim<L, F>, spaces: &mut Spac
     space.uvmcow(pmap, other, block::<F>() + PGSIZE).unwrap();
 }
 
-/// Those, and in the other space tables for as many.
+/// Three pages in one space, and in the other the tables for as many.
 fn three_pages_and_tables<L: MemLayout, F: Format + Mmu>(
     pmap: &mut Sim<L, F>,
     spaces: &mut Spaces,

@@ -1,13 +1,13 @@
-//! What a second processor sees of an operation while it is under way, on every format.
+//! A second processor watches an operation while it is under way, on every format.
 //!
 //! It walks at every store, and finds each page as it was before or as it will be after, never
-//! anything else: not half a table, not another page, not a page without its contents. What is as
-//! after stays so, and no entry that a processor can come to is written twice. In none of the
-//! operations is there a third state; a page is never absent in between, say. And until it is told
-//! to forget a page, or a table on the way there, neither is free.
+//! anything else: not half a table, not another page, not a page without its contents. A page that
+//! is as after stays so, and no entry that a processor can come to is written twice. No operation has
+//! a third state, such as a page that is absent in between. Until the processor is told to forget a
+//! page, or a table on the way there, neither is free.
 //!
-//! The operations are in [`cases`]. Each runs three times, since all machines do the same: so it
-//! is known what is before, what is after, and at which addresses something begins or ends.
+//! The operations are in [`cases`]. Each runs three times, since all machines do the same: so the
+//! state before, the state after, and the addresses at which something begins or ends are known.
 //!
 //! Another processor, in [`busy`], uses pages instead: see [`marks`].
 

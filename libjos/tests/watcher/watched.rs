@@ -20,7 +20,7 @@ pub(crate) struct Place {
     pub(crate) va: VirtAddr,
 }
 
-/// What a processor finds at a place.
+/// A page as a processor finds it at a place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Page {
     pa: PhysAddr,
@@ -36,7 +36,7 @@ pub(crate) enum Linked {
     Complete,
     /// All but the entries of the last level.
     AllButLeaves,
-    /// What it maps is as before or as after; it may change later.
+    /// Its mapping is as before or as after; it may change later.
     Sound,
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct Watcher<L, F> {
     pages: PhysAddr,
     /// Where it looks, and what it finds there before and after.
     places: BTreeMap<Place, [Option<Page>; 2]>,
-    /// Those that are as after already.
+    /// The places that are as after already.
     changed: BTreeSet<Place>,
     /// The tables that it came through.
     tables: BTreeSet<PhysAddr>,
@@ -67,7 +67,7 @@ fn is_pending<F: Format>(word: u64) -> bool {
     matches!(F::decode(0, F::Word::from_u64(word)), Entry::Pending { .. })
 }
 
-/// What is at `place` in `machine`.
+/// The page at `place` in `machine`.
 fn view<L: MemLayout, F: Format + Mmu>(
     machine: &SimMachine<L, F>,
     ram: PhysRange,
@@ -97,7 +97,7 @@ impl<L: MemLayout, F: Format + Mmu> Watcher<L, F> {
         pages: PhysAddr,
         places: BTreeSet<Place>,
     ) -> Self {
-        // What it comes through before the operation is no news.
+        // The tables that it comes through before the operation are no news.
         let walks = places.iter().flat_map(|place| steps::<F, _>(&before, place.pgdir, place.va));
         let tables = walks.map(|step| step.table).collect();
         let (changed, entries) = (BTreeSet::new(), BTreeMap::new());

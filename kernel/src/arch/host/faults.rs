@@ -1,4 +1,4 @@
-//! Instructions that must fault. Those that only this processor could have are left to the machine.
+//! Instructions that must fault. Instructions that only this processor could have are left to the machine.
 
 use core::sync::atomic::AtomicU8;
 

@@ -65,7 +65,7 @@ impl Pages {
     ///
     /// # Errors
     ///
-    /// Those of [`page_incref`](PageAllocator::page_incref), for the first frame that has one;
+    /// As [`page_incref`](PageAllocator::page_incref), for the first frame that has one;
     /// nothing has changed then.
     pub(crate) fn count_run(&mut self, pa: PhysAddr, size: u64) -> Result<(), CountError> {
         let (base, npages) = (self.base().as_u64(), self.npages() as u64);

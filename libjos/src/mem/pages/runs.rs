@@ -97,7 +97,7 @@ impl Pages {
     ///
     /// # Errors
     ///
-    /// Those of [`try_page_free`](PageAllocator::try_page_free), for the first frame that has
+    /// As [`try_page_free`](PageAllocator::try_page_free), for the first frame that has
     /// one; nothing has changed then.
     ///
     /// # Panics

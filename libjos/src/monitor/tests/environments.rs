@@ -148,10 +148,18 @@ fn ids() {
     assert_eq!(index.number(), 1);
     assert_eq!(monitor.error("kill 1001"), "environment 00001001 has ended");
     monitor.run("kill 2001");
-    for line in ["env", "kill", "dump -e", "dump 0 -e", "showmappings -e 1000"] {
+    for line in ["env", "kill", "showmappings -e 1000"] {
         assert_eq!(monitor.error(line), "something is missing");
     }
+    // The option without an id is an error of the words, of which the monitor shows the usage.
+    for line in ["dump -e", "dump 0 -e", "map -e", "translate 0 -e"] {
+        assert_eq!(monitor.error(line), monitor.error("env -e"), "{line}");
+    }
     assert_eq!(monitor.error("dump -e x 0"), monitor.error("env x"));
+    // An address is a physical one or an environment's.
+    for line in ["dump -p -e 1000 0", "dump -e 1000 0 -p"] {
+        assert_eq!(monitor.error(line), "\"1000\" is one word too many");
+    }
     assert_eq!(
         monitor64().error("env 1000"),
         "there is no environment 00001000; `envs` lists them"

@@ -21,8 +21,8 @@ use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::paging::word::Word;
 
 bitflags::bitflags! {
-    /// Who may do what with a page. What a page has of these is what a walk grants: on x86 each
-    /// level can only take away.
+    /// Who may do what with a page. A page has the permissions that a walk grants: on x86 each level can only
+    /// take away.
     ///
     /// Where x86 has a bit for it, it is that bit, so that making an entry is a mask. How memory is
     /// cached is not among them: entries leave that to the machine (on a PC to the MTRRs, which

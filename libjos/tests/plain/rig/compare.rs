@@ -1,4 +1,4 @@
-//! What the two must agree on: all that is mapped, all frames, all of memory.
+//! The comparison of the two: they agree on all mappings, all frames, and all of memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::ManuallyDrop;
@@ -18,7 +18,7 @@ use crate::plain::census::Census;
 use crate::plain::ops::Op;
 use crate::plain::{KERNEL, page_size};
 
-/// What maps an address: a level and a leaf.
+/// The mapping of an address: a level and a leaf.
 type Mapped = (u32, Leaf);
 
 /// The first address at which the two differ, and what they have there.
@@ -51,7 +51,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         }
     }
 
-    /// Everything that is mapped, every table and every frame is as the model says.
+    /// Checks that every mapping, every table and every frame is as the model says.
     pub(super) fn compare(&mut self) {
         let machine = self.pmap.machine();
         let root = |space: &ManuallyDrop<AddressSpace>| space.pgdir().address();
@@ -94,7 +94,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         }
         self.compare_frames(&refs);
         for (pa, word) in self.plain.memory.written() {
-            // What is in a frame that was freed is nobody's.
+            // The contents of a frame that was freed are nobody's.
             let pfn = pa / PGSIZE;
             if !self.plain.ram.contains(&pfn) || self.plain.in_use.contains_key(&pfn) {
                 let found: u64 = self.pmap.machine().load(PhysAddr::new(pa));
@@ -180,7 +180,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         self.pmap.checks().check_page_free_list();
     }
 
-    /// What libjos lists is what the model has, and the processor's walk leads there too.
+    /// Checks that libjos lists the model's mappings, and that the processor's walk leads there too.
     pub(super) fn read_again(&mut self, half: usize) {
         let mmio = (L::MMIOBASE, L::MMIOLIM);
         let ranges = match half {
@@ -201,7 +201,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
             .map(|(va, (level, leaf))| (*va, page_size::<F>(*level), leaf.pa, leaf.perm))
             .collect();
         assert!(found == expected, "leaves() lists {found:x?}, expected {expected:x?}");
-        // Of many, a sample.
+        // A sample, if there are many.
         let every = expected.len() / 64 + 1;
         for (va, size, ..) in expected.into_iter().step_by(every) {
             [va, va + (size - PGSIZE)].iter().for_each(|va| self.touch(*va));

@@ -1,8 +1,8 @@
 //! A simulated machine and the model side by side: each operation is done to both, and both must
 //! agree on its result and on everything after it.
 //!
-//! Here each operation is done; those on address spaces and their users' memory in `uvm`. What the
-//! processor makes of it is in `touch`, what is compared in `compare`.
+//! Here each operation is done; those on address spaces and their users' memory in `uvm`. `touch` has the
+//! processor use the addresses concerned, and `compare` holds the two against each other.
 
 mod compare;
 mod touch;
@@ -33,7 +33,7 @@ use super::{Plain, Space, page_size};
 /// Frames that come and go.
 const POOL: u64 = 22;
 
-/// Of these, those that are free at the start: few, so that they run out. Two are page directories.
+/// The frames of the pool that are free at the start: few, so that they run out. Two are page directories.
 const FREE: u64 = POOL - 2;
 
 /// The address spaces, which go with their machine if they are not given up before.
@@ -51,7 +51,7 @@ pub(crate) struct Rig<L: MemLayout, F: Format + Mmu> {
     loaded: usize,
     /// Frames that the test holds by one use each, so that they are never free.
     held: BTreeSet<u64>,
-    /// What is never allocated, and its `pp_ref`.
+    /// The frames that are never allocated, and their `pp_ref`.
     reserved: BTreeMap<u64, PageInfo>,
     /// The next value to write.
     stamp: u64,
@@ -164,7 +164,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         around.iter().for_each(|va| self.touch(*va));
     }
 
-    /// Does `op` to both and compares the results. What there is too little memory for is left out.
+    /// Does `op` to both and compares the results. An operation with too little memory is left out.
     fn apply(&mut self, op: &Op) {
         if !op.spaces().into_iter().all(|space| self.make_space(space)) {
             return;
@@ -217,7 +217,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
                 let result = result.map(|mut unmapping| {
                     let nfree = unmapping.meanwhile(|vm| vm.pages().nfree());
                     let freed = unmapping.finish();
-                    // Those that no processor sees are free at once, others after the flush.
+                    // Frames that no processor sees are free at once, others after the flush.
                     let early = if self.loaded == space { 0 } else { freed };
                     assert!(nfree <= before + early, "free before the flush");
                     freed
@@ -282,7 +282,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         }
     }
 
-    /// What unmapping pages must say, of which the model has told the frames that are free by it.
+    /// Compares the result of unmapping pages with the model's, which says how many frames are free by it.
     /// `before` were free before it.
     fn unmapped<E: PartialEq + Debug>(
         &mut self,

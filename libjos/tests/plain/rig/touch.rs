@@ -13,7 +13,7 @@ use super::Rig;
 use crate::plain::ops::Op;
 use crate::plain::page_size;
 
-/// Of a page fault's error code: a bit is set that this processor reserves.
+/// The bit of a page fault's error code for a reserved bit in an entry.
 const RSVD: u32 = 1 << 3;
 
 impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
@@ -118,8 +118,8 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
                 }
             }
         }
-        // Of the addresses that an entry can hold, x86-64 processors have no more than their own width.
-        // What lies beyond is no page to them, and is not marked.
+        // An entry can hold wider addresses than an x86-64 processor has. To the processor, an entry with such an
+        // address leads to no page; it does not mark it.
         if reserved {
             assert!(!backed, "{va} leads to memory by an entry with reserved bits");
             return;

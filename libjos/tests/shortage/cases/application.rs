@@ -1,4 +1,4 @@
-//! What an application calls, and its heap, where it takes pages.
+//! The calls of an application, and its heap, as far as they take pages.
 
 use super::*;
 
