@@ -14,12 +14,14 @@ pub(in crate::arch) const INITIAL_FLOATS: [u8; 512] = {
 pub(crate) fn allow_floats(_allowed: bool) {}
 
 /// Saves the registers, and leaves them as FNINIT does.
+#[inline(never)] // so that a test sees that no other function uses them
 pub(in crate::arch) fn save_floats(state: *mut u8) {
     // SAFETY: the state has room for them, and nothing else uses it.
     unsafe { asm!("fnsave [{}]", "fwait", in(reg) state, options(nostack, preserves_flags)) };
 }
 
 /// Restores the registers.
+#[inline(never)] // so that a test sees that no other function uses them
 pub(in crate::arch) fn restore_floats(state: *mut u8) {
     // SAFETY: the state is one that was saved, or the first one. The kernel keeps no numbers in them meanwhile.
     unsafe { asm!("frstor [{}]", in(reg) state, options(nostack, preserves_flags)) };

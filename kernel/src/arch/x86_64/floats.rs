@@ -25,12 +25,14 @@ pub(crate) fn allow_floats(allowed: bool) {
 }
 
 /// Saves the registers.
+#[inline(never)] // so that a test sees that no other function uses them
 pub(in crate::arch) fn save_floats(state: *mut u8) {
     // SAFETY: the state has room for them, and nothing else uses it.
     unsafe { asm!("fxsave64 [{}]", in(reg) state, options(nostack, preserves_flags)) };
 }
 
 /// Restores the registers.
+#[inline(never)] // so that a test sees that no other function uses them
 pub(in crate::arch) fn restore_floats(state: *mut u8) {
     // SAFETY: the state is one that was saved, or the first one. The kernel uses none of these registers.
     unsafe { asm!("fxrstor64 [{}]", in(reg) state, options(nostack, preserves_flags)) };

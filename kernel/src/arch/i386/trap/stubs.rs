@@ -84,6 +84,7 @@ global_asm!(
     "    jmp env_pop_tf",
     "2:",
     call_handler!("call dword ptr [{CALL_HANDLER}]"),
+    "    jmp env_pop_tf",
     ".size trap_common, . - trap_common",
     "",
     // JOS's function of this name, with the frame at EAX: it is the frame of the program that runs from here on.
