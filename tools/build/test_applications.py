@@ -14,6 +14,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import listing
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "applications.md").read_text()
 README = re.search(r"^## Write your application$.*?(?=^## )", (ROOT / "README.md").read_text(), re.M | re.S)[0]
@@ -157,6 +159,9 @@ class Page(Sessions):
         for arch, boot in (("x86_64", "pvh"), ("i386", "pvh"), ("riscv64", "bare")):
             steps = [[f"make run APP=hello BOOT={boot} PROFILE=release", ["...", "Hello, world!"]]]
             self.follow(steps, ROOT, **{**MAKE, "ARCH": arch})
+            if boot == "pvh":
+                # Optimised, it could use other instructions than the kernel that test_image.py looks at.
+                self.assertEqual(listing.unsaved(ROOT / "obj" / "kern" / "kernel"), [], arch)
 
     def test_a_small_image_is_small_and_boots_by_grub(self):
         steps = [["make run APP=hello BOOT=grub PROFILE=small", ["...", "Hello, world!"]]]

@@ -5,19 +5,10 @@ import subprocess
 import unittest
 from pathlib import Path
 
+import listing
+
 ROOT = Path(__file__).resolve().parents[2]
 PGSIZE = 4096
-
-# An instruction in a listing: prefixes, mnemonic, operands.
-INSTRUCTION = re.compile(r"^ *[0-9a-f]+:\t(?:(?:lock|rep\w*|bnd|notrack|data16|addr16|[c-gs]s) )*(\w+)(.*)")
-# x87, whose mnemonics alone begin with f; the vector units; and accesses wider than a register.
-UNSAVED = re.compile(r"(f\w+|emms|cmpxchg(8|16)b)\b|.*\b([xyz]?mm\d+|st)\b")
-# The functions that may have some of them: i386's entry starts x87, its traps save it, a test fills it, and programs in
-# ring 3 have their own.
-MAY_USE = re.compile(r"(check_processor|trap_common)$|.*(registers4load|store_and_fault|x86[^ ]*faults[^ ]*is_0"
-                     r"|ring3\d*(save|restore)_floats)")
-# Data of the boot code, which lies among its functions. Addresses in it may look like any instruction.
-DATA = re.compile(r"entry_gdt(_pointer)?$")
 
 
 class Image:
@@ -81,17 +72,7 @@ class Pc(Image):
         self.assertEqual(int("".join(reversed(entry)), 16), self.symbols["pvh_start"])
 
     def test_it_uses_no_registers_that_traps_do_not_save(self):
-        # On i386 this also tells that there is no 64-bit atomic access: Rust compiles one to x87's load and store of 8
-        # bytes, which would change x87's registers, or to CMPXCHG8B, which writes even to read.
-        function, found = "", []
-        for line in self.said("objdump", "-d", "-M", "intel", "--no-show-raw-insn").splitlines():
-            if start := re.match(r"[0-9a-f]+ <(.+)>:$", line):
-                function = start[1]
-            elif instruction := INSTRUCTION.match(re.sub("<.*>", "", line)):
-                if UNSAVED.match("".join(instruction.groups())) and not (MAY_USE.match(function) or DATA.match(function)):
-                    found.append(f"{function}: {line.strip()}")
-        self.assertTrue(function)
-        self.assertEqual(found, [])
+        self.assertEqual(listing.unsaved(ROOT / "obj" / self.arch / "kernel"), [])
 
 
 class X86_64(Pc, unittest.TestCase):

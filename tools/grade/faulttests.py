@@ -170,7 +170,7 @@ TESTS = [
             (
                 "broken-stack", "a broken stack", READ_NULL,
                 (
-                    "Backtrace:", rf"  #0  {HEX} {ARCH.module}::(registers|faults)::broken_stack.*",
+                    "Backtrace:", rf"  #0  {HEX} {ARCH.faults}::broken_stack.*",
                     rf"  \(the chain breaks off: frame pointer {ARCH.ustacktop:#x} leads into no stack\)",
                 ),
             ),

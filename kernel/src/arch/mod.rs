@@ -21,8 +21,12 @@
 //! | `clock` | the counter's frequency; the alarm |
 //! | `exit` | the end of the machine, and its reset |
 
+#[cfg(jos_machine)]
+mod exception_stack;
 #[cfg(all(jos_machine, target_arch = "x86"))]
 mod i386;
+#[cfg(any(target_arch = "riscv64", not(jos_machine)))]
+pub(crate) mod no_user;
 mod outcome;
 #[cfg(jos_machine)]
 mod probes;
@@ -51,10 +55,10 @@ pub(crate) use machine::{
     clock, control, cpu, devices, exit, faults, features, interrupts, keyboard, probe, screen,
     serial, stack, trap, user,
 };
-#[cfg(any(target_arch = "x86", target_arch = "x86_64", not(jos_machine)))]
-use machine::{frame, instructions};
 #[cfg(all(jos_machine, any(target_arch = "x86", target_arch = "x86_64")))]
-use machine::{program, registers, ring3};
+use machine::{floats, registers, syscall};
+#[cfg(any(target_arch = "x86", target_arch = "x86_64", not(jos_machine)))]
+use machine::{frame, instructions, program};
 
 use layout::MemLayout;
 use libjos::paging::format::{self, Geometry};

@@ -131,7 +131,7 @@ impl<F: TrapFrame> Envs<F> {
         if let Some(frame) = slot.machine_frame() {
             return Some((vm.pages().page2pa(frame), false));
         }
-        let frame = vm.alloc_table(ALLOC_ZERO)?;
+        let frame = vm.alloc_used(ALLOC_ZERO)?;
         slot.set_machine_frame(Some(frame));
         Some((vm.pages().page2pa(frame), true))
     }

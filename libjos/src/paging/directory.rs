@@ -111,7 +111,7 @@ impl<M: Machine> Vm<M> {
             return Err(MapError::NoMemory { va: VirtAddr::new(M::Layout::UENVS) });
         }
         self.make_shared_tables();
-        let root = self.new_table();
+        let root = self.alloc_expected(ALLOC_ZERO);
         self.share_kernel_half(root);
         self.map_self(root);
         Ok(Pgdir::new(root))
@@ -120,7 +120,7 @@ impl<M: Machine> Vm<M> {
     /// A page directory that maps nothing at all, the kernel's half neither, and so cannot be
     /// loaded: to measure the work on one. The root's `pp_ref` is 1. `None` if there is no free page.
     pub fn pgdir_empty(&mut self) -> Option<Pgdir> {
-        let root = self.alloc_table(ALLOC_ZERO)?;
+        let root = self.alloc_used(ALLOC_ZERO)?;
         Some(Pgdir::new(self.pages.page2pa(root)))
     }
 

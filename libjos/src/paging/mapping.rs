@@ -10,7 +10,7 @@ use layout::MemLayout;
 
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
-use crate::mem::pages::{Frame, PageAllocator};
+use crate::mem::pages::{AllocFlags, Frame, PageAllocator};
 use crate::paging::directory::Pgdir;
 use crate::paging::error::MapError;
 use crate::paging::format::{Entry, Format, Geometry, Leaf, Perm};
@@ -90,14 +90,11 @@ impl<M: Machine> Vm<M> {
                 return Err(error);
             }
         };
-        let word = self.machine.load(pte.pa);
-        let old = M::Format::decode(0, word);
+        let old = M::Format::decode(0, self.machine.load(pte.pa));
         if let Entry::Leaf(leaf) = old
             && leaf.pa == pa
         {
-            self.exchange_leaf(0, pte.pa, word, |leaf| {
-                M::Format::encode(0, &Leaf { perm, ..leaf })
-            });
+            self.set_perm(0, pte.pa, perm);
         } else {
             self.machine.store(pte.pa, M::Format::leaf(0, pa, perm));
             self.machine.made_valid(Some(va));
@@ -200,6 +197,24 @@ impl<M: Machine> Vm<M> {
     pub fn tlb_invalidate(&mut self, pgdir: &Pgdir, va: VirtAddr) {
         let cpus = self.holders(pgdir.address(), va);
         self.machine.invlpg(cpus, va);
+    }
+
+    /// Maps the page at `va` to a copy of `frame`.
+    ///
+    /// # Errors
+    ///
+    /// As [`page_insert`](Self::page_insert), and [`MapError::NoMemory`] if no frame is free for the
+    /// copy. Nothing has changed then.
+    pub(crate) fn map_copy(
+        &mut self,
+        pgdir: &mut Pgdir,
+        frame: Frame,
+        va: VirtAddr,
+        perm: Perm,
+    ) -> Result<(), MapError> {
+        let copy = self.page_alloc(AllocFlags::empty()).ok_or(MapError::NoMemory { va })?;
+        self.copy_frame(self.pages.page2pa(frame), self.pages.page2pa(copy));
+        self.page_insert(pgdir, copy, va, perm).inspect_err(|_| self.pages.page_free(copy))
     }
 
     /// Whether `va` lies in the user half, whose mappings count in `pp_ref`. The half ends at `LOWER_END`,

@@ -186,7 +186,7 @@ impl<M: Machine> Vm<M> {
         at: PhysAddr,
         va: VirtAddr,
     ) -> Result<PhysAddr, MapError> {
-        let table = self.alloc_table(ALLOC_ZERO).ok_or(MapError::NoMemory { va })?;
+        let table = self.alloc_used(ALLOC_ZERO).ok_or(MapError::NoMemory { va })?;
         let pa = self.pages.page2pa(table);
         let entry = M::Format::entry(level - 1, pa, va);
         let pte = match level {
@@ -201,12 +201,28 @@ impl<M: Machine> Vm<M> {
     }
 
     // lab 2: end
-    /// Allocates a page to be used as a table.
-    pub(crate) fn alloc_table(&mut self, flags: AllocFlags) -> Option<Frame> {
-        let table = self.pages.page_alloc(&self.machine, flags)?;
-        match self.pages.page_incref(table) {
-            Ok(()) => Some(table),
+    /// Allocates a frame with one use, as a table for instance: its `pp_ref` is 1.
+    pub(crate) fn alloc_used(&mut self, flags: AllocFlags) -> Option<Frame> {
+        let frame = self.page_alloc(flags)?;
+        match self.pages.page_incref(frame) {
+            Ok(()) => Some(frame),
             Err(error) => panic!("page_alloc gave a page that cannot be used: {error}"),
+        }
+    }
+
+    /// Does [`alloc_used`](Self::alloc_used) for a caller that has counted the free frames.
+    pub(crate) fn alloc_expected(&mut self, flags: AllocFlags) -> PhysAddr {
+        match self.alloc_used(flags) {
+            Some(frame) => self.pages.page2pa(frame),
+            None => unreachable!("the free frames were counted"),
+        }
+    }
+
+    /// The frame of the table at `pa`.
+    pub(super) fn table_frame(&self, pa: PhysAddr) -> Frame {
+        match self.pages.pa2page(pa) {
+            Some(frame) => frame,
+            None => panic!("page table at {pa} lies outside RAM"),
         }
     }
 
@@ -234,6 +250,26 @@ impl<M: Machine> Vm<M> {
     pub(crate) fn is_uvpt(va: VirtAddr) -> bool {
         let root_index = |va| M::Format::index(M::Format::ROOT, va);
         root_index(va) == root_index(VirtAddr::new(M::Layout::UVPT))
+    }
+
+    /// Checks that the range is of whole pages, at addresses that the format has, in one half, and none of
+    /// UVPT.
+    pub(super) fn check_range(va: VirtAddr, size: u64) -> Result<(), MapError> {
+        if !va.is_aligned(PGSIZE) || !size.is_multiple_of(PGSIZE) {
+            return Err(MapError::Misaligned { va });
+        }
+        if !M::Format::is_canonical(va) {
+            return Err(MapError::NonCanonical { va });
+        }
+        let in_lower_half = M::Layout::HALVES && va.as_u64() < M::Layout::LOWER_END;
+        let end = if in_lower_half { M::Layout::LOWER_END - 1 } else { M::Layout::VA_LAST };
+        let last = va.as_u64().checked_add(size.saturating_sub(1)).filter(|last| *last <= end);
+        let last = last.ok_or(MapError::PastEnd { last: VirtAddr::new(end) })?;
+        let uvpt = M::Layout::UVPT;
+        if last >= uvpt && va.as_u64() < uvpt + M::Layout::PTSIZE {
+            return Err(MapError::Uvpt { va: va.max(VirtAddr::new(uvpt)) });
+        }
+        Ok(())
     }
 
     /// Prunes `[first, last]`, all of it mapped by the table of `level` at `table`. Returns whether that
@@ -268,17 +304,9 @@ impl<M: Machine> Vm<M> {
                 // vol. 3A, 4.10.3). On RISC-V no flush of an address drops them (privileged spec.,
                 // 12.2.1), and on x86 the table had an address of its own too, in UVPT.
                 self.machine.flush_tlb(CpuSet::ALL);
-                self.free_table(pa);
+                self.pages.page_decref(self.table_frame(pa));
             }
         }
         (0..M::Format::ENTRIES).all(|index| self.entry(level, table, index) == Entry::Absent)
-    }
-
-    /// Frees the table at `table`, to which nothing links any more.
-    fn free_table(&mut self, table: PhysAddr) {
-        match self.pages.pa2page(table) {
-            Some(frame) => self.pages.page_decref(frame),
-            None => panic!("page table at {table} lies outside RAM"),
-        }
     }
 }

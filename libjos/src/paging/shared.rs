@@ -25,7 +25,7 @@ use layout::MemLayout;
 
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
-use crate::mem::pages::{ALLOC_ZERO, Frame, PageAllocator};
+use crate::mem::pages::{ALLOC_ZERO, PageAllocator};
 use crate::paging::error::MapError;
 use crate::paging::format::{Entry, Format, Geometry, Perm};
 use crate::paging::pgdir::WordOf;
@@ -56,7 +56,7 @@ impl<M: Machine> Vm<M> {
         }
         for index in Self::shared_slots() {
             if self.lacks_table(index) {
-                let table = self.new_table();
+                let table = self.alloc_expected(ALLOC_ZERO);
                 self.machine.store(Self::slot(self.kern_root, index), M::Format::table(table));
             }
         }
@@ -204,21 +204,5 @@ impl<M: Machine> Vm<M> {
     /// The address of root entry `index` of `pgdir`.
     pub(super) fn slot(pgdir: PhysAddr, index: usize) -> PhysAddr {
         pgdir + index as u64 * WordOf::<M>::BYTES
-    }
-
-    /// A new empty table. The caller has counted the free pages.
-    pub(super) fn new_table(&mut self) -> PhysAddr {
-        match self.alloc_table(ALLOC_ZERO) {
-            Some(table) => self.pages.page2pa(table),
-            None => unreachable!("uvmcreate has counted the free pages"),
-        }
-    }
-
-    /// The frame of the table at `pa`.
-    fn table_frame(&self, pa: PhysAddr) -> Frame {
-        match self.pages.pa2page(pa) {
-            Some(frame) => frame,
-            None => panic!("page table at {pa} lies outside RAM"),
-        }
     }
 }

@@ -171,7 +171,7 @@ impl AddressSpace {
         check_countable(vm, old, end, false)?;
         duplicate(vm, old, new, end, large_as, |vm, at, _, Mapping { pa, perm, .. }| {
             if vm.is_ram(pa) {
-                let copy = vm.counted_page(AllocFlags::empty());
+                let copy = vm.alloc_expected(AllocFlags::empty());
                 vm.copy_frame(pa, copy);
                 vm.machine().store(at, M::Format::leaf(0, copy, perm));
             } else {

@@ -85,7 +85,7 @@ def pointed_to(value):
 
 def of_program():
     """The TrapFrame of the program that runs, where the stubs of traps save its registers; None if none has run."""
-    kept = kernel.static("kernel::arch::x86::user::FRAME")
+    kept = kernel.static("kernel::arch::x86::ring3::FRAME")
     if kept is None or not kernel.number(kept):
         return None
     pointer = gdb.lookup_type(envs.TYPES[machine.arch().name][0]).pointer()

@@ -28,7 +28,6 @@ pub(crate) mod stack;
 mod timer;
 pub(crate) mod trap;
 mod uart;
-pub(crate) mod user;
 #[cfg(test)]
 pub(crate) mod vga;
 
@@ -36,6 +35,7 @@ pub(crate) use super::x86::{clock, devices, exit, interrupts, keyboard, screen, 
 #[cfg(test)]
 pub(crate) use ports::pc;
 
-pub(super) use super::x86_64::frame;
+pub(crate) use super::no_user as user;
 pub use super::x86_64::{Format, Layout};
 pub(crate) use super::x86_64::{control, features};
+pub(super) use super::x86_64::{frame, program};

@@ -236,3 +236,54 @@ impl CpuIdReader for Reader {
 pub(in crate::arch) fn cpuid() -> CpuId<Reader> {
     CpuId::with_cpuid_reader(Reader)
 }
+
+/// DWARF's number for a register whose sign tells whether the kernel runs in its window: the program
+/// counter (System V ABI for i386, table 2.14).
+pub(crate) const DWARF_PLACE: u8 = 8;
+
+/// A line of assembly, in parts. A part that is no string is a register, by the name of its lower 16 bits: `ax` stands for
+/// EAX.
+macro_rules! wide {
+    (@ $text:literal) => { $text };
+    (@ $register:ident) => { concat!("e", stringify!($register)) };
+    ($($part:tt)*) => { concat!($($crate::arch::instructions::wide!(@ $part)),*) };
+}
+pub(in crate::arch) use wide;
+
+/// Pushes the general registers, into the fields of a `TrapFrame` from EAX down.
+macro_rules! push_registers {
+    () => {
+        "pushad"
+    };
+}
+pub(in crate::arch) use push_registers;
+
+/// Pops the general registers.
+macro_rules! pop_registers {
+    () => {
+        "popad"
+    };
+}
+pub(in crate::arch) use pop_registers;
+
+/// Copies `length` bytes by a single instruction, which can be restarted if it faults in the middle.
+///
+/// # Safety
+///
+/// The bytes at `from` can be read and those at `to` written, or the fault is the caller's error. The
+/// bytes at `to` belong to no Rust object but the caller's own.
+pub(crate) unsafe fn copy(to: u64, from: u64, length: usize) {
+    // SAFETY: the caller's promise; the ABI keeps the direction flag clear. The compiler keeps ESI to
+    // itself, so its value is kept here.
+    unsafe {
+        asm!(
+            "xchg esi, {from}",
+            "rep movsb",
+            "xchg esi, {from}",
+            from = inout(reg) from as u32 => _,
+            inout("edi") to as u32 => _,
+            inout("ecx") length => _,
+            options(nostack, preserves_flags),
+        );
+    }
+}

@@ -1,21 +1,20 @@
 //! A PC with an i386: a Pentium or newer, in 32-bit mode.
 
 pub(crate) mod control;
-pub(crate) mod cpu;
-pub(crate) mod faults;
 pub(crate) mod features;
+pub(super) mod floats;
 pub(super) mod frame;
 pub(super) mod instructions;
 mod memory;
-pub(crate) mod probe;
 pub(super) mod program;
 pub(super) mod registers;
-pub(super) mod ring3;
 pub(crate) mod stack;
+pub(super) mod syscall;
 pub(crate) mod trap;
-pub(crate) mod user;
 
-pub(crate) use super::x86::{clock, devices, exit, interrupts, keyboard, screen, serial};
+pub(crate) use super::x86::{
+    clock, cpu, devices, exit, faults, interrupts, keyboard, probe, screen, serial, user,
+};
 
 /// The machine's memory map.
 pub type Layout = layout::Jos32;

@@ -12,13 +12,14 @@ pub(crate) mod interrupts;
 pub(crate) mod keyboard;
 mod plic;
 pub(crate) mod probe;
+pub(super) mod program;
 mod registers;
 pub(crate) mod screen;
 pub(crate) mod serial;
 pub(crate) mod stack;
 pub(crate) mod trap;
-pub(crate) mod user;
 
+pub(crate) use super::no_user as user;
 pub(crate) use address::devices;
 
 /// The machine's memory map.

@@ -3,17 +3,15 @@
 use core::arch::naked_asm;
 use core::cell::UnsafeCell;
 
-use layout::PGSIZE;
 use libjos::mem::addr::VirtAddr;
 
-/// Bytes of the trap stack: enough for the report of a panic.
-pub(super) const TRAP_STACK_SIZE: usize = 4 * PGSIZE as usize;
+use crate::arch::exception_stack::ExceptionStack;
 
 /// The trap stack, and at its end three words for the registers with which a trap's entry finds out
 /// whether it must use this stack. SSCRATCH holds the address of the words.
-#[repr(C, align(4096))]
+#[repr(C)]
 pub(super) struct TrapStack {
-    stack: UnsafeCell<[u8; TRAP_STACK_SIZE]>,
+    pub(super) stack: ExceptionStack,
     spilled: UnsafeCell<[u64; 3]>,
 }
 
@@ -22,19 +20,11 @@ unsafe impl Sync for TrapStack {}
 
 /// The trap stack of the one hart.
 pub(super) static TRAP_STACK: TrapStack =
-    TrapStack { stack: UnsafeCell::new([0; TRAP_STACK_SIZE]), spilled: UnsafeCell::new([0; 3]) };
-
-impl TrapStack {
-    /// The end, from which the stack grows down.
-    pub(super) fn top(&self) -> VirtAddr {
-        VirtAddr::new(self.spilled.get().addr() as u64)
-    }
-}
+    TrapStack { stack: ExceptionStack::new(), spilled: UnsafeCell::new([0; 3]) };
 
 /// The lowest address and the end of the trap stack.
 pub(crate) fn exception_stacks() -> impl Iterator<Item = (VirtAddr, VirtAddr)> {
-    let bottom = VirtAddr::new(TRAP_STACK.stack.get().addr() as u64);
-    core::iter::once((bottom, TRAP_STACK.top()))
+    core::iter::once(TRAP_STACK.stack.range())
 }
 
 /// Sets SP to `top` and calls `then`, with no frame above it (S0 is 0).

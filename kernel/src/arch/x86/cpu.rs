@@ -1,4 +1,4 @@
-//! The processor, as far as PCs share it: the bits that protect the kernel, the TLB, the counter, the halt.
+//! The processor: the bits that protect the kernel, the TLB, the stack registers, the counter, the halt.
 
 use core::arch::asm;
 
@@ -6,8 +6,11 @@ use layout::PGSIZE;
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use x86_64::registers::control::{Cr0Flags, Cr4Flags};
 
-use crate::arch::instructions::{Cr0, Cr4, cpuid, disable, hlt, int3, lidt_empty};
+use crate::arch::instructions::{Cr0, Cr4, cpuid, disable, hlt, int3, lidt_empty, wide};
 use crate::arch::stack::note_pgdir;
+
+pub(crate) use self::counter as fine_counter;
+pub(crate) use crate::arch::instructions::DWARF_PLACE;
 
 /// Whether one instruction fills memory.
 pub(crate) const FILLS: bool = true;
@@ -113,6 +116,23 @@ pub(crate) fn flush_tlb() {
         // SAFETY: the register keeps its value.
         unsafe { write_cr3(read_cr3()) };
     }
+}
+
+/// The stack pointer.
+pub(crate) fn stack_pointer() -> VirtAddr {
+    let sp: usize;
+    // SAFETY: reads a register.
+    unsafe { asm!(wide!("mov {}, " sp), out(reg) sp, options(nomem, nostack, preserves_flags)) };
+    VirtAddr::new(sp as u64)
+}
+
+/// The frame pointer of the function that calls this one.
+#[inline(always)]
+pub(crate) fn frame_pointer() -> u64 {
+    let bp: usize;
+    // SAFETY: reads a register.
+    unsafe { asm!(wide!("mov {}, " bp), out(reg) bp, options(nomem, nostack, preserves_flags)) };
+    bp as u64
 }
 
 /// The addresses at which the frame at `frame` holds its caller's frame pointer and the return address

@@ -1,16 +1,20 @@
-//! Single instructions that must fault, as far as PCs share them.
+//! Single instructions that must fault. `crate::faults` says what each one tests.
 
 use core::arch::asm;
 use core::hint::black_box;
 use core::sync::atomic::AtomicU8;
 
+use layout::MemLayout;
 use libjos::app::area::{Access, VmArea};
 use x86_64::registers::rflags::RFlags;
 
 use super::registers::AREAS_START;
-use crate::arch::instructions::{int3, rflags};
-use crate::arch::registers::{NOWHERE, broken_stack, load, lost_stack, store_and_fault};
+use crate::arch::Layout;
+use crate::arch::instructions::{int3, rflags, wide};
+use crate::arch::registers::{NOWHERE, load, store_and_fault};
 use crate::faults::fault::{FaultTest, succeed};
+
+pub(crate) use crate::arch::registers::{NO_RAM, RESERVED};
 
 /// The fault tests that only PCs have.
 pub(crate) const FAULTS: &[FaultTest] = &[
@@ -82,6 +86,35 @@ fn bad_selector() {
 fn bad_interrupt() {
     // SAFETY: the instruction faults, and changes nothing.
     unsafe { asm!("int 0x80") };
+}
+
+/// Reads address 0 with an invalid frame pointer.
+fn broken_stack() {
+    // SAFETY: the read faults, and nothing that needs the frame pointer runs after it.
+    unsafe {
+        asm!(
+            wide!("mov " bp ", {0}"),
+            "xor {0:e}, {0:e}",
+            "mov {0}, [{0}]",
+            "ud2",
+            in(reg) Layout::USTACKTOP as usize,
+            options(noreturn),
+        );
+    }
+}
+
+/// Pushes to an unmapped stack, so that the page fault cannot be delivered either.
+fn lost_stack() {
+    // SAFETY: the push faults, and nothing runs after it.
+    unsafe {
+        asm!(
+            wide!("mov " sp ", {0}"),
+            "push {0}",
+            "ud2",
+            in(reg) Layout::USTACKTOP as usize,
+            options(noreturn),
+        );
+    }
 }
 
 /// Faults with a different value in every register, so that the report shows if it confuses two registers.

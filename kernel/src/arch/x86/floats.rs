@@ -4,6 +4,7 @@
 //! faults, and they change hands. Each machine saves and restores them by its own instructions. Where they are saved,
 //! whoever runs programs says.
 
+use core::arch::asm;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
@@ -11,8 +12,8 @@ use libjos::env::abi::EnvId;
 use libjos::mem::addr::VirtAddr;
 use x86_64::registers::control::Cr0Flags;
 
+use crate::arch::floats::{INITIAL_FLOATS, restore_floats, save_floats};
 use crate::arch::instructions::Cr0;
-use crate::arch::ring3::{INITIAL_FLOATS, clear_task_switched, restore_floats, save_floats};
 
 /// The environment whose registers are in the processor; 0 if none's are.
 static OWNER: AtomicI32 = AtomicI32::new(0);
@@ -31,7 +32,8 @@ pub(crate) fn lend_floats(id: EnvId) {
 
 /// Lets the next instruction use the registers.
 fn permit() {
-    clear_task_switched();
+    // SAFETY: clears CR0.TS, which only says whether the registers can be used.
+    unsafe { asm!("clts", options(nomem, nostack, preserves_flags)) };
     FORBIDDEN.store(false, Ordering::Relaxed);
 }
 

@@ -10,20 +10,24 @@ pub(crate) mod faults;
 pub(crate) mod features;
 #[cfg(jos_machine)]
 pub(in crate::arch) mod floats;
+pub(in crate::arch) mod frame;
 pub(crate) mod interrupts;
 pub(in crate::arch) mod jos;
 pub(crate) mod keyboard;
 #[cfg(jos_machine)]
 pub(crate) mod probe;
+mod program;
 #[cfg(jos_machine)]
 pub(in crate::arch) mod registers;
+#[cfg(jos_machine)]
+pub(in crate::arch) mod ring3;
 pub(crate) mod screen;
 pub(crate) mod serial;
 #[cfg(jos_machine)]
 pub(crate) mod stack;
 pub(crate) mod trap;
 #[cfg(jos_machine)]
-pub(in crate::arch) mod user;
+pub(crate) mod user;
 
 /// A PC's devices have I/O ports, or lie in the window.
 pub(crate) fn devices() -> &'static [libjos::mem::addr::PhysRange] {

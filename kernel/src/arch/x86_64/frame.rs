@@ -3,6 +3,9 @@
 use libjos::monitor::processor::{RFLAGS, Register};
 use x86_64::registers::rflags::RFlags;
 
+use crate::arch::EntryWord;
+use crate::arch::x86::frame::operations;
+
 /// The registers at an exception, in the order in which the stub (downwards from `error`) and the
 /// processor (Intel SDM vol. 3A, 6.14.2) push them. JOS's `struct Trapframe`.
 #[derive(Clone, Copy, Default, Debug)]
@@ -35,55 +38,9 @@ pub(crate) struct TrapFrame {
     pub ss: u64,
 }
 
+operations!(rip, rflags, RFLAGS, rbp, rax, rcx, rdx);
+
 impl TrapFrame {
-    /// The exception's vector.
-    pub(in crate::arch) fn vector(&self) -> u64 {
-        self.vector
-    }
-
-    /// The processor's error code; 0 if the exception has none.
-    pub(in crate::arch) fn error(&self) -> u64 {
-        self.error
-    }
-
-    /// The address of the interrupted instruction.
-    pub(in crate::arch) fn instruction(&self) -> u64 {
-        self.rip
-    }
-
-    /// The frame pointer of the interrupted function.
-    pub(in crate::arch) fn frame_pointer(&self) -> u64 {
-        self.rbp
-    }
-
-    /// The flags, and the register that holds them.
-    pub(in crate::arch) fn flags(&self) -> (&'static Register, u64) {
-        (&RFLAGS, self.rflags)
-    }
-
-    /// The address that a probe was called with.
-    pub(in crate::arch) fn probed_address(&self) -> u64 {
-        self.rcx
-    }
-
-    /// Makes a probe return `words` by the code at `instruction`.
-    pub(in crate::arch) fn return_words(&mut self, words: [usize; 2], instruction: usize) {
-        self.rax = words[0] as u64;
-        self.rdx = words[1] as u64;
-        self.rip = instruction as u64;
-    }
-
-    /// Takes back the leave to access user pages (Intel SDM vol. 3A, 4.6.1).
-    pub(in crate::arch) fn forbid_user_access(&mut self) {
-        self.rflags &= !(RFlags::ALIGNMENT_CHECK.bits());
-    }
-
-    /// Makes the processor trap after the next instruction, or not (Intel SDM vol. 3B, 17.3.1.4).
-    pub(in crate::arch) fn step(&mut self, on: bool) {
-        let flags = self.rflags & !RFlags::TRAP_FLAG.bits();
-        self.rflags = flags | if on { RFlags::TRAP_FLAG.bits() } else { 0 };
-    }
-
     /// The general and segment registers and RIP, with their names.
     pub(in crate::arch) fn registers(&self) -> [(&'static str, u64); 19] {
         [

@@ -3,31 +3,25 @@
 //! Files that need no instruction of this processor compile for the host's simulated PC too.
 
 pub(crate) mod control;
-#[cfg(jos_machine)]
-pub(crate) mod cpu;
-#[cfg(jos_machine)]
-pub(crate) mod faults;
 pub(crate) mod features;
+#[cfg(jos_machine)]
+pub(super) mod floats;
 pub(super) mod frame;
 #[cfg(jos_machine)]
 pub(super) mod instructions;
-#[cfg(jos_machine)]
-pub(crate) mod probe;
 pub(super) mod program;
 #[cfg(jos_machine)]
 pub(super) mod registers;
 #[cfg(jos_machine)]
-pub(super) mod ring3;
-#[cfg(jos_machine)]
 pub(crate) mod stack;
 #[cfg(jos_machine)]
-mod syscall;
+pub(super) mod syscall;
 pub(crate) mod trap;
-#[cfg(jos_machine)]
-pub(crate) mod user;
 
 #[cfg(jos_machine)]
-pub(crate) use super::x86::{clock, devices, exit, interrupts, keyboard, screen, serial};
+pub(crate) use super::x86::{
+    clock, cpu, devices, exit, faults, interrupts, keyboard, probe, screen, serial, user,
+};
 
 /// The machine's memory map.
 pub type Layout = layout::Jos64;

@@ -1,38 +1,20 @@
-//! Faults with odd values in registers, for `x86::faults`.
+//! What this machine gives to `x86::faults`: odd values in all registers, and numbers.
 
-use core::arch::{asm, naked_asm};
-
-use layout::MemLayout;
+use core::arch::naked_asm;
 
 use x86_64::instructions::segmentation::{CS, SS, Segment};
 
-use crate::arch::Layout;
 use crate::arch::x86::registers::{AREAS_START, FLAGS, STACK};
 
 /// An unmapped address. Fetching an instruction from it is the fault.
 pub(in crate::arch) const NOWHERE: u64 = 0x0000_7654_3210_0AB0;
 
-/// Reads address 0 with an invalid frame pointer.
-pub(in crate::arch) fn broken_stack() {
-    // SAFETY: the read faults, and nothing that needs the frame pointer runs after it.
-    unsafe {
-        asm!(
-            "mov rbp, {nowhere}",
-            "mov {nowhere}, [0]",
-            "ud2",
-            nowhere = in(reg) Layout::USTACKTOP,
-            options(noreturn),
-        );
-    }
-}
+/// A level whose entries can have a reserved bit, and a bit that makes it so: no processor uses it yet (Intel SDM
+/// vol. 3A, table 4-20).
+pub(crate) const RESERVED: (u32, u64) = (0, 1 << 51);
 
-/// Pushes to an unmapped stack, so that the page fault cannot be delivered either.
-pub(in crate::arch) fn lost_stack() {
-    // SAFETY: the push faults, and nothing runs after it.
-    unsafe {
-        asm!("mov rsp, {0}", "push {0}", "ud2", in(reg) Layout::USTACKTOP, options(noreturn));
-    }
-}
+/// An address without RAM on a PC of less than 512 GB.
+pub(crate) const NO_RAM: u64 = 1 << 39;
 
 /// Loads every register, and continues at `rip`.
 ///

@@ -16,11 +16,11 @@ use x86_64::registers::rflags::RFlags;
 
 use super::frame::TrapFrame;
 use super::program::{USER_CODE, USER_DATA};
-use super::ring3::env_pop_tf;
 use super::trap::stubs::call_handler;
 use crate::arch::Layout;
+use crate::arch::instructions::{pop_registers, push_registers};
 use crate::arch::x86::jos::SYSCALL_INSTRUCTION;
-use crate::arch::x86::user::{CALL_HANDLER, FRAME};
+use crate::arch::x86::ring3::{CALL_HANDLER, FRAME};
 
 /// The selector of the kernel's code; that of its data follows.
 const KERNEL_CODE: u16 = 0x08;
@@ -44,21 +44,7 @@ global_asm!(
     "    push rcx",
     "    push 0",
     "    push {SYSCALL_INSTRUCTION}",
-    "    push rax",
-    "    push rbx",
-    "    push rcx",
-    "    push rdx",
-    "    push rsi",
-    "    push rdi",
-    "    push rbp",
-    "    push r8",
-    "    push r9",
-    "    push r10",
-    "    push r11",
-    "    push r12",
-    "    push r13",
-    "    push r14",
-    "    push r15",
+    push_registers!(),
     "    mov rdi, rsp",
     "    mov rbx, rsp", // for gdb
     "    mov rsp, {KSTACKTOP}",
@@ -70,35 +56,19 @@ global_asm!(
     ".globl program_return",
     "program_return:",
     "    cmp qword ptr [rax + {VECTOR}], {SYSCALL_INSTRUCTION}",
-    "    jne 1f",
+    "    jne env_pop_tf",
     "    test byte ptr [rax + {RFLAGS} + 1], {TRAP_FLAG} >> 8",
-    "    jnz 1f",
+    "    jnz env_pop_tf",
     "    mov rcx, [rax + {RIP}]",
     "    shr rcx, {USER_BITS}",
-    "    jnz 1f",
+    "    jnz env_pop_tf",
     "    mov [rip + {FRAME}], rax",
     "    mov rsp, rax",
-    "    pop r15",
-    "    pop r14",
-    "    pop r13",
-    "    pop r12",
-    "    pop r11",
-    "    pop r10",
-    "    pop r9",
-    "    pop r8",
-    "    pop rbp",
-    "    pop rdi",
-    "    pop rsi",
-    "    pop rdx",
-    "    pop rcx",
-    "    pop rbx",
-    "    pop rax",
+    pop_registers!(),
     "    mov rcx, [rsp + {RIP} - {VECTOR}]",
     "    mov r11, [rsp + {RFLAGS} - {VECTOR}]",
     "    mov rsp, [rsp + {RSP} - {VECTOR}]",
     "    sysretq",
-    "1:  mov rdi, rax",
-    "    jmp {env_pop_tf}",
     ".size syscall_entry, . - syscall_entry",
     USER_RSP = sym USER_RSP,
     FRAME = sym FRAME,
@@ -114,7 +84,6 @@ global_asm!(
     TRAP_FLAG = const RFlags::TRAP_FLAG.bits(),
     USER_BITS = const USER_BITS,
     CALL_HANDLER = sym CALL_HANDLER,
-    env_pop_tf = sym env_pop_tf,
 );
 
 // No instruction of a program ends where the next address is not canonical.

@@ -122,10 +122,7 @@ impl<M: Machine> Vm<M> {
             if !is_leaf || step.level == 0 || va.is_aligned(M::Format::page_size(step.level)) {
                 return;
             }
-            let Some(table) = self.alloc_table(AllocFlags::empty()) else {
-                unreachable!("split_at_ends has counted the free pages")
-            };
-            let table = self.pages.page2pa(table);
+            let table = self.alloc_expected(AllocFlags::empty());
             let level = step.level - 1;
             self.exchange_leaf(step.level, step.at, self.machine.load(step.at), |whole| {
                 let first = M::Format::encode(level, &whole);

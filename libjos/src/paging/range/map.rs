@@ -5,7 +5,7 @@ use layout::MemLayout;
 use super::{PageSizes, Span};
 use crate::machine::Machine;
 use crate::mem::addr::PhysAddr;
-use crate::mem::pages::{ALLOC_ZERO, AllocFlags, PageAllocator};
+use crate::mem::pages::{ALLOC_ZERO, AllocFlags};
 use crate::paging::error::MapError;
 use crate::paging::format::{Entry, Format, Geometry, Perm};
 use crate::paging::pgdir::WordOf;
@@ -200,10 +200,7 @@ impl<M: Machine> Vm<M> {
         // All entries of a page table, and of a table that is filled whole, are written below.
         let is_filled = level == 1 || Self::entries_of(level - 1, &span) == M::Format::ENTRIES;
         let flags = if is_filled { AllocFlags::empty() } else { ALLOC_ZERO };
-        let Some(table) = self.alloc_table(flags) else {
-            unreachable!("tables_to_map has counted the free pages")
-        };
-        let pa = self.pages.page2pa(table);
+        let pa = self.alloc_expected(flags);
         match level {
             1 => self.fill_page_table(pa, &span, source),
             _ => self.map_in_table(level - 1, pa, span, source, sizes, true),

@@ -21,7 +21,7 @@ mod large;
 mod map;
 mod new;
 
-use layout::{MemLayout, PGSIZE};
+use layout::PGSIZE;
 
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
@@ -216,26 +216,6 @@ impl<M: Machine> Vm<M> {
         self.visit(M::Format::ROOT, root, span, &mut Protect { perm, flush: &mut flush });
         self.renew_loaded_leaves(root, last);
         flush.flush(&mut self.machine);
-        Ok(())
-    }
-
-    /// Checks that the range is of whole pages, at addresses that the format has, in one half, and none of
-    /// UVPT.
-    fn check_range(va: VirtAddr, size: u64) -> Result<(), MapError> {
-        if !va.is_aligned(PGSIZE) || !size.is_multiple_of(PGSIZE) {
-            return Err(MapError::Misaligned { va });
-        }
-        if !M::Format::is_canonical(va) {
-            return Err(MapError::NonCanonical { va });
-        }
-        let in_lower_half = M::Layout::HALVES && va.as_u64() < M::Layout::LOWER_END;
-        let end = if in_lower_half { M::Layout::LOWER_END - 1 } else { M::Layout::VA_LAST };
-        let last = va.as_u64().checked_add(size.saturating_sub(1)).filter(|last| *last <= end);
-        let last = last.ok_or(MapError::PastEnd { last: VirtAddr::new(end) })?;
-        let uvpt = M::Layout::UVPT;
-        if last >= uvpt && va.as_u64() < uvpt + M::Layout::PTSIZE {
-            return Err(MapError::Uvpt { va: va.max(VirtAddr::new(uvpt)) });
-        }
         Ok(())
     }
 

@@ -1,5 +1,5 @@
-//! `trap_common`, which saves the registers in a [`TrapFrame`]; and the tasks of double fault, NMI and machine
-//! check.
+//! `trap_common`, which saves the registers in a [`TrapFrame`], `env_pop_tf`, which loads a program's, and the tasks of
+//! double fault, NMI and machine check.
 
 use core::arch::global_asm;
 
@@ -7,13 +7,12 @@ use libjos::monitor::processor::vector::{DOUBLE_FAULT, MACHINE_CHECK};
 
 use crate::arch::i386::frame::TrapFrame;
 use crate::arch::i386::program::Frame;
-use crate::arch::i386::ring3::env_pop_tf;
 use crate::arch::i386::stack::{DATA, NMI, TaskState, exception_task, task_of};
 use crate::arch::x86::floats::FORBIDDEN;
 use crate::arch::x86::jos::SYSCALL;
+use crate::arch::x86::ring3::{CALL_HANDLER, FRAME, TRAP_HANDLER};
 use crate::arch::x86::trap::stubs::{FLAGS, trap};
 use crate::arch::x86::trap::unwind::described_call;
-use crate::arch::x86::user::{CALL_HANDLER, FRAME, TRAP_HANDLER};
 
 /// EFLAGS.NT: IRETD would return to the interrupted task.
 const NESTED_TASK: u32 = 1 << 14;
@@ -82,13 +81,24 @@ global_asm!(
     "    cmp byte ptr [ebx + {VECTOR}], {SYSCALL}",
     "    je 2f",
     call_handler!("call dword ptr [{TRAP_HANDLER}]"),
-    "    push eax",
-    "    call {env_pop_tf}",
+    "    jmp env_pop_tf",
     "2:",
     call_handler!("call dword ptr [{CALL_HANDLER}]"),
-    "    push eax",
-    "    call {env_pop_tf}",
+    "    jmp env_pop_tf",
     ".size trap_common, . - trap_common",
+    "",
+    // JOS's function of this name, with the frame at EAX: it is the frame of the program that runs from here on.
+    ".globl env_pop_tf",
+    ".type env_pop_tf, @function",
+    "env_pop_tf:",
+    "    mov [{FRAME}], eax",
+    "    mov esp, eax",
+    "    popad",
+    "    .byte 0x07", // pop es
+    "    .byte 0x1f", // pop ds
+    "    add esp, 8", // vector and error code
+    "    iretd",
+    ".size env_pop_tf, . - env_pop_tf",
     "",
     // An exception's own task begins here. The processor has marked the task as nested, and x87 as
     // another task's.
@@ -133,7 +143,6 @@ global_asm!(
     SYSCALL = const SYSCALL,
     CALL_HANDLER = sym CALL_HANDLER,
     TRAP_HANDLER = sym TRAP_HANDLER,
-    env_pop_tf = sym env_pop_tf,
     task_trap = sym task_trap,
 );
 

@@ -7,9 +7,10 @@ use layout::{JosSv39, MemLayout};
 use spin::Once;
 
 use super::frame::{Trap, TrapFrame};
+use crate::arch::exception_stack::EXCEPTION_STACK_SIZE;
 use crate::arch::riscv64::instructions::{FS, SUM};
 use crate::arch::riscv64::interrupts::acknowledge;
-use crate::arch::riscv64::stack::{TRAP_STACK, TRAP_STACK_SIZE};
+use crate::arch::riscv64::stack::TRAP_STACK;
 
 /// The handler gets the interrupted stack below the frame, if the frame fits there: on the kernel stack, the boot stack
 /// or the trap stack itself. Otherwise it gets the trap stack.
@@ -120,7 +121,7 @@ global_asm!(
     KSTACK = const JosSv39::KSTACK,
     KSTKSIZE = const JosSv39::KSTKSIZE,
     TRAP_STACK = sym TRAP_STACK,
-    TRAP_STACK_SIZE = const TRAP_STACK_SIZE,
+    TRAP_STACK_SIZE = const EXCEPTION_STACK_SIZE,
     F = const offset_of!(TrapFrame, f),
     FCSR = const offset_of!(TrapFrame, fcsr),
     SEPC = const offset_of!(TrapFrame, sepc),
@@ -149,7 +150,7 @@ pub(crate) fn init(handler: Handler) {
         asm!(
             "csrw sscratch, {}",
             "csrw stvec, {}",
-            in(reg) TRAP_STACK.top().as_u64(),
+            in(reg) TRAP_STACK.stack.top().as_u64(),
             in(reg) &raw const trap_entry,
             options(nostack),
         );

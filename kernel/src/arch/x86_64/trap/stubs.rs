@@ -1,11 +1,12 @@
-//! `trap_common`, which saves the registers in a [`TrapFrame`].
+//! `trap_common`, which saves the registers in a [`TrapFrame`], and `env_pop_tf`, which loads a program's.
 
 use core::arch::global_asm;
 use core::mem::offset_of;
 
+use crate::arch::instructions::{pop_registers, push_registers};
 use crate::arch::x86::jos::SYSCALL;
+use crate::arch::x86::ring3::{CALL_HANDLER, FRAME, TRAP_HANDLER};
 use crate::arch::x86::trap::stubs::{FLAGS, trap};
-use crate::arch::x86::user::{CALL_HANDLER, FRAME, TRAP_HANDLER};
 use crate::arch::x86_64::frame::TrapFrame;
 
 /// The call of a handler with a program's registers in a [`TrapFrame`], at which the register with the number `$base` points:
@@ -28,42 +29,14 @@ global_asm!(
     ".globl trap_common",
     ".type trap_common, @function",
     "trap_common:",
-    "    push rax",
-    "    push rbx",
-    "    push rcx",
-    "    push rdx",
-    "    push rsi",
-    "    push rdi",
-    "    push rbp",
-    "    push r8",
-    "    push r9",
-    "    push r10",
-    "    push r11",
-    "    push r12",
-    "    push r13",
-    "    push r14",
-    "    push r15",
+    push_registers!(),
     "    test byte ptr [rsp + {CS}], 3",
     "    jnz 1f",
     "    push {FLAGS}", // clears DF, which the ABI wants clear, and AC, which lifts SMAP
     "    popfq",
     "    mov rdi, rsp",
     "    call {trap}",
-    "    pop r15",
-    "    pop r14",
-    "    pop r13",
-    "    pop r12",
-    "    pop r11",
-    "    pop r10",
-    "    pop r9",
-    "    pop r8",
-    "    pop rbp",
-    "    pop rdi",
-    "    pop rsi",
-    "    pop rdx",
-    "    pop rcx",
-    "    pop rbx",
-    "    pop rax",
+    pop_registers!(),
     "    add rsp, 16", // vector and error code
     "    iretq",
     // From a program, at the top of the kernel's stack. The registers go to the program's frame.
@@ -84,6 +57,17 @@ global_asm!(
     call_handler!("call qword ptr [rip + {CALL_HANDLER}]", "7"),
     "    jmp program_return",
     ".size trap_common, . - trap_common",
+    "",
+    // JOS's function of this name, with the frame at RAX: it is the frame of the program that runs from here on.
+    ".globl env_pop_tf",
+    ".type env_pop_tf, @function",
+    "env_pop_tf:",
+    "    mov [rip + {FRAME}], rax",
+    "    mov rsp, rax",
+    pop_registers!(),
+    "    add rsp, 16",
+    "    iretq",
+    ".size env_pop_tf, . - env_pop_tf",
     FLAGS = const FLAGS,
     CS = const offset_of!(TrapFrame, cs),
     WORDS = const size_of::<TrapFrame>() / 8,

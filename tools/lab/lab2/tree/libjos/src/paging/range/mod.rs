@@ -5,7 +5,7 @@ use layout::{MemLayout, PGSIZE};
 
 use crate::machine::{Machine, PhysMem};
 use crate::mem::addr::{PhysAddr, VirtAddr};
-use crate::mem::pages::{AllocFlags, Frame, PageAllocator};
+use crate::mem::pages::{AllocFlags, PageAllocator};
 use crate::paging::directory::Pgdir;
 use crate::paging::error::MapError;
 use crate::paging::format::{Entry, Format, Geometry, Perm};
@@ -181,47 +181,10 @@ impl<M: Machine> Vm<M> {
         Ok(())
     }
 
-    /// Maps the page at `va` to a copy of `frame`.
-    ///
-    /// # Errors
-    ///
-    /// As [`page_insert`](Self::page_insert). Nothing has changed then.
-    pub(crate) fn map_copy(
-        &mut self,
-        pgdir: &mut Pgdir,
-        frame: Frame,
-        va: VirtAddr,
-        perm: Perm,
-    ) -> Result<(), MapError> {
-        let copy = self.page_alloc(AllocFlags::empty()).ok_or(MapError::NoMemory { va })?;
-        self.copy_frame(self.pages.page2pa(frame), self.pages.page2pa(copy));
-        self.page_insert(pgdir, copy, va, perm).inspect_err(|_| self.pages.page_free(copy))
-    }
-
     /// The first mapped page of `[va, va + size)`.
     fn first_mapped(&self, pgdir: &Pgdir, va: VirtAddr, size: u64) -> Option<VirtAddr> {
         let last = VirtAddr::new(va.as_u64().wrapping_add(size.checked_sub(1)?));
         let mut leaves = leaves::<M::Format, M>(&self.machine, pgdir.address(), va, last);
         leaves.next().map(|leaf| leaf.va)
-    }
-
-    /// Checks that the range is of whole pages, at addresses that the format has, in one half, and none of
-    /// UVPT.
-    fn check_range(va: VirtAddr, size: u64) -> Result<(), MapError> {
-        if !va.is_aligned(PGSIZE) || !size.is_multiple_of(PGSIZE) {
-            return Err(MapError::Misaligned { va });
-        }
-        if !M::Format::is_canonical(va) {
-            return Err(MapError::NonCanonical { va });
-        }
-        let in_lower_half = M::Layout::HALVES && va.as_u64() < M::Layout::LOWER_END;
-        let end = if in_lower_half { M::Layout::LOWER_END - 1 } else { M::Layout::VA_LAST };
-        let last = va.as_u64().checked_add(size.saturating_sub(1)).filter(|last| *last <= end);
-        let last = last.ok_or(MapError::PastEnd { last: VirtAddr::new(end) })?;
-        let uvpt = M::Layout::UVPT;
-        if last >= uvpt && va.as_u64() < uvpt + M::Layout::PTSIZE {
-            return Err(MapError::Uvpt { va: va.max(VirtAddr::new(uvpt)) });
-        }
-        Ok(())
     }
 }

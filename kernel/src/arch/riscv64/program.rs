@@ -1,17 +1,10 @@
-//! No user mode yet: this machine runs no programs.
+//! The registers of a program, which is never run: this machine has no user mode yet.
 
 use core::fmt;
-use core::ptr::NonNull;
 
-use libjos::env::Cause;
-use libjos::env::abi::{EnvId, UTrapframe};
+use libjos::env::abi::UTrapframe;
 use libjos::env::frame::TrapFrame;
 use libjos::mem::addr::VirtAddr;
-
-use crate::trap::cause::Interrupt;
-
-/// Whether the machine runs programs.
-pub(crate) const RUNS_PROGRAMS: bool = false;
 
 /// The registers of a program: the program counter and the stack pointer alone.
 #[derive(Clone, Copy, Debug)]
@@ -20,9 +13,6 @@ pub(crate) struct Frame {
     pc: u64,
     sp: u64,
 }
-
-/// A handler of traps of programs.
-pub(crate) type Handler = extern "C" fn(NonNull<Frame>, usize) -> NonNull<Frame>;
 
 // SAFETY: a frame is integers.
 unsafe impl TrapFrame for Frame {
@@ -82,37 +72,3 @@ impl fmt::Display for Frame {
         writeln!(f, "  pc   {:#018x}\n  sp   {:#018x}", self.pc, self.sp)
     }
 }
-
-pub(crate) fn init(_calls: Handler, _traps: Handler) {}
-
-/// Runs nothing.
-///
-/// # Safety
-///
-/// None is needed here.
-pub(crate) unsafe fn run(_frame: NonNull<Frame>) {}
-
-/// Is never called.
-///
-/// # Safety
-///
-/// None is needed here.
-pub(crate) unsafe fn leave() -> ! {
-    unreachable!("no program runs")
-}
-
-pub(crate) fn cause(_frame: &Frame) -> (Cause, Option<Interrupt>) {
-    (Cause::Exception, None)
-}
-
-pub(crate) fn allow_floats(_allowed: bool) {}
-
-pub(crate) fn wants_floats(_frame: &Frame) -> bool {
-    false
-}
-
-pub(crate) fn give_floats(_id: EnvId, _page: VirtAddr, _new: bool) {}
-
-pub(crate) fn lend_floats(_id: EnvId) {}
-
-pub(crate) fn take_floats(_page_of: impl FnOnce(EnvId) -> Option<VirtAddr>) {}

@@ -1,28 +1,33 @@
-//! No user mode: the simulated PC runs no programs.
+//! User mode of a machine that runs no programs.
 
 use core::ptr::NonNull;
 
 use libjos::env::Cause;
 use libjos::env::abi::EnvId;
+use libjos::env::frame::TrapFrame as _;
 use libjos::mem::addr::VirtAddr;
 
 use crate::trap::cause::Interrupt;
 
-pub(crate) use crate::arch::x86_64::program::Frame;
+pub(crate) use super::machine::program::Frame;
 
-/// Whether the machine runs programs. (This one says so, for the tests of the monitor's words.)
-pub(crate) const RUNS_PROGRAMS: bool = true;
+/// Whether there are programs for this machine. (For the host's there are, so that its tests see the monitor's words.)
+pub(crate) const RUNS_PROGRAMS: bool = Frame::ELF_MACHINE != 0;
 
 /// A handler of traps of programs.
 pub(crate) type Handler = extern "C" fn(NonNull<Frame>, usize) -> NonNull<Frame>;
 
 pub(crate) fn init(_calls: Handler, _traps: Handler) {}
 
+/// Runs nothing.
+///
 /// # Safety
 ///
 /// None is needed here.
 pub(crate) unsafe fn run(_frame: NonNull<Frame>) {}
 
+/// Is never called.
+///
 /// # Safety
 ///
 /// None is needed here.

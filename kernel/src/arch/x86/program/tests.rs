@@ -10,7 +10,7 @@ use super::*;
 
 /// A frame in which each register has a number of its own.
 fn frame() -> Frame {
-    Frame(TrapFrame {
+    let trap = TrapFrame {
         r15: 1,
         r14: 2,
         r13: 3,
@@ -33,7 +33,8 @@ fn frame() -> Frame {
         rflags: 0x202,
         rsp: 21,
         ss: 0xABCD_001B,
-    })
+    };
+    Frame { trap }
 }
 
 /// Programs read frames at UENVS: 22 words.
@@ -59,7 +60,7 @@ fn the_layout() {
 
 #[test]
 fn a_new_program_has_its_stack_and_its_segments() {
-    let frame = Frame::user(VirtAddr::new(0x80_0020), VirtAddr::new(0x7000)).0;
+    let frame = Frame::user(VirtAddr::new(0x80_0020), VirtAddr::new(0x7000)).trap;
     let begun = TrapFrame {
         rip: 0x80_0020,
         cs: 0x23,
@@ -95,7 +96,7 @@ fn a_program_is_sent_to_its_handler() {
     assert_eq!(words, wanted);
     frame.redirect(VirtAddr::new(0x80_0040), VirtAddr::new(0x6F00));
     assert_eq!(
-        (frame.0.rip, frame.0.rsp, frame.0.rax, frame.0.cs),
+        (frame.trap.rip, frame.trap.rsp, frame.trap.rax, frame.trap.cs),
         (0x80_0040, 0x6F00, 15, 0xABCD_0023)
     );
 }
@@ -104,7 +105,7 @@ fn a_program_is_sent_to_its_handler() {
 #[test]
 fn the_lines() {
     let mut other = frame();
-    (other.0.vector, other.0.error) = (13, 0x28);
+    (other.trap.vector, other.trap.error) = (13, 0x28);
     let lines = other.to_string();
     let general = [
         "r15", "r14", "r13", "r12", "r11", "r10", "r9 ", "r8 ", "rbp", "rdi", "rsi", "rdx", "rcx",
