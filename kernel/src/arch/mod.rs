@@ -27,6 +27,8 @@ mod exception_stack;
 mod i386;
 #[cfg(any(target_arch = "riscv64", not(jos_machine)))]
 pub(crate) mod no_user;
+#[cfg(jos_machine)]
+mod odd_registers;
 mod outcome;
 #[cfg(jos_machine)]
 mod probes;

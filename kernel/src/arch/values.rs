@@ -4,6 +4,9 @@ use core::fmt;
 
 use libjos::monitor::processor::Register;
 
+/// Hexadecimal digits of a register.
+pub(super) const DIGITS: usize = 2 * size_of::<usize>();
+
 /// `N` registers with their values, in the order of display. A name takes at least `WIDTH` columns.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Values<const N: usize, const WIDTH: usize>(pub [(&'static Register, u64); N]);
@@ -21,13 +24,25 @@ impl<const N: usize, const WIDTH: usize> Values<N, WIDTH> {
     }
 }
 
+/// Writes general registers with their names and values, three to a line.
+pub(super) fn write_general(
+    f: &mut fmt::Formatter<'_>,
+    registers: impl IntoIterator<Item = (&'static str, u64)>,
+) -> fmt::Result {
+    for (i, (name, value)) in registers.into_iter().enumerate() {
+        let end = if i > 0 && i.is_multiple_of(3) { "\n" } else { "" };
+        write!(f, "{end}  {name:<6} {value:0DIGITS$x}")?;
+    }
+    Ok(())
+}
+
 /// A line for each register, with the names of the bits that are set.
 impl<const N: usize, const WIDTH: usize> fmt::Display for Values<N, WIDTH> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, (register, value)) in self.0.into_iter().enumerate() {
             let end = if i == 0 { "" } else { "\n" };
-            let (name, digits) = (register.name, 2 * size_of::<usize>());
-            write!(f, "{end}  {name:<WIDTH$} {value:0digits$x}  {}", register.names(value))?;
+            let name = register.name;
+            write!(f, "{end}  {name:<WIDTH$} {value:0DIGITS$x}  {}", register.names(value))?;
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ mod bytes;
 mod cow;
 mod directories;
 mod global;
+mod lives;
 mod memory;
 mod print;
 mod unmapping;

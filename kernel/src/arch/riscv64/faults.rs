@@ -7,8 +7,8 @@ use core::sync::atomic::AtomicU32;
 use layout::MemLayout;
 
 use super::instructions::{SUM, read as read_register};
-use super::{probe, registers};
-use crate::arch::Layout;
+use super::probe;
+use crate::arch::{Layout, odd_registers};
 use crate::faults::fault::FaultTest;
 
 /// The fault tests that only this machine has.
@@ -18,8 +18,8 @@ pub(crate) const FAULTS: &[FaultTest] = &[
     FaultTest { name: "access-fault", commit: || read(Layout::MMIOBASE + NO_REGISTER) },
     FaultTest { name: "broken-stack", commit: broken_stack },
     FaultTest { name: "lost-stack", commit: lost_stack },
-    FaultTest { name: "registers", commit: registers::fault },
-    FaultTest { name: "registers-handled", commit: registers::fault_after_handled },
+    FaultTest { name: "registers", commit: odd_registers::fault },
+    FaultTest { name: "registers-handled", commit: odd_registers::fault_after_handled },
 ];
 
 /// A level whose entries can have a reserved bit, and a bit that makes it so (RISC-V privileged specification,

@@ -13,7 +13,7 @@ pub(crate) mod keyboard;
 mod plic;
 pub(crate) mod probe;
 pub(super) mod program;
-mod registers;
+pub(super) mod registers;
 pub(crate) mod screen;
 pub(crate) mod serial;
 pub(crate) mod stack;

@@ -5,14 +5,12 @@ use core::hint::black_box;
 use core::sync::atomic::AtomicU8;
 
 use layout::MemLayout;
-use libjos::app::area::{Access, VmArea};
 use x86_64::registers::rflags::RFlags;
 
-use super::registers::AREAS_START;
 use crate::arch::Layout;
 use crate::arch::instructions::{int3, rflags, wide};
-use crate::arch::registers::{NOWHERE, load, store_and_fault};
-use crate::faults::fault::{FaultTest, succeed};
+use crate::arch::odd_registers;
+use crate::faults::fault::FaultTest;
 
 pub(crate) use crate::arch::registers::{NO_RAM, RESERVED};
 
@@ -25,8 +23,8 @@ pub(crate) const FAULTS: &[FaultTest] = &[
     FaultTest { name: "bad-interrupt", commit: bad_interrupt },
     FaultTest { name: "broken-stack", commit: broken_stack },
     FaultTest { name: "lost-stack", commit: lost_stack },
-    FaultTest { name: "registers", commit: all_registers },
-    FaultTest { name: "registers-handled", commit: all_registers_after_handled },
+    FaultTest { name: "registers", commit: odd_registers::fault },
+    FaultTest { name: "registers-handled", commit: odd_registers::fault_after_handled },
 ];
 
 /// A function that does nothing: a single RET.
@@ -115,28 +113,4 @@ fn lost_stack() {
             options(noreturn),
         );
     }
-}
-
-/// Faults with a different value in every register, so that the report shows if it confuses two registers.
-fn all_registers() {
-    // SAFETY: no code runs at NOWHERE: fetching it faults.
-    unsafe { load(NOWHERE) }
-}
-
-/// Whether `number` is 0, by a calculation in the processor's registers for such numbers, if it has some.
-#[inline(never)]
-fn is_0(number: usize) -> bool {
-    black_box(number as f64) + 0.5 == 0.5
-}
-
-/// Faults in an area, whose handler maps a page; then faults like [`all_registers`], so that
-/// the report also shows if handling a fault changes a register.
-fn all_registers_after_handled() {
-    let area = succeed(VmArea::reserve(1));
-    assert!(area.base().as_u64() == AREAS_START, "no other area was made");
-    area.on_fault(|area, fault| {
-        is_0(fault.page) && area.map(fault.page..fault.page + 1, Access::ReadWrite).is_ok()
-    });
-    // SAFETY: the code needs no register, and writes to an area, where no Rust object lies.
-    unsafe { load(store_and_fault as *const () as u64) }
 }

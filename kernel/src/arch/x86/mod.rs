@@ -18,8 +18,6 @@ pub(crate) mod keyboard;
 pub(crate) mod probe;
 mod program;
 #[cfg(jos_machine)]
-pub(in crate::arch) mod registers;
-#[cfg(jos_machine)]
 pub(in crate::arch) mod ring3;
 pub(crate) mod screen;
 pub(crate) mod serial;
@@ -33,6 +31,3 @@ pub(crate) mod user;
 pub(crate) fn devices() -> &'static [libjos::mem::addr::PhysRange] {
     &[]
 }
-
-/// Hexadecimal digits of a register.
-const DIGITS: usize = 2 * size_of::<usize>();

@@ -9,11 +9,11 @@ use libjos::monitor::processor::vector::PAGE_FAULT;
 use libjos::paging::word::Word as _;
 use x86_64::registers::rflags::RFlags;
 
-use super::DIGITS;
 use crate::arch::EntryWord;
 use crate::arch::frame::TrapFrame;
 use crate::arch::instructions::Cr2;
 use crate::arch::program::{ELF_MACHINE, Frame, NGENERAL, POINTERS};
+use crate::arch::values::DIGITS;
 use crate::arch::x86::jos::{DEBUG, ErrorWords, name};
 
 impl AsRef<TrapFrame> for Frame {

@@ -1,11 +1,13 @@
-//! What this machine gives to `x86::faults`: odd values in all registers, and numbers.
+//! What this machine gives to `odd_registers` and to `x86::faults`.
 
 use core::arch::naked_asm;
 
 use x86_64::instructions::segmentation::{CS, SS, Segment};
 
-use crate::arch::x86::registers::{AREAS_START, FLAGS, STACK};
+use crate::arch::odd_registers::{AREAS_START, STACK};
 
+/// The flags that do not affect the kernel: ID, OF, DF, SF, ZF, AF, PF, the constant 1, and CF.
+const FLAGS: u64 = 0x20_0CD7;
 /// An unmapped address. Fetching an instruction from it is the fault.
 pub(in crate::arch) const NOWHERE: u64 = 0x0000_7654_3210_0AB0;
 

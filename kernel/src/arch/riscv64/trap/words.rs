@@ -12,6 +12,7 @@ use crate::arch::riscv64::control;
 use crate::arch::riscv64::instructions::SPP;
 use crate::arch::riscv64::interrupts::{EXTERNAL, INTERRUPT, TIMER};
 use crate::arch::riscv64::probe::look;
+use crate::arch::values::write_general;
 use crate::trap::cause::{Cause, Interrupt, PageFault};
 
 impl Trap<'_> {
@@ -106,13 +107,8 @@ fn is_page_fault(number: u64) -> bool {
     matches!(number, cause::FETCH_PAGE_FAULT | cause::LOAD_PAGE_FAULT | cause::STORE_PAGE_FAULT)
 }
 
-/// The registers, three to a line.
 impl fmt::Display for TrapFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, (name, value)) in self.registers().enumerate() {
-            let end = if i > 0 && i.is_multiple_of(3) { "\n" } else { "" };
-            write!(f, "{end}  {name:<6} {value:016x}")?;
-        }
-        Ok(())
+        write_general(f, self.registers())
     }
 }

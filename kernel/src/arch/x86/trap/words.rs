@@ -11,11 +11,11 @@ use libjos::monitor::processor::vector::{
 use libjos::monitor::processor::{CR2, ErrorCode, exception};
 use x86_64::structures::idt::{DescriptorTable, PageFaultErrorCode, SelectorErrorCode};
 
-use super::super::DIGITS;
 use super::machine_check;
 use crate::arch::control;
 use crate::arch::interrupts::{IRQ_OFFSET, NLINES, interrupt};
 use crate::arch::trap::{Trap, TrapFrame};
+use crate::arch::values::{DIGITS, write_general};
 use crate::arch::{ADDRESS_COLUMNS, Layout};
 use crate::trap::cause::{Cause, PageFault};
 
@@ -142,14 +142,9 @@ impl Trap<'_> {
     }
 }
 
-/// The registers, three to a line.
 impl fmt::Display for TrapFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, (name, value)) in self.registers().into_iter().enumerate() {
-            let end = if i > 0 && i.is_multiple_of(3) { "\n" } else { "" };
-            write!(f, "{end}  {name:<6} {value:0DIGITS$x}")?;
-        }
-        Ok(())
+        write_general(f, self.registers())
     }
 }
 
