@@ -52,9 +52,9 @@ pub(crate) use machine::{
     serial, stack, trap, user,
 };
 #[cfg(any(target_arch = "x86", target_arch = "x86_64", not(jos_machine)))]
-use machine::{frame, instructions};
+use machine::{frame, instructions, ring3};
 #[cfg(all(jos_machine, any(target_arch = "x86", target_arch = "x86_64")))]
-use machine::{program, registers, ring3};
+use machine::{program, registers};
 
 use layout::MemLayout;
 use libjos::paging::format::{self, Geometry};

@@ -11,6 +11,7 @@
 //! | `process` | processes for tests, and the end of the machine |
 //! | `memory` | physical memory, and the symbols of `linker.ld` |
 //! | `cpu`, `processor`, `mmu`, `probe`, `stack`, `trap`, `faults` | the processor |
+//! | `ring3` | its registers for floating-point numbers |
 //! | `instructions` | those of its instructions that the code of all PCs uses |
 
 pub(crate) mod cpu;
@@ -23,7 +24,8 @@ mod mmu;
 mod ports;
 pub(crate) mod probe;
 pub(crate) mod process;
-mod processor;
+pub(in crate::arch) mod processor;
+pub(in crate::arch) mod ring3;
 pub(crate) mod stack;
 mod timer;
 pub(crate) mod trap;

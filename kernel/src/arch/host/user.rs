@@ -3,11 +3,10 @@
 use core::ptr::NonNull;
 
 use libjos::env::Cause;
-use libjos::env::abi::EnvId;
-use libjos::mem::addr::VirtAddr;
 
 use crate::trap::cause::Interrupt;
 
+pub(crate) use crate::arch::x86::floats::{give_floats, lend_floats, take_floats};
 pub(crate) use crate::arch::x86_64::program::Frame;
 
 /// Whether the machine runs programs. (This one says so, for the tests of the monitor's words.)
@@ -39,9 +38,3 @@ pub(crate) fn allow_floats(_allowed: bool) {}
 pub(crate) fn wants_floats(_frame: &Frame) -> bool {
     false
 }
-
-pub(crate) fn give_floats(_id: EnvId, _page: VirtAddr, _new: bool) {}
-
-pub(crate) fn lend_floats(_id: EnvId) {}
-
-pub(crate) fn take_floats(_page_of: impl FnOnce(EnvId) -> Option<VirtAddr>) {}

@@ -71,3 +71,6 @@ pub(crate) fn give_floats(id: EnvId, page: VirtAddr, new: bool) {
 fn state(page: VirtAddr) -> *mut u8 {
     ptr::with_exposed_provenance_mut(page.as_u64() as usize)
 }
+
+#[cfg(test)]
+mod tests;
