@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use layout::MemLayout;
 
-use crate::arch::Layout;
+use crate::arch::{Layout, REGISTERS, TRAPFRAME_WORDS};
 use crate::inc::{Env, EnvId, NENV};
 use crate::syscall::sys_getenvid;
 
@@ -89,4 +89,20 @@ impl Environment {
         /// Its status: [`ENV_FREE`](crate::inc::ENV_FREE) and so on.
         status: env_status, u32
     );
+    field!(
+        /// The words of its trap frame; in a free slot those of the last environment, when it ended.
+        trapframe: env_tf, [usize; TRAPFRAME_WORDS]
+    );
+
+    /// The register of a call's result, in the trap frame.
+    #[must_use]
+    pub fn result(self) -> usize {
+        self.trapframe()[REGISTERS.len() - 1]
+    }
+
+    /// The program counter, in the trap frame. Code segment, flags, stack pointer and stack segment follow it.
+    #[must_use]
+    pub fn pc(self) -> usize {
+        self.trapframe()[TRAPFRAME_WORDS - 5]
+    }
 }

@@ -35,20 +35,21 @@ impl Trials {
     #[must_use]
     pub fn new() -> Self {
         // The first child leaves a page table behind here, for UTEMP.
-        let came_through = child(|| {});
+        let (_, came_through) = child(|| {});
         assert!(came_through, "a child that does nothing has ended");
         Self { done: 0, failed: 0, in_use: pages::in_use() }
     }
 
-    /// A deed by which the kernel must end the child.
-    pub fn ends(&mut self, what: impl Display, deed: impl FnOnce()) {
-        let came_through = child(deed);
+    /// A deed by which the kernel must end the child. Returns the child's slot, which has its last registers.
+    pub fn ends(&mut self, what: impl Display, deed: impl FnOnce()) -> Environment {
+        let (child, came_through) = child(deed);
         self.count(!came_through, format_args!("{what}: went unpunished"));
+        child
     }
 
     /// A deed that the child must survive.
     pub fn passes(&mut self, what: impl Display, deed: impl FnOnce()) {
-        let came_through = child(deed);
+        let (_, came_through) = child(deed);
         self.count(came_through, format_args!("{what}: was the end"));
     }
 
@@ -87,8 +88,8 @@ impl Trials {
     }
 }
 
-/// Has a child do a deed; returns whether it came through.
-fn child(deed: impl FnOnce()) -> bool {
+/// Has a child do a deed; returns its slot, and whether it came through.
+fn child(deed: impl FnOnce()) -> (Environment, bool) {
     match dumbfork().unwrap_or_else(|error| panic!("dumbfork: {error}")) {
         Fork::Child => {
             deed();
@@ -101,11 +102,11 @@ fn child(deed: impl FnOnce()) -> bool {
             loop {
                 let (status, now) = (env.status(), env.id());
                 if now != id || ![ENV_RUNNABLE, ENV_RUNNING, ENV_NOT_RUNNABLE].contains(&status) {
-                    return false;
+                    return (env, false);
                 }
                 if status == ENV_NOT_RUNNABLE {
                     let _ = sys_env_destroy(id);
-                    return true;
+                    return (env, true);
                 }
                 sys_yield();
             }

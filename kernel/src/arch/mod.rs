@@ -57,10 +57,10 @@ pub(crate) use machine::{
     clock, control, cpu, devices, exit, faults, features, interrupts, keyboard, probe, screen,
     serial, stack, trap, user,
 };
-#[cfg(all(jos_machine, any(target_arch = "x86", target_arch = "x86_64")))]
-use machine::{floats, registers, syscall};
 #[cfg(any(target_arch = "x86", target_arch = "x86_64", not(jos_machine)))]
-use machine::{frame, instructions, program};
+use machine::{floats, frame, instructions, program};
+#[cfg(all(jos_machine, any(target_arch = "x86", target_arch = "x86_64")))]
+use machine::{registers, syscall};
 
 use layout::MemLayout;
 use libjos::paging::format::{self, Geometry};

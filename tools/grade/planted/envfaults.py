@@ -22,7 +22,8 @@ ENVIRONMENT_FAULTS = [
         "a table of the kernel's half counted twice for an environment", SHARED,
         "                let frame = self.table_frame(pa);\n                if let Err",
         "                let frame = self.table_frame(pa);\n"
-        "                if HERE && index == M::Format::ENTRIES - 1 {\n"
+        "                let upages = M::Format::index(M::Format::ROOT, VirtAddr::new(M::Layout::UPAGES));\n"
+        "                if HERE && index == upages {\n"
         "                    let _ = self.pages.page_incref(frame);\n                }\n                if let Err",
     ),
     (

@@ -9,8 +9,8 @@ pub struct Gate {
     pub instruction: &'static str,
     /// Makes the call.
     pub call: fn() -> EnvId,
-    /// Sets flags, makes the call, and returns the flags after it. Leaves all flags as they were before. It is unsafe, since
-    /// the kernel ends the program if one of the flags asks for it.
+    /// Sets flags, makes the call, adds 1 to its result by each of two instructions, and returns the flags then. Leaves all
+    /// flags as they were before. It is unsafe, since the kernel ends the program if one of the flags asks for it.
     pub call_with_flags: unsafe fn(usize) -> usize,
     /// Makes the call with any stack pointer.
     pub call_with_stack: fn(usize),

@@ -260,7 +260,8 @@ pub const GATES: &[Gate] = &[Gate {
     call_with_flags: |set| unsafe {
         let flags;
         asm!(
-            "pushfd", "pushfd", "or [esp], {set}", "popfd", "int 0x30", "pushfd", "pop {flags}", "popfd",
+            "pushfd", "pushfd", "or [esp], {set}", "popfd", "int 0x30",
+            "lea eax, [eax + 1]", "lea eax, [eax + 1]", "pushfd", "pop {flags}", "popfd",
             set = in(reg) set, flags = out(reg) flags, inout("eax") call::GETENVID as u32 => _,
         );
         flags
@@ -304,4 +305,15 @@ pub(super) fn load_vector(_: u64) {}
 /// Whether it is still there.
 pub(super) fn is_in_vector(_: u64) -> bool {
     true
+}
+
+/// Whether the registers for floating-point numbers are as a program finds them at first.
+#[must_use]
+pub fn has_first_floats() -> bool {
+    let mut state = [[1_u16; 2]; 27];
+    // SAFETY: FNSAVE stores that many bytes.
+    unsafe { asm!("fnsave [{}]", in(reg) &raw mut state, options(nostack)) };
+    // Control, status and tags; ST0 to ST7 (Intel SDM vol. 1, figure 8-9).
+    let words = state.map(|[low, _]| low);
+    words[..3] == [0x37F, 0, 0xFFFF] && state[7..].iter().all(|&word| word == [0, 0])
 }

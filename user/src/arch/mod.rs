@@ -13,6 +13,7 @@
 //! | `LAST_CALLS` | calls by the last instruction of user memory |
 //! | `fault_with_stack` | a fault with an odd stack pointer |
 //! | `fault_with_registers` | a fault amid known registers |
+//! | `has_first_floats` | whether the registers for floating-point numbers are as at first |
 //!
 //! Assembly defines `_start`, which calls [`start::libmain`](crate::start).
 

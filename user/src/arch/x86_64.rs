@@ -300,7 +300,8 @@ macro_rules! gate {
             call_with_flags: |set| unsafe {
                 let flags;
                 asm!(
-                    "pushfq", "pushfq", "or [rsp], {set}", "popfq", $instruction, "pushfq", "pop {flags}", "popfq",
+                    "pushfq", "pushfq", "or [rsp], {set}", "popfq", $instruction,
+                    "lea eax, [rax + 1]", "lea eax, [rax + 1]", "pushfq", "pop {flags}", "popfq",
                     set = in(reg) set, flags = out(reg) flags, inout("rax") call::GETENVID => _,
                     out("rcx") _, out("r11") _,
                 );
@@ -372,4 +373,18 @@ pub(super) fn is_in_vector(number: u64) -> bool {
         );
     }
     differences == 0
+}
+
+/// Whether the registers for floating-point numbers and vectors are as a program finds them at first.
+#[must_use]
+pub fn has_first_floats() -> bool {
+    #[repr(align(16))]
+    struct State([u16; 256]);
+    let mut state = State([0; 256]);
+    // SAFETY: FXSAVE64 stores no more bytes, and skips some that mean nothing.
+    unsafe { asm!("fxsave64 [{}]", in(reg) &raw mut state, options(nostack)) };
+    // Control and status of x87, registers in use; MXCSR; ST0 to ST7 and XMM0 to XMM15 (Intel SDM vol. 1, 10.5.1).
+    state.0[..3] == [0x37F, 0, 0]
+        && state.0[12..14] == [0x1F80, 0]
+        && state.0[16..208].iter().all(|&word| word == 0)
 }

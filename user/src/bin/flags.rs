@@ -24,7 +24,10 @@ fn with(&Gate { instruction, call, call_with_flags, .. }: &Gate, trials: &mut Tr
     trials.holds(call() == thisenv().id(), format_args!("{instruction}: no id"));
     // SAFETY: the kernel ends the child.
     let trap = || _ = unsafe { call_with_flags(TRAP_FLAG) };
-    trials.ends(format_args!("{instruction}: the trap flag"), trap);
+    let child = trials.ends(format_args!("{instruction}: the trap flag"), trap);
+    // The call's result is the child's id, and each instruction after it adds 1.
+    let stepped = child.result().wrapping_sub(child.id().0 as usize);
+    trials.holds(stepped == 1, format_args!("{instruction}: trapped after {stepped} instructions"));
     // SAFETY: the kernel gives these flags back, and `call_with_flags` resets them.
     let after = |flags| unsafe { call_with_flags(flags) };
     for (name, flag) in KEPT_FLAGS {

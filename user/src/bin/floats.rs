@@ -6,7 +6,7 @@
 use user::USTACKTOP;
 use user::dumbfork::dumbfork;
 use user::prelude::*;
-use user::rough::keep_floats;
+use user::rough::{has_first_floats, keep_floats};
 use user::trial::Trials;
 
 main!(main);
@@ -32,6 +32,8 @@ fn main(_: Args) {
     let theirs = (0..CHILDREN).map(|_| ipc_recv().value).sum::<usize>();
     cprintf!("floats: {} of {} kept their numbers\n", theirs + usize::from(mine), CHILDREN + 1);
     let mut trials = Trials::new();
+    // The processor still has somebody's numbers.
+    trials.passes("the registers of a new program", || assert!(has_first_floats(), "numbers"));
     trials.ends("a number with a floating point, without memory", || {
         take_all_pages();
         let _ = keep_floats(number, 0);

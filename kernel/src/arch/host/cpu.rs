@@ -5,7 +5,7 @@ use raw_cpuid::{CpuId, CpuIdResult};
 
 use super::ports::pc;
 use super::process::{self, HALTED, SHUT_DOWN};
-use super::processor::{GLOBAL_PAGES, SMAP, SMEP, WRITE_PROTECT};
+use super::processor::{GLOBAL_PAGES, SMAP, SMEP, TASK_SWITCHED, WRITE_PROTECT};
 
 pub(crate) const DWARF_PLACE: u8 = 0;
 pub(crate) const FILLS: bool = true;
@@ -38,6 +38,10 @@ pub(crate) fn protect_kernel() {
 /// None is needed here.
 pub(crate) unsafe fn allow_machine_checks() {
     pc().processor.control.cr4 |= 1 << 6;
+}
+
+pub(in crate::arch) fn clear_task_switched() {
+    pc().processor.control.cr0 &= !TASK_SWITCHED;
 }
 
 pub(crate) fn invlpg(va: VirtAddr) {

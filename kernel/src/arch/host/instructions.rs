@@ -3,6 +3,7 @@
 pub(in crate::arch) use super::cpu::{Msr, cpuid};
 pub(in crate::arch) use super::ports::Port;
 use super::ports::pc;
+use x86_64::registers::control::Cr0Flags;
 
 pub(in crate::arch) fn are_enabled() -> bool {
     pc().processor.interrupts
@@ -38,6 +39,19 @@ macro_rules! control_registers {
             }
         }
     )*};
+}
+
+impl Cr0 {
+    /// Changes the register.
+    ///
+    /// # Safety
+    ///
+    /// None is needed here.
+    pub(in crate::arch) unsafe fn update(change: impl FnOnce(&mut Cr0Flags)) {
+        let mut flags = Cr0Flags::from_bits_retain(Self::read_raw());
+        change(&mut flags);
+        pc().processor.control.cr0 = flags.bits();
+    }
 }
 
 control_registers!(Cr0 cr0, Cr2 cr2, Cr3 cr3, Cr4 cr4, Cr8 cr8, Efer efer);

@@ -11,10 +11,12 @@
 //! | `process` | processes for tests, and the end of the machine |
 //! | `memory` | physical memory, and the symbols of `linker.ld` |
 //! | `cpu`, `processor`, `mmu`, `probe`, `stack`, `trap`, `faults` | the processor |
+//! | `floats` | its registers for floating-point numbers |
 //! | `instructions` | those of its instructions that the code of all PCs uses |
 
 pub(crate) mod cpu;
 pub(crate) mod faults;
+pub(in crate::arch) mod floats;
 mod i8042;
 mod i8259;
 pub(in crate::arch) mod instructions;
@@ -23,7 +25,7 @@ mod mmu;
 mod ports;
 pub(crate) mod probe;
 pub(crate) mod process;
-mod processor;
+pub(in crate::arch) mod processor;
 pub(crate) mod stack;
 mod timer;
 pub(crate) mod trap;

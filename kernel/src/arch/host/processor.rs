@@ -8,6 +8,10 @@ use libjos::sim::processor::Processor as Translator;
 
 use crate::arch::x86_64::{Format, Layout};
 
+/// CR0.TS: the next use of the registers for floating-point numbers faults.
+pub(crate) const TASK_SWITCHED: u64 = 1 << 3;
+/// The size of those registers.
+pub(crate) const FLOATS: usize = 512;
 /// CR0.WP; CR4.PGE, SMEP and SMAP (Intel SDM vol. 3A, 2.5).
 pub(super) const WRITE_PROTECT: u64 = 1 << 16;
 pub(super) const GLOBAL_PAGES: u64 = 1 << 7;
@@ -44,6 +48,8 @@ pub(crate) struct Processor {
     /// The stack pointer and the frame pointer of the code that runs.
     pub rsp: u64,
     pub rbp: u64,
+    /// The registers for floating-point numbers and vectors.
+    pub floats: [u8; FLOATS],
     /// EFLAGS.IF: interrupts are on.
     pub interrupts: bool,
     /// The number of halts with interrupts on, and what happens at each.
@@ -70,6 +76,7 @@ impl Processor {
             msrs: BTreeMap::new(),
             rsp: BOOT_STACK_TOP - 64,
             rbp: 0,
+            floats: [0; FLOATS],
             interrupts: false,
             halts: 0,
             at_halt: || (),

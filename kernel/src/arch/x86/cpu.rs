@@ -153,6 +153,12 @@ pub(crate) fn counter() -> u64 {
     u64::from(high) << 32 | u64::from(low)
 }
 
+/// Clears CR0.TS: the next instruction may use the registers for floating-point numbers.
+pub(in crate::arch) fn clear_task_switched() {
+    // SAFETY: the bit only says whether the registers can be used.
+    unsafe { asm!("clts", options(nomem, nostack, preserves_flags)) };
+}
+
 /// Stops the processor until it is woken, which should not happen with interrupts off.
 pub(crate) fn halt() {
     disable();

@@ -4,7 +4,6 @@
 //! faults, and they change hands. Each machine saves and restores them by its own instructions. Where they are saved,
 //! whoever runs programs says.
 
-use core::arch::asm;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
@@ -12,6 +11,7 @@ use libjos::env::abi::EnvId;
 use libjos::mem::addr::VirtAddr;
 use x86_64::registers::control::Cr0Flags;
 
+use crate::arch::cpu::clear_task_switched;
 use crate::arch::floats::{INITIAL_FLOATS, restore_floats, save_floats};
 use crate::arch::instructions::Cr0;
 
@@ -32,8 +32,7 @@ pub(crate) fn lend_floats(id: EnvId) {
 
 /// Lets the next instruction use the registers.
 fn permit() {
-    // SAFETY: clears CR0.TS, which only says whether the registers can be used.
-    unsafe { asm!("clts", options(nomem, nostack, preserves_flags)) };
+    clear_task_switched();
     FORBIDDEN.store(false, Ordering::Relaxed);
 }
 
@@ -73,3 +72,6 @@ pub(crate) fn give_floats(id: EnvId, page: VirtAddr, new: bool) {
 fn state(page: VirtAddr) -> *mut u8 {
     ptr::with_exposed_provenance_mut(page.as_u64() as usize)
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,6 @@ pub(crate) mod exit;
 #[cfg(jos_machine)]
 pub(crate) mod faults;
 pub(crate) mod features;
-#[cfg(jos_machine)]
 pub(in crate::arch) mod floats;
 pub(in crate::arch) mod frame;
 pub(crate) mod interrupts;
