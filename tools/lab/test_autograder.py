@@ -69,7 +69,7 @@ class Autograder(unittest.TestCase):
             lab("handout", "2", str(tree))
         lab("answer", "2", str(cls.answered))
 
-    def grade(self, submission=None, archive=None, seconds=1800):
+    def grade(self, submission=None, archive=None, seconds=1800, build_seconds=900):
         """The report on a submission: a tree, or an archive's name and bytes."""
         for folder in ("submission", "results"):
             shutil.rmtree(BASE / folder, ignore_errors=True)
@@ -79,7 +79,7 @@ class Autograder(unittest.TestCase):
             (BASE / "submission").mkdir()
         if archive:
             (BASE / "submission" / archive[0]).write_bytes(archive[1])
-        done = run("run_autograder", f"AUTOGRADER_SECONDS={seconds}")
+        done = run("run_autograder", f"AUTOGRADER_SECONDS={seconds}", f"LAB_BUILD_SECONDS={build_seconds}")
         self.assertEqual(done.returncode, 0, done.stderr)
         report = json.loads((BASE / "results/results.json").read_text())
         print(f"{self.id().rpartition('.')[2]}: {report['score']}", file=sys.stderr)
@@ -130,6 +130,18 @@ class Autograder(unittest.TestCase):
         self.assertEqual(report["score"], 0)
         self.assertIn("error[E", self.said(report))
 
+    def test_a_body_that_the_compiler_does_not_end_with(self):
+        doubled = "let twice = (1, 1); " + "let twice = (twice, twice);\n" * 60
+        first = "let frame = Frame(self.list.head);"
+        report = self.grade(self.changed(ALLOCATOR, first, doubled + first), build_seconds=30)
+        self.assertEqual(report["score"], 0)
+        self.assertIn("the compiler did not end within 30 s", self.said(report))
+
+    def test_a_body_that_is_nested_deeply(self):
+        report = self.grade(self.changed(ALLOCATOR, "frame.0 == PageInfo::END", "!" * 12000 + "(frame.0 == PageInfo::END)"))
+        self.assertEqual(report["score"], 0)
+        self.assertIn("does not compile", self.said(report))
+
     def test_a_body_without_end(self):
         report = self.grade(self.changed(ALLOCATOR, "let frame = Frame(self.list.head);", "loop {} let frame = Frame(self.list.head);"))
         self.assertIn("a loop without end?", self.said(report))
@@ -147,6 +159,14 @@ class Autograder(unittest.TestCase):
             ("printing", 'println!("check_page_alloc() succeeded!"); ' + first, "`println!` is not among"),
             ("another function", "return None; } fn steal() { " + first, "exercise 4"),
             ("a file of the grader's", 'include!("/etc/passwd"); ' + first, "`include!` is not among"),
+            ("lines that vanish", f" /*\n\u0085*/ unsafe {{ steal() }} /*\n\u0085*/\n        {first}", "nobody sees, U+0085"),
+            ("a call on the left", f"assert_eq!([0][{{ self.page_alloc_run(mem, flags, 1); 0 }}] = 1, ()); {first}",
+             "`.page_alloc_run()` is not among"),
+            ("code for one build", f"#[cfg(test)] for _ in 0..1 {{}} {first}", "no attributes"),
+            ("a constant block", f"const {{ panic!() }}; {first}", "kind of expression"),
+            ("a module", f"mod m {{}} {first}", "no items"),
+            ("a path through core", f"core::hint::spin_loop(); {first}", "`core::hint::spin_loop` is not among"),
+            ("too much", "// " + "x" * 17000 + f"\n{first}", "more than 200 lines, or 16 KB"),
         ):
             with self.subTest(name):
                 report = self.grade(self.changed(ALLOCATOR, first, new))

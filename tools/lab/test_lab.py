@@ -138,7 +138,7 @@ def in_qemu(picked, tests):
 
     machines = {machine: boots(machine) for machine in dict.fromkeys(test.machine for test in tests)}
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        runs = {machine: pool.submit(run_machine, made, bench, 60) for machine, made in machines.items()}
+        runs = {machine: pool.submit(run_machine, made, bench, 60 * made.patience) for machine, made in machines.items()}
         return {test.title: judge(test, runs[test.machine].result()) for test in tests}
 
 
@@ -171,6 +171,13 @@ class HandedOut(unittest.TestCase):
         self.assertEqual(log.splitlines(), ["Lab 2 as handed out"])
         state = subprocess.run(["git", "status", "--porcelain"], cwd=tree, capture_output=True, text=True).stdout
         self.assertEqual(state, "")
+
+    def test_has_no_graded_tests_but_its_own(self):
+        tree = handout("handout")
+        texts = [path.read_text() for path in tree.rglob("*.py")]
+        imported = set(re.findall(r"^\s*(?:import|from) (\w+)", "\n".join(texts), re.M))
+        there = {path.stem for path in (tree / "tools/grade").glob("*.py")}
+        self.assertEqual(there - imported, set())
 
     def test_boots_and_says_what_is_missing(self):
         run = run_machine(Machine(typed=()), images("handout"), 60)

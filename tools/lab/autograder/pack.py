@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Packs the autograder of lab 2 as Gradescope takes it: obj/autograder-lab2.zip. `make autograder LAB=2`.
 
-The zip has setup.sh, run_autograder and the pristine tree with the grader's own tests.
+The zip has setup.sh, run_autograder with its submission.py, and the pristine tree with the grader's own tests.
 """
 
 import shutil
@@ -30,7 +30,7 @@ def main():
     subprocess.run(["cargo", "run", "-q", "-p", "lab", "--", "handout", lab, str(tree)], cwd=ROOT, check=True)
     shutil.rmtree(tree / ".git")
     add_own_tests(tree)
-    for name in ("setup.sh", "run_autograder"):
+    for name in ("setup.sh", "run_autograder", "submission.py"):
         shutil.copy(ROOT / "tools/lab/autograder" / name, work / name)
     target = ROOT / f"obj/autograder-lab{lab}.zip"
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as packed:

@@ -1,4 +1,4 @@
-// The handout's code in the place of the marked parts of the sources. `exercise!(NAME)` is a hole for a body.
+//! The handout's code in the place of the marked parts of the sources. `exercise!(NAME)` is a hole for a body.
 
 // lab 2: begin never_free
         let never_free: [PhysRange; 4] = {

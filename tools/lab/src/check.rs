@@ -272,13 +272,16 @@ impl<'ast> Visit<'ast> for Judge<'_> {
         }
         let arguments = Punctuated::<Expr, Token![,]>::parse_terminated;
         match called.parse_body_with(arguments) {
-            Ok(arguments) => arguments.iter().for_each(|argument| match argument {
-                // A named argument of the text.
-                Expr::Assign(named) if is_name(&named.left) => {
-                    Visit::visit_expr(self, &named.right)
+            Ok(arguments) => {
+                for argument in &arguments {
+                    // A named argument of the text is no assignment.
+                    let value = match argument {
+                        Expr::Assign(named) if is_name(&named.left) => &named.right,
+                        argument => argument,
+                    };
+                    self.visit_expr(value);
                 }
-                argument => Visit::visit_expr(self, argument),
-            }),
+            }
             Err(error) => self.refuse(called.path.span(), &format!("in `{name}!`: {error}")),
         }
     }

@@ -1,5 +1,8 @@
 //! The places in a handout where a body is to be written, each between two lines of comment.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 
 use crate::exercises::Exercise;
