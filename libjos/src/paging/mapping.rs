@@ -90,11 +90,14 @@ impl<M: Machine> Vm<M> {
                 return Err(error);
             }
         };
-        let old = M::Format::decode(0, self.machine.load(pte.pa));
+        let word = self.machine.load(pte.pa);
+        let old = M::Format::decode(0, word);
         if let Entry::Leaf(leaf) = old
             && leaf.pa == pa
         {
-            self.set_perm(0, pte.pa, perm);
+            self.exchange_leaf(0, pte.pa, word, |leaf| {
+                M::Format::encode(0, &Leaf { perm, ..leaf })
+            });
         } else {
             self.machine.store(pte.pa, M::Format::leaf(0, pa, perm));
             self.machine.made_valid(Some(va));
