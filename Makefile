@@ -18,12 +18,12 @@ STEP      ?=## "make picture": after which step of mem_init (page_init, boot_map
 FROM      ?= mem_init## where "make gdb" begins on a machine at reset: mem_init or reset
 PROFILE   ?= dev## cargo's profile: dev, release (fast) or small
 GRADEFLAGS ?=## options for grade.py, for instance -v; see ./grade.py --help
+# lab 2: begin omit
 BENCHFLAGS ?=## options for the benchmark, for instance --only map-4k --rounds 50
 TARGET    ?= boot_info device_tree operations monitor_line calls programs## what "make fuzz" fuzzes
 FUZZTIME  ?= 600## seconds for each of them
 MUTANTSFLAGS ?=## options for "make mutants", for instance -f libjos/src/paging/pgdir.rs or --jobs 1
 SCHEMESFLAGS ?=## options for "make schemes"
-# lab 2: begin omit
 MODULE    ?=## with run-NAME: a program (ELF) or a tar archive of programs, for the loader to give to the kernel
 # lab 2: end
 V         ?=## 1: show every command
