@@ -110,7 +110,8 @@ def tests():
     """All tests of gdb on programs."""
 
     def test(title, points, name, played, options=(), vscode=""):
-        machine = Machine(words=f"run={name}", gdb=played[0], options=options, vscode=vscode)
+        # A session takes some seconds of a processor, most of them gdb's, and others run beside it.
+        machine = Machine(words=f"run={name}", gdb=played[0], options=options, vscode=vscode, patience=3)
         return Test(f"gdb: {title}", points, machine, boots(), gdb_lines=played[1], tags=("gdb", "program"), needs=(PC,))
 
     return [

@@ -129,7 +129,9 @@ def tests():
         program("spin", "I am the parent.  Forking the child...", new(SECOND, FIRST),
                 "I am the parent.  Running the child...", "I am the child.  Spinning...",
                 "I am the parent.  Killing the child...", f"[{FIRST}] destroying {SECOND}", freed(SECOND, FIRST), *exits(),
-                options=("-icount", "shift=3,sleep=off")),  # so that the timer finds the parent at the same place each time
+                # By counted instructions, so that the timer finds the parent at the same place each time. QEMU takes long over
+                # the child's PAUSE then: at 8 ns each, fewer of them fill its turns.
+                options=("-icount", "shift=3,sleep=off")),
         program("stresssched", re.compile(r"\[000010[0-9a-f]{2}\] stresssched on CPU 0")),
         program("sendpage", new(SECOND, FIRST), "1000 got message: hello child environment! how are you?",
                 "child received correct message", "1001 got message: hello parent environment! I'm good.",
