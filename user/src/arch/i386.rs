@@ -298,6 +298,11 @@ pub unsafe fn fault_with_stack(sp: usize) -> ! {
     unsafe { asm!("mov esp, {}", "mov eax, [0]", "ud2", in(reg) sp, options(noreturn)) }
 }
 
+/// Would look at the vector registers, but a Pentium has none.
+pub(super) fn vectors_are_new() -> bool {
+    true
+}
+
 /// Would load a number into vector registers, but a Pentium has none.
 pub(super) fn load_vector(_: u64) {}
 

@@ -348,6 +348,14 @@ pub unsafe fn fault_with_stack(sp: usize) -> ! {
     unsafe { asm!("mov rsp, {}", "mov eax, [0]", "ud2", in(reg) sp, options(noreturn)) }
 }
 
+/// Whether the control of the vector registers is as a program finds it: every exception masked.
+pub(super) fn vectors_are_new() -> bool {
+    let mut control = 0_u32;
+    // SAFETY: stores a register.
+    unsafe { asm!("stmxcsr [{}]", in(reg) &raw mut control, options(nostack)) };
+    control == 0x1F80
+}
+
 /// Loads a number into several vector registers.
 pub(super) fn load_vector(number: u64) {
     // SAFETY: code of this crate does not use these registers.

@@ -1,12 +1,13 @@
-//! Has several environments keep numbers in the registers for floating point, while they take turns. One more uses such a
-//! register when there is no memory to save it in.
+//! Has several environments keep numbers in the registers for floating point, while they take turns. Others look at
+//! these registers first, wait for them while an exception of their parent's is pending there, and use one when there
+//! is no memory to save it in.
 #![no_std]
 #![no_main]
 
 use user::USTACKTOP;
 use user::dumbfork::dumbfork;
 use user::prelude::*;
-use user::rough::keep_floats;
+use user::rough::{divide_floats, floats_are_new, forget_floats, keep_floats, wait_for_floats};
 use user::trial::Trials;
 
 main!(main);
@@ -32,6 +33,14 @@ fn main(_: Args) {
     let theirs = (0..CHILDREN).map(|_| ipc_recv().value).sum::<usize>();
     cprintf!("floats: {} of {} kept their numbers\n", theirs + usize::from(mine), CHILDREN + 1);
     let mut trials = Trials::new();
+    trials.passes("new registers", || assert!(floats_are_new(), "an exception is not masked"));
+    divide_floats();
+    trials.passes("a wait, with an exception of another's pending", wait_for_floats);
+    trials.ends("a wait, with an exception of its own pending", || {
+        divide_floats();
+        wait_for_floats();
+    });
+    forget_floats();
     trials.ends("a number with a floating point, without memory", || {
         take_all_pages();
         let _ = keep_floats(number, 0);
