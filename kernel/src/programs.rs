@@ -74,3 +74,6 @@ pub(crate) fn find(name: &str) -> Option<&'static [u8]> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! Helpers of tests on the host: they set up the kernel as far as a test needs it.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use boot::info::START_INFO_MAGIC;
@@ -109,4 +110,18 @@ pub(crate) fn symbols(builder: Builder) {
 /// A source location of the function `function`, for [`symbols`].
 pub(crate) fn source(function: &str, file: &str, line: u32) -> SourceFrame {
     SourceFrame { function: function.into(), file: file.into(), line }
+}
+
+/// A tar archive of one file.
+pub(crate) fn archive(name: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut header = vec![0; 512];
+    header[..name.len()].copy_from_slice(name.as_bytes());
+    header[124..136].copy_from_slice(std::format!("{:011o}\0", bytes.len()).as_bytes());
+    header[156] = b'0';
+    header[148..156].fill(b' ');
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    header[148..156].copy_from_slice(std::format!("{sum:06o}\0 ").as_bytes());
+    header.extend(bytes);
+    header.resize(header.len().next_multiple_of(512) + 1024, 0);
+    header
 }

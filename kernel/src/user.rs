@@ -336,3 +336,6 @@ impl EnvConsole for Console {
         console::try_read().map(|(byte, _)| byte)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,6 +89,7 @@ fn messages_of_the_level_and_above_are_printed() {
         init_log(log::LevelFilter::Info);
         log::info!(target: "test", "{} pages", 3);
         log::debug!("not asked for");
+        log::warn!(target: "tar_no_std::archive", "a folder in an archive");
         assert!(log::log_enabled!(log::Level::Warn) && !log::log_enabled!(log::Level::Debug));
         // The logger says so itself, too.
         assert!(!log::logger().enabled(&log::Metadata::builder().level(log::Level::Trace).build()));

@@ -153,6 +153,18 @@ class House(unittest.TestCase):
         self.assertGreater(sum(map(len, libjos.uses.values())), 200)
         self.assertEqual(libjos.entangled(lambda path: re.split(r"/|\.rs", path)[0]), set())
 
+    def test_every_file_is_part_of_a_crate(self):
+        """A file that no `mod` names is never compiled: tests in it would not run."""
+        for folder in ("layout", "libjos", "boot", "kernel", "user"):
+            src = ROOT / folder / "src"
+            for path in src.rglob("*.rs"):
+                if path.name in ("lib.rs", "main.rs") or path.parent == src / "bin":
+                    continue
+                home, name = (path.parent.parent, path.parent.name) if path.name == "mod.rs" else (path.parent, path.stem)
+                owners = [home / "mod.rs", home / "lib.rs", home / "main.rs", home.with_suffix(".rs")]
+                named = re.compile(rf'\bmod {name};|\bpath = "[^"]*{path.name}"')
+                self.assertTrue(any(owner.exists() and named.search(owner.read_text()) for owner in owners), path)
+
     def test_one_door_to_the_architecture(self):
         for crate, doors in (("kernel", r"arch/"), ("boot", r"(x86|x86_64|i386|riscv64)/"), ("user", r"arch/")):
             files = [(f"{crate}/src/{path}", text) for path, text in sources(ROOT / crate / "src").items()

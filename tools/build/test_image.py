@@ -44,6 +44,11 @@ class Image:
         self.assertEqual(max(end for end in self.functions if end <= self.symbols["text_end_exclusive"]), etext)
         self.assertEqual(-(-etext // PGSIZE) * PGSIZE, self.symbols["text_end_exclusive"])
 
+    def test_the_archive_of_programs_is_among_the_constants(self):
+        names = ("text_end_exclusive", "programs_start", "programs_end_exclusive", "rodata_end_exclusive")
+        places = [self.symbols[name] for name in names]
+        self.assertEqual(places, sorted(places))
+
     def test_edata_is_the_end_of_the_initialised_data(self):
         start, _, size = self.sections[".data"]
         self.assertEqual(self.symbols["edata"], start + size)

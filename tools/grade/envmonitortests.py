@@ -85,6 +85,11 @@ def output(control):
     return control.output.decode(errors="replace").replace("\r", "")
 
 
+def wait_for_more(_control):
+    """Wait for another prompt, though nothing is typed."""
+    return True
+
+
 def share_with_kernel(control):
     """Map the first page of the program in the kernel's page directory, too."""
     found = re.findall(rf"{span(TEXT, TEXT + 0xFFF)} -> 0x0*([1-9a-f][0-9a-f]*000) ", output(control))
@@ -139,6 +144,24 @@ def tests():
             "K> kill 1000", *killed(), "K> continue", "no environment can run",
             "K> si", "no environment has stopped while it ran", "K> c", "no environment can run",
             '"now" is one word too many', "usage: c [&]", "K> exit", NO_LEAK,
+            no=(PANIC, WIDE, re.compile(r"K> \^C")),
+        ),
+        of_a_pc(
+            "Ctrl-C stops what was in the background before",
+            (at_rest, "run idle &\r", programs_run, "c\r\x03", nobody_runs, "envs\r", nobody_runs, "kill 1000\r", "exit\r"),
+            *WELCOME, "K> run idle &", new(), "K> c", "^C", stopped("idle"), "K> envs",
+            row(FIRST, "00000000", "RUNNING", "idle"), *killed(), "K> exit", NO_LEAK,
+        ),
+        of_a_pc(
+            "the prompt is there again when the environments have ended",
+            ("run hello &\r", wait_for_more, "exit\r"),
+            *WELCOME, "K> run hello &", new(), f"i am environment {FIRST}", *exits(), *ALL_GONE, "K> exit", NO_LEAK,
+        ),
+        of_a_pc(
+            "leakcheck counts each page, but those that the kernel keeps for programs",
+            ("run hello\r", "alloc 3\r", "exit\r"),
+            *WELCOME, *ALL_GONE, "K> alloc 3", "leakcheck: 3 pages did not go back; 0 bytes of the heap are in use",
+            status=FAILURE,
         ),
         of_a_pc(
             "a breakpoint, single steps, continue",

@@ -2,6 +2,7 @@
 when all have ended, and the registers of a new one are read. usertests.py has each program read when it has ended.
 """
 
+import struct
 from pathlib import Path
 
 import built
@@ -32,6 +33,32 @@ def registers_at_entry(stub, _symbols):
         require(found[name] == value, f"a program begins with {name} {found[name]:#x}, not {value:#x}")
 
 
+# Flags that a program can set and the kernel must not keep: DF, NT, AC; and those that a call must clear: TF, IF
+# (Intel SDM vol. 1, 3.4.3). Bits of CR0 while programs run: MP, so that WAIT faults if TS is set, and NE.
+SET, CLEARED, MP, NE = 1 << 10 | 1 << 14 | 1 << 18, 1 << 8 | 1 << 9, 1 << 1, 1 << 5
+IF, GETENVID = 1 << 9, 2
+GATES = (b"\x0f\x05", b"\xcd\x30") if ARCH.has(LONG_MODE) else (b"\xcd\x30",)  # syscall, int 0x30
+
+
+def registers_in_calls(stub, symbols):
+    """A Machine.at_entry: a program sets flags and makes a call, by each instruction for it. Meanwhile the kernel's
+    registers must be its own."""
+    def word(number):
+        return struct.pack("<I", number)
+
+    stub.run_to(Image(ROOT / built.OBJ / "user/hello").symbols["_start"])
+    for gate in GATES:
+        # push; popf; mov eax; the call; push; popf
+        code = b"\x68" + word(SET | IF) + b"\x9d\xb8" + word(GETENVID) + gate + b"\x68" + word(IF) + b"\x9d"
+        with stub.interlude(code) as before:
+            stub.run_to(symbols["syscall"])
+            found = CPU.registers(stub.monitor("info registers"))
+            flags = next(value for name, value in found.items() if name in ("RFL", "EFL"))
+            require(flags & (SET | CLEARED) == 0, f"a system call is handled with the flags {flags:#x}")
+            require(found["CR0"] & (MP | NE) == MP | NE, f"while programs run, CR0 is {found['CR0']:#x}")
+            stub.run_to(before["ip"] + len(code))
+
+
 def tests():
     """All tests of environments from outside."""
     crowd = reading.read_crowd(Machine(memory="32M", patience=3))
@@ -49,6 +76,11 @@ def tests():
         ),
         Test(
             "environments: the registers of a new one", 5, Machine(words="run=hello", at_entry=registers_at_entry),
+            (*CHECKS, FIRST, "hello, world", ended, *WELCOME), tags=("program",), needs=(PC,),
+        ),
+        Test(
+            "environments: the kernel's registers in calls", 5,
+            Machine(words="run=hello", at_entry=registers_in_calls),
             (*CHECKS, FIRST, "hello, world", ended, *WELCOME), tags=("program",), needs=(PC,),
         ),
     ]

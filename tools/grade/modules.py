@@ -18,10 +18,13 @@ MODULES = ("program", "archive.tar", "text", "cut-program", "cut-archive.tar", "
 
 
 def archive(program):
-    """A tar archive with one program under two names."""
+    """A tar archive with one program under two names, in folders as tar writes them."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for name in ("guest", "other"):
+        folder = tarfile.TarInfo("./")
+        folder.type = tarfile.DIRTYPE
+        tar.addfile(folder)
+        for name in ("./guest", "./more/other"):
             info = tarfile.TarInfo(name)
             info.size = len(program)
             tar.addfile(info, io.BytesIO(program))

@@ -37,20 +37,6 @@ fn elf(va: u64, code: &[u8]) -> Vec<u8> {
     file
 }
 
-/// A tar archive of one file.
-fn archive(name: &str, bytes: &[u8]) -> Vec<u8> {
-    let mut header = vec![0; 512];
-    header[..name.len()].copy_from_slice(name.as_bytes());
-    header[124..136].copy_from_slice(std::format!("{:011o}\0", bytes.len()).as_bytes());
-    header[156] = b'0';
-    header[148..156].fill(b' ');
-    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
-    header[148..156].copy_from_slice(std::format!("{sum:06o}\0 ").as_bytes());
-    header.extend(bytes);
-    header.resize(header.len().next_multiple_of(512) + 1024, 0);
-    header
-}
-
 /// Makes an environment of the program `name`, or prints why not.
 fn create(name: &str) -> bool {
     let Some(binary) = programs::find(name) else {
@@ -87,12 +73,13 @@ fn create_hello() -> ExitCode {
 }
 
 const MADE: [&str; 3] =
-    ["[00000000] new env 00001000", "made; pages were taken: true", "[00001000] new env 00001001"];
+    ["[00000000] new env 00001000", "made; pages were taken: true", "[00000000] new env 00001001"];
 
 #[test]
 fn modules_that_have_the_program() {
     let hello = elf(0x80_0020, b"code");
-    let ended = each_alone(&[hello.clone(), archive("hello", &hello)], |it| boot(it, create_hello));
+    let ended =
+        each_alone(&[hello.clone(), rig::archive("hello", &hello)], |it| boot(it, create_hello));
     ended.iter().for_each(|ended| ended.assert_tail(33, &MADE));
 }
 
@@ -105,8 +92,8 @@ fn modules_that_have_not() {
         (Vec::new(), none),
         (b"neither".to_vec(), none),
         (vec![0; 2048], none),
-        (archive("yield", &hello), none),
-        (archive("hello", &hello)[..1024].to_vec(), none),
+        (rig::archive("yield", &hello), none),
+        (rig::archive("hello", &hello)[..1024].to_vec(), none),
         (
             hello[..122].to_vec(),
             "hello cannot be run: the bytes of the segment at 0x800020 lie outside the file",

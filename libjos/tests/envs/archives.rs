@@ -62,6 +62,25 @@ fn programs_are_found_by_their_names() {
     }
 }
 
+/// As `tar cf programs.tar -C folder .` writes them, or with a folder's name.
+#[test]
+fn programs_in_folders_have_their_own_names() {
+    let bytes = archive(&[
+        file("./", b'5', b""),
+        file("./hello", b'0', b"here"),
+        file("build/user/yield", b'0', b"deep"),
+        file("build/hello", b'0', b"another"),
+        file("./old/", b'0', b""), // a folder, as tar wrote them before there were types
+    ]);
+    let archive = Archive::new(&bytes).unwrap();
+    assert_eq!(names(&archive), ["hello", "yield", "hello"]);
+    assert_eq!(archive.find("hello"), Some(&b"here"[..]), "the first of the name");
+    assert_eq!(archive.find("yield"), Some(&b"deep"[..]));
+    for path in ["./hello", "build/user/yield", "user/yield", "build", ".", "old"] {
+        assert_eq!(archive.find(path), None, "{path}");
+    }
+}
+
 /// Zeros alone, as many as `tar` writes, are an archive of no files.
 #[test]
 fn an_archive_of_nothing() {

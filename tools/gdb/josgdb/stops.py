@@ -73,8 +73,10 @@ def leave_inlined():
     """Selects the function of a breakpoint, if its first line is a call of an inlined function.
 
     gdb takes the plain name of a function for an address, and stops "in" what is inlined there. hook-stop
-    (../init.gdb) calls this before the stop is printed.
+    (../init.gdb) calls this before the stop is printed, and also when the machine has ended.
     """
+    if not machine.connected():
+        return
     frame = gdb.newest_frame()
     if frame.type() != gdb.INLINE_FRAME or f"{frame.pc():x} in " not in breakpoints():
         return

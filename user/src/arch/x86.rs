@@ -147,6 +147,28 @@ pub fn keep_floats(number: u64, turns: u32) -> bool {
     now == number && super::is_in_vector(number)
 }
 
+/// Leaves an exception pending in the registers for floating point: a division by zero, not masked. The next instruction
+/// that waits for them would raise it.
+pub fn divide_floats() {
+    let control = 0x37B_u16;
+    // SAFETY: none of these instructions waits after the division.
+    unsafe {
+        asm!("fninit", "fldcw [{}]", "fld1", "fldz", "fdivp", in(reg) &raw const control, options(nostack));
+    }
+}
+
+/// Forgets the exception that [`divide_floats`] has left.
+pub fn forget_floats() {
+    // SAFETY: nothing else uses these registers.
+    unsafe { asm!("fninit", options(nomem, nostack)) };
+}
+
+/// Waits for the registers for floating point, which raises an exception that is pending there.
+pub fn wait_for_floats() {
+    // SAFETY: changes nothing.
+    unsafe { asm!("fwait", options(nomem, nostack)) };
+}
+
 // INT has its vector in the instruction. So there is one of them for each, 4 bytes apart.
 global_asm!(
     ".pushsection .text.interrupts, \"ax\"",

@@ -1,12 +1,13 @@
-//! Has several environments keep numbers in the registers for floating point, while they take turns. One more uses such a
-//! register when there is no memory to save it in.
+//! Has several environments keep numbers in the registers for floating point, while they take turns. Others look at
+//! these registers first, wait for them while an exception of their parent's is pending there, and use one when there
+//! is no memory to save it in.
 #![no_std]
 #![no_main]
 
 use user::USTACKTOP;
 use user::dumbfork::dumbfork;
 use user::prelude::*;
-use user::rough::{has_first_floats, keep_floats};
+use user::rough::{divide_floats, forget_floats, has_first_floats, keep_floats, wait_for_floats};
 use user::trial::Trials;
 
 main!(main);
@@ -34,6 +35,13 @@ fn main(_: Args) {
     let mut trials = Trials::new();
     // The processor still has somebody's numbers.
     trials.passes("the registers of a new program", || assert!(has_first_floats(), "numbers"));
+    divide_floats();
+    trials.passes("a wait, with an exception of another's pending", wait_for_floats);
+    trials.ends("a wait, with an exception of its own pending", || {
+        divide_floats();
+        wait_for_floats();
+    });
+    forget_floats();
     trials.ends("a number with a floating point, without memory", || {
         take_all_pages();
         let _ = keep_floats(number, 0);

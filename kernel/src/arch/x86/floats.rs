@@ -36,10 +36,12 @@ fn permit() {
     FORBIDDEN.store(false, Ordering::Relaxed);
 }
 
-/// Makes the next use of the registers fault.
+/// Makes the next use of the registers fault. Without MP, WAIT would not fault, and would raise an exception that is
+/// pending in the other program's registers.
 fn forbid() {
+    let forbidden = Cr0Flags::TASK_SWITCHED | Cr0Flags::MONITOR_COPROCESSOR;
     // SAFETY: the fault leads to `give_floats`, and the kernel uses none of these registers.
-    unsafe { Cr0::update(|cr0| cr0.insert(Cr0Flags::TASK_SWITCHED)) };
+    unsafe { Cr0::update(|cr0| cr0.insert(forbidden)) };
     FORBIDDEN.store(true, Ordering::Relaxed);
 }
 

@@ -1,0 +1,70 @@
+//! Programs in several modules: every module is looked at, in order, and has its number.
+
+use boot::info::START_INFO_MAGIC;
+use libjos::app::process::ExitCode;
+
+use super::*;
+use crate::arch::host::memory::map_heap;
+use crate::arch::host::process::alone;
+use crate::rig;
+
+/// Where the loader has put the first module; the others follow at this distance.
+const MODULES: u64 = 0x40_0000;
+const DISTANCE: u64 = 0x1_0000;
+
+/// Prints what there is, and the bytes of three programs.
+fn look() -> ExitCode {
+    for (origin, files) in all() {
+        let kind = match files {
+            Files::Program(_) => "a program",
+            Files::Archive(_) => "an archive",
+            Files::Nothing(_) => "nothing",
+        };
+        println!("{origin:?}: {kind}");
+    }
+    for_each_name(&mut |name| println!("{name}"));
+    for name in ["guest", "other", "none"] {
+        println!("{name}: {:?}", find(name).map(core::str::from_utf8));
+    }
+    ExitCode::SUCCESS
+}
+
+#[test]
+fn every_module_is_looked_at() {
+    let ended = alone(|| {
+        map_heap();
+        rig::kernel_panics();
+        let other = rig::archive("other", b"second");
+        let modules = [&[0; 100][..], &rig::archive("guest", b"first"), &other, &other];
+        let mut places = [(0, 0); 4];
+        for (i, module) in modules.iter().enumerate() {
+            places[i] = (MODULES + i as u64 * DISTANCE, module.len() as u64);
+            rig::write(places[i].0, module);
+        }
+        rig::pvh(&rig::RAM, &places, "");
+        *rig::APPLICATION.lock() = look;
+        crate::kernel_main(START_INFO_MAGIC, rig::START_INFO)
+    });
+    let none = "a boot module is neither a program nor an archive: this is no tar archive, or a damaged one: \
+                archive length is not a multiple of 512 bytes";
+    let (guest, other) = ("guest: Some(Ok(\"first\"))", "other: Some(Ok(\"second\"))");
+    ended.assert_tail(
+        33,
+        &[
+            "Module(1): nothing",
+            "Module(2): an archive",
+            "Module(3): an archive",
+            "Module(4): an archive",
+            "Image: nothing",
+            "guest",
+            "other",
+            "other",
+            none,
+            guest,
+            none,
+            other,
+            none,
+            "none: None",
+        ],
+    );
+}
