@@ -42,13 +42,16 @@ pub struct Vm<M: Machine> {
     pub(super) loaded: [PhysAddr; NCPU],
     /// How often the root entries of the kernel's half may have changed, plus 1.
     pub(super) kernel_half: u64,
+    /// Its value when `kern_pgdir` had all tables that directories share; 0 before that.
+    pub(super) complete_half: u64,
     boot: Boot,
 }
 
 impl<M: Machine> Vm<M> {
     /// The memory system of `machine`, which still uses `entry_pgdir`.
     pub(crate) fn new(machine: M, pages: Pages, boot: Boot, kern_root: PhysAddr) -> Self {
-        Self { machine, pages, kern_root, loaded: [ENTRY_PGDIR; NCPU], kernel_half: 1, boot }
+        let (loaded, kernel_half, complete_half) = ([ENTRY_PGDIR; NCPU], 1, 0);
+        Self { machine, pages, kern_root, loaded, kernel_half, complete_half, boot }
     }
 
     /// The machine beneath.
