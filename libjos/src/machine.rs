@@ -118,7 +118,7 @@ pub trait PhysMem {
 /// together.
 #[inline(always)]
 pub fn count_zeros<W: Word>(pa: PhysAddr, count: usize, load: impl Fn(usize) -> W) -> usize {
-    const GROUP: usize = 16;
+    const GROUP: usize = 32;
     let singly = |i: usize, end: usize| (i..end).take_while(|i| load(*i) == W::ZERO).count();
     let number = (pa.as_u64() / W::BYTES) as usize;
     let before_group = (number.wrapping_neg() % GROUP).min(count);
@@ -273,3 +273,6 @@ pub trait Machine: PhysMem {
     /// Prints on the console; text comes with its own line ends.
     fn print(&mut self, text: fmt::Arguments<'_>);
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,7 +76,8 @@ impl<M: Machine> Vm<M> {
     pub(super) fn release_shared_tables(&mut self, root: PhysAddr) -> usize {
         let mut freed = 0;
         for index in Self::shared_slots() {
-            if let Entry::Table { pa, .. } = self.entry(M::Format::ROOT, root, index) {
+            let word = self.machine.load(Self::slot(root, index));
+            if let Entry::Table { pa, .. } = M::Format::decode(M::Format::ROOT, word) {
                 freed += self.release_shared_table(pa);
             }
         }

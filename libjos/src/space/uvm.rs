@@ -16,7 +16,7 @@ use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::ALLOC_ZERO;
 use crate::paging::error::MapError;
-use crate::paging::format::{Entry, Format, Geometry, Perm};
+use crate::paging::format::Perm;
 use crate::paging::mappings::{Mapping, leaves};
 use crate::paging::vm::Vm;
 use crate::space::AddressSpace;
