@@ -5,7 +5,7 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{Ordering, fence};
 
 use layout::{MemLayout, PGSIZE};
-use libjos::machine::{CpuSet, Fault, Machine, PhysMem};
+use libjos::machine::{CpuSet, Fault, Machine, PhysMem, count_zeros};
 use libjos::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use libjos::mem::kaddr;
 use libjos::mem::pages::Globals;
@@ -125,13 +125,17 @@ impl PhysMem for Hardware {
         store(count % UNROLLED);
     }
 
-    #[inline]
-    fn union<W: Word>(&self, pa: PhysAddr, count: usize) -> u64 {
+    fn zeros<W: Word>(&self, pa: PhysAddr, count: usize) -> usize {
         const { assert!(is_one_access::<W>()) };
         let first = kaddr::<W>(pa, W::BYTES * count as u64);
         // SAFETY: as in `load`; all the words lie in one window.
-        let load = |i| unsafe { W::load(first.wrapping_add(i)) };
-        (0..count).fold(W::ZERO, |bits, i| bits | load(i)).to_u64()
+        count_zeros(pa, count, |i| unsafe { W::load(first.wrapping_add(i)) })
+    }
+
+    fn zeros_unused<W: Word>(&self, pa: PhysAddr, count: usize) -> usize {
+        let first = kaddr::<W>(pa, W::BYTES * count as u64);
+        // SAFETY: as in `zeros`; and nobody writes there meanwhile.
+        count_zeros(pa, count, |i| unsafe { first.wrapping_add(i).read() })
     }
 
     fn load_bytes(&self, pa: PhysAddr, dst: &mut [u8]) {
@@ -144,6 +148,15 @@ impl PhysMem for Hardware {
         let dst = kaddr::<u8>(pa, src.len() as u64);
         // SAFETY: as in `store`; the bytes lie in one window, and not in `src`.
         unsafe { ptr::copy_nonoverlapping(src.as_ptr(), dst, src.len()) };
+    }
+
+    #[inline(always)] // so that words which were just computed are written as they are
+    fn store_words<W: Word>(&self, pa: PhysAddr, words: &[W]) {
+        let dst = kaddr::<W>(pa, size_of_val(words) as u64);
+        for (i, word) in words.iter().enumerate() {
+            // SAFETY: as in `store`; all the words lie in one window.
+            unsafe { W::store_relaxed(dst.wrapping_add(i), *word) };
+        }
     }
 
     fn zero_frame(&self, pa: PhysAddr) {

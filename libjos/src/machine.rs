@@ -48,9 +48,15 @@ pub trait PhysMem {
         }
     }
 
-    /// The bits that any of the `count` words from `pa` on has. All lie in one frame.
-    fn union<W: Word>(&self, pa: PhysAddr, count: usize) -> u64 {
-        (0..count as u64).fold(0, |bits, i| bits | self.load::<W>(pa + i * W::BYTES).to_u64())
+    /// How many of the `count` words from `pa` on are 0 before the first that is not. All lie in one frame.
+    fn zeros<W: Word>(&self, pa: PhysAddr, count: usize) -> usize {
+        let at = |i: usize| PhysAddr::new(pa.as_u64() + i as u64 * W::BYTES);
+        count_zeros(pa, count, |i| self.load::<W>(at(i)))
+    }
+
+    /// As [`zeros`](Self::zeros), in a table that no processor comes to any more. So any accesses will do.
+    fn zeros_unused<W: Word>(&self, pa: PhysAddr, count: usize) -> usize {
+        self.zeros::<W>(pa, count)
     }
 
     /// Reads the bytes at `pa`, all of one frame, in any order.
@@ -81,6 +87,11 @@ pub trait PhysMem {
         }
     }
 
+    /// Writes `words` from `pa` on, all in one frame that holds no table, in any order.
+    fn store_words<W: Word>(&self, pa: PhysAddr, words: &[W]) {
+        words.iter().zip(0..).for_each(|(word, i)| self.store(pa + i * W::BYTES, *word));
+    }
+
     /// As [`store_run`](Self::store_run), in a table that no processor comes to: nothing links to it
     /// until a later [`store`](Self::store) or exchange. So any accesses will do, wider ones too.
     fn fill_run<W: Word>(&self, pa: PhysAddr, first: W, step: W, count: usize) {
@@ -101,6 +112,25 @@ pub trait PhysMem {
     /// the same, as anywhere.
     #[expect(unsafe_code)]
     unsafe fn page_array(&self, pa: PhysAddr, npages: usize) -> PageArray;
+}
+
+/// Does [`PhysMem::zeros`] with the words that `load` gives. Most tables are mostly empty, so groups of words are looked at
+/// together.
+#[inline(always)]
+pub fn count_zeros<W: Word>(pa: PhysAddr, count: usize, load: impl Fn(usize) -> W) -> usize {
+    const GROUP: usize = 32;
+    let singly = |i: usize, end: usize| (i..end).take_while(|i| load(*i) == W::ZERO).count();
+    let number = (pa.as_u64() / W::BYTES) as usize;
+    let before_group = (number.wrapping_neg() % GROUP).min(count);
+    let mut zeros = singly(0, before_group);
+    if zeros < before_group {
+        return zeros;
+    }
+    let union = |i| (0..GROUP).fold(W::ZERO, |bits, n| bits | load(i + n));
+    while zeros + GROUP <= count && union(zeros) == W::ZERO {
+        zeros += GROUP;
+    }
+    zeros + singly(zeros, count)
 }
 
 /// Why a probed access did not happen.
@@ -243,3 +273,6 @@ pub trait Machine: PhysMem {
     /// Prints on the console; text comes with its own line ends.
     fn print(&mut self, text: fmt::Arguments<'_>);
 }
+
+#[cfg(test)]
+mod tests;

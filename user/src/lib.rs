@@ -58,12 +58,13 @@ use ::layout::MemLayout;
 pub const PGSIZE: usize = layout::PGSIZE as usize;
 /// Scratch addresses for temporary mappings.
 pub const UTEMP: usize = arch::Layout::UTEMP as usize;
-/// The page of them that is kept for the handler of copy-on-write faults.
-pub const PFTEMP: usize = UTEMP + (arch::Layout::UTEXT - arch::Layout::UTEMP) as usize - PGSIZE;
 /// The start of the program.
 pub const UTEXT: usize = arch::Layout::UTEXT as usize;
 /// The top of the stack.
 pub const USTACKTOP: usize = arch::Layout::USTACKTOP as usize;
+/// The page that is kept for the handler of copy-on-write faults. The stack's page table maps it too, so that it needs none
+/// of its own; a page between the two stays free, to guard the stack.
+pub const PFTEMP: usize = USTACKTOP - 3 * PGSIZE;
 /// The top of the exception stack.
 pub const UXSTACKTOP: usize = arch::Layout::UXSTACKTOP as usize;
 /// The end of the addresses that a program may map.

@@ -87,16 +87,15 @@ unsafe fn skip_absent(va: usize, level: u32) -> usize {
     // Written out, since the compiler makes programs small rather than fast.
     let four = |n| word(n) | word(n + 1) | word(n + 2) | word(n + 3);
     let sixteen = |n| four(n) | four(n + 4) | four(n + 8) | four(n + 12);
-    let (mut skipped, left) = (0, Format::ENTRIES - index % Format::ENTRIES);
-    while skipped < left {
-        let begins_group = (index + skipped).is_multiple_of(GROUP);
-        if begins_group && sixteen(skipped) & PTE_P == 0 {
+    let singly = |n: usize, end: usize| n + (n..end).take_while(|n| word(*n) & PTE_P == 0).count();
+    let (before_group, left) =
+        (index.wrapping_neg() % GROUP, Format::ENTRIES - index % Format::ENTRIES);
+    let mut skipped = singly(0, before_group);
+    if skipped == before_group {
+        while skipped < left && sixteen(skipped) & PTE_P == 0 {
             skipped += GROUP;
-        } else if word(skipped) & PTE_P == 0 {
-            skipped += 1;
-        } else {
-            break;
         }
+        skipped = singly(skipped, left);
     }
     if skipped == 0 { va } else { (index + skipped) << shift(level) }
 }

@@ -4,6 +4,7 @@
 //! One lock guards all three devices. A panic takes the lock from its holder (`seize`), so that its
 //! report always comes out.
 
+mod kept;
 mod typed;
 
 pub use typed::Source;
@@ -18,6 +19,7 @@ use crate::arch::keyboard::Keyboard;
 use crate::arch::screen::Screen;
 use crate::arch::serial::Serial;
 use crate::lock::{Lock, interrupts_off};
+use kept::Kept;
 use typed::Typed;
 
 /// Clears a terminal, and moves its cursor to the first row (ECMA-48, 8.3.39 and 8.3.21).
@@ -35,6 +37,10 @@ struct Console {
     screen: Screen,
     keyboard: Keyboard,
     typed: Typed,
+    /// Text that is printed, and not written yet.
+    kept: Kept,
+    /// Whether text is kept until its print ends. The report of a panic may break off at any piece.
+    keeps: bool,
     /// Whether output goes to the screen.
     has_screen: bool,
     /// Whether nothing was printed yet on the current line.
@@ -50,6 +56,8 @@ impl Console {
             screen: Screen::new(),
             keyboard: Keyboard::new(),
             typed: Typed::new(),
+            kept: Kept::new(),
+            keeps: true,
             has_screen: true,
             at_line_start: true,
             wakes: false,
@@ -81,23 +89,35 @@ impl Console {
             self.poll();
         }
     }
-}
 
-impl Write for Console {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
+    /// Adds `text` to the text that is printed. It is written at the latest by [`write_kept`](Self::write_kept).
+    fn add(&mut self, text: &str) {
+        if let Some(last) = text.as_bytes().last() {
+            self.at_line_start = *last == b'\n';
+        }
+        if !(self.keeps && self.kept.add(text)) {
+            self.write_kept();
+            self.write(text);
+        }
+    }
+
+    /// Writes the text that is kept.
+    fn write_kept(&mut self) {
+        let kept = self.kept.take();
+        self.write(kept.text());
+    }
+
+    /// Writes `text` to all devices.
+    fn write(&mut self, text: &str) {
         for (i, line) in text.split('\n').enumerate() {
             // Terminals need a carriage return with a line feed.
             self.send(if i > 0 { "\r\n" } else { "" });
             self.send(line);
         }
-        if let Some(last) = text.as_bytes().last() {
-            self.at_line_start = *last == b'\n';
-        }
         // The screen comes last: it is memory, and a write to memory can fault.
         if self.has_screen {
             self.screen.write(text);
         }
-        Ok(())
     }
 }
 
@@ -123,15 +143,18 @@ pub(crate) fn take_typed() {
 pub fn print(text: fmt::Arguments<'_>) {
     // Writing to the console never fails; only a `Display` can.
     let _ = Unlocked.write_fmt(text);
-    CONSOLE.lock().screen.show_cursor();
+    let mut console = CONSOLE.lock();
+    console.write_kept();
+    console.screen.show_cursor();
 }
 
-/// The console, locked while each piece of text is written, and not while a piece is formatted.
+/// The console, locked while each piece of text is added, and not while a piece is formatted.
 struct Unlocked;
 
 impl Write for Unlocked {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        CONSOLE.lock().write_str(text)
+        CONSOLE.lock().add(text);
+        Ok(())
     }
 }
 
@@ -139,7 +162,8 @@ impl Write for Unlocked {
 pub fn fresh_line() {
     let mut console = CONSOLE.lock();
     if !console.at_line_start {
-        let _ = console.write_str("\n");
+        console.add("\n");
+        console.write_kept();
     }
 }
 
@@ -151,6 +175,7 @@ pub(crate) fn at_line_start() -> bool {
 /// Clears the screen, and the terminal on the serial line.
 pub fn clear() {
     let mut console = CONSOLE.lock();
+    console.write_kept();
     console.send(CLEAR_TERMINAL);
     console.screen.init();
     console.at_line_start = true;
@@ -203,7 +228,9 @@ pub fn interrupted() -> bool {
 
 /// Waits until all output has left the serial port.
 pub fn flush() {
-    CONSOLE.lock().serial.flush();
+    let mut console = CONSOLE.lock();
+    console.write_kept();
+    console.serial.flush();
 }
 
 /// Stops output to the screen: from here on only the serial line is written to.
@@ -220,6 +247,7 @@ pub(crate) unsafe fn seize() {
     // SAFETY: the holder's borrow of the console is never used again, so the next lock gives the only
     // borrow. A device that was interrupted in the middle of a write accepts the next one.
     unsafe { CONSOLE.seize() };
+    CONSOLE.lock().keeps = false;
 }
 
 #[cfg(test)]

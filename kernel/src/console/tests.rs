@@ -47,6 +47,28 @@ fn line_ends() {
     ended.iter().for_each(|ended| ended.assert_returned());
 }
 
+/// Text comes whole and in order, whether its pieces are kept or too long for that; and each print is out when it ends.
+#[test]
+fn pieces_of_any_length() {
+    let cases = [0, 1, 126, 127, 128, 129, 300];
+    let ended = each_alone(&cases, |length| {
+        rig::console();
+        let piece = match length {
+            0 | 1 => "-".repeat(*length),
+            _ => format!("\u{fc}{}", "-".repeat(length - 2)),
+        };
+        let mut wanted = String::new();
+        for (before, after) in [("a", "z"), ("", ""), ("b\n", "")] {
+            print(format_args!("{before}{piece}{piece}{after}"));
+            wanted += &format!("{before}{piece}{piece}{after}");
+            assert_eq!(received(), wanted.replace('\n', "\r\n"));
+        }
+        let columns: usize = wanted.rsplit('\n').next().map_or(0, |line| line.chars().count());
+        assert_eq!(vga::cursor().1, columns % 80);
+    });
+    ended.iter().for_each(|ended| ended.assert_returned());
+}
+
 /// A new line begins only if something is on the current one.
 #[test]
 fn fresh_lines() {

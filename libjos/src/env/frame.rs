@@ -55,15 +55,24 @@ pub unsafe trait TrapFrame: Copy + fmt::Display + 'static {
 
 /// A frame as a program sees it.
 pub trait UserFrame<W> {
-    /// Its bytes: words, in the order of their addresses.
+    /// Its words, in the order of their addresses.
+    fn words(&self) -> &[W];
+
+    /// Their bytes.
     fn bytes(&self) -> &[u8];
 }
 
 impl<const N: usize, W: Word> UserFrame<W> for UTrapframe<N, W> {
-    #[inline]
-    fn bytes(&self) -> &[u8] {
+    #[inline(always)]
+    fn words(&self) -> &[W] {
         const { assert!(size_of::<Self>() == (N + 5) * size_of::<W>()) };
-        // SAFETY: a value's own bytes, all of which are words.
-        unsafe { slice::from_raw_parts(ptr::from_ref(self).cast(), size_of::<Self>()) }
+        // SAFETY: a value's own words; it has nothing else.
+        unsafe { slice::from_raw_parts(ptr::from_ref(self).cast(), N + 5) }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        let words = self.words();
+        // SAFETY: the words' own bytes.
+        unsafe { slice::from_raw_parts(words.as_ptr().cast(), size_of_val(words)) }
     }
 }

@@ -8,7 +8,7 @@ use super::table::{EnvIndex, Envs};
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::Frame;
-use crate::paging::format::{Entry, Geometry, Perm};
+use crate::paging::format::{Entry, Geometry, Leaf, Perm};
 use crate::paging::vm::Vm;
 use crate::space::AddressSpace;
 
@@ -58,11 +58,28 @@ pub(super) fn user_access<M: Machine>(
     if va.as_u64() >= end || !M::Format::is_canonical(va) {
         return None;
     }
-    let stop = vm.walk_fast(space.pgdir().address(), va);
+    let (root, perm) = (space.pgdir().address(), perm | Perm::UR);
+    match vm.fast_leaf(root, va) {
+        Some(leaf) if leaf.perm.contains(perm) => {
+            Some(PhysAddr::new(leaf.pa.as_u64() | va.as_u64() % PGSIZE))
+        }
+        _ => user_access_slow(vm, root, va, perm),
+    }
+}
+
+/// The rest of [`user_access`]: a large page, a table that the fast path does not find, or no access.
+#[cold]
+#[inline(never)]
+fn user_access_slow<M: Machine>(
+    vm: &Vm<M>,
+    root: PhysAddr,
+    va: VirtAddr,
+    perm: Perm,
+) -> Option<PhysAddr> {
+    let stop = vm.walk(root, va);
     match stop.entry {
-        Entry::Leaf(leaf) if leaf.perm.contains(perm | Perm::UR) => {
-            let size = M::Format::page_size(stop.level);
-            Some(leaf.pa + (va.as_u64() & (size - 1)))
+        Entry::Leaf(leaf) if leaf.perm.contains(perm) => {
+            Some(leaf.pa + (va.as_u64() & (M::Format::page_size(stop.level) - 1)))
         }
         _ => None,
     }
@@ -74,11 +91,21 @@ pub(super) fn user_frame<M: Machine>(
     space: &AddressSpace,
     va: VirtAddr,
 ) -> Option<(Frame, Perm)> {
-    let stop = vm.walk_fast(space.pgdir().address(), va);
+    let root = space.pgdir().address();
+    let leaf = vm.fast_leaf(root, va).or_else(|| slow_leaf(vm, root, va))?;
+    if !leaf.perm.contains(Perm::U) {
+        return None;
+    }
+    Some((vm.pages().pa2page(leaf.pa)?, leaf.perm))
+}
+
+/// The page of the smallest size at `va`.
+#[cold]
+#[inline(never)]
+fn slow_leaf<M: Machine>(vm: &Vm<M>, root: PhysAddr, va: VirtAddr) -> Option<Leaf> {
+    let stop = vm.walk(root, va);
     match stop.entry {
-        Entry::Leaf(leaf) if stop.level == 0 && leaf.perm.contains(Perm::U) => {
-            Some((vm.pages().pa2page(leaf.pa)?, leaf.perm))
-        }
+        Entry::Leaf(leaf) if stop.level == 0 => Some(leaf),
         _ => None,
     }
 }

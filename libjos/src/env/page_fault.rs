@@ -43,21 +43,21 @@ impl<F: TrapFrame> Envs<F> {
         let (top, sp) = (M::Layout::UXSTACKTOP, env.env_tf.sp().as_u64());
         let on_exception_stack = (top - PGSIZE..top).contains(&sp);
         let end = if on_exception_stack { sp - F::Word::BYTES } else { top };
-        let utf = env.env_tf.utrapframe(fault_va);
-        let size = utf.bytes().len() as u64;
+        let size = size_of::<F::UTrapframe>() as u64;
         let at = VirtAddr::new(end - size);
         let space = self.slots.get_mut(index).space_mut();
         if user_access(vm, space, upcall, Perm::UR).is_none() {
             return self.user_mem_fault(vm, index, upcall);
         }
-        let copied = match user_access(vm, space, at, Perm::URW) {
-            Some(pa) if size <= left_in_page(at) && vm.pages().pa2page(pa).is_some() => {
-                vm.machine().store_bytes(pa, utf.bytes());
+        let is_simple = at.is_aligned(F::Word::BYTES) && size <= left_in_page(at);
+        let written = match user_access(vm, space, at, Perm::URW) {
+            Some(pa) if is_simple && vm.pages().pa2page(pa).is_some() => {
+                vm.machine().store_words(pa, env.env_tf.utrapframe(fault_va).words());
                 Ok(())
             }
-            _ => space.copyout(vm, at, utf.bytes()),
+            _ => space.copyout(vm, at, env.env_tf.utrapframe(fault_va).bytes()),
         };
-        match copied {
+        match written {
             Ok(()) => self.envs.get_mut(index).env_tf.redirect(upcall, at),
             Err(UvmError::NoAccess { va }) => self.user_mem_fault(vm, index, va),
             Err(_) => self.user_mem_fault(vm, index, at),

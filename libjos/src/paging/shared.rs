@@ -34,8 +34,16 @@ use crate::paging::vm::{ENTRY_PGDIR, Vm};
 use crate::paging::word::Word;
 
 impl<M: Machine> Vm<M> {
+    /// How often the root entries of the kernel's half may have changed, plus 1. A new directory has followed all of it.
+    pub(crate) fn kernel_half(&self) -> u64 {
+        self.kernel_half
+    }
+
     /// How many tables of the kernel's half `kern_pgdir` still lacks.
     pub(super) fn missing_shared_tables(&self) -> usize {
+        if self.complete_half == self.kernel_half {
+            return 0;
+        }
         Self::shared_slots().filter(|index| self.lacks_table(*index)).count()
     }
 
@@ -51,16 +59,16 @@ impl<M: Machine> Vm<M> {
     /// Gives `kern_pgdir` an empty table at each root entry of the kernel's half that lacks one, so that all
     /// directories can share it. The caller has counted the free pages.
     pub(super) fn make_shared_tables(&mut self) {
-        if self.missing_shared_tables() == 0 {
-            return;
-        }
-        for index in Self::shared_slots() {
-            if self.lacks_table(index) {
-                let table = self.alloc_expected(ALLOC_ZERO);
-                self.machine.store(Self::slot(self.kern_root, index), M::Format::table(table));
+        if self.missing_shared_tables() > 0 {
+            for index in Self::shared_slots() {
+                if self.lacks_table(index) {
+                    let table = self.alloc_expected(ALLOC_ZERO);
+                    self.machine.store(Self::slot(self.kern_root, index), M::Format::table(table));
+                }
             }
+            self.renew_loaded(self.kern_root);
         }
-        self.renew_loaded(self.kern_root);
+        self.complete_half = self.kernel_half;
     }
 
     /// Drops the links of the root at `root` to tables of the kernel's half. Returns how many frames
@@ -68,7 +76,8 @@ impl<M: Machine> Vm<M> {
     pub(super) fn release_shared_tables(&mut self, root: PhysAddr) -> usize {
         let mut freed = 0;
         for index in Self::shared_slots() {
-            if let Entry::Table { pa, .. } = self.entry(M::Format::ROOT, root, index) {
+            let word = self.machine.load(Self::slot(root, index));
+            if let Entry::Table { pa, .. } = M::Format::decode(M::Format::ROOT, word) {
                 freed += self.release_shared_table(pa);
             }
         }
@@ -104,36 +113,43 @@ impl<M: Machine> Vm<M> {
     #[inline(never)]
     pub(super) fn share_kernel_half(&mut self, pgdir: PhysAddr) {
         for index in Self::shared_slots() {
-            let old = self.entry(M::Format::ROOT, pgdir, index);
-            let new = self.entry(M::Format::ROOT, self.kern_root, index);
-            if Self::leads_alike(old, new) {
+            let at = Self::slot(pgdir, index);
+            let old: WordOf<M> = self.machine.load(at);
+            let new: WordOf<M> = self.machine.load(Self::slot(self.kern_root, index));
+            let is_new = old == WordOf::<M>::ZERO;
+            if !is_new && Self::leads_alike(old, new) {
                 continue;
             }
-            if let Entry::Table { pa, .. } = new {
+            if let Entry::Table { pa, .. } = M::Format::decode(M::Format::ROOT, new) {
                 // Each directory takes a frame, so there are fewer directories than a count holds.
                 let frame = self.table_frame(pa);
                 if let Err(error) = self.pages.page_incref(frame) {
                     panic!("a table of the kernel's half cannot be shared: {error}");
                 }
             }
-            let word: WordOf<M> = self.machine.load(Self::slot(self.kern_root, index));
-            self.machine.store(Self::slot(pgdir, index), word);
-            if old == Entry::Absent {
-                continue;
-            }
-            let cpus = self.users(pgdir);
-            self.machine.flush_tlb(cpus);
-            if let Entry::Table { pa, .. } = old {
-                self.release_shared_table(pa);
+            self.machine.store(at, new);
+            if !is_new {
+                self.forget(pgdir, old);
             }
         }
     }
 
     /// Whether two root entries are the same but for A and D.
-    fn leads_alike(one: Entry, other: Entry) -> bool {
-        match (one, other) {
-            (Entry::Leaf(one), Entry::Leaf(other)) => (one.pa, one.perm) == (other.pa, other.perm),
-            _ => one == other,
+    #[inline(never)]
+    fn leads_alike(one: WordOf<M>, other: WordOf<M>) -> bool {
+        match [one, other].map(|word| M::Format::decode(M::Format::ROOT, word)) {
+            [Entry::Leaf(one), Entry::Leaf(other)] => (one.pa, one.perm) == (other.pa, other.perm),
+            [one, other] => one == other,
+        }
+    }
+
+    /// Ends what `pgdir` had by a root entry that is gone.
+    #[cold]
+    fn forget(&mut self, pgdir: PhysAddr, old: WordOf<M>) {
+        let cpus = self.users(pgdir);
+        self.machine.flush_tlb(cpus);
+        if let Entry::Table { pa, .. } = M::Format::decode(M::Format::ROOT, old) {
+            self.release_shared_table(pa);
         }
     }
 
@@ -203,6 +219,7 @@ impl<M: Machine> Vm<M> {
 
     /// The address of root entry `index` of `pgdir`.
     pub(super) fn slot(pgdir: PhysAddr, index: usize) -> PhysAddr {
-        pgdir + index as u64 * WordOf::<M>::BYTES
+        // Within one table, so no sum overflows.
+        PhysAddr::new(pgdir.as_u64() + index as u64 * WordOf::<M>::BYTES)
     }
 }

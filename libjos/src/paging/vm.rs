@@ -7,7 +7,7 @@ use crate::machine::{CpuSet, Machine, NCPU};
 use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::mem::boot::Boot;
 use crate::mem::memory_map::window;
-use crate::mem::pages::{AllocFlags, Fill, Frame, PageAllocator, Pages};
+use crate::mem::pages::{AllocFlags, Fill, Frame, PageAllocator, PageInfo, Pages};
 use crate::paging::pgdir::WordOf;
 
 /// Stands for the root of `entry_pgdir`, which is none of ours: no root has this address. (An `Option` in its
@@ -42,13 +42,16 @@ pub struct Vm<M: Machine> {
     pub(super) loaded: [PhysAddr; NCPU],
     /// How often the root entries of the kernel's half may have changed, plus 1.
     pub(super) kernel_half: u64,
+    /// Its value when `kern_pgdir` had all tables that directories share; 0 before that.
+    pub(super) complete_half: u64,
     boot: Boot,
 }
 
 impl<M: Machine> Vm<M> {
     /// The memory system of `machine`, which still uses `entry_pgdir`.
     pub(crate) fn new(machine: M, pages: Pages, boot: Boot, kern_root: PhysAddr) -> Self {
-        Self { machine, pages, kern_root, loaded: [ENTRY_PGDIR; NCPU], kernel_half: 1, boot }
+        let (loaded, kernel_half, complete_half) = ([ENTRY_PGDIR; NCPU], 1, 0);
+        Self { machine, pages, kern_root, loaded, kernel_half, complete_half, boot }
     }
 
     /// The machine beneath.
@@ -143,8 +146,20 @@ impl<M: Machine> Vm<M> {
     /// Whether `pa` is RAM that can be reached, and no device. (There are holes in what `pages`
     /// describes, and the window's last frame is out of reach.)
     pub(crate) fn is_ram(&self, pa: PhysAddr) -> bool {
+        match self.pages.pa2page(pa) {
+            // No other memory is ever allocated.
+            Some(frame) if self.pages.info(frame).pp_link == PageInfo::IN_USE => true,
+            Some(_) => self.is_usable(pa),
+            None => false,
+        }
+    }
+
+    /// The rest of [`is_ram`](Self::is_ram), for frames that were not allocated, such as the kernel's own.
+    #[cold]
+    #[inline(never)]
+    fn is_usable(&self, pa: PhysAddr) -> bool {
         let is_reached = pa.page_start() != PhysAddr::new(M::Layout::WINDOW_LAST_FRAME);
-        is_reached && self.pages.pa2page(pa).is_some() && self.boot.memory.usable().contains(pa)
+        is_reached && self.boot.memory.usable().contains(pa)
     }
 
     /// The end of the physical memory that the kernel sees now: `entry_pgdir` has the window alone.

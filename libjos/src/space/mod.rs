@@ -41,7 +41,8 @@ impl AddressSpace {
     ///
     /// As [`Vm::pgdir_create`].
     pub fn uvmcreate<M: Machine>(vm: &mut Vm<M>) -> Result<Self, MapError> {
-        Ok(Self { pgdir: vm.pgdir_create()?, sz: 0, followed: 0 })
+        let pgdir = vm.pgdir_create()?;
+        Ok(Self { pgdir, sz: 0, followed: vm.kernel_half() })
     }
 
     /// Stands for no address space, where one belongs. Not to be used, nor dropped.

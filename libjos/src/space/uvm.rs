@@ -16,7 +16,7 @@ use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::ALLOC_ZERO;
 use crate::paging::error::MapError;
-use crate::paging::format::{Entry, Format, Geometry, Perm};
+use crate::paging::format::Perm;
 use crate::paging::mappings::{Mapping, leaves};
 use crate::paging::vm::Vm;
 use crate::space::AddressSpace;
@@ -164,9 +164,7 @@ impl AddressSpace {
         }
         let (asked, va) = (va, va.page_start());
         // The tables on the fast path allow all that there is.
-        if let Some(table) = vm.fast_walk(self.root(), va)
-            && let Entry::Leaf(leaf) =
-                M::Format::decode(0, vm.machine().load(M::Format::entry(0, table, va)))
+        if let Some(leaf) = vm.fast_leaf(self.root(), va)
             && leaf.perm.contains(perm)
         {
             let (size, smallest, largest) = (PGSIZE, PGSIZE, PGSIZE);

@@ -1,10 +1,12 @@
 //! The screen: VGA text mode, 80 columns by 25 rows at physical 0xB8000.
 //!
 //! A cell is a word: the character (code page 437) in the low byte, the colours in the high byte, here
-//! always the same. The cells are also kept in RAM, because reading the device is slow. On a
-//! machine without VGA, writes go to the hole in RAM for devices and are harmless.
+//! always the same. The cells are also kept in RAM, because reading the device is slow; it is written to by whole rows.
+//! On a machine without VGA, writes go to the hole in RAM for devices and are harmless.
 
+use core::ops::Range;
 use core::ptr::NonNull;
+use core::slice;
 
 use libjos::monitor::line::width;
 use volatile::VolatilePtr;
@@ -18,8 +20,6 @@ const COLUMNS: usize = 80;
 /// Light grey on black.
 const COLOURS: u16 = 0x07 << 8;
 const BLANK: u16 = COLOURS | b' ' as u16;
-/// Cells that one write to the device shows.
-const TOGETHER: usize = size_of::<usize>() / size_of::<u16>();
 /// A small square, shown in place of all characters outside of ASCII.
 const UNKNOWN: u8 = 0xFE;
 
@@ -35,26 +35,34 @@ const CURSOR_LOW: u8 = 15;
 
 /// The screen.
 pub(crate) struct Screen {
-    cells: [[u16; COLUMNS]; ROWS],
+    /// A ring of rows, so that a scroll moves none of them.
+    rows: [Row; ROWS],
+    /// The index in `rows` of the row at the top of the screen.
+    top: usize,
     row: usize,
     column: usize,
+    /// The rows of the screen that may differ from what the device shows.
+    changed: Range<usize>,
 }
+
+type Row = [u16; COLUMNS];
 
 impl Screen {
     pub(crate) const fn new() -> Self {
-        Self { cells: [[BLANK; COLUMNS]; ROWS], row: 0, column: 0 }
+        Self { rows: [[BLANK; COLUMNS]; ROWS], top: 0, row: 0, column: 0, changed: 0..1 }
     }
 
     /// Clears the screen.
     pub(crate) fn init(&mut self) {
-        *self = Self::new();
-        self.show_all();
+        *self = Self { changed: 0..ROWS, ..Self::new() };
+        self.show();
         self.show_cursor();
     }
 
     /// Shows `text`, but does not move the cursor, which takes longer than a character.
     pub(crate) fn write(&mut self, text: &str) {
         text.chars().for_each(|c| self.put(c));
+        self.show();
     }
 
     fn put(&mut self, c: char) {
@@ -66,6 +74,7 @@ impl Screen {
             '\x08' => {
                 let at = (self.row * COLUMNS + self.column).saturating_sub(1);
                 (self.row, self.column) = (at / COLUMNS, at % COLUMNS);
+                self.changed.start = self.changed.start.min(self.row);
             }
             '\x07' => {}
             ' '..='~' => self.put_cell(c as u8),
@@ -76,9 +85,7 @@ impl Screen {
 
     /// Puts a character of code page 437 at the cursor and advances.
     fn put_cell(&mut self, byte: u8) {
-        let word = COLOURS | u16::from(byte);
-        self.cells[self.row][self.column] = word;
-        show(self.row * COLUMNS + self.column, word);
+        self.rows[self.index(self.row)][self.column] = COLOURS | u16::from(byte);
         self.column += 1;
         if self.column == COLUMNS {
             self.new_line();
@@ -89,18 +96,32 @@ impl Screen {
         self.column = 0;
         if self.row + 1 < ROWS {
             self.row += 1;
+            self.changed.end = self.changed.end.max(self.row + 1);
         } else {
-            self.cells.copy_within(1.., 0);
-            self.cells[ROWS - 1] = [BLANK; COLUMNS];
-            self.show_all();
+            self.rows[self.top] = [BLANK; COLUMNS];
+            self.top = self.index(1);
+            self.changed = 0..ROWS;
         }
     }
 
-    fn show_all(&self) {
-        for (number, cells) in self.cells.as_flattened().chunks_exact(TOGETHER).enumerate() {
-            let word = cells.iter().rev().fold(0, |word, cell| word << 16 | usize::from(*cell));
-            show(number * TOGETHER, word);
+    /// The index in `rows` of a row of the screen.
+    fn index(&self, row: usize) -> usize {
+        let index = self.top + row;
+        if index < ROWS { index } else { index - ROWS }
+    }
+
+    /// Shows the rows that have changed.
+    fn show(&mut self) {
+        if self.changed == (0..ROWS) {
+            let (last, first) = self.rows.split_at(self.top);
+            show_rows(0, first);
+            show_rows(first.len(), last);
+        } else {
+            for row in self.changed.clone() {
+                show_rows(row, slice::from_ref(&self.rows[self.index(row)]));
+            }
         }
+        self.changed = self.row..self.row + 1;
     }
 
     /// Moves the cursor to where the next character goes.
@@ -120,17 +141,20 @@ impl Screen {
     }
 }
 
-/// Puts one cell on the screen, or several side by side.
-fn show<W: Copy>(cell: usize, word: W) {
-    assert!(cell + size_of::<W>() / size_of::<u16>() <= ROWS * COLUMNS);
-    let at = TEXT_BUFFER + (cell * size_of::<u16>()) as u64;
-    let cell = NonNull::new(window::at(at)).expect("KERNBASE is not 0");
-    // SAFETY: the word lies in the device's text buffer, which the window shows permanently and which is kept out of every
+/// Puts rows on the screen, from `row` on.
+fn show_rows(row: usize, rows: &[Row]) {
+    assert!(row + rows.len() <= ROWS);
+    let cells = rows.as_flattened();
+    let at = TEXT_BUFFER + (row * size_of::<Row>()) as u64;
+    let place = NonNull::new(window::at(at)).expect("KERNBASE is not 0");
+    // SAFETY: the cells lie in the device's text buffer, which the window shows permanently and which is kept out of every
     // allocator.
-    unsafe { VolatilePtr::<W>::new(cell) }.write(word);
+    let device = unsafe { VolatilePtr::<u16>::new(place) };
+    // SAFETY: as above. The device is memory, so one copy will do, of any width and in any order.
+    unsafe {
+        device.as_raw_ptr().copy_from_nonoverlapping(NonNull::from(cells).cast(), cells.len())
+    };
 }
-
-const _: () = assert!(COLUMNS.is_multiple_of(TOGETHER));
 
 #[cfg(test)]
 mod tests;

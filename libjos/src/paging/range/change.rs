@@ -4,6 +4,8 @@ use layout::PGSIZE;
 
 use super::Span;
 use crate::machine::Machine;
+#[cfg(doc)]
+use crate::machine::PhysMem;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::Releases;
 use crate::paging::flush::Flush;
@@ -24,10 +26,7 @@ pub(super) struct Entries {
     count: usize,
 }
 
-/// Entries that are looked at together, to pass over absent ones: most tables are mostly empty.
-const GROUP: usize = 16;
-
-/// The first `count` entries of a table that are not 0, each with its number.
+/// The first `count` entries that are not 0, each with its number, of a table that no processor comes to any more.
 pub(crate) fn used_entries<M: Machine>(
     machine: &M,
     table: PhysAddr,
@@ -37,18 +36,12 @@ pub(crate) fn used_entries<M: Machine>(
     let mut i = 0;
     core::iter::from_fn(move || {
         while i < count {
-            if i.is_multiple_of(GROUP)
-                && i + GROUP <= count
-                && machine.union::<WordOf<M>>(at(i), GROUP) == 0
-            {
-                i += GROUP;
-                continue;
-            }
             let (number, word) = (i, machine.load::<WordOf<M>>(at(i)));
-            i += 1;
             if word != WordOf::<M>::ZERO {
+                i += 1;
                 return Some((number, word));
             }
+            i += machine.zeros_unused::<WordOf<M>>(at(i), count - i);
         }
         None
     })
@@ -80,25 +73,24 @@ impl Entries {
 
     /// The runs of neighbours among the pages that `picks` picks, each with the address of its first
     /// page. Nearly all unmapping goes through here, most of it in runs, so runs are found by comparing
-    /// words, and decoded once. The next entry tells whether a page comes alone.
+    /// words, and decoded once. The next entry tells whether a page comes alone. `zeros` is [`PhysMem::zeros`] or
+    /// [`PhysMem::zeros_unused`].
     #[inline(always)]
     fn runs<M: Machine>(
         &self,
         machine: &M,
+        zeros: impl Fn(&M, PhysAddr, usize) -> usize,
         picks: impl Fn(Entry) -> Option<PhysAddr>,
     ) -> impl Iterator<Item = (Self, PhysAddr)> {
         let mut i = 0;
         core::iter::from_fn(move || {
             while i < self.count {
                 let rest = self.skip::<M>(i);
-                if i.is_multiple_of(GROUP)
-                    && rest.count >= GROUP
-                    && machine.union::<WordOf<M>>(rest.at, GROUP) == 0
-                {
-                    i += GROUP;
+                let word: WordOf<M> = machine.load(rest.at);
+                if word == WordOf::<M>::ZERO {
+                    i += zeros(machine, rest.at, rest.count);
                     continue;
                 }
-                let word: WordOf<M> = machine.load(rest.at);
                 let Some(pa) = picks(M::Format::decode(rest.level, word)) else {
                     i += 1;
                     continue;
@@ -173,7 +165,7 @@ impl<M: Machine> Change<M> for Hide<'_> {
     fn make(&mut self, vm: &mut Vm<M>, entries: &Entries) {
         let Vm { machine, .. } = vm;
         let (level, counted) = (entries.level, Vm::<M>::is_user(entries.va));
-        for (run, _) in entries.runs(machine, Entry::page) {
+        for (run, _) in entries.runs(machine, M::zeros::<WordOf<M>>, Entry::page) {
             let (first, step) = if counted {
                 (M::Format::pending(machine.load(run.at)), Vm::<M>::leaf_step(level))
             } else {
@@ -205,7 +197,7 @@ impl<M: Machine> Change<M> for TakeAway {
             Entry::Pending { pa } => Some(pa),
             _ => None,
         };
-        let runs = entries.runs(machine, picks).map(|(run, pa)| {
+        let runs = entries.runs(machine, M::zeros::<WordOf<M>>, picks).map(|(run, pa)| {
             machine.store_run(run.at, zero, zero, run.count);
             (pa, run.count * pages_each)
         });
@@ -243,7 +235,7 @@ pub(crate) fn release_tree<M: Machine>(
         }
     } else if counted {
         let all = Entries { level: 0, at: table, va: VirtAddr::new(0), count: M::Format::ENTRIES };
-        let runs = all.runs(machine, Entry::page);
+        let runs = all.runs(machine, M::zeros_unused::<WordOf<M>>, Entry::page);
         releases.release_all(runs.map(|(run, pa)| (pa, run.count)));
     }
     releases.release_table(table);
