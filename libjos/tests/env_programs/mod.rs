@@ -1,6 +1,8 @@
 //! Bytes as the file of a program: an ELF file, or an archive of them. Whatever they are, nothing panics, a
 //! program that is loaded lies where programs may, and all its memory comes back.
 
+use std::cell::RefCell;
+
 use layout::{Jos32, Jos64, JosSv39, MemLayout, PGSIZE};
 use libjos::env::archive::Archive;
 use libjos::paging::format::i386::I386;
@@ -11,27 +13,34 @@ use libjos::sim::mmu::Mmu;
 
 use crate::rig::World;
 
+thread_local! {
+    // Booting takes far longer than an input, which leaves the machine as it was: so each machine boots once. Its first
+    // program makes the tables that all directories share.
+    static PC64: RefCell<World<Jos64, X86_64>> = RefCell::new(World::with(1));
+    static PC32: RefCell<World<Jos32, I386>> = RefCell::new(World::with(1));
+    static RISCV: RefCell<World<JosSv39, Sv39>> = RefCell::new(World::with(1));
+}
+
 /// Loads what `bytes` say: the first one picks the machine, the others are the file.
 pub(crate) fn run(bytes: &[u8]) {
     let Some((machine, file)) = bytes.split_first() else { return };
     match machine % 3 {
-        0 => load::<Jos64, X86_64>(file),
-        1 => load::<Jos32, I386>(file),
-        _ => load::<JosSv39, Sv39>(file),
+        0 => PC64.with_borrow_mut(|world| load(world, file)),
+        1 => PC32.with_borrow_mut(|world| load(world, file)),
+        _ => RISCV.with_borrow_mut(|world| load(world, file)),
     }
 }
 
-fn load<L: MemLayout, F: Format + Mmu>(file: &[u8]) {
-    // The first program makes the tables that all directories share.
-    let mut world = World::<L, F>::with(1);
-    load_one(&mut world, file);
+fn load<L: MemLayout, F: Format + Mmu>(world: &mut World<L, F>, file: &[u8]) {
+    load_one(world, file);
     if let Ok(archive) = Archive::new(file) {
         let mut names = Vec::new();
         archive.for_each_name(|name| names.push(name.to_string()));
         for name in names {
-            load_one(&mut world, archive.find(&name).expect("a file with that name"));
+            load_one(world, archive.find(&name).expect("a file with that name"));
         }
     }
+    world.said();
 }
 
 fn load_one<L: MemLayout, F: Format + Mmu>(world: &mut World<L, F>, file: &[u8]) {

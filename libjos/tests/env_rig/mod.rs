@@ -10,10 +10,10 @@ use std::collections::VecDeque;
 use layout::{MB, MemLayout, PGSIZE};
 use libjos::env::abi;
 use libjos::env::{Cause, EnvConsole, EnvIndex, Envs, Next, Trap, TrapFrame};
-use libjos::machine::Fault;
+use libjos::machine::{Fault, PhysMem};
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::pages::PageAllocator;
-use libjos::paging::format::{Format, Perm};
+use libjos::paging::format::{Entry, Format, Geometry, Perm};
 use libjos::paging::mappings::{Mapping, leaves};
 use libjos::paging::word::Word;
 use libjos::pmap::{Pmap, mem_init};
@@ -161,9 +161,39 @@ impl<L: MemLayout, F: Format + Mmu> World<L, F> {
 
     /// All that an environment maps below UTOP.
     pub(crate) fn pages(&self, index: EnvIndex) -> Vec<Mapping> {
-        let root = self.root(index);
-        let last = VirtAddr::new(L::UTOP - 1);
-        leaves::<F, _>(self.pmap.machine(), root, VirtAddr::new(0), last).collect()
+        let (root, mut pages) = (self.root(index), Vec::new());
+        self.find_pages(root, F::ROOT, root, 0, &mut pages);
+        pages
+    }
+
+    /// Those of the table of `level` at `table`, which maps addresses from `base` on. Of most entries it sees only that
+    /// they are 0: the model asks after each step.
+    fn find_pages(
+        &self,
+        root: PhysAddr,
+        level: u32,
+        table: PhysAddr,
+        base: u64,
+        pages: &mut Vec<Mapping>,
+    ) {
+        let (machine, size) = (self.pmap.machine(), F::page_size(level));
+        for index in 0..F::ENTRIES as u64 {
+            let va = base + index * size;
+            if va >= L::UTOP {
+                return;
+            }
+            let word: F::Word = machine.load(table + index * F::Word::BYTES);
+            if word == F::Word::ZERO {
+                continue;
+            }
+            match F::decode(level, word) {
+                Entry::Table { pa, .. } => self.find_pages(root, level - 1, pa, va, pages),
+                _ => {
+                    let (first, last) = (VirtAddr::new(va), VirtAddr::new(va + (size - 1)));
+                    pages.extend(leaves::<F, _>(machine, root, first, last));
+                }
+            }
+        }
     }
 
     /// The root of an environment's page directory.
