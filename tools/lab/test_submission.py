@@ -1,5 +1,6 @@
 """Tests of what comes in: archives and folders of all kinds, the end of whatever grading has started, and names for a CSV."""
 
+import contextlib
 import csv
 import gzip
 import io
@@ -199,6 +200,31 @@ class Classes(Case):
         (self.folder / "gone").symlink_to("nowhere")
         self.assertIn("cannot be read", self.said(self.folder / "gone"))
         self.assertIn("cannot be read", self.said(self.handed_in / "pipe"))
+
+    def test_a_class_gets_a_table_and_a_page(self):
+        report = '{"score": 7, "tests": [{"name": "walk", "score": 7, "max_score": 9, "status": "failed", "output": "<why>"}]}'
+        grader = self.folder / "base/source/run_autograder"
+        grader.write_text(
+            f"#!/bin/sh\nmkdir $AUTOGRADER_BASE/results\ntest ! -e $AUTOGRADER_BASE/submission/{FILE} ||\n"
+            f"  echo '{report}' > $AUTOGRADER_BASE/results/results.json\n"
+        )
+        (self.handed_in / "ada" / FILE).parent.mkdir(parents=True)
+        (self.handed_in / "ada" / FILE).write_text("x")
+        (self.handed_in / "bob.zip").write_bytes(b"no archive")
+        (self.handed_in / "gone").symlink_to("nowhere")
+        self.grade_all.pack = lambda lab: None
+        self.grade_all.prepare = lambda base, source: self.folder / "base"
+        for _ in range(2):  # the second time, what was written is no submission
+            with contextlib.redirect_stdout(io.StringIO()):
+                self.grade_all.main([str(self.handed_in)])
+            rows = list(csv.reader(io.StringIO((self.handed_in / "grades.csv").read_text())))
+            self.assertEqual(rows[0], ["submission", "score", "walk", "remark"])
+            self.assertEqual([row[:3] for row in rows[1:]], [["ada", "7", "7"], ["bob.zip", "0", "0"], ["gone", "0", "0"]])
+            self.assertIn("left no result", rows[2][3])
+            self.assertIn("cannot be read", rows[3][3])
+            page = (self.handed_in / "grades.html").read_text()
+            self.assertIn("walk: 7/9<pre>&lt;why&gt;</pre>", page)
+            self.assertIn("<a href='#0'>ada</a><td>7", page)
 
     def test_names_are_text_and_no_formulas(self):
         name = self.grade_all.shown(Path(os.fsdecode(b"=1+1\xff")))
