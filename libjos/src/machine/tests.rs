@@ -10,7 +10,7 @@ fn zeros_up_to_the_first_used_word() {
             for used in 0..=count {
                 let load = |i| {
                     assert!(i < count, "word {i} of {count}");
-                    if i < used { 0_u64 } else { 1 << (i % 64) }
+                    if i < used { 0 } else { 1_u64 << (i % 64) }
                 };
                 let pa = PhysAddr::new(0x5000 + first * 8);
                 assert_eq!(count_zeros(pa, count, load), used, "from word {first}, {count}");
