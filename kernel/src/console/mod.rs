@@ -101,10 +101,12 @@ impl Console {
         }
     }
 
-    /// Writes the text that is kept.
+    /// Writes the text that is kept. Without any, no device is touched: the screen may be the fault that is reported.
     fn write_kept(&mut self) {
         let kept = self.kept.take();
-        self.write(kept.text());
+        if !kept.text().is_empty() {
+            self.write(kept.text());
+        }
     }
 
     /// Writes `text` to all devices.
