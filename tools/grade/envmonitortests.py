@@ -18,6 +18,8 @@ WIDE = re.compile(r".{81,}")
 # Bytes of an element of `envs`, and of what is before its id.
 ENV_BYTES, BEFORE_ID = (256, 184) if ARCH.has(LONG_MODE) else (124, 72)
 TEXT, UTEMP = 0x80_0000, 0x40_0000
+# A program's code: one page, or two that are neighbours in RAM too.
+TEXT_PAGES = rf"{ARCH.address(TEXT)}-0x0*80[01]fff"
 # The last lines of `hello`.
 LAST_OF_HELLO = f"hello, world\r\ni am environment {SECOND}\r\n" + "\r\n".join(exits(SECOND))
 # The lines of the program `breakpoint` when it goes on from its breakpoint.
@@ -92,7 +94,7 @@ def wait_for_more(_control):
 
 def share_with_kernel(control):
     """Map the first page of the program in the kernel's page directory, too."""
-    found = re.findall(rf"{span(TEXT, TEXT + 0xFFF)} -> 0x0*([1-9a-f][0-9a-f]*000) ", output(control))
+    found = re.findall(rf"{TEXT_PAGES} -> 0x0*([1-9a-f][0-9a-f]*000) ", output(control))
     require(found, "`env` does not show the program's first page")
     return f"insert -f UTEMP 0x{found[-1]}\r"
 
@@ -181,7 +183,7 @@ def tests():
             *WELCOME, f"environment {FIRST} (breakpoint), started by the kernel", "  RUNNING, switched to 1 time",
             re.compile(r"  goes on at 0x800[0-9a-f]{3}; a page fault ends it"), "Registers:",
             re.compile(r".* trap 0x0*3 Breakpoint.*"), "Pages:",
-            re.compile(rf"  {span(TEXT, TEXT + 0xFFF)} -> 0x[0-9a-f]+ {ARCH.perm('ur-x-')} 4 KB 4K"),
+            re.compile(rf"  {TEXT_PAGES} -> 0x[0-9a-f]+ {ARCH.perm('ur-x-')} [48] KB 4K"),
             re.compile(r"  \d+ in all, and \d+ page tables; the root is at 0x[0-9a-f]+"),
             "Frames with other uses (pp_ref above 1):", "  none",
             "K> env 0x1000", f"  {span(TEXT, TEXT + 0xFFF)} pp_ref 2", f"    kernel   at {ARCH.address(UTEMP)}",
@@ -206,7 +208,7 @@ def tests():
             ("showmappings -e 1000 0x800000\r", "showmappings 0x800000\r", "translate -e 1000 0x800000\r",
              "dump -e 1000 0x800000 4\r", "vmprint -e 1000\r", "vmprint 1001\r", "env zz\r", "kill\r", "kill 2000\r",
              "kill 1000\r", "vmprint 1000\r", "exit\r"),
-            *WELCOME, re.compile(rf"{span(TEXT, TEXT + 0xFFF)} -> 0x[0-9a-f]+ {ARCH.perm('ur-x-')} 4 KB 4K"),
+            *WELCOME, re.compile(rf"{TEXT_PAGES} -> 0x[0-9a-f]+ {ARCH.perm('ur-x-')} [48] KB 4K"),
             "K> showmappings 0x800000", f"{span(TEXT, TEXT + 0xFFF)} not mapped",
             "K> translate -e 1000 0x800000", re.compile(r" +\+-> .* 4 KB page at 0x[0-9a-f]+ .*"),
             "K> dump -e 1000 0x800000 4", re.compile(rf"{ARCH.plain(TEXT)}: [0-9a-f]{{4}} [0-9a-f]{{4}} .*"),
