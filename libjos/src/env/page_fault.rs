@@ -15,9 +15,9 @@ use crate::paging::word::Word;
 use crate::space::uvm::UvmError;
 
 impl<F: TrapFrame> Envs<F> {
-    /// Handles a page fault of the environment `index` at `fault_va`. If it has an upcall, that goes on, on the
-    /// exception stack, with a frame there that says where the fault was. Without one, or without memory for
-    /// the frame, the environment ends.
+    /// Handles a page fault of the environment `index` at `fault_va`. If the environment has an upcall, it goes on there,
+    /// on its exception stack, with a frame on that stack that says where the fault was. Without an upcall, or without
+    /// memory for the frame, the environment ends.
     ///
     /// A fault of the handler itself is handed to it again: its frame lies below the stack in use, after one
     /// blank word, which the handler needs to return.

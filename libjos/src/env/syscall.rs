@@ -24,10 +24,11 @@ pub(super) const fn id(argument: u64) -> EnvId {
 }
 
 impl<F: TrapFrame> Envs<F> {
-    /// Does the call of [`curenv`](Self::curenv), whose registers are in its frame already, and says how to go on: `None` if the caller
-    /// does, as before. This is
-    /// [`trap_dispatch`](Self::trap_dispatch) for a trap that is known to be a call. The calls that change memory or say
-    /// something are functions of their own, which leaves the way through the others short.
+    /// Does the call of [`curenv`](Self::curenv), whose registers are in its frame already. Returns `None` if the caller
+    /// goes on, and otherwise who runs next.
+    ///
+    /// It is [`trap_dispatch`](Self::trap_dispatch) for a trap that is known to be a call. The calls that change memory or
+    /// print are functions of their own, which leaves the way through the others short.
     ///
     /// # Panics
     ///

@@ -10,7 +10,8 @@ pub(in crate::arch) const INITIAL_FLOATS: [u8; 512] = {
     state
 };
 
-/// Need do nothing: every processor has the registers of x87, and nobody may use those for vectors.
+/// Does nothing: every processor has the registers of x87, `x86::floats` forbids them where it must, and nobody may use
+/// those for vectors.
 pub(crate) fn allow_floats(_allowed: bool) {}
 
 /// Saves the registers, and leaves them as FNINIT does.

@@ -24,11 +24,11 @@ pub(in crate::arch) static FRAME: AtomicPtr<Frame> = AtomicPtr::new(ptr::null_mu
 
 /// The words that the kernel's stack had in use when programs began to run.
 ///
-/// They are copied aside, and back when no program runs any more. On a second stack the kernel's code could stay where
-/// it is, but each place for one has a price: the kernel's half has no further stack until there are further
-/// processors, below UTOP a stack is there only while `kern_pgdir` is loaded, and in either case what runs at the prompt
-/// would no longer be on the stack at KSTACKTOP, where JOS's is. The copy takes place twice in a program's life, and an
-/// address in these words means the same thing before and after.
+/// They are copied aside, and back when no program runs any more. A second stack would save the copies, but there is no
+/// good place for one: the kernel's half has no further stack until there are further processors, and a stack below UTOP
+/// is there only while `kern_pgdir` is loaded. In either place the monitor would no longer run on the stack at
+/// KSTACKTOP, as JOS's does. The two copies are made once in a program's life, and an address in these words means the
+/// same thing before and after.
 #[repr(C, align(16))]
 struct Kept(UnsafeCell<[u8; Layout::KSTKSIZE as usize]>);
 
