@@ -61,7 +61,7 @@ pub(super) fn user_access<M: Machine>(
     let (root, perm) = (space.pgdir().address(), perm | Perm::UR);
     match vm.fast_leaf(root, va) {
         Some(leaf) if leaf.perm.contains(perm) => {
-            Some(PhysAddr::new(leaf.pa.as_u64() | va.as_u64() % PGSIZE))
+            Some(PhysAddr::new(leaf.pa.as_u64() | (va.as_u64() % PGSIZE)))
         }
         _ => user_access_slow(vm, root, va, perm),
     }

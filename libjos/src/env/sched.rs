@@ -3,7 +3,7 @@
 
 use core::ptr::NonNull;
 
-use super::abi::{ENV_NOT_RUNNABLE, ENV_RUNNABLE, ENV_RUNNING};
+use super::abi::{ENV_NOT_RUNNABLE, ENV_RUNNABLE, ENV_RUNNING, EnvId};
 use super::frame::TrapFrame;
 use super::table::{EnvIndex, Envs};
 use crate::machine::Machine;
@@ -104,12 +104,24 @@ impl<F: TrapFrame> Envs<F> {
                 env.env_status = ENV_RUNNING;
                 self.runnable.remove(index);
             }
-            status => panic!("env_run: environment {} has status {status}", env.env_id),
+            status => cannot_run(env.env_id, status),
         }
         let space = self.slots.get_mut(index).space_mut();
         if !vm.is_loaded(space.pgdir().address()) {
+            // Called last, so that nothing of this function has to be saved for a call on the usual way.
+            if !space.has_followed(vm) {
+                return self.run_and_follow(vm, index);
+            }
             space.switchuvm(vm);
         }
+        self.frame(index)
+    }
+
+    /// The end of [`env_run`](Self::env_run) if the kernel's half has changed since the environment ran.
+    #[cold]
+    #[inline(never)]
+    fn run_and_follow<M: Machine>(&mut self, vm: &mut Vm<M>, index: EnvIndex) -> NonNull<F> {
+        self.slots.get_mut(index).space_mut().switchuvm(vm);
         self.frame(index)
     }
 
@@ -126,4 +138,11 @@ impl<F: TrapFrame> Envs<F> {
         self.envs.get_mut(index).env_status = ENV_NOT_RUNNABLE;
         self.runnable.remove(index);
     }
+}
+
+/// Ends [`env_run`](Envs::env_run) where a bug has picked an environment.
+#[cold]
+#[inline(never)]
+fn cannot_run(id: EnvId, status: u32) -> ! {
+    panic!("env_run: environment {id} has status {status}")
 }

@@ -9,7 +9,7 @@
 
 use core::mem::take;
 
-use layout::PGSIZE;
+use layout::{MemLayout, PGSIZE};
 
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
@@ -131,17 +131,37 @@ impl AddressSpace {
         Ok(())
     }
 
+    /// The rest of [`readable`](Self::readable), where the fast path does not find the page.
+    #[cold]
+    #[inline(never)]
+    fn slow_readable<M: Machine>(
+        &self,
+        vm: &Vm<M>,
+        va: VirtAddr,
+        n: usize,
+    ) -> Result<(PhysAddr, usize), UvmError> {
+        let page = self.user_ram(vm, va)?;
+        Ok((page.pa + (va - page.va), n))
+    }
+
     /// The physical address of the byte at `va`, if the user can read it, and how many of the `len` bytes
     /// from there on lie in the same page.
+    #[inline]
     fn readable<M: Machine>(
         &self,
         vm: &Vm<M>,
         va: VirtAddr,
         len: usize,
     ) -> Result<(PhysAddr, usize), UvmError> {
-        let page = self.user_ram(vm, va)?;
-        let offset = va - page.va;
-        Ok((page.pa + offset, len.min((PGSIZE - offset) as usize)))
+        let offset = va.as_u64() % PGSIZE;
+        let n = len.min((PGSIZE - offset) as usize);
+        if va.as_u64() < M::Layout::UTOP
+            && let Some(page) = self.fast_user_page(vm, va, Perm::UR)
+            && vm.is_ram(page.pa)
+        {
+            return Ok((PhysAddr::new(page.pa.as_u64() | offset), n));
+        }
+        self.slow_readable(vm, va, n)
     }
 
     /// The page that `va` lies in, if the user can read it, and it is RAM, which alone

@@ -66,8 +66,15 @@ impl AddressSpace {
     /// # Panics
     ///
     /// As [`Vm::switch`].
+    #[inline]
     pub fn switchuvm<M: Machine>(&mut self, vm: &mut Vm<M>) {
         vm.switch_followed(&mut self.pgdir, &mut self.followed);
+    }
+
+    /// Whether it has followed the kernel's half, so that [`switchuvm`](Self::switchuvm) only loads it.
+    #[inline]
+    pub(crate) fn has_followed<M: Machine>(&self, vm: &Vm<M>) -> bool {
+        self.followed == vm.kernel_half()
     }
 
     /// The page directory.

@@ -16,7 +16,7 @@ use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::ALLOC_ZERO;
 use crate::paging::error::MapError;
-use crate::paging::format::Perm;
+use crate::paging::format::{Leaf, Perm};
 use crate::paging::mappings::{Mapping, leaves};
 use crate::paging::vm::Vm;
 use crate::space::AddressSpace;
@@ -163,10 +163,7 @@ impl AddressSpace {
             return Err(UvmError::NoAccess { va });
         }
         let (asked, va) = (va, va.page_start());
-        // The tables on the fast path allow all that there is.
-        if let Some(leaf) = vm.fast_leaf(self.root(), va)
-            && leaf.perm.contains(perm)
-        {
+        if let Some(leaf) = self.fast_user_page(vm, va, perm) {
             let (size, smallest, largest) = (PGSIZE, PGSIZE, PGSIZE);
             return Ok(Mapping { va, pa: leaf.pa, size, perm: leaf.perm, smallest, largest });
         }
@@ -174,6 +171,19 @@ impl AddressSpace {
         let leaf = leaf.filter(|leaf| leaf.perm.contains(perm));
         // The leaf may be a large one that begins further down.
         leaf.map(|leaf| leaf.within(va, va + (PGSIZE - 1))).ok_or(UvmError::NoAccess { va: asked })
+    }
+
+    /// The page of the smallest size that `va`, which is below UTOP, lies in, if it has all of `perm` and the fast path
+    /// finds it.
+    #[inline(always)]
+    pub(super) fn fast_user_page<M: Machine>(
+        &self,
+        vm: &Vm<M>,
+        va: VirtAddr,
+        perm: Perm,
+    ) -> Option<Leaf> {
+        // The tables on the fast path allow all that there is.
+        vm.fast_leaf(self.root(), va).filter(|leaf| leaf.perm.contains(perm))
     }
 
     /// The root of its page directory.

@@ -45,6 +45,10 @@ impl AddressSpace {
         none()
     }
 
+    pub(crate) fn has_followed<M: Machine>(&self, _vm: &Vm<M>) -> bool {
+        none()
+    }
+
     /// Its page directory.
     #[must_use]
     pub fn pgdir(&self) -> &Pgdir {
