@@ -152,8 +152,8 @@ fn show_rows(row: usize, rows: &[Row]) {
     let device = unsafe { VolatilePtr::<u16>::new(place) };
     // SAFETY: as above. The device is memory, so one copy will do, of any width and in any order.
     unsafe {
-        device.as_raw_ptr().copy_from_nonoverlapping(NonNull::from(cells).cast(), cells.len())
-    };
+        device.as_raw_ptr().copy_from_nonoverlapping(NonNull::from(cells).cast(), cells.len());
+    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ fn on_black(text: &[u8]) -> Vec<u16> {
 #[test]
 fn rows_and_cursor() {
     let wide = "x".repeat(80);
-    let many = |rows: core::ops::Range<usize>| rows.map(|n| format!("{n}")).collect::<Vec<_>>();
+    let many = |rows: Range<usize>| rows.map(|n| format!("{n}")).collect::<Vec<_>>();
     // The text; the rows; the cursor.
     let cases: Vec<(String, Vec<String>, (usize, usize))> = Vec::from([
         ("".into(), Vec::new(), (0, 0)),
