@@ -151,3 +151,22 @@ fn print_bytes() -> ExitCode {
     assert_eq!(Console.cgetc(), None);
     ExitCode::SUCCESS
 }
+
+/// Only a debug trap of the environment that steps ends the step: others can set the flag themselves.
+#[test]
+fn a_step_is_one_environment_s() {
+    let ended = alone(|| boot(&elf(0x80_0020, b"code"), step));
+    ended.assert_tail(33, &["its own trap: Some(Stepped)", "another's: None"]);
+}
+
+fn step() -> ExitCode {
+    assert!(create("hello") && create("hello"));
+    assert_eq!(run(Mode::Step(EnvId(0x1000))), Stop::NoneRunnable);
+    let mut envs = environments().expect("they are made");
+    println!("its own trap: {:?}", stop_stepped(&envs));
+    let mut pmap = pmap::lock();
+    let _ = envs.env_run(&mut pmap, EnvIndex::new(1));
+    println!("another's: {:?}", stop_stepped(&envs));
+    pmap.switchkvm();
+    ExitCode::SUCCESS
+}
