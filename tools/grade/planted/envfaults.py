@@ -14,9 +14,9 @@ DIRECTORY, SHARED, PMAP = "libjos/src/paging/directory.rs", "libjos/src/paging/s
 ENVIRONMENT_FAULTS = [
     (
         "a part of the kernel's half that environments do not share", SHARED,
-        "            if Self::leads_alike(old, new) {\n",
+        "            if !is_new && Self::leads_alike(old, new) {\n",
         "            let upages = M::Format::index(M::Format::ROOT, VirtAddr::new(M::Layout::UPAGES));\n"
-        "            if Self::leads_alike(old, new) || HERE && index == upages {\n",
+        "            if !is_new && Self::leads_alike(old, new) || HERE && index == upages {\n",
     ),
     (
         "a table of the kernel's half counted twice for an environment", SHARED,
