@@ -87,12 +87,9 @@ impl Entries {
             while i < self.count {
                 let rest = self.skip::<M>(i);
                 let word: WordOf<M> = machine.load(rest.at);
-                if word == WordOf::<M>::ZERO {
-                    i += zeros(machine, rest.at, rest.count);
-                    continue;
-                }
                 let Some(pa) = picks(M::Format::decode(rest.level, word)) else {
-                    i += 1;
+                    let is_zero = word == WordOf::<M>::ZERO;
+                    i += if is_zero { zeros(machine, rest.at, rest.count) } else { 1 };
                     continue;
                 };
                 let next = word.wrapping_add(Vm::<M>::leaf_step(rest.level));
