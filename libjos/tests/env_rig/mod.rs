@@ -166,8 +166,8 @@ impl<L: MemLayout, F: Format + Mmu> World<L, F> {
         pages
     }
 
-    /// Those of the table of `level` at `table`, which maps addresses from `base` on. Of most entries it sees only that
-    /// they are 0: the model asks after each step.
+    /// Finds the pages that the table of `level` at `table` maps, whose first entry is for `base`. Most entries are 0 and
+    /// are passed over undecoded, since the model asks after each step.
     fn find_pages(
         &self,
         root: PhysAddr,

@@ -55,7 +55,7 @@ impl Frame {
         [self.esp, self.ss]
     }
 
-    /// The other segments that a trap saves.
+    /// ES and DS, which a trap saves too.
     pub(in crate::arch) fn segments(&self) -> [(&'static str, u32); 2] {
         [("es", self.trap.es), ("ds", self.trap.ds)]
     }

@@ -1,4 +1,4 @@
-//! What this machine gives to `odd_registers`.
+//! Odd values for all registers, which `odd_registers` loads.
 
 use core::arch::naked_asm;
 
@@ -7,6 +7,7 @@ use crate::arch::odd_registers::{AREAS_START, STACK};
 
 /// An unmapped address. Fetching an instruction from it is the fault.
 pub(in crate::arch) const NOWHERE: u64 = 0x0000_0036_5432_10B0;
+
 /// Loads every register with a value that spells its number, and continues at `pc`. T5 and T6 hold the
 /// addresses that [`store_and_fault`] needs.
 ///

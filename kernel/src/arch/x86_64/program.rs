@@ -50,7 +50,7 @@ impl Frame {
         [self.trap.rsp, self.trap.ss]
     }
 
-    /// The other segments that a trap saves: none.
+    /// No segment registers: a trap saves CS and SS alone.
     pub(in crate::arch) fn segments(&self) -> [(&'static str, u64); 0] {
         []
     }

@@ -1,4 +1,4 @@
-//! What this machine gives to `odd_registers` and to `x86::faults`.
+//! Odd values for all registers, which `odd_registers` loads, and numbers for `x86::faults`.
 
 use core::arch::naked_asm;
 
