@@ -226,6 +226,18 @@ class Classes(Case):
             self.assertIn("walk: 7/9<pre>&lt;why&gt;</pre>", page)
             self.assertIn("<a href='#0'>ada</a><td>7", page)
 
+    def test_wrong_words_are_answered_in_words(self):
+        for arguments, said in (
+            (["/nowhere"], "/nowhere is no folder"),
+            ([str(self.handed_in), "--jobs", "0"], "--jobs: at least one"),
+            ([str(self.handed_in), "--lab", "9"], "there is no lab9"),
+        ):
+            (self.handed_in / "ada").mkdir(exist_ok=True)
+            ran = subprocess.run([HERE / "grade-all", *arguments], capture_output=True, text=True, check=False)
+            self.assertNotEqual(ran.returncode, 0)
+            self.assertIn(said, ran.stderr)
+            self.assertNotIn("Traceback", ran.stderr)
+
     def test_names_are_text_and_no_formulas(self):
         name = self.grade_all.shown(Path(os.fsdecode(b"=1+1\xff")))
         self.assertEqual(name, "=1+1?")

@@ -27,7 +27,9 @@ def main():
     work = ROOT / f"obj/autograder-lab{lab}"
     shutil.rmtree(work, ignore_errors=True)
     tree = work / "tree"
-    subprocess.run(["cargo", "run", "-q", "-p", "lab", "--", "handout", lab, str(tree)], cwd=ROOT, check=True)
+    made = subprocess.run(["cargo", "run", "-q", "-p", "lab", "--", "handout", lab, str(tree)], cwd=ROOT, check=False)
+    if made.returncode:  # It has said why.
+        sys.exit(made.returncode)
     shutil.rmtree(tree / ".git")
     add_own_tests(tree)
     for name in ("setup.sh", "run_autograder", "submission.py"):

@@ -56,6 +56,10 @@ impl Lab {
     /// The lab in a folder.
     pub(crate) fn read(folder: &Path) -> Outcome<Self> {
         let path = folder.join("exercises.toml");
+        if !path.is_file() {
+            let name = folder.file_name().unwrap_or_default().to_string_lossy();
+            return Err(format!("there is no {name}: tools/lab has no folder with its exercises"));
+        }
         let lab: Self = toml::from_str(&files::read(&path)?)
             .map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Self { folder: folder.into(), ..lab })
