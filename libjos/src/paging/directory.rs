@@ -111,10 +111,12 @@ impl<M: Machine> Vm<M> {
             return Err(MapError::NoMemory { va: VirtAddr::new(M::Layout::UENVS) });
         }
         self.make_shared_tables();
+        // lab 3: begin env_setup_vm
         let root = self.alloc_expected(ALLOC_ZERO);
         self.share_kernel_half(root);
         self.map_self(root);
         Ok(Pgdir::new(root))
+        // lab 3: end
     }
 
     /// A page directory that maps nothing at all, the kernel's half neither, and so cannot be
