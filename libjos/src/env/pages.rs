@@ -10,7 +10,9 @@ use super::table::{EnvIndex, Envs};
 use crate::machine::Machine;
 use crate::mem::addr::VirtAddr;
 use crate::mem::pages::{ALLOC_ZERO, Frame};
+// lab 3: begin pages_names
 use crate::paging::format::{Format, Perm};
+// lab 3: end
 use crate::paging::vm::Vm;
 
 /// The permissions that a call asks for.

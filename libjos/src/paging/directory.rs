@@ -51,7 +51,9 @@ use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::{ALLOC_ZERO, PageAllocator};
 use crate::paging::error::MapError;
+// lab 3: begin directory_names
 use crate::paging::format::{Entry, Format, Geometry};
+// lab 3: end
 // lab 2: begin omit
 use crate::paging::range::{release_tree, used_entries};
 // lab 2: end

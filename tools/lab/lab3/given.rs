@@ -11,6 +11,12 @@
         Ok(Self { envs, slots, free, curenv: None, last, number: 0 })
 // lab 3: end
 
+// lab 3: begin directory_names
+use crate::paging::format::{Entry, Format, Geometry};
+use crate::paging::pgdir::WordOf;
+use crate::paging::word::Word;
+// lab 3: end
+
 // lab 3: begin env_setup_vm
         exercise!(env_setup_vm)
 // lab 3: end
@@ -76,6 +82,10 @@ use crate::paging::format::{Entry, Format, Geometry, Perm};
         exercise!(sys_exofork)
 // lab 3: end
 
+// lab 3: begin pages_names
+use crate::paging::format::{Entry, Format, Perm};
+// lab 3: end
+
 // lab 3: begin sys_page_alloc
         exercise!(sys_page_alloc)
 // lab 3: end
@@ -98,6 +108,13 @@ use super::abi::{ENV_NOT_RUNNABLE, ENV_RUNNABLE, Error};
 use super::frame::TrapFrame;
 use super::memory::user_frame;
 use super::pages::{asked_page, asked_perm};
-use crate::paging::format::Perm;
+use crate::paging::format::{Entry, Format, Perm};
 // lab 3: end
 
+// lab 3: begin sys_ipc_try_send
+        exercise!(sys_ipc_try_send)
+// lab 3: end
+
+// lab 3: begin sys_ipc_recv
+        exercise!(sys_ipc_recv)
+// lab 3: end
