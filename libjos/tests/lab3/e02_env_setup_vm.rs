@@ -124,7 +124,9 @@ fn e02_env_setup_vm_counts_what_it_uses<L: MemLayout, F: Format + Mmu>() {
             "the directory that env_setup_vm makes at {root} must have pp_ref 1, but has {pp_ref}"
         );
     }
-    proved("after env_setup_vm pp_ref must count the uses of each frame", || world.check_counts());
+    proved("after env_setup_vm pp_ref must count the uses of each frame", || {
+        world.check_counts();
+    });
     // All comes back, but for tables that the first one made for all.
     world.envs.env_destroy(&mut world.pmap, SECOND);
     let nfree = world.nfree();
@@ -136,7 +138,7 @@ fn e02_env_setup_vm_counts_what_it_uses<L: MemLayout, F: Format + Mmu>() {
         world.nfree()
     );
     proved("after an environment's end pp_ref must count the uses of each frame", || {
-        world.check_counts()
+        world.check_counts();
     });
 }
 
