@@ -198,7 +198,7 @@ class Autograder(unittest.TestCase):
         tree = copy(self.empty)
         (tree / "grade.py").write_text("print('Score: 255/255')\n")
         (tree / "tools/lab/grading/labgrade.py").write_text("raise SystemExit(0)\n")
-        for file in tree.glob("libjos/src/lab_tests/*.rs"):
+        for file in tree.glob("libjos/src/lab2_tests/*.rs"):
             file.write_text("")
         self.assertEqual(self.grade(tree)["score"], 0)
 

@@ -102,7 +102,7 @@ def images(name, command=None):
 @cache
 def program():
     """The host tests of the switched tree."""
-    return hosttests.build(handout("switched", "switched"), ENVIRONMENT)
+    return hosttests.build(handout("switched", "switched"), labgrade.lab("tests")[1], ENVIRONMENT)
 
 
 def on_host(picked):

@@ -11,13 +11,13 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-HIDDEN = "libjos/src/lab_tests/property.rs"
+HIDDEN = "libjos/src/lab2_tests/property.rs"
 
 
 def add_own_tests(tree):
     """Adds the grader's own tests to a handout."""
     shutil.copy(ROOT / HIDDEN, tree / HIDDEN)
-    tests = tree / "libjos/src/lab_tests/mod.rs"
+    tests = tree / "libjos/src/lab2_tests/mod.rs"
     tests.write_text(tests.read_text().replace("mod mappings;\n", "mod mappings;\nmod property;\n"))
 
 

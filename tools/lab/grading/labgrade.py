@@ -69,7 +69,7 @@ def host(report, complaints, tree=ROOT, environment=None):
     """The exercises on simulated machines. `complaints` are those about the bodies. Returns whether the sources compile."""
     start = time.monotonic()
     try:
-        program, failure = hosttests.build(tree, environment), None
+        program, failure = hosttests.build(tree, lab("tests")[1], environment), None
     except hosttests.BuildFailed as error:
         program, failure = None, str(error)
     for number, name, points in exercises():
@@ -82,7 +82,7 @@ def host(report, complaints, tree=ROOT, environment=None):
             result.complaints = hosttests.exercise(program, tree, number, environment).complaints
         result.seconds, start = time.monotonic() - start, time.monotonic()
         report(result)
-    for number, title, points in OWN if (tree / "libjos/src/lab_tests/property.rs").exists() else ():
+    for number, title, points in OWN if (tree / "libjos/src/lab2_tests/property.rs").exists() else ():
         result = Result(title, points, tags=("hidden",))
         result.complaints = (
             [f"does not compile:\n{failure}"] if failure
@@ -116,7 +116,7 @@ def in_qemu(report, compiles, build=True):
     import qemutests
     from graderun import Bench
 
-    has_own = (ROOT / "libjos/src/lab_tests/property.rs").exists()
+    has_own = (ROOT / "libjos/src/lab2_tests/property.rs").exists()
     tests = [*qemutests.TESTS, *(qemutests.OWN if has_own else ())]
     failure = None if compiles else "see above"
     if compiles and build:

@@ -73,14 +73,18 @@ fn collect(lab: &Lab, project: &Path) -> Outcome<BTreeMap<PathBuf, File>> {
     let manifest: Manifest = toml::from_str(&files::read(&path)?)
         .map_err(|error| format!("{}: {error}", path.display()))?;
     let mut given = Given::default();
-    for file in ["given.rs", "given.toml", "given.mk"] {
-        let path = lab.folder.join(file);
-        let added = given.add(lab.number, &files::read(&path)?);
-        added.map_err(|error| format!("{}: {error}", path.display()))?;
+    let names = ["given.rs", "given.toml", "given.mk"];
+    for path in
+        names.iter().flat_map(|name| [files::own_folder().join(name), lab.folder.join(name)])
+    {
+        if path.is_file() {
+            let added = given.add(lab.number, &files::read(&path)?);
+            added.map_err(|error| format!("{}: {error}", path.display()))?;
+        }
     }
     let mut tree = BTreeMap::new();
     for path in sources(project)? {
-        if !manifest.keeps(&path) {
+        if !manifest.keeps(&path) || is_another_labs(lab, &path) {
             continue;
         }
         let contents = read_bytes(&project.join(&path))?;
@@ -104,6 +108,13 @@ fn collect(lab: &Lab, project: &Path) -> Outcome<BTreeMap<PathBuf, File>> {
         tree.insert(path, File { contents, of });
     }
     Ok(tree)
+}
+
+/// Whether a file lies in the folder `labN` of another lab.
+fn is_another_labs(lab: &Lab, path: &Path) -> bool {
+    let folder = path.strip_prefix("tools/lab").ok().and_then(|below| below.iter().next());
+    let number = folder.and_then(|name| name.to_str()?.strip_prefix("lab")?.parse::<u32>().ok());
+    number.is_some_and(|number| number != lab.number)
 }
 
 /// The files that git knows below a folder, as they are now.
