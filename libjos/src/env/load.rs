@@ -88,7 +88,7 @@ impl<F: TrapFrame> Envs<F> {
 ///
 /// Out of memory; a part is mapped then.
 #[cfg_attr(debug_assertions, inline(never))]
-fn load_icode<M: Machine>(
+pub fn load_icode<M: Machine>(
     space: &mut AddressSpace,
     vm: &mut Vm<M>,
     program: &Program<'_>,
@@ -108,9 +108,13 @@ fn load_icode<M: Machine>(
 }
 
 /// Maps the pages of the `size` bytes at `va` to new frames of zeros. The first page may be mapped already: it
-/// keeps its contents, and is given `perm` too.
+/// keeps its contents, and is given `perm` too. All of them lie below UTOP.
+///
+/// # Errors
+///
+/// Out of memory; a part may be mapped then.
 #[cfg_attr(debug_assertions, inline(never))]
-fn region_alloc<M: Machine>(
+pub fn region_alloc<M: Machine>(
     space: &mut AddressSpace,
     vm: &mut Vm<M>,
     va: VirtAddr,

@@ -51,7 +51,8 @@ pub(super) const fn left_in_page(va: VirtAddr) -> u64 {
 /// The physical address of the byte at `va`, if the program may read it, and write it if `perm` has W.
 /// Programs read between UTOP and ULIM too.
 #[inline(always)]
-pub(super) fn user_access<M: Machine>(
+#[must_use]
+pub fn user_access<M: Machine>(
     vm: &Vm<M>,
     space: &AddressSpace,
     va: VirtAddr,

@@ -1,6 +1,7 @@
 //! [`Envs`]: the two arrays of environments, and ids.
 
 use core::fmt;
+use core::iter;
 use core::ptr::NonNull;
 
 use super::abi::{ENV_FREE, Env, EnvId, Error, NENV};
@@ -117,6 +118,11 @@ impl<F: TrapFrame> Envs<F> {
     #[inline]
     pub fn curenv(&self) -> Option<EnvIndex> {
         self.curenv
+    }
+
+    /// The free slots, in the order in which they will be used.
+    pub fn free_slots(&self) -> impl Iterator<Item = EnvIndex> {
+        iter::successors(self.free, |index| self.slots.get(*index).next_free())
     }
 
     /// A copy of the public half of an environment.
