@@ -18,12 +18,14 @@ STEP      ?=## "make picture": after which step of mem_init (page_init, boot_map
 FROM      ?= mem_init## where "make gdb" begins on a machine at reset: mem_init or reset
 PROFILE   ?= dev## cargo's profile: dev, release (fast) or small
 GRADEFLAGS ?=## options for grade.py, for instance -v; see ./grade.py --help
-# lab 2: begin omit
+# lab: begin omit
 BENCHFLAGS ?=## options for the benchmark, for instance --only map-4k --rounds 50
 TARGET    ?= boot_info device_tree operations monitor_line calls programs## what "make fuzz" fuzzes
 FUZZTIME  ?= 600## seconds for each of them
 MUTANTSFLAGS ?=## options for "make mutants", for instance -f libjos/src/paging/pgdir.rs or --jobs 1
 SCHEMESFLAGS ?=## options for "make schemes"
+# lab: end
+# lab 2: begin omit
 MODULE    ?=## with run-NAME: a program (ELF) or a tar archive of programs, for the loader to give to the kernel
 # lab 2: end
 V         ?=## 1: show every command
@@ -245,9 +247,9 @@ $(OBJ)/kernel.linked: FORCE | setup-build
 
 # symtab puts the kernel's symbols and source lines into its image, and JOS's names into the symbols that gdb reads.
 # A small image has no source lines. Every name must exist in a dev build; optimised ones may have inlined some.
-# lab 2: begin symtabflags
+# lab: begin symtabflags
 SYMTABFLAGS := $(if $(filter small,$(PROFILE)),--names) $(if $(filter dev,$(PROFILE)),--no-missing)
-# lab 2: end
+# lab: end
 SYMTAB := $(wildcard tools/build/symtab/src/*.rs libjos/src/symtab/*.rs)
 $(OBJ)/kernel: $(OBJ)/kernel.linked $(SYMTAB)
 	$(Q)cargo run -q -p symtab -- $(SYMTABFLAGS) $< $@
@@ -390,7 +392,7 @@ $(OBJ)/film.html:
 picture-tool: | setup-host
 	$(Q)cargo build -q -p picture
 
-# lab 2: begin omit
+# lab: begin omit
 # Draws docs/img, for the README.
 screenshots: $(OBJ)/picture.html $(OBJ)/film.html $(OBJ)/environments.html | setup-browser setup-screenshots ## draw the pictures of the README anew
 	$(Q)tools/picture/screenshots.py docs/img -- $(QEMU) $(QEMUOPTS) -nic none $(QEMUEXTRA)
@@ -399,9 +401,9 @@ screenshots: $(OBJ)/picture.html $(OBJ)/film.html $(OBJ)/environments.html | set
 $(OBJ)/environments.html: $(OBJ)/kernel $(OBJ)/facts.json picture-tool FORCE | setup-qemu setup-gdb
 	$(Q)tools/picture/capture.py "$(PICTURE)" step env_free $@ -- $(QEMU) -accel tcg -m $(MEM) -no-reboot $($(ARCH).qemu) \
 	  -nic none -kernel $(OBJ)/kernel -append run=forktree -icount shift=0,sleep=off
-# lab 2: end
+# lab: end
 
-# lab 2: begin grade
+# lab: begin grade
 ##@ Test
 
 grade: grade-images ## boot ARCH in every way of grade.py and score it
@@ -523,15 +525,15 @@ bench-boot: | setup-qemu $(if $(HAS_ISO),setup-uefi)
 
 LAB       ?= 2## the lab of "make handout" and "make autograder"
 
-handout: | setup-host ## make handout LAB=2 OUT=dir: the tree that students get, without the bodies that they are to write
+handout: | setup-host ## make handout LAB=N OUT=dir: the tree that students get, without the bodies that they are to write
 	@test -n "$(OUT)" || { echo '*** say where: make handout LAB=$(LAB) OUT=dir' >&2; exit 1; }
 	$(Q)cargo run -q -p lab -- handout "$(LAB)" "$(OUT)"
 
-autograder: | setup-host ## obj/autograder-lab2.zip for Gradescope
+autograder: | setup-host ## obj/autograder-labN.zip for Gradescope
 	$(Q)tools/lab/autograder/pack.py "$(LAB)"
 
 check-lab: export LAB_ALL := 1
-check-lab: | setup-host setup-build setup-qemu ## all tests of the lab: each body left out, added in order, and with usual mistakes
+check-lab: | setup-host setup-build setup-qemu ## all tests of the labs: each body left out, added in order, and with usual mistakes
 	$(Q)python3 -m unittest discover -v -s tools/lab
 
 check-lab-bare: export LAB_ALL := 1
@@ -539,7 +541,7 @@ check-lab-bare: | setup-host setup-bare ## as root: those of the autograder in a
 	@test -n "$(ROOT)" || { echo '*** say where: make check-lab-bare ROOT=dir' >&2; exit 1; }
 	$(Q)AUTOGRADER_ROOT="$(ROOT)" python3 -m unittest -v tools/lab/test_autograder.py
 
-# lab 2: end
+# lab: end
 ##@ Else
 
 setup: setup-machines ## install whatever any target needs

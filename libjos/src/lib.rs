@@ -47,7 +47,7 @@ pub mod env;
 #[expect(unsafe_code)]
 pub mod heap;
 #[cfg(test)]
-mod lab_tests;
+mod lab2_tests;
 pub mod machine;
 pub mod mem;
 pub mod monitor;

@@ -10,13 +10,14 @@ use crate::paging::word::Word;
 
 impl<F: TrapFrame> Envs<F> {
     /// Makes a child without memory, with the registers of its parent but for the result, 0. It does not run
-    /// until its status is set. Returns its id.
+    /// until its status is set, and its program has the same name. Returns its id.
     #[inline(never)]
     pub(super) fn sys_exofork<M: Machine>(
         &mut self,
         vm: &mut Vm<M>,
         index: EnvIndex,
     ) -> CallResult {
+        // lab 3: begin sys_exofork
         let parent = *self.envs.get(index);
         let child = self.env_alloc(vm, parent.env_id)?;
         self.set_not_runnable(child);
@@ -24,6 +25,7 @@ impl<F: TrapFrame> Envs<F> {
         self.set_result(child, Ok(0));
         self.slots.get_mut(child).name = self.slots.get(index).name;
         Ok(i64::from(self.envs.get(child).env_id.0))
+        // lab 3: end
     }
 
     /// Sets the status: id, ENV_RUNNABLE or ENV_NOT_RUNNABLE.

@@ -2,9 +2,11 @@
 
 use layout::MemLayout;
 
+// lab 3: begin ipc_names
 use super::abi::Error;
 use super::frame::TrapFrame;
 use super::pages::asked_page;
+// lab 3: end
 use super::syscall::{CallResult, id};
 use super::table::{EnvIndex, Envs};
 use crate::machine::Machine;
@@ -13,12 +15,14 @@ use crate::paging::word::Word;
 
 impl<F: TrapFrame> Envs<F> {
     /// Sends a message to an environment that waits for one: id, value, address of a page to be shared (none if
-    /// not below UTOP), permissions. The page is mapped where the receiver wants it, if it wants one.
+    /// not below UTOP), permissions. The page is mapped where the receiver wants it, if it wants one, as
+    /// `page_map` maps it.
     pub(super) fn sys_ipc_try_send<M: Machine>(
         &mut self,
         vm: &mut Vm<M>,
         index: EnvIndex,
     ) -> CallResult {
+        // lab 3: begin sys_ipc_try_send
         let [to, value, srcva, asked] = [0, 1, 2, 3].map(|n| self.argument(index, n));
         let to = self.envid2env(id(to), false)?;
         let receiver = self.envs.get(to);
@@ -43,11 +47,13 @@ impl<F: TrapFrame> Envs<F> {
         receiver.env_ipc_perm = perm;
         self.set_runnable(to);
         Ok(0)
+        // lab 3: end
     }
 
     /// Waits for a message: the address for a page that comes with it; none is wanted if that is not below
     /// UTOP. The result, 0, is there already when the message comes.
     pub(super) fn sys_ipc_recv<M: Machine>(&mut self, index: EnvIndex) -> CallResult {
+        // lab 3: begin sys_ipc_recv
         let dstva = self.argument(index, 0);
         if dstva < M::Layout::UTOP {
             asked_page::<M>(dstva)?;
@@ -57,5 +63,6 @@ impl<F: TrapFrame> Envs<F> {
         env.env_ipc_dstva = F::Word::from_u64(dstva);
         self.set_not_runnable(index);
         Ok(0)
+        // lab 3: end
     }
 }

@@ -63,7 +63,9 @@ impl<F: TrapFrame> Envs<F> {
             env_ipc_from: EnvId::NONE,
             env_ipc_perm: 0,
         };
+        // lab 3: begin omit
         self.runnable.insert(index);
+        // lab 3: end
         self.number += 1;
         self.say(vm, "new env", env_id);
         Ok(index)
@@ -107,7 +109,9 @@ impl<F: TrapFrame> Envs<F> {
         }
         let space = slot.vacate(self.free);
         space.uvmfree(vm);
+        // lab 3: begin omit
         self.runnable.remove(index);
+        // lab 3: end
         let env = self.envs.get_mut(index);
         (env.env_status, env.env_pgdir) = (ENV_FREE, F::Word::ZERO);
         self.free = Some(index);

@@ -66,6 +66,7 @@ impl<F: TrapFrame> Envs<F> {
         vm: &mut Vm<M>,
         program: &Program<'_>,
     ) -> Result<EnvIndex, LoadError> {
+        // lab 3: begin env_create
         let index = self.env_alloc(vm, EnvId::NONE).map_err(|error| match error {
             Error::NoFreeEnv => LoadError::NoFreeEnv,
             _ => LoadError::NoMemory,
@@ -77,6 +78,7 @@ impl<F: TrapFrame> Envs<F> {
         let stack = VirtAddr::new(M::Layout::USTACKTOP);
         self.set_frame(index, F::user(program.entry(), stack));
         Ok(index)
+        // lab 3: end
     }
 }
 
@@ -86,7 +88,7 @@ impl<F: TrapFrame> Envs<F> {
 ///
 /// Out of memory; a part is mapped then.
 #[cfg_attr(debug_assertions, inline(never))]
-fn load_icode<M: Machine>(
+pub fn load_icode<M: Machine>(
     space: &mut AddressSpace,
     vm: &mut Vm<M>,
     program: &Program<'_>,
@@ -96,23 +98,30 @@ fn load_icode<M: Machine>(
     if program.npages() > vm.pages().nfree() as u64 {
         return Err(MapError::NoMemory { va: stack });
     }
+    // lab 3: begin load_icode
     for segment in program.segments() {
         region_alloc(space, vm, segment.va, segment.size, segment.perm)?;
         space.fill(vm, segment.va, segment.bytes);
     }
     region_alloc(space, vm, stack, PGSIZE, Perm::URW)
+    // lab 3: end
 }
 
 /// Maps the pages of the `size` bytes at `va` to new frames of zeros. The first page may be mapped already: it
-/// keeps its contents, and is given `perm` too.
+/// keeps its contents, and is given `perm` too. All of them lie below UTOP.
+///
+/// # Errors
+///
+/// Out of memory; a part may be mapped then.
 #[cfg_attr(debug_assertions, inline(never))]
-fn region_alloc<M: Machine>(
+pub fn region_alloc<M: Machine>(
     space: &mut AddressSpace,
     vm: &mut Vm<M>,
     va: VirtAddr,
     size: u64,
     perm: Perm,
 ) -> Result<(), MapError> {
+    // lab 3: begin region_alloc
     let end = (va.as_u64() + size).next_multiple_of(PGSIZE);
     let mut page = va.page_start();
     if let Some((frame, old)) = user_frame(vm, space, page) {
@@ -120,4 +129,5 @@ fn region_alloc<M: Machine>(
         page = page + PGSIZE;
     }
     vm.map_new(space.user_pgdir_mut(), page, (end - page.as_u64()) / PGSIZE, perm, ALLOC_ZERO)
+    // lab 3: end
 }

@@ -8,7 +8,9 @@ use super::table::{EnvIndex, Envs};
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::Frame;
+// lab 3: begin memory_names
 use crate::paging::format::{Entry, Geometry, Leaf, Perm};
+// lab 3: end
 use crate::paging::vm::Vm;
 use crate::space::AddressSpace;
 
@@ -27,6 +29,7 @@ impl<F: TrapFrame> Envs<F> {
         len: u64,
         perm: Perm,
     ) -> Result<(), VirtAddr> {
+        // lab 3: begin user_mem_check
         let space = self.slots.get(index).space();
         let (mut page, mut left) = (va, len);
         while left > 0 {
@@ -36,6 +39,7 @@ impl<F: TrapFrame> Envs<F> {
             (page, left) = (page + done, left - done);
         }
         Ok(())
+        // lab 3: end
     }
 }
 
@@ -47,12 +51,14 @@ pub(super) const fn left_in_page(va: VirtAddr) -> u64 {
 /// The physical address of the byte at `va`, if the program may read it, and write it if `perm` has W.
 /// Programs read between UTOP and ULIM too.
 #[inline(always)]
-pub(super) fn user_access<M: Machine>(
+#[must_use]
+pub fn user_access<M: Machine>(
     vm: &Vm<M>,
     space: &AddressSpace,
     va: VirtAddr,
     perm: Perm,
 ) -> Option<PhysAddr> {
+    // lab 3: begin user_access
     // In UVPT each leaf found is a table's entry, which says that its pages may be written.
     let end = if perm.contains(Perm::W) { M::Layout::UTOP } else { M::Layout::ULIM };
     if va.as_u64() >= end || !M::Format::is_canonical(va) {
@@ -65,8 +71,10 @@ pub(super) fn user_access<M: Machine>(
         }
         _ => user_access_slow(vm, root, va, perm),
     }
+    // lab 3: end
 }
 
+// lab 3: begin omit
 /// The rest of [`user_access`]: a large page, a table that the fast path does not find, or no access.
 #[cold]
 #[inline(never)]
@@ -85,20 +93,24 @@ fn user_access_slow<M: Machine>(
     }
 }
 
+// lab 3: end
 /// The frame of the page at `va`, below UTOP, and its permissions. `None` if the program has no page there.
 pub(super) fn user_frame<M: Machine>(
     vm: &Vm<M>,
     space: &AddressSpace,
     va: VirtAddr,
 ) -> Option<(Frame, Perm)> {
+    // lab 3: begin user_frame
     let root = space.pgdir().address();
     let leaf = vm.fast_leaf(root, va).or_else(|| slow_leaf(vm, root, va))?;
+    // lab 3: end
     if !leaf.perm.contains(Perm::U) {
         return None;
     }
     Some((vm.pages().pa2page(leaf.pa)?, leaf.perm))
 }
 
+// lab 3: begin omit
 /// The page of the smallest size at `va`.
 #[cold]
 #[inline(never)]
@@ -109,3 +121,4 @@ fn slow_leaf<M: Machine>(vm: &Vm<M>, root: PhysAddr, va: VirtAddr) -> Option<Lea
         _ => None,
     }
 }
+// lab 3: end

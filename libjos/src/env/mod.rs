@@ -8,6 +8,7 @@
 //! | [`life`] | an environment made, destroyed and freed: `env_alloc`, `env_destroy`, `env_free` |
 //! | [`load`] | a program loaded: `env_create`, `load_icode`, `region_alloc` |
 //! | [`elf`], [`archive`] | the files of programs |
+//! | [`memory`] | a program's memory, as its calls name it: `user_mem_check`, `user_access` |
 //! | [`sched`] | which environment runs next: `sched_yield`, `env_run` |
 //! | [`trap`] | a trap from a program: `trap_dispatch` |
 //! | [`console`] | the console, as far as programs reach it |
@@ -32,7 +33,7 @@ pub mod frame;
 mod ipc;
 pub mod life;
 pub mod load;
-mod memory;
+pub mod memory;
 mod page_fault;
 mod pages;
 pub mod record;

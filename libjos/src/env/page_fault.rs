@@ -40,6 +40,7 @@ impl<F: TrapFrame> Envs<F> {
             self.env_destroy(vm, index);
             return;
         }
+        // lab 3: begin page_fault_handler
         let (top, sp) = (M::Layout::UXSTACKTOP, env.env_tf.sp().as_u64());
         let on_exception_stack = (top - PGSIZE..top).contains(&sp);
         let end = if on_exception_stack { sp - F::Word::BYTES } else { top };
@@ -62,6 +63,7 @@ impl<F: TrapFrame> Envs<F> {
             Err(UvmError::NoAccess { va }) => self.user_mem_fault(vm, index, va),
             Err(_) => self.user_mem_fault(vm, index, at),
         }
+        // lab 3: end
     }
 
     /// Ends an environment that handed the kernel memory that it may not access itself, with JOS's line.

@@ -10,7 +10,9 @@ use super::table::{EnvIndex, Envs};
 use crate::machine::Machine;
 use crate::mem::addr::VirtAddr;
 use crate::mem::pages::{ALLOC_ZERO, Frame};
+// lab 3: begin pages_names
 use crate::paging::format::{Format, Perm};
+// lab 3: end
 use crate::paging::vm::Vm;
 
 /// The permissions that a call asks for.
@@ -48,6 +50,7 @@ impl<F: TrapFrame> Envs<F> {
         vm: &mut Vm<M>,
         index: EnvIndex,
     ) -> CallResult {
+        // lab 3: begin sys_page_alloc
         let [env, va, perm] = [0, 1, 2].map(|n| self.argument(index, n));
         let env = self.envid2env(id(env), true)?;
         let (va, perm) = (asked_page::<M>(va)?, asked_perm::<M>(perm)?);
@@ -57,22 +60,26 @@ impl<F: TrapFrame> Envs<F> {
             vm.pages_mut().page_free(frame);
         }
         inserted
+        // lab 3: end
     }
 
     /// Maps a page of an environment in another, or in the same: id and address of the source, id and address
-    /// of the target, permissions.
+    /// of the target, permissions. A page that the source may only read cannot be writable in the target. Calls do
+    /// not name the permission to execute; the target has it if the source has.
     #[inline(never)]
     pub(super) fn sys_page_map<M: Machine>(
         &mut self,
         vm: &mut Vm<M>,
         index: EnvIndex,
     ) -> CallResult {
+        // lab 3: begin sys_page_map
         let [src, srcva, dst, dstva, perm] = [0, 1, 2, 3, 4].map(|n| self.argument(index, n));
         let src = self.envid2env(id(src), true)?;
         let dst = self.envid2env(id(dst), true)?;
         let (srcva, dstva) = (asked_page::<M>(srcva)?, asked_page::<M>(dstva)?);
         let (frame, perm) = self.shared_page(vm, src, srcva, perm)?;
         self.insert(vm, dst, frame, dstva, perm)
+        // lab 3: end
     }
 
     /// Unmaps a page: id, address. No error if nothing is mapped.
@@ -82,15 +89,21 @@ impl<F: TrapFrame> Envs<F> {
         vm: &mut Vm<M>,
         index: EnvIndex,
     ) -> CallResult {
+        // lab 3: begin sys_page_unmap
         let env = self.envid2env(id(self.argument(index, 0)), true)?;
         let va = asked_page::<M>(self.argument(index, 1))?;
         let pgdir = self.slots.get_mut(env).space_mut().user_pgdir_mut();
         vm.page_remove(pgdir, va).map_err(|_| Error::Inval)?;
         Ok(0)
+        // lab 3: end
     }
 
-    /// The frame of a page that `env` shares, and the permissions that it is to have elsewhere: those asked
-    /// for. Calls do not name the permission to execute; it stays as it is.
+    // lab 3: begin omit
+    /// The frame of a page that `env` shares, and the permissions that it is to have elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Inval`] if there is no page, or if it may be written elsewhere but not by `env`.
     pub(super) fn shared_page<M: Machine>(
         &self,
         vm: &Vm<M>,
@@ -107,6 +120,7 @@ impl<F: TrapFrame> Envs<F> {
         Ok((frame, perm | has & Perm::X))
     }
 
+    // lab 3: end
     /// Maps a page of `env` to `frame`.
     pub(super) fn insert<M: Machine>(
         &mut self,

@@ -3,7 +3,9 @@
 
 use core::ptr::NonNull;
 
+// lab 3: begin sched_names
 use super::abi::{ENV_NOT_RUNNABLE, ENV_RUNNABLE, ENV_RUNNING, EnvId};
+// lab 3: end
 use super::frame::TrapFrame;
 use super::table::{EnvIndex, Envs};
 use crate::machine::Machine;
@@ -26,6 +28,7 @@ impl<F: TrapFrame> Envs<F> {
     /// that one if it still runs.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn sched_yield<M: Machine>(&mut self, vm: &mut Vm<M>) -> Next {
+        // lab 3: begin sched_yield
         if let Some(index) = self.runnable.after(self.last) {
             return Next::Run(index);
         }
@@ -36,6 +39,7 @@ impl<F: TrapFrame> Envs<F> {
                 Next::NoneRunnable
             }
         }
+        // lab 3: end
     }
 
     /// Goes on with environments that were left while one ran: picks that one, or else one as
@@ -56,7 +60,9 @@ impl<F: TrapFrame> Envs<F> {
     /// Whether an environment can run.
     #[must_use]
     pub fn can_run(&self) -> bool {
+        // lab 3: begin can_run
         self.stopped().is_some() || self.runnable.after(self.last).is_some()
+        // lab 3: end
     }
 
     /// Leaves the environments: `kern_pgdir` is loaded, and there is no [`curenv`](Self::curenv).
@@ -87,6 +93,7 @@ impl<F: TrapFrame> Envs<F> {
     /// If the environment is neither runnable nor the one that runs: a bug.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn env_run<M: Machine>(&mut self, vm: &mut Vm<M>, index: EnvIndex) -> NonNull<F> {
+        // lab 3: begin env_run
         if self.curenv != Some(index) {
             if let Some(current) = self.curenv
                 && self.envs.get(current).env_status == ENV_RUNNING
@@ -115,8 +122,10 @@ impl<F: TrapFrame> Envs<F> {
             space.switchuvm(vm);
         }
         self.frame(index)
+        // lab 3: end
     }
 
+    // lab 3: begin omit
     /// The end of [`env_run`](Self::env_run) if the kernel's half has changed since the environment ran.
     #[cold]
     #[inline(never)]
@@ -125,18 +134,23 @@ impl<F: TrapFrame> Envs<F> {
         self.frame(index)
     }
 
+    // lab 3: end
     /// Makes an environment runnable.
     #[inline]
     pub(super) fn set_runnable(&mut self, index: EnvIndex) {
         self.envs.get_mut(index).env_status = ENV_RUNNABLE;
+        // lab 3: begin omit
         self.runnable.insert(index);
+        // lab 3: end
     }
 
     /// Makes an environment wait for something else than its turn.
     #[inline]
     pub(super) fn set_not_runnable(&mut self, index: EnvIndex) {
         self.envs.get_mut(index).env_status = ENV_NOT_RUNNABLE;
+        // lab 3: begin omit
         self.runnable.remove(index);
+        // lab 3: end
     }
 }
 

@@ -64,7 +64,7 @@ impl Slot {
         self.space = ManuallyDrop::new(space);
         self.used = 1;
         self.name = Name::default();
-        self.next_free.checked_sub(1).map(|index| EnvIndex::new(index as usize))
+        self.next_free()
     }
 
     /// Ends the environment, and gives its address space up. The slot is free, before `next`.
@@ -74,6 +74,11 @@ impl Slot {
         self.link(next);
         let none = ManuallyDrop::new(AddressSpace::none());
         ManuallyDrop::into_inner(replace(&mut self.space, none))
+    }
+
+    /// The free slot after this one, which is free too.
+    pub(super) fn next_free(&self) -> Option<EnvIndex> {
+        self.next_free.checked_sub(1).map(|index| EnvIndex::new(index as usize))
     }
 
     /// Makes `next` the free slot after this one.

@@ -25,7 +25,7 @@ pub(super) const fn id(argument: u64) -> EnvId {
 
 impl<F: TrapFrame> Envs<F> {
     /// Does the call of [`curenv`](Self::curenv), whose registers are in its frame already. Returns `None` if the caller
-    /// goes on, and otherwise who runs next.
+    /// goes on, and otherwise who runs next. A call without a function fails with [`Error::Inval`].
     ///
     /// It is [`trap_dispatch`](Self::trap_dispatch) for a trap that is known to be a call. The calls that change memory or
     /// print are functions of their own, which leaves the way through the others short.
@@ -41,6 +41,7 @@ impl<F: TrapFrame> Envs<F> {
         console: &mut impl EnvConsole,
     ) -> Option<Next> {
         let Some(index) = self.curenv else { panic!("a call of no environment") };
+        // lab 3: begin syscall
         let env = self.envs.get(index);
         let result = match env.env_tf.number() {
             call::CPUTS => self.sys_cputs(vm, console, index),
@@ -65,6 +66,7 @@ impl<F: TrapFrame> Envs<F> {
         self.set_result(index, result);
         let goes_on = self.envs.get(index).env_status == ENV_RUNNING;
         if goes_on { None } else { Some(self.sched_yield(vm)) }
+        // lab 3: end
     }
 
     /// Argument `n` of the call of `index`.

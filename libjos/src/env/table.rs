@@ -1,12 +1,15 @@
 //! [`Envs`]: the two arrays of environments, and ids.
 
 use core::fmt;
+use core::iter;
 use core::ptr::NonNull;
 
 use super::abi::{ENV_FREE, Env, EnvId, Error, NENV};
 use super::array::EnvArray;
 use super::frame::TrapFrame;
+// lab 3: begin omit
 use super::run_queue::RunQueue;
+// lab 3: end
 use super::slot::Slot;
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
@@ -61,8 +64,10 @@ pub struct Envs<F: TrapFrame> {
     pub(super) slots: EnvArray<Slot>,
     /// The free slot that is used next.
     pub(super) free: Option<EnvIndex>,
+    // lab 3: begin omit
     /// The environments that are ENV_RUNNABLE.
     pub(super) runnable: RunQueue,
+    // lab 3: end
     pub(super) curenv: Option<EnvIndex>,
     /// The environment that ran last, though it may have ended.
     pub(super) last: EnvIndex,
@@ -94,13 +99,17 @@ impl<F: TrapFrame> Envs<F> {
             envs.free(pmap);
             return Err(error);
         }
+        // lab 3: begin env_init
         let mut free = None;
         for index in EnvIndex::all().rev() {
             slots.get_mut(index).link(free);
             free = Some(index);
         }
+        // lab 3: end
+        // lab 3: begin envs
         let (runnable, last) = (RunQueue::new(), EnvIndex::new(NENV - 1));
         Ok(Self { envs, slots, free, runnable, curenv: None, last, number: 0 })
+        // lab 3: end
     }
 
     /// The environment that runs, or waits for a call to be finished (JOS's `curenv`). `None` if none has run
@@ -109,6 +118,11 @@ impl<F: TrapFrame> Envs<F> {
     #[inline]
     pub fn curenv(&self) -> Option<EnvIndex> {
         self.curenv
+    }
+
+    /// The free slots, in the order in which they will be used.
+    pub fn free_slots(&self) -> impl Iterator<Item = EnvIndex> {
+        iter::successors(self.free, |index| self.slots.get(*index).next_free())
     }
 
     /// A copy of the public half of an environment.

@@ -54,6 +54,7 @@ impl<F: TrapFrame> Envs<F> {
         trap: Trap,
     ) -> Next {
         let Some(index) = self.curenv else { panic!("a trap from no environment") };
+        // lab 3: begin trap_dispatch
         match trap.cause {
             Cause::Syscall => {
                 return self.syscall(vm, console).unwrap_or(Next::Run(index));
@@ -73,6 +74,7 @@ impl<F: TrapFrame> Envs<F> {
             }
         }
         self.go_on(vm, index)
+        // lab 3: end
     }
 
     /// Goes on with the environment that trapped, if it still runs.

@@ -51,7 +51,9 @@ use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::{ALLOC_ZERO, PageAllocator};
 use crate::paging::error::MapError;
+// lab 3: begin directory_names
 use crate::paging::format::{Entry, Format, Geometry};
+// lab 3: end
 // lab 2: begin omit
 use crate::paging::range::{release_tree, used_entries};
 // lab 2: end
@@ -111,10 +113,12 @@ impl<M: Machine> Vm<M> {
             return Err(MapError::NoMemory { va: VirtAddr::new(M::Layout::UENVS) });
         }
         self.make_shared_tables();
+        // lab 3: begin env_setup_vm
         let root = self.alloc_expected(ALLOC_ZERO);
         self.share_kernel_half(root);
         self.map_self(root);
         Ok(Pgdir::new(root))
+        // lab 3: end
     }
 
     /// A page directory that maps nothing at all, the kernel's half neither, and so cannot be

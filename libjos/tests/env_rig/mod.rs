@@ -8,7 +8,7 @@ pub(crate) mod elf;
 use std::collections::VecDeque;
 
 use layout::{MB, MemLayout, PGSIZE};
-use libjos::env::abi;
+use libjos::env::abi::{self, NENV};
 use libjos::env::{Cause, EnvConsole, EnvIndex, Envs, Next, Trap, TrapFrame};
 use libjos::machine::{Fault, PhysMem};
 use libjos::mem::addr::{PhysAddr, VirtAddr};
@@ -230,5 +230,15 @@ impl<L: MemLayout, F: Format + Mmu> World<L, F> {
         self.pmap.checks().check_kern_pgdir();
         self.pmap.checks().check_envs();
         self.check_counts();
+        self.check_free_slots();
+    }
+
+    /// Each slot has an environment or is on the list of free slots, once.
+    fn check_free_slots(&self) {
+        let free: Vec<_> = self.envs.free_slots().take(NENV + 1).map(EnvIndex::number).collect();
+        let mut slots: Vec<_> = self.envs.all().map(|(index, _)| index.number()).collect();
+        slots.extend(&free);
+        slots.sort_unstable();
+        assert!(slots.into_iter().eq(0..NENV), "the free slots are {free:?}");
     }
 }

@@ -31,9 +31,9 @@ class BuildFailed(Exception):
     """Raised if the sources do not compile, with the compiler's first errors."""
 
 
-def build(tree, environment=None):
-    """Builds the tests of a tree; returns the path of the program."""
-    command = ["cargo", "test", "-q", "--no-run", "-p", "libjos", "--lib", "--message-format", "json"]
+def build(tree, tests, environment=None):
+    """Builds the tests of a tree, as arguments of cargo's say; returns the path of the program."""
+    command = ["cargo", "test", "-q", "--no-run", "-p", "libjos", *tests, "--message-format", "json"]
     made = run(command, tree, environment, BUILD_SECONDS, BYTES)
     if made.returncode is None:
         raise BuildFailed(f"the compiler did not end within {BUILD_SECONDS} s")

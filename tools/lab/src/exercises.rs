@@ -13,6 +13,8 @@ use crate::{Outcome, files};
 pub(crate) struct Lab {
     /// Its number.
     pub(crate) number: u32,
+    /// The exercises' tests on simulated machines, as arguments of `cargo test -p libjos`.
+    pub(crate) tests: Vec<String>,
     /// Names that every body may use.
     pub(crate) all: Uses,
     #[serde(rename = "exercise")]

@@ -10,12 +10,12 @@ pub(crate) fn own_folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-// lab 2: begin omit
+// lab: begin omit
 /// The project's folder.
 pub(crate) fn project() -> PathBuf {
     own_folder().join("../..")
 }
-// lab 2: end
+// lab: end
 
 /// The text of a file.
 pub(crate) fn read(path: &Path) -> Outcome<String> {

@@ -20,14 +20,14 @@ fn mark(exercise: &Exercise, end: &str) -> String {
     format!("// exercise {} ({}): {end}", exercise.number, exercise.name)
 }
 
-// lab 2: begin omit
+// lab: begin omit
 /// The hole for a body, at this indentation.
 pub(crate) fn hole(exercise: &Exercise, indent: &str) -> String {
     let missing = format!("panic!(\"exercise {}: not yet implemented\")", exercise.number);
     let lines = [mark(exercise, FROM), missing, mark(exercise, TO)];
     lines.map(|line| format!("{indent}{line}\n")).concat()
 }
-// lab 2: end
+// lab: end
 
 /// Whether a text has a comment like those around bodies.
 pub(crate) fn has_mark(text: &str) -> bool {
@@ -84,7 +84,7 @@ pub(crate) fn put(tree: &Path, exercise: &Exercise, body: &str) -> Outcome<()> {
     files::write(&path, format!("{}{body}{}", &text[..start], &text[end..]))
 }
 
-// lab 2: begin omit
+// lab: begin omit
 /// Puts an answer into a tree, indented as its place is.
 pub(crate) fn fill(tree: &Path, exercise: &Exercise, answer: &str) -> Outcome<()> {
     let (_, _, indent) = find(&files::read(&tree.join(&exercise.file))?, exercise)?;
@@ -96,4 +96,4 @@ pub(crate) fn fill(tree: &Path, exercise: &Exercise, answer: &str) -> Outcome<()
     });
     put(tree, exercise, &lines.collect::<String>())
 }
-// lab 2: end
+// lab: end

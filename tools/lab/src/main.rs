@@ -3,6 +3,7 @@
 //! | command | does |
 //! |---|---|
 //! | `lab handout LAB OUT` | writes the tree that students get: no bodies, no answers |
+//! | `lab pristine LAB OUT` | writes the autograder's: the same, and the grader's own tests |
 //! | `lab answer LAB TREE [-] [EXERCISE...]` | puts the answers into such a tree: those named, or with `-` all others |
 //! | `lab switched LAB TREE` | puts answers and usual mistakes into a tree, of which each run picks: for tests of the lab |
 //! | `lab mistake LAB TREE NUMBER` | puts an answer with a usual mistake into a tree |
@@ -10,32 +11,36 @@
 //! | `lab check LAB TREE` | judges the bodies in a tree by what its exercises let them use |
 //! | `lab graft LAB SUBMISSION TREE` | takes the bodies alone from a submission, judges them, and puts them into a tree |
 //! | `lab exercises LAB` | prints the exercises: number, name, points |
+//! | `lab tests LAB` | prints the arguments of `cargo test -p libjos` that build the exercises' tests |
 //! | `lab files LAB` | prints the files that the bodies lie in |
 //!
 //! `LAB` is a number. The folder `labN` beside this crate's `src` has all that belongs to lab N. Students get this crate
 //! too, without the parts that make a handout.
 
-// lab 2: begin omit
+// lab: begin omit
 mod answers;
-// lab 2: end
+// lab: end
 mod check;
 mod exercises;
 mod files;
-// lab 2: begin omit
+// lab: begin omit
 mod handout;
-// lab 2: end
+// lab: end
 mod holes;
-// lab 2: begin omit
+// lab: begin omit
 mod mistakes;
 mod regions;
 mod switched;
-// lab 2: end
+// lab: end
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 
 use exercises::Lab;
+// lab: begin omit
+use handout::Reader;
+// lab: end
 
 /// Why a command gives up: a sentence for its user.
 type Outcome<T> = Result<T, String>;
@@ -58,19 +63,26 @@ fn run(words: &[&str]) -> Outcome<bool> {
     let [command, number, rest @ ..] = words else { return Err(USAGE.into()) };
     let lab = Lab::read(&files::own_folder().join(format!("lab{number}")))?;
     match (*command, rest) {
-        // lab 2: begin omit
-        ("handout", [out]) => handout::write(&lab, Path::new(out)).map(|()| true),
+        // lab: begin omit
+        ("handout", [out]) => handout::write(&lab, Path::new(out), Reader::Student).map(|()| true),
+        ("pristine", [out]) => {
+            handout::write(&lab, Path::new(out), Reader::Autograder).map(|()| true)
+        }
         ("answer", [tree, names @ ..]) => answers::put(&lab, Path::new(tree), names).map(|()| true),
         ("mistakes", []) => mistakes::list(&lab).map(|()| true),
         ("mistake", [tree, number]) => mistakes::put(&lab, Path::new(tree), number).map(|()| true),
         ("switched", [tree]) => switched::put(&lab, Path::new(tree)).map(|()| true),
-        // lab 2: end
+        // lab: end
         ("check", [tree]) => check_tree(&lab, Path::new(tree)),
         ("graft", [submission, tree]) => graft(&lab, Path::new(submission), Path::new(tree)),
         ("exercises", []) => {
             for exercise in &lab.exercises {
                 println!("{}\t{}\t{}", exercise.number, exercise.name, exercise.points);
             }
+            Ok(true)
+        }
+        ("tests", []) => {
+            lab.tests.iter().for_each(|argument| println!("{argument}"));
             Ok(true)
         }
         ("files", []) => {
@@ -82,8 +94,8 @@ fn run(words: &[&str]) -> Outcome<bool> {
     }
 }
 
-const USAGE: &str = "lab handout LAB OUT | answer LAB TREE [-] [EXERCISE...] | mistake LAB TREE NUMBER | mistakes LAB | switched LAB TREE | \
-                     check LAB TREE | graft LAB SUBMISSION TREE | exercises LAB | files LAB";
+const USAGE: &str = "lab handout LAB OUT | pristine LAB OUT | answer LAB TREE [-] [EXERCISE...] | mistake LAB TREE NUMBER | mistakes LAB | switched LAB TREE | \
+                     check LAB TREE | graft LAB SUBMISSION TREE | exercises LAB | tests LAB | files LAB";
 
 /// Judges all bodies of a tree, and prints what is wrong with them.
 fn check_tree(lab: &Lab, tree: &Path) -> Outcome<bool> {

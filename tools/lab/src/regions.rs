@@ -8,7 +8,12 @@
 //! // lab 2: end
 //! ```
 //!
-//! Its place is taken by the part of that name in `lab2/given`; by nothing if the name is `omit`.
+//! Its place is taken by the part of that name in `lab2/given.*`, or in `given.*` beside it, which every lab gets; by nothing
+//! if the name is `omit`. Marks without a number (`lab: begin NAME`) are every lab's. The marks of other labs are taken out,
+//! and the text between them stays.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,17 +31,28 @@ pub(crate) struct Given {
 
 /// A line of a marked text.
 enum Line<'a> {
-    Begin(&'a str),
-    End,
+    /// The beginning of a part: the lab's number, if it is one lab's alone, and the part's name.
+    Begin(Option<u32>, &'a str),
+    End(Option<u32>),
+    OtherLab,
     Text,
 }
 
 fn read_line(lab: u32, line: &str) -> Line<'_> {
     let comment = line.trim().trim_start_matches(['/', '#']).trim_start();
-    let Some(word) = comment.strip_prefix(&format!("lab {lab}: ")) else { return Line::Text };
+    let Some((whose, word)) = comment.strip_prefix("lab").and_then(|rest| rest.split_once(": "))
+    else {
+        return Line::Text;
+    };
+    let whose = match whose.strip_prefix(' ').map(str::parse) {
+        Some(Ok(number)) => Some(number),
+        None if whose.is_empty() => None,
+        _ => return Line::Text,
+    };
     match (word, word.strip_prefix("begin ")) {
-        ("end", _) => Line::End,
-        (_, Some(name)) => Line::Begin(name),
+        ("end", _) | (_, Some(_)) if whose.is_some_and(|number| number != lab) => Line::OtherLab,
+        ("end", _) => Line::End(whose),
+        (_, Some(name)) => Line::Begin(whose, name),
         _ => Line::Text,
     }
 }
@@ -51,21 +67,23 @@ struct Part {
 
 /// The marked parts of a text, and the text behind the last.
 fn split(lab: u32, text: &str) -> Outcome<(Vec<Part>, String)> {
-    let (mut parts, mut before, mut part) = (Vec::new(), String::new(), None::<(String, String)>);
+    let (mut parts, mut before) = (Vec::new(), String::new());
+    let mut part = None::<(Option<u32>, String, String)>;
     for line in text.split_inclusive('\n') {
         match (read_line(lab, line), &mut part) {
-            (Line::Begin(name), None) => part = Some((name.into(), String::new())),
-            (Line::End, Some(_)) => {
-                let (name, inside) = part.take().unwrap_or_default();
+            (Line::Begin(whose, name), None) => part = Some((whose, name.into(), String::new())),
+            (Line::End(whose), Some((begun, ..))) if whose == *begun => {
+                let (_, name, inside) = part.take().unwrap_or_default();
                 parts.push(Part { before: std::mem::take(&mut before), name, inside });
             }
-            (Line::Text, Some((_, inside))) => inside.push_str(line),
+            (Line::Text, Some((.., inside))) => inside.push_str(line),
             (Line::Text, None) => before.push_str(line),
+            (Line::OtherLab, _) => {}
             _ => return Err(format!("a mark out of order: {}", line.trim())),
         }
     }
     match part {
-        Some((name, _)) => Err(format!("the part \"{name}\" has no end")),
+        Some((_, name, _)) => Err(format!("the part \"{name}\" has no end")),
         None => Ok((parts, before)),
     }
 }
