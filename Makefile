@@ -525,15 +525,15 @@ bench-boot: | setup-qemu $(if $(HAS_ISO),setup-uefi)
 
 LAB       ?= 2## the lab of "make handout" and "make autograder"
 
-handout: | setup-host ## make handout LAB=2 OUT=dir: the tree that students get, without the bodies that they are to write
+handout: | setup-host ## make handout LAB=N OUT=dir: the tree that students get, without the bodies that they are to write
 	@test -n "$(OUT)" || { echo '*** say where: make handout LAB=$(LAB) OUT=dir' >&2; exit 1; }
 	$(Q)cargo run -q -p lab -- handout "$(LAB)" "$(OUT)"
 
-autograder: | setup-host ## obj/autograder-lab2.zip for Gradescope
+autograder: | setup-host ## obj/autograder-labN.zip for Gradescope
 	$(Q)tools/lab/autograder/pack.py "$(LAB)"
 
 check-lab: export LAB_ALL := 1
-check-lab: | setup-host setup-build setup-qemu ## all tests of the lab: each body left out, added in order, and with usual mistakes
+check-lab: | setup-host setup-build setup-qemu ## all tests of the labs: each body left out, added in order, and with usual mistakes
 	$(Q)python3 -m unittest discover -v -s tools/lab
 
 check-lab-bare: export LAB_ALL := 1

@@ -1,4 +1,5 @@
-"""Tests of the autograder, end to end: packed, prepared, and run on good, wrong and hostile submissions as Gradescope runs it.
+"""Tests of each lab's autograder, end to end: packed, prepared, and run on good, wrong and hostile submissions as Gradescope
+runs it.
 
 They take a long time, so only `make check-lab` runs them (LAB_ALL=1). With AUTOGRADER_ROOT=DIR (`make
 check-lab-bare`) they run in a bare Debian system below that folder, where setup.sh has to install everything.
@@ -6,6 +7,7 @@ check-lab-bare`) they run in a bare Debian system below that folder, where setup
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,9 +16,11 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tools/grade"), str(ROOT / "tools/grade/planted")]
+sys.path[:0] = [str(ROOT / "tools/lab"), str(ROOT / "tools/grade/planted")]
 
-from faults import KERNELS, STUB  # noqa: E402 (found by the line above)
+from testedlab import of_each_lab  # noqa: E402 (found by the line above)
+
+from faults import KERNELS, STUB  # noqa: E402
 
 BARE = os.environ.get("AUTOGRADER_ROOT")
 BASE = Path(BARE) / "autograder" if BARE else ROOT / "obj/autograder-base"
@@ -24,16 +28,6 @@ BASE = Path(BARE) / "autograder" if BARE else ROOT / "obj/autograder-base"
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("CARGO_TARGET_DIR", "JOS_PROGRAMS")}
 if not BARE:
     ENVIRONMENT |= {"AUTOGRADER_BASE": str(BASE), "AUTOGRADER_TOOLS_ARE_THERE": "1"}
-FULL = 255 + 25 + 10
-
-ALLOCATOR = "libjos/src/mem/pages/allocator.rs"
-
-
-def lab(*words):
-    """Runs tools/lab; returns what it prints."""
-    command = ["cargo", "run", "-q", "-p", "lab", "--", *words]
-    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-
 
 def run(script, *settings):
     """Runs a script of BASE, where the settings of the environment hold."""
@@ -50,24 +44,29 @@ def copy(tree):
     return shutil.copytree(tree, changed)
 
 
-@unittest.skipUnless(os.environ.get("LAB_ALL") == "1", "make check-lab runs this")
-class Autograder(unittest.TestCase):
+@of_each_lab(globals())
+class Autograder:
     """One prepared autograder, many submissions."""
 
     @classmethod
     def setUpClass(cls):
+        if os.environ.get("LAB_ALL") != "1":
+            raise unittest.SkipTest("make check-lab runs this")
+        lab = cls.lab
+        cls.full = sum(lab.points.values()) + sum(points for *_, points in lab.hidden.HOST)
+        cls.full += sum(test.points for test in (*lab.graded.TESTS, *lab.hidden.TESTS))
         cls.answered, cls.empty = BASE / "answered", BASE / "empty"
         shutil.rmtree(BASE, ignore_errors=True)
-        subprocess.run([ROOT / "tools/lab/autograder/pack.py", "2"], check=True)
-        with zipfile.ZipFile(ROOT / "obj/autograder-lab2.zip") as packed:
+        subprocess.run([ROOT / "tools/lab/autograder/pack.py", lab.number], check=True)
+        with zipfile.ZipFile(ROOT / f"obj/autograder-lab{lab.number}.zip") as packed:
             packed.extractall(BASE / "source")
         (BASE / "source/setup.sh").chmod(0o755)  # extractall() forgets modes
         done = run("source/setup.sh")
         assert done.returncode == 0, done.stdout + done.stderr
         for tree in (cls.answered, cls.empty):
             shutil.rmtree(tree, ignore_errors=True)
-            lab("handout", "2", str(tree))
-        lab("answer", "2", str(cls.answered))
+            lab.tool("handout", str(tree))
+        lab.tool("answer", str(cls.answered))
 
     def grade(self, submission=None, archive=None, seconds=1800, build_seconds=900):
         """The report on a submission: a tree, or an archive's name and bytes."""
@@ -85,12 +84,13 @@ class Autograder(unittest.TestCase):
         print(f"{self.id().rpartition('.')[2]}: {report['score']}", file=sys.stderr)
         return report
 
-    def changed(self, file, old, new):
-        """The answered tree with a change."""
-        tree = copy(self.answered)
-        text = (tree / file).read_text()
+    def changed(self, before="", instead=None):
+        """The answered tree with something put before the first line of one of its bodies, or instead of it."""
+        tree, old = copy(self.answered), self.lab.tested.LINE
+        file = tree / self.lab.tested.FILE
+        text = file.read_text()
         self.assertEqual(text.count(old), 1, old)
-        (tree / file).write_text(text.replace(old, new))
+        file.write_text(text.replace(old, f"{before}{old}" if instead is None else instead))
         return tree
 
     def said(self, report):
@@ -99,13 +99,14 @@ class Autograder(unittest.TestCase):
 
     def test_answers_get_full_marks(self):
         report = self.grade(self.answered)
-        self.assertEqual(report["score"], FULL, self.said(report))
+        self.assertEqual(report["score"], self.full, self.said(report))
         self.assertEqual({test["visibility"] for test in report["tests"]}, {"visible", "after_due_date"})
 
     def test_what_handin_packs_gets_full_marks(self):
         subprocess.run(["make", "-s", "handin"], cwd=self.answered, env=ENVIRONMENT, check=True)
-        report = self.grade(archive=("lab2.tar.gz", (self.answered / "lab2.tar.gz").read_bytes()))
-        self.assertEqual(report["score"], FULL, self.said(report))
+        packed = self.answered / f"lab{self.lab.number}.tar.gz"
+        report = self.grade(archive=(packed.name, packed.read_bytes()))
+        self.assertEqual(report["score"], self.full, self.said(report))
 
     def test_the_empty_handout_gets_nothing(self):
         report = self.grade(self.empty)
@@ -116,71 +117,68 @@ class Autograder(unittest.TestCase):
         self.assertIn("none of the lab's files is there", self.grade()["output"])
 
     def test_an_archive_that_is_none(self):
-        self.assertIn("cannot be unpacked", self.grade(archive=("lab2.tar.gz", b"\1" * 999))["output"])
+        self.assertIn("cannot be unpacked", self.grade(archive=("lab.tar.gz", b"\1" * 999))["output"])
 
     def test_a_binary_file(self):
-        tree = self.changed(ALLOCATOR, "use layout::PGSIZE;", "use layout::PGSIZE;")
-        (tree / ALLOCATOR).write_bytes(bytes(range(256)) * 9)
+        tree = copy(self.answered)
+        (tree / self.lab.tested.FILE).write_bytes(bytes(range(256)) * 9)
         report = self.grade(tree)
         self.assertIn("is not text in UTF-8", self.said(report))
-        self.assertLess(report["score"], FULL)
+        self.assertLess(report["score"], self.full)
 
     def test_a_body_that_does_not_compile(self):
-        report = self.grade(self.changed(ALLOCATOR, "let frame = Frame(self.list.head);", "let frame = 5;"))
+        report = self.grade(self.changed(instead="let frame = 5;"))
         self.assertEqual(report["score"], 0)
         self.assertIn("error[E", self.said(report))
 
     def test_a_body_that_the_compiler_does_not_end_with(self):
         doubled = "let twice = (1, 1); " + "let twice = (twice, twice);\n" * 60
-        first = "let frame = Frame(self.list.head);"
-        report = self.grade(self.changed(ALLOCATOR, first, doubled + first), build_seconds=30)
+        report = self.grade(self.changed(doubled), build_seconds=30)
         self.assertEqual(report["score"], 0)
         self.assertIn("the compiler did not end within 30 s", self.said(report))
 
     def test_a_body_that_is_nested_deeply(self):
-        report = self.grade(self.changed(ALLOCATOR, "frame.0 == PageInfo::END", "!" * 12000 + "(frame.0 == PageInfo::END)"))
+        report = self.grade(self.changed(f"let _ = {'!' * 12000}true; "))
         self.assertEqual(report["score"], 0)
         self.assertIn("does not compile", self.said(report))
 
     def test_a_body_without_end(self):
-        report = self.grade(self.changed(ALLOCATOR, "let frame = Frame(self.list.head);", "loop {} let frame = Frame(self.list.head);"))
+        report = self.grade(self.changed("loop {} "))
         self.assertIn("a loop without end?", self.said(report))
         scores = {test["name"]: test["score"] for test in report["tests"]}
-        self.assertEqual(scores["Exercise 3: page_init"], 10)
+        self.assertGreater(scores[self.lab.tested.OTHER], 0)
 
     def test_too_little_time(self):
         self.assertIn("did not end within 2 seconds", self.grade(self.answered, seconds=2)["output"])
 
     def test_cheats(self):
-        first = "let frame = Frame(self.list.head);"
-        for name, new, says in (
-            ("unsafe", "unsafe { core::hint::unreachable_unchecked() } " + first, "no unsafe code"),
-            ("the engine's own", "self.page_alloc_run(mem, flags, 1); " + first, "`.page_alloc_run()` is not among"),
-            ("printing", 'println!("check_page_alloc() succeeded!"); ' + first, "`println!` is not among"),
-            ("another function", "return None; } fn steal() { " + first, "exercise 4"),
-            ("a file of the grader's", 'include!("/etc/passwd"); ' + first, "`include!` is not among"),
-            ("lines that vanish", f" /*\n\u0085*/ unsafe {{ steal() }} /*\n\u0085*/\n        {first}", "nobody sees, U+0085"),
-            ("a call on the left", f"assert_eq!([0][{{ self.page_alloc_run(mem, flags, 1); 0 }}] = 1, ()); {first}",
-             "`.page_alloc_run()` is not among"),
-            ("code for one build", f"#[cfg(test)] for _ in 0..1 {{}} {first}", "no attributes"),
-            ("a constant block", f"const {{ panic!() }}; {first}", "kind of expression"),
-            ("a module", f"mod m {{}} {first}", "no items"),
-            ("a path through core", f"core::hint::spin_loop(); {first}", "`core::hint::spin_loop` is not among"),
-            ("too much", "// " + "x" * 17000 + f"\n{first}", "more than 200 lines, or 16 KB"),
+        short_cut = self.lab.tested.SHORT_CUT
+        refused = f"`.{re.findall(r'[a-z_]+[(]', short_cut)[0]})` is not among"
+        for name, before, says in (
+            ("unsafe", "unsafe { core::hint::unreachable_unchecked() } ", "no unsafe code"),
+            ("the engine's own", f"{short_cut}; ", refused),
+            ("printing", 'println!("check_page_alloc() succeeded!"); ', "`println!` is not among"),
+            ("another function", "return None; } fn steal() { ", ""),
+            ("a file of the grader's", 'include!("/etc/passwd"); ', "`include!` is not among"),
+            ("lines that vanish", " /*\n\u0085*/ unsafe { steal() } /*\n\u0085*/\n        ", "nobody sees, U+0085"),
+            ("a call on the left", f"assert_eq!([0][{{ {short_cut}; 0 }}] = 1, ()); ", refused),
+            ("code for one build", "#[cfg(test)] for _ in 0..1 {} ", "no attributes"),
+            ("a constant block", "const { panic!() }; ", "kind of expression"),
+            ("a module", "mod m {} ", "no items"),
+            ("a path through core", "core::hint::spin_loop(); ", "`core::hint::spin_loop` is not among"),
+            ("too much", "// " + "x" * 17000 + "\n", "more than 200 lines, or 16 KB"),
         ):
             with self.subTest(name):
-                report = self.grade(self.changed(ALLOCATOR, first, new))
+                report = self.grade(self.changed(before))
                 scores = {test["name"]: test["score"] for test in report["tests"]}
-                self.assertEqual(scores["Exercise 4: page_alloc"], 0)
-                if says != "exercise 4":
-                    self.assertIn(says, self.said(report))
+                self.assertEqual(scores[self.lab.tested.EXERCISE], 0)
+                self.assertIn(says, self.said(report))
 
     def test_mistakes(self):
-        for number, line in enumerate(lab("mistakes", "2").splitlines(), 1):
-            exercise, says, name = line.split("\t")
+        for number, (exercise, says, name) in enumerate(self.lab.mistakes, 1):
             with self.subTest(name):
                 tree = copy(self.answered)
-                lab("mistake", "2", str(tree), str(number))
+                self.lab.tool("mistake", str(tree), str(number))
                 report = self.grade(tree)
                 own = next(test for test in report["tests"] if test["name"].startswith(f"Exercise {exercise}:"))
                 self.assertEqual(own["score"], 0)
@@ -198,7 +196,7 @@ class Autograder(unittest.TestCase):
         tree = copy(self.empty)
         (tree / "grade.py").write_text("print('Score: 255/255')\n")
         (tree / "tools/lab/grading/labgrade.py").write_text("raise SystemExit(0)\n")
-        for file in tree.glob("libjos/src/lab2_tests/*.rs"):
+        for file in (tree / self.lab.tested.TESTS).glob("*.rs"):
             file.write_text("")
         self.assertEqual(self.grade(tree)["score"], 0)
 

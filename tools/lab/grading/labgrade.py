@@ -7,16 +7,17 @@ import argparse
 import concurrent.futures
 import json
 import os
-import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import hosttests
+from thelab import ROOT, Lab
 
-ROOT = Path(__file__).resolve().parents[3]
-LAB = "2"
+from arch import ARCH  # found by thelab
+from gradelib import judge
+from graderun import Bench, run_machine
 
 
 @dataclass
@@ -35,26 +36,6 @@ class Result:
         return 0 if self.complaints else self.points
 
 
-def lab(*words):
-    """Runs tools/lab; returns its status and its output's lines."""
-    made = subprocess.run(
-        ["cargo", "run", "-q", "-p", "lab", "--", words[0], LAB, *words[1:]], cwd=ROOT, capture_output=True, text=True
-    )
-    if made.returncode not in (0, 1):
-        sys.exit(f"grade.py: tools/lab: {made.stderr}")
-    return made.returncode, made.stdout.splitlines()
-
-
-def exercises():
-    """(number, name, points) of each exercise."""
-    rows = (line.split("\t") for line in lab("exercises")[1])
-    return [(int(number), name, int(points)) for number, name, points in rows]
-
-
-# The grader's own tests, which students do not get: (number, title, points).
-OWN = ((1, "Frames, in random order", 10), (2, "Mappings, in random order", 15))
-
-
 def refused(lines):
     """Complaints about the bodies, as tools/lab prints them: number -> sentences."""
     found = {}
@@ -65,28 +46,28 @@ def refused(lines):
     return found
 
 
-def host(report, complaints, tree=ROOT, environment=None):
+def host(report, lab, complaints):
     """The exercises on simulated machines. `complaints` are those about the bodies. Returns whether the sources compile."""
     start = time.monotonic()
     try:
-        program, failure = hosttests.build(tree, lab("tests")[1], environment), None
+        program, failure = hosttests.build(ROOT, lab.tests), None
     except hosttests.BuildFailed as error:
         program, failure = None, str(error)
-    for number, name, points in exercises():
+    for number, name, points in lab.exercises:
         result = Result(f"Exercise {number}: {name}", points, tags=("exercise",))
         if number in complaints:
             result.complaints = [f"refused: {text}" for text in complaints[number]]
         elif failure:
             result.complaints = [f"does not compile:\n{failure}"]
         else:
-            result.complaints = hosttests.exercise(program, tree, number, environment).complaints
+            result.complaints = hosttests.exercise(program, ROOT, number).complaints
         result.seconds, start = time.monotonic() - start, time.monotonic()
         report(result)
-    for number, title, points in OWN if (tree / "libjos/src/lab2_tests/property.rs").exists() else ():
+    for number, title, points in lab.hidden.HOST if lab.hidden else ():
         result = Result(title, points, tags=("hidden",))
         result.complaints = (
             [f"does not compile:\n{failure}"] if failure
-            else hosttests.exercise(program, tree, number, environment, "h").complaints
+            else hosttests.exercise(program, ROOT, number, letter="h").complaints
         )
         result.seconds, start = time.monotonic() - start, time.monotonic()
         report(result)
@@ -95,9 +76,6 @@ def host(report, complaints, tree=ROOT, environment=None):
 
 def machines(report, bench, tests, seconds=30):
     """The tests in QEMU."""
-    from gradelib import judge
-    from graderun import run_machine
-
     first, *others = dict.fromkeys(test.machine for test in tests)
     booted = run_machine(first, bench, seconds * first.patience)
     if booted.problem:  # A kernel that hangs hangs on every machine: one wait is enough.
@@ -111,13 +89,9 @@ def machines(report, bench, tests, seconds=30):
             report(Result(test.title, test.points, judge(test, run), run.seconds, test.tags))
 
 
-def in_qemu(report, compiles, build=True):
+def in_qemu(report, lab, compiles, build=True):
     """Builds the images, and runs the tests in QEMU."""
-    import qemutests
-    from graderun import Bench
-
-    has_own = (ROOT / "libjos/src/lab2_tests/property.rs").exists()
-    tests = [*qemutests.TESTS, *(qemutests.OWN if has_own else ())]
+    tests = [*lab.graded.TESTS, *(lab.hidden.TESTS if lab.hidden else ())]
     failure = None if compiles else "see above"
     if compiles and build:
         made = hosttests.run(["make", "-s", "lab-images"], ROOT, None, hosttests.BUILD_SECONDS, hosttests.BYTES)
@@ -127,7 +101,7 @@ def in_qemu(report, compiles, build=True):
         for test in tests:
             report(Result(test.title, test.points, [f"the kernel does not build: {failure}"], tags=test.tags))
         return
-    bench = Bench(ROOT, os.environ.get("QEMU") or qemutests.ARCH.qemu, qemutests.IMAGES)
+    bench = Bench(ROOT, os.environ.get("QEMU") or ARCH.qemu, lab.graded.IMAGES)
     machines(report, bench, tests)
 
 
@@ -149,16 +123,21 @@ def main():
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results")
     parser.add_argument("--complaints", type=Path, metavar="FILE", help="what tools/lab says of the bodies; else it is asked")
     options = parser.parse_args()
-    results = []
-    said = options.complaints.read_text().splitlines() if options.complaints else lab("check", ".")[1]
+    lab, results = Lab(), []
+    if not options.host and not lab.runs_here:
+        parser.error(
+            f"lab {lab.number} is graded with ARCH={' or ARCH='.join(lab.machines)}: its tests need what the kernel of "
+            f"{ARCH.name} does not have. ./grade.py --host grades the exercises alone, on simulated machines of every kind"
+        )
+    said = options.complaints.read_text().splitlines() if options.complaints else lab.tool("check", ".")[1]
 
     def report(result):
         results.append(result)
         show(result)
 
-    compiles = host(report, refused(said))
+    compiles = host(report, lab, refused(said))
     if not options.host:
-        in_qemu(report, compiles, not options.no_build)
+        in_qemu(report, lab, compiles, not options.no_build)
     score, most = sum(result.score for result in results), sum(result.points for result in results)
     if options.json:
         rows = [{**vars(result), "score": result.score} for result in results]

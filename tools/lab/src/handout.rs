@@ -1,7 +1,8 @@
-//! Writes the tree that students get.
+//! Writes the tree that students get, and the autograder's, which has the grader's own tests besides.
 //!
 //! It has the files of this project that `labN/handout.toml` lists, with the marked parts replaced (`regions.rs`), and over
-//! them the files of `labN/tree`. A `mod` whose file is not handed out goes too.
+//! them the files of `labN/tree`. A `mod` whose file is not handed out goes too. `handout.toml`, `given.*` and `tree` beside
+//! the folders of the labs are every lab's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -13,27 +14,63 @@ use crate::exercises::Lab;
 use crate::regions::{Given, dig};
 use crate::{Outcome, files};
 
+/// Whom a tree is for.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Reader {
+    Student,
+    Autograder,
+}
+
 /// `handout.toml`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 struct Manifest {
     /// Files and folders that are handed out, below the project.
     keep: BTreeSet<PathBuf>,
     /// Files and folders of those that are not.
     drop: BTreeSet<PathBuf>,
-    /// Names of files and folders that are never handed out.
+    /// Files that only the autograder gets: the grader's own tests.
+    hidden: BTreeSet<PathBuf>,
+    /// Names of files and folders that are not handed out unless `keep` lists them, or something below them.
     never: BTreeSet<String>,
 }
 
 impl Manifest {
+    /// That of a lab for a reader, with that of every lab.
+    fn read(lab: &Lab, reader: Reader) -> Outcome<Self> {
+        let mut all = Self::default();
+        for path in of_every_lab_and(lab, "handout.toml") {
+            let own: Self = toml::from_str(&files::read(&path)?)
+                .map_err(|error| format!("{}: {error}", path.display()))?;
+            all.keep.extend(own.keep);
+            all.drop.extend(own.drop);
+            all.hidden.extend(own.hidden);
+            all.never.extend(own.never);
+        }
+        if reader == Reader::Autograder {
+            all.keep.append(&mut all.hidden);
+        }
+        Ok(all)
+    }
+
     fn keeps(&self, path: &Path) -> bool {
-        let above = |set: &BTreeSet<PathBuf>| path.ancestors().any(|above| set.contains(above));
+        let is_below = |set: &BTreeSet<PathBuf>| path.ancestors().any(|above| set.contains(above));
         let is_left_out = |name: &str| {
             self.never.contains(name) || name.starts_with("test_") && name.ends_with(".py")
         };
-        let mut names = path.iter().filter_map(|part| part.to_str());
-        above(&self.keep) && !above(&self.drop) && !names.any(is_left_out)
+        // A folder of such a name can still be kept, by itself.
+        let is_kept = |above: &Path| {
+            let below = path.strip_prefix(above).into_iter().flatten();
+            self.keep.contains(above) && !below.filter_map(|part| part.to_str()).any(is_left_out)
+        };
+        path.ancestors().any(is_kept) && !is_below(&self.drop) && !is_below(&self.hidden)
     }
+}
+
+/// The file of this name that every lab has, and the lab's own, where they are there.
+fn of_every_lab_and(lab: &Lab, name: &str) -> impl Iterator<Item = PathBuf> {
+    let paths = [files::own_folder().join(name), lab.folder.join(name)];
+    paths.into_iter().filter(|path| path.exists())
 }
 
 /// A file of the handout, and the one that it is made of.
@@ -42,13 +79,13 @@ struct File {
     of: PathBuf,
 }
 
-/// Writes the handout of `lab` to `out`, which must not exist yet or be empty.
-pub(crate) fn write(lab: &Lab, out: &Path) -> Outcome<()> {
+/// Writes the tree of `lab` for `reader` to `out`, which must not exist yet or be empty.
+pub(crate) fn write(lab: &Lab, out: &Path, reader: Reader) -> Outcome<()> {
     let project = &files::project();
     if out.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(format!("{} is there already", out.display()));
     }
-    let mut tree = collect(lab, project)?;
+    let mut tree = collect(lab, project, reader)?;
     let there: BTreeSet<_> = tree.keys().cloned().collect();
     for (path, File { contents, .. }) in &mut tree {
         if path.extension().is_some_and(|extension| extension == "rs") {
@@ -59,32 +96,29 @@ pub(crate) fn write(lab: &Lab, out: &Path) -> Outcome<()> {
         files::write(&out.join(path), contents)?;
         set_mode(of, &out.join(path));
     }
-    git(out, &["init", "-q", "-b", "main"])?;
-    git(out, &["add", "-A"])?;
+    // Takes out the crates that the handout has no use for, as the first build would, in front of the student.
+    run("cargo", out, &["update", "-q", "--workspace", "--offline"])?;
+    run("git", out, &["init", "-q", "-b", "main"])?;
+    run("git", out, &["add", "-A"])?;
     let message = format!("Lab {} as handed out", lab.number);
     let who =
         ["-c", "user.name=JOS64", "-c", "user.email=lab@localhost", "-c", "commit.gpgsign=false"];
-    git(out, &[&who[..], &["commit", "-q", "-m", &message]].concat())
+    run("git", out, &[&who[..], &["commit", "-q", "-m", &message]].concat())
 }
 
 /// The handout's files.
-fn collect(lab: &Lab, project: &Path) -> Outcome<BTreeMap<PathBuf, File>> {
-    let path = lab.folder.join("handout.toml");
-    let manifest: Manifest = toml::from_str(&files::read(&path)?)
-        .map_err(|error| format!("{}: {error}", path.display()))?;
+fn collect(lab: &Lab, project: &Path, reader: Reader) -> Outcome<BTreeMap<PathBuf, File>> {
+    let manifest = Manifest::read(lab, reader)?;
     let mut given = Given::default();
-    let names = ["given.rs", "given.toml", "given.mk"];
-    for path in
-        names.iter().flat_map(|name| [files::own_folder().join(name), lab.folder.join(name)])
-    {
-        if path.is_file() {
+    for name in ["given.rs", "given.toml", "given.mk"] {
+        for path in of_every_lab_and(lab, name) {
             let added = given.add(lab.number, &files::read(&path)?);
             added.map_err(|error| format!("{}: {error}", path.display()))?;
         }
     }
     let mut tree = BTreeMap::new();
     for path in sources(project)? {
-        if !manifest.keeps(&path) || is_another_labs(lab, &path) {
+        if !manifest.keeps(&path) {
             continue;
         }
         let contents = read_bytes(&project.join(&path))?;
@@ -101,20 +135,14 @@ fn collect(lab: &Lab, project: &Path) -> Outcome<BTreeMap<PathBuf, File>> {
     if let [name, ..] = given.unused()[..] {
         return Err(format!("no source has a part \"{name}\""));
     }
-    let over = lab.folder.join("tree");
-    for path in files_below(&over)? {
-        let contents = read_bytes(&over.join(&path))?;
-        let (contents, of) = (dig(lab, &text(&path, &contents)?)?.into(), over.join(&path));
-        tree.insert(path, File { contents, of });
+    for over in of_every_lab_and(lab, "tree") {
+        for path in files_below(&over)? {
+            let contents = read_bytes(&over.join(&path))?;
+            let (contents, of) = (dig(lab, &text(&path, &contents)?)?.into(), over.join(&path));
+            tree.insert(path, File { contents, of });
+        }
     }
     Ok(tree)
-}
-
-/// Whether a file lies in the folder `labN` of another lab.
-fn is_another_labs(lab: &Lab, path: &Path) -> bool {
-    let folder = path.strip_prefix("tools/lab").ok().and_then(|below| below.iter().next());
-    let number = folder.and_then(|name| name.to_str()?.strip_prefix("lab")?.parse::<u32>().ok());
-    number.is_some_and(|number| number != lab.number)
 }
 
 /// The files that git knows below a folder, as they are now.
@@ -215,11 +243,11 @@ fn set_mode(from: &Path, to: &Path) {
     }
 }
 
-fn git(folder: &Path, arguments: &[&str]) -> Outcome<()> {
-    let status = Command::new("git").args(arguments).current_dir(folder).status();
+fn run(program: &str, folder: &Path, arguments: &[&str]) -> Outcome<()> {
+    let status = Command::new(program).args(arguments).current_dir(folder).status();
     match status {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("git {}: {status}", arguments.join(" "))),
-        Err(error) => Err(format!("git: {error}")),
+        Ok(status) => Err(format!("{program} {}: {status}", arguments.join(" "))),
+        Err(error) => Err(format!("{program}: {error}")),
     }
 }

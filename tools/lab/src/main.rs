@@ -3,6 +3,7 @@
 //! | command | does |
 //! |---|---|
 //! | `lab handout LAB OUT` | writes the tree that students get: no bodies, no answers |
+//! | `lab pristine LAB OUT` | writes the autograder's: the same, and the grader's own tests |
 //! | `lab answer LAB TREE [-] [EXERCISE...]` | puts the answers into such a tree: those named, or with `-` all others |
 //! | `lab switched LAB TREE` | puts answers and usual mistakes into a tree, of which each run picks: for tests of the lab |
 //! | `lab mistake LAB TREE NUMBER` | puts an answer with a usual mistake into a tree |
@@ -37,6 +38,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use exercises::Lab;
+// lab: begin omit
+use handout::Reader;
+// lab: end
 
 /// Why a command gives up: a sentence for its user.
 type Outcome<T> = Result<T, String>;
@@ -60,7 +64,10 @@ fn run(words: &[&str]) -> Outcome<bool> {
     let lab = Lab::read(&files::own_folder().join(format!("lab{number}")))?;
     match (*command, rest) {
         // lab: begin omit
-        ("handout", [out]) => handout::write(&lab, Path::new(out)).map(|()| true),
+        ("handout", [out]) => handout::write(&lab, Path::new(out), Reader::Student).map(|()| true),
+        ("pristine", [out]) => {
+            handout::write(&lab, Path::new(out), Reader::Autograder).map(|()| true)
+        }
         ("answer", [tree, names @ ..]) => answers::put(&lab, Path::new(tree), names).map(|()| true),
         ("mistakes", []) => mistakes::list(&lab).map(|()| true),
         ("mistake", [tree, number]) => mistakes::put(&lab, Path::new(tree), number).map(|()| true),
@@ -87,7 +94,7 @@ fn run(words: &[&str]) -> Outcome<bool> {
     }
 }
 
-const USAGE: &str = "lab handout LAB OUT | answer LAB TREE [-] [EXERCISE...] | mistake LAB TREE NUMBER | mistakes LAB | switched LAB TREE | \
+const USAGE: &str = "lab handout LAB OUT | pristine LAB OUT | answer LAB TREE [-] [EXERCISE...] | mistake LAB TREE NUMBER | mistakes LAB | switched LAB TREE | \
                      check LAB TREE | graft LAB SUBMISSION TREE | exercises LAB | tests LAB | files LAB";
 
 /// Judges all bodies of a tree, and prints what is wrong with them.

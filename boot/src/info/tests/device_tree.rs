@@ -2,6 +2,7 @@
 
 use super::*;
 
+mod devices;
 mod wire;
 
 /// A tree under construction: the structure block and the strings block.

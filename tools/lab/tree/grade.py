@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Grades lab 2: `make grade`, or ./grade.py --help. `./grade.py --host` needs no QEMU."""
+"""Grades the lab: `make grade`, or ./grade.py --help. `./grade.py --host` needs no QEMU."""
 
 import sys
 from pathlib import Path
