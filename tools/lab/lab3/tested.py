@@ -1,5 +1,7 @@
 """What the tests of the lab expect of lab 3 (tools/lab/test_lab.py, test_autograder.py)."""
 
+import envdoctests
+
 # Exercise -> those whose functions its tests reach, beside its own (libjos/tests/lab3/main.rs).
 CALL = {1, 2, 6, 9}
 NEEDS = {1: {}, 2: {1}, 3: {2}, 4: {2, 3}, 5: {1, 2, 3, 4}, 6: {1, 2}, 7: {2}, 8: {1, 2, 7}, 9: {1, 2, 6, 7, 8},
@@ -27,3 +29,8 @@ EXERCISE = "Exercise 13: sys_page_alloc"
 LINE = "let frame = vm.page_alloc(ALLOC_ZERO).ok_or(Error::NoMem)?;"
 SHORT_CUT = "self.slots.get_mut(index).space_mut().uvmalloc(vm, 0, PGSIZE, perm)"
 OTHER = "Exercise 3: region_alloc"
+
+
+def documents(root):
+    """The tests of what the handout's documents show, for a handout at `root`."""
+    return envdoctests.tests(root)
