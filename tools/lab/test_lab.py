@@ -70,7 +70,7 @@ class HandedOut:
     def test_boots_and_says_what_is_missing(self):
         if not self.lab.runs_here:
             self.skipTest(f"lab {self.lab.number} does not run on {ARCH.name}")
-        run = run_machine(Machine(typed=()), self.lab.images(self.lab.handout("handout")), 60)
+        run = run_machine(Machine(words=self.lab.tested.WORDS, typed=()), self.lab.images(self.lab.handout("handout")), 60)
         self.assertRegex("\n".join(run.lines), self.lab.tested.AT_FIRST)
 
     def test_every_hole_is_there_once(self):

@@ -60,11 +60,11 @@ class TestedLab(Lab):
 
     def needs(self, number):
         """All exercises whose bodies the tests of one exercise need."""
-        return {number}.union(*map(self.needs, self.tested.NEEDS[number]))
+        return {number, *self.tested.NEEDS[number]}
 
     def needs_in_qemu(self, test):
         """All exercises whose bodies a test in QEMU needs."""
-        return {number for other in self.tested.needs_in_qemu(test) for number in self.needs(other)}
+        return {*self.tested.needs_in_qemu(test)}
 
     def some(self, everything):
         """The tests in QEMU; or some of them, if `everything` is not asked for."""
