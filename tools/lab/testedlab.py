@@ -60,11 +60,11 @@ class TestedLab(Lab):
 
     def needs(self, number):
         """All exercises whose bodies the tests of one exercise need."""
-        return {number}.union(*map(self.needs, self.tested.NEEDS[number]))
+        return {number, *self.tested.NEEDS[number]}
 
     def needs_in_qemu(self, test):
         """All exercises whose bodies a test in QEMU needs."""
-        return {number for other in self.tested.needs_in_qemu(test) for number in self.needs(other)}
+        return {*self.tested.needs_in_qemu(test)}
 
     def some(self, everything):
         """The tests in QEMU; or some of them, if `everything` is not asked for."""
@@ -88,9 +88,9 @@ class TestedLab(Lab):
         return self.handout("switched", "switched")
 
     @cache
-    def images(self, tree):
+    def bench(self, tree):
         """A Bench with the images of a tree."""
-        make(tree, "lab-images")
+        make(tree, *self.images)
         return Bench(tree, os.environ.get("QEMU") or ARCH.qemu, self.graded.IMAGES)
 
     # Runs.
@@ -100,11 +100,12 @@ class TestedLab(Lab):
         """The host tests of the switched tree."""
         return hosttests.build(self.switched, self.tests, ENVIRONMENT)
 
-    def on_host(self, picked):
-        """The outcome of each exercise's tests, with some bodies: number -> outcome."""
+    def on_host(self, picked, exercises=None):
+        """The outcome of each exercise's tests, or of some exercises', with some bodies: number -> outcome."""
         choice = ",".join(f"{number}={body}" for number, body in picked.items())
         environment = {**ENVIRONMENT, "LAB_BODIES": choice}
-        return {number: hosttests.exercise(self.program, self.switched, number, environment) for number in self.points}
+        exercises = exercises or self.points
+        return {number: hosttests.exercise(self.program, self.switched, number, environment) for number in exercises}
 
     def hidden_on_host(self, number):
         """The outcome of one of the grader's own tests, with all answers."""
@@ -114,7 +115,7 @@ class TestedLab(Lab):
         """The complaints of tests in QEMU, with some bodies: title -> complaints."""
         if not tests:
             return {}
-        bench = self.images(self.switched)
+        bench = self.bench(self.switched)
         machines = {test.machine: with_bodies(test.machine, picked, bench) for test in tests}
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             runs = {machine: pool.submit(run_machine, made, bench, 60 * made.patience) for machine, made in machines.items()}

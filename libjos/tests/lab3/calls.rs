@@ -71,13 +71,19 @@ impl<L: MemLayout, F: Format + Mmu> World<L, F> {
 
     /// Makes a call after which the caller must go on, with this result.
     pub(crate) fn must(&mut self, call: Call, arguments: &[u64], wanted: i64) {
+        self.must_since(call, arguments, wanted, "");
+    }
+
+    /// Makes a call after which the caller must go on, with this result, for a reason.
+    pub(crate) fn must_since(&mut self, call: Call, arguments: &[u64], wanted: i64, why: &str) {
         let found = self.result_of(call, arguments);
         assert!(
             found == wanted,
-            "{} must return {}, but returns {}",
+            "{} must return {}, but returns {}{}{why}",
             call.with(arguments),
             result(wanted),
-            result(found)
+            result(found),
+            if why.is_empty() { "" } else { ": " },
         );
     }
 

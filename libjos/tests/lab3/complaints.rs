@@ -50,6 +50,7 @@ pub(crate) fn result(number: i64) -> String {
     ];
     match errors.into_iter().find(|(error, _)| -(*error as i64) == number) {
         Some((_, name)) => format!("{number} (-{name})"),
+        None if number < 10 => number.to_string(),
         None => format!("{number:#x}"),
     }
 }

@@ -3,15 +3,15 @@
 use std::mem::offset_of;
 
 use layout::MemLayout;
-use libjos::env::EnvIndex;
 use libjos::env::abi::{ENV_NOT_RUNNABLE, ENV_RUNNABLE, ENV_RUNNING};
+use libjos::env::{EnvIndex, Next};
 use libjos::machine::PhysMem;
 use libjos::mem::addr::VirtAddr;
 use libjos::paging::format::{Format, Perm};
 use libjos::sim::mmu::Mmu;
 
 use crate::by_hand::{E, FIRST, SECOND, THIRD};
-use crate::complaints::called;
+use crate::complaints::{called, reached};
 use crate::rig::{World, page};
 
 lab_tests! {
@@ -21,6 +21,7 @@ lab_tests! {
     e06_env_run_leaves_the_old_one_runnable
     e06_env_run_counts_switches
     e06_env_run_leaves_one_that_waits_waiting
+    e06_env_run_keeps_which_one_ran_last
 }
 
 /// Three environments, none of which has run.
@@ -157,4 +158,19 @@ fn e06_env_run_leaves_one_that_waits_waiting<L: MemLayout, F: Format + Mmu>() {
     world.run(SECOND);
     let when = "after env_run of envs[1], while envs[0], which ran before, waits for a message,";
     world.assert_status(FIRST, ENV_NOT_RUNNABLE, when);
+}
+
+/// `sched_yield` goes on behind that one, if it is there yet.
+fn e06_env_run_keeps_which_one_ran_last<L: MemLayout, F: Format + Mmu>() {
+    let mut world = three::<L, F>();
+    for (index, wanted) in [(FIRST, SECOND), (SECOND, THIRD), (THIRD, FIRST), (SECOND, THIRD)] {
+        world.run(index);
+        let found = reached(11, "sched_yield", || world.envs.sched_yield(&mut world.pmap));
+        assert!(
+            found.is_none_or(|found| found == Next::Run(wanted)),
+            "after env_run of envs[{}] self.last must be that one, so that sched_yield picks envs[{}], but it gives {found:?}",
+            index.number(),
+            wanted.number()
+        );
+    }
 }

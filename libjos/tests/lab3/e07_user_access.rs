@@ -5,7 +5,8 @@ use libjos::env::memory::user_access;
 use libjos::machine::PhysMem;
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::pages::{ALLOC_ZERO, PageAllocator};
-use libjos::paging::format::{Format, Perm};
+use libjos::paging::format::{Format, Geometry, Perm};
+use libjos::paging::mappings::steps;
 use libjos::paging::word::Word;
 use libjos::sim::mmu::Mmu;
 
@@ -19,6 +20,7 @@ lab_tests! {
     e07_user_access_refuses_what_is_not_mapped
     e07_user_access_ends_at_utop_and_at_ulim
     e07_user_access_reads_what_the_kernel_shows
+    e07_user_access_in_a_large_page
 }
 
 impl<L: MemLayout, F: Format + Mmu> Space<L, F> {
@@ -128,4 +130,19 @@ fn e07_user_access_reads_what_the_kernel_shows<L: MemLayout, F: Format + Mmu>() 
         );
     }
     rig.end();
+}
+
+/// Such as the kernel shows `pages` with where there is much of it. Here it is made by hand, below UTOP.
+fn e07_user_access_in_a_large_page<L: MemLayout, F: Format + Mmu>() {
+    let mut rig = Space::<L, F>::new();
+    let (va, large) = (F::page_size(1), PhysAddr::new(L::PHYS_BASE));
+    rig.put(va, Perm::UR);
+    let steps = steps::<F, _>(rig.pmap.machine(), rig.space.pgdir().address(), VirtAddr::new(va));
+    let at = steps.filter(|step| step.level == 1).map(|step| step.at).next().expect("a table");
+    rig.pmap.machine().store(at, F::leaf(1, large, Perm::UR));
+    for offset in [5, PGSIZE, 7 * PGSIZE + 0x123, F::page_size(1) - 1] {
+        let why = "the address lies in a large page, and its offset there is that in a page of the level at which the walk ended";
+        rig.must(va + offset, Perm::UR, Some(large + offset), why);
+        rig.must(va + offset, Perm::URW, None, "the program may not write it");
+    }
 }

@@ -18,7 +18,7 @@ lab_tests! {
 }
 
 impl<L: MemLayout, F: Format + Mmu> World<L, F> {
-    fn check_must(&self, va: u64, len: u64, perm: Perm, wanted: Result<(), u64>) {
+    pub(crate) fn check_must(&self, va: u64, len: u64, perm: Perm, wanted: Result<(), u64>) {
         let name = format!("user_mem_check({va:#x}, {len:#x}, {perm})");
         let found = called(&name, || {
             self.envs.user_mem_check(&self.pmap, FIRST, VirtAddr::new(va), len, perm)

@@ -80,6 +80,12 @@ fn e11_sched_yield_passes_over_those_that_wait<L: MemLayout, F: Format + Mmu>() 
     for wanted in [1, 2, 4, 0] {
         world.picks(wanted, "of envs[0], [1], [2] and [4]; [3] is ENV_NOT_RUNNABLE");
     }
+    // The caller itself comes last, though it is ENV_RUNNABLE too.
+    let found = world.gives_way(ENV_SET_STATUS, &[0, u64::from(ENV_RUNNABLE)]);
+    world.picked(found, 1, "after the caller, envs[0], has made itself ENV_RUNNABLE");
+    for wanted in [2, 4, 0] {
+        world.picks(wanted, "of envs[0], [1], [2] and [4]; [3] is ENV_NOT_RUNNABLE");
+    }
     // The caller itself waits.
     let found = world.gives_way(ENV_SET_STATUS, &[0, u64::from(ENV_NOT_RUNNABLE)]);
     world.picked(found, 1, "after the caller, envs[0], has made itself ENV_NOT_RUNNABLE");
@@ -96,6 +102,9 @@ fn e11_sched_yield_lets_the_caller_go_on_if_it_is_alone<L: MemLayout, F: Format 
     for _ in 0..3 {
         world.picks(0, "of the caller alone, which is ENV_RUNNING");
     }
+    // It gives way, as ENV_RUNNABLE, and its turn comes again.
+    let found = world.gives_way(ENV_SET_STATUS, &[0, u64::from(ENV_RUNNABLE)]);
+    world.picked(found, 0, "of the caller alone, which has made itself ENV_RUNNABLE");
     let runs = world.envs.env(FIRST).env_runs;
     assert!(
         runs == 1,

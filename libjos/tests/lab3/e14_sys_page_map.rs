@@ -27,9 +27,9 @@ fn e14_sys_page_map_shares_a_page<L: MemLayout, F: Format + Mmu>() {
     // In itself, in a child, and from the child back.
     let cases = [
         ([0, page(0), 0, page(9), URW], FIRST, 2),
-        ([0, page(0), 0x1001, page(0), URW], SECOND, 3),
-        ([0x1001, page(0), 0x1000, L::UTOP - PGSIZE, URW], FIRST, 4),
-        ([0x1001, page(0), 0x1001, page(4), URW], SECOND, 5),
+        ([0, page(0), 0x1001, page(5), URW], SECOND, 3),
+        ([0x1001, page(5), 0x1000, L::UTOP - PGSIZE, URW], FIRST, 4),
+        ([0x1001, page(5), 0x1001, page(4), URW], SECOND, 5),
     ];
     for (arguments, index, uses) in cases {
         let what = PAGE_MAP.with(&arguments);
@@ -105,7 +105,8 @@ fn e14_sys_page_map_refuses_w_on_a_page_that_may_not_be_written<L: MemLayout, F:
     let before = world.state();
     for (env, va) in [(0, page(0)), (0x1001, page(0)), (0x1001, page(1))] {
         let arguments = [0, va, env, page(8), URW];
-        world.must(PAGE_MAP, &arguments, -3);
+        let why = "the page may not be written, so W must be refused";
+        world.must_since(PAGE_MAP, &arguments, -3, why);
         let what = format!("{} of a page that may not be written", PAGE_MAP.with(&arguments));
         world.assert_unchanged(&before, &what);
     }

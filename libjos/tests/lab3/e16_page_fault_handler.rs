@@ -23,6 +23,7 @@ lab_tests! {
     e16_page_fault_handler_ends_a_program_whose_stack_is_full
     e16_page_fault_handler_ends_a_program_without_a_stack
     e16_page_fault_handler_ends_a_program_whose_upcall_is_not_its_own
+    e16_page_fault_handler_looks_at_all_of_the_frame
     e16_page_fault_handler_writes_over_two_pages
 }
 
@@ -242,6 +243,21 @@ fn e16_page_fault_handler_ends_a_program_whose_upcall_is_not_its_own<
         let line = format!("[00001000] user_mem_check assertion failure for va {upcall:08x}\n");
         world.must_end(&line, &format!("whose upcall, {upcall:#x}, it may not read itself"));
     }
+}
+
+/// Not only the frame's beginning must be the program's.
+fn e16_page_fault_handler_looks_at_all_of_the_frame<L: MemLayout, F: Format + Mmu>() {
+    let mut world = World::<L, F>::family(1);
+    world.put(FIRST, UPCALL & !(PGSIZE - 1), Perm::UR | Perm::X);
+    world.set(FIRST, offset_of!(E<F>, env_pgfault_upcall), F::Word::from_u64(UPCALL));
+    world.put(FIRST, bottom::<L>() - PGSIZE, Perm::URW);
+    world.set_sp(bottom::<L>() + 2 * word::<F>());
+    let line =
+        format!("[00001000] user_mem_check assertion failure for va {:08x}\n", bottom::<L>());
+    world.must_end(
+        &line,
+        "whose frame would begin in a page that it may write and end in one that it has not",
+    );
 }
 
 /// Where the program has put a page below the exception stack, a frame may lie in both.

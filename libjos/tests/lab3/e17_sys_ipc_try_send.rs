@@ -147,7 +147,8 @@ fn e17_sys_ipc_try_send_of_a_page_that_is_not_wanted<L: MemLayout, F: Format + M
         let pa: PhysAddr = world.put(FIRST, page(2), Perm::URW);
         world.pmap.machine().store(pa, 1_u32);
         let what = "sys_ipc_try_send of a page that the receiver does not want (its dstva is not below UTOP)";
-        world.must(IPC_TRY_SEND, &[0x1001, 9, page(2), UR], 0);
+        let why = "the receiver does not want the page, and gets the value";
+        world.must_since(IPC_TRY_SEND, &[0x1001, 9, page(2), UR], 0, why);
         let pages: Vec<_> =
             world.pages(SECOND).iter().map(|leaf| Some((leaf.pa, leaf.perm))).map(leads).collect();
         assert!(pages.is_empty(), "after {what} it must map nothing, but maps {pages:?}");
@@ -155,7 +156,8 @@ fn e17_sys_ipc_try_send_of_a_page_that_is_not_wanted<L: MemLayout, F: Format + M
         world.must_count(pa, 1, what);
     }
     let mut world = waiting::<L, F>(L::UTOP);
-    world.must(IPC_TRY_SEND, &[0x1001, 9, page(2), UR], -3);
+    let why = "the sender has no such page, though the receiver wants none";
+    world.must_since(IPC_TRY_SEND, &[0x1001, 9, page(2), UR], -3, why);
 }
 
 fn e17_sys_ipc_try_send_refuses_a_wrong_page<L: MemLayout, F: Format + Mmu>() {
@@ -165,7 +167,7 @@ fn e17_sys_ipc_try_send_refuses_a_wrong_page<L: MemLayout, F: Format + Mmu>() {
     let before = world.state();
     let mut refused = |srcva, perm, why: &str| {
         let arguments = [0x1001, 1, srcva, perm];
-        world.must(IPC_TRY_SEND, &arguments, -3);
+        world.must_since(IPC_TRY_SEND, &arguments, -3, why);
         world.assert_unchanged(&before, &format!("{} ({why})", IPC_TRY_SEND.with(&arguments)));
     };
     for srcva in [1, page(2) + 1, page(2) + 8, L::UTOP - 1] {

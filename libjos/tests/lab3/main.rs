@@ -21,7 +21,7 @@
 //! | 13 `sys_page_alloc` | 1, 2, 6, 9 |
 //! | 14 `sys_page_map` | 1, 2, 6, 9 |
 //! | 15 `sys_page_unmap` | 1, 2, 6, 9 |
-//! | 16 `page_fault_handler` | 1, 2, 6, 7, 10 |
+//! | 16 `page_fault_handler` | 1, 2, 6, 7, 8, 10 |
 //! | 17 `sys_ipc_try_send` | 1, 2, 6, 9 |
 //! | 18 `sys_ipc_recv` | 1, 2, 6, 9 |
 //!
@@ -67,6 +67,7 @@ mod e15_sys_page_unmap;
 mod e16_page_fault_handler;
 mod e17_sys_ipc_try_send;
 mod e18_sys_ipc_recv;
+mod property;
 #[path = "../env_rig/mod.rs"]
 mod rig;
 mod space;

@@ -61,7 +61,8 @@ impl<L: MemLayout, F: Format + Mmu> Space<L, F> {
     pub(crate) fn bytes(&self, va: u64, n: usize) -> Vec<u8> {
         let at = self.pmap.va2pa(self.space.pgdir(), VirtAddr::new(va));
         let mut bytes = vec![0; n];
-        self.pmap.machine().load_bytes(at.expect("a page"), &mut bytes);
+        let at = at.unwrap_or_else(|| panic!("nothing is mapped at {va:#x}, where a page must be"));
+        self.pmap.machine().load_bytes(at, &mut bytes);
         bytes
     }
 

@@ -179,30 +179,51 @@ fn without_missing(path: &Path, text: &str, there: &BTreeSet<PathBuf>) -> String
         .file_name()
         .is_some_and(|name| name == "mod.rs" || name == "lib.rs" || name == "main.rs");
     let folder = if is_root { path.with_file_name("") } else { path.with_extension("") };
-    let is_missing = |line: &str| {
+    let is_missing = |line: &str, attributes: &[&str]| {
         let name = line.trim().strip_suffix(';').and_then(|line| {
             let (visibility, name) =
                 line.split_once("mod ").or(line.strip_prefix("mod ").map(|name| ("", name)))?;
             let is_mod = visibility.is_empty() || visibility.starts_with("pub");
             is_mod.then_some(name)
         });
-        name.is_some_and(|name| {
-            let (file, module) =
-                (folder.join(format!("{name}.rs")), folder.join(name).join("mod.rs"));
-            !there.contains(&file) && !there.contains(&module)
+        name.is_some_and(|name| match attributes.iter().find_map(|line| own_path(line)) {
+            Some(own) => !there.contains(&joined(&path.with_file_name(""), own)),
+            None => {
+                let (file, module) =
+                    (folder.join(format!("{name}.rs")), folder.join(name).join("mod.rs"));
+                !there.contains(&file) && !there.contains(&module)
+            }
         })
     };
     let mut kept: Vec<&str> = Vec::new();
     for line in text.split_inclusive('\n') {
-        if is_missing(line) {
-            while kept.last().is_some_and(|line| line.trim().starts_with("#[")) {
-                kept.pop();
-            }
+        let is_attribute = |line: &&&str| line.trim().starts_with("#[");
+        let attributes = kept.len() - kept.iter().rev().take_while(is_attribute).count();
+        if is_missing(line, &kept[attributes..]) {
+            kept.truncate(attributes);
         } else {
             kept.push(line);
         }
     }
     kept.concat()
+}
+
+/// The path in an attribute `#[path = "..."]`.
+fn own_path(line: &str) -> Option<&str> {
+    line.trim().strip_prefix("#[path = \"")?.strip_suffix("\"]")
+}
+
+/// A path from a folder, which may begin with `..`.
+fn joined(folder: &Path, path: &str) -> PathBuf {
+    let mut joined = folder.to_path_buf();
+    for name in Path::new(path) {
+        if name == ".." {
+            joined.pop();
+        } else {
+            joined.push(name);
+        }
+    }
+    joined
 }
 
 fn read_bytes(path: &Path) -> Outcome<Vec<u8>> {
