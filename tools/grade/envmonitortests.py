@@ -87,9 +87,9 @@ def output(control):
     return control.output.decode(errors="replace").replace("\r", "")
 
 
-def wait_for_more(_control):
-    """Wait for another prompt, though nothing is typed."""
-    return True
+def wait_for_the_end(control):
+    """Wait for another prompt, though nothing is typed, unless this one is below the lines of the end already."""
+    return ALL_GONE[-1] not in output(control)
 
 
 def share_with_kernel(control):
@@ -156,7 +156,7 @@ def tests():
         ),
         of_a_pc(
             "the prompt is there again when the environments have ended",
-            ("run hello &\r", wait_for_more, "exit\r"),
+            ("run hello &\r", wait_for_the_end, "exit\r"),
             *WELCOME, "K> run hello &", new(), f"i am environment {FIRST}", *exits(), *ALL_GONE, "K> exit", NO_LEAK,
         ),
         of_a_pc(

@@ -15,7 +15,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from testedlab import ENVIRONMENT, MISSING, ROOT, make, of_each_lab  # noqa: E402 (found by the line above)
 
 import built  # noqa: E402 (found by testedlab, as those that follow)
-import gdbtests  # noqa: E402
 from arch import ARCH, ARCHES  # noqa: E402
 from gradelib import Machine, judge  # noqa: E402
 from graderun import Bench, run_machine  # noqa: E402
@@ -70,7 +69,7 @@ class HandedOut:
     def test_boots_and_says_what_is_missing(self):
         if not self.lab.runs_here:
             self.skipTest(f"lab {self.lab.number} does not run on {ARCH.name}")
-        run = run_machine(Machine(words=self.lab.tested.WORDS, typed=()), self.lab.images(self.lab.handout("handout")), 60)
+        run = run_machine(Machine(words=self.lab.tested.WORDS, typed=()), self.lab.bench(self.lab.handout("handout")), 60)
         self.assertRegex("\n".join(run.lines), self.lab.tested.AT_FIRST)
 
     def test_every_hole_is_there_once(self):
@@ -108,12 +107,15 @@ class Answers:
         said = self.lab.in_qemu({}, self.lab.some(ALL))
         self.assertEqual({title: complaints for title, complaints in said.items() if complaints}, {})
 
-    def test_step_as_the_tour_in_gdb_does(self):
-        bench = self.lab.images(self.lab.switched)
-        make(bench.root, *(f"obj/{ARCH.name}/{file}" for file in ("facts.json", "jos.iso")))
-        bench = Bench(bench.root, bench.qemu, {**bench.images, "grub": built.IMAGES["grub"]})
-        test = gdbtests.the_tour(bench.root)
-        self.assertEqual(judge(test, run_machine(test.machine, bench, 120)), [])
+    def test_do_as_the_documents_say(self):
+        bench = self.lab.bench(self.lab.switched)
+        tests = [test for test in self.lab.tested.documents(bench.root) if test.is_for(ARCH)]
+        images = {test.machine.image: str(built.IMAGES[test.machine.image]) for test in tests}
+        make(bench.root, f"obj/{ARCH.name}/facts.json", *images.values())
+        bench = Bench(bench.root, bench.qemu, {**bench.images, **images})
+        for test in tests if ALL else tests[:1]:
+            with self.subTest(test.title):
+                self.assertEqual(judge(test, run_machine(test.machine, bench, 120)), [])
 
 
 @of_each_lab(globals())

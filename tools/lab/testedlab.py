@@ -88,9 +88,9 @@ class TestedLab(Lab):
         return self.handout("switched", "switched")
 
     @cache
-    def images(self, tree):
+    def bench(self, tree):
         """A Bench with the images of a tree."""
-        make(tree, "lab-images")
+        make(tree, *self.images)
         return Bench(tree, os.environ.get("QEMU") or ARCH.qemu, self.graded.IMAGES)
 
     # Runs.
@@ -114,7 +114,7 @@ class TestedLab(Lab):
         """The complaints of tests in QEMU, with some bodies: title -> complaints."""
         if not tests:
             return {}
-        bench = self.images(self.switched)
+        bench = self.bench(self.switched)
         machines = {test.machine: with_bodies(test.machine, picked, bench) for test in tests}
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             runs = {machine: pool.submit(run_machine, made, bench, 60 * made.patience) for machine, made in machines.items()}

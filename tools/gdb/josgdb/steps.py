@@ -181,10 +181,12 @@ def print_lines(lines):
 
 def first_sentence(function):
     """The first sentence of the comment above a function, or "" if the source cannot be read."""
-    if function is None or function.symtab is None:
+    # The symbol itself may name another file, that of a function inlined into it.
+    start = function and gdb.find_pc_line(int(function.value().address)).symtab
+    if start is None:
         return ""
     try:
-        lines = Path(function.symtab.fullname()).read_text().splitlines()[: function.line - 1]
+        lines = Path(start.fullname()).read_text().splitlines()[: function.line - 1]
     except OSError:
         return ""
     return sentence_above(lines)

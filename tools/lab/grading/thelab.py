@@ -47,6 +47,11 @@ class Lab:
         """Its tests in QEMU: the module graded.py."""
         return importlib.import_module(f"lab{self.number}.graded")
 
+    @property
+    def images(self):
+        """The files that these tests boot, as make's targets."""
+        return [*map(str, self.graded.IMAGES.values())]
+
     @cached_property
     def machines(self):
         """The machines, as ARCH names them, that have what a test in QEMU needs."""

@@ -1,5 +1,7 @@
 """What the tests of the lab expect of lab 2 (tools/lab/test_lab.py, test_autograder.py)."""
 
+import gdbtests
+
 # Exercise -> those whose functions its tests reach, beside its own.
 NEEDS = {1: {}, 2: {1}, 3: {}, 4: {3}, 5: {3, 4}, 6: {}, 7: {3, 4, 6}, 8: {6}, 9: {3, 4, 6, 7}, 10: {6}, 11: {3, 4, 5, 6},
          12: {3, 4, 5, 6, 7, 11}, 13: {*range(1, 13)}}
@@ -37,3 +39,8 @@ def needs_in_qemu(test):
 def is_quick(test):
     """Whether a test in QEMU is one of those that the quick tests run: JOS's four."""
     return "jos" in test.tags
+
+
+def documents(root):
+    """The tests of what the handout's documents show, for a handout at `root`."""
+    return [gdbtests.the_tour(root)]

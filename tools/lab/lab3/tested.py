@@ -1,5 +1,7 @@
 """What the tests of the lab expect of lab 3 (tools/lab/test_lab.py, test_autograder.py)."""
 
+import envdoctests
+
 # Exercise -> those whose functions its tests reach, beside its own (libjos/tests/lab3/main.rs).
 CALL = {1, 2, 6, 9}
 NEEDS = {1: {}, 2: {1}, 3: {2}, 4: {2, 3}, 5: {1, 2, 3, 4}, 6: {1, 2}, 7: {2}, 8: {1, 2, 7}, 9: {1, 2, 6, 7, 8},
@@ -53,3 +55,8 @@ def is_quick(test):
     """Whether a test in QEMU is one of those that the quick tests run: their programs reach what they need whenever the timer
     comes."""
     return test.title.removeprefix("program: ") in ("breakpoint", "faultdie", "forktree", "pingpong")
+
+
+def documents(root):
+    """The tests of what the handout's documents show, for a handout at `root`."""
+    return envdoctests.tests(root)
