@@ -180,7 +180,7 @@ class Mistakes:
     def test_each_loses_points_with_words_that_lead_to_it(self):
         for mistake, (exercise, says, name) in list(enumerate(self.lab.mistakes, 1))[:: 1 if ALL else 4]:
             with self.subTest(name):
-                outcome = self.lab.on_host({exercise: mistake})[exercise]
+                outcome = self.lab.on_host({exercise: mistake}, [exercise])[exercise]
                 self.assertRegex(" ".join(outcome.complaints), says)
 
 
