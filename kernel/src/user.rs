@@ -28,7 +28,6 @@ use crate::lock::{Lock, LockGuard};
 use crate::machine::Hardware;
 use crate::panic;
 use crate::pmap;
-use crate::trap::cause::Interrupt;
 
 /// Ticks of the timer per second while programs run.
 const HZ: u32 = 100;
@@ -217,10 +216,7 @@ extern "C" fn handle_trap(frame: NonNull<Frame>, incoming: usize) -> NonNull<Fra
     let (envs, pmap) = unsafe { running() };
     // SAFETY: the frame of the program that runs, and no method of `envs` does.
     let registers = unsafe { frame.as_ref() };
-    let (cause, interrupt) = machine::cause(registers);
-    if interrupt == Some(Interrupt::Typed) {
-        console::take_typed();
-    }
+    let cause = machine::cause(registers);
     let asked = match cause {
         Cause::Timer | Cause::Interrupt => stop_asked(envs),
         Cause::Exception if registers.is_step() => stop_stepped(envs),
@@ -338,4 +334,4 @@ impl EnvConsole for Console {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -177,6 +177,12 @@ def tests():
             words="run=breakpoint leakcheck",
         ),
         of_a_pc(
+            "a single step that ends in a fault", (*("si\r",) * 12, "exit\r"),
+            new(), *trap(3, "Breakpoint"), *WELCOME, "K> si", *trap(0, "Divide error"), freed(),
+            "K> si", "no environment has stopped while it ran", "K> exit", NO_LEAK,
+            words="run=stepfault leakcheck",
+        ),
+        of_a_pc(
             "env: registers, pages, and the kernel as a sharer",
             ("env 1000\r", share_with_kernel, "env 0x1000\r", "remove UTEMP\r", "env 00001000\r", "c\r", "checks\r",
              "exit\r"),

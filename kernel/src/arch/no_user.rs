@@ -7,8 +7,6 @@ use libjos::env::abi::EnvId;
 use libjos::env::frame::TrapFrame as _;
 use libjos::mem::addr::VirtAddr;
 
-use crate::trap::cause::Interrupt;
-
 pub(crate) use super::machine::program::Frame;
 
 /// Whether there are programs for this machine. (For the host's there are, so that its tests see the monitor's words.)
@@ -35,8 +33,8 @@ pub(crate) unsafe fn leave() -> ! {
     unreachable!("no program runs")
 }
 
-pub(crate) fn cause(_frame: &Frame) -> (Cause, Option<Interrupt>) {
-    (Cause::Exception, None)
+pub(crate) fn cause(_frame: &Frame) -> Cause {
+    Cause::Exception
 }
 
 pub(crate) fn allow_floats(_allowed: bool) {}

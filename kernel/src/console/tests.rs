@@ -211,6 +211,8 @@ fn interruptions() {
     let ended = each_alone(&cases, |(bytes, any, rest)| {
         rig::console();
         pc().serial.type_bytes(bytes);
+        let kind = if *any { Unread::Interrupt } else { Unread::Bytes };
+        assert_eq!(unread(), if bytes.is_empty() { Unread::Nothing } else { kind });
         assert_eq!(interrupted(), *any);
         assert!(!interrupted(), "once each");
         assert_eq!(typed(), from_serial(rest));
@@ -260,6 +262,37 @@ fn setting_up() {
         assert_eq!(received(), "");
     })
     .assert_returned();
+}
+
+/// Of more bytes than are kept from before, those are lost that lie in the port's FIFO or that its set-up reads.
+#[test]
+fn more_early_bytes_than_are_kept() {
+    alone(|| {
+        let input: Vec<u8> = (b'!'..=b'~').cycle().take(200).collect();
+        pc().serial.type_bytes(&input);
+        rig::console();
+        let read = typed();
+        let lost = input.len() - read.len();
+        assert!(lost <= 2 * 16, "{lost} bytes are lost");
+        assert_eq!(read, from_serial(&[&input[..64], &input[64 + lost..]].concat()));
+    })
+    .assert_returned();
+}
+
+/// Each device must interrupt the processor, or somebody looks for typed bytes.
+#[test]
+fn devices_that_do_not_interrupt() {
+    // Whether the serial line's requests reach the controllers, and whether the keyboard's controller answers.
+    let cases = [(true, true), (true, false), (false, true)];
+    let ended = each_alone(&cases, |(has_controllers, answers)| {
+        pc().interrupts.present = *has_controllers;
+        pc().keyboard.answers = *answers;
+        rig::console();
+        interrupts::init();
+        wake_when_typed();
+        assert_eq!(CONSOLE.lock().wakes, *has_controllers && *answers);
+    });
+    ended.iter().for_each(|ended| ended.assert_returned());
 }
 
 /// Waiting for a byte halts the processor if each device's requests reach the interrupt controller.

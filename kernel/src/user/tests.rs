@@ -10,6 +10,7 @@ use libjos::mem::pages::PageAllocator;
 
 use super::*;
 use crate::arch::host::memory::map_heap;
+use crate::arch::host::pc;
 use crate::arch::host::process::{alone, each_alone};
 use crate::{programs, rig};
 
@@ -17,7 +18,7 @@ use crate::{programs, rig};
 const MODULE: u64 = 0x40_0000;
 
 /// An ELF file for x86-64: a segment of code at `va`, which holds `code` and begins with it.
-fn elf(va: u64, code: &[u8]) -> Vec<u8> {
+pub(crate) fn elf(va: u64, code: &[u8]) -> Vec<u8> {
     let mut file = b"\x7fELF\x02\x01\x01".to_vec();
     file.resize(16, 0);
     let mut add = |value: u64, size: usize| file.extend(&value.to_le_bytes()[..size]);
@@ -38,7 +39,7 @@ fn elf(va: u64, code: &[u8]) -> Vec<u8> {
 }
 
 /// Makes an environment of the program `name`, or prints why not.
-fn create(name: &str) -> bool {
+pub(crate) fn create(name: &str) -> bool {
     let Some(binary) = programs::find(name) else {
         println!("there is no program \"{name}\"");
         return false;
@@ -51,7 +52,7 @@ fn create(name: &str) -> bool {
 }
 
 /// Boots with a module, if it is not empty, and does `work` in place of an application.
-fn boot(module: &[u8], work: fn() -> ExitCode) -> ! {
+pub(crate) fn boot(module: &[u8], work: fn() -> ExitCode) -> ! {
     map_heap();
     rig::kernel_panics();
     let modules = [(MODULE, module.len() as u64)];
@@ -149,6 +150,28 @@ fn print_bytes() -> ExitCode {
     Console.write(b"text \xC3\xA4 \xFF\xFE.");
     Console.write("ä\n".as_bytes());
     assert_eq!(Console.cgetc(), None);
+    ExitCode::SUCCESS
+}
+
+/// A program reads what is typed, but not what is for the monitor: Ctrl-C, and all that is typed behind the prompt.
+#[test]
+fn a_program_reads_bytes() {
+    let ended = alone(|| boot(b"", read_bytes));
+    ended.assert_tail(33, &["all was read"]);
+}
+
+fn read_bytes() -> ExitCode {
+    let mut console = Console;
+    assert_eq!(console.cgetc(), None);
+    pc().serial.type_bytes(b"ab");
+    RUN.lock().0 = Mode::Background;
+    assert_eq!(console.cgetc(), None);
+    RUN.lock().0 = Mode::Foreground;
+    assert_eq!([console.cgetc(), console.cgetc(), console.cgetc()], [Some(b'a'), Some(b'b'), None]);
+    pc().serial.type_bytes(b"c\x03");
+    assert_eq!(console.cgetc(), None);
+    assert!(console::interrupted());
+    println!("all was read");
     ExitCode::SUCCESS
 }
 

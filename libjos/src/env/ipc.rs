@@ -1,8 +1,8 @@
 //! Messages between environments: `ipc_try_send`, `ipc_recv`.
 
+// lab 3: begin ipc_names
 use layout::MemLayout;
 
-// lab 3: begin ipc_names
 use super::abi::Error;
 use super::frame::TrapFrame;
 use super::pages::asked_page;

@@ -48,7 +48,7 @@ impl EnvIndex {
     }
 
     /// All of them, in order.
-    pub fn all() -> impl DoubleEndedIterator<Item = Self> {
+    pub fn all() -> impl DoubleEndedIterator<Item = Self> + Clone {
         (0..NENV).map(Self::new)
     }
 }

@@ -252,9 +252,9 @@ impl<L: MemLayout, F: Format + Mmu> Pair<L, F> {
         for (slot, id) in self.plain.ids.iter().enumerate() {
             let index = EnvIndex::new(slot);
             let real = self.world.envs.env(index);
-            assert_eq!(real.env_id.0 as u64, *id);
+            assert_eq!(real.env_id.0 as u64, *id, "id in slot {slot}");
             let Some(env) = self.plain.envs.get(&slot) else {
-                assert_eq!(real.env_status, ENV_FREE);
+                assert_eq!(real.env_status, ENV_FREE, "status of the free slot {slot}");
                 continue;
             };
             let status = match env.runnable {
@@ -262,16 +262,21 @@ impl<L: MemLayout, F: Format + Mmu> Pair<L, F> {
                 true => ENV_RUNNABLE,
                 false => ENV_NOT_RUNNABLE,
             };
-            assert_eq!((real.env_status, real.env_parent_id.0 as u64), (status, env.parent));
+            let found = (real.env_status, real.env_parent_id.0 as u64);
+            assert_eq!(found, (status, env.parent), "status and parent of {id:x}");
             let registers = real.env_tf.registers.map(Word::to_u64);
             assert_eq!(registers, env.registers, "registers of {id:x}");
             let (pc, sp) = (real.env_tf.pc.to_u64(), real.env_tf.sp.to_u64());
             assert_eq!((pc, sp), (env.pc, env.sp), "pc and sp of {id:x}");
-            assert_eq!(real.env_pgfault_upcall.to_u64(), env.upcall);
+            assert_eq!(real.env_pgfault_upcall.to_u64(), env.upcall, "upcall of {id:x}");
             let receives = (real.env_ipc_recving != 0).then(|| real.env_ipc_dstva.to_u64());
-            assert_eq!(receives, env.receives);
+            assert_eq!(receives, env.receives, "whether {id:x} waits for a message, and where");
             let (value, from) = (real.env_ipc_value.to_u64(), real.env_ipc_from.0 as u64);
-            assert_eq!((value, from, u64::from(real.env_ipc_perm)), env.message);
+            let message = (value, from, u64::from(real.env_ipc_perm));
+            assert_eq!(
+                message, env.message,
+                "value, sender and permissions of the last message to {id:x}"
+            );
             let leaves = self.world.pages(index);
             let addresses: Vec<_> = leaves.iter().map(|leaf| leaf.va.as_u64()).collect();
             assert_eq!(addresses, env.pages.keys().copied().collect::<Vec<_>>(), "pages of {id:x}");

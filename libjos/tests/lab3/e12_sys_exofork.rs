@@ -20,8 +20,13 @@ lab_tests! {
 
 fn e12_sys_exofork_makes_a_child<L: MemLayout, F: Format + Mmu>() {
     let mut world = World::<L, F>::family(0);
+    world.envs.set_name(FIRST, "hello");
     world.must(EXOFORK, &[], 0x1001);
-    let env = world.envs.env(SECOND);
+    let (env, name) = (world.envs.env(SECOND), world.envs.name(SECOND).to_string());
+    assert!(
+        name == "hello",
+        "after sys_exofork() the child's name must be its parent's, hello, but is {name:?}"
+    );
     let found = (env.env_id.0, env.env_parent_id.0, env.env_status, env.env_runs);
     let wanted = (0x1001, 0x1000, ENV_NOT_RUNNABLE, 0);
     assert!(

@@ -18,7 +18,7 @@ lab_tests! {
     e16_page_fault_handler_ends_a_program_without_an_upcall
     e16_page_fault_handler_goes_on_at_the_upcall
     e16_page_fault_handler_writes_the_frame
-    e16_page_fault_handler_nests_below_a_blank_word
+    e16_page_fault_handler_begins_a_nested_frame_below_a_blank_word
     e16_page_fault_handler_picks_the_stack_by_the_stack_pointer
     e16_page_fault_handler_ends_a_program_whose_stack_is_full
     e16_page_fault_handler_ends_a_program_without_a_stack
@@ -165,7 +165,10 @@ fn e16_page_fault_handler_writes_the_frame<L: MemLayout, F: Format + Mmu>() {
     assert!(below == 0xA5A5_A5A5, "page_fault_handler writes {below:#x} below the frame");
 }
 
-fn e16_page_fault_handler_nests_below_a_blank_word<L: MemLayout, F: Format + Mmu>() {
+fn e16_page_fault_handler_begins_a_nested_frame_below_a_blank_word<
+    L: MemLayout,
+    F: Format + Mmu,
+>() {
     let (mut world, stack) = with_handler::<L, F>();
     let mut sp = L::UXSTACKTOP - size::<F>();
     world.must_go_on(sp, "the frame is the first on the exception stack");

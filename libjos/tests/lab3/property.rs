@@ -15,7 +15,7 @@ use libjos::paging::format::{Format, Geometry, Perm};
 use libjos::sim::mmu::Mmu;
 
 use crate::by_hand::FIRST;
-use crate::complaints::called;
+use crate::complaints::{called, proved};
 use crate::rig::World;
 use crate::rig::elf::{Part, R, W, X, elf_of};
 
@@ -28,19 +28,18 @@ lab_tests! {
 const SEQUENCES: usize = 24;
 const PROGRAMS: usize = 8;
 
+/// Does a test with fresh numbers, by `LAB_SEED` or the time. If it fails, its words have the seed.
+fn with_numbers(what: &str, test: impl FnOnce(&mut Numbers)) {
+    let given = std::env::var("LAB_SEED").ok().and_then(|seed| seed.parse().ok());
+    let time = || std::time::UNIX_EPOCH.elapsed().map_or(1, |time| time.subsec_nanos().into());
+    let seed: u64 = given.unwrap_or_else(time);
+    proved(&format!("{what} (LAB_SEED={seed})"), || test(&mut Numbers(seed)));
+}
+
 /// A source of numbers that look random: SplitMix64.
 struct Numbers(u64);
 
 impl Numbers {
-    /// By `LAB_SEED`, or the time.
-    fn new() -> Self {
-        let given = std::env::var("LAB_SEED").ok().and_then(|seed| seed.parse().ok());
-        let time = || std::time::UNIX_EPOCH.elapsed().map_or(1, |time| time.subsec_nanos().into());
-        let seed = given.unwrap_or_else(time);
-        println!("LAB_SEED={seed}");
-        Self(seed)
-    }
-
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
@@ -59,14 +58,12 @@ impl Numbers {
 }
 
 fn h01_environments_do_what_the_model_does<L: MemLayout, F: Format + Mmu>() {
-    let mut numbers = Numbers::new();
-    for _ in 0..SEQUENCES {
-        let length = 200 + numbers.below(1000);
-        let bytes = numbers.bytes(length);
-        called("a sequence of calls, accesses and faults, beside the plain model,", || {
-            env_model::follow::<L, F>(Unstructured::new(&bytes));
-        });
-    }
+    with_numbers("calls, faults and messages in random order, beside a plain model", |numbers| {
+        for _ in 0..SEQUENCES {
+            let length = 200 + numbers.below(1000);
+            env_model::follow::<L, F>(Unstructured::new(&numbers.bytes(length)));
+        }
+    });
 }
 
 /// A program's pages as its file says: permissions and contents.
@@ -107,13 +104,16 @@ fn pages_of<L: MemLayout>(parts: &[Part]) -> Pages {
 }
 
 fn h02_programs_are_loaded_and_their_memory_is_checked<L: MemLayout, F: Format + Mmu>() {
-    let mut numbers = Numbers::new();
+    with_numbers("programs of any shape", load_programs::<L, F>);
+}
+
+fn load_programs<L: MemLayout, F: Format + Mmu>(numbers: &mut Numbers) {
     let mut world = World::<L, F>::made();
     let first = world.alloc(0);
     world.envs.env_destroy(&mut world.pmap, first);
     let nfree = world.nfree();
     for _ in 0..PROGRAMS {
-        let parts = program(&mut numbers);
+        let parts = program(numbers);
         let pages = pages_of::<L>(&parts);
         let shown: Vec<_> =
             parts.iter().map(|part| (part.va, part.size, part.bytes.len())).collect();
@@ -142,7 +142,7 @@ fn h02_programs_are_loaded_and_their_memory_is_checked<L: MemLayout, F: Format +
                 leaf.va
             );
         }
-        check(&mut numbers, &world, &pages);
+        check(numbers, &world, &pages);
         world.envs.env_destroy(&mut world.pmap, FIRST);
         assert!(
             world.nfree() == nfree,

@@ -14,7 +14,7 @@ use libjos::sim::user::SimFrame;
 
 use crate::rig::World;
 
-/// More frames than any operation takes.
+/// No operation takes so many frames.
 const MOST_FRAMES: usize = 40;
 
 /// All that must not change: every environment but its registers, what it maps, every count.

@@ -104,10 +104,13 @@ use crate::paging::format::{Entry, Format, Perm};
 // lab 3: end
 
 // lab 3: begin ipc_names
+use layout::{MemLayout, PGSIZE};
+
 use super::abi::{ENV_NOT_RUNNABLE, ENV_RUNNABLE, Error};
 use super::frame::TrapFrame;
 use super::memory::user_frame;
 use super::pages::{asked_page, asked_perm};
+use crate::mem::addr::VirtAddr;
 use crate::paging::format::{Entry, Format, Perm};
 // lab 3: end
 

@@ -13,8 +13,7 @@ import usertests
 IMAGES = {"kernel": built.IMAGES["kernel"]}
 POINTS = 5
 
-# Of lab 3: programs that call and programs that trap. Of lab 4: page faults that a program handles, or should; children;
-# messages.
+# Calls and traps, from JOS's lab 3; page faults that a program handles, or should, children, and messages, from its lab 4.
 PROGRAMS = (
     "hello", "buggyhello", "evilhello", "divzero", "softint", "badsegment", "breakpoint", "faultread", "faultwritekernel",
     "testbss",

@@ -251,3 +251,6 @@ fn run(program: &str, folder: &Path, arguments: &[&str]) -> Outcome<()> {
         Err(error) => Err(format!("{program}: {error}")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,6 +61,23 @@ fn a_text_leaves_alone_what_lies_behind_it() {
     assert_eq!(text, Ok(&b"text"[..]));
 }
 
+/// Where RAM does not begin at 0, addresses count from its beginning.
+#[test]
+fn a_window_that_begins_higher() {
+    let bytes = [1, 2, 3, 4, 5, 6, 7, 8];
+    let first = PhysAddr::new(0x8000_0000);
+    // SAFETY: the bytes can be read, and nobody writes to them.
+    let window =
+        unsafe { PhysWindow::new(bytes.as_ptr(), first, 8, PhysRange::from_size(first, 0)) };
+    for at in 0..8 {
+        let read = window.bytes("it", 0x8000_0000 + at, 8 - at);
+        assert_eq!(read, Ok(&bytes[at as usize..]));
+    }
+    for at in [0, 0x7FFF_FFFF, 0x8000_0008] {
+        assert!(window.bytes("it", at, 1).is_err());
+    }
+}
+
 #[test]
 fn bounds() {
     let bytes = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0];

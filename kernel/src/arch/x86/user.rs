@@ -32,27 +32,20 @@ pub(crate) fn init(calls: Handler, traps: Handler) {
 }
 
 /// The cause of a trap that is no system call. An interrupt is acknowledged.
-pub(crate) fn cause(frame: &Frame) -> (Cause, Option<Interrupt>) {
-    let cause = match frame.as_ref().vector() {
+pub(crate) fn cause(frame: &Frame) -> Cause {
+    match frame.as_ref().vector() {
         // Nothing has caused another page fault yet.
         PAGE_FAULT => Cause::PageFault { va: VirtAddr::new(Cr2::read_raw()) },
         BREAKPOINT => Cause::Breakpoint,
-        vector @ IRQ_OFFSET.. if vector - IRQ_OFFSET < NLINES => {
-            return interrupt(vector - IRQ_OFFSET);
-        }
+        vector @ IRQ_OFFSET.. if vector - IRQ_OFFSET < NLINES => interrupt(vector - IRQ_OFFSET),
         _ => Cause::Exception,
-    };
-    (cause, None)
+    }
 }
 
 /// The cause of an interrupt of the device at `line`.
-fn interrupt(line: u64) -> (Cause, Option<Interrupt>) {
-    let interrupt = interrupts::acknowledge(line).then(|| interrupts::interrupt(line));
-    let cause = match interrupt {
-        Some(Interrupt::Timer) => Cause::Timer,
-        _ => Cause::Interrupt,
-    };
-    (cause, interrupt)
+fn interrupt(line: u64) -> Cause {
+    let is_timer = interrupts::acknowledge(line) && interrupts::interrupt(line) == Interrupt::Timer;
+    if is_timer { Cause::Timer } else { Cause::Interrupt }
 }
 
 /// Whether the program has tried to use registers for floating-point numbers that are not its own.

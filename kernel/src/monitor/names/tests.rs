@@ -4,11 +4,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use layout::MemLayout;
+use libjos::app::process::ExitCode;
 use libjos::symtab::Builder;
 
 use super::*;
 use crate::arch::host::process::alone;
 use crate::rig;
+use crate::user::tests::{boot, create, elf};
 
 /// The functions `a::one` and `two`, side by side; behind them a hole.
 fn functions() {
@@ -98,4 +100,25 @@ fn completion() {
         assert_eq!(last("a::"), ["a::one", "two"]);
     })
     .assert_returned();
+}
+
+/// The prompt completes the names of programs, and the ids of environments.
+#[test]
+fn names_that_tab_completes() {
+    let file = rig::archive("hello", &elf(0x80_0020, b"code"));
+    let ended = alone(|| boot(&file, complete));
+    ended.assert_tail(
+        33,
+        &["run hello", "env 00001000", "kill 00001000", "vmprint 00001000", "envs "],
+    );
+}
+
+fn complete() -> ExitCode {
+    assert!(create("hello"));
+    for command in ["run", "env", "kill", "vmprint", "envs"] {
+        let mut words = candidates(&std::format!("{command} "), "");
+        words.retain(|word| word == "hello" || word.starts_with("0000"));
+        println!("{command} {}", words.join(" "));
+    }
+    ExitCode::SUCCESS
 }
