@@ -108,8 +108,10 @@ class Answers:
         self.assertEqual({title: complaints for title, complaints in said.items() if complaints}, {})
 
     def test_do_as_the_documents_say(self):
+        tests = [test for test in self.lab.tested.documents(self.lab.switched) if test.is_for(ARCH)]
+        if not tests:
+            self.skipTest(f"the documents of lab {self.lab.number} are not about {ARCH.name}")
         bench = self.lab.bench(self.lab.switched)
-        tests = [test for test in self.lab.tested.documents(bench.root) if test.is_for(ARCH)]
         images = {test.machine.image: str(built.IMAGES[test.machine.image]) for test in tests}
         make(bench.root, f"obj/{ARCH.name}/facts.json", *images.values())
         bench = Bench(bench.root, bench.qemu, {**bench.images, **images})
