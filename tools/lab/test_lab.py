@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 import unittest
 from pathlib import Path
 
@@ -20,6 +21,11 @@ from gradelib import Machine, judge  # noqa: E402
 from graderun import Bench, run_machine  # noqa: E402
 
 ALL = os.environ.get("LAB_ALL") == "1"
+# Names of the language, of its prelude, and of the types that a function is generic over.
+EVERYWHERE = {
+    "Some", "None", "Ok", "Err", "Option", "Result", "self", "Self", "true", "false", "size_of", "size_of_val", "L", "M", "F",
+    "bool", "u8", "u16", "u32", "u64", "usize", "i32", "i64",
+}
 
 
 @of_each_lab(globals())
@@ -77,6 +83,17 @@ class HandedOut:
         text = "".join((tree / file).read_text() for file in self.lab.tool("files")[1])
         for number in self.lab.points:
             self.assertEqual(text.count(f'panic!("exercise {number}: not yet implemented")'), 1)
+
+    def test_bodies_can_name_what_they_may_use(self):
+        """A body comes without `use`: each name that it may use is in scope where the body stands."""
+        tree, lab = self.lab.handout("handout"), tomllib.loads((self.lab.folder / "exercises.toml").read_text())
+        for exercise in lab["exercise"]:
+            text = (tree / exercise["file"]).read_text()
+            before = text.partition(f"// exercise {exercise['number']} (")[0]
+            items = re.findall(r"^use [^;]+;|^(?:pub(?:\(\w+\))? )?(?:const )?(?:fn|struct|enum|type|const) \w+", text, re.M)
+            there = {*re.findall(r"\w+", " ".join((*items, before[before.rindex("fn ") :])))}
+            names = {path.split("::")[0] for path in lab["all"]["paths"] + exercise["paths"]}
+            self.assertEqual(names - there - EVERYWHERE, set(), exercise["name"])
 
     def test_is_graded_where_it_runs(self):
         tree = self.lab.handout("handout")

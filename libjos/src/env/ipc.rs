@@ -6,12 +6,12 @@ use layout::MemLayout;
 use super::abi::Error;
 use super::frame::TrapFrame;
 use super::pages::asked_page;
-// lab 3: end
 use super::syscall::{CallResult, id};
 use super::table::{EnvIndex, Envs};
 use crate::machine::Machine;
 use crate::paging::vm::Vm;
 use crate::paging::word::Word;
+// lab 3: end
 
 impl<F: TrapFrame> Envs<F> {
     /// Sends a message to an environment that waits for one: id, value, address of a page to be shared (none if

@@ -53,11 +53,11 @@ use crate::mem::pages::{ALLOC_ZERO, PageAllocator};
 use crate::paging::error::MapError;
 // lab 3: begin directory_names
 use crate::paging::format::{Entry, Format, Geometry};
-// lab 3: end
 // lab 2: begin omit
 use crate::paging::range::{release_tree, used_entries};
 // lab 2: end
 use crate::paging::vm::Vm;
+// lab 3: end
 
 /// A page directory (JOS's `pde_t *`, xv6's `pagetable_t`).
 ///

@@ -14,6 +14,8 @@
 // lab 3: begin directory_names
 use crate::paging::format::{Entry, Format, Geometry};
 use crate::paging::pgdir::WordOf;
+use crate::paging::range::{release_tree, used_entries};
+use crate::paging::vm::Vm;
 use crate::paging::word::Word;
 // lab 3: end
 
@@ -110,8 +112,13 @@ use super::abi::{ENV_NOT_RUNNABLE, ENV_RUNNABLE, Error};
 use super::frame::TrapFrame;
 use super::memory::user_frame;
 use super::pages::{asked_page, asked_perm};
+use super::syscall::{CallResult, id};
+use super::table::{EnvIndex, Envs};
+use crate::machine::Machine;
 use crate::mem::addr::VirtAddr;
 use crate::paging::format::{Entry, Format, Perm};
+use crate::paging::vm::Vm;
+use crate::paging::word::Word;
 // lab 3: end
 
 // lab 3: begin sys_ipc_try_send
