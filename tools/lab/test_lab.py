@@ -49,8 +49,15 @@ class HandedOut:
     def test_has_no_marks_and_no_other_lab(self):
         tree = self.lab.handout("handout")
         self.assertEqual([path.name for path in (tree / "tools/lab").glob("lab[0-9]*")], [f"lab{self.lab.number}"])
-        for path in (tree / "Makefile", *tree.rglob("*.rs"), *tree.rglob("*.toml")):
-            self.assertNotRegex(path.read_text(), r"(?m)^\s*(//|#) lab( \d+)?: (begin|end)", path)
+        for path in (tree / "Makefile", *tree.rglob("*.rs"), *tree.rglob("*.toml"), *tree.rglob("*.md")):
+            self.assertNotRegex(path.read_text(), r"(?m)^\s*(//|#|<!--) lab( \d+)?: (begin|end)", path)
+
+    def test_links_lead_somewhere(self):
+        tree = self.lab.handout("handout")
+        for page in tree.rglob("*.md"):
+            for link in re.findall(r"\]\(([^)#\s]+)[)#]", page.read_text()):
+                if not re.match(r"\w+:", link):
+                    self.assertTrue((page.parent / link).exists(), f"{page}: {link}")
 
     def test_has_no_history(self):
         tree = self.lab.handout("handout")

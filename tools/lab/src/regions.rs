@@ -1,6 +1,6 @@
 //! The marked parts of this project's sources, and what a handout has in their place.
 //!
-//! A part is marked by two lines of comment, in Rust or any language whose comments begin with `#`:
+//! A part is marked by two lines of comment, in Rust, in any language whose comments begin with `#`, or in Markdown (`<!--`):
 //!
 //! ```text
 //! // lab 2: begin page_alloc
@@ -39,7 +39,9 @@ enum Line<'a> {
 }
 
 fn read_line(lab: u32, line: &str) -> Line<'_> {
-    let comment = line.trim().trim_start_matches(['/', '#']).trim_start();
+    let line = line.trim();
+    let document = line.strip_prefix("<!--").and_then(|rest| rest.strip_suffix("-->"));
+    let comment = document.unwrap_or(line).trim_start_matches(['/', '#']).trim();
     let Some((whose, word)) = comment.strip_prefix("lab").and_then(|rest| rest.split_once(": "))
     else {
         return Line::Text;

@@ -11,9 +11,9 @@ one
     three
     // lab 3: end
     // lab 2: end
-# lab 3: begin other
+<!-- lab 3: begin other -->
 four
-# lab 3: end
+<!-- lab 3: end -->
 // lab: begin shared
 five
 // lab 2: begin body
