@@ -17,7 +17,7 @@ GDBPORT   ?= $(shell expr `id -u` % 5000 + 25000)## where QEMU waits for gdb
 STEP      ?=## "make picture": after which step of mem_init (page_init, boot_map_region:3); else at the prompt
 FROM      ?= mem_init## where "make gdb" begins on a machine at reset: mem_init or reset
 PROFILE   ?= dev## cargo's profile: dev, release (fast) or small
-GRADEFLAGS ?=## options for grade.py, for instance -v; see ./grade.py --help
+GRADEFLAGS ?=## options for grade.py; see ./grade.py --help
 # lab: begin omit
 BENCHFLAGS ?=## options for the benchmark, for instance --only map-4k --rounds 50
 TARGET    ?= boot_info device_tree operations monitor_line calls programs## what "make fuzz" fuzzes

@@ -205,6 +205,10 @@ fn without_missing(path: &Path, text: &str, there: &BTreeSet<PathBuf>) -> String
             kept.push(line);
         }
     }
+    // A `mod tests;` stands last, behind a blank line.
+    while kept.last().is_some_and(|line| line.trim().is_empty()) {
+        kept.pop();
+    }
     kept.concat()
 }
 
