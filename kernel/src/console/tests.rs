@@ -264,7 +264,7 @@ fn setting_up() {
     .assert_returned();
 }
 
-/// Of more bytes than are kept from before, those are lost that lie in the port's FIFO or that its set-up reads.
+/// Early bytes beyond those that are kept are lost only if they lie in the port's FIFO or its set-up reads them.
 #[test]
 fn more_early_bytes_than_are_kept() {
     alone(|| {

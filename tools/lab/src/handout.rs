@@ -36,7 +36,7 @@ struct Manifest {
 }
 
 impl Manifest {
-    /// That of a lab for a reader, with that of every lab.
+    /// The manifest of a lab for a reader, with every lab's.
     fn read(lab: &Lab, reader: Reader) -> Outcome<Self> {
         let mut all = Self::default();
         for path in of_every_lab_and(lab, "handout.toml") {

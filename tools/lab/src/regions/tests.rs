@@ -24,7 +24,7 @@ six
 // lab: another
 ";
 
-/// What a handout of `lab` has of [`SOURCE`].
+/// The text that a handout of `lab` has for `source`.
 fn put(lab: u32, given: &str, source: &str) -> Outcome<String> {
     let mut all = Given::default();
     all.add(lab, given)?;
