@@ -16,13 +16,13 @@ pub enum Key {
     Delete,
     /// Ctrl-D: Delete, or the end of input.
     EndOrDelete,
-    /// The arrow, Ctrl-B.
+    /// The left arrow, Ctrl-B.
     Left,
-    /// The arrow, Ctrl-F.
+    /// The right arrow, Ctrl-F.
     Right,
-    /// The arrow, Ctrl-P.
+    /// The up arrow, Ctrl-P.
     Up,
-    /// The arrow, Ctrl-N.
+    /// The down arrow, Ctrl-N.
     Down,
     /// Home, Ctrl-A.
     Home,
@@ -42,10 +42,10 @@ pub enum Key {
     Unknown,
 }
 
-/// The position in a sequence of bytes that make one key.
+/// The bytes of a key that have come so far.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum Sequence {
-    /// In none.
+    /// No byte of a key.
     #[default]
     Ground,
     /// After ESC.
@@ -53,7 +53,7 @@ enum Sequence {
     /// In an escape sequence (ECMA-48, 5.4) after the introducer and before the final byte, with
     /// the first parameter so far.
     Parameters(u8),
-    /// In a character of several bytes, with these so many bytes so far.
+    /// In a character of several bytes, with its bytes so far, and their number.
     Character([u8; 4], usize),
 }
 
@@ -80,7 +80,9 @@ impl KeyDecoder {
                 self.sequence = Sequence::Parameters(number);
                 (None, None)
             }
-            (Sequence::Parameters(number), 0x40..=0x7E) => (Some(sequence(number, byte)), None),
+            (Sequence::Parameters(number), 0x40..=0x7E) => {
+                (Some(escape_sequence_key(number, byte)), None)
+            }
             (Sequence::Escape | Sequence::Parameters(_), _) => {
                 (Some(Key::Unknown), self.begin(byte))
             }
@@ -98,7 +100,7 @@ impl KeyDecoder {
         first.into_iter().chain(second)
     }
 
-    /// Takes a byte that is in no sequence.
+    /// Takes the first byte of a key.
     fn begin(&mut self, byte: u8) -> Option<Key> {
         Some(match byte {
             b' '..=b'~' => Key::Character(char::from(byte)),
@@ -131,13 +133,13 @@ impl KeyDecoder {
         })
     }
 
-    /// Takes a byte behind the first `length` of `bytes`, which may begin a character. The key is an
-    /// error if `byte` cannot go on with it.
+    /// Takes the next byte of a character that begins with the first `length` of `bytes`. Returns its key if it is
+    /// complete, and a key as the error if no character goes on so.
     fn go_on(&mut self, mut bytes: [u8; 4], length: usize, byte: u8) -> Result<Option<Key>, Key> {
         bytes[length] = byte;
         match core::str::from_utf8(&bytes[..=length]) {
             Ok(text) => {
-                // Control characters beyond ASCII: some terminals obey these, too.
+                // Some terminals obey control characters beyond ASCII too, so these have no meaning here.
                 let c = text.chars().next().filter(|c| !c.is_control());
                 Ok(Some(c.map_or(Key::Unknown, Key::Character)))
             }
@@ -150,8 +152,8 @@ impl KeyDecoder {
     }
 }
 
-/// The key of an escape sequence, as VT220 and xterm send them.
-fn sequence(number: u8, last: u8) -> Key {
+/// The key of an escape sequence of VT220 or xterm.
+fn escape_sequence_key(number: u8, last: u8) -> Key {
     match (last, number) {
         (b'A', _) => Key::Up,
         (b'B', _) => Key::Down,
