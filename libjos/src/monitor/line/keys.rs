@@ -51,8 +51,8 @@ enum Sequence {
     /// After ESC.
     Escape,
     /// In an escape sequence (ECMA-48, 5.4) after the introducer and before the final byte, with
-    /// the first parameter so far.
-    Parameters(u8),
+    /// the first parameter so far, and whether it has ended.
+    Parameters(u8, bool),
     /// In a character of several bytes, with its bytes so far, and their number.
     Character([u8; 4], usize),
 }
@@ -69,21 +69,23 @@ impl KeyDecoder {
     pub fn feed(&mut self, byte: u8) -> impl Iterator<Item = Key> + use<> {
         let (first, second) = match (core::mem::take(&mut self.sequence), byte) {
             (Sequence::Escape, b'[' | b'O') => {
-                self.sequence = Sequence::Parameters(0);
+                self.sequence = Sequence::Parameters(0, false);
                 (None, None)
             }
-            (Sequence::Parameters(number), 0x20..=0x3F) => {
-                let number = match byte {
-                    b'0'..=b'9' => number.saturating_mul(10).saturating_add(byte - b'0'),
-                    _ => number,
+            (Sequence::Parameters(number, has_ended), 0x20..=0x3F) => {
+                self.sequence = match byte {
+                    b'0'..=b'9' if !has_ended => {
+                        let number = number.saturating_mul(10).saturating_add(byte - b'0');
+                        Sequence::Parameters(number, false)
+                    }
+                    _ => Sequence::Parameters(number, true),
                 };
-                self.sequence = Sequence::Parameters(number);
                 (None, None)
             }
-            (Sequence::Parameters(number), 0x40..=0x7E) => {
+            (Sequence::Parameters(number, _), 0x40..=0x7E) => {
                 (Some(escape_sequence_key(number, byte)), None)
             }
-            (Sequence::Escape | Sequence::Parameters(_), _) => {
+            (Sequence::Escape | Sequence::Parameters(..), _) => {
                 (Some(Key::Unknown), self.begin(byte))
             }
             (Sequence::Character(bytes, length), 0x80..=0xBF) => {
@@ -152,7 +154,8 @@ impl KeyDecoder {
     }
 }
 
-/// The key of an escape sequence of VT220 or xterm.
+/// The key of an escape sequence of VT220 or xterm. `number` is its first parameter: xterm's second one says which of
+/// Shift, Alt and Ctrl are held, and the key stays the same.
 fn escape_sequence_key(number: u8, last: u8) -> Key {
     match (last, number) {
         (b'A', _) => Key::Up,
