@@ -1,5 +1,5 @@
-//! How much memory a heap takes and keeps: that it neither maps pages again and again nor keeps what
-//! the program has left.
+//! How much memory a heap takes and keeps: it must neither map pages again and again nor keep much memory that
+//! the program has freed.
 
 mod arenas;
 
@@ -14,21 +14,22 @@ fn in_slabs(stats: &HeapStats) -> usize {
     stats.small.iter().map(|class| class.held).sum()
 }
 
-/// Allocates `n` blocks, frees them, and returns the bytes of slabs at the peak, and then.
-fn peak(heap: &mut Heap<Arena>, n: usize, layout: Layout) -> (usize, usize) {
+/// Allocates `n` blocks and frees them. Returns the bytes of slabs at the peak, and those that are kept afterwards.
+fn slabs_at_peak_and_after(heap: &mut Heap<Arena>, n: usize, layout: Layout) -> (usize, usize) {
     let blocks: Vec<_> = (0..n).map(|_| heap.alloc(layout).unwrap()).collect();
     let most = in_slabs(&heap.stats());
     blocks.iter().rev().for_each(|block| free(heap, *block, layout).unwrap());
     (most, in_slabs(&heap.stats()))
 }
 
-/// Slabs that were given back too early are kept the next time, of several classes alike.
+/// If a heap has given slabs back and had to make them again, it keeps as many from then on, of any class.
 #[test]
 #[cfg_attr(miri, ignore = "thousands of blocks")]
 fn heap_keeps_slabs_that_it_needs_again() {
     let mut heap = heap(false);
     for (size, n) in [(500, 2000), (16, 20_000), (4096, 200)] {
-        let peaks: Vec<_> = (0..3).map(|_| peak(&mut heap, n, layout(size, 8))).collect();
+        let layout = layout(size, 8);
+        let peaks: Vec<_> = (0..3).map(|_| slabs_at_peak_and_after(&mut heap, n, layout)).collect();
         let (most, kept) = peaks[0];
         assert!(kept < most, "{kept} bytes are kept though no slab of {size} was made twice");
         assert_eq!(peaks[2], (peaks[1].0, peaks[1].0), "{size}");
@@ -37,14 +38,14 @@ fn heap_keeps_slabs_that_it_needs_again() {
     assert_eq!(heap.stats().held, 0);
 }
 
-/// A class that may keep all of its slabs has its free blocks on the stack, where each double free is
-/// found, and gives them back when they are wanted elsewhere.
+/// If a class may keep all of its slabs, all of its free blocks are on its stack. Each double free is found
+/// there, and the memory goes back when another block needs it.
 #[test]
 #[cfg_attr(miri, ignore = "thousands of blocks")]
 fn heap_finds_double_frees_in_a_stack_without_limit() {
     let (mut heap, layout) = (heap(false), layout(500, 8));
     for _ in 0..4 {
-        peak(&mut heap, 2000, layout);
+        slabs_at_peak_and_after(&mut heap, 2000, layout);
     }
     let blocks: Vec<_> = (0..2000).map(|_| heap.alloc(layout).unwrap()).collect();
     blocks.iter().for_each(|block| free(&mut heap, *block, layout).unwrap());
@@ -59,21 +60,21 @@ fn heap_finds_double_frees_in_a_stack_without_limit() {
     assert_eq!(in_slabs(&heap.stats()), 0);
 }
 
-/// Slabs that are kept are no more than an eighth of the memory that was left.
+/// The slabs that a heap keeps take at most an eighth of the memory that was left (and 8 pages).
 #[test]
 #[cfg_attr(miri, ignore = "thousands of blocks")]
 fn heap_keeps_no_more_than_an_eighth_of_what_is_left() {
     let mut heap = heap(false);
-    let (most, _) = peak(&mut heap, 2000, layout(500, 8));
+    let (most, _) = slabs_at_peak_and_after(&mut heap, 2000, layout(500, 8));
     let left = most / 2;
     heap.pages().limit((most + left) / PAGE);
     for _ in 0..5 {
-        let (_, kept) = peak(&mut heap, 2000, layout(500, 8));
+        let (_, kept) = slabs_at_peak_and_after(&mut heap, 2000, layout(500, 8));
         assert!(kept <= left / 8 + 8 * PAGE, "{kept} bytes are kept, {left} were left");
     }
 }
 
-/// Room between blocks that others use goes to whom it fits, before there is an error.
+/// Before a heap says that there is no memory, it gives empty slabs back, and uses their room for a large block.
 #[test]
 fn heap_gives_back_slabs_before_it_says_that_there_is_no_more() {
     let (mut heap, small, large) = (heap(false), layout(4096, 8), layout(61_000, 8));
@@ -87,7 +88,7 @@ fn heap_gives_back_slabs_before_it_says_that_there_is_no_more() {
     assert_eq!(heap.alloc(large), Err(error));
 }
 
-/// Room that a block leaves is found again, though there had been none before.
+/// In a segment that was full, the room of a freed block is used again.
 #[test]
 fn heap_uses_what_was_freed_in_a_full_segment() {
     let (mut heap, layout) = (heap(false), layout(100_000, 8));
@@ -120,7 +121,8 @@ fn heap_does_not_thrash() {
     }
 }
 
-/// After a peak all that is not kept for the next block is given back, whatever comes first.
+/// After a peak, slabs keep at most a quarter of the memory, in whatever order blocks are freed; [`Heap::trim`] gives
+/// back all of it.
 #[test]
 #[cfg_attr(miri, ignore = "thousands of blocks")]
 fn heap_shrinks_after_a_peak() {
@@ -143,7 +145,8 @@ fn heap_shrinks_after_a_peak() {
     }
 }
 
-/// A small heap grows by pages, a larger one by segments, huge blocks by what they need.
+/// A small heap grows by at most 32 pages at a time, and a large one by 2 MB. A huge block takes only the pages that it
+/// needs.
 #[test]
 #[cfg_attr(miri, ignore = "thousands of blocks")]
 fn heap_grows_by_what_is_needed() {
@@ -175,7 +178,7 @@ fn heap_resizes_in_place_where_there_is_room() {
     ] {
         let mut heap = heap(false);
         let block = heap.alloc(layout(old, 8)).unwrap();
-        // SAFETY: it is allocated.
+        // SAFETY: the block is allocated with this layout.
         assert_eq!(unsafe { heap.realloc(block, layout(old, 8), new) }, Ok(block), "{old}, {new}");
         assert_eq!(heap.stats().asked, new);
         free(&mut heap, block, layout(new, 8)).unwrap();
@@ -184,13 +187,13 @@ fn heap_resizes_in_place_where_there_is_room() {
     }
 }
 
-/// A huge block grows up to what lies behind it, and no further.
+/// A huge block that must grow, and has another block behind it, moves.
 #[test]
 fn heap_moves_a_huge_block_that_has_no_room() {
     let (mut heap, layout) = (heap(false), layout(3 * MB, 8));
     let (first, second) = (heap.alloc(layout).unwrap(), heap.alloc(layout).unwrap());
     assert_eq!(second.addr().get() - first.addr().get(), 4 * MB);
-    // SAFETY: each is allocated, and forgotten where it moves.
+    // SAFETY: each block is allocated, and not used any more after it has moved.
     unsafe {
         first.write(64);
         second.write(65);
@@ -203,9 +206,9 @@ fn heap_moves_a_huge_block_that_has_no_room() {
     }
 }
 
-/// Memory that is kept for later goes back when there is no other.
+/// Before a heap says that there is no memory, it gives back the empty segment that it keeps.
 #[test]
-fn heap_takes_what_it_keeps_before_it_says_that_there_is_no_more() {
+fn heap_gives_back_its_empty_segment_before_it_says_that_there_is_no_more() {
     let mut heap = heap(false);
     let block = heap.alloc(layout(900_000, 8)).unwrap();
     free(&mut heap, block, layout(900_000, 8)).unwrap();

@@ -26,7 +26,7 @@ fn heap_inside(poison: bool) -> (Heap<Arena>, NonNull<u8>) {
 
 #[test]
 fn heap_kinds_of_blocks_have_limits() {
-    // Small, large and huge blocks that there are then.
+    // How many small, large and huge blocks a heap has after it has allocated one with this layout.
     let kinds = |layout: Layout| {
         let mut heap = heap(false);
         heap.alloc(layout).unwrap();

@@ -88,7 +88,7 @@ class Reading:
 
     @staticmethod
     def keep(control, verdicts):
-        """Keeps verdicts in the run, behind those that there are."""
+        """Adds verdicts to those of the run."""
         for name, complaints in verdicts.items():
             control.verdicts[name] = control.verdicts.get(name, []) + complaints
 

@@ -18,7 +18,7 @@ COLUMNS = ["caught", "missed", "timeout", "unviable", "not run"]
 
 
 def digest(texts):
-    """A short digest of these texts, each with its name."""
+    """A short digest of (name, text) pairs."""
     sha = hashlib.sha256()
     for name, text in sorted(texts):
         sha.update(f"{name}\0{len(text)}\0".encode() + text)
@@ -26,7 +26,7 @@ def digest(texts):
 
 
 def files_of(place):
-    """The files in a folder of the sources; or the one file."""
+    """The files in a folder of the sources; of a file, that file alone."""
     place = ROOT / place
     return [place] if place.is_file() else [file for file in place.rglob("*") if file.is_file()]
 
@@ -35,17 +35,17 @@ class Sources:
     """Digests of the sources of a part and of its tests, which tell whether a result is still valid."""
 
     def __init__(self, part):
-        parts = [(file.relative_to(ROOT), *self.parts(file)) for place in part.needs for file in files_of(place)]
+        halves = [(file.relative_to(ROOT), *self.halves(file)) for place in part.needs for file in files_of(place)]
         lock = ("Cargo.lock", (ROOT / "Cargo.lock").read_bytes())
-        self.tests = {file: tests for file, _, tests in parts}
+        self.tests = {file: tests for file, _, tests in halves}
         self.tests |= {file.relative_to(ROOT): file.read_bytes()
                        for place in part.asks for file in files_of(place) if file.suffix == ".py"}
-        self.sources = digest([lock, *((str(file), source) for file, source, _ in parts)])
+        self.sources = digest([lock, *((str(file), source) for file, source, _ in halves)])
         self.all = digest([("", self.sources.encode()), *((str(file), tests) for file, tests in self.tests.items())])
         self.known = {}
 
     @staticmethod
-    def parts(file):
+    def halves(file):
         """The part of a file that the crate is built from, and the part that only tests use."""
         text = file.read_bytes()
         inner = "/".join(file.relative_to(ROOT).parts[1:])
@@ -74,6 +74,7 @@ class Sources:
         return self.cached(tuple(places))
 
     def cached(self, places):
+        """The digest of the tests in these files and folders."""
         if places not in self.known:
             self.known[places] = digest((str(file), tests) for file, tests in self.tests.items()
                                         if any(file.is_relative_to(place) for place in places))
@@ -105,18 +106,19 @@ class Results:
         self.file = open(self.path, "a", encoding="utf-8")
 
     def keep_hint(self, result):
-        """Keeps the test that caught a mutant last, for all mutants of its plain name."""
+        """Remembers the test that caught this mutant last, as a hint for all mutants of the same plain name."""
         if hint := result.get("by") or result.get("hint"):
             self.hints[plain(result["name"])].add(hint)
 
     def caught(self):
-        """The file of each caught mutant, of these or of older sources, with the test that caught it."""
+        """Pairs of a caught mutant's file and the test that caught it, for these and for older sources."""
         return [(name.partition(":")[0], result["by"]) for name, result in self.by_name.items() if "by" in result]
 
     def add(self, mutant, outcome, by=None, passed=()):
-        """Keeps a verdict, with the test that it is due to (`by`) or the tests that have `passed`."""
+        """Keeps a verdict: `by` is the test that decided it, `passed` are the tests that did not see the mutant."""
         result = {"name": mutant["name"], "outcome": outcome, "sources": self.sources.sources}
-        # A survivor so far may yet be caught by the test that caught it the last time.
+        # The test that caught the mutant the last time may catch it again, so it is remembered while the mutant
+        # survives.
         last = self.by_name.get(mutant["name"], {})
         if hint := last.get("by") or last.get("hint"):
             result["hint"] = hint
@@ -132,7 +134,7 @@ class Results:
         self.file.flush()
 
     def still_holds(self, mutant):
-        """The result, if neither the sources nor the test that decided it have changed."""
+        """The mutant's result, or None if the sources or the test that decided it have changed since."""
         result = self.by_name.get(mutant["name"])
         if not result or result["sources"] != self.sources.sources:
             return None
@@ -151,12 +153,13 @@ class Results:
         return [test for test in tests if passed.get(test) != self.sources.of_test(test)]
 
     def outcome(self, mutant):
+        """The column of the report that the mutant belongs to."""
         result = self.still_holds(mutant)
         return result["outcome"] if result else "not run"
 
 
 def plain(name):
-    """A mutant's name without its line: the change and its function, which stay when lines move.
+    """A mutant's name without its line and column, so that it stays the same when lines move.
 
     >>> plain("libjos/src/space/uvm.rs:146:55: replace - with / in Pmap<M>::uvmdealloc")
     'libjos/src/space/uvm.rs: replace - with / in Pmap<M>::uvmdealloc'
@@ -165,7 +168,7 @@ def plain(name):
 
 
 def reasons(text):
-    """From docs/mutants.md: the number of survivors of each plain name that have a reason.
+    """Reads docs/mutants.md: for each plain name, how many survivors have a reason.
 
     >>> rows = ["", "| a.rs | `replace \\\\| with ^` (2) | why |", "| a.rs | `x` | why |", "## Next"]
     >>> reasons(REASONS_BEGIN + "\\n".join(rows))
@@ -183,7 +186,7 @@ def reasons(text):
 
 
 def table(mutants, results):
-    """The table, with a line per file, as Markdown; and the share of caught mutants among those that build."""
+    """Returns a table in Markdown, with a row for each file, and the share of caught mutants among those that build."""
     by_file = collections.defaultdict(collections.Counter)
     for mutant in mutants:
         by_file[mutant["file"]][results.outcome(mutant)] += 1
@@ -201,8 +204,9 @@ def table(mutants, results):
 
 
 def judge(part, mutants, results, told, whole):
-    """Compares the survivors among `mutants`, all of one part, with the reasons: the lines to print, and whether all is
-    well. A reason without a survivor is reported, but is not a failure.
+    """Compares the survivors among `mutants`, which are of one part, with the reasons in `told`. Returns the lines to
+    print, and whether all is well. A reason without a survivor is reported, but is not a failure. `whole` says that
+    these are all mutants of the part; then the share of caught ones counts too.
     """
     names, unknown = collections.defaultdict(list), collections.Counter()
     for mutant in mutants:
@@ -230,5 +234,5 @@ def judge(part, mutants, results, told, whole):
     share = table(mutants, results)[1]
     if whole and share < part.least_caught:
         well = False
-        lines.append(f"Caught are {100 * share:.1f} %, and {100 * part.least_caught:.0f} % are asked for.")
+        lines.append(f"{100 * share:.1f} % are caught, but {100 * part.least_caught:.0f} % must be.")
     return lines, well

@@ -16,7 +16,7 @@
 //! | [`faultin`] | | a page-fault handler that fills pages with a text, for two programs |
 //! | [`registers`] | | a page fault amid known registers, for a program that tests the kernel |
 //! | [`rough`] | | accesses that break the rules, for programs that test the kernel |
-//! | [`trial`] | | deeds that may be the end of the environment that does them |
+//! | [`trial`] | | deeds that may end the environment that does them |
 //! | `arch` | | code and numbers of one machine; nothing else here knows one |
 //!
 //! A program is a file in `src/bin`. It names its main function by [`main!`].

@@ -34,7 +34,7 @@ unsafe fn checked(number: u64, arguments: [usize; 5]) -> Result<usize, Error> {
 
 /// Prints bytes on the console.
 pub fn sys_cputs(bytes: &[u8]) {
-    // SAFETY: reads bytes that there are.
+    // SAFETY: the call only reads the bytes of a slice.
     let _ = unsafe { checked(call::CPUTS, [bytes.as_ptr() as usize, bytes.len(), 0, 0, 0]) };
 }
 

@@ -1,6 +1,7 @@
-//! Trials: deeds that may be the end of the environment that does them. Each is done by a child.
+//! Trials: deeds that may end the environment that does them. A child does each.
 //!
-//! In the end, all frames must have come back, and whatever the children did, this environment is still there to say so.
+//! After the last trial, the parent checks that all frames have come back. It is still there to do so, whatever its
+//! children did.
 
 use core::fmt::{Arguments, Display};
 

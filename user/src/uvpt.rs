@@ -66,7 +66,7 @@ unsafe fn load(place: *const Word) -> u64 {
 /// There is such a page.
 #[must_use]
 pub unsafe fn uvpt(va: usize) -> u64 {
-    // SAFETY: tables lead to a page that there is.
+    // SAFETY: the page exists, so the tables that lead to it do.
     unsafe { load(place(va, 0)) }
 }
 

@@ -1,8 +1,8 @@
 //! `entry_pgdir`: the page directory that the kernel starts on.
 //!
 //! Like JOS's, it maps physical memory twice: at 0, where the entry code runs when it turns paging on,
-//! and at KERNBASE, where the kernel is linked. It maps the whole window, [0, `WINDOW_SIZE`), and by
-//! 4 MB pages, so it needs no other table. All of it is writable; `mem_init` replaces it by `kern_pgdir`,
+//! and at KERNBASE, where the kernel is linked. It maps the whole window, [0, `WINDOW_SIZE`), with
+//! 4 MB pages, so it needs no other table. All of it is writable. `mem_init` replaces it with `kern_pgdir`,
 //! which has proper permissions and no low half.
 
 use core::sync::atomic::AtomicU32;

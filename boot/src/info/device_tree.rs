@@ -1,7 +1,7 @@
 //! Boot information of RISC-V: the flattened device tree (Devicetree specification 0.4, chapters 3 and 5).
 //!
 //! The crate `dtoolkit` checks the structure of the whole tree. This module checks the contents of the
-//! properties that the kernel uses; one that makes no sense is as if it were missing.
+//! properties that the kernel uses, and treats one that makes no sense as missing.
 
 mod wire;
 
@@ -19,14 +19,14 @@ use super::{BootInfo, BootInfoError, LoaderText, Parsed, PhysWindow, Protocol, R
 pub const DEVICE_TREE_MAGIC: u32 = 0xD00D_FEED;
 
 const TREE: &str = "device tree";
-/// The bytes up to the tree's size.
+/// The bytes at the tree's start that hold its magic and its size.
 const HEADER_BYTES: u64 = 8;
-/// The offset in the header of the list of reserved memory's.
+/// Where the header holds the offset of the list of reserved memory.
 const LIST_AT: usize = 16;
 /// Where the physical addresses of any RISC-V machine end.
 const MAX_ADDRESS: u64 = 1 << 56;
 
-/// A device tree whose structure was checked, and that has memory.
+/// A device tree that describes memory, and whose structure was checked.
 #[derive(Debug)]
 pub struct DeviceTree<'a> {
     /// The physical address of the tree.
@@ -66,8 +66,8 @@ impl<'a> DeviceTree<'a> {
         Ok(this)
     }
 
-    /// The regions of all memory nodes (3.4), and those that must not be used: of the nodes below
-    /// `/reserved-memory` (3.5), and of the header's list (5.3).
+    /// The regions of all memory nodes (3.4), and then the regions that must not be used: those of the nodes below
+    /// `/reserved-memory` (3.5), and those of the header's list (5.3).
     pub(super) fn memory_regions(&self) -> Regions<'a> {
         let root = self.tree.root();
         Regions {
@@ -86,14 +86,14 @@ impl<'a> DeviceTree<'a> {
         number(harts, "timebase-frequency").filter(|hz| *hz > 0)
     }
 
-    /// The physical address of a device whose `compatible` (2.3.1) names `binding`, or a longer name: of the one
-    /// that `/chosen` gives as the console, or else of the first that can be used.
+    /// The physical address of a device with a name in `compatible` (2.3.1) that begins with `binding`. If `/chosen`
+    /// gives one of these as the console, it is that one, and otherwise the first that can be used.
     #[must_use]
     pub fn device(&self, binding: &str) -> Option<PhysAddr> {
         self.find(binding).map(|device| device.registers)
     }
 
-    /// The device of [`device`](Self::device).
+    /// Finds the device whose address [`device`](Self::device) returns.
     fn find(&self, binding: &str) -> Option<Device<'a>> {
         let chosen = self.tree.find_node("/chosen").and_then(|node| property(node, "stdout-path"));
         let console = chosen.unwrap_or_default().split(is_end).next().unwrap_or_default();
@@ -102,9 +102,9 @@ impl<'a> DeviceTree<'a> {
         found().find(is_console).or_else(|| found().next())
     }
 
-    /// The devices that are in use (2.3.4), and whose registers are a byte each and in a page that shows no RAM.
+    /// The devices that are in use (2.3.4), with registers of one byte side by side, in a page without RAM.
     fn devices(&self) -> impl Iterator<Item = Device<'a>> {
-        // A bus whose `ranges` are empty has the addresses of its parent (2.3.8).
+        // Below a bus with empty `ranges`, addresses are those of the bus's parent (2.3.8).
         let root = self.tree.root();
         let is_plain = |bus: &FdtNode<'a>| property(*bus, "ranges").is_some_and(<[u8]>::is_empty);
         let buses = core::iter::once(root).chain(root.children().filter(is_plain));
@@ -120,7 +120,7 @@ impl<'a> DeviceTree<'a> {
         })
     }
 
-    /// Whether a device's register may be at `pa`: in a page that shows no RAM.
+    /// Whether a device's register may be at `pa`: in a page without RAM.
     fn is_device(&self, pa: u64) -> bool {
         let holds = |entry: MemoryMapEntry| {
             let page = PhysRange::from_size(PhysAddr::new(pa & !(PGSIZE - 1)), PGSIZE);
@@ -130,7 +130,7 @@ impl<'a> DeviceTree<'a> {
         (1..MAX_ADDRESS).contains(&pa) && !self.memory_regions().any(holds)
     }
 
-    /// The tree, and the initial RAM disk.
+    /// The memory of the tree itself, and of the initial RAM disk.
     pub(super) fn reserved(&self) -> impl Iterator<Item = Reserved> + Clone {
         let tree = Reserved::new(TREE, self.at, self.tree.data().len() as u64);
         let initrd = self.tree.find_node("/chosen").and_then(|chosen| {
@@ -152,24 +152,26 @@ struct Device<'a> {
     size: u64,
 }
 
-/// The regions of a tree, RAM first. [`DeviceTree::memory_regions`] makes it.
+/// The iterator of [`DeviceTree::memory_regions`].
 #[derive(Clone, Debug)]
 pub(super) struct Regions<'a> {
     tree: Fdt<'a>,
     stage: Stage,
-    /// The node whose children are passed over.
+    /// The node whose children `nodes` goes through.
     parent: FdtNode<'a>,
     nodes: <FdtNode<'a> as Node>::Children<'a>,
-    /// The rest of a child's regions.
+    /// The regions of the current child, or of the header's list, that are left.
     rest: &'a [u8],
 }
 
 /// The part of a tree that [`Regions`] is in.
 #[derive(Clone, Copy, Debug)]
 enum Stage {
+    /// In the memory nodes.
     Memory,
+    /// Below `/reserved-memory`.
     Reserved,
-    /// The header's list.
+    /// In the header's list.
     List,
 }
 
@@ -199,9 +201,9 @@ impl Regions<'_> {
     /// Goes on to the next child with regions, or to the next stage.
     fn advance(&mut self) {
         let is_memory = |node: &FdtNode<'_>| node.name_without_address() == "memory";
-        let all = matches!(self.stage, Stage::Reserved);
+        let takes_all = matches!(self.stage, Stage::Reserved);
         self.rest = &[];
-        if let Some(node) = self.nodes.find(|node| all || is_memory(node)) {
+        if let Some(node) = self.nodes.find(|node| takes_all || is_memory(node)) {
             self.rest = property(node, "reg").unwrap_or_default();
         } else if let (Stage::Memory, Some(parent)) =
             (self.stage, self.tree.find_node("/reserved-memory"))
@@ -215,15 +217,15 @@ impl Regions<'_> {
     }
 }
 
-/// The next region of those in `rest`, the `reg` of a child of `parent`, which states the widths in words (2.3.5 and
-/// 2.3.6).
+/// Takes the next region from `rest`, the value of the property `reg` of a child of `parent`. The parent states how
+/// many words an address and a size have (2.3.5 and 2.3.6).
 fn take_region(parent: FdtNode<'_>, rest: &mut &[u8]) -> Option<(u64, u64)> {
     let words = |name, default| number(parent, name).unwrap_or(default);
     let bytes = |name, default| words(name, default).saturating_mul(4) as usize;
     take_pair(bytes("#address-cells", 2), bytes("#size-cells", 1), rest)
 }
 
-/// The next two numbers of these many bytes.
+/// Takes the next two numbers from `rest`: one of `first` bytes, and one of `second` bytes.
 fn take_pair(first: usize, second: usize, rest: &mut &[u8]) -> Option<(u64, u64)> {
     let (base, after) = rest.split_at_checked(first)?;
     let (length, after) = after.split_at_checked(second)?;
@@ -231,13 +233,13 @@ fn take_pair(first: usize, second: usize, rest: &mut &[u8]) -> Option<(u64, u64)
     Some((word(base)?, word(length)?))
 }
 
-/// Whether a name of the bindings that the device follows (2.3.1) begins with `binding`.
+/// Whether one of the names in the device's `compatible` (2.3.1) begins with `binding`.
 fn follows(node: FdtNode<'_>, binding: &str) -> bool {
     let names = property(node, "compatible").unwrap_or_default();
     names.split(is_end).any(|name| name.starts_with(binding.as_bytes()))
 }
 
-/// Whether `byte` ends a name of a list, or of a path.
+/// Whether `byte` ends a name in a list, or a path.
 fn is_end(byte: &u8) -> bool {
     matches!(byte, 0 | b':')
 }

@@ -1,5 +1,5 @@
-//! Boot information as real loaders write it, and damaged. Here: the information that the tests start
-//! from, texts and errors.
+//! Tests of boot information, as real loaders write it and damaged. This file has the information that the tests
+//! start from, and the tests of texts, errors and protocols.
 
 use super::*;
 
@@ -9,7 +9,7 @@ mod multiboot2;
 mod pvh;
 mod window;
 
-/// Physical memory of a test's machine: aligned and zeroed at first.
+/// Physical memory of a test's machine: aligned, and filled with zeros at first.
 struct Memory {
     words: Vec<u64>,
 }
@@ -30,12 +30,13 @@ impl Memory {
     }
 }
 
-/// Physical memory that ends after `end` bytes.
+/// The first `end` bytes of `memory`, as the parsers see physical memory.
 fn window(memory: &mut Memory, end: usize) -> PhysWindow<'_> {
     PhysWindow::from_bytes(&memory.bytes()[..end])
 }
 
-/// Walks accepted information to its end.
+/// Walks accepted information to its end. Returns how many memory entries and how many reserved regions it has, and how
+/// many bytes its texts print.
 fn walk(info: &BootInfo<'_>) -> (usize, usize, usize) {
     let text = format!("{:?} {}", info.loader, info.command_line);
     let words = info.command_line.words().map(|word| word.to_string().len()).sum::<usize>();
@@ -112,13 +113,13 @@ fn grub() -> Memory {
     ])
 }
 
-/// Bytes of memory that `grub` uses.
+/// The end of the memory that `grub` uses.
 const GRUB_END: usize = AT as usize + 192;
 
 const MODULES_AT: usize = 0x180;
 const MEMORY_MAP_AT: usize = 0x1C0;
 const COMMAND_LINE_AT: usize = 0x240;
-/// Bytes of memory that `qemu` uses.
+/// The end of the memory that `qemu` uses.
 const QEMU_END: usize = COMMAND_LINE_AT + 11;
 
 /// Boot information like QEMU's.
@@ -210,7 +211,7 @@ fn protocols() {
         assert_eq!(Protocol::from_magic(magic), Some(protocol));
         assert_eq!(protocol.name(), name);
     }
-    // Multiboot1's, the header's, and others.
+    // The magic that multiboot1 hands over, the magic of a multiboot2 header, and others.
     for magic in [0, 1, 0x2BAD_B002, 0xE852_50D6, 0x36D7_6288, 0x336E_C579, u32::MAX] {
         assert_eq!(Protocol::from_magic(magic), None);
     }

@@ -1,5 +1,5 @@
-// The firmware of `make BOOT=bare`: machine mode's part before the kernel, where there is no OpenSBI. The constants in
-// braces come from entry.rs.
+// The firmware of `make BOOT=bare`, in place of OpenSBI: it starts the kernel in supervisor mode, and answers the
+// kernel's calls in machine mode. The constants in braces come from entry.rs.
 //
 // QEMU's -bios loads it at DRAM's base, and all harts begin there (A0: the hart's number; A1: the device tree). It is
 // not part of the kernel's image, and reaches its data relative to the program counter.
@@ -12,7 +12,7 @@ bare_start:
     lla t0, bare_trap
     csrw mtvec, t0
 
-// Without supervisor mode (misa's S, 3.1.1), or without a kernel, the MRET below would end nowhere.
+// Without supervisor mode (misa's S, 3.1.1), or without a kernel, the MRET below would lead nowhere.
     lla s0, bare_no_supervisor
     csrr t0, misa
     slli t0, t0, 63 - 18
@@ -22,8 +22,8 @@ bare_start:
     lw t0, 0(t0)
     beqz t0, bare_cannot_start
 
-// Physical memory protection (RISC-V privileged specification, 3.7): the kernel may do anything but touch this page.
-// PMPADDR holds an address divided by 4, and in its lowest bits the size.
+// Physical memory protection (RISC-V privileged specification, 3.7): the kernel may access all memory but this page.
+// PMPADDR holds an address divided by 4, with the size in its lowest bits.
     li t0, {BARE_PAGE}
     csrw pmpaddr0, t0
     li t0, -1
@@ -31,7 +31,7 @@ bare_start:
     li t0, {BARE_PMP}
     csrw pmpcfg0, t0
 
-// All exceptions that supervisor mode can handle, and its interrupts, go to it (3.1.8). It may read the counters
+// Supervisor mode gets all exceptions that it can handle, and its own interrupts (3.1.8). It may read the counters
 // (3.1.11).
     li t0, {BARE_EXCEPTIONS}
     csrw medeleg, t0
@@ -41,7 +41,7 @@ bare_start:
     li t0, 0b111
     csrw mcounteren, t0
 
-// To the kernel, in supervisor mode (3.1.6.1, 3.3.2).
+// Jump to the kernel, in supervisor mode (3.1.6.1, 3.3.2).
     li t0, {MSTATUS_MPP}
     csrc mstatus, t0
     li t0, {MSTATUS_MPP_SUPERVISOR}
@@ -50,13 +50,14 @@ bare_start:
     csrw mepc, t0
     mret
 
-// A trap in machine mode. The kernel's calls that print a character (A7 is 1) and set the timer (A7 names the extension)
-// change no register but A0. After any other call, and after an exception of this firmware, QEMU ends with a failure.
+// Handles the traps to machine mode. The kernel's calls that print a character (A7 is 1) and set the timer (A7 names
+// the extension) change no register but A0. After any other call, and after an exception of this firmware, QEMU ends
+// with a failure.
 .balign 4
 bare_trap:
     csrw mscratch, t0
     csrr t0, mcause
-    bltz t0, bare_timer         // the only interrupt that is let through
+    bltz t0, bare_timer         // the only interrupt that is enabled
     addi t0, t0, -{CAUSE_SUPERVISOR_CALL}
     bnez t0, bare_end
     addi t0, a7, -1
@@ -83,7 +84,7 @@ bare_trap:
     csrr t0, mscratch
     mret
 
-// The timer's interrupt goes on to supervisor mode, until the kernel sets the timer again.
+// Passes the timer's interrupt on to supervisor mode, and masks it here until the kernel sets the timer again.
 bare_timer:
     li t0, {MACHINE_TIMER}
     csrc mie, t0

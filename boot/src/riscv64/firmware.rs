@@ -1,5 +1,5 @@
-//! The firmware's calls (RISC-V SBI specification): its console, for the messages of a kernel that cannot start, since
-//! until the device tree is read no other console is known; and the timer.
+//! Calls of the firmware (RISC-V SBI specification): its timer, and its console. The console prints the message of a
+//! kernel that cannot start: until the device tree is read, no other console is known.
 
 use core::arch::asm;
 use core::ffi::CStr;
@@ -8,8 +8,8 @@ use core::fmt::{self, Write};
 /// The extension with the timer, whose call 0 sets it (chapter 6).
 pub(super) const SBI_TIME: u64 = 0x5449_4D45;
 
-/// Makes the firmware request a timer interrupt when the hart's counter reaches `count`, and takes back a request that
-/// was made before. Returns false if the firmware cannot.
+/// Makes the firmware request a timer interrupt when the hart's counter reaches `count`, and withdraws an earlier
+/// request. Returns false if the firmware refuses.
 #[must_use]
 pub fn set_timer(count: u64) -> bool {
     let error: u64;
@@ -42,15 +42,15 @@ impl Write for Console {
     }
 }
 
-/// Prints why the kernel cannot start, and ends the machine with a failure. For the time before the kernel handles
+/// Prints why the kernel cannot start, and ends the machine with a failure. Call this only before the kernel handles
 /// traps.
 pub fn cannot_start(reason: fmt::Arguments<'_>) -> ! {
     let _ = Console.write_fmt(format_args!("JOS64 cannot start: {reason}\r\n"));
-    // SAFETY: a trap without a message, which the entry code takes and never returns from.
+    // SAFETY: this traps to the entry code, which never returns, and prints nothing if SSCRATCH is 0.
     unsafe { asm!("csrw sscratch, zero", "unimp", options(noreturn, nostack)) }
 }
 
-/// Sets the reason that the entry code gives if it takes a trap from here on.
+/// Sets the reason that the entry code prints if a trap comes from here on.
 pub(super) fn on_trap(reason: &'static CStr) {
     // SAFETY: only the entry code's own traps read the register, until the kernel writes it.
     unsafe { asm!("csrw sscratch, {}", in(reg) reason.as_ptr(), options(nostack)) };

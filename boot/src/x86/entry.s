@@ -33,8 +33,8 @@ pvh_start:
     mov edx, {PVH_MAGIC}
 .size pvh_start, . - pvh_start
 
-// Sets the flags and DR7, whatever the loader left in them: a breakpoint in DR7 would raise an
-// exception, and nothing handles exceptions yet. EDX is the magic that EDI must hold.
+// Checks that EDI holds the magic in EDX, and that there is CPUID. It begins by setting the flags and DR7, whatever the
+// loader left in them: a breakpoint in DR7 would raise an exception, and nothing handles exceptions yet.
 .type check_loader, @function
 check_loader:
     mov eax, {DR7}
@@ -61,7 +61,7 @@ no_loader:
     mov esi, offset no_loader_message
     jmp cannot_start
 
-// Loads all segment registers and the table of local segments, and jumps to ECX.
+// Loads all segment registers, makes the table of local segments empty, and jumps to ECX.
 .globl load_segments
 .type load_segments, @function
 load_segments:
@@ -79,9 +79,10 @@ load_segments:
     retf                            // to CODE_SELECTOR:ECX
 .size load_segments, . - load_segments
 
-// Connects the interrupt controllers of the board, two 8259s, to the processor. Its own controller, if it has one, passes
-// on their requests as LINT0 says (Intel SDM vol. 3A, 10.5.1); QEMU's does so even while it is off, and microvm's firmware
-// has not set it up. Paging is off, and EAX to EDX are lost.
+// Connects the board's interrupt controllers, two 8259s, to the processor. If the processor has a controller of its
+// own, their requests pass through that, as its register LINT0 says (Intel SDM vol. 3A, 10.5.1). QEMU's obeys LINT0
+// even while it is off, and microvm's firmware does not set LINT0. Call this before paging is on; it changes EAX to
+// EDX.
 .globl connect_interrupts
 .type connect_interrupts, @function
 connect_interrupts:
@@ -131,7 +132,7 @@ cannot_start:
 .type print, @function
 print:
     mov dx, {COM1} + 5
-1:  in al, dx                       // wait until the transmitter takes a byte (without a UART: 0xFF)
+1:  in al, dx                       // wait until the transmitter takes a byte (0xFF if there is no UART)
     test al, 0x20
     jz 1b
     lodsb
@@ -139,7 +140,7 @@ print:
     jz 3f
     mov dx, {COM1}
     out dx, al
-    cmp al, 0x20                    // line ends have no cell
+    cmp al, 0x20                    // a line end takes no cell of the screen
     jb print
     mov ah, {VGA_WHITE_ON_RED}
     mov [ebx], ax

@@ -2,7 +2,7 @@
 //!
 //! Like JOS's, they map physical [0, `WINDOW_SIZE`) twice: at 0, where the entry code runs when it
 //! turns paging on, and at KERNBASE, where the kernel is linked. All of it is writable and
-//! executable; `mem_init` replaces them by `kern_pgdir`, which has proper permissions and no low
+//! executable. `mem_init` replaces these tables with `kern_pgdir`, which has proper permissions and no low
 //! half. They use 2 MB pages, which every processor with long mode has (1 GB pages are optional).
 //!
 //! Const code builds the tables. An entry that links to a table needs the table's physical address,
@@ -19,9 +19,9 @@ const PTE_P: u64 = 1 << 0; // present
 const PTE_W: u64 = 1 << 1; // writable
 const PTE_PS: u64 = 1 << 7; // this entry of a page directory is a 2 MB page
 
-/// Entries of a table: 9 bits of index at each level.
+/// Entries of a table: an index has 9 bits at each level.
 const NPTENTRIES: u64 = 512;
-/// Bytes that one entry maps at each level, from the lowest that these tables use.
+/// Bytes that one entry maps at each of the three levels that these tables use, from the lowest up.
 const PDE_SIZE: u64 = 1 << 21;
 const PDPTE_SIZE: u64 = 1 << 30;
 const PML4E_SIZE: u64 = 1 << 39;

@@ -2,7 +2,8 @@
 //!
 //! One entry of the page directory leads to the directory itself. A walk through that entry ends one
 //! level early, at a table in place of a page; a walk through it twice ends two levels early. So UVPT
-//! shows each table of each level at an address of its own.
+//! shows each table of each level at an address of its own. On RISC-V no entry can lead to its own table,
+//! and UVPT shows nothing.
 
 use layout::MemLayout;
 
@@ -22,7 +23,7 @@ pub struct Tables {
     index_bits: u32,
     levels: u32,
     /// Bytes of an entry.
-    entry: u64,
+    entry_size: u64,
     decode: fn(u32, u64) -> Entry,
 }
 
@@ -36,30 +37,30 @@ impl Tables {
             ptsize: L::PTSIZE,
             index_bits: F::INDEX_BITS,
             levels: F::LEVELS,
-            entry: F::Word::BYTES,
+            entry_size: F::Word::BYTES,
             decode: |level, word| F::decode(level, F::Word::from_u64(word)),
         }
     }
 
-    /// The address of an entry, as [`uvpt`] returns it.
+    /// The address of an entry in UVPT, as the function [`uvpt`] returns it.
     #[must_use]
     pub fn uvpt(&self, level: u32, va: VirtAddr) -> VirtAddr {
-        let within = |va: u64| (va >> self.index_bits) & (self.ptsize - 1) & !(self.entry - 1);
+        let within = |va: u64| (va >> self.index_bits) & (self.ptsize - 1) & !(self.entry_size - 1);
         let entry = (0..=level).fold(va.as_u64(), |va, _| self.uvpt + within(va));
         VirtAddr::new(entry)
     }
 
-    /// Reads the entry of `level` at `va`.
+    /// Reads the entry of `level` that UVPT shows at `va`.
     fn load(&self, va: VirtAddr, level: u32) -> Option<Entry> {
         let aligned = VirtAddr::new(va.as_u64() & !7);
         let bytes = with(|platform| platform.read_user(aligned)).ok()?;
         Some((self.decode)(level, self.entry_in(bytes, va)))
     }
 
-    /// The entry at `va`, out of the 8 `bytes` that `va` lies in. An entry has all or half of them.
+    /// The entry at `va`, out of the aligned 8 `bytes` around it. An entry is 8 or 4 bytes long.
     fn entry_in(&self, bytes: u64, va: VirtAddr) -> u64 {
         let shift = va.as_u64() % 8 * 8;
-        (bytes >> shift) & (u64::MAX >> (64 - 8 * self.entry))
+        (bytes >> shift) & (u64::MAX >> (64 - 8 * self.entry_size))
     }
 }
 
@@ -75,7 +76,7 @@ impl Tables {
 /// # let run = SimPlatform::new().run(|| {
 /// assert_eq!(uvpt(0, VirtAddr::new(0)), VirtAddr::new(Jos64::UVPT));
 /// assert_eq!(uvpt(0, VirtAddr::new(0x3000)), VirtAddr::new(Jos64::UVPT + 3 * 8));
-/// // To the directory's own entry, a walk goes through it on all four levels.
+/// // This is the address of the directory's entry for itself: a walk to it takes that entry on all four levels.
 /// assert_eq!(uvpt(3, VirtAddr::new(Jos64::UVPT)), VirtAddr::new(0xffff_ff7f_bfdf_eff0));
 /// # });
 /// # assert!(run.code.is_success());
@@ -85,7 +86,8 @@ pub fn uvpt(level: u32, va: VirtAddr) -> VirtAddr {
     with(|platform| platform.tables()).uvpt(level, va)
 }
 
-/// Reads the entry of `level` that maps `va`. `None` if there is no table of that level for `va`.
+/// Reads the entry of `level` that maps `va`. `None` if `va` has no table of that level, or if the machine shows no
+/// tables at UVPT (RISC-V).
 ///
 /// ```
 /// # use libjos::sim::SimPlatform;

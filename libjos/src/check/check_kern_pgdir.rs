@@ -1,8 +1,8 @@
 //! `check_kern_pgdir`: the proof that the kernel's part of the address space is as it must be.
 //!
-//! It translates every page of the map by a walk of its own; each must lead to the frame, with the
-//! permissions, that JOS's memory map gives. Between the regions there may be no mapping
-//! ([`mappings`](crate::paging::mappings)), nor the page tables a second time. The expected map is
+//! It translates every page of the map by a walk of its own. Each must lead to the frame, and with the
+//! permissions, that JOS's memory map gives. Between the regions nothing may be mapped
+//! ([`mappings`](crate::paging::mappings)), not even the page tables a second time. The expected map is
 //! spelled out here once more, not read from the table that `mem_init` maps by.
 
 use core::fmt;
@@ -12,7 +12,7 @@ use layout::{MemLayout, PGSIZE};
 use crate::check::Checks;
 use crate::check::answer::Answer;
 use crate::machine::Machine;
-use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
+use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::{Frame, PageAllocator, PageInfo};
 use crate::paging::format::{Entry, Format, Geometry, Perm};
 use crate::paging::mappings::{Mapping, runs_and_tables};
@@ -37,7 +37,7 @@ impl fmt::Display for Translation {
 /// The result of [`Checks::check_va2pa`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Found {
-    /// Bytes that the deciding entry maps or leaves unmapped.
+    /// Bytes that the entry at the walk's end maps, or leaves unmapped.
     pub(crate) span: u64,
     /// Where the address leads, if it does.
     pub(crate) to: Option<Translation>,
@@ -46,7 +46,7 @@ pub(crate) struct Found {
 impl<M: Machine> Checks<'_, M> {
     /// Translates `va` as a processor does (JOS's `check_va2pa`).
     ///
-    /// It runs for every page. Inlined, the loop unrolls, with the level known at each turn.
+    /// It runs for every page, and is inlined so that the compiler unrolls the loop and knows the level at each turn.
     #[inline(always)]
     pub(crate) fn check_va2pa(&self, va: u64) -> Found {
         let mut table = self.kern_pgdir.address();
@@ -77,7 +77,8 @@ impl<M: Machine> Checks<'_, M> {
     /// If it does not, with the region, the address, and the mapping found and expected.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn check_kern_pgdir(&mut self) {
-        // From the bottom up, without a gap. First the application's part, then UENVS.
+        // These calls cover the address space from the bottom up, without a gap: first the application's part and
+        // UENVS.
         let (uenvs, upages) = (M::Layout::UENVS, M::Layout::UPAGES);
         self.assert_unmapped("below UPAGES", 0, M::Layout::LOWER_END - 1);
         if M::Layout::UPPER_START < uenvs {
@@ -88,8 +89,8 @@ impl<M: Machine> Checks<'_, M> {
 
         let size = (self.vm.pages().npages() * size_of::<PageInfo>()) as u64;
         let pages_end = (upages + size).next_multiple_of(PGSIZE);
-        let PhysRange { start, .. } = self.boot_memory.pages;
-        self.assert_mapped("UPAGES", upages, pages_end - 1, start, Perm::UR);
+        let pages = self.boot_memory.pages.start;
+        self.assert_mapped("UPAGES", upages, pages_end - 1, pages, Perm::UR);
         self.check_upages_shows_pages();
         self.assert_unmapped("above pages in UPAGES", pages_end, M::Layout::UVPT - 1);
 
@@ -102,10 +103,10 @@ impl<M: Machine> Checks<'_, M> {
 
         let (kstack, kstacktop) = (M::Layout::KSTACK, M::Layout::KSTACKTOP);
         let gap = kstack - M::Layout::KSTKGAP;
-        let physmap = self.check_physmap(ulim);
-        self.assert_unmapped("between ULIM and MMIOBASE", physmap, M::Layout::MMIOBASE - 1);
-        let devices = self.check_devices();
-        self.assert_unmapped("between MMIOBASE and the kernel stack's gap", devices, gap - 1);
+        let physmap_end = self.check_physmap(ulim);
+        self.assert_unmapped("between ULIM and MMIOBASE", physmap_end, M::Layout::MMIOBASE - 1);
+        let devices_end = self.check_devices();
+        self.assert_unmapped("between MMIOBASE and the kernel stack's gap", devices_end, gap - 1);
         self.assert_unmapped("the gap below the kernel stack", gap, kstack - 1);
         let image = self.vm.boot().image;
         let krw = Perm::KRW | Perm::G;
@@ -126,7 +127,8 @@ impl<M: Machine> Checks<'_, M> {
         self.vm.machine_mut().print(format_args!("check_kern_pgdir() succeeded!\n"));
     }
 
-    /// Checks that the addresses from MMIOBASE on show the devices. Returns where those end.
+    /// Checks that the addresses from MMIOBASE on show the devices, one after another. Returns the first address behind
+    /// them.
     fn check_devices(&self) -> u64 {
         let mut va = M::Layout::MMIOBASE;
         for device in self.vm.machine().devices() {
@@ -138,11 +140,12 @@ impl<M: Machine> Checks<'_, M> {
     }
 
     /// Checks that PHYSMAP, which begins at `physmap`, shows the RAM above the window, and nothing in
-    /// its holes. Returns where it ends.
+    /// its holes. Returns the first address behind it.
     fn check_physmap(&self, physmap: u64) -> u64 {
         let base = M::Layout::PHYS_BASE;
         let used_end = self.vm.boot().memory.used_end::<M::Layout>().as_u64();
-        let mut shown = base + M::Layout::WINDOW_SIZE; // physical memory, up to here
+        // The window, and PHYSMAP below `va`, show physical memory up to here.
+        let mut shown = base + M::Layout::WINDOW_SIZE;
         let mut va = physmap;
         for run in self.vm.boot().memory.usable().runs() {
             let start = run.start.as_u64().max(shown);
@@ -182,7 +185,7 @@ impl<M: Machine> Checks<'_, M> {
                 expected.pa,
                 to.words()
             );
-            // One page of a leaf proves the others.
+            // One leaf maps all pages up to the next multiple of `span`, so one of them proves the others.
             match (va | (span - 1)).checked_add(1) {
                 Some(next) => va = next,
                 None => break,
@@ -190,7 +193,7 @@ impl<M: Machine> Checks<'_, M> {
         }
     }
 
-    /// Checks that no page of `[first, last]` is mapped, not by the directory's entry for itself either.
+    /// Checks that no page of `[first, last]` is mapped, neither by a leaf nor by a directory's entry for itself.
     fn assert_unmapped(&self, what: &str, first: u64, last: u64) {
         let (first, last) = (VirtAddr::new(first), VirtAddr::new(last));
         let load = |at| Some(self.vm.machine().load(at));
@@ -204,7 +207,7 @@ impl<M: Machine> Checks<'_, M> {
         }
     }
 
-    /// Checks that UPAGES shows the memory of `pages`, by a word of each page.
+    /// Checks that UPAGES shows the memory of `pages`: compares one element in each page.
     fn check_upages_shows_pages(&self) {
         let per_page = PGSIZE as usize / size_of::<PageInfo>();
         for index in (0..self.vm.pages().npages()).step_by(per_page) {
@@ -213,17 +216,17 @@ impl<M: Machine> Checks<'_, M> {
             let half = |pa| self.vm.machine().load::<u32>(pa);
             let seen = to.map(|to| u64::from(half(to.pa)) | u64::from(half(to.pa + 4)) << 32);
             let seen = seen.map(PageInfo::from_word);
-            let is = self.vm.pages().info(Frame::new(index as u32));
+            let expected = self.vm.pages().info(Frame::new(index as u32));
             assert!(
-                seen == Some(is),
-                "check_kern_pgdir: UPAGES: pages[{index}] is {is}, but {va:#x} shows {}",
+                seen == Some(expected),
+                "check_kern_pgdir: UPAGES: pages[{index}] is {expected}, but {va:#x} shows {}",
                 seen.words()
             );
         }
     }
 
-    /// Checks that UVPT shows the table of `level` at `table`, which maps the addresses from `base` on,
-    /// and all tables below it: to the user too, and read-only.
+    /// Checks that UVPT shows, to the user too and read-only, the table of `level` at `table`, and all tables
+    /// below it. The table maps the addresses from `base` on.
     fn check_uvpt(&self, level: u32, table: PhysAddr, base: u64) {
         let mut va = base;
         for _ in 0..=level {
@@ -247,7 +250,7 @@ impl<M: Machine> Checks<'_, M> {
         }
     }
 
-    /// Where UVPT shows the last level's entry for `va` (JOS's `uvpt[PGNUM(va)]`).
+    /// The address in UVPT of the level-0 entry for `va` (JOS's `uvpt[PGNUM(va)]`).
     fn uvpt_of(&self, va: u64) -> u64 {
         let pgnum = va % (1 << M::Format::VA_BITS) / PGSIZE;
         M::Layout::UVPT + pgnum * WordOf::<M>::BYTES

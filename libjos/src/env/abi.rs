@@ -143,33 +143,34 @@ pub const FEC_WR: u64 = 0x2;
 /// In the error code of a page fault: the access was a program's.
 pub const FEC_U: u64 = 0x4;
 
-/// The numbers of the calls.
+/// The numbers of the calls. A call's arguments are listed in brackets.
 pub mod call {
-    /// Prints: address, length.
+    /// Prints bytes (address, length).
     pub const CPUTS: u64 = 0;
-    /// A byte from the console; 0 if there is none.
+    /// Takes a byte that was typed; the result is 0 if there is none.
     pub const CGETC: u64 = 1;
-    /// The caller's id.
+    /// Returns the caller's id.
     pub const GETENVID: u64 = 2;
-    /// Ends an environment: id.
+    /// Ends an environment (id).
     pub const ENV_DESTROY: u64 = 3;
-    /// Maps a page of zeros: id, address, permissions.
+    /// Maps a page of zeros (id, address, permissions).
     pub const PAGE_ALLOC: u64 = 4;
-    /// Maps another environment's page: its id, address there, id, address, permissions.
+    /// Maps a page of one environment in another (the source's id and address, the target's id and address,
+    /// permissions).
     pub const PAGE_MAP: u64 = 5;
-    /// Unmaps a page: id, address.
+    /// Unmaps a page (id, address).
     pub const PAGE_UNMAP: u64 = 6;
     /// Makes a child with the caller's registers and without memory.
     pub const EXOFORK: u64 = 7;
-    /// Sets the status: id, status.
+    /// Sets an environment's status (id, status).
     pub const ENV_SET_STATUS: u64 = 8;
-    /// Sets the address that page faults are handed to: id, address.
+    /// Sets the address that page faults are handed to (id, address).
     pub const ENV_SET_PGFAULT_UPCALL: u64 = 9;
     /// Gives way to another environment.
     pub const YIELD: u64 = 10;
-    /// Sends a message, if the receiver waits for one: id, value, address of a page, permissions.
+    /// Sends a message, if the receiver waits for one (id, value, address of a page, permissions).
     pub const IPC_TRY_SEND: u64 = 11;
-    /// Waits for a message: address for a page.
+    /// Waits for a message (address for a page).
     pub const IPC_RECV: u64 = 12;
 }
 

@@ -13,34 +13,37 @@ use crate::mem::pages::{ALLOC_ZERO, Frame, PageAllocator, PageArray, PageInfo};
 use crate::paging::vm::Vm;
 use layout::PGSIZE;
 
-/// A type for which every pattern of bits is a value.
+/// A type that can lie in an [`EnvArray`].
 ///
 /// # Safety
 ///
-/// Every pattern of bits is a value.
+/// Every pattern of bits is a value of the type.
 pub(super) unsafe trait Plain {}
 
-// SAFETY: integers, and a frame, which promises the same.
+// SAFETY: its fields are integers and a frame, and `TrapFrame` promises this of frames.
 unsafe impl<F: TrapFrame> Plain for Env<F, F::Word> {}
 
-// SAFETY: integers.
+// SAFETY: its fields are made of integers: the numbers, the address space and the bytes of the name.
 unsafe impl Plain for Slot {}
 
-/// [`NENV`] elements of type `T`. The memory is RAM, to which anyone who holds the machine can write: so no
-/// reference to an element leaves [`env`](super), and each value is one that `T` can have.
+/// An array of [`NENV`] elements of type `T`, in RAM.
+///
+/// Whoever holds the machine can write any bits there. So every pattern of bits must be a `T` ([`Plain`]), and no
+/// reference to an element leaves [`env`](super).
 pub(super) struct EnvArray<T> {
     memory: PageArray,
-    at: PhysAddr,
+    start: PhysAddr,
     types: PhantomData<T>,
 }
 
 impl<T: Plain> EnvArray<T> {
-    /// Bytes of the frames that the array takes.
+    /// The size of the array in bytes, rounded up to whole frames.
     const SIZE: u64 = ((NENV * size_of::<T>()) as u64).next_multiple_of(PGSIZE);
-    /// 2^this frames side by side have room for it.
+    /// The array is allocated as a run of 2^`ORDER` frames.
     const ORDER: u32 = (Self::SIZE / PGSIZE).next_power_of_two().trailing_zeros();
 
-    /// An array of zeros in new frames, each in use once. `None` if there are not so many side by side.
+    /// Allocates an array of zeros, and counts each of its frames as used once. `None` if no run of free frames is
+    /// long enough.
     pub(super) fn new<M: Machine>(vm: &mut Vm<M>) -> Option<Self> {
         const { assert!(align_of::<T>() <= align_of::<PageInfo>()) };
         let first = vm.page_alloc_run(ALLOC_ZERO, Self::ORDER)?;
@@ -48,17 +51,18 @@ impl<T: Plain> EnvArray<T> {
         for number in 0..1_usize << Self::ORDER {
             let frame = Frame::new((first.index() + number) as u32);
             if number >= taken {
+                // The array does not reach the end of the run.
                 vm.pages_mut().page_free(frame);
             } else if let Err(error) = vm.pages_mut().page_incref(frame) {
                 unreachable!("a frame that was just allocated can be counted: {error}");
             }
         }
-        let at = vm.pages().page2pa(first);
+        let start = vm.pages().page2pa(first);
         let len = Self::SIZE as usize / size_of::<PageInfo>();
         // SAFETY: the frames are the array's own, so no object of Rust's lies there. They are given up by
         // `free`, which consumes the array.
-        let memory = unsafe { vm.machine().page_array(at, len) };
-        Some(Self { memory, at, types: PhantomData })
+        let memory = unsafe { vm.machine().page_array(start, len) };
+        Some(Self { memory, start, types: PhantomData })
     }
 
     /// Gives the frames back.
@@ -68,17 +72,17 @@ impl<T: Plain> EnvArray<T> {
         }
     }
 
-    /// The frames.
+    /// The frames of the array.
     pub(super) fn range(&self) -> PhysRange {
-        PhysRange::from_size(self.at, Self::SIZE)
+        PhysRange::from_size(self.start, Self::SIZE)
     }
 
     /// The physical address of an element.
     pub(super) fn pa(&self, index: EnvIndex) -> PhysAddr {
-        self.at + (index.number() * size_of::<T>()) as u64
+        self.start + (index.number() * size_of::<T>()) as u64
     }
 
-    /// The address of an element.
+    /// A pointer to an element.
     #[inline]
     pub(super) fn at(&self, index: EnvIndex) -> NonNull<T> {
         let first: NonNull<T> = self.memory.as_ptr().cast();
@@ -89,8 +93,9 @@ impl<T: Plain> EnvArray<T> {
     /// An element. No machine writes to it while the borrow lives, as in `Pages::array`.
     #[inline]
     pub(super) fn get(&self, index: EnvIndex) -> &T {
-        // SAFETY: aligned and in valid memory that is initialised, and any bits are a value (`Plain`). On other
-        // threads nobody accesses it (`PageArray`), and on this one the machine does not meanwhile.
+        // SAFETY: the pointer is aligned and points into valid, initialised memory, and any bits are a value
+        // (`Plain`). No other thread accesses that memory (`PageArray::new`). On this thread only the machine could,
+        // and it does not while the borrow lives.
         unsafe { self.at(index).as_ref() }
     }
 

@@ -28,7 +28,7 @@ impl<F: TrapFrame> Envs<F> {
         // lab 3: end
     }
 
-    /// Sets the status: id, ENV_RUNNABLE or ENV_NOT_RUNNABLE.
+    /// Sets an environment's status. Arguments: id, ENV_RUNNABLE or ENV_NOT_RUNNABLE.
     #[inline(never)]
     pub(super) fn sys_env_set_status(&mut self, index: EnvIndex) -> CallResult {
         let env = self.envid2env(id(self.argument(index, 0)), true)?;
@@ -40,7 +40,7 @@ impl<F: TrapFrame> Envs<F> {
         Ok(0)
     }
 
-    /// Sets the address that page faults are handed to: id, address.
+    /// Sets the address that page faults are handed to. Arguments: id, address.
     #[inline(never)]
     pub(super) fn sys_env_set_pgfault_upcall(&mut self, index: EnvIndex) -> CallResult {
         let env = self.envid2env(id(self.argument(index, 0)), true)?;
@@ -49,7 +49,7 @@ impl<F: TrapFrame> Envs<F> {
         Ok(0)
     }
 
-    /// Ends an environment: id.
+    /// Ends an environment. Argument: id.
     #[inline(never)]
     pub(super) fn sys_env_destroy<M: Machine>(
         &mut self,

@@ -14,8 +14,8 @@ use crate::paging::word::Word;
 // lab 3: end
 
 impl<F: TrapFrame> Envs<F> {
-    /// Sends a message to an environment that waits for one: id, value, address of a page to be shared (none if
-    /// not below UTOP), permissions. The page is mapped where the receiver wants it, if it wants one, as
+    /// Sends a message to an environment that waits for one. Arguments: id, value, address of a page to be shared (none
+    /// if not below UTOP), permissions. If the receiver wants a page, this one is mapped where it wants it, as
     /// `page_map` maps it.
     pub(super) fn sys_ipc_try_send<M: Machine>(
         &mut self,
@@ -50,8 +50,8 @@ impl<F: TrapFrame> Envs<F> {
         // lab 3: end
     }
 
-    /// Waits for a message: the address for a page that comes with it; none is wanted if that is not below
-    /// UTOP. The result, 0, is there already when the message comes.
+    /// Waits for a message. Argument: the address for a page that comes with it; if that is not below UTOP, no page is
+    /// wanted. The result, 0, is in the frame before the message comes.
     pub(super) fn sys_ipc_recv<M: Machine>(&mut self, index: EnvIndex) -> CallResult {
         // lab 3: begin sys_ipc_recv
         let dstva = self.argument(index, 0);

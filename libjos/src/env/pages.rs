@@ -32,18 +32,18 @@ pub(super) fn asked_perm<M: Machine>(perm: u64) -> Result<Perm, Error> {
     Ok(asked)
 }
 
-/// The page at `va` of a call.
+/// The page that a call names by the address `va`.
 ///
 /// # Errors
 ///
-/// [`Error::Inval`] at UTOP and above, and if `va` is no page's first address.
+/// [`Error::Inval`] if `va` is not below UTOP, or not the first address of a page.
 pub(super) fn asked_page<M: Machine>(va: u64) -> Result<VirtAddr, Error> {
     let is_page = va < M::Layout::UTOP && va.is_multiple_of(PGSIZE);
     if is_page { Ok(VirtAddr::new(va)) } else { Err(Error::Inval) }
 }
 
 impl<F: TrapFrame> Envs<F> {
-    /// Maps a page of zeros: id, address, permissions. A page that was there is unmapped.
+    /// Maps a new page of zeros, in place of any page that was there. Arguments: id, address, permissions.
     #[inline(never)]
     pub(super) fn sys_page_alloc<M: Machine>(
         &mut self,
@@ -63,9 +63,9 @@ impl<F: TrapFrame> Envs<F> {
         // lab 3: end
     }
 
-    /// Maps a page of an environment in another, or in the same: id and address of the source, id and address
-    /// of the target, permissions. A page that the source may only read cannot be writable in the target. Calls do
-    /// not name the permission to execute; the target has it if the source has.
+    /// Maps a page of one environment in another, or at a second address in the same one. Arguments: the source's id
+    /// and address, the target's id and address, permissions. The target may write the page only if the source may.
+    /// Calls cannot name the permission to execute: the target may execute the page if the source may.
     #[inline(never)]
     pub(super) fn sys_page_map<M: Machine>(
         &mut self,
@@ -82,7 +82,7 @@ impl<F: TrapFrame> Envs<F> {
         // lab 3: end
     }
 
-    /// Unmaps a page: id, address. No error if nothing is mapped.
+    /// Unmaps a page, if one is mapped. Arguments: id, address.
     #[inline(never)]
     pub(super) fn sys_page_unmap<M: Machine>(
         &mut self,
@@ -99,11 +99,13 @@ impl<F: TrapFrame> Envs<F> {
     }
 
     // lab 3: begin omit
-    /// The frame of a page that `env` shares, and the permissions that it is to have elsewhere.
+    /// The frame of the page at `va` that `env` shares, and the permissions with which it is mapped elsewhere if a call
+    /// asks for `perm`.
     ///
     /// # Errors
     ///
-    /// [`Error::Inval`] if there is no page, or if it may be written elsewhere but not by `env`.
+    /// [`Error::Inval`] if there is no page, if [`asked_perm`] refuses `perm`, or if `perm` has W and `env` itself may
+    /// not write the page.
     pub(super) fn shared_page<M: Machine>(
         &self,
         vm: &Vm<M>,
@@ -121,7 +123,11 @@ impl<F: TrapFrame> Envs<F> {
     }
 
     // lab 3: end
-    /// Maps a page of `env` to `frame`.
+    /// Maps `frame` at `va` in `env`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMem`] if [`Vm::page_insert`] fails.
     pub(super) fn insert<M: Machine>(
         &mut self,
         vm: &mut Vm<M>,

@@ -24,8 +24,8 @@ pub enum Next {
 }
 
 impl<F: TrapFrame> Envs<F> {
-    /// Picks the runnable environment that follows the one that ran last, in the order of `envs`, and else
-    /// that one if it still runs.
+    /// Picks the next runnable environment after the one that ran last, in the order of `envs`. If none is runnable,
+    /// picks the one that runs, if it still may.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn sched_yield<M: Machine>(&mut self, vm: &mut Vm<M>) -> Next {
         // lab 3: begin sched_yield
@@ -42,8 +42,8 @@ impl<F: TrapFrame> Envs<F> {
         // lab 3: end
     }
 
-    /// Goes on with environments that were left while one ran: picks that one, or else one as
-    /// [`sched_yield`](Self::sched_yield) does.
+    /// Goes on with the environments after they were left. Picks the one that ran when they were left; if there is
+    /// none, picks as [`sched_yield`](Self::sched_yield) does.
     pub fn resume<M: Machine>(&mut self, vm: &mut Vm<M>) -> Next {
         match self.stopped() {
             Some(index) => Next::Run(index),

@@ -7,15 +7,15 @@ use super::table::EnvIndex;
 use crate::mem::pages::Frame;
 use crate::space::AddressSpace;
 
-/// The part of an environment that only the kernel may know. All bits 0 is a free slot.
+/// The part of an environment that only the kernel may know. A slot of zeros is free, and no free slot follows it.
 pub(super) struct Slot {
-    /// The address space, if `is_used`.
+    /// The address space; of a free slot, none that may be used.
     space: ManuallyDrop<AddressSpace>,
-    /// Whether there is an environment.
+    /// 1 if the slot has an environment, 0 if it is free: no `bool`, since a slot may hold any bits.
     used: u32,
-    /// The next free slot, plus 1; 0 if there is none.
+    /// The index of the free slot after this one, plus 1; 0 if there is none.
     next_free: u32,
-    /// The machine's frame of the environment, plus 1; 0 if there is none.
+    /// The index of the frame of [`machine_frame`](Self::machine_frame), plus 1; 0 if there is none.
     machine_frame: u32,
     /// The name of its program.
     pub(super) name: Name,
@@ -44,7 +44,7 @@ impl Slot {
         &mut self.space
     }
 
-    /// Whether there is an environment.
+    /// Whether the slot has an environment.
     pub(super) fn is_used(&self) -> bool {
         self.used != 0
     }
@@ -54,12 +54,12 @@ impl Slot {
         self.machine_frame.checked_sub(1).map(Frame::new)
     }
 
-    /// Makes `frame` the machine's, or none.
+    /// Sets the frame of [`machine_frame`](Self::machine_frame).
     pub(super) fn set_machine_frame(&mut self, frame: Option<Frame>) {
         self.machine_frame = frame.map_or(0, |frame| frame.index() as u32 + 1);
     }
 
-    /// Takes the slot for an environment with this address space. Returns the next free slot.
+    /// Gives the slot to an environment with this address space. Returns the next free slot.
     pub(super) fn occupy(&mut self, space: AddressSpace) -> Option<EnvIndex> {
         self.space = ManuallyDrop::new(space);
         self.used = 1;
@@ -67,7 +67,7 @@ impl Slot {
         self.next_free()
     }
 
-    /// Ends the environment, and gives its address space up. The slot is free, before `next`.
+    /// Frees the slot: `next` is the free slot after it. Returns the address space of the environment that had it.
     pub(super) fn vacate(&mut self, next: Option<EnvIndex>) -> AddressSpace {
         assert!(self.used != 0, "a free slot has no address space");
         self.used = 0;
@@ -76,12 +76,12 @@ impl Slot {
         ManuallyDrop::into_inner(replace(&mut self.space, none))
     }
 
-    /// The free slot after this one, which is free too.
+    /// The free slot after this one, which must be free.
     pub(super) fn next_free(&self) -> Option<EnvIndex> {
         self.next_free.checked_sub(1).map(|index| EnvIndex::new(index as usize))
     }
 
-    /// Makes `next` the free slot after this one.
+    /// Makes `next` the free slot after this one, which must be free.
     pub(super) fn link(&mut self, next: Option<EnvIndex>) {
         self.next_free = next.map_or(0, |index| index.number() as u32 + 1);
     }

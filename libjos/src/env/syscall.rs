@@ -15,20 +15,21 @@ use crate::paging::vm::Vm;
 /// Bytes that `cputs` takes from a program at a time.
 const CHUNK: usize = 128;
 
-/// The result of a call: a number that is not negative, or why it failed.
+/// The result of a call: a number, which is not negative, or the reason why it failed.
 pub(super) type CallResult = Result<i64, Error>;
 
-/// An id, as an argument of a call has it: a C `int`.
+/// The id in an argument: a C `int`, so its lower 32 bits.
 pub(super) const fn id(argument: u64) -> EnvId {
     EnvId(argument as u32 as i32)
 }
 
 impl<F: TrapFrame> Envs<F> {
     /// Does the call of [`curenv`](Self::curenv), whose registers are in its frame already. Returns `None` if the caller
-    /// goes on, and otherwise who runs next. A call without a function fails with [`Error::Inval`].
+    /// goes on, and otherwise who runs next. A number that no call has gives [`Error::Inval`].
     ///
-    /// It is [`trap_dispatch`](Self::trap_dispatch) for a trap that is known to be a call. The calls that change memory or
-    /// print are functions of their own, which leaves the way through the others short.
+    /// If the machine knows already that a trap is a system call, this takes the place of
+    /// [`trap_dispatch`](Self::trap_dispatch). The calls that change memory or print are functions that are never
+    /// inlined, which keeps the way through the others short.
     ///
     /// # Panics
     ///
@@ -62,14 +63,14 @@ impl<F: TrapFrame> Envs<F> {
             call::IPC_RECV => self.sys_ipc_recv::<M>(index),
             _ => Err(Error::Inval),
         };
-        // (If the caller has ended, this is the frame of a free slot, which nobody reads.)
+        // If the caller has ended, this changes the frame of a free slot, which nobody reads.
         self.set_result(index, result);
         let goes_on = self.envs.get(index).env_status == ENV_RUNNING;
         if goes_on { None } else { Some(self.sched_yield(vm)) }
         // lab 3: end
     }
 
-    /// Argument `n` of the call of `index`.
+    /// Argument `n` of the call that `index` makes.
     #[inline]
     pub(super) fn argument(&self, index: EnvIndex, n: usize) -> u64 {
         self.envs.get(index).env_tf.argument(n)
@@ -82,7 +83,8 @@ impl<F: TrapFrame> Envs<F> {
         self.envs.get_mut(index).env_tf.set_result(number);
     }
 
-    /// Prints bytes: address, length. Memory that the program may not read ends it, before anything is printed.
+    /// Prints bytes. Arguments: address, length. If the program may not read all of them, it ends, and nothing is
+    /// printed.
     #[inline(never)]
     fn sys_cputs<M: Machine>(
         &mut self,

@@ -302,7 +302,7 @@ impl Slabs {
         Ok(trimmed)
     }
 
-    /// Bytes of slabs that are kept: all but one of a class that keeps all, and else the empty ones.
+    /// Bytes of slabs that are kept: of a class that keeps all, all slabs but one; of another, its empty slabs.
     fn kept(&self) -> usize {
         let slabs = |room: &Room| match room.keeps_all {
             true => room.slabs.saturating_sub(1),

@@ -12,7 +12,7 @@ pub struct BlockStats {
     pub blocks: usize,
     /// Their bytes, including rounding.
     pub bytes: usize,
-    /// Bytes of memory that the heap has for them, including free blocks.
+    /// Bytes of memory that the heap holds for blocks of this kind, including free ones.
     pub held: usize,
 }
 
@@ -31,7 +31,7 @@ pub struct HeapStats {
     pub small: [BlockStats; NR_CLASSES],
     /// Blocks in shared segments, other than small ones.
     pub large: BlockStats,
-    /// Blocks with a segment each.
+    /// Blocks that have a segment of their own.
     pub huge: BlockStats,
 }
 

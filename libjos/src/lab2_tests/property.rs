@@ -84,7 +84,7 @@ impl Model {
         self.pages.values().filter(|(other, _)| *other == frame).count()
     }
 
-    /// The tables that a page at `va` needs and that there are not.
+    /// The tables that a page at `va` needs and that do not exist.
     fn missing<F: Format>(&self, va: u64) -> Vec<(u32, u64)> {
         let needed = (1..F::LEVELS).map(|level| (level, va / F::page_size(level)));
         needed.filter(|table| !self.tables.contains_key(table)).collect()

@@ -118,7 +118,7 @@ impl<M: Machine> Vm<M> {
 
     // lab 2: end
     /// Finds the entry of the page at `va`, whether present or not. If the page table that would hold it
-    /// is missing, this makes it and those above it if `create` is true, and else returns `None`. New
+    /// is missing, this makes it and those above it if `create` is true, and otherwise returns `None`. New
     /// tables have `pp_ref` 1.
     ///
     /// # Errors
@@ -248,8 +248,8 @@ impl<M: Machine> Vm<M> {
         root_index(va) == root_index(VirtAddr::new(M::Layout::UVPT))
     }
 
-    /// Checks that the range is of whole pages, at addresses that the format has, in one half, and none of
-    /// UVPT.
+    /// Checks that the range has whole pages and addresses that the format has, lies in one half, and leaves
+    /// UVPT alone.
     pub(super) fn check_range(va: VirtAddr, size: u64) -> Result<(), MapError> {
         if !va.is_aligned(PGSIZE) || !size.is_multiple_of(PGSIZE) {
             return Err(MapError::Misaligned { va });

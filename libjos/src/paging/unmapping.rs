@@ -110,7 +110,7 @@ impl<M: Machine> Unmapping<'_, M> {
     ///
     /// # Panics
     ///
-    /// Where the `pp_ref` of a page is 0: a bug.
+    /// If the `pp_ref` of a page is 0: a bug.
     #[must_use]
     pub fn finish(mut self) -> usize {
         self.complete();

@@ -43,7 +43,7 @@ pub trait Word:
     ///
     /// # Panics
     ///
-    /// Where the value does not fit.
+    /// If the value does not fit.
     fn from_u64(value: u64) -> Self;
 
     /// Adds, modulo the word's size.

@@ -11,7 +11,8 @@ use crate::mem::addr::VirtAddr;
 use crate::paging::format::Format;
 use crate::paging::word::Word;
 
-/// Bytes of memory that an operation stands for. The list says what it is; the processor only fetches it.
+/// Bytes that an operation takes in memory. The processor fetches them, and ignores their contents: the list says which
+/// operation it is.
 pub const OPERATION_SIZE: u64 = 8;
 
 /// An operation. Registers are named by their numbers.
@@ -42,8 +43,8 @@ pub enum Operation {
 }
 
 impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
-    /// Does the operation of `program`, which begins at `start`, that `frame` is at. Returns the trap, if it
-    /// raises one.
+    /// Does the operation of `program` at the frame's program counter. The program begins at `start`. Returns the trap,
+    /// if the operation raises one.
     pub fn step(
         &mut self,
         program: &[Operation],
@@ -87,20 +88,21 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
         trap
     }
 
-    /// Loads all registers from the frame of a page fault, on the stack.
+    /// Loads all registers from the page fault's frame (a [`UTrapframe`](crate::env::abi::UTrapframe)), which lies at
+    /// the stack pointer.
     fn resume(&mut self, frame: &mut SimFrame<F>) -> Result<(), Cause> {
         let sp = frame.sp().as_u64();
         let mut word = |number: usize| self.load_word(sp + number as u64 * F::Word::BYTES);
         let mut registers = [F::Word::ZERO; REGISTERS];
         for (number, register) in registers.iter_mut().enumerate() {
-            *register = word(2 + number)?;
+            *register = word(2 + number)?; // behind utf_fault_va and utf_err
         }
-        let (pc, sp) = (word(2 + REGISTERS)?, word(4 + REGISTERS)?);
+        let (pc, sp) = (word(2 + REGISTERS)?, word(4 + REGISTERS)?); // utf_eip and utf_esp
         (frame.registers, frame.pc, frame.sp) = (registers, pc, sp);
         Ok(())
     }
 
-    /// Reads a word as the program does. It is aligned.
+    /// Reads the word at `va`, which is aligned, as the program does.
     fn load_word(&mut self, va: u64) -> Result<F::Word, Cause> {
         let fault = Cause::PageFault { va: VirtAddr::new(va) };
         let bytes = self.user_load(VirtAddr::new(va & !7)).map_err(|_| fault)?;
@@ -108,7 +110,8 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
         Ok(F::Word::from_u64(bytes >> (va % 8 * 8) & mask))
     }
 
-    /// Writes a word as the program does. It is aligned; a neighbour in the same 8 bytes keeps its value.
+    /// Writes the word at `va`, which is aligned, as the program does. Two narrow words share 8 bytes: the other one
+    /// keeps its value.
     fn store_word(&mut self, va: u64, word: F::Word) -> Result<(), Cause> {
         let fault = |_| Cause::PageFault { va: VirtAddr::new(va) };
         let (at, shift) = (VirtAddr::new(va & !7), va % 8 * 8);

@@ -58,7 +58,7 @@ impl<F: Format> fmt::Display for SimFrame<F> {
     }
 }
 
-// SAFETY: integers.
+// SAFETY: its fields are integers, and a `PhantomData`.
 unsafe impl<F: Format + Mmu> TrapFrame for SimFrame<F> {
     type Word = F::Word;
     type UTrapframe = UTrapframe<REGISTERS, F::Word>;

@@ -72,9 +72,9 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// Handles a user's page fault by a write to `va`. A page that is copy-on-write becomes writable: as a
-    /// copy if it is in use elsewhere too, and else as it is. The write can then be tried again. A page
-    /// that can be written already stays as it is.
+    /// Handles a user's page fault by a write to `va`. A page that is copy-on-write becomes writable; if it is in use
+    /// elsewhere too, a copy takes its place first. The write can then be tried again. A page that can be written
+    /// already stays as it is.
     ///
     /// # Errors
     ///

@@ -39,7 +39,7 @@ pub enum UvmError {
         /// The first such address.
         va: VirtAddr,
     },
-    /// The string does not end within the bytes that there is room for.
+    /// The string is longer than the room for it.
     TooLong {
         /// Where it begins.
         va: VirtAddr,

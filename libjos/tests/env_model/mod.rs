@@ -28,9 +28,9 @@ use crate::rig::{UR, URW, World};
 use ops::{Argument, Input, Op};
 use plain::{Contents, Env, Outcome, Page, Plain, Rules};
 
-/// Most operations of a sequence.
+/// The most operations of a sequence.
 const MAX_STEPS: usize = 96;
-/// Most environments that there are at a time.
+/// The most environments at a time.
 const MAX_ENVS: usize = 6;
 
 /// Does what `bytes` say, on one of the machines. Whatever they are, it must not panic.

@@ -86,7 +86,7 @@ impl Va {
 /// The permissions that calls ask for, right and wrong.
 const PERMS: [u64; 10] = [5, 7, 5, 7, 0x805, 0x407, 0, 3, 0x1007, 0xD];
 const STATUSES: [u64; 8] = [2, 4, 2, 4, 2, 0, 3, 5];
-/// UTOP.
+/// An address where no page can be: UTOP.
 const NOWHERE: Va = Va::Odd(6);
 /// The numbers of calls, the more often those that much depends on.
 const CALLS: [u8; 20] = [2, 3, 4, 4, 4, 4, 5, 5, 6, 7, 8, 8, 9, 10, 10, 11, 11, 12, 12, 13];

@@ -123,7 +123,7 @@ impl Plain {
         }
     }
 
-    /// The current one goes on if it may, and else the next one's turn comes.
+    /// Goes on with the current environment if it may run, and otherwise with the next one.
     fn go_on(&mut self) {
         if self.current.is_none_or(|slot| !self.envs[&slot].runnable) {
             self.schedule(false);

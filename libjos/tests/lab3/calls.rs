@@ -18,7 +18,7 @@ const SCHED_YIELD: u32 = 11;
 #[derive(Clone, Copy)]
 pub(crate) struct Call(pub(crate) &'static str, pub(crate) u64);
 
-/// The name of a call that there is not.
+/// The name of a call that does not exist.
 pub(crate) const UNKNOWN: &str = "unknown";
 pub(crate) const CPUTS: Call = Call("sys_cputs", call::CPUTS);
 pub(crate) const CGETC: Call = Call("sys_cgetc", call::CGETC);

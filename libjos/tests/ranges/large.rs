@@ -74,7 +74,7 @@ fn pieces_merge_again<L: MemLayout, F: Format + Mmu>() {
         MapError::NotUniform { va: VirtAddr::new(0) }
     );
     vm.protect_range(pgdir, page, PGSIZE, Perm::URW).unwrap();
-    // Nor do pages make one of a size that there is not.
+    // Nor do pages merge to a size that does not exist.
     for level in [0, F::LEVELS, F::LEVELS + 1, 6, 7, 31, 32, 64, u32::MAX] {
         let failed = MapError::NotUniform { va: page };
         assert_eq!(vm.merge(pgdir, page, level).unwrap_err(), failed, "level {level}");

@@ -46,7 +46,7 @@ pub(crate) struct Watcher<L, F> {
     before: SimMachine<L, F>,
     after: SimMachine<L, F>,
     linked: Linked,
-    /// RAM.
+    /// The addresses of all RAM.
     ram: PhysRange,
     /// Where the array `pages` is. No method of it runs while the processor is told to forget.
     pages: PhysAddr,

@@ -20,7 +20,7 @@ def main():
     shutil.rmtree(work, ignore_errors=True)
     tree = work / "tree"
     made = subprocess.run(["cargo", "run", "-q", "-p", "lab", "--", "pristine", lab, str(tree)], cwd=ROOT, check=False)
-    if made.returncode:  # It has said why.
+    if made.returncode:  # the command has said why
         sys.exit(made.returncode)
     shutil.rmtree(tree / ".git")
     for name in ("setup.sh", "run_autograder", "submission.py"):

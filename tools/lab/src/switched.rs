@@ -11,7 +11,7 @@ use crate::exercises::Lab;
 use crate::mistakes;
 use crate::{Outcome, files, holes};
 
-const SWITCH: &str = r#"//! Which body each exercise has: 0 the answer, 255 none, and else a mistake.
+const SWITCH: &str = r#"//! Which body each exercise has: 0 the answer, 255 none, any other number a mistake.
 #![allow(missing_docs)]
 
 use core::sync::atomic::{AtomicU8, Ordering};

@@ -1,4 +1,5 @@
-//! i386: code and numbers.
+//! i386's part of the library beneath programs: the entry, system calls, the page-fault upcall, and instructions for
+//! programs that test the kernel. `mod.rs` lists the names.
 
 use core::arch::{asm, global_asm, naked_asm};
 use core::mem::offset_of;
@@ -65,7 +66,8 @@ global_asm!(
 
 /// Makes the system call `number`.
 ///
-/// A function, since the compiler keeps ESI for itself and leaves no register for the fifth argument.
+/// It is a function of its own, and not assembly in its caller: there the compiler keeps ESI for itself, and leaves no
+/// register for the fifth argument.
 ///
 /// # Safety
 ///
@@ -98,10 +100,11 @@ pub(crate) unsafe extern "C" fn syscall(
 }
 
 /// Makes a child, calls `copy` with its id, and returns the result of `copy`, or the kernel's error. Returns 0
-/// in the child, on a stack as it is while `copy` runs.
+/// in the child.
 ///
-/// It is assembly since it returns twice: the child needs nothing of the stack but what lies above the call
-/// of `copy`, where nothing is written meanwhile.
+/// `copy` gives the child its memory, with the stack as it is meanwhile. The child needs only the part of the stack
+/// above the call of `copy`, to which nothing is written while `copy` runs. This returns twice, which no Rust function
+/// may, so it is assembly.
 #[unsafe(naked)]
 pub(crate) extern "C" fn exofork(copy: extern "C" fn(EnvId) -> isize) -> isize {
     naked_asm!(
@@ -128,10 +131,11 @@ pub(crate) extern "C" fn exofork(copy: extern "C" fn(EnvId) -> isize) -> isize {
     )
 }
 
-/// The kernel comes here at a page fault, with ESP at a `UTrapframe` on the exception stack.
+/// The kernel enters the program here after a page fault, with ESP at a `UTrapframe` on the exception stack.
 ///
-/// A jump back needs a register, and all must be as they were: so EIP is pushed onto the interrupted stack, for
-/// RET. If that is the exception stack, the kernel has left a word free there.
+/// The way back must restore every register, and a jump to the saved EIP would need one. So this pushes EIP onto the
+/// interrupted stack, and RET takes it from there. If that is the exception stack, the kernel has left a word free for
+/// it.
 #[unsafe(naked)]
 pub(crate) extern "C" fn pgfault_upcall() {
     naked_asm!(
@@ -161,10 +165,12 @@ pub(crate) extern "C" fn pgfault_upcall() {
     )
 }
 
-/// Words of the registers that [`fault_with_registers`] compares: those of a `UTrapframe`, then EIP, flags, ESP.
+/// How many registers `BEFORE` and `AFTER` of [`fault_with_registers`] hold: those of a `UTrapframe`, then EIP, flags,
+/// ESP.
 pub(crate) const COMPARED: usize = REGISTERS.len() + 3;
 
-/// Faults by a write to UTEMP. `BEFORE` has the registers at that moment, and `AFTER` those after the write, but EIP.
+/// Faults by a write to UTEMP. `BEFORE` holds the registers at the fault, and `AFTER` those after it, except EIP.
+/// Register `n` of `REGISTERS` lies at `4 * n` in both, then come EIP, the flags and ESP.
 ///
 /// # Safety
 ///
@@ -219,17 +225,17 @@ pub unsafe extern "C" fn fault_with_registers() {
     )
 }
 
-/// Ways to another segment, or to another task, that a program may not take.
+/// Instructions that lead to another segment, or to another task. The kernel must end the program.
 pub const FAR: &[Instruction] = instructions![
     // A far return, and a return from an interrupt, to the kernel's code.
     ["lea eax, [2f]; push 8; push eax; retf; 2:", out("eax") _]
     ["lea eax, [2f]; pushfd; push 8; push eax; iretd; 2:", out("eax") _]
-    // With NT set, IRET returns to a task that there is not.
+    // With NT set, IRET returns to the previous task, and there is none.
     ["lea eax, [2f]; pushfd; or dword ptr [esp], 0x4000; popfd; pushfd; push 0x1B; push eax; iretd; 2:", out("eax") _]
-    // A stack in a segment of the kernel, and in none.
+    // SS with a segment of the kernel, and with none.
     ["mov eax, 0x10; mov ss, ax", out("eax") _]
     ["xor eax, eax; mov ss, ax", out("eax") _]
-    // Memory by a register that holds no segment.
+    // An access by a segment register that holds none.
     ["xor eax, eax; mov fs, ax; mov eax, fs:[0]", out("eax") _]
     // SYSCALL, the call of x86-64.
     [".byte 0x0F, 0x05"]
@@ -275,11 +281,11 @@ pub const GATES: &[Gate] = &[Gate {
     },
 }];
 
-/// Tries to clear flags; returns those that there are then.
+/// Tries to clear flags; returns the flags that are set afterwards.
 #[must_use]
 pub fn clear_flags(clear: usize) -> usize {
     let flags;
-    // SAFETY: the stack is as before, and the flags that a compiler minds are not cleared.
+    // SAFETY: the stack is as before, and compiled code relies on no flag that is set.
     unsafe {
         asm!(
             "pushfd", "and [esp], {keep}", "popfd", "pushfd", "pop {flags}",
@@ -289,7 +295,7 @@ pub fn clear_flags(clear: usize) -> usize {
     flags
 }
 
-/// Faults at address 0, with any stack pointer.
+/// Reads address 0, which faults, with the stack pointer `sp`.
 ///
 /// # Safety
 ///
@@ -299,10 +305,10 @@ pub unsafe fn fault_with_stack(sp: usize) -> ! {
     unsafe { asm!("mov esp, {}", "mov eax, [0]", "ud2", in(reg) sp, options(noreturn)) }
 }
 
-/// Would load a number into vector registers, but a Pentium has none.
+/// Does nothing: a Pentium has no vector registers to load.
 pub(super) fn load_vector(_: u64) {}
 
-/// Whether it is still there.
+/// True, since there is no vector register that could have changed.
 pub(super) fn is_in_vector(_: u64) -> bool {
     true
 }

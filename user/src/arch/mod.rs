@@ -8,11 +8,12 @@
 //! | `syscall` | makes a system call |
 //! | `exofork` | makes a child, in which it returns too |
 //! | `pgfault_upcall` | the kernel's way to the page-fault handler |
-//! | `FAR` | ways out of the program's segments |
+//! | `FAR` | instructions that lead out of the program's segments |
 //! | `GATES` | the instructions that make a system call |
-//! | `LAST_CALLS` | calls by the last instruction of user memory |
+//! | `LAST_CALLS` | calls by the last instructions of user memory |
 //! | `fault_with_stack` | a fault with an odd stack pointer |
-//! | `fault_with_registers` | a fault amid known registers |
+//! | `fault_with_registers`, `COMPARED` | a fault amid known registers, and how many it has |
+//! | `clear_flags` | tries to clear flags |
 //! | `has_first_floats` | whether the registers for floating-point numbers are as at first |
 //!
 //! Assembly defines `_start`, which calls [`start::libmain`](crate::start).

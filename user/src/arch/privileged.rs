@@ -69,7 +69,7 @@ pub const PRIVILEGED: &[Instruction] = instructions![
     ["sysexit", in("ecx") 0, in("edx") 0]
     ["sysret", in("ecx") 0]
     ["rsm"]
-    // Processors without them find the others undefined.
+    // A processor that lacks one of these finds it undefined.
     [".byte 0x0F, 0x01, 0xC8", in("ecx") 0, in("edx") 0] // monitor
     [".byte 0x0F, 0x01, 0xC9", in("ecx") 0] // mwait
     [".byte 0x0F, 0x01, 0xCA"] // clac

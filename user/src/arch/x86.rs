@@ -18,7 +18,7 @@ const DF: usize = 1 << 10;
 const NT: usize = 1 << 14;
 const AC: usize = 1 << 18;
 
-/// INT3.
+/// Raises the breakpoint exception by INT3.
 pub fn breakpoint() {
     // SAFETY: the kernel may stop the program, and changes none of its memory.
     unsafe { asm!("int3", options(nomem, nostack)) };
@@ -95,7 +95,7 @@ pub fn resumption() -> usize {
     resume as *const () as usize
 }
 
-/// DIV.
+/// Divides by DIV.
 ///
 /// # Safety
 ///
@@ -169,7 +169,7 @@ pub fn wait_for_floats() {
     unsafe { asm!("fwait", options(nomem, nostack)) };
 }
 
-// INT has its vector in the instruction. So there is one of them for each, 4 bytes apart.
+// The vector is part of the instruction INT. So there is one INT for each vector, 4 bytes apart.
 global_asm!(
     ".pushsection .text.interrupts, \"ax\"",
     "interrupts:",
@@ -185,15 +185,15 @@ global_asm!(
 
 // SAFETY: the assembly above defines it.
 unsafe extern "C" {
-    /// The first of the instructions.
+    /// The first of the INT instructions.
     fn interrupts();
 }
 
-/// INT.
+/// Raises `vector` by INT.
 ///
 /// # Safety
 ///
-/// The kernel ends the program unless a program may raise the vector. The system call's gives an error.
+/// The kernel ends the program if programs may not raise the vector. The system call's vector makes a call that fails.
 pub unsafe fn int(vector: u8) {
     let instruction = interrupts as *const () as usize + 4 * usize::from(vector);
     // SAFETY: the caller's promise. The number of the system call is one that does not exist.

@@ -1,4 +1,5 @@
-//! x86-64: code and numbers.
+//! x86-64's part of the library beneath programs: the entry, system calls, the page-fault upcall, and instructions for
+//! programs that test the kernel. `mod.rs` lists the names.
 
 use core::arch::{asm, global_asm, naked_asm};
 use core::mem::offset_of;
@@ -23,7 +24,7 @@ pub(crate) const REGISTERS: [&str; 15] = [
 /// The length of `struct Trapframe`, in machine words.
 pub(crate) const TRAPFRAME_WORDS: usize = 22;
 
-// The kernel starts a program with argc and argv in RDI and RSI, or with 0.
+// The kernel starts a program with argc and argv in RDI and RSI, or with 0 in both.
 global_asm!(
     ".pushsection .text.start, \"ax\"",
     ".globl _start",
@@ -71,10 +72,11 @@ pub(crate) unsafe fn syscall(
 }
 
 /// Makes a child, calls `copy` with its id, and returns the result of `copy`, or the kernel's error. Returns 0
-/// in the child, on a stack as it is while `copy` runs.
+/// in the child.
 ///
-/// It is assembly since it returns twice: the child needs nothing of the stack but what lies above the call
-/// of `copy`, where nothing is written meanwhile.
+/// `copy` gives the child its memory, with the stack as it is meanwhile. The child needs only the part of the stack
+/// above the call of `copy`, to which nothing is written while `copy` runs. This returns twice, which no Rust function
+/// may, so it is assembly.
 #[unsafe(naked)]
 pub(crate) extern "C" fn exofork(copy: extern "C" fn(EnvId) -> isize) -> isize {
     naked_asm!(
@@ -104,10 +106,11 @@ pub(crate) extern "C" fn exofork(copy: extern "C" fn(EnvId) -> isize) -> isize {
     )
 }
 
-/// The kernel comes here at a page fault, with RSP at a `UTrapframe` on the exception stack.
+/// The kernel enters the program here after a page fault, with RSP at a `UTrapframe` on the exception stack.
 ///
-/// A jump back needs a register, and all must be as they were: so RIP is pushed onto the interrupted stack, for
-/// RET. If that is the exception stack, the kernel has left a word free there.
+/// The way back must restore every register, and a jump to the saved RIP would need one. So this pushes RIP onto the
+/// interrupted stack, and RET takes it from there. If that is the exception stack, the kernel has left a word free for
+/// it.
 #[unsafe(naked)]
 pub(crate) extern "C" fn pgfault_upcall() {
     naked_asm!(
@@ -150,10 +153,12 @@ pub(crate) extern "C" fn pgfault_upcall() {
     )
 }
 
-/// Words of the registers that [`fault_with_registers`] compares: those of a `UTrapframe`, then RIP, flags, RSP.
+/// How many registers `BEFORE` and `AFTER` of [`fault_with_registers`] hold: those of a `UTrapframe`, then RIP, flags,
+/// RSP.
 pub(crate) const COMPARED: usize = REGISTERS.len() + 3;
 
-/// Faults by a write to UTEMP. `BEFORE` has the registers at that moment, and `AFTER` those after the write, but RIP.
+/// Faults by a write to UTEMP. `BEFORE` holds the registers at the fault, and `AFTER` those after it, except RIP.
+/// Register `n` of `REGISTERS` lies at `8 * n` in both, then come RIP, the flags and RSP.
 ///
 /// # Safety
 ///
@@ -244,26 +249,26 @@ unsafe extern "C" {
     fn page_of_calls();
 }
 
-/// Maps [`page_of_calls`] as the last page of user memory, and goes on at `from_end` before its end. The call's return
-/// address is the highest that there can be.
+/// Maps [`page_of_calls`] as the last page of user memory, and jumps to the instruction that begins `from_end` bytes
+/// before its end. The return address of the last call is UTOP, where a program has no page.
 fn last_call(from_end: usize) {
     let (us, page) = (EnvId::NONE, page_of_calls as *const () as usize);
     let last = crate::UTOP - crate::PGSIZE;
-    // SAFETY: the exception stack, which lies there, is not in use, and the program ends here.
+    // SAFETY: the page replaces the exception stack, which is not in use, and the program ends here.
     unsafe {
         sys_page_map((us, page), (us, last), PTE_P | PTE_U).expect("a page of code");
         asm!("jmp {}", in(reg) crate::UTOP - from_end, in("rax") call::GETENVID, options(noreturn));
     }
 }
 
-/// Ways to another segment, or to an address that there is not, that a program may not take.
+/// Instructions that lead to another segment, or to an address that does not exist. The kernel must end the program.
 pub const FAR: &[Instruction] = instructions![
     // A far return, and a return from an interrupt, to the kernel's code.
     ["lea rax, [rip + 2f]; push 8; push rax; retfq; 2:", out("rax") _]
     ["lea rax, [rip + 2f]; mov rcx, rsp; push 0x10; push rcx; pushfq; push 8; push rax; iretq; 2:", out("rax") _, out("rcx") _]
-    // With NT set, 64-bit code has no IRET.
+    // In 64-bit code, IRET faults if NT is set.
     ["lea rax, [rip + 2f]; pushfq; or qword ptr [rsp], 0x4000; popfq; push 0; push 0; push 0; push 0; push rax; iretq; 2:", out("rax") _]
-    // A stack in a segment of the kernel.
+    // SS with a segment of the kernel.
     ["mov eax, 0x10; mov ss, ax", out("rax") _]
     ["swapgs"]
     ["mov {}, cr8", out(reg) _]
@@ -282,7 +287,7 @@ pub const FAR: &[Instruction] = instructions![
     ["mov rax, -1; shr rax, 17; inc rax; call rax", out("rax") _]
 ];
 
-/// A [`Gate`] by an instruction.
+/// The [`Gate`] of an instruction.
 macro_rules! gate {
     ($instruction:literal) => {
         Gate {
@@ -318,18 +323,18 @@ macro_rules! gate {
     };
 }
 
-/// Calls by the last instruction of user memory, behind which there is no page.
+/// Calls by the last instructions of user memory: the next address is UTOP, where a program has no page.
 pub const LAST_CALLS: &[Instruction] =
     &[("syscall", || last_call(2)), ("int 0x30, then syscall", || last_call(4))];
 
 /// The instructions that make a system call.
 pub const GATES: &[Gate] = &[gate!("int 0x30"), gate!("syscall")];
 
-/// Tries to clear flags; returns those that there are then.
+/// Tries to clear flags; returns the flags that are set afterwards.
 #[must_use]
 pub fn clear_flags(clear: usize) -> usize {
     let flags;
-    // SAFETY: the stack is as before, and the flags that a compiler minds are not cleared.
+    // SAFETY: the stack is as before, and compiled code relies on no flag that is set.
     unsafe {
         asm!(
             "pushfq", "and [rsp], {keep}", "popfq", "pushfq", "pop {flags}",
@@ -339,7 +344,7 @@ pub fn clear_flags(clear: usize) -> usize {
     flags
 }
 
-/// Faults at address 0, with any stack pointer.
+/// Reads address 0, which faults, with the stack pointer `sp`.
 ///
 /// # Safety
 ///
@@ -381,9 +386,10 @@ pub fn has_first_floats() -> bool {
     #[repr(align(16))]
     struct State([u16; 256]);
     let mut state = State([0; 256]);
-    // SAFETY: FXSAVE64 stores no more bytes, and skips some that mean nothing.
+    // SAFETY: `state` has the 512 bytes of FXSAVE64's area, and is aligned for it.
     unsafe { asm!("fxsave64 [{}]", in(reg) &raw mut state, options(nostack)) };
-    // Control and status of x87, registers in use; MXCSR; ST0 to ST7 and XMM0 to XMM15 (Intel SDM vol. 1, 10.5.1).
+    // In this order: control, status and tags of the x87; MXCSR; ST0 to ST7; XMM0 to XMM15 (Intel SDM vol. 1,
+    // 10.5.1).
     state.0[..3] == [0x37F, 0, 0]
         && state.0[12..14] == [0x1F80, 0]
         && state.0[16..208].iter().all(|&word| word == 0)

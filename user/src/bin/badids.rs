@@ -1,4 +1,5 @@
-//! Names environments that there are not, or that belong to others, in every call with an id; and calls that there are not.
+//! Makes every call with an id for environments that do not exist, or that belong to others; then calls that do not
+//! exist.
 #![no_std]
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! Tries every privileged instruction, every way to the kernel's segments, and calls at the end of user memory. Each is the
-//! end of who tries it.
+//! Tries every privileged instruction, every way to the kernel's segments, and calls at the end of user memory, each in
+//! a child. The kernel must end the child.
 #![no_std]
 #![no_main]
 

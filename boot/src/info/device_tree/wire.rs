@@ -33,7 +33,7 @@ pub struct Wire {
 }
 
 impl DeviceTree<'_> {
-    /// The way in which the device of [`device`](Self::device) interrupts `hart`, if there is one.
+    /// How the device that [`device`](Self::device) finds interrupts `hart`. `None` if it cannot.
     #[must_use]
     pub fn wire(&self, binding: &str, hart: u64) -> Option<Wire> {
         // The controller is that of the device, or of the nodes above it (2.4.1).

@@ -79,7 +79,7 @@ control_register! {
     Cr4, "cr4", Cr4Flags
 }
 
-/// EFLAGS.
+/// The register of flags: EFLAGS.
 pub(in crate::arch) mod rflags {
     use core::arch::asm;
 

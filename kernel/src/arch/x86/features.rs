@@ -1,10 +1,11 @@
-//! The features of the processor, by its identification (CPUID).
+//! The features of the processor, as CPUID reports them.
 
 use core::fmt;
 
 use crate::arch::instructions::cpuid;
 
-/// Writes the processor's name and those of its features that matter to a memory system.
+/// Writes the processor's name, and the features that it has among those that concern memory. A hypervisor is named
+/// too.
 pub(crate) fn describe(out: &mut dyn fmt::Write) -> fmt::Result {
     let cpuid = cpuid();
     write!(out, "Processor:")?;

@@ -16,13 +16,13 @@ pub enum Key {
     Delete,
     /// Ctrl-D: Delete, or the end of input.
     EndOrDelete,
-    /// The arrow, Ctrl-B.
+    /// The left arrow, Ctrl-B.
     Left,
-    /// The arrow, Ctrl-F.
+    /// The right arrow, Ctrl-F.
     Right,
-    /// The arrow, Ctrl-P.
+    /// The up arrow, Ctrl-P.
     Up,
-    /// The arrow, Ctrl-N.
+    /// The down arrow, Ctrl-N.
     Down,
     /// Home, Ctrl-A.
     Home,
@@ -42,18 +42,18 @@ pub enum Key {
     Unknown,
 }
 
-/// The position in a sequence of bytes that make one key.
+/// The bytes of a key that have come so far.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum Sequence {
-    /// In none.
+    /// No byte of a key.
     #[default]
     Ground,
     /// After ESC.
     Escape,
     /// In an escape sequence (ECMA-48, 5.4) after the introducer and before the final byte, with
-    /// the first parameter so far.
-    Parameters(u8),
-    /// In a character of several bytes, with these so many bytes so far.
+    /// the first parameter so far, and whether it has ended.
+    Parameters(u8, bool),
+    /// In a character of several bytes, with its bytes so far, and their number.
     Character([u8; 4], usize),
 }
 
@@ -69,19 +69,23 @@ impl KeyDecoder {
     pub fn feed(&mut self, byte: u8) -> impl Iterator<Item = Key> + use<> {
         let (first, second) = match (core::mem::take(&mut self.sequence), byte) {
             (Sequence::Escape, b'[' | b'O') => {
-                self.sequence = Sequence::Parameters(0);
+                self.sequence = Sequence::Parameters(0, false);
                 (None, None)
             }
-            (Sequence::Parameters(number), 0x20..=0x3F) => {
-                let number = match byte {
-                    b'0'..=b'9' => number.saturating_mul(10).saturating_add(byte - b'0'),
-                    _ => number,
+            (Sequence::Parameters(number, has_ended), 0x20..=0x3F) => {
+                self.sequence = match byte {
+                    b'0'..=b'9' if !has_ended => {
+                        let number = number.saturating_mul(10).saturating_add(byte - b'0');
+                        Sequence::Parameters(number, false)
+                    }
+                    _ => Sequence::Parameters(number, true),
                 };
-                self.sequence = Sequence::Parameters(number);
                 (None, None)
             }
-            (Sequence::Parameters(number), 0x40..=0x7E) => (Some(sequence(number, byte)), None),
-            (Sequence::Escape | Sequence::Parameters(_), _) => {
+            (Sequence::Parameters(number, _), 0x40..=0x7E) => {
+                (Some(escape_sequence_key(number, byte)), None)
+            }
+            (Sequence::Escape | Sequence::Parameters(..), _) => {
                 (Some(Key::Unknown), self.begin(byte))
             }
             (Sequence::Character(bytes, length), 0x80..=0xBF) => {
@@ -98,7 +102,7 @@ impl KeyDecoder {
         first.into_iter().chain(second)
     }
 
-    /// Takes a byte that is in no sequence.
+    /// Takes the first byte of a key.
     fn begin(&mut self, byte: u8) -> Option<Key> {
         Some(match byte {
             b' '..=b'~' => Key::Character(char::from(byte)),
@@ -131,13 +135,13 @@ impl KeyDecoder {
         })
     }
 
-    /// Takes a byte behind the first `length` of `bytes`, which may begin a character. The key is an
-    /// error if `byte` cannot go on with it.
+    /// Takes the next byte of a character that begins with the first `length` of `bytes`. Returns its key if it is
+    /// complete, and a key as the error if no character goes on so.
     fn go_on(&mut self, mut bytes: [u8; 4], length: usize, byte: u8) -> Result<Option<Key>, Key> {
         bytes[length] = byte;
         match core::str::from_utf8(&bytes[..=length]) {
             Ok(text) => {
-                // Control characters beyond ASCII: some terminals obey these, too.
+                // Some terminals obey control characters beyond ASCII too, so these have no meaning here.
                 let c = text.chars().next().filter(|c| !c.is_control());
                 Ok(Some(c.map_or(Key::Unknown, Key::Character)))
             }
@@ -150,8 +154,9 @@ impl KeyDecoder {
     }
 }
 
-/// The key of an escape sequence, as VT220 and xterm send them.
-fn sequence(number: u8, last: u8) -> Key {
+/// The key of an escape sequence of VT220 or xterm. `number` is its first parameter: xterm's second one says which of
+/// Shift, Alt and Ctrl are held, and the key stays the same.
+fn escape_sequence_key(number: u8, last: u8) -> Key {
     match (last, number) {
         (b'A', _) => Key::Up,
         (b'B', _) => Key::Down,

@@ -282,6 +282,18 @@ fn the_cursor_moves_and_edits_where_it_is() {
     assert_eq!(status(b"abc\x01\r"), LineStatus::Done);
 }
 
+/// xterm tells by a second parameter that Shift, Alt or Ctrl is held.
+#[test]
+fn shift_alt_and_ctrl_leave_a_key_as_it_is() {
+    assert_eq!(typed(b"abxc\x1b[1;5D\x1b[1;2D\x1b[3;5~"), "abc");
+    assert_eq!(typed(b"bd\x1b[D\x1b[1;5Hc\x1b[4;2~e"), "cbde");
+    // No key has an empty first parameter, or one that begins with a mark.
+    for unknown in ["\x1b[;3~", "\x1b[?3~"] {
+        let line = std::format!("ab\x02{unknown}");
+        assert_eq!((typed(line.as_bytes()), bells(line.as_bytes())), ("ab".into(), 1), "{line:?}");
+    }
+}
+
 #[test]
 fn what_has_no_meaning_rings_and_changes_nothing() {
     for byte in (0..0x80u8).filter(|byte| !b"\x03\r\n\x0c\x1b\t".contains(byte)) {

@@ -1,20 +1,21 @@
 //! i386's format, JOS's own: two levels of 1024 four-byte entries; pages of 4 KB and 4 MB.
 //!
-//! Source: Intel SDM vol. 3A, 4.3 "32-bit paging". The entries: `x86.rs`. There is no execute
-//! permission: a page that can be read can be executed. 4 MB pages need CR4.PSE; their addresses above
-//! 4 GB (PSE-36) are not used.
+//! Source: Intel SDM vol. 3A, 4.3 "32-bit paging". `x86.rs` has the bits of an entry that x86-64 shares. There is no
+//! execute permission: a page that can be read can be executed. 4 MB pages need CR4.PSE. Physical addresses above 4 GB,
+//! which PSE-36 allows for them, are not used.
 
 use crate::mem::addr::PhysAddr;
 use crate::paging::format::{Entry, Format, Leaf, Perm, x86};
 use crate::paging::word::Word;
 
-/// Bits 31:22 of a 4 MB page's entry.
+/// The address in a 4 MB page's entry: bits 31:22.
 const LARGE_ADDRESS: u64 = 0xFFC0_0000;
 
-/// The lowest of the three bits left to software says that the kernel has marked the page: as copy-on-write, or
-/// as private if the next bit is set too. Otherwise the upper two are a program's own. A program's lowest bit is
-/// not kept.
+/// The kernel's mark, in the lowest of the three bits that are left to software. It says that the page is
+/// copy-on-write, or private if the next bit is set too. Without the mark, the upper two bits are a program's own. A
+/// program may set the lowest bit too, but it is not kept.
 const MARKED: u64 = 1 << 9;
+/// With [`MARKED`]: the page is private.
 const MARKED_PRIVATE: u64 = 1 << 10;
 
 /// The format of 32-bit paging.
@@ -58,11 +59,11 @@ impl Format for I386 {
     // A call would be a quarter of the instructions of `page_insert`.
     #[inline(always)]
     fn decode(level: u32, entry: u32) -> Entry {
-        x86::decode(level, u64::from(entry), LARGE_ADDRESS, software)
+        x86::decode(level, u64::from(entry), LARGE_ADDRESS, software_perm)
     }
 }
 
-/// The bits for the permissions that mean nothing to the processor.
+/// The entry's bits for those permissions that mean nothing to the processor.
 #[inline]
 fn software_bits(perm: Perm) -> u64 {
     if !perm.intersects(Perm::COW | Perm::PRIVATE) {
@@ -74,9 +75,9 @@ fn software_bits(perm: Perm) -> u64 {
     }
 }
 
-/// The permissions that [`software_bits`] made `entry` say.
+/// The permissions that [`software_bits`] wrote into `entry`.
 #[inline]
-fn software(entry: u64) -> Perm {
+fn software_perm(entry: u64) -> Perm {
     match (entry & MARKED != 0, entry & MARKED_PRIVATE != 0) {
         (false, _) => Perm::from_bits_truncate((entry & x86::AVAIL) as u16),
         (true, false) => Perm::COW,
@@ -84,11 +85,11 @@ fn software(entry: u64) -> Perm {
     }
 }
 
-/// An x86 entry without its execute-disable bit, as a word.
+/// Narrows an entry of `x86.rs` to i386's 32 bits. Its execute-disable bit is lost.
 ///
 /// # Panics
 ///
-/// Where the entry's address does not fit.
+/// If the entry's address does not fit.
 #[inline]
 fn low(entry: u64) -> u32 {
     Word::from_u64(entry & !x86::XD)

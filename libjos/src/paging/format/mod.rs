@@ -69,8 +69,8 @@ impl Perm {
     pub(crate) const LETTERS: [(Self, char); 5] =
         [(Self::U, 'u'), (Self::R, 'r'), (Self::W, 'w'), (Self::X, 'x'), (Self::G, 'g')];
 
-    /// These permissions for a page that other address spaces may have too: copy-on-write in place
-    /// of writable, and else [`PRIVATE`](Self::PRIVATE).
+    /// These permissions for a page that other address spaces may have too. A writable page becomes copy-on-write;
+    /// any other becomes [`PRIVATE`](Self::PRIVATE).
     #[must_use]
     pub(crate) fn private(self) -> Self {
         if self.intersects(Self::W | Self::COW) {

@@ -238,8 +238,8 @@ pub(crate) fn release_tree<M: Machine>(
     releases.release_table(table);
 }
 
-/// Gives the pages other permissions; to those that other spaces may have too, [`Perm::COW`] in place of
-/// W.
+/// Gives the pages other permissions. A page that other spaces may have too gets [`Perm::COW`] in place of
+/// [`Perm::W`].
 pub(super) struct Protect<'a> {
     pub(super) perm: Perm,
     pub(super) flush: &'a mut Flush,

@@ -57,7 +57,7 @@ pub(crate) struct Rig<L: MemLayout, F: Format + Mmu> {
     stamp: u64,
 }
 
-/// An address space that there is.
+/// The address space with this number, which must exist.
 fn space_of(spaces: &mut Spaces, space: usize) -> &mut AddressSpace {
     spaces[space].as_mut().expect("an address space")
 }
@@ -143,7 +143,7 @@ impl<L: MemLayout, F: Format + Mmu> Rig<L, F> {
         Self { pmap, plain, spaces, sizes: [0; 2], loaded: 0, held, reserved, stamp: 1 }
     }
 
-    /// The root of an address space that there is.
+    /// The root of an address space, which must exist.
     fn root(&self, space: usize) -> PhysAddr {
         self.spaces[space].as_ref().expect("an address space").pgdir().address()
     }

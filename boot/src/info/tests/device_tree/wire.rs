@@ -1,11 +1,12 @@
-//! The way of a device's interrupt to a hart: as QEMU's trees have it, and with any part of it missing or wrong.
+//! The way of a device's interrupt to a hart, in trees like QEMU's and in trees of which a part is missing or wrong;
+//! and the rate of the harts' counter.
 
 use super::*;
 
-/// The parts of a machine's tree that matter here.
+/// The parts of a machine's tree that the tests change.
 #[derive(Clone, Copy)]
 struct Machine<'a> {
-    /// Properties of the UART, and of its bus.
+    /// The properties of the UART, and of its bus.
     uart: &'a [(&'a str, &'a [u32])],
     bus: &'a [(&'a str, &'a [u32])],
     plic: &'a str,
@@ -18,7 +19,7 @@ struct Machine<'a> {
     controller: &'a [(&'a str, &'a [u32])],
 }
 
-/// As QEMU makes it, with two harts.
+/// The parts as QEMU makes them, with two harts.
 const VIRT: Machine<'static> = Machine {
     uart: &[("interrupts", &[10]), ("interrupt-parent", &[3])],
     bus: &[],
@@ -31,6 +32,7 @@ const VIRT: Machine<'static> = Machine {
     controller: &[("phandle", &[4])],
 };
 
+/// The wire that [`VIRT`] describes.
 const WIRE: Wire = Wire {
     source: 10,
     priority: PhysAddr::new(0xC00_0000 + 4 * 10),
@@ -38,10 +40,12 @@ const WIRE: Wire = Wire {
     context: PhysAddr::new(0xC20_0000 + 3 * 0x1000),
 };
 
-fn all(tree: Tree, properties: &[(&str, &[u32])]) -> Tree {
+/// Adds all `properties` to the node that `tree` is in.
+fn with_all(tree: Tree, properties: &[(&str, &[u32])]) -> Tree {
     properties.iter().fold(tree, |tree, (name, cells)| tree.cells(name, cells))
 }
 
+/// A number of 64 bits as two cells.
 fn wide(number: u64) -> [u32; 2] {
     [(number >> 32) as u32, number as u32]
 }
@@ -64,10 +68,11 @@ impl Machine<'_> {
             .end()
             .begin("cpu@1")
             .cells("reg", self.hart);
-        let tree = all(tree.begin("interrupt-controller"), self.controller).end().end().end();
+        let tree = with_all(tree.begin("interrupt-controller"), self.controller).end().end().end();
         let tree = tree.begin("soc").property("ranges", b"");
-        let tree = all(tree, self.bus).cells("#address-cells", &[2]).cells("#size-cells", &[2]);
-        let tree = all(tree.begin("serial@10000000"), self.uart)
+        let tree =
+            with_all(tree, self.bus).cells("#address-cells", &[2]).cells("#size-cells", &[2]);
+        let tree = with_all(tree.begin("serial@10000000"), self.uart)
             .property("compatible", b"ns16550a\0")
             .cells("reg", &[0, 0x1000_0000, 0, 0x100])
             .end();
@@ -88,13 +93,14 @@ impl Machine<'_> {
 }
 
 #[test]
-fn as_qemus() {
+fn a_tree_like_qemus_has_the_wire() {
     assert_eq!(VIRT.wire(), Some(WIRE));
 }
 
-/// The tree above in other words.
+/// Trees that describe the same wire as [`VIRT`] in another way; then two in which the hart has the
+/// first and the third context.
 #[test]
-fn likewise() {
+fn other_trees_have_the_wire() {
     let interrupts: (&str, &[u32]) = ("interrupts", &[10]);
     let parent: (&str, &[u32]) = ("interrupt-parent", &[3]);
     for machine in [
@@ -107,14 +113,14 @@ fn likewise() {
     ] {
         assert_eq!(machine.wire(), Some(WIRE));
     }
-    let [machine, context] = [&[4, 9][..], &[2, 9, 2, 11, 4, 9, 4, 11]]
+    let [first, third] = [&[4, 9][..], &[2, 9, 2, 11, 4, 9, 4, 11]]
         .map(|inputs| Machine { inputs, ..VIRT }.wire().expect("a wire"));
-    assert_eq!(machine.context.as_u64(), 0xC20_0000);
-    assert_eq!(context.enables.as_u64(), 0xC00_2100);
+    assert_eq!(first.context.as_u64(), 0xC20_0000);
+    assert_eq!(third.enables.as_u64(), 0xC00_2100);
 }
 
 #[test]
-fn none() {
+fn damaged_trees_have_no_wire() {
     let parent: (&str, &[u32]) = ("interrupt-parent", &[3]);
     for machine in [
         Machine { uart: &[], ..VIRT },
@@ -130,7 +136,7 @@ fn none() {
         Machine { plic_at: 0, ..VIRT },
         Machine { plic_at: u64::MAX - 0xFFF, ..VIRT },
         Machine { plic_at: 0xC00_0004, ..VIRT },
-        // In RAM: the first of its pages, and the last one that is used.
+        // The PLIC's first page lies in RAM, then the last page of it that is used.
         Machine { plic_at: 0x8000_0000, ..VIRT },
         Machine { plic_at: 0x8000_0000 - 0x20_3000, ..VIRT },
         Machine { plic_size: 0x20_3FFF, ..VIRT },
@@ -148,7 +154,7 @@ fn none() {
     }
 }
 
-/// How fast the harts' counter counts.
+/// How many times a second the harts' counter counts.
 #[test]
 fn timebases() {
     let hz = |tree: Tree| {

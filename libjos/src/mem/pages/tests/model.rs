@@ -10,7 +10,7 @@ use super::{Rig, frame};
 use crate::mem::addr::PhysAddr;
 use crate::mem::pages::{Frame, PageAllocator, PageInfo};
 
-/// An operation on an allocator. Its number picks one of the frames or runs that there are.
+/// An operation on an allocator. Those that free choose among the allocated frames or runs by a number.
 #[derive(Clone, Copy, Debug)]
 enum Op {
     Alloc,
