@@ -15,8 +15,12 @@ from dataclasses import dataclass
 
 # A run may take FACTOR times its time without a mutant, plus SECONDS, since machines are noisy.
 FACTOR, SECONDS = 8, 5
-# The number of tests of a kind that are run first, one by one: those likeliest to fail.
-LIKELIEST = 10
+# The number of tests that are run first, one by one: those likeliest to fail. Tests of the host and graded ones.
+LIKELIEST, LIKELIEST_GRADED = 20, 10
+# A test that reaches this many mutants is half as likely to catch one of them as a test that reaches few.
+MANY = 100
+# The seconds that a test takes beside its own: it is a process.
+START = 0.02
 # The longest test that is run together with others.
 SHORT = 0.3
 
@@ -82,12 +86,13 @@ def names_of(programs, runner):
 
 
 class Asker:
-    """Chooses and runs tests, and learns which of them catch most in the least time. It begins with the mutants that
-    were `caught` before: the file of each, and the test that caught it.
+    """Chooses and runs tests, and learns which of them catch most in the least time. It is given the seconds of each
+    test and the mutants that it `reached`, and begins with those that were `caught` before: the file of each, and the
+    test that caught it.
     """
 
-    def __init__(self, runner, seconds, caught=()):
-        self.runner, self.seconds = runner, seconds
+    def __init__(self, runner, seconds, reached, caught=()):
+        self.runner, self.seconds, self.reached = runner, seconds, reached
         self.failed = collections.Counter(caught)
         self.asked = self.failed.copy()
 
@@ -101,14 +106,16 @@ class Asker:
         akin = not set(re.findall("[a-z]+", name)).isdisjoint(re.findall("[a-z]{4,}", module))
         prior = 3 if near else 1 if akin else 0.3
         rate = (self.failed[file, test] + prior) / (self.asked[file, test] + 3)
-        return (self.seconds[test] + 0.005) / rate
+        # A test that reaches few mutants is aimed at them.
+        rate *= MANY / (MANY + len(self.reached.get(test, ())))
+        return (self.seconds[test] + START) / rate
 
     def likeliest(self, mutant, tests, programs, first=()):
         """The tests of each kind that are best run first, those in `first` before all others."""
         kinds = collections.defaultdict(list)
         for test in sorted(tests, key=lambda test: (test not in first, self.cost(mutant, test))):
             kinds[programs[split(test)[0]].batches].append(test)
-        return kinds[True][:LIKELIEST] + kinds[False][:LIKELIEST]
+        return kinds[True][:LIKELIEST] + kinds[False][:LIKELIEST_GRADED]
 
     def ask_each(self, mutant, tests, programs, active=None):
         """Runs one test after the other. Returns ("caught" or "timeout", the test) or ("missed", None)."""

@@ -92,7 +92,7 @@ class Run:
             self.programs[graded.PROGRAM] = graded.copies(planted.folder, self.jobs)
         self.reached, self.seconds = (facts["reached"], facts["seconds"]) if same else ({}, {})
         self.run_without(known)
-        self.asker = asking.Asker(self.runner, self.seconds, self.results.caught())
+        self.asker = asking.Asker(self.runner, self.seconds, self.reached, self.results.caught())
 
     def run_without(self, known):
         """Runs the tests that have not run without a mutant yet. Keeps the facts, even if one fails or is interrupted."""

@@ -45,7 +45,7 @@ class TestAsking(unittest.TestCase):
             program = pathlib.Path(folder) / "program"
             program.write_text("#!/bin/sh\n" + script)
             program.chmod(0o755)
-            asker = asking.Asker(asking.Runner(), dict.fromkeys(tests, 0.01))
+            asker = asking.Asker(asking.Runner(), dict.fromkeys(tests, 0.01), {})
             ask = asker.ask_each if each else asker.ask_all
             with mock.patch.object(asking, "SECONDS", seconds):
                 return ask(mutant("1:1"), list(tests), {"p": hosttests.Program(program, folder)}, 5)
@@ -81,7 +81,7 @@ class TestAsking(unittest.TestCase):
         self.assertEqual(self.ask(hungry, seconds=20)[0], "caught")
 
     def test_what_sees_much_in_little_time_is_asked_first(self):
-        asker = asking.Asker(asking.Runner(), {"p slow": 5, "p quick": 0.1, "p sharp": 0.1})
+        asker = asking.Asker(asking.Runner(), {"p slow": 5, "p quick": 0.1, "p sharp": 0.1}, {})
         for test, failed in (("p quick", 0), ("p sharp", 9)):
             asker.asked["libjos/src/a.rs", test] = 9
             asker.failed["libjos/src/a.rs", test] = failed
@@ -91,15 +91,22 @@ class TestAsking(unittest.TestCase):
 
     def test_what_caught_mutants_of_this_file_before_is_asked_first(self):
         seconds = {"p one": 0.1, "p two": 0.1}
-        asker = asking.Asker(asking.Runner(), seconds, [("libjos/src/a.rs", "p two")] * 2)
+        asker = asking.Asker(asking.Runner(), seconds, {}, [("libjos/src/a.rs", "p two")] * 2)
+        programs = {"p": hosttests.Program("p", "/")}
+        self.assertEqual(asker.likeliest(mutant("1:1"), seconds, programs), ["p two", "p one"])
+
+    def test_what_reaches_few_mutants_is_asked_first(self):
+        seconds, reached = {"p one": 0.1, "p two": 0.1}, {"p one": range(2000), "p two": range(20)}
+        asker = asking.Asker(asking.Runner(), seconds, reached)
         programs = {"p": hosttests.Program("p", "/")}
         self.assertEqual(asker.likeliest(mutant("1:1"), seconds, programs), ["p two", "p one"])
 
     def test_each_kind_of_test_has_its_likeliest(self):
         host, grade = hosttests.Program("p", "/"), mock.Mock(batches=False)
-        seconds = {f"p {number}": 0.1 for number in range(20)} | {f"grade {number}": 1 for number in range(20)}
-        chosen = asking.Asker(asking.Runner(), seconds).likeliest(mutant("1:1"), seconds, {"p": host, "grade": grade})
-        self.assertEqual([test.split()[0] for test in chosen], ["p"] * 10 + ["grade"] * 10)
+        seconds = {f"p {number}": 0.1 for number in range(30)} | {f"grade {number}": 1 for number in range(30)}
+        asker = asking.Asker(asking.Runner(), seconds, {})
+        chosen = asker.likeliest(mutant("1:1"), seconds, {"p": host, "grade": grade})
+        self.assertEqual([test.split()[0] for test in chosen], ["p"] * 20 + ["grade"] * 10)
 
     def test_after_stop_nothing_runs(self):
         runner = asking.Runner()
