@@ -66,7 +66,7 @@ impl<'a> DeviceTree<'a> {
         Ok(this)
     }
 
-    /// The regions of all memory nodes (3.4), and those that must not be used: of the nodes below
+    /// The regions of all memory nodes (3.4) that are in use, and those that must not be used: of the nodes below
     /// `/reserved-memory` (3.5), and of the header's list (5.3).
     pub(super) fn memory_regions(&self) -> Regions<'a> {
         let root = self.tree.root();
@@ -111,12 +111,11 @@ impl<'a> DeviceTree<'a> {
         let all = buses.flat_map(|bus| bus.children().map(move |node| (bus, node)));
         all.filter_map(|(bus, node)| {
             let (base, size) = take_region(bus, &mut property(node, "reg")?)?;
-            let is_used = property(node, "status").is_none_or(|status| status.starts_with(b"ok"));
             let is_dense = number(node, "reg-shift").unwrap_or(0) == 0;
             let is_sound = base.is_multiple_of(8) && self.is_device(base);
             let registers = PhysAddr::new(base);
             let device = Device { bus, node, registers, size };
-            (is_used && is_dense && is_sound).then_some(device)
+            (is_used(node) && is_dense && is_sound).then_some(device)
         })
     }
 
@@ -198,7 +197,8 @@ impl Iterator for Regions<'_> {
 impl Regions<'_> {
     /// Goes on to the next child with regions, or to the next stage.
     fn advance(&mut self) {
-        let is_memory = |node: &FdtNode<'_>| node.name_without_address() == "memory";
+        let is_memory =
+            |node: &FdtNode<'_>| node.name_without_address() == "memory" && is_used(*node);
         let all = matches!(self.stage, Stage::Reserved);
         self.rest = &[];
         if let Some(node) = self.nodes.find(|node| all || is_memory(node)) {
@@ -229,6 +229,11 @@ fn take_pair(first: usize, second: usize, rest: &mut &[u8]) -> Option<(u64, u64)
     let (length, after) = after.split_at_checked(second)?;
     *rest = after;
     Some((word(base)?, word(length)?))
+}
+
+/// Whether the node is in use (2.3.4).
+fn is_used(node: FdtNode<'_>) -> bool {
+    property(node, "status").is_none_or(|status| status.starts_with(b"ok"))
 }
 
 /// Whether a name of the bindings that the device follows (2.3.1) begins with `binding`.
