@@ -69,12 +69,14 @@ unsafe impl EnvFrame for Frame {
     }
 
     fn utrapframe(&self, fault_va: VirtAddr) -> Self::UTrapframe {
+        // Without the trap flag, which a single step has set: the program would have it again when its handler returns.
+        let flags = self.trap.flags().1 & !RFlags::TRAP_FLAG.bits();
         UTrapframe {
             utf_fault_va: register(fault_va),
             utf_err: self.trap.error,
             utf_regs: self.general().map(|(_, value)| value),
             utf_eip: register(self.pc()),
-            utf_eflags: self.trap.flags().1 as usize as EntryWord,
+            utf_eflags: flags as usize as EntryWord,
             utf_esp: self.stack()[0],
         }
     }

@@ -101,6 +101,15 @@ fn a_program_is_sent_to_its_handler() {
     );
 }
 
+/// A step may end in the program's handler. The flag that makes it a step is not one that the handler gives back.
+#[test]
+fn a_handler_goes_back_without_the_trap_flag() {
+    let mut frame = frame();
+    frame.step(true);
+    assert_eq!(frame.trap.rflags, 0x302);
+    assert_eq!(frame.utrapframe(VirtAddr::new(99)).utf_eflags, 0x202);
+}
+
 /// A line for each register, in JOS's order and words; of a selector its 16 bits.
 #[test]
 fn the_lines() {
