@@ -23,6 +23,14 @@ pub(super) const fn id(argument: u64) -> EnvId {
     EnvId(argument as u32 as i32)
 }
 
+/// How many of `bytes` come before the beginning of a character that goes on behind them.
+fn whole_characters(bytes: &[u8]) -> usize {
+    let begun = bytes.iter().rev().take(3).position(|byte| *byte >= 0xC0).map(|place| place + 1);
+    // The first byte of a character begins with as many ones as it has bytes.
+    let is_open = |n: &usize| bytes[bytes.len() - n].leading_ones() as usize > *n;
+    bytes.len() - begun.filter(is_open).unwrap_or(0)
+}
+
 impl<F: TrapFrame> Envs<F> {
     /// Does the call of [`curenv`](Self::curenv), whose registers are in its frame already. Returns `None` if the caller
     /// goes on, and otherwise who runs next. A call without a function fails with [`Error::Inval`].
@@ -97,14 +105,18 @@ impl<F: TrapFrame> Envs<F> {
             return Err(Error::Fault);
         }
         let space = self.slots.get(index).space();
-        let mut chunk = [0; CHUNK];
+        let (mut chunk, mut kept) = ([0; CHUNK], 0);
         while len > 0 {
             let Some(pa) = user_access(vm, space, va, Perm::UR) else { break };
-            let n = left_in_page(va).min(len).min(CHUNK as u64);
-            let bytes = &mut chunk[..n as usize];
-            vm.machine().load_bytes(pa, bytes);
-            console.write(bytes);
+            let n = left_in_page(va).min(len).min((CHUNK - kept) as u64);
+            let end = kept + n as usize;
+            vm.machine().load_bytes(pa, &mut chunk[kept..end]);
             (va, len) = (va + n, len - n);
+            // The beginning of a character waits for its end.
+            let whole = if len > 0 { whole_characters(&chunk[..end]) } else { end };
+            console.write(&chunk[..whole]);
+            chunk.copy_within(whole..end, 0);
+            kept = end - whole;
         }
         Ok(0)
     }

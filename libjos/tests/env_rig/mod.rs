@@ -31,12 +31,15 @@ pub(crate) const UR: u64 = abi::PTE_P | abi::PTE_U;
 #[derive(Default)]
 pub(crate) struct Console {
     pub(crate) written: Vec<u8>,
+    /// Where in `written` each piece ends.
+    pub(crate) ends: Vec<usize>,
     pub(crate) typed: VecDeque<u8>,
 }
 
 impl EnvConsole for Console {
     fn write(&mut self, bytes: &[u8]) {
         self.written.extend(bytes);
+        self.ends.push(self.written.len());
     }
 
     fn cgetc(&mut self) -> Option<u8> {
