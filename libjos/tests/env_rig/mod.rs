@@ -19,6 +19,7 @@ use libjos::paging::word::Word;
 use libjos::pmap::{Pmap, mem_init};
 use libjos::sim::SimMachine;
 use libjos::sim::mmu::Mmu;
+use libjos::sim::program::OPERATION_SIZE;
 use libjos::sim::user::SimFrame;
 
 use elf::{elf_of, hello};
@@ -132,10 +133,19 @@ impl<L: MemLayout, F: Format + Mmu> World<L, F> {
         self.trap(Cause::Syscall)
     }
 
-    /// A call of the environment that runs, and still does; its result.
+    /// A call of the environment that runs, and still does; its result. If the kernel makes the environment call again, it
+    /// does.
     pub(crate) fn call(&mut self, number: u64, arguments: &[u64]) -> i64 {
         let me = self.me();
+        let pc = self.envs.env(me).env_tf.pc;
         assert_eq!(self.call_only(number, arguments), Next::Run(me));
+        while self.envs.env(me).env_tf.pc != pc {
+            let mut frame = self.envs.env(me).env_tf;
+            assert_eq!(frame.pc.to_u64() + OPERATION_SIZE, pc.to_u64());
+            frame.pc = pc;
+            self.envs.set_frame(me, frame);
+            assert_eq!(self.trap(Cause::Syscall), Next::Run(me));
+        }
         self.result(me)
     }
 

@@ -70,6 +70,28 @@ fn cputs_keeps_characters_whole<L: MemLayout, F: Format + Mmu>() {
     }
 }
 
+/// After a part of a long text other environments have their turns. The caller prints the rest by further calls.
+fn cputs_of_a_long_text_gives_way<L: MemLayout, F: Format + Mmu>() {
+    let mut world = World::<L, F>::with(2);
+    for number in 0..5 {
+        assert_eq!(world.call(call::PAGE_ALLOC, &[0, page(number), URW]), 0);
+    }
+    let me = world.me();
+    let mut ends = Vec::new();
+    let mut next = world.call_only(call::CPUTS, &[page(0) + 1, 3 * PGSIZE]);
+    loop {
+        assert_eq!(next, Next::Run(me));
+        ends.push(world.console.written.len() as u64);
+        if world.console.written.len() as u64 == 3 * PGSIZE {
+            break;
+        }
+        assert_eq!(world.trap(Cause::Timer), Next::Run(EnvIndex::new(1 - me.number())));
+        assert_eq!(world.trap(Cause::Timer), Next::Run(me));
+        next = world.trap(Cause::Syscall);
+    }
+    assert_eq!(ends, [PGSIZE, 2 * PGSIZE, 3 * PGSIZE]);
+}
+
 /// The first address that fails is named, and nothing is printed.
 fn cputs_of_other_memory_ends_the_program<L: MemLayout, F: Format + Mmu>() {
     let end = 0x80_5000;
@@ -320,6 +342,7 @@ on_every_format! {
     ids_and_characters
     cputs_prints_what_the_program_may_read
     cputs_keeps_characters_whole
+    cputs_of_a_long_text_gives_way
     cputs_of_other_memory_ends_the_program
     pages_are_made_shared_and_taken_away
     bits_of_a_programs_own

@@ -22,6 +22,9 @@ impl AsRef<TrapFrame> for Frame {
     }
 }
 
+/// Bytes of an instruction that makes a call, INT or SYSCALL.
+const CALL_SIZE: u64 = 2;
+
 /// A register with this address in it.
 fn register(va: VirtAddr) -> EntryWord {
     va.as_u64() as usize as EntryWord
@@ -53,6 +56,14 @@ unsafe impl EnvFrame for Frame {
     #[inline]
     fn set_result(&mut self, result: i64) {
         *self.result() = result as EntryWord;
+    }
+
+    fn call_again(&mut self, arguments: [u64; 2]) {
+        for (register, value) in self.first_arguments().into_iter().zip(arguments) {
+            *register = value as usize as EntryWord;
+        }
+        let pc = VirtAddr::new(self.trap.instruction().wrapping_sub(CALL_SIZE));
+        self.redirect(pc, self.sp());
     }
 
     fn pc(&self) -> VirtAddr {

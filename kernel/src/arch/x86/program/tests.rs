@@ -84,6 +84,15 @@ fn a_call_is_in_its_registers() {
     assert_eq!(frame.number(), 0x1_0000_0001);
 }
 
+/// The instruction of a call has two bytes.
+#[test]
+fn a_call_is_made_again() {
+    let mut frame = frame();
+    frame.call_again([0x5000, 0x60]);
+    assert_eq!([0, 1, 2].map(|n| frame.argument(n)), [0x5000, 0x60, 12]);
+    assert_eq!((frame.pc().as_u64(), frame.sp().as_u64(), frame.number()), (16, 21, 15));
+}
+
 #[test]
 fn a_program_is_sent_to_its_handler() {
     let mut frame = frame();
