@@ -4,7 +4,7 @@ use core::sync::atomic::Ordering;
 
 use libjos::env::Cause;
 use libjos::mem::addr::VirtAddr;
-use libjos::monitor::processor::vector::PAGE_FAULT;
+use libjos::monitor::processor::vector::{MACHINE_CHECK, PAGE_FAULT};
 use raw_cpuid::FeatureInfo;
 
 use crate::arch::instructions::{Cr2, Msr, cpuid};
@@ -12,6 +12,7 @@ use crate::arch::interrupts::{self, IRQ_OFFSET, NLINES};
 use crate::arch::syscall;
 use crate::arch::x86::jos::BREAKPOINT;
 use crate::arch::x86::ring3::{CALL_HANDLER, Handler, TRAP_HANDLER};
+use crate::arch::x86::trap::stubs::trap;
 use crate::trap::cause::Interrupt;
 
 pub(crate) use crate::arch::floats::allow_floats;
@@ -48,12 +49,17 @@ fn forbid_sysenter() {
     }
 }
 
-/// The cause of a trap that is no system call. An interrupt is acknowledged.
+/// The cause of a trap that is no system call. An interrupt is acknowledged. A machine check, which is no program's fault, is
+/// reported as in the kernel, and is the end. (On i386 it is a task, and does not come here.)
 pub(crate) fn cause(frame: &Frame) -> Cause {
     match frame.as_ref().vector() {
         // Nothing has caused another page fault yet.
         PAGE_FAULT => Cause::PageFault { va: VirtAddr::new(Cr2::read_raw()) },
         BREAKPOINT => Cause::Breakpoint,
+        MACHINE_CHECK => {
+            trap(&mut { frame.trap });
+            unreachable!("nobody goes on after a machine check")
+        }
         vector @ IRQ_OFFSET.. if vector - IRQ_OFFSET < NLINES => interrupt(vector - IRQ_OFFSET),
         _ => Cause::Exception,
     }
