@@ -79,5 +79,14 @@ pub(crate) fn is_ram(pa: PhysAddr) -> bool {
     }
 }
 
+/// Whether `kern_pgdir` shows all of `range`: it is a part of the window, whatever is there, or of RAM that is used.
+#[must_use]
+pub(crate) fn is_shown(range: PhysRange) -> bool {
+    let window =
+        PhysRange::new(PhysAddr::new(Layout::PHYS_BASE), PhysAddr::new(Layout::WINDOW_LAST_FRAME));
+    let holds = |shown: PhysRange| shown.intersection(&range) == range;
+    holds(window) || MEMORY.get().is_some_and(|memory| memory.used::<Layout>().any(holds))
+}
+
 #[cfg(test)]
 mod tests;

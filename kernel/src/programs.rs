@@ -33,8 +33,9 @@ pub(crate) fn all() -> impl Iterator<Item = (Origin, Files)> {
     let modules = boot_info::get().reserved().filter(|part| part.name == "module");
     let modules = modules.enumerate().map(|(i, module)| {
         let size = module.range.size();
+        let place = kaddr::<Layout>(module.range.start, size);
         // (A module that no window shows is empty.)
-        let file = kaddr::<Layout>(module.range.start, size).map_or(&[][..], |_| {
+        let file = place.filter(|_| boot_info::is_shown(module.range)).map_or(&[][..], |_| {
             let file = machine::kaddr::<u8>(module.range.start, size);
             // SAFETY: RAM that a window shows for good, and that no allocator hands out (`boot_info::for_mem_init`).
             unsafe { core::slice::from_raw_parts(file, size as usize) }

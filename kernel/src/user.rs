@@ -130,6 +130,7 @@ pub(crate) fn run(mode: Mode) -> Stop {
 pub(crate) fn step() -> Option<Stop> {
     let set = |index, on| {
         let mut envs = environments()?;
+        envs.root(index)?;
         let mut frame = envs.env(index).env_tf;
         frame.step(on);
         envs.set_frame(index, frame);
@@ -141,11 +142,8 @@ pub(crate) fn step() -> Option<Stop> {
     })?;
     set(index, true);
     let stop = run(Mode::Step(id));
-    let envs = environments()?;
-    if envs.envid2env(id, false).is_ok() {
-        drop(envs);
-        set(index, false);
-    }
+    // For each program: a child that the step has made has its parent's registers.
+    EnvIndex::all().for_each(|index| _ = set(index, false));
     Some(stop)
 }
 

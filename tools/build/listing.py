@@ -10,7 +10,7 @@ UNSAVED = re.compile(r"(f\w+|emms|cmpxchg(8|16)b)\b|.*\b([xyz]?mm\d+|st)\b")
 # The functions that may have some of them: i386's entry starts x87, its traps save it, a test fills it, and programs in
 # ring 3 have their own.
 MAY_USE = re.compile(r"(check_processor|trap_common)$|.*(registers4load|store_and_fault|odd_registers[^ ]*is_0"
-                     r"|floats\d*(save|restore)_floats)")
+                     r"|floats\d*(save|restore|forget)_floats)")
 # Data of the boot code, which lies among its functions. Addresses in it may look like any instruction.
 DATA = re.compile(r"entry_gdt(_pointer)?$")
 

@@ -43,6 +43,8 @@ STALE_SEGMENTS = b"\x8c\xd8" + b"".join(b"\x8e" + bytes([0xC0 | s << 3]) for s i
 STALE_EFLAGS = b"\x68" + word(0x4_7402) + b"\x9d"  # push, popfd: AC NT IOPL DF
 # Reporting is off, a machine check is in progress, and a bank holds an error.
 STALE_BANKS = wrmsr(MCG_CTL, 0) + wrmsr(MC2_CTL, 0) + wrmsr(MCG_STATUS, 4) + wrmsr(MC3_STATUS, 1 << 63)
+# The selector, the stack pointer and the address of another kernel's code for SYSENTER.
+STALE_SYSENTER = wrmsr(0x174, 8) + wrmsr(0x175, 0x7000) + wrmsr(0x176, 0xC010_0000)
 
 
 def stale_breakpoint(symbols):

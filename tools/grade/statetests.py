@@ -6,6 +6,7 @@ one list of their values, and stale bits in any register at the entry must not c
 """
 
 import re
+from pathlib import Path
 from typing import NamedTuple
 
 import badloader
@@ -25,6 +26,9 @@ from stalestate import (
 from words import (
     CHECKS, DIGITS, NO_LOADER, NO_PROMPT, SHORT_MB_1, UPAGES, WELCOME, boots, cannot_start, opening, page_fault, panic,
 )
+
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class State(NamedTuple):
@@ -172,6 +176,12 @@ def machine_check_within_a_report(stub, symbols):
     stub.monitor(MACHINE_CHECK)
 
 
+def machine_check_in_a_program(stub, symbols):
+    """A Machine.at_entry: a machine check before a program's first instruction."""
+    stub.run_to(Image(ROOT / built.OBJ / "user/hello").symbols["_start"])
+    stub.monitor(MACHINE_CHECK)
+
+
 # The machine check may come while the prompt is being printed.
 MACHINE_CHECK_REPORT = re.compile(r"(K> )?kernel panic at \S+: machine check \(#MC, vector 18\)")
 NMI_REPORT = re.compile(r"kernel panic at \S+: non-maskable interrupt \(NMI, vector 2\)")
@@ -299,6 +309,12 @@ TESTS = [
     fails(
         "machine check on a stack of its own", Machine(cpu="qemu64", at_entry=without_stack(MACHINE_CHECK)),
         (MACHINE_CHECK_REPORT, NOWHERE, *BANKS, "Backtrace:"), needs=(PC,),
+    ),
+    fails(
+        "machine check in a program",
+        Machine(cpu="qemu64", words="run=hello", at_entry=machine_check_in_a_program),
+        (MACHINE_CHECK_REPORT, re.compile(r"The current environment is 00001000 \(hello\), at 0x8.*"), *BANKS, "Backtrace:"),
+        forbidden=(re.compile(".*hello, world.*|.*free env.*"),), needs=(PC,),
     ),
     fails(
         "machine check within the report of one", Machine(cpu="qemu64", at_entry=machine_check_within_a_report),

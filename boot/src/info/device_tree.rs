@@ -66,8 +66,8 @@ impl<'a> DeviceTree<'a> {
         Ok(this)
     }
 
-    /// The regions of all memory nodes (3.4), and then the regions that must not be used: those of the nodes below
-    /// `/reserved-memory` (3.5), and those of the header's list (5.3).
+    /// The regions of all memory nodes (3.4) that are in use, and then the regions that must not be used: those of the
+    /// nodes below `/reserved-memory` (3.5), and those of the header's list (5.3).
     pub(super) fn memory_regions(&self) -> Regions<'a> {
         let root = self.tree.root();
         Regions {
@@ -111,12 +111,11 @@ impl<'a> DeviceTree<'a> {
         let all = buses.flat_map(|bus| bus.children().map(move |node| (bus, node)));
         all.filter_map(|(bus, node)| {
             let (base, size) = take_region(bus, &mut property(node, "reg")?)?;
-            let is_used = property(node, "status").is_none_or(|status| status.starts_with(b"ok"));
             let is_dense = number(node, "reg-shift").unwrap_or(0) == 0;
             let is_sound = base.is_multiple_of(8) && self.is_device(base);
             let registers = PhysAddr::new(base);
             let device = Device { bus, node, registers, size };
-            (is_used && is_dense && is_sound).then_some(device)
+            (is_used(node) && is_dense && is_sound).then_some(device)
         })
     }
 
@@ -200,7 +199,8 @@ impl Iterator for Regions<'_> {
 impl Regions<'_> {
     /// Goes on to the next child with regions, or to the next stage.
     fn advance(&mut self) {
-        let is_memory = |node: &FdtNode<'_>| node.name_without_address() == "memory";
+        let is_memory =
+            |node: &FdtNode<'_>| node.name_without_address() == "memory" && is_used(*node);
         let takes_all = matches!(self.stage, Stage::Reserved);
         self.rest = &[];
         if let Some(node) = self.nodes.find(|node| takes_all || is_memory(node)) {
@@ -231,6 +231,11 @@ fn take_pair(first: usize, second: usize, rest: &mut &[u8]) -> Option<(u64, u64)
     let (length, after) = after.split_at_checked(second)?;
     *rest = after;
     Some((word(base)?, word(length)?))
+}
+
+/// Whether the node is in use (2.3.4).
+fn is_used(node: FdtNode<'_>) -> bool {
+    property(node, "status").is_none_or(|status| status.starts_with(b"ok"))
 }
 
 /// Whether one of the names in the device's `compatible` (2.3.1) begins with `binding`.

@@ -5,7 +5,7 @@ use libjos::app::process::ExitCode;
 
 use super::*;
 use crate::arch::host::memory::map_heap;
-use crate::arch::host::process::alone;
+use crate::arch::host::process::{alone, each_alone};
 use crate::rig;
 
 /// Where the loader has put the first module; the others follow at this distance.
@@ -67,4 +67,27 @@ fn every_module_is_looked_at() {
             "none: None",
         ],
     );
+}
+
+/// Memory that no window shows holds no programs: where no RAM is, and RAM beyond the limit of the command line.
+#[test]
+fn modules_that_are_not_shown() {
+    let module = [(0x4000_0000, 0x800)];
+    let mut with_more = [(0x1000_0000, 0x8000_0000, 1); 4];
+    with_more[..3].copy_from_slice(&rig::RAM);
+    let cases = [(&rig::RAM[..], ""), (&with_more, "mem=64M")];
+    let ended = each_alone(&cases, |(ram, words)| {
+        map_heap();
+        rig::kernel_panics();
+        rig::pvh(ram, &module, words);
+        *rig::APPLICATION.lock() = look;
+        crate::kernel_main(START_INFO_MAGIC, rig::START_INFO)
+    });
+    let nothing = "a boot module is neither a program nor an archive: this is no tar archive, or a damaged one: archive \
+                   contains no data";
+    for ended in &ended {
+        let tail = [nothing, "guest: None", nothing, "other: None", nothing, "none: None"];
+        assert!(ended.printed.contains("Module(1): nothing"), "{}", ended.printed);
+        ended.assert_tail(33, &tail);
+    }
 }

@@ -1,5 +1,6 @@
 //! Programs found among the loader's modules and loaded; the simulated PC leaves user mode at once.
 
+use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -191,5 +192,32 @@ fn step() -> ExitCode {
     let _ = envs.env_run(&mut pmap, EnvIndex::new(1));
     println!("another's: {:?}", stop_stepped(&envs));
     pmap.switchkvm();
+    ExitCode::SUCCESS
+}
+
+/// A child that is made by a step has its parent's registers, and is not to step.
+#[test]
+fn after_a_step_nobody_steps() {
+    let ended = alone(|| boot(&elf(0x80_0020, b"code"), step_of_a_parent));
+    let flags = "  flag 0x00000202";
+    ended.assert_tail(33, &["the step: Some(NoneRunnable)", flags, flags]);
+}
+
+fn step_of_a_parent() -> ExitCode {
+    assert!(create("hello") && create("hello"));
+    let [parent, child] = [0, 1].map(EnvIndex::new);
+    let (mut envs, mut pmap) = (environments().expect("they are made"), pmap::lock());
+    let _ = envs.env_run(&mut pmap, parent);
+    pmap.switchkvm();
+    let mut frame = envs.env(parent).env_tf;
+    frame.step(true);
+    envs.set_frame(child, frame);
+    drop((envs, pmap));
+    println!("the step: {:?}", crate::user::step());
+    let envs = environments().expect("they are made");
+    for index in [parent, child] {
+        let lines = envs.env(index).env_tf.to_string();
+        lines.lines().filter(|line| line.contains("flag")).for_each(|line| println!("{line}"));
+    }
     ExitCode::SUCCESS
 }

@@ -14,6 +14,11 @@ use crate::paging::vm::Vm;
 
 /// Bytes that `cputs` takes from a program at a time.
 const CHUNK: usize = 128;
+/// Bytes that one call of `cputs` prints at most. The caller makes the call again for the rest, so that interrupts, and other
+/// environments, wait for no more than this.
+const PIECE: u64 = 4096;
+// The register with the call's result is that of the next call's number.
+const _: () = assert!(call::CPUTS == 0);
 
 /// The result of a call: a number, which is not negative, or the reason why it failed.
 pub(super) type CallResult = Result<i64, Error>;
@@ -21,6 +26,14 @@ pub(super) type CallResult = Result<i64, Error>;
 /// The id in an argument: a C `int`, so its lower 32 bits.
 pub(super) const fn id(argument: u64) -> EnvId {
     EnvId(argument as u32 as i32)
+}
+
+/// How many of `bytes` come before the beginning of a character that goes on behind them.
+fn whole_characters(bytes: &[u8]) -> usize {
+    let begun = bytes.iter().rev().take(3).position(|byte| *byte >= 0xC0).map(|place| place + 1);
+    // The first byte of a character begins with as many ones as it has bytes.
+    let is_open = |n: &usize| bytes[bytes.len() - n].leading_ones() as usize > *n;
+    bytes.len() - begun.filter(is_open).unwrap_or(0)
 }
 
 impl<F: TrapFrame> Envs<F> {
@@ -93,20 +106,30 @@ impl<F: TrapFrame> Envs<F> {
         index: EnvIndex,
     ) -> CallResult {
         let mut va = VirtAddr::new(self.argument(index, 0));
-        let mut len = self.argument(index, 1);
+        let len = self.argument(index, 1);
         if let Err(va) = self.user_mem_check(vm, index, va, len, Perm::UR) {
             self.user_mem_fault(vm, index, va);
             return Err(Error::Fault);
         }
         let space = self.slots.get(index).space();
-        let mut chunk = [0; CHUNK];
-        while len > 0 {
+        let (mut chunk, mut kept) = ([0; CHUNK], 0);
+        let mut piece = len.min(PIECE);
+        let rest = len - piece;
+        while piece > 0 {
             let Some(pa) = user_access(vm, space, va, Perm::UR) else { break };
-            let n = left_in_page(va).min(len).min(CHUNK as u64);
-            let bytes = &mut chunk[..n as usize];
-            vm.machine().load_bytes(pa, bytes);
-            console.write(bytes);
-            (va, len) = (va + n, len - n);
+            let n = left_in_page(va).min(piece).min((CHUNK - kept) as u64);
+            let end = kept + n as usize;
+            vm.machine().load_bytes(pa, &mut chunk[kept..end]);
+            (va, piece) = (va + n, piece - n);
+            // The beginning of a character waits for its end.
+            let whole = if piece + rest > 0 { whole_characters(&chunk[..end]) } else { end };
+            console.write(&chunk[..whole]);
+            chunk.copy_within(whole..end, 0);
+            kept = end - whole;
+        }
+        if rest > 0 {
+            let kept = kept as u64;
+            self.envs.get_mut(index).env_tf.call_again([va.as_u64() - kept, rest + kept]);
         }
         Ok(0)
     }

@@ -4,6 +4,7 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use super::mmu::{Kind, Mmu};
+use super::program::OPERATION_SIZE;
 use crate::env::TrapFrame;
 use crate::env::abi::UTrapframe;
 use crate::mem::addr::VirtAddr;
@@ -93,6 +94,11 @@ unsafe impl<F: Format + Mmu> TrapFrame for SimFrame<F> {
     fn set_result(&mut self, result: i64) {
         let mask = u64::MAX >> (64 - 8 * F::Word::BYTES);
         self.registers[0] = F::Word::from_u64(result.cast_unsigned() & mask);
+    }
+
+    fn call_again(&mut self, arguments: [u64; 2]) {
+        self.registers[1..3].copy_from_slice(&arguments.map(F::Word::from_u64));
+        self.pc = F::Word::from_u64(self.pc.to_u64() - OPERATION_SIZE);
     }
 
     fn pc(&self) -> VirtAddr {

@@ -19,6 +19,7 @@ use libjos::paging::word::Word;
 use libjos::pmap::{Pmap, mem_init};
 use libjos::sim::SimMachine;
 use libjos::sim::mmu::Mmu;
+use libjos::sim::program::OPERATION_SIZE;
 use libjos::sim::user::SimFrame;
 
 use elf::{elf_of, hello};
@@ -31,12 +32,15 @@ pub(crate) const UR: u64 = abi::PTE_P | abi::PTE_U;
 #[derive(Default)]
 pub(crate) struct Console {
     pub(crate) written: Vec<u8>,
+    /// Where in `written` each piece ends.
+    pub(crate) ends: Vec<usize>,
     pub(crate) typed: VecDeque<u8>,
 }
 
 impl EnvConsole for Console {
     fn write(&mut self, bytes: &[u8]) {
         self.written.extend(bytes);
+        self.ends.push(self.written.len());
     }
 
     fn cgetc(&mut self) -> Option<u8> {
@@ -129,10 +133,19 @@ impl<L: MemLayout, F: Format + Mmu> World<L, F> {
         self.trap(Cause::Syscall)
     }
 
-    /// A call of the environment that runs, and still does; its result.
+    /// A call of the environment that runs, and still does; its result. If the kernel makes the environment call again, it
+    /// does.
     pub(crate) fn call(&mut self, number: u64, arguments: &[u64]) -> i64 {
         let me = self.me();
+        let pc = self.envs.env(me).env_tf.pc;
         assert_eq!(self.call_only(number, arguments), Next::Run(me));
+        while self.envs.env(me).env_tf.pc != pc {
+            let mut frame = self.envs.env(me).env_tf;
+            assert_eq!(frame.pc.to_u64() + OPERATION_SIZE, pc.to_u64());
+            frame.pc = pc;
+            self.envs.set_frame(me, frame);
+            assert_eq!(self.trap(Cause::Syscall), Next::Run(me));
+        }
         self.result(me)
     }
 

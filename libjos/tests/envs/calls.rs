@@ -47,6 +47,51 @@ fn cputs_prints_what_the_program_may_read<L: MemLayout, F: Format + Mmu>() {
     }
 }
 
+/// The console gets whole characters, wherever a page or a piece ends.
+fn cputs_keeps_characters_whole<L: MemLayout, F: Format + Mmu>() {
+    let mut world = World::<L, F>::with(1);
+    let text = "x€äb".repeat(1100);
+    let bytes = &text.as_bytes()[..7200];
+    for number in [0, 1] {
+        assert_eq!(world.call(call::PAGE_ALLOC, &[0, page(number), URW]), 0);
+    }
+    for (va, word) in (page(0)..).step_by(8).zip(bytes.chunks_exact(8)) {
+        let word = u64::from_le_bytes(word.try_into().expect("eight bytes"));
+        world.store(va, word).expect("a page");
+    }
+    for (start, end) in [(0, 7200), (0, 128), (1, 1000), (4, 4100), (4090, 4097), (2, 3)] {
+        world.console.written.clear();
+        world.console.ends.clear();
+        let size = end - start;
+        assert_eq!(world.call(call::CPUTS, &[page(0) + start as u64, size as u64]), 0);
+        assert_eq!(world.console.written, bytes[start..end]);
+        let is_whole = |end: &usize| *end == size || text.is_char_boundary(start + end);
+        assert!(world.console.ends.iter().all(is_whole), "{start}: {:?}", world.console.ends);
+    }
+}
+
+/// After a part of a long text other environments have their turns. The caller prints the rest by further calls.
+fn cputs_of_a_long_text_gives_way<L: MemLayout, F: Format + Mmu>() {
+    let mut world = World::<L, F>::with(2);
+    for number in 0..5 {
+        assert_eq!(world.call(call::PAGE_ALLOC, &[0, page(number), URW]), 0);
+    }
+    let me = world.me();
+    let mut ends = Vec::new();
+    let mut next = world.call_only(call::CPUTS, &[page(0) + 1, 3 * PGSIZE]);
+    loop {
+        assert_eq!(next, Next::Run(me));
+        ends.push(world.console.written.len() as u64);
+        if world.console.written.len() as u64 == 3 * PGSIZE {
+            break;
+        }
+        assert_eq!(world.trap(Cause::Timer), Next::Run(EnvIndex::new(1 - me.number())));
+        assert_eq!(world.trap(Cause::Timer), Next::Run(me));
+        next = world.trap(Cause::Syscall);
+    }
+    assert_eq!(ends, [PGSIZE, 2 * PGSIZE, 3 * PGSIZE]);
+}
+
 /// The first address that fails is named, and nothing is printed.
 fn cputs_of_other_memory_ends_the_program<L: MemLayout, F: Format + Mmu>() {
     let end = 0x80_5000;
@@ -296,6 +341,8 @@ fn turns_go_round<L: MemLayout, F: Format + Mmu>() {
 on_every_format! {
     ids_and_characters
     cputs_prints_what_the_program_may_read
+    cputs_keeps_characters_whole
+    cputs_of_a_long_text_gives_way
     cputs_of_other_memory_ends_the_program
     pages_are_made_shared_and_taken_away
     bits_of_a_programs_own

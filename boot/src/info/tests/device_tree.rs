@@ -185,6 +185,26 @@ fn three_hundred_regions() {
     assert!(found.iter().enumerate().all(is_there), "{found:x?}");
 }
 
+/// RAM that the firmware keeps out of use is none of the kernel's.
+#[test]
+fn memory_out_of_use() {
+    let tree = |status: &[u8]| {
+        let first = Tree::new().begin("memory@80000000").cells("reg", &[0, 0x8000_0000, 0x10_0000]);
+        let second = first.end().begin("memory@90000000").property("status", status);
+        second.cells("reg", &[0, 0x9000_0000, 0x10_0000]).end()
+    };
+    for (status, regions) in [
+        (&b"okay\0"[..], 2),
+        (b"ok\0", 2),
+        (b"disabled\0", 1),
+        (b"reserved\0", 1),
+        (b"fail-ecc\0", 1),
+        (b"", 1),
+    ] {
+        assert_eq!(entries(tree(status)).len(), regions, "{status:?}");
+    }
+}
+
 /// A tree without a region of RAM, whatever else is in it.
 #[test]
 fn no_memory() {

@@ -12,6 +12,9 @@ use crate::arch::x86_64::{Format, Layout};
 pub(crate) const TASK_SWITCHED: u64 = 1 << 3;
 /// The size of those registers.
 pub(crate) const FLOATS: usize = 512;
+/// Their bytes while no program has them. If there are others, an exception may be pending, which the next load raises, as
+/// FRSTOR does.
+pub(crate) const INITIAL_FLOATS: [u8; FLOATS] = [0x7F; FLOATS];
 /// CR0.WP; CR4.PGE, SMEP and SMAP (Intel SDM vol. 3A, 2.5).
 pub(super) const WRITE_PROTECT: u64 = 1 << 16;
 pub(super) const GLOBAL_PAGES: u64 = 1 << 7;
@@ -76,7 +79,7 @@ impl Processor {
             msrs: BTreeMap::new(),
             rsp: BOOT_STACK_TOP - 64,
             rbp: 0,
-            floats: [0; FLOATS],
+            floats: INITIAL_FLOATS,
             interrupts: false,
             halts: 0,
             at_halt: || (),

@@ -21,6 +21,14 @@ pub(in crate::arch) fn save_floats(state: *mut u8) {
     unsafe { asm!("fnsave [{}]", "fwait", in(reg) state, options(nostack, preserves_flags)) };
 }
 
+/// Leaves the registers as FNINIT does. No exception is pending then, which FRSTOR would raise (Intel SDM vol. 1, 8.3.12),
+/// nor do the numbers of an application come out by a program's control word.
+#[inline(never)] // so that a test sees that no other function uses them
+pub(in crate::arch) fn forget_floats() {
+    // SAFETY: nobody has numbers in them.
+    unsafe { asm!("fninit", options(nomem, nostack, preserves_flags)) };
+}
+
 /// Restores the registers.
 #[inline(never)] // so that a test sees that no other function uses them
 pub(in crate::arch) fn restore_floats(state: *mut u8) {

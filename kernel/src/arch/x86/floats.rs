@@ -12,7 +12,7 @@ use libjos::mem::addr::VirtAddr;
 use x86_64::registers::control::Cr0Flags;
 
 use crate::arch::cpu::clear_task_switched;
-use crate::arch::floats::{INITIAL_FLOATS, restore_floats, save_floats};
+use crate::arch::floats::{INITIAL_FLOATS, forget_floats, restore_floats, save_floats};
 use crate::arch::instructions::Cr0;
 
 /// The environment whose registers are in the processor; 0 if none's are.
@@ -50,10 +50,13 @@ fn forbid() {
 pub(crate) fn take_floats(page_of: impl FnOnce(EnvId) -> Option<VirtAddr>) {
     permit();
     let owner = EnvId(OWNER.swap(0, Ordering::Relaxed));
-    if owner != EnvId::NONE
-        && let Some(page) = page_of(owner)
-    {
-        save_floats(state(page));
+    if owner == EnvId::NONE {
+        return;
+    }
+    match page_of(owner) {
+        Some(page) => save_floats(state(page)),
+        // It has ended, perhaps with an exception pending.
+        None => forget_floats(),
     }
 }
 

@@ -22,6 +22,9 @@ impl AsRef<TrapFrame> for Frame {
     }
 }
 
+/// Bytes of an instruction that makes a call, INT or SYSCALL.
+const CALL_SIZE: u64 = 2;
+
 /// A register with this address in it.
 fn register(va: VirtAddr) -> EntryWord {
     va.as_u64() as usize as EntryWord
@@ -55,6 +58,14 @@ unsafe impl EnvFrame for Frame {
         *self.result() = result as EntryWord;
     }
 
+    fn call_again(&mut self, arguments: [u64; 2]) {
+        for (register, value) in self.first_arguments().into_iter().zip(arguments) {
+            *register = value as usize as EntryWord;
+        }
+        let pc = VirtAddr::new(self.trap.instruction().wrapping_sub(CALL_SIZE));
+        self.redirect(pc, self.sp());
+    }
+
     fn pc(&self) -> VirtAddr {
         VirtAddr::new(self.trap.instruction())
     }
@@ -69,12 +80,14 @@ unsafe impl EnvFrame for Frame {
     }
 
     fn utrapframe(&self, fault_va: VirtAddr) -> Self::UTrapframe {
+        // Without the trap flag, which a single step has set: the program would have it again when its handler returns.
+        let flags = self.trap.flags().1 & !RFlags::TRAP_FLAG.bits();
         UTrapframe {
             utf_fault_va: register(fault_va),
             utf_err: self.trap.error,
             utf_regs: self.general().map(|(_, value)| value),
             utf_eip: register(self.pc()),
-            utf_eflags: self.trap.flags().1 as usize as EntryWord,
+            utf_eflags: flags as usize as EntryWord,
             utf_esp: self.stack()[0],
         }
     }

@@ -84,6 +84,15 @@ fn a_call_is_in_its_registers() {
     assert_eq!(frame.number(), 0x1_0000_0001);
 }
 
+/// The instruction of a call has two bytes.
+#[test]
+fn a_call_is_made_again() {
+    let mut frame = frame();
+    frame.call_again([0x5000, 0x60]);
+    assert_eq!([0, 1, 2].map(|n| frame.argument(n)), [0x5000, 0x60, 12]);
+    assert_eq!((frame.pc().as_u64(), frame.sp().as_u64(), frame.number()), (16, 21, 15));
+}
+
 #[test]
 fn a_program_is_sent_to_its_handler() {
     let mut frame = frame();
@@ -99,6 +108,15 @@ fn a_program_is_sent_to_its_handler() {
         (frame.trap.rip, frame.trap.rsp, frame.trap.rax, frame.trap.cs),
         (0x80_0040, 0x6F00, 15, 0xABCD_0023)
     );
+}
+
+/// A step may end in the program's handler. The flag that makes it a step is not one that the handler gives back.
+#[test]
+fn a_handler_goes_back_without_the_trap_flag() {
+    let mut frame = frame();
+    frame.step(true);
+    assert_eq!(frame.trap.rflags, 0x302);
+    assert_eq!(frame.utrapframe(VirtAddr::new(99)).utf_eflags, 0x202);
 }
 
 /// A line for each register, in JOS's order and words; of a selector its 16 bits.
