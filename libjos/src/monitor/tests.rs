@@ -222,6 +222,10 @@ fn the_last_frame_of_the_window_is_left_alone() {
     let (before, last) = out.split_once('\n').unwrap();
     assert!(before.starts_with("000000000fffeff0: "), "{out}");
     assert!(last.ends_with("ffff00f: no RAM, or out of reach: left alone\n"), "{out}");
+    // The RAM behind it is shown, since PHYSMAP has it.
+    let out = monitor.run("dump -p 0xffff000 0x1010");
+    let hole = "000000000ffff000-000000000fffffff: no RAM, or out of reach: left alone\n";
+    assert!(out.starts_with(&std::format!("{hole}0000000010000000: ")), "{out}");
 }
 
 #[test]
