@@ -24,7 +24,7 @@ pub fn parse(line: &str) -> Result<Option<(&'static Command, Arguments<'_>)>, Co
     let mut arguments = Arguments::default();
     while let Some(word) = words.next() {
         match word {
-            "-e" if command.arguments.contains("-e") => {
+            "-e" if command.arguments.contains("-e") && arguments.env.is_none() => {
                 // Without a word behind it, `-e` is taken for the id, and refused as one.
                 arguments.env = Some(words.next().unwrap_or(word));
             }

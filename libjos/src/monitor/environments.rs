@@ -71,6 +71,17 @@ impl<M: Machine> Session<'_, M> {
         Ok(())
     }
 
+    /// Makes commands look at the environment that `map` and `vmprint` are given the id of, with `-e` or without.
+    pub(super) fn look_at_one<'w>(
+        &mut self,
+        arguments: &Arguments<'w>,
+    ) -> Result<(), CommandError<'w>> {
+        match arguments.env {
+            Some(_) => arguments.none(),
+            None => self.look_at(arguments.at_most_one()?),
+        }
+    }
+
     /// The pages that the directory at `root` maps below UTOP.
     pub(super) fn user_pages(&self, root: PhysAddr) -> impl Iterator<Item = Mapping> {
         self.user_pages_from(root, VirtAddr::new(0))

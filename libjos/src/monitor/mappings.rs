@@ -61,7 +61,7 @@ impl<M: Machine> Session<'_, M> {
 
     /// `map [ID]`: each region of the memory map, and the runs of pages mapped in it.
     pub(super) fn map<'w>(&mut self, arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
-        self.look_at(arguments.at_most_one()?)?;
+        self.look_at_one(arguments)?;
         let width = M::Format::ADDRESS_COLUMNS;
         let mut wrong = 0;
         for region in regions::<M::Layout>() {
@@ -123,7 +123,7 @@ impl<M: Machine> Session<'_, M> {
         &mut self,
         arguments: &Arguments<'w>,
     ) -> Result<(), CommandError<'w>> {
-        self.look_at(arguments.at_most_one()?)?;
+        self.look_at_one(arguments)?;
         let print = vmprint::<M::Format, M>(self.pmap.machine(), self.root);
         // An environment's directory is all others' from UTOP on.
         let is_env = self.root != self.pmap.kern_root();
