@@ -15,7 +15,7 @@ pub enum Verb {
 
 /// Commands that work on the memory system and the environments.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "the table below says what each is")]
+#[allow(missing_docs, reason = "the table says what each is")]
 pub enum MemoryCommand {
     Showmappings,
     Setperm,
@@ -38,7 +38,7 @@ pub enum MemoryCommand {
 
 /// Commands that need the processor, the console, or the programs' files.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "the table below says what each is")]
+#[allow(missing_docs, reason = "the table says what each is")]
 pub enum KernelCommand {
     Help,
     Kerninfo,
