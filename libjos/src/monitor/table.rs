@@ -268,8 +268,8 @@ pub const COMMANDS: &[Command] = &[
         arguments: "",
         summary: "Display the time since the kernel began",
         details: &[
-            "By the processor's time-stamp counter. Its rate is what a hypervisor or the",
-            "processor states, or else what the timer chip (8254) measures.",
+            "By the processor's counter. Its rate is what a hypervisor, the processor or the",
+            "device tree states, or else what the timer chip of a PC (8254) measures.",
         ],
     },
     Command {
