@@ -33,8 +33,8 @@ use pager::{Pager, Paging};
 use programs::Background;
 
 const PROMPT: &str = "K> ";
-/// Columns of a command's name and arguments in the list of commands.
-const USAGE_COLUMNS: usize = 27;
+/// Columns of a command's usage in the list of commands.
+const USAGE_COLUMNS: usize = 28;
 
 /// The monitor's memory from one command to the next.
 #[derive(Default)]
@@ -84,7 +84,7 @@ fn runcmd(line: &str, state: &mut MonitorState, pager: &mut Pager) {
         Err(error) => {
             println!("{error}");
             if error.is_usage() {
-                println!("usage: {command}");
+                println!("usage: {}", command.usage);
             }
         }
     }
@@ -129,15 +129,14 @@ fn run<'w>(
 fn help<'w>(arguments: &Arguments<'w>, pager: &mut Pager) -> Result<(), CommandError<'w>> {
     let Some(name) = arguments.at_most_one()? else {
         for command in COMMANDS {
-            let Command { name, arguments, summary, .. } = command;
-            let space = USAGE_COLUMNS - name.len();
-            writeln!(pager, "{name} {arguments:space$} {summary}")?;
+            let Command { usage, summary, .. } = command;
+            writeln!(pager, "{usage:USAGE_COLUMNS$} {summary}")?;
         }
         return Ok(());
     };
     let command = find(name).ok_or(CommandError::UnknownCommand(name))?;
-    let Command { summary, details, .. } = command;
-    writeln!(pager, "{command}\n{summary}.")?;
+    let Command { usage, summary, details, .. } = command;
+    writeln!(pager, "{usage}\n{summary}.")?;
     details.iter().try_for_each(|line| writeln!(pager, "{line}"))?;
     Ok(())
 }

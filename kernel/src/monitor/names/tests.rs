@@ -76,7 +76,7 @@ fn descriptions() {
 #[test]
 fn completion() {
     alone(|| {
-        let commands: Vec<_> = COMMANDS.iter().map(|command| command.name).collect();
+        let commands: Vec<_> = COMMANDS.iter().map(|command| command.name()).collect();
         for before in ["", " ", "help ", " help  "] {
             assert_eq!(candidates(before, ""), commands, "{before:?}");
             assert!(KernelNames.is_whole(before));
