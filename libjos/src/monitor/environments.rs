@@ -7,6 +7,7 @@ use layout::{MemLayout, PGSIZE};
 use super::arguments::Arguments;
 use super::error::CommandError;
 use super::extents::extents;
+use super::line::COLUMNS;
 use super::session::Session;
 use crate::env::abi::{ENVGENSHIFT, EnvId};
 use crate::env::{EnvIndex, Record};
@@ -14,9 +15,6 @@ use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::paging::format::{Entry, Geometry};
 use crate::paging::mappings::{Mapping, leaves};
-
-/// Columns of the screen.
-const COLUMNS: usize = 80;
 
 /// A status, in JOS's words.
 fn status(env: &Record) -> &'static str {
