@@ -41,6 +41,13 @@ impl<M: Machine> Session<'_, M> {
         self.envs.as_deref()?.record(index)
     }
 
+    /// The kernel's page directory, as that of [`EnvId::NONE`], and those of all environments.
+    pub(super) fn directories(&self) -> impl Iterator<Item = (EnvId, PhysAddr)> {
+        let envs = EnvIndex::all().filter_map(|index| self.record(index));
+        let kernels = (EnvId::NONE, self.pmap.kern_root());
+        core::iter::once(kernels).chain(envs.map(|env| (env.id, env.root)))
+    }
+
     /// The environment whose id is `word`: hexadecimal, with `0x` before it or without.
     fn environment<'w>(&self, word: &'w str) -> Result<(EnvIndex, Record), CommandError<'w>> {
         let digits = word.strip_prefix("0x").unwrap_or(word);

@@ -174,48 +174,38 @@ impl<M: Machine> Session<'_, M> {
         if self.held.contains(frame) {
             writeln!(self.out, "  given out by alloc (counted in pp_ref)")?;
         }
-        self.as_table(pa)?;
+        let level = |root| self.table_level(M::Format::ROOT, root, pa);
+        let table = self.directories().find_map(|(env, root)| Some((env, level(root)?)));
+        match table {
+            None => {}
+            Some((EnvId::NONE, level)) => writeln!(self.out, "  is a page table of level {level}")?,
+            Some((env, level)) => {
+                writeln!(self.out, "  is a page table of level {level}, environment {env}")?;
+            }
+        }
         writeln!(self.out, "Mappings:")?;
-        let mut count = self.mappings_of(pa, self.root, VirtAddr::new(M::Layout::VA_LAST), None)?;
-        let end = VirtAddr::new(M::Layout::UTOP - 1);
+        let mut count = self.mappings_of(pa, EnvId::NONE, self.root)?;
         for index in EnvIndex::all() {
             if let Some(env) = self.record(index) {
-                count += self.mappings_of(pa, env.root, end, Some(env.id))?;
+                count += self.mappings_of(pa, env.id, env.root)?;
             }
         }
         writeln!(self.out, "  {count} in all, without those at UVPT")?;
         Ok(())
     }
 
-    /// Says whether the frame at `pa` is a page table, the kernel's or an environment's.
-    fn as_table<'w>(&mut self, pa: PhysAddr) -> Result<(), CommandError<'w>> {
-        if let Some(level) = self.table_level(M::Format::ROOT, self.root, pa) {
-            return Ok(writeln!(self.out, "  is a page table of level {level}")?);
-        }
-        for index in EnvIndex::all() {
-            if let Some(env) = self.record(index)
-                && let Some(level) = self.table_level(M::Format::ROOT, env.root, pa)
-            {
-                let id = env.id;
-                return Ok(writeln!(
-                    self.out,
-                    "  is a page table of level {level}, environment {id}"
-                )?);
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes a line for each page up to `last` that leads to the frame at `pa` in the directory at `root`, the
-    /// kernel's or that of `env`. Returns how many there are.
+    /// Writes a line for each page that leads to the frame at `pa` in the directory of `env` at `root`. Returns how
+    /// many there are.
     fn mappings_of<'w>(
         &mut self,
         pa: PhysAddr,
+        env: EnvId,
         root: PhysAddr,
-        last: VirtAddr,
-        env: Option<EnvId>,
     ) -> Result<usize, CommandError<'w>> {
-        let (width, first) = (M::Format::ADDRESS_COLUMNS, VirtAddr::new(0));
+        // From UTOP on all directories are the kernel's.
+        let last = if env == EnvId::NONE { M::Layout::VA_LAST } else { M::Layout::UTOP - 1 };
+        let (first, last) = (VirtAddr::new(0), VirtAddr::new(last));
+        let width = M::Format::ADDRESS_COLUMNS;
         let mut count = 0;
         for leaf in leaves::<M::Format, M>(self.pmap.machine(), root, first, last) {
             let Some(offset) = pa.as_u64().checked_sub(leaf.pa.as_u64()) else { continue };
@@ -224,11 +214,11 @@ impl<M: Machine> Session<'_, M> {
                 let (perm, size) = (leaf.perm, Size(leaf.size));
                 write!(self.out, "  {va:#0width$x} {perm} in a {size} page, ")?;
                 match env {
-                    Some(id) => writeln!(self.out, "environment {id}")?,
-                    None => {
+                    EnvId::NONE => {
                         let region = layout::region_of::<M::Layout>(va);
                         writeln!(self.out, "\"{}\"", region.map_or("", |region| region.name))?;
                     }
+                    env => writeln!(self.out, "environment {env}")?,
                 }
                 count += 1;
             }
