@@ -14,22 +14,12 @@ pub use bits::{AddressBits, address_bits};
 use core::fmt;
 use core::marker::PhantomData;
 
+use crate::machine::AccessKind;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::size::Size;
 use crate::paging::format::{Entry, Format, Geometry, Leaf, Perm};
 use crate::paging::mappings::{MAX_LEVELS, Step};
 use crate::paging::word::Word;
-
-/// The kind of an access.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum AccessKind {
-    /// Reading data.
-    Read,
-    /// Writing data.
-    Write,
-    /// Fetching an instruction.
-    Fetch,
-}
 
 /// How a walk ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -80,8 +80,8 @@ pub(super) fn permits(page: &Page, access: MemoryAccess, control: Control) -> bo
         (false, _) => !(rights.user && control.smap),
     };
     mode && match access.kind {
-        AccessKind::Load => rights.readable,
-        AccessKind::Store => rights.writable && page.dirty,
+        AccessKind::Read => rights.readable,
+        AccessKind::Write => rights.writable && page.dirty,
         AccessKind::Fetch => rights.executable,
     }
 }
@@ -89,7 +89,7 @@ pub(super) fn permits(page: &Page, access: MemoryAccess, control: Control) -> bo
 pub(super) fn exception(access: MemoryAccess) -> Exception {
     Exception::Cause(match access.kind {
         AccessKind::Fetch => 12,
-        AccessKind::Load => 13,
-        AccessKind::Store => 15,
+        AccessKind::Read => 13,
+        AccessKind::Write => 15,
     })
 }
