@@ -74,9 +74,9 @@ fn wanted(before: &str) -> Wanted {
         Some(Verb::Kernel(KernelCommand::Fault)) => Wanted::Fault,
         Some(Verb::Kernel(KernelCommand::Page)) => Wanted::Paging,
         Some(Verb::Kernel(KernelCommand::Run)) => Wanted::Program,
-        Some(Verb::Memory(MemoryCommand::Env | MemoryCommand::Kill | MemoryCommand::Vmprint)) => {
-            Wanted::Environment
-        }
+        Some(Verb::Memory(
+            MemoryCommand::Env | MemoryCommand::Kill | MemoryCommand::Map | MemoryCommand::Vmprint,
+        )) => Wanted::Environment,
         _ => Wanted::Number,
     }
 }

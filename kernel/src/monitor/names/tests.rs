@@ -109,13 +109,20 @@ fn names_that_tab_completes() {
     let ended = alone(|| boot(&file, complete));
     ended.assert_tail(
         33,
-        &["run hello", "env 00001000", "kill 00001000", "vmprint 00001000", "envs "],
+        &[
+            "run hello",
+            "env 00001000",
+            "kill 00001000",
+            "map 00001000",
+            "vmprint 00001000",
+            "envs ",
+        ],
     );
 }
 
 fn complete() -> ExitCode {
     assert!(create("hello"));
-    for command in ["run", "env", "kill", "vmprint", "envs"] {
+    for command in ["run", "env", "kill", "map", "vmprint", "envs"] {
         let mut words = candidates(&std::format!("{command} "), "");
         words.retain(|word| word == "hello" || word.starts_with("0000"));
         println!("{command} {}", words.join(" "));
