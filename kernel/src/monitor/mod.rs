@@ -12,6 +12,7 @@ use core::fmt::Write;
 
 use libjos::app::process::ExitCode;
 use libjos::env::Environments;
+use libjos::monitor::expression::evaluate;
 use libjos::monitor::line::{History, LONGEST};
 use libjos::monitor::{
     Arguments, COMMANDS, Command, CommandError, Held, KernelCommand, Session, Verb, find, parse,
@@ -184,7 +185,8 @@ fn exit<'w>(arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
         None => ExitCode::SUCCESS,
         Some(word) => {
             let bad = CommandError::BadWord { word, wanted: "a number from 0 to 255" };
-            ExitCode::from(word.parse::<u8>().map_err(|_| bad)?)
+            let code = evaluate(word, &|_| None).ok().and_then(|code| u8::try_from(code).ok());
+            ExitCode::from(code.ok_or(bad)?)
         }
     };
     application::end(code)

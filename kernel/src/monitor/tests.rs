@@ -202,6 +202,7 @@ fn uptime() {
 fn ends() {
     let cases = [
         ("exit 0", 33, "K> exit 0\r\n"),
+        ("exit 0x0", 33, "K> exit 0x0\r\n"),
         ("exit 255", 35, "Exit code 255\r\n"),
         ("reboot", 123, "K> reboot\r\n"),
     ];
