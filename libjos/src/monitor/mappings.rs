@@ -148,16 +148,9 @@ fn mark<F: Format>(region: &Region, perm: Perm) -> &'static str {
         || (perm - F::ALWAYS).contains(Perm::W | Perm::X)
         || read_only && perm.contains(Perm::W)
         || kernel_only && perm.contains(Perm::U);
-    match (perm.contains(Perm::W), perm.contains(Perm::X), wrong) {
-        (true, true, true) => " WX!",
-        (true, true, false) => " WX",
-        (true, false, true) => " W!",
-        (true, false, false) => " W",
-        (false, true, true) => " X!",
-        (false, true, false) => " X",
-        (false, false, true) => " !",
-        (false, false, false) => "",
-    }
+    let marks = [[["", " !"], [" X", " X!"]], [[" W", " W!"], [" WX", " WX!"]]];
+    let [w, x] = [Perm::W, Perm::X].map(|letter| usize::from(perm.contains(letter)));
+    marks[w][x][usize::from(wrong)]
 }
 
 #[cfg(test)]
