@@ -3,7 +3,7 @@
 use layout::MemLayout;
 
 use super::SimMachine;
-use super::mmu::{Denial, MemoryAccess, Mmu};
+use super::mmu::{Denial, MemoryAccess, Mmu, Ram};
 use crate::machine::{AccessKind, Fault};
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::paging::format::Format;

@@ -50,7 +50,7 @@ pub mod told;
 pub mod user;
 
 use memory::SimMemory;
-use mmu::{Control, Exception, Mmu};
+use mmu::{Control, Exception, Mmu, Ram};
 #[cfg(feature = "std")]
 pub use platform::SimPlatform;
 use processor::Processor;
