@@ -94,23 +94,20 @@ impl<M: Machine> Session<'_, M> {
         }
         writeln!(self.out, "What became of it:")?;
         let npages = self.pmap.pages().npages();
-        let owner_of = |session: &Self, index| {
-            session.owner(session.pmap.pages().page2pa(Frame::new(index as u32)))
-        };
+        let frame = |index: usize| Frame::new(index as u32);
         let mut start = 0;
         while start < npages {
-            let owner = owner_of(self, start);
-            let (mut end, mut free) = (start, 0);
-            while end < npages && owner_of(self, end) == owner {
-                free += usize::from(self.pmap.pages().info(Frame::new(end as u32)).is_free());
-                end += 1;
-            }
-            let (pages, first) = (end - start, self.pmap.pages().page2pa(Frame::new(start as u32)));
-            let (first, last) = (first.as_u64(), first.as_u64() + (size(pages).0 - 1));
+            let pages = self.pmap.pages();
+            let owner_of = |index| self.owner(pages.page2pa(frame(index)));
+            let owner = owner_of(start);
+            let end = (start..npages).find(|index| owner_of(*index) != owner).unwrap_or(npages);
+            let free = (start..end).filter(|index| pages.info(frame(*index)).is_free()).count();
+            let (first, count) = (pages.page2pa(frame(start)).as_u64(), end - start);
+            let last = first + (size(count).0 - 1);
             write!(self.out, "  {first:#0width$x}-{last:#0width$x} {owner}")?;
             match owner {
-                ALLOCATOR => writeln!(self.out, ": {free} free, {} in use", pages - free)?,
-                _ => writeln!(self.out, ", {}", size(pages))?,
+                ALLOCATOR => writeln!(self.out, ": {free} free, {} in use", count - free)?,
+                _ => writeln!(self.out, ", {}", size(count))?,
             }
             start = end;
         }
@@ -249,8 +246,9 @@ impl<M: Machine> Session<'_, M> {
         let (nfree, width) = (pages.nfree(), pa_columns::<M::Format>());
         writeln!(self.out, "page_free_list: {nfree} pages, {}", size(nfree))?;
         let mut list = pages.page_free_list().map(|frame| pages.page2pa(frame).as_u64()).peekable();
-        let (mut shown, mut runs) = (0, 0);
-        while let Some(first) = list.next_if(|_| runs < most) {
+        let mut shown = 0;
+        for _ in 0..most {
+            let Some(first) = list.next() else { break };
             let (mut last, mut count) = (first, 1);
             // A run goes up or down: its second page tells which.
             let up = list.peek().is_some_and(|next| *next == first.wrapping_add(PGSIZE));
@@ -266,7 +264,6 @@ impl<M: Machine> Session<'_, M> {
                 }
             }
             shown += count;
-            runs += 1;
         }
         let more = nfree.saturating_sub(shown);
         if more > 0 {
