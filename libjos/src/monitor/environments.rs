@@ -7,7 +7,7 @@ use layout::{MemLayout, PGSIZE};
 use super::arguments::Arguments;
 use super::error::CommandError;
 use super::extents::extents;
-use super::line::COLUMNS;
+use super::line::{COLUMNS, EditableText, Fixed};
 use super::session::Session;
 use crate::env::abi::{ENVGENSHIFT, EnvId};
 use crate::env::{EnvIndex, Record};
@@ -191,41 +191,39 @@ struct Columns<'a> {
     out: &'a mut dyn Write,
     /// Columns from the beginning of a line to that of the next.
     width: usize,
-    /// The line at hand, ASCII, as far as it is known.
-    line: [u8; COLUMNS],
-    length: usize,
+    /// The line at hand, ASCII. A part that does not fit on the screen is left out.
+    line: Fixed<COLUMNS>,
     /// Columns that are written already.
     column: usize,
 }
 
 impl<'a> Columns<'a> {
     fn new(out: &'a mut dyn Write, width: usize) -> Self {
-        Self { out, width, line: [0; COLUMNS], length: 0, column: 0 }
+        Self { out, width, line: Fixed::EMPTY, column: 0 }
     }
 
     /// Writes the line at hand.
     fn end_line(&mut self) -> fmt::Result {
-        let line = core::str::from_utf8(&self.line[..self.length]).unwrap_or_default();
+        let line = core::mem::take(&mut self.line);
         let mut start = self.column.next_multiple_of(self.width);
         if start + line.len() > COLUMNS {
             self.out.write_str("\n")?;
             (self.column, start) = (0, 0);
         }
-        write!(self.out, "{:1$}{line}", "", start - self.column)?;
-        (self.column, self.length) = (start + line.len(), 0);
+        write!(self.out, "{:1$}{2}", "", start - self.column, &*line)?;
+        self.column = start + line.len();
         Ok(())
     }
 }
 
 impl Write for Columns<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for byte in text.bytes() {
-            if byte == b'\n' {
+        for (i, part) in text.split('\n').enumerate() {
+            if i > 0 {
                 self.end_line()?;
-            } else if let Some(place) = self.line.get_mut(self.length) {
-                *place = if byte.is_ascii() { byte } else { b'?' };
-                self.length += 1;
             }
+            let end = self.line.len();
+            let _ = self.line.replace(end..end, part);
         }
         Ok(())
     }
