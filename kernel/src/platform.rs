@@ -11,9 +11,9 @@ use libjos::app::memory::{HeapUse, Memory};
 use libjos::app::process::ExitCode;
 use libjos::app::tables::Tables;
 use libjos::app::{self, Platform};
+use libjos::machine::AccessKind;
 use libjos::machine::Fault;
 use libjos::mem::addr::VirtAddr;
-use libjos::monitor::explain::AccessKind;
 use spin::Mutex;
 
 use crate::application;

@@ -133,6 +133,17 @@ pub fn count_zeros<W: Word>(pa: PhysAddr, count: usize, load: impl Fn(usize) -> 
     zeros + singly(zeros, count)
 }
 
+/// The kind of an access to memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AccessKind {
+    /// Reading data.
+    Read,
+    /// Writing data.
+    Write,
+    /// Fetching an instruction.
+    Fetch,
+}
+
 /// Why a probed access did not happen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Fault {

@@ -2,6 +2,8 @@
 //! the page tables at UVPT. Nothing here is unsafe, so that Miri is spared it.
 #![cfg(not(miri))]
 
+use std::sync::mpsc::RecvTimeoutError;
+
 use layout::{Jos64, MemLayout};
 use libjos::app::memory::{HeapUse, MemoryUse};
 use libjos::app::process::Termination;
@@ -71,6 +73,17 @@ fn time_goes_on() {
         assert_eq!(start - end, Duration::ZERO);
         assert_eq!((start + time) - start, time);
     });
+}
+
+/// A second is enough for a panic, even one that prints where it came from.
+#[test]
+fn the_longest_sleep_is_no_overflow() {
+    let (awake, woken) = std::sync::mpsc::channel::<()>();
+    std::thread::spawn(move || {
+        run(|| sleep(Duration::MAX));
+        drop(awake);
+    });
+    assert_eq!(woken.recv_timeout(Duration::from_secs(1)), Err(RecvTimeoutError::Timeout));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use core::fmt::Write;
 
 use libjos::app::process::ExitCode;
 use libjos::env::Environments;
+use libjos::monitor::expression::evaluate;
 use libjos::monitor::line::{History, LONGEST};
 use libjos::monitor::{
     Arguments, COMMANDS, Command, CommandError, Held, KernelCommand, Session, Verb, find, parse,
@@ -33,8 +34,8 @@ use pager::{Pager, Paging};
 use programs::Background;
 
 const PROMPT: &str = "K> ";
-/// Columns of a command's name and arguments in the list of commands.
-const USAGE_COLUMNS: usize = 27;
+/// Columns of a command's usage in the list of commands.
+const USAGE_COLUMNS: usize = 28;
 
 /// The monitor's memory from one command to the next.
 #[derive(Default)]
@@ -84,7 +85,7 @@ fn runcmd(line: &str, state: &mut MonitorState, pager: &mut Pager) {
         Err(error) => {
             println!("{error}");
             if error.is_usage() {
-                println!("usage: {command}");
+                println!("usage: {}", command.usage);
             }
         }
     }
@@ -129,15 +130,14 @@ fn run<'w>(
 fn help<'w>(arguments: &Arguments<'w>, pager: &mut Pager) -> Result<(), CommandError<'w>> {
     let Some(name) = arguments.at_most_one()? else {
         for command in COMMANDS {
-            let Command { name, arguments, summary, .. } = command;
-            let space = USAGE_COLUMNS - name.len();
-            writeln!(pager, "{name} {arguments:space$} {summary}")?;
+            let Command { usage, summary, .. } = command;
+            writeln!(pager, "{usage:USAGE_COLUMNS$} {summary}")?;
         }
         return Ok(());
     };
     let command = find(name).ok_or(CommandError::UnknownCommand(name))?;
-    let Command { summary, details, .. } = command;
-    writeln!(pager, "{command}\n{summary}.")?;
+    let Command { usage, summary, details, .. } = command;
+    writeln!(pager, "{usage}\n{summary}.")?;
     details.iter().try_for_each(|line| writeln!(pager, "{line}"))?;
     Ok(())
 }
@@ -185,7 +185,8 @@ fn exit<'w>(arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
         None => ExitCode::SUCCESS,
         Some(word) => {
             let bad = CommandError::BadWord { word, wanted: "a number from 0 to 255" };
-            ExitCode::from(word.parse::<u8>().map_err(|_| bad)?)
+            let code = evaluate(word, &|_| None).ok().and_then(|code| u8::try_from(code).ok());
+            ExitCode::from(code.ok_or(bad)?)
         }
     };
     application::end(code)

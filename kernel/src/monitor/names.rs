@@ -41,7 +41,7 @@ impl Names for KernelNames {
 impl Complete for KernelNames {
     fn candidates(&self, before: &str, word: &str, each: &mut dyn FnMut(&str)) {
         match wanted(before) {
-            Wanted::Command => COMMANDS.iter().for_each(|command| each(command.name)),
+            Wanted::Command => COMMANDS.iter().for_each(|command| each(command.name())),
             Wanted::Fault => faults::all().for_each(|fault| each(fault.name)),
             Wanted::Program => programs::for_each_name(each),
             Wanted::Environment => environments(each),
@@ -74,9 +74,9 @@ fn wanted(before: &str) -> Wanted {
         Some(Verb::Kernel(KernelCommand::Fault)) => Wanted::Fault,
         Some(Verb::Kernel(KernelCommand::Page)) => Wanted::Paging,
         Some(Verb::Kernel(KernelCommand::Run)) => Wanted::Program,
-        Some(Verb::Memory(MemoryCommand::Env | MemoryCommand::Kill | MemoryCommand::Vmprint)) => {
-            Wanted::Environment
-        }
+        Some(Verb::Memory(
+            MemoryCommand::Env | MemoryCommand::Kill | MemoryCommand::Map | MemoryCommand::Vmprint,
+        )) => Wanted::Environment,
         _ => Wanted::Number,
     }
 }

@@ -3,6 +3,7 @@
 use core::fmt::{self, Write};
 
 use libjos::env::archive::Archive;
+use libjos::monitor::line::COLUMNS;
 use libjos::monitor::{Arguments, CommandError};
 
 use crate::arch::user::RUNS_PROGRAMS;
@@ -11,8 +12,6 @@ use crate::pmap;
 use crate::programs::{self, Files, Origin};
 use crate::user::{self, Mode, Stop};
 
-/// Columns of the screen.
-const COLUMNS: usize = 80;
 /// The answer of a machine without user mode.
 const NO_PROGRAMS: &str = "this machine runs no programs yet";
 /// The byte that Ctrl-C sends.

@@ -1,8 +1,8 @@
 //! [`Cause`]: the cause of a trap, in terms that all machines share.
 
+use libjos::machine::AccessKind;
 use libjos::machine::Fault;
 use libjos::mem::addr::VirtAddr;
-use libjos::monitor::explain::AccessKind;
 
 /// The cause of a trap.
 #[derive(Clone, Copy, Debug)]

@@ -4,8 +4,8 @@
 use core::fmt;
 
 use layout::MemLayout;
+use libjos::machine::AccessKind;
 use libjos::mem::addr::VirtAddr;
-use libjos::monitor::explain::AccessKind;
 
 use super::cause::{Cause, PageFault};
 use crate::arch::trap::Trap;

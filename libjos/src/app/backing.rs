@@ -5,7 +5,7 @@
 //! range is unmapped one large page at a time: each step needs at most one table, and then frees
 //! frames.
 
-use layout::round_down;
+use layout::PGSIZE;
 
 use super::memory::map_pages;
 use crate::heap::OutOfPages;
@@ -53,7 +53,9 @@ impl Backing {
         while done < size {
             let va = start + done;
             let step = to_boundary::<M>(va).min(size - done);
-            let mapped = self.map_large(pmap, va, step) || map_small(pmap, va, step);
+            let npages = (step / PGSIZE) as usize;
+            let mapped = self.map_large(pmap, va, step)
+                || map_pages(pmap, va, npages, Perm::KRW, AllocFlags::empty()).is_ok();
             if !mapped {
                 self.unmap(pmap, start, done);
                 return Err(OutOfPages);
@@ -138,14 +140,8 @@ impl Backing {
     }
 }
 
-/// Maps `size` bytes at `va` by small pages, if enough frames are free.
-fn map_small<M: Machine>(pmap: &mut Pmap<M>, va: VirtAddr, size: u64) -> bool {
-    let npages = (size / layout::PGSIZE) as usize;
-    map_pages(pmap, va, npages, Perm::KRW, AllocFlags::empty()).is_ok()
-}
-
 /// Bytes from `va` to the next boundary of a large page.
 fn to_boundary<M: Machine>(va: VirtAddr) -> u64 {
     let large = M::Format::page_size(LARGE);
-    round_down(va.as_u64(), large) + large - va.as_u64()
+    large - va.as_u64() % large
 }

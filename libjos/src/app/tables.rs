@@ -101,19 +101,22 @@ pub fn uvpt(level: u32, va: VirtAddr) -> VirtAddr {
 /// assert!(matches!(tables::entry(3, stack), Some(Entry::Table { .. })));
 /// assert!(matches!(tables::entry(0, stack), Some(Entry::Leaf(_))));
 /// assert_eq!(tables::entry(0, VirtAddr::new(Jos64::UTEMP)), None);
+/// assert_eq!(tables::entry(4, stack), None);
 /// # });
 /// # assert!(run.code.is_success());
 /// ```
 #[must_use]
 pub fn entry(level: u32, va: VirtAddr) -> Option<Entry> {
     let tables = with(|platform| platform.tables());
-    // Below the entry of a large page, UVPT shows the page itself as if it were a table.
-    for above in (level + 1..tables.levels).rev() {
-        if !matches!(tables.load(tables.uvpt(above, va), above)?, Entry::Table { .. }) {
+    let mut found = None;
+    for level in (level..tables.levels).rev() {
+        // Below the entry of a large page, UVPT shows the page itself as if it were a table.
+        if !matches!(found, None | Some(Entry::Table { .. })) {
             return None;
         }
+        found = Some(tables.load(tables.uvpt(level, va), level)?);
     }
-    tables.load(tables.uvpt(level, va), level)
+    found
 }
 
 /// Reads the `PageInfo` at `index` in `pages`. `None` beyond the last frame: the rest of the array's

@@ -59,7 +59,7 @@ pub fn uptime() -> Duration {
 
 /// Waits for at least `time`. The processor halts meanwhile, if the machine has a timer that wakes it.
 pub fn sleep(time: Duration) {
-    let end = uptime() + time;
+    let end = uptime().saturating_add(time);
     while uptime() < end {
         with(|platform| platform.rest_until(end));
     }

@@ -24,12 +24,12 @@ pub fn parse(line: &str) -> Result<Option<(&'static Command, Arguments<'_>)>, Co
     let mut arguments = Arguments::default();
     while let Some(word) = words.next() {
         match word {
-            "-e" if command.arguments.contains("-e") => {
+            "-e" if command.usage.contains("-e") && arguments.env.is_none() => {
                 // Without a word behind it, `-e` is taken for the id, and refused as one.
                 arguments.env = Some(words.next().unwrap_or(word));
             }
-            "-f" if command.arguments.contains("[-f]") => arguments.force = true,
-            "-p" if command.arguments.contains("-p") => arguments.physical = true,
+            "-f" if command.usage.contains("[-f]") => arguments.force = true,
+            "-p" if command.usage.contains("-p") => arguments.physical = true,
             _ => {
                 arguments.words[arguments.count] = word;
                 arguments.count += 1;

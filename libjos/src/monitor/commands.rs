@@ -1,7 +1,5 @@
 //! [`Command`]: a command of the monitor, and the manual that is made of the table of them.
 
-use core::fmt;
-
 use super::table::COMMANDS;
 
 /// A command's code, by who runs it.
@@ -15,7 +13,7 @@ pub enum Verb {
 
 /// Commands that work on the memory system and the environments.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "the table below says what each is")]
+#[allow(missing_docs, reason = "the table says what each is")]
 pub enum MemoryCommand {
     Showmappings,
     Setperm,
@@ -38,7 +36,7 @@ pub enum MemoryCommand {
 
 /// Commands that need the processor, the console, or the programs' files.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs, reason = "the table below says what each is")]
+#[allow(missing_docs, reason = "the table says what each is")]
 pub enum KernelCommand {
     Help,
     Kerninfo,
@@ -60,28 +58,26 @@ pub enum KernelCommand {
 pub struct Command {
     /// The code that it stands for.
     pub verb: Verb,
-    /// The word that is typed.
-    pub name: &'static str,
-    /// The words that may follow the name, options included.
-    pub arguments: &'static str,
+    /// Its name, and the words that may follow, options included.
+    pub usage: &'static str,
     /// Its effect, in a few words.
     pub summary: &'static str,
     /// All that `help NAME` tells of it, in lines that fit on the screen.
     pub details: &'static [&'static str],
 }
 
-/// The command's usage.
-impl fmt::Display for Command {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let space = if self.arguments.is_empty() { "" } else { " " };
-        write!(f, "{}{space}{}", self.name, self.arguments)
+impl Command {
+    /// The word that is typed.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.usage.split_once(' ').map_or(self.usage, |(name, _)| name)
     }
 }
 
 /// The command called `name`.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Command> {
-    COMMANDS.iter().find(|command| command.name == name)
+    COMMANDS.iter().find(|command| command.name() == name)
 }
 
 /// The text of `docs/monitor.md`, as its `Display`.
@@ -90,20 +86,19 @@ pub fn find(name: &str) -> Option<&'static Command> {
 pub struct Manual;
 
 #[cfg(any(test, feature = "std"))]
-impl fmt::Display for Manual {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl std::fmt::Display for Manual {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(include_str!("manual.md"))?;
         writeln!(f, "| command | |\n|---|---|")?;
         for command in COMMANDS {
-            let name = command.name;
             // A bar would end the cell.
-            let bars = std::format!("{command}").replace('|', "\\|");
-            writeln!(f, "| [`{bars}`](#{name}) | {} |", command.summary)?;
+            let usage = command.usage.replace('|', "\\|");
+            writeln!(f, "| [`{usage}`](#{}) | {} |", command.name(), command.summary)?;
         }
         for command in COMMANDS {
-            let Command { name, summary, .. } = command;
-            writeln!(f, "\n## {name}\n\n    {command}\n\n{summary}.\n")?;
-            for line in command.details {
+            let Command { usage, summary, details, .. } = command;
+            writeln!(f, "\n## {}\n\n    {usage}\n\n{summary}.\n", command.name())?;
+            for line in *details {
                 writeln!(f, "{line}")?;
             }
         }

@@ -3,7 +3,7 @@
 
 use core::fmt::Write;
 
-use layout::MemLayout;
+use layout::{MemLayout, PGSIZE};
 
 use super::arguments::Arguments;
 use super::error::CommandError;
@@ -86,21 +86,20 @@ impl<M: Machine> Dump<'_, M> {
 
     /// The last address before RAM begins again after `at`, up to `last`.
     fn end_of_hole(&self, at: u64, last: u64) -> u64 {
-        let runs = self.pmap.boot().memory.usable().runs();
-        let next = runs.iter().map(|run| run.start.as_u64()).find(|start| *start > at);
-        // RAM that the window does not show is as good as none.
-        let next = next.filter(|start| self.pmap.is_ram(PhysAddr::new(*start)));
-        next.map_or(last, |start| last.min(start - 1))
+        let runs = self.pmap.boot().memory.usable().runs().iter().map(|run| run.start);
+        // The window's last frame is a hole in its run.
+        let behind = PhysAddr::new(M::Layout::WINDOW_LAST_FRAME + PGSIZE);
+        // RAM that is out of reach is as good as none.
+        let is_next = |start: &PhysAddr| start.as_u64() > at && self.pmap.is_ram(*start);
+        let next = runs.chain([behind]).filter(is_next).min();
+        next.map_or(last, |start| last.min(start.as_u64() - 1))
     }
 
     /// Shows the bytes `[first, last]`, which are RAM and at most a line, and returns `last`.
     fn line<'w>(&mut self, first: u64, last: u64, label: u64) -> Result<u64, CommandError<'w>> {
         let mut bytes = [0; LINE as usize];
-        for (byte, pa) in bytes.iter_mut().zip(first..=last) {
-            let word: u32 = self.pmap.machine().load(PhysAddr::new(pa & !3));
-            *byte = word.to_le_bytes()[(pa & 3) as usize];
-        }
-        let bytes = &bytes[..(last - first + 1) as usize];
+        let bytes = &mut bytes[..(last - first + 1) as usize];
+        self.pmap.machine().load_bytes(PhysAddr::new(first), bytes);
         write!(self.out, "{label:0digits$x}:", digits = Self::DIGITS)?;
         for i in 0..LINE as usize {
             let space = if i % 2 == 0 { " " } else { "" };

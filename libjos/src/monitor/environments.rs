@@ -7,6 +7,7 @@ use layout::{MemLayout, PGSIZE};
 use super::arguments::Arguments;
 use super::error::CommandError;
 use super::extents::extents;
+use super::line::{COLUMNS, EditableText, Fixed};
 use super::session::Session;
 use crate::env::abi::{ENVGENSHIFT, EnvId};
 use crate::env::{EnvIndex, Record};
@@ -14,9 +15,6 @@ use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::paging::format::{Entry, Geometry};
 use crate::paging::mappings::{Mapping, leaves};
-
-/// Columns of the screen.
-const COLUMNS: usize = 80;
 
 /// A status, in JOS's words.
 fn status(env: &Record) -> &'static str {
@@ -41,6 +39,13 @@ impl<M: Machine> Session<'_, M> {
     /// The environment at `index`, if there is one.
     pub(super) fn record(&self, index: EnvIndex) -> Option<Record> {
         self.envs.as_deref()?.record(index)
+    }
+
+    /// The kernel's page directory, as that of [`EnvId::NONE`], and those of all environments.
+    pub(super) fn directories(&self) -> impl Iterator<Item = (EnvId, PhysAddr)> {
+        let envs = EnvIndex::all().filter_map(|index| self.record(index));
+        let kernels = (EnvId::NONE, self.pmap.kern_root());
+        core::iter::once(kernels).chain(envs.map(|env| (env.id, env.root)))
     }
 
     /// The environment whose id is `word`: hexadecimal, with `0x` before it or without.
@@ -69,6 +74,17 @@ impl<M: Machine> Session<'_, M> {
             self.root = self.environment(word)?.1.root;
         }
         Ok(())
+    }
+
+    /// Makes commands look at the environment that `map` and `vmprint` are given the id of, with `-e` or without.
+    pub(super) fn look_at_one<'w>(
+        &mut self,
+        arguments: &Arguments<'w>,
+    ) -> Result<(), CommandError<'w>> {
+        match arguments.env {
+            Some(_) => arguments.none(),
+            None => self.look_at(arguments.at_most_one()?),
+        }
     }
 
     /// The pages that the directory at `root` maps below UTOP.
@@ -175,41 +191,39 @@ struct Columns<'a> {
     out: &'a mut dyn Write,
     /// Columns from the beginning of a line to that of the next.
     width: usize,
-    /// The line at hand, ASCII, as far as it is known.
-    line: [u8; COLUMNS],
-    length: usize,
+    /// The line at hand, ASCII. A part that does not fit on the screen is left out.
+    line: Fixed<COLUMNS>,
     /// Columns that are written already.
     column: usize,
 }
 
 impl<'a> Columns<'a> {
     fn new(out: &'a mut dyn Write, width: usize) -> Self {
-        Self { out, width, line: [0; COLUMNS], length: 0, column: 0 }
+        Self { out, width, line: Fixed::EMPTY, column: 0 }
     }
 
     /// Writes the line at hand.
     fn end_line(&mut self) -> fmt::Result {
-        let line = core::str::from_utf8(&self.line[..self.length]).unwrap_or_default();
+        let line = core::mem::take(&mut self.line);
         let mut start = self.column.next_multiple_of(self.width);
         if start + line.len() > COLUMNS {
             self.out.write_str("\n")?;
             (self.column, start) = (0, 0);
         }
-        write!(self.out, "{:1$}{line}", "", start - self.column)?;
-        (self.column, self.length) = (start + line.len(), 0);
+        write!(self.out, "{:1$}{2}", "", start - self.column, &*line)?;
+        self.column = start + line.len();
         Ok(())
     }
 }
 
 impl Write for Columns<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for byte in text.bytes() {
-            if byte == b'\n' {
+        for (i, part) in text.split('\n').enumerate() {
+            if i > 0 {
                 self.end_line()?;
-            } else if let Some(place) = self.line.get_mut(self.length) {
-                *place = if byte.is_ascii() { byte } else { b'?' };
-                self.length += 1;
             }
+            let end = self.line.len();
+            let _ = self.line.replace(end..end, part);
         }
         Ok(())
     }

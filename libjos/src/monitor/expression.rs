@@ -77,10 +77,9 @@ fn term<'w>(
     if !word.starts_with(|c: char| c.is_ascii_digit()) {
         return resolve(word).ok_or(ExpressionError::UnknownName(word));
     }
-    let lower_case = |prefix: &str| word.get(..2).is_some_and(|p| p.eq_ignore_ascii_case(prefix));
-    let (digits, radix) = match word.get(2..) {
-        Some(digits) if lower_case("0x") => (digits, 16),
-        Some(digits) if lower_case("0b") => (digits, 2),
+    let (digits, radix) = match word.split_at_checked(2) {
+        Some(("0x" | "0X", digits)) => (digits, 16),
+        Some(("0b" | "0B", digits)) => (digits, 2),
         _ => (word, 10),
     };
     let mut value: u64 = 0;

@@ -94,23 +94,20 @@ impl<M: Machine> Session<'_, M> {
         }
         writeln!(self.out, "What became of it:")?;
         let npages = self.pmap.pages().npages();
-        let owner_of = |session: &Self, index| {
-            session.owner(session.pmap.pages().page2pa(Frame::new(index as u32)))
-        };
+        let frame = |index: usize| Frame::new(index as u32);
         let mut start = 0;
         while start < npages {
-            let owner = owner_of(self, start);
-            let (mut end, mut free) = (start, 0);
-            while end < npages && owner_of(self, end) == owner {
-                free += usize::from(self.pmap.pages().info(Frame::new(end as u32)).is_free());
-                end += 1;
-            }
-            let (pages, first) = (end - start, self.pmap.pages().page2pa(Frame::new(start as u32)));
-            let (first, last) = (first.as_u64(), first.as_u64() + (size(pages).0 - 1));
+            let pages = self.pmap.pages();
+            let owner_of = |index| self.owner(pages.page2pa(frame(index)));
+            let owner = owner_of(start);
+            let end = (start..npages).find(|index| owner_of(*index) != owner).unwrap_or(npages);
+            let free = (start..end).filter(|index| pages.info(frame(*index)).is_free()).count();
+            let (first, count) = (pages.page2pa(frame(start)).as_u64(), end - start);
+            let last = first + (size(count).0 - 1);
             write!(self.out, "  {first:#0width$x}-{last:#0width$x} {owner}")?;
             match owner {
-                ALLOCATOR => writeln!(self.out, ": {free} free, {} in use", pages - free)?,
-                _ => writeln!(self.out, ", {}", size(pages))?,
+                ALLOCATOR => writeln!(self.out, ": {free} free, {} in use", count - free)?,
+                _ => writeln!(self.out, ", {}", size(count))?,
             }
             start = end;
         }
@@ -174,48 +171,38 @@ impl<M: Machine> Session<'_, M> {
         if self.held.contains(frame) {
             writeln!(self.out, "  given out by alloc (counted in pp_ref)")?;
         }
-        self.as_table(pa)?;
+        let level = |root| self.table_level(M::Format::ROOT, root, pa);
+        let table = self.directories().find_map(|(env, root)| Some((env, level(root)?)));
+        match table {
+            None => {}
+            Some((EnvId::NONE, level)) => writeln!(self.out, "  is a page table of level {level}")?,
+            Some((env, level)) => {
+                writeln!(self.out, "  is a page table of level {level}, environment {env}")?;
+            }
+        }
         writeln!(self.out, "Mappings:")?;
-        let mut count = self.mappings_of(pa, self.root, VirtAddr::new(M::Layout::VA_LAST), None)?;
-        let end = VirtAddr::new(M::Layout::UTOP - 1);
+        let mut count = self.mappings_of(pa, EnvId::NONE, self.root)?;
         for index in EnvIndex::all() {
             if let Some(env) = self.record(index) {
-                count += self.mappings_of(pa, env.root, end, Some(env.id))?;
+                count += self.mappings_of(pa, env.id, env.root)?;
             }
         }
         writeln!(self.out, "  {count} in all, without those at UVPT")?;
         Ok(())
     }
 
-    /// Says whether the frame at `pa` is a page table, the kernel's or an environment's.
-    fn as_table<'w>(&mut self, pa: PhysAddr) -> Result<(), CommandError<'w>> {
-        if let Some(level) = self.table_level(M::Format::ROOT, self.root, pa) {
-            return Ok(writeln!(self.out, "  is a page table of level {level}")?);
-        }
-        for index in EnvIndex::all() {
-            if let Some(env) = self.record(index)
-                && let Some(level) = self.table_level(M::Format::ROOT, env.root, pa)
-            {
-                let id = env.id;
-                return Ok(writeln!(
-                    self.out,
-                    "  is a page table of level {level}, environment {id}"
-                )?);
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes a line for each page up to `last` that leads to the frame at `pa` in the directory at `root`, the
-    /// kernel's or that of `env`. Returns how many there are.
+    /// Writes a line for each page that leads to the frame at `pa` in the directory of `env` at `root`. Returns how
+    /// many there are.
     fn mappings_of<'w>(
         &mut self,
         pa: PhysAddr,
+        env: EnvId,
         root: PhysAddr,
-        last: VirtAddr,
-        env: Option<EnvId>,
     ) -> Result<usize, CommandError<'w>> {
-        let (width, first) = (M::Format::ADDRESS_COLUMNS, VirtAddr::new(0));
+        // From UTOP on all directories are the kernel's.
+        let last = if env == EnvId::NONE { M::Layout::VA_LAST } else { M::Layout::UTOP - 1 };
+        let (first, last) = (VirtAddr::new(0), VirtAddr::new(last));
+        let width = M::Format::ADDRESS_COLUMNS;
         let mut count = 0;
         for leaf in leaves::<M::Format, M>(self.pmap.machine(), root, first, last) {
             let Some(offset) = pa.as_u64().checked_sub(leaf.pa.as_u64()) else { continue };
@@ -224,11 +211,11 @@ impl<M: Machine> Session<'_, M> {
                 let (perm, size) = (leaf.perm, Size(leaf.size));
                 write!(self.out, "  {va:#0width$x} {perm} in a {size} page, ")?;
                 match env {
-                    Some(id) => writeln!(self.out, "environment {id}")?,
-                    None => {
+                    EnvId::NONE => {
                         let region = layout::region_of::<M::Layout>(va);
                         writeln!(self.out, "\"{}\"", region.map_or("", |region| region.name))?;
                     }
+                    env => writeln!(self.out, "environment {env}")?,
                 }
                 count += 1;
             }
@@ -259,8 +246,9 @@ impl<M: Machine> Session<'_, M> {
         let (nfree, width) = (pages.nfree(), pa_columns::<M::Format>());
         writeln!(self.out, "page_free_list: {nfree} pages, {}", size(nfree))?;
         let mut list = pages.page_free_list().map(|frame| pages.page2pa(frame).as_u64()).peekable();
-        let (mut shown, mut runs) = (0, 0);
-        while let Some(first) = list.next_if(|_| runs < most) {
+        let mut shown = 0;
+        for _ in 0..most {
+            let Some(first) = list.next() else { break };
             let (mut last, mut count) = (first, 1);
             // A run goes up or down: its second page tells which.
             let up = list.peek().is_some_and(|next| *next == first.wrapping_add(PGSIZE));
@@ -276,7 +264,6 @@ impl<M: Machine> Session<'_, M> {
                 }
             }
             shown += count;
-            runs += 1;
         }
         let more = nfree.saturating_sub(shown);
         if more > 0 {

@@ -61,7 +61,7 @@ impl<M: Machine> Session<'_, M> {
 
     /// `map [ID]`: each region of the memory map, and the runs of pages mapped in it.
     pub(super) fn map<'w>(&mut self, arguments: &Arguments<'w>) -> Result<(), CommandError<'w>> {
-        self.look_at(arguments.at_most_one()?)?;
+        self.look_at_one(arguments)?;
         let width = M::Format::ADDRESS_COLUMNS;
         let mut wrong = 0;
         for region in regions::<M::Layout>() {
@@ -123,7 +123,7 @@ impl<M: Machine> Session<'_, M> {
         &mut self,
         arguments: &Arguments<'w>,
     ) -> Result<(), CommandError<'w>> {
-        self.look_at(arguments.at_most_one()?)?;
+        self.look_at_one(arguments)?;
         let print = vmprint::<M::Format, M>(self.pmap.machine(), self.root);
         // An environment's directory is all others' from UTOP on.
         let is_env = self.root != self.pmap.kern_root();
@@ -148,16 +148,9 @@ fn mark<F: Format>(region: &Region, perm: Perm) -> &'static str {
         || (perm - F::ALWAYS).contains(Perm::W | Perm::X)
         || read_only && perm.contains(Perm::W)
         || kernel_only && perm.contains(Perm::U);
-    match (perm.contains(Perm::W), perm.contains(Perm::X), wrong) {
-        (true, true, true) => " WX!",
-        (true, true, false) => " WX",
-        (true, false, true) => " W!",
-        (true, false, false) => " W",
-        (false, true, true) => " X!",
-        (false, true, false) => " X",
-        (false, false, true) => " !",
-        (false, false, false) => "",
-    }
+    let marks = [[["", " !"], [" X", " X!"]], [[" W", " W!"], [" WX", " WX!"]]];
+    let [w, x] = [Perm::W, Perm::X].map(|letter| usize::from(perm.contains(letter)));
+    marks[w][x][usize::from(wrong)]
 }
 
 #[cfg(test)]

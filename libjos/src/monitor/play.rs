@@ -5,15 +5,14 @@ use layout::MemLayout;
 
 use super::arguments::Arguments;
 use super::error::CommandError;
+use super::explain::WalkEnd;
 use super::held::MOST_HELD;
 use super::session::Session;
 use crate::machine::Machine;
 use crate::mem::addr::VirtAddr;
 use crate::mem::pages::{ALLOC_ZERO, PageAllocator, PageInfo};
 use crate::paging::error::MapError;
-use crate::paging::format::{Entry, Format, Geometry, Perm};
-use crate::paging::mappings::steps;
-use crate::pmap::Pmap;
+use crate::paging::format::{Format, Geometry, Perm};
 
 impl<M: Machine> Session<'_, M> {
     /// `alloc [N]`: takes N pages of zeros off the free list.
@@ -109,15 +108,11 @@ impl<M: Machine> Session<'_, M> {
         }
         change(Perm::R, permissions)?;
         self.check_changeable(va, arguments.force)?;
-        let root = self.pmap.kern_root();
-        let perm = |pmap: &Pmap<M>| match steps::<M::Format, M>(pmap.machine(), root, va)
-            .last()
-            .map(|step| step.entry)
-        {
-            Some(Entry::Leaf(leaf)) => Ok(leaf.perm),
+        let perm = |session: &Self| match session.walk(va).end() {
+            WalkEnd::Page { perm, .. } => Ok(perm),
             _ => Err(MapError::NotMapped { va }),
         };
-        let old = perm(self.pmap)?;
+        let old = perm(self)?;
         let new = change(old, permissions)?;
         let kept = M::Format::ALWAYS - new;
         if let Some((_, letter)) = Perm::LETTERS.into_iter().find(|known| kept.contains(known.0)) {
@@ -126,7 +121,7 @@ impl<M: Machine> Session<'_, M> {
         let (vm, pgdir) = self.pmap.split();
         vm.protect_range(pgdir, va, layout::PGSIZE, new)?;
         // The page may have become copy-on-write rather than writable.
-        Ok(writeln!(self.out, "{va}: {old} -> {}", perm(self.pmap)?)?)
+        Ok(writeln!(self.out, "{va}: {old} -> {}", perm(self)?)?)
     }
 
     /// `checks [-f]`: all of `mem_init`'s checks, in its order. One that fails panics.

@@ -5,7 +5,6 @@ use layout::PGSIZE;
 
 use super::error::CommandError;
 use super::session::Session;
-use crate::env::EnvIndex;
 use crate::env::abi::EnvId;
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
@@ -77,7 +76,7 @@ impl<M: Machine> Session<'_, M> {
             return None;
         }
         let (mut named, mut count) = ([None; NAMED], 0);
-        let mut look = |env, directory| {
+        for (env, directory) in self.directories() {
             for page in self.user_pages(directory) {
                 let is_other = (directory, page.va) != (root, va);
                 if is_other && page.range().contains(pa) {
@@ -86,12 +85,6 @@ impl<M: Machine> Session<'_, M> {
                     }
                     count += 1;
                 }
-            }
-        };
-        look(EnvId::NONE, self.pmap.kern_root());
-        for index in EnvIndex::all() {
-            if let Some(env) = self.record(index) {
-                look(env.id, env.root);
             }
         }
         Some(SharedRun { first: va, last: va + (PGSIZE - 1), named, count, pp_ref })

@@ -6,15 +6,13 @@ use super::commands::{Command, KernelCommand, MemoryCommand, Verb};
 pub const COMMANDS: &[Command] = &[
     Command {
         verb: Verb::Kernel(KernelCommand::Help),
-        name: "help",
-        arguments: "[COMMAND]",
+        usage: "help [COMMAND]",
         summary: "Display this list of commands, or all about one",
         details: &["Lists the commands, or says all there is to know about COMMAND."],
     },
     Command {
         verb: Verb::Kernel(KernelCommand::Kerninfo),
-        name: "kerninfo",
-        arguments: "",
+        usage: "kerninfo",
         summary: "Display information about the kernel",
         details: &[
             "Where the kernel's parts are, virtual and physical, and how large; how it was",
@@ -23,8 +21,7 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         verb: Verb::Kernel(KernelCommand::Backtrace),
-        name: "backtrace",
-        arguments: "",
+        usage: "backtrace",
         summary: "Display the calls that led here",
         details: &[
             "The chain of frame pointers from here up, each call with its function, file",
@@ -34,8 +31,7 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         verb: Verb::Memory(MemoryCommand::Showmappings),
-        name: "showmappings",
-        arguments: "[-e ID] LO [HI]",
+        usage: "showmappings [-e ID] LO [HI]",
         summary: "Display what the pages from LO to HI lead to",
         details: &[
             "From the page of LO to the page of HI, both included; HI is LO unless it is",
@@ -48,8 +44,7 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         verb: Verb::Memory(MemoryCommand::Setperm),
-        name: "setperm",
-        arguments: "[-f] VA +w -u ...",
+        usage: "setperm [-f] VA +w -u ...",
         summary: "Change the permissions of the page of VA",
         details: &[
             "Each word gives (+) or takes away (-) permissions: u user, w write, x execute,",
@@ -60,8 +55,7 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         verb: Verb::Memory(MemoryCommand::Dump),
-        name: "dump",
-        arguments: "[-p|-e ID] ADDRESS [N]",
+        usage: "dump [-p|-e ID] ADDRESS [N]",
         summary: "Display N bytes of memory (64)",
         details: &[
             "In hexadecimal and as text. ADDRESS is a virtual one or, with -p, a physical",
@@ -71,8 +65,7 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         verb: Verb::Memory(MemoryCommand::Translate),
-        name: "translate",
-        arguments: "[-e ID] VA",
+        usage: "translate [-e ID] VA",
         summary: "Display the walk of VA, level by level",
         details: &[
             "The bits of VA, boxed by what they pick; then each entry on the way, with the",
@@ -82,8 +75,7 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         verb: Verb::Memory(MemoryCommand::Vmprint),
-        name: "vmprint",
-        arguments: "[[-e] ID]",
+        usage: "vmprint [[-e] ID]",
         summary: "Display every entry of the page tables",
         details: &[
             "As xv6 prints them: a line for each entry that is present, indented by dots for",
@@ -93,8 +85,7 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         verb: Verb::Memory(MemoryCommand::Map),
-        name: "map",
-        arguments: "[[-e] ID]",
+        usage: "map [[-e] ID]",
         summary: "Display the memory map, and what is mapped in it",
         details: &[
             "Each region with what kernel/user may do there, and below it every run of",
@@ -105,8 +96,7 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         verb: Verb::Kernel(KernelCommand::Cr),
-        name: "cr",
-        arguments: "",
+        usage: "cr",
         summary: "Display the control registers, bit by bit",
         details: &[
             "Each bit with its value and what it does: CR0 to CR4 on a PC (on x86-64 CR8 and",
@@ -115,36 +105,31 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         verb: Verb::Memory(MemoryCommand::Memmap),
-        name: "memmap",
-        arguments: "",
+        usage: "memmap",
         summary: "Display the loader's memory map, what became of it",
         details: &["The entries as the loader gave them; then who has the memory now."],
     },
     Command {
         verb: Verb::Memory(MemoryCommand::Pages),
-        name: "pages",
-        arguments: "[PA]",
+        usage: "pages [PA]",
         summary: "Count the pages by state, or display the one of PA",
         details: &["For one page: its PageInfo, its owner, and every mapping of it."],
     },
     Command {
         verb: Verb::Memory(MemoryCommand::Freelist),
-        name: "freelist",
-        arguments: "[N]",
+        usage: "freelist [N]",
         summary: "Display the first N runs of page_free_list (16)",
         details: &["In the order in which page_alloc hands pages out."],
     },
     Command {
         verb: Verb::Memory(MemoryCommand::Alloc),
-        name: "alloc",
-        arguments: "[N]",
+        usage: "alloc [N]",
         summary: "Allocate N pages (1)",
         details: &["By page_alloc, with zeros. `free` gives them back."],
     },
     Command {
         verb: Verb::Memory(MemoryCommand::Free),
-        name: "free",
-        arguments: "[-f] PA",
+        usage: "free [-f] PA",
         summary: "Free the page of PA",
         details: &[
             "PA is in a page that `alloc` gave out. A page that is mapped too stays in use",
@@ -153,8 +138,7 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         verb: Verb::Memory(MemoryCommand::Insert),
-        name: "insert",
-        arguments: "[-f] VA PA [+w ...]",
+        usage: "insert [-f] VA PA [+w ...]",
         summary: "Map the page of VA to the page of PA",
         details: &[
             "By page_insert: what was mapped there is unmapped. Permissions are given as to",
@@ -164,8 +148,7 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         verb: Verb::Memory(MemoryCommand::Remove),
-        name: "remove",
-        arguments: "[-f] VA",
+        usage: "remove [-f] VA",
         summary: "Unmap the page of VA",
         details: &[
             "By page_remove; page tables that map nothing any more are freed. From UTOP up",
@@ -174,8 +157,7 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         verb: Verb::Memory(MemoryCommand::Checks),
-        name: "checks",
-        arguments: "[-f]",
+        usage: "checks [-f]",
         summary: "Run all of mem_init's checks again",
         details: &[
             "A check that fails is a panic. check_kern_pgdir fails where the application's",
@@ -184,8 +166,7 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         verb: Verb::Kernel(KernelCommand::Run),
-        name: "run",
-        arguments: "[PROGRAM [&]]",
+        usage: "run [PROGRAM [&]]",
         summary: "Run a program in an environment, or list programs",
         details: &[
             "Makes an environment of PROGRAM, one of the loader's modules or of the kernel's",
@@ -200,8 +181,7 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         verb: Verb::Kernel(KernelCommand::Continue),
-        name: "continue",
-        arguments: "[&]",
+        usage: "continue [&]",
         summary: "Go on with the environments that have stopped",
         details: &[
             "After Ctrl-C, a breakpoint or `si`: first the one that ran. Until none can run;",
@@ -210,15 +190,13 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         verb: Verb::Kernel(KernelCommand::Continue),
-        name: "c",
-        arguments: "[&]",
+        usage: "c [&]",
         summary: "Go on: a short word for `continue`",
         details: &["As `continue`."],
     },
     Command {
         verb: Verb::Kernel(KernelCommand::Step),
-        name: "si",
-        arguments: "",
+        usage: "si",
         summary: "Run one instruction of the stopped environment",
         details: &[
             "Then displays its registers. A system call and the instruction after it count",
@@ -227,8 +205,7 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         verb: Verb::Memory(MemoryCommand::Envs),
-        name: "envs",
-        arguments: "",
+        usage: "envs",
         summary: "Display the environments",
         details: &[
             "For each one: its id and its parent's, its status, how often it was switched",
@@ -238,8 +215,7 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         verb: Verb::Memory(MemoryCommand::Env),
-        name: "env",
-        arguments: "ID",
+        usage: "env ID",
         summary: "Display an environment, its memory, who shares it",
         details: &[
             "ID is as `envs` shows it: hexadecimal, 0x before it or not. Shows all that",
@@ -250,32 +226,28 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         verb: Verb::Memory(MemoryCommand::Kill),
-        name: "kill",
-        arguments: "ID",
+        usage: "kill ID",
         summary: "End an environment",
         details: &["Its memory is free then. ID is as `envs` shows it."],
     },
     Command {
         verb: Verb::Kernel(KernelCommand::Fault),
-        name: "fault",
-        arguments: "[NAME]",
+        usage: "fault [NAME]",
         summary: "Commit a deliberate fault, which ends everything",
         details: &["NAME is as in test=NAME on the command line; without it, they are listed."],
     },
     Command {
         verb: Verb::Kernel(KernelCommand::Uptime),
-        name: "uptime",
-        arguments: "",
+        usage: "uptime",
         summary: "Display the time since the kernel began",
         details: &[
-            "By the processor's time-stamp counter. Its rate is what a hypervisor or the",
-            "processor states, or else what the timer chip (8254) measures.",
+            "By the processor's counter. Its rate is what a hypervisor, the processor or the",
+            "device tree states, or else what the timer chip of a PC (8254) measures.",
         ],
     },
     Command {
         verb: Verb::Kernel(KernelCommand::Page),
-        name: "page",
-        arguments: "[on|off|auto]",
+        usage: "page [on|off|auto]",
         summary: "Say whether long output waits after each screen",
         details: &[
             "auto, as at the start: output waits if the command came from the keyboard,",
@@ -286,22 +258,19 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         verb: Verb::Kernel(KernelCommand::Clear),
-        name: "clear",
-        arguments: "",
+        usage: "clear",
         summary: "Clear the screen",
         details: &["As Ctrl-L does."],
     },
     Command {
         verb: Verb::Kernel(KernelCommand::Reboot),
-        name: "reboot",
-        arguments: "",
+        usage: "reboot",
         summary: "Reset the machine",
         details: &["Under `make qemu` and `make qemu-nox` a reset ends QEMU."],
     },
     Command {
         verb: Verb::Kernel(KernelCommand::Exit),
-        name: "exit",
-        arguments: "[CODE]",
+        usage: "exit [CODE]",
         summary: "Leave QEMU; a CODE other than 0 is a failure",
         details: &[
             "CODE is a number up to 255. QEMU's status is 33 for success and 35 for a",

@@ -1,4 +1,4 @@
-//! Looking at page tables: the walk of one address level by level ([`Steps`]), and all pages that are
+//! Looking at page tables: the walk of one address level by level ([`steps`]), and all pages that are
 //! mapped ([`leaves`], merged into [`runs`]).
 //!
 //! One iterator, `Cursor`, goes through whole tables for all users. [`runs`] serves the pictures,
@@ -35,43 +35,34 @@ pub struct Step {
     pub entry: Entry,
 }
 
-/// The walk of an address from the root down, an item a level, up to the entry that decides: a
-/// leaf, or an absent one. [`steps`] makes it.
-#[derive(Debug)]
-pub struct Steps<'a, F, Mem> {
-    mem: &'a Mem,
-    va: VirtAddr,
-    /// The next level and its table.
-    next: Option<(u32, PhysAddr)>,
-    format: PhantomData<fn() -> F>,
-}
-
-/// Walks `va` in the tables of format `F` from the root at `pgdir`. Bits of `va` that the format
-/// does not translate are ignored.
+/// Walks `va` in the tables of format `F` from the root at `pgdir`: an item a level, from the root down, up to the
+/// entry that decides, a leaf or an absent one. Bits of `va` that the format does not translate are ignored.
 pub fn steps<F: Format, Mem: PhysMem>(
     mem: &Mem,
     pgdir: PhysAddr,
     va: VirtAddr,
-) -> Steps<'_, F, Mem> {
-    Steps { mem, va, next: Some((F::ROOT, pgdir)), format: PhantomData }
+) -> impl Iterator<Item = Step> {
+    steps_by::<F>(pgdir, va, |at| Some(mem.load(at)))
 }
 
-impl<F: Format, Mem: PhysMem> Iterator for Steps<'_, F, Mem> {
-    type Item = Step;
-
-    #[inline]
-    fn next(&mut self) -> Option<Step> {
-        let (level, table) = self.next?;
-        let index = F::index(level, self.va);
-        let at = F::entry(level, table, self.va);
-        let word: F::Word = self.mem.load(at);
+/// Does [`steps`] with entries read by `load`. The walk ends if that gives `None`.
+pub(crate) fn steps_by<F: Format>(
+    pgdir: PhysAddr,
+    va: VirtAddr,
+    load: impl Fn(PhysAddr) -> Option<F::Word>,
+) -> impl Iterator<Item = Step> {
+    let mut next = Some((F::ROOT, pgdir));
+    core::iter::from_fn(move || {
+        let (level, table) = next?;
+        let (index, at) = (F::index(level, va), F::entry(level, table, va));
+        let word = load(at)?;
         let entry = F::decode(level, word);
-        self.next = match entry {
+        next = match entry {
             Entry::Table { pa, .. } => level.checked_sub(1).map(|below| (below, pa)),
             _ => None,
         };
         Some(Step { level, table, index, at, word: word.to_u64(), entry })
-    }
+    })
 }
 
 /// A page of any size, or a run of pages: `size` bytes at `va` lead to as many at `pa`.

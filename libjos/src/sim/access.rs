@@ -3,8 +3,8 @@
 use layout::MemLayout;
 
 use super::SimMachine;
-use super::mmu::{AccessKind, Denial, MemoryAccess, Mmu};
-use crate::machine::Fault;
+use super::mmu::{Denial, MemoryAccess, Mmu, Ram};
+use crate::machine::{AccessKind, Fault};
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::paging::format::Format;
 
@@ -16,7 +16,7 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
     ///
     /// The fault that the processor raised.
     pub fn user_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {
-        self.read(va, MemoryAccess { kind: AccessKind::Load, user: true })
+        self.read(va, AccessKind::Read, true)
     }
 
     /// Writes the 8 bytes at `va` as user code does, through the page tables in use.
@@ -34,7 +34,7 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
     ///
     /// The fault that the processor raised.
     pub fn user_fetch(&mut self, va: VirtAddr) -> Result<u64, Fault> {
-        self.read(va, MemoryAccess { kind: AccessKind::Fetch, user: true })
+        self.read(va, AccessKind::Fetch, true)
     }
 
     /// Reads the 8 bytes at `va` as the processor does to execute them as the kernel's code.
@@ -43,25 +43,24 @@ impl<L: MemLayout, F: Format + Mmu> SimMachine<L, F> {
     ///
     /// The fault that the processor raised.
     pub fn kernel_fetch(&mut self, va: VirtAddr) -> Result<u64, Fault> {
-        self.read(va, MemoryAccess { kind: AccessKind::Fetch, user: false })
+        self.read(va, AccessKind::Fetch, false)
     }
 
-    pub(super) fn kernel_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {
-        self.read(va, MemoryAccess { kind: AccessKind::Load, user: false })
-    }
-
-    pub(super) fn kernel_store(&mut self, va: VirtAddr, value: u64) -> Result<(), Fault> {
-        self.write(va, value, false)
-    }
-
-    fn read(&mut self, va: VirtAddr, access: MemoryAccess) -> Result<u64, Fault> {
-        let pa = self.translate(va, access)?;
-        let is_fetch = access.kind == AccessKind::Fetch;
+    /// Reads or fetches the 8 bytes at `va`.
+    pub(super) fn read(
+        &mut self,
+        va: VirtAddr,
+        kind: AccessKind,
+        user: bool,
+    ) -> Result<u64, Fault> {
+        let pa = self.translate(va, MemoryAccess { kind, user })?;
+        let is_fetch = kind == AccessKind::Fetch;
         Ok(if is_fetch { self.processor.fetch(&self.memory, pa) } else { self.memory.load(pa) })
     }
 
-    fn write(&mut self, va: VirtAddr, value: u64, user: bool) -> Result<(), Fault> {
-        let access = MemoryAccess { kind: AccessKind::Store, user };
+    /// Writes the 8 bytes at `va`.
+    pub(super) fn write(&mut self, va: VirtAddr, value: u64, user: bool) -> Result<(), Fault> {
+        let access = MemoryAccess { kind: AccessKind::Write, user };
         self.translate(va, access).map(|pa| self.memory.store(pa, value))
     }
 

@@ -16,10 +16,9 @@ pub(super) struct Caches {
     kind: Kind,
     /// Translations, by page number.
     pages: BTreeMap<u64, Page>,
-    /// Tables, by level and the bits of an address that lead there.
+    /// Tables, by the [entry](Kind::entry) that leads there.
     tables: BTreeMap<(u32, u64), Table>,
-    /// Entries that are not valid, by level and the bits of an address that lead there, and whether a
-    /// pointer to their table is global.
+    /// Entries that are not valid, and whether a pointer to their table is global.
     invalid: BTreeMap<(u32, u64), bool>,
     /// Instructions, 8 bytes each, by physical address.
     instructions: BTreeMap<u64, u64>,
@@ -44,43 +43,32 @@ impl Caches {
         self.pages.insert(va >> 12, page);
     }
 
-    /// The bits of `va` that lead to a table of `level`.
-    fn key(kind: Kind, level: u32, va: u64) -> (u32, u64) {
-        (level, va >> kind.shift(level + 1))
-    }
-
     /// The table of `level` that translates `va`.
     pub(super) fn table(&self, level: u32, va: u64) -> Option<Table> {
-        self.tables.get(&Self::key(self.kind, level, va)).copied()
+        self.tables.get(&self.kind.entry(level + 1, va)).copied()
     }
 
     pub(super) fn keep_table(&mut self, va: u64, table: Table) {
-        self.tables.insert(Self::key(self.kind, table.level, va), table);
-    }
-
-    /// The bits of `va` that lead to its entry in a table of `level`.
-    fn entry_key(kind: Kind, level: u32, va: u64) -> (u32, u64) {
-        (level, va >> kind.shift(level))
+        self.tables.insert(self.kind.entry(table.level + 1, va), table);
     }
 
     /// Whether the entry for `va` in a table of any level is known not to be valid.
     pub(super) fn is_invalid(&self, va: u64) -> bool {
-        let mut keys = (0..self.kind.levels()).map(|l| Self::entry_key(self.kind, l, va));
-        keys.any(|key| self.invalid.contains_key(&key))
+        let mut entries = (0..self.kind.levels()).map(|level| self.kind.entry(level, va));
+        entries.any(|entry| self.invalid.contains_key(&entry))
     }
 
     /// Remembers that the entry for `va` in `table` is not valid. No x86 processor does (4.10.2.3,
     /// 4.10.3.1).
     pub(super) fn keep_invalid(&mut self, va: u64, table: Table) {
-        let key = Self::entry_key(self.kind, table.level, va);
-        self.invalid.insert(key, table.rights.global);
+        self.invalid.insert(self.kind.entry(table.level, va), table.rights.global);
     }
 
     /// Forgets that entries are not valid: that of the page at `va`, as SFENCE.VMA with an address
     /// does, which leaves pointers alone; without an address, all.
     pub(super) fn forget_invalid(&mut self, va: Option<u64>) {
         match va {
-            Some(va) => drop(self.invalid.remove(&Self::entry_key(self.kind, 0, va))),
+            Some(va) => drop(self.invalid.remove(&self.kind.entry(0, va))),
             None => self.invalid.clear(),
         }
     }
@@ -107,7 +95,7 @@ impl Caches {
         if self.kind.is_x86() {
             self.forget_page(va);
             let kind = self.kind;
-            self.tables.retain(|key, _| *key != Self::key(kind, key.0, va));
+            self.tables.retain(|entry, _| *entry != kind.entry(entry.0, va));
         }
     }
 

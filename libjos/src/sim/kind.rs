@@ -19,7 +19,7 @@ pub enum Kind {
 }
 
 /// The rights that the entries of a walk, so far, grant together.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Rights {
     pub(super) readable: bool,
     pub(super) writable: bool,
@@ -64,6 +64,11 @@ impl Kind {
     pub(super) fn shift(self, level: u32) -> u32 {
         let index_bits = if self == Self::I386 { 10 } else { 9 };
         12 + level * index_bits
+    }
+
+    /// The entry of `level` that `va` leads to: the level, and the bits of `va` that lead there.
+    pub(super) fn entry(self, level: u32, va: u64) -> (u32, u64) {
+        (level, va >> self.shift(level))
     }
 
     /// Whether it is one of Intel's or AMD's.

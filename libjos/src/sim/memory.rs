@@ -69,6 +69,23 @@ impl Drop for Block {
     }
 }
 
+/// Panics if the address is not RAM, or not aligned.
+impl Ram for SimMemory {
+    fn load<W: Word>(&self, pa: PhysAddr) -> W {
+        assert!(pa.is_aligned(W::BYTES), "unaligned read at {pa}");
+        // SAFETY: `at` gives memory of a block, aligned as asserted since the block and RAM begin
+        // with a frame, and a word may have any value. This type and the arrays stay on one thread, so
+        // no other access happens at the same time; and the owner of an array keeps no reference into it.
+        unsafe { self.at(pa, size_of::<W>()).cast().read() }
+    }
+
+    fn store<W: Word>(&self, pa: PhysAddr, word: W) {
+        assert!(pa.is_aligned(W::BYTES), "unaligned write at {pa}");
+        // SAFETY: as in `load`.
+        unsafe { self.at(pa, size_of::<W>()).cast().write(word) }
+    }
+}
+
 impl SimMemory {
     /// Makes `size` bytes of zeros from `base` on.
     ///
@@ -105,36 +122,11 @@ impl SimMemory {
         (block, offset_in_block as usize)
     }
 
-    /// Reads a word.
-    ///
-    /// # Panics
-    ///
-    /// If `pa` is not RAM or not aligned. So do the other methods.
-    #[must_use]
-    pub fn load<W: Word>(&self, pa: PhysAddr) -> W {
-        assert!(pa.is_aligned(W::BYTES), "unaligned read at {pa}");
-        // SAFETY: `at` gives memory of a block, aligned as asserted since the block and RAM begin
-        // with a frame, and a word may have any value. This type and the arrays stay on one thread, so
-        // no other access happens at the same time; and the owner of an array keeps no reference into it.
-        unsafe { self.at(pa, size_of::<W>()).cast().read() }
-    }
-
-    /// Writes a word.
-    ///
-    /// # Panics
-    ///
-    /// As [`load`](Self::load).
-    pub fn store<W: Word>(&self, pa: PhysAddr, word: W) {
-        assert!(pa.is_aligned(W::BYTES), "unaligned write at {pa}");
-        // SAFETY: as in `load`.
-        unsafe { self.at(pa, size_of::<W>()).cast().write(word) }
-    }
-
     /// Fills a frame with zeros.
     ///
     /// # Panics
     ///
-    /// As [`load`](Self::load).
+    /// If `pa` is not the address of a frame of RAM.
     pub fn zero_frame(&self, pa: PhysAddr) {
         assert!(pa.is_aligned(PGSIZE), "{pa} is no frame");
         // SAFETY: `at` gives PGSIZE bytes of the block. Otherwise as in `load`.
@@ -159,7 +151,7 @@ impl SimMemory {
     ///
     /// # Panics
     ///
-    /// As [`load`](Self::load).
+    /// If the array is not all RAM, or does not begin with a frame.
     #[must_use]
     pub unsafe fn page_array(&self, pa: PhysAddr, npages: usize) -> PageArray {
         assert!(pa.is_aligned(PGSIZE), "{pa} is no place for pages");
@@ -177,20 +169,10 @@ impl SimMemory {
     ///
     /// # Panics
     ///
-    /// As [`load`](Self::load).
+    /// If `pa` is not RAM.
     #[must_use]
     pub fn host_address(&self, pa: PhysAddr) -> NonNull<u8> {
         self.at(pa, 1)
-    }
-}
-
-impl Ram for SimMemory {
-    fn load<W: Word>(&self, pa: PhysAddr) -> W {
-        self.load(pa)
-    }
-
-    fn store<W: Word>(&self, pa: PhysAddr, word: W) {
-        self.store(pa, word);
     }
 }
 

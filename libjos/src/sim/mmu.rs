@@ -11,6 +11,7 @@ use super::caches::Caches;
 pub use super::kind::Kind;
 pub(super) use super::kind::Page;
 use super::kind::{Rights, Table};
+use crate::machine::AccessKind;
 use crate::mem::addr::PhysAddr;
 use crate::paging::format::i386::I386;
 use crate::paging::format::riscv::Sv;
@@ -63,17 +64,6 @@ pub enum Exception {
     Cause(u64),
 }
 
-/// The kinds of access.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum AccessKind {
-    /// A read.
-    Load,
-    /// A write.
-    Store,
-    /// A read of an instruction.
-    Fetch,
-}
-
 /// An access to memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MemoryAccess {
@@ -87,7 +77,7 @@ impl MemoryAccess {
     /// Whether it is a write.
     #[must_use]
     pub fn is_store(self) -> bool {
-        self.kind == AccessKind::Store
+        self.kind == AccessKind::Write
     }
 }
 

@@ -24,7 +24,7 @@ use std::string::String;
 
 use layout::{GB, KB, MB, MemLayout, PGSIZE};
 
-use crate::machine::{CpuSet, Fault, Machine, PhysMem};
+use crate::machine::{AccessKind, CpuSet, Fault, Machine, PhysMem};
 use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::mem::boot::{Boot, KernelImage};
 use crate::mem::memory_map::{MemoryKind, MemoryMap, MemoryMapEntry};
@@ -50,7 +50,7 @@ pub mod told;
 pub mod user;
 
 use memory::SimMemory;
-use mmu::{Control, Exception, Mmu};
+use mmu::{Control, Exception, Mmu, Ram};
 #[cfg(feature = "std")]
 pub use platform::SimPlatform;
 use processor::Processor;
@@ -235,11 +235,11 @@ impl<L: MemLayout, F: Format + Mmu> Machine for SimMachine<L, F> {
     }
 
     fn probe_load(&mut self, va: VirtAddr) -> Result<u64, Fault> {
-        self.kernel_load(va)
+        self.read(va, AccessKind::Read, false)
     }
 
     fn probe_store(&mut self, va: VirtAddr, value: u64) -> Result<(), Fault> {
-        self.kernel_store(va, value)
+        self.write(va, value, false)
     }
 
     fn stack_pointer(&self) -> VirtAddr {

@@ -25,4 +25,4 @@ mod tests;
 
 #[cfg(any(test, feature = "std"))]
 pub use builder::{Builder, SourceFrame, TooLarge};
-pub use table::{CallFrame, CallFrames, Location, Symbol, SymbolTable};
+pub use table::{CallFrame, Location, Symbol, SymbolTable};

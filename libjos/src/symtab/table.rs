@@ -131,11 +131,35 @@ impl<'a> SymbolTable<'a> {
 
     /// The functions that `address` is in, if any is known. The first is the one whose source it is;
     /// each may be inlined in the next; the last is the one that was compiled.
-    #[must_use]
-    pub fn frames(&self, address: u64) -> CallFrames<'a> {
-        let outermost = self.symbol_at(address).map(|symbol| symbol.name);
-        let row = outermost.and_then(|_| self.row_at(address)).unwrap_or_default();
-        CallFrames { table: *self, outermost, context: row.context, file: row.file, line: row.line }
+    pub fn frames(&self, address: u64) -> impl Iterator<Item = CallFrame<'a>> + use<'a> {
+        let table = *self;
+        let mut compiled = table.symbol_at(address).map(|symbol| symbol.name);
+        let mut place = compiled.and_then(|_| table.row_at(address)).unwrap_or_default();
+        core::iter::from_fn(move || {
+            let outermost = compiled?;
+            let SourceRow { line, file, .. } = place;
+            let location = (line != 0).then_some(Location { file: table.string(file), line });
+            let function = table.step_out(&mut place);
+            if function.is_none() {
+                compiled = None;
+            }
+            let inlined = function.is_some();
+            Some(CallFrame { function: function.unwrap_or(outermost), location, inlined })
+        })
+    }
+
+    /// Steps out of the inlined call that the code at `place` is in, and gives its function.
+    fn step_out(&self, place: &mut SourceRow) -> Option<&'a str> {
+        if place.context == 0 {
+            return None;
+        }
+        let mut bytes = self.contexts.get(place.context as usize..)?;
+        let mut word = || u32::try_from(number(&mut bytes)?).ok();
+        let (function, file, line, around) = (word()?, word()?, word()?, word()?);
+        // A context comes after the one around it, so the chain has an end.
+        let context = if around < place.context { around } else { 0 };
+        *place = SourceRow { file, line, context, ..*place };
+        Some(self.string(function))
     }
 
     fn symbol(&self, index: usize) -> Symbol<'a> {
@@ -204,48 +228,6 @@ impl SourceRow {
             self.file = u32::try_from(number(bytes)?).ok()?;
         }
         Some(())
-    }
-}
-
-/// Iterates over the functions that an address is in. [`SymbolTable::frames`] makes it.
-#[derive(Clone, Debug)]
-pub struct CallFrames<'a> {
-    table: SymbolTable<'a>,
-    /// The function that was compiled; `None` at the end.
-    outermost: Option<&'a str>,
-    context: u32,
-    file: u32,
-    line: u32,
-}
-
-impl<'a> CallFrames<'a> {
-    /// Steps out of the inlined call that the place at hand is in, and gives its function.
-    fn inlined(&mut self) -> Option<&'a str> {
-        if self.context == 0 {
-            return None;
-        }
-        let mut bytes = self.table.contexts.get(self.context as usize..)?;
-        let mut word = || u32::try_from(number(&mut bytes)?).ok();
-        let (function, file, line, around) = (word()?, word()?, word()?, word()?);
-        (self.file, self.line) = (file, line);
-        // A context comes after the one around it, so the chain has an end.
-        self.context = if around < self.context { around } else { 0 };
-        Some(self.table.string(function))
-    }
-}
-
-impl<'a> Iterator for CallFrames<'a> {
-    type Item = CallFrame<'a>;
-
-    fn next(&mut self) -> Option<CallFrame<'a>> {
-        let outermost = self.outermost?;
-        let file = self.table.string(self.file);
-        let location = (self.line != 0).then_some(Location { file, line: self.line });
-        let Some(function) = self.inlined() else {
-            self.outermost = None;
-            return Some(CallFrame { function: outermost, location, inlined: false });
-        };
-        Some(CallFrame { function, location, inlined: true })
     }
 }
 

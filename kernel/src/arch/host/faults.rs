@@ -2,7 +2,7 @@
 
 use core::sync::atomic::AtomicU8;
 
-use libjos::sim::mmu::AccessKind;
+use libjos::machine::AccessKind;
 
 use super::ports::pc;
 use super::probe::at;
@@ -15,11 +15,11 @@ pub(crate) const NO_RAM: u64 = 1 << 39;
 pub(crate) static CODE: AtomicU8 = AtomicU8::new(0);
 
 pub(crate) fn read(va: u64) {
-    let _ = at(va, AccessKind::Load, PROGRAM);
+    let _ = at(va, AccessKind::Read, PROGRAM);
 }
 
 pub(crate) fn write(va: u64) {
-    let _ = at(va, AccessKind::Store, PROGRAM);
+    let _ = at(va, AccessKind::Write, PROGRAM);
 }
 
 pub(crate) unsafe fn execute(va: u64) {

@@ -1,9 +1,10 @@
 //! Address translation by `libjos`'s simulated processor, which obeys the control registers of this one.
 
 use layout::MemLayout;
+use libjos::machine::AccessKind;
 use libjos::mem::addr::PhysAddr;
 use libjos::paging::word::Word;
-use libjos::sim::mmu::{AccessKind, Control, Denial, Exception, MemoryAccess, Ram};
+use libjos::sim::mmu::{Control, Denial, Exception, MemoryAccess, Ram};
 use libjos::sim::processor::Processor as Translator;
 
 use super::processor::{

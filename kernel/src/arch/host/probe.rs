@@ -2,8 +2,8 @@
 //! as an error.
 
 use layout::PGSIZE;
+use libjos::machine::AccessKind;
 use libjos::machine::Fault;
-use libjos::sim::mmu::AccessKind;
 
 use super::mmu::is_ram;
 use super::ports::pc;
@@ -41,7 +41,7 @@ fn bytes(
     kind: AccessKind,
     mut each: impl FnMut(usize, *mut u8),
 ) -> Result<(), Fault> {
-    let rip = if kind == AccessKind::Store { STORE } else { LOAD };
+    let rip = if kind == AccessKind::Write { STORE } else { LOAD };
     // The processor looks at both pages before it writes to one.
     let last = va.wrapping_add(size as u64 - 1);
     for va in [va, last - last % PGSIZE].into_iter().filter(|page| *page >= va) {
@@ -69,11 +69,11 @@ fn load_bytes<const SIZE: usize>(va: u64, kind: AccessKind) -> Result<[u8; SIZE]
 /// Writes these bytes. No Rust object lies there.
 fn store_bytes<const SIZE: usize>(va: u64, value: [u8; SIZE]) -> Result<(), Fault> {
     // SAFETY: memory of the window, in which no Rust object lies.
-    bytes(va, SIZE, AccessKind::Store, |i, byte| unsafe { byte.write(value[i]) })
+    bytes(va, SIZE, AccessKind::Write, |i, byte| unsafe { byte.write(value[i]) })
 }
 
 pub(crate) fn load(va: u64) -> Result<u64, Fault> {
-    load_bytes(va, AccessKind::Load).map(u64::from_le_bytes)
+    load_bytes(va, AccessKind::Read).map(u64::from_le_bytes)
 }
 
 pub(crate) fn load_word(va: u64) -> Result<usize, Fault> {
@@ -81,12 +81,12 @@ pub(crate) fn load_word(va: u64) -> Result<usize, Fault> {
 }
 
 pub(crate) fn load_byte(va: u64) -> Result<u8, Fault> {
-    load_bytes(va, AccessKind::Load).map(u8::from_le_bytes)
+    load_bytes(va, AccessKind::Read).map(u8::from_le_bytes)
 }
 
 pub(crate) fn load_user(va: u64) -> Result<u64, Fault> {
     pc().processor.allows_user_access = true;
-    let bytes = load_bytes(va, AccessKind::Load);
+    let bytes = load_bytes(va, AccessKind::Read);
     pc().processor.allows_user_access = false;
     bytes.map(u64::from_le_bytes)
 }
@@ -116,7 +116,7 @@ pub(crate) unsafe fn copy(to: u64, from: u64, length: usize) {
         }
     };
     for i in 0..length as u64 {
-        let (from, to) = (place(from + i, AccessKind::Load), place(to + i, AccessKind::Store));
+        let (from, to) = (place(from + i, AccessKind::Read), place(to + i, AccessKind::Write));
         // SAFETY: bytes of the window, or of the caller's buffer.
         unsafe { to.write(from.read()) };
     }

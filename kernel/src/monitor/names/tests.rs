@@ -76,7 +76,7 @@ fn descriptions() {
 #[test]
 fn completion() {
     alone(|| {
-        let commands: Vec<_> = COMMANDS.iter().map(|command| command.name).collect();
+        let commands: Vec<_> = COMMANDS.iter().map(|command| command.name()).collect();
         for before in ["", " ", "help ", " help  "] {
             assert_eq!(candidates(before, ""), commands, "{before:?}");
             assert!(KernelNames.is_whole(before));
@@ -109,13 +109,20 @@ fn names_that_tab_completes() {
     let ended = alone(|| boot(&file, complete));
     ended.assert_tail(
         33,
-        &["run hello", "env 00001000", "kill 00001000", "vmprint 00001000", "envs "],
+        &[
+            "run hello",
+            "env 00001000",
+            "kill 00001000",
+            "map 00001000",
+            "vmprint 00001000",
+            "envs ",
+        ],
     );
 }
 
 fn complete() -> ExitCode {
     assert!(create("hello"));
-    for command in ["run", "env", "kill", "vmprint", "envs"] {
+    for command in ["run", "env", "kill", "map", "vmprint", "envs"] {
         let mut words = candidates(&std::format!("{command} "), "");
         words.retain(|word| word == "hello" || word.starts_with("0000"));
         println!("{command} {}", words.join(" "));

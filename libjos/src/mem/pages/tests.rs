@@ -9,7 +9,7 @@ use layout::{Jos64, MB, PGSIZE};
 use super::{AllocFlags, Block, Frame, PageAllocator, PageInfo, Pages};
 use crate::mem::addr::{PhysAddr, PhysRange};
 use crate::paging::format::x86_64::X86_64;
-use crate::sim::{SimMachine, memory::SimMemory};
+use crate::sim::{SimMachine, memory::SimMemory, mmu::Ram};
 
 /// An allocator alone, for more frames than there is memory.
 pub(super) struct Rig {

@@ -14,22 +14,11 @@ pub use bits::{AddressBits, address_bits};
 use core::fmt;
 use core::marker::PhantomData;
 
+use crate::machine::AccessKind;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::size::Size;
 use crate::paging::format::{Entry, Format, Geometry, Leaf, Perm};
-use crate::paging::mappings::{MAX_LEVELS, Step};
-use crate::paging::word::Word;
-
-/// The kind of an access.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum AccessKind {
-    /// Reading data.
-    Read,
-    /// Writing data.
-    Write,
-    /// Fetching an instruction.
-    Fetch,
-}
+use crate::paging::mappings::{MAX_LEVELS, Step, steps_by};
 
 /// How a walk ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -78,37 +67,32 @@ pub fn trace<F: Format>(
 ) -> WalkTrace<F> {
     let (steps, end) = ([None; MAX_LEVELS], WalkEnd::NonCanonical);
     let mut trace = WalkTrace { va, pgdir, steps, end, format: PhantomData };
-    if F::is_canonical(va) {
-        trace.end = trace.descend(load);
+    if !F::is_canonical(va) {
+        return trace;
+    }
+    trace.end = WalkEnd::NoMemory { level: F::ROOT, table: pgdir };
+    let mut allowed = Perm::all();
+    for step in steps_by::<F>(pgdir, va, load) {
+        let level = step.level;
+        trace.steps[level as usize] = Some(step);
+        trace.end = match step.entry {
+            Entry::Absent | Entry::Pending { .. } => WalkEnd::Absent { level },
+            Entry::Leaf(Leaf { pa, perm, .. }) => {
+                let offset = va.as_u64() & (F::page_size(level) - 1);
+                let pa = PhysAddr::new(pa.as_u64().wrapping_add(offset));
+                WalkEnd::Page { pa, perm: perm & allowed, level }
+            }
+            // The end if no memory is there. No format decodes a table at level 0.
+            Entry::Table { pa, allows } => {
+                allowed &= allows;
+                WalkEnd::NoMemory { level: level - 1, table: pa }
+            }
+        };
     }
     trace
 }
 
 impl<F: Format> WalkTrace<F> {
-    /// Takes every step, from the root down.
-    fn descend(&mut self, load: impl Fn(PhysAddr) -> Option<F::Word>) -> WalkEnd {
-        let (mut level, mut table, mut allowed) = (F::ROOT, self.pgdir, Perm::all());
-        loop {
-            let at = F::entry(level, table, self.va);
-            let Some(word) = load(at) else { return WalkEnd::NoMemory { level, table } };
-            let (index, entry) = (F::index(level, self.va), F::decode(level, word));
-            let step = Step { level, table, index, at, word: word.to_u64(), entry };
-            self.steps[level as usize] = Some(step);
-            match entry {
-                Entry::Absent | Entry::Pending { .. } => return WalkEnd::Absent { level },
-                Entry::Leaf(Leaf { pa, perm, .. }) => {
-                    let offset = self.va.as_u64() & (F::page_size(level) - 1);
-                    let pa = PhysAddr::new(pa.as_u64().wrapping_add(offset));
-                    return WalkEnd::Page { pa, perm: perm & allowed, level };
-                }
-                // No format decodes a table at level 0.
-                Entry::Table { pa, allows } => {
-                    (level, table, allowed) = (level - 1, pa, allowed & allows);
-                }
-            }
-        }
-    }
-
     /// How the walk ended.
     #[must_use]
     pub fn end(&self) -> WalkEnd {

@@ -15,10 +15,10 @@ pub const COLUMNS: usize = 80;
 pub(super) const BYTES: usize = 4 * COLUMNS;
 
 /// How many columns of a terminal `c` takes: most take one, those of East Asia two, and an accent
-/// that combines with the character before it takes none.
+/// that combines with the character before it takes none. A tab takes one: it is shown as a space.
 #[must_use]
 pub fn width(c: char) -> usize {
-    c.width().unwrap_or(0)
+    if c == '\t' { 1 } else { c.width().unwrap_or(0) }
 }
 
 /// How many columns `text` takes.

@@ -256,6 +256,15 @@ fn control_d_on_an_empty_line_ends_the_input() {
 fn a_tab_is_a_character_where_nobody_completes() {
     let (editor, terminal, _) = feed::<String>("? ", b"a\tb\tc\x7f", None, None);
     assert_eq!((editor.line(), terminal.bells), ("a\tb\t", 0));
+    // It takes a column, as the space does that is shown in its place.
+    for (keys, line) in [("a\t\x7f", "a"), ("a\tb\x02\x02\x7f", "\tb"), ("a\tb\x01\x06\x04", "ab")]
+    {
+        let (editor, ..) = feed::<String>("? ", keys.as_bytes(), None, None);
+        assert_eq!(editor.line(), line, "{keys:?}");
+    }
+    let tabs = "\t".repeat(3 * COLUMNS);
+    let (editor, ..) = feed::<String>("? ", tabs.as_bytes(), None, None);
+    assert_eq!(editor.line(), tabs);
 }
 
 #[test]

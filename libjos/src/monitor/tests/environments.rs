@@ -156,6 +156,13 @@ fn ids() {
         assert_eq!(monitor.error(line), monitor.error("env -e"), "{line}");
     }
     assert_eq!(monitor.error("dump -e x 0"), monitor.error("env x"));
+    // There is one id.
+    for line in ["map -e 1000 1001", "vmprint 1001 -e 1000"] {
+        assert_eq!(monitor.error(line), "\"1001\" is one word too many");
+    }
+    for line in ["dump -e 1000 -e 1000 0", "translate 0 -e 1000 -e 1000"] {
+        assert!(monitor.error(line).ends_with("is one word too many"), "{line}");
+    }
     // An address is a physical one or an environment's.
     for line in ["dump -p -e 1000 0", "dump -e 1000 0 -p"] {
         assert_eq!(monitor.error(line), "\"1000\" is one word too many");

@@ -253,7 +253,7 @@ fn the_usage_helps_against_wrong_words() {
         let (mut monitor, mut out) = (monitor64(), String::new());
         let Monitor { pmap, held, .. } = &mut monitor;
         let mut session = Session::new(pmap, None, held, &NoNames, &mut out);
-        let Verb::Memory(verb) = command.verb else { panic!("{command}") };
+        let Verb::Memory(verb) = command.verb else { panic!("{}", command.usage) };
         let error = session.run(verb, &arguments, [].into_iter()).unwrap_err();
         assert!(error.is_usage(), "{line}: {error}");
     }

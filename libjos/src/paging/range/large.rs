@@ -26,8 +26,9 @@ impl<M: Machine> Vm<M> {
             return Err(MapError::Uvpt { va });
         }
         let failed = MapError::NotUniform { va };
-        let mut steps = crate::paging::mappings::steps::<M::Format, M>(&self.machine, root, va);
-        let step = steps.find(|step| step.level == level).ok_or(failed)?;
+        let step = crate::paging::mappings::steps::<M::Format, M>(&self.machine, root, va)
+            .find(|step| step.level == level)
+            .ok_or(failed)?;
         let Entry::Table { pa: table, .. } = step.entry else { return Err(failed) };
         let whole = self.whole(level, table).ok_or(failed)?;
         // A table hangs there, so `level` is one of the format's, and has a page size.

@@ -24,9 +24,7 @@ const PPN: u64 = 0x003f_ffff_ffff_fc00;
 const RESERVED: u64 = 0xffc0_0000_0000_0000;
 
 pub(super) fn translate(walk: &mut Walker<'_, impl Ram>, va: u64) -> Result<Page, Denial> {
-    let none =
-        Rights { readable: false, writable: false, executable: false, user: false, global: false };
-    let mut table = walk.first_table(va, none);
+    let mut table = walk.first_table(va, Rights::default());
     loop {
         let level = table.level;
         let pte: u64 = walk.memory.load(walk.entry_at(&table, va));
@@ -46,7 +44,7 @@ pub(super) fn translate(walk: &mut Walker<'_, impl Ram>, va: u64) -> Result<Page
             if level == 0 || pte & (U | A | D) != 0 {
                 return Err(Denial::Reserved);
             }
-            table = Table { level: level - 1, pa, rights: Rights { global, ..none } };
+            table = Table { level: level - 1, pa, rights: Rights { global, ..Rights::default() } };
             walk.caches.keep_table(va, table);
             continue;
         }
@@ -80,8 +78,8 @@ pub(super) fn permits(page: &Page, access: MemoryAccess, control: Control) -> bo
         (false, _) => !(rights.user && control.smap),
     };
     mode && match access.kind {
-        AccessKind::Load => rights.readable,
-        AccessKind::Store => rights.writable && page.dirty,
+        AccessKind::Read => rights.readable,
+        AccessKind::Write => rights.writable && page.dirty,
         AccessKind::Fetch => rights.executable,
     }
 }
@@ -89,7 +87,7 @@ pub(super) fn permits(page: &Page, access: MemoryAccess, control: Control) -> bo
 pub(super) fn exception(access: MemoryAccess) -> Exception {
     Exception::Cause(match access.kind {
         AccessKind::Fetch => 12,
-        AccessKind::Load => 13,
-        AccessKind::Store => 15,
+        AccessKind::Read => 13,
+        AccessKind::Write => 15,
     })
 }

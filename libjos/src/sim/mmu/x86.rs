@@ -66,7 +66,7 @@ pub(super) fn translate(walk: &mut Walker<'_, impl Ram>, va: u64) -> Result<Page
             dirty: entry & D != 0,
         };
         if let Some(access) = walk.access
-            && access.kind == AccessKind::Store
+            && access.kind == AccessKind::Write
             && permits(rights, access, walk.control)
         {
             store(walk, at, entry | D);
@@ -140,14 +140,14 @@ pub(super) fn permits(page: Rights, access: MemoryAccess, control: Control) -> b
     if access.user {
         return page.user
             && match access.kind {
-                AccessKind::Load => true,
-                AccessKind::Store => page.writable,
+                AccessKind::Read => true,
+                AccessKind::Write => page.writable,
                 AccessKind::Fetch => page.executable,
             };
     }
     match access.kind {
-        AccessKind::Load => !(page.user && control.smap),
-        AccessKind::Store => !(page.user && control.smap) && (page.writable || !control.wp),
+        AccessKind::Read => !(page.user && control.smap),
+        AccessKind::Write => !(page.user && control.smap) && (page.writable || !control.wp),
         AccessKind::Fetch => !(page.user && control.smep) && page.executable,
     }
 }
@@ -167,7 +167,7 @@ pub(super) fn exception(
     let fetch = access.kind == AccessKind::Fetch && (control.smep || nx);
     let code = [
         denial != Denial::NotPresent,
-        access.kind == AccessKind::Store,
+        access.kind == AccessKind::Write,
         access.user,
         denial == Denial::Reserved,
         fetch,

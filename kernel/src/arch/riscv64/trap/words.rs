@@ -2,8 +2,8 @@
 
 use core::fmt;
 
+use libjos::machine::AccessKind;
 use libjos::mem::addr::VirtAddr;
-use libjos::monitor::explain::AccessKind;
 use libjos::monitor::processor::riscv::{self as names, cause, exception};
 
 use super::frame::{Trap, TrapFrame};

@@ -3,8 +3,8 @@
 use core::fmt;
 
 use layout::MemLayout;
+use libjos::machine::AccessKind;
 use libjos::mem::addr::VirtAddr;
-use libjos::monitor::explain::AccessKind;
 use libjos::monitor::processor::vector::{
     DOUBLE_FAULT, GENERAL_PROTECTION, INVALID_TSS, MACHINE_CHECK, PAGE_FAULT, STACK_SEGMENT,
 };
