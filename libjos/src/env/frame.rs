@@ -39,9 +39,9 @@ pub unsafe trait TrapFrame: Copy + fmt::Display + 'static {
     /// Sets the result of the call, which may be negative.
     fn set_result(&mut self, result: i64);
 
-    /// Makes the program make its call once more when it goes on, with these two arguments first. The register with the
-    /// number is left to [`set_result`](Self::set_result).
-    fn call_again(&mut self, arguments: [u64; 2]);
+    /// Makes the program make its call once more when it goes on. Where the number has the register of the result,
+    /// [`set_result`](Self::set_result) changes it.
+    fn call_again(&mut self);
 
     /// The program counter.
     fn pc(&self) -> VirtAddr;

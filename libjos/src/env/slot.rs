@@ -19,6 +19,8 @@ pub(super) struct Slot {
     machine_frame: u32,
     /// The name of its program.
     pub(super) name: Name,
+    /// Bytes that its call of `cputs` has printed, which it makes again for the rest.
+    pub(super) printed: u64,
 }
 
 impl Slot {
@@ -64,6 +66,7 @@ impl Slot {
         self.space = ManuallyDrop::new(space);
         self.used = 1;
         self.name = Name::default();
+        self.printed = 0;
         self.next_free()
     }
 

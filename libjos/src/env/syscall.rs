@@ -1,6 +1,8 @@
 //! System calls, by number: [`syscall`](Envs::syscall) reads the arguments from the caller's frame and leaves
 //! the result there.
 
+use core::mem::take;
+
 use super::abi::{ENV_RUNNING, EnvId, Error, call};
 use super::console::EnvConsole;
 use super::frame::TrapFrame;
@@ -14,10 +16,10 @@ use crate::paging::vm::Vm;
 
 /// Bytes that `cputs` takes from a program at a time.
 const CHUNK: usize = 128;
-/// Bytes that one call of `cputs` prints at most. The caller makes the call again for the rest, so that interrupts, and other
+/// Bytes that `cputs` prints at a time. The caller makes its call again for the rest, so that interrupts, and other
 /// environments, wait for no more than this.
 const PIECE: u64 = 4096;
-// The register with the call's result is that of the next call's number.
+// On x86 the result goes where the number was, so the call that is made again is `cputs`, too.
 const _: () = assert!(call::CPUTS == 0);
 
 /// The result of a call: a number, which is not negative, or the reason why it failed.
@@ -105,18 +107,21 @@ impl<F: TrapFrame> Envs<F> {
         console: &mut impl EnvConsole,
         index: EnvIndex,
     ) -> CallResult {
-        let mut va = VirtAddr::new(self.argument(index, 0));
-        let len = self.argument(index, 1);
-        if let Err(va) = self.user_mem_check(vm, index, va, len, Perm::UR) {
+        let (begin, all) = (VirtAddr::new(self.argument(index, 0)), self.argument(index, 1));
+        let printed = take(&mut self.slots.get_mut(index).printed).min(all);
+        let (mut va, len) = (begin + printed, all - printed);
+        let mut piece = len.min(PIECE);
+        let rest = len - piece;
+        // All of the text was looked at before its first piece was printed.
+        let looked_at = if printed == 0 { len } else { piece };
+        if let Err(va) = self.user_mem_check(vm, index, va, looked_at, Perm::UR) {
             self.user_mem_fault(vm, index, va);
             return Err(Error::Fault);
         }
-        let space = self.slots.get(index).space();
+        let slot = self.slots.get_mut(index);
         let (mut chunk, mut kept) = ([0; CHUNK], 0);
-        let mut piece = len.min(PIECE);
-        let rest = len - piece;
         while piece > 0 {
-            let Some(pa) = user_access(vm, space, va, Perm::UR) else { break };
+            let Some(pa) = user_access(vm, slot.space(), va, Perm::UR) else { break };
             let n = left_in_page(va).min(piece).min((CHUNK - kept) as u64);
             let end = kept + n as usize;
             vm.machine().load_bytes(pa, &mut chunk[kept..end]);
@@ -128,8 +133,8 @@ impl<F: TrapFrame> Envs<F> {
             kept = end - whole;
         }
         if rest > 0 {
-            let kept = kept as u64;
-            self.envs.get_mut(index).env_tf.call_again([va.as_u64() - kept, rest + kept]);
+            slot.printed = all - rest - kept as u64;
+            self.envs.get_mut(index).env_tf.call_again();
         }
         Ok(0)
     }

@@ -96,8 +96,7 @@ unsafe impl<F: Format + Mmu> TrapFrame for SimFrame<F> {
         self.registers[0] = F::Word::from_u64(result.cast_unsigned() & mask);
     }
 
-    fn call_again(&mut self, arguments: [u64; 2]) {
-        self.registers[1..3].copy_from_slice(&arguments.map(F::Word::from_u64));
+    fn call_again(&mut self) {
         self.pc = F::Word::from_u64(self.pc.to_u64() - OPERATION_SIZE);
     }
 

@@ -4,7 +4,7 @@ use layout::{MemLayout, PGSIZE};
 use libjos::env::abi::{
     ENV_NOT_RUNNABLE, ENV_RUNNABLE, ENV_RUNNING, PTE_AVAIL, PTE_P, PTE_U, PTE_W, call,
 };
-use libjos::env::{Cause, EnvIndex, Next};
+use libjos::env::{Cause, EnvIndex, Next, TrapFrame};
 use libjos::mem::addr::VirtAddr;
 use libjos::paging::format::{Format, Geometry, Perm};
 use libjos::paging::word::Word;
@@ -90,6 +90,33 @@ fn cputs_of_a_long_text_gives_way<L: MemLayout, F: Format + Mmu>() {
         next = world.trap(Cause::Syscall);
     }
     assert_eq!(ends, [PGSIZE, 2 * PGSIZE, 3 * PGSIZE]);
+    // A compiler may rely on it that a call keeps its arguments.
+    let frame = world.envs.env(me).env_tf;
+    assert_eq!((frame.argument(0), frame.argument(1)), (page(0) + 1, 3 * PGSIZE));
+    // The next text is printed from its beginning.
+    assert_eq!(world.call(call::CPUTS, &[page(0), 3]), 0);
+    assert_eq!(world.console.written.len() as u64, 3 * PGSIZE + 3);
+}
+
+/// A text whose end goes while its beginning is printed ends the program there.
+fn cputs_of_memory_that_goes_ends_the_program<L: MemLayout, F: Format + Mmu>() {
+    let mut world = World::<L, F>::with(1);
+    let child = world.call(call::EXOFORK, &[]) as u64;
+    for number in 0..2 {
+        assert_eq!(world.call(call::PAGE_ALLOC, &[child, page(number), URW]), 0);
+    }
+    assert_eq!(world.call(call::ENV_SET_STATUS, &[child, ENV_RUNNABLE.into()]), 0);
+    let parent = world.me();
+    let Next::Run(index) = world.call_only(call::YIELD, &[]) else { panic!("the child runs") };
+    assert_ne!(index, parent);
+    assert_eq!(world.call_only(call::CPUTS, &[page(0), 2 * PGSIZE]), Next::Run(index));
+    assert_eq!(world.trap(Cause::Timer), Next::Run(parent));
+    assert_eq!(world.call(call::PAGE_UNMAP, &[child, page(1)]), 0);
+    assert_eq!(world.call_only(call::YIELD, &[]), Next::Run(index));
+    assert_eq!(world.trap(Cause::Syscall), Next::Run(parent));
+    assert_eq!(world.console.written.len() as u64, PGSIZE);
+    let expected = format!("user_mem_check assertion failure for va {:08x}", page(1));
+    assert!(world.said().contains(&expected), "{}", world.said());
 }
 
 /// The first address that fails is named, and nothing is printed.
@@ -343,6 +370,7 @@ on_every_format! {
     cputs_prints_what_the_program_may_read
     cputs_keeps_characters_whole
     cputs_of_a_long_text_gives_way
+    cputs_of_memory_that_goes_ends_the_program
     cputs_of_other_memory_ends_the_program
     pages_are_made_shared_and_taken_away
     bits_of_a_programs_own

@@ -45,11 +45,6 @@ impl Frame {
         [eax, edx, ecx, ebx, edi, esi]
     }
 
-    /// The registers of a call's first two arguments.
-    pub(in crate::arch) fn first_arguments(&mut self) -> [&mut u32; 2] {
-        [&mut self.trap.edx, &mut self.trap.ecx]
-    }
-
     /// The program counter and the stack pointer.
     pub(in crate::arch) fn pointers(&mut self) -> [&mut u32; 2] {
         [&mut self.trap.eip, &mut self.esp]

@@ -35,7 +35,7 @@ unsafe impl TrapFrame for Frame {
 
     fn set_result(&mut self, _result: i64) {}
 
-    fn call_again(&mut self, _arguments: [u64; 2]) {}
+    fn call_again(&mut self) {}
 
     fn pc(&self) -> VirtAddr {
         VirtAddr::new(self.pc)

@@ -58,10 +58,7 @@ unsafe impl EnvFrame for Frame {
         *self.result() = result as EntryWord;
     }
 
-    fn call_again(&mut self, arguments: [u64; 2]) {
-        for (register, value) in self.first_arguments().into_iter().zip(arguments) {
-            *register = value as usize as EntryWord;
-        }
+    fn call_again(&mut self) {
         let pc = VirtAddr::new(self.trap.instruction().wrapping_sub(CALL_SIZE));
         self.redirect(pc, self.sp());
     }

@@ -40,11 +40,6 @@ impl Frame {
         [rax, rdi, rsi, rdx, r10, r8]
     }
 
-    /// The registers of a call's first two arguments.
-    pub(in crate::arch) fn first_arguments(&mut self) -> [&mut u64; 2] {
-        [&mut self.trap.rdi, &mut self.trap.rsi]
-    }
-
     /// The program counter and the stack pointer.
     pub(in crate::arch) fn pointers(&mut self) -> [&mut u64; 2] {
         [&mut self.trap.rip, &mut self.trap.rsp]
