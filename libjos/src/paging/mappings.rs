@@ -1,4 +1,4 @@
-//! Looking at page tables: the walk of one address level by level ([`Steps`]), and all pages that are
+//! Looking at page tables: the walk of one address level by level ([`steps`]), and all pages that are
 //! mapped ([`leaves`], merged into [`runs`]).
 //!
 //! One iterator, `Cursor`, goes through whole tables for all users. [`runs`] serves the pictures,
@@ -35,43 +35,26 @@ pub struct Step {
     pub entry: Entry,
 }
 
-/// The walk of an address from the root down, an item a level, up to the entry that decides: a
-/// leaf, or an absent one. [`steps`] makes it.
-#[derive(Debug)]
-pub struct Steps<'a, F, Mem> {
-    mem: &'a Mem,
-    va: VirtAddr,
-    /// The next level and its table.
-    next: Option<(u32, PhysAddr)>,
-    format: PhantomData<fn() -> F>,
-}
-
-/// Walks `va` in the tables of format `F` from the root at `pgdir`. Bits of `va` that the format
-/// does not translate are ignored.
+/// Walks `va` in the tables of format `F` from the root at `pgdir` down: a step a level, up to the entry that
+/// decides, a leaf or an absent one. Bits of `va` that the format does not translate are ignored.
 pub fn steps<F: Format, Mem: PhysMem>(
     mem: &Mem,
     pgdir: PhysAddr,
     va: VirtAddr,
-) -> Steps<'_, F, Mem> {
-    Steps { mem, va, next: Some((F::ROOT, pgdir)), format: PhantomData }
-}
-
-impl<F: Format, Mem: PhysMem> Iterator for Steps<'_, F, Mem> {
-    type Item = Step;
-
-    #[inline]
-    fn next(&mut self) -> Option<Step> {
-        let (level, table) = self.next?;
-        let index = F::index(level, self.va);
-        let at = F::entry(level, table, self.va);
-        let word: F::Word = self.mem.load(at);
+) -> impl Iterator<Item = Step> {
+    let mut next = Some((F::ROOT, pgdir));
+    core::iter::from_fn(move || {
+        let (level, table) = next?;
+        let index = F::index(level, va);
+        let at = F::entry(level, table, va);
+        let word: F::Word = mem.load(at);
         let entry = F::decode(level, word);
-        self.next = match entry {
+        next = match entry {
             Entry::Table { pa, .. } => level.checked_sub(1).map(|below| (below, pa)),
             _ => None,
         };
         Some(Step { level, table, index, at, word: word.to_u64(), entry })
-    }
+    })
 }
 
 /// A page of any size, or a run of pages: `size` bytes at `va` lead to as many at `pa`.
@@ -142,8 +125,8 @@ struct Frame {
     allows: Perm,
 }
 
-/// A place among the pages that are mapped between two addresses, from which [`Leaves`] goes on. It
-/// borrows no memory, so that other tables can be changed between two steps.
+/// A place among the pages that are mapped between two addresses. It borrows no memory, so that other tables
+/// can be changed between two steps.
 #[derive(Clone, Debug)]
 pub(crate) struct Cursor<F> {
     /// The directory, if its entry for itself is passed over.
@@ -159,22 +142,16 @@ pub(crate) struct Cursor<F> {
     format: PhantomData<fn() -> F>,
 }
 
-/// The pages that are mapped between two addresses, in order of address. [`leaves`] makes it.
-#[derive(Debug)]
-pub struct Leaves<'a, F, Mem> {
-    mem: &'a Mem,
-    cursor: Cursor<F>,
-}
-
 /// The pages mapped at any address of `[first, last]` by the tables of format `F` from the root
-/// at `pgdir`. The tables that a directory's entry for itself shows are left out.
+/// at `pgdir`, in order of address. The tables that a directory's entry for itself shows are left out.
 pub fn leaves<F: Format, Mem: PhysMem>(
     mem: &Mem,
     pgdir: PhysAddr,
     first: VirtAddr,
     last: VirtAddr,
-) -> Leaves<'_, F, Mem> {
-    Leaves { mem, cursor: Cursor::new(pgdir, first, last) }
+) -> impl Iterator<Item = Mapping> {
+    let mut cursor = Cursor::<F>::new(pgdir, first, last);
+    core::iter::from_fn(move || Some(cursor.next(mem)?.1))
 }
 
 /// The pages of [`leaves`], with neighbours that go on in both address spaces with the same permissions
@@ -209,14 +186,6 @@ fn merged(leaves: impl Iterator<Item = Mapping>) -> impl Iterator<Item = Mapping
         while leaves.next_if(|next| run.merge(next)).is_some() {}
         Some(run)
     })
-}
-
-impl<F: Format, Mem: PhysMem> Iterator for Leaves<'_, F, Mem> {
-    type Item = Mapping;
-
-    fn next(&mut self) -> Option<Mapping> {
-        self.cursor.next(self.mem).map(|(_, leaf)| leaf)
-    }
 }
 
 impl<F: Format> Cursor<F> {
@@ -264,8 +233,7 @@ impl<F: Format> Cursor<F> {
                 Entry::Table { pa, .. } if Some(pa) == self.hidden => {}
                 Entry::Table { pa, allows: here } => {
                     // The first table on the way to `first` is entered in the middle.
-                    let inside = F::address(level, base, index) <= self.first;
-                    let index = if inside { F::index(level - 1, self.first) } else { 0 };
+                    let index = if va <= self.first { F::index(level - 1, self.first) } else { 0 };
                     self.frames[level as usize - 1] =
                         Frame { table: pa, base: va, index, allows: allows & here };
                     self.level = Some(level - 1);

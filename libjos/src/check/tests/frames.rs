@@ -191,8 +191,9 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             run: |pmap| {
                 pmap.map_page(2 * MB, Perm::KRW);
                 let va = VirtAddr::new(2 * MB);
-                let mut steps = steps::<F, _>(pmap.machine(), pmap.kern_pgdir().address(), va);
-                let Some(Entry::Table { pa, .. }) = steps.next().map(|step| step.entry) else {
+                let root = pmap.kern_pgdir().address();
+                let step = steps::<F, _>(pmap.machine(), root, va).next();
+                let Some(Entry::Table { pa, .. }) = step.map(|step| step.entry) else {
                     panic!("{va} is mapped")
                 };
                 pmap.change_info(pa.as_u64(), |info| info.pp_ref_or_prev = 2);
