@@ -227,7 +227,7 @@ impl<F: Format> Cursor<F> {
                 self.level = None;
                 continue;
             }
-            let at = table + index as u64 * F::Word::BYTES;
+            let at = F::slot(table, index);
             match load(at).map_or(Entry::Absent, |word| F::decode(level, word)) {
                 Entry::Absent | Entry::Pending { .. } => {}
                 Entry::Table { pa, .. } if Some(pa) == self.hidden => {}

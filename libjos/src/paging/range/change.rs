@@ -32,7 +32,7 @@ pub(crate) fn used_entries<M: Machine>(
     table: PhysAddr,
     count: usize,
 ) -> impl Iterator<Item = (usize, WordOf<M>)> {
-    let at = move |i: usize| PhysAddr::new(table.as_u64() + i as u64 * WordOf::<M>::BYTES);
+    let at = move |i| M::Format::slot(table, i);
     let mut i = 0;
     core::iter::from_fn(move || {
         while i < count {
@@ -48,25 +48,11 @@ pub(crate) fn used_entries<M: Machine>(
 }
 
 impl Entries {
-    /// The entries, each with its address, the address that it maps, and its word.
-    #[inline]
-    fn words<M: Machine>(
-        &self,
-        machine: &M,
-    ) -> impl Iterator<Item = (PhysAddr, VirtAddr, WordOf<M>)> {
-        let page_size = M::Format::page_size(self.level);
-        (0..self.count as u64).map(move |i| {
-            // Within one table and what it maps, so no sum overflows.
-            let at = PhysAddr::new(self.at.as_u64() + i * WordOf::<M>::BYTES);
-            let va = VirtAddr::new(self.va.as_u64() + i * page_size);
-            (at, va, machine.load(at))
-        })
-    }
-
     /// The entries from number `i` on.
     #[inline]
     fn skip<M: Machine>(&self, i: usize) -> Self {
-        let at = PhysAddr::new(self.at.as_u64() + i as u64 * WordOf::<M>::BYTES);
+        let at = M::Format::slot(self.at, i);
+        // The table maps all of them, so no sum overflows.
         let va = VirtAddr::new(self.va.as_u64() + i as u64 * M::Format::page_size(self.level));
         Self { at, va, count: self.count - i, ..*self }
     }
@@ -120,21 +106,19 @@ impl Entries {
         /// Entries compared without a branch.
         const CHUNK: usize = 8;
         let step = Vm::<M>::leaf_step(level);
-        let load = |i: usize| -> WordOf<M> {
-            machine.load(PhysAddr::new(at.as_u64() + i as u64 * WordOf::<M>::BYTES))
-        };
+        let load = |i| -> WordOf<M> { machine.load(M::Format::slot(at, i)) };
         // No address after the last one looks like its neighbour.
         let to_last = (M::Format::PA_END - pa.as_u64()) / M::Format::page_size(level);
         let count = (count as u64).min(to_last).max(1) as usize;
         let (mut alike, mut expected) = (1, load(0).wrapping_add(step));
         while alike + CHUNK <= count {
             let (mut differs, mut next) = (0, expected);
-            let mut at = PhysAddr::new(at.as_u64() + alike as u64 * WordOf::<M>::BYTES);
+            let mut at = M::Format::slot(at, alike);
             for _ in 0..CHUNK {
                 let word: WordOf<M> = machine.load(at);
                 differs |= word.to_u64() ^ next.to_u64();
                 next = next.wrapping_add(step);
-                at = PhysAddr::new(at.as_u64() + WordOf::<M>::BYTES);
+                at = M::Format::slot(at, 1);
             }
             if differs != 0 {
                 break;
@@ -247,13 +231,14 @@ pub(super) struct Protect<'a> {
 
 impl<M: Machine> Change<M> for Protect<'_> {
     fn make(&mut self, vm: &mut Vm<M>, entries: &Entries) {
-        for (at, va, word) in entries.words(&vm.machine) {
-            vm.exchange_leaf(entries.level, at, word, |leaf| {
+        for i in 0..entries.count {
+            let Entries { level, at, va, .. } = entries.skip::<M>(i);
+            vm.exchange_leaf(level, at, vm.machine.load(at), |leaf| {
                 let is_private = (leaf.perm | self.perm).intersects(Perm::COW | Perm::PRIVATE);
                 let perm = if is_private { self.perm.private() } else { self.perm };
-                M::Format::encode(entries.level, &Leaf { perm, ..leaf })
+                M::Format::encode(level, &Leaf { perm, ..leaf })
             });
-            self.flush.add_leaf(entries.level, va);
+            self.flush.add_leaf(level, va);
         }
     }
 }

@@ -218,24 +218,18 @@ impl<M: Machine> Vm<M> {
             return source.put(self, 0, table, span.pa, M::Format::ENTRIES, true);
         }
         let end = start + count;
-        let entry = |index: usize| table + index as u64 * WordOf::<M>::BYTES;
         self.machine.fill_run(table, zero, zero, start);
-        source.put(self, 0, entry(start), span.pa, count, true);
-        self.machine.fill_run(entry(end), zero, zero, M::Format::ENTRIES - end);
+        source.put(self, 0, M::Format::slot(table, start), span.pa, count, true);
+        self.machine.fill_run(M::Format::slot(table, end), zero, zero, M::Format::ENTRIES - end);
     }
 
     /// The addresses of the `count` entries from `at` on, which are in one table.
     pub(crate) fn entries_from(at: PhysAddr, count: usize) -> impl Iterator<Item = PhysAddr> {
-        (0..count as u64).map(move |i| at + i * WordOf::<M>::BYTES)
+        (0..count).map(move |i| M::Format::slot(at, i))
     }
 
     /// How many of the `count` entries from `at` on are absent, up to the first that is not.
     fn absent_entries(&self, level: u32, at: PhysAddr, count: usize) -> usize {
-        (0..count as u64)
-            .take_while(|i| {
-                let entry = self.machine.load(at + i * WordOf::<M>::BYTES);
-                M::Format::decode(level, entry) == Entry::Absent
-            })
-            .count()
+        (0..count).take_while(|i| self.entry(level, at, *i) == Entry::Absent).count()
     }
 }
