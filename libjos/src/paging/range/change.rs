@@ -132,66 +132,6 @@ impl Entries {
     }
 }
 
-/// A change to a range of mappings.
-pub(super) trait Change<M: Machine> {
-    /// Makes the change to `entries`.
-    fn make(&mut self, vm: &mut Vm<M>, entries: &Entries);
-}
-
-/// Makes the pages pending, so that the processor does not see them. In the kernel's half, where nothing
-/// is counted, clears their entries.
-pub(super) struct Hide<'a>(pub(super) &'a mut Flush);
-
-impl<M: Machine> Change<M> for Hide<'_> {
-    fn make(&mut self, vm: &mut Vm<M>, entries: &Entries) {
-        let Vm { machine, .. } = vm;
-        let (level, counted) = (entries.level, Vm::<M>::is_user(entries.va));
-        for (run, _) in entries.runs(machine, M::zeros::<WordOf<M>>, Entry::page) {
-            let (first, step) = if counted {
-                (M::Format::pending(machine.load(run.at)), Vm::<M>::leaf_step(level))
-            } else {
-                (WordOf::<M>::ZERO, WordOf::<M>::ZERO)
-            };
-            machine.store_run(run.at, first, step, run.count);
-            match level {
-                0 => self.0.add_pages(run.va, run.count),
-                _ => self.0.add_all(),
-            }
-        }
-    }
-}
-
-/// Clears the entries of pending pages and, if `leaves`, of mapped ones, and ends the pages' uses.
-pub(super) struct TakeAway {
-    pub(super) leaves: bool,
-    /// How many frames became free.
-    pub(super) freed: usize,
-}
-
-impl<M: Machine> Change<M> for TakeAway {
-    fn make(&mut self, vm: &mut Vm<M>, entries: &Entries) {
-        let Vm { machine, pages, .. } = vm;
-        let (zero, counted) = (WordOf::<M>::ZERO, Vm::<M>::is_user(entries.va));
-        let pages_each = (M::Format::page_size(entries.level) / PGSIZE) as usize;
-        let picks = |entry| match entry {
-            Entry::Leaf(leaf) if self.leaves => Some(leaf.pa),
-            Entry::Pending { pa } => Some(pa),
-            _ => None,
-        };
-        let runs = entries.runs(machine, M::zeros::<WordOf<M>>, picks).map(|(run, pa)| {
-            machine.store_run(run.at, zero, zero, run.count);
-            (pa, run.count * pages_each)
-        });
-        self.freed += match counted {
-            true => pages.release(|releases| releases.release_all(runs)),
-            false => {
-                runs.for_each(drop);
-                0
-            }
-        };
-    }
-}
-
 /// Ends the use of the table of `level` at `table`, to which nothing leads any more, of all tables below
 /// it and, if `counted`, of all pages. Entries are read once, and stay as they are.
 ///
@@ -222,40 +162,19 @@ pub(crate) fn release_tree<M: Machine>(
     releases.release_table(table);
 }
 
-/// Gives the pages other permissions; to those that other spaces may have too, [`Perm::COW`] in place of
-/// W.
-pub(super) struct Protect<'a> {
-    pub(super) perm: Perm,
-    pub(super) flush: &'a mut Flush,
-}
-
-impl<M: Machine> Change<M> for Protect<'_> {
-    fn make(&mut self, vm: &mut Vm<M>, entries: &Entries) {
-        for i in 0..entries.count {
-            let Entries { level, at, va, .. } = entries.skip::<M>(i);
-            vm.exchange_leaf(level, at, vm.machine.load(at), |leaf| {
-                let is_private = (leaf.perm | self.perm).intersects(Perm::COW | Perm::PRIVATE);
-                let perm = if is_private { self.perm.private() } else { self.perm };
-                M::Format::encode(level, &Leaf { perm, ..leaf })
-            });
-            self.flush.add_leaf(level, va);
-        }
-    }
-}
-
 impl<M: Machine> Vm<M> {
-    /// Makes `change` to all entries of `span` that may be pages. Every leaf there lies in the span whole.
+    /// Calls `change` for all entries of `span` that may be pages, in runs. Every leaf there lies in the span whole.
     pub(super) fn visit(
         &mut self,
         level: u32,
         table: PhysAddr,
         mut span: Span,
-        change: &mut impl Change<M>,
+        change: &mut impl FnMut(&mut Self, &Entries),
     ) {
         if level == 0 {
             let at = M::Format::entry(0, table, span.va);
             let count = Self::pages_here(0, &span);
-            return change.make(self, &Entries { level: 0, at, va: span.va, count });
+            return change(self, &Entries { level: 0, at, va: span.va, count });
         }
         let page_size = M::Format::page_size(level);
         while span.size > 0 {
@@ -265,10 +184,66 @@ impl<M: Machine> Vm<M> {
                 Entry::Absent => {}
                 Entry::Table { pa, .. } => self.visit(level - 1, pa, part, change),
                 Entry::Leaf(_) | Entry::Pending { .. } => {
-                    change.make(self, &Entries { level, at, va: span.va, count: 1 });
+                    change(self, &Entries { level, at, va: span.va, count: 1 });
                 }
             }
             span.advance(part.size);
+        }
+    }
+
+    /// Makes the pages of `entries` pending, so that the processor does not see them. In the kernel's half, where
+    /// nothing is counted, clears their entries.
+    pub(super) fn hide_entries(&mut self, entries: &Entries, flush: &mut Flush) {
+        let machine = &self.machine;
+        let (level, counted) = (entries.level, Self::is_user(entries.va));
+        for (run, _) in entries.runs(machine, M::zeros::<WordOf<M>>, Entry::page) {
+            let (first, step) = if counted {
+                (M::Format::pending(machine.load(run.at)), Self::leaf_step(level))
+            } else {
+                (WordOf::<M>::ZERO, WordOf::<M>::ZERO)
+            };
+            machine.store_run(run.at, first, step, run.count);
+            match level {
+                0 => flush.add_pages(run.va, run.count),
+                _ => flush.add_all(),
+            }
+        }
+    }
+
+    /// Clears those of `entries` that are pending and, if `leaves`, those of mapped pages. Ends the uses of the pages,
+    /// and returns how many frames became free.
+    pub(super) fn clear_entries(&mut self, entries: &Entries, leaves: bool) -> usize {
+        let Self { machine, pages, .. } = self;
+        let zero = WordOf::<M>::ZERO;
+        let pages_each = (M::Format::page_size(entries.level) / PGSIZE) as usize;
+        let picks = |entry| match entry {
+            Entry::Leaf(leaf) if leaves => Some(leaf.pa),
+            Entry::Pending { pa } => Some(pa),
+            _ => None,
+        };
+        let runs = entries.runs(machine, M::zeros::<WordOf<M>>, picks).map(|(run, pa)| {
+            machine.store_run(run.at, zero, zero, run.count);
+            (pa, run.count * pages_each)
+        });
+        if Self::is_user(entries.va) {
+            pages.release(|releases| releases.release_all(runs))
+        } else {
+            runs.for_each(drop);
+            0
+        }
+    }
+
+    /// Gives the pages of `entries` the permissions `perm`; those that other spaces may have too, [`Perm::COW`] in
+    /// place of W.
+    pub(super) fn protect_entries(&mut self, entries: &Entries, perm: Perm, flush: &mut Flush) {
+        for i in 0..entries.count {
+            let Entries { level, at, va, .. } = entries.skip::<M>(i);
+            self.exchange_leaf(level, at, self.machine.load(at), |leaf| {
+                let is_private = (leaf.perm | perm).intersects(Perm::COW | Perm::PRIVATE);
+                let perm = if is_private { perm.private() } else { perm };
+                M::Format::encode(level, &Leaf { perm, ..leaf })
+            });
+            flush.add_leaf(level, va);
         }
     }
 }

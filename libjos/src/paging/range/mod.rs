@@ -35,7 +35,6 @@ use crate::paging::pgdir::WordOf;
 use crate::paging::unmapping::Unmapping;
 use crate::paging::vm::Vm;
 use crate::paging::word::Word;
-use change::{Hide, Protect, TakeAway};
 pub(crate) use change::{release_tree, used_entries};
 pub(crate) use map::{Neighbours, Source};
 
@@ -161,7 +160,8 @@ impl<M: Machine> Vm<M> {
         let (mut flush, mut freed, visible) = (Flush::new(cpus), 0, !cpus.is_empty());
         if visible {
             let span = Span { va, pa: PhysAddr::new(0), size };
-            self.visit(M::Format::ROOT, root, span, &mut Hide(&mut flush));
+            let hide = &mut |vm: &mut Self, entries: &_| vm.hide_entries(entries, &mut flush);
+            self.visit(M::Format::ROOT, root, span, hide);
             self.renew_loaded_leaves(root, last);
             if !Self::is_user(last) {
                 flush.flush(&mut self.machine);
@@ -182,9 +182,10 @@ impl<M: Machine> Vm<M> {
         leaves: bool,
     ) -> usize {
         let span = Span { va, pa: PhysAddr::new(0), size };
-        let mut take = TakeAway { leaves, freed: 0 };
-        self.visit(M::Format::ROOT, root, span, &mut take);
-        take.freed
+        let mut freed = 0;
+        let clear = &mut |vm: &mut Self, entries: &_| freed += vm.clear_entries(entries, leaves);
+        self.visit(M::Format::ROOT, root, span, clear);
+        freed
     }
 
     /// Gives all pages of `[va, va + size)` the permissions `perm`, splitting large pages at its
@@ -213,7 +214,9 @@ impl<M: Machine> Vm<M> {
         let last = va + size.saturating_sub(1);
         let mut flush = Flush::new(self.holders(root, last));
         let span = Span { va, pa: PhysAddr::new(0), size };
-        self.visit(M::Format::ROOT, root, span, &mut Protect { perm, flush: &mut flush });
+        let protect =
+            &mut |vm: &mut Self, entries: &_| vm.protect_entries(entries, perm, &mut flush);
+        self.visit(M::Format::ROOT, root, span, protect);
         self.renew_loaded_leaves(root, last);
         flush.flush(&mut self.machine);
         Ok(())
