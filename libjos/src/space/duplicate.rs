@@ -17,7 +17,7 @@ use crate::paging::error::MapError;
 use crate::paging::format::{Format, Geometry, Perm};
 use crate::paging::mappings::{Cursor, Mapping, leaves};
 use crate::paging::pgdir::Stop;
-use crate::paging::range::{Neighbours, PageSizes, Source, Span};
+use crate::paging::range::{PageSizes, Slots, Span};
 use crate::paging::vm::Vm;
 use crate::space::AddressSpace;
 use crate::space::uvm::{UvmError, user_end};
@@ -125,24 +125,6 @@ impl<F: Format> SmallPages<F> {
             self.rest = Some((at, rest));
         }
         (at, Mapping { size: PGSIZE, ..leaf })
-    }
-}
-
-/// Maps the pages of a part one by one.
-struct OneByOne<'a, F, Map> {
-    pages: SmallPages<F>,
-    map: &'a mut Map,
-}
-
-impl<M: Machine, Map> Source<M> for OneByOne<'_, M::Format, Map>
-where
-    Map: FnMut(&mut Vm<M>, PhysAddr, PhysAddr, Mapping),
-{
-    fn put(&mut self, vm: &mut Vm<M>, _: u32, at: PhysAddr, _: PhysAddr, count: usize, _: bool) {
-        for at in Vm::<M>::entries_from(at, count) {
-            let (old_at, page) = self.pages.next(vm.machine());
-            (self.map)(vm, at, old_at, page);
-        }
     }
 }
 
@@ -271,14 +253,21 @@ pub(super) fn duplicate<M: Machine>(
     let mut parts = Parts::new(old, end);
     while let Some(part) = parts.next(vm, &large_as) {
         if part.sizes == PageSizes::Smallest {
-            let mut source = OneByOne { pages: SmallPages::new(old, &part), map: &mut map };
-            vm.map_in(new, part.span(), &mut source, part.sizes);
+            let mut pages = SmallPages::<M::Format>::new(old, &part);
+            let put = &mut |vm: &mut Vm<M>, slots: &Slots| {
+                for at in slots.addresses::<M::Format>() {
+                    let (old_at, page) = pages.next(vm.machine());
+                    map(vm, at, old_at, page);
+                }
+            };
+            vm.map_in(new, part.span(), put, part.sizes);
             continue;
         }
         if let Err(error) = vm.count_range(part.span()) {
             unreachable!("check_countable has found that it can be counted: {error}");
         }
-        vm.map_in(new, part.span(), &mut Neighbours(part.perm), part.sizes);
+        let put = &mut |vm: &mut Vm<M>, slots: &_| vm.put_neighbours(slots, part.perm);
+        vm.map_in(new, part.span(), put, part.sizes);
         // The old space too says so, though nothing changes for the processor.
         let mut done = 0;
         while done < part.size {

@@ -13,19 +13,18 @@
 //! entries change with large pages of the root's level (i386, RISC-V), and when a table is missing
 //! that the root would link.
 //!
-//! The operations are here; mapping a range is in `map.rs`, mapping to new frames in `new.rs`, changes to
-//! mapped pages in `change.rs`, splitting and merging in `large.rs`.
+//! The operations are here; the passes of mapping are in `map.rs`, changes to mapped pages in `change.rs`, splitting
+//! and merging in `large.rs`.
 
 mod change;
 mod large;
 mod map;
-mod new;
 
 use layout::PGSIZE;
 
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
-use crate::mem::pages::PageAllocator;
+use crate::mem::pages::{AllocFlags, PageAllocator};
 use crate::paging::directory::Pgdir;
 use crate::paging::error::MapError;
 use crate::paging::flush::Flush;
@@ -36,7 +35,7 @@ use crate::paging::unmapping::Unmapping;
 use crate::paging::vm::Vm;
 use crate::paging::word::Word;
 pub(crate) use change::{release_tree, used_entries};
-pub(crate) use map::{Neighbours, Source};
+pub(crate) use map::Slots;
 
 /// The sizes of pages that a range is mapped by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -131,10 +130,42 @@ impl<M: Machine> Vm<M> {
             return Err(MapError::NoMemory { va });
         }
         self.count_range(span)?;
-        self.map_in(root, span, &mut Neighbours(perm), sizes);
+        let put = &mut |vm: &mut Self, slots: &_| vm.put_neighbours(slots, perm);
+        self.map_in(root, span, put, sizes);
         if !Self::is_user(va + size.saturating_sub(1)) {
             self.renew_loaded(root);
         }
+        Ok(())
+    }
+
+    /// Maps `npages` pages at `va`, in the user half, to new frames.
+    ///
+    /// # Errors
+    ///
+    /// [`MapError::NoMemory`]; [`MapError::AlreadyMapped`] or [`MapError::LargePage`] if one of the
+    /// pages is mapped; or `perm` says G. Nothing has changed then.
+    pub(crate) fn map_new(
+        &mut self,
+        pgdir: &mut Pgdir,
+        va: VirtAddr,
+        npages: u64,
+        perm: Perm,
+        flags: AllocFlags,
+    ) -> Result<(), MapError> {
+        let span = Span { va, pa: PhysAddr::new(0), size: npages * PGSIZE };
+        let (level, root, sizes) = (M::Format::ROOT, pgdir.address(), PageSizes::Smallest);
+        self.check_global(root, va, va + span.size, perm)?;
+        let tables = self.tables_to_map(level, root, span, sizes)? as u64;
+        if tables + npages > self.pages.nfree() as u64 {
+            return Err(MapError::NoMemory { va });
+        }
+        let put = &mut |vm: &mut Self, slots: &Slots| {
+            for at in slots.addresses::<M::Format>() {
+                let pa = vm.alloc_expected(flags);
+                vm.machine.store(at, M::Format::leaf(0, pa, perm));
+            }
+        };
+        self.map_in(root, span, put, sizes);
         Ok(())
     }
 
