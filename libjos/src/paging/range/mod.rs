@@ -55,6 +55,11 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    /// The last virtual address; the first, if there is none.
+    fn last(&self) -> VirtAddr {
+        self.va + self.size.saturating_sub(1)
+    }
+
     /// Cuts off the first `bytes`, which are done. The end may be 2^64; the addresses wrap then, and
     /// nothing is left.
     fn advance(&mut self, bytes: u64) {
@@ -115,24 +120,22 @@ impl<M: Machine> Vm<M> {
         perm: Perm,
         sizes: PageSizes,
     ) -> Result<(), MapError> {
-        let root = pgdir.address();
+        let (root, span) = (pgdir.address(), Span { va, pa, size });
         Self::check_range(va, size)?;
-        self.check_global(root, va, va + size.saturating_sub(1), perm)?;
-        let in_format = pa.as_u64().checked_add(size).is_some_and(|end| end <= M::Format::PA_END);
+        self.check_global(root, va, span.last(), perm)?;
         if !pa.is_aligned(PGSIZE) {
             return Err(MapError::MisalignedPa { pa });
         }
-        if !in_format {
+        if pa.as_u64().checked_add(size).is_none_or(|end| end > M::Format::PA_END) {
             return Err(MapError::BeyondPhysical { pa });
         }
-        let span = Span { va, pa, size };
         if self.tables_to_map(M::Format::ROOT, root, span, sizes)? > self.pages.nfree() {
             return Err(MapError::NoMemory { va });
         }
         self.count_range(span)?;
         let put = &mut |vm: &mut Self, slots: &_| vm.put_neighbours(slots, perm);
         self.map_in(root, span, put, sizes);
-        if !Self::is_user(va + size.saturating_sub(1)) {
+        if !Self::is_user(span.last()) {
             self.renew_loaded(root);
         }
         Ok(())
@@ -143,7 +146,7 @@ impl<M: Machine> Vm<M> {
     /// # Errors
     ///
     /// [`MapError::NoMemory`]; [`MapError::AlreadyMapped`] or [`MapError::LargePage`] if one of the
-    /// pages is mapped; or `perm` says G. Nothing has changed then.
+    /// pages is mapped; [`MapError::Global`] if `perm` has G. Nothing has changed then.
     pub(crate) fn map_new(
         &mut self,
         pgdir: &mut Pgdir,
@@ -153,10 +156,10 @@ impl<M: Machine> Vm<M> {
         flags: AllocFlags,
     ) -> Result<(), MapError> {
         let span = Span { va, pa: PhysAddr::new(0), size: npages * PGSIZE };
-        let (level, root, sizes) = (M::Format::ROOT, pgdir.address(), PageSizes::Smallest);
-        self.check_global(root, va, va + span.size, perm)?;
-        let tables = self.tables_to_map(level, root, span, sizes)? as u64;
-        if tables + npages > self.pages.nfree() as u64 {
+        let (root, sizes) = (pgdir.address(), PageSizes::Smallest);
+        self.check_global(root, va, span.last(), perm)?;
+        let tables = self.tables_to_map(M::Format::ROOT, root, span, sizes)?;
+        if tables as u64 + npages > self.pages.nfree() as u64 {
             return Err(MapError::NoMemory { va });
         }
         let put = &mut |vm: &mut Self, slots: &Slots| {
@@ -186,11 +189,11 @@ impl<M: Machine> Vm<M> {
         let root = pgdir.address();
         Self::check_range(va, size)?;
         self.split_at_ends(root, va, size)?;
-        let last = va + size.saturating_sub(1);
+        let span = Span { va, pa: PhysAddr::new(0), size };
+        let last = span.last();
         let cpus = self.holders(root, last);
         let (mut flush, mut freed, visible) = (Flush::new(cpus), 0, !cpus.is_empty());
         if visible {
-            let span = Span { va, pa: PhysAddr::new(0), size };
             let hide = &mut |vm: &mut Self, entries: &_| vm.hide_entries(entries, &mut flush);
             self.visit(M::Format::ROOT, root, span, hide);
             self.renew_loaded_leaves(root, last);
@@ -237,14 +240,13 @@ impl<M: Machine> Vm<M> {
         size: u64,
         perm: Perm,
     ) -> Result<(), MapError> {
-        let root = pgdir.address();
+        let (root, span) = (pgdir.address(), Span { va, pa: PhysAddr::new(0), size });
         Self::check_range(va, size)?;
-        self.check_global(root, va, va + size.saturating_sub(1), perm)?;
-        self.check_mapped(root, va, size)?;
+        let last = span.last();
+        self.check_global(root, va, last, perm)?;
+        self.check_mapped(root, &span)?;
         self.split_at_ends(root, va, size)?;
-        let last = va + size.saturating_sub(1);
         let mut flush = Flush::new(self.holders(root, last));
-        let span = Span { va, pa: PhysAddr::new(0), size };
         let protect =
             &mut |vm: &mut Self, entries: &_| vm.protect_entries(entries, perm, &mut flush);
         self.visit(M::Format::ROOT, root, span, protect);
@@ -253,17 +255,17 @@ impl<M: Machine> Vm<M> {
         Ok(())
     }
 
-    /// Checks that there is no hole in the range.
-    fn check_mapped(&self, root: PhysAddr, va: VirtAddr, size: u64) -> Result<(), MapError> {
-        let last = va + size.saturating_sub(1);
+    /// Checks that there is no hole in `span`.
+    fn check_mapped(&self, root: PhysAddr, span: &Span) -> Result<(), MapError> {
+        let va = span.va;
         let mut mapped = 0; // bytes from `va` on
-        for leaf in leaves::<M::Format, M>(&self.machine, root, va, last) {
+        for leaf in leaves::<M::Format, M>(&self.machine, root, va, span.last()) {
             if leaf.va > va + mapped {
                 break;
             }
             mapped = leaf.last() - va + 1;
         }
-        if mapped < size { Err(MapError::NotMapped { va: va + mapped }) } else { Ok(()) }
+        if mapped < span.size { Err(MapError::NotMapped { va: va + mapped }) } else { Ok(()) }
     }
 
     /// The difference between the entries of neighbouring pages of `level`.
