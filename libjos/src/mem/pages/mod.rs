@@ -136,6 +136,12 @@ impl Pages {
         self.array()[frame.index()]
     }
 
+    /// The state of the frame that `pa` lies in; `None` if `pages` does not describe it.
+    #[must_use]
+    pub fn info_at(&self, pa: PhysAddr) -> Option<PageInfo> {
+        self.array().get(self.index_of(pa)).copied()
+    }
+
     /// Sets the state of `frame` without any check, to plant faults.
     pub(crate) fn set_info(&mut self, frame: Frame, info: PageInfo) {
         self.array_mut()[frame.index()] = info;
