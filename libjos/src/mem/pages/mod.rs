@@ -157,7 +157,10 @@ impl Pages {
     pub(crate) fn at(&self) -> PagesAt {
         PagesAt {
             array: self.memory.as_ptr().as_ptr().cast(),
-            page_free_list: self.poison.as_ref().map_or(&raw const self.list.head, Poison::head_at),
+            page_free_list: match &self.poison {
+                Some(poison) => &raw const poison.head,
+                None => &raw const self.list.head,
+            },
             nfree: &raw const self.list.nfree,
         }
     }
