@@ -243,7 +243,7 @@ fn judge_map<L: MemLayout>(pieces: &[PhysRange], entries: &[MemoryMapEntry]) -> 
     let size = |ranges: &[PhysRange]| ranges.iter().map(PhysRange::size).sum::<u64>();
 
     let used_end = PhysAddr::new(L::PHYS_BASE + L::WINDOW_SIZE.max(L::PHYSMAP_MAX));
-    let shown = PhysRange::new(PhysAddr::new(0), used_end);
+    let shown = PhysRange::below(used_end);
     let below: Vec<PhysRange> = pieces.iter().map(|piece| piece.intersection(&shown)).collect();
     let below: Vec<PhysRange> = below.into_iter().filter(|piece| !piece.is_empty()).collect();
     let (kept, lost): (Vec<_>, Vec<_>) = below.iter().partition(|piece| runs.contains(piece));

@@ -335,7 +335,7 @@ fn boot_alloc(hardware: &Hardware, boot: &Boot, npages: u64) -> u64 {
 #[inline(never)] // as `single_pages`
 fn page_init(pmap: &mut Pmap<SecondMachine<'_>>, boot: &Boot) -> u64 {
     let mut free = boot.memory.usable().clone();
-    let used = PhysRange::new(PhysAddr::new(0), pmap.boot_memory().runs.end_exclusive);
+    let used = PhysRange::below(pmap.boot_memory().runs.end_exclusive);
     free.remove(used).expect("one run is cut");
     count(|| pmap.pages_mut().page_init(free.runs()))
 }

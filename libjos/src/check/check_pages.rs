@@ -171,7 +171,7 @@ impl<M: Machine> Checks<'_, M> {
     /// counts once.
     fn promised_pages(&self, part: PhysRange) -> usize {
         let usable = self.vm.boot().memory.usable();
-        let used = PhysRange::new(PhysAddr::new(0), self.vm.boot().memory.used_end::<M::Layout>());
+        let used = PhysRange::below(self.vm.boot().memory.used_end::<M::Layout>());
         let part = part.intersection(&used);
         let mut bytes = usable.size_within(&part);
         for (i, (_, range)) in self.never_free().enumerate() {

@@ -95,10 +95,10 @@ impl MemoryMap {
             entries.map(|entry| PhysRange::from_size(PhysAddr::new(entry.base), entry.length))
         };
         let (usable, reserved) = (of_kind(MemoryKind::Usable), of_kind(MemoryKind::Reserved));
-        let all = PhysRange::new(PhysAddr::new(0), PhysAddr::new(u64::MAX));
+        let all = PhysRange::below(PhysAddr::new(u64::MAX));
         let read_to = sweep(all, usable, reserved, |run| {
             let run = run.whole_pages();
-            let below = run.intersection(&PhysRange::new(PhysAddr::new(0), end));
+            let below = run.intersection(&PhysRange::below(end));
             map.beyond += run.size() - below.size();
             map.keep_largest::<L>(below);
         });
@@ -172,7 +172,7 @@ impl MemoryMap {
     /// How much RAM there is below and above 1 MB, as JOS reports it.
     #[must_use]
     pub fn totals<L: MemLayout>(&self) -> Totals {
-        let below = |end| self.usable.size_within(&PhysRange::new(PhysAddr::new(0), end));
+        let below = |end| self.usable.size_within(&PhysRange::below(end));
         let base = below(PhysAddr::new(L::EXTPHYSMEM));
         let used_end = self.used_end::<L>();
         let all = self.usable.size() + self.beyond;
