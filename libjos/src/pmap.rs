@@ -13,7 +13,7 @@ use crate::check::Checks;
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::mem::boot::Boot;
-use crate::mem::boot_alloc::BootMemory;
+use crate::mem::boot_alloc::{BootAlloc, BootMemory};
 use crate::mem::detect_memory::{arrays, detect_memory};
 use crate::mem::memory_map::window;
 use crate::mem::pages::{Block, Globals, PageAllocator, Pages};
@@ -59,7 +59,7 @@ pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
     let npages = detect_memory(&mut machine, &mut boot);
 
     // Memory for the page directory, and one PageInfo for each frame.
-    let mut boot_alloc = boot.allocator::<M::Layout>();
+    let mut boot_alloc = BootAlloc::new::<M::Layout>(&boot);
     let kern_pgdir = boot_alloc.boot_alloc(&machine, PGSIZE);
     machine.tell_debugger(&Globals { npages, kern_pgdir, pages: None });
     let [pages_memory, runs_memory] = arrays(npages).map(|size| {
