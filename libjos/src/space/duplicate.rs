@@ -146,7 +146,7 @@ impl AddressSpace {
         sz: u64,
     ) -> Result<(), UvmError> {
         let (old, new, end) = (self.root(), new.root(), user_end(sz, M::Layout::UTOP)?);
-        let large_as = |vm: &Vm<M>, leaf: &Mapping| (!holds_ram(vm, leaf)).then_some(leaf.perm);
+        let large_as = |vm: &Vm<M>, leaf: &Mapping| (ram_pages(vm, leaf) == 0).then_some(leaf.perm);
         let tables = tables_to_duplicate(vm, old, new, end, large_as)?;
         let copies: u64 = user_leaves(vm, old, end).map(|leaf| ram_pages(vm, &leaf)).sum();
         check_free(vm, tables + copies as usize, old, end)?;
@@ -263,9 +263,7 @@ pub(super) fn duplicate<M: Machine>(
             vm.map_in(new, part.span(), put, part.sizes);
             continue;
         }
-        if let Err(error) = vm.count_range(part.span()) {
-            unreachable!("check_countable has found that it can be counted: {error}");
-        }
+        count(vm, part.pa, part.size);
         let put = &mut |vm: &mut Vm<M>, slots: &_| vm.put_neighbours(slots, part.perm);
         vm.map_in(new, part.span(), put, part.sizes);
         // The old space too says so, though nothing changes for the processor.
@@ -278,21 +276,21 @@ pub(super) fn duplicate<M: Machine>(
     }
 }
 
-/// Whether any page of `leaf` is RAM.
-pub(super) fn holds_ram<M: Machine>(vm: &Vm<M>, leaf: &Mapping) -> bool {
-    vm.boot().memory.used::<M::Layout>().any(|run| run.overlaps(&leaf.range()))
-}
-
 /// How many pages of `leaf` are RAM.
-fn ram_pages<M: Machine>(vm: &Vm<M>, leaf: &Mapping) -> u64 {
+pub(super) fn ram_pages<M: Machine>(vm: &Vm<M>, leaf: &Mapping) -> u64 {
     let runs = vm.boot().memory.used::<M::Layout>();
     runs.map(|run| run.intersection(&leaf.range()).size() / PGSIZE).sum()
 }
 
 /// Maps the small page `pa` by the entry at `at`, and counts the mapping.
 pub(super) fn share_at<M: Machine>(vm: &mut Vm<M>, at: PhysAddr, pa: PhysAddr, perm: Perm) {
-    if let Err(error) = vm.pages_mut().count_run(pa, PGSIZE) {
+    count(vm, pa, PGSIZE);
+    vm.machine().store(at, M::Format::leaf(0, pa, perm));
+}
+
+/// Counts a mapping of each page in the `size` bytes at `pa`.
+fn count<M: Machine>(vm: &mut Vm<M>, pa: PhysAddr, size: u64) {
+    if let Err(error) = vm.pages_mut().count_run(pa, size) {
         unreachable!("check_countable has found that it can be counted: {error}");
     }
-    vm.machine().store(at, M::Format::leaf(0, pa, perm));
 }

@@ -1,7 +1,5 @@
 //! Mapping a range: first the count of tables that it takes, then the work, which cannot fail.
 
-use layout::MemLayout;
-
 use super::{PageSizes, Span};
 use crate::machine::Machine;
 use crate::mem::addr::PhysAddr;
@@ -110,12 +108,6 @@ impl<M: Machine> Vm<M> {
             .into_iter()
             .filter(|end| end.size > 0)
             .fold(0, |tables, end| tables + 1 + self.tables_of_nothing(level - 1, end, sizes))
-    }
-
-    /// Counts a mapping of each page of `span` in the user half.
-    pub(crate) fn count_range(&mut self, span: Span) -> Result<(), MapError> {
-        let counted = M::Layout::LOWER_END.saturating_sub(span.va.as_u64()).min(span.size);
-        Ok(self.pages.count_run(span.pa, counted)?)
     }
 
     /// Writes entries that lead where the range's own addresses do, to neighbours in physical memory, with `perm`.

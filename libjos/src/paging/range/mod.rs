@@ -20,7 +20,7 @@ mod change;
 mod large;
 mod map;
 
-use layout::PGSIZE;
+use layout::{MemLayout, PGSIZE};
 
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
@@ -132,7 +132,8 @@ impl<M: Machine> Vm<M> {
         if self.tables_to_map(M::Format::ROOT, root, span, sizes)? > self.pages.nfree() {
             return Err(MapError::NoMemory { va });
         }
-        self.count_range(span)?;
+        let counted = M::Layout::LOWER_END.saturating_sub(va.as_u64()).min(size);
+        self.pages.count_run(pa, counted)?;
         let put = &mut |vm: &mut Self, slots: &_| vm.put_neighbours(slots, perm);
         self.map_in(root, span, put, sizes);
         if !Self::is_user(span.last()) {
