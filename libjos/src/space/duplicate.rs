@@ -146,9 +146,10 @@ impl AddressSpace {
         sz: u64,
     ) -> Result<(), UvmError> {
         let (old, new, end) = (self.root(), new.root(), user_end(sz, M::Layout::UTOP)?);
-        let large_as = |vm: &Vm<M>, leaf: &Mapping| (ram_pages(vm, leaf) == 0).then_some(leaf.perm);
+        let large_as =
+            |vm: &Vm<M>, leaf: &Mapping| (vm.ram_pages(&leaf.range()) == 0).then_some(leaf.perm);
         let tables = tables_to_duplicate(vm, old, new, end, large_as)?;
-        let copies: u64 = user_leaves(vm, old, end).map(|leaf| ram_pages(vm, &leaf)).sum();
+        let copies: u64 = user_leaves(vm, old, end).map(|leaf| vm.ram_pages(&leaf.range())).sum();
         check_free(vm, tables + copies as usize, old, end)?;
         check_countable(vm, old, end, false)?;
         duplicate(vm, old, new, end, large_as, |vm, at, _, Mapping { pa, perm, .. }| {
@@ -221,7 +222,7 @@ pub(super) fn check_countable<M: Machine>(
     end: VirtAddr,
     with_ram: bool,
 ) -> Result<(), MapError> {
-    let copied = |leaf: &Mapping| if with_ram { 0 } else { ram_pages(vm, leaf) };
+    let copied = |leaf: &Mapping| if with_ram { 0 } else { vm.ram_pages(&leaf.range()) };
     let leaves = || user_leaves(vm, pgdir, end);
     let npages: u64 = leaves().map(|leaf| leaf.size / PGSIZE - copied(&leaf)).sum();
     if npages == 0 {
@@ -274,12 +275,6 @@ pub(super) fn duplicate<M: Machine>(
             done += M::Format::page_size(level);
         }
     }
-}
-
-/// How many pages of `leaf` are RAM.
-pub(super) fn ram_pages<M: Machine>(vm: &Vm<M>, leaf: &Mapping) -> u64 {
-    let runs = vm.boot().memory.used::<M::Layout>();
-    runs.map(|run| run.intersection(&leaf.range()).size() / PGSIZE).sum()
 }
 
 /// Maps the small page `pa` by the entry at `at`, and counts the mapping.
