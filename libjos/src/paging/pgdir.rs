@@ -208,10 +208,8 @@ impl<M: Machine> Vm<M> {
 
     /// Does [`alloc_used`](Self::alloc_used) for a caller that has counted the free frames.
     pub(crate) fn alloc_expected(&mut self, flags: AllocFlags) -> PhysAddr {
-        match self.alloc_used(flags) {
-            Some(frame) => self.pages.page2pa(frame),
-            None => unreachable!("the free frames were counted"),
-        }
+        let frame = self.alloc_used(flags).expect("the free frames were counted");
+        self.pages.page2pa(frame)
     }
 
     /// The frame of the table at `pa`.
