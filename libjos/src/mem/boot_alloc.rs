@@ -58,7 +58,7 @@ impl BootAlloc {
         ];
         // lab 2: end
         // Made where it will stay, since sets are large and the boot stack is small.
-        let (free, taken) = (FreeRuns::new(), TakenRuns::new());
+        let (free, taken) = (FreeRuns::default(), TakenRuns::default());
         let mut all = Self { free, taken, window: window::<L>(), kernel_end };
         let used = memory.used::<L>().try_for_each(|run| all.free.insert(run));
         let mut never_free = never_free.iter().chain(reserved.runs());

@@ -82,7 +82,7 @@ impl MemoryMap {
         limit: Option<PhysAddr>,
     ) -> Self {
         let mut map = Self {
-            usable: RangeSet::new(),
+            usable: RangeSet::default(),
             limit: PhysAddr::new(u64::MAX).page_start(),
             below: 0,
             beyond: 0,

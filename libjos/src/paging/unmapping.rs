@@ -7,7 +7,7 @@
 //! use by its `pp_ref`. There are three steps:
 //!
 //! 1. [`unmap_range`](Vm::unmap_range) makes the entries pending: the processor takes them for absent,
-//!    but they still say where their pages lie ([`Entry::Pending`]).
+//!    but they still say where their pages lie ([`Entry::Pending`](crate::paging::format::Entry::Pending)).
 //! 2. The TLB is flushed.
 //! 3. A second pass over the same entries clears them, counts each use less, and frees the pages
 //!    that have none left.
@@ -74,8 +74,6 @@ use crate::machine::Machine;
 use crate::mem::addr::VirtAddr;
 use crate::paging::directory::Pgdir;
 use crate::paging::flush::Flush;
-#[cfg(doc)]
-use crate::paging::format::Entry;
 use crate::paging::vm::Vm;
 
 /// Pages of one page directory that are being unmapped. Dropping it finishes that.

@@ -4,14 +4,11 @@ use layout::PGSIZE;
 
 use super::Span;
 use crate::machine::Machine;
-#[cfg(doc)]
-use crate::machine::PhysMem;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::Releases;
 use crate::paging::flush::Flush;
 use crate::paging::format::{Entry, Format, Geometry, Leaf, Perm};
 use crate::paging::pgdir::WordOf;
-
 use crate::paging::vm::Vm;
 use crate::paging::word::Word;
 
@@ -59,8 +56,8 @@ impl Entries {
 
     /// The runs of neighbours among the pages that `picks` picks, each with the address of its first
     /// page. Nearly all unmapping goes through here, most of it in runs, so runs are found by comparing
-    /// words, and decoded once. The next entry tells whether a page comes alone. `zeros` is [`PhysMem::zeros`] or
-    /// [`PhysMem::zeros_unused`].
+    /// words, and decoded once. The next entry tells whether a page comes alone. `zeros` is the
+    /// machine's method of this name, or its `zeros_unused`.
     #[inline(always)]
     fn runs<M: Machine>(
         &self,
