@@ -162,6 +162,7 @@ impl<M: Machine> Vm<M> {
         is_reached && self.boot.memory.usable().contains(pa)
     }
 
+    // lab 2: begin omit
     /// How many pages of `range` are RAM that can be reached, as [`is_ram`](Self::is_ram) has it for one.
     pub(crate) fn ram_pages(&self, range: &PhysRange) -> u64 {
         let last = PhysRange::from_size(PhysAddr::new(M::Layout::WINDOW_LAST_FRAME), PGSIZE);
@@ -169,6 +170,7 @@ impl<M: Machine> Vm<M> {
         parts.map(|part| (part.size() - part.intersection(&last).size()) / PGSIZE).sum()
     }
 
+    // lab 2: end
     /// The end of the physical memory that the kernel sees now: `entry_pgdir` has the window alone.
     pub(crate) fn memory_end(&self) -> PhysAddr {
         match self.loaded[self.machine.cpu().number()] {

@@ -172,6 +172,15 @@ impl Pages {
         (index < self.array().len()).then_some(Frame(index as u32))
     }
 
+    // lab 2: begin omit
+    /// The indices of the frames in `[pa, pa + size)` that `pages` describes.
+    fn described_run(&self, pa: PhysAddr, size: u64) -> core::ops::Range<usize> {
+        let (base, npages) = (self.base().as_u64(), self.npages() as u64);
+        let index = |pa: u64| npages.min(pa.saturating_sub(base) / PGSIZE) as usize;
+        index(pa.as_u64())..index(pa.as_u64().saturating_add(size))
+    }
+
+    // lab 2: end
     /// The index of the frame that `pa` lies in. It is beyond the end of `pages` if `pages` does
     /// not describe that frame: an address below frame 0 wraps.
     fn index_of(&self, pa: PhysAddr) -> usize {
