@@ -17,7 +17,7 @@ use crate::paging::error::MapError;
 use crate::paging::format::{Format, Geometry, Perm};
 use crate::paging::mappings::{Cursor, Mapping, leaves};
 use crate::paging::pgdir::Stop;
-use crate::paging::range::{PageSizes, Slots, Span};
+use crate::paging::range::{Neighbours, PageSizes, Slots, Span};
 use crate::paging::vm::Vm;
 use crate::space::AddressSpace;
 use crate::space::uvm::{UvmError, user_end};
@@ -265,8 +265,7 @@ pub(super) fn duplicate<M: Machine>(
             continue;
         }
         count(vm, part.pa, part.size);
-        let put = &mut |vm: &mut Vm<M>, slots: &_| vm.put_neighbours(slots, part.perm);
-        vm.map_in(new, part.span(), put, part.sizes);
+        vm.map_in(new, part.span(), &mut Neighbours(part.perm), part.sizes);
         // The old space too says so, though nothing changes for the processor.
         let mut done = 0;
         while done < part.size {

@@ -31,6 +31,33 @@ impl Slots {
     }
 }
 
+/// Writes the entries that [`Vm::map_in`] asks for. A closure can.
+pub(crate) trait Put<M: Machine> {
+    fn put(&mut self, vm: &mut Vm<M>, slots: &Slots);
+}
+
+impl<M: Machine, F: FnMut(&mut Vm<M>, &Slots)> Put<M> for F {
+    fn put(&mut self, vm: &mut Vm<M>, slots: &Slots) {
+        self(vm, slots);
+    }
+}
+
+/// Entries that lead where the range's own addresses do, to neighbours in physical memory, with these permissions.
+pub(crate) struct Neighbours(pub(crate) Perm);
+
+impl<M: Machine> Put<M> for Neighbours {
+    #[inline(always)] // so that at the last level the step is a constant; a closure cannot ask for it
+    fn put(&mut self, vm: &mut Vm<M>, slots: &Slots) {
+        let Slots { level, at, count, pa, is_new } = *slots;
+        let (first, step) = (M::Format::leaf(level, pa, self.0), Vm::<M>::leaf_step(level));
+        if is_new {
+            vm.machine.fill_run(at, first, step, count);
+        } else {
+            vm.machine.store_run(at, first, step, count);
+        }
+    }
+}
+
 impl<M: Machine> Vm<M> {
     /// Whether `span` can begin with a page of `level`'s size.
     fn fits(&self, level: u32, span: &Span, sizes: PageSizes) -> bool {
@@ -110,25 +137,13 @@ impl<M: Machine> Vm<M> {
             .fold(0, |tables, end| tables + 1 + self.tables_of_nothing(level - 1, end, sizes))
     }
 
-    /// Writes entries that lead where the range's own addresses do, to neighbours in physical memory, with `perm`.
-    #[inline(always)] // so that at the last level the step is a constant
-    pub(crate) fn put_neighbours(&mut self, slots: &Slots, perm: Perm) {
-        let Slots { level, at, count, pa, is_new } = *slots;
-        let (first, step) = (M::Format::leaf(level, pa, perm), Self::leaf_step(level));
-        if is_new {
-            self.machine.fill_run(at, first, step, count);
-        } else {
-            self.machine.store_run(at, first, step, count);
-        }
-    }
-
     /// Maps `span` in the directory whose root is at `root`, by entries that `put` writes.
     /// [`tables_to_map`](Self::tables_to_map) has found that this can be done.
     pub(crate) fn map_in(
         &mut self,
         root: PhysAddr,
         span: Span,
-        put: &mut impl FnMut(&mut Self, &Slots),
+        put: &mut impl Put<M>,
         sizes: PageSizes,
     ) {
         self.map_in_table(M::Format::ROOT, root, span, put, sizes, false);
@@ -142,7 +157,7 @@ impl<M: Machine> Vm<M> {
         level: u32,
         table: PhysAddr,
         mut span: Span,
-        put: &mut impl FnMut(&mut Self, &Slots),
+        put: &mut impl Put<M>,
         sizes: PageSizes,
         is_new: bool,
     ) {
@@ -158,7 +173,7 @@ impl<M: Machine> Vm<M> {
                 }
             }
             if count > 0 {
-                put(self, &Slots { level, at, count, pa: span.pa, is_new });
+                put.put(self, &Slots { level, at, count, pa: span.pa, is_new });
                 span.advance(count as u64 * page_size);
                 continue;
             }
@@ -180,7 +195,7 @@ impl<M: Machine> Vm<M> {
         level: u32,
         at: PhysAddr,
         span: Span,
-        put: &mut impl FnMut(&mut Self, &Slots),
+        put: &mut impl Put<M>,
         sizes: PageSizes,
     ) {
         // All entries of a page table, and of a table that is filled whole, are written below.
@@ -196,23 +211,18 @@ impl<M: Machine> Vm<M> {
 
     /// Writes all entries of a new page table: those of `span`, and zeros around them.
     #[inline]
-    fn fill_page_table(
-        &mut self,
-        table: PhysAddr,
-        span: &Span,
-        put: &mut impl FnMut(&mut Self, &Slots),
-    ) {
+    fn fill_page_table(&mut self, table: PhysAddr, span: &Span, put: &mut impl Put<M>) {
         let zero = WordOf::<M>::ZERO;
         let (start, count) = (M::Format::index(0, span.va), Self::pages_here(0, span));
         if count == M::Format::ENTRIES {
             // This is the code below with a count that the compiler knows.
             let (at, count) = (table, M::Format::ENTRIES);
-            return put(self, &Slots { level: 0, at, count, pa: span.pa, is_new: true });
+            return put.put(self, &Slots { level: 0, at, count, pa: span.pa, is_new: true });
         }
         let end = start + count;
         self.machine.fill_run(table, zero, zero, start);
         let at = M::Format::slot(table, start);
-        put(self, &Slots { level: 0, at, count, pa: span.pa, is_new: true });
+        put.put(self, &Slots { level: 0, at, count, pa: span.pa, is_new: true });
         self.machine.fill_run(M::Format::slot(table, end), zero, zero, M::Format::ENTRIES - end);
     }
 

@@ -35,7 +35,7 @@ use crate::paging::unmapping::Unmapping;
 use crate::paging::vm::Vm;
 use crate::paging::word::Word;
 pub(crate) use change::{release_tree, used_entries};
-pub(crate) use map::Slots;
+pub(crate) use map::{Neighbours, Slots};
 
 /// The sizes of pages that a range is mapped by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -134,8 +134,7 @@ impl<M: Machine> Vm<M> {
         }
         let counted = M::Layout::LOWER_END.saturating_sub(va.as_u64()).min(size);
         self.pages.count_run(pa, counted)?;
-        let put = &mut |vm: &mut Self, slots: &_| vm.put_neighbours(slots, perm);
-        self.map_in(root, span, put, sizes);
+        self.map_in(root, span, &mut Neighbours(perm), sizes);
         if !Self::is_user(span.last()) {
             self.renew_loaded(root);
         }
