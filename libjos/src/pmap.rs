@@ -13,10 +13,10 @@ use crate::check::Checks;
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::mem::boot::Boot;
-use crate::mem::boot_alloc::BootMemory;
-use crate::mem::detect_memory::detect_memory;
+use crate::mem::boot_alloc::{BootAlloc, BootMemory};
+use crate::mem::detect_memory::{arrays, detect_memory};
 use crate::mem::memory_map::window;
-use crate::mem::pages::{Block, Globals, PageAllocator, PageInfo, Pages};
+use crate::mem::pages::{Block, Globals, PageAllocator, Pages};
 use crate::paging::directory::Pgdir;
 use crate::paging::error::MapError;
 use crate::paging::format::{Format, Geometry, Perm};
@@ -59,24 +59,20 @@ pub fn mem_init<M: Machine>(mut machine: M, mut boot: Boot) -> Pmap<M> {
     let npages = detect_memory(&mut machine, &mut boot);
 
     // Memory for the page directory, and one PageInfo for each frame.
-    let mut boot_alloc = boot.allocator::<M::Layout>();
+    let mut boot_alloc = BootAlloc::new::<M::Layout>(&boot);
     let kern_pgdir = boot_alloc.boot_alloc(&machine, PGSIZE);
     machine.tell_debugger(&Globals { npages, kern_pgdir, pages: None });
-    let mut array_memory = |len: usize| {
-        let size = (len * size_of::<PageInfo>()) as u64;
+    let [pages_memory, runs_memory] = arrays(npages).map(|size| {
         let start = boot_alloc.boot_alloc(&machine, size);
         PhysRange::from_size(start, size.next_multiple_of(PGSIZE))
-    };
-    let pages_memory = array_memory(npages);
-    let runs_memory = array_memory(Block::table_len(npages));
+    });
     #[expect(unsafe_code)]
     // SAFETY: boot_alloc has just allocated the memory for these two alone. It is RAM in which, as `boot`
     // says, neither the kernel lies nor anything that the loader left, and so no object of Rust's.
     let (array, table) = unsafe {
-        let table_len = Block::table_len(npages);
         (
             machine.page_array(pages_memory.start, npages),
-            machine.page_array(runs_memory.start, table_len),
+            machine.page_array(runs_memory.start, Block::table_len(npages)),
         )
     };
 

@@ -243,12 +243,14 @@ fn judge_map<L: MemLayout>(pieces: &[PhysRange], entries: &[MemoryMapEntry]) -> 
     let size = |ranges: &[PhysRange]| ranges.iter().map(PhysRange::size).sum::<u64>();
 
     let used_end = PhysAddr::new(L::PHYS_BASE + L::WINDOW_SIZE.max(L::PHYSMAP_MAX));
-    let shown = PhysRange::new(PhysAddr::new(0), used_end);
-    let below: Vec<PhysRange> = pieces.iter().map(|piece| piece.intersection(&shown)).collect();
-    let below: Vec<PhysRange> = below.into_iter().filter(|piece| !piece.is_empty()).collect();
-    let (kept, lost): (Vec<_>, Vec<_>) = below.iter().partition(|piece| runs.contains(piece));
+    let within = |range: PhysRange| -> Vec<PhysRange> {
+        let pieces = pieces.iter().map(|piece| piece.intersection(&range));
+        pieces.filter(|piece| !piece.is_empty()).collect()
+    };
+    let shown = within(PhysRange::new(PhysAddr::new(L::PHYS_BASE), used_end));
+    let (kept, lost): (Vec<_>, Vec<_>) = shown.iter().partition(|piece| runs.contains(piece));
     assert_eq!(kept, runs, "of {entries:x?}");
-    assert_eq!(runs.len(), below.len().min(RAM_RUNS), "of {entries:x?}");
+    assert_eq!(runs.len(), shown.len().min(RAM_RUNS), "of {entries:x?}");
     assert_eq!((totals.given_up.pieces, totals.given_up.bytes), (lost.len(), size(&lost)));
     let window = PhysRange::from_size(PhysAddr::new(L::PHYS_BASE), L::WINDOW_SIZE);
     for piece in &lost {
@@ -257,8 +259,10 @@ fn judge_map<L: MemLayout>(pieces: &[PhysRange], entries: &[MemoryMapEntry]) -> 
         assert!(like.clone().count() >= RAM_RUNS / 2 && like.all(|run| run.size() >= piece.size()));
     }
 
-    let all = size(pieces) - size(&lost);
-    let base = map.usable().size_within(&PhysRange::new(shown.start, PhysAddr::new(L::EXTPHYSMEM)));
+    let below = size(&within(PhysRange::below(PhysAddr::new(L::PHYS_BASE))));
+    assert_eq!(totals.below, below);
+    let all = size(pieces) - size(&lost) - below;
+    let base = map.usable().size_within(&PhysRange::below(PhysAddr::new(L::EXTPHYSMEM)));
     assert_eq!((totals.base, totals.extended), (base, all - base));
     assert_eq!(totals.unused, all - size(&kept));
     let npages = map.npages::<L>() as u64;

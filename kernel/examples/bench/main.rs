@@ -20,6 +20,7 @@ use layout::{KB, MB, MemLayout, PGSIZE};
 use libjos::machine::Machine;
 use libjos::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use libjos::mem::boot::Boot;
+use libjos::mem::boot_alloc::BootAlloc;
 use libjos::mem::pages::{AllocFlags, Block, Frame, PageAllocator, PageInfo};
 use libjos::mem::reservations::Reservations;
 use libjos::paging::directory::Pgdir;
@@ -323,7 +324,7 @@ fn whole(hardware: &Hardware, boot: &Boot) -> Whole {
 #[inline(never)] // as `single_pages`
 fn boot_alloc(hardware: &Hardware, boot: &Boot, npages: u64) -> u64 {
     count(|| {
-        let mut allocator = boot.allocator::<Layout>();
+        let mut allocator = BootAlloc::new::<Layout>(boot);
         allocator.boot_alloc(hardware, PGSIZE);
         allocator.boot_alloc(hardware, npages * size_of::<PageInfo>() as u64);
         let table_len = Block::table_len(npages as usize) as u64;
@@ -335,7 +336,7 @@ fn boot_alloc(hardware: &Hardware, boot: &Boot, npages: u64) -> u64 {
 #[inline(never)] // as `single_pages`
 fn page_init(pmap: &mut Pmap<SecondMachine<'_>>, boot: &Boot) -> u64 {
     let mut free = boot.memory.usable().clone();
-    let used = PhysRange::new(PhysAddr::new(0), pmap.boot_memory().runs.end_exclusive);
+    let used = PhysRange::below(pmap.boot_memory().runs.end_exclusive);
     free.remove(used).expect("one run is cut");
     count(|| pmap.pages_mut().page_init(free.runs()))
 }

@@ -19,7 +19,7 @@ impl<M: Machine> Checks<'_, M> {
     pub fn check_envs(&mut self) {
         self.check_uenvs();
         for pa in self.envs.pages() {
-            let info = self.vm.pages().pa2page(pa).map(|frame| self.vm.pages().info(frame));
+            let info = self.vm.pages().info_at(pa);
             assert!(
                 info == Some(PageInfo::in_use(1)),
                 "check_envs: page {pa} of the environments must be in use once, but is {}",

@@ -84,9 +84,8 @@ impl<M: Machine> Checks<'_, M> {
 
     /// A new page that begins with `value`.
     fn alloc_filled(&mut self, value: u32) -> Frame {
-        let Some(frame) = self.vm.page_alloc(ALLOC_ZERO) else {
-            panic!("check_page_installed_pgdir: out of memory");
-        };
+        let frame = self.vm.page_alloc(ALLOC_ZERO);
+        let frame = frame.expect("check_page_installed_pgdir: out of memory");
         self.vm.machine().store(self.vm.pages().page2pa(frame), value);
         frame
     }

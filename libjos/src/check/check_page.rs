@@ -143,11 +143,13 @@ impl<M: Machine> Checks<'_, M> {
 
     /// `pgdir_walk` and `page_lookup` lead to the entry of `va` in the last table, and to `pp`.
     fn check_walk(&mut self, va: VirtAddr, pp: Frame) {
+        let at = |level, table: PhysAddr| {
+            let index = va.as_u64() / M::Format::page_size(level) % M::Format::ENTRIES as u64;
+            table + index * WordOf::<M>::BYTES
+        };
         let mut table = self.kern_pgdir.address();
         for level in (1..M::Format::LEVELS).rev() {
-            let index = va.as_u64() / M::Format::page_size(level) % M::Format::ENTRIES as u64;
-            let at = table + index * WordOf::<M>::BYTES;
-            let entry = self.vm.machine().load(at);
+            let entry = self.vm.machine().load(at(level, table));
             match M::Format::decode(level, entry) {
                 Entry::Table { pa, .. } => table = pa,
                 _ => panic!(
@@ -155,8 +157,7 @@ impl<M: Machine> Checks<'_, M> {
                 ),
             }
         }
-        let index = va.as_u64() / PGSIZE % M::Format::ENTRIES as u64;
-        let at = table + index * WordOf::<M>::BYTES;
+        let at = at(0, table);
         self.expect_walk(va, false, Ok(Some(at)));
         self.expect_lookup(va, Some(pp), Some(at));
     }
@@ -177,10 +178,7 @@ impl<M: Machine> Checks<'_, M> {
     }
 
     fn alloc_for_check(&mut self) -> Frame {
-        match self.vm.page_alloc(AllocFlags::empty()) {
-            Some(frame) => frame,
-            None => panic!("check_page: out of memory"),
-        }
+        self.vm.page_alloc(AllocFlags::empty()).expect("check_page: out of memory")
     }
 
     /// Unmaps `va`, but keeps its page allocated.

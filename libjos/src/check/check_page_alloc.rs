@@ -8,7 +8,7 @@ use crate::machine::Machine;
 use crate::mem::addr::PhysAddr;
 use crate::mem::pages::{ALLOC_ZERO, AllocFlags, CountError, Frame, PageAllocator, PageError};
 
-/// Most pages that [`check_allocator`] takes.
+/// Most pages that [`drain`] takes.
 const MOST_DRAINED: usize = 2048;
 
 /// In the first page that [`drain`] takes, in place of the number of the one before.
@@ -45,7 +45,7 @@ pub(crate) fn check_allocator<M: Machine>(
     end: PhysAddr,
 ) {
     let nfree = pages.nfree();
-    let (last, count) = drain(pages, machine, end, MOST_DRAINED);
+    let (last, count) = drain(pages, machine, end);
     let rest = pages.set_aside_free_list();
     assert!(
         count + rest.nfree() == nfree,
@@ -99,20 +99,19 @@ pub(crate) fn check_allocator<M: Machine>(
     machine.print(format_args!("check_page_alloc() succeeded!\n"));
 }
 
-/// Allocates pages until none is left, `most` are allocated, or one lies beyond `end`; each holds
+/// Allocates pages until none is left, [`MOST_DRAINED`] are allocated, or one lies beyond `end`; each holds
 /// the number of the one before, so that [`refill`] finds them again. Returns the last, and how
 /// many they are.
 fn drain(
     pages: &mut impl PageAllocator,
     machine: &impl Machine,
     end: PhysAddr,
-    most: usize,
 ) -> (Option<Frame>, usize) {
     let npages = pages.npages();
     let mut last = None;
     let mut before = NONE;
     let mut count = 0;
-    while count < most
+    while count < MOST_DRAINED
         && let Some(frame) = pages.page_alloc(machine, AllocFlags::empty())
     {
         assert!(

@@ -171,7 +171,7 @@ impl<M: Machine> Checks<'_, M> {
     /// counts once.
     fn promised_pages(&self, part: PhysRange) -> usize {
         let usable = self.vm.boot().memory.usable();
-        let used = PhysRange::new(PhysAddr::new(0), self.vm.boot().memory.used_end::<M::Layout>());
+        let used = PhysRange::below(self.vm.boot().memory.used_end::<M::Layout>());
         let part = part.intersection(&used);
         let mut bytes = usable.size_within(&part);
         for (i, (_, range)) in self.never_free().enumerate() {
@@ -193,7 +193,7 @@ impl<M: Machine> Checks<'_, M> {
         let all = self.vm.described();
         let assert_reserved = |what: &str, range: PhysRange| {
             for pa in range.intersection(&all).pages() {
-                let info = self.vm.pages().pa2page(pa).map(|frame| self.vm.pages().info(frame));
+                let info = self.vm.pages().info_at(pa);
                 let is_reserved = info
                     .is_some_and(|info| info.pp_link == PageInfo::RESERVED && info.pp_ref() != 0);
                 assert!(
@@ -225,7 +225,7 @@ impl<M: Machine> Checks<'_, M> {
             if pa == self.kern_pgdir.address() {
                 continue;
             }
-            let info = self.vm.pages().pa2page(pa).map(|frame| self.vm.pages().info(frame));
+            let info = self.vm.pages().info_at(pa);
             // The kernel half's tables below the root are used by every address space.
             let va = M::Format::address(level, VirtAddr::new(0), index).as_u64();
             let is_shared = level == M::Format::ROOT && va >= M::Layout::UENVS;
@@ -250,11 +250,7 @@ impl<M: Machine> Checks<'_, M> {
             leaves::<M::Format, M>(self.vm.machine(), self.kern_pgdir.address(), first, last)
         {
             for pa in self.vm.described().intersection(&leaf.range()).pages() {
-                let is_free = self
-                    .vm
-                    .pages()
-                    .pa2page(pa)
-                    .is_some_and(|frame| self.vm.pages().info(frame).is_free());
+                let is_free = self.vm.pages().info_at(pa).is_some_and(|info| info.is_free());
                 let va = leaf.va + (pa - leaf.pa);
                 assert!(!is_free, "check_page_free_list: page {pa} is free, yet mapped at {va}");
             }

@@ -28,7 +28,7 @@ fn memory<L: MemLayout>(length: u64) -> MemoryMap {
 }
 
 fn allocator<L: MemLayout>(boot: &Boot) -> BootAlloc {
-    called("BootAlloc::new", || boot.allocator::<L>())
+    called("BootAlloc::new", || BootAlloc::new::<L>(boot))
 }
 
 /// Asserts that no page of `range` is free, and that the pages beside it are.

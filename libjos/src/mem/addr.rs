@@ -123,6 +123,12 @@ impl PhysRange {
         Self { start, end_exclusive: PhysAddr(start.0.saturating_add(size)) }
     }
 
+    /// All addresses below `end_exclusive`.
+    #[must_use]
+    pub const fn below(end_exclusive: PhysAddr) -> Self {
+        Self { start: PhysAddr(0), end_exclusive }
+    }
+
     /// Bytes in the range.
     #[must_use]
     pub const fn size(&self) -> u64 {

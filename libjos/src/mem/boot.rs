@@ -1,9 +1,8 @@
 //! [`Boot`]: the machine as `mem_init` finds it.
 
-use layout::{MB, MemLayout};
+use layout::MB;
 
 use crate::mem::addr::PhysRange;
-use crate::mem::boot_alloc::BootAlloc;
 use crate::mem::memory_map::MemoryMap;
 use crate::mem::reservations::Reservations;
 
@@ -33,12 +32,4 @@ pub struct Boot {
     pub image: KernelImage,
     /// The loader's memory that must stay: boot information, modules.
     pub reserved: Reservations,
-}
-
-impl Boot {
-    /// The allocator that `mem_init` begins with.
-    #[must_use]
-    pub fn allocator<L: MemLayout>(&self) -> BootAlloc {
-        BootAlloc::new::<L>(&self.memory, &self.image, &self.reserved)
-    }
 }

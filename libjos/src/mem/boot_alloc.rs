@@ -8,10 +8,10 @@ use layout::{MemLayout, PGSIZE, page_round_up};
 
 use crate::machine::PhysMem;
 use crate::mem::addr::{PhysAddr, PhysRange};
-use crate::mem::boot::KernelImage;
-use crate::mem::memory_map::{MemoryMap, RAM_RUNS, window};
+use crate::mem::boot::Boot;
+use crate::mem::memory_map::{RAM_RUNS, window};
 use crate::mem::range_set::{RangeSet, TooManyRuns};
-use crate::mem::reservations::{RESERVED_RUNS, Reservations};
+use crate::mem::reservations::RESERVED_RUNS;
 
 /// RAM that nothing uses. Each reservation, the IO hole, the kernel and the window's last frame add
 /// one run at most. Page 0, at the end of a run, adds none, and nor does memory taken from the start
@@ -42,15 +42,12 @@ pub struct BootAlloc {
 }
 
 impl BootAlloc {
-    /// An allocator for the RAM that is used, except page 0 (which holds the real-mode vectors and
-    /// would look like a null pointer), the IO hole, the kernel, the window's last frame, and the
-    /// reservations.
+    /// The allocator that `mem_init` begins with, for the RAM that is used, except page 0 (which holds the
+    /// real-mode vectors and would look like a null pointer), the IO hole, the kernel, the window's last
+    /// frame, and the reservations.
     #[must_use]
-    pub fn new<L: MemLayout>(
-        memory: &MemoryMap,
-        image: &KernelImage,
-        reserved: &Reservations,
-    ) -> Self {
+    pub fn new<L: MemLayout>(boot: &Boot) -> Self {
+        let Boot { memory, image, reserved } = boot;
         let kernel_end = image.data.end_exclusive;
         // lab 2: begin never_free
         let never_free = [
@@ -61,7 +58,7 @@ impl BootAlloc {
         ];
         // lab 2: end
         // Made where it will stay, since sets are large and the boot stack is small.
-        let (free, taken) = (FreeRuns::new(), TakenRuns::new());
+        let (free, taken) = (FreeRuns::default(), TakenRuns::default());
         let mut all = Self { free, taken, window: window::<L>(), kernel_end };
         let used = memory.used::<L>().try_for_each(|run| all.free.insert(run));
         let mut never_free = never_free.iter().chain(reserved.runs());
@@ -71,7 +68,7 @@ impl BootAlloc {
     }
 
     /// Allocates `n` bytes, rounded up to whole pages, and zeroes them. For 0 bytes it allocates
-    /// nothing, and returns the address of the lowest free page.
+    /// nothing, and returns the address that a page would have.
     ///
     /// # Panics
     ///

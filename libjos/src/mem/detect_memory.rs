@@ -71,7 +71,7 @@ fn too_little<L: MemLayout>(boot: &Boot) -> ! {
          {} KB are free in one piece within the {window_mb} MB from {} on. Of {} KB of RAM there the kernel \
          takes {} KB, and boot information and modules {} KB: load fewer or smaller modules",
         (arrays(npages)[0] + arrays(npages)[1]).div_ceil(KB),
-        boot.allocator::<L>().longest() / KB,
+        BootAlloc::new::<L>(boot).longest() / KB,
         window.start,
         usable / KB,
         image.size() / KB,
@@ -97,7 +97,7 @@ fn limit_to_room<M: Machine>(machine: &M, boot: &mut Boot) -> usize {
 
 /// How many frames, at most `npages`, there is room to describe in the RAM that is used now.
 fn most_frames<M: Machine>(machine: &M, boot: &Boot, npages: usize) -> usize {
-    let mut room = boot.allocator::<M::Layout>();
+    let mut room = BootAlloc::new::<M::Layout>(boot);
     let (mut fits, mut beyond) = (0, npages + 1);
     while beyond - fits > 1 {
         let middle = fits + (beyond - fits) / 2;
@@ -136,21 +136,17 @@ fn tables_in_all<M: Machine>(machine: &M, boot: &Boot, pages_size: u64) -> u64 {
     let pages = PhysRange::from_size(first, pages_size);
     let devices =
         machine.devices().iter().map(|device| tables::<M>(M::Layout::MMIOBASE, device, small));
-    let above = |run: &PhysRange| {
-        let start = run.start.max(window.end_exclusive);
-        PhysRange::new(start, run.end_exclusive.max(start))
-    };
-    let physmap = |run: PhysRange| {
-        let va = M::Layout::ULIM + (run.start.as_u64() - M::Layout::PHYS_BASE);
+    let above_window = PhysRange::new(window.end_exclusive, PhysAddr::new(u64::MAX));
+    let runs = boot.memory.used::<M::Layout>().map(|run| run.intersection(&above_window));
+    let physmap = runs.filter(|run| !run.is_empty()).map(|run| {
+        let va = M::Layout::PHYSMAP + (run.start.as_u64() - M::Layout::PHYS_BASE);
         tables::<M>(va, &run, large)
-    };
-    let runs = boot.memory.used::<M::Layout>().map(|run| above(&run));
-    let physmap: u64 = runs.filter(|run| !run.is_empty()).map(physmap).sum();
+    });
     shown
         + tables::<M>(M::Layout::KSTACK, &stack, small)
         + tables::<M>(M::Layout::UPAGES, &pages, small)
         + devices.sum::<u64>()
-        + physmap
+        + physmap.sum::<u64>()
 }
 
 /// The most page tables that mapping `range` at `va` takes, by pages of the levels in `leaf_levels`.

@@ -27,10 +27,8 @@ pub fn kaddr<L: MemLayout>(pa: PhysAddr, size: u64) -> Option<VirtAddr> {
 pub fn paddr<L: MemLayout>(va: VirtAddr) -> Option<PhysAddr> {
     let offset = |base: u64| va.as_u64().checked_sub(base);
     let in_window = offset(L::KERNBASE).filter(|offset| *offset < L::WINDOW_SIZE);
-    let in_physmap = || {
-        let shown = L::WINDOW_SIZE..L::PHYSMAP_MAX;
-        offset(L::PHYSMAP).filter(|offset| shown.contains(offset))
-    };
+    let shown = L::WINDOW_SIZE..L::PHYSMAP_MAX;
+    let in_physmap = || offset(L::PHYSMAP).filter(|offset| shown.contains(offset));
     let offset = in_window.or_else(in_physmap)?;
     Some(PhysAddr::new(L::PHYS_BASE + offset))
 }

@@ -61,6 +61,8 @@ pub struct MemoryMap {
     usable: RangeSet<RAM_RUNS>,
     /// RAM from here on is not used; the start of a page.
     pub(crate) limit: PhysAddr,
+    /// Bytes of RAM below `PHYS_BASE`; not in `usable`.
+    below: u64,
     /// Bytes of RAM beyond the end that was known when the map was made; not in `usable`.
     beyond: u64,
     given_up: GivenUp,
@@ -80,8 +82,9 @@ impl MemoryMap {
         limit: Option<PhysAddr>,
     ) -> Self {
         let mut map = Self {
-            usable: RangeSet::new(),
+            usable: RangeSet::default(),
             limit: PhysAddr::new(u64::MAX).page_start(),
+            below: 0,
             beyond: 0,
             given_up: GivenUp::default(),
             unread: None,
@@ -89,18 +92,20 @@ impl MemoryMap {
         if let Some(limit) = limit {
             map.limit(limit);
         }
-        let end = map.used_end::<L>();
+        let shown = PhysRange::new(PhysAddr::new(L::PHYS_BASE), map.used_end::<L>());
         let of_kind = |kind| {
             let entries = entries.clone().filter(move |entry| entry.kind == kind);
             entries.map(|entry| PhysRange::from_size(PhysAddr::new(entry.base), entry.length))
         };
         let (usable, reserved) = (of_kind(MemoryKind::Usable), of_kind(MemoryKind::Reserved));
-        let all = PhysRange::new(PhysAddr::new(0), PhysAddr::new(u64::MAX));
+        let all = PhysRange::below(PhysAddr::new(u64::MAX));
         let read_to = sweep(all, usable, reserved, |run| {
             let run = run.whole_pages();
-            let below = run.intersection(&PhysRange::new(PhysAddr::new(0), end));
-            map.beyond += run.size() - below.size();
-            map.keep_largest::<L>(below);
+            let kept = run.intersection(&shown);
+            let below = run.intersection(&PhysRange::below(shown.start)).size();
+            map.below += below;
+            map.beyond += run.size() - below - kept.size();
+            map.keep_largest::<L>(kept);
         });
         if read_to < all.end_exclusive {
             map.limit(read_to);
@@ -137,8 +142,8 @@ impl MemoryMap {
         self.limit = self.limit.min(limit.page_start());
     }
 
-    /// The RAM, without pieces that were given up and without RAM above a limit that was known from
-    /// the start.
+    /// The RAM, without pieces that were given up and without RAM below the window, or above a limit that
+    /// was known from the start.
     #[must_use]
     pub fn usable(&self) -> &RangeSet<RAM_RUNS> {
         &self.usable
@@ -172,13 +177,13 @@ impl MemoryMap {
     /// How much RAM there is below and above 1 MB, as JOS reports it.
     #[must_use]
     pub fn totals<L: MemLayout>(&self) -> Totals {
-        let below = |end| self.usable.size_within(&PhysRange::new(PhysAddr::new(0), end));
-        let base = below(PhysAddr::new(L::EXTPHYSMEM));
+        let up_to = |end| self.usable.size_within(&PhysRange::below(end));
+        let base = up_to(PhysAddr::new(L::EXTPHYSMEM));
         let used_end = self.used_end::<L>();
         let all = self.usable.size() + self.beyond;
-        let unused = all - below(used_end);
-        let Self { given_up, unread, .. } = *self;
-        Totals { base, extended: all - base, unused, used_end, given_up, unread }
+        let unused = all - up_to(used_end);
+        let Self { below, given_up, unread, .. } = *self;
+        Totals { base, extended: all - base, unused, used_end, below, given_up, unread }
     }
 }
 
@@ -198,6 +203,8 @@ pub struct Totals {
     pub unused: u64,
     /// The physical address where the unused part begins.
     pub used_end: PhysAddr,
+    /// RAM below the window at KERNBASE, which shows the lowest RAM that can be used; in none of the sums.
+    pub below: u64,
     /// RAM that the map had no room for; in none of the sums.
     pub given_up: GivenUp,
     /// The address at which reading a list with too many entries ended. Nothing is known of the RAM
@@ -208,7 +215,7 @@ pub struct Totals {
 /// Prints JOS's opening line, and a further line for each kind of RAM that is left unused.
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { base, extended, unused, used_end, given_up, unread } = *self;
+        let Self { base, extended, unused, used_end, below, given_up, unread } = *self;
         write!(
             f,
             "Physical memory: {}K available, base = {}K, extended = {}K",
@@ -219,6 +226,9 @@ impl fmt::Display for Totals {
         if unused > 0 {
             let end = used_end.as_u64() / KB;
             write!(f, "\nUnused: {}K of RAM, all that lies above {end}K", unused / KB)?;
+        }
+        if below > 0 {
+            write!(f, "\nGiven up: {}K of RAM below the window at KERNBASE", below / KB)?;
         }
         if given_up.pieces > 0 {
             write!(

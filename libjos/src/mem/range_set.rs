@@ -31,20 +31,14 @@ pub struct RangeSet<const MOST: usize> {
     len: usize,
 }
 
+/// The empty set.
 impl<const MOST: usize> Default for RangeSet<MOST> {
     fn default() -> Self {
-        Self::new()
+        Self { runs: [PhysRange::default(); MOST], len: 0 }
     }
 }
 
 impl<const MOST: usize> RangeSet<MOST> {
-    /// The empty set.
-    #[must_use]
-    pub const fn new() -> Self {
-        let none = PhysRange::new(PhysAddr::new(0), PhysAddr::new(0));
-        Self { runs: [none; MOST], len: 0 }
-    }
-
     /// The runs, from the lowest up.
     #[must_use]
     pub fn runs(&self) -> &[PhysRange] {

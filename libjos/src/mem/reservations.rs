@@ -23,8 +23,8 @@ impl Reservations {
     /// are passed over many times. `memory` tells how much RAM lies in a gap that must be closed.
     #[must_use]
     pub fn new(parts: impl Iterator<Item = PhysRange> + Clone, memory: &MemoryMap) -> Self {
-        let mut all = Self { pages: RangeSet::new(), given_up: GivenUp::default() };
-        let everything = PhysRange::new(PhysAddr::new(0), PhysAddr::new(u64::MAX));
+        let mut all = Self { pages: RangeSet::default(), given_up: GivenUp::default() };
+        let everything = PhysRange::below(PhysAddr::new(u64::MAX));
         let none = core::iter::empty();
         let read_to = sweep(everything, parts, none, |run| all.insert(run, memory));
         // All memory that the sweep did not reach may be reserved.

@@ -59,7 +59,7 @@ fn lowest_runs(
     wanted: impl Iterator<Item = PhysRange>,
     unwanted: impl Iterator<Item = PhysRange>,
 ) -> (RangeSet<WORKING_RUNS>, PhysAddr) {
-    let mut runs = RangeSet::new();
+    let mut runs = RangeSet::default();
     // Each turn gives up a run, and an empty set has room.
     let give_up = |within: &mut PhysRange, runs: &mut RangeSet<WORKING_RUNS>| {
         if let Some(highest) = runs.pop() {

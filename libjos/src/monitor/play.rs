@@ -88,7 +88,7 @@ impl<M: Machine> Session<'_, M> {
         vm.page_remove(pgdir, va)?;
         vm.prune(pgdir, va);
         write!(self.out, "{va} is not mapped any more")?;
-        match self.pmap.pages().pa2page(pa).map(|frame| self.pmap.pages().info(frame)) {
+        match self.pmap.pages().info_at(pa) {
             Some(info) if info.is_free() => writeln!(self.out, "; page {pa} is free")?,
             Some(info) => writeln!(self.out, "; page {pa} has pp_ref {}", info.pp_ref())?,
             None => writeln!(self.out)?,

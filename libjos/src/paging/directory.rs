@@ -13,34 +13,31 @@
 //! It is not given up twice, nor used after that:
 //!
 //! ```compile_fail,E0382
-//! # use layout::{Jos64, MB};
-//! # use libjos::{mem::addr::VirtAddr, paging::format::x86_64::X86_64, pmap::mem_init, sim::SimMachine};
-//! # let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
-//! # let mut pmap = mem_init(machine, boot);
-//! let pgdir = pmap.pgdir_create().unwrap();
-//! assert_eq!(pmap.pgdir_free(pgdir), 1);
-//! assert_eq!(pmap.pgdir_free(pgdir), 1);
+//! # use libjos::{machine::Machine, paging::vm::Vm};
+//! # fn example<M: Machine>(vm: &mut Vm<M>) {
+//! let pgdir = vm.pgdir_create().unwrap();
+//! assert_eq!(vm.pgdir_free(pgdir), 1);
+//! assert_eq!(vm.pgdir_free(pgdir), 1);
+//! # }
 //! ```
 //!
 //! ```compile_fail,E0382
-//! # use layout::{Jos64, MB};
-//! # use libjos::{mem::addr::VirtAddr, paging::format::x86_64::X86_64, pmap::mem_init, sim::SimMachine};
-//! # let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
-//! # let mut pmap = mem_init(machine, boot);
-//! let pgdir = pmap.pgdir_create().unwrap();
-//! assert_eq!(pmap.pgdir_free(pgdir), 1);
-//! assert_eq!(pmap.va2pa(&pgdir, VirtAddr::new(0)), None);
+//! # use libjos::{machine::Machine, mem::addr::VirtAddr, paging::vm::Vm};
+//! # fn example<M: Machine>(vm: &mut Vm<M>) {
+//! let pgdir = vm.pgdir_create().unwrap();
+//! assert_eq!(vm.pgdir_free(pgdir), 1);
+//! assert_eq!(vm.va2pa(&pgdir, VirtAddr::new(0)), None);
+//! # }
 //! ```
 //!
 //! `kern_pgdir` is never given up:
 //!
 //! ```compile_fail,E0507
-//! # use layout::{Jos64, MB};
-//! # use libjos::{mem::addr::VirtAddr, paging::format::x86_64::X86_64, pmap::mem_init, sim::SimMachine};
-//! # let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
-//! # let mut pmap = mem_init(machine, boot);
+//! # use libjos::{machine::Machine, pmap::Pmap};
+//! # fn example<M: Machine>(pmap: &mut Pmap<M>) {
 //! let (vm, kern_pgdir) = pmap.split();
 //! vm.pgdir_free(*kern_pgdir);
+//! # }
 //! ```
 
 use core::mem::forget;

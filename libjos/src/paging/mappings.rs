@@ -123,8 +123,8 @@ impl Mapping {
 
 /// A table that a [`Cursor`] is going through.
 #[derive(Clone, Copy, Debug, Default)]
-struct Frame {
-    table: PhysAddr,
+struct Table {
+    pa: PhysAddr,
     /// The lowest address that the table maps.
     base: VirtAddr,
     /// The next entry to look at.
@@ -133,8 +133,8 @@ struct Frame {
     allows: Perm,
 }
 
-/// A place among the pages that are mapped between two addresses, from which [`Leaves`] goes on. It
-/// borrows no memory, so that other tables can be changed between two steps.
+/// A place among the pages that are mapped between two addresses. It borrows no memory, so that other tables
+/// can be changed between two steps.
 #[derive(Clone, Debug)]
 pub(crate) struct Cursor<F> {
     /// The directory, if its entry for itself is passed over.
@@ -144,28 +144,22 @@ pub(crate) struct Cursor<F> {
     /// The first address of interest.
     first: VirtAddr,
     /// Tables on the way, by level.
-    frames: [Frame; MAX_LEVELS],
+    tables: [Table; MAX_LEVELS],
     /// The level at hand; `None` at the end.
     level: Option<u32>,
     format: PhantomData<fn() -> F>,
 }
 
-/// The pages that are mapped between two addresses, in order of address. [`leaves`] makes it.
-#[derive(Debug)]
-pub struct Leaves<'a, F, Mem> {
-    mem: &'a Mem,
-    cursor: Cursor<F>,
-}
-
 /// The pages mapped at any address of `[first, last]` by the tables of format `F` from the root
-/// at `pgdir`. The tables that a directory's entry for itself shows are left out.
+/// at `pgdir`, in order of address. The tables that a directory's entry for itself shows are left out.
 pub fn leaves<F: Format, Mem: PhysMem>(
     mem: &Mem,
     pgdir: PhysAddr,
     first: VirtAddr,
     last: VirtAddr,
-) -> Leaves<'_, F, Mem> {
-    Leaves { mem, cursor: Cursor::new(pgdir, first, last) }
+) -> impl Iterator<Item = Mapping> {
+    let mut cursor = Cursor::<F>::new(pgdir, first, last);
+    core::iter::from_fn(move || Some(cursor.next(mem)?.1))
 }
 
 /// The pages of [`leaves`], with neighbours that go on in both address spaces with the same permissions
@@ -202,14 +196,6 @@ fn merged(leaves: impl Iterator<Item = Mapping>) -> impl Iterator<Item = Mapping
     })
 }
 
-impl<F: Format, Mem: PhysMem> Iterator for Leaves<'_, F, Mem> {
-    type Item = Mapping;
-
-    fn next(&mut self) -> Option<Mapping> {
-        self.cursor.next(self.mem).map(|(_, leaf)| leaf)
-    }
-}
-
 impl<F: Format> Cursor<F> {
     /// A cursor before the first page that is mapped at any address of `[first, last]`, as [`leaves`].
     pub(crate) fn new(pgdir: PhysAddr, first: VirtAddr, last: VirtAddr) -> Self {
@@ -217,12 +203,12 @@ impl<F: Format> Cursor<F> {
         // first, or there is none.
         let upper_half = F::address(F::ROOT, VirtAddr::new(0), F::ENTRIES / 2);
         let (asked, first) = (first, if F::is_canonical(first) { first } else { upper_half });
-        let mut frames = [Frame::default(); MAX_LEVELS];
+        let mut tables = [Table::default(); MAX_LEVELS];
         let index = F::index(F::ROOT, first);
-        frames[F::ROOT as usize] =
-            Frame { table: pgdir, base: VirtAddr::new(0), index, allows: Perm::all() };
+        tables[F::ROOT as usize] =
+            Table { pa: pgdir, base: VirtAddr::new(0), index, allows: Perm::all() };
         let level = (asked <= first && first <= last).then_some(F::ROOT);
-        Self { hidden: Some(pgdir), last, first, frames, level, format: PhantomData }
+        Self { hidden: Some(pgdir), last, first, tables, level, format: PhantomData }
     }
 
     /// The next page, of any size, and the address of its entry.
@@ -237,28 +223,27 @@ impl<F: Format> Cursor<F> {
     ) -> Option<(PhysAddr, Mapping)> {
         loop {
             let level = self.level?;
-            let frame = &mut self.frames[level as usize];
-            if frame.index == F::ENTRIES {
+            let table = &mut self.tables[level as usize];
+            if table.index == F::ENTRIES {
                 self.level = (level < F::ROOT).then_some(level + 1);
                 continue;
             }
-            let Frame { table, base, index, allows } = *frame;
-            frame.index += 1;
+            let Table { pa, base, index, allows } = *table;
+            table.index += 1;
             let va = F::address(level, base, index);
             if va > self.last {
                 self.level = None;
                 continue;
             }
-            let at = table + index as u64 * F::Word::BYTES;
+            let at = F::slot(pa, index);
             match load(at).map_or(Entry::Absent, |word| F::decode(level, word)) {
                 Entry::Absent | Entry::Pending { .. } => {}
                 Entry::Table { pa, .. } if Some(pa) == self.hidden => {}
                 Entry::Table { pa, allows: here } => {
                     // The first table on the way to `first` is entered in the middle.
-                    let inside = F::address(level, base, index) <= self.first;
-                    let index = if inside { F::index(level - 1, self.first) } else { 0 };
-                    self.frames[level as usize - 1] =
-                        Frame { table: pa, base: va, index, allows: allows & here };
+                    let index = if va <= self.first { F::index(level - 1, self.first) } else { 0 };
+                    self.tables[level as usize - 1] =
+                        Table { pa, base: va, index, allows: allows & here };
                     self.level = Some(level - 1);
                 }
                 Entry::Leaf(Leaf { pa, perm, .. }) => {

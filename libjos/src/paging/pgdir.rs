@@ -40,7 +40,7 @@ impl<M: Machine> Vm<M> {
     /// Entry `index` of the table of `level` at `table`, decoded.
     #[inline]
     pub(crate) fn entry(&self, level: u32, table: PhysAddr, index: usize) -> Entry {
-        let word = self.machine.load(table + index as u64 * WordOf::<M>::BYTES);
+        let word = self.machine.load(M::Format::slot(table, index));
         // Most entries of most tables.
         if word == WordOf::<M>::ZERO { Entry::Absent } else { M::Format::decode(level, word) }
     }
@@ -208,10 +208,8 @@ impl<M: Machine> Vm<M> {
 
     /// Does [`alloc_used`](Self::alloc_used) for a caller that has counted the free frames.
     pub(crate) fn alloc_expected(&mut self, flags: AllocFlags) -> PhysAddr {
-        match self.alloc_used(flags) {
-            Some(frame) => self.pages.page2pa(frame),
-            None => unreachable!("the free frames were counted"),
-        }
+        let frame = self.alloc_used(flags).expect("the free frames were counted");
+        self.pages.page2pa(frame)
     }
 
     /// The frame of the table at `pa`.
@@ -289,8 +287,7 @@ impl<M: Machine> Vm<M> {
             let first = if i == index(first) { first } else { VirtAddr::new(0) };
             let last = if i == index(last) { last } else { VirtAddr::new(u64::MAX) };
             if self.prune_below(level - 1, pa, first, last) {
-                let at = table + i as u64 * WordOf::<M>::BYTES;
-                self.machine.store(at, WordOf::<M>::ZERO);
+                self.machine.store(M::Format::slot(table, i), WordOf::<M>::ZERO);
                 // lab 2: begin omit
                 if level == M::Format::ROOT {
                     self.renew_loaded(table);

@@ -63,7 +63,8 @@ impl<M: Machine> Vm<M> {
             for index in Self::shared_slots() {
                 if self.lacks_table(index) {
                     let table = self.alloc_expected(ALLOC_ZERO);
-                    self.machine.store(Self::slot(self.kern_root, index), M::Format::table(table));
+                    let at = M::Format::slot(self.kern_root, index);
+                    self.machine.store(at, M::Format::table(table));
                 }
             }
             self.renew_loaded(self.kern_root);
@@ -76,8 +77,7 @@ impl<M: Machine> Vm<M> {
     pub(super) fn release_shared_tables(&mut self, root: PhysAddr) -> usize {
         let mut freed = 0;
         for index in Self::shared_slots() {
-            let word = self.machine.load(Self::slot(root, index));
-            if let Entry::Table { pa, .. } = M::Format::decode(M::Format::ROOT, word) {
+            if let Entry::Table { pa, .. } = self.entry(M::Format::ROOT, root, index) {
                 freed += self.release_shared_table(pa);
             }
         }
@@ -113,9 +113,9 @@ impl<M: Machine> Vm<M> {
     #[inline(never)]
     pub(super) fn share_kernel_half(&mut self, pgdir: PhysAddr) {
         for index in Self::shared_slots() {
-            let at = Self::slot(pgdir, index);
+            let at = M::Format::slot(pgdir, index);
             let old: WordOf<M> = self.machine.load(at);
-            let new: WordOf<M> = self.machine.load(Self::slot(self.kern_root, index));
+            let new: WordOf<M> = self.machine.load(M::Format::slot(self.kern_root, index));
             let is_new = old == WordOf::<M>::ZERO;
             if !is_new && Self::leads_alike(old, new) {
                 continue;
@@ -215,11 +215,5 @@ impl<M: Machine> Vm<M> {
     fn shared_slots() -> impl Iterator<Item = usize> {
         let uvpt = M::Format::index(M::Format::ROOT, VirtAddr::new(M::Layout::UVPT));
         (Self::first_shared_slot()..M::Format::ENTRIES).filter(move |index| *index != uvpt)
-    }
-
-    /// The address of root entry `index` of `pgdir`.
-    pub(super) fn slot(pgdir: PhysAddr, index: usize) -> PhysAddr {
-        // Within one table, so no sum overflows.
-        PhysAddr::new(pgdir.as_u64() + index as u64 * WordOf::<M>::BYTES)
     }
 }

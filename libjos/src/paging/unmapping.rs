@@ -7,7 +7,7 @@
 //! use by its `pp_ref`. There are three steps:
 //!
 //! 1. [`unmap_range`](Vm::unmap_range) makes the entries pending: the processor takes them for absent,
-//!    but they still say where their pages lie ([`Entry::Pending`]).
+//!    but they still say where their pages lie ([`Entry::Pending`](crate::paging::format::Entry::Pending)).
 //! 2. The TLB is flushed.
 //! 3. A second pass over the same entries clears them, counts each use less, and frees the pages
 //!    that have none left.
@@ -37,49 +37,35 @@
 //! all others:
 //!
 //! ```compile_fail,E0499
-//! # use layout::{Jos64, MB, PGSIZE};
-//! # use libjos::{mem::addr::VirtAddr, paging::format::{Perm, x86_64::X86_64}};
-//! # use libjos::{pmap::mem_init, sim::SimMachine, space::AddressSpace};
-//! # let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
-//! # let mut pmap = mem_init(machine, boot);
-//! # let vm = &mut *pmap;
-//! # let mut space = AddressSpace::uvmcreate(vm).unwrap();
-//! # space.uvmalloc(vm, 0, 2 * PGSIZE, Perm::W).unwrap();
+//! # use layout::PGSIZE;
+//! # use libjos::{machine::Machine, mem::addr::VirtAddr, paging::vm::Vm, space::AddressSpace};
+//! # fn example<M: Machine>(vm: &mut Vm<M>, mut space: AddressSpace) {
 //! let mut unmapping = vm.unmap_range(space.pgdir_mut(), VirtAddr::new(0), PGSIZE).unwrap();
 //! unmapping.meanwhile(|vm| vm.page_remove(space.pgdir_mut(), VirtAddr::new(PGSIZE)).unwrap());
 //! assert_eq!(unmapping.finish(), 1);
-//! # space.uvmfree(vm);
+//! # }
 //! ```
 //!
 //! ```compile_fail,E0505
-//! # use layout::{Jos64, MB, PGSIZE};
-//! # use libjos::{mem::addr::VirtAddr, paging::format::{Perm, x86_64::X86_64}};
-//! # use libjos::{pmap::mem_init, sim::SimMachine, space::AddressSpace};
-//! # let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
-//! # let mut pmap = mem_init(machine, boot);
-//! # let vm = &mut *pmap;
-//! # let mut space = AddressSpace::uvmcreate(vm).unwrap();
-//! # space.uvmalloc(vm, 0, 2 * PGSIZE, Perm::W).unwrap();
+//! # use layout::PGSIZE;
+//! # use libjos::{machine::Machine, mem::addr::VirtAddr, paging::vm::Vm, space::AddressSpace};
+//! # fn example<M: Machine>(vm: &mut Vm<M>, mut space: AddressSpace) {
 //! let mut unmapping = vm.unmap_range(space.pgdir_mut(), VirtAddr::new(0), PGSIZE).unwrap();
 //! unmapping.meanwhile(|vm| space.uvmfree(vm));
 //! assert_eq!(unmapping.finish(), 1);
+//! # }
 //! ```
 //!
 //! It ends once:
 //!
 //! ```compile_fail,E0382
-//! # use layout::{Jos64, MB, PGSIZE};
-//! # use libjos::{mem::addr::VirtAddr, paging::format::{Perm, x86_64::X86_64}};
-//! # use libjos::{pmap::mem_init, sim::SimMachine, space::AddressSpace};
-//! # let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
-//! # let mut pmap = mem_init(machine, boot);
-//! # let vm = &mut *pmap;
-//! # let mut space = AddressSpace::uvmcreate(vm).unwrap();
-//! # space.uvmalloc(vm, 0, 2 * PGSIZE, Perm::W).unwrap();
+//! # use layout::PGSIZE;
+//! # use libjos::{machine::Machine, mem::addr::VirtAddr, paging::vm::Vm, space::AddressSpace};
+//! # fn example<M: Machine>(vm: &mut Vm<M>, mut space: AddressSpace) {
 //! let unmapping = vm.unmap_range(space.pgdir_mut(), VirtAddr::new(0), 2 * PGSIZE).unwrap();
 //! assert_eq!(unmapping.finish(), 2);
 //! assert_eq!(unmapping.finish(), 2);
-//! # space.uvmfree(vm);
+//! # }
 //! ```
 
 use core::fmt;
@@ -88,8 +74,6 @@ use crate::machine::Machine;
 use crate::mem::addr::VirtAddr;
 use crate::paging::directory::Pgdir;
 use crate::paging::flush::Flush;
-#[cfg(doc)]
-use crate::paging::format::Entry;
 use crate::paging::vm::Vm;
 
 /// Pages of one page directory that are being unmapped. Dropping it finishes that.

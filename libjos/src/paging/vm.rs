@@ -146,9 +146,9 @@ impl<M: Machine> Vm<M> {
     /// Whether `pa` is RAM that can be reached, and no device. (There are holes in what `pages`
     /// describes, and the window's last frame is out of reach.)
     pub(crate) fn is_ram(&self, pa: PhysAddr) -> bool {
-        match self.pages.pa2page(pa) {
+        match self.pages.info_at(pa) {
             // No other memory is ever allocated.
-            Some(frame) if self.pages.info(frame).pp_link == PageInfo::IN_USE => true,
+            Some(info) if info.pp_link == PageInfo::IN_USE => true,
             Some(_) => self.is_usable(pa),
             None => false,
         }
@@ -162,6 +162,15 @@ impl<M: Machine> Vm<M> {
         is_reached && self.boot.memory.usable().contains(pa)
     }
 
+    // lab 2: begin omit
+    /// How many pages of `range` are RAM that can be reached, as [`is_ram`](Self::is_ram) has it for one.
+    pub(crate) fn ram_pages(&self, range: &PhysRange) -> u64 {
+        let last = PhysRange::from_size(PhysAddr::new(M::Layout::WINDOW_LAST_FRAME), PGSIZE);
+        let parts = self.boot.memory.used::<M::Layout>().map(|run| run.intersection(range));
+        parts.map(|part| (part.size() - part.intersection(&last).size()) / PGSIZE).sum()
+    }
+
+    // lab 2: end
     /// The end of the physical memory that the kernel sees now: `entry_pgdir` has the window alone.
     pub(crate) fn memory_end(&self) -> PhysAddr {
         match self.loaded[self.machine.cpu().number()] {

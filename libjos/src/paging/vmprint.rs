@@ -59,7 +59,7 @@ impl<F: Format, Mem: PhysMem> VmPrint<'_, F, Mem> {
             if va > self.last {
                 break;
             }
-            let pte = self.mem.load::<F::Word>(table + index as u64 * F::Word::BYTES);
+            let pte = self.mem.load::<F::Word>(F::slot(table, index));
             let (pa, below) = match F::decode(level, pte) {
                 Entry::Absent | Entry::Pending { .. } => continue,
                 Entry::Table { pa, .. } => (pa, pa != self.pgdir),

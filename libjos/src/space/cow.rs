@@ -23,7 +23,7 @@ use crate::paging::mappings::Mapping;
 use crate::paging::vm::Vm;
 use crate::space::AddressSpace;
 use crate::space::duplicate::{
-    check_countable, check_free, duplicate, holds_ram, share_at, tables_to_duplicate, user_leaves,
+    check_countable, check_free, duplicate, share_at, tables_to_duplicate, user_leaves,
 };
 use crate::space::uvm::{UvmError, of_new_frames, user_end};
 
@@ -46,7 +46,8 @@ impl AddressSpace {
     ) -> Result<(), UvmError> {
         let (old, new, end) = (self.root(), new.root(), user_end(sz, M::Layout::UTOP)?);
         let large_as = |vm: &Vm<M>, leaf: &Mapping| {
-            let perm = if holds_ram(vm, leaf) { leaf.perm.private() } else { leaf.perm };
+            let perm =
+                if vm.ram_pages(&leaf.range()) > 0 { leaf.perm.private() } else { leaf.perm };
             (!becomes_cow(vm, leaf)).then_some(perm)
         };
         let tables = tables_to_duplicate(vm, old, new, end, large_as)?;
@@ -118,5 +119,5 @@ pub(super) fn cow_frame<M: Machine>(
 
 /// Whether a page is to become copy-on-write when it is shared: a large one too, though it cannot.
 fn becomes_cow<M: Machine>(vm: &Vm<M>, leaf: &Mapping) -> bool {
-    leaf.perm.contains(Perm::W) && holds_ram(vm, leaf)
+    leaf.perm.contains(Perm::W) && vm.ram_pages(&leaf.range()) > 0
 }

@@ -17,7 +17,7 @@ use crate::paging::error::MapError;
 use crate::paging::format::{Format, Geometry, Perm};
 use crate::paging::mappings::{Cursor, Mapping, leaves};
 use crate::paging::pgdir::Stop;
-use crate::paging::range::{Neighbours, PageSizes, Source, Span};
+use crate::paging::range::{Neighbours, PageSizes, Slots, Span};
 use crate::paging::vm::Vm;
 use crate::space::AddressSpace;
 use crate::space::uvm::{UvmError, user_end};
@@ -128,24 +128,6 @@ impl<F: Format> SmallPages<F> {
     }
 }
 
-/// Maps the pages of a part one by one.
-struct OneByOne<'a, F, Map> {
-    pages: SmallPages<F>,
-    map: &'a mut Map,
-}
-
-impl<M: Machine, Map> Source<M> for OneByOne<'_, M::Format, Map>
-where
-    Map: FnMut(&mut Vm<M>, PhysAddr, PhysAddr, Mapping),
-{
-    fn put(&mut self, vm: &mut Vm<M>, _: u32, at: PhysAddr, _: PhysAddr, count: usize, _: bool) {
-        for at in Vm::<M>::entries_from(at, count) {
-            let (old_at, page) = self.pages.next(vm.machine());
-            (self.map)(vm, at, old_at, page);
-        }
-    }
-}
-
 impl AddressSpace {
     /// Copies `sz` bytes of user memory to `new`: each page gets a copy in `new`, with the same
     /// permissions, and holes stay holes. Pages that are no RAM, such as a device's, are mapped in both
@@ -164,9 +146,10 @@ impl AddressSpace {
         sz: u64,
     ) -> Result<(), UvmError> {
         let (old, new, end) = (self.root(), new.root(), user_end(sz, M::Layout::UTOP)?);
-        let large_as = |vm: &Vm<M>, leaf: &Mapping| (!holds_ram(vm, leaf)).then_some(leaf.perm);
+        let large_as =
+            |vm: &Vm<M>, leaf: &Mapping| (vm.ram_pages(&leaf.range()) == 0).then_some(leaf.perm);
         let tables = tables_to_duplicate(vm, old, new, end, large_as)?;
-        let copies: u64 = user_leaves(vm, old, end).map(|leaf| ram_pages(vm, &leaf)).sum();
+        let copies: u64 = user_leaves(vm, old, end).map(|leaf| vm.ram_pages(&leaf.range())).sum();
         check_free(vm, tables + copies as usize, old, end)?;
         check_countable(vm, old, end, false)?;
         duplicate(vm, old, new, end, large_as, |vm, at, _, Mapping { pa, perm, .. }| {
@@ -239,7 +222,7 @@ pub(super) fn check_countable<M: Machine>(
     end: VirtAddr,
     with_ram: bool,
 ) -> Result<(), MapError> {
-    let copied = |leaf: &Mapping| if with_ram { 0 } else { ram_pages(vm, leaf) };
+    let copied = |leaf: &Mapping| if with_ram { 0 } else { vm.ram_pages(&leaf.range()) };
     let leaves = || user_leaves(vm, pgdir, end);
     let npages: u64 = leaves().map(|leaf| leaf.size / PGSIZE - copied(&leaf)).sum();
     if npages == 0 {
@@ -271,13 +254,17 @@ pub(super) fn duplicate<M: Machine>(
     let mut parts = Parts::new(old, end);
     while let Some(part) = parts.next(vm, &large_as) {
         if part.sizes == PageSizes::Smallest {
-            let mut source = OneByOne { pages: SmallPages::new(old, &part), map: &mut map };
-            vm.map_in(new, part.span(), &mut source, part.sizes);
+            let mut pages = SmallPages::<M::Format>::new(old, &part);
+            let put = &mut |vm: &mut Vm<M>, slots: &Slots| {
+                for at in slots.addresses::<M::Format>() {
+                    let (old_at, page) = pages.next(vm.machine());
+                    map(vm, at, old_at, page);
+                }
+            };
+            vm.map_in(new, part.span(), put, part.sizes);
             continue;
         }
-        if let Err(error) = vm.count_range(part.span()) {
-            unreachable!("check_countable has found that it can be counted: {error}");
-        }
+        count(vm, part.pa, part.size);
         vm.map_in(new, part.span(), &mut Neighbours(part.perm), part.sizes);
         // The old space too says so, though nothing changes for the processor.
         let mut done = 0;
@@ -289,21 +276,15 @@ pub(super) fn duplicate<M: Machine>(
     }
 }
 
-/// Whether any page of `leaf` is RAM.
-pub(super) fn holds_ram<M: Machine>(vm: &Vm<M>, leaf: &Mapping) -> bool {
-    vm.boot().memory.used::<M::Layout>().any(|run| run.overlaps(&leaf.range()))
-}
-
-/// How many pages of `leaf` are RAM.
-fn ram_pages<M: Machine>(vm: &Vm<M>, leaf: &Mapping) -> u64 {
-    let runs = vm.boot().memory.used::<M::Layout>();
-    runs.map(|run| run.intersection(&leaf.range()).size() / PGSIZE).sum()
-}
-
 /// Maps the small page `pa` by the entry at `at`, and counts the mapping.
 pub(super) fn share_at<M: Machine>(vm: &mut Vm<M>, at: PhysAddr, pa: PhysAddr, perm: Perm) {
-    if let Err(error) = vm.pages_mut().count_run(pa, PGSIZE) {
+    count(vm, pa, PGSIZE);
+    vm.machine().store(at, M::Format::leaf(0, pa, perm));
+}
+
+/// Counts a mapping of each page in the `size` bytes at `pa`.
+fn count<M: Machine>(vm: &mut Vm<M>, pa: PhysAddr, size: u64) {
+    if let Err(error) = vm.pages_mut().count_run(pa, size) {
         unreachable!("check_countable has found that it can be counted: {error}");
     }
-    vm.machine().store(at, M::Format::leaf(0, pa, perm));
 }

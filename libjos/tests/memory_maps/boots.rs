@@ -55,7 +55,7 @@ fn boots<L: MemLayout, F: Format + Mmu>(
     assert_eq!(log.matches("succeeded!").count(), 6, "{}: {log}", L::NAME);
     for range in pmap.boot().reserved.runs() {
         for pa in range.pages().take_while(|pa| pmap.pages().pa2page(*pa).is_some()) {
-            let info = pmap.pages().pa2page(pa).map(|frame| pmap.pages().info(frame));
+            let info = pmap.pages().info_at(pa);
             assert_eq!(info.map(|info| info.pp_link), Some(PageInfo::RESERVED), "{pa}");
         }
     }

@@ -1,7 +1,9 @@
 //! Tests of `boot_alloc`, on a machine with little RAM.
 
 use super::*;
-use crate::mem::memory_map::{MemoryKind, MemoryMapEntry};
+use crate::mem::boot::KernelImage;
+use crate::mem::memory_map::{MemoryKind, MemoryMap, MemoryMapEntry};
+use crate::mem::reservations::Reservations;
 use crate::paging::format::x86_64::X86_64;
 use crate::sim::SimMachine;
 use layout::{Jos64, KB, MB, PGSIZE};
@@ -21,8 +23,7 @@ fn boot_alloc() -> (SimMachine<Jos64, X86_64>, BootAlloc) {
     let page = |n| PhysRange::from_size(PhysAddr::new(MB + n * PGSIZE), PGSIZE);
     let data = PhysRange::from_size(PhysAddr::new(0x10_2000), 2 * PGSIZE);
     let image = KernelImage { text: page(0), rodata: page(1), data, ..boot.image };
-    let boot_alloc = BootAlloc::new::<Jos64>(&memory, &image, &reserved);
-    (machine, boot_alloc)
+    (machine, BootAlloc::new::<Jos64>(&Boot { memory, image, reserved }))
 }
 
 #[test]

@@ -40,6 +40,7 @@ fn a_pc_is_sized_by_its_ram_alone() {
             base: 0x9_f000,
             extended: 0xfee_0000,
             used_end: PhysAddr::new(256 * GB),
+            below: 0,
             given_up: GivenUp::default(),
             unread: None,
         }
@@ -124,4 +125,17 @@ fn riscv_counts_from_the_base_of_dram() {
     let map = map(&[usable(0x8000_0000, 128 * MB)]);
     assert_eq!(map.npages::<JosSv39>(), 0x8000);
     assert_eq!(map.totals::<JosSv39>().base, 0);
+}
+
+#[test]
+fn ram_below_the_window_is_told_and_not_counted() {
+    let entries = [usable(0x4000_0000, 2 * GB)];
+    let map = MemoryMap::new::<JosSv39>(entries.into_iter(), None);
+    let shown = PhysRange::from_size(PhysAddr::new(JosSv39::PHYS_BASE), GB);
+    assert_eq!(map.usable().runs(), [shown]);
+    let totals = map.totals::<JosSv39>();
+    assert_eq!((totals.base, totals.extended, totals.unused), (0, GB, 0));
+    let lines = "Physical memory: 1048576K available, base = 0K, extended = 1048576K\n\
+                 Given up: 1048576K of RAM below the window at KERNBASE";
+    assert_eq!(totals.to_string(), lines);
 }

@@ -1,7 +1,5 @@
 //! Uses of frames, counted by physical address: singly, and for runs of frames.
 
-use layout::PGSIZE;
-
 use super::allocator::cannot_count;
 use super::{CountError, Frame, PageAllocator, PageError, PageInfo, Pages};
 use crate::mem::addr::PhysAddr;
@@ -68,10 +66,9 @@ impl Pages {
     /// As [`page_incref`](PageAllocator::page_incref), for the first frame that has one;
     /// nothing has changed then.
     pub(crate) fn count_run(&mut self, pa: PhysAddr, size: u64) -> Result<(), CountError> {
-        let (base, npages) = (self.base().as_u64(), self.npages() as u64);
-        let index = |pa: u64| npages.min(pa.saturating_sub(base) / PGSIZE) as usize;
-        let (start, end) = (index(pa.as_u64()), index(pa.as_u64().saturating_add(size)));
-        let infos = &mut self.array_mut()[start..end];
+        let run = self.described_run(pa, size);
+        let start = run.start;
+        let infos = &mut self.array_mut()[run];
         if let Some(offset) = infos.iter().position(|info| !info.can_count()) {
             let info = infos[offset];
             return Err(cannot_count(&info, self.page2pa(Frame((start + offset) as u32))));

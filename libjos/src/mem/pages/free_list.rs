@@ -5,7 +5,7 @@
 
 use layout::PGSIZE;
 
-use super::{Frame, PageAllocator, PageInfo, Pages, Poison};
+use super::{Frame, PageAllocator, PageInfo, Pages};
 use crate::mem::addr::{PhysAddr, PhysRange};
 
 /// A free list: an allocator's own, or one that [`PageAllocator::set_aside_free_list`] took out.
@@ -131,7 +131,7 @@ impl Pages {
 
     /// The first free frame, or [`PageInfo::END`].
     pub(crate) fn page_free_list_head(&self) -> u32 {
-        self.poison.as_ref().map_or(self.list.head, Poison::head)
+        self.poison.as_ref().map_or(self.list.head, |poison| poison.head)
     }
 
     /// The last free frame, if there is one.

@@ -136,6 +136,12 @@ impl Pages {
         self.array()[frame.index()]
     }
 
+    /// The state of the frame that `pa` lies in; `None` if `pages` does not describe it.
+    #[must_use]
+    pub fn info_at(&self, pa: PhysAddr) -> Option<PageInfo> {
+        self.array().get(self.index_of(pa)).copied()
+    }
+
     /// Sets the state of `frame` without any check, to plant faults.
     pub(crate) fn set_info(&mut self, frame: Frame, info: PageInfo) {
         self.array_mut()[frame.index()] = info;
@@ -151,7 +157,10 @@ impl Pages {
     pub(crate) fn at(&self) -> PagesAt {
         PagesAt {
             array: self.memory.as_ptr().as_ptr().cast(),
-            page_free_list: self.poison.as_ref().map_or(&raw const self.list.head, Poison::head_at),
+            page_free_list: match &self.poison {
+                Some(poison) => &raw const poison.head,
+                None => &raw const self.list.head,
+            },
             nfree: &raw const self.list.nfree,
         }
     }
@@ -163,6 +172,15 @@ impl Pages {
         (index < self.array().len()).then_some(Frame(index as u32))
     }
 
+    // lab 2: begin omit
+    /// The indices of the frames in `[pa, pa + size)` that `pages` describes.
+    fn described_run(&self, pa: PhysAddr, size: u64) -> core::ops::Range<usize> {
+        let (base, npages) = (self.base().as_u64(), self.npages() as u64);
+        let index = |pa: u64| npages.min(pa.saturating_sub(base) / PGSIZE) as usize;
+        index(pa.as_u64())..index(pa.as_u64().saturating_add(size))
+    }
+
+    // lab 2: end
     /// The index of the frame that `pa` lies in. It is beyond the end of `pages` if `pages` does
     /// not describe that frame: an address below frame 0 wraps.
     fn index_of(&self, pa: PhysAddr) -> usize {

@@ -36,22 +36,10 @@ pub fn fill_by(fill: fn(PhysAddr)) -> Fill {
 
 /// The part of the free list that is hidden, so that the list looks empty.
 pub(super) struct Poison {
-    /// Without poison these are in `Pages::list`.
-    head: u32,
+    /// The first free frame, or [`PageInfo::END`]. Without poison this and the next are in `Pages::list`.
+    pub(super) head: u32,
     stands_in: bool,
     fill: Fill,
-}
-
-impl Poison {
-    /// The first free frame, or [`PageInfo::END`].
-    pub(super) fn head(&self) -> u32 {
-        self.head
-    }
-
-    /// Where that is kept.
-    pub(super) fn head_at(&self) -> *const u32 {
-        &raw const self.head
-    }
 }
 
 impl fmt::Debug for Poison {

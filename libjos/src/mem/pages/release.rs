@@ -8,7 +8,7 @@
 
 use core::ops::Range;
 
-use layout::PGSHIFT;
+use layout::PGSIZE;
 
 use super::free_list::link_upwards;
 use super::{Frame, PageAllocator, PageInfo, Pages, count_leading};
@@ -58,12 +58,9 @@ impl Releases<'_> {
     pub(crate) fn release_all(&mut self, runs: impl Iterator<Item = (PhysAddr, usize)>) {
         let mut alone = self.alone;
         for (pa, count) in runs {
-            // Physical addresses have less than 63 bits. A page below frame 0 has a negative number.
-            let offset = pa.as_u64().wrapping_sub(self.pages.base().as_u64());
-            let number = offset.cast_signed() >> PGSHIFT;
             match count {
-                1 => self.pages.release_one(number.cast_unsigned(), &mut alone),
-                _ => self.freed += self.pages.release_run(number, number + count as i64),
+                1 => self.pages.release_one(self.pages.index_of(pa), &mut alone),
+                _ => self.freed += self.pages.release_run(pa, count),
             }
         }
         self.alone = alone;
@@ -96,31 +93,29 @@ impl Pages {
         freed + len
     }
 
-    /// Counts one use less of page `number`, if `pages` describes it, and puts it in front of `alone` if
+    /// Counts one use less of frame `index`, if `pages` describes it, and puts it in front of `alone` if
     /// that was the last one.
     #[inline(always)]
-    fn release_one(&mut self, number: u64, alone: &mut Chain) {
+    fn release_one(&mut self, index: usize, alone: &mut Chain) {
         let infos = self.array_mut();
-        // The number of a page below frame 0 is far beyond the end.
-        let Some(info) = infos.get_mut(number as usize) else { return };
+        let Some(info) = infos.get_mut(index) else { return };
         if info.word() != ONE_USE.word() {
-            return self.page_decref(Frame(number as u32));
+            return self.page_decref(Frame(index as u32));
         }
         *info = PageInfo::from_word(u64::from(alone.head));
         match infos.get_mut(alone.head as usize) {
-            Some(before) => before.pp_ref_or_prev = number as u32,
-            None => alone.end = number as u32,
+            Some(before) => before.pp_ref_or_prev = index as u32,
+            None => alone.end = index as u32,
         }
-        alone.head = number as u32;
+        alone.head = index as u32;
         alone.len += 1;
     }
 
-    /// Counts one use less of the frames from number `start` up to `end` that `pages` describes, and
-    /// returns how many this has freed.
+    /// Counts one use less of each of the `count` frames from `pa` on that `pages` describes, and returns how
+    /// many this has freed.
     #[inline(never)]
-    fn release_run(&mut self, start: i64, end: i64) -> usize {
-        let npages = self.npages() as i64;
-        let mut run = start.clamp(0, npages) as usize..end.clamp(0, npages) as usize;
+    fn release_run(&mut self, pa: PhysAddr, count: usize) -> usize {
+        let mut run = self.described_run(pa, count as u64 * PGSIZE);
         let mut freed = 0;
         while run.start < run.end {
             let last_uses = self.free_last_uses(run.clone());

@@ -9,7 +9,7 @@ fn range(start: u64, end: u64) -> PhysRange {
 }
 
 fn set(ranges: &[(u64, u64)]) -> RangeSet<MOST> {
-    let mut set = RangeSet::new();
+    let mut set = RangeSet::default();
     for &(start, end) in ranges {
         set.insert(range(start, end)).unwrap();
     }
@@ -71,7 +71,7 @@ fn empty_and_wrapping_ranges_do_no_harm() {
 
 #[test]
 fn a_full_set_says_so_and_stays_whole() {
-    let mut set = RangeSet::new();
+    let mut set = RangeSet::default();
     for i in 0..MOST as u64 {
         set.insert(range(i * 0x4000, i * 0x4000 + 0x3000)).unwrap();
     }

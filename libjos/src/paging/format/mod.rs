@@ -262,7 +262,14 @@ pub trait Geometry: Format {
     /// Where the entry of the table of `level` at `table` lies that maps `va`.
     #[must_use]
     fn entry(level: u32, table: PhysAddr, va: VirtAddr) -> PhysAddr {
-        PhysAddr::new(table.as_u64() + Self::index(level, va) as u64 * Self::Word::BYTES)
+        Self::slot(table, Self::index(level, va))
+    }
+
+    /// Where entry `index` of the table at `table` lies; or the entry `index` places behind the one at `table`.
+    #[must_use]
+    fn slot(table: PhysAddr, index: usize) -> PhysAddr {
+        // Within one table, so no sum overflows.
+        PhysAddr::new(table.as_u64() + index as u64 * Self::Word::BYTES)
     }
 
     /// The table that `entry` of a level above 0 leads to, if `entry` is exactly what

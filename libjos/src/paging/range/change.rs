@@ -4,14 +4,11 @@ use layout::PGSIZE;
 
 use super::Span;
 use crate::machine::Machine;
-#[cfg(doc)]
-use crate::machine::PhysMem;
 use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::Releases;
 use crate::paging::flush::Flush;
 use crate::paging::format::{Entry, Format, Geometry, Leaf, Perm};
 use crate::paging::pgdir::WordOf;
-
 use crate::paging::vm::Vm;
 use crate::paging::word::Word;
 
@@ -32,7 +29,7 @@ pub(crate) fn used_entries<M: Machine>(
     table: PhysAddr,
     count: usize,
 ) -> impl Iterator<Item = (usize, WordOf<M>)> {
-    let at = move |i: usize| PhysAddr::new(table.as_u64() + i as u64 * WordOf::<M>::BYTES);
+    let at = move |i| M::Format::slot(table, i);
     let mut i = 0;
     core::iter::from_fn(move || {
         while i < count {
@@ -48,33 +45,19 @@ pub(crate) fn used_entries<M: Machine>(
 }
 
 impl Entries {
-    /// The entries, each with its address, the address that it maps, and its word.
-    #[inline]
-    fn words<M: Machine>(
-        &self,
-        machine: &M,
-    ) -> impl Iterator<Item = (PhysAddr, VirtAddr, WordOf<M>)> {
-        let page_size = M::Format::page_size(self.level);
-        (0..self.count as u64).map(move |i| {
-            // Within one table and what it maps, so no sum overflows.
-            let at = PhysAddr::new(self.at.as_u64() + i * WordOf::<M>::BYTES);
-            let va = VirtAddr::new(self.va.as_u64() + i * page_size);
-            (at, va, machine.load(at))
-        })
-    }
-
     /// The entries from number `i` on.
     #[inline]
     fn skip<M: Machine>(&self, i: usize) -> Self {
-        let at = PhysAddr::new(self.at.as_u64() + i as u64 * WordOf::<M>::BYTES);
+        let at = M::Format::slot(self.at, i);
+        // The table maps all of them, so no sum overflows.
         let va = VirtAddr::new(self.va.as_u64() + i as u64 * M::Format::page_size(self.level));
         Self { at, va, count: self.count - i, ..*self }
     }
 
     /// The runs of neighbours among the pages that `picks` picks, each with the address of its first
     /// page. Nearly all unmapping goes through here, most of it in runs, so runs are found by comparing
-    /// words, and decoded once. The next entry tells whether a page comes alone. `zeros` is [`PhysMem::zeros`] or
-    /// [`PhysMem::zeros_unused`].
+    /// words, and decoded once. The next entry tells whether a page comes alone. `zeros` is the
+    /// machine's method of this name, or its `zeros_unused`.
     #[inline(always)]
     fn runs<M: Machine>(
         &self,
@@ -120,21 +103,19 @@ impl Entries {
         /// Entries compared without a branch.
         const CHUNK: usize = 8;
         let step = Vm::<M>::leaf_step(level);
-        let load = |i: usize| -> WordOf<M> {
-            machine.load(PhysAddr::new(at.as_u64() + i as u64 * WordOf::<M>::BYTES))
-        };
+        let load = |i| -> WordOf<M> { machine.load(M::Format::slot(at, i)) };
         // No address after the last one looks like its neighbour.
         let to_last = (M::Format::PA_END - pa.as_u64()) / M::Format::page_size(level);
         let count = (count as u64).min(to_last).max(1) as usize;
         let (mut alike, mut expected) = (1, load(0).wrapping_add(step));
         while alike + CHUNK <= count {
             let (mut differs, mut next) = (0, expected);
-            let mut at = PhysAddr::new(at.as_u64() + alike as u64 * WordOf::<M>::BYTES);
+            let mut at = M::Format::slot(at, alike);
             for _ in 0..CHUNK {
                 let word: WordOf<M> = machine.load(at);
                 differs |= word.to_u64() ^ next.to_u64();
                 next = next.wrapping_add(step);
-                at = PhysAddr::new(at.as_u64() + WordOf::<M>::BYTES);
+                at = M::Format::slot(at, 1);
             }
             if differs != 0 {
                 break;
@@ -145,66 +126,6 @@ impl Entries {
             (alike, expected) = (alike + 1, expected.wrapping_add(step));
         }
         alike
-    }
-}
-
-/// A change to a range of mappings.
-pub(super) trait Change<M: Machine> {
-    /// Makes the change to `entries`.
-    fn make(&mut self, vm: &mut Vm<M>, entries: &Entries);
-}
-
-/// Makes the pages pending, so that the processor does not see them. In the kernel's half, where nothing
-/// is counted, clears their entries.
-pub(super) struct Hide<'a>(pub(super) &'a mut Flush);
-
-impl<M: Machine> Change<M> for Hide<'_> {
-    fn make(&mut self, vm: &mut Vm<M>, entries: &Entries) {
-        let Vm { machine, .. } = vm;
-        let (level, counted) = (entries.level, Vm::<M>::is_user(entries.va));
-        for (run, _) in entries.runs(machine, M::zeros::<WordOf<M>>, Entry::page) {
-            let (first, step) = if counted {
-                (M::Format::pending(machine.load(run.at)), Vm::<M>::leaf_step(level))
-            } else {
-                (WordOf::<M>::ZERO, WordOf::<M>::ZERO)
-            };
-            machine.store_run(run.at, first, step, run.count);
-            match level {
-                0 => self.0.add_pages(run.va, run.count),
-                _ => self.0.add_all(),
-            }
-        }
-    }
-}
-
-/// Clears the entries of pending pages and, if `leaves`, of mapped ones, and ends the pages' uses.
-pub(super) struct TakeAway {
-    pub(super) leaves: bool,
-    /// How many frames became free.
-    pub(super) freed: usize,
-}
-
-impl<M: Machine> Change<M> for TakeAway {
-    fn make(&mut self, vm: &mut Vm<M>, entries: &Entries) {
-        let Vm { machine, pages, .. } = vm;
-        let (zero, counted) = (WordOf::<M>::ZERO, Vm::<M>::is_user(entries.va));
-        let pages_each = (M::Format::page_size(entries.level) / PGSIZE) as usize;
-        let picks = |entry| match entry {
-            Entry::Leaf(leaf) if self.leaves => Some(leaf.pa),
-            Entry::Pending { pa } => Some(pa),
-            _ => None,
-        };
-        let runs = entries.runs(machine, M::zeros::<WordOf<M>>, picks).map(|(run, pa)| {
-            machine.store_run(run.at, zero, zero, run.count);
-            (pa, run.count * pages_each)
-        });
-        self.freed += match counted {
-            true => pages.release(|releases| releases.release_all(runs)),
-            false => {
-                runs.for_each(drop);
-                0
-            }
-        };
     }
 }
 
@@ -238,39 +159,19 @@ pub(crate) fn release_tree<M: Machine>(
     releases.release_table(table);
 }
 
-/// Gives the pages other permissions. A page that other spaces may have too gets [`Perm::COW`] in place of
-/// [`Perm::W`].
-pub(super) struct Protect<'a> {
-    pub(super) perm: Perm,
-    pub(super) flush: &'a mut Flush,
-}
-
-impl<M: Machine> Change<M> for Protect<'_> {
-    fn make(&mut self, vm: &mut Vm<M>, entries: &Entries) {
-        for (at, va, word) in entries.words(&vm.machine) {
-            vm.exchange_leaf(entries.level, at, word, |leaf| {
-                let is_private = (leaf.perm | self.perm).intersects(Perm::COW | Perm::PRIVATE);
-                let perm = if is_private { self.perm.private() } else { self.perm };
-                M::Format::encode(entries.level, &Leaf { perm, ..leaf })
-            });
-            self.flush.add_leaf(entries.level, va);
-        }
-    }
-}
-
 impl<M: Machine> Vm<M> {
-    /// Makes `change` to all entries of `span` that may be pages. Every leaf there lies in the span whole.
+    /// Calls `change` for all entries of `span` that may be pages, in runs. Every leaf there lies in the span whole.
     pub(super) fn visit(
         &mut self,
         level: u32,
         table: PhysAddr,
         mut span: Span,
-        change: &mut impl Change<M>,
+        change: &mut impl FnMut(&mut Self, &Entries),
     ) {
         if level == 0 {
             let at = M::Format::entry(0, table, span.va);
             let count = Self::pages_here(0, &span);
-            return change.make(self, &Entries { level: 0, at, va: span.va, count });
+            return change(self, &Entries { level: 0, at, va: span.va, count });
         }
         let page_size = M::Format::page_size(level);
         while span.size > 0 {
@@ -280,10 +181,66 @@ impl<M: Machine> Vm<M> {
                 Entry::Absent => {}
                 Entry::Table { pa, .. } => self.visit(level - 1, pa, part, change),
                 Entry::Leaf(_) | Entry::Pending { .. } => {
-                    change.make(self, &Entries { level, at, va: span.va, count: 1 });
+                    change(self, &Entries { level, at, va: span.va, count: 1 });
                 }
             }
             span.advance(part.size);
+        }
+    }
+
+    /// Makes the pages of `entries` pending, so that the processor does not see them. In the kernel's half, where
+    /// nothing is counted, clears their entries.
+    pub(super) fn hide_entries(&mut self, entries: &Entries, flush: &mut Flush) {
+        let machine = &self.machine;
+        let (level, counted) = (entries.level, Self::is_user(entries.va));
+        for (run, _) in entries.runs(machine, M::zeros::<WordOf<M>>, Entry::page) {
+            let (first, step) = if counted {
+                (M::Format::pending(machine.load(run.at)), Self::leaf_step(level))
+            } else {
+                (WordOf::<M>::ZERO, WordOf::<M>::ZERO)
+            };
+            machine.store_run(run.at, first, step, run.count);
+            match level {
+                0 => flush.add_pages(run.va, run.count),
+                _ => flush.add_all(),
+            }
+        }
+    }
+
+    /// Clears those of `entries` that are pending and, if `leaves`, those of mapped pages. Ends the uses of the pages,
+    /// and returns how many frames became free.
+    pub(super) fn clear_entries(&mut self, entries: &Entries, leaves: bool) -> usize {
+        let Self { machine, pages, .. } = self;
+        let zero = WordOf::<M>::ZERO;
+        let pages_each = (M::Format::page_size(entries.level) / PGSIZE) as usize;
+        let picks = |entry| match entry {
+            Entry::Leaf(leaf) if leaves => Some(leaf.pa),
+            Entry::Pending { pa } => Some(pa),
+            _ => None,
+        };
+        let runs = entries.runs(machine, M::zeros::<WordOf<M>>, picks).map(|(run, pa)| {
+            machine.store_run(run.at, zero, zero, run.count);
+            (pa, run.count * pages_each)
+        });
+        if Self::is_user(entries.va) {
+            pages.release(|releases| releases.release_all(runs))
+        } else {
+            runs.for_each(drop);
+            0
+        }
+    }
+
+    /// Gives the pages of `entries` the permissions `perm`; those that other spaces may have too, [`Perm::COW`] in
+    /// place of W.
+    pub(super) fn protect_entries(&mut self, entries: &Entries, perm: Perm, flush: &mut Flush) {
+        for i in 0..entries.count {
+            let Entries { level, at, va, .. } = entries.skip::<M>(i);
+            self.exchange_leaf(level, at, self.machine.load(at), |leaf| {
+                let is_private = (leaf.perm | perm).intersects(Perm::COW | Perm::PRIVATE);
+                let perm = if is_private { perm.private() } else { perm };
+                M::Format::encode(level, &Leaf { perm, ..leaf })
+            });
+            flush.add_leaf(level, va);
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::mem::pages::{AllocFlags, PageAllocator};
 use crate::paging::directory::Pgdir;
 use crate::paging::error::MapError;
 use crate::paging::format::{Entry, Format, Geometry, Leaf};
+use crate::paging::mappings::steps;
 use crate::paging::vm::Vm;
 
 impl<M: Machine> Vm<M> {
@@ -26,9 +27,8 @@ impl<M: Machine> Vm<M> {
             return Err(MapError::Uvpt { va });
         }
         let failed = MapError::NotUniform { va };
-        let step = crate::paging::mappings::steps::<M::Format, M>(&self.machine, root, va)
-            .find(|step| step.level == level)
-            .ok_or(failed)?;
+        let step = steps::<M::Format, M>(&self.machine, root, va).find(|step| step.level == level);
+        let step = step.ok_or(failed)?;
         let Entry::Table { pa: table, .. } = step.entry else { return Err(failed) };
         let whole = self.whole(level, table).ok_or(failed)?;
         // A table hangs there, so `level` is one of the format's, and has a page size.

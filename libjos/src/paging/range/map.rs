@@ -1,7 +1,5 @@
 //! Mapping a range: first the count of tables that it takes, then the work, which cannot fail.
 
-use layout::MemLayout;
-
 use super::{PageSizes, Span};
 use crate::machine::Machine;
 use crate::mem::addr::PhysAddr;
@@ -12,36 +10,45 @@ use crate::paging::pgdir::WordOf;
 use crate::paging::vm::Vm;
 use crate::paging::word::Word;
 
-/// The pages that a range is mapped to.
-pub(crate) trait Source<M: Machine> {
-    /// Writes the `count` entries of `level` from `at` on: neighbours in one table, and the next of the
-    /// range after those written before. By the range's own addresses the first leads to `pa`. The table is
-    /// not linked yet if `is_new`.
-    fn put(
-        &mut self,
-        vm: &mut Vm<M>,
-        level: u32,
-        at: PhysAddr,
-        pa: PhysAddr,
-        count: usize,
-        is_new: bool,
-    );
+/// Entries that are to be written: neighbours in one table, and the next of the range after those written before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slots {
+    level: u32,
+    /// The address of the first one.
+    at: PhysAddr,
+    count: usize,
+    /// Where the first one leads by the range's own addresses.
+    pa: PhysAddr,
+    /// Whether the table is not linked yet.
+    is_new: bool,
 }
 
-/// The pages that the range gives: neighbours in physical memory, all with these permissions.
+impl Slots {
+    /// The addresses of the entries.
+    pub(crate) fn addresses<F: Format>(&self) -> impl Iterator<Item = PhysAddr> + use<F> {
+        let at = self.at;
+        (0..self.count).map(move |i| F::slot(at, i))
+    }
+}
+
+/// Writes the entries that [`Vm::map_in`] asks for. A closure can.
+pub(crate) trait Put<M: Machine> {
+    fn put(&mut self, vm: &mut Vm<M>, slots: &Slots);
+}
+
+impl<M: Machine, F: FnMut(&mut Vm<M>, &Slots)> Put<M> for F {
+    fn put(&mut self, vm: &mut Vm<M>, slots: &Slots) {
+        self(vm, slots);
+    }
+}
+
+/// Entries that lead where the range's own addresses do, to neighbours in physical memory, with these permissions.
 pub(crate) struct Neighbours(pub(crate) Perm);
 
-impl<M: Machine> Source<M> for Neighbours {
-    #[inline(always)] // so that at the last level the step is a constant
-    fn put(
-        &mut self,
-        vm: &mut Vm<M>,
-        level: u32,
-        at: PhysAddr,
-        pa: PhysAddr,
-        count: usize,
-        is_new: bool,
-    ) {
+impl<M: Machine> Put<M> for Neighbours {
+    #[inline(always)] // so that at the last level the step is a constant; a closure cannot ask for it
+    fn put(&mut self, vm: &mut Vm<M>, slots: &Slots) {
+        let Slots { level, at, count, pa, is_new } = *slots;
         let (first, step) = (M::Format::leaf(level, pa, self.0), Vm::<M>::leaf_step(level));
         if is_new {
             vm.machine.fill_run(at, first, step, count);
@@ -130,22 +137,16 @@ impl<M: Machine> Vm<M> {
             .fold(0, |tables, end| tables + 1 + self.tables_of_nothing(level - 1, end, sizes))
     }
 
-    /// Counts a mapping of each page of `span` in the user half.
-    pub(crate) fn count_range(&mut self, span: Span) -> Result<(), MapError> {
-        let counted = M::Layout::LOWER_END.saturating_sub(span.va.as_u64()).min(span.size);
-        Ok(self.pages.count_run(span.pa, counted)?)
-    }
-
-    /// Maps `span` to the pages that `source` gives, in the directory whose root is at `root`.
+    /// Maps `span` in the directory whose root is at `root`, by entries that `put` writes.
     /// [`tables_to_map`](Self::tables_to_map) has found that this can be done.
     pub(crate) fn map_in(
         &mut self,
         root: PhysAddr,
         span: Span,
-        source: &mut impl Source<M>,
+        put: &mut impl Put<M>,
         sizes: PageSizes,
     ) {
-        self.map_in_table(M::Format::ROOT, root, span, source, sizes, false);
+        self.map_in_table(M::Format::ROOT, root, span, put, sizes, false);
         self.machine.made_valid(None);
     }
 
@@ -156,7 +157,7 @@ impl<M: Machine> Vm<M> {
         level: u32,
         table: PhysAddr,
         mut span: Span,
-        source: &mut impl Source<M>,
+        put: &mut impl Put<M>,
         sizes: PageSizes,
         is_new: bool,
     ) {
@@ -172,7 +173,7 @@ impl<M: Machine> Vm<M> {
                 }
             }
             if count > 0 {
-                source.put(self, level, at, span.pa, count, is_new);
+                put.put(self, &Slots { level, at, count, pa: span.pa, is_new });
                 span.advance(count as u64 * page_size);
                 continue;
             }
@@ -180,9 +181,9 @@ impl<M: Machine> Vm<M> {
             if !is_new
                 && let Entry::Table { pa, .. } = M::Format::decode(level, self.machine.load(at))
             {
-                self.map_in_table(level - 1, pa, part, source, sizes, false);
+                self.map_in_table(level - 1, pa, part, put, sizes, false);
             } else {
-                self.map_in_new_table(level, at, part, source, sizes);
+                self.map_in_new_table(level, at, part, put, sizes);
             }
             span.advance(part.size);
         }
@@ -194,7 +195,7 @@ impl<M: Machine> Vm<M> {
         level: u32,
         at: PhysAddr,
         span: Span,
-        source: &mut impl Source<M>,
+        put: &mut impl Put<M>,
         sizes: PageSizes,
     ) {
         // All entries of a page table, and of a table that is filled whole, are written below.
@@ -202,40 +203,31 @@ impl<M: Machine> Vm<M> {
         let flags = if is_filled { AllocFlags::empty() } else { ALLOC_ZERO };
         let pa = self.alloc_expected(flags);
         match level {
-            1 => self.fill_page_table(pa, &span, source),
-            _ => self.map_in_table(level - 1, pa, span, source, sizes, true),
+            1 => self.fill_page_table(pa, &span, put),
+            _ => self.map_in_table(level - 1, pa, span, put, sizes, true),
         }
         self.machine.store(at, M::Format::table(pa));
     }
 
     /// Writes all entries of a new page table: those of `span`, and zeros around them.
     #[inline]
-    fn fill_page_table(&mut self, table: PhysAddr, span: &Span, source: &mut impl Source<M>) {
+    fn fill_page_table(&mut self, table: PhysAddr, span: &Span, put: &mut impl Put<M>) {
         let zero = WordOf::<M>::ZERO;
         let (start, count) = (M::Format::index(0, span.va), Self::pages_here(0, span));
         if count == M::Format::ENTRIES {
             // This is the code below with a count that the compiler knows.
-            return source.put(self, 0, table, span.pa, M::Format::ENTRIES, true);
+            let (at, count) = (table, M::Format::ENTRIES);
+            return put.put(self, &Slots { level: 0, at, count, pa: span.pa, is_new: true });
         }
         let end = start + count;
-        let entry = |index: usize| table + index as u64 * WordOf::<M>::BYTES;
         self.machine.fill_run(table, zero, zero, start);
-        source.put(self, 0, entry(start), span.pa, count, true);
-        self.machine.fill_run(entry(end), zero, zero, M::Format::ENTRIES - end);
-    }
-
-    /// The addresses of the `count` entries from `at` on, which are in one table.
-    pub(crate) fn entries_from(at: PhysAddr, count: usize) -> impl Iterator<Item = PhysAddr> {
-        (0..count as u64).map(move |i| at + i * WordOf::<M>::BYTES)
+        let at = M::Format::slot(table, start);
+        put.put(self, &Slots { level: 0, at, count, pa: span.pa, is_new: true });
+        self.machine.fill_run(M::Format::slot(table, end), zero, zero, M::Format::ENTRIES - end);
     }
 
     /// How many of the `count` entries from `at` on are absent, up to the first that is not.
     fn absent_entries(&self, level: u32, at: PhysAddr, count: usize) -> usize {
-        (0..count as u64)
-            .take_while(|i| {
-                let entry = self.machine.load(at + i * WordOf::<M>::BYTES);
-                M::Format::decode(level, entry) == Entry::Absent
-            })
-            .count()
+        (0..count).take_while(|i| self.entry(level, at, *i) == Entry::Absent).count()
     }
 }

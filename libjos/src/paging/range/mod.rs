@@ -13,19 +13,18 @@
 //! entries change with large pages of the root's level (i386, RISC-V), and when a table is missing
 //! that the root would link.
 //!
-//! The operations are here; mapping a range is in `map.rs`, mapping to new frames in `new.rs`, changes to
-//! mapped pages in `change.rs`, splitting and merging in `large.rs`.
+//! The operations are here; the passes of mapping are in `map.rs`, changes to mapped pages in `change.rs`, splitting
+//! and merging in `large.rs`.
 
 mod change;
 mod large;
 mod map;
-mod new;
 
-use layout::PGSIZE;
+use layout::{MemLayout, PGSIZE};
 
 use crate::machine::Machine;
 use crate::mem::addr::{PhysAddr, VirtAddr};
-use crate::mem::pages::PageAllocator;
+use crate::mem::pages::{AllocFlags, PageAllocator};
 use crate::paging::directory::Pgdir;
 use crate::paging::error::MapError;
 use crate::paging::flush::Flush;
@@ -35,9 +34,8 @@ use crate::paging::pgdir::WordOf;
 use crate::paging::unmapping::Unmapping;
 use crate::paging::vm::Vm;
 use crate::paging::word::Word;
-use change::{Hide, Protect, TakeAway};
 pub(crate) use change::{release_tree, used_entries};
-pub(crate) use map::{Neighbours, Source};
+pub(crate) use map::{Neighbours, Slots};
 
 /// The sizes of pages that a range is mapped by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,6 +55,11 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    /// The last virtual address; the first, if there is none.
+    fn last(&self) -> VirtAddr {
+        self.va + self.size.saturating_sub(1)
+    }
+
     /// Cuts off the first `bytes`, which are done. The end may be 2^64; the addresses wrap then, and
     /// nothing is left.
     fn advance(&mut self, bytes: u64) {
@@ -117,25 +120,55 @@ impl<M: Machine> Vm<M> {
         perm: Perm,
         sizes: PageSizes,
     ) -> Result<(), MapError> {
-        let root = pgdir.address();
+        let (root, span) = (pgdir.address(), Span { va, pa, size });
         Self::check_range(va, size)?;
-        self.check_global(root, va, va + size.saturating_sub(1), perm)?;
-        let in_format = pa.as_u64().checked_add(size).is_some_and(|end| end <= M::Format::PA_END);
+        self.check_global(root, va, span.last(), perm)?;
         if !pa.is_aligned(PGSIZE) {
             return Err(MapError::MisalignedPa { pa });
         }
-        if !in_format {
+        if pa.as_u64().checked_add(size).is_none_or(|end| end > M::Format::PA_END) {
             return Err(MapError::BeyondPhysical { pa });
         }
-        let span = Span { va, pa, size };
         if self.tables_to_map(M::Format::ROOT, root, span, sizes)? > self.pages.nfree() {
             return Err(MapError::NoMemory { va });
         }
-        self.count_range(span)?;
+        let counted = M::Layout::LOWER_END.saturating_sub(va.as_u64()).min(size);
+        self.pages.count_run(pa, counted)?;
         self.map_in(root, span, &mut Neighbours(perm), sizes);
-        if !Self::is_user(va + size.saturating_sub(1)) {
+        if !Self::is_user(span.last()) {
             self.renew_loaded(root);
         }
+        Ok(())
+    }
+
+    /// Maps `npages` pages at `va`, in the user half, to new frames.
+    ///
+    /// # Errors
+    ///
+    /// [`MapError::NoMemory`]; [`MapError::AlreadyMapped`] or [`MapError::LargePage`] if one of the
+    /// pages is mapped; [`MapError::Global`] if `perm` has G. Nothing has changed then.
+    pub(crate) fn map_new(
+        &mut self,
+        pgdir: &mut Pgdir,
+        va: VirtAddr,
+        npages: u64,
+        perm: Perm,
+        flags: AllocFlags,
+    ) -> Result<(), MapError> {
+        let span = Span { va, pa: PhysAddr::new(0), size: npages * PGSIZE };
+        let (root, sizes) = (pgdir.address(), PageSizes::Smallest);
+        self.check_global(root, va, span.last(), perm)?;
+        let tables = self.tables_to_map(M::Format::ROOT, root, span, sizes)?;
+        if tables as u64 + npages > self.pages.nfree() as u64 {
+            return Err(MapError::NoMemory { va });
+        }
+        let put = &mut |vm: &mut Self, slots: &Slots| {
+            for at in slots.addresses::<M::Format>() {
+                let pa = vm.alloc_expected(flags);
+                vm.machine.store(at, M::Format::leaf(0, pa, perm));
+            }
+        };
+        self.map_in(root, span, put, sizes);
         Ok(())
     }
 
@@ -156,12 +189,13 @@ impl<M: Machine> Vm<M> {
         let root = pgdir.address();
         Self::check_range(va, size)?;
         self.split_at_ends(root, va, size)?;
-        let last = va + size.saturating_sub(1);
+        let span = Span { va, pa: PhysAddr::new(0), size };
+        let last = span.last();
         let cpus = self.holders(root, last);
         let (mut flush, mut freed, visible) = (Flush::new(cpus), 0, !cpus.is_empty());
         if visible {
-            let span = Span { va, pa: PhysAddr::new(0), size };
-            self.visit(M::Format::ROOT, root, span, &mut Hide(&mut flush));
+            let hide = &mut |vm: &mut Self, entries: &_| vm.hide_entries(entries, &mut flush);
+            self.visit(M::Format::ROOT, root, span, hide);
             self.renew_loaded_leaves(root, last);
             if !Self::is_user(last) {
                 flush.flush(&mut self.machine);
@@ -182,9 +216,10 @@ impl<M: Machine> Vm<M> {
         leaves: bool,
     ) -> usize {
         let span = Span { va, pa: PhysAddr::new(0), size };
-        let mut take = TakeAway { leaves, freed: 0 };
-        self.visit(M::Format::ROOT, root, span, &mut take);
-        take.freed
+        let mut freed = 0;
+        let clear = &mut |vm: &mut Self, entries: &_| freed += vm.clear_entries(entries, leaves);
+        self.visit(M::Format::ROOT, root, span, clear);
+        freed
     }
 
     /// Gives all pages of `[va, va + size)` the permissions `perm`, splitting large pages at its
@@ -205,31 +240,32 @@ impl<M: Machine> Vm<M> {
         size: u64,
         perm: Perm,
     ) -> Result<(), MapError> {
-        let root = pgdir.address();
+        let (root, span) = (pgdir.address(), Span { va, pa: PhysAddr::new(0), size });
         Self::check_range(va, size)?;
-        self.check_global(root, va, va + size.saturating_sub(1), perm)?;
-        self.check_mapped(root, va, size)?;
+        let last = span.last();
+        self.check_global(root, va, last, perm)?;
+        self.check_mapped(root, &span)?;
         self.split_at_ends(root, va, size)?;
-        let last = va + size.saturating_sub(1);
         let mut flush = Flush::new(self.holders(root, last));
-        let span = Span { va, pa: PhysAddr::new(0), size };
-        self.visit(M::Format::ROOT, root, span, &mut Protect { perm, flush: &mut flush });
+        let protect =
+            &mut |vm: &mut Self, entries: &_| vm.protect_entries(entries, perm, &mut flush);
+        self.visit(M::Format::ROOT, root, span, protect);
         self.renew_loaded_leaves(root, last);
         flush.flush(&mut self.machine);
         Ok(())
     }
 
-    /// Checks that there is no hole in the range.
-    fn check_mapped(&self, root: PhysAddr, va: VirtAddr, size: u64) -> Result<(), MapError> {
-        let last = va + size.saturating_sub(1);
+    /// Checks that there is no hole in `span`.
+    fn check_mapped(&self, root: PhysAddr, span: &Span) -> Result<(), MapError> {
+        let va = span.va;
         let mut mapped = 0; // bytes from `va` on
-        for leaf in leaves::<M::Format, M>(&self.machine, root, va, last) {
+        for leaf in leaves::<M::Format, M>(&self.machine, root, va, span.last()) {
             if leaf.va > va + mapped {
                 break;
             }
             mapped = leaf.last() - va + 1;
         }
-        if mapped < size { Err(MapError::NotMapped { va: va + mapped }) } else { Ok(()) }
+        if mapped < span.size { Err(MapError::NotMapped { va: va + mapped }) } else { Ok(()) }
     }
 
     /// The difference between the entries of neighbouring pages of `level`.

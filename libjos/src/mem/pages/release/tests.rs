@@ -23,6 +23,8 @@ fn what_is_released_is_free_in_order() {
         releases.release(pa(1624), 500);
         releases.release(pa(2500), 1);
         releases.release(pa(1 << 30), 7);
+        // A word of 32 bits would take this one for frame 1500.
+        releases.release(pa(1 << 32 | 1500), 1);
     });
     assert_eq!(freed, 1103);
     let list: Vec<usize> = rig.pages.page_free_list().map(Frame::index).collect();

@@ -87,9 +87,9 @@ impl<M: Machine> Vm<M> {
         perm: Perm,
     ) -> Result<(), MapError> {
         self.pgdir_walk(pgdir, va, true)?;
-        let step = steps::<M::Format, M>(&self.machine, pgdir.address(), va)
-            .find(|step| step.level == 1)
-            .ok_or(MapError::NotMapped { va })?;
+        let root = pgdir.address();
+        let step = steps::<M::Format, M>(&self.machine, root, va).find(|step| step.level == 1);
+        let step = step.ok_or(MapError::NotMapped { va })?;
         self.machine.store(step.at, M::Format::leaf(1, pa, perm));
         self.machine.made_valid(None);
         if let Entry::Table { pa, .. } = step.entry {
