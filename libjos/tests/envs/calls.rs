@@ -1,16 +1,20 @@
 //! The calls but those about messages: what they do, and every argument that is refused.
 
-use layout::{MemLayout, PGSIZE};
+use layout::{Jos64, MB, MemLayout, PGSIZE};
 use libjos::env::abi::{
     ENV_NOT_RUNNABLE, ENV_RUNNABLE, ENV_RUNNING, PTE_AVAIL, PTE_P, PTE_U, PTE_W, call,
 };
 use libjos::env::{Cause, EnvIndex, Next};
-use libjos::mem::addr::VirtAddr;
+use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::mem::pages::{AllocFlags, PageAllocator};
+use libjos::paging::format::x86_64::X86_64;
 use libjos::paging::format::{Format, Geometry, Perm};
 use libjos::paging::word::Word;
+use libjos::pmap::Pmap;
+use libjos::sim::SimMachine;
 use libjos::sim::mmu::Mmu;
 
-use crate::rig::{UR, URW, World, page};
+use crate::rig::{UR, URW, World, booted_with, page};
 
 const BAD_ENV: i64 = -2;
 const INVAL: i64 = -3;
@@ -291,6 +295,28 @@ fn turns_go_round<L: MemLayout, F: Format + Mmu>() {
     assert_eq!(world.said(), "No runnable environments in the system!\n");
     assert_eq!(world.envs.curenv(), None);
     world.check();
+}
+
+/// A program whose tables all lie above the window is served as any.
+#[test]
+#[cfg_attr(miri, ignore)]
+fn tables_above_the_window_serve() {
+    let mut pmap = booted_with::<Jos64, X86_64>(Jos64::WINDOW_SIZE + 4 * MB);
+    let end = PhysAddr::new(Jos64::WINDOW_SIZE);
+    // The frames of the window come first.
+    let next = |pmap: &Pmap<SimMachine<Jos64, X86_64>>| {
+        pmap.pages().page_free_list().next().map(|frame| pmap.pages().page2pa(frame))
+    };
+    while next(&pmap).is_some_and(|pa| pa < end) {
+        pmap.page_alloc(AllocFlags::empty());
+    }
+    let mut world = World::on(pmap).running(1);
+    assert!(world.root(world.me()) >= end);
+    assert_eq!(world.call(call::PAGE_ALLOC, &[0, page(0), URW]), 0);
+    assert_eq!(world.call(call::PAGE_MAP, &[0, page(0), 0, page(1), UR]), 0);
+    world.store(page(0), 77).unwrap();
+    assert_eq!(world.load(page(1)), Ok(77));
+    assert_eq!(world.call(call::PAGE_MAP, &[0, page(2), 0, page(3), UR]), INVAL);
 }
 
 on_every_format! {
