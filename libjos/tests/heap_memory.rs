@@ -60,6 +60,18 @@ fn heap_finds_double_frees_in_a_stack_without_limit() {
     assert_eq!(in_slabs(&heap.stats()), 0);
 }
 
+/// If no memory is left, a class keeps one empty slab and no more, after any number of peaks.
+#[test]
+#[cfg_attr(miri, ignore = "thousands of blocks")]
+fn heap_keeps_an_empty_slab_after_each_peak() {
+    let (mut heap, layout) = (heap(false), layout(500, 8));
+    let (_, kept) = slabs_at_peak_and_after(&mut heap, 1000, layout);
+    heap.pages().limit(heap.stats().held / PAGE);
+    for n in [1000, 100, 200, 30] {
+        assert_eq!(slabs_at_peak_and_after(&mut heap, n, layout).1, kept, "after {n} blocks");
+    }
+}
+
 /// The slabs that a heap keeps take at most an eighth of the memory that was left (and 8 pages).
 #[test]
 #[cfg_attr(miri, ignore = "thousands of blocks")]

@@ -28,6 +28,7 @@ on_every_format! {
     every_way_out_is_watched
     every_way_in_is_watched
     all_else_goes_on
+    a_debugger_finds_the_list
 }
 
 /// A machine with `ram` bytes whose free pages are watched.
@@ -201,4 +202,33 @@ fn pages_above_the_window_are_watched() {
     let pa = pmap.pages().page2pa(last);
     assert!(pa.as_u64() > layout::Jos64::WINDOW_SIZE);
     found(&mut pmap, "above the window", pa, |pmap| while pmap.page_alloc(ALLOC_ZERO).is_some() {});
+}
+
+/// Whatever was written there instead.
+#[test]
+#[cfg_attr(miri, ignore)]
+fn zeros_are_no_poison() {
+    let mut pmap = watched::<layout::Jos64, libjos::paging::format::x86_64::X86_64>(8 * MB);
+    let first = pmap.pages().page_free_list().next().unwrap();
+    let pa = pmap.pages().page2pa(first);
+    pmap.machine().zero_frame(pa);
+    let said = panic_of(|| assert!(pmap.page_alloc(ALLOC_ZERO).is_some()));
+    let expected = format!("page {pa} was used after it was freed: 0x0 was written at offset 0x0");
+    assert_eq!(said, expected);
+}
+
+/// It reads where the first free frame's number is kept, watched or not. In print, the number is there too.
+fn a_debugger_finds_the_list<L: MemLayout, F: Format + Mmu>() {
+    let mut pmap = watched::<L, F>(8 * MB);
+    for _ in 0..2 {
+        let first = pmap.pages().page_free_list().next().unwrap().index();
+        let at = pmap.globals().pages.unwrap().page_free_list;
+        #[expect(unsafe_code)]
+        // SAFETY: it points into `pmap`, which has not moved since, and nobody writes to it now.
+        let head = unsafe { at.read() };
+        assert_eq!(head as usize, first, "{}", F::NAME);
+        let pages = format!("{:?}", pmap.pages());
+        assert!(pages.contains(&format!("Poison {{ head: {first}, stands_in: false")), "{pages}");
+        pmap.page_alloc(ALLOC_ZERO).unwrap();
+    }
 }

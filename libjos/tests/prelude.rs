@@ -51,6 +51,8 @@ fn entries_are_read_level_by_level() {
             panic!("the page is mapped")
         };
         assert_eq!(area.translate(1).map(|page| page.pa), Some(leaf.pa));
+        let number = area.base().as_u64() / PGSIZE;
+        assert_eq!(tables::uvpt(0, area.base()).as_u64(), Jos64::UVPT + number * 8);
         let behind = area.base() + 2 * PGSIZE;
         assert_eq!(tables::entry(0, behind), Some(Entry::Absent));
         // No table has it: nothing is mapped far and wide, and a large page is in its place.

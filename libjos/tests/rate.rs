@@ -126,3 +126,43 @@ fn no_timer() {
     assert_eq!(rate(TIMER_HZ, || look(counts.next().unwrap_or(2))), None);
     assert!(accesses < 2_000_000, "{accesses} readings");
 }
+
+/// A counter that goes on by 100 from one tick of the timer to the next, and readings at each tick, each of which
+/// takes `width` counts. Before the reading with the number `gap` the counter runs on by 50,000. Returns the rate
+/// that is found, in counts per tick, and how many measurements were made.
+fn by_ticks(width: u64, gap: Option<u64>) -> (Option<u64>, u64) {
+    /// Ticks of a measurement, which takes a hundredth of a second.
+    const TICKS: u64 = 1000;
+    let mut readings = 0;
+    let measured = rate(100 * TICKS, || {
+        let stopped = if gap.is_some_and(|gap| readings >= gap) { 50_000 } else { 0 };
+        let before = 100 * readings + stopped;
+        let reading =
+            Reading { before, count: 0_u16.wrapping_sub(readings as u16), after: before + width };
+        readings += 1;
+        reading
+    });
+    // About a hundred readings come before the first measurement.
+    (measured.map(|rate| rate / (100 * TICKS)), readings / TICKS)
+}
+
+/// A measurement of 100,000 counts is exact if less than 100 of them are uncertain: those of a reading at each end of
+/// each row of near readings.
+#[test]
+fn the_first_exact_measurement_is_the_last() {
+    assert_eq!(by_ticks(49, None), (Some(100), 1));
+    assert_eq!(by_ticks(50, None), (Some(100), 5), "none is exact");
+    // With a gap in it, two rows are measured.
+    assert_eq!(by_ticks(24, Some(500)), (Some(100), 1));
+    assert_eq!(by_ticks(25, Some(500)), (Some(100), 2));
+}
+
+#[test]
+fn a_counter_that_stands_still() {
+    let mut count = 0_u16;
+    let stands = || {
+        count = count.wrapping_sub(1);
+        Reading { before: 7, count, after: 7 }
+    };
+    assert_eq!(rate(TIMER_HZ, stands), None);
+}

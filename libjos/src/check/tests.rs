@@ -207,7 +207,7 @@ fn devices() {
         (|pmap| pmap.unmap(AT), "devices: 0xffffffffef800000 must lead to 0x10000000"),
         (|pmap| pmap.unmap(AT + PGSIZE), "devices: 0xffffffffef801000 must lead to 0x10001000"),
         (|pmap| pmap.forbid(AT + 2 * PGSIZE, Perm::W), "0xffffffffef802000 must lead to 0x100000"),
-        (|pmap| pmap.allow(AT, Perm::U), "devices: "),
+        (|pmap| pmap.allow(AT, Perm::U), "-rw-g, not to 0x10000000 urw-g"),
         (|pmap| pmap.change_leaf(AT, |leaf| leaf.pa = PhysAddr::new(0x1000_1000)), "devices: "),
         (|pmap| pmap.map_page(AT + 3 * PGSIZE, Perm::KRW), "between MMIOBASE and"),
     ];

@@ -108,8 +108,7 @@ impl<M: Machine> Session<'_, M> {
         let entries = (0..M::Format::ENTRIES).map(|i| (i, M::Format::address(level, base, i)));
         let entries = entries.take_while(|(_, va)| va.as_u64() < M::Layout::UTOP);
         let below = entries.map(|(i, va)| match self.pmap.entry(level, table, i) {
-            Entry::Table { pa, .. } if level > 1 => 1 + self.tables_below(level - 1, pa, va),
-            Entry::Table { .. } => 1,
+            Entry::Table { pa, .. } => 1 + self.tables_below(level - 1, pa, va),
             _ => 0,
         });
         below.sum()

@@ -4,6 +4,7 @@ mod environments;
 mod narrow;
 mod numbers;
 mod play;
+mod registers;
 
 use core::fmt::Write;
 use std::string::{String, ToString};
@@ -339,6 +340,7 @@ fn options_are_told_from_words() {
     assert_eq!(sorted("setperm -f 1 -w -f"), ("1 -w".into(), true, false));
     assert_eq!(sorted("dump 1 -p -f"), ("1 -f".into(), false, true));
     assert_eq!(sorted("map -f -p"), ("-f -p".into(), false, false));
+    assert_eq!(sorted("freelist -e 1"), ("-e 1".into(), false, false));
 }
 
 /// A newcomer types it as in a shell.

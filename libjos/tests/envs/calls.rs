@@ -1,16 +1,20 @@
-//! The calls but those about messages: what they do, and every argument that is refused.
+//! The calls but `cputs` and those about messages: what they do, and every argument that is refused.
 
-use layout::{MemLayout, PGSIZE};
+use layout::{Jos64, MB, MemLayout, PGSIZE};
 use libjos::env::abi::{
     ENV_NOT_RUNNABLE, ENV_RUNNABLE, ENV_RUNNING, PTE_AVAIL, PTE_P, PTE_U, PTE_W, call,
 };
-use libjos::env::{Cause, EnvIndex, Next, TrapFrame};
-use libjos::mem::addr::VirtAddr;
+use libjos::env::{Cause, EnvIndex, Next};
+use libjos::mem::addr::{PhysAddr, VirtAddr};
+use libjos::mem::pages::{AllocFlags, PageAllocator};
+use libjos::paging::format::x86_64::X86_64;
 use libjos::paging::format::{Format, Geometry, Perm};
 use libjos::paging::word::Word;
+use libjos::pmap::Pmap;
+use libjos::sim::SimMachine;
 use libjos::sim::mmu::Mmu;
 
-use crate::rig::{UR, URW, World, page};
+use crate::rig::{UR, URW, World, booted_with, page};
 
 const BAD_ENV: i64 = -2;
 const INVAL: i64 = -3;
@@ -24,132 +28,6 @@ fn ids_and_characters<L: MemLayout, F: Format + Mmu>() {
     assert_eq!(typed, [97, 255, 0]);
     for number in [13, 31, 255, 0xFFFF_FFFF] {
         assert_eq!(world.call(number, &[1, 2, 3, 4, 5]), INVAL);
-    }
-}
-
-fn cputs_prints_what_the_program_may_read<L: MemLayout, F: Format + Mmu>() {
-    let mut world = World::<L, F>::with(1);
-    let data = 0x80_2000;
-    assert_eq!(world.call(call::CPUTS, &[data, 4]), 0);
-    assert_eq!(world.console.written, b"data");
-    world.console.written.clear();
-    // Text of more than a page and of any alignment, with bytes that are no letters.
-    assert_eq!(world.call(call::CPUTS, &[0x80_0021, 4990]), 0);
-    let text: Vec<u8> = (0..=255).cycle().skip(1).take(4990).collect();
-    assert_eq!(world.console.written, text);
-    // Programs may print all that the kernel shows them.
-    for va in [L::UENVS, L::UPAGES] {
-        assert_eq!(world.call(call::CPUTS, &[va, 40]), 0);
-    }
-    // Nothing is nothing, wherever it lies.
-    for va in [0, L::KERNBASE, L::VA_LAST] {
-        assert_eq!(world.call(call::CPUTS, &[va, 0]), 0);
-    }
-}
-
-/// The console gets whole characters, wherever a page or a piece ends.
-fn cputs_keeps_characters_whole<L: MemLayout, F: Format + Mmu>() {
-    let mut world = World::<L, F>::with(1);
-    let text = "x€äb".repeat(1100);
-    let bytes = &text.as_bytes()[..7200];
-    for number in [0, 1] {
-        assert_eq!(world.call(call::PAGE_ALLOC, &[0, page(number), URW]), 0);
-    }
-    for (va, word) in (page(0)..).step_by(8).zip(bytes.chunks_exact(8)) {
-        let word = u64::from_le_bytes(word.try_into().expect("eight bytes"));
-        world.store(va, word).expect("a page");
-    }
-    for (start, end) in [(0, 7200), (0, 128), (1, 1000), (4, 4100), (4090, 4097), (2, 3)] {
-        world.console.written.clear();
-        world.console.ends.clear();
-        let size = end - start;
-        assert_eq!(world.call(call::CPUTS, &[page(0) + start as u64, size as u64]), 0);
-        assert_eq!(world.console.written, bytes[start..end]);
-        let is_whole = |end: &usize| *end == size || text.is_char_boundary(start + end);
-        assert!(world.console.ends.iter().all(is_whole), "{start}: {:?}", world.console.ends);
-    }
-}
-
-/// After a part of a long text other environments have their turns. The caller prints the rest by further calls.
-fn cputs_of_a_long_text_gives_way<L: MemLayout, F: Format + Mmu>() {
-    let mut world = World::<L, F>::with(2);
-    for number in 0..5 {
-        assert_eq!(world.call(call::PAGE_ALLOC, &[0, page(number), URW]), 0);
-    }
-    let me = world.me();
-    let mut ends = Vec::new();
-    let mut next = world.call_only(call::CPUTS, &[page(0) + 1, 3 * PGSIZE]);
-    loop {
-        assert_eq!(next, Next::Run(me));
-        ends.push(world.console.written.len() as u64);
-        if world.console.written.len() as u64 == 3 * PGSIZE {
-            break;
-        }
-        assert_eq!(world.trap(Cause::Timer), Next::Run(EnvIndex::new(1 - me.number())));
-        assert_eq!(world.trap(Cause::Timer), Next::Run(me));
-        next = world.trap(Cause::Syscall);
-    }
-    assert_eq!(ends, [PGSIZE, 2 * PGSIZE, 3 * PGSIZE]);
-    // A compiler may rely on it that a call keeps its arguments.
-    let frame = world.envs.env(me).env_tf;
-    assert_eq!((frame.argument(0), frame.argument(1)), (page(0) + 1, 3 * PGSIZE));
-    // The next text is printed from its beginning.
-    assert_eq!(world.call(call::CPUTS, &[page(0), 3]), 0);
-    assert_eq!(world.console.written.len() as u64, 3 * PGSIZE + 3);
-}
-
-/// A text whose end goes while its beginning is printed ends the program there.
-fn cputs_of_memory_that_goes_ends_the_program<L: MemLayout, F: Format + Mmu>() {
-    let mut world = World::<L, F>::with(1);
-    let child = world.call(call::EXOFORK, &[]) as u64;
-    for number in 0..2 {
-        assert_eq!(world.call(call::PAGE_ALLOC, &[child, page(number), URW]), 0);
-    }
-    assert_eq!(world.call(call::ENV_SET_STATUS, &[child, ENV_RUNNABLE.into()]), 0);
-    let parent = world.me();
-    let Next::Run(index) = world.call_only(call::YIELD, &[]) else { panic!("the child runs") };
-    assert_ne!(index, parent);
-    assert_eq!(world.call_only(call::CPUTS, &[page(0), 2 * PGSIZE]), Next::Run(index));
-    assert_eq!(world.trap(Cause::Timer), Next::Run(parent));
-    assert_eq!(world.call(call::PAGE_UNMAP, &[child, page(1)]), 0);
-    assert_eq!(world.call_only(call::YIELD, &[]), Next::Run(index));
-    assert_eq!(world.trap(Cause::Syscall), Next::Run(parent));
-    assert_eq!(world.console.written.len() as u64, PGSIZE);
-    let expected = format!("user_mem_check assertion failure for va {:08x}", page(1));
-    assert!(world.said().contains(&expected), "{}", world.said());
-}
-
-/// The first address that fails is named, and nothing is printed.
-fn cputs_of_other_memory_ends_the_program<L: MemLayout, F: Format + Mmu>() {
-    let end = 0x80_5000;
-    let stack = L::USTACKTOP;
-    let most = L::VA_LAST;
-    let cases = [
-        (0, 1, 0),
-        (1, 1, 1),
-        (0xFFF, 2, 0xFFF),
-        (end - 1, 2, end),
-        (end - 5000, most, end),
-        (stack - 8, 9, stack),
-        (page(3), 1, page(3)),
-        (L::UTOP - 1, 1, L::UTOP - 1),
-        (L::ULIM - 1, 1, L::ULIM - 1),
-        (L::ULIM, 1, L::ULIM),
-        (L::KERNBASE + 5, 1, L::KERNBASE + 5),
-        (most, 1, most),
-        (most, 2, most),
-        (1, most, 1),
-    ];
-    for (va, len, fails) in cases {
-        let mut world = World::<L, F>::with(1);
-        assert_eq!(
-            world.call_only(call::CPUTS, &[va, len]),
-            Next::NoneRunnable,
-            "{va:#x} {len:#x}"
-        );
-        let line = format!("[00001000] user_mem_check assertion failure for va {fails:08x}\n");
-        assert!(world.said().starts_with(&line), "{va:#x} {len:#x}");
-        assert_eq!(world.console.written, b"");
     }
 }
 
@@ -365,13 +243,30 @@ fn turns_go_round<L: MemLayout, F: Format + Mmu>() {
     world.check();
 }
 
+/// A program whose tables all lie above the window is served as any.
+#[test]
+#[cfg_attr(miri, ignore)]
+fn tables_above_the_window_serve() {
+    let mut pmap = booted_with::<Jos64, X86_64>(Jos64::WINDOW_SIZE + 4 * MB);
+    let end = PhysAddr::new(Jos64::WINDOW_SIZE);
+    // The frames of the window come first.
+    let next = |pmap: &Pmap<SimMachine<Jos64, X86_64>>| {
+        pmap.pages().page_free_list().next().map(|frame| pmap.pages().page2pa(frame))
+    };
+    while next(&pmap).is_some_and(|pa| pa < end) {
+        pmap.page_alloc(AllocFlags::empty());
+    }
+    let mut world = World::on(pmap).running(1);
+    assert!(world.root(world.me()) >= end);
+    assert_eq!(world.call(call::PAGE_ALLOC, &[0, page(0), URW]), 0);
+    assert_eq!(world.call(call::PAGE_MAP, &[0, page(0), 0, page(1), UR]), 0);
+    world.store(page(0), 77).unwrap();
+    assert_eq!(world.load(page(1)), Ok(77));
+    assert_eq!(world.call(call::PAGE_MAP, &[0, page(2), 0, page(3), UR]), INVAL);
+}
+
 on_every_format! {
     ids_and_characters
-    cputs_prints_what_the_program_may_read
-    cputs_keeps_characters_whole
-    cputs_of_a_long_text_gives_way
-    cputs_of_memory_that_goes_ends_the_program
-    cputs_of_other_memory_ends_the_program
     pages_are_made_shared_and_taken_away
     bits_of_a_programs_own
     wrong_arguments_change_nothing

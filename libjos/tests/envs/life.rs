@@ -4,17 +4,18 @@ use std::mem::offset_of;
 
 use layout::{MemLayout, PGSIZE};
 use libjos::env::abi::{ENV_FREE, Env, EnvId, Error, NENV, call};
-use libjos::env::{EnvIndex, Envs, Next};
+use libjos::env::{Cause, EnvIndex, Envs, Next, Trap};
 use libjos::machine::{Machine, PhysMem};
 use libjos::mem::addr::VirtAddr;
 use libjos::mem::pages::PageAllocator;
 use libjos::paging::format::{Format, Perm};
 use libjos::paging::mappings::leaves;
+use libjos::paging::word::Word;
 use libjos::sim::mmu::Mmu;
 use libjos::sim::user::SimFrame;
 
 use crate::rig::elf::{elf_of, hello};
-use crate::rig::{World, booted};
+use crate::rig::{World, booted, page};
 
 type E<F> = Env<SimFrame<F>, <F as Format>::Word>;
 
@@ -40,7 +41,7 @@ fn the_arrays_take_no_more_than_they_need<L: MemLayout, F: Format + Mmu>() {
     let public = (NENV * size_of::<E<F>>()).div_ceil(PGSIZE as usize);
     let taken = nfree - pmap.pages().nfree();
     // The kernel's half is smaller, names of programs included; and there are tables for UENVS.
-    assert!(public < taken && taken < public + 14 + F::LEVELS as usize, "{taken} of {public}");
+    assert!(public < taken && taken < public + 16 + F::LEVELS as usize, "{taken} of {public}");
     assert!(F::LEVELS != 2 || public == 31);
     assert_eq!(envs.all().count(), 0);
     pmap.checks().check_page_free_list();
@@ -196,7 +197,30 @@ fn who_runs_when_one_ends<L: MemLayout, F: Format + Mmu>() {
     assert_eq!(world.envs.curenv(), None);
 }
 
+/// The one that runs may wait for a message, and does not run then. As long as one runs or is runnable, one can run.
+fn who_runs_and_who_can<L: MemLayout, F: Format + Mmu>() {
+    let mut world = World::<L, F>::with(2);
+    let [first, second] = [0, 1].map(EnvIndex::new);
+    assert_eq!([first, second].map(|index| world.envs.is_running(index)), [true, false]);
+    assert!(world.envs.can_run());
+    let mut frame = world.envs.env(first).env_tf;
+    (frame.registers[0], frame.registers[1]) =
+        (F::Word::from_u64(call::IPC_RECV), F::Word::from_u64(page(0)));
+    world.envs.set_frame(first, frame);
+    let trap = Trap { cause: Cause::Syscall, incoming: VirtAddr::new(0) };
+    let next = world.envs.trap_dispatch(&mut world.pmap, &mut world.console, trap);
+    assert_eq!((next, world.envs.curenv()), (Next::Run(second), Some(first)));
+    assert_eq!([first, second].map(|index| world.envs.is_running(index)), [false, false]);
+    assert!(world.envs.can_run(), "the second is runnable");
+    world.go(next);
+    assert_eq!([first, second].map(|index| world.envs.is_running(index)), [false, true]);
+    assert!(world.envs.can_run(), "the second runs, and no other is runnable");
+    world.envs.env_destroy(&mut world.pmap, second);
+    assert!(!world.envs.can_run(), "the first waits");
+}
+
 on_every_format! {
+    who_runs_and_who_can
     who_runs_when_one_ends
     the_machines_frame_goes_with_its_environment
     programs_see_envs_and_cannot_change_them

@@ -16,6 +16,7 @@ mod machines;
 mod archives;
 mod calls;
 mod corpus;
+mod cputs;
 mod faults;
 mod headers;
 mod life;

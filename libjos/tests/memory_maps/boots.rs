@@ -204,6 +204,18 @@ fn all_of_110_gb_is_used_without_1_gb_pages() {
     assert!(!low.into_iter().any(|frame| pmap.pages().info(frame).is_free()));
 }
 
+/// Large pages show RAM wherever it begins, so that it takes few tables. There is no room for many.
+#[test]
+#[cfg_attr(miri, ignore = "too much RAM")]
+fn ram_that_begins_within_a_large_page_is_used() {
+    let (_, boot) = SimMachine::<Jos64, X86_64>::new(8 * MB);
+    let left = PhysRange::new(boot.image.data.end_exclusive, PhysAddr::new(254 * MB));
+    let entries = [usable(MB, 255 * MB), usable(256 * MB + PGSIZE, 512 * MB)];
+    let pmap = boots(told::<Jos64, X86_64>(GB, &entries, &[left]));
+    assert_eq!(pmap.pages().npages() as u64 * PGSIZE, 768 * MB + PGSIZE);
+    assert!(!pmap.machine().log.contains("Unused"), "{}", pmap.machine().log);
+}
+
 /// The loader left something in the whole window but its last 600 KB.
 fn only_the_end_is_free<L: MemLayout, F: Format + Mmu>() {
     for ram in [256 * MB, GB] {
@@ -251,5 +263,6 @@ fn pages_finds_room_below_the_kernel() {
 fn what_fills_the_window_is_named() {
     let (_, boot) = SimMachine::<Jos64, X86_64>::new(8 * MB);
     let left = PhysRange::new(boot.image.data.end_exclusive, PhysAddr::new(256 * MB - 200 * KB));
-    boots(told::<Jos64, X86_64>(256 * MB, &[usable(MB, 255 * MB)], &[left]));
+    // RAM above the window needs room in it too, but counts for nothing here.
+    boots(told::<Jos64, X86_64>(256 * MB, &[usable(MB, 511 * MB)], &[left]));
 }

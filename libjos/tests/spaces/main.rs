@@ -17,6 +17,7 @@ mod lives;
 mod memory;
 mod print;
 mod unmapping;
+mod values;
 
 /// One of each kind, for Miri.
 #[cfg(miri)]

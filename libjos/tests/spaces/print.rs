@@ -89,6 +89,16 @@ page table 0x0000000080100000
  .. ..0xffffffffffe00000: pte 0x000000002000004b pa 0x0000000080000000
 "
     );
+    // Up to an address, which may be the first one of an entry, or the last one before it.
+    let up_to = |last| vmprint::<Sv39, _>(&machine, root).up_to(VirtAddr::new(last)).to_string();
+    assert!(
+        up_to(0x20_0000)
+            .ends_with(" .. ..0x0000000000200000: pte 0x00000000201000d7 pa 0x0000000080400000\n")
+    );
+    assert!(
+        up_to(0x1f_ffff)
+            .ends_with("0x0000000000001000: pte 0x000000002004105b pa 0x0000000080104000\n")
+    );
     assert_eq!(
         vmprint_folded::<Sv39, _>(&machine, root).to_string(),
         "\

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::env::Envs;
+use crate::paging::error::MapError;
 use crate::sim::user::SimFrame;
 
 impl<L: MemLayout, F: Format + Mmu> Sim<L, F> {
@@ -80,4 +81,15 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             says: "check_envs: page ",
         },
     ]
+}
+
+#[test]
+fn environments_end_below_upages() {
+    let mut pmap = sound::<Jos64, X86_64>(RAM);
+    let (start, last) = (PhysAddr::new(MB), VirtAddr::new(Jos64::UPAGES - 1));
+    let envs = PhysRange::from_size(start, Jos64::UPAGES - Jos64::UENVS + PGSIZE);
+    assert_eq!(pmap.map_envs(envs), Err(MapError::PastEnd { last }));
+    let uenvs = VirtAddr::new(Jos64::UENVS);
+    assert_eq!(pmap.va2pa(pmap.kern_pgdir(), uenvs), None, "nothing has changed");
+    pmap.checks().check_kern_pgdir();
 }

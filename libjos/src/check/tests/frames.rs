@@ -223,3 +223,19 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
         },
     ]
 }
+
+/// The page is named, whichever it is.
+#[test]
+fn a_lost_page_is_named() {
+    for nth in [0, 1, 300] {
+        let mut pmap = sound::<Jos64, X86_64>(RAM);
+        let frames: Vec<_> =
+            (0..=nth).map_while(|_| pmap.page_alloc(AllocFlags::empty())).collect();
+        let lost = pmap.pages().page2pa(frames[nth]);
+        frames[..nth].iter().rev().for_each(|frame| pmap.pages_mut().page_free(*frame));
+        let check = AssertUnwindSafe(|| pmap.checks().check_page_free_list());
+        let said = message(&*catch_unwind(check).expect_err("a page is lost"));
+        let says = std::format!("page {lost} is not on the list, yet its pp_ref is 0");
+        assert!(said.contains(&says), "{says}: the check said: {said}");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod model;
 
+use std::string::ToString;
 use std::vec::Vec;
 
 use layout::{Jos64, MB, PGSIZE};
@@ -129,4 +130,18 @@ fn a_list_that_runs_in_a_circle_ends() {
     assert_eq!(rig.pages.page_free_list().count(), 256);
     rig.pages.array_mut()[255].pp_link = 0;
     assert_eq!(rig.pages.page_free_list().count(), 256 + 1, "one more than there can be");
+}
+
+#[test]
+fn frames_and_their_states_in_words() {
+    assert_eq!(frame(0x12ab).to_string(), "frame 0x12ab");
+    let free = |pp_link| PageInfo { pp_link, pp_ref_or_prev: 0x2b };
+    for (info, words) in [
+        (PageInfo::in_use(12), "in use, pp_ref 12"),
+        (PageInfo::reserved(), "reserved, pp_ref 1"),
+        (free(0x2d), "free, between frames 0x2b and 0x2d"),
+        (free(PageInfo::END), "free, between frame 0x2b and the end"),
+    ] {
+        assert_eq!(info.to_string(), words);
+    }
 }

@@ -193,10 +193,10 @@ impl<'a, T: EditableText> LineEditor<'a, T> {
         let first = self.first.min(cursor);
         let fits = fitting(part(before, first..).chars(), room) == cursor - first;
         // A cursor at the row's start would hide what Backspace takes out.
-        self.first = match first {
-            0 if fits => 0,
-            _ if fits && first < cursor => first,
-            _ => cursor - fitting(before.chars().rev(), room / 2),
+        self.first = if fits && first < cursor {
+            first
+        } else {
+            cursor - fitting(before.chars().rev(), room / 2)
         };
         let rest = part(&self.line, self.first..);
         let mut shown = Fixed::<{ row::BYTES }>::EMPTY;

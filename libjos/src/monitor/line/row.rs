@@ -70,14 +70,14 @@ impl Row {
 }
 
 /// Moves the terminal's cursor within `text` from byte `from` to byte `to`. To the right it writes the
-/// characters there once more, each with all that combines with it, which would be lost otherwise.
+/// characters there once more, except those at `from` that combine with the character before it. None combines at
+/// `to`, if that is further right.
 fn step(text: &str, from: usize, to: usize, out: &mut dyn Write) -> fmt::Result {
     if to <= from {
         return back(columns(part(text, to..from)), out);
     }
     let from = from + combining(part(text, from..to));
-    let to = to + combining(part(text, to..));
-    out.write_str(text.get(from..to).unwrap_or_default())
+    out.write_str(part(text, from..to))
 }
 
 /// How many bytes at the start of `text` combine with the character before it.

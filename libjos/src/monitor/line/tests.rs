@@ -2,6 +2,7 @@
 //! the next character.
 
 mod completion;
+mod rows;
 
 use std::string::{String, ToString};
 use std::vec::Vec;
@@ -201,7 +202,7 @@ fn a_line_on_the_heap_has_any_length() {
 fn the_prompt_leaves_room_for_the_line() {
     let line = "0123456789".repeat(20);
     for prompt in
-        ["", "a prompt\n> ", &"p".repeat(60), &"p".repeat(64), &"p".repeat(79), &"p".repeat(200)]
+        ["", "a prompt\n> ", &"p".repeat(63), &"p".repeat(64), &"p".repeat(79), &"p".repeat(200)]
     {
         let (editor, ..) =
             feed::<String>(prompt, &[line.as_bytes(), b"\x01\x05\x02"].concat(), None, None);

@@ -92,10 +92,57 @@ fn selectors_in_words() {
     assert_eq!(words(vector::SECURITY, 2), "error code 0x2");
 }
 
+/// Intel SDM vol. 3A, table 6-1; AMD APM vol. 2, 8.2, for vectors 28 to 30.
 #[test]
 fn exceptions_have_names() {
-    assert_eq!(exception(14), ("#PF", "page fault"));
-    assert_eq!(exception(31).1, "reserved");
+    let mnemonics = [
+        "#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "-", "#TS", "#NP", "#SS",
+        "#GP", "#PF", "-", "#MF", "#AC", "#MC", "#XM", "#VE", "#CP", "-", "-", "-", "-", "-", "-",
+        "#HV", "#VC", "#SX", "-",
+    ];
+    for (vector, mnemonic) in (0..).zip(mnemonics) {
+        assert_eq!(exception(vector).0, mnemonic, "{vector}");
+    }
+    assert_eq!(exception(9).1, "coprocessor segment overrun");
+    assert_eq!(exception(14).1, "page fault");
+    for reserved in [15, 22, 27, 31] {
+        assert_eq!(exception(reserved).1, "reserved");
+    }
     assert_eq!(exception(32).1, "unknown");
     assert_eq!(exception(u64::MAX).1, "unknown");
+}
+
+/// RISC-V privileged specification, table 12.2 "Supervisor cause register values".
+#[test]
+fn causes_have_names() {
+    let names = [
+        "instruction address misaligned",
+        "instruction access fault",
+        "illegal instruction",
+        "breakpoint",
+        "load address misaligned",
+        "load access fault",
+        "store address misaligned",
+        "store access fault",
+        "environment call from user code",
+        "environment call from the kernel",
+        "reserved",
+        "reserved",
+        "instruction page fault",
+        "load page fault",
+        "reserved",
+        "store page fault",
+        "reserved",
+        "reserved",
+        "software check",
+        "hardware error",
+        "reserved",
+    ];
+    for (number, name) in (0..).zip(names) {
+        assert_eq!(riscv::exception(number), name, "{number}");
+    }
+    // The highest bit tells interrupts: of software, the timer and devices; 0 is reserved.
+    for number in [0, 1, 5, 9] {
+        assert_eq!(riscv::exception(1 << 63 | number), "interrupt", "{number}");
+    }
 }

@@ -24,7 +24,7 @@ const URW: u64 = UR | abi::PTE_W;
 
 impl<L: MemLayout, F: Format + Mmu> Monitor<L, F> {
     /// With so many environments, called `first`, `second` and so on.
-    fn with(n: usize) -> Self {
+    pub(super) fn with(n: usize) -> Self {
         let mut monitor = monitor::<L, F>();
         let mut envs = Envs::env_init(&mut monitor.pmap).unwrap();
         for name in ["first", "second", "third"].into_iter().take(n) {
@@ -235,6 +235,25 @@ fn one_environment() {
     assert!(out.starts_with("environment 00001002 (first), child of 00001000\n"), "{out}");
 }
 
+/// Nothing above UTOP is an environment's, neither pages nor tables; on i386 the environments themselves begin there.
+#[test]
+fn the_kernels_half_is_no_environments() {
+    fn look<L: MemLayout, F: Format + Mmu>() {
+        let mut monitor = Monitor::<L, F>::with(1);
+        let uenvs = VirtAddr::new(L::UENVS);
+        let envs = monitor.pmap.va2pa(monitor.pmap.kern_pgdir(), uenvs).unwrap();
+        assert!(monitor.run("envs").contains(" RUNNABLE         0     0 first "));
+        let out = monitor.run("env 1000");
+        let (_, pages) = out.split_once("\nPages:\n").unwrap();
+        assert!(pages.starts_with("  0 in all, and 1 page tables; "), "{out}");
+        let out = monitor.run(&std::format!("pages {envs}"));
+        assert!(!out.contains("environment 0") && out.contains("  2 in all, "), "{out}");
+    }
+    look::<Jos64, X86_64>();
+    look::<Jos32, I386>();
+    look::<JosSv39, Sv39>();
+}
+
 /// Pages side by side with the same sharers make a run; every other page that leads to a frame is named.
 #[test]
 fn sharers() {
@@ -280,6 +299,7 @@ fn sharers() {
     monitor.run("remove UTEMP");
     // There are more sharers than are named, and a use that no page shows.
     for page in 0..5 {
+        assert!(!monitor.run("env 1000").contains("more pages"), "{page} other pages are named");
         let to = 0x5000_0000 + 2 * page * PGSIZE;
         monitor.call(0, call::PAGE_MAP, &[0, 0x80_3000, 0, to, UR]);
     }

@@ -41,11 +41,21 @@ fn listed(words: &dyn Complete) -> Vec<String> {
 #[test]
 fn words_are_listed_in_columns() {
     // Five columns fill a row. A name of 14 characters and the space behind it fit into one.
-    let rows =
-        listed(&Words(&["n1", "n2-of-13-chars", "n3", "n4", "n5", "n6", "n7-of-15-charss", "n8"]));
-    let [first, second] = &rows[..] else { panic!("{rows:?}") };
+    let rows = listed(&Words(&[
+        "n1",
+        "n2-of-13-chars",
+        "n3",
+        "n4",
+        "n5",
+        "n6",
+        "n7-of-15-charss",
+        "n8",
+        "n9-of-15-charss",
+    ]));
+    let [first, second, third] = &rows[..] else { panic!("{rows:?}") };
     assert_eq!(first, "n1              n2-of-13-chars  n3              n4              n5");
     assert_eq!(second, "n6              n7-of-15-charss                 n8");
+    assert_eq!(third, "n9-of-15-charss", "it would not fit into the second");
     assert_eq!(listed(&Words(&["n1-chars9", "n2"])), ["n1-chars9       n2"]);
 }
 
