@@ -5,15 +5,11 @@ use layout::MemLayout;
 
 use super::SimMachine;
 use super::mmu::Mmu;
-use super::user::{REGISTERS, SimFrame};
+use super::user::{OPERATION_SIZE, REGISTERS, SimFrame};
 use crate::env::{Cause, TrapFrame};
 use crate::mem::addr::VirtAddr;
 use crate::paging::format::Format;
 use crate::paging::word::Word;
-
-/// Bytes that an operation takes in memory. The processor fetches them, and ignores their contents: the list says which
-/// operation it is.
-pub const OPERATION_SIZE: u64 = 8;
 
 /// An operation. Registers are named by their numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -4,7 +4,6 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use super::mmu::{Kind, Mmu};
-use super::program::OPERATION_SIZE;
 use crate::env::TrapFrame;
 use crate::env::abi::UTrapframe;
 use crate::mem::addr::VirtAddr;
@@ -14,6 +13,10 @@ use crate::paging::word::Word;
 /// General registers of a simulated program. The first holds the number of a call, and then its result; its
 /// arguments follow.
 pub const REGISTERS: usize = 8;
+
+/// Bytes that an operation of a program takes in memory. The processor fetches them, and ignores their contents: the
+/// program's list says which operation it is.
+pub const OPERATION_SIZE: u64 = 8;
 
 /// The registers of a program on a simulated machine with page tables of format `F`: as many words as JOS's on
 /// i386.

@@ -19,8 +19,7 @@ use libjos::paging::word::Word;
 use libjos::pmap::{Pmap, mem_init};
 use libjos::sim::SimMachine;
 use libjos::sim::mmu::Mmu;
-use libjos::sim::program::OPERATION_SIZE;
-use libjos::sim::user::SimFrame;
+use libjos::sim::user::{OPERATION_SIZE, SimFrame};
 
 use elf::{elf_of, hello};
 
