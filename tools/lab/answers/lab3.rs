@@ -17,11 +17,11 @@ fn env_setup_vm() {
     // Not UVPT's entry, by which kern_pgdir shows its own tables.
     let uvpt = M::Format::index(M::Format::ROOT, VirtAddr::new(M::Layout::UVPT));
     for index in (Self::first_shared_slot()..M::Format::ENTRIES).filter(|index| *index != uvpt) {
-        let entry = self.machine.load(Self::slot(self.kern_root, index));
+        let entry = self.machine.load(M::Format::slot(self.kern_root, index));
         if let Entry::Table { pa, .. } = M::Format::decode(M::Format::ROOT, entry) {
             self.pages.page_incref(self.table_frame(pa))?;
         }
-        self.machine.store(Self::slot(root, index), entry);
+        self.machine.store(M::Format::slot(root, index), entry);
     }
     self.map_self(root);
     Ok(Pgdir::new(root))
