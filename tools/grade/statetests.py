@@ -5,6 +5,7 @@ The registers are read from outside, at the prompt. They must be the same howeve
 one list of their values, and stale bits in any register at the entry must not change them.
 """
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,8 @@ from typing import NamedTuple
 import badloader
 import built
 import reading
-from arch import ARCH, PC
+import usertests
+from arch import ARCH, LONG_MODE, PC
 from control import require
 from descriptors import STACK_SIZE, TABLES, exceptions
 from elf import Image
@@ -20,8 +22,8 @@ from gdbstub import CPU
 from gradelib import FAILURE, Machine, Test
 from reports import REPORT
 from stalestate import (
-    DEVICES_INTERRUPTS, FS, FS_INITIAL, MXR, SIE, STALE, STALE_BANKS, STALE_CR0, STALE_CR4, STALE_EFER, STALE_EFLAGS, SUM,
-    SUPERVISORS_INTERRUPTS, SV39, UBE, VS, multiboot2, stale, stale_frame_pointer,
+    DEVICES_INTERRUPTS, FS, FS_INITIAL, MXR, SIE, STALE, STALE_BANKS, STALE_CR0, STALE_CR4, STALE_EFER, STALE_EFLAGS,
+    STALE_SYSENTER, SUM, SUPERVISORS_INTERRUPTS, SV39, UBE, VS, multiboot2, stale, stale_frame_pointer,
 )
 from words import (
     CHECKS, DIGITS, NO_LOADER, NO_PROMPT, SHORT_MB_1, UPAGES, WELCOME, boots, cannot_start, opening, page_fault, panic,
@@ -213,6 +215,14 @@ UEFI = booted("grub", "max", uefi=True, patience=3)
 
 DETECT_MEMORY = re.compile(r" +libjos/src/mem/detect_memory\.rs:\d+")
 
+def sysenter_in_a_program():
+    """A program tries SYSENTER where a loader has used it. An x86-64 of AMD's has no such instruction."""
+    test = next(test for test in usertests.TESTS if test.title == "program: privileged")
+    cpu = "qemu64,vendor=GenuineIntel" if ARCH.has(LONG_MODE) else ""
+    machine = dataclasses.replace(test.machine, at_entry=stale(STALE_SYSENTER), cpu=cpu)
+    return dataclasses.replace(test, title="state: SYSENTER of a loader's, and a program's", machine=machine)
+
+
 TESTS = [
     # The same registers however the kernel was started.
     *(state(boot.name, booted(boot.image)) for boot in reversed(ARCH.boots)),
@@ -328,4 +338,5 @@ TESTS = [
         "NMI on a stack of its own", Machine(at_entry=without_stack(NMI)),
         (NMI_REPORT, NOWHERE, "Backtrace:"), needs=(PC,),
     ),
+    sysenter_in_a_program(),
 ]

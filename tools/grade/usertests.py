@@ -5,7 +5,6 @@ import re
 import reading
 from arch import ARCH, LONG_MODE, PC
 from gradelib import Machine, Test
-from stalestate import STALE_SYSENTER, stale
 from words import CHECKS, WELCOME
 
 FIRST, SECOND = "00001000", "00001001"
@@ -80,11 +79,11 @@ def protected(error=None):
 def tests():
     """All tests of programs."""
 
-    def program(name, *lines, no=(PANIC,), end=ALL_GONE, points=5, how="", **machine):
+    def program(name, *lines, no=(PANIC,), end=ALL_GONE, points=5, **machine):
         lines = (*CHECKS, new(), *lines, *end, *WELCOME, "K> exit")
         machine = reading.read_after_programs(Machine(words=f"run={name}", **{"memory": "64M", **machine}))
         return Test(
-            f"program: {name}{how}", points, machine, lines, no, verdicts=reading.AMONG_PROGRAMS, tags=("program",),
+            f"program: {name}", points, machine, lines, no, verdicts=reading.AMONG_PROGRAMS, tags=("program",),
             needs=(PC,),
         )
 
@@ -151,9 +150,6 @@ def tests():
                          "badstacks", "layouts")
         ),
         hostile("exhaust", patience=3),
-        # An x86-64 of AMD's has no SYSENTER.
-        hostile("privileged", how=", where a loader has used SYSENTER", at_entry=stale(STALE_SYSENTER),
-                cpu="qemu64,vendor=GenuineIntel" if ARCH.has(LONG_MODE) else ""),
     ]
 
 
