@@ -18,6 +18,7 @@ mod memory;
 mod print;
 mod unmapping;
 mod values;
+mod window;
 
 /// One of each kind, for Miri.
 #[cfg(miri)]

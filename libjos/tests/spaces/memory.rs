@@ -1,15 +1,12 @@
 //! User memory: grown, shrunk, moved by sbrk, copied, guarded.
 
-use layout::{Jos64, MB, MemLayout, PGSIZE};
+use layout::{MB, MemLayout, PGSIZE};
 use libjos::machine::{Fault, Machine, PhysMem};
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::pages::{AllocFlags, PageAllocator, PageInfo};
 use libjos::paging::error::MapError;
-use libjos::paging::format::x86_64::X86_64;
 use libjos::paging::format::{Format, Geometry, Perm};
 use libjos::paging::range::PageSizes::{Largest, Smallest};
-use libjos::pmap::mem_init;
-use libjos::sim::SimMachine;
 use libjos::sim::mmu::Mmu;
 use libjos::space::AddressSpace;
 use libjos::space::uvm::UvmError;
@@ -379,23 +376,4 @@ fn errors_in_words() {
         let text = error.to_string();
         assert!(text.contains(says) && text.contains("0x5000"), "{text}");
     }
-}
-
-/// The window's last frame is RAM that the kernel does not reach. A copy shares it, and takes no page for it.
-#[test]
-#[cfg_attr(miri, ignore = "too much RAM")]
-fn the_windows_last_frame_is_not_copied() {
-    let (machine, boot) = SimMachine::<Jos64, X86_64>::new(Jos64::WINDOW_SIZE);
-    let mut pmap = mem_init(machine, boot);
-    let [mut old, mut new] = [(); 2].map(|()| AddressSpace::uvmcreate(&mut pmap).unwrap());
-    let last = PhysAddr::new(Jos64::WINDOW_LAST_FRAME);
-    pmap.map_range(old.pgdir_mut(), ZERO, PGSIZE, last, Perm::URW, Smallest).unwrap();
-    let tables = X86_64::ROOT as usize;
-    while pmap.pages().nfree() > tables {
-        pmap.page_alloc(AllocFlags::empty()).unwrap();
-    }
-    assert_eq!(old.uvmcopy(&mut pmap, &mut new, PGSIZE), Ok(()));
-    assert_eq!(pmap.va2pa(new.pgdir(), ZERO), Some(last));
-    old.uvmfree(&mut pmap);
-    new.uvmfree(&mut pmap);
 }
