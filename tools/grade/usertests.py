@@ -27,12 +27,12 @@ def registers(number, name, error, cr2=None):
     general = [f"r{n}" for n in range(15, 7, -1)] if ARCH.has(LONG_MODE) else []
     general += "rbp rdi rsi rdx rcx rbx rax".split() if general else "edi esi ebp oesp ebx edx ecx eax".split()
     segments = [] if ARCH.has(LONG_MODE) else [f"  {register}   0x----0023" for register in ("es", "ds")]
-    letter = "r" if ARCH.has(LONG_MODE) else "e"
+    letter, stack = "r" if ARCH.has(LONG_MODE) else "e", ARCH.ustacktop - 0x1000 >> 12
     return (
         FRAME, *(re.compile(f"  {register:<4} {value}") for register in general), *segments,
         f"  trap 0x{number:08x} {name}", *((f"  cr2  {ARCH.address(cr2)}",) if cr2 is not None else ()),
         f"  err  0x{error}", re.compile(f"  {letter}ip  0x0*{CODE}"), f"  cs   0x----{code}",
-        re.compile("  flag 0x00[0-9a-f]{6}"), re.compile(f"  {letter}sp  0x[0-9a-f]*{ARCH.ustacktop - 0x1000 >> 12:x}[0-9a-f]{{3}}"),
+        re.compile("  flag 0x00[0-9a-f]{6}"), re.compile(f"  {letter}sp  0x[0-9a-f]*{stack:x}[0-9a-f]{{3}}"),
         f"  ss   0x----{data}",
     )
 
@@ -76,81 +76,79 @@ def protected(error=None):
     return (*trap(13, "General Protection", error), freed())
 
 
-def tests():
-    """All tests of programs."""
-
-    def program(name, *lines, no=(PANIC,), end=ALL_GONE, points=5, **machine):
-        lines = (*CHECKS, new(), *lines, *end, *WELCOME, "K> exit")
-        machine = reading.read_after_programs(Machine(words=f"run={name}", **{"memory": "64M", **machine}))
-        return Test(
-            f"program: {name}", points, machine, lines, no, verdicts=reading.AMONG_PROGRAMS, tags=("program",),
-            needs=(PC,),
-        )
-
-    def hostile(name, **machine):
-        well = re.compile(rf"{name}: \d+ trials went as they must, and every page is back")
-        failed = (PANIC, re.compile(r".*FAILED.*"))
-        return program(name, well, *exits(), no=failed, **machine)
-
-    return [
-        program("hello", "hello, world", f"i am environment {FIRST}", *exits()),
-        program("yield", f"Hello, I am environment {FIRST}.",
-                *(f"Back in environment {FIRST}, iteration {i}." for i in range(5)),
-                f"All done in environment {FIRST}.", *exits()),
-        program("buggyhello", *refused("0*00000001"), no=(PANIC, INCOMING)),
-        # The first page behind the program.
-        program("buggyhello2", *refused("0*00[0-9a-f]{3}000"), no=(PANIC, re.compile("hello.*"))),
-        program("evilhello", *refused(f"0*{KERNEL + 0xC:08x}")),
-        program("divzero", INCOMING, *registers(0, "Divide error", "00000000"), freed(), no=(PANIC, re.compile("1/0 is.*"))),
-        program("softint", *protected()),
-        program("badsegment", *protected(0x28)),
-        program("breakpoint", *trap(3, "Breakpoint"), end=(), no=(PANIC, freed())),
-        program("faultread", *fault(0, 4), no=(PANIC, re.compile("I read.*"))),
-        program("faultreadkernel", *fault(KERNEL, 5), no=(PANIC, re.compile("I read.*"))),
-        program("faultwrite", *fault(0, 6)[:2],
-                *registers(14, "Page Fault", "00000006 [user, write, not-present]", 0), freed()),
-        program("faultwritekernel", *fault(KERNEL, 7)[:2],
-                *registers(14, "Page Fault", "00000007 [user, write, protection]", KERNEL), freed()),
-        program("testbss", "Making sure bss works right...", "Yes, good.  Now doing a wild write off the end...",
-                re.compile(rf"\[{FIRST}\] user fault va 00c[0-9a-f]{{5}} ip {CODE}"), freed()),
-        program("faultdie", "i faulted at va deadbeef, err 6", *exits()),
-        program("faultregs", "Registers in UTrapframe OK", "Registers after page-fault OK", *exits(),
-                no=(PANIC, re.compile(".*MISMATCH"))),
-        program("faultalloc", "fault deadbeef", "this string was faulted in at deadbeef", "fault cafebffe",
-                "fault cafec000", "this string was faulted in at cafebffe", *exits()),
-        program("faultallocbad", *refused("0*deadbeef")),
-        # The frame of the fault has no place.
-        program("faultnostack", *refused(f"{(ARCH.utop - 0x1000) >> 12:x}[0-9a-f]{{3}}".zfill(8))),
-        program("faultbadhandler", *refused("0*deadbeef")),
-        program("faultevilhandler", *refused(f"0*{KERNEL + 0x20:08x}")),
-        program("dumbfork", new(SECOND, FIRST), *(f"{i}: I am the parent!" for i in (0, 9)), *exits(),
-                "19: I am the child!", *exits(SECOND)),
-        program("forktree", "1000: I am ''", end=(NOTHING_LEFT, ALL_GONE[1])),
-        program("spin", "I am the parent.  Forking the child...", new(SECOND, FIRST),
-                "I am the parent.  Running the child...", "I am the child.  Spinning...",
-                "I am the parent.  Killing the child...", f"[{FIRST}] destroying {SECOND}", freed(SECOND, FIRST), *exits(),
-                # By counted instructions, so that the timer finds the parent at the same place each time. QEMU takes long over
-                # the child's PAUSE then: at 8 ns each, fewer of them fill its turns.
-                options=("-icount", "shift=3,sleep=off")),
-        program("stresssched", re.compile(r"\[000010[0-9a-f]{2}\] stresssched on CPU 0")),
-        program("sendpage", new(SECOND, FIRST), "1000 got message: hello child environment! how are you?",
-                "child received correct message", "1001 got message: hello parent environment! I'm good.",
-                "parent received correct message"),
-        program("pingpong", new(SECOND, FIRST), "send 0 from 1000 to 1001",
-                *(f"{1000 + (i % 2 == 0)} got {i} from {1000 + i % 2}" for i in range(11))),
-        program(
-            "floats", "floats: 5 of 5 kept their numbers",
-            re.compile(r"\[0000[0-9a-f]{4}\] out of memory: no page to save its floating-point numbers in"),
-            re.compile(r"floats: 4 trials went as they must, and every page is back"), *exits(),
-            no=(PANIC, re.compile(r".*FAILED.*")), memory="64M",
-        ),
-        *(
-            hostile(name)
-            for name in ("privileged", "interrupts", "flags", "segments", "badpointers", "badids", "badperms", "badipc",
-                         "badstacks", "layouts")
-        ),
-        hostile("exhaust", patience=3),
-    ]
+def program(name, *lines, title="", no=(PANIC,), end=ALL_GONE, points=5, **machine):
+    """A test that runs a program from the command line and exits at the prompt; the environments are read there."""
+    lines = (*CHECKS, new(), *lines, *end, *WELCOME, "K> exit")
+    machine = reading.read_after_programs(Machine(words=f"run={name}", **{"memory": "64M", **machine}))
+    return Test(
+        title or f"program: {name}", points, machine, lines, no, verdicts=reading.AMONG_PROGRAMS, tags=("program",),
+        needs=(PC,),
+    )
 
 
-TESTS = tests()
+def hostile(name, **more):
+    """A test of a program that tries what it may not, and counts its trials."""
+    well = re.compile(rf"{name}: \d+ trials went as they must, and every page is back")
+    failed = (PANIC, re.compile(r".*FAILED.*"))
+    return program(name, well, *exits(), no=failed, **more)
+
+
+TESTS = [
+    program("hello", "hello, world", f"i am environment {FIRST}", *exits()),
+    program("yield", f"Hello, I am environment {FIRST}.",
+            *(f"Back in environment {FIRST}, iteration {i}." for i in range(5)),
+            f"All done in environment {FIRST}.", *exits()),
+    program("buggyhello", *refused("0*00000001"), no=(PANIC, INCOMING)),
+    # The first page behind the program.
+    program("buggyhello2", *refused("0*00[0-9a-f]{3}000"), no=(PANIC, re.compile("hello.*"))),
+    program("evilhello", *refused(f"0*{KERNEL + 0xC:08x}")),
+    program("divzero", INCOMING, *registers(0, "Divide error", "00000000"), freed(), no=(PANIC, re.compile("1/0 is.*"))),
+    program("softint", *protected()),
+    program("badsegment", *protected(0x28)),
+    program("breakpoint", *trap(3, "Breakpoint"), end=(), no=(PANIC, freed())),
+    program("faultread", *fault(0, 4), no=(PANIC, re.compile("I read.*"))),
+    program("faultreadkernel", *fault(KERNEL, 5), no=(PANIC, re.compile("I read.*"))),
+    program("faultwrite", *fault(0, 6)[:2],
+            *registers(14, "Page Fault", "00000006 [user, write, not-present]", 0), freed()),
+    program("faultwritekernel", *fault(KERNEL, 7)[:2],
+            *registers(14, "Page Fault", "00000007 [user, write, protection]", KERNEL), freed()),
+    program("testbss", "Making sure bss works right...", "Yes, good.  Now doing a wild write off the end...",
+            re.compile(rf"\[{FIRST}\] user fault va 00c[0-9a-f]{{5}} ip {CODE}"), freed()),
+    program("faultdie", "i faulted at va deadbeef, err 6", *exits()),
+    program("faultregs", "Registers in UTrapframe OK", "Registers after page-fault OK", *exits(),
+            no=(PANIC, re.compile(".*MISMATCH"))),
+    program("faultalloc", "fault deadbeef", "this string was faulted in at deadbeef", "fault cafebffe",
+            "fault cafec000", "this string was faulted in at cafebffe", *exits()),
+    program("faultallocbad", *refused("0*deadbeef")),
+    # The frame of the fault has no place.
+    program("faultnostack", *refused(f"{(ARCH.utop - 0x1000) >> 12:x}[0-9a-f]{{3}}".zfill(8))),
+    program("faultbadhandler", *refused("0*deadbeef")),
+    program("faultevilhandler", *refused(f"0*{KERNEL + 0x20:08x}")),
+    program("dumbfork", new(SECOND, FIRST), *(f"{i}: I am the parent!" for i in (0, 9)), *exits(),
+            "19: I am the child!", *exits(SECOND)),
+    program("forktree", "1000: I am ''", end=(NOTHING_LEFT, ALL_GONE[1])),
+    program("spin", "I am the parent.  Forking the child...", new(SECOND, FIRST),
+            "I am the parent.  Running the child...", "I am the child.  Spinning...",
+            "I am the parent.  Killing the child...", f"[{FIRST}] destroying {SECOND}", freed(SECOND, FIRST), *exits(),
+            # By counted instructions, so that the timer finds the parent at the same place each time. QEMU takes long over
+            # the child's PAUSE then: at 8 ns each, fewer of them fill its turns.
+            options=("-icount", "shift=3,sleep=off")),
+    program("stresssched", re.compile(r"\[000010[0-9a-f]{2}\] stresssched on CPU 0")),
+    program("sendpage", new(SECOND, FIRST), "1000 got message: hello child environment! how are you?",
+            "child received correct message", "1001 got message: hello parent environment! I'm good.",
+            "parent received correct message"),
+    program("pingpong", new(SECOND, FIRST), "send 0 from 1000 to 1001",
+            *(f"{1000 + (i % 2 == 0)} got {i} from {1000 + i % 2}" for i in range(11))),
+    program(
+        "floats", "floats: 5 of 5 kept their numbers",
+        re.compile(r"\[0000[0-9a-f]{4}\] out of memory: no page to save its floating-point numbers in"),
+        re.compile(r"floats: 4 trials went as they must, and every page is back"), *exits(),
+        no=(PANIC, re.compile(r".*FAILED.*")), memory="64M",
+    ),
+    *(
+        hostile(name)
+        for name in ("privileged", "interrupts", "flags", "segments", "badpointers", "badids", "badperms", "badipc",
+                     "badstacks", "layouts")
+    ),
+    hostile("exhaust", patience=3),
+]
