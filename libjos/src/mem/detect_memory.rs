@@ -162,3 +162,6 @@ fn tables<M: Machine>(va: u64, range: &PhysRange, leaf_levels: u32) -> u64 {
     };
     (1..=M::Format::ROOT).map(of_level).sum()
 }
+
+#[cfg(test)]
+mod tests;

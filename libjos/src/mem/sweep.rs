@@ -78,3 +78,6 @@ fn lowest_runs(
     }
     (runs, within.end_exclusive)
 }
+
+#[cfg(test)]
+mod tests;
