@@ -456,7 +456,7 @@ fuzz-short: ## some seconds of it, the same each time; skipped where no nightly 
 	  tools/build/fuzz.sh short 5000 boot_info device_tree && tools/build/fuzz.sh short 200 operations monitor_line && tools/build/fuzz.sh short 50 calls programs; \
 	else echo "fuzz-short: skipped, for want of what is named above"; fi
 
-# Graded tests read the files of programs, which are the same whatever is planted in the kernel.
+# Graded tests read the programs of the sources themselves: they are the same whatever is planted in the kernel.
 mutants: programs | setup-mutants setup-host setup-build setup-iso setup-qemu setup-uefi setup-gdb ## plant faults in the sources, and see whether the tests notice (two hours)
 	$(Q)tools/mutants/run.py $(MUTANTSFLAGS)
 

@@ -84,6 +84,7 @@ def copies(folder, number):
             place = copy / file.relative_to(folder)
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, place)
+        (copy / built.MODULES).symlink_to(folder / built.MODULES)
     return Program(made, IMAGES)
 
 

@@ -99,7 +99,7 @@ OTHER_TESTS = HostTests("--package=libjos", "--test=*")
 LAYOUT_TESTS = HostTests("--package=jos-layout", "--lib", "--test=*")
 KERNEL_TESTS = HostTests("--package=boot", "--package=kernel", "--lib", "--tests")
 KERNEL_IMAGE = Images({"kernel"}, ["--bin=kernel"], f"obj/{graded.ARCH}/kernel",
-                      f"obj/{graded.ARCH}/facts.json")
+                      f"obj/{graded.ARCH}/facts.json", f"obj/{graded.ARCH}/modules")
 OTHER_IMAGES = Images(graded.IMAGES - {"kernel"}, ["--bin=kernel", "--examples"], "grade-images")
 ALL_IMAGES = Images(graded.IMAGES, ["--bin=kernel", "--examples"], "grade-images")
 

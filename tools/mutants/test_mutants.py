@@ -46,6 +46,22 @@ class FakeSources:
         return self.tests.get(test, "")
 
 
+class TestCopiesOfImages(unittest.TestCase):
+    def test_a_copy_has_each_built_file_that_a_machine_is_given(self):
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(graded, "OUT", pathlib.Path(folder, "out")):
+            built, obj = pathlib.Path(folder, "built"), graded.built.OBJ
+            machines = [tests[0].machine for tests in graded.MACHINES.values()]
+            given = [word for machine in machines for word in machine.options if word.startswith(f"{obj}/")]
+            self.assertTrue(given)
+            for path in (*given, *graded.grade.IMAGES.values(), graded.built.FACTS):
+                (built / path).parent.mkdir(parents=True, exist_ok=True)
+                (built / path).touch()
+            graded.OUT.mkdir()
+            graded.copies(built, 2)
+            for copy in ("images-0", "images-1"):
+                self.assertEqual([path for path in given if not (graded.OUT / copy / path).exists()], [])
+
+
 class TestResults(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()

@@ -278,3 +278,6 @@ impl<M: Machine> Checks<'_, M> {
         assert!(next == Some(pp), "check_page: {what}, {pp}, must be free; got {}", next.words());
     }
 }
+
+#[cfg(test)]
+mod tests;

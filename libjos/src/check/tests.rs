@@ -131,7 +131,7 @@ impl<L: MemLayout, F: Format + Mmu> Sim<L, F> {
 }
 
 /// The message of a panic.
-fn message(panic: &(dyn std::any::Any + Send)) -> String {
+pub(super) fn message(panic: &(dyn std::any::Any + Send)) -> String {
     match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
         (Some(text), _) => text.clone(),
         (_, Some(text)) => String::from(*text),
