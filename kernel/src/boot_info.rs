@@ -79,13 +79,19 @@ pub(crate) fn is_ram(pa: PhysAddr) -> bool {
     }
 }
 
-/// Whether `kern_pgdir` shows all of `range`: it is a part of the window, whatever is there, or of RAM that is used.
+/// Whether `range` can be read, and only a loader has written to it: `kern_pgdir` shows all of it, as a part of the window
+/// or of RAM that is used, and no part of it is the kernel or below 1 MB a device.
 #[must_use]
-pub(crate) fn is_shown(range: PhysRange) -> bool {
-    let window =
-        PhysRange::new(PhysAddr::new(Layout::PHYS_BASE), PhysAddr::new(Layout::WINDOW_LAST_FRAME));
+pub(crate) fn is_loaders(range: PhysRange) -> bool {
+    let part = |start, end| PhysRange::new(PhysAddr::new(start), PhysAddr::new(end));
+    let window = part(Layout::PHYS_BASE, Layout::WINDOW_LAST_FRAME);
     let holds = |shown: PhysRange| shown.intersection(&range) == range;
-    holds(window) || MEMORY.get().is_some_and(|memory| memory.used::<Layout>().any(holds))
+    let is_shown =
+        holds(window) || MEMORY.get().is_some_and(|memory| memory.used::<Layout>().any(holds));
+    let image = symbols::kernel_image();
+    let kernel = PhysRange::new(image.text.start, image.data.end_exclusive);
+    let devices = part(Layout::IOPHYSMEM, Layout::EXTPHYSMEM);
+    is_shown && ![kernel, devices].iter().any(|other| other.overlaps(&range))
 }
 
 #[cfg(test)]

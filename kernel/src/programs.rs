@@ -34,10 +34,11 @@ pub(crate) fn all() -> impl Iterator<Item = (Origin, Files)> {
     let modules = modules.enumerate().map(|(i, module)| {
         let size = module.range.size();
         let place = kaddr::<Layout>(module.range.start, size);
-        // (A module that no window shows is empty.)
-        let file = place.filter(|_| boot_info::is_shown(module.range)).map_or(&[][..], |_| {
+        // (A module is empty that no window shows, or that a loader places where it cannot be.)
+        let file = place.filter(|_| boot_info::is_loaders(module.range)).map_or(&[][..], |_| {
             let file = machine::kaddr::<u8>(module.range.start, size);
-            // SAFETY: RAM that a window shows for good, and that no allocator hands out (`boot_info::for_mem_init`).
+            // SAFETY: a window shows it for good. It is neither the kernel nor a device, and no allocator hands it out
+            // (`boot_info::for_mem_init`), so nothing writes to it.
             unsafe { core::slice::from_raw_parts(file, size as usize) }
         });
         (Origin::Module(i + 1), files(file))

@@ -219,8 +219,9 @@ I386 = Pc(
     load=b"\x8b\x07", store=b"\x89\x37", arguments=(), results=("ax", "dx"),
     demanded=(PAGING, WRITE_PROTECT), **X86,
 )
-# Control and status registers of supervisor mode, and the FPU's, by number.
+# Control and status registers of supervisor mode, the FPU's, and those by which a firmware limits it, by number.
 CSRS = {
+    "medeleg": 0x302, "mideleg": 0x303, "mcounteren": 0x306, "pmpcfg0": 0x3A0, "pmpaddr0": 0x3B0, "pmpaddr1": 0x3B1,
     "fcsr": 0x003, "sstatus": 0x100, "sie": 0x104, "stvec": 0x105, "sscratch": 0x140, "sepc": 0x141, "sip": 0x144,
 }
 RISCV64 = RiscV(

@@ -155,6 +155,12 @@ def tests():
             row(FIRST, "00000000", "RUNNING", "idle"), *killed(), "K> exit", NO_LEAK,
         ),
         of_a_pc(
+            "a single step stops what was in the background before",
+            (at_rest, "run idle &\r", programs_run, "si\r", nobody_runs, "envs\r", nobody_runs, "kill 1000\r", "exit\r"),
+            *WELCOME, "K> run idle &", new(), "K> si", *trap(1, "Debug")[1:], "K> envs",
+            row(FIRST, "00000000", "RUNNING", "idle"), *killed(), "K> exit", NO_LEAK,
+        ),
+        of_a_pc(
             "the prompt is there again when the environments have ended",
             ("run hello &\r", wait_for_the_end, "exit\r"),
             *WELCOME, "K> run hello &", new(), f"i am environment {FIRST}", *exits(), *ALL_GONE, "K> exit", NO_LEAK,

@@ -13,7 +13,7 @@ import badloader
 import built
 import reading
 import usertests
-from arch import ARCH, LONG_MODE, PC
+from arch import ARCH, DEVICE_TREE, LONG_MODE, PC
 from control import require
 from descriptors import STACK_SIZE, TABLES, exceptions
 from elf import Image
@@ -127,6 +127,24 @@ def booted(image="kernel", cpu="", **more):
     return reading.read(Machine(image, cpu=cpu, typed=(registers(cpu), "exit\r"), **more))
 
 
+# What the firmware of BOOT=bare sets for supervisor mode, by the numbers of the RISC-V privileged specification, with masks:
+# no access to its own page and all access to the rest (3.7.1), exceptions and interrupts (3.1.8; without those of the
+# hypervisor extension), counters (3.1.11).
+PMPADDR_BITS = (1 << 54) - 1
+FIRMWARE = {
+    "pmpcfg0": (0x1F18, ~0), "pmpaddr0": (0x2000_01FF, ~0), "pmpaddr1": (PMPADDR_BITS, PMPADDR_BITS),
+    "medeleg": (0xB1FF, ~0), "mideleg": (0x222, ~0x1444), "mcounteren": (0b111, ~0),
+}
+
+
+def firmware_registers(stub, symbols):
+    """A Machine.at_entry: checks what the firmware has set for supervisor mode."""
+    stub.run_to(symbols["_start"])
+    for name, (value, mask) in FIRMWARE.items():
+        found = stub.read(name)
+        require(found & mask == value, f"{name} is {found:#x}, not {value:#x}")
+
+
 def used_boot_stack(stub, symbols):
     """A word in the last page of the boot stack, as a deep call would leave it."""
     stub.run_to(symbols["kernel_main"])
@@ -227,6 +245,8 @@ TESTS = [
     ),
     state("GRUB, every feature", booted("grub", "max")),
     state("UEFI, every feature", UEFI, CHECKS + WELCOME, whole=False),
+    state("what the firmware of BOOT=bare allows", Machine("bare", at_entry=firmware_registers), verdicts=(),
+          needs=(DEVICE_TREE,)),
     # Stale bits at the entry.
     *(state(f"stale {name}", booted(cpu=ARCH.strict, at_entry=leave)) for name, leave in STALE),
     state(

@@ -29,7 +29,8 @@ const MSR_EFER: u32 = 0xC000_0080;
 /// EDX for no-execute and long mode: a processor that has either has EFER.
 const CPUID_EXTENDED: u32 = 0x8000_0001;
 const CPUID_EDX_HAS_EFER: u32 = 1 << 20 | 1 << 29;
-/// Bits of the features' EDX: for 4 MB pages, for the time-stamp counter and for CMPXCHG8B. The last two came with the Pentium, for which the kernel is compiled.
+/// Bits of the features' EDX: for 4 MB pages, for the time-stamp counter and for CMPXCHG8B. The last two came with the
+/// Pentium, for which the kernel is compiled.
 const CPUID_EDX_PSE: u32 = 1 << 3;
 const CPUID_EDX_PENTIUM: u32 = 1 << 4 | 1 << 8;
 

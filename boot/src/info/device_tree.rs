@@ -95,11 +95,20 @@ impl<'a> DeviceTree<'a> {
 
     /// Finds the device whose address [`device`](Self::device) returns.
     fn find(&self, binding: &str) -> Option<Device<'a>> {
-        let chosen = self.tree.find_node("/chosen").and_then(|node| property(node, "stdout-path"));
-        let console = chosen.unwrap_or_default().split(is_end).next().unwrap_or_default();
+        let console = self.console();
         let found = || self.devices().filter(|device| follows(device.node, binding));
-        let is_console = |device: &Device<'a>| console.ends_with(device.node.name().as_bytes());
-        found().find(is_console).or_else(|| found().next())
+        found().find(|device| device.is_at(console)).or_else(|| found().next())
+    }
+
+    /// The path of the console that `/chosen` gives (3.6), perhaps by an alias (3.3); empty if it gives none.
+    fn console(&self) -> &'a [u8] {
+        let path = |node, name| property(self.tree.find_node(node)?, name)?.split(is_end).next();
+        let console = path("/chosen", "stdout-path").unwrap_or_default();
+        if console.starts_with(b"/") {
+            return console;
+        }
+        let alias = core::str::from_utf8(console).unwrap_or_default();
+        path("/aliases", alias).unwrap_or_default()
     }
 
     /// The devices that are in use (2.3.4), with registers of one byte side by side, in a page without RAM.
@@ -149,6 +158,16 @@ struct Device<'a> {
     /// The physical address of its registers, and their size in bytes as the tree states it.
     registers: PhysAddr,
     size: u64,
+}
+
+impl Device<'_> {
+    /// Whether `path` leads from the root to the device (2.2.3).
+    fn is_at(&self, path: &[u8]) -> bool {
+        let is_name = |name: &&[u8]| !name.is_empty();
+        // The root has no name.
+        let names = [self.bus.name().as_bytes(), self.node.name().as_bytes()];
+        path.split(|byte| *byte == b'/').filter(is_name).eq(names.into_iter().filter(is_name))
+    }
 }
 
 /// The iterator of [`DeviceTree::memory_regions`].

@@ -1,6 +1,9 @@
 //! Interrupts are off exactly while a lock is held, in whatever order locks are given back.
 
+use std::vec::Vec;
+
 use super::*;
+use crate::arch::host::pc;
 use crate::arch::host::process::alone;
 
 #[test]
@@ -17,6 +20,21 @@ fn on_again_after_the_last_lock() {
         assert!(!interrupts::are_on(), "a lock is still held");
         drop(two);
         assert!(interrupts::are_on());
+    })
+    .assert_returned();
+}
+
+/// A handler of interrupts may take the lock as soon as interrupts come on.
+#[test]
+fn on_when_the_lock_is_free() {
+    static LOCK: Lock<i32> = Lock::new(1);
+    static SEEN: Mutex<Vec<bool>> = Mutex::new(Vec::new());
+    alone(|| {
+        interrupts::on();
+        pc().processor.when_on = || SEEN.lock().push(LOCK.0.is_locked());
+        drop(LOCK.lock());
+        drop(LOCK.try_lock());
+        assert_eq!(*SEEN.lock(), [false; 2], "whether it was held when they came on");
     })
     .assert_returned();
 }

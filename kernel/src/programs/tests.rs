@@ -69,17 +69,24 @@ fn every_module_is_looked_at() {
     );
 }
 
-/// Memory that no window shows holds no programs: where no RAM is, and RAM beyond the limit of the command line.
+/// Memory that no window shows holds no programs: where no RAM is, and RAM beyond the limit of the command line. Nor does
+/// the kernel's own, or the screen's.
 #[test]
-fn modules_that_are_not_shown() {
-    let module = [(0x4000_0000, 0x800)];
+fn modules_where_none_can_be() {
     let mut with_more = [(0x1000_0000, 0x8000_0000, 1); 4];
     with_more[..3].copy_from_slice(&rig::RAM);
-    let cases = [(&rig::RAM[..], ""), (&with_more, "mem=64M")];
-    let ended = each_alone(&cases, |(ram, words)| {
+    let image = symbols::kernel_image();
+    let cases = [
+        (&rig::RAM[..], 0x4000_0000, ""),
+        (&with_more, 0x4000_0000, "mem=64M"),
+        (&rig::RAM, image.text.start.as_u64(), ""),
+        (&rig::RAM, image.data.end_exclusive.as_u64() - 1, ""),
+        (&rig::RAM, 0xB_8000, ""),
+    ];
+    let ended = each_alone(&cases, |(ram, at, words)| {
         map_heap();
         rig::kernel_panics();
-        rig::pvh(ram, &module, words);
+        rig::pvh(ram, &[(*at, 0x800)], words);
         *rig::APPLICATION.lock() = look;
         crate::kernel_main(START_INFO_MAGIC, rig::START_INFO)
     });

@@ -33,7 +33,8 @@ pub struct Wire {
 }
 
 impl DeviceTree<'_> {
-    /// How the device that [`device`](Self::device) finds interrupts `hart`. `None` if it cannot.
+    /// How the device that [`device`](Self::device) finds interrupts `hart`. `None` if it cannot, or if the tree says it
+    /// by the device's `interrupts-extended` (2.4.1) instead of `interrupts`.
     #[must_use]
     pub fn wire(&self, binding: &str, hart: u64) -> Option<Wire> {
         // The controller is that of the device, or of the nodes above it (2.4.1).

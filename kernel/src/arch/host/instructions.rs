@@ -10,7 +10,12 @@ pub(in crate::arch) fn are_enabled() -> bool {
 }
 
 pub(in crate::arch) fn enable() {
-    pc().processor.interrupts = true;
+    let when_on = {
+        let processor = &mut pc().processor;
+        processor.interrupts = true;
+        processor.when_on
+    };
+    when_on();
 }
 
 pub(in crate::arch) fn disable() {

@@ -55,6 +55,8 @@ pub(crate) struct Processor {
     pub floats: [u8; FLOATS],
     /// EFLAGS.IF: interrupts are on.
     pub interrupts: bool,
+    /// What happens when interrupts come on.
+    pub when_on: fn(),
     /// The number of halts with interrupts on, and what happens at each.
     pub halts: usize,
     pub at_halt: fn(),
@@ -81,6 +83,7 @@ impl Processor {
             rbp: 0,
             floats: INITIAL_FLOATS,
             interrupts: false,
+            when_on: || (),
             halts: 0,
             at_halt: || (),
             allows_user_access: false,

@@ -50,7 +50,31 @@ fn of_several() {
     for console in [&b"/serial@20000000\0"[..], b"/serial@20000000:115200n8\0"] {
         assert_eq!(found(tree(console), "ns16550"), Some(0x2000_0000));
     }
-    for console in [&b"/serial@30000000\0"[..], b"\0", b"serial0\0"] {
+    let others = [
+        &b"/serial@30000000\0"[..],
+        b"\0",
+        b"serial0\0",
+        b"/x/serial@20000000\0",
+        b"/xserial@20000000\0",
+        b"\xff\0",
+    ];
+    for console in others {
+        assert_eq!(found(tree(console), "ns16550"), Some(0x1000_0000));
+    }
+}
+
+#[test]
+fn the_console_by_an_alias() {
+    let tree = |console: &[u8]| {
+        let tree = machine().begin("chosen").property("stdout-path", console).end();
+        let tree = tree.begin("aliases").property("serial7", b"/serial@20000000\0").end();
+        let tree = with_uart(tree, 0x1000_0000, "status", b"okay\0");
+        with_uart(tree, 0x2000_0000, "status", b"okay\0")
+    };
+    for console in [&b"serial7\0"[..], b"serial7:115200n8\0"] {
+        assert_eq!(found(tree(console), "ns16550"), Some(0x2000_0000));
+    }
+    for console in [&b"serial8\0"[..], b"/serial7\0", b"serial77\0"] {
         assert_eq!(found(tree(console), "ns16550"), Some(0x1000_0000));
     }
 }

@@ -18,6 +18,7 @@ const FRAME: usize = size_of::<TrapFrame>();
 
 // SP and SSCRATCH are exchanged first, so that there is a place for the three registers that the search needs. The
 // frame then is at T1, and T2 says whether the interrupted stack had no room. User pages stay the user's in the handler.
+// (try_stack: one comparison of unsigned numbers asks for SP >= bottom + FRAME and SP <= bottom + size.)
 global_asm!(
     ".option push",
     ".option arch, +d", // the compiler's own option does not reach this assembly
