@@ -205,3 +205,6 @@ fn list(out: &mut dyn Write) -> fmt::Result {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

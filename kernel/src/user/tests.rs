@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use boot::info::START_INFO_MAGIC;
 use layout::MemLayout;
 use libjos::app::process::ExitCode;
+use libjos::env::abi::call;
 use libjos::mem::pages::PageAllocator;
 
 use super::*;
@@ -219,5 +220,35 @@ fn step_of_a_parent() -> ExitCode {
         let lines = envs.env(index).env_tf.to_string();
         lines.lines().filter(|line| line.contains("flag")).for_each(|line| println!("{line}"));
     }
+    ExitCode::SUCCESS
+}
+
+/// A step lasts until the environment is neither current nor waits for its turn.
+#[test]
+fn a_step_ends_when_its_environment_waits_for_more_than_its_turn() {
+    let ended = alone(|| boot(&elf(0x80_0020, b"code"), step_of_a_receiver));
+    let wanted =
+        ["ready: None", "current: None", "another is: None", "waits for a message: Some(Stepped)"];
+    ended.assert_tail(33, &wanted);
+}
+
+fn step_of_a_receiver() -> ExitCode {
+    assert!(create("hello") && create("hello"));
+    let [stepped, other] = [0, 1].map(EnvIndex::new);
+    let (mut envs, mut pmap) = (environments().expect("they are made"), pmap::lock());
+    RUN.lock().0 = Mode::Step(envs.id(stepped));
+    println!("ready: {:?}", stop_asked(&envs));
+    let _ = envs.env_run(&mut pmap, stepped);
+    println!("current: {:?}", stop_asked(&envs));
+    let _ = envs.env_run(&mut pmap, other);
+    println!("another is: {:?}", stop_asked(&envs));
+    let _ = envs.env_run(&mut pmap, stepped);
+    let mut frame = envs.env(stepped).env_tf;
+    frame.set_result(call::IPC_RECV as i64);
+    envs.set_frame(stepped, frame);
+    assert_eq!(envs.syscall(&mut pmap, &mut Console), Some(Next::Run(other)));
+    let _ = envs.env_run(&mut pmap, other);
+    println!("waits for a message: {:?}", stop_asked(&envs));
+    pmap.switchkvm();
     ExitCode::SUCCESS
 }

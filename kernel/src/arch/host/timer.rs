@@ -9,6 +9,8 @@ pub(crate) struct Timer {
     pub present: bool,
     /// Counts of the processor's counter per second.
     pub counter_hz: u64,
+    /// Whether it begins again when it has counted down (mode 2).
+    pub repeats: bool,
     /// The counter's value at which the timer began to count; `None` before it has its first count.
     began: Option<u64>,
     /// The first count, one byte after the other.
@@ -23,6 +25,7 @@ impl Timer {
         Self {
             present: true,
             counter_hz: 1_000_000_000,
+            repeats: false,
             began: None,
             first: [0; 2],
             // As firmware leaves it.
@@ -34,8 +37,10 @@ impl Timer {
 
     pub(super) fn write(&mut self, port: u16, value: u8, now: u64) {
         match (port, value) {
-            // Channel 0, low byte then high byte, mode 0.
-            (0x43, 0b0011_0000) => (self.written, self.began) = (0, None),
+            // Channel 0, low byte then high byte, mode 0 or 2.
+            (0x43, 0b0011_0000 | 0b0011_0100) => {
+                (self.written, self.began, self.repeats) = (0, None, value & 0b100 != 0);
+            }
             (0x43, 0b1110_0010) => (self.latched, self.read) = ([0b1011_0000; 2], 0),
             (0x43, 0) => (self.latched, self.read) = (self.count(now).to_le_bytes(), 0),
             (0x40, _) => {

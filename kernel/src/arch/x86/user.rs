@@ -75,3 +75,6 @@ fn interrupt(line: u64) -> Cause {
 pub(crate) fn wants_floats(frame: &Frame) -> bool {
     frame.as_ref().vector() == DEVICE_NOT_AVAILABLE
 }
+
+#[cfg(test)]
+mod tests;

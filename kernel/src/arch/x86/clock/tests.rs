@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::arch::host::pc;
-use crate::arch::host::process::each_alone;
+use crate::arch::host::process::{alone, each_alone};
 use crate::arch::interrupts;
 
 /// Bit 31 of leaf 1's ECX: a hypervisor is present.
@@ -142,4 +142,23 @@ fn alarms() {
         }
     });
     ended.iter().for_each(|ended| ended.assert_returned());
+}
+
+/// Ticks repeat, at the rate that was asked for or the lowest that there is.
+#[test]
+fn ticks() {
+    let timer = || {
+        let pc = pc();
+        (pc.timer.repeats, pc.timer.first())
+    };
+    let ended = alone(move || {
+        for (hz, first) in [(100, 11_931), (19, 62_799), (18, 65_535), (1, 65_535)] {
+            tick(hz);
+            assert_eq!(timer(), (true, first), "{hz}");
+        }
+        tick(1_000);
+        stop_ticking();
+        assert_eq!(timer(), (false, 65_535));
+    });
+    ended.assert_returned();
 }
