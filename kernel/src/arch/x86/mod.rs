@@ -22,6 +22,8 @@ pub(crate) mod screen;
 pub(crate) mod serial;
 #[cfg(jos_machine)]
 pub(crate) mod stack;
+#[cfg_attr(not(any(jos_machine, test)), expect(dead_code, reason = "the host runs no programs"))]
+mod sysenter;
 pub(crate) mod trap;
 #[cfg(jos_machine)]
 pub(crate) mod user;

@@ -5,13 +5,13 @@ use core::sync::atomic::Ordering;
 use libjos::env::Cause;
 use libjos::mem::addr::VirtAddr;
 use libjos::monitor::processor::vector::{MACHINE_CHECK, PAGE_FAULT};
-use raw_cpuid::FeatureInfo;
 
-use crate::arch::instructions::{Cr2, Msr, cpuid};
+use crate::arch::instructions::Cr2;
 use crate::arch::interrupts::{self, IRQ_OFFSET, NLINES};
 use crate::arch::syscall;
 use crate::arch::x86::jos::BREAKPOINT;
 use crate::arch::x86::ring3::{CALL_HANDLER, Handler, TRAP_HANDLER};
+use crate::arch::x86::sysenter::forbid_sysenter;
 use crate::arch::x86::trap::stubs::trap;
 use crate::trap::cause::Interrupt;
 
@@ -26,27 +26,12 @@ pub(crate) const RUNS_PROGRAMS: bool = true;
 /// The vector of an instruction for floating-point numbers that CR0.TS forbids.
 const DEVICE_NOT_AVAILABLE: u64 = 7;
 
-/// The register with the selector of the code that SYSENTER enters. If it is 0, the instruction faults (Intel SDM vol. 2B,
-/// SYSENTER).
-const SYSENTER_CS: u32 = 0x174;
-
 /// Makes `calls` the handler of system calls, and `traps` that of all other traps of programs.
 pub(crate) fn init(calls: Handler, traps: Handler) {
     CALL_HANDLER.store(calls as *mut (), Ordering::Relaxed);
     TRAP_HANDLER.store(traps as *mut (), Ordering::Relaxed);
     syscall::init();
     forbid_sysenter();
-}
-
-/// Takes SYSENTER from programs: it would enter another kernel's code, in ring 0, if a loader has left its address.
-fn forbid_sysenter() {
-    // The first processors that report the instruction do not have it (Intel SDM vol. 2B, SYSENTER).
-    let is_early = |f: &FeatureInfo| f.family_id() == 6 && f.model_id() < 3 && f.stepping_id() < 3;
-    let features = cpuid().get_feature_info();
-    if features.is_some_and(|f| f.has_sysenter_sysexit() && !is_early(&f)) {
-        // SAFETY: the register exists, and the kernel does not use the instruction.
-        unsafe { Msr::new(SYSENTER_CS).write(0) };
-    }
 }
 
 /// The cause of a trap that is no system call. An interrupt is acknowledged. A machine check, which is no program's fault, is
@@ -75,6 +60,3 @@ fn interrupt(line: u64) -> Cause {
 pub(crate) fn wants_floats(frame: &Frame) -> bool {
     frame.as_ref().vector() == DEVICE_NOT_AVAILABLE
 }
-
-#[cfg(test)]
-mod tests;
