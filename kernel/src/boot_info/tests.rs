@@ -118,3 +118,34 @@ fn places_of_the_information() {
         ended.assert_ended(35);
     }
 }
+
+/// The window may be read wherever a loader can have written, and above it RAM that is used.
+#[test]
+fn what_only_a_loader_writes() {
+    let image = symbols::kernel_image();
+    let (kernel, end) = (image.text.start.as_u64(), image.data.end_exclusive.as_u64());
+    let window_end = Layout::WINDOW_LAST_FRAME;
+    let cases = [
+        (0x40_0000, 0x40_0800, true),
+        (0x80_0000, 0x80_0800, true),
+        (window_end - 0x800, window_end, true),
+        (window_end - 0x800, window_end + 0x800, false),
+        (0x4000_0000, 0x4000_0800, true),
+        (0x7FFF_F800, 0x8000_0000, true),
+        (0x7FFF_F800, 0x8000_0800, false),
+        (kernel, kernel + 1, false),
+        (end - 1, end, false),
+        (end, end + 1, true),
+        (0x9_F000, 0xA_0000, true),
+        (0x9_F000, 0xA_0001, false),
+        (0xB_8000, 0xB_8800, false),
+    ];
+    alone(move || {
+        rig::pvh(&[(0x10_0000, 0x70_0000, 1), (0x4000_0000, 0x4000_0000, 1)], &[], "");
+        memory(init(START_INFO_MAGIC, rig::START_INFO), None);
+        for (start, end, expected) in cases {
+            assert_eq!(is_loaders(range(start, end)), expected, "{start:#x} to {end:#x}");
+        }
+    })
+    .assert_returned();
+}
