@@ -77,8 +77,10 @@ const STOPS: [u64; 8] = [100 * US, MS, 20 * MS, 50 * MS, 54 * MS, 55 * MS, 110 *
 #[test]
 fn one_stop_anywhere() {
     let accesses = assert_right(3_000_000_000, 10 * US, &|_, _| 0);
+    // The simulated machine's divisions of 128 bits take long in 32-bit code.
+    let step = if cfg!(target_pointer_width = "32") { 23 } else { 1 };
     for stop in STOPS {
-        for at in 0..accesses {
+        for at in (0..accesses).step_by(step) {
             assert_right(3_000_000_000, 10 * US, &|access, _| if access == at { stop } else { 0 });
         }
     }

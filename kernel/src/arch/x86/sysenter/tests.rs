@@ -11,7 +11,7 @@ fn sysenter_is_forbidden_where_it_is() {
     let cases = [
         ((6, 3, 3), true, true),
         ((6, 3, 3), false, false),
-        // The first of the family report it, and have neither.
+        // The first of the family report the instruction, and have neither it nor the register.
         ((6, 1, 1), true, false),
         ((6, 2, 2), true, false),
         ((6, 3, 2), true, true),
