@@ -55,7 +55,7 @@ pub(crate) struct Processor {
     pub floats: [u8; FLOATS],
     /// EFLAGS.IF: interrupts are on.
     pub interrupts: bool,
-    /// What happens when interrupts come on.
+    /// A function that runs when interrupts come on.
     pub when_on: fn(),
     /// The number of halts with interrupts on, and what happens at each.
     pub halts: usize,

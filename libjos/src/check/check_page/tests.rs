@@ -15,7 +15,7 @@ type Pc<'a> = Checks<'a, SimMachine<Jos64, X86_64>>;
 /// Is given the frame that VA0 is mapped to, another one, and the address of the entry.
 type Expectation = fn(&mut Pc<'_>, Frame, Frame, PhysAddr);
 
-/// What the expectation says if it is not met.
+/// The message of the expectation, if it is not met.
 fn said(expect: Expectation) -> Option<String> {
     let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
     let mut pmap = mem_init(machine, boot);
