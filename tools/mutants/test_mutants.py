@@ -322,7 +322,7 @@ class TestCopies(unittest.TestCase):
 
 class TestSources(unittest.TestCase):
     def test_what_tests_see_alone_is_no_source(self):
-        for file in ("tests/model.rs", "src/mem/kaddr/tests.rs", "src/monitor/tests/play.rs",
+        for file in ("tests/engine/model.rs", "src/mem/kaddr/tests.rs", "src/monitor/tests/play.rs",
                      "src/check/tests.rs", "src/check/tests/formats.rs"):
             self.assertEqual(results.Sources.halves(results.ROOT / "libjos" / file)[0], b"")
         source, tests = results.Sources.halves(results.ROOT / "layout/src/memlayout.rs")
