@@ -277,7 +277,7 @@ FACTS := $(ARCHES:%=obj/%/facts.json)
 facts: $(FACTS)
 $(FACTS): obj/%/facts.json: FORCE | setup-host
 	@mkdir -p $(@D)
-	$(Q)cargo build -p libjos --example facts
+	$(Q)cargo build -p jos-monitor --example facts
 	$(Q)"$(CARGO_TARGET_DIR)/debug/examples/facts" $* > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
@@ -439,7 +439,7 @@ test: | setup-host ## the host tests
 
 # The kernel's own are left out, since the PC that they simulate has 64 bits, and those of the tools.
 test32: ## the host tests built for 32 bits; skipped where the Rust toolchain has no library for that
-	$(Q)if tools/build/setup.sh host32; then cargo test --target i686-unknown-linux-gnu -p boot -p jos-layout -p libjos; \
+	$(Q)if tools/build/setup.sh host32; then cargo test --target i686-unknown-linux-gnu -p boot -p jos-layout -p jos-monitor -p libjos; \
 	else echo "test32: skipped, for want of what is named above"; fi
 
 # tests/oracle.rs uses the x86_64 crate, which turns integers into pointers; Miri would warn about each.
@@ -503,7 +503,7 @@ test-picture: $(OBJ)/kernel $(OBJ)/$($(ARCH).second) $(OBJ)/facts.json picture-t
 test-pictures: ## test-picture, for each ARCH
 	$(call make-for-each-machine,test-picture)
 
-package: | setup-host ## jos-layout and libjos as crates.io would get them, in obj/package; each built from its package alone
+package: | setup-host ## jos-layout, libjos and jos-monitor as crates.io would get them, in obj/package; each built from its package alone
 	$(Q)tools/build/package.sh
 
 ##@ Measure

@@ -2,20 +2,10 @@
 //! from fuzzing.
 
 mod inputs;
+#[path = "../../libjos/tests/replay/mod.rs"]
+mod replay;
 
-use std::path::Path;
-
-fn replay(target: &str, run: fn(&[u8])) {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
-    let mut count = 0;
-    for entry in corpus.read_dir().expect("a corpus") {
-        let path = entry.expect("a file").path();
-        println!("{}", path.display());
-        run(&std::fs::read(&path).expect("an input"));
-        count += 1;
-    }
-    assert!(count > 0, "the corpus is empty");
-}
+use replay::replay;
 
 #[test]
 #[cfg_attr(miri, ignore = "Miri opens no files")]

@@ -1,7 +1,7 @@
 //! Fuzzes lines at the monitor's prompt.
 #![no_main]
 
-#[path = "../../libjos/tests/inputs/lines.rs"]
+#[path = "../../monitor/tests/inputs/mod.rs"]
 mod inputs;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| inputs::run(bytes));

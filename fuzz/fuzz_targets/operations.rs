@@ -1,7 +1,7 @@
 //! Fuzzes sequences of operations against the plain model of libjos's tests.
 #![no_main]
 
-#[path = "../../libjos/tests/inputs/operations.rs"]
+#[path = "../../libjos/tests/inputs/mod.rs"]
 mod inputs;
 #[path = "../../libjos/tests/layouts/mod.rs"]
 mod layouts;

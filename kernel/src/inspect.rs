@@ -3,8 +3,8 @@
 
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::kaddr::kaddr;
-use libjos::monitor::explain::{self, WalkTrace};
 use libjos::paging::word::Word;
+use monitor::explain::{self, WalkTrace};
 
 use crate::arch::{EntryWord, Format, Layout, probe};
 use crate::boot_info;

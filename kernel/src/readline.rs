@@ -3,9 +3,7 @@
 
 use core::fmt;
 
-use libjos::monitor::line::{
-    Complete, EditableText, Fixed, History, LONGEST, LineEditor, LineStatus,
-};
+use monitor::line::{Complete, EditableText, Fixed, History, LONGEST, LineEditor, LineStatus};
 
 use crate::console::{self, Source};
 

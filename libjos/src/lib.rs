@@ -15,7 +15,6 @@
 //! | [`mod@env`] | environments: programs in user mode, their calls, the scheduler |
 //! | [`check`] | the proofs: JOS's `check_*`, and more |
 //! | [`heap`] | the application's heap: it grows and shrinks, and finds misuse when asked to |
-//! | [`monitor`] | the monitor's commands that need no processor, line editor, explanations |
 //! | [`symtab`] | the kernel's own names and source lines, carried in its image |
 //! | `app`, `prelude` | what an application calls, and the machine beneath it (feature `os`) |
 //! | `sim` | a machine to run on (feature `std`) |
@@ -50,7 +49,6 @@ pub mod heap;
 mod lab2_tests;
 pub mod machine;
 pub mod mem;
-pub mod monitor;
 pub mod paging;
 pub mod pmap;
 #[cfg(any(test, feature = "std"))]

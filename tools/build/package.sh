@@ -10,15 +10,15 @@ dir=obj/package
 
 rm -rf "$dir"
 mkdir -p "$dir"
-cargo package --quiet --allow-dirty --no-verify --all-features --target-dir "$dir/target" -p jos-layout -p libjos
+cargo package --quiet --allow-dirty --no-verify --all-features --target-dir "$dir/target" -p jos-layout -p libjos -p jos-monitor
 {
     echo '[workspace]'
     echo 'resolver = "3"'
-    echo 'members = ["jos-layout", "libjos"]'
+    echo 'members = ["jos-layout", "libjos", "jos-monitor"]'
     echo '[patch.crates-io]'
     echo 'jos-layout.path = "jos-layout"'
 } > "$dir/Cargo.toml"
-for crate in jos-layout libjos; do
+for crate in jos-layout libjos jos-monitor; do
     mv "$dir/target/package/$crate"-[0-9]*.crate "$dir/"
     mkdir "$dir/$crate"
     tar -xzf "$dir/$crate"-[0-9]*.crate -C "$dir/$crate" --strip-components=1

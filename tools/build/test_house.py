@@ -155,7 +155,7 @@ class House(unittest.TestCase):
 
     def test_every_file_is_part_of_a_crate(self):
         """A file that no `mod` names is never compiled: tests in it would not run."""
-        for folder in ("layout", "libjos", "boot", "kernel", "user"):
+        for folder in ("layout", "libjos", "monitor", "boot", "kernel", "user"):
             src = ROOT / folder / "src"
             for path in src.rglob("*.rs"):
                 if path.name in ("lib.rs", "main.rs") or path.parent == src / "bin":
@@ -172,9 +172,9 @@ class House(unittest.TestCase):
             self.clean(MACHINES, files)
             self.clean(REGISTERS, files)
 
-    def test_libjos_names_no_machine(self):
+    def test_libjos_and_monitor_name_no_machine(self):
         """Outside of formats, simulated machines, tests and examples."""
-        files = [(path, text) for path, text in sources(ROOT / "libjos/src").items()
+        files = [(path, text) for crate in ("libjos", "monitor") for path, text in sources(ROOT / crate / "src").items()
                  if not re.search(r"^sim/|^paging/format/|tests|refused", path)]
         self.clean(MACHINES, files, lambda text: re.sub(r"//.*", "", re.split(r"#\[cfg\((all\()?test", text)[0]))
 

@@ -96,6 +96,7 @@ class Part:
 
 UNIT_TESTS = HostTests("--package=libjos", "--lib")
 OTHER_TESTS = HostTests("--package=libjos", "--test=*")
+MONITOR_TESTS = HostTests("--package=jos-monitor", "--lib", "--test=*")
 LAYOUT_TESTS = HostTests("--package=jos-layout", "--lib", "--test=*")
 KERNEL_TESTS = HostTests("--package=boot", "--package=kernel", "--lib", "--tests")
 KERNEL_IMAGE = Images({"kernel"}, ["--bin=kernel"], f"obj/{graded.ARCH}/kernel",
@@ -104,12 +105,13 @@ OTHER_IMAGES = Images(graded.IMAGES - {"kernel"}, ["--bin=kernel", "--examples"]
 ALL_IMAGES = Images(graded.IMAGES, ["--bin=kernel", "--examples"], "grade-images")
 
 LIBRARY = Part(
-    "library", {"layout": "jos-layout", "libjos": "libjos"}, (), ("layout", "libjos"), (), 0.95,
-    (["cargo", "check", "--package=libjos", "--lib", "--tests", "--profile=mutants"],),
-    (HostTests("--package=jos-layout", "--package=libjos", "--lib", "--tests"),),
+    "library", {"layout": "jos-layout", "libjos": "libjos", "monitor": "jos-monitor"}, (), ("layout", "libjos", "monitor"),
+    (), 0.95,
+    (["cargo", "check", "--package=jos-monitor", "--package=libjos", "--lib", "--tests", "--profile=mutants"],),
+    (HostTests("--package=jos-layout", "--package=libjos", "--package=jos-monitor", "--lib", "--tests"),),
 )
 KERNEL = Part(
-    "kernel", {"boot": "boot", "kernel": "kernel"}, ("linker.ld",), ("layout", "libjos", "boot", "kernel", "linker.ld"),
+    "kernel", {"boot": "boot", "kernel": "kernel"}, ("linker.ld",), ("layout", "libjos", "monitor", "boot", "kernel", "linker.ld"),
     ("tools/grade", "tools/build/test_image.py"), 0.90,
     (["cargo", "check", "--package=boot", "--package=kernel", "--lib", "--tests", "--profile=mutants"],
      ["tools/build/kcargo", "check", "--package=kernel", "--bin=kernel"]),
@@ -121,8 +123,10 @@ PARTS = (LIBRARY, KERNEL)
 def stages(mutant):
     """The builds for a mutant that is built by itself, one after the other until a test catches it."""
     if mutant["package"] == "layout":
-        return [LAYOUT_TESTS, UNIT_TESTS, OTHER_TESTS]
+        return [LAYOUT_TESTS, UNIT_TESTS, OTHER_TESTS, MONITOR_TESTS]
     if mutant["package"] == "libjos":
-        return [UNIT_TESTS, OTHER_TESTS]
+        return [UNIT_TESTS, OTHER_TESTS, MONITOR_TESTS]
+    if mutant["package"] == "monitor":
+        return [MONITOR_TESTS]
     # The host has no use for the listed faults, which are in a machine's assembly.
     return [*([KERNEL_TESTS] if mutant["genre"] != faults.GENRE else []), KERNEL_IMAGE, OTHER_IMAGES]

@@ -322,8 +322,8 @@ class TestCopies(unittest.TestCase):
 
 class TestSources(unittest.TestCase):
     def test_what_tests_see_alone_is_no_source(self):
-        for file in ("tests/engine/model.rs", "src/mem/kaddr/tests.rs", "src/monitor/tests/play.rs",
-                     "src/check/tests.rs", "src/check/tests/formats.rs"):
+        for file in ("tests/engine/model.rs", "src/mem/kaddr/tests.rs", "src/check/tests.rs",
+                     "src/check/tests/formats.rs"):
             self.assertEqual(results.Sources.halves(results.ROOT / "libjos" / file)[0], b"")
         source, tests = results.Sources.halves(results.ROOT / "layout/src/memlayout.rs")
         self.assertIn(b"PHYSMAP", source)
@@ -332,7 +332,7 @@ class TestSources(unittest.TestCase):
 
     def test_each_test_has_its_files(self):
         sources = results.Sources(parts.LIBRARY)
-        tests = ["libjos mem::kaddr::tests::a", "libjos monitor::explain::tests::a", "libjos mem::pages::tests::a",
+        tests = ["libjos mem::kaddr::tests::a", "monitor explain::tests::a", "libjos mem::pages::tests::a",
                  "libjos check::tests::a", "libjos/model a", "layout tests::a"]
         self.assertEqual(len({sources.of_test(test) for test in tests}), len(tests))
         self.assertEqual(sources.of_test("libjos/model a"), sources.of_test("libjos/spaces a"))

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use libjos::monitor::processor::Register;
+use monitor::processor::Register;
 
 /// Hexadecimal digits of a register.
 pub(super) const DIGITS: usize = 2 * size_of::<usize>();
@@ -53,7 +53,7 @@ mod tests {
     use alloc::format;
     use alloc::string::ToString;
 
-    use libjos::monitor::processor::{CR0, CR2};
+    use monitor::processor::{CR0, CR2};
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! Reads of physical words, and walks.
 
-use libjos::monitor::explain::WalkEnd;
+use monitor::explain::WalkEnd;
 
 use super::*;
 use crate::arch::host::process::alone;

@@ -3,10 +3,10 @@
 use core::fmt::Write;
 
 use libjos::mem::pages::PageAllocator;
-use libjos::monitor::explain::note_permissions;
-use libjos::monitor::processor::Field;
-use libjos::monitor::{Arguments, CommandError};
 use libjos::paging::format::{Format as _, Perm};
+use monitor::explain::note_permissions;
+use monitor::processor::Field;
+use monitor::{Arguments, CommandError};
 
 use crate::arch::control;
 use crate::arch::{ADDRESS_COLUMNS, Format, Layout, features};

@@ -1,6 +1,6 @@
-//! The kernel monitor: a prompt, and the commands of [`libjos::monitor`]. JOS's `kern/monitor.c`.
+//! The kernel monitor: a prompt, and the commands of the crate `monitor`. JOS's `kern/monitor.c`.
 //!
-//! `libjos` has the table of commands, and runs those that need no processor. Here are the loop, the
+//! That crate has the table of commands, and runs those that need no processor. Here are the loop, the
 //! other commands, the kernel's names, and the pager of long output.
 
 mod info;
@@ -12,9 +12,9 @@ use core::fmt::Write;
 
 use libjos::app::process::ExitCode;
 use libjos::env::Environments;
-use libjos::monitor::expression::evaluate;
-use libjos::monitor::line::{History, LONGEST};
-use libjos::monitor::{
+use monitor::expression::evaluate;
+use monitor::line::{History, LONGEST};
+use monitor::{
     Arguments, COMMANDS, Command, CommandError, Held, KernelCommand, Session, Verb, find, parse,
 };
 

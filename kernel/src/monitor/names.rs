@@ -3,10 +3,8 @@
 use core::fmt::{self, Write};
 
 use libjos::mem::addr::VirtAddr;
-use libjos::monitor::line::Complete;
-use libjos::monitor::{
-    COMMANDS, KERN_PGDIR, KernelCommand, MemoryCommand, Names, Verb, constants, find,
-};
+use monitor::line::Complete;
+use monitor::{COMMANDS, KERN_PGDIR, KernelCommand, MemoryCommand, Names, Verb, constants, find};
 
 use crate::arch::Layout;
 use crate::faults;

@@ -3,7 +3,7 @@
 
 use core::fmt::{self, Write};
 
-use libjos::monitor::line::COLUMNS;
+use monitor::line::COLUMNS;
 
 use crate::console::{self, Source};
 

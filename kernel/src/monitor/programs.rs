@@ -3,8 +3,8 @@
 use core::fmt::{self, Write};
 
 use libjos::env::archive::Archive;
-use libjos::monitor::line::COLUMNS;
-use libjos::monitor::{Arguments, CommandError};
+use monitor::line::COLUMNS;
+use monitor::{Arguments, CommandError};
 
 use crate::arch::user::RUNS_PROGRAMS;
 use crate::console::{self, Source};

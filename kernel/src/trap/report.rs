@@ -4,7 +4,7 @@
 use core::fmt;
 
 use libjos::mem::addr::VirtAddr;
-use libjos::monitor::explain::WalkTrace;
+use monitor::explain::WalkTrace;
 
 use super::cause::{Cause, PageFault};
 use crate::arch::trap::Trap;

@@ -16,7 +16,7 @@ use crate::paging::format::{Entry, Format, Geometry, Leaf, Perm};
 use crate::paging::word::Word;
 
 /// The most levels that a format has.
-pub(crate) const MAX_LEVELS: usize = 5;
+pub const MAX_LEVELS: usize = 5;
 
 /// One level of a walk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,7 +46,7 @@ pub fn steps<F: Format, Mem: PhysMem>(
 }
 
 /// Does [`steps`] with entries read by `load`. The walk ends if that gives `None`.
-pub(crate) fn steps_by<F: Format>(
+pub fn steps_by<F: Format>(
     pgdir: PhysAddr,
     va: VirtAddr,
     load: impl Fn(PhysAddr) -> Option<F::Word>,
@@ -102,7 +102,8 @@ impl Mapping {
     }
 
     /// The memory that it leads to.
-    pub(crate) fn range(&self) -> PhysRange {
+    #[must_use]
+    pub fn range(&self) -> PhysRange {
         PhysRange::from_size(self.pa, self.size)
     }
 
@@ -175,7 +176,7 @@ pub fn runs<F: Format, Mem: PhysMem>(
 
 /// The runs of [`runs`], and the tables, as pages, that a directory's entry for itself shows. `load` reads
 /// an entry; it gives `None` if there is no memory, and a table there maps nothing.
-pub(crate) fn runs_and_tables<F: Format>(
+pub fn runs_and_tables<F: Format>(
     pgdir: PhysAddr,
     first: VirtAddr,
     last: VirtAddr,

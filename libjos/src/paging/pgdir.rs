@@ -39,7 +39,8 @@ pub(crate) struct Stop {
 impl<M: Machine> Vm<M> {
     /// Entry `index` of the table of `level` at `table`, decoded.
     #[inline]
-    pub(crate) fn entry(&self, level: u32, table: PhysAddr, index: usize) -> Entry {
+    #[must_use]
+    pub fn entry(&self, level: u32, table: PhysAddr, index: usize) -> Entry {
         let word = self.machine.load(M::Format::slot(table, index));
         // Most entries of most tables.
         if word == WordOf::<M>::ZERO { Entry::Absent } else { M::Format::decode(level, word) }

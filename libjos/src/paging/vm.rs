@@ -145,7 +145,8 @@ impl<M: Machine> Vm<M> {
 
     /// Whether `pa` is RAM that can be reached, and no device. (There are holes in what `pages`
     /// describes, and the window's last frame is out of reach.)
-    pub(crate) fn is_ram(&self, pa: PhysAddr) -> bool {
+    #[must_use]
+    pub fn is_ram(&self, pa: PhysAddr) -> bool {
         match self.pages.info_at(pa) {
             // No other memory is ever allocated.
             Some(info) if info.pp_link == PageInfo::IN_USE => true,

@@ -1,6 +1,6 @@
 """Facts from the Rust sources: the map, the page-table format, PageInfo. None of them is repeated here.
 
-libjos/examples/facts.rs prints it as JSON, and make keeps that in obj/ARCH/facts.json.
+monitor/examples/facts.rs prints it as JSON, and make keeps that in obj/ARCH/facts.json.
 """
 
 import json
@@ -25,7 +25,7 @@ def load(path):
     except OSError as error:
         raise Missing(f"cannot read {path} ({error.strerror}): run make") from None
     except (ValueError, KeyError) as error:
-        raise Missing(f"{path} is not what libjos/examples/facts.rs prints ({error!r}): run make") from None
+        raise Missing(f"{path} is not what monitor/examples/facts.rs prints ({error!r}): run make") from None
 
 
 class Facts:

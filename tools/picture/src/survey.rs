@@ -7,7 +7,6 @@ use libjos::machine::PhysMem;
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::pages::PageAllocator;
 use libjos::mem::size::Size;
-use libjos::monitor::explain::note_permissions;
 use libjos::paging::format::i386::I386;
 use libjos::paging::format::riscv::Sv39;
 use libjos::paging::format::x86_64::X86_64;
@@ -16,6 +15,7 @@ use libjos::paging::mappings::runs;
 use libjos::pmap::{Pmap, mem_init};
 use libjos::sim::SimMachine;
 use libjos::sim::mmu::Mmu;
+use monitor::explain::note_permissions;
 
 use crate::dump::Dump;
 use crate::facts::{Facts, Told, kernel_image};

@@ -1,6 +1,6 @@
 //! [`TrapFrame`]: the registers at an exception.
 
-use libjos::monitor::processor::{EFLAGS, Register};
+use monitor::processor::{EFLAGS, Register};
 use x86_64::registers::rflags::RFlags;
 
 use crate::arch::EntryWord;

@@ -10,7 +10,7 @@ use core::cell::UnsafeCell;
 
 use layout::MemLayout;
 use libjos::mem::addr::PhysAddr;
-use libjos::monitor::processor::vector::{DOUBLE_FAULT, MACHINE_CHECK};
+use monitor::processor::vector::{DOUBLE_FAULT, MACHINE_CHECK};
 
 use crate::arch::Layout;
 use crate::arch::x86::stack::EXCEPTION_STACKS;

@@ -1,6 +1,6 @@
 //! The control and status registers.
 
-use libjos::monitor::processor::riscv as names;
+use monitor::processor::riscv as names;
 
 use super::instructions::read as csr;
 use crate::arch::values::Values;

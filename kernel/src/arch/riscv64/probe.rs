@@ -5,8 +5,8 @@ use core::arch::{asm, global_asm};
 use libjos::machine::Fault;
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::kaddr::kaddr;
-use libjos::monitor::processor::riscv::cause;
 use libjos::paging::format::{Format as _, Geometry};
+use monitor::processor::riscv::cause;
 
 use super::cpu::pgdir_in_use;
 use super::instructions::SUM;

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use libjos::monitor::processor::vector::PAGE_FAULT;
+use monitor::processor::vector::PAGE_FAULT;
 
 use crate::arch::interrupts::{IRQ_OFFSET, NLINES};
 

@@ -5,8 +5,8 @@ use core::fmt;
 use libjos::env::abi::UTrapframe;
 use libjos::env::frame::TrapFrame as EnvFrame;
 use libjos::mem::addr::VirtAddr;
-use libjos::monitor::processor::vector::PAGE_FAULT;
 use libjos::paging::word::Word as _;
+use monitor::processor::vector::PAGE_FAULT;
 use x86_64::registers::rflags::RFlags;
 
 use crate::arch::EntryWord;

@@ -8,7 +8,7 @@ use core::ops::Range;
 use core::ptr::NonNull;
 use core::slice;
 
-use libjos::monitor::line::width;
+use monitor::line::width;
 use volatile::VolatilePtr;
 
 use crate::arch::instructions::Port;

@@ -4,7 +4,7 @@ use core::sync::atomic::Ordering;
 
 use libjos::env::Cause;
 use libjos::mem::addr::VirtAddr;
-use libjos::monitor::processor::vector::{MACHINE_CHECK, PAGE_FAULT};
+use monitor::processor::vector::{MACHINE_CHECK, PAGE_FAULT};
 
 use crate::arch::instructions::Cr2;
 use crate::arch::interrupts::{self, IRQ_OFFSET, NLINES};

@@ -1,6 +1,6 @@
 //! The control registers.
 
-use libjos::monitor::processor;
+use monitor::processor;
 
 use crate::arch::instructions::{Cr0, Cr2, Cr3, Cr4, Cr8, Efer};
 use crate::arch::values::Values;

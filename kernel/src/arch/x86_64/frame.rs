@@ -1,6 +1,6 @@
 //! [`TrapFrame`]: the registers at an exception.
 
-use libjos::monitor::processor::{RFLAGS, Register};
+use monitor::processor::{RFLAGS, Register};
 use x86_64::registers::rflags::RFlags;
 
 use crate::arch::EntryWord;

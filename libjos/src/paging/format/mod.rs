@@ -66,7 +66,7 @@ impl Perm {
     /// User and kernel, read and write (JOS's `PTE_U | PTE_W`).
     pub const URW: Self = Self::UR.union(Self::W);
     /// The letters of permissions, in the order in which they are printed.
-    pub(crate) const LETTERS: [(Self, char); 5] =
+    pub const LETTERS: [(Self, char); 5] =
         [(Self::U, 'u'), (Self::R, 'r'), (Self::W, 'w'), (Self::X, 'x'), (Self::G, 'g')];
 
     /// These permissions for a page that other address spaces may have too. A writable page becomes copy-on-write;

@@ -3,7 +3,7 @@
 
 use core::arch::global_asm;
 
-use libjos::monitor::processor::vector::{DOUBLE_FAULT, MACHINE_CHECK};
+use monitor::processor::vector::{DOUBLE_FAULT, MACHINE_CHECK};
 
 use crate::arch::i386::frame::TrapFrame;
 use crate::arch::i386::program::Frame;

@@ -4,7 +4,7 @@ use core::fmt;
 
 use libjos::machine::AccessKind;
 use libjos::mem::addr::VirtAddr;
-use libjos::monitor::processor::riscv::{self as names, cause, exception};
+use monitor::processor::riscv::{self as names, cause, exception};
 
 use super::frame::{Trap, TrapFrame};
 use crate::arch::ADDRESS_COLUMNS;

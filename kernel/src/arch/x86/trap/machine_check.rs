@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use libjos::monitor::processor::{MCG_STATUS, MCI_STATUS};
+use monitor::processor::{MCG_STATUS, MCI_STATUS};
 
 use crate::arch::cpu;
 use crate::arch::instructions::{Msr, cpuid};

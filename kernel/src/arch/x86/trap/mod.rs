@@ -9,7 +9,7 @@ mod words;
 
 use libjos::machine::Fault;
 use libjos::mem::addr::VirtAddr;
-use libjos::monitor::processor::vector::{GENERAL_PROTECTION, PAGE_FAULT};
+use monitor::processor::vector::{GENERAL_PROTECTION, PAGE_FAULT};
 use x86_64::structures::idt::PageFaultErrorCode;
 
 use crate::arch::frame::TrapFrame;

@@ -5,10 +5,10 @@ use core::fmt;
 use layout::MemLayout;
 use libjos::machine::AccessKind;
 use libjos::mem::addr::VirtAddr;
-use libjos::monitor::processor::vector::{
+use monitor::processor::vector::{
     DOUBLE_FAULT, GENERAL_PROTECTION, INVALID_TSS, MACHINE_CHECK, PAGE_FAULT, STACK_SEGMENT,
 };
-use libjos::monitor::processor::{CR2, ErrorCode, exception};
+use monitor::processor::{CR2, ErrorCode, exception};
 use x86_64::structures::idt::{DescriptorTable, PageFaultErrorCode, SelectorErrorCode};
 
 use super::machine_check;

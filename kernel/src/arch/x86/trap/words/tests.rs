@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt::Display;
 
-use libjos::monitor::processor::vector::MACHINE_CHECK;
+use monitor::processor::vector::MACHINE_CHECK;
 
 use super::*;
 use crate::arch::host::pc;

@@ -1,5 +1,0 @@
-//! Writes `docs/monitor.md`, which is made of the monitor's table of commands.
-
-fn main() {
-    print!("{}", libjos::monitor::Manual);
-}
