@@ -45,7 +45,7 @@ pub fn steps<F: Format, Mem: PhysMem>(
     steps_by::<F>(pgdir, va, |at| Some(mem.load(at)))
 }
 
-/// Does [`steps`] with entries read by `load`. The walk ends if that gives `None`.
+/// Walks `va` as [`steps`] does, with entries read by `load`. The walk ends if that gives `None`.
 pub fn steps_by<F: Format>(
     pgdir: PhysAddr,
     va: VirtAddr,

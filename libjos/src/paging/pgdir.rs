@@ -38,6 +38,10 @@ pub(crate) struct Stop {
 
 impl<M: Machine> Vm<M> {
     /// Entry `index` of the table of `level` at `table`, decoded.
+    ///
+    /// # Panics
+    ///
+    /// If there is no memory at `table` that can be reached.
     #[inline]
     #[must_use]
     pub fn entry(&self, level: u32, table: PhysAddr, index: usize) -> Entry {
