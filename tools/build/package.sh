@@ -17,6 +17,7 @@ cargo package --quiet --allow-dirty --no-verify --all-features --target-dir "$di
     echo 'members = ["jos-layout", "libjos", "jos-monitor"]'
     echo '[patch.crates-io]'
     echo 'jos-layout.path = "jos-layout"'
+    echo 'libjos.path = "libjos"'
 } > "$dir/Cargo.toml"
 for crate in jos-layout libjos jos-monitor; do
     mv "$dir/target/package/$crate"-[0-9]*.crate "$dir/"
