@@ -484,13 +484,9 @@ doc: | setup-host setup-machines ## the crates' documentation
 	$(call for-each-machine,RUSTDOCFLAGS="$$RUSTDOCFLAGS --cfg=jos_machine" tools/build/kcargo doc --no-deps -p kernel --lib)
 	$(call for-each-machine-with-programs,RUSTDOCFLAGS="$$RUSTDOCFLAGS --cfg=jos_machine" tools/build/kcargo doc --no-deps -p user --lib)
 
-# The tests of the labs have folders of their own. They run beside the others, since a release build keeps only one
-# processor busy.
-TESTED_TOOLS := $(filter-out tools/lab/ tools/picture/,$(sort $(dir $(wildcard tools/*/test_*.py))))
-test-tools: kernels $(FACTS) | setup-host setup-iso setup-qemu setup-gdb ## the tests of grade.py and of tools/
-	$(Q)python3 -m unittest discover -q -s tools/lab & labs=$$!; failed=0; \
-	for tests in $(TESTED_TOOLS); do python3 -m unittest discover -q -s $$tests || failed=1; done; \
-	wait $$labs && exit $$failed
+TESTED_TOOLS := $(filter-out tools/picture/,$(sort $(dir $(wildcard tools/*/test_*.py))))
+test-tools: kernels $(FACTS) | setup-iso setup-qemu setup-gdb ## the tests of grade.py and of tools/
+	$(Q)for tests in $(TESTED_TOOLS); do python3 -m unittest discover -q -s $$tests || exit 1; done
 
 kernels:
 	$(Q)set -e; for arch in $(ARCHES); do $(MAKE) --no-print-directory obj/$$arch/kernel ARCH=$$arch; done
