@@ -46,7 +46,7 @@ IS_PC = {
     "options": ["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"],
     "has_programs": True,
     "second_boot": ["-boot", "d", "-cdrom", f"obj/{ARCH}/jos.iso"],
-    "too_little": {"memory": "3M"},
+    "too_little": {"memory": "3584K"},
 }
 MACHINE = {
     "x86_64": Machine("jos64", "0xfffffffff", "0xfffffe8000000000", True, **IS_PC),
