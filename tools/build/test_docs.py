@@ -12,7 +12,8 @@ SUFFIXES = {"", ".gdb", ".ld", ".md", ".mk", ".py", ".rs", ".s", ".sh", ".toml",
 # What a build or its user makes, and commands of gdb; names of other kernels, or of code as it was when a figure was measured.
 MADE = {"bt", "obj/package/", "obj/ARCH/grade/", "user/src/bin/NAME.rs"}
 OF_OTHERS = {"performance.md", "mutants.md", "2.md", "CHANGELOG.md"}
-PAGES = [page for folder in (".", "docs", "docs/labs", "layout", "libjos", "monitor") for page in sorted((ROOT / folder).glob("*.md"))]
+PAGES = [page for folder in (".", "docs", "docs/labs", "layout", "libjos", "monitor")
+         for page in sorted((ROOT / folder).glob("*.md"))]
 
 
 def sources():

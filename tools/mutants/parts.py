@@ -111,8 +111,8 @@ LIBRARY = Part(
     (HostTests("--package=jos-layout", "--package=libjos", "--package=jos-monitor", "--lib", "--tests"),),
 )
 KERNEL = Part(
-    "kernel", {"boot": "boot", "kernel": "kernel"}, ("linker.ld",), ("layout", "libjos", "monitor", "boot", "kernel", "linker.ld"),
-    ("tools/grade", "tools/build/test_image.py"), 0.90,
+    "kernel", {"boot": "boot", "kernel": "kernel"}, ("linker.ld",),
+    ("layout", "libjos", "monitor", "boot", "kernel", "linker.ld"), ("tools/grade", "tools/build/test_image.py"), 0.90,
     (["cargo", "check", "--package=boot", "--package=kernel", "--lib", "--tests", "--profile=mutants"],
      ["tools/build/kcargo", "check", "--package=kernel", "--bin=kernel"]),
     (KERNEL_TESTS, ALL_IMAGES),
