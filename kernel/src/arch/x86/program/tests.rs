@@ -164,3 +164,13 @@ fn the_lines_of_a_page_fault() {
     let found: Vec<_> = printed.printed.lines().skip(15).take(3).collect();
     assert_eq!(found, [lines[0], lines[1], error], "{printed:?}");
 }
+
+/// A division by zero that ends the program in the middle of a step is none.
+#[test]
+fn a_step_is_told_from_other_exceptions() {
+    let mut frame = frame();
+    for (vector, is_step) in [(0, false), (1, true), (3, false), (14, false)] {
+        frame.trap.vector = vector;
+        assert_eq!(frame.is_step(), is_step, "{vector}");
+    }
+}
