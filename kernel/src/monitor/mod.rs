@@ -1,6 +1,6 @@
 //! The kernel monitor: a prompt, and the commands of the crate `monitor`. JOS's `kern/monitor.c`.
 //!
-//! That crate has the table of commands, and runs those that need no processor. Here are the loop, the
+//! `monitor` has the table of commands, and runs those that need no processor. Here are the loop, the
 //! other commands, the kernel's names, and the pager of long output.
 
 mod info;
