@@ -41,6 +41,11 @@ def type_much(control):
     control.type("x" * 6000)
 
 
+def press_much(control):
+    """Press more keys than the keyboard has room for while nobody reads: the kernel takes each when it interrupts."""
+    control.press("x" * 40)
+
+
 def tests():
     """All tests of idle machines."""
 
@@ -49,13 +54,13 @@ def tests():
         lines = (*CHECKS, *WELCOME, *("K> uptime",) * times, "K> exit")
         return Test(f"idle: {title}", 5, Machine(typed=typed, **machine), lines, tags=("idle",), needs=needs)
 
-    def sleep(title, *typed, image="kernel", **machine):
+    def sleep(title, *typed, needs=(), image="kernel", **machine):
         first = opening(64 * MB, image=image)
         machine = Machine(
             "sleep", "64M", words="-- 4000", typed=(*typed, rests), prompt="sleeping for 4000 ms\r\n", **machine
         )
         lines = (*first, *CHECKS, "sleeping for 4000 ms", "slept long enough: true")
-        return Test(f"idle: in sleep{title}", 5, machine, lines, whole=True, tags=("idle",))
+        return Test(f"idle: in sleep{title}", 5, machine, lines, whole=True, tags=("idle",), needs=needs)
 
     def looks(title, **machine):
         """A machine whose console does not interrupt the hart: the kernel looks for typed bytes by itself, often."""
@@ -75,6 +80,7 @@ def tests():
         prompt("from UEFI, until a key is pressed", (wakes_at_a_key,), image="grub", uefi=True),
         sleep(""),
         sleep(", whatever is typed", type_much),
+        sleep(", whatever is pressed", press_much, needs=(PC,)),
         *((
             prompt("without firmware", needs=(), image="bare"),
             sleep(", without firmware", image="bare", options=BARE),
