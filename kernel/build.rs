@@ -1,7 +1,7 @@
 //! Passes `linker.ld` to the linker, with the constants of the memory map as symbols, so that the
 //! script repeats none of them. The host's tests link without it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use layout::{Jos32, Jos64, JosSv39, KB, MemLayout, PGSIZE};
 
@@ -63,15 +63,16 @@ fn archive() {
     let variable = "JOS_PROGRAMS";
     println!("cargo::rerun-if-env-changed={variable}");
     let named = std::env::var_os(variable).filter(|path| !path.is_empty());
-    let archive = named.map_or_else(
-        || {
-            let out = std::env::var_os("OUT_DIR").expect("cargo sets it");
-            let empty = Path::new(&out).join("programs.tar");
-            std::fs::write(&empty, []).expect("the folder is cargo's own");
-            empty
-        },
-        Into::into,
-    );
-    println!("cargo::rerun-if-changed={}", archive.display());
+    let archive = if let Some(path) = named {
+        let path = PathBuf::from(path);
+        println!("cargo::rerun-if-changed={}", path.display());
+        path
+    } else {
+        // Cargo is not told of it: it would always be newer than the run of this script that writes it.
+        let out = std::env::var_os("OUT_DIR").expect("cargo sets it");
+        let empty = Path::new(&out).join("programs.tar");
+        std::fs::write(&empty, []).expect("the folder is cargo's own");
+        empty
+    };
     println!("cargo::rustc-env={variable}={}", archive.display());
 }

@@ -176,7 +176,7 @@ OTHER_TARGETS = "i586-unknown-linux-gnu riscv64gc-unknown-none-elf"
 
 
 class OwnCrate(Sessions):
-    """Crates outside of this tree, which share one build of the kernel."""
+    """Crates outside of this tree, which share one build of the kernel. What it depends on is the build of this tree."""
 
     @classmethod
     def setUpClass(cls):
@@ -186,7 +186,7 @@ class OwnCrate(Sessions):
             if way.stdout.strip() != "prebuilt":
                 raise unittest.SkipTest(f"rustup cannot add {rust_target} here, which docs/applications.md asks for")
         target = os.environ.get("CARGO_TARGET_DIR") or ROOT / "target"
-        cls.variables = {"CARGO_TARGET_DIR": f"{target}/template", "CARGO_NET_OFFLINE": "true"}
+        cls.variables = {"CARGO_TARGET_DIR": str(target), "CARGO_NET_OFFLINE": "true"}
         folder = tempfile.TemporaryDirectory(prefix="jos64-")
         cls.addClassCleanup(folder.cleanup)
         cls.folder = Path(folder.name)
@@ -200,6 +200,12 @@ class OwnCrate(Sessions):
         self.follow(first, self.folder, **self.variables)
         for steps in others:
             self.follow(steps, self.folder / "hello-jos", **self.variables)
+        self.assertNotIn("Compiling", self.cargo(self.folder / "hello-jos", "build").stderr, "all of it is built")
+
+    def cargo(self, crate, *words):
+        """The finished process of cargo with these words in a crate's folder."""
+        return subprocess.run(["cargo", *words], cwd=crate, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              timeout=TIMEOUT, env={**os.environ, **self.variables})
 
     def build(self, statements, attributes=""):
         """The compiler's errors for an application with these statements, each as (statement, code)."""
@@ -208,10 +214,7 @@ class OwnCrate(Sessions):
         (crate / "src" / "main.rs").write_text(attributes + HEAD + "".join(
             f"\npub fn f{i}() {{ {statement} }}" for i, statement in enumerate(statements)
         ))
-        run = subprocess.run(
-            ["cargo", "build", "-q", "--message-format", "short"], cwd=crate, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, timeout=TIMEOUT, env={**os.environ, **self.variables},
-        )
+        run = self.cargo(crate, "build", "-q", "--message-format", "short")
         errors = re.findall(r"^src/main\.rs:(\d+):\d+: error\[(\w+)\]", run.stderr, re.M)
         self.assertTrue(errors or run.returncode == 0, run.stderr)
         return [(statements[int(line) - 2], code) for line, code in errors]
