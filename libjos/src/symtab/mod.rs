@@ -1,6 +1,6 @@
 //! [`SymbolTable`]: the kernel's own names and source lines, looked up without allocating.
 //!
-//! `tools/build/symtab` makes the table from a linked kernel's symbols and DWARF, by [`Builder`]
+//! `tools/build/symtab` makes the table from a linked kernel's symbols and DWARF, by `Builder`
 //! (feature `std`), and writes it into the room that `linker.ld` keeps. A backtrace finds function,
 //! file and line in it, inlined calls included; the monitor finds addresses by name.
 //!
