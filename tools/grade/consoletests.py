@@ -175,10 +175,12 @@ def without_exit(stub, symbols):
 
 def shows_why_it_cannot_start(control):
     """The kernel's error is on the screen, in its first rows; then this ends QEMU as the kernel would have."""
-    cells = control.memory(VGA_TEXT, 2 * len(REFUSAL))
-    text = cells[::2].decode("cp437")
+    cells = control.memory(VGA_TEXT, 2 * (len(REFUSAL) + 2))
+    text = cells[: 2 * len(REFUSAL) : 2].decode("cp437")
     require(text == REFUSAL, f"on the screen there is {text!r}")
-    require(set(cells[1::2]) == {WHITE_ON_RED}, "not all of it is white on red")
+    colours = cells[1::2]
+    require(set(colours[: len(REFUSAL)]) == {WHITE_ON_RED}, "not all of it is white on red")
+    require(WHITE_ON_RED not in colours[len(REFUSAL) :], "something is behind it: the line's end?")
     control.send("human-monitor-command", **{"command-line": "o /b 0xf4 0x11"})
     return True
 
