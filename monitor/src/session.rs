@@ -1,4 +1,4 @@
-//! [`Session`]: the surroundings of every command, and the numbers that its words stand for.
+//! [`Session`]: the surroundings of every command, and the values of the words in a command.
 
 use core::fmt::{self, Write};
 
@@ -30,7 +30,7 @@ pub trait Names {
 #[expect(missing_debug_implementations, reason = "a writer has none")]
 pub struct Session<'a, M: Machine> {
     pub(super) pmap: &'a mut Pmap<M>,
-    /// The environments; `None` before the first.
+    /// The environments; `None` until the first one is made.
     pub(super) envs: Option<&'a mut dyn Environments<M>>,
     /// The root of the page directory that commands look at.
     pub(super) root: PhysAddr,
@@ -55,7 +55,7 @@ impl<'a, M: Machine> Session<'a, M> {
     }
 }
 
-/// The constants of a memory map, by JOS's names.
+/// The constants of a memory map by name: JOS's names, and PHYSMAP and UHEAP, which JOS does not have.
 pub fn constants<L: MemLayout>() -> impl Iterator<Item = (&'static str, u64)> {
     [
         ("KERNBASE", L::KERNBASE),

@@ -16,14 +16,15 @@ pub(crate) type Layout = Jos32;
 #[unsafe(no_mangle)]
 pub(crate) static entry_gdt: [u64; 3] = [0, 0x00CF_9B00_0000_FFFF, 0x00CF_9300_0000_FFFF];
 
-/// CR0 on entry to the kernel. The caches are on. x87 errors are exceptions: an interrupt, which NE
-/// takes the place of, would be lost.
+/// CR0 on entry to the kernel. The caches are on. NE makes exceptions of x87 errors. Without it they
+/// would be interrupts, which would be lost.
 const CR0: u64 =
     Cr0Flags::PROTECTED_MODE_ENABLE.union(Cr0Flags::NUMERIC_ERROR).union(Cr0Flags::PAGING).bits();
 /// CR4 on entry to the kernel: 4 MB pages. PAE is clear, since it would make another format of tables.
 const CR4: u64 = Cr4Flags::PAGE_SIZE_EXTENSION.bits();
 
-/// EFER, the register that turns on long mode: with it, paging without PAE would fault.
+/// EFER, the register that turns on long mode. The entry clears it, since turning on paging without PAE
+/// faults while long mode is enabled.
 const MSR_EFER: u32 = 0xC000_0080;
 /// The CPUID leaf of the extended features (Intel SDM vol. 2A, CPUID, table 3-8), and the bits of its
 /// EDX for no-execute and long mode: a processor that has either has EFER.

@@ -86,8 +86,8 @@ impl<'a> DeviceTree<'a> {
         number(harts, "timebase-frequency").filter(|hz| *hz > 0)
     }
 
-    /// The physical address of a device with a name in `compatible` (2.3.1) that begins with `binding`. If `/chosen`
-    /// gives one of these as the console, it is that one, and otherwise the first that can be used.
+    /// The physical address of the registers of a device with a name in `compatible` (2.3.1) that begins with
+    /// `binding`. If several can be used, it is that of the console that `/chosen` gives, or else of the first.
     #[must_use]
     pub fn device(&self, binding: &str) -> Option<PhysAddr> {
         self.find(binding).map(|device| device.registers)
@@ -111,7 +111,8 @@ impl<'a> DeviceTree<'a> {
         path("/aliases", alias).unwrap_or_default()
     }
 
-    /// The devices that are in use (2.3.4), with registers of one byte side by side, in a page without RAM.
+    /// The devices that are in use (2.3.4), below the root or below a bus of the root with the same addresses. Their
+    /// registers are bytes side by side (`reg-shift` 0), from a multiple of 8 on, in a page without RAM.
     fn devices(&self) -> impl Iterator<Item = Device<'a>> {
         // Below a bus with empty `ranges`, addresses are those of the bus's parent (2.3.8).
         let root = self.tree.root();
@@ -161,12 +162,17 @@ struct Device<'a> {
 }
 
 impl Device<'_> {
-    /// Whether `path` leads from the root to the device (2.2.3).
+    /// Whether `path` leads from the root to the device. A name's address may be left out (2.2.3).
     fn is_at(&self, path: &[u8]) -> bool {
-        let is_name = |name: &&[u8]| !name.is_empty();
+        let mut names = path.split(|byte| *byte == b'/').filter(|name| !name.is_empty());
         // The root has no name.
-        let names = [self.bus.name().as_bytes(), self.node.name().as_bytes()];
-        path.split(|byte| *byte == b'/').filter(is_name).eq(names.into_iter().filter(is_name))
+        let mut nodes = [self.bus, self.node].into_iter().filter(|node| !node.name().is_empty());
+        let is_next = |node: FdtNode<'_>| {
+            names.next().is_some_and(|name| {
+                name == node.name().as_bytes() || name == node.name_without_address().as_bytes()
+            })
+        };
+        nodes.all(is_next) && names.next().is_none()
     }
 }
 

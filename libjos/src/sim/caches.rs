@@ -1,5 +1,5 @@
-//! The caches of a simulated processor: translations, as in a TLB; the places of the tables above the last
-//! level; and on RISC-V the entries that are not valid, and instructions. All of it stays, however stale,
+//! The caches of a simulated processor: translations, as in a TLB; the addresses of the tables below the
+//! root; and on RISC-V the entries that are not valid, and instructions. All of it stays, however stale,
 //! until it is flushed.
 //!
 //! Sources: Intel SDM vol. 3A, 4.10.2 (TLBs), 4.10.3 (paging-structure caches), 4.10.4
@@ -18,7 +18,7 @@ pub(super) struct Caches {
     pages: BTreeMap<u64, Page>,
     /// Tables, by the [entry](Kind::entry) that leads there.
     tables: BTreeMap<(u32, u64), Table>,
-    /// Entries that are not valid, and whether a pointer to their table is global.
+    /// Entries that are not valid, and whether the walk came to their table by a global pointer.
     invalid: BTreeMap<(u32, u64), bool>,
     /// Instructions, 8 bytes each, by physical address.
     instructions: BTreeMap<u64, u64>,
@@ -64,8 +64,8 @@ impl Caches {
         self.invalid.insert(self.kind.entry(table.level, va), table.rights.global);
     }
 
-    /// Forgets that entries are not valid: that of the page at `va`, as SFENCE.VMA with an address
-    /// does, which leaves pointers alone; without an address, all.
+    /// Forgets that entries are not valid. With an address this is the entry of the last level for `va` alone,
+    /// since SFENCE.VMA with an address leaves pointers alone; without one, all of them.
     pub(super) fn forget_invalid(&mut self, va: Option<u64>) {
         match va {
             Some(va) => drop(self.invalid.remove(&self.kind.entry(0, va))),
@@ -89,8 +89,8 @@ impl Caches {
         }
     }
 
-    /// Raises a page fault. On x86 it forgets what was used for that address, so that a fault which came
-    /// from something stale does not come again (4.10.4.1).
+    /// Takes note of a page fault at `va`. An x86 processor then forgets what it used for that address, so
+    /// that a fault which came from something stale does not come again (4.10.4.1).
     pub(super) fn page_fault(&mut self, va: u64) {
         if self.kind.is_x86() {
             self.forget_page(va);
@@ -107,7 +107,8 @@ impl Caches {
         self.invalid.retain(|_, global| *global);
     }
 
-    /// Forgets everything, as a write to CR4 that changes PGE does, and SFENCE.VMA without an address.
+    /// Forgets all that came from page tables, as a write to CR4 that changes PGE does, and SFENCE.VMA
+    /// without an address. Instructions stay until FENCE.I.
     pub(super) fn clear(&mut self) {
         self.pages.clear();
         self.tables.clear();

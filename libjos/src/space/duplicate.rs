@@ -26,10 +26,10 @@ use crate::space::uvm::{UvmError, user_end};
 #[derive(Clone, Copy, Debug)]
 struct Part {
     va: VirtAddr,
-    /// The first page's physical address. Large pages that stay large all follow it.
+    /// The first page's physical address. If the pages stay large, the others lie right behind it.
     pa: PhysAddr,
     size: u64,
-    /// The permissions that any of the pages has. Large pages that stay large all have these.
+    /// The permissions that any of the pages has. If the pages stay large, all have these.
     perm: Perm,
     /// The pages to map by: the largest for large pages that stay large.
     sizes: PageSizes,
@@ -242,7 +242,7 @@ pub(super) fn check_countable<M: Machine>(
 
 /// Maps in `new` what `old` maps below `end`. Large pages that stay large get the same permissions in
 /// both. For each other page this calls `map`, with the address of its entry in `new`, that of its entry
-/// in `old`, and the page. The caller has checked that nothing of it can fail.
+/// in `old`, and the page. The caller has checked that all of this can succeed.
 pub(super) fn duplicate<M: Machine>(
     vm: &mut Vm<M>,
     old: PhysAddr,
@@ -266,7 +266,7 @@ pub(super) fn duplicate<M: Machine>(
         }
         count(vm, part.pa, part.size);
         vm.map_in(new, part.span(), &mut Neighbours(part.perm), part.sizes);
-        // The old space too says so, though nothing changes for the processor.
+        // The entries of the old space get the same permissions. Only software's bits differ, so nothing is flushed.
         let mut done = 0;
         while done < part.size {
             let Stop { level, at, .. } = vm.walk(old, part.va + done);

@@ -1,8 +1,8 @@
 //! [`LineEditor`]: a line as it is typed, byte by byte. It knows no device: it is fed bytes, and gives
 //! a writer the text for the terminal.
 //!
-//! Prompt and line take one row of the screen: a longer line shows only the part around the cursor
-//! until Enter. The keys are those of most shells, see [`Key`]; [`History`] holds earlier lines. A
+//! The line takes one row of the screen, behind the prompt if the prompt leaves room for it. A longer
+//! line shows only the part around the cursor until Enter. The keys are those of most shells, see [`Key`]; [`History`] holds earlier lines. A
 //! line is taken whole or refused whole: if there was no room for a part of it, it ends as
 //! [`LineStatus::TooLong`].
 //!
@@ -31,7 +31,7 @@ use complete::{agreed, list, name_start};
 use row::{Row, columns, combining, fitting};
 use text::part;
 
-/// Columns that the prompt leaves at least; a longer prompt has a row of its own.
+/// The fewest columns for a line behind its prompt. A prompt that leaves fewer gets a row of its own.
 const NARROWEST: usize = 16;
 /// The byte that rings the terminal's bell.
 const BELL: &str = "\x07";
@@ -196,7 +196,9 @@ impl<'a, T: EditableText> LineEditor<'a, T> {
         self.first = if fits && first < cursor {
             first
         } else {
-            cursor - fitting(before.chars().rev(), room / 2)
+            let first = cursor - fitting(before.chars().rev(), room / 2);
+            // An accent without its letter would go to the prompt.
+            first + combining(part(before, first..))
         };
         let rest = part(&self.line, self.first..);
         let mut shown = Fixed::<{ row::BYTES }>::EMPTY;
@@ -208,7 +210,7 @@ impl<'a, T: EditableText> LineEditor<'a, T> {
         self.row.show(&shown, cursor - self.first, out)
     }
 
-    /// Shows the end of the line; a line that takes more than a row is shown whole.
+    /// Moves the cursor to the end, since the line is finished. A line that takes more than a row is written out.
     fn finish(&mut self, out: &mut dyn Write) -> fmt::Result {
         self.cursor = self.line.len();
         if fitting(self.line.chars(), self.room()) == self.line.len() {
@@ -308,9 +310,10 @@ impl<'a, T: EditableText> LineEditor<'a, T> {
         self.move_to(self.line.len(), out)
     }
 
-    /// The start of the word before the cursor and before the spaces behind that word.
+    /// The start of the word before the cursor. Spaces between the word and the cursor are passed over.
     fn word_start(&self) -> usize {
-        let before = part(&self.line, ..self.cursor);
-        before.trim_end().rfind(' ').map_or(0, |space| space + 1)
+        let before = part(&self.line, ..self.cursor).trim_end();
+        let word = before.rsplit(char::is_whitespace).next().unwrap_or_default();
+        before.len() - word.len()
     }
 }

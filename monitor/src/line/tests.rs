@@ -263,6 +263,8 @@ fn a_tab_is_a_character_where_nobody_completes() {
         let (editor, ..) = feed::<String>("? ", keys.as_bytes(), None, None);
         assert_eq!(editor.line(), line, "{keys:?}");
     }
+    let (editor, ..) = feed::<String>("? ", b"one\ttwo \t\x17", None, None);
+    assert_eq!(editor.line(), "one\t", "it ends a word");
     let tabs = "\t".repeat(3 * COLUMNS);
     let (editor, ..) = feed::<String>("? ", tabs.as_bytes(), None, None);
     assert_eq!(editor.line(), tabs);
@@ -281,6 +283,7 @@ fn erasing_stops_at_the_ends() {
     }
     assert_eq!(typed(b"one two  \x17"), "one ");
     assert_eq!(typed(b"one two\x17\x17\x17"), "");
+    assert_eq!(typed("one\u{3000}two\x17".as_bytes()), "one\u{3000}");
 }
 
 #[test]

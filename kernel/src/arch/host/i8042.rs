@@ -4,9 +4,12 @@ use std::collections::VecDeque;
 
 use super::process::{self, RESET_BY_KEYBOARD};
 
-/// Status bits: a byte is waiting; it comes from the mouse.
+/// Status bits: a byte is waiting; a byte that was written is not taken yet; the waiting one comes from the mouse.
 const OUTPUT_FULL: u8 = 1 << 0;
+const INPUT_FULL: u8 = 1 << 1;
 const FROM_MOUSE: u8 = 1 << 5;
+/// How many times the status is read until a byte is taken.
+const SLOWNESS: u32 = 3;
 
 /// The controller.
 pub(crate) struct KeyboardController {
@@ -19,6 +22,8 @@ pub(crate) struct KeyboardController {
     pub answers: bool,
     /// Whether the next byte is its configuration.
     is_configured: bool,
+    /// How many more times the status is read until it takes the byte that was written last.
+    busy: u32,
     /// Bytes that wait, and whether each comes from the mouse.
     waiting: VecDeque<(u8, bool)>,
 }
@@ -31,6 +36,7 @@ impl KeyboardController {
             configuration: 0x40,
             answers: true,
             is_configured: false,
+            busy: 0,
             waiting: VecDeque::new(),
         }
     }
@@ -57,18 +63,34 @@ impl KeyboardController {
         if port == 0x60 {
             return self.waiting.pop_front().map_or(0, |(byte, _)| byte);
         }
-        match self.waiting.front() {
+        let is_busy = self.busy > 0;
+        self.busy = self.busy.saturating_sub(1);
+        let output = match self.waiting.front() {
             None => 0,
             Some((_, false)) => OUTPUT_FULL,
             Some((_, true)) => OUTPUT_FULL | FROM_MOUSE,
-        }
+        };
+        if is_busy { output | INPUT_FULL } else { output }
     }
 
+    /// Whether a byte that is written now is taken, some time later. Before it has taken one, the next is lost.
+    fn takes(&mut self) -> bool {
+        let takes = self.present && self.busy == 0;
+        if takes {
+            self.busy = SLOWNESS;
+        }
+        takes
+    }
+
+    /// Takes a byte at the command port.
     pub(super) fn command(&mut self, command: u8) {
-        if self.present && self.resets && command == 0xFE {
+        if !self.takes() {
+            return;
+        }
+        if self.resets && command == 0xFE {
             process::end(RESET_BY_KEYBOARD);
         }
-        if self.present && self.answers && command == 0x20 {
+        if self.answers && command == 0x20 {
             self.waiting.push_back((self.configuration, false));
         }
         self.is_configured = command == 0x60;
@@ -76,7 +98,7 @@ impl KeyboardController {
 
     /// Takes a byte at the data port.
     pub(super) fn write(&mut self, byte: u8) {
-        if self.present && self.is_configured {
+        if self.takes() && self.is_configured {
             self.configuration = byte;
         }
     }

@@ -11,8 +11,8 @@
 //! | `process` | processes for tests, and the end of the machine |
 //! | `memory` | physical memory, and the symbols of `linker.ld` |
 //! | `cpu`, `processor`, `mmu`, `probe`, `stack`, `trap`, `faults` | the processor |
-//! | `floats` | its registers for floating-point numbers |
-//! | `instructions` | those of its instructions that the code of all PCs uses |
+//! | `floats` | the processor's registers for floating-point numbers |
+//! | `instructions` | the processor's instructions that the code of all PCs uses |
 
 pub(crate) mod cpu;
 pub(crate) mod faults;

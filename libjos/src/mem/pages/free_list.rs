@@ -38,17 +38,19 @@ impl FreeList {
 
 impl Pages {
     /// Puts every frame of `free` on the free list, the lowest first, and reserves all others
-    /// (`pp_ref` 1). `free` is runs of whole pages, from the lowest up. Any earlier state is forgotten.
+    /// (`pp_ref` 1). `free` is runs of whole pages, from the lowest up, none of them empty. Any earlier
+    /// state is forgotten.
     ///
     /// # Panics
     ///
-    /// If `free` has a page that `pages` does not describe, or a run that ends within a page.
+    /// If `free` has a page that `pages` does not describe, or a run that begins or ends within a page,
+    /// is empty, or begins before the end of the run before it.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn page_init(&mut self, free: &[PhysRange]) {
         // lab 2: begin page_init
         let (base, npages) = (self.base(), self.npages());
         let index = |pa: PhysAddr| {
-            let index = ((pa - base) / PGSIZE) as usize;
+            let index = usize::try_from((pa - base) / PGSIZE).unwrap_or(usize::MAX);
             assert!(index <= npages, "page_init: {pa} lies beyond the end of pages");
             assert!(pa.is_aligned(PGSIZE), "page_init: {pa} lies within a page");
             index
@@ -60,6 +62,10 @@ impl Pages {
         let mut done = npages;
         for run in free.iter().rev() {
             let (start, end) = (index(run.start), index(run.end_exclusive));
+            assert!(
+                start < end && end <= done,
+                "page_init: the run {run} is empty, or out of order"
+            );
             let infos = self.array_mut();
             infos[end..done].fill(PageInfo::reserved());
             link_upwards(&mut infos[start..end], start);
@@ -95,7 +101,7 @@ impl Pages {
     }
 
     /// Puts a chain of `count` frames, from `first` to `last` linked both ways, in front of the
-    /// list. The table of runs must know of them.
+    /// list. The caller notes them in the table of runs.
     pub(super) fn prepend_linked(&mut self, first: usize, last: usize, count: usize) {
         if self.is_poisoned() {
             return self
@@ -139,8 +145,8 @@ impl Pages {
         self.list.end
     }
 
-    /// The free frames in the order of the list. A broken list ends too: one that runs in a circle
-    /// after `npages` frames, and any other where a link leads out of `pages`.
+    /// The free frames in the order of the list. A broken list ends too: a circle after `npages` + 1
+    /// frames, one more than there can be, and any other where a link leads out of `pages`.
     #[inline(always)] // so that no function of this name hides the list from gdb's `p page_free_list`
     pub fn page_free_list(&self) -> impl Iterator<Item = Frame> + '_ {
         let mut next = self.page_free_list_head();
@@ -156,9 +162,9 @@ impl Pages {
 // lab 2: begin omit
 /// Makes the frames of `run` free, each linked to its neighbours. The first one has index `first`.
 ///
-/// With registers of 64 bits, both links are written as one word: on x86-64 `page_init` takes 2.7
-/// instructions a frame so, and 4 with two stores. With registers of 32 bits such a word takes 12, and
-/// two stores take 4, since three frames in a row share a number.
+/// With registers of 64 bits, both links are written as one word: on x86-64 `page_init` then takes 2.7
+/// instructions a frame instead of 4. With registers of 32 bits one such word takes 12 instructions, and
+/// two stores take 4: each index is computed once, for the frames on both sides.
 pub(super) fn link_upwards(run: &mut [PageInfo], first: usize) {
     if size_of::<usize>() < size_of::<PageInfo>() {
         let mut index = first as u32;

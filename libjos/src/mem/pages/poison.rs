@@ -92,7 +92,8 @@ impl Pages {
         Some(result)
     }
 
-    /// Finishes `page_alloc` if the list looks empty, and `page_alloc_run` if it gives no runs.
+    /// Finishes `page_alloc` if the list looks empty, and `page_alloc_run` if it gives no runs. `None` without
+    /// poison: then the list is as it looks.
     #[cold]
     #[inline(never)]
     pub(super) fn alloc_poisoned(

@@ -13,10 +13,11 @@
 //! truth. So each block is looked into in vain at most once for each frame that was allocated or
 //! freed in it.
 //!
-//! This bounds the work of many searches together, whatever the size of RAM: the frames that they
-//! return, and two blocks, or the blocks of one run if a run has more, for each frame that changed
-//! hands. A single search has no such bound. It pays for all that changed before: if every block has
-//! lost one frame since it was looked into, it looks at every frame, once. To know at each time
+//! So the work of many searches together does not depend on the size of RAM. They look at the frames
+//! that they return. For each frame that was allocated or freed they look at two blocks more, or at as
+//! many blocks as a run has, if it has more than two. A single search has no such bound. It pays for
+//! all that changed before: if every block has lost one frame since it was looked into, it looks at
+//! every frame, once. To know at each time
 //! which blocks are wholly free would take a count for each of them in `page_alloc` and `page_free`,
 //! and runs within a block would be searched for as now.
 
@@ -43,7 +44,8 @@ pub use table::{Block, MAX_ORDER};
 impl Pages {
     /// Takes 2^`order` frames off the free list that lie side by side, from an address that is a
     /// multiple of their size; their `pp_ref` is 0. `None` if no such run is free. The time is
-    /// amortised: that of many calls together does not grow with RAM, that of one can.
+    /// amortised: the total of many calls does not grow with RAM, but a single call can take longer
+    /// on a machine with more.
     ///
     /// They are frames like any others: each can have uses of its own, and is freed when it has
     /// none left, alone or by [`page_free_run`](Self::page_free_run). A run of order 0 is a frame
@@ -51,8 +53,9 @@ impl Pages {
     ///
     /// All calls together look at the frames that they return, and for each frame that was
     /// allocated or freed (by `page_init` too) at 1,024 others at most, or at 2^`order` if that is
-    /// more. A single call looks at each frame of RAM once at most, and at those of its run again:
-    /// so many if each 2 MB lost a frame since the last call, and none has a run.
+    /// more. A single call looks at each frame of RAM once at most, and once more at those of its run,
+    /// or of the block that the run is in. It looks at all if each 2 MB has lost a frame since the last
+    /// call, and none has a run.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn page_alloc_run(
         &mut self,
@@ -64,6 +67,7 @@ impl Pages {
             return self.page_alloc(mem, flags);
         }
         if order > MAX_ORDER || self.nfree() >> order == 0 || self.list.stands_in {
+            // Free frames that are watched look as if there were none, or none in runs.
             return self.alloc_poisoned(mem, flags, order);
         }
         let first = match order.checked_sub(BLOCK_ORDER) {
@@ -125,8 +129,9 @@ impl Pages {
         // lab 2: end
     }
 
-    /// Notes that `len` frames are free now: `first`, and those that it links to. So many frames as there are
-    /// blocks pay for a look at every block, and need not be walked.
+    /// Notes that `len` frames are free now: `first`, and those that it links to. If there are at least as many
+    /// frames as blocks, it raises the bound of every block instead of following the links: the frames are enough
+    /// to pay for a look at each.
     pub(super) fn note_free_chain(&mut self, first: usize, len: usize) {
         let npages = self.npages();
         if len >= npages.div_ceil(BLOCK) {
@@ -185,7 +190,7 @@ impl Pages {
     fn look_into(&mut self, block: usize, order: u32) -> Result<usize, u32> {
         let start = block * BLOCK;
         let frames = &self.array()[start..self.npages().min(start + BLOCK)];
-        // Asked most often, so this loop has no branches.
+        // A search asks most often whether a whole block is free, so this loop has no branches.
         let all_free = || frames.iter().fold(true, |all, info| all & info.is_free());
         let found = if order == BLOCK_ORDER && frames.len() == BLOCK && all_free() {
             Ok(0)
@@ -203,8 +208,8 @@ impl Pages {
             // Neighbours are mostly neighbours on the list too.
             let infos = &self.array()[..run.end];
             let mut last = first;
-            // Often all frames of a block are. This loop has no branches, which takes a quarter off the
-            // time to allocate and free a block.
+            // Often a whole block's frames are linked in order. This loop has no branches, which takes a
+            // quarter off the time to allocate and free a block.
             let block = infos.get(first..first + BLOCK - 1);
             if let Some(block) = block.filter(|_| first.is_multiple_of(BLOCK)) {
                 let links = block.iter().zip(first as u32 + 1..);

@@ -2,7 +2,8 @@
 
 mod model;
 
-use std::string::ToString;
+use std::panic::catch_unwind;
+use std::string::{String, ToString};
 use std::vec::Vec;
 
 use layout::{Jos64, MB, PGSIZE};
@@ -50,6 +51,35 @@ pub(super) fn free_set(free: &[(u64, u64)]) -> Vec<PhysRange> {
     let range =
         |(start, end): &(u64, u64)| PhysRange::new(PhysAddr::new(*start), PhysAddr::new(*end));
     free.iter().map(range).collect()
+}
+
+fn init_panics(free: &[(u64, u64)]) -> String {
+    let init = || drop(Rig::new(MB, free));
+    let panic = catch_unwind(init).expect_err("page_init takes them");
+    *panic.downcast::<String>().expect("a message with values")
+}
+
+#[test]
+fn ranges_that_page_init_refuses() {
+    for (free, says) in [
+        (&[(0, MB + PGSIZE)][..], "page_init: 0x101000 lies beyond the end of pages"),
+        (&[(0, 1 << 44)], "page_init: 0x100000000000 lies beyond the end of pages"),
+        (&[(0x800, PGSIZE)], "page_init: 0x800 lies within a page"),
+        (&[(0, 0x1800)], "page_init: 0x1800 lies within a page"),
+        (&[(PGSIZE, PGSIZE)], "page_init: the run [0x1000, 0x1000) is empty, or out of order"),
+        (
+            &[(0x3000, 0x4000), (0, 0x3000)],
+            "page_init: the run [0x3000, 0x4000) is empty, or out of order",
+        ),
+        (
+            &[(0, 0x2000), (0x1000, 0x3000)],
+            "page_init: the run [0x0, 0x2000) is empty, or out of order",
+        ),
+    ] {
+        assert_eq!(init_panics(free), says);
+    }
+    let whole = Rig::new(MB, &[(0, 0x1000), (0x1000, MB)]);
+    assert_eq!(whole.pages.nfree(), 256);
 }
 
 /// A number that is no mark is a link.

@@ -68,6 +68,14 @@ fn letters_are_shown_before_the_cursor() {
     assert_eq!(shown, line[at - column..][..ROOM]);
 }
 
+/// An accent at the start of the row would be shown on the prompt.
+#[test]
+fn the_row_begins_with_a_letter() {
+    let line = "e\u{301}".repeat(ROOM + 1);
+    let half = ROOM / 2;
+    assert_eq!(row(line.as_bytes()), ("e\u{301}".repeat(half) + &" ".repeat(ROOM - half), half));
+}
+
 #[test]
 fn columns_and_bytes_are_limited() {
     assert_eq!(fitting("abc".chars(), 3), 3);

@@ -63,6 +63,23 @@ fn of_several() {
     }
 }
 
+/// A path may leave out a name's address.
+#[test]
+fn the_console_without_its_address() {
+    let tree = |console: &[u8]| {
+        let tree = machine().begin("chosen").property("stdout-path", console).end();
+        let tree = with_uart(tree, 0x1000_0000, "status", b"okay\0");
+        tree.begin("console@20000000")
+            .property("compatible", b"ns16550a\0")
+            .cells("reg", &[0x2000_0000, 0x100])
+            .end()
+    };
+    assert_eq!(found(tree(b"/console\0"), "ns16550"), Some(0x2000_0000));
+    for console in [&b"/console@\0"[..], b"/con\0", b"/console@0\0", b"/console/console\0"] {
+        assert_eq!(found(tree(console), "ns16550"), Some(0x1000_0000));
+    }
+}
+
 #[test]
 fn the_console_by_an_alias() {
     let tree = |console: &[u8]| {
