@@ -181,7 +181,7 @@ pub(crate) fn stopped() -> Option<(EnvId, Name, VirtAddr)> {
 #[inline]
 fn run_env(envs: &mut Envs<Frame>, pmap: &mut Pmap<Hardware>, index: EnvIndex) -> NonNull<Frame> {
     let frame = envs.env_run(pmap, index);
-    machine::lend_floats(envs.id(index));
+    machine::lend_floats(envs.id(index), envs.has_machine_frame(index));
     frame
 }
 

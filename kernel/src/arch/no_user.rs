@@ -45,6 +45,6 @@ pub(crate) fn wants_floats(_frame: &Frame) -> bool {
 
 pub(crate) fn give_floats(_id: EnvId, _page: VirtAddr, _new: bool) {}
 
-pub(crate) fn lend_floats(_id: EnvId) {}
+pub(crate) fn lend_floats(_id: EnvId, _has_page: bool) {}
 
 pub(crate) fn take_floats(_page_of: impl FnOnce(EnvId) -> Option<VirtAddr>) {}

@@ -72,7 +72,7 @@ impl<F: TrapFrame> Envs<F> {
     }
 
     /// Ends an environment: frees it, and prints JOS's line. If it is the one that runs, there is no
-    /// [`curenv`](Self::curenv) then.
+    /// [`curenv`](Self::curenv) then. The time is in proportion to its page tables and its pages.
     ///
     /// # Panics
     ///
@@ -138,6 +138,13 @@ impl<F: TrapFrame> Envs<F> {
         let frame = vm.alloc_used(ALLOC_ZERO)?;
         slot.set_machine_frame(Some(frame));
         Some((vm.pages().page2pa(frame), true))
+    }
+
+    /// Whether [`machine_frame`](Self::machine_frame) has allocated a frame for an environment.
+    #[must_use]
+    #[inline]
+    pub fn has_machine_frame(&self, index: EnvIndex) -> bool {
+        self.slots.get(index).machine_frame().is_some()
     }
 
     /// The frame that [`machine_frame`](Self::machine_frame) has allocated for the environment with this id, if there are

@@ -19,7 +19,16 @@ pub(super) struct Slot {
     machine_frame: u32,
     /// The name of its program.
     pub(super) name: Name,
-    /// Bytes that its call of `cputs` has printed, which it makes again for the rest.
+    /// A call of `cputs` that it makes again, since it is not done.
+    pub(super) cputs: Cputs,
+}
+
+/// How far a call of `cputs` has come: which text it prints, and how many bytes it has checked and printed.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Cputs {
+    pub(super) va: u64,
+    pub(super) len: u64,
+    pub(super) checked: u64,
     pub(super) printed: u64,
 }
 
@@ -66,7 +75,7 @@ impl Slot {
         self.space = ManuallyDrop::new(space);
         self.used = 1;
         self.name = Name::default();
-        self.printed = 0;
+        self.cputs = Cputs::default();
         self.next_free()
     }
 

@@ -3,11 +3,14 @@
 
 use core::mem::take;
 
+use layout::PGSIZE;
+
 use super::abi::{ENV_RUNNING, EnvId, Error, call};
 use super::console::EnvConsole;
 use super::frame::TrapFrame;
 use super::memory::{left_in_page, user_access};
 use super::sched::Next;
+use super::slot::Cputs;
 use super::table::{EnvIndex, Envs};
 use crate::machine::Machine;
 use crate::mem::addr::VirtAddr;
@@ -16,9 +19,10 @@ use crate::paging::vm::Vm;
 
 /// Bytes that `cputs` takes from a program at a time.
 const CHUNK: usize = 128;
-/// Bytes that `cputs` prints at a time. The caller makes its call again for the rest, so that interrupts, and other
-/// environments, wait for no more than this.
+/// Bytes that `cputs` prints at a time, and bytes that it checks. The caller makes its call again for the rest, so that
+/// interrupts, and other environments, wait for no more than this.
 const PIECE: u64 = 4096;
+const CHECKED: u64 = 1024 * PGSIZE;
 // On x86 the result goes where the number was, so the call that is made again is `cputs`, too.
 const _: () = assert!(call::CPUTS == 0);
 
@@ -100,6 +104,9 @@ impl<F: TrapFrame> Envs<F> {
 
     /// Prints bytes. Arguments: address, length. If the program may not read all of them, it ends, and nothing is
     /// printed.
+    ///
+    /// The program may make another call before this one again, since its next page fault may lead it elsewhere. That
+    /// one begins anew, unless it is for the same text.
     #[inline(never)]
     fn sys_cputs<M: Machine>(
         &mut self,
@@ -107,21 +114,47 @@ impl<F: TrapFrame> Envs<F> {
         console: &mut impl EnvConsole,
         index: EnvIndex,
     ) -> CallResult {
-        let (begin, all) = (VirtAddr::new(self.argument(index, 0)), self.argument(index, 1));
-        let printed = take(&mut self.slots.get_mut(index).printed).min(all);
-        let (mut va, len) = (begin + printed, all - printed);
-        let mut piece = len.min(PIECE);
-        let rest = len - piece;
-        // All of the text was looked at before its first piece was printed.
-        let looked_at = if printed == 0 { len } else { piece };
-        if let Err(va) = self.user_mem_check(vm, index, va, looked_at, Perm::UR) {
-            self.user_mem_fault(vm, index, va);
-            return Err(Error::Fault);
+        let (va, len) = (self.argument(index, 0), self.argument(index, 1));
+        let mut call = take(&mut self.slots.get_mut(index).cputs);
+        if (call.va, call.len) != (va, len) {
+            call = Cputs { va, len, checked: 0, printed: 0 };
         }
-        let slot = self.slots.get_mut(index);
+        if call.checked < len {
+            let part = (len - call.checked).min(CHECKED);
+            let begin = VirtAddr::new(va) + call.checked;
+            if let Err(va) = self.user_mem_check(vm, index, begin, part, Perm::UR) {
+                self.user_mem_fault(vm, index, va);
+                return Err(Error::Fault);
+            }
+            call.checked += part;
+        }
+        if call.checked == len {
+            self.print_piece(vm, console, index, &mut call)?;
+        }
+        if call.printed < len {
+            self.slots.get_mut(index).cputs = call;
+            self.envs.get_mut(index).env_tf.call_again();
+        }
+        Ok(0)
+    }
+
+    /// Prints the next piece of a text that was checked. If others have taken the memory away since, the program ends.
+    fn print_piece<M: Machine>(
+        &mut self,
+        vm: &mut Vm<M>,
+        console: &mut impl EnvConsole,
+        index: EnvIndex,
+        call: &mut Cputs,
+    ) -> Result<(), Error> {
+        let mut va = VirtAddr::new(call.va) + call.printed;
+        let mut piece = (call.len - call.printed).min(PIECE);
+        let rest = call.len - call.printed - piece;
         let (mut chunk, mut kept) = ([0; CHUNK], 0);
         while piece > 0 {
-            let Some(pa) = user_access(vm, slot.space(), va, Perm::UR) else { break };
+            let Some(pa) = user_access(vm, self.slots.get(index).space(), va, Perm::UR) else {
+                self.user_mem_fault(vm, index, va);
+                return Err(Error::Fault);
+            };
             let n = left_in_page(va).min(piece).min((CHUNK - kept) as u64);
             let end = kept + n as usize;
             vm.machine().load_bytes(pa, &mut chunk[kept..end]);
@@ -132,10 +165,7 @@ impl<F: TrapFrame> Envs<F> {
             chunk.copy_within(whole..end, 0);
             kept = end - whole;
         }
-        if rest > 0 {
-            slot.printed = all - rest - kept as u64;
-            self.envs.get_mut(index).env_tf.call_again();
-        }
-        Ok(0)
+        call.printed = call.len - rest - kept as u64;
+        Ok(())
     }
 }

@@ -133,10 +133,12 @@ impl<M: Machine> Vm<M> {
     ///
     /// # Panics
     ///
-    /// If a table is no page of RAM: a bug.
+    /// If `pgdir` is `kern_pgdir`, which safe code can get hold of by exchanging it for another one; or if a table is no
+    /// page of RAM: a bug.
     pub fn pgdir_free(&mut self, pgdir: Pgdir) -> usize {
         let (root, level) = (pgdir.address(), M::Format::ROOT);
         forget(pgdir);
+        assert!(root != self.kern_root, "pgdir_free: kern_pgdir is given up");
         if !self.users(root).is_empty() {
             self.switchkvm();
         }

@@ -14,7 +14,7 @@ use libjos::sim::mmu::Mmu;
 use super::World;
 
 /// Most pages that the kernel's own half of the environments takes.
-const MOST_OWN_PAGES: usize = 16;
+const MOST_OWN_PAGES: usize = 22;
 
 /// How often each frame is used.
 type Uses = BTreeMap<PhysAddr, u32>;

@@ -79,6 +79,63 @@ fn cputs_of_a_long_text_gives_way<L: MemLayout, F: Format + Mmu>() {
     assert_eq!(world.console.written.len() as u64, 3 * PGSIZE + 3);
 }
 
+/// A page fault between two pieces may lead the program elsewhere. The next text does not depend on where the last one
+/// was left.
+fn cputs_of_another_text_begins_anew<L: MemLayout, F: Format + Mmu>() {
+    let mut world = World::<L, F>::with(2);
+    for number in 0..2 {
+        assert_eq!(world.call(call::PAGE_ALLOC, &[0, page(number), URW]), 0);
+    }
+    let (me, long) = (world.me(), [page(0), 2 * PGSIZE]);
+    let printed = |world: &mut World<L, F>, text: &[u64; 2], len: u64| {
+        world.console.written.clear();
+        assert_eq!(world.call_only(call::CPUTS, text), Next::Run(me));
+        assert_eq!(world.console.written.len() as u64, len, "{text:x?}");
+    };
+    printed(&mut world, &long, PGSIZE);
+    printed(&mut world, &[0x80_2000, 4], 4);
+    assert_eq!(world.console.written, b"data");
+    printed(&mut world, &long, PGSIZE);
+    for other in [[page(0), PGSIZE + 8], [page(0) + 8, 2 * PGSIZE - 8], long] {
+        printed(&mut world, &other, PGSIZE);
+    }
+    // A text that ends behind all addresses.
+    world.console.written.clear();
+    let most = L::VA_LAST;
+    let other = EnvIndex::new(1 - me.number());
+    assert_eq!(world.call_only(call::CPUTS, &[most, most]), Next::Run(other));
+    let expected = format!("user_mem_check assertion failure for va {most:08x}");
+    assert!(world.said().contains(&expected), "{}", world.said());
+    assert_eq!(world.console.written, b"");
+}
+
+/// A long text is checked in parts of 1024 pages, all of them before the first byte is printed.
+fn cputs_checks_a_long_text_in_parts<L: MemLayout, F: Format + Mmu>() {
+    const PAGES: u64 = 2049;
+    let mut world = World::<L, F>::with(2);
+    let (me, begin) = (world.me(), page(0));
+    assert_eq!(world.call(call::PAGE_ALLOC, &[0, begin, URW]), 0);
+    for number in 1..PAGES {
+        assert_eq!(world.call(call::PAGE_MAP, &[0, begin, 0, page(number), URW]), 0);
+    }
+    let parts = |world: &mut World<L, F>, pages: u64| -> Vec<(usize, Next)> {
+        world.console.written.clear();
+        let calls = (0..3).map(|_| {
+            let next = world.call_only(call::CPUTS, &[begin + 1, pages * PGSIZE - 1]);
+            (world.console.written.len(), next)
+        });
+        calls.collect()
+    };
+    let (again, piece) = (Next::Run(me), PGSIZE as usize);
+    assert_eq!(parts(&mut world, 1024), [(piece, again), (2 * piece, again), (3 * piece, again)]);
+    assert_eq!(parts(&mut world, 1025), [(0, again), (piece, again), (2 * piece, again)]);
+    assert_eq!(parts(&mut world, PAGES), [(0, again), (0, again), (piece, again)]);
+    let other = Next::Run(EnvIndex::new(1 - me.number()));
+    assert_eq!(parts(&mut world, PAGES + 1)[..3], [(0, again), (0, again), (0, other)]);
+    let expected = format!("user_mem_check assertion failure for va {:08x}", page(PAGES));
+    assert!(world.said().contains(&expected), "{}", world.said());
+}
+
 /// A text whose end goes while its beginning is printed ends the program there.
 fn cputs_of_memory_that_goes_ends_the_program<L: MemLayout, F: Format + Mmu>() {
     let mut world = World::<L, F>::with(1);
@@ -138,6 +195,8 @@ on_every_format! {
     cputs_prints_what_the_program_may_read
     cputs_keeps_characters_whole
     cputs_of_a_long_text_gives_way
+    cputs_of_another_text_begins_anew
+    cputs_checks_a_long_text_in_parts
     cputs_of_memory_that_goes_ends_the_program
     cputs_of_other_memory_ends_the_program
 }

@@ -41,7 +41,7 @@ fn the_arrays_take_no_more_than_they_need<L: MemLayout, F: Format + Mmu>() {
     let public = (NENV * size_of::<E<F>>()).div_ceil(PGSIZE as usize);
     let taken = nfree - pmap.pages().nfree();
     // The kernel's half is smaller, names of programs included; and there are tables for UENVS.
-    assert!(public < taken && taken < public + 16 + F::LEVELS as usize, "{taken} of {public}");
+    assert!(public < taken && taken < public + 22 + F::LEVELS as usize, "{taken} of {public}");
     assert!(F::LEVELS != 2 || public == 31);
     assert_eq!(envs.all().count(), 0);
     pmap.checks().check_page_free_list();

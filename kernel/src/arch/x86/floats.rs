@@ -21,10 +21,11 @@ static OWNER: AtomicI32 = AtomicI32::new(0);
 /// clears that bit says so here.
 pub(in crate::arch) static FORBIDDEN: AtomicBool = AtomicBool::new(false);
 
-/// Before the program of `id` goes on: lets it use the registers if they are its own.
+/// Before the program of `id` goes on: lets it use the registers if they are its own. Ids come back after a long time,
+/// so a program may have the id of one that has ended; but it has no page to save them in before it uses them.
 #[inline]
-pub(crate) fn lend_floats(id: EnvId) {
-    let is_owner = OWNER.load(Ordering::Relaxed) == id.0;
+pub(crate) fn lend_floats(id: EnvId, has_page: bool) {
+    let is_owner = has_page & (OWNER.load(Ordering::Relaxed) == id.0);
     if is_owner == FORBIDDEN.load(Ordering::Relaxed) {
         if is_owner { permit() } else { forbid() }
     }

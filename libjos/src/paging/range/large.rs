@@ -5,7 +5,7 @@ use crate::mem::addr::{PhysAddr, VirtAddr};
 use crate::mem::pages::{AllocFlags, PageAllocator};
 use crate::paging::directory::Pgdir;
 use crate::paging::error::MapError;
-use crate::paging::format::{Entry, Format, Geometry, Leaf};
+use crate::paging::format::{Entry, Format, Geometry, Leaf, Perm};
 use crate::paging::mappings::steps;
 use crate::paging::vm::Vm;
 
@@ -17,7 +17,8 @@ impl<M: Machine> Vm<M> {
     /// # Errors
     ///
     /// [`MapError::NonCanonical`], [`MapError::Uvpt`], and [`MapError::NotUniform`] if the pages do not
-    /// make one, or the processor or the format has none of that size. Nothing has changed then.
+    /// make one, or the processor or the format has none of that size. [`MapError::Global`] if they are global,
+    /// and the page would be this directory's alone. Nothing has changed then.
     pub fn merge(&mut self, pgdir: &mut Pgdir, va: VirtAddr, level: u32) -> Result<(), MapError> {
         let root = pgdir.address();
         if !M::Format::is_canonical(va) {
@@ -36,6 +37,10 @@ impl<M: Machine> Vm<M> {
         let start = VirtAddr::new(layout::round_down(va.as_u64(), size));
         if self.machine.leaf_levels() & 1 << level == 0 || !whole.pa.is_aligned(size) {
             return Err(failed);
+        }
+        // The tables that other directories share stay as they are.
+        if level == M::Format::ROOT && root != self.kern_root && whole.perm.contains(Perm::G) {
+            return Err(MapError::Global { va: start });
         }
         self.machine.store(step.at, M::Format::encode(level, &whole));
         self.renew_loaded_leaves(root, start);

@@ -21,6 +21,7 @@ on_every_format! {
     nothing_below_utop_becomes_global
     what_one_directory_has_to_itself_cannot_be_global
     the_kernel_half_can_be_global
+    pages_that_all_share_do_not_merge_to_one_directory_s_own
     what_was_made_global_by_hand_is_not_spread
 }
 
@@ -134,6 +135,35 @@ fn the_kernel_half_can_be_global<L: MemLayout, F: Format + Mmu>() {
         vm.unmap_range(pgdir, va, 2 * PGSIZE).unwrap();
         vm.pages_mut().page_free(frame);
     }
+}
+
+/// Nothing would flush the large page when the kernel changes the small ones.
+fn pages_that_all_share_do_not_merge_to_one_directory_s_own<L: MemLayout, F: Format + Mmu>() {
+    if F::LEAF_LEVELS >> F::ROOT & 1 == 0 {
+        return;
+    }
+    let (mut pmap, mut space) = with_space::<L, F>();
+    let va = VirtAddr::new(L::UENVS);
+    let (vm, kern_pgdir) = pmap.split();
+    let (large, part) = (F::page_size(F::ROOT), F::page_size(F::ROOT - 1));
+    let pa = PhysAddr::new(layout::round_down(L::PHYS_BASE, large));
+    let global = Perm::KRW | Perm::G;
+    vm.prune(kern_pgdir, va);
+    vm.map_range(kern_pgdir, va, large, pa, global, Largest).unwrap();
+    // Split, and all parts alike again.
+    vm.protect_range(kern_pgdir, va, part, Perm::KR | Perm::G).unwrap();
+    vm.protect_range(kern_pgdir, va, part, global).unwrap();
+    space.switchuvm(vm);
+    let before = state(vm, &[space.pgdir().address()]);
+    let refused = vm.merge(space.pgdir_mut(), va + part, F::ROOT);
+    assert_eq!(refused, Err(MapError::Global { va }));
+    assert!(state(vm, &[space.pgdir().address()]) == before, "{}", F::NAME);
+
+    // Other pages do, and the kernel's directory merges all.
+    vm.protect_range(kern_pgdir, va, large, Perm::KRW).unwrap();
+    vm.merge(space.pgdir_mut(), va, F::ROOT).unwrap();
+    vm.protect_range(kern_pgdir, va, large, global).unwrap();
+    vm.merge(kern_pgdir, va, F::ROOT).unwrap();
 }
 
 /// An entry that says so though nothing makes such: no other space gets it, and a page of one's own

@@ -41,6 +41,18 @@ fn a_directory_is_not_dropped() {
     drop(pmap.pgdir_create().unwrap());
 }
 
+/// Safe code can get hold of it, by exchanging it for another one.
+#[test]
+#[cfg_attr(miri, ignore)]
+#[should_panic(expected = "pgdir_free: kern_pgdir is given up")]
+fn kern_pgdir_is_not_given_up() {
+    let mut pmap = booted::<layout::Jos64, libjos::paging::format::x86_64::X86_64>();
+    let mut other = pmap.pgdir_create().unwrap();
+    let (vm, kern_pgdir) = pmap.split();
+    std::mem::swap(kern_pgdir, &mut other);
+    vm.pgdir_free(other);
+}
+
 fn the_pages_of_an_unmapping_are_said<L: MemLayout, F: Format + Mmu>() {
     let (mut pmap, mut space) = with_space::<L, F>();
     space.uvmalloc(&mut pmap, 0, 3 * PGSIZE, Perm::W).unwrap();
