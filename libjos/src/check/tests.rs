@@ -19,7 +19,7 @@ use std::vec::Vec;
 use layout::{Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
 
 use crate::check::Checks;
-use crate::machine::{Machine, PhysMem};
+use crate::machine::{CpuSet, Machine, PhysMem};
 use crate::mem::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::mem::pages::{
     ALLOC_ZERO, AllocFlags, CountError, Frame, FreeList, PageAllocator, PageError, PageInfo, Pages,
@@ -216,6 +216,22 @@ fn devices() {
         let said = message(&*panic);
         assert!(said.contains(says), "{says}: the check said: {said}");
     }
+}
+
+/// UVPT's first page shows the table that maps address 0. It may be there without any page, as `page_remove` leaves it.
+#[test]
+fn an_empty_table_is_no_mapping() {
+    fn is_none<L: MemLayout, F: Format + Mmu>() {
+        let mut pmap = sound::<L, F>(RAM);
+        pmap.map_page(0, Perm::URW);
+        pmap.unmap(0);
+        pmap.machine_mut().flush_tlb(CpuSet::ALL);
+        pmap.checks().check_kern_pgdir();
+        assert_eq!(pmap.va2pa(pmap.kern_pgdir(), VirtAddr::new(L::UVPT)).is_some(), L::SELF_MAP);
+    }
+    is_none::<Jos64, X86_64>();
+    is_none::<Jos32, I386>();
+    is_none::<JosSv39, Sv39>();
 }
 
 /// The kernel's tables have one use more for each address space, and that is no fault.

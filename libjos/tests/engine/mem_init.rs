@@ -1,6 +1,6 @@
 //! The whole of `mem_init`, with every check, on each map and each format, over simulated memory.
 
-use layout::{GB, Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
+use layout::{GB, Jos32, Jos64, JosSv39, KB, MB, MemLayout, PGSIZE};
 use libjos::mem::addr::{PhysAddr, PhysRange};
 use libjos::mem::kaddr::kaddr;
 use libjos::mem::pages::{AllocFlags, PageAllocator};
@@ -143,6 +143,20 @@ fn pages_of_a_finished_system() {
 )]
 fn a_machine_of_4_mb_is_too_small() {
     let _ = boot::<Jos64, X86_64>(4 * MB);
+}
+
+/// 388 KB more in place of the hole.
+#[test]
+fn four_mb_of_ram_are_enough() {
+    let pmap = boot::<Jos64, X86_64>(4 * MB + 388 * KB);
+    let total = "Physical memory: 4096K available";
+    assert!(pmap.machine().log.contains(total), "{}", pmap.machine().log);
+}
+
+#[test]
+#[should_panic(expected = "too little RAM: 4092 KB within")]
+fn a_page_less_is_too_little() {
+    let _ = boot::<Jos64, X86_64>(4 * MB + 384 * KB);
 }
 
 #[test]

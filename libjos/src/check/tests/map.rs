@@ -132,6 +132,16 @@ pub(super) fn faults<L: MemLayout, F: Format + Mmu>() -> Vec<Fault<L, F>> {
             says: "check_kern_pgdir: between MMIOBASE and the kernel stack's gap: ",
         },
     ];
+    if L::UPPER_START < L::UENVS {
+        faults.push(Fault {
+            name: "the upper half's first page mapped",
+            run: |pmap| {
+                pmap.map_page(L::UPPER_START, Perm::KR);
+                pmap.checks().check_kern_pgdir();
+            },
+            says: "check_kern_pgdir: below UPAGES: 0xffff",
+        });
+    }
     if L::SELF_MAP {
         faults.push(Fault {
             name: "UVPT to a wrong frame",
