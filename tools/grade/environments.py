@@ -18,7 +18,7 @@ FREE, DYING, RUNNABLE, RUNNING, NOT_RUNNABLE = range(5)
 # The bits of an id that are neither the slot nor the generation, which begins at bit 12.
 GENERATION, NEVER_SET = 0x1000, 0xC00
 # The kernel's own half of the environments: at most so many pages, in one piece.
-MOST_OWN_PAGES = 16
+MOST_OWN_PAGES = 22
 
 # `struct Env`, by the bytes of a word: the trap frame of 17 words on i386 and 22 on x86-64, then the other fields.
 LAYOUTS = {4: struct.Struct("<68s I iiIIII II B3x II iI"), 8: struct.Struct("<176s Q iiIIII QQ B7x QQ iI")}
