@@ -25,6 +25,7 @@ type SimVm<L, F> = Vm<SimMachine<L, F>>;
 on_every_format! {
     ranges_cost_what_their_tables_do
     large_pages_are_copied_as_they_are
+    empty_tables_of_a_range_go
 }
 
 /// Pages that are mapped, as far from one another as can be.
@@ -162,4 +163,27 @@ fn large_pages_are_copied_as_they_are<L: MemLayout, F: Format + Mmu>() {
     };
     assert_eq!(copied(&new), copied(&old));
     assert_eq!(copied(&new).len() as u64, count);
+}
+
+/// All of them and no others, though the range begins and ends within other tables.
+fn empty_tables_of_a_range_go<L: MemLayout, F: Format + Mmu>() {
+    let mut pmap = booted::<L, F>();
+    let (vm, pgdir) = pmap.split();
+    let (small, large) = (F::page_size(1), if F::LEVELS > 2 { F::page_size(2) } else { 0 });
+    let [below, first, last, above] =
+        [(1, 3), (1, 5), (2, 6), (2, 9)].map(|(n, m)| VirtAddr::new(n * large + m * small));
+    for va in [below, first, last, above] {
+        let frame = vm.page_alloc(ALLOC_ZERO).unwrap();
+        vm.page_insert(pgdir, frame, va, Perm::URW).unwrap();
+        vm.page_remove(pgdir, va).unwrap();
+    }
+    let nfree = vm.pages().nfree();
+    vm.prune_range(pgdir, first, last + (small - 1));
+    assert_eq!(vm.pages().nfree(), nfree + 2, "{}", F::NAME);
+    let above_all = if F::LEVELS > 2 { 1 } else { 0 };
+    for va in [below, above] {
+        let nfree = vm.pages().nfree();
+        vm.prune(pgdir, va);
+        assert!(vm.pages().nfree() > nfree + above_all, "{}: {va}", F::NAME);
+    }
 }

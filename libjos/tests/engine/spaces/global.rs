@@ -21,6 +21,7 @@ on_every_format! {
     nothing_below_utop_becomes_global
     what_one_directory_has_to_itself_cannot_be_global
     the_kernel_half_can_be_global
+    addresses_that_nobody_maps_are_named_first
     pages_that_all_share_do_not_merge_to_one_directory_s_own
     what_was_made_global_by_hand_is_not_spread
 }
@@ -135,6 +136,24 @@ fn the_kernel_half_can_be_global<L: MemLayout, F: Format + Mmu>() {
         vm.unmap_range(pgdir, va, 2 * PGSIZE).unwrap();
         vm.pages_mut().page_free(frame);
     }
+}
+
+/// Whether they could be global does not matter.
+fn addresses_that_nobody_maps_are_named_first<L: MemLayout, F: Format + Mmu>() {
+    let (mut pmap, mut space) = with_space::<L, F>();
+    let frame = pmap.page_alloc(AllocFlags::empty()).unwrap();
+    let pa = pmap.pages().page2pa(frame);
+    let perm = Perm::KR | Perm::G;
+    let beyond = VirtAddr::new(if L::HALVES { L::LOWER_END } else { L::VA_LAST + 1 });
+    let uvpt = VirtAddr::new(L::UVPT);
+    for (va, error) in
+        [(beyond, MapError::NonCanonical { va: beyond }), (uvpt, MapError::Uvpt { va: uvpt })]
+    {
+        let pgdir = space.pgdir_mut();
+        assert_eq!(pmap.page_insert(pgdir, frame, va, perm), Err(error));
+        assert_eq!(pmap.map_range(pgdir, va, PGSIZE, pa, perm, Smallest), Err(error));
+    }
+    pmap.pages_mut().page_free(frame);
 }
 
 /// Nothing would flush the large page when the kernel changes the small ones.
