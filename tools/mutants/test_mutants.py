@@ -208,6 +208,14 @@ class TestJudge(unittest.TestCase):
         with self.assertRaises(copies.Failed):
             results.reasons(results.REASONS_BEGIN + "\n| a.rs | replace - with + | why |\n")
 
+    def test_each_reason_is_of_code_that_there_is(self):
+        for name in results.reasons(results.REASONS_FILE.read_text()):
+            file, _, mutant = name.partition(": ")
+            self.assertTrue((results.ROOT / file).is_file(), name)
+            function = re.search(r" in (?:.*::)?(\w+)$", mutant)
+            if function:
+                self.assertIn(f"fn {function[1]}", (results.ROOT / file).read_text(), name)
+
     def test_table(self):
         mutants = [mutant(f"{place}:1") for place in (1, 2, 3)]
         text, share = results.table(mutants, FakeResults(**{"1": "caught", "2": "missed", "3": "unviable"}))
