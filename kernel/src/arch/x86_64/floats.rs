@@ -37,8 +37,8 @@ pub(in crate::arch) fn forget_floats() {}
 /// Restores the registers.
 ///
 /// Unless an x87 exception is pending, AMD's processors before Zen 2 neither save nor restore where the last x87
-/// instruction was and its operand (AMD64 Architecture Programmer's Manual vol. 2, 11.4.4; CVE-2006-1056). An x87 load of
-/// the kernel's own replaces them, so that no program learns the other one's.
+/// instruction was and its operand (CVE-2006-1056). An x87 load of the kernel's own replaces them, so that no program
+/// learns the other one's.
 #[inline(never)] // so that a test sees that no other function uses them
 pub(in crate::arch) fn restore_floats(state: *mut u8) {
     // SAFETY: the state is one that was saved, or the first one, and begins with four bytes of numbers. The kernel uses
