@@ -166,10 +166,12 @@ fn the_machines_frame_goes_with_its_environment<L: MemLayout, F: Format + Mmu>()
     let [id, other] = [first, second].map(|index| world.envs.id(index));
     let nfree = world.nfree();
     assert_eq!(world.envs.machine_frame_of(&world.pmap, id), None);
+    assert!(!world.envs.has_machine_frame(first));
     let (frame, is_new) = world.envs.machine_frame(&mut world.pmap, first).unwrap();
     assert!(is_new && world.nfree() == nfree - 1);
     assert_eq!(world.pmap.machine().load::<u32>(frame), 0);
     assert_eq!(world.envs.machine_frame(&mut world.pmap, first), Some((frame, false)));
+    assert!(world.envs.has_machine_frame(first) && !world.envs.has_machine_frame(second));
     let another = world.envs.machine_frame(&mut world.pmap, second).unwrap();
     assert!(another.1 && another.0 != frame);
     assert_eq!(world.envs.machine_frame_of(&world.pmap, id), Some(frame));
@@ -180,6 +182,7 @@ fn the_machines_frame_goes_with_its_environment<L: MemLayout, F: Format + Mmu>()
     // One in the same slot has none yet, and nothing was lost.
     assert_ne!(world.envs.id(second), other);
     assert_eq!(world.envs.machine_frame_of(&world.pmap, world.envs.id(second)), None);
+    assert!(!world.envs.has_machine_frame(second));
     assert_eq!(world.nfree(), nfree - 1);
     world.check();
 }

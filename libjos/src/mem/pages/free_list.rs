@@ -47,6 +47,7 @@ impl Pages {
     /// is empty, or begins before the end of the run before it.
     #[cfg_attr(debug_assertions, inline(never))]
     pub fn page_init(&mut self, free: &[PhysRange]) {
+        assert_in_order(free);
         // lab 2: begin page_init
         let (base, npages) = (self.base(), self.npages());
         let index = |pa: PhysAddr| {
@@ -62,10 +63,6 @@ impl Pages {
         let mut done = npages;
         for run in free.iter().rev() {
             let (start, end) = (index(run.start), index(run.end_exclusive));
-            assert!(
-                start < end && end <= done,
-                "page_init: the run {run} is empty, or out of order"
-            );
             let infos = self.array_mut();
             infos[end..done].fill(PageInfo::reserved());
             link_upwards(&mut infos[start..end], start);
@@ -156,6 +153,16 @@ impl Pages {
             Some(frame)
         })
         .take(self.npages() + 1)
+    }
+}
+
+/// Panics unless no run of `free` is empty, and each begins behind the one before it.
+fn assert_in_order(free: &[PhysRange]) {
+    let mut end = PhysAddr::new(0);
+    for run in free {
+        let is_next = end <= run.start && run.start < run.end_exclusive;
+        assert!(is_next, "page_init: the run {run} is empty, or out of order");
+        end = run.end_exclusive;
     }
 }
 

@@ -17,9 +17,8 @@
 //! that they return. For each frame that was allocated or freed they look at two blocks more, or at as
 //! many blocks as a run has, if it has more than two. A single search has no such bound. It pays for
 //! all that changed before: if every block has lost one frame since it was looked into, it looks at
-//! every frame, once. To know at each time
-//! which blocks are wholly free would take a count for each of them in `page_alloc` and `page_free`,
-//! and runs within a block would be searched for as now.
+//! every frame, once. To know at each time which blocks are wholly free would take a count for each of
+//! them in `page_alloc` and `page_free`, and runs within a block would be searched for as now.
 
 mod table;
 #[cfg(test)]

@@ -69,11 +69,11 @@ fn ranges_that_page_init_refuses() {
         (&[(PGSIZE, PGSIZE)], "page_init: the run [0x1000, 0x1000) is empty, or out of order"),
         (
             &[(0x3000, 0x4000), (0, 0x3000)],
-            "page_init: the run [0x3000, 0x4000) is empty, or out of order",
+            "page_init: the run [0x0, 0x3000) is empty, or out of order",
         ),
         (
             &[(0, 0x2000), (0x1000, 0x3000)],
-            "page_init: the run [0x0, 0x2000) is empty, or out of order",
+            "page_init: the run [0x1000, 0x3000) is empty, or out of order",
         ),
     ] {
         assert_eq!(init_panics(free), says);
