@@ -194,7 +194,7 @@ impl Pages {
         let found = if order == BLOCK_ORDER && frames.len() == BLOCK && all_free() {
             Ok(0)
         } else {
-            first_run(frames.iter().map(PageInfo::is_free), order)
+            first_run(frames, PageInfo::is_free, order)
         };
         self.runs.steps += nr_seen(&found, frames.len(), order);
         found.map(|offset| start + offset)
@@ -232,8 +232,7 @@ impl Pages {
 
     /// Panics unless the table of runs is whole, and no bound in it too low.
     pub(crate) fn check_runs(&self) {
-        let blocks = self.array().chunks(BLOCK);
-        self.runs.check(blocks.map(|frames| frames.iter().map(PageInfo::is_free)));
+        self.runs.check(self.array());
     }
 
     /// Plants a fault: the table says that `block` has no free frame.

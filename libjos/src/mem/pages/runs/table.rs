@@ -11,6 +11,9 @@ use crate::mem::pages::{PageArray, PageInfo};
 /// A block is 2^9 frames, the large page of most formats; a group is as many blocks.
 pub(super) const BLOCK_ORDER: u32 = 9;
 pub(super) const BLOCK: usize = 1 << BLOCK_ORDER;
+/// A search puts what it sees into words of 2^6 bits.
+const WORD_ORDER: u32 = u64::BITS.ilog2();
+const WORD: usize = 1 << WORD_ORDER;
 /// The order of the largest runs: 1 GB.
 pub const MAX_ORDER: u32 = 2 * BLOCK_ORDER;
 /// The bound if all of a block, or of a group, may be free.
@@ -116,7 +119,7 @@ impl RunTable {
         let start = group * BLOCK;
         let entries = self.blocks.entries();
         let blocks = &entries[start..entries.len().min(start + BLOCK)];
-        let found = first_run(blocks.iter().map(Block::may_be_whole), order);
+        let found = first_run(blocks, Block::may_be_whole, order);
         self.steps += nr_seen(&found, blocks.len(), order);
         match found {
             Ok(first) => Some(start + first..start + first + (1 << order)),
@@ -129,10 +132,9 @@ impl RunTable {
 
     /// Panics unless all lists are whole, and no bound is too low. `blocks` tells for each block
     /// which of its frames are free.
-    pub(super) fn check(&self, blocks: impl Iterator<Item = impl Iterator<Item = bool>>) {
-        self.blocks.check("block", blocks);
-        let groups = self.blocks.entries().chunks(BLOCK);
-        self.groups.check("group", groups.map(|blocks| blocks.iter().map(Block::may_be_whole)));
+    pub(super) fn check(&self, frames: &[PageInfo]) {
+        self.blocks.check("block", frames, PageInfo::is_free);
+        self.groups.check("group", self.blocks.entries(), Block::may_be_whole);
     }
 }
 
@@ -209,7 +211,7 @@ impl Bounds {
 
     /// Panics unless each entry with a bound is on that bound's list and on no other, and no bound is
     /// too low. `parts` tells for each entry which of its frames are free, or which of its blocks may be.
-    fn check(&self, what: &str, parts: impl Iterator<Item = impl Iterator<Item = bool>>) {
+    fn check<T>(&self, what: &str, parts: &[T], is_free: impl Fn(&T) -> bool) {
         let mut listed = 0;
         for (head, bound) in self.heads.iter().zip(1..) {
             let (mut before, mut index) = (NONE, *head);
@@ -229,12 +231,12 @@ impl Bounds {
             listed == bounds,
             "check_page_free_list: {bounds} {what}s have free runs, {listed} are listed"
         );
-        for ((index, entry), part) in self.entries().iter().enumerate().zip(parts) {
+        for ((index, entry), part) in self.entries().iter().enumerate().zip(parts.chunks(BLOCK)) {
             // The highest bound cannot be too low.
             if entry.bound == ALL {
                 continue;
             }
-            let truth = first_run(part, BLOCK_ORDER).map_or_else(|bound| bound, |_| ALL);
+            let truth = first_run(part, &is_free, BLOCK_ORDER).map_or_else(|bound| bound, |_| ALL);
             assert!(
                 truth <= entry.bound,
                 "check_page_free_list: {what} {index} has a free run of order {}, \
@@ -246,25 +248,60 @@ impl Bounds {
     }
 }
 
-/// Looks for 2^`order` neighbours of `all` that are free, aligned to their number: the place of the
-/// first one, or else the bound that the largest run makes.
-pub(super) fn first_run(all: impl Iterator<Item = bool>, order: u32) -> Result<usize, u32> {
-    let (mut length, mut bound) = (0_usize, 0);
-    for (end, is_free) in (1..).zip(all) {
-        length = if is_free { length + 1 } else { 0 };
-        if is_free {
-            // The order of the largest aligned run that ends here.
-            let here = length.ilog2().min(usize::trailing_zeros(end));
-            if here >= order {
-                return Ok(end - (1 << order));
-            }
-            bound = bound.max(here + 1);
+/// Looks for 2^`order` neighbours in `all` that are free, aligned to their number: the place of the
+/// first one, or else the bound that the largest run makes. There are at most [`BLOCK`] of them.
+pub(super) fn first_run<T>(
+    all: &[T],
+    is_free: impl Fn(&T) -> bool,
+    order: u32,
+) -> Result<usize, u32> {
+    let (mut bound, mut whole) = (0, 0);
+    for (word, entries) in all.chunks(WORD).enumerate() {
+        let add = |bits, entry| bits << 1 | u64::from(is_free(entry));
+        let free = entries.iter().rev().fold(0, add);
+        match first_run_of_bits(free, order) {
+            Ok(bit) => return Ok(WORD * word + bit as usize),
+            Err(here) => bound = bound.max(here),
         }
+        whole |= u64::from(free == u64::MAX) << word;
     }
-    Err(bound)
+    if whole == 0 {
+        return Err(bound);
+    }
+    // A word that is free as a whole has not served, so the run is longer. It consists of such words.
+    match first_run_of_bits(whole, order - WORD_ORDER) {
+        Ok(word) => Ok(WORD * word as usize),
+        Err(bound) => Err(WORD_ORDER + bound),
+    }
 }
 
-/// How many of `all` it took [`first_run`] to find this.
+/// Looks for 2^`order` neighbours among the bits that are set, as [`first_run`] does.
+fn first_run_of_bits(bits: u64, order: u32) -> Result<u32, u32> {
+    // A bit for each aligned run of 2^k, which is the first of the run's bits.
+    let (mut runs, mut k) = (bits, 0);
+    while runs != 0 {
+        if k == order {
+            return Ok(runs.trailing_zeros());
+        }
+        // Two neighbours, of which the first is aligned, make a run of the next order.
+        runs &= runs.unbounded_shr(1 << k) & ALIGNED[k as usize];
+        k += 1;
+    }
+    Err(k)
+}
+
+/// For each k, the bits whose number is a multiple of 2^(k + 1).
+const ALIGNED: [u64; WORD_ORDER as usize + 1] = [
+    0x5555_5555_5555_5555,
+    0x1111_1111_1111_1111,
+    0x0101_0101_0101_0101,
+    0x0001_0001_0001_0001,
+    0x0000_0001_0000_0001,
+    1,
+    1,
+];
+
+/// How many of `all` it took [`first_run`] to find this, by words.
 pub(super) fn nr_seen(found: &Result<usize, u32>, all: usize, order: u32) -> u64 {
-    found.map_or(all, |first| first + (1 << order)) as u64
+    found.map_or(all, |first| (first + (1 << order)).next_multiple_of(WORD)) as u64
 }

@@ -69,9 +69,10 @@ fn what_a_search_has_looked_at_is_counted() {
         assert!(rig.alloc_run(order).is_some());
         rig.pages.run_search_steps() - before
     };
-    // First all frames of a block, which might be whole, and then the run. The second time the block
-    // is found not to be whole, and its second run is taken. From then on its bound is known.
-    assert_eq!([(); 3].map(|()| taken(&mut rig, 3)), [512 + 8, 512 + 16, 24]);
+    // First all frames of a block, which might be whole, and then the run's word. The second time the
+    // block is found not to be whole, and its second run is taken. From then on its bound is known.
+    assert_eq!([(); 3].map(|()| taken(&mut rig, 3)), [512 + 64, 512 + 64, 64]);
+    assert_eq!((taken(&mut rig, 5), taken(&mut rig, 6)), (64, 128));
     // A whole block is not looked at twice.
     assert_eq!(taken(&mut rig, 9), 512);
 }
@@ -206,4 +207,38 @@ fn a_list_that_is_set_aside_twice_is_given_back_twice() {
     while rig.alloc().is_some() {}
     rig.pages.give_back(outer);
     assert_eq!(rig.alloc_run(8), Some(frame(512 + 256)));
+}
+
+/// What `first_run` is to return, by looking at each place for a run.
+fn first_run_by_places(all: &[bool], order: u32) -> Result<usize, u32> {
+    let whole = |run: &[bool]| run.iter().all(|free| *free);
+    let run = |order: u32| all.chunks_exact(1 << order).position(whole);
+    let largest = || (0..=BLOCK_ORDER).rev().find(|order| run(*order).is_some());
+    run(order).map(|place| place << order).ok_or_else(|| largest().map_or(0, |order| order + 1))
+}
+
+#[test]
+fn a_search_finds_the_first_aligned_run_or_the_largest() {
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    // Blocks of all lengths, in which runs of frames of all orders are in use.
+    for round in 0..if cfg!(miri) { 30 } else { 3_000 } {
+        let mut next = |below: usize| {
+            // xorshift64 (Marsaglia, "Xorshift RNGs", 2003).
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            (random % below as u64) as usize
+        };
+        let length = if round % 3 == 0 { BLOCK } else { next(BLOCK + 1) };
+        let mut all = [true; BLOCK];
+        for _ in 0..next(40) {
+            let (first, order) = (next(BLOCK), next(8));
+            all[first..BLOCK.min(first + (1 << order))].fill(false);
+        }
+        let all = &all[..length];
+        for order in 0..=BLOCK_ORDER {
+            let found = first_run(all, |free| *free, order);
+            assert_eq!(found, first_run_by_places(all, order), "order {order} in {all:?}");
+        }
+    }
 }
