@@ -28,7 +28,7 @@ NO_CONSOLE = (
     r"the device tree names no console \(a node outside RAM that is compatible with ns16550a\); "
     "use qemu-system-riscv64 -machine virt"
 )
-SILENT_CONSOLE = "the device tree names a console where no device answers"
+SILENT_CONSOLE = "the device tree names a console where no device answers, or the firmware withholds the counters"
 
 
 def refused(title, tree, why, at=dt.PLACE, machine=None, subject="device tree"):

@@ -25,7 +25,7 @@ class Report(NamedTuple):
     invalid_opcode: str = r"invalid opcode \(#UD, vector 6\)"
     non_canonical: str = (
         r"general protection \(#GP, vector 13\): "
-        r"access to a non-canonical address, it seems: r\w\w? is 0x0000800000000000"
+        r"access to a non-canonical address, it seems: r\w\w? is 0x0000ffff[0-9a-f]{8}"
     )
     write_code: tuple = (
         "  error code 0x3: P=1 W/R=1 U/S=0 RSVD=0 I/D=0 PK=0 SS=0 SGX=0",
@@ -117,7 +117,7 @@ REPORT = {
         overflow=r"\(scause 15\)", lost_stack=r"trap on an unusable stack \(scause 15\)", lost_stack_code=(),
         breakpoint=r"breakpoint \(scause 3\)", invalid_opcode=r"illegal instruction \(scause 2\).*",
         non_canonical=(
-            r'load page fault \(scause 13\): read of 0x0000004000000000: page not present, in "non-canonical"'
+            r'load page fault \(scause 13\): read of 0x0000007f[0-9a-f]{8}: page not present, in "non-canonical"'
         ),
         write_code=(), kept_off="SUM", reserved_bit=(),
     ),

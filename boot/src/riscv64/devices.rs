@@ -62,8 +62,9 @@ pub fn timebase_hz() -> Option<u64> {
 /// its high address.
 pub(super) extern "C" fn map_devices(tree: u64, hart: u64) {
     let window = ptr::without_provenance(JosSv39::KERNBASE as usize);
-    let (first, size) = (PhysAddr::new(JosSv39::PHYS_BASE), JosSv39::WINDOW_SIZE);
-    // SAFETY: entry_pgdir maps the whole window. The tree is the entry code's copy, which no Rust object overlaps.
+    let first = PhysAddr::new(JosSv39::PHYS_BASE);
+    let size = JosSv39::WINDOW_LAST_FRAME - JosSv39::PHYS_BASE;
+    // SAFETY: entry_pgdir maps the whole window, of which the last frame ends the address space. The tree is the entry code's copy, which no Rust object overlaps.
     let window = unsafe { PhysWindow::new(window, first, size, PhysRange::new(first, first)) };
     let tree = match DeviceTree::parse(tree, window) {
         Ok(tree) => tree,
@@ -94,5 +95,6 @@ pub(super) extern "C" fn map_devices(tree: u64, hart: u64) {
     TIMEBASE_HZ.store(tree.timebase_hz().unwrap_or(0), Relaxed);
     // SAFETY: orders the new entries before the first access.
     unsafe { asm!("sfence.vma", options(nostack)) };
-    on_trap(c"the device tree names a console where no device answers");
+    // The kernel reads the counters, and looks for the console.
+    on_trap(c"the device tree names a console where no device answers, or the firmware withholds the counters");
 }

@@ -33,9 +33,15 @@ struct Console;
 impl Write for Console {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for byte in text.bytes() {
-            // SAFETY: the firmware keeps all registers but A0, and our memory.
+            // SAFETY: the firmware keeps all registers but A0 and, if it has no such call, A1; and our memory.
             unsafe {
-                asm!("ecall", in("a7") 1, inlateout("a0") u64::from(byte) => _, options(nostack));
+                asm!(
+                    "ecall",
+                    in("a7") 1,
+                    inlateout("a0") u64::from(byte) => _,
+                    lateout("a1") _,
+                    options(nostack)
+                );
             }
         }
         Ok(())

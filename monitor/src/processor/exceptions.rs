@@ -37,9 +37,10 @@ pub(super) const PAGE_FAULT_BITS: [ErrorBit; 8] = [
 /// The page fault's RSVD.
 const RESERVED_BIT: u64 = 1 << 3;
 
-/// The vectors of the exceptions that have an error code, and of the machine check.
+/// The vectors of the exceptions that have an error code, of NMI and of the machine check.
 #[allow(missing_docs, reason = "the table of `exception` names them")]
 pub mod vector {
+    pub const NMI: u64 = 2;
     pub const DOUBLE_FAULT: u64 = 8;
     pub const INVALID_TSS: u64 = 10;
     pub const SEGMENT_NOT_PRESENT: u64 = 11;

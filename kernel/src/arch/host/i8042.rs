@@ -1,6 +1,7 @@
 //! A simulated keyboard controller, an 8042 (IBM PC/AT technical reference, "keyboard controller").
 
 use std::collections::VecDeque;
+use std::vec::Vec;
 
 use super::process::{self, RESET_BY_KEYBOARD};
 
@@ -8,6 +9,9 @@ use super::process::{self, RESET_BY_KEYBOARD};
 const OUTPUT_FULL: u8 = 1 << 0;
 const INPUT_FULL: u8 = 1 << 1;
 const FROM_MOUSE: u8 = 1 << 5;
+/// Bits of the configuration: the keyboard sends nothing; the mouse sends nothing.
+const KEYBOARD_DISABLED: u8 = 1 << 4;
+const MOUSE_DISABLED: u8 = 1 << 5;
 /// How many times the status is read until a byte is taken.
 const SLOWNESS: u32 = 3;
 
@@ -24,6 +28,9 @@ pub(crate) struct KeyboardController {
     is_configured: bool,
     /// How many more times the status is read until it takes the byte that was written last.
     busy: u32,
+    /// Scan codes that the keyboard sends as soon as it may after the configuration was asked for.
+    pub late: Vec<u8>,
+    is_asked: bool,
     /// Bytes that wait, and whether each comes from the mouse.
     waiting: VecDeque<(u8, bool)>,
 }
@@ -37,6 +44,8 @@ impl KeyboardController {
             answers: true,
             is_configured: false,
             busy: 0,
+            late: Vec::new(),
+            is_asked: false,
             waiting: VecDeque::new(),
         }
     }
@@ -90,16 +99,35 @@ impl KeyboardController {
         if self.resets && command == 0xFE {
             process::end(RESET_BY_KEYBOARD);
         }
-        if self.answers && command == 0x20 {
-            self.waiting.push_back((self.configuration, false));
+        match command {
+            0x20 => {
+                self.is_asked = true;
+                self.send_late();
+                if self.answers {
+                    self.waiting.push_back((self.configuration, false));
+                }
+            }
+            0xA7 => self.configuration |= MOUSE_DISABLED,
+            0xAD => self.configuration |= KEYBOARD_DISABLED,
+            0xAE => self.configuration &= !KEYBOARD_DISABLED,
+            _ => {}
         }
         self.is_configured = command == 0x60;
+    }
+
+    /// Lets the keyboard send what it has for later, if the time has come and it may.
+    fn send_late(&mut self) {
+        if self.is_asked && self.configuration & KEYBOARD_DISABLED == 0 {
+            let late = core::mem::take(&mut self.late);
+            self.send(&late);
+        }
     }
 
     /// Takes a byte at the data port.
     pub(super) fn write(&mut self, byte: u8) {
         if self.takes() && self.is_configured {
             self.configuration = byte;
+            self.send_late();
         }
     }
 }

@@ -51,14 +51,14 @@ pub(crate) fn pc() -> MutexGuard<'static, Pc> {
 
 impl Pc {
     fn read(&mut self, port: u16) -> u32 {
-        self.processor.pass_time();
+        let now = self.processor.pass_time();
         self.idle = if matches!(port, 0x3F8 | 0x60) { 0 } else { self.idle + 1 };
         assert!(self.idle < PATIENCE, "the kernel waits, and nothing more is typed");
         let byte = match port {
             0x3F8..=0x3FF => self.serial.read(port - 0x3F8),
             0x60 | 0x64 => self.keyboard.read(port),
             0x40 => self.timer.read(),
-            0x20 | 0x21 | 0xA0 | 0xA1 => self.interrupts.read(port, self.requests()),
+            0x20 | 0x21 | 0xA0 | 0xA1 => self.interrupts.read(port, self.requests(now)),
             0x3D5 => self.crtc.1[usize::from(self.crtc.0)],
             _ => 0xFF,
         };
@@ -66,8 +66,8 @@ impl Pc {
     }
 
     /// The lines with a request.
-    fn requests(&self) -> u16 {
-        u16::from(self.serial.interrupts()) << 4
+    fn requests(&self, now: u64) -> u16 {
+        u16::from(self.timer.interrupts(now)) | u16::from(self.serial.interrupts()) << 4
     }
 
     fn write(&mut self, port: u16, value: u32) {

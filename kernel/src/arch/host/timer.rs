@@ -7,6 +7,8 @@ const HZ: u64 = 1_193_182;
 pub(crate) struct Timer {
     /// Whether the board has one.
     pub present: bool,
+    /// Whether its requests reach the interrupt controller.
+    pub is_wired: bool,
     /// Counts of the processor's counter per second.
     pub counter_hz: u64,
     /// Whether it begins again when it has counted down (mode 2).
@@ -24,6 +26,7 @@ impl Timer {
     pub(super) const fn new() -> Self {
         Self {
             present: true,
+            is_wired: true,
             counter_hz: 1_000_000_000,
             repeats: false,
             began: None,
@@ -67,10 +70,19 @@ impl Timer {
         self.latched[(self.read + 1) % 2]
     }
 
+    /// Whether it has counted down and requests an interrupt.
+    pub(super) fn interrupts(&self, now: u64) -> bool {
+        self.present && self.is_wired && self.ticks(now) >= self.first().into()
+    }
+
     /// The count: down from the first one, and around.
     fn count(&self, now: u64) -> u16 {
+        self.first().wrapping_sub(self.ticks(now) as u16)
+    }
+
+    /// How many times it has counted; 0 before it has its first count.
+    fn ticks(&self, now: u64) -> u128 {
         let counts = u128::from(now.wrapping_sub(self.began.unwrap_or(now)));
-        let ticks = counts * u128::from(HZ) / u128::from(self.counter_hz);
-        self.first().wrapping_sub(ticks as u16)
+        counts * u128::from(HZ) / u128::from(self.counter_hz)
     }
 }

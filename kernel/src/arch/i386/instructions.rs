@@ -181,7 +181,7 @@ pub(in crate::arch) fn are_enabled() -> bool {
     rflags::read().contains(RFlags::INTERRUPT_FLAG)
 }
 
-// As in the crate, an access to memory is moved across none of these.
+// An access to memory is moved across none of these, since an interrupt's handler has its own.
 
 /// Turns interrupts on.
 pub(in crate::arch) fn enable() {

@@ -99,9 +99,6 @@ pub(super) const DATA: u16 = 0x10;
 /// The selector of the first of these tasks. The others follow it.
 pub(super) const EXCEPTION_TASK: u16 = 0x30;
 
-/// The vector of NMI.
-pub(super) const NMI: u64 = 2;
-
 /// The number of the task that the exception `vector` has.
 pub(super) fn task_number(vector: u64) -> Option<usize> {
     [DOUBLE_FAULT, NMI, MACHINE_CHECK].iter().position(|its| *its == vector)

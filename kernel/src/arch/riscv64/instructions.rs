@@ -4,7 +4,8 @@
 macro_rules! read {
     ($register:ident) => {{
         let value: u64;
-        // SAFETY: reads a register that every hart with supervisor mode has; no read of one has an effect.
+        // SAFETY: reads a register that every hart with supervisor mode has, or traps (`time` and `instret`, if the
+        // firmware withholds them); no read of one has an effect.
         unsafe {
             core::arch::asm!(
                 concat!("csrr {}, ", stringify!($register)), out(reg) value, options(nomem, nostack)

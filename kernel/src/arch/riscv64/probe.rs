@@ -128,8 +128,12 @@ const TABLE_RESERVED: u64 = 1 << 4 | 0b11 << 6;
 /// on.
 const RESERVED: u64 = u64::MAX << 54;
 
-/// Walks `va` in the tables in use. The hart does not say why it refused an access.
+/// Walks `va` in the tables in use, which have no entry for an address that is not canonical. The hart does not say why it
+/// refused an access.
 pub(super) fn look(va: u64) -> Look {
+    if !Format::is_canonical(VirtAddr::new(va)) {
+        return Look { present: false, malformed: false };
+    }
     let mut table = pgdir_in_use();
     for level in (0..Format::LEVELS).rev() {
         let at = Format::entry(level, table, VirtAddr::new(va));

@@ -8,7 +8,7 @@ use libjos::app::rate::{self, Reading};
 
 use crate::arch::cpu::counter;
 use crate::arch::instructions::{Port, cpuid};
-use crate::arch::interrupts::{TIMER, allow};
+use crate::arch::interrupts::{TIMER, allow, is_requested};
 
 /// The frequency of the timer chip, an 8254, in Hz.
 const TIMER_HZ: u64 = 1_193_182;
@@ -50,7 +50,12 @@ fn nominal() -> Option<u64> {
 /// Whether the timer interrupts the processor.
 static WAKES: AtomicBool = AtomicBool::new(false);
 
-/// Lets the timer interrupt the processor, if there is one.
+/// Questions to the interrupt controller whether the timer's request has come, about a microsecond each. A machine of
+/// QEMU's on a busy host may need many.
+const PATIENCE: u32 = 1_000_000;
+
+/// Lets the timer interrupt the processor, if there is one whose requests reach the interrupt controller. (The HPET may
+/// take the timer's place there, if the firmware has left it so.)
 pub(crate) fn init_alarm() {
     count_down(1);
     // SAFETY: as in `count_down`.
@@ -58,7 +63,8 @@ pub(crate) fn init_alarm() {
         Port::<u8>::new(CONTROL).write(STATUS);
         Port::<u8>::new(CHANNEL_0).read()
     };
-    if status & MODE == COUNT_DOWN && allow(TIMER) {
+    let counts = status & MODE == COUNT_DOWN;
+    if counts && (0..PATIENCE).any(|_| is_requested(TIMER)) && allow(TIMER) {
         WAKES.store(true, Ordering::Relaxed);
     }
 }
@@ -71,7 +77,7 @@ pub(crate) fn alarm(time: Duration) -> bool {
     WAKES.load(Ordering::Relaxed)
 }
 
-/// Makes the timer interrupt the processor `hz` times a second, 19 times at least.
+/// Makes the timer interrupt the processor `hz` times a second, 18.2 times at least.
 pub(crate) fn tick(hz: u32) {
     let count = u16::try_from(TIMER_HZ / u64::from(hz)).unwrap_or(u16::MAX);
     count_by(REPEAT, count);

@@ -144,7 +144,8 @@ pub(crate) fn saved(frame: u64) -> [u64; 2] {
 /// Need do nothing: the processor remembers no entry that is not valid (Intel SDM vol. 3A, 4.10.2.3).
 pub(crate) fn made_valid(_page: Option<VirtAddr>) {}
 
-/// The time-stamp counter, which runs at a constant rate from the machine's reset on.
+/// The time-stamp counter, which runs from the machine's reset on, on processors of the last fifteen years at a constant
+/// rate.
 #[inline]
 pub(crate) fn counter() -> u64 {
     let (low, high): (u32, u32);

@@ -1,7 +1,7 @@
 //! Interrupts of devices, by two 8259s, the second of which is at a line of the first (8259A data sheet; IBM PC/AT
 //! technical reference, "system interrupts").
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering, compiler_fence};
 
 use crate::arch::instructions::{self, Msr, Port, cpuid};
 use crate::trap::cause::Interrupt;
@@ -128,7 +128,10 @@ pub(crate) fn are_on() -> bool {
 
 /// Halts the processor until an interrupt comes. They are on meanwhile, and off afterwards.
 pub(crate) fn wait() {
+    // The crate's function claims to use no memory, but the handler of the interrupt does.
+    compiler_fence(Ordering::SeqCst);
     instructions::enable_and_hlt();
+    compiler_fence(Ordering::SeqCst);
     instructions::disable();
 }
 

@@ -23,8 +23,13 @@ const NO_DEVICE: u8 = 0xFF;
 /// Commands: the next byte of the controller is its configuration; the next byte for it is.
 const READ_CONFIGURATION: u8 = 0x20;
 const WRITE_CONFIGURATION: u8 = 0x60;
-/// Bits of the configuration: bytes of the keyboard, and of the mouse, interrupt.
+/// Commands: the mouse sends nothing; the keyboard sends nothing; the keyboard sends.
+const DISABLE_MOUSE: u8 = 0xA7;
+const DISABLE_KEYBOARD: u8 = 0xAD;
+const ENABLE_KEYBOARD: u8 = 0xAE;
+/// Bits of the configuration: bytes of the keyboard, and of the mouse, interrupt; the keyboard, and the mouse, sends nothing.
 const INTERRUPTS: u8 = 1 << 0 | 1 << 1;
+const DISABLED: u8 = 1 << 4 | 1 << 5;
 /// Readings of the status, about a microsecond each, until a controller has answered or has failed.
 const PATIENCE: u32 = 10_000;
 
@@ -45,16 +50,26 @@ impl Keyboard {
         if status() == NO_DEVICE {
             return true;
         }
-        while Self::next_code().is_some() {}
-        let configured = send(STATUS, READ_CONFIGURATION)
-            .filter(|()| wait(|status| status & OUTPUT_FULL != 0))
-            // SAFETY: as in `send`.
-            .map(|()| unsafe { Port::<u8>::new(DATA).read() })
-            .and_then(|configuration| {
-                send(STATUS, WRITE_CONFIGURATION)?;
-                send(DATA, configuration | INTERRUPTS)
-            });
+        let configured = Self::configure();
+        if configured.is_none() {
+            let _ = send(STATUS, ENABLE_KEYBOARD);
+        }
         configured.is_some() & allow(KEYBOARD) & allow(MOUSE)
+    }
+
+    /// Lets the bytes of keyboard and mouse interrupt; `None` if the controller fails. Meanwhile neither sends any, or one
+    /// could be taken for the configuration.
+    fn configure() -> Option<()> {
+        send(STATUS, DISABLE_KEYBOARD)?;
+        send(STATUS, DISABLE_MOUSE)?;
+        wait(|status| status & INPUT_FULL == 0)?;
+        while Self::next_code().is_some() {}
+        send(STATUS, READ_CONFIGURATION)?;
+        wait(|status| status & OUTPUT_FULL != 0)?;
+        // SAFETY: as in `send`.
+        let configuration = unsafe { Port::<u8>::new(DATA).read() };
+        send(STATUS, WRITE_CONFIGURATION)?;
+        send(DATA, (configuration | INTERRUPTS) & !DISABLED)
     }
 
     /// Passes the bytes of the next typed key to `each`, as a terminal sends them; `None` if no key
@@ -106,16 +121,18 @@ fn status() -> u8 {
     unsafe { Port::<u8>::new(STATUS).read() }
 }
 
-/// Waits until the controller's status `is_good`. Returns false if that takes too long.
-fn wait(is_good: impl Fn(u8) -> bool) -> bool {
-    (0..PATIENCE).any(|_| is_good(status()))
+/// Waits until the controller's status `is_good`; `None` if that takes too long.
+fn wait(is_good: impl Fn(u8) -> bool) -> Option<()> {
+    (0..PATIENCE).any(|_| is_good(status())).then_some(())
 }
 
 /// Writes a byte to the controller, at one of its two ports; `None` if it takes none.
 fn send(port: u16, byte: u8) -> Option<()> {
+    wait(|status| status & INPUT_FULL == 0)?;
     // SAFETY: on a PC these two ports belong to the keyboard controller or to no device, and nothing else uses them but
     // the machine's reset.
-    wait(|status| status & INPUT_FULL == 0).then(|| unsafe { Port::<u8>::new(port).write(byte) })
+    unsafe { Port::<u8>::new(port).write(byte) };
+    Some(())
 }
 
 /// The bytes that a terminal sends for a key without a character (ECMA-48, 5.4; VT220).

@@ -4,7 +4,7 @@ use core::sync::atomic::Ordering;
 
 use libjos::env::Cause;
 use libjos::mem::addr::VirtAddr;
-use monitor::processor::vector::{MACHINE_CHECK, PAGE_FAULT};
+use monitor::processor::vector::{DOUBLE_FAULT, MACHINE_CHECK, NMI, PAGE_FAULT};
 
 use crate::arch::instructions::Cr2;
 use crate::arch::interrupts::{self, IRQ_OFFSET, NLINES};
@@ -34,16 +34,17 @@ pub(crate) fn init(calls: Handler, traps: Handler) {
     forbid_sysenter();
 }
 
-/// The cause of a trap that is no system call. An interrupt is acknowledged. A machine check, which is no program's fault, is
-/// reported as in the kernel, and is the end. (On i386 it is a task, and does not come here.)
+/// The cause of a trap that is no system call. An interrupt is acknowledged. A double fault, an NMI and a machine check,
+/// which are no program's fault, are reported as in the kernel, and are the end. (On i386 they are tasks, and do not come
+/// here.)
 pub(crate) fn cause(frame: &Frame) -> Cause {
     match frame.as_ref().vector() {
         // Nothing has caused another page fault yet.
         PAGE_FAULT => Cause::PageFault { va: VirtAddr::new(Cr2::read_raw()) },
         BREAKPOINT => Cause::Breakpoint,
-        MACHINE_CHECK => {
+        vector @ (DOUBLE_FAULT | NMI | MACHINE_CHECK) => {
             trap(&mut { frame.trap });
-            unreachable!("nobody goes on after a machine check")
+            unreachable!("nobody goes on after vector {vector}")
         }
         vector @ IRQ_OFFSET.. if vector - IRQ_OFFSET < NLINES => interrupt(vector - IRQ_OFFSET),
         _ => Cause::Exception,

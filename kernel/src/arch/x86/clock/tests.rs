@@ -122,13 +122,13 @@ fn no_timer() {
 /// The timer wakes the processor if its requests reach the interrupt controller. It counts to 65,535 at most.
 #[test]
 fn alarms() {
-    let cases = [(true, true), (true, false), (false, true)];
-    let ended = each_alone(&cases, |(has_timer, has_controller)| {
-        pc().timer.present = *has_timer;
+    let cases = [(true, true, true), (true, false, true), (true, true, false), (false, true, true)];
+    let ended = each_alone(&cases, |(has_timer, has_controller, is_wired)| {
+        (pc().timer.present, pc().timer.is_wired) = (*has_timer, *is_wired);
         pc().interrupts.present = *has_controller;
         interrupts::init();
         init_alarm();
-        let wakes = *has_timer && *has_controller;
+        let wakes = *has_timer && *has_controller && *is_wired;
         assert_eq!(*has_controller && pc().interrupts.masks[0] & 1 << TIMER == 0, wakes);
         for (time, first) in [
             (Duration::from_nanos(1), 1),

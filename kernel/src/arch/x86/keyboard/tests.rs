@@ -100,11 +100,30 @@ fn no_keyboard() {
     .assert_returned();
 }
 
+/// A key that is pressed while the controller is asked for its configuration is not taken for that. If there is no answer,
+/// the keyboard goes on.
+#[test]
+fn a_key_while_the_controller_is_set_up() {
+    for (answers, configuration) in [(true, 0x43), (false, 0x60)] {
+        let ended = alone(move || {
+            (pc().keyboard.answers, pc().keyboard.late) = (answers, [0x30].to_vec());
+            crate::arch::interrupts::init();
+            let mut keyboard = Keyboard::new();
+            assert_eq!(keyboard.allow_interrupts(), answers);
+            // The next look at the status shows that the last byte was taken.
+            pc().keyboard.send(&[0x1E]);
+            assert_eq!(keys(&mut keyboard), [b"b", b"a"]);
+            assert_eq!(pc().keyboard.configuration, configuration);
+        });
+        ended.assert_returned();
+    }
+}
+
 /// Keys and the mouse interrupt; a key typed before is lost, and so is the configuration of a controller that is silent.
 #[test]
 fn interrupts() {
     // Whether there is a controller, and whether it answers; the result, and the configuration afterwards.
-    let cases = [(true, true, true, 0x43), (true, false, false, 0x40), (false, true, true, 0x40)];
+    let cases = [(true, true, true, 0x43), (true, false, false, 0x60), (false, true, true, 0x40)];
     let ended = each_alone(&cases, |(present, answers, wakes, configuration)| {
         (pc().keyboard.present, pc().keyboard.answers) = (*present, *answers);
         pc().keyboard.send(&[0x1E]);

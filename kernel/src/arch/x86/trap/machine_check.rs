@@ -19,6 +19,7 @@ const BANK_REGISTERS: u32 = 4;
 
 // Fields of MCG_CAP: the number of banks, and whether MCG_CTL exists.
 const MCG_CAP_COUNT: u64 = 0xFF;
+const MOST_BANKS: u64 = 32;
 const MCG_CAP_CTL_P: u64 = 1 << 8;
 
 // Bits of a bank's status: whether it holds an error, and an address.
@@ -80,7 +81,8 @@ fn has_banks() -> bool {
 fn banks() -> impl Iterator<Item = Bank> {
     // SAFETY: a processor with banks has the register, and reading it changes nothing.
     let count = unsafe { Msr::new(MCG_CAP).read() } & MCG_CAP_COUNT;
-    (0..count as u32).map(Bank)
+    // Where the registers of more would be, others are (Intel SDM vol. 4, table 2-2).
+    (0..count.min(MOST_BANKS) as u32).map(Bank)
 }
 
 /// Writes the processor's records of a machine check: a line for the global status, and one for each

@@ -39,7 +39,8 @@ global_asm!(
     pop_registers!(),
     "    add rsp, 16", // vector and error code
     "    iretq",
-    // From a program, at the top of the kernel's stack. The registers go to the program's frame.
+    // From a program, at the top of the kernel's stack, or of one for double fault, NMI or machine check. The registers
+    // go to the program's frame.
     "1:  push {FLAGS}",
     "    popfq",
     "    mov rdi, [rip + {FRAME}]",
