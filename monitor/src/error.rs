@@ -32,6 +32,8 @@ pub enum CommandError<'w> {
     Wraps { first: u64, size: u64 },
     /// The address is in the kernel's part.
     KernelPart { va: VirtAddr },
+    /// The application has a page at the address.
+    ApplicationsPage { va: VirtAddr },
     /// There is no such environment, or it has ended.
     NoEnv { id: EnvId, has_ended: bool },
     /// No page of RAM is at the address.
@@ -86,6 +88,9 @@ impl fmt::Display for CommandError<'_> {
             }
             Self::KernelPart { va } => {
                 write!(f, "{va} is the kernel's (UTOP and above); with -f, at your own risk")
+            }
+            Self::ApplicationsPage { va } => {
+                write!(f, "{va} is in the application's heap or areas; with -f, at your own risk")
             }
             Self::NoEnv { id, has_ended: true } => write!(f, "environment {id} has ended"),
             Self::NoEnv { id, .. } => write!(f, "there is no environment {id}; `envs` lists them"),

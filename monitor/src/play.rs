@@ -8,6 +8,7 @@ use super::error::CommandError;
 use super::explain::WalkEnd;
 use super::held::MOST_HELD;
 use super::session::Session;
+use libjos::app::area::area_addresses;
 use libjos::machine::Machine;
 use libjos::mem::addr::VirtAddr;
 use libjos::mem::pages::{ALLOC_ZERO, PageAllocator, PageInfo};
@@ -140,7 +141,7 @@ impl<M: Machine> Session<'_, M> {
         Ok(())
     }
 
-    /// Makes sure that a mapping at `va` is the user's, or may be changed by force.
+    /// Makes sure that a mapping at `va` is neither the kernel's nor the application's, or may be changed by force.
     fn check_changeable<'w>(&self, va: VirtAddr, force: bool) -> Result<(), CommandError<'w>> {
         if !M::Format::is_canonical(va) {
             Err(MapError::NonCanonical { va }.into())
@@ -148,9 +149,20 @@ impl<M: Machine> Session<'_, M> {
             Err(MapError::Uvpt { va }.into())
         } else if va.as_u64() >= M::Layout::UTOP && !force {
             Err(CommandError::KernelPart { va })
+        } else if self.is_of_the_application(va) && !force {
+            Err(CommandError::ApplicationsPage { va })
         } else {
             Ok(())
         }
+    }
+
+    /// Whether a page is mapped at `va` that belongs to the application's heap or to an area of its: `alloc` has not given
+    /// it out.
+    fn is_of_the_application(&self, va: VirtAddr) -> bool {
+        let addresses = M::Layout::UHEAP..area_addresses::<M::Layout>().end;
+        let WalkEnd::Page { pa, .. } = self.walk(va).end() else { return false };
+        let is_held = self.pmap.pages().pa2page(pa).is_some_and(|frame| self.held.contains(frame));
+        addresses.contains(&va.as_u64()) && !is_held
     }
 }
 

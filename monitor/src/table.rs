@@ -49,8 +49,9 @@ pub const COMMANDS: &[Command] = &[
         details: &[
             "Each word gives (+) or takes away (-) permissions: u user, w write, x execute,",
             "g global (from UTOP up alone, where all address spaces are the same). Others",
-            "stay. From UTOP up, in the kernel's part, it takes -f and may break the kernel.",
-            "A part of a large page is split off first.",
+            "stay. From UTOP up, in the kernel's part, and for a page of the application's",
+            "heap or areas, it takes -f and may break the kernel. A part of a large page is",
+            "split off first.",
         ],
     },
     Command {
@@ -143,7 +144,8 @@ pub const COMMANDS: &[Command] = &[
         details: &[
             "By page_insert: what was mapped there is unmapped. Permissions are given as to",
             "setperm; without them the page can only be read. A page that `alloc` did not",
-            "give out takes -f, and so does an address from UTOP up.",
+            "give out takes -f, and so does an address from UTOP up, or one where the",
+            "application's heap or an area has a page.",
         ],
     },
     Command {
@@ -151,8 +153,8 @@ pub const COMMANDS: &[Command] = &[
         usage: "remove [-f] VA",
         summary: "Unmap the page of VA",
         details: &[
-            "By page_remove; page tables that map nothing any more are freed. From UTOP up",
-            "it takes -f.",
+            "By page_remove; page tables that map nothing any more are freed. From UTOP up,",
+            "and for a page of the application's heap or areas, it takes -f.",
         ],
     },
     Command {

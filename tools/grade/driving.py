@@ -93,7 +93,7 @@ class Drive:
         return CPU.returned(found)
 
     def alloc(self, zero=None):
-        """page_alloc gives a free frame: filled with zeros if asked, and otherwise unchanged."""
+        """page_alloc gives a free frame, filled with zeros if asked."""
         zero = self.random.getrandbits(1) if zero is None else zero
         junk = self.random.randbytes(PAGE)
         head = self.state.head

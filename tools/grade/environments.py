@@ -17,8 +17,8 @@ NENV = 1024
 FREE, DYING, RUNNABLE, RUNNING, NOT_RUNNABLE = range(5)
 # The bits of an id that are neither the slot nor the generation, which begins at bit 12.
 GENERATION, NEVER_SET = 0x1000, 0xC00
-# The kernel's own half of the environments: at most so many pages, in one piece.
-MOST_OWN_PAGES = 22
+# The kernel's own half of the environments, in one piece: its pages, by the bytes of a word.
+OWN_PAGES = {4: 21, 8: 22}
 
 # `struct Env`, by the bytes of a word: the trap frame of 17 words on i386 and 22 on x86-64, then the other fields.
 LAYOUTS = {4: struct.Struct("<68s I iiIIII II B3x II iI"), 8: struct.Struct("<176s Q iiIIII QQ B7x QQ iI")}
@@ -94,9 +94,9 @@ def are_the_kernels_own(state, numbers):
         if pieces[-1] and pieces[-1][-1] + 1 != number:
             pieces.append([])
         pieces[-1].append(number)
-    array, most = max(map(len, pieces)), len(there_are(state))
+    array, most = max(map(len, pieces)), OWN_PAGES[state.cpu.word] + len(there_are(state))
     once = all(state.links[number] == IN_USE and state.refs[number] == 1 for number in numbers)
-    return once and 0 < array <= MOST_OWN_PAGES + most and len(numbers) <= max(array, MOST_OWN_PAGES) + most
+    return once and 0 < array and len(numbers) <= most
 
 
 def complaints(state):

@@ -62,6 +62,7 @@ class Test:
     status: int = SUCCESS
     resets: str = ""  # the machine must end by a reset, BY_PORT or BY_TRIPLE_FAULT; QEMU's status means nothing then
     whole: bool = False  # the lines must be the whole output
+    anywhere: tuple = ()  # lines that must all be there, in any order
     gdb_lines: tuple = ()  # the expected lines of gdb's output
     gdb_whole: bool = False
     verdicts: tuple = ()  # what the reader of the machine must find without fault (reading.py)
@@ -120,6 +121,8 @@ def judge(test, run):
     if run.status != test.status and not test.resets:
         complaints.append(f"QEMU's status is {run.status}, not {test.status}")
     complaints += compare(test.lines, run.lines, test.whole)
+    for pattern in test.anywhere:
+        complaints += compare((pattern,), run.lines, False)
     complaints += [f"in gdb: {text}" for text in compare(test.gdb_lines, run.gdb_output.split("\n"), test.gdb_whole)]
     for name in test.verdicts:
         complaints += [f"in the machine: {text}" for text in run.verdicts.get(name, [f"{name}: never judged"])]

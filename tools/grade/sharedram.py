@@ -1,6 +1,6 @@
 """The RAM of a running machine, mapped into this process: thousands of reads of page tables cost nothing so.
 
-QEMU keeps the RAM in a file without a name (Linux's memfd), which /proc shows. Elsewhere, QMP's pmemsave serves.
+QEMU keeps the RAM in a file without a name (Linux's memfd), which /proc shows. If it does not show that one, QMP's pmemsave serves.
 """
 
 import mmap

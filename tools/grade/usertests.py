@@ -1,5 +1,6 @@
 """The graded tests of programs in ring 3 (user/): JOS's words, and what hostile programs must not achieve."""
 
+import itertools
 import re
 
 import reading
@@ -15,6 +16,13 @@ INCOMING = re.compile(r"Incoming TRAP frame at 0xf*efffff[0-9a-f]{2}" if ARCH.ha
                       f"Incoming TRAP frame at {ARCH.kstacktop - 68:#x}")
 FRAME = re.compile(r"TRAP frame at 0xf+[0-9a-f]+ from CPU 0")
 PANIC = re.compile(r".* user panic in .*|kernel panic .*")
+# The lines about programs that the kernel ends for what they did.
+UNHURT = (PANIC, INCOMING, re.compile(r".*(user fault|user_mem_check) .*"))
+# What each environment of the tree says.
+TREE = tuple(
+    re.compile(f"[0-9a-f]{{4}}: I am '{path}'")
+    for depth in range(4) for path in map("".join, itertools.product("01", repeat=depth))
+)
 # The code of a program, and the kernel's.
 CODE = "0*008[0-9a-f]{5}"
 KERNEL = ARCH.kernbase + 0x10_0000
@@ -76,13 +84,13 @@ def protected(error=None):
     return (*trap(13, "General Protection", error), freed())
 
 
-def program(name, *lines, title="", no=(PANIC,), end=ALL_GONE, points=5, **machine):
+def program(name, *lines, title="", no=(PANIC,), end=ALL_GONE, anywhere=(), points=5, **machine):
     """A test that runs a program from the command line and exits at the prompt; the environments are read there."""
     lines = (*CHECKS, new(), *lines, *end, *WELCOME, "K> exit")
     machine = reading.read_after_programs(Machine(words=f"run={name}", **{"memory": "64M", **machine}))
     return Test(
-        title or f"program: {name}", points, machine, lines, no, verdicts=reading.AMONG_PROGRAMS, tags=("program",),
-        needs=(PC,),
+        title or f"program: {name}", points, machine, lines, no, anywhere=anywhere, verdicts=reading.AMONG_PROGRAMS,
+        tags=("program",), needs=(PC,),
     )
 
 
@@ -126,14 +134,15 @@ TESTS = [
     program("faultevilhandler", *refused(f"0*{KERNEL + 0x20:08x}")),
     program("dumbfork", new(SECOND, FIRST), *(f"{i}: I am the parent!" for i in (0, 9)), *exits(),
             "19: I am the child!", *exits(SECOND)),
-    program("forktree", "1000: I am ''", end=(NOTHING_LEFT, ALL_GONE[1])),
+    program("forktree", "1000: I am ''", no=UNHURT, anywhere=TREE),
+    program("forks", "every child had what its parent wrote", *exits(), no=UNHURT),
     program("spin", "I am the parent.  Forking the child...", new(SECOND, FIRST),
             "I am the parent.  Running the child...", "I am the child.  Spinning...",
             "I am the parent.  Killing the child...", f"[{FIRST}] destroying {SECOND}", freed(SECOND, FIRST), *exits(),
             # By counted instructions, so that the timer finds the parent at the same place each time. QEMU takes long over
             # the child's PAUSE then: at 8 ns each, fewer of them fill its turns.
             options=("-icount", "shift=3,sleep=off")),
-    program("stresssched", re.compile(r"\[000010[0-9a-f]{2}\] stresssched on CPU 0")),
+    program("stresssched", no=UNHURT, anywhere=tuple(f"[{0x1001 + n:08x}] stresssched on CPU 0" for n in range(20))),
     program("sendpage", new(SECOND, FIRST), "1000 got message: hello child environment! how are you?",
             "child received correct message", "1001 got message: hello parent environment! I'm good.",
             "parent received correct message"),

@@ -4,7 +4,7 @@
 use core::ptr;
 
 use crate::env::find_thisenv;
-use crate::fork::Fork;
+use crate::fork::{Fork, PTE_COW};
 use crate::inc::{ENV_RUNNABLE, EnvId, Error, PTE_RW, PTE_SYSCALL, PTE_U, PTE_W};
 use crate::pgfault::forget_handler;
 use crate::syscall::{
@@ -13,7 +13,7 @@ use crate::syscall::{
 use crate::uvpt::mapped;
 use crate::{PGSIZE, USTACKTOP, UTEMP};
 
-/// Makes a copy of this environment. Pages that can be written are copied at once; the others are shared. The child has no
+/// Makes a copy of this environment. Pages that can be written, now or copy-on-write, are copied at once; the others are shared. The child has no
 /// page-fault handler. Nothing else may use UTEMP.
 ///
 /// # Errors
@@ -54,7 +54,7 @@ fn duppage(child: EnvId, va: usize, entry: u64) -> Result<(), Error> {
     let us = EnvId::NONE;
     // SAFETY: the child has no object yet, and nothing else uses UTEMP. A page that is shared is not written to.
     unsafe {
-        if entry & PTE_W == 0 {
+        if entry & (PTE_W | PTE_COW) == 0 {
             return sys_page_map((us, va), (child, va), entry & PTE_SYSCALL);
         }
         sys_page_alloc(child, va, PTE_RW)?;

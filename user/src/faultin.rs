@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 
 use crate::PGSIZE;
-use crate::inc::{EnvId, PTE_RW, UTrapframe};
+use crate::inc::{EnvId, FEC_PR, PTE_RW, UTrapframe};
 use crate::rough::read_byte;
 use crate::syscall::sys_page_alloc;
 
@@ -11,10 +11,15 @@ use crate::syscall::sys_page_alloc;
 ///
 /// # Panics
 ///
-/// If there is no page.
-pub fn handler(frame: &mut UTrapframe) {
+/// If there is no page, or if one is mapped there already.
+///
+/// # Safety
+///
+/// The kernel has reported this page fault, at an address where no Rust object lies.
+pub unsafe fn handler(frame: &mut UTrapframe) {
     let va = frame.utf_fault_va;
     crate::cprintf!("fault {va:x}\n");
+    assert!(frame.utf_err as u64 & FEC_PR == 0, "the page at {va:x} forbids the access");
     // SAFETY: nothing is mapped there.
     unsafe { sys_page_alloc(EnvId::NONE, va & !(PGSIZE - 1), PTE_RW) }
         .unwrap_or_else(|error| panic!("allocating at {va:x} in page fault handler: {error}"));

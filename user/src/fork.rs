@@ -35,7 +35,8 @@ pub enum Fork {
 ///
 /// [`Error::NoFreeEnv`] or [`Error::NoMem`]: there is no child.
 pub fn fork() -> Result<Fork, Error> {
-    set_pgfault_handler(pgfault);
+    // SAFETY: a page is replaced by its copy, and any other fault is a panic.
+    unsafe { set_pgfault_handler(pgfault) };
     Ok(match sys_exofork(duplicate)? {
         EnvId::NONE => {
             find_thisenv();

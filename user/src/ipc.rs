@@ -44,13 +44,31 @@ fn recv_nothing() -> Result<(), Error> {
     unsafe { sys_ipc_recv(NO_PAGE) }
 }
 
-/// Sends a value, and `page` with these permissions unless it is [`NO_PAGE`], as soon as the receiver waits for it.
+/// Sends a value, as soon as the receiver waits for it. No page goes with it.
 ///
 /// # Panics
 ///
 /// If it cannot be sent for any other reason than that the receiver does not wait.
-pub fn ipc_send(to: EnvId, value: usize, page: usize, perm: u64) {
-    while let Err(error) = sys_ipc_try_send(to, value, page, perm) {
+#[expect(unsafe_code)]
+pub fn ipc_send(to: EnvId, value: usize) {
+    // SAFETY: no page is shared.
+    unsafe { ipc_send_page(to, value, NO_PAGE, 0) };
+}
+
+/// Sends a value and the page at `page`, with these permissions, as soon as the receiver waits for it: JOS's `ipc_send`
+/// with a page.
+///
+/// # Panics
+///
+/// As [`ipc_send`].
+///
+/// # Safety
+///
+/// If the receiver may write, no Rust object of the sender's lies in the page, but for what both use together.
+#[expect(unsafe_code)]
+pub unsafe fn ipc_send_page(to: EnvId, value: usize, page: usize, perm: u64) {
+    // SAFETY: the caller's promise.
+    while let Err(error) = unsafe { sys_ipc_try_send(to, value, page, perm) } {
         assert!(error == Error::IpcNotRecv, "ipc_send: {error}");
         sys_yield();
     }

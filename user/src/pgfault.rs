@@ -8,7 +8,7 @@ use crate::syscall::{sys_env_set_pgfault_upcall, sys_page_alloc};
 use crate::{PGSIZE, UXSTACKTOP, arch};
 
 /// A page-fault handler. When it returns, the instruction is tried again.
-pub type Handler = fn(&mut UTrapframe);
+pub type Handler = unsafe fn(&mut UTrapframe);
 
 /// The handler, or null if there is none.
 static HANDLER: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
@@ -18,7 +18,12 @@ static HANDLER: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
 /// # Panics
 ///
 /// If there is no page for that.
-pub fn set_pgfault_handler(handler: Handler) {
+///
+/// # Safety
+///
+/// Whatever page fault comes, `handler` leaves a frame by which the program can go on, or does not return; and it changes
+/// mappings only as the [system calls](crate::syscall) demand.
+pub unsafe fn set_pgfault_handler(handler: Handler) {
     if HANDLER.load(Ordering::Relaxed).is_null() {
         prepare(EnvId::NONE).expect("set_pgfault_handler");
     }
@@ -50,5 +55,6 @@ pub(crate) extern "C" fn call_handler(frame: &mut UTrapframe) {
     assert!(!handler.is_null(), "page fault at {:#x} without a handler", frame.utf_fault_va);
     // SAFETY: what is not null comes from `set_pgfault_handler`.
     let handler = unsafe { mem::transmute::<*mut (), Handler>(handler) };
-    handler(frame);
+    // SAFETY: this is a page fault's frame, for which whoever set the handler has given a promise.
+    unsafe { handler(frame) };
 }

@@ -58,7 +58,7 @@ impl Args {
     }
 }
 
-/// The program's name: its first argument, or the name that it was built by.
+/// The name that the program was built by.
 #[must_use]
 pub fn binaryname() -> &'static str {
     BINARYNAME

@@ -157,8 +157,17 @@ pub unsafe fn sys_env_set_pgfault_upcall(id: EnvId, upcall: usize) -> Result<(),
 /// # Errors
 ///
 /// [`Error::IpcNotRecv`], [`Error::BadEnv`], [`Error::Inval`], [`Error::NoMem`].
-pub fn sys_ipc_try_send(id: EnvId, value: usize, page: usize, perm: u64) -> Result<(), Error> {
-    // SAFETY: changes no memory of the caller's. The receiver has given its leave.
+///
+/// # Safety
+///
+/// See the file's introduction. (The receiver has given its leave.)
+pub unsafe fn sys_ipc_try_send(
+    id: EnvId,
+    value: usize,
+    page: usize,
+    perm: u64,
+) -> Result<(), Error> {
+    // SAFETY: the caller's promise.
     unsafe { checked(call::IPC_TRY_SEND, [id.0 as usize, value, page, perm as usize, 0]) }.map(drop)
 }
 

@@ -11,7 +11,7 @@ use super::memory::memory_use;
 use super::with;
 use crate::mem::addr::VirtAddr;
 use crate::mem::pages::PageInfo;
-use crate::paging::format::{Entry, Format};
+use crate::paging::format::{Entry, Format, Geometry};
 use crate::paging::word::Word;
 
 /// The addresses at which a machine shows its page tables and `pages`, and the decoder of its entries.
@@ -25,6 +25,7 @@ pub struct Tables {
     /// Bytes of an entry.
     entry_size: u64,
     decode: fn(u32, u64) -> Entry,
+    is_canonical: fn(VirtAddr) -> bool,
 }
 
 impl Tables {
@@ -39,6 +40,7 @@ impl Tables {
             levels: F::LEVELS,
             entry_size: F::Word::BYTES,
             decode: |level, word| F::decode(level, F::Word::from_u64(word)),
+            is_canonical: F::is_canonical,
         }
     }
 
@@ -86,8 +88,8 @@ pub fn uvpt(level: u32, va: VirtAddr) -> VirtAddr {
     with(|platform| platform.tables()).uvpt(level, va)
 }
 
-/// Reads the entry of `level` that maps `va`. `None` if `va` has no table of that level, or if the machine shows no
-/// tables at UVPT (RISC-V).
+/// Reads the entry of `level` that maps `va`. `None` if `va` has no table of that level or is not canonical, or if the
+/// machine shows no tables at UVPT (RISC-V).
 ///
 /// ```
 /// # use libjos::sim::SimPlatform;
@@ -102,12 +104,17 @@ pub fn uvpt(level: u32, va: VirtAddr) -> VirtAddr {
 /// assert!(matches!(tables::entry(0, stack), Some(Entry::Leaf(_))));
 /// assert_eq!(tables::entry(0, VirtAddr::new(Jos64::UTEMP)), None);
 /// assert_eq!(tables::entry(4, stack), None);
+/// // The same but for the bits that no table translates.
+/// assert_eq!(tables::entry(0, VirtAddr::new(stack.as_u64() & 0xffff_ffff_ffff)), None);
 /// # });
 /// # assert!(run.code.is_success());
 /// ```
 #[must_use]
 pub fn entry(level: u32, va: VirtAddr) -> Option<Entry> {
     let tables = with(|platform| platform.tables());
+    if !(tables.is_canonical)(va) {
+        return None;
+    }
     let mut found = None;
     for level in (level..tables.levels).rev() {
         // Below the entry of a large page, UVPT shows the page itself as if it were a table.

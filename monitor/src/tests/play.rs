@@ -3,8 +3,13 @@
 use std::string::ToString;
 use std::vec::Vec;
 
+use layout::{Jos64, MemLayout, PGSIZE};
+
 use super::monitor64;
-use libjos::mem::pages::PageAllocator;
+use libjos::app::area::area_addresses;
+use libjos::mem::addr::VirtAddr;
+use libjos::mem::pages::{ALLOC_ZERO, PageAllocator};
+use libjos::paging::format::Perm;
 
 #[test]
 fn playing_changes_nothing_where_it_fails() {
@@ -92,4 +97,29 @@ fn a_page_lives_while_anything_uses_it() {
     monitor.run("alloc 64");
     assert!(monitor.error("alloc").contains("at most at a time, so 0 more now"));
     monitor.pmap.checks().check_page_free_list();
+}
+
+/// Of the application's part, `alloc`'s own pages can be changed without -f, and what is mapped below the heap.
+#[test]
+fn the_applications_pages_stay() {
+    let mut monitor = monitor64();
+    let page = monitor.alloc();
+    let theirs = monitor.pmap.page_alloc(ALLOC_ZERO).expect("a free page");
+    let last = area_addresses::<Jos64>().end - PGSIZE;
+    let (vm, pgdir) = monitor.pmap.split();
+    for va in [Jos64::UHEAP, last, Jos64::UHEAP - PGSIZE] {
+        vm.page_insert(pgdir, theirs, VirtAddr::new(va), Perm::W).expect("a table");
+    }
+    for va in ["UHEAP", &std::format!("{last:#x}")] {
+        for line in ["setperm VA +w", "remove VA", &std::format!("insert VA {page}")] {
+            let line = line.replace("VA", va);
+            assert!(monitor.error(&line).contains("the application's heap or areas"), "{line}");
+        }
+        monitor.run(&std::format!("setperm -f {va} -w"));
+        monitor.run(&std::format!("insert -f {va} {page}"));
+        monitor.run(&std::format!("setperm {va} +w"));
+        monitor.run(&std::format!("remove {va}"));
+    }
+    monitor.run("remove UHEAP-0x1000");
+    assert_eq!(monitor.pmap.pages().pp_ref(theirs), 0);
 }

@@ -29,10 +29,10 @@ fn main(_: Args) {
             let Message { from, value, perm } = Message::received();
             // No page may have come.
             let value = if perm == 0 { value + 1 } else { 0 };
-            ipc_send(from, value, NO_PAGE, 0);
+            ipc_send(from, value);
         }
         let Message { from, value, .. } = Message::received();
-        ipc_send(from, value + 1, NO_PAGE, 0);
+        ipc_send(from, value + 1);
         exit();
     };
     while Environment::of(child).status() != ENV_NOT_RUNNABLE {
@@ -63,7 +63,8 @@ fn main(_: Args) {
         while Environment::of(child).status() != ENV_NOT_RUNNABLE {
             sys_yield();
         }
-        let sent = sys_ipc_try_send(child, 7, page, perm);
+        // SAFETY: that is no page.
+        let sent = unsafe { sys_ipc_try_send(child, 7, page, perm) };
         let answer = ipc_recv();
         let holds = sent == Ok(()) && answer == Message { from: child, value: 8, perm: 0 };
         trials.holds(holds, format_args!("a page at {what}: {sent:?}, {answer:?}"));
@@ -71,7 +72,7 @@ fn main(_: Args) {
     while Environment::of(child).status() != ENV_NOT_RUNNABLE {
         sys_yield();
     }
-    ipc_send(child, 0, NO_PAGE, 0);
+    ipc_send(child, 0);
     let answer = ipc_recv();
     trials.holds(answer == Message { from: child, value: 1, perm: 0 }, format_args!("{answer:?}"));
     while Environment::of(child).status() != ENV_FREE {

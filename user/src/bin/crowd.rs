@@ -83,8 +83,10 @@ fn key(mut deed: impl FnMut()) {
 /// Sends the one that answers a page, and waits for its answer.
 fn talk(to: EnvId) {
     // SAFETY: the page is for messages alone.
-    unsafe { sys_page_alloc(US, MESSAGES, PTE_RW) }.expect("a page");
-    ipc_send(to, 1, MESSAGES, PTE_RW);
+    unsafe {
+        sys_page_alloc(US, MESSAGES, PTE_RW).expect("a page");
+        ipc_send_page(to, 1, MESSAGES, PTE_RW);
+    }
     let _ = ipc_recv();
 }
 
@@ -98,8 +100,10 @@ fn spins() {
 fn answers(parent: EnvId) {
     loop {
         // SAFETY: the page is for messages alone.
-        unsafe { sys_ipc_recv(MESSAGES) }.expect("ipc_recv");
-        ipc_send(parent, Message::received().value + 1, MESSAGES, PTE_P | PTE_U);
+        unsafe {
+            sys_ipc_recv(MESSAGES).expect("ipc_recv");
+            ipc_send_page(parent, Message::received().value + 1, MESSAGES, PTE_P | PTE_U);
+        }
     }
 }
 

@@ -17,6 +17,6 @@ fn main(_: Args) {
     }
     cprintf!("{:x} loop sending to {:x}\n", id.0, second.id().0);
     loop {
-        ipc_send(second.id(), 0, NO_PAGE, 0);
+        ipc_send(second.id(), 0);
     }
 }

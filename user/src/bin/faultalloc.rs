@@ -8,7 +8,8 @@ use user::prelude::*;
 main!(main);
 
 fn main(_: Args) {
-    set_pgfault_handler(handler);
+    // SAFETY: this program has no object where it takes page faults.
+    unsafe { set_pgfault_handler(handler) };
     for va in [0xDEAD_BEEF, 0xCAFE_BFFE] {
         cprintf!("{}\n", TextAt(va));
     }

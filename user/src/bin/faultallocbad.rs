@@ -10,7 +10,8 @@ use user::prelude::*;
 main!(main);
 
 fn main(_: Args) {
-    set_pgfault_handler(handler);
+    // SAFETY: as for the handler: this program takes no page fault.
+    unsafe { set_pgfault_handler(handler) };
     // SAFETY: the kernel ends this program.
     let _ = unsafe { syscall(call::CPUTS, [0xDEAD_BEEF, 4, 0, 0, 0]) };
 }

@@ -8,7 +8,8 @@ use user::rough::write;
 main!(main);
 
 fn main(_: Args) {
-    set_pgfault_handler(handler);
+    // SAFETY: the handler ends this program.
+    unsafe { set_pgfault_handler(handler) };
     // SAFETY: nothing is mapped there, and the handler ends this program.
     unsafe { write(0xDEAD_BEEF, 0) };
 }

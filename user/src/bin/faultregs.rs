@@ -13,7 +13,8 @@ main!(main);
 const DIGITS: usize = 2 * size_of::<usize>();
 
 fn main(_: Args) {
-    set_pgfault_handler(handler);
+    // SAFETY: the handler maps UTEMP, where nothing lies, and no other page.
+    unsafe { set_pgfault_handler(handler) };
     // SAFETY: the handler maps UTEMP.
     unsafe { fault_with_registers() };
     let mut after = values(&AFTER);

@@ -23,7 +23,7 @@ fn main(_: Args) {
     for _ in 0..CHILDREN {
         if dumbfork().unwrap_or_else(|error| panic!("dumbfork: {error}")) == Fork::Child {
             let number = 0x3FF0_0000_0000_0000 | u64::from(sys_getenvid().0.cast_unsigned());
-            ipc_send(id, usize::from(keep_floats(number, TURNS)), NO_PAGE, 0);
+            ipc_send(id, usize::from(keep_floats(number, TURNS)));
             return;
         }
     }

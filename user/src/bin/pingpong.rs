@@ -9,7 +9,7 @@ main!(main);
 fn main(_: Args) {
     if let Fork::Parent(child) = fork().expect("fork") {
         cprintf!("send 0 from {:x} to {:x}\n", sys_getenvid().0, child.0);
-        ipc_send(child, 0, NO_PAGE, 0);
+        ipc_send(child, 0);
     }
     let id = sys_getenvid();
     loop {
@@ -18,7 +18,7 @@ fn main(_: Args) {
         if value == 10 {
             return;
         }
-        ipc_send(from, value + 1, NO_PAGE, 0);
+        ipc_send(from, value + 1);
         if value + 1 == 10 {
             return;
         }

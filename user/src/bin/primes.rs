@@ -10,7 +10,7 @@ main!(main);
 fn main(_: Args) {
     if let Fork::Parent(first) = fork().expect("fork") {
         for number in 2.. {
-            ipc_send(first, number, NO_PAGE, 0);
+            ipc_send(first, number);
         }
     }
     loop {
@@ -23,7 +23,7 @@ fn main(_: Args) {
         loop {
             let number = ipc_recv().value;
             if !number.is_multiple_of(prime) {
-                ipc_send(next, number, NO_PAGE, 0);
+                ipc_send(next, number);
             }
         }
     }

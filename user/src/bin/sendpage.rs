@@ -19,13 +19,15 @@ fn main(_: Args) {
         Fork::Child => {
             let parent = receive(CHILDS, HELLO, "child");
             put(CHILDS, ANSWER);
-            ipc_send(parent, 0, CHILDS, PTE_RW);
+            // SAFETY: this program has no object there.
+            unsafe { ipc_send_page(parent, 0, CHILDS, PTE_RW) };
         }
         Fork::Parent(child) => {
             // SAFETY: this program has no object there.
             unsafe { sys_page_alloc(thisenv().id(), PARENTS, PTE_RW) }.expect("a page");
             put(PARENTS, HELLO);
-            ipc_send(child, 0, PARENTS, PTE_RW);
+            // SAFETY: as above.
+            unsafe { ipc_send_page(child, 0, PARENTS, PTE_RW) };
             receive(PARENTS, ANSWER, "parent");
         }
     }
