@@ -10,7 +10,7 @@ use core::cell::UnsafeCell;
 
 use layout::MemLayout;
 use libjos::mem::addr::PhysAddr;
-use monitor::processor::vector::{DOUBLE_FAULT, MACHINE_CHECK};
+use monitor::processor::vector::{DOUBLE_FAULT, MACHINE_CHECK, NMI};
 
 use crate::arch::Layout;
 use crate::arch::x86::stack::EXCEPTION_STACKS;

@@ -3,11 +3,11 @@
 
 use core::arch::global_asm;
 
-use monitor::processor::vector::{DOUBLE_FAULT, MACHINE_CHECK};
+use monitor::processor::vector::{DOUBLE_FAULT, MACHINE_CHECK, NMI};
 
 use crate::arch::i386::frame::TrapFrame;
 use crate::arch::i386::program::Frame;
-use crate::arch::i386::stack::{DATA, NMI, TaskState, exception_task, task_of};
+use crate::arch::i386::stack::{DATA, TaskState, exception_task, task_of};
 use crate::arch::x86::floats::FORBIDDEN;
 use crate::arch::x86::jos::SYSCALL;
 use crate::arch::x86::ring3::{CALL_HANDLER, FRAME, TRAP_HANDLER};
