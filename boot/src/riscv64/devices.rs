@@ -64,7 +64,8 @@ pub(super) extern "C" fn map_devices(tree: u64, hart: u64) {
     let window = ptr::without_provenance(JosSv39::KERNBASE as usize);
     let first = PhysAddr::new(JosSv39::PHYS_BASE);
     let size = JosSv39::WINDOW_LAST_FRAME - JosSv39::PHYS_BASE;
-    // SAFETY: entry_pgdir maps the whole window, of which the last frame ends the address space. The tree is the entry code's copy, which no Rust object overlaps.
+    // SAFETY: entry_pgdir maps the whole window, whose last frame is left out: the address space ends with it. The tree is
+    // the entry code's copy, which no Rust object overlaps.
     let window = unsafe { PhysWindow::new(window, first, size, PhysRange::new(first, first)) };
     let tree = match DeviceTree::parse(tree, window) {
         Ok(tree) => tree,
