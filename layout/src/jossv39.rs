@@ -65,6 +65,7 @@ impl MemLayout for JosSv39 {
 
 const _: () = {
     assert_layout::<JosSv39>();
+    assert!(JosSv39::LOAD_ADDR == 0x8020_0000);
     assert!(JosSv39::KERNBASE == 0xFFFF_FFFF_F000_0000);
     assert!(JosSv39::ULIM == 0xFFFF_FFFB_C000_0000);
     assert!(JosSv39::UPAGES == JosSv39::ULIM - 2 * GB);

@@ -19,6 +19,14 @@ fn fields_are_in_order_and_apart() {
 }
 
 #[test]
+fn the_flags_have_a_name_of_each_size() {
+    assert_eq!([RFLAGS, EFLAGS].map(|register| register.name), ["RFLAGS", "EFLAGS"]);
+    assert!(
+        RFLAGS.fields.iter().map(|field| field.bit).eq(EFLAGS.fields.iter().map(|field| field.bit))
+    );
+}
+
+#[test]
 fn lines_of_the_monitor_fit() {
     for field in REGISTERS.iter().flat_map(|register| register.fields) {
         assert!(field.meaning.len() <= 56 && field.name.len() <= 10, "{}", field.name);

@@ -68,3 +68,20 @@ fn a_size_that_wraps_does_no_harm() {
     let (machine, mut boot_alloc) = boot_alloc();
     boot_alloc.boot_alloc(&machine, u64::MAX);
 }
+
+/// As many pieces of RAM as a memory map has, half of them in two by a reservation, and one by the kernel.
+#[test]
+fn the_most_runs_have_room() {
+    let (machine, boot) = SimMachine::<Jos64, X86_64>::new(16 * MB);
+    let base = |n: u64| MB + n * 64 * KB;
+    let entry = |n| MemoryMapEntry { base: base(n), length: 32 * KB, kind: MemoryKind::Usable };
+    let memory = MemoryMap::new::<Jos64>((0..RAM_RUNS as u64).map(entry), None);
+    let left = |n| PhysRange::from_size(PhysAddr::new(base(n) + 2 * PGSIZE), PGSIZE);
+    let reserved = Reservations::new((1..=RESERVED_RUNS as u64).map(left), &memory);
+    let pages = |n, count| PhysRange::from_size(PhysAddr::new(MB + n * PGSIZE), count * PGSIZE);
+    let image =
+        KernelImage { text: pages(1, 1), rodata: pages(2, 1), data: pages(3, 2), ..boot.image };
+    let mut boot_alloc = BootAlloc::new::<Jos64>(&Boot { memory, image, reserved });
+    assert_eq!(boot_alloc.free().len(), RAM_RUNS + RESERVED_RUNS + 1);
+    assert_eq!(boot_alloc.boot_alloc(&machine, PGSIZE), PhysAddr::new(MB + 5 * PGSIZE));
+}

@@ -54,6 +54,21 @@ fn blocks_of_frames_that_are_released_alone_have_runs_again() {
     }
 }
 
+/// A few frames that come alone cost the next search a look at their own blocks, not at all.
+#[test]
+fn a_frame_that_is_released_alone_is_noted_alone() {
+    let mut rig = Rig::new(32 * MB, &[(2 * MB, 32 * MB)]);
+    let taken: Vec<Frame> = core::iter::from_fn(|| rig.alloc()).collect();
+    taken.iter().for_each(|frame| rig.pages.page_incref(*frame).unwrap());
+    // No two neighbours are free, as is known of each block after the search.
+    taken.iter().step_by(700).for_each(|frame| rig.pages.page_decref(*frame));
+    assert_eq!(rig.alloc_run(1), None);
+    let before = rig.pages.run_search_steps();
+    rig.pages.release(|releases| releases.release(address(taken[100]), 1));
+    assert_eq!(rig.alloc_run(1), None);
+    assert_eq!(rig.pages.run_search_steps() - before, 512);
+}
+
 /// The address of a frame, if the first is at 0.
 fn address(frame: Frame) -> PhysAddr {
     PhysAddr::new(frame.index() as u64 * PGSIZE)
