@@ -99,7 +99,7 @@ fn a_page_lives_while_anything_uses_it() {
     monitor.pmap.checks().check_page_free_list();
 }
 
-/// Of the application's part, `alloc`'s own pages can be changed without -f, and what is mapped below the heap.
+/// Pages of the application's heap and areas take -f. Those that `alloc` gave out, and what is mapped below the heap, do not.
 #[test]
 fn the_applications_pages_stay() {
     let mut monitor = monitor64();

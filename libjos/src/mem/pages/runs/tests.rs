@@ -209,7 +209,7 @@ fn a_list_that_is_set_aside_twice_is_given_back_twice() {
     assert_eq!(rig.alloc_run(8), Some(frame(512 + 256)));
 }
 
-/// What `first_run` is to return, by looking at each place for a run.
+/// The answer that `first_run` must give, found by looking at each place for a run.
 fn first_run_by_places(all: &[bool], order: u32) -> Result<usize, u32> {
     let whole = |run: &[bool]| run.iter().all(|free| *free);
     let run = |order: u32| all.chunks_exact(1 << order).position(whole);
