@@ -6,8 +6,8 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use layout::MemLayout;
 
 use crate::arch::{Layout, REGISTERS, TRAPFRAME_WORDS};
-use crate::inc::{Env, EnvId, NENV};
-use crate::syscall::sys_getenvid;
+use crate::inc::{ENV_FREE, Env, EnvId, NENV};
+use crate::syscall::{sys_getenvid, sys_yield};
 
 /// The index of this environment.
 static THISENV: AtomicUsize = AtomicUsize::new(0);
@@ -104,5 +104,13 @@ impl Environment {
     #[must_use]
     pub fn pc(self) -> usize {
         self.trapframe()[TRAPFRAME_WORDS - 5]
+    }
+}
+
+/// Waits until an environment has ended: JOS's `wait`.
+pub fn wait(id: EnvId) {
+    let env = Environment::of(id);
+    while env.id() == id && env.status() != ENV_FREE {
+        sys_yield();
     }
 }

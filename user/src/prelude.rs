@@ -1,6 +1,6 @@
 //! Names that nearly every program needs.
 
-pub use crate::env::{Environment, envs, thisenv};
+pub use crate::env::{Environment, envs, thisenv, wait};
 pub use crate::fork::{Fork, fork};
 pub use crate::inc::{ENV_FREE, ENV_NOT_RUNNABLE, ENV_RUNNABLE, EnvId, Error, PTE_RW, UTrapframe};
 pub use crate::ipc::{Message, NO_PAGE, ipc_recv, ipc_send, ipc_send_page};

@@ -89,7 +89,5 @@ fn fork_and_exit() {
     let Fork::Parent(child) = fork().unwrap_or_else(|error| panic!("fork: {error}")) else {
         exit();
     };
-    while Environment::of(child).id() == child && Environment::of(child).status() != ENV_FREE {
-        sys_yield();
-    }
+    wait(child);
 }

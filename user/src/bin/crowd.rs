@@ -42,7 +42,7 @@ fn main(_: Args) {
     for child in children {
         sys_env_destroy(child).expect("a child");
     }
-    wait_for_end(forking);
+    wait(forking);
 }
 
 /// A child that does `deed`.
@@ -65,12 +65,6 @@ fn unfinished() -> EnvId {
     // SAFETY: nothing lies there in the child, and nobody writes to the page.
     unsafe { sys_page_map((US, UTEXT), (child, UTEXT), PTE_P | PTE_U) }.expect("a page");
     child
-}
-
-fn wait_for_end(id: EnvId) {
-    while Environment::of(id).id() == id && Environment::of(id).status() != ENV_FREE {
-        sys_yield();
-    }
 }
 
 /// Does `deed` again and again until a key is typed.

@@ -32,14 +32,6 @@ fn start(way: Way) -> EnvId {
     }
 }
 
-/// Waits for the end of a child.
-fn wait(child: EnvId) {
-    let env = Environment::of(child);
-    while env.id() == child && env.status() != ENV_FREE {
-        sys_yield();
-    }
-}
-
 /// Makes a child by the first way, which makes one by the next, and so on; and waits for its end.
 fn descend(ways: &[Way], depth: usize) {
     let Some((way, rest)) = ways.split_first() else { return };
