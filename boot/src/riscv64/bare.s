@@ -50,9 +50,9 @@ bare_start:
     csrw mepc, t0
     mret
 
-// Handles the traps to machine mode. The kernel's calls that print a character (A7 is 1) and set the timer (A7 names
-// the extension) change no register but A0. After any other call, and after an exception of this firmware, QEMU ends
-// with a failure.
+// Handles the traps to machine mode. The kernel's calls of the debug console, which prints a byte, and of the timer
+// (A7 names the extension) change no register but A0. After any other call, and after an exception of this firmware,
+// QEMU ends with a failure.
 .balign 4
 bare_trap:
     csrw mscratch, t0
@@ -60,8 +60,8 @@ bare_trap:
     bltz t0, bare_timer         // the only interrupt that is enabled
     addi t0, t0, -{CAUSE_SUPERVISOR_CALL}
     bnez t0, bare_end
-    addi t0, a7, -1
-    beqz t0, 1f
+    li t0, {SBI_CONSOLE}
+    beq t0, a7, 1f
     li t0, {SBI_TIME}
     bne t0, a7, bare_end
     li t0, {TIMER_COMPARE}

@@ -21,7 +21,7 @@ use super::devices::map_devices;
 use super::entry_pgdir::{
     DEVICE_PAGES, HIGH, HIGH_PAGES, LINK, LOW, LOW_PAGES, MMIO, PTE_PPN_SHIFT, entry_pgdir,
 };
-use super::firmware::SBI_TIME;
+use super::firmware::{SBI_CONSOLE, SBI_CONSOLE_PUT, SBI_OLD_CONSOLE, SBI_TIME};
 use crate::info::DEVICE_TREE_MAGIC;
 
 unsafe extern "C" {
@@ -105,6 +105,9 @@ global_asm!(
     TEST_DEVICE = const TEST_DEVICE,
     EXIT_FAILURE = const EXIT_FAILURE,
     SBI_RESET = const SBI_RESET,
+    SBI_CONSOLE = const SBI_CONSOLE,
+    SBI_CONSOLE_PUT = const SBI_CONSOLE_PUT,
+    SBI_OLD_CONSOLE = const SBI_OLD_CONSOLE,
     entry_pgdir = sym entry_pgdir,
     LOW_PAGES = sym LOW_PAGES,
     HIGH_PAGES = sym HIGH_PAGES,

@@ -164,16 +164,22 @@ halt:
     j 1b
 .size early_trap, . - early_trap
 
-// Prints the string at S2 on the firmware's console (RISC-V SBI specification, 5.2).
+// Prints the string at S2 on the firmware's console: the debug console, or where there is none, the older one
+// (RISC-V SBI specification, chapter 12 and 5.2).
 .type print, @function
 print:
     lbu a0, 0(s2)
-    beqz a0, 1f
-    li a7, 1
+    beqz a0, 2f
+    li a6, {SBI_CONSOLE_PUT}
+    li a7, {SBI_CONSOLE}
     ecall
-    addi s2, s2, 1
+    beqz a0, 1f
+    lbu a0, 0(s2)
+    li a7, {SBI_OLD_CONSOLE}
+    ecall
+1:  addi s2, s2, 1
     j print
-1:  ret
+2:  ret
 .size print, . - print
 
 .section .rodata.boot, "a", @progbits

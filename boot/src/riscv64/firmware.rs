@@ -7,19 +7,22 @@ use core::fmt::{self, Write};
 
 /// The extension with the timer, whose call 0 sets it (chapter 6).
 pub(super) const SBI_TIME: u64 = 0x5449_4D45;
+/// The debug console, and its call that prints a byte (chapter 12).
+pub(super) const SBI_CONSOLE: u64 = 0x4442_434E;
+pub(super) const SBI_CONSOLE_PUT: u64 = 2;
+/// The console of older firmware: an extension of one call, which prints a byte (5.2).
+pub(super) const SBI_OLD_CONSOLE: u64 = 1;
 
-/// Makes the firmware request a timer interrupt when the hart's counter reaches `count`, and withdraws an earlier
-/// request. Returns false if the firmware refuses.
-#[must_use]
-pub fn set_timer(count: u64) -> bool {
+/// Makes one of the calls above, with an argument. Returns false if the firmware refuses, or has no such call.
+fn call(extension: u64, function: u64, argument: u64) -> bool {
     let error: u64;
-    // SAFETY: the firmware keeps all registers but A0 and A1, and our memory.
+    // SAFETY: the firmware keeps all registers but A0 and A1, and none of these calls reads or writes our memory.
     unsafe {
         asm!(
             "ecall",
-            in("a7") SBI_TIME,
-            in("a6") 0,
-            inlateout("a0") count => error,
+            in("a7") extension,
+            in("a6") function,
+            inlateout("a0") argument => error,
             lateout("a1") _,
             options(nostack)
         );
@@ -27,21 +30,21 @@ pub fn set_timer(count: u64) -> bool {
     error == 0
 }
 
-/// The firmware's console (5.2: the legacy call that prints a character).
+/// Makes the firmware request a timer interrupt when the hart's counter reaches `count`, and withdraws an earlier
+/// request. Returns false if the firmware refuses.
+#[must_use]
+pub fn set_timer(count: u64) -> bool {
+    call(SBI_TIME, 0, count)
+}
+
+/// The firmware's console.
 struct Console;
 
 impl Write for Console {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for byte in text.bytes() {
-            // SAFETY: the firmware keeps all registers but A0 and, if it has no such call, A1; and our memory.
-            unsafe {
-                asm!(
-                    "ecall",
-                    in("a7") 1,
-                    inlateout("a0") u64::from(byte) => _,
-                    lateout("a1") _,
-                    options(nostack)
-                );
+        for byte in text.bytes().map(u64::from) {
+            if !call(SBI_CONSOLE, SBI_CONSOLE_PUT, byte) {
+                call(SBI_OLD_CONSOLE, 0, byte);
             }
         }
         Ok(())
