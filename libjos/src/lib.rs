@@ -45,7 +45,7 @@ pub mod check;
 pub mod env;
 #[expect(unsafe_code)]
 pub mod heap;
-#[cfg(test)]
+#[cfg(all(test, not(miri)))]
 mod lab2_tests;
 pub mod machine;
 pub mod mem;

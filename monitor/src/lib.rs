@@ -37,8 +37,7 @@ pub mod processor;
 mod session;
 mod sharing;
 mod table;
-// Not under Miri: each boots a machine, half a minute there, and nothing here is unsafe.
-#[cfg(all(test, not(miri)))]
+#[cfg(test)]
 mod tests;
 
 pub use arguments::{Arguments, MAXARGS, parse};

@@ -212,7 +212,6 @@ fn addresses_are_translated_in_boxes() {
 
 /// The frame ends at the end of the address space, which no Rust object may do.
 #[test]
-#[cfg_attr(miri, ignore = "too much memory to set up")]
 fn the_last_frame_of_the_window_is_left_alone() {
     let (machine, boot) = SimMachine::<Jos64, X86_64>::new(257 * MB);
     let mut monitor = Monitor { pmap: mem_init(machine, boot), envs: None, held: Held::default() };

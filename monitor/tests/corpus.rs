@@ -5,7 +5,6 @@ mod inputs;
 mod replay;
 
 #[test]
-#[cfg_attr(miri, ignore = "each boots a machine, and nothing here is unsafe")]
 fn lines_at_the_prompt() {
     replay::replay("monitor_line", inputs::run);
 }

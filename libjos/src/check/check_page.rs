@@ -279,5 +279,5 @@ impl<M: Machine> Checks<'_, M> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(miri)))]
 mod tests;

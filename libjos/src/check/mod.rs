@@ -18,7 +18,7 @@ mod check_kern_pgdir;
 mod check_page;
 mod check_page_alloc;
 pub mod check_pages;
-#[cfg(test)]
+#[cfg(all(test, not(miri)))]
 mod tests;
 
 use crate::machine::Machine;

@@ -139,9 +139,9 @@ pub(super) fn message(panic: &(dyn std::any::Any + Send)) -> String {
     }
 }
 
-/// Plants every `step`th of the faults in a machine with `ram` bytes.
-fn are_caught<L: MemLayout, F: Format + Mmu>(ram: u64, faults: Vec<Fault<L, F>>, step: usize) {
-    for Fault { name, run, says } in faults.into_iter().step_by(step) {
+/// Plants the faults in a machine with `ram` bytes.
+fn are_caught<L: MemLayout, F: Format + Mmu>(ram: u64, faults: Vec<Fault<L, F>>) {
+    for Fault { name, run, says } in faults {
         let mut pmap = sound::<L, F>(ram);
         match catch_unwind(AssertUnwindSafe(|| run(&mut pmap))) {
             Ok(()) => panic!("{}: {name}: no check noticed", L::NAME),
@@ -154,19 +154,16 @@ fn are_caught<L: MemLayout, F: Format + Mmu>(ram: u64, faults: Vec<Fault<L, F>>,
 }
 
 fn every_fault_is_caught<L: MemLayout, F: Format + Mmu>() {
-    // Miri, a thousand times slower, looks for what the compiler cannot see, not for faults: it
-    // gets a few of them.
     let faults = [map::faults::<L, F>(), envs::faults(), frames::faults(), tables::faults()];
     let faults = faults.into_iter().flatten().collect();
-    are_caught(RAM, faults, if cfg!(miri) { 24 } else { 1 });
+    are_caught(RAM, faults);
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "too much RAM")]
 fn physmap() {
     let above = |window: u64| window + RAM_ABOVE;
-    are_caught(above(Jos64::WINDOW_SIZE), map::physmap_faults::<Jos64, X86_64>(), 1);
-    are_caught(above(JosSv39::WINDOW_SIZE), map::physmap_faults::<JosSv39, Sv39>(), 1);
+    are_caught(above(Jos64::WINDOW_SIZE), map::physmap_faults::<Jos64, X86_64>());
+    are_caught(above(JosSv39::WINDOW_SIZE), map::physmap_faults::<JosSv39, Sv39>());
 }
 
 #[test]
@@ -236,7 +233,6 @@ fn an_empty_table_is_no_mapping() {
 
 /// The kernel's tables have one use more for each address space, and that is no fault.
 #[test]
-#[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
 fn address_spaces_share_tables() {
     let mut pmap = sound::<Jos64, X86_64>(RAM);
     let space = AddressSpace::uvmcreate(&mut pmap).expect("a page for the directory");

@@ -30,7 +30,6 @@ macro_rules! lab_tests {
         mod tests {
             $(
                 #[test]
-                #[cfg_attr(miri, ignore = "tests of what has no unsafe code")]
                 fn $name() {
                     super::$name::<layout::Jos64, crate::paging::format::x86_64::X86_64>();
                     super::$name::<layout::Jos32, crate::paging::format::i386::I386>();

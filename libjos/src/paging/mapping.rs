@@ -255,5 +255,5 @@ impl<M: Machine> Vm<M> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(miri)))]
 mod tests;

@@ -258,5 +258,5 @@ impl<F: Format> Cursor<F> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(miri)))]
 mod tests;

@@ -127,5 +127,5 @@ impl<M: Machine> Drop for Unmapping<'_, M> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(miri)))]
 mod tests;

@@ -20,7 +20,7 @@
 #[cfg(any(test, feature = "std"))]
 mod builder;
 mod table;
-#[cfg(test)]
+#[cfg(all(test, not(miri)))]
 mod tests;
 
 #[cfg(any(test, feature = "std"))]

@@ -44,7 +44,6 @@ fn frames(table: &[u8], address: u64) -> Vec<String> {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "long, and nothing here is unsafe")]
 fn every_row_is_found() {
     let table = table();
     assert_eq!(frames(&table, BASE), ["first one.rs:7"]);
@@ -128,7 +127,6 @@ fn empty_room_is_no_table() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "long, and nothing here is unsafe")]
 fn damage_does_no_harm() {
     let good = table();
     let uses = |bytes: &[u8]| {

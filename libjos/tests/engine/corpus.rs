@@ -4,7 +4,6 @@ use crate::inputs;
 use crate::replay::replay;
 
 #[test]
-#[cfg_attr(miri, ignore = "many machines; model.rs runs a few under Miri")]
 fn sequences_of_operations() {
     replay("operations", inputs::run);
 }

@@ -191,7 +191,6 @@ fn all_else_goes_on<L: MemLayout, F: Format + Mmu>() {
 
 /// Frames that only PHYSMAP shows.
 #[test]
-#[cfg_attr(miri, ignore = "too much RAM")]
 fn pages_above_the_window_are_watched() {
     let mut pmap = watched::<layout::Jos64, libjos::paging::format::x86_64::X86_64>(260 * MB);
     let last = pmap.pages().page_free_list().last().unwrap();
@@ -202,7 +201,6 @@ fn pages_above_the_window_are_watched() {
 
 /// Whatever was written there instead.
 #[test]
-#[cfg_attr(miri, ignore)]
 fn zeros_are_no_poison() {
     let mut pmap = watched::<layout::Jos64, libjos::paging::format::x86_64::X86_64>(8 * MB);
     let first = pmap.pages().page_free_list().next().unwrap();

@@ -5,8 +5,7 @@
 //! cause of the fault, so the caller reads each entry, and refuses to read outside of RAM.
 
 mod bits;
-// Not under Miri: each boots a machine, half a minute there, and nothing here is unsafe.
-#[cfg(all(test, not(miri)))]
+#[cfg(test)]
 mod tests;
 
 pub use bits::{AddressBits, address_bits};

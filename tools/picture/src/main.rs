@@ -22,8 +22,7 @@ mod sharing;
 mod shot;
 mod survey;
 mod tables;
-// Miri cannot open files, and would take minutes for a whole machine.
-#[cfg(all(test, not(miri)))]
+#[cfg(test)]
 mod tests;
 
 use std::error::Error;

@@ -96,6 +96,5 @@ fn goes_on(row: &PageRow, next: &PageRow) -> bool {
         && row.cells.iter().zip(&next.cells).all(alike)
 }
 
-// Miri would take minutes for a whole machine.
-#[cfg(all(test, not(miri)))]
+#[cfg(test)]
 mod tests;

@@ -179,8 +179,8 @@ fn agrees(scheme: &mut dyn FrameScheme, rules: Rules, frames: usize, ops: &[Op])
 }
 
 /// The number of frames; fewer under Miri, which makes each request slow. No code here is unsafe.
-const FRAMES: usize = if cfg!(miri) { 100 } else { 1500 };
-const REQUESTS: usize = if cfg!(miri) { 8 } else { 60 };
+const FRAMES: usize = 1500;
+const REQUESTS: usize = 60;
 
 const HOLES: Rules = Rules { places: Places::Holes, rounds_up: false, joins_late: false };
 
@@ -220,7 +220,6 @@ proptest! {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore = "a machine for each case, and nothing here is unsafe")]
     fn page_free_list(frames in 1..FRAMES, ops in prop::collection::vec(op(), 1..REQUESTS)) {
         let (machine, boot) = SimMachine::<Jos64, X86_64>::new(16 * MB);
         let mut pmap = mem_init(machine, boot);

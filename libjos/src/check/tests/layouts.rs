@@ -15,7 +15,6 @@ fn is_caught<L: MemLayout, F: Format + Mmu>(says: &str) {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
 fn the_application_has_all_addresses() {
     enum Fault {}
     impl MemLayout for Fault {
@@ -32,7 +31,6 @@ fn the_application_has_all_addresses() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
 fn the_hole_between_the_halves_is_too_large() {
     enum Fault {}
     impl MemLayout for Fault {

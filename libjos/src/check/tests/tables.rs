@@ -84,7 +84,6 @@ fn an_empty_table_is_no_fault<L: MemLayout, F: Format + Mmu>() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "too much RAM")]
 fn empty_tables_are_no_fault() {
     an_empty_table_is_no_fault::<Jos64, X86_64>();
     an_empty_table_is_no_fault::<Jos32, I386>();

@@ -33,7 +33,6 @@ fn what_is_not_canonical_has_no_page() {
 
 /// Pages mapped below UTOP are counted, and none above.
 #[test]
-#[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
 fn pp_ref_counts_up_to_utop() {
     let (machine, boot) = SimMachine::<Jos32, I386>::new(5 * MB);
     let mut pmap = mem_init(machine, boot);
@@ -62,7 +61,6 @@ fn the_short_way_begins_in_the_window() {
 
 /// `fast_walk` finds no such tables, and the long way is taken.
 #[test]
-#[cfg_attr(miri, ignore = "too much RAM")]
 fn tables_above_the_window_serve_as_well() {
     let (machine, boot) = SimMachine::<Jos64, X86_64>::new(264 * MB);
     let mut pmap = mem_init(machine, boot);

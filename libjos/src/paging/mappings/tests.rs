@@ -54,7 +54,6 @@ fn a_range_cuts_the_list_but_no_page() {
 
 /// An address that no table translates is not taken for the one whose bits a walk would use.
 #[test]
-#[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
 fn untranslated_addresses_lead_nowhere() {
     fn first_at<L: MemLayout, F: Format + Mmu>(first: u64, last: u64) -> Option<u64> {
         let (machine, boot) = SimMachine::<L, F>::new(5 * MB);
@@ -79,7 +78,6 @@ fn untranslated_addresses_lead_nowhere() {
 
 /// The monitor and `check_kern_pgdir` see the tables too, as pages at UVPT.
 #[test]
-#[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
 fn tables_are_seen_only_where_they_are_asked_for() {
     let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
     let pmap = mem_init(machine, boot);
@@ -97,7 +95,6 @@ fn tables_are_seen_only_where_they_are_asked_for() {
 
 /// Each level can withhold what the ones below it grant.
 #[test]
-#[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
 fn a_page_has_what_all_tables_grant() {
     let (machine, boot) = SimMachine::<Jos64, X86_64>::new(5 * MB);
     let mut pmap = mem_init(machine, boot);

@@ -39,7 +39,6 @@ fn seen(vm: &mut Vm<Machine>) -> [bool; 9] {
 
 /// Each page of a run that is gone is forgotten, and no other.
 #[test]
-#[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
 fn few_pages_are_flushed_one_by_one() {
     let (mut pmap, [mut space, _]) = nine_pages();
     let mut unmapping =
@@ -50,7 +49,6 @@ fn few_pages_are_flushed_one_by_one() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
 fn what_no_processor_sees_is_not_flushed() {
     let (mut pmap, [_, mut other]) = nine_pages();
     assert_eq!(

@@ -20,12 +20,10 @@ use crate::layouts::{Jos57, JosSv48};
 macro_rules! on_every_machine {
     ($test:ident) => {{
         $test::<Jos64, X86_64>();
-        if !cfg!(miri) {
-            $test::<Jos32, I386>();
-            $test::<JosSv39, Sv39>();
-            $test::<Jos57, La57>();
-            $test::<JosSv48, Sv48>();
-        }
+        $test::<Jos32, I386>();
+        $test::<JosSv39, Sv39>();
+        $test::<Jos57, La57>();
+        $test::<JosSv48, Sv48>();
     }};
 }
 
@@ -89,7 +87,6 @@ fn of_bad_ram<L: MemLayout, F: Format + Mmu>() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "minutes, for no unsafe code that others do not run")]
 fn bad_ram_boots() {
     on_every_machine!(of_bad_ram);
 }
@@ -123,7 +120,6 @@ fn many_modules<L: MemLayout, F: Format + Mmu>() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "minutes, for no unsafe code that others do not run")]
 fn many_modules_boot() {
     on_every_machine!(many_modules);
 }
@@ -154,7 +150,6 @@ fn checks_hold_with<L: MemLayout, F: Format + Mmu>(
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "minutes, for no unsafe code that others do not run")]
 fn machines_without_low_memory_boot() {
     on_every_machine!(without_low_memory);
 }
@@ -187,14 +182,12 @@ fn with_any_number_of_pages<L: MemLayout, F: Format + Mmu>() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "minutes, for no unsafe code that others do not run")]
 fn checks_hold_with_any_number_of_free_pages() {
     on_every_machine!(with_any_number_of_pages);
 }
 
 /// The page tables take all that is free below 1 MB: a processor without 1 GB pages needs many.
 #[test]
-#[cfg_attr(miri, ignore = "too much RAM")]
 fn all_of_110_gb_is_used_without_1_gb_pages() {
     let (mut machine, boot) = SimMachine::<Jos64, X86_64>::new(110 * GB);
     machine.processor.leaf_levels = 0b11;
@@ -206,7 +199,6 @@ fn all_of_110_gb_is_used_without_1_gb_pages() {
 
 /// Large pages show RAM wherever it begins, so that it takes few tables. There is no room for many.
 #[test]
-#[cfg_attr(miri, ignore = "too much RAM")]
 fn ram_that_begins_within_a_large_page_is_used() {
     let (_, boot) = SimMachine::<Jos64, X86_64>::new(8 * MB);
     let left = PhysRange::new(boot.image.data.end_exclusive, PhysAddr::new(254 * MB));
@@ -236,14 +228,12 @@ fn only_the_end_is_free<L: MemLayout, F: Format + Mmu>() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "too much RAM")]
 fn pages_finds_room_at_the_windows_end() {
     on_every_machine!(only_the_end_is_free);
 }
 
 /// With all above the kernel taken there is still what lies below it.
 #[test]
-#[cfg_attr(miri, ignore = "too much RAM")]
 fn pages_finds_room_below_the_kernel() {
     let (_, boot) = SimMachine::<Jos64, X86_64>::new(8 * MB);
     let left = PhysRange::new(boot.image.data.end_exclusive, PhysAddr::new(128 * MB));
@@ -254,7 +244,6 @@ fn pages_finds_room_below_the_kernel() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "too much RAM")]
 #[should_panic(
     expected = "no room for the array pages: 514 KB in one piece and some page tables beside it are \
                 needed, 196 KB are free in one piece within the 256 MB from 0x0 on. Of 261120 KB of RAM there \

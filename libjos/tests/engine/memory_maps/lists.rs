@@ -90,7 +90,6 @@ fn neighbours_that_meet_within_a_page_are_one_run() {
 
 /// A list with more entries than are worth looking at: memory beyond the last look is not used.
 #[test]
-#[cfg_attr(miri, ignore = "millions of entries")]
 fn a_list_without_end_does_no_harm() {
     let n = 1_000_000;
     // From the top down, and all in pieces.
@@ -126,7 +125,7 @@ fn a_map_is_what_a_plain_model_says() {
         state ^= state << 17;
         state % n
     };
-    let rounds = if cfg!(miri) { 3 } else { 300 };
+    let rounds = 300;
     for round in 0..rounds {
         // Few long entries, or many short ones.
         let most = [20, 300, 1500][round % 3];

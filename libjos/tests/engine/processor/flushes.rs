@@ -177,7 +177,6 @@ pub(super) fn large_pages_in_uvpt<L: MemLayout, F: Format + Mmu>() {
 /// Nor is one that is split: if the kernel's directory has it, but another one is in use, that one
 /// must have the table before the flush. The small page that is flushed then is another one.
 #[test]
-#[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
 pub(super) fn a_large_page_of_the_root_that_is_split_in_uvpt() {
     let (mut pmap, _) = booted::<Jos32, I386>();
     let va = VirtAddr::new(Jos32::UENVS);
@@ -247,7 +246,6 @@ pub(super) fn small_pages_one_by_one<L: MemLayout, F: Format + Mmu>() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
 fn tables_that_are_pruned_in_uvpt() {
     pruned_tables_in_uvpt::<Jos64, X86_64>();
     pruned_tables_in_uvpt::<Jos57, La57>();
@@ -255,7 +253,6 @@ fn tables_that_are_pruned_in_uvpt() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "half a minute, and nothing here is unsafe")]
 fn large_pages_that_are_gone_from_uvpt() {
     large_pages_in_uvpt::<Jos64, X86_64>();
     large_pages_in_uvpt::<Jos57, La57>();

@@ -13,7 +13,6 @@ const USERS: [Option<u32>; 6] = [None, None, None, Some(0b00001), Some(0b00011),
 const KERNELS: [Option<u32>; 6] = [Some(0b00101), Some(0b00111), Some(0b10101), None, None, None];
 
 #[test]
-#[cfg_attr(miri, ignore = "many machines, and nothing here is unsafe")]
 fn both_levels() {
     let mut rig = Rig::<Jos32, I386>::new();
     let open = [rig.table(1) | 0b111, FRAME | 0b111];
@@ -58,7 +57,6 @@ fn both_levels() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "many machines, and nothing here is unsafe")]
 fn four_megabytes() {
     let mut rig = Rig::<Jos32, I386>::new();
     rig.expect("a large page", VA & 0x3f_ffff, &[0x83], codes(KERNELS));

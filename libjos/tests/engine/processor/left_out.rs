@@ -53,7 +53,6 @@ fn in_sources(folder: &Path, places: &mut BTreeSet<(String, u32)>) {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "Miri opens no files")]
 fn each_fence_and_flush_is_missed() {
     TESTS.iter().for_each(|test| test());
     let mut places = BTreeSet::new();

@@ -133,7 +133,6 @@ fn canonical<L: MemLayout, F: Format + Mmu>(bits: u32) {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "many machines, and nothing here is unsafe")]
 fn sv39() {
     every_bit::<JosSv39, Sv39>();
     large::<JosSv39, Sv39>();
@@ -141,7 +140,6 @@ fn sv39() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "many machines, and nothing here is unsafe")]
 fn sv48() {
     every_bit::<JosSv48, Sv48>();
     large::<JosSv48, Sv48>();

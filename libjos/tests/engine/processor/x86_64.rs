@@ -168,7 +168,6 @@ fn canonical<L: MemLayout, F: Format + Mmu>(bits: u32) {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "many machines, and nothing here is unsafe")]
 fn four_levels() {
     any_level::<Jos64, X86_64>();
     large::<Jos64, X86_64>();
@@ -177,7 +176,6 @@ fn four_levels() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "many machines, and nothing here is unsafe")]
 fn five_levels() {
     any_level::<Jos57, La57>();
     large::<Jos57, La57>();

@@ -138,7 +138,6 @@ fn the_first_frame_does_not_follow_the_last<L: MemLayout, F: Format + Mmu>() {
 
 /// The RAM that `pages` describes begins in the middle of a run of small pages, or of one large page.
 #[test]
-#[cfg_attr(miri, ignore = "nothing here is unsafe")]
 fn a_run_that_begins_below_ram_is_released_as_it_was_counted() {
     begins_below_ram::<JosSv39, Sv39>(JosSv39::PHYS_BASE - PGSIZE, 2 * PGSIZE);
     begins_below_ram::<JosSv48, Sv48>(JosSv48::PHYS_BASE - 40 * PGSIZE, 41 * PGSIZE);

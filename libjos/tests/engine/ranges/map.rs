@@ -10,8 +10,6 @@ on_every_format! {
     tables_below_others_are_counted_before
 }
 
-// All of RAM is written to, which takes Miri long and is not unsafe.
-#[cfg(not(miri))]
 on_every_format! { new_tables_map_what_they_should_and_nothing_else }
 
 fn a_failed_map_changes_nothing<L: MemLayout, F: Format + Mmu>() {
@@ -71,7 +69,7 @@ fn a_map_takes_as_many_free_pages_as_it_needs_tables<L: MemLayout, F: Format + M
     let pa = device::<L>();
     let (vm, pgdir) = pmap.split();
     let mut taken = take_all(vm);
-    let levels = F::LEVELS.min(if cfg!(miri) { 2 } else { 3 });
+    let levels = F::LEVELS.min(3);
     for level in 1..levels {
         let large = F::page_size(level);
         // With pages of this level: none, at a beginning, at both ends, between two boundaries.
@@ -177,7 +175,6 @@ fn tables_below_others_are_counted_before<L: MemLayout, F: Format + Mmu>() {
 }
 
 /// Whatever was in the frames that become tables, and however much of a table is used.
-#[cfg(not(miri))]
 fn new_tables_map_what_they_should_and_nothing_else<L: MemLayout, F: Format + Mmu>() {
     use libjos::machine::PhysMem;
     let mut pmap = booted::<L, F>();

@@ -1,15 +1,13 @@
 //! Range operations on every format: large pages used, split and merged; errors that change
 //! nothing; frames freed only after the flush.
 
-use layout::{Jos32, Jos64, JosSv39, MB, MemLayout, PGSIZE};
+use layout::{JosSv39, MB, MemLayout, PGSIZE};
 use libjos::machine::Machine;
 use libjos::mem::addr::{PhysAddr, VirtAddr};
 use libjos::mem::pages::{ALLOC_ZERO, AllocFlags, Frame, PageAllocator};
 use libjos::paging::directory::Pgdir;
 use libjos::paging::error::MapError;
-use libjos::paging::format::i386::I386;
 use libjos::paging::format::riscv::{Sv39, Sv48};
-use libjos::paging::format::x86_64::{La57, X86_64};
 use libjos::paging::format::{Format, Geometry, Perm};
 use libjos::paging::mappings::{Mapping, leaves, runs, steps};
 use libjos::paging::range::PageSizes::{Largest, Smallest};
@@ -18,28 +16,7 @@ use libjos::pmap::{Pmap, mem_init};
 use libjos::sim::{SimMachine, mmu::Mmu};
 use libjos::space::AddressSpace;
 
-use crate::layouts::{Jos57, JosSv48};
-
-/// Runs `$name` for every format.
-macro_rules! on_every_format {
-    ($($name:ident)*) => { $(mod $name {
-        use super::*;
-        #[test]
-        fn jos64() { super::$name::<Jos64, X86_64>(); }
-        #[test]
-        #[cfg_attr(miri, ignore = "the same unsafe code, half a minute more")]
-        fn jos32() { super::$name::<Jos32, I386>(); }
-        #[test]
-        #[cfg_attr(miri, ignore = "the same unsafe code, half a minute more")]
-        fn jossv39() { super::$name::<JosSv39, Sv39>(); }
-        #[test]
-        #[cfg_attr(miri, ignore = "as four levels")]
-        fn five_levels() { super::$name::<Jos57, La57>(); }
-        #[test]
-        #[cfg_attr(miri, ignore = "as Sv39")]
-        fn sv48() { super::$name::<JosSv48, Sv48>(); }
-    })* };
-}
+use crate::layouts::JosSv48;
 
 mod change;
 mod large;
@@ -49,7 +26,7 @@ type Sim<L, F> = Pmap<SimMachine<L, F>>;
 type SimVm<L, F> = Vm<SimMachine<L, F>>;
 
 fn booted<L: MemLayout, F: Format + Mmu>() -> Sim<L, F> {
-    let (machine, boot) = SimMachine::new(if cfg!(miri) { 5 * MB } else { 32 * MB });
+    let (machine, boot) = SimMachine::new(32 * MB);
     let mut pmap = mem_init(machine, boot);
     pmap.machine_mut().move_to_kernel_stack();
     pmap

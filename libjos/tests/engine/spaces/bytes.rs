@@ -148,7 +148,6 @@ fn a_device_is_no_memory_to_copy<L: MemLayout, F: Format + Mmu>() {
 
 /// RAM that `pages` has no room for, or that was to be left alone, has no address in the kernel.
 #[test]
-#[cfg_attr(miri, ignore)]
 fn ram_that_is_not_used_is_no_memory_to_copy() {
     let (machine, mut boot) = SimMachine::<Jos64, X86_64>::new(8 * MB);
     let (va, unused) = (VirtAddr::new(PGSIZE), PhysAddr::new(7 * MB));
@@ -219,7 +218,6 @@ fn copyout_copies_what_is_shared<L: MemLayout, F: Format + Mmu>() {
 
 /// The small pages behind it, which are copied with it, begin with their own bytes.
 #[test]
-#[cfg_attr(miri, ignore)]
 fn a_large_page_of_ram_is_copied_page_by_page() {
     let (mut pmap, mut old) = with_space::<Jos64, X86_64>();
     let large = X86_64::page_size(1);

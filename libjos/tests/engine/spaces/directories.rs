@@ -42,7 +42,6 @@ fn the_kernel_half_changes_through_any_directory<L: MemLayout, F: Format + Mmu>(
 /// If no gap lies between the halves, a range may begin in the one and end in the other. The shared half
 /// is in use, though the directory by which it is changed is not.
 #[test]
-#[cfg_attr(miri, ignore)]
 fn a_range_over_utop_is_flushed_whichever_directory_changes() {
     let (mut pmap, _) = with_space::<Jos32, I386>();
     let (mut other, utop) = (new_space(&mut pmap), VirtAddr::new(Jos32::UTOP));
@@ -136,7 +135,6 @@ fn physmap_without_ram_gets_no_tables<L: MemLayout, F: Format + Mmu>() {
 
 /// A table further down is used once, however many address spaces there are.
 #[test]
-#[cfg_attr(miri, ignore)]
 #[should_panic(expected = "must be in use, but is")]
 fn a_table_below_a_shared_one_is_not_shared() {
     let (mut pmap, space) = with_space::<Jos64, X86_64>();
@@ -328,7 +326,6 @@ fn each_directory_knows_what_it_used_of_the_root<L: MemLayout, F: Format + Mmu>(
 /// Where one entry of the directory maps it, that entry is each directory's own: what is changed by
 /// another than `kern_pgdir` is that one's alone, until it is switched to.
 #[test]
-#[cfg_attr(miri, ignore)]
 fn a_large_page_of_the_root_is_the_kernels_to_split() {
     let mut pmap = booted::<Jos32, I386>();
     let (vm, kern_pgdir) = pmap.split();

@@ -14,12 +14,3 @@ mod print;
 mod unmapping;
 mod values;
 mod window;
-
-/// One of each kind, for Miri.
-#[cfg(miri)]
-#[test]
-fn one_of_each_kind() {
-    cow::a_write_on_either_side_stays_there::<layout::Jos64, libjos::paging::format::x86_64::X86_64>(
-    );
-    memory::sbrk_moves_the_end::<layout::Jos64, libjos::paging::format::x86_64::X86_64>();
-}

@@ -23,7 +23,7 @@ pub(crate) type Space = ManuallyDrop<AddressSpace>;
 pub(crate) const ZERO: VirtAddr = VirtAddr::new(0);
 
 pub(crate) fn booted<L: MemLayout, F: Format + Mmu>() -> Sim<L, F> {
-    let (machine, boot) = SimMachine::new(if cfg!(miri) { 5 * MB } else { 8 * MB });
+    let (machine, boot) = SimMachine::new(8 * MB);
     let mut pmap = mem_init(machine, boot);
     pmap.machine_mut().move_to_kernel_stack();
     pmap

@@ -33,7 +33,6 @@ fn an_empty_directory_is_one_page<L: MemLayout, F: Format + Mmu>() {
 
 /// Its frames would be lost.
 #[test]
-#[cfg_attr(miri, ignore)]
 #[cfg(debug_assertions)]
 #[should_panic(expected = " is dropped, not given up")]
 fn a_directory_is_not_dropped() {
@@ -43,7 +42,6 @@ fn a_directory_is_not_dropped() {
 
 /// Safe code can get hold of it, by exchanging it for another one.
 #[test]
-#[cfg_attr(miri, ignore)]
 #[should_panic(expected = "pgdir_free: kern_pgdir is given up")]
 fn kern_pgdir_is_not_given_up() {
     let mut pmap = booted::<layout::Jos64, libjos::paging::format::x86_64::X86_64>();

@@ -14,7 +14,6 @@ const ZERO: VirtAddr = VirtAddr::new(0);
 
 /// A copy shares the frame, and takes no page for it.
 #[test]
-#[cfg_attr(miri, ignore = "too much RAM")]
 fn the_windows_last_frame_is_not_copied() {
     let (machine, boot) = SimMachine::<Jos64, X86_64>::new(Jos64::WINDOW_SIZE);
     let mut pmap = mem_init(machine, boot);
