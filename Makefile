@@ -431,7 +431,7 @@ make-for-each-machine = $(Q)failed=; for arch in $(filter-out $(ARCH),$(ARCHES))
 grade-all: ## grade, for each ARCH
 	$(call make-for-each-machine,grade)
 
-check: fmt-check clippy test test32 doc package fuzz-short test-tools test-pictures grade-all ## every test there is, from format to grade
+check: fmt-check clippy test test32 doc package fuzz-short test-tools test-pictures grade-all ## the tests that every change must pass
 
 test: | setup-host ## the host tests
 	$(Q)cargo test

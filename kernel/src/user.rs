@@ -1,8 +1,8 @@
 //! Programs in user mode: the machine's side of [`libjos::env`].
 //!
 //! While programs run, interrupts are on and the kernel's stack is for their traps alone. Each trap comes to
-//! [`handle_call`] or [`handle_trap`], which lets `libjos` do the kernel's part and goes on with the program that it picks, or leaves the
-//! programs: then [`run`] returns.
+//! [`handle_call`] or [`handle_trap`], which lets `libjos` do the kernel's part and goes on with the program that it
+//! picks, or leaves the programs: then [`run`] returns.
 
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};

@@ -1,5 +1,6 @@
 //! Applications on the host: the logic of two of `kernel/examples` on a simulated machine, where it
-//! must print what it prints in QEMU (`tools/grade/apptests.py`), and what their calls promise. Nothing here is unsafe, so that Miri is spared it.
+//! must print what it prints in QEMU (`tools/grade/apptests.py`), and what their calls promise. Nothing here is unsafe,
+//! so that Miri is spared it.
 #![cfg(not(miri))]
 
 #[path = "../../kernel/examples/pages/demo.rs"]

@@ -1,5 +1,5 @@
-//! Fork without copy-on-write: JOS's `dumbfork`. It uses no page faults, so that a program which is about to try them can
-//! use it.
+//! Fork without copy-on-write: JOS's `dumbfork`. It causes no page faults, so that the tests of page
+//! faults can use it.
 
 use core::ptr;
 
@@ -13,8 +13,8 @@ use crate::syscall::{
 use crate::uvpt::mapped;
 use crate::{PGSIZE, USTACKTOP, UTEMP};
 
-/// Makes a copy of this environment. Pages that can be written, now or copy-on-write, are copied at once; the others are shared. The child has no
-/// page-fault handler. Nothing else may use UTEMP.
+/// Makes a copy of this environment. It copies at once all pages that can be written or are copy-on-write, and
+/// shares the others. The child has no page-fault handler. Nothing else may use UTEMP.
 ///
 /// # Errors
 ///
@@ -52,7 +52,7 @@ extern "C" fn duplicate(child: EnvId) -> isize {
 /// Gives the child one page.
 fn duppage(child: EnvId, va: usize, entry: u64) -> Result<(), Error> {
     let us = EnvId::NONE;
-    // SAFETY: the child has no object yet, and nothing else uses UTEMP. A page that is shared is not written to.
+    // SAFETY: the child has no object yet, and nothing else uses UTEMP. Shared pages are read-only.
     unsafe {
         if entry & (PTE_W | PTE_COW) == 0 {
             return sys_page_map((us, va), (child, va), entry & PTE_SYSCALL);

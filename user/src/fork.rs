@@ -75,8 +75,8 @@ fn duppage(child: EnvId, va: usize, entry: u64) -> Result<(), Error> {
         return unsafe { sys_page_map((SELF, va), (child, va), perm) };
     }
     let perm = perm & !PTE_W | PTE_COW;
-    // The child's entry comes first. Were ours marked already, a write to the page (it may be the stack) would take a copy, and
-    // the child would share that one, which we may write to.
+    // The child's entry comes first. Were ours marked already, a write to the page (it may be the stack) would take a
+    // copy, and the child would share that one, which we may write to.
     // SAFETY: the child has no object yet. Here the page stays where it is, and `pgfault` lets it be written.
     unsafe {
         sys_page_map((SELF, va), (child, va), perm)?;

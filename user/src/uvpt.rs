@@ -106,8 +106,8 @@ pub fn mapped(start: usize, end: usize) -> impl Iterator<Item = (usize, usize, u
     let (mut va, mut level) = (start, Format::ROOT);
     iter::from_fn(move || {
         while va < end {
-            // SAFETY: the iterator goes down by tables alone. It goes up before it leaves a table, and the table that it is in
-            // stays while a page is mapped there.
+            // SAFETY: the iterator goes down by tables alone. It goes up before it leaves a table, and the table that
+            // it is in stays while a page is mapped there.
             let present = unsafe { skip_absent(va, level) };
             if present != va {
                 va = present;

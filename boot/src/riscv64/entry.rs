@@ -2,8 +2,8 @@
 //!
 //! The assembly is in `entry.s` (and `bare.s`: a firmware for machines without), and gets its constants
 //! from here as `const` operands, so each is written once. It is linked in the window but runs at its load
-//! address until paging is on: all of it reaches its data relative to the program counter. It ends by a
-//! jump to its high address and a call of `kernel_main`.
+//! address, and reaches all its data relative to the program counter. It turns paging on, jumps to its high
+//! address, and calls `kernel_main`.
 //!
 //! On the way in (RISC-V SBI specification; Linux, Documentation/arch/riscv/boot.rst): supervisor mode, no
 //! paging, A0 is the hart's number and A1 the physical address of the device tree, aligned to 8 bytes.
@@ -40,9 +40,10 @@ const SATP_SV39: u64 = 8 << 60;
 /// unit; access to user pages; reading of pages that may only be executed.
 const SSTATUS_CLEAR: u64 = 1 << 1 | 1 << 5 | 0b11 << 9 | 0b11 << 13 | 1 << 18 | 1 << 19;
 
-/// The device that ends QEMU, on `virt`, and the value that makes it do so with status 35, a failure. A kernel that
-/// cannot start tries it on any machine.
+/// The device that ends QEMU, on `virt`. A kernel that cannot start writes to this address on every board, since it does
+/// not know the board yet.
 const TEST_DEVICE: u64 = 0x10_0000;
+/// The value that makes the device end QEMU with status 35, a failure.
 const EXIT_FAILURE: u32 = 35 << 16 | 0x3333;
 /// The firmware's extension that turns the machine off (RISC-V SBI specification, chapter 10).
 const SBI_RESET: u64 = 0x5352_5354;
@@ -54,7 +55,7 @@ const UART: u64 = 0x1000_0000;
 /// The timer's register for the first hart, in the CLINT: the timer interrupts machine mode while the counter is not
 /// below it.
 const TIMER_COMPARE: u64 = 0x200_4000;
-/// PMPADDR for that page (RISC-V privileged specification, 3.7.1: NAPOT): a size of 2^(n + 3) is n ones.
+/// PMPADDR for that page (RISC-V privileged specification, 3.7.1: NAPOT). For 2^(n + 3) bytes the lowest n bits are ones.
 const BARE_PAGE: u64 = JosSv39::PHYS_BASE >> 2 | (PGSIZE / 8 - 1);
 /// PMPCFG: the first entry, that page, gives no rights; the second, all of memory, gives all.
 const BARE_PMP: u64 = PMP_NAPOT | (PMP_NAPOT | PMP_RWX) << 8;
@@ -63,7 +64,7 @@ const PMP_RWX: u64 = 0b111;
 const CAUSE_SUPERVISOR_CALL: u64 = 9;
 /// The exceptions that supervisor mode handles: all but calls from itself and from machine mode (11).
 const BARE_EXCEPTIONS: u64 = 0xB1FF;
-/// The interrupts that it handles: software, timer, devices.
+/// The interrupts that supervisor mode handles: software, timer, devices.
 const BARE_INTERRUPTS: u64 = 1 << 1 | SUPERVISOR_TIMER | 1 << 9;
 /// The timer's bits in MIE and MIP: for supervisor mode, and for machine mode (3.1.9).
 const SUPERVISOR_TIMER: u64 = 1 << 5;

@@ -123,7 +123,7 @@ high_start:
     mv a1, s2
     call {map_devices}
     li a0, {TREE_MAGIC}
-    mv a1, s1
+    sext.w a1, s1               // as the ABI passes 32 bits
     call kernel_main
     unimp
     .cfi_endproc

@@ -6,8 +6,8 @@
 //! tables there.
 //!
 //! Sharing needs tables. [`pgdir_create`](Vm::pgdir_create) therefore gives `kern_pgdir` an empty table
-//! at each of these root entries that is still absent, except where PHYSMAP shows no RAM. A root entry can change after that, if it is a
-//! large page (i386, RISC-V), or if [`prune`](Vm::prune) takes an empty table away.
+//! at each of these root entries that is still absent, except where PHYSMAP shows no RAM. A root entry can change after
+//! that, if it is a large page (i386, RISC-V), or if [`prune`](Vm::prune) takes an empty table away.
 //!
 //! - If it changes by `kern_pgdir`, directories in use follow at once, before any flush: a global
 //!   translation would else come back from an entry that is out of date, and stay. All others follow

@@ -97,8 +97,8 @@ impl<L: MemLayout, F: Format + Mmu> World<L, F> {
         then
     }
 
-    /// A trap of the environment that runs. Returns how the kernel goes on; `None` if that is by `sched_yield`, which cannot be
-    /// asked yet. Unlike the rig's `trap`, this runs nobody.
+    /// A trap of the environment that runs. Returns how the kernel goes on; `None` if that is by `sched_yield`, which
+    /// cannot be asked yet. Unlike the rig's `trap`, this runs nobody.
     pub(crate) fn dispatched(&mut self, cause: Cause) -> Option<Next> {
         let trap = Trap { cause, incoming: VirtAddr::new(L::KSTACKTOP - 68) };
         let text = format!("trap_dispatch({cause:x?})");

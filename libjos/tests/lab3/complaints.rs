@@ -20,8 +20,8 @@ pub(crate) fn called<R>(name: &str, call: impl FnOnce() -> R) -> R {
     caught(call).unwrap_or_else(|said| panic!("{name} panics: {said}"))
 }
 
-/// Calls a function of the lab that goes on to that of another exercise, whose body may be missing. `None` if it came there and
-/// it is.
+/// Calls a function of the lab that goes on to that of another exercise, whose body may be missing. `None` if it came
+/// there and it is.
 pub(crate) fn reached<R>(exercise: u32, name: &str, call: impl FnOnce() -> R) -> Option<R> {
     let missing = format!("exercise {exercise}: not yet implemented");
     match caught(call) {

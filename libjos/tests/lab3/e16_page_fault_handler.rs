@@ -45,7 +45,8 @@ fn size<F: Format>() -> u64 {
     (REGISTERS as u64 + 5) * word::<F>()
 }
 
-/// A program that runs, with code at its upcall, and with an exception stack whose frame is returned. Another one is there too.
+/// A program that runs, with code at its upcall, and with an exception stack whose frame is returned. Another one is
+/// there too.
 fn with_handler<L: MemLayout, F: Format + Mmu>() -> (World<L, F>, PhysAddr) {
     let mut world = World::family(1);
     world.put(FIRST, UPCALL & !(PGSIZE - 1), Perm::UR | Perm::X);

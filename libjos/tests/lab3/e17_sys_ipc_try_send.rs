@@ -25,8 +25,8 @@ lab_tests! {
     e17_sys_ipc_try_send_without_memory_changes_nothing
 }
 
-/// The first environment runs; the second one, its child, waits for a message, and wants a page at `dstva`. Its fields still have
-/// an earlier message.
+/// The first environment runs; the second one, its child, waits for a message, and wants a page at `dstva`. Its fields
+/// still have an earlier message.
 fn waiting<L: MemLayout, F: Format + Mmu>(dstva: u64) -> World<L, F> {
     let mut world = World::family(1);
     world.must(ENV_SET_STATUS, &[0x1001, u64::from(ENV_NOT_RUNNABLE)], 0);

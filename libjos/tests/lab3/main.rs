@@ -25,8 +25,8 @@
 //! | 17 `sys_ipc_try_send` | 1, 2, 6, 9 |
 //! | 18 `sys_ipc_recv` | 1, 2, 6, 9 |
 //!
-//! If a function that is tested goes on to one whose body is missing yet, as `sys_ipc_recv` does to `sched_yield`, the test looks
-//! at what was done until then ([`complaints::reached`]).
+//! If a function that is tested goes on to one whose body is missing yet, as `sys_ipc_recv` does to `sched_yield`, the
+//! test looks at what was done until then ([`complaints::reached`]).
 #![allow(clippy::unwrap_used, reason = "a test fails so")]
 
 /// Runs each of these functions as a test, on an x86-64, an i386 and a RISC-V machine.

@@ -91,8 +91,8 @@ impl<L: MemLayout, F: Format + Mmu> World<L, F> {
         );
     }
 
-    /// Does `operation` with no free frame, then with one, and so on, until it says that it has succeeded. Until then it must
-    /// change nothing. Returns how many frames it took.
+    /// Does `operation` with no free frame, then with one, and so on, until it says that it has succeeded. Until then
+    /// it must change nothing. Returns how many frames it took.
     pub(crate) fn with_little_memory(
         &mut self,
         what: &str,

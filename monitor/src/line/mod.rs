@@ -2,8 +2,8 @@
 //! a writer the text for the terminal.
 //!
 //! The line takes one row of the screen, behind the prompt if the prompt leaves room for it. A longer
-//! line shows only the part around the cursor until Enter. The keys are those of most shells, see [`Key`]; [`History`] holds earlier lines. A
-//! line is taken whole or refused whole: if there was no room for a part of it, it ends as
+//! line shows only the part around the cursor until Enter. The keys are those of most shells, see [`Key`]; [`History`]
+//! holds earlier lines. A line is taken whole or refused whole: if there was no room for a part of it, it ends as
 //! [`LineStatus::TooLong`].
 //!
 //! The invariant: the line holds no control characters but tabs, and the cursor is within it,

@@ -1,8 +1,9 @@
 //! The bits of a processor's control registers and error codes, as data: the monitor's `cr`
 //! and the reports of exceptions decode by these tables.
 //!
-//! The tables here are those of x86-64 and i386; [`riscv`] has those of RISC-V. Source: Intel SDM vol. 3A, 2.5 "Control registers", 2.2.1 (EFER), 2.3 (RFLAGS), 4.7 "Page-fault
-//! exceptions", 6.3.1 and 6.13; vol. 3B, 15.3 (machine checks); AMD APM vol. 2, 3.1 and 8.2.
+//! The tables here are those of x86-64 and i386; [`riscv`] has those of RISC-V. Source: Intel SDM vol. 3A, 2.5 "Control
+//! registers", 2.2.1 (EFER), 2.3 (RFLAGS), 4.7 "Page-fault exceptions", 6.3.1 and 6.13; vol. 3B, 15.3 (machine checks);
+//! AMD APM vol. 2, 3.1 and 8.2.
 
 mod exceptions;
 mod registers;

@@ -99,7 +99,8 @@ fn a_page_lives_while_anything_uses_it() {
     monitor.pmap.checks().check_page_free_list();
 }
 
-/// Pages of the application's heap and areas take -f. Those that `alloc` gave out, and what is mapped below the heap, do not.
+/// Pages of the application's heap and areas take -f. Those that `alloc` gave out, and what is mapped below the heap,
+/// do not.
 #[test]
 fn the_applications_pages_stay() {
     let mut monitor = monitor64();

@@ -36,8 +36,8 @@ unsafe extern "C" {
     fn loop_sum(pgdir: *mut u64, vas: *const u64, n: usize) -> u64;
 }
 
-/// JOS's lab 2. Its state is in C's globals, so there is one at a time. With `LOOPS` the measured loops are C too, so
-/// that its functions can be inlined into them; without, each function is called.
+/// JOS's lab 2. Its state is in C's globals, so there is one at a time. With `LOOPS` the measured loops are C too, and
+/// the compiler can inline JOS's functions into them; without, each function is called.
 #[derive(Debug)]
 pub(crate) struct C<const LOOPS: bool = false> {
     memory: Memory,
@@ -57,8 +57,8 @@ impl<const LOOPS: bool> Frames for C<LOOPS> {
 
     fn new(memory: Memory) -> Self {
         let c = <Self as Tables>::new(memory);
-        // SAFETY: as in `reset`.
-        unsafe { page_init((TABLES.start / PGSIZE) as usize, (FRAMES.end / PGSIZE) as usize) };
+        // SAFETY: as in `reset`. No more tables are made, so FRAMES alone can be free.
+        unsafe { page_init((FRAMES.start / PGSIZE) as usize, (FRAMES.end / PGSIZE) as usize) };
         c
     }
 
@@ -70,7 +70,7 @@ impl<const LOOPS: bool> Frames for C<LOOPS> {
 
     #[inline]
     fn free(&mut self, page: Page) {
-        // SAFETY: only `page_alloc` makes a `Page`; freeing it twice ends the process.
+        // SAFETY: the measured work frees what it got from `alloc`, once.
         unsafe { page_free(page) };
     }
 
@@ -140,7 +140,7 @@ impl<const LOOPS: bool> SinglePages for C<LOOPS> {
         let page = self.frames[((pa - FRAMES.start) / PGSIZE) as usize];
         // SAFETY: as in `map`.
         let status = unsafe { page_insert(self.pgdir(), page, va, PTE_W | PTE_U) };
-        assert!(status == 0, "it can be mapped");
+        assert!(status == 0, "there is no page for a table");
     }
 
     #[inline]
@@ -151,7 +151,7 @@ impl<const LOOPS: bool> SinglePages for C<LOOPS> {
 
     fn map_unmap(&mut self, pages: &[[u64; 2]]) {
         if LOOPS {
-            // SAFETY: as in `map`; the slice has as many.
+            // SAFETY: as in `map`; the length is the slice's.
             unsafe { loop_map_unmap(self.pgdir(), pages.as_ptr(), pages.len(), PTE_W | PTE_U) };
         } else {
             tables::map_unmap(self, pages);
@@ -177,7 +177,7 @@ impl<const LOOPS: bool> Translate for C<LOOPS> {
 
     fn sum(&self, addresses: &[u64]) -> u64 {
         if LOOPS {
-            // SAFETY: as in `map`; the slice has as many.
+            // SAFETY: as in `map`; the length is the slice's.
             unsafe { loop_sum(self.pgdir(), addresses.as_ptr(), addresses.len()) }
         } else {
             tables::sum(self, addresses)

@@ -1,6 +1,7 @@
 //! The marked parts of this project's sources, and what a handout has in their place.
 //!
-//! A part is marked by two lines of comment, in Rust, in any language whose comments begin with `#`, or in Markdown (`<!--`):
+//! A part is marked by two lines of comment, in Rust, in any language whose comments begin with `#`, or in Markdown
+//! (`<!--`):
 //!
 //! ```text
 //! // lab 2: begin page_alloc
@@ -8,9 +9,9 @@
 //! // lab 2: end
 //! ```
 //!
-//! Its place is taken by the part of that name in `lab2/given.*`, or in `given.*` beside it, which every lab gets; by nothing
-//! if the name is `omit`. Marks without a number (`lab: begin NAME`) are every lab's. The marks of other labs are taken out,
-//! and the text between them stays.
+//! Its place is taken by the part of that name in `lab2/given.*`, or in `given.*` beside it, which every lab gets; by
+//! nothing if the name is `omit`. Marks without a number (`lab: begin NAME`) are every lab's. The marks of other labs
+//! are taken out, and the text between them stays.
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! Has a page fault handled, by ending.
+//! Handles a page fault by ending: JOS's `faultdie`.
 #![no_std]
 #![no_main]
 

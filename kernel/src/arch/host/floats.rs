@@ -1,4 +1,5 @@
-//! The simulated processor's registers for floating-point numbers and vectors: bytes, as FXSAVE stores them.
+//! The simulated processor's registers for floating-point numbers and vectors: plain bytes. Saving leaves
+//! them as FNINIT does, as FNSAVE would.
 
 use core::ptr;
 

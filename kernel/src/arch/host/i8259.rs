@@ -14,9 +14,10 @@ pub(crate) struct InterruptControllers {
     pub in_service: u16,
     /// The controllers that were told of the end of an interrupt.
     pub ended: Vec<usize>,
-    /// Words that are still to come.
+    /// How many of the words that set it up each still expects.
     expected: [usize; 2],
-    reads_in_service: bool,
+    /// Whether reads of each give the interrupts in service, and not the requests.
+    reads_in_service: [bool; 2],
 }
 
 impl InterruptControllers {
@@ -28,17 +29,17 @@ impl InterruptControllers {
             in_service: 0,
             ended: Vec::new(),
             expected: [0; 2],
-            reads_in_service: false,
+            reads_in_service: [false; 2],
         }
     }
 
-    /// Reads a port; `requests` are the lines with one.
+    /// Reads a port; `requests` are the lines with a request.
     pub(super) fn read(&self, port: u16, requests: u16) -> u8 {
         let number = usize::from(port >= 0xA0);
         match port & 1 {
             _ if !self.present => 0xFF,
             1 => self.masks[number],
-            _ if self.reads_in_service => self.in_service.to_le_bytes()[number],
+            _ if self.reads_in_service[number] => self.in_service.to_le_bytes()[number],
             _ => requests.to_le_bytes()[number],
         }
     }
@@ -52,9 +53,12 @@ impl InterruptControllers {
                 self.setup[number].push(value);
             }
             (1, _) => self.masks[number] = value,
-            (_, 0x11) => (self.expected[number], self.setup[number]) = (3, Vec::new()),
+            (_, 0x11) => {
+                (self.expected[number], self.setup[number]) = (3, Vec::new());
+                (self.masks[number], self.reads_in_service[number]) = (0, false);
+            }
             (_, 0x20) => self.ended.push(number),
-            (_, 0x0A | 0x0B) => self.reads_in_service = value & 1 != 0,
+            (_, 0x0A | 0x0B) => self.reads_in_service[number] = value & 1 != 0,
             _ => unreachable!("a command that the kernel does not use: {value:#x}"),
         }
     }

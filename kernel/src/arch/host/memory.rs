@@ -60,8 +60,8 @@ global_asm!(
     SYMBOLS_ROOM = const SYMBOLS_ROOM,
 );
 
-/// Makes memory of this process at the heap's addresses, as far as the RAM in the window would reach. The
-/// heap's instructions use it as it is, whatever the simulated tables say.
+/// Makes memory of this process at the heap's addresses, as much as the window has. The heap's instructions use it
+/// directly, without the simulated tables.
 ///
 /// # Panics
 ///
@@ -85,6 +85,6 @@ pub(crate) fn map_heap() {
     let start = core::ptr::without_provenance_mut(Layout::UHEAP as usize);
     // SAFETY: without MAP_FIXED, the host maps only what is free. Nobody else uses these addresses.
     let mapped = unsafe { mmap(start, Layout::WINDOW_SIZE as usize, ACCESS, KIND, -1, 0) };
-    assert_eq!(mapped, start, "the heap's addresses are free");
+    assert_eq!(mapped, start, "the heap's addresses are in use");
     mapped.expose_provenance();
 }

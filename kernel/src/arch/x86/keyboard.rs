@@ -27,7 +27,8 @@ const WRITE_CONFIGURATION: u8 = 0x60;
 const DISABLE_MOUSE: u8 = 0xA7;
 const DISABLE_KEYBOARD: u8 = 0xAD;
 const ENABLE_KEYBOARD: u8 = 0xAE;
-/// Bits of the configuration: bytes of the keyboard, and of the mouse, interrupt; the keyboard, and the mouse, sends nothing.
+/// Bits of the configuration: bytes of the keyboard, and of the mouse, interrupt; the keyboard, and the mouse, sends
+/// nothing.
 const INTERRUPTS: u8 = 1 << 0 | 1 << 1;
 const DISABLED: u8 = 1 << 4 | 1 << 5;
 /// Readings of the status, about a microsecond each, until a controller has answered or has failed.

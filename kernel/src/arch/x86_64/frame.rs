@@ -1,4 +1,4 @@
-//! [`TrapFrame`]: the registers at an exception.
+//! [`TrapFrame`]: the registers at a trap.
 
 use monitor::processor::{RFLAGS, Register};
 use x86_64::registers::rflags::RFlags;
@@ -6,8 +6,8 @@ use x86_64::registers::rflags::RFlags;
 use crate::arch::EntryWord;
 use crate::arch::x86::frame::operations;
 
-/// The registers at an exception, in the order in which the stub (downwards from `error`) and the
-/// processor (Intel SDM vol. 3A, 6.14.2) push them. JOS's `struct Trapframe`.
+/// The registers at a trap: JOS's `struct Trapframe`. The processor pushes those from `rip` on, and for some exceptions
+/// `error` (Intel SDM vol. 3A, 6.14.2); the stub pushes the rest, `r15` last.
 #[derive(Clone, Copy, Default, Debug)]
 #[repr(C)]
 #[allow(missing_docs, reason = "each field is the register of its name")]
@@ -27,7 +27,7 @@ pub(crate) struct TrapFrame {
     pub rcx: u64,
     pub rbx: u64,
     pub rax: u64,
-    /// The exception's vector.
+    /// The trap's vector.
     pub vector: u64,
     /// The processor's error code; 0 if the exception has none.
     pub error: u64,

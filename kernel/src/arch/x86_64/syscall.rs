@@ -2,8 +2,8 @@
 //!
 //! The instruction changes neither the stack pointer nor memory, so the entry saves all registers straight in the frame of
 //! the program that runs, and only then has a stack. Before that an exception could only be an NMI or a machine check,
-//! which have stacks of their own: interrupts are off, no single step is left ([`SFMask`]), and the entry touches nothing but
-//! the kernel's memory. No register of the program names that memory, so GS is not needed on one processor.
+//! which have stacks of their own: interrupts are off, no single step is left ([`SFMask`]), and the entry touches
+//! nothing but the kernel's memory. No register of the program names that memory, so GS is not needed on one processor.
 
 use core::arch::global_asm;
 use core::mem::offset_of;

@@ -86,8 +86,8 @@ impl Pages {
     ///
     /// # Panics
     ///
-    /// If there are more frames than [`PageInfo::MAX_FRAMES`] or than this machine's words can number, if `table` is too small for them, or
-    /// if `base` is no multiple of the size of the largest run.
+    /// If there are more frames than [`PageInfo::MAX_FRAMES`] or than this machine's words can number, if `table` is
+    /// too small for them, or if `base` is no multiple of the size of the largest run.
     #[must_use]
     pub fn new(array: PageArray, table: PageArray, base: PhysAddr) -> Self {
         let npages = array.as_ptr().len();

@@ -1,8 +1,8 @@
 //! Debugging information by which gdb's backtraces go on from the kernel into the program: where a stub has left the
 //! registers.
 
-/// The call of a handler of programs' traps, described to gdb: all registers of the program lie at fixed places below an address,
-/// which is `$size` bytes above the one in the register `$base`.
+/// The call of a handler of programs' traps, described to gdb: all registers of the program lie at fixed places below
+/// an address, which is `$size` bytes above the one in the register `$base`.
 ///
 /// `$rules` are a byte for each register's number, with 0x80 added, and one for its distance in words. The description is
 /// of a signal frame, the letter S: gdb would otherwise take the program's stack, which lies lower, for a broken chain.

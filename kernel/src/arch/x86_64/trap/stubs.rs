@@ -9,8 +9,8 @@ use crate::arch::x86::ring3::{CALL_HANDLER, FRAME, TRAP_HANDLER};
 use crate::arch::x86::trap::stubs::{FLAGS, trap};
 use crate::arch::x86_64::frame::TrapFrame;
 
-/// The call of a handler with a program's registers in a [`TrapFrame`], at which the register with the number `$base` points:
-/// 3 is RBX, 7 RSP (System V ABI, figure 3.36).
+/// The call of a handler with a program's registers in a [`TrapFrame`], at which the register with the number `$base`
+/// points: 3 is RBX, 7 RSP (System V ABI, figure 3.36).
 macro_rules! call_handler {
     ($call:literal, $base:literal) => {
         crate::arch::x86::trap::unwind::described_call!(
