@@ -10,6 +10,7 @@ use libjos::mem::reservations::Reservations;
 use spin::Once;
 
 use crate::arch::Layout;
+use crate::arch::screen::CELLS;
 use crate::symbols;
 use crate::window;
 
@@ -20,16 +21,17 @@ static MEMORY: Once<MemoryMap> = Once::new();
 ///
 /// # Panics
 ///
-/// If it cannot be used; the message names cause and remedy.
+/// If it cannot be used; the message says why.
 pub(crate) fn init(magic: u32, info: u32) -> &'static BootInfo<'static> {
     let first = PhysAddr::new(Layout::PHYS_BASE);
     let size = Layout::WINDOW_LAST_FRAME - Layout::PHYS_BASE;
     let start = symbols::kernel_image().text.start;
     let kernel = PhysRange::new(start, symbols::paddr(symbols::loader_copy()));
-    // SAFETY: entry_pgdir and kern_pgdir both map the whole window, permanently. Nothing outside the
-    // kernel has been written yet, and `for_mem_init` keeps the information out of every allocator. The entry
-    // code's copy of it lies in the image, and no Rust object there.
-    let window = unsafe { PhysWindow::new(window::at(0), first, size, kernel) };
+    let written = [kernel, CELLS.unwrap_or_default()];
+    // SAFETY: entry_pgdir and kern_pgdir both map the whole window, permanently. The kernel has written only to
+    // `written` yet, and `for_mem_init` keeps the information out of every allocator. The entry code's copy of it lies in
+    // the image, where no Rust object lies.
+    let window = unsafe { PhysWindow::new(window::at(0), first, size, written) };
     let Some(protocol) = Protocol::from_magic(magic) else {
         panic!("the entry code passed on a loader that it does not know ({magic:#x})");
     };
@@ -79,8 +81,8 @@ pub(crate) fn is_ram(pa: PhysAddr) -> bool {
     }
 }
 
-/// Whether `range` can be read, and only a loader has written to it: `kern_pgdir` shows all of it, as a part of the window
-/// or of RAM that is used, and no part of it is the kernel or below 1 MB a device.
+/// Whether a range that the loader has named can be read: `kern_pgdir` shows all of it, as a part of the window or of RAM
+/// that is used, and no part of it is the kernel or below 1 MB a device.
 #[must_use]
 pub(crate) fn is_loaders(range: PhysRange) -> bool {
     let part = |start, end| PhysRange::new(PhysAddr::new(start), PhysAddr::new(end));

@@ -261,7 +261,9 @@ fn reserved_bit() {
 /// line, in the report of that fault, and in the report of the fault in the report.
 fn screen_lost() {
     let cells = CELLS.expect("the test is of machines that have them");
-    change_entry(0, VirtAddr::new(arch::Layout::KERNBASE + cells), |entry| entry & !1);
+    change_entry(0, VirtAddr::new(arch::Layout::KERNBASE + cells.start.as_u64()), |entry| {
+        entry & !1
+    });
     println!("the screen is not mapped");
 }
 

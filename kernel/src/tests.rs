@@ -118,7 +118,7 @@ fn no_start() {
         (
             0x36D7_6289,
             0x10_0000,
-            "JOS64 cannot start: the boot information at 0x100000 (8 bytes) lies in the kernel",
+            "JOS64 cannot start: the boot information at 0x100000 (8 bytes) lies in memory that the kernel",
         ),
         (0x336E_C578, 0x5000, "JOS64 cannot start: the boot information at 0x5000"),
     ];

@@ -91,14 +91,14 @@ TESTS = [
             (
                 "information in the kernel", badloader.in_kernel,
                 bad_information(
-                    r"boot information at 0x[123][0-9a-f]{2}000 \(8 bytes\) lies in the kernel's own memory; "
+                    r"boot information at 0x[123][0-9a-f]{2}000 \(8 bytes\) lies in memory that the kernel writes to; "
                     "use another loader"
                 ),
             ),
             (
                 "information in the kernel's data", badloader.in_kernel_data,
                 bad_information(
-                    r"boot information at 0x[0-9a-f]+ \(8 bytes\) lies in the kernel's own memory; use another loader"
+                    r"boot information at 0x[0-9a-f]+ \(8 bytes\) lies in memory that the kernel writes to; use another loader"
                 ),
             ),
             ("information without its end", badloader.no_end, TRUNCATED),

@@ -16,8 +16,8 @@ pub enum BootInfoError {
         /// The bytes of physical memory that can be reached.
         window: u64,
     },
-    /// The part lies, wholly or partly, in the kernel's own memory.
-    InKernel {
+    /// The part lies, wholly or partly, in memory that the kernel writes to: its own, or the screen's.
+    Written {
         /// The part.
         what: &'static str,
         /// Its physical address.
@@ -70,10 +70,10 @@ impl fmt::Display for BootInfoError {
                  that the entry page tables show; use a loader that puts it lower",
                 window.div_ceil(1 << 20)
             ),
-            Self::InKernel { what, at, size } => write!(
+            Self::Written { what, at, size } => write!(
                 f,
-                "the {what} at {at:#x} ({size} bytes) lies in the kernel's own memory; use another \
-                 loader"
+                "the {what} at {at:#x} ({size} bytes) lies in memory that the kernel writes to; use \
+                 another loader"
             ),
             Self::Misaligned { what, at } => {
                 write!(f, "the {what} at {at:#x} is not aligned to 8 bytes; use another loader")

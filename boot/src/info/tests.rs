@@ -171,8 +171,8 @@ fn errors_name_cause_and_remedy() {
              entry page tables show; use a loader that puts it lower",
         ),
         (
-            BootInfoError::InKernel { what, at, size },
-            "the part at 0x123456000 (8 bytes) lies in the kernel's own memory; use another loader",
+            BootInfoError::Written { what, at, size },
+            "the part at 0x123456000 (8 bytes) lies in memory that the kernel writes to; use another loader",
         ),
         (
             BootInfoError::Misaligned { what, at: 12 },

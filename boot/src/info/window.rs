@@ -1,7 +1,7 @@
 //! [`PhysWindow`]: the physical memory that the entry page tables show, read with every bound checked.
 //!
-//! A reference covers only bytes that a loader wrote: never the kernel's own memory (its stack and
-//! statics), and never the bytes behind a text.
+//! A reference covers only bytes that a loader wrote: never memory that the kernel writes to (its own, and
+//! the screen's), and never the bytes behind a text.
 
 use core::marker::PhantomData;
 use core::slice;
@@ -9,8 +9,6 @@ use core::slice;
 use libjos::mem::addr::{PhysAddr, PhysRange};
 
 use super::BootInfoError;
-
-const NOWHERE: PhysRange = PhysRange::new(PhysAddr::new(0), PhysAddr::new(0));
 
 /// Physical memory `[first, first + size)`, which the kernel reads at `base`.
 ///
@@ -21,18 +19,18 @@ pub struct PhysWindow<'a> {
     base: *const u8,
     first: u64,
     size: u64,
-    /// The kernel's own memory, where no boot information may lie.
-    kernel: PhysRange,
+    /// Where the kernel writes. No boot information may lie there.
+    written: [PhysRange; 2],
     memory: PhantomData<&'a [u8]>,
 }
 
 impl<'a> PhysWindow<'a> {
     /// A window on the physical memory from `first` on, whose first byte is at `base`, and in which the
-    /// kernel lies at `kernel`.
+    /// kernel writes to the ranges `written`: its own memory, and the screen's if there is one.
     ///
     /// # Safety
     ///
-    /// During `'a`, the `size` bytes from `base`, except for the kernel's, can be read without a
+    /// During `'a`, the `size` bytes from `base`, except for those in `written`, can be read without a
     /// fault, and nothing writes to the boot information in them. (The caller keeps it out of every
     /// allocator.) They end below the last address.
     #[must_use]
@@ -40,19 +38,19 @@ impl<'a> PhysWindow<'a> {
         base: *const u8,
         first: PhysAddr,
         size: u64,
-        kernel: PhysRange,
+        written: [PhysRange; 2],
     ) -> Self {
-        Self { base, first: first.as_u64(), size, kernel, memory: PhantomData }
+        Self { base, first: first.as_u64(), size, written, memory: PhantomData }
     }
 
     /// A window on `bytes`, as if they were all of physical memory from 0 on.
     #[must_use]
-    pub const fn from_bytes(bytes: &'a [u8]) -> Self {
+    pub fn from_bytes(bytes: &'a [u8]) -> Self {
         Self {
             base: bytes.as_ptr(),
             first: 0,
             size: bytes.len() as u64,
-            kernel: NOWHERE,
+            written: Default::default(),
             memory: PhantomData,
         }
     }
@@ -61,14 +59,15 @@ impl<'a> PhysWindow<'a> {
     ///
     /// # Errors
     ///
-    /// [`BootInfoError::OutsideWindow`] and [`BootInfoError::InKernel`].
+    /// [`BootInfoError::OutsideWindow`] and [`BootInfoError::Written`].
     pub fn bytes(&self, what: &'static str, at: u64, size: u64) -> Result<&'a [u8], BootInfoError> {
         match at.checked_add(size) {
             Some(end) if at >= self.first && end <= self.end() => {
-                if self.kernel.overlaps(&PhysRange::new(PhysAddr::new(at), PhysAddr::new(end))) {
-                    return Err(BootInfoError::InKernel { what, at, size });
+                let range = PhysRange::new(PhysAddr::new(at), PhysAddr::new(end));
+                if self.written.iter().any(|written| written.overlaps(&range)) {
+                    return Err(BootInfoError::Written { what, at, size });
                 }
-                // SAFETY: the range lies in the window and not in the kernel. `new`'s caller, or
+                // SAFETY: the range lies in the window, and not where the kernel writes. `new`'s caller, or
                 // the slice given to `from_bytes`, promises that it can be read and does not change
                 // during 'a. Neither number is above the window's size, which fits in memory, so no
                 // cast loses bits.
@@ -109,13 +108,14 @@ impl<'a> PhysWindow<'a> {
     ///
     /// # Errors
     ///
-    /// [`BootInfoError::Truncated`] if there is no NUL before the kernel or the window's end;
+    /// [`BootInfoError::Truncated`] if there is no NUL before memory that the kernel writes to, or the window's end;
     /// those of [`bytes`](Self::bytes) if the first byte cannot be read.
     pub fn string(&self, what: &'static str, at: u64) -> Result<&'a [u8], BootInfoError> {
         self.bytes(what, at, 1)?;
-        let kernel = self.kernel.start.as_u64();
-        let end = if at < kernel { kernel.min(self.end()) } else { self.end() };
-        // SAFETY: in the window and not in the kernel, as in `bytes`. The bytes behind the text may
+        let written = self.written.iter().filter(|written| !written.is_empty());
+        let ends = written.map(|written| written.start.as_u64()).filter(|start| at < *start);
+        let end = ends.fold(self.end(), u64::min);
+        // SAFETY: in the window and not where the kernel writes, as in `bytes`. The bytes behind the text may
         // belong to somebody else, so this reads through a pointer and makes no reference to them.
         let is_nul = |at: &u64| unsafe { self.address(*at).read() } == 0;
         match (at..end).find(is_nul) {

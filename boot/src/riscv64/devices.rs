@@ -7,7 +7,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use layout::{JosSv39, MemLayout};
-use libjos::mem::addr::{PhysAddr, PhysRange};
+use libjos::mem::addr::PhysAddr;
 
 use super::entry_pgdir::DEVICE_PAGES;
 use super::firmware::{cannot_start, on_trap};
@@ -66,7 +66,7 @@ pub(super) extern "C" fn map_devices(tree: u64, hart: u64) {
     let size = JosSv39::WINDOW_LAST_FRAME - JosSv39::PHYS_BASE;
     // SAFETY: entry_pgdir maps the whole window, whose last frame is left out: the address space ends with it. The tree is
     // the entry code's copy, which no Rust object overlaps.
-    let window = unsafe { PhysWindow::new(window, first, size, PhysRange::new(first, first)) };
+    let window = unsafe { PhysWindow::new(window, first, size, Default::default()) };
     let tree = match DeviceTree::parse(tree, window) {
         Ok(tree) => tree,
         Err(error) => cannot_start(format_args!("{error}")),

@@ -87,7 +87,7 @@ fn ram() {
     .assert_returned();
 }
 
-/// No boot information lies in the window's last frame, nor in the kernel.
+/// No boot information lies in the window's last frame, in the kernel, or on the screen.
 #[test]
 fn places_of_the_information() {
     let cases = [
@@ -97,13 +97,18 @@ fn places_of_the_information() {
         ),
         (
             0x000F_FFE0,
-            "JOS64 cannot start: the boot information at 0xfffe0 (40 bytes) lies in the kernel",
+            "JOS64 cannot start: the boot information at 0xfffe0 (40 bytes) lies in memory that the kernel",
         ),
         (
             0x001F_FFF8,
-            "JOS64 cannot start: the boot information at 0x1ffff8 (40 bytes) lies in the kernel",
+            "JOS64 cannot start: the boot information at 0x1ffff8 (40 bytes) lies in memory that the kernel",
+        ),
+        (
+            0x000B_8F98,
+            "JOS64 cannot start: the boot information at 0xb8f98 (40 bytes) lies in memory that the kernel",
         ),
         // Nothing is wrong with these places.
+        (0x000B_8FA0, "JOS64 cannot start: the boot information at 0xb8fa0 is invalid (0x"),
         (0x0FFF_EFD8, "JOS64 cannot start: the boot information at 0xfffefd8 is invalid (0x0)"),
         (0x000F_FFD8, "JOS64 cannot start: the boot information at 0xfffd8 is invalid (0x0)"),
         (0x0020_0000, "JOS64 cannot start: the boot information at 0x200000 is invalid (0x0)"),

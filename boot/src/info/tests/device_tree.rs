@@ -175,6 +175,7 @@ fn widths() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "ten minutes, for no unsafe code that others do not run")]
 fn three_hundred_regions() {
     let mut tree = Tree::new().cells("#address-cells", &[1]).cells("#size-cells", &[1]);
     for i in 0..300 {

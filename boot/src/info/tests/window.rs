@@ -1,36 +1,43 @@
-//! The window on physical memory: the kernel's own memory is never read, and texts end before it.
+//! The window on physical memory: where the kernel writes is never read, and texts end before it.
 
 use super::*;
 
 const START: PhysAddr = PhysAddr::new(0);
 
 /// With the kernel in the middle of physical memory, memory on both sides of it is read, and the
-/// kernel's is not.
+/// kernel's is not; nor is the screen's.
 #[test]
 fn a_loader_that_points_into_the_kernel_is_refused() {
     let mut memory = qemu();
     memory.bytes()[0x300..0x400].fill(b'!');
+    memory.bytes()[0x800..0x900].fill(b'!');
     let kernel = PhysRange::from_size(PhysAddr::new(0x300), 0x100);
+    let screen = PhysRange::from_size(PhysAddr::new(0x810), 0x10);
     let size = memory.bytes().len() as u64;
     // SAFETY: the memory is borrowed for as long as the window is used.
-    let window = unsafe { PhysWindow::new(memory.bytes().as_ptr(), START, size, kernel) };
+    let window = unsafe { PhysWindow::new(memory.bytes().as_ptr(), START, size, [kernel, screen]) };
     let bytes = |at, size| window.bytes("it", at, size).map(<[u8]>::len);
-    let refused = |at, size| Err(BootInfoError::InKernel { what: "it", at, size });
+    let refused = |at, size| Err(BootInfoError::Written { what: "it", at, size });
     assert_eq!(bytes(0x2F8, 8), Ok(8));
     assert_eq!(bytes(0x2F8, 9), refused(0x2F8, 9));
     assert_eq!(bytes(0x3FF, 1), refused(0x3FF, 1));
     assert_eq!(bytes(0, 0x1000), refused(0, 0x1000));
-    assert_eq!(bytes(0x400, 0xC00), Ok(0xC00));
+    assert_eq!(bytes(0x400, 0x410), Ok(0x410));
+    assert_eq!(bytes(0x400, 0x411), refused(0x400, 0x411));
+    assert_eq!(bytes(0x81F, 1), refused(0x81F, 1));
+    assert_eq!(bytes(0x820, 0x7E0), Ok(0x7E0));
 
     let string = |at| window.string("it", at);
     assert_eq!(string(COMMAND_LINE_AT as u64), Ok(&b"test=panic"[..]));
     assert_eq!(string(0x400), Ok(&[][..]));
-    assert_eq!(string(0x340), Err(BootInfoError::InKernel { what: "it", at: 0x340, size: 1 }));
+    assert_eq!(string(0x340), Err(BootInfoError::Written { what: "it", at: 0x340, size: 1 }));
+    assert_eq!(string(0x800), Err(BootInfoError::Truncated { what: "it", at: 0x800 }));
+    assert_eq!(string(0x820).map(<[u8]>::len), Ok(0xE0));
     assert!(BootInfo::parse(Protocol::Pvh, AT, window).is_ok());
     let in_kernel = BootInfo::parse(Protocol::Pvh, 0x380, window).unwrap_err();
     assert_eq!(
         in_kernel.to_string(),
-        "the boot information at 0x380 (40 bytes) lies in the kernel's own memory; use another loader"
+        "the boot information at 0x380 (40 bytes) lies in memory that the kernel writes to; use another loader"
     );
 }
 
@@ -41,7 +48,9 @@ fn a_text_ends_before_the_kernel() {
     memory.bytes()[..0x10].fill(b'!');
     let kernel = PhysRange::from_size(PhysAddr::new(0x10), 8);
     // SAFETY: the memory is borrowed for as long as the window is used.
-    let window = unsafe { PhysWindow::new(memory.bytes().as_ptr(), START, 0x20, kernel) };
+    let window = unsafe {
+        PhysWindow::new(memory.bytes().as_ptr(), START, 0x20, [kernel, PhysRange::default()])
+    };
     let truncated = Err(BootInfoError::Truncated { what: "it", at: 4 });
     assert_eq!(window.string("it", 4), truncated);
 }
@@ -52,8 +61,7 @@ fn a_text_leaves_alone_what_lies_behind_it() {
     let mut memory = *b"text\0 and more";
     let base = memory.as_mut_ptr();
     // SAFETY: all of it can be read, and nobody writes to the text.
-    let window =
-        unsafe { PhysWindow::new(base, START, 14, PhysRange::from_size(PhysAddr::new(0), 0)) };
+    let window = unsafe { PhysWindow::new(base, START, 14, Default::default()) };
     // SAFETY: nothing else leads to these bytes.
     let behind = unsafe { &mut *base.add(5).cast::<[u8; 9]>() };
     let text = window.string("it", 0);
@@ -67,8 +75,7 @@ fn a_window_that_begins_higher() {
     let bytes = [1, 2, 3, 4, 5, 6, 7, 8];
     let first = PhysAddr::new(0x8000_0000);
     // SAFETY: the bytes can be read, and nobody writes to them.
-    let window =
-        unsafe { PhysWindow::new(bytes.as_ptr(), first, 8, PhysRange::from_size(first, 0)) };
+    let window = unsafe { PhysWindow::new(bytes.as_ptr(), first, 8, Default::default()) };
     for at in 0..8 {
         let read = window.bytes("it", 0x8000_0000 + at, 8 - at);
         assert_eq!(read, Ok(&bytes[at as usize..]));

@@ -1,7 +1,9 @@
 //! The screen, which this machine does not have.
 
+use libjos::mem::addr::PhysRange;
+
 /// There are no cells in memory.
-pub(crate) const CELLS: Option<u64> = None;
+pub(crate) const CELLS: Option<PhysRange> = None;
 
 /// No screen.
 pub(crate) struct Screen;

@@ -8,6 +8,7 @@ use core::ops::Range;
 use core::ptr::NonNull;
 use core::slice;
 
+use libjos::mem::addr::{PhysAddr, PhysRange};
 use monitor::line::width;
 use volatile::VolatilePtr;
 
@@ -25,8 +26,9 @@ const UNKNOWN: u8 = 0xFE;
 
 /// Physical address of the first cell.
 const TEXT_BUFFER: u64 = 0xB_8000;
-/// The cells' physical address, for the fault tests.
-pub(crate) const CELLS: Option<u64> = Some(TEXT_BUFFER);
+/// The memory of the cells.
+pub(crate) const CELLS: Option<PhysRange> =
+    Some(PhysRange::from_size(PhysAddr::new(TEXT_BUFFER), (ROWS * size_of::<Row>()) as u64));
 /// The CRT controller's index port; the data port follows.
 const CRTC: u16 = 0x3D4;
 /// The controller's registers for the cursor's position: high byte, low byte.
