@@ -84,7 +84,7 @@ pub(crate) fn is_ram(pa: PhysAddr) -> bool {
 /// Whether a range that the loader has named can be read: `kern_pgdir` shows all of it, as a part of the window or of RAM
 /// that is used, and no part of it is the kernel or below 1 MB a device.
 #[must_use]
-pub(crate) fn is_loaders(range: PhysRange) -> bool {
+pub(crate) fn is_readable(range: PhysRange) -> bool {
     let part = |start, end| PhysRange::new(PhysAddr::new(start), PhysAddr::new(end));
     let window = part(Layout::PHYS_BASE, Layout::WINDOW_LAST_FRAME);
     let holds = |shown: PhysRange| shown.intersection(&range) == range;

@@ -35,7 +35,7 @@ pub(crate) fn all() -> impl Iterator<Item = (Origin, Files)> {
         let size = module.range.size();
         let place = kaddr::<Layout>(module.range.start, size);
         // (A module is empty that no window shows, or that a loader places where it cannot be.)
-        let file = place.filter(|_| boot_info::is_loaders(module.range)).map_or(&[][..], |_| {
+        let file = place.filter(|_| boot_info::is_readable(module.range)).map_or(&[][..], |_| {
             let file = machine::kaddr::<u8>(module.range.start, size);
             // SAFETY: a window shows it for good. It is neither the kernel nor a device, and no allocator hands it out
             // (`boot_info::for_mem_init`), so nothing writes to it.

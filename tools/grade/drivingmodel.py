@@ -1,5 +1,5 @@
-"""The plain model of what the functions of driving.py must do: frames, their uses, tables and pages of the
-application's half. It is compared with a machine's RAM.
+"""The plain model of what the kernel's functions that driving.py calls must do: frames and their uses, all tables, and the
+pages of the application's half. It is compared with a machine's RAM.
 """
 
 from machinestate import END, IN_USE
@@ -19,7 +19,7 @@ class Model:
         self.uses = {n: state.refs[n] for n, link in enumerate(state.links) if link == IN_USE}
         self.pages = dict(pages_below(state))  # va -> (pa, rights)
         self.tables = {(table.level, table.va) for table in state.tree.tables}
-        self.held = []  # frames that the grader has, whose uses are its own mappings
+        self.held = []  # addresses of the frames that the grader took; only its mappings use them
 
     def missing(self, va):
         """The tables, (level, va), that a mapping at `va` needs and that do not exist."""
@@ -28,7 +28,7 @@ class Model:
         return [table for table in wanted if table not in self.tables]
 
     def new_tables(self, state, va):
-        """Tables for `va` exist from now on; each takes a frame with one use. Which ones, RAM says."""
+        """Adds the tables that `va` needs. Each takes a free frame, with one use; RAM says which."""
         missing = self.missing(va)
         if not missing:
             return
@@ -42,14 +42,14 @@ class Model:
             self.tables.add(table)
 
     def unmapped(self, state, pa):
-        """One use of a frame has ended."""
+        """Ends one use of a frame."""
         number = state.number(pa)
         self.uses[number] -= 1
         if not self.uses[number]:
             self.freed(state, number)
 
     def freed(self, state, number):
-        """A frame is free."""
+        """Makes a frame free."""
         del self.uses[number]
         self.free.add(number)
         pa = state.frame(number)
@@ -57,26 +57,26 @@ class Model:
             self.held.remove(pa)
 
     def compare(self, state, name):
-        """The machine's RAM is as the model says."""
-        free, head_of = free_frames(state), f"after {name}"
+        """Raises Wrong unless the machine's RAM is as the model says."""
+        free, after = free_frames(state), f"after {name}"
         for number in free ^ self.free:
             is_free = number in free
-            raise Wrong(f"{head_of} frame {state.frame(number):#x} is {'' if is_free else 'not '}free")
-        expect(state.nfree == len(free), f"{head_of} the counter says {state.nfree} free frames of {len(free)}")
+            raise Wrong(f"{after} frame {state.frame(number):#x} is {'' if is_free else 'not '}free")
+        expect(state.nfree == len(free), f"{after} the counter says {state.nfree} free frames, the list has {len(free)}")
         uses = {n: state.refs[n] for n, link in enumerate(state.links) if link == IN_USE}
         for number in uses.keys() | self.uses.keys():
             found, wanted = uses.get(number), self.uses.get(number)
-            expect(found == wanted, f"{head_of} pp_ref of {state.frame(number):#x} is {found}, not {wanted}")
+            expect(found == wanted, f"{after} pp_ref of {state.frame(number):#x} is {found}, not {wanted}")
         pages = dict(pages_below(state))
         for va in pages.keys() | self.pages.keys():
             found, wanted = show(pages.get(va)), show(self.pages.get(va))
-            expect(found == wanted, f"{head_of} {va:#x} leads to {found}, not to {wanted}")
+            expect(found == wanted, f"{after} {va:#x} leads to {found}, not to {wanted}")
         for odd in state.tree.odd:
-            raise Wrong(f"{head_of} {odd}")
+            raise Wrong(f"{after} {odd}")
         tables = {(table.level, table.va) for table in state.tree.tables}
         for level, va in tables ^ self.tables:
             is_there = (level, va) in tables
-            raise Wrong(f"{head_of} there is {'a' if is_there else 'no'} table of level {level} for {va:#x}")
+            raise Wrong(f"{after} there is {'a' if is_there else 'no'} table of level {level} for {va:#x}")
 
 
 def free_frames(state):

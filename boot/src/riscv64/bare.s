@@ -50,14 +50,14 @@ bare_start:
     csrw mepc, t0
     mret
 
-// Handles the traps to machine mode. The kernel's calls of the debug console, which prints a byte, and of the timer
-// (A7 names the extension) change no register but A0. After any other call, and after an exception of this firmware,
-// QEMU ends with a failure.
+// Handles the traps to machine mode. Two extensions are known, which A7 names: the debug console prints the byte in A0,
+// and the timer is set to A0. Both change A0 alone. After any other call, and after an exception of this firmware, QEMU
+// ends with a failure.
 .balign 4
 bare_trap:
     csrw mscratch, t0
     csrr t0, mcause
-    bltz t0, bare_timer         // the only interrupt that is enabled
+    bltz t0, bare_timer         // the only interrupt of machine mode that is enabled
     addi t0, t0, -{CAUSE_SUPERVISOR_CALL}
     bnez t0, bare_end
     li t0, {SBI_CONSOLE}

@@ -149,7 +149,7 @@ fn what_only_a_loader_writes() {
         rig::pvh(&[(0x10_0000, 0x70_0000, 1), (0x4000_0000, 0x4000_0000, 1)], &[], "");
         memory(init(START_INFO_MAGIC, rig::START_INFO), None);
         for (start, end, expected) in cases {
-            assert_eq!(is_loaders(range(start, end)), expected, "{start:#x} to {end:#x}");
+            assert_eq!(is_readable(range(start, end)), expected, "{start:#x} to {end:#x}");
         }
     })
     .assert_returned();

@@ -1,12 +1,12 @@
 //! The simulated physical memory, which the window shows, and the symbols of `linker.ld`.
 //!
-//! The window is memory of this process, all zeros at first, at whatever address it has. The other symbols are
+//! The window is memory of this process, all zeros at first, wherever the host puts it. The other symbols are
 //! mere numbers, as on the machine: the kernel lies from 1 MB on. The room for the table of symbols is
 //! memory of its own, which a test can fill.
 
 use core::arch::global_asm;
 
-use layout::{MemLayout, PGSIZE};
+use layout::MemLayout;
 
 use crate::arch::x86_64::Layout;
 
@@ -50,18 +50,18 @@ global_asm!(
     ".balign 4096",
     ".globl KERNBASE",
     "KERNBASE:",
-    ".skip {WINDOW}",
+    ".skip {SHOWN}",
     ".globl symbols_start, symbols_end_exclusive",
     "symbols_start:",
     ".skip {SYMBOLS_ROOM}",
     "symbols_end_exclusive:",
     ".text",
-    WINDOW = const Layout::WINDOW_SIZE - PGSIZE,
+    SHOWN = const Layout::WINDOW_LAST_FRAME,
     SYMBOLS_ROOM = const SYMBOLS_ROOM,
 );
 
-/// Makes memory of this process at the heap's addresses, as much as the window has. The heap's instructions use it
-/// directly, without the simulated tables.
+/// Makes memory of this process at the heap's addresses, of the window's size. The heap is read and written there
+/// directly, not through the simulated tables.
 ///
 /// # Panics
 ///

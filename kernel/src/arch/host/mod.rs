@@ -12,7 +12,7 @@
 //! | `memory` | physical memory, and the symbols of `linker.ld` |
 //! | `cpu`, `processor`, `mmu`, `probe`, `stack`, `trap`, `faults` | the processor |
 //! | `floats` | the processor's registers for floating-point numbers |
-//! | `instructions` | the processor's instructions that the code of all PCs uses |
+//! | `instructions` | the instructions that `arch/x86` uses |
 
 pub(crate) mod cpu;
 pub(crate) mod faults;

@@ -16,8 +16,8 @@ const LOAD: u64 = 0xFFFF_FFFF_F010_0100;
 const STORE: u64 = LOAD + 8;
 const FAULTED: u64 = LOAD + 16;
 
-/// The pointer to the byte at `va`. A fault is raised as a trap, until a listener resolves it; a listener
-/// that moves the program counter, as `recover` does, gives the outcome in its place.
+/// The pointer to the byte at `va`. A fault raises a trap, and then the access is tried again. If a listener moves the
+/// program counter, as `recover` does, RAX and RDX are the outcome.
 pub(super) fn at(va: u64, kind: AccessKind, rip: u64) -> Result<*mut u8, Outcome> {
     loop {
         let translation = pc().processor.translate(va, kind);
@@ -34,7 +34,7 @@ pub(super) fn at(va: u64, kind: AccessKind, rip: u64) -> Result<*mut u8, Outcome
     }
 }
 
-/// Calls `each` with pointers to the `size` bytes at `va`, and their numbers.
+/// Calls `each` with the index of each of the `size` bytes at `va`, and a pointer to it.
 fn bytes(
     va: u64,
     size: usize,
@@ -59,10 +59,10 @@ fn bytes(
 }
 
 /// Reads `SIZE` bytes.
-fn load_bytes<const SIZE: usize>(va: u64, kind: AccessKind) -> Result<[u8; SIZE], Fault> {
+fn load_bytes<const SIZE: usize>(va: u64) -> Result<[u8; SIZE], Fault> {
     let mut value = [0; SIZE];
     // SAFETY: memory of the window, which may hold any numbers.
-    bytes(va, SIZE, kind, |i, byte| value[i] = unsafe { byte.read() })?;
+    bytes(va, SIZE, AccessKind::Read, |i, byte| value[i] = unsafe { byte.read() })?;
     Ok(value)
 }
 
@@ -73,7 +73,7 @@ fn store_bytes<const SIZE: usize>(va: u64, value: [u8; SIZE]) -> Result<(), Faul
 }
 
 pub(crate) fn load(va: u64) -> Result<u64, Fault> {
-    load_bytes(va, AccessKind::Read).map(u64::from_le_bytes)
+    load_bytes(va).map(u64::from_le_bytes)
 }
 
 pub(crate) fn load_word(va: u64) -> Result<usize, Fault> {
@@ -81,12 +81,12 @@ pub(crate) fn load_word(va: u64) -> Result<usize, Fault> {
 }
 
 pub(crate) fn load_byte(va: u64) -> Result<u8, Fault> {
-    load_bytes(va, AccessKind::Read).map(u8::from_le_bytes)
+    load_bytes(va).map(u8::from_le_bytes)
 }
 
 pub(crate) fn load_user(va: u64) -> Result<u64, Fault> {
     pc().processor.allows_user_access = true;
-    let bytes = load_bytes(va, AccessKind::Read);
+    let bytes = load_bytes(va);
     pc().processor.allows_user_access = false;
     bytes.map(u64::from_le_bytes)
 }
@@ -99,7 +99,7 @@ pub(crate) unsafe fn store_byte(va: u64, value: u8) -> Result<(), Fault> {
     store_bytes(va, [value])
 }
 
-/// Addresses below this mean memory of the simulated PC, and others the host's own.
+/// In `copy`, addresses below this mean memory of the simulated PC, and others the host's own.
 const HOST_MEMORY: u64 = 0x5000_0000_0000;
 
 /// Copies bytes between an area and a buffer, which is the host's memory.
@@ -122,7 +122,7 @@ pub(crate) unsafe fn copy(to: u64, from: u64, length: usize) {
     }
 }
 
-/// Returns false unless the trap interrupted a probe; if it did, makes the probe return the fault.
+/// Whether the trap is a probe's fault: if so, makes the probe return it.
 pub(crate) fn recover(trap: &mut Trap<'_>) -> bool {
     let rip = trap.frame.rip;
     if ![LOAD, STORE].contains(&rip) {

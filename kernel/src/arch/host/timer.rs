@@ -9,17 +9,18 @@ pub(crate) struct Timer {
     pub present: bool,
     /// Whether its requests reach the interrupt controller.
     pub is_wired: bool,
-    /// Counts of the processor's counter per second.
+    /// The frequency of the processor's counter, in Hz.
     pub counter_hz: u64,
-    /// Whether it begins again when it has counted down (mode 2).
+    /// Whether the last control word asks it to begin again when it has counted down (mode 2). It never does.
     pub repeats: bool,
     /// The counter's value at which the timer began to count; `None` before it has its first count.
     began: Option<u64>,
-    /// The first count, one byte after the other.
-    first: [u8; 2],
-    written: usize,
+    /// The initial count: the low byte, then the high byte.
+    initial: [u8; 2],
+    bytes_written: usize,
+    /// What is read next: the low byte, then the high byte.
     latched: [u8; 2],
-    read: usize,
+    bytes_read: usize,
 }
 
 impl Timer {
@@ -30,11 +31,11 @@ impl Timer {
             counter_hz: 1_000_000_000,
             repeats: false,
             began: None,
-            first: [0; 2],
+            initial: [0; 2],
             // As firmware leaves it.
-            written: 2,
+            bytes_written: 2,
             latched: [0; 2],
-            read: 0,
+            bytes_read: 0,
         }
     }
 
@@ -42,14 +43,16 @@ impl Timer {
         match (port, value) {
             // Channel 0, low byte then high byte, mode 0 or 2.
             (0x43, 0b0011_0000 | 0b0011_0100) => {
-                (self.written, self.began, self.repeats) = (0, None, value & 0b100 != 0);
+                (self.bytes_written, self.began, self.repeats) = (0, None, value & 0b100 != 0);
             }
-            (0x43, 0b1110_0010) => (self.latched, self.read) = ([0b1011_0000; 2], 0),
-            (0x43, 0) => (self.latched, self.read) = (self.count(now).to_le_bytes(), 0),
+            // Latch the status: counted down, in mode 0.
+            (0x43, 0b1110_0010) => (self.latched, self.bytes_read) = ([0b1011_0000; 2], 0),
+            // Latch the count.
+            (0x43, 0) => (self.latched, self.bytes_read) = (self.count(now).to_le_bytes(), 0),
             (0x40, _) => {
-                self.first[self.written % 2] = value;
-                self.written += 1;
-                if self.written == 2 {
+                self.initial[self.bytes_written % 2] = value;
+                self.bytes_written += 1;
+                if self.bytes_written == 2 {
                     self.began = Some(now);
                 }
             }
@@ -57,30 +60,31 @@ impl Timer {
         }
     }
 
-    /// The first count.
-    pub(crate) fn first(&self) -> u16 {
-        u16::from_le_bytes(self.first)
+    /// The initial count; 0 stands for 65536.
+    pub(crate) fn initial(&self) -> u16 {
+        u16::from_le_bytes(self.initial)
     }
 
     pub(super) fn read(&mut self) -> u8 {
         if !self.present {
             return 0xFF;
         }
-        self.read += 1;
-        self.latched[(self.read + 1) % 2]
+        self.bytes_read += 1;
+        self.latched[(self.bytes_read + 1) % 2]
     }
 
     /// Whether it has counted down and requests an interrupt.
     pub(super) fn interrupts(&self, now: u64) -> bool {
-        self.present && self.is_wired && self.ticks(now) >= self.first().into()
+        let ticks = u128::from(self.initial().wrapping_sub(1)) + 1;
+        self.present && self.is_wired && self.began.is_some() && self.ticks(now) >= ticks
     }
 
-    /// The count: down from the first one, and around.
+    /// The count: down from the initial one, and around.
     fn count(&self, now: u64) -> u16 {
-        self.first().wrapping_sub(self.ticks(now) as u16)
+        self.initial().wrapping_sub(self.ticks(now) as u16)
     }
 
-    /// How many times it has counted; 0 before it has its first count.
+    /// The ticks since it began to count; 0 before.
     fn ticks(&self, now: u64) -> u128 {
         let counts = u128::from(now.wrapping_sub(self.began.unwrap_or(now)));
         counts * u128::from(HZ) / u128::from(self.counter_hz)

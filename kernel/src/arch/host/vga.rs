@@ -36,7 +36,7 @@ pub(crate) fn row(row: usize) -> String {
     row.trim_end().into()
 }
 
-/// The rows that have text, from the first on.
+/// The rows down to the last that has text.
 pub(crate) fn text() -> Vec<String> {
     let mut rows: Vec<_> = (0..ROWS).map(row).collect();
     let used = rows.iter().rposition(|row| !row.is_empty()).map_or(0, |last| last + 1);

@@ -10,14 +10,14 @@ use crate::paging::pgdir::WordOf;
 use crate::paging::vm::Vm;
 use crate::paging::word::Word;
 
-/// Entries that are to be written: neighbours in one table, and the next of the range after those written before.
+/// Entries to be written, neighbours in one table. They come in the order of the range that they map.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slots {
     level: u32,
     /// The address of the first one.
     at: PhysAddr,
     count: usize,
-    /// Where the first one leads by the range's own addresses.
+    /// The physical address that the range has for the first one.
     pa: PhysAddr,
     /// Whether the table is not linked yet.
     is_new: bool,
@@ -31,7 +31,7 @@ impl Slots {
     }
 }
 
-/// Writes the entries that [`Vm::map_in`] asks for. A closure can.
+/// Writes the entries that [`Vm::map_in`] asks for. Closures implement it.
 pub(crate) trait Put<M: Machine> {
     fn put(&mut self, vm: &mut Vm<M>, slots: &Slots);
 }
@@ -42,7 +42,7 @@ impl<M: Machine, F: FnMut(&mut Vm<M>, &Slots)> Put<M> for F {
     }
 }
 
-/// Entries that lead where the range's own addresses do, to neighbours in physical memory, with these permissions.
+/// Maps pages to the range's own physical addresses, with these permissions.
 pub(crate) struct Neighbours(pub(crate) Perm);
 
 impl<M: Machine> Put<M> for Neighbours {
@@ -72,13 +72,13 @@ impl<M: Machine> Vm<M> {
             && span.pa.is_aligned(page_size)
     }
 
-    /// How many pages of `level`'s size `span` begins with within one table.
+    /// How many pages of `level`'s size `span` begins with, up to the end of a table.
     pub(super) fn pages_here(level: u32, span: &Span) -> usize {
         let room = M::Format::ENTRIES - M::Format::index(level, span.va);
         (room as u64).min(span.size / M::Format::page_size(level)) as usize
     }
 
-    /// How many entries of `level` map `span`, whole or in part; the greatest number if they are more.
+    /// How many entries of `level` map `span`, whole or in part; `usize::MAX` if they are more.
     fn entries_of(level: u32, span: &Span) -> usize {
         let number = |va: u64| va / M::Format::page_size(level);
         let (first, last) = (span.va.as_u64(), span.va.as_u64() + (span.size - 1));
@@ -100,7 +100,7 @@ impl<M: Machine> Vm<M> {
             let absent = self.absent_entries(level, at, Self::entries_of(level, &span));
             let part = span.within(page_size, absent.max(1));
             if absent > 0 {
-                tables = tables.saturating_add(self.tables_of_nothing(level, part, sizes));
+                tables = tables.saturating_add(self.tables_if_absent(level, part, sizes));
             } else {
                 match M::Format::decode(level, self.machine.load(at)) {
                     Entry::Table { pa, .. } => {
@@ -117,7 +117,7 @@ impl<M: Machine> Vm<M> {
     }
 
     /// Counts the tables that mapping `span` takes if all entries of `level` that map it are absent.
-    fn tables_of_nothing(&self, level: u32, span: Span, sizes: PageSizes) -> usize {
+    fn tables_if_absent(&self, level: u32, span: Span, sizes: PageSizes) -> usize {
         if level == 0 || span.size == 0 {
             return 0;
         }
@@ -126,7 +126,7 @@ impl<M: Machine> Vm<M> {
         let mut behind = span;
         behind.advance(span.size.min(span.va.as_u64().wrapping_neg() & (page_size - 1)));
         if !self.fits(level, &behind, sizes) {
-            let below = self.tables_of_nothing(level - 1, span, sizes);
+            let below = self.tables_if_absent(level - 1, span, sizes);
             return Self::entries_of(level, &span).saturating_add(below);
         }
         let before = Span { size: span.size - behind.size, ..span };
@@ -134,7 +134,7 @@ impl<M: Machine> Vm<M> {
         [before, behind]
             .into_iter()
             .filter(|end| end.size > 0)
-            .fold(0, |tables, end| tables + 1 + self.tables_of_nothing(level - 1, end, sizes))
+            .fold(0, |tables, end| tables + 1 + self.tables_if_absent(level - 1, end, sizes))
     }
 
     /// Maps `span` in the directory whose root is at `root`, by entries that `put` writes.
@@ -150,8 +150,8 @@ impl<M: Machine> Vm<M> {
         self.machine.made_valid(None);
     }
 
-    /// Maps `span` in the table of `level` at `table`, which maps all of its addresses. A table that `is_new`,
-    /// and not the last, is not read.
+    /// Maps `span` in the table of `level` at `table`, which maps all of its addresses. A table that `is_new`
+    /// is not read.
     fn map_in_table(
         &mut self,
         level: u32,

@@ -138,7 +138,7 @@ fn alarms() {
             (Duration::MAX, 65_535),
         ] {
             assert_eq!(alarm(time), wakes);
-            assert_eq!(pc().timer.first(), first, "{time:?}");
+            assert_eq!(pc().timer.initial(), first, "{time:?}");
         }
     });
     ended.iter().for_each(|ended| ended.assert_returned());
@@ -149,7 +149,7 @@ fn alarms() {
 fn ticks() {
     let timer = || {
         let pc = pc();
-        (pc.timer.repeats, pc.timer.first())
+        (pc.timer.repeats, pc.timer.initial())
     };
     let ended = alone(move || {
         for (hz, first) in [(100, 11_931), (19, 62_799), (18, 65_535), (1, 65_535)] {
