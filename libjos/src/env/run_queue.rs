@@ -70,5 +70,5 @@ impl RunQueue {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(miri)))]
 mod tests;

@@ -79,5 +79,5 @@ fn lowest_runs(
     (runs, within.end_exclusive)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(miri)))]
 mod tests;

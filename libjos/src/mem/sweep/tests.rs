@@ -58,7 +58,6 @@ fn a_run_over_the_border_of_two_passes_is_one() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "long, and nothing here is unsafe")]
 fn a_list_that_would_take_for_ever_is_swept_in_part() {
     let n = 1 << 15;
     let passes = MOST_LOOKS as u64 / (2 * n);
@@ -70,7 +69,6 @@ fn a_list_that_would_take_for_ever_is_swept_in_part() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "long, and nothing here is unsafe")]
 fn the_longest_list_is_looked_at_once() {
     let beyond = apart(1 << 40, MOST_LOOKS as u64 + 1);
     assert_eq!(swept(beyond.chain([range(1, 2)]), apart(0, 0)), ([range(1, 2)].into(), 1 << 32));
