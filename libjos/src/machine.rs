@@ -285,5 +285,5 @@ pub trait Machine: PhysMem {
     fn print(&mut self, text: fmt::Arguments<'_>);
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(miri)))]
 mod tests;

@@ -202,8 +202,8 @@ class Run:
         def ask(item):
             copy, (mutant, unasked) = copies.get(), item
             try:
-                outcome, by = self.ask_in(copy, mutant, unasked)
-                self.results.add(mutant, outcome, by, unasked)
+                outcome, by, asked = self.ask_in(copy, mutant, unasked)
+                self.results.add(mutant, outcome, by, asked)
                 progress.add(outcome)
             finally:
                 copies.put(copy)
@@ -219,10 +219,13 @@ class Run:
         return copy
 
     def ask_in(self, copy, mutant, tests):
-        """Tests a mutant in a copy of its own: first with the tests that build soonest, then with the others."""
+        """Tests a mutant in a copy of its own: first with the tests that build soonest, then with the others. If there is
+        a reason why it survives, the likeliest are enough. Returns what ask_each does, and the tests that did not see it.
+        """
         copy.put(mutant)
+        has_reason, passed = self.has_reason(mutant), []
         # The last builds are the slowest; a reason stands for them.
-        for stage in parts.stages(mutant)[:2 if self.has_reason(mutant) else None]:
+        for stage in parts.stages(mutant)[:2 if has_reason else None]:
             programs, built = stage.build(copy)
             if not programs:
                 # An interrupted compiler, or one that ran out of memory, gives no verdict.
@@ -231,15 +234,16 @@ class Run:
                     raise KeyboardInterrupt
                 if not errors(built):
                     raise Failed(f"{mutant['name']}: the compiler failed:\n{said(built)}")
-                return "unviable", None
+                return "unviable", None, ()
             here = set(asking.names_of(programs, self.runner)).intersection(tests)
             likeliest = self.asker.likeliest(mutant, here, programs, self.hint(mutant))
             outcome, by = self.asker.ask_each(mutant, likeliest, programs)
-            if outcome == "missed" and not self.has_reason(mutant):
+            if outcome == "missed" and not has_reason:
                 outcome, by = self.asker.ask_all(mutant, here.difference(likeliest), programs)
             if outcome != "missed":
-                return outcome, by
-        return "missed", None
+                return outcome, by, ()
+            passed += likeliest
+        return "missed", None, passed if has_reason else tests
 
 
 def say(what):

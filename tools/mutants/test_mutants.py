@@ -131,6 +131,20 @@ class TestResults(unittest.TestCase):
         asked.thorough = True
         self.assertFalse(asked.has_reason(mutant("1:1")))
 
+    def test_a_reason_that_counts_no_longer_leaves_tests_to_ask(self):
+        """The likeliest alone have passed then, and if another mutant takes the reason, the others are asked."""
+        for reasons, passed in ((1, ["t"]), (0, ["t", "u"])):
+            asked = run.Run.__new__(run.Run)
+            asked.results, asked.thorough = self.open(FakeSources()), False
+            asked.reasons = results.collections.Counter({results.plain(mutant("1:1")["name"]): reasons})
+            asked.asker = mock.Mock(**{"likeliest.return_value": ["t"], "ask_each.return_value": ("missed", None),
+                                       "ask_all.return_value": ("missed", None)})
+            asked.runner = None
+            stage = mock.Mock(**{"build.return_value": ({"p": 1}, None)})
+            with mock.patch.object(parts, "stages", return_value=[stage]), \
+                    mock.patch.object(asking, "names_of", return_value=["t", "u"]):
+                self.assertEqual(asked.ask_in(mock.Mock(), mutant("1:1"), ["t", "u"]), ("missed", None, passed))
+
 
 class TestBaseline(unittest.TestCase):
     def test_tests_that_have_run_without_a_mutant_do_not_run_again(self):
