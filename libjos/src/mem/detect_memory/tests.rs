@@ -63,6 +63,10 @@ where
 #[test]
 fn all_tables_are_those_of_the_window_the_stack_upages_the_devices_and_the_ram_above() {
     const CUT_OUT: u64 = 3;
+    const DEVICES: &[PhysRange] = &[
+        PhysRange::from_size(PhysAddr::new(0xFEC0_0000), PGSIZE),
+        PhysRange::from_size(PhysAddr::new(0xFEE0_0000), 4 * MB),
+    ];
     let window = 2 + 1 + 1 + CUT_OUT;
     assert_eq!(in_all::<Jos64, X86_64>(8 * MB, LARGE, &[]), window + 3 + 3);
     assert_eq!(in_all::<Jos64, X86_64>(8 * MB, SMALL, &[]), 128 + 1 + 1 + CUT_OUT + 3 + 3);
@@ -73,9 +77,8 @@ fn all_tables_are_those_of_the_window_the_stack_upages_the_devices_and_the_ram_a
     let above = (2 + 2 + 1) + (2 + 2 + 1);
     assert_eq!(in_all::<Jos64, X86_64>(6 * GB, HUGE, &[]), window + 3 + 3 + above);
 
-    let devices = vec![range(0xFEC0_0000, PGSIZE), range(0xFEE0_0000, 4 * MB)].leak();
     // MMIOBASE is so aligned that each device's pages begin at a table's beginning.
-    assert_eq!(in_all::<Jos64, X86_64>(8 * MB, LARGE, devices), window + 3 + 3 + 3 + (2 + 1 + 1));
+    assert_eq!(in_all::<Jos64, X86_64>(8 * MB, LARGE, DEVICES), window + 3 + 3 + 3 + (2 + 1 + 1));
 
     assert_eq!(in_all::<Jos32, I386>(8 * MB, LARGE, &[]), 2 + CUT_OUT + 1 + 1);
     assert_eq!(in_all::<JosSv39, Sv39>(8 * MB, LARGE, &[]), 2 + 1 + CUT_OUT + 2 + 2);

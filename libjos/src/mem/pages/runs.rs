@@ -236,19 +236,19 @@ impl Pages {
     }
 
     /// Plants a fault: the table says that `block` has no free frame.
-    #[cfg(test)]
+    #[cfg(all(test, not(miri)))]
     pub(crate) fn deny_frames(&mut self, block: usize) {
         self.runs.blocks.set(block, 0);
     }
 
     /// Plants a fault: the table says that `group` has no free block.
-    #[cfg(test)]
+    #[cfg(all(test, not(miri)))]
     pub(crate) fn deny_blocks(&mut self, group: usize) {
         self.runs.groups.set(group, 0);
     }
 
     /// Plants a fault: no block is on any list of the table.
-    #[cfg(test)]
+    #[cfg(all(test, not(miri)))]
     pub(crate) fn lose_blocks(&mut self) {
         self.runs.blocks.empty_lists();
     }
