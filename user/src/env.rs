@@ -86,7 +86,7 @@ impl Environment {
         ipc_perm: env_ipc_perm, u32
     );
     field!(
-        /// Its status: [`ENV_FREE`](crate::inc::ENV_FREE) and so on.
+        /// Its status: [`ENV_FREE`] and so on.
         status: env_status, u32
     );
     field!(
