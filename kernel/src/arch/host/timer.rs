@@ -18,7 +18,7 @@ pub(crate) struct Timer {
     /// The initial count: the low byte, then the high byte.
     initial: [u8; 2],
     bytes_written: usize,
-    /// What is read next: the low byte, then the high byte.
+    /// The bytes that reads give: the low byte, then the high byte.
     latched: [u8; 2],
     bytes_read: usize,
 }
